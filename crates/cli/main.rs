@@ -1,0 +1,3 @@
+//! `m2g`: the command line of mnist-to-gpt.
+
+fn main() {}

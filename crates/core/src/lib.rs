@@ -1,0 +1,1 @@
+//! The shared core of mnist-to-gpt.

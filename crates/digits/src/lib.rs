@@ -1,0 +1,1 @@
+//! The handwritten-digit network of Nielsen's book, on the shared core.
