@@ -1,1 +1,68 @@
-//! The shared core of mnist-to-gpt.
+//! The shared core of mnist-to-gpt: everything that a digit network and a GPT
+//! have in common.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`tensor`] | [`Tensor`]: a shape and its numbers, row-major |
+//! | `kernels` | the fast inner loops on slices: threads and SIMD live here only |
+//! | [`ops`] | one file per op: its mathematics, forward, backward, gradient check |
+//! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
+//! | [`nn`] | layers: parameters and a `forward` that records ops |
+//! | [`optim`] | SGD, AdamW, learning-rate schedules, gradient clipping |
+//! | [`train`] | the one training step and the one loop that every model uses |
+//! | [`checkpoint`] | parameters and training state in one file, written atomically |
+//! | [`data`] | the catalogue of datasets, IDX files, MNIST |
+//! | [`rng`] | one seed, separate named streams of random numbers |
+//! | [`trace`] | what ran in a step: op, shapes, FLOPs, bytes, time, caller |
+//!
+//! # A whole training step
+//!
+//! ```
+//! use m2g_core::{Params, Tape, Tensor, Grads, optim::{Optimizer, Sgd}};
+//!
+//! // Fit y = w x to one example, x = 2, y = 6: the answer is w = 3.
+//! let mut params = Params::new();
+//! let w = params.add("w", Tensor::from_vec(&[1, 1], vec![0.0_f64])?)?;
+//! let mut tape = Tape::new();
+//! let mut grads = Grads::new();
+//! let mut sgd = Sgd::new();
+//! for _ in 0..50 {
+//!     let x = tape.input(Tensor::from_vec(&[1, 1], vec![2.0])?);
+//!     let y = tape.input(Tensor::from_vec(&[1, 1], vec![6.0])?);
+//!     let w = tape.param(&params, w);
+//!     let y_hat = tape.matmul(x, w)?;
+//!     let loss = tape.quadratic_cost(y_hat, y)?;
+//!     tape.backward(loss, &mut grads)?;
+//!     tape.reset();
+//!     sgd.update(&mut params, &grads, 0.1);
+//!     grads.clear(&mut tape);
+//! }
+//! assert!((params.get(w).value.data()[0] - 3.0).abs() < 1e-6);
+//! # Ok::<(), m2g_core::Error>(())
+//! ```
+
+//pub mod checkpoint;
+pub mod error;
+pub mod gradcheck;
+mod kernels;
+pub mod nn;
+pub mod ops;
+pub mod optim;
+mod params;
+mod pool;
+mod real;
+pub mod rng;
+pub mod tape;
+pub mod tensor;
+pub mod threads;
+pub mod trace;
+//pub mod train;
+
+pub use error::Error;
+pub use params::{Grads, Param, ParamId, Params};
+pub use real::Real;
+pub use tape::{Tape, Var};
+pub use tensor::{Shape, Tensor};
+
+/// Matrix product of row-major slices, the one the ops use.
+pub use kernels::matmul::{Mat, matmul};

@@ -1,0 +1,145 @@
+//! Gradients checked against finite differences, in `f64`.
+//!
+//! A derivative is a limit of differences: `df/dx ~ (f(x + h) - f(x - h)) / 2h`,
+//! with an error of the order of `h^2`. If the backward of an op disagrees with
+//! that, it is wrong.
+
+use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
+
+/// Half the step of the finite differences.
+const H: f64 = 1e-5;
+/// The largest relative difference that passes.
+pub const TOLERANCE: f64 = 1e-6;
+
+/// Where a gradient and the finite difference disagree most.
+#[derive(Debug, Clone)]
+pub struct Worst {
+    /// The name of the parameter.
+    pub param: String,
+    /// Which of its numbers.
+    pub index: usize,
+    /// What `backward` said.
+    pub gradient: f64,
+    /// What the finite difference said.
+    pub difference: f64,
+    /// How far they are apart, relative to the larger of the two and of 1.
+    pub error: f64,
+}
+
+/// Compares the gradient of `loss` for every number of every parameter with the
+/// finite difference, and returns the worst.
+///
+/// # Errors
+/// What `loss` returns.
+pub fn worst(
+    params: &mut Params<f64>,
+    mut loss: impl FnMut(&mut Tape<f64>, &Params<f64>) -> Result<Var, Error>,
+) -> Result<Worst, Error> {
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let out = loss(&mut tape, params)?;
+    tape.backward(out, &mut grads)?;
+    let mut worst = Worst { param: String::new(), index: 0, gradient: 0.0, difference: 0.0, error: 0.0 };
+    for id in (0..params.len()).map(ParamId) {
+        for index in 0..params.get(id).value.len() {
+            let x = params.get(id).value.data()[index];
+            let mut at = |x: f64| -> Result<f64, Error> {
+                params.get_mut(id).value.data_mut()[index] = x;
+                tape.reset();
+                let out = loss(&mut tape, params)?;
+                Ok(tape.value(out).data()[0])
+            };
+            let difference = (at(x + H)? - at(x - H)?) / (2.0 * H);
+            at(x)?;
+            let gradient = grads.get(id).map_or(0.0, |g| g.data()[index]);
+            let scale = gradient.abs().max(difference.abs()).max(1.0);
+            let error = (gradient - difference).abs() / scale;
+            // Written so that NaN counts as the worst.
+            if !(error <= worst.error) {
+                let param = params.get(id).name.clone();
+                worst = Worst { param, index, gradient, difference, error };
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Numbers that look random, lie in `-1.5..1.5`, and stay 0.05 away from 0, where
+/// some ops have a kink.
+pub fn constant(shape: &[usize], seed: f64) -> Tensor<f64> {
+    let mut i = seed;
+    Tensor::from_fn(shape, || {
+        i += 1.0;
+        let x = (i * 12.9898).sin() * 1.45;
+        x + 0.05_f64.copysign(x)
+    })
+}
+
+/// Checks the op that `build` records on inputs of these shapes: the gradient of a
+/// fixed random mixture of its outputs, for every number of every input.
+///
+/// # Panics
+/// If the op fails, or a relative error is above [`TOLERANCE`]: names the number.
+#[track_caller]
+pub fn check(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
+    let mut params = Params::new();
+    let ids: Vec<ParamId> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| params.add(format!("input {i}"), constant(shape, 100.0 * i as f64)))
+        .collect::<Result<_, _>>()
+        .expect("the names differ");
+    let worst = worst(&mut params, |tape, params| {
+        let inputs: Vec<Var> = ids.iter().map(|&id| tape.param(params, id)).collect();
+        let y = build(tape, &inputs)?;
+        let mixture = constant(tape.value(y).shape(), 7.7);
+        let count = mixture.len() as f64;
+        let mixture = tape.input(mixture);
+        let mixed = tape.mul(y, mixture)?;
+        let mean = tape.mean(mixed)?;
+        tape.scale(mean, count)
+    })
+    .expect("the op takes these shapes");
+    assert!(worst.error < TOLERANCE, "shapes {shapes:?}: {worst:?}");
+    assert!(!worst.param.is_empty() || worst.error == 0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Backward, Differentiable, Forward, Op};
+
+    /// An op with a wrong backward: twice the true one.
+    #[derive(Debug)]
+    struct Wrong;
+
+    impl Op<f64> for Wrong {
+        fn name(&self) -> &'static str {
+            "wrong"
+        }
+        fn equation(&self) -> &'static str {
+            "y = x"
+        }
+        fn output_shape(&self, inputs: &[&[usize]]) -> Result<crate::Shape, String> {
+            crate::ops::same_shape(inputs)
+        }
+        fn forward(&self, io: &mut Forward<'_, f64>) {
+            io.out.copy_from_slice(io.input(0).data());
+        }
+        fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+            0
+        }
+    }
+
+    impl Differentiable<f64> for Wrong {
+        fn backward(&self, io: &mut Backward<'_, f64>) {
+            let dy = io.dy.data();
+            io.input_grad(0, |dx| dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = 2.0 * dy));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "input 0")]
+    fn a_wrong_backward_is_caught() {
+        check(&[&[2, 3]], |tape, x| tape.record(Wrong, x));
+    }
+}

@@ -1,0 +1,25 @@
+//! The fast inner loops, on slices. Threads and SIMD live here and nowhere else.
+//!
+//! Every loop is split by the length of its data, never by the number of
+//! threads, and every reduction adds in a fixed order: the same numbers come
+//! out of 1, 2 or N threads, bit for bit.
+
+pub mod map;
+pub mod matmul;
+pub mod reduce;
+pub mod softmax;
+
+use std::sync::OnceLock;
+
+/// Slices longer than this are worth a second thread.
+pub const PARALLEL_FROM: usize = 1 << 16;
+/// How many numbers a thread takes at a time: small enough for the L1 cache.
+pub const CHUNK: usize = 1 << 13;
+
+/// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2,
+/// AVX-512, NEON). The loops of `f` must be inlined into it.
+#[inline(always)]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
+    ARCH.get_or_init(pulp::Arch::new).dispatch(f)
+}

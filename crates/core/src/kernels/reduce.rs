@@ -1,0 +1,96 @@
+//! Reductions, in a fixed order whatever the number of threads.
+
+use rayon::prelude::*;
+
+use super::{CHUNK, PARALLEL_FROM, vectorised};
+use crate::Real;
+
+/// Adds up `f(x)` over a slice: 16 running sums, as a vector register holds
+/// them, then their total.
+#[inline(always)]
+fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
+    let mut sums = [T::zero(); 16];
+    let (blocks, tail) = x.as_chunks::<16>();
+    for block in blocks {
+        for (s, &x) in sums.iter_mut().zip(block) {
+            *s += f(x);
+        }
+    }
+    for (s, &x) in sums.iter_mut().zip(tail) {
+        *s += f(x);
+    }
+    sums.into_iter().sum()
+}
+
+/// The sum of `f(x)` over all numbers, chunk by chunk, the chunks added in `f64`.
+fn sum_by<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
+    let chunk = |x: &[T]| {
+        vectorised(
+            #[inline(always)]
+            || sum_chunk(x, &f),
+        )
+        .as_f64()
+    };
+    if x.len() < PARALLEL_FROM {
+        x.chunks(CHUNK).map(chunk).sum()
+    } else {
+        let parts: Vec<f64> = x.par_chunks(CHUNK).map(chunk).collect();
+        parts.into_iter().sum()
+    }
+}
+
+/// The sum of all numbers.
+pub fn sum<T: Real>(x: &[T]) -> f64 {
+    sum_by(x, |x| x)
+}
+
+/// The sum of all squares.
+pub fn sum_squares<T: Real>(x: &[T]) -> f64 {
+    sum_by(x, |x| x * x)
+}
+
+/// The sum of each column of a matrix of `out.len()` columns: what a bias gets.
+pub fn column_sums<T: Real>(x: &[T], out: &mut [T]) {
+    let cols = out.len();
+    let run = |start: usize, out: &mut [T]| {
+        vectorised(
+            #[inline(always)]
+            || {
+                out.fill(T::zero());
+                for row in x.chunks_exact(cols) {
+                    out.iter_mut().zip(&row[start..]).for_each(|(o, &x)| *o += x);
+                }
+            },
+        );
+    };
+    const COLUMNS: usize = 256;
+    if x.len() < PARALLEL_FROM || cols <= COLUMNS {
+        run(0, out);
+    } else {
+        out.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, o)| run(i * COLUMNS, o));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_whole_numbers_are_exact() {
+        for n in [0, 1, 15, 16, 17, 100, PARALLEL_FROM + 5] {
+            let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            let n = n as f64;
+            assert_eq!(sum(&x), n * (n - 1.0).max(0.0) / 2.0);
+            assert_eq!(sum_squares(&x), (n - 1.0).max(0.0) * n * (2.0 * n - 1.0).max(0.0) / 6.0);
+        }
+    }
+
+    #[test]
+    fn columns_are_summed_downwards() {
+        let (rows, cols) = (300, 700);
+        let x: Vec<f32> = (0..rows * cols).map(|i| (i % cols) as f32).collect();
+        let mut out = vec![1.0; cols];
+        column_sums(&x, &mut out);
+        assert!(out.iter().enumerate().all(|(c, &o)| o == (c * rows) as f32));
+    }
+}

@@ -1,0 +1,90 @@
+//! The fully connected layer.
+
+use crate::rng::{ChaCha8Rng, normal};
+use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+
+/// How large the first random weights are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Normal with this standard deviation, weights and biases alike.
+    Normal(f64),
+    /// Normal with standard deviation `gain / sqrt(inputs)`, so that the weighted
+    /// sum neither grows nor shrinks with the number of inputs (LeCun et al.
+    /// 1998 with gain 1, He et al. 2015 with gain sqrt(2)); biases normal with
+    /// the standard deviation `bias`.
+    Scaled {
+        /// 1 for sigmoid and tanh, sqrt(2) for ReLU.
+        gain: f64,
+        /// 1 in the book (chapter 3), else 0.
+        bias: f64,
+    },
+}
+
+/// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and `b` of `(outputs)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Linear {
+    /// The weights, `(outputs, inputs)`.
+    pub weight: ParamId,
+    /// The biases, `(outputs)`.
+    pub bias: ParamId,
+}
+
+impl Linear {
+    /// Adds `name.weight` and `name.bias` to `params`, with random numbers.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        (inputs, outputs): (usize, usize),
+        init: Init,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let (weight_std, bias_std) = match init {
+            Init::Normal(std) => (std, std),
+            Init::Scaled { gain, bias } => (gain / (inputs.max(1) as f64).sqrt(), bias),
+        };
+        let mut random = |shape: &[usize], std: f64| Tensor::from_fn(shape, || T::of(std * normal(rng)));
+        let weight = random(&[outputs, inputs], weight_std);
+        let bias = random(&[outputs], bias_std);
+        Ok(Self {
+            weight: params.add(format!("{name}.weight"), weight)?,
+            bias: params.add(format!("{name}.bias"), bias)?,
+        })
+    }
+
+    /// `(.., inputs) -> (.., outputs)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` has another number of columns.
+    #[track_caller]
+    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        let (weight, bias) = (tape.param(params, self.weight), tape.param(params, self.bias));
+        tape.linear(x, weight, Some(bias))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::rng::Streams;
+
+    #[test]
+    fn the_first_weights_have_the_size_asked_for() {
+        let mut params = Params::<f32>::new();
+        let mut rng = Streams::new(1).stream("init", 0);
+        let scaled = Init::Scaled { gain: 1.0, bias: 0.0 };
+        let a = Linear::new(&mut params, "a", (400, 50), scaled, &mut rng).unwrap();
+        let b = Linear::new(&mut params, "b", (400, 50), Init::Normal(1.0), &mut rng).unwrap();
+        let std = |id| {
+            let x = params.get(id).value.data();
+            (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32).sqrt()
+        };
+        assert!((std(a.weight) - 0.05).abs() < 0.002 && std(a.bias) == 0.0);
+        assert!((std(b.weight) - 1.0).abs() < 0.03 && std(b.bias) > 0.5);
+        assert_eq!(params.get(a.weight).value.shape(), [50, 400]);
+        assert!(params.get(a.weight).decay && !params.get(a.bias).decay);
+    }
+}

@@ -1,0 +1,64 @@
+//! The place of the largest number, for evaluation.
+
+use crate::ops::{Forward, Op, count};
+use crate::tensor::rows_cols;
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y_b = argmax_j x_bj`, of `(B, N)` to `(B)`; the first of equals.
+///
+/// It is flat between its jumps: it has no useful derivative, hence no backward,
+/// and the tape refuses it where a gradient is wanted.
+#[derive(Debug)]
+pub struct Argmax;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Argmax`].
+    ///
+    /// # Errors
+    /// [`Error::NoBackward`] where gradients are wanted; [`Error::Shape`] for
+    /// rows without a number.
+    #[track_caller]
+    pub fn argmax(&mut self, x: Var) -> Result<Var, Error> {
+        self.record_forward_only(Argmax, &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Argmax {
+    fn name(&self) -> &'static str {
+        "argmax"
+    }
+    fn equation(&self) -> &'static str {
+        "y_b = argmax_j x_bj"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        match rows_cols(inputs[0]) {
+            (_, 0) => Err("every row needs a number".into()),
+            (rows, _) => Ok(ndarray::IxDyn(&[rows])),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let x = io.input(0);
+        let cols = x.rows_cols().1;
+        for (out, row) in io.out.iter_mut().zip(x.data().chunks_exact(cols)) {
+            let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
+            *out = T::of(best as f64);
+        }
+    }
+    fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
+        count(inputs[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[2, 3], vec![1.0_f32, 3.0, 2.0, 7.0, 7.0, -1.0]).unwrap());
+        let y = tape.argmax(x).unwrap();
+        assert_eq!(tape.value(y).data(), [1.0, 0.0]);
+    }
+}

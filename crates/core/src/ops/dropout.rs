@@ -1,0 +1,115 @@
+//! Dropout: a different part of the network is left out in every step.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::rng::DropoutKey;
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1
+/// (Srivastava et al. 2014; the scaling keeps the mean, so that nothing needs to
+/// change in evaluation).
+///
+/// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` asks the
+/// counter-based generator for the same one again.
+#[derive(Debug)]
+pub struct Dropout {
+    p: f64,
+    key: DropoutKey,
+}
+
+impl<T: Real> Tape<T> {
+    /// Records [`Dropout`] with probability `p` if the tape is
+    /// [training](Tape::set_dropout); else gives `x` itself.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] unless `0 <= p < 1`.
+    #[track_caller]
+    pub fn dropout(&mut self, x: Var, p: f64) -> Result<Var, Error> {
+        if !(0.0..1.0).contains(&p) {
+            let rule = "a probability of at least 0 and below 1 is needed";
+            return Err(Error::Setting { name: "dropout", value: p.to_string(), rule });
+        }
+        match (p > 0.0).then(|| self.next_dropout()).flatten() {
+            Some(key) => self.record(Dropout { p, key }, &[x]),
+            None => Ok(x),
+        }
+    }
+}
+
+impl Dropout {
+    /// What number `i` is multiplied with.
+    #[inline(always)]
+    fn factor<T: Real>(&self) -> impl Fn(u64) -> T + Sync + use<T> {
+        let (key, keep) = (self.key, T::of(1.0 / (1.0 - self.p)));
+        let threshold = (self.p * 2f64.powi(32)) as u32;
+        move |i| if key.random(i) < threshold { T::zero() } else { keep }
+    }
+}
+
+impl<T: Real> Op<T> for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn equation(&self) -> &'static str {
+        "y = m x / (1 - p), m = 0 with probability p"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let factor = self.factor::<T>();
+        map::map_indexed(io.out, io.input(0).data(), |i, x| factor(i) * x);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Dropout {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (factor, dy) = (self.factor::<T>(), io.dy.data());
+        io.input_grad(0, |dx| map::map_indexed(dx, dy, |i, dy| factor(i) * dy));
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::rng::Streams;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        let key = Streams::new(1).dropout(0);
+        for shape in [&[30, 4][..], &[1, 5], &[1, 1]] {
+            check(&[shape], |tape, x| {
+                tape.set_dropout(Some(key));
+                tape.dropout(x[0], 0.4)
+            });
+        }
+    }
+
+    #[test]
+    fn drops_the_share_it_is_told_and_keeps_the_mean() {
+        let mut tape = Tape::new();
+        tape.set_dropout(Some(Streams::new(7).dropout(3)));
+        let x = tape.input(Tensor::from_vec(&[100_000], vec![1.0_f32; 100_000]).unwrap());
+        let (y, z) = (tape.dropout(x, 0.2).unwrap(), tape.dropout(x, 0.2).unwrap());
+        let dropped = tape.value(y).data().iter().filter(|&&y| y == 0.0).count();
+        assert!((19_500..20_500).contains(&dropped), "{dropped}");
+        assert!(tape.value(y).data().iter().all(|&y| y == 0.0 || y == 1.25));
+        assert_ne!(tape.value(y), tape.value(z), "each dropout of a step has its own mask");
+    }
+
+    #[test]
+    fn does_nothing_in_evaluation() {
+        let mut tape = Tape::<f32>::new();
+        let x = tape.input(Tensor::zeros(&[3]));
+        assert_eq!(tape.dropout(x, 0.5).unwrap(), x);
+        assert!(tape.dropout(x, 1.0).is_err() && tape.dropout(x, f64::NAN).is_err());
+    }
+}

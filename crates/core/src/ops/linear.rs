@@ -1,0 +1,102 @@
+//! The fully connected layer: every output is a weighted sum of every input.
+
+use crate::kernels::matmul::{Mat, matmul};
+use crate::kernels::reduce;
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`.
+///
+/// Row `j` of `W` holds the weights into neuron `j`, as in the book, where one
+/// example is the column vector `z = w a + b`; here each example is a row of X.
+///
+/// With `dY = dL/dY`: `dL/dX = dY W`, `dL/dW = dY^T X` (BP4 for a whole
+/// mini-batch at once), `dL/db` = the sum of the rows of `dY` (BP3).
+#[derive(Debug)]
+pub struct Linear;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Linear`], with or without a bias.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the weights take what the input has and the bias
+    /// has one number for each output.
+    #[track_caller]
+    pub fn linear(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
+        match bias {
+            Some(bias) => self.record(Linear, &[x, weight, bias]),
+            None => self.record(Linear, &[x, weight]),
+        }
+    }
+}
+
+impl<T: Real> Op<T> for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn equation(&self) -> &'static str {
+        "Y = X W^T + b"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        let (&[n, k], Some((&last, rows))) = (inputs[1], inputs[0].split_last()) else {
+            return Err("X is (.., K) and W is (N, K)".into());
+        };
+        if last != k || inputs.get(2).is_some_and(|bias| *bias != [n]) {
+            return Err("(.., K), (N, K) and (N) give (.., N)".into());
+        }
+        Ok(ndarray::IxDyn(&[rows, &[n]].concat()))
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (x, w) = (io.input(0), io.input(1));
+        let has_bias = io.inputs.len() == 3;
+        if has_bias {
+            let bias = io.input(2).data();
+            io.out.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(bias));
+        }
+        let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
+        matmul(x, w.t(), io.out, has_bias);
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        let bias = if inputs.len() == 3 { count(output) } else { 0 };
+        2 * count(output) * inputs[1][1] as u64 + bias
+    }
+}
+
+impl<T: Real> Differentiable<T> for Linear {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
+        let dy_data = io.dy.data();
+        io.input_grad(0, |dx| matmul(dy, w, dx, false));
+        io.input_grad(1, |dw| matmul(dy.t(), x, dw, false));
+        if io.inputs.len() == 3 {
+            io.input_grad(2, |db| reduce::column_sums(dy_data, db));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for (b, k, n) in [(3, 4, 5), (1, 4, 1), (2, 1, 3), (1, 1, 1), (10, 100, 7)] {
+            check(&[&[b, k], &[n, k], &[n]], |tape, x| tape.linear(x[0], x[1], Some(x[2])));
+            check(&[&[b, k], &[n, k]], |tape, x| tape.linear(x[0], x[1], None));
+        }
+        check(&[&[2, 3, 4], &[5, 4], &[5]], |tape, x| tape.linear(x[0], x[1], Some(x[2])));
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[1, 2], vec![1.0_f32, 2.0]).unwrap());
+        let w = tape.input(Tensor::from_vec(&[3, 2], vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]).unwrap());
+        let b = tape.input(Tensor::from_vec(&[3], vec![10.0, 20.0, 30.0]).unwrap());
+        let y = tape.linear(x, w, Some(b)).unwrap();
+        assert_eq!(tape.value(y).data(), [11.0, 22.0, 33.0]);
+        assert!(tape.linear(w, x, Some(b)).is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! The matrix product.
+
+use crate::kernels::matmul::{Mat, matmul};
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `Y = A B`, of `(M, K)` and `(K, N)` to `(M, N)`.
+///
+/// `dL/dA = dL/dY B^T` and `dL/dB = A^T dL/dY`: each has the shape of its
+/// matrix, which leaves no other way to multiply them.
+#[derive(Debug)]
+pub struct MatMul;
+
+impl<T: Real> Tape<T> {
+    /// Records [`MatMul`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless both are matrices and A has as many columns as B rows.
+    #[track_caller]
+    pub fn matmul(&mut self, a: Var, b: Var) -> Result<Var, Error> {
+        self.record(MatMul, &[a, b])
+    }
+}
+
+impl<T: Real> Op<T> for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn equation(&self) -> &'static str {
+        "Y = A B"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        match inputs {
+            [[m, k], [k2, n]] if k == k2 => Ok(ndarray::IxDyn(&[*m, *n])),
+            _ => Err("(M, K) and (K, N) give (M, N)".into()),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (a, b) = (io.input(0), io.input(1));
+        matmul(Mat::new(a.data(), a.rows_cols()), Mat::new(b.data(), b.rows_cols()), io.out, false);
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        2 * count(output) * inputs[0][1] as u64
+    }
+}
+
+impl<T: Real> Differentiable<T> for MatMul {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
+        io.input_grad(0, |da| matmul(dy, b.t(), da, false));
+        io.input_grad(1, |db| matmul(a.t(), dy, db, false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for (m, k, n) in [(3, 4, 5), (1, 4, 1), (2, 1, 3), (1, 1, 1), (7, 80, 3)] {
+            check(&[&[m, k], &[k, n]], |tape, x| tape.matmul(x[0], x[1]));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The product of two tensors, number by number.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = a * b`, number by number (the Hadamard product).
+///
+/// `dL/da = dL/dy * b` and `dL/db = dL/dy * a`.
+#[derive(Debug)]
+pub struct Mul;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Mul`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the shapes are the same.
+    #[track_caller]
+    pub fn mul(&mut self, a: Var, b: Var) -> Result<Var, Error> {
+        self.record(Mul, &[a, b])
+    }
+}
+
+impl<T: Real> Op<T> for Mul {
+    fn name(&self) -> &'static str {
+        "mul"
+    }
+    fn equation(&self) -> &'static str {
+        "y = a * b, number by number"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        map::map2(io.out, io.input(0).data(), io.input(1).data(), |a, b| a * b);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Mul {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (a, b, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
+        io.input_grad(0, |da| map::map2(da, dy, b, |dy, b| dy * b));
+        io.input_grad(1, |db| map::map2(db, dy, a, |dy, a| dy * a));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[2, 1, 3], &[1]] {
+            check(&[shape, shape], |tape, x| tape.mul(x[0], x[1]));
+            check(&[shape], |tape, x| tape.mul(x[0], x[0]));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The quadratic cost, the book's first.
+
+use crate::kernels::{map, reduce};
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::tensor::rows_cols;
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `C = 1/(2B) sum |a - y|^2`, of outputs and wished-for outputs `(B, N)` to one
+/// number (Nielsen, chapter 1, equation 6).
+///
+/// `dC/da = (a - y) / B`: the book's `cost_derivative`, averaged over the mini-batch.
+/// No gradient goes to `y`.
+#[derive(Debug)]
+pub struct QuadraticCost;
+
+impl<T: Real> Tape<T> {
+    /// Records [`QuadraticCost`] of outputs `a` and wished-for outputs `y`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless both have one shape.
+    #[track_caller]
+    pub fn quadratic_cost(&mut self, a: Var, y: Var) -> Result<Var, Error> {
+        self.record(QuadraticCost, &[a, y])
+    }
+}
+
+impl<T: Real> Op<T> for QuadraticCost {
+    fn name(&self) -> &'static str {
+        "quadratic_cost"
+    }
+    fn equation(&self) -> &'static str {
+        "C = 1/(2B) sum (a - y)^2"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        match inputs {
+            [a, y] if a == y && count(a) > 0 => Ok(ndarray::IxDyn(&[])),
+            _ => Err("outputs and wished-for outputs have the same shape (B, N)".into()),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (a, y) = (io.input(0), io.input(1));
+        let batch = a.rows_cols().0 as f64;
+        let difference = io.save(a.shape());
+        map::map2(difference, a.data(), y.data(), |a, y| a - y);
+        io.out[0] = T::of(reduce::sum_squares(difference) / (2.0 * batch));
+    }
+    fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
+        3 * count(inputs[0])
+    }
+}
+
+impl<T: Real> Differentiable<T> for QuadraticCost {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let difference = io.saved(0);
+        let c = io.dy.data()[0] / T::of(rows_cols(difference.shape()).0 as f64);
+        io.input_grad(0, |da| map::map(da, difference.data(), |d| c * d));
+    }
+    fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
+        count(inputs[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::{check, constant};
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[4, 1], &[1, 1]] {
+            check(&[shape], |tape, x| {
+                let y = tape.input(constant(shape, 0.3));
+                tape.quadratic_cost(x[0], y)
+            });
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        // Two examples: (1^2 + 2^2) / 2 and 3^2 / 2; their mean is 3.5.
+        let mut tape = Tape::new();
+        let a = tape.input(Tensor::from_vec(&[2, 2], vec![1.0_f32, 2.0, 3.0, 5.0]).unwrap());
+        let y = tape.input(Tensor::from_vec(&[2, 2], vec![0.0, 0.0, 0.0, 5.0]).unwrap());
+        let cost = tape.quadratic_cost(a, y).unwrap();
+        assert_eq!(tape.value(cost).item(), Some(3.5));
+    }
+}

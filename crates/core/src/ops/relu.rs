@@ -1,0 +1,65 @@
+//! The rectified linear unit.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = max(0, x)`; the gradient passes where `x > 0` and stops elsewhere.
+///
+/// At 0 itself the derivative is taken as 0. NaN stays NaN.
+#[derive(Debug)]
+pub struct Relu;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Relu`].
+    ///
+    /// # Errors
+    /// None: every shape will do.
+    #[track_caller]
+    pub fn relu(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(Relu, &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+    fn equation(&self) -> &'static str {
+        "y = max(0, x)"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        // Written so that NaN, which is not below 0, comes through.
+        map::map(io.out, io.input(0).data(), |x| if x < T::zero() { T::zero() } else { x });
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Relu {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (y, dy) = (io.y.data(), io.dy.data());
+        io.input_grad(0, |dx| {
+            map::map2(dx, dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() });
+        });
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[1]] {
+            check(&[shape], |tape, x| tape.relu(x[0]));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A tensor times one constant.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = c x` with a constant `c`; `dL/dx = c dL/dy`.
+#[derive(Debug)]
+pub struct Scale(
+    /// The constant.
+    pub f64,
+);
+
+impl<T: Real> Tape<T> {
+    /// Records [`Scale`].
+    ///
+    /// # Errors
+    /// None: every shape will do.
+    #[track_caller]
+    pub fn scale(&mut self, x: Var, c: f64) -> Result<Var, Error> {
+        self.record(Scale(c), &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+    fn equation(&self) -> &'static str {
+        "y = c x"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let c = T::of(self.0);
+        map::map(io.out, io.input(0).data(), |x| c * x);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Scale {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (c, dy) = (T::of(self.0), io.dy.data());
+        io.input_grad(0, |dx| map::map(dx, dy, |dy| c * dy));
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[1]] {
+            check(&[shape], |tape, x| tape.scale(x[0], -2.5));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Softmax over the last axis: any numbers become probabilities.
+
+use crate::kernels::softmax::softmax_rows;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::tensor::rows_cols;
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3,
+/// equation 78).
+///
+/// `dL/dx_j = y_j (dL/dy_j - sum_k y_k dL/dy_k)`. Minus infinity gives exactly
+/// 0, a row of nothing else gives zeros.
+#[derive(Debug)]
+pub struct Softmax;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Softmax`].
+    ///
+    /// # Errors
+    /// None: every shape will do.
+    #[track_caller]
+    pub fn softmax(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(Softmax, &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    fn equation(&self) -> &'static str {
+        "y_j = exp(x_j) / sum_k exp(x_k)"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let x = io.input(0);
+        softmax_rows(io.out, x.data(), x.rows_cols().1);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        5 * count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Softmax {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let cols = rows_cols(io.y.shape()).1.max(1);
+        let (y, dy) = (io.y.data().chunks_exact(cols), io.dy.data().chunks_exact(cols));
+        io.input_grad(0, |dx| {
+            for ((dx, y), dy) in dx.chunks_exact_mut(cols).zip(y).zip(dy) {
+                let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+                for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                    *dx = y * (dy - inner);
+                }
+            }
+        });
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        4 * count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[2, 1, 3], &[6, 1]] {
+            check(&[shape], |tape, x| tape.softmax(x[0]));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The hyperbolic tangent, a sigmoid between -1 and 1.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = tanh x`; `dL/dx = dL/dy (1 - y^2)` (Nielsen, chapter 3, equation 109).
+#[derive(Debug)]
+pub struct Tanh;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Tanh`].
+    ///
+    /// # Errors
+    /// None: every shape will do.
+    #[track_caller]
+    pub fn tanh(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(Tanh, &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Tanh {
+    fn name(&self) -> &'static str {
+        "tanh"
+    }
+    fn equation(&self) -> &'static str {
+        "y = tanh x"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        map::map(io.out, io.input(0).data(), T::tanh_fast);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        5 * count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Tanh {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (y, dy) = (io.y.data(), io.dy.data());
+        io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| dy * (T::one() - y * y)));
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        3 * count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gradcheck::check;
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[1]] {
+            check(&[shape], |tape, x| tape.tanh(x[0]));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Adam with decoupled weight decay.
+
+use super::{Optimizer, moments, named, restored};
+use crate::kernels::map;
+use crate::{Error, Grads, Params, Real, Tensor};
+
+/// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), as PyTorch computes it:
+///
+/// ```text
+/// w := w - lr decay w
+/// m := beta1 m + (1 - beta1) g        mean of the gradient
+/// v := beta2 v + (1 - beta2) g^2      mean of its square
+/// w := w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+/// ```
+///
+/// Every number gets a step of about `lr`, however large its gradient is.
+/// The decay applies to weights, not to biases.
+#[derive(Debug, Clone)]
+pub struct AdamW<T: Real> {
+    /// The memory of the two means, `(beta1, beta2)`.
+    pub betas: (f64, f64),
+    /// Keeps the division finite.
+    pub eps: f64,
+    /// The decay of the weights.
+    pub weight_decay: f64,
+    steps: u64,
+    m: Vec<Tensor<T>>,
+    v: Vec<Tensor<T>>,
+}
+
+impl<T: Real> AdamW<T> {
+    /// With `betas` (0.9, 0.999), `eps` 1e-8 and this weight decay.
+    pub fn new(weight_decay: f64) -> Self {
+        Self { betas: (0.9, 0.999), eps: 1e-8, weight_decay, steps: 0, m: Vec::new(), v: Vec::new() }
+    }
+}
+
+impl<T: Real> Optimizer<T> for AdamW<T> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
+        if self.m.is_empty() {
+            (self.m, self.v) = (moments(params), moments(params));
+        }
+        self.steps += 1;
+        let (beta1, beta2) = self.betas;
+        let t = self.steps.min(i32::MAX as u64) as i32;
+        // Folded into two constants: lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
+        let rate = T::of(lr / (1.0 - beta1.powi(t)));
+        let unbias = T::of(1.0 / (1.0 - beta2.powi(t)).sqrt());
+        let (b1, b2, eps) = (T::of(beta1), T::of(beta2), T::of(self.eps));
+        let (c1, c2) = (T::of(1.0 - beta1), T::of(1.0 - beta2));
+        let moments = self.m.iter_mut().zip(&mut self.v);
+        for ((param, grad), (m, v)) in params.iter_mut().zip(grads.iter()).zip(moments) {
+            let Some(grad) = grad else { continue };
+            let keep = T::of(if param.decay { 1.0 - lr * self.weight_decay } else { 1.0 });
+            let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
+            map::update_with_moments(w, m, v, grad.data(), |w, m, v, g| {
+                let m = b1 * m + c1 * g;
+                let v = b2 * v + c2 * g * g;
+                (keep * w - rate * m / (v.sqrt() * unbias + eps), m, v)
+            });
+        }
+    }
+
+    fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
+        let mut state = named("m", params, &self.m);
+        state.extend(named("v", params, &self.v));
+        state
+    }
+
+    fn restore(
+        &mut self,
+        params: &Params<T>,
+        steps: u64,
+        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
+    ) -> Result<(), Error> {
+        self.steps = steps;
+        if steps > 0 {
+            (self.m, self.v) = (restored("m", params, get)?, restored("v", params, get)?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Tape;
+
+    #[test]
+    fn two_steps_by_hand() {
+        let mut params = Params::new();
+        let w = params.add("w", Tensor::from_vec(&[1, 1], vec![1.0_f64]).unwrap()).unwrap();
+        let mut tape = Tape::new();
+        let mut adam = AdamW::new(0.1);
+        let mut step = |g: f64| {
+            let mut grads = Grads::new();
+            grads.add(w, Tensor::from_vec(&[1, 1], vec![g]).unwrap(), &mut tape);
+            adam.update(&mut params, &grads, 0.01);
+            params.get(w).value.data()[0]
+        };
+        // The first step is lr in the direction of the sign: 1 - 0.001 - 0.01.
+        let first = step(5.0);
+        assert!((first - 0.989).abs() < 1e-9, "{first}");
+        // m = 0.9 * 0.5 - 0.1 = 0.35, v = 0.999 * 0.025 + 0.001 = 0.025975.
+        let want = first * 0.999 - 0.01 * (0.35 / 0.19) / ((0.025_975_f64 / 0.001_999).sqrt() + 1e-8);
+        assert!((step(-1.0) - want).abs() < 1e-12);
+    }
+}

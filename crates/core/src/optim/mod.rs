@@ -1,0 +1,56 @@
+//! Optimisers: how a gradient changes the parameters.
+
+mod adamw;
+mod clip;
+mod schedule;
+mod sgd;
+
+pub use adamw::AdamW;
+pub use clip::clip_norm;
+pub use schedule::Schedule;
+pub use sgd::Sgd;
+
+use crate::{Error, Grads, Params, Real, Tensor};
+
+/// A rule that changes parameters, given their gradients.
+pub trait Optimizer<T: Real>: Send {
+    /// The name in messages and in the trace.
+    fn name(&self) -> &'static str;
+
+    /// One step with learning rate `lr`. Parameters without a gradient stay.
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64);
+
+    /// The tensors that a checkpoint must hold to go on to the same bits, by name.
+    fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)>;
+
+    /// Takes the tensors back that [`Optimizer::state`] gave; `steps` updates had
+    /// been made. `get` finds a tensor by name and checks its shape.
+    ///
+    /// # Errors
+    /// What `get` returns.
+    fn restore(
+        &mut self,
+        params: &Params<T>,
+        steps: u64,
+        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
+    ) -> Result<(), Error>;
+}
+
+/// A tensor of zeros for each parameter: the moments before the first step.
+fn moments<T: Real>(params: &Params<T>) -> Vec<Tensor<T>> {
+    params.iter().map(|p| Tensor::zeros(p.value.shape())).collect()
+}
+
+/// Names `moments` after their parameters.
+fn named<T: Real>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec<(String, Tensor<T>)> {
+    params.iter().zip(moments).map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
+}
+
+/// Finds the tensors that [`named`] named.
+fn restored<T: Real>(
+    kind: &str,
+    params: &Params<T>,
+    get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
+) -> Result<Vec<Tensor<T>>, Error> {
+    params.iter().map(|p| get(&format!("{kind}.{}", p.name), p.value.shape())).collect()
+}

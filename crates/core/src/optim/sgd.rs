@@ -1,0 +1,104 @@
+//! Stochastic gradient descent.
+
+use super::{Optimizer, moments, named, restored};
+use crate::kernels::map;
+use crate::{Error, Grads, Params, Real, Tensor};
+
+/// `w := w - lr (g + l2 w)`, and with momentum `v := momentum v + g + l2 w`,
+/// `w := w - lr v`.
+///
+/// `l2` is the book's `lambda / n` (chapter 3, equation 93) and applies to
+/// weights, not to biases. Momentum as in PyTorch; the book's chapter 3 (equations
+/// 107 and 108) is the same with `v` scaled by `-lr`.
+#[derive(Debug, Clone, Default)]
+pub struct Sgd<T: Real> {
+    /// The friction: 0 is none of the old direction, 0.9 a usual value.
+    pub momentum: f64,
+    /// The pull of the weights towards 0.
+    pub l2: f64,
+    velocity: Vec<Tensor<T>>,
+}
+
+impl<T: Real> Sgd<T> {
+    /// Plain gradient descent.
+    pub fn new() -> Self {
+        Self { momentum: 0.0, l2: 0.0, velocity: Vec::new() }
+    }
+
+    /// With momentum.
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// With L2 regularisation of strength `l2` for each step.
+    pub fn l2(self, l2: f64) -> Self {
+        Self { l2, ..self }
+    }
+}
+
+impl<T: Real> Optimizer<T> for Sgd<T> {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
+        let (rate, momentum) = (T::of(lr), T::of(self.momentum));
+        if self.momentum != 0.0 && self.velocity.is_empty() {
+            self.velocity = moments(params);
+        }
+        for (i, (param, grad)) in params.iter_mut().zip(grads.iter()).enumerate() {
+            let Some(grad) = grad else { continue };
+            let l2 = T::of(if param.decay { self.l2 } else { 0.0 });
+            let (w, g) = (param.value.data_mut(), grad.data());
+            if self.momentum == 0.0 {
+                map::update(w, g, |w, g| w - rate * (g + l2 * w));
+            } else {
+                map::update_with_moment(w, self.velocity[i].data_mut(), g, |w, v, g| {
+                    let v = momentum * v + (g + l2 * w);
+                    (w - rate * v, v)
+                });
+            }
+        }
+    }
+
+    fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
+        named("velocity", params, &self.velocity)
+    }
+
+    fn restore(
+        &mut self,
+        params: &Params<T>,
+        steps: u64,
+        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
+    ) -> Result<(), Error> {
+        if self.momentum != 0.0 && steps > 0 {
+            self.velocity = restored("velocity", params, get)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Tape;
+
+    #[test]
+    fn two_steps_by_hand() {
+        let mut params = Params::new();
+        let w = params.add("w", Tensor::from_vec(&[1, 1], vec![1.0_f64]).unwrap()).unwrap();
+        let b = params.add("b", Tensor::from_vec(&[1], vec![1.0]).unwrap()).unwrap();
+        let (mut grads, mut tape) = (Grads::new(), Tape::new());
+        grads.add(w, Tensor::from_vec(&[1, 1], vec![2.0]).unwrap(), &mut tape);
+        grads.add(b, Tensor::from_vec(&[1], vec![2.0]).unwrap(), &mut tape);
+        let mut sgd = Sgd::new().momentum(0.5).l2(0.1);
+        sgd.update(&mut params, &grads, 0.1);
+        // w: v = 2 + 0.1 = 2.1, w = 0.79. b is not decayed: v = 2, b = 0.8.
+        assert!((params.get(w).value.data()[0] - 0.79).abs() < 1e-12);
+        assert!((params.get(b).value.data()[0] - 0.8).abs() < 1e-12);
+        sgd.update(&mut params, &grads, 0.1);
+        // w: v = 1.05 + 2.079 = 3.129, w = 0.4771.
+        assert!((params.get(w).value.data()[0] - 0.4771).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,137 @@
+//! The parameters of a model, and their gradients.
+
+use crate::{Error, Real, Tape, Tensor};
+
+/// Which parameter of a [`Params`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ParamId(pub(crate) usize);
+
+impl ParamId {
+    /// The place of the parameter in [`Params::iter`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One parameter: a tensor that training changes.
+#[derive(Debug, Clone)]
+pub struct Param<T: Real> {
+    /// Its name, as checkpoints and messages say it.
+    pub name: String,
+    /// Its numbers.
+    pub value: Tensor<T>,
+    /// Whether weight decay and L2 regularisation apply: by custom to weights,
+    /// not to biases.
+    pub decay: bool,
+}
+
+/// All parameters of a model, in a fixed order.
+#[derive(Debug, Clone, Default)]
+pub struct Params<T: Real> {
+    list: Vec<Param<T>>,
+}
+
+impl<T: Real> Params<T> {
+    /// No parameters yet.
+    pub fn new() -> Self {
+        Self { list: Vec::new() }
+    }
+
+    /// Adds a parameter; those of two or more axes are decayed, as weights are.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn add(&mut self, name: impl Into<String>, value: Tensor<T>) -> Result<ParamId, Error> {
+        let name = name.into();
+        if self.list.iter().any(|p| p.name == name) {
+            return Err(Error::DuplicateParam(name));
+        }
+        let decay = value.shape().len() >= 2;
+        self.list.push(Param { name, value, decay });
+        Ok(ParamId(self.list.len() - 1))
+    }
+
+    /// One parameter.
+    pub fn get(&self, id: ParamId) -> &Param<T> {
+        &self.list[id.0]
+    }
+
+    /// One parameter, to be changed.
+    pub fn get_mut(&mut self, id: ParamId) -> &mut Param<T> {
+        &mut self.list[id.0]
+    }
+
+    /// All parameters in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Param<T>> {
+        self.list.iter()
+    }
+
+    /// All parameters in order, to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
+        self.list.iter_mut()
+    }
+
+    /// How many tensors there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many numbers there are in all.
+    pub fn count(&self) -> usize {
+        self.list.iter().map(|p| p.value.len()).sum()
+    }
+}
+
+/// The gradient of the loss with respect to each parameter, as far as there is one.
+#[derive(Debug, Default)]
+pub struct Grads<T: Real> {
+    list: Vec<Option<Tensor<T>>>,
+}
+
+impl<T: Real> Grads<T> {
+    /// No gradients yet.
+    pub fn new() -> Self {
+        Self { list: Vec::new() }
+    }
+
+    /// The gradient of one parameter.
+    pub fn get(&self, id: ParamId) -> Option<&Tensor<T>> {
+        self.list.get(id.0).and_then(Option::as_ref)
+    }
+
+    /// The gradients in the order of the parameters.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&Tensor<T>>> {
+        self.list.iter().map(Option::as_ref).chain(std::iter::repeat(None))
+    }
+
+    /// All gradients there are, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
+        self.list.iter_mut().flatten()
+    }
+
+    /// Adds `grad` to the gradient of a parameter. A parameter that is used
+    /// twice, or by several mini-batches, gets the sum.
+    pub fn add(&mut self, id: ParamId, grad: Tensor<T>, tape: &mut Tape<T>) {
+        if self.list.len() <= id.0 {
+            self.list.resize_with(id.0 + 1, || None);
+        }
+        tape.sum_into(&mut self.list[id.0], grad);
+    }
+
+    /// Forgets the gradients; their buffers go back to the tape for the next step.
+    pub fn clear(&mut self, tape: &mut Tape<T>) {
+        for grad in self.list.drain(..).flatten() {
+            tape.recycle(grad);
+        }
+    }
+
+    /// The Euclidean norm of all gradients together.
+    pub fn norm(&self) -> f64 {
+        self.list.iter().flatten().map(|g| crate::kernels::reduce::sum_squares(g.data())).sum::<f64>().sqrt()
+    }
+}

@@ -1,0 +1,167 @@
+//! The two kinds of numbers: `f32` for training, `f64` for gradient checks.
+
+use ndarray::NdFloat;
+use safetensors::Dtype;
+
+/// A floating-point number that tensors are made of.
+///
+/// Everything is written once, over `T: Real`. What differs is the speed of
+/// `exp` and `tanh`: `f32` takes this crate's polynomials, which the compiler
+/// vectorises, `f64` the exact ones of the standard library.
+pub trait Real: NdFloat + gemmkit::GemmScalar + Default + std::iter::Sum {
+    /// How a checkpoint names this type.
+    const DTYPE: Dtype;
+    /// Size in bytes.
+    const BYTES: usize;
+    /// The nearest number of this type.
+    fn of(x: f64) -> Self;
+    /// The same number as `f64`.
+    fn as_f64(self) -> f64;
+    /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
+    fn exp_fast(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh_fast(self) -> Self;
+    /// Appends the little-endian bytes of `xs`.
+    fn to_le_bytes(xs: &[Self], out: &mut Vec<u8>);
+    /// Reads numbers from little-endian bytes; `bytes` is a whole number of them.
+    fn from_le_bytes(bytes: &[u8], out: &mut [Self]);
+
+    /// The logistic function, `1 / (1 + e^-x)`.
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self::one() / (Self::one() + (-self).exp_fast())
+    }
+}
+
+impl Real for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+    const BYTES: usize = 4;
+
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    /// `e^x = 2^n e^r` with `n = round(x / ln 2)` and `|r| <= ln 2 / 2`, where
+    /// the Taylor polynomial of degree 7 is exact to the last bit or two.
+    #[inline(always)]
+    fn exp_fast(self) -> f32 {
+        const LN_2_HIGH: f32 = 0.693_359_4; // 10 bits, so that n * LN_2_HIGH is exact
+        const LN_2_LOW: f32 = -2.121_944_4e-4;
+        // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        let x = if self > 88.8 { 88.8 } else { self };
+        let x = if x < -87.4 { -87.4 } else { x };
+        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = x - n * LN_2_HIGH - n * LN_2_LOW;
+        let p = 1.0 / 5040.0;
+        let p = p * r + 1.0 / 720.0;
+        let p = p * r + 1.0 / 120.0;
+        let p = p * r + 1.0 / 24.0;
+        let p = p * r + 1.0 / 6.0;
+        let p = p * r + 0.5;
+        let p = p * r + 1.0;
+        let p = p * r + 1.0;
+        // 2^n in two factors, because 2^128 is no f32.
+        let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+        let half = exponent >> 1;
+        let power = |e: i32| f32::from_bits(((e + 127) << 23) as u32);
+        let y = p * power(half) * power(exponent - half);
+        let y = if self < -87.3 { 0.0 } else { y };
+        if self > 88.72 { f32::INFINITY } else { y }
+    }
+
+    /// `(1 - e^-2|x|) / (1 + e^-2|x|)` with the sign of `x`; near 0, where that
+    /// cancels, the Taylor polynomial of degree 7.
+    #[inline(always)]
+    fn tanh_fast(self) -> f32 {
+        let e = (-2.0 * self.abs()).exp_fast();
+        let far = ((1.0 - e) / (1.0 + e)).copysign(self);
+        let s = self * self;
+        let near = self * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0))));
+        if self.abs() < 0.2 { near } else { far }
+    }
+
+    fn to_le_bytes(xs: &[f32], out: &mut Vec<u8>) {
+        out.extend(xs.iter().flat_map(|x| x.to_le_bytes()));
+    }
+    fn from_le_bytes(bytes: &[u8], out: &mut [f32]) {
+        for (x, b) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *x = f32::from_le_bytes(*b);
+        }
+    }
+}
+
+impl Real for f64 {
+    const DTYPE: Dtype = Dtype::F64;
+    const BYTES: usize = 8;
+
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn as_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn exp_fast(self) -> f64 {
+        self.exp()
+    }
+    #[inline(always)]
+    fn tanh_fast(self) -> f64 {
+        self.tanh()
+    }
+    fn to_le_bytes(xs: &[f64], out: &mut Vec<u8>) {
+        out.extend(xs.iter().flat_map(|x| x.to_le_bytes()));
+    }
+    fn from_le_bytes(bytes: &[u8], out: &mut [f64]) {
+        for (x, b) in out.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *x = f64::from_le_bytes(*b);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_agrees_with_the_exact_one() {
+        for i in -8700..=8870 {
+            let x = i as f32 / 100.0;
+            let (got, want) = (f64::from(x.exp_fast()), f64::from(x).exp());
+            assert!((got / want - 1.0).abs() < 3e-7, "exp({x}) = {got}, not {want}");
+        }
+        assert_eq!(f32::NEG_INFINITY.exp_fast(), 0.0);
+        assert_eq!(f32::INFINITY.exp_fast(), f32::INFINITY);
+        assert!(f32::NAN.exp_fast().is_nan());
+        assert_eq!(0.0_f32.exp_fast(), 1.0);
+    }
+
+    #[test]
+    fn tanh_agrees_with_the_exact_one() {
+        for i in -20_000..=20_000 {
+            let x = i as f32 / 1000.0;
+            let (got, want) = (f64::from(x.tanh_fast()), f64::from(x).tanh());
+            assert!((got - want).abs() <= 2e-6 * want.abs(), "tanh({x}) = {got}, not {want}");
+        }
+        assert_eq!(f32::INFINITY.tanh_fast(), 1.0);
+        assert!(f32::NAN.tanh_fast().is_nan());
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        let xs = [1.5_f32, -0.0, f32::MIN_POSITIVE];
+        let mut bytes = Vec::new();
+        Real::to_le_bytes(&xs, &mut bytes);
+        let mut back = [0.0; 3];
+        Real::from_le_bytes(&bytes, &mut back);
+        assert_eq!(xs.map(f32::to_bits), back.map(f32::to_bits));
+    }
+}

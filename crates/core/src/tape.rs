@@ -1,0 +1,461 @@
+//! The tape: records the ops of one step in order, and runs them backward.
+//!
+//! Calling a method such as [`Tape::linear`] computes at once and writes down
+//! what was computed from what. [`Tape::backward`] then walks the list from its
+//! end to its beginning: when it reaches an entry, everything that used the
+//! entry's value has already given its share of the gradient. That is all of
+//! backpropagation (Nielsen, chapter 2; Rumelhart, Hinton and Williams 1986).
+
+use std::panic::Location;
+
+use crate::ops::{Backward, Differentiable, Forward, Op, sum_into};
+use crate::params::{Grads, ParamId, Params};
+use crate::pool::Pool;
+use crate::rng::DropoutKey;
+use crate::trace::{Phase, Record, Trace};
+use crate::{Error, Real, Shape, Tensor};
+
+/// A value on the tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Var(pub(crate) usize);
+
+/// One entry: a value and where it came from.
+#[derive(Debug)]
+pub(crate) struct Node<T: Real> {
+    pub(crate) value: Tensor<T>,
+    pub(crate) needs_grad: bool,
+    origin: Origin<T>,
+}
+
+#[derive(Debug)]
+enum Origin<T: Real> {
+    /// Data, or an op that needs no gradient.
+    Constant,
+    Param(ParamId),
+    Op {
+        op: Box<dyn Recorded<T>>,
+        inputs: Inputs,
+        saved: Vec<Tensor<T>>,
+        caller: &'static Location<'static>,
+    },
+}
+
+/// The inputs of an op; a list on the heap only when there are many.
+#[derive(Debug, Clone, Copy)]
+struct Inputs {
+    list: [Var; Inputs::MOST],
+    len: usize,
+}
+
+impl Inputs {
+    const MOST: usize = 6;
+
+    fn new(inputs: &[Var]) -> Self {
+        assert!(inputs.len() <= Self::MOST, "an op has at most {} inputs", Self::MOST);
+        let mut list = [Var(0); Self::MOST];
+        list[..inputs.len()].copy_from_slice(inputs);
+        Self { list, len: inputs.len() }
+    }
+
+    fn as_slice(&self) -> &[Var] {
+        &self.list[..self.len]
+    }
+}
+
+/// An op on the tape, with the path of its type for the trace.
+trait Recorded<T: Real>: Differentiable<T> {
+    fn function(&self) -> &'static str;
+}
+
+impl<T: Real, O: Differentiable<T>> Recorded<T> for O {
+    fn function(&self) -> &'static str {
+        std::any::type_name::<O>()
+    }
+}
+
+/// The record of one step: see the [module](self).
+#[derive(Debug)]
+pub struct Tape<T: Real> {
+    nodes: Vec<Node<T>>,
+    grads: Vec<Option<Tensor<T>>>,
+    pool: Pool<T>,
+    gradients: bool,
+    keep_values: bool,
+    dropout: Option<DropoutKey>,
+    /// What ran, while it is switched on.
+    pub trace: Trace,
+}
+
+impl<T: Real> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Real> Tape<T> {
+    /// An empty tape that records gradients, without dropout.
+    pub fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            grads: Vec::new(),
+            pool: Pool::default(),
+            gradients: true,
+            keep_values: false,
+            dropout: None,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Whether parameters that are put on the tape from now on want gradients:
+    /// no, to evaluate or to generate.
+    pub fn set_gradients(&mut self, wanted: bool) {
+        self.gradients = wanted;
+    }
+
+    /// Whether values stay readable after [`Tape::backward`], instead of giving
+    /// their memory to the gradients.
+    pub fn set_keep_values(&mut self, keep: bool) {
+        self.keep_values = keep;
+    }
+
+    /// Switches dropout on with this step's key, or off.
+    pub fn set_dropout(&mut self, key: Option<DropoutKey>) {
+        self.dropout = key;
+    }
+
+    /// The key of the next dropout on this tape; none when not training.
+    pub(crate) fn next_dropout(&mut self) -> Option<DropoutKey> {
+        let key = self.dropout?;
+        self.dropout = Some(key.next());
+        Some(key)
+    }
+
+    /// Puts data on the tape.
+    pub fn input(&mut self, value: Tensor<T>) -> Var {
+        self.push(value, false, Origin::Constant)
+    }
+
+    /// Puts data on the tape that `write` fills in; the memory is used again in
+    /// the next step. The numbers are old ones when `write` is called.
+    pub fn input_with(&mut self, shape: &[usize], write: impl FnOnce(&mut [T])) -> Var {
+        let mut value = self.pool.take(ndarray::IxDyn(shape));
+        write(value.data_mut());
+        self.input(value)
+    }
+
+    /// Puts a parameter on the tape, without copying it.
+    pub fn param(&mut self, params: &Params<T>, id: ParamId) -> Var {
+        self.push(params.get(id).value.clone(), self.gradients, Origin::Param(id))
+    }
+
+    /// The value of `var`.
+    ///
+    /// # Panics
+    /// If `var` is from before the last [`Tape::reset`].
+    pub fn value(&self, var: Var) -> &Tensor<T> {
+        &self.nodes[var.0].value
+    }
+
+    /// The gradient of `var` after [`Tape::backward`], where values are kept.
+    pub fn grad(&self, var: Var) -> Option<&Tensor<T>> {
+        self.grads.get(var.0).and_then(Option::as_ref)
+    }
+
+    fn push(&mut self, value: Tensor<T>, needs_grad: bool, origin: Origin<T>) -> Var {
+        self.nodes.push(Node { value, needs_grad, origin });
+        Var(self.nodes.len() - 1)
+    }
+
+    /// Computes an op and records it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the op cannot take inputs of these shapes.
+    #[track_caller]
+    pub fn record<O: Differentiable<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
+        let caller = Location::caller();
+        let (value, saved) = self.compute(&op, inputs, caller)?;
+        let needs_grad = inputs.iter().any(|i| self.nodes[i.0].needs_grad);
+        let origin = if needs_grad {
+            Origin::Op { op: Box::new(op), inputs: Inputs::new(inputs), saved, caller }
+        } else {
+            saved.into_iter().for_each(|s| self.pool.give(s));
+            Origin::Constant
+        };
+        Ok(self.push(value, needs_grad, origin))
+    }
+
+    /// Computes an op that has no derivative.
+    ///
+    /// # Errors
+    /// [`Error::NoBackward`] if an input needs a gradient, which would silently
+    /// end here; [`Error::Shape`] as for [`Tape::record`].
+    #[track_caller]
+    pub fn record_forward_only<O: Op<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
+        let at = Location::caller();
+        if inputs.iter().any(|i| self.nodes[i.0].needs_grad) {
+            return Err(Error::NoBackward { op: op.name(), at });
+        }
+        let (value, _) = self.compute(&op, inputs, at)?;
+        Ok(self.push(value, false, Origin::Constant))
+    }
+
+    fn compute<O: Op<T>>(
+        &mut self,
+        op: &O,
+        inputs: &[Var],
+        at: &'static Location<'static>,
+    ) -> Result<(Tensor<T>, Vec<Tensor<T>>), Error> {
+        let started = self.trace.start();
+        let shapes = Shapes::of(&self.nodes, inputs);
+        let shape = op.output_shape(shapes.as_slice()).map_err(|why| {
+            let shapes = shapes.as_slice().iter().map(|s| s.to_vec()).collect();
+            Error::Shape { op: op.name(), shapes, why, at }
+        })?;
+        let mut out = self.pool.take(shape);
+        let mut saved = Vec::new();
+        op.forward(&mut Forward {
+            nodes: &self.nodes,
+            inputs,
+            saved: &mut saved,
+            pool: &mut self.pool,
+            out: out.data_mut(),
+        });
+        self.trace.finish(started, |time| Record {
+            phase: if self.gradients { Phase::Forward } else { Phase::Evaluate },
+            name: op.name(),
+            function: std::any::type_name::<O>(),
+            caller: at,
+            inputs: shapes.to_dims(),
+            output: out.dims(),
+            flops: op.flops(shapes.as_slice(), out.shape()),
+            bytes: bytes::<T>(&shapes, out.len()),
+            time,
+        });
+        Ok((out, saved))
+    }
+
+    /// Runs the tape backward from `loss` and adds the gradient of every
+    /// parameter on it to `grads`.
+    ///
+    /// # Errors
+    /// [`Error::NotALoss`] unless `loss` is one number that depends on a parameter.
+    pub fn backward(&mut self, loss: Var, grads: &mut Grads<T>) -> Result<(), Error> {
+        let node = &self.nodes[loss.0];
+        if node.value.len() != 1 || !node.needs_grad {
+            return Err(Error::NotALoss(node.value.shape().to_vec()));
+        }
+        let mut one = self.pool.take(node.value.dims());
+        one.data_mut().fill(T::one());
+        self.grads.resize_with(self.nodes.len(), || None);
+        self.grads[loss.0] = Some(one);
+
+        for i in (0..=loss.0).rev() {
+            let Some(dy) = self.grads[i].take() else { continue };
+            let (before, rest) = self.nodes.split_at_mut(i);
+            let node = &mut rest[0];
+            match &mut node.origin {
+                Origin::Constant => {}
+                Origin::Param(id) => {
+                    grads.add(*id, dy, self);
+                    continue;
+                }
+                Origin::Op { op, inputs, saved, caller } => {
+                    let started = self.trace.start();
+                    op.backward(&mut Backward {
+                        nodes: before,
+                        inputs: inputs.as_slice(),
+                        saved,
+                        grads: &mut self.grads,
+                        pool: &mut self.pool,
+                        y: &node.value,
+                        dy: &dy,
+                    });
+                    self.trace.finish(started, |time| {
+                        let shapes = Shapes::of(before, inputs.as_slice());
+                        Record {
+                            phase: Phase::Backward,
+                            name: op.name(),
+                            function: op.function(),
+                            caller,
+                            inputs: shapes.to_dims(),
+                            output: node.value.dims(),
+                            flops: op.backward_flops(shapes.as_slice(), node.value.shape()),
+                            bytes: 2 * bytes::<T>(&shapes, node.value.len()),
+                            time,
+                        }
+                    });
+                    if !self.keep_values {
+                        saved.drain(..).for_each(|s| self.pool.give(s));
+                    }
+                }
+            }
+            if self.keep_values {
+                self.grads[i] = Some(dy);
+            } else {
+                // Everything that used this value has run: its memory is free.
+                self.pool.give(dy);
+                self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the step; its buffers serve the next one.
+    pub fn reset(&mut self) {
+        for node in self.nodes.drain(..) {
+            self.pool.give(node.value);
+            if let Origin::Op { saved, .. } = node.origin {
+                saved.into_iter().for_each(|s| self.pool.give(s));
+            }
+        }
+        self.grads.drain(..).flatten().for_each(|g| self.pool.give(g));
+    }
+
+    /// A tensor from the tape's buffers; its numbers are old ones.
+    pub fn buffer(&mut self, shape: &[usize]) -> Tensor<T> {
+        self.pool.take(ndarray::IxDyn(shape))
+    }
+
+    /// Gives a tensor's memory back for the next step.
+    pub fn recycle(&mut self, tensor: Tensor<T>) {
+        self.pool.give(tensor);
+    }
+
+    /// `sum += more`, where nothing stands for zero.
+    pub(crate) fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
+        sum_into(sum, more, &mut self.pool);
+    }
+}
+
+/// The shapes of an op's inputs, without a list on the heap.
+struct Shapes<'a> {
+    list: [&'a [usize]; Inputs::MOST],
+    len: usize,
+}
+
+impl<'a> Shapes<'a> {
+    fn of<T: Real>(nodes: &'a [Node<T>], inputs: &[Var]) -> Self {
+        let mut list: [&[usize]; Inputs::MOST] = [&[]; Inputs::MOST];
+        for (shape, input) in list.iter_mut().zip(inputs) {
+            *shape = nodes[input.0].value.shape();
+        }
+        Self { list, len: inputs.len() }
+    }
+
+    fn as_slice(&self) -> &[&'a [usize]] {
+        &self.list[..self.len]
+    }
+
+    fn to_dims(&self) -> Vec<Shape> {
+        self.as_slice().iter().map(|s| ndarray::IxDyn(s)).collect()
+    }
+}
+
+/// The bytes of an op's inputs and output.
+fn bytes<T: Real>(inputs: &Shapes<'_>, output: usize) -> u64 {
+    let numbers = inputs.as_slice().iter().map(|s| s.iter().product::<usize>()).sum::<usize>() + output;
+    (numbers * T::BYTES) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn one(x: f64) -> Tensor<f64> {
+        Tensor::from_vec(&[1, 1], vec![x]).unwrap()
+    }
+
+    #[test]
+    fn a_value_used_twice_gets_the_sum_of_both_gradients() {
+        // loss = mean(w * w + w): the derivative is 2 w + 1.
+        let mut params = Params::new();
+        let id = params.add("w", one(3.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        let w = tape.param(&params, id);
+        let square = tape.mul(w, w).unwrap();
+        let sum = tape.add(square, w).unwrap();
+        let loss = tape.mean(sum).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        assert_eq!(grads.get(id).unwrap().data(), [7.0]);
+        // A second run without clearing adds: gradient accumulation.
+        tape.reset();
+        let w = tape.param(&params, id);
+        let loss = tape.mean(w).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        assert_eq!(grads.get(id).unwrap().data(), [8.0]);
+    }
+
+    #[test]
+    fn a_chain_of_100_000_ops_needs_no_recursion() {
+        let mut params = Params::new();
+        let id = params.add("w", one(1.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        let mut x = tape.param(&params, id);
+        for _ in 0..100_000 {
+            x = tape.scale(x, 1.0).unwrap();
+        }
+        tape.backward(x, &mut grads).unwrap();
+        assert_eq!(grads.get(id).unwrap().data(), [1.0]);
+    }
+
+    #[test]
+    fn an_op_without_a_backward_is_refused_where_gradients_are_wanted() {
+        let mut params = Params::new();
+        let id = params.add("w", one(1.0)).unwrap();
+        let mut tape = Tape::new();
+        let w = tape.param(&params, id);
+        let error = tape.argmax(w).unwrap_err().to_string();
+        assert!(error.starts_with("argmax has no backward") && error.contains("tape.rs:"), "{error}");
+        tape.set_gradients(false);
+        let w = tape.param(&params, id);
+        assert!(tape.argmax(w).is_ok());
+    }
+
+    #[test]
+    fn wrong_shapes_are_named_with_the_caller() {
+        let mut tape = Tape::<f32>::new();
+        let a = tape.input(Tensor::zeros(&[2, 3]));
+        let error = tape.matmul(a, a).unwrap_err().to_string();
+        assert!(error.contains("[[2, 3], [2, 3]]") && error.contains("tape.rs:"), "{error}");
+    }
+
+    #[test]
+    fn the_second_step_takes_its_buffers_from_the_first() {
+        let mut params = Params::new();
+        let id = params.add("w", Tensor::<f32>::zeros(&[5, 7])).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        let mut addresses = Vec::new();
+        for _ in 0..3 {
+            let x = tape.input_with(&[4, 7], |x| x.fill(1.0));
+            let w = tape.param(&params, id);
+            let y = tape.linear(x, w, None).unwrap();
+            let loss = tape.mean(y).unwrap();
+            tape.backward(loss, &mut grads).unwrap();
+            addresses.push(grads.get(id).unwrap().data().as_ptr());
+            tape.reset();
+            grads.clear(&mut tape);
+        }
+        assert!(addresses[1] == addresses[0] && addresses[2] == addresses[0]);
+    }
+
+    #[test]
+    fn the_trace_lists_the_step_in_order() {
+        let mut params = Params::new();
+        let id = params.add("w", Tensor::<f32>::zeros(&[5, 7])).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.trace.switch(true);
+        let x = tape.input(Tensor::zeros(&[4, 7]));
+        let w = tape.param(&params, id);
+        let y = tape.linear(x, w, None).unwrap();
+        let loss = tape.mean(y).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        let seen: Vec<_> = tape.trace.records().iter().map(|r| (r.phase, r.name)).collect();
+        let (f, b) = (Phase::Forward, Phase::Backward);
+        assert_eq!(seen, [(f, "linear"), (f, "mean"), (b, "mean"), (b, "linear")]);
+        let linear = &tape.trace.records()[0];
+        assert_eq!(linear.flops, 2 * 4 * 5 * 7);
+        assert_eq!(linear.function, "m2g_core::ops::linear::Linear");
+        assert!(linear.caller.file().ends_with("tape.rs"));
+    }
+}

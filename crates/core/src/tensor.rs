@@ -1,0 +1,157 @@
+//! [`Tensor`]: a shape and its numbers.
+
+use ndarray::{ArcArray, ArrayView2, ArrayViewD, Dimension, IxDyn};
+
+use crate::{Error, Real};
+
+/// The lengths of a tensor's axes, outermost first.
+pub type Shape = IxDyn;
+
+/// An array of numbers of any number of axes, contiguous and row-major.
+///
+/// The storage is an [`ndarray::ArcArray`]: a clone shares the numbers and costs
+/// nothing; writing to a shared tensor copies it first. Because the layout is
+/// always row-major and contiguous, every tensor is one slice, [`Tensor::data`],
+/// which is what the kernels work on.
+///
+/// ```
+/// use m2g_core::Tensor;
+/// let t = Tensor::from_vec(&[2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+/// assert_eq!(t.shape(), [2, 3]);
+/// assert_eq!(t.view()[[1, 0]], 4.0);
+/// # Ok::<(), m2g_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor<T: Real> {
+    array: ArcArray<T, IxDyn>,
+}
+
+impl<T: Real> Tensor<T> {
+    /// A tensor of `shape` with the numbers of `data`, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless `data` has as many numbers as the shape.
+    pub fn from_vec(shape: &[usize], data: Vec<T>) -> Result<Self, Error> {
+        let (expected, found) = (shape.iter().product(), data.len());
+        match ArcArray::from_shape_vec(IxDyn(shape), data) {
+            Ok(array) if expected == found => Ok(Self { array }),
+            _ => Err(Error::Length { shape: shape.to_vec(), expected, found }),
+        }
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self { array: ArcArray::zeros(IxDyn(shape)) }
+    }
+
+    /// A tensor whose numbers come from `f`, called once for each in order.
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> T) -> Self {
+        Self { array: ArcArray::from_shape_simple_fn(IxDyn(shape), || f()) }
+    }
+
+    /// The lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        self.array.shape()
+    }
+
+    /// The shape as a value of its own.
+    pub fn dims(&self) -> Shape {
+        self.array.raw_dim()
+    }
+
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        self.array.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.array.is_empty()
+    }
+
+    /// All numbers, row by row.
+    pub fn data(&self) -> &[T] {
+        self.array.as_slice().expect("a tensor is contiguous and row-major")
+    }
+
+    /// All numbers, to be changed; copies them first if another tensor shares them.
+    pub fn data_mut(&mut self) -> &mut [T] {
+        self.array.as_slice_mut().expect("a tensor is contiguous and row-major")
+    }
+
+    /// The tensor as an ndarray view.
+    pub fn view(&self) -> ArrayViewD<'_, T> {
+        self.array.view()
+    }
+
+    /// The tensor as a matrix: all axes but the last are one, `(rows, columns)`.
+    pub fn matrix(&self) -> ArrayView2<'_, T> {
+        ArrayView2::from_shape(self.rows_cols(), self.data()).expect("rows x columns = length")
+    }
+
+    /// The number of rows and columns of [`Tensor::matrix`]. One number is `(1, 1)`.
+    pub fn rows_cols(&self) -> (usize, usize) {
+        rows_cols(self.shape())
+    }
+
+    /// The one number of a tensor that has one.
+    pub fn item(&self) -> Option<T> {
+        match self.data() {
+            [x] => Some(*x),
+            _ => None,
+        }
+    }
+
+    /// Whether no other tensor shares the numbers.
+    pub(crate) fn is_unique(&mut self) -> bool {
+        self.array.is_unique()
+    }
+
+    /// A tensor over a vector of the right length, for the buffer pool.
+    pub(crate) fn from_parts(shape: Shape, data: Vec<T>) -> Self {
+        debug_assert_eq!(shape.size(), data.len());
+        let array = ArcArray::from_shape_vec(shape, data).expect("the length fits the shape");
+        Self { array }
+    }
+
+    /// The vector inside, unless another tensor shares it.
+    pub(crate) fn into_vec(self) -> Option<Vec<T>> {
+        let (vec, _) = self.array.try_into_owned_nocopy().ok()?.into_raw_vec_and_offset();
+        Some(vec)
+    }
+}
+
+/// All axes but the last as rows, the last as columns.
+pub(crate) fn rows_cols(shape: &[usize]) -> (usize, usize) {
+    match shape.split_last() {
+        Some((&cols, rest)) => (rest.iter().product(), cols),
+        None => (1, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_wrong_length_is_refused() {
+        let error = Tensor::from_vec(&[2, 3], vec![0.0_f32; 5]).unwrap_err().to_string();
+        assert_eq!(error, "a tensor of shape [2, 3] holds 6 numbers, but 5 were given");
+    }
+
+    #[test]
+    fn a_clone_shares_until_it_is_written() {
+        let mut a = Tensor::from_vec(&[2], vec![1.0_f64, 2.0]).unwrap();
+        let b = a.clone();
+        a.data_mut()[0] = 9.0;
+        assert_eq!((a.data(), b.data()), (&[9.0, 2.0][..], &[1.0, 2.0][..]));
+    }
+
+    #[test]
+    fn every_tensor_is_a_matrix() {
+        assert_eq!(Tensor::<f32>::zeros(&[2, 3, 4]).matrix().dim(), (6, 4));
+        assert_eq!(Tensor::<f32>::zeros(&[4]).matrix().dim(), (1, 4));
+        assert_eq!(Tensor::<f32>::zeros(&[]).matrix().dim(), (1, 1));
+    }
+}

@@ -1,0 +1,88 @@
+//! What ran in a step: the list from which `inspect`, `compare` and the profiler
+//! are made.
+
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use crate::Shape;
+
+/// The part of a training step, in the order of the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Fetching the examples.
+    Batch,
+    /// From the inputs to the loss.
+    Forward,
+    /// From the loss back to the parameters.
+    Backward,
+    /// Bounding the gradient's norm.
+    Clip,
+    /// Changing the parameters.
+    Update,
+    /// Measuring on data that is not trained on.
+    Evaluate,
+}
+
+/// One thing that ran.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// When in the step.
+    pub phase: Phase,
+    /// The name of the op or routine.
+    pub name: &'static str,
+    /// The path of the type or function in the core, which also names its file.
+    pub function: &'static str,
+    /// The line that called it.
+    pub caller: &'static Location<'static>,
+    /// The shapes of its inputs.
+    pub inputs: Vec<Shape>,
+    /// The shape of its output.
+    pub output: Shape,
+    /// Floating-point operations; a multiplication and an addition are two.
+    pub flops: u64,
+    /// Bytes read and written at least: every input and the output once.
+    pub bytes: u64,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// The records of a step, kept while it is switched on.
+#[derive(Debug, Default)]
+pub struct Trace {
+    on: bool,
+    records: Vec<Record>,
+}
+
+impl Trace {
+    /// Starts or stops recording.
+    pub fn switch(&mut self, on: bool) {
+        self.on = on;
+    }
+
+    /// Whether it records.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// The time now, if it records.
+    pub fn start(&self) -> Option<Instant> {
+        self.on.then(Instant::now)
+    }
+
+    /// Adds the record that `make` describes, if `started` says that it records.
+    pub fn finish(&mut self, started: Option<Instant>, make: impl FnOnce(Duration) -> Record) {
+        if let Some(started) = started {
+            self.records.push(make(started.elapsed()));
+        }
+    }
+
+    /// The records so far, in order.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Takes the records out.
+    pub fn take(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+}
