@@ -85,6 +85,21 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// The folder of a new run is there already.
+    #[error("{} exists: choose another name with --run{}", path.display(),
+        if *is_run { ", or replace it with --overwrite" } else { " (it is not a run, so --overwrite will not replace it)" })]
+    RunExists {
+        /// The folder.
+        path: PathBuf,
+        /// Whether it holds a run.
+        is_run: bool,
+    },
+    /// There is no run of that name.
+    #[error("there is no run in {}: train one first, with --run NAME", .0.display())]
+    NoRun(PathBuf),
+    /// Another process trains the run.
+    #[error("another process is training {}: wait for it, or stop it", .0.display())]
+    Busy(PathBuf),
     /// The model crate or the data source failed.
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),

@@ -41,7 +41,8 @@
 //! # Ok::<(), m2g_core::Error>(())
 //! ```
 
-//pub mod checkpoint;
+pub mod atomic;
+pub mod checkpoint;
 pub mod error;
 pub mod gradcheck;
 mod kernels;
@@ -56,13 +57,15 @@ pub mod tape;
 pub mod tensor;
 pub mod threads;
 pub mod trace;
-//pub mod train;
+pub mod train;
 
 pub use error::Error;
 pub use params::{Grads, Param, ParamId, Params};
 pub use real::Real;
 pub use tape::{Tape, Var};
 pub use tensor::{Shape, Tensor};
+
+pub use kernels::map::unit_interval;
 
 /// Matrix product of row-major slices, the one the ops use.
 pub use kernels::matmul::{Mat, matmul};

@@ -15,6 +15,8 @@ pub trait Real: NdFloat + gemmkit::GemmScalar + Default + std::iter::Sum {
     const BYTES: usize;
     /// The nearest number of this type.
     fn of(x: f64) -> Self;
+    /// The same whole number.
+    fn of_u8(x: u8) -> Self;
     /// The same number as `f64`.
     fn as_f64(self) -> f64;
     /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
@@ -40,6 +42,10 @@ impl Real for f32 {
     #[inline(always)]
     fn of(x: f64) -> Self {
         x as f32
+    }
+    #[inline(always)]
+    fn of_u8(x: u8) -> Self {
+        f32::from(x)
     }
     #[inline(always)]
     fn as_f64(self) -> f64 {
@@ -104,6 +110,10 @@ impl Real for f64 {
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
+    }
+    #[inline(always)]
+    fn of_u8(x: u8) -> Self {
+        f64::from(x)
     }
     #[inline(always)]
     fn as_f64(self) -> f64 {

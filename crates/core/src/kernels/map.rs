@@ -60,6 +60,15 @@ pub fn map_indexed<T: Real>(out: &mut [T], x: &[T], f: impl Fn(u64, T) -> T + Sy
     }
 }
 
+/// Pixels `0..=255` to numbers `0..=1`.
+pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
+    let scale = T::one() / T::of(255.0);
+    vectorised(
+        #[inline(always)]
+        || out.iter_mut().zip(pixels).for_each(|(o, &p)| *o = T::of_u8(p) * scale),
+    );
+}
+
 /// `x[i] = f(x[i])`.
 pub fn in_place<T: Real>(x: &mut [T], f: impl Fn(T) -> T + Sync) {
     let run = |x: &mut [T]| {

@@ -17,6 +17,11 @@ pub trait Optimizer<T: Real>: Send {
     /// The name in messages and in the trace.
     fn name(&self) -> &'static str;
 
+    /// The path of its type, for the trace.
+    fn function(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// One step with learning rate `lr`. Parameters without a gradient stay.
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64);
 

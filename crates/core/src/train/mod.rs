@@ -1,0 +1,48 @@
+//! Training: the one step and the one loop that every model uses.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `step.rs` | one step: loss, gradients, clip, update |
+//! | `fit.rs` | the loop: steps, evaluations, checkpoints, when to stop |
+//! | `run.rs` | the folder of a run: configuration, metrics, checkpoints |
+
+mod fit;
+pub mod run;
+mod step;
+
+pub use fit::{Ended, Evaluation, EvaluationRecord, Fit, Observer, Options, Progress, State, Task};
+pub use run::RunFolder;
+pub use step::{StepReport, Stepper};
+
+use crate::{Error, Grads, Params, Real, Tape, Var};
+
+/// What the training needs to know of a model: its parameters, and how a batch
+/// becomes a loss.
+pub trait Model<T: Real> {
+    /// The examples of one step.
+    type Batch;
+
+    /// The parameters.
+    fn params(&self) -> &Params<T>;
+
+    /// The parameters, to be changed.
+    fn params_mut(&mut self) -> &mut Params<T>;
+
+    /// Records the way from a batch to its mean loss, one number.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn loss(&self, tape: &mut Tape<T>, batch: &Self::Batch) -> Result<Var, Error>;
+
+    /// Adds the gradient of the loss to `grads` and returns the loss. By default
+    /// the tape runs backward; a model may do it by hand.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn gradients(&self, tape: &mut Tape<T>, batch: &Self::Batch, grads: &mut Grads<T>) -> Result<T, Error> {
+        let loss = self.loss(tape, batch)?;
+        let value = tape.value(loss).data()[0];
+        tape.backward(loss, grads)?;
+        Ok(value)
+    }
+}

@@ -1,0 +1,108 @@
+//! One training step.
+
+use std::panic::Location;
+
+use super::Model;
+use crate::optim::{Optimizer, clip_norm};
+use crate::trace::{Phase, Record};
+use crate::{Error, Grads, Real, Tape};
+
+/// What a step found.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReport {
+    /// The mean loss of the batch, before the update.
+    pub loss: f64,
+    /// The norm of the gradient before clipping, if it is clipped.
+    pub grad_norm: Option<f64>,
+}
+
+/// Makes training steps, and keeps the buffers from one to the next.
+#[derive(Debug, Default)]
+pub struct Stepper<T: Real> {
+    /// The tape of the last step.
+    pub tape: Tape<T>,
+    /// The gradients of the last step.
+    pub grads: Grads<T>,
+}
+
+impl<T: Real> Stepper<T> {
+    /// One step: from the batch to the loss, back to the gradients, and against
+    /// them with learning rate `lr`. With `clip`, the gradient's norm is bounded.
+    ///
+    /// # Errors
+    /// What the model returns; [`Error::NotFinite`] if the loss or the norm of
+    /// the gradient is NaN or infinite. The parameters are then unchanged.
+    pub fn step<M: Model<T>>(
+        &mut self,
+        model: &mut M,
+        batch: &M::Batch,
+        optimizer: &mut dyn Optimizer<T>,
+        lr: f64,
+        clip: Option<f64>,
+        step: u64,
+    ) -> Result<StepReport, Error> {
+        let Self { tape, grads } = self;
+        grads.clear(tape);
+        let loss = model.gradients(tape, batch, grads)?.as_f64();
+        // The tape lets go of the parameters, so that the update is in place.
+        tape.reset();
+        if !loss.is_finite() {
+            return Err(Error::NotFinite { what: "loss".into(), step });
+        }
+        let numbers = model.params().count() as u64;
+
+        let started = tape.trace.start();
+        let grad_norm = clip.map(|max| clip_norm(grads, max));
+        if grad_norm.is_some() {
+            tape.trace.finish(started, |time| Record {
+                time,
+                ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", numbers, 3 * numbers)
+            });
+        }
+        if grad_norm.is_some_and(|norm| !norm.is_finite()) {
+            return Err(Error::NotFinite { what: self.first_not_finite(model), step });
+        }
+
+        let started = tape.trace.start();
+        optimizer.update(model.params_mut(), grads, lr);
+        tape.trace.finish(started, |time| Record {
+            time,
+            ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers, 2 * numbers)
+        });
+        Ok(StepReport { loss, grad_norm })
+    }
+
+    fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
+        let broken =
+            |g: Option<&crate::Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
+        let names = model.params().iter().zip(self.grads.iter());
+        match names.into_iter().find(|(_, g)| broken(*g)) {
+            Some((param, _)) => format!("gradient of {}", param.name),
+            None => "norm of the gradient".into(),
+        }
+    }
+
+    /// The names of the parameters that the last step gave no gradient, or only
+    /// zeros: a layer that is not connected, or dead.
+    pub fn without_gradient<M: Model<T>>(&self, model: &M) -> Vec<String> {
+        let zero = |g: Option<&crate::Tensor<T>>| g.is_none_or(|g| g.data().iter().all(|&x| x == T::zero()));
+        let params = model.params().iter().zip(self.grads.iter());
+        params.filter(|(_, g)| zero(*g)).map(|(p, _)| p.name.clone()).collect()
+    }
+}
+
+/// The record of a routine that is no op: `numbers` parameters, `flops` operations.
+#[track_caller]
+fn routine(phase: Phase, name: &'static str, function: &'static str, numbers: u64, flops: u64) -> Record {
+    Record {
+        phase,
+        name,
+        function,
+        caller: Location::caller(),
+        inputs: vec![ndarray::IxDyn(&[numbers as usize])],
+        output: ndarray::IxDyn(&[numbers as usize]),
+        flops,
+        bytes: 3 * numbers * 4,
+        time: std::time::Duration::ZERO,
+    }
+}
