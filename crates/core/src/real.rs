@@ -21,6 +21,8 @@ pub trait Real: NdFloat + gemmkit::GemmScalar + Default + std::iter::Sum {
     fn as_f64(self) -> f64;
     /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
     fn exp_fast(self) -> Self;
+    /// `self a + b`, rounded once: one instruction where the machine has it.
+    fn fused_mul_add(self, a: Self, b: Self) -> Self;
     /// The hyperbolic tangent.
     fn tanh_fast(self) -> Self;
     /// Appends the little-endian bytes of `xs`.
@@ -36,6 +38,11 @@ pub trait Real: NdFloat + gemmkit::GemmScalar + Default + std::iter::Sum {
 }
 
 impl Real for f32 {
+    #[inline(always)]
+    fn fused_mul_add(self, a: Self, b: Self) -> Self {
+        f32::mul_add(self, a, b)
+    }
+
     const DTYPE: Dtype = Dtype::F32;
     const BYTES: usize = 4;
 
@@ -104,6 +111,11 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    #[inline(always)]
+    fn fused_mul_add(self, a: Self, b: Self) -> Self {
+        f64::mul_add(self, a, b)
+    }
+
     const DTYPE: Dtype = Dtype::F64;
     const BYTES: usize = 8;
 

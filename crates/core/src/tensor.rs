@@ -1,6 +1,6 @@
 //! [`Tensor`]: a shape and its numbers.
 
-use ndarray::{ArcArray, ArrayView2, ArrayViewD, Dimension, IxDyn};
+use ndarray::{ArcArray, Array, ArrayView2, ArrayViewD, Dimension, IxDyn};
 
 use crate::{Error, Real};
 
@@ -37,6 +37,13 @@ impl<T: Real> Tensor<T> {
             Ok(array) if expected == found => Ok(Self { array }),
             _ => Err(Error::Length { shape: shape.to_vec(), expected, found }),
         }
+    }
+
+    /// A tensor with the numbers of an ndarray array, copied only if they do not
+    /// lie row by row.
+    pub fn from_array<D: Dimension>(array: Array<T, D>) -> Self {
+        let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+        Self { array: array.into_dyn().into_shared() }
     }
 
     /// A tensor of zeros.

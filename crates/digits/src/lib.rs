@@ -1,1 +1,38 @@
-//! The handwritten-digit network of Nielsen's book, on the shared core.
+//! The network of *Neural Networks and Deep Learning* (Michael Nielsen, 2015)
+//! that reads handwritten digits, on the shared core.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`network`] | [`Network`]: `new`, `feedforward`, `sgd`, `update_mini_batch`, `evaluate` |
+//! | [`backprop`] | `backprop` by hand: the four equations of chapter 2 |
+//! | [`cost`] | quadratic, cross-entropy and log-likelihood cost |
+//! | [`mini_batches`] | the images in a new order each epoch, in pieces |
+//! | [`config`] | every setting of a training, and the presets |
+//! | [`training`] | a whole training in a run folder, from scratch or resumed |
+//!
+//! ```
+//! use m2g_digits::{MiniBatch, Network};
+//! use m2g_core::Tensor;
+//!
+//! let mut network = Network::<f32>::new(&[4, 3, 2])?;
+//! let mini_batch = MiniBatch {
+//!     x: Tensor::from_vec(&[1, 4], vec![0.0, 0.5, 1.0, 0.5])?, // (B, pixels)
+//!     y: Tensor::from_vec(&[1, 2], vec![1.0, 0.0])?,           // (B, classes)
+//! };
+//! let before = network.update_mini_batch(&mini_batch, 3.0)?;
+//! let after = network.update_mini_batch(&mini_batch, 3.0)?;
+//! assert!(after < before);
+//! # Ok::<(), m2g_core::Error>(())
+//! ```
+
+pub mod backprop;
+//pub mod config;
+pub mod cost;
+pub mod mini_batches;
+pub mod network;
+//pub mod training;
+
+//pub use config::Config;
+pub use cost::Cost;
+pub use mini_batches::{MiniBatch, MiniBatches};
+pub use network::{Architecture, Backprop, Initialisation, Network};

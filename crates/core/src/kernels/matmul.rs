@@ -103,38 +103,59 @@ fn row<T>(data: &[T], i: usize, k: usize) -> &[T] {
     &data[i * k..][..k]
 }
 
+/// Numbers that one or two vector registers hold.
+const LANES: usize = 16;
+
+/// `a b + c`, lane by lane.
+#[inline(always)]
+fn mul_add<T: Real>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
+    std::array::from_fn(
+        #[inline(always)]
+        |l| a[l].fused_mul_add(b[l], c[l]),
+    )
+}
+
+/// The sum of the lanes, in halves.
+#[inline(always)]
+fn total<T: Real>(mut s: [T; LANES]) -> T {
+    for half in [8, 4, 2, 1] {
+        for l in 0..half {
+            s[l] += s[l + half];
+        }
+    }
+    s[0]
+}
+
 /// The scalar product of each row of `a` with each row of `b`, 16 numbers at a time.
 #[inline(always)]
 fn scalar_products<T: Real, const R: usize, const C: usize>(a: [&[T]; R], b: [&[T]; C]) -> [[T; C]; R] {
-    const LANES: usize = 16;
-    let mut sums = [[[T::zero(); LANES]; C]; R];
     let blocks = a[0].len() / LANES;
-    let a_blocks = a.map(|x| &x.as_chunks::<LANES>().0[..blocks]);
-    let b_blocks = b.map(|x| &x.as_chunks::<LANES>().0[..blocks]);
+    let mut sums = [[[T::zero(); LANES]; C]; R];
     for p in 0..blocks {
         for r in 0..R {
+            let a = block(a[r], p);
             for c in 0..C {
-                for l in 0..LANES {
-                    sums[r][c][l] = a_blocks[r][p][l].mul_add(b_blocks[c][p][l], sums[r][c][l]);
-                }
+                sums[r][c] = mul_add(a, block(b[c], p), sums[r][c]);
             }
         }
     }
     let mut out = [[T::zero(); C]; R];
     for r in 0..R {
         for c in 0..C {
-            let tail = blocks * LANES;
-            let rest: T = a[r][tail..].iter().zip(&b[c][tail..]).map(|(&x, &y)| x * y).sum();
-            let mut s = sums[r][c];
-            for half in [8, 4, 2, 1] {
-                for l in 0..half {
-                    s[l] = s[l] + s[l + half];
-                }
+            let mut sum = total(sums[r][c]);
+            for (&x, &y) in a[r][blocks * LANES..].iter().zip(&b[c][blocks * LANES..]) {
+                sum += x * y;
             }
-            out[r][c] = s[0] + rest;
+            out[r][c] = sum;
         }
     }
     out
+}
+
+/// Numbers `16 p` to `16 p + 15`.
+#[inline(always)]
+fn block<T: Real>(x: &[T], p: usize) -> [T; LANES] {
+    x.as_chunks::<LANES>().0[p]
 }
 
 #[cfg(test)]

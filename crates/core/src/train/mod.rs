@@ -40,9 +40,23 @@ pub trait Model<T: Real> {
     /// # Errors
     /// If the batch does not fit the model.
     fn gradients(&self, tape: &mut Tape<T>, batch: &Self::Batch, grads: &mut Grads<T>) -> Result<T, Error> {
-        let loss = self.loss(tape, batch)?;
-        let value = tape.value(loss).data()[0];
-        tape.backward(loss, grads)?;
-        Ok(value)
+        gradients_by_tape(self, tape, batch, grads)
     }
+}
+
+/// Records the loss of `batch`, runs the tape backward, adds the gradients to
+/// `grads` and returns the loss.
+///
+/// # Errors
+/// What [`Model::loss`] returns.
+pub fn gradients_by_tape<T: Real, M: Model<T> + ?Sized>(
+    model: &M,
+    tape: &mut Tape<T>,
+    batch: &M::Batch,
+    grads: &mut Grads<T>,
+) -> Result<T, Error> {
+    let loss = model.loss(tape, batch)?;
+    let value = tape.value(loss).data()[0];
+    tape.backward(loss, grads)?;
+    Ok(value)
 }

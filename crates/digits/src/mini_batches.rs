@@ -1,0 +1,137 @@
+//! The training images in a new order each epoch, in pieces.
+
+use m2g_core::data::mnist::LabelledImages;
+use m2g_core::rng::{Streams, permutation};
+use m2g_core::{Error, Real, Tensor, unit_interval};
+
+/// The examples of one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MiniBatch<T: Real> {
+    /// The images, one a row, `(B, pixels)`, 0 for paper and 1 for ink.
+    pub x: Tensor<T>,
+    /// What the network should say, `(B, classes)`: 1 for the true digit, else 0.
+    pub y: Tensor<T>,
+}
+
+/// Cuts a training set into mini-batches: epoch by epoch, each in its own order.
+///
+/// Batch `step` depends on the seed and on `step` alone, so that a resumed
+/// training sees the images that it would have seen.
+#[derive(Debug)]
+pub struct MiniBatches<'a, T: Real> {
+    data: &'a LabelledImages,
+    size: usize,
+    streams: Streams,
+    epoch: Option<u64>,
+    order: Vec<u32>,
+    batch: MiniBatch<T>,
+}
+
+impl<'a, T: Real> MiniBatches<'a, T> {
+    /// Mini-batches of `size` images; the last of an epoch may be smaller.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are no images, or fewer than `size`, or `size` is 0.
+    pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
+        if size == 0 || size > data.len() {
+            let rule = "it must be at least 1 and at most the number of training images";
+            return Err(Error::Setting { name: "--mini-batch", value: size.to_string(), rule });
+        }
+        let pixels = data.rows * data.cols;
+        let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
+        let streams = Streams::new(seed);
+        Ok(Self { data, size, streams, epoch: None, order: Vec::new(), batch })
+    }
+
+    /// Mini-batches in an epoch.
+    pub fn per_epoch(&self) -> u64 {
+        self.data.len().div_ceil(self.size) as u64
+    }
+
+    /// Mini-batch number `step`, counted from 0 over all epochs.
+    pub fn get(&mut self, step: u64) -> &MiniBatch<T> {
+        let (epoch, within) = (step / self.per_epoch(), (step % self.per_epoch()) as usize);
+        if self.epoch != Some(epoch) {
+            let mut rng = self.streams.stream("shuffle", epoch);
+            self.order = permutation(&mut rng, self.data.len() as u32);
+            self.epoch = Some(epoch);
+        }
+        let start = within * self.size;
+        let chosen = &self.order[start..(start + self.size).min(self.order.len())];
+        let (pixels, classes) = (self.batch.x.shape()[1], self.batch.y.shape()[1]);
+        if self.batch.x.shape()[0] != chosen.len() {
+            self.batch.x = Tensor::zeros(&[chosen.len(), pixels]);
+            self.batch.y = Tensor::zeros(&[chosen.len(), classes]);
+        }
+        for (row, &i) in self.batch.x.data_mut().chunks_exact_mut(pixels).zip(chosen) {
+            unit_interval(row, self.data.image(i as usize));
+        }
+        let labels = chosen.iter().map(|&i| self.data.labels[i as usize]);
+        one_hot(self.batch.y.data_mut(), classes, labels);
+        &self.batch
+    }
+}
+
+/// Rows of zeros with a 1 at the label: the book's `vectorized_result`.
+fn one_hot<T: Real>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u8>) {
+    y.fill(T::zero());
+    for (row, label) in y.chunks_exact_mut(classes).zip(labels) {
+        row[usize::from(label)] = T::one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn data() -> LabelledImages {
+        let images = (0..14_u8).flat_map(|i| [i, 255]).collect();
+        LabelledImages { images, labels: (0..14).map(|i| i % 10).collect(), rows: 1, cols: 2 }
+    }
+
+    fn first_pixels(batch: &MiniBatch<f64>) -> Vec<u64> {
+        batch.x.data().chunks(2).map(|x| (x[0] * 255.0).round() as u64).collect()
+    }
+
+    #[test]
+    fn an_epoch_holds_every_image_once_in_a_new_order() {
+        let data = data();
+        let mut batches = MiniBatches::<f64>::new(&data, 4, 10, 1).unwrap();
+        assert_eq!(batches.per_epoch(), 4);
+        let mut epochs = Vec::new();
+        for epoch in 0..2 {
+            let mut seen: Vec<u64> = (0..4).flat_map(|s| first_pixels(batches.get(epoch * 4 + s))).collect();
+            epochs.push(seen.clone());
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..14));
+        }
+        assert_ne!(epochs[0], epochs[1]);
+    }
+
+    #[test]
+    fn a_batch_depends_on_its_step_alone() {
+        let data = data();
+        let mut there = MiniBatches::<f64>::new(&data, 4, 10, 1).unwrap();
+        let mut back = MiniBatches::<f64>::new(&data, 4, 10, 1).unwrap();
+        let forward: Vec<_> = (0..8).map(|s| there.get(s).clone()).collect();
+        let mut backward: Vec<_> = (0..8).rev().map(|s| back.get(s).clone()).collect();
+        backward.reverse();
+        assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn labels_are_one_hot() {
+        let mut y = [9.0; 6];
+        one_hot(&mut y, 3, [2, 0].into_iter());
+        assert_eq!(y, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        for size in [0, 15] {
+            let error = MiniBatches::<f64>::new(&data(), size, 10, 1).unwrap_err().to_string();
+            assert!(error.starts_with("--mini-batch is"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The network: layers of neurons, each connected to all of the layer before.
+
+use m2g_core::data::mnist::LabelledImages;
+use m2g_core::nn::{Activation, Init, Linear};
+use m2g_core::optim::Sgd;
+use m2g_core::rng::Streams;
+use m2g_core::train::{Model, Stepper, gradients_by_tape};
+use m2g_core::{Error, Grads, ParamId, Params, Real, Tape, Tensor, Var, unit_interval};
+use serde::{Deserialize, Serialize};
+
+use crate::backprop::{Nabla, backprop};
+use crate::{Cost, MiniBatch, MiniBatches};
+
+/// How large the first weights are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initialisation {
+    /// Chapter 1: weights and biases normal with standard deviation 1. With 784
+    /// inputs the weighted sums are so large that neurons start saturated.
+    Book,
+    /// Chapter 3: weights with standard deviation 1 / sqrt(inputs), times sqrt(2)
+    /// before ReLU; biases normal with 1, or 0 with ReLU.
+    Scaled,
+}
+
+/// Who computes the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backprop {
+    /// The four equations, written out: [`crate::backprop`].
+    ByHand,
+    /// The tape of the core, which every model uses.
+    Tape,
+}
+
+/// What a network is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Architecture {
+    /// Neurons in each layer: inputs, hidden layers, outputs.
+    pub sizes: Vec<usize>,
+    /// What the hidden neurons do.
+    pub activation: Activation,
+    /// What is to become small; decides what the output neurons do.
+    pub cost: Cost,
+    /// How large the first weights are.
+    pub init: Initialisation,
+    /// The probability with which a hidden neuron is left out of a training step.
+    pub dropout: f64,
+    /// Who computes the gradient.
+    pub backprop: Backprop,
+    /// The seed of the first weights.
+    pub seed: u64,
+}
+
+impl Architecture {
+    /// Sigmoid neurons, the quadratic cost, scaled first weights, the tape.
+    pub fn new(sizes: &[usize]) -> Self {
+        Self {
+            sizes: sizes.to_vec(),
+            activation: Activation::Sigmoid,
+            cost: Cost::Quadratic,
+            init: Initialisation::Scaled,
+            dropout: 0.0,
+            backprop: Backprop::Tape,
+            seed: 1,
+        }
+    }
+}
+
+/// A network of fully connected layers.
+#[derive(Debug, Clone)]
+pub struct Network<T: Real> {
+    architecture: Architecture,
+    layers: Vec<Linear>,
+    params: Params<T>,
+}
+
+impl<T: Real> Network<T> {
+    /// The book's network with so many neurons in each layer: `[784, 30, 10]`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] unless there are two layers or more, none empty.
+    pub fn new(sizes: &[usize]) -> Result<Self, Error> {
+        Self::build(Architecture::new(sizes))
+    }
+
+    /// A network of any architecture.
+    ///
+    /// # Errors
+    /// As [`Network::new`], and if dropout is to be done by hand.
+    pub fn build(architecture: Architecture) -> Result<Self, Error> {
+        let sizes = &architecture.sizes;
+        if sizes.len() < 2 || sizes.contains(&0) {
+            let rule = "a network has at least two layers, and no layer is empty";
+            return Err(Error::Setting { name: "sizes", value: format!("{sizes:?}"), rule });
+        }
+        if architecture.dropout > 0.0 && architecture.backprop == Backprop::ByHand {
+            let rule = "dropout needs --backprop tape";
+            return Err(Error::Setting { name: "--dropout", value: architecture.dropout.to_string(), rule });
+        }
+        let init = match (architecture.init, architecture.activation) {
+            (Initialisation::Book, _) => Init::Normal(1.0),
+            (Initialisation::Scaled, Activation::Relu) => Init::Scaled { gain: 2.0_f64.sqrt(), bias: 0.0 },
+            (Initialisation::Scaled, _) => Init::Scaled { gain: 1.0, bias: 1.0 },
+        };
+        let mut params = Params::new();
+        let mut rng = Streams::new(architecture.seed).stream("init", 0);
+        let layers = (1..sizes.len())
+            .map(|l| {
+                let shape = (sizes[l - 1], sizes[l]);
+                Linear::new(&mut params, &format!("layer{l}"), shape, init, &mut rng)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { architecture, layers, params })
+    }
+
+    /// What it is made of.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The weights `(N, K)` and biases `(N)` of each layer.
+    pub fn layers(&self) -> impl Iterator<Item = (&Tensor<T>, &Tensor<T>)> {
+        self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(l.bias).value))
+    }
+
+    /// The parameters of each layer, `(weight, bias)`.
+    pub fn layer_ids(&self) -> impl Iterator<Item = (ParamId, ParamId)> {
+        self.layers.iter().map(|l| (l.weight, l.bias))
+    }
+
+    /// The output for each input: `(B, 784) -> (B, 10)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the inputs have another length.
+    pub fn feedforward(&self, a: &Tensor<T>) -> Result<Tensor<T>, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        let x = tape.input(a.clone());
+        let z = self.weighted_output(&mut tape, x)?;
+        let a = self.architecture.cost.output(&mut tape, z)?;
+        Ok(tape.value(a).clone())
+    }
+
+    /// The weighted inputs of the last layer, `(B, 784) -> (B, 10)`.
+    fn weighted_output(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
+        let (last, hidden) = self.layers.split_last().expect("there is at least one layer");
+        let mut a = x;
+        for layer in hidden {
+            let z = layer.forward(tape, &self.params, a)?; // (B, K) -> (B, N)
+            a = self.architecture.activation.forward(tape, z)?;
+            a = tape.dropout(a, self.architecture.dropout)?;
+        }
+        last.forward(tape, &self.params, a)
+    }
+
+    /// Trains by mini-batch gradient descent, `epochs` times through the data, with
+    /// learning rate `eta`. After each epoch `report` gets its number, from 0, and
+    /// how many images of `test_data` the network then gets right.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for an impossible mini-batch; [`Error::NotFinite`] if
+    /// the training diverges.
+    pub fn sgd(
+        &mut self,
+        training_data: &LabelledImages,
+        epochs: usize,
+        mini_batch_size: usize,
+        eta: f64,
+        test_data: &LabelledImages,
+        mut report: impl FnMut(usize, usize),
+    ) -> Result<(), Error> {
+        let classes = *self.architecture.sizes.last().expect("a network has layers");
+        let mut batches = MiniBatches::new(training_data, mini_batch_size, classes, self.architecture.seed)?;
+        let mut stepper = Stepper::default();
+        let per_epoch = batches.per_epoch();
+        for epoch in 0..epochs {
+            for step in epoch as u64 * per_epoch..(epoch as u64 + 1) * per_epoch {
+                stepper.step(self, batches.get(step), &mut Sgd::new(), eta, None, step)?;
+            }
+            report(epoch, self.evaluate(test_data)?);
+        }
+        Ok(())
+    }
+
+    /// One step of gradient descent: finds the gradient of the mean cost of the
+    /// mini-batch by [backpropagation](Network::backprop) and goes `eta` times
+    /// that way downhill, `w := w - eta dC/dw`, `b := b - eta dC/db`. Returns the
+    /// cost before.
+    ///
+    /// This is the core's one training step, [`Stepper::step`], the same that
+    /// every other model takes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the mini-batch does not fit the network.
+    pub fn update_mini_batch(&mut self, mini_batch: &MiniBatch<T>, eta: f64) -> Result<f64, Error> {
+        let report = Stepper::default().step(self, mini_batch, &mut Sgd::new(), eta, None, 0)?;
+        Ok(report.loss)
+    }
+
+    /// The gradient of the mean cost of a mini-batch, by hand: [`crate::backprop`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the mini-batch does not fit the network.
+    #[track_caller]
+    pub fn backprop(&self, mini_batch: &MiniBatch<T>) -> Result<Nabla<T>, Error> {
+        let sizes = &self.architecture.sizes;
+        let (x, y) = (mini_batch.x.matrix(), mini_batch.y.matrix());
+        let fits = Some(&x.ncols()) == sizes.first() && Some(&y.ncols()) == sizes.last();
+        if !fits || x.nrows() != y.nrows() || x.nrows() == 0 {
+            let shapes = vec![mini_batch.x.shape().to_vec(), mini_batch.y.shape().to_vec()];
+            let why = format!("a network of sizes {sizes:?} takes (B, inputs) and (B, outputs)");
+            return Err(Error::Shape { op: "backprop", shapes, why, at: std::panic::Location::caller() });
+        }
+        let layers: Vec<_> = self.layers().map(|(w, b)| (w.matrix(), b.matrix())).collect();
+        Ok(backprop(&layers, self.architecture.activation, self.architecture.cost, x, y))
+    }
+
+    /// How many images the network gets right: those for which the output neuron
+    /// of the true digit is the most active.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the images have another size than the network's input.
+    pub fn evaluate(&self, test_data: &LabelledImages) -> Result<usize, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        self.evaluate_on(&mut tape, test_data)
+    }
+
+    pub(crate) fn evaluate_on(&self, tape: &mut Tape<T>, test_data: &LabelledImages) -> Result<usize, Error> {
+        let mut correct = 0;
+        for start in (0..test_data.len()).step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(test_data.len());
+            let x = tape.input_with(&[end - start, test_data.rows * test_data.cols], |x| {
+                images_into(x, test_data, start..end);
+            });
+            let z = self.weighted_output(tape, x)?;
+            let said = tape.argmax(z)?;
+            let said = tape.value(said).data().iter();
+            correct += said.zip(&test_data.labels[start..end]).filter(|(s, l)| **s == T::of_u8(**l)).count();
+            tape.reset();
+        }
+        Ok(correct)
+    }
+
+    /// The outputs for images, `(N, 10)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the images have another size than the network's input.
+    pub fn outputs(&self, data: &LabelledImages) -> Result<Tensor<T>, Error> {
+        let mut x = Tensor::zeros(&[data.len(), data.rows * data.cols]);
+        images_into(x.data_mut(), data, 0..data.len());
+        self.feedforward(&x)
+    }
+}
+
+/// How many images are evaluated at a time.
+const EVALUATION_BATCH: usize = 1000;
+
+fn images_into<T: Real>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
+    let pixels = (data.rows * data.cols).max(1);
+    x.chunks_exact_mut(pixels).zip(range).for_each(|(x, i)| unit_interval(x, data.image(i)));
+}
+
+impl<T: Real> Model<T> for Network<T> {
+    type Batch = MiniBatch<T>;
+
+    fn params(&self) -> &Params<T> {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut Params<T> {
+        &mut self.params
+    }
+
+    fn loss(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>) -> Result<Var, Error> {
+        let x = tape.input(batch.x.clone()); // (B, 784)
+        let y = tape.input(batch.y.clone()); // (B, 10)
+        let z = self.weighted_output(tape, x)?; // (B, 784) -> (B, 10)
+        self.architecture.cost.forward(tape, z, y)
+    }
+
+    fn gradients(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>, grads: &mut Grads<T>) -> Result<T, Error> {
+        match self.architecture.backprop {
+            Backprop::Tape => gradients_by_tape(self, tape, batch, grads),
+            Backprop::ByHand => {
+                let nabla = self.backprop(batch)?;
+                for ((layer, w), b) in self.layers.iter().zip(nabla.w).zip(nabla.b) {
+                    grads.add(layer.weight, Tensor::from_array(w), tape);
+                    grads.add(layer.bias, Tensor::from_array(b), tape);
+                }
+                Ok(nabla.cost)
+            }
+        }
+    }
+}
