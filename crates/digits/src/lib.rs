@@ -1,1 +1,3 @@
 //! The handwritten-digit network of Nielsen's book, on the shared core.
+
+pub mod distort;
