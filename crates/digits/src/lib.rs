@@ -7,6 +7,7 @@
 //! | [`backprop`] | `backprop` by hand: the four equations of chapter 2 |
 //! | [`cost`] | quadratic, cross-entropy and log-likelihood cost |
 //! | [`mini_batches`] | the images in a new order each epoch, in pieces |
+//! | [`distort`] | training images turned, stretched and bent on the fly |
 //! | [`config`] | every setting of a training, and the presets |
 //! | [`training`] | a whole training in a run folder, from scratch or resumed |
 //!
@@ -28,6 +29,7 @@
 pub mod backprop;
 //pub mod config;
 pub mod cost;
+pub mod distort;
 pub mod mini_batches;
 pub mod network;
 //pub mod training;
