@@ -1,3 +1,51 @@
 //! `m2g`: the command line of mnist-to-gpt.
+//!
+//! One file for each subcommand. Results go to stdout, everything for people who
+//! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
+//! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
 
-fn main() {}
+mod data;
+mod digits;
+mod flags;
+mod interrupt;
+mod output;
+mod picture;
+mod plot;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Learn neural networks from the ground up: from a handwritten-digit classifier to a GPT.
+#[derive(Parser)]
+#[command(name = "m2g", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The handwritten-digit network: train, evaluate, read your own pictures, plot.
+    #[command(subcommand)]
+    Digits(digits::DigitsCommand),
+    /// The datasets: list them, download one, check its files.
+    #[command(subcommand)]
+    Data(data::DataCommand),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Digits(command) => digits::run(command),
+        Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever read our output has stopped reading: nothing is wrong.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

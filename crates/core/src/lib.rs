@@ -43,6 +43,7 @@
 
 pub mod atomic;
 pub mod checkpoint;
+pub mod data;
 pub mod error;
 pub mod gradcheck;
 mod kernels;

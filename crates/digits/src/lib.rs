@@ -27,14 +27,14 @@
 //! ```
 
 pub mod backprop;
-//pub mod config;
+pub mod config;
 pub mod cost;
 pub mod distort;
 pub mod mini_batches;
 pub mod network;
-//pub mod training;
+pub mod training;
 
-//pub use config::Config;
+pub use config::Config;
 pub use cost::Cost;
 pub use mini_batches::{MiniBatch, MiniBatches};
 pub use network::{Architecture, Backprop, Initialisation, Network};

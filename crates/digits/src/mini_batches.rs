@@ -4,6 +4,8 @@ use m2g_core::data::mnist::LabelledImages;
 use m2g_core::rng::{Streams, permutation};
 use m2g_core::{Error, Real, Tensor, unit_interval};
 
+use crate::distort::{Distort, Distorter};
+
 /// The examples of one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MiniBatch<T: Real> {
@@ -25,6 +27,9 @@ pub struct MiniBatches<'a, T: Real> {
     epoch: Option<u64>,
     order: Vec<u32>,
     batch: MiniBatch<T>,
+    distorter: Option<Distorter>,
+    /// The distorted images of the batch, `(B, pixels)`.
+    distorted: Vec<f32>,
 }
 
 impl<'a, T: Real> MiniBatches<'a, T> {
@@ -40,7 +45,23 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         let pixels = data.rows * data.cols;
         let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
         let streams = Streams::new(seed);
-        Ok(Self { data, size, streams, epoch: None, order: Vec::new(), batch })
+        let (epoch, order, distorted) = (None, Vec::new(), Vec::new());
+        Ok(Self { data, size, streams, epoch, order, batch, distorter: None, distorted })
+    }
+
+    /// The same with every image distorted anew in every epoch.
+    ///
+    /// # Errors
+    /// If the ranges of the distortion make no sense.
+    pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
+        self.distorter = match distort {
+            Distort::None => None,
+            _ => {
+                let distorter = Distorter::new(distort, self.data.rows, self.data.cols);
+                Some(distorter.map_err(|e| Error::Other(Box::new(e)))?)
+            }
+        };
+        Ok(self)
     }
 
     /// Mini-batches in an epoch.
@@ -63,8 +84,19 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             self.batch.x = Tensor::zeros(&[chosen.len(), pixels]);
             self.batch.y = Tensor::zeros(&[chosen.len(), classes]);
         }
-        for (row, &i) in self.batch.x.data_mut().chunks_exact_mut(pixels).zip(chosen) {
-            unit_interval(row, self.data.image(i as usize));
+        let x = self.batch.x.data_mut();
+        if let Some(distorter) = &self.distorter {
+            let images: Vec<&[u8]> = chosen.iter().map(|&i| self.data.image(i as usize)).collect();
+            self.distorted.resize(x.len(), 0.0);
+            // Each image of each epoch has a random stream of its own.
+            let (n, streams) = (self.data.len() as u64, self.streams);
+            let stream = |row: usize| streams.stream("distort", epoch * n + u64::from(chosen[row]));
+            distorter.apply_batch(&images, stream, &mut self.distorted);
+            x.iter_mut().zip(&self.distorted).for_each(|(x, &d)| *x = T::of(f64::from(d)));
+        } else {
+            for (row, &i) in x.chunks_exact_mut(pixels).zip(chosen) {
+                unit_interval(row, self.data.image(i as usize));
+            }
         }
         let labels = chosen.iter().map(|&i| self.data.labels[i as usize]);
         one_hot(self.batch.y.data_mut(), classes, labels);

@@ -29,12 +29,7 @@ impl Default for Affine {
     /// Ciresan et al. (2010) turn *or* shear by up to 15 degrees (tan 15° = 0.27) and scale by up
     /// to 15-20 %. Here both happen to each image, so each has a part of that range.
     fn default() -> Self {
-        Self {
-            shift: 1.0,
-            rotate: 12.0,
-            scale: 0.15,
-            shear: 0.15,
-        }
+        Self { shift: 1.0, rotate: 12.0, scale: 0.15, shear: 0.15 }
     }
 }
 
@@ -82,10 +77,7 @@ impl Drawn {
         let (sin, cos) = self.rotate.to_radians().sin_cos();
         let (width, height) = (1.0 + self.scale[0], 1.0 + self.scale[1]);
         Origin {
-            x: [
-                (cos + self.shear * sin) / width,
-                (self.shear * cos - sin) / width,
-            ],
+            x: [(cos + self.shear * sin) / width, (self.shear * cos - sin) / width],
             y: [sin / height, cos / height],
             centre: [(cols - 1) as f32 / 2.0, (rows - 1) as f32 / 2.0],
             shift: self.shift,
@@ -108,10 +100,7 @@ impl Origin {
     /// The old places `x`, `y` of the pixels of one row.
     pub(super) fn row(&self, row: usize, x: &mut [f32], y: &mut [f32]) {
         let down = row as f32 - self.centre[1] - self.shift[1];
-        let (x_start, y_start) = (
-            self.x[1] * down + self.centre[0],
-            self.y[1] * down + self.centre[1],
-        );
+        let (x_start, y_start) = (self.x[1] * down + self.centre[0], self.y[1] * down + self.centre[1]);
         let left = self.centre[0] + self.shift[0];
         for (col, (x, y)) in x.iter_mut().zip(y).enumerate() {
             let across = col as f32 - left;
@@ -131,20 +120,12 @@ mod tests {
         let (x, y) = (x * (1.0 + drawn.scale[0]), y * (1.0 + drawn.scale[1]));
         let x = x - drawn.shear * y;
         let (sin, cos) = drawn.rotate.to_radians().sin_cos();
-        [
-            cos * x + sin * y + drawn.shift[0],
-            -sin * x + cos * y + drawn.shift[1],
-        ]
+        [cos * x + sin * y + drawn.shift[0], -sin * x + cos * y + drawn.shift[1]]
     }
 
     #[test]
     fn origin_undoes_the_distortion() {
-        let drawn = Drawn {
-            shift: [1.5, -2.0],
-            rotate: 20.0,
-            scale: [0.1, -0.2],
-            shear: 0.3,
-        };
+        let drawn = Drawn { shift: [1.5, -2.0], rotate: 20.0, scale: [0.1, -0.2], shear: 0.3 };
         let (rows, cols) = (21, 31);
         let origin = drawn.origin(rows, cols);
         let (mut x, mut y) = (vec![0.0; cols], vec![0.0; cols]);

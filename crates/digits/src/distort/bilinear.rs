@@ -81,11 +81,7 @@ mod tests {
     fn the_ground_is_zero_everywhere() {
         for far in [-1e30, -5.0, -1.0, 2.0, 2.5, 3.0, 1e30] {
             for other in [-9.0, 0.5, 1.0, 9.0] {
-                assert_eq!(
-                    [sample(far, other), sample(other, far)],
-                    [0.0, 0.0],
-                    "{far}"
-                );
+                assert_eq!([sample(far, other), sample(other, far)], [0.0, 0.0], "{far}");
             }
         }
     }

@@ -50,10 +50,7 @@ pub struct Elastic {
 impl Default for Elastic {
     /// The values of Ciresan et al. (2010).
     fn default() -> Self {
-        Self {
-            alpha: 36.0,
-            sigma: 6.0,
-        }
+        Self { alpha: 36.0, sigma: 6.0 }
     }
 }
 
@@ -105,9 +102,7 @@ impl Field {
             cols,
             knots_x,
             knots_y,
-            across: (0..knots_x)
-                .flat_map(|knot| by_col.iter().map(move |bumps| bumps[knot]))
-                .collect(),
+            across: (0..knots_x).flat_map(|knot| by_col.iter().map(move |bumps| bumps[knot])).collect(),
             down: by_row.iter().flatten().map(|b| amplitude * b).collect(),
         }
     }
@@ -182,10 +177,7 @@ mod tests {
 
     #[test]
     fn rms_of_the_literature() {
-        let simard = Elastic {
-            alpha: 34.0,
-            sigma: 4.0,
-        };
+        let simard = Elastic { alpha: 34.0, sigma: 4.0 };
         assert!((simard.rms() - 1.3846).abs() < 1e-3);
         assert!((Elastic::default().rms() - 0.9773).abs() < 1e-3);
     }
@@ -195,17 +187,12 @@ mod tests {
     fn rms_is_that_of_noise_smoothed_on_every_pixel() {
         for sigma in [2.0f64, 4.0, 6.0] {
             let reach = (4.0 * sigma) as i32;
-            let line: Vec<f64> = (-reach..=reach)
-                .map(|d| (-f64::from(d * d) / (2.0 * sigma * sigma)).exp())
-                .collect();
+            let line: Vec<f64> =
+                (-reach..=reach).map(|d| (-f64::from(d * d) / (2.0 * sigma * sigma)).exp()).collect();
             let sum: f64 = line.iter().sum();
             let squares: f64 = line.iter().map(|w| (w / sum).powi(2)).sum();
             let per_pixel = (squares * squares / 3.0).sqrt();
-            let ours = Elastic {
-                alpha: 1.0,
-                sigma: sigma as f32,
-            }
-            .rms();
+            let ours = Elastic { alpha: 1.0, sigma: sigma as f32 }.rms();
             assert!((per_pixel / f64::from(ours) - 1.0).abs() < 1e-3, "{sigma}");
         }
     }
@@ -213,10 +200,7 @@ mod tests {
     /// The variance in a corner, an edge and the middle, and the covariance at a distance.
     #[test]
     fn displacements_have_the_documented_statistics() {
-        let elastic = Elastic {
-            alpha: 34.0,
-            sigma: 4.0,
-        };
+        let elastic = Elastic { alpha: 34.0, sigma: 4.0 };
         let (rows, cols) = (28, 20);
         let field = Field::new(elastic, rows, cols);
         let mut rng = ChaCha8Rng::seed_from_u64(7);

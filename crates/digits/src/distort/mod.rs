@@ -94,10 +94,7 @@ impl FromStr for Distort {
         match name {
             "none" => Ok(Self::None),
             "affine" => Ok(Self::Affine(Affine::default())),
-            "elastic" => Ok(Self::Elastic {
-                affine: Affine::default(),
-                elastic: Elastic::default(),
-            }),
+            "elastic" => Ok(Self::Elastic { affine: Affine::default(), elastic: Elastic::default() }),
             _ => Err(DistortError::Name(name.to_owned())),
         }
     }
@@ -157,13 +154,7 @@ fn check_range(
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(DistortError::Range {
-        name,
-        value,
-        low,
-        high,
-        unit,
-    })
+    Err(DistortError::Range { name, value, low, high, unit })
 }
 
 /// A [`Distort`] made ready for images of one size.
@@ -192,10 +183,7 @@ impl Distorter {
     /// [`DistortError::Range`] when a range is not a number, negative or absurd,
     /// [`DistortError::Size`] when a side is 0 or above 1024 pixels.
     pub fn new(distort: Distort, rows: usize, cols: usize) -> Result<Self, DistortError> {
-        if ![rows, cols]
-            .iter()
-            .all(|side| (1..=MAX_SIDE).contains(side))
-        {
+        if ![rows, cols].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return Err(DistortError::Size { rows, cols });
         }
         let (affine, elastic) = match distort {
@@ -205,12 +193,7 @@ impl Distorter {
         };
         affine.as_ref().map(Affine::check).transpose()?;
         elastic.as_ref().map(Elastic::check).transpose()?;
-        Ok(Self {
-            rows,
-            cols,
-            affine,
-            field: elastic.map(|elastic| Field::new(elastic, rows, cols)),
-        })
+        Ok(Self { rows, cols, affine, field: elastic.map(|elastic| Field::new(elastic, rows, cols)) })
     }
 
     /// Writes a distorted copy of `image` (rows x cols, 0..=255) to `out` (rows x cols, 0..=1).
@@ -255,21 +238,15 @@ impl Distorter {
     ///
     /// # Panics
     /// If an image is not rows x cols long, or `out` not `images.len()` times that.
-    pub fn apply_batch<R: Rng>(
-        &self,
-        images: &[&[u8]],
-        stream: impl Fn(usize) -> R + Sync,
-        out: &mut [f32],
-    ) {
+    pub fn apply_batch<R: Rng>(&self, images: &[&[u8]], stream: impl Fn(usize) -> R + Sync, out: &mut [f32]) {
         let pixels = self.rows * self.cols;
         assert_eq!(out.len(), images.len() * pixels, "pixels of the batch");
-        out.par_chunks_exact_mut(pixels)
-            .zip(images)
-            .enumerate()
-            .with_min_len(IMAGES_PER_TASK)
-            .for_each_init(Scratch::default, |scratch, (i, (out, image))| {
+        out.par_chunks_exact_mut(pixels).zip(images).enumerate().with_min_len(IMAGES_PER_TASK).for_each_init(
+            Scratch::default,
+            |scratch, (i, (out, image))| {
                 self.apply(image, &mut stream(i), scratch, out);
-            });
+            },
+        );
     }
 }
 

@@ -7,12 +7,7 @@ use affine::Drawn;
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-const NO_AFFINE: Affine = Affine {
-    shift: 0.0,
-    rotate: 0.0,
-    scale: 0.0,
-    shear: 0.0,
-};
+const NO_AFFINE: Affine = Affine { shift: 0.0, rotate: 0.0, scale: 0.0, shear: 0.0 };
 
 fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -38,10 +33,7 @@ fn blot(rows: usize, cols: usize) -> Vec<u8> {
 }
 
 fn unit(image: &[u8]) -> Vec<f32> {
-    image
-        .iter()
-        .map(|&pixel| f32::from(pixel) / 255.0)
-        .collect()
+    image.iter().map(|&pixel| f32::from(pixel) / 255.0).collect()
 }
 
 fn distorted(distort: Distort, image: &[u8], rows: usize, cols: usize, seed: u64) -> Vec<f32> {
@@ -72,28 +64,19 @@ fn with_parameters(drawn: Drawn, image: &[u8], rows: usize, cols: usize) -> Vec<
 fn assert_close(got: &[f32], want: &[f32], tolerance: f32) {
     assert_eq!(got.len(), want.len());
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!(
-            (got - want).abs() <= tolerance,
-            "pixel {i}: {got}, not {want}"
-        );
+        assert!((got - want).abs() <= tolerance, "pixel {i}: {got}, not {want}");
     }
 }
 
 #[test]
 fn no_distortion_and_zero_ranges_keep_every_bit() {
-    let still = Elastic {
-        alpha: 0.0,
-        sigma: 4.0,
-    };
+    let still = Elastic { alpha: 0.0, sigma: 4.0 };
     for (rows, cols) in [(28, 28), (27, 14), (1, 1), (1, 5)] {
         let image = noise(rows, cols, 1);
         for distort in [
             Distort::None,
             Distort::Affine(NO_AFFINE),
-            Distort::Elastic {
-                affine: NO_AFFINE,
-                elastic: still,
-            },
+            Distort::Elastic { affine: NO_AFFINE, elastic: still },
         ] {
             assert_eq!(distorted(distort, &image, rows, cols, 2), unit(&image));
         }
@@ -106,22 +89,10 @@ fn a_shift_moves_pixels_right_and_down() {
         1, 2, 3, //
         4, 5, 6,
     ];
-    let drawn = Drawn {
-        shift: [1.0, 0.0],
-        ..Drawn::default()
-    };
-    assert_eq!(
-        with_parameters(drawn, &image, 2, 3),
-        unit(&[0, 1, 2, 0, 4, 5])
-    );
-    let drawn = Drawn {
-        shift: [-1.0, 1.0],
-        ..Drawn::default()
-    };
-    assert_eq!(
-        with_parameters(drawn, &image, 2, 3),
-        unit(&[0, 0, 0, 2, 3, 0])
-    );
+    let drawn = Drawn { shift: [1.0, 0.0], ..Drawn::default() };
+    assert_eq!(with_parameters(drawn, &image, 2, 3), unit(&[0, 1, 2, 0, 4, 5]));
+    let drawn = Drawn { shift: [-1.0, 1.0], ..Drawn::default() };
+    assert_eq!(with_parameters(drawn, &image, 2, 3), unit(&[0, 0, 0, 2, 3, 0]));
 }
 
 #[test]
@@ -133,30 +104,17 @@ fn a_quarter_turn_is_anticlockwise() {
             turned[(27 - col) * 28 + row] = image[row * 28 + col];
         }
     }
-    let drawn = Drawn {
-        rotate: 90.0,
-        ..Drawn::default()
-    };
-    assert_close(
-        &with_parameters(drawn, &image, 28, 28),
-        &unit(&turned),
-        1e-4,
-    );
+    let drawn = Drawn { rotate: 90.0, ..Drawn::default() };
+    assert_close(&with_parameters(drawn, &image, 28, 28), &unit(&turned), 1e-4);
 }
 
 #[test]
 fn a_shear_leans_right_and_a_scale_widens() {
     let column = [0, 9, 0, 0, 9, 0, 0, 9, 0];
-    let drawn = Drawn {
-        shear: 1.0,
-        ..Drawn::default()
-    };
+    let drawn = Drawn { shear: 1.0, ..Drawn::default() };
     let leaning = unit(&[0, 0, 9, 0, 9, 0, 9, 0, 0]);
     assert_close(&with_parameters(drawn, &column, 3, 3), &leaning, 1e-6);
-    let drawn = Drawn {
-        scale: [1.0, 0.0],
-        ..Drawn::default()
-    };
+    let drawn = Drawn { scale: [1.0, 0.0], ..Drawn::default() };
     let wide = with_parameters(drawn, &[0, 0, 8, 0, 0], 1, 5);
     assert_close(&wide, &unit(&[0, 4, 8, 4, 0]), 1e-6);
 }
@@ -165,12 +123,7 @@ fn a_shear_leans_right_and_a_scale_widens() {
 fn ink_is_roughly_conserved() {
     let image = blot(28, 28);
     let ink: f32 = unit(&image).iter().sum();
-    let turning = Affine {
-        rotate: 45.0,
-        shear: 0.3,
-        shift: 2.0,
-        ..NO_AFFINE
-    };
+    let turning = Affine { rotate: 45.0, shear: 0.3, shift: 2.0, ..NO_AFFINE };
     for seed in 0..50 {
         let out = distorted(Distort::Affine(turning), &image, 28, 28, seed);
         let rest = out.iter().sum::<f32>() / ink;
@@ -189,101 +142,40 @@ fn a_batch_has_the_same_bits_for_any_number_of_threads() {
     let images: Vec<Vec<u8>> = (0..67).map(|i| noise(28, 28, i)).collect();
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
     let distort: Distort = "elastic".parse().unwrap();
-    let one_by_one: Vec<f32> = (0u64..)
-        .zip(&images)
-        .flat_map(|(i, image)| distorted(distort, image, 28, 28, i))
-        .collect();
+    let one_by_one: Vec<f32> =
+        (0u64..).zip(&images).flat_map(|(i, image)| distorted(distort, image, 28, 28, i)).collect();
     for threads in [1, 2, 5, 5] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut out = vec![f32::NAN; images.len() * 28 * 28];
         let distorter = Distorter::new(distort, 28, 28).unwrap();
         pool.install(|| distorter.apply_batch(&images, |i| rng(i as u64), &mut out));
         assert!(out == one_by_one, "{threads} threads");
     }
     let again = distorted(distort, images[0], 28, 28, 1);
-    assert!(
-        again != one_by_one[..28 * 28],
-        "another stream, another distortion"
-    );
+    assert!(again != one_by_one[..28 * 28], "another stream, another distortion");
 }
 
 #[test]
 fn bad_values_are_refused_in_one_sentence() {
     let refused = |affine: Affine, elastic: Elastic| {
-        Distorter::new(Distort::Elastic { affine, elastic }, 28, 28)
-            .unwrap_err()
-            .to_string()
+        Distorter::new(Distort::Elastic { affine, elastic }, 28, 28).unwrap_err().to_string()
     };
     let (affine, elastic) = (Affine::default(), Elastic::default());
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.1, 1e9] {
         for (name, affine, elastic) in [
-            (
-                "shift",
-                Affine {
-                    shift: bad,
-                    ..affine
-                },
-                elastic,
-            ),
-            (
-                "rotate",
-                Affine {
-                    rotate: bad,
-                    ..affine
-                },
-                elastic,
-            ),
-            (
-                "scale",
-                Affine {
-                    scale: bad,
-                    ..affine
-                },
-                elastic,
-            ),
-            (
-                "shear",
-                Affine {
-                    shear: bad,
-                    ..affine
-                },
-                elastic,
-            ),
-            (
-                "alpha",
-                affine,
-                Elastic {
-                    alpha: bad,
-                    ..elastic
-                },
-            ),
-            (
-                "sigma",
-                affine,
-                Elastic {
-                    sigma: bad,
-                    ..elastic
-                },
-            ),
+            ("shift", Affine { shift: bad, ..affine }, elastic),
+            ("rotate", Affine { rotate: bad, ..affine }, elastic),
+            ("scale", Affine { scale: bad, ..affine }, elastic),
+            ("shear", Affine { shear: bad, ..affine }, elastic),
+            ("alpha", affine, Elastic { alpha: bad, ..elastic }),
+            ("sigma", affine, Elastic { sigma: bad, ..elastic }),
         ] {
             let sentence = refused(affine, elastic);
-            assert!(
-                sentence.contains(&format!("{name} is {bad}; give")),
-                "{sentence}"
-            );
+            assert!(sentence.contains(&format!("{name} is {bad}; give")), "{sentence}");
         }
     }
     assert_eq!(
-        refused(
-            affine,
-            Elastic {
-                sigma: 0.0,
-                ..elastic
-            }
-        ),
+        refused(affine, Elastic { sigma: 0.0, ..elastic }),
         "distortion: sigma is 0; give a number from 0.5 to 100 (pixels)"
     );
     for (rows, cols) in [(0, 28), (28, 0), (28, 1025), (usize::MAX, usize::MAX)] {

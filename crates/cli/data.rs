@@ -1,0 +1,113 @@
+//! `m2g data ...`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use m2g_core::data::catalogue::{self, DATASETS};
+use serde_json::json;
+
+use crate::output;
+
+/// What can be done with the datasets.
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Show all datasets, and where they are.
+    List {
+        /// Write one JSON array to stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a dataset, unless it is here already, and print its folder.
+    Get {
+        /// The dataset, as `m2g data list` names it.
+        name: String,
+    },
+    /// Read every file of a dataset and compare it with the original.
+    Check {
+        /// The dataset, as `m2g data list` names it.
+        name: String,
+        /// Its folder, if it is not where it is usually found.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// Runs the subcommand.
+pub fn run(command: DataCommand) -> anyhow::Result<()> {
+    match command {
+        DataCommand::List { json: true } => list_json(),
+        DataCommand::List { json: false } => list(),
+        DataCommand::Get { name } => get(&name),
+        DataCommand::Check { name, data } => check(&name, data),
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    for dataset in DATASETS {
+        let megabytes = dataset.size as f64 / 1e6;
+        output::line(format!("{:<18}{} ({megabytes:.1} MB)", dataset.name, dataset.about))?;
+        output::line(format!("{:<18}licence: {}", "", dataset.licence))?;
+        output::line(match catalogue::find(dataset.name, None) {
+            Ok(dir) => format!("{:<18}in {}", "", dir.display()),
+            Err(_) => format!("{:<18}not here: m2g data get {}", "", dataset.name),
+        })?;
+        if dataset.files.iter().any(|f| f.sha256.is_none()) {
+            output::line(format!("{:<18}its files are checked for their structure, not by SHA-256", ""))?;
+        }
+    }
+    Ok(())
+}
+
+fn list_json() -> anyhow::Result<()> {
+    let all = DATASETS.iter().map(|d| {
+        json!({
+            "name": d.name, "about": d.about, "licence": d.licence, "bytes": d.size,
+            "files": d.files.iter().map(|f| f.name).collect::<Vec<_>>(),
+            "folder": catalogue::find(d.name, None).ok(),
+        })
+    });
+    output::line(json!(all.collect::<Vec<_>>()))
+}
+
+fn get(name: &str) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(0);
+    let style = "{msg}  [{bar:30}] {bytes}/{total_bytes}, {eta} to go";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+    let dir = catalogue::get(name, &mut |file, done, total| {
+        bar.set_message(file.to_string());
+        bar.set_length(total.unwrap_or(done));
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    output::line(dir?.display())
+}
+
+fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
+    let dataset = catalogue::named(name)?;
+    let dir = catalogue::find(name, data.as_deref())?;
+    let mut wrong = 0;
+    for file in dataset.files {
+        let state = match catalogue::local(&dir, file) {
+            None => Err(format!("{} is missing in {}", file.name, dir.display())),
+            Some(path) => match catalogue::check(&path, file) {
+                Ok(()) if file.sha256.is_none() => Ok(format!("{} is whole", path.display())),
+                Ok(()) => Ok(format!("{} is the original", path.display())),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        match state {
+            Ok(text) => output::line(format!("ok     {text}"))?,
+            Err(text) => {
+                wrong += 1;
+                output::line(format!("WRONG  {text}"))?;
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => bail!("1 file of {name} is missing or damaged: get it again with `m2g data get {name}`"),
+        n => bail!("{n} files of {name} are missing or damaged: get them again with `m2g data get {name}`"),
+    }
+}

@@ -1,0 +1,181 @@
+//! The IDX format, in which MNIST comes (LeCun, "The MNIST database").
+//!
+//! ```text
+//! bytes 0-1   0
+//! byte  2     type of the numbers; 8 is unsigned bytes, the only one read here
+//! byte  3     number of axes
+//! then        length of each axis, 32 bits, big-endian
+//! then        the numbers, last axis fastest
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use byteorder::{BigEndian, ReadBytesExt, WriteBytesExt};
+use flate2::bufread::MultiGzDecoder;
+
+use super::DataError;
+
+/// The content of an IDX file of unsigned bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idx {
+    /// The lengths of the axes.
+    pub shape: Vec<usize>,
+    /// The numbers, last axis fastest.
+    pub data: Vec<u8>,
+}
+
+/// The type byte of unsigned bytes.
+const UNSIGNED_BYTE: u8 = 8;
+/// No more than this many numbers are read, whatever the header says: 2 GiB.
+const MOST: u64 = 1 << 31;
+
+/// Reads an IDX file, plain or compressed with gzip.
+///
+/// # Errors
+/// [`DataError`] names the file if it cannot be read, is not IDX, or is shorter or
+/// longer than its header says.
+pub fn read(path: &Path) -> Result<Idx, DataError> {
+    let file = File::open(path).map_err(DataError::io("read", path))?;
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let start = io::BufRead::fill_buf(&mut reader).map_err(DataError::io("read", path))?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        parse(&mut MultiGzDecoder::new(reader), path)
+    } else {
+        parse(&mut reader, path)
+    }
+}
+
+/// Reads an IDX file from its decompressed bytes; `path` is for the messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
+    let broken = |e: io::Error| match e.kind() {
+        io::ErrorKind::UnexpectedEof => DataError::file(path, "the file ends early: it is truncated"),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            DataError::file(path, format!("the compressed data is damaged ({e})"))
+        }
+        _ => DataError::io("read", path)(e),
+    };
+    let mut magic = [0; 4];
+    reader.read_exact(&mut magic).map_err(broken)?;
+    let (kind, axes) = match magic {
+        [0, 0, kind, axes] => (kind, axes),
+        _ => return Err(DataError::file(path, "it is not an IDX file")),
+    };
+    if kind != UNSIGNED_BYTE {
+        return Err(DataError::file(
+            path,
+            format!("its numbers are of type {kind:#04x}, not unsigned bytes (0x08)"),
+        ));
+    }
+    if !(1..=4).contains(&axes) {
+        return Err(DataError::file(path, format!("it has {axes} axes, not 1 to 4")));
+    }
+    let mut shape = Vec::new();
+    let mut expected = 1_u64;
+    for _ in 0..axes {
+        let length = reader.read_u32::<BigEndian>().map_err(broken)?;
+        shape.push(length as usize);
+        expected = expected.saturating_mul(u64::from(length));
+    }
+    if expected > MOST {
+        return Err(DataError::file(path, format!("its header claims {expected} numbers: it is damaged")));
+    }
+    // The memory grows with what is really there, not with what the header says.
+    let mut data = Vec::new();
+    reader.take(expected + 1).read_to_end(&mut data).map_err(broken)?;
+    match (data.len() as u64).cmp(&expected) {
+        std::cmp::Ordering::Equal => Ok(Idx { shape, data }),
+        std::cmp::Ordering::Less => Err(DataError::file(
+            path,
+            format!("the file is truncated: it holds {} of {expected} numbers", data.len()),
+        )),
+        std::cmp::Ordering::Greater => {
+            Err(DataError::file(path, format!("there is more in the file than its {expected} numbers")))
+        }
+    }
+}
+
+/// Writes an IDX file's bytes.
+///
+/// # Errors
+/// If `writer` fails.
+pub fn write(idx: &Idx, writer: &mut impl Write) -> io::Result<()> {
+    writer.write_all(&[0, 0, UNSIGNED_BYTE, idx.shape.len() as u8])?;
+    for &length in &idx.shape {
+        writer.write_u32::<BigEndian>(length as u32)?;
+    }
+    writer.write_all(&idx.data)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes(idx: &Idx) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(idx, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn parsed(mut bytes: &[u8]) -> Result<Idx, String> {
+        parse(&mut bytes, Path::new("x.idx")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_header_is_as_documented() {
+        let idx = Idx { shape: vec![2, 3], data: (1..7).collect() };
+        assert_eq!(bytes(&idx), [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn gzip_is_recognised_by_its_content() {
+        let idx = Idx { shape: vec![5], data: vec![7; 5] };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("no-ending");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(&bytes(&idx)).unwrap();
+        let mut gz = gz.finish().unwrap();
+        std::fs::write(&path, &gz).unwrap();
+        assert_eq!(read(&path).unwrap(), idx);
+        let last = gz.len() - 6; // in the checksum
+        gz[last] ^= 1;
+        std::fs::write(&path, &gz).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("damaged"));
+        std::fs::write(&path, &gz[..last]).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("truncated"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let whole = bytes(&Idx { shape: vec![2, 3], data: vec![1; 6] });
+        assert!(parsed(&[]).unwrap_err().contains("truncated"));
+        assert!(parsed(b"hello world").unwrap_err().contains("not an IDX file"));
+        assert!(parsed(&whole[..16]).unwrap_err().contains("4 of 6"));
+        assert!(parsed(&[&whole[..], &[0]].concat()).unwrap_err().contains("more in the file"));
+        assert!(parsed(&[0, 0, 0x0d, 1, 0, 0, 0, 0]).unwrap_err().contains("0x0d"));
+        assert!(parsed(&[0, 0, 8, 9]).unwrap_err().contains("9 axes"));
+        let huge = [&[0, 0, 8, 4][..], &[0xff; 16]].concat();
+        assert!(parsed(&huge).unwrap_err().contains("damaged"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(shape in prop::collection::vec(0_usize..6, 1..=4), seed: u8) {
+            let n = shape.iter().product::<usize>();
+            let idx = Idx { shape, data: (0..n).map(|i| (i as u8).wrapping_mul(seed)).collect() };
+            prop_assert_eq!(parsed(&bytes(&idx)).unwrap(), idx);
+        }
+
+        #[test]
+        fn random_bytes_are_refused_or_read_but_never_panic(tail in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parsed(&tail);
+            let _ = parsed(&[&[0, 0, 8][..], &tail].concat());
+        }
+    }
+}
