@@ -126,8 +126,8 @@ mod tests {
         assert_eq!(Streams::new(1).dropout(5).random(6), GOLDEN_DROPOUT);
     }
     const GOLDEN: [u64; 2] = [0x47c3_d5b0_5bae_91ed, 0xb9a1_fcac_0211_a088];
-    const GOLDEN_ORDER: [u32; 8] = [0; 8];
-    const GOLDEN_DROPOUT: u32 = 0;
+    const GOLDEN_ORDER: [u32; 8] = [7, 3, 2, 1, 0, 6, 5, 4];
+    const GOLDEN_DROPOUT: u32 = 53_933_317;
 
     #[test]
     fn names_and_indices_give_different_streams() {

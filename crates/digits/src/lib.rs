@@ -9,6 +9,7 @@
 //! | [`mini_batches`] | the images in a new order each epoch, in pieces |
 //! | [`distort`] | training images turned, stretched and bent on the fly |
 //! | [`config`] | every setting of a training, and the presets |
+//! | [`normalise`] | a person's own picture made into what MNIST's images are |
 //! | [`training`] | a whole training in a run folder, from scratch or resumed |
 //!
 //! ```
@@ -32,6 +33,7 @@ pub mod cost;
 pub mod distort;
 pub mod mini_batches;
 pub mod network;
+pub mod normalise;
 pub mod training;
 
 pub use config::Config;
