@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
-use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NameError, StrDeserializer};
 
 /// Reads one of `names` as the value that serde calls so. Clap refuses others and
 /// proposes the nearest.
@@ -36,7 +36,11 @@ pub fn new_run_path(name: &str) -> PathBuf {
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// The one of `known` that is most like `word`, if any is.

@@ -141,8 +141,8 @@ fn with_file(config: &Config, file: &Path) -> anyhow::Result<Config> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
     let one_line = |e: String| e.split_whitespace().collect::<Vec<_>>().join(" ");
-    let new: toml::Table =
-        toml::from_str(&text).map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(e.to_string())))?;
+    let new: toml::Table = toml::from_str(&text)
+        .map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(e.to_string())))?;
     let mut all = toml::Table::try_from(config)?;
     let known: Vec<String> = all.keys().cloned().chain(["data".into()]).collect();
     for (key, value) in new {
@@ -154,5 +154,7 @@ fn with_file(config: &Config, file: &Path) -> anyhow::Result<Config> {
         }
         all.insert(key, value);
     }
-    toml::Value::Table(all).try_into().map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(e.to_string())))
+    toml::Value::Table(all)
+        .try_into()
+        .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(e.to_string())))
 }

@@ -63,7 +63,10 @@ impl Train {
 
     fn resume(self, path: &PathBuf) -> anyhow::Result<ExitCode> {
         if let Some(flag) = self.settings.first_fixed() {
-            bail!("{flag} cannot change when a run is resumed: its settings stand in {}", path.join("config.toml").display());
+            bail!(
+                "{flag} cannot change when a run is resumed: its settings stand in {}",
+                path.join("config.toml").display()
+            );
         }
         let description = Description::of_run(path)?;
         let dir = self.settings.data.as_deref().or(description.config.data.as_deref());
@@ -149,8 +152,13 @@ fn summary(config: &Config, outcome: &Outcome) -> String {
 fn reference(config: &Config) -> Option<&'static str> {
     let like = |preset: &str, hidden: &[usize]| {
         let same = Config { hidden: hidden.to_vec(), ..Config::preset(preset)? };
-        let seed_and_place =
-            Config { seed: same.seed, data: None, backprop: same.backprop, preset: same.preset.clone(), ..config.clone() };
+        let seed_and_place = Config {
+            seed: same.seed,
+            data: None,
+            backprop: same.backprop,
+            preset: same.preset.clone(),
+            ..config.clone()
+        };
         (config.data.is_none() && seed_and_place == same).then_some(())
     };
     if like("book-ch1", &[30]).is_some() {

@@ -1,0 +1,42 @@
+//! The confusion matrix: what was taken for what.
+
+use super::{Anchor, BLACK, Figure, Rgb, WHITE};
+
+/// Draws `counts[true digit][said]`, each row shaded by its shares.
+pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
+    const CELL: f64 = 44.0;
+    const LEFT: f64 = 60.0;
+    const TOP: f64 = 70.0;
+    let n = counts.len();
+    let side = CELL * n as f64;
+    let mut figure = Figure::new((LEFT + side + 20.0) as usize, (TOP + side + 45.0) as usize);
+    figure.text((LEFT, 24.0), title, 15.0, Anchor::Start, BLACK);
+    figure.text((LEFT + side / 2.0, TOP + side + 30.0), "the network said", 12.0, Anchor::Middle, BLACK);
+    figure.text((LEFT, 46.0), "rows: the true digit", 12.0, Anchor::Start, BLACK);
+    for (truth, row) in counts.iter().enumerate() {
+        let y = TOP + CELL * truth as f64;
+        let total = row.iter().sum::<usize>().max(1) as f64;
+        figure.text((LEFT - 12.0, y + CELL / 2.0 + 5.0), truth.to_string(), 13.0, Anchor::End, BLACK);
+        for (said, &count) in row.iter().enumerate() {
+            let x = LEFT + CELL * said as f64;
+            let share = count as f64 / total;
+            // Mistakes are rare: the root makes them visible beside the diagonal.
+            let strength = if truth == said { share } else { (share * 4.0).sqrt().min(1.0) };
+            let full: Rgb = if truth == said { [0, 114, 178] } else { [213, 94, 0] };
+            let fill = std::array::from_fn(|i| {
+                (f64::from(WHITE[i]) * (1.0 - strength) + f64::from(full[i]) * strength) as u8
+            });
+            figure.rect((x + 0.5, y + 0.5), (CELL - 1.0, CELL - 1.0), fill);
+            if count > 0 {
+                let colour = if strength > 0.6 { WHITE } else { BLACK };
+                let at = (x + CELL / 2.0, y + CELL / 2.0 + 5.0);
+                figure.text(at, count.to_string(), 11.0, Anchor::Middle, colour);
+            }
+        }
+    }
+    for digit in 0..n {
+        let x = LEFT + CELL * (digit as f64 + 0.5);
+        figure.text((x, TOP - 6.0), digit.to_string(), 13.0, Anchor::Middle, BLACK);
+    }
+    figure
+}

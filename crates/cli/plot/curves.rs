@@ -1,0 +1,104 @@
+//! Learning curves.
+
+use super::{Anchor, BLACK, Figure, GREY, LINES};
+
+/// One line of a chart.
+pub struct Curve {
+    /// What it shows.
+    pub name: String,
+    /// Its points; what is not finite is left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A chart of curves over one horizontal axis.
+pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
+    const SIZE: (f64, f64) = (640.0, 400.0);
+    const LEFT: f64 = 70.0;
+    const RIGHT: f64 = 20.0;
+    const TOP: f64 = 60.0;
+    const BOTTOM: f64 = 50.0;
+    let mut figure = Figure::new(SIZE.0 as usize, SIZE.1 as usize);
+    let finite = |c: &Curve| -> Vec<(f64, f64)> {
+        c.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    };
+    let all: Vec<(f64, f64)> = curves.iter().flat_map(finite).collect();
+    let x_ticks = ticks(all.iter().map(|p| p.0), 8);
+    let y_ticks = ticks(all.iter().map(|p| p.1), 6);
+    let (x0, x1) = (x_ticks[0], x_ticks[x_ticks.len() - 1]);
+    let (y0, y1) = (y_ticks[0], y_ticks[y_ticks.len() - 1]);
+    let px = |x: f64| LEFT + (x - x0) / (x1 - x0) * (SIZE.0 - LEFT - RIGHT);
+    let py = |y: f64| SIZE.1 - BOTTOM - (y - y0) / (y1 - y0) * (SIZE.1 - TOP - BOTTOM);
+
+    figure.text((LEFT, 24.0), title, 15.0, Anchor::Start, BLACK);
+    for &x in &x_ticks {
+        figure.line(vec![(px(x), py(y0)), (px(x), py(y1))], GREY, 0.5);
+        figure.text((px(x), SIZE.1 - BOTTOM + 18.0), label(x, x1 - x0), 11.0, Anchor::Middle, BLACK);
+    }
+    for &y in &y_ticks {
+        figure.line(vec![(px(x0), py(y)), (px(x1), py(y))], GREY, 0.5);
+        figure.text((LEFT - 8.0, py(y) + 4.0), label(y, y1 - y0), 11.0, Anchor::End, BLACK);
+    }
+    figure.text(((LEFT + SIZE.0 - RIGHT) / 2.0, SIZE.1 - 10.0), x_name, 12.0, Anchor::Middle, BLACK);
+    let mut legend = LEFT;
+    for (curve, colour) in curves.iter().zip(LINES.iter().cycle()) {
+        let points: Vec<(f64, f64)> = finite(curve).into_iter().map(|(x, y)| (px(x), py(y))).collect();
+        if let [(x, y)] = points[..] {
+            figure.rect((x - 2.5, y - 2.5), (5.0, 5.0), *colour);
+        }
+        figure.line(points, *colour, 2.0);
+        figure.line(vec![(legend, 42.0), (legend + 22.0, 42.0)], *colour, 3.0);
+        figure.text((legend + 28.0, 46.0), curve.name.as_str(), 11.0, Anchor::Start, BLACK);
+        legend += 50.0 + 8.0 * curve.name.len() as f64;
+    }
+    figure
+}
+
+/// Round numbers that enclose the values, about `count` of them.
+fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) = match high - low {
+        _ if low > high => (0.0, 1.0),
+        range if range < 1e-12 => (low - 0.5, high + 0.5),
+        _ => (low, high),
+    };
+    let rough = (high - low) / count as f64;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= rough).unwrap_or(10.0 * power);
+    let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
+    (first..=last.max(first + 1)).map(|i| i as f64 * step).collect()
+}
+
+/// A number with as many decimals as a range of this size needs.
+fn label(value: f64, range: f64) -> String {
+    let decimals = (1.0 - range.log10().floor()).clamp(0.0, 6.0) as usize;
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_enclose_the_values() {
+        assert_eq!(ticks([1.0, 30.0].into_iter(), 8), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0]);
+        assert_eq!(ticks([0.5].into_iter(), 4).len(), 5);
+        assert_eq!(ticks(std::iter::empty(), 4), [0.0, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn labels_have_no_needless_zeros() {
+        assert_eq!([label(0.95, 0.1), label(20.0, 30.0), label(0.0, 0.001)], ["0.95", "20", "0"]);
+    }
+
+    #[test]
+    fn strange_curves_do_no_harm() {
+        let curve = |points: Vec<(f64, f64)>| Curve { name: "x".into(), points };
+        curves("t", "x", &[curve(vec![]), curve(vec![(1.0, f64::NAN)]), curve(vec![(1.0, 2.0)])]);
+        curves("t", "x", &[]);
+    }
+}

@@ -1,0 +1,118 @@
+//! Drawings: a list of shapes, written as SVG or painted as PNG.
+
+pub mod confusion;
+pub mod curves;
+mod png;
+mod svg;
+pub mod tiles;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use m2g_core::atomic;
+
+/// A colour: red, green, blue.
+pub type Rgb = [u8; 3];
+
+/// Black, for text.
+pub const BLACK: Rgb = [30, 30, 30];
+/// Grey, for axes and grids.
+pub const GREY: Rgb = [205, 205, 205];
+/// White.
+pub const WHITE: Rgb = [255, 255, 255];
+/// Colours for lines that differ for the colour-blind too (Okabe and Ito 2008).
+pub const LINES: [Rgb; 4] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167]];
+
+/// Where a text stands at its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// The text begins there.
+    Start,
+    /// Its middle is there.
+    Middle,
+    /// It ends there.
+    End,
+}
+
+/// One thing that is drawn, in pixels from the upper left corner.
+#[derive(Debug, Clone)]
+enum Shape {
+    Rect { at: (f64, f64), size: (f64, f64), fill: Rgb },
+    Line { points: Vec<(f64, f64)>, colour: Rgb, width: f64 },
+    Text { at: (f64, f64), text: String, size: f64, anchor: Anchor, colour: Rgb },
+    Image { at: (f64, f64), scale: f64, width: usize, pixels: Vec<Rgb> },
+}
+
+/// A drawing on white.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    width: usize,
+    height: usize,
+    shapes: Vec<Shape>,
+}
+
+impl Figure {
+    /// An empty drawing of so many pixels.
+    pub fn new(width: usize, height: usize) -> Self {
+        Self { width, height, shapes: Vec::new() }
+    }
+
+    /// A filled rectangle.
+    pub fn rect(&mut self, at: (f64, f64), size: (f64, f64), fill: Rgb) {
+        self.shapes.push(Shape::Rect { at, size, fill });
+    }
+
+    /// A line through points.
+    pub fn line(&mut self, points: Vec<(f64, f64)>, colour: Rgb, width: f64) {
+        self.shapes.push(Shape::Line { points, colour, width });
+    }
+
+    /// A text; `at` is on its base line.
+    pub fn text(&mut self, at: (f64, f64), text: impl Into<String>, size: f64, anchor: Anchor, colour: Rgb) {
+        self.shapes.push(Shape::Text { at, text: text.into(), size, anchor, colour });
+    }
+
+    /// A small image, each pixel drawn `scale` pixels wide.
+    pub fn image(&mut self, at: (f64, f64), scale: f64, width: usize, pixels: Vec<Rgb>) {
+        self.shapes.push(Shape::Image { at, scale, width, pixels });
+    }
+
+    /// Writes `folder/name.svg` and `folder/name.png`, and returns their paths.
+    pub fn save(&self, folder: &Path, name: &str) -> anyhow::Result<[PathBuf; 2]> {
+        let [svg, png] = ["svg", "png"].map(|ending| folder.join(format!("{name}.{ending}")));
+        atomic::write(&svg, |f| f.write_all(svg::write(self).as_bytes()))?;
+        let bytes = png::paint(self)?;
+        atomic::write(&png, |f| f.write_all(&bytes))?;
+        Ok([svg, png])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_figure_is_written_in_both_formats() {
+        let mut figure = Figure::new(60, 40);
+        figure.rect((0.0, 0.0), (30.0, 40.0), [10, 20, 30]);
+        figure.text((40.0, 20.0), "a < b & c", 8.0, Anchor::Middle, BLACK);
+        figure.image((50.0, 30.0), 2.0, 2, vec![WHITE, [255, 0, 0]]);
+        let dir = tempfile::tempdir().unwrap();
+        let [svg, png] = figure.save(dir.path(), "test").unwrap();
+        let svg = std::fs::read_to_string(svg).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("a &lt; b &amp; c") && svg.ends_with("</svg>\n"));
+        let png = image::open(png).unwrap().into_rgb8();
+        assert_eq!(png.dimensions(), (120, 80), "two pixels for one");
+        assert_eq!(png.get_pixel(10, 10).0, [10, 20, 30]);
+        assert_eq!(png.get_pixel(106, 62).0, [255, 0, 0]);
+        let dark = (62..119).any(|x| (20..50).any(|y| png.get_pixel(x, y).0[0] < 100));
+        assert!(dark, "the text is painted");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let error = Figure::new(1, 1).save(Path::new("/nowhere/x"), "a").unwrap_err().to_string();
+        assert!(error.contains("/nowhere/x/a.svg"), "{error}");
+    }
+}

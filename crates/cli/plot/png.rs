@@ -1,0 +1,101 @@
+//! A figure as a PNG image, at twice its size so that it stays sharp.
+
+use font8x8::UnicodeFonts;
+use image::{ExtendedColorType, ImageEncoder, Rgb as Pixel, RgbImage, codecs::png::PngEncoder};
+
+use super::{Anchor, Figure, Rgb, Shape};
+
+/// Image pixels for one of the figure's.
+const ZOOM: f64 = 2.0;
+
+/// The PNG file of the figure.
+pub(super) fn paint(figure: &Figure) -> anyhow::Result<Vec<u8>> {
+    let size = |side: usize| (side as f64 * ZOOM) as u32;
+    let mut canvas = RgbImage::from_pixel(size(figure.width), size(figure.height), Pixel([255; 3]));
+    for shape in &figure.shapes {
+        match shape {
+            Shape::Rect { at, size, fill } => rect(&mut canvas, *at, *size, *fill),
+            Shape::Line { points, colour, width } => {
+                points.windows(2).for_each(|p| segment(&mut canvas, p[0], p[1], *colour, *width));
+            }
+            Shape::Text { at, text, size, anchor, colour } => {
+                letters(&mut canvas, *at, text, *size, *anchor, *colour)
+            }
+            Shape::Image { at, scale, width, pixels } => {
+                for (i, &colour) in pixels.iter().enumerate() {
+                    let (x, y) = ((i % width) as f64 * scale, (i / width) as f64 * scale);
+                    rect(&mut canvas, (at.0 + x, at.1 + y), (*scale, *scale), colour);
+                }
+            }
+        }
+    }
+    let (width, height) = canvas.dimensions();
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes).write_image(canvas.as_raw(), width, height, ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
+/// The PNG file of plain pixels.
+pub(super) fn encode(width: usize, height: usize, pixels: &[Rgb]) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new(&mut bytes);
+    encoder.write_image(pixels.as_flattened(), width as u32, height as u32, ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
+fn rect(canvas: &mut RgbImage, (x, y): (f64, f64), (w, h): (f64, f64), fill: Rgb) {
+    let pixels = |from: f64, length: f64, most: u32| {
+        let edge = |v: f64| (v * ZOOM).round().clamp(0.0, f64::from(most)) as u32;
+        edge(from)..edge(from + length)
+    };
+    for row in pixels(y, h, canvas.height()) {
+        for col in pixels(x, w, canvas.width()) {
+            canvas.put_pixel(col, row, Pixel(fill));
+        }
+    }
+}
+
+/// A straight line with soft edges: each pixel is covered as far as it is near.
+fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, width: f64) {
+    let ((ax, ay), (bx, by)) = ((a.0 * ZOOM, a.1 * ZOOM), (b.0 * ZOOM, b.1 * ZOOM));
+    let half = width * ZOOM / 2.0;
+    let (dx, dy) = (bx - ax, by - ay);
+    let squared = (dx * dx + dy * dy).max(1e-9);
+    let bounds = |p: f64, q: f64, most: u32| {
+        let clamp = |v: f64| v.clamp(0.0, f64::from(most)) as u32;
+        clamp(p.min(q) - half - 1.0)..clamp(p.max(q) + half + 2.0)
+    };
+    for row in bounds(ay, by, canvas.height()) {
+        for col in bounds(ax, bx, canvas.width()) {
+            let (px, py) = (f64::from(col) + 0.5 - ax, f64::from(row) + 0.5 - ay);
+            let along = ((px * dx + py * dy) / squared).clamp(0.0, 1.0);
+            let distance = (px - along * dx).hypot(py - along * dy);
+            let cover = (half + 0.5 - distance).clamp(0.0, 1.0);
+            let pixel = canvas.get_pixel_mut(col, row);
+            for (old, new) in pixel.0.iter_mut().zip(colour) {
+                *old = (f64::from(*old) * (1.0 - cover) + f64::from(new) * cover) as u8;
+            }
+        }
+    }
+}
+
+fn letters(canvas: &mut RgbImage, (x, y): (f64, f64), text: &str, size: f64, anchor: Anchor, colour: Rgb) {
+    // The font has 8x8 dots a letter; a dot is a whole number of pixels.
+    let dot = (size * ZOOM / 9.0).round().max(1.0) / ZOOM;
+    let advance = dot * 7.0;
+    let width = advance * text.chars().count() as f64;
+    let left = match anchor {
+        Anchor::Start => x,
+        Anchor::Middle => x - width / 2.0,
+        Anchor::End => x - width,
+    };
+    for (i, c) in text.chars().enumerate() {
+        let Some(rows) = font8x8::BASIC_FONTS.get(c) else { continue };
+        for (row, bits) in rows.iter().enumerate() {
+            for col in (0..8).filter(|col| bits >> col & 1 == 1) {
+                let at = (left + i as f64 * advance + f64::from(col) * dot, y + (row as f64 - 7.0) * dot);
+                rect(canvas, at, (dot, dot), colour);
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Small images side by side: mistakes, and weights.
+
+use super::{Anchor, BLACK, Figure, Rgb};
+
+/// A small image with a line of text below.
+pub struct Tile {
+    /// The colours, row by row.
+    pub pixels: Vec<Rgb>,
+    /// The width in pixels.
+    pub width: usize,
+    /// What stands below.
+    pub caption: String,
+}
+
+impl Tile {
+    /// Ink (255) on paper (0), drawn black on white.
+    pub fn of_ink(ink: &[u8], width: usize, caption: String) -> Self {
+        Self { pixels: ink.iter().map(|&i| [255 - i; 3]).collect(), width, caption }
+    }
+
+    /// Signed numbers: blue above 0, red below, white at 0, the same scale for both.
+    pub fn of_weights(weights: &[f32], width: usize, caption: String) -> Self {
+        let most = weights.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
+        let colour = |w: &f32| -> Rgb {
+            let pale = (255.0 * (1.0 - (w.abs() / most).min(1.0))) as u8;
+            if *w >= 0.0 { [pale, pale, 255] } else { [255, pale, pale] }
+        };
+        Self { pixels: weights.iter().map(colour).collect(), width, caption }
+    }
+}
+
+/// A grid of tiles under a title.
+pub fn tiles(title: &str, tiles: &[Tile]) -> Figure {
+    const GAP: f64 = 14.0;
+    const CAPTION: f64 = 16.0;
+    const SIDE: f64 = 84.0;
+    const TOP: f64 = 44.0;
+    let columns = (tiles.len() as f64 * 1.4).sqrt().ceil().clamp(4.0, 12.0) as usize;
+    let rows = tiles.len().div_ceil(columns).max(1);
+    let width = GAP + columns as f64 * (SIDE + GAP);
+    let height = TOP + rows as f64 * (SIDE + CAPTION + GAP);
+    let mut figure = Figure::new(width as usize, height as usize);
+    figure.text((GAP, 24.0), title, 14.0, Anchor::Start, BLACK);
+    for (i, tile) in tiles.iter().enumerate() {
+        let x = GAP + (i % columns) as f64 * (SIDE + GAP);
+        let y = TOP + (i / columns) as f64 * (SIDE + CAPTION + GAP);
+        let longest = tile.width.max(tile.pixels.len() / tile.width.max(1)).max(1);
+        figure.image((x, y), SIDE / longest as f64, tile.width.max(1), tile.pixels.clone());
+        figure.text((x + SIDE / 2.0, y + SIDE + 13.0), tile.caption.as_str(), 9.0, Anchor::Middle, BLACK);
+    }
+    figure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_blue_above_and_red_below_zero() {
+        let tile = Tile::of_weights(&[2.0, -2.0, 0.0, 1.0], 2, String::new());
+        assert_eq!(tile.pixels, [[0, 0, 255], [255, 0, 0], [255, 255, 255], [127, 127, 255]]);
+        assert_eq!(Tile::of_weights(&[0.0], 1, String::new()).pixels, [[255; 3]]);
+    }
+}
