@@ -1,0 +1,132 @@
+//! The two ways to a gradient, held to each other and to finite differences.
+#![allow(clippy::unwrap_used)]
+
+use m2g_core::gradcheck::{TOLERANCE, worst};
+use m2g_core::nn::Activation;
+use m2g_core::train::Model;
+use m2g_core::{Grads, Real, Tape, Tensor};
+use m2g_digits::{Architecture, Backprop, Cost, Initialisation, MiniBatch, Network};
+
+const ACTIVATIONS: [Activation; 3] = [Activation::Sigmoid, Activation::Tanh, Activation::Relu];
+const COSTS: [Cost; 3] = [Cost::Quadratic, Cost::CrossEntropy, Cost::LogLikelihood];
+
+fn network<T: Real>(sizes: &[usize], activation: Activation, cost: Cost, backprop: Backprop) -> Network<T> {
+    Network::build(Architecture { activation, cost, backprop, ..Architecture::new(sizes) }).unwrap()
+}
+
+/// `examples` images of pseudo-random pixels, each with one true class.
+fn mini_batch<T: Real>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
+    let (pixels, classes) = (sizes[0], sizes[sizes.len() - 1]);
+    let x = (0..examples * pixels).map(|i| T::of((i as f64 * 0.7391).sin().abs())).collect();
+    let y = (0..examples * classes)
+        .map(|i| T::of(if i % classes == (i / classes * 7) % classes { 1.0 } else { 0.0 }))
+        .collect();
+    MiniBatch {
+        x: Tensor::from_vec(&[examples, pixels], x).unwrap(),
+        y: Tensor::from_vec(&[examples, classes], y).unwrap(),
+    }
+}
+
+/// The loss and all gradients of a network, in one list.
+fn gradients<T: Real>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f64>) {
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let loss = network.gradients(&mut tape, batch, &mut grads).unwrap();
+    let list = network.params().iter().zip(grads.iter());
+    (loss.as_f64(), list.flat_map(|(_, g)| g.unwrap().data().iter().map(|x| x.as_f64())).collect())
+}
+
+/// The largest difference of the two ways, relative to the largest gradient.
+fn disagreement<T: Real>(sizes: &[usize], examples: usize, activation: Activation, cost: Cost) -> f64 {
+    let batch = mini_batch::<T>(examples, sizes);
+    let (loss_a, a) = gradients(&network::<T>(sizes, activation, cost, Backprop::ByHand), &batch);
+    let (loss_b, b) = gradients(&network::<T>(sizes, activation, cost, Backprop::Tape), &batch);
+    let scale = a.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    assert!(scale > 0.0 && a.len() == b.len());
+    let worst = a.iter().zip(&b).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+    (worst / scale).max((loss_a - loss_b).abs() / loss_a.abs())
+}
+
+#[test]
+fn by_hand_and_by_tape_agree() {
+    for activation in ACTIVATIONS {
+        for cost in COSTS {
+            for (sizes, examples) in
+                [(&[784, 30, 10][..], 10), (&[20, 7, 5, 3], 4), (&[6, 1, 2], 1), (&[5, 3], 2)]
+            {
+                let f64s = disagreement::<f64>(sizes, examples, activation, cost);
+                assert!(f64s < 1e-6, "{sizes:?} {activation:?} {cost:?}: {f64s} in f64");
+                let f32s = disagreement::<f32>(sizes, examples, activation, cost);
+                assert!(f32s < 1e-4, "{sizes:?} {activation:?} {cost:?}: {f32s} in f32");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_agree_with_finite_differences() {
+    let sizes = [9, 6, 4, 3];
+    let batch = mini_batch::<f64>(5, &sizes);
+    for activation in ACTIVATIONS {
+        for cost in COSTS {
+            let tape_network = network::<f64>(&sizes, activation, cost, Backprop::Tape);
+            let mut params = tape_network.params().clone();
+            let worst = worst(&mut params, |tape, params| {
+                let mut network = tape_network.clone();
+                *network.params_mut() = params.clone();
+                network.loss(tape, &batch)
+            })
+            .unwrap();
+            assert!(worst.error < TOLERANCE, "{activation:?} {cost:?}: {worst:?}");
+        }
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_the_number_of_threads() {
+    // Large enough that the matrix products are worth a second thread.
+    let sizes = [784, 200, 10];
+    let batch = mini_batch::<f32>(128, &sizes);
+    for backprop in [Backprop::Tape, Backprop::ByHand] {
+        let after = |threads| {
+            m2g_core::threads::with_threads(threads, || {
+                let mut network = network::<f32>(&sizes, Activation::Sigmoid, Cost::CrossEntropy, backprop);
+                (0..3).for_each(|_| {
+                    network.update_mini_batch(&batch, 0.5).unwrap();
+                });
+                let bits = network.params().iter().flat_map(|p| p.value.data().to_vec());
+                bits.map(f32::to_bits).collect::<Vec<_>>()
+            })
+            .unwrap()
+        };
+        assert!(after(1) == after(2) && after(1) == after(5), "{backprop:?}");
+    }
+}
+
+#[test]
+fn a_mini_batch_that_does_not_fit_is_refused() {
+    for backprop in [Backprop::Tape, Backprop::ByHand] {
+        let mut network = network::<f32>(&[5, 3], Activation::Sigmoid, Cost::Quadratic, backprop);
+        let error = network.update_mini_batch(&mini_batch(2, &[6, 3]), 1.0).unwrap_err().to_string();
+        assert!(error.contains("[2, 6]"), "{error}");
+    }
+}
+
+#[test]
+fn senseless_networks_are_refused() {
+    for sizes in [&[][..], &[5], &[5, 0, 3]] {
+        assert!(Network::<f32>::new(sizes).is_err());
+    }
+    let dropout = Architecture { dropout: 0.5, backprop: Backprop::ByHand, ..Architecture::new(&[4, 3]) };
+    assert!(Network::<f32>::build(dropout).unwrap_err().to_string().contains("--backprop tape"));
+}
+
+#[test]
+fn chapter_1s_weights_are_larger_than_scaled_ones() {
+    let largest = |init| {
+        let network =
+            Network::<f32>::build(Architecture { init, ..Architecture::new(&[784, 30, 10]) }).unwrap();
+        let weights = network.layers().next().unwrap().0.data().to_vec();
+        weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()))
+    };
+    assert!(largest(Initialisation::Book) > 3.0 && largest(Initialisation::Scaled) < 0.25);
+}

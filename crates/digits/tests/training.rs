@@ -1,0 +1,165 @@
+//! Whole trainings on real MNIST: that they learn, resume, and end alike.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use m2g_core::data::mnist::{DigitData, Split, load};
+use m2g_core::train::{EvaluationRecord, Model, Observer, Progress};
+use m2g_digits::config::OptimizerKind;
+use m2g_digits::distort::Distort;
+use m2g_digits::training::{Description, Training};
+use m2g_digits::{Backprop, Config, Network};
+
+/// MNIST's first 2,000 training images, 500 for validation, 1,000 for testing.
+fn data() -> DigitData {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mnist");
+    let data = load(&dir, Split::Standard).unwrap();
+    DigitData {
+        train: data.train.slice(0..2_000),
+        validation: data.validation.slice(0..500),
+        test: data.test.slice(0..1_000),
+        ..data
+    }
+}
+
+fn config() -> Config {
+    Config { epochs: 3, ..Config::default() }
+}
+
+fn bits(network: &Network<f32>) -> Vec<u32> {
+    network
+        .params()
+        .iter()
+        .flat_map(|p| p.value.data().iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Stops after so many steps.
+struct StopAfter(u64);
+
+impl Observer for StopAfter {
+    fn step(&mut self, _: &Progress) {
+        self.0 = self.0.saturating_sub(1);
+    }
+    fn stop(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn the_books_network_learns() {
+    let data = data();
+    let mut network = Network::<f32>::new(&[784, 30, 10]).unwrap();
+    let mut correct = Vec::new();
+    network.sgd(&data.train, 3, 10, 3.0, &data.test, |_, right| correct.push(right)).unwrap();
+    assert_eq!(correct.len(), 3);
+    assert!(correct[2] > 750, "{correct:?} of 1000 right");
+}
+
+#[test]
+fn a_stopped_training_resumes_to_the_same_bits() {
+    let data = data();
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        config(),
+        Config { momentum: 0.5, lr: 0.5, backprop: Backprop::ByHand, ..config() },
+        Config {
+            optimizer: OptimizerKind::AdamW,
+            lr: 0.01,
+            dropout: 0.2,
+            distort: "elastic".parse::<Distort>().unwrap(),
+            ..config()
+        },
+    ];
+    for (i, config) in settings.into_iter().enumerate() {
+        let folder = |name: &str| -> PathBuf { dir.path().join(format!("{name}{i}")) };
+        let mut whole = Training::new(config.clone(), &data, Some((&folder("whole"), false))).unwrap();
+        let outcome = whole.run(&mut ()).unwrap();
+
+        // Stopped in the middle of the first, then of the last epoch.
+        let path = folder("parts");
+        let mut part = Training::new(config, &data, Some((&path, false))).unwrap();
+        part.run(&mut StopAfter(77)).unwrap();
+        drop(part);
+        let go_on = || Training::resume(&path, &data, Description::of_run(&path).unwrap(), None).unwrap();
+        let mut part = go_on();
+        assert_eq!(part.state.step, 77);
+        part.run(&mut StopAfter(450)).unwrap();
+        drop(part);
+        let mut part = go_on();
+        let resumed = part.run(&mut ()).unwrap();
+
+        assert_eq!(bits(&whole.network), bits(&part.network));
+        assert_eq!(outcome.validation_accuracy, resumed.validation_accuracy);
+        let read = |name: &str| m2g_core::train::run::metrics(&folder(name)).unwrap();
+        let without_time = |name: &str| -> Vec<_> {
+            let mut all = read(name);
+            all.iter_mut().for_each(|r| r["seconds"] = 0.into());
+            all
+        };
+        assert_eq!(without_time("whole"), without_time("parts"));
+        assert_eq!(read("whole").len(), 3);
+    }
+}
+
+#[test]
+fn other_data_is_noticed_when_resuming() {
+    let data = data();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    Training::new(config(), &data, Some((&path, false))).unwrap().run(&mut StopAfter(5)).unwrap();
+    let other = DigitData { fingerprint: "other".into(), ..data };
+    let result = Training::resume(&path, &other, Description::of_run(&path).unwrap(), None);
+    assert!(result.err().unwrap().to_string().contains("other data"));
+}
+
+#[test]
+fn two_processes_cannot_train_one_run() {
+    let data = data();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let mut first = Training::new(config(), &data, Some((&path, false))).unwrap();
+    first.run(&mut StopAfter(5)).unwrap();
+    let description = Description::of_run(&path).unwrap();
+    let second = Training::resume(&path, &data, description, None);
+    assert!(second.err().unwrap().to_string().contains("another process"));
+}
+
+#[test]
+fn a_training_that_diverges_says_so() {
+    let data = data();
+    let config = Config { lr: 1e30, activation: m2g_core::nn::Activation::Relu, ..config() };
+    let config = Config { cost: m2g_digits::Cost::LogLikelihood, ..config };
+    let error = Training::new(config, &data, None).unwrap().run(&mut ()).unwrap_err().to_string();
+    assert!(error.contains("not finite at step"), "{error}");
+}
+
+#[test]
+fn patience_ends_a_training_early() {
+    let data = data();
+    // A learning rate too small to change any answer: no epoch is better than the first.
+    let config = Config { lr: 1e-12, epochs: 50, patience: 2, ..config() };
+    let outcome = Training::new(config, &data, None).unwrap().run(&mut ()).unwrap();
+    assert_eq!((outcome.epochs, outcome.best_epoch), (3, 1));
+}
+
+#[test]
+fn dead_parameters_are_named() {
+    struct Warnings(Vec<String>);
+    impl Observer for Warnings {
+        fn evaluated(&mut self, _: &EvaluationRecord) {}
+        fn warning(&mut self, text: &str) {
+            self.0.push(text.into());
+        }
+    }
+    let data = data();
+    let config = Config { activation: m2g_core::nn::Activation::Relu, epochs: 1, ..config() };
+    let mut training = Training::new(config, &data, None).unwrap();
+    // Biases so negative that no neuron of the first layer is ever active.
+    let (_, bias) = training.network.layer_ids().next().unwrap();
+    training.network.params_mut().get_mut(bias).value.data_mut().fill(-1e6);
+    let mut warnings = Warnings(Vec::new());
+    training.run(&mut warnings).unwrap();
+    assert_eq!(warnings.0.len(), 1);
+    assert!(warnings.0[0].contains("layer1.weight, layer1.bias"), "{:?}", warnings.0);
+}
