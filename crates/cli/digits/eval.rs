@@ -98,7 +98,7 @@ pub fn report(network: &Network<f32>, test: &LabelledImages) -> anyhow::Result<R
 pub fn mistakes_figure(report: &Report, test: &LabelledImages) -> Figure {
     let shown = &report.mistakes[..report.mistakes.len().min(WORST)];
     let tile = |m: &Mistake| {
-        let caption = format!("{} for {} ({:.2})", m.said, m.label, m.activity);
+        let caption = format!("{} for {}, {:.2}", m.said, m.label, m.activity);
         Tile::of_ink(test.image(m.index), test.cols, caption)
     };
     let all: Vec<Tile> = shown.iter().map(tile).collect();

@@ -18,7 +18,7 @@ use m2g_core::data::mnist::{self, DigitData, LabelledImages, Split};
 #[derive(Subcommand)]
 pub enum DigitsCommand {
     /// Train a network on MNIST, or on any IDX data of its kind.
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Measure a trained network on the test images.
     Eval(eval::Eval),
     /// Read your own pictures of digits.

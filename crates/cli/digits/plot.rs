@@ -47,10 +47,7 @@ impl Plot {
                 "cost",
                 curves("Mean cost of the training images", "epoch", &[curve("train_loss", "training cost")]),
             ),
-            (
-                "confusion",
-                confusion(&format!("Confusion on the test images ({accuracy} right)"), &report.confusion),
-            ),
+            ("confusion", confusion(&format!("Test images: {accuracy} right"), &report.confusion)),
             ("mistakes", mistakes_figure(&report, &test)),
         ];
         let validation = curve("validation_accuracy", "validation accuracy");

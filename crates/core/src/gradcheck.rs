@@ -54,7 +54,7 @@ pub fn worst(
             let scale = gradient.abs().max(difference.abs()).max(1.0);
             let error = (gradient - difference).abs() / scale;
             // Written so that NaN counts as the worst.
-            if !(error <= worst.error) {
+            if error > worst.error || error.is_nan() {
                 let param = params.get(id).name.clone();
                 worst = Worst { param, index, gradient, difference, error };
             }

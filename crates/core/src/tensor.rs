@@ -52,8 +52,8 @@ impl<T: Real> Tensor<T> {
     }
 
     /// A tensor whose numbers come from `f`, called once for each in order.
-    pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> T) -> Self {
-        Self { array: ArcArray::from_shape_simple_fn(IxDyn(shape), || f()) }
+    pub fn from_fn(shape: &[usize], f: impl FnMut() -> T) -> Self {
+        Self { array: ArcArray::from_shape_simple_fn(IxDyn(shape), f) }
     }
 
     /// The lengths of the axes.

@@ -52,7 +52,11 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
     }
     let work = a.rows * a.cols * b.cols;
     if !a.transposed && b.transposed && rows_pay(a.rows, a.cols, b.cols) {
-        return rows_times_rows(a, b, out, accumulate);
+        // As many sums at a time as the registers hold.
+        return match wide_registers() {
+            true => rows_times_rows::<T, 5, 4>(a, b, out, accumulate),
+            false => rows_times_rows::<T, 3, 2>(a, b, out, accumulate),
+        };
     }
     let threads = match rayon::current_num_threads() {
         1 => Parallelism::Serial,
@@ -70,10 +74,23 @@ fn rows_pay(m: usize, k: usize, n: usize) -> bool {
     k >= 64 && m * n <= 2048 && m * k * n < PARALLEL_FROM
 }
 
-/// `a b^T` as the scalar products of rows: both rows lie in order in memory.
-fn rows_times_rows<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
-    const ROWS: usize = 5;
-    const COLS: usize = 2;
+/// Whether the machine has 32 registers of 16 numbers each.
+fn wide_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// `a b^T` as the scalar products of rows, which lie in order in memory: `ROWS` of
+/// one with `COLS` of the other at a time, so that every number that is loaded is
+/// used several times. The size of this tile changes no bit of the result.
+fn rows_times_rows<T: Real, const ROWS: usize, const COLS: usize>(
+    a: Mat<T>,
+    b: Mat<T>,
+    out: &mut [T],
+    accumulate: bool,
+) {
     let (k, n) = (a.cols, b.cols);
     vectorised(
         #[inline(always)]
@@ -132,24 +149,33 @@ fn scalar_products<T: Real, const R: usize, const C: usize>(a: [&[T]; R], b: [&[
     let blocks = a[0].len() / LANES;
     let mut sums = [[[T::zero(); LANES]; C]; R];
     for p in 0..blocks {
+        let mut b_block = [[T::zero(); LANES]; C];
+        for c in 0..C {
+            b_block[c] = block(b[c], p);
+        }
         for r in 0..R {
-            let a = block(a[r], p);
+            let a_block = block(a[r], p);
             for c in 0..C {
-                sums[r][c] = mul_add(a, block(b[c], p), sums[r][c]);
+                sums[r][c] = mul_add(a_block, b_block[c], sums[r][c]);
             }
         }
     }
-    let mut out = [[T::zero(); C]; R];
+    let mut out = totals(sums);
     for r in 0..R {
         for c in 0..C {
-            let mut sum = total(sums[r][c]);
             for (&x, &y) in a[r][blocks * LANES..].iter().zip(&b[c][blocks * LANES..]) {
-                sum += x * y;
+                out[r][c] += x * y;
             }
-            out[r][c] = sum;
         }
     }
     out
+}
+
+/// The sum of the lanes of each. Not inlined, so that the sums above, of which
+/// nobody takes the address, stay in registers.
+#[inline(never)]
+fn totals<T: Real, const R: usize, const C: usize>(sums: [[[T; LANES]; C]; R]) -> [[T; C]; R] {
+    sums.map(|row| row.map(total))
 }
 
 /// Numbers `16 p` to `16 p + 15`.
@@ -199,6 +225,18 @@ mod tests {
                 assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w));
             }
         }
+    }
+
+    #[test]
+    fn the_tile_changes_no_bit() {
+        let (m, k, n) = (13, 131, 9);
+        let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
+        let (a, b) = (noise(m * k), noise(k * n));
+        let (a, b) = (Mat::new(&a, (m, k)), Mat::new(&b, (n, k)).t());
+        let (mut wide, mut narrow) = (vec![0.0; m * n], vec![0.0; m * n]);
+        rows_times_rows::<f32, 5, 4>(a, b, &mut wide, false);
+        rows_times_rows::<f32, 3, 2>(a, b, &mut narrow, false);
+        assert_eq!(wide, narrow);
     }
 
     #[test]

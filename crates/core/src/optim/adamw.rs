@@ -1,6 +1,6 @@
 //! Adam with decoupled weight decay.
 
-use super::{Optimizer, moments, named, restored};
+use super::{FindTensor, Optimizer, moments, named, restored};
 use crate::kernels::map;
 use crate::{Error, Grads, Params, Real, Tensor};
 
@@ -71,12 +71,7 @@ impl<T: Real> Optimizer<T> for AdamW<T> {
         state
     }
 
-    fn restore(
-        &mut self,
-        params: &Params<T>,
-        steps: u64,
-        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
-    ) -> Result<(), Error> {
+    fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error> {
         self.steps = steps;
         if steps > 0 {
             (self.m, self.v) = (restored("m", params, get)?, restored("v", params, get)?);

@@ -12,6 +12,9 @@ pub use sgd::Sgd;
 
 use crate::{Error, Grads, Params, Real, Tensor};
 
+/// Finds a tensor of a checkpoint by its name, and checks its shape.
+pub type FindTensor<'a, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error> + 'a;
+
 /// A rule that changes parameters, given their gradients.
 pub trait Optimizer<T: Real>: Send {
     /// The name in messages and in the trace.
@@ -33,12 +36,7 @@ pub trait Optimizer<T: Real>: Send {
     ///
     /// # Errors
     /// What `get` returns.
-    fn restore(
-        &mut self,
-        params: &Params<T>,
-        steps: u64,
-        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
-    ) -> Result<(), Error>;
+    fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error>;
 }
 
 /// A tensor of zeros for each parameter: the moments before the first step.
@@ -55,7 +53,7 @@ fn named<T: Real>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec<
 fn restored<T: Real>(
     kind: &str,
     params: &Params<T>,
-    get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
+    get: &mut FindTensor<'_, T>,
 ) -> Result<Vec<Tensor<T>>, Error> {
     params.iter().map(|p| get(&format!("{kind}.{}", p.name), p.value.shape())).collect()
 }

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::{Optimizer, moments, named, restored};
+use super::{FindTensor, Optimizer, moments, named, restored};
 use crate::kernels::map;
 use crate::{Error, Grads, Params, Real, Tensor};
 
@@ -65,12 +65,7 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
         named("velocity", params, &self.velocity)
     }
 
-    fn restore(
-        &mut self,
-        params: &Params<T>,
-        steps: u64,
-        get: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error>,
-    ) -> Result<(), Error> {
+    fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error> {
         if self.momentum != 0.0 && steps > 0 {
             self.velocity = restored("velocity", params, get)?;
         }

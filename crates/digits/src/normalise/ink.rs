@@ -50,8 +50,8 @@ pub(super) fn ink(picture: &Shades) -> Option<Shades> {
 /// The pixels at the edge of the picture.
 fn border(picture: &Shades) -> Vec<f32> {
     let (w, h) = (picture.width, picture.height);
-    let edge = |i: &usize| i / w == 0 || i / w == h - 1 || i % w == 0 || i % w == w - 1;
-    (0..w * h).filter(edge).map(|i| picture.data[i]).collect()
+    let ends = |i: usize, n: usize| i == 0 || i == n - 1;
+    (0..w * h).filter(|i| ends(i / w, h) || ends(i % w, w)).map(|i| picture.data[i]).collect()
 }
 
 fn range(data: &[f32]) -> (f32, f32) {
@@ -112,13 +112,10 @@ fn solve(mut a: [[f64; 7]; 6]) -> Option<[f64; 6]> {
         if a[i][i].abs() < 1e-9 {
             return None;
         }
-        for r in 0..6 {
-            if r != i {
-                let factor = a[r][i] / a[i][i];
-                for c in i..7 {
-                    a[r][c] -= factor * a[i][c];
-                }
-            }
+        let pivot_row = a[i];
+        for row in a.iter_mut().enumerate().filter(|(r, _)| *r != i).map(|(_, row)| row) {
+            let factor = row[i] / pivot_row[i];
+            row.iter_mut().zip(pivot_row).for_each(|(x, p)| *x -= factor * p);
         }
     }
     Some(std::array::from_fn(|i| a[i][6] / a[i][i]))

@@ -1,0 +1,174 @@
+//! `m2g digits train`, as a user sees it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use support::*;
+
+#[test]
+fn the_first_run_learns_mnist_without_network_or_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    let stdout = ok(dir.path(), &["digits", "train", "--epochs", "2", "--json"]);
+    let lines: Vec<serde_json::Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "one object for each epoch and a last one");
+    assert_eq!(
+        [&lines[0]["event"], &lines[1]["epoch"]],
+        [&serde_json::json!("epoch"), &serde_json::json!(2)]
+    );
+    let done = &lines[2];
+    assert_eq!(done["event"], "done");
+    assert_eq!(done["epochs"], 2);
+    assert!(done["test_accuracy"].as_f64().unwrap() > 0.93, "{done}");
+    assert!(done["validation_accuracy"].as_f64().unwrap() > 0.93 && done["seconds"].is_f64());
+    for file in ["config.toml", "metrics.jsonl", "last.safetensors", "best.safetensors"] {
+        assert!(dir.path().join("runs/digits").join(file).is_file(), "{file}");
+    }
+
+    // The same again gets a name of its own.
+    ok(dir.path(), &["digits", "train", "--epochs", "1"]);
+    assert!(dir.path().join("runs/digits-2/config.toml").is_file());
+}
+
+#[test]
+fn one_seed_gives_the_same_bits_for_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 3000, 300);
+    let data = data.to_str().unwrap();
+    for backprop in ["tape", "by-hand"] {
+        let mut all = Vec::new();
+        for (i, threads) in ["1", "2", "1", "2"].iter().enumerate() {
+            let run = format!("{backprop}-{i}");
+            let size = ["--hidden", "200", "--mini-batch", "100", "--epochs", "2"];
+            let args = ["digits", "train", "--data", data, "--run", &run, "--threads", threads];
+            ok(dir.path(), &[&args[..], &size, &["--backprop", backprop]].concat());
+            all.push(weights(&dir.path().join("runs").join(&run)));
+        }
+        assert!(all.iter().all(|w| *w == all[0]), "{backprop}");
+    }
+}
+
+#[test]
+fn a_killed_training_resumes_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 12_000, 300);
+    let data = data.to_str().unwrap();
+    let train = |run: &'static str| {
+        let settings =
+            ["--epochs", "12", "--distort", "elastic", "--hidden", "60", "--momentum", "0.5", "--lr", "0.3"];
+        [&["digits", "train", "--data", data, "--run", run][..], &settings].concat()
+    };
+    ok(dir.path(), &train("whole"));
+
+    let run = dir.path().join("runs/killed");
+    let mut child = m2g(dir.path(), &train("killed")).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut kills = 0;
+    let started = Instant::now();
+    loop {
+        // At odd moments: while starting, while training, while saving.
+        std::thread::sleep(Duration::from_millis(350 + 430 * kills));
+        let _ = child.kill();
+        child.wait().unwrap();
+        kills += 1;
+        if !run.join("last.safetensors").exists() {
+            // Killed before its first checkpoint: there is nothing to go on from.
+            let _ = fs::remove_dir_all(&run);
+            child = m2g(dir.path(), &train("killed")).spawn().unwrap();
+            continue;
+        }
+        ok(dir.path(), &["digits", "eval", "killed", "--json"]);
+        if kills >= 4 || started.elapsed() > Duration::from_secs(40) {
+            break;
+        }
+        child = m2g(dir.path(), &["digits", "train", "--resume", "killed"]).spawn().unwrap();
+    }
+    let last = run_to_end(dir.path());
+    assert!(last, "the training ended");
+    assert!(weights(&run) == weights(&dir.path().join("runs/whole")));
+    let lines = |run: &str| {
+        fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()
+    };
+    assert_eq!((lines("whole"), lines("killed")), (12, 12));
+}
+
+/// Resumes until the training is over; false if it fails for another reason.
+fn run_to_end(dir: &std::path::Path) -> bool {
+    let output = run(dir, &["digits", "train", "--resume", "killed"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    output.status.success() || stderr.contains("has made all its 12 epochs")
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_prints_the_command_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = m2g(dir.path(), &["digits", "train", "--epochs", "500", "--run", "my run"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let run = dir.path().join("runs/my run");
+    let started = Instant::now();
+    while !run.join("last.safetensors").exists() && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("m2g digits train --resume 'runs/my run'"), "{stderr}");
+    ok(dir.path(), &["digits", "eval", "runs/my run"]);
+}
+
+#[test]
+fn a_run_is_not_overwritten_unless_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 600, 100);
+    let train = ["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--run", "a"];
+    ok(dir.path(), &train);
+    let before = weights(&dir.path().join("runs/a"));
+    assert!(refused(dir.path(), &train).contains("--overwrite"));
+    assert!(weights(&dir.path().join("runs/a")) == before);
+    ok(dir.path(), &[&train[..], &["--overwrite", "--seed", "2"]].concat());
+    assert!(weights(&dir.path().join("runs/a")) != before);
+    // A folder that is no run is never replaced.
+    fs::create_dir(dir.path().join("precious")).unwrap();
+    let precious = [&train[..6], &["--run", "./precious", "--overwrite"]].concat();
+    assert!(refused(dir.path(), &precious).contains("is not a run"));
+    let left = fs::read_dir(dir.path().join("runs")).unwrap().count();
+    assert_eq!(left, 1, "no leftovers in runs/");
+}
+
+#[test]
+fn a_finished_run_can_be_trained_further() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 600, 100);
+    ok(dir.path(), &["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--run", "a"]);
+    assert!(refused(dir.path(), &["digits", "train", "--resume", "a"]).contains("--epochs N"));
+    let args = ["digits", "train", "--resume", "a", "--epochs", "3", "--json"];
+    assert_eq!(last_json(&ok(dir.path(), &args))["epochs"], 3);
+    let error = refused(dir.path(), &["digits", "train", "--resume", "a", "--lr", "1"]);
+    assert!(error.contains("--lr cannot change"), "{error}");
+}
+
+#[test]
+fn settings_come_from_preset_file_and_flags_in_this_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 600, 100);
+    let file = dir.path().join("mine.toml");
+    fs::write(&file, "hidden = [12, 7]\nlr = 0.25\nepochs = 1\n").unwrap();
+    let args = ["digits", "train", "--data", data.to_str().unwrap(), "--config", "mine.toml"];
+    ok(dir.path(), &[&args[..], &["--preset", "book-ch3", "--lr", "0.5", "--run", "a"]].concat());
+    let config = fs::read_to_string(dir.path().join("runs/a/config.toml")).unwrap();
+    let config: toml::Table = toml::from_str(&config).unwrap();
+    assert_eq!(config["hidden"].as_array().unwrap().len(), 2);
+    assert_eq!(config["lr"].as_float(), Some(0.5));
+    assert_eq!(config["cost"].as_str(), Some("cross-entropy"));
+
+    fs::write(&file, "epohcs = 3\n").unwrap();
+    let error = refused(dir.path(), &args);
+    assert!(error.contains("there is no setting epohcs; did you mean epochs?"), "{error}");
+}

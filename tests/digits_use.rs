@@ -1,0 +1,74 @@
+//! What one does with a trained network: eval, predict, plot; and the data commands.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use m2g_core::data::mnist::load_test;
+use support::*;
+
+#[test]
+fn eval_predict_and_plot() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = last_json(&ok(dir.path(), &["digits", "train", "--epochs", "2", "--run", "a", "--json"]));
+
+    let eval = last_json(&ok(dir.path(), &["digits", "eval", "a", "--json"]));
+    assert_eq!(eval["test_accuracy"], done["test_accuracy"], "what the training said");
+    let count =
+        |row: &serde_json::Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    assert_eq!(eval["confusion"].as_array().unwrap().iter().map(count).sum::<u64>(), 10_000);
+    let wrong = eval["mistakes"].as_array().unwrap().len() as u64;
+    assert_eq!(eval["correct"].as_u64().unwrap() + wrong, 10_000);
+    assert!(dir.path().join("runs/a/mistakes.png").is_file());
+    assert!(ok(dir.path(), &["digits", "eval", "a"]).contains("test accuracy"));
+
+    // A person's picture: a test image of a 7, enlarged, dark on light, off the middle.
+    let test = load_test(&root().join("datasets/mnist")).unwrap();
+    assert_eq!(test.labels[0], 7);
+    let big = image::GrayImage::from_fn(400, 300, |x, y| {
+        let (col, row) = ((x as usize).wrapping_sub(30) / 8, (y as usize).wrapping_sub(40) / 8);
+        let ink = if col < 28 && row < 28 { test.image(0)[row * 28 + col] } else { 0 };
+        image::Luma([235 - ink / 2])
+    });
+    big.save(dir.path().join("seven.png")).unwrap();
+    let said = last_json(&ok(dir.path(), &["digits", "predict", "a", "seven.png", "--json"]));
+    assert_eq!(said["digit"], 7);
+    let sum: f64 = said["probabilities"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-5);
+    assert_eq!(said["image"].as_array().unwrap().len(), 784);
+    let text = ok(dir.path(), &["digits", "predict", "a", "seven.png"]);
+    assert!(text.starts_with("seven.png: 7\n") && text.contains("@@"), "{text}");
+    // One picture that cannot be read does not keep the others back.
+    let output = run(dir.path(), &["digits", "predict", "a", "none.png", "seven.png"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("seven.png: 7"));
+
+    let files = ok(dir.path(), &["digits", "plot", "a"]);
+    assert_eq!(files.lines().count(), 10);
+    for file in files.lines() {
+        let bytes = fs::read(dir.path().join(file)).unwrap();
+        assert!(bytes.starts_with(b"<svg") || bytes.starts_with(b"\x89PNG"), "{file}");
+    }
+}
+
+#[test]
+fn the_data_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let all: serde_json::Value = serde_json::from_str(&ok(dir.path(), &["data", "list", "--json"])).unwrap();
+    assert!(all.as_array().unwrap().iter().any(|d| d["name"] == "mnist" && d["folder"].is_string()));
+    assert!(ok(dir.path(), &["data", "list"]).contains("CC BY-SA 3.0"));
+    assert!(ok(dir.path(), &["data", "get", "mnist"]).contains("mnist"), "it is here already");
+    assert_eq!(ok(dir.path(), &["data", "check", "mnist"]).matches("is the original").count(), 4);
+
+    let copy = dir.path().join("mnist");
+    fs::create_dir(&copy).unwrap();
+    for name in &FILES[..3] {
+        let name = format!("{name}.gz");
+        fs::copy(root().join("datasets/mnist").join(&name), copy.join(&name)).unwrap();
+    }
+    let mut bytes = fs::read(copy.join(format!("{}.gz", FILES[0]))).unwrap();
+    bytes[5_000_000] ^= 0x10;
+    fs::write(copy.join(format!("{}.gz", FILES[0])), bytes).unwrap();
+    assert!(refused(dir.path(), &["data", "check", "mnist", "--data", "mnist"]).contains("2 files of mnist"));
+}

@@ -1,0 +1,86 @@
+//! What the end-to-end tests share: running `m2g`, and small data made of MNIST.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use m2g_core::data::idx::{self, Idx};
+
+/// The four files of MNIST and its kind.
+pub const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `m2g` with these arguments, to be run in `dir`.
+pub fn m2g(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
+    command.current_dir(dir).args(args).env_remove("M2G_DATA");
+    command
+}
+
+/// Runs it to its end.
+pub fn run(dir: &Path, args: &[&str]) -> Output {
+    m2g(dir, args).output().unwrap()
+}
+
+/// Runs it, expects success, and returns stdout.
+pub fn ok(dir: &Path, args: &[&str]) -> String {
+    let output = run(dir, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "m2g {}: {stderr}", args.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs it, expects one clear sentence on stderr and no panic, and returns it.
+pub fn refused(dir: &Path, args: &[&str]) -> String {
+    let output = run(dir, args);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code();
+    assert!(matches!(code, Some(1 | 2)), "m2g {} ended with {code:?}: {stderr}", args.join(" "));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(stderr.lines().any(|line| line.starts_with("error: ")), "{stderr}");
+    stderr
+}
+
+/// The last line of stdout as JSON.
+pub fn last_json(stdout: &str) -> serde_json::Value {
+    serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
+}
+
+/// Writes a dataset of MNIST's first `train` training and `test` test images.
+pub fn small_mnist(dir: &Path, train: usize, test: usize) -> PathBuf {
+    let to = dir.join("small");
+    std::fs::create_dir_all(&to).unwrap();
+    for (name, n) in FILES.iter().zip([train, train, test, test]) {
+        let mut all = idx::read(&root().join("datasets/mnist").join(format!("{name}.gz"))).unwrap();
+        let each = all.shape[1..].iter().product::<usize>();
+        all.data.truncate(n * each);
+        all.shape[0] = n;
+        save(&to.join(name), &all);
+    }
+    to
+}
+
+/// Writes an IDX file.
+pub fn save(path: &Path, content: &Idx) {
+    let mut bytes = Vec::new();
+    idx::write(content, &mut bytes).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The tensors of a checkpoint as bytes, without the metadata, which holds times.
+pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = std::fs::read(run.join("last.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut all: Vec<_> = tensors.iter().map(|(n, t)| (n.to_string(), t.data().to_vec())).collect();
+    all.sort();
+    all
+}
