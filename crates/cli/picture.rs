@@ -28,8 +28,12 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
     if path.is_dir() {
         bail!("{name} is a folder: give the picture's own name");
     }
+    let metadata = std::fs::metadata(path).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
+    if !metadata.is_file() {
+        bail!("{name} is not a file");
+    }
     let file = File::open(path).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
-    if file.metadata().is_ok_and(|m| m.len() == 0) {
+    if metadata.len() == 0 {
         bail!("{name} is empty: it has 0 bytes");
     }
     let reader = ImageReader::new(BufReader::new(file))

@@ -19,7 +19,9 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     const BOTTOM: f64 = 50.0;
     let mut figure = Figure::new(SIZE.0 as usize, SIZE.1 as usize);
     let finite = |c: &Curve| -> Vec<(f64, f64)> {
-        c.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+        // Beyond this a diverged cost would stretch the axis past what numbers hold.
+        const LARGEST: f64 = 1e300;
+        c.points.iter().copied().filter(|(x, y)| x.abs() < LARGEST && y.abs() < LARGEST).collect()
     };
     let all: Vec<(f64, f64)> = curves.iter().flat_map(finite).collect();
     let x_ticks = ticks(all.iter().map(|p| p.0), 8);
@@ -58,7 +60,11 @@ fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
     let (low, high) = match high - low {
         _ if low > high => (0.0, 1.0),
-        range if range < 1e-12 => (low - 0.5, high + 0.5),
+        // One value, or values that differ by less than their own rounding.
+        range if range <= 1e-12 * low.abs().max(1.0) => {
+            let around = 0.5 * low.abs().max(1.0);
+            (low - around, high + around)
+        }
         _ => (low, high),
     };
     let rough = (high - low) / count as f64;
@@ -99,6 +105,7 @@ mod tests {
     fn strange_curves_do_no_harm() {
         let curve = |points: Vec<(f64, f64)>| Curve { name: "x".into(), points };
         curves("t", "x", &[curve(vec![]), curve(vec![(1.0, f64::NAN)]), curve(vec![(1.0, 2.0)])]);
+        curves("t", "x", &[curve(vec![(1.0, 1e16)]), curve(vec![(1.0, f64::INFINITY)])]);
         curves("t", "x", &[]);
     }
 }

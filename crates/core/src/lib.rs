@@ -61,6 +61,7 @@ pub mod trace;
 pub mod train;
 
 pub use error::Error;
+pub use ndarray;
 pub use params::{Grads, Param, ParamId, Params};
 pub use real::Real;
 pub use tape::{Tape, Var};

@@ -40,3 +40,8 @@ pub use config::Config;
 pub use cost::Cost;
 pub use mini_batches::{MiniBatch, MiniBatches};
 pub use network::{Architecture, Backprop, Initialisation, Network};
+
+/// The notes' code, so that it is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/01-from-a-neuron-to-backprop.md")]
+struct NotesFromANeuronToBackprop;
