@@ -51,7 +51,16 @@ fn main() -> anyhow::Result<()> {
             command
         };
         let mut contestants = vec![
-            ("mnist-to-gpt", { let mut c = Command::new(&here); c.args(["--child", w]); c }, Vec::new(), 0.0),
+            (
+                "mnist-to-gpt",
+                {
+                    let mut c = Command::new(&here);
+                    c.args(["--child", w]);
+                    c
+                },
+                Vec::new(),
+                0.0,
+            ),
             ("pytorch", python("digits_torch.py"), Vec::new(), 0.0),
             ("numpy", python("digits_numpy.py"), Vec::new(), 0.0),
         ];
@@ -68,8 +77,10 @@ fn main() -> anyhow::Result<()> {
         }
         let flops = flops(workload);
         println!("\n{w}, mini-batch {}, one epoch of {IMAGES} images, {rounds} rounds", workload.mini_batch);
-        println!("{:<14}{:>10}{:>10}{:>10}{:>10}{:>10}  times as long as ours, round by round",
-            "", "median s", "min s", "max s", "GFLOP/s", "peak MB");
+        println!(
+            "{:<14}{:>10}{:>10}{:>10}{:>10}{:>10}  times as long as ours, round by round",
+            "", "median s", "min s", "max s", "GFLOP/s", "peak MB"
+        );
         let base = contestants[0].2.clone();
         for (name, _, seconds, memory) in &contestants {
             if seconds.len() < rounds {
@@ -78,10 +89,14 @@ fn main() -> anyhow::Result<()> {
             let mut sorted = seconds.clone();
             sorted.sort_by(f64::total_cmp);
             let median = sorted[sorted.len() / 2];
-            let ratios: Vec<String> = seconds.iter().zip(&base).map(|(s, b)| format!("{:.1}", s / b)).collect();
+            let ratios: Vec<String> =
+                seconds.iter().zip(&base).map(|(s, b)| format!("{:.1}", s / b)).collect();
             println!(
                 "{name:<14}{median:>10.4}{:>10.4}{:>10.4}{:>10.0}{memory:>10.0}  {}",
-                sorted[0], sorted[sorted.len() - 1], flops / median / 1e9, ratios.join(" ")
+                sorted[0],
+                sorted[sorted.len() - 1],
+                flops / median / 1e9,
+                ratios.join(" ")
             );
         }
     }

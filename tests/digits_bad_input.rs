@@ -139,7 +139,7 @@ fn pictures_that_cannot_be_read() {
     image::GrayImage::new(20_000, 3).save(&file).unwrap();
     assert!(refused(dir.path(), &predict).contains("20000x3 pixels"));
     image::GrayImage::from_pixel(50, 50, image::Luma([255])).save(&file).unwrap();
-    assert!(refused(dir.path(), &predict).contains("p.png: there is no digit"));
+    assert!(refused(dir.path(), &predict).contains("p.png: no digit found in the picture"));
 }
 
 #[cfg(unix)]

@@ -55,8 +55,10 @@ fn the_readme() {
 
 #[test]
 fn every_note() {
-    let mut notes: Vec<_> = fs::read_dir(root().join("notebooks-notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let mut notes: Vec<_> =
+        fs::read_dir(root().join("notebooks-notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
     notes.sort();
-    let total: usize = notes.iter().map(|n| run_all(&format!("notebooks-notes/{}", n.to_str().unwrap()))).sum();
+    let total: usize =
+        notes.iter().map(|n| run_all(&format!("notebooks-notes/{}", n.to_str().unwrap()))).sum();
     assert!(total >= 5);
 }

@@ -1,196 +1,192 @@
-//! Telling ink from paper.
+//! What is ink and what is paper, under uneven light and camera noise.
 
-use super::Shades;
+use super::NormaliseError;
+use super::plane::Plane;
+use super::specks;
 
-/// Ink must differ from paper by this much at least, of 1 from black to white.
-const LEAST_CONTRAST: f32 = 0.1;
-/// Specks smaller than this share of the largest stroke are dirt.
-const SPECK: f32 = 0.04;
+/// Ink that differs from its paper by less than this many grey levels (of 255) is not trusted.
+const LEAST_CONTRAST: f32 = 12.0;
+/// ... nor ink that stands out of the paper's own spread by fewer standard deviations than this.
+/// Pure noise, cut in two halves, reaches 2.6.
+const LEAST_DEVIATIONS: f32 = 4.0;
 
-/// How much ink there is at each pixel, 0 to 1; none if there is no ink.
-pub(super) fn ink(picture: &Shades) -> Option<Shades> {
-    // Most of the border is paper. If it is the lighter half, the ink is dark.
-    let border = median(border(picture));
-    let (darkest, lightest) = range(&picture.data);
-    if lightest - darkest < LEAST_CONTRAST {
-        return None;
+/// The ink of a picture: 0 paper, 255 full ink, soft edges in between, nothing but ink.
+///
+/// 1. The paper is dark or light: see [`is_dark_on_light`].
+/// 2. The paper's level is estimated at each pixel ([`opened`]), and the ink is what differs from
+///    it ([`dark_on_light`], [`light_on_dark`]).
+/// 3. [`otsu`]'s threshold separates ink from paper, and specks are dropped.
+/// 4. Around what is left, values are stretched: the paper's noise to 0, solid ink to 255.
+pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
+    let (least, greatest) = range(&picture.values);
+    if greatest - least < 1.0 {
+        return Err(NormaliseError::OneColour { level: greatest as u8 });
     }
-    let dark_ink = border - darkest > lightest - border;
-    let mut ink = picture.clone();
-    if dark_ink {
-        ink.data.iter_mut().for_each(|v| *v = 1.0 - *v);
-    }
-    // A drawing has paper of one shade; the paper of a photo has light and shadow.
-    let flat = picture.data.iter().filter(|v| (*v - border).abs() < 1.0 / 512.0).count();
-    if flat * 2 < picture.data.len() {
-        subtract_light(&mut ink);
-    }
-
-    let threshold = otsu(&ink.data);
-    let paper: Vec<f32> = ink.data.iter().copied().filter(|&v| v <= threshold).collect();
-    let strokes: Vec<f32> = ink.data.iter().copied().filter(|&v| v > threshold).collect();
-    if paper.is_empty() || strokes.is_empty() {
-        return None;
-    }
-    // Paper ends three typical deviations above its median; full ink is what
-    // nearly all of the stroke's core reaches.
-    let level = median(paper.clone());
-    let noise = median(paper.iter().map(|v| (v - level).abs()).collect());
-    let low = (level + 3.0 * 1.5 * noise).min(threshold);
-    let high = quantile(strokes, 0.9);
-    if high - low < LEAST_CONTRAST {
-        return None;
-    }
-    let stroke: Vec<bool> = ink.data.iter().map(|&v| v > threshold).collect();
-    ink.data.iter_mut().for_each(|v| *v = ((*v - low) / (high - low)).clamp(0.0, 1.0));
-    remove_specks(&mut ink, &stroke);
-    Some(ink)
-}
-
-/// The pixels at the edge of the picture.
-fn border(picture: &Shades) -> Vec<f32> {
-    let (w, h) = (picture.width, picture.height);
-    let ends = |i: usize, n: usize| i == 0 || i == n - 1;
-    (0..w * h).filter(|i| ends(i / w, h) || ends(i % w, w)).map(|i| picture.data[i]).collect()
-}
-
-fn range(data: &[f32]) -> (f32, f32) {
-    data.iter().fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)))
-}
-
-fn median(values: Vec<f32>) -> f32 {
-    quantile(values, 0.5)
-}
-
-fn quantile(mut values: Vec<f32>, share: f32) -> f32 {
-    let i = ((values.len() - 1) as f32 * share) as usize;
-    *values.select_nth_unstable_by(i, f32::total_cmp).1
-}
-
-/// Subtracts the light of the paper: a surface of second degree through what is not
-/// ink, found by least squares in three rounds, each without what the one before
-/// found to be ink.
-fn subtract_light(picture: &mut Shades) {
-    let (w, h) = (picture.width, picture.height);
-    if w < 8 || h < 8 {
-        return;
-    }
-    let terms = |i: usize| {
-        let (x, y) = ((i % w) as f64 / w as f64 - 0.5, (i / w) as f64 / h as f64 - 0.5);
-        [1.0, x, y, x * x, x * y, y * y]
+    let longest = picture.width.max(picture.height);
+    // 0 for small drawings, 1 or 2 pixels for photos: takes the edge off the camera's noise.
+    let noise_radius = (longest + 256) / 512;
+    let smooth = picture.box_blur(noise_radius);
+    let contrast = if is_dark_on_light(&smooth) {
+        dark_on_light(&smooth, longest)
+    } else {
+        light_on_dark(&smooth, longest)
     };
-    let mut limit = f32::MAX;
-    let mut light = vec![0.0_f32; w * h];
-    for _ in 0..3 {
-        let mut system = [[0.0_f64; 7]; 6];
-        for (i, &v) in picture.data.iter().enumerate() {
-            if v - light[i] <= limit {
-                let t = terms(i);
-                for r in 0..6 {
-                    for c in 0..6 {
-                        system[r][c] += t[r] * t[c];
-                    }
-                    system[r][6] += t[r] * f64::from(v);
-                }
-            }
-        }
-        let Some(weights) = solve(system) else { return };
-        for (i, l) in light.iter_mut().enumerate() {
-            *l = terms(i).iter().zip(weights).map(|(t, w)| t * w).sum::<f64>() as f32;
-        }
-        let rest: Vec<f32> = picture.data.iter().zip(&light).map(|(v, l)| v - l).collect();
-        limit = otsu(&rest) * 0.5;
+
+    let values = &contrast.values;
+    let threshold = otsu(values);
+    let is_ink: Vec<bool> = values.iter().map(|&v| v > threshold).collect();
+    let near_ink = specks::grown(&is_ink, contrast.width, 2 + noise_radius);
+    let paper = Spread::of(values.iter().zip(&near_ink).filter(|&(_, &near)| !near).map(|(v, _)| *v));
+    let ink = Spread::of(selected(values, &is_ink));
+    let difference = ink.mean - paper.mean;
+    if difference < LEAST_CONTRAST || difference < LEAST_DEVIATIONS * paper.deviation {
+        return Err(NormaliseError::TooFaint { difference });
     }
-    picture.data.iter_mut().zip(&light).for_each(|(v, l)| *v = (*v - l).max(0.0));
+
+    let strokes = specks::without_specks(&is_ink, contrast.width);
+    let near_strokes = specks::grown(&strokes, contrast.width, 2 + noise_radius);
+    let floor = paper.mean + 2.0 * paper.deviation;
+    let solid = upper_quartile(selected(values, &strokes).collect());
+    let scale = 255.0 / (solid - floor).max(1.0);
+    let stretched = |v: f32| ((v - floor) * scale).clamp(0.0, 255.0);
+    let values = values.iter().zip(near_strokes).map(|(&v, near)| if near { stretched(v) } else { 0.0 });
+    Ok(Plane { width: contrast.width, height: contrast.height, values: values.collect() })
 }
 
-/// Solves six linear equations by elimination; none if they have no single solution.
-fn solve(mut a: [[f64; 7]; 6]) -> Option<[f64; 6]> {
-    for i in 0..6 {
-        let pivot = (i..6).max_by(|&p, &q| a[p][i].abs().total_cmp(&a[q][i].abs()))?;
-        a.swap(i, pivot);
-        if a[i][i].abs() < 1e-9 {
-            return None;
-        }
-        let pivot_row = a[i];
-        for row in a.iter_mut().enumerate().filter(|(r, _)| *r != i).map(|(_, row)| row) {
-            let factor = row[i] / pivot_row[i];
-            row.iter_mut().zip(pivot_row).for_each(|(x, p)| *x -= factor * p);
-        }
-    }
-    Some(std::array::from_fn(|i| a[i][6] / a[i][i]))
+/// Whether the ink is darker than the paper. The median of the border is taken as paper; ink is
+/// on the side on which the picture goes farther away from it. (Asking whether the paper is
+/// brighter than mid-grey would fail on badly lit photos.)
+fn is_dark_on_light(picture: &Plane) -> bool {
+    let mut border = picture.border();
+    let middle = border.len() / 2;
+    let (_, paper, _) = border.select_nth_unstable_by(middle, f32::total_cmp);
+    let (darkest, lightest) = range(&picture.values);
+    *paper - darkest > lightest - *paper
 }
 
-/// The threshold that divides the values into two groups most clearly (Otsu 1979).
-fn otsu(data: &[f32]) -> f32 {
-    const BINS: usize = 256;
-    let (low, high) = range(data);
-    let width = ((high - low) / BINS as f32).max(f32::MIN_POSITIVE);
-    let mut counts = [0.0_f64; BINS];
-    data.iter().for_each(|v| counts[(((v - low) / width) as usize).min(BINS - 1)] += 1.0);
-    let total: f64 = counts.iter().sum();
-    let sum: f64 = counts.iter().enumerate().map(|(i, c)| i as f64 * c).sum();
-    let (mut below, mut sum_below, mut best, mut at) = (0.0, 0.0, -1.0, 0);
-    for (i, c) in counts.iter().enumerate() {
-        below += c;
-        sum_below += i as f64 * c;
-        let above = total - below;
-        if below > 0.0 && above > 0.0 {
-            let apart = sum_below / below - (sum - sum_below) / above;
-            let clarity = below * above * apart * apart;
-            if clarity > best {
-                (best, at) = (clarity, i);
-            }
-        }
-    }
-    low + (at + 1) as f32 * width
+/// How much of the light that falls on each pixel is missing, 0..=255. Light multiplies, so the
+/// share is what ink in a shadow and ink under the lamp have in common.
+fn dark_on_light(picture: &Plane, longest: usize) -> Plane {
+    let paper = opened(&picture.map(|v| -v), longest);
+    combined(picture, &paper, |v, paper| 255.0 * (-paper - v) / (-paper).max(1.0))
 }
 
-/// Removes what is not near a stroke, and strokes that are only specks.
-fn remove_specks(ink: &mut Shades, stroke: &[bool]) {
-    let (w, h) = (ink.width, ink.height);
-    let mut part = vec![usize::MAX; w * h];
-    let mut sizes = Vec::new();
-    for start in 0..w * h {
-        if !stroke[start] || part[start] != usize::MAX {
+/// How much brighter each pixel is than the dark under it.
+fn light_on_dark(picture: &Plane, longest: usize) -> Plane {
+    combined(picture, &opened(picture, longest), |v, paper| v - paper)
+}
+
+/// The paper under the ink, where ink is the higher value: the morphological opening, that is,
+/// the least value in a window, then the greatest of these. Whatever holds a whole window (paper,
+/// a shadow, a slope of light) stays as it is, strokes vanish. The window is a third of the
+/// longest side: wider than a stroke, narrower than the reach of a shadow.
+///
+/// Windows must also hang over the edge, or a slope would be misjudged there; what they see
+/// outside is the border itself, opened along its own length in case ink touches it.
+fn opened(picture: &Plane, longest: usize) -> Plane {
+    let radius = (longest / 6).max(1);
+    let border = picture.border();
+    let around = Plane { width: border.len(), height: 1, values: border };
+    let reach = longest / 3;
+    let around = around.sliding_min(reach).sliding_max(reach);
+    picture.framed(&around.values, radius).sliding_min(radius).sliding_max(radius).unframed(radius)
+}
+
+fn combined(a: &Plane, b: &Plane, f: impl Fn(f32, f32) -> f32) -> Plane {
+    let values = a.values.iter().zip(&b.values).map(|(&a, &b)| f(a, b)).collect();
+    Plane { width: a.width, height: a.height, values }
+}
+
+/// The threshold that makes the variance between the two classes greatest (N. Otsu, *A threshold
+/// selection method from gray-level histograms*, 1979): maximises
+/// w0 w1 (mean1 - mean0)^2 over the cuts of a histogram with 256 bins.
+fn otsu(values: &[f32]) -> f32 {
+    let (_, greatest) = range(values);
+    let bin_width = (greatest / 256.0).max(f32::MIN_POSITIVE);
+    let mut histogram = [0u32; 256];
+    for &v in values {
+        histogram[((v / bin_width) as usize).min(255)] += 1;
+    }
+    let count = values.len() as f64;
+    let total: f64 = histogram.iter().enumerate().map(|(bin, &n)| bin as f64 * f64::from(n)).sum();
+    let (mut below, mut sum_below) = (0.0, 0.0);
+    let (mut best, mut best_cut) = (0.0, 0);
+    for (bin, &n) in histogram.iter().enumerate().take(255) {
+        below += f64::from(n);
+        sum_below += bin as f64 * f64::from(n);
+        let above = count - below;
+        if below == 0.0 || above == 0.0 {
             continue;
         }
-        let name = sizes.len();
-        let (mut open, mut size) = (vec![start], 0);
-        part[start] = name;
-        while let Some(i) = open.pop() {
-            size += 1;
-            for n in neighbours(i, w, h) {
-                if stroke[n] && part[n] == usize::MAX {
-                    part[n] = name;
-                    open.push(n);
-                }
-            }
-        }
-        sizes.push(size);
-    }
-    let least = sizes.iter().copied().max().unwrap_or(0) as f32 * SPECK;
-    // A soft edge is a few pixels wide, more in larger pictures.
-    let reach = 1 + w.max(h) / 100;
-    let mut keep: Vec<bool> = part.iter().map(|&p| p != usize::MAX && sizes[p] as f32 >= least).collect();
-    for _ in 0..reach {
-        let old = keep.clone();
-        for i in (0..w * h).filter(|&i| !old[i]) {
-            keep[i] = neighbours(i, w, h).any(|n| old[n]);
+        let apart = (total - sum_below) / above - sum_below / below;
+        let between = below * above * apart * apart;
+        if between > best {
+            (best, best_cut) = (between, bin);
         }
     }
-    ink.data.iter_mut().zip(keep).for_each(|(v, keep)| {
-        if !keep {
-            *v = 0.0;
-        }
-    });
+    (best_cut + 1) as f32 * bin_width
 }
 
-/// The up to eight pixels around pixel `i`.
-fn neighbours(i: usize, w: usize, h: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = ((i % w) as i64, (i / w) as i64);
-    let around = (-1..=1).flat_map(move |dy| (-1..=1).map(move |dx| (x + dx, y + dy)));
-    around
-        .filter(move |&(nx, ny)| nx >= 0 && ny >= 0 && nx < w as i64 && ny < h as i64 && (nx, ny) != (x, y))
-        .map(move |(nx, ny)| ny as usize * w + nx as usize)
+struct Spread {
+    mean: f32,
+    deviation: f32,
+}
+
+impl Spread {
+    /// Mean and standard deviation; zeros where there is nothing.
+    fn of(values: impl Iterator<Item = f32>) -> Self {
+        let (mut n, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
+        for v in values.map(f64::from) {
+            n += 1.0;
+            sum += v;
+            squares += v * v;
+        }
+        let mean = sum / n.max(1.0);
+        let variance = squares / n.max(1.0) - mean * mean;
+        Self { mean: mean as f32, deviation: variance.max(0.0).sqrt() as f32 }
+    }
+}
+
+fn selected(values: &[f32], mask: &[bool]) -> impl Iterator<Item = f32> {
+    values.iter().zip(mask).filter(|&(_, &in_mask)| in_mask).map(|(v, _)| *v)
+}
+
+fn upper_quartile(mut values: Vec<f32>) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let at = values.len() * 3 / 4;
+    *values.select_nth_unstable_by(at, f32::total_cmp).1
+}
+
+fn range(values: &[f32]) -> (f32, f32) {
+    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn otsu_cuts_between_two_heaps() {
+        let mut values = vec![10.0; 900];
+        values.extend([12.0; 50]);
+        values.extend([200.0; 40]);
+        values.extend([190.0; 10]);
+        let threshold = otsu(&values);
+        assert!(threshold > 12.0 && threshold <= 190.0, "{threshold}");
+        assert!(otsu(&[0.0; 4]) > 0.0, "nothing at all is not ink");
+    }
+
+    #[test]
+    fn badly_lit_paper_is_still_paper() {
+        // Paper at 100 (darker than mid-grey), ink at 20.
+        let mut values = vec![100.0; 20 * 20];
+        for y in 5..15 {
+            values[y * 20 + 10] = 20.0;
+        }
+        let plane = Plane { width: 20, height: 20, values };
+        assert!(is_dark_on_light(&plane));
+        assert!(!is_dark_on_light(&plane.map(|v| 255.0 - v)));
+    }
 }

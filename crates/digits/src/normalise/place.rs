@@ -1,100 +1,203 @@
-//! Crop, thicken, scale, centre.
+//! From ink on a large plane to 28 x 28, by the steps that made MNIST out of NIST's forms.
 
-use super::{SIDE, Shades};
+use super::plane::Plane;
 
-/// The digit fits into a box of so many pixels.
+/// The box that a digit is scaled into, and the image that the box is put in.
 const BOX: usize = 20;
-/// Strokes thinner than this share of the digit are thickened to it: a pen is
-/// finer than those of 1990, and a thin line would fade when it is made small.
-const THINNEST: f32 = 0.085;
+const SIDE: usize = 28;
 
-/// Places the ink in 28x28 pixels as MNIST did; none if there is no ink.
-pub(super) fn place(ink: &Shades) -> Option<[u8; SIDE * SIDE]> {
-    let thick = thicken(ink)?;
-    let (x, y, w, h) = crop(&thick)?;
-    let longest = w.max(h) as f32;
-    let fit = |side: usize| ((side as f32 * BOX as f32 / longest).round() as usize).clamp(1, BOX);
-    let (width, height) = (fit(w), fit(h));
-    let small = thick.scaled((x, y, w, h), width, height, true);
+/// The thinnest stroke, in pixels of the 20 x 20 box, that is left as it is: a quarter of MNIST's
+/// digits are drawn with thinner ones, but a fine pen on a large sheet gives a tenth of that.
+const THINNEST_STROKE: f32 = 2.0;
 
-    let mass: f32 = small.data.iter().sum();
-    if mass <= 0.0 {
-        return None;
-    }
-    let mean = |of: &dyn Fn(usize) -> usize| {
-        small.data.iter().enumerate().map(|(i, v)| of(i) as f32 * v).sum::<f32>() / mass
-    };
-    let (centre_x, centre_y) = (mean(&|i| i % width), mean(&|i| i / width));
-    // In MNIST the centre of mass lies at row 14 and column 14, counted from 0.
-    let offset = |centre: f32, size: usize| {
-        ((SIDE as f32 / 2.0 - centre).round() as i64).clamp(0, (SIDE - size) as i64) as usize
-    };
-    let (left, top) = (offset(centre_x, width), offset(centre_y, height));
-
-    let strongest = small.data.iter().fold(0.0_f32, |a, &b| a.max(b));
-    let mut image = [0; SIDE * SIDE];
-    for (i, v) in small.data.iter().enumerate() {
-        let (row, col) = (top + i / width, left + i % width);
-        image[row * SIDE + col] = (v / strongest * 255.0).round() as u8;
-    }
-    Some(image)
+/// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 with
+/// its aspect ratio kept, and centres it in 28 x 28. None if there is no ink at all.
+pub(super) fn place(ink: &Plane) -> Option<[u8; SIDE * SIDE]> {
+    let digit = cropped(&thickened(ink)?)?;
+    Some(centred(&fitted(&digit)))
 }
 
-/// The smallest rectangle with all ink: `(x, y, width, height)`.
-fn crop(ink: &Shades) -> Option<(usize, usize, usize, usize)> {
-    const INK: f32 = 0.004; // 1 of 255
-    let inked = || (0..ink.data.len()).filter(|&i| ink.data[i] > INK);
-    let (left, right) = (inked().map(|i| i % ink.width).min()?, inked().map(|i| i % ink.width).max()?);
-    let (top, bottom) = (inked().map(|i| i / ink.width).min()?, inked().map(|i| i / ink.width).max()?);
-    Some((left, top, right - left + 1, bottom - top + 1))
-}
-
-/// Thickens strokes that are too thin for the size of the digit.
-fn thicken(ink: &Shades) -> Option<Shades> {
-    let (x, y, w, h) = crop(ink)?;
-    let longest = w.max(h) as f32;
-    // A stroke of length l and width s has the area l s and an edge of 2 l.
-    let inside = |i: usize| ink.data[i] > 0.5;
-    let area = (0..ink.data.len()).filter(|&i| inside(i)).count() as f32;
-    let edges = (0..ink.data.len())
-        .filter(|&i| inside(i))
-        .map(|i| {
-            let (px, py) = (i % ink.width, i / ink.width);
-            let sides = [
-                px == 0 || !inside(i - 1),
-                px + 1 == ink.width || !inside(i + 1),
-                py == 0 || !inside(i - ink.width),
-                py + 1 == ink.height || !inside(i + ink.width),
-            ];
-            sides.iter().filter(|&&open| open).count() as f32
-        })
-        .sum::<f32>();
-    let stroke = 2.0 * area / edges.max(1.0);
-    let radius = ((THINNEST * longest - stroke) / 2.0).ceil();
-    // Small pictures have no finer strokes than a pixel.
-    if longest < 2.0 * BOX as f32 || radius < 1.0 {
-        return Some(ink.clone());
-    }
-    let radius = (radius as usize).min(12);
-    // Room for the thicker strokes on all sides.
-    let (width, height) = (w + 2 * radius, h + 2 * radius);
-    let mut data = vec![0.0_f32; width * height];
-    for row in 0..h {
-        for col in 0..w {
-            let v = ink.data[(y + row) * ink.width + x + col];
-            if v <= 0.0 {
-                continue;
-            }
-            for dy in 0..=2 * radius {
-                for dx in 0..=2 * radius {
-                    let (a, b) = (dx.abs_diff(radius), dy.abs_diff(radius));
-                    if a * a + b * b <= radius * radius {
-                        let to = &mut data[(row + dy) * width + col + dx];
-                        *to = to.max(v);
-                    }
-                }
+/// Ink with strokes of at least [`THINNEST_STROKE`] once scaled. A stroke w wide and L long has
+/// area w L and boundary 2 L, hence w = 2 area / boundary; the boundary is counted in pixel
+/// edges, which on average over all directions are 4/pi times too many.
+fn thickened(ink: &Plane) -> Option<Plane> {
+    let longest = {
+        let (xs, ys) = extent(ink)?;
+        xs.len().max(ys.len())
+    };
+    let is_ink = |x: usize, y: usize| ink.values[y * ink.width + x] > 127.0;
+    let (mut area, mut edges) = (0u32, 0u32);
+    for y in 0..ink.height {
+        for x in 0..ink.width {
+            if is_ink(x, y) {
+                area += 1;
+                edges += u32::from(x == 0 || !is_ink(x - 1, y))
+                    + u32::from(x + 1 == ink.width || !is_ink(x + 1, y))
+                    + u32::from(y == 0 || !is_ink(x, y - 1))
+                    + u32::from(y + 1 == ink.height || !is_ink(x, y + 1));
             }
         }
     }
-    Some(Shades { width, height, data })
+    let boundary = edges as f32 * std::f32::consts::FRAC_PI_4;
+    let width = 2.0 * area as f32 / boundary.max(1.0);
+    let wanted = THINNEST_STROKE * longest as f32 / BOX as f32;
+    // A float cast to usize stops at zero: strokes that are wide enough stay.
+    let radius = ((wanted - width) / 2.0) as usize;
+    Some(if radius == 0 { ink.clone() } else { ink.sliding_max(radius) })
+}
+
+/// Columns and rows that hold ink.
+fn extent(ink: &Plane) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+    let (mut left, mut right, mut top, mut bottom) = (ink.width, 0, ink.height, 0);
+    for (i, _) in ink.values.iter().enumerate().filter(|&(_, &v)| v >= 0.5) {
+        let (x, y) = (i % ink.width, i / ink.width);
+        (left, right) = (left.min(x), right.max(x + 1));
+        (top, bottom) = (top.min(y), bottom.max(y + 1));
+    }
+    (left < right).then_some((left..right, top..bottom))
+}
+
+fn cropped(ink: &Plane) -> Option<Plane> {
+    let (xs, ys) = extent(ink)?;
+    let rows = ys.clone().flat_map(|y| &ink.values[y * ink.width..][xs.clone()]);
+    Some(Plane { width: xs.len(), height: ys.len(), values: rows.copied().collect() })
+}
+
+/// Scales so that the longer side becomes 20 pixels.
+fn fitted(digit: &Plane) -> Plane {
+    let longest = digit.width.max(digit.height);
+    let scaled = |side: usize| ((side * BOX + longest / 2) / longest).max(1);
+    resampled(digit, scaled(digit.width), scaled(digit.height))
+}
+
+fn resampled(plane: &Plane, width: usize, height: usize) -> Plane {
+    let across = weights(plane.width, width);
+    let down = weights(plane.height, height);
+    let mut rows = Vec::with_capacity(plane.height * width);
+    for row in plane.values.chunks_exact(plane.width) {
+        rows.extend(across.iter().map(|taps| taps.iter().map(|&(x, w)| row[x] * w).sum::<f32>()));
+    }
+    let mut values = Vec::with_capacity(height * width);
+    for taps in &down {
+        values.extend((0..width).map(|x| taps.iter().map(|&(y, w)| rows[y * width + x] * w).sum::<f32>()));
+    }
+    Plane { width, height, values }
+}
+
+/// For each output pixel, the input pixels it is made of and their weights, which sum to 1.
+/// Shrinking: the mean over the stretch of input that the pixel covers. Growing: linear
+/// interpolation between the centres of the two nearest. Same size: the pixel itself.
+fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
+    let ratio = from as f64 / to as f64;
+    let last = from - 1;
+    (0..to)
+        .map(|i| {
+            if to > from {
+                let centre = ((i as f64 + 0.5) * ratio - 0.5).clamp(0.0, last as f64);
+                let left = centre as usize;
+                let share = (centre - left as f64) as f32;
+                return vec![(left, 1.0 - share), ((left + 1).min(last), share)];
+            }
+            let (start, end) = (i as f64 * ratio, (i + 1) as f64 * ratio);
+            (start as usize..=last)
+                .map(|x| (x, (end.min(x as f64 + 1.0) - start.max(x as f64)) / ratio))
+                .take_while(|&(_, weight)| weight > 1e-9)
+                .map(|(x, weight)| (x, weight as f32))
+                .collect()
+        })
+        .collect()
+}
+
+/// Stretches the darkest ink to 255 and shifts the digit by whole pixels until its centre of mass
+/// lies within pixel (14, 14), where MNIST has it in every image.
+fn centred(digit: &Plane) -> [u8; SIDE * SIDE] {
+    let (mut mass, mut moment_x, mut moment_y, mut most) = (0.0f64, 0.0, 0.0, 0.0f32);
+    for (i, &v) in digit.values.iter().enumerate() {
+        mass += f64::from(v);
+        moment_x += f64::from(v) * ((i % digit.width) as f64 + 0.5);
+        moment_y += f64::from(v) * ((i / digit.width) as f64 + 0.5);
+        most = most.max(v);
+    }
+    let shift = |moment: f64, side: usize| {
+        let shift = ((SIDE / 2) as f64 - moment / mass.max(f64::MIN_POSITIVE)).ceil();
+        (shift.max(0.0) as usize).min(SIDE - side)
+    };
+    let (left, top) = (shift(moment_x, digit.width), shift(moment_y, digit.height));
+    let mut image = [0; SIDE * SIDE];
+    for (i, &v) in digit.values.iter().enumerate() {
+        let (x, y) = (left + i % digit.width, top + i / digit.width);
+        image[y * SIDE + x] = (v * 255.0 / most.max(f32::MIN_POSITIVE)).round() as u8;
+    }
+    image
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn plane(width: usize, values: &[f32]) -> Plane {
+        Plane { width, height: values.len() / width, values: values.to_vec() }
+    }
+
+    #[test]
+    fn shrinking_averages_areas() {
+        // Three pixels to two: each covers one and a half.
+        let half = resampled(&plane(3, &[30.0, 60.0, 90.0]), 2, 1);
+        assert_eq!(half.values, [40.0, 80.0]);
+        let quarter = resampled(&plane(2, &[1.0, 2.0, 3.0, 6.0]), 1, 1);
+        assert_eq!(quarter.values, [3.0]);
+    }
+
+    #[test]
+    fn growing_interpolates_and_the_same_size_changes_nothing() {
+        let grown = resampled(&plane(2, &[0.0, 100.0]), 4, 1);
+        assert_eq!(grown.values, [0.0, 25.0, 75.0, 100.0]);
+        let same = plane(3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(resampled(&same, 3, 2).values, same.values);
+        for (from, to) in [(1, 1), (1, 20), (7, 20), (21, 20), (1024, 20), (1000, 1)] {
+            for taps in weights(from, to) {
+                let sum: f32 = taps.iter().map(|&(_, w)| w).sum();
+                assert!((sum - 1.0).abs() < 1e-5, "{from} -> {to}: {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longer_side_fills_the_box() {
+        let image = place(&plane(4, &[255.0; 4 * 10])).unwrap();
+        let rows = image.chunks(28).filter(|row| row.iter().any(|&v| v > 0)).count();
+        let columns = (0..28).filter(|x| image.iter().skip(*x).step_by(28).any(|&v| v > 0)).count();
+        assert_eq!((columns, rows), (8, 20));
+    }
+
+    #[test]
+    fn the_centre_of_mass_moves_to_pixel_14() {
+        // An L: its mass lies left of and below the middle of its box.
+        let mut ink = vec![0.0; 20 * 12];
+        for y in 0..20 {
+            let length = if y < 18 { 2 } else { 12 };
+            ink[y * 12..][..length].fill(200.0);
+        }
+        let image = place(&plane(12, &ink)).unwrap();
+        let mass: f64 = image.iter().map(|&v| f64::from(v)).sum();
+        let moment = |coordinate: fn(usize) -> usize| -> f64 {
+            image.iter().enumerate().map(|(i, &v)| f64::from(v) * (coordinate(i) as f64 + 0.5)).sum()
+        };
+        let (x, y) = (moment(|i| i % 28) / mass, moment(|i| i / 28) / mass);
+        assert!((14.0..15.0).contains(&x) && (14.0..15.0).contains(&y), "({x}, {y})");
+        assert_eq!(image.iter().max(), Some(&255), "200 is stretched to 255");
+    }
+
+    #[test]
+    fn a_hairline_is_thickened() {
+        let mut ink = vec![0.0; 400 * 100];
+        for y in 20..380 {
+            ink[y * 100 + 50] = 255.0;
+        }
+        let image = place(&plane(100, &ink)).unwrap();
+        let row = &image[14 * 28..15 * 28];
+        let width = row.iter().map(|&v| f32::from(v)).sum::<f32>() / 255.0;
+        assert!((1.5..=2.5).contains(&width), "stroke {width} pixels wide: {row:?}");
+    }
 }

@@ -1,94 +1,232 @@
+//! Real MNIST images, drawings, photos as a camera would take them, and things that are neither.
 #![allow(clippy::unwrap_used)]
-use std::path::Path;
 
-use m2g_core::data::mnist::load_test;
+use super::{NormaliseError, PIXELS, normalise};
 use proptest::prelude::*;
+use std::io::Read;
 
-use super::*;
-
-/// A "1" drawn as a thick upright line: `shade(x, y, is ink)` for each pixel.
-fn one(width: usize, height: usize, shade: impl Fn(usize, usize, bool) -> f32) -> Vec<u8> {
-    let ink = |x: usize, y: usize| x.abs_diff(width / 3) < width / 20 && y > height / 5 && y < height * 4 / 5;
-    let pixels = (0..width * height).map(|i| {
-        let (x, y) = (i % width, i / width);
-        (shade(x, y, ink(x, y)) * 255.0).clamp(0.0, 255.0) as u8
-    });
-    pixels.collect()
+/// The first `count` images of MNIST's test set.
+fn mnist(count: usize) -> Vec<Vec<u8>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/mnist/t10k-images-idx3-ubyte.gz");
+    let mut bytes = vec![0; 16 + count * PIXELS];
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_exact(&mut bytes).unwrap();
+    bytes[16..].chunks(PIXELS).map(<[u8]>::to_vec).collect()
 }
 
-/// An upright line of ink in the middle columns, 20 rows high, nothing elsewhere.
-fn assert_is_one(image: &[u8; 784]) {
-    let at = |row: usize, col: usize| image[row * 28 + col];
-    assert!((5..23).all(|row| at(row, 14) > 150 || at(row, 15) > 150), "{image:?}");
-    assert!((0..28).all(|row| (0..11).chain(19..28).all(|col| at(row, col) == 0)), "{image:?}");
-    assert!((0..28).all(|col| at(3, col) == 0 && at(25, col) == 0));
+/// Mean absolute difference in grey levels.
+fn difference(a: &[u8], b: &[u8]) -> f64 {
+    let sum: u32 = a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
+    sum as f64 / a.len() as f64
 }
 
-#[test]
-fn dark_on_light_and_light_on_dark_are_the_same() {
-    let dark = normalise(&one(300, 400, |_, _, ink| if ink { 0.1 } else { 0.9 }), 300, 400).unwrap();
-    let light = normalise(&one(300, 400, |_, _, ink| if ink { 0.9 } else { 0.1 }), 300, 400).unwrap();
-    assert_is_one(&dark);
-    assert!(dark.iter().zip(light).all(|(&d, l)| d.abs_diff(l) <= 2));
+/// A picture of `image` as dark ink on paper: bilinearly enlarged so that its 28 pixels take
+/// `size`, put at (`left`, `top`) of `width` x `height`, on paper whose brightness `light(x, y)`
+/// (0..=1 each) says, with noise of the given standard deviation.
+struct Photo {
+    width: usize,
+    height: usize,
+    left: f32,
+    top: f32,
+    size: f32,
+    light: fn(f32, f32) -> f32,
+    noise: f32,
 }
 
-#[test]
-fn shadows_and_noise_of_a_photo_do_not_matter() {
-    let noisy = one(600, 800, |x, y, ink| {
-        let noise = ((x * 7919 + y * 104_729) % 1000) as f32 / 1000.0 * 0.06;
-        let light = 0.9 - 0.4 * x as f32 / 600.0 - 0.1 * (y as f32 / 800.0);
-        (if ink { light * 0.35 } else { light }) + noise
-    });
-    assert_is_one(&normalise(&noisy, 600, 800).unwrap());
-}
-
-#[test]
-fn a_thin_line_does_not_fade() {
-    let mut pixels = vec![255; 200 * 200];
-    (30..170).for_each(|y| pixels[y * 200 + 90] = 0);
-    let image = normalise(&pixels, 200, 200).unwrap();
-    assert!((5..23).all(|row| image[row * 28 + 14].max(image[row * 28 + 15]) > 180));
-}
-
-#[test]
-fn mnists_own_images_come_back_nearly_unchanged() {
-    let test = load_test(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mnist")).unwrap();
-    let mut total = 0.0;
-    for i in 0..200 {
-        let image = normalise(test.image(i), 28, 28).unwrap();
-        let difference: u32 = test.image(i).iter().zip(image).map(|(&a, b)| u32::from(a.abs_diff(b))).sum();
-        total += f64::from(difference) / 784.0;
+impl Photo {
+    fn of(&self, image: &[u8]) -> Vec<u8> {
+        let mut state = 1u32;
+        let mut uniform = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let pixel = |x: f32, y: f32| {
+            let inside = (0.0..28.0).contains(&x) && (0.0..28.0).contains(&y);
+            if inside { f32::from(image[y as usize * 28 + x as usize]) } else { 0.0 }
+        };
+        let mut photo = Vec::with_capacity(self.width * self.height);
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let u = (x as f32 - self.left) / self.size * 28.0 - 0.5;
+                let v = (y as f32 - self.top) / self.size * 28.0 - 0.5;
+                let (u0, v0) = (u.floor(), v.floor());
+                let (a, b) = (u - u0, v - v0);
+                let ink = (1.0 - b) * ((1.0 - a) * pixel(u0, v0) + a * pixel(u0 + 1.0, v0))
+                    + b * ((1.0 - a) * pixel(u0, v0 + 1.0) + a * pixel(u0 + 1.0, v0 + 1.0));
+                let light = (self.light)(x as f32 / self.width as f32, y as f32 / self.height as f32);
+                // Three uniforms of variance 1/12 make a nearly normal number of variance 1/4.
+                let noise = (uniform() + uniform() + uniform()) * 2.0 * self.noise;
+                photo.push((light * (1.0 - 0.8 * ink / 255.0) + noise).round().clamp(0.0, 255.0) as u8);
+            }
+        }
+        photo
     }
-    assert!(total / 200.0 < 8.0, "mean difference {} of 255", total / 200.0);
+}
+
+/// An even scan; a lamp from the left; a dark room with dark corners; the shadow of a hand.
+const SCAN: fn(f32, f32) -> f32 = |_, _| 240.0;
+const LAMP: fn(f32, f32) -> f32 = |x, y| 90.0 + 130.0 * x + 20.0 * y;
+const VIGNETTE: fn(f32, f32) -> f32 = |x, y| 190.0 * (1.0 - 0.9 * ((x - 0.5).powi(2) + (y - 0.5).powi(2)));
+const SHADOW: fn(f32, f32) -> f32 = |x, y| if x + 0.5 * y > 0.8 { 110.0 } else { 210.0 };
+
+fn photos() -> Vec<(&'static str, Photo)> {
+    let photo = |width, height, size, light, noise| Photo {
+        width,
+        height,
+        left: width as f32 * 0.55 - size / 2.0,
+        top: height as f32 * 0.45 - size / 2.0,
+        size,
+        light,
+        noise,
+    };
+    vec![
+        ("scan", photo(300, 400, 250.0, SCAN, 0.0)),
+        ("scan, small", photo(56, 56, 56.0, SCAN, 1.0)),
+        ("lamp, noise", photo(300, 400, 200.0, LAMP, 8.0)),
+        ("lamp, large", photo(1600, 1200, 500.0, LAMP, 12.0)),
+        ("lamp, far away", photo(900, 900, 150.0, LAMP, 8.0)),
+        ("vignette", photo(600, 600, 300.0, VIGNETTE, 6.0)),
+        ("shadow", photo(800, 600, 350.0, SHADOW, 6.0)),
+    ]
 }
 
 #[test]
-fn a_picture_without_a_digit_is_refused() {
-    for shade in [0, 128, 255] {
-        assert_eq!(normalise(&[shade; 900], 30, 30), Err(NormaliseError::Blank));
+fn mnist_itself_comes_back_nearly_unchanged() {
+    let images = mnist(500);
+    let mut changes = Vec::new();
+    for (i, image) in images.iter().enumerate() {
+        let once = normalise(image, 28, 28).unwrap();
+        changes.push(difference(&once, image));
+        let again = difference(&normalise(&once, 28, 28).unwrap(), &once);
+        assert!(again < 2.0, "test image {i} changed by {again:.2} the second time");
     }
-    assert_eq!(normalise(&[7], 1, 1), Err(NormaliseError::Blank));
-    assert_eq!(normalise(&[], 0, 0), Err(NormaliseError::Size { width: 0, height: 0, found: 0 }));
-    assert!(normalise(&[1, 2, 3], 2, 2).is_err());
+    let mean = changes.iter().sum::<f64>() / changes.len() as f64;
+    assert!(mean < 0.4, "mean change {mean:.3} of 255");
+    // A centre of mass on the edge between two pixels can go either way: a shift by one.
+    let shifted = changes.iter().filter(|&&change| change > 3.0).count();
+    assert!(shifted <= 5, "{shifted} of 500 images changed by more than 3 of 255");
+}
+
+#[test]
+fn photos_of_mnist_digits_come_back_as_the_digits() {
+    let images = mnist(6);
+    // Two different digits are this far apart; a shift by one pixel costs about 20.
+    let strangers: f64 = (1..6).map(|i| difference(&images[i], &images[0])).sum::<f64>() / 5.0;
+    assert!(strangers > 35.0, "{strangers}");
+    for (name, photo) in photos() {
+        let mut total = 0.0;
+        for (i, image) in images.iter().enumerate() {
+            let found = normalise(&photo.of(image), photo.width, photo.height)
+                .unwrap_or_else(|e| panic!("{name}, image {i}: {e}"));
+            total += difference(&found, image) / images.len() as f64;
+        }
+        assert!(total < 13.0, "{name}: {total:.1} grey levels per pixel away from the originals");
+    }
+}
+
+/// 300 x 400, a stroke 60 wide and 280 long.
+fn thick_one(paper: u8, ink: u8) -> Vec<u8> {
+    let mut gray = vec![paper; 300 * 400];
+    for y in 60..340 {
+        gray[y * 300 + 120..y * 300 + 180].fill(ink);
+    }
+    gray
+}
+
+#[test]
+fn a_thick_one_looks_the_same_dark_on_light_and_light_on_dark() {
+    let one = normalise(&thick_one(240, 20), 300, 400).unwrap();
+    for (paper, ink) in [(10, 250), (120, 30), (120, 250), (255, 200)] {
+        let other = normalise(&thick_one(paper, ink), 300, 400).unwrap();
+        let change = difference(&one, &other);
+        assert!(change < 1.0, "ink {ink} on paper {paper}: {change}");
+    }
+    let row = &one[14 * 28..15 * 28];
+    assert_eq!(row.iter().filter(|&&v| v > 127).count(), 4, "60 / 280 of 20 pixels: {row:?}");
+    assert_eq!(one.iter().step_by(28).max(), Some(&0), "the left margin is empty");
+}
+
+#[test]
+fn dust_goes_and_the_bar_of_a_five_stays() {
+    let mut gray = vec![235; 200 * 200];
+    let mut rect = |x: usize, y: usize, w: usize, h: usize| {
+        (y..y + h).for_each(|y| gray[y * 200 + x..][..w].fill(40));
+    };
+    rect(60, 60, 10, 50);
+    rect(60, 105, 60, 10);
+    rect(115, 105, 10, 50);
+    rect(60, 150, 60, 10);
+    rect(76, 40, 60, 10); // the bar, apart from the body
+    rect(10, 10, 3, 3);
+    rect(190, 180, 4, 4);
+    let five = normalise(&gray, 200, 200).unwrap();
+    let has_ink = |row: &[u8]| row.iter().any(|&v| v > 0);
+    let top = five.chunks(28).position(has_ink).unwrap();
+    let bottom = (0..28).rfind(|y| has_ink(&five[y * 28..][..28])).unwrap();
+    assert_eq!(bottom - top + 1, 20);
+    let bar = five.chunks(28).find(|row| row.iter().any(|&v| v > 100)).unwrap();
+    assert!(bar.iter().filter(|&&v| v > 100).count() >= 8, "{bar:?}");
+    // Were the dust still there, the digit would be half as high as its box.
+    assert!(five.iter().filter(|&&v| v > 100).count() > 80);
+}
+
+#[test]
+fn a_hairline_on_a_large_sheet_becomes_a_stroke() {
+    let mut gray = vec![250; 1000 * 1000];
+    for y in 100..900 {
+        gray[y * 1000 + 500..y * 1000 + 504].fill(60);
+    }
+    let one = normalise(&gray, 1000, 1000).unwrap();
+    let width = one[14 * 28..15 * 28].iter().map(|&v| f32::from(v) / 255.0).sum::<f32>();
+    assert!((1.5..2.6).contains(&width), "{width}");
+}
+
+#[test]
+fn pictures_without_a_digit_are_named_as_such() {
+    for level in [0, 77, 255] {
+        for (width, height) in [(1, 1), (28, 28), (1, 5000), (300, 400)] {
+            let error = normalise(&vec![level; width * height], width, height).unwrap_err();
+            assert_eq!(error, NormaliseError::OneColour { level });
+            assert!(error.to_string().starts_with("no digit found in the picture"), "{error}");
+        }
+    }
+    let empty = Photo { width: 400, height: 300, left: 0.0, top: 0.0, size: 200.0, light: LAMP, noise: 6.0 };
+    let error = normalise(&empty.of(&[0; PIXELS]), 400, 300).unwrap_err();
+    assert!(matches!(error, NormaliseError::TooFaint { .. }), "{error:?}");
+}
+
+#[test]
+fn sizes_that_do_not_agree_are_refused() {
+    for (len, width, height) in [(0, 0, 0), (5, 0, 5), (6, 2, 2), (4, usize::MAX, 2)] {
+        let expected = NormaliseError::Size { width, height, len };
+        assert_eq!(normalise(&vec![9; len], width, height), Err(expected));
+    }
+}
+
+#[test]
+fn a_strip_of_5000_pixels_is_no_trouble() {
+    let mut strip = vec![200; 5000];
+    strip[2000..3000].fill(10);
+    for (width, height) in [(1, 5000), (5000, 1)] {
+        let image = normalise(&strip, width, height).unwrap();
+        assert_eq!(image.iter().max(), Some(&255));
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn no_picture_makes_it_panic((w, h) in (1_usize..50, 1_usize..50), seed: u32) {
-        let mut x = seed;
-        let pixels: Vec<u8> = (0..w * h).map(|_| {
-            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (x >> 24) as u8
-        }).collect();
-        let _ = normalise(&pixels, w, h);
+    fn any_picture_gives_an_image_or_an_error(
+        width in 1usize..70,
+        height in 1usize..70,
+        bytes in prop::collection::vec(any::<u8>(), 70 * 70),
+        levels in 1u8..=255,
+    ) {
+        let gray: Vec<u8> = bytes[..width * height].iter().map(|b| b / levels * levels).collect();
+        if let Ok(image) = normalise(&gray, width, height) {
+            prop_assert_eq!(image.iter().max(), Some(&255));
+            let ink = |x: usize, y: usize| image[y * 28 + x] > 0;
+            let columns = (0..28).filter(|&x| (0..28).any(|y| ink(x, y))).count();
+            let rows = (0..28).filter(|&y| (0..28).any(|x| ink(x, y))).count();
+            prop_assert!(columns <= 20 && rows <= 20);
+        }
     }
-}
-
-#[test]
-fn extreme_shapes_are_fine() {
-    let mut line = vec![255; 5000];
-    line[2000..2500].fill(0);
-    assert!(normalise(&line, 1, 5000).is_ok());
-    assert!(normalise(&line, 5000, 1).is_ok());
 }

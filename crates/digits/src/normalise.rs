@@ -1,0 +1,94 @@
+//! A person's own picture of a digit, made into what MNIST's images are.
+//!
+//! A network answers well only for pictures like those it was trained on. MNIST's are light on
+//! black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels
+//! from anti-aliasing, and centred in 28x28 "by computing the center of mass of the pixels"
+//! (Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*). This module does
+//! the same to a drawing or a photo:
+//!
+//! 1. which is the paper, the dark or the light? (`ink`)
+//! 2. subtract the paper's uneven light, cut at a threshold, keep soft edges (`ink`), drop dust
+//!    (`specks`);
+//! 3. thicken hairlines, crop to the ink, scale into 20x20, put the centre of mass at the middle
+//!    (`place`).
+//!
+//! What it does not do: find one digit among several, or tell ruled lines from ink. The caller
+//! should show the result, so that people see what the network saw.
+
+mod ink;
+mod place;
+mod plane;
+mod specks;
+
+use plane::Plane;
+
+/// The side of the result in pixels.
+pub const SIDE: usize = 28;
+
+/// Pixels of an MNIST image, 28 rows of 28.
+pub const PIXELS: usize = SIDE * SIDE;
+
+/// Why a picture could not be normalised.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NormaliseError {
+    /// The number of grey values is not width times height, or one of the two is zero.
+    #[error("a picture of {width} x {height} pixels cannot have {len} grey values")]
+    Size {
+        /// Pixels per row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Grey values given.
+        len: usize,
+    },
+    /// Every pixel has the same value.
+    #[error(
+        "no digit found in the picture: it is one single colour (grey level {level} of 255); \
+         use a picture in which the digit differs clearly from its background"
+    )]
+    OneColour {
+        /// That value.
+        level: u8,
+    },
+    /// Nothing stands out clearly from the paper's own unevenness.
+    #[error(
+        "no digit found in the picture: nothing stands out clearly from the background \
+         (by {difference:.0} of 255 grey levels); use more light or a thicker pen, or crop the \
+         picture to the digit"
+    )]
+    TooFaint {
+        /// Mean grey level of what might be ink, minus that of what might be paper.
+        difference: f32,
+    },
+}
+
+/// Turns a grey picture of one digit into a 28x28 image like those of MNIST: light digit on
+/// black, longer side 20 pixels, centre of mass in pixel (14, 14), brightest pixel 255.
+///
+/// `gray` holds `height` rows of `width` values, 0 black to 255 white; transparency is the
+/// caller's to resolve. An image that comes from MNIST comes back nearly unchanged.
+///
+/// # Errors
+/// [`NormaliseError`]: the sizes do not agree, or there is no digit to be seen.
+///
+/// # Example
+/// ```
+/// // A dark stroke on light paper, 60 x 80.
+/// let mut gray = vec![230; 60 * 80];
+/// for y in 10..70 {
+///     gray[y * 60 + 26..y * 60 + 34].fill(30);
+/// }
+/// let image = m2g_digits::normalise::normalise(&gray, 60, 80)?;
+/// assert_eq!((image[0], image[14 * 28 + 14]), (0, 255));
+/// # Ok::<(), m2g_digits::normalise::NormaliseError>(())
+/// ```
+pub fn normalise(gray: &[u8], width: usize, height: usize) -> Result<[u8; PIXELS], NormaliseError> {
+    if width == 0 || height == 0 || width.checked_mul(height) != Some(gray.len()) {
+        return Err(NormaliseError::Size { width, height, len: gray.len() });
+    }
+    let ink = ink::ink(&Plane::reduced(gray, width, height))?;
+    place::place(&ink).ok_or(NormaliseError::TooFaint { difference: 0.0 })
+}
+
+#[cfg(test)]
+mod tests;
