@@ -1,6 +1,6 @@
 //! [`Tensor`]: a shape and its numbers.
 
-use ndarray::{ArcArray, Array, ArrayView2, ArrayViewD, Dimension, IxDyn};
+use ndarray::{ArcArray, Array, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
 use crate::{Error, Real};
 
@@ -48,12 +48,14 @@ impl<T: Real> Tensor<T> {
 
     /// A tensor of zeros.
     pub fn zeros(shape: &[usize]) -> Self {
-        Self { array: ArcArray::zeros(IxDyn(shape)) }
+        Self::from_parts(IxDyn(shape), vec![T::zero(); storage_len::<T>(shape.iter().product())])
     }
 
     /// A tensor whose numbers come from `f`, called once for each in order.
-    pub fn from_fn(shape: &[usize], f: impl FnMut() -> T) -> Self {
-        Self { array: ArcArray::from_shape_simple_fn(IxDyn(shape), f) }
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> T) -> Self {
+        let mut tensor = Self::zeros(shape);
+        tensor.data_mut().fill_with(&mut f);
+        tensor
     }
 
     /// The lengths of the axes.
@@ -83,6 +85,11 @@ impl<T: Real> Tensor<T> {
 
     /// All numbers, to be changed; copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [T] {
+        if !self.array.is_unique() {
+            let mut copy = Self::zeros(self.shape());
+            copy.data_mut().copy_from_slice(self.data());
+            *self = copy;
+        }
         self.array.as_slice_mut().expect("a tensor is contiguous and row-major")
     }
 
@@ -114,11 +121,14 @@ impl<T: Real> Tensor<T> {
         self.array.is_unique()
     }
 
-    /// A tensor over a vector of the right length, for the buffer pool.
+    /// A tensor over a vector of [`storage_len`] numbers, for the buffer pool. The
+    /// numbers begin at a multiple of [`ALIGNMENT`].
     pub(crate) fn from_parts(shape: Shape, data: Vec<T>) -> Self {
-        debug_assert_eq!(shape.size(), data.len());
-        let array = ArcArray::from_shape_vec(shape, data).expect("the length fits the shape");
-        Self { array }
+        let n = shape.size();
+        let misaligned = data.as_ptr() as usize % ALIGNMENT;
+        let offset = if data.len() > n { (ALIGNMENT - misaligned) % ALIGNMENT / T::BYTES } else { 0 };
+        let array = ArcArray::from(data).slice_move(s![offset..offset + n]);
+        Self { array: array.into_shape_with_order(shape).expect("the length fits the shape") }
     }
 
     /// The vector inside, unless another tensor shares it.
@@ -126,6 +136,16 @@ impl<T: Real> Tensor<T> {
         let (vec, _) = self.array.try_into_owned_nocopy().ok()?.into_raw_vec_and_offset();
         Some(vec)
     }
+}
+
+/// Large tensors begin at a multiple of so many bytes, a cache line: a vector
+/// register is then loaded from one line, not from the ends of two.
+const ALIGNMENT: usize = 64;
+
+/// How many numbers a vector must have to hold a tensor of `n`: a few more for
+/// large ones, so that it can begin at a multiple of [`ALIGNMENT`].
+pub(crate) fn storage_len<T: Real>(n: usize) -> usize {
+    if n < 256 { n } else { n + ALIGNMENT / T::BYTES - 1 }
 }
 
 /// All axes but the last as rows, the last as columns.
@@ -153,6 +173,20 @@ mod tests {
         let b = a.clone();
         a.data_mut()[0] = 9.0;
         assert_eq!((a.data(), b.data()), (&[9.0, 2.0][..], &[1.0, 2.0][..]));
+    }
+
+    #[test]
+    fn large_tensors_begin_at_a_cache_line() {
+        for n in [256, 1000, 784 * 30] {
+            let mut a = Tensor::<f32>::from_fn(&[n], || 1.5);
+            let b = a.clone();
+            a.data_mut()[0] = 2.0;
+            for t in [&a, &b] {
+                assert_eq!(t.data().as_ptr() as usize % ALIGNMENT, 0);
+                assert_eq!((t.len(), t.data()[n - 1]), (n, 1.5));
+            }
+            assert_eq!(a.into_vec().map(|v| v.len()), Some(storage_len::<f32>(n)));
+        }
     }
 
     #[test]
