@@ -178,10 +178,11 @@ fn totals<T: Real, const R: usize, const C: usize>(sums: [[[T; LANES]; C]; R]) -
     sums.map(|row| row.map(total))
 }
 
-/// Numbers `16 p` to `16 p + 15`.
+/// Numbers `16 p` to `16 p + 15`; zeros beyond the end, which is never asked for: a
+/// loop that could panic would have to write its sums to memory in every round.
 #[inline(always)]
 fn block<T: Real>(x: &[T], p: usize) -> [T; LANES] {
-    x.as_chunks::<LANES>().0[p]
+    x.as_chunks::<LANES>().0.get(p).copied().unwrap_or([T::zero(); LANES])
 }
 
 #[cfg(test)]
