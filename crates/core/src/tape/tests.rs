@@ -1,0 +1,99 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn one(x: f64) -> Tensor<f64> {
+    Tensor::from_vec(&[1, 1], vec![x]).unwrap()
+}
+
+#[test]
+fn a_value_used_twice_gets_the_sum_of_both_gradients() {
+    // loss = mean(w * w + w): the derivative is 2 w + 1.
+    let mut params = Params::new();
+    let id = params.add("w", one(3.0)).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let w = tape.param(&params, id);
+    let square = tape.mul(w, w).unwrap();
+    let sum = tape.add(square, w).unwrap();
+    let loss = tape.mean(sum).unwrap();
+    tape.backward(loss, &mut grads).unwrap();
+    assert_eq!(grads.get(id).unwrap().data(), [7.0]);
+    // A second run without clearing adds: gradient accumulation.
+    tape.reset();
+    let w = tape.param(&params, id);
+    let loss = tape.mean(w).unwrap();
+    tape.backward(loss, &mut grads).unwrap();
+    assert_eq!(grads.get(id).unwrap().data(), [8.0]);
+}
+
+#[test]
+fn a_chain_of_100_000_ops_needs_no_recursion() {
+    let mut params = Params::new();
+    let id = params.add("w", one(1.0)).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let mut x = tape.param(&params, id);
+    for _ in 0..100_000 {
+        x = tape.scale(x, 1.0).unwrap();
+    }
+    tape.backward(x, &mut grads).unwrap();
+    assert_eq!(grads.get(id).unwrap().data(), [1.0]);
+}
+
+#[test]
+fn an_op_without_a_backward_is_refused_where_gradients_are_wanted() {
+    let mut params = Params::new();
+    let id = params.add("w", one(1.0)).unwrap();
+    let mut tape = Tape::new();
+    let w = tape.param(&params, id);
+    let error = tape.argmax(w).unwrap_err().to_string();
+    assert!(error.starts_with("argmax has no backward") && error.contains("tests.rs:"), "{error}");
+    tape.set_gradients(false);
+    let w = tape.param(&params, id);
+    assert!(tape.argmax(w).is_ok());
+}
+
+#[test]
+fn wrong_shapes_are_named_with_the_caller() {
+    let mut tape = Tape::<f32>::new();
+    let a = tape.input(Tensor::zeros(&[2, 3]));
+    let error = tape.matmul(a, a).unwrap_err().to_string();
+    assert!(error.contains("[[2, 3], [2, 3]]") && error.contains("tests.rs:"), "{error}");
+}
+
+#[test]
+fn the_second_step_takes_its_buffers_from_the_first() {
+    let mut params = Params::new();
+    let id = params.add("w", Tensor::<f32>::zeros(&[5, 7])).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let mut addresses = Vec::new();
+    for _ in 0..3 {
+        let x = tape.input_with(&[4, 7], |x| x.fill(1.0));
+        let w = tape.param(&params, id);
+        let y = tape.linear(x, w, None).unwrap();
+        let loss = tape.mean(y).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        addresses.push(grads.get(id).unwrap().data().as_ptr());
+        tape.reset();
+        grads.clear(&mut tape);
+    }
+    assert!(addresses[1] == addresses[0] && addresses[2] == addresses[0]);
+}
+
+#[test]
+fn the_trace_lists_the_step_in_order() {
+    let mut params = Params::new();
+    let id = params.add("w", Tensor::<f32>::zeros(&[5, 7])).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    tape.trace.switch(true);
+    let x = tape.input(Tensor::zeros(&[4, 7]));
+    let w = tape.param(&params, id);
+    let y = tape.linear(x, w, None).unwrap();
+    let loss = tape.mean(y).unwrap();
+    tape.backward(loss, &mut grads).unwrap();
+    let seen: Vec<_> = tape.trace.records().iter().map(|r| (r.phase, r.name)).collect();
+    let (f, b) = (Phase::Forward, Phase::Backward);
+    assert_eq!(seen, [(f, "linear"), (f, "mean"), (b, "mean"), (b, "linear")]);
+    let linear = &tape.trace.records()[0];
+    assert_eq!(linear.flops, 2 * 4 * 5 * 7);
+    assert_eq!(linear.function, "m2g_core::ops::linear::Linear");
+    assert!(linear.caller.file().ends_with("tests.rs"));
+}
