@@ -139,7 +139,8 @@ fn ours(workload: &Workload) -> anyhow::Result<Value> {
     for epoch in 0..=EPOCHS.parse::<u64>()? {
         let started = Instant::now();
         for step in epoch * per_epoch..(epoch + 1) * per_epoch {
-            stepper.step(&mut network, batches.get(step), &mut sgd, workload.lr, None, step)?;
+            let batch = std::slice::from_ref(batches.get(step));
+            stepper.step(&mut network, batch, &mut sgd, workload.lr, None, step)?;
         }
         seconds.push(started.elapsed().as_secs_f64());
     }

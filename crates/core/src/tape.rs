@@ -78,6 +78,8 @@ impl<T: Real, O: Differentiable<T>> Recorded<T> for O {
 pub struct Tape<T: Real> {
     nodes: Vec<Node<T>>,
     grads: Vec<Option<Tensor<T>>>,
+    /// Where each parameter stands in this step.
+    params: Vec<Option<Var>>,
     pool: Pool<T>,
     gradients: bool,
     keep_values: bool,
@@ -98,6 +100,7 @@ impl<T: Real> Tape<T> {
         Self {
             nodes: Vec::new(),
             grads: Vec::new(),
+            params: Vec::new(),
             pool: Pool::default(),
             gradients: true,
             keep_values: false,
@@ -143,9 +146,32 @@ impl<T: Real> Tape<T> {
         self.input(value)
     }
 
-    /// Puts a parameter on the tape, without copying it.
+    /// Puts a parameter on the tape, without copying it. What is there already is found
+    /// again, so that a parameter that is used twice has one gradient.
     pub fn param(&mut self, params: &Params<T>, id: ParamId) -> Var {
-        self.push(params.get(id).value.clone(), self.gradients, Origin::Param(id))
+        let value = &params.get(id).value;
+        if let Some(Some(var)) = self.params.get(id.0) {
+            let node = &self.nodes[var.0];
+            if node.needs_grad == self.gradients && std::ptr::eq(node.value.data(), value.data()) {
+                return *var;
+            }
+        }
+        let var = self.push(value.clone(), self.gradients, Origin::Param(id));
+        if self.params.len() <= id.0 {
+            self.params.resize(id.0 + 1, None);
+        }
+        self.params[id.0] = Some(var);
+        var
+    }
+
+    /// What of the values on the tape is the first that holds NaN or infinity.
+    pub(crate) fn first_not_finite(&self, params: &Params<T>) -> Option<String> {
+        let broken = |node: &&Node<T>| node.value.data().iter().any(|x| !x.is_finite());
+        self.nodes.iter().find(broken).map(|node| match &node.origin {
+            Origin::Constant => "the input".into(),
+            Origin::Param(id) => format!("the parameter {}", params.get(*id).name),
+            Origin::Op { op, caller, .. } => format!("the output of {} called at {caller}", op.name()),
+        })
     }
 
     /// The value of `var`.
@@ -302,6 +328,7 @@ impl<T: Real> Tape<T> {
 
     /// Forgets the step; its buffers serve the next one.
     pub fn reset(&mut self) {
+        self.params.clear();
         for node in self.nodes.drain(..) {
             self.pool.give(node.value);
             if let Origin::Op { saved, .. } = node.origin {

@@ -1,5 +1,7 @@
 //! The network: layers of neurons, each connected to all of the layer before.
 
+use std::slice;
+
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::nn::{Activation, Init, Linear};
 use m2g_core::optim::Sgd;
@@ -121,12 +123,12 @@ impl<T: Real> Network<T> {
 
     /// The weights `(N, K)` and biases `(N)` of each layer.
     pub fn layers(&self) -> impl Iterator<Item = (&Tensor<T>, &Tensor<T>)> {
-        self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(l.bias).value))
+        self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(bias(l)).value))
     }
 
     /// The parameters of each layer, `(weight, bias)`.
     pub fn layer_ids(&self) -> impl Iterator<Item = (ParamId, ParamId)> {
-        self.layers.iter().map(|l| (l.weight, l.bias))
+        self.layers.iter().map(|l| (l.weight, bias(l)))
     }
 
     /// The output for each input: `(B, 784) -> (B, 10)`.
@@ -176,7 +178,7 @@ impl<T: Real> Network<T> {
         let per_epoch = batches.per_epoch();
         for epoch in 0..epochs {
             for step in epoch as u64 * per_epoch..(epoch as u64 + 1) * per_epoch {
-                stepper.step(self, batches.get(step), &mut Sgd::new(), eta, None, step)?;
+                stepper.step(self, slice::from_ref(batches.get(step)), &mut Sgd::new(), eta, None, step)?;
             }
             report(epoch, self.evaluate(test_data)?);
         }
@@ -194,7 +196,8 @@ impl<T: Real> Network<T> {
     /// # Errors
     /// [`Error::Shape`] if the mini-batch does not fit the network.
     pub fn update_mini_batch(&mut self, mini_batch: &MiniBatch<T>, eta: f64) -> Result<f64, Error> {
-        let report = Stepper::default().step(self, mini_batch, &mut Sgd::new(), eta, None, 0)?;
+        let report =
+            Stepper::default().step(self, slice::from_ref(mini_batch), &mut Sgd::new(), eta, None, 0)?;
         Ok(report.loss)
     }
 
@@ -254,6 +257,11 @@ impl<T: Real> Network<T> {
     }
 }
 
+/// The biases of a layer: every layer of the book has them.
+fn bias(layer: &Linear) -> ParamId {
+    layer.bias.expect("it was made with Linear::new")
+}
+
 /// How many images are evaluated at a time.
 const EVALUATION_BATCH: usize = 1000;
 
@@ -287,7 +295,7 @@ impl<T: Real> Model<T> for Network<T> {
                 let nabla = self.backprop(batch)?;
                 for ((layer, w), b) in self.layers.iter().zip(nabla.w).zip(nabla.b) {
                     grads.add(layer.weight, Tensor::from_array(w), tape);
-                    grads.add(layer.bias, Tensor::from_array(b), tape);
+                    grads.add(bias(layer), Tensor::from_array(b), tape);
                 }
                 Ok(nabla.cost)
             }

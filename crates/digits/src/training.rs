@@ -253,8 +253,8 @@ struct DigitTask<'a> {
 }
 
 impl Task<f32, Network<f32>> for DigitTask<'_> {
-    fn batch(&mut self, step: u64) -> Result<&MiniBatch<f32>, Error> {
-        Ok(self.batches.get(step))
+    fn batches(&mut self, step: u64) -> Result<&[MiniBatch<f32>], Error> {
+        Ok(std::slice::from_ref(self.batches.get(step)))
     }
 
     fn evaluate(&mut self, network: &Network<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {

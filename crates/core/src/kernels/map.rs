@@ -69,6 +69,15 @@ pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
     );
 }
 
+/// `out[i] = x`.
+pub fn fill<T: Real>(out: &mut [T], x: T) {
+    if out.len() < PARALLEL_FROM {
+        out.fill(x);
+    } else {
+        out.par_chunks_mut(CHUNK).for_each(|o| o.fill(x));
+    }
+}
+
 /// `x[i] = f(x[i])`.
 pub fn in_place<T: Real>(x: &mut [T], f: impl Fn(T) -> T + Sync) {
     let run = |x: &mut [T]| {

@@ -63,6 +63,22 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
         _ if work < PARALLEL_FROM => Parallelism::Serial,
         n => Parallelism::Rayon(n),
     };
+    general(a, b, out, accumulate, threads);
+}
+
+/// The same on this thread alone, for code that is one of many parallel pieces.
+///
+/// # Panics
+/// If the shapes do not fit each other.
+pub fn matmul_serial<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
+    assert_eq!(a.cols, b.rows, "inner lengths of a matrix product");
+    assert_eq!(out.len(), a.rows * b.cols, "length of a matrix product");
+    if !out.is_empty() {
+        general(a, b, out, accumulate, Parallelism::Serial);
+    }
+}
+
+fn general<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool, threads: Parallelism) {
     let beta = if accumulate { T::one() } else { T::zero() };
     let out = MatMut::from_row_major(out, a.rows, b.cols);
     gemmkit::gemm(T::one(), a.strided(), b.strided(), beta, out, threads);

@@ -4,12 +4,16 @@
 //! threads, and every reduction adds in a fixed order: the same numbers come
 //! out of 1, 2 or N threads, bit for bit.
 
+pub mod attention;
+pub mod layer_norm;
 pub mod map;
 pub mod matmul;
 pub mod reduce;
 pub mod softmax;
 
 use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 /// Slices longer than this are worth a second thread.
 pub const PARALLEL_FROM: usize = 1 << 16;
@@ -22,4 +26,15 @@ pub const CHUNK: usize = 1 << 13;
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
     ARCH.get_or_init(pulp::Arch::new).dispatch(f)
+}
+
+/// Calls `f(first, rows)` for pieces of whole rows of `cols` numbers, in parallel
+/// where that pays; `first` is the number of the piece's first row.
+pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    let rows = (CHUNK / cols.max(1)).max(1);
+    if out.len() < PARALLEL_FROM / 4 {
+        f(0, out);
+    } else {
+        out.par_chunks_mut(rows * cols).enumerate().for_each(|(i, piece)| f(i * rows, piece));
+    }
 }

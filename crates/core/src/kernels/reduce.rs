@@ -8,7 +8,7 @@ use crate::Real;
 /// Adds up `f(x)` over a slice: 16 running sums, as a vector register holds
 /// them, then their total.
 #[inline(always)]
-fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
+pub(super) fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut sums = [T::zero(); 16];
     let (blocks, tail) = x.as_chunks::<16>();
     for block in blocks {

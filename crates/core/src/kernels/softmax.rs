@@ -33,14 +33,71 @@ pub fn softmax_rows<T: Real>(out: &mut [T], x: &[T], cols: usize) {
 
 #[inline(always)]
 fn softmax<T: Real>(out: &mut [T], x: &[T]) {
-    let max = x.iter().fold(T::neg_infinity(), |m, &x| if x > m { x } else { m });
-    if max == T::neg_infinity() && !x.iter().any(|x| x.is_nan()) {
+    let max = max(x);
+    if max == T::neg_infinity() {
         out.fill(T::zero());
         return;
     }
-    out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - max).exp_fast());
-    let total: T = out.iter().copied().sum();
+    let total = exp_minus(out, x, max);
     out.iter_mut().for_each(|o| *o /= total);
+}
+
+/// Numbers that one or two vector registers hold: running maxima and sums are kept
+/// for each of so many places, which leaves no chain from one number to the next.
+const LANES: usize = 16;
+
+/// The largest number of a row; NaN if there is one.
+#[inline(always)]
+pub fn max<T: Real>(x: &[T]) -> T {
+    let mut lanes = [T::neg_infinity(); LANES];
+    let (blocks, tail) = x.as_chunks::<LANES>();
+    let larger = |m: T, x: T| if x > m || x.is_nan() { x } else { m };
+    for block in blocks {
+        for (m, &x) in lanes.iter_mut().zip(block) {
+            *m = larger(*m, x);
+        }
+    }
+    for (m, &x) in lanes.iter_mut().zip(tail) {
+        *m = larger(*m, x);
+    }
+    lanes.into_iter().fold(T::neg_infinity(), |m, x| if m.is_nan() { m } else { larger(m, x) })
+}
+
+/// `out = e^(x - max)`, and its sum.
+#[inline(always)]
+pub fn exp_minus<T: Real>(out: &mut [T], x: &[T], max: T) -> T {
+    let mut sums = [T::zero(); LANES];
+    let (x_blocks, x_tail) = x.as_chunks::<LANES>();
+    let (out_blocks, out_tail) = out.as_chunks_mut::<LANES>();
+    for (out, x) in out_blocks.iter_mut().zip(x_blocks) {
+        for l in 0..LANES {
+            out[l] = (x[l] - max).exp_fast();
+            sums[l] += out[l];
+        }
+    }
+    for ((out, &x), sum) in out_tail.iter_mut().zip(x_tail).zip(&mut sums) {
+        *out = (x - max).exp_fast();
+        *sum += *out;
+    }
+    sums.into_iter().sum()
+}
+
+/// `ln sum e^x` of a row: with it, the logarithm of a probability is `x - lse`, never
+/// the logarithm of a probability that was rounded to 0.
+#[inline(always)]
+pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
+    let max = max(x);
+    let mut sums = [T::zero(); LANES];
+    let (blocks, tail) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for (s, &x) in sums.iter_mut().zip(block) {
+            *s += (x - max).exp_fast();
+        }
+    }
+    for (s, &x) in sums.iter_mut().zip(tail) {
+        *s += (x - max).exp_fast();
+    }
+    max + sums.into_iter().sum::<T>().ln()
 }
 
 #[cfg(test)]
@@ -65,5 +122,17 @@ mod tests {
         let mut out = [0.0_f32; 2];
         softmax_rows(&mut out, &[f32::NAN, f32::NEG_INFINITY], 2);
         assert!(out[0].is_nan());
+        let mut long = [0.0_f32; 40];
+        long[3] = f32::NAN;
+        assert!(max(&long).is_nan());
+    }
+
+    #[test]
+    fn log_sum_exp_of_any_length() {
+        for n in [1, 5, 16, 17, 100] {
+            let x: Vec<f64> = (0..n).map(|i| f64::from(i) * 0.3 - 700.0).collect();
+            let want = x.iter().map(|x| (x + 700.0).exp()).sum::<f64>().ln() - 700.0;
+            assert!((log_sum_exp(&x) - want).abs() < 1e-12);
+        }
     }
 }

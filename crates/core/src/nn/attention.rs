@@ -1,22 +1,12 @@
-//! Multi-head self-attention, and its variants as values.
+//! Multi-head self-attention.
 
 use serde::{Deserialize, Serialize};
 
-/// How a model knows where a token stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Positions {
-    /// A learned vector for each position, added to the token's (GPT-2).
-    Learned,
-    /// Fixed sines and cosines, added to the token's (Vaswani et al. 2017, section 3.5).
-    Sinusoidal,
-    /// Q and K are turned by an angle that grows with the position (Su et al. 2021).
-    Rotary,
-    /// Scores fall with the distance, at a slope of each head's own (Press et al. 2022).
-    Alibi,
-    /// Not at all: only the causal mask tells.
-    None,
-}
+use super::{Init, Linear, Positions};
+use crate::ops::attention::alibi_slopes;
+use crate::ops::masked_softmax::Mask;
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Params, Real, Tape, Tensor, Var};
 
 /// Which form of attention computes. The result is the same but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,4 +16,240 @@ pub enum AttentionForm {
     Primitive,
     /// One op that never stores the T x T matrix. Fast.
     Fused,
+}
+
+/// What an attention layer is, besides its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct AttentionSettings {
+    /// H: heads.
+    pub n_head: usize,
+    /// How the layer knows where a token stands, if it is the layer that must know.
+    pub positions: Positions,
+    /// Which form computes.
+    pub form: AttentionForm,
+    /// Whether the linear layers have a bias.
+    pub bias: bool,
+    /// The probability with which a weight, and a number of the output, is left out of
+    /// a training step.
+    pub dropout: f64,
+}
+
+/// Each token asks a question (Q), shows what it answers (K) and says it (V), in H heads
+/// at a time; what the heads heard is put together again (Vaswani et al. 2017, 3.2.2).
+///
+/// `Y = concat_h(softmax(Q_h K_h^T / sqrt(D)) V_h) W_proj^T`, `[Q K V] = X W_attn^T`.
+#[derive(Debug, Clone, Copy)]
+pub struct MultiHeadAttention {
+    /// Q, K and V of all heads at once, `(C) -> (3 C)`.
+    pub c_attn: Linear,
+    /// From the heads back to the token, `(C) -> (C)`.
+    pub c_proj: Linear,
+    settings: AttentionSettings,
+}
+
+impl MultiHeadAttention {
+    /// Adds `name.c_attn` and `name.c_proj` to `params`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        c: usize,
+        (init, init_proj): (Init, Init),
+        settings: AttentionSettings,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let linear = if settings.bias { Linear::new } else { Linear::without_bias };
+        let c_attn = linear(params, &format!("{name}.c_attn"), (c, 3 * c), init, rng)?;
+        let c_proj = linear(params, &format!("{name}.c_proj"), (c, c), init_proj, rng)?;
+        Ok(Self { c_attn, c_proj, settings })
+    }
+
+    /// `(B, T, C) -> (B, T, C)`, where each token sees what `mask` lets it see. With a
+    /// cache, `x` are the tokens after those in the cache, which it joins; the mask is
+    /// then causal.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` has another number of columns, or the cache no room.
+    #[track_caller]
+    pub fn forward<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        mask: &Mask,
+        cache: Option<&mut LayerCache<T>>,
+    ) -> Result<Var, Error> {
+        let AttentionSettings { n_head, positions, dropout, .. } = self.settings;
+        let alibi = positions == Positions::Alibi;
+        let start = cache.as_ref().map_or(0, |cache| cache.len);
+        let mut qkv = self.c_attn.forward(tape, params, x)?; // (B, T, C) -> (B, T, 3 C)
+        if positions == Positions::Rotary {
+            qkv = tape.rotary(qkv, n_head, start)?;
+        }
+        if let Some(cache) = cache {
+            cache.append(tape.value(qkv));
+            if start > 0 {
+                let (k, v) = (tape.input(cache.keys.clone()), tape.input(cache.values.clone()));
+                let y = tape.cached_attention((qkv, k, v), n_head, start, alibi)?; // (B, T, C)
+                return self.c_proj.forward(tape, params, y);
+            }
+        }
+        let y = match self.settings.form {
+            AttentionForm::Fused => tape.attention(qkv, n_head, mask.clone(), alibi, dropout)?, // (B, T, C)
+            AttentionForm::Primitive => self.primitive(tape, qkv, mask, alibi)?,
+        };
+        let y = self.c_proj.forward(tape, params, y)?;
+        tape.dropout(y, dropout)
+    }
+
+    /// Attention op by op.
+    #[track_caller]
+    fn primitive<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        qkv: Var,
+        mask: &Mask,
+        alibi: bool,
+    ) -> Result<Var, Error> {
+        let h = self.settings.n_head;
+        let q = tape.split_heads(qkv, 0, 3, h)?; // (B, T, 3 C) -> (B, H, T, D)
+        let k = tape.split_heads(qkv, 1, 3, h)?;
+        let v = tape.split_heads(qkv, 2, 3, h)?;
+        let &[_, _, t, d] = tape.value(q).shape() else { unreachable!("heads have four axes") };
+        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T, D) (B, H, D, T) -> (B, H, T, T)
+        let mut scores = tape.scale(scores, 1.0 / (d as f64).sqrt())?;
+        if alibi {
+            let distances = tape.input(alibi_distances(h, t)); // (H, T, T)
+            scores = tape.add(scores, distances)?;
+        }
+        let weights = tape.masked_softmax(scores, mask.clone())?;
+        let weights = tape.dropout(weights, self.settings.dropout)?;
+        let y = tape.batched_matmul(weights, v)?; // (B, H, T, T) (B, H, T, D) -> (B, H, T, D)
+        tape.merge_heads(y) // (B, H, T, D) -> (B, T, C)
+    }
+}
+
+/// `slope_h (j - i)` for each head, query and key, `(H, T, T)`.
+fn alibi_distances<T: Real>(h: usize, t: usize) -> Tensor<T> {
+    let (slopes, mut place) = (alibi_slopes(h), 0);
+    Tensor::from_fn(&[h, t, t], || {
+        let (h, i, j) = (place / (t * t), place / t % t, place % t);
+        place += 1;
+        T::of(slopes[h] * (j as f64 - i as f64))
+    })
+}
+
+/// The keys and values of all tokens so far, for each layer of a model.
+#[derive(Debug, Clone)]
+pub struct KvCache<T: Real> {
+    /// A cache for each layer.
+    pub layers: Vec<LayerCache<T>>,
+}
+
+/// The keys and values of one layer, `(B, H, S, D)` with room for S tokens.
+#[derive(Debug, Clone)]
+pub struct LayerCache<T: Real> {
+    keys: Tensor<T>,
+    values: Tensor<T>,
+    len: usize,
+}
+
+impl<T: Real> KvCache<T> {
+    /// An empty cache for `n_layer` layers, B sequences, H heads of D numbers, with room
+    /// for S tokens: `shape` is `[B, H, S, D]`.
+    pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
+        let layer = || LayerCache { keys: Tensor::zeros(&shape), values: Tensor::zeros(&shape), len: 0 };
+        Self { layers: (0..n_layer).map(|_| layer()).collect() }
+    }
+
+    /// How many tokens it holds.
+    pub fn len(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.len)
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all tokens, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.len = 0);
+    }
+}
+
+impl<T: Real> LayerCache<T> {
+    /// Takes in K and V of new tokens, of `qkv` `(B, T, 3 C)`. Those for which there is
+    /// no room are left out, which [`Tape::cached_attention`] then refuses.
+    fn append(&mut self, qkv: &Tensor<T>) {
+        let &[_, h, room, d] = self.keys.shape() else { unreachable!("a cache has four axes") };
+        let t = qkv.shape()[1];
+        for (part, to) in [(1, &mut self.keys), (2, &mut self.values)] {
+            let to = to.data_mut();
+            for (row, from) in qkv.data().chunks_exact(3 * h * d).enumerate() {
+                let (b, place) = (row / t, self.len + row % t);
+                if place < room {
+                    for (h_i, from) in from[part * h * d..][..h * d].chunks_exact(d).enumerate() {
+                        to[((b * h + h_i) * room + place) * d..][..d].copy_from_slice(from);
+                    }
+                }
+            }
+        }
+        self.len = (self.len + t).min(room);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::gradcheck::constant;
+    use crate::rng::Streams;
+    use crate::{Grads, ParamId};
+
+    /// Output and all gradients of a layer.
+    fn run(form: AttentionForm, positions: Positions, mask: &Mask, dropout: f64) -> Vec<Tensor<f64>> {
+        let (b, t, c) = (2, 70, 12);
+        let mut params = Params::new();
+        let mut rng = Streams::new(1).stream("init", 0);
+        let settings = AttentionSettings { n_head: 3, positions, form, bias: true, dropout };
+        let init = Init::Normal(0.5);
+        let layer =
+            MultiHeadAttention::new(&mut params, "attn", c, (init, init), settings, &mut rng).unwrap();
+        let x = params.add("x", constant(&[b, t, c], 3.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.set_dropout(Some(Streams::new(1).dropout(7)));
+        let x = tape.param(&params, x);
+        let y = layer.forward(&mut tape, &params, x, mask, None).unwrap();
+        let out = tape.value(y).clone();
+        let weights = tape.input(constant(&[b, t, c], 9.0));
+        let weighted = tape.mul(y, weights).unwrap();
+        let loss = tape.mean(weighted).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        let mut all = vec![out];
+        all.extend((0..params.len()).map(|i| grads.get(ParamId(i)).unwrap().clone()));
+        all
+    }
+
+    #[test]
+    fn both_forms_are_one() {
+        let cases = [
+            (Positions::Learned, Mask::Causal, 0.0),
+            (Positions::None, Mask::None, 0.0),
+            (Positions::None, Mask::Padding([70, 33].into()), 0.0),
+            (Positions::Rotary, Mask::Causal, 0.0),
+            (Positions::Alibi, Mask::Causal, 0.0),
+            (Positions::Alibi, Mask::Causal, 0.25),
+        ];
+        for (positions, mask, dropout) in cases {
+            let fused = run(AttentionForm::Fused, positions, &mask, dropout);
+            let primitive = run(AttentionForm::Primitive, positions, &mask, dropout);
+            for (i, (a, b)) in fused.iter().zip(&primitive).enumerate() {
+                let worst = a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 1e-12, "{positions:?} {mask:?} {dropout}, tensor {i}: {worst}");
+            }
+        }
+    }
 }

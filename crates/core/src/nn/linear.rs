@@ -8,6 +8,8 @@ use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 pub enum Init {
     /// Normal with this standard deviation, weights and biases alike.
     Normal(f64),
+    /// Weights normal with this standard deviation, biases 0 (Radford et al. 2019).
+    NormalWeights(f64),
     /// Normal with standard deviation `gain / sqrt(inputs)`, so that the weighted
     /// sum neither grows nor shrinks with the number of inputs (LeCun et al.
     /// 1998 with gain 1, He et al. 2015 with gain sqrt(2)); biases normal with
@@ -20,13 +22,14 @@ pub enum Init {
     },
 }
 
-/// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and `b` of `(outputs)`.
+/// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and, if it has one, a bias `b`
+/// of shape `(outputs)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Linear {
     /// The weights, `(outputs, inputs)`.
     pub weight: ParamId,
     /// The biases, `(outputs)`.
-    pub bias: ParamId,
+    pub bias: Option<ParamId>,
 }
 
 impl Linear {
@@ -41,17 +44,33 @@ impl Linear {
         init: Init,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let (weight_std, bias_std) = match init {
-            Init::Normal(std) => (std, std),
-            Init::Scaled { gain, bias } => (gain / (inputs.max(1) as f64).sqrt(), bias),
+        let mut linear = Self::without_bias(params, name, (inputs, outputs), init, rng)?;
+        let std = match init {
+            Init::Normal(std) => std,
+            Init::NormalWeights(_) => 0.0,
+            Init::Scaled { bias, .. } => bias,
         };
-        let mut random = |shape: &[usize], std: f64| Tensor::from_fn(shape, || T::of(std * normal(rng)));
-        let weight = random(&[outputs, inputs], weight_std);
-        let bias = random(&[outputs], bias_std);
-        Ok(Self {
-            weight: params.add(format!("{name}.weight"), weight)?,
-            bias: params.add(format!("{name}.bias"), bias)?,
-        })
+        linear.bias = Some(params.add(format!("{name}.bias"), random(&[outputs], std, rng))?);
+        Ok(linear)
+    }
+
+    /// Adds `name.weight` alone.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn without_bias<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        (inputs, outputs): (usize, usize),
+        init: Init,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let std = match init {
+            Init::Normal(std) | Init::NormalWeights(std) => std,
+            Init::Scaled { gain, .. } => gain / (inputs.max(1) as f64).sqrt(),
+        };
+        let weight = params.add(format!("{name}.weight"), random(&[outputs, inputs], std, rng))?;
+        Ok(Self { weight, bias: None })
     }
 
     /// `(.., inputs) -> (.., outputs)`.
@@ -60,8 +79,17 @@ impl Linear {
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
-        let (weight, bias) = (tape.param(params, self.weight), tape.param(params, self.bias));
-        tape.linear(x, weight, Some(bias))
+        let weight = tape.param(params, self.weight);
+        let bias = self.bias.map(|bias| tape.param(params, bias));
+        tape.linear(x, weight, bias)
+    }
+}
+
+/// Normal numbers with this standard deviation; 0 draws none.
+fn random<T: Real>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
+    match std {
+        0.0 => Tensor::zeros(shape),
+        std => Tensor::from_fn(shape, || T::of(std * normal(rng))),
     }
 }
 
@@ -82,9 +110,9 @@ mod tests {
             let x = params.get(id).value.data();
             (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32).sqrt()
         };
-        assert!((std(a.weight) - 0.05).abs() < 0.002 && std(a.bias) == 0.0);
-        assert!((std(b.weight) - 1.0).abs() < 0.03 && std(b.bias) > 0.5);
+        assert!((std(a.weight) - 0.05).abs() < 0.002 && std(a.bias.unwrap()) == 0.0);
+        assert!((std(b.weight) - 1.0).abs() < 0.03 && std(b.bias.unwrap()) > 0.5);
         assert_eq!(params.get(a.weight).value.shape(), [50, 400]);
-        assert!(params.get(a.weight).decay && !params.get(a.bias).decay);
+        assert!(params.get(a.weight).decay && !params.get(a.bias.unwrap()).decay);
     }
 }

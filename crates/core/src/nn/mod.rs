@@ -2,8 +2,16 @@
 
 mod activation;
 mod attention;
+mod embedding;
+mod layer_norm;
 mod linear;
+mod mlp;
+mod positions;
 
 pub use activation::Activation;
-pub use attention::{AttentionForm, Positions};
+pub use attention::{AttentionForm, AttentionSettings, KvCache, LayerCache, MultiHeadAttention};
+pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};
+pub use mlp::Mlp;
+pub use positions::{Positions, sinusoidal};

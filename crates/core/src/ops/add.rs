@@ -1,13 +1,16 @@
 //! The sum of two tensors.
 
-use crate::kernels::map;
-use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::kernels::{by_rows, map, reduce};
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
-/// `y = a + b`, of tensors of one shape.
+/// `y = a + b`, of tensors of one shape, or of `a` `(.., S)` and `b` of shape `S`, which
+/// is then added to each part of `a`: `(B, T, C) + (T, C)` for positions. Axes of length 1
+/// in front of S change nothing.
 ///
 /// `dL/da = dL/db = dL/dy`: a sum hands its gradient on unchanged, which is why
-/// a residual connection lets the gradient through.
+/// a residual connection lets the gradient through. Where `b` is added to several
+/// parts, it gets the sum of their gradients.
 #[derive(Debug)]
 pub struct Add;
 
@@ -15,7 +18,7 @@ impl<T: Real> Tape<T> {
     /// Records [`Add`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes are the same.
+    /// [`Error::Shape`] unless the shapes are the same, or that of `b` ends that of `a`.
     #[track_caller]
     pub fn add(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(Add, &[a, b])
@@ -30,10 +33,24 @@ impl<T: Real> Op<T> for Add {
         "y = a + b"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        same_shape(inputs)
+        match inputs {
+            [a, b] if a.ends_with(&b[b.iter().take_while(|&&n| n == 1).count()..]) && a.len() >= b.len() => {
+                Ok(ndarray::IxDyn(a))
+            }
+            _ => Err("the shapes must be the same, or the second must end the first".into()),
+        }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        map::map2(io.out, io.input(0).data(), io.input(1).data(), |a, b| a + b);
+        let (a, b) = (io.input(0).data(), io.input(1).data());
+        if a.len() == b.len() {
+            return map::map2(io.out, a, b, |a, b| a + b);
+        }
+        let n = b.len().max(1);
+        by_rows(io.out, n, |first, out| {
+            for (out, a) in out.chunks_exact_mut(n).zip(a[first * n..].chunks_exact(n)) {
+                map::map2(out, a, b, |a, b| a + b);
+            }
+        });
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -43,10 +60,14 @@ impl<T: Real> Op<T> for Add {
 impl<T: Real> Differentiable<T> for Add {
     fn backward(&self, io: &mut Backward<'_, T>) {
         io.pass(0);
-        io.pass(1);
+        if io.input(0).shape() == io.input(1).shape() {
+            return io.pass(1);
+        }
+        let dy = io.dy.data();
+        io.input_grad(1, |db| reduce::column_sums(dy, db));
     }
-    fn backward_flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
-        0
+    fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        if inputs[0] == inputs[1] { 0 } else { count(output) }
     }
 }
 
@@ -59,5 +80,9 @@ mod tests {
         for shape in [&[3, 4][..], &[1, 5], &[2, 1, 3], &[1]] {
             check(&[shape, shape], |tape, x| tape.add(x[0], x[1]));
         }
+        check(&[&[2, 3, 4], &[3, 4]], |tape, x| tape.add(x[0], x[1]));
+        check(&[&[2, 3, 4], &[4]], |tape, x| tape.add(x[0], x[1]));
+        check(&[&[2, 3, 4], &[1, 3, 4]], |tape, x| tape.add(x[0], x[1]));
+        check(&[&[1, 3, 4], &[3, 4]], |tape, x| tape.add(x[0], x[1]));
     }
 }

@@ -11,7 +11,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 ///
 /// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` asks the
 /// counter-based generator for the same one again.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Dropout {
     p: f64,
     key: DropoutKey,
@@ -25,21 +25,27 @@ impl<T: Real> Tape<T> {
     /// [`Error::Setting`] unless `0 <= p < 1`.
     #[track_caller]
     pub fn dropout(&mut self, x: Var, p: f64) -> Result<Var, Error> {
+        match self.dropout_mask(p)? {
+            Some(dropout) => self.record(dropout, &[x]),
+            None => Ok(x),
+        }
+    }
+
+    /// The mask of the next dropout of this step; none where nothing is dropped.
+    pub(crate) fn dropout_mask(&mut self, p: f64) -> Result<Option<Dropout>, Error> {
         if !(0.0..1.0).contains(&p) {
             let rule = "a probability of at least 0 and below 1 is needed";
             return Err(Error::Setting { name: "dropout", value: p.to_string(), rule });
         }
-        match (p > 0.0).then(|| self.next_dropout()).flatten() {
-            Some(key) => self.record(Dropout { p, key }, &[x]),
-            None => Ok(x),
-        }
+        let key = (p > 0.0).then(|| self.next_dropout()).flatten();
+        Ok(key.map(|key| Dropout { p, key }))
     }
 }
 
 impl Dropout {
     /// What number `i` is multiplied with.
     #[inline(always)]
-    fn factor<T: Real>(&self) -> impl Fn(u64) -> T + Sync + use<T> {
+    pub(crate) fn factor<T: Real>(&self) -> impl Fn(u64) -> T + Sync + use<T> {
         let (key, keep) = (self.key, T::of(1.0 / (1.0 - self.p)));
         let threshold = (self.p * 2f64.powi(32)) as u32;
         move |i| if key.random(i) < threshold { T::zero() } else { keep }

@@ -6,13 +6,23 @@
 
 pub mod add;
 pub mod argmax;
+pub mod attention;
+pub mod batched_matmul;
+pub mod cached_attention;
+pub mod cross_entropy;
 pub mod dropout;
+pub mod embedding;
+pub mod gelu;
+pub mod heads;
+pub mod layer_norm;
 pub mod linear;
+pub mod masked_softmax;
 pub mod matmul;
 pub mod mean;
 pub mod mul;
 pub mod quadratic_cost;
 pub mod relu;
+pub mod rotary;
 pub mod scale;
 pub mod sigmoid;
 pub mod sigmoid_cross_entropy;
@@ -74,6 +84,16 @@ impl<'a, T: Real> Forward<'a, T> {
         &self.nodes[self.inputs[i].0].value
     }
 
+    /// Memory to work in, whose numbers are old ones; [`Forward::give_back`] returns it.
+    pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
+        self.pool.take(ndarray::IxDyn(&[len]))
+    }
+
+    /// Returns what [`Forward::scratch`] gave.
+    pub(crate) fn give_back(&mut self, scratch: Tensor<T>) {
+        self.pool.give(scratch);
+    }
+
     /// A tensor to keep for `backward`, where it is [`Backward::saved`]. Its
     /// numbers are old ones.
     pub fn save(&mut self, shape: &[usize]) -> &mut [T] {
@@ -116,6 +136,32 @@ impl<'a, T: Real> Backward<'a, T> {
             write(dx.data_mut());
             sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool);
         }
+    }
+
+    /// Adds to the gradient of input `i`: `add` gets the sum of the gradients that
+    /// came so far, or zeros. Spares a pass over the memory where that sum is large.
+    pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {
+        let node = &self.nodes[self.inputs[i].0];
+        if node.needs_grad {
+            let slot = &mut self.grads[self.inputs[i].0];
+            let mut dx = slot.take().unwrap_or_else(|| {
+                let mut zeros = self.pool.take(node.value.dims());
+                crate::kernels::map::fill(zeros.data_mut(), T::zero());
+                zeros
+            });
+            add(dx.data_mut());
+            *slot = Some(dx);
+        }
+    }
+
+    /// Memory to work in, whose numbers are old ones; [`Backward::give_back`] returns it.
+    pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
+        self.pool.take(ndarray::IxDyn(&[len]))
+    }
+
+    /// Returns what [`Backward::scratch`] gave.
+    pub(crate) fn give_back(&mut self, scratch: Tensor<T>) {
+        self.pool.give(scratch);
     }
 
     /// Gives input `i` the output's gradient as it is, without a copy.

@@ -9,13 +9,17 @@ use crate::optim::{Optimizer, Schedule};
 use crate::rng::Streams;
 use crate::{Error, Real, Tape};
 
+/// Between two checkpoints lies at least so many times the time that one takes.
+const MOST_SAVING: u32 = 20;
+
 /// What the loop trains on and how it measures success.
 pub trait Task<T: Real, M: Model<T>> {
-    /// The batch of step `step`, which depends on the step and the seed alone.
+    /// The batches of step `step`, one or more, whose gradients are averaged. They depend
+    /// on the step and the seed alone.
     ///
     /// # Errors
     /// If the data cannot be read.
-    fn batch(&mut self, step: u64) -> Result<&M::Batch, Error>;
+    fn batches(&mut self, step: u64) -> Result<&[M::Batch], Error>;
 
     /// Measures the model on data that it is not trained on. The tape wants no
     /// gradients and is reset afterwards.
@@ -169,7 +173,7 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
         evaluation_tape.set_gradients(false);
         let streams = Streams::new(self.options.seed);
         let (earlier, started) = (self.state.seconds, Instant::now());
-        let mut saved = Instant::now();
+        let (mut saved, mut saving) = (Instant::now(), Duration::ZERO);
         if self.state.step == 0 {
             self.save(true)?;
         }
@@ -187,8 +191,8 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
             let lr =
                 self.options.lr * self.options.schedule.factor(step, self.options.steps, self.state.halvings);
             stepper.tape.set_dropout(Some(streams.dropout(step)));
-            let batch = task.batch(step)?;
-            let report = stepper.step(self.model, batch, self.optimizer, lr, self.options.clip, step)?;
+            let batches = task.batches(step)?;
+            let report = stepper.step(self.model, batches, self.optimizer, lr, self.options.clip, step)?;
             if step == 0 {
                 warn_of_missing_gradients(&stepper.without_gradient(self.model), observer);
             }
@@ -215,10 +219,12 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
                 }
                 observer.evaluated(&record);
             }
-            if saved.elapsed() >= self.options.checkpoint_interval {
+            if saved.elapsed() >= self.options.checkpoint_interval.max(MOST_SAVING * saving) {
                 self.state.seconds = earlier + started.elapsed().as_secs_f64();
+                let begun = Instant::now();
                 self.save(false)?;
                 saved = Instant::now();
+                saving = saved - begun;
             }
         };
         self.state.seconds = earlier + started.elapsed().as_secs_f64();

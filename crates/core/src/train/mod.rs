@@ -19,7 +19,7 @@ use crate::{Error, Grads, Params, Real, Tape, Var};
 /// What the training needs to know of a model: its parameters, and how a batch
 /// becomes a loss.
 pub trait Model<T: Real> {
-    /// The examples of one step.
+    /// The examples of one pass forward and backward.
     type Batch;
 
     /// The parameters.
@@ -57,6 +57,9 @@ pub fn gradients_by_tape<T: Real, M: Model<T> + ?Sized>(
 ) -> Result<T, Error> {
     let loss = model.loss(tape, batch)?;
     let value = tape.value(loss).data()[0];
-    tape.backward(loss, grads)?;
+    // From a loss that is no number no gradient comes; the tape still tells why.
+    if value.is_finite() {
+        tape.backward(loss, grads)?;
+    }
     Ok(value)
 }

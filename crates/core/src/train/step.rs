@@ -3,6 +3,7 @@
 use std::panic::Location;
 
 use super::Model;
+use crate::kernels::map;
 use crate::optim::{Optimizer, clip_norm};
 use crate::trace::{Phase, Record};
 use crate::{Error, Grads, Real, Tape};
@@ -26,8 +27,9 @@ pub struct Stepper<T: Real> {
 }
 
 impl<T: Real> Stepper<T> {
-    /// One step: from the batch to the loss, back to the gradients, and against
-    /// them with learning rate `lr`. With `clip`, the gradient's norm is bounded.
+    /// One step: from each batch to its loss and back to the gradients, whose mean is
+    /// gone against with learning rate `lr`. With `clip`, its norm is bounded. Several
+    /// batches are for when all examples at a time would not fit into the memory.
     ///
     /// # Errors
     /// What the model returns; [`Error::NotFinite`] if the loss or the norm of
@@ -35,7 +37,7 @@ impl<T: Real> Stepper<T> {
     pub fn step<M: Model<T>>(
         &mut self,
         model: &mut M,
-        batch: &M::Batch,
+        batches: &[M::Batch],
         optimizer: &mut dyn Optimizer<T>,
         lr: f64,
         clip: Option<f64>,
@@ -43,11 +45,23 @@ impl<T: Real> Stepper<T> {
     ) -> Result<StepReport, Error> {
         let Self { tape, grads } = self;
         grads.clear(tape);
-        let loss = model.gradients(tape, batch, grads)?.as_f64();
-        // The tape lets go of the parameters, so that the update is in place.
-        tape.reset();
-        if !loss.is_finite() {
-            return Err(Error::NotFinite { what: "loss".into(), step });
+        let mut loss = 0.0;
+        for batch in batches {
+            let this = model.gradients(tape, batch, grads)?.as_f64();
+            if !this.is_finite() {
+                let what = match tape.first_not_finite(model.params()) {
+                    Some(first) => format!("loss (first of all {first})"),
+                    None => "loss".into(),
+                };
+                return Err(Error::NotFinite { what, step });
+            }
+            loss += this / batches.len() as f64;
+            // The tape lets go of the parameters, so that the update is in place.
+            tape.reset();
+        }
+        if batches.len() > 1 {
+            let share = T::of(1.0 / batches.len() as f64);
+            grads.iter_mut().for_each(|g| map::in_place(g.data_mut(), |g| g * share));
         }
         let numbers = model.params().count() as u64;
 

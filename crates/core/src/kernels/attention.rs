@@ -1,0 +1,375 @@
+//! Attention without ever storing the T x T matrix of weights.
+//!
+//! Each head works by itself on tiles of a few queries. A tile's scores with all the
+//! keys that it sees stay in the cache; of the softmax only the logarithm of each row's
+//! sum is kept, from which `backward` finds the weights again (Dao et al. 2022).
+
+use ndarray::{ArrayView3, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
+use rayon::prelude::*;
+
+use super::matmul::{Mat, matmul_serial};
+use super::softmax::{exp_minus, max};
+use super::vectorised;
+use crate::Real;
+use crate::ops::dropout::Dropout;
+use crate::ops::masked_softmax::Mask;
+
+/// Queries in a tile.
+const TILE: usize = 64;
+
+/// Sequences, tokens, heads, numbers of a head.
+#[derive(Debug, Clone, Copy)]
+pub struct Dims {
+    /// B.
+    pub b: usize,
+    /// T.
+    pub t: usize,
+    /// H.
+    pub h: usize,
+    /// D.
+    pub d: usize,
+}
+
+/// What is computed: `softmax(scale Q K^T + slope (j - i)) V`, masked, with dropout.
+#[derive(Debug)]
+pub struct Attention<'a> {
+    /// The lengths.
+    pub dims: Dims,
+    /// Which keys a query sees.
+    pub mask: &'a Mask,
+    /// What the scalar products are multiplied with.
+    pub scale: f64,
+    /// For each head, what a score loses with each token of distance; none without ALiBi.
+    pub slopes: Option<&'a [f64]>,
+    /// Which weights are left out.
+    pub dropout: Option<Dropout>,
+}
+
+impl Dims {
+    /// Numbers of a head's Q, K or V, and of a tile of scores.
+    fn lens(self) -> (usize, usize) {
+        (self.t * self.d, TILE.min(self.t) * self.t)
+    }
+
+    /// How many heads are worked on at a time: more than threads, so that none waits.
+    fn lanes(self) -> usize {
+        (self.b * self.h).min(4 * rayon::current_num_threads())
+    }
+
+    /// Numbers that [`forward`] needs to work in.
+    pub fn forward_scratch(self) -> usize {
+        let (head, tile) = self.lens();
+        self.lanes() * (2 * head + tile + 2 * TILE * self.d)
+    }
+
+    /// Numbers that [`backward`] needs to work in.
+    pub fn backward_scratch(self) -> usize {
+        let (head, tile) = self.lens();
+        self.lanes() * (4 * head + 2 * tile + 3 * TILE * self.d)
+    }
+
+    /// `(B, T, 3 C)` as `(B, H)` pieces of `(3, T, D)`: Q, K, V of each head.
+    fn heads<T: Real>(self, qkv: &[T]) -> Vec<ArrayView3<'_, T>> {
+        let Self { b, t, h, d } = self;
+        let all = ndarray::ArrayView5::from_shape((b, t, 3, h, d), qkv).expect("the shape was checked");
+        let all = all.permuted_axes([0, 3, 2, 1, 4]);
+        (0..b * h).map(|i| all.clone().slice_move(s![i / h, i % h, .., .., ..])).collect()
+    }
+
+    /// The same to be written.
+    fn heads_mut<T: Real>(self, dqkv: &mut [T]) -> Vec<ArrayViewMut3<'_, T>> {
+        let Self { b, t, h, d } = self;
+        let all = ndarray::ArrayViewMut5::from_shape((b, t, 3, h, d), dqkv).expect("the shape was checked");
+        let sequences = pieces(all.permuted_axes([0, 3, 2, 1, 4]));
+        sequences.into_iter().flat_map(pieces).collect()
+    }
+
+    /// `(B, T, C)` as `(B, H)` pieces of `(T, D)`.
+    fn rows_mut<T: Real>(self, out: &mut [T]) -> Vec<ArrayViewMut2<'_, T>> {
+        let Self { b, t, h, d } = self;
+        let all = ndarray::ArrayViewMut4::from_shape((b, t, h, d), out).expect("the shape was checked");
+        let sequences = pieces(all.permuted_axes([0, 2, 1, 3]));
+        sequences.into_iter().flat_map(pieces).collect()
+    }
+}
+
+/// Cuts a view along its first axis into pieces that can be written side by side.
+fn pieces<T, D: RemoveAxis>(mut all: ArrayViewMut<'_, T, D>) -> Vec<ArrayViewMut<'_, T, D::Smaller>> {
+    let mut pieces = Vec::with_capacity(all.len_of(Axis(0)));
+    while all.len_of(Axis(0)) > 0 {
+        let (first, rest) = all.split_at(Axis(0), 1);
+        pieces.push(first.index_axis_move(Axis(0), 0));
+        all = rest;
+    }
+    pieces
+}
+
+/// Cuts a piece of `n` numbers off the front.
+fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (piece, rest) = std::mem::take(scratch).split_at_mut(n);
+    *scratch = rest;
+    piece
+}
+
+/// Copies rows of a head, times `factor`, into a tile that lies in one piece.
+fn copy_rows<T: Real>(to: &mut [T], from: ndarray::ArrayView2<'_, T>, factor: T) {
+    let d = from.ncols();
+    for (to, from) in to.chunks_exact_mut(d).zip(from.outer_iter()) {
+        let from = from.to_slice().expect("the numbers of a head lie in a row");
+        to.iter_mut().zip(from).for_each(|(to, &x)| *to = x * factor);
+    }
+}
+
+impl Attention<'_> {
+    /// How many of the keys the queries `first..first + rows` see at most.
+    fn keys(&self, b: usize, first: usize, rows: usize) -> usize {
+        (first..first + rows).map(|i| self.mask.visible(b, i, self.dims.t)).max().unwrap_or(0)
+    }
+
+    /// Adds ALiBi's `slope (j - i)` to the scores of query `i`.
+    #[inline(always)]
+    fn add_slope<T: Real>(&self, h: usize, i: usize, scores: &mut [T]) {
+        if let Some(slopes) = self.slopes {
+            let slope = T::of(slopes[h]);
+            for (j, score) in scores.iter_mut().enumerate() {
+                *score += slope * T::of(j as f64 - i as f64);
+            }
+        }
+    }
+
+    /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
+    /// each row's exponentials, `(B, H, T)`.
+    pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
+        let Dims { t, .. } = self.dims;
+        let heads = self.dims.heads(qkv);
+        let mut work: Vec<_> =
+            heads.into_iter().zip(self.dims.rows_mut(out)).zip(lse.chunks_exact_mut(t)).enumerate().collect();
+        let lanes = self.dims.lanes().max(1);
+        let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
+        work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
+            |(work, scratch)| {
+                for (bh, ((qkv, out), lse)) in work {
+                    self.forward_head(*bh, qkv, out, lse, scratch);
+                }
+            },
+        );
+    }
+
+    fn forward_head<T: Real>(
+        &self,
+        bh: usize,
+        qkv: &ArrayView3<'_, T>,
+        out: &mut ArrayViewMut2<'_, T>,
+        lse: &mut [T],
+        mut scratch: &mut [T],
+    ) {
+        let Dims { t, h, d, .. } = self.dims;
+        let (b, h) = (bh / h, bh % h);
+        let (k, v) = (cut(&mut scratch, t * d), cut(&mut scratch, t * d));
+        copy_rows(k, qkv.index_axis(Axis(0), 1), T::one());
+        copy_rows(v, qkv.index_axis(Axis(0), 2), T::one());
+        let (q_tile, out_tile) = (cut(&mut scratch, TILE * d), cut(&mut scratch, TILE * d));
+        for first in (0..t).step_by(TILE) {
+            let rows = TILE.min(t - first);
+            let keys = self.keys(b, first, rows);
+            let (q, y, scores) =
+                (&mut q_tile[..rows * d], &mut out_tile[..rows * d], &mut scratch[..rows * keys]);
+            // (rows, D) (D, keys) -> (rows, keys)
+            copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
+            matmul_serial(Mat::new(q, (rows, d)), Mat::new(&k[..keys * d], (keys, d)).t(), scores, false);
+            for (r, row) in scores.chunks_exact_mut(keys.max(1)).enumerate() {
+                let i = first + r;
+                lse[i] = self.weights((bh, b, h), i, row);
+            }
+            // (rows, keys) (keys, D) -> (rows, D)
+            matmul_serial(Mat::new(scores, (rows, keys)), Mat::new(&v[..keys * d], (keys, d)), y, false);
+            for (r, y) in y.chunks_exact(d).enumerate() {
+                let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
+                match keys {
+                    0 => row.fill(T::zero()),
+                    _ => row.copy_from_slice(y),
+                }
+            }
+            if keys == 0 {
+                lse[first..first + rows].fill(T::neg_infinity());
+            }
+        }
+    }
+
+    /// Turns the scores of query `i` into weights; returns the logarithm of the sum of
+    /// their exponentials.
+    fn weights<T: Real>(&self, (bh, b, h): (usize, usize, usize), i: usize, row: &mut [T]) -> T {
+        let t = self.dims.t;
+        let seen = self.mask.visible(b, i, t);
+        row[seen..].fill(T::zero());
+        if seen == 0 {
+            return T::neg_infinity();
+        }
+        let row = &mut row[..seen];
+        let place = ((bh * t + i) * t) as u64;
+        vectorised(
+            #[inline(always)]
+            || {
+                self.add_slope(h, i, row);
+                let max = max(row);
+                let sum = exp_in_place(row, max);
+                let factor = T::one() / sum;
+                match &self.dropout {
+                    None => row.iter_mut().for_each(|w| *w *= factor),
+                    Some(dropout) => {
+                        let kept = dropout.factor::<T>();
+                        for (j, w) in row.iter_mut().enumerate() {
+                            *w *= factor * kept(place + j as u64);
+                        }
+                    }
+                }
+                max + sum.ln()
+            },
+        )
+    }
+
+    /// The gradient `(B, T, 3 C)` of Q, K and V, from the output `y`, its gradient `dy`
+    /// and what [`Attention::forward`] kept.
+    pub fn backward<T: Real>(
+        &self,
+        dqkv: &mut [T],
+        (qkv, y, dy, lse): (&[T], &[T], &[T], &[T]),
+        scratch: &mut [T],
+    ) {
+        let Dims { b, t, h, d } = self.dims;
+        let view = |x| {
+            let all = ndarray::ArrayView4::from_shape((b, t, h, d), x).expect("the shape was checked");
+            all.permuted_axes([0, 2, 1, 3])
+        };
+        let (y, dy) = (view(y), view(dy));
+        let heads = self.dims.heads(qkv);
+        let mut work: Vec<_> = heads.into_iter().zip(self.dims.heads_mut(dqkv)).enumerate().collect();
+        let lanes = self.dims.lanes().max(1);
+        let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
+        work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
+            |(work, scratch)| {
+                for (bh, (qkv, dqkv)) in work {
+                    let at = s![*bh / h, *bh % h, .., ..];
+                    let (y, dy) = (y.slice(at), dy.slice(at));
+                    self.backward_head(*bh, dqkv, (qkv, &y, &dy, &lse[*bh * t..][..t]), scratch);
+                }
+            },
+        );
+    }
+
+    fn backward_head<T: Real>(
+        &self,
+        bh: usize,
+        dqkv: &mut ArrayViewMut3<'_, T>,
+        (qkv, y, dy, lse): (
+            &ArrayView3<'_, T>,
+            &ndarray::ArrayView2<'_, T>,
+            &ndarray::ArrayView2<'_, T>,
+            &[T],
+        ),
+        mut scratch: &mut [T],
+    ) {
+        let Dims { t, h, d, .. } = self.dims;
+        let (b, h) = (bh / h, bh % h);
+        let [k, v, dk, dv] = [(); 4].map(|()| cut(&mut scratch, t * d));
+        copy_rows(k, qkv.index_axis(Axis(0), 1), T::one());
+        copy_rows(v, qkv.index_axis(Axis(0), 2), T::one());
+        dk.fill(T::zero());
+        dv.fill(T::zero());
+        let [q_tile, dy_tile, dq_tile] = [(); 3].map(|()| cut(&mut scratch, TILE * d));
+        let (weights, dscores) = scratch.split_at_mut(TILE.min(t) * t);
+        for first in (0..t).step_by(TILE) {
+            let rows = TILE.min(t - first);
+            let keys = self.keys(b, first, rows);
+            let (q, g, dq) = (&mut q_tile[..rows * d], &mut dy_tile[..rows * d], &mut dq_tile[..rows * d]);
+            let (p, ds) = (&mut weights[..rows * keys], &mut dscores[..rows * keys]);
+            copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
+            copy_rows(g, dy.slice(s![first..first + rows, ..]), T::one());
+            let (k, v) = (Mat::new(&k[..keys * d], (keys, d)), Mat::new(&v[..keys * d], (keys, d)));
+            // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
+            matmul_serial(Mat::new(q, (rows, d)), k.t(), p, false);
+            matmul_serial(Mat::new(g, (rows, d)), v.t(), ds, false);
+            let rows_of_both = p.chunks_exact_mut(keys.max(1)).zip(ds.chunks_exact_mut(keys.max(1)));
+            for (r, (p, ds)) in rows_of_both.enumerate() {
+                let i = first + r;
+                // sum_j weight_j dL/dweight_j = y . dL/dy
+                let inner: T = y.row(i).iter().zip(&g[r * d..][..d]).map(|(&y, &dy)| y * dy).sum();
+                self.dscores((bh, b, h), i, (lse[i], inner), p, ds);
+            }
+            let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
+            matmul_serial(p.t(), Mat::new(g, (rows, d)), &mut dv[..keys * d], true); // dV += P^T dY
+            matmul_serial(ds.t(), Mat::new(q, (rows, d)), &mut dk[..keys * d], true); // dK += dS^T Q scale
+            matmul_serial(ds, k, dq, false); // dQ = dS K scale
+            let (scale, mut to) = (T::of(self.scale), dqkv.index_axis_mut(Axis(0), 0));
+            for (r, dq) in dq.chunks_exact(d).enumerate() {
+                let row = to.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
+                match keys {
+                    0 => row.fill(T::zero()),
+                    _ => row.iter_mut().zip(dq).for_each(|(to, &x)| *to = x * scale),
+                }
+            }
+        }
+        for (part, from) in [(1, &*dk), (2, &*dv)] {
+            for (mut to, from) in
+                dqkv.index_axis_mut(Axis(0), part).outer_iter_mut().zip(from.chunks_exact(d))
+            {
+                to.as_slice_mut().expect("the numbers of a head lie in a row").copy_from_slice(from);
+            }
+        }
+    }
+
+    /// From the scores of query `i` in `p` and `dL/dweights` in `ds`: the weights in `p`
+    /// and `dL/dscores` in `ds`.
+    fn dscores<T: Real>(
+        &self,
+        (bh, b, h): (usize, usize, usize),
+        i: usize,
+        (lse, inner): (T, T),
+        p: &mut [T],
+        ds: &mut [T],
+    ) {
+        let t = self.dims.t;
+        let seen = self.mask.visible(b, i, t);
+        p[seen..].fill(T::zero());
+        ds[seen..].fill(T::zero());
+        let (p, ds) = (&mut p[..seen], &mut ds[..seen]);
+        let place = ((bh * t + i) * t) as u64;
+        vectorised(
+            #[inline(always)]
+            || {
+                self.add_slope(h, i, p);
+                match &self.dropout {
+                    None => {
+                        for (p, ds) in p.iter_mut().zip(ds) {
+                            *p = (*p - lse).exp_fast();
+                            *ds = *p * (*ds - inner);
+                        }
+                    }
+                    Some(dropout) => {
+                        let kept = dropout.factor::<T>();
+                        for (j, (p, ds)) in p.iter_mut().zip(ds).enumerate() {
+                            let (weight, kept) = ((*p - lse).exp_fast(), kept(place + j as u64));
+                            *ds = weight * (*ds * kept - inner);
+                            *p = weight * kept;
+                        }
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// `x = e^(x - max)`, and its sum.
+#[inline(always)]
+fn exp_in_place<T: Real>(x: &mut [T], max: T) -> T {
+    // A short row of its own, so that the loop of `exp_minus` serves both.
+    const PIECE: usize = 64;
+    let mut piece = [T::zero(); PIECE];
+    let mut sum = T::zero();
+    for x in x.chunks_mut(PIECE) {
+        let piece = &mut piece[..x.len()];
+        piece.copy_from_slice(x);
+        sum += exp_minus(x, piece, max);
+    }
+    sum
+}

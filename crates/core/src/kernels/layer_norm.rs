@@ -1,0 +1,125 @@
+//! Layer normalisation, row by row.
+
+use rayon::prelude::*;
+
+use super::reduce::sum_chunk;
+use super::{by_rows, vectorised};
+use crate::Real;
+
+/// `xhat = (x - mean) rstd` of each row, then `out = xhat w + b`. `stats` gets
+/// `(mean, rstd)` of each row.
+pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
+    let c = w.len();
+    let n = T::of(c as f64);
+    by_rows(stats, 2, |first, stats| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (stats, x) in stats.as_chunks_mut::<2>().0.iter_mut().zip(x[first * c..].chunks_exact(c))
+                {
+                    let mean = sum_chunk(x, |x| x) / n;
+                    let variance = sum_chunk(x, |x| (x - mean) * (x - mean)) / n;
+                    *stats = [mean, T::one() / (variance + T::of(eps)).sqrt()];
+                }
+            },
+        );
+    });
+    let stats = &*stats;
+    by_rows(out, c, |first, out| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let rows = out.chunks_exact_mut(c).zip(x[first * c..].chunks_exact(c));
+                for ((out, x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
+                    match b {
+                        Some(b) => {
+                            for (((o, &x), &w), &b) in out.iter_mut().zip(x).zip(w).zip(b) {
+                                *o = (x - mean) * rstd * w + b;
+                            }
+                        }
+                        None => {
+                            for ((o, &x), &w) in out.iter_mut().zip(x).zip(w) {
+                                *o = (x - mean) * rstd * w;
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`.
+pub fn backward_input<T: Real>(dx: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
+    let c = w.len();
+    let n = T::of(c as f64);
+    by_rows(dx, c, |first, dx| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let rows = dx.chunks_exact_mut(c).zip(dy[first * c..].chunks_exact(c));
+                let rows = rows.zip(x[first * c..].chunks_exact(c));
+                for (((dx, dy), x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
+                    let (g, g_xhat) = sums(dy, w, x, mean, rstd);
+                    let (g, g_xhat) = (g / n, g_xhat / n);
+                    for (((dx, &dy), &w), &x) in dx.iter_mut().zip(dy).zip(w).zip(x) {
+                        *dx += rstd * (dy * w - g - (x - mean) * rstd * g_xhat);
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The sums over a row of `g = dy w` and of `g xhat`.
+#[inline(always)]
+fn sums<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T, rstd: T) -> (T, T) {
+    const LANES: usize = 16;
+    let (mut g, mut g_xhat) = ([T::zero(); LANES], [T::zero(); LANES]);
+    let blocks = dy.chunks(LANES).zip(w.chunks(LANES)).zip(x.chunks(LANES));
+    for ((dy, w), x) in blocks {
+        for (l, ((&dy, &w), &x)) in dy.iter().zip(w).zip(x).enumerate().take(LANES) {
+            g[l] += dy * w;
+            g_xhat[l] += dy * w * ((x - mean) * rstd);
+        }
+    }
+    (g.into_iter().sum(), g_xhat.into_iter().sum())
+}
+
+/// Rows that one partial sum of [`backward_params`] covers, for so many rows.
+fn rows_per_part(rows: usize) -> usize {
+    rows.div_ceil(32).max(64)
+}
+
+/// How many numbers [`backward_params`] needs to work in.
+pub fn scratch_len(rows: usize, c: usize) -> usize {
+    rows.div_ceil(rows_per_part(rows)) * 2 * c
+}
+
+/// The sums over all rows of `dy xhat` and of `dy`: what `w` and `b` get. They come
+/// one after the other at the beginning of `scratch`.
+pub fn backward_params<T: Real>(scratch: &mut [T], dy: &[T], x: &[T], stats: &[T], c: usize) {
+    let part = rows_per_part(dy.len() / c);
+    let one = |(i, sums): (usize, &mut [T])| {
+        let (dw, db) = sums.split_at_mut(c);
+        vectorised(
+            #[inline(always)]
+            || {
+                dw.fill(T::zero());
+                db.fill(T::zero());
+                let rows = dy.chunks_exact(c).zip(x.chunks_exact(c)).zip(stats.as_chunks::<2>().0);
+                for ((dy, x), &[mean, rstd]) in rows.skip(i * part).take(part) {
+                    for (((dw, db), &dy), &x) in dw.iter_mut().zip(&mut *db).zip(dy).zip(x) {
+                        *dw += dy * ((x - mean) * rstd);
+                        *db += dy;
+                    }
+                }
+            },
+        );
+    };
+    scratch.par_chunks_mut(2 * c).enumerate().for_each(one);
+    let (total, parts) = scratch.split_at_mut(2 * c);
+    for part in parts.chunks_exact(2 * c) {
+        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
+    }
+}

@@ -1,0 +1,45 @@
+//! A row of numbers for each token, or for each position.
+
+use crate::ops::embedding::Tokens;
+use crate::rng::{ChaCha8Rng, normal};
+use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+
+/// A table `(V, C)`: token `v` becomes row `v`.
+#[derive(Debug, Clone, Copy)]
+pub struct Embedding {
+    /// The table, `(V, C)`.
+    pub weight: ParamId,
+}
+
+impl Embedding {
+    /// Adds `name.weight` of shape `(rows, cols)` to `params`, normal with this standard
+    /// deviation.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        (rows, cols): (usize, usize),
+        std: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let table = Tensor::from_fn(&[rows, cols], || T::of(std * normal(rng)));
+        Ok(Self { weight: params.add(format!("{name}.weight"), table)? })
+    }
+
+    /// `(B, T) -> (B, T, C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a token is not in the table.
+    #[track_caller]
+    pub fn forward<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        tokens: &Tokens,
+    ) -> Result<Var, Error> {
+        let weight = tape.param(params, self.weight);
+        tape.embedding(weight, tokens)
+    }
+}

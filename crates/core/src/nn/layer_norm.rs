@@ -1,0 +1,38 @@
+//! Layer normalisation with its gain and bias.
+
+use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+
+/// `y = (x - mean) / sqrt(variance + 1e-5) * w + b`, row by row, `w` and `b` of `(C)`.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerNorm {
+    /// The gain, `(C)`, 1 at first.
+    pub weight: ParamId,
+    /// The bias, `(C)`, 0 at first.
+    pub bias: Option<ParamId>,
+}
+
+impl LayerNorm {
+    /// Adds `name.weight` and, if wanted, `name.bias` to `params`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Real>(params: &mut Params<T>, name: &str, c: usize, bias: bool) -> Result<Self, Error> {
+        let weight = params.add(format!("{name}.weight"), Tensor::from_fn(&[c], T::one))?;
+        let bias = match bias {
+            true => Some(params.add(format!("{name}.bias"), Tensor::zeros(&[c]))?),
+            false => None,
+        };
+        Ok(Self { weight, bias })
+    }
+
+    /// `(.., C) -> (.., C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` has another number of columns.
+    #[track_caller]
+    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        let weight = tape.param(params, self.weight);
+        let bias = self.bias.map(|bias| tape.param(params, bias));
+        tape.layer_norm(x, weight, bias)
+    }
+}

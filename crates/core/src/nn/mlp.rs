@@ -1,0 +1,49 @@
+//! The feed-forward layers of a Transformer block.
+
+use super::{Init, Linear};
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Params, Real, Tape, Var};
+
+/// `y = W2 gelu(W1 x + b1) + b2` (Vaswani et al. 2017, equation 2, with GELU for ReLU):
+/// the digit network with one hidden layer, applied to each token by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Mlp {
+    /// `(C) -> (4 C)`.
+    pub c_fc: Linear,
+    /// `(4 C) -> (C)`.
+    pub c_proj: Linear,
+    /// The probability with which a number of the output is left out of a training step.
+    pub dropout: f64,
+}
+
+impl Mlp {
+    /// Adds `name.c_fc` and `name.c_proj` to `params`, with 4 C hidden neurons.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        c: usize,
+        (init, init_proj): (Init, Init),
+        (bias, dropout): (bool, f64),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let linear = if bias { Linear::new } else { Linear::without_bias };
+        let c_fc = linear(params, &format!("{name}.c_fc"), (c, 4 * c), init, rng)?;
+        let c_proj = linear(params, &format!("{name}.c_proj"), (4 * c, c), init_proj, rng)?;
+        Ok(Self { c_fc, c_proj, dropout })
+    }
+
+    /// `(.., C) -> (.., C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` has another number of columns.
+    #[track_caller]
+    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        let x = self.c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
+        let x = tape.gelu(x)?;
+        let x = self.c_proj.forward(tape, params, x)?; // (B, T, 4 C) -> (B, T, C)
+        tape.dropout(x, self.dropout)
+    }
+}

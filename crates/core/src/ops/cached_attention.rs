@@ -1,0 +1,185 @@
+//! Attention of new tokens to all tokens so far, whose keys and values are kept.
+
+use rayon::prelude::*;
+
+use crate::kernels::softmax::softmax_rows;
+use crate::kernels::vectorised;
+use crate::ops::attention::alibi_slopes;
+use crate::ops::{Forward, Op};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// What [attention](super::attention) with the causal mask gives for the last T tokens
+/// of a text of `start + T`, of their Q, K and V `(B, T, 3 C)` and the keys and values
+/// of all tokens, each `(B, H, S, D)` with room for S, to `(B, T, C)`.
+///
+/// To generate, the keys and values of earlier tokens are computed once and kept: no
+/// later token changes them, because of the mask. It has no backward.
+#[derive(Debug)]
+pub struct CachedAttention {
+    n_head: usize,
+    start: usize,
+    slopes: Option<Vec<f64>>,
+}
+
+impl<T: Real> Tape<T> {
+    /// Records [`CachedAttention`]; the caches hold the new tokens already.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the shapes fit; [`Error::NoBackward`] where gradients
+    /// are wanted.
+    #[track_caller]
+    pub fn cached_attention(
+        &mut self,
+        (qkv, keys, values): (Var, Var, Var),
+        n_head: usize,
+        start: usize,
+        alibi: bool,
+    ) -> Result<Var, Error> {
+        let slopes = alibi.then(|| alibi_slopes(n_head));
+        self.record_forward_only(CachedAttention { n_head, start, slopes }, &[qkv, keys, values])
+    }
+}
+
+impl<T: Real> Op<T> for CachedAttention {
+    fn name(&self) -> &'static str {
+        "cached_attention"
+    }
+    fn equation(&self) -> &'static str {
+        "y = softmax(q K^T / sqrt(D)) V, K and V kept"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        let (&[b, t, c3], &[b2, h, s, d]) = (inputs[0], inputs[1]) else {
+            return Err("(B, T, 3 C), (B, H, S, D) and (B, H, S, D)".into());
+        };
+        let fits = b == b2 && h == self.n_head && c3 == 3 * h * d && inputs[1] == inputs[2] && d > 0;
+        match fits && self.start + t <= s {
+            true => Ok(ndarray::IxDyn(&[b, t, h * d])),
+            false => Err("(B, T, 3 C), (B, H, S, D) and (B, H, S, D) with room for all tokens".into()),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (qkv, keys, values) = (io.input(0), io.input(1), io.input(2));
+        let &[_, h, s, d] = keys.shape() else { unreachable!("the shape was checked") };
+        let t = qkv.shape()[1];
+        let (c, scale) = (h * d, T::of(1.0 / (d as f64).sqrt()));
+        let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
+            let (b, i) = (row / t, row % t);
+            let seen = self.start + i + 1;
+            let q = &qkv.data()[row * 3 * c..][..c];
+            for (h_i, (out, q)) in out.chunks_exact_mut(d).zip(q.chunks_exact(d)).enumerate() {
+                let head = ((b * h + h_i) * s * d)..((b * h + h_i) * s + seen) * d;
+                let (keys, values) = (&keys.data()[head.clone()], &values.data()[head]);
+                let (scores, weights) = scores.split_at_mut(s);
+                let (scores, weights) = (&mut scores[..seen], &mut weights[..seen]);
+                vectorised(
+                    #[inline(always)]
+                    || scores_of(scores, q, keys, scale),
+                );
+                if let Some(slopes) = &self.slopes {
+                    for (j, score) in scores.iter_mut().enumerate() {
+                        *score += T::of(slopes[h_i] * (j as f64 - (seen - 1) as f64));
+                    }
+                }
+                softmax_rows(weights, scores, seen);
+                vectorised(
+                    #[inline(always)]
+                    || weighted_sum(out, weights, values),
+                );
+            }
+        };
+        let rows = io.out.len() / c;
+        let mut scratch = io.scratch(rows * 2 * s);
+        let work = io.out.chunks_exact_mut(c).zip(scratch.data_mut().chunks_exact_mut(2 * s));
+        match rows {
+            1 => work.enumerate().for_each(row),
+            _ => work.enumerate().collect::<Vec<_>>().into_par_iter().for_each(row),
+        }
+        io.give_back(scratch);
+    }
+    fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
+        let (b, t, c) = (inputs[0][0], inputs[0][1], inputs[0][2] / 3);
+        let pairs: usize = (0..t).map(|i| self.start + i + 1).sum();
+        (b * pairs * (4 * c + 6 * self.n_head)) as u64
+    }
+}
+
+/// The scalar product of `q` with each key, times `scale`.
+#[inline(always)]
+fn scores_of<T: Real>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
+    const LANES: usize = 16;
+    let (q_blocks, q_tail) = q.as_chunks::<LANES>();
+    for (score, key) in scores.iter_mut().zip(keys.chunks_exact(q.len())) {
+        let (k_blocks, k_tail) = key.as_chunks::<LANES>();
+        let mut sums = [T::zero(); LANES];
+        for (q, k) in q_blocks.iter().zip(k_blocks) {
+            for l in 0..LANES {
+                sums[l] = q[l].fused_mul_add(k[l], sums[l]);
+            }
+        }
+        for (l, (&q, &k)) in q_tail.iter().zip(k_tail).enumerate() {
+            sums[l] = q.fused_mul_add(k, sums[l]);
+        }
+        let mut total = T::zero();
+        for sum in sums {
+            total += sum;
+        }
+        *score = total * scale;
+    }
+}
+
+/// The sum of the values, each times its weight.
+#[inline(always)]
+fn weighted_sum<T: Real>(out: &mut [T], weights: &[T], values: &[T]) {
+    out.fill(T::zero());
+    for (&weight, value) in weights.iter().zip(values.chunks_exact(out.len())) {
+        for (out, &v) in out.iter_mut().zip(value) {
+            *out = weight.fused_mul_add(v, *out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::constant;
+    use crate::ops::masked_softmax::Mask;
+    use crate::{Error, Params, Tape, Tensor};
+
+    #[test]
+    fn agrees_with_attention_to_the_whole_text() {
+        for (b, t, h, d, alibi) in [(2, 5, 2, 3, false), (1, 4, 1, 20, true)] {
+            let c = h * d;
+            let qkv = constant(&[b, t, 3 * c], 1.0);
+            let mut tape = Tape::<f64>::new();
+            tape.set_gradients(false);
+            let all = tape.input(qkv.clone());
+            let whole = tape.attention(all, h, Mask::Causal, alibi, 0.0).unwrap();
+            let [keys, values] = [1, 2].map(|part| tape.split_heads(all, part, 3, h).unwrap());
+            for start in 0..t {
+                // The last t - start tokens of each sequence.
+                let mut last = Vec::new();
+                for sequence in qkv.data().chunks(t * 3 * c) {
+                    last.extend_from_slice(&sequence[start * 3 * c..]);
+                }
+                let last = tape.input(Tensor::from_vec(&[b, t - start, 3 * c], last).unwrap());
+                let y = tape.cached_attention((last, keys, values), h, start, alibi).unwrap();
+                for (s, got) in tape.value(y).data().chunks((t - start) * c).enumerate() {
+                    let want = &tape.value(whole).data()[(s * t + start) * c..(s + 1) * t * c];
+                    assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-12));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cannot_be_trained_through() {
+        let mut params = Params::new();
+        let id = params.add("qkv", constant(&[1, 1, 3], 0.0)).unwrap();
+        let mut tape = Tape::new();
+        let qkv = tape.param(&params, id);
+        let cache = tape.input(Tensor::zeros(&[1, 1, 4, 1]));
+        let error = tape.cached_attention((qkv, cache, cache), 1, 0, false).unwrap_err();
+        assert!(matches!(error, Error::NoBackward { .. }));
+        assert!(tape.cached_attention((cache, qkv, cache), 1, 0, false).is_err());
+    }
+}

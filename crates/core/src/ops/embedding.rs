@@ -1,0 +1,131 @@
+//! The embedding: a table in which each token has a row of numbers of its own.
+
+use std::sync::Arc;
+
+use crate::kernels::{by_rows, map};
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// Token ids of B sequences of T tokens, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// The ids; a clone shares them.
+    pub ids: Arc<[u32]>,
+    /// `[B, T]`.
+    pub shape: [usize; 2],
+}
+
+impl Tokens {
+    /// Tokens of shape `[B, T]`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless there are B T ids.
+    pub fn new(shape: [usize; 2], ids: impl Into<Arc<[u32]>>) -> Result<Self, Error> {
+        let (ids, expected) = (ids.into(), shape[0] * shape[1]);
+        match ids.len() == expected {
+            true => Ok(Self { ids, shape }),
+            false => Err(Error::Length { shape: shape.to_vec(), expected, found: ids.len() }),
+        }
+    }
+}
+
+/// `y_bt = W[token_bt]`, of a table `W` `(V, C)` and tokens `(B, T)` to `(B, T, C)`.
+///
+/// The same as multiplying one-hot rows `(B T, V)` with `W`, without the zeros: it
+/// is the first layer of a network whose input neurons are the tokens. Hence
+/// `dL/dW[v]` = the sum of `dL/dy_bt` over all places where token `v` stands.
+#[derive(Debug)]
+pub struct Embedding {
+    tokens: Tokens,
+}
+
+impl<T: Real> Tape<T> {
+    /// Records [`Embedding`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `weight` is a table with a row for each token.
+    #[track_caller]
+    pub fn embedding(&mut self, weight: Var, tokens: &Tokens) -> Result<Var, Error> {
+        self.record(Embedding { tokens: tokens.clone() }, &[weight])
+    }
+}
+
+impl<T: Real> Op<T> for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+    fn equation(&self) -> &'static str {
+        "y = W[token]"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        let &[v, c] = inputs[0] else { return Err("the table is (V, C)".into()) };
+        let [b, t] = self.tokens.shape;
+        match self.tokens.ids.iter().find(|&&id| id as usize >= v) {
+            Some(id) => Err(format!("token {id} is not in a table of {v} rows")),
+            None => Ok(ndarray::IxDyn(&[b, t, c])),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (_, c) = io.input(0).rows_cols();
+        let table = io.input(0).data();
+        by_rows(io.out, c, |first, rows| {
+            for (row, &id) in rows.chunks_exact_mut(c.max(1)).zip(&self.tokens.ids[first..]) {
+                row.copy_from_slice(&table[id as usize * c..][..c]);
+            }
+        });
+    }
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
+        0
+    }
+}
+
+impl<T: Real> Differentiable<T> for Embedding {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (_, c) = io.input(0).rows_cols();
+        let dy = io.dy.data();
+        // In the order of the tokens, so that each sum has a fixed order.
+        io.add_to_input_grad(0, |dw| {
+            for (dy, &id) in dy.chunks_exact(c.max(1)).zip(self.tokens.ids.iter()) {
+                map::update(&mut dw[id as usize * c..][..c], dy, |w, g| w + g);
+            }
+        });
+    }
+    fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Tokens;
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        // Token 2 stands twice, token 1 nowhere.
+        for (v, c, shape, ids) in
+            [(4, 3, [2, 2], vec![2, 0, 2, 3]), (1, 1, [1, 1], vec![0]), (5, 1, [1, 3], vec![4, 4, 4])]
+        {
+            let tokens = Tokens::new(shape, ids).unwrap();
+            check(&[&[v, c]], |tape, x| tape.embedding(x[0], &tokens));
+            // Twice on one tape: the gradients add up.
+            check(&[&[v, c]], |tape, x| {
+                let (a, b) = (tape.embedding(x[0], &tokens)?, tape.embedding(x[0], &tokens)?);
+                tape.mul(a, b)
+            });
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let w = tape.input(Tensor::from_vec(&[3, 2], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap());
+        let y = tape.embedding(w, &Tokens::new([1, 2], vec![2, 0]).unwrap()).unwrap();
+        assert_eq!(tape.value(y).data(), [5.0, 6.0, 1.0, 2.0]);
+        let error = tape.embedding(w, &Tokens::new([1, 1], vec![3]).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("token 3 is not in a table of 3 rows"), "{error}");
+        assert!(Tokens::new([2, 2], vec![0]).is_err());
+    }
+}

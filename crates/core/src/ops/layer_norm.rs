@@ -1,0 +1,107 @@
+//! Layer normalisation.
+
+use crate::kernels::layer_norm;
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C numbers (Ba,
+/// Kiros and Hinton 2016), of `(.., C)`, `(C)` and, with a bias, `(C)`.
+///
+/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and
+/// `g = dL/dy * w`: `dL/dx = rstd (g - mean(g) - xhat mean(g xhat))`, because
+/// shifting or stretching a row changes nothing; `dL/dw` = the sum over the rows
+/// of `dL/dy * xhat`, `dL/db` = that of `dL/dy`.
+#[derive(Debug)]
+pub struct LayerNorm;
+
+/// Keeps the division finite for a row of equal numbers; PyTorch's default.
+const EPS: f64 = 1e-5;
+
+impl<T: Real> Tape<T> {
+    /// Records [`LayerNorm`], with or without a bias.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless weight and bias have one number for each column.
+    #[track_caller]
+    pub fn layer_norm(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
+        match bias {
+            Some(bias) => self.record(LayerNorm, &[x, weight, bias]),
+            None => self.record(LayerNorm, &[x, weight]),
+        }
+    }
+}
+
+impl<T: Real> Op<T> for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+    fn equation(&self) -> &'static str {
+        "y = (x - mean) / sqrt(variance + eps) * w + b"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        match inputs[0].last() {
+            Some(&c) if c > 0 && inputs[1..].iter().all(|p| *p == [c]) => Ok(ndarray::IxDyn(inputs[0])),
+            _ => Err("(.., C), (C) and (C) give (.., C)".into()),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (x, w) = (io.input(0), io.input(1));
+        let b = (io.inputs.len() == 3).then(|| io.input(2).data());
+        let (rows, _) = x.rows_cols();
+        io.save(&[rows, 2]);
+        let stats = io.saved[0].data_mut();
+        layer_norm::forward(io.out, stats, x.data(), w.data(), b, EPS);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        8 * count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for LayerNorm {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (x, w, stats, dy) = (io.input(0), io.input(1).data(), io.saved(0).data(), io.dy.data());
+        io.add_to_input_grad(0, |dx| layer_norm::backward_input(dx, dy, x.data(), w, stats));
+        let (rows, c) = x.rows_cols();
+        let mut sums = io.scratch(layer_norm::scratch_len(rows, c));
+        layer_norm::backward_params(sums.data_mut(), dy, x.data(), stats, c);
+        io.input_grad(1, |dw| dw.copy_from_slice(&sums.data()[..c]));
+        if io.inputs.len() == 3 {
+            io.input_grad(2, |db| db.copy_from_slice(&sums.data()[c..2 * c]));
+        }
+        io.give_back(sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for (shape, c) in [(&[3, 4][..], 4), (&[1, 5], 5), (&[2, 3, 20], 20), (&[4, 1], 1), (&[70, 3], 3)] {
+            check(&[shape, &[c], &[c]], |tape, x| tape.layer_norm(x[0], x[1], Some(x[2])));
+            check(&[shape, &[c]], |tape, x| tape.layer_norm(x[0], x[1], None));
+        }
+        // Beside a residual connection, whose gradient it is added to.
+        check(&[&[3, 4], &[4]], |tape, x| {
+            let y = tape.layer_norm(x[0], x[1], None)?;
+            tape.add(x[0], y)
+        });
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[2, 2], vec![1.0_f64, 3.0, 5.0, 5.0]).unwrap());
+        let w = tape.input(Tensor::from_vec(&[2], vec![1.0, 2.0]).unwrap());
+        let b = tape.input(Tensor::from_vec(&[2], vec![0.5, 0.0]).unwrap());
+        let y = tape.layer_norm(x, w, Some(b)).unwrap();
+        // Mean 2, variance 1: xhat = -1, 1. Equal numbers: xhat = 0.
+        for (got, want) in tape.value(y).data().iter().zip([-0.5, 2.0, 0.5, 0.0]) {
+            assert!((got - want).abs() < 1e-5, "{got} {want}");
+        }
+        assert!(tape.layer_norm(w, x, None).is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! The model: embeddings, blocks of attention and feed-forward, a head.
+//!
+//! B sequences of T tokens, each token C numbers wide, V tokens in the vocabulary;
+//! H heads of D = C / H numbers each.
+
+use m2g_core::nn::{
+    AttentionSettings, Embedding, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp, MultiHeadAttention,
+    Positions, sinusoidal,
+};
+use m2g_core::ops::embedding::Tokens;
+use m2g_core::ops::masked_softmax::Mask;
+use m2g_core::rng::{ChaCha8Rng, Streams};
+use m2g_core::train::Model;
+use m2g_core::{Error, Params, Real, Tape, Var};
+
+use crate::GptConfig;
+
+/// The standard deviation of the first weights (Radford et al. 2019).
+const INIT_STD: f64 = 0.02;
+
+/// A generative pre-trained Transformer, as GPT-2 and nanoGPT have it: for every token
+/// of a text, how likely each token is to come next.
+#[derive(Debug, Clone)]
+pub struct Gpt<T: Real> {
+    config: GptConfig,
+    params: Params<T>,
+    /// What a token is, `(V, C)`.
+    wte: Embedding,
+    /// Where it stands, `(block_size, C)`, where that is learned.
+    wpe: Option<Embedding>,
+    blocks: Vec<Block>,
+    ln_f: LayerNorm,
+    /// `(C) -> (V)`; where it is tied, `wte` is its weight.
+    lm_head: Option<Linear>,
+}
+
+/// Attention lets tokens speak to each other, the feed-forward layers let each token
+/// think by itself. Both only add to what is there (residual connections).
+#[derive(Debug, Clone)]
+struct Block {
+    ln_1: LayerNorm,
+    attn: MultiHeadAttention,
+    ln_2: LayerNorm,
+    mlp: Mlp,
+}
+
+impl Block {
+    fn new<T: Real>(
+        params: &mut Params<T>,
+        name: &str,
+        config: &GptConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let GptConfig { n_embd: c, n_head, positions, attention: form, bias, dropout, .. } = *config;
+        // 2 n_layer layers add to the stream: each adds less, so that it does not grow.
+        let proj_std = INIT_STD / (2.0 * config.n_layer as f64).sqrt();
+        let init = (Init::NormalWeights(INIT_STD), Init::NormalWeights(proj_std));
+        let settings = AttentionSettings { n_head, positions, form, bias, dropout };
+        Ok(Self {
+            ln_1: LayerNorm::new(params, &format!("{name}.ln_1"), c, bias)?,
+            attn: MultiHeadAttention::new(params, &format!("{name}.attn"), c, init, settings, rng)?,
+            ln_2: LayerNorm::new(params, &format!("{name}.ln_2"), c, bias)?,
+            mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, (bias, dropout), rng)?,
+        })
+    }
+
+    /// `x + attention(norm(x))`, then `x + mlp(norm(x))`: `(B, T, C) -> (B, T, C)`.
+    fn forward<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        cache: Option<&mut LayerCache<T>>,
+    ) -> Result<Var, Error> {
+        let y = self.ln_1.forward(tape, params, x)?;
+        let y = self.attn.forward(tape, params, y, &Mask::Causal, cache)?;
+        let x = tape.add(x, y)?;
+        let y = self.ln_2.forward(tape, params, x)?;
+        let y = self.mlp.forward(tape, params, y)?;
+        tape.add(x, y)
+    }
+}
+
+impl<T: Real> Gpt<T> {
+    /// A GPT with random weights, which the seed decides.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a setting makes no sense.
+    pub fn new(config: GptConfig, seed: u64) -> Result<Self, Error> {
+        config.validate()?;
+        let (v, c) = (config.vocab_size, config.n_embd);
+        let mut params = Params::new();
+        let rng = &mut Streams::new(seed).stream("init", 0);
+        let wte = Embedding::new(&mut params, "wte", (v, c), INIT_STD, rng)?;
+        let wpe = match config.positions {
+            Positions::Learned => {
+                Some(Embedding::new(&mut params, "wpe", (config.block_size, c), INIT_STD, rng)?)
+            }
+            _ => None,
+        };
+        let blocks = (0..config.n_layer)
+            .map(|i| Block::new(&mut params, &format!("h.{i}"), &config, rng))
+            .collect::<Result<_, _>>()?;
+        let ln_f = LayerNorm::new(&mut params, "ln_f", c, config.bias)?;
+        let lm_head = match config.tie_weights {
+            true => None,
+            false => {
+                let init = Init::NormalWeights(INIT_STD);
+                Some(Linear::without_bias(&mut params, "lm_head", (c, v), init, rng)?)
+            }
+        };
+        Ok(Self { config, params, wte, wpe, blocks, ln_f, lm_head })
+    }
+
+    /// What it is made of.
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// An empty cache for [`Gpt::forward_cached`], for B sequences.
+    pub fn cache(&self, b: usize) -> KvCache<T> {
+        let GptConfig { n_layer, n_head, n_embd, block_size, .. } = self.config;
+        KvCache::new(n_layer, [b, n_head, block_size, n_embd / n_head])
+    }
+
+    /// The logits of the next token for every token: `(B, T) -> (B, T, V)`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are more than `block_size` tokens; [`Error::Shape`]
+    /// if one is not in the vocabulary.
+    pub fn forward(&self, tape: &mut Tape<T>, tokens: &Tokens) -> Result<Var, Error> {
+        let x = self.stream(tape, tokens, None)?; // (B, T) -> (B, T, C)
+        self.head(tape, x)
+    }
+
+    /// The same for tokens that follow those in the cache, which they join.
+    ///
+    /// # Errors
+    /// As [`Gpt::forward`], for all tokens together.
+    pub fn forward_cached(
+        &self,
+        tape: &mut Tape<T>,
+        tokens: &Tokens,
+        cache: &mut KvCache<T>,
+    ) -> Result<Var, Error> {
+        let x = self.stream(tape, tokens, Some(cache))?;
+        self.head(tape, x)
+    }
+
+    /// From tokens to the stream of numbers behind the last block, `(B, T) -> (B, T, C)`.
+    fn stream(
+        &self,
+        tape: &mut Tape<T>,
+        tokens: &Tokens,
+        mut cache: Option<&mut KvCache<T>>,
+    ) -> Result<Var, Error> {
+        let ([_, t], c) = (tokens.shape, self.config.n_embd);
+        let start = cache.as_ref().map_or(0, |cache| cache.len());
+        if start + t > self.config.block_size {
+            let rule = "a model cannot see more tokens at a time than block_size";
+            return Err(Error::Setting {
+                name: "the number of tokens",
+                value: (start + t).to_string(),
+                rule,
+            });
+        }
+        let mut x = self.wte.forward(tape, &self.params, tokens)?; // (B, T) -> (B, T, C)
+        let positions = match (&self.wpe, self.config.positions) {
+            (Some(wpe), _) => {
+                let places = Tokens::new([1, t], (start as u32..(start + t) as u32).collect::<Vec<_>>())?;
+                Some(wpe.forward(tape, &self.params, &places)?) // (1, T) -> (1, T, C)
+            }
+            (None, Positions::Sinusoidal) => Some(tape.input(sinusoidal(start, t, c))), // (T, C)
+            _ => None,
+        };
+        if let Some(positions) = positions {
+            x = tape.add(x, positions)?; // (B, T, C) + (T, C)
+        }
+        x = tape.dropout(x, self.config.dropout)?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            let cache = cache.as_mut().map(|cache| &mut cache.layers[i]);
+            x = block.forward(tape, &self.params, x, cache)?;
+        }
+        Ok(x)
+    }
+
+    /// `(.., C) -> (.., V)`.
+    fn head(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
+        let x = self.ln_f.forward(tape, &self.params, x)?;
+        match &self.lm_head {
+            Some(lm_head) => lm_head.forward(tape, &self.params, x),
+            None => {
+                let weight = tape.param(&self.params, self.wte.weight);
+                tape.linear(x, weight, None)
+            }
+        }
+    }
+}
+
+/// Some sequences: what the model reads, and what comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenBatch {
+    /// The tokens, `(B, T)`.
+    pub x: Tokens,
+    /// The token that follows each, `(B, T)`.
+    pub y: Tokens,
+}
+
+impl<T: Real> Model<T> for Gpt<T> {
+    type Batch = TokenBatch;
+
+    fn params(&self) -> &Params<T> {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut Params<T> {
+        &mut self.params
+    }
+
+    fn loss(&self, tape: &mut Tape<T>, batch: &TokenBatch) -> Result<Var, Error> {
+        let logits = self.forward(tape, &batch.x)?; // (B, T) -> (B, T, V)
+        tape.cross_entropy(logits, &batch.y)
+    }
+}
