@@ -8,7 +8,7 @@
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
 
 pub mod config;
-//pub mod data;
+pub mod data;
 pub mod model;
 pub mod tokenizer;
 mod utf8;
