@@ -21,7 +21,7 @@ pub(super) struct Bpe {
     /// The bytes of each token, by id.
     tokens: Vec<Box<[u8]>>,
     /// The token of each byte.
-    bytes: [u32; 256],
+    bytes: Box<[u32; 256]>,
     /// The token that two neighbours form.
     pairs: FxHashMap<[u32; 2], u32>,
     /// The merges in their order, if they were learnt here: token 256 is the first.
@@ -60,14 +60,14 @@ impl Bpe {
             let token = [&left[..], &right[..]].concat().into();
             tokens.push(token);
         }
-        Ok(Self { tokens, bytes: std::array::from_fn(|byte| byte as u32), pairs, merges })
+        Ok(Self { tokens, bytes: Box::new(std::array::from_fn(|byte| byte as u32)), pairs, merges })
     }
 
     /// The vocabulary of tokens that stand in the order of their merges, and of which
     /// any two are merged that together are a third.
     pub fn of_ranked_tokens(tokens: Vec<Box<[u8]>>) -> Self {
         let ids: FxHashMap<&[u8], u32> = tokens.iter().map(|token| &token[..]).zip(0..).collect();
-        let mut bytes = [0; 256];
+        let mut bytes = Box::new([0; 256]);
         let mut pairs = FxHashMap::default();
         for (token, id) in tokens.iter().zip(0..) {
             if let [byte] = token[..] {
