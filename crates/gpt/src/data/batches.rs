@@ -1,58 +1,23 @@
 //! Windows of a row of tokens: random ones to train, all of them to evaluate.
 
-use std::sync::Arc;
-
+use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{Streams, below};
 use rand::rand_core::Rng;
 
 use super::{CorpusError, TokenData};
+use crate::TokenBatch;
 
-/// Token ids of shape (B, T).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens {
-    /// The ids, row after row.
-    pub ids: Arc<[u32]>,
-    /// (B, T).
-    pub shape: [usize; 2],
-}
-
-impl Tokens {
-    /// `ids` as rows.
-    ///
-    /// # Errors
-    /// If there are not B T of them.
-    pub fn new(shape: [usize; 2], ids: impl Into<Arc<[u32]>>) -> Result<Self, m2g_core::Error> {
-        let ids = ids.into();
-        let expected = shape[0] * shape[1];
-        if ids.len() != expected {
-            return Err(m2g_core::Error::Length { shape: shape.to_vec(), expected, found: ids.len() });
-        }
-        Ok(Self { ids, shape })
+/// The windows of `length` tokens that begin at `starts`.
+fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
+    let shape = [starts.len(), length];
+    let mut window = vec![0; length + 1];
+    let (mut x, mut y) = (Vec::with_capacity(shape[0] * length), Vec::with_capacity(shape[0] * length));
+    for start in starts {
+        data.read(start, &mut window);
+        x.extend_from_slice(&window[..length]);
+        y.extend_from_slice(&window[1..]);
     }
-}
-
-/// Sequences, and what should follow each of their tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenBatch {
-    /// The tokens that the model sees, (B, T).
-    pub x: Tokens,
-    /// The token after each, (B, T).
-    pub y: Tokens,
-}
-
-impl TokenBatch {
-    /// The windows of `length` tokens that begin at `starts`.
-    fn at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> Self {
-        let shape = [starts.len(), length];
-        let mut window = vec![0; length + 1];
-        let (mut x, mut y) = (Vec::with_capacity(shape[0] * length), Vec::with_capacity(shape[0] * length));
-        for start in starts {
-            data.read(start, &mut window);
-            x.extend_from_slice(&window[..length]);
-            y.extend_from_slice(&window[1..]);
-        }
-        Self { x: Tokens { ids: x.into(), shape }, y: Tokens { ids: y.into(), shape } }
-    }
+    TokenBatch { x: Tokens { ids: x.into(), shape }, y: Tokens { ids: y.into(), shape } }
 }
 
 /// Random windows: which ones depends on the seed, the name of the stream, the step
@@ -95,7 +60,7 @@ impl<'a> Batches<'a> {
         // The last window that has a token after it begins here, less one.
         let places = (self.data.len() - self.block_size) as u64;
         let starts: Vec<usize> = (0..self.batch_size).map(|_| below_u64(&mut rng, places) as usize).collect();
-        TokenBatch::at(self.data, starts.into_iter(), self.block_size)
+        windows_at(self.data, starts.into_iter(), self.block_size)
     }
 }
 
@@ -152,9 +117,9 @@ impl<'a> Windows<'a> {
         let batch_size = batch_size.max(1);
         let full = (0..whole).step_by(batch_size).map(move |first| {
             let windows = first..whole.min(first + batch_size);
-            TokenBatch::at(data, windows.map(|i| i * block_size), block_size)
+            windows_at(data, windows.map(|i| i * block_size), block_size)
         });
-        let last = (rest > 0).then(|| TokenBatch::at(data, std::iter::once(whole * block_size), rest));
+        let last = (rest > 0).then(|| windows_at(data, std::iter::once(whole * block_size), rest));
         full.chain(last)
     }
 }

@@ -23,7 +23,7 @@ mod prepared;
 mod source;
 mod tokens;
 
-pub use batches::{Batches, TokenBatch, Tokens, Windows};
+pub use batches::{Batches, Windows};
 pub use corpus::Corpus;
 pub use encode::Progress;
 pub use error::CorpusError;
