@@ -6,11 +6,15 @@
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
 //! | [`tokenizer`] | from text to token ids and back: characters, bytes, byte pairs, GPT-2's |
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
+//! | [`training`] | a whole training in a run folder, a run read back |
+//! | `fine_tuning` | a training that starts from the model of another |
 
 pub mod config;
 pub mod data;
+mod fine_tuning;
 pub mod model;
 pub mod tokenizer;
+pub mod training;
 mod utf8;
 
 pub use config::{Config, GptConfig};
