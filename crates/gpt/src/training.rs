@@ -9,6 +9,7 @@ use m2g_core::train::run::{self, BEST, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
 use m2g_core::{Error, Params, Tape};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::data::{Batches, Corpus, TokenData};
 use crate::fine_tuning;
@@ -194,7 +195,7 @@ impl Description {
     /// # Errors
     /// If there is no run, or its checkpoint is damaged or of another model.
     pub fn of_run(path: &Path) -> Result<Self, Error> {
-        describe(path, &run::load::<f32>(path, LAST, KIND)?, LAST)
+        describe(path, &run::metadata(path, LAST, KIND)?, LAST)
     }
 }
 
@@ -204,7 +205,7 @@ impl Description {
 /// If there is no run, or its checkpoint is damaged or of another model.
 pub fn load(path: &Path, file: &str) -> Result<(Gpt<f32>, Description), Error> {
     let mut checkpoint = run::load(path, file, KIND)?;
-    let description = describe(path, &checkpoint, file)?;
+    let description = describe(path, &checkpoint.metadata, file)?;
     let mut gpt = Gpt::zeros(description.model.clone())?;
     checkpoint.restore(&path.join(file), gpt.params_mut())?;
     Ok((gpt, description))
@@ -261,9 +262,9 @@ fn folder_for(path: &Path, description: &Description, overwrite: bool) -> Result
     RunFolder::create(path, KIND, &toml, json, overwrite)
 }
 
-fn describe(path: &Path, checkpoint: &Checkpoint<f32>, file: &str) -> Result<Description, Error> {
+fn describe(path: &Path, metadata: &Value, file: &str) -> Result<Description, Error> {
     let unusable = |why: String| Error::Checkpoint { path: path.join(file), why };
-    let description: Description = serde_json::from_value(checkpoint.metadata["config"].clone())
+    let description: Description = serde_json::from_value(metadata["config"].clone())
         .map_err(|e| unusable(format!("its configuration cannot be read ({e})")))?;
     description.model.validate().map_err(|e| unusable(format!("its configuration is damaged ({e})")))?;
     Ok(description)
