@@ -1,6 +1,10 @@
 //! `m2g gpt ...`
 
+mod peak;
 mod prepare;
+mod settings;
+mod train;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -11,11 +15,14 @@ use clap::Subcommand;
 pub enum GptCommand {
     /// Turn text into a folder of tokens, to train on.
     Prepare(prepare::PrepareText),
+    /// Train a GPT on any text.
+    Train(Box<train::Train>),
 }
 
 /// Runs the subcommand.
 pub fn run(command: GptCommand) -> anyhow::Result<ExitCode> {
     match command {
         GptCommand::Prepare(prepare) => prepare.run(),
+        GptCommand::Train(train) => train.run(),
     }
 }

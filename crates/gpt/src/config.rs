@@ -214,6 +214,15 @@ impl Config {
 }
 
 impl GptConfig {
+    /// Floating-point operations for each token of a training step, as nanoGPT's
+    /// `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B): `6 N + 12 L C T`,
+    /// for a model of so many parameters, learned positions not among the N.
+    pub fn flops_per_token(&self, parameters: usize) -> u64 {
+        let (l, c, t) = (self.n_layer, self.n_embd, self.block_size);
+        let positions = if self.positions == Positions::Learned { t * c } else { 0 };
+        (6 * (parameters - positions) + 12 * l * c * t) as u64
+    }
+
     /// Checks every setting.
     ///
     /// # Errors

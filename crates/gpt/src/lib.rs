@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training |
+//! | [`presets`] | the settings in `configs/`, by name |
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
 //! | [`tokenizer`] | from text to token ids and back: characters, bytes, byte pairs, GPT-2's |
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
@@ -13,6 +14,7 @@ pub mod config;
 pub mod data;
 mod fine_tuning;
 pub mod model;
+pub mod presets;
 pub mod tokenizer;
 pub mod training;
 mod utf8;
