@@ -2,6 +2,7 @@
 
 use gemmkit::{MatMut, MatRef, Parallelism};
 
+use super::matvec::matvec;
 use super::vectorised;
 use crate::Real;
 
@@ -51,6 +52,9 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
         return;
     }
     let work = a.rows * a.cols * b.cols;
+    if a.rows == 1 && b.transposed {
+        return matvec(b.data, a.data, out, accumulate);
+    }
     if !a.transposed && b.transposed && rows_pay(a.rows, a.cols, b.cols) {
         // As many sums at a time as the registers hold.
         return match wide_registers() {
