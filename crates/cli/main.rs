@@ -7,6 +7,7 @@
 mod data;
 mod digits;
 mod flags;
+mod gpt;
 mod interrupt;
 mod output;
 mod picture;
@@ -29,6 +30,9 @@ enum Command {
     /// The handwritten-digit network: train, evaluate, read your own pictures, plot.
     #[command(subcommand)]
     Digits(digits::DigitsCommand),
+    /// The GPT: turn text into tokens.
+    #[command(subcommand)]
+    Gpt(gpt::GptCommand),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -37,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Digits(command) => digits::run(command),
+        Command::Gpt(command) => gpt::run(command),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {

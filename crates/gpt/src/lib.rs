@@ -4,13 +4,18 @@
 //! | --- | --- |
 //! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training |
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
+//! | [`tokenizer`] | from text to token ids and back: characters, bytes, byte pairs, GPT-2's |
+//! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
 //! | [`generate`] | [`Generator`]: token after token, with a cache and a window that slides |
 //! | [`sampler`] | [`Sampling`]: from logits to the next token |
 
 pub mod config;
+pub mod data;
 pub mod generate;
 pub mod model;
 pub mod sampler;
+pub mod tokenizer;
+mod utf8;
 
 pub use config::{Config, GptConfig};
 pub use generate::{GenerateOptions, Generator};

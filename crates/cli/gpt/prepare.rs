@@ -1,0 +1,93 @@
+//! `m2g gpt prepare`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use m2g_gpt::data::{CorpusError, Meta, Prepare, prepare};
+use m2g_gpt::tokenizer::TokenizerKind;
+
+use crate::flags::quoted;
+use crate::{interrupt, output};
+
+/// Turn text into a folder of tokens, to train on: train.bin and val.bin (as nanoGPT
+/// reads them), tokenizer.json and meta.json.
+#[derive(Args)]
+pub struct PrepareText {
+    /// Files of text, plain or gzip, folders, of which every text file is taken, and
+    /// names of datasets; read one after the other, and of any size.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens that are learnt
+    /// from the text.
+    #[arg(long, value_name = "char|byte|gpt2|bpe:N", default_value = "char")]
+    tokenizer: String,
+    /// The folder to make.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the folder if it is one that prepare made.
+    #[arg(long)]
+    overwrite: bool,
+    /// The share of the text, at its end, that is kept to validate.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    val_fraction: f64,
+    /// Write one JSON object to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl PrepareText {
+    /// Prepares, and reports what came of it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        interrupt::listen();
+        let what = Prepare {
+            inputs: self.inputs,
+            tokenizer: self.tokenizer.parse::<TokenizerKind>()?,
+            out: self.out,
+            overwrite: self.overwrite,
+            val_fraction: self.val_fraction,
+        };
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = "{msg:20} [{bar:30}] {percent:>3} %, {eta} to go";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let prepared = prepare(&what, &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            bar.set_message(progress.doing);
+            !interrupt::asked()
+        });
+        bar.finish_and_clear();
+        let meta = match prepared {
+            Err(CorpusError::Stopped) => {
+                eprintln!("{}", CorpusError::Stopped);
+                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            }
+            prepared => prepared?,
+        };
+        for report in &meta.reports {
+            eprintln!("{report}");
+        }
+        if self.json {
+            output::line(json(&meta, &what)?)?;
+        } else {
+            let Meta { tokenizer, vocab_size, train_tokens, val_tokens, .. } = &meta;
+            let out = quoted(&what.out);
+            output::line(format!(
+                "{out}: tokenizer {tokenizer}, {vocab_size} tokens in the vocabulary, {train_tokens} to train, \
+                 {val_tokens} to validate"
+            ))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What `meta.json` says, and the folder.
+fn json(meta: &Meta, what: &Prepare) -> anyhow::Result<serde_json::Value> {
+    let mut json = serde_json::to_value(meta)?;
+    json.as_object_mut()
+        .context("the description of the data is no JSON object")?
+        .insert("folder".into(), serde_json::to_value(&what.out)?);
+    Ok(json)
+}

@@ -1,0 +1,50 @@
+//! Lists the project's own notes and sources, so that the program carries them: the
+//! text that a GPT is trained on when no other is at hand.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = fs::canonicalize(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../.."))?;
+    println!("cargo::rerun-if-changed=build.rs");
+    let mut files = vec![root.join("README.md")];
+    add(&root.join("notebooks-notes"), "md", &mut files)?;
+    for name in sorted(&root.join("crates"))? {
+        let sources = name.join("src");
+        if sources.is_dir() {
+            add(&sources, "rs", &mut files)?;
+        }
+    }
+    let mut list = String::from("&[\n");
+    for file in files.iter().filter(|file| file.is_file()) {
+        println!("cargo::rerun-if-changed={}", file.display());
+        let name = file.strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
+        writeln!(list, "    ({name:?}, include_str!({:?})),", file.to_string_lossy())?;
+    }
+    list.push_str("]\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("own_text.rs"), list)?;
+    Ok(())
+}
+
+/// Adds the files below `folder` that end in `.extension`; new ones are noticed too.
+fn add(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    for path in sorted(folder)? {
+        if path.is_dir() {
+            add(&path, extension, files)?;
+        } else if path.extension().is_some_and(|e| e == extension) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, by name; nothing if it is not there.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,216 @@
+//! Windows of a row of tokens: random ones to train, all of them to evaluate.
+
+use m2g_core::ops::embedding::Tokens;
+use m2g_core::rng::{Streams, below};
+use rand::rand_core::Rng;
+
+use super::{CorpusError, TokenData};
+use crate::TokenBatch;
+
+/// The windows of `length` tokens that begin at `starts`.
+fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
+    let shape = [starts.len(), length];
+    let mut window = vec![0; length + 1];
+    let (mut x, mut y) = (Vec::with_capacity(shape[0] * length), Vec::with_capacity(shape[0] * length));
+    for start in starts {
+        data.read(start, &mut window);
+        x.extend_from_slice(&window[..length]);
+        y.extend_from_slice(&window[1..]);
+    }
+    TokenBatch { x: Tokens { ids: x.into(), shape }, y: Tokens { ids: y.into(), shape } }
+}
+
+/// Random windows: which ones depends on the seed, the name of the stream, the step
+/// and the number of the accumulation step alone, so that a resumed training sees
+/// what it would have seen.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    data: &'a TokenData,
+    batch_size: usize,
+    block_size: usize,
+    streams: Streams,
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of `batch_size` windows of `block_size` tokens.
+    ///
+    /// # Errors
+    /// [`CorpusError::TooShort`] if the data is shorter than a window and the token after it;
+    /// [`CorpusError::Setting`] if a size is 0.
+    pub fn new(
+        data: &'a TokenData,
+        batch_size: usize,
+        block_size: usize,
+        seed: u64,
+    ) -> Result<Self, CorpusError> {
+        for (name, value) in [("batch_size", batch_size), ("block_size", block_size)] {
+            if value == 0 {
+                return Err(CorpusError::Setting { name, value: "0".into(), rule: "it must be at least 1" });
+            }
+        }
+        if data.len() <= block_size {
+            return Err(CorpusError::TooShort { block_size, tokens: data.len() });
+        }
+        Ok(Self { data, batch_size, block_size, streams: Streams::new(seed) })
+    }
+
+    /// Batch number `micro` of step `step` of the stream called `name`.
+    pub fn get(&self, name: &str, step: u64, micro: u64) -> TokenBatch {
+        let mut rng = self.streams.stream(&format!("{name}/{micro}"), step);
+        // The last window that has a token after it begins here, less one.
+        let places = (self.data.len() - self.block_size) as u64;
+        let starts: Vec<usize> = (0..self.batch_size).map(|_| below_u64(&mut rng, places) as usize).collect();
+        windows_at(self.data, starts.into_iter(), self.block_size)
+    }
+}
+
+/// Uniform in `0..n`, also for texts of more than 2^32 tokens.
+fn below_u64(rng: &mut impl Rng, n: u64) -> u64 {
+    match u32::try_from(n) {
+        Ok(n) => u64::from(below(rng, n)),
+        Err(_) => loop {
+            // As `below`, with twice the bits.
+            let wide = u128::from(rng.next_u64()) * u128::from(n);
+            if wide as u64 >= n.wrapping_neg() % n {
+                return (wide >> 64) as u64;
+            }
+        },
+    }
+}
+
+/// All of the data in windows that follow one another: each token but the first is
+/// predicted exactly once. The last window may be shorter.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows<'a> {
+    data: &'a TokenData,
+    block_size: usize,
+}
+
+impl<'a> Windows<'a> {
+    /// Windows of `block_size` tokens.
+    ///
+    /// # Errors
+    /// [`CorpusError::Setting`] if `block_size` is 0; [`CorpusError::TooShort`] if the
+    /// data has not even two tokens.
+    pub fn new(data: &'a TokenData, block_size: usize) -> Result<Self, CorpusError> {
+        if block_size == 0 {
+            let rule = "it must be at least 1";
+            return Err(CorpusError::Setting { name: "block_size", value: "0".into(), rule });
+        }
+        if data.len() < 2 {
+            return Err(CorpusError::TooShort { block_size: 1, tokens: data.len() });
+        }
+        Ok(Self { data, block_size })
+    }
+
+    /// How many tokens are predicted in all.
+    pub fn targets(&self) -> usize {
+        self.data.len() - 1
+    }
+
+    /// All windows in batches of at most `batch_size`; if the last window is shorter,
+    /// it is a batch of its own. The loss of the data is the mean over the batches,
+    /// each weighted by its number of tokens.
+    pub fn batches(self, batch_size: usize) -> impl Iterator<Item = TokenBatch> + use<'a> {
+        let Self { data, block_size } = self;
+        let (whole, rest) = (self.targets() / block_size, self.targets() % block_size);
+        let batch_size = batch_size.max(1);
+        let full = (0..whole).step_by(batch_size).map(move |first| {
+            let windows = first..whole.min(first + batch_size);
+            windows_at(data, windows.map(|i| i * block_size), block_size)
+        });
+        let last = (rest > 0).then(|| windows_at(data, std::iter::once(whole * block_size), rest));
+        full.chain(last)
+    }
+}
+
+impl TokenData {
+    /// All of this data in windows that follow one another; see [`Windows`].
+    ///
+    /// # Errors
+    /// As [`Windows::new`].
+    pub fn windows(&self, block_size: usize) -> Result<Windows<'_>, CorpusError> {
+        Windows::new(self, block_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(n: u32) -> TokenData {
+        TokenData::new(&(0..n).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn y_is_x_shifted_by_one() {
+        let data = data(1000);
+        let batch = Batches::new(&data, 5, 8, 1).unwrap().get("train", 3, 0);
+        assert_eq!(batch.x.shape, [5, 8]);
+        for (row, targets) in batch.x.ids.chunks(8).zip(batch.y.ids.chunks(8)) {
+            assert!(row.windows(2).all(|w| w[1] == w[0] + 1), "{row:?}");
+            assert!(row.iter().zip(targets).all(|(x, y)| *y == x + 1));
+        }
+    }
+
+    #[test]
+    fn batches_depend_on_seed_name_step_and_micro_alone() {
+        let data = data(100_000);
+        let of = |seed| Batches::new(&data, 4, 8, seed).unwrap();
+        let first = of(1).get("train", 0, 0);
+        assert_eq!(first, of(1).get("train", 0, 0));
+        for other in [
+            of(2).get("train", 0, 0),
+            of(1).get("val", 0, 0),
+            of(1).get("train", 1, 0),
+            of(1).get("train", 0, 1),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn every_window_can_come_and_none_is_too_long() {
+        let data = data(7);
+        let batch = Batches::new(&data, 400, 4, 1).unwrap().get("train", 0, 0);
+        let starts: std::collections::BTreeSet<u32> = batch.x.ids.chunks(4).map(|row| row[0]).collect();
+        assert!(starts.into_iter().eq(0..3));
+        let error = Batches::new(&data, 1, 7, 1).unwrap_err().to_string();
+        assert!(
+            error.contains("block_size is 7") && error.contains("8 tokens") && error.contains("has 7"),
+            "{error}"
+        );
+        assert!(Batches::new(&data, 1, 6, 1).is_ok());
+    }
+
+    #[test]
+    fn wide_numbers_are_uniform() {
+        let mut rng = Streams::new(1).stream("test", 0);
+        let n = 3 << 40;
+        let low = (0..30_000).filter(|_| {
+            let x = below_u64(&mut rng, n);
+            assert!(x < n);
+            x < 1 << 40
+        });
+        let low = low.count();
+        assert!((9_500..10_500).contains(&low), "{low}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_is_predicted_exactly_once(n in 2..200_u32, block_size in 1..50_usize, batch_size in 1..9_usize) {
+            let data = data(n);
+            let windows = data.windows(block_size).unwrap();
+            let mut targets = Vec::new();
+            for batch in windows.batches(batch_size) {
+                prop_assert!(batch.x.shape[0] <= batch_size && batch.x.shape[1] <= block_size);
+                prop_assert!(batch.x.ids.iter().zip(batch.y.ids.iter()).all(|(x, y)| x + 1 == *y));
+                targets.extend_from_slice(&batch.y.ids);
+            }
+            prop_assert_eq!(targets.len(), windows.targets());
+            prop_assert!(targets.into_iter().eq(1..n));
+        }
+    }
+}
