@@ -44,40 +44,55 @@ fn piece<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     vectorised(
         #[inline(always)]
         || {
-            let k = x.len();
-            for (i, out) in out.chunks_mut(ROWS).enumerate() {
-                // Where there are fewer rows, the last is computed again.
-                let w: [&[T]; ROWS] =
-                    std::array::from_fn(|r| &w[(i * ROWS + r.min(out.len() - 1)) * k..][..k]);
-                let sums = scalar_products(w, x);
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    *out = if accumulate { *out + sum } else { sum };
-                }
-            }
+            rows_times(w, x, out, |out, sum| *out = if accumulate { *out + sum } else { sum });
         },
     );
 }
 
-/// The scalar product of each row with `x`.
+/// Calls `take` with every number of `out` and the scalar product of its row of `w` with
+/// `x`. To be called inside [`vectorised`].
 #[inline(always)]
-fn scalar_products<T: Real>(w: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
-    let (x_blocks, x_tail) = x.as_chunks::<LANES>();
-    let blocks = w.map(|w| w.as_chunks::<LANES>().0);
-    let mut sums = [[T::zero(); LANES]; ROWS];
-    for (p, x) in x_blocks.iter().enumerate() {
-        for r in 0..ROWS {
-            // Never beyond the end; a loop that could panic would keep its sums in memory.
-            let w = blocks[r].get(p).copied().unwrap_or([T::zero(); LANES]);
-            for l in 0..LANES {
-                sums[r][l] = w[l].fused_mul_add(x[l], sums[r][l]);
-            }
+pub(crate) fn rows_times<T: Real>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
+    let k = x.len();
+    for (i, out) in out.chunks_mut(ROWS).enumerate() {
+        // Where there are fewer rows, the last is computed again.
+        let last = out.len() - 1;
+        let row = |r: usize| &w[(i * ROWS + r.min(last)) * k..][..k];
+        let sums = scalar_products([row(0), row(1), row(2), row(3)], x);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            take(out, sum);
         }
     }
-    let mut out = totals(sums);
-    for r in 0..ROWS {
-        for (&w, &x) in w[r][x_blocks.len() * LANES..].iter().zip(x_tail) {
-            out[r] += w * x;
+}
+
+/// The scalar product of each row with `x`.
+#[inline(always)]
+fn scalar_products<T: Real>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
+    let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =
+        [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks()];
+    let (x_blocks, x_tail) = x.as_chunks();
+    let [mut s_a, mut s_b, mut s_c, mut s_d] = [[T::zero(); LANES]; ROWS];
+    for ((((x, a), b), c), d) in x_blocks.iter().zip(a).zip(b).zip(c).zip(d) {
+        s_a = mul_add(a, x, s_a);
+        s_b = mul_add(b, x, s_b);
+        s_c = mul_add(c, x, s_c);
+        s_d = mul_add(d, x, s_d);
+    }
+    let mut out = totals(&[s_a, s_b, s_c, s_d]);
+    for (out, tail) in out.iter_mut().zip([a_tail, b_tail, c_tail, d_tail]) {
+        for (&w, &x) in tail.iter().zip(x_tail) {
+            *out += w * x;
         }
+    }
+    out
+}
+
+/// `a b + c`, lane by lane.
+#[inline(always)]
+fn mul_add<T: Real>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES] {
+    let mut out = c;
+    for l in 0..LANES {
+        out[l] = a[l].fused_mul_add(b[l], c[l]);
     }
     out
 }
@@ -85,15 +100,18 @@ fn scalar_products<T: Real>(w: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
 /// The sum of the lanes of each, in halves. Not inlined, so that the sums above, of which
 /// nobody takes the address, stay in registers.
 #[inline(never)]
-fn totals<T: Real>(sums: [[T; LANES]; ROWS]) -> [T; ROWS] {
-    sums.map(|mut s| {
+fn totals<T: Real>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
+    let mut out = [T::zero(); ROWS];
+    for (out, s) in out.iter_mut().zip(sums) {
+        let mut s = *s;
         for half in [8, 4, 2, 1] {
             for l in 0..half {
                 s[l] += s[l + half];
             }
         }
-        s[0]
-    })
+        *out = s[0];
+    }
+    out
 }
 
 #[cfg(test)]

@@ -179,17 +179,25 @@ impl<T: Real> RunFolder<T> {
 /// # Errors
 /// As [`RunFolder::resume`].
 pub fn load<T: Real>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>, Error> {
+    metadata(run, file, kind)?;
+    Checkpoint::load(&run.join(file))
+}
+
+/// Reads what a checkpoint of a run says of itself, without its tensors.
+///
+/// # Errors
+/// As [`RunFolder::resume`].
+pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     if !run.join(CONFIG).is_file() {
         return Err(Error::NoRun(run.to_path_buf()));
     }
     let path = run.join(file);
-    let checkpoint = Checkpoint::load(&path)?;
-    let found = &checkpoint.metadata;
+    let found = Checkpoint::<f32>::load_metadata(&path)?;
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
     }
     match found["format"].as_u64() {
-        Some(FORMAT) => Ok(checkpoint),
+        Some(FORMAT) => Ok(found),
         _ => Err(unusable(&path, &format!("its format is {}, this m2g reads {FORMAT}", found["format"]))),
     }
 }
