@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{last_json, ok, refused, run};
+use support::{last_json, m2g, ok, refused, run};
 
 fn text() -> String {
     (0..400).map(|i| format!("Line {i}: the quick brown fox, {} lazy dogs.\n", i * 7 % 13)).collect()
@@ -109,6 +109,28 @@ fn bad_input_gets_a_sentence_and_no_folder() {
     ok(dir.path(), &["gpt", "prepare", "good.txt", "--out", "out"]);
     let error = refused(dir.path(), &["gpt", "prepare", "good.txt", "--out", "out"]);
     assert!(error.contains("--overwrite"), "{error}");
+}
+
+/// Ctrl-C in the middle: exit code 130, and what was there is as it was.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_half_made() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.txt"), text()).unwrap();
+    fs::write(dir.path().join("large.txt"), text().repeat(4000)).unwrap();
+    ok(dir.path(), &["gpt", "prepare", "small.txt", "--out", "out"]);
+    let before = fs::read(dir.path().join("out/meta.json")).unwrap();
+    let args = ["gpt", "prepare", "large.txt", "--tokenizer", "gpt2", "--out", "out", "--overwrite"];
+    let mut child = m2g(dir.path(), &args).spawn().unwrap();
+    // It has begun when its new folder is there.
+    while fs::read_dir(dir.path()).unwrap().count() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read(dir.path().join("out/meta.json")).unwrap(), before);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
 /// 65 tokens, 1,003,854 and 111,540: nanoGPT's figures, if the text is on this machine.

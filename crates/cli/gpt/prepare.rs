@@ -16,8 +16,8 @@ use crate::{interrupt, output};
 /// reads them), tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
-    /// Files of text, plain or gzip, and folders, of which every text file is taken;
-    /// read one after the other, and of any size.
+    /// Files of text, plain or gzip, folders, of which every text file is taken, and
+    /// names of datasets; read one after the other, and of any size.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens that are learnt

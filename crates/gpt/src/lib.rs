@@ -9,15 +9,23 @@
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
 //! | [`training`] | a whole training in a run folder, a run read back |
 //! | `fine_tuning` | a training that starts from the model of another |
+//! | [`generate`] | [`Generator`]: token after token, with a cache and a window that slides |
+//! | [`sampler`] | [`Sampling`]: from logits to the next token |
+//! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
 pub mod config;
 pub mod data;
 mod fine_tuning;
+pub mod generate;
+pub mod ladder;
 pub mod model;
 pub mod presets;
+pub mod sampler;
 pub mod tokenizer;
 pub mod training;
 mod utf8;
 
 pub use config::{Config, GptConfig};
+pub use generate::{GenerateOptions, Generator};
 pub use model::{Gpt, TokenBatch};
+pub use sampler::{Sampler, Sampling};

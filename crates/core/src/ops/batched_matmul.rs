@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::matmul::{Mat, matmul};
+use crate::kernels::matmul::{Mat, matmul_serial};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -52,7 +52,7 @@ fn each<T: Real>(
     let pairs = a.par_chunks_exact(a_len.max(1)).zip(b.par_chunks_exact(b_len.max(1)));
     out.par_chunks_exact_mut(of.max(1)).zip(pairs).for_each(|(out, (a, b))| {
         let (a, b) = view(a, b);
-        matmul(a, b, out, false);
+        matmul_serial(a, b, out, false);
     });
 }
 

@@ -96,14 +96,19 @@ impl<'a> Text<'a> {
             Self::Source(own_text::source())
         } else if prepared::is_prepared(path) {
             Self::Prepared(path)
-        } else if path.exists() {
-            let files = dataset_files(path).unwrap_or_else(|| vec![path.to_path_buf()]);
-            Self::Source(Source::files(&files)?)
         } else {
-            let mut source = Source::files(&dataset(data)?)?;
+            let mut source = Source::files(&text_files(path)?)?;
             source.name = data.into();
             Self::Source(source)
         })
+    }
+}
+
+/// What to read for a name: a file or folder as it is, or the files of a dataset.
+pub(super) fn text_files(name: &Path) -> Result<Vec<PathBuf>, CorpusError> {
+    match name.exists() {
+        true => Ok(dataset_files(name).unwrap_or_else(|| vec![name.to_path_buf()])),
+        false => dataset(&name.to_string_lossy()),
     }
 }
 
@@ -168,7 +173,21 @@ mod tests {
     fn names_that_are_nothing_are_refused() {
         let error = |name| Corpus::load(name, TokenizerKind::Char).unwrap_err().to_string();
         assert!(error("tiny-shakespear").contains("did you mean tiny-shakespeare?"));
-        assert!(error("nowhere/x.txt").contains("--data is nowhere/x.txt"));
+        assert!(error("nowhere/x.txt").contains("called nowhere/x.txt"));
         assert!(error("mnist").contains("images"));
+    }
+
+    /// nanoGPT's figures, if the text is on this machine.
+    #[test]
+    fn tiny_shakespeare_is_known_by_name() {
+        let load = |kind| match Corpus::load("tiny-shakespeare", kind) {
+            Err(CorpusError::Dataset(DataError::NotHere { .. })) => None,
+            loaded => Some(loaded.unwrap()),
+        };
+        let Some(corpus) = load(TokenizerKind::Char) else { return };
+        assert_eq!([corpus.train.len(), corpus.val.len()], [1_003_854, 111_540]);
+        assert_eq!((corpus.tokenizer.vocab_size(), &*corpus.source), (65, "tiny-shakespeare"));
+        let corpus = load(TokenizerKind::Gpt2).unwrap();
+        assert_eq!([corpus.train.len(), corpus.val.len()], [301_966, 36_059]);
     }
 }

@@ -10,7 +10,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::CorpusError;
-use super::source::{Cleaned, Source, grouped};
+use super::clean::Cleaned;
+use super::source::{Source, grouped};
 use super::tokens::{TokenWriter, Width};
 use crate::tokenizer::pretokenize::last_border;
 use crate::tokenizer::train::Counts;

@@ -38,7 +38,7 @@ pub enum CorpusError {
     },
     /// There is nothing of that name.
     #[error(
-        "--data is {data}: there is no such file, folder or dataset{}; `m2g data list` shows the datasets",
+        "there is no file, folder or dataset called {data}{}; `m2g data list` shows the datasets",
         nearest.as_ref().map_or(String::new(), |name| format!(" (did you mean {name}?)"))
     )]
     NotThere {

@@ -2,7 +2,8 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `source` | where text comes from, and how it is cleaned: BOM, CRLF, invalid UTF-8 |
+//! | `source` | where text comes from: files, folders, memory |
+//! | `clean` | how it is cleaned: BOM, CRLF, invalid UTF-8 |
 //! | `encode` | text of any size to two rows of tokens, one to train and one to validate |
 //! | `prepare` | the same into a folder, whole or not at all |
 //! | `prepared` | such a folder read back and checked |
@@ -13,6 +14,7 @@
 //! | [`entropy`] | what a model that knows one or two tokens could reach |
 
 mod batches;
+mod clean;
 mod corpus;
 mod encode;
 pub mod entropy;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use m2g_core::atomic::sync_folder;
 
 use super::CorpusError;
+use super::corpus::text_files;
 use super::encode::{Encoded, Job, Progress};
 use super::prepared::{META, Meta, TOKENIZER, TRAIN, VAL, is_prepared, tokenizer_sha256};
 use super::source::Source;
@@ -16,7 +17,7 @@ use crate::tokenizer::TokenizerKind;
 /// What to prepare, and where.
 #[derive(Debug, Clone)]
 pub struct Prepare {
-    /// Files and folders of text, read one after the other.
+    /// Files and folders of text, or names of datasets, read one after the other.
     pub inputs: Vec<PathBuf>,
     /// How text becomes tokens.
     pub tokenizer: TokenizerKind,
@@ -40,7 +41,8 @@ pub fn prepare(what: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> Resul
         return Err(CorpusError::file(&out, "it is no folder that could be made"));
     };
     may_be_replaced(&what.out, what.overwrite)?;
-    let source = Source::files(&what.inputs)?;
+    let files = what.inputs.iter().map(|input| text_files(input)).collect::<Result<Vec<_>, _>>()?;
+    let source = Source::files(&files.concat())?;
     let beside = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-");

@@ -71,6 +71,11 @@ pub(crate) fn tokenizer_sha256(tokenizer: &Tokenizer) -> String {
 /// # Errors
 /// [`CorpusError`] if a file is missing or damaged, or is not of the others.
 pub(crate) fn open(folder: &Path) -> Result<Corpus, CorpusError> {
+    if let Some(missing) = [TRAIN, VAL, TOKENIZER, META].into_iter().find(|name| !folder.join(name).is_file())
+    {
+        let why = format!("it has tokens but no {missing}: `m2g gpt prepare` makes folders that have all");
+        return Err(CorpusError::file(folder, why));
+    }
     let meta: Meta = read_json(folder, META)?;
     if meta.format != 1 {
         let why = format!("its format is {}, and this program knows 1: prepare the text again", meta.format);
