@@ -15,3 +15,13 @@ mod utf8;
 
 pub use config::{Config, GptConfig};
 pub use model::{Gpt, TokenBatch};
+
+/// The notes' code, so that it is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/02-from-digits-to-tokens.md")]
+struct NotesFromDigitsToTokens;
+
+/// The notes' code, so that it is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/03-attention.md")]
+struct NotesAttention;
