@@ -29,3 +29,13 @@ pub use config::{Config, GptConfig};
 pub use generate::{GenerateOptions, Generator};
 pub use model::{Gpt, TokenBatch};
 pub use sampler::{Sampler, Sampling};
+
+/// The notes' code, so that it is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/02-from-digits-to-tokens.md")]
+struct NotesFromDigitsToTokens;
+
+/// The notes' code, so that it is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/03-attention.md")]
+struct NotesAttention;
