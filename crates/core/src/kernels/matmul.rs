@@ -63,20 +63,20 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
         _ if work < PARALLEL_FROM => Parallelism::Serial,
         n => Parallelism::Rayon(n),
     };
-    copy_what_pays(a);
-    general(a, b, out, accumulate, threads);
-}
-
-/// Tells gemmkit which matrix to copy into the order in which its innermost loop reads,
-/// before it multiplies; this changes no bit. Measured on AVX2: the matrix that is read
-/// along its rows is worth it always; the other, if transposed with rows of more than
-/// half a page, since each step down its columns then is another page.
-fn copy_what_pays<T: Real>(a: Mat<T>) {
-    const ALWAYS: usize = 0;
+    // gemmkit may copy a matrix into the order in which its innermost loop reads before it
+    // multiplies, which changes no bit. Measured on AVX2: for products of this size it pays
+    // for the matrix that is read along its rows always; for the other if it is transposed
+    // and its rows are longer than half a page, since each step down a column is then
+    // another page, or it has so many rows that it fits into no cache.
     const HALF_A_PAGE: usize = 2048;
-    let far_apart = a.transposed && a.rows * T::BYTES >= HALF_A_PAGE;
-    tuning::set_lhs_pack_threshold(ALWAYS);
-    tuning::set_rhs_pack_threshold(if far_apart { ALWAYS } else { tuning::RHS_PACK_THRESHOLD_DEFAULT });
+    const MANY_ROWS: usize = 4096;
+    tuning::set_lhs_pack_threshold(0);
+    if a.transposed && (a.rows * T::BYTES >= HALF_A_PAGE || a.cols >= MANY_ROWS) {
+        tuning::set_rhs_pack_threshold(0);
+    }
+    general(a, b, out, accumulate, threads);
+    tuning::set_lhs_pack_threshold(tuning::LHS_PACK_THRESHOLD_DEFAULT);
+    tuning::set_rhs_pack_threshold(tuning::RHS_PACK_THRESHOLD_DEFAULT);
 }
 
 /// The same on this thread alone, for code that is one of many parallel pieces.

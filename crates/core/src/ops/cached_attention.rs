@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::kernels::reduce::scalar_product;
 use crate::kernels::softmax::softmax_rows;
 use crate::kernels::vectorised;
 use crate::ops::attention::alibi_slopes;
@@ -106,24 +107,8 @@ impl<T: Real> Op<T> for CachedAttention {
 /// The scalar product of `q` with each key, times `scale`.
 #[inline(always)]
 fn scores_of<T: Real>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
-    const LANES: usize = 16;
-    let (q_blocks, q_tail) = q.as_chunks::<LANES>();
     for (score, key) in scores.iter_mut().zip(keys.chunks_exact(q.len())) {
-        let (k_blocks, k_tail) = key.as_chunks::<LANES>();
-        let mut sums = [T::zero(); LANES];
-        for (q, k) in q_blocks.iter().zip(k_blocks) {
-            for l in 0..LANES {
-                sums[l] = q[l].fused_mul_add(k[l], sums[l]);
-            }
-        }
-        for (l, (&q, &k)) in q_tail.iter().zip(k_tail).enumerate() {
-            sums[l] = q.fused_mul_add(k, sums[l]);
-        }
-        let mut total = T::zero();
-        for sum in sums {
-            total += sum;
-        }
-        *score = total * scale;
+        *score = scale * scalar_product(q, key);
     }
 }
 
