@@ -9,10 +9,12 @@
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
 //! | [`training`] | a whole training in a run folder, a run read back |
 //! | `fine_tuning` | a training that starts from the model of another |
+//! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
 
 pub mod config;
 pub mod data;
 mod fine_tuning;
+pub mod gpt2;
 pub mod model;
 pub mod presets;
 pub mod tokenizer;
