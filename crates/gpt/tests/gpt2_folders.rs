@@ -247,7 +247,7 @@ fn a_model_that_goes_out_comes_in_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let tiny = tiny();
-    export(&out, &tiny.config, &tiny.params, false).unwrap();
+    export(&out, &tiny.config, &tiny.params, None, false).unwrap();
     let again = import(&out).unwrap();
     assert_eq!(again.config, tiny.config);
     assert_eq!(bits(&again.params), bits(&tiny.params));
@@ -255,7 +255,7 @@ fn a_model_that_goes_out_comes_in_bit_for_bit() {
     let mut untied = tiny.clone();
     untied.config.tie_weights = false;
     untied.params.add("lm_head.weight", Tensor::from_fn(&[101, 64], || -0.0)).unwrap();
-    export(&out, &untied.config, &untied.params, true).unwrap();
+    export(&out, &untied.config, &untied.params, None, true).unwrap();
     assert_eq!(bits(&import(&out).unwrap().params), bits(&untied.params));
 }
 
@@ -269,7 +269,7 @@ fn missing_biases_are_written_as_zeros() {
     for param in tiny.params.iter().filter(|p| !p.name.ends_with(".bias")) {
         without.add(param.name.clone(), param.value.clone()).unwrap();
     }
-    export(&out, &tiny.config, &without, false).unwrap();
+    export(&out, &tiny.config, &without, None, false).unwrap();
     let again = import(&out).unwrap();
     assert!(again.config.bias);
     assert_eq!(again.params.len(), tiny.params.len());
@@ -288,21 +288,23 @@ fn what_cannot_be_exported_leaves_what_was_there() {
     let tiny = tiny();
     let mut rotary = tiny.config.clone();
     rotary.positions = Positions::Rotary;
-    assert!(export(&out, &rotary, &tiny.params, true).unwrap_err().to_string().contains("rotary positions"));
+    assert!(
+        export(&out, &rotary, &tiny.params, None, true).unwrap_err().to_string().contains("rotary positions")
+    );
     let mut deeper = tiny.config.clone();
     deeper.n_layer = 4;
-    let error = export(&out, &deeper, &tiny.params, true).unwrap_err().to_string();
+    let error = export(&out, &deeper, &tiny.params, None, true).unwrap_err().to_string();
     assert!(error.contains("h.3.ln_1.weight is missing"), "{error}");
     assert!(!out.exists());
 
     std::fs::create_dir(&out).unwrap();
     std::fs::write(out.join("thesis.tex"), "precious").unwrap();
-    let error = export(&out, &tiny.config, &tiny.params, true).unwrap_err().to_string();
+    let error = export(&out, &tiny.config, &tiny.params, None, true).unwrap_err().to_string();
     assert!(error.contains("out exists and holds no config.json"), "{error}");
     std::fs::remove_file(out.join("thesis.tex")).unwrap();
-    export(&out, &tiny.config, &tiny.params, false).unwrap();
-    let error = export(&out, &tiny.config, &tiny.params, false).unwrap_err().to_string();
+    export(&out, &tiny.config, &tiny.params, None, false).unwrap();
+    let error = export(&out, &tiny.config, &tiny.params, None, false).unwrap_err().to_string();
     assert!(error.ends_with("choose another folder, or replace it with --overwrite"), "{error}");
-    export(&out, &tiny.config, &tiny.params, true).unwrap();
+    export(&out, &tiny.config, &tiny.params, None, true).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no leftovers");
 }

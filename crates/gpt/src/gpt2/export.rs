@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 
 use super::import::transposed;
 use super::layout::{Slot, layout};
-use super::{CONFIG, ExportError, MODEL, settings, tensor_file};
+use super::vocabulary::END_OF_TEXT;
+use super::{CONFIG, ExportError, MODEL, settings, tensor_file, vocabulary};
 use crate::GptConfig;
+use crate::tokenizer::{Tokenizer, TokenizerKind};
 
 /// Writes a folder that `transformers` loads as `GPT2LMHeadModel`: `config.json`,
-/// `generation_config.json` and `model.safetensors`. GPT-2 always has biases; those
-/// of a model without are zero.
+/// `generation_config.json` and `model.safetensors`, and the tokenizer: GPT-2's as
+/// `vocab.json` and `merges.txt`, others in this project's form as
+/// `m2g_tokenizer.json`. GPT-2 always has biases; those of a model without are zero.
 ///
 /// The folder appears only when it is whole. One that exists is replaced only with
 /// `overwrite`, and only if it is empty or holds such a model.
@@ -26,9 +29,11 @@ pub fn export(
     dir: &Path,
     config: &GptConfig,
     params: &Params<f32>,
+    tokenizer: Option<&Tokenizer>,
     overwrite: bool,
 ) -> Result<(), ExportError> {
-    let end_of_text = None;
+    let gpt2 = tokenizer.is_some_and(|t| t.kind() == TokenizerKind::Gpt2);
+    let end_of_text = gpt2.then_some(END_OF_TEXT);
     let config_json = settings::write(config, end_of_text)?;
     let tensors = arrange(config, params)?;
     if dir.exists() {
@@ -45,6 +50,9 @@ pub fn export(
             "_from_model_config": true, "bos_token_id": end_of_text, "eos_token_id": end_of_text
         });
         write_json(&new.join("generation_config.json"), &generation)?;
+        if let Some(tokenizer) = tokenizer {
+            vocabulary::write(new, tokenizer)?;
+        }
         let names: Vec<_> = tensors.iter().map(|(slot, _)| (slot.their_name(), slot.their_shape())).collect();
         tensor_file::write(&new.join(MODEL), &names, |i, bytes| match &tensors[i] {
             (Slot { conv1d: true, .. }, Some(value)) => Real::to_le_bytes(transposed(value).data(), bytes),

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::layout::{LM_HEAD, Slot, WTE, layout, our_name};
 use super::tensor_file::{TensorFile, width};
-use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings};
+use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabulary};
 use crate::GptConfig;
+use crate::tokenizer::Tokenizer;
 
 /// A model that came from a folder.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Imported {
     pub config: GptConfig,
     /// Its parameters under their names here.
     pub params: Params<f32>,
+    /// Its tokenizer; if there is none that we have, a sentence that says why.
+    pub tokenizer: Result<Tokenizer, String>,
 }
 
 /// Reads a GPT-2 in the format of `transformers`: `config.json` and
@@ -59,7 +62,8 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
             return Err(ImportError::Config { path, key, value: "true".into(), rule });
         }
     }
-    Ok(Imported { config, params })
+    let tokenizer = vocabulary::read(dir, config.vocab_size)?;
+    Ok(Imported { config, params, tokenizer })
 }
 
 /// Opens the file or the files with the tensors.

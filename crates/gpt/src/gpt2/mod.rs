@@ -7,6 +7,7 @@
 //! | `settings.rs` | `config.json`, there and back |
 //! | `layout.rs` | every tensor's name and shape, here and there |
 //! | `tensor_file.rs` | safetensors files, read and written tensor by tensor |
+//! | `vocabulary.rs` | the tokenizer: GPT-2's, or ours |
 //! | `error.rs` | what can be wrong with a folder |
 //!
 //! GPT-2 keeps the weights of its linear layers as `(inputs, outputs)`, which
@@ -19,6 +20,7 @@ mod import;
 mod layout;
 mod settings;
 mod tensor_file;
+mod vocabulary;
 
 pub use error::{ExportError, ImportError, TensorProblem};
 pub use export::export;
