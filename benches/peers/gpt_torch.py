@@ -123,7 +123,7 @@ def generate_cached(workload, tokens, args):
 
     torch.manual_seed(1)
     sizes = {k: workload[k] for k in ("n_layer", "n_head", "n_embd", "vocab_size")}
-    # transformers cannot slide a window over learned positions: there is one for every token.
+    # transformers slides no window: the text must fit into it.
     positions = max(workload["block_size"], tokens + 1)
     model = GPT2LMHeadModel(GPT2Config(**sizes, n_positions=positions, bos_token_id=0, eos_token_id=None))
     if args.dtype == "bf16":
