@@ -12,6 +12,7 @@ use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
 use m2g_core::{Grads, Real, Tape, Tensor};
 use m2g_gpt::gpt2::import;
+use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::{Gpt, TokenBatch};
 use serde_json::Value;
 
@@ -48,6 +49,28 @@ fn batch(golden: &Value) -> TokenBatch {
 
 fn floats(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn logits_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logits.safetensors");
+    let gpt = model::<f32>(AttentionForm::Fused);
+    let rows = TokenRows::read(Path::new(&format!("{TINY}/golden.json")), gpt.config()).unwrap();
+    let loss = rows.loss_and_logits(&gpt, &path).unwrap();
+    assert!((loss - golden()["loss"].as_f64().unwrap()).abs() <= 1e-4, "{loss}");
+    let [ours, theirs] =
+        [path, format!("{TINY}/logits.safetensors").into()].map(|path: std::path::PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            assert_eq!(file.names(), ["logits"]);
+            let tensor = file.tensor("logits").unwrap();
+            assert_eq!(tensor.shape(), [2, 32, 101]);
+            let mut numbers = vec![0.0_f32; 2 * 32 * 101];
+            Real::from_le_bytes(tensor.data(), &mut numbers);
+            numbers
+        });
+    assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-4));
 }
 
 #[test]

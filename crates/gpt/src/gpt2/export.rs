@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use m2g_core::{Params, Real, Tensor, atomic};
+use m2g_core::{Error, Params, Real, Tensor, atomic};
 use serde_json::{Value, json};
 
 use super::import::transposed;
@@ -54,10 +54,17 @@ pub fn export(
             vocabulary::write(new, tokenizer)?;
         }
         let names: Vec<_> = tensors.iter().map(|(slot, _)| (slot.their_name(), slot.their_shape())).collect();
-        tensor_file::write(&new.join(MODEL), &names, |i, bytes| match &tensors[i] {
-            (Slot { conv1d: true, .. }, Some(value)) => Real::to_le_bytes(transposed(value).data(), bytes),
-            (_, Some(value)) => Real::to_le_bytes(value.data(), bytes),
-            (slot, None) => Real::to_le_bytes(Tensor::<f32>::zeros(&slot.shape).data(), bytes),
+        let path = new.join(MODEL);
+        tensor_file::write(&path, &names, |i, file| {
+            let mut bytes = Vec::new();
+            match &tensors[i] {
+                (Slot { conv1d: true, .. }, Some(value)) => {
+                    Real::to_le_bytes(transposed(value).data(), &mut bytes)
+                }
+                (_, Some(value)) => Real::to_le_bytes(value.data(), &mut bytes),
+                (slot, None) => Real::to_le_bytes(Tensor::<f32>::zeros(&slot.shape).data(), &mut bytes),
+            }
+            file.write_all(&bytes).map_err(Error::io("write", &path))
         })
     })?;
     Ok(())
@@ -80,6 +87,6 @@ fn arrange<'p>(config: &GptConfig, params: &'p Params<f32>) -> Result<Vec<Filled
     slots.collect()
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<(), m2g_core::Error> {
+fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
     atomic::write(path, |file| writeln!(file, "{value:#}"))
 }

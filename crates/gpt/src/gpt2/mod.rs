@@ -19,7 +19,7 @@ mod export;
 mod import;
 mod layout;
 mod settings;
-mod tensor_file;
+pub(crate) mod tensor_file;
 mod vocabulary;
 
 pub use error::{ExportError, ImportError, TensorProblem};

@@ -119,14 +119,14 @@ fn f16_to_f32(half: u16) -> f32 {
 }
 
 /// Writes `f32` tensors, each of them a name and a shape, in the order given.
-/// `numbers` puts the bytes of the tensor with this index into the buffer.
+/// `numbers` writes the bytes of the tensor with this index.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`], or what `numbers` returns; then there is no file.
 pub fn write(
     path: &Path,
     tensors: &[(String, Vec<usize>)],
-    mut numbers: impl FnMut(usize, &mut Vec<u8>),
+    mut numbers: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut end = 0;
     let infos = tensors.iter().map(|(name, shape)| {
@@ -140,21 +140,24 @@ pub fn write(
     let header = Metadata::new(Some(metadata), infos.collect())
         .map_err(|e| Error::Other(Box::new(e)))
         .and_then(|header| serde_json::to_vec(&header).map_err(|e| Error::Other(Box::new(e))))?;
-    m2g_core::atomic::write(path, |file| {
+    let mut failed = None;
+    let written = m2g_core::atomic::write(path, |file| {
         let mut file = BufWriter::new(file);
         // Spaces fill the header up, so that the numbers are aligned.
         let padding = header.len().next_multiple_of(8) - header.len();
         file.write_all(&((header.len() + padding) as u64).to_le_bytes())?;
         file.write_all(&header)?;
         file.write_all(&b"       "[..padding])?;
-        let mut bytes = Vec::new();
         for i in 0..tensors.len() {
-            bytes.clear();
-            numbers(i, &mut bytes);
-            file.write_all(&bytes)?;
+            if let Err(error) = numbers(i, &mut file) {
+                failed = Some(error);
+                return Err(std::io::ErrorKind::Other.into());
+            }
         }
         file.flush()
-    })
+    });
+    // What failed first is the reason, not that writing was given up.
+    failed.map_or(written, Err)
 }
 
 #[cfg(test)]
@@ -188,7 +191,12 @@ mod tests {
         let path = dir.path().join("m.safetensors");
         let tensors = [("b".to_string(), vec![2, 1]), ("a".to_string(), vec![3])];
         let numbers = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
-        write(&path, &tensors, |i, out| Real::to_le_bytes(&numbers[i], out)).unwrap();
+        write(&path, &tensors, |i, out| {
+            let mut bytes = Vec::new();
+            Real::to_le_bytes(&numbers[i], &mut bytes);
+            out.write_all(&bytes).map_err(Error::io("write", &path))
+        })
+        .unwrap();
         let mut file = TensorFile::open(&path).unwrap();
         for ((name, _), want) in tensors.iter().zip(&numbers) {
             let mut found = vec![9.0; want.len()];
