@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
+use m2g_core::train::Model;
 use m2g_core::{Error, Params, Tensor};
 use safetensors::Dtype;
 use serde_json::Value;
@@ -10,8 +11,8 @@ use serde_json::Value;
 use super::layout::{LM_HEAD, Slot, WTE, layout, our_name};
 use super::tensor_file::{TensorFile, width};
 use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabulary};
-use crate::GptConfig;
 use crate::tokenizer::Tokenizer;
+use crate::{Gpt, GptConfig};
 
 /// A model that came from a folder.
 #[derive(Debug, Clone)]
@@ -22,6 +23,25 @@ pub struct Imported {
     pub params: Params<f32>,
     /// Its tokenizer; if there is none that we have, a sentence that says why.
     pub tokenizer: Result<Tokenizer, String>,
+}
+
+impl Imported {
+    /// The model with these parameters.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a setting makes no sense.
+    pub fn into_gpt(self) -> Result<Gpt<f32>, Error> {
+        let mut gpt = Gpt::zeros(self.config)?;
+        let mut values: BTreeMap<String, Tensor<f32>> =
+            self.params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        for param in gpt.params_mut().iter_mut() {
+            // `import` has compared all names and shapes with the configuration.
+            if let Some(value) = values.remove(&param.name) {
+                param.value = value;
+            }
+        }
+        Ok(gpt)
+    }
 }
 
 /// Reads a GPT-2 in the format of `transformers`: `config.json` and
