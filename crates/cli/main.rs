@@ -4,6 +4,7 @@
 //! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
 //! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
 
+mod config_file;
 mod data;
 mod digits;
 mod flags;
@@ -12,6 +13,7 @@ mod interrupt;
 mod output;
 mod picture;
 mod plot;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -30,7 +32,7 @@ enum Command {
     /// The handwritten-digit network: train, evaluate, read your own pictures, plot.
     #[command(subcommand)]
     Digits(digits::DigitsCommand),
-    /// The GPT: turn text into tokens.
+    /// The GPT: turn text into tokens, train.
     #[command(subcommand)]
     Gpt(gpt::GptCommand),
     /// The datasets: list them, download one, check its files.

@@ -1,8 +1,8 @@
 //! The settings of a training: preset, then file, then flags.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 use m2g_core::nn::Activation;
 use m2g_core::optim::Schedule;
@@ -10,7 +10,8 @@ use m2g_digits::config::{OptimizerKind, PRESETS};
 use m2g_digits::distort::{self, Distort};
 use m2g_digits::{Backprop, Config, Cost, Initialisation};
 
-use crate::flags::{nearest, one_of};
+use crate::config_file::{read, with_keys};
+use crate::flags::one_of;
 
 /// The flags that set one setting each; what is not given comes from the preset.
 #[derive(Args, Clone, Debug, Default)]
@@ -92,7 +93,7 @@ impl Settings {
         let preset = self.preset.as_deref().unwrap_or("default");
         let mut config = Config::preset(preset).ok_or_else(|| anyhow!("there is no preset {preset}"))?;
         if let Some(file) = &self.config {
-            config = with_file(&config, file)?;
+            config = with_keys(&config, &["data"], &file.display().to_string(), &read(file)?)?;
         }
         macro_rules! take {
             ($($name:ident),*) => { $(if let Some(value) = self.$name { config.$name = value; })* };
@@ -134,27 +135,4 @@ impl Settings {
             patience => "--patience", backprop => "--backprop", seed => "--seed")
         .or(self.train_on_all.then_some("--train-on-all"))
     }
-}
-
-/// `config` with the keys of a TOML file in place of its own.
-fn with_file(config: &Config, file: &Path) -> anyhow::Result<Config> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
-    let one_line = |e: String| e.split_whitespace().collect::<Vec<_>>().join(" ");
-    let new: toml::Table = toml::from_str(&text)
-        .map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(e.to_string())))?;
-    let mut all = toml::Table::try_from(config)?;
-    let known: Vec<String> = all.keys().cloned().chain(["data".into()]).collect();
-    for (key, value) in new {
-        if !known.contains(&key) {
-            match nearest(&key, known.iter().map(String::as_str)) {
-                Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),
-                None => bail!("{name}: there is no setting {key}; there are {}", known.join(", ")),
-            }
-        }
-        all.insert(key, value);
-    }
-    toml::Value::Table(all)
-        .try_into()
-        .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(e.to_string())))
 }

@@ -5,17 +5,27 @@
 //! `m2g` holds everything else as JSON.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::Value;
 
 use crate::{Error, Params, Real, Tensor, atomic};
 
 /// The key of the metadata.
 const KEY: &str = "m2g";
+
+/// The bytes in front of the header that hold its length, and to whose multiple it is
+/// filled up.
+const LENGTH: usize = 8;
+
+/// No header is longer; safetensors' own limit.
+const LARGEST_HEADER: u64 = 100_000_000;
+
+/// Numbers that are written or read at a time.
+const PIECE: usize = 1 << 16;
 
 /// The content of a checkpoint file.
 #[derive(Debug, Clone, Default)]
@@ -33,62 +43,70 @@ impl<T: Real> Checkpoint<T> {
         Self { metadata, tensors }
     }
 
-    /// Writes the file; the old one stays until the new one is whole.
+    /// Writes the file; the old one stays until the new one is whole. The numbers go
+    /// there piece by piece, so that a large model needs no second copy of itself.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let bytes: Vec<Vec<u8>> = self
-            .tensors
-            .values()
-            .map(|t| {
-                let mut bytes = Vec::with_capacity(t.len() * T::BYTES);
-                T::to_le_bytes(t.data(), &mut bytes);
-                bytes
-            })
-            .collect();
-        let unusable = |e: safetensors::SafeTensorError| unusable(path, &e.to_string());
-        let views = self
-            .tensors
-            .iter()
-            .zip(&bytes)
-            .map(|((name, t), b)| Ok((name, TensorView::new(T::DTYPE, t.shape().to_vec(), b)?)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unusable)?;
+        let mut end = 0;
+        let infos = self.tensors.iter().map(|(name, tensor)| {
+            let start = end;
+            end += tensor.len() * T::BYTES;
+            let shape = tensor.shape().to_vec();
+            (name.clone(), TensorInfo { dtype: T::DTYPE, shape, data_offsets: (start, end) })
+        });
         let metadata = HashMap::from([(KEY.to_string(), self.metadata.to_string())]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(unusable)?;
-        atomic::write(path, |f| f.write_all(&file))
+        let header = Metadata::new(Some(metadata), infos.collect())
+            .map_err(|e| e.to_string())
+            .and_then(|header| serde_json::to_vec(&header).map_err(|e| e.to_string()));
+        let mut header = header.map_err(|why| unusable(path, &why))?;
+        header.resize(header.len().next_multiple_of(LENGTH), b' ');
+        atomic::write(path, |file| {
+            file.write_all(&(header.len() as u64).to_le_bytes())?;
+            file.write_all(&header)?;
+            let mut bytes = Vec::with_capacity(PIECE * T::BYTES);
+            for piece in self.tensors.values().flat_map(|tensor| tensor.data().chunks(PIECE)) {
+                bytes.clear();
+                T::to_le_bytes(piece, &mut bytes);
+                file.write_all(&bytes)?;
+            }
+            Ok(())
+        })
     }
 
-    /// Reads the file.
+    /// Reads the file, piece by piece.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] if it is not a
     /// whole checkpoint of this project with numbers of type `T`.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let broken = |e: safetensors::SafeTensorError| {
-            unusable(path, &format!("it is damaged or not a safetensors file ({e})"))
-        };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|m| m.get(KEY))
-            .ok_or_else(|| unusable(path, "it was not written by m2g (no `m2g` metadata)"))?;
-        let metadata = serde_json::from_str(text)
-            .map_err(|e| unusable(path, &format!("its metadata is not JSON ({e})")))?;
+        let (mut file, header, metadata) = open(path)?;
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(broken)?.iter() {
-            if view.dtype() != T::DTYPE {
-                let (found, want) = (view.dtype(), T::DTYPE);
+        let mut bytes = vec![0; PIECE * T::BYTES];
+        for name in header.offset_keys() {
+            let Some(info) = header.info(&name) else { continue };
+            if info.dtype != T::DTYPE {
+                let (found, want) = (info.dtype, T::DTYPE);
                 return Err(unusable(path, &format!("{name} holds {found:?}, not {want:?}")));
             }
-            let mut tensor = Tensor::zeros(view.shape());
-            T::from_le_bytes(view.data(), tensor.data_mut());
-            tensors.insert(name.to_string(), tensor);
+            let mut tensor = Tensor::zeros(&info.shape);
+            for piece in tensor.data_mut().chunks_mut(PIECE) {
+                let bytes = &mut bytes[..piece.len() * T::BYTES];
+                file.read_exact(bytes).map_err(Error::io("read", path))?;
+                T::from_le_bytes(bytes, piece);
+            }
+            tensors.insert(name, tensor);
         }
         Ok(Self { metadata, tensors })
+    }
+
+    /// Reads the metadata alone.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn load_metadata(path: &Path) -> Result<Value, Error> {
+        open(path).map(|(_, _, metadata)| metadata)
     }
 
     /// Takes a tensor out, checking its shape. `path` is for the message.
@@ -117,6 +135,37 @@ impl<T: Real> Checkpoint<T> {
         params.iter_mut().zip(values).for_each(|(p, value)| p.value = value);
         Ok(())
     }
+}
+
+/// Opens a whole checkpoint: the file where the numbers begin, its header, its metadata.
+fn open(path: &Path) -> Result<(File, Metadata, Value), Error> {
+    let broken = |why: &str| unusable(path, &format!("it is damaged or not a safetensors file ({why})"));
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    let mut length = [0; LENGTH];
+    if size < LENGTH as u64 {
+        return Err(broken("it is too short"));
+    }
+    file.read_exact(&mut length).map_err(Error::io("read", path))?;
+    let length = u64::from_le_bytes(length);
+    if length > LARGEST_HEADER.min(size - LENGTH as u64) {
+        return Err(broken("its header is longer than it can be"));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(Error::io("read", path))?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|e| broken(&e.to_string()))?;
+    let expected = LENGTH as u64 + length + header.data_len() as u64;
+    if size != expected {
+        return Err(broken(&format!("it has {size} bytes, and its header says {expected}")));
+    }
+    let text = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY))
+        .ok_or_else(|| unusable(path, "it was not written by m2g (no `m2g` metadata)"))?;
+    let metadata =
+        serde_json::from_str(text).map_err(|e| unusable(path, &format!("its metadata is not JSON ({e})")))?;
+    Ok((file, header, metadata))
 }
 
 /// An [`Error::Checkpoint`].
@@ -164,6 +213,36 @@ mod tests {
             })
             .collect();
         assert_eq!(files[0], files[1]);
+    }
+
+    /// As the safetensors crate writes it, also where a tensor is several pieces long.
+    #[test]
+    fn the_file_is_that_of_the_safetensors_crate() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut params = params();
+        let mut x = 0.0;
+        let counted = Tensor::from_fn(&[3, PIECE / 2], || {
+            x += 1.0;
+            x
+        });
+        params.add("long", counted.clone()).unwrap();
+        let checkpoint = Checkpoint::new(json!({"step": 7}), &params);
+        checkpoint.save(&path).unwrap();
+        let bytes: Vec<Vec<u8>> = checkpoint
+            .tensors
+            .values()
+            .map(|t| t.data().iter().flat_map(|x| x.to_le_bytes()).collect())
+            .collect();
+        let views = checkpoint.tensors.iter().zip(&bytes).map(|((name, t), bytes)| {
+            let view = safetensors::tensor::TensorView::new(f32::DTYPE, t.shape().to_vec(), bytes);
+            (name, view.unwrap())
+        });
+        let metadata = HashMap::from([("m2g".to_string(), r#"{"step":7}"#.to_string())]);
+        let want = safetensors::serialize(views, Some(metadata)).unwrap();
+        assert!(std::fs::read(&path).unwrap() == want);
+        assert_eq!(Checkpoint::<f32>::load(&path).unwrap().tensors["long"], counted);
+        assert_eq!(Checkpoint::<f32>::load_metadata(&path).unwrap(), json!({"step": 7}));
     }
 
     #[test]

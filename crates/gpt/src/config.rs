@@ -2,7 +2,10 @@
 
 use m2g_core::Error;
 use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::optim::Schedule;
 use serde::{Deserialize, Serialize};
+
+use crate::tokenizer::TokenizerKind;
 
 /// What a GPT is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,7 +102,100 @@ pub struct Config {
     pub seed: u64,
 }
 
+impl Default for Config {
+    /// The settings of `own-text`: a small model, trained on the project's own text.
+    fn default() -> Self {
+        Self {
+            data: "own-text".into(),
+            tokenizer: "char".into(),
+            init_from: Self::SCRATCH.into(),
+            n_layer: 4,
+            n_head: 4,
+            n_embd: 128,
+            block_size: 64,
+            dropout: 0.0,
+            bias: false,
+            tie_weights: true,
+            positions: Positions::Learned,
+            attention: AttentionForm::Fused,
+            batch_size: 12,
+            gradient_accumulation_steps: 1,
+            max_iters: 2000,
+            learning_rate: 1e-3,
+            decay_lr: true,
+            warmup_iters: 100,
+            lr_decay_iters: 0,
+            min_lr: 1e-4,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            grad_clip: 1.0,
+            eval_interval: 250,
+            eval_iters: 0,
+            log_interval: 50,
+            patience: 0,
+            seed: 1,
+        }
+    }
+}
+
 impl Config {
+    /// The `init_from` of a training that starts from random weights.
+    pub const SCRATCH: &'static str = "scratch";
+
+    /// How the learning rate changes.
+    pub fn schedule(&self) -> Schedule {
+        let decay = if self.lr_decay_iters == 0 { self.max_iters } else { self.lr_decay_iters };
+        match self.decay_lr {
+            true => Schedule::WarmupCosine {
+                warmup: self.warmup_iters,
+                decay,
+                floor: self.min_lr / self.learning_rate,
+            },
+            false => Schedule::Constant,
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that makes no sense, by its name.
+    pub fn validate(&self) -> Result<(), Error> {
+        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
+        let tokenizer: Result<TokenizerKind, _> = self.tokenizer.parse();
+        tokenizer.map_err(|e| Error::Other(Box::new(e)))?;
+        // The vocabulary is the data's business.
+        self.model(1).validate()?;
+        let counts = [
+            ("batch_size", self.batch_size as u64, 1 << 20),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps as u64, 1 << 20),
+            ("max_iters", self.max_iters, 1_000_000_000),
+            ("eval_interval", self.eval_interval, u64::MAX),
+            ("log_interval", self.log_interval, u64::MAX),
+        ];
+        for (name, value, most) in counts {
+            if value == 0 || value > most {
+                return setting(name, value.to_string(), "it must be at least 1, and of a size that can be");
+            }
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return setting("learning_rate", self.learning_rate.to_string(), "it must be a number above 0");
+        }
+        let not_negative =
+            [("min_lr", self.min_lr), ("weight_decay", self.weight_decay), ("grad_clip", self.grad_clip)];
+        for (name, value) in not_negative {
+            if !(value.is_finite() && value >= 0.0) {
+                return setting(name, value.to_string(), "it must be a number, 0 or above");
+            }
+        }
+        for (name, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                return setting(name, value.to_string(), "it must be at least 0 and below 1");
+            }
+        }
+        Ok(())
+    }
+
     /// The model that these settings describe, for a vocabulary of this size.
     pub fn model(&self, vocab_size: usize) -> GptConfig {
         GptConfig {
@@ -118,6 +214,15 @@ impl Config {
 }
 
 impl GptConfig {
+    /// Floating-point operations for each token of a training step, as nanoGPT's
+    /// `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B): `6 N + 12 L C T`,
+    /// for a model of so many parameters, learned positions not among the N.
+    pub fn flops_per_token(&self, parameters: usize) -> u64 {
+        let (l, c, t) = (self.n_layer, self.n_embd, self.block_size);
+        let positions = if self.positions == Positions::Learned { t * c } else { 0 };
+        (6 * (parameters - positions) + 12 * l * c * t) as u64
+    }
+
     /// Checks every setting.
     ///
     /// # Errors

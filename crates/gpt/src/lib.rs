@@ -3,14 +3,24 @@
 //! | file | holds |
 //! | --- | --- |
 //! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training |
+//! | [`presets`] | the settings in `configs/`, by name |
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
 //! | [`tokenizer`] | from text to token ids and back: characters, bytes, byte pairs, GPT-2's |
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
+//! | [`training`] | a whole training in a run folder, a run read back |
+//! | `fine_tuning` | a training that starts from the model of another |
+//! | [`token_rows`] | rows of token ids from a file: their loss, their logits |
+//! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
 
 pub mod config;
 pub mod data;
+mod fine_tuning;
+pub mod gpt2;
 pub mod model;
+pub mod presets;
+pub mod token_rows;
 pub mod tokenizer;
+pub mod training;
 mod utf8;
 
 pub use config::{Config, GptConfig};

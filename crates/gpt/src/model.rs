@@ -49,12 +49,13 @@ impl Block {
         params: &mut Params<T>,
         name: &str,
         config: &GptConfig,
+        std: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let GptConfig { n_embd: c, n_head, positions, attention: form, bias, dropout, .. } = *config;
         // 2 n_layer layers add to the stream: each adds less, so that it does not grow.
-        let proj_std = INIT_STD / (2.0 * config.n_layer as f64).sqrt();
-        let init = (Init::NormalWeights(INIT_STD), Init::NormalWeights(proj_std));
+        let proj_std = std / (2.0 * config.n_layer as f64).sqrt();
+        let init = (Init::NormalWeights(std), Init::NormalWeights(proj_std));
         let settings = AttentionSettings { n_head, positions, form, bias, dropout };
         Ok(Self {
             ln_1: LayerNorm::new(params, &format!("{name}.ln_1"), c, bias)?,
@@ -87,25 +88,35 @@ impl<T: Real> Gpt<T> {
     /// # Errors
     /// [`Error::Setting`] if a setting makes no sense.
     pub fn new(config: GptConfig, seed: u64) -> Result<Self, Error> {
+        Self::build(config, INIT_STD, seed)
+    }
+
+    /// A GPT whose weights are still to come, from a file: all of them are 0.
+    ///
+    /// # Errors
+    /// As [`Gpt::new`].
+    pub fn zeros(config: GptConfig) -> Result<Self, Error> {
+        Self::build(config, 0.0, 0)
+    }
+
+    fn build(config: GptConfig, std: f64, seed: u64) -> Result<Self, Error> {
         config.validate()?;
         let (v, c) = (config.vocab_size, config.n_embd);
         let mut params = Params::new();
         let rng = &mut Streams::new(seed).stream("init", 0);
-        let wte = Embedding::new(&mut params, "wte", (v, c), INIT_STD, rng)?;
+        let wte = Embedding::new(&mut params, "wte", (v, c), std, rng)?;
         let wpe = match config.positions {
-            Positions::Learned => {
-                Some(Embedding::new(&mut params, "wpe", (config.block_size, c), INIT_STD, rng)?)
-            }
+            Positions::Learned => Some(Embedding::new(&mut params, "wpe", (config.block_size, c), std, rng)?),
             _ => None,
         };
         let blocks = (0..config.n_layer)
-            .map(|i| Block::new(&mut params, &format!("h.{i}"), &config, rng))
+            .map(|i| Block::new(&mut params, &format!("h.{i}"), &config, std, rng))
             .collect::<Result<_, _>>()?;
         let ln_f = LayerNorm::new(&mut params, "ln_f", c, config.bias)?;
         let lm_head = match config.tie_weights {
             true => None,
             false => {
-                let init = Init::NormalWeights(INIT_STD);
+                let init = Init::NormalWeights(std);
                 Some(Linear::without_bias(&mut params, "lm_head", (c, v), init, rng)?)
             }
         };

@@ -13,7 +13,7 @@ pub struct Embedding {
 
 impl Embedding {
     /// Adds `name.weight` of shape `(rows, cols)` to `params`, normal with this standard
-    /// deviation.
+    /// deviation; 0 draws none.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -24,7 +24,10 @@ impl Embedding {
         std: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let table = Tensor::from_fn(&[rows, cols], || T::of(std * normal(rng)));
+        let table = match std {
+            0.0 => Tensor::zeros(&[rows, cols]),
+            std => Tensor::from_fn(&[rows, cols], || T::of(std * normal(rng))),
+        };
         Ok(Self { weight: params.add(format!("{name}.weight"), table)? })
     }
 

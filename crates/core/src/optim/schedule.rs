@@ -17,6 +17,17 @@ pub enum Schedule {
         /// The factor at the end.
         floor: f64,
     },
+    /// The same counted in steps, as nanoGPT has it: `(step + 1) / (warmup + 1)` during
+    /// the first `warmup` steps, then half a cosine that reaches `floor` at step `decay`
+    /// and stays there.
+    WarmupCosine {
+        /// Steps of the rise.
+        warmup: u64,
+        /// The step at which the fall ends.
+        decay: u64,
+        /// The factor from there on.
+        floor: f64,
+    },
     /// Halved whenever the validation has not improved for `patience` evaluations
     /// (Nielsen, chapter 3: the learning rate); the training ends when the factor
     /// falls below 1/128.
@@ -39,15 +50,39 @@ impl Schedule {
                     return (step + 1) as f64 / rise.max(1.0);
                 }
                 let done = (step as f64 - rise) / (total as f64 - rise).max(1.0);
-                floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+                half_cosine(done, floor)
+            }
+            Self::WarmupCosine { warmup, .. } if step < warmup => (step + 1) as f64 / (warmup + 1) as f64,
+            Self::WarmupCosine { decay, floor, .. } if step >= decay => floor,
+            Self::WarmupCosine { warmup, decay, floor } => {
+                half_cosine((step - warmup) as f64 / (decay - warmup) as f64, floor)
             }
         }
     }
 }
 
+/// From 1 down to `floor` while `done` goes from 0 to 1.
+fn half_cosine(done: f64, floor: f64) -> f64 {
+    floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// nanoGPT's `get_lr` for learning_rate 1, warmup_iters 4, lr_decay_iters 12, min_lr 0.1.
+    #[test]
+    fn steps_of_warm_up_and_cosine() {
+        let s = Schedule::WarmupCosine { warmup: 4, decay: 12, floor: 0.1 };
+        let at = |step| s.factor(step, 1000, 0);
+        for (step, want) in [(0, 0.2), (3, 0.8), (4, 1.0), (8, 0.55), (12, 0.1), (999, 0.1)] {
+            assert!((at(step) - want).abs() < 1e-12, "{step}: {}", at(step));
+        }
+        assert!((at(6) - (0.1 + 0.45 * (1.0 + 0.5_f64.sqrt()))).abs() < 1e-12);
+        // No room for the fall: it is over when the rise is.
+        let s = Schedule::WarmupCosine { warmup: 4, decay: 2, floor: 0.1 };
+        assert_eq!([s.factor(3, 9, 0), s.factor(4, 9, 0)], [0.8, 0.1]);
+    }
 
     #[test]
     fn cosine_rises_and_falls() {

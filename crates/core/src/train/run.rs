@@ -68,31 +68,13 @@ impl<T: Real> RunFolder<T> {
             }
             lock(path)?;
         }
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let new = tempfile::Builder::new()
-            .prefix(".new-run-")
-            .tempdir_in(parent)
-            .map_err(Error::io("create a folder in", parent))?;
-        #[cfg(unix)]
-        fs::set_permissions(new.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .map_err(Error::io("create", path))?;
-        atomic::write(&new.path().join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
-        for name in [METRICS, LOCK] {
-            File::create(new.path().join(name)).map_err(Error::io("create", path.join(name)))?;
-        }
-        let swap = || -> io::Result<()> {
-            if path.exists() {
-                // The old run steps aside and is deleted only when the new one is there.
-                let old = tempfile::Builder::new().prefix(".old-run-").tempdir_in(parent)?;
-                fs::rename(path, old.path().join("run"))?;
-                fs::rename(new.path(), path)?;
-            } else {
-                fs::rename(new.path(), path)?;
+        atomic::folder(path, |new| {
+            atomic::write(&new.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
+            for name in [METRICS, LOCK] {
+                File::create(new.join(name)).map_err(Error::io("create", path.join(name)))?;
             }
-            atomic::sync_folder(parent)
-        };
-        swap().map_err(Error::io("create", path))?;
+            Ok(())
+        })?;
         Self::open_files(path, kind, config)
     }
 
@@ -179,17 +161,25 @@ impl<T: Real> RunFolder<T> {
 /// # Errors
 /// As [`RunFolder::resume`].
 pub fn load<T: Real>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>, Error> {
+    metadata(run, file, kind)?;
+    Checkpoint::load(&run.join(file))
+}
+
+/// Reads what a checkpoint of a run says of itself, without its tensors.
+///
+/// # Errors
+/// As [`RunFolder::resume`].
+pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     if !run.join(CONFIG).is_file() {
         return Err(Error::NoRun(run.to_path_buf()));
     }
     let path = run.join(file);
-    let checkpoint = Checkpoint::load(&path)?;
-    let found = &checkpoint.metadata;
+    let found = Checkpoint::<f32>::load_metadata(&path)?;
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
     }
     match found["format"].as_u64() {
-        Some(FORMAT) => Ok(checkpoint),
+        Some(FORMAT) => Ok(found),
         _ => Err(unusable(&path, &format!("its format is {}, this m2g reads {FORMAT}", found["format"]))),
     }
 }

@@ -55,21 +55,27 @@ impl Corpus {
     /// # Errors
     /// [`CorpusError`] says what is wrong with the data, or with its name.
     pub fn load(data: &str, tokenizer: TokenizerKind) -> Result<Self, CorpusError> {
-        let path = Path::new(data);
-        if data == own_text::NAME {
-            Self::encode(&own_text::source(), tokenizer)
-        } else if prepared::is_prepared(path) {
-            prepared::open(path)
-        } else {
-            let mut source = Source::files(&text_files(path)?)?;
-            source.name = data.into();
-            Self::encode(&source, tokenizer)
+        match Text::of(data)? {
+            Text::Prepared(folder) => prepared::open(folder),
+            Text::Source(source) => Self::encode(&source, tokenizer, None),
+        }
+    }
+
+    /// The same with the tokenizer of a model that is there already. A prepared folder
+    /// has its own, which may be another.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`]; [`CorpusError::Tokenizer`] names characters that it lacks.
+    pub fn load_for(data: &str, tokenizer: &Tokenizer) -> Result<Self, CorpusError> {
+        match Text::of(data)? {
+            Text::Prepared(folder) => prepared::open(folder),
+            Text::Source(source) => Self::encode(&source, tokenizer.kind(), Some(tokenizer)),
         }
     }
 
     /// Encodes a text in memory. A text that does not fit belongs into a prepared folder.
-    fn encode(source: &Source, kind: TokenizerKind) -> Result<Self, CorpusError> {
-        let job = Job { source, kind, val_fraction: VAL_FRACTION };
+    fn encode(source: &Source, kind: TokenizerKind, given: Option<&Tokenizer>) -> Result<Self, CorpusError> {
+        let job = Job { source, kind, given, val_fraction: VAL_FRACTION };
         let memory = Path::new("memory");
         let encoded = job.run([(Vec::new(), memory), (Vec::new(), memory)], &mut |_| true)?;
         let (train, val) = (encoded.train.into_data(), encoded.val.into_data());
@@ -82,6 +88,27 @@ pub(super) fn text_files(name: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     match name.exists() {
         true => Ok(dataset_files(name).unwrap_or_else(|| vec![name.to_path_buf()])),
         false => dataset(&name.to_string_lossy()),
+    }
+}
+
+/// What stands behind the name of some data.
+enum Text<'a> {
+    Prepared(&'a Path),
+    Source(Source),
+}
+
+impl<'a> Text<'a> {
+    fn of(data: &'a str) -> Result<Self, CorpusError> {
+        let path = Path::new(data);
+        Ok(if data == own_text::NAME {
+            Self::Source(own_text::source())
+        } else if prepared::is_prepared(path) {
+            Self::Prepared(path)
+        } else {
+            let mut source = Source::files(&text_files(path)?)?;
+            source.name = data.into();
+            Self::Source(source)
+        })
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
 pub(crate) struct Job<'a> {
     pub source: &'a Source,
     pub kind: TokenizerKind,
+    /// The tokenizer, if none is to be made.
+    pub given: Option<&'a Tokenizer>,
     pub val_fraction: f64,
 }
 
@@ -74,7 +76,8 @@ impl Job<'_> {
             });
         }
         let size = self.source.size();
-        let passes = if matches!(self.kind, TokenizerKind::Bpe(_)) { 3 } else { 2 };
+        let learns = self.given.is_none() && matches!(self.kind, TokenizerKind::Bpe(_));
+        let passes = if learns { 3 } else { 2 };
         let mut pass = 0;
         let mut progress =
             |doing, done, pass| watch(Progress { doing, done: pass * size + done, total: passes * size });
@@ -88,11 +91,12 @@ impl Job<'_> {
         pass += 1;
 
         let mut reports = self.source.reports(&cleaned);
-        let tokenizer = match self.kind {
-            TokenizerKind::Char => Tokenizer::of_characters(characters.distinct()),
-            TokenizerKind::Byte => Tokenizer::byte(),
-            TokenizerKind::Gpt2 => Tokenizer::gpt2(),
-            TokenizerKind::Bpe(tokens) => {
+        let tokenizer = match (self.given, self.kind) {
+            (Some(given), _) => given.clone(),
+            (None, TokenizerKind::Char) => Tokenizer::of_characters(characters.distinct()),
+            (None, TokenizerKind::Byte) => Tokenizer::byte(),
+            (None, TokenizerKind::Gpt2) => Tokenizer::gpt2(),
+            (None, TokenizerKind::Bpe(tokens)) => {
                 let mut counts = Counts::default();
                 let mut go_on = |done| progress("learning byte pairs", done, pass);
                 self.pieces(train_characters, cleaned, &last_border, &mut go_on, &mut |split, text| {
@@ -139,7 +143,7 @@ impl Job<'_> {
         if n == 0 {
             return Err(self.wrong("the text is empty".into()));
         }
-        if let (TokenizerKind::Char, Some(only)) = (self.kind, characters.only_one()) {
+        if let (None, TokenizerKind::Char, Some(only)) = (self.given, self.kind, characters.only_one()) {
             let why = format!(
                 "the text has no other character than '{}': a vocabulary of one token leaves nothing to learn",
                 only.escape_debug()
@@ -253,7 +257,7 @@ mod tests {
 
     fn encode(text: &str, kind: TokenizerKind) -> Result<(Tokenizer, Vec<u32>, Vec<u32>), CorpusError> {
         let source = Source::text("a text", text.into());
-        let job = Job { source: &source, kind, val_fraction: 0.1 };
+        let job = Job { source: &source, kind, given: None, val_fraction: 0.1 };
         let encoded = job.run([(Vec::new(), Path::new("t")), (Vec::new(), Path::new("v"))], &mut |_| true)?;
         let (train, val) = (encoded.train.into_data().to_vec(), encoded.val.into_data().to_vec());
         Ok((encoded.tokenizer, train, val))
@@ -304,7 +308,7 @@ mod tests {
     #[test]
     fn whoever_watches_can_stop() {
         let source = Source::text("a text", "words ".repeat(1000));
-        let job = Job { source: &source, kind: TokenizerKind::Bpe(300), val_fraction: 0.1 };
+        let job = Job { source: &source, kind: TokenizerKind::Bpe(300), given: None, val_fraction: 0.1 };
         let mut last = 0;
         let sinks = || [(Vec::new(), Path::new("t")), (Vec::new(), Path::new("v"))];
         job.run(sinks(), &mut |p: Progress| {

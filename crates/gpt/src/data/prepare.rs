@@ -80,7 +80,7 @@ fn fill(
     let create = |path: &Path| -> Result<_, CorpusError> {
         Ok(BufWriter::with_capacity(1 << 16, File::create(path).map_err(CorpusError::io("create", path))?))
     };
-    let job = Job { source, kind: what.tokenizer, val_fraction: what.val_fraction };
+    let job = Job { source, kind: what.tokenizer, given: None, val_fraction: what.val_fraction };
     let sinks = [(create(&train_path)?, train_path.as_path()), (create(&val_path)?, val_path.as_path())];
     let Encoded { tokenizer, train, val, characters, bytes, reports } = job.run(sinks, watch)?;
     let meta = Meta {

@@ -1,0 +1,41 @@
+//! The bar that shows how far a training is.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar on stderr, if that is a terminal.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar at step `step` of `steps`.
+    pub fn new(step: u64, steps: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let style = "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} to go  {msg}";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.set_position(step);
+        bar.reset_eta();
+        Self(bar)
+    }
+
+    /// Moves it to step `step`.
+    pub fn at(&self, step: u64) {
+        self.0.set_position(step);
+    }
+
+    /// Says something beside it.
+    pub fn message(&self, text: String) {
+        self.0.set_message(text);
+    }
+
+    /// Writes a line for people.
+    pub fn say(&self, text: &str) {
+        match self.0.is_hidden() {
+            true => eprintln!("{text}"),
+            false => self.0.println(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

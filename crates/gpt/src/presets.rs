@@ -1,0 +1,42 @@
+//! The settings in `configs/`, by name.
+
+/// Each name and its TOML.
+pub const PRESETS: [(&str, &str); 5] = [
+    ("own-text", include_str!("../../../configs/own-text.toml")),
+    ("shakespeare-char-cpu", include_str!("../../../configs/shakespeare-char-cpu.toml")),
+    ("shakespeare-char", include_str!("../../../configs/shakespeare-char.toml")),
+    ("gpt2-124m", include_str!("../../../configs/gpt2-124m.toml")),
+    ("finetune-gpt2", include_str!("../../../configs/finetune-gpt2.toml")),
+];
+
+/// The TOML of that name.
+pub fn preset(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Config;
+
+    #[test]
+    fn they_are_complete_and_valid_and_the_first_is_the_default() {
+        for (name, text) in PRESETS {
+            let mut all = toml::Table::try_from(Config::default()).unwrap();
+            let own: toml::Table = toml::from_str(text).unwrap();
+            if name == "finetune-gpt2" {
+                assert!(!own.contains_key("n_layer"), "the shape is that of the run");
+            } else {
+                assert!(all.keys().eq(own.keys()), "{name}");
+            }
+            all.extend(own);
+            let config: Config = all.try_into().unwrap();
+            config.validate().unwrap();
+            assert_eq!(name == "own-text", config == Config::default());
+            for line in text.lines().filter(|line| line.contains(" = ")) {
+                assert!(line.contains("  # "), "{name}: {line}");
+            }
+        }
+    }
+}
