@@ -183,6 +183,9 @@ pub fn load<T: Real>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>
         return Err(Error::NoRun(run.to_path_buf()));
     }
     let path = run.join(file);
+    if !path.exists() {
+        return Err(Error::NeverSaved { run: run.to_path_buf(), file: file.to_string() });
+    }
     let checkpoint = Checkpoint::load(&path)?;
     let found = &checkpoint.metadata;
     if found["kind"] != kind {
