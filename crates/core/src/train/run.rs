@@ -174,6 +174,9 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
         return Err(Error::NoRun(run.to_path_buf()));
     }
     let path = run.join(file);
+    if !path.exists() {
+        return Err(Error::NeverSaved { run: run.to_path_buf(), file: file.to_string() });
+    }
     let found = Checkpoint::<f32>::load_metadata(&path)?;
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
