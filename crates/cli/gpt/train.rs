@@ -10,6 +10,7 @@ use m2g_core::train::{Ended, Model};
 use m2g_gpt::data::{Corpus, CorpusError, entropy};
 use m2g_gpt::tokenizer::{Tokenizer, TokenizerError};
 use m2g_gpt::training::{Description, Outcome, Training};
+use m2g_gpt::{GenerateOptions, Generator, Gpt, Sampling};
 use serde_json::json;
 
 use super::peak;
@@ -17,6 +18,9 @@ use super::settings::{self, Settings};
 use super::watch::{Watch, Work};
 use crate::flags::{new_run_path, quoted, run_path};
 use crate::{interrupt, output};
+
+/// How long the sample at the end is.
+const SAMPLE_TOKENS: usize = 300;
 
 /// Train a GPT. Without flags: a small one, on this project's own notes and sources.
 #[derive(Args)]
@@ -132,6 +136,7 @@ fn train(mut training: Training, corpus: &Corpus, path: &Path, json: bool) -> an
         }))?;
     } else {
         output::line(summary(&outcome, tokens_per_second))?;
+        output::line(format!("a sample:\n{}", sample(&training.gpt, &corpus.tokenizer)?))?;
     }
     eprintln!("saved in {}; let it write with `m2g gpt sample {}`", path.display(), quoted(path));
     Ok(ExitCode::SUCCESS)
@@ -176,6 +181,16 @@ fn introduce(training: &Training, corpus: &Corpus) -> Work {
         threads::current(),
     );
     Work { tokens, gflop, peak }
+}
+
+/// What the model writes after a new line.
+fn sample(gpt: &Gpt<f32>, tokenizer: &Tokenizer) -> anyhow::Result<String> {
+    let start = tokenizer.encode("\n").unwrap_or(vec![0]);
+    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
+    let options = GenerateOptions { sampling, ..GenerateOptions::default() };
+    let ids: Vec<u32> =
+        Generator::new(gpt, &options, &start, 0)?.take(SAMPLE_TOKENS).collect::<Result<_, _>>()?;
+    Ok(tokenizer.decode(&ids))
 }
 
 /// The figures at the end.

@@ -19,6 +19,10 @@ use crate::{Error, Real, Shape, Tensor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Var(pub(crate) usize);
 
+/// A place on the tape, to go back to: see [`Tape::rewind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(usize);
+
 /// One entry: a value and where it came from.
 #[derive(Debug)]
 pub(crate) struct Node<T: Real> {
@@ -162,6 +166,13 @@ impl<T: Real> Tape<T> {
         }
         self.params[id.0] = Some(var);
         var
+    }
+
+    /// Puts all parameters on the tape. [`Tape::rewind`] to the mark then keeps them, so
+    /// that many small steps with the same parameters need not put them there again.
+    pub fn put_params(&mut self, params: &Params<T>) -> Mark {
+        (0..params.len()).for_each(|i| _ = self.param(params, ParamId(i)));
+        Mark(self.nodes.len())
     }
 
     /// What of the values on the tape is the first that holds NaN or infinity.
@@ -328,8 +339,13 @@ impl<T: Real> Tape<T> {
 
     /// Forgets the step; its buffers serve the next one.
     pub fn reset(&mut self) {
-        self.params.clear();
-        for node in self.nodes.drain(..) {
+        self.rewind(Mark(0));
+    }
+
+    /// Forgets what came after the mark.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.params.iter_mut().for_each(|place| *place = place.filter(|var| var.0 < mark.0));
+        for node in self.nodes.drain(mark.0.min(self.nodes.len())..) {
             self.pool.give(node.value);
             if let Origin::Op { saved, .. } = node.origin {
                 saved.into_iter().for_each(|s| self.pool.give(s));

@@ -158,6 +158,22 @@ impl<T: Real> Gpt<T> {
         self.head(tape, x)
     }
 
+    /// The logits of what follows the last token alone, `(B, T) -> (B, 1, V)`: all that
+    /// generation needs. With a cache, the tokens follow those in it, which they join.
+    ///
+    /// # Errors
+    /// As [`Gpt::forward`], for all tokens together.
+    pub fn forward_last(
+        &self,
+        tape: &mut Tape<T>,
+        tokens: &Tokens,
+        cache: Option<&mut KvCache<T>>,
+    ) -> Result<Var, Error> {
+        let x = self.stream(tape, tokens, cache)?;
+        let x = tape.last(x)?; // (B, T, C) -> (B, 1, C)
+        self.head(tape, x)
+    }
+
     /// From tokens to the stream of numbers behind the last block, `(B, T) -> (B, T, C)`.
     fn stream(
         &self,

@@ -2,6 +2,7 @@
 
 use gemmkit::{MatMut, MatRef, Parallelism, tuning};
 
+use super::matvec::matvec;
 use super::small_matmul::{rows_pay, rows_times_rows};
 use crate::Real;
 
@@ -51,6 +52,9 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
         return;
     }
     let work = a.rows * a.cols * b.cols;
+    if a.rows == 1 && b.transposed {
+        return matvec(b.data, a.data, out, accumulate);
+    }
     if !a.transposed && b.transposed && work < PARALLEL_FROM && rows_pay(a.rows, a.cols, b.cols) {
         return rows_times_rows(a.data, b.data, a.cols, out, accumulate);
     }

@@ -8,6 +8,7 @@ pub mod attention;
 pub mod layer_norm;
 pub mod map;
 pub mod matmul;
+pub mod matvec;
 pub mod reduce;
 mod small_matmul;
 pub mod softmax;

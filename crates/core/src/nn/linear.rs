@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use crate::rng::{ChaCha8Rng, normal};
+use crate::rng::{ChaCha8Rng, normal, uniform};
 use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 
 /// How large the first random weights are.
@@ -20,6 +20,9 @@ pub enum Init {
         /// 1 in the book (chapter 3), else 0.
         bias: f64,
     },
+    /// Weights and biases uniform between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`, as
+    /// PyTorch's layers begin.
+    Uniform,
 }
 
 /// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and, if it has one, a bias `b`
@@ -45,12 +48,13 @@ impl Linear {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let mut linear = Self::without_bias(params, name, (inputs, outputs), init, rng)?;
-        let std = match init {
-            Init::Normal(std) => std,
-            Init::NormalWeights(_) => 0.0,
-            Init::Scaled { bias, .. } => bias,
+        let bias = match init {
+            Init::Normal(std) => random(&[outputs], std, rng),
+            Init::NormalWeights(_) => Tensor::zeros(&[outputs]),
+            Init::Scaled { bias, .. } => random(&[outputs], bias, rng),
+            Init::Uniform => uniform_within(&[outputs], inputs, rng),
         };
-        linear.bias = Some(params.add(format!("{name}.bias"), random(&[outputs], std, rng))?);
+        linear.bias = Some(params.add(format!("{name}.bias"), bias)?);
         Ok(linear)
     }
 
@@ -65,12 +69,13 @@ impl Linear {
         init: Init,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let std = match init {
-            Init::Normal(std) | Init::NormalWeights(std) => std,
-            Init::Scaled { gain, .. } => gain / (inputs.max(1) as f64).sqrt(),
+        let shape = [outputs, inputs];
+        let weight = match init {
+            Init::Normal(std) | Init::NormalWeights(std) => random(&shape, std, rng),
+            Init::Scaled { gain, .. } => random(&shape, gain / (inputs.max(1) as f64).sqrt(), rng),
+            Init::Uniform => uniform_within(&shape, inputs, rng),
         };
-        let weight = params.add(format!("{name}.weight"), random(&[outputs, inputs], std, rng))?;
-        Ok(Self { weight, bias: None })
+        Ok(Self { weight: params.add(format!("{name}.weight"), weight)?, bias: None })
     }
 
     /// `(.., inputs) -> (.., outputs)`.
@@ -93,6 +98,12 @@ fn random<T: Real>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T>
     }
 }
 
+/// Uniform numbers between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
+fn uniform_within<T: Real>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
+    let most = 1.0 / (inputs.max(1) as f64).sqrt();
+    Tensor::from_fn(shape, || T::of(most * (2.0 * uniform(rng) - 1.0)))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -106,11 +117,16 @@ mod tests {
         let scaled = Init::Scaled { gain: 1.0, bias: 0.0 };
         let a = Linear::new(&mut params, "a", (400, 50), scaled, &mut rng).unwrap();
         let b = Linear::new(&mut params, "b", (400, 50), Init::Normal(1.0), &mut rng).unwrap();
+        let c = Linear::new(&mut params, "c", (400, 50), Init::Uniform, &mut rng).unwrap();
         let std = |id| {
             let x = params.get(id).value.data();
             (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32).sqrt()
         };
         assert!((std(a.weight) - 0.05).abs() < 0.002 && std(a.bias.unwrap()) == 0.0);
+        for id in [c.weight, c.bias.unwrap()] {
+            let most = params.get(id).value.data().iter().fold(0.0_f32, |most, w| most.max(w.abs()));
+            assert!((0.045..=0.05).contains(&most) && (std(id) - 0.05 / 3.0_f32.sqrt()).abs() < 0.004);
+        }
         assert!((std(b.weight) - 1.0).abs() < 0.03 && std(b.bias.unwrap()) > 0.5);
         assert_eq!(params.get(a.weight).value.shape(), [50, 400]);
         assert!(params.get(a.weight).decay && !params.get(a.bias.unwrap()).decay);

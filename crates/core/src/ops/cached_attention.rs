@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::reduce::scalar_product;
+use crate::kernels::matvec::rows_times;
 use crate::kernels::softmax::softmax_rows;
 use crate::kernels::vectorised;
 use crate::ops::attention::alibi_slopes;
@@ -74,7 +74,7 @@ impl<T: Real> Op<T> for CachedAttention {
                 let (scores, weights) = (&mut scores[..seen], &mut weights[..seen]);
                 vectorised(
                     #[inline(always)]
-                    || scores_of(scores, q, keys, scale),
+                    || rows_times(keys, q, scores, |score, sum| *score = sum * scale),
                 );
                 if let Some(slopes) = &self.slopes {
                     for (j, score) in scores.iter_mut().enumerate() {
@@ -104,21 +104,30 @@ impl<T: Real> Op<T> for CachedAttention {
     }
 }
 
-/// The scalar product of `q` with each key, times `scale`.
-#[inline(always)]
-fn scores_of<T: Real>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
-    for (score, key) in scores.iter_mut().zip(keys.chunks_exact(q.len())) {
-        *score = scale * scalar_product(q, key);
-    }
-}
-
-/// The sum of the values, each times its weight.
+/// The sum of the values, each times its weight: as many columns at a time as fit the
+/// registers.
 #[inline(always)]
 fn weighted_sum<T: Real>(out: &mut [T], weights: &[T], values: &[T]) {
-    out.fill(T::zero());
-    for (&weight, value) in weights.iter().zip(values.chunks_exact(out.len())) {
-        for (out, &v) in out.iter_mut().zip(value) {
-            *out = weight.fused_mul_add(v, *out);
+    const LANES: usize = 32;
+    let d = out.len();
+    let (blocks, tail) = out.as_chunks_mut::<LANES>();
+    for (i, out) in blocks.iter_mut().enumerate() {
+        let mut sums = [T::zero(); LANES];
+        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
+            let Some(value) = value.as_chunks::<LANES>().0.get(i) else { continue };
+            for l in 0..LANES {
+                sums[l] = weight.fused_mul_add(value[l], sums[l]);
+            }
+        }
+        *out = sums;
+    }
+    let start = d - tail.len();
+    tail.fill(T::zero());
+    if !tail.is_empty() {
+        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
+            for (out, &v) in tail.iter_mut().zip(&value[start..]) {
+                *out = weight.fused_mul_add(v, *out);
+            }
         }
     }
 }

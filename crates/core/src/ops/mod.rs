@@ -14,6 +14,7 @@ pub mod dropout;
 pub mod embedding;
 pub mod gelu;
 pub mod heads;
+pub mod last;
 pub mod layer_norm;
 pub mod linear;
 pub mod masked_softmax;

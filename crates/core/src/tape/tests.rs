@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::gradcheck::constant;
 
 fn one(x: f64) -> Tensor<f64> {
     Tensor::from_vec(&[1, 1], vec![x]).unwrap()
@@ -96,4 +97,32 @@ fn the_trace_lists_the_step_in_order() {
     assert_eq!(linear.flops, 2 * 4 * 5 * 7);
     assert_eq!(linear.function, "m2g_core::ops::linear::Linear");
     assert!(linear.caller.file().ends_with("tests.rs"));
+}
+
+#[test]
+fn a_rewound_tape_keeps_what_was_before_the_mark() {
+    let mut params = Params::new();
+    let w = params.add("w", constant(&[2, 2], 1.0)).unwrap();
+    let mut tape = Tape::new();
+    tape.set_gradients(false);
+    let mark = tape.put_params(&params);
+    let mut steps = (0..3).map(|i| {
+        tape.rewind(mark);
+        let var = tape.param(&params, w);
+        assert_eq!(var, Var(0), "found again");
+        let x = tape.input(constant(&[1, 2], f64::from(i)));
+        let y = tape.linear(x, var, None).unwrap();
+        (y, tape.value(y).clone())
+    });
+    let (first, second) = (steps.next().unwrap(), steps.next().unwrap());
+    assert_eq!(first.0, second.0, "the same place");
+    assert_ne!(first.1, second.1);
+    // A parameter that was put after the mark is forgotten.
+    drop(steps);
+    tape.reset();
+    let mark = tape.put_params(&Params::new());
+    tape.param(&params, w);
+    tape.rewind(mark);
+    tape.input(constant(&[1], 1.0));
+    assert_eq!(tape.param(&params, w), Var(1));
 }

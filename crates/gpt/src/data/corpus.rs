@@ -83,14 +83,6 @@ impl Corpus {
     }
 }
 
-/// What to read for a name: a file or folder as it is, or the files of a dataset.
-pub(super) fn text_files(name: &Path) -> Result<Vec<PathBuf>, CorpusError> {
-    match name.exists() {
-        true => Ok(dataset_files(name).unwrap_or_else(|| vec![name.to_path_buf()])),
-        false => dataset(&name.to_string_lossy()),
-    }
-}
-
 /// What stands behind the name of some data.
 enum Text<'a> {
     Prepared(&'a Path),
@@ -109,6 +101,14 @@ impl<'a> Text<'a> {
             source.name = data.into();
             Self::Source(source)
         })
+    }
+}
+
+/// What to read for a name: a file or folder as it is, or the files of a dataset.
+pub(super) fn text_files(name: &Path) -> Result<Vec<PathBuf>, CorpusError> {
+    match name.exists() {
+        true => Ok(dataset_files(name).unwrap_or_else(|| vec![name.to_path_buf()])),
+        false => dataset(&name.to_string_lossy()),
     }
 }
 

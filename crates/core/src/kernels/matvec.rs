@@ -1,0 +1,164 @@
+//! A matrix times one vector: what the generation of a token is made of.
+//!
+//! Every weight is used once, so the speed is that of the memory they come from. Hence
+//! several rows at a time, each with a sum in vector registers of its own: enough loads
+//! are under way to keep the memory busy, and each number of the vector is loaded once
+//! for all of them.
+
+use rayon::prelude::*;
+
+use super::vectorised;
+use crate::Real;
+
+/// From so many bytes of weights on, a second thread brings more than it costs: what a
+/// thread reads in the microseconds that it takes to wake one up.
+const PARALLEL_FROM: usize = 1 << 20;
+/// The bytes of weights that a thread takes at a time.
+const PIECE: usize = 1 << 18;
+/// Rows at a time.
+const ROWS: usize = 4;
+/// Numbers of a row at a time: two vector registers of AVX2.
+const LANES: usize = 16;
+
+/// `out = W x`, or `out += W x` if `accumulate`, with `W` of `(out.len(), x.len())`, row
+/// by row.
+///
+/// Each sum has one order, which depends on `x.len()` alone: the result is the same
+/// bits for any number of threads.
+///
+/// # Panics
+/// If `w` has another length.
+pub fn matvec<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+    assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
+    let row = x.len().max(1);
+    let bytes = w.len() * T::BYTES;
+    if bytes < PARALLEL_FROM || rayon::current_num_threads() == 1 {
+        return piece(w, x, out, accumulate);
+    }
+    let rows = (PIECE / (row * T::BYTES)).next_multiple_of(ROWS);
+    out.par_chunks_mut(rows).zip(w.par_chunks(rows * row)).for_each(|(out, w)| piece(w, x, out, accumulate));
+}
+
+/// The same on this thread.
+fn piece<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+    vectorised(
+        #[inline(always)]
+        || {
+            rows_times(w, x, out, |out, sum| *out = if accumulate { *out + sum } else { sum });
+        },
+    );
+}
+
+/// Calls `take` with every number of `out` and the scalar product of its row of `w` with
+/// `x`. To be called inside [`vectorised`].
+#[inline(always)]
+pub(crate) fn rows_times<T: Real>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
+    let k = x.len();
+    for (i, out) in out.chunks_mut(ROWS).enumerate() {
+        // Where there are fewer rows, the last is computed again.
+        let last = out.len() - 1;
+        let row = |r: usize| &w[(i * ROWS + r.min(last)) * k..][..k];
+        let sums = scalar_products([row(0), row(1), row(2), row(3)], x);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            take(out, sum);
+        }
+    }
+}
+
+/// The scalar product of each row with `x`.
+#[inline(always)]
+fn scalar_products<T: Real>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
+    let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =
+        [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks()];
+    let (x_blocks, x_tail) = x.as_chunks();
+    let [mut s_a, mut s_b, mut s_c, mut s_d] = [[T::zero(); LANES]; ROWS];
+    for ((((x, a), b), c), d) in x_blocks.iter().zip(a).zip(b).zip(c).zip(d) {
+        s_a = mul_add(a, x, s_a);
+        s_b = mul_add(b, x, s_b);
+        s_c = mul_add(c, x, s_c);
+        s_d = mul_add(d, x, s_d);
+    }
+    let mut out = totals(&[s_a, s_b, s_c, s_d]);
+    for (out, tail) in out.iter_mut().zip([a_tail, b_tail, c_tail, d_tail]) {
+        for (&w, &x) in tail.iter().zip(x_tail) {
+            *out += w * x;
+        }
+    }
+    out
+}
+
+/// `a b + c`, lane by lane.
+#[inline(always)]
+fn mul_add<T: Real>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES] {
+    let mut out = c;
+    for l in 0..LANES {
+        out[l] = a[l].fused_mul_add(b[l], c[l]);
+    }
+    out
+}
+
+/// The sum of the lanes of each, in halves. Not inlined, so that the sums above, of which
+/// nobody takes the address, stay in registers.
+#[inline(never)]
+fn totals<T: Real>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
+    let mut out = [T::zero(); ROWS];
+    for (out, s) in out.iter_mut().zip(sums) {
+        let mut s = *s;
+        for half in [8, 4, 2, 1] {
+            for l in 0..half {
+                s[l] += s[l + half];
+            }
+        }
+        *out = s[0];
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::threads::with_threads;
+
+    #[test]
+    fn agrees_with_the_definition() {
+        // Whole numbers, for which every order of adding is exact.
+        let numbers = |n: usize, by: usize| (0..n).map(|i| (i * by % 11) as f32 - 5.0).collect::<Vec<_>>();
+        for n in [1, 2, 3, 4, 5, 9, 70] {
+            for k in [1, 2, 15, 16, 17, 33, 64, 100] {
+                let (w, x) = (numbers(n * k, 7), numbers(k, 3));
+                let want: Vec<f32> =
+                    w.chunks(k).map(|w| w.iter().zip(&x).map(|(w, x)| w * x).sum()).collect();
+                let mut out = vec![9.0; n];
+                matvec(&w, &x, &mut out, false);
+                assert_eq!(out, want, "{n} x {k}");
+                matvec(&w, &x, &mut out, true);
+                assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w));
+            }
+        }
+        let mut out = [3.0_f32; 2];
+        matvec(&[], &[], &mut out, true);
+        assert_eq!(out, [3.0; 2]);
+        matvec(&[], &[], &mut out, false);
+        assert_eq!(out, [0.0; 2]);
+        matvec::<f32>(&[], &[1.0], &mut [], false);
+    }
+
+    #[test]
+    fn the_same_bits_for_any_number_of_threads() {
+        let (n, k) = (1003, 777);
+        let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
+        let (w, x) = (noise(n * k), noise(k));
+        assert!(n * k * 4 > PARALLEL_FROM);
+        let product = |threads| {
+            with_threads(threads, || {
+                let mut out = vec![0.0; n];
+                matvec(&w, &x, &mut out, false);
+                out
+            })
+            .unwrap()
+        };
+        let one = product(1);
+        assert!(one == product(2) && one == product(5));
+    }
+}

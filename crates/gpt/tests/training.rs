@@ -1,0 +1,249 @@
+//! Whole trainings of a tiny GPT: they learn, resume to the same bits, and go on from
+//! the model of another.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use m2g_core::Tape;
+use m2g_core::train::run::{BEST, LAST};
+use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress};
+use m2g_gpt::data::{Corpus, TokenData, entropy};
+use m2g_gpt::tokenizer::Tokenizer;
+use m2g_gpt::training::{Description, Training, create, full_pass_batch_size, full_pass_loss, load};
+use m2g_gpt::{Config, Gpt};
+
+/// A text whose characters follow from more than the one before.
+fn text() -> String {
+    (0..500).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect()
+}
+
+fn corpus_of(text: &str, tokenizer: Tokenizer) -> Corpus {
+    let ids = tokenizer.encode(text).unwrap();
+    let (train, val) = ids.split_at(ids.len() * 9 / 10);
+    Corpus::new(TokenData::new(train), TokenData::new(val), tokenizer, "a test".into(), Vec::new())
+}
+
+fn corpus() -> Corpus {
+    corpus_of(&text(), Tokenizer::char(&text()))
+}
+
+fn config() -> Config {
+    Config {
+        n_layer: 2,
+        n_head: 2,
+        n_embd: 16,
+        block_size: 16,
+        dropout: 0.1,
+        batch_size: 4,
+        gradient_accumulation_steps: 2,
+        max_iters: 24,
+        eval_interval: 5,
+        warmup_iters: 5,
+        ..Config::default()
+    }
+}
+
+fn bits(gpt: &Gpt<f32>) -> Vec<u32> {
+    gpt.params().iter().flat_map(|p| p.value.data()).map(|x| x.to_bits()).collect()
+}
+
+/// The bits after the last step of a training without a folder.
+fn trained(config: Config, corpus: &Corpus, dir: &Path) -> Vec<u32> {
+    let run = dir.join("run");
+    Training::new(config, corpus, Some((&run, true))).unwrap().run(&mut ()).unwrap();
+    bits(&load(&run, LAST).unwrap().0)
+}
+
+/// Stops before step `at`, and keeps what it saw.
+#[derive(Default)]
+struct Watch {
+    at: Option<u64>,
+    steps: Vec<Progress>,
+    evaluations: Vec<EvaluationRecord>,
+}
+
+impl Observer for Watch {
+    fn step(&mut self, progress: &Progress) {
+        self.steps.push(*progress);
+    }
+    fn evaluated(&mut self, record: &EvaluationRecord) {
+        self.evaluations.push(record.clone());
+    }
+    fn stop(&mut self) -> bool {
+        self.at.is_some_and(|at| self.steps.last().is_some_and(|last| last.step >= at))
+    }
+}
+
+#[test]
+fn it_learns_more_than_the_character_before_tells() {
+    let corpus = corpus();
+    let config = Config {
+        max_iters: 300,
+        n_embd: 32,
+        dropout: 0.0,
+        batch_size: 16,
+        gradient_accumulation_steps: 1,
+        block_size: 24,
+        learning_rate: 1e-2,
+        min_lr: 1e-3,
+        eval_interval: 100,
+        eval_iters: 4,
+        ..config()
+    };
+    let mut training = Training::new(config, &corpus, None).unwrap();
+    let mut watch = Watch::default();
+    let outcome = training.run(&mut watch).unwrap();
+    let first = watch.steps[0].loss;
+    let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
+    assert!((first - ln_v).abs() < 0.2, "first loss {first}, ln V {ln_v}");
+    let best = outcome.best_val_loss.unwrap();
+    assert!(best < 0.7 * entropy::bigram(&corpus.train), "{best}");
+    // The sampled estimates are of the same size as the full pass.
+    let metrics = &watch.evaluations.last().unwrap().metrics;
+    let names: Vec<&str> = metrics.iter().map(|m| m.0).collect();
+    assert_eq!(names, ["val_loss", "train_loss_estimate", "val_loss_estimate"]);
+    assert!(metrics.iter().all(|m| (m.1 - metrics[0].1).abs() < 0.3), "{metrics:?}");
+    // The model is the best one, and the full pass does not depend on its batches.
+    let mut tape = Tape::new();
+    tape.set_gradients(false);
+    for batch_size in [1, 7, full_pass_batch_size(training.gpt.config())] {
+        let loss = full_pass_loss(&training.gpt, &mut tape, &corpus.val, batch_size).unwrap();
+        assert!((loss - best).abs() < 1e-5, "{batch_size}: {loss}, not {best}");
+    }
+}
+
+#[test]
+fn a_resumed_training_ends_with_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let whole = trained(config(), &corpus, dir.path());
+    for at in [0, 1, 7, 23] {
+        let run = dir.path().join(format!("stopped-{at}"));
+        let mut watch = Watch { at: Some(at), ..Watch::default() };
+        if at == 0 {
+            // Before the first step there is a checkpoint too.
+            watch.steps.push(Progress { step: 0, steps: 0, loss: 0.0, lr: 0.0, grad_norm: None });
+        }
+        let outcome = Training::new(config(), &corpus, Some((&run, false))).unwrap().run(&mut watch).unwrap();
+        assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, at));
+        let description = Description::of_run(&run).unwrap();
+        let outcome = Training::resume(&run, &corpus, description, None).unwrap().run(&mut ()).unwrap();
+        assert_eq!((outcome.ended, outcome.steps), (Ended::Finished, 24));
+        assert!(bits(&load(&run, LAST).unwrap().0) == whole, "stopped after {at}");
+    }
+}
+
+#[test]
+fn evaluations_change_no_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let whole = trained(config(), &corpus, dir.path());
+    for (eval_interval, eval_iters, log_interval) in [(1, 3, 1), (1000, 0, 7)] {
+        let config = Config { eval_interval, eval_iters, log_interval, ..config() };
+        assert!(trained(config, &corpus, dir.path()) == whole, "every {eval_interval}");
+    }
+    assert!(trained(Config { seed: 2, ..config() }, &corpus, dir.path()) != whole);
+}
+
+#[test]
+fn other_data_is_not_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    trained(config(), &corpus, dir.path());
+    let run = dir.path().join("run");
+    let other = corpus_of(&text()[10..], corpus.tokenizer.clone());
+    let description = Description::of_run(&run).unwrap();
+    let error = Training::resume(&run, &other, description, Some(30)).err().unwrap().to_string();
+    assert!(error.contains("other data") && error.contains("--data"), "{error}");
+}
+
+#[test]
+fn fine_tuning_starts_from_the_best_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let long = Config { max_iters: 100, dropout: 0.0, ..config() };
+    trained(long, &corpus, dir.path());
+    let run = dir.path().join("run");
+    let (old, description) = load(&run, BEST).unwrap();
+    let next = Config { init_from: run.display().to_string(), max_iters: 1, decay_lr: false, ..config() };
+
+    let start = Training::new(next.clone().shaped_like(&description), &corpus, None).unwrap();
+    assert!(bits(&start.gpt) == bits(&old));
+    // Fewer positions, and all else as it was.
+    let short = Config { block_size: 8, ..next.clone() };
+    let start = Training::new(short.clone(), &corpus, None).unwrap();
+    let shape =
+        |name: &str| start.gpt.params().iter().find(|p| p.name == name).map(|p| p.value.shape().to_vec());
+    assert_eq!(shape("wpe.weight"), Some(vec![8, 16]));
+    let mut watch = Watch::default();
+    Training::new(short, &corpus, None).unwrap().run(&mut watch).unwrap();
+    let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
+    assert!(watch.steps[0].loss < 0.8 * ln_v, "it starts with what was learnt: {}", watch.steps[0].loss);
+
+    let wider = Config { n_embd: 32, ..next.clone() };
+    let error = Training::new(wider, &corpus, None).err().unwrap().to_string();
+    assert!(error.starts_with("n_embd is 32"), "{error}");
+    let bytes = corpus_of(&text(), Tokenizer::byte());
+    let error = Training::new(next, &bytes, None).err().unwrap().to_string();
+    assert!(error.contains("another vocabulary"), "{error}");
+}
+
+#[test]
+fn a_model_from_elsewhere_becomes_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("imported");
+    let config = config();
+    let gpt = Gpt::new(config.model(99), 7).unwrap();
+    let description =
+        Description { model: gpt.config().clone(), config, tokenizer: None, data: String::new() };
+    create(&run, &description, &gpt, false).unwrap();
+    assert!(create(&run, &description, &gpt, false).is_err());
+    for file in [BEST, LAST] {
+        let (loaded, its) = load(&run, file).unwrap();
+        assert!(bits(&loaded) == bits(&gpt) && its == description);
+    }
+    let error = Training::resume(&run, &corpus(), description, None).err().unwrap().to_string();
+    assert!(error.contains("--init-from"), "{error}");
+}
+
+#[test]
+fn a_training_that_diverges_keeps_its_last_good_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let run = dir.path().join("run");
+    let config = Config { learning_rate: 1e30, min_lr: 1e30, weight_decay: 0.0, warmup_iters: 0, ..config() };
+    let error = Training::new(config, &corpus, Some((&run, false))).unwrap().run(&mut ()).unwrap_err();
+    assert!(error.to_string().contains("not finite at step"), "{error}");
+    let (gpt, _) = load(&run, LAST).unwrap();
+    assert!(gpt.params().iter().all(|p| p.value.data().iter().all(|x| x.is_finite())));
+}
+
+#[test]
+fn senseless_settings_and_short_texts_are_named() {
+    let corpus = corpus();
+    let cases = [
+        (Config { batch_size: 0, ..config() }, "batch_size is 0"),
+        (Config { gradient_accumulation_steps: 0, ..config() }, "gradient_accumulation_steps is 0"),
+        (Config { learning_rate: f64::NAN, ..config() }, "learning_rate is NaN"),
+        (Config { min_lr: -1.0, ..config() }, "min_lr is -1"),
+        (Config { beta2: 1.0, ..config() }, "beta2 is 1"),
+        (Config { grad_clip: f64::INFINITY, ..config() }, "grad_clip is inf"),
+        (Config { dropout: 1.0, ..config() }, "dropout is 1"),
+        (Config { n_embd: 15, ..config() }, "n_embd is 15 with n_head 2"),
+        (Config { n_layer: 0, ..config() }, "n_layer is 0"),
+        (Config { max_iters: 0, ..config() }, "max_iters is 0"),
+        (Config { eval_interval: 0, ..config() }, "eval_interval is 0"),
+        (Config { log_interval: 0, ..config() }, "log_interval is 0"),
+        (Config { tokenizer: "words".into(), ..config() }, "--tokenizer is 'words'"),
+        (Config { block_size: 9000, ..config() }, "block_size is 9000: a window"),
+        (Config { init_from: "nowhere".into(), ..config() }, "there is no run in nowhere"),
+    ];
+    for (config, start) in cases {
+        let error = Training::new(config, &corpus, None).err().unwrap().to_string();
+        assert!(error.starts_with(start), "{error}");
+    }
+    // One character: there is nothing to learn, but nothing breaks either.
+    let same = corpus_of(&"a".repeat(400), Tokenizer::char("a"));
+    let outcome = Training::new(config(), &same, None).unwrap().run(&mut ()).unwrap();
+    assert_eq!(outcome.val_loss, Some(0.0));
+}
