@@ -124,6 +124,10 @@ fn runs_that_cannot_be_used() {
     fs::write(&best, &other).unwrap();
     let error = refused(dir.path(), &["digits", "eval", "a"]);
     assert!(error.contains("has shape [30, 784], this model needs [40, 784]"), "{error}");
+    // Stopped before its first save, as on a full disk.
+    fs::remove_file(&last).unwrap();
+    let error = refused(dir.path(), &["digits", "train", "--resume", "a"]);
+    assert!(error.contains("runs/a has saved no last.safetensors: train it anew"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A command is a line in a `console` block that begins with `$ m2g` or with
 //! `$ cargo run --release --`. They are run in order, each file in a folder of its
-//! own, with a small budget: a training makes one epoch.
+//! own, with a small budget: a training makes one epoch, or five steps.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -20,10 +20,31 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             inside = line == "```console";
         } else if inside {
             let args = line.strip_prefix("$ m2g ").or(line.strip_prefix("$ cargo run --release -- "));
-            commands.extend(args.map(|a| a.split_whitespace().map(String::from).collect()));
+            commands.extend(args.map(words));
         }
     }
     commands
+}
+
+/// The words of a command line; double quotes keep spaces.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    // Every second part stands in quotes.
+    for (i, part) in line.split('"').enumerate() {
+        match i % 2 {
+            0 => words.extend(part.split_whitespace().map(String::from)),
+            _ => words.push(part.to_string()),
+        }
+    }
+    words
+}
+
+/// A training of a few seconds at most: sets the flag that says how long it takes.
+fn with_small_budget<'a>(args: &mut Vec<&'a str>, flag: &'a str, budget: &'a str) {
+    match args.iter().position(|a| *a == flag) {
+        Some(i) => args[i + 1] = budget,
+        None => args.extend([flag, budget]),
+    }
 }
 
 fn run_all(file: &str) -> usize {
@@ -34,14 +55,17 @@ fn run_all(file: &str) -> usize {
         image::Luma([if x.abs_diff(100) < 12 && y.abs_diff(150) < 100 { 30 } else { 240 }])
     });
     picture.save(dir.path().join("my-digit.png")).unwrap();
+    fs::copy(root().join("README.md"), dir.path().join("README.md")).unwrap();
     let all = commands(&text);
     for command in &all {
         let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
-        if args.starts_with(&["digits", "train"]) && !args.contains(&"--resume") {
-            match args.iter().position(|a| *a == "--epochs") {
-                Some(i) => args[i + 1] = "1",
-                None => args.extend(["--epochs", "1"]),
+        match args[..2] {
+            ["digits", "train"] if !args.contains(&"--resume") => {
+                with_small_budget(&mut args, "--epochs", "1");
             }
+            ["gpt", "train"] => with_small_budget(&mut args, "--max-iters", "5"),
+            ["gpt", "ladder"] => with_small_budget(&mut args, "--steps", "5"),
+            _ => {}
         }
         ok(dir.path(), &args);
     }

@@ -1,5 +1,8 @@
 //! `m2g gpt ...`
 
+mod eval;
+mod export;
+mod import;
 mod peak;
 mod prepare;
 mod settings;
@@ -17,6 +20,12 @@ pub enum GptCommand {
     Prepare(prepare::PrepareText),
     /// Train a GPT on any text.
     Train(Box<train::Train>),
+    /// Measure a model on text, or on rows of token ids.
+    Eval(eval::Eval),
+    /// Make a run of a GPT-2 in the format of Hugging Face.
+    Import(import::Import),
+    /// Write a run in the format of Hugging Face, which transformers loads.
+    Export(export::Export),
 }
 
 /// Runs the subcommand.
@@ -24,5 +33,8 @@ pub fn run(command: GptCommand) -> anyhow::Result<ExitCode> {
     match command {
         GptCommand::Prepare(prepare) => prepare.run(),
         GptCommand::Train(train) => train.run(),
+        GptCommand::Eval(eval) => eval.run(),
+        GptCommand::Import(import) => import.run(),
+        GptCommand::Export(export) => export.run(),
     }
 }

@@ -97,6 +97,15 @@ pub enum Error {
     /// There is no run of that name.
     #[error("there is no run in {}: train one first, with --run NAME", .0.display())]
     NoRun(PathBuf),
+    /// The run has no such checkpoint: it was stopped before its first save, or
+    /// somebody removed the file.
+    #[error("the run in {} has saved no {file}: train it anew with --overwrite", run.display())]
+    NeverSaved {
+        /// The run.
+        run: PathBuf,
+        /// The checkpoint that is missing.
+        file: String,
+    },
     /// Another process trains the run.
     #[error("another process is training {}: wait for it, or stop it", .0.display())]
     Busy(PathBuf),

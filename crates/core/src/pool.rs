@@ -1,32 +1,85 @@
 //! Buffers that are used again, so that a training step in steady state
 //! allocates nothing large.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ndarray::Dimension;
 
-use crate::tensor::storage_len;
 use crate::{Real, Shape, Tensor};
 
-/// Vectors that came back, by their length, which [`storage_len`] gives.
+/// Tensors that came back, by their length.
 #[derive(Debug, Default)]
-pub struct Pool<T> {
-    free: HashMap<usize, Vec<Vec<T>>>,
+pub struct Pool<T: Real> {
+    shelves: BTreeMap<usize, Shelf<T>>,
+}
+
+/// The tensors of one length.
+#[derive(Debug, Default)]
+struct Shelf<T: Real> {
+    free: Vec<Tensor<T>>,
+    /// How many have been made here: more need not be kept.
+    made: usize,
 }
 
 impl<T: Real> Pool<T> {
     /// A tensor of `shape` whose numbers are left over from earlier use: the
     /// taker writes all of them.
     pub fn take(&mut self, shape: Shape) -> Tensor<T> {
-        let n = storage_len::<T>(shape.size());
-        let vec = self.free.get_mut(&n).and_then(Vec::pop).unwrap_or_else(|| vec![T::zero(); n]);
-        Tensor::from_parts(shape, vec)
+        let shelf = self.shelves.entry(shape.size()).or_default();
+        match shelf.free.pop() {
+            Some(tensor) => tensor.into_shape(shape),
+            None => {
+                shelf.made += 1;
+                Tensor::zeros(shape.slice())
+            }
+        }
     }
 
-    /// Takes a tensor's buffer back, unless somebody else still holds it.
-    pub fn give(&mut self, tensor: Tensor<T>) {
-        if let Some(vec) = tensor.into_vec() {
-            self.free.entry(vec.len()).or_default().push(vec);
+    /// Takes a tensor's buffer back, unless somebody else still holds it. Buffers
+    /// from elsewhere serve too, but are not hoarded: there are never more than
+    /// have been taken at one time.
+    pub fn give(&mut self, mut tensor: Tensor<T>) {
+        if let Some(shelf) = self.shelves.get_mut(&tensor.len())
+            && shelf.free.len() < shelf.made
+            && tensor.is_unique()
+        {
+            shelf.free.push(tensor);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_in_another_shape() {
+        let mut pool = Pool::<f32>::default();
+        let mut a = pool.take(ndarray::IxDyn(&[2, 300]));
+        a.data_mut()[7] = 5.0;
+        let address = a.data().as_ptr();
+        pool.give(a);
+        let b = pool.take(ndarray::IxDyn(&[30, 20]));
+        assert_eq!((b.shape(), b.data()[7], b.data().as_ptr()), (&[30, 20][..], 5.0, address));
+    }
+
+    #[test]
+    fn what_somebody_still_holds_is_not_used_again() {
+        let mut pool = Pool::<f32>::default();
+        let a = pool.take(ndarray::IxDyn(&[3]));
+        pool.give(a.clone());
+        assert_ne!(pool.take(ndarray::IxDyn(&[3])).data().as_ptr(), a.data().as_ptr());
+    }
+
+    #[test]
+    fn buffers_from_elsewhere_are_not_hoarded() {
+        let mut pool = Pool::<f32>::default();
+        let a = pool.take(ndarray::IxDyn(&[3]));
+        for _ in 0..10 {
+            pool.give(Tensor::zeros(&[3]));
+            pool.give(Tensor::zeros(&[4]));
+        }
+        pool.give(a);
+        assert_eq!(pool.shelves.values().map(|s| s.free.len()).sum::<usize>(), 1);
     }
 }

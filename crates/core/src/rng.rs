@@ -57,12 +57,19 @@ impl DropoutKey {
         Self(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x2545_f491_4f6c_dd1d))
     }
 
-    /// 32 random bits for `index`: two rounds of an integer mixer, one for each
-    /// half of the key, in 32-bit arithmetic that vectorises.
+    /// 32 random bits for each index from `start` on, of which the function takes the
+    /// distance: two rounds of an integer mixer, one for each half of the key, in 32-bit
+    /// arithmetic that vectorises.
     #[inline(always)]
-    pub(crate) fn random(self, index: u64) -> u32 {
-        let high = (index >> 32) as u32;
-        mix(mix(index as u32 ^ self.0 as u32) ^ (self.0 >> 32) as u32 ^ high.wrapping_mul(0x9e37_79b9))
+    pub(crate) fn random_from(self, start: u64) -> impl Fn(u32) -> u32 + Sync {
+        let (low_key, high_key) = (self.0 as u32, (self.0 >> 32) as u32);
+        let (first, high) = (start as u32, (start >> 32) as u32);
+        let spread = |high: u32| high_key ^ high.wrapping_mul(0x9e37_79b9);
+        let (here, behind) = (spread(high), spread(high.wrapping_add(1)));
+        move |distance| {
+            let low = first.wrapping_add(distance);
+            mix(mix(low ^ low_key) ^ if low < first { behind } else { here })
+        }
     }
 }
 
@@ -123,7 +130,7 @@ mod tests {
         let first: Vec<u64> = (0..2).map(|_| rng.next_u64()).collect();
         assert_eq!(first, GOLDEN, "{first:#x?}");
         assert_eq!(permutation(&mut Streams::new(1).stream("shuffle", 3), 8), GOLDEN_ORDER);
-        assert_eq!(Streams::new(1).dropout(5).random(6), GOLDEN_DROPOUT);
+        assert_eq!(Streams::new(1).dropout(5).random_from(6)(0), GOLDEN_DROPOUT);
     }
     const GOLDEN: [u64; 2] = [0x47c3_d5b0_5bae_91ed, 0xb9a1_fcac_0211_a088];
     const GOLDEN_ORDER: [u32; 8] = [7, 3, 2, 1, 0, 6, 5, 4];
@@ -165,10 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn dropout_bits_depend_on_the_index_alone() {
+        let key = Streams::new(4).dropout(3);
+        let end_of_32_bits = u64::from(u32::MAX) - 5;
+        for start in [0, 1_000_000, end_of_32_bits, 7 << 32] {
+            for i in 0..20 {
+                assert_eq!(key.random_from(start)(i), key.random_from(start + u64::from(i))(0));
+            }
+        }
+        assert_ne!(key.random_from(5)(0), key.random_from(5 + (1 << 32))(0));
+    }
+
+    #[test]
     fn dropout_bits_are_fair() {
         let key = Streams::new(4).dropout(0);
         for bit in 0..32 {
-            let ones = (0..10_000).filter(|&i| key.random(i) >> bit & 1 == 1).count();
+            let ones = (0..10_000).filter(|&i| key.random_from(0)(i) >> bit & 1 == 1).count();
             assert!((4_700..5_300).contains(&ones), "bit {bit}: {ones}");
         }
     }

@@ -48,7 +48,12 @@ impl<T: Real> Tensor<T> {
 
     /// A tensor of zeros.
     pub fn zeros(shape: &[usize]) -> Self {
-        Self::from_parts(IxDyn(shape), vec![T::zero(); storage_len::<T>(shape.iter().product())])
+        let n = shape.iter().product();
+        let data = vec![T::zero(); storage_len::<T>(n)];
+        let misaligned = data.as_ptr() as usize % ALIGNMENT;
+        let offset = if data.len() > n { (ALIGNMENT - misaligned) % ALIGNMENT / T::BYTES } else { 0 };
+        let array = ArcArray::from(data).slice_move(s![offset..offset + n]);
+        Self { array: array.into_shape_with_order(IxDyn(shape)).expect("the length fits the shape") }
     }
 
     /// A tensor whose numbers come from `f`, called once for each in order.
@@ -121,20 +126,12 @@ impl<T: Real> Tensor<T> {
         self.array.is_unique()
     }
 
-    /// A tensor over a vector of [`storage_len`] numbers, for the buffer pool. The
-    /// numbers begin at a multiple of [`ALIGNMENT`].
-    pub(crate) fn from_parts(shape: Shape, data: Vec<T>) -> Self {
-        let n = shape.size();
-        let misaligned = data.as_ptr() as usize % ALIGNMENT;
-        let offset = if data.len() > n { (ALIGNMENT - misaligned) % ALIGNMENT / T::BYTES } else { 0 };
-        let array = ArcArray::from(data).slice_move(s![offset..offset + n]);
-        Self { array: array.into_shape_with_order(shape).expect("the length fits the shape") }
-    }
-
-    /// The vector inside, unless another tensor shares it.
-    pub(crate) fn into_vec(self) -> Option<Vec<T>> {
-        let (vec, _) = self.array.try_into_owned_nocopy().ok()?.into_raw_vec_and_offset();
-        Some(vec)
+    /// The same numbers in another shape of the same length.
+    pub(crate) fn into_shape(self, shape: Shape) -> Self {
+        if self.array.raw_dim() == shape {
+            return self;
+        }
+        Self { array: self.array.into_shape_with_order(shape).expect("the length fits the shape") }
     }
 }
 
@@ -144,7 +141,7 @@ const ALIGNMENT: usize = 64;
 
 /// How many numbers a vector must have to hold a tensor of `n`: a few more for
 /// large ones, so that it can begin at a multiple of [`ALIGNMENT`].
-pub(crate) fn storage_len<T: Real>(n: usize) -> usize {
+fn storage_len<T: Real>(n: usize) -> usize {
     if n < 256 { n } else { n + ALIGNMENT / T::BYTES - 1 }
 }
 
@@ -185,7 +182,6 @@ mod tests {
                 assert_eq!(t.data().as_ptr() as usize % ALIGNMENT, 0);
                 assert_eq!((t.len(), t.data()[n - 1]), (n, 1.5));
             }
-            assert_eq!(a.into_vec().map(|v| v.len()), Some(storage_len::<f32>(n)));
         }
     }
 

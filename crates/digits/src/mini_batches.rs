@@ -94,6 +94,7 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             distorter.apply_batch(&images, stream, &mut self.distorted);
             x.iter_mut().zip(&self.distorted).for_each(|(x, &d)| *x = T::of(f64::from(d)));
         } else {
+            touch(chosen.iter().map(|&i| self.data.image(i as usize)));
             for (row, &i) in x.chunks_exact_mut(pixels).zip(chosen) {
                 unit_interval(row, self.data.image(i as usize));
             }
@@ -102,6 +103,19 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         one_hot(self.batch.y.data_mut(), classes, labels);
         &self.batch
     }
+}
+
+/// Reads a byte of every cache line of the images. They lie anywhere in memory: so
+/// the processor waits for all of them at once, not for one after the other.
+fn touch<'a>(images: impl Iterator<Item = &'a [u8]>) {
+    const CACHE_LINE: usize = 64;
+    let mut read = 0;
+    for image in images {
+        for byte in image.iter().step_by(CACHE_LINE) {
+            read ^= byte;
+        }
+    }
+    std::hint::black_box(read);
 }
 
 /// Rows of zeros with a 1 at the label: the book's `vectorized_result`.

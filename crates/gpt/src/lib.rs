@@ -9,6 +9,8 @@
 //! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
 //! | [`training`] | a whole training in a run folder, a run read back |
 //! | `fine_tuning` | a training that starts from the model of another |
+//! | [`token_rows`] | rows of token ids from a file: their loss, their logits |
+//! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
 //! | [`generate`] | [`Generator`]: token after token, with a cache and a window that slides |
 //! | [`sampler`] | [`Sampling`]: from logits to the next token |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
@@ -17,10 +19,12 @@ pub mod config;
 pub mod data;
 mod fine_tuning;
 pub mod generate;
+pub mod gpt2;
 pub mod ladder;
 pub mod model;
 pub mod presets;
 pub mod sampler;
+pub mod token_rows;
 pub mod tokenizer;
 pub mod training;
 mod utf8;

@@ -8,6 +8,7 @@ use ndarray::{ArrayView3, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, Remo
 use rayon::prelude::*;
 
 use super::matmul::{Mat, matmul_serial};
+use super::reduce::scalar_product;
 use super::softmax::{exp_minus, max};
 use super::vectorised;
 use crate::Real;
@@ -73,7 +74,7 @@ impl Dims {
         let Self { b, t, h, d } = self;
         let all = ndarray::ArrayView5::from_shape((b, t, 3, h, d), qkv).expect("the shape was checked");
         let all = all.permuted_axes([0, 3, 2, 1, 4]);
-        (0..b * h).map(|i| all.clone().slice_move(s![i / h, i % h, .., .., ..])).collect()
+        (0..b * h).map(|i| all.slice_move(s![i / h, i % h, .., .., ..])).collect()
     }
 
     /// The same to be written.
@@ -114,10 +115,15 @@ fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 /// Copies rows of a head, times `factor`, into a tile that lies in one piece.
 fn copy_rows<T: Real>(to: &mut [T], from: ndarray::ArrayView2<'_, T>, factor: T) {
     let d = from.ncols();
-    for (to, from) in to.chunks_exact_mut(d).zip(from.outer_iter()) {
-        let from = from.to_slice().expect("the numbers of a head lie in a row");
-        to.iter_mut().zip(from).for_each(|(to, &x)| *to = x * factor);
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for (to, from) in to.chunks_exact_mut(d).zip(from.outer_iter()) {
+                let from = from.to_slice().expect("the numbers of a head lie in a row");
+                to.iter_mut().zip(from).for_each(|(to, &x)| *to = x * factor);
+            }
+        },
+    );
 }
 
 impl Attention<'_> {
@@ -177,17 +183,23 @@ impl Attention<'_> {
             // (rows, D) (D, keys) -> (rows, keys)
             copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
             matmul_serial(Mat::new(q, (rows, d)), Mat::new(&k[..keys * d], (keys, d)).t(), scores, false);
-            for (r, row) in scores.chunks_exact_mut(keys.max(1)).enumerate() {
-                let i = first + r;
-                lse[i] = self.weights((bh, b, h), i, row);
-            }
+            let mut sums = [T::one(); TILE];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (r, row) in scores.chunks_exact_mut(keys.max(1)).enumerate() {
+                        (lse[first + r], sums[r]) = self.weights((bh, b, h), first + r, row);
+                    }
+                },
+            );
             // (rows, keys) (keys, D) -> (rows, D)
             matmul_serial(Mat::new(scores, (rows, keys)), Mat::new(&v[..keys * d], (keys, d)), y, false);
             for (r, y) in y.chunks_exact(d).enumerate() {
                 let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
+                let share = T::one() / sums[r];
                 match keys {
                     0 => row.fill(T::zero()),
-                    _ => row.copy_from_slice(y),
+                    _ => row.iter_mut().zip(y).for_each(|(to, &y)| *to = y * share),
                 }
             }
             if keys == 0 {
@@ -196,36 +208,27 @@ impl Attention<'_> {
         }
     }
 
-    /// Turns the scores of query `i` into weights; returns the logarithm of the sum of
-    /// their exponentials.
-    fn weights<T: Real>(&self, (bh, b, h): (usize, usize, usize), i: usize, row: &mut [T]) -> T {
+    /// Turns the scores of query `i` into weights that do not yet sum to 1; returns the
+    /// logarithm of the sum of their exponentials, and what to divide them by.
+    #[inline(always)]
+    fn weights<T: Real>(&self, (bh, b, h): (usize, usize, usize), i: usize, row: &mut [T]) -> (T, T) {
         let t = self.dims.t;
         let seen = self.mask.visible(b, i, t);
         row[seen..].fill(T::zero());
         if seen == 0 {
-            return T::neg_infinity();
+            return (T::neg_infinity(), T::one());
         }
         let row = &mut row[..seen];
-        let place = ((bh * t + i) * t) as u64;
-        vectorised(
-            #[inline(always)]
-            || {
-                self.add_slope(h, i, row);
-                let max = max(row);
-                let sum = exp_in_place(row, max);
-                let factor = T::one() / sum;
-                match &self.dropout {
-                    None => row.iter_mut().for_each(|w| *w *= factor),
-                    Some(dropout) => {
-                        let kept = dropout.factor::<T>();
-                        for (j, w) in row.iter_mut().enumerate() {
-                            *w *= factor * kept(place + j as u64);
-                        }
-                    }
-                }
-                max + sum.ln()
-            },
-        )
+        self.add_slope(h, i, row);
+        let max = max(row);
+        let sum = exp_minus(row, max);
+        if let Some(dropout) = &self.dropout {
+            let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
+            for (j, w) in row.iter_mut().enumerate() {
+                *w *= kept(j as u32);
+            }
+        }
+        (max + sum.ln(), sum)
     }
 
     /// The gradient `(B, T, 3 C)` of Q, K and V, from the output `y`, its gradient `dy`
@@ -289,13 +292,19 @@ impl Attention<'_> {
             // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
             matmul_serial(Mat::new(q, (rows, d)), k.t(), p, false);
             matmul_serial(Mat::new(g, (rows, d)), v.t(), ds, false);
-            let rows_of_both = p.chunks_exact_mut(keys.max(1)).zip(ds.chunks_exact_mut(keys.max(1)));
-            for (r, (p, ds)) in rows_of_both.enumerate() {
-                let i = first + r;
-                // sum_j weight_j dL/dweight_j = y . dL/dy
-                let inner: T = y.row(i).iter().zip(&g[r * d..][..d]).map(|(&y, &dy)| y * dy).sum();
-                self.dscores((bh, b, h), i, (lse[i], inner), p, ds);
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = p.chunks_exact_mut(keys.max(1)).zip(ds.chunks_exact_mut(keys.max(1)));
+                    for (r, (p, ds)) in rows.enumerate() {
+                        let i = first + r;
+                        let y = y.row(i).to_slice().expect("the numbers of a head lie in a row");
+                        // sum_j weight_j dL/dweight_j = y . dL/dy
+                        let inner = scalar_product(y, &g[r * d..][..d]);
+                        self.dscores((bh, b, h), i, (lse[i], inner), p, ds);
+                    }
+                },
+            );
             let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
             matmul_serial(p.t(), Mat::new(g, (rows, d)), &mut dv[..keys * d], true); // dV += P^T dY
             matmul_serial(ds.t(), Mat::new(q, (rows, d)), &mut dk[..keys * d], true); // dK += dS^T Q scale
@@ -320,6 +329,7 @@ impl Attention<'_> {
 
     /// From the scores of query `i` in `p` and `dL/dweights` in `ds`: the weights in `p`
     /// and `dL/dscores` in `ds`.
+    #[inline(always)]
     fn dscores<T: Real>(
         &self,
         (bh, b, h): (usize, usize, usize),
@@ -333,43 +343,22 @@ impl Attention<'_> {
         p[seen..].fill(T::zero());
         ds[seen..].fill(T::zero());
         let (p, ds) = (&mut p[..seen], &mut ds[..seen]);
-        let place = ((bh * t + i) * t) as u64;
-        vectorised(
-            #[inline(always)]
-            || {
-                self.add_slope(h, i, p);
-                match &self.dropout {
-                    None => {
-                        for (p, ds) in p.iter_mut().zip(ds) {
-                            *p = (*p - lse).exp_fast();
-                            *ds = *p * (*ds - inner);
-                        }
-                    }
-                    Some(dropout) => {
-                        let kept = dropout.factor::<T>();
-                        for (j, (p, ds)) in p.iter_mut().zip(ds).enumerate() {
-                            let (weight, kept) = ((*p - lse).exp_fast(), kept(place + j as u64));
-                            *ds = weight * (*ds * kept - inner);
-                            *p = weight * kept;
-                        }
-                    }
+        self.add_slope(h, i, p);
+        match &self.dropout {
+            None => {
+                for (p, ds) in p.iter_mut().zip(ds) {
+                    *p = (*p - lse).exp_fast();
+                    *ds = *p * (*ds - inner);
                 }
-            },
-        );
+            }
+            Some(dropout) => {
+                let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
+                for (j, (p, ds)) in p.iter_mut().zip(ds).enumerate() {
+                    let (weight, kept) = ((*p - lse).exp_fast(), kept(j as u32));
+                    *ds = weight * (*ds * kept - inner);
+                    *p = weight * kept;
+                }
+            }
+        }
     }
-}
-
-/// `x = e^(x - max)`, and its sum.
-#[inline(always)]
-fn exp_in_place<T: Real>(x: &mut [T], max: T) -> T {
-    // A short row of its own, so that the loop of `exp_minus` serves both.
-    const PIECE: usize = 64;
-    let mut piece = [T::zero(); PIECE];
-    let mut sum = T::zero();
-    for x in x.chunks_mut(PIECE) {
-        let piece = &mut piece[..x.len()];
-        piece.copy_from_slice(x);
-        sum += exp_minus(x, piece, max);
-    }
-    sum
 }

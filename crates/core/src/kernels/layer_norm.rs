@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::reduce::sum_chunk;
-use super::{by_rows, vectorised};
+use super::{CHUNK, by_rows, vectorised};
 use crate::Real;
 
 /// `xhat = (x - mean) rstd` of each row, then `out = xhat w + b`. `stats` gets
@@ -11,26 +11,16 @@ use crate::Real;
 pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
     let c = w.len();
     let n = T::of(c as f64);
-    by_rows(stats, 2, |first, stats| {
+    let piece = |((out, stats), x): ((&mut [T], &mut [T]), &[T])| {
         vectorised(
             #[inline(always)]
             || {
-                for (stats, x) in stats.as_chunks_mut::<2>().0.iter_mut().zip(x[first * c..].chunks_exact(c))
-                {
+                let rows = out.chunks_exact_mut(c).zip(stats.as_chunks_mut::<2>().0).zip(x.chunks_exact(c));
+                for ((out, stats), x) in rows {
                     let mean = sum_chunk(x, |x| x) / n;
                     let variance = sum_chunk(x, |x| (x - mean) * (x - mean)) / n;
-                    *stats = [mean, T::one() / (variance + T::of(eps)).sqrt()];
-                }
-            },
-        );
-    });
-    let stats = &*stats;
-    by_rows(out, c, |first, out| {
-        vectorised(
-            #[inline(always)]
-            || {
-                let rows = out.chunks_exact_mut(c).zip(x[first * c..].chunks_exact(c));
-                for ((out, x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
+                    let rstd = T::one() / (variance + T::of(eps)).sqrt();
+                    *stats = [mean, rstd];
                     match b {
                         Some(b) => {
                             for (((o, &x), &w), &b) in out.iter_mut().zip(x).zip(w).zip(b) {
@@ -46,7 +36,12 @@ pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Opt
                 }
             },
         );
-    });
+    };
+    let rows = (CHUNK / c).max(1);
+    out.par_chunks_mut(rows * c)
+        .zip(stats.par_chunks_mut(rows * 2))
+        .zip(x.par_chunks(rows * c))
+        .for_each(piece);
 }
 
 /// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`.

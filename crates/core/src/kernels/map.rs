@@ -38,25 +38,24 @@ pub fn map2<T: Real>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sy
     }
 }
 
-/// `out[i] = f(i, x[i])`, for functions of the position (dropout).
-pub fn map_indexed<T: Real>(out: &mut [T], x: &[T], f: impl Fn(u64, T) -> T + Sync) {
-    let run = |start: usize, out: &mut [T], x: &[T]| {
+/// `out[start + i] = f(start)(i, x[start + i])` piece by piece, for functions of the
+/// position (dropout), which count from the beginning of a piece in 32 bits.
+pub fn map_indexed<T: Real, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
+    let run = |(piece, (out, x)): (usize, (&mut [T], &[T]))| {
+        let f = f((piece * CHUNK) as u64);
         vectorised(
             #[inline(always)]
             || {
                 for (i, (o, &x)) in out.iter_mut().zip(x).enumerate() {
-                    *o = f((start + i) as u64, x);
+                    *o = f(i as u32, x);
                 }
             },
         );
     };
     if out.len() < PARALLEL_FROM {
-        run(0, out, x);
+        out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).enumerate().for_each(run);
     } else {
-        out.par_chunks_mut(CHUNK)
-            .zip(x.par_chunks(CHUNK))
-            .enumerate()
-            .for_each(|(chunk, (o, x))| run(chunk * CHUNK, o, x));
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(run);
     }
 }
 
@@ -130,32 +129,43 @@ pub fn update_with_moment<T: Real>(w: &mut [T], m: &mut [T], g: &[T], f: impl Fn
     }
 }
 
-/// `(w[i], m[i], v[i]) = f(w[i], m[i], v[i], g[i])`: an update with two moments (Adam).
-pub fn update_with_moments<T: Real>(
-    w: &mut [T],
-    m: &mut [T],
-    v: &mut [T],
-    g: &[T],
-    f: impl Fn(T, T, T, T) -> (T, T, T) + Sync,
-) {
-    let run = |w: &mut [T], m: &mut [T], v: &mut [T], g: &[T]| {
+/// A parameter, its two moments (Adam) and its gradient, and a constant of its own.
+pub struct Moments<'a, T> {
+    /// The parameter.
+    pub w: &'a mut [T],
+    /// The mean gradient.
+    pub m: &'a mut [T],
+    /// The mean square of the gradient.
+    pub v: &'a mut [T],
+    /// The gradient.
+    pub g: &'a [T],
+    /// What `f` gets besides.
+    pub constant: T,
+}
+
+/// `(w[i], m[i], v[i]) = f(constant, w[i], m[i], v[i], g[i])` for all parameters at once,
+/// in pieces, so that many small ones keep all threads busy as well as a large one.
+pub fn update_with_moments<T: Real>(all: Vec<Moments<'_, T>>, f: impl Fn(T, T, T, T, T) -> (T, T, T) + Sync) {
+    let numbers: usize = all.iter().map(|p| p.w.len()).sum();
+    let size = (numbers / 1024).next_multiple_of(CHUNK).max(CHUNK);
+    let mut pieces: Vec<Moments<'_, T>> = Vec::with_capacity(all.len() + numbers / size);
+    for Moments { w, m, v, g, constant } in all {
+        let chunks = w.chunks_mut(size).zip(m.chunks_mut(size)).zip(v.chunks_mut(size)).zip(g.chunks(size));
+        pieces.extend(chunks.map(|(((w, m), v), g)| Moments { w, m, v, g, constant }));
+    }
+    let run = |Moments { w, m, v, g, constant }: Moments<'_, T>| {
         vectorised(
             #[inline(always)]
             || {
                 for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
-                    (*w, *m, *v) = f(*w, *m, *v, g);
+                    (*w, *m, *v) = f(constant, *w, *m, *v, g);
                 }
             },
         );
     };
-    if w.len() < PARALLEL_FROM {
-        run(w, m, v, g);
-    } else {
-        w.par_chunks_mut(CHUNK)
-            .zip(m.par_chunks_mut(CHUNK))
-            .zip(v.par_chunks_mut(CHUNK))
-            .zip(g.par_chunks(CHUNK))
-            .for_each(|(((w, m), v), g)| run(w, m, v, g));
+    match numbers < PARALLEL_FROM {
+        true => pieces.into_iter().for_each(run),
+        false => pieces.into_par_iter().for_each(run),
     }
 }
 
@@ -167,13 +177,15 @@ mod tests {
     fn long_and_short_slices_give_the_same() {
         let n = PARALLEL_FROM + 777;
         let x: Vec<f32> = (0..n).map(|i| i as f32 * 0.001 - 30.0).collect();
+        let f = |start: u64| move |i: u32, x: f32| x.sigmoid() + ((start + u64::from(i)) % 3) as f32;
         let mut long = vec![0.0; n];
-        map_indexed(&mut long, &x, |i, x| x.sigmoid() + (i % 3) as f32);
-        for (start, x) in x.chunks(30_000).enumerate() {
-            let mut short = vec![0.0; x.len()];
-            let offset = (start * 30_000) as u64;
-            map_indexed(&mut short, x, |i, x| x.sigmoid() + ((i + offset) % 3) as f32);
-            assert_eq!(short, long[start * 30_000..][..x.len()]);
+        map_indexed(&mut long, &x, f);
+        let by_definition = x.iter().enumerate().map(|(i, x)| x.sigmoid() + (i % 3) as f32);
+        assert!(long.iter().zip(by_definition).all(|(got, want)| (got - want).abs() < 1e-6));
+        for length in [1, 100, CHUNK + 1] {
+            let mut short = vec![0.0; length];
+            map_indexed(&mut short, &x[..length], f);
+            assert_eq!(short, long[..length]);
         }
     }
 }

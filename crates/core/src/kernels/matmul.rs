@@ -3,7 +3,7 @@
 use gemmkit::{MatMut, MatRef, Parallelism, tuning};
 
 use super::matvec::matvec;
-use super::vectorised;
+use super::small_matmul::{rows_pay, rows_times_rows};
 use crate::Real;
 
 /// A row-major matrix, perhaps to be read as its transpose.
@@ -55,32 +55,28 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool) {
     if a.rows == 1 && b.transposed {
         return matvec(b.data, a.data, out, accumulate);
     }
-    if !a.transposed && b.transposed && rows_pay(a.rows, a.cols, b.cols) {
-        // As many sums at a time as the registers hold.
-        return match wide_registers() {
-            true => rows_times_rows::<T, 5, 4>(a, b, out, accumulate),
-            false => rows_times_rows::<T, 3, 2>(a, b, out, accumulate),
-        };
+    if !a.transposed && b.transposed && work < PARALLEL_FROM && rows_pay(a.rows, a.cols, b.cols) {
+        return rows_times_rows(a.data, b.data, a.cols, out, accumulate);
     }
     let threads = match rayon::current_num_threads() {
         1 => Parallelism::Serial,
         _ if work < PARALLEL_FROM => Parallelism::Serial,
         n => Parallelism::Rayon(n),
     };
-    copy_what_pays(a);
-    general(a, b, out, accumulate, threads);
-}
-
-/// Tells gemmkit which matrix to copy into the order in which its innermost loop reads,
-/// before it multiplies; this changes no bit. Measured on AVX2: the matrix that is read
-/// along its rows is worth it always; the other, if transposed with rows of more than
-/// half a page, since each step down its columns then is another page.
-fn copy_what_pays<T: Real>(a: Mat<T>) {
-    const ALWAYS: usize = 0;
+    // gemmkit may copy a matrix into the order in which its innermost loop reads before it
+    // multiplies, which changes no bit. Measured on AVX2: for products of this size it pays
+    // for the matrix that is read along its rows always; for the other if it is transposed
+    // and its rows are longer than half a page, since each step down a column is then
+    // another page, or it has so many rows that it fits into no cache.
     const HALF_A_PAGE: usize = 2048;
-    let far_apart = a.transposed && a.rows * T::BYTES >= HALF_A_PAGE;
-    tuning::set_lhs_pack_threshold(ALWAYS);
-    tuning::set_rhs_pack_threshold(if far_apart { ALWAYS } else { tuning::RHS_PACK_THRESHOLD_DEFAULT });
+    const MANY_ROWS: usize = 4096;
+    tuning::set_lhs_pack_threshold(0);
+    if a.transposed && (a.rows * T::BYTES >= HALF_A_PAGE || a.cols >= MANY_ROWS) {
+        tuning::set_rhs_pack_threshold(0);
+    }
+    general(a, b, out, accumulate, threads);
+    tuning::set_lhs_pack_threshold(tuning::LHS_PACK_THRESHOLD_DEFAULT);
+    tuning::set_rhs_pack_threshold(tuning::RHS_PACK_THRESHOLD_DEFAULT);
 }
 
 /// The same on this thread alone, for code that is one of many parallel pieces.
@@ -99,123 +95,6 @@ fn general<T: Real>(a: Mat<T>, b: Mat<T>, out: &mut [T], accumulate: bool, threa
     let beta = if accumulate { T::one() } else { T::zero() };
     let out = MatMut::from_row_major(out, a.rows, b.cols);
     gemmkit::gemm(T::one(), a.strided(), b.strided(), beta, out, threads);
-}
-
-/// Whether [`rows_times_rows`] beats the general product, which first copies
-/// both matrices into another order: few rows make that copy dear.
-fn rows_pay(m: usize, k: usize, n: usize) -> bool {
-    k >= 64 && m * n <= 2048 && m * k * n < PARALLEL_FROM
-}
-
-/// Whether the machine has 32 registers of 16 numbers each.
-fn wide_registers() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
-}
-
-/// `a b^T` as the scalar products of rows, which lie in order in memory: `ROWS` of
-/// one with `COLS` of the other at a time, so that every number that is loaded is
-/// used several times. The size of this tile changes no bit of the result.
-fn rows_times_rows<T: Real, const ROWS: usize, const COLS: usize>(
-    a: Mat<T>,
-    b: Mat<T>,
-    out: &mut [T],
-    accumulate: bool,
-) {
-    let (k, n) = (a.cols, b.cols);
-    vectorised(
-        #[inline(always)]
-        || {
-            for i in (0..a.rows).step_by(ROWS) {
-                for j in (0..n).step_by(COLS) {
-                    let rows = ROWS.min(a.rows - i);
-                    let cols = COLS.min(n - j);
-                    // Where a tile sticks out, it does its last row twice.
-                    let a_rows: [&[T]; ROWS] = std::array::from_fn(|r| row(a.data, i + r.min(rows - 1), k));
-                    let b_rows: [&[T]; COLS] = std::array::from_fn(|c| row(b.data, j + c.min(cols - 1), k));
-                    let tile = scalar_products(a_rows, b_rows);
-                    for (r, tile) in tile.iter().enumerate().take(rows) {
-                        let out = &mut out[(i + r) * n + j..][..cols];
-                        for (o, &x) in out.iter_mut().zip(tile) {
-                            *o = if accumulate { *o + x } else { x };
-                        }
-                    }
-                }
-            }
-        },
-    );
-}
-
-#[inline(always)]
-fn row<T>(data: &[T], i: usize, k: usize) -> &[T] {
-    &data[i * k..][..k]
-}
-
-/// Numbers that one or two vector registers hold.
-const LANES: usize = 16;
-
-/// `a b + c`, lane by lane.
-#[inline(always)]
-fn mul_add<T: Real>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
-    std::array::from_fn(
-        #[inline(always)]
-        |l| a[l].fused_mul_add(b[l], c[l]),
-    )
-}
-
-/// The sum of the lanes, in halves.
-#[inline(always)]
-fn total<T: Real>(mut s: [T; LANES]) -> T {
-    for half in [8, 4, 2, 1] {
-        for l in 0..half {
-            s[l] += s[l + half];
-        }
-    }
-    s[0]
-}
-
-/// The scalar product of each row of `a` with each row of `b`, 16 numbers at a time.
-#[inline(always)]
-fn scalar_products<T: Real, const R: usize, const C: usize>(a: [&[T]; R], b: [&[T]; C]) -> [[T; C]; R] {
-    let blocks = a[0].len() / LANES;
-    let mut sums = [[[T::zero(); LANES]; C]; R];
-    for p in 0..blocks {
-        let mut b_block = [[T::zero(); LANES]; C];
-        for c in 0..C {
-            b_block[c] = block(b[c], p);
-        }
-        for r in 0..R {
-            let a_block = block(a[r], p);
-            for c in 0..C {
-                sums[r][c] = mul_add(a_block, b_block[c], sums[r][c]);
-            }
-        }
-    }
-    let mut out = totals(sums);
-    for r in 0..R {
-        for c in 0..C {
-            for (&x, &y) in a[r][blocks * LANES..].iter().zip(&b[c][blocks * LANES..]) {
-                out[r][c] += x * y;
-            }
-        }
-    }
-    out
-}
-
-/// The sum of the lanes of each. Not inlined, so that the sums above, of which
-/// nobody takes the address, stay in registers.
-#[inline(never)]
-fn totals<T: Real, const R: usize, const C: usize>(sums: [[[T; LANES]; C]; R]) -> [[T; C]; R] {
-    sums.map(|row| row.map(total))
-}
-
-/// Numbers `16 p` to `16 p + 15`; zeros beyond the end, which is never asked for: a
-/// loop that could panic would have to write its sums to memory in every round.
-#[inline(always)]
-fn block<T: Real>(x: &[T], p: usize) -> [T; LANES] {
-    x.as_chunks::<LANES>().0.get(p).copied().unwrap_or([T::zero(); LANES])
 }
 
 #[cfg(test)]
@@ -259,18 +138,6 @@ mod tests {
                 assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w));
             }
         }
-    }
-
-    #[test]
-    fn the_tile_changes_no_bit() {
-        let (m, k, n) = (13, 131, 9);
-        let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
-        let (a, b) = (noise(m * k), noise(k * n));
-        let (a, b) = (Mat::new(&a, (m, k)), Mat::new(&b, (n, k)).t());
-        let (mut wide, mut narrow) = (vec![0.0; m * n], vec![0.0; m * n]);
-        rows_times_rows::<f32, 5, 4>(a, b, &mut wide, false);
-        rows_times_rows::<f32, 3, 2>(a, b, &mut narrow, false);
-        assert_eq!(wide, narrow);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod map;
 pub mod matmul;
 pub mod matvec;
 pub mod reduce;
+mod small_matmul;
 pub mod softmax;
 
 use std::sync::OnceLock;

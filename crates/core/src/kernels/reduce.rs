@@ -22,6 +22,26 @@ pub(super) fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     sums.into_iter().sum()
 }
 
+/// The scalar product of two short rows, in the order of [`sum_chunk`].
+#[inline(always)]
+pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
+    let mut sums = [T::zero(); 16];
+    let ((x_blocks, x_tail), (y_blocks, y_tail)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
+    for (x, y) in x_blocks.iter().zip(y_blocks) {
+        for l in 0..16 {
+            sums[l] = x[l].fused_mul_add(y[l], sums[l]);
+        }
+    }
+    for ((s, &x), &y) in sums.iter_mut().zip(x_tail).zip(y_tail) {
+        *s = x.fused_mul_add(y, *s);
+    }
+    let mut total = T::zero();
+    for sum in sums {
+        total += sum;
+    }
+    total
+}
+
 /// The sum of `f(x)` over all numbers, chunk by chunk, the chunks added in `f64`.
 fn sum_by<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {

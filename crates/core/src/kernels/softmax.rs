@@ -38,7 +38,8 @@ fn softmax<T: Real>(out: &mut [T], x: &[T]) {
         out.fill(T::zero());
         return;
     }
-    let total = exp_minus(out, x, max);
+    out.copy_from_slice(x);
+    let total = exp_minus(out, max);
     out.iter_mut().for_each(|o| *o /= total);
 }
 
@@ -63,21 +64,20 @@ pub fn max<T: Real>(x: &[T]) -> T {
     lanes.into_iter().fold(T::neg_infinity(), |m, x| if m.is_nan() { m } else { larger(m, x) })
 }
 
-/// `out = e^(x - max)`, and its sum.
+/// `x = e^(x - max)`; returns the sum.
 #[inline(always)]
-pub fn exp_minus<T: Real>(out: &mut [T], x: &[T], max: T) -> T {
+pub fn exp_minus<T: Real>(x: &mut [T], max: T) -> T {
     let mut sums = [T::zero(); LANES];
-    let (x_blocks, x_tail) = x.as_chunks::<LANES>();
-    let (out_blocks, out_tail) = out.as_chunks_mut::<LANES>();
-    for (out, x) in out_blocks.iter_mut().zip(x_blocks) {
-        for l in 0..LANES {
-            out[l] = (x[l] - max).exp_fast();
-            sums[l] += out[l];
+    let (blocks, tail) = x.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for (x, sum) in block.iter_mut().zip(&mut sums) {
+            *x = (*x - max).exp_fast();
+            *sum += *x;
         }
     }
-    for ((out, &x), sum) in out_tail.iter_mut().zip(x_tail).zip(&mut sums) {
-        *out = (x - max).exp_fast();
-        *sum += *out;
+    for (x, sum) in tail.iter_mut().zip(&mut sums) {
+        *x = (*x - max).exp_fast();
+        *sum += *x;
     }
     sums.into_iter().sum()
 }

@@ -43,12 +43,20 @@ impl<T: Real> Tape<T> {
 }
 
 impl Dropout {
-    /// What number `i` is multiplied with.
+    /// What the numbers from `start` on are multiplied with, by their distance from it.
     #[inline(always)]
-    pub(crate) fn factor<T: Real>(&self) -> impl Fn(u64) -> T + Sync + use<T> {
-        let (key, keep) = (self.key, T::of(1.0 / (1.0 - self.p)));
+    pub(crate) fn factor_from<T: Real>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
+        let (random, keep) = (self.key.random_from(start), T::of(1.0 / (1.0 - self.p)));
         let threshold = (self.p * 2f64.powi(32)) as u32;
-        move |i| if key.random(i) < threshold { T::zero() } else { keep }
+        move |i| if random(i) < threshold { T::zero() } else { keep }
+    }
+
+    /// `out = m x / (1 - p)`.
+    fn apply<T: Real>(&self, out: &mut [T], x: &[T]) {
+        map::map_indexed(out, x, |start| {
+            let factor = self.factor_from::<T>(start);
+            move |i, x| factor(i) * x
+        });
     }
 }
 
@@ -63,8 +71,7 @@ impl<T: Real> Op<T> for Dropout {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let factor = self.factor::<T>();
-        map::map_indexed(io.out, io.input(0).data(), |i, x| factor(i) * x);
+        self.apply(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -73,8 +80,8 @@ impl<T: Real> Op<T> for Dropout {
 
 impl<T: Real> Differentiable<T> for Dropout {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (factor, dy) = (self.factor::<T>(), io.dy.data());
-        io.input_grad(0, |dx| map::map_indexed(dx, dy, |i, dy| factor(i) * dy));
+        let dy = io.dy.data();
+        io.input_grad(0, |dx| self.apply(dx, dy));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -53,16 +53,16 @@ impl<T: Real> Optimizer<T> for AdamW<T> {
         let (b1, b2, eps) = (T::of(beta1), T::of(beta2), T::of(self.eps));
         let (c1, c2) = (T::of(1.0 - beta1), T::of(1.0 - beta2));
         let moments = self.m.iter_mut().zip(&mut self.v);
-        for ((param, grad), (m, v)) in params.iter_mut().zip(grads.iter()).zip(moments) {
-            let Some(grad) = grad else { continue };
+        let all = params.iter_mut().zip(grads.iter()).zip(moments).filter_map(|((param, grad), (m, v))| {
             let keep = T::of(if param.decay { 1.0 - lr * self.weight_decay } else { 1.0 });
             let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
-            map::update_with_moments(w, m, v, grad.data(), |w, m, v, g| {
-                let m = b1 * m + c1 * g;
-                let v = b2 * v + c2 * g * g;
-                (keep * w - rate * m / (v.sqrt() * unbias + eps), m, v)
-            });
-        }
+            Some(map::Moments { w, m, v, g: grad?.data(), constant: keep })
+        });
+        map::update_with_moments(all.collect(), |keep, w, m, v, g| {
+            let m = b1 * m + c1 * g;
+            let v = b2 * v + c2 * g * g;
+            (keep * w - rate * m / (v.sqrt() * unbias + eps), m, v)
+        });
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::gradcheck::constant;
 
 fn one(x: f64) -> Tensor<f64> {
     Tensor::from_vec(&[1, 1], vec![x]).unwrap()

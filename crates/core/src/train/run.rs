@@ -68,31 +68,13 @@ impl<T: Real> RunFolder<T> {
             }
             lock(path)?;
         }
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let new = tempfile::Builder::new()
-            .prefix(".new-run-")
-            .tempdir_in(parent)
-            .map_err(Error::io("create a folder in", parent))?;
-        #[cfg(unix)]
-        fs::set_permissions(new.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .map_err(Error::io("create", path))?;
-        atomic::write(&new.path().join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
-        for name in [METRICS, LOCK] {
-            File::create(new.path().join(name)).map_err(Error::io("create", path.join(name)))?;
-        }
-        let swap = || -> io::Result<()> {
-            if path.exists() {
-                // The old run steps aside and is deleted only when the new one is there.
-                let old = tempfile::Builder::new().prefix(".old-run-").tempdir_in(parent)?;
-                fs::rename(path, old.path().join("run"))?;
-                fs::rename(new.path(), path)?;
-            } else {
-                fs::rename(new.path(), path)?;
+        atomic::folder(path, |new| {
+            atomic::write(&new.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
+            for name in [METRICS, LOCK] {
+                File::create(new.join(name)).map_err(Error::io("create", path.join(name)))?;
             }
-            atomic::sync_folder(parent)
-        };
-        swap().map_err(Error::io("create", path))?;
+            Ok(())
+        })?;
         Self::open_files(path, kind, config)
     }
 
@@ -192,6 +174,9 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
         return Err(Error::NoRun(run.to_path_buf()));
     }
     let path = run.join(file);
+    if !path.exists() {
+        return Err(Error::NeverSaved { run: run.to_path_buf(), file: file.to_string() });
+    }
     let found = Checkpoint::<f32>::load_metadata(&path)?;
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));

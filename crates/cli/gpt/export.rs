@@ -1,0 +1,38 @@
+//! `m2g gpt export`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use m2g_core::train::Model;
+use m2g_core::train::run::{BEST, LAST};
+use m2g_gpt::{gpt2, training};
+
+use crate::flags::run_path;
+
+/// Write a run in the format of Hugging Face, which transformers loads.
+#[derive(Args)]
+pub struct Export {
+    /// The run: a name under runs/, or a path.
+    run: String,
+    /// The folder to make.
+    dir: PathBuf,
+    /// Replace the folder if it holds a model of this format.
+    #[arg(long)]
+    overwrite: bool,
+    /// Take the model after the last step, not the best on the validation text.
+    #[arg(long)]
+    last: bool,
+}
+
+impl Export {
+    /// Exports, and says where.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let file = if self.last { LAST } else { BEST };
+        let (gpt, description) = training::load(&run_path(&self.run), file)?;
+        let tokenizer = description.tokenizer.as_ref();
+        gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
+        eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained loads it", self.dir.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}

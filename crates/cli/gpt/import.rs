@@ -1,0 +1,57 @@
+//! `m2g gpt import`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use m2g_core::train::Model;
+use m2g_gpt::training::{Description, create};
+use m2g_gpt::{Config, gpt2};
+
+use crate::flags::{quoted, run_path};
+
+/// Make a run of a GPT-2 in the format of Hugging Face.
+#[derive(Args)]
+pub struct Import {
+    /// The folder with config.json and model.safetensors, in one file or several.
+    dir: PathBuf,
+    /// Where to save: a name under runs/, or a path.
+    #[arg(long, value_name = "NAME")]
+    run: String,
+    /// Replace the run if it exists.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl Import {
+    /// Imports, and says what came.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let path = run_path(&self.run);
+        let imported = gpt2::import(&self.dir)?;
+        let tokenizer = match &imported.tokenizer {
+            Ok(tokenizer) => Some(tokenizer.clone()),
+            Err(why) => {
+                eprintln!("the run has no tokenizer, only token ids: {why}");
+                None
+            }
+        };
+        let gpt = imported.into_gpt()?;
+        let model = gpt.config().clone();
+        let mut description =
+            Description { config: Config::default(), model, tokenizer, data: String::new() };
+        description.config = Config::default().shaped_like(&description);
+        create(&path, &description, &gpt, self.overwrite)?;
+        let model = &description.model;
+        eprintln!(
+            "{} parameters: {} layers, {} heads, {} wide, a window of {}, {} tokens",
+            gpt.params().count(),
+            model.n_layer,
+            model.n_head,
+            model.n_embd,
+            model.block_size,
+            model.vocab_size
+        );
+        eprintln!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path));
+        Ok(ExitCode::SUCCESS)
+    }
+}

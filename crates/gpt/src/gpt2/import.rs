@@ -1,0 +1,259 @@
+//! A folder becomes a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use m2g_core::train::Model;
+use m2g_core::{Error, Params, Tensor};
+use safetensors::Dtype;
+use serde_json::Value;
+
+use super::layout::{LM_HEAD, Slot, WTE, layout, our_name};
+use super::tensor_file::{TensorFile, width};
+use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabulary};
+use crate::tokenizer::Tokenizer;
+use crate::{Gpt, GptConfig};
+
+/// A model that came from a folder.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// What the model is made of.
+    pub config: GptConfig,
+    /// Its parameters under their names here.
+    pub params: Params<f32>,
+    /// Its tokenizer; if there is none that we have, a sentence that says why.
+    pub tokenizer: Result<Tokenizer, String>,
+}
+
+impl Imported {
+    /// The model with these parameters.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a setting makes no sense.
+    pub fn into_gpt(self) -> Result<Gpt<f32>, Error> {
+        let mut gpt = Gpt::zeros(self.config)?;
+        let mut values: BTreeMap<String, Tensor<f32>> =
+            self.params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        for param in gpt.params_mut().iter_mut() {
+            // `import` has compared all names and shapes with the configuration.
+            if let Some(value) = values.remove(&param.name) {
+                param.value = value;
+            }
+        }
+        Ok(gpt)
+    }
+}
+
+/// Reads a GPT-2 in the format of `transformers`: `config.json` and
+/// `model.safetensors`, or the several files that `model.safetensors.index.json`
+/// names. Tensors of half precision are widened to `f32`.
+///
+/// # Errors
+/// [`ImportError`], which names the file; all tensors that are missing, too many or
+/// of another shape come in one list.
+pub fn import(dir: &Path) -> Result<Imported, ImportError> {
+    let not_a_folder = |why: String| ImportError::Folder { path: dir.to_path_buf(), why };
+    if !dir.is_dir() {
+        return Err(not_a_folder("there is no such folder".into()));
+    }
+    if !dir.join(CONFIG).is_file() {
+        return Err(not_a_folder(format!("it has no {CONFIG}")));
+    }
+    let config = settings::read(&dir.join(CONFIG))?;
+    let mut files = open(dir)?;
+    let mut found = Found::list(&files);
+    let slots = layout(&config);
+    let problems = found.problems(&config, &slots);
+    if !problems.is_empty() {
+        return Err(ImportError::Tensors { path: dir.to_path_buf(), problems });
+    }
+    let mut params = Params::new();
+    for slot in &slots {
+        params.add(slot.name.clone(), found.read(&mut files, slot)?)?;
+    }
+    if config.tie_weights && found.tensors.contains_key(LM_HEAD) {
+        let head = found.read(&mut files, &Slot { name: LM_HEAD.into(), ..slots[0].clone() })?;
+        let wte = params.iter().find(|p| p.name == WTE).map(|p| p.value.data());
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        if wte.map(bits) != Some(bits(head.data())) {
+            // Whoever wrote this did not mean it: the head has been trained apart.
+            let rule = format!("but {LM_HEAD} is another tensor than {WTE}: set it to false to keep both");
+            let (path, key) = (dir.join(CONFIG), "tie_word_embeddings".to_string());
+            return Err(ImportError::Config { path, key, value: "true".into(), rule });
+        }
+    }
+    let tokenizer = vocabulary::read(dir, config.vocab_size)?;
+    Ok(Imported { config, params, tokenizer })
+}
+
+/// Opens the file or the files with the tensors.
+fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
+    if dir.join(MODEL).is_file() {
+        return Ok(vec![TensorFile::open(&dir.join(MODEL))?]);
+    }
+    let index = dir.join(INDEX);
+    if !index.is_file() {
+        let other = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5"];
+        let why = match other.iter().find(|name| dir.join(name).exists()) {
+            Some(name) => format!(
+                "it has no {MODEL}, only {name}: load it with transformers and save it with save_pretrained"
+            ),
+            None => format!("it has neither {MODEL} nor {INDEX}"),
+        };
+        return Err(ImportError::Folder { path: dir.to_path_buf(), why });
+    }
+    let unusable = |why: String| ImportError::File { path: index.clone(), why };
+    let text = std::fs::read(&index).map_err(Error::io("read", &index))?;
+    let json: Value = serde_json::from_slice(&text).map_err(|e| unusable(format!("it is not JSON ({e})")))?;
+    let map = json["weight_map"].as_object().ok_or_else(|| unusable("it has no weight_map".into()))?;
+    let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+    let plain =
+        |name: &&str| matches!(Path::new(name).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    if let Some(name) = names.iter().find(|name| !plain(name)) {
+        return Err(unusable(format!("it names the file {name:?}, which is not in this folder")));
+    }
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !dir.join(name).is_file()).collect();
+    if !missing.is_empty() {
+        return Err(unusable(format!("it names files that are not there: {}", missing.join(", "))));
+    }
+    names.iter().map(|name| TensorFile::open(&dir.join(name))).collect()
+}
+
+/// The tensors of all files.
+struct Found {
+    /// By their names here.
+    tensors: BTreeMap<String, Place>,
+    /// Names that came more than once.
+    twice: BTreeSet<String>,
+}
+
+/// Where a tensor is.
+struct Place {
+    /// In which file.
+    file: usize,
+    /// Under which name.
+    name: String,
+    shape: Vec<usize>,
+    dtype: Dtype,
+}
+
+impl Found {
+    fn list(files: &[TensorFile]) -> Self {
+        let (mut tensors, mut twice) = (BTreeMap::new(), BTreeSet::new());
+        for (file, content) in files.iter().enumerate() {
+            for (theirs, info) in content.tensors() {
+                let Some(ours) = our_name(&theirs).map(String::from) else { continue };
+                let place = Place { file, name: theirs, shape: info.shape.clone(), dtype: info.dtype };
+                if tensors.insert(ours.clone(), place).is_some() {
+                    twice.insert(ours);
+                }
+            }
+        }
+        Self { tensors, twice }
+    }
+
+    /// Everything that does not fit the model.
+    fn problems(&self, config: &GptConfig, slots: &[Slot]) -> Vec<TensorProblem> {
+        let mut problems = Vec::new();
+        let mut fit = |slot: &Slot, needed: bool| {
+            let expected = slot.their_shape();
+            match self.tensors.get(&slot.name) {
+                None if needed => problems.push(TensorProblem::Missing { name: slot.their_name(), expected }),
+                None => {}
+                Some(Place { name, shape, .. }) if *shape != expected => {
+                    let (name, found) = (name.clone(), shape.clone());
+                    problems.push(TensorProblem::Misshapen { name, expected, found });
+                }
+                Some(Place { name, dtype, .. }) if width(*dtype).is_none() => {
+                    problems.push(TensorProblem::Type { name: name.clone(), found: *dtype });
+                }
+                Some(_) => {}
+            }
+        };
+        slots.iter().for_each(|slot| fit(slot, true));
+        if config.tie_weights {
+            fit(&Slot { name: LM_HEAD.into(), ..slots[0].clone() }, false);
+        }
+        let known: BTreeSet<&str> = slots.iter().map(|s| s.name.as_str()).chain([LM_HEAD]).collect();
+        for (_, place) in self.tensors.iter().filter(|(ours, _)| !known.contains(ours.as_str())) {
+            problems.push(TensorProblem::Extra { name: place.name.clone(), found: place.shape.clone() });
+        }
+        problems.extend(self.twice.iter().map(|name| TensorProblem::Twice { name: name.clone() }));
+        problems
+    }
+
+    /// A tensor in its shape here.
+    fn read(&mut self, files: &mut [TensorFile], slot: &Slot) -> Result<Tensor<f32>, ImportError> {
+        let place = &self.tensors[&slot.name];
+        let mut theirs = Tensor::zeros(&place.shape);
+        files[place.file].read(&place.name, theirs.data_mut())?;
+        Ok(if slot.conv1d { transposed(&theirs) } else { theirs })
+    }
+}
+
+/// The transpose of a matrix.
+pub(super) fn transposed(matrix: &Tensor<f32>) -> Tensor<f32> {
+    /// Rows and columns that are turned at a time, so that both sides stay in the cache.
+    const BLOCK: usize = 32;
+    let (rows, cols) = matrix.rows_cols();
+    let mut turned = Tensor::zeros(&[cols, rows]);
+    let (from, to) = (matrix.data(), turned.data_mut());
+    for row in (0..rows).step_by(BLOCK) {
+        for col in (0..cols).step_by(BLOCK) {
+            for c in col..(col + BLOCK).min(cols) {
+                for r in row..(row + BLOCK).min(rows) {
+                    to[c * rows + r] = from[r * cols + c];
+                }
+            }
+        }
+    }
+    turned
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The small GPT-2 of the golden files.
+    pub fn tiny() -> Imported {
+        import(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny"))).unwrap()
+    }
+
+    #[test]
+    fn transposed_by_hand() {
+        let matrix = Tensor::from_vec(&[2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+        assert_eq!(
+            transposed(&matrix),
+            Tensor::from_vec(&[3, 2], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]).unwrap()
+        );
+        let mut next = 0.0;
+        let large = Tensor::from_fn(&[70, 33], || {
+            next += 1.0;
+            next
+        });
+        assert_eq!(transposed(&large).view()[[32, 69]], large.view()[[69, 32]]);
+        assert_eq!(transposed(&transposed(&large)), large);
+    }
+
+    #[test]
+    fn every_tensor_arrives_in_our_layout() {
+        let tiny = tiny();
+        assert_eq!((tiny.config.vocab_size, tiny.config.block_size, tiny.config.n_layer), (101, 32, 3));
+        let bytes =
+            std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny/model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(tiny.params.len(), file.len());
+        let number = |name: &str, i: usize| {
+            let data = file.tensor(&format!("transformer.{name}")).unwrap().data();
+            f32::from_le_bytes(data[4 * i..4 * i + 4].try_into().unwrap())
+        };
+        let param = |name: &str| tiny.params.iter().find(|p| p.name == name).unwrap().value.view();
+        assert_eq!(param("wte.weight")[[100, 63]], number("wte.weight", 100 * 64 + 63));
+        // (64, 192) there, (192, 64) here.
+        let c_attn = param("h.1.attn.c_attn.weight");
+        assert_eq!(c_attn.shape(), [192, 64]);
+        assert_eq!(c_attn[[5, 2]], number("h.1.attn.c_attn.weight", 2 * 192 + 5));
+        assert_eq!(param("h.2.attn.c_proj.weight")[[5, 2]], number("h.2.attn.c_proj.weight", 2 * 64 + 5));
+    }
+}

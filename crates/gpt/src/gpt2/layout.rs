@@ -1,0 +1,99 @@
+//! Every tensor of a GPT-2, its name and its shape, here and in Hugging Face's files.
+
+use crate::GptConfig;
+
+/// One tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name here.
+    pub name: String,
+    /// Its shape here.
+    pub shape: Vec<usize>,
+    /// Whether the files hold it transposed: the weights of a linear layer.
+    pub conv1d: bool,
+}
+
+impl Slot {
+    /// Its name in the files.
+    pub fn their_name(&self) -> String {
+        if self.name == LM_HEAD { self.name.clone() } else { format!("{PREFIX}{}", self.name) }
+    }
+
+    /// Its shape in the files.
+    pub fn their_shape(&self) -> Vec<usize> {
+        if self.conv1d { self.shape.iter().rev().copied().collect() } else { self.shape.clone() }
+    }
+
+    /// Whether it is one that only a model with biases has.
+    pub fn is_bias(&self) -> bool {
+        self.name.ends_with(".bias")
+    }
+}
+
+/// The head's weights, if they are not the token embedding.
+pub const LM_HEAD: &str = "lm_head.weight";
+/// The token embedding.
+pub const WTE: &str = "wte.weight";
+/// What the files may put before every name but the head's.
+const PREFIX: &str = "transformer.";
+
+/// The name here of a tensor in the files; none if it is a causal mask, which old
+/// files hold beside the parameters.
+pub fn our_name(theirs: &str) -> Option<&str> {
+    let name = theirs.strip_prefix(PREFIX).unwrap_or(theirs);
+    let mask =
+        name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
+    (!mask).then_some(name)
+}
+
+/// All tensors of a model with biases, in order.
+pub fn layout(config: &GptConfig) -> Vec<Slot> {
+    let (v, t, c) = (config.vocab_size, config.block_size, config.n_embd);
+    let plain = |name: &str, shape: &[usize]| Slot { name: name.into(), shape: shape.into(), conv1d: false };
+    let mut slots = vec![plain(WTE, &[v, c]), plain("wpe.weight", &[t, c])];
+    for layer in 0..config.n_layer {
+        let norm = |name: &str| ["weight", "bias"].map(|w| plain(&format!("h.{layer}.{name}.{w}"), &[c]));
+        let linear = |name: &str, outputs: usize, inputs: usize| {
+            let name = format!("h.{layer}.{name}");
+            let weight = plain(&format!("{name}.weight"), &[outputs, inputs]);
+            [Slot { conv1d: true, ..weight }, plain(&format!("{name}.bias"), &[outputs])]
+        };
+        slots.extend(norm("ln_1"));
+        slots.extend(linear("attn.c_attn", 3 * c, c));
+        slots.extend(linear("attn.c_proj", c, c));
+        slots.extend(norm("ln_2"));
+        slots.extend(linear("mlp.c_fc", 4 * c, c));
+        slots.extend(linear("mlp.c_proj", c, 4 * c));
+    }
+    slots.extend(["weight", "bias"].map(|w| plain(&format!("ln_f.{w}"), &[c])));
+    if !config.tie_weights {
+        slots.push(plain(LM_HEAD, &[v, c]));
+    }
+    slots
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_lose_their_prefix_and_masks_are_no_parameters() {
+        assert_eq!(our_name("transformer.h.0.attn.c_attn.bias"), Some("h.0.attn.c_attn.bias"));
+        assert_eq!(our_name("wte.weight"), Some("wte.weight"));
+        assert_eq!(our_name("lm_head.weight"), Some(LM_HEAD));
+        assert_eq!(our_name("h.11.attn.bias"), None);
+        assert_eq!(our_name("transformer.h.3.attn.masked_bias"), None);
+    }
+
+    #[test]
+    fn a_linear_layer_is_stored_transposed() {
+        let config = crate::gpt2::import::tests::tiny().config;
+        let slots = layout(&config);
+        let fc = slots.iter().find(|s| s.name == "h.2.mlp.c_fc.weight").unwrap();
+        assert_eq!(fc.their_name(), "transformer.h.2.mlp.c_fc.weight");
+        assert_eq!((fc.shape.as_slice(), fc.their_shape().as_slice()), (&[256, 64][..], &[64, 256][..]));
+        // 12 tensors in each of 3 blocks, two embeddings, the last norm.
+        assert_eq!(slots.len(), 3 * 12 + 4);
+    }
+}

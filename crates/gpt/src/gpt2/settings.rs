@@ -1,0 +1,235 @@
+//! `config.json`, there and back.
+
+use std::path::Path;
+
+use m2g_core::Error;
+use m2g_core::nn::{AttentionForm, Positions};
+use serde_json::{Map, Value, json};
+
+use super::{ExportError, ImportError};
+use crate::GptConfig;
+
+/// The constant in the norms' denominator, the only one that the core has.
+const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// Reads the settings of a GPT-2. Keys that are not there have the values that
+/// `transformers` gives them; keys that change nothing in the model are ignored.
+///
+/// # Errors
+/// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`]
+/// for the first key that this GPT cannot follow.
+pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
+    let map: Map<String, Value> =
+        serde_json::from_slice(&text).map_err(|e| unusable(format!("it is not a JSON object ({e})")))?;
+    let keys = Keys { path, map };
+    keys.check("model_type", Value::Null, "but only gpt2 can be imported", |v| v == "gpt2")?;
+
+    let n_embd = keys.size(&["n_embd", "hidden_size"], 768)?;
+    let dropout = keys.number("resid_pdrop", 0.1)?;
+    let config = GptConfig {
+        vocab_size: keys.size(&["vocab_size"], 50257)?,
+        block_size: keys.size(&["n_positions", "max_position_embeddings", "n_ctx"], 1024)?,
+        n_layer: keys.size(&["n_layer", "num_hidden_layers"], 12)?,
+        n_head: keys.size(&["n_head", "num_attention_heads"], 12)?,
+        n_embd,
+        dropout,
+        bias: true,
+        tie_weights: keys.flag("tie_word_embeddings", true)?,
+        positions: Positions::Learned,
+        attention: AttentionForm::Fused,
+    };
+    config.validate().map_err(|e| match e {
+        Error::Setting { name, value, rule } => keys.wrong(their_key(name), value, format!("and {rule}")),
+        other => other.into(),
+    })?;
+
+    let one = "but this GPT has one dropout for all: give attn_pdrop, embd_pdrop and resid_pdrop one value";
+    for key in ["attn_pdrop", "embd_pdrop"] {
+        keys.check(key, json!(0.1), one, |v| v.as_f64() == Some(dropout))?;
+    }
+    let gelu = "but this GPT has only GELU by the tanh formula, gelu_new or gelu_pytorch_tanh";
+    keys.check("activation_function", json!("gelu_new"), gelu, |v| {
+        v == "gelu_new" || v == "gelu_pytorch_tanh"
+    })?;
+    let epsilon = "but this GPT's norms have 1e-5";
+    keys.check("layer_norm_epsilon", json!(LAYER_NORM_EPSILON), epsilon, |v| {
+        v.as_f64().is_some_and(|x| (x - LAYER_NORM_EPSILON).abs() < 1e-12)
+    })?;
+    let wide = format!("but this GPT's feed-forward is 4 n_embd wide, {} or null", 4 * n_embd);
+    keys.check("n_inner", Value::Null, &wide, |v| v.is_null() || v.as_u64() == Some(4 * n_embd as u64))?;
+    let scores = "but this GPT divides the scores by sqrt(n_embd / n_head) in every layer";
+    keys.check("scale_attn_weights", json!(true), scores, |v| v == true)?;
+    keys.check("scale_attn_by_inverse_layer_idx", json!(false), scores, |v| v == false)?;
+    keys.check("add_cross_attention", json!(false), "but this GPT has no cross-attention", |v| v == false)?;
+    keys.check("quantization_config", Value::Null, "but only unquantised tensors are read", Value::is_null)?;
+    Ok(config)
+}
+
+/// `config.json`'s name of a setting.
+fn their_key(ours: &str) -> &str {
+    match ours {
+        "block_size" => "n_positions",
+        "dropout" => "resid_pdrop",
+        same => same,
+    }
+}
+
+/// The keys of a file.
+struct Keys<'a> {
+    path: &'a Path,
+    map: Map<String, Value>,
+}
+
+impl Keys<'_> {
+    fn wrong(&self, key: &str, value: impl ToString, rule: impl Into<String>) -> ImportError {
+        let (path, key) = (self.path.to_path_buf(), key.to_string());
+        ImportError::Config { path, key, value: value.to_string(), rule: rule.into() }
+    }
+
+    /// The first of these keys that is there and not null.
+    fn first<'k>(&self, names: &[&'k str]) -> Option<(&'k str, &Value)> {
+        names.iter().find_map(|k| self.map.get(*k).filter(|v| !v.is_null()).map(|v| (*k, v)))
+    }
+
+    fn size(&self, names: &[&str], default: usize) -> Result<usize, ImportError> {
+        let Some((key, value)) = self.first(names) else { return Ok(default) };
+        let size = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        size.ok_or_else(|| self.wrong(key, value, "but it must be a whole number"))
+    }
+
+    fn number(&self, key: &str, default: f64) -> Result<f64, ImportError> {
+        let Some((_, value)) = self.first(&[key]) else { return Ok(default) };
+        value.as_f64().ok_or_else(|| self.wrong(key, value, "but it must be a number"))
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, ImportError> {
+        let Some((_, value)) = self.first(&[key]) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| self.wrong(key, value, "but it must be true or false"))
+    }
+
+    fn check(
+        &self,
+        key: &str,
+        default: Value,
+        rule: &str,
+        good: impl FnOnce(&Value) -> bool,
+    ) -> Result<(), ImportError> {
+        let value = self.map.get(key).filter(|v| !v.is_null()).unwrap_or(&default);
+        if good(value) { Ok(()) } else { Err(self.wrong(key, value, rule)) }
+    }
+}
+
+/// The settings of a model as `config.json` holds them. `end_of_text` is the token
+/// that separates texts, if the model has one.
+///
+/// # Errors
+/// [`ExportError::Inexpressible`] if GPT-2 has no such model.
+pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, ExportError> {
+    if config.positions != Positions::Learned {
+        let name = serde_json::to_value(config.positions).map_err(|e| Error::Other(Box::new(e)))?;
+        let what = format!("{} positions", name.as_str().unwrap_or("these"));
+        let why = "it knows only a learned vector for each position (positions = \"learned\")";
+        return Err(ExportError::Inexpressible { what, why });
+    }
+    Ok(json!({
+        "activation_function": "gelu_new",
+        "architectures": ["GPT2LMHeadModel"],
+        "attn_pdrop": config.dropout,
+        "bos_token_id": end_of_text,
+        "dtype": "float32",
+        "embd_pdrop": config.dropout,
+        "eos_token_id": end_of_text,
+        "layer_norm_epsilon": LAYER_NORM_EPSILON,
+        "model_type": "gpt2",
+        "n_embd": config.n_embd,
+        "n_head": config.n_head,
+        "n_inner": null,
+        "n_layer": config.n_layer,
+        "n_positions": config.block_size,
+        "reorder_and_upcast_attn": false,
+        "resid_pdrop": config.dropout,
+        "scale_attn_by_inverse_layer_idx": false,
+        "scale_attn_weights": true,
+        "tie_word_embeddings": config.tie_weights,
+        "use_cache": true,
+        "vocab_size": config.vocab_size,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read_json(value: &Value) -> Result<GptConfig, ImportError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, value.to_string()).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn gpt2s_own_config_is_read() {
+        // The keys of the published model that matter, and some that do not.
+        let gpt2 = json!({
+            "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1,
+            "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02,
+            "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12,
+            "n_layer": 12, "n_positions": 1024, "resid_pdrop": 0.1, "summary_first_dropout": 0.1,
+            "task_specific_params": {"text-generation": {"do_sample": true}}, "vocab_size": 50257
+        });
+        let config = read_json(&gpt2).unwrap();
+        assert_eq!((config.vocab_size, config.block_size, config.n_layer), (50257, 1024, 12));
+        assert!(config.bias && config.tie_weights && config.dropout == 0.1);
+        assert_eq!(read_json(&json!({"model_type": "gpt2"})).unwrap(), config, "the defaults are GPT-2's");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut config =
+            read_json(&json!({"model_type": "gpt2", "n_layer": 2, "n_head": 3, "n_embd": 12})).unwrap();
+        (config.tie_weights, config.dropout, config.block_size) = (false, 0.25, 17);
+        assert_eq!(read_json(&write(&config, None).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn what_this_gpt_cannot_do_is_refused_by_its_key() {
+        let cases = [
+            ("model_type", json!("llama")),
+            ("activation_function", json!("relu")),
+            ("layer_norm_epsilon", json!(1e-6)),
+            ("n_inner", json!(100)),
+            ("scale_attn_weights", json!(false)),
+            ("scale_attn_by_inverse_layer_idx", json!(true)),
+            ("add_cross_attention", json!(true)),
+            ("attn_pdrop", json!(0.5)),
+            ("n_layer", json!("twelve")),
+            ("n_layer", json!(-1)),
+            ("n_head", json!(0)),
+            ("n_positions", json!(0)),
+            ("tie_word_embeddings", json!("yes")),
+            ("quantization_config", json!({"bits": 4})),
+        ];
+        for (key, value) in cases {
+            let mut config = json!({"model_type": "gpt2", "n_embd": 768});
+            config[key] = value;
+            let error = read_json(&config).unwrap_err().to_string();
+            assert!(error.contains(&format!("config.json: {key} is ")), "{error}");
+        }
+        let error =
+            read_json(&json!({"model_type": "gpt2", "n_embd": 10, "n_head": 3})).unwrap_err().to_string();
+        assert!(error.contains("multiple of n_head"), "{error}");
+        let error = read_json(&json!({"n_embd": 10})).unwrap_err().to_string();
+        assert!(error.contains("model_type is null, but only gpt2"), "{error}");
+    }
+
+    #[test]
+    fn other_positions_are_refused() {
+        let mut config = read_json(&json!({"model_type": "gpt2"})).unwrap();
+        config.positions = Positions::Rotary;
+        let error = write(&config, None).unwrap_err().to_string();
+        assert!(error.starts_with("GPT-2's format has no place for rotary positions"), "{error}");
+    }
+}

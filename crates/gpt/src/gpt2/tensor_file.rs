@@ -1,0 +1,216 @@
+//! Safetensors files, read and written tensor by tensor, so that a model is in
+//! memory once.
+//!
+//! The format: the header's length as a little-endian `u64`, the header as JSON
+//! (for each tensor type, shape and where its bytes are), the bytes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use m2g_core::{Error, Real};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::ImportError;
+
+/// The longest header that is read; that of a model of 1000 blocks is 2 MB.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// A file whose header has been read.
+#[derive(Debug)]
+pub struct TensorFile {
+    path: PathBuf,
+    file: File,
+    /// Where the tensors' bytes begin.
+    start: u64,
+    header: Metadata,
+}
+
+impl TensorFile {
+    /// Opens a file and checks that it is whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`ImportError::File`] if it is no safetensors file, or cut off.
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
+        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let size = file.metadata().map_err(Error::io("read", path))?.len();
+        let mut length = [0; 8];
+        if size < 8 {
+            return Err(unusable(format!("it has only {size} bytes, so it is cut off")));
+        }
+        file.read_exact(&mut length).map_err(Error::io("read", path))?;
+        let length = u64::from_le_bytes(length);
+        if length > MAX_HEADER {
+            return Err(unusable("it is damaged, or not a safetensors file (no header)".into()));
+        }
+        if 8 + length > size {
+            return Err(unusable(format!("it is cut off at {size} bytes, within its header")));
+        }
+        let mut header = vec![0; length as usize];
+        file.read_exact(&mut header).map_err(Error::io("read", path))?;
+        let header: Metadata = serde_json::from_slice(&header)
+            .map_err(|e| unusable(format!("its header is damaged, or it is not a safetensors file ({e})")))?;
+        let want = (8 + length).saturating_add(header.data_len() as u64);
+        if want != size {
+            let what = if size < want { "it is cut off" } else { "it is damaged" };
+            return Err(unusable(format!("{what}: it should have {want} bytes, and has {size}")));
+        }
+        Ok(Self { path: path.to_path_buf(), file, start: 8 + length, header })
+    }
+
+    /// The tensors by name: type, shape, place.
+    pub fn tensors(&self) -> HashMap<String, &TensorInfo> {
+        self.header.tensors()
+    }
+
+    /// The numbers of a tensor as `f32`, into `out`, which has as many.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`ImportError::File`] unless it is there, is as long as `out`
+    /// and its type can be widened to `f32`.
+    pub fn read(&mut self, name: &str, out: &mut [f32]) -> Result<(), ImportError> {
+        let path = &self.path;
+        let unusable = |why: String| ImportError::File { path: path.clone(), why };
+        let info = self.header.info(name).ok_or_else(|| unusable(format!("it has no tensor {name}")))?;
+        let (from, to) = info.data_offsets;
+        let width = width(info.dtype).unwrap_or(0);
+        if to - from != out.len() * width {
+            return Err(unusable(format!("{name} does not hold {} numbers of a known type", out.len())));
+        }
+        let mut bytes = vec![0; to - from];
+        self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(Error::io("read", path))?;
+        self.file.read_exact(&mut bytes).map_err(Error::io("read", path))?;
+        let halves = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
+        match info.dtype {
+            Dtype::F16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f16_to_f32(h)),
+            Dtype::BF16 => {
+                out.iter_mut().zip(halves).for_each(|(x, h)| *x = f32::from_bits(u32::from(h) << 16));
+            }
+            _ => Real::from_le_bytes(&bytes, out),
+        }
+        Ok(())
+    }
+}
+
+/// Bytes in a number of this type; none if it cannot be widened to `f32`.
+pub fn width(dtype: Dtype) -> Option<usize> {
+    match dtype {
+        Dtype::F32 => Some(4),
+        Dtype::F16 | Dtype::BF16 => Some(2),
+        _ => None,
+    }
+}
+
+/// Half precision: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
+/// Every such number is an `f32`.
+fn f16_to_f32(half: u16) -> f32 {
+    let (sign, exponent, fraction) = (half >> 15, (half >> 10) & 0x1f, half & 0x3ff);
+    let magnitude = match exponent {
+        // Subnormal: a multiple of 2^-24.
+        0 => f32::from(fraction) / 16_777_216.0,
+        // Infinity and NaN keep their fraction.
+        0x1f => f32::from_bits(0x7f80_0000 | u32::from(fraction) << 13),
+        _ => f32::from_bits((u32::from(exponent) + 112) << 23 | u32::from(fraction) << 13),
+    };
+    if sign == 1 { -magnitude } else { magnitude }
+}
+
+/// Writes `f32` tensors, each of them a name and a shape, in the order given.
+/// `numbers` writes the bytes of the tensor with this index.
+///
+/// # Errors
+/// [`Error::Io`], or what `numbers` returns; then there is no file.
+pub fn write(
+    path: &Path,
+    tensors: &[(String, Vec<usize>)],
+    mut numbers: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, shape)| {
+        let start = end;
+        end += shape.iter().product::<usize>() * f32::BYTES;
+        let info = TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) };
+        (name.clone(), info)
+    });
+    // transformers refuses files that do not say which framework they are for.
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let header = Metadata::new(Some(metadata), infos.collect())
+        .map_err(|e| Error::Other(Box::new(e)))
+        .and_then(|header| serde_json::to_vec(&header).map_err(|e| Error::Other(Box::new(e))))?;
+    let mut failed = None;
+    let written = m2g_core::atomic::write(path, |file| {
+        let mut file = BufWriter::new(file);
+        // Spaces fill the header up, so that the numbers are aligned.
+        let padding = header.len().next_multiple_of(8) - header.len();
+        file.write_all(&((header.len() + padding) as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        file.write_all(&b"       "[..padding])?;
+        for i in 0..tensors.len() {
+            if let Err(error) = numbers(i, &mut file) {
+                failed = Some(error);
+                return Err(std::io::ErrorKind::Other.into());
+            }
+        }
+        file.flush()
+    });
+    // What failed first is the reason, not that writing was given up.
+    failed.map_or(written, Err)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn halves_widen_exactly() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x03ff, 6.097_555e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (half, want) in cases {
+            assert_eq!(f16_to_f32(half), want, "{half:#06x}");
+        }
+        assert!(f16_to_f32(0x8000).is_sign_negative());
+        assert!(f16_to_f32(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_us_and_by_the_crate() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let tensors = [("b".to_string(), vec![2, 1]), ("a".to_string(), vec![3])];
+        let numbers = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
+        write(&path, &tensors, |i, out| {
+            let mut bytes = Vec::new();
+            Real::to_le_bytes(&numbers[i], &mut bytes);
+            out.write_all(&bytes).map_err(Error::io("write", &path))
+        })
+        .unwrap();
+        let mut file = TensorFile::open(&path).unwrap();
+        for ((name, _), want) in tensors.iter().zip(&numbers) {
+            let mut found = vec![9.0; want.len()];
+            file.read(name, &mut found).unwrap();
+            assert_eq!(
+                found.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                want.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+            );
+        }
+        assert!(file.read("a", &mut [0.0; 2]).is_err());
+        assert!(file.read("c", &mut [0.0; 2]).is_err());
+        let bytes = std::fs::read(&path).unwrap();
+        let theirs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(theirs.tensor("b").unwrap().shape(), [2, 1]);
+        assert_eq!(theirs.tensor("a").unwrap().data()[4..8], 7.0_f32.to_le_bytes());
+    }
+}

@@ -1,0 +1,194 @@
+//! The same numbers as PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging
+//! Face with random weights, and what PyTorch computes from it in f64: logits, loss,
+//! the gradient of every tensor, ten steps of AdamW, the most likely tokens.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use m2g_core::nn::AttentionForm;
+use m2g_core::ops::embedding::Tokens;
+use m2g_core::optim::AdamW;
+use m2g_core::train::{Model, Stepper};
+use m2g_core::{Grads, Real, Tape, Tensor};
+use m2g_gpt::gpt2::import;
+use m2g_gpt::token_rows::TokenRows;
+use m2g_gpt::{Gpt, TokenBatch};
+use serde_json::Value;
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny");
+const FORMS: [AttentionForm; 2] = [AttentionForm::Primitive, AttentionForm::Fused];
+
+fn golden() -> Value {
+    serde_json::from_slice(&std::fs::read(format!("{TINY}/golden.json")).unwrap()).unwrap()
+}
+
+/// The model with its weights, which have a new random value each before.
+fn model<T: Real>(form: AttentionForm) -> Gpt<T> {
+    let mut imported = import(Path::new(TINY)).unwrap();
+    imported.config.attention = form;
+    let mut gpt = Gpt::new(imported.config, 1).unwrap();
+    assert_eq!(gpt.params().len(), imported.params.len());
+    for param in gpt.params_mut().iter_mut() {
+        let theirs = imported.params.iter().find(|p| p.name == param.name).unwrap();
+        let mut numbers = theirs.value.data().iter().map(|x| T::of(f64::from(*x)));
+        param.value = Tensor::from_fn(theirs.value.shape(), || numbers.next().unwrap());
+    }
+    gpt
+}
+
+/// Inputs are all tokens of a row but the last, targets all but the first.
+fn batch(golden: &Value) -> TokenBatch {
+    let rows: Vec<Vec<u32>> = serde_json::from_value(golden["tokens"].clone()).unwrap();
+    let tokens = |from: usize| {
+        let ids: Vec<u32> = rows.iter().flat_map(|row| row[from..from + row.len() - 1].to_vec()).collect();
+        Tokens::new([rows.len(), rows[0].len() - 1], ids).unwrap()
+    };
+    TokenBatch { x: tokens(0), y: tokens(1) }
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn logits_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logits.safetensors");
+    let gpt = model::<f32>(AttentionForm::Fused);
+    let rows = TokenRows::read(Path::new(&format!("{TINY}/golden.json")), gpt.config()).unwrap();
+    let loss = rows.loss_and_logits(&gpt, &path).unwrap();
+    assert!((loss - golden()["loss"].as_f64().unwrap()).abs() <= 1e-4, "{loss}");
+    let [ours, theirs] =
+        [path, format!("{TINY}/logits.safetensors").into()].map(|path: std::path::PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            assert_eq!(file.names(), ["logits"]);
+            let tensor = file.tensor("logits").unwrap();
+            assert_eq!(tensor.shape(), [2, 32, 101]);
+            let mut numbers = vec![0.0_f32; 2 * 32 * 101];
+            Real::from_le_bytes(tensor.data(), &mut numbers);
+            numbers
+        });
+    assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-4));
+}
+
+#[test]
+fn logits() {
+    let bytes = std::fs::read(format!("{TINY}/logits.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let theirs = file.tensor("logits").unwrap();
+    let mut want = Tensor::<f32>::zeros(theirs.shape());
+    Real::from_le_bytes(theirs.data(), want.data_mut());
+    for form in FORMS {
+        let gpt = model::<f32>(form);
+        let mut tape = Tape::new();
+        let logits = gpt.forward(&mut tape, &batch(&golden()).x).unwrap();
+        let found = tape.value(logits);
+        assert_eq!(found.shape(), want.shape());
+        let far = |i: &usize| (found.data()[*i] - want.data()[*i]).abs();
+        let worst = (0..want.len()).max_by(|i, j| far(i).total_cmp(&far(j))).unwrap();
+        let (f, w) = (found.data()[worst], want.data()[worst]);
+        assert!(far(&worst) <= 1e-4, "{form:?}: logit {worst} is {f}, not {w}");
+    }
+}
+
+/// The golden gradient of one tensor against ours: how far the farthest figure is
+/// off, in units of the size of the gradient's numbers, and which it is.
+fn farthest<T: Real>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
+    let shape: Vec<usize> = serde_json::from_value(golden["shape"].clone()).unwrap();
+    let numbers: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
+    // Hugging Face keeps the weights of linear layers as (inputs, outputs).
+    let conv1d = shape != ours.shape() || (shape.len() == 2 && shape[0] == shape[1]);
+    let at = |i: usize| match shape[..] {
+        [rows, cols] if conv1d => numbers[(i % cols) * rows + i / cols],
+        _ => numbers[i],
+    };
+    let norm = golden["norm"].as_f64().unwrap();
+    let typical = norm / (numbers.len() as f64).sqrt();
+    let sum = golden["sum"].as_f64().unwrap();
+    let found_norm = numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut figures = vec![
+        ((found_norm - norm).abs() / norm, format!("norm {found_norm}, not {norm}")),
+        ((numbers.iter().sum::<f64>() - sum).abs() / sum.abs().max(norm), format!("another sum than {sum}")),
+    ];
+    for (i, want) in floats(&golden["first"]).into_iter().enumerate() {
+        let off = (at(i) - want).abs() / want.abs().max(typical);
+        figures.push((off, format!("number {i} is {}, not {want}", at(i))));
+    }
+    figures.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+}
+
+/// Loss and gradients in a type of number, to a tolerance.
+fn check_gradients<T: Real>(form: AttentionForm, tolerance: f64) {
+    let golden = golden();
+    let gpt = model::<T>(form);
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let loss = gpt.gradients(&mut tape, &batch(&golden), &mut grads).unwrap().as_f64();
+    let want = golden["loss"].as_f64().unwrap();
+    assert!((loss - want).abs() <= tolerance, "{form:?}: loss {loss}, not {want}");
+    assert_eq!(golden["grads"].as_object().unwrap().len(), gpt.params().len());
+    let mut worst = (0.0, String::new());
+    for (param, grad) in gpt.params().iter().zip(grads.iter()) {
+        let theirs = &golden["grads"][format!("transformer.{}", param.name)];
+        let grad = grad.unwrap_or_else(|| panic!("{} has no gradient", param.name));
+        let (off, what) = farthest(grad, theirs);
+        assert!(off.is_finite(), "{}: {what}", param.name);
+        if off > worst.0 {
+            worst = (off, format!("{}: {what}", param.name));
+        }
+    }
+    assert!(worst.0 <= tolerance, "{form:?}, off by {:.1e}: {}", worst.0, worst.1);
+}
+
+#[test]
+fn loss_and_the_gradient_of_every_tensor() {
+    for form in FORMS {
+        check_gradients::<f32>(form, 1e-4);
+        // PyTorch computed in f64: the equations are the same, not only about the same.
+        check_gradients::<f64>(form, 1e-9);
+    }
+}
+
+#[test]
+fn ten_steps_of_adamw() {
+    let golden = golden();
+    let setting = |name: &str| golden["adamw"][name].as_f64().unwrap();
+    let want = floats(&golden["adamw_losses"]);
+    for form in FORMS {
+        let mut gpt = model::<f32>(form);
+        // As in nanoGPT, what has two axes decays, and norms and biases do not.
+        let mut adamw = AdamW::new(setting("weight_decay"));
+        let betas = floats(&golden["adamw"]["betas"]);
+        (adamw.betas, adamw.eps) = ((betas[0], betas[1]), setting("eps"));
+        let mut stepper = Stepper::default();
+        let batch = [batch(&golden)];
+        for (step, want) in (0..).zip(&want) {
+            let (lr, clip) = (setting("lr"), Some(setting("clip")));
+            let loss = stepper.step(&mut gpt, &batch, &mut adamw, lr, clip, step).unwrap().loss;
+            assert!((loss - want).abs() <= 1e-4, "{form:?}: loss {loss} at step {step}, not {want}");
+        }
+    }
+}
+
+#[test]
+fn the_most_likely_tokens() {
+    let golden = golden();
+    let tokens = |name: &str| -> Vec<u32> { serde_json::from_value(golden["greedy"][name].clone()).unwrap() };
+    let want = tokens("tokens");
+    for form in FORMS {
+        let gpt = model::<f32>(form);
+        let mut found = tokens("prompt");
+        while found.len() < want.len() {
+            let mut tape = Tape::new();
+            tape.set_gradients(false);
+            let logits =
+                gpt.forward(&mut tape, &Tokens::new([1, found.len()], found.clone()).unwrap()).unwrap();
+            let logits = tape.value(logits).matrix();
+            let last = logits.row(found.len() - 1);
+            let likeliest = (0..last.len()).max_by(|i, j| last[*i].total_cmp(&last[*j])).unwrap();
+            found.push(likeliest as u32);
+        }
+        assert_eq!(found, want, "{form:?}");
+    }
+}

@@ -1,0 +1,70 @@
+//! `m2g gpt import`, `eval` and `export`, end to end.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use safetensors::SafeTensors;
+use support::{last_json, ok, refused, root};
+
+fn tiny() -> String {
+    root().join("crates/gpt/tests/gpt2-tiny").display().to_string()
+}
+
+#[test]
+fn a_folder_becomes_a_run_and_a_folder_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
+    assert!(refused(at, &["gpt", "import", &tiny(), "--run", "tiny"]).contains("exists"));
+    ok(at, &["gpt", "import", &tiny(), "--run", "tiny", "--overwrite"]);
+
+    let tokens = format!("{}/golden.json", tiny());
+    let found = last_json(&ok(
+        at,
+        &["gpt", "eval", "tiny", "--tokens", &tokens, "--logits", "l.safetensors", "--json"],
+    ));
+    assert!((found["loss"].as_f64().unwrap() - 4.645322842319369).abs() < 1e-4, "{found}");
+    assert_eq!(found["tokens"], 64);
+    let bytes = fs::read(at.join("l.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!((file.names(), file.tensor("logits").unwrap().shape()), (vec!["logits"], &[2, 32, 101][..]));
+
+    ok(at, &["gpt", "export", "tiny", "out"]);
+    assert!(refused(at, &["gpt", "export", "tiny", "out"]).contains("replace it with --overwrite"));
+    ok(at, &["gpt", "export", "tiny", "out", "--overwrite"]);
+    let [ours, theirs] = ["out".to_string(), tiny()]
+        .map(|folder| fs::read(at.join(folder).join("model.safetensors")).unwrap());
+    let [ours, theirs] = [&ours, &theirs].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    assert_eq!(ours.len(), theirs.len());
+    for (name, tensor) in theirs.iter() {
+        assert_eq!(ours.tensor(name).unwrap(), tensor, "{name}");
+    }
+}
+
+#[test]
+fn bad_input_is_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    assert!(refused(at, &["gpt", "import", "nowhere", "--run", "x"]).contains("there is no such folder"));
+    assert!(!at.join("runs").exists());
+    assert!(
+        refused(at, &["gpt", "eval", "nowhere", "--tokens", "t.json"])
+            .contains("there is no run in runs/nowhere")
+    );
+    ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
+    assert!(refused(at, &["gpt", "eval", "tiny"]).contains("say with --data or --tokens"));
+    assert!(refused(at, &["gpt", "eval", "tiny", "--data", "x.txt"]).contains("this run has no tokenizer"));
+    assert!(refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json"]).contains("cannot read t.json"));
+    for (text, what) in [
+        ("{", "t.json cannot be used: it is not JSON"),
+        ("{\"tokens\": [[1, 101]]}", "id 2 of row 1 is 101, and this model has the ids 0 to 100"),
+        ("{\"tokens\": [[1, 2], [3]]}", "rows must have one length"),
+    ] {
+        fs::write(at.join("t.json"), text).unwrap();
+        let error = refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json", "--logits", "l.safetensors"]);
+        assert!(error.contains(what), "{error}");
+        assert!(!at.join("l.safetensors").exists());
+    }
+}
