@@ -1,6 +1,6 @@
 //! `m2g gpt train`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
@@ -69,7 +69,7 @@ impl Train {
         train(training, &corpus, &path, self.json)
     }
 
-    fn resume(self, path: &PathBuf) -> anyhow::Result<ExitCode> {
+    fn resume(self, path: &Path) -> anyhow::Result<ExitCode> {
         if let Some(flag) = self.settings.first_fixed() {
             bail!(
                 "{flag} cannot change when a run is resumed: its settings stand in {}",

@@ -15,7 +15,7 @@ pub struct Work {
     pub tokens: u64,
     /// GFLOP in a step.
     pub gflop: f64,
-    /// GFLOP/s that the machine can do.
+    /// The most GFLOP/s that were seen.
     pub peak: f64,
 }
 
@@ -101,6 +101,8 @@ impl Observer for Watch {
         let tokens = self.lately.per_second(self.work.tokens as f64);
         let gflops = self.lately.per_second(self.work.gflop);
         self.lately = Pace::default();
+        // On a machine that was busy when it was measured, a step can be faster.
+        self.work.peak = self.work.peak.max(gflops);
         let share = gflops / self.work.peak;
         let Progress { step, steps, loss, lr, grad_norm } = *progress;
         let norm = grad_norm.unwrap_or(f64::NAN);
