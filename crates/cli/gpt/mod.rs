@@ -3,8 +3,10 @@
 mod eval;
 mod export;
 mod import;
+mod ladder;
 mod peak;
 mod prepare;
+mod sample;
 mod settings;
 mod train;
 mod watch;
@@ -26,6 +28,10 @@ pub enum GptCommand {
     Import(import::Import),
     /// Write a run in the format of Hugging Face, which transformers loads.
     Export(export::Export),
+    /// Let a trained model go on with a text.
+    Sample(Box<sample::Sample>),
+    /// Climb from a table of pairs to a GPT, as the lecture "Let's build GPT" does.
+    Ladder(ladder::Ladder),
 }
 
 /// Runs the subcommand.
@@ -36,5 +42,7 @@ pub fn run(command: GptCommand) -> anyhow::Result<ExitCode> {
         GptCommand::Eval(eval) => eval.run(),
         GptCommand::Import(import) => import.run(),
         GptCommand::Export(export) => export.run(),
+        GptCommand::Sample(sample) => sample.run(),
+        GptCommand::Ladder(ladder) => ladder.run(),
     }
 }

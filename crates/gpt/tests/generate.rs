@@ -62,7 +62,7 @@ fn with_the_cache_or_without_it_the_same() {
                     let (a, b) = (cached.logits().unwrap().to_vec(), uncached.logits().unwrap().to_vec());
                     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                     assert!(worst < 1e-4, "{positions:?}, slide {slide:?}, token {n}: {worst}");
-                    let spread = |x: &[f32]| x.iter().copied().fold(0.0, f32::max);
+                    let spread = |x: &[f32]| x.iter().fold(0.0, |most, x| x.abs().max(most));
                     assert!(spread(&a) > 0.5, "logits that differ at all: {a:?}");
                     // What the model says of the window that the rule gives.
                     let window = &cached.tokens()[window_start(n, BLOCK, slide.unwrap_or(BLOCK / 2))..];

@@ -54,14 +54,19 @@ fn piece<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
 #[inline(always)]
 pub(crate) fn rows_times<T: Real>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
     let k = x.len();
-    for (i, out) in out.chunks_mut(ROWS).enumerate() {
-        // Where there are fewer rows, the last is computed again.
-        let last = out.len() - 1;
-        let row = |r: usize| &w[(i * ROWS + r.min(last)) * k..][..k];
-        let sums = scalar_products([row(0), row(1), row(2), row(3)], x);
+    let (groups, rest) = out.as_chunks_mut::<ROWS>();
+    let (w_groups, w_rest) = w.split_at(groups.len() * ROWS * k);
+    for (i, out) in groups.iter_mut().enumerate() {
+        let (ab, cd) = w_groups[i * ROWS * k..][..ROWS * k].split_at(2 * k);
+        let ((a, b), (c, d)) = (ab.split_at(k), cd.split_at(k));
+        let sums = scalar_products([a, b, c, d], x);
         for (out, sum) in out.iter_mut().zip(sums) {
             take(out, sum);
         }
+    }
+    for (i, out) in rest.iter_mut().enumerate() {
+        let row = &w_rest[i * k..][..k];
+        take(out, scalar_products([row; ROWS], x)[0]);
     }
 }
 
@@ -79,9 +84,11 @@ fn scalar_products<T: Real>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
         s_d = mul_add(d, x, s_d);
     }
     let mut out = totals(&[s_a, s_b, s_c, s_d]);
-    for (out, tail) in out.iter_mut().zip([a_tail, b_tail, c_tail, d_tail]) {
-        for (&w, &x) in tail.iter().zip(x_tail) {
-            *out += w * x;
+    if !x_tail.is_empty() {
+        for (out, tail) in out.iter_mut().zip([a_tail, b_tail, c_tail, d_tail]) {
+            for (&w, &x) in tail.iter().zip(x_tail) {
+                *out += w * x;
+            }
         }
     }
     out
@@ -101,15 +108,15 @@ fn mul_add<T: Real>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES]
 /// nobody takes the address, stay in registers.
 #[inline(never)]
 fn totals<T: Real>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
-    let mut out = [T::zero(); ROWS];
-    for (out, s) in out.iter_mut().zip(sums) {
-        let mut s = *s;
-        for half in [8, 4, 2, 1] {
-            for l in 0..half {
-                s[l] += s[l + half];
-            }
+    let mut quarters = [[T::zero(); 4]; ROWS];
+    for (q, s) in quarters.iter_mut().zip(sums) {
+        for l in 0..4 {
+            q[l] = (s[l] + s[l + 8]) + (s[l + 4] + s[l + 12]);
         }
-        *out = s[0];
+    }
+    let mut out = [T::zero(); ROWS];
+    for (out, q) in out.iter_mut().zip(&quarters) {
+        *out = (q[0] + q[2]) + (q[1] + q[3]);
     }
     out
 }
@@ -136,6 +143,7 @@ mod tests {
                 assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w));
             }
         }
+        // Sums of nothing.
         let mut out = [3.0_f32; 2];
         matvec(&[], &[], &mut out, true);
         assert_eq!(out, [3.0; 2]);

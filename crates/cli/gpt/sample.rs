@@ -1,0 +1,246 @@
+//! `m2g gpt sample`
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use m2g_core::threads::with_threads;
+use m2g_core::train::run::{BEST, LAST};
+use m2g_gpt::tokenizer::{StreamDecoder, Tokenizer, TokenizerKind};
+use m2g_gpt::{GenerateOptions, Generator, Sampling, training};
+use serde_json::json;
+
+use crate::flags::run_path;
+use crate::{interrupt, output};
+
+/// Let a trained model go on with a text. Without a prompt it begins after a new line,
+/// or, with GPT-2's tokens, after the end of another text.
+#[derive(Args)]
+pub struct Sample {
+    /// The run: a name under runs/, or a path.
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The text to go on with.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "start")]
+    prompt: Option<String>,
+    /// A file with the text to go on with.
+    #[arg(long, value_name = "FILE", group = "start")]
+    prompt_file: Option<PathBuf>,
+    /// The tokens to go on with, by their ids.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', group = "start")]
+    prompt_tokens: Option<Vec<u32>>,
+    /// How many new tokens a sample has.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    tokens: usize,
+    /// How many samples.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    samples: u64,
+    /// Below 1 the likely tokens become likelier, above 1 all become more alike.
+    #[arg(long, value_name = "X", default_value_t = 0.8, allow_negative_numbers = true)]
+    temperature: f64,
+    /// Choose among the N most likely tokens only.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    top_k: usize,
+    /// Choose among the fewest most likely tokens only that have this share of the probability.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Always take the most likely token.
+    #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    greedy: bool,
+    /// The seed of all choices; each sample has its own.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Beyond block_size tokens, forget so many at a time [default: half of block_size].
+    #[arg(long, value_name = "N")]
+    slide: Option<usize>,
+    /// Compute the keys and values of all tokens anew for each token: the same text, slowly.
+    #[arg(long)]
+    no_cache: bool,
+    /// Use the last parameters of the run instead of the best.
+    #[arg(long)]
+    last: bool,
+    /// How many threads to use; the result is the same for any number [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Write one JSON object for each sample, and a last one, to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// From one flush to the next: often enough for an eye, and no system call for each of
+/// ten thousand tokens a second.
+const FLUSH: Duration = Duration::from_millis(10);
+
+impl Sample {
+    /// Generates, and reports how fast.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        interrupt::listen();
+        with_threads(usize::from(self.threads.unwrap_or(0)), || self.samples())?
+    }
+
+    fn samples(&self) -> anyhow::Result<ExitCode> {
+        let path = run_path(&self.run);
+        let (gpt, description) = training::load(&path, if self.last { LAST } else { BEST })?;
+        let tokenizer = description.tokenizer.as_ref();
+        let prompt = self.prompt(tokenizer)?;
+        let start = match &prompt[..] {
+            [] => beginning(tokenizer),
+            prompt => prompt.to_vec(),
+        };
+        let options = GenerateOptions {
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_k: Some(self.top_k),
+                top_p: self.top_p,
+                greedy: self.greedy,
+            },
+            seed: self.seed,
+            cache: !self.no_cache,
+            slide: self.slide,
+        };
+        let (mut tokens, mut seconds) = (0, 0.0);
+        for sample in 0..self.samples {
+            let mut generator = Generator::new(&gpt, &options, &start, sample)?;
+            let started = Instant::now();
+            if self.json {
+                self.json(&mut generator, tokenizer, &prompt)?;
+            } else {
+                if sample > 0 {
+                    output::line("---------------")?;
+                }
+                self.stream(&mut generator, tokenizer, &prompt)?;
+            }
+            seconds += started.elapsed().as_secs_f64();
+            tokens += generator.tokens().len() - start.len();
+            if interrupt::asked() {
+                break;
+            }
+        }
+        let per_second = if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
+        if self.json {
+            output::line(json!({
+                "event": "done", "tokens": tokens, "seconds": seconds, "tokens_per_second": per_second,
+            }))?;
+        }
+        eprintln!("{tokens} tokens in {seconds:.2} s, {per_second:.0} tokens/s");
+        Ok(if interrupt::asked() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+    }
+
+    /// The tokens to go on with; none if nothing was given.
+    fn prompt(&self, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Vec<u32>> {
+        if let Some(ids) = &self.prompt_tokens {
+            return Ok(ids.clone());
+        }
+        let text = match (&self.prompt, &self.prompt_file) {
+            (Some(text), _) => text.clone(),
+            (None, Some(file)) => {
+                let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                match String::from_utf8(bytes) {
+                    Ok(text) => text,
+                    Err(e) => bail!(
+                        "{} is not UTF-8 text: byte {} does not belong there",
+                        file.display(),
+                        e.utf8_error().valid_up_to()
+                    ),
+                }
+            }
+            (None, None) => return Ok(Vec::new()),
+        };
+        match tokenizer {
+            Some(tokenizer) => Ok(tokenizer.encode(&text)?),
+            None => bail!("{} has no tokenizer: give tokens, with --prompt-tokens 1,2,3", self.run),
+        }
+    }
+
+    /// Writes the prompt, and the tokens as they come.
+    fn stream(
+        &self,
+        generator: &mut Generator<'_, f32>,
+        tokenizer: Option<&Tokenizer>,
+        prompt: &[u32],
+    ) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        let mut text = Printer::new(tokenizer);
+        for &id in prompt {
+            out.write_all(text.push(id).as_bytes())?;
+        }
+        out.flush()?;
+        let mut flushed = Instant::now();
+        for _ in 0..self.tokens {
+            if interrupt::asked() {
+                break;
+            }
+            out.write_all(text.push(generator.next_token()?).as_bytes())?;
+            if flushed.elapsed() >= FLUSH {
+                out.flush()?;
+                flushed = Instant::now();
+            }
+        }
+        writeln!(out, "{}", text.finish())?;
+        Ok(out.flush()?)
+    }
+
+    /// Writes the whole sample as one object.
+    fn json(
+        &self,
+        generator: &mut Generator<'_, f32>,
+        tokenizer: Option<&Tokenizer>,
+        prompt: &[u32],
+    ) -> anyhow::Result<()> {
+        let mut tokens = Vec::new();
+        while tokens.len() < self.tokens && !interrupt::asked() {
+            tokens.push(generator.next_token()?);
+        }
+        let decode = |ids: &[u32]| {
+            let mut printer = Printer::new(tokenizer);
+            let mut text: String = ids.iter().map(|&id| printer.push(id)).collect();
+            text.push_str(&printer.finish());
+            text
+        };
+        output::line(json!({
+            "event": "sample", "prompt": decode(prompt), "prompt_tokens": prompt,
+            "text": decode(&tokens), "tokens": tokens,
+        }))
+    }
+}
+
+/// Tokens as text; as ids where there is no tokenizer.
+enum Printer<'a> {
+    Text(StreamDecoder<'a>),
+    Ids,
+}
+
+impl<'a> Printer<'a> {
+    fn new(tokenizer: Option<&'a Tokenizer>) -> Self {
+        tokenizer.map_or(Self::Ids, |tokenizer| Self::Text(tokenizer.stream()))
+    }
+
+    fn push(&mut self, id: u32) -> String {
+        match self {
+            Self::Text(decoder) => decoder.push(id),
+            Self::Ids => format!("{id} "),
+        }
+    }
+
+    fn finish(self) -> String {
+        match self {
+            Self::Text(decoder) => decoder.finish(),
+            Self::Ids => String::new(),
+        }
+    }
+}
+
+/// What stands before a text that begins: GPT-2's end of another, else a new line, as in
+/// nanoGPT, or the first token where there is none.
+fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
+    match tokenizer {
+        Some(tokenizer) if tokenizer.kind() == TokenizerKind::Gpt2 => {
+            vec![tokenizer.vocab_size() as u32 - 1]
+        }
+        Some(tokenizer) => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
+        None => vec![0],
+    }
+}

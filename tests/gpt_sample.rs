@@ -1,0 +1,167 @@
+//! Generation from a trained model, and the lecture's ladder, end to end.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::Stdio;
+
+use m2g_core::train::Model;
+use m2g_gpt::tokenizer::Tokenizer;
+use m2g_gpt::training::{self, Description};
+use m2g_gpt::{Config, Gpt};
+use serde_json::Value;
+use support::*;
+
+/// A run of a small model with large weights, whose first tokens are not all alike.
+fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: usize) {
+    let config =
+        Config { n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, tie_weights: false, ..Config::default() };
+    let model = config.model(vocab_size);
+    let mut gpt = Gpt::<f32>::new(model.clone(), 1).unwrap();
+    for p in gpt.params_mut().iter_mut().filter(|p| p.decay) {
+        p.value.data_mut().iter_mut().for_each(|w| *w *= 10.0);
+    }
+    let description = Description { config, model, tokenizer, data: String::new() };
+    training::create(&dir.join("runs").join(name), &description, &gpt, false).unwrap();
+}
+
+fn char_run(dir: &Path) {
+    let tokenizer = Tokenizer::char("\n abcdefgh\u{e4}\u{1f600}");
+    let v = tokenizer.vocab_size();
+    small_run(dir, "a", Some(tokenizer), v);
+}
+
+fn lines(stdout: &str) -> Vec<Value> {
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_model_goes_on_with_a_text() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
+    let text = sample(&["--prompt", "abc \u{e4}"]);
+    assert!(text.starts_with("abc \u{e4}") && text.chars().count() == 5 + 100 + 1, "{text:?}");
+    assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--no-cache"]), "without the cache the same");
+    assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--threads", "1"]));
+    assert_eq!(
+        text,
+        sample(&["--prompt", "abc \u{e4}", "--slide", "8", "--last"]),
+        "half of 16; best is last"
+    );
+    assert_ne!(text, sample(&["--prompt", "abc \u{e4}", "--seed", "2"]));
+    assert_ne!(text, sample(&["--prompt", "abc \u{e4}", "--slide", "1"]));
+    std::fs::write(dir.path().join("prompt.txt"), "abc \u{e4}").unwrap();
+    assert_eq!(text, sample(&["--prompt-file", "prompt.txt"]));
+    assert_eq!(sample(&["--greedy"]), sample(&["--top-k", "1"]));
+    assert_eq!(sample(&["--greedy"]), sample(&["--greedy", "--seed", "7"]));
+    assert_eq!(sample(&["--prompt", ""]), sample(&[]), "no prompt is an empty one");
+
+    // One object for each sample, and a last one; a sample does not depend on the others.
+    let json = lines(&sample(&["--prompt", "abc \u{e4}", "--samples", "3", "--json"]));
+    assert_eq!(json.len(), 4);
+    assert_eq!(json[0]["prompt"], "abc \u{e4}");
+    assert_eq!(format!("abc \u{e4}{}\n", json[0]["text"].as_str().unwrap()), text);
+    assert_eq!(json[0]["tokens"].as_array().unwrap().len(), 100);
+    assert_ne!(json[0]["text"], json[1]["text"]);
+    assert_eq!((&json[3]["event"], &json[3]["tokens"]), (&Value::from("done"), &Value::from(300)));
+    assert!(
+        json[3]["seconds"].as_f64().unwrap() > 0.0 && json[3]["tokens_per_second"].as_f64().unwrap() > 0.0
+    );
+
+    // The same prompt as tokens, and nothing to generate.
+    let ids: Vec<String> =
+        json[0]["prompt_tokens"].as_array().unwrap().iter().map(Value::to_string).collect();
+    assert_eq!(text, sample(&["--prompt-tokens", &ids.join(",")]));
+    assert_eq!(ok(dir.path(), &["gpt", "sample", "a", "--tokens", "0", "--prompt", "ab"]), "ab\n");
+}
+
+#[test]
+fn tokens_that_are_parts_of_characters_become_whole_characters() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path(), "b", Some(Tokenizer::byte()), 256);
+    let args = ["gpt", "sample", "b", "--prompt", "\u{1f600}", "--tokens", "60"];
+    let text = ok(dir.path(), &args);
+    let json = lines(&ok(dir.path(), &[&args[..], &["--json"]].concat()));
+    let ids: Vec<u32> =
+        json[0]["tokens"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+    assert_eq!(text, format!("\u{1f600}{}\n", Tokenizer::byte().decode(&ids)));
+}
+
+#[test]
+fn a_model_without_a_tokenizer_speaks_in_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path(), "c", None, 9);
+    let text = ok(dir.path(), &["gpt", "sample", "c", "--prompt-tokens", "3,1", "--tokens", "4"]);
+    assert!(text.starts_with("3 1 ") && text.split_whitespace().count() == 6, "{text}");
+    assert!(refused(dir.path(), &["gpt", "sample", "c", "--prompt", "a"]).contains("--prompt-tokens"));
+}
+
+#[test]
+fn who_stops_reading_makes_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let mut child = m2g(dir.path(), &["gpt", "sample", "a", "--tokens", "100000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 64];
+    child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    std::fs::write(dir.path().join("latin1.txt"), b"ab\xe4").unwrap();
+    for (flags, word) in [
+        (&["--prompt", "axyz"][..], "'x', 'y', 'z'"),
+        (&["--prompt-tokens", "1,99"], "is 99, of a vocabulary of 12"),
+        (&["--prompt-file", "none.txt"], "cannot read none.txt"),
+        (&["--prompt-file", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 2"),
+        (&["--temperature", "0"], "temperature is 0"),
+        (&["--temperature", "-1"], "temperature is -1"),
+        (&["--top-k", "0"], "top_k is 0"),
+        (&["--top-p", "0"], "top_p is 0"),
+        (&["--top-p", "1.1"], "top_p is 1.1"),
+        (&["--slide", "0"], "slide is 0"),
+        (&["--slide", "17"], "slide is 17"),
+        (&["--greedy", "--top-k", "3"], "cannot be used with"),
+        (&["--prompt", "a", "--prompt-tokens", "1"], "cannot be used with"),
+    ] {
+        let said = refused(dir.path(), &[&["gpt", "sample", "a"], flags].concat());
+        assert!(said.contains(word), "{said}");
+    }
+    assert!(refused(dir.path(), &["gpt", "sample", "nowhere"]).contains("there is no run"));
+}
+
+#[test]
+fn the_ladder_prints_the_lectures_loss_beside_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("text.txt"), "to be, or not to be: that is the question\n".repeat(40))
+        .unwrap();
+    let args = ["gpt", "ladder", "--data", "text.txt", "--steps", "30"];
+    let rungs = ["bigram", "one-head", "multi-head", "feed-forward", "residual", "layer-norm"];
+    let json = lines(&ok(dir.path(), &[&args[..], &["--json"]].concat()));
+    assert_eq!(json.len(), 7);
+    for (line, rung) in json.iter().zip(rungs) {
+        assert_eq!((&line["event"], &line["rung"]), (&Value::from("rung"), &Value::from(rung)));
+        let [loss, difference] = ["val_loss_estimate", "difference"].map(|key| line[key].as_f64().unwrap());
+        let lecture: Vec<f64> = serde_json::from_value(line["lecture"].clone()).unwrap();
+        assert!((loss - loss.clamp(lecture[0], lecture[1]) - difference).abs() < 1e-12);
+    }
+    assert_eq!(json[6]["event"], "done");
+    let table = ok(dir.path(), &[&args[..], &["--rungs", "multi-head,bigram"]].concat());
+    let first: Vec<&str> = table.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(first, ["rung", "multi-head", "bigram"]);
+
+    let refuse = |args: &[&str]| refused(dir.path(), &[&["gpt", "ladder"], args].concat());
+    assert!(refuse(&["--data", "text.txt", "--rungs", "bigramm"]).contains("did you mean bigram?"));
+    assert!(refuse(&["--data", "text.txt", "--steps", "0"]).contains("0"));
+    assert!(refuse(&["--data", "none.txt"]).contains("none.txt"));
+}
