@@ -57,13 +57,13 @@ impl Dims {
         (self.b * self.h).min(4 * rayon::current_num_threads())
     }
 
-    /// Numbers that [`forward`] needs to work in.
+    /// Numbers that [`Attention::forward`] needs to work in.
     pub fn forward_scratch(self) -> usize {
         let (head, tile) = self.lens();
         self.lanes() * (2 * head + tile + 2 * TILE * self.d)
     }
 
-    /// Numbers that [`backward`] needs to work in.
+    /// Numbers that [`Attention::backward`] needs to work in.
     pub fn backward_scratch(self) -> usize {
         let (head, tile) = self.lens();
         self.lanes() * (4 * head + 2 * tile + 3 * TILE * self.d)
