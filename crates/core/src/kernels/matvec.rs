@@ -12,9 +12,9 @@ use crate::Real;
 
 /// From so many bytes of weights on, a second thread brings more than it costs: what a
 /// thread reads in the microseconds that it takes to wake one up.
-const PARALLEL_FROM: usize = 1 << 20;
+const PARALLEL_FROM: usize = 1 << 17;
 /// The bytes of weights that a thread takes at a time.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 16;
 /// Rows at a time.
 const ROWS: usize = 4;
 /// Numbers of a row at a time: two vector registers of AVX2.
