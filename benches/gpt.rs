@@ -105,16 +105,12 @@ fn main() -> anyhow::Result<()> {
 
 fn compare_training(workload: &Workload, rounds: usize) -> anyhow::Result<()> {
     let name = workload.name;
-    let peer = |label, mode, dtype| {
-        let args = ["--workload", name, "--steps", workload.steps, "--mode", mode, "--dtype", dtype];
+    let peer = |label, mode| {
+        let args = ["--workload", name, "--steps", workload.steps, "--mode", mode];
         Contestant::peer(label, "gpt_torch.py", &args)
     };
-    let contestants = vec![
-        Contestant::ours(&[name])?,
-        peer("pytorch eager", "eager", "f32"),
-        peer("pytorch compiled", "compile", "f32"),
-        peer("pytorch compiled bf16", "compile", "bf16"),
-    ];
+    let contestants =
+        vec![Contestant::ours(&[name])?, peer("pytorch eager", "eager"), peer("pytorch compiled", "compile")];
     let tokens = (workload.batch_size * workload.model.block_size) as f64;
     compare(&format!("{name}, one training step"), rounds, (tokens, "tokens/s"), contestants);
     Ok(())
