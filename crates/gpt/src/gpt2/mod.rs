@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `import.rs` | [`import`]: a folder becomes a model |
+//! | `import.rs` | [`import()`]: a folder becomes a model |
 //! | `export.rs` | [`export()`]: a model becomes a folder |
 //! | `settings.rs` | `config.json`, there and back |
 //! | `layout.rs` | every tensor's name and shape, here and there |
