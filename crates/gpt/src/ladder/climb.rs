@@ -1,0 +1,105 @@
+//! The training of one rung, and the lecture's way to measure it.
+
+use m2g_core::optim::{AdamW, Schedule};
+use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, State, Task};
+use m2g_core::{Error, Tape};
+
+use super::{Lecture, Rung};
+use crate::TokenBatch;
+use crate::data::{Batches, Corpus};
+
+/// How a rung did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Climbed {
+    /// Why the training ended.
+    pub ended: Ended,
+    /// How many parameters the model has.
+    pub params: usize,
+    /// The mean loss of 200 random batches of the validation split, as the lecture
+    /// measures it.
+    pub val_loss_estimate: f64,
+    /// The loss on the complete validation split.
+    pub val_loss: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+impl Rung {
+    /// Trains the model and measures it.
+    ///
+    /// # Errors
+    /// If the text is too short, or the training diverges.
+    pub fn train(&self, corpus: &Corpus, seed: u64, observer: &mut dyn Observer) -> Result<Climbed, Error> {
+        let mut lecture = Lecture::new(self, corpus.tokenizer.vocab_size(), seed)?;
+        let mut task = LectureTask {
+            train: Batches::new(&corpus.train, self.batch_size, self.block_size, seed)?,
+            val: Batches::new(&corpus.val, self.batch_size, self.block_size, seed)?,
+            corpus,
+            rung: self,
+            batch: None,
+            losses: (f64::NAN, f64::NAN),
+        };
+        let mut fit = Fit {
+            model: &mut lecture,
+            optimizer: &mut AdamW::new(0.01),
+            options: Options {
+                steps: self.steps,
+                steps_per_evaluation: self.steps,
+                lr: self.lr,
+                schedule: Schedule::Constant,
+                clip: None,
+                patience: None,
+                seed,
+                checkpoint_interval: std::time::Duration::MAX,
+            },
+            state: State::default(),
+            run: None,
+        };
+        let ended = fit.run(&mut task, observer)?;
+        let seconds = fit.state.seconds;
+        let (val_loss_estimate, val_loss) = task.losses;
+        Ok(Climbed { ended, params: lecture.params.count(), val_loss_estimate, val_loss, seconds })
+    }
+}
+
+/// Random windows to train on, and two ways to measure.
+struct LectureTask<'a> {
+    train: Batches<'a>,
+    val: Batches<'a>,
+    corpus: &'a Corpus,
+    rung: &'a Rung,
+    batch: Option<TokenBatch>,
+    /// The estimate, and the loss of the whole split.
+    losses: (f64, f64),
+}
+
+/// Batches of the lecture's estimate.
+const EVAL_ITERS: u64 = 200;
+/// Tokens of the whole split that are measured at a time.
+const EVAL_TOKENS: usize = 4096;
+
+impl Task<f32, Lecture> for LectureTask<'_> {
+    fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
+        Ok(std::slice::from_ref(self.batch.insert(self.train.get("batch", step, 0))))
+    }
+
+    fn evaluate(&mut self, model: &Lecture, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+        let mut loss = |batch: &TokenBatch| -> Result<f64, Error> {
+            tape.reset();
+            let loss = model.loss(tape, batch)?;
+            Ok(f64::from(tape.value(loss).data()[0]))
+        };
+        let mut estimate = 0.0;
+        for i in 0..EVAL_ITERS {
+            estimate += loss(&self.val.get("estimate val", 0, i))? / EVAL_ITERS as f64;
+        }
+        let windows = self.corpus.val.windows(self.rung.block_size)?;
+        let mut whole = 0.0;
+        for batch in windows.batches(EVAL_TOKENS / self.rung.block_size) {
+            whole += loss(&batch)? * batch.y.ids.len() as f64 / windows.targets() as f64;
+        }
+        self.losses = (estimate, whole);
+        let metrics = vec![("val_loss_estimate", estimate), ("val_loss", whole)];
+        Ok(Evaluation { score: Some(-whole), metrics })
+    }
+}
