@@ -8,14 +8,13 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use m2g_core::Tape;
-use m2g_core::nn::{AttentionForm, Positions};
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below, uniform};
 use m2g_core::threads::with_threads;
 use m2g_core::train::{Model, Stepper};
 
-use m2g_gpt::{Gpt, GptConfig, TokenBatch};
+use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 use serde_json::{Value, json};
 
 #[path = "support/turns.rs"]
@@ -37,16 +36,11 @@ struct Workload {
 
 fn workloads() -> [Workload; 3] {
     let model = |n_layer, n_head, n_embd, block_size| GptConfig {
-        vocab_size: 65,
         block_size,
         n_layer,
         n_head,
         n_embd,
-        dropout: 0.0,
-        bias: false,
-        tie_weights: true,
-        positions: Positions::Learned,
-        attention: AttentionForm::Fused,
+        ..Config::default().model(65)
     };
     [
         Workload {

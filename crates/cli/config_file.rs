@@ -26,9 +26,19 @@ pub fn with_keys<C: Serialize + DeserializeOwned>(
     name: &str,
     text: &str,
 ) -> anyhow::Result<C> {
+    with_table(config, optional, name, parse(name, text)?)
+}
+
+/// The same with keys that are read already; `name` says whose they are.
+pub fn with_table<C: Serialize + DeserializeOwned>(
+    config: &C,
+    optional: &[&str],
+    name: &str,
+    keys: toml::Table,
+) -> anyhow::Result<C> {
     let mut all = toml::Table::try_from(config)?;
     let known: Vec<String> = all.keys().cloned().chain(optional.iter().map(|key| key.to_string())).collect();
-    for (key, value) in parse(name, text)? {
+    for (key, value) in keys {
         if !known.contains(&key) {
             match nearest(&key, known.iter().map(String::as_str)) {
                 Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),
@@ -53,6 +63,7 @@ pub fn with_keys<C: Serialize + DeserializeOwned>(
         .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
 }
 
-fn one_line(text: &str) -> String {
+/// A message of several lines in one.
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -6,7 +6,8 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use m2g_core::data::catalogue;
-use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::nn::{AttentionForm, NormPlace, Positions, Score};
+use m2g_core::ops::masked_softmax::Mask;
 use m2g_gpt::Config;
 use m2g_gpt::presets::{PRESETS, preset};
 use m2g_gpt::tokenizer::Tokenizer;
@@ -60,6 +61,22 @@ pub struct Settings {
     #[arg(long, value_name = "NAME",
         value_parser = one_of::<Positions>(&["learned", "sinusoidal", "rotary", "alibi", "none"]))]
     pub positions: Option<Positions>,
+    /// The base of the wavelengths of sinusoidal positions.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub positions_base: Option<f64>,
+    /// How well a key answers a query.
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Score>(&Score::NAMES))]
+    pub score: Option<Score>,
+    /// Which keys a query sees: causal, reversed, none, window:N, finite.
+    #[arg(long, value_name = "NAME")]
+    pub mask: Option<Mask>,
+    /// Where the norms stand.
+    #[arg(long, value_name = "NAME", value_parser = one_of::<NormPlace>(&["before", "after", "none"]))]
+    pub norm: Option<NormPlace>,
+    /// Whether each part of a block adds to what is there, or replaces it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        value_parser = BoolishValueParser::new())]
+    pub residual: Option<bool>,
     /// Which form of attention computes; the result is the same.
     #[arg(long, value_name = "NAME", value_parser = one_of::<AttentionForm>(&["fused", "primitive"]))]
     pub attention: Option<AttentionForm>,
@@ -130,6 +147,11 @@ macro_rules! with_settings {
             bias,
             tie_weights,
             positions,
+            positions_base,
+            score,
+            mask,
+            norm,
+            residual,
             attention,
             batch_size,
             gradient_accumulation_steps,

@@ -185,6 +185,14 @@ impl<T: Real> Tape<T> {
         })
     }
 
+    /// Which parameter `var` is, if it is one.
+    pub fn param_at(&self, var: Var) -> Option<ParamId> {
+        match self.nodes.get(var.0)?.origin {
+            Origin::Param(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The value of `var`.
     ///
     /// # Panics
@@ -261,9 +269,13 @@ impl<T: Real> Tape<T> {
             phase: if self.gradients { Phase::Forward } else { Phase::Evaluate },
             name: op.name(),
             function: std::any::type_name::<O>(),
+            equation: op.equation(),
             caller: at,
             inputs: shapes.to_dims(),
+            from: inputs.to_vec(),
             output: out.dims(),
+            // The value is put on the tape next.
+            to: Some(Var(self.nodes.len())),
             flops: op.flops(shapes.as_slice(), out.shape()),
             bytes: bytes::<T>(&shapes, out.len()),
             time,
@@ -313,9 +325,12 @@ impl<T: Real> Tape<T> {
                             phase: Phase::Backward,
                             name: op.name(),
                             function: op.function(),
+                            equation: op.equation(),
                             caller,
                             inputs: shapes.to_dims(),
+                            from: inputs.as_slice().to_vec(),
                             output: node.value.dims(),
+                            to: Some(Var(i)),
                             flops: op.backward_flops(shapes.as_slice(), node.value.shape()),
                             bytes: 2 * bytes::<T>(&shapes, node.value.len()),
                             time,

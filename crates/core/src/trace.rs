@@ -4,7 +4,7 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::Shape;
+use crate::{Shape, Var};
 
 /// The part of a training step, in the order of the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,14 +30,20 @@ pub struct Record {
     pub phase: Phase,
     /// The name of the op or routine.
     pub name: &'static str,
-    /// The path of the type or function in the core, which also names its file.
+    /// The path of the op's type or of the routine, which also names its file.
     pub function: &'static str,
+    /// The op's equation in one line; empty for a routine.
+    pub equation: &'static str,
     /// The line that called it.
     pub caller: &'static Location<'static>,
     /// The shapes of its inputs.
     pub inputs: Vec<Shape>,
+    /// Where its inputs stand on the tape; empty for a routine.
+    pub from: Vec<Var>,
     /// The shape of its output.
     pub output: Shape,
+    /// Where its output stands on the tape; a routine has none.
+    pub to: Option<Var>,
     /// Floating-point operations; a multiplication and an addition are two.
     pub flops: u64,
     /// Bytes read and written at least: every input and the output once.
@@ -51,6 +57,7 @@ pub struct Record {
 pub struct Trace {
     on: bool,
     records: Vec<Record>,
+    labels: Vec<(Var, String)>,
 }
 
 impl Trace {
@@ -76,13 +83,26 @@ impl Trace {
         }
     }
 
+    /// Gives a value on the tape a name, such as `h.0.attn.q`, if it records.
+    pub fn label(&mut self, var: Var, name: impl FnOnce() -> String) {
+        if self.on {
+            self.labels.push((var, name()));
+        }
+    }
+
+    /// The names that values have, in the order in which they were given.
+    pub fn labels(&self) -> &[(Var, String)] {
+        &self.labels
+    }
+
     /// The records so far, in order.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// Takes the records out.
+    /// Takes the records out, and forgets the names.
     pub fn take(&mut self) -> Vec<Record> {
+        self.labels.clear();
         std::mem::take(&mut self.records)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use m2g_core::checkpoint::Checkpoint;
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
+use m2g_core::trace::Record;
 use m2g_core::train::run::{self, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
 use m2g_core::{Error, Params, Tape};
@@ -140,14 +141,8 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the training diverges, or the folder cannot be written.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-        let config = &self.description.config;
-        let per_epoch = self.steps_per_epoch();
-        let mut task = DigitTask {
-            batches: mini_batches(&self.description, &self.data.train)?,
-            validation: &self.data.validation,
-            best: self.network.params().clone(),
-            best_score: self.state.best_score,
-        };
+        let (options, per_epoch) = (self.options(), self.steps_per_epoch());
+        let mut task = self.task()?;
         if let Some(run) = &self.run
             && self.state.best_step > 0
         {
@@ -159,16 +154,7 @@ impl<'a> Training<'a> {
         let mut fit = Fit {
             model: &mut self.network,
             optimizer: &mut *self.optimizer,
-            options: Options {
-                steps: config.epochs * per_epoch,
-                steps_per_evaluation: per_epoch,
-                lr: config.lr,
-                schedule: config.schedule,
-                clip: (config.clip > 0.0).then_some(config.clip),
-                patience: (config.patience > 0).then_some(config.patience),
-                seed: config.seed,
-                checkpoint_interval: CHECKPOINT_INTERVAL,
-            },
+            options,
             state: self.state.clone(),
             run: self.run.as_mut(),
         };
@@ -185,6 +171,46 @@ impl<'a> Training<'a> {
             validation_accuracy: self.state.best_score,
             test_accuracy: share(self.network.evaluate(&self.data.test)?, &self.data.test),
             last_test_accuracy,
+        })
+    }
+
+    /// Makes `warm_up` training steps and one more, of which it returns everything that
+    /// ran. Saves nothing.
+    ///
+    /// # Errors
+    /// If the training diverges.
+    pub fn trace_step(&mut self, warm_up: u64) -> Result<Vec<Record>, Error> {
+        let (options, mut task) = (self.options(), self.task()?);
+        let mut fit = Fit {
+            model: &mut self.network,
+            optimizer: &mut *self.optimizer,
+            options,
+            state: self.state.clone(),
+            run: None,
+        };
+        fit.trace_step(&mut task, warm_up)
+    }
+
+    fn options(&self) -> Options {
+        let (config, per_epoch) = (&self.description.config, self.steps_per_epoch());
+        Options {
+            steps: config.epochs * per_epoch,
+            steps_per_evaluation: per_epoch,
+            lr: config.lr,
+            schedule: config.schedule,
+            clip: (config.clip > 0.0).then_some(config.clip),
+            patience: (config.patience > 0).then_some(config.patience),
+            seed: config.seed,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
+        }
+    }
+
+    fn task(&self) -> Result<DigitTask<'a>, Error> {
+        Ok(DigitTask {
+            batches: mini_batches(&self.description, &self.data.train)?,
+            validation: &self.data.validation,
+            best: self.network.params().clone(),
+            best_score: self.state.best_score,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What a GPT is made of, and every setting of its training, under nanoGPT's names.
 
 use m2g_core::Error;
-use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::nn::{AttentionForm, NormPlace, Positions, Score};
+use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::optim::Schedule;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,34 @@ pub struct GptConfig {
     pub tie_weights: bool,
     /// How the model knows where a token stands.
     pub positions: Positions,
+    /// The base of the wavelengths of sinusoidal positions.
+    #[serde(default = "positions_base")]
+    pub positions_base: f64,
+    /// How well a key answers a query.
+    #[serde(default)]
+    pub score: Score,
+    /// Which keys a query sees.
+    #[serde(default = "causal")]
+    pub mask: Mask,
+    /// Where the norms stand.
+    #[serde(default)]
+    pub norm: NormPlace,
+    /// Whether each part of a block adds to what is there, or replaces it.
+    #[serde(default = "yes")]
+    pub residual: bool,
     /// Which of the two forms of attention computes; the result is the same.
     pub attention: AttentionForm,
+}
+
+/// Checkpoints from before these settings were there have the standard.
+fn positions_base() -> f64 {
+    GptConfig::POSITIONS_BASE
+}
+fn causal() -> Mask {
+    Mask::Causal
+}
+fn yes() -> bool {
+    true
 }
 
 /// The settings of a training, as `config.toml` holds them.
@@ -62,6 +89,21 @@ pub struct Config {
     pub tie_weights: bool,
     /// `learned`, `sinusoidal`, `rotary`, `alibi`, `none`.
     pub positions: Positions,
+    /// The base of the wavelengths of sinusoidal positions.
+    #[serde(default = "positions_base")]
+    pub positions_base: f64,
+    /// How well a key answers a query: `scaled-dot`, or another of [`Score::NAMES`].
+    #[serde(default)]
+    pub score: Score,
+    /// Which keys a query sees: `causal`, `reversed`, `none`, `window:N`, `finite`.
+    #[serde(default = "causal")]
+    pub mask: Mask,
+    /// Where the norms stand: `before`, `after`, `none`.
+    #[serde(default)]
+    pub norm: NormPlace,
+    /// Whether each part of a block adds to what is there, or replaces it.
+    #[serde(default = "yes")]
+    pub residual: bool,
     /// `fused` or `primitive`.
     pub attention: AttentionForm,
 
@@ -117,6 +159,11 @@ impl Default for Config {
             bias: false,
             tie_weights: true,
             positions: Positions::Learned,
+            positions_base: GptConfig::POSITIONS_BASE,
+            score: Score::ScaledDot,
+            mask: Mask::Causal,
+            norm: NormPlace::Before,
+            residual: true,
             attention: AttentionForm::Fused,
             batch_size: 12,
             gradient_accumulation_steps: 1,
@@ -208,12 +255,27 @@ impl Config {
             bias: self.bias,
             tie_weights: self.tie_weights,
             positions: self.positions,
+            positions_base: self.positions_base,
+            score: self.score,
+            mask: self.mask.clone(),
+            norm: self.norm,
+            residual: self.residual,
             attention: self.attention,
         }
     }
 }
 
 impl GptConfig {
+    /// The base of the wavelengths of sinusoidal positions in the paper.
+    pub const POSITIONS_BASE: f64 = 10_000.0;
+
+    /// Whether keys and values of earlier tokens can be kept while a text grows: if no
+    /// later token changes them, and a score is a scalar product.
+    pub fn can_cache(&self) -> bool {
+        let scale = self.score.scale(self.n_embd / self.n_head, self.n_embd);
+        self.mask == Mask::Causal && scale.is_some()
+    }
+
     /// Floating-point operations for each token of a training step, as nanoGPT's
     /// `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B): `6 N + 12 L C T`,
     /// for a model of so many parameters, learned positions not among the N.
@@ -252,6 +314,12 @@ impl GptConfig {
         if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
             let rule = "rotary positions turn pairs of numbers, so that n_embd / n_head must be even";
             return setting("n_embd", format!("{} with n_head {}", self.n_embd, self.n_head), rule);
+        }
+        if !(self.positions_base.is_finite() && self.positions_base > 0.0) {
+            return setting("positions_base", self.positions_base.to_string(), "it must be a number above 0");
+        }
+        if matches!(self.mask, Mask::Padding(_)) {
+            return setting("mask", self.mask.to_string(), "padding belongs to a batch, not to a model");
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return setting("dropout", self.dropout.to_string(), "it must be at least 0 and below 1");

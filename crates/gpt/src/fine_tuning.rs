@@ -8,16 +8,30 @@ use m2g_core::{Error, Tensor};
 
 use crate::tokenizer::Tokenizer;
 use crate::training::{Description, load};
-use crate::{Config, Gpt, GptConfig};
+use crate::{Config, Gpt};
 
 impl Config {
     /// These settings with the shape of a run's model and the name of its tokenizer: a
     /// training that starts from it has no choice in these.
     pub fn shaped_like(self, run: &Description) -> Self {
-        let GptConfig { block_size, n_layer, n_head, n_embd, dropout, bias, tie_weights, positions, .. } =
-            run.model;
-        let tokenizer = run.tokenizer.as_ref().map_or(self.tokenizer, |t| t.kind().to_string());
-        Self { tokenizer, block_size, n_layer, n_head, n_embd, dropout, bias, tie_weights, positions, ..self }
+        let model = run.model.clone();
+        Self {
+            tokenizer: run.tokenizer.as_ref().map_or(self.tokenizer, |t| t.kind().to_string()),
+            block_size: model.block_size,
+            n_layer: model.n_layer,
+            n_head: model.n_head,
+            n_embd: model.n_embd,
+            dropout: model.dropout,
+            bias: model.bias,
+            tie_weights: model.tie_weights,
+            positions: model.positions,
+            positions_base: model.positions_base,
+            score: model.score,
+            mask: model.mask,
+            norm: model.norm,
+            residual: model.residual,
+            ..self
+        }
     }
 }
 
@@ -53,6 +67,11 @@ pub(crate) fn start(path: &Path, config: &Config, tokenizer: &Tokenizer) -> Resu
         ("bias", wanted.bias == from.bias, wanted.bias.to_string()),
         ("tie_weights", wanted.tie_weights == from.tie_weights, wanted.tie_weights.to_string()),
         ("positions", wanted.positions == from.positions, format!("{:?}", wanted.positions).to_lowercase()),
+        ("positions_base", wanted.positions_base == from.positions_base, wanted.positions_base.to_string()),
+        ("score", wanted.score == from.score, format!("{:?}", wanted.score)),
+        ("mask", wanted.mask == from.mask, wanted.mask.to_string()),
+        ("norm", wanted.norm == from.norm, format!("{:?}", wanted.norm).to_lowercase()),
+        ("residual", wanted.residual == from.residual, wanted.residual.to_string()),
     ];
     if let Some((name, _, value)) = same.into_iter().find(|(_, same, _)| !same) {
         let rule =

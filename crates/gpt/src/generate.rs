@@ -33,7 +33,8 @@ pub struct GenerateOptions {
     pub sampling: Sampling,
     /// The seed of all choices.
     pub seed: u64,
-    /// Whether keys and values of earlier tokens are kept instead of computed again.
+    /// Whether keys and values of earlier tokens are kept instead of computed again, if
+    /// the model [allows it](crate::GptConfig::can_cache).
     pub cache: bool,
     /// By how many tokens the window slides; half of `block_size` if nothing is said.
     pub slide: Option<usize>,
@@ -112,7 +113,7 @@ impl<'a, T: Real> Generator<'a, T> {
             slide,
             tape,
             mark,
-            cache: options.cache.then(|| gpt.cache(1)),
+            cache: (options.cache && gpt.config().can_cache()).then(|| gpt.cache(1)),
             cache_start: 0,
             tokens: prompt.to_vec(),
             next: None,

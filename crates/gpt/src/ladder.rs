@@ -10,6 +10,7 @@ mod climb;
 pub use climb::Climbed;
 
 use m2g_core::nn::{Embedding, Init, LayerNorm, Linear};
+use m2g_core::ops::attention::AttentionOptions;
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::rng::{ChaCha8Rng, Streams};
@@ -261,7 +262,8 @@ impl Block {
         let y = normalised(self.ln_1, tape, params, x)?;
         let y = self.qkv.forward(tape, params, y)?; // (B, T, C) -> (B, T, 3 C)
         // Scores over sqrt(C / H), the width of a head; some copies of the lecture take C.
-        let y = tape.attention(y, n_head, Mask::Causal, false, dropout)?; // (B, T, C)
+        let options = AttentionOptions { dropout, ..AttentionOptions::new(n_head, Mask::Causal) };
+        let y = tape.attention(y, options)?; // (B, T, C)
         let x = self.join(tape, params, x, y, self.attention_proj)?;
 
         let Some(feed_forward) = self.feed_forward else { return Ok(x) };

@@ -5,10 +5,9 @@
 
 use m2g_core::nn::{
     AttentionSettings, Embedding, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp, MultiHeadAttention,
-    Positions, sinusoidal,
+    NormPlace, Positions, sinusoidal,
 };
 use m2g_core::ops::embedding::Tokens;
-use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
 use m2g_core::{Error, Params, Real, Tape, Var};
@@ -29,7 +28,8 @@ pub struct Gpt<T: Real> {
     /// Where it stands, `(block_size, C)`, where that is learned.
     wpe: Option<Embedding>,
     blocks: Vec<Block>,
-    ln_f: LayerNorm,
+    /// The last norm, where norms stand before what they are for.
+    ln_f: Option<LayerNorm>,
     /// `(C) -> (V)`; where it is tied, `wte` is its weight.
     lm_head: Option<Linear>,
 }
@@ -38,9 +38,9 @@ pub struct Gpt<T: Real> {
 /// think by itself. Both only add to what is there (residual connections).
 #[derive(Debug, Clone)]
 struct Block {
-    ln_1: LayerNorm,
+    ln_1: Option<LayerNorm>,
     attn: MultiHeadAttention,
-    ln_2: LayerNorm,
+    ln_2: Option<LayerNorm>,
     mlp: Mlp,
 }
 
@@ -52,15 +52,15 @@ impl Block {
         std: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let GptConfig { n_embd: c, n_head, positions, attention: form, bias, dropout, .. } = *config;
+        let GptConfig { n_embd: c, n_head, positions, score, attention: form, bias, dropout, .. } = *config;
         // 2 n_layer layers add to the stream: each adds less, so that it does not grow.
         let proj_std = std / (2.0 * config.n_layer as f64).sqrt();
         let init = (Init::NormalWeights(std), Init::NormalWeights(proj_std));
-        let settings = AttentionSettings { n_head, positions, form, bias, dropout };
+        let settings = AttentionSettings { n_head, positions, score, form, bias, dropout };
         Ok(Self {
-            ln_1: LayerNorm::new(params, &format!("{name}.ln_1"), c, bias)?,
+            ln_1: norm(params, &format!("{name}.ln_1"), config)?,
             attn: MultiHeadAttention::new(params, &format!("{name}.attn"), c, init, settings, rng)?,
-            ln_2: LayerNorm::new(params, &format!("{name}.ln_2"), c, bias)?,
+            ln_2: norm(params, &format!("{name}.ln_2"), config)?,
             mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, (bias, dropout), rng)?,
         })
     }
@@ -70,16 +70,38 @@ impl Block {
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
+        config: &GptConfig,
         x: Var,
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Var, Error> {
-        let y = self.ln_1.forward(tape, params, x)?;
-        let y = self.attn.forward(tape, params, y, &Mask::Causal, cache)?;
-        let x = tape.add(x, y)?;
-        let y = self.ln_2.forward(tape, params, x)?;
+        let (before, after) = (NormPlace::Before, NormPlace::After);
+        let y = normed(tape, params, self.ln_1.filter(|_| config.norm == before), x)?;
+        let y = self.attn.forward(tape, params, y, &config.mask, cache)?;
+        let y = if config.residual { tape.add(x, y)? } else { y };
+        let x = normed(tape, params, self.ln_1.filter(|_| config.norm == after), y)?;
+        let y = normed(tape, params, self.ln_2.filter(|_| config.norm == before), x)?;
         let y = self.mlp.forward(tape, params, y)?;
-        tape.add(x, y)
+        let y = if config.residual { tape.add(x, y)? } else { y };
+        normed(tape, params, self.ln_2.filter(|_| config.norm == after), y)
     }
+}
+
+/// A norm, if the model has norms.
+fn norm<T: Real>(params: &mut Params<T>, name: &str, config: &GptConfig) -> Result<Option<LayerNorm>, Error> {
+    match config.norm {
+        NormPlace::None => Ok(None),
+        _ => LayerNorm::new(params, name, config.n_embd, config.bias).map(Some),
+    }
+}
+
+/// `x` after a norm, if there is one here.
+fn normed<T: Real>(
+    tape: &mut Tape<T>,
+    params: &Params<T>,
+    norm: Option<LayerNorm>,
+    x: Var,
+) -> Result<Var, Error> {
+    norm.map_or(Ok(x), |norm| norm.forward(tape, params, x))
 }
 
 impl<T: Real> Gpt<T> {
@@ -112,7 +134,10 @@ impl<T: Real> Gpt<T> {
         let blocks = (0..config.n_layer)
             .map(|i| Block::new(&mut params, &format!("h.{i}"), &config, std, rng))
             .collect::<Result<_, _>>()?;
-        let ln_f = LayerNorm::new(&mut params, "ln_f", c, config.bias)?;
+        let ln_f = match config.norm {
+            NormPlace::Before => norm(&mut params, "ln_f", &config)?,
+            _ => None,
+        };
         let lm_head = match config.tie_weights {
             true => None,
             false => {
@@ -197,7 +222,9 @@ impl<T: Real> Gpt<T> {
                 let places = Tokens::new([1, t], (start as u32..(start + t) as u32).collect::<Vec<_>>())?;
                 Some(wpe.forward(tape, &self.params, &places)?) // (1, T) -> (1, T, C)
             }
-            (None, Positions::Sinusoidal) => Some(tape.input(sinusoidal(start, t, c))), // (T, C)
+            (None, Positions::Sinusoidal) => {
+                Some(tape.input(sinusoidal(start, t, c, self.config.positions_base))) // (T, C)
+            }
             _ => None,
         };
         if let Some(positions) = positions {
@@ -206,21 +233,24 @@ impl<T: Real> Gpt<T> {
         x = tape.dropout(x, self.config.dropout)?;
         for (i, block) in self.blocks.iter().enumerate() {
             let cache = cache.as_mut().map(|cache| &mut cache.layers[i]);
-            x = block.forward(tape, &self.params, x, cache)?;
+            x = block.forward(tape, &self.params, &self.config, x, cache)?;
+            tape.trace.label(x, || format!("h.{i}"));
         }
         Ok(x)
     }
 
     /// `(.., C) -> (.., V)`.
     fn head(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
-        let x = self.ln_f.forward(tape, &self.params, x)?;
-        match &self.lm_head {
+        let x = normed(tape, &self.params, self.ln_f, x)?;
+        let logits = match &self.lm_head {
             Some(lm_head) => lm_head.forward(tape, &self.params, x),
             None => {
                 let weight = tape.param(&self.params, self.wte.weight);
                 tape.linear(x, weight, None)
             }
-        }
+        }?;
+        tape.trace.label(logits, || "logits".into());
+        Ok(logits)
     }
 }
 

@@ -148,20 +148,17 @@ impl TokenRows {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use m2g_core::nn::{AttentionForm, Positions};
+    use crate::Config;
 
     fn config() -> GptConfig {
         GptConfig {
-            vocab_size: 7,
             block_size: 3,
             n_layer: 1,
             n_head: 1,
             n_embd: 4,
             dropout: 0.5,
             bias: true,
-            tie_weights: true,
-            positions: Positions::Learned,
-            attention: AttentionForm::Fused,
+            ..Config::default().model(7)
         }
     }
 

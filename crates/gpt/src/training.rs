@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use m2g_core::checkpoint::Checkpoint;
+use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::{AdamW, Optimizer};
+use m2g_core::trace::Record;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
 use m2g_core::{Error, Params, Tape};
@@ -150,23 +152,13 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the training diverges, or the folder cannot be written.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-        let config = &self.description.config;
+        let options = self.options();
         let mut task = GptTask::new(&self.description, self.corpus)?;
         task.keep_best = self.run.is_none();
         let mut fit = Fit {
             model: &mut self.gpt,
             optimizer: &mut self.optimizer,
-            options: Options {
-                steps: config.max_iters,
-                steps_per_evaluation: config.eval_interval,
-                lr: config.learning_rate,
-                schedule: config.schedule(),
-                // Without a limit too: the norm is worth seeing, and tells a gradient that is NaN.
-                clip: Some(if config.grad_clip > 0.0 { config.grad_clip } else { f64::INFINITY }),
-                patience: (config.patience > 0).then_some(config.patience),
-                seed: config.seed,
-                checkpoint_interval: CHECKPOINT_INTERVAL,
-            },
+            options,
             state: self.state.clone(),
             run: self.run.as_mut(),
         };
@@ -186,6 +178,39 @@ impl<'a> Training<'a> {
             best_val_loss: self.state.best_score.map(|score| -score),
             best_step: self.state.best_step,
         })
+    }
+
+    /// Makes `warm_up` training steps and one more, of which it returns everything that
+    /// ran. Saves nothing.
+    ///
+    /// # Errors
+    /// If the training diverges.
+    pub fn trace_step(&mut self, warm_up: u64) -> Result<Vec<Record>, Error> {
+        let options = self.options();
+        let mut task = GptTask::new(&self.description, self.corpus)?;
+        let mut fit = Fit {
+            model: &mut self.gpt,
+            optimizer: &mut self.optimizer,
+            options,
+            state: self.state.clone(),
+            run: None,
+        };
+        fit.trace_step(&mut task, warm_up)
+    }
+
+    fn options(&self) -> Options {
+        let config = &self.description.config;
+        Options {
+            steps: config.max_iters,
+            steps_per_evaluation: config.eval_interval,
+            lr: config.learning_rate,
+            schedule: config.schedule(),
+            // Without a limit too: the norm is worth seeing, and tells a gradient that is NaN.
+            clip: Some(if config.grad_clip > 0.0 { config.grad_clip } else { f64::INFINITY }),
+            patience: (config.patience > 0).then_some(config.patience),
+            seed: config.seed,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
+        }
     }
 }
 
@@ -239,6 +264,33 @@ pub fn full_pass_loss(
         sum += mean_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64;
     }
     Ok(sum / windows.targets() as f64)
+}
+
+/// The mean loss of a token when the model sees those before it and nothing else, as in
+/// generation, over so many windows spread evenly over `data`: each beginning of a window
+/// is shown by itself. With a causal mask it is the usual loss of these windows; a model
+/// that could look ahead while it trained does worse.
+///
+/// # Errors
+/// As [`full_pass_loss`].
+pub fn generation_loss(
+    gpt: &Gpt<f32>,
+    tape: &mut Tape<f32>,
+    data: &TokenData,
+    windows: usize,
+) -> Result<f64, Error> {
+    let TokenBatch { x, y } = data.windows(gpt.config().block_size)?.spread(windows);
+    let [b, t] = x.shape;
+    let mut sum = 0.0;
+    for seen in 1..=t {
+        let beginnings: Vec<u32> = x.ids.chunks(t).flat_map(|row| &row[..seen]).copied().collect();
+        let next: Vec<u32> = y.ids.chunks(t).map(|row| row[seen - 1]).collect();
+        let logits = gpt.forward_last(tape, &Tokens::new([b, seen], beginnings)?, None)?; // (B, 1, V)
+        let loss = tape.cross_entropy(logits, &Tokens::new([b, 1], next)?)?;
+        sum += f64::from(tape.value(loss).data()[0]);
+        tape.reset();
+    }
+    Ok(sum / t as f64)
 }
 
 /// How many windows [`full_pass_loss`] best takes at a time: enough to keep all cores

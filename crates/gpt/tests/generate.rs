@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::Tape;
-use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::nn::Positions;
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Model;
 use m2g_gpt::generate::window_start;
-use m2g_gpt::{GenerateOptions, Generator, Gpt, GptConfig, Sampling};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, Sampling};
 
 const POSITIONS: [Positions; 5] =
     [Positions::Learned, Positions::Sinusoidal, Positions::Rotary, Positions::Alibi, Positions::None];
@@ -17,7 +17,6 @@ const V: usize = 13;
 /// A model that is sure of something, unlike one with its first weights.
 fn gpt(positions: Positions) -> Gpt<f32> {
     let config = GptConfig {
-        vocab_size: V,
         block_size: BLOCK,
         n_layer: 2,
         n_head: 2,
@@ -26,7 +25,7 @@ fn gpt(positions: Positions) -> Gpt<f32> {
         bias: true,
         tie_weights: false,
         positions,
-        attention: AttentionForm::Fused,
+        ..Config::default().model(V)
     };
     let mut gpt = Gpt::new(config, 5).unwrap();
     for p in gpt.params_mut().iter_mut().filter(|p| p.decay) {

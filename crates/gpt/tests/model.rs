@@ -9,23 +9,20 @@ use m2g_core::rng::{Streams, below};
 use m2g_core::threads::with_threads;
 use m2g_core::train::{Model, Stepper};
 use m2g_core::{Real, Tape};
-use m2g_gpt::{Gpt, GptConfig, TokenBatch};
+use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 
 const POSITIONS: [Positions; 5] =
     [Positions::Learned, Positions::Sinusoidal, Positions::Rotary, Positions::Alibi, Positions::None];
 
 fn config(positions: Positions) -> GptConfig {
     GptConfig {
-        vocab_size: 13,
         block_size: 12,
         n_layer: 2,
         n_head: 2,
         n_embd: 8,
-        dropout: 0.0,
         bias: true,
-        tie_weights: true,
         positions,
-        attention: AttentionForm::Fused,
+        ..Config::default().model(13)
     }
 }
 

@@ -4,6 +4,8 @@
 //! keys that it sees stay in the cache; of the softmax only the logarithm of each row's
 //! sum is kept, from which `backward` finds the weights again (Dao et al. 2022).
 
+use std::ops::Range;
+
 use ndarray::{ArrayView3, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
@@ -127,20 +129,24 @@ fn copy_rows<T: Real>(to: &mut [T], from: ndarray::ArrayView2<'_, T>, factor: T)
 }
 
 impl Attention<'_> {
-    /// How many of the keys the queries `first..first + rows` see at most.
-    fn keys(&self, b: usize, first: usize, rows: usize) -> usize {
-        (first..first + rows).map(|i| self.mask.visible(b, i, self.dims.t)).max().unwrap_or(0)
+    /// The keys among which are all that the queries `first..first + rows` see.
+    fn keys(&self, b: usize, first: usize, rows: usize) -> Range<usize> {
+        let seen = (first..first + rows).map(|i| self.mask.visible(b, i, self.dims.t));
+        let all = seen.filter(|seen| !seen.is_empty());
+        all.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
     }
 
-    /// Adds ALiBi's `slope (j - i)` to the scores of query `i`.
+    /// Adds to the scores of query `i`, those of the keys from `start` on, ALiBi's
+    /// `slope (j - i)` and what the mask adds.
     #[inline(always)]
-    fn add_slope<T: Real>(&self, h: usize, i: usize, scores: &mut [T]) {
+    fn adjust<T: Real>(&self, h: usize, i: usize, start: usize, scores: &mut [T]) {
         if let Some(slopes) = self.slopes {
             let slope = T::of(slopes[h]);
             for (j, score) in scores.iter_mut().enumerate() {
-                *score += slope * T::of(j as f64 - i as f64);
+                *score += slope * T::of((start + j) as f64 - i as f64);
             }
         }
+        self.mask.add_to(i, start, scores);
     }
 
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
@@ -177,23 +183,25 @@ impl Attention<'_> {
         let (q_tile, out_tile) = (cut(&mut scratch, TILE * d), cut(&mut scratch, TILE * d));
         for first in (0..t).step_by(TILE) {
             let rows = TILE.min(t - first);
-            let keys = self.keys(b, first, rows);
+            let Range { start, end } = self.keys(b, first, rows);
+            let keys = end - start;
             let (q, y, scores) =
                 (&mut q_tile[..rows * d], &mut out_tile[..rows * d], &mut scratch[..rows * keys]);
+            let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
             // (rows, D) (D, keys) -> (rows, keys)
             copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
-            matmul_serial(Mat::new(q, (rows, d)), Mat::new(&k[..keys * d], (keys, d)).t(), scores, false);
+            matmul_serial(Mat::new(q, (rows, d)), k.t(), scores, false);
             let mut sums = [T::one(); TILE];
             vectorised(
                 #[inline(always)]
                 || {
                     for (r, row) in scores.chunks_exact_mut(keys.max(1)).enumerate() {
-                        (lse[first + r], sums[r]) = self.weights((bh, b, h), first + r, row);
+                        (lse[first + r], sums[r]) = self.weights((bh, b, h), first + r, start, row);
                     }
                 },
             );
             // (rows, keys) (keys, D) -> (rows, D)
-            matmul_serial(Mat::new(scores, (rows, keys)), Mat::new(&v[..keys * d], (keys, d)), y, false);
+            matmul_serial(Mat::new(scores, (rows, keys)), v, y, false);
             for (r, y) in y.chunks_exact(d).enumerate() {
                 let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
                 let share = T::one() / sums[r];
@@ -208,24 +216,33 @@ impl Attention<'_> {
         }
     }
 
-    /// Turns the scores of query `i` into weights that do not yet sum to 1; returns the
-    /// logarithm of the sum of their exponentials, and what to divide them by.
+    /// Turns the scores of query `i`, those of the keys from `start` on, into weights that
+    /// do not yet sum to 1; returns the logarithm of the sum of their exponentials, and
+    /// what to divide them by.
     #[inline(always)]
-    fn weights<T: Real>(&self, (bh, b, h): (usize, usize, usize), i: usize, row: &mut [T]) -> (T, T) {
+    fn weights<T: Real>(
+        &self,
+        (bh, b, h): (usize, usize, usize),
+        i: usize,
+        start: usize,
+        row: &mut [T],
+    ) -> (T, T) {
         let t = self.dims.t;
         let seen = self.mask.visible(b, i, t);
-        row[seen..].fill(T::zero());
-        if seen == 0 {
+        if seen.is_empty() {
+            row.fill(T::zero());
             return (T::neg_infinity(), T::one());
         }
-        let row = &mut row[..seen];
-        self.add_slope(h, i, row);
+        row[..seen.start - start].fill(T::zero());
+        row[seen.end - start..].fill(T::zero());
+        let row = &mut row[seen.start - start..seen.end - start];
+        self.adjust(h, i, seen.start, row);
         let max = max(row);
         let sum = exp_minus(row, max);
         if let Some(dropout) = &self.dropout {
             let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
-            for (j, w) in row.iter_mut().enumerate() {
-                *w *= kept(j as u32);
+            for (j, w) in (seen.start as u32..).zip(row.iter_mut()) {
+                *w *= kept(j);
             }
         }
         (max + sum.ln(), sum)
@@ -283,12 +300,13 @@ impl Attention<'_> {
         let (weights, dscores) = scratch.split_at_mut(TILE.min(t) * t);
         for first in (0..t).step_by(TILE) {
             let rows = TILE.min(t - first);
-            let keys = self.keys(b, first, rows);
+            let Range { start, end } = self.keys(b, first, rows);
+            let keys = end - start;
             let (q, g, dq) = (&mut q_tile[..rows * d], &mut dy_tile[..rows * d], &mut dq_tile[..rows * d]);
             let (p, ds) = (&mut weights[..rows * keys], &mut dscores[..rows * keys]);
             copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
             copy_rows(g, dy.slice(s![first..first + rows, ..]), T::one());
-            let (k, v) = (Mat::new(&k[..keys * d], (keys, d)), Mat::new(&v[..keys * d], (keys, d)));
+            let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
             // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
             matmul_serial(Mat::new(q, (rows, d)), k.t(), p, false);
             matmul_serial(Mat::new(g, (rows, d)), v.t(), ds, false);
@@ -301,13 +319,13 @@ impl Attention<'_> {
                         let y = y.row(i).to_slice().expect("the numbers of a head lie in a row");
                         // sum_j weight_j dL/dweight_j = y . dL/dy
                         let inner = scalar_product(y, &g[r * d..][..d]);
-                        self.dscores((bh, b, h), i, (lse[i], inner), p, ds);
+                        self.dscores((bh, b, h), (i, start), (lse[i], inner), p, ds);
                     }
                 },
             );
             let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
-            matmul_serial(p.t(), Mat::new(g, (rows, d)), &mut dv[..keys * d], true); // dV += P^T dY
-            matmul_serial(ds.t(), Mat::new(q, (rows, d)), &mut dk[..keys * d], true); // dK += dS^T Q scale
+            matmul_serial(p.t(), Mat::new(g, (rows, d)), &mut dv[start * d..end * d], true); // dV += P^T dY
+            matmul_serial(ds.t(), Mat::new(q, (rows, d)), &mut dk[start * d..end * d], true); // dK += dS^T Q scale
             matmul_serial(ds, k, dq, false); // dQ = dS K scale
             let (scale, mut to) = (T::of(self.scale), dqkv.index_axis_mut(Axis(0), 0));
             for (r, dq) in dq.chunks_exact(d).enumerate() {
@@ -327,23 +345,31 @@ impl Attention<'_> {
         }
     }
 
-    /// From the scores of query `i` in `p` and `dL/dweights` in `ds`: the weights in `p`
-    /// and `dL/dscores` in `ds`.
+    /// From the scores of query `i` in `p`, those of the keys from `start` on, and
+    /// `dL/dweights` in `ds`: the weights in `p` and `dL/dscores` in `ds`.
     #[inline(always)]
     fn dscores<T: Real>(
         &self,
         (bh, b, h): (usize, usize, usize),
-        i: usize,
+        (i, start): (usize, usize),
         (lse, inner): (T, T),
         p: &mut [T],
         ds: &mut [T],
     ) {
         let t = self.dims.t;
         let seen = self.mask.visible(b, i, t);
-        p[seen..].fill(T::zero());
-        ds[seen..].fill(T::zero());
-        let (p, ds) = (&mut p[..seen], &mut ds[..seen]);
-        self.add_slope(h, i, p);
+        if seen.is_empty() {
+            p.fill(T::zero());
+            ds.fill(T::zero());
+            return;
+        }
+        let (before, after) = (seen.start - start, seen.end - start);
+        for row in [&mut *p, &mut *ds] {
+            row[..before].fill(T::zero());
+            row[after..].fill(T::zero());
+        }
+        let (p, ds) = (&mut p[before..after], &mut ds[before..after]);
+        self.adjust(h, i, seen.start, p);
         match &self.dropout {
             None => {
                 for (p, ds) in p.iter_mut().zip(ds) {
@@ -353,8 +379,8 @@ impl Attention<'_> {
             }
             Some(dropout) => {
                 let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
-                for (j, (p, ds)) in p.iter_mut().zip(ds).enumerate() {
-                    let (weight, kept) = ((*p - lse).exp_fast(), kept(j as u32));
+                for (j, (p, ds)) in (seen.start as u32..).zip(p.iter_mut().zip(ds)) {
+                    let (weight, kept) = ((*p - lse).exp_fast(), kept(j));
                     *ds = weight * (*ds * kept - inner);
                     *p = weight * kept;
                 }

@@ -9,6 +9,7 @@ pub mod layer_norm;
 pub mod map;
 pub mod matmul;
 pub mod matvec;
+pub mod pairs;
 pub mod reduce;
 mod small_matmul;
 pub mod softmax;

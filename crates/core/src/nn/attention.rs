@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Init, Linear, Positions};
-use crate::ops::attention::alibi_slopes;
+use super::{Init, Linear, Positions, Score};
+use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::masked_softmax::Mask;
 use crate::rng::ChaCha8Rng;
-use crate::{Error, Params, Real, Tape, Tensor, Var};
+use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 
 /// Which form of attention computes. The result is the same but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,9 @@ pub struct AttentionSettings {
     pub n_head: usize,
     /// How the layer knows where a token stands, if it is the layer that must know.
     pub positions: Positions,
-    /// Which form computes.
+    /// How well a key answers a query.
+    pub score: Score,
+    /// Which form computes; a score that is no scalar product has only the primitive one.
     pub form: AttentionForm,
     /// Whether the linear layers have a bias.
     pub bias: bool,
@@ -44,11 +46,14 @@ pub struct MultiHeadAttention {
     pub c_attn: Linear,
     /// From the heads back to the token, `(C) -> (C)`.
     pub c_proj: Linear,
+    /// The weights of the additive score, `(H, D)`.
+    pub score: Option<ParamId>,
     settings: AttentionSettings,
 }
 
 impl MultiHeadAttention {
-    /// Adds `name.c_attn` and `name.c_proj` to `params`.
+    /// Adds `name.c_attn` and `name.c_proj` to `params`, and for the additive score
+    /// `name.score.weight`.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -63,7 +68,12 @@ impl MultiHeadAttention {
         let linear = if settings.bias { Linear::new } else { Linear::without_bias };
         let c_attn = linear(params, &format!("{name}.c_attn"), (c, 3 * c), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (c, c), init_proj, rng)?;
-        Ok(Self { c_attn, c_proj, settings })
+        let (h, score) = (settings.n_head, format!("{name}.score.weight"));
+        let score = match settings.score {
+            Score::Additive => Some(params.add(score, init.weights(&[h, c / h], c / h, rng))?),
+            _ => None,
+        };
+        Ok(Self { c_attn, c_proj, score, settings })
     }
 
     /// `(B, T, C) -> (B, T, C)`, where each token sees what `mask` lets it see. With a
@@ -71,7 +81,8 @@ impl MultiHeadAttention {
     /// then causal.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` has another number of columns, or the cache no room.
+    /// [`Error::Shape`] if `x` has another number of columns, or the cache no room;
+    /// [`Error::Setting`] for a cache where another mask or score would need all tokens.
     #[track_caller]
     pub fn forward<T: Real>(
         &self,
@@ -81,24 +92,30 @@ impl MultiHeadAttention {
         mask: &Mask,
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Var, Error> {
-        let AttentionSettings { n_head, positions, dropout, .. } = self.settings;
-        let alibi = positions == Positions::Alibi;
+        let AttentionSettings { n_head, positions, score, form, dropout, .. } = self.settings;
+        let c = params.get(self.c_proj.weight).value.shape()[0];
         let start = cache.as_ref().map_or(0, |cache| cache.len);
         let mut qkv = self.c_attn.forward(tape, params, x)?; // (B, T, C) -> (B, T, 3 C)
         if positions == Positions::Rotary {
             qkv = tape.rotary(qkv, n_head, start)?;
         }
+        let (scale, alibi) = (score.scale(c / n_head, c), positions == Positions::Alibi);
+        let options = AttentionOptions { n_head, mask: mask.clone(), scale, alibi, dropout };
         if let Some(cache) = cache {
+            if scale.is_none() || *mask != Mask::Causal {
+                let rule = "keys and values can only be kept with the causal mask and a scalar product";
+                return Err(Error::Setting { name: "the mask", value: format!("{mask}, {score:?}"), rule });
+            }
             cache.append(tape.value(qkv));
             if start > 0 {
                 let (k, v) = (tape.input(cache.keys.clone()), tape.input(cache.values.clone()));
-                let y = tape.cached_attention((qkv, k, v), n_head, start, alibi)?; // (B, T, C)
+                let y = tape.cached_attention((qkv, k, v), start, &options)?; // (B, T, C)
                 return self.c_proj.forward(tape, params, y);
             }
         }
-        let y = match self.settings.form {
-            AttentionForm::Fused => tape.attention(qkv, n_head, mask.clone(), alibi, dropout)?, // (B, T, C)
-            AttentionForm::Primitive => self.primitive(tape, qkv, mask, alibi)?,
+        let y = match (form, scale) {
+            (AttentionForm::Fused, Some(_)) => tape.attention(qkv, options)?, // (B, T, C)
+            _ => self.primitive(tape, params, qkv, options)?,
         };
         let y = self.c_proj.forward(tape, params, y)?;
         tape.dropout(y, dropout)
@@ -109,25 +126,33 @@ impl MultiHeadAttention {
     fn primitive<T: Real>(
         &self,
         tape: &mut Tape<T>,
+        params: &Params<T>,
         qkv: Var,
-        mask: &Mask,
-        alibi: bool,
+        options: AttentionOptions,
     ) -> Result<Var, Error> {
-        let h = self.settings.n_head;
+        let h = options.n_head;
         let q = tape.split_heads(qkv, 0, 3, h)?; // (B, T, 3 C) -> (B, H, T, D)
         let k = tape.split_heads(qkv, 1, 3, h)?;
         let v = tape.split_heads(qkv, 2, 3, h)?;
-        let &[_, _, t, d] = tape.value(q).shape() else { unreachable!("heads have four axes") };
-        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T, D) (B, H, D, T) -> (B, H, T, T)
-        let mut scores = tape.scale(scores, 1.0 / (d as f64).sqrt())?;
-        if alibi {
+        let t = tape.value(q).shape()[2];
+        let w = self.score.map(|w| tape.param(params, w));
+        let mut scores = self.settings.score.forward(tape, q, k, w)?; // (B, H, T, D) twice -> (B, H, T, T)
+        if options.alibi {
             let distances = tape.input(alibi_distances(h, t)); // (H, T, T)
             scores = tape.add(scores, distances)?;
         }
-        let weights = tape.masked_softmax(scores, mask.clone())?;
-        let weights = tape.dropout(weights, self.settings.dropout)?;
+        let weights = tape.masked_softmax(scores, options.mask)?;
+        for (var, name) in [(q, "q"), (k, "k"), (v, "v"), (scores, "scores"), (weights, "weights")] {
+            tape.trace.label(var, || format!("{}.{name}", self.name(params)));
+        }
+        let weights = tape.dropout(weights, options.dropout)?;
         let y = tape.batched_matmul(weights, v)?; // (B, H, T, T) (B, H, T, D) -> (B, H, T, D)
         tape.merge_heads(y) // (B, H, T, D) -> (B, T, C)
+    }
+
+    /// The name under which it added its parameters.
+    fn name<'a, T: Real>(&self, params: &'a Params<T>) -> &'a str {
+        params.get(self.c_attn.weight).name.trim_end_matches(".c_attn.weight")
     }
 }
 
@@ -210,11 +235,16 @@ mod tests {
     use crate::{Grads, ParamId};
 
     /// Output and all gradients of a layer.
-    fn run(form: AttentionForm, positions: Positions, mask: &Mask, dropout: f64) -> Vec<Tensor<f64>> {
+    fn run(
+        form: AttentionForm,
+        (positions, score): (Positions, Score),
+        mask: &Mask,
+        dropout: f64,
+    ) -> Vec<Tensor<f64>> {
         let (b, t, c) = (2, 70, 12);
         let mut params = Params::new();
         let mut rng = Streams::new(1).stream("init", 0);
-        let settings = AttentionSettings { n_head: 3, positions, form, bias: true, dropout };
+        let settings = AttentionSettings { n_head: 3, positions, score, form, bias: true, dropout };
         let init = Init::Normal(0.5);
         let layer =
             MultiHeadAttention::new(&mut params, "attn", c, (init, init), settings, &mut rng).unwrap();
@@ -235,20 +265,26 @@ mod tests {
 
     #[test]
     fn both_forms_are_one() {
+        let learned = (Positions::Learned, Score::ScaledDot);
+        let alibi = (Positions::Alibi, Score::ScaledDot);
         let cases = [
-            (Positions::Learned, Mask::Causal, 0.0),
-            (Positions::None, Mask::None, 0.0),
-            (Positions::None, Mask::Padding([70, 33].into()), 0.0),
-            (Positions::Rotary, Mask::Causal, 0.0),
-            (Positions::Alibi, Mask::Causal, 0.0),
-            (Positions::Alibi, Mask::Causal, 0.25),
+            (learned, Mask::Causal, 0.0),
+            (learned, Mask::None, 0.0),
+            (learned, Mask::Padding([70, 33].into()), 0.0),
+            (learned, Mask::Reversed, 0.0),
+            (learned, Mask::Window(5), 0.25),
+            (learned, Mask::Finite, 0.0),
+            ((Positions::Rotary, Score::Dot), Mask::Causal, 0.0),
+            (alibi, Mask::Causal, 0.0),
+            (alibi, Mask::Window(5), 0.0),
+            ((Positions::Alibi, Score::WidthScaledDot), Mask::Causal, 0.25),
         ];
-        for (positions, mask, dropout) in cases {
-            let fused = run(AttentionForm::Fused, positions, &mask, dropout);
-            let primitive = run(AttentionForm::Primitive, positions, &mask, dropout);
+        for (how, mask, dropout) in cases {
+            let fused = run(AttentionForm::Fused, how, &mask, dropout);
+            let primitive = run(AttentionForm::Primitive, how, &mask, dropout);
             for (i, (a, b)) in fused.iter().zip(&primitive).enumerate() {
                 let worst = a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                assert!(worst < 1e-12, "{positions:?} {mask:?} {dropout}, tensor {i}: {worst}");
+                assert!(worst < 1e-12, "{how:?} {mask:?} {dropout}, tensor {i}: {worst}");
             }
         }
     }

@@ -25,6 +25,17 @@ pub enum Init {
     Uniform,
 }
 
+impl Init {
+    /// Random weights, each row of which meets so many inputs.
+    pub(super) fn weights<T: Real>(self, shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
+        match self {
+            Self::Normal(std) | Self::NormalWeights(std) => random(shape, std, rng),
+            Self::Scaled { gain, .. } => random(shape, gain / (inputs.max(1) as f64).sqrt(), rng),
+            Self::Uniform => uniform_within(shape, inputs, rng),
+        }
+    }
+}
+
 /// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and, if it has one, a bias `b`
 /// of shape `(outputs)`.
 #[derive(Debug, Clone, Copy)]
@@ -69,12 +80,7 @@ impl Linear {
         init: Init,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let shape = [outputs, inputs];
-        let weight = match init {
-            Init::Normal(std) | Init::NormalWeights(std) => random(&shape, std, rng),
-            Init::Scaled { gain, .. } => random(&shape, gain / (inputs.max(1) as f64).sqrt(), rng),
-            Init::Uniform => uniform_within(&shape, inputs, rng),
-        };
+        let weight = init.weights(&[outputs, inputs], inputs, rng);
         Ok(Self { weight: params.add(format!("{name}.weight"), weight)?, bias: None })
     }
 

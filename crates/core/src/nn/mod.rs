@@ -6,7 +6,9 @@ mod embedding;
 mod layer_norm;
 mod linear;
 mod mlp;
+mod norm_place;
 mod positions;
+mod score;
 
 pub use activation::Activation;
 pub use attention::{AttentionForm, AttentionSettings, KvCache, LayerCache, MultiHeadAttention};
@@ -14,4 +16,6 @@ pub use embedding::Embedding;
 pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};
 pub use mlp::Mlp;
+pub use norm_place::NormPlace;
 pub use positions::{Positions, sinusoidal};
+pub use score::Score;

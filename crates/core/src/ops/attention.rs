@@ -6,7 +6,7 @@ use crate::ops::masked_softmax::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Real, Shape, Tape, Var};
 
-/// `Y = softmax(Q K^T / sqrt(D) + mask) V` for each of H heads (Vaswani et al. 2017,
+/// `Y = softmax(scale Q K^T + mask) V`, with the scale `1 / sqrt(D)`, for each of H heads (Vaswani et al. 2017,
 /// equation 1), of Q, K and V side by side in `(B, T, 3 C)` to `(B, T, C)`, `C = H D`.
 ///
 /// Query `i` asks, key `j` answers how well it fits, `Q_i . K_j`; softmax makes shares
@@ -20,10 +20,31 @@ use crate::{Error, Real, Shape, Tape, Var};
 /// in its primitive form; a test holds the two to each other.
 #[derive(Debug)]
 pub struct Attention {
-    n_head: usize,
-    mask: Mask,
+    options: AttentionOptions,
     slopes: Option<Vec<f64>>,
     dropout: Option<Dropout>,
+}
+
+/// What [`Attention`] depends on besides Q, K and V.
+#[derive(Debug, Clone)]
+pub struct AttentionOptions {
+    /// H: heads.
+    pub n_head: usize,
+    /// Which keys a query sees.
+    pub mask: Mask,
+    /// What scalar products are multiplied with; `1 / sqrt(D)` if nothing is said.
+    pub scale: Option<f64>,
+    /// Whether scores fall with the distance, as [`alibi_slopes`] say.
+    pub alibi: bool,
+    /// The probability with which a weight is left out of a training step.
+    pub dropout: f64,
+}
+
+impl AttentionOptions {
+    /// So many heads and this mask, the usual scale, neither ALiBi nor dropout.
+    pub fn new(n_head: usize, mask: Mask) -> Self {
+        Self { n_head, mask, scale: None, alibi: false, dropout: 0.0 }
+    }
 }
 
 /// ALiBi's slope for each head (Press et al. 2022): `2^(-8 h / H)` for h from 1 to H. A
@@ -33,36 +54,29 @@ pub fn alibi_slopes(n_head: usize) -> Vec<f64> {
 }
 
 impl<T: Real> Tape<T> {
-    /// Records [`Attention`] of `qkv` with `n_head` heads. With `alibi`, scores fall with
-    /// the distance; `dropout` is the probability with which a weight is left out.
+    /// Records [`Attention`] of `qkv`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `qkv` is `(B, T, 3 C)` with C a multiple of `n_head`;
     /// [`Error::Setting`] unless `0 <= dropout < 1`.
     #[track_caller]
-    pub fn attention(
-        &mut self,
-        qkv: Var,
-        n_head: usize,
-        mask: Mask,
-        alibi: bool,
-        dropout: f64,
-    ) -> Result<Var, Error> {
-        let dropout = self.dropout_mask(dropout)?;
-        let slopes = alibi.then(|| alibi_slopes(n_head));
-        self.record(Attention { n_head, mask, slopes, dropout }, &[qkv])
+    pub fn attention(&mut self, qkv: Var, options: AttentionOptions) -> Result<Var, Error> {
+        let dropout = self.dropout_mask(options.dropout)?;
+        let slopes = options.alibi.then(|| alibi_slopes(options.n_head));
+        self.record(Attention { options, slopes, dropout }, &[qkv])
     }
 }
 
 impl Attention {
     fn dims(&self, qkv: &[usize]) -> Dims {
-        Dims { b: qkv[0], t: qkv[1], h: self.n_head, d: qkv[2] / (3 * self.n_head) }
+        Dims { b: qkv[0], t: qkv[1], h: self.options.n_head, d: qkv[2] / (3 * self.options.n_head) }
     }
 
     fn kernel(&self, qkv: &[usize]) -> Kernel<'_> {
         let dims = self.dims(qkv);
-        let scale = 1.0 / (dims.d as f64).sqrt();
-        Kernel { dims, mask: &self.mask, scale, slopes: self.slopes.as_deref(), dropout: self.dropout }
+        let scale = self.options.scale.unwrap_or(1.0 / (dims.d as f64).sqrt());
+        let (mask, slopes) = (&self.options.mask, self.slopes.as_deref());
+        Kernel { dims, mask, scale, slopes, dropout: self.dropout }
     }
 }
 
@@ -71,14 +85,16 @@ impl<T: Real> Op<T> for Attention {
         "attention"
     }
     fn equation(&self) -> &'static str {
-        "Y = softmax(Q K^T / sqrt(D) + mask) V"
+        "Y = softmax(scale Q K^T + mask) V"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
-            &[b, t, c3] if b * t * c3 > 0 && c3.is_multiple_of(3 * self.n_head) => {
+            &[b, t, c3] if b * t * c3 > 0 && c3.is_multiple_of(3 * self.options.n_head) => {
                 Ok(ndarray::IxDyn(&[b, t, c3 / 3]))
             }
-            _ => Err(format!("Q, K and V are (B, T, 3 C), C a multiple of the {} heads", self.n_head)),
+            _ => {
+                Err(format!("Q, K and V are (B, T, 3 C), C a multiple of the {} heads", self.options.n_head))
+            }
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
@@ -93,8 +109,8 @@ impl<T: Real> Op<T> for Attention {
     /// Half of the full products where the mask hides half.
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         let Dims { b, t, h, d } = self.dims(inputs[0]);
-        let pairs: usize =
-            (0..b).flat_map(|b| (0..t).map(move |i| (b, i))).map(|(b, i)| self.mask.visible(b, i, t)).sum();
+        let queries = (0..b).flat_map(|b| (0..t).map(move |i| (b, i)));
+        let pairs: usize = queries.map(|(b, i)| self.options.mask.visible(b, i, t).len()).sum();
         (h * pairs * (4 * d + 6)) as u64
     }
 }
@@ -123,18 +139,31 @@ mod tests {
 
     #[test]
     fn gradient() {
-        for mask in [Mask::Causal, Mask::None, Mask::Padding([2, 0].into())] {
+        let plain = AttentionOptions::new;
+        let masks = [Mask::Causal, Mask::None, Mask::Reversed, Mask::Window(2), Mask::Finite];
+        for mask in masks.into_iter().chain([Mask::Padding([2, 0].into())]) {
             for (b, t, h, d) in [(2, 3, 2, 2), (1, 1, 1, 1), (1, 4, 1, 3), (2, 5, 3, 1)] {
-                check(&[&[b, t, 3 * h * d]], |tape, x| tape.attention(x[0], h, mask.clone(), false, 0.0));
+                check(&[&[b, t, 3 * h * d]], |tape, x| tape.attention(x[0], plain(h, mask.clone())));
             }
         }
-        // More than one tile of queries; ALiBi; dropout.
-        check(&[&[1, 70, 3]], |tape, x| tape.attention(x[0], 1, Mask::Causal, false, 0.0));
-        check(&[&[2, 4, 12]], |tape, x| tape.attention(x[0], 2, Mask::Causal, true, 0.0));
-        check(&[&[2, 4, 12]], |tape, x| {
-            tape.set_dropout(Some(Streams::new(1).dropout(0)));
-            tape.attention(x[0], 2, Mask::Causal, false, 0.3)
-        });
+        // More than one tile of queries; another scale; ALiBi; dropout.
+        for mask in [Mask::Causal, Mask::Reversed, Mask::Window(3)] {
+            check(&[&[1, 70, 3]], |tape, x| tape.attention(x[0], plain(1, mask.clone())));
+        }
+        let causal = || plain(2, Mask::Causal);
+        let more = [
+            AttentionOptions { scale: Some(1.5), ..causal() },
+            AttentionOptions { alibi: true, ..causal() },
+            AttentionOptions { alibi: true, ..plain(2, Mask::Window(2)) },
+            AttentionOptions { dropout: 0.3, ..causal() },
+            AttentionOptions { dropout: 0.3, ..plain(2, Mask::Window(2)) },
+        ];
+        for options in more {
+            check(&[&[2, 4, 12]], |tape, x| {
+                tape.set_dropout(Some(Streams::new(1).dropout(0)));
+                tape.attention(x[0], options.clone())
+            });
+        }
     }
 
     #[test]
@@ -142,10 +171,10 @@ mod tests {
         // Two tokens, one head of one number: q = 1, 0; k = 1, 1; v = 10, 20.
         let mut tape = Tape::new();
         let qkv = tape.input(Tensor::from_vec(&[1, 2, 3], vec![1.0_f32, 1.0, 10.0, 0.0, 1.0, 20.0]).unwrap());
-        let y = tape.attention(qkv, 1, Mask::Causal, false, 0.0).unwrap();
+        let y = tape.attention(qkv, AttentionOptions::new(1, Mask::Causal)).unwrap();
         // The first sees itself only; the second, whose query is 0, takes the mean.
         assert_eq!(tape.value(y).data(), [10.0, 15.0]);
-        assert!(tape.attention(qkv, 2, Mask::Causal, false, 0.0).is_err());
+        assert!(tape.attention(qkv, AttentionOptions::new(2, Mask::Causal)).is_err());
     }
 
     #[test]
@@ -159,7 +188,7 @@ mod tests {
         let output = |x: &Tensor<f32>, mask: Mask| {
             let mut tape = Tape::new();
             let x = tape.input(x.clone());
-            let y = tape.attention(x, h, mask, false, 0.0).unwrap();
+            let y = tape.attention(x, AttentionOptions::new(h, mask)).unwrap();
             tape.value(y).data().to_vec()
         };
         let mut changed = base.clone();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::kernels::matvec::rows_times;
 use crate::kernels::softmax::softmax_rows;
 use crate::kernels::vectorised;
-use crate::ops::attention::alibi_slopes;
+use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -19,11 +19,13 @@ use crate::{Error, Real, Shape, Tape, Var};
 pub struct CachedAttention {
     n_head: usize,
     start: usize,
+    scale: Option<f64>,
     slopes: Option<Vec<f64>>,
 }
 
 impl<T: Real> Tape<T> {
-    /// Records [`CachedAttention`]; the caches hold the new tokens already.
+    /// Records [`CachedAttention`]; the caches hold the new tokens already. Of the options,
+    /// the mask is causal, and there is no dropout.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the shapes fit; [`Error::NoBackward`] where gradients
@@ -32,12 +34,12 @@ impl<T: Real> Tape<T> {
     pub fn cached_attention(
         &mut self,
         (qkv, keys, values): (Var, Var, Var),
-        n_head: usize,
         start: usize,
-        alibi: bool,
+        options: &AttentionOptions,
     ) -> Result<Var, Error> {
+        let AttentionOptions { n_head, scale, alibi, .. } = *options;
         let slopes = alibi.then(|| alibi_slopes(n_head));
-        self.record_forward_only(CachedAttention { n_head, start, slopes }, &[qkv, keys, values])
+        self.record_forward_only(CachedAttention { n_head, start, scale, slopes }, &[qkv, keys, values])
     }
 }
 
@@ -46,7 +48,7 @@ impl<T: Real> Op<T> for CachedAttention {
         "cached_attention"
     }
     fn equation(&self) -> &'static str {
-        "y = softmax(q K^T / sqrt(D)) V, K and V kept"
+        "y = softmax(scale q K^T) V, K and V kept"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let (&[b, t, c3], &[b2, h, s, d]) = (inputs[0], inputs[1]) else {
@@ -62,7 +64,7 @@ impl<T: Real> Op<T> for CachedAttention {
         let (qkv, keys, values) = (io.input(0), io.input(1), io.input(2));
         let &[_, h, s, d] = keys.shape() else { unreachable!("the shape was checked") };
         let t = qkv.shape()[1];
-        let (c, scale) = (h * d, T::of(1.0 / (d as f64).sqrt()));
+        let (c, scale) = (h * d, T::of(self.scale.unwrap_or(1.0 / (d as f64).sqrt())));
         let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
             let (b, i) = (row / t, row % t);
             let seen = self.start + i + 1;
@@ -136,18 +138,20 @@ fn weighted_sum<T: Real>(out: &mut [T], weights: &[T], values: &[T]) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::constant;
+    use crate::ops::attention::AttentionOptions;
     use crate::ops::masked_softmax::Mask;
     use crate::{Error, Params, Tape, Tensor};
 
     #[test]
     fn agrees_with_attention_to_the_whole_text() {
-        for (b, t, h, d, alibi) in [(2, 5, 2, 3, false), (1, 4, 1, 20, true)] {
+        for (b, t, h, d, alibi, scale) in [(2, 5, 2, 3, false, None), (1, 4, 1, 20, true, Some(0.7))] {
+            let options = AttentionOptions { alibi, scale, ..AttentionOptions::new(h, Mask::Causal) };
             let c = h * d;
             let qkv = constant(&[b, t, 3 * c], 1.0);
             let mut tape = Tape::<f64>::new();
             tape.set_gradients(false);
             let all = tape.input(qkv.clone());
-            let whole = tape.attention(all, h, Mask::Causal, alibi, 0.0).unwrap();
+            let whole = tape.attention(all, options.clone()).unwrap();
             let [keys, values] = [1, 2].map(|part| tape.split_heads(all, part, 3, h).unwrap());
             for start in 0..t {
                 // The last t - start tokens of each sequence.
@@ -156,7 +160,7 @@ mod tests {
                     last.extend_from_slice(&sequence[start * 3 * c..]);
                 }
                 let last = tape.input(Tensor::from_vec(&[b, t - start, 3 * c], last).unwrap());
-                let y = tape.cached_attention((last, keys, values), h, start, alibi).unwrap();
+                let y = tape.cached_attention((last, keys, values), start, &options).unwrap();
                 for (s, got) in tape.value(y).data().chunks((t - start) * c).enumerate() {
                     let want = &tape.value(whole).data()[(s * t + start) * c..(s + 1) * t * c];
                     assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-12));
@@ -172,8 +176,9 @@ mod tests {
         let mut tape = Tape::new();
         let qkv = tape.param(&params, id);
         let cache = tape.input(Tensor::zeros(&[1, 1, 4, 1]));
-        let error = tape.cached_attention((qkv, cache, cache), 1, 0, false).unwrap_err();
+        let options = AttentionOptions::new(1, Mask::Causal);
+        let error = tape.cached_attention((qkv, cache, cache), 0, &options).unwrap_err();
         assert!(matches!(error, Error::NoBackward { .. }));
-        assert!(tape.cached_attention((cache, qkv, cache), 1, 0, false).is_err());
+        assert!(tape.cached_attention((cache, qkv, cache), 0, &options).is_err());
     }
 }

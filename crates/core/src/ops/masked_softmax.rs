@@ -1,6 +1,11 @@
 //! Softmax of attention scores, where some tokens must not be seen.
 
+use std::fmt::{self, Display};
+use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::kernels::by_rows;
 use crate::kernels::softmax::softmax_rows;
@@ -9,25 +14,95 @@ use crate::{Error, Real, Shape, Tape, Var};
 
 /// Which keys a query sees. What it does not see has a score of minus infinity, and
 /// so a weight of exactly 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// As text: `causal`, `reversed`, `none`, `window:16`, `finite`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Mask {
     /// Every query sees every key.
     None,
     /// Query `i` sees the keys `0..=i`, itself and what came before: the triangle above
     /// the diagonal is minus infinity. Otherwise the model could read the answer.
     Causal,
+    /// Query `i` sees the keys from `i` on, itself and what comes after: the triangle
+    /// below the diagonal is minus infinity.
+    Reversed,
+    /// As causal, but only so many keys, itself and those just before.
+    Window(usize),
+    /// As causal, but with [`Mask::FINITE`] added to the scores that are not to be seen
+    /// instead of minus infinity.
+    Finite,
     /// Sequence `b` has so many tokens; behind them is only padding, which nobody sees.
     Padding(Arc<[usize]>),
 }
 
 impl Mask {
-    /// How many of `keys` keys query `i` of sequence `b` sees; they are the first ones.
-    pub fn visible(&self, b: usize, i: usize, keys: usize) -> usize {
+    /// What [`Mask::Finite`] adds to a score.
+    pub const FINITE: f64 = -1e4;
+
+    /// Which of `keys` keys query `i` of sequence `b` sees.
+    pub fn visible(&self, b: usize, i: usize, keys: usize) -> Range<usize> {
         match self {
-            Self::None => keys,
-            Self::Causal => (i + 1).min(keys),
-            Self::Padding(lengths) => lengths.get(b).map_or(keys, |&n| n.min(keys)),
+            Self::None | Self::Finite => 0..keys,
+            Self::Causal => 0..(i + 1).min(keys),
+            Self::Reversed => i.min(keys)..keys,
+            Self::Window(size) => (i + 1).saturating_sub(*size).min(keys)..(i + 1).min(keys),
+            Self::Padding(lengths) => 0..lengths.get(b).map_or(keys, |&n| n.min(keys)),
         }
+    }
+
+    /// Adds to the scores of query `i`, of which `scores` has those of the keys from
+    /// `first` on, what this mask adds.
+    #[inline(always)]
+    pub(crate) fn add_to<T: Real>(&self, i: usize, first: usize, scores: &mut [T]) {
+        if let Self::Finite = self {
+            let hidden = (i + 1).saturating_sub(first).min(scores.len());
+            scores[hidden..].iter_mut().for_each(|s| *s += T::of(Self::FINITE));
+        }
+    }
+}
+
+impl Display for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Causal => f.write_str("causal"),
+            Self::Reversed => f.write_str("reversed"),
+            Self::Window(size) => write!(f, "window:{size}"),
+            Self::Finite => f.write_str("finite"),
+            Self::Padding(_) => f.write_str("padding"),
+        }
+    }
+}
+
+impl FromStr for Mask {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let window = |size: &str| size.parse().ok().filter(|&size| size > 0).map(Self::Window);
+        match text {
+            "none" => Ok(Self::None),
+            "causal" => Ok(Self::Causal),
+            "reversed" => Ok(Self::Reversed),
+            "finite" => Ok(Self::Finite),
+            _ => text.strip_prefix("window:").and_then(window).ok_or_else(|| {
+                format!("the mask is {text}: there are causal, reversed, none, finite, and window:N with N above 0")
+            }),
+        }
+    }
+}
+
+impl TryFrom<String> for Mask {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Mask> for String {
+    fn from(mask: Mask) -> Self {
+        mask.to_string()
     }
 }
 
@@ -70,11 +145,22 @@ impl<T: Real> Op<T> for MaskedSoftmax {
         let x = io.input(0);
         let (h, t) = (x.shape()[1], x.shape()[3]);
         by_rows(io.out, t, |first, out| {
+            let mut scores = vec![T::zero(); if self.mask == Mask::Finite { t } else { 0 }];
             let rows = out.chunks_exact_mut(t.max(1)).zip(x.data()[first * t..].chunks_exact(t.max(1)));
             for (row, (out, x)) in rows.enumerate().map(|(r, pair)| (first + r, pair)) {
-                let seen = self.mask.visible(row / (h * t), row % t, t);
-                softmax_rows(&mut out[..seen], &x[..seen], seen);
-                out[seen..].fill(T::zero());
+                let (b, i) = (row / (h * t), row % t);
+                let seen = self.mask.visible(b, i, t);
+                out[..seen.start].fill(T::zero());
+                out[seen.end..].fill(T::zero());
+                let out = &mut out[seen.clone()];
+                match self.mask {
+                    Mask::Finite => {
+                        scores.copy_from_slice(x);
+                        self.mask.add_to(i, 0, &mut scores);
+                        softmax_rows(out, &scores, t);
+                    }
+                    _ => softmax_rows(out, &x[seen.clone()], seen.len()),
+                }
             }
         });
     }
@@ -110,7 +196,8 @@ mod tests {
 
     #[test]
     fn gradient() {
-        for mask in [Mask::None, Mask::Causal, Mask::Padding([2, 0].into())] {
+        let all = [Mask::None, Mask::Causal, Mask::Reversed, Mask::Window(2), Mask::Finite];
+        for mask in all.into_iter().chain([Mask::Padding([2, 0].into())]) {
             for (b, h, t) in [(2, 2, 3), (1, 1, 1), (2, 1, 20)] {
                 check(&[&[b, h, t, t]], |tape, x| tape.masked_softmax(x[0], mask.clone()));
             }
@@ -123,10 +210,30 @@ mod tests {
         let x = tape.input(Tensor::from_vec(&[1, 1, 2, 2], vec![5.0_f32, 900.0, 2.0, 2.0]).unwrap());
         let y = tape.masked_softmax(x, Mask::Causal).unwrap();
         assert_eq!(tape.value(y).data(), [1.0, 0.0, 0.5, 0.5]);
+        let y = tape.masked_softmax(x, Mask::Reversed).unwrap();
+        assert_eq!(tape.value(y).data()[2..], [0.0, 1.0]);
+        let y = tape.masked_softmax(x, Mask::Window(1)).unwrap();
+        assert_eq!(tape.value(y).data(), [1.0, 0.0, 0.0, 1.0]);
+        // With a finite mask only as long as no score is larger than what is added.
+        let y = tape.masked_softmax(x, Mask::Finite).unwrap();
+        assert_eq!(tape.value(y).data(), [1.0, 0.0, 0.5, 0.5]);
+        let large = tape.input(Tensor::from_vec(&[1, 1, 2, 2], vec![0.0_f32, 1e5, 0.0, 0.0]).unwrap());
+        let y = tape.masked_softmax(large, Mask::Finite).unwrap();
+        assert_eq!(tape.value(y).data()[..2], [0.0, 1.0]);
         // A row that sees nothing is zero, not NaN.
         let y = tape.masked_softmax(x, Mask::Padding([0].into())).unwrap();
         assert_eq!(tape.value(y).data(), [0.0; 4]);
         let wrong = tape.input(Tensor::zeros(&[1, 2, 2]));
         assert!(tape.masked_softmax(wrong, Mask::None).is_err());
+    }
+
+    #[test]
+    fn as_text_and_back() {
+        for text in ["causal", "reversed", "none", "window:16", "finite"] {
+            assert_eq!(text.parse::<Mask>().unwrap().to_string(), text);
+        }
+        for text in ["window:0", "window:", "window:-1", "diagonal", ""] {
+            assert!(text.parse::<Mask>().unwrap_err().contains("window:N"), "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! add an op, write its file and name it here.
 
 pub mod add;
+pub mod additive_scores;
 pub mod argmax;
 pub mod attention;
 pub mod batched_matmul;
@@ -21,8 +22,11 @@ pub mod masked_softmax;
 pub mod matmul;
 pub mod mean;
 pub mod mul;
+pub mod negative_distance;
 pub mod quadratic_cost;
+pub mod reciprocal;
 pub mod relu;
+pub mod reverse;
 pub mod rotary;
 pub mod scale;
 pub mod sigmoid;
@@ -30,6 +34,7 @@ pub mod sigmoid_cross_entropy;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod tanh;
+pub mod unit;
 
 use std::fmt::Debug;
 

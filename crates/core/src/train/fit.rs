@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Model, RunFolder, Stepper};
+use super::step::routine;
+use super::{Model, RunFolder, StepReport, Stepper};
 use crate::optim::{Optimizer, Schedule};
 use crate::rng::Streams;
+use crate::trace::{Phase, Record};
 use crate::{Error, Real, Tape};
 
 /// Between two checkpoints lies at least so many times the time that one takes.
@@ -27,6 +29,11 @@ pub trait Task<T: Real, M: Model<T>> {
     /// # Errors
     /// If the data does not fit the model.
     fn evaluate(&mut self, model: &M, tape: &mut Tape<T>) -> Result<Evaluation, Error>;
+
+    /// The path of its type, for the trace.
+    fn function(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 /// What an evaluation found.
@@ -171,7 +178,6 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
         let mut stepper = Stepper::default();
         let mut evaluation_tape = Tape::new();
         evaluation_tape.set_gradients(false);
-        let streams = Streams::new(self.options.seed);
         let (earlier, started) = (self.state.seconds, Instant::now());
         let (mut saved, mut saving) = (Instant::now(), Duration::ZERO);
         if self.state.step == 0 {
@@ -187,17 +193,10 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
             if observer.stop() {
                 break Ended::Stopped;
             }
-            let step = self.state.step;
-            let lr =
-                self.options.lr * self.options.schedule.factor(step, self.options.steps, self.state.halvings);
-            stepper.tape.set_dropout(Some(streams.dropout(step)));
-            let batches = task.batches(step)?;
-            let report = stepper.step(self.model, batches, self.optimizer, lr, self.options.clip, step)?;
-            if step == 0 {
+            let (report, lr) = self.step(&mut stepper, task)?;
+            if self.state.step == 1 {
                 warn_of_missing_gradients(&stepper.without_gradient(self.model), observer);
             }
-            self.state.step += 1;
-            self.state.loss_sum += report.loss;
             observer.step(&Progress {
                 step: self.state.step,
                 steps: self.options.steps,
@@ -230,6 +229,42 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
         self.state.seconds = earlier + started.elapsed().as_secs_f64();
         self.save(false)?;
         Ok(ended)
+    }
+
+    /// One step: fetches the batches of this step and trains on them. Returns what it
+    /// found and the learning rate.
+    fn step(
+        &mut self,
+        stepper: &mut Stepper<T>,
+        task: &mut dyn Task<T, M>,
+    ) -> Result<(StepReport, f64), Error> {
+        let Options { lr, schedule, steps, clip, seed, .. } = self.options;
+        let step = self.state.step;
+        let lr = lr * schedule.factor(step, steps, self.state.halvings);
+        stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));
+        let (started, function) = (stepper.tape.trace.start(), task.function());
+        let batches = task.batches(step)?;
+        let record = |time| Record { time, ..routine(Phase::Batch, "batches", function, 0, 0) };
+        stepper.tape.trace.finish(started, record);
+        let report = stepper.step(self.model, batches, self.optimizer, lr, clip, step)?;
+        self.state.step += 1;
+        self.state.loss_sum += report.loss;
+        Ok((report, lr))
+    }
+
+    /// Makes `warm_up` steps, and one more of which it returns everything that ran. Saves
+    /// nothing.
+    ///
+    /// # Errors
+    /// What the task or the model return.
+    pub fn trace_step(&mut self, task: &mut dyn Task<T, M>, warm_up: u64) -> Result<Vec<Record>, Error> {
+        let mut stepper = Stepper::default();
+        for _ in 0..warm_up {
+            self.step(&mut stepper, task)?;
+        }
+        stepper.tape.trace.switch(true);
+        self.step(&mut stepper, task)?;
+        Ok(stepper.tape.trace.take())
     }
 
     /// Takes an evaluation into the state and makes its record.

@@ -105,16 +105,26 @@ impl<T: Real> Stepper<T> {
     }
 }
 
-/// The record of a routine that is no op: `numbers` parameters, `flops` operations.
+/// The record of a routine that is no op, on so many numbers.
 #[track_caller]
-fn routine(phase: Phase, name: &'static str, function: &'static str, numbers: u64, flops: u64) -> Record {
+pub(super) fn routine(
+    phase: Phase,
+    name: &'static str,
+    function: &'static str,
+    numbers: u64,
+    flops: u64,
+) -> Record {
+    let shape = ndarray::IxDyn(&[numbers as usize]);
     Record {
         phase,
         name,
         function,
+        equation: "",
         caller: Location::caller(),
-        inputs: vec![ndarray::IxDyn(&[numbers as usize])],
-        output: ndarray::IxDyn(&[numbers as usize]),
+        inputs: vec![shape.clone()],
+        from: Vec::new(),
+        output: shape,
+        to: None,
         flops,
         bytes: 3 * numbers * 4,
         time: std::time::Duration::ZERO,

@@ -123,6 +123,16 @@ impl<'a> Windows<'a> {
         let last = (rest > 0).then(|| windows_at(data, std::iter::once(whole * block_size), rest));
         full.chain(last)
     }
+
+    /// At most `n` of the whole windows as one batch, spread evenly over the data; of data
+    /// that fills none, all there is.
+    pub fn spread(self, n: usize) -> TokenBatch {
+        let Self { data, block_size } = self;
+        let block_size = block_size.min(self.targets());
+        let whole = self.targets() / block_size;
+        let n = n.clamp(1, whole);
+        windows_at(data, (0..n).map(|i| i * whole / n * block_size), block_size)
+    }
 }
 
 impl TokenData {
@@ -184,6 +194,16 @@ mod tests {
             "{error}"
         );
         assert!(Batches::new(&data, 1, 6, 1).is_ok());
+    }
+
+    #[test]
+    fn windows_are_spread_over_the_data() {
+        let first =
+            |batch: TokenBatch| batch.x.ids.chunks(batch.x.shape[1]).map(|row| row[0]).collect::<Vec<_>>();
+        assert_eq!(first(data(101).windows(10).unwrap().spread(5)), [0, 20, 40, 60, 80]);
+        assert_eq!(first(data(101).windows(10).unwrap().spread(100)).len(), 10);
+        let short = data(6).windows(10).unwrap().spread(3);
+        assert_eq!(short.x.shape, [1, 5]);
     }
 
     #[test]

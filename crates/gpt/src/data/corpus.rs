@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::encode::Job;
 use super::source::Source;
 use super::tokens::{TokenData, hex};
-use super::{CorpusError, own_text, prepared};
+use super::{CorpusError, copy_task, own_text, prepared};
 use crate::tokenizer::{Tokenizer, TokenizerKind};
 
 /// The share of a text, at its end, that is there to validate: nanoGPT's.
@@ -48,7 +48,7 @@ impl Corpus {
         Self { fingerprint: hex(&hash.finalize()), train, val, tokenizer, source, reports }
     }
 
-    /// Loads `own-text`, a text file, a folder that `prepare` made, a folder of text
+    /// Loads `own-text`, `copy-task`, a text file, a folder that `prepare` made, a folder of text
     /// files, or a dataset by its name in the catalogue. `tokenizer` is for text; a
     /// prepared folder has its own.
     ///
@@ -94,6 +94,8 @@ impl<'a> Text<'a> {
         let path = Path::new(data);
         Ok(if data == own_text::NAME {
             Self::Source(own_text::source())
+        } else if data == copy_task::NAME {
+            Self::Source(copy_task::source())
         } else if prepared::is_prepared(path) {
             Self::Prepared(path)
         } else {

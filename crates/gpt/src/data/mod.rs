@@ -10,11 +10,13 @@
 //! | `tokens` | [`TokenData`]: a row of tokens in memory or in a file |
 //! | `corpus` | [`Corpus`]: both rows and their tokenizer, by the name of the data |
 //! | `own_text` | the project's own notes and sources, which are always here |
+//! | `copy_task` | a made-up text, half of which can be known |
 //! | `batches` | [`Batches`]: random windows; [`Windows`]: all windows, one after the other |
 //! | [`entropy`] | what a model that knows one or two tokens could reach |
 
 mod batches;
 mod clean;
+mod copy_task;
 mod corpus;
 mod encode;
 pub mod entropy;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use m2g_core::Error;
-use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::ops::masked_softmax::Mask;
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ImportError};
-use crate::GptConfig;
+use crate::{Config, GptConfig};
 
 /// The constant in the norms' denominator, the only one that the core has.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
@@ -29,7 +30,6 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
     let n_embd = keys.size(&["n_embd", "hidden_size"], 768)?;
     let dropout = keys.number("resid_pdrop", 0.1)?;
     let config = GptConfig {
-        vocab_size: keys.size(&["vocab_size"], 50257)?,
         block_size: keys.size(&["n_positions", "max_position_embeddings", "n_ctx"], 1024)?,
         n_layer: keys.size(&["n_layer", "num_hidden_layers"], 12)?,
         n_head: keys.size(&["n_head", "num_attention_heads"], 12)?,
@@ -37,8 +37,7 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         dropout,
         bias: true,
         tie_weights: keys.flag("tie_word_embeddings", true)?,
-        positions: Positions::Learned,
-        attention: AttentionForm::Fused,
+        ..Config::default().model(keys.size(&["vocab_size"], 50257)?)
     };
     config.validate().map_err(|e| match e {
         Error::Setting { name, value, rule } => keys.wrong(their_key(name), value, format!("and {rule}")),
@@ -132,6 +131,16 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         let what = format!("{} positions", name.as_str().unwrap_or("these"));
         let why = "it knows only a learned vector for each position (positions = \"learned\")";
         return Err(ExportError::Inexpressible { what, why });
+    }
+    let standard = [
+        ("score", config.score == Score::ScaledDot),
+        ("mask", config.mask == Mask::Causal),
+        ("norm", config.norm == NormPlace::Before),
+        ("residual", config.residual),
+    ];
+    if let Some((key, _)) = standard.into_iter().find(|(_, standard)| !standard) {
+        let what = format!("another {key} than the standard");
+        return Err(ExportError::Inexpressible { what, why: "it knows no what-ifs" });
     }
     Ok(json!({
         "activation_function": "gelu_new",
@@ -231,5 +240,8 @@ mod tests {
         config.positions = Positions::Rotary;
         let error = write(&config, None).unwrap_err().to_string();
         assert!(error.starts_with("GPT-2's format has no place for rotary positions"), "{error}");
+        let config = GptConfig { mask: Mask::None, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
+        let error = write(&config, None).unwrap_err().to_string();
+        assert!(error.contains("no place for another mask"), "{error}");
     }
 }

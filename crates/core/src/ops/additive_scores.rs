@@ -1,0 +1,117 @@
+//! Scores of attention from a small network, as attention began.
+
+use crate::kernels::map;
+use crate::ops::negative_distance::{pairs, scores_shape};
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `s_ij = sum_d w_d tanh(q_id + k_jd)` of queries and keys `(B, H, T, D)` and each head's
+/// weights `w` `(H, D)` to `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2, whose
+/// matrices are here those that make Q and K).
+///
+/// With `z_ijd = ds_ij w_d (1 - tanh^2(q_id + k_jd))`: `dq_i = sum_j z_ij`, `dk_j = sum_i z_ij`,
+/// `dw = sum_ij ds_ij tanh(q_i + k_j)`.
+#[derive(Debug)]
+pub struct AdditiveScores;
+
+impl<T: Real> Tape<T> {
+    /// Records [`AdditiveScores`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the shapes are `(B, H, T, D)` twice and `(H, D)`.
+    #[track_caller]
+    pub fn additive_scores(&mut self, q: Var, k: Var, w: Var) -> Result<Var, Error> {
+        self.record(AdditiveScores, &[q, k, w])
+    }
+}
+
+impl<T: Real> Op<T> for AdditiveScores {
+    fn name(&self) -> &'static str {
+        "additive_scores"
+    }
+    fn equation(&self) -> &'static str {
+        "s_ij = sum_d w_d tanh(q_id + k_jd)"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        match scores_shape(inputs[0], inputs[1]) {
+            Ok(shape) if inputs[2] == [inputs[0][1], inputs[0][3]] => Ok(shape),
+            _ => Err("queries and keys are both (B, H, T, D), the weights (H, D)".into()),
+        }
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (q, k, w) = (io.input(0), io.input(1), io.input(2).data());
+        let (h, d) = (q.shape()[1], q.shape()[3]);
+        pairs(q.shape()).forward(
+            io.out,
+            (q.data(), k.data()),
+            #[inline(always)]
+            |n, q, k| {
+                let w = &w[n % h * d..][..d];
+                q.iter().zip(k).zip(w).map(|((&q, &k), &w)| w * (q + k).tanh_fast()).sum::<T>()
+            },
+        );
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        8 * count(output) * inputs[0][3] as u64
+    }
+}
+
+impl<T: Real> Differentiable<T> for AdditiveScores {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy);
+        let &[_, h, t, d] = q.shape() else { unreachable!("the shape was checked") };
+        let len = q.len();
+        let [mut dq, mut dk, mut dw] = [len, len, len / t].map(|len| io.scratch(len));
+        pairs(q.shape()).backward(
+            (dq.data_mut(), dk.data_mut(), dw.data_mut()),
+            (q.data(), k.data(), ds.data()),
+            #[inline(always)]
+            |n, (q, k), ds, (dq, dk), dw| {
+                let w = &w[n % h * d..][..d];
+                for i in 0..d {
+                    let tanh = (q[i] + k[i]).tanh_fast();
+                    let z = ds * w[i] * (T::one() - tanh * tanh);
+                    dq[i] += z;
+                    dk[i] += z;
+                    dw[i] += ds * tanh;
+                }
+            },
+        );
+        io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
+        io.input_grad(1, |to| map::map(to, dk.data(), |x| x));
+        // (B, H, D) -> (H, D)
+        io.input_grad(2, |to| {
+            to.fill(T::zero());
+            for sequence in dw.data().chunks_exact(h * d) {
+                to.iter_mut().zip(sequence).for_each(|(to, &x)| *to += x);
+            }
+        });
+        [dq, dk, dw].into_iter().for_each(|scratch| io.give_back(scratch));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for (b, h, t, d) in [(2, 2, 3, 2), (1, 1, 1, 1), (1, 2, 4, 5)] {
+            let shape = [b, h, t, d];
+            check(&[&shape, &shape, &[h, d]], |tape, x| tape.additive_scores(x[0], x[1], x[2]));
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let q = tape.input(Tensor::from_vec(&[1, 1, 1, 2], vec![0.5_f64, -1.0]).unwrap());
+        let k = tape.input(Tensor::from_vec(&[1, 1, 1, 2], vec![0.25, 1.0]).unwrap());
+        let w = tape.input(Tensor::from_vec(&[1, 2], vec![2.0, 100.0]).unwrap());
+        let s = tape.additive_scores(q, k, w).unwrap();
+        assert!((tape.value(s).data()[0] - 2.0 * 0.75_f64.tanh()).abs() < 1e-9);
+        assert!(tape.additive_scores(q, k, q).is_err());
+    }
+}

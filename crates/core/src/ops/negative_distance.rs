@@ -1,0 +1,112 @@
+//! Scores of attention that say how near a key is to a query.
+
+use crate::kernels::map;
+use crate::kernels::pairs::Pairs;
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `s_ij = -|q_i - k_j|^2` of queries and keys `(B, H, T, D)` to `(B, H, T, T)`: the nearer,
+/// the higher. Written out, `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that long
+/// keys do not win. (Softmax does not see `|q_i|^2`, which is the same for all keys.)
+///
+/// `dq_i = -2 sum_j ds_ij (q_i - k_j)`, `dk_j = 2 sum_i ds_ij (q_i - k_j)`.
+#[derive(Debug)]
+pub struct NegativeDistance;
+
+impl<T: Real> Tape<T> {
+    /// Records [`NegativeDistance`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless both are `(B, H, T, D)`.
+    #[track_caller]
+    pub fn negative_distance(&mut self, q: Var, k: Var) -> Result<Var, Error> {
+        self.record(NegativeDistance, &[q, k])
+    }
+}
+
+/// The shape of scores: `(B, H, T, D)` twice gives `(B, H, T, T)`.
+pub(super) fn scores_shape(q: &[usize], k: &[usize]) -> Result<Shape, String> {
+    match q {
+        &[b, h, t, d] if q == k && t * d > 0 => Ok(ndarray::IxDyn(&[b, h, t, t])),
+        _ => Err("queries and keys are both (B, H, T, D)".into()),
+    }
+}
+
+/// The pairs of queries and keys of heads of this shape, `(B, H, T, D)`.
+pub(super) fn pairs(heads: &[usize]) -> Pairs {
+    Pairs { t: heads[2], d: heads[3] }
+}
+
+impl<T: Real> Op<T> for NegativeDistance {
+    fn name(&self) -> &'static str {
+        "negative_distance"
+    }
+    fn equation(&self) -> &'static str {
+        "s_ij = -|q_i - k_j|^2"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        scores_shape(inputs[0], inputs[1])
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (q, k) = (io.input(0), io.input(1));
+        pairs(q.shape()).forward(
+            io.out,
+            (q.data(), k.data()),
+            #[inline(always)]
+            |_, q, k| -q.iter().zip(k).map(|(&q, &k)| (q - k) * (q - k)).sum::<T>(),
+        );
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        3 * count(output) * inputs[0][3] as u64
+    }
+}
+
+impl<T: Real> Differentiable<T> for NegativeDistance {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (q, k, ds) = (io.input(0), io.input(1), io.dy);
+        let (len, d) = (q.len(), q.shape()[3]);
+        let [mut dq, mut dk, mut own] = [len, len, len / q.shape()[2]].map(|len| io.scratch(len));
+        pairs(q.shape()).backward(
+            (dq.data_mut(), dk.data_mut(), own.data_mut()),
+            (q.data(), k.data(), ds.data()),
+            #[inline(always)]
+            |_, (q, k), ds, (dq, dk), _| {
+                let two_ds = ds + ds;
+                for i in 0..d {
+                    let change = two_ds * (q[i] - k[i]);
+                    dq[i] -= change;
+                    dk[i] += change;
+                }
+            },
+        );
+        io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
+        io.input_grad(1, |to| map::map(to, dk.data(), |x| x));
+        [dq, dk, own].into_iter().for_each(|scratch| io.give_back(scratch));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for (b, h, t, d) in [(2, 2, 3, 2), (1, 1, 1, 1), (1, 2, 4, 5)] {
+            let shape = [b, h, t, d];
+            check(&[&shape, &shape], |tape, x| tape.negative_distance(x[0], x[1]));
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let q = tape.input(Tensor::from_vec(&[1, 1, 2, 2], vec![0.0_f32, 0.0, 1.0, 2.0]).unwrap());
+        let k = tape.input(Tensor::from_vec(&[1, 1, 2, 2], vec![3.0, 4.0, 1.0, 2.0]).unwrap());
+        let s = tape.negative_distance(q, k).unwrap();
+        assert_eq!(tape.value(s).data(), [-25.0, -5.0, -8.0, 0.0]);
+        let wrong = tape.input(Tensor::zeros(&[1, 1, 2, 3]));
+        assert!(tape.negative_distance(q, wrong).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! One divided by a number.
+
+use crate::kernels::map;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `y = 1 / x`; `dL/dx = -dL/dy y^2`. Where `x` is 0, `y` is infinite.
+#[derive(Debug)]
+pub struct Reciprocal;
+
+impl<T: Real> Tape<T> {
+    /// Records [`Reciprocal`].
+    ///
+    /// # Errors
+    /// None: every shape will do.
+    #[track_caller]
+    pub fn reciprocal(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(Reciprocal, &[x])
+    }
+}
+
+impl<T: Real> Op<T> for Reciprocal {
+    fn name(&self) -> &'static str {
+        "reciprocal"
+    }
+    fn equation(&self) -> &'static str {
+        "y = 1 / x"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        map::map(io.out, io.input(0).data(), |x| T::one() / x);
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        count(output)
+    }
+}
+
+impl<T: Real> Differentiable<T> for Reciprocal {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let (y, dy) = (io.y.data(), io.dy.data());
+        io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| -dy * y * y));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[1]] {
+            // Away from 0, where no difference is small enough.
+            check(&[shape], |tape, x| {
+                let shift = tape.input(Tensor::from_fn(shape, || 4.0));
+                let x = tape.add(x[0], shift)?;
+                tape.reciprocal(x)
+            });
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[3], vec![4.0_f32, -0.5, 0.0]).unwrap());
+        let y = tape.reciprocal(x).unwrap();
+        assert_eq!(tape.value(y).data(), [0.25, -2.0, f32::INFINITY]);
+    }
+}
