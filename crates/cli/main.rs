@@ -10,6 +10,7 @@ mod digits;
 mod flags;
 mod gpt;
 mod interrupt;
+mod lab;
 mod output;
 mod picture;
 mod plot;
@@ -35,6 +36,8 @@ enum Command {
     /// The GPT: turn text into tokens, train.
     #[command(subcommand)]
     Gpt(gpt::GptCommand),
+    /// What-if experiments: train models that differ in one thing, and compare.
+    Lab(Box<lab::Lab>),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Digits(command) => digits::run(command),
         Command::Gpt(command) => gpt::run(command),
+        Command::Lab(lab) => lab.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {

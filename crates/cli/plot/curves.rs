@@ -56,7 +56,7 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
 }
 
 /// Round numbers that enclose the values, about `count` of them.
-fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
+pub(super) fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
     let (low, high) = match high - low {
         _ if low > high => (0.0, 1.0),
@@ -76,7 +76,7 @@ fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
 }
 
 /// A number with as many decimals as a range of this size needs.
-fn label(value: f64, range: f64) -> String {
+pub(super) fn label(value: f64, range: f64) -> String {
     let decimals = (1.0 - range.log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.decimals$}");
     match text.contains('.') {

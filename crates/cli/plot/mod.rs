@@ -2,6 +2,7 @@
 
 pub mod confusion;
 pub mod curves;
+pub mod dots;
 mod png;
 mod svg;
 pub mod tiles;

@@ -1,7 +1,7 @@
 //! Scores of attention from a small network, as attention began.
 
 use crate::kernels::map;
-use crate::ops::negative_distance::{pairs, scores_shape};
+use crate::ops::negative_distance::{heads, pairs, scores_shape};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -40,16 +40,16 @@ impl<T: Real> Op<T> for AdditiveScores {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (q, k, w) = (io.input(0), io.input(1), io.input(2).data());
-        let (h, d) = (q.shape()[1], q.shape()[3]);
-        pairs(q.shape()).forward(
+        let (h, pairs) = (q.shape()[1], pairs(q.shape()));
+        let mut scratch = io.scratch(heads(q.shape()) * pairs.forward_scratch());
+        pairs.forward(
             io.out,
             (q.data(), k.data()),
+            scratch.data_mut(),
             #[inline(always)]
-            |n, q, k| {
-                let w = &w[n % h * d..][..d];
-                q.iter().zip(k).zip(w).map(|((&q, &k), &w)| w * (q + k).tanh_fast()).sum::<T>()
-            },
+            |n, d, q, k| w[n % h * pairs.d + d] * (q + k).tanh_fast(),
         );
+        io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output) * inputs[0][3] as u64
@@ -58,23 +58,20 @@ impl<T: Real> Op<T> for AdditiveScores {
 
 impl<T: Real> Differentiable<T> for AdditiveScores {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy);
-        let &[_, h, t, d] = q.shape() else { unreachable!("the shape was checked") };
-        let len = q.len();
-        let [mut dq, mut dk, mut dw] = [len, len, len / t].map(|len| io.scratch(len));
-        pairs(q.shape()).backward(
+        let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy.data());
+        let (h, n, pairs) = (q.shape()[1], heads(q.shape()), pairs(q.shape()));
+        let d = pairs.d;
+        let [mut dq, mut dk, mut dw] = [q.len(), q.len(), n * d].map(|len| io.scratch(len));
+        let mut scratch = io.scratch(n * pairs.backward_scratch());
+        pairs.backward(
             (dq.data_mut(), dk.data_mut(), dw.data_mut()),
-            (q.data(), k.data(), ds.data()),
+            (q.data(), k.data(), ds),
+            scratch.data_mut(),
             #[inline(always)]
-            |n, (q, k), ds, (dq, dk), dw| {
-                let w = &w[n % h * d..][..d];
-                for i in 0..d {
-                    let tanh = (q[i] + k[i]).tanh_fast();
-                    let z = ds * w[i] * (T::one() - tanh * tanh);
-                    dq[i] += z;
-                    dk[i] += z;
-                    dw[i] += ds * tanh;
-                }
+            |n, place, q, k| {
+                let tanh = (q + k).tanh_fast();
+                let z = w[n % h * d + place] * (T::one() - tanh * tanh);
+                [z, z, tanh]
             },
         );
         io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
@@ -86,7 +83,7 @@ impl<T: Real> Differentiable<T> for AdditiveScores {
                 to.iter_mut().zip(sequence).for_each(|(to, &x)| *to += x);
             }
         });
-        [dq, dk, dw].into_iter().for_each(|scratch| io.give_back(scratch));
+        [dq, dk, dw, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }
 

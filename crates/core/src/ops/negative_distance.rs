@@ -37,6 +37,11 @@ pub(super) fn pairs(heads: &[usize]) -> Pairs {
     Pairs { t: heads[2], d: heads[3] }
 }
 
+/// How many heads there are, of all sequences together.
+pub(super) fn heads(heads: &[usize]) -> usize {
+    heads[0] * heads[1]
+}
+
 impl<T: Real> Op<T> for NegativeDistance {
     fn name(&self) -> &'static str {
         "negative_distance"
@@ -49,12 +54,16 @@ impl<T: Real> Op<T> for NegativeDistance {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (q, k) = (io.input(0), io.input(1));
-        pairs(q.shape()).forward(
+        let pairs = pairs(q.shape());
+        let mut scratch = io.scratch(heads(q.shape()) * pairs.forward_scratch());
+        pairs.forward(
             io.out,
             (q.data(), k.data()),
+            scratch.data_mut(),
             #[inline(always)]
-            |_, q, k| -q.iter().zip(k).map(|(&q, &k)| (q - k) * (q - k)).sum::<T>(),
+            |_, _, q, k| -(q - k) * (q - k),
         );
+        io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         3 * count(output) * inputs[0][3] as u64
@@ -63,25 +72,23 @@ impl<T: Real> Op<T> for NegativeDistance {
 
 impl<T: Real> Differentiable<T> for NegativeDistance {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (q, k, ds) = (io.input(0), io.input(1), io.dy);
-        let (len, d) = (q.len(), q.shape()[3]);
-        let [mut dq, mut dk, mut own] = [len, len, len / q.shape()[2]].map(|len| io.scratch(len));
-        pairs(q.shape()).backward(
+        let (q, k, ds) = (io.input(0), io.input(1), io.dy.data());
+        let (pairs, n) = (pairs(q.shape()), heads(q.shape()));
+        let [mut dq, mut dk, mut own] = [q.len(), q.len(), n * pairs.d].map(|len| io.scratch(len));
+        let mut scratch = io.scratch(n * pairs.backward_scratch());
+        pairs.backward(
             (dq.data_mut(), dk.data_mut(), own.data_mut()),
-            (q.data(), k.data(), ds.data()),
+            (q.data(), k.data(), ds),
+            scratch.data_mut(),
             #[inline(always)]
-            |_, (q, k), ds, (dq, dk), _| {
-                let two_ds = ds + ds;
-                for i in 0..d {
-                    let change = two_ds * (q[i] - k[i]);
-                    dq[i] -= change;
-                    dk[i] += change;
-                }
+            |_, _, q, k| {
+                let twice = (q - k) + (q - k);
+                [-twice, twice, T::zero()]
             },
         );
         io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
         io.input_grad(1, |to| map::map(to, dk.data(), |x| x));
-        [dq, dk, own].into_iter().for_each(|scratch| io.give_back(scratch));
+        [dq, dk, own, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }
 
