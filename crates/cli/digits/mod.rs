@@ -38,7 +38,7 @@ pub fn run(command: DigitsCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads the data in `dir`, or MNIST from where it is found.
-fn load(dir: Option<&Path>, train_on_all: bool) -> anyhow::Result<DigitData> {
+pub fn load(dir: Option<&Path>, train_on_all: bool) -> anyhow::Result<DigitData> {
     let split = if train_on_all { Split::TrainOnAll } else { Split::Standard };
     Ok(mnist::load(&catalogue::find("mnist", dir)?, split)?)
 }
