@@ -4,6 +4,7 @@
 //! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
 //! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
 
+mod compare;
 mod config_file;
 mod data;
 mod digits;
@@ -35,6 +36,11 @@ enum Command {
     /// The GPT: turn text into tokens, train.
     #[command(subcommand)]
     Gpt(gpt::GptCommand),
+    /// Show what two models have in common: the core functions of one training step of each.
+    ///
+    /// Without arguments: of the digit network and of the GPT, with their default settings. Of
+    /// two runs, settings, parameters and curves are compared too. Nothing is saved.
+    Compare(compare::Compare),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Digits(command) => digits::run(command),
         Command::Gpt(command) => gpt::run(command),
+        Command::Compare(compare) => compare.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {
