@@ -4,6 +4,7 @@
 //! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
 //! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
 
+mod compare;
 mod config_file;
 mod data;
 mod digits;
@@ -38,6 +39,11 @@ enum Command {
     Gpt(gpt::GptCommand),
     /// What-if experiments: train models that differ in one thing, and compare.
     Lab(Box<lab::Lab>),
+    /// Show what two models have in common: the core functions of one training step of each.
+    ///
+    /// Without arguments: of the digit network and of the GPT, with their default settings. Of
+    /// two runs, settings, parameters and curves are compared too. Nothing is saved.
+    Compare(compare::Compare),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
         Command::Digits(command) => digits::run(command),
         Command::Gpt(command) => gpt::run(command),
         Command::Lab(lab) => lab.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {

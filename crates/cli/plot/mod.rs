@@ -81,10 +81,15 @@ impl Figure {
     /// Writes `folder/name.svg` and `folder/name.png`, and returns their paths.
     pub fn save(&self, folder: &Path, name: &str) -> anyhow::Result<[PathBuf; 2]> {
         let [svg, png] = ["svg", "png"].map(|ending| folder.join(format!("{name}.{ending}")));
-        atomic::write(&svg, |f| f.write_all(svg::write(self).as_bytes()))?;
+        self.save_svg(&svg)?;
         let bytes = png::paint(self)?;
         atomic::write(&png, |f| f.write_all(&bytes))?;
         Ok([svg, png])
+    }
+
+    /// Writes the drawing as SVG into one file.
+    pub fn save_svg(&self, file: &Path) -> anyhow::Result<()> {
+        Ok(atomic::write(file, |f| f.write_all(svg::write(self).as_bytes()))?)
     }
 }
 

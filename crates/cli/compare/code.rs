@@ -1,0 +1,93 @@
+//! The text of a core function, and the lines of both models that call it.
+
+use anyhow::bail;
+
+use super::result::Comparison;
+use super::source;
+use super::step::{Function, Kind, Stage, Use};
+use super::table::{place, run_by};
+use crate::flags::nearest;
+
+/// The functions called `name`, or all that both ran.
+pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<String> {
+    let chosen: Vec<&Function> = match name {
+        Some(name) => comparison.functions.iter().filter(|f| is_called(f, name)).collect(),
+        None => comparison.functions.iter().filter(|f| f.shared).collect(),
+    };
+    match (chosen.is_empty(), name) {
+        (true, Some(name)) => bail!("{}", unknown(comparison, name)),
+        (true, None) => bail!(
+            "the two have no core function in common: give --code the name of one, such as {}",
+            comparison.functions.first().map_or("linear", |f| f.name)
+        ),
+        _ => {}
+    }
+    let mut functions: Vec<&str> = Vec::new();
+    for function in &chosen {
+        if !functions.contains(&function.function) {
+            functions.push(function.function);
+        }
+    }
+    let parts = functions.into_iter().map(|path| {
+        let parts: Vec<&Function> = chosen.iter().copied().filter(|f| f.function == path).collect();
+        whole(comparison, &parts)
+    });
+    Ok(parts.collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Whether a function has this name, as an op or as a type.
+fn is_called(function: &Function, name: &str) -> bool {
+    let of_type = function.function.rsplit("::").next().unwrap_or_default();
+    function.name.eq_ignore_ascii_case(name) || of_type.eq_ignore_ascii_case(name)
+}
+
+fn unknown(comparison: &Comparison, name: &str) -> String {
+    if ["digits", "gpt"].contains(&name) {
+        return format!("--code {name} asks for a function called {name}: write the models before --code");
+    }
+    let mut names: Vec<&str> = comparison.functions.iter().map(|f| f.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("--code is {name}: neither step runs such a function; did you mean {near}?"),
+        None => format!("--code is {name}: neither step runs such a function; they run {}", names.join(", ")),
+    }
+}
+
+/// A function in all its parts, forward and backward, and who calls it.
+fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
+    let labels = comparison.labels();
+    let Some(first) = parts.first() else { return String::new() };
+    let equation = match first.equation {
+        "" => String::new(),
+        equation => format!("  {equation}"),
+    };
+    let mut lines = vec![format!("==== {} ===={equation}", first.name)];
+    for part in parts {
+        lines.push(format!("\n{}, run by {}: {}", part.stage.name(), run_by(part, &labels), place(part)));
+        let text = part.place.as_ref().map(source::text).unwrap_or_default();
+        lines.extend(text.into_iter().map(|line| format!("  {line}")));
+    }
+    // An op is called forward; the tape then runs it backward. The first part tells both.
+    for (label, run) in labels.iter().zip(&first.runs) {
+        lines.push(String::new());
+        match run {
+            Some(run) => lines.extend(callers(label, first, run)),
+            None => lines.push(format!("{label} does not call it")),
+        }
+    }
+    lines.join("\n")
+}
+
+fn callers(label: &str, function: &Function, run: &Use) -> Vec<String> {
+    let op = function.kind == Kind::Op && function.stage != Stage::Backward;
+    let how = if op { "calls it forward" } else { "calls it" };
+    let times = |n: u64| if n == 1 { "once".into() } else { format!("{n} times") };
+    let mut lines = vec![format!("{label} {how} {}:", times(run.calls))];
+    for caller in &run.callers {
+        let within = source::enclosing(&caller.place).map_or(String::new(), |name| format!(", in {name}"));
+        lines.push(format!("  {} ({}{within})", caller.place, times(caller.calls)));
+        lines.extend(source::line(&caller.place).map(|line| format!("      {}", line.trim())));
+    }
+    lines
+}

@@ -1,0 +1,214 @@
+//! Where a function stands, and its text: in the sources that this program was built from,
+//! so that neither can be out of date.
+
+use serde::Serialize;
+
+/// Each file's name and content, as they were when this program was built.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
+
+/// What of a type or routine ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// `fn forward` of an op.
+    Forward,
+    /// `fn backward` of an op.
+    Backward,
+    /// `fn update` of an optimiser.
+    Update,
+    /// `fn batches` of a model's task.
+    Batches,
+    /// The routine itself.
+    Routine,
+}
+
+impl Part {
+    /// The trait that has the function, and its name; a routine has none.
+    fn of_trait(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Forward => Some(("Op", "forward")),
+            Self::Backward => Some(("Differentiable", "backward")),
+            Self::Update => Some(("Optimizer", "update")),
+            Self::Batches => Some(("Task", "batches")),
+            Self::Routine => None,
+        }
+    }
+}
+
+/// A line of a source, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// The path of a type or routine without its generics and lifetimes.
+pub fn plain(path: &str) -> &str {
+    path.split('<').next().unwrap_or(path)
+}
+
+/// Where the function stands: `path` is that of its type, or its own if it is a routine.
+pub fn find(path: &str, part: Part) -> Option<Place> {
+    let (module, name) = plain(path).rsplit_once("::")?;
+    let (file, text) = file_of(module)?;
+    let mut lines = text.lines().enumerate();
+    let function = match part.of_trait() {
+        None => name,
+        Some((of, function)) => {
+            lines.find(|(_, line)| implements(line, of, name))?;
+            function
+        }
+    };
+    let own = part.of_trait().is_none();
+    // What follows the block of an `impl` is not part of it.
+    let mut inside = lines.take_while(|(_, line)| own || *line != "}");
+    let (i, _) = inside.find(|(_, line)| defined(line) == Some(function))?;
+    Some(Place { file: file.into(), line: i + 1 })
+}
+
+/// The function that begins at a place, up to its last brace.
+pub fn text(place: &Place) -> Vec<&'static str> {
+    let Some((_, text)) = FILES.iter().find(|(name, _)| *name == place.file) else { return Vec::new() };
+    let mut lines = text.lines().skip(place.line.saturating_sub(1));
+    let Some(first) = lines.next() else { return Vec::new() };
+    let mut function = vec![first];
+    if first.trim_end().ends_with('}') {
+        return function;
+    }
+    for line in lines {
+        function.push(line);
+        if line.trim_start() == "}" && indent(line) == indent(first) {
+            break;
+        }
+    }
+    function
+}
+
+/// One line of a source.
+pub fn line(place: &Place) -> Option<&'static str> {
+    let (_, text) = FILES.iter().find(|(name, _)| *name == place.file)?;
+    text.lines().nth(place.line.checked_sub(1)?)
+}
+
+/// The function in which a line stands.
+pub fn enclosing(place: &Place) -> Option<&'static str> {
+    let (_, text) = FILES.iter().find(|(name, _)| *name == place.file)?;
+    let inner = indent(line(place)?);
+    let before: Vec<&str> = text.lines().take(place.line).collect();
+    before.into_iter().rev().filter(|line| indent(line) < inner).find_map(defined)
+}
+
+/// The file of a module: `m2g_core::ops::linear` is `crates/core/src/ops/linear.rs`.
+fn file_of(module: &str) -> Option<(&'static str, &'static str)> {
+    let (name, inner) = module.strip_prefix("m2g_")?.split_once("::").unwrap_or((&module[4..], "lib"));
+    let stem = format!("crates/{name}/src/{}", inner.replace("::", "/"));
+    let names = [format!("{stem}.rs"), format!("{stem}/mod.rs")];
+    FILES.iter().find(|(name, _)| names.iter().any(|n| n == name)).copied()
+}
+
+/// Whether a line begins `impl of<..> for name`.
+fn implements(line: &str, of: &str, name: &str) -> bool {
+    let Some((start, whom)) = line.strip_prefix("impl").and_then(|line| line.rsplit_once(" for ")) else {
+        return false;
+    };
+    let word = |text: &str| text.split(|c: char| !is_word(c)).next().map(str::to_string);
+    start.contains(&format!(" {of}<")) && word(whom).as_deref() == Some(name)
+}
+
+/// The function that a line begins, if it does.
+fn defined(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("pub").map_or(line, |rest| match rest.strip_prefix('(') {
+        Some(rest) => rest.split_once(") ").map_or(rest, |(_, rest)| rest),
+        None => rest.trim_start(),
+    });
+    let name = line.strip_prefix("fn ")?;
+    name.split(|c: char| !is_word(c)).next()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The line in the file as it lies here, which is the one that was built.
+    fn read(place: &Place) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&place.file);
+        std::fs::read_to_string(path).unwrap().lines().nth(place.line - 1).unwrap().trim().to_string()
+    }
+
+    #[test]
+    fn functions_are_found_where_they_stand() {
+        let cases = [
+            ("m2g_core::ops::linear::Linear", Part::Forward, "ops/linear.rs", "fn forward("),
+            ("m2g_core::ops::linear::Linear", Part::Backward, "ops/linear.rs", "fn backward("),
+            ("m2g_core::optim::adamw::AdamW<f32>", Part::Update, "optim/adamw.rs", "fn update("),
+            ("m2g_core::optim::clip::clip_norm", Part::Routine, "optim/clip.rs", "pub fn clip_norm<"),
+            ("m2g_gpt::training::GptTask<'_>", Part::Batches, "gpt/src/training.rs", "fn batches("),
+            ("m2g_digits::training::DigitTask", Part::Batches, "digits/src/training.rs", "fn batches("),
+        ];
+        for (path, part, file, line) in cases {
+            let place = find(path, part).unwrap();
+            assert!(place.file.ends_with(file) && read(&place).starts_with(line), "{path}: {place}");
+            assert!(text(&place).last().unwrap().trim() == "}", "{path}");
+        }
+        assert_eq!(find("m2g_core::ops::linear::Quadratic", Part::Forward), None);
+        assert_eq!(find("m2g_core::ops::nowhere::Linear", Part::Forward), None);
+        assert_eq!(find("std::vec::Vec", Part::Routine), None);
+        assert_eq!(find("", Part::Routine), None);
+    }
+
+    /// Whatever op a model will record, its line is known.
+    #[test]
+    fn every_op_and_optimiser_is_found() {
+        let mut found = 0;
+        for (file, text) in FILES {
+            let Some(module) = file.strip_prefix("crates/core/src/").and_then(|f| f.strip_suffix(".rs"))
+            else {
+                continue;
+            };
+            for (of, part) in
+                [("Op", Part::Forward), ("Differentiable", Part::Backward), ("Optimizer", Part::Update)]
+            {
+                for line in text.lines().filter(|line| line.starts_with("impl<T: Real> ")) {
+                    let Some((start, name)) = line.rsplit_once(" for ") else { continue };
+                    if start.ends_with(&format!(" {of}<T>")) {
+                        let name = name.split(['<', ' ']).next().unwrap();
+                        let path = format!("m2g_core::{}::{name}", module.replace('/', "::"));
+                        let place = find(&path, part).unwrap_or_else(|| panic!("{path} is not found"));
+                        assert!(place.line > 1 && !self::text(&place).is_empty());
+                        found += 1;
+                    }
+                }
+            }
+        }
+        assert!(found > 50, "{found}");
+    }
+
+    #[test]
+    fn a_line_knows_its_function() {
+        let mut place = find("m2g_core::optim::clip::clip_norm", Part::Routine).unwrap();
+        assert_eq!(text(&place)[0], line(&place).unwrap());
+        place.line += 1;
+        assert_eq!(enclosing(&place), Some("clip_norm"));
+        place.line = 0;
+        assert!(line(&place).is_none() && enclosing(&place).is_none());
+        let nowhere = Place { file: "nowhere.rs".into(), line: 3 };
+        assert!(text(&nowhere).is_empty() && line(&nowhere).is_none());
+    }
+}

@@ -1,0 +1,314 @@
+//! The core functions of two steps, side by side.
+
+use m2g_core::ndarray::Dimension;
+use m2g_core::trace::{Phase, Record};
+use serde::Serialize;
+
+use super::source::{self, Part, Place};
+
+/// The part of a step, in its order. The loss is the last op forward, where backward begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Fetching the examples.
+    Batch,
+    /// From the inputs to what the loss is made of.
+    Forward,
+    /// The loss.
+    Loss,
+    /// From the loss back to the parameters.
+    Backward,
+    /// Bounding the gradient's norm.
+    Clip,
+    /// Changing the parameters.
+    Update,
+}
+
+impl Stage {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Forward => "forward",
+            Self::Loss => "loss",
+            Self::Backward => "backward",
+            Self::Clip => "clip",
+            Self::Update => "update",
+        }
+    }
+
+    fn part(self) -> Part {
+        match self {
+            Self::Batch => Part::Batches,
+            Self::Forward | Self::Loss => Part::Forward,
+            Self::Backward => Part::Backward,
+            Self::Clip => Part::Routine,
+            Self::Update => Part::Update,
+        }
+    }
+}
+
+/// An op of the tape, or a routine that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Recorded on the tape.
+    Op,
+    /// Anything else.
+    Routine,
+}
+
+/// One core function, and what each model did with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Function {
+    /// When in the step.
+    pub stage: Stage,
+    /// Its short name.
+    pub name: &'static str,
+    /// Op or routine.
+    pub kind: Kind,
+    /// The path of its type, or its own.
+    pub function: &'static str,
+    /// Its equation; empty for a routine.
+    pub equation: &'static str,
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// Whether both models ran it.
+    pub shared: bool,
+    /// What each model did with it; none if it did not run it.
+    pub runs: [Option<Use>; 2],
+}
+
+/// What one model did with a function in one step.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Use {
+    /// How often it was called.
+    pub calls: u64,
+    /// Floating-point operations of all calls.
+    pub flops: u64,
+    /// Their share of the FLOPs of all core functions of the step, 0 to 1.
+    pub flops_share: f64,
+    /// Seconds of all calls.
+    pub seconds: f64,
+    /// Their share of the time of all core functions of the step, 0 to 1.
+    pub seconds_share: f64,
+    /// The shapes that it was called with.
+    pub shapes: Vec<Shapes>,
+    /// The lines that called it; for backward, those that called forward.
+    pub callers: Vec<Caller>,
+}
+
+/// The shapes of some calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shapes {
+    /// Of each input.
+    pub inputs: Vec<Vec<usize>>,
+    /// Of the output.
+    pub output: Vec<usize>,
+    /// How many calls had them.
+    pub calls: u64,
+}
+
+/// A line that calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    /// The line.
+    pub place: Place,
+    /// How often.
+    pub calls: u64,
+}
+
+/// A function of a model's own crate, which no other model can share.
+#[derive(Debug, Clone, Serialize)]
+pub struct Own {
+    /// When in the step.
+    pub stage: Stage,
+    /// The path of its type.
+    pub function: &'static str,
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// How often it was called.
+    pub calls: u64,
+    /// Seconds of all calls.
+    pub seconds: f64,
+}
+
+/// The core functions of both steps, in the order of the step.
+pub fn functions(steps: [&[Record]; 2]) -> Vec<Function> {
+    let mut all: Vec<Function> = Vec::new();
+    for (side, records) in steps.into_iter().enumerate() {
+        let core: Vec<_> = staged(records).into_iter().filter(|(_, r)| is_core(r)).collect();
+        let flops: u64 = core.iter().map(|(_, r)| r.flops).sum();
+        let seconds: f64 = core.iter().map(|(_, r)| r.time.as_secs_f64()).sum();
+        // What is new comes after all that this model ran before it, within its stage.
+        let mut after: Option<usize> = None;
+        for (stage, record) in core {
+            let path = source::plain(record.function);
+            let at = all.iter().position(|f| f.stage == stage && f.function == path).unwrap_or_else(|| {
+                let place = match after.filter(|&i| all[i].stage == stage) {
+                    Some(i) => i + 1,
+                    None => all.partition_point(|f| f.stage < stage),
+                };
+                all.insert(place, Function::new(stage, record));
+                place
+            });
+            after = Some(at.max(after.filter(|&i| all[i].stage == stage).unwrap_or(0)));
+            all[at].runs[side].get_or_insert_default().add(record);
+        }
+        for run in all.iter_mut().filter_map(|f| f.runs[side].as_mut()) {
+            run.flops_share = share(run.flops as f64, flops as f64);
+            run.seconds_share = share(run.seconds, seconds);
+        }
+    }
+    all.iter_mut().for_each(|f| f.shared = f.runs.iter().all(Option::is_some));
+    all
+}
+
+/// What a model ran of its own crate.
+pub fn own(records: &[Record]) -> Vec<Own> {
+    let mut all: Vec<Own> = Vec::new();
+    for (stage, record) in staged(records).into_iter().filter(|(_, r)| !is_core(r)) {
+        let function = source::plain(record.function);
+        let at = all.iter().position(|o| o.stage == stage && o.function == function).unwrap_or_else(|| {
+            let place = source::find(function, stage.part());
+            all.push(Own { stage, function, place, calls: 0, seconds: 0.0 });
+            all.len() - 1
+        });
+        all[at].calls += 1;
+        all[at].seconds += record.time.as_secs_f64();
+    }
+    all
+}
+
+/// The records with their stages; what is measured after a step is no part of it.
+pub fn staged(records: &[Record]) -> Vec<(Stage, &Record)> {
+    let next = records.iter().skip(1).map(|r| Some(r.phase)).chain([None]);
+    let stage = |(record, next): (&Record, Option<Phase>)| match record.phase {
+        Phase::Batch => Some(Stage::Batch),
+        Phase::Forward if next == Some(Phase::Backward) => Some(Stage::Loss),
+        Phase::Forward => Some(Stage::Forward),
+        Phase::Backward => Some(Stage::Backward),
+        Phase::Clip => Some(Stage::Clip),
+        Phase::Update => Some(Stage::Update),
+        Phase::Evaluate => None,
+    };
+    records.iter().zip(next).filter_map(|pair| Some((stage(pair)?, pair.0))).collect()
+}
+
+/// The line that called.
+pub fn caller(record: &Record) -> Place {
+    Place { file: record.caller.file().replace('\\', "/"), line: record.caller.line() as usize }
+}
+
+/// Whether a record is of a function of the core.
+pub fn is_core(record: &Record) -> bool {
+    record.function.starts_with("m2g_core::")
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+impl Function {
+    fn new(stage: Stage, record: &Record) -> Self {
+        let function = source::plain(record.function);
+        Self {
+            stage,
+            name: record.name,
+            kind: if record.to.is_some() { Kind::Op } else { Kind::Routine },
+            function,
+            equation: record.equation,
+            place: source::find(function, stage.part()),
+            shared: false,
+            runs: [None, None],
+        }
+    }
+}
+
+impl Use {
+    fn add(&mut self, record: &Record) {
+        self.calls += 1;
+        self.flops += record.flops;
+        self.seconds += record.time.as_secs_f64();
+        let inputs: Vec<Vec<usize>> = record.inputs.iter().map(|s| s.slice().to_vec()).collect();
+        let output = record.output.slice().to_vec();
+        match self.shapes.iter_mut().find(|s| s.inputs == inputs && s.output == output) {
+            Some(same) => same.calls += 1,
+            None => self.shapes.push(Shapes { inputs, output, calls: 1 }),
+        }
+        let place = caller(record);
+        match self.callers.iter_mut().find(|c| c.place == place) {
+            Some(same) => same.calls += 1,
+            None => self.callers.push(Caller { place, calls: 1 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_core::{Grads, Params, Tape, Tensor};
+
+    use super::*;
+
+    /// The records of a layer with an activation, forward and backward.
+    fn step(activation: fn(&mut Tape<f32>, m2g_core::Var) -> m2g_core::Var) -> Vec<Record> {
+        let mut params = Params::new();
+        let w = params.add("w", Tensor::from_fn(&[3, 2], || 0.5_f32)).unwrap();
+        let mut tape = Tape::new();
+        tape.trace.switch(true);
+        let x = tape.input(Tensor::from_fn(&[4, 2], || 1.0));
+        let w = tape.param(&params, w);
+        let z = tape.linear(x, w, None).unwrap();
+        let a = activation(&mut tape, z);
+        let loss = tape.mean(a).unwrap();
+        tape.backward(loss, &mut Grads::new()).unwrap();
+        tape.trace.take()
+    }
+
+    fn names(functions: &[Function]) -> Vec<(&'static str, &'static str, [bool; 2])> {
+        let ran = |f: &Function| [f.runs[0].is_some(), f.runs[1].is_some()];
+        functions.iter().map(|f| (f.stage.name(), f.name, ran(f))).collect()
+    }
+
+    #[test]
+    fn functions_stand_in_the_order_of_the_step() {
+        let (tanh, relu) = (step(|tape, z| tape.tanh(z).unwrap()), step(|tape, z| tape.relu(z).unwrap()));
+        let all = functions([&tanh, &relu]);
+        let (both, left, right) = ([true; 2], [true, false], [false, true]);
+        let want = [
+            ("forward", "linear", both),
+            ("forward", "relu", right),
+            ("forward", "tanh", left),
+            ("loss", "mean", both),
+            ("backward", "mean", both),
+            ("backward", "relu", right),
+            ("backward", "tanh", left),
+            ("backward", "linear", both),
+        ];
+        assert_eq!(names(&all), want);
+        assert!(all.iter().all(|f| f.shared == (f.runs[0].is_some() && f.runs[1].is_some())));
+        // 2 * 4 * 3 * 2 operations forward, by hand.
+        let linear = all[0].runs[0].as_ref().unwrap();
+        assert_eq!((linear.calls, linear.flops), (1, 48));
+        assert_eq!(
+            linear.shapes,
+            [Shapes { inputs: vec![vec![4, 2], vec![3, 2]], output: vec![4, 3], calls: 1 }]
+        );
+        assert!(linear.callers[0].place.file.ends_with("compare/step.rs"));
+    }
+
+    #[test]
+    fn shares_add_up() {
+        let records = step(|tape, z| tape.sigmoid(z).unwrap());
+        let all = functions([&records, &records]);
+        for side in [0, 1] {
+            let runs = || all.iter().filter_map(|f| f.runs[side].as_ref());
+            assert!((runs().map(|r| r.flops_share).sum::<f64>() - 1.0).abs() < 1e-12);
+            assert!((runs().map(|r| r.seconds_share).sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+        assert!(functions([&[], &[]]).is_empty());
+        let all = functions([&records, &[]]);
+        assert!(all.len() == 6 && all.iter().all(|f| !f.shared));
+    }
+}

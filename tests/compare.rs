@@ -1,0 +1,325 @@
+//! `m2g compare`, end to end.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use m2g_core::train::Model;
+use m2g_gpt::training::{self, Description};
+use m2g_gpt::{Config, Gpt};
+use serde_json::Value;
+use support::*;
+
+/// A folder with small data, in which nothing is trained yet.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    small_mnist(dir.path(), 600, 100);
+    let text: String = (0..300).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
+    fs::write(dir.path().join("a.txt"), text).unwrap();
+    dir
+}
+
+fn train_digits(dir: &Path, run: &str, more: &[&str]) {
+    let args = ["digits", "train", "--data", "small", "--epochs", "2", "--run", run];
+    ok(dir, &[&args[..], more].concat());
+}
+
+/// A small GPT of this width.
+fn train_gpt(dir: &Path, run: &str, n_embd: &str, more: &[&str]) {
+    let model =
+        ["--n-layer", "2", "--n-head", "2", "--n-embd", n_embd, "--block-size", "8", "--batch-size", "3"];
+    let steps = ["--max-iters", "6", "--eval-interval", "2"];
+    ok(dir, &[&["gpt", "train", "--data", "a.txt", "--run", run][..], &model, &steps, more].concat());
+}
+
+/// What `--json` writes, which is what the schema says.
+fn compare(dir: &Path, args: &[&str]) -> Value {
+    let stdout = ok(dir, &[&["compare", "--json"][..], args].concat());
+    assert_eq!(stdout.lines().count(), 1);
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    let documented = ok(dir, &["compare", "--schema"]);
+    schema::holds(&serde_json::from_str(&documented).unwrap(), &found);
+    adds_up(&found);
+    found
+}
+
+/// The shares of each model add up to 1, and the sums are those of the functions.
+fn adds_up(found: &Value) {
+    let functions = found["functions"].as_array().unwrap();
+    assert_eq!(found["shared_functions"], functions.iter().filter(|f| f["shared"] == true).count());
+    for side in [0, 1] {
+        let model = &found["models"][side];
+        let ran = || functions.iter().filter(|f| !f["runs"][side].is_null());
+        let sum = |key: &str, shared_only: bool| -> f64 {
+            let chosen = ran().filter(|f| f["shared"] == true || !shared_only);
+            chosen.map(|f| f["runs"][side][key].as_f64().unwrap()).sum()
+        };
+        assert_eq!(model["functions"], ran().count());
+        assert!(ran().all(|f| f["shared"] == !f["runs"][1 - side].is_null()));
+        for key in ["flops_share", "seconds_share"] {
+            assert!((sum(key, false) - 1.0).abs() < 1e-9, "{key}");
+            let shared = model[format!("shared_{key}")].as_f64().unwrap();
+            assert!((sum(key, true) - shared).abs() < 1e-9, "{key}");
+        }
+        assert_eq!(sum("flops", false), model["flops"].as_f64().unwrap());
+        assert!((sum("seconds", false) - model["seconds"].as_f64().unwrap()).abs() < 1e-9);
+        for function in ran() {
+            let run = &function["runs"][side];
+            for list in ["shapes", "callers"] {
+                let calls = run[list].as_array().unwrap().iter().map(|x| x["calls"].as_u64().unwrap());
+                assert_eq!(calls.sum::<u64>(), run["calls"].as_u64().unwrap());
+            }
+        }
+    }
+}
+
+/// The functions that one side ran, as `stage name`.
+fn ran(found: &Value, side: usize) -> Vec<String> {
+    let functions = found["functions"].as_array().unwrap().iter().filter(|f| !f["runs"][side].is_null());
+    functions.map(|f| format!("{} {}", f["stage"].as_str().unwrap(), f["name"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
+    let started = Instant::now();
+    let text = ok(root(), &["compare"]);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let found = compare(root(), &["digits", "gpt"]);
+    let want = [
+        "forward linear",
+        "forward sigmoid",
+        "loss quadratic_cost",
+        "backward quadratic_cost",
+        "backward sigmoid",
+        "backward linear",
+        "update sgd",
+    ];
+    assert_eq!(ran(&found, 0), want);
+    assert_eq!(
+        ran(&found, 1),
+        [
+            "forward embedding",
+            "forward add",
+            "forward layer_norm",
+            "forward linear",
+            "forward attention",
+            "forward gelu",
+            "loss cross_entropy",
+            "backward cross_entropy",
+            "backward linear",
+            "backward layer_norm",
+            "backward add",
+            "backward gelu",
+            "backward attention",
+            "backward embedding",
+            "clip clip_norm",
+            "update adamw",
+        ]
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>(),
+    );
+    assert_eq!(found["shared_functions"], 2);
+    // 10 images, 784 to 30 to 10: a multiplication and an addition for each weight, and the biases.
+    let linear = found["functions"].as_array().unwrap().iter().find(|f| f["name"] == "linear").unwrap();
+    assert_eq!(linear["runs"][0]["flops"], 2 * 10 * (784 * 30 + 30 * 10) + 10 * 30 + 10 * 10);
+    assert_eq!(linear["runs"][0]["shapes"][0]["inputs"], serde_json::json!([[10, 784], [30, 784], [30]]));
+    // Four blocks with four layers each, and the head.
+    assert_eq!(linear["runs"][1]["calls"], 17);
+    assert_eq!(found["models"][0]["own"][0]["stage"], "batch");
+    let places = found["same_lines"].as_array().unwrap();
+    assert!(places.iter().any(|line| line["place"]["file"] == "crates/core/src/train/step.rs"));
+
+    for part in [
+        "crates/core/src/ops/linear.rs:",
+        "digits: (10, 784) (30, 784) (30) -> (10, 30)  (+1 more)",
+        "2 of 21 core functions are run by both; ",
+        "only gpt",
+        "digits: crates/digits/src/training.rs:",
+        "gpt: crates/gpt/src/training.rs:",
+        "that is no core function, and never shared",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn every_line_named_is_the_line_of_the_function() {
+    let dir = folder();
+    train_digits(dir.path(), "a", &[]);
+    train_gpt(dir.path(), "b", "16", &["--attention", "primitive", "--dropout", "0.1"]);
+    let found = compare(dir.path(), &["a", "b"]);
+    assert!(ran(&found, 1).len() > 20);
+    let line = |place: &Value| {
+        let file = fs::read_to_string(root().join(place["file"].as_str().unwrap())).unwrap();
+        let line = place["line"].as_u64().unwrap() as usize;
+        file.lines().nth(line - 1).unwrap().trim().to_string()
+    };
+    for function in found["functions"].as_array().unwrap() {
+        let want = match function["stage"].as_str().unwrap() {
+            "forward" | "loss" => "fn forward(",
+            "backward" => "fn backward(",
+            "update" => "fn update(",
+            _ => "pub fn clip_norm<",
+        };
+        assert!(line(&function["place"]).starts_with(want), "{function}");
+    }
+    for model in found["models"].as_array().unwrap() {
+        assert!(line(&model["own"][0]["place"]).starts_with("fn batches("), "{model}");
+    }
+}
+
+#[test]
+fn another_activation_and_another_cost_change_the_table() {
+    let dir = folder();
+    train_digits(dir.path(), "a", &[]);
+    train_digits(dir.path(), "b", &["--activation", "tanh", "--cost", "log-likelihood", "--lr", "0.1"]);
+    train_digits(dir.path(), "c", &["--optimizer", "adamw", "--lr", "0.001", "--clip", "1"]);
+    let found = compare(dir.path(), &["a", "b"]);
+    let (a, b) = (ran(&found, 0), ran(&found, 1));
+    assert!(a.contains(&"forward sigmoid".into()) && !b.contains(&"forward sigmoid".into()));
+    assert!(b.contains(&"backward tanh".into()) && b.contains(&"loss softmax_cross_entropy".into()));
+    assert_eq!(found["shared_functions"], 3, "linear forward and backward, sgd");
+    let settings = found["runs"]["settings"].as_array().unwrap();
+    let names: Vec<&str> = settings.iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["activation", "cost", "lr"]);
+    assert_eq!(settings[0]["values"], serde_json::json!(["sigmoid", "tanh"]));
+
+    // With AdamW and a bound on the gradient, the digits run more of what the GPT runs.
+    let gpt = |run: &str| compare(dir.path(), &[run, "gpt"]);
+    let (plain, like_gpt) = (gpt("a"), gpt("c"));
+    assert_eq!((&plain["shared_functions"], &like_gpt["shared_functions"]), (&2.into(), &4.into()));
+    assert!(ran(&like_gpt, 0).contains(&"clip clip_norm".into()));
+
+    // By hand nothing is recorded but the update, and that is said.
+    train_digits(dir.path(), "d", &["--backprop", "by-hand"]);
+    let text = ok(dir.path(), &["compare", "d", "gpt"]);
+    assert!(text.contains("d: its gradient is computed by hand (--backprop by-hand), which records no ops."));
+    assert_eq!(ran(&gpt("d"), 0), ["update sgd"]);
+}
+
+#[test]
+fn two_runs_are_compared_and_left_as_they_are() {
+    let dir = folder();
+    train_gpt(dir.path(), "a", "16", &[]);
+    train_gpt(dir.path(), "b", "8", &["--seed", "2"]);
+    train_digits(dir.path(), "c", &[]);
+    let files = |run: &str| -> Vec<_> {
+        let mut files: Vec<_> =
+            fs::read_dir(dir.path().join("runs").join(run)).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        files
+            .into_iter()
+            .map(|f| (fs::read(&f).unwrap(), fs::metadata(&f).unwrap().modified().unwrap(), f))
+            .collect()
+    };
+    let before = ["a", "b", "c"].map(files);
+
+    let runs = &compare(dir.path(), &["a", "b"])["runs"];
+    let settings = runs["settings"].as_array().unwrap();
+    assert_eq!(settings.iter().map(|s| &s["name"]).collect::<Vec<_>>(), ["n_embd", "seed"]);
+    let parameters = runs["parameters"].as_array().unwrap();
+    assert!(parameters.iter().all(|p| p["distance"].is_null() && p["shapes"][0] != p["shapes"][1]));
+    for side in [0, 1] {
+        let points = runs["curves"][side]["points"].as_array().unwrap();
+        assert_eq!(points.iter().map(|p| p[0].as_f64().unwrap()).collect::<Vec<_>>(), [2.0, 4.0, 6.0]);
+        assert_eq!(runs["ends"][side]["last"], points[2][1]);
+        assert_eq!(runs["ends"][side]["steps"], 6);
+    }
+    // The same twice is fine: everything is shared, nothing differs.
+    let same = compare(dir.path(), &["a", "a"]);
+    assert_eq!(same["shared_functions"], same["functions"].as_array().unwrap().len());
+    assert!(same["runs"]["settings"].as_array().unwrap().is_empty());
+    assert!(same["runs"]["parameters"].as_array().unwrap().iter().all(|p| p["distance"] == 0.0));
+    assert!(ok(dir.path(), &["compare", "a", "a"]).contains("a (2)"));
+
+    // Runs of two models, in words and drawn.
+    compare(dir.path(), &["a", "c"]);
+    let text = ok(dir.path(), &["compare", "c", "runs/a", "--svg", "both.svg"]);
+    for part in
+        ["settings: ", "validation_accuracy of c by step: ", "val_loss of runs/a by step: ", "in the end"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for file in ["both.svg", "both-validation_accuracy.svg", "both-val_loss.svg"] {
+        let svg = fs::read_to_string(dir.path().join(file)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{file}");
+    }
+    let lanes = fs::read_to_string(dir.path().join("both.svg")).unwrap();
+    for part in ["linear x 2", "linear x 9", "sigmoid x 2", "clip_norm", "are run by both"] {
+        assert!(lanes.contains(part), "{part}: {lanes}");
+    }
+    assert!(before == ["a", "b", "c"].map(files), "no run was written to");
+}
+
+#[test]
+fn code_shows_a_function_and_who_calls_it() {
+    let dir = folder();
+    train_digits(dir.path(), "a", &[]);
+    train_gpt(dir.path(), "b", "16", &[]);
+    let text = ok(dir.path(), &["compare", "a", "b", "--code", "linear"]);
+    let source = fs::read_to_string(root().join("crates/core/src/ops/linear.rs")).unwrap();
+    for line in source.lines().filter(|line| line.contains("matmul(") && line.starts_with("    ")) {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for part in [
+        "==== linear ====",
+        "crates/digits/src/network.rs:",
+        "crates/gpt/src/model.rs:",
+        "a calls it forward",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(ok(dir.path(), &["compare", "a", "b", "--code", "gelu"]).contains("a does not call it"));
+    assert_eq!(ok(dir.path(), &["compare", "a", "b", "--code"]), text, "linear is all that they share");
+    let error = |args: &[&str]| refused(dir.path(), &[&["compare"], args].concat());
+    assert!(error(&["a", "b", "--code", "linaer"]).contains("did you mean linear?"));
+    assert!(error(&["--code", "digits", "a"]).contains("write the models before --code"));
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let dir = folder();
+    train_gpt(dir.path(), "a", "16", &[]);
+    train_digits(dir.path(), "d", &[]);
+    let error = |args: &[&str]| refused(dir.path(), &[&["compare"], args].concat());
+    assert!(error(&["nowhere", "a"]).contains("there is no run in runs/nowhere"));
+    assert!(error(&["a", "digit"]).contains("did you mean digits?"));
+    assert!(error(&["small", "a"]).contains("there is no run in runs/small"));
+    assert!(error(&["./small", "a"]).contains("there is no run in ./small"));
+    assert!(error(&["", "a"]).contains("a value is required"));
+    assert!(error(&["a", "a", "a"]).contains("unexpected argument"));
+    assert!(error(&["a", "a", "--json", "--code"]).contains("cannot be used with"));
+    assert!(error(&["a", "a", "--svg", "nowhere/x.svg"]).contains("nowhere/x.svg"));
+
+    // A model from elsewhere has no data to make a step on.
+    let config = Config { n_layer: 1, n_head: 1, n_embd: 8, block_size: 8, ..Config::default() };
+    let gpt = Gpt::<f32>::new(config.model(9), 1).unwrap();
+    assert!(gpt.params().count() > 0);
+    let description =
+        Description { model: gpt.config().clone(), config, tokenizer: None, data: String::new() };
+    training::create(&dir.path().join("runs/imported"), &description, &gpt, false).unwrap();
+    let imported = error(&["imported", "a"]);
+    assert!(imported.contains("runs/imported: it was not trained here and has no data"), "{imported}");
+    assert!(imported.contains("--init-from runs/imported"), "{imported}");
+
+    // The data of a run is gone, or is other data now.
+    fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(40)).unwrap();
+    assert!(ok(dir.path(), &["compare", "a", "a"]).contains("its data has changed since it was trained"));
+    fs::write(dir.path().join("a.txt"), "Z".repeat(400)).unwrap();
+    assert!(error(&["a", "a"]).starts_with("error: runs/a: its data has changed since it was trained: "));
+    fs::remove_file(dir.path().join("a.txt")).unwrap();
+    assert!(error(&["a", "a"]).contains("a.txt"));
+    fs::rename(dir.path().join("small"), dir.path().join("gone")).unwrap();
+    assert!(error(&["d", "d"]).contains("small"));
+
+    // Checkpoints that are none.
+    let last = dir.path().join("runs/d/last.safetensors");
+    fs::write(&last, b"these are no tensors").unwrap();
+    assert!(error(&["d", "a"]).contains("last.safetensors is not a usable checkpoint"));
+    fs::remove_file(&last).unwrap();
+    assert!(error(&["d", "a"]).contains("has saved no last.safetensors"));
+}
