@@ -9,11 +9,14 @@ mod data;
 mod digits;
 mod flags;
 mod gpt;
+mod inspect;
 mod interrupt;
 mod output;
+mod params;
 mod picture;
 mod plot;
 mod progress;
+mod subject;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,10 @@ enum Command {
     /// The GPT: turn text into tokens, train.
     #[command(subcommand)]
     Gpt(gpt::GptCommand),
+    /// Look into one step of a model, op by op, and draw its attention.
+    Inspect(Box<inspect::Inspect>),
+    /// List every parameter of a model.
+    Params(params::ListParams),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -44,6 +51,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Digits(command) => digits::run(command),
         Command::Gpt(command) => gpt::run(command),
+        Command::Inspect(command) => command.run(),
+        Command::Params(command) => command.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {
