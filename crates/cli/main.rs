@@ -10,12 +10,15 @@ mod data;
 mod digits;
 mod flags;
 mod gpt;
+mod inspect;
 mod interrupt;
 mod lab;
 mod output;
+mod params;
 mod picture;
 mod plot;
 mod progress;
+mod subject;
 
 use std::process::ExitCode;
 
@@ -44,6 +47,10 @@ enum Command {
     /// Without arguments: of the digit network and of the GPT, with their default settings. Of
     /// two runs, settings, parameters and curves are compared too. Nothing is saved.
     Compare(compare::Compare),
+    /// Look into one step of a model, op by op, and draw its attention.
+    Inspect(Box<inspect::Inspect>),
+    /// List every parameter of a model.
+    Params(params::ListParams),
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -55,6 +62,8 @@ fn main() -> ExitCode {
         Command::Gpt(command) => gpt::run(command),
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Params(command) => command.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {

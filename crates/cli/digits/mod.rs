@@ -2,7 +2,7 @@
 
 mod eval;
 mod plot;
-mod predict;
+pub mod predict;
 mod settings;
 mod train;
 mod watch;
@@ -44,6 +44,6 @@ pub fn load(dir: Option<&Path>, train_on_all: bool) -> anyhow::Result<DigitData>
 }
 
 /// Loads the test images in `dir`, or MNIST's from where they are found.
-fn load_test(dir: Option<&Path>) -> anyhow::Result<LabelledImages> {
+pub fn load_test(dir: Option<&Path>) -> anyhow::Result<LabelledImages> {
     Ok(mnist::load_test(&catalogue::find("mnist", dir)?)?)
 }

@@ -29,6 +29,12 @@ pub struct Predict {
     json: bool,
 }
 
+/// The picture in a file as the network sees it.
+pub fn seen(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
+    let picture = load_gray(file)?;
+    normalise(&picture.pixels, picture.width, picture.height).map_err(|e| anyhow!("{}: {e}", file.display()))
+}
+
 impl Predict {
     /// Reads every picture. One that cannot be read does not keep the others back.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -53,9 +59,7 @@ impl Predict {
     }
 
     fn predict(&self, network: &Network<f32>, file: &Path) -> anyhow::Result<()> {
-        let picture = load_gray(file)?;
-        let seen = normalise(&picture.pixels, picture.width, picture.height)
-            .map_err(|e| anyhow!("{}: {e}", file.display()))?;
+        let seen = seen(file)?;
         let mut x = Tensor::zeros(&[1, seen.len()]);
         unit_interval(x.data_mut(), &seen);
         let output = network.feedforward(&x)?;

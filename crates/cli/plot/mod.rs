@@ -78,6 +78,16 @@ impl Figure {
         self.shapes.push(Shape::Image { at, scale, width, pixels });
     }
 
+    /// The drawing as an SVG document.
+    pub fn svg(&self) -> String {
+        svg::write(self)
+    }
+
+    /// The drawing as a PNG file.
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
+        png::paint(self)
+    }
+
     /// Writes `folder/name.svg` and `folder/name.png`, and returns their paths.
     pub fn save(&self, folder: &Path, name: &str) -> anyhow::Result<[PathBuf; 2]> {
         let [svg, png] = ["svg", "png"].map(|ending| folder.join(format!("{name}.{ending}")));

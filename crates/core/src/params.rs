@@ -25,6 +25,13 @@ pub struct Param<T: Real> {
     pub decay: bool,
 }
 
+impl<T: Real> Param<T> {
+    /// The name of its layer: `h.0.ln_1` for `h.0.ln_1.weight`.
+    pub fn layer(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+    }
+}
+
 /// All parameters of a model, in a fixed order.
 #[derive(Debug, Clone, Default)]
 pub struct Params<T: Real> {

@@ -138,22 +138,37 @@ impl<T: Real> Network<T> {
     pub fn feedforward(&self, a: &Tensor<T>) -> Result<Tensor<T>, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        let x = tape.input(a.clone());
-        let z = self.weighted_output(&mut tape, x)?;
-        let a = self.architecture.cost.output(&mut tape, z)?;
+        let a = self.feedforward_on(&mut tape, a)?;
         Ok(tape.value(a).clone())
+    }
+
+    /// The same on a tape, which tells afterwards what ran.
+    ///
+    /// # Errors
+    /// As [`Network::feedforward`].
+    pub fn feedforward_on(&self, tape: &mut Tape<T>, a: &Tensor<T>) -> Result<Var, Error> {
+        let x = tape.input(a.clone());
+        tape.trace.label(x, || "x".into());
+        let z = self.weighted_output(tape, x)?;
+        let a = self.architecture.cost.output(tape, z)?;
+        tape.trace.label(a, || format!("layer{}.a", self.layers.len()));
+        Ok(a)
     }
 
     /// The weighted inputs of the last layer, `(B, 784) -> (B, 10)`.
     fn weighted_output(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
         let (last, hidden) = self.layers.split_last().expect("there is at least one layer");
         let mut a = x;
-        for layer in hidden {
+        for (l, layer) in (1..).zip(hidden) {
             let z = layer.forward(tape, &self.params, a)?; // (B, K) -> (B, N)
+            tape.trace.label(z, || format!("layer{l}.z"));
             a = self.architecture.activation.forward(tape, z)?;
+            tape.trace.label(a, || format!("layer{l}.a"));
             a = tape.dropout(a, self.architecture.dropout)?;
         }
-        last.forward(tape, &self.params, a)
+        let z = last.forward(tape, &self.params, a)?;
+        tape.trace.label(z, || format!("layer{}.z", self.layers.len()));
+        Ok(z)
     }
 
     /// Trains by mini-batch gradient descent, `epochs` times through the data, with
@@ -284,8 +299,12 @@ impl<T: Real> Model<T> for Network<T> {
     fn loss(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>) -> Result<Var, Error> {
         let x = tape.input(batch.x.clone()); // (B, 784)
         let y = tape.input(batch.y.clone()); // (B, 10)
+        tape.trace.label(x, || "x".into());
+        tape.trace.label(y, || "y".into());
         let z = self.weighted_output(tape, x)?; // (B, 784) -> (B, 10)
-        self.architecture.cost.forward(tape, z, y)
+        let cost = self.architecture.cost.forward(tape, z, y)?;
+        tape.trace.label(cost, || "cost".into());
+        Ok(cost)
     }
 
     fn gradients(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>, grads: &mut Grads<T>) -> Result<T, Error> {

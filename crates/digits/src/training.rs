@@ -9,7 +9,7 @@ use m2g_core::optim::{AdamW, Optimizer, Sgd};
 use m2g_core::trace::Record;
 use m2g_core::train::run::{self, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
-use m2g_core::{Error, Params, Tape};
+use m2g_core::{Error, Grads, Params, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::config::OptimizerKind;
@@ -243,6 +243,22 @@ pub fn load(path: &Path, file: &str) -> Result<(Network<f32>, Description), Erro
     let mut network = description.network()?;
     checkpoint.restore(&path.join(file), network.params_mut())?;
     Ok((network, description))
+}
+
+/// The gradient of the mean cost of the first mini-batch of a training of this
+/// description, without dropout, and that cost.
+///
+/// # Errors
+/// If the images do not fit the network.
+pub fn batch_gradients(
+    network: &Network<f32>,
+    description: &Description,
+    data: &LabelledImages,
+) -> Result<(Grads<f32>, f64), Error> {
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let mut batches = mini_batches(description, data)?;
+    let cost = network.gradients(&mut tape, batches.get(0), &mut grads)?;
+    Ok((grads, f64::from(cost)))
 }
 
 fn describe(path: &Path, checkpoint: &Checkpoint<f32>, file: &str) -> Result<Description, Error> {

@@ -231,6 +231,7 @@ impl<T: Real> Gpt<T> {
             x = tape.add(x, positions)?; // (B, T, C) + (T, C)
         }
         x = tape.dropout(x, self.config.dropout)?;
+        tape.trace.label(x, || "embedded".into());
         for (i, block) in self.blocks.iter().enumerate() {
             let cache = cache.as_mut().map(|cache| &mut cache.layers[i]);
             x = block.forward(tape, &self.params, &self.config, x, cache)?;
@@ -276,6 +277,8 @@ impl<T: Real> Model<T> for Gpt<T> {
 
     fn loss(&self, tape: &mut Tape<T>, batch: &TokenBatch) -> Result<Var, Error> {
         let logits = self.forward(tape, &batch.x)?; // (B, T) -> (B, T, V)
-        tape.cross_entropy(logits, &batch.y)
+        let loss = tape.cross_entropy(logits, &batch.y)?;
+        tape.trace.label(loss, || "loss".into());
+        Ok(loss)
     }
 }

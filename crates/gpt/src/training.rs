@@ -9,7 +9,7 @@ use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::trace::Record;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
-use m2g_core::{Error, Params, Tape};
+use m2g_core::{Error, Grads, Params, Tape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -234,6 +234,23 @@ pub fn load(path: &Path, file: &str) -> Result<(Gpt<f32>, Description), Error> {
     let mut gpt = Gpt::zeros(description.model.clone())?;
     checkpoint.restore(&path.join(file), gpt.params_mut())?;
     Ok((gpt, description))
+}
+
+/// The gradient of the mean loss of the first batch of a training of this description,
+/// without dropout, and that loss.
+///
+/// # Errors
+/// If the corpus is too short, or has tokens that the model does not know.
+pub fn batch_gradients(
+    gpt: &Gpt<f32>,
+    description: &Description,
+    corpus: &Corpus,
+) -> Result<(Grads<f32>, f64), Error> {
+    let Config { batch_size, seed, .. } = description.config;
+    let batches = Batches::new(&corpus.train, batch_size, gpt.config().block_size, seed)?;
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let loss = gpt.gradients(&mut tape, &batches.get("batch", 0, 0), &mut grads)?;
+    Ok((grads, f64::from(loss)))
 }
 
 /// Makes the folder of a run that holds these parameters, at step 0: for a model from

@@ -43,6 +43,8 @@ impl Embedding {
         tokens: &Tokens,
     ) -> Result<Var, Error> {
         let weight = tape.param(params, self.weight);
-        tape.embedding(weight, tokens)
+        let y = tape.embedding(weight, tokens)?;
+        tape.trace.label(y, || params.get(self.weight).layer().into());
+        Ok(y)
     }
 }

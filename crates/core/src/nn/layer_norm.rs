@@ -33,6 +33,8 @@ impl LayerNorm {
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        tape.layer_norm(x, weight, bias)
+        let y = tape.layer_norm(x, weight, bias)?;
+        tape.trace.label(y, || params.get(self.weight).layer().into());
+        Ok(y)
     }
 }

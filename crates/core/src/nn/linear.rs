@@ -92,7 +92,9 @@ impl Linear {
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        tape.linear(x, weight, bias)
+        let y = tape.linear(x, weight, bias)?;
+        tape.trace.label(y, || params.get(self.weight).layer().into());
+        Ok(y)
     }
 }
 

@@ -43,6 +43,7 @@ impl Mlp {
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         let x = self.c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
         let x = tape.gelu(x)?;
+        tape.trace.label(x, || params.get(self.c_fc.weight).layer().replace("c_fc", "gelu"));
         let x = self.c_proj.forward(tape, params, x)?; // (B, T, 4 C) -> (B, T, C)
         tape.dropout(x, self.dropout)
     }

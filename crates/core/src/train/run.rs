@@ -165,11 +165,19 @@ pub fn load<T: Real>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>
     Checkpoint::load(&run.join(file))
 }
 
-/// Reads what a checkpoint of a run says of itself, without its tensors.
+/// Which kind of model a run holds.
 ///
 /// # Errors
 /// As [`RunFolder::resume`].
-pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
+pub fn kind(run: &Path, file: &str) -> Result<String, Error> {
+    match any_metadata(run, file)?["kind"].as_str() {
+        Some(kind) => Ok(kind.to_string()),
+        None => Err(unusable(&run.join(file), "it does not say which kind of model it holds")),
+    }
+}
+
+/// What a checkpoint says of itself, whatever it holds.
+fn any_metadata(run: &Path, file: &str) -> Result<Value, Error> {
     if !run.join(CONFIG).is_file() {
         return Err(Error::NoRun(run.to_path_buf()));
     }
@@ -177,7 +185,15 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     if !path.exists() {
         return Err(Error::NeverSaved { run: run.to_path_buf(), file: file.to_string() });
     }
-    let found = Checkpoint::<f32>::load_metadata(&path)?;
+    Checkpoint::<f32>::load_metadata(&path)
+}
+
+/// Reads what a checkpoint of a run says of itself, without its tensors.
+///
+/// # Errors
+/// As [`RunFolder::resume`].
+pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
+    let (found, path) = (any_metadata(run, file)?, run.join(file));
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
     }

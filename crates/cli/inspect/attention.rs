@@ -1,0 +1,162 @@
+//! The attention of a model on a text: as a page, as a picture, as numbers.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use base64::Engine;
+use m2g_gpt::GptConfig;
+use serde_json::{Value, json};
+
+use super::draw;
+use super::step::Step;
+use super::values::nested;
+use crate::output;
+use crate::plot::{Anchor, BLACK, Figure, Rgb};
+
+/// The page; its data takes the place of `DATA`.
+const PAGE: &str = include_str!("attention.html");
+/// What is not seen.
+const HIDDEN: Rgb = [228, 228, 228];
+
+/// The weights of some layers and heads, as the tape holds them.
+pub struct Attention {
+    model: String,
+    tokens: Vec<String>,
+    mask: String,
+    /// Which keys each query sees.
+    rows: Vec<[usize; 2]>,
+    maps: Vec<Map>,
+    columns: usize,
+}
+
+/// The weights of one head, `(T, T)`.
+struct Map {
+    layer: usize,
+    head: usize,
+    weights: Vec<f32>,
+}
+
+impl Attention {
+    /// The weights of these layers and heads.
+    pub fn of(
+        step: &Step,
+        model: &str,
+        config: &GptConfig,
+        tokens: Vec<String>,
+        (layers, heads): (Vec<usize>, Vec<usize>),
+    ) -> anyhow::Result<Self> {
+        let t = tokens.len();
+        let mut maps = Vec::new();
+        for &layer in &layers {
+            let var = step.labelled(&format!("h.{layer}.attn.weights"));
+            let all =
+                step.tape.value(var.ok_or_else(|| anyhow!("layer {layer} recorded no weights"))?).data();
+            for &head in &heads {
+                maps.push(Map { layer, head, weights: all[head * t * t..(head + 1) * t * t].to_vec() });
+            }
+        }
+        let seen = |i| config.mask.visible(0, i, t);
+        let rows = (0..t).map(|i| [seen(i).start, seen(i).end]).collect();
+        Ok(Self {
+            model: model.into(),
+            tokens,
+            mask: config.mask.to_string(),
+            rows,
+            maps,
+            columns: heads.len(),
+        })
+    }
+
+    /// Draws into a file, and writes where; or writes all weights as JSON.
+    pub fn show(&self, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
+        if let Some(out) = out {
+            match draw::format(out)? {
+                "html" => draw::bytes_to(out, self.page().as_bytes())?,
+                _ => draw::figure(out, &self.figure())?,
+            }
+            eprintln!("a row of weights differs from a sum of 1 by {:.1e} at most", self.worst_sum());
+            if !json {
+                return output::line(out.display());
+            }
+        }
+        output::line(self.json())
+    }
+
+    /// How far the sum of a row is from 1, at most.
+    fn worst_sum(&self) -> f64 {
+        let rows = self.maps.iter().flat_map(|map| map.weights.chunks(self.tokens.len().max(1)));
+        rows.map(|row| (row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1.0).abs()).fold(0.0, f64::max)
+    }
+
+    fn json(&self) -> Value {
+        let t = self.tokens.len();
+        let map = |m: &Map| json!({"layer": m.layer, "head": m.head, "weights": nested(&[t, t], &m.weights)});
+        json!({
+            "event": "attention", "model": self.model, "tokens": self.tokens, "mask": self.mask,
+            "worst_row_sum": self.worst_sum(), "heads": self.maps.iter().map(map).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The page with its data: the weights that are seen, in 16 bits each, or in 8 where
+    /// there are so many that the page would be too large.
+    fn page(&self) -> String {
+        const MOST_WEIGHTS: usize = 650_000;
+        let seen = self.rows.iter().map(|[start, end]| end - start).sum::<usize>() * self.maps.len();
+        let bits = if seen <= MOST_WEIGHTS { 16 } else { 8 };
+        let mut bytes = Vec::with_capacity(seen * bits / 8);
+        for map in &self.maps {
+            for (row, &[start, end]) in map.weights.chunks(self.tokens.len().max(1)).zip(&self.rows) {
+                for w in &row[start..end] {
+                    match bits {
+                        16 => bytes.extend(((w * 65535.0).round() as u16).to_le_bytes()),
+                        _ => bytes.push((w * 255.0).round() as u8),
+                    }
+                }
+            }
+        }
+        let data = json!({
+            "model": self.model, "tokens": self.tokens, "mask": self.mask, "rows": self.rows, "bits": bits,
+            "columns": self.columns, "maps": self.maps.iter().map(|m| [m.layer, m.head]).collect::<Vec<_>>(),
+            "weights": base64::engine::general_purpose::STANDARD.encode(bytes),
+        });
+        // Inside a script element, no "<" may come from the text.
+        PAGE.replace("DATA", &data.to_string().replace('<', "\\u003c"))
+    }
+
+    fn figure(&self) -> Figure {
+        const TOP: f64 = 44.0;
+        let (t, single) = (self.tokens.len(), self.maps.len() == 1);
+        let (side, left) = if single { (560.0, 150.0) } else { (130.0, 14.0) };
+        let step = side + 28.0;
+        let rows = self.maps.len().div_ceil(self.columns.max(1));
+        let width = (left + step * self.columns as f64).max(420.0);
+        let mut figure = Figure::new(width as usize, (TOP + step * rows as f64) as usize);
+        let title = format!("Attention of {}: rows look at columns, mask {}", self.model, self.mask);
+        figure.text((14.0, 20.0), title, 13.0, Anchor::Start, BLACK);
+        for (i, map) in self.maps.iter().enumerate() {
+            let x = left + step * (i % self.columns) as f64;
+            let y = TOP + step * (i / self.columns) as f64;
+            let pixel = |(place, &weight): (usize, &f32)| {
+                let ([start, end], j) = (self.rows[place / t], place % t);
+                if (start..end).contains(&j) { draw::shade(weight) } else { HIDDEN }
+            };
+            figure.text(
+                (x, y - 4.0),
+                format!("layer {} head {}", map.layer, map.head),
+                10.0,
+                Anchor::Start,
+                BLACK,
+            );
+            let pixels = map.weights.iter().enumerate().map(pixel).collect();
+            let cell = side / t.max(1) as f64;
+            figure.image((x, y), cell, t.max(1), pixels);
+            if single && t <= 64 {
+                for (i, token) in self.tokens.iter().enumerate() {
+                    let at = (x - 6.0, y + cell * (i as f64 + 0.5) + 3.0);
+                    figure.text(at, format!("{i} {token}"), 8.0, Anchor::End, BLACK);
+                }
+            }
+        }
+        figure
+    }
+}

@@ -1,0 +1,64 @@
+//! Files of drawings: which can be made, and how large they may be.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::bail;
+use m2g_core::atomic;
+
+use crate::plot::{Figure, Rgb};
+
+/// The most bytes that a drawing may have.
+const MOST: usize = 2_000_000;
+
+/// The format of a drawing, by the ending of its file.
+pub fn format(out: &Path) -> anyhow::Result<&'static str> {
+    let ending = out.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    match ["html", "svg", "png"].into_iter().find(|known| *known == ending) {
+        Some(format) => Ok(format),
+        None => bail!("--out is {}: its name must end in .html, .svg or .png", out.display()),
+    }
+}
+
+/// Checks a file before anything is computed for it.
+pub fn check(out: &Path) -> anyhow::Result<()> {
+    format(out)?;
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match folder.is_dir() {
+        true => Ok(()),
+        false => {
+            bail!("--out is {}, and there is no folder {}: make it first", out.display(), folder.display())
+        }
+    }
+}
+
+/// Writes a figure as SVG, PNG, or a page that holds the SVG.
+pub fn figure(out: &Path, figure: &Figure) -> anyhow::Result<()> {
+    let bytes = match format(out)? {
+        "png" => figure.png()?,
+        "svg" => figure.svg().into_bytes(),
+        _ => {
+            format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>m2g inspect</title>\n{}", figure.svg())
+                .into_bytes()
+        }
+    };
+    bytes_to(out, &bytes)
+}
+
+/// Writes a file, unless it would be too large.
+pub fn bytes_to(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if bytes.len() >= MOST {
+        let size = bytes.len() as f64 / 1e6;
+        bail!(
+            "the drawing would have {size:.1} MB, and 2 MB are the most: give a shorter --prompt, or one --layer"
+        );
+    }
+    Ok(atomic::write(out, |f| f.write_all(bytes))?)
+}
+
+/// From white for 0 to dark blue for 1; the root lets small weights be seen.
+pub fn shade(weight: f32) -> Rgb {
+    let strength = weight.clamp(0.0, 1.0).sqrt();
+    let dark = [8.0, 48.0, 107.0];
+    dark.map(|d: f32| (255.0 + (d - 255.0) * strength) as u8)
+}

@@ -1,0 +1,151 @@
+//! Numbers, statistics and matrices as text.
+
+use serde::Serialize;
+
+/// What many numbers have in common. NaN where a number is NaN, or where there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Statistics {
+    /// The smallest.
+    pub min: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: f64,
+    /// Which share of them is exactly 0.
+    pub zeros: f64,
+}
+
+impl Statistics {
+    /// The statistics of these numbers.
+    pub fn of(data: &[f32]) -> Self {
+        let n = data.len() as f64;
+        let extreme = |pick: fn(f64, f64) -> f64, start: f64| {
+            data.iter()
+                .map(|&x| f64::from(x))
+                .fold(start, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) })
+        };
+        let none = data.is_empty();
+        Self {
+            min: if none { f64::NAN } else { extreme(f64::min, f64::INFINITY) },
+            mean: data.iter().map(|&x| f64::from(x)).sum::<f64>() / n,
+            max: if none { f64::NAN } else { extreme(f64::max, f64::NEG_INFINITY) },
+            zeros: data.iter().filter(|&&x| x == 0.0).count() as f64 / n,
+        }
+    }
+
+    /// On one line.
+    pub fn line(&self) -> String {
+        let Self { min, mean, max, zeros } = *self;
+        let [min, mean, max] = [min, mean, max].map(number);
+        format!("min {min:>8}  mean {mean:>8}  max {max:>8}  zeros {:.2} %", 100.0 * zeros)
+    }
+}
+
+/// A number in at most nine characters. What is exactly 0 is `0`.
+pub fn number(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".into(),
+        size if (1e-3..1e3).contains(&size) => format!("{x:.4}"),
+        _ if !x.is_finite() => format!("{x}"),
+        _ => format!("{x:.2e}"),
+    }
+}
+
+/// A whole number with a comma after each three digits: `6,432,896`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How much of a matrix is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// More rows than this are cut in the middle.
+    pub rows: usize,
+    /// More columns than this are cut in the middle.
+    pub columns: usize,
+}
+
+/// The most rows and columns that are shown of one matrix.
+pub const WHOLE: Cut = Cut { rows: 32, columns: 16 };
+/// The same where there are many matrices.
+pub const SHORT: Cut = Cut { rows: 6, columns: 10 };
+
+/// Which of `n` are shown if at most `most` are; none stands for those left out.
+fn shown(n: usize, most: usize) -> Vec<Option<usize>> {
+    if n <= most {
+        return (0..n).map(Some).collect();
+    }
+    let half = (most / 2).max(1);
+    (0..half).map(Some).chain([None]).chain((n - half..n).map(Some)).collect()
+}
+
+/// A matrix as lines of text, each row with its name, if it has one.
+pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<String> {
+    const NAME: usize = 12;
+    let rows = data.len() / columns.max(1);
+    let named = names.len() == rows;
+    let line = |row: Option<usize>| {
+        let Some(row) = row else { return "    ...".into() };
+        let name = if named { clipped(&names[row], NAME) } else { row.to_string() };
+        let width = if named { NAME } else { 4 };
+        let cells = shown(columns, cut.columns).into_iter().map(|column| match column {
+            Some(column) => format!(" {:>9}", number(f64::from(data[row * columns + column]))),
+            None => "  ...".into(),
+        });
+        format!("    {name:>width$}{}", cells.collect::<String>())
+    };
+    shown(rows, cut.rows).into_iter().map(line).collect()
+}
+
+/// A text of at most so many characters.
+pub fn clipped(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most.saturating_sub(1)).chain(['~']).collect(),
+        false => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_by_hand() {
+        let all = Statistics::of(&[0.0, -1.0, 4.0, 0.0]);
+        assert_eq!(all, Statistics { min: -1.0, mean: 0.75, max: 4.0, zeros: 0.5 });
+        let broken = Statistics::of(&[1.0, f32::NAN, 2.0]);
+        assert!(broken.min.is_nan() && broken.max.is_nan() && broken.mean.is_nan());
+        assert!(Statistics::of(&[]).min.is_nan());
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.0, -1.5, 1234.5, 2e-5, f64::NAN].map(number),
+            ["0", "-1.5000", "1.23e3", "2.00e-5", "NaN"]
+        );
+        assert_eq!([0, 999, 1000, 6_432_896].map(thousands), ["0", "999", "1,000", "6,432,896"]);
+    }
+
+    #[test]
+    fn long_rows_are_cut_in_the_middle() {
+        let data: Vec<f32> = (0..80).map(|x| x as f32).collect();
+        let lines = matrix(&data, 8, &[], Cut { rows: 4, columns: 2 });
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[0], "       0         0  ...    7.0000");
+        assert_eq!(lines[2], "    ...");
+        assert_eq!(
+            matrix(&[1.0], 1, &["a long token of words".into()], WHOLE)[0],
+            "    a long toke~    1.0000"
+        );
+        assert!(matrix(&[], 0, &[], WHOLE).is_empty());
+    }
+}

@@ -1,0 +1,53 @@
+//! The tokens that an inspected GPT reads.
+
+use anyhow::bail;
+use m2g_gpt::tokenizer::Tokenizer;
+
+/// What is read if nothing else was given, as far as the tokenizer knows its characters.
+const SENTENCE: &str = "The pizza came out of the oven and it tasted good";
+
+/// The ids of a text, or of a short sentence if there is none.
+pub fn tokens(
+    prompt: Option<&str>,
+    tokenizer: Option<&Tokenizer>,
+    (v, most): (usize, usize),
+) -> anyhow::Result<Vec<u32>> {
+    let Some(text) = prompt else { return Ok(default(tokenizer, v, most)) };
+    if text.is_empty() {
+        bail!("--prompt is empty: give a text of at least one character");
+    }
+    let Some(tokenizer) = tokenizer else {
+        bail!(
+            "this run has no tokenizer: leave out --prompt, and the first tokens of its vocabulary are read"
+        )
+    };
+    let ids = tokenizer.encode(text)?;
+    if ids.len() > most {
+        bail!(
+            "--prompt has {} tokens, and the model sees at most {most} here: give a shorter one",
+            ids.len()
+        );
+    }
+    Ok(ids)
+}
+
+fn default(tokenizer: Option<&Tokenizer>, v: usize, most: usize) -> Vec<u32> {
+    let encode = |text: &str| tokenizer.and_then(|t| t.encode(text).ok()).filter(|ids| !ids.is_empty());
+    let known = || SENTENCE.chars().filter(|c| encode(&c.to_string()).is_some()).collect::<String>();
+    let mut ids =
+        encode(SENTENCE).or_else(|| encode(&known())).unwrap_or_else(|| (0..v.min(8) as u32).collect());
+    ids.truncate(most);
+    ids
+}
+
+/// A token as a person can read it; its id where there is no tokenizer.
+pub fn shown(id: u32, tokenizer: Option<&Tokenizer>) -> String {
+    let Some(bytes) = tokenizer.and_then(|t| t.token(id)) else { return id.to_string() };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => text
+            .chars()
+            .map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() })
+            .collect(),
+        Err(_) => bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect(),
+    }
+}

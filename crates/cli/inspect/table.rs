@@ -1,0 +1,96 @@
+//! What ran, op by op.
+
+use m2g_core::trace::{Phase, Record};
+use ndarray::Dimension;
+use serde_json::{Value, json};
+
+use super::axes::tuple;
+use super::numbers::{Statistics, thousands};
+use super::step::Step;
+use crate::output;
+
+/// Writes all ops, each with its shapes, its costs and the statistics of what came out.
+pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
+    let letters = step.letters.iter().map(|l| format!("{} {} ({})", l.name, l.size, l.meaning));
+    output::line(letters.collect::<Vec<_>>().join("   "))?;
+    let (mut flops, mut phase) = (0, None);
+    for (number, record) in step.records(layer) {
+        if phase != Some(record.phase) {
+            phase = Some(record.phase);
+            output::line(format!("\n{}", direction(record)))?;
+        }
+        let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
+        let op = op_name(record);
+        output::line(format!("{number:>4}  {op:<26} {name:<20} {}", record.equation))?;
+        let (named, numbers) = shapes(step, record);
+        output::line(format!("      {named}   {numbers}"))?;
+        let costs =
+            format!("parameters {}  FLOPs {}", thousands(parameters(step, record)), thousands(record.flops));
+        let statistics = statistics(step, record).map_or(String::new(), |s| s.line());
+        output::line(format!("      {costs}  {statistics}"))?;
+        flops += record.flops;
+    }
+    output::line("")?;
+    if let Some(loss) = step.loss {
+        output::line(format!("loss        {loss:.4}"))?;
+    }
+    output::line(format!("FLOPs       {}", thousands(flops)))?;
+    output::line(format!("parameters  {} in the whole model", thousands(step.params.count() as u64)))
+}
+
+/// All ops as values for JSON.
+pub fn json(step: &Step, layer: Option<usize>) -> Vec<Value> {
+    let op = |(number, record): (usize, &Record)| {
+        let (named, _) = shapes(step, record);
+        let parameters = step.parameters(record).into_iter().map(|id| &step.params.get(id).name);
+        json!({
+            "number": number, "phase": direction(record), "op": record.name,
+            "label": record.to.and_then(|to| step.label(to)), "equation": record.equation,
+            "function": record.function, "caller": record.caller.to_string(), "axes": named,
+            "inputs": record.inputs.iter().map(|s| s.slice()).collect::<Vec<_>>(),
+            "output": record.output.slice(), "parameters": parameters.collect::<Vec<_>>(),
+            "parameter_count": self::parameters(step, record), "flops": record.flops,
+            "statistics": statistics(step, record),
+        })
+    };
+    step.records(layer).into_iter().map(op).collect()
+}
+
+fn direction(record: &Record) -> &'static str {
+    if record.phase == Phase::Backward { "backward" } else { "forward" }
+}
+
+fn op_name(record: &Record) -> String {
+    match record.phase {
+        Phase::Backward => format!("{}'", record.name),
+        _ => record.name.into(),
+    }
+}
+
+/// From which shapes to which, in letters and in numbers. Backward, it goes from the
+/// gradient of what the op made to those of what it was made of.
+fn shapes(step: &Step, record: &Record) -> (String, String) {
+    let list = |all: Vec<String>| all.join(" ");
+    let inputs = (
+        list(record.from.iter().map(|&var| tuple(&step.axes(var))).collect()),
+        list(record.inputs.iter().map(|shape| tuple(shape.slice())).collect()),
+    );
+    let output = (record.to.map_or(String::new(), |to| tuple(&step.axes(to))), tuple(record.output.slice()));
+    let (from, to) = if record.phase == Phase::Backward { (output, inputs) } else { (inputs, output) };
+    (format!("{} -> {}", from.0, to.0), format!("{} -> {}", from.1, to.1))
+}
+
+/// How many parameters the op takes.
+fn parameters(step: &Step, record: &Record) -> u64 {
+    step.parameters(record).into_iter().map(|id| step.params.get(id).value.len() as u64).sum()
+}
+
+/// Of what the op made; backward, of the gradient of that.
+fn statistics(step: &Step, record: &Record) -> Option<Statistics> {
+    let to = record.to?;
+    let tensor = match record.phase {
+        Phase::Backward => step.gradient(to)?,
+        _ => step.tape.value(to),
+    };
+    Some(Statistics::of(tensor.data()))
+}

@@ -1,0 +1,178 @@
+//! The numbers of one value themselves.
+
+use anyhow::{anyhow, bail};
+use m2g_core::trace::Phase;
+use m2g_core::{Tensor, Var};
+use serde_json::{Value, json};
+
+use super::axes::tuple;
+use super::numbers::{Statistics, WHOLE, matrix, number};
+use super::step::Step;
+use crate::flags::nearest;
+use crate::output;
+
+/// A value that was asked for, and what of it is shown.
+pub struct Asked<'a> {
+    step: &'a Step,
+    name: &'a str,
+    var: Var,
+    head: Option<usize>,
+    /// The tokens, for matrices with a row for each.
+    rows: &'a [String],
+}
+
+impl<'a> Asked<'a> {
+    /// Finds a value by its label, its parameter's name, or the number of the op that made
+    /// it. With a head, only that one is shown.
+    pub fn find(
+        step: &'a Step,
+        name: &'a str,
+        head: Option<usize>,
+        rows: &'a [String],
+    ) -> anyhow::Result<Self> {
+        let var = match name.trim_start_matches('#').parse::<usize>() {
+            Ok(op) => by_number(step, op)?,
+            Err(_) => by_name(step, name)?,
+        };
+        if head.is_some() && step.tape.value(var).shape().len() != 4 {
+            bail!("{name} has no heads: leave out --head, or ask for q, k, v, scores or weights");
+        }
+        Ok(Self { step, name, var, head, rows })
+    }
+
+    /// Writes the numbers, and those of the gradient, if there is one.
+    pub fn print(&self) -> anyhow::Result<()> {
+        self.print_one(self.name, self.step.tape.value(self.var))?;
+        match self.step.gradient(self.var) {
+            Some(gradient) => self.print_one(&format!("gradient of {}", self.name), gradient),
+            None => Ok(()),
+        }
+    }
+
+    /// The same as one object, with all numbers.
+    pub fn json(&self) -> Value {
+        let (shape, data) = self.part(self.step.tape.value(self.var));
+        let gradient = self.step.gradient(self.var).map(|g| {
+            let (shape, data) = self.part(g);
+            nested(&shape, data)
+        });
+        json!({
+            "event": "values", "name": self.name, "head": self.head, "axes": self.axes(), "shape": shape,
+            "values": nested(&shape, data), "gradient": gradient,
+        })
+    }
+
+    fn print_one(&self, title: &str, tensor: &Tensor<f32>) -> anyhow::Result<()> {
+        let (shape, data) = self.part(tensor);
+        output::line(format!("{title}  {}  {}", tuple(&self.axes()), tuple(&shape)))?;
+        output::line(format!("    {}", Statistics::of(data).line()))?;
+        let (columns, rest) = match shape.split_last() {
+            Some((&columns, rest)) => (columns, rest),
+            None => {
+                return output::line(format!(
+                    "    {}",
+                    number(data.first().copied().map_or(f64::NAN, f64::from))
+                ));
+            }
+        };
+        let rows = rest.last().copied().unwrap_or(1);
+        let matrices = data.chunks(rows.saturating_mul(columns).max(1)).enumerate();
+        for (i, part) in matrices {
+            if rest.len() > 1 {
+                output::line(format!("  {}", place(i, &rest[..rest.len() - 1])))?;
+            }
+            let names =
+                if self.axes().iter().rev().nth(1).is_some_and(|axis| axis == "T") { self.rows } else { &[] };
+            for line in matrix(part, columns, names, WHOLE) {
+                output::line(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn axes(&self) -> Vec<String> {
+        let axes = self.step.axes(self.var);
+        if self.head.is_some() { axes[2..].to_vec() } else { axes }
+    }
+
+    /// The shape and the numbers: all, or those of a head.
+    fn part<'t>(&self, tensor: &'t Tensor<f32>) -> (Vec<usize>, &'t [f32]) {
+        match (self.head, tensor.shape()) {
+            (Some(head), &[_, _, rows, columns]) => {
+                (vec![rows, columns], &tensor.data()[head * rows * columns..][..rows * columns])
+            }
+            (_, shape) => (shape.to_vec(), tensor.data()),
+        }
+    }
+}
+
+/// Where matrix number `i` of many stands: `[0, 3]`.
+fn place(mut i: usize, axes: &[usize]) -> String {
+    let mut indices: Vec<usize> = axes
+        .iter()
+        .rev()
+        .map(|&n| {
+            let index = i % n.max(1);
+            i /= n.max(1);
+            index
+        })
+        .collect();
+    indices.reverse();
+    format!("{indices:?}")
+}
+
+/// Numbers as nested lists.
+pub fn nested(shape: &[usize], data: &[f32]) -> Value {
+    match shape {
+        [] => json!(data.first()),
+        [_] => json!(data),
+        [_, rest @ ..] => {
+            let each = rest.iter().product::<usize>().max(1);
+            Value::Array(data.chunks(each).map(|part| nested(rest, part)).collect())
+        }
+    }
+}
+
+fn by_number(step: &Step, op: usize) -> anyhow::Result<Var> {
+    let records = step.tape.trace.records();
+    let forward = records.iter().filter(|r| r.phase != Phase::Backward).count();
+    let record = op.checked_sub(1).and_then(|i| records.get(i));
+    record.and_then(|record| record.to).ok_or_else(|| {
+        anyhow!(
+            "--values is {op}: the ops are numbered from 1 to {}",
+            if step.loss.is_some() { records.len() } else { forward }
+        )
+    })
+}
+
+fn by_name(step: &Step, name: &str) -> anyhow::Result<Var> {
+    if let Some(var) = step.labelled(name) {
+        return Ok(var);
+    }
+    let used = step.tape.trace.records().iter().flat_map(|record| &record.from);
+    let parameters = || used.clone().filter_map(|&var| Some((step.tape.param_at(var)?, var)));
+    if let Some((_, var)) = parameters().find(|(id, _)| step.params.get(*id).name == name) {
+        return Ok(var);
+    }
+    let labels = step.tape.trace.labels().iter().map(|(_, name)| &name[..]);
+    let known = labels.chain(parameters().map(|(id, _)| &step.params.get(id).name[..]));
+    match nearest(name, known) {
+        Some(near) => bail!("there is no value called \"{name}\": did you mean {near}?"),
+        None => bail!(
+            "there is no value called \"{name}\": give a name or an op's number from `m2g inspect` without --values"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_nest_by_their_shape() {
+        let data = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(nested(&[2, 1, 2], &data), json!([[[1.0, 2.0]], [[3.0, 4.0]]]));
+        assert_eq!(nested(&[], &data[..1]), json!(1.0));
+        assert_eq!(place(5, &[2, 3]), "[1, 2]");
+    }
+}

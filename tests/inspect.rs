@@ -1,0 +1,109 @@
+//! `m2g inspect` and `m2g params`, end to end.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use m2g_gpt::tokenizer::Tokenizer;
+use m2g_gpt::training::{self, Description};
+use m2g_gpt::{Config, Gpt};
+use support::*;
+
+/// A run of a small model that knows a few characters.
+fn small_run(dir: &Path) {
+    let tokenizer = Tokenizer::char("\n abcdefgh");
+    let config = Config { n_layer: 2, n_head: 2, n_embd: 16, block_size: 12, ..Config::default() };
+    let model = config.model(tokenizer.vocab_size());
+    let gpt = Gpt::<f32>::new(model.clone(), 1).unwrap();
+    let description = Description { config, model, tokenizer: Some(tokenizer), data: String::new() };
+    training::create(&dir.join("runs/a"), &description, &gpt, false).unwrap();
+}
+
+#[test]
+fn every_head_shows_q_k_and_v() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = ok(dir.path(), &["inspect", "gpt", "--prompt", "La pizza salió del horno y sabía bien"]);
+    for layer in 0..4 {
+        for head in 0..4 {
+            assert!(text.contains(&format!("h.{layer}.attn, head {head}\n")));
+        }
+    }
+    for matrix in ["  q        (T, D)", "  k        (T, D)", "  v        (T, D)", "  weights  (T, T)"] {
+        assert_eq!(text.matches(matrix).count(), 16, "{matrix}");
+    }
+    assert!(text.contains("(B, T, 3 C) -> (B, H, T, D)"), "{text}");
+}
+
+#[test]
+fn weights_sum_to_one_and_hidden_ones_are_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path());
+    let run = |args: &[&str]| ok(dir.path(), &[&["inspect", "a", "--prompt", "abcabc"], args].concat());
+    let json = last_json(&run(&["--attention", "--json"]));
+    assert_eq!(json["heads"].as_array().unwrap().len(), 4);
+    for head in json["heads"].as_array().unwrap() {
+        for (i, row) in head["weights"].as_array().unwrap().iter().enumerate() {
+            let row: Vec<f64> = row.as_array().unwrap().iter().map(|w| w.as_f64().unwrap()).collect();
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+            assert!(row[i + 1..].iter().all(|&w| w == 0.0) && row[..=i].iter().all(|&w| w > 0.0));
+        }
+    }
+    for name in ["a.html", "a.svg", "a.png"] {
+        run(&["--attention", "--out", name]);
+        let bytes = fs::read(dir.path().join(name)).unwrap();
+        assert!(bytes.len() < 2_000_000 && !bytes.is_empty());
+        ok(dir.path(), &["inspect", "a", "--positions", "--out", name]);
+    }
+    assert_eq!(run(&["--layer", "1", "--head", "0"]).matches("head 0\n").count(), 1);
+    let values = last_json(&run(&["--values", "h.1.attn.q", "--head", "1", "--backward", "--json"]));
+    assert_eq!(values["shape"], serde_json::json!([5, 8]));
+    assert!(values["gradient"].is_array());
+    assert!(run(&["--values", "wte.weight"]).contains("(V, C)"));
+    assert!(run(&["--backward"]).contains("\nbackward\n"));
+}
+
+#[test]
+fn digits_and_parameters() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path());
+    let text = ok(dir.path(), &["inspect", "digits", "--backward"]);
+    assert!(text.contains("(B, 784) (30, 784) (30) -> (B, 30)"), "{text}");
+    assert!(ok(dir.path(), &["inspect", "digits", "--values", "layer2.a"]).contains("(1, 10)"));
+    let params = last_json(&ok(dir.path(), &["params", "digits", "--json"]));
+    assert_eq!(params["count"], 784 * 30 + 30 + 30 * 10 + 10);
+    assert!(params["params"][0]["gradient_norm"].as_f64().unwrap() > 0.0);
+    let text = ok(dir.path(), &["params", "a"]);
+    assert!(text.contains("lm_head.weight") && text.contains("h.1.mlp.c_proj.weight"), "{text}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path());
+    for (args, word) in [
+        (&["a", "--layer", "9"][..], "the layers 0 to 1"),
+        (&["a", "--head", "2"], "the heads 0 to 1"),
+        (&["a", "--values", "h.1.attn.weight"], "did you mean h.1.attn.weights?"),
+        (&["a", "--values", "900"], "numbered from 1 to"),
+        (&["a", "--prompt", ""], "--prompt is empty"),
+        (&["a", "--prompt", "abcabcabcabcabc"], "at most 12"),
+        (&["a", "--prompt", "xyz"], "'x', 'y', 'z'"),
+        (&["a", "--prompt", "a", "--backward"], "at least two tokens"),
+        (&["a", "--image", "x.png"], "--image is for a digit network"),
+        (&["digits", "--prompt", "a"], "--prompt is for a GPT"),
+        (&["digits", "--attention", "--out", "x.svg"], "--attention is for a GPT"),
+        (&["digits", "--layer", "3"], "the layers 1 to 2"),
+        (&["digits", "--image", "none.png"], "none.png"),
+        (&["a", "--attention"], "--out FILE.html"),
+        (&["a", "--attention", "--out", "x.pdf"], "must end in"),
+        (&["a", "--attention", "--out", "no/x.svg"], "there is no folder no"),
+        (&["a", "--out", "x.svg"], "--attention or --positions"),
+        (&["nowhere"], "there is no run"),
+    ] {
+        let said = refused(dir.path(), &[&["inspect"], args].concat());
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
+    assert!(refused(dir.path(), &["params", "nowhere"]).contains("there is no run"));
+}
