@@ -15,8 +15,10 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     const SIZE: (f64, f64) = (640.0, 400.0);
     const LEFT: f64 = 70.0;
     const RIGHT: f64 = 20.0;
-    const TOP: f64 = 60.0;
+    const LEGEND: f64 = 18.0;
     const BOTTOM: f64 = 50.0;
+    let legend = places(curves, SIZE.0 - LEFT - RIGHT);
+    let top = 42.0 + LEGEND * (legend.last().map_or(0, |place| place.1) + 1) as f64;
     let mut figure = Figure::new(SIZE.0 as usize, SIZE.1 as usize);
     let finite = |c: &Curve| -> Vec<(f64, f64)> {
         // Beyond this a diverged cost would stretch the axis past what numbers hold.
@@ -29,7 +31,7 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     let (x0, x1) = (x_ticks[0], x_ticks[x_ticks.len() - 1]);
     let (y0, y1) = (y_ticks[0], y_ticks[y_ticks.len() - 1]);
     let px = |x: f64| LEFT + (x - x0) / (x1 - x0) * (SIZE.0 - LEFT - RIGHT);
-    let py = |y: f64| SIZE.1 - BOTTOM - (y - y0) / (y1 - y0) * (SIZE.1 - TOP - BOTTOM);
+    let py = |y: f64| SIZE.1 - BOTTOM - (y - y0) / (y1 - y0) * (SIZE.1 - top - BOTTOM);
 
     figure.text((LEFT, 24.0), title, 15.0, Anchor::Start, BLACK);
     for &x in &x_ticks {
@@ -41,18 +43,31 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
         figure.text((LEFT - 8.0, py(y) + 4.0), label(y, y1 - y0), 11.0, Anchor::End, BLACK);
     }
     figure.text(((LEFT + SIZE.0 - RIGHT) / 2.0, SIZE.1 - 10.0), x_name, 12.0, Anchor::Middle, BLACK);
-    let mut legend = LEFT;
-    for (curve, colour) in curves.iter().zip(LINES.iter().cycle()) {
+    for ((curve, colour), (x, row)) in curves.iter().zip(LINES.iter().cycle()).zip(legend) {
+        let (x, y) = (LEFT + x, 42.0 + LEGEND * row as f64);
+        figure.line(vec![(x, y), (x + 22.0, y)], *colour, 3.0);
+        figure.text((x + 28.0, y + 4.0), curve.name.as_str(), 11.0, Anchor::Start, BLACK);
         let points: Vec<(f64, f64)> = finite(curve).into_iter().map(|(x, y)| (px(x), py(y))).collect();
         if let [(x, y)] = points[..] {
             figure.rect((x - 2.5, y - 2.5), (5.0, 5.0), *colour);
         }
         figure.line(points, *colour, 2.0);
-        figure.line(vec![(legend, 42.0), (legend + 22.0, 42.0)], *colour, 3.0);
-        figure.text((legend + 28.0, 46.0), curve.name.as_str(), 11.0, Anchor::Start, BLACK);
-        legend += 50.0 + 8.0 * curve.name.len() as f64;
     }
     figure
+}
+
+/// Where each curve stands in the legend: how far to the right, and in which row.
+fn places(curves: &[Curve], width: f64) -> Vec<(f64, usize)> {
+    let (mut x, mut row) = (0.0, 0);
+    let place = |curve: &Curve| {
+        let needed = 50.0 + 8.0 * curve.name.len() as f64;
+        if x > 0.0 && x + needed > width {
+            (x, row) = (0.0, row + 1);
+        }
+        x += needed;
+        (x - needed, row)
+    };
+    curves.iter().map(place).collect()
 }
 
 /// Round numbers that enclose the values, about `count` of them.

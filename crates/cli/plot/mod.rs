@@ -22,7 +22,16 @@ pub const GREY: Rgb = [205, 205, 205];
 /// White.
 pub const WHITE: Rgb = [255, 255, 255];
 /// Colours for lines that differ for the colour-blind too (Okabe and Ito 2008).
-pub const LINES: [Rgb; 4] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167]];
+pub const LINES: [Rgb; 8] = [
+    [0, 114, 178],
+    [213, 94, 0],
+    [0, 158, 115],
+    [204, 121, 167],
+    [230, 159, 0],
+    [86, 180, 233],
+    [30, 30, 30],
+    [190, 180, 20],
+];
 
 /// Where a text stands at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

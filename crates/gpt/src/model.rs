@@ -223,6 +223,8 @@ impl<T: Real> Gpt<T> {
                 Some(wpe.forward(tape, &self.params, &places)?) // (1, T) -> (1, T, C)
             }
             (None, Positions::Sinusoidal) => {
+                // Else the small first embeddings drown in sines (Vaswani et al. 2017, section 3.4).
+                x = tape.scale(x, (c as f64).sqrt())?;
                 Some(tape.input(sinusoidal(start, t, c, self.config.positions_base))) // (T, C)
             }
             _ => None,

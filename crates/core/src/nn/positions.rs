@@ -10,7 +10,7 @@ use crate::{Real, Tensor};
 pub enum Positions {
     /// A learned vector for each position, added to the token's (GPT-2).
     Learned,
-    /// Fixed sines and cosines, added to the token's: [`sinusoidal`].
+    /// Fixed sines and cosines, added to the token's vector times `sqrt(C)`: [`sinusoidal`].
     Sinusoidal,
     /// Q and K are turned by an angle that grows with the position:
     /// [`ops::rotary`](crate::ops::rotary).
