@@ -17,6 +17,8 @@ pub enum Part {
     Update,
     /// `fn batches` of a model's task.
     Batches,
+    /// The method of that name, of a type.
+    Method(&'static str),
     /// The routine itself.
     Routine,
 }
@@ -29,7 +31,7 @@ impl Part {
             Self::Backward => Some(("Differentiable", "backward")),
             Self::Update => Some(("Optimizer", "update")),
             Self::Batches => Some(("Task", "batches")),
-            Self::Routine => None,
+            Self::Method(_) | Self::Routine => None,
         }
     }
 }
@@ -59,14 +61,18 @@ pub fn find(path: &str, part: Part) -> Option<Place> {
     let (module, name) = plain(path).rsplit_once("::")?;
     let (file, text) = file_of(module)?;
     let mut lines = text.lines().enumerate();
-    let function = match part.of_trait() {
-        None => name,
-        Some((of, function)) => {
+    let function = match (part, part.of_trait()) {
+        (Part::Method(method), _) => {
+            lines.find(|(_, line)| inherent(line, name))?;
+            method
+        }
+        (_, Some((of, function))) => {
             lines.find(|(_, line)| implements(line, of, name))?;
             function
         }
+        (_, None) => name,
     };
-    let own = part.of_trait().is_none();
+    let own = part == Part::Routine;
     // What follows the block of an `impl` is not part of it.
     let mut inside = lines.take_while(|(_, line)| own || *line != "}");
     let (i, _) = inside.find(|(_, line)| defined(line) == Some(function))?;
@@ -111,6 +117,19 @@ fn file_of(module: &str) -> Option<(&'static str, &'static str)> {
     let stem = format!("crates/{name}/src/{}", inner.replace("::", "/"));
     let names = [format!("{stem}.rs"), format!("{stem}/mod.rs")];
     FILES.iter().find(|(name, _)| names.iter().any(|n| n == name)).copied()
+}
+
+/// Whether a line begins `impl<..> name`, the methods of a type of its own.
+fn inherent(line: &str, name: &str) -> bool {
+    let Some(rest) = line.strip_prefix("impl").filter(|rest| !rest.contains(" for ")) else { return false };
+    // After the bracket that closes the generics, if there are any.
+    let mut depth = 0;
+    let start = rest.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '<') - i32::from(*c == '>');
+        depth == 0 && *c == ' '
+    });
+    let whom = start.map_or("", |(i, _)| &rest[i + 1..]);
+    whom.split(|c: char| !is_word(c)).next() == Some(name)
 }
 
 /// Whether a line begins `impl of<..> for name`.
@@ -159,6 +178,9 @@ mod tests {
             ("m2g_core::ops::linear::Linear", Part::Backward, "ops/linear.rs", "fn backward("),
             ("m2g_core::optim::adamw::AdamW<f32>", Part::Update, "optim/adamw.rs", "fn update("),
             ("m2g_core::optim::clip::clip_norm", Part::Routine, "optim/clip.rs", "pub fn clip_norm<"),
+            ("m2g_core::nn::linear::Linear", Part::Method("forward"), "nn/linear.rs", "pub fn forward<"),
+            ("m2g_core::tape::Tape<f32>", Part::Method("backward"), "src/tape.rs", "pub fn backward("),
+            ("m2g_core::train::fit::Fit", Part::Method("step"), "train/fit.rs", "fn step("),
             ("m2g_gpt::training::GptTask<'_>", Part::Batches, "gpt/src/training.rs", "fn batches("),
             ("m2g_digits::training::DigitTask", Part::Batches, "digits/src/training.rs", "fn batches("),
         ];

@@ -37,25 +37,39 @@ impl Stage {
         }
     }
 
-    fn part(self) -> Part {
-        match self {
-            Self::Batch => Part::Batches,
-            Self::Forward | Self::Loss => Part::Forward,
-            Self::Backward => Part::Backward,
-            Self::Clip => Part::Routine,
-            Self::Update => Part::Update,
+    /// What of the type in a record ran.
+    fn part(self, record: &Record) -> Part {
+        match (self, record.name.split_once("::")) {
+            (_, Some((_, method))) => Part::Method(method),
+            (Self::Batch, _) => Part::Batches,
+            (Self::Update, _) => Part::Update,
+            (Self::Backward, _) => Part::Backward,
+            (Self::Forward | Self::Loss, _) if record.to.is_some() => Part::Forward,
+            _ => Part::Routine,
         }
     }
 }
 
-/// An op of the tape, or a routine that is none.
+/// An op of the tape, a routine that is none, or what calls these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Recorded on the tape.
     Op,
-    /// Anything else.
+    /// Works on numbers without the tape.
     Routine,
+    /// A layer, or a part of the step: its work is that of the functions that it calls.
+    Caller,
+}
+
+impl Kind {
+    fn of(record: &Record) -> Self {
+        match record.to {
+            Some(_) => Self::Op,
+            None if record.is_work() => Self::Routine,
+            None => Self::Caller,
+        }
+    }
 }
 
 /// One core function, and what each model did with it.
@@ -65,7 +79,7 @@ pub struct Function {
     pub stage: Stage,
     /// Its short name.
     pub name: &'static str,
-    /// Op or routine.
+    /// Op, routine or caller.
     pub kind: Kind,
     /// The path of its type, or its own.
     pub function: &'static str,
@@ -170,7 +184,7 @@ pub fn own(records: &[Record]) -> Vec<Own> {
     for (stage, record) in staged(records).into_iter().filter(|(_, r)| !is_core(r)) {
         let function = source::plain(record.function);
         let at = all.iter().position(|o| o.stage == stage && o.function == function).unwrap_or_else(|| {
-            let place = source::find(function, stage.part());
+            let place = source::find(function, stage.part(record));
             all.push(Own { stage, function, place, calls: 0, seconds: 0.0 });
             all.len() - 1
         });
@@ -215,10 +229,10 @@ impl Function {
         Self {
             stage,
             name: record.name,
-            kind: if record.to.is_some() { Kind::Op } else { Kind::Routine },
+            kind: Kind::of(record),
             function,
             equation: record.equation,
-            place: source::find(function, stage.part()),
+            place: source::find(function, stage.part(record)),
             shared: false,
             runs: [None, None],
         }

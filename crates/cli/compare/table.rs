@@ -1,7 +1,7 @@
 //! The comparison for people: a table, and what it comes to in sentences.
 
 use super::result::{Comparison, Model};
-use super::step::{Function, Own, Shapes, Use};
+use super::step::{Function, Kind, Own, Shapes, Use};
 use crate::output::percent;
 
 /// Columns of the name of a function, and of what one model did with it.
@@ -25,7 +25,7 @@ pub fn text(comparison: &Comparison) -> String {
         stage = Some(function.stage);
         lines.push(row(name, function, &labels));
         lines.push(format!("{:>11} {}", "", place(function)));
-        for (label, run) in labels.iter().zip(&function.runs) {
+        for (label, run) in labels.iter().zip(&function.runs).filter(|_| function.kind != Kind::Caller) {
             lines.extend(run.as_ref().map(|run| format!("{:>11} {label}: {}", "", shapes(&run.shapes))));
         }
     }
@@ -76,12 +76,13 @@ fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
 }
 
 fn row(stage: &str, function: &Function, labels: &[String; 2]) -> String {
-    let cells: String = function.runs.iter().map(|run| cell(run.as_ref())).collect();
+    let cells: String = function.runs.iter().map(|run| cell(function.kind, run.as_ref())).collect();
     format!("{stage:<9} {:<NAME$}{cells}   {}", function.name, run_by(function, labels))
 }
 
-fn cell(run: Option<&Use>) -> String {
+fn cell(kind: Kind, run: Option<&Use>) -> String {
     match run {
+        Some(run) if kind == Kind::Caller => format!("{:>7}{:>29}", run.calls, ""),
         Some(run) => format!(
             "{:>7}{:>10}{:>9}{:>10}",
             run.calls,

@@ -127,7 +127,7 @@ impl Letters {
 /// The names of the axes of every value on the tape.
 pub fn of_values(letters: &Letters, tape: &Tape<f32>, params: &Params<f32>) -> HashMap<Var, Names> {
     let mut names: HashMap<Var, Names> = HashMap::new();
-    for record in tape.trace.records().iter().filter(|r| r.phase != Phase::Backward) {
+    for record in tape.trace.records().iter().filter(|r| r.is_work() && r.phase != Phase::Backward) {
         for (&var, shape) in record.from.iter().zip(&record.inputs) {
             names.entry(var).or_insert_with(|| match tape.param_at(var) {
                 Some(id) => letters.parameter(&params.get(id).name, shape.slice()),

@@ -142,7 +142,9 @@ impl Step {
             (Some(inside), Some(to)) => inside.contains(&to),
             (inside, _) => inside.is_none(),
         };
-        let all = self.tape.trace.records().iter().enumerate().map(|(i, record)| (i + 1, record));
+        // Layers and the like only call ops, and make no value of their own.
+        let ops = self.tape.trace.records().iter().filter(|record| record.is_work());
+        let all = ops.enumerate().map(|(i, record)| (i + 1, record));
         all.filter(|(_, record)| wanted(record)).collect()
     }
 

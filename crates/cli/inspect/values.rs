@@ -134,7 +134,7 @@ pub fn nested(shape: &[usize], data: &[f32]) -> Value {
 }
 
 fn by_number(step: &Step, op: usize) -> anyhow::Result<Var> {
-    let records = step.tape.trace.records();
+    let records: Vec<_> = step.tape.trace.records().iter().filter(|record| record.is_work()).collect();
     let forward = records.iter().filter(|r| r.phase != Phase::Backward).count();
     let record = op.checked_sub(1).and_then(|i| records.get(i));
     record.and_then(|record| record.to).ok_or_else(|| {

@@ -211,6 +211,17 @@ impl<T: Real> Tape<T> {
         Var(self.nodes.len() - 1)
     }
 
+    /// Notes in the trace that a layer runs: `name` is `Layer::forward`, `L` its type.
+    #[track_caller]
+    pub(crate) fn enter<L>(&mut self, name: &'static str) {
+        self.trace.enter(self.phase(), name, std::any::type_name::<L>());
+    }
+
+    /// Where in a step the ops are that are recorded now.
+    fn phase(&self) -> Phase {
+        if self.gradients { Phase::Forward } else { Phase::Evaluate }
+    }
+
     /// Computes an op and records it.
     ///
     /// # Errors
@@ -256,6 +267,7 @@ impl<T: Real> Tape<T> {
             let shapes = shapes.as_slice().iter().map(|s| s.to_vec()).collect();
             Error::Shape { op: op.name(), shapes, why, at }
         })?;
+        let phase = self.phase();
         let mut out = self.pool.take(shape);
         let mut saved = Vec::new();
         op.forward(&mut Forward {
@@ -266,7 +278,7 @@ impl<T: Real> Tape<T> {
             out: out.data_mut(),
         });
         self.trace.finish(started, |time| Record {
-            phase: if self.gradients { Phase::Forward } else { Phase::Evaluate },
+            phase,
             name: op.name(),
             function: std::any::type_name::<O>(),
             equation: op.equation(),
@@ -288,6 +300,7 @@ impl<T: Real> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NotALoss`] unless `loss` is one number that depends on a parameter.
+    #[track_caller]
     pub fn backward(&mut self, loss: Var, grads: &mut Grads<T>) -> Result<(), Error> {
         let node = &self.nodes[loss.0];
         if node.value.len() != 1 || !node.needs_grad {
@@ -295,6 +308,7 @@ impl<T: Real> Tape<T> {
         }
         let mut one = self.pool.take(node.value.dims());
         one.data_mut().fill(T::one());
+        self.trace.enter(Phase::Backward, "Tape::backward", std::any::type_name::<Self>());
         self.grads.resize_with(self.nodes.len(), || None);
         self.grads[loss.0] = Some(one);
 

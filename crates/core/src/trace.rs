@@ -30,7 +30,8 @@ pub struct Record {
     pub phase: Phase,
     /// The name of the op or routine.
     pub name: &'static str,
-    /// The path of the op's type or of the routine, which also names its file.
+    /// The path of the op's type or of the routine, which also names its file. Of a method,
+    /// whose name is `Type::method`, the path of its type.
     pub function: &'static str,
     /// The op's equation in one line; empty for a routine.
     pub equation: &'static str,
@@ -50,6 +51,13 @@ pub struct Record {
     pub bytes: u64,
     /// How long it took.
     pub time: Duration,
+}
+
+impl Record {
+    /// Whether it worked itself: not so a layer or a part of the step, which calls others.
+    pub fn is_work(&self) -> bool {
+        !self.inputs.is_empty()
+    }
 }
 
 /// The records of a step, kept while it is switched on.
@@ -80,6 +88,28 @@ impl Trace {
     pub fn finish(&mut self, started: Option<Instant>, make: impl FnOnce(Duration) -> Record) {
         if let Some(started) = started {
             self.records.push(make(started.elapsed()));
+        }
+    }
+
+    /// Notes that a function was called that is no op but calls others: a layer, or a part
+    /// of the step. Its work is theirs, and is not counted twice.
+    #[track_caller]
+    pub fn enter(&mut self, phase: Phase, name: &'static str, function: &'static str) {
+        if self.on {
+            self.records.push(Record {
+                phase,
+                name,
+                function,
+                equation: "",
+                caller: Location::caller(),
+                inputs: Vec::new(),
+                from: Vec::new(),
+                output: ndarray::IxDyn(&[]),
+                to: None,
+                flops: 0,
+                bytes: 0,
+                time: Duration::ZERO,
+            });
         }
     }
 

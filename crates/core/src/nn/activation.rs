@@ -23,6 +23,7 @@ impl Activation {
     /// None: every shape will do.
     #[track_caller]
     pub fn forward<T: Real>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
+        tape.enter::<Self>("Activation::forward");
         match self {
             Self::Sigmoid => tape.sigmoid(z),
             Self::Tanh => tape.tanh(z),

@@ -92,6 +92,7 @@ impl MultiHeadAttention {
         mask: &Mask,
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Var, Error> {
+        tape.enter::<Self>("MultiHeadAttention::forward");
         let AttentionSettings { n_head, positions, score, form, dropout, .. } = self.settings;
         let c = params.get(self.c_proj.weight).value.shape()[0];
         let start = cache.as_ref().map_or(0, |cache| cache.len);

@@ -42,6 +42,7 @@ impl Embedding {
         params: &Params<T>,
         tokens: &Tokens,
     ) -> Result<Var, Error> {
+        tape.enter::<Self>("Embedding::forward");
         let weight = tape.param(params, self.weight);
         let y = tape.embedding(weight, tokens)?;
         tape.trace.label(y, || params.get(self.weight).layer().into());

@@ -31,6 +31,7 @@ impl LayerNorm {
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        tape.enter::<Self>("LayerNorm::forward");
         let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));
         let y = tape.layer_norm(x, weight, bias)?;

@@ -90,6 +90,7 @@ impl Linear {
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        tape.enter::<Self>("Linear::forward");
         let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));
         let y = tape.linear(x, weight, bias)?;

@@ -41,6 +41,7 @@ impl Mlp {
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        tape.enter::<Self>("Mlp::forward");
         let x = self.c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
         let x = tape.gelu(x)?;
         tape.trace.label(x, || params.get(self.c_fc.weight).layer().replace("c_fc", "gelu"));

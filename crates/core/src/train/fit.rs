@@ -241,6 +241,8 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
         let Options { lr, schedule, steps, clip, seed, .. } = self.options;
         let step = self.state.step;
         let lr = lr * schedule.factor(step, steps, self.state.halvings);
+        let trace = &mut stepper.tape.trace;
+        trace.enter(Phase::Batch, "Fit::step", "m2g_core::train::fit::Fit");
         stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));
         let (started, function) = (stepper.tape.trace.start(), task.function());
         let batches = task.batches(step)?;

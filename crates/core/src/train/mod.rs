@@ -14,6 +14,7 @@ pub use fit::{Ended, Evaluation, EvaluationRecord, Fit, Observer, Options, Progr
 pub use run::RunFolder;
 pub use step::{StepReport, Stepper};
 
+use crate::trace::Phase;
 use crate::{Error, Grads, Params, Real, Tape, Var};
 
 /// What the training needs to know of a model: its parameters, and how a batch
@@ -55,6 +56,7 @@ pub fn gradients_by_tape<T: Real, M: Model<T> + ?Sized>(
     batch: &M::Batch,
     grads: &mut Grads<T>,
 ) -> Result<T, Error> {
+    tape.trace.enter(Phase::Forward, "gradients_by_tape", "m2g_core::train::gradients_by_tape");
     let loss = model.loss(tape, batch)?;
     let value = tape.value(loss).data()[0];
     // From a loss that is no number no gradient comes; the tape still tells why.

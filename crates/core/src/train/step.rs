@@ -44,6 +44,7 @@ impl<T: Real> Stepper<T> {
         step: u64,
     ) -> Result<StepReport, Error> {
         let Self { tape, grads } = self;
+        tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
         grads.clear(tape);
         let mut loss = 0.0;
         for batch in batches {
