@@ -1,12 +1,10 @@
 //! All that is compared: what `--json` writes, and `schema.json` describes.
 
-use m2g_core::trace::Record;
 use serde::Serialize;
 
 use super::runs::Runs;
 use super::side::Side;
-use super::source::Place;
-use super::step::{self, Function, Own, Stage, Use, functions, own};
+use super::step::{Function, Own, Use, functions, own};
 
 /// Two models, and one step of each.
 #[derive(Debug, Serialize)]
@@ -19,8 +17,6 @@ pub struct Comparison {
     pub shared_functions: usize,
     /// Every core function that either ran, in the order of the step.
     pub functions: Vec<Function>,
-    /// The lines of the core from which both steps run their parts.
-    pub same_lines: Vec<SameLine>,
     /// What is compared of two runs; none unless both are runs.
     pub runs: Option<Runs>,
 }
@@ -56,15 +52,6 @@ pub struct Model {
     pub notes: Vec<String>,
 }
 
-/// A line of the core that runs a part of both steps.
-#[derive(Debug, Serialize)]
-pub struct SameLine {
-    /// The part of the step.
-    pub stage: Stage,
-    /// The line.
-    pub place: Place,
-}
-
 impl Comparison {
     /// Compares two sides.
     pub fn new(sides: &[Side; 2]) -> anyhow::Result<Self> {
@@ -73,7 +60,6 @@ impl Comparison {
             event: "compare",
             models: [0, 1].map(|side| Model::new(&sides[side], side, &functions)),
             shared_functions: functions.iter().filter(|f| f.shared).count(),
-            same_lines: same_lines([&sides[0].records, &sides[1].records]),
             functions,
             runs: match (&sides[0].run, &sides[1].run) {
                 (Some(a), Some(b)) => Some(Runs::new(sides, [a, b])?),
@@ -115,16 +101,4 @@ impl Model {
             notes: its.notes.clone(),
         }
     }
-}
-
-/// The lines of the core that called the same part of both steps.
-fn same_lines(steps: [&[Record]; 2]) -> Vec<SameLine> {
-    let [a, b] = steps.map(|records| {
-        let called = step::staged(records).into_iter().map(|(stage, record)| (stage, step::caller(record)));
-        called.filter(|(_, place)| place.file.starts_with("crates/core/")).collect::<Vec<_>>()
-    });
-    let mut same: Vec<_> = a.into_iter().filter(|line| b.contains(line)).collect();
-    same.sort();
-    same.dedup();
-    same.into_iter().map(|(stage, place)| SameLine { stage, place }).collect()
 }

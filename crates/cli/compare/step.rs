@@ -195,7 +195,7 @@ pub fn own(records: &[Record]) -> Vec<Own> {
 }
 
 /// The records with their stages; what is measured after a step is no part of it.
-pub fn staged(records: &[Record]) -> Vec<(Stage, &Record)> {
+fn staged(records: &[Record]) -> Vec<(Stage, &Record)> {
     let next = records.iter().skip(1).map(|r| Some(r.phase)).chain([None]);
     let stage = |(record, next): (&Record, Option<Phase>)| match record.phase {
         Phase::Batch => Some(Stage::Batch),
@@ -210,7 +210,7 @@ pub fn staged(records: &[Record]) -> Vec<(Stage, &Record)> {
 }
 
 /// The line that called.
-pub fn caller(record: &Record) -> Place {
+fn caller(record: &Record) -> Place {
     Place { file: record.caller.file().replace('\\', "/"), line: record.caller.line() as usize }
 }
 

@@ -5,7 +5,7 @@ use super::step::{Function, Kind, Own, Shapes, Use};
 use crate::output::percent;
 
 /// Columns of the name of a function, and of what one model did with it.
-const NAME: usize = 26;
+const NAME: usize = 28;
 const SIDE: usize = 36;
 
 /// Both steps as a table, and the sentences below it.
@@ -143,14 +143,6 @@ pub fn sentences(comparison: &Comparison) -> Vec<String> {
             percent(second.shared_seconds_share)
         ),
     ];
-    if !comparison.same_lines.is_empty() {
-        let parts =
-            comparison.same_lines.iter().map(|line| format!("{} from {}", line.stage.name(), line.place));
-        lines.push(format!(
-            "Both steps are run by the same lines of the core: {}.",
-            parts.collect::<Vec<_>>().join(", ")
-        ));
-    }
     if comparison.models.iter().any(|model| !model.own.is_empty()) {
         lines.push(
             "Each fetches its batch with code of its own: that is no core function, and never shared.".into(),
