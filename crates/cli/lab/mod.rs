@@ -198,7 +198,7 @@ impl Lab {
         folder: &Path,
         started: Instant,
     ) -> anyhow::Result<ExitCode> {
-        let mut text = format!("{}\n", experiment.about);
+        let mut text = String::new();
         for task in experiment.tasks() {
             let name = task.map(|task| task.name.as_str());
             let rows = table::rows(experiment, results, name);

@@ -174,10 +174,15 @@ impl Watch {
 
     fn measured(&mut self, found: BTreeMap<String, f64>, measures: &[&str], seconds: f64) -> Measured {
         self.last.clear();
+        let wanted = |(name, value): &(String, f64)| measures.contains(&name.as_str()) && value.is_finite();
+        let all: BTreeMap<String, f64> = found.into_iter().filter(wanted).collect();
+        // It may come to its end and still have nothing to show.
+        let lost =
+            (!all.contains_key(measures[0])).then(|| format!("{} is not finite at the end", measures[0]));
         Measured {
-            measures: found.into_iter().filter(|(name, _)| measures.contains(&name.as_str())).collect(),
+            measures: all,
             curve: std::mem::take(&mut self.curve),
-            diverged: self.diverged.take(),
+            diverged: self.diverged.take().or(lost),
             seconds,
         }
     }
@@ -195,7 +200,7 @@ impl Observer for Watch {
         self.last = metrics.chain([("train_loss".to_string(), record.train_loss)]).collect();
         // What is measured only at the end has the curve of the validation split.
         let names = [self.curve_of.as_str(), "val_loss", "validation_accuracy"];
-        if let Some(value) = names.iter().find_map(|name| self.last.get(*name)) {
+        if let Some(value) = names.iter().find_map(|name| self.last.get(*name)).filter(|v| v.is_finite()) {
             self.curve.push((record.step, *value));
         }
     }

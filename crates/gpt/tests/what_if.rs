@@ -1,0 +1,140 @@
+//! Models that differ from the standard in one thing: right in everything else.
+#![allow(clippy::unwrap_used)]
+
+use m2g_core::gradcheck;
+use m2g_core::nn::{NormPlace, Score};
+use m2g_core::ops::embedding::Tokens;
+use m2g_core::ops::masked_softmax::Mask;
+use m2g_core::rng::{Streams, below};
+use m2g_core::train::Model;
+use m2g_core::{Real, Tape};
+use m2g_gpt::data::TokenData;
+use m2g_gpt::training::{full_pass_loss, generation_loss};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
+
+const V: usize = 13;
+const T: usize = 12;
+
+fn config() -> GptConfig {
+    GptConfig { block_size: T, n_layer: 2, n_head: 2, n_embd: 8, bias: true, ..Config::default().model(V) }
+}
+
+fn scores() -> impl Iterator<Item = Score> {
+    Score::NAMES.iter().map(|name| serde_json::from_value(serde_json::json!(name)).unwrap())
+}
+
+/// A model that is sure of something, unlike one with its first weights.
+fn sure<T: Real>(config: GptConfig) -> Gpt<T> {
+    let mut gpt = Gpt::new(config, 1).unwrap();
+    for p in gpt.params_mut().iter_mut() {
+        p.value.data_mut().iter_mut().for_each(|w| *w *= if *w == T::one() { T::one() } else { T::of(20.0) });
+    }
+    gpt
+}
+
+fn tokens(b: usize, t: usize, seed: u64) -> Tokens {
+    let mut rng = Streams::new(seed).stream("test", 0);
+    Tokens::new([b, t], (0..b * t).map(|_| below(&mut rng, V as u32)).collect::<Vec<_>>()).unwrap()
+}
+
+fn logits(gpt: &Gpt<f32>, tokens: &Tokens) -> Vec<f32> {
+    let mut tape = Tape::new();
+    tape.set_gradients(false);
+    let logits = gpt.forward(&mut tape, tokens).unwrap();
+    tape.value(logits).data().to_vec()
+}
+
+#[test]
+fn the_gradient_of_every_what_if() {
+    let scores = scores().map(|score| GptConfig { score, ..config() });
+    let masks = [Mask::Reversed, Mask::None, Mask::Window(3), Mask::Finite];
+    let masks = masks.into_iter().map(|mask| GptConfig { mask, ..config() });
+    let norms = [(NormPlace::After, true), (NormPlace::None, true), (NormPlace::Before, false)];
+    let norms = norms.into_iter().map(|(norm, residual)| GptConfig { norm, residual, ..config() });
+    for config in scores.chain(masks).chain(norms) {
+        // One over a product that is near 0 has no derivative that a difference can find.
+        if config.score == Score::InverseDot {
+            continue;
+        }
+        let mut gpt = sure::<f64>(config.clone());
+        let batch = TokenBatch { x: tokens(2, 5, 1), y: tokens(2, 5, 2) };
+        let mut params = gpt.params().clone();
+        let worst = gradcheck::worst(&mut params, |tape, params| {
+            *gpt.params_mut() = params.clone();
+            gpt.loss(tape, &batch)
+        })
+        .unwrap();
+        assert!(worst.error < gradcheck::TOLERANCE && !worst.param.is_empty(), "{config:?}: {worst:?}");
+    }
+}
+
+#[test]
+fn with_every_score_no_later_token_changes_a_bit() {
+    for (score, mask) in scores().flat_map(|s| [Mask::Causal, Mask::Window(4)].map(|m| (s, m))) {
+        let gpt = sure::<f32>(GptConfig { score, mask: mask.clone(), ..config() });
+        let before = tokens(2, T, 1);
+        for place in [0, 5, T - 1] {
+            let mut ids = before.ids.to_vec();
+            ids[place] = (ids[place] + 1) % V as u32;
+            let (a, b) = (logits(&gpt, &before), logits(&gpt, &Tokens::new([2, T], ids).unwrap()));
+            assert_eq!(a[..place * V], b[..place * V], "{score:?} {mask:?} {place}");
+            assert_ne!(a[place * V..T * V], b[place * V..T * V], "{score:?} {mask:?} {place}");
+        }
+    }
+}
+
+#[test]
+fn a_reversed_mask_hides_what_came_before() {
+    let gpt = sure::<f32>(GptConfig { mask: Mask::Reversed, ..config() });
+    let before = tokens(1, T, 1);
+    let mut ids = before.ids.to_vec();
+    ids[4] = (ids[4] + 1) % V as u32;
+    let (a, b) = (logits(&gpt, &before), logits(&gpt, &Tokens::new([1, T], ids).unwrap()));
+    assert_eq!(a[5 * V..], b[5 * V..]);
+    assert_ne!(a[..5 * V], b[..5 * V]);
+}
+
+#[test]
+fn only_a_model_that_looks_ahead_loses_in_generation() {
+    let text = TokenData::new(&tokens(1, 40 * T + 1, 3).ids);
+    let losses = |mask: Mask| {
+        let gpt = sure::<f32>(GptConfig { mask, ..config() });
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        let whole = full_pass_loss(&gpt, &mut tape, &text, 8).unwrap();
+        (whole, generation_loss(&gpt, &mut tape, &text, 40).unwrap())
+    };
+    for mask in [Mask::Causal, Mask::Window(3), Mask::Finite] {
+        let (whole, generated) = losses(mask.clone());
+        assert!((whole - generated).abs() < 1e-4, "{mask}: {whole} {generated}");
+    }
+    for mask in [Mask::None, Mask::Reversed] {
+        let (whole, generated) = losses(mask.clone());
+        assert!((whole - generated).abs() > 1e-3, "{mask}: {whole} {generated}");
+    }
+}
+
+#[test]
+fn a_model_without_a_cache_generates_all_the_same() {
+    let others = [
+        GptConfig { score: Score::Cosine, ..config() },
+        GptConfig { mask: Mask::Window(3), ..config() },
+        GptConfig { mask: Mask::None, ..config() },
+    ];
+    for config in others {
+        assert!(!config.can_cache());
+        let gpt = sure::<f32>(config);
+        let text = |cache| {
+            let options = GenerateOptions { cache, ..GenerateOptions::default() };
+            let generator = Generator::new(&gpt, &options, &[1], 0).unwrap();
+            generator.take(2 * T).collect::<Result<Vec<u32>, _>>().unwrap()
+        };
+        assert_eq!(text(true), text(false));
+        let mut cache = gpt.cache(1);
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        let error = gpt.forward_cached(&mut tape, &tokens(1, 2, 1), &mut cache).unwrap_err().to_string();
+        assert!(error.contains("the mask is"), "{error}");
+    }
+    assert!(GptConfig { score: Score::Dot, ..config() }.can_cache());
+}

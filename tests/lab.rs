@@ -1,0 +1,149 @@
+//! `m2g lab`, as a person uses it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use support::*;
+
+/// An experiment of a second: a tiny GPT on the copy task.
+const TINY: &str = r#"
+about = "Does one step more help?"
+model = "gpt"
+measure = "val_loss"
+also = ["generation_loss", "train_loss"]
+seeds = [1, 2]
+
+[base]
+data = "copy-task"
+n_layer = 1
+n_head = 2
+n_embd = 8
+block_size = 16
+batch_size = 2
+max_iters = 4
+eval_interval = 2
+warmup_iters = 0
+
+[[arms]]
+name = "standard"
+about = "as it is"
+
+[[arms]]
+name = "more"
+about = "a step more"
+max_iters = 5
+"#;
+
+fn folder_with(text: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tiny.toml"), text).unwrap();
+    dir
+}
+
+fn objects(dir: &Path, args: &[&str]) -> Vec<Value> {
+    ok(dir, args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What was measured, without times.
+fn measured(objects: &[Value]) -> Vec<Value> {
+    let arms = objects.iter().filter(|o| o["event"] == "arm");
+    arms.cloned().collect()
+}
+
+#[test]
+fn an_experiment_is_the_same_twice_and_goes_on_where_it_was() {
+    let dir = folder_with(TINY);
+    let first = objects(dir.path(), &["lab", "tiny.toml", "--json", "--threads", "1"]);
+    assert_eq!(first.iter().filter(|o| o["event"] == "trial").count(), 4);
+    let again = objects(dir.path(), &["lab", "tiny.toml", "--json", "--run", "again", "--threads", "2"]);
+    assert_eq!(measured(&first), measured(&again));
+
+    // Stopped after one training, and in the middle of writing the second.
+    let folder = dir.path().join("runs/lab/tiny");
+    let results = folder.join("results.jsonl");
+    let text = fs::read_to_string(&results).unwrap();
+    let two: Vec<&str> = text.split_inclusive('\n').take(2).collect();
+    fs::write(&results, two.concat() + "{\"task\":").unwrap();
+    let rest = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
+    assert_eq!(rest.iter().filter(|o| o["event"] == "trial").count(), 3, "the first is not made again");
+    assert_eq!(measured(&first), measured(&rest));
+    for file in ["table.md", "experiment.toml", "arms.svg", "arms.png", "curves.svg", "curves.png"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+
+    // The table shows what the objects say, and all seeds count.
+    let table = ok(dir.path(), &["lab", "tiny.toml"]);
+    let standard = &measured(&first)[0];
+    let mean = standard["measures"]["val_loss"]["mean"].as_f64().unwrap();
+    assert!(table.contains(&format!("| standard | {mean:.4}")), "{table}");
+    assert_eq!(standard["values"].as_array().unwrap().len(), 2);
+    assert_ne!(standard["values"][0], standard["values"][1]);
+    assert!(measured(&first)[1]["difference_95"].as_f64().unwrap() > 0.0);
+    // A causal model has the same loss in generation, of other windows.
+    let generated = standard["measures"]["generation_loss"]["mean"].as_f64().unwrap();
+    assert!((generated - mean).abs() < 0.1, "{generated} {mean}");
+
+    // Other settings do not replace these by themselves.
+    let error = refused(dir.path(), &["lab", "tiny.toml", "--steps", "3"]);
+    assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
+    ok(dir.path(), &["lab", "tiny.toml", "--steps", "3", "--overwrite"]);
+}
+
+#[test]
+fn what_diverges_is_part_of_the_result() {
+    let text = TINY.replace("name = \"more\"", "name = \"more\"\nlearning_rate = 1e30\nmin_lr = 1e30");
+    let dir = folder_with(&text.replace("max_iters = 5", "max_iters = 30"));
+    let found = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
+    let arms = measured(&found);
+    assert_eq!((&arms[0]["diverged"], &arms[1]["diverged"]), (&0.into(), &2.into()));
+    assert!(arms[1]["difference"].is_null() && arms[1]["values"].as_array().unwrap().is_empty());
+    let table = ok(dir.path(), &["lab", "tiny.toml"]);
+    assert!(table.contains("diverged with 2 of 2 seeds"), "{table}");
+}
+
+#[test]
+fn digits_are_compared_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 12_000, 200);
+    let args = ["lab", "digits", "--arms", "quadratic", "--seeds", "1", "--steps", "1", "--json", "--data"];
+    let found = objects(dir.path(), &[&args[..], &[data.to_str().unwrap()]].concat());
+    let arms = measured(&found);
+    assert_eq!(arms.len(), 2);
+    assert!(arms[0]["measures"]["test_accuracy"]["mean"].as_f64().unwrap() > 0.3);
+    assert!(arms[1]["difference_95"].is_null(), "one pair tells no uncertainty");
+}
+
+#[test]
+fn mistakes_get_a_sentence() {
+    let dir = folder_with(TINY);
+    assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));
+    let cases: [(&[&str], &str); 8] = [
+        (&["lab", "scor"], "did you mean score?"),
+        (&["lab", "xyzzy"], "the experiments are score, mask"),
+        (&["lab", "score", "--arms", "cosin"], "did you mean cosine?"),
+        (&["lab", "score", "--data", "nowhere.txt"], "nowhere.txt"),
+        (&["lab", "score", "--steps", "0"], "--steps"),
+        (&["lab", "score", "--seeds", "x"], "--seeds"),
+        (&["lab", "."], "there is no experiment and no file called ."),
+        (&["lab", "digits", "--data", "tiny.toml"], "tiny.toml"),
+    ];
+    for (args, part) in cases {
+        let error = refused(dir.path(), args);
+        assert!(error.contains(part), "{args:?}: {error}");
+    }
+    for (text, part) in [
+        (TINY.replace("n_layer", "n_layers"), "did you mean n_layer?"),
+        (TINY.replace("max_iters = 5", "mask = \"diagonal\""), "window:N"),
+        ("about = ".into(), "tiny.toml is no experiment"),
+        (TINY.replace("block_size = 16", "block_size = 0"), "block_size is 0"),
+    ] {
+        fs::write(dir.path().join("tiny.toml"), text).unwrap();
+        let error = refused(dir.path(), &["lab", "tiny.toml"]);
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!dir.path().join("runs").exists(), "nothing is made before all is known to be right");
+}
