@@ -295,6 +295,7 @@ mod tests {
             ("forward", "relu", right),
             ("forward", "tanh", left),
             ("loss", "mean", both),
+            ("backward", "Tape::backward", both),
             ("backward", "mean", both),
             ("backward", "relu", right),
             ("backward", "tanh", left),
@@ -323,6 +324,6 @@ mod tests {
         }
         assert!(functions([&[], &[]]).is_empty());
         let all = functions([&records, &[]]);
-        assert!(all.len() == 6 && all.iter().all(|f| !f.shared));
+        assert!(all.len() == 7 && all.iter().all(|f| !f.shared));
     }
 }

@@ -233,6 +233,7 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
 
     /// One step: fetches the batches of this step and trains on them. Returns what it
     /// found and the learning rate.
+    #[track_caller]
     fn step(
         &mut self,
         stepper: &mut Stepper<T>,

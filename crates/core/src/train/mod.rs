@@ -50,6 +50,7 @@ pub trait Model<T: Real> {
 ///
 /// # Errors
 /// What [`Model::loss`] returns.
+#[track_caller]
 pub fn gradients_by_tape<T: Real, M: Model<T> + ?Sized>(
     model: &M,
     tape: &mut Tape<T>,

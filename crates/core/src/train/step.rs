@@ -34,6 +34,7 @@ impl<T: Real> Stepper<T> {
     /// # Errors
     /// What the model returns; [`Error::NotFinite`] if the loss or the norm of
     /// the gradient is NaN or infinite. The parameters are then unchanged.
+    #[track_caller]
     pub fn step<M: Model<T>>(
         &mut self,
         model: &mut M,
