@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn the_one_in_the_notes_is_valid() {
+        let note = include_str!("../../../notebooks-notes/05-what-if.md");
+        let text = note.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let experiment = Experiment::parse("wide-or-deep.toml", text).unwrap();
+        assert_eq!(experiment.arms.len(), 2);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let arm = "[[arms]]\nname = \"a\"\n";
         let head = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n";

@@ -7,7 +7,7 @@
 //!
 //! The first half of a line costs `ln 8` a letter, whatever a model knows; the second half
 //! nothing, if it can look back by exactly 16 places. So the lowest mean loss is
-//! `15 ln 8 / 32 = 0.9747`, and a model that only counts letters has about twice as much.
+//! `15 ln 8 / 32 = 0.9747`, and one that only counts letters has about twice as much.
 
 use m2g_core::rng::{Streams, below};
 
@@ -20,8 +20,9 @@ pub(crate) const NAME: &str = "copy-task";
 const LETTERS: usize = 15;
 /// How many different letters there are.
 const ALPHABET: u32 = 8;
-/// Lines in all, each of 32 characters.
-const LINES: u64 = 8192;
+/// Lines in all, each of 32 characters: a multiple of 20, so that the last tenth, which is
+/// there to validate, and each window of 64 characters in it begin with a line.
+const LINES: u64 = 8200;
 
 /// The same text every time.
 pub(crate) fn source() -> Source {
@@ -50,6 +51,8 @@ mod tests {
             })
             .unwrap();
         assert_eq!(text.len(), 32 * LINES as usize);
+        let validation = text.len() * 9 / 10;
+        assert!(validation.is_multiple_of(64) && text[..validation].ends_with('\n'));
         for line in text.lines() {
             let (first, second) = line.split_once('|').unwrap();
             assert!(first == second && first.len() == LETTERS);
