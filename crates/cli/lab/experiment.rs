@@ -140,6 +140,10 @@ impl Experiment {
                 bail!("there is no measure called {measure}; {hint}");
             }
         }
+        let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
+        if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
+            bail!("an arm has no seed of its own: write those of all arms as seeds = [1, 2, 3]");
+        }
         for (what, list) in [("arms", &self.arms), ("tasks", &self.tasks)] {
             for (i, arm) in list.iter().enumerate() {
                 if list[..i].iter().any(|other| other.name == arm.name) {
@@ -188,7 +192,6 @@ impl Experiment {
                 for (name, settings) in layers {
                     config = with_table(&config, &[], name, settings.clone())?;
                 }
-                // Evaluated a few times, for the curves.
                 config.seed = seed;
                 config.validate().map_err(|e| anyhow!("{}: {e}", arm.name))?;
                 Ok(Config::Gpt(Box::new(config)))
@@ -247,6 +250,7 @@ mod tests {
             (format!("{head}{arm}{arm}"), "two arms are called a"),
             (format!("{head}seed = [1]\n{arm}"), "unknown field `seed`"),
             (format!("{head}seeds = []\n{arm}"), "needs a seed"),
+            (format!("{head}{arm}seed = 7"), "seeds = [1, 2, 3]"),
             (format!("{head}arms = []"), "needs an arm"),
             (head.replace("val_loss", "valloss") + arm, "did you mean val_loss?"),
             (head.replace("gpt", "mnist") + arm, "mnist"),
