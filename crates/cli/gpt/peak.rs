@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use m2g_core::{Mat, matmul};
+use m2g_core::{Mat, Precision, Start, matmul};
 
 /// How long it is measured.
 const TIME: Duration = Duration::from_millis(50);
@@ -17,7 +17,7 @@ pub fn gflops() -> f64 {
     let mut best = Duration::MAX;
     while begun.elapsed() < TIME {
         let started = Instant::now();
-        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), &mut c, false);
+        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, Precision::F32);
         best = best.min(started.elapsed());
     }
     2.0 * (N * N * N) as f64 / best.as_secs_f64() / 1e9

@@ -52,6 +52,7 @@ pub mod ops;
 pub mod optim;
 mod params;
 mod pool;
+mod precision;
 mod real;
 pub mod rng;
 pub mod tape;
@@ -63,6 +64,7 @@ pub mod train;
 pub use error::Error;
 pub use ndarray;
 pub use params::{Grads, Param, ParamId, Params};
+pub use precision::Precision;
 pub use real::Real;
 pub use tape::{Tape, Var};
 pub use tensor::{Shape, Tensor};
@@ -70,4 +72,4 @@ pub use tensor::{Shape, Tensor};
 pub use kernels::map::unit_interval;
 
 /// Matrix product of row-major slices, the one the ops use.
-pub use kernels::matmul::{Mat, matmul};
+pub use kernels::matmul::{Mat, Start, matmul};

@@ -13,7 +13,7 @@ use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
 use crate::trace::{Phase, Record, Trace};
-use crate::{Error, Real, Shape, Tensor};
+use crate::{Error, Precision, Real, Shape, Tensor};
 
 /// A value on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +87,7 @@ pub struct Tape<T: Real> {
     pool: Pool<T>,
     gradients: bool,
     keep_values: bool,
+    precision: Precision,
     dropout: Option<DropoutKey>,
     /// What ran, while it is switched on.
     pub trace: Trace,
@@ -108,6 +109,7 @@ impl<T: Real> Tape<T> {
             pool: Pool::default(),
             gradients: true,
             keep_values: false,
+            precision: Precision::F32,
             dropout: None,
             trace: Trace::default(),
         }
@@ -123,6 +125,11 @@ impl<T: Real> Tape<T> {
     /// their memory to the gradients.
     pub fn set_keep_values(&mut self, keep: bool) {
         self.keep_values = keep;
+    }
+
+    /// How exactly products are computed from now on, forward and backward.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// Switches dropout on with this step's key, or off.
@@ -275,6 +282,7 @@ impl<T: Real> Tape<T> {
             inputs,
             saved: &mut saved,
             pool: &mut self.pool,
+            precision: self.precision,
             out: out.data_mut(),
         });
         self.trace.finish(started, |time| Record {
@@ -330,6 +338,7 @@ impl<T: Real> Tape<T> {
                         saved,
                         grads: &mut self.grads,
                         pool: &mut self.pool,
+                        precision: self.precision,
                         y: &node.value,
                         dy: &dy,
                     });

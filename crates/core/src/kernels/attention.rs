@@ -9,13 +9,13 @@ use std::ops::Range;
 use ndarray::{ArrayView3, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
-use super::matmul::{Mat, matmul_serial};
+use super::matmul::{Mat, Start, matmul_serial};
 use super::reduce::scalar_product;
 use super::softmax::{exp_minus, max};
 use super::vectorised;
-use crate::Real;
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
+use crate::{Precision, Real};
 
 /// Queries in a tile.
 const TILE: usize = 64;
@@ -46,6 +46,8 @@ pub struct Attention<'a> {
     pub slopes: Option<&'a [f64]>,
     /// Which weights are left out.
     pub dropout: Option<Dropout>,
+    /// How exactly the products are computed.
+    pub precision: Precision,
 }
 
 impl Dims {
@@ -149,6 +151,12 @@ impl Attention<'_> {
         self.mask.add_to(i, start, scores);
     }
 
+    /// `out = start + a b` on this thread.
+    fn product<T: Real>(&self, a: Mat<'_, T>, b: Mat<'_, T>, start: Start<'_, T>, out: &mut [T]) {
+        let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the product has");
+        matmul_serial(a, b, start, out, self.precision);
+    }
+
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
     /// each row's exponentials, `(B, H, T)`.
     pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
@@ -190,7 +198,7 @@ impl Attention<'_> {
             let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
             // (rows, D) (D, keys) -> (rows, keys)
             copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
-            matmul_serial(Mat::new(q, (rows, d)), k.t(), scores, false);
+            self.product(Mat::new(q, (rows, d)), k.t(), Start::Zero, scores);
             let mut sums = [T::one(); TILE];
             vectorised(
                 #[inline(always)]
@@ -201,7 +209,7 @@ impl Attention<'_> {
                 },
             );
             // (rows, keys) (keys, D) -> (rows, D)
-            matmul_serial(Mat::new(scores, (rows, keys)), v, y, false);
+            self.product(Mat::new(scores, (rows, keys)), v, Start::Zero, y);
             for (r, y) in y.chunks_exact(d).enumerate() {
                 let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
                 let share = T::one() / sums[r];
@@ -308,8 +316,8 @@ impl Attention<'_> {
             copy_rows(g, dy.slice(s![first..first + rows, ..]), T::one());
             let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
             // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
-            matmul_serial(Mat::new(q, (rows, d)), k.t(), p, false);
-            matmul_serial(Mat::new(g, (rows, d)), v.t(), ds, false);
+            self.product(Mat::new(q, (rows, d)), k.t(), Start::Zero, p);
+            self.product(Mat::new(g, (rows, d)), v.t(), Start::Zero, ds);
             vectorised(
                 #[inline(always)]
                 || {
@@ -324,9 +332,9 @@ impl Attention<'_> {
                 },
             );
             let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
-            matmul_serial(p.t(), Mat::new(g, (rows, d)), &mut dv[start * d..end * d], true); // dV += P^T dY
-            matmul_serial(ds.t(), Mat::new(q, (rows, d)), &mut dk[start * d..end * d], true); // dK += dS^T Q scale
-            matmul_serial(ds, k, dq, false); // dQ = dS K scale
+            self.product(p.t(), Mat::new(g, (rows, d)), Start::Out, &mut dv[start * d..end * d]); // dV += P^T dY
+            self.product(ds.t(), Mat::new(q, (rows, d)), Start::Out, &mut dk[start * d..end * d]); // dK += dS^T Q scale
+            self.product(ds, k, Start::Zero, dq); // dQ = dS K scale
             let (scale, mut to) = (T::of(self.scale), dqkv.index_axis_mut(Axis(0), 0));
             for (r, dq) in dq.chunks_exact(d).enumerate() {
                 let row = to.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");

@@ -1,10 +1,11 @@
 //! Many matrix products at a time: one for each sequence and head.
 
+use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
-use crate::kernels::matmul::{Mat, matmul_serial};
+use crate::kernels::matmul::{Mat, Start, matmul_serial};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Precision, Real, Shape, Tape, Var};
 
 /// `Y = A B` for each pair of matrices, of `(.., M, K)` and `(.., K, N)` to `(.., M, N)`;
 /// or `Y = A B^T` with B of `(.., N, K)`, as attention compares each query with each key.
@@ -43,16 +44,18 @@ fn matrix(shape: &[usize]) -> (usize, usize) {
 
 /// `out = a b` for each of many matrices, which `view` makes of the slices.
 fn each<T: Real>(
+    precision: Precision,
     out: &mut [T],
-    of: usize,
     (a, a_len): (&[T], usize),
     (b, b_len): (&[T], usize),
     view: impl for<'x> Fn(&'x [T], &'x [T]) -> (Mat<'x, T>, Mat<'x, T>) + Sync,
 ) {
     let pairs = a.par_chunks_exact(a_len.max(1)).zip(b.par_chunks_exact(b_len.max(1)));
+    let of = out.len() / (a.len() / a_len.max(1)).max(1);
     out.par_chunks_exact_mut(of.max(1)).zip(pairs).for_each(|(out, (a, b))| {
         let (a, b) = view(a, b);
-        matmul_serial(a, b, out, false);
+        let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the output has");
+        matmul_serial(a, b, Start::Zero, out, precision);
     });
 }
 
@@ -78,7 +81,7 @@ impl<T: Real> Op<T> for BatchedMatMul {
         let (a, b) = (io.input(0), io.input(1));
         let ((m, k), b_dims) = (matrix(a.shape()), matrix(b.shape()));
         let n = if self.transposed { b_dims.0 } else { b_dims.1 };
-        each(io.out, m * n, (a.data(), m * k), (b.data(), n * k), |a, b| {
+        each(io.precision, io.out, (a.data(), m * k), (b.data(), n * k), |a, b| {
             let b = Mat::new(b, b_dims);
             (Mat::new(a, (m, k)), if self.transposed { b.t() } else { b })
         });
@@ -93,15 +96,15 @@ impl<T: Real> Differentiable<T> for BatchedMatMul {
         let (a, b, dy) = (io.input(0), io.input(1), io.dy);
         let (a_dims, b_dims, y_dims) = (matrix(a.shape()), matrix(b.shape()), matrix(dy.shape()));
         let [a_len, b_len, y_len] = [a_dims, b_dims, y_dims].map(|(rows, cols)| rows * cols);
-        let transposed = self.transposed;
+        let (transposed, precision) = (self.transposed, io.precision);
         io.input_grad(0, |da| {
-            each(da, a_len, (dy.data(), y_len), (b.data(), b_len), |dy, b| {
+            each(precision, da, (dy.data(), y_len), (b.data(), b_len), |dy, b| {
                 let b = Mat::new(b, b_dims);
                 (Mat::new(dy, y_dims), if transposed { b } else { b.t() })
             });
         });
         io.input_grad(1, |db| {
-            each(db, b_len, (dy.data(), y_len), (a.data(), a_len), |dy, a| {
+            each(precision, db, (dy.data(), y_len), (a.data(), a_len), |dy, a| {
                 let (dy, a) = (Mat::new(dy, y_dims), Mat::new(a, a_dims));
                 if transposed { (dy.t(), a) } else { (a.t(), dy) }
             });

@@ -1,6 +1,6 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use crate::kernels::matmul::{Mat, matmul};
+use crate::kernels::matmul::{Mat, Start, matmul};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
@@ -48,13 +48,9 @@ impl<T: Real> Op<T> for Linear {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
-        let has_bias = io.inputs.len() == 3;
-        if has_bias {
-            let bias = io.input(2).data();
-            io.out.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(bias));
-        }
+        let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
         let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
-        matmul(x, w.t(), io.out, has_bias);
+        matmul(x, w.t(), bias.map_or(Start::Zero, Start::Bias), io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 3 { count(output) } else { 0 };
@@ -65,9 +61,9 @@ impl<T: Real> Op<T> for Linear {
 impl<T: Real> Differentiable<T> for Linear {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
-        let dy_data = io.dy.data();
-        io.input_grad(0, |dx| matmul(dy, w, dx, false));
-        io.input_grad(1, |dw| matmul(dy.t(), x, dw, false));
+        let (dy_data, precision) = (io.dy.data(), io.precision);
+        io.input_grad(0, |dx| matmul(dy, w, Start::Zero, dx, precision));
+        io.input_grad(1, |dw| matmul(dy.t(), x, Start::Zero, dw, precision));
         if io.inputs.len() == 3 {
             io.input_grad(2, |db| reduce::column_sums(dy_data, db));
         }

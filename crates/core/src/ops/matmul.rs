@@ -1,6 +1,6 @@
 //! The matrix product.
 
-use crate::kernels::matmul::{Mat, matmul};
+use crate::kernels::matmul::{Mat, Start, matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -37,7 +37,13 @@ impl<T: Real> Op<T> for MatMul {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (io.input(0), io.input(1));
-        matmul(Mat::new(a.data(), a.rows_cols()), Mat::new(b.data(), b.rows_cols()), io.out, false);
+        matmul(
+            Mat::new(a.data(), a.rows_cols()),
+            Mat::new(b.data(), b.rows_cols()),
+            Start::Zero,
+            io.out,
+            io.precision,
+        );
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output) * inputs[0][1] as u64
@@ -47,8 +53,9 @@ impl<T: Real> Op<T> for MatMul {
 impl<T: Real> Differentiable<T> for MatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
-        io.input_grad(0, |da| matmul(dy, b.t(), da, false));
-        io.input_grad(1, |db| matmul(a.t(), dy, db, false));
+        let precision = io.precision;
+        io.input_grad(0, |da| matmul(dy, b.t(), Start::Zero, da, precision));
+        io.input_grad(1, |db| matmul(a.t(), dy, Start::Zero, db, precision));
     }
 }
 

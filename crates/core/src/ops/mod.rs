@@ -40,7 +40,7 @@ use std::fmt::Debug;
 
 use crate::pool::Pool;
 use crate::tape::{Node, Var};
-use crate::{Real, Shape, Tensor};
+use crate::{Precision, Real, Shape, Tensor};
 
 /// A function of tensors: its name, its equation, the shape it gives, its cost.
 pub trait Op<T: Real>: Debug + Send + 'static {
@@ -80,6 +80,8 @@ pub struct Forward<'a, T: Real> {
     pub(crate) inputs: &'a [Var],
     pub(crate) saved: &'a mut Vec<Tensor<T>>,
     pub(crate) pool: &'a mut Pool<T>,
+    /// How exactly to compute products.
+    pub precision: Precision,
     /// The output's numbers: old ones on entry, all written on return.
     pub out: &'a mut [T],
 }
@@ -116,6 +118,8 @@ pub struct Backward<'a, T: Real> {
     pub(crate) saved: &'a [Tensor<T>],
     pub(crate) grads: &'a mut [Option<Tensor<T>>],
     pub(crate) pool: &'a mut Pool<T>,
+    /// How exactly to compute products.
+    pub precision: Precision,
     /// The output that `forward` computed.
     pub y: &'a Tensor<T>,
     /// The gradient of the loss with respect to the output.

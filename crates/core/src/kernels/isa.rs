@@ -1,0 +1,144 @@
+//! The instruction sets that one binary has loops for, and which of them this machine has.
+
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// AVX-512 that also multiplies bf16.
+    Avx512Bf16,
+    /// 32 registers of 64 bytes.
+    Avx512,
+    /// 16 registers of 32 bytes, and multiply-adds.
+    Avx2,
+    /// AArch64: 32 registers of 16 bytes.
+    Neon,
+    /// What every machine has.
+    Plain,
+}
+
+impl Isa {
+    /// All of them, the best first.
+    pub const ALL: [Self; 5] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
+
+    /// The best that this machine has.
+    pub fn best() -> Self {
+        static BEST: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
+        *BEST.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain))
+    }
+
+    /// Whether this machine has it.
+    pub fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => Avx512Bf16::is_here(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Avx512::is_here(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Avx2::is_here(),
+            Self::Neon => cfg!(target_arch = "aarch64"),
+            Self::Plain => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512Bf16 => "AVX-512 with bf16",
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2 and FMA",
+            Self::Neon => "NEON",
+            Self::Plain if cfg!(target_arch = "x86_64") => "SSE2",
+            Self::Plain => "scalar",
+        }
+    }
+}
+
+/// An [`Isa`] as a type, for loops that are compiled for it alone.
+pub trait Compiled {
+    /// Whether it multiplies and adds with one rounding.
+    const FUSED: bool;
+
+    /// Runs `f` compiled for it. The loops of `f` must be inlined into it.
+    ///
+    /// # Panics
+    /// If this machine has not got it.
+    fn run<R>(f: impl FnOnce() -> R) -> R;
+}
+
+/// What every machine has.
+#[derive(Debug)]
+pub struct Plain;
+
+impl Compiled for Plain {
+    const FUSED: bool = false;
+
+    #[inline(always)]
+    fn run<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+/// AArch64, where NEON is part of the basic instruction set.
+#[cfg(target_arch = "aarch64")]
+#[derive(Debug)]
+pub struct Neon;
+
+#[cfg(target_arch = "aarch64")]
+impl Compiled for Neon {
+    const FUSED: bool = true;
+
+    #[inline(always)]
+    fn run<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86 {
+    ($(#[$doc:meta])* $name:ident: $features:literal = $($feature:tt),*) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl $name {
+            fn is_here() -> bool {
+                $(std::is_x86_feature_detected!($feature))&&*
+            }
+        }
+
+        impl Compiled for $name {
+            const FUSED: bool = true;
+
+            #[inline(always)]
+            #[allow(unsafe_code)]
+            fn run<R>(f: impl FnOnce() -> R) -> R {
+                #[target_feature(enable = $features)]
+                fn compiled<R>(f: impl FnOnce() -> R) -> R {
+                    f()
+                }
+                assert!(Self::is_here(), "this machine has no {}", stringify!($name));
+                // SAFETY: the processor has all that `compiled` is compiled for.
+                unsafe { compiled(f) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+x86! {
+    /// AVX2 and multiply-adds.
+    Avx2: "avx2,fma" = "avx2", "fma"
+}
+#[cfg(target_arch = "x86_64")]
+x86! {
+    /// AVX-512.
+    Avx512: "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl" =
+        "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"
+}
+#[cfg(target_arch = "x86_64")]
+x86! {
+    /// AVX-512 with bf16.
+    Avx512Bf16: "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16" =
+        "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16"
+}

@@ -1,0 +1,103 @@
+//! Factors in bf16: the upper half of an f32, with its range and 8 bits of precision.
+//!
+//! A product in bf16 rounds both factors and adds in f32, so that half as many bytes are
+//! multiplied and, on processors that can do it, twice as many numbers at a time.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
+use super::factor::Factor;
+use crate::kernels::isa::Compiled;
+
+/// `x` rounded to the nearest bf16, of two equally near ones to the even; NaN stays NaN.
+#[inline(always)]
+pub fn round(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    let bits = if x.is_nan() { bits | 0x0040_0000 } else { rounded };
+    (bits >> 16) as u16
+}
+
+/// The number that is stored as `bits`.
+#[cfg(test)]
+pub fn widen(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// Two bf16 that are multiplied with two others, one after the other, in f32: what any
+/// machine can do.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(transparent)]
+pub struct Pair(u32);
+
+impl Pair {
+    #[inline(always)]
+    fn first(self) -> f32 {
+        f32::from_bits(self.0 << 16)
+    }
+
+    #[inline(always)]
+    fn second(self) -> f32 {
+        f32::from_bits(self.0 & 0xffff_0000)
+    }
+}
+
+impl Factor<f32> for Pair {
+    const DEPTH: usize = 2;
+
+    #[inline(always)]
+    fn pack(x: f32, y: f32) -> Self {
+        Self(u32::from(round(x)) | u32::from(round(y)) << 16)
+    }
+    #[inline(always)]
+    fn as_is(_: &[f32]) -> Option<&[Self]> {
+        None
+    }
+    #[inline(always)]
+    fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
+        let sums = f32::add_product::<I, L>(a.second(), b.map(Self::second), sums);
+        f32::add_product::<I, L>(a.first(), b.map(Self::first), sums)
+    }
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<Pair>>> = const { RefCell::new(Vec::new()) });
+        &BUFFERS
+    }
+}
+
+/// Two bf16 for the instruction of x86-64 that does the same with 16 pairs at a time.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(transparent)]
+pub struct DotPair(Pair);
+
+#[cfg(target_arch = "x86_64")]
+impl Factor<f32> for DotPair {
+    const DEPTH: usize = 2;
+
+    #[inline(always)]
+    fn pack(x: f32, y: f32) -> Self {
+        Self(Pair::pack(x, y))
+    }
+    #[inline(always)]
+    fn as_is(_: &[f32]) -> Option<&[Self]> {
+        None
+    }
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
+        use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
+        const { assert!(L == 16) };
+        // SAFETY: L is 16, so that all of these are 64 bytes of plain numbers; this kind of
+        // factor is multiplied under `Isa::Avx512Bf16` alone, which has the instruction.
+        unsafe {
+            let a: __m512bh = std::mem::transmute_copy(&[a; L]);
+            let b: __m512bh = std::mem::transmute_copy(&b);
+            let sums: __m512 = std::mem::transmute_copy(&sums);
+            std::mem::transmute_copy(&_mm512_dpbf16_ps(sums, a, b))
+        }
+    }
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<DotPair>>> = const { RefCell::new(Vec::new()) });
+        &BUFFERS
+    }
+}

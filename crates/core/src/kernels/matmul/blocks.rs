@@ -1,0 +1,200 @@
+//! The outer loops: slices of the inner length, panels of columns, blocks of rows.
+
+use std::ops::Range;
+
+use ndarray::{ArrayViewMut2, Axis, Slice};
+use rayon::prelude::*;
+
+use super::factor::{Factor, with_buffer};
+use super::tile::{Left, Out, ROWS, rows_times_panel};
+use super::{Mat, Product, Start, pack};
+use crate::Real;
+use crate::kernels::isa::Compiled;
+
+/// Numbers of the inner length in a slice, so that a panel stays in the second-level cache.
+const SLICE: usize = 512;
+
+/// Bytes of B that are copied at a time, to stay in the third-level cache.
+const COPIED: usize = 4 << 20;
+
+/// Rows of the output in a block, at most.
+const BLOCK: usize = 32 * ROWS;
+
+impl<T: Real> Product<'_, T> {
+    /// Computes it with panels of V vectors of L lanes, WIDTH = V L columns in all.
+    pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize, const WIDTH: usize>(
+        self,
+    ) {
+        let Self { a, b, start, mut out, turned, threads } = self;
+        let (m, inner, n) = (a.rows, a.cols, b.cols);
+        if m == 0 || n == 0 {
+            return;
+        }
+        // Slices of equal lengths, so that the last is not a mere rest.
+        let slices = inner.div_ceil(SLICE);
+        let slice = inner.div_ceil(slices).next_multiple_of(F::DEPTH);
+        let panel = slice / F::DEPTH * WIDTH;
+        let fit = COPIED / (panel * size_of::<F>());
+        let panels_at_once = fit.clamp(1, n.div_ceil(WIDTH));
+        let slices_at_once = (fit / panels_at_once).clamp(1, slices);
+        let block = m.div_ceil(2 * threads).next_multiple_of(ROWS).min(BLOCK);
+
+        for j0 in (0..n).step_by(panels_at_once * WIDTH) {
+            let columns = j0..n.min(j0 + panels_at_once * WIDTH);
+            let panels = columns.len().div_ceil(WIDTH);
+            let mut out = out.slice_axis_mut(Axis(1), Slice::from(columns.clone()));
+            for s0 in (0..slices).step_by(slices_at_once) {
+                let slices = s0..slices.min(s0 + slices_at_once);
+                let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
+                with_buffer::<T, F, _>(slices.len() * panels * panel, |packed| {
+                    let pack = |(i, to): (usize, &mut [F])| {
+                        let j = j0 + i % panels * WIDTH;
+                        let columns = j..columns.end.min(j + WIDTH);
+                        pack_panel::<T, F, I, WIDTH>(to, b, inner_of(s0 + i / panels), columns);
+                    };
+                    match threads {
+                        1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
+                        _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
+                    }
+                    let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
+                        for (s, b) in slices.clone().zip(packed.chunks_exact(panels * panel)) {
+                            let rows = Rows { a, first: i * block, inner: inner_of(s) };
+                            let start = if s == 0 { start } else { Start::Out };
+                            let start = start.from(if turned { i * block } else { j0 });
+                            rows.times::<F, I, V, L, WIDTH>(b.chunks_exact(panel), (start, turned), &mut out);
+                        }
+                    };
+                    let blocks = out.axis_chunks_iter_mut(Axis(0), block).enumerate();
+                    match threads {
+                        1 => blocks.for_each(task),
+                        _ => blocks.collect::<Vec<_>>().into_par_iter().for_each(task),
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl<T> Start<'_, T> {
+    /// The same for what begins at number `i` of the bias.
+    fn from(self, i: usize) -> Self {
+        match self {
+            Self::Bias(bias) => Self::Bias(&bias[i..]),
+            start => start,
+        }
+    }
+}
+
+/// Copies a panel of B: of `inner` the factors of `columns`.
+fn pack_panel<T: Real, F: Factor<T>, I: Compiled, const WIDTH: usize>(
+    panel: &mut [F],
+    b: Mat<'_, T>,
+    inner: Range<usize>,
+    columns: Range<usize>,
+) {
+    let panel = &mut panel[..inner.len().div_ceil(F::DEPTH) * WIDTH];
+    I::run(
+        #[inline(always)]
+        || match b.transposed {
+            false => pack::from_rows(
+                panel,
+                WIDTH,
+                inner.len(),
+                #[inline(always)]
+                |p| b.stored_row(inner.start + p, columns.start, columns.len()),
+            ),
+            true => pack::from_columns::<T, F, WIDTH>(
+                panel,
+                columns.len(),
+                #[inline(always)]
+                |j| b.stored_row(columns.start + j, inner.start, inner.len()),
+            ),
+        },
+    );
+}
+
+/// A block of rows of A, a slice of the inner length.
+struct Rows<'a, T> {
+    a: Mat<'a, T>,
+    first: usize,
+    inner: Range<usize>,
+}
+
+impl<T: Real> Rows<'_, T> {
+    /// `out = start + A B`, whose rows are this block's and whose columns those of the
+    /// panels `b`.
+    fn times<'b, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const WIDTH: usize>(
+        &self,
+        b: impl Iterator<Item = &'b [F]>,
+        (start, turned): (Start<'_, T>, bool),
+        out: &mut ArrayViewMut2<'_, T>,
+    ) {
+        let (rows, n) = out.dim();
+        let depth = self.inner.len().div_ceil(F::DEPTH);
+        self.left::<F, I, _>(rows, |a, skip| {
+            with_buffer::<T, T, _>(if turned { rows * WIDTH } else { 0 }, |turned| {
+                for (j, b) in (0..n).step_by(WIDTH).zip(b) {
+                    let columns = j..n.min(j + WIDTH);
+                    let start = if turned.is_empty() { start.from(j) } else { start };
+                    let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
+                    let out = Out { part, start, turned };
+                    I::run(
+                        #[inline(always)]
+                        || times_panel::<T, F, I, V, L>((a, skip), &b[..depth * WIDTH], out),
+                    );
+                }
+            });
+        });
+    }
+
+    /// Calls `f` with factors of these rows, and how many of them come before: as they are
+    /// stored if that will do, else copied.
+    fn left<F: Factor<T>, I: Compiled, R>(&self, rows: usize, f: impl FnOnce(Left<'_, F>, usize) -> R) -> R {
+        let Self { a, first, ref inner } = *self;
+        let depth = inner.len().div_ceil(F::DEPTH);
+        if let (Some(data), true) = (F::as_is(a.data), a.rows >= ROWS || !a.transposed) {
+            let from = inner.start * if a.transposed { a.distance } else { 1 };
+            let left =
+                Left { data: &data[from..], distance: a.distance, columns: a.transposed, rows: a.rows };
+            return f(left, first);
+        }
+        let width = if a.transposed { rows.max(ROWS) } else { rows };
+        with_buffer::<T, F, _>(width * depth, |packed| {
+            I::run(
+                #[inline(always)]
+                || match a.transposed {
+                    true => pack::from_rows(
+                        packed,
+                        width,
+                        inner.len(),
+                        #[inline(always)]
+                        |p| a.stored_row(inner.start + p, first, rows),
+                    ),
+                    false => pack::rows(
+                        packed,
+                        depth,
+                        #[inline(always)]
+                        |i| a.stored_row(first + i, inner.start, inner.len()),
+                    ),
+                },
+            );
+            let distance = if a.transposed { width } else { depth };
+            f(Left { data: packed, distance, columns: a.transposed, rows: width }, 0)
+        })
+    }
+}
+
+/// [`rows_times_panel`] with as few vectors as there are columns.
+#[inline(always)]
+fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    a: (Left<'_, F>, usize),
+    b: &[F],
+    out: Out<'_, T>,
+) {
+    match out.part.ncols().div_ceil(L) {
+        1 => rows_times_panel::<T, F, I, V, L, 1>(a, b, out),
+        2 => rows_times_panel::<T, F, I, V, L, 2>(a, b, out),
+        3 => rows_times_panel::<T, F, I, V, L, 3>(a, b, out),
+        _ => rows_times_panel::<T, F, I, V, L, V>(a, b, out),
+    }
+}

@@ -1,0 +1,66 @@
+//! The numbers that a matrix product multiplies: exact, or rounded to bf16.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
+use crate::kernels::isa::Compiled;
+
+/// What the innermost loop multiplies, for sums of type `T`.
+pub trait Factor<T>: Copy + Default + Send + Sync + 'static {
+    /// How many numbers one factor holds: neighbours in a row of A or a column of B.
+    const DEPTH: usize;
+
+    /// A factor of the number `x` and, if it holds two, of `y`.
+    fn pack(x: T, y: T) -> Self;
+
+    /// Numbers of `a` that already are factors, if factors are nothing else.
+    fn as_is(a: &[T]) -> Option<&[Self]>;
+
+    /// `sums + a b` for each lane of `b`, compiled for `I`.
+    fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [T; L]) -> [T; L];
+
+    /// Memory that this thread has used before.
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
+}
+
+/// Calls `f` with `n` factors of this thread's memory; they hold old numbers.
+pub fn with_buffer<T, F: Factor<T>, R>(n: usize, f: impl FnOnce(&mut [F]) -> R) -> R {
+    let mut buffer = F::buffers().with_borrow_mut(Vec::pop).unwrap_or_default();
+    if buffer.len() < n {
+        buffer.resize(n, F::default());
+    }
+    let result = f(&mut buffer[..n]);
+    F::buffers().with_borrow_mut(|buffers| buffers.push(buffer));
+    result
+}
+
+macro_rules! exact {
+    ($t:ty) => {
+        impl Factor<$t> for $t {
+            const DEPTH: usize = 1;
+
+            #[inline(always)]
+            fn pack(x: $t, _: $t) -> $t {
+                x
+            }
+            #[inline(always)]
+            fn as_is(a: &[$t]) -> Option<&[$t]> {
+                Some(a)
+            }
+            #[inline(always)]
+            fn add_product<I: Compiled, const L: usize>(a: $t, b: [$t; L], sums: [$t; L]) -> [$t; L] {
+                std::array::from_fn(
+                    #[inline(always)]
+                    |l| if I::FUSED { a.mul_add(b[l], sums[l]) } else { a * b[l] + sums[l] },
+                )
+            }
+            fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<$t>>>> {
+                thread_local!(static BUFFERS: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
+                &BUFFERS
+            }
+        }
+    };
+}
+
+exact!(f32);
+exact!(f64);

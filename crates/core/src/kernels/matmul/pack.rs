@@ -1,0 +1,76 @@
+//! Copies of factors in the order in which the innermost loop reads them.
+
+use super::factor::Factor;
+use crate::Real;
+
+/// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
+const LINE: usize = 16;
+
+/// Columns side by side: the first factor of each column, then the second ...
+///
+/// `row(p)` is row `p` of `depth` rows. `packed` is cut into rows of `width`, one for every
+/// `DEPTH` rows. Columns that are missing at the edge become zeros, as does the row that an
+/// odd number of rows lacks for a whole factor.
+#[inline(always)]
+pub fn from_rows<'a, T: Real, F: Factor<T>>(
+    packed: &mut [F],
+    width: usize,
+    depth: usize,
+    row: impl Fn(usize) -> &'a [T],
+) {
+    for (q, to) in packed.chunks_exact_mut(width).enumerate() {
+        let p = q * F::DEPTH;
+        let first = row(p);
+        let (to, edge) = to.split_at_mut(first.len());
+        edge.fill(F::default());
+        if p + 1 < depth && F::DEPTH == 2 {
+            let numbers = first.iter().zip(row(p + 1));
+            to.iter_mut().zip(numbers).for_each(|(to, (&x, &y))| *to = F::pack(x, y));
+        } else {
+            to.iter_mut().zip(first).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
+        }
+    }
+}
+
+/// The same of columns that are stored as rows: `column(j)` is column `j` of `columns`.
+#[inline(always)]
+pub fn from_columns<'a, T: Real, F: Factor<T>, const WIDTH: usize>(
+    packed: &mut [F],
+    columns: usize,
+    column: impl Fn(usize) -> &'a [T],
+) {
+    let packed = packed.as_chunks_mut::<WIDTH>().0;
+    if columns < WIDTH {
+        packed.iter_mut().for_each(|to| *to = [F::default(); WIDTH]);
+    }
+    for (line, to) in packed.chunks_mut(LINE / F::DEPTH).enumerate() {
+        for j in 0..columns {
+            let numbers = &column(j)[line * LINE..];
+            if F::DEPTH == 1 {
+                to.iter_mut().zip(numbers).for_each(|(to, &x)| to[j] = F::pack(x, T::zero()));
+            } else {
+                let (pairs, rest) = numbers.as_chunks::<2>();
+                to.iter_mut().zip(pairs).for_each(|(to, &[x, y])| to[j] = F::pack(x, y));
+                if let (Some(to), [x]) = (to.get_mut(pairs.len()), rest) {
+                    to[j] = F::pack(*x, T::zero());
+                }
+            }
+        }
+    }
+}
+
+/// Rows of `depth` factors each, one after the other, of rows of numbers.
+#[inline(always)]
+pub fn rows<'a, T: Real, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
+    for (i, to) in packed.chunks_exact_mut(depth).enumerate() {
+        if F::DEPTH == 1 {
+            to.iter_mut().zip(row(i)).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
+        } else {
+            let (pairs, rest) = row(i).as_chunks::<2>();
+            to.iter_mut().zip(pairs).for_each(|(to, &[x, y])| *to = F::pack(x, y));
+            if let (Some(to), [x]) = (to.get_mut(pairs.len()), rest) {
+                *to = F::pack(*x, T::zero());
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::threads::with_threads;
+
+/// Small whole numbers, which bf16 holds too: every order of adding them is exact.
+fn whole(n: usize, seed: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * 7 + seed * 13) % 11) as f32 - 5.0).collect()
+}
+
+fn noise(n: usize, step: f32) -> Vec<f32> {
+    (0..n).map(|i| (i as f32 * step).sin()).collect()
+}
+
+/// The definition, for row-major matrices or, of those marked, transposed ones.
+fn by_definition(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize), (ta, tb): (bool, bool)) -> Vec<f32> {
+    let at = |i, p| if ta { a[p * m + i] } else { a[i * k + p] };
+    let bt = |p, j| if tb { b[j * k + p] } else { b[p * n + j] };
+    let numbers = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
+    numbers.map(|(i, j)| (0..k).map(|p| at(i, p) * bt(p, j)).sum()).collect()
+}
+
+fn mats<'a, T: Real>(
+    (a, b): (&'a [T], &'a [T]),
+    (m, k, n): (usize, usize, usize),
+    (ta, tb): (bool, bool),
+) -> (Mat<'a, T>, Mat<'a, T>) {
+    let a = if ta { Mat::new(a, (k, m)).t() } else { Mat::new(a, (m, k)) };
+    (a, if tb { Mat::new(b, (n, k)).t() } else { Mat::new(b, (k, n)) })
+}
+
+const LAYOUTS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// Less than a tile, whole tiles, more than a panel, more than a slice.
+fn shapes() -> impl Iterator<Item = (usize, usize, usize)> {
+    const SIZES: [usize; 6] = [1, 2, 6, 7, 33, 130];
+    let small = SIZES.iter().flat_map(|&m| SIZES.iter().flat_map(move |&k| SIZES.map(|n| (m, k, n))));
+    small.chain([(5, 1100, 3), (200, 513, 70), (0, 3, 2), (2, 0, 3), (2, 3, 0)])
+}
+
+#[test]
+fn agrees_with_the_definition_in_every_layout() {
+    for (shape, layout) in shapes().flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
+        let (m, k, n) = shape;
+        let (a, b, bias) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3));
+        let want = by_definition(&a, &b, shape, layout);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let (a, b) = mats((&a, &b), shape, layout);
+            let mut out = vec![9.0; m * n];
+            matmul(a, b, Start::Zero, &mut out, precision);
+            assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {precision:?}");
+            matmul(a, b, Start::Out, &mut out, precision);
+            assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w), "{shape:?} {layout:?} {precision:?}");
+            matmul(a, b, Start::Bias(&bias), &mut out, precision);
+            let with_bias = want.iter().zip(bias.iter().cycle()).map(|(w, b)| w + b);
+            assert!(out.iter().copied().eq(with_bias), "{shape:?} {layout:?} {precision:?}");
+        }
+        let double = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let (a, b, mut out) = (double(&a), double(&b), vec![9.0; m * n]);
+        let (a, b) = mats((&a[..], &b[..]), shape, layout);
+        matmul(a, b, Start::Zero, &mut out, Precision::F32);
+        assert_eq!(out, double(&want), "{shape:?}, transposed: {layout:?}, f64");
+    }
+}
+
+#[test]
+fn every_instruction_set_of_this_machine_gives_the_same() {
+    let shape = (50, 700, 150);
+    let (m, k, n) = shape;
+    let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
+    let product = |isa, precision, layout| {
+        let mut out = vec![0.0; m * n];
+        let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
+        let (a, b) = mats((&a, &b), shape, layout);
+        f32::multiply(Product::new(a, b, Start::Zero, view, 1), precision, isa);
+        out
+    };
+    for layout in LAYOUTS {
+        let plain = product(Isa::Plain, Precision::F32, layout);
+        let rounded = product(Isa::Plain, Precision::Bf16, layout);
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_here()) {
+            for (precision, want) in [(Precision::F32, &plain), (Precision::Bf16, &rounded)] {
+                let got = product(isa, precision, layout);
+                let off = got.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                assert!(off < 1e-4, "{isa:?} {precision:?} {layout:?}: off by {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_rounds_both_factors() {
+    let shape = (20, 300, 70);
+    let (m, k, n) = shape;
+    let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
+    let rounded = |x: &[f32]| x.iter().map(|&x| bf16::widen(bf16::round(x))).collect::<Vec<_>>();
+    let want = by_definition(&rounded(&a), &rounded(&b), shape, (false, true));
+    let exact = by_definition(&a, &b, shape, (false, true));
+    let (a, b) = mats((&a, &b), shape, (false, true));
+    let mut out = vec![0.0; m * n];
+    matmul(a, b, Start::Zero, &mut out, Precision::Bf16);
+    let off = |want: &[f32]| out.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+    assert!(off(&want) < 1e-4, "off by {}", off(&want));
+    assert!(off(&exact) > 1e-3, "it was not rounded");
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads_and_whatever_the_other_rows_are() {
+    let (m, k, n) = (130, 1300, 170);
+    let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
+    for precision in [Precision::F32, Precision::Bf16] {
+        for (ta, tb) in LAYOUTS {
+            let product = |a: &[f32], rows, threads| {
+                with_threads(threads, || {
+                    let mut out = vec![0.0; rows * n];
+                    let (a, b) = mats((a, &b), (rows, k, n), (ta, tb));
+                    matmul(a, b, Start::Zero, &mut out, precision);
+                    out
+                })
+                .unwrap()
+            };
+            let one = product(&a, m, 1);
+            assert_eq!(one, product(&a, m, 2));
+            assert_eq!(one, product(&a, m, 5));
+            if !ta {
+                // The last rows alone; a single one would take another path.
+                assert_eq!(one[100 * n..], product(&a[100 * k..], m - 100, 2));
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_with_gaps() {
+    let (m, k, n) = (13, 21, 70);
+    let (a, b) = (whole(m * 30, 1), whole(k * 100, 2));
+    let cut = |x: &[f32], cols: usize, distance: usize| -> Vec<f32> {
+        x.chunks(distance).flat_map(|row| row[..cols].to_vec()).collect()
+    };
+    let want = by_definition(&cut(&a, k, 30), &cut(&b, n, 100), (m, k, n), (false, false));
+    let mut out = vec![7.0; m * 80];
+    let mut view = ArrayViewMut2::from_shape((m, 80), &mut out).unwrap();
+    let part = view.slice_mut(ndarray::s![.., 5..5 + n]);
+    let (a, b) = (Mat::spaced(&a, (m, k), 30), Mat::spaced(&b, (k, n), 100));
+    matmul_serial(a, b, Start::Zero, part, Precision::F32);
+    assert_eq!(view.slice(ndarray::s![.., 5..5 + n]).iter().copied().collect::<Vec<_>>(), want);
+    assert!(view.column(4).iter().chain(view.column(5 + n)).all(|&x| x == 7.0));
+}
+
+#[test]
+fn rounding_to_bf16() {
+    let round = |x| bf16::widen(bf16::round(x));
+    // 8 bits of precision: between 1 and 2 the distance is 2^-7; halves go to the even.
+    assert_eq!([1.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0].map(round), [1.0, 1.0, 1.0 + 4.0 / 256.0]);
+    assert_eq!([-0.0_f32, f32::INFINITY, f32::MAX].map(round), [-0.0, f32::INFINITY, f32::INFINITY]);
+    assert!(round(f32::NAN).is_nan() && round(f32::from_bits(0x7f80_0001)).is_nan());
+}

@@ -1,0 +1,19 @@
+//! How exactly a model is computed.
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that matrix products and attention multiply.
+///
+/// Parameters, gradients, moments, norms and sums are in f32 either way (Micikevicius et
+/// al. 2018; Kalamkar et al. 2019 for bf16, which needs no scaling of the loss).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to bf16, 8 bits of precision with the range of f32, and added up in f32.
+    /// Processors that multiply bf16 take half the time; on others the same is computed
+    /// by widening, which takes longer than f32. Models of f64 stay as they are.
+    Bf16,
+}
