@@ -27,8 +27,27 @@ pub const CHUNK: usize = 1 << 13;
 /// AVX-512, NEON). The loops of `f` must be inlined into it.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    arch().dispatch(f)
+}
+
+#[inline(always)]
+fn arch() -> pulp::Arch {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
-    ARCH.get_or_init(pulp::Arch::new).dispatch(f)
+    *ARCH.get_or_init(pulp::Arch::new)
+}
+
+/// The name of the instruction set that the kernels use on this machine.
+pub fn instruction_set() -> &'static str {
+    match arch() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        pulp::Arch::V4(_) => "AVX-512",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        pulp::Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        pulp::Arch::Neon(_) => "NEON",
+        _ if cfg!(target_arch = "x86_64") => "SSE2",
+        _ => "no vector instructions",
+    }
 }
 
 /// Calls `f(first, rows)` for pieces of whole rows of `cols` numbers, in parallel
