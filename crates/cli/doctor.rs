@@ -32,7 +32,9 @@ struct Findings {
     data: Data,
     runs: Runs,
     /// What `bench --against` would find.
-    python: Result<Python, String>,
+    python: Option<Python>,
+    /// Why it would find nothing.
+    python_missing: Option<String>,
     /// What will make trainings slow.
     warnings: Vec<String>,
 }
@@ -56,7 +58,7 @@ struct Runs {
 }
 
 impl Doctor {
-    /// Looks, measures for two seconds, and reports.
+    /// Looks, measures for half a second, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let findings = Findings::new()?;
         match self.json {
@@ -71,13 +73,18 @@ impl Findings {
     fn new() -> anyhow::Result<Self> {
         let machine = Machine::here();
         let all_threads = Limits::measure(0)?;
+        let (python, python_missing) = match Python::find() {
+            Ok(python) => (Some(python), None),
+            Err(why) => (None, Some(why)),
+        };
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
             build: if cfg!(debug_assertions) { "debug" } else { "release" },
             one_thread: Limits::measure(1)?,
             data: Data::find()?,
             runs: Runs::find(),
-            python: Python::find(),
+            python,
+            python_missing,
             warnings: warnings(&machine, all_threads.threads, cfg!(debug_assertions)),
             machine,
             all_threads,
@@ -126,11 +133,24 @@ impl Findings {
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
         line("looked for in", places.collect::<Vec<_>>().join(", "))?;
         line("runs", format!("{} in {}", self.runs.count, self.runs.folder.display()))?;
-        line("Python", python(&self.python))?;
+        line("Python", self.python())?;
         match self.warnings.is_empty() {
             true => output::line("nothing here will make trainings slow"),
             false => self.warnings.iter().try_for_each(|warning| output::line(format!("warning: {warning}"))),
         }
+    }
+
+    /// What is there for `bench --against`.
+    fn python(&self) -> String {
+        let Some(found) = &self.python else {
+            let why = self.python_missing.as_deref().unwrap_or_default();
+            return format!("not found ({why}); only `m2g bench --against` needs it");
+        };
+        let packages = ["torch", "numpy", "transformers"].map(|name| match found.packages.get(name) {
+            Some(version) => format!("{name} {version}"),
+            None => format!("no {name}"),
+        });
+        format!("{}, {}; only `m2g bench --against` needs it", found.python, packages.join(", "))
     }
 }
 
@@ -166,20 +186,6 @@ impl Runs {
         let entries = folder.read_dir().into_iter().flatten().flatten();
         let count = entries.filter(|entry| entry.path().join("config.toml").is_file()).count();
         Self { folder, count }
-    }
-}
-
-/// What is there for `bench --against`.
-fn python(found: &Result<Python, String>) -> String {
-    match found {
-        Err(why) => format!("not found ({why}): `m2g bench --against` needs it, and nothing else"),
-        Ok(found) => {
-            let packages = ["torch", "numpy", "transformers"].map(|name| match found.packages.get(name) {
-                Some(version) => format!("{name} {version}"),
-                None => format!("no {name}"),
-            });
-            format!("{}, {}; for `m2g bench --against` alone", found.python, packages.join(", "))
-        }
     }
 }
 

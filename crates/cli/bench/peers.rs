@@ -99,8 +99,9 @@ pub fn install(missing: &str) -> String {
     )
 }
 
-/// The last line of what a process wrote, which in Python names the error.
+/// The last line of what a process wrote, which names the error in Python, and in ours.
 pub fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim().to_string()
+    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
+    line.trim_start_matches("error: ").to_string()
 }

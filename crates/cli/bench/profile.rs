@@ -43,10 +43,10 @@ pub struct OpTime {
     pub seconds: f64,
     /// Its share.
     pub share: f64,
-    /// Its floating-point operations in a second.
-    pub gflops: f64,
-    /// Bytes of its inputs and its output, each counted once, in a second.
-    pub gb_per_s: f64,
+    /// Its floating-point operations in a second, if it has any.
+    pub gflops: Option<f64>,
+    /// Bytes of its inputs and its output, each counted once, in a second, if it reads them all.
+    pub gb_per_s: Option<f64>,
 }
 
 /// The sums of an op over all steps.
@@ -89,7 +89,7 @@ impl Profile {
         let mut ops: Vec<(usize, OpTime)> = Vec::new();
         for ((phase, op), sum) in sums {
             let seconds = sum.time.as_secs_f64();
-            let rate = |amount: u64| if seconds > 0.0 { amount as f64 / seconds / 1e9 } else { 0.0 };
+            let rate = |amount: u64| (amount > 0 && seconds > 0.0).then(|| amount as f64 / seconds / 1e9);
             let op = OpTime {
                 phase: PHASES[phase].into(),
                 op: op.into(),
@@ -135,9 +135,10 @@ pub fn product_flops(records: &[Record]) -> u64 {
     costs(records).filter(|(record, ..)| PRODUCTS.contains(&record.name)).map(|(_, flops, _)| flops).sum()
 }
 
-/// What worked in a step, with its operations and bytes. The trace counts those of the
-/// backward way as if every input had a gradient; the first layer's is data, for which no
-/// product is made.
+/// What worked in a step, with its operations and bytes, where that is not what the trace
+/// says. It counts those of the backward way as if every input had a gradient, but the
+/// first layer's is data, for which no product is made; and every input as read, but an
+/// embedding reads only some rows of its table, and a sum hands its gradient on untouched.
 fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
     let made: HashSet<Var> = records.iter().filter_map(|record| record.to).collect();
     records.iter().filter(|record| record.is_work()).map(move |record| {
@@ -146,6 +147,8 @@ fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
             // (B, outputs) and (outputs, inputs).
             let (outputs, inputs) = (record.output.size(), record.inputs[1][1]);
             (record, record.flops - 2 * (outputs * inputs) as u64, record.bytes / 2)
+        } else if record.name == "embedding" || (record.phase == Phase::Backward && record.name == "add") {
+            (record, record.flops, 0)
         } else {
             (record, record.flops, record.bytes)
         }

@@ -56,6 +56,8 @@ pub struct Report<'a> {
     pub amount: usize,
     /// What `per_second` counts: `images/s` or `tokens/s`.
     pub unit: &'static str,
+    /// What `profile` is the mean of.
+    pub recorded: &'static str,
     /// How often it was timed in each process.
     pub steps: usize,
     /// Floating-point operations of matrix products and attention, as the trace counts them.
@@ -164,6 +166,7 @@ impl<'a> Report<'a> {
             precision: workload.precision.name(),
             amount,
             unit,
+            recorded: workload.recorded_part(),
             steps,
             flops,
             parameters,

@@ -27,7 +27,7 @@ pub fn machine(run: &Run) -> String {
 pub fn text(report: &Report<'_>) -> String {
     let Report { workload, what, precision, unit, steps, run, .. } = report;
     let mut lines = vec![
-        format!("\n{workload}: {what}; {precision}, {} rounds of {steps}", run.rounds),
+        format!("\n{workload}: {what}; {precision}, {} x {steps} times", run.rounds),
         format!(
             "  {:<21}{:>10}{:>10}{:>9}{unit:>10}{:>9}{:>9}{:>9}",
             "", "median", "least", "spread", "GFLOP/s", "of peak", "peak MB"
@@ -45,7 +45,7 @@ pub fn text(report: &Report<'_>) -> String {
         lines.push(format!("  each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
     }
     lines.extend(report.peers.iter().map(ratio));
-    lines.extend(report.profile.map(profile));
+    lines.extend(report.profile.map(|profile| operations(report.recorded, profile)));
     lines.join("\n")
 }
 
@@ -82,13 +82,10 @@ fn met(is: bool) -> &'static str {
     if is { "reached" } else { "NOT reached" }
 }
 
-fn profile(profile: &Profile) -> String {
+/// Where the time goes of what was recorded.
+fn operations(what: &str, profile: &Profile) -> String {
     let mut lines = vec![
-        format!(
-            "  a step of {}, the mean of {}, while it was recorded",
-            time(profile.seconds),
-            profile.steps
-        ),
+        format!("  {what}, while it is recorded: {}, the mean of {}", time(profile.seconds), profile.steps),
         format!(
             "  {:<9} {:<22}{:>7}{:>12}{:>10}{:>10}{:>9}",
             "", "op", "calls", "time", "share", "GFLOP/s", "GB/s"
@@ -99,19 +96,23 @@ fn profile(profile: &Profile) -> String {
         let first = if phase == op.phase { "" } else { &op.phase };
         phase = &op.phase;
         lines.push(format!(
-            "  {first:<9} {:<22}{:>7.0}{:>12}{:>10}{:>10.1}{:>9.1}",
+            "  {first:<9} {:<22}{:>7.0}{:>12}{:>10}{:>10}{:>9}",
             op.op,
             op.calls,
             time(op.seconds),
             percent(op.share),
-            op.gflops,
-            op.gb_per_s
+            rate(op.gflops),
+            rate(op.gb_per_s)
         ));
     }
     let outside = (time(profile.outside_seconds), percent(profile.outside_share));
     lines.push(format!("  {:<39}{:>12}{:>10}", "outside any op", outside.0, outside.1));
     lines.push(format!("  matrix products and attention together: {}", percent(profile.products_share)));
     lines.join("\n")
+}
+
+fn rate(rate: Option<f64>) -> String {
+    rate.map_or("-".into(), |rate| format!("{rate:.1}"))
 }
 
 /// A time in the unit that suits it.

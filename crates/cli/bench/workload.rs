@@ -14,9 +14,9 @@ pub struct Workload {
     pub kind: Kind,
     /// In which numbers matrices are multiplied.
     pub precision: Precision,
-    /// How many steps, epochs or texts are timed in each process.
+    /// How often it is timed in each process.
     pub steps: usize,
-    /// Over how many steps or texts the profile is averaged.
+    /// Over how many mini-batches, steps or texts the profile is averaged.
     pub recorded: usize,
     /// What we aim for.
     pub target: Target,
@@ -195,6 +195,15 @@ impl Workload {
             Kind::Digits(_) => (super::digits::IMAGES, "images/s"),
             Kind::Train(shape) => (shape.batch_size * shape.block_size, "tokens/s"),
             Kind::Generate(shape) => (shape.block_size - 1, "tokens/s"),
+        }
+    }
+
+    /// What is recorded for the profile.
+    pub fn recorded_part(&self) -> &'static str {
+        match self.kind {
+            Kind::Digits(_) => "a mini-batch",
+            Kind::Train(_) => "a step",
+            Kind::Generate(_) => "a text",
         }
     }
 

@@ -10,7 +10,10 @@ use serde::Serialize;
 const N: usize = 512;
 
 /// Bytes that are copied at a time: more than fit into the cache of most machines.
-const COPIED: usize = 128 << 20;
+const COPIED: usize = 64 << 20;
+
+/// How long each is measured.
+const TIME: Duration = Duration::from_millis(100);
 
 /// What a machine can do at most, as it was measured.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -24,11 +27,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Measures for about half a second, with so many threads; 0 means one per core.
+    /// Measures for a quarter of a second, with so many threads; 0 means one per core.
     pub fn measure(threads: usize) -> Result<Self, Error> {
         threads::with_threads(threads, || Self {
             threads: threads::current(),
-            f32_gflops: f32_gflops(Duration::from_millis(200)),
+            f32_gflops: f32_gflops(TIME),
             copy_gb_per_s: copy_gb_per_s(),
         })
     }
@@ -46,7 +49,7 @@ pub fn f32_gflops(time: Duration) -> f64 {
 fn copy_gb_per_s() -> f64 {
     let piece = COPIED.div_ceil(threads::current());
     let (from, mut to) = (vec![1_u8; COPIED], vec![0_u8; COPIED]);
-    let best = best(Duration::from_millis(200), || {
+    let best = best(TIME, || {
         std::thread::scope(|scope| {
             for (to, from) in to.chunks_mut(piece).zip(from.chunks(piece)) {
                 scope.spawn(|| to.copy_from_slice(from));
