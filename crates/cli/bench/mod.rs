@@ -147,7 +147,7 @@ impl Bench {
                     match peer.needs.iter().find(|package| !python.has(package)) {
                         None => everyone.push(Contestant::peer(peer, folder.path(), run.limits.threads)),
                         Some(package) if !missing.contains(package) => {
-                            eprintln!("{} is not measured: {}", peer.name, peers::install(package));
+                            eprintln!("{} is not measured: {}", peer.name, peers::without(package));
                             missing.push(package);
                         }
                         Some(_) => {}

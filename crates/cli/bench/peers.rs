@@ -81,7 +81,10 @@ for name in ('numpy', 'torch', 'transformers'):
         pass
 print(json.dumps({'python': platform.python_version(), 'packages': packages}))
 ";
-        let output = Command::new(PYTHON).args(["-c", ASK]).output().map_err(|_| install(PYTHON))?;
+        let output = Command::new(PYTHON)
+            .args(["-c", ASK])
+            .output()
+            .map_err(|_| format!("{PYTHON} is missing, install it and then {INSTALL}"))?;
         serde_json::from_slice(&output.stdout)
             .map_err(|_| format!("{PYTHON} does not work here: {}", last_line(&output.stderr)))
     }
@@ -92,11 +95,12 @@ print(json.dumps({'python': platform.python_version(), 'packages': packages}))
     }
 }
 
-/// What to do where something is missing.
-pub fn install(missing: &str) -> String {
-    format!(
-        "{missing} is missing: install it, with `pip install -r benches/peers/requirements.txt` for the packages"
-    )
+/// How the packages are installed.
+const INSTALL: &str = "`pip install -r benches/peers/requirements.txt`";
+
+/// What to do where a package is missing.
+pub fn without(package: &str) -> String {
+    format!("the Python package {package} is missing, install it with {INSTALL}")
 }
 
 /// The last line of what a process wrote, which names the error in Python, and in ours.
