@@ -4,15 +4,18 @@
 //! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
 //! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
 
+mod bench;
 mod compare;
 mod config_file;
 mod data;
 mod digits;
+mod doctor;
 mod flags;
 mod gpt;
 mod inspect;
 mod interrupt;
 mod lab;
+mod machine;
 mod output;
 mod params;
 mod picture;
@@ -54,6 +57,13 @@ enum Command {
     /// The datasets: list them, download one, check its files.
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Measure how fast training and generation are here, and how much memory they take.
+    ///
+    /// Every measurement runs in a process of its own; the machine's limits, targets and, with
+    /// --against, a peer's figures stand beside it. Data is random, since only time counts.
+    Bench(bench::Bench),
+    /// Say what this machine has and can, where data is looked for, and what slows trainings down.
+    Doctor(doctor::Doctor),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +75,8 @@ fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Params(command) => command.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Bench(bench) => bench.run(),
+        Command::Doctor(doctor) => doctor.run(),
     };
     match result {
         Ok(code) => code,

@@ -4,7 +4,6 @@ mod eval;
 mod export;
 mod import;
 mod ladder;
-mod peak;
 mod prepare;
 mod sample;
 mod settings;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use m2g_core::Precision;
 use m2g_core::data::catalogue;
 use m2g_core::nn::{AttentionForm, NormPlace, Positions, Score};
 use m2g_core::ops::masked_softmax::Mask;
@@ -80,6 +81,10 @@ pub struct Settings {
     /// Which form of attention computes; the result is the same.
     #[arg(long, value_name = "NAME", value_parser = one_of::<AttentionForm>(&["fused", "primitive"]))]
     pub attention: Option<AttentionForm>,
+    /// How exactly matrix products and attention are computed; bf16 takes half the time on
+    /// processors that multiply it, more on others.
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Precision>(&["f32", "bf16"]))]
+    pub precision: Option<Precision>,
     /// Sequences in a pass.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<usize>,
@@ -153,6 +158,7 @@ macro_rules! with_settings {
             norm,
             residual,
             attention,
+            precision,
             batch_size,
             gradient_accumulation_steps,
             max_iters,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
@@ -13,14 +14,16 @@ use m2g_gpt::training::{Description, Outcome, Training};
 use m2g_gpt::{GenerateOptions, Generator, Gpt, Sampling};
 use serde_json::json;
 
-use super::peak;
 use super::settings::{self, Settings};
 use super::watch::{Watch, Work};
 use crate::flags::{new_run_path, quoted, run_path};
-use crate::{interrupt, output};
+use crate::{interrupt, machine, output};
 
 /// How long the sample at the end is.
 const SAMPLE_TOKENS: usize = 300;
+
+/// How long the machine's peak is measured.
+const PEAK_TIME: Duration = Duration::from_millis(50);
 
 /// Train a GPT. Without flags: a small one, on this project's own notes and sources.
 #[derive(Args)]
@@ -174,7 +177,7 @@ fn introduce(training: &Training, corpus: &Corpus) -> Work {
     );
     let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
     let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
-    let peak = peak::gflops();
+    let peak = machine::f32_gflops(PEAK_TIME);
     eprintln!(
         "machine    {} threads multiply f32 matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} \
          GFLOP (6 N + 12 L C T a token)",

@@ -69,6 +69,7 @@ pub use real::Real;
 pub use tape::{Tape, Var};
 pub use tensor::{Shape, Tensor};
 
+pub use kernels::instruction_set;
 pub use kernels::map::unit_interval;
 
 /// Matrix product of row-major slices, the one the ops use.

@@ -17,3 +17,13 @@ pub enum Precision {
     /// by widening, which takes longer than f32. Models of f64 stay as they are.
     Bf16,
 }
+
+impl Precision {
+    /// As flags and files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}

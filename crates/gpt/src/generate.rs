@@ -20,6 +20,7 @@ use m2g_core::nn::KvCache;
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
 use m2g_core::tape::Mark;
+use m2g_core::trace::Trace;
 use m2g_core::train::Model;
 use m2g_core::{Error, Real, Tape, Var};
 
@@ -123,6 +124,11 @@ impl<'a, T: Real> Generator<'a, T> {
     /// The prompt and all tokens since.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// What runs for each token, while it is switched on.
+    pub fn trace(&mut self) -> &mut Trace {
+        &mut self.tape.trace
     }
 
     /// The logits of the token that comes next, `(V)`.

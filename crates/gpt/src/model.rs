@@ -206,6 +206,7 @@ impl<T: Real> Gpt<T> {
         tokens: &Tokens,
         mut cache: Option<&mut KvCache<T>>,
     ) -> Result<Var, Error> {
+        tape.set_precision(self.config.precision);
         let ([_, t], c) = (tokens.shape, self.config.n_embd);
         let start = cache.as_ref().map_or(0, |cache| cache.len());
         if start + t > self.config.block_size {

@@ -195,7 +195,7 @@ pub(crate) fn content_sha256(path: &Path) -> Option<&'static str> {
 }
 
 /// The folders in which a dataset may lie, in the order in which they count.
-fn places(dataset: &Dataset) -> Vec<PathBuf> {
+pub fn places(dataset: &Dataset) -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Some(dir) = env::var_os("M2G_DATA").map(PathBuf::from) {
         places.extend([dir.join(dataset.name), dir]);

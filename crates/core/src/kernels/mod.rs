@@ -32,6 +32,11 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     ARCH.get_or_init(pulp::Arch::new).dispatch(f)
 }
 
+/// The name of the instruction set that the kernels use on this machine.
+pub fn instruction_set() -> &'static str {
+    isa::Isa::best().name()
+}
+
 /// Calls `f(first, rows)` for pieces of whole rows of `cols` numbers, in parallel
 /// where that pays; `first` is the number of the piece's first row.
 pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {

@@ -1,0 +1,138 @@
+//! A training step of a GPT, and a text by it, on the paths that `m2g gpt train` and
+//! `m2g gpt sample` take.
+
+use std::time::{Duration, Instant};
+
+use m2g_core::Precision;
+use m2g_core::ops::embedding::Tokens;
+use m2g_core::optim::AdamW;
+use m2g_core::rng::{ChaCha8Rng, Streams, below};
+use m2g_core::train::{Model, Stepper};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
+
+use super::child::{Recording, Work};
+
+/// A GPT and its batch.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// As the peers' script calls it.
+    pub name: &'static str,
+    /// Layers.
+    pub n_layer: usize,
+    /// Heads.
+    pub n_head: usize,
+    /// C.
+    pub n_embd: usize,
+    /// T, in every batch too.
+    pub block_size: usize,
+    /// B.
+    pub batch_size: usize,
+    /// V.
+    pub vocab_size: usize,
+    /// The probability with which a number is left out.
+    pub dropout: f64,
+    /// Whether linear layers and norms have biases.
+    pub bias: bool,
+    /// What a training step is.
+    pub training: &'static str,
+    /// What a text is.
+    pub writing: &'static str,
+}
+
+impl Shape {
+    /// A model of this shape with its first weights.
+    pub fn model(&self) -> anyhow::Result<Gpt<f32>> {
+        let Self { n_layer, n_head, n_embd, block_size, vocab_size, dropout, bias, .. } = *self;
+        let model = Config::default().model(vocab_size);
+        Ok(Gpt::new(GptConfig { n_layer, n_head, n_embd, block_size, dropout, bias, ..model }, 1)?)
+    }
+}
+
+/// A GPT in training.
+pub struct Training {
+    shape: Shape,
+    gpt: Gpt<f32>,
+    stepper: Stepper<f32>,
+    adamw: AdamW<f32>,
+    rng: ChaCha8Rng,
+    /// Steps so far.
+    step: u64,
+}
+
+impl Training {
+    /// A GPT before its first step.
+    pub fn new(shape: Shape, precision: Precision) -> anyhow::Result<Self> {
+        let mut adamw = AdamW::new(0.1);
+        adamw.betas = (0.9, 0.95);
+        let mut stepper = Stepper::default();
+        stepper.tape.set_precision(precision);
+        let rng = Streams::new(1).stream("bench", 0);
+        Ok(Self { shape, gpt: shape.model()?, stepper, adamw, rng, step: 0 })
+    }
+
+    /// Random tokens, `(B, T)`.
+    fn tokens(&mut self) -> anyhow::Result<Tokens> {
+        let Shape { batch_size, block_size, vocab_size, .. } = self.shape;
+        let ids = (0..batch_size * block_size).map(|_| below(&mut self.rng, vocab_size as u32));
+        Ok(Tokens::new([batch_size, block_size], ids.collect::<Vec<_>>())?)
+    }
+}
+
+impl Work for Training {
+    fn run(&mut self) -> anyhow::Result<Duration> {
+        let batch = [TokenBatch { x: self.tokens()?, y: self.tokens()? }];
+        let started = Instant::now();
+        self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
+        self.stepper.step(&mut self.gpt, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
+        self.step += 1;
+        Ok(started.elapsed())
+    }
+
+    fn record(&mut self) -> anyhow::Result<Recording> {
+        self.stepper.tape.trace.switch(true);
+        let seconds = self.run()?;
+        self.stepper.tape.trace.switch(false);
+        Ok(Recording { seconds, fetched: None, records: self.stepper.tape.trace.take() })
+    }
+
+    fn parameters(&self) -> usize {
+        self.gpt.params().count()
+    }
+}
+
+/// A GPT that writes: each text begins with one token and fills the window.
+pub struct Writing(pub Gpt<f32>);
+
+impl Writing {
+    /// Writes a text, in which `watch` sees the generator at its beginning and at its end.
+    fn write(&self, mut watch: impl FnMut(&mut Generator<'_, f32>)) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let mut generator = Generator::new(&self.0, &GenerateOptions::default(), &[0], 0)?;
+        watch(&mut generator);
+        for _ in 1..self.0.config().block_size {
+            generator.next_token()?;
+        }
+        let seconds = started.elapsed();
+        watch(&mut generator);
+        Ok(seconds)
+    }
+}
+
+impl Work for Writing {
+    fn run(&mut self) -> anyhow::Result<Duration> {
+        self.write(|_| {})
+    }
+
+    fn record(&mut self) -> anyhow::Result<Recording> {
+        let mut records = Vec::new();
+        let seconds = self.write(|generator| {
+            generator.trace().switch(true);
+            records = generator.trace().take();
+        })?;
+        Ok(Recording { seconds, fetched: None, records })
+    }
+
+    fn parameters(&self) -> usize {
+        self.0.params().count()
+    }
+}

@@ -1,0 +1,135 @@
+//! What came out of a workload, for people.
+
+use super::profile::Profile;
+use super::report::{Compared, Figures, Report, Run};
+use crate::output::percent;
+
+/// The machine and its limits.
+pub fn machine(run: &Run) -> String {
+    let (machine, limits) = (&run.machine, &run.limits);
+    format!(
+        "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
+         peak {:.0} GFLOP/s in f32 products; memory {:.1} GB/s copied (bytes read and written)",
+        machine.processor,
+        machine.architecture,
+        machine.kernels_use,
+        limits.threads,
+        machine.logical_processors,
+        run.version,
+        run.build,
+        run.date,
+        limits.f32_gflops,
+        limits.copy_gb_per_s,
+    )
+}
+
+/// The figures of a workload.
+pub fn text(report: &Report<'_>) -> String {
+    let Report { workload, what, precision, unit, steps, run, .. } = report;
+    let mut lines = vec![
+        format!("\n{workload}: {what}; {precision}, {} x {steps} times", run.rounds),
+        format!(
+            "  {:<21}{:>10}{:>10}{:>9}{unit:>10}{:>9}{:>9}{:>9}",
+            "", "median", "least", "spread", "GFLOP/s", "of peak", "peak MB"
+        ),
+    ];
+    lines.push(figures(&report.ours));
+    lines.extend(report.peers.iter().map(|peer| figures(&peer.figures)));
+    let target = match (report.target.seconds, report.target.tokens_per_second) {
+        (Some(seconds), _) => format!("at most {}", time(seconds)),
+        (None, tokens) => format!("at least {:.0} tokens/s", tokens.unwrap_or_default()),
+    };
+    lines.push(format!("  target: {target}, {}", met(report.target.met)));
+    if let Some(rate) = report.weights_gb_per_s {
+        let megabytes = 4.0 * report.parameters as f64 / 1e6;
+        lines.push(format!("  each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
+    }
+    lines.extend(report.peers.iter().map(ratio));
+    lines.extend(report.profile.map(|profile| operations(report.recorded, profile)));
+    lines.join("\n")
+}
+
+fn figures(figures: &Figures) -> String {
+    format!(
+        "  {:<21}{:>10}{:>10}{:>9}{:>10.0}{:>9.1}{:>9}{:>9}",
+        figures.name,
+        time(figures.median_seconds),
+        time(figures.min_seconds),
+        format!("{:.1} %", 100.0 * figures.spread),
+        figures.per_second,
+        figures.gflops,
+        format!("{:.1} %", 100.0 * figures.share_of_peak),
+        figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}")),
+    )
+}
+
+/// How many times as long as ours a peer took.
+fn ratio(peer: &Compared) -> String {
+    let each: Vec<String> = peer.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+    let target = match (peer.target_ratio, peer.target_met) {
+        (Some(target), Some(is)) => format!("; target {target}, {}", met(is)),
+        _ => String::new(),
+    };
+    format!(
+        "  {} takes {:.2} times as long (round by round {}){target}",
+        peer.figures.name,
+        peer.median_ratio,
+        each.join(", ")
+    )
+}
+
+fn met(is: bool) -> &'static str {
+    if is { "reached" } else { "NOT reached" }
+}
+
+/// Where the time goes of what was recorded.
+fn operations(what: &str, profile: &Profile) -> String {
+    let mut lines = vec![
+        format!("  {what}, while it is recorded: {}, the mean of {}", time(profile.seconds), profile.steps),
+        format!(
+            "  {:<9} {:<22}{:>7}{:>12}{:>10}{:>10}{:>9}",
+            "", "op", "calls", "time", "share", "GFLOP/s", "GB/s"
+        ),
+    ];
+    let mut phase = "";
+    for op in &profile.ops {
+        let first = if phase == op.phase { "" } else { &op.phase };
+        phase = &op.phase;
+        lines.push(format!(
+            "  {first:<9} {:<22}{:>7.0}{:>12}{:>10}{:>10}{:>9}",
+            op.op,
+            op.calls,
+            time(op.seconds),
+            percent(op.share),
+            rate(op.gflops),
+            rate(op.gb_per_s)
+        ));
+    }
+    let outside = (time(profile.outside_seconds), percent(profile.outside_share));
+    lines.push(format!("  {:<39}{:>12}{:>10}", "outside any op", outside.0, outside.1));
+    lines.push(format!("  matrix products and attention together: {}", percent(profile.products_share)));
+    lines.join("\n")
+}
+
+fn rate(rate: Option<f64>) -> String {
+    rate.map_or("-".into(), |rate| format!("{rate:.1}"))
+}
+
+/// A time in the unit that suits it.
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.1} us", 1e6 * s),
+        s if s < 1.0 => format!("{:.2} ms", 1e3 * s),
+        s => format!("{s:.3} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn times_have_their_unit() {
+        assert_eq!([time(29.04e-6), time(0.024), time(6.5)], ["29.0 us", "24.00 ms", "6.500 s"]);
+    }
+}

@@ -1,0 +1,226 @@
+//! `m2g doctor`: what the machine has and can, and what will make trainings slow.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use m2g_core::data::catalogue;
+use serde::Serialize;
+
+use crate::bench::peers::Python;
+use crate::machine::{Limits, Machine};
+use crate::output;
+
+/// Say what this machine has and can, where data is looked for, and what slows trainings down.
+#[derive(Args)]
+pub struct Doctor {
+    /// Write one JSON object to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that is known.
+#[derive(Serialize)]
+struct Findings {
+    version: &'static str,
+    build: &'static str,
+    machine: Machine,
+    /// With one thread.
+    one_thread: Limits,
+    /// With the threads that trainings use.
+    all_threads: Limits,
+    data: Data,
+    runs: Runs,
+    /// What `bench --against` would find.
+    python: Option<Python>,
+    /// Why it would find nothing.
+    python_missing: Option<String>,
+    /// What will make trainings slow.
+    warnings: Vec<String>,
+}
+
+/// Where MNIST is.
+#[derive(Serialize)]
+struct Data {
+    /// The folders that are looked into, in this order.
+    looked_for_in: Vec<PathBuf>,
+    /// The first of them that has all files.
+    mnist: Option<PathBuf>,
+    /// What is wrong with its files, or why there is none.
+    wrong: Option<String>,
+}
+
+/// Where runs are.
+#[derive(Serialize)]
+struct Runs {
+    folder: PathBuf,
+    count: usize,
+}
+
+impl Doctor {
+    /// Looks, measures for half a second, and reports.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let findings = Findings::new()?;
+        match self.json {
+            true => output::line(serde_json::to_string(&findings)?)?,
+            false => findings.print()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Findings {
+    fn new() -> anyhow::Result<Self> {
+        let machine = Machine::here();
+        let all_threads = Limits::measure(0)?;
+        let (python, python_missing) = match Python::find() {
+            Ok(python) => (Some(python), None),
+            Err(why) => (None, Some(why)),
+        };
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
+            one_thread: Limits::measure(1)?,
+            data: Data::find()?,
+            runs: Runs::find(),
+            python,
+            python_missing,
+            warnings: warnings(&machine, all_threads.threads, cfg!(debug_assertions)),
+            machine,
+            all_threads,
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let line = |name: &str, text: String| output::line(format!("{name:<14}{text}"));
+        let (machine, all) = (&self.machine, &self.all_threads);
+        line("m2g", format!("{} ({} build)", self.version, self.build))?;
+        line("processor", format!("{}, {}, {}", machine.processor, machine.architecture, machine.system))?;
+        let found = match machine.instruction_sets[..] {
+            [] => "none of those that matter here".into(),
+            _ => machine.instruction_sets.join(", "),
+        };
+        line("instructions", format!("{found}; the kernels use {}", machine.kernels_use))?;
+        line(
+            "threads",
+            format!("{} in use, {} logical processors", all.threads, machine.logical_processors),
+        )?;
+        if let (Some(whole), Some(free)) = (machine.memory, machine.memory_available) {
+            let gb = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+            line("memory", format!("{:.1} GiB, {:.1} GiB of it free", gb(whole), gb(free)))?;
+        }
+        let caches: Vec<String> = machine
+            .caches
+            .iter()
+            .map(|c| format!("L{} {} {}", c.level, c.kind.to_lowercase(), c.size))
+            .collect();
+        if !caches.is_empty() {
+            line("caches", caches.join(", "))?;
+        }
+        let both = |of: fn(&Limits) -> f64| (of(&self.one_thread), of(all));
+        let (one, more) = both(|limits| limits.copy_gb_per_s);
+        let n = all.threads;
+        line(
+            "bandwidth",
+            format!("{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, copied (bytes read and written)"),
+        )?;
+        let (one, more) = both(|limits| limits.f32_gflops);
+        line(
+            "f32 peak",
+            format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products"),
+        )?;
+        line("MNIST", self.data.text())?;
+        let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
+        line("looked for in", places.collect::<Vec<_>>().join(", "))?;
+        line("runs", format!("{} in {}", self.runs.count, self.runs.folder.display()))?;
+        line("Python", self.python())?;
+        match self.warnings.is_empty() {
+            true => output::line("nothing here will make trainings slow"),
+            false => self.warnings.iter().try_for_each(|warning| output::line(format!("warning: {warning}"))),
+        }
+    }
+
+    /// What is there for `bench --against`.
+    fn python(&self) -> String {
+        let Some(found) = &self.python else {
+            let why = self.python_missing.as_deref().unwrap_or_default();
+            return format!("not found ({why}); only `m2g bench --against` needs it");
+        };
+        let packages = ["torch", "numpy", "transformers"].map(|name| match found.packages.get(name) {
+            Some(version) => format!("{name} {version}"),
+            None => format!("no {name}"),
+        });
+        format!("{}, {}; only `m2g bench --against` needs it", found.python, packages.join(", "))
+    }
+}
+
+impl Data {
+    fn find() -> anyhow::Result<Self> {
+        let mnist = catalogue::named("mnist")?;
+        let looked_for_in = catalogue::places(mnist);
+        Ok(match catalogue::find(mnist.name, None) {
+            Err(error) => Self { looked_for_in, mnist: None, wrong: Some(error.to_string()) },
+            Ok(dir) => {
+                let check = |file| match catalogue::local(&dir, file) {
+                    Some(path) => catalogue::check(&path, file).err().map(|error| error.to_string()),
+                    None => Some(format!("{} is missing", file.name)),
+                };
+                let wrong = mnist.files.iter().find_map(check);
+                Self { looked_for_in, mnist: Some(dir), wrong }
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        match (&self.mnist, &self.wrong) {
+            (Some(dir), None) => format!("complete, in {}", dir.display()),
+            (Some(dir), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
+            (None, wrong) => wrong.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Runs {
+    fn find() -> Self {
+        let folder = std::path::absolute("runs").unwrap_or(Path::new("runs").to_path_buf());
+        let entries = folder.read_dir().into_iter().flatten().flatten();
+        let count = entries.filter(|entry| entry.path().join("config.toml").is_file()).count();
+        Self { folder, count }
+    }
+}
+
+/// What will make trainings slow, a sentence each.
+fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if debug {
+        let how = "build with `cargo build --release`, or run with `cargo run --release --`";
+        warnings.push(format!("this is a debug build, which is slower: {how}"));
+    }
+    match (threads, machine.logical_processors) {
+        (1, 1) => warnings.push("there is only one processor: large models train with one thread".into()),
+        (1, n) => {
+            warnings.push(format!("only one of {n} processors is used: see whether RAYON_NUM_THREADS is set"))
+        }
+        _ => {}
+    }
+    if machine.architecture == "x86_64" && !machine.instruction_sets.contains(&"AVX2") {
+        warnings.push("the processor has no AVX2: matrix products take several times as long".into());
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_slow_is_said() {
+        let mut machine = Machine::here();
+        (machine.architecture, machine.instruction_sets) = ("x86_64", vec!["SSE2", "AVX2"]);
+        machine.logical_processors = 4;
+        assert!(warnings(&machine, 4, false).is_empty());
+        machine.instruction_sets.pop();
+        let all = warnings(&machine, 1, true);
+        assert!(all.len() == 3 && all[1].contains("one of 4") && all[2].contains("AVX2"), "{all:?}");
+    }
+}

@@ -1,0 +1,76 @@
+//! How fast this machine multiplies and copies: what a training is measured against.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use m2g_core::{Error, Mat, Precision, Start, matmul, threads};
+use serde::Serialize;
+
+/// Rows and columns of the matrices: three of them fit into the cache of most machines.
+const N: usize = 512;
+
+/// Bytes that are copied at a time: more than fit into the cache of most machines.
+const COPIED: usize = 64 << 20;
+
+/// How long each is measured.
+const TIME: Duration = Duration::from_millis(100);
+
+/// What a machine can do at most, as it was measured.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Limits {
+    /// The threads that were in use.
+    pub threads: usize,
+    /// GFLOP/s of a product of f32 matrices.
+    pub f32_gflops: f64,
+    /// GB/s of copying a large buffer: bytes read and bytes written together.
+    pub copy_gb_per_s: f64,
+}
+
+impl Limits {
+    /// Measures for a quarter of a second, with so many threads; 0 means one per core.
+    pub fn measure(threads: usize) -> Result<Self, Error> {
+        threads::with_threads(threads, || Self {
+            threads: threads::current(),
+            f32_gflops: f32_gflops(TIME),
+            copy_gb_per_s: copy_gb_per_s(),
+        })
+    }
+}
+
+/// The most GFLOP/s that a product of f32 matrices reached in the given time, with the
+/// threads that are in use.
+pub fn f32_gflops(time: Duration) -> f64 {
+    let (a, b, mut c) = (vec![1.0_f32; N * N], vec![1.0_f32; N * N], vec![0.0_f32; N * N]);
+    let best = best(time, || {
+        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, Precision::F32)
+    });
+    2.0 * (N * N * N) as f64 / best.as_secs_f64() / 1e9
+}
+
+/// The most GB/s at which each thread copied its share of a large buffer.
+fn copy_gb_per_s() -> f64 {
+    let piece = COPIED.div_ceil(threads::current());
+    let (from, mut to) = (vec![1_u8; COPIED], vec![0_u8; COPIED]);
+    let best = best(TIME, || {
+        std::thread::scope(|scope| {
+            for (to, from) in to.chunks_mut(piece).zip(from.chunks(piece)) {
+                scope.spawn(|| to.copy_from_slice(from));
+            }
+        });
+        black_box(&to);
+    });
+    2.0 * COPIED as f64 / best.as_secs_f64() / 1e9
+}
+
+/// The least time that `work` took, of as many times as fit into `time`, three at least.
+fn best(time: Duration, mut work: impl FnMut()) -> Duration {
+    let begun = Instant::now();
+    let (mut best, mut times) = (Duration::MAX, 0);
+    while begun.elapsed() < time || times < 3 {
+        let started = Instant::now();
+        work();
+        best = best.min(started.elapsed());
+        times += 1;
+    }
+    best
+}

@@ -1,0 +1,155 @@
+//! `m2g bench` and `m2g doctor`, end to end, on the smallest workload.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::*;
+
+/// The least that can be measured: one process, one epoch.
+const SMALL: [&str; 6] = ["bench", "digits-784-30-10", "--rounds", "1", "--steps", "1"];
+
+#[test]
+fn the_figures_and_the_profile_of_a_workload_without_python() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--threads", "1", "--profile", "--against", "pytorch", "--json"];
+    let output = m2g(dir.path(), &[&SMALL[..], &args].concat()).env("PATH", dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("pip install -r benches/peers/requirements.txt"), "{said}");
+    let report = last_json(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(report["workload"], SMALL[1]);
+    assert_eq!((&report["rounds"], &report["steps"]), (&1.into(), &1.into()));
+    assert_eq!(report["limits"]["threads"], 1);
+    for key in ["f32_gflops", "copy_gb_per_s"] {
+        assert!(report["limits"][key].as_f64().unwrap() > 0.0, "{key}");
+    }
+    for key in ["median_seconds", "min_seconds", "per_second", "gflops", "share_of_peak"] {
+        assert!(report["ours"][key].as_f64().unwrap() > 0.0, "{key}");
+    }
+    for key in ["processor", "architecture", "instruction_sets", "logical_processors"] {
+        assert!(!report["machine"][key].is_null(), "{key}");
+    }
+    assert!(report["date"].as_str().unwrap().ends_with('Z') && report["version"].is_string());
+    let seconds = report["ours"]["median_seconds"].as_f64().unwrap();
+    assert_eq!(report["target"]["met"], seconds <= report["target"]["seconds"].as_f64().unwrap());
+
+    let profile = &report["profile"];
+    let share = |value: &Value| value.as_f64().unwrap();
+    let ops = profile["ops"].as_array().unwrap();
+    let sum = ops.iter().map(|op| share(&op["share"])).sum::<f64>() + share(&profile["outside_share"]);
+    assert!((sum - 1.0).abs() < 1e-6, "the shares add up to {sum}");
+    for phase in ["batch", "forward", "backward", "update"] {
+        assert!(ops.iter().any(|op| op["phase"] == phase), "{phase}");
+    }
+    assert!((0.0..=1.0).contains(&share(&profile["products_share"])));
+}
+
+#[test]
+fn exactly_so_many_steps_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(ok(dir.path(), &["bench", "digits-784-30-10", "--only-steps", "3"]), "");
+    let said = refused(dir.path(), &["bench", "train-gpt2-124m", "--only-steps", "3"]);
+    assert!(said.contains("digit networks"), "{said}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, word) in [
+        (&["train-shakespere-char-cpu"][..], "'train-shakespeare-char-cpu'"),
+        (&["--rounds", "0"], "--rounds"),
+        (&["--steps", "0"], "--steps"),
+        (&["--threads", "0"], "--threads"),
+        (&["--against", "pytroch"], "pytorch"),
+    ] {
+        let said = refused(dir.path(), &[&["bench"], args].concat());
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
+    let help = ok(dir.path(), &["bench", "--help"]);
+    assert!(help.contains("generate-gpt2-124m") && !help.contains("--child"), "{help}");
+}
+
+#[test]
+fn the_doctor_looks_and_measures() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = ok(dir.path(), &["doctor"]);
+    assert!(text.contains("MNIST         complete, in "), "{text}");
+    assert_eq!(text.contains("warning: this is a debug build"), cfg!(debug_assertions), "{text}");
+    let json = last_json(&ok(dir.path(), &["doctor", "--json"]));
+    assert!(json["data"]["mnist"].is_string() && json["data"]["wrong"].is_null());
+    assert!(json["machine"]["kernels_use"].is_string() && json["warnings"].is_array());
+    for threads in ["one_thread", "all_threads"] {
+        assert!(json[threads]["f32_gflops"].as_f64().unwrap() > 0.0);
+    }
+}
+
+/// Runs `m2g` where the only program is a `python3` of these lines of shell.
+#[cfg(unix)]
+fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command {
+    use std::os::unix::fs::PermissionsExt;
+    let python = dir.join("python3");
+    std::fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = m2g(dir, args);
+    command.env("PATH", dir);
+    command
+}
+
+/// What a Python with torch and numpy answers.
+#[cfg(unix)]
+const ANSWER: &str = r#"-c) echo '{"python": "3", "packages": {"torch": "2", "numpy": "2"}}' ;;"#;
+
+#[cfg(unix)]
+#[test]
+fn a_peer_stands_beside_us_and_one_that_fails_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        r#"case "$1" in
+        {ANSWER}
+        *digits_torch.py) echo '{{"peer": "a peer", "seconds": [1000, 2000, 3000], "peak_rss_mb": 7}}' ;;
+        *) echo 'a line'; echo 'ValueError: no' >&2; exit 1 ;;
+        esac"#
+    );
+    let args = [&SMALL[..], &["--against", "pytorch", "--json"]].concat();
+    let output = with_python(dir.path(), &script, &args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("numpy is left out: ValueError: no"), "{said}");
+    let report = last_json(&String::from_utf8_lossy(&output.stdout));
+    let [peer] = &report["peers"].as_array().unwrap()[..] else { panic!("{report}") };
+    let (ours, theirs) = (&report["ours"]["median_seconds"], &peer["median_seconds"]);
+    assert_eq!(
+        (&peer["name"], &peer["version"], theirs),
+        (&"PyTorch".into(), &"a peer".into(), &2000.0.into())
+    );
+    assert!((peer["median_ratio"].as_f64().unwrap() - 2000.0 / ours.as_f64().unwrap()).abs() < 1e-6);
+    assert_eq!((&peer["target_ratio"], &peer["target_met"]), (&12.0.into(), &true.into()));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_no_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    let script =
+        format!("case \"$1\" in {ANSWER} *) echo $$ > {}; exec /bin/sleep 60 ;; esac", pid.display());
+    let args = [&SMALL[..], &["--against", "pytorch"]].concat();
+    let mut bench = with_python(dir.path(), &script, &args).spawn().unwrap();
+    let kill = |signal: &str, pid: &str| {
+        std::process::Command::new("kill").args([signal, pid]).output().unwrap().status.success()
+    };
+    let peer = loop {
+        let text = std::fs::read_to_string(&pid).unwrap_or_default();
+        if text.ends_with('\n') {
+            break text.trim().to_string();
+        }
+        assert!(bench.try_wait().unwrap().is_none(), "it ended before the peer began");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(kill("-INT", &bench.id().to_string()));
+    assert_eq!(bench.wait().unwrap().code(), Some(130));
+    assert!(!kill("-0", &peer), "the peer still runs");
+}
