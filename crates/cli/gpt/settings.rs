@@ -81,8 +81,8 @@ pub struct Settings {
     /// Which form of attention computes; the result is the same.
     #[arg(long, value_name = "NAME", value_parser = one_of::<AttentionForm>(&["fused", "primitive"]))]
     pub attention: Option<AttentionForm>,
-    /// How exactly matrix products and attention are computed; bf16 takes half the time on
-    /// processors that multiply it, more on others.
+    /// How exactly matrix products and attention are computed: bf16 is faster on processors
+    /// that multiply it, and slower on others.
     #[arg(long, value_name = "NAME", value_parser = one_of::<Precision>(&["f32", "bf16"]))]
     pub precision: Option<Precision>,
     /// Sequences in a pass.

@@ -13,8 +13,8 @@ pub enum Precision {
     #[default]
     F32,
     /// Rounded to bf16, 8 bits of precision with the range of f32, and added up in f32.
-    /// Processors that multiply bf16 take half the time; on others the same is computed
-    /// by widening, which takes longer than f32. Models of f64 stay as they are.
+    /// Faster on processors that multiply bf16; on others the same is computed by widening,
+    /// which takes longer than f32. Models of f64 stay as they are.
     Bf16,
 }
 

@@ -111,7 +111,7 @@ pub struct Config {
     /// `fused` or `primitive`.
     pub attention: AttentionForm,
     /// How exactly matrix products and attention are computed: `f32`, or `bf16`, which
-    /// takes half the time on processors that multiply bf16.
+    /// is faster on processors that multiply bf16.
     #[serde(default)]
     pub precision: Precision,
 
