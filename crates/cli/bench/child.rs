@@ -68,7 +68,7 @@ pub fn measure(workload: &Workload, steps: usize, profile: bool) -> anyhow::Resu
             turn(&mut digits::Training::new(net, &data)?, steps, recorded)
         }
         Kind::Train(shape) => turn(&mut gpt::Training::new(*shape, workload.precision)?, steps, recorded),
-        Kind::Generate(shape) => turn(&mut gpt::Writing(shape.model()?), steps, recorded),
+        Kind::Generate(shape) => turn(&mut gpt::Writing(shape.model(workload.precision)?), steps, recorded),
     }
 }
 

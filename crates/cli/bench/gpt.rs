@@ -41,10 +41,10 @@ pub struct Shape {
 
 impl Shape {
     /// A model of this shape with its first weights.
-    pub fn model(&self) -> anyhow::Result<Gpt<f32>> {
+    pub fn model(&self, precision: Precision) -> anyhow::Result<Gpt<f32>> {
         let Self { n_layer, n_head, n_embd, block_size, vocab_size, dropout, bias, .. } = *self;
         let model = Config::default().model(vocab_size);
-        Ok(Gpt::new(GptConfig { n_layer, n_head, n_embd, block_size, dropout, bias, ..model }, 1)?)
+        Ok(Gpt::new(GptConfig { n_layer, n_head, n_embd, block_size, dropout, bias, precision, ..model }, 1)?)
     }
 }
 
@@ -64,10 +64,9 @@ impl Training {
     pub fn new(shape: Shape, precision: Precision) -> anyhow::Result<Self> {
         let mut adamw = AdamW::new(0.1);
         adamw.betas = (0.9, 0.95);
-        let mut stepper = Stepper::default();
-        stepper.tape.set_precision(precision);
+        let stepper = Stepper::default();
         let rng = Streams::new(1).stream("bench", 0);
-        Ok(Self { shape, gpt: shape.model()?, stepper, adamw, rng, step: 0 })
+        Ok(Self { shape, gpt: shape.model(precision)?, stepper, adamw, rng, step: 0 })
     }
 
     /// Random tokens, `(B, T)`.
