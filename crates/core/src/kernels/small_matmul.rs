@@ -17,19 +17,7 @@ pub fn rows_pay(m: usize, k: usize, n: usize) -> bool {
 /// `out = a b^T`, or `out += a b^T`, of row-major matrices `(m, k)` and `(n, k)`, as
 /// the scalar products of their rows; `k` is at least 1.
 pub fn rows_times_rows<T: Real>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
-    // As many sums at a time as the registers hold.
-    match wide_registers() {
-        true => in_tiles::<T, 5, 4, 16>(a, b, k, out, accumulate),
-        false => in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate),
-    }
-}
-
-/// Whether the machine has 32 registers of 16 numbers each.
-fn wide_registers() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+    in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
 
 /// [`rows_times_rows`], `ROWS` of one with `COLS` of the other at a time, so that

@@ -21,36 +21,34 @@ const COPIED: usize = 4 << 20;
 const BLOCK: usize = 32 * ROWS;
 
 impl<T: Real> Product<'_, T> {
-    /// Computes it with panels of V vectors of L lanes, WIDTH = V L columns in all.
-    pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize, const WIDTH: usize>(
-        self,
-    ) {
+    /// Computes it with panels of at most V vectors of L lanes.
+    pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self) {
         let Self { a, b, start, mut out, turned, threads } = self;
-        let (m, inner, n) = (a.rows, a.cols, b.cols);
+        let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
         }
         // Slices of equal lengths, so that the last is not a mere rest.
         let slices = inner.div_ceil(SLICE);
         let slice = inner.div_ceil(slices).next_multiple_of(F::DEPTH);
-        let panel = slice / F::DEPTH * WIDTH;
+        let panel = slice / F::DEPTH * width;
         let fit = COPIED / (panel * size_of::<F>());
-        let panels_at_once = fit.clamp(1, n.div_ceil(WIDTH));
+        let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
         let block = m.div_ceil(2 * threads).next_multiple_of(ROWS).min(BLOCK);
 
-        for j0 in (0..n).step_by(panels_at_once * WIDTH) {
-            let columns = j0..n.min(j0 + panels_at_once * WIDTH);
-            let panels = columns.len().div_ceil(WIDTH);
+        for j0 in (0..n).step_by(panels_at_once * width) {
+            let columns = j0..n.min(j0 + panels_at_once * width);
+            let panels = columns.len().div_ceil(width);
             let mut out = out.slice_axis_mut(Axis(1), Slice::from(columns.clone()));
             for s0 in (0..slices).step_by(slices_at_once) {
                 let slices = s0..slices.min(s0 + slices_at_once);
                 let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
                 with_buffer::<T, F, _>(slices.len() * panels * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
-                        let j = j0 + i % panels * WIDTH;
-                        let columns = j..columns.end.min(j + WIDTH);
-                        pack_panel::<T, F, I, WIDTH>(to, b, inner_of(s0 + i / panels), columns);
+                        let j = j0 + i % panels * width;
+                        let columns = j..columns.end.min(j + width);
+                        pack_panel::<T, F, I, L>(to, b, inner_of(s0 + i / panels), columns);
                     };
                     match threads {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
@@ -61,7 +59,7 @@ impl<T: Real> Product<'_, T> {
                             let rows = Rows { a, first: i * block, inner: inner_of(s) };
                             let start = if s == 0 { start } else { Start::Out };
                             let start = start.from(if turned { i * block } else { j0 });
-                            rows.times::<F, I, V, L, WIDTH>(b.chunks_exact(panel), (start, turned), &mut out);
+                            rows.times::<F, I, V, L>(b.chunks_exact(panel), (start, turned), &mut out);
                         }
                     };
                     let blocks = out.axis_chunks_iter_mut(Axis(0), block).enumerate();
@@ -85,26 +83,29 @@ impl<T> Start<'_, T> {
     }
 }
 
-/// Copies a panel of B: of `inner` the factors of `columns`.
-fn pack_panel<T: Real, F: Factor<T>, I: Compiled, const WIDTH: usize>(
+/// Copies a panel of B: of `inner` the factors of `columns`, in as many vectors of L as
+/// they need.
+fn pack_panel<T: Real, F: Factor<T>, I: Compiled, const L: usize>(
     panel: &mut [F],
     b: Mat<'_, T>,
     inner: Range<usize>,
     columns: Range<usize>,
 ) {
-    let panel = &mut panel[..inner.len().div_ceil(F::DEPTH) * WIDTH];
+    let width = columns.len().next_multiple_of(L);
+    let panel = &mut panel[..inner.len().div_ceil(F::DEPTH) * width];
     I::run(
         #[inline(always)]
         || match b.transposed {
             false => pack::from_rows(
                 panel,
-                WIDTH,
+                width,
                 inner.len(),
                 #[inline(always)]
                 |p| b.stored_row(inner.start + p, columns.start, columns.len()),
             ),
-            true => pack::from_columns::<T, F, WIDTH>(
+            true => pack::from_columns(
                 panel,
+                width,
                 columns.len(),
                 #[inline(always)]
                 |j| b.stored_row(columns.start + j, inner.start, inner.len()),
@@ -123,7 +124,7 @@ struct Rows<'a, T> {
 impl<T: Real> Rows<'_, T> {
     /// `out = start + A B`, whose rows are this block's and whose columns those of the
     /// panels `b`.
-    fn times<'b, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const WIDTH: usize>(
+    fn times<'b, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         &self,
         b: impl Iterator<Item = &'b [F]>,
         (start, turned): (Start<'_, T>, bool),
@@ -132,15 +133,18 @@ impl<T: Real> Rows<'_, T> {
         let (rows, n) = out.dim();
         let depth = self.inner.len().div_ceil(F::DEPTH);
         self.left::<F, I, _>(rows, |a, skip| {
-            with_buffer::<T, T, _>(if turned { rows * WIDTH } else { 0 }, |turned| {
-                for (j, b) in (0..n).step_by(WIDTH).zip(b) {
-                    let columns = j..n.min(j + WIDTH);
-                    let start = if turned.is_empty() { start.from(j) } else { start };
+            let room = if turned { rows } else { 0 };
+            with_buffer::<T, T, _>(room * V * L, |buffer| {
+                for (j, b) in (0..n).step_by(V * L).zip(b) {
+                    let columns = j..n.min(j + V * L);
+                    let width = columns.len().next_multiple_of(L);
+                    let start = if turned { start } else { start.from(j) };
+                    let turned = &mut buffer[..room * width];
                     let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
                     let out = Out { part, start, turned };
                     I::run(
                         #[inline(always)]
-                        || times_panel::<T, F, I, V, L>((a, skip), &b[..depth * WIDTH], out),
+                        || times_panel::<T, F, I, V, L>((a, skip), &b[..depth * width], out),
                     );
                 }
             });
@@ -184,7 +188,7 @@ impl<T: Real> Rows<'_, T> {
     }
 }
 
-/// [`rows_times_panel`] with as few vectors as there are columns.
+/// [`rows_times_panel`] with as many vectors as the columns need.
 #[inline(always)]
 fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: (Left<'_, F>, usize),
@@ -192,9 +196,9 @@ fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
     out: Out<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {
-        1 => rows_times_panel::<T, F, I, V, L, 1>(a, b, out),
-        2 => rows_times_panel::<T, F, I, V, L, 2>(a, b, out),
-        3 => rows_times_panel::<T, F, I, V, L, 3>(a, b, out),
-        _ => rows_times_panel::<T, F, I, V, L, V>(a, b, out),
+        1 => rows_times_panel::<T, F, I, 1, L>(a, b, out),
+        2 => rows_times_panel::<T, F, I, 2, L>(a, b, out),
+        3 => rows_times_panel::<T, F, I, 3, L>(a, b, out),
+        _ => rows_times_panel::<T, F, I, V, L>(a, b, out),
     }
 }

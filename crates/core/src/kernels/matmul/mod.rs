@@ -203,21 +203,21 @@ impl Multiply for f32 {
     fn multiply(product: Product<'_, f32>, precision: Precision, isa: Isa) {
         match (precision, isa) {
             #[cfg(target_arch = "x86_64")]
-            (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16, 64>(),
+            (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::F32, Isa::Avx2) => product.compute::<f32, Avx2, 2, 8, 16>(),
+            (Precision::F32, Isa::Avx2) => product.compute::<f32, Avx2, 2, 8>(),
             #[cfg(target_arch = "aarch64")]
-            (Precision::F32, Isa::Neon) => product.compute::<f32, Neon, 4, 4, 16>(),
-            (Precision::F32, _) => product.compute::<f32, Plain, 2, 4, 8>(),
+            (Precision::F32, Isa::Neon) => product.compute::<f32, Neon, 4, 4>(),
+            (Precision::F32, _) => product.compute::<f32, Plain, 2, 4>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16, 64>(),
+            (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx512) => product.compute::<Pair, Avx512, 4, 16, 64>(),
+            (Precision::Bf16, Isa::Avx512) => product.compute::<Pair, Avx512, 4, 16>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx2) => product.compute::<Pair, Avx2, 2, 8, 16>(),
+            (Precision::Bf16, Isa::Avx2) => product.compute::<Pair, Avx2, 2, 8>(),
             #[cfg(target_arch = "aarch64")]
-            (Precision::Bf16, Isa::Neon) => product.compute::<Pair, Neon, 4, 4, 16>(),
-            (Precision::Bf16, _) => product.compute::<Pair, Plain, 2, 4, 8>(),
+            (Precision::Bf16, Isa::Neon) => product.compute::<Pair, Neon, 4, 4>(),
+            (Precision::Bf16, _) => product.compute::<Pair, Plain, 2, 4>(),
         }
     }
 }
@@ -227,12 +227,12 @@ impl Multiply for f64 {
     fn multiply(product: Product<'_, f64>, _: Precision, isa: Isa) {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Bf16 => product.compute::<f64, Avx512, 4, 8, 32>(),
+            Isa::Avx512 | Isa::Avx512Bf16 => product.compute::<f64, Avx512, 4, 8>(),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => product.compute::<f64, Avx2, 2, 4, 8>(),
+            Isa::Avx2 => product.compute::<f64, Avx2, 2, 4>(),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => product.compute::<f64, Neon, 4, 2, 8>(),
-            _ => product.compute::<f64, Plain, 2, 2, 4>(),
+            Isa::Neon => product.compute::<f64, Neon, 4, 2>(),
+            _ => product.compute::<f64, Plain, 2, 2>(),
         }
     }
 }

@@ -34,25 +34,27 @@ pub fn from_rows<'a, T: Real, F: Factor<T>>(
 
 /// The same of columns that are stored as rows: `column(j)` is column `j` of `columns`.
 #[inline(always)]
-pub fn from_columns<'a, T: Real, F: Factor<T>, const WIDTH: usize>(
+pub fn from_columns<'a, T: Real, F: Factor<T>>(
     packed: &mut [F],
+    width: usize,
     columns: usize,
     column: impl Fn(usize) -> &'a [T],
 ) {
-    let packed = packed.as_chunks_mut::<WIDTH>().0;
-    if columns < WIDTH {
-        packed.iter_mut().for_each(|to| *to = [F::default(); WIDTH]);
+    if columns < width {
+        packed.fill(F::default());
     }
-    for (line, to) in packed.chunks_mut(LINE / F::DEPTH).enumerate() {
+    for (line, to) in packed.chunks_mut(LINE / F::DEPTH * width).enumerate() {
         for j in 0..columns {
             let numbers = &column(j)[line * LINE..];
             if F::DEPTH == 1 {
-                to.iter_mut().zip(numbers).for_each(|(to, &x)| to[j] = F::pack(x, T::zero()));
+                let to = to[j..].iter_mut().step_by(width);
+                to.zip(numbers).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
             } else {
                 let (pairs, rest) = numbers.as_chunks::<2>();
-                to.iter_mut().zip(pairs).for_each(|(to, &[x, y])| to[j] = F::pack(x, y));
-                if let (Some(to), [x]) = (to.get_mut(pairs.len()), rest) {
-                    to[j] = F::pack(*x, T::zero());
+                let mut to = to[j..].iter_mut().step_by(width);
+                pairs.iter().zip(to.by_ref()).for_each(|(&[x, y], to)| *to = F::pack(x, y));
+                if let (Some(to), [x]) = (to.next(), rest) {
+                    *to = F::pack(*x, T::zero());
                 }
             }
         }

@@ -37,17 +37,10 @@ pub struct Out<'a, T> {
     pub turned: &'a mut [T],
 }
 
-/// `out = start + A B` for the rows of A from `skip` on and one panel of `V * L` columns of
-/// B, of which those that `out` has are in the first U vectors.
+/// `out = start + A B` for the rows of A from `skip` on and one panel of B, of V vectors of
+/// L columns; `out` may lack the last of them.
 #[inline(always)]
-pub fn rows_times_panel<
-    T: Real,
-    F: Factor<T>,
-    I: Compiled,
-    const V: usize,
-    const L: usize,
-    const U: usize,
->(
+pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     (a, skip): (Left<'_, F>, usize),
     b: &[F],
     mut out: Out<'_, T>,
@@ -60,7 +53,7 @@ pub fn rows_times_panel<
         let again = skip + row - first;
         let [s0, s1, s2, s3, s4, s5] = if a.columns {
             let columns = &a.data[first..];
-            tile::<T, F, I, V, L, U>(
+            tile::<T, F, I, V, L>(
                 b,
                 #[inline(always)]
                 |p| *columns[p * a.distance..].first_chunk().expect("there are so many rows"),
@@ -70,7 +63,7 @@ pub fn rows_times_panel<
                 #[inline(always)]
                 |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..depth],
             );
-            tile::<T, F, I, V, L, U>(
+            tile::<T, F, I, V, L>(
                 b,
                 #[inline(always)]
                 |p| [rows[0][p], rows[1][p], rows[2][p], rows[3][p], rows[4][p], rows[5][p]],
@@ -99,31 +92,31 @@ pub fn rows_times_panel<
 /// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
 #[inline(always)]
-fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const U: usize>(
+fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     b: &[[[F; L]; V]],
     a: impl Fn(usize) -> [F; ROWS],
 ) -> [[[T; L]; V]; ROWS] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = [[[T::zero(); L]; V]; ROWS];
     for (p, b) in b.iter().enumerate() {
         let a = a(p);
-        add_product::<T, F, I, V, L, U>(&mut s0, a[0], b);
-        add_product::<T, F, I, V, L, U>(&mut s1, a[1], b);
-        add_product::<T, F, I, V, L, U>(&mut s2, a[2], b);
-        add_product::<T, F, I, V, L, U>(&mut s3, a[3], b);
-        add_product::<T, F, I, V, L, U>(&mut s4, a[4], b);
-        add_product::<T, F, I, V, L, U>(&mut s5, a[5], b);
+        add_product::<T, F, I, V, L>(&mut s0, a[0], b);
+        add_product::<T, F, I, V, L>(&mut s1, a[1], b);
+        add_product::<T, F, I, V, L>(&mut s2, a[2], b);
+        add_product::<T, F, I, V, L>(&mut s3, a[3], b);
+        add_product::<T, F, I, V, L>(&mut s4, a[4], b);
+        add_product::<T, F, I, V, L>(&mut s5, a[5], b);
     }
     [s0, s1, s2, s3, s4, s5]
 }
 
-/// `sums += a b` for the first U vectors of a row of the panel.
+/// `sums += a b` for a row of the panel.
 #[inline(always)]
-fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const U: usize>(
+fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     sums: &mut [[T; L]; V],
     a: F,
     b: &[[F; L]; V],
 ) {
-    for v in 0..U.min(V) {
+    for v in 0..V {
         sums[v] = F::add_product::<I, L>(a, b[v], sums[v]);
     }
 }
