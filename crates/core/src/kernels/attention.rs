@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView3, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
+use ndarray::{ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
@@ -51,9 +51,9 @@ pub struct Attention<'a> {
 }
 
 impl Dims {
-    /// Numbers of a head's Q, K or V, and of a tile of scores.
-    fn lens(self) -> (usize, usize) {
-        (self.t * self.d, TILE.min(self.t) * self.t)
+    /// Numbers of a tile of scores.
+    fn tile(self) -> usize {
+        TILE.min(self.t) * self.t
     }
 
     /// How many heads are worked on at a time: more than threads, so that none waits.
@@ -63,25 +63,30 @@ impl Dims {
 
     /// Numbers that [`Attention::forward`] needs to work in.
     pub fn forward_scratch(self) -> usize {
-        let (head, tile) = self.lens();
-        self.lanes() * (2 * head + tile + 2 * TILE * self.d)
+        self.lanes() * (self.tile() + 2 * TILE * self.d)
     }
 
     /// Numbers that [`Attention::backward`] needs to work in.
     pub fn backward_scratch(self) -> usize {
-        let (head, tile) = self.lens();
-        self.lanes() * (4 * head + 2 * tile + 3 * TILE * self.d)
+        self.lanes() * (2 * self.tile() + 2 * TILE * self.d)
     }
 
-    /// `(B, T, 3 C)` as `(B, H)` pieces of `(3, T, D)`: Q, K, V of each head.
-    fn heads<T: Real>(self, qkv: &[T]) -> Vec<ArrayView3<'_, T>> {
-        let Self { b, t, h, d } = self;
-        let all = ndarray::ArrayView5::from_shape((b, t, 3, h, d), qkv).expect("the shape was checked");
-        let all = all.permuted_axes([0, 3, 2, 1, 4]);
-        (0..b * h).map(|i| all.slice_move(s![i / h, i % h, .., .., ..])).collect()
+    /// The numbers of head `bh` for some tokens, where they lie in `x`: `(B, T, C)`, or part
+    /// number `part` of as many side by side, as Q, K and V are in `(B, T, 3 C)`.
+    fn rows<T: Real>(
+        self,
+        x: &[T],
+        (part, parts): (usize, usize),
+        bh: usize,
+        tokens: Range<usize>,
+    ) -> Mat<'_, T> {
+        let Self { t, h, d, .. } = self;
+        let c = h * d;
+        let first = ((bh / h * t + tokens.start) * parts + part) * c + bh % h * d;
+        Mat::spaced(&x[first..], (tokens.len(), d), parts * c)
     }
 
-    /// The same to be written.
+    /// `(B, T, 3 C)` as `(B, H)` pieces of `(3, T, D)`, the gradients of Q, K, V of each head.
     fn heads_mut<T: Real>(self, dqkv: &mut [T]) -> Vec<ArrayViewMut3<'_, T>> {
         let Self { b, t, h, d } = self;
         let all = ndarray::ArrayViewMut5::from_shape((b, t, 3, h, d), dqkv).expect("the shape was checked");
@@ -117,14 +122,13 @@ fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 }
 
 /// Copies rows of a head, times `factor`, into a tile that lies in one piece.
-fn copy_rows<T: Real>(to: &mut [T], from: ndarray::ArrayView2<'_, T>, factor: T) {
-    let d = from.ncols();
+fn copy_rows<T: Real>(to: &mut [T], from: Mat<'_, T>, factor: T) {
+    let d = from.cols();
     vectorised(
         #[inline(always)]
         || {
-            for (to, from) in to.chunks_exact_mut(d).zip(from.outer_iter()) {
-                let from = from.to_slice().expect("the numbers of a head lie in a row");
-                to.iter_mut().zip(from).for_each(|(to, &x)| *to = x * factor);
+            for (i, to) in to.chunks_exact_mut(d).enumerate() {
+                to.iter_mut().zip(from.row(i)).for_each(|(to, &x)| *to = x * factor);
             }
         },
     );
@@ -151,24 +155,23 @@ impl Attention<'_> {
         self.mask.add_to(i, start, scores);
     }
 
-    /// `out = start + a b` on this thread.
-    fn product<T: Real>(&self, a: Mat<'_, T>, b: Mat<'_, T>, start: Start<'_, T>, out: &mut [T]) {
+    /// `out = a b` on this thread.
+    fn product<T: Real>(&self, a: Mat<'_, T>, b: Mat<'_, T>, out: &mut [T]) {
         let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the product has");
-        matmul_serial(a, b, start, out, self.precision);
+        matmul_serial(a, b, Start::Zero, out, self.precision);
     }
 
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
     /// each row's exponentials, `(B, H, T)`.
     pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
         let Dims { t, .. } = self.dims;
-        let heads = self.dims.heads(qkv);
         let mut work: Vec<_> =
-            heads.into_iter().zip(self.dims.rows_mut(out)).zip(lse.chunks_exact_mut(t)).enumerate().collect();
+            self.dims.rows_mut(out).into_iter().zip(lse.chunks_exact_mut(t)).enumerate().collect();
         let lanes = self.dims.lanes().max(1);
         let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
         work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
             |(work, scratch)| {
-                for (bh, ((qkv, out), lse)) in work {
+                for (bh, (out, lse)) in work {
                     self.forward_head(*bh, qkv, out, lse, scratch);
                 }
             },
@@ -178,16 +181,13 @@ impl Attention<'_> {
     fn forward_head<T: Real>(
         &self,
         bh: usize,
-        qkv: &ArrayView3<'_, T>,
+        qkv: &[T],
         out: &mut ArrayViewMut2<'_, T>,
         lse: &mut [T],
         mut scratch: &mut [T],
     ) {
         let Dims { t, h, d, .. } = self.dims;
         let (b, h) = (bh / h, bh % h);
-        let (k, v) = (cut(&mut scratch, t * d), cut(&mut scratch, t * d));
-        copy_rows(k, qkv.index_axis(Axis(0), 1), T::one());
-        copy_rows(v, qkv.index_axis(Axis(0), 2), T::one());
         let (q_tile, out_tile) = (cut(&mut scratch, TILE * d), cut(&mut scratch, TILE * d));
         for first in (0..t).step_by(TILE) {
             let rows = TILE.min(t - first);
@@ -195,10 +195,10 @@ impl Attention<'_> {
             let keys = end - start;
             let (q, y, scores) =
                 (&mut q_tile[..rows * d], &mut out_tile[..rows * d], &mut scratch[..rows * keys]);
-            let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
+            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, start..end));
             // (rows, D) (D, keys) -> (rows, keys)
-            copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
-            self.product(Mat::new(q, (rows, d)), k.t(), Start::Zero, scores);
+            copy_rows(q, self.dims.rows(qkv, (0, 3), bh, first..first + rows), T::of(self.scale));
+            self.product(Mat::new(q, (rows, d)), k.t(), scores);
             let mut sums = [T::one(); TILE];
             vectorised(
                 #[inline(always)]
@@ -209,7 +209,7 @@ impl Attention<'_> {
                 },
             );
             // (rows, keys) (keys, D) -> (rows, D)
-            self.product(Mat::new(scores, (rows, keys)), v, Start::Zero, y);
+            self.product(Mat::new(scores, (rows, keys)), v, y);
             for (r, y) in y.chunks_exact(d).enumerate() {
                 let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
                 let share = T::one() / sums[r];
@@ -264,22 +264,14 @@ impl Attention<'_> {
         (qkv, y, dy, lse): (&[T], &[T], &[T], &[T]),
         scratch: &mut [T],
     ) {
-        let Dims { b, t, h, d } = self.dims;
-        let view = |x| {
-            let all = ndarray::ArrayView4::from_shape((b, t, h, d), x).expect("the shape was checked");
-            all.permuted_axes([0, 2, 1, 3])
-        };
-        let (y, dy) = (view(y), view(dy));
-        let heads = self.dims.heads(qkv);
-        let mut work: Vec<_> = heads.into_iter().zip(self.dims.heads_mut(dqkv)).enumerate().collect();
+        let Dims { t, .. } = self.dims;
+        let mut work: Vec<_> = self.dims.heads_mut(dqkv).into_iter().enumerate().collect();
         let lanes = self.dims.lanes().max(1);
         let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
         work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
             |(work, scratch)| {
-                for (bh, (qkv, dqkv)) in work {
-                    let at = s![*bh / h, *bh % h, .., ..];
-                    let (y, dy) = (y.slice(at), dy.slice(at));
-                    self.backward_head(*bh, dqkv, (qkv, &y, &dy, &lse[*bh * t..][..t]), scratch);
+                for (bh, dqkv) in work {
+                    self.backward_head(*bh, dqkv, (qkv, y, dy, &lse[*bh * t..][..t]), scratch);
                 }
             },
         );
@@ -289,52 +281,44 @@ impl Attention<'_> {
         &self,
         bh: usize,
         dqkv: &mut ArrayViewMut3<'_, T>,
-        (qkv, y, dy, lse): (
-            &ArrayView3<'_, T>,
-            &ndarray::ArrayView2<'_, T>,
-            &ndarray::ArrayView2<'_, T>,
-            &[T],
-        ),
+        (qkv, y, dy, lse): (&[T], &[T], &[T], &[T]),
         mut scratch: &mut [T],
     ) {
         let Dims { t, h, d, .. } = self.dims;
         let (b, h) = (bh / h, bh % h);
-        let [k, v, dk, dv] = [(); 4].map(|()| cut(&mut scratch, t * d));
-        copy_rows(k, qkv.index_axis(Axis(0), 1), T::one());
-        copy_rows(v, qkv.index_axis(Axis(0), 2), T::one());
-        dk.fill(T::zero());
-        dv.fill(T::zero());
-        let [q_tile, dy_tile, dq_tile] = [(); 3].map(|()| cut(&mut scratch, TILE * d));
+        dqkv.slice_mut(s![1.., .., ..]).fill(T::zero());
+        let [q_tile, dq_tile] = [(); 2].map(|()| cut(&mut scratch, TILE * d));
         let (weights, dscores) = scratch.split_at_mut(TILE.min(t) * t);
         for first in (0..t).step_by(TILE) {
             let rows = TILE.min(t - first);
             let Range { start, end } = self.keys(b, first, rows);
             let keys = end - start;
-            let (q, g, dq) = (&mut q_tile[..rows * d], &mut dy_tile[..rows * d], &mut dq_tile[..rows * d]);
+            let (q, dq) = (&mut q_tile[..rows * d], &mut dq_tile[..rows * d]);
             let (p, ds) = (&mut weights[..rows * keys], &mut dscores[..rows * keys]);
-            copy_rows(q, qkv.slice(s![0, first..first + rows, ..]), T::of(self.scale));
-            copy_rows(g, dy.slice(s![first..first + rows, ..]), T::one());
-            let [k, v] = [&*k, &*v].map(|x| Mat::new(&x[start * d..end * d], (keys, d)));
+            copy_rows(q, self.dims.rows(qkv, (0, 3), bh, first..first + rows), T::of(self.scale));
+            let [dy, y] = [dy, y].map(|x| self.dims.rows(x, (0, 1), bh, first..first + rows));
+            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, start..end));
             // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
-            self.product(Mat::new(q, (rows, d)), k.t(), Start::Zero, p);
-            self.product(Mat::new(g, (rows, d)), v.t(), Start::Zero, ds);
+            self.product(Mat::new(q, (rows, d)), k.t(), p);
+            self.product(dy, v.t(), ds);
             vectorised(
                 #[inline(always)]
                 || {
                     let rows = p.chunks_exact_mut(keys.max(1)).zip(ds.chunks_exact_mut(keys.max(1)));
                     for (r, (p, ds)) in rows.enumerate() {
                         let i = first + r;
-                        let y = y.row(i).to_slice().expect("the numbers of a head lie in a row");
                         // sum_j weight_j dL/dweight_j = y . dL/dy
-                        let inner = scalar_product(y, &g[r * d..][..d]);
+                        let inner = scalar_product(y.row(r), dy.row(r));
                         self.dscores((bh, b, h), (i, start), (lse[i], inner), p, ds);
                     }
                 },
             );
             let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
-            self.product(p.t(), Mat::new(g, (rows, d)), Start::Out, &mut dv[start * d..end * d]); // dV += P^T dY
-            self.product(ds.t(), Mat::new(q, (rows, d)), Start::Out, &mut dk[start * d..end * d]); // dK += dS^T Q scale
-            self.product(ds, k, Start::Zero, dq); // dQ = dS K scale
+            let dk = dqkv.slice_mut(s![1, start..end, ..]);
+            matmul_serial(ds.t(), Mat::new(q, (rows, d)), Start::Out, dk, self.precision); // dK += dS^T Q scale
+            let dv = dqkv.slice_mut(s![2, start..end, ..]);
+            matmul_serial(p.t(), dy, Start::Out, dv, self.precision); // dV += P^T dY
+            self.product(ds, k, dq); // dQ = dS K scale
             let (scale, mut to) = (T::of(self.scale), dqkv.index_axis_mut(Axis(0), 0));
             for (r, dq) in dq.chunks_exact(d).enumerate() {
                 let row = to.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
@@ -342,13 +326,6 @@ impl Attention<'_> {
                     0 => row.fill(T::zero()),
                     _ => row.iter_mut().zip(dq).for_each(|(to, &x)| *to = x * scale),
                 }
-            }
-        }
-        for (part, from) in [(1, &*dk), (2, &*dv)] {
-            for (mut to, from) in
-                dqkv.index_axis_mut(Axis(0), part).outer_iter_mut().zip(from.chunks_exact(d))
-            {
-                to.as_slice_mut().expect("the numbers of a head lie in a row").copy_from_slice(from);
             }
         }
     }

@@ -75,6 +75,12 @@ impl<'a, T: Real> Mat<'a, T> {
         self.cols
     }
 
+    /// Row `i` as it is stored.
+    #[inline(always)]
+    pub fn row(self, i: usize) -> &'a [T] {
+        self.stored_row(i, 0, if self.transposed { self.rows } else { self.cols })
+    }
+
     /// Row `i` as it is stored, from its number `from` on, at most `n` of them.
     #[inline(always)]
     fn stored_row(self, i: usize, from: usize, n: usize) -> &'a [T] {
