@@ -6,7 +6,7 @@ use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::factor::{Factor, with_buffer};
-use super::tile::{Left, Out, ROWS, rows_times_panel};
+use super::tile::{Left, Out, ROWS, Right, rows_times_panel};
 use super::{Mat, Product, Start, pack};
 use crate::Real;
 use crate::kernels::isa::Compiled;
@@ -16,6 +16,9 @@ const SLICE: usize = 512;
 
 /// Bytes of B that are copied at a time, to stay in the third-level cache.
 const COPIED: usize = 4 << 20;
+
+/// Up to so many rows of A, B is read where it is.
+const FEW: usize = 8 * ROWS;
 
 /// Rows of the output in a block, at most.
 const BLOCK: usize = 32 * ROWS;
@@ -35,6 +38,8 @@ impl<T: Real> Product<'_, T> {
         let fit = COPIED / (panel * size_of::<F>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
+        // Copying B pays where each number is used often.
+        let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         let block = m.div_ceil(2 * threads).next_multiple_of(ROWS).min(BLOCK);
 
         for j0 in (0..n).step_by(panels_at_once * width) {
@@ -44,7 +49,8 @@ impl<T: Real> Product<'_, T> {
             for s0 in (0..slices).step_by(slices_at_once) {
                 let slices = s0..slices.min(s0 + slices_at_once);
                 let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
-                with_buffer::<T, F, _>(slices.len() * panels * panel, |packed| {
+                let copies = if in_place.is_some() { 0 } else { slices.len() * panels };
+                with_buffer::<T, F, _>(copies * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
                         let j = j0 + i % panels * width;
                         let columns = j..columns.end.min(j + width);
@@ -55,11 +61,23 @@ impl<T: Real> Product<'_, T> {
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
                     let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
-                        for (s, b) in slices.clone().zip(packed.chunks_exact(panels * panel)) {
+                        for s in slices.clone() {
+                            let b = match in_place {
+                                Some(data) => Panels {
+                                    data: &data[s * slice * b.distance + j0..],
+                                    next: width,
+                                    distance: b.distance,
+                                },
+                                None => Panels {
+                                    data: &packed[(s - s0) * panels * panel..],
+                                    next: panel,
+                                    distance: 0,
+                                },
+                            };
                             let rows = Rows { a, first: i * block, inner: inner_of(s) };
                             let start = if s == 0 { start } else { Start::Out };
                             let start = start.from(if turned { i * block } else { j0 });
-                            rows.times::<F, I, V, L>(b.chunks_exact(panel), (start, turned), &mut out);
+                            rows.times::<F, I, V, L>(b, (start, turned), &mut out);
                         }
                     };
                     let blocks = out.axis_chunks_iter_mut(Axis(0), block).enumerate();
@@ -114,6 +132,17 @@ fn pack_panel<T: Real, F: Factor<T>, I: Compiled, const L: usize>(
     );
 }
 
+/// Panels of B, of a slice of the inner length.
+#[derive(Clone, Copy)]
+struct Panels<'a, F> {
+    /// The factors, from the first of the first panel on.
+    data: &'a [F],
+    /// From one panel to the next.
+    next: usize,
+    /// From one row of a panel to the next; 0 where they follow one another.
+    distance: usize,
+}
+
 /// A block of rows of A, a slice of the inner length.
 struct Rows<'a, T> {
     a: Mat<'a, T>,
@@ -124,9 +153,9 @@ struct Rows<'a, T> {
 impl<T: Real> Rows<'_, T> {
     /// `out = start + A B`, whose rows are this block's and whose columns those of the
     /// panels `b`.
-    fn times<'b, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    fn times<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         &self,
-        b: impl Iterator<Item = &'b [F]>,
+        b: Panels<'_, F>,
         (start, turned): (Start<'_, T>, bool),
         out: &mut ArrayViewMut2<'_, T>,
     ) {
@@ -135,18 +164,21 @@ impl<T: Real> Rows<'_, T> {
         self.left::<F, I, _>(rows, |a, skip| {
             let room = if turned { rows } else { 0 };
             with_buffer::<T, T, _>(room * V * L, |buffer| {
-                for (j, b) in (0..n).step_by(V * L).zip(b) {
-                    let columns = j..n.min(j + V * L);
-                    let width = columns.len().next_multiple_of(L);
-                    let start = if turned { start } else { start.from(j) };
-                    let turned = &mut buffer[..room * width];
-                    let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
-                    let out = Out { part, start, turned };
-                    I::run(
-                        #[inline(always)]
-                        || times_panel::<T, F, I, V, L>((a, skip), &b[..depth * width], out),
-                    );
-                }
+                I::run(
+                    #[inline(always)]
+                    || {
+                        for (i, j) in (0..n).step_by(V * L).enumerate() {
+                            let columns = j..n.min(j + V * L);
+                            let width = columns.len().next_multiple_of(L);
+                            let distance = if b.distance == 0 { width } else { b.distance };
+                            let b = Right { data: &b.data[i * b.next..], distance, depth };
+                            let start = if turned { start } else { start.from(j) };
+                            let turned = &mut buffer[..room * width];
+                            let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
+                            times_panel::<T, F, I, V, L>((a, skip), b, Out { part, start, turned });
+                        }
+                    },
+                );
             });
         });
     }
@@ -192,7 +224,7 @@ impl<T: Real> Rows<'_, T> {
 #[inline(always)]
 fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: (Left<'_, F>, usize),
-    b: &[F],
+    b: Right<'_, F>,
     out: Out<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {

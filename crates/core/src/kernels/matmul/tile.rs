@@ -25,6 +25,17 @@ pub struct Left<'a, F> {
     pub rows: usize,
 }
 
+/// A panel of B, as the loop reads it: the factors of a row side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Right<'a, F> {
+    /// The factors, from the first one of the first row on.
+    pub data: &'a [F],
+    /// From one row to the next.
+    pub distance: usize,
+    /// How many rows there are.
+    pub depth: usize,
+}
+
 /// A block of rows and a panel of columns of the output.
 #[derive(Debug)]
 pub struct Out<'a, T> {
@@ -42,11 +53,9 @@ pub struct Out<'a, T> {
 #[inline(always)]
 pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     (a, skip): (Left<'_, F>, usize),
-    b: &[F],
+    b: Right<'_, F>,
     mut out: Out<'_, T>,
 ) {
-    let b = b.as_chunks::<L>().0.as_chunks::<V>().0;
-    let depth = b.len();
     for row in (0..out.part.nrows()).step_by(ROWS) {
         // A tile that would stick out at the end begins earlier, and does some rows again.
         let first = (skip + row).min(a.rows.saturating_sub(ROWS));
@@ -61,7 +70,7 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
         } else {
             let rows: [&[F]; ROWS] = std::array::from_fn(
                 #[inline(always)]
-                |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..depth],
+                |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..b.depth],
             );
             tile::<T, F, I, V, L>(
                 b,
@@ -86,18 +95,19 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
     }
 }
 
-/// The sums of a tile: of `a(p)` times `b[p]`, in the order of p.
+/// The sums of a tile: of `a(p)` times row p of `b`, in the order of p.
 ///
 /// All loops but that over p have small constant bounds, and each row has a variable of
 /// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
 #[inline(always)]
 fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
-    b: &[[[F; L]; V]],
+    b: Right<'_, F>,
     a: impl Fn(usize) -> [F; ROWS],
 ) -> [[[T; L]; V]; ROWS] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = [[[T::zero(); L]; V]; ROWS];
-    for (p, b) in b.iter().enumerate() {
+    for p in 0..b.depth {
+        let b = b.data[p * b.distance..].as_chunks().0.first_chunk().expect("a whole row");
         let a = a(p);
         add_product::<T, F, I, V, L>(&mut s0, a[0], b);
         add_product::<T, F, I, V, L>(&mut s1, a[1], b);
