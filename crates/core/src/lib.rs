@@ -71,6 +71,7 @@ pub use tensor::{Shape, Tensor};
 
 pub use kernels::instruction_set;
 pub use kernels::map::unit_interval;
+pub use kernels::packed_weights::WeightFormat;
 
 /// Matrix product of row-major slices, the one the ops use.
 pub use kernels::matmul::{Mat, Start, matmul};

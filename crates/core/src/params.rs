@@ -1,5 +1,8 @@
 //! The parameters of a model, and their gradients.
 
+use std::sync::Arc;
+
+use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
 use crate::{Error, Real, Tape, Tensor};
 
 /// Which parameter of a [`Params`].
@@ -23,6 +26,8 @@ pub struct Param<T: Real> {
     /// Whether weight decay and L2 regularisation apply: by custom to weights,
     /// not to biases.
     pub decay: bool,
+    /// Its numbers once more, as generation reads them: see [`Params::pack`].
+    packed: Option<Arc<PackedWeights<T>>>,
 }
 
 impl<T: Real> Param<T> {
@@ -54,7 +59,7 @@ impl<T: Real> Params<T> {
             return Err(Error::DuplicateParam(name));
         }
         let decay = value.shape().len() >= 2;
-        self.list.push(Param { name, value, decay });
+        self.list.push(Param { name, value, decay, packed: None });
         Ok(ParamId(self.list.len() - 1))
     }
 
@@ -63,9 +68,26 @@ impl<T: Real> Params<T> {
         &self.list[id.0]
     }
 
-    /// One parameter, to be changed.
+    /// One parameter, to be changed; it is then no longer packed.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Param<T> {
-        &mut self.list[id.0]
+        let param = &mut self.list[id.0];
+        param.packed = None;
+        param
+    }
+
+    /// Packs a matrix of weights for [`Linear`](crate::nn::Linear) to read where no
+    /// gradients are wanted and `x` is a single row. The parameter itself is rounded to
+    /// what `format` can hold, so that all rows meet the same weights.
+    pub fn pack(&mut self, id: ParamId, format: WeightFormat) {
+        let value = &mut self.get_mut(id).value;
+        let packed = PackedWeights::new(value.data(), value.rows_cols().1, format);
+        packed.unpack(value.data_mut());
+        self.list[id.0].packed = Some(Arc::new(packed));
+    }
+
+    /// The parameter as [`Params::pack`] packed it.
+    pub(crate) fn packed(&self, id: ParamId) -> Option<&Arc<PackedWeights<T>>> {
+        self.list[id.0].packed.as_ref()
     }
 
     /// All parameters in order.
@@ -73,9 +95,12 @@ impl<T: Real> Params<T> {
         self.list.iter()
     }
 
-    /// All parameters in order, to be changed.
+    /// All parameters in order, to be changed; those that are taken are no longer packed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
-        self.list.iter_mut()
+        self.list.iter_mut().map(|param| {
+            param.packed = None;
+            param
+        })
     }
 
     /// How many tensors there are.

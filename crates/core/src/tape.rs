@@ -224,6 +224,11 @@ impl<T: Real> Tape<T> {
         self.trace.enter(self.phase(), name, std::any::type_name::<L>());
     }
 
+    /// Whether parameters that are put on the tape now want gradients.
+    pub(crate) fn wants_gradients(&self) -> bool {
+        self.gradients
+    }
+
     /// Where in a step the ops are that are recorded now.
     fn phase(&self) -> Phase {
         if self.gradients { Phase::Forward } else { Phase::Evaluate }

@@ -10,7 +10,7 @@ use m2g_core::nn::{
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
-use m2g_core::{Error, Params, Real, Tape, Var};
+use m2g_core::{Error, Params, Real, Tape, Var, WeightFormat};
 
 use crate::GptConfig;
 
@@ -31,7 +31,7 @@ pub struct Gpt<T: Real> {
     /// The last norm, where norms stand before what they are for.
     ln_f: Option<LayerNorm>,
     /// `(C) -> (V)`; where it is tied, `wte` is its weight.
-    lm_head: Option<Linear>,
+    lm_head: Linear,
 }
 
 /// Attention lets tokens speak to each other, the feed-forward layers let each token
@@ -139,11 +139,8 @@ impl<T: Real> Gpt<T> {
             _ => None,
         };
         let lm_head = match config.tie_weights {
-            true => None,
-            false => {
-                let init = Init::NormalWeights(std);
-                Some(Linear::without_bias(&mut params, "lm_head", (c, v), init, rng)?)
-            }
+            true => Linear { weight: wte.weight, bias: None },
+            false => Linear::without_bias(&mut params, "lm_head", (c, v), Init::NormalWeights(std), rng)?,
         };
         Ok(Self { config, params, wte, wpe, blocks, ln_f, lm_head })
     }
@@ -151,6 +148,17 @@ impl<T: Real> Gpt<T> {
     /// What it is made of.
     pub fn config(&self) -> &GptConfig {
         &self.config
+    }
+
+    /// Stores the weights of all linear layers once more as generation reads them, a token
+    /// at a time: in their order, and in so many bits. The model's own weights are rounded
+    /// to these, and with tied weights so is the table of the tokens.
+    pub fn pack(&mut self, format: WeightFormat) {
+        let blocks = self.blocks.iter();
+        let layers = blocks.flat_map(|b| [b.attn.c_attn, b.attn.c_proj, b.mlp.c_fc, b.mlp.c_proj]);
+        for layer in layers.chain([self.lm_head]) {
+            self.params.pack(layer.weight, format);
+        }
     }
 
     /// An empty cache for [`Gpt::forward_cached`], for B sequences.
@@ -246,13 +254,7 @@ impl<T: Real> Gpt<T> {
     /// `(.., C) -> (.., V)`.
     fn head(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
         let x = normed(tape, &self.params, self.ln_f, x)?;
-        let logits = match &self.lm_head {
-            Some(lm_head) => lm_head.forward(tape, &self.params, x),
-            None => {
-                let weight = tape.param(&self.params, self.wte.weight);
-                tape.linear(x, weight, None)
-            }
-        }?;
+        let logits = self.lm_head.forward(tape, &self.params, x)?;
         tape.trace.label(logits, || "logits".into());
         Ok(logits)
     }

@@ -10,6 +10,7 @@ pub mod layer_norm;
 pub mod map;
 pub mod matmul;
 pub mod matvec;
+pub mod packed_weights;
 pub mod pairs;
 pub mod reduce;
 mod small_matmul;

@@ -174,10 +174,12 @@ pub struct KvCache<T: Real> {
     pub layers: Vec<LayerCache<T>>,
 }
 
-/// The keys and values of one layer, `(B, H, S, D)` with room for S tokens.
+/// The keys and values of one layer, with room for S tokens.
 #[derive(Debug, Clone)]
 pub struct LayerCache<T: Real> {
+    /// `(B, H, D, S)`
     keys: Tensor<T>,
+    /// `(B, H, S, D)`
     values: Tensor<T>,
     len: usize,
 }
@@ -186,7 +188,9 @@ impl<T: Real> KvCache<T> {
     /// An empty cache for `n_layer` layers, B sequences, H heads of D numbers, with room
     /// for S tokens: `shape` is `[B, H, S, D]`.
     pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
-        let layer = || LayerCache { keys: Tensor::zeros(&shape), values: Tensor::zeros(&shape), len: 0 };
+        let [b, h, s, d] = shape;
+        let (keys, values) = ([b, h, d, s], [b, h, s, d]);
+        let layer = || LayerCache { keys: Tensor::zeros(&keys), values: Tensor::zeros(&values), len: 0 };
         Self { layers: (0..n_layer).map(|_| layer()).collect() }
     }
 
@@ -210,16 +214,17 @@ impl<T: Real> LayerCache<T> {
     /// Takes in K and V of new tokens, of `qkv` `(B, T, 3 C)`. Those for which there is
     /// no room are left out, which [`Tape::cached_attention`] then refuses.
     fn append(&mut self, qkv: &Tensor<T>) {
-        let &[_, h, room, d] = self.keys.shape() else { unreachable!("a cache has four axes") };
+        let &[_, h, room, d] = self.values.shape() else { unreachable!("a cache has four axes") };
         let t = qkv.shape()[1];
-        for (part, to) in [(1, &mut self.keys), (2, &mut self.values)] {
-            let to = to.data_mut();
-            for (row, from) in qkv.data().chunks_exact(3 * h * d).enumerate() {
-                let (b, place) = (row / t, self.len + row % t);
-                if place < room {
-                    for (h_i, from) in from[part * h * d..][..h * d].chunks_exact(d).enumerate() {
-                        to[((b * h + h_i) * room + place) * d..][..d].copy_from_slice(from);
-                    }
+        let (keys, values) = (self.keys.data_mut(), self.values.data_mut());
+        for (row, qkv) in qkv.data().chunks_exact(3 * h * d).enumerate() {
+            let (b, place) = (row / t, self.len + row % t);
+            if place < room {
+                let (k, v) = qkv[h * d..].split_at(h * d);
+                for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
+                    let head = (b * h + h_i) * room * d;
+                    keys[head..][..room * d].chunks_exact_mut(room).zip(k).for_each(|(row, &k)| row[place] = k);
+                    values[head + place * d..][..d].copy_from_slice(v);
                 }
             }
         }

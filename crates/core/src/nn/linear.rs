@@ -91,9 +91,14 @@ impl Linear {
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward");
-        let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        let y = tape.linear(x, weight, bias)?;
+        let y = match params.packed(self.weight).filter(|_| tape.packed_pays(x)) {
+            Some(weights) => tape.packed_linear(x, weights, bias)?,
+            None => {
+                let weight = tape.param(params, self.weight);
+                tape.linear(x, weight, bias)?
+            }
+        };
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }

@@ -23,6 +23,7 @@ pub mod matmul;
 pub mod mean;
 pub mod mul;
 pub mod negative_distance;
+pub mod packed_linear;
 pub mod quadratic_cost;
 pub mod reciprocal;
 pub mod relu;

@@ -19,7 +19,7 @@ pub fn round(x: f32) -> u16 {
 }
 
 /// The number that is stored as `bits`.
-#[cfg(test)]
+#[inline(always)]
 pub fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }

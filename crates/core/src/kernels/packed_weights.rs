@@ -1,0 +1,231 @@
+//! Weights as the generation of a token reads them: in the order in which it reads them,
+//! in as few bytes as wanted.
+//!
+//! A token is one row `x`, and its product with a matrix uses every weight once: the speed
+//! is that of the bytes. So the rows of W stand together in panels, column by column,
+//!
+//! ```text
+//! w[0][0] w[1][0] .. w[63][0]   w[0][1] w[1][1] .. w[63][1]   ..
+//! ```
+//!
+//! and each column of a panel is multiplied with its one number of `x` and added to as many
+//! sums: one stream from the memory, and no sum over the lanes of a register.
+
+use rayon::prelude::*;
+
+use super::matmul::bf16;
+use super::vectorised;
+use crate::Real;
+
+/// How weights are stored for generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightFormat {
+    /// As the model has them: four bytes.
+    F32,
+    /// Rounded to bf16, 8 bits of precision with the range of f32: two bytes.
+    Bf16,
+    /// Whole numbers from -127 to 127, times a scale that each row has for itself: one byte.
+    Int8,
+}
+
+/// Rows of a panel: as many sums as let none wait for its last addition.
+const ROWS: usize = 64;
+/// From so many bytes on, a second thread brings more than it costs: what a thread reads
+/// in the microseconds that it takes to hand it its work.
+const PARALLEL_FROM: usize = 1 << 17;
+/// The bytes that a thread takes at least.
+const PIECE: usize = 1 << 15;
+
+/// A matrix `W` `(N, K)`, packed: see the [module](self).
+#[derive(Debug)]
+pub struct PackedWeights<T> {
+    shape: [usize; 2],
+    numbers: Numbers<T>,
+    /// What the numbers of each row are to be multiplied with, `(N)`, if with anything.
+    scales: Option<Vec<T>>,
+}
+
+/// The columns of all panels, panel by panel. Where the last sticks out there are zeros.
+#[derive(Debug)]
+enum Numbers<T> {
+    F32(Vec<Column<T>>),
+    Bf16(Vec<Column<Bf16>>),
+    Int8(Vec<Column<i8>>),
+}
+
+/// A column of a panel, which begins at a cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Column<S>([S; ROWS]);
+
+/// A number as it is stored.
+trait Stored<T>: Copy + Default + Sync {
+    /// The nearest number that can be stored.
+    fn nearest(x: T) -> Self;
+    /// The number that is stored.
+    fn number(self) -> T;
+}
+
+impl<T: Real> Stored<T> for T {
+    fn nearest(x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn number(self) -> T {
+        self
+    }
+}
+
+/// The upper half of an `f32`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bf16(u16);
+
+impl<T: Real> Stored<T> for Bf16 {
+    fn nearest(x: T) -> Self {
+        Self(bf16::round(x.as_f64() as f32))
+    }
+    #[inline(always)]
+    fn number(self) -> T {
+        T::of(f64::from(bf16::widen(self.0)))
+    }
+}
+
+impl<T: Real> Stored<T> for i8 {
+    /// NaN becomes 0.
+    fn nearest(x: T) -> Self {
+        x.as_f64().round_ties_even() as i8
+    }
+    #[inline(always)]
+    fn number(self) -> T {
+        T::of(f64::from(i32::from(self)))
+    }
+}
+
+impl<T: Real> PackedWeights<T> {
+    /// Packs a matrix of rows of `k` numbers.
+    ///
+    /// NaN and infinity stay what they are, but for [`WeightFormat::Int8`], where all of
+    /// their row becomes NaN.
+    pub fn new(w: &[T], k: usize, format: WeightFormat) -> Self {
+        let shape = [w.len() / k.max(1), k];
+        let (numbers, scales) = match format {
+            WeightFormat::F32 => (Numbers::F32(pack(w, k)), None),
+            WeightFormat::Bf16 => (Numbers::Bf16(pack(w, k)), None),
+            WeightFormat::Int8 => {
+                let (mut whole, mut scales) = (w.to_vec(), Vec::with_capacity(shape[0]));
+                for row in whole.chunks_exact_mut(k.max(1)) {
+                    let scale = largest(row) / T::of(127.0);
+                    // In a row of zeros, 0 / 0 is stored as 0.
+                    row.iter_mut().for_each(|w| *w /= scale);
+                    scales.push(scale);
+                }
+                (Numbers::Int8(pack(&whole, k)), Some(scales))
+            }
+        };
+        Self { shape, numbers, scales }
+    }
+
+    /// `(N, K)`.
+    pub fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+
+    /// Writes the matrix row by row, every number as it was rounded.
+    ///
+    /// # Panics
+    /// If `w` has another length.
+    pub fn unpack(&self, w: &mut [T]) {
+        let [n, k] = self.shape;
+        assert_eq!(w.len(), n * k, "length of a matrix");
+        match &self.numbers {
+            Numbers::F32(columns) => unpack(columns, k, w),
+            Numbers::Bf16(columns) => unpack(columns, k, w),
+            Numbers::Int8(columns) => unpack(columns, k, w),
+        }
+        if let Some(scales) = &self.scales {
+            for (row, &scale) in w.chunks_exact_mut(k.max(1)).zip(scales) {
+                row.iter_mut().for_each(|w| *w *= scale);
+            }
+        }
+    }
+
+    /// `out = W x + b`; nothing stands for no `b`.
+    ///
+    /// Each sum goes from the first number to the last: it is the same bits for any number
+    /// of threads.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    pub fn times(&self, x: &[T], b: Option<&[T]>, out: &mut [T]) {
+        match &self.numbers {
+            Numbers::F32(columns) => self.times_columns(columns, x, b, out),
+            Numbers::Bf16(columns) => self.times_columns(columns, x, b, out),
+            Numbers::Int8(columns) => self.times_columns(columns, x, b, out),
+        }
+    }
+
+    fn times_columns<S: Stored<T>>(&self, columns: &[Column<S>], x: &[T], b: Option<&[T]>, out: &mut [T]) {
+        let [n, k] = self.shape;
+        assert_eq!([out.len(), x.len(), b.map_or(n, <[T]>::len)], [n, k, n], "lengths of a product");
+        let piece = |first: usize, out: &mut [T]| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (i, out) in out.chunks_mut(ROWS).enumerate() {
+                        let sums = times_panel(&columns[(first / ROWS + i) * k..][..k], x);
+                        out.copy_from_slice(&sums[..out.len()]);
+                    }
+                    if let Some(scales) = &self.scales {
+                        out.iter_mut().zip(&scales[first..]).for_each(|(out, &scale)| *out *= scale);
+                    }
+                    if let Some(b) = b {
+                        out.iter_mut().zip(&b[first..]).for_each(|(out, &b)| *out += b);
+                    }
+                },
+            );
+        };
+        if size_of_val(columns) < PARALLEL_FROM || rayon::current_num_threads() == 1 {
+            return piece(0, out);
+        }
+        let rows = PIECE.div_ceil(size_of::<Column<S>>() * k) * ROWS;
+        out.par_chunks_mut(rows).enumerate().for_each(|(i, out)| piece(i * rows, out));
+    }
+}
+
+/// `x` times each row of a panel.
+///
+/// All loops but one have constant bounds: so it is compiled to loads, conversions and
+/// multiply-adds alone, with the sums in registers. Look at the machine code after a
+/// change here.
+#[inline(always)]
+fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS] {
+    let mut sums = [T::zero(); ROWS];
+    for (column, &x) in columns.iter().zip(x) {
+        for r in 0..ROWS {
+            sums[r] = column.0[r].number().fused_mul_add(x, sums[r]);
+        }
+    }
+    sums
+}
+
+fn pack<T: Real, S: Stored<T>>(w: &[T], k: usize) -> Vec<Column<S>> {
+    let column = |panel: &[T], c: usize| {
+        Column(std::array::from_fn(|r| panel.get(r * k + c).map_or(S::default(), |&w| S::nearest(w))))
+    };
+    w.chunks((ROWS * k).max(1)).flat_map(|panel| (0..k).map(move |c| column(panel, c))).collect()
+}
+
+fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
+    for (panel, columns) in w.chunks_mut((ROWS * k).max(1)).zip(columns.chunks(k.max(1))) {
+        for (c, column) in columns.iter().enumerate() {
+            for (row, number) in panel.chunks_exact_mut(k).zip(column.0) {
+                row[c] = number.number();
+            }
+        }
+    }
+}
+
+/// The largest absolute value; NaN if there is one.
+fn largest<T: Real>(row: &[T]) -> T {
+    row.iter().fold(T::zero(), |most, w| if w.abs() > most || w.is_nan() { w.abs() } else { most })
+}

@@ -1,0 +1,128 @@
+//! The fully connected layer with weights that are packed, to generate and to evaluate.
+
+use std::sync::Arc;
+
+use crate::kernels::packed_weights::PackedWeights;
+use crate::ops::{Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`: what
+/// [linear](super::linear) gives for the weights as they were rounded.
+///
+/// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives
+/// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums stay what they are. It has no
+/// backward: what is trained are the weights before they were packed.
+#[derive(Debug)]
+pub struct PackedLinear<T: Real> {
+    weights: Arc<PackedWeights<T>>,
+}
+
+impl<T: Real> Tape<T> {
+    /// Whether [`PackedLinear`] can take the place of [linear](super::linear) for `x`, and
+    /// is faster.
+    pub(crate) fn packed_pays(&self, x: Var) -> bool {
+        !self.wants_gradients() && self.value(x).rows_cols().0 == 1
+    }
+
+    /// Records [`PackedLinear`], with or without a bias.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the weights take what `x` has and the bias has one number
+    /// for each output; [`Error::NoBackward`] where gradients are wanted.
+    #[track_caller]
+    pub(crate) fn packed_linear(
+        &mut self,
+        x: Var,
+        weights: &Arc<PackedWeights<T>>,
+        bias: Option<Var>,
+    ) -> Result<Var, Error> {
+        let op = PackedLinear { weights: weights.clone() };
+        match bias {
+            Some(bias) => self.record_forward_only(op, &[x, bias]),
+            None => self.record_forward_only(op, &[x]),
+        }
+    }
+}
+
+impl<T: Real> Op<T> for PackedLinear<T> {
+    fn name(&self) -> &'static str {
+        "packed_linear"
+    }
+    fn equation(&self) -> &'static str {
+        "Y = X W^T + b, W packed"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        let [n, k] = self.weights.shape();
+        let Some((&last, rows)) = inputs[0].split_last() else {
+            return Err("X is (.., K)".into());
+        };
+        if last != k || inputs.get(1).is_some_and(|bias| *bias != [n]) {
+            return Err("(.., K), packed weights (N, K) and (N) give (.., N)".into());
+        }
+        let mut shape = ndarray::IxDyn(inputs[0]);
+        shape[rows.len()] = n;
+        Ok(shape)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let bias = (io.inputs.len() == 2).then(|| io.input(1).data());
+        self.weights.times(io.input(0).data(), bias, io.out);
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        let bias = if inputs.len() == 2 { count(output) } else { 0 };
+        2 * count(output) * self.weights.shape()[1] as u64 + bias
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use crate::gradcheck::constant;
+    use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
+    use crate::{Error, Params, Tape, Tensor};
+
+    #[test]
+    fn agrees_with_linear_by_the_rounded_weights() {
+        let (n, k) = (37, 70);
+        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+            let mut w = constant(&[n, k], 1.0);
+            let packed = Arc::new(PackedWeights::new(w.data(), k, format));
+            packed.unpack(w.data_mut());
+            let mut tape = Tape::new();
+            let (w, b) = (tape.input(w), tape.input(constant(&[n], 3.0)));
+            for (t, b) in [(1, None), (1, Some(b)), (5, None), (5, Some(b))] {
+                let x = tape.input(constant(&[2, t, k], 2.0));
+                let want = tape.linear(x, w, b).unwrap();
+                let got = tape.packed_linear(x, &packed, b).unwrap();
+                let [got, want] = [got, want].map(|y| tape.value(y));
+                assert_eq!((got.shape(), want.shape()), (&[2, t, n][..], &[2, t, n][..]));
+                assert!(got.data().iter().zip(want.data()).all(|(g, w)| (g - w).abs() < 1e-12), "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let w = [1.0_f32, 0.0, 0.0, 1.0, 1.0, 1.0];
+        let packed = Arc::new(PackedWeights::new(&w, 2, WeightFormat::Bf16));
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[1, 2], vec![1.0, 2.0]).unwrap());
+        let b = tape.input(Tensor::from_vec(&[3], vec![10.0, 20.0, 30.0]).unwrap());
+        let y = tape.packed_linear(x, &packed, Some(b)).unwrap();
+        assert_eq!((tape.value(y).shape(), tape.value(y).data()), (&[1, 3][..], &[11.0, 22.0, 33.0][..]));
+        for (x, b) in [(b, None), (x, Some(x))] {
+            assert!(matches!(tape.packed_linear(x, &packed, b), Err(Error::Shape { .. })));
+        }
+    }
+
+    #[test]
+    fn cannot_be_trained_through() {
+        let packed = Arc::new(PackedWeights::new(&[1.0_f32], 1, WeightFormat::F32));
+        let mut params = Params::new();
+        let id = params.add("x", Tensor::zeros(&[1])).unwrap();
+        let mut tape = Tape::new();
+        let x = tape.param(&params, id);
+        assert!(matches!(tape.packed_linear(x, &packed, None), Err(Error::NoBackward { .. })));
+    }
+}
