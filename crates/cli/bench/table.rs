@@ -9,7 +9,7 @@ pub fn machine(run: &Run) -> String {
     let (machine, limits) = (&run.machine, &run.limits);
     format!(
         "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
-         peak {:.0} GFLOP/s in f32 products; memory {:.1} GB/s copied (bytes read and written)",
+         peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s copied (bytes read and written)",
         machine.processor,
         machine.architecture,
         machine.kernels_use,
@@ -19,6 +19,7 @@ pub fn machine(run: &Run) -> String {
         run.build,
         run.date,
         limits.f32_gflops,
+        limits.bf16_gflops,
         limits.copy_gb_per_s,
     )
 }
