@@ -63,6 +63,43 @@ fn the_peak_is_that_of_the_precision() {
 }
 
 #[test]
+fn how_a_training_step_scales() {
+    let dir = tempfile::tempdir().unwrap();
+    // Smaller than any real one, so that it takes no time.
+    for (scaling, sizes, shapes) in [
+        ("threads", "1,2", [(1, 12, 64), (2, 12, 64)]),
+        ("batch-size", "1,2", [(1, 1, 64), (1, 2, 64)]),
+        ("block-size", "8,16", [(1, 2, 8), (1, 1, 16)]),
+    ] {
+        let args =
+            ["train-shakespeare-char-cpu", "--rounds", "1", "--steps", "1", "--threads", "1", "--json"];
+        let args = [&["bench", "--scaling", scaling, "--sizes", sizes], &args[..]].concat();
+        let scaled = last_json(&ok(dir.path(), &args));
+        assert_eq!((&scaled["scaling"], &scaled["rounds"]), (&scaling.into(), &1.into()));
+        assert!(scaled["target"]["what"].is_string() && scaled["target"]["met"].is_boolean(), "{scaled}");
+        let points = scaled["points"].as_array().unwrap();
+        assert_eq!(points.len(), shapes.len());
+        for (point, (threads, batch, block)) in points.iter().zip(shapes) {
+            let found = ["threads", "batch_size", "block_size"].map(|key| point[key].as_u64().unwrap());
+            assert_eq!(found, [threads, batch, block], "{scaling}");
+            for key in ["median_seconds", "seconds_per_token", "relative_time"] {
+                assert!(point[key].as_f64().unwrap() > 0.0, "{scaling}: {key}");
+            }
+        }
+        assert_eq!(points[0]["relative_time"], 1.0);
+    }
+    for (args, word) in [
+        (&["digits-784-30-10", "--scaling", "threads", "--sizes", "1,2"][..], "digits-784-30-10"),
+        (&["--scaling", "threads", "--threads", "1"], "--sizes 1,2"),
+        (&["--scaling", "block-size", "--sizes", "3,8"], "divisors of 8"),
+        (&["--sizes", "1,2"], "--scaling"),
+    ] {
+        let said = refused(dir.path(), &[&["bench"], args].concat());
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn exactly_so_many_steps_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(ok(dir.path(), &["bench", "digits-784-30-10", "--only-steps", "3"]), "");
