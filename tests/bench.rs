@@ -23,7 +23,7 @@ fn the_figures_and_the_profile_of_a_workload_without_python() {
     assert_eq!(report["workload"], SMALL[1]);
     assert_eq!((&report["rounds"], &report["steps"]), (&1.into(), &1.into()));
     assert_eq!(report["limits"]["threads"], 1);
-    for key in ["f32_gflops", "copy_gb_per_s"] {
+    for key in ["f32_gflops", "bf16_gflops", "copy_gb_per_s"] {
         assert!(report["limits"][key].as_f64().unwrap() > 0.0, "{key}");
     }
     for key in ["median_seconds", "min_seconds", "per_second", "gflops", "share_of_peak"] {
@@ -33,6 +33,7 @@ fn the_figures_and_the_profile_of_a_workload_without_python() {
         assert!(!report["machine"][key].is_null(), "{key}");
     }
     assert!(report["date"].as_str().unwrap().ends_with('Z') && report["version"].is_string());
+    assert!((share_of(&report, "f32_gflops") - 1.0).abs() < 1e-9, "{report}");
     let seconds = report["ours"]["median_seconds"].as_f64().unwrap();
     assert_eq!(report["target"]["met"], seconds <= report["target"]["seconds"].as_f64().unwrap());
 
@@ -45,6 +46,57 @@ fn the_figures_and_the_profile_of_a_workload_without_python() {
         assert!(ops.iter().any(|op| op["phase"] == phase), "{phase}");
     }
     assert!((0.0..=1.0).contains(&share(&profile["products_share"])));
+}
+
+/// The share of the peak that a report names, as a share of what it is for this limit.
+fn share_of(report: &Value, limit: &str) -> f64 {
+    let [share, gflops] = ["share_of_peak", "gflops"].map(|key| report["ours"][key].as_f64().unwrap());
+    share / (gflops / report["limits"][limit].as_f64().unwrap())
+}
+
+#[test]
+fn the_peak_is_that_of_the_precision() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["bench", "train-shakespeare-char-cpu-bf16", "--rounds", "1", "--steps", "1", "--json"];
+    let report = last_json(&ok(dir.path(), &args));
+    assert!((share_of(&report, "bf16_gflops") - 1.0).abs() < 1e-9, "{report}");
+}
+
+#[test]
+fn how_a_training_step_scales() {
+    let dir = tempfile::tempdir().unwrap();
+    // Smaller than any real one, so that it takes no time.
+    for (scaling, sizes, shapes) in [
+        ("threads", "1,2", [(1, 12, 64), (2, 12, 64)]),
+        ("batch-size", "1,2", [(1, 1, 64), (1, 2, 64)]),
+        ("block-size", "8,16", [(1, 2, 8), (1, 1, 16)]),
+    ] {
+        let args =
+            ["train-shakespeare-char-cpu", "--rounds", "1", "--steps", "1", "--threads", "1", "--json"];
+        let args = [&["bench", "--scaling", scaling, "--sizes", sizes], &args[..]].concat();
+        let scaled = last_json(&ok(dir.path(), &args));
+        assert_eq!((&scaled["scaling"], &scaled["rounds"]), (&scaling.into(), &1.into()));
+        assert!(scaled["target"]["what"].is_string() && scaled["target"]["met"].is_boolean(), "{scaled}");
+        let points = scaled["points"].as_array().unwrap();
+        assert_eq!(points.len(), shapes.len());
+        for (point, (threads, batch, block)) in points.iter().zip(shapes) {
+            let found = ["threads", "batch_size", "block_size"].map(|key| point[key].as_u64().unwrap());
+            assert_eq!(found, [threads, batch, block], "{scaling}");
+            for key in ["median_seconds", "seconds_per_token", "relative_time"] {
+                assert!(point[key].as_f64().unwrap() > 0.0, "{scaling}: {key}");
+            }
+        }
+        assert_eq!(points[0]["relative_time"], 1.0);
+    }
+    for (args, word) in [
+        (&["digits-784-30-10", "--scaling", "threads", "--sizes", "1,2"][..], "digits-784-30-10"),
+        (&["--scaling", "threads", "--threads", "1"], "--sizes 1,2"),
+        (&["--scaling", "block-size", "--sizes", "3,8"], "divisors of 8"),
+        (&["--sizes", "1,2"], "--scaling"),
+    ] {
+        let said = refused(dir.path(), &[&["bench"], args].concat());
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
 }
 
 #[test]
@@ -81,8 +133,11 @@ fn the_doctor_looks_and_measures() {
     let json = last_json(&ok(dir.path(), &["doctor", "--json"]));
     assert!(json["data"]["mnist"].is_string() && json["data"]["wrong"].is_null());
     assert!(json["machine"]["kernels_use"].is_string() && json["warnings"].is_array());
-    for threads in ["one_thread", "all_threads"] {
-        assert!(json[threads]["f32_gflops"].as_f64().unwrap() > 0.0);
+    for peak in ["f32", "bf16"] {
+        assert!(text.contains(&format!("\n{peak} peak ")), "{text}");
+        for threads in ["one_thread", "all_threads"] {
+            assert!(json[threads][format!("{peak}_gflops")].as_f64().unwrap() > 0.0);
+        }
     }
 }
 

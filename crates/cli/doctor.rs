@@ -58,7 +58,7 @@ struct Runs {
 }
 
 impl Doctor {
-    /// Looks, measures for half a second, and reports.
+    /// Looks, measures for a second, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let findings = Findings::new()?;
         match self.json {
@@ -124,11 +124,13 @@ impl Findings {
             "bandwidth",
             format!("{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, copied (bytes read and written)"),
         )?;
-        let (one, more) = both(|limits| limits.f32_gflops);
-        line(
-            "f32 peak",
-            format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products"),
-        )?;
+        for (name, (one, more)) in
+            [("f32 peak", both(|limits| limits.f32_gflops)), ("bf16 peak", both(|limits| limits.bf16_gflops))]
+        {
+            let rate =
+                format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products");
+            line(name, rate)?;
+        }
         line("MNIST", self.data.text())?;
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
         line("looked for in", places.collect::<Vec<_>>().join(", "))?;

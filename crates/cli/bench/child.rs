@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::{self, Profile};
 use super::workload::{Kind, Workload};
-use super::{digits, gpt};
+use super::{
+    digits,
+    gpt::{self, Shape},
+};
 use crate::machine::field;
 
 /// Runs that do not count, while buffers are taken from the system. In the last of them
@@ -59,15 +62,23 @@ pub struct Turn {
     pub profile: Option<Profile>,
 }
 
-/// Measures a workload `steps` times, with the threads that are in use.
-pub fn measure(workload: &Workload, steps: usize, profile: bool) -> anyhow::Result<Turn> {
+/// Measures a workload `steps` times, with the threads that are in use; of a training step,
+/// `resize` may change the batch.
+pub fn measure(
+    workload: &Workload,
+    resize: impl FnOnce(Shape) -> Shape,
+    steps: usize,
+    profile: bool,
+) -> anyhow::Result<Turn> {
     let recorded = profile.then_some(workload.recorded);
     match &workload.kind {
         Kind::Digits(net) => {
             let data = digits::random_images();
             turn(&mut digits::Training::new(net, &data)?, steps, recorded)
         }
-        Kind::Train(shape) => turn(&mut gpt::Training::new(*shape, workload.precision)?, steps, recorded),
+        Kind::Train(shape) => {
+            turn(&mut gpt::Training::new(resize(*shape), workload.precision)?, steps, recorded)
+        }
         Kind::Generate(shape) => turn(&mut gpt::Writing(shape.model(workload.precision)?), steps, recorded),
     }
 }

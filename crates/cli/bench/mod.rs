@@ -8,6 +8,7 @@
 //! | `turns.rs` | such processes in turns: ours, then each peer, round by round |
 //! | `peers.rs` | the scripts for PyTorch and numpy, and whether Python is here |
 //! | `profile.rs` | the time of a step, op by op |
+//! | `scaling.rs` | the same at several numbers of threads, batch sizes and block sizes |
 //! | `summary.rs` | medians, spreads and ratios |
 //! | `report.rs`, `table.rs` | what came out, for machines and for people |
 
@@ -17,6 +18,7 @@ mod gpt;
 pub mod peers;
 mod profile;
 mod report;
+mod scaling;
 mod summary;
 mod table;
 mod turns;
@@ -29,8 +31,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use m2g_core::threads::with_threads;
 
+use self::gpt::Shape;
 use self::peers::Python;
 use self::report::{Report, Run};
+use self::scaling::Scaling;
 use self::turns::Contestant;
 use self::workload::{WORKLOADS, Workload};
 use crate::machine::{Limits, Machine};
@@ -53,6 +57,14 @@ pub struct Bench {
     /// Show where the time of a step goes, op by op.
     #[arg(long)]
     profile: bool,
+    /// Measure how training steps of GPTs scale, not how fast they are.
+    #[arg(long, value_name = "WITH", conflicts_with_all = ["against", "profile"])]
+    scaling: Option<Scaling>,
+    /// Numbers of threads, batch sizes or block sizes for --scaling; the first is what the
+    /// others are held to [default: 1 and all threads; 1,2,4 ... 64; 256,512 ... 4096].
+    #[arg(long, value_name = "N,N", requires = "scaling", value_delimiter = ',',
+          value_parser = clap::value_parser!(u16).range(1..))]
+    sizes: Vec<u16>,
     /// How often everyone is measured, each time in a new process [default: 3, with --against 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
@@ -66,6 +78,11 @@ pub struct Bench {
     /// Write one JSON object for each workload, a line each, to stdout.
     #[arg(long)]
     json: bool,
+    /// With --child, how many texts are in a batch, and how many tokens in a text.
+    #[arg(long, hide = true, value_name = "B", requires = "child")]
+    batch_size: Option<u16>,
+    #[arg(long, hide = true, value_name = "T", requires = "child")]
+    block_size: Option<u16>,
     /// Measure once in this process, and print what `turns.rs` reads.
     #[arg(long, hide = true)]
     child: bool,
@@ -111,6 +128,15 @@ impl Bench {
         if cfg!(debug_assertions) {
             eprintln!("warning: this is a debug build, which is slower: build with `cargo build --release`");
         }
+        if let Some(scaling) = self.scaling {
+            if !self.json {
+                output::line(table::machine(&run))?;
+            }
+            let sizes = self.sizes.iter().copied().map(usize::from).collect();
+            let (workloads, steps) = (&self.workloads[..], self.steps.map(usize::from));
+            let request = scaling::Request { scaling, sizes, workloads, steps, json: self.json };
+            return scaling::measure(request, &run);
+        }
         let python = self.against.and_then(|Peer::Pytorch| match Python::find() {
             Ok(python) => Some(python),
             Err(why) => {
@@ -127,7 +153,12 @@ impl Bench {
     /// One measurement, which the parent process asked for.
     fn measure(&self, workload: &Workload) -> anyhow::Result<()> {
         let (steps, profile) = (self.steps_of(workload), self.profile);
-        let turn = with_threads(self.threads(), || child::measure(workload, steps, profile))??;
+        let resize = |shape: Shape| Shape {
+            batch_size: self.batch_size.map_or(shape.batch_size, usize::from),
+            block_size: self.block_size.map_or(shape.block_size, usize::from),
+            ..shape
+        };
+        let turn = with_threads(self.threads(), || child::measure(workload, resize, steps, profile))??;
         output::line(serde_json::to_string(&turn)?)
     }
 

@@ -96,7 +96,7 @@ pub struct Figures {
     pub per_second: f64,
     /// Operations in a second, by the median.
     pub gflops: f64,
-    /// The share of the machine's f32 peak.
+    /// The share of the machine's peak in the workload's precision.
     pub share_of_peak: f64,
     /// The most memory of any of its processes.
     pub peak_memory_mb: Option<f64>,
@@ -141,7 +141,8 @@ impl<'a> Report<'a> {
         let first = us.turns.first()?;
         let (flops, parameters) = (first.flops?, first.parameters?);
         let (amount, unit) = workload.amount();
-        let figures = |c: &Contestant| Figures::new(c, amount as f64, flops, run.limits.f32_gflops);
+        let peak = run.limits.gflops(workload.precision);
+        let figures = |c: &Contestant| Figures::new(c, amount as f64, flops, peak);
         let ours = figures(us);
         let compared = |peer: &Contestant| {
             let pairs = peer.turns.iter().zip(&us.turns);

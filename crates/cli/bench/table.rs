@@ -2,6 +2,7 @@
 
 use super::profile::Profile;
 use super::report::{Compared, Figures, Report, Run};
+use super::scaling::Scaled;
 use crate::output::percent;
 
 /// The machine and its limits.
@@ -9,7 +10,7 @@ pub fn machine(run: &Run) -> String {
     let (machine, limits) = (&run.machine, &run.limits);
     format!(
         "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
-         peak {:.0} GFLOP/s in f32 products; memory {:.1} GB/s copied (bytes read and written)",
+         peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s copied (bytes read and written)",
         machine.processor,
         machine.architecture,
         machine.kernels_use,
@@ -19,6 +20,7 @@ pub fn machine(run: &Run) -> String {
         run.build,
         run.date,
         limits.f32_gflops,
+        limits.bf16_gflops,
         limits.copy_gb_per_s,
     )
 }
@@ -46,6 +48,45 @@ pub fn text(report: &Report<'_>) -> String {
     }
     lines.extend(report.peers.iter().map(ratio));
     lines.extend(report.profile.map(|profile| operations(report.recorded, profile)));
+    lines.join("\n")
+}
+
+/// A workload at several sizes; times and memory also as multiples of the first.
+pub fn scaled(scaled: &Scaled<'_>) -> String {
+    let Scaled { workload, precision, points, target, run, .. } = scaled;
+    let mut lines = vec![
+        format!("\n{workload}: {precision}, median of {} rounds", run.rounds),
+        format!(
+            "  {:>7}{:>7}{:>7}{:>7}{:>12}{:>9}{:>12}{:>9}{:>9}{:>9}",
+            "threads",
+            "texts",
+            "tokens",
+            "steps",
+            "a step",
+            "spread",
+            "a token",
+            "of first",
+            "peak MB",
+            "of first"
+        ),
+    ];
+    let number = |number: Option<f64>, decimals| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
+    lines.extend(points.iter().map(|point| {
+        format!(
+            "  {:>7}{:>7}{:>7}{:>7}{:>12}{:>9}{:>12}{:>9.2}{:>9}{:>9}",
+            point.threads,
+            point.batch_size,
+            point.block_size,
+            point.steps,
+            time(point.median_seconds),
+            format!("{:.1} %", 100.0 * point.spread),
+            time(point.seconds_per_token),
+            point.relative_time,
+            number(point.peak_memory_mb, 0),
+            number(point.relative_memory, 2),
+        )
+    }));
+    lines.push(format!("  target: {}: {}, {}", target.what, number(target.value, 2), met(target.met)));
     lines.join("\n")
 }
 

@@ -41,6 +41,13 @@ impl Contestant {
         Ok(Self::new("mnist-to-gpt", None, command, true))
     }
 
+    /// The same with batches of so many texts of so many tokens.
+    pub fn resized(mut self, batch_size: usize, block_size: usize) -> Self {
+        let sizes = [("--batch-size", batch_size), ("--block-size", block_size)];
+        self.command.args(sizes.into_iter().flat_map(|(name, size)| [name.to_string(), size.to_string()]));
+        self
+    }
+
     /// A script in `folder`.
     pub fn peer(peer: Peer, folder: &Path, threads: usize) -> Self {
         let mut command = Command::new(PYTHON);

@@ -177,11 +177,12 @@ fn introduce(training: &Training, corpus: &Corpus) -> Work {
     );
     let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
     let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
-    let peak = machine::f32_gflops(PEAK_TIME);
+    let peak = machine::product_gflops(model.precision, PEAK_TIME);
     eprintln!(
-        "machine    {} threads multiply f32 matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} \
+        "machine    {} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} \
          GFLOP (6 N + 12 L C T a token)",
         threads::current(),
+        model.precision.name(),
     );
     Work { tokens, gflop, peak }
 }

@@ -22,28 +22,38 @@ pub struct Limits {
     pub threads: usize,
     /// GFLOP/s of a product of f32 matrices.
     pub f32_gflops: f64,
+    /// The same of factors that are rounded to bf16.
+    pub bf16_gflops: f64,
     /// GB/s of copying a large buffer: bytes read and bytes written together.
     pub copy_gb_per_s: f64,
 }
 
 impl Limits {
-    /// Measures for a quarter of a second, with so many threads; 0 means one per core.
+    /// Measures for a third of a second, with so many threads; 0 means one per core.
     pub fn measure(threads: usize) -> Result<Self, Error> {
         threads::with_threads(threads, || Self {
             threads: threads::current(),
-            f32_gflops: f32_gflops(TIME),
+            f32_gflops: product_gflops(Precision::F32, TIME),
+            bf16_gflops: product_gflops(Precision::Bf16, TIME),
             copy_gb_per_s: copy_gb_per_s(),
         })
     }
+
+    /// GFLOP/s of a product in this precision.
+    pub fn gflops(&self, precision: Precision) -> f64 {
+        match precision {
+            Precision::F32 => self.f32_gflops,
+            Precision::Bf16 => self.bf16_gflops,
+        }
+    }
 }
 
-/// The most GFLOP/s that a product of f32 matrices reached in the given time, with the
-/// threads that are in use.
-pub fn f32_gflops(time: Duration) -> f64 {
+/// The most GFLOP/s that a product of f32 matrices, multiplied in this precision, reached in
+/// the given time with the threads that are in use.
+pub fn product_gflops(precision: Precision, time: Duration) -> f64 {
     let (a, b, mut c) = (vec![1.0_f32; N * N], vec![1.0_f32; N * N], vec![0.0_f32; N * N]);
-    let best = best(time, || {
-        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, Precision::F32)
-    });
+    let best =
+        best(time, || matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, precision));
     2.0 * (N * N * N) as f64 / best.as_secs_f64() / 1e9
 }
 

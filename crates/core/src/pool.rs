@@ -35,6 +35,12 @@ impl<T: Real> Pool<T> {
         }
     }
 
+    /// How many numbers all that was made here has.
+    #[cfg(test)]
+    pub fn numbers(&self) -> usize {
+        self.shelves.iter().map(|(len, shelf)| len * shelf.made).sum()
+    }
+
     /// Takes a tensor's buffer back, unless somebody else still holds it. Buffers
     /// from elsewhere serve too, but are not hoarded: there are never more than
     /// have been taken at one time.

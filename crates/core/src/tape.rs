@@ -407,6 +407,12 @@ impl<T: Real> Tape<T> {
         self.pool.give(tensor);
     }
 
+    /// How many numbers all of the tape's buffers have, those in use included.
+    #[cfg(test)]
+    pub(crate) fn buffer_numbers(&self) -> usize {
+        self.pool.numbers()
+    }
+
     /// `sum += more`, where nothing stands for zero.
     pub(crate) fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
         sum_into(sum, more, &mut self.pool);

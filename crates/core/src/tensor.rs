@@ -1,6 +1,6 @@
 //! [`Tensor`]: a shape and its numbers.
 
-use ndarray::{ArcArray, Array, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
+use ndarray::{ArcArray, Array, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
 use crate::{Error, Real};
 
@@ -106,6 +106,13 @@ impl<T: Real> Tensor<T> {
     /// The tensor as a matrix: all axes but the last are one, `(rows, columns)`.
     pub fn matrix(&self) -> ArrayView2<'_, T> {
         ArrayView2::from_shape(self.rows_cols(), self.data()).expect("rows x columns = length")
+    }
+
+    /// The same as an array of its own; copies nothing unless another tensor shares the
+    /// numbers.
+    pub fn into_matrix(self) -> Array2<T> {
+        let shape = self.rows_cols();
+        self.array.into_shape_with_order(shape).expect("rows x columns = length").into_owned()
     }
 
     /// The number of rows and columns of [`Tensor::matrix`]. One number is `(1, 1)`.

@@ -18,6 +18,7 @@
 
 use m2g_core::Real;
 use m2g_core::nn::Activation;
+use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::Cost;
@@ -38,13 +39,15 @@ pub struct Nabla<T> {
 }
 
 /// The gradient of the mean cost of a mini-batch: inputs `x`, `(B, K)`, and
-/// wished-for outputs `y`, `(B, N)`.
+/// wished-for outputs `y`, `(B, N)`. It is written into `nabla_w`, matrices of the
+/// weights' shapes, so that each step can use the memory of the one before.
 pub fn backprop<T: Real>(
     layers: &Layers<T>,
     activation: Activation,
     cost: Cost,
     x: ArrayView2<T>,
     y: ArrayView2<T>,
+    mut nabla_w: Vec<Array2<T>>,
 ) -> Nabla<T> {
     let examples = T::of(x.nrows() as f64); // B
     let y = y.to_owned();
@@ -63,17 +66,16 @@ pub fn backprop<T: Real>(
     let last = layers.len() - 1;
     let mut delta = cost.delta(&zs[last], &activations[last + 1], &y) / examples; // BP1: (B, N)
     let mut nabla_b = Vec::new();
-    let mut nabla_w = Vec::new();
     for l in (0..layers.len()).rev() {
         nabla_b.push(delta.sum_axis(Axis(0))); // BP3: (B, N) -> (N)
-        nabla_w.push(delta.t().dot(&activations[l])); // BP4: (N, B) (B, K) -> (N, K)
+        // BP4: (N, B) (B, K) -> (N, K), one times the product plus zero times what was there.
+        general_mat_mul(T::one(), &delta.t(), &activations[l], T::zero(), &mut nabla_w[l]);
         if l > 0 {
             let slope = zs[l - 1].mapv(|z| activation_prime(activation, z));
             delta = delta.dot(&layers[l].0) * slope; // BP2: (B, N) (N, K) -> (B, K)
         }
     }
     nabla_b.reverse();
-    nabla_w.reverse();
     Nabla { b: nabla_b, w: nabla_w, cost: cost.mean(&zs[last], &activations[last + 1], &y) }
 }
 

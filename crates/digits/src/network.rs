@@ -222,6 +222,16 @@ impl<T: Real> Network<T> {
     /// [`Error::Shape`] if the mini-batch does not fit the network.
     #[track_caller]
     pub fn backprop(&self, mini_batch: &MiniBatch<T>) -> Result<Nabla<T>, Error> {
+        self.backprop_into(mini_batch, &mut |shape| Tensor::zeros(shape))
+    }
+
+    /// The same with the gradients of the weights in tensors that `buffer` gives.
+    #[track_caller]
+    fn backprop_into(
+        &self,
+        mini_batch: &MiniBatch<T>,
+        buffer: &mut dyn FnMut(&[usize]) -> Tensor<T>,
+    ) -> Result<Nabla<T>, Error> {
         let sizes = &self.architecture.sizes;
         let (x, y) = (mini_batch.x.matrix(), mini_batch.y.matrix());
         let fits = Some(&x.ncols()) == sizes.first() && Some(&y.ncols()) == sizes.last();
@@ -231,7 +241,8 @@ impl<T: Real> Network<T> {
             return Err(Error::Shape { op: "backprop", shapes, why, at: std::panic::Location::caller() });
         }
         let layers: Vec<_> = self.layers().map(|(w, b)| (w.matrix(), b.matrix())).collect();
-        Ok(backprop(&layers, self.architecture.activation, self.architecture.cost, x, y))
+        let nabla_w = layers.iter().map(|(w, _)| buffer(w.shape()).into_matrix()).collect();
+        Ok(backprop(&layers, self.architecture.activation, self.architecture.cost, x, y, nabla_w))
     }
 
     /// How many images the network gets right: those for which the output neuron
@@ -311,7 +322,7 @@ impl<T: Real> Model<T> for Network<T> {
         match self.architecture.backprop {
             Backprop::Tape => gradients_by_tape(self, tape, batch, grads),
             Backprop::ByHand => {
-                let nabla = self.backprop(batch)?;
+                let nabla = self.backprop_into(batch, &mut |shape| tape.buffer(shape))?;
                 for ((layer, w), b) in self.layers.iter().zip(nabla.w).zip(nabla.b) {
                     grads.add(layer.weight, Tensor::from_array(w), tape);
                     grads.add(bias(layer), Tensor::from_array(b), tape);

@@ -261,7 +261,7 @@ impl<T: Real> Gpt<T> {
 }
 
 /// Some sequences: what the model reads, and what comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenBatch {
     /// The tokens, `(B, T)`.
     pub x: Tokens,

@@ -402,9 +402,10 @@ impl<'a> GptTask<'a> {
 impl Task<f32, Gpt<f32>> for GptTask<'_> {
     fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
         self.step = step;
-        self.batches.clear();
-        let passes = self.config.gradient_accumulation_steps as u64;
-        self.batches.extend((0..passes).map(|i| self.train.get("batch", step, i)));
+        self.batches.resize_with(self.config.gradient_accumulation_steps, TokenBatch::default);
+        for (batch, i) in self.batches.iter_mut().zip(0..) {
+            self.train.get_into(batch, "batch", step, i);
+        }
         Ok(&self.batches)
     }
 

@@ -1,8 +1,13 @@
 //! Attention without ever storing the T x T matrix of weights.
 //!
 //! Each head works by itself on tiles of a few queries. A tile's scores with all the
-//! keys that it sees stay in the cache; of the softmax only the logarithm of each row's
+//! keys that it sees stay in the cache; of the softmax only the logarithm of each query's
 //! sum is kept, from which `backward` finds the weights again (Dao et al. 2022).
+//!
+//! The scores of a tile are stored as `S^T`, a row for each key and a column for each query.
+//! A vector register then holds the scores of [`LANES`] queries with one key: the softmax
+//! runs down the columns, without a sum across a register, and of the masked triangle only
+//! the registers on the diagonal are computed. Keys and values are read where they lie.
 
 use std::ops::Range;
 
@@ -11,14 +16,19 @@ use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
 use super::reduce::scalar_product;
-use super::softmax::{exp_minus, max};
-use super::vectorised;
+use super::{transpose::rows_to_columns, vectorised};
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
 use crate::{Precision, Real};
 
 /// Queries in a tile.
 const TILE: usize = 64;
+
+/// Queries side by side in a register.
+const LANES: usize = 16;
+
+/// Keys in a block, for which the part of the tile that sees none of them is left out.
+const KEYS: usize = 48;
 
 /// Sequences, tokens, heads, numbers of a head.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +61,9 @@ pub struct Attention<'a> {
 }
 
 impl Dims {
-    /// Numbers of a tile of scores.
-    fn tile(self) -> usize {
-        TILE.min(self.t) * self.t
+    /// Columns of a tile, some of which may be for no query.
+    fn width(self) -> usize {
+        self.t.min(TILE).next_multiple_of(LANES)
     }
 
     /// How many heads are worked on at a time: more than threads, so that none waits.
@@ -63,12 +73,12 @@ impl Dims {
 
     /// Numbers that [`Attention::forward`] needs to work in.
     pub fn forward_scratch(self) -> usize {
-        self.lanes() * (self.tile() + 2 * TILE * self.d)
+        self.lanes() * self.width() * (self.t + self.d)
     }
 
     /// Numbers that [`Attention::backward`] needs to work in.
     pub fn backward_scratch(self) -> usize {
-        self.lanes() * (2 * self.tile() + 2 * TILE * self.d)
+        2 * self.forward_scratch()
     }
 
     /// The numbers of head `bh` for some tokens, where they lie in `x`: `(B, T, C)`, or part
@@ -121,48 +131,142 @@ fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
     piece
 }
 
-/// Copies rows of a head, times `factor`, into a tile that lies in one piece.
-fn copy_rows<T: Real>(to: &mut [T], from: Mat<'_, T>, factor: T) {
-    let d = from.cols();
-    vectorised(
+/// Some queries of a head, and the keys among which are all that they see.
+struct Tile {
+    first: usize,
+    rows: usize,
+    width: usize,
+    keys: Range<usize>,
+    stripes: [Stripe; TILE / LANES],
+}
+
+/// The queries of a tile that stand side by side in a register.
+#[derive(Clone, Default)]
+struct Stripe {
+    /// The keys among which are all that they see.
+    seen: Range<usize>,
+    /// For each query, the first key that it sees, and how many it sees.
+    visible: ([u32; LANES], [u32; LANES]),
+}
+
+impl Tile {
+    fn new(mask: &Mask, b: usize, first: usize, dims: Dims) -> Self {
+        let rows = TILE.min(dims.t - first);
+        let mut stripes: [Stripe; TILE / LANES] = Default::default();
+        for r in 0..rows {
+            let seen = mask.visible(b, first + r, dims.t);
+            let stripe = &mut stripes[r / LANES];
+            let (from, count) = &mut stripe.visible;
+            (from[r % LANES], count[r % LANES]) = (seen.start as u32, seen.len() as u32);
+            stripe.seen = hull(stripe.seen.clone(), seen);
+        }
+        let keys = stripes.iter().map(|stripe| stripe.seen.clone()).reduce(hull).unwrap_or_default();
+        for stripe in stripes.iter_mut().filter(|stripe| stripe.seen.is_empty()) {
+            stripe.seen = keys.start..keys.start;
+        }
+        Self { first, rows, width: dims.width(), keys, stripes }
+    }
+
+    /// The keys block by block, each with the columns of the queries that see any of them.
+    fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let Range { start, end } = self.keys;
+        (start..end).step_by(KEYS).map(move |from| {
+            let keys = from..end.min(from + KEYS);
+            let sees = |stripe: &Stripe| stripe.seen.start < keys.end && keys.start < stripe.seen.end;
+            let first = self.stripes.iter().position(sees).unwrap_or(0);
+            let last = self.stripes.iter().rposition(sees).map_or(first, |last| last + 1);
+            (keys, first * LANES..last * LANES)
+        })
+    }
+
+    /// The stripes that have queries: their number, their rows of the tile, themselves.
+    fn stripes(&self) -> impl Iterator<Item = (usize, Range<usize>, &Stripe)> {
+        let rows = (0..self.rows).step_by(LANES).map(|first| first..self.rows.min(first + LANES));
+        self.stripes.iter().zip(rows).enumerate().map(|(v, (stripe, rows))| (v, rows, stripe))
+    }
+
+    /// Of a tile's scores, or what is stored like them, those of some keys and columns.
+    fn part<'a, T: Real>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
+        let first = (keys.start - self.keys.start) * self.width + columns.start;
+        Mat::spaced(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
+    }
+
+    /// Copies rows of a head, times `factor`, into the columns of `to`, `(D, width)`.
+    fn turn<T: Real>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
+        vectorised(
+            #[inline(always)]
+            || {
+                rows_to_columns(
+                    to,
+                    self.width,
+                    self.rows,
+                    #[inline(always)]
+                    |r| rows.row(r),
+                );
+                if factor != T::one() {
+                    to.iter_mut().for_each(|to| *to *= factor);
+                }
+            },
+        );
+    }
+
+    /// `K Q^T` for those keys and queries that see one another: of rows `k` of some kind and
+    /// columns `q` of some kind, `(keys, D) (D, width) -> (keys, width)`.
+    fn scores<T: Real>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], precision: Precision) {
+        let d = k.cols();
+        let mut out =
+            ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
+        for (keys, columns) in self.blocks() {
+            let rows = keys.start - self.keys.start..keys.end - self.keys.start;
+            let q = Mat::spaced(&q[columns.start..], (d, columns.len()), self.width);
+            let part = out.slice_mut(s![rows.clone(), columns]);
+            matmul_serial(k.rows_of(rows), q, Start::Zero, part, precision);
+        }
+    }
+}
+
+/// The smallest range that holds both.
+fn hull(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.start.min(b.start)..a.end.max(b.end),
+    }
+}
+
+impl Stripe {
+    /// Whether each query sees key `j`.
+    #[inline(always)]
+    fn sees(&self, j: u32, lane: usize) -> bool {
+        j.wrapping_sub(self.visible.0[lane]) < self.visible.1[lane]
+    }
+}
+
+/// The numbers of stripe `v` in the rows of a tile, `width` apart.
+#[inline(always)]
+fn lanes<T>(rows: &mut [T], width: usize, v: usize) -> impl Iterator<Item = &mut [T; LANES]> {
+    rows.chunks_exact_mut(width).map(
         #[inline(always)]
-        || {
-            for (i, to) in to.chunks_exact_mut(d).enumerate() {
-                to.iter_mut().zip(from.row(i)).for_each(|(to, &x)| *to = x * factor);
-            }
-        },
-    );
+        move |row| &mut row.as_chunks_mut().0[v],
+    )
 }
 
 impl Attention<'_> {
-    /// The keys among which are all that the queries `first..first + rows` see.
-    fn keys(&self, b: usize, first: usize, rows: usize) -> Range<usize> {
-        let seen = (first..first + rows).map(|i| self.mask.visible(b, i, self.dims.t));
-        let all = seen.filter(|seen| !seen.is_empty());
-        all.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
-    }
-
-    /// Adds to the scores of query `i`, those of the keys from `start` on, ALiBi's
-    /// `slope (j - i)` and what the mask adds.
-    #[inline(always)]
-    fn adjust<T: Real>(&self, h: usize, i: usize, start: usize, scores: &mut [T]) {
-        if let Some(slopes) = self.slopes {
-            let slope = T::of(slopes[h]);
-            for (j, score) in scores.iter_mut().enumerate() {
-                *score += slope * T::of((start + j) as f64 - i as f64);
+    /// Adds to the scores of stripe `v` ALiBi's `slope (j - i)` and what the mask adds.
+    fn adjust<T: Real>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
+        if self.slopes.is_none() && *self.mask != Mask::Finite {
+            return;
+        }
+        let slope = self.slopes.map_or(T::zero(), |slopes| T::of(slopes[h]));
+        for (j, scores) in tile.stripes[v].seen.clone().zip(lanes(scores, tile.width, v)) {
+            for (i, score) in (tile.first + v * LANES..).zip(scores) {
+                *score += slope * T::of(j as f64 - i as f64) + self.mask.added(i, j);
             }
         }
-        self.mask.add_to(i, start, scores);
-    }
-
-    /// `out = a b` on this thread.
-    fn product<T: Real>(&self, a: Mat<'_, T>, b: Mat<'_, T>, out: &mut [T]) {
-        let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the product has");
-        matmul_serial(a, b, Start::Zero, out, self.precision);
     }
 
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
-    /// each row's exponentials, `(B, H, T)`.
+    /// each query's exponentials, `(B, H, T)`.
     pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
         let Dims { t, .. } = self.dims;
         let mut work: Vec<_> =
@@ -188,72 +292,92 @@ impl Attention<'_> {
     ) {
         let Dims { t, h, d, .. } = self.dims;
         let (b, h) = (bh / h, bh % h);
-        let (q_tile, out_tile) = (cut(&mut scratch, TILE * d), cut(&mut scratch, TILE * d));
+        let q_t = cut(&mut scratch, self.dims.width() * d);
         for first in (0..t).step_by(TILE) {
-            let rows = TILE.min(t - first);
-            let Range { start, end } = self.keys(b, first, rows);
-            let keys = end - start;
-            let (q, y, scores) =
-                (&mut q_tile[..rows * d], &mut out_tile[..rows * d], &mut scratch[..rows * keys]);
-            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, start..end));
-            // (rows, D) (D, keys) -> (rows, keys)
-            copy_rows(q, self.dims.rows(qkv, (0, 3), bh, first..first + rows), T::of(self.scale));
-            self.product(Mat::new(q, (rows, d)), k.t(), scores);
-            let mut sums = [T::one(); TILE];
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (r, row) in scores.chunks_exact_mut(keys.max(1)).enumerate() {
-                        (lse[first + r], sums[r]) = self.weights((bh, b, h), first + r, start, row);
-                    }
-                },
-            );
-            // (rows, keys) (keys, D) -> (rows, D)
-            self.product(Mat::new(scores, (rows, keys)), v, y);
-            for (r, y) in y.chunks_exact(d).enumerate() {
-                let row = out.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
-                let share = T::one() / sums[r];
-                match keys {
-                    0 => row.fill(T::zero()),
-                    _ => row.iter_mut().zip(y).for_each(|(to, &y)| *to = y * share),
+            let tile = Tile::new(self.mask, b, first, self.dims);
+            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
+            let scores = &mut scratch[..tile.keys.len() * tile.width];
+            tile.turn(q_t, self.dims.rows(qkv, (0, 3), bh, first..first + tile.rows), T::of(self.scale));
+            tile.scores(scores, k, q_t, self.precision);
+            for (stripe, rows, Stripe { seen, visible }) in tile.stripes() {
+                let place = seen.start - tile.keys.start..seen.end - tile.keys.start;
+                let seen_scores = &mut scores[place.start * tile.width..place.end * tile.width];
+                self.adjust(h, &tile, stripe, seen_scores);
+                let (max, sum) = vectorised(
+                    #[inline(always)]
+                    || self.weights(bh, &tile, stripe, seen_scores),
+                );
+                let mut y = out.slice_mut(s![first + rows.start..first + rows.end, ..]);
+                let columns = stripe * LANES..stripe * LANES + rows.len();
+                let p = tile.part(scores, seen.clone(), columns);
+                // (16, keys) (keys, D) -> (16, D)
+                matmul_serial(p.t(), v.rows_of(place), Start::Zero, y.view_mut(), self.precision);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (l, mut y) in y.rows_mut().into_iter().enumerate() {
+                            let y = y.as_slice_mut().expect("the numbers of a head lie in a row");
+                            match visible.1[l] {
+                                0 => y.fill(T::zero()),
+                                _ => y.iter_mut().for_each(|y| *y *= T::one() / sum[l]),
+                            }
+                        }
+                    },
+                );
+                for (l, r) in rows.enumerate() {
+                    lse[first + r] = max[l] + sum[l].ln();
                 }
-            }
-            if keys == 0 {
-                lse[first..first + rows].fill(T::neg_infinity());
             }
         }
     }
 
-    /// Turns the scores of query `i`, those of the keys from `start` on, into weights that
-    /// do not yet sum to 1; returns the logarithm of the sum of their exponentials, and
-    /// what to divide them by.
+    /// Turns the scores of stripe `v` into weights that do not yet sum to 1; returns for each
+    /// query the largest score (without NaN, which the sum then is) and the sum of the weights before dropout.
     #[inline(always)]
     fn weights<T: Real>(
         &self,
-        (bh, b, h): (usize, usize, usize),
-        i: usize,
-        start: usize,
-        row: &mut [T],
-    ) -> (T, T) {
-        let t = self.dims.t;
-        let seen = self.mask.visible(b, i, t);
-        if seen.is_empty() {
-            row.fill(T::zero());
-            return (T::neg_infinity(), T::one());
-        }
-        row[..seen.start - start].fill(T::zero());
-        row[seen.end - start..].fill(T::zero());
-        let row = &mut row[seen.start - start..seen.end - start];
-        self.adjust(h, i, seen.start, row);
-        let max = max(row);
-        let sum = exp_minus(row, max);
-        if let Some(dropout) = &self.dropout {
-            let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
-            for (j, w) in (seen.start as u32..).zip(row.iter_mut()) {
-                *w *= kept(j);
+        bh: usize,
+        tile: &Tile,
+        v: usize,
+        scores: &mut [T],
+    ) -> ([T; LANES], [T; LANES]) {
+        let (stripe, width, t) = (&tile.stripes[v], tile.width, self.dims.t);
+        let (mut max, mut sum) = ([T::neg_infinity(); LANES], [T::zero(); LANES]);
+        for (j, scores) in (stripe.seen.start as u32..).zip(lanes(scores, width, v)) {
+            let scores = *scores;
+            for l in 0..LANES {
+                let score = if stripe.sees(j, l) { scores[l] } else { T::neg_infinity() };
+                max[l] = if score > max[l] { score } else { max[l] };
             }
         }
-        (max + sum.ln(), sum)
+        let rows = (stripe.seen.start as u32..).zip(lanes(scores, width, v));
+        match &self.dropout {
+            None => {
+                for (j, scores) in rows {
+                    let all = *scores;
+                    for l in 0..LANES {
+                        let weight = (all[l] - max[l]).exp_fast();
+                        scores[l] = if stripe.sees(j, l) { weight } else { T::zero() };
+                    }
+                    for l in 0..LANES {
+                        sum[l] += scores[l];
+                    }
+                }
+            }
+            Some(dropout) => {
+                let first = bh * t + tile.first + v * LANES;
+                let kept = dropout.factor_from::<T>((first * t) as u64);
+                for (j, scores) in rows {
+                    for l in 0..LANES {
+                        let weight = (scores[l] - max[l]).exp_fast();
+                        let weight = if stripe.sees(j, l) { weight } else { T::zero() };
+                        sum[l] += weight;
+                        scores[l] = weight * kept((l * t) as u32 + j);
+                    }
+                }
+            }
+        }
+        (max, sum)
     }
 
     /// The gradient `(B, T, 3 C)` of Q, K and V, from the output `y`, its gradient `dy`
@@ -286,88 +410,104 @@ impl Attention<'_> {
     ) {
         let Dims { t, h, d, .. } = self.dims;
         let (b, h) = (bh / h, bh % h);
-        dqkv.slice_mut(s![1.., .., ..]).fill(T::zero());
-        let [q_tile, dq_tile] = [(); 2].map(|()| cut(&mut scratch, TILE * d));
-        let (weights, dscores) = scratch.split_at_mut(TILE.min(t) * t);
+        for mut row in dqkv.slice_mut(s![1.., .., ..]).lanes_mut(Axis(2)) {
+            row.as_slice_mut().expect("the numbers of a head lie in a row").fill(T::zero());
+        }
+        let [q_t, dy_t] = [(); 2].map(|()| cut(&mut scratch, self.dims.width() * d));
+        let (weights, dscores) = scratch.split_at_mut(self.dims.width() * t);
         for first in (0..t).step_by(TILE) {
-            let rows = TILE.min(t - first);
-            let Range { start, end } = self.keys(b, first, rows);
-            let keys = end - start;
-            let (q, dq) = (&mut q_tile[..rows * d], &mut dq_tile[..rows * d]);
-            let (p, ds) = (&mut weights[..rows * keys], &mut dscores[..rows * keys]);
-            copy_rows(q, self.dims.rows(qkv, (0, 3), bh, first..first + rows), T::of(self.scale));
-            let [dy, y] = [dy, y].map(|x| self.dims.rows(x, (0, 1), bh, first..first + rows));
-            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, start..end));
-            // The scores once more, and dL/dweights = dY V^T, both (rows, keys).
-            self.product(Mat::new(q, (rows, d)), k.t(), p);
-            self.product(dy, v.t(), ds);
-            vectorised(
-                #[inline(always)]
-                || {
-                    let rows = p.chunks_exact_mut(keys.max(1)).zip(ds.chunks_exact_mut(keys.max(1)));
-                    for (r, (p, ds)) in rows.enumerate() {
-                        let i = first + r;
-                        // sum_j weight_j dL/dweight_j = y . dL/dy
-                        let inner = scalar_product(y.row(r), dy.row(r));
-                        self.dscores((bh, b, h), (i, start), (lse[i], inner), p, ds);
-                    }
-                },
-            );
-            let (p, ds) = (Mat::new(p, (rows, keys)), Mat::new(ds, (rows, keys)));
-            let dk = dqkv.slice_mut(s![1, start..end, ..]);
-            matmul_serial(ds.t(), Mat::new(q, (rows, d)), Start::Out, dk, self.precision); // dK += dS^T Q scale
-            let dv = dqkv.slice_mut(s![2, start..end, ..]);
-            matmul_serial(p.t(), dy, Start::Out, dv, self.precision); // dV += P^T dY
-            self.product(ds, k, dq); // dQ = dS K scale
-            let (scale, mut to) = (T::of(self.scale), dqkv.index_axis_mut(Axis(0), 0));
-            for (r, dq) in dq.chunks_exact(d).enumerate() {
-                let row = to.row_mut(first + r).into_slice().expect("the numbers of a head lie in a row");
-                match keys {
-                    0 => row.fill(T::zero()),
-                    _ => row.iter_mut().zip(dq).for_each(|(to, &x)| *to = x * scale),
-                }
+            let tile = Tile::new(self.mask, b, first, self.dims);
+            let (start, width) = (tile.keys.start, tile.width);
+            let [p, ds] = [&mut *weights, &mut *dscores].map(|x| &mut x[..tile.keys.len() * width]);
+            let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
+            let q = self.dims.rows(qkv, (0, 3), bh, first..first + tile.rows);
+            let [dy, y] = [dy, y].map(|x| self.dims.rows(x, (0, 1), bh, first..first + tile.rows));
+            // The scores once more, and dL/dweights = dY V^T, both as (keys, queries).
+            tile.turn(q_t, q, T::of(self.scale));
+            tile.turn(dy_t, dy, T::one());
+            tile.scores(p, k, q_t, self.precision);
+            tile.scores(ds, v, dy_t, self.precision);
+            for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
+                let place = (seen.start - start) * width..(seen.end - start) * width;
+                self.adjust(h, &tile, stripe, &mut p[place]);
+                let (mut of_rows, mut inner) = ([T::zero(); LANES], [T::zero(); LANES]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (l, r) in rows.clone().enumerate() {
+                            // sum_j weight_j dL/dweight_j = y . dL/dy
+                            (of_rows[l], inner[l]) = (lse[first + r], scalar_product(y.row(r), dy.row(r)));
+                        }
+                        self.dscores(bh, &tile, stripe, (of_rows, inner), p, ds);
+                    },
+                );
+                let dq = dqkv.slice_mut(s![0, first + rows.start..first + rows.end, ..]);
+                let columns = stripe * LANES..stripe * LANES + rows.len();
+                let (ds, k) =
+                    (tile.part(ds, seen.clone(), columns), k.rows_of(seen.start - start..seen.end - start));
+                matmul_serial(ds.t(), k, Start::Zero, dq, self.precision); // dQ = dS K
+            }
+            for (keys, columns) in tile.blocks() {
+                let queries = columns.start..columns.end.min(tile.rows);
+                let [p, ds] = [&*p, &*ds].map(|x| tile.part(x, keys.clone(), queries.clone()));
+                let dk = dqkv.slice_mut(s![1, keys.clone(), ..]);
+                matmul_serial(ds, q.rows_of(queries.clone()), Start::Out, dk, self.precision); // dK += dS^T Q
+                let dv = dqkv.slice_mut(s![2, keys, ..]);
+                matmul_serial(p, dy.rows_of(queries), Start::Out, dv, self.precision); // dV += P^T dY
             }
         }
     }
 
-    /// From the scores of query `i` in `p`, those of the keys from `start` on, and
-    /// `dL/dweights` in `ds`: the weights in `p` and `dL/dscores` in `ds`.
+    /// From the scores of stripe `v` in `p`, and `dL/dweights` in `ds`: the weights in `p`
+    /// and `scale dL/dscores` in `ds`.
     #[inline(always)]
     fn dscores<T: Real>(
         &self,
-        (bh, b, h): (usize, usize, usize),
-        (i, start): (usize, usize),
-        (lse, inner): (T, T),
+        bh: usize,
+        tile: &Tile,
+        v: usize,
+        (lse, inner): ([T; LANES], [T; LANES]),
         p: &mut [T],
         ds: &mut [T],
     ) {
-        let t = self.dims.t;
-        let seen = self.mask.visible(b, i, t);
-        if seen.is_empty() {
-            p.fill(T::zero());
-            ds.fill(T::zero());
-            return;
-        }
-        let (before, after) = (seen.start - start, seen.end - start);
-        for row in [&mut *p, &mut *ds] {
-            row[..before].fill(T::zero());
-            row[after..].fill(T::zero());
-        }
-        let (p, ds) = (&mut p[before..after], &mut ds[before..after]);
-        self.adjust(h, i, seen.start, p);
-        match &self.dropout {
-            None => {
-                for (p, ds) in p.iter_mut().zip(ds) {
-                    *p = (*p - lse).exp_fast();
-                    *ds = *p * (*ds - inner);
-                }
+        let (stripe, width, t, scale) = (&tile.stripes[v], tile.width, self.dims.t, T::of(self.scale));
+        let rows = tile.keys.clone().zip(lanes(p, width, v).zip(lanes(ds, width, v)));
+        let dropout = self.dropout.map(|dropout| {
+            let first = bh * t + tile.first + v * LANES;
+            dropout.factor_from::<T>((first * t) as u64)
+        });
+        for (j, (p, ds)) in rows {
+            if !stripe.seen.contains(&j) {
+                (*p, *ds) = ([T::zero(); LANES], [T::zero(); LANES]);
+                continue;
             }
-            Some(dropout) => {
-                let kept = dropout.factor_from::<T>(((bh * t + i) * t) as u64);
-                for (j, (p, ds)) in (seen.start as u32..).zip(p.iter_mut().zip(ds)) {
-                    let (weight, kept) = ((*p - lse).exp_fast(), kept(j));
-                    *ds = weight * (*ds * kept - inner);
-                    *p = weight * kept;
+            // What is read is read before anything is written: see the loop's machine code.
+            let (j, scores, dweights) = (j as u32, *p, *ds);
+            let weights: [T; LANES] = std::array::from_fn(
+                #[inline(always)]
+                |l| {
+                    let weight = (scores[l] - lse[l]).exp_fast();
+                    if stripe.sees(j, l) { weight } else { T::zero() }
+                },
+            );
+            match &dropout {
+                None => {
+                    *p = weights;
+                    *ds = std::array::from_fn(
+                        #[inline(always)]
+                        |l| {
+                            let dscore = weights[l] * (dweights[l] - inner[l]) * scale;
+                            if stripe.sees(j, l) { dscore } else { T::zero() }
+                        },
+                    );
+                }
+                Some(kept) => {
+                    for l in 0..LANES {
+                        let kept = kept((l * t) as u32 + j);
+                        let dscore = weights[l] * (dweights[l] * kept - inner[l]) * scale;
+                        p[l] = weights[l] * kept;
+                        ds[l] = if stripe.sees(j, l) { dscore } else { T::zero() };
+                    }
                 }
             }
         }

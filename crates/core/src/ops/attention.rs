@@ -133,9 +133,9 @@ impl<T: Real> Differentiable<T> for Attention {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Tensor;
     use crate::gradcheck::check;
     use crate::rng::Streams;
+    use crate::{Grads, Params, Tensor};
 
     #[test]
     fn gradient() {
@@ -175,6 +175,32 @@ mod tests {
         // The first sees itself only; the second, whose query is 0, takes the mean.
         assert_eq!(tape.value(y).data(), [10.0, 15.0]);
         assert!(tape.attention(qkv, AttentionOptions::new(2, Mask::Causal)).is_err());
+    }
+
+    /// As the T x T matrix would not: four times as much for a text of twice the length.
+    #[test]
+    fn memory_grows_with_the_length_of_a_text_and_not_with_its_square() {
+        let scratch = |t| {
+            let dims = Dims { b: 1, t, h: 2, d: 4 };
+            [dims.forward_scratch(), dims.backward_scratch()]
+        };
+        for (one, two) in [1024, 2048].map(|t| (scratch(t), scratch(2 * t))) {
+            assert!(one.iter().zip(two).all(|(&one, two)| one < two && two <= 2 * one), "{one:?} {two:?}");
+        }
+        let step = |t| {
+            let mut params = Params::new();
+            let qkv = params.add("qkv", Tensor::<f32>::zeros(&[1, t, 24])).unwrap();
+            let (mut tape, mut grads) = (Tape::new(), Grads::new());
+            let qkv = tape.param(&params, qkv);
+            let y = tape.attention(qkv, AttentionOptions::new(2, Mask::Causal)).unwrap();
+            let loss = tape.mean(y).unwrap();
+            tape.backward(loss, &mut grads).unwrap();
+            tape.buffer_numbers()
+        };
+        let [one, two] = [1024, 2048].map(step);
+        assert!(one < two && two <= 2 * one, "{one} {two}");
+        // The matrix alone would have more.
+        assert!(two < 2048 * 2048, "{two}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
 /// Token ids of B sequences of T tokens, row by row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens {
     /// The ids; a clone shares them.
     pub ids: Arc<[u32]>,

@@ -51,14 +51,9 @@ impl Mask {
         }
     }
 
-    /// Adds to the scores of query `i`, of which `scores` has those of the keys from
-    /// `first` on, what this mask adds.
-    #[inline(always)]
-    pub(crate) fn add_to<T: Real>(&self, i: usize, first: usize, scores: &mut [T]) {
-        if let Self::Finite = self {
-            let hidden = (i + 1).saturating_sub(first).min(scores.len());
-            scores[hidden..].iter_mut().for_each(|s| *s += T::of(Self::FINITE));
-        }
+    /// What this mask adds to the score of query `i` with key `j`.
+    pub(crate) fn added<T: Real>(&self, i: usize, j: usize) -> T {
+        if *self == Self::Finite && j > i { T::of(Self::FINITE) } else { T::zero() }
     }
 }
 
@@ -155,8 +150,9 @@ impl<T: Real> Op<T> for MaskedSoftmax {
                 let out = &mut out[seen.clone()];
                 match self.mask {
                     Mask::Finite => {
-                        scores.copy_from_slice(x);
-                        self.mask.add_to(i, 0, &mut scores);
+                        for (j, (score, &x)) in scores.iter_mut().zip(x).enumerate() {
+                            *score = x + self.mask.added(i, j);
+                        }
                         softmax_rows(out, &scores, t);
                     }
                     _ => softmax_rows(out, &x[seen.clone()], seen.len()),

@@ -1,5 +1,8 @@
 //! Windows of a row of tokens: random ones to train, all of them to evaluate.
 
+use std::iter::repeat_n;
+use std::sync::Arc;
+
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::Streams;
 use rand::rand_core::Rng;
@@ -9,15 +12,37 @@ use crate::TokenBatch;
 
 /// The windows of `length` tokens that begin at `starts`.
 fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
+    let mut batch = TokenBatch::default();
+    windows_into(&mut batch, data, starts, length);
+    batch
+}
+
+/// The same in the memory of `batch`.
+fn windows_into(
+    batch: &mut TokenBatch,
+    data: &TokenData,
+    starts: impl ExactSizeIterator<Item = usize>,
+    length: usize,
+) {
     let shape = [starts.len(), length];
     let mut window = vec![0; length + 1];
-    let (mut x, mut y) = (Vec::with_capacity(shape[0] * length), Vec::with_capacity(shape[0] * length));
-    for start in starts {
+    let (xs, ys) = (room(&mut batch.x, shape), room(&mut batch.y, shape));
+    for ((x, y), start) in xs.chunks_exact_mut(length).zip(ys.chunks_exact_mut(length)).zip(starts) {
         data.read(start, &mut window);
-        x.extend_from_slice(&window[..length]);
-        y.extend_from_slice(&window[1..]);
+        x.copy_from_slice(&window[..length]);
+        y.copy_from_slice(&window[1..]);
     }
-    TokenBatch { x: Tokens { ids: x.into(), shape }, y: Tokens { ids: y.into(), shape } }
+}
+
+/// Makes `tokens` so many, in their own memory if they are as many already and nobody else
+/// holds them.
+fn room(tokens: &mut Tokens, shape: [usize; 2]) -> &mut [u32] {
+    let n = shape[0] * shape[1];
+    if tokens.ids.len() != n || Arc::get_mut(&mut tokens.ids).is_none() {
+        tokens.ids = repeat_n(0, n).collect();
+    }
+    tokens.shape = shape;
+    Arc::get_mut(&mut tokens.ids).expect("they were just seen or made to be held by nobody else")
 }
 
 /// Windows from all over the text: which ones depends on the seed, the name of the
@@ -62,12 +87,19 @@ impl<'a> Batches<'a> {
 
     /// Batch number `micro` of step `step` of the stream called `name`.
     pub fn get(&self, name: &str, step: u64, micro: u64) -> TokenBatch {
+        let mut batch = TokenBatch::default();
+        self.get_into(&mut batch, name, step, micro);
+        batch
+    }
+
+    /// The same in the memory of a batch that is no longer needed.
+    pub fn get_into(&self, batch: &mut TokenBatch, name: &str, step: u64, micro: u64) {
         let offset = self.streams.stream(&format!("{name}/{micro}"), 0).next_u64();
         let first = step.wrapping_mul(self.batch_size as u64);
         // The last window that has a token after it begins at `places` - 1.
         let places = self.data.len() - self.block_size;
         let starts = (0..self.batch_size as u64).map(|i| place(offset, first.wrapping_add(i), places));
-        windows_at(self.data, starts.collect::<Vec<_>>().into_iter(), self.block_size)
+        windows_into(batch, self.data, starts.collect::<Vec<_>>().into_iter(), self.block_size);
     }
 }
 
@@ -180,6 +212,18 @@ mod tests {
         ] {
             assert_ne!(first, other);
         }
+    }
+
+    #[test]
+    fn a_batch_in_the_memory_of_another_is_the_same() {
+        let data = data(100_000);
+        let batches = Batches::new(&data, 4, 8, 1).unwrap();
+        let mut batch = batches.get("train", 0, 0);
+        let (held, address) = (batch.x.clone(), batch.y.ids.as_ptr());
+        batches.get_into(&mut batch, "train", 1, 0);
+        assert_eq!(batch, batches.get("train", 1, 0));
+        // Somebody still holds x, but nobody y.
+        assert_eq!((held, batch.y.ids.as_ptr()), (batches.get("train", 0, 0).x, address));
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod factor;
 mod pack;
 mod tile;
 
+use std::ops::Range;
+
 use ndarray::ArrayViewMut2;
 
 #[cfg(target_arch = "aarch64")]
@@ -55,7 +57,7 @@ impl<'a, T: Real> Mat<'a, T> {
     /// # Panics
     /// If `data` is too short.
     pub fn spaced(data: &'a [T], (rows, cols): (usize, usize), distance: usize) -> Self {
-        let end = rows.saturating_sub(1) * distance + cols;
+        let end = if rows == 0 { 0 } else { (rows - 1) * distance + cols };
         assert!(distance >= cols && data.len() >= end, "a {rows} x {cols} matrix");
         Self { data, rows, cols, distance, transposed: false }
     }
@@ -73,6 +75,16 @@ impl<'a, T: Real> Mat<'a, T> {
     /// How many columns it has.
     pub fn cols(self) -> usize {
         self.cols
+    }
+
+    /// Some of its rows, of one that is not transposed.
+    ///
+    /// # Panics
+    /// If it has not got them, or is transposed.
+    pub fn rows_of(self, rows: Range<usize>) -> Self {
+        assert!(!self.transposed && rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix");
+        let data = &self.data[(rows.start * self.distance).min(self.data.len())..];
+        Self { data, rows: rows.len(), ..self }
     }
 
     /// Row `i` as it is stored.
