@@ -34,7 +34,7 @@
 //!     let loss = tape.quadratic_cost(y_hat, y)?;
 //!     tape.backward(loss, &mut grads)?;
 //!     tape.reset();
-//!     sgd.update(&mut params, &grads, 0.1);
+//!     sgd.update(&mut params, &grads, 1.0, 0.1);
 //!     grads.clear(&mut tape);
 //! }
 //! assert!((params.get(w).value.data()[0] - 3.0).abs() < 1e-6);

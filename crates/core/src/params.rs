@@ -141,11 +141,6 @@ impl<T: Real> Grads<T> {
         self.list.iter().map(Option::as_ref).chain(std::iter::repeat(None))
     }
 
-    /// All gradients there are, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
-        self.list.iter_mut().flatten()
-    }
-
     /// Adds `grad` to the gradient of a parameter. A parameter that is used
     /// twice, or by several mini-batches, gets the sum.
     pub fn add(&mut self, id: ParamId, grad: Tensor<T>, tape: &mut Tape<T>) {

@@ -69,26 +69,21 @@ impl Real for f32 {
         const LN_2_LOW: f32 = -2.121_944_4e-4;
         // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
         const ROUND: f32 = 12_582_912.0;
-        let x = if self > 88.8 { 88.8 } else { self };
-        let x = if x < -87.4 { -87.4 } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let shifted = self.mul_add(std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = x - n * LN_2_HIGH - n * LN_2_LOW;
-        let p = 1.0 / 5040.0;
-        let p = p * r + 1.0 / 720.0;
-        let p = p * r + 1.0 / 120.0;
-        let p = p * r + 1.0 / 24.0;
-        let p = p * r + 1.0 / 6.0;
-        let p = p * r + 0.5;
-        let p = p * r + 1.0;
-        let p = p * r + 1.0;
-        // 2^n in two factors, because 2^128 is no f32.
-        let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
-        let half = exponent >> 1;
-        let power = |e: i32| f32::from_bits(((e + 127) << 23) as u32);
-        let y = p * power(half) * power(exponent - half);
+        let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, self));
+        let p = r.mul_add(1.0 / 5040.0, 1.0 / 720.0);
+        let p = p.mul_add(r, 1.0 / 120.0);
+        let p = p.mul_add(r, 1.0 / 24.0);
+        let p = p.mul_add(r, 1.0 / 6.0);
+        let p = p.mul_add(r, 0.5);
+        let p = p.mul_add(r, 1.0);
+        let p = p.mul_add(r, 1.0);
+        // Times 2^n: n is added to the exponent, the shift drops all of ROUND.
+        let y = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
         let y = if self < -87.3 { 0.0 } else { y };
-        if self > 88.72 { f32::INFINITY } else { y }
+        // Where e^x is too large, infinity; NaN stays NaN.
+        if self <= 88.72 { y } else { self + f32::INFINITY }
     }
 
     /// `(1 - e^-2|x|) / (1 + e^-2|x|)` with the sign of `x`; near 0, where that
@@ -98,7 +93,7 @@ impl Real for f32 {
         let e = (-2.0 * self.abs()).exp_fast();
         let far = ((1.0 - e) / (1.0 + e)).copysign(self);
         let s = self * self;
-        let near = self * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0))));
+        let near = s.mul_add(-17.0 / 315.0, 2.0 / 15.0).mul_add(s, -1.0 / 3.0).mul_add(s, 1.0) * self;
         if self.abs() < 0.2 { near } else { far }
     }
 
@@ -165,6 +160,8 @@ mod tests {
         assert_eq!(f32::NEG_INFINITY.exp_fast(), 0.0);
         assert_eq!(f32::INFINITY.exp_fast(), f32::INFINITY);
         assert!(f32::NAN.exp_fast().is_nan());
+        assert!(f32::from_bits(0x7fc0_0001).exp_fast().is_nan());
+        assert_eq!([f32::MIN.exp_fast(), f32::MAX.exp_fast()], [0.0, f32::INFINITY]);
         assert_eq!(0.0_f32.exp_fast(), 1.0);
     }
 

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
 use super::reduce::scalar_product;
-use super::{transpose::rows_to_columns, vectorised};
+use super::{array, transpose::rows_to_columns, vectorised};
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
 use crate::{Precision, Real};
@@ -483,7 +483,7 @@ impl Attention<'_> {
             }
             // What is read is read before anything is written: see the loop's machine code.
             let (j, scores, dweights) = (j as u32, *p, *ds);
-            let weights: [T; LANES] = std::array::from_fn(
+            let weights: [T; LANES] = array(
                 #[inline(always)]
                 |l| {
                     let weight = (scores[l] - lse[l]).exp_fast();
@@ -493,7 +493,7 @@ impl Attention<'_> {
             match &dropout {
                 None => {
                     *p = weights;
-                    *ds = std::array::from_fn(
+                    *ds = array(
                         #[inline(always)]
                         |l| {
                             let dscore = weights[l] * (dweights[l] - inner[l]) * scale;

@@ -77,27 +77,15 @@ pub fn fill<T: Real>(out: &mut [T], x: T) {
     }
 }
 
-/// `x[i] = f(x[i])`.
-pub fn in_place<T: Real>(x: &mut [T], f: impl Fn(T) -> T + Sync) {
-    let run = |x: &mut [T]| {
-        vectorised(
-            #[inline(always)]
-            || x.iter_mut().for_each(|x| *x = f(*x)),
-        );
-    };
-    if x.len() < PARALLEL_FROM {
-        run(x);
-    } else {
-        x.par_chunks_mut(CHUNK).for_each(run);
-    }
-}
-
 /// `w[i] = f(w[i], g[i])`: an update in place.
-pub fn update<T: Real>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Sync) {
+///
+/// Here and below, `f` holds its constants itself (`move`): read through a reference after
+/// each store, which might have changed them, they would keep the loop from being vectorised.
+pub fn update<T: Real>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
     let run = |w: &mut [T], g: &[T]| {
         vectorised(
             #[inline(always)]
-            || w.iter_mut().zip(g).for_each(|(w, &g)| *w = f(*w, g)),
+            move || w.iter_mut().zip(g).for_each(|(w, &g)| *w = f(*w, g)),
         );
     };
     if w.len() < PARALLEL_FROM {
@@ -108,11 +96,16 @@ pub fn update<T: Real>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Sync) {
 }
 
 /// `(w[i], m[i]) = f(w[i], m[i], g[i])`: an update with one moment (momentum).
-pub fn update_with_moment<T: Real>(w: &mut [T], m: &mut [T], g: &[T], f: impl Fn(T, T, T) -> (T, T) + Sync) {
+pub fn update_with_moment<T: Real>(
+    w: &mut [T],
+    m: &mut [T],
+    g: &[T],
+    f: impl Fn(T, T, T) -> (T, T) + Copy + Sync,
+) {
     let run = |w: &mut [T], m: &mut [T], g: &[T]| {
         vectorised(
             #[inline(always)]
-            || {
+            move || {
                 for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
                     (*w, *m) = f(*w, *m, g);
                 }
@@ -145,7 +138,10 @@ pub struct Moments<'a, T> {
 
 /// `(w[i], m[i], v[i]) = f(constant, w[i], m[i], v[i], g[i])` for all parameters at once,
 /// in pieces, so that many small ones keep all threads busy as well as a large one.
-pub fn update_with_moments<T: Real>(all: Vec<Moments<'_, T>>, f: impl Fn(T, T, T, T, T) -> (T, T, T) + Sync) {
+pub fn update_with_moments<T: Real>(
+    all: Vec<Moments<'_, T>>,
+    f: impl Fn(T, T, T, T, T) -> (T, T, T) + Copy + Sync,
+) {
     let numbers: usize = all.iter().map(|p| p.w.len()).sum();
     let size = (numbers / 1024).next_multiple_of(CHUNK).max(CHUNK);
     let mut pieces: Vec<Moments<'_, T>> = Vec::with_capacity(all.len() + numbers / size);
@@ -156,7 +152,7 @@ pub fn update_with_moments<T: Real>(all: Vec<Moments<'_, T>>, f: impl Fn(T, T, T
     let run = |Moments { w, m, v, g, constant }: Moments<'_, T>| {
         vectorised(
             #[inline(always)]
-            || {
+            move || {
                 for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
                     (*w, *m, *v) = f(constant, *w, *m, *v, g);
                 }

@@ -4,7 +4,7 @@
 //! when every number is used many times. Here the numbers are taken from where
 //! they are.
 
-use super::vectorised;
+use super::{array, vectorised};
 use crate::Real;
 
 /// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that
@@ -106,7 +106,7 @@ fn scalar_products<T: Real, const R: usize, const C: usize, const LANES: usize>(
 /// `a b + c`, lane by lane.
 #[inline(always)]
 fn mul_add<T: Real, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
-    std::array::from_fn(
+    array(
         #[inline(always)]
         |l| a[l].fused_mul_add(b[l], c[l]),
     )

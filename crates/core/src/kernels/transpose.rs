@@ -1,5 +1,6 @@
 //! Rows that become columns.
 
+use super::array;
 use crate::Real;
 
 /// Rows at a time: what a column gets of them is stored at once.
@@ -13,7 +14,7 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
     let length = to.len() / width.max(1);
     for first in (0..rows).step_by(SIDE) {
         let here = SIDE.min(rows - first);
-        let side: [&[T]; SIDE] = std::array::from_fn(
+        let side: [&[T]; SIDE] = array(
             #[inline(always)]
             |r| &row(first + r.min(here - 1))[..length],
         );
@@ -21,7 +22,7 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
             let to = &mut to[c * width + first..(c + 1) * width];
             match to.first_chunk_mut::<SIDE>() {
                 Some(to) if here == SIDE => {
-                    *to = std::array::from_fn(
+                    *to = array(
                         #[inline(always)]
                         |r| side[r][c],
                     );

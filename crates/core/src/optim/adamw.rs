@@ -40,7 +40,7 @@ impl<T: Real> Optimizer<T> for AdamW<T> {
         "adamw"
     }
 
-    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
         if self.m.is_empty() {
             (self.m, self.v) = (moments(params), moments(params));
         }
@@ -51,18 +51,23 @@ impl<T: Real> Optimizer<T> for AdamW<T> {
         let rate = T::of(lr / (1.0 - beta1.powi(t)));
         let unbias = T::of(1.0 / (1.0 - beta2.powi(t)).sqrt());
         let (b1, b2, eps) = (T::of(beta1), T::of(beta2), T::of(self.eps));
-        let (c1, c2) = (T::of(1.0 - beta1), T::of(1.0 - beta2));
+        let (scale, c1, c2) = (T::of(scale), T::of(1.0 - beta1), T::of(1.0 - beta2));
         let moments = self.m.iter_mut().zip(&mut self.v);
         let all = params.iter_mut().zip(grads.iter()).zip(moments).filter_map(|((param, grad), (m, v))| {
             let keep = T::of(if param.decay { 1.0 - lr * self.weight_decay } else { 1.0 });
             let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
             Some(map::Moments { w, m, v, g: grad?.data(), constant: keep })
         });
-        map::update_with_moments(all.collect(), |keep, w, m, v, g| {
+        map::update_with_moments(all.collect(), move |keep, w, m, v, g| {
+            let g = scale * g;
             let m = b1 * m + c1 * g;
             let v = b2 * v + c2 * g * g;
             (keep * w - rate * m / (v.sqrt() * unbias + eps), m, v)
         });
+    }
+
+    fn cost(&self) -> (u64, u64) {
+        (15, 7)
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
@@ -95,7 +100,7 @@ mod tests {
         let mut step = |g: f64| {
             let mut grads = Grads::new();
             grads.add(w, Tensor::from_vec(&[1, 1], vec![g]).unwrap(), &mut tape);
-            adam.update(&mut params, &grads, 0.01);
+            adam.update(&mut params, &grads, 1.0, 0.01);
             params.get(w).value.data()[0]
         };
         // The first step is lr in the direction of the sign: 1 - 0.001 - 0.01.

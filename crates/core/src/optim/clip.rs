@@ -1,20 +1,15 @@
 //! Gradient clipping.
 
-use crate::kernels::map;
 use crate::{Grads, Real};
 
-/// Scales all gradients together so that their norm is at most `max`, and
-/// returns the norm before (Pascanu et al. 2013).
-pub fn clip_norm<T: Real>(grads: &mut Grads<T>, max: f64) -> f64 {
-    let norm = grads.norm();
-    if norm > max {
-        let factor = T::of(max / norm);
-        for grad in grads.iter_mut() {
-            let data = grad.data_mut();
-            map::in_place(data, |g| g * factor);
-        }
-    }
-    norm
+/// The norm of `scale` times all gradients together, and the scale that makes it `max` at
+/// most (Pascanu et al. 2013).
+///
+/// The numbers stay as they are: [`Optimizer::update`](super::Optimizer::update) takes the
+/// scale, and so they need not be written once more.
+pub fn clip_norm<T: Real>(grads: &Grads<T>, scale: f64, max: f64) -> (f64, f64) {
+    let norm = scale * grads.norm();
+    (norm, if norm > max { scale * max / norm } else { scale })
 }
 
 #[cfg(test)]
@@ -31,8 +26,12 @@ mod tests {
         for (id, g) in ids.into_iter().zip([3.0, 4.0]) {
             grads.add(id, Tensor::from_vec(&[1], vec![g]).unwrap(), &mut tape);
         }
-        assert_eq!(clip_norm(&mut grads, 10.0), 5.0);
-        assert_eq!(clip_norm(&mut grads, 1.0), 5.0);
-        assert!((grads.norm() - 1.0).abs() < 1e-12);
+        for (scale, max, want) in
+            [(1.0, 10.0, (5.0, 1.0)), (1.0, 1.0, (5.0, 0.2)), (0.5, 10.0, (2.5, 0.5)), (0.5, 1.0, (2.5, 0.2))]
+        {
+            assert_eq!(clip_norm(&grads, scale, max), want);
+        }
+        let (norm, scale) = clip_norm(&grads, f64::NAN, 1.0);
+        assert!(norm.is_nan() && scale.is_nan());
     }
 }

@@ -25,8 +25,13 @@ pub trait Optimizer<T: Real>: Send {
         std::any::type_name::<Self>()
     }
 
-    /// One step with learning rate `lr`. Parameters without a gradient stay.
-    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64);
+    /// One step with learning rate `lr` against the gradient, which is `scale` times
+    /// `grads`. Parameters without a gradient stay.
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64);
+
+    /// What a step costs for each number of a parameter: floating-point operations, and
+    /// numbers read and written.
+    fn cost(&self) -> (u64, u64);
 
     /// The tensors that a checkpoint must hold to go on to the same bits, by name.
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)>;

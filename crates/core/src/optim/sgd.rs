@@ -41,8 +41,8 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
         "sgd"
     }
 
-    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
-        let (rate, momentum) = (T::of(lr), T::of(self.momentum));
+    fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
+        let (scale, rate, momentum) = (T::of(scale), T::of(lr), T::of(self.momentum));
         if self.momentum != 0.0 && self.velocity.is_empty() {
             self.velocity = moments(params);
         }
@@ -51,14 +51,18 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
             let l2 = T::of(if param.decay { self.l2 } else { 0.0 });
             let (w, g) = (param.value.data_mut(), grad.data());
             if self.momentum == 0.0 {
-                map::update(w, g, |w, g| w - rate * (g + l2 * w));
+                map::update(w, g, move |w, g| w - rate * (scale * g + l2 * w));
             } else {
-                map::update_with_moment(w, self.velocity[i].data_mut(), g, |w, v, g| {
-                    let v = momentum * v + (g + l2 * w);
+                map::update_with_moment(w, self.velocity[i].data_mut(), g, move |w, v, g| {
+                    let v = momentum * v + (scale * g + l2 * w);
                     (w - rate * v, v)
                 });
             }
         }
+    }
+
+    fn cost(&self) -> (u64, u64) {
+        if self.momentum == 0.0 { (5, 3) } else { (7, 5) }
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
@@ -88,11 +92,11 @@ mod tests {
         grads.add(w, Tensor::from_vec(&[1, 1], vec![2.0]).unwrap(), &mut tape);
         grads.add(b, Tensor::from_vec(&[1], vec![2.0]).unwrap(), &mut tape);
         let mut sgd = Sgd::new().momentum(0.5).l2(0.1);
-        sgd.update(&mut params, &grads, 0.1);
+        sgd.update(&mut params, &grads, 1.0, 0.1);
         // w: v = 2 + 0.1 = 2.1, w = 0.79. b is not decayed: v = 2, b = 0.8.
         assert!((params.get(w).value.data()[0] - 0.79).abs() < 1e-12);
         assert!((params.get(b).value.data()[0] - 0.8).abs() < 1e-12);
-        sgd.update(&mut params, &grads, 0.1);
+        sgd.update(&mut params, &grads, 1.0, 0.1);
         // w: v = 1.05 + 2.079 = 3.129, w = 0.4771.
         assert!((params.get(w).value.data()[0] - 0.4771).abs() < 1e-12);
     }

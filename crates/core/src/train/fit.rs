@@ -247,7 +247,7 @@ impl<T: Real, M: Model<T>> Fit<'_, T, M> {
         stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));
         let (started, function) = (stepper.tape.trace.start(), task.function());
         let batches = task.batches(step)?;
-        let record = |time| Record { time, ..routine(Phase::Batch, "batches", function, 0, 0) };
+        let record = |time| Record { time, ..routine(Phase::Batch, "batches", function, 0) };
         stepper.tape.trace.finish(started, record);
         let report = stepper.step(self.model, batches, self.optimizer, lr, clip, step)?;
         self.state.step += 1;

@@ -3,7 +3,6 @@
 use std::panic::Location;
 
 use super::Model;
-use crate::kernels::map;
 use crate::optim::{Optimizer, clip_norm};
 use crate::trace::{Phase, Record};
 use crate::{Error, Grads, Real, Tape};
@@ -61,18 +60,19 @@ impl<T: Real> Stepper<T> {
             // The tape lets go of the parameters, so that the update is in place.
             tape.reset();
         }
-        if batches.len() > 1 {
-            let share = T::of(1.0 / batches.len() as f64);
-            grads.iter_mut().for_each(|g| map::in_place(g.data_mut(), |g| g * share));
-        }
         let numbers = model.params().count() as u64;
-
-        let started = tape.trace.start();
-        let grad_norm = clip.map(|max| clip_norm(grads, max));
-        if grad_norm.is_some() {
+        // The gradients are a sum over the batches; what is gone against is their mean.
+        let mut scale = 1.0 / batches.len() as f64;
+        let mut grad_norm = None;
+        if let Some(max) = clip {
+            let started = tape.trace.start();
+            let (norm, clipped) = clip_norm(grads, scale, max);
+            (grad_norm, scale) = (Some(norm), clipped);
             tape.trace.finish(started, |time| Record {
                 time,
-                ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", numbers, 3 * numbers)
+                flops: 2 * numbers,
+                bytes: numbers * T::BYTES as u64,
+                ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", numbers)
             });
         }
         if grad_norm.is_some_and(|norm| !norm.is_finite()) {
@@ -80,10 +80,13 @@ impl<T: Real> Stepper<T> {
         }
 
         let started = tape.trace.start();
-        optimizer.update(model.params_mut(), grads, lr);
+        optimizer.update(model.params_mut(), grads, scale, lr);
+        let (flops, moved) = optimizer.cost();
         tape.trace.finish(started, |time| Record {
             time,
-            ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers, 2 * numbers)
+            flops: flops * numbers,
+            bytes: moved * numbers * T::BYTES as u64,
+            ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers)
         });
         Ok(StepReport { loss, grad_norm })
     }
@@ -109,13 +112,7 @@ impl<T: Real> Stepper<T> {
 
 /// The record of a routine that is no op, on so many numbers.
 #[track_caller]
-pub(super) fn routine(
-    phase: Phase,
-    name: &'static str,
-    function: &'static str,
-    numbers: u64,
-    flops: u64,
-) -> Record {
+pub(super) fn routine(phase: Phase, name: &'static str, function: &'static str, numbers: u64) -> Record {
     let shape = ndarray::IxDyn(&[numbers as usize]);
     Record {
         phase,
@@ -127,8 +124,8 @@ pub(super) fn routine(
         from: Vec::new(),
         output: shape,
         to: None,
-        flops,
-        bytes: 3 * numbers * 4,
+        flops: 0,
+        bytes: 0,
         time: std::time::Duration::ZERO,
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use crate::kernels::isa::Compiled;
+use crate::kernels::{array, isa::Compiled};
 
 /// What the innermost loop multiplies, for sums of type `T`.
 pub trait Factor<T>: Copy + Default + Send + Sync + 'static {
@@ -49,7 +49,7 @@ macro_rules! exact {
             }
             #[inline(always)]
             fn add_product<I: Compiled, const L: usize>(a: $t, b: [$t; L], sums: [$t; L]) -> [$t; L] {
-                std::array::from_fn(
+                array(
                     #[inline(always)]
                     |l| if I::FUSED { a.mul_add(b[l], sums[l]) } else { a * b[l] + sums[l] },
                 )

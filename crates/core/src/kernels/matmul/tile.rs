@@ -5,7 +5,7 @@ use ndarray::{ArrayViewMut2, Axis};
 use super::Start;
 use super::factor::Factor;
 use crate::Real;
-use crate::kernels::isa::Compiled;
+use crate::kernels::{array, isa::Compiled};
 
 /// Rows in a tile. With panels of four registers of the 32 of AVX-512 or NEON, or two of
 /// the 16 of AVX2, the sums fill all but those that the factors need.
@@ -68,7 +68,7 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
                 |p| *columns[p * a.distance..].first_chunk().expect("there are so many rows"),
             )
         } else {
-            let rows: [&[F]; ROWS] = std::array::from_fn(
+            let rows: [&[F]; ROWS] = array(
                 #[inline(always)]
                 |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..b.depth],
             );
@@ -194,7 +194,7 @@ fn write<T: Real>(out: &mut [T], sums: &[T], start: Start<'_, T>) {
 /// `a + b`, lane by lane.
 #[inline(always)]
 fn plus<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
-    std::array::from_fn(
+    array(
         #[inline(always)]
         |l| a[l] + b[l],
     )
