@@ -27,6 +27,16 @@ fn a_folder_becomes_a_run_and_a_folder_again() {
     ));
     assert!((found["loss"].as_f64().unwrap() - 4.645322842319369).abs() < 1e-4, "{found}");
     assert_eq!(found["tokens"], 64);
+    let loss_with = |weights| {
+        let args = ["gpt", "eval", "tiny", "--tokens", &tokens, "--weights", weights, "--json"];
+        last_json(&ok(at, &args))["loss"].as_f64().unwrap()
+    };
+    let loss = found["loss"].as_f64().unwrap();
+    assert_eq!(loss_with("f32"), loss);
+    for (weights, most) in [("bf16", 0.01), ("int8", 0.05)] {
+        let error = (loss_with(weights) - loss).abs();
+        assert!(error > 0.0 && error < most, "{weights}: {error}");
+    }
     let bytes = fs::read(at.join("l.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!((file.names(), file.tensor("logits").unwrap().shape()), (vec!["logits"], &[2, 32, 101][..]));

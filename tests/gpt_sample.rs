@@ -79,6 +79,21 @@ fn a_model_goes_on_with_a_text() {
 }
 
 #[test]
+fn with_weights_of_fewer_bits_the_cache_changes_nothing_either() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
+    let texts = ["f32", "bf16", "int8"].map(|format| {
+        let text = sample(&["--weights", format]);
+        assert_eq!(text, sample(&["--weights", format, "--no-cache"]), "{format}");
+        assert_eq!(text, sample(&["--weights", format, "--threads", "1"]), "{format}");
+        text
+    });
+    assert_eq!(texts[0], sample(&[]), "f32 is the default");
+    assert_ne!(texts[0], texts[2]);
+}
+
+#[test]
 fn tokens_that_are_parts_of_characters_become_whole_characters() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path(), "b", Some(Tokenizer::byte()), 256);
@@ -131,6 +146,7 @@ fn what_makes_no_sense_is_refused() {
         (&["--top-p", "1.1"], "top_p is 1.1"),
         (&["--slide", "0"], "slide is 0"),
         (&["--slide", "17"], "slide is 17"),
+        (&["--weights", "int4"], "possible values: f32, bf16, int8"),
         (&["--greedy", "--top-k", "3"], "cannot be used with"),
         (&["--prompt", "a", "--prompt-tokens", "1"], "cannot be used with"),
     ] {

@@ -79,7 +79,11 @@ pub fn measure(
         Kind::Train(shape) => {
             turn(&mut gpt::Training::new(resize(*shape), workload.precision)?, steps, recorded)
         }
-        Kind::Generate(shape) => turn(&mut gpt::Writing(shape.model(workload.precision)?), steps, recorded),
+        Kind::Generate(shape, weights) => {
+            let mut gpt = shape.model(workload.precision)?;
+            gpt.pack(*weights);
+            turn(&mut gpt::Writing(gpt), steps, recorded)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use m2g_core::WeightFormat;
 use serde::Serialize;
 
 use super::child::Turn;
@@ -50,7 +51,7 @@ pub struct Report<'a> {
     pub workload: &'static str,
     /// What it is.
     pub what: &'static str,
-    /// In which numbers matrices are multiplied.
+    /// In which numbers matrices are multiplied, and of a generation, how weights are stored.
     pub precision: &'static str,
     /// How much is done each time.
     pub amount: usize,
@@ -160,11 +161,14 @@ impl<'a> Report<'a> {
             Target::Seconds(most) => (Some(most), None, ours.median_seconds <= most),
             Target::TokensPerSecond(least) => (None, Some(least), ours.per_second >= least),
         };
-        let generates = matches!(workload.kind, Kind::Generate(_));
+        let weights = match workload.kind {
+            Kind::Generate(_, weights) => Some(weights),
+            _ => None,
+        };
         Some(Self {
             workload: workload.name,
             what: workload.what,
-            precision: workload.precision.name(),
+            precision: weights.map_or(workload.precision.name(), WeightFormat::name),
             amount,
             unit,
             recorded: workload.recorded_part(),
@@ -173,7 +177,8 @@ impl<'a> Report<'a> {
             parameters,
             peers: peers.iter().filter(|peer| peer.failed.is_none()).map(compared).collect(),
             target: Aim { seconds, tokens_per_second, met },
-            weights_gb_per_s: generates.then(|| 4.0 * parameters as f64 * ours.per_second / 1e9),
+            weights_gb_per_s: weights
+                .map(|weights| (weights.bytes() * parameters) as f64 * ours.per_second / 1e9),
             profile: us.turns.iter().find_map(|turn| turn.profile.as_ref()),
             run,
             ours,

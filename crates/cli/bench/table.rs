@@ -43,7 +43,7 @@ pub fn text(report: &Report<'_>) -> String {
     };
     lines.push(format!("  target: {target}, {}", met(report.target.met)));
     if let Some(rate) = report.weights_gb_per_s {
-        let megabytes = 4.0 * report.parameters as f64 / 1e6;
+        let megabytes = 1e3 * rate / report.ours.per_second;
         lines.push(format!("  each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
     }
     lines.extend(report.peers.iter().map(ratio));

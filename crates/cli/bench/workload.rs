@@ -1,6 +1,6 @@
 //! What is measured: the list of workloads, with their targets and their peers.
 
-use m2g_core::Precision;
+use m2g_core::{Precision, WeightFormat};
 
 use super::digits::Net;
 use super::gpt::Shape;
@@ -34,7 +34,7 @@ pub enum Kind {
     /// A training step of a GPT: forward, backward, clip, AdamW.
     Train(Shape),
     /// A text by a GPT, token by token, with the cache.
-    Generate(Shape),
+    Generate(Shape, WeightFormat),
 }
 
 /// What we aim for.
@@ -74,9 +74,16 @@ pub const WORKLOADS: &[Workload] = &[
     in_bf16(train("train-shakespeare-char-cpu-bf16", CPU, (50, 20), 0.016, None)),
     in_bf16(train("train-shakespeare-char-bf16", CHAR, (3, 2), 3.8, None)),
     in_bf16(train("train-gpt2-124m-bf16", GPT2, (5, 3), 0.75, None)),
-    generate("generate-shakespeare-char-cpu", CPU, (50, 10), 15_000.0),
-    generate("generate-shakespeare-char", CHAR, (5, 3), 500.0),
-    generate("generate-gpt2-124m", GPT2, (3, 2), 40.0),
+    generate("generate-shakespeare-char-cpu", CPU, WeightFormat::F32, (50, 10), 15_000.0),
+    generate("generate-shakespeare-char", CHAR, WeightFormat::F32, (5, 3), 500.0),
+    generate("generate-gpt2-124m", GPT2, WeightFormat::F32, (3, 2), 40.0),
+    // With fewer bits, at least as fast.
+    generate("generate-shakespeare-char-cpu-bf16", CPU, WeightFormat::Bf16, (50, 10), 15_000.0),
+    generate("generate-shakespeare-char-bf16", CHAR, WeightFormat::Bf16, (5, 3), 500.0),
+    generate("generate-gpt2-124m-bf16", GPT2, WeightFormat::Bf16, (3, 2), 40.0),
+    generate("generate-shakespeare-char-cpu-int8", CPU, WeightFormat::Int8, (50, 10), 15_000.0),
+    generate("generate-shakespeare-char-int8", CHAR, WeightFormat::Int8, (5, 3), 500.0),
+    generate("generate-gpt2-124m-int8", GPT2, WeightFormat::Int8, (3, 2), 40.0),
 ];
 
 /// nanoGPT's setting for a CPU.
@@ -151,13 +158,14 @@ const fn in_bf16(workload: Workload) -> Workload {
 const fn generate(
     name: &'static str,
     shape: Shape,
+    weights: WeightFormat,
     (steps, recorded): (usize, usize),
     tokens: f64,
 ) -> Workload {
     Workload {
         name,
         what: shape.writing,
-        kind: Kind::Generate(shape),
+        kind: Kind::Generate(shape, weights),
         precision: Precision::F32,
         steps,
         recorded,
@@ -177,7 +185,7 @@ impl Workload {
         match &self.kind {
             Kind::Digits(_) => (super::digits::IMAGES, "images/s"),
             Kind::Train(shape) => (shape.batch_size * shape.block_size, "tokens/s"),
-            Kind::Generate(shape) => (shape.block_size - 1, "tokens/s"),
+            Kind::Generate(shape, _) => (shape.block_size - 1, "tokens/s"),
         }
     }
 
@@ -186,7 +194,7 @@ impl Workload {
         match self.kind {
             Kind::Digits(_) => "a mini-batch",
             Kind::Train(_) => "a step",
-            Kind::Generate(_) => "a text",
+            Kind::Generate(..) => "a text",
         }
     }
 
@@ -220,7 +228,9 @@ impl Workload {
                     peer("PyTorch compiled", Script::GptTorch, &["torch"], &mode("compile"), last),
                 ]
             }
-            Kind::Generate(shape) => {
+            // No peer has a format like these.
+            Kind::Generate(_, WeightFormat::Bf16 | WeightFormat::Int8) => Vec::new(),
+            Kind::Generate(shape, WeightFormat::F32) => {
                 let tokens = self.amount().0.to_string();
                 let args = ["--workload", shape.name, "--steps", &steps, "--threads", &threads];
                 let args = [&args[..], &["--generate", &tokens, "--cache"]].concat();

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use m2g_core::Tape;
 use m2g_core::threads::with_threads;
+use m2g_core::{Tape, WeightFormat};
 use m2g_core::train::run::{BEST, LAST};
 use m2g_gpt::Gpt;
 use m2g_gpt::data::Corpus;
@@ -14,7 +14,7 @@ use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::{Description, full_pass_batch_size, full_pass_loss, load};
 use serde_json::json;
 
-use crate::flags::run_path;
+use crate::flags::{one_of, run_path};
 use crate::output;
 
 /// Measure a model on text, or on rows of token ids.
@@ -33,6 +33,10 @@ pub struct Eval {
     /// Write the logits of the rows into this file, as one tensor `logits` (B, T, V).
     #[arg(long, value_name = "FILE.safetensors", requires = "tokens")]
     logits: Option<PathBuf>,
+    /// Round the weights as `sample` does with the same flag, to see what that costs.
+    #[arg(long, value_name = "FORMAT", default_value = "f32",
+          value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
+    weights: WeightFormat,
     /// Take the model after the last step, not the best on the validation text.
     #[arg(long)]
     last: bool,
@@ -44,7 +48,10 @@ pub struct Eval {
 impl Eval {
     /// Measures, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (gpt, description) = load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) = load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
+        if self.weights != WeightFormat::F32 {
+            gpt.pack(self.weights);
+        }
         let (loss, tokens) = with_threads(0, || match &self.tokens {
             Some(file) => {
                 let rows = TokenRows::read(file, gpt.config())?;

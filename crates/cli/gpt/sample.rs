@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use m2g_core::WeightFormat;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run::{BEST, LAST};
 use m2g_gpt::tokenizer::{StreamDecoder, Tokenizer, TokenizerKind};
 use m2g_gpt::{GenerateOptions, Generator, Sampling, training};
 use serde_json::json;
 
-use crate::flags::run_path;
+use crate::flags::{one_of, run_path};
 use crate::{interrupt, output};
 
 /// Let a trained model go on with a text. Without a prompt it begins after a new line,
@@ -62,6 +63,11 @@ pub struct Sample {
     /// Use the last parameters of the run instead of the best.
     #[arg(long)]
     last: bool,
+    /// In how many bits weights are stored: fewer are read faster, and rounded more. With
+    /// int8 each row of a matrix has a scale of its own; activations stay f32.
+    #[arg(long, value_name = "FORMAT", default_value = "f32",
+          value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
+    weights: WeightFormat,
     /// How many threads to use; the result is the same for any number [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -83,7 +89,7 @@ impl Sample {
 
     fn samples(&self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
-        let (gpt, description) = training::load(&path, if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) = training::load(&path, if self.last { LAST } else { BEST })?;
         let tokenizer = description.tokenizer.as_ref();
         let prompt = self.prompt(tokenizer)?;
         let start = match &prompt[..] {
@@ -101,6 +107,7 @@ impl Sample {
             cache: !self.no_cache,
             slide: self.slide,
         };
+        gpt.pack(self.weights);
         let (mut tokens, mut seconds) = (0, 0.0);
         for sample in 0..self.samples {
             let mut generator = Generator::new(&gpt, &options, &start, sample)?;

@@ -12,20 +12,43 @@
 //! sums: one stream from the memory, and no sum over the lanes of a register.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::matmul::bf16;
-use super::vectorised;
+use super::{array, vectorised};
 use crate::Real;
 
 /// How weights are stored for generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WeightFormat {
     /// As the model has them: four bytes.
+    #[default]
     F32,
     /// Rounded to bf16, 8 bits of precision with the range of f32: two bytes.
     Bf16,
     /// Whole numbers from -127 to 127, times a scale that each row has for itself: one byte.
     Int8,
+}
+
+impl WeightFormat {
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Bytes of a weight.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+            Self::Int8 => 1,
+        }
+    }
 }
 
 /// Rows of a panel: as many sums as let none wait for its last addition.
@@ -208,11 +231,12 @@ fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROW
     sums
 }
 
-fn pack<T: Real, S: Stored<T>>(w: &[T], k: usize) -> Vec<Column<S>> {
+fn pack<T: Real, S: Stored<T> + Send>(w: &[T], k: usize) -> Vec<Column<S>> {
     let column = |panel: &[T], c: usize| {
-        Column(std::array::from_fn(|r| panel.get(r * k + c).map_or(S::default(), |&w| S::nearest(w))))
+        Column(array(|r| panel.get(r * k + c).map_or(S::default(), |&w| S::nearest(w))))
     };
-    w.chunks((ROWS * k).max(1)).flat_map(|panel| (0..k).map(move |c| column(panel, c))).collect()
+    let panels = w.par_chunks((ROWS * k).max(1));
+    panels.flat_map_iter(|panel| (0..k).map(move |c| column(panel, c))).collect()
 }
 
 fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
@@ -228,4 +252,60 @@ fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
 /// The largest absolute value; NaN if there is one.
 fn largest<T: Real>(row: &[T]) -> T {
     row.iter().fold(T::zero(), |most, w| if w.abs() > most || w.is_nan() { w.abs() } else { most })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights(n: usize, k: usize) -> Vec<f32> {
+        (0..n * k).map(|i| (i as f32 * 0.37).sin() * 0.1).collect()
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest_that_can_be_stored() {
+        let (n, k) = (70, 33);
+        let w = weights(n, k);
+        // 8 bits of precision; half a step of 1/127 of the largest of the row.
+        for (format, most) in
+            [(WeightFormat::F32, 0.0), (WeightFormat::Bf16, 0.1 / 256.0), (WeightFormat::Int8, 0.0501 / 127.0)]
+        {
+            let mut rounded = vec![0.0; n * k];
+            PackedWeights::new(&w, k, format).unpack(&mut rounded);
+            let error = w.iter().zip(&rounded).map(|(w, r)| (w - r).abs()).fold(0.0, f32::max);
+            assert!(error <= most, "{format:?}: {error}");
+            // What was rounded once is not rounded further.
+            let mut again = vec![0.0; n * k];
+            PackedWeights::new(&rounded, k, format).unpack(&mut again);
+            let same = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-7 * a.abs();
+            assert!(rounded.iter().zip(&again).all(same), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_and_what_is_not_finite_are_stored_too() {
+        let w = [0.0, 0.0, f32::NAN, 1.0, f32::INFINITY, 1.0_f32];
+        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+            let mut out = [1.0; 3];
+            PackedWeights::new(&w, 2, format).times(&[1.0, 1.0], None, &mut out);
+            assert_eq!(out[0], 0.0, "{format:?}");
+            assert!(!out[1].is_finite() && !out[2].is_finite(), "{format:?}: {out:?}");
+        }
+        let mut out: [f32; 0] = [];
+        PackedWeights::new(&[], 0, WeightFormat::Int8).times(&[], None, &mut out);
+    }
+
+    #[test]
+    fn the_bits_do_not_depend_on_the_number_of_threads() {
+        let (n, k) = (3000, 100);
+        let (w, x) = (weights(n, k), weights(1, k));
+        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+            let packed = PackedWeights::new(&w, k, format);
+            let product = |threads| {
+                let mut out = vec![0.0; n];
+                crate::threads::with_threads(threads, || packed.times(&x, None, &mut out)).map(|()| out)
+            };
+            assert_eq!(product(1).ok(), product(3).ok(), "{format:?}");
+        }
+    }
 }
