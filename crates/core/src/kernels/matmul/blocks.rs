@@ -41,6 +41,26 @@ impl<T: Real> Product<'_, T> {
         // Copying B pays where each number is used often.
         let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         let block = m.div_ceil(2 * threads).next_multiple_of(ROWS).min(BLOCK);
+        let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
+
+        // Where A is small, each thread takes whole panels, which only it copies: so none
+        // waits for the others before it multiplies.
+        let small = F::as_is(a.data).is_some() && m * inner * size_of::<F>() <= COPIED;
+        if threads > 1 && small && in_place.is_none() && n.is_multiple_of(threads * width) {
+            let panels: Vec<_> = out.axis_chunks_iter_mut(Axis(1), width).enumerate().collect();
+            return panels.into_par_iter().for_each(|(i, mut out)| {
+                with_buffer::<T, F, _>(panel, |packed| {
+                    for s in 0..slices {
+                        pack_panel::<T, F, I, L>(packed, b, inner_of(s), i * width..(i + 1) * width);
+                        let rows = Rows { a, first: 0, inner: inner_of(s) };
+                        let start = if s == 0 { start } else { Start::Out };
+                        let start = start.from(if turned { 0 } else { i * width });
+                        let b = Panels { data: packed, next: panel, distance: 0 };
+                        rows.times::<F, I, V, L>(b, (start, turned), &mut out);
+                    }
+                });
+            });
+        }
 
         for j0 in (0..n).step_by(panels_at_once * width) {
             let columns = j0..n.min(j0 + panels_at_once * width);
@@ -48,7 +68,6 @@ impl<T: Real> Product<'_, T> {
             let mut out = out.slice_axis_mut(Axis(1), Slice::from(columns.clone()));
             for s0 in (0..slices).step_by(slices_at_once) {
                 let slices = s0..slices.min(s0 + slices_at_once);
-                let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
                 let copies = if in_place.is_some() { 0 } else { slices.len() * panels };
                 with_buffer::<T, F, _>(copies * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
