@@ -95,12 +95,10 @@ impl<T: Real> Params<T> {
         self.list.iter()
     }
 
-    /// All parameters in order, to be changed; those that are taken are no longer packed.
+    /// All parameters in order, to be changed; they are then no longer packed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
-        self.list.iter_mut().map(|param| {
-            param.packed = None;
-            param
-        })
+        self.list.iter_mut().for_each(|param| param.packed = None);
+        self.list.iter_mut()
     }
 
     /// How many tensors there are.
@@ -160,5 +158,24 @@ impl<T: Real> Grads<T> {
     /// The Euclidean norm of all gradients together.
     pub fn norm(&self) -> f64 {
         self.list.iter().flatten().map(|g| crate::kernels::reduce::sum_squares(g.data())).sum::<f64>().sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_may_be_changed_is_no_longer_packed() {
+        let mut params = Params::new();
+        let ids = ["a", "b"].map(|name| params.add(name, Tensor::<f32>::zeros(&[2, 2])).unwrap());
+        for format in [WeightFormat::F32, WeightFormat::Int8] {
+            ids.iter().for_each(|&id| params.pack(id, format));
+            params.get_mut(ids[0]);
+            assert!(params.packed(ids[0]).is_none() && params.packed(ids[1]).is_some());
+            assert_eq!(params.iter_mut().len(), 2);
+            assert!(params.packed(ids[1]).is_none());
+        }
     }
 }

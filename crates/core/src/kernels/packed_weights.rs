@@ -224,8 +224,8 @@ impl<T: Real> PackedWeights<T> {
 fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS] {
     let mut sums = [T::zero(); ROWS];
     for (column, &x) in columns.iter().zip(x) {
-        for r in 0..ROWS {
-            sums[r] = column.0[r].number().fused_mul_add(x, sums[r]);
+        for (sum, w) in sums.iter_mut().zip(&column.0) {
+            *sum = w.number().fused_mul_add(x, *sum);
         }
     }
     sums
@@ -267,9 +267,11 @@ mod tests {
         let (n, k) = (70, 33);
         let w = weights(n, k);
         // 8 bits of precision; half a step of 1/127 of the largest of the row.
-        for (format, most) in
-            [(WeightFormat::F32, 0.0), (WeightFormat::Bf16, 0.1 / 256.0), (WeightFormat::Int8, 0.0501 / 127.0)]
-        {
+        for (format, most) in [
+            (WeightFormat::F32, 0.0),
+            (WeightFormat::Bf16, 0.1 / 256.0),
+            (WeightFormat::Int8, 0.0501 / 127.0),
+        ] {
             let mut rounded = vec![0.0; n * k];
             PackedWeights::new(&w, k, format).unpack(&mut rounded);
             let error = w.iter().zip(&rounded).map(|(w, r)| (w - r).abs()).fold(0.0, f32::max);

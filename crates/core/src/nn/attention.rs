@@ -223,7 +223,10 @@ impl<T: Real> LayerCache<T> {
                 let (k, v) = qkv[h * d..].split_at(h * d);
                 for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
                     let head = (b * h + h_i) * room * d;
-                    keys[head..][..room * d].chunks_exact_mut(room).zip(k).for_each(|(row, &k)| row[place] = k);
+                    keys[head..][..room * d]
+                        .chunks_exact_mut(room)
+                        .zip(k)
+                        .for_each(|(row, &k)| row[place] = k);
                     values[head + place * d..][..d].copy_from_slice(v);
                 }
             }

@@ -75,7 +75,8 @@ impl<T: Real> Op<T> for CachedAttention {
                 || {
                     for (h_i, (out, q)) in out.chunks_exact_mut(d).zip(q.chunks_exact(d)).enumerate() {
                         let head = (b * h + h_i) * s * d;
-                        let (keys, values) = (&keys.data()[head..][..s * d], &values.data()[head..][..seen * d]);
+                        let (keys, values) =
+                            (&keys.data()[head..][..s * d], &values.data()[head..][..seen * d]);
                         scalar_products(scores, q, keys, scale);
                         scores[seen..].fill(T::neg_infinity());
                         if let Some(slopes) = &self.slopes {

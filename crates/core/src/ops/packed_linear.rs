@@ -65,7 +65,9 @@ impl<T: Real> Op<T> for PackedLinear<T> {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let bias = (io.inputs.len() == 2).then(|| io.input(1).data());
-        self.weights.times(io.input(0).data(), bias, io.out);
+        let [n, k] = self.weights.shape();
+        let rows = io.input(0).data().chunks_exact(k.max(1)).zip(io.out.chunks_exact_mut(n.max(1)));
+        rows.for_each(|(x, y)| self.weights.times(x, bias, y));
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 2 { count(output) } else { 0 };
