@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::child::Recording;
 
 /// The ops that multiply matrices, and attention, which does little else.
-const PRODUCTS: [&str; 5] = ["linear", "matmul", "batched_matmul", "attention", "cached_attention"];
+const PRODUCTS: [&str; 6] =
+    ["linear", "packed_linear", "matmul", "batched_matmul", "attention", "cached_attention"];
 
 /// The mean of several steps. Shares are of the step's time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

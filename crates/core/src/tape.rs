@@ -302,7 +302,7 @@ impl<T: Real> Tape<T> {
             // The value is put on the tape next.
             to: Some(Var(self.nodes.len())),
             flops: op.flops(shapes.as_slice(), out.shape()),
-            bytes: bytes::<T>(&shapes, out.len()),
+            bytes: bytes::<T>(&shapes, out.len()) + op.own_bytes(),
             time,
         });
         Ok((out, saved))

@@ -153,6 +153,17 @@ impl<T: Real> PackedWeights<T> {
         self.shape
     }
 
+    /// How much memory the numbers take.
+    pub fn bytes(&self) -> usize {
+        let scales = self.scales.as_ref().map_or(0, |scales| size_of_val(&scales[..]));
+        scales
+            + match &self.numbers {
+                Numbers::F32(columns) => size_of_val(&columns[..]),
+                Numbers::Bf16(columns) => size_of_val(&columns[..]),
+                Numbers::Int8(columns) => size_of_val(&columns[..]),
+            }
+    }
+
     /// Writes the matrix row by row, every number as it was rounded.
     ///
     /// # Panics

@@ -59,6 +59,11 @@ pub trait Op<T: Real>: Debug + Send + 'static {
 
     /// Floating-point operations of `forward`.
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64;
+
+    /// Bytes that `forward` reads besides the inputs.
+    fn own_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// An op with a derivative. Only such an op can stand between a parameter and a loss.

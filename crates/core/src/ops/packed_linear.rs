@@ -73,6 +73,9 @@ impl<T: Real> Op<T> for PackedLinear<T> {
         let bias = if inputs.len() == 2 { count(output) } else { 0 };
         2 * count(output) * self.weights.shape()[1] as u64 + bias
     }
+    fn own_bytes(&self) -> u64 {
+        self.weights.bytes() as u64
+    }
 }
 
 #[cfg(test)]
