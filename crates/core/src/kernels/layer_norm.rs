@@ -2,9 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::reduce::sum_chunk;
+use super::reduce::{scalar_product, sum_chunk, sum_lanes};
 use super::{CHUNK, by_rows, vectorised};
 use crate::Real;
+
+/// Numbers in a register.
+const LANES: usize = 16;
 
 /// `xhat = (x - mean) rstd` of each row, then `out = xhat w + b`. `stats` gets
 /// `(mean, rstd)` of each row.
@@ -51,34 +54,44 @@ pub fn backward_input<T: Real>(dx: &mut [T], dy: &[T], x: &[T], w: &[T], stats: 
     by_rows(dx, c, |first, dx| {
         vectorised(
             #[inline(always)]
-            || {
+            move || {
                 let rows = dx.chunks_exact_mut(c).zip(dy[first * c..].chunks_exact(c));
                 let rows = rows.zip(x[first * c..].chunks_exact(c));
                 for (((dx, dy), x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
-                    let (g, g_xhat) = sums(dy, w, x, mean, rstd);
-                    let (g, g_xhat) = (g / n, g_xhat / n);
-                    for (((dx, &dy), &w), &x) in dx.iter_mut().zip(dy).zip(w).zip(x) {
-                        *dx += rstd * (dy * w - g - (x - mean) * rstd * g_xhat);
-                    }
+                    let g = scalar_product(dy, w) / n;
+                    let g_xhat = sum_products(dy, w, x, mean) * rstd / n;
+                    add_row(dx, dy, w, x, (mean, rstd), (g, g_xhat));
                 }
             },
         );
     });
 }
 
-/// The sums over a row of `g = dy w` and of `g xhat`.
+/// `dx += rstd (dy w - g - xhat g_xhat)` of one row. As a function: so the compiler knows
+/// that the rows do not overlap.
 #[inline(always)]
-fn sums<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T, rstd: T) -> (T, T) {
-    const LANES: usize = 16;
-    let (mut g, mut g_xhat) = ([T::zero(); LANES], [T::zero(); LANES]);
-    let blocks = dy.chunks(LANES).zip(w.chunks(LANES)).zip(x.chunks(LANES));
-    for ((dy, w), x) in blocks {
-        for (l, ((&dy, &w), &x)) in dy.iter().zip(w).zip(x).enumerate().take(LANES) {
-            g[l] += dy * w;
-            g_xhat[l] += dy * w * ((x - mean) * rstd);
+fn add_row<T: Real>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
+    let slope = rstd * rstd * g_xhat;
+    for (((dx, &dy), &w), &x) in dx.iter_mut().zip(dy).zip(w).zip(x) {
+        *dx += rstd * (dy * w - g) - (x - mean) * slope;
+    }
+}
+
+/// The sum over a row of `dy w (x - mean)`.
+#[inline(always)]
+fn sum_products<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
+    let mut sums = [T::zero(); LANES];
+    let ((dys, dy), (ws, w)) = (dy.as_chunks::<LANES>(), w.as_chunks::<LANES>());
+    let (xs, x) = x.as_chunks::<LANES>();
+    for ((dy, w), x) in dys.iter().zip(ws).zip(xs) {
+        for l in 0..LANES {
+            sums[l] = (dy[l] * w[l]).fused_mul_add(x[l] - mean, sums[l]);
         }
     }
-    (g.into_iter().sum(), g_xhat.into_iter().sum())
+    for (((sum, &dy), &w), &x) in sums.iter_mut().zip(dy).zip(w).zip(x) {
+        *sum = (dy * w).fused_mul_add(x - mean, *sum);
+    }
+    sum_lanes(sums)
 }
 
 /// Rows that one partial sum of [`backward_params`] covers, for so many rows.

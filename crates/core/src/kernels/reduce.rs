@@ -5,6 +5,20 @@ use rayon::prelude::*;
 use super::{CHUNK, PARALLEL_FROM, vectorised};
 use crate::Real;
 
+/// The sum of the lanes of a register, in halves: of as many numbers one by one, each
+/// addition would wait for the one before.
+#[inline(always)]
+pub fn sum_lanes<T: Real, const LANES: usize>(mut sums: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            sums[l] += sums[l + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
 /// Adds up `f(x)` over a slice: 16 running sums, as a vector register holds
 /// them, then their total.
 #[inline(always)]
@@ -19,7 +33,7 @@ pub(super) fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     for (s, &x) in sums.iter_mut().zip(tail) {
         *s += f(x);
     }
-    sums.into_iter().sum()
+    sum_lanes(sums)
 }
 
 /// The scalar product of two short rows, in the order of [`sum_chunk`].
@@ -35,11 +49,7 @@ pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
     for ((s, &x), &y) in sums.iter_mut().zip(x_tail).zip(y_tail) {
         *s = x.fused_mul_add(y, *s);
     }
-    let mut total = T::zero();
-    for sum in sums {
-        total += sum;
-    }
-    total
+    sum_lanes(sums)
 }
 
 /// The sum of `f(x)` over all numbers, chunk by chunk, the chunks added in `f64`.

@@ -4,7 +4,7 @@
 //! when every number is used many times. Here the numbers are taken from where
 //! they are.
 
-use super::{array, vectorised};
+use super::{array, reduce::sum_lanes, vectorised};
 use crate::Real;
 
 /// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that
@@ -90,7 +90,7 @@ fn scalar_products<T: Real, const R: usize, const C: usize, const LANES: usize>(
     let mut out = [[T::zero(); C]; R];
     for r in 0..R {
         for c in 0..C {
-            out[r][c] = total(sums[r][c]);
+            out[r][c] = sum_lanes(sums[r][c]);
         }
     }
     for r in 0..R {
@@ -110,19 +110,6 @@ fn mul_add<T: Real, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LAN
         #[inline(always)]
         |l| a[l].fused_mul_add(b[l], c[l]),
     )
-}
-
-/// The sum of the lanes, in halves.
-#[inline(always)]
-fn total<T: Real, const LANES: usize>(mut s: [T; LANES]) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for l in 0..half {
-            s[l] += s[l + half];
-        }
-        half /= 2;
-    }
-    s[0]
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{PARALLEL_FROM, vectorised};
+use super::{PARALLEL_FROM, reduce::sum_lanes, vectorised};
 use crate::Real;
 
 /// `out[r] = softmax(x[r])` for each row of `cols` numbers.
@@ -79,7 +79,7 @@ pub fn exp_minus<T: Real>(x: &mut [T], max: T) -> T {
         *x = (*x - max).exp_fast();
         *sum += *x;
     }
-    sums.into_iter().sum()
+    sum_lanes(sums)
 }
 
 /// `ln sum e^x` of a row: with it, the logarithm of a probability is `x - lse`, never
@@ -97,7 +97,7 @@ pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
     for (s, &x) in sums.iter_mut().zip(tail) {
         *s += (x - max).exp_fast();
     }
-    max + sums.into_iter().sum::<T>().ln()
+    max + sum_lanes(sums).ln()
 }
 
 #[cfg(test)]
