@@ -132,17 +132,12 @@ impl<T: Real> PackedWeights<T> {
     pub fn new(w: &[T], k: usize, format: WeightFormat) -> Self {
         let shape = [w.len() / k.max(1), k];
         let (numbers, scales) = match format {
-            WeightFormat::F32 => (Numbers::F32(pack(w, k)), None),
-            WeightFormat::Bf16 => (Numbers::Bf16(pack(w, k)), None),
+            WeightFormat::F32 => (Numbers::F32(pack(w, k, None)), None),
+            WeightFormat::Bf16 => (Numbers::Bf16(pack(w, k, None)), None),
             WeightFormat::Int8 => {
-                let (mut whole, mut scales) = (w.to_vec(), Vec::with_capacity(shape[0]));
-                for row in whole.chunks_exact_mut(k.max(1)) {
-                    let scale = largest(row) / T::of(127.0);
-                    // In a row of zeros, 0 / 0 is stored as 0.
-                    row.iter_mut().for_each(|w| *w /= scale);
-                    scales.push(scale);
-                }
-                (Numbers::Int8(pack(&whole, k)), Some(scales))
+                let scale = |row: &[T]| largest(row) / T::of(127.0);
+                let scales: Vec<T> = w.chunks_exact(k.max(1)).map(scale).collect();
+                (Numbers::Int8(pack(w, k, Some(&scales))), Some(scales))
             }
         };
         Self { shape, numbers, scales }
@@ -242,12 +237,18 @@ fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROW
     sums
 }
 
-fn pack<T: Real, S: Stored<T> + Send>(w: &[T], k: usize) -> Vec<Column<S>> {
-    let column = |panel: &[T], c: usize| {
-        Column(array(|r| panel.get(r * k + c).map_or(S::default(), |&w| S::nearest(w))))
+/// The columns of the panels of rows of `k` numbers, each divided by its row's scale.
+fn pack<T: Real, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
+    let panels = w.par_chunks((ROWS * k).max(1)).enumerate();
+    let number = move |row: usize, w: T| match scales {
+        // In a row of zeros, 0 / 0 is stored as 0.
+        Some(scales) => S::nearest(w / scales[row]),
+        None => S::nearest(w),
     };
-    let panels = w.par_chunks((ROWS * k).max(1));
-    panels.flat_map_iter(|panel| (0..k).map(move |c| column(panel, c))).collect()
+    let column = move |i: usize, panel: &[T], c: usize| {
+        Column(array(|r| panel.get(r * k + c).map_or(S::default(), |&w| number(i * ROWS + r, w))))
+    };
+    panels.flat_map_iter(|(i, panel)| (0..k).map(move |c| column(i, panel, c))).collect()
 }
 
 fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
