@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::factor::Factor;
-use crate::kernels::isa::Compiled;
+use crate::kernels::{array, isa::Compiled};
 
 /// `x` rounded to the nearest bf16, of two equally near ones to the even; NaN stays NaN.
 #[inline(always)]
@@ -24,30 +24,20 @@ pub fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// Two bf16 that are multiplied with two others, one after the other, in f32: what any
-/// machine can do.
+/// A number that was rounded to bf16 and widened again: what any machine can multiply.
+///
+/// The product of two is exact in f32, so that it does not matter whether the instruction
+/// set multiplies and adds with one rounding or with two.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
-pub struct Pair(u32);
+pub struct Rounded(f32);
 
-impl Pair {
-    #[inline(always)]
-    fn first(self) -> f32 {
-        f32::from_bits(self.0 << 16)
-    }
+impl Factor<f32> for Rounded {
+    const DEPTH: usize = 1;
 
     #[inline(always)]
-    fn second(self) -> f32 {
-        f32::from_bits(self.0 & 0xffff_0000)
-    }
-}
-
-impl Factor<f32> for Pair {
-    const DEPTH: usize = 2;
-
-    #[inline(always)]
-    fn pack(x: f32, y: f32) -> Self {
-        Self(u32::from(round(x)) | u32::from(round(y)) << 16)
+    fn pack(x: f32, _: f32) -> Self {
+        Self(widen(round(x)))
     }
     #[inline(always)]
     fn as_is(_: &[f32]) -> Option<&[Self]> {
@@ -55,20 +45,26 @@ impl Factor<f32> for Pair {
     }
     #[inline(always)]
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
-        let sums = f32::add_product::<I, L>(a.second(), b.map(Self::second), sums);
-        f32::add_product::<I, L>(a.first(), b.map(Self::first), sums)
+        let b = array(
+            #[inline(always)]
+            |l| b[l].0,
+        );
+        f32::add_product::<I, L>(a.0, b, sums)
     }
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        thread_local!(static BUFFERS: RefCell<Vec<Vec<Pair>>> = const { RefCell::new(Vec::new()) });
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<Rounded>>> = const { RefCell::new(Vec::new()) });
         &BUFFERS
     }
 }
 
-/// Two bf16 for the instruction of x86-64 that does the same with 16 pairs at a time.
+/// Two bf16 for the instruction of x86-64 that multiplies 16 pairs at a time.
+///
+/// It adds the product of the upper halves first (Intel's manual, VDPBF16PS): that is where
+/// the first of two neighbours goes, so that sums have the same order as in [`Rounded`].
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
-pub struct DotPair(Pair);
+pub struct DotPair(u32);
 
 #[cfg(target_arch = "x86_64")]
 impl Factor<f32> for DotPair {
@@ -76,7 +72,7 @@ impl Factor<f32> for DotPair {
 
     #[inline(always)]
     fn pack(x: f32, y: f32) -> Self {
-        Self(Pair::pack(x, y))
+        Self(u32::from(round(x)) << 16 | u32::from(round(y)))
     }
     #[inline(always)]
     fn as_is(_: &[f32]) -> Option<&[Self]> {

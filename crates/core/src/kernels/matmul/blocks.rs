@@ -31,9 +31,10 @@ impl<T: Real> Product<'_, T> {
         if m == 0 || n == 0 {
             return;
         }
-        // Slices of equal lengths, so that the last is not a mere rest.
+        // Slices of equal lengths, so that the last is not a mere rest; even ones, so that
+        // factors of two numbers are added up in the same order as those of one.
         let slices = inner.div_ceil(SLICE);
-        let slice = inner.div_ceil(slices).next_multiple_of(F::DEPTH);
+        let slice = inner.div_ceil(slices).next_multiple_of(2);
         let panel = slice / F::DEPTH * width;
         let fit = COPIED / (panel * size_of::<F>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));

@@ -28,7 +28,7 @@ use super::small_matmul::{rows_pay, rows_times_rows};
 use crate::{Precision, Real};
 #[cfg(target_arch = "x86_64")]
 use bf16::DotPair;
-use bf16::Pair;
+use bf16::Rounded;
 use factor::Factor;
 
 /// A row-major matrix, perhaps to be read as its transpose.
@@ -230,12 +230,12 @@ impl Multiply for f32 {
             #[cfg(target_arch = "x86_64")]
             (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx512) => product.compute::<Pair, Avx512, 4, 16>(),
+            (Precision::Bf16, Isa::Avx512) => product.compute::<Rounded, Avx512, 4, 16>(),
             #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx2) => product.compute::<Pair, Avx2, 2, 8>(),
+            (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
             #[cfg(target_arch = "aarch64")]
-            (Precision::Bf16, Isa::Neon) => product.compute::<Pair, Neon, 4, 4>(),
-            (Precision::Bf16, _) => product.compute::<Pair, Plain, 2, 4>(),
+            (Precision::Bf16, Isa::Neon) => product.compute::<Rounded, Neon, 4, 4>(),
+            (Precision::Bf16, _) => product.compute::<Rounded, Plain, 2, 4>(),
         }
     }
 }
