@@ -23,13 +23,19 @@ pub trait Factor<T>: Copy + Default + Send + Sync + 'static {
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
-/// Calls `f` with `n` factors of this thread's memory; they hold old numbers.
+/// The length of a cache line, and of the longest register.
+const LINE: usize = 64;
+
+/// Calls `f` with `n` factors of this thread's memory, which begin with a cache line; they
+/// hold old numbers.
 pub fn with_buffer<T, F: Factor<T>, R>(n: usize, f: impl FnOnce(&mut [F]) -> R) -> R {
     let mut buffer = F::buffers().with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < n {
-        buffer.resize(n, F::default());
+    let room = n + LINE / size_of::<F>();
+    if buffer.len() < room {
+        buffer.resize(room, F::default());
     }
-    let result = f(&mut buffer[..n]);
+    let first = buffer.as_ptr().align_offset(LINE).min(room - n);
+    let result = f(&mut buffer[first..first + n]);
     F::buffers().with_borrow_mut(|buffers| buffers.push(buffer));
     result
 }
