@@ -20,8 +20,8 @@ const COPIED: usize = 4 << 20;
 /// Up to so many rows of A, B is read where it is.
 const FEW: usize = 8 * ROWS;
 
-/// Rows of the output in a block, at most.
-const BLOCK: usize = 32 * ROWS;
+/// Tiles in a block of rows, at most.
+const BLOCK: usize = 32;
 
 impl<T: Real> Product<'_, T> {
     /// Computes it with panels of at most V vectors of L lanes.
@@ -41,24 +41,35 @@ impl<T: Real> Product<'_, T> {
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
         // Copying B pays where each number is used often.
         let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
-        let block = m.div_ceil(2 * threads).next_multiple_of(ROWS).min(BLOCK);
+        // Two blocks for each thread, or one where that shares the tiles better.
+        let tiles = m.div_ceil(ROWS);
+        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
+        let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
+        let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
         let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
 
-        // Where A is small, each thread takes whole panels, which only it copies: so none
-        // waits for the others before it multiplies.
-        let small = F::as_is(a.data).is_some() && m * inner * size_of::<F>() <= COPIED;
+        // Where A is small, each thread takes whole panels, which it copies itself and then still
+        // has in its own cache. Copying A first pays where B is larger.
+        let rows = |rows, s| Rows { a, rows, inner: inner_of(s) };
+        let room = rows(0..m, 0).room::<F>();
+        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
         if threads > 1 && small && in_place.is_none() && n.is_multiple_of(threads * width) {
             let panels: Vec<_> = out.axis_chunks_iter_mut(Axis(1), width).enumerate().collect();
-            return panels.into_par_iter().for_each(|(i, mut out)| {
-                with_buffer::<T, F, _>(panel, |packed| {
-                    for s in 0..slices {
-                        pack_panel::<T, F, I, L>(packed, b, inner_of(s), i * width..(i + 1) * width);
-                        let rows = Rows { a, first: 0, inner: inner_of(s) };
-                        let start = if s == 0 { start } else { Start::Out };
-                        let start = start.from(if turned { 0 } else { i * width });
-                        let b = Panels { data: packed, next: panel, distance: 0 };
-                        rows.times::<F, I, V, L>(b, (start, turned), &mut out);
-                    }
+            return with_buffer::<T, F, _>(slices * room, |copied| {
+                for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
+                    rows(0..m, s).copy_parallel::<F, I>(copied);
+                }
+                panels.into_par_iter().for_each(|(i, mut out)| {
+                    with_buffer::<T, F, _>(panel, |packed| {
+                        for s in 0..slices {
+                            pack_panel::<T, F, I, L>(packed, b, inner_of(s), i * width..(i + 1) * width);
+                            let start = if s == 0 { start } else { Start::Out };
+                            let start = start.from(if turned { 0 } else { i * width });
+                            let b = Panels { data: packed, next: panel, distance: 0 };
+                            let a = rows(0..m, s).left(&copied[s * room..]);
+                            times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
+                        }
+                    });
                 });
             });
         }
@@ -94,10 +105,14 @@ impl<T: Real> Product<'_, T> {
                                     distance: 0,
                                 },
                             };
-                            let rows = Rows { a, first: i * block, inner: inner_of(s) };
+                            let first = i * block;
                             let start = if s == 0 { start } else { Start::Out };
-                            let start = start.from(if turned { i * block } else { j0 });
-                            rows.times::<F, I, V, L>(b, (start, turned), &mut out);
+                            let start = start.from(if turned { first } else { j0 });
+                            let rows = rows(first..first + out.nrows(), s);
+                            with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
+                                rows.copy::<F, I>(copied);
+                                times::<T, F, I, V, L>(rows.left(copied), b, (start, turned), &mut out);
+                            });
                         }
                     };
                     let blocks = out.axis_chunks_iter_mut(Axis(0), block).enumerate();
@@ -166,84 +181,114 @@ struct Panels<'a, F> {
 /// A block of rows of A, a slice of the inner length.
 struct Rows<'a, T> {
     a: Mat<'a, T>,
-    first: usize,
+    rows: Range<usize>,
     inner: Range<usize>,
 }
 
-impl<T: Real> Rows<'_, T> {
-    /// `out = start + A B`, whose rows are this block's and whose columns those of the
-    /// panels `b`.
-    fn times<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
-        &self,
-        b: Panels<'_, F>,
-        (start, turned): (Start<'_, T>, bool),
-        out: &mut ArrayViewMut2<'_, T>,
-    ) {
-        let (rows, n) = out.dim();
-        let depth = self.inner.len().div_ceil(F::DEPTH);
-        self.left::<F, I, _>(rows, |a, skip| {
-            let room = if turned { rows } else { 0 };
-            with_buffer::<T, T, _>(room * V * L, |buffer| {
-                I::run(
+impl<'a, T: Real> Rows<'a, T> {
+    /// How many factors a row has.
+    fn depth<F: Factor<T>>(&self) -> usize {
+        self.inner.len().div_ceil(F::DEPTH)
+    }
+
+    /// The factors of all of A, if rows of them are stored.
+    fn as_is<F: Factor<T>>(&self) -> Option<&'a [F]> {
+        F::as_is(self.a.data).filter(|_| !self.a.transposed)
+    }
+
+    /// How many factors have to be copied, with those that fill the last tile.
+    fn room<F: Factor<T>>(&self) -> usize {
+        match self.as_is::<F>() {
+            Some(_) => 0,
+            None => self.rows.len().next_multiple_of(ROWS) * self.depth::<F>(),
+        }
+    }
+
+    /// Copies as many factors as there is [`Self::room`] for.
+    fn copy<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
+        let Self { a, ref rows, ref inner } = *self;
+        let copied = &mut copied[..self.room::<F>()];
+        I::run(
+            #[inline(always)]
+            || match a.transposed {
+                true => pack::tiles(
+                    copied,
+                    inner.len(),
                     #[inline(always)]
-                    || {
-                        for (i, j) in (0..n).step_by(V * L).enumerate() {
-                            let columns = j..n.min(j + V * L);
-                            let width = columns.len().next_multiple_of(L);
-                            let distance = if b.distance == 0 { width } else { b.distance };
-                            let b = Right { data: &b.data[i * b.next..], distance, depth };
-                            let start = if turned { start } else { start.from(j) };
-                            let turned = &mut buffer[..room * width];
-                            let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
-                            times_panel::<T, F, I, V, L>((a, skip), b, Out { part, start, turned });
-                        }
-                    },
-                );
-            });
+                    |p| a.stored_row(inner.start + p, rows.start, rows.len()),
+                ),
+                false => pack::rows(
+                    copied,
+                    self.depth::<F>(),
+                    #[inline(always)]
+                    |i| a.stored_row(rows.start + i.min(rows.len() - 1), inner.start, inner.len()),
+                ),
+            },
+        );
+    }
+
+    /// The same on all threads.
+    fn copy_parallel<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
+        const PIECE: usize = 4 * ROWS;
+        let copied = &mut copied[..self.room::<F>()];
+        copied.par_chunks_mut(PIECE * self.depth::<F>()).enumerate().for_each(|(i, copied)| {
+            let first = self.rows.start + i * PIECE;
+            let rows = first..self.rows.end.min(first + PIECE);
+            Rows { rows, inner: self.inner.clone(), ..*self }.copy::<F, I>(copied);
         });
     }
 
-    /// Calls `f` with factors of these rows, and how many of them come before: as they are
-    /// stored if that will do, else copied.
-    fn left<F: Factor<T>, I: Compiled, R>(&self, rows: usize, f: impl FnOnce(Left<'_, F>, usize) -> R) -> R {
-        let Self { a, first, ref inner } = *self;
-        let depth = inner.len().div_ceil(F::DEPTH);
-        if let (Some(data), true) = (F::as_is(a.data), a.rows >= ROWS || !a.transposed) {
-            let from = inner.start * if a.transposed { a.distance } else { 1 };
-            let left =
-                Left { data: &data[from..], distance: a.distance, columns: a.transposed, rows: a.rows };
-            return f(left, first);
+    /// Their factors, of which those that are not stored have been `copied`.
+    fn left<'b, F: Factor<T>>(&self, copied: &'b [F]) -> Left<'b, F>
+    where
+        'a: 'b,
+    {
+        let (a, rows, depth) = (self.a, &self.rows, self.depth::<F>());
+        match self.as_is() {
+            Some(data) => {
+                let data = &data[self.inner.start..];
+                Left { data, distance: a.distance, first: rows.start, rows: a.rows, depth }
+            }
+            None => {
+                let distance = if a.transposed { 0 } else { depth };
+                Left { data: copied, distance, first: 0, rows: rows.len(), depth }
+            }
         }
-        let width = if a.transposed { rows.max(ROWS) } else { rows };
-        with_buffer::<T, F, _>(width * depth, |packed| {
-            I::run(
-                #[inline(always)]
-                || match a.transposed {
-                    true => pack::from_rows(
-                        packed,
-                        width,
-                        inner.len(),
-                        #[inline(always)]
-                        |p| a.stored_row(inner.start + p, first, rows),
-                    ),
-                    false => pack::rows(
-                        packed,
-                        depth,
-                        #[inline(always)]
-                        |i| a.stored_row(first + i, inner.start, inner.len()),
-                    ),
-                },
-            );
-            let distance = if a.transposed { width } else { depth };
-            f(Left { data: packed, distance, columns: a.transposed, rows: width }, 0)
-        })
     }
+}
+
+/// `out = start + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
+fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    a: Left<'_, F>,
+    b: Panels<'_, F>,
+    (start, turned): (Start<'_, T>, bool),
+    out: &mut ArrayViewMut2<'_, T>,
+) {
+    let (rows, n) = out.dim();
+    let room = if turned { rows } else { 0 };
+    with_buffer::<T, T, _>(room * V * L, |buffer| {
+        I::run(
+            #[inline(always)]
+            || {
+                for (i, j) in (0..n).step_by(V * L).enumerate() {
+                    let columns = j..n.min(j + V * L);
+                    let width = columns.len().next_multiple_of(L);
+                    let distance = if b.distance == 0 { width } else { b.distance };
+                    let b = Right { data: &b.data[i * b.next..], distance };
+                    let start = if turned { start } else { start.from(j) };
+                    let turned = &mut buffer[..room * width];
+                    let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
+                    times_panel::<T, F, I, V, L>(a, b, Out { part, start, turned });
+                }
+            },
+        );
+    });
 }
 
 /// [`rows_times_panel`] with as many vectors as the columns need.
 #[inline(always)]
 fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
-    a: (Left<'_, F>, usize),
+    a: Left<'_, F>,
     b: Right<'_, F>,
     out: Out<'_, T>,
 ) {

@@ -1,7 +1,9 @@
 //! Copies of factors in the order in which the innermost loop reads them.
 
 use super::factor::Factor;
+use super::tile::ROWS;
 use crate::Real;
+use crate::kernels::array;
 
 /// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
 const LINE: usize = 16;
@@ -58,6 +60,60 @@ pub fn from_columns<'a, T: Real, F: Factor<T>>(
                 }
             }
         }
+    }
+}
+
+/// Tiles of rows whose columns are stored as rows: of each tile the first factors of its
+/// [`ROWS`] rows, then the second ...
+///
+/// `column(p)` holds number `p` of `depth` of all rows. Rows that the last tile lacks become
+/// zeros.
+#[inline(always)]
+pub fn tiles<'a, T: Real, F: Factor<T>>(packed: &mut [F], depth: usize, column: impl Fn(usize) -> &'a [T]) {
+    let factors = depth.div_ceil(F::DEPTH);
+    // Some columns at a time, whose cache lines then serve all tiles.
+    for start in (0..depth).step_by(LINE) {
+        let columns: [&[T]; LINE] = array(
+            #[inline(always)]
+            |p| column((start + p).min(depth - 1)),
+        );
+        let columns = &columns[..LINE.min(depth - start)];
+        let whole = columns[0].len() / ROWS;
+        for (i, tile) in packed.chunks_exact_mut(factors * ROWS).enumerate() {
+            let to = &mut tile.as_chunks_mut::<ROWS>().0[start / F::DEPTH..];
+            if i < whole {
+                pack_columns(
+                    to,
+                    columns,
+                    #[inline(always)]
+                    |column| *column[i * ROWS..].first_chunk().expect("a whole tile"),
+                );
+            } else {
+                let number = |column: &[T], r| column.get(i * ROWS + r).copied().unwrap_or_else(T::zero);
+                pack_columns(to, columns, |column| array(|r| number(column, r)));
+            }
+        }
+    }
+}
+
+/// The factors of `numbers(column)`.
+#[inline(always)]
+fn pack_columns<T: Real, F: Factor<T>>(
+    to: &mut [[F; ROWS]],
+    columns: &[&[T]],
+    numbers: impl Fn(&[T]) -> [T; ROWS],
+) {
+    for (to, columns) in to.iter_mut().zip(columns.chunks(F::DEPTH)) {
+        let x = numbers(columns[0]);
+        let y = columns.get(1).map_or(
+            [T::zero(); ROWS],
+            #[inline(always)]
+            |y| numbers(y),
+        );
+        *to = array(
+            #[inline(always)]
+            |r| F::pack(x[r], y[r]),
+        );
     }
 }
 

@@ -16,13 +16,15 @@ pub const ROWS: usize = 6;
 pub struct Left<'a, F> {
     /// The factors, from the first one of the first row on.
     pub data: &'a [F],
-    /// From one row to the next; of columns, from one factor of a row to the next.
+    /// From one row to the next. 0 if they are in tiles of [`ROWS`] rows, padded with zeros, of
+    /// which the first factors come one after the other, then the second ...
     pub distance: usize,
-    /// Whether columns are stored one after the other, not rows. There are then at least
-    /// [`ROWS`] rows.
-    pub columns: bool,
+    /// The row to begin with; in tiles, the first of one.
+    pub first: usize,
     /// How many rows there are.
     pub rows: usize,
+    /// How many factors a row has.
+    pub depth: usize,
 }
 
 /// A panel of B, as the loop reads it: the factors of a row side by side.
@@ -32,8 +34,6 @@ pub struct Right<'a, F> {
     pub data: &'a [F],
     /// From one row to the next.
     pub distance: usize,
-    /// How many rows there are.
-    pub depth: usize,
 }
 
 /// A block of rows and a panel of columns of the output.
@@ -48,31 +48,35 @@ pub struct Out<'a, T> {
     pub turned: &'a mut [T],
 }
 
-/// `out = start + A B` for the rows of A from `skip` on and one panel of B, of V vectors of
+/// `out = start + A B` for the rows of A and one panel of B, of V vectors of
 /// L columns; `out` may lack the last of them.
 #[inline(always)]
 pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
-    (a, skip): (Left<'_, F>, usize),
+    a: Left<'_, F>,
     b: Right<'_, F>,
     mut out: Out<'_, T>,
 ) {
     for row in (0..out.part.nrows()).step_by(ROWS) {
-        // A tile that would stick out at the end begins earlier, and does some rows again.
-        let first = (skip + row).min(a.rows.saturating_sub(ROWS));
-        let again = skip + row - first;
-        let [s0, s1, s2, s3, s4, s5] = if a.columns {
-            let columns = &a.data[first..];
+        out.prefetch(row);
+        let mut again = 0;
+        let [s0, s1, s2, s3, s4, s5] = if a.distance == 0 {
+            let columns = &a.data[(a.first + row) * a.depth..].as_chunks().0[..a.depth];
             tile::<T, F, I, V, L>(
+                a.depth,
                 b,
                 #[inline(always)]
-                |p| *columns[p * a.distance..].first_chunk().expect("there are so many rows"),
+                |p| columns[p],
             )
         } else {
+            // A tile that would stick out at the end begins earlier, and does some rows again.
+            let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
+            again = a.first + row - first;
             let rows: [&[F]; ROWS] = array(
                 #[inline(always)]
-                |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..b.depth],
+                |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..a.depth],
             );
             tile::<T, F, I, V, L>(
+                a.depth,
                 b,
                 #[inline(always)]
                 |p| [rows[0][p], rows[1][p], rows[2][p], rows[3][p], rows[4][p], rows[5][p]],
@@ -95,18 +99,19 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
     }
 }
 
-/// The sums of a tile: of `a(p)` times row p of `b`, in the order of p.
+/// The sums of a tile: of `a(p)` times row p of `b`, in the order of p, `depth` of them.
 ///
 /// All loops but that over p have small constant bounds, and each row has a variable of
 /// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
 #[inline(always)]
 fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    depth: usize,
     b: Right<'_, F>,
     a: impl Fn(usize) -> [F; ROWS],
 ) -> [[[T; L]; V]; ROWS] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = [[[T::zero(); L]; V]; ROWS];
-    for p in 0..b.depth {
+    for p in 0..depth {
         let b = b.data[p * b.distance..].as_chunks().0.first_chunk().expect("a whole row");
         let a = a(p);
         add_product::<T, F, I, V, L>(&mut s0, a[0], b);
@@ -132,6 +137,17 @@ fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
 }
 
 impl<T: Real> Out<'_, T> {
+    /// Asks for the cache lines of the tile whose first row is `row`, which then come while
+    /// its sums are computed.
+    #[inline(always)]
+    fn prefetch(&self, row: usize) {
+        if self.turned.is_empty() {
+            for row in self.part.outer_iter().skip(row).take(ROWS) {
+                row.to_slice().expect("a row lies in one piece").chunks(16).for_each(prefetch);
+            }
+        }
+    }
+
     /// Writes row `r` of a tile whose row number `again` is row `row` of this part.
     #[inline(always)]
     fn write_row<const V: usize, const L: usize>(
@@ -198,4 +214,15 @@ fn plus<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
         #[inline(always)]
         |l| a[l] + b[l],
     )
+}
+
+/// Asks for the cache line in which `numbers` begin.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn prefetch<T>(numbers: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an instruction without effects, of every x86-64; the address is valid.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(numbers.as_ptr().cast());
+    }
 }
