@@ -49,11 +49,17 @@ impl<T: Real> Product<'_, T> {
         let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
 
         // Where A is small, each thread takes whole panels, which it copies itself and then still
-        // has in its own cache. Copying A first pays where B is larger.
+        // has in its own cache. With one panel each, both would write to the same lines of the
+        // output all the time. Copying A first pays where B is larger.
         let rows = |rows, s| Rows { a, rows, inner: inner_of(s) };
         let room = rows(0..m, 0).room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
-        if threads > 1 && small && in_place.is_none() && n.is_multiple_of(threads * width) {
+        if threads > 1
+            && small
+            && in_place.is_none()
+            && n > threads * width
+            && n.is_multiple_of(threads * width)
+        {
             let panels: Vec<_> = out.axis_chunks_iter_mut(Axis(1), width).enumerate().collect();
             return with_buffer::<T, F, _>(slices * room, |copied| {
                 for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
