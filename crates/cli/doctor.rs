@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use m2g_core::Precision;
 use m2g_core::data::catalogue;
 use serde::Serialize;
 
@@ -124,13 +125,12 @@ impl Findings {
             "bandwidth",
             format!("{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, copied (bytes read and written)"),
         )?;
-        for (name, (one, more)) in
-            [("f32 peak", both(|limits| limits.f32_gflops)), ("bf16 peak", both(|limits| limits.bf16_gflops))]
-        {
-            let rate =
-                format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products");
-            line(name, rate)?;
-        }
+        let rate = |(one, more): (f64, f64)| {
+            format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products")
+        };
+        line("f32 peak", rate(both(|limits| limits.f32_gflops)))?;
+        let as_f32 = if Precision::Bf16.is_native() { "" } else { "; as f32, for the processor has no bf16" };
+        line("bf16 peak", rate(both(|limits| limits.bf16_gflops)) + as_f32)?;
         line("MNIST", self.data.text())?;
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
         line("looked for in", places.collect::<Vec<_>>().join(", "))?;

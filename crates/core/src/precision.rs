@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::isa::Isa;
+
 /// The numbers that matrix products and attention multiply.
 ///
 /// Parameters, gradients, moments, norms and sums are in f32 either way (Micikevicius et
@@ -13,12 +15,17 @@ pub enum Precision {
     #[default]
     F32,
     /// Rounded to bf16, 8 bits of precision with the range of f32, and added up in f32.
-    /// Faster on processors that multiply bf16; on others the same is computed by widening,
-    /// which takes longer than f32. Models of f64 stay as they are.
+    /// Faster on processors that multiply bf16; on others the rounded numbers are multiplied
+    /// as f32, which is no faster than f32. Models of f64 stay as they are.
     Bf16,
 }
 
 impl Precision {
+    /// Whether this processor multiplies such numbers.
+    pub fn is_native(self) -> bool {
+        self == Self::F32 || Isa::best() == Isa::Avx512Bf16
+    }
+
     /// As flags and files call it.
     pub fn name(self) -> &'static str {
         match self {
