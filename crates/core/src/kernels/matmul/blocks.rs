@@ -41,31 +41,29 @@ impl<T: Real> Product<'_, T> {
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
         // Copying B pays where each number is used often.
         let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
-        // Two blocks for each thread, or one where that shares the tiles better.
+        // Several blocks for each thread, in case one is slower; fewer where that shares the tiles
+        // better.
         let tiles = m.div_ceil(ROWS);
-        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
+        let blocks = [4, 2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
         let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
         let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
 
         // Where A is small, each thread takes whole panels, which it copies itself and then still
-        // has in its own cache. With one panel each, both would write to the same lines of the
+        // has in its own cache. With one panel each, threads would write to the same lines of the
         // output all the time. Copying A first pays where B is larger.
         let rows = |rows, s| Rows { a, rows, inner: inner_of(s) };
         let room = rows(0..m, 0).room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
-        if threads > 1
-            && small
-            && in_place.is_none()
-            && n > threads * width
-            && n.is_multiple_of(threads * width)
-        {
-            let panels: Vec<_> = out.axis_chunks_iter_mut(Axis(1), width).enumerate().collect();
+        if small && in_place.is_none() && n > threads * width && n.is_multiple_of(threads * width) {
             return with_buffer::<T, F, _>(slices * room, |copied| {
                 for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
-                    rows(0..m, s).copy_parallel::<F, I>(copied);
+                    match threads {
+                        1 => rows(0..m, s).copy::<F, I>(copied),
+                        _ => rows(0..m, s).copy_parallel::<F, I>(copied),
+                    }
                 }
-                panels.into_par_iter().for_each(|(i, mut out)| {
+                let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
                     with_buffer::<T, F, _>(panel, |packed| {
                         for s in 0..slices {
                             pack_panel::<T, F, I, L>(packed, b, inner_of(s), i * width..(i + 1) * width);
@@ -76,7 +74,12 @@ impl<T: Real> Product<'_, T> {
                             times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
                         }
                     });
-                });
+                };
+                let panels = out.axis_chunks_iter_mut(Axis(1), width).enumerate();
+                match threads {
+                    1 => panels.for_each(task),
+                    _ => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
+                }
             });
         }
 
