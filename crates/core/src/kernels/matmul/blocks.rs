@@ -41,10 +41,10 @@ impl<T: Real> Product<'_, T> {
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
         // Copying B pays where each number is used often.
         let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
-        // Several blocks for each thread, in case one is slower; fewer where that shares the tiles
-        // better.
+        // Two blocks for each thread, or one where that shares the tiles better. More of them
+        // made a training step slower.
         let tiles = m.div_ceil(ROWS);
-        let blocks = [4, 2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
+        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
         let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
         let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
