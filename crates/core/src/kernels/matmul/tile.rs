@@ -11,6 +11,9 @@ use crate::kernels::{array, isa::Compiled};
 /// the 16 of AVX2, the sums fill all but those that the factors need.
 pub const ROWS: usize = 6;
 
+/// Over so many factors a row of the output comes from memory.
+const LONG: usize = 32;
+
 /// Rows of A, as the loop reads them.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a, F> {
@@ -57,7 +60,9 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
     mut out: Out<'_, T>,
 ) {
     for row in (0..out.part.nrows()).step_by(ROWS) {
-        out.prefetch(row);
+        if a.depth >= LONG {
+            out.prefetch(row);
+        }
         let mut again = 0;
         let [s0, s1, s2, s3, s4, s5] = if a.distance == 0 {
             let columns = &a.data[(a.first + row) * a.depth..].as_chunks().0[..a.depth];
