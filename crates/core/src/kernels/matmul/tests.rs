@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used)]
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use super::*;
+use crate::kernels::{array, isa::Compiled};
 use crate::threads::with_threads;
 
 /// Small whole numbers, which bf16 holds too: every order of adding them is exact.
@@ -86,6 +90,46 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
                 let exact = precision == Precision::Bf16 && isa != Isa::Avx512Bf16;
                 assert!(!exact || off == 0.0, "{isa:?} {layout:?}: off by {off}");
             }
+        }
+    }
+}
+
+/// Two numbers in a factor, as for the instruction that not every machine has.
+#[derive(Clone, Copy, Default)]
+struct Two(f32, f32);
+
+impl Factor<f32> for Two {
+    const DEPTH: usize = 2;
+
+    fn pack(x: f32, y: f32) -> Self {
+        Self(x, y)
+    }
+    fn as_is(_: &[f32]) -> Option<&[Self]> {
+        None
+    }
+    fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
+        array(|l| sums[l] + a.0 * b[l].0 + a.1 * b[l].1)
+    }
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<Two>>> = const { RefCell::new(Vec::new()) });
+        &BUFFERS
+    }
+}
+
+#[test]
+fn factors_of_two_numbers() {
+    let shapes = shapes().filter(|&(m, k, n)| m * k * n > 0).chain([(40, 70, 128), (70, 33, 48)]);
+    for (shape, layout) in shapes.flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
+        let (m, k, n) = shape;
+        let (a, b) = (whole(m * k, 1), whole(k * n, 2));
+        let want = by_definition(&a, &b, shape, layout);
+        for threads in [1, 2] {
+            let mut out = vec![9.0; m * n];
+            let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
+            let (a, b) = mats((&a, &b), shape, layout);
+            let product = Product::new(a, b, Start::Zero, view, threads);
+            with_threads(threads, || product.compute::<Two, Plain, 2, 4>()).unwrap();
+            assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {threads} threads");
         }
     }
 }
