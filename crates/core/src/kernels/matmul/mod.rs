@@ -1,9 +1,10 @@
 //! The matrix product: where nearly all the time of a training goes.
 //!
 //! `C = A B` is cut three times (Goto and van de Geijn 2008): into slices of the inner
-//! length whose part of B stays in a cache, into blocks of rows of C, which threads work
-//! on side by side, and into tiles of C whose sums stay in registers. B is first copied
-//! into panels, columns side by side, so that the innermost loop reads it in order.
+//! length whose part of B stays in a cache, into blocks of rows of C, or of columns where A
+//! is small, which threads work on side by side, and into tiles of C whose sums stay in
+//! registers. B is first copied into panels, columns side by side, so that the innermost
+//! loop reads it in order; A is copied where its rows are not stored as that loop reads them.
 //!
 //! Each number of C is added up in the same order, wherever it stands and whoever
 //! computes it: no number of threads and no neighbouring row changes a bit.
