@@ -6,7 +6,7 @@ use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::factor::{Factor, with_buffer};
-use super::tile::{Left, Out, ROWS, Right, rows_times_panel};
+use super::tile::{FEW, Left, Order, Out, ROWS, Right, rows_times_panel};
 use super::{Mat, Product, Start, pack};
 use crate::Real;
 use crate::kernels::isa::Compiled;
@@ -16,9 +16,6 @@ const SLICE: usize = 512;
 
 /// Bytes of B that are copied at a time, to stay in the third-level cache.
 const COPIED: usize = 4 << 20;
-
-/// Up to so many rows of A, B is read where it is.
-const FEW: usize = 8 * ROWS;
 
 /// Tiles in a block of rows, at most.
 const BLOCK: usize = 32;
@@ -30,6 +27,11 @@ impl<T: Real> Product<'_, T> {
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
+        }
+        if threads == 1
+            && let Some((a, b)) = in_place::<T, F, L>(a, b, width)
+        {
+            return times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
         }
         // Slices of equal lengths, so that the last is not a mere rest; even ones, so that
         // factors of two numbers are added up in the same order as those of one.
@@ -133,6 +135,24 @@ impl<T: Real> Product<'_, T> {
             }
         }
     }
+}
+
+/// Both factors where they are stored, if few rows are to be computed from factors that the
+/// innermost loop can read there, with panels of `width` columns.
+fn in_place<'a, T: Real, F: Factor<T>, const L: usize>(
+    a: Mat<'a, T>,
+    b: Mat<'a, T>,
+    width: usize,
+) -> Option<(Left<'a, F>, Panels<'a, F>)> {
+    let whole_tiles = !a.transposed || a.rows >= ROWS;
+    let whole_vectors = !b.transposed && b.cols.is_multiple_of(L);
+    if a.rows > FEW || a.cols > SLICE || !whole_tiles || !whole_vectors {
+        return None;
+    }
+    let (distance, depth) = (a.distance, a.cols);
+    let order = if a.transposed { Order::Columns { step: 1, distance } } else { Order::Rows { distance } };
+    let left = Left { data: F::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
+    Some((left, Panels { data: F::as_is(b.data)?, next: width, distance: b.distance }))
 }
 
 impl<T> Start<'_, T> {
@@ -252,15 +272,19 @@ impl<'a, T: Real> Rows<'a, T> {
     where
         'a: 'b,
     {
-        let (a, rows, depth) = (self.a, &self.rows, self.depth::<F>());
+        let (a, depth) = (self.a, self.depth::<F>());
         match self.as_is() {
             Some(data) => {
-                let data = &data[self.inner.start..];
-                Left { data, distance: a.distance, first: rows.start, rows: a.rows, depth }
+                let (data, order) = (&data[self.inner.start..], Order::Rows { distance: a.distance });
+                Left { data, order, first: self.rows.start, rows: a.rows, depth }
+            }
+            None if a.transposed => {
+                let order = Order::Columns { step: depth, distance: ROWS };
+                Left { data: copied, order, first: 0, rows: self.rows.len().next_multiple_of(ROWS), depth }
             }
             None => {
-                let distance = if a.transposed { 0 } else { depth };
-                Left { data: copied, distance, first: 0, rows: rows.len(), depth }
+                let order = Order::Rows { distance: depth };
+                Left { data: copied, order, first: 0, rows: self.rows.len(), depth }
             }
         }
     }

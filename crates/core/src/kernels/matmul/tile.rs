@@ -11,23 +11,44 @@ use crate::kernels::{array, isa::Compiled};
 /// the 16 of AVX2, the sums fill all but those that the factors need.
 pub const ROWS: usize = 6;
 
+/// Up to so many rows are few: the output is still in a cache, and B is read where it is.
+pub const FEW: usize = 8 * ROWS;
+
 /// Over so many factors a row of the output comes from memory.
 const LONG: usize = 32;
 
 /// Rows of A, as the loop reads them.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a, F> {
-    /// The factors, from the first one of the first row on.
+    /// The factors.
     pub data: &'a [F],
-    /// From one row to the next. 0 if they are in tiles of [`ROWS`] rows, padded with zeros, of
-    /// which the first factors come one after the other, then the second ...
-    pub distance: usize,
+    /// Where they are.
+    pub order: Order,
     /// The row to begin with; in tiles, the first of one.
     pub first: usize,
-    /// How many rows there are.
+    /// How many rows there are, with those that fill a tile.
     pub rows: usize,
     /// How many factors a row has.
     pub depth: usize,
+}
+
+/// Where factor `p` of row `r` of A is.
+#[derive(Debug, Clone, Copy)]
+pub enum Order {
+    /// At `r * distance + p`: the factors of a row side by side.
+    Rows {
+        /// From one row to the next.
+        distance: usize,
+    },
+    /// For r the first row of a tile, at `r * step + p * distance`, and those of the tile's
+    /// other rows after it.
+    Columns {
+        /// From one row to the next, of the first factors: 1 where whole columns are stored,
+        /// and as many as a row has where the tiles have been copied one after the other.
+        step: usize,
+        /// From one column to the next.
+        distance: usize,
+    },
 }
 
 /// A panel of B, as the loop reads it: the factors of a row side by side.
@@ -59,33 +80,36 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
     b: Right<'_, F>,
     mut out: Out<'_, T>,
 ) {
+    let prefetch = a.depth >= LONG && out.part.nrows() > FEW;
     for row in (0..out.part.nrows()).step_by(ROWS) {
-        if a.depth >= LONG {
+        if prefetch {
             out.prefetch(row);
         }
-        let mut again = 0;
-        let [s0, s1, s2, s3, s4, s5] = if a.distance == 0 {
-            let columns = &a.data[(a.first + row) * a.depth..].as_chunks().0[..a.depth];
-            tile::<T, F, I, V, L>(
-                a.depth,
-                b,
-                #[inline(always)]
-                |p| columns[p],
-            )
-        } else {
-            // A tile that would stick out at the end begins earlier, and does some rows again.
-            let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
-            again = a.first + row - first;
-            let rows: [&[F]; ROWS] = array(
-                #[inline(always)]
-                |r| &a.data[(first + r).min(a.rows - 1) * a.distance..][..a.depth],
-            );
-            tile::<T, F, I, V, L>(
-                a.depth,
-                b,
-                #[inline(always)]
-                |p| [rows[0][p], rows[1][p], rows[2][p], rows[3][p], rows[4][p], rows[5][p]],
-            )
+        // A tile that would stick out at the end begins earlier, and does some rows again.
+        let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
+        let again = a.first + row - first;
+        let [s0, s1, s2, s3, s4, s5] = match a.order {
+            Order::Columns { step, distance } => {
+                let columns = &a.data[first * step..];
+                tile::<T, F, I, V, L>(
+                    a.depth,
+                    b,
+                    #[inline(always)]
+                    |p| *columns[p * distance..].first_chunk().expect("a whole tile"),
+                )
+            }
+            Order::Rows { distance } => {
+                let rows: [&[F]; ROWS] = array(
+                    #[inline(always)]
+                    |r| &a.data[(first + r).min(a.rows - 1) * distance..][..a.depth],
+                );
+                tile::<T, F, I, V, L>(
+                    a.depth,
+                    b,
+                    #[inline(always)]
+                    |p| [rows[0][p], rows[1][p], rows[2][p], rows[3][p], rows[4][p], rows[5][p]],
+                )
+            }
         };
         if out.turned.is_empty() {
             out.write_row((0, again), row, s0);
