@@ -4,13 +4,14 @@ use ndarray::NdFloat;
 use safetensors::Dtype;
 
 use crate::kernels::matmul::Multiply;
+use crate::kernels::transpose::Transpose;
 
 /// A floating-point number that tensors are made of.
 ///
 /// Everything is written once, over `T: Real`. What differs is the speed of
 /// `exp` and `tanh`: `f32` takes this crate's polynomials, which the compiler
 /// vectorises, `f64` the exact ones of the standard library.
-pub trait Real: NdFloat + Multiply + Default + std::iter::Sum {
+pub trait Real: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     /// How a checkpoint names this type.
     const DTYPE: Dtype;
     /// Size in bytes.

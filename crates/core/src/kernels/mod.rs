@@ -15,7 +15,7 @@ pub mod pairs;
 pub mod reduce;
 mod small_matmul;
 pub mod softmax;
-mod transpose;
+pub mod transpose;
 
 use std::sync::OnceLock;
 

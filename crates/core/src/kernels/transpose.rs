@@ -3,8 +3,85 @@
 use super::array;
 use crate::Real;
 
-/// Rows at a time: what a column gets of them is stored at once.
-const SIDE: usize = 8;
+/// The side of a block that is transposed in registers.
+pub const SIDE: usize = 8;
+
+/// Some numbers of as many rows, or columns.
+pub type Block<T> = [[T; SIDE]; SIDE];
+
+/// What can be transposed block by block.
+pub trait Transpose: Copy + Default {
+    /// The same numbers, rows as columns.
+    #[inline(always)]
+    fn transposed(block: Block<Self>) -> Block<Self> {
+        one_by_one(block)
+    }
+}
+
+impl Transpose for f64 {}
+
+impl Transpose for f32 {
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn transposed(block: Block<f32>) -> Block<f32> {
+        match pulp::x86::V3::try_new() {
+            Some(v3) => pulp::cast(in_registers(v3.avx, pulp::cast(block))),
+            None => one_by_one(block),
+        }
+    }
+}
+
+#[inline(always)]
+fn one_by_one<T: Copy + Default>(block: Block<T>) -> Block<T> {
+    array(
+        #[inline(always)]
+        |c| {
+            array(
+                #[inline(always)]
+                |r| block[r][c],
+            )
+        },
+    )
+}
+
+/// Transposes blocks of 1 x 1 numbers within those of 2 x 2, then those within 4 x 4, then
+/// those within 8 x 8: 24 instructions for 64 numbers, which the compiler does not find.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn in_registers(
+    avx: pulp::core_arch::x86::Avx,
+    rows: [std::arch::x86_64::__m256; SIDE],
+) -> [std::arch::x86_64::__m256; SIDE] {
+    const LOW: i32 = 0x44;
+    const HIGH: i32 = 0xee;
+    let [a, b, c, d, e, f, g, h] = rows;
+    let [ab, cd] = [avx._mm256_unpacklo_ps(a, b), avx._mm256_unpacklo_ps(c, d)];
+    let [ef, gh] = [avx._mm256_unpacklo_ps(e, f), avx._mm256_unpacklo_ps(g, h)];
+    let [ab_high, cd_high] = [avx._mm256_unpackhi_ps(a, b), avx._mm256_unpackhi_ps(c, d)];
+    let [ef_high, gh_high] = [avx._mm256_unpackhi_ps(e, f), avx._mm256_unpackhi_ps(g, h)];
+    let upper = [
+        avx._mm256_shuffle_ps::<LOW>(ab, cd),
+        avx._mm256_shuffle_ps::<HIGH>(ab, cd),
+        avx._mm256_shuffle_ps::<LOW>(ab_high, cd_high),
+        avx._mm256_shuffle_ps::<HIGH>(ab_high, cd_high),
+    ];
+    let lower = [
+        avx._mm256_shuffle_ps::<LOW>(ef, gh),
+        avx._mm256_shuffle_ps::<HIGH>(ef, gh),
+        avx._mm256_shuffle_ps::<LOW>(ef_high, gh_high),
+        avx._mm256_shuffle_ps::<HIGH>(ef_high, gh_high),
+    ];
+    [
+        avx._mm256_permute2f128_ps::<0x20>(upper[0], lower[0]),
+        avx._mm256_permute2f128_ps::<0x20>(upper[1], lower[1]),
+        avx._mm256_permute2f128_ps::<0x20>(upper[2], lower[2]),
+        avx._mm256_permute2f128_ps::<0x20>(upper[3], lower[3]),
+        avx._mm256_permute2f128_ps::<0x31>(upper[0], lower[0]),
+        avx._mm256_permute2f128_ps::<0x31>(upper[1], lower[1]),
+        avx._mm256_permute2f128_ps::<0x31>(upper[2], lower[2]),
+        avx._mm256_permute2f128_ps::<0x31>(upper[3], lower[3]),
+    ]
+}
 
 /// Writes rows of numbers as the columns of `to`, whose rows are `width` numbers: `row(r)`
 /// is row `r` of `rows`, of as many numbers as `to` has rows. Columns up to the next
@@ -18,20 +95,20 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
             #[inline(always)]
             |r| &row(first + r.min(here - 1))[..length],
         );
-        for c in 0..length {
-            let to = &mut to[c * width + first..(c + 1) * width];
-            match to.first_chunk_mut::<SIDE>() {
-                Some(to) if here == SIDE => {
-                    *to = array(
-                        #[inline(always)]
-                        |r| side[r][c],
-                    );
-                }
-                _ => {
-                    let numbers = side[..here].iter().map(|row| row[c]).chain(std::iter::repeat(T::zero()));
-                    to.iter_mut().zip(numbers.take(SIDE)).for_each(|(to, x)| *to = x);
-                }
+        let whole = if here == SIDE { length / SIDE * SIDE } else { 0 };
+        for c in (0..whole).step_by(SIDE) {
+            let block = array(
+                #[inline(always)]
+                |r| *side[r][c..].first_chunk().expect("a whole block"),
+            );
+            for (c, column) in (c..).zip(T::transposed(block)) {
+                *to[c * width + first..].first_chunk_mut().expect("a whole block") = column;
             }
+        }
+        for c in whole..length {
+            let to = &mut to[c * width + first..(c + 1) * width];
+            let numbers = side[..here].iter().map(|row| row[c]).chain(std::iter::repeat(T::zero()));
+            to.iter_mut().zip(numbers.take(SIDE)).for_each(|(to, x)| *to = x);
         }
     }
 }
@@ -40,6 +117,13 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
 mod tests {
     use super::*;
     use crate::kernels::vectorised;
+
+    #[test]
+    fn a_block_is_transposed_with_and_without_instructions_for_it() {
+        let block = array(|r| array(|c| (r * SIDE + c) as f32));
+        let want = array(|r| array(|c| (c * SIDE + r) as f32));
+        assert_eq!([f32::transposed(block), one_by_one(block)], [want; 2]);
+    }
 
     #[test]
     fn every_number_finds_its_place() {

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::factor::Factor;
+use crate::kernels::transpose::{Block, Transpose};
 use crate::kernels::{array, isa::Compiled};
 
 /// `x` rounded to the nearest bf16, of two equally near ones to the even; NaN stays NaN.
@@ -31,6 +32,27 @@ pub fn widen(bits: u16) -> f32 {
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct Rounded(f32);
+
+impl Transpose for Rounded {
+    #[inline(always)]
+    fn transposed(block: Block<Self>) -> Block<Self> {
+        block_of(f32::transposed(block_of(block, |x| x.0)), Self)
+    }
+}
+
+/// `f` of each number.
+#[inline(always)]
+fn block_of<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) -> Block<B> {
+    array(
+        #[inline(always)]
+        |r| {
+            array(
+                #[inline(always)]
+                |c| f(block[r][c]),
+            )
+        },
+    )
+}
 
 impl Factor<f32> for Rounded {
     const DEPTH: usize = 1;
@@ -65,6 +87,14 @@ impl Factor<f32> for Rounded {
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct DotPair(u32);
+
+#[cfg(target_arch = "x86_64")]
+impl Transpose for DotPair {
+    #[inline(always)]
+    fn transposed(block: Block<Self>) -> Block<Self> {
+        block_of(f32::transposed(block_of(block, |x| f32::from_bits(x.0))), |x| Self(x.to_bits()))
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 impl Factor<f32> for DotPair {

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use crate::kernels::{array, isa::Compiled};
+use crate::kernels::{array, isa::Compiled, transpose::Transpose};
 
 /// What the innermost loop multiplies, for sums of type `T`.
-pub trait Factor<T>: Copy + Default + Send + Sync + 'static {
+pub trait Factor<T>: Transpose + Send + Sync + 'static {
     /// How many numbers one factor holds: neighbours in a row of A or a column of B.
     const DEPTH: usize;
 

@@ -4,6 +4,7 @@ use super::factor::Factor;
 use super::tile::ROWS;
 use crate::Real;
 use crate::kernels::array;
+use crate::kernels::transpose::SIDE;
 
 /// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
 const LINE: usize = 16;
@@ -46,19 +47,47 @@ pub fn from_columns<'a, T: Real, F: Factor<T>>(
         packed.fill(F::default());
     }
     for (line, to) in packed.chunks_mut(LINE / F::DEPTH * width).enumerate() {
-        for j in 0..columns {
-            let numbers = &column(j)[line * LINE..];
-            if F::DEPTH == 1 {
-                let to = to[j..].iter_mut().step_by(width);
-                to.zip(numbers).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
-            } else {
-                let (pairs, rest) = numbers.as_chunks::<2>();
-                let mut to = to[j..].iter_mut().step_by(width);
-                pairs.iter().zip(to.by_ref()).for_each(|(&[x, y], to)| *to = F::pack(x, y));
-                if let (Some(to), [x]) = (to.next(), rest) {
-                    *to = F::pack(*x, T::zero());
-                }
+        for j in (0..columns).step_by(SIDE) {
+            let side: [&[T]; SIDE] = array(
+                #[inline(always)]
+                |c| &column((j + c).min(columns - 1))[line * LINE..],
+            );
+            if j + SIDE <= columns && side[0].len() >= LINE {
+                let side = side.each_ref().map(
+                    #[inline(always)]
+                    |numbers| numbers.first_chunk::<LINE>().expect("a whole line"),
+                );
+                blocks(&mut to[j..], width, side);
+                continue;
             }
+            for (j, numbers) in (j..columns).zip(side) {
+                let factors = numbers.chunks(F::DEPTH);
+                let to = to[j..].iter_mut().step_by(width);
+                to.zip(factors)
+                    .for_each(|(to, x)| *to = F::pack(x[0], x.get(1).copied().unwrap_or_else(T::zero)));
+            }
+        }
+    }
+}
+
+/// A line of each of some columns, whose factors go into rows of `to`, `width` apart.
+#[inline(always)]
+fn blocks<T: Real, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; SIDE]) {
+    for first in (0..LINE / F::DEPTH).step_by(SIDE) {
+        let block = array(
+            #[inline(always)]
+            |c| {
+                array(
+                    #[inline(always)]
+                    |q| {
+                        let p = (first + q) * F::DEPTH;
+                        F::pack(side[c][p], side[c][(p + 1) % LINE])
+                    },
+                )
+            },
+        );
+        for (q, row) in (first..).zip(F::transposed(block)) {
+            *to[q * width..].first_chunk_mut().expect("a whole row of a block") = row;
         }
     }
 }

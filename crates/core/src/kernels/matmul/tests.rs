@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::*;
-use crate::kernels::{array, isa::Compiled};
+use crate::kernels::{array, isa::Compiled, transpose::Transpose};
 use crate::threads::with_threads;
 
 /// Small whole numbers, which bf16 holds too: every order of adding them is exact.
@@ -97,6 +97,8 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
 /// Two numbers in a factor, as for the instruction that not every machine has.
 #[derive(Clone, Copy, Default)]
 struct Two(f32, f32);
+
+impl Transpose for Two {}
 
 impl Factor<f32> for Two {
     const DEPTH: usize = 2;
