@@ -157,7 +157,8 @@ impl<T: Real> Grads<T> {
 
     /// The Euclidean norm of all gradients together.
     pub fn norm(&self) -> f64 {
-        self.list.iter().flatten().map(|g| crate::kernels::reduce::sum_squares(g.data())).sum::<f64>().sqrt()
+        let all: Vec<&[T]> = self.list.iter().flatten().map(Tensor::data).collect();
+        crate::kernels::reduce::sum_squares(&all).sqrt()
     }
 }
 

@@ -15,8 +15,9 @@ use ndarray::{ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
-use super::reduce::scalar_product;
-use super::{array, transpose::rows_to_columns, vectorised};
+use super::reduce::scalar_products;
+use super::transpose::{SIDE, rows_to_columns};
+use super::{array, vectorised};
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
 use crate::{Precision, Real};
@@ -410,13 +411,17 @@ impl Attention<'_> {
     ) {
         let Dims { t, h, d, .. } = self.dims;
         let (b, h) = (bh / h, bh % h);
-        for mut row in dqkv.slice_mut(s![1.., .., ..]).lanes_mut(Axis(2)) {
-            row.as_slice_mut().expect("the numbers of a head lie in a row").fill(T::zero());
-        }
         let [q_t, dy_t] = [(); 2].map(|()| cut(&mut scratch, self.dims.width() * d));
         let (weights, dscores) = scratch.split_at_mut(self.dims.width() * t);
-        for first in (0..t).step_by(TILE) {
+        // The last queries come first: with a causal mask they see all keys, whose gradients
+        // then need not be zeros before.
+        let mut before = Start::Zero;
+        for first in (0..t).step_by(TILE).rev() {
             let tile = Tile::new(self.mask, b, first, self.dims);
+            if matches!(before, Start::Zero) && tile.keys != (0..t) {
+                dqkv.slice_mut(s![1.., .., ..]).fill(T::zero());
+                before = Start::Out;
+            }
             let (start, width) = (tile.keys.start, tile.width);
             let [p, ds] = [&mut *weights, &mut *dscores].map(|x| &mut x[..tile.keys.len() * width]);
             let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
@@ -434,9 +439,16 @@ impl Attention<'_> {
                 vectorised(
                     #[inline(always)]
                     || {
-                        for (l, r) in rows.clone().enumerate() {
-                            // sum_j weight_j dL/dweight_j = y . dL/dy
-                            (of_rows[l], inner[l]) = (lse[first + r], scalar_product(y.row(r), dy.row(r)));
+                        of_rows[..rows.len()].copy_from_slice(&lse[first + rows.start..first + rows.end]);
+                        // sum_j weight_j dL/dweight_j = y . dL/dy
+                        for (l, inner) in inner.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+                            let row = |r: usize| (rows.start + l * SIDE + r).min(rows.end - 1);
+                            *inner = scalar_products(
+                                #[inline(always)]
+                                |r| y.row(row(r)),
+                                #[inline(always)]
+                                |r| dy.row(row(r)),
+                            );
                         }
                         self.dscores(bh, &tile, stripe, (of_rows, inner), p, ds);
                     },
@@ -451,10 +463,11 @@ impl Attention<'_> {
                 let queries = columns.start..columns.end.min(tile.rows);
                 let [p, ds] = [&*p, &*ds].map(|x| tile.part(x, keys.clone(), queries.clone()));
                 let dk = dqkv.slice_mut(s![1, keys.clone(), ..]);
-                matmul_serial(ds, q.rows_of(queries.clone()), Start::Out, dk, self.precision); // dK += dS^T Q
+                matmul_serial(ds, q.rows_of(queries.clone()), before, dk, self.precision); // dK += dS^T Q
                 let dv = dqkv.slice_mut(s![2, keys, ..]);
-                matmul_serial(p, dy.rows_of(queries), Start::Out, dv, self.precision); // dV += P^T dY
+                matmul_serial(p, dy.rows_of(queries), before, dv, self.precision); // dV += P^T dY
             }
+            before = Start::Out;
         }
     }
 

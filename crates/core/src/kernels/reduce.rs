@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{CHUNK, PARALLEL_FROM, vectorised};
+use super::transpose::SIDE;
+use super::{CHUNK, PARALLEL_FROM, array, vectorised};
 use crate::Real;
 
 /// The sum of the lanes of a register, in halves: of as many numbers one by one, each
@@ -52,8 +53,37 @@ pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
     sum_lanes(sums)
 }
 
-/// The sum of `f(x)` over all numbers, chunk by chunk, the chunks added in `f64`.
-fn sum_by<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
+/// The scalar products of rows `x(r)` with rows `y(r)`, of equal lengths, for `r` from 0 to 7: a register
+/// for each pair, which as columns are added without a sum across any of them.
+#[inline(always)]
+pub fn scalar_products<'a, T: Real>(x: impl Fn(usize) -> &'a [T], y: impl Fn(usize) -> &'a [T]) -> [T; SIDE] {
+    let sums = array(
+        #[inline(always)]
+        |r| {
+            let mut sums = [T::zero(); SIDE];
+            let ((xs, x), (ys, y)) = (x(r).as_chunks::<SIDE>(), y(r).as_chunks::<SIDE>());
+            for (x, y) in xs.iter().zip(ys) {
+                for l in 0..SIDE {
+                    sums[l] = x[l].fused_mul_add(y[l], sums[l]);
+                }
+            }
+            for ((sum, &x), &y) in sums.iter_mut().zip(x).zip(y) {
+                *sum = x.fused_mul_add(y, *sum);
+            }
+            sums
+        },
+    );
+    let [mut total, columns @ ..] = T::transposed(sums);
+    for column in columns {
+        for l in 0..SIDE {
+            total[l] += column[l];
+        }
+    }
+    total
+}
+
+/// The sum of `f(x)` over all numbers of some slices, chunk by chunk, the chunks added in `f64`.
+fn sum_by<T: Real>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {
         vectorised(
             #[inline(always)]
@@ -61,22 +91,24 @@ fn sum_by<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> f64 {
         )
         .as_f64()
     };
-    if x.len() < PARALLEL_FROM {
-        x.chunks(CHUNK).map(chunk).sum()
+    let chunks = all.iter().flat_map(|x| x.chunks(CHUNK));
+    if all.iter().map(|x| x.len()).sum::<usize>() < PARALLEL_FROM {
+        chunks.map(chunk).sum()
     } else {
-        let parts: Vec<f64> = x.par_chunks(CHUNK).map(chunk).collect();
+        let chunks: Vec<&[T]> = chunks.collect();
+        let parts: Vec<f64> = chunks.into_par_iter().map(chunk).collect();
         parts.into_iter().sum()
     }
 }
 
 /// The sum of all numbers.
 pub fn sum<T: Real>(x: &[T]) -> f64 {
-    sum_by(x, |x| x)
+    sum_by(&[x], |x| x)
 }
 
-/// The sum of all squares.
-pub fn sum_squares<T: Real>(x: &[T]) -> f64 {
-    sum_by(x, |x| x * x)
+/// The sum of all squares of some slices; many short ones keep all threads as busy as a long one.
+pub fn sum_squares<T: Real>(all: &[&[T]]) -> f64 {
+    sum_by(all, |x| x * x)
 }
 
 /// The sum of each column of a matrix of `out.len()` columns: what a bias gets.
@@ -93,8 +125,8 @@ pub fn column_sums<T: Real>(x: &[T], out: &mut [T]) {
             },
         );
     };
-    const COLUMNS: usize = 256;
-    if x.len() < PARALLEL_FROM || cols <= COLUMNS {
+    const COLUMNS: usize = 64;
+    if x.len() < PARALLEL_FROM {
         run(0, out);
     } else {
         out.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, o)| run(i * COLUMNS, o));
@@ -109,9 +141,10 @@ mod tests {
     fn sums_of_whole_numbers_are_exact() {
         for n in [0, 1, 15, 16, 17, 100, PARALLEL_FROM + 5] {
             let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            let (one, two) = x.split_at(n / 3);
             let n = n as f64;
             assert_eq!(sum(&x), n * (n - 1.0).max(0.0) / 2.0);
-            assert_eq!(sum_squares(&x), (n - 1.0).max(0.0) * n * (2.0 * n - 1.0).max(0.0) / 6.0);
+            assert_eq!(sum_squares(&[one, two]), (n - 1.0).max(0.0) * n * (2.0 * n - 1.0).max(0.0) / 6.0);
         }
     }
 

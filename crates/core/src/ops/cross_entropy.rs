@@ -59,7 +59,7 @@ impl<T: Real> Op<T> for CrossEntropy {
                 || log_sum_exp(z),
             );
         };
-        if z.len() < crate::kernels::PARALLEL_FROM {
+        if z.len() < crate::kernels::PARALLEL_FROM / 4 {
             lse.iter_mut().zip(z.chunks_exact(v)).for_each(rows);
         } else {
             lse.par_iter_mut().zip(z.par_chunks_exact(v)).with_min_len(16).for_each(rows);

@@ -42,7 +42,7 @@ impl<T: Real> Op<T> for QuadraticCost {
         let batch = a.rows_cols().0 as f64;
         let difference = io.save(a.shape());
         map::map2(difference, a.data(), y.data(), |a, y| a - y);
-        io.out[0] = T::of(reduce::sum_squares(difference) / (2.0 * batch));
+        io.out[0] = T::of(reduce::sum_squares(&[difference]) / (2.0 * batch));
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         3 * count(inputs[0])
