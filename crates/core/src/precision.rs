@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::isa::Isa;
 
-/// The numbers that matrix products and attention multiply.
+/// The numbers that matrix products multiply.
 ///
 /// Parameters, gradients, moments, norms and sums are in f32 either way (Micikevicius et
-/// al. 2018; Kalamkar et al. 2019 for bf16, which needs no scaling of the loss).
+/// al. 2018; Kalamkar et al. 2019 for bf16, which needs no scaling of the loss), and so is
+/// the [fused attention](crate::ops::attention), whose products are too small to gain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -110,8 +110,8 @@ pub struct Config {
     pub residual: bool,
     /// `fused` or `primitive`.
     pub attention: AttentionForm,
-    /// How exactly matrix products and attention are computed: `f32`, or `bf16`, which
-    /// is faster on processors that multiply bf16.
+    /// How exactly matrix products are computed: `f32`, or `bf16`, which is faster on
+    /// processors that multiply bf16.
     #[serde(default)]
     pub precision: Precision,
 

@@ -7,7 +7,9 @@
 //! The scores of a tile are stored as `S^T`, a row for each key and a column for each query.
 //! A vector register then holds the scores of [`LANES`] queries with one key: the softmax
 //! runs down the columns, without a sum across a register, and of the masked triangle only
-//! the registers on the diagonal are computed. Keys and values are read where they lie.
+//! the registers on the diagonal are computed. Keys and values are read where they lie, and in
+//! f32 whatever the precision of the layers: to round the factors of so small products, each
+//! time anew, takes longer than to multiply them.
 
 use std::ops::Range;
 
@@ -57,8 +59,6 @@ pub struct Attention<'a> {
     pub slopes: Option<&'a [f64]>,
     /// Which weights are left out.
     pub dropout: Option<Dropout>,
-    /// How exactly the products are computed.
-    pub precision: Precision,
 }
 
 impl Dims {
@@ -213,7 +213,7 @@ impl Tile {
 
     /// `K Q^T` for those keys and queries that see one another: of rows `k` of some kind and
     /// columns `q` of some kind, `(keys, D) (D, width) -> (keys, width)`.
-    fn scores<T: Real>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], precision: Precision) {
+    fn scores<T: Real>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
         let d = k.cols();
         let mut out =
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
@@ -221,7 +221,7 @@ impl Tile {
             let rows = keys.start - self.keys.start..keys.end - self.keys.start;
             let q = Mat::spaced(&q[columns.start..], (d, columns.len()), self.width);
             let part = out.slice_mut(s![rows.clone(), columns]);
-            matmul_serial(k.rows_of(rows), q, Start::Zero, part, precision);
+            matmul_serial(k.rows_of(rows), q, Start::Zero, part, Precision::F32);
         }
     }
 }
@@ -299,7 +299,7 @@ impl Attention<'_> {
             let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
             let scores = &mut scratch[..tile.keys.len() * tile.width];
             tile.turn(q_t, self.dims.rows(qkv, (0, 3), bh, first..first + tile.rows), T::of(self.scale));
-            tile.scores(scores, k, q_t, self.precision);
+            tile.scores(scores, k, q_t);
             for (stripe, rows, Stripe { seen, visible }) in tile.stripes() {
                 let place = seen.start - tile.keys.start..seen.end - tile.keys.start;
                 let seen_scores = &mut scores[place.start * tile.width..place.end * tile.width];
@@ -312,7 +312,7 @@ impl Attention<'_> {
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let p = tile.part(scores, seen.clone(), columns);
                 // (16, keys) (keys, D) -> (16, D)
-                matmul_serial(p.t(), v.rows_of(place), Start::Zero, y.view_mut(), self.precision);
+                matmul_serial(p.t(), v.rows_of(place), Start::Zero, y.view_mut(), Precision::F32);
                 vectorised(
                     #[inline(always)]
                     || {
@@ -430,8 +430,8 @@ impl Attention<'_> {
             // The scores once more, and dL/dweights = dY V^T, both as (keys, queries).
             tile.turn(q_t, q, T::of(self.scale));
             tile.turn(dy_t, dy, T::one());
-            tile.scores(p, k, q_t, self.precision);
-            tile.scores(ds, v, dy_t, self.precision);
+            tile.scores(p, k, q_t);
+            tile.scores(ds, v, dy_t);
             for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
                 let place = (seen.start - start) * width..(seen.end - start) * width;
                 self.adjust(h, &tile, stripe, &mut p[place]);
@@ -457,15 +457,15 @@ impl Attention<'_> {
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let (ds, k) =
                     (tile.part(ds, seen.clone(), columns), k.rows_of(seen.start - start..seen.end - start));
-                matmul_serial(ds.t(), k, Start::Zero, dq, self.precision); // dQ = dS K
+                matmul_serial(ds.t(), k, Start::Zero, dq, Precision::F32); // dQ = dS K
             }
             for (keys, columns) in tile.blocks() {
                 let queries = columns.start..columns.end.min(tile.rows);
                 let [p, ds] = [&*p, &*ds].map(|x| tile.part(x, keys.clone(), queries.clone()));
                 let dk = dqkv.slice_mut(s![1, keys.clone(), ..]);
-                matmul_serial(ds, q.rows_of(queries.clone()), before, dk, self.precision); // dK += dS^T Q
+                matmul_serial(ds, q.rows_of(queries.clone()), before, dk, Precision::F32); // dK += dS^T Q
                 let dv = dqkv.slice_mut(s![2, keys, ..]);
-                matmul_serial(p, dy.rows_of(queries), before, dv, self.precision); // dV += P^T dY
+                matmul_serial(p, dy.rows_of(queries), before, dv, Precision::F32); // dV += P^T dY
             }
             before = Start::Out;
         }

@@ -4,7 +4,7 @@ use crate::kernels::attention::{Attention as Kernel, Dims};
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op};
-use crate::{Error, Precision, Real, Shape, Tape, Var};
+use crate::{Error, Real, Shape, Tape, Var};
 
 /// `Y = softmax(scale Q K^T + mask) V`, with the scale `1 / sqrt(D)`, for each of H heads (Vaswani et al. 2017,
 /// equation 1), of Q, K and V side by side in `(B, T, 3 C)` to `(B, T, C)`, `C = H D`.
@@ -72,11 +72,11 @@ impl Attention {
         Dims { b: qkv[0], t: qkv[1], h: self.options.n_head, d: qkv[2] / (3 * self.options.n_head) }
     }
 
-    fn kernel(&self, qkv: &[usize], precision: Precision) -> Kernel<'_> {
+    fn kernel(&self, qkv: &[usize]) -> Kernel<'_> {
         let dims = self.dims(qkv);
         let scale = self.options.scale.unwrap_or(1.0 / (dims.d as f64).sqrt());
         let (mask, slopes) = (&self.options.mask, self.slopes.as_deref());
-        Kernel { dims, mask, scale, slopes, dropout: self.dropout, precision }
+        Kernel { dims, mask, scale, slopes, dropout: self.dropout }
     }
 }
 
@@ -99,7 +99,7 @@ impl<T: Real> Op<T> for Attention {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let qkv = io.input(0);
-        let kernel = self.kernel(qkv.shape(), io.precision);
+        let kernel = self.kernel(qkv.shape());
         let Dims { b, t, h, .. } = kernel.dims;
         let mut scratch = io.scratch(kernel.dims.forward_scratch());
         io.save(&[b, h, t]);
@@ -118,7 +118,7 @@ impl<T: Real> Op<T> for Attention {
 impl<T: Real> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (qkv, lse, y, dy) = (io.input(0), io.saved(0).data(), io.y.data(), io.dy.data());
-        let kernel = self.kernel(qkv.shape(), io.precision);
+        let kernel = self.kernel(qkv.shape());
         let mut scratch = io.scratch(kernel.dims.backward_scratch());
         io.input_grad(0, |dqkv| kernel.backward(dqkv, (qkv.data(), y, dy, lse), scratch.data_mut()));
         io.give_back(scratch);
