@@ -299,7 +299,7 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
 ) {
     let (rows, n) = out.dim();
     let room = if turned { rows } else { 0 };
-    with_buffer::<T, T, _>(room * V * L, |buffer| {
+    let mut run = |buffer: &mut [T]| {
         I::run(
             #[inline(always)]
             || {
@@ -315,7 +315,11 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
                 }
             },
         );
-    });
+    };
+    match turned {
+        true => with_buffer::<T, T, _>(room * V * L, run),
+        false => run(&mut []),
+    }
 }
 
 /// [`rows_times_panel`] with as many vectors as the columns need.
