@@ -284,8 +284,7 @@ impl Block {
     ) -> Result<Var, Error> {
         let Some(proj) = proj else { return Ok(y) };
         let y = proj.forward(tape, params, y)?;
-        let y = tape.dropout(y, self.body.dropout)?;
-        tape.add(x, y)
+        tape.residual(x, y, self.body.dropout)
     }
 }
 

@@ -61,11 +61,12 @@ impl Block {
             ln_1: norm(params, &format!("{name}.ln_1"), config)?,
             attn: MultiHeadAttention::new(params, &format!("{name}.attn"), c, init, settings, rng)?,
             ln_2: norm(params, &format!("{name}.ln_2"), config)?,
-            mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, (bias, dropout), rng)?,
+            mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, bias, rng)?,
         })
     }
 
-    /// `x + attention(norm(x))`, then `x + mlp(norm(x))`: `(B, T, C) -> (B, T, C)`.
+    /// `x + dropout(attention(norm(x)))`, then `x + dropout(mlp(norm(x)))`:
+    /// `(B, T, C) -> (B, T, C)`.
     fn forward<T: Real>(
         &self,
         tape: &mut Tape<T>,
@@ -77,12 +78,21 @@ impl Block {
         let (before, after) = (NormPlace::Before, NormPlace::After);
         let y = normed(tape, params, self.ln_1.filter(|_| config.norm == before), x)?;
         let y = self.attn.forward(tape, params, y, &config.mask, cache)?;
-        let y = if config.residual { tape.add(x, y)? } else { y };
+        let y = joined(tape, config, x, y)?;
         let x = normed(tape, params, self.ln_1.filter(|_| config.norm == after), y)?;
         let y = normed(tape, params, self.ln_2.filter(|_| config.norm == before), x)?;
         let y = self.mlp.forward(tape, params, y)?;
-        let y = if config.residual { tape.add(x, y)? } else { y };
+        let y = joined(tape, config, x, y)?;
         normed(tape, params, self.ln_2.filter(|_| config.norm == after), y)
+    }
+}
+
+/// `x + dropout(y)`, or, in a model without residual connections, `dropout(y)` in its place.
+#[track_caller]
+fn joined<T: Real>(tape: &mut Tape<T>, config: &GptConfig, x: Var, y: Var) -> Result<Var, Error> {
+    match config.residual {
+        true => tape.residual(x, y, config.dropout),
+        false => tape.dropout(y, config.dropout),
     }
 }
 

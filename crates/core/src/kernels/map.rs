@@ -59,6 +59,31 @@ pub fn map_indexed<T: Real, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl 
     }
 }
 
+/// The same of two slices.
+pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
+    out: &mut [T],
+    x: &[T],
+    y: &[T],
+    f: impl Fn(u64) -> F + Sync,
+) {
+    let run = |(piece, ((out, x), y)): (usize, ((&mut [T], &[T]), &[T]))| {
+        let f = f((piece * CHUNK) as u64);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, ((o, &x), &y)) in out.iter_mut().zip(x).zip(y).enumerate() {
+                    *o = f(i as u32, x, y);
+                }
+            },
+        );
+    };
+    if out.len() < PARALLEL_FROM {
+        out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK)).enumerate().for_each(run);
+    } else {
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).enumerate().for_each(run);
+    }
+}
+
 /// Pixels `0..=255` to numbers `0..=1`.
 pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
     let scale = T::one() / T::of(255.0);

@@ -118,8 +118,7 @@ impl MultiHeadAttention {
             (AttentionForm::Fused, Some(_)) => tape.attention(qkv, options)?, // (B, T, C)
             _ => self.primitive(tape, params, qkv, options)?,
         };
-        let y = self.c_proj.forward(tape, params, y)?;
-        tape.dropout(y, dropout)
+        self.c_proj.forward(tape, params, y)
     }
 
     /// Attention op by op.

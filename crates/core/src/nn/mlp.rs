@@ -12,8 +12,6 @@ pub struct Mlp {
     pub c_fc: Linear,
     /// `(4 C) -> (C)`.
     pub c_proj: Linear,
-    /// The probability with which a number of the output is left out of a training step.
-    pub dropout: f64,
 }
 
 impl Mlp {
@@ -26,13 +24,13 @@ impl Mlp {
         name: &str,
         c: usize,
         (init, init_proj): (Init, Init),
-        (bias, dropout): (bool, f64),
+        bias: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let linear = if bias { Linear::new } else { Linear::without_bias };
         let c_fc = linear(params, &format!("{name}.c_fc"), (c, 4 * c), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (4 * c, c), init_proj, rng)?;
-        Ok(Self { c_fc, c_proj, dropout })
+        Ok(Self { c_fc, c_proj })
     }
 
     /// `(.., C) -> (.., C)`.
@@ -45,7 +43,6 @@ impl Mlp {
         let x = self.c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
         let x = tape.gelu(x)?;
         tape.trace.label(x, || params.get(self.c_fc.weight).layer().replace("c_fc", "gelu"));
-        let x = self.c_proj.forward(tape, params, x)?; // (B, T, 4 C) -> (B, T, C)
-        tape.dropout(x, self.dropout)
+        self.c_proj.forward(tape, params, x) // (B, T, 4 C) -> (B, T, C)
     }
 }

@@ -52,7 +52,7 @@ impl Dropout {
     }
 
     /// `out = m x / (1 - p)`.
-    fn apply<T: Real>(&self, out: &mut [T], x: &[T]) {
+    pub(crate) fn apply<T: Real>(&self, out: &mut [T], x: &[T]) {
         map::map_indexed(out, x, |start| {
             let factor = self.factor_from::<T>(start);
             move |i, x| factor(i) * x

@@ -27,6 +27,7 @@ pub mod packed_linear;
 pub mod quadratic_cost;
 pub mod reciprocal;
 pub mod relu;
+pub mod residual;
 pub mod reverse;
 pub mod rotary;
 pub mod scale;
