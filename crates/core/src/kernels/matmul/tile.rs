@@ -90,12 +90,21 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
         let again = a.first + row - first;
         let [s0, s1, s2, s3, s4, s5] = match a.order {
             Order::Columns { step, distance } => {
-                let columns = &a.data[first * step..];
+                let length = (a.depth - 1) * distance + 1;
+                let rows: [&[F]; ROWS] = array(
+                    #[inline(always)]
+                    |r| &a.data[first * step + r..][..length],
+                );
                 tile::<T, F, I, V, L>(
                     a.depth,
                     b,
                     #[inline(always)]
-                    |p| *columns[p * distance..].first_chunk().expect("a whole tile"),
+                    |p| {
+                        array(
+                            #[inline(always)]
+                            |r| rows[r][p * distance],
+                        )
+                    },
                 )
             }
             Order::Rows { distance } => {
