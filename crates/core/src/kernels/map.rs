@@ -66,7 +66,7 @@ pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
     y: &[T],
     f: impl Fn(u64) -> F + Sync,
 ) {
-    let run = |(piece, ((out, x), y)): (usize, ((&mut [T], &[T]), &[T]))| {
+    let run = |piece: usize, out: &mut [T], x: &[T], y: &[T]| {
         let f = f((piece * CHUNK) as u64);
         vectorised(
             #[inline(always)]
@@ -78,9 +78,11 @@ pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
         );
     };
     if out.len() < PARALLEL_FROM {
-        out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK)).enumerate().for_each(run);
+        let pieces = out.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK));
+        pieces.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
     } else {
-        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).enumerate().for_each(run);
+        let pieces = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK));
+        pieces.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
     }
 }
 
