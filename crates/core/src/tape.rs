@@ -6,6 +6,8 @@
 //! entry's value has already given its share of the gradient. That is all of
 //! backpropagation (Nielsen, chapter 2; Rumelhart, Hinton and Williams 1986).
 
+mod inputs;
+
 use std::panic::Location;
 
 use crate::ops::{Backward, Differentiable, Forward, Op, sum_into};
@@ -13,7 +15,8 @@ use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
 use crate::trace::{Phase, Record, Trace};
-use crate::{Error, Precision, Real, Shape, Tensor};
+use crate::{Error, Precision, Real, Tensor};
+use inputs::{Inputs, Shapes, bytes};
 
 /// A value on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,28 +45,6 @@ enum Origin<T: Real> {
         saved: Vec<Tensor<T>>,
         caller: &'static Location<'static>,
     },
-}
-
-/// The inputs of an op; a list on the heap only when there are many.
-#[derive(Debug, Clone, Copy)]
-struct Inputs {
-    list: [Var; Inputs::MOST],
-    len: usize,
-}
-
-impl Inputs {
-    const MOST: usize = 6;
-
-    fn new(inputs: &[Var]) -> Self {
-        assert!(inputs.len() <= Self::MOST, "an op has at most {} inputs", Self::MOST);
-        let mut list = [Var(0); Self::MOST];
-        list[..inputs.len()].copy_from_slice(inputs);
-        Self { list, len: inputs.len() }
-    }
-
-    fn as_slice(&self) -> &[Var] {
-        &self.list[..self.len]
-    }
 }
 
 /// An op on the tape, with the path of its type for the trace.
@@ -417,36 +398,6 @@ impl<T: Real> Tape<T> {
     pub(crate) fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
         sum_into(sum, more, &mut self.pool);
     }
-}
-
-/// The shapes of an op's inputs, without a list on the heap.
-struct Shapes<'a> {
-    list: [&'a [usize]; Inputs::MOST],
-    len: usize,
-}
-
-impl<'a> Shapes<'a> {
-    fn of<T: Real>(nodes: &'a [Node<T>], inputs: &[Var]) -> Self {
-        let mut list: [&[usize]; Inputs::MOST] = [&[]; Inputs::MOST];
-        for (shape, input) in list.iter_mut().zip(inputs) {
-            *shape = nodes[input.0].value.shape();
-        }
-        Self { list, len: inputs.len() }
-    }
-
-    fn as_slice(&self) -> &[&'a [usize]] {
-        &self.list[..self.len]
-    }
-
-    fn to_dims(&self) -> Vec<Shape> {
-        self.as_slice().iter().map(|s| ndarray::IxDyn(s)).collect()
-    }
-}
-
-/// The bytes of an op's inputs and output.
-fn bytes<T: Real>(inputs: &Shapes<'_>, output: usize) -> u64 {
-    let numbers = inputs.as_slice().iter().map(|s| s.iter().product::<usize>()).sum::<usize>() + output;
-    (numbers * T::BYTES) as u64
 }
 
 #[cfg(test)]

@@ -31,8 +31,7 @@ pub struct AttentionSettings {
     pub form: AttentionForm,
     /// Whether the linear layers have a bias.
     pub bias: bool,
-    /// The probability with which a weight, and a number of the output, is left out of
-    /// a training step.
+    /// The probability with which a weight is left out of a training step.
     pub dropout: f64,
 }
 

@@ -20,7 +20,8 @@ impl<T: Real> Tape<T> {
     /// [training](Tape::set_dropout); else the [sum](super::add).
     ///
     /// # Errors
-    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have one shape.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have one shape; a
+    /// sum also takes a `b` whose shape ends that of `x`.
     #[track_caller]
     pub fn residual(&mut self, x: Var, b: Var, p: f64) -> Result<Var, Error> {
         match self.dropout_mask(p)? {

@@ -42,7 +42,7 @@ impl<T: Real> Product<'_, T> {
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices);
         // Copying B pays where each number is used often.
-        let in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
+        let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         // Two blocks for each thread, or one where that shares the tiles better. More of them
         // made a training step slower.
         let tiles = m.div_ceil(ROWS);
@@ -57,7 +57,7 @@ impl<T: Real> Product<'_, T> {
         let rows = |rows, s| Rows { a, rows, inner: inner_of(s) };
         let room = rows(0..m, 0).room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
-        if small && in_place.is_none() && n > threads * width && n.is_multiple_of(threads * width) {
+        if small && b_in_place.is_none() && n > threads * width && n.is_multiple_of(threads * width) {
             return with_buffer::<T, F, _>(slices * room, |copied| {
                 for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
                     match threads {
@@ -91,7 +91,7 @@ impl<T: Real> Product<'_, T> {
             let mut out = out.slice_axis_mut(Axis(1), Slice::from(columns.clone()));
             for s0 in (0..slices).step_by(slices_at_once) {
                 let slices = s0..slices.min(s0 + slices_at_once);
-                let copies = if in_place.is_some() { 0 } else { slices.len() * panels };
+                let copies = if b_in_place.is_some() { 0 } else { slices.len() * panels };
                 with_buffer::<T, F, _>(copies * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
                         let j = j0 + i % panels * width;
@@ -104,7 +104,7 @@ impl<T: Real> Product<'_, T> {
                     }
                     let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
                         for s in slices.clone() {
-                            let b = match in_place {
+                            let b = match b_in_place {
                                 Some(data) => Panels {
                                     data: &data[s * slice * b.distance + j0..],
                                     next: width,
