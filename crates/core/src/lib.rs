@@ -46,6 +46,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod error;
 pub mod gradcheck;
+mod huge_pages;
 mod kernels;
 pub mod nn;
 pub mod ops;

@@ -36,7 +36,6 @@ impl<T: Real> Pool<T> {
     }
 
     /// How many numbers all that was made here has.
-    #[cfg(test)]
     pub fn numbers(&self) -> usize {
         self.shelves.iter().map(|(len, shelf)| len * shelf.made).sum()
     }

@@ -389,7 +389,6 @@ impl<T: Real> Tape<T> {
     }
 
     /// How many numbers all of the tape's buffers have, those in use included.
-    #[cfg(test)]
     pub(crate) fn buffer_numbers(&self) -> usize {
         self.pool.numbers()
     }

@@ -3,6 +3,7 @@
 use std::panic::Location;
 
 use super::Model;
+use crate::huge_pages::use_huge_pages;
 use crate::optim::{Optimizer, clip_norm};
 use crate::trace::{Phase, Record};
 use crate::{Error, Grads, Real, Tape};
@@ -23,7 +24,12 @@ pub struct Stepper<T: Real> {
     pub tape: Tape<T>,
     /// The gradients of the last step.
     pub grads: Grads<T>,
+    /// Whether all buffers have been made, which is so after the first step.
+    settled: bool,
 }
+
+/// From so many bytes of buffers on, a training is worth moving to huge pages.
+const LARGE: usize = 16 << 20;
 
 impl<T: Real> Stepper<T> {
     /// One step: from each batch to its loss and back to the gradients, whose mean is
@@ -43,7 +49,7 @@ impl<T: Real> Stepper<T> {
         clip: Option<f64>,
         step: u64,
     ) -> Result<StepReport, Error> {
-        let Self { tape, grads } = self;
+        let Self { tape, grads, .. } = self;
         tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
         grads.clear(tape);
         let mut loss = 0.0;
@@ -88,6 +94,10 @@ impl<T: Real> Stepper<T> {
             bytes: moved * numbers * T::BYTES as u64,
             ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers)
         });
+        if !self.settled && self.tape.buffer_numbers() * T::BYTES >= LARGE {
+            use_huge_pages();
+        }
+        self.settled = true;
         Ok(StepReport { loss, grad_norm })
     }
 
