@@ -1,7 +1,7 @@
 //! The model that a command looks at: one that is not trained yet, or that of a run.
 
 use anyhow::bail;
-use m2g_core::nn::AttentionForm;
+use m2g_core::nn::Form;
 use m2g_core::train::Model;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_digits::normalise::SIDE;
@@ -68,9 +68,10 @@ fn untrained_gpt() -> anyhow::Result<Subject> {
     Ok(Subject::Gpt(Box::new(in_single_ops(gpt)?), Box::new(description)))
 }
 
-/// The same model with attention in single ops: each matrix can then be looked at.
-fn in_single_ops(gpt: Gpt<f32>) -> anyhow::Result<Gpt<f32>> {
-    let config = GptConfig { attention: AttentionForm::Primitive, ..gpt.config().clone() };
+/// The same model with attention and feed-forward layers in single ops: each matrix can then
+/// be looked at.
+pub fn in_single_ops(gpt: Gpt<f32>) -> anyhow::Result<Gpt<f32>> {
+    let config = GptConfig { attention: Form::Primitive, ..gpt.config().clone() };
     let mut same = Gpt::zeros(config)?;
     *same.params_mut() = gpt.params().clone();
     Ok(same)

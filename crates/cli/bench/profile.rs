@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::child::Recording;
 
-/// The ops that multiply matrices, and attention, which does little else.
-const PRODUCTS: [&str; 6] =
-    ["linear", "packed_linear", "matmul", "batched_matmul", "attention", "cached_attention"];
+/// The ops that multiply matrices, and those that do little else: attention, and the
+/// feed-forward layers with their GELU.
+const PRODUCTS: [&str; 7] =
+    ["linear", "feed_forward", "packed_linear", "matmul", "batched_matmul", "attention", "cached_attention"];
 
 /// The mean of several steps. Shares are of the step's time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

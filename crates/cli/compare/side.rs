@@ -13,6 +13,7 @@ use m2g_gpt::training as gpt;
 use serde_json::Value;
 
 use crate::flags::{nearest, quoted, run_path};
+use crate::subject::in_single_ops;
 
 /// Steps before the one that is recorded, so that its times are those of a training that
 /// is under way.
@@ -181,6 +182,8 @@ fn gpt_step(run: Option<&Run>) -> anyhow::Result<Side> {
 }
 
 fn traced(mut training: gpt::Training<'_>, corpus: &Corpus, notes: Vec<String>) -> anyhow::Result<Side> {
+    // Else the layers that both models have are hidden in ops that only the GPT has.
+    training.gpt = in_single_ops(training.gpt)?;
     let (config, model) = (&training.description.config, &training.description.model);
     let passes = match config.gradient_accumulation_steps {
         1 => String::new(),

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use m2g_core::Precision;
 use m2g_core::data::catalogue;
-use m2g_core::nn::{AttentionForm, NormPlace, Positions, Score};
+use m2g_core::nn::{Form, NormPlace, Positions, Score};
 use m2g_core::ops::masked_softmax::Mask;
 use m2g_gpt::Config;
 use m2g_gpt::presets::{PRESETS, preset};
@@ -78,9 +78,10 @@ pub struct Settings {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
         value_parser = BoolishValueParser::new())]
     pub residual: Option<bool>,
-    /// Which form of attention computes; the result is the same.
-    #[arg(long, value_name = "NAME", value_parser = one_of::<AttentionForm>(&["fused", "primitive"]))]
-    pub attention: Option<AttentionForm>,
+    /// Whether attention and the feed-forward layers are one op each, or primitive ops that
+    /// can be looked at; the result is the same.
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Form>(&["fused", "primitive"]))]
+    pub attention: Option<Form>,
     /// How exactly matrix products and attention are computed: bf16 is faster on processors
     /// that multiply it, and slower on others.
     #[arg(long, value_name = "NAME", value_parser = one_of::<Precision>(&["f32", "bf16"]))]

@@ -152,7 +152,7 @@ pub fn tuple<S: std::fmt::Display>(axes: &[S]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use m2g_core::nn::{AttentionForm, Score};
+    use m2g_core::nn::{Form, Score};
     use m2g_core::ops::embedding::Tokens;
     use m2g_core::train::Model;
     use m2g_gpt::{Config, Gpt};
@@ -165,7 +165,7 @@ mod tests {
             n_head: 4,
             n_embd: 16,
             block_size: 16,
-            attention: AttentionForm::Primitive,
+            attention: Form::Primitive,
             score: Score::Cosine,
             tie_weights: false,
             ..Config::default()

@@ -2,7 +2,7 @@
 
 use m2g_core::Error;
 use m2g_core::Precision;
-use m2g_core::nn::{AttentionForm, NormPlace, Positions, Score};
+use m2g_core::nn::{Form, NormPlace, Positions, Score};
 use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::optim::Schedule;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub struct GptConfig {
     #[serde(default = "yes")]
     pub residual: bool,
     /// Which of the two forms of attention computes; the result is the same.
-    pub attention: AttentionForm,
+    pub attention: Form,
     /// How exactly matrix products and attention are computed.
     #[serde(default)]
     pub precision: Precision,
@@ -108,8 +108,8 @@ pub struct Config {
     /// Whether each part of a block adds to what is there, or replaces it.
     #[serde(default = "yes")]
     pub residual: bool,
-    /// `fused` or `primitive`.
-    pub attention: AttentionForm,
+    /// Whether attention and the feed-forward layers are `fused` or `primitive`, op by op.
+    pub attention: Form,
     /// How exactly matrix products are computed: `f32`, or `bf16`, which is faster on
     /// processors that multiply bf16.
     #[serde(default)]
@@ -172,7 +172,7 @@ impl Default for Config {
             mask: Mask::Causal,
             norm: NormPlace::Before,
             residual: true,
-            attention: AttentionForm::Fused,
+            attention: Form::Fused,
             precision: Precision::F32,
             batch_size: 12,
             gradient_accumulation_steps: 1,

@@ -61,7 +61,7 @@ impl Block {
             ln_1: norm(params, &format!("{name}.ln_1"), config)?,
             attn: MultiHeadAttention::new(params, &format!("{name}.attn"), c, init, settings, rng)?,
             ln_2: norm(params, &format!("{name}.ln_2"), config)?,
-            mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, bias, rng)?,
+            mlp: Mlp::new(params, &format!("{name}.mlp"), c, init, bias, form, rng)?,
         })
     }
 

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use m2g_core::nn::AttentionForm;
+use m2g_core::nn::Form;
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
@@ -17,14 +17,14 @@ use m2g_gpt::{Gpt, TokenBatch};
 use serde_json::Value;
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny");
-const FORMS: [AttentionForm; 2] = [AttentionForm::Primitive, AttentionForm::Fused];
+const FORMS: [Form; 2] = [Form::Primitive, Form::Fused];
 
 fn golden() -> Value {
     serde_json::from_slice(&std::fs::read(format!("{TINY}/golden.json")).unwrap()).unwrap()
 }
 
 /// The model with its weights, which have a new random value each before.
-fn model<T: Real>(form: AttentionForm) -> Gpt<T> {
+fn model<T: Real>(form: Form) -> Gpt<T> {
     let mut imported = import(Path::new(TINY)).unwrap();
     imported.config.attention = form;
     let mut gpt = Gpt::new(imported.config, 1).unwrap();
@@ -55,7 +55,7 @@ fn floats(value: &Value) -> Vec<f64> {
 fn logits_in_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logits.safetensors");
-    let gpt = model::<f32>(AttentionForm::Fused);
+    let gpt = model::<f32>(Form::Fused);
     let rows = TokenRows::read(Path::new(&format!("{TINY}/golden.json")), gpt.config()).unwrap();
     let loss = rows.loss_and_logits(&gpt, &path).unwrap();
     assert!((loss - golden()["loss"].as_f64().unwrap()).abs() <= 1e-4, "{loss}");
@@ -120,7 +120,7 @@ fn farthest<T: Real>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
 }
 
 /// Loss and gradients in a type of number, to a tolerance.
-fn check_gradients<T: Real>(form: AttentionForm, tolerance: f64) {
+fn check_gradients<T: Real>(form: Form, tolerance: f64) {
     let golden = golden();
     let gpt = model::<T>(form);
     let (mut tape, mut grads) = (Tape::new(), Grads::new());

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::gradcheck;
-use m2g_core::nn::{AttentionForm, Positions};
+use m2g_core::nn::{Form, Positions};
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below};
@@ -63,7 +63,7 @@ fn the_gradient_of_a_whole_model() {
 #[test]
 fn no_later_token_changes_a_bit() {
     for positions in POSITIONS {
-        for attention in [AttentionForm::Fused, AttentionForm::Primitive] {
+        for attention in [Form::Fused, Form::Primitive] {
             let gpt = Gpt::<f32>::new(GptConfig { attention, ..config(positions) }, 3).unwrap();
             let before = tokens(2, 12, 13, 1);
             for place in 0..12 {

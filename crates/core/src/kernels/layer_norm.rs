@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::reduce::{scalar_product, sum_chunk, sum_lanes};
-use super::{CHUNK, by_rows, vectorised};
+use super::{CHUNK, vectorised};
 use crate::Real;
 
 /// Numbers in a register.
@@ -47,24 +47,36 @@ pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Opt
         .for_each(piece);
 }
 
-/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`.
-pub fn backward_input<T: Real>(dx: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
+/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`, and what `w`
+/// and `b` get, the sums over all rows of `dy xhat` and of `dy`: one after the other at the
+/// beginning of `sums`.
+pub fn backward<T: Real>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
     let c = w.len();
     let n = T::of(c as f64);
-    by_rows(dx, c, |first, dx| {
+    let part = rows_per_part(dy.len() / c);
+    let one = |((dx, sums), (dy, (x, stats))): ((&mut [T], &mut [T]), (&[T], (&[T], &[T])))| {
+        let (dw, db) = sums.split_at_mut(c);
         vectorised(
             #[inline(always)]
             move || {
-                let rows = dx.chunks_exact_mut(c).zip(dy[first * c..].chunks_exact(c));
-                let rows = rows.zip(x[first * c..].chunks_exact(c));
-                for (((dx, dy), x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
+                dw.fill(T::zero());
+                db.fill(T::zero());
+                let rows = dx.chunks_exact_mut(c).zip(dy.chunks_exact(c)).zip(x.chunks_exact(c));
+                for (((dx, dy), x), &[mean, rstd]) in rows.zip(stats.as_chunks::<2>().0) {
                     let g = scalar_product(dy, w) / n;
                     let g_xhat = sum_products(dy, w, x, mean) * rstd / n;
                     add_row(dx, dy, w, x, (mean, rstd), (g, g_xhat));
+                    add_to_sums(dw, db, dy, x, (mean, rstd));
                 }
             },
         );
-    });
+    };
+    let inputs = dy.par_chunks(part * c).zip(x.par_chunks(part * c).zip(stats.par_chunks(part * 2)));
+    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).zip(inputs).for_each(one);
+    let (total, parts) = sums.split_at_mut(2 * c);
+    for part in parts.chunks_exact(2 * c) {
+        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
+    }
 }
 
 /// `dx += rstd (dy w - g - xhat g_xhat)` of one row. As a function: so the compiler knows
@@ -94,40 +106,21 @@ fn sum_products<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
     sum_lanes(sums)
 }
 
-/// Rows that one partial sum of [`backward_params`] covers, for so many rows.
+/// Adds a row's share to the sums of all.
+#[inline(always)]
+fn add_to_sums<T: Real>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
+    for (((dw, db), &dy), &x) in dw.iter_mut().zip(db).zip(dy).zip(x) {
+        *dw += dy * ((x - mean) * rstd);
+        *db += dy;
+    }
+}
+
+/// Rows that one partial sum of [`backward`] covers, for so many rows.
 fn rows_per_part(rows: usize) -> usize {
     rows.div_ceil(32).max(64)
 }
 
-/// How many numbers [`backward_params`] needs to work in.
-pub fn scratch_len(rows: usize, c: usize) -> usize {
+/// How many numbers [`backward`] needs for its sums.
+pub fn sums_len(rows: usize, c: usize) -> usize {
     rows.div_ceil(rows_per_part(rows)) * 2 * c
-}
-
-/// The sums over all rows of `dy xhat` and of `dy`: what `w` and `b` get. They come
-/// one after the other at the beginning of `scratch`.
-pub fn backward_params<T: Real>(scratch: &mut [T], dy: &[T], x: &[T], stats: &[T], c: usize) {
-    let part = rows_per_part(dy.len() / c);
-    let one = |(i, sums): (usize, &mut [T])| {
-        let (dw, db) = sums.split_at_mut(c);
-        vectorised(
-            #[inline(always)]
-            || {
-                dw.fill(T::zero());
-                db.fill(T::zero());
-                let rows = dy.chunks_exact(c).zip(x.chunks_exact(c)).zip(stats.as_chunks::<2>().0);
-                for ((dy, x), &[mean, rstd]) in rows.skip(i * part).take(part) {
-                    for (((dw, db), &dy), &x) in dw.iter_mut().zip(&mut *db).zip(dy).zip(x) {
-                        *dw += dy * ((x - mean) * rstd);
-                        *db += dy;
-                    }
-                }
-            },
-        );
-    };
-    scratch.par_chunks_mut(2 * c).enumerate().for_each(one);
-    let (total, parts) = scratch.split_at_mut(2 * c);
-    for part in parts.chunks_exact(2 * c) {
-        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
-    }
 }

@@ -1,22 +1,10 @@
 //! Multi-head self-attention.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Init, Linear, Positions, Score};
+use super::{Form, Init, Linear, Positions, Score};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::masked_softmax::Mask;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
-
-/// Which form of attention computes. The result is the same but for rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttentionForm {
-    /// Op by op: scores, mask, softmax, weighted sum. Every matrix can be looked at.
-    Primitive,
-    /// One op that never stores the T x T matrix. Fast.
-    Fused,
-}
 
 /// What an attention layer is, besides its parameters.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +16,7 @@ pub struct AttentionSettings {
     /// How well a key answers a query.
     pub score: Score,
     /// Which form computes; a score that is no scalar product has only the primitive one.
-    pub form: AttentionForm,
+    pub form: Form,
     /// Whether the linear layers have a bias.
     pub bias: bool,
     /// The probability with which a weight is left out of a training step.
@@ -114,7 +102,7 @@ impl MultiHeadAttention {
             }
         }
         let y = match (form, scale) {
-            (AttentionForm::Fused, Some(_)) => tape.attention(qkv, options)?, // (B, T, C)
+            (Form::Fused, Some(_)) => tape.attention(qkv, options)?, // (B, T, C)
             _ => self.primitive(tape, params, qkv, options)?,
         };
         self.c_proj.forward(tape, params, y)
@@ -243,7 +231,7 @@ mod tests {
 
     /// Output and all gradients of a layer.
     fn run(
-        form: AttentionForm,
+        form: Form,
         (positions, score): (Positions, Score),
         mask: &Mask,
         dropout: f64,
@@ -287,8 +275,8 @@ mod tests {
             ((Positions::Alibi, Score::WidthScaledDot), Mask::Causal, 0.25),
         ];
         for (how, mask, dropout) in cases {
-            let fused = run(AttentionForm::Fused, how, &mask, dropout);
-            let primitive = run(AttentionForm::Primitive, how, &mask, dropout);
+            let fused = run(Form::Fused, how, &mask, dropout);
+            let primitive = run(Form::Primitive, how, &mask, dropout);
             for (i, (a, b)) in fused.iter().zip(&primitive).enumerate() {
                 let worst = a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(worst < 1e-12, "{how:?} {mask:?} {dropout}, tensor {i}: {worst}");

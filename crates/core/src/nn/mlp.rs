@@ -1,6 +1,6 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Init, Linear};
+use super::{Form, Init, Linear};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Params, Real, Tape, Var};
 
@@ -12,6 +12,7 @@ pub struct Mlp {
     pub c_fc: Linear,
     /// `(4 C) -> (C)`.
     pub c_proj: Linear,
+    form: Form,
 }
 
 impl Mlp {
@@ -25,12 +26,13 @@ impl Mlp {
         c: usize,
         (init, init_proj): (Init, Init),
         bias: bool,
+        form: Form,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let linear = if bias { Linear::new } else { Linear::without_bias };
         let c_fc = linear(params, &format!("{name}.c_fc"), (c, 4 * c), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (4 * c, c), init_proj, rng)?;
-        Ok(Self { c_fc, c_proj })
+        Ok(Self { c_fc, c_proj, form })
     }
 
     /// `(.., C) -> (.., C)`.
@@ -40,9 +42,15 @@ impl Mlp {
     #[track_caller]
     pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
-        let x = self.c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
+        let Self { c_fc, c_proj, form } = self;
+        if *form == Form::Fused && tape.wants_gradients() {
+            let weights = [c_fc.weight, c_proj.weight].map(|id| tape.param(params, id));
+            let biases = c_fc.bias.zip(c_proj.bias).map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));
+            return tape.feed_forward(x, weights, biases);
+        }
+        let x = c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
         let x = tape.gelu(x)?;
-        tape.trace.label(x, || params.get(self.c_fc.weight).layer().replace("c_fc", "gelu"));
-        self.c_proj.forward(tape, params, x) // (B, T, 4 C) -> (B, T, C)
+        tape.trace.label(x, || params.get(c_fc.weight).layer().replace("c_fc", "gelu"));
+        c_proj.forward(tape, params, x) // (B, T, 4 C) -> (B, T, C)
     }
 }

@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod embedding;
+mod form;
 mod layer_norm;
 mod linear;
 mod mlp;
@@ -11,8 +12,9 @@ mod positions;
 mod score;
 
 pub use activation::Activation;
-pub use attention::{AttentionForm, AttentionSettings, KvCache, LayerCache, MultiHeadAttention};
+pub use attention::{AttentionSettings, KvCache, LayerCache, MultiHeadAttention};
 pub use embedding::Embedding;
+pub use form::Form;
 pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};
 pub use mlp::Mlp;

@@ -117,10 +117,10 @@ impl<T: Real> Op<T> for Attention {
 
 impl<T: Real> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (qkv, lse, y, dy) = (io.input(0), io.saved(0).data(), io.y.data(), io.dy.data());
+        let (qkv, y, dy, lse) = (io.input(0), io.y.data(), io.dy.data(), io.saved(0));
         let kernel = self.kernel(qkv.shape());
         let mut scratch = io.scratch(kernel.dims.backward_scratch());
-        io.input_grad(0, |dqkv| kernel.backward(dqkv, (qkv.data(), y, dy, lse), scratch.data_mut()));
+        io.input_grad(0, |dqkv| kernel.backward(dqkv, (qkv.data(), y, dy, lse.data()), scratch.data_mut()));
         io.give_back(scratch);
     }
     /// Five products instead of two: the scores are computed once more.

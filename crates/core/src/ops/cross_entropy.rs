@@ -76,12 +76,12 @@ impl<T: Real> Op<T> for CrossEntropy {
 impl<T: Real> Differentiable<T> for CrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (n, v) = io.input(0).rows_cols();
-        let (z, lse, ids) = (io.input(0).data(), io.saved(0).data(), &self.targets.ids);
+        let (z, lse, ids) = (io.input(0).data(), io.saved(0), &self.targets.ids);
         let c = io.dy.data()[0] / T::of(n as f64);
         io.input_grad(0, |dz| {
             by_rows(dz, v, |first, dz| {
                 let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
-                for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&ids[first..])) {
+                for ((dz, z), (&lse, &id)) in rows.zip(lse.data()[first..].iter().zip(&ids[first..])) {
                     vectorised(
                         #[inline(always)]
                         || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - lse).exp_fast()),

@@ -17,6 +17,21 @@ pub struct Gelu;
 const A: f64 = 1.595_769_121_605_731;
 const B: f64 = 0.044_715;
 
+/// The function.
+#[inline(always)]
+fn gelu<T: Real>(x: T) -> T {
+    let (a, ab) = (T::of(A), T::of(A * B));
+    x * (x * (a + ab * x * x)).sigmoid()
+}
+
+/// The derivative and the function.
+#[inline(always)]
+pub(super) fn slope_and_gelu<T: Real>(x: T) -> (T, T) {
+    let (a, ab, ab3) = (T::of(A), T::of(A * B), T::of(3.0 * A * B));
+    let s = (x * (a + ab * x * x)).sigmoid();
+    (s + x * s * (T::one() - s) * (a + ab3 * x * x), x * s)
+}
+
 impl<T: Real> Tape<T> {
     /// Records [`Gelu`].
     ///
@@ -39,8 +54,7 @@ impl<T: Real> Op<T> for Gelu {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (a, ab) = (T::of(A), T::of(A * B));
-        map::map(io.out, io.input(0).data(), |x| x * (x * (a + ab * x * x)).sigmoid());
+        map::map(io.out, io.input(0).data(), gelu);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output)
@@ -49,13 +63,15 @@ impl<T: Real> Op<T> for Gelu {
 
 impl<T: Real> Differentiable<T> for Gelu {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (a, ab, ab3) = (T::of(A), T::of(A * B), T::of(3.0 * A * B));
         let (x, dy) = (io.input(0).data(), io.dy.data());
         io.input_grad(0, |dx| {
-            map::map2(dx, x, dy, |x, dy| {
-                let s = (x * (a + ab * x * x)).sigmoid();
-                dy * (s + x * s * (T::one() - s) * (a + ab3 * x * x))
-            });
+            map::map2(
+                dx,
+                x,
+                dy,
+                #[inline(always)]
+                |x, dy| dy * slope_and_gelu(x).0,
+            );
         });
     }
 }

@@ -59,11 +59,17 @@ impl<T: Real> Op<T> for LayerNorm {
 
 impl<T: Real> Differentiable<T> for LayerNorm {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (x, w, stats, dy) = (io.input(0), io.input(1).data(), io.saved(0).data(), io.dy.data());
-        io.add_to_input_grad(0, |dx| layer_norm::backward_input(dx, dy, x.data(), w, stats));
+        let (x, w, dy, stats) = (io.input(0), io.input(1).data(), io.dy.data(), io.saved(0));
+        let stats = stats.data();
         let (rows, c) = x.rows_cols();
-        let mut sums = io.scratch(layer_norm::scratch_len(rows, c));
-        layer_norm::backward_params(sums.data_mut(), dy, x.data(), stats, c);
+        let mut sums = io.scratch(layer_norm::sums_len(rows, c));
+        if io.wants_input_grad(0) {
+            io.add_to_input_grad(0, |dx| layer_norm::backward(dx, sums.data_mut(), dy, x.data(), w, stats));
+        } else {
+            let mut unused = io.scratch(x.len());
+            layer_norm::backward(unused.data_mut(), sums.data_mut(), dy, x.data(), w, stats);
+            io.give_back(unused);
+        }
         io.input_grad(1, |dw| dw.copy_from_slice(&sums.data()[..c]));
         if io.inputs.len() == 3 {
             io.input_grad(2, |db| db.copy_from_slice(&sums.data()[c..2 * c]));

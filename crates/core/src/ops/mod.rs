@@ -13,6 +13,7 @@ pub mod cached_attention;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
+pub mod feed_forward;
 pub mod gelu;
 pub mod heads;
 pub mod last;
@@ -122,7 +123,7 @@ impl<'a, T: Real> Forward<'a, T> {
 pub struct Backward<'a, T: Real> {
     pub(crate) nodes: &'a [Node<T>],
     pub(crate) inputs: &'a [Var],
-    pub(crate) saved: &'a [Tensor<T>],
+    pub(crate) saved: &'a mut [Tensor<T>],
     pub(crate) grads: &'a mut [Option<Tensor<T>>],
     pub(crate) pool: &'a mut Pool<T>,
     /// How exactly to compute products.
@@ -140,8 +141,18 @@ impl<'a, T: Real> Backward<'a, T> {
     }
 
     /// The tensor that `forward` saved as number `i`.
-    pub fn saved(&self, i: usize) -> &'a Tensor<T> {
-        &self.saved[i]
+    pub fn saved(&self, i: usize) -> Tensor<T> {
+        self.saved[i].clone()
+    }
+
+    /// The same, to be written to; [`Backward::give_back`] returns its memory.
+    pub(crate) fn take_saved(&mut self, i: usize) -> Tensor<T> {
+        std::mem::replace(&mut self.saved[i], Tensor::zeros(&[0]))
+    }
+
+    /// Whether anybody wants the gradient of input `i`.
+    pub(crate) fn wants_input_grad(&self, i: usize) -> bool {
+        self.nodes[self.inputs[i].0].needs_grad
     }
 
     /// Gives input `i` its gradient: `write` fills a slice of the input's length,
@@ -176,7 +187,7 @@ impl<'a, T: Real> Backward<'a, T> {
         self.pool.take(ndarray::IxDyn(&[len]))
     }
 
-    /// Returns what [`Backward::scratch`] gave.
+    /// Returns what [`Backward::scratch`] or [`Backward::take_saved`] gave.
     pub(crate) fn give_back(&mut self, scratch: Tensor<T>) {
         self.pool.give(scratch);
     }

@@ -33,80 +33,100 @@ impl<T: Real> Product<'_, T> {
         {
             return times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
         }
-        // Slices of equal lengths, so that the last is not a mere rest; even ones, so that
-        // factors of two numbers are added up in the same order as those of one.
-        let slices = inner.div_ceil(SLICE);
-        let slice = inner.div_ceil(slices).next_multiple_of(2);
-        let panel = slice / F::DEPTH * width;
-        let fit = COPIED / (panel * size_of::<F>());
-        let panels_at_once = fit.clamp(1, n.div_ceil(width));
-        let slices_at_once = (fit / panels_at_once).clamp(1, slices);
+        let slices = Slices::new(inner, matches!(start, Start::Times));
         // Copying B pays where each number is used often.
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
-        // Two blocks for each thread, or one where that shares the tiles better. More of them
-        // made a training step slower.
-        let tiles = m.div_ceil(ROWS);
-        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
-        let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
-        let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
-        let inner_of = |s: usize| (s * slice).min(inner)..((s + 1) * slice).min(inner);
-
         // Where A is small, each thread takes whole panels, which it copies itself and then still
         // has in its own cache. With one panel each, threads would write to the same lines of the
         // output all the time. Copying A first pays where B is larger.
-        let rows = |rows, s| Rows { a, rows, inner: inner_of(s) };
-        let room = rows(0..m, 0).room::<F>();
+        let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
         if small && b_in_place.is_none() && n > threads * width && n.is_multiple_of(threads * width) {
-            return with_buffer::<T, F, _>(slices * room, |copied| {
-                for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
-                    match threads {
-                        1 => rows(0..m, s).copy::<F, I>(copied),
-                        _ => rows(0..m, s).copy_parallel::<F, I>(copied),
-                    }
-                }
-                let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
-                    with_buffer::<T, F, _>(panel, |packed| {
-                        for s in 0..slices {
-                            pack_panel::<T, F, I, L>(packed, b, inner_of(s), i * width..(i + 1) * width);
-                            let start = if s == 0 { start } else { Start::Out };
-                            let start = start.from(if turned { 0 } else { i * width });
-                            let b = Panels { data: packed, next: panel, distance: 0 };
-                            let a = rows(0..m, s).left(&copied[s * room..]);
-                            times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
-                        }
-                    });
-                };
-                let panels = out.axis_chunks_iter_mut(Axis(1), width).enumerate();
-                match threads {
-                    1 => panels.for_each(task),
-                    _ => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
+            with_buffer::<T, F, _>(slices.count * room, |copied| {
+                Self { a, b, start, out, turned, threads }.by_panels::<F, I, V, L>(slices, copied);
+            });
+        } else {
+            let product = Self { a, b, start, out, turned, threads };
+            product.by_blocks::<F, I, V, L>(slices, b_in_place);
+        }
+    }
+
+    /// Panel by panel. `copied` has room for the factors of A that need it.
+    fn by_panels<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+        self,
+        slices: Slices,
+        copied: &mut [F],
+    ) {
+        let Self { a, b, start, mut out, turned, threads } = self;
+        let (width, panel) = (V * L, slices.length / F::DEPTH * V * L);
+        let rows = |s| Rows { a, rows: 0..a.rows, inner: slices.range(s) };
+        let room = copied.len() / slices.count;
+        for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
+            match threads {
+                1 => rows(s).copy::<F, I>(copied),
+                _ => rows(s).copy_parallel::<F, I>(copied),
+            }
+        }
+        let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
+            with_buffer::<T, F, _>(panel, |packed| {
+                for s in 0..slices.count {
+                    pack_panel::<T, F, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
+                    let start = if s == 0 { start } else { Start::Out };
+                    let start = start.from(if turned { 0 } else { i * width });
+                    let b = Panels { data: packed, next: panel, distance: 0 };
+                    let a = rows(s).left(&copied[s * room..]);
+                    times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
                 }
             });
+        };
+        let panels = out.axis_chunks_iter_mut(Axis(1), width).enumerate();
+        match threads {
+            1 => panels.for_each(task),
+            _ => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
         }
+    }
+
+    /// Block of rows by block of rows, once B has been copied, as far as it is not read where
+    /// it is stored.
+    fn by_blocks<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+        self,
+        slices: Slices,
+        b_in_place: Option<&[F]>,
+    ) {
+        let Self { a, b, start, mut out, turned, threads } = self;
+        let (n, width, panel) = (b.cols, V * L, slices.length / F::DEPTH * V * L);
+        let fit = COPIED / (panel * size_of::<F>());
+        let panels_at_once = fit.clamp(1, n.div_ceil(width));
+        let slices_at_once = (fit / panels_at_once).clamp(1, slices.count);
+        // Two blocks for each thread, or one where that shares the tiles better. More of them
+        // made a training step slower.
+        let tiles = a.rows.div_ceil(ROWS);
+        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
+        let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
+        let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
 
         for j0 in (0..n).step_by(panels_at_once * width) {
             let columns = j0..n.min(j0 + panels_at_once * width);
             let panels = columns.len().div_ceil(width);
             let mut out = out.slice_axis_mut(Axis(1), Slice::from(columns.clone()));
-            for s0 in (0..slices).step_by(slices_at_once) {
-                let slices = s0..slices.min(s0 + slices_at_once);
-                let copies = if b_in_place.is_some() { 0 } else { slices.len() * panels };
+            for s0 in (0..slices.count).step_by(slices_at_once) {
+                let now = s0..slices.count.min(s0 + slices_at_once);
+                let copies = if b_in_place.is_some() { 0 } else { now.len() * panels };
                 with_buffer::<T, F, _>(copies * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
                         let j = j0 + i % panels * width;
                         let columns = j..columns.end.min(j + width);
-                        pack_panel::<T, F, I, L>(to, b, inner_of(s0 + i / panels), columns);
+                        pack_panel::<T, F, I, L>(to, b, slices.range(s0 + i / panels), columns);
                     };
                     match threads {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
-                    let task = |(i, mut out): (usize, ArrayViewMut2<T>)| {
-                        for s in slices.clone() {
+                    let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
+                        for s in now.clone() {
                             let b = match b_in_place {
                                 Some(data) => Panels {
-                                    data: &data[s * slice * b.distance + j0..],
+                                    data: &data[s * slices.length * b.distance + j0..],
                                     next: width,
                                     distance: b.distance,
                                 },
@@ -119,7 +139,7 @@ impl<T: Real> Product<'_, T> {
                             let first = i * block;
                             let start = if s == 0 { start } else { Start::Out };
                             let start = start.from(if turned { first } else { j0 });
-                            let rows = rows(first..first + out.nrows(), s);
+                            let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
                             with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
                                 rows.copy::<F, I>(copied);
                                 times::<T, F, I, V, L>(rows.left(copied), b, (start, turned), &mut out);
@@ -134,6 +154,28 @@ impl<T: Real> Product<'_, T> {
                 });
             }
         }
+    }
+}
+
+/// Slices of the inner length, of equal lengths, so that the last is not a mere rest.
+#[derive(Clone, Copy)]
+struct Slices {
+    inner: usize,
+    length: usize,
+    count: usize,
+}
+
+impl Slices {
+    /// Slices of `inner`. A sum to be multiplied by must be whole.
+    fn new(inner: usize, whole: bool) -> Self {
+        let count = if whole { 1 } else { inner.div_ceil(SLICE) };
+        // Even ones, so that factors of two numbers are added up in the same order as those of one.
+        Self { inner, length: inner.div_ceil(count).next_multiple_of(2), count }
+    }
+
+    /// Slice `s`.
+    fn range(self, s: usize) -> Range<usize> {
+        (s * self.length).min(self.inner)..((s + 1) * self.length).min(self.inner)
     }
 }
 

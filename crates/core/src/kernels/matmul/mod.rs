@@ -115,6 +115,8 @@ pub enum Start<'a, T> {
     Out,
     /// `C = b + A B`, the same b for every row.
     Bias(&'a [T]),
+    /// `C = C * (A B)`, number by number.
+    Times,
 }
 
 /// Below this many multiplications a second thread costs more than it brings.
@@ -132,7 +134,7 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, start: Start<T>, out: &mut [T], pre
     let work = a.rows * a.cols * b.cols;
     let in_place = precision == Precision::F32 && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
     let few = work < PARALLEL_FROM && rows_pay(a.rows, a.cols, b.cols);
-    if in_place && (a.rows == 1 || few) {
+    if in_place && (a.rows == 1 || few) && !matches!(start, Start::Times) {
         if let Start::Bias(bias) = start {
             out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
         }
@@ -172,7 +174,7 @@ fn compute<T: Real>(product: Product<'_, T>, precision: Precision) {
     // Without terms, what the sums start from is all.
     let Product { start, mut out, turned, .. } = product;
     match start {
-        Start::Zero => out.fill(T::zero()),
+        Start::Zero | Start::Times => out.fill(T::zero()),
         Start::Out => {}
         Start::Bias(bias) => {
             let rows = if turned { out.reversed_axes() } else { out };

@@ -57,6 +57,9 @@ fn agrees_with_the_definition_in_every_layout() {
             matmul(a, b, Start::Bias(&bias), &mut out, precision);
             let with_bias = want.iter().zip(bias.iter().cycle()).map(|(w, b)| w + b);
             assert!(out.iter().copied().eq(with_bias), "{shape:?} {layout:?} {precision:?}");
+            out.fill(3.0);
+            matmul(a, b, Start::Times, &mut out, precision);
+            assert!(out.iter().zip(&want).all(|(o, w)| *o == 3.0 * w), "{shape:?} {layout:?} {precision:?}");
         }
         let double = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let (a, b, mut out) = (double(&a), double(&b), vec![9.0; m * n]);

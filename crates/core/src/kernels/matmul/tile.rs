@@ -207,6 +207,7 @@ impl<T: Real> Out<'_, T> {
                 Start::Zero => sums[v],
                 Start::Out => plus(row[v], sums[v]),
                 Start::Bias(bias) => plus(bias.as_chunks::<L>().0[v], sums[v]),
+                Start::Times => times(row[v], sums[v]),
             };
         }
     }
@@ -242,6 +243,7 @@ fn write<T: Real>(out: &mut [T], sums: &[T], start: Start<'_, T>) {
         Start::Zero => numbers.for_each(|(out, &sum)| *out = sum),
         Start::Out => numbers.for_each(|(out, &sum)| *out += sum),
         Start::Bias(bias) => numbers.zip(bias).for_each(|((out, &sum), &b)| *out = b + sum),
+        Start::Times => numbers.for_each(|(out, &sum)| *out *= sum),
     }
 }
 
@@ -251,6 +253,15 @@ fn plus<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
     array(
         #[inline(always)]
         |l| a[l] + b[l],
+    )
+}
+
+/// `a b`, lane by lane.
+#[inline(always)]
+fn times<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
+    array(
+        #[inline(always)]
+        |l| a[l] * b[l],
     )
 }
 
