@@ -54,15 +54,17 @@ pub fn backward<T: Real>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T
     let c = w.len();
     let n = T::of(c as f64);
     let part = rows_per_part(dy.len() / c);
-    let one = |((dx, sums), (dy, (x, stats))): ((&mut [T], &mut [T]), (&[T], (&[T], &[T])))| {
+    let one = |(i, (dx, sums)): (usize, (&mut [T], &mut [T]))| {
+        let first = i * part;
         let (dw, db) = sums.split_at_mut(c);
         vectorised(
             #[inline(always)]
             move || {
                 dw.fill(T::zero());
                 db.fill(T::zero());
-                let rows = dx.chunks_exact_mut(c).zip(dy.chunks_exact(c)).zip(x.chunks_exact(c));
-                for (((dx, dy), x), &[mean, rstd]) in rows.zip(stats.as_chunks::<2>().0) {
+                let rows = dx.chunks_exact_mut(c).zip(dy[first * c..].chunks_exact(c));
+                let rows = rows.zip(x[first * c..].chunks_exact(c));
+                for (((dx, dy), x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
                     let g = scalar_product(dy, w) / n;
                     let g_xhat = sum_products(dy, w, x, mean) * rstd / n;
                     add_row(dx, dy, w, x, (mean, rstd), (g, g_xhat));
@@ -71,8 +73,7 @@ pub fn backward<T: Real>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T
             },
         );
     };
-    let inputs = dy.par_chunks(part * c).zip(x.par_chunks(part * c).zip(stats.par_chunks(part * 2)));
-    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).zip(inputs).for_each(one);
+    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each(one);
     let (total, parts) = sums.split_at_mut(2 * c);
     for part in parts.chunks_exact(2 * c) {
         total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
