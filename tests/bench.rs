@@ -82,7 +82,13 @@ fn how_a_training_step_scales() {
         for (point, (threads, batch, block)) in points.iter().zip(shapes) {
             let found = ["threads", "batch_size", "block_size"].map(|key| point[key].as_u64().unwrap());
             assert_eq!(found, [threads, batch, block], "{scaling}");
-            for key in ["median_seconds", "seconds_per_token", "relative_time"] {
+            for key in [
+                "median_seconds",
+                "seconds_per_token",
+                "relative_time",
+                "products_gflops",
+                "relative_products",
+            ] {
                 assert!(point[key].as_f64().unwrap() > 0.0, "{scaling}: {key}");
             }
         }

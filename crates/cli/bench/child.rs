@@ -12,11 +12,14 @@ use super::{
     digits,
     gpt::{self, Shape},
 };
-use crate::machine::field;
+use crate::machine::{field, usual_product_gflops};
 
 /// Runs that do not count, while buffers are taken from the system. In the last of them
 /// the operations are counted.
 const WARM_UP: usize = 2;
+
+/// How long matrix products alone are measured.
+const PRODUCTS: Duration = Duration::from_millis(200);
 
 /// Work that can be done again and again.
 pub trait Work {
@@ -58,6 +61,9 @@ pub struct Turn {
     pub flops: Option<f64>,
     /// Parameters of the model.
     pub parameters: Option<usize>,
+    /// GFLOP/s of large matrix products right after a training step, for comparison.
+    #[serde(default)]
+    pub products_gflops: Option<f64>,
     /// Where the time goes, if that was asked for.
     pub profile: Option<Profile>,
 }
@@ -77,7 +83,10 @@ pub fn measure(
             turn(&mut digits::Training::new(net, &data)?, steps, recorded)
         }
         Kind::Train(shape) => {
-            turn(&mut gpt::Training::new(resize(*shape), workload.precision)?, steps, recorded)
+            let mut training = gpt::Training::new(resize(*shape), workload.precision)?;
+            let turn = turn(&mut training, steps, recorded)?;
+            let products_gflops = Some(usual_product_gflops(workload.precision, PRODUCTS));
+            Ok(Turn { products_gflops, ..turn })
         }
         Kind::Generate(shape, weights) => {
             let mut gpt = shape.model(workload.precision)?;
@@ -104,6 +113,7 @@ fn turn(work: &mut dyn Work, steps: usize, recorded: Option<usize>) -> anyhow::R
         peer: None,
         flops: Some(flops),
         parameters: Some(work.parameters()),
+        products_gflops: None,
         profile,
     })
 }

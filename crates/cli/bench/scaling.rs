@@ -75,8 +75,16 @@ pub struct Point {
     pub peak_memory_mb: Option<f64>,
     /// The same as a share of the first point's.
     pub relative_memory: Option<f64>,
+    /// GFLOP/s of large matrix products alone, right after the steps: the median of the rounds.
+    pub products_gflops: Option<f64>,
+    /// How many times as fast these were as after the first point's steps: the median of the
+    /// rounds.
+    pub relative_products: Option<f64>,
     /// Every time, round by round.
     pub seconds: Vec<Vec<f64>>,
+    /// GFLOP/s of the products in each round.
+    #[serde(skip)]
+    pub products: Vec<f64>,
 }
 
 /// A target, and whether it is reached.
@@ -225,6 +233,8 @@ impl Point {
         let all = self.seconds.concat();
         (self.median_seconds, self.spread) = (median(&all), spread(&all));
         self.seconds_per_token = self.median_seconds / self.tokens();
+        self.products = turns.iter().filter_map(|turn| turn.products_gflops).collect();
+        self.products_gflops = (!self.products.is_empty()).then(|| median(&self.products));
         self.peak_memory_mb = turns.iter().filter_map(|turn| turn.peak_rss_mb).reduce(f64::max);
     }
 
@@ -242,10 +252,13 @@ impl Point {
 /// Holds every point to the first.
 fn relate(points: &mut [Point]) {
     let Some(first) = points.first() else { return };
-    let (times, memory) = (first.rounds(), first.peak_memory_mb);
+    let (times, memory, products) = (first.rounds(), first.peak_memory_mb, first.products.clone());
     for point in points {
         let ratios: Vec<f64> = point.rounds().iter().zip(&times).map(|(this, first)| this / first).collect();
         point.relative_time = median(&ratios);
+        let ratios: Vec<f64> =
+            point.products.iter().zip(&products).map(|(this, first)| this / first).collect();
+        point.relative_products = (!ratios.is_empty()).then(|| median(&ratios));
         point.relative_memory = point.peak_memory_mb.zip(memory).map(|(this, first)| this / first);
     }
 }
@@ -282,6 +295,15 @@ mod tests {
         assert_eq!(aim(Scaling::BatchSize, &[&batches[..], &[(32, 64.0, 1.0)]].concat()), (2.0, false));
         assert_eq!(aim(Scaling::BlockSize, &[(4, 1.0, 100.0), (1, 5.0, 110.0)]), (1.1, true));
         assert_eq!(aim(Scaling::BlockSize, &[(4, 1.0, 100.0), (1, 5.0, 400.0)]), (4.0, false));
+    }
+
+    #[test]
+    fn products_are_held_to_those_of_the_same_round() {
+        let [mut one, mut two] = [(); 2].map(|()| points(&[(1, 1.0, 1.0)]).remove(0));
+        (one.products, two.products) = (vec![50.0, 100.0, 100.0], vec![100.0, 100.0, 190.0]);
+        let mut points = [one, two];
+        relate(&mut points);
+        assert_eq!(points.map(|point| point.relative_products), [Some(1.0), Some(1.9)]);
     }
 
     #[test]

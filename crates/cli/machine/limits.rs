@@ -51,17 +51,30 @@ impl Limits {
 /// The most GFLOP/s that a product of f32 matrices, multiplied in this precision, reached in
 /// the given time with the threads that are in use.
 pub fn product_gflops(precision: Precision, time: Duration) -> f64 {
+    gflops(product_times(precision, time)[0])
+}
+
+/// The same in the middle of all times, as the machine has it when others use it too.
+pub fn usual_product_gflops(precision: Precision, time: Duration) -> f64 {
+    let times = product_times(precision, time);
+    gflops(times[times.len() / 2])
+}
+
+fn gflops(time: Duration) -> f64 {
+    2.0 * (N * N * N) as f64 / time.as_secs_f64() / 1e9
+}
+
+/// How long a product took each time, the least first.
+fn product_times(precision: Precision, time: Duration) -> Vec<Duration> {
     let (a, b, mut c) = (vec![1.0_f32; N * N], vec![1.0_f32; N * N], vec![0.0_f32; N * N]);
-    let best =
-        best(time, || matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, precision));
-    2.0 * (N * N * N) as f64 / best.as_secs_f64() / 1e9
+    times(time, || matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, precision))
 }
 
 /// The most GB/s at which each thread copied its share of a large buffer.
 fn copy_gb_per_s() -> f64 {
     let piece = COPIED.div_ceil(threads::current());
     let (from, mut to) = (vec![1_u8; COPIED], vec![0_u8; COPIED]);
-    let best = best(TIME, || {
+    let times = times(TIME, || {
         std::thread::scope(|scope| {
             for (to, from) in to.chunks_mut(piece).zip(from.chunks(piece)) {
                 scope.spawn(|| to.copy_from_slice(from));
@@ -69,18 +82,19 @@ fn copy_gb_per_s() -> f64 {
         });
         black_box(&to);
     });
-    2.0 * COPIED as f64 / best.as_secs_f64() / 1e9
+    2.0 * COPIED as f64 / times[0].as_secs_f64() / 1e9
 }
 
-/// The least time that `work` took, of as many times as fit into `time`, three at least.
-fn best(time: Duration, mut work: impl FnMut()) -> Duration {
+/// How long `work` took each time, as often as it fits into `time`, three times at least; the
+/// least first.
+fn times(time: Duration, mut work: impl FnMut()) -> Vec<Duration> {
     let begun = Instant::now();
-    let (mut best, mut times) = (Duration::MAX, 0);
-    while begun.elapsed() < time || times < 3 {
+    let mut times = Vec::new();
+    while begun.elapsed() < time || times.len() < 3 {
         let started = Instant::now();
         work();
-        best = best.min(started.elapsed());
-        times += 1;
+        times.push(started.elapsed());
     }
-    best
+    times.sort();
+    times
 }

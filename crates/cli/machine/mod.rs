@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use serde::Serialize;
 
-pub use limits::{Limits, product_gflops};
+pub use limits::{Limits, product_gflops, usual_product_gflops};
 
 /// What is known of the machine.
 #[derive(Debug, Clone, Serialize)]
