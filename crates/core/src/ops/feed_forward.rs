@@ -102,7 +102,7 @@ impl<T: Real> Differentiable<T> for FeedForward {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::{check, constant};
-    use crate::{Grads, Params, Precision, Real, Tape, Tensor};
+    use crate::{Grads, Params, Precision, Tape, Tensor};
 
     #[test]
     fn gradient() {
@@ -115,17 +115,17 @@ mod tests {
     }
 
     /// Output and gradients, in one op or in three.
-    fn run<T: Real>(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision) -> Vec<Tensor<f64>> {
+    fn run(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision) -> Vec<Tensor<f32>> {
         let mut params = Params::new();
         let shapes = [&[rows, c][..], &[n, c], &[c, n], &[n], &[c]];
         let ids = shapes.iter().enumerate().map(|(i, shape)| {
             let numbers = constant(shape, i as f64);
             let mut next = numbers.data().iter();
-            let value = Tensor::from_fn(shape, || T::of(*next.next().unwrap() / (c as f64).sqrt()));
+            let value = Tensor::from_fn(shape, || (next.next().unwrap() / (c as f64).sqrt()) as f32);
             params.add(format!("{i}"), value).unwrap()
         });
         let ids: Vec<_> = ids.collect();
-        let (mut tape, mut grads) = (Tape::<T>::new(), Grads::new());
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
         tape.set_precision(precision);
         tape.set_keep_values(true);
         let inputs: Vec<_> = ids.iter().map(|&id| tape.param(&params, id)).collect();
@@ -142,12 +142,7 @@ mod tests {
         let loss = tape.mean(squares).unwrap();
         tape.backward(loss, &mut grads).unwrap();
         let results = std::iter::once(tape.value(y)).chain(ids.iter().map(|&id| grads.get(id).unwrap()));
-        results
-            .map(|x| {
-                let mut next = x.data().iter();
-                Tensor::from_fn(x.shape(), || next.next().unwrap().as_f64())
-            })
-            .collect()
+        results.cloned().collect()
     }
 
     #[test]
@@ -155,11 +150,11 @@ mod tests {
         // Panels by thread and blocks of rows; one slice and more; products that are turned.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
             for precision in [Precision::F32, Precision::Bf16] {
-                let both = [true, false].map(|in_one| run::<f32>(in_one, shape, precision));
+                let both = [true, false].map(|in_one| run(in_one, shape, precision));
                 for (i, (one, three)) in both[0].iter().zip(&both[1]).enumerate() {
-                    let scale = three.data().iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+                    let scale = three.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
                     let off =
-                        one.data().iter().zip(three.data()).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs()));
+                        one.data().iter().zip(three.data()).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
                     assert!(
                         off <= 1e-5 * scale,
                         "{shape:?} {precision:?}, result {i}: off by {off} of {scale}"

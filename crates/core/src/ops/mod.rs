@@ -140,7 +140,7 @@ impl<'a, T: Real> Backward<'a, T> {
         &self.nodes[self.inputs[i].0].value
     }
 
-    /// The tensor that `forward` saved as number `i`.
+    /// The tensor that `forward` saved as number `i`, whose numbers it shares.
     pub fn saved(&self, i: usize) -> Tensor<T> {
         self.saved[i].clone()
     }
@@ -194,7 +194,7 @@ impl<'a, T: Real> Backward<'a, T> {
 
     /// Gives input `i` the output's gradient as it is, without a copy.
     pub fn pass(&mut self, i: usize) {
-        if self.nodes[self.inputs[i].0].needs_grad {
+        if self.wants_input_grad(i) {
             sum_into(&mut self.grads[self.inputs[i].0], self.dy.clone(), self.pool);
         }
     }
