@@ -1,5 +1,9 @@
 //! How many threads the kernels use.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
 use crate::Error;
 
 /// Runs `f` with the kernels using `threads` threads; 0 means one per core.
@@ -20,4 +24,96 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
 /// How many threads the kernels use here.
 pub fn current() -> usize {
     rayon::current_num_threads()
+}
+
+/// Keeps the threads of the pool awake from one step of a training to the next.
+///
+/// A thread without work falls asleep after some 30 us, and to wake it takes about as long
+/// again, which in a step of a small model would happen 40 times.
+#[derive(Debug, Default)]
+pub struct Awake {
+    /// Which threads of the pool look for work all the time.
+    looking: Arc<[AtomicBool]>,
+}
+
+/// How long a thread looks for work in vain before it falls asleep after all.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+impl Awake {
+    /// Lets all threads of the pool but this one look for work until there has been none for
+    /// a millisecond. Outside of [`with_threads`] it does nothing.
+    pub fn keep(&mut self) {
+        let (Some(this), threads) = (rayon::current_thread_index(), current()) else { return };
+        if self.looking.len() != threads {
+            self.looking = (0..threads).map(|_| AtomicBool::new(false)).collect();
+        }
+        if self.looking.iter().enumerate().all(|(i, looks)| i == this || looks.load(Relaxed)) {
+            return;
+        }
+        let looking = self.looking.clone();
+        rayon::spawn_broadcast(move |thread| {
+            let looks = &looking[thread.index()];
+            if thread.index() != this && !looks.swap(true, Relaxed) {
+                look_for_work();
+                looks.store(false, Relaxed);
+            }
+        });
+    }
+}
+
+/// Does what others have to share out. It must end by itself: a thread may begin with it while
+/// another one waits for what it was doing before.
+fn look_for_work() {
+    let mut last = Instant::now();
+    while last.elapsed() < PATIENCE {
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => last = Instant::now(),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Whether `condition` holds within ten seconds; `between` is done until then.
+    fn comes_true(
+        condition: impl Fn(&Awake) -> bool,
+        awake: &mut Awake,
+        between: impl Fn(&mut Awake),
+    ) -> bool {
+        let began = Instant::now();
+        while !condition(awake) && began.elapsed() < Duration::from_secs(10) {
+            between(awake);
+        }
+        condition(awake)
+    }
+
+    #[test]
+    fn threads_look_for_work_and_give_up() {
+        let looking = |awake: &Awake| awake.looking.iter().filter(|looks| looks.load(Relaxed)).count();
+        with_threads(2, || {
+            let mut awake = Awake::default();
+            assert!(
+                comes_true(|awake| looking(awake) == 1, &mut awake, Awake::keep),
+                "nobody looks for work"
+            );
+            let sum = rayon::join(|| 1, || rayon::join(|| 2, || 3));
+            assert_eq!(sum, (1, (2, 3)));
+            let nobody = comes_true(|awake| looking(awake) == 0, &mut awake, |_| std::thread::yield_now());
+            assert!(nobody, "somebody never gives up");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn without_other_threads_nothing_is_begun() {
+        let mut awake = Awake::default();
+        awake.keep();
+        assert!(awake.looking.is_empty());
+        with_threads(1, || awake.keep()).unwrap();
+        assert!(!awake.looking[0].load(Relaxed));
+    }
 }

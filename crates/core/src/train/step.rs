@@ -5,6 +5,7 @@ use std::panic::Location;
 use super::Model;
 use crate::huge_pages::use_huge_pages;
 use crate::optim::{Optimizer, clip_norm};
+use crate::threads::Awake;
 use crate::trace::{Phase, Record};
 use crate::{Error, Grads, Real, Tape};
 
@@ -26,9 +27,12 @@ pub struct Stepper<T: Real> {
     pub grads: Grads<T>,
     /// Whether all buffers have been made, which is so after the first step.
     settled: bool,
+    /// Keeps the other threads awake between the ops.
+    awake: Awake,
 }
 
-/// From so many bytes of buffers on, a training is worth moving to huge pages.
+/// From so many bytes of buffers on, a training is worth moving to huge pages, and to keep
+/// the threads awake for.
 const LARGE: usize = 16 << 20;
 
 impl<T: Real> Stepper<T> {
@@ -49,6 +53,9 @@ impl<T: Real> Stepper<T> {
         clip: Option<f64>,
         step: u64,
     ) -> Result<StepReport, Error> {
+        if self.is_large() {
+            self.awake.keep();
+        }
         let Self { tape, grads, .. } = self;
         tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
         grads.clear(tape);
@@ -94,11 +101,16 @@ impl<T: Real> Stepper<T> {
             bytes: moved * numbers * T::BYTES as u64,
             ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers)
         });
-        if !self.settled && self.tape.buffer_numbers() * T::BYTES >= LARGE {
+        if !self.settled && self.is_large() {
             use_huge_pages();
         }
         self.settled = true;
         Ok(StepReport { loss, grad_norm })
+    }
+
+    /// Whether the steps before this one took much memory, and so much work.
+    fn is_large(&self) -> bool {
+        self.tape.buffer_numbers() * T::BYTES >= LARGE
     }
 
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
