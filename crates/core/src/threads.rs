@@ -26,10 +26,10 @@ pub fn current() -> usize {
     rayon::current_num_threads()
 }
 
-/// Keeps the threads of the pool awake from one step of a training to the next.
+/// Keeps the threads of the pool awake from one op to the next, and to the next step.
 ///
 /// A thread without work falls asleep after some 30 us, and to wake it takes about as long
-/// again, which in a step of a small model would happen 40 times.
+/// again, which in a training step of a small model would happen 40 times.
 #[derive(Debug, Default)]
 pub struct Awake {
     /// Which threads of the pool look for work all the time.
@@ -39,10 +39,17 @@ pub struct Awake {
 /// How long a thread looks for work in vain before it falls asleep after all.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// Ops that read and write fewer bytes in all have little to share out.
+const LITTLE: usize = 16 << 20;
+
 impl Awake {
     /// Lets all threads of the pool but this one look for work until there has been none for
-    /// a millisecond. Outside of [`with_threads`] it does nothing.
-    pub fn keep(&mut self) {
+    /// a millisecond. Does nothing for what goes through few `bytes`, nor outside of
+    /// [`with_threads`].
+    pub fn keep(&mut self, bytes: usize) {
+        if bytes < LITTLE {
+            return;
+        }
         let (Some(this), threads) = (rayon::current_thread_index(), current()) else { return };
         if self.looking.len() != threads {
             self.looking = (0..threads).map(|_| AtomicBool::new(false)).collect();
@@ -78,42 +85,36 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Whether `condition` holds within ten seconds; `between` is done until then.
-    fn comes_true(
-        condition: impl Fn(&Awake) -> bool,
-        awake: &mut Awake,
-        between: impl Fn(&mut Awake),
-    ) -> bool {
+    /// Waits until as many threads as are wanted look for work, ten seconds at most.
+    fn looking(awake: &mut Awake, wanted: usize, between: impl Fn(&mut Awake)) -> usize {
         let began = Instant::now();
-        while !condition(awake) && began.elapsed() < Duration::from_secs(10) {
+        loop {
+            let looking = awake.looking.iter().filter(|looks| looks.load(Relaxed)).count();
+            if looking == wanted || began.elapsed() > Duration::from_secs(10) {
+                return looking;
+            }
             between(awake);
         }
-        condition(awake)
     }
 
     #[test]
     fn threads_look_for_work_and_give_up() {
-        let looking = |awake: &Awake| awake.looking.iter().filter(|looks| looks.load(Relaxed)).count();
         with_threads(2, || {
             let mut awake = Awake::default();
-            assert!(
-                comes_true(|awake| looking(awake) == 1, &mut awake, Awake::keep),
-                "nobody looks for work"
-            );
-            let sum = rayon::join(|| 1, || rayon::join(|| 2, || 3));
-            assert_eq!(sum, (1, (2, 3)));
-            let nobody = comes_true(|awake| looking(awake) == 0, &mut awake, |_| std::thread::yield_now());
-            assert!(nobody, "somebody never gives up");
+            assert_eq!(looking(&mut awake, 1, |awake| awake.keep(LITTLE)), 1, "nobody looks for work");
+            assert_eq!(rayon::join(|| 1, || rayon::join(|| 2, || 3)), (1, (2, 3)));
+            assert_eq!(looking(&mut awake, 0, |_| std::thread::yield_now()), 0, "somebody never gives up");
         })
         .unwrap();
     }
 
     #[test]
-    fn without_other_threads_nothing_is_begun() {
+    fn without_other_threads_or_much_to_do_nobody_looks_for_work() {
         let mut awake = Awake::default();
-        awake.keep();
+        awake.keep(LITTLE);
+        with_threads(2, || awake.keep(LITTLE - 1)).unwrap();
         assert!(awake.looking.is_empty());
-        with_threads(1, || awake.keep()).unwrap();
+        with_threads(1, || awake.keep(LITTLE)).unwrap();
         assert!(!awake.looking[0].load(Relaxed));
     }
 }

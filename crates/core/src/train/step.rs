@@ -31,8 +31,7 @@ pub struct Stepper<T: Real> {
     awake: Awake,
 }
 
-/// From so many bytes of buffers on, a training is worth moving to huge pages, and to keep
-/// the threads awake for.
+/// From so many bytes of buffers on, a training is worth moving to huge pages.
 const LARGE: usize = 16 << 20;
 
 impl<T: Real> Stepper<T> {
@@ -53,9 +52,7 @@ impl<T: Real> Stepper<T> {
         clip: Option<f64>,
         step: u64,
     ) -> Result<StepReport, Error> {
-        if self.is_large() {
-            self.awake.keep();
-        }
+        self.awake.keep(self.buffer_bytes());
         let Self { tape, grads, .. } = self;
         tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
         grads.clear(tape);
@@ -101,16 +98,16 @@ impl<T: Real> Stepper<T> {
             bytes: moved * numbers * T::BYTES as u64,
             ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers)
         });
-        if !self.settled && self.is_large() {
+        if !self.settled && self.buffer_bytes() >= LARGE {
             use_huge_pages();
         }
         self.settled = true;
         Ok(StepReport { loss, grad_norm })
     }
 
-    /// Whether the steps before this one took much memory, and so much work.
-    fn is_large(&self) -> bool {
-        self.tape.buffer_numbers() * T::BYTES >= LARGE
+    /// The size of all buffers that the steps before this one needed.
+    fn buffer_bytes(&self) -> usize {
+        self.tape.buffer_numbers() * T::BYTES
     }
 
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
