@@ -1,4 +1,4 @@
-//! How many threads the kernels use.
+//! The threads that the kernels use: how many, and that they stay awake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -44,13 +44,13 @@ const LITTLE: usize = 16 << 20;
 
 impl Awake {
     /// Lets all threads of the pool but this one look for work until there has been none for
-    /// a millisecond. Does nothing for what goes through few `bytes`, nor outside of
-    /// [`with_threads`].
+    /// a millisecond. Does nothing for what goes through few `bytes`, nor where there is no
+    /// other thread or no pool, which is that of [`with_threads`].
     pub fn keep(&mut self, bytes: usize) {
         if bytes < LITTLE {
             return;
         }
-        let (Some(this), threads) = (rayon::current_thread_index(), current()) else { return };
+        let (Some(this), threads @ 2..) = (rayon::current_thread_index(), current()) else { return };
         if self.looking.len() != threads {
             self.looking = (0..threads).map(|_| AtomicBool::new(false)).collect();
         }
@@ -112,9 +112,10 @@ mod tests {
     fn without_other_threads_or_much_to_do_nobody_looks_for_work() {
         let mut awake = Awake::default();
         awake.keep(LITTLE);
+        with_threads(1, || awake.keep(LITTLE)).unwrap();
         with_threads(2, || awake.keep(LITTLE - 1)).unwrap();
         assert!(awake.looking.is_empty());
-        with_threads(1, || awake.keep(LITTLE)).unwrap();
-        assert!(!awake.looking[0].load(Relaxed));
+        with_threads(2, || awake.keep(LITTLE)).unwrap();
+        assert_eq!(awake.looking.len(), 2);
     }
 }
