@@ -6,7 +6,8 @@ use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::factor::{Factor, with_buffer};
-use super::tile::{FEW, Left, Order, Out, ROWS, Right, rows_times_panel};
+use super::operands::{Left, Order, Right};
+use super::tile::{FEW, Out, ROWS, rows_times_panel};
 use super::{Mat, Product, Start, pack};
 use crate::Real;
 use crate::kernels::isa::Compiled;
@@ -19,6 +20,9 @@ const COPIED: usize = 4 << 20;
 
 /// Tiles in a block of rows, at most.
 const BLOCK: usize = 32;
+
+/// Steps of the innermost loop at a time.
+const STEPS: usize = 4;
 
 impl<T: Real> Product<'_, T> {
     /// Computes it with panels of at most V vectors of L lanes.
@@ -41,7 +45,12 @@ impl<T: Real> Product<'_, T> {
         // output all the time. Copying A first pays where B is larger.
         let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
-        if small && b_in_place.is_none() && n > threads * width && n.is_multiple_of(threads * width) {
+        if room > 0
+            && small
+            && b_in_place.is_none()
+            && n > threads * width
+            && n.is_multiple_of(threads * width)
+        {
             with_buffer::<T, F, _>(slices.count * room, |copied| {
                 Self { a, b, start, out, turned, threads }.by_panels::<F, I, V, L>(slices, copied);
             });
@@ -192,7 +201,7 @@ fn in_place<'a, T: Real, F: Factor<T>, const L: usize>(
         return None;
     }
     let (distance, depth) = (a.distance, a.cols);
-    let order = if a.transposed { Order::Columns { step: 1, distance } } else { Order::Rows { distance } };
+    let order = if a.transposed { Order::Columns { distance } } else { Order::Rows { distance } };
     let left = Left { data: F::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
     Some((left, Panels { data: F::as_is(b.data)?, next: width, distance: b.distance }))
 }
@@ -320,10 +329,13 @@ impl<'a, T: Real> Rows<'a, T> {
                 let (data, order) = (&data[self.inner.start..], Order::Rows { distance: a.distance });
                 Left { data, order, first: self.rows.start, rows: a.rows, depth }
             }
-            None if a.transposed => {
-                let order = Order::Columns { step: depth, distance: ROWS };
-                Left { data: copied, order, first: 0, rows: self.rows.len().next_multiple_of(ROWS), depth }
-            }
+            None if a.transposed => Left {
+                data: copied,
+                order: Order::Tiles,
+                first: 0,
+                rows: self.rows.len().next_multiple_of(ROWS),
+                depth,
+            },
             None => {
                 let order = Order::Rows { distance: depth };
                 Left { data: copied, order, first: 0, rows: self.rows.len(), depth }
@@ -333,6 +345,9 @@ impl<'a, T: Real> Rows<'a, T> {
 }
 
 /// `out = start + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
+///
+/// A few rows at a time meet all panels: they stay in the first cache meanwhile, and the
+/// output is written in nearly the order in which it is stored.
 fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
@@ -340,20 +355,24 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     out: &mut ArrayViewMut2<'_, T>,
 ) {
     let (rows, n) = out.dim();
-    let room = if turned { rows } else { 0 };
+    // What is turned is written by whole columns.
+    let (few, room) = if turned { (rows, rows) } else { (FEW, 0) };
     let mut run = |buffer: &mut [T]| {
         I::run(
             #[inline(always)]
             || {
-                for (i, j) in (0..n).step_by(V * L).enumerate() {
-                    let columns = j..n.min(j + V * L);
-                    let width = columns.len().next_multiple_of(L);
-                    let distance = if b.distance == 0 { width } else { b.distance };
-                    let b = Right { data: &b.data[i * b.next..], distance };
-                    let start = if turned { start } else { start.from(j) };
-                    let turned = &mut buffer[..room * width];
-                    let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
-                    times_panel::<T, F, I, V, L>(a, b, Out { part, start, turned });
+                for (i, mut out) in out.axis_chunks_iter_mut(Axis(0), few).enumerate() {
+                    let a = Left { first: a.first + i * few, ..a };
+                    for (i, j) in (0..n).step_by(V * L).enumerate() {
+                        let columns = j..n.min(j + V * L);
+                        let width = columns.len().next_multiple_of(L);
+                        let distance = if b.distance == 0 { width } else { b.distance };
+                        let b = Right { data: &b.data[i * b.next..], distance };
+                        let start = if turned { start } else { start.from(j) };
+                        let turned = &mut buffer[..room * width];
+                        let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
+                        times_panel::<T, F, I, V, L>(a, b, Out { part, start, turned });
+                    }
                 }
             },
         );
@@ -372,9 +391,9 @@ fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
     out: Out<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {
-        1 => rows_times_panel::<T, F, I, 1, L>(a, b, out),
-        2 => rows_times_panel::<T, F, I, 2, L>(a, b, out),
-        3 => rows_times_panel::<T, F, I, 3, L>(a, b, out),
-        _ => rows_times_panel::<T, F, I, V, L>(a, b, out),
+        1 => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
+        2 => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
+        3 => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),
+        _ => rows_times_panel::<T, F, I, V, L, STEPS>(a, b, out),
     }
 }

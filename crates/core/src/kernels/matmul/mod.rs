@@ -12,6 +12,7 @@
 pub mod bf16;
 mod blocks;
 mod factor;
+mod operands;
 mod pack;
 mod tile;
 

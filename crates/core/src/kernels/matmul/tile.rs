@@ -4,6 +4,7 @@ use ndarray::{ArrayViewMut2, Axis};
 
 use super::Start;
 use super::factor::Factor;
+use super::operands::{Dense, InColumns, InRows, InTile, Left, Order, Right, Spaced, Steps};
 use crate::Real;
 use crate::kernels::{array, isa::Compiled};
 
@@ -16,49 +17,6 @@ pub const FEW: usize = 8 * ROWS;
 
 /// Over so many factors a row of the output comes from memory.
 const LONG: usize = 32;
-
-/// Rows of A, as the loop reads them.
-#[derive(Debug, Clone, Copy)]
-pub struct Left<'a, F> {
-    /// The factors.
-    pub data: &'a [F],
-    /// Where they are.
-    pub order: Order,
-    /// The row to begin with; in tiles, the first of one.
-    pub first: usize,
-    /// How many rows there are, with those that fill a tile.
-    pub rows: usize,
-    /// How many factors a row has.
-    pub depth: usize,
-}
-
-/// Where factor `p` of row `r` of A is.
-#[derive(Debug, Clone, Copy)]
-pub enum Order {
-    /// At `r * distance + p`: the factors of a row side by side.
-    Rows {
-        /// From one row to the next.
-        distance: usize,
-    },
-    /// For r the first row of a tile, at `r * step + p * distance`, and those of the tile's
-    /// other rows after it.
-    Columns {
-        /// From one row to the next, of the first factors: 1 where whole columns are stored,
-        /// and as many as a row has where the tiles have been copied one after the other.
-        step: usize,
-        /// From one column to the next.
-        distance: usize,
-    },
-}
-
-/// A panel of B, as the loop reads it: the factors of a row side by side.
-#[derive(Debug, Clone, Copy)]
-pub struct Right<'a, F> {
-    /// The factors, from the first one of the first row on.
-    pub data: &'a [F],
-    /// From one row to the next.
-    pub distance: usize,
-}
 
 /// A block of rows and a panel of columns of the output.
 #[derive(Debug)]
@@ -73,63 +31,44 @@ pub struct Out<'a, T> {
 }
 
 /// `out = start + A B` for the rows of A and one panel of B, of V vectors of
-/// L columns; `out` may lack the last of them.
+/// L columns; `out` may lack the last of them. The innermost loop takes S steps at a time.
 #[inline(always)]
-pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+pub fn rows_times_panel<
+    T: Real,
+    F: Factor<T>,
+    I: Compiled,
+    const V: usize,
+    const L: usize,
+    const S: usize,
+>(
     a: Left<'_, F>,
     b: Right<'_, F>,
     mut out: Out<'_, T>,
 ) {
-    let prefetch = a.depth >= LONG && out.part.nrows() > FEW;
-    for row in (0..out.part.nrows()).step_by(ROWS) {
-        if prefetch {
-            out.prefetch(row);
-        }
+    let rows = out.part.nrows();
+    let whole = out.turned.is_empty() && out.part.ncols() == V * L;
+    let far = a.depth >= LONG && a.rows > FEW;
+    for row in (0..rows).step_by(ROWS) {
         // A tile that would stick out at the end begins earlier, and does some rows again.
         let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
         let again = a.first + row - first;
-        let [s0, s1, s2, s3, s4, s5] = match a.order {
-            Order::Columns { step, distance } => {
-                let length = (a.depth - 1) * distance + 1;
-                let rows: [&[F]; ROWS] = array(
-                    #[inline(always)]
-                    |r| &a.data[first * step + r..][..length],
-                );
-                tile::<T, F, I, V, L>(
-                    a.depth,
-                    b,
-                    #[inline(always)]
-                    |p| {
-                        array(
-                            #[inline(always)]
-                            |r| rows[r][p * distance],
-                        )
-                    },
-                )
+        let whole = whole && again == 0 && row + ROWS <= rows;
+        let next;
+        let next = match whole && far {
+            true => {
+                next = out.rows(row);
+                &next[..]
             }
-            Order::Rows { distance } => {
-                let rows: [&[F]; ROWS] = array(
-                    #[inline(always)]
-                    |r| &a.data[(first + r).min(a.rows - 1) * distance..][..a.depth],
-                );
-                tile::<T, F, I, V, L>(
-                    a.depth,
-                    b,
-                    #[inline(always)]
-                    |p| [rows[0][p], rows[1][p], rows[2][p], rows[3][p], rows[4][p], rows[5][p]],
-                )
-            }
+            false => &[],
         };
-        if out.turned.is_empty() {
-            out.write_row((0, again), row, s0);
-            out.write_row((1, again), row, s1);
-            out.write_row((2, again), row, s2);
-            out.write_row((3, again), row, s3);
-            out.write_row((4, again), row, s4);
-            out.write_row((5, again), row, s5);
+        let sums = tile::<T, F, I, V, L, S>(a, first, b, next);
+        if whole {
+            out.write_tile(row, sums);
         } else {
-            let sums = [s0, s1, s2, s3, s4, s5];
-            out.turn(&sums.as_flattened().as_flattened()[again * V * L..], row, V * L);
+            // A copy, so that the sums of whole tiles need no place in memory.
+            #[allow(clippy::redundant_locals)]
+            let sums = sums;
+            out.write_edge(&sums.as_flattened().as_flattened()[again * V * L..], row, V * L);
         }
     }
     if !out.turned.is_empty() {
@@ -137,27 +76,78 @@ pub fn rows_times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, cons
     }
 }
 
-/// The sums of a tile: of `a(p)` times row p of `b`, in the order of p, `depth` of them.
+/// The sums of the tile whose first row is `first`; the cache lines of the rows `next` are
+/// asked for on the way.
+#[inline(always)]
+fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+    a: Left<'_, F>,
+    first: usize,
+    b: Right<'_, F>,
+    next: &[&[[T; L]; V]],
+) -> [[[T; L]; V]; ROWS] {
+    let (n, dense) = (a.depth, S > 1 && b.distance == V * L);
+    match a.order {
+        Order::Rows { distance } if dense => {
+            let (a, b) = (InRows::new(a, first, distance), Dense::new(b, n));
+            sums::<T, F, I, V, L, S>(n, a, b, next)
+        }
+        Order::Rows { distance } => {
+            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), next)
+        }
+        Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), next),
+        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), next),
+        Order::Columns { distance } => {
+            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), next)
+        }
+    }
+}
+
+/// The sums of the products of `n` steps.
+#[inline(always)]
+fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+    n: usize,
+    a: impl Steps<S, Factors = [F; ROWS]>,
+    b: impl Steps<S, Factors = &'b [[F; L]; V]>,
+    next: &[&[[T; L]; V]],
+) -> [[[T; L]; V]; ROWS] {
+    let zero = [[[T::zero(); L]; V]; ROWS];
+    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), a, b, next);
+    if S == 1 {
+        return sums;
+    }
+    add_products::<T, F, I, V, L, S>(sums, (n % S, true), a, b, &[])
+}
+
+/// `sums` and the products of `n` times S steps, or of `n` of those that are left.
 ///
-/// All loops but that over p have small constant bounds, and each row has a variable of
+/// All loops but the outermost have small constant bounds, and each row has a variable of
 /// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
+///
+/// A row of `next` is asked for line by line: were all asked for at once, the loop would
+/// wait, since a core fetches only some ten lines at a time.
 #[inline(always)]
-fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
-    depth: usize,
-    b: Right<'_, F>,
-    a: impl Fn(usize) -> [F; ROWS],
+fn add_products<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+    sums: [[[T; L]; V]; ROWS],
+    (n, left): (usize, bool),
+    a: impl Steps<S, Factors = [F; ROWS]>,
+    b: impl Steps<S, Factors = &'b [[F; L]; V]>,
+    next: &[&[[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
-    let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = [[[T::zero(); L]; V]; ROWS];
-    for p in 0..depth {
-        let b = b.data[p * b.distance..].as_chunks().0.first_chunk().expect("a whole row");
-        let a = a(p);
-        add_product::<T, F, I, V, L>(&mut s0, a[0], b);
-        add_product::<T, F, I, V, L>(&mut s1, a[1], b);
-        add_product::<T, F, I, V, L>(&mut s2, a[2], b);
-        add_product::<T, F, I, V, L>(&mut s3, a[3], b);
-        add_product::<T, F, I, V, L>(&mut s4, a[4], b);
-        add_product::<T, F, I, V, L>(&mut s5, a[5], b);
+    let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = sums;
+    for p in 0..n {
+        if let Some(row) = next.get(p / V) {
+            prefetch(&row[p % V]);
+        }
+        for u in 0..if left { 1 } else { S } {
+            let (a, b) = (a.step(left, p, u), b.step(left, p, u));
+            add_product::<T, F, I, V, L>(&mut s0, a[0], b);
+            add_product::<T, F, I, V, L>(&mut s1, a[1], b);
+            add_product::<T, F, I, V, L>(&mut s2, a[2], b);
+            add_product::<T, F, I, V, L>(&mut s3, a[3], b);
+            add_product::<T, F, I, V, L>(&mut s4, a[4], b);
+            add_product::<T, F, I, V, L>(&mut s5, a[5], b);
+        }
     }
     [s0, s1, s2, s3, s4, s5]
 }
@@ -175,40 +165,97 @@ fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
 }
 
 impl<T: Real> Out<'_, T> {
-    /// Asks for the cache lines of the tile whose first row is `row`, which then come while
-    /// its sums are computed.
+    /// The rows of a whole tile, from row `row` of this part on.
     #[inline(always)]
-    fn prefetch(&self, row: usize) {
-        if self.turned.is_empty() {
-            for row in self.part.outer_iter().skip(row).take(ROWS) {
-                row.to_slice().expect("a row lies in one piece").chunks(16).for_each(prefetch);
-            }
+    fn rows<const V: usize, const L: usize>(&self, row: usize) -> [&[[T; L]; V]; ROWS] {
+        [
+            self.row(row),
+            self.row(row + 1),
+            self.row(row + 2),
+            self.row(row + 3),
+            self.row(row + 4),
+            self.row(row + 5),
+        ]
+    }
+
+    /// Row `row`.
+    #[inline(always)]
+    fn row<const V: usize, const L: usize>(&self, row: usize) -> &[[T; L]; V] {
+        let row = self.part.view().index_axis_move(Axis(0), row).to_slice().expect("a row lies in one piece");
+        row.as_chunks().0.first_chunk().expect("a whole row")
+    }
+
+    /// Writes a whole tile, from row `row` of this part on.
+    #[inline(always)]
+    fn write_tile<const V: usize, const L: usize>(&mut self, row: usize, sums: [[[T; L]; V]; ROWS]) {
+        match self.start {
+            Start::Zero => self.write_rows(
+                row,
+                sums,
+                #[inline(always)]
+                |_, _, sum| sum,
+            ),
+            Start::Out => self.write_rows(
+                row,
+                sums,
+                #[inline(always)]
+                |_, out, sum| plus(out, sum),
+            ),
+            Start::Bias(bias) => self.write_rows(
+                row,
+                sums,
+                #[inline(always)]
+                |v, _, sum| plus(bias.as_chunks().0[v], sum),
+            ),
+            Start::Times => self.write_rows(
+                row,
+                sums,
+                #[inline(always)]
+                |_, out, sum| times(out, sum),
+            ),
         }
     }
 
-    /// Writes row `r` of a tile whose row number `again` is row `row` of this part.
+    /// `out = f(v, out, sums)` for each vector v of each row of a tile.
+    #[inline(always)]
+    fn write_rows<const V: usize, const L: usize>(
+        &mut self,
+        row: usize,
+        [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS],
+        f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
+    ) {
+        self.write_row(row, s0, f);
+        self.write_row(row + 1, s1, f);
+        self.write_row(row + 2, s2, f);
+        self.write_row(row + 3, s3, f);
+        self.write_row(row + 4, s4, f);
+        self.write_row(row + 5, s5, f);
+    }
+
     #[inline(always)]
     fn write_row<const V: usize, const L: usize>(
         &mut self,
-        (r, again): (usize, usize),
         row: usize,
         sums: [[T; L]; V],
+        f: impl Fn(usize, [T; L], [T; L]) -> [T; L],
     ) {
-        if r < again || row + r - again >= self.part.nrows() {
-            return;
-        }
-        let row = self.part.row_mut(row + r - again).into_slice().expect("a row lies in one piece");
-        if row.len() < V * L {
-            return write(row, sums.as_flattened(), self.start);
-        }
-        let row = &mut row.as_chunks_mut::<L>().0[..V];
+        let row = self.part.row_mut(row).into_slice().expect("a row lies in one piece");
+        let row: &mut [[T; L]; V] = row.as_chunks_mut().0.first_chunk_mut().expect("a whole row");
         for v in 0..V {
-            row[v] = match self.start {
-                Start::Zero => sums[v],
-                Start::Out => plus(row[v], sums[v]),
-                Start::Bias(bias) => plus(bias.as_chunks::<L>().0[v], sums[v]),
-                Start::Times => times(row[v], sums[v]),
-            };
+            row[v] = f(v, row[v], sums[v]);
+        }
+    }
+
+    /// Writes those of some rows of `width` sums that this part has, from its row `row` on.
+    #[inline(never)]
+    fn write_edge(&mut self, sums: &[T], row: usize, width: usize) {
+        if !self.turned.is_empty() {
+            return self.turn(sums, row, width);
+        }
+        let rows = self.part.nrows() - row;
+        for (r, sums) in sums.chunks_exact(width).take(rows).enumerate() {
+            let row = self.part.row_mut(row + r).into_slice().expect("a row lies in one piece");
+            write(row, sums, self.start);
         }
     }
 
