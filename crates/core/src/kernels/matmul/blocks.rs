@@ -15,6 +15,9 @@ use crate::kernels::isa::Compiled;
 /// Numbers of the inner length in a slice, so that a panel stays in the second-level cache.
 const SLICE: usize = 512;
 
+/// Bytes of B that stay in the second-level cache while all rows pass.
+const CACHED: usize = 512 << 10;
+
 /// Bytes of B that are copied at a time, to stay in the third-level cache.
 const COPIED: usize = 4 << 20;
 
@@ -42,15 +45,13 @@ impl<T: Real> Product<'_, T> {
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         // Where A is small, each thread takes whole panels, which it copies itself and then still
         // has in its own cache. With one panel each, threads would write to the same lines of the
-        // output all the time. Copying A first pays where B is larger.
+        // output all the time. Copying A first pays where B is larger; where A need not be copied,
+        // blocks of rows are better as long as all of B stays in the caches.
         let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
-        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED && (room == 0 || m < n);
-        if room > 0
-            && small
-            && b_in_place.is_none()
-            && n > threads * width
-            && n.is_multiple_of(threads * width)
-        {
+        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED;
+        let pays = if room == 0 { slices.length * n * size_of::<F>() > CACHED } else { m < n };
+        let shared = n > threads * width && n.is_multiple_of(threads * width);
+        if small && pays && shared && b_in_place.is_none() {
             with_buffer::<T, F, _>(slices.count * room, |copied| {
                 Self { a, b, start, out, turned, threads }.by_panels::<F, I, V, L>(slices, copied);
             });
@@ -346,8 +347,9 @@ impl<'a, T: Real> Rows<'a, T> {
 
 /// `out = start + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
 ///
-/// A few rows at a time meet all panels: they stay in the first cache meanwhile, and the
-/// output is written in nearly the order in which it is stored.
+/// A few rows at a time meet all panels, as long as these stay in the second-level cache:
+/// the rows stay in the first one meanwhile, and the output is written in nearly the order in
+/// which it is stored.
 fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
@@ -355,8 +357,10 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     out: &mut ArrayViewMut2<'_, T>,
 ) {
     let (rows, n) = out.dim();
+    let cached = a.depth * n * size_of::<F>() <= CACHED;
     // What is turned is written by whole columns.
-    let (few, room) = if turned { (rows, rows) } else { (FEW, 0) };
+    let few = if turned || !cached { rows.max(1) } else { FEW };
+    let room = if turned { rows } else { 0 };
     let mut run = |buffer: &mut [T]| {
         I::run(
             #[inline(always)]
