@@ -45,11 +45,11 @@ impl<T: Real> Product<'_, T> {
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         // Where A is small, each thread takes whole panels, which it copies itself and then still
         // has in its own cache. With one panel each, threads would write to the same lines of the
-        // output all the time. Copying A first pays where B is larger; where A need not be copied,
-        // blocks of rows are better as long as all of B stays in the caches.
+        // output all the time. Where A needs a copy, that pays if B is larger; where it needs none,
+        // if B is too large for a few rows at a time to meet all of it.
         let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED;
-        let pays = if room == 0 { slices.length * n * size_of::<F>() > CACHED } else { m < n };
+        let pays = if room == 0 { slices.length / F::DEPTH * n * size_of::<F>() > CACHED } else { m < n };
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
             with_buffer::<T, F, _>(slices.count * room, |copied| {
@@ -395,9 +395,9 @@ fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
     out: Out<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {
+        vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, STEPS>(a, b, out),
         1 => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
         2 => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
-        3 => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),
-        _ => rows_times_panel::<T, F, I, V, L, STEPS>(a, b, out),
+        _ => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),
     }
 }

@@ -15,7 +15,7 @@ pub const ROWS: usize = 6;
 /// Up to so many rows are few: the output is still in a cache, and B is read where it is.
 pub const FEW: usize = 8 * ROWS;
 
-/// Over so many factors a row of the output comes from memory.
+/// From so many factors on, the output's cache lines arrive while its sums are computed.
 const LONG: usize = 32;
 
 /// A block of rows and a panel of columns of the output.
@@ -47,14 +47,14 @@ pub fn rows_times_panel<
 ) {
     let rows = out.part.nrows();
     let whole = out.turned.is_empty() && out.part.ncols() == V * L;
-    let far = a.depth >= LONG && a.rows > FEW;
+    let ask = a.depth >= LONG && a.rows > FEW;
     for row in (0..rows).step_by(ROWS) {
         // A tile that would stick out at the end begins earlier, and does some rows again.
         let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
         let again = a.first + row - first;
         let whole = whole && again == 0 && row + ROWS <= rows;
         let next;
-        let next = match whole && far {
+        let next = match whole && ask {
             true => {
                 next = out.rows(row);
                 &next[..]
