@@ -24,7 +24,8 @@ const COPIED: usize = 4 << 20;
 /// Tiles in a block of rows, at most.
 const BLOCK: usize = 32;
 
-/// Steps of the innermost loop at a time.
+/// Steps of the innermost loop at a time, in whole panels: enough that the jump and the check
+/// for a cache line to ask for cost little, few enough that the loop stays small.
 const STEPS: usize = 4;
 
 impl<T: Real> Product<'_, T> {

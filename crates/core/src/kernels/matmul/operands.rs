@@ -47,21 +47,21 @@ pub struct Right<'a, F> {
 
 /// What the loop reads in each of its steps.
 ///
-/// It takes S steps at a time, one after the other without a jump, and then one at a time
-/// those that are left.
+/// It takes S steps at a time, one after the other without a jump, and then the rest one at a
+/// time.
 pub trait Steps<const S: usize>: Copy {
     /// What one step reads.
     type Factors;
 
-    /// Step `u` of the S steps number `p`, or step `p` of those that are left.
-    fn step(self, left: bool, p: usize, u: usize) -> Self::Factors;
+    /// Step `u` of the S steps number `p`, or step `p` of the rest.
+    fn step(self, rest: bool, p: usize, u: usize) -> Self::Factors;
 }
 
 /// A tile whose factors lie row by row.
 #[derive(Clone, Copy)]
 pub struct InRows<'a, F, const S: usize> {
     steps: [&'a [[F; S]]; ROWS],
-    left: [&'a [F]; ROWS],
+    rest: [&'a [F]; ROWS],
 }
 
 impl<'a, F, const S: usize> InRows<'a, F, S> {
@@ -69,13 +69,13 @@ impl<'a, F, const S: usize> InRows<'a, F, S> {
     /// last one are the last one again.
     #[inline(always)]
     pub fn new(a: Left<'a, F>, first: usize, distance: usize) -> Self {
-        let (mut steps, mut left) = ([&[][..]; ROWS], [&[][..]; ROWS]);
+        let (mut steps, mut rest) = ([&[][..]; ROWS], [&[][..]; ROWS]);
         for r in 0..ROWS {
             let row = &a.data[(first + r).min(a.rows - 1) * distance..][..a.depth];
             steps[r] = &row.as_chunks().0[..a.depth / S];
-            left[r] = &row.as_chunks::<S>().1[..a.depth % S];
+            rest[r] = &row.as_chunks::<S>().1[..a.depth % S];
         }
-        Self { steps, left }
+        Self { steps, rest }
     }
 }
 
@@ -83,10 +83,10 @@ impl<F: Copy + Default, const S: usize> Steps<S> for InRows<'_, F, S> {
     type Factors = [F; ROWS];
 
     #[inline(always)]
-    fn step(self, left: bool, p: usize, u: usize) -> [F; ROWS] {
+    fn step(self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
         array(
             #[inline(always)]
-            |r| if left { self.left[r][p] } else { self.steps[r][p][u] },
+            |r| if rest { self.rest[r][p] } else { self.steps[r][p][u] },
         )
     }
 }
@@ -95,15 +95,15 @@ impl<F: Copy + Default, const S: usize> Steps<S> for InRows<'_, F, S> {
 #[derive(Clone, Copy)]
 pub struct InTile<'a, F, const S: usize> {
     steps: &'a [[[F; ROWS]; S]],
-    left: &'a [[F; ROWS]],
+    rest: &'a [[F; ROWS]],
 }
 
 impl<'a, F, const S: usize> InTile<'a, F, S> {
     /// The tile whose first row is `first`.
     #[inline(always)]
     pub fn new(a: Left<'a, F>, first: usize) -> Self {
-        let (steps, left) = a.data[first * a.depth..].as_chunks().0[..a.depth].as_chunks();
-        Self { steps, left }
+        let (steps, rest) = a.data[first * a.depth..].as_chunks().0[..a.depth].as_chunks();
+        Self { steps, rest }
     }
 }
 
@@ -111,8 +111,8 @@ impl<F: Copy, const S: usize> Steps<S> for InTile<'_, F, S> {
     type Factors = [F; ROWS];
 
     #[inline(always)]
-    fn step(self, left: bool, p: usize, u: usize) -> [F; ROWS] {
-        if left { self.left[p] } else { self.steps[p][u] }
+    fn step(self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
+        if rest { self.rest[p] } else { self.steps[p][u] }
     }
 }
 
@@ -152,15 +152,15 @@ impl<F: Copy + Default> Steps<1> for InColumns<'_, F> {
 #[derive(Clone, Copy)]
 pub struct Dense<'a, F, const V: usize, const L: usize, const S: usize> {
     steps: &'a [[[[F; L]; V]; S]],
-    left: &'a [[[F; L]; V]],
+    rest: &'a [[[F; L]; V]],
 }
 
 impl<'a, F, const V: usize, const L: usize, const S: usize> Dense<'a, F, V, L, S> {
     /// The panel `b`, of `depth` rows.
     #[inline(always)]
     pub fn new(b: Right<'a, F>, depth: usize) -> Self {
-        let (steps, left) = b.data.as_chunks().0.as_chunks().0[..depth].as_chunks();
-        Self { steps, left }
+        let (steps, rest) = b.data.as_chunks().0.as_chunks().0[..depth].as_chunks();
+        Self { steps, rest }
     }
 }
 
@@ -168,8 +168,8 @@ impl<'a, F: Copy, const V: usize, const L: usize, const S: usize> Steps<S> for D
     type Factors = &'a [[F; L]; V];
 
     #[inline(always)]
-    fn step(self, left: bool, p: usize, u: usize) -> &'a [[F; L]; V] {
-        if left { &self.left[p] } else { &self.steps[p][u] }
+    fn step(self, rest: bool, p: usize, u: usize) -> &'a [[F; L]; V] {
+        if rest { &self.rest[p] } else { &self.steps[p][u] }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::kernels::{array, isa::Compiled};
 /// the 16 of AVX2, the sums fill all but those that the factors need.
 pub const ROWS: usize = 6;
 
-/// Up to so many rows are few: the output is still in a cache, and B is read where it is.
+/// Up to so many rows are few: they stay in the first cache while they meet panel after panel.
+/// Where there are no more, B is read where it is.
 pub const FEW: usize = 8 * ROWS;
 
 /// From so many factors on, the output's cache lines arrive while its sums are computed.
@@ -53,15 +54,15 @@ pub fn rows_times_panel<
         let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
         let again = a.first + row - first;
         let whole = whole && again == 0 && row + ROWS <= rows;
-        let next;
-        let next = match whole && ask {
+        let asked;
+        let asked = match whole && ask {
             true => {
-                next = out.rows(row);
-                &next[..]
+                asked = out.rows(row);
+                &asked[..]
             }
             false => &[],
         };
-        let sums = tile::<T, F, I, V, L, S>(a, first, b, next);
+        let sums = tile::<T, F, I, V, L, S>(a, first, b, asked);
         if whole {
             out.write_tile(row, sums);
         } else {
@@ -76,28 +77,28 @@ pub fn rows_times_panel<
     }
 }
 
-/// The sums of the tile whose first row is `first`; the cache lines of the rows `next` are
-/// asked for on the way.
+/// The sums of the tile whose first row is `first`; the cache lines of the rows `asked`, where the
+/// sums will go, are asked for on the way.
 #[inline(always)]
 fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
     first: usize,
     b: Right<'_, F>,
-    next: &[&[[T; L]; V]],
+    asked: &[&[[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let (n, dense) = (a.depth, S > 1 && b.distance == V * L);
     match a.order {
         Order::Rows { distance } if dense => {
             let (a, b) = (InRows::new(a, first, distance), Dense::new(b, n));
-            sums::<T, F, I, V, L, S>(n, a, b, next)
+            sums::<T, F, I, V, L, S>(n, a, b, asked)
         }
         Order::Rows { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), next)
+            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), asked)
         }
-        Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), next),
-        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), next),
+        Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), asked),
+        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), asked),
         Order::Columns { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), next)
+            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), asked)
         }
     }
 }
@@ -108,39 +109,39 @@ fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, 
     n: usize,
     a: impl Steps<S, Factors = [F; ROWS]>,
     b: impl Steps<S, Factors = &'b [[F; L]; V]>,
-    next: &[&[[T; L]; V]],
+    asked: &[&[[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let zero = [[[T::zero(); L]; V]; ROWS];
-    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), a, b, next);
+    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), a, b, asked);
     if S == 1 {
         return sums;
     }
     add_products::<T, F, I, V, L, S>(sums, (n % S, true), a, b, &[])
 }
 
-/// `sums` and the products of `n` times S steps, or of `n` of those that are left.
+/// `sums` and the products of `n` times S steps, or of `n` of the rest.
 ///
 /// All loops but the outermost have small constant bounds, and each row has a variable of
 /// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
 ///
-/// A row of `next` is asked for line by line: were all asked for at once, the loop would
-/// wait, since a core fetches only some ten lines at a time.
+/// The rows `asked` are asked for line by line: were it all at once, the loop would wait,
+/// since a core fetches only some ten lines at a time.
 #[inline(always)]
 fn add_products<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     sums: [[[T; L]; V]; ROWS],
-    (n, left): (usize, bool),
+    (n, rest): (usize, bool),
     a: impl Steps<S, Factors = [F; ROWS]>,
     b: impl Steps<S, Factors = &'b [[F; L]; V]>,
-    next: &[&[[T; L]; V]],
+    asked: &[&[[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = sums;
     for p in 0..n {
-        if let Some(row) = next.get(p / V) {
+        if let Some(row) = asked.get(p / V) {
             prefetch(&row[p % V]);
         }
-        for u in 0..if left { 1 } else { S } {
-            let (a, b) = (a.step(left, p, u), b.step(left, p, u));
+        for u in 0..if rest { 1 } else { S } {
+            let (a, b) = (a.step(rest, p, u), b.step(rest, p, u));
             add_product::<T, F, I, V, L>(&mut s0, a[0], b);
             add_product::<T, F, I, V, L>(&mut s1, a[1], b);
             add_product::<T, F, I, V, L>(&mut s2, a[2], b);
