@@ -10,7 +10,7 @@ use super::operands::{Left, Order, Right};
 use super::tile::{FEW, Out, ROWS, rows_times_panel};
 use super::{Mat, Product, Start, pack};
 use crate::Real;
-use crate::kernels::isa::Compiled;
+use crate::kernels::{isa::Compiled, map};
 
 /// Numbers of the inner length in a slice, so that a panel stays in the second-level cache.
 const SLICE: usize = 512;
@@ -42,6 +42,13 @@ impl<T: Real> Product<'_, T> {
             return times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
         }
         let slices = Slices::new(inner, matches!(start, Start::Times));
+        // Where both factors are stored slice after slice and the output is small, each thread takes
+        // whole slices: what it copies is then in its own cache, and no thread waits for another's.
+        let sums = (slices.count - 1) * m * n * size_of::<T>();
+        let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= COPIED;
+        if by_slices && a.transposed && !b.transposed {
+            return Self { a, b, start, out, turned, threads }.by_slices::<F, I, V, L>(slices);
+        }
         // Copying B pays where each number is used often.
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
         // Where A is small, each thread takes whole panels, which it copies itself and then still
@@ -60,6 +67,26 @@ impl<T: Real> Product<'_, T> {
             let product = Self { a, b, start, out, turned, threads };
             product.by_blocks::<F, I, V, L>(slices, b_in_place);
         }
+    }
+
+    /// Slice by slice, each on one thread; then their sums are added in the order of the slices.
+    fn by_slices<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
+        let Self { a, b, start, mut out, turned, .. } = self;
+        let (m, n) = out.dim();
+        with_buffer::<T, T, _>((slices.count - 1) * m * n, |others| {
+            let mut products = vec![(start, out.view_mut())];
+            products.extend(others.chunks_exact_mut(m * n).map(|sums| {
+                (Start::Zero, ArrayViewMut2::from_shape((m, n), sums).expect("room for a product"))
+            }));
+            products.into_par_iter().enumerate().for_each(|(s, (start, out))| {
+                let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
+                Product { a, b, start, out, turned, threads: 1 }.compute::<F, I, V, L>();
+            });
+            let out = out.as_slice_mut().expect("what threads share lies in one piece");
+            for sums in others.chunks_exact(m * n) {
+                map::update(out, sums, |out, sum| out + sum);
+            }
+        });
     }
 
     /// Panel by panel. `copied` has room for the factors of A that need it.

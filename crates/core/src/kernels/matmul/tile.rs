@@ -93,12 +93,12 @@ fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, cons
             sums::<T, F, I, V, L, S>(n, a, b, asked)
         }
         Order::Rows { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), asked)
+            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), &[])
         }
         Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), asked),
-        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), asked),
+        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), &[]),
         Order::Columns { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), asked)
+            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), &[])
         }
     }
 }
