@@ -220,10 +220,14 @@ impl Attention<'_> {
         let (mut max, mut sum) = ([T::neg_infinity(); LANES], [T::zero(); LANES]);
         for (j, scores) in (stripe.seen.start as u32..).zip(lanes(scores, width, v)) {
             let scores = *scores;
-            for l in 0..LANES {
-                let score = if stripe.sees(j, l) { scores[l] } else { T::neg_infinity() };
-                max[l] = if score > max[l] { score } else { max[l] };
-            }
+            max = array(
+                #[inline(always)]
+                |l| {
+                    let hidden = if stripe.sees(j, l) { T::zero() } else { T::neg_infinity() };
+                    let score = scores[l] + hidden;
+                    if score > max[l] { score } else { max[l] }
+                },
+            );
         }
         let rows = (stripe.seen.start as u32..).zip(lanes(scores, width, v));
         match &self.dropout {
@@ -231,8 +235,7 @@ impl Attention<'_> {
                 for (j, scores) in rows {
                     let all = *scores;
                     for l in 0..LANES {
-                        let weight = (all[l] - max[l]).exp_fast();
-                        scores[l] = if stripe.sees(j, l) { weight } else { T::zero() };
+                        scores[l] = stripe.hide(j, l, (all[l] - max[l]).exp_fast());
                     }
                     for l in 0..LANES {
                         sum[l] += scores[l];
@@ -244,8 +247,7 @@ impl Attention<'_> {
                 let kept = dropout.factor_from::<T>((first * t) as u64);
                 for (j, scores) in rows {
                     for l in 0..LANES {
-                        let weight = (scores[l] - max[l]).exp_fast();
-                        let weight = if stripe.sees(j, l) { weight } else { T::zero() };
+                        let weight = stripe.hide(j, l, (scores[l] - max[l]).exp_fast());
                         sum[l] += weight;
                         scores[l] = weight * kept((l * t) as u32 + j);
                     }
@@ -358,42 +360,38 @@ impl Attention<'_> {
         ds: &mut [T],
     ) {
         let (stripe, width, t, scale) = (&tile.stripes[v], tile.width, self.dims.t, T::of(self.scale));
-        let rows = tile.keys.clone().zip(lanes(p, width, v).zip(lanes(ds, width, v)));
-        let dropout = self.dropout.map(|dropout| {
-            let first = bh * t + tile.first + v * LANES;
-            dropout.factor_from::<T>((first * t) as u64)
-        });
-        for (j, (p, ds)) in rows {
-            if !stripe.seen.contains(&j) {
-                (*p, *ds) = ([T::zero(); LANES], [T::zero(); LANES]);
-                continue;
-            }
-            // What is read is read before anything is written: see the loop's machine code.
-            let (j, scores, dweights) = (j as u32, *p, *ds);
-            let weights: [T; LANES] = array(
-                #[inline(always)]
-                |l| {
-                    let weight = (scores[l] - lse[l]).exp_fast();
-                    if stripe.sees(j, l) { weight } else { T::zero() }
-                },
-            );
-            match &dropout {
-                None => {
+        let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
+        for x in [&mut *p, &mut *ds] {
+            lanes(&mut x[..seen.start], width, v).for_each(|x| *x = [T::zero(); LANES]);
+            lanes(&mut x[seen.end..], width, v).for_each(|x| *x = [T::zero(); LANES]);
+        }
+        let rows = lanes(&mut p[seen.clone()], width, v).zip(lanes(&mut ds[seen], width, v));
+        let rows = (stripe.seen.start as u32..).zip(rows);
+        // What is read is read before anything is written: see the loops' machine code.
+        match self.dropout {
+            None => {
+                for (j, (p, ds)) in rows {
+                    let (scores, dweights) = (*p, *ds);
+                    let weights = array(
+                        #[inline(always)]
+                        |l| stripe.hide(j, l, (scores[l] - lse[l]).exp_fast()),
+                    );
                     *p = weights;
                     *ds = array(
                         #[inline(always)]
-                        |l| {
-                            let dscore = weights[l] * (dweights[l] - inner[l]) * scale;
-                            if stripe.sees(j, l) { dscore } else { T::zero() }
-                        },
+                        |l| stripe.hide(j, l, weights[l] * (dweights[l] - inner[l]) * scale),
                     );
                 }
-                Some(kept) => {
+            }
+            Some(dropout) => {
+                let first = bh * t + tile.first + v * LANES;
+                let kept = dropout.factor_from::<T>((first * t) as u64);
+                for (j, (p, ds)) in rows {
                     for l in 0..LANES {
                         let kept = kept((l * t) as u32 + j);
-                        let dscore = weights[l] * (dweights[l] * kept - inner[l]) * scale;
-                        p[l] = weights[l] * kept;
-                        ds[l] = if stripe.sees(j, l) { dscore } else { T::zero() };
+                        let weight = stripe.hide(j, l, (p[l] - lse[l]).exp_fast());
+                        p[l] = weight * kept;
+                        ds[l] = stripe.hide(j, l, weight * (ds[l] * kept - inner[l]) * scale);
                     }
                 }
             }

@@ -134,6 +134,12 @@ impl Stripe {
     pub fn sees(&self, j: u32, lane: usize) -> bool {
         j.wrapping_sub(self.visible.0[lane]) < self.visible.1[lane]
     }
+
+    /// `x` where a query sees key `j`, and else 0.
+    #[inline(always)]
+    pub fn hide<T: Real>(&self, j: u32, lane: usize, x: T) -> T {
+        if self.sees(j, lane) { x } else { T::zero() }
+    }
 }
 
 /// The numbers of stripe `v` in the rows of a tile, `width` apart.
