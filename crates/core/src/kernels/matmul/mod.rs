@@ -2,9 +2,10 @@
 //!
 //! `C = A B` is cut three times (Goto and van de Geijn 2008): into slices of the inner
 //! length whose part of B stays in a cache, into blocks of rows of C, or of columns where A
-//! is small, which threads work on side by side, and into tiles of C whose sums stay in
-//! registers. B is first copied into panels, columns side by side, so that the innermost
-//! loop reads it in order; A is copied where its rows are not stored as that loop reads them.
+//! is small, and into tiles of C whose sums stay in registers. Threads work on blocks side by
+//! side, or on slices, where C is small beside A and B, as the gradient of a weight is. B is
+//! first copied into panels, columns side by side, so that the innermost loop reads it in
+//! order; A is copied where its rows are not stored as that loop reads them.
 //!
 //! Each number of C is added up in the same order, wherever it stands and whoever
 //! computes it: no number of threads and no neighbouring row changes a bit.
