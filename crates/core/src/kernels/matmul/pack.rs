@@ -1,13 +1,16 @@
 //! Copies of factors in the order in which the innermost loop reads them.
 
 use super::factor::Factor;
-use super::tile::ROWS;
+use super::tile::{ROWS, prefetch};
 use crate::Real;
 use crate::kernels::array;
 use crate::kernels::transpose::SIDE;
 
 /// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
 const LINE: usize = 16;
+
+/// Rows that are copied until one arrives that has been asked for.
+const AHEAD: usize = 8;
 
 /// Columns side by side: the first factor of each column, then the second ...
 ///
@@ -24,6 +27,7 @@ pub fn from_rows<'a, T: Real, F: Factor<T>>(
     for (q, to) in packed.chunks_exact_mut(width).enumerate() {
         let p = q * F::DEPTH;
         let first = row(p);
+        row((p + AHEAD).min(depth - 1)).chunks(LINE).for_each(prefetch);
         let (to, edge) = to.split_at_mut(first.len());
         edge.fill(F::default());
         if p + 1 < depth && F::DEPTH == 2 {
@@ -100,16 +104,25 @@ fn blocks<T: Real, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; 
 #[inline(always)]
 pub fn tiles<'a, T: Real, F: Factor<T>>(packed: &mut [F], depth: usize, column: impl Fn(usize) -> &'a [T]) {
     let factors = depth.div_ceil(F::DEPTH);
-    // Some columns at a time, whose cache lines then serve all tiles.
+    // Some columns at a time, whose cache lines then serve all tiles, and meanwhile those of the
+    // next ones arrive.
     for start in (0..depth).step_by(LINE) {
-        let columns: [&[T]; LINE] = array(
+        let [columns, next]: [[&[T]; LINE]; 2] = [start, start + LINE].map(
             #[inline(always)]
-            |p| column((start + p).min(depth - 1)),
+            |start| {
+                array(
+                    #[inline(always)]
+                    |p| column((start + p).min(depth - 1)),
+                )
+            },
         );
         let columns = &columns[..LINE.min(depth - start)];
         let whole = columns[0].len() / ROWS;
         for (i, tile) in packed.chunks_exact_mut(factors * ROWS).enumerate() {
             let to = &mut tile.as_chunks_mut::<ROWS>().0[start / F::DEPTH..];
+            if i * ROWS % LINE < ROWS {
+                next.iter().filter_map(|next| next.get(i * ROWS..)).for_each(prefetch);
+            }
             if i < whole {
                 pack_columns(
                     to,

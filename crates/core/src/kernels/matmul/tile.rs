@@ -316,7 +316,7 @@ fn times<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
 /// Asks for the cache line in which `numbers` begin.
 #[inline(always)]
 #[allow(unsafe_code)]
-fn prefetch<T>(numbers: &[T]) {
+pub fn prefetch<T>(numbers: &[T]) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: an instruction without effects, of every x86-64; the address is valid.
     unsafe {
