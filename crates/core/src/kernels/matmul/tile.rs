@@ -78,7 +78,8 @@ pub fn rows_times_panel<
 }
 
 /// The sums of the tile whose first row is `first`; the cache lines of the rows `asked`, where the
-/// sums will go, are asked for on the way.
+/// sums will go, are asked for on the way, if it goes several steps at a time: in a loop of single
+/// steps the question costs more than the answer saves.
 #[inline(always)]
 fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
