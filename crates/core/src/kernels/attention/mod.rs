@@ -223,6 +223,8 @@ impl Attention<'_> {
             max = array(
                 #[inline(always)]
                 |l| {
+                    // Added, not chosen: a choice of what to read would be compiled to jumps. What
+                    // is not seen becomes -inf or NaN, neither of which is larger.
                     let hidden = if stripe.sees(j, l) { T::zero() } else { T::neg_infinity() };
                     let score = scores[l] + hidden;
                     if score > max[l] { score } else { max[l] }
@@ -361,6 +363,7 @@ impl Attention<'_> {
     ) {
         let (stripe, width, t, scale) = (&tile.stripes[v], tile.width, self.dims.t, T::of(self.scale));
         let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
+        // Zeros for keys that this stripe does not see: dK and dV are products over all stripes.
         for x in [&mut *p, &mut *ds] {
             lanes(&mut x[..seen.start], width, v).for_each(|x| *x = [T::zero(); LANES]);
             lanes(&mut x[seen.end..], width, v).for_each(|x| *x = [T::zero(); LANES]);

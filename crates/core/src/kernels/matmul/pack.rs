@@ -9,7 +9,7 @@ use crate::kernels::transpose::SIDE;
 /// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
 const LINE: usize = 16;
 
-/// Rows that are copied until one arrives that has been asked for.
+/// So many rows before it is copied, a row's cache lines are asked for.
 const AHEAD: usize = 8;
 
 /// Columns side by side: the first factor of each column, then the second ...
@@ -27,7 +27,9 @@ pub fn from_rows<'a, T: Real, F: Factor<T>>(
     for (q, to) in packed.chunks_exact_mut(width).enumerate() {
         let p = q * F::DEPTH;
         let first = row(p);
-        row((p + AHEAD).min(depth - 1)).chunks(LINE).for_each(prefetch);
+        for p in p + AHEAD..p + AHEAD + F::DEPTH {
+            row(p.min(depth - 1)).chunks(LINE).for_each(prefetch);
+        }
         let (to, edge) = to.split_at_mut(first.len());
         edge.fill(F::default());
         if p + 1 < depth && F::DEPTH == 2 {
