@@ -353,9 +353,10 @@ impl<T: Real> Tape<T> {
             if self.keep_values {
                 self.grads[i] = Some(dy);
             } else {
-                // Everything that used this value has run: its memory is free.
-                self.pool.give(dy);
+                // Everything that used this value has run: its memory is free. That of the gradient,
+                // which is in a cache, comes last, to be used first.
                 self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
+                self.pool.give(dy);
             }
         }
         Ok(())
