@@ -12,8 +12,16 @@ use super::child::Recording;
 
 /// The ops that multiply matrices, and those that do little else: attention, and the
 /// feed-forward layers with their GELU.
-const PRODUCTS: [&str; 7] =
-    ["linear", "feed_forward", "packed_linear", "matmul", "batched_matmul", "attention", "cached_attention"];
+const PRODUCTS: [&str; 8] = [
+    "linear",
+    "linear_residual",
+    "feed_forward",
+    "packed_linear",
+    "matmul",
+    "batched_matmul",
+    "attention",
+    "cached_attention",
+];
 
 /// The mean of several steps. Shares are of the step's time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 
 use m2g_core::nn::{
     AttentionSettings, Embedding, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp, MultiHeadAttention,
-    NormPlace, Positions, sinusoidal,
+    NormPlace, Positions, Residual, sinusoidal,
 };
 use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{ChaCha8Rng, Streams};
@@ -76,23 +76,13 @@ impl Block {
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Var, Error> {
         let (before, after) = (NormPlace::Before, NormPlace::After);
+        let residual = |x| Residual { x: config.residual.then_some(x), dropout: config.dropout };
         let y = normed(tape, params, self.ln_1.filter(|_| config.norm == before), x)?;
-        let y = self.attn.forward(tape, params, y, &config.mask, cache)?;
-        let y = joined(tape, config, x, y)?;
+        let y = self.attn.forward(tape, params, y, &config.mask, cache, residual(x))?;
         let x = normed(tape, params, self.ln_1.filter(|_| config.norm == after), y)?;
         let y = normed(tape, params, self.ln_2.filter(|_| config.norm == before), x)?;
-        let y = self.mlp.forward(tape, params, y)?;
-        let y = joined(tape, config, x, y)?;
+        let y = self.mlp.forward(tape, params, y, residual(x))?;
         normed(tape, params, self.ln_2.filter(|_| config.norm == after), y)
-    }
-}
-
-/// `x + dropout(y)`, or, in a model without residual connections, `dropout(y)` in its place.
-#[track_caller]
-fn joined<T: Real>(tape: &mut Tape<T>, config: &GptConfig, x: Var, y: Var) -> Result<Var, Error> {
-    match config.residual {
-        true => tape.residual(x, y, config.dropout),
-        false => tape.dropout(y, config.dropout),
     }
 }
 

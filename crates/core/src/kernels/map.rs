@@ -86,21 +86,6 @@ pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
     }
 }
 
-/// `(x[i], y[i]) = f(x[i])`: an update in place that leaves a second result.
-pub fn update_and_map<T: Real>(x: &mut [T], y: &mut [T], f: impl Fn(T) -> (T, T) + Sync) {
-    let run = |x: &mut [T], y: &mut [T]| {
-        vectorised(
-            #[inline(always)]
-            || x.iter_mut().zip(y).for_each(|(x, y)| (*x, *y) = f(*x)),
-        );
-    };
-    if x.len() < PARALLEL_FROM {
-        run(x, y);
-    } else {
-        x.par_chunks_mut(CHUNK).zip(y.par_chunks_mut(CHUNK)).for_each(|(x, y)| run(x, y));
-    }
-}
-
 /// Pixels `0..=255` to numbers `0..=1`.
 pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
     let scale = T::one() / T::of(255.0);

@@ -1,6 +1,6 @@
 //! Multi-head self-attention.
 
-use super::{Form, Init, Linear, Positions, Score};
+use super::{Form, Init, Linear, Positions, Residual, Score};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::masked_softmax::Mask;
 use crate::rng::ChaCha8Rng;
@@ -63,9 +63,9 @@ impl MultiHeadAttention {
         Ok(Self { c_attn, c_proj, score, settings })
     }
 
-    /// `(B, T, C) -> (B, T, C)`, where each token sees what `mask` lets it see. With a
-    /// cache, `x` are the tokens after those in the cache, which it joins; the mask is
-    /// then causal.
+    /// `residual.x + dropout(Y)`: `(B, T, C) -> (B, T, C)`, where each token sees what `mask`
+    /// lets it see. With a cache, `x` are the tokens after those in the cache, which it joins;
+    /// the mask is then causal.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` has another number of columns, or the cache no room;
@@ -78,6 +78,7 @@ impl MultiHeadAttention {
         x: Var,
         mask: &Mask,
         cache: Option<&mut LayerCache<T>>,
+        residual: Residual,
     ) -> Result<Var, Error> {
         tape.enter::<Self>("MultiHeadAttention::forward");
         let AttentionSettings { n_head, positions, score, form, dropout, .. } = self.settings;
@@ -98,14 +99,14 @@ impl MultiHeadAttention {
             if start > 0 {
                 let (k, v) = (tape.input(cache.keys.clone()), tape.input(cache.values.clone()));
                 let y = tape.cached_attention((qkv, k, v), start, &options)?; // (B, T, C)
-                return self.c_proj.forward(tape, params, y);
+                return self.c_proj.forward_residual(tape, params, y, residual, form);
             }
         }
         let y = match (form, scale) {
             (Form::Fused, Some(_)) => tape.attention(qkv, options)?, // (B, T, C)
             _ => self.primitive(tape, params, qkv, options)?,
         };
-        self.c_proj.forward(tape, params, y)
+        self.c_proj.forward_residual(tape, params, y, residual, form)
     }
 
     /// Attention op by op.
@@ -247,7 +248,8 @@ mod tests {
         let (mut tape, mut grads) = (Tape::new(), Grads::new());
         tape.set_dropout(Some(Streams::new(1).dropout(7)));
         let x = tape.param(&params, x);
-        let y = layer.forward(&mut tape, &params, x, mask, None).unwrap();
+        let residual = Residual { x: Some(x), dropout };
+        let y = layer.forward(&mut tape, &params, x, mask, None, residual).unwrap();
         let out = tape.value(y).clone();
         let weights = tape.input(constant(&[b, t, c], 9.0));
         let weighted = tape.mul(y, weights).unwrap();

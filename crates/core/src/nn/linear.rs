@@ -1,5 +1,6 @@
 //! The fully connected layer.
 
+use super::{Form, Residual};
 use crate::rng::{ChaCha8Rng, normal, uniform};
 use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 
@@ -99,6 +100,33 @@ impl Linear {
                 tape.linear(x, weight, bias)?
             }
         };
+        tape.trace.label(y, || params.get(self.weight).layer().into());
+        Ok(y)
+    }
+
+    /// `residual.x + dropout(x W^T + b)`, in one op or in as many as it takes:
+    /// `(.., inputs) -> (.., outputs)`.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`] and [`Residual::join`].
+    #[track_caller]
+    pub fn forward_residual<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        residual: Residual,
+        form: Form,
+    ) -> Result<Var, Error> {
+        let packed = params.packed(self.weight).is_some() && tape.packed_pays(x);
+        let Some(r) = residual.x.filter(|_| form == Form::Fused && !packed) else {
+            let y = self.forward(tape, params, x)?;
+            return residual.join(tape, y);
+        };
+        tape.enter::<Self>("Linear::forward_residual");
+        let bias = self.bias.map(|bias| tape.param(params, bias));
+        let weight = tape.param(params, self.weight);
+        let y = tape.linear_residual(r, x, weight, bias, residual.dropout)?;
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }

@@ -1,6 +1,6 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Form, Init, Linear};
+use super::{Form, Init, Linear, Residual};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Params, Real, Tape, Var};
 
@@ -35,22 +35,28 @@ impl Mlp {
         Ok(Self { c_fc, c_proj, form })
     }
 
-    /// `(.., C) -> (.., C)`.
+    /// `residual.x + dropout(y)`: `(.., C) -> (.., C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
-    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+    pub fn forward<T: Real>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        residual: Residual,
+    ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
         let Self { c_fc, c_proj, form } = self;
-        if *form == Form::Fused && tape.wants_gradients() {
+        if let Some(r) = residual.x.filter(|_| *form == Form::Fused && tape.wants_gradients()) {
             let weights = [c_fc.weight, c_proj.weight].map(|id| tape.param(params, id));
             let biases = c_fc.bias.zip(c_proj.bias).map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));
-            return tape.feed_forward(x, weights, biases);
+            return tape.feed_forward(r, x, weights, biases, residual.dropout);
         }
         let x = c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
         let x = tape.gelu(x)?;
         tape.trace.label(x, || params.get(c_fc.weight).layer().replace("c_fc", "gelu"));
-        c_proj.forward(tape, params, x) // (B, T, 4 C) -> (B, T, C)
+        c_proj.forward_residual(tape, params, x, residual, *form) // (B, T, 4 C) -> (B, T, C)
     }
 }

@@ -9,6 +9,7 @@ mod linear;
 mod mlp;
 mod norm_place;
 mod positions;
+mod residual;
 mod score;
 
 pub use activation::Activation;
@@ -20,4 +21,5 @@ pub use linear::{Init, Linear};
 pub use mlp::Mlp;
 pub use norm_place::NormPlace;
 pub use positions::{Positions, sinusoidal};
+pub use residual::Residual;
 pub use score::Score;

@@ -1,40 +1,47 @@
 //! The feed-forward layers of a Transformer block in one op.
 
-use super::gelu::slope_and_gelu;
-use crate::kernels::map;
-use crate::kernels::matmul::{Mat, Start, matmul};
+use super::gelu::slopes_and_gelu;
+use super::residual::{add_to, behind_dropout};
+use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
 use crate::kernels::reduce;
+use crate::ops::dropout::Dropout;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Tensor, Var};
 
-/// `Y = gelu(X W1^T + b1) W2^T + b2`, of `(.., C)`, `(N, C)`, `(N)`, `(M, N)` and `(M)` to
-/// `(.., M)`: [linear](super::linear), [GELU](super::gelu) and linear (Vaswani et al. 2017,
-/// equation 2), in fewer passes over the memory.
+/// `Y = R + m O / (1 - p)`, `O = gelu(X W1^T + b1) W2^T + b2`, of `(.., M)`, `(.., C)`, `(N, C)`,
+/// `(M, N)`, `(N)` and `(M)` to `(.., M)`: [linear](super::linear), [GELU](super::gelu), linear
+/// (Vaswani et al. 2017, equation 2) and [residual](super::residual), in fewer passes over the
+/// memory.
 ///
-/// With `Z = X W1^T + b1`, `H = gelu(Z)` and `dY = dL/dY`: `dZ = dL/dZ = (dY W2) * gelu'(Z)`,
-/// number by number (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`, `dL/dW2 = dY^T H`, `dL/db1` and
-/// `dL/db2` = the sums of the rows of `dZ` and `dY`. `forward` saves `H` and `gelu'(Z)`, whose
-/// place `dZ` then takes.
+/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
+/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, number by number (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
+/// `dL/dW2 = dO^T H`, `dL/db1` and `dL/db2` = the sums of the rows of `dZ` and `dO`. `forward`
+/// saves `H` and `gelu'(Z)`, whose place `dZ` then takes.
 #[derive(Debug)]
-pub struct FeedForward;
+pub struct FeedForward {
+    dropout: Option<Dropout>,
+}
 
 impl<T: Real> Tape<T> {
-    /// Records [`FeedForward`] of weights `[w1, w2]`, with or without biases `[b1, b2]`.
+    /// Records [`FeedForward`] of weights `[w1, w2]`, with or without biases `[b1, b2]`; with
+    /// dropout of probability `p` if the tape is [training](Tape::set_dropout).
     ///
     /// # Errors
-    /// [`Error::Shape`] unless each layer takes what comes before it and the biases have one
-    /// number for each output.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless each layer takes what comes
+    /// before it, the biases have one number for each output and `r` has the shape of the result.
     #[track_caller]
     pub fn feed_forward(
         &mut self,
+        r: Var,
         x: Var,
         weights: [Var; 2],
         biases: Option<[Var; 2]>,
+        p: f64,
     ) -> Result<Var, Error> {
-        let [w1, w2] = weights;
+        let (op, [w1, w2]) = (FeedForward { dropout: self.dropout_mask(p)? }, weights);
         match biases {
-            Some([b1, b2]) => self.record(FeedForward, &[x, w1, w2, b1, b2]),
-            None => self.record(FeedForward, &[x, w1, w2]),
+            Some([b1, b2]) => self.record(op, &[r, x, w1, w2, b1, b2]),
+            None => self.record(op, &[r, x, w1, w2]),
         }
     }
 }
@@ -44,35 +51,42 @@ impl<T: Real> Op<T> for FeedForward {
         "feed_forward"
     }
     fn equation(&self) -> &'static str {
-        "Y = gelu(X W1^T + b1) W2^T + b2"
+        match self.dropout {
+            None => "Y = R + gelu(X W1^T + b1) W2^T + b2",
+            Some(_) => "Y = R + m (gelu(X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p",
+        }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        let (Some((&last, rows)), &[n, c], &[m, hidden]) = (inputs[0].split_last(), inputs[1], inputs[2])
+        let (Some((&last, rows)), &[n, c], &[m, hidden]) = (inputs[1].split_last(), inputs[2], inputs[3])
         else {
             return Err("X is (.., C), W1 is (N, C) and W2 is (M, N)".into());
         };
-        if last != c || hidden != n || inputs.get(3..5).is_some_and(|b| b != [&[n][..], &[m][..]]) {
-            return Err("(.., C), (N, C), (M, N), (N) and (M) give (.., M)".into());
+        let shape = [rows, &[m]].concat();
+        let biases_fit = inputs.get(4..6).is_none_or(|b| b == [&[n][..], &[m][..]]);
+        if last != c || hidden != n || inputs[0] != shape || !biases_fit {
+            return Err("(.., M), (.., C), (N, C), (M, N), (N) and (M) give (.., M)".into());
         }
-        Ok(ndarray::IxDyn(&[rows, &[m]].concat()))
+        Ok(ndarray::IxDyn(&shape))
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let [x, w1, w2] = [0, 1, 2].map(|i| matrix(io.input(i)));
+        let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let [b1, b2] = match io.inputs.len() {
-            3 => [Start::Zero; 2],
-            _ => [3, 4].map(|i| Start::Bias(io.input(i).data())),
+            4 => [Start::Zero; 2],
+            _ => [4, 5].map(|i| Start::Bias(io.input(i).data())),
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        matmul(x, w1.t(), b1, slope.data_mut(), io.precision); // Z
-        map::update_and_map(slope.data_mut(), hidden.data_mut(), slope_and_gelu); // Z -> gelu'(Z), H
-        matmul(matrix(&hidden), w2.t(), b2, io.out, io.precision);
+        let then = Then::new(hidden.data_mut(), &|_, z, h| slopes_and_gelu(z, h));
+        matmul_then(x, w1.t(), b1, slope.data_mut(), io.precision, then); // Z -> gelu'(Z), H
+        let add = add_to(io.input(0).data(), self.dropout);
+        matmul_then(matrix(&hidden), w2.t(), b2, io.out, io.precision, Then::new(&mut [], &add));
         io.saved.extend([hidden, slope]);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
-        let [n, c, m] = [inputs[1][0], inputs[1][1], inputs[2][0]].map(|n| n as u64);
-        let bias = if inputs.len() > 3 { n + m } else { 0 };
-        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + 8 * n)
+        let [n, c, m] = [inputs[2][0], inputs[2][1], inputs[3][0]].map(|n| n as u64);
+        let bias = if inputs.len() > 4 { n + m } else { 0 };
+        let joined = m * (1 + u64::from(self.dropout.is_some()));
+        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + 8 * n + joined)
     }
 }
 
@@ -83,18 +97,20 @@ fn matrix<T: Real>(x: &Tensor<T>) -> Mat<'_, T> {
 
 impl<T: Real> Differentiable<T> for FeedForward {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let [x, w1, w2, dy] = [io.input(0), io.input(1), io.input(2), io.dy].map(matrix);
+        let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);
-        io.input_grad(2, |dw2| matmul(dy.t(), matrix(&hidden), Start::Zero, dw2, precision));
-        matmul(dy, w2, Start::Times, dz.data_mut(), precision); // gelu'(Z) -> dZ
-        io.input_grad(0, |dx| matmul(matrix(&dz), w1, Start::Zero, dx, precision));
-        io.input_grad(1, |dw1| matmul(matrix(&dz).t(), x, Start::Zero, dw1, precision));
-        if io.inputs.len() > 3 {
-            let dy = io.dy.data();
-            io.input_grad(3, |db1| reduce::column_sums(dz.data(), db1));
-            io.input_grad(4, |db2| reduce::column_sums(dy, db2));
+        let d_out = behind_dropout(io, self.dropout);
+        io.input_grad(3, |dw2| matmul(matrix(&d_out).t(), matrix(&hidden), Start::Zero, dw2, precision));
+        matmul(matrix(&d_out), w2, Start::Times, dz.data_mut(), precision); // gelu'(Z) -> dZ
+        io.input_grad(1, |dx| matmul(matrix(&dz), w1, Start::Zero, dx, precision));
+        io.input_grad(2, |dw1| matmul(matrix(&dz).t(), x, Start::Zero, dw1, precision));
+        if io.inputs.len() > 4 {
+            io.input_grad(4, |db1| reduce::column_sums(dz.data(), db1));
+            io.input_grad(5, |db2| reduce::column_sums(d_out.data(), db2));
         }
         io.give_back(dz);
+        io.give_back(d_out);
+        io.pass(0);
     }
 }
 
@@ -102,22 +118,34 @@ impl<T: Real> Differentiable<T> for FeedForward {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::{check, constant};
+    use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 
     #[test]
     fn gradient() {
-        for (b, c, n, m) in [(3, 4, 5, 2), (1, 4, 1, 3), (2, 1, 3, 1), (1, 1, 1, 1), (7, 5, 70, 6)] {
-            let shapes = [&[b, c][..], &[n, c], &[m, n], &[n], &[m]];
-            check(&shapes, |tape, x| tape.feed_forward(x[0], [x[1], x[2]], Some([x[3], x[4]])));
-            check(&shapes[..3], |tape, x| tape.feed_forward(x[0], [x[1], x[2]], None));
+        let key = Streams::new(1).dropout(0);
+        for p in [0.0, 0.4] {
+            for (b, c, n, m) in [(3, 4, 5, 2), (1, 4, 1, 3), (2, 1, 3, 1), (1, 1, 1, 1), (7, 5, 70, 6)] {
+                let shapes = [&[b, m][..], &[b, c], &[n, c], &[m, n], &[n], &[m]];
+                check(&shapes, |tape, x| {
+                    tape.set_dropout(Some(key));
+                    tape.feed_forward(x[0], x[1], [x[2], x[3]], Some([x[4], x[5]]), p)
+                });
+                check(&shapes[..4], |tape, x| {
+                    tape.set_dropout(Some(key));
+                    tape.feed_forward(x[0], x[1], [x[2], x[3]], None, p)
+                });
+            }
         }
-        check(&[&[2, 3, 4], &[5, 4], &[4, 5]], |tape, x| tape.feed_forward(x[0], [x[1], x[2]], None));
+        check(&[&[2, 3, 4], &[2, 3, 4], &[5, 4], &[4, 5]], |tape, x| {
+            tape.feed_forward(x[0], x[1], [x[2], x[3]], None, 0.0)
+        });
     }
 
-    /// Output and gradients, in one op or in three.
-    fn run(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision) -> Vec<Tensor<f32>> {
+    /// Output and gradients, in one op or in four.
+    fn run(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision, p: f64) -> Vec<Tensor<f32>> {
         let mut params = Params::new();
-        let shapes = [&[rows, c][..], &[n, c], &[c, n], &[n], &[c]];
+        let shapes = [&[rows, c][..], &[rows, c], &[n, c], &[c, n], &[n], &[c]];
         let ids = shapes.iter().enumerate().map(|(i, shape)| {
             let numbers = constant(shape, i as f64);
             let mut next = numbers.data().iter();
@@ -128,14 +156,16 @@ mod tests {
         let (mut tape, mut grads) = (Tape::new(), Grads::new());
         tape.set_precision(precision);
         tape.set_keep_values(true);
+        tape.set_dropout(Some(Streams::new(7).dropout(3)));
         let inputs: Vec<_> = ids.iter().map(|&id| tape.param(&params, id)).collect();
-        let &[x, w1, w2, b1, b2] = &inputs[..] else { unreachable!() };
+        let &[r, x, w1, w2, b1, b2] = &inputs[..] else { unreachable!() };
         let y = match in_one {
-            true => tape.feed_forward(x, [w1, w2], Some([b1, b2])).unwrap(),
+            true => tape.feed_forward(r, x, [w1, w2], Some([b1, b2]), p).unwrap(),
             false => {
                 let z = tape.linear(x, w1, Some(b1)).unwrap();
                 let h = tape.gelu(z).unwrap();
-                tape.linear(h, w2, Some(b2)).unwrap()
+                let o = tape.linear(h, w2, Some(b2)).unwrap();
+                tape.residual(r, o, p).unwrap()
             }
         };
         let squares = tape.mul(y, y).unwrap();
@@ -146,18 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn is_linear_gelu_linear() {
+    fn is_linear_gelu_linear_residual() {
         // Panels by thread and blocks of rows; one slice and more; products that are turned.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
-            for precision in [Precision::F32, Precision::Bf16] {
-                let both = [true, false].map(|in_one| run(in_one, shape, precision));
-                for (i, (one, three)) in both[0].iter().zip(&both[1]).enumerate() {
-                    let scale = three.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+            for (precision, p) in [(Precision::F32, 0.0), (Precision::F32, 0.3), (Precision::Bf16, 0.0)] {
+                let both = [true, false].map(|in_one| run(in_one, shape, precision, p));
+                for (i, (one, four)) in both[0].iter().zip(&both[1]).enumerate() {
+                    let scale = four.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
                     let off =
-                        one.data().iter().zip(three.data()).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+                        one.data().iter().zip(four.data()).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
                     assert!(
                         off <= 1e-5 * scale,
-                        "{shape:?} {precision:?}, result {i}: off by {off} of {scale}"
+                        "{shape:?} {precision:?} {p}, result {i}: off by {off} of {scale}"
                     );
                 }
             }
@@ -169,9 +199,11 @@ mod tests {
         let mut tape = Tape::<f32>::new();
         let [x, w1, w2, b] =
             [&[2, 3][..], &[4, 3], &[3, 4], &[4]].map(|shape| tape.input(Tensor::zeros(shape)));
-        assert!(tape.feed_forward(x, [w1, w2], None).is_ok());
-        assert!(tape.feed_forward(x, [w2, w1], None).is_err());
-        assert!(tape.feed_forward(x, [w1, w1], None).is_err());
-        assert!(tape.feed_forward(x, [w1, w2], Some([b, b])).is_err());
+        assert!(tape.feed_forward(x, x, [w1, w2], None, 0.0).is_ok());
+        assert!(tape.feed_forward(b, x, [w1, w2], None, 0.0).is_err());
+        assert!(tape.feed_forward(x, x, [w2, w1], None, 0.0).is_err());
+        assert!(tape.feed_forward(x, x, [w1, w1], None, 0.0).is_err());
+        assert!(tape.feed_forward(x, x, [w1, w2], Some([b, b]), 0.0).is_err());
+        assert!(tape.feed_forward(x, x, [w1, w2], None, 1.0).is_err());
     }
 }

@@ -19,6 +19,7 @@ pub mod heads;
 pub mod last;
 pub mod layer_norm;
 pub mod linear;
+pub mod linear_residual;
 pub mod masked_softmax;
 pub mod matmul;
 pub mod mean;

@@ -1,9 +1,9 @@
 //! The residual connection: a layer adds to what is there.
 
-use crate::kernels::map;
+use crate::kernels::{map, vectorised};
 use crate::ops::dropout::Dropout;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Real, Shape, Tape, Tensor, Var};
 
 /// `y = x + m b / (1 - p)`, of `x` and what a layer adds to it, of one shape: the sum and
 /// [dropout](super::dropout) in one pass (Vaswani et al. 2017, section 5.4), so that what
@@ -29,6 +29,39 @@ impl<T: Real> Tape<T> {
             None => self.add(x, b),
         }
     }
+}
+
+/// What a product does with its numbers, from number `first` on, to be [`Residual`]'s `b` and then
+/// its `y`.
+pub(super) fn add_to<T: Real>(
+    x: &[T],
+    dropout: Option<Dropout>,
+) -> impl Fn(usize, &mut [T], &mut [T]) + Sync {
+    move |first, b, _| {
+        let numbers = b.iter_mut().zip(&x[first..]);
+        match &dropout {
+            None => vectorised(
+                #[inline(always)]
+                || numbers.for_each(|(b, &x)| *b = x + *b),
+            ),
+            Some(dropout) => {
+                let factor = dropout.factor_from::<T>(first as u64);
+                vectorised(
+                    #[inline(always)]
+                    || numbers.enumerate().for_each(|(i, (b, &x))| *b = x + factor(i as u32) * *b),
+                );
+            }
+        }
+    }
+}
+
+/// From `dL/dy` what [`Residual`]'s `b` gets; without dropout that is `dL/dy` itself.
+/// [`Backward::give_back`] returns it.
+pub(super) fn behind_dropout<T: Real>(io: &mut Backward<'_, T>, dropout: Option<Dropout>) -> Tensor<T> {
+    let Some(dropout) = dropout else { return io.dy.clone() };
+    let mut db = io.pool.take(io.dy.dims());
+    dropout.apply(db.data_mut(), io.dy.data());
+    db
 }
 
 impl<T: Real> Op<T> for Residual {

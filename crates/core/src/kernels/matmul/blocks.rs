@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::factor::{Factor, with_buffer};
 use super::operands::{Left, Order, Right};
 use super::tile::{FEW, Out, ROWS, rows_times_panel};
-use super::{Mat, Product, Start, pack};
+use super::{Mat, Product, Start, Then, pack};
 use crate::Real;
 use crate::kernels::{isa::Compiled, map};
 
@@ -28,10 +28,10 @@ const BLOCK: usize = 32;
 /// for a cache line to ask for cost little, few enough that the loop stays small.
 const STEPS: usize = 4;
 
-impl<T: Real> Product<'_, T> {
+impl<T: Real> Product<'_, '_, T> {
     /// Computes it with panels of at most V vectors of L lanes.
     pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self) {
-        let Self { a, b, start, mut out, turned, threads } = self;
+        let Self { a, b, start, mut out, turned, threads, .. } = self;
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
@@ -39,7 +39,7 @@ impl<T: Real> Product<'_, T> {
         if threads == 1
             && let Some((a, b)) = in_place::<T, F, L>(a, b, width)
         {
-            return times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
+            return times::<T, F, I, V, L>(a, b, (start, turned), &mut out, None);
         }
         let slices = Slices::new(inner, matches!(start, Start::Times));
         // Where both factors are stored slice after slice and the output is small, each thread takes
@@ -47,7 +47,7 @@ impl<T: Real> Product<'_, T> {
         let sums = (slices.count - 1) * m * n * size_of::<T>();
         let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= COPIED;
         if by_slices && a.transposed && !b.transposed {
-            return Self { a, b, start, out, turned, threads }.by_slices::<F, I, V, L>(slices);
+            return Self { out, ..self }.by_slices::<F, I, V, L>(slices);
         }
         // Copying B pays where each number is used often.
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
@@ -61,11 +61,10 @@ impl<T: Real> Product<'_, T> {
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
             with_buffer::<T, F, _>(slices.count * room, |copied| {
-                Self { a, b, start, out, turned, threads }.by_panels::<F, I, V, L>(slices, copied);
+                Self { out, ..self }.by_panels::<F, I, V, L>(slices, copied);
             });
         } else {
-            let product = Self { a, b, start, out, turned, threads };
-            product.by_blocks::<F, I, V, L>(slices, b_in_place);
+            Self { out, ..self }.by_blocks::<F, I, V, L>(slices, b_in_place);
         }
     }
 
@@ -80,7 +79,7 @@ impl<T: Real> Product<'_, T> {
             }));
             products.into_par_iter().enumerate().for_each(|(s, (start, out))| {
                 let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
-                Product { a, b, start, out, turned, threads: 1 }.compute::<F, I, V, L>();
+                Product { a, b, start, out, turned, threads: 1, then: None }.compute::<F, I, V, L>();
             });
             let out = out.as_slice_mut().expect("what threads share lies in one piece");
             for sums in others.chunks_exact(m * n) {
@@ -95,7 +94,7 @@ impl<T: Real> Product<'_, T> {
         slices: Slices,
         copied: &mut [F],
     ) {
-        let Self { a, b, start, mut out, turned, threads } = self;
+        let Self { a, b, start, mut out, turned, threads, .. } = self;
         let (width, panel) = (V * L, slices.length / F::DEPTH * V * L);
         let rows = |s| Rows { a, rows: 0..a.rows, inner: slices.range(s) };
         let room = copied.len() / slices.count;
@@ -113,7 +112,7 @@ impl<T: Real> Product<'_, T> {
                     let start = start.from(if turned { 0 } else { i * width });
                     let b = Panels { data: packed, next: panel, distance: 0 };
                     let a = rows(s).left(&copied[s * room..]);
-                    times::<T, F, I, V, L>(a, b, (start, turned), &mut out);
+                    times::<T, F, I, V, L>(a, b, (start, turned), &mut out, None);
                 }
             });
         };
@@ -131,7 +130,7 @@ impl<T: Real> Product<'_, T> {
         slices: Slices,
         b_in_place: Option<&[F]>,
     ) {
-        let Self { a, b, start, mut out, turned, threads } = self;
+        let Self { a, b, start, mut out, turned, threads, then } = self;
         let (n, width, panel) = (b.cols, V * L, slices.length / F::DEPTH * V * L);
         let fit = COPIED / (panel * size_of::<F>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
@@ -142,6 +141,8 @@ impl<T: Real> Product<'_, T> {
         let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
         let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
+        let at_once = panels_at_once * width >= n && slices_at_once == slices.count;
+        let mut then = then.filter(|_| at_once && !turned);
 
         for j0 in (0..n).step_by(panels_at_once * width) {
             let columns = j0..n.min(j0 + panels_at_once * width);
@@ -160,31 +161,44 @@ impl<T: Real> Product<'_, T> {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
-                    let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
-                        for s in now.clone() {
-                            let b = match b_in_place {
-                                Some(data) => Panels {
-                                    data: &data[s * slices.length * b.distance + j0..],
-                                    next: width,
-                                    distance: b.distance,
-                                },
-                                None => Panels {
-                                    data: &packed[(s - s0) * panels * panel..],
-                                    next: panel,
-                                    distance: 0,
-                                },
-                            };
-                            let first = i * block;
-                            let start = if s == 0 { start } else { Start::Out };
-                            let start = start.from(if turned { first } else { j0 });
-                            let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
-                            with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
-                                rows.copy::<F, I>(copied);
-                                times::<T, F, I, V, L>(rows.left(copied), b, (start, turned), &mut out);
-                            });
-                        }
-                    };
-                    let blocks = out.axis_chunks_iter_mut(Axis(0), block).enumerate();
+                    let task =
+                        |(i, (mut out, mut then)): (usize, (ArrayViewMut2<'_, T>, Option<Then<'_, T>>))| {
+                            for s in now.clone() {
+                                let b = match b_in_place {
+                                    Some(data) => Panels {
+                                        data: &data[s * slices.length * b.distance + j0..],
+                                        next: width,
+                                        distance: b.distance,
+                                    },
+                                    None => Panels {
+                                        data: &packed[(s - s0) * panels * panel..],
+                                        next: panel,
+                                        distance: 0,
+                                    },
+                                };
+                                let first = i * block;
+                                let start = if s == 0 { start } else { Start::Out };
+                                let start = start.from(if turned { first } else { j0 });
+                                let rows =
+                                    Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
+                                with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
+                                    rows.copy::<F, I>(copied);
+                                    let then = then.take_if(|_| s + 1 == slices.count);
+                                    times::<T, F, I, V, L>(
+                                        rows.left(copied),
+                                        b,
+                                        (start, turned),
+                                        &mut out,
+                                        then,
+                                    );
+                                });
+                            }
+                        };
+                    let blocks = out.axis_chunks_iter_mut(Axis(0), block).map(|out| {
+                        let then = then.as_mut().map(|then| then.cut(out.len()));
+                        (out, then)
+                    });
+                    let blocks = blocks.enumerate();
                     match threads {
                         1 => blocks.for_each(task),
                         _ => blocks.collect::<Vec<_>>().into_par_iter().for_each(task),
@@ -383,6 +397,7 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     b: Panels<'_, F>,
     (start, turned): (Start<'_, T>, bool),
     out: &mut ArrayViewMut2<'_, T>,
+    mut then: Option<Then<'_, T>>,
 ) {
     let (rows, n) = out.dim();
     let cached = a.depth * n * size_of::<F>() <= CACHED;
@@ -404,6 +419,10 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
                         let turned = &mut buffer[..room * width];
                         let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
                         times_panel::<T, F, I, V, L>(a, b, Out { part, start, turned });
+                    }
+                    if let Some(then) = &mut then {
+                        let numbers = out.as_slice_mut().expect("whole rows lie in one piece");
+                        then.cut(numbers.len()).run(numbers);
                     }
                 }
             },

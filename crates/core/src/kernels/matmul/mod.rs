@@ -15,6 +15,7 @@ mod blocks;
 mod factor;
 mod operands;
 mod pack;
+mod then;
 mod tile;
 
 use std::ops::Range;
@@ -33,6 +34,7 @@ use crate::{Precision, Real};
 use bf16::DotPair;
 use bf16::Rounded;
 use factor::Factor;
+pub use then::Then;
 
 /// A row-major matrix, perhaps to be read as its transpose.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +133,33 @@ const PARALLEL_FROM: usize = 1 << 20;
 /// # Panics
 /// If the shapes do not fit each other.
 pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, start: Start<T>, out: &mut [T], precision: Precision) {
+    multiply(a, b, start, out, precision, None);
+}
+
+/// The same, and what follows.
+///
+/// # Panics
+/// If the shapes do not fit each other, or `then` has others and not as many as the product.
+pub fn matmul_then<T: Real>(
+    a: Mat<T>,
+    b: Mat<T>,
+    start: Start<T>,
+    out: &mut [T],
+    precision: Precision,
+    then: Then<'_, T>,
+) {
+    assert!(then.fits(out.len()), "others of a matrix product");
+    multiply(a, b, start, out, precision, Some(then));
+}
+
+fn multiply<T: Real>(
+    a: Mat<T>,
+    b: Mat<T>,
+    start: Start<T>,
+    out: &mut [T],
+    precision: Precision,
+    mut then: Option<Then<'_, T>>,
+) {
     assert_eq!(a.cols, b.rows, "inner lengths of a matrix product");
     assert_eq!(out.len(), a.rows * b.cols, "length of a matrix product");
     let work = a.rows * a.cols * b.cols;
@@ -141,14 +170,20 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, start: Start<T>, out: &mut [T], pre
             out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
         }
         let accumulate = !matches!(start, Start::Zero);
-        return match a.rows {
+        match a.rows {
             1 => matvec(b.data, a.data, out, accumulate),
             _ => rows_times_rows(a.data, b.data, a.cols, out, accumulate),
         };
+    } else {
+        let threads = if work < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+        let view = ArrayViewMut2::from_shape((a.rows, b.cols), &mut *out).expect("the length was checked");
+        let mut product = Product::new(a, b, start, view, threads);
+        product.then = then.as_mut();
+        compute(product, precision);
     }
-    let threads = if work < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
-    let out = ArrayViewMut2::from_shape((a.rows, b.cols), out).expect("the length was checked");
-    compute(Product::new(a, b, start, out, threads), precision);
+    if let Some(then) = then {
+        then.run_rest(out);
+    }
 }
 
 /// The same on this thread alone, for code that is one of many parallel pieces.
@@ -169,7 +204,7 @@ pub fn matmul_serial<T: Real>(
 }
 
 /// Computes a product with the best instructions of this machine.
-fn compute<T: Real>(product: Product<'_, T>, precision: Precision) {
+fn compute<T: Real>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
         return T::multiply(product, precision, Isa::best());
     }
@@ -187,7 +222,7 @@ fn compute<T: Real>(product: Product<'_, T>, precision: Precision) {
 
 /// A product to be computed.
 #[derive(Debug)]
-pub struct Product<'a, T> {
+pub struct Product<'a, 'b, T> {
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     start: Start<'a, T>,
@@ -196,9 +231,11 @@ pub struct Product<'a, T> {
     /// piece, and a bias is one for each row.
     turned: bool,
     threads: usize,
+    /// What follows, of which is left what has not been done meanwhile.
+    then: Option<&'a mut Then<'b, T>>,
 }
 
-impl<'a, T: Real> Product<'a, T> {
+impl<'a, T: Real> Product<'a, '_, T> {
     /// `out = start + a b`, or its transpose where that is faster: if else the larger of
     /// both matrices would be copied across its rows.
     fn new(
@@ -210,20 +247,20 @@ impl<'a, T: Real> Product<'a, T> {
     ) -> Self {
         if b.transposed && !a.transposed && a.rows < b.cols {
             let (a, b, out) = (b.t(), a.t(), out.reversed_axes());
-            return Self { a, b, start, out, turned: true, threads };
+            return Self { a, b, start, out, turned: true, threads, then: None };
         }
-        Self { a, b, start, out, turned: false, threads }
+        Self { a, b, start, out, turned: false, threads, then: None }
     }
 }
 
 /// Numbers of which matrices can be multiplied.
 pub trait Multiply: Factor<Self> {
     /// Computes a product with the instructions of `isa`, which this machine must have.
-    fn multiply(product: Product<'_, Self>, precision: Precision, isa: Isa);
+    fn multiply(product: Product<'_, '_, Self>, precision: Precision, isa: Isa);
 }
 
 impl Multiply for f32 {
-    fn multiply(product: Product<'_, f32>, precision: Precision, isa: Isa) {
+    fn multiply(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
         match (precision, isa) {
             #[cfg(target_arch = "x86_64")]
             (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16>(),
@@ -247,7 +284,7 @@ impl Multiply for f32 {
 
 impl Multiply for f64 {
     /// Always in f64, whatever the precision.
-    fn multiply(product: Product<'_, f64>, _: Precision, isa: Isa) {
+    fn multiply(product: Product<'_, '_, f64>, _: Precision, isa: Isa) {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Bf16 => product.compute::<f64, Avx512, 4, 8>(),

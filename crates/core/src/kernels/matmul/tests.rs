@@ -185,6 +185,33 @@ fn the_same_bits_for_any_number_of_threads_and_whatever_the_other_rows_are() {
 }
 
 #[test]
+fn what_follows_gets_every_number_once_it_is_complete() {
+    // Few rows and many; several slices; products that are turned; long ones, which threads share.
+    let more = [(130, 1300, 170), (200, 64, 256), (300, 20, 300), (250, 20, 300), (50, 600, 3000)];
+    for (shape, layout) in shapes().chain(more).flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
+        let (m, k, n) = shape;
+        let (a, b) = (whole(m * k, 1), whole(k * n, 2));
+        let product = by_definition(&a, &b, shape, layout);
+        let want: Vec<_> = product.iter().enumerate().map(|(i, x)| x + (i % 1000) as f32).collect();
+        for (threads, with_others) in [(1, true), (2, true), (2, false)] {
+            let (mut out, mut others) = (vec![9.0; m * n], vec![5.0; if with_others { m * n } else { 0 }]);
+            let f = |first: usize, numbers: &mut [f32], others: &mut [f32]| {
+                others.copy_from_slice(&numbers[..others.len()]);
+                numbers.iter_mut().zip(first..).for_each(|(x, i)| *x += (i % 1000) as f32);
+            };
+            let (a, b) = mats((&a, &b), shape, layout);
+            let then = Then::new(&mut others, &f);
+            with_threads(threads, || matmul_then(a, b, Start::Zero, &mut out, Precision::F32, then)).unwrap();
+            assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            assert!(
+                !with_others || others == product,
+                "{shape:?}, transposed: {layout:?}, {threads} threads"
+            );
+        }
+    }
+}
+
+#[test]
 fn rows_with_gaps() {
     let (m, k, n) = (13, 21, 70);
     let (a, b) = (whole(m * 30, 1), whole(k * 100, 2));

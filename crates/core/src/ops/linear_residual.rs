@@ -1,0 +1,161 @@
+//! The fully connected layer at the end of a residual branch, added to what is there.
+
+use super::residual::{add_to, behind_dropout};
+use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
+use crate::kernels::reduce;
+use crate::ops::dropout::Dropout;
+use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::{Error, Real, Shape, Tape, Var};
+
+/// `Y = R + m (X W^T + b) / (1 - p)`, of `(.., N)`, `(.., K)`, `(N, K)` and `(N)` to `(.., N)`:
+/// [linear](super::linear) and [residual](super::residual) in one pass, so that what is added
+/// need not be stored.
+///
+/// With `dY = dL/dY` and `dZ = m dY / (1 - p)`: `dL/dR = dY`, `dL/dX = dZ W`, `dL/dW = dZ^T X`,
+/// `dL/db` = the sum of the rows of `dZ`.
+#[derive(Debug)]
+pub struct LinearResidual {
+    dropout: Option<Dropout>,
+}
+
+impl<T: Real> Tape<T> {
+    /// Records [`LinearResidual`], with or without a bias; with dropout of probability `p` if the
+    /// tape is [training](Tape::set_dropout).
+    ///
+    /// # Errors
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless the weights take what `x`
+    /// has, the bias has one number for each output and `r` has the shape of the result.
+    #[track_caller]
+    pub fn linear_residual(
+        &mut self,
+        r: Var,
+        x: Var,
+        weight: Var,
+        bias: Option<Var>,
+        p: f64,
+    ) -> Result<Var, Error> {
+        let op = LinearResidual { dropout: self.dropout_mask(p)? };
+        match bias {
+            Some(bias) => self.record(op, &[r, x, weight, bias]),
+            None => self.record(op, &[r, x, weight]),
+        }
+    }
+}
+
+impl<T: Real> Op<T> for LinearResidual {
+    fn name(&self) -> &'static str {
+        "linear_residual"
+    }
+    fn equation(&self) -> &'static str {
+        match self.dropout {
+            None => "Y = R + X W^T + b",
+            Some(_) => "Y = R + m (X W^T + b) / (1 - p), m = 0 with probability p",
+        }
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        let (&[n, k], Some((&last, rows))) = (inputs[2], inputs[1].split_last()) else {
+            return Err("X is (.., K) and W is (N, K)".into());
+        };
+        let shape = [rows, &[n]].concat();
+        if last != k || inputs[0] != shape || inputs.get(3).is_some_and(|bias| *bias != [n]) {
+            return Err("(.., N), (.., K), (N, K) and (N) give (.., N)".into());
+        }
+        Ok(ndarray::IxDyn(&shape))
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let (r, x, w) = (io.input(0).data(), io.input(1), io.input(2));
+        let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
+        let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
+        let (start, add) = (bias.map_or(Start::Zero, Start::Bias), add_to(r, self.dropout));
+        matmul_then(x, w.t(), start, io.out, io.precision, Then::new(&mut [], &add));
+    }
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        let once = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
+        count(output) * (2 * inputs[2][1] as u64 + once)
+    }
+}
+
+impl<T: Real> Differentiable<T> for LinearResidual {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let dz = behind_dropout(io, self.dropout);
+        let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(|x| Mat::new(x.data(), x.rows_cols()));
+        let precision = io.precision;
+        io.input_grad(1, |dx| matmul(dz_rows, w, Start::Zero, dx, precision));
+        io.input_grad(2, |dw| matmul(dz_rows.t(), x, Start::Zero, dw, precision));
+        if io.inputs.len() == 4 {
+            io.input_grad(3, |db| reduce::column_sums(dz.data(), db));
+        }
+        io.give_back(dz);
+        io.pass(0);
+    }
+    fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        let once = u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
+        count(output) * (4 * inputs[2][1] as u64 + once)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::{check, constant};
+    use crate::rng::Streams;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        let key = Streams::new(1).dropout(0);
+        for p in [0.0, 0.4] {
+            for (b, k, n) in [(3, 4, 5), (1, 4, 1), (2, 1, 3), (1, 1, 1), (10, 100, 7)] {
+                let shapes = [&[b, n][..], &[b, k], &[n, k], &[n]];
+                check(&shapes, |tape, x| {
+                    tape.set_dropout(Some(key));
+                    tape.linear_residual(x[0], x[1], x[2], Some(x[3]), p)
+                });
+                check(&shapes[..3], |tape, x| {
+                    tape.set_dropout(Some(key));
+                    tape.linear_residual(x[0], x[1], x[2], None, p)
+                });
+            }
+        }
+        check(&[&[2, 3, 5], &[2, 3, 4], &[5, 4]], |tape, x| {
+            tape.linear_residual(x[0], x[1], x[2], None, 0.0)
+        });
+    }
+
+    #[test]
+    fn is_linear_and_residual() {
+        let key = Streams::new(7).dropout(3);
+        // One row; blocks of rows with an incomplete one; more than one slice of the inner length; a
+        // product that is turned.
+        for (rows, k, n) in [(1, 20, 30), (70, 64, 130), (200, 700, 128), (50, 80, 300)] {
+            let [r, x, w, b] = [&[rows, n][..], &[rows, k], &[n, k], &[n]].map(|shape| {
+                let numbers = constant(shape, shape.len() as f64);
+                let mut next = numbers.data().iter();
+                Tensor::from_fn(shape, || *next.next().unwrap() as f32)
+            });
+            for p in [0.0, 0.3] {
+                let [mut one, mut two] = [(); 2].map(|()| Tape::<f32>::new());
+                let [of_one, of_two] = [&mut one, &mut two].map(|tape| {
+                    tape.set_dropout(Some(key));
+                    [&r, &x, &w, &b].map(|x| tape.input(x.clone()))
+                });
+                let y = one.linear_residual(of_one[0], of_one[1], of_one[2], Some(of_one[3]), p).unwrap();
+                let z = two.linear(of_two[1], of_two[2], Some(of_two[3])).unwrap();
+                let want = two.residual(of_two[0], z, p).unwrap();
+                assert_eq!(one.value(y), two.value(want), "{rows} x {k} x {n}, dropout {p}");
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_must_fit() {
+        let mut tape = Tape::<f32>::new();
+        let [r, x, w, b] =
+            [&[2, 4][..], &[2, 3], &[4, 3], &[4]].map(|shape| tape.input(Tensor::zeros(shape)));
+        assert!(tape.linear_residual(r, x, w, Some(b), 0.0).is_ok());
+        assert!(tape.linear_residual(x, x, w, Some(b), 0.0).is_err());
+        assert!(tape.linear_residual(r, r, w, Some(b), 0.0).is_err());
+        assert!(tape.linear_residual(r, x, w, Some(r), 0.0).is_err());
+        assert!(tape.linear_residual(r, x, w, None, 1.0).is_err());
+    }
+}
