@@ -141,6 +141,7 @@ impl<T: Real> Product<'_, '_, T> {
         let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
         let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
+        // A block's rows are complete after it only if all columns and slices come at once.
         let at_once = panels_at_once * width >= n && slices_at_once == slices.count;
         let mut then = then.filter(|_| at_once && !turned);
 
@@ -161,39 +162,31 @@ impl<T: Real> Product<'_, '_, T> {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
-                    let task =
-                        |(i, (mut out, mut then)): (usize, (ArrayViewMut2<'_, T>, Option<Then<'_, T>>))| {
-                            for s in now.clone() {
-                                let b = match b_in_place {
-                                    Some(data) => Panels {
-                                        data: &data[s * slices.length * b.distance + j0..],
-                                        next: width,
-                                        distance: b.distance,
-                                    },
-                                    None => Panels {
-                                        data: &packed[(s - s0) * panels * panel..],
-                                        next: panel,
-                                        distance: 0,
-                                    },
-                                };
-                                let first = i * block;
-                                let start = if s == 0 { start } else { Start::Out };
-                                let start = start.from(if turned { first } else { j0 });
-                                let rows =
-                                    Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
-                                with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
-                                    rows.copy::<F, I>(copied);
-                                    let then = then.take_if(|_| s + 1 == slices.count);
-                                    times::<T, F, I, V, L>(
-                                        rows.left(copied),
-                                        b,
-                                        (start, turned),
-                                        &mut out,
-                                        then,
-                                    );
-                                });
-                            }
-                        };
+                    let task = |(i, (mut out, mut then)): (usize, RowsOut<'_, T>)| {
+                        for s in now.clone() {
+                            let b = match b_in_place {
+                                Some(data) => Panels {
+                                    data: &data[s * slices.length * b.distance + j0..],
+                                    next: width,
+                                    distance: b.distance,
+                                },
+                                None => Panels {
+                                    data: &packed[(s - s0) * panels * panel..],
+                                    next: panel,
+                                    distance: 0,
+                                },
+                            };
+                            let first = i * block;
+                            let start = if s == 0 { start } else { Start::Out };
+                            let start = start.from(if turned { first } else { j0 });
+                            let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
+                            with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
+                                rows.copy::<F, I>(copied);
+                                let then = then.take_if(|_| s + 1 == slices.count);
+                                times::<T, F, I, V, L>(rows.left(copied), b, (start, turned), &mut out, then);
+                            });
+                        }
+                    };
                     let blocks = out.axis_chunks_iter_mut(Axis(0), block).map(|out| {
                         let then = then.as_mut().map(|then| then.cut(out.len()));
                         (out, then)
@@ -208,6 +201,9 @@ impl<T: Real> Product<'_, '_, T> {
         }
     }
 }
+
+/// A block of rows of the output, and what follows them.
+type RowsOut<'a, T> = (ArrayViewMut2<'a, T>, Option<Then<'a, T>>);
 
 /// Slices of the inner length, of equal lengths, so that the last is not a mere rest.
 #[derive(Clone, Copy)]
