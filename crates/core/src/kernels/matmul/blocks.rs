@@ -388,6 +388,8 @@ impl<'a, T: Real> Rows<'a, T> {
 /// A few rows at a time meet all panels, as long as these stay in the second-level cache:
 /// the rows stay in the first one meanwhile, and the output is written in nearly the order in
 /// which it is stored.
+///
+/// Then they meet what follows, which needs whole rows of an output that is not turned.
 fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,

@@ -152,6 +152,7 @@ pub fn matmul_then<T: Real>(
     multiply(a, b, start, out, precision, Some(then));
 }
 
+/// [`matmul`], or [`matmul_then`] if anything follows.
 fn multiply<T: Real>(
     a: Mat<T>,
     b: Mat<T>,
