@@ -45,6 +45,17 @@ pub fn array<T: Copy + Default, const N: usize>(f: impl Fn(usize) -> T) -> [T; N
     all
 }
 
+/// Asks for the cache line in which `numbers` begin.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub fn prefetch<T>(numbers: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an instruction without effects, of every x86-64; the address is valid.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(numbers.as_ptr().cast());
+    }
+}
+
 /// The name of the instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
     isa::Isa::best().name()

@@ -1,5 +1,7 @@
 //! Where the innermost loop finds its factors.
 
+use std::marker::PhantomData;
+
 use super::tile::ROWS;
 use crate::kernels::array;
 
@@ -48,13 +50,13 @@ pub struct Right<'a, F> {
 /// What the loop reads in each of its steps.
 ///
 /// It takes S steps at a time, one after the other without a jump, and then the rest one at a
-/// time.
-pub trait Steps<const S: usize>: Copy {
+/// time. The steps are asked for in this order.
+pub trait Steps<const S: usize> {
     /// What one step reads.
     type Factors;
 
     /// Step `u` of the S steps number `p`, or step `p` of the rest.
-    fn step(self, rest: bool, p: usize, u: usize) -> Self::Factors;
+    fn step(&mut self, rest: bool, p: usize, u: usize) -> Self::Factors;
 }
 
 /// A tile whose factors lie row by row.
@@ -83,7 +85,7 @@ impl<F: Copy + Default, const S: usize> Steps<S> for InRows<'_, F, S> {
     type Factors = [F; ROWS];
 
     #[inline(always)]
-    fn step(self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
+    fn step(&mut self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
         array(
             #[inline(always)]
             |r| if rest { self.rest[r][p] } else { self.steps[r][p][u] },
@@ -111,40 +113,29 @@ impl<F: Copy, const S: usize> Steps<S> for InTile<'_, F, S> {
     type Factors = [F; ROWS];
 
     #[inline(always)]
-    fn step(self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
+    fn step(&mut self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
         if rest { self.rest[p] } else { self.steps[p][u] }
     }
 }
 
 /// A tile whose factors lie column by column, as those of the rows beside it do. One step at
 /// a time.
-#[derive(Clone, Copy)]
-pub struct InColumns<'a, F> {
-    rows: [&'a [F]; ROWS],
-    distance: usize,
-}
+pub struct InColumns<'a, F>(Spaced<'a, F, 1, ROWS>);
 
 impl<'a, F> InColumns<'a, F> {
     /// The tile whose first row is `first`, of columns that are `distance` apart.
     #[inline(always)]
     pub fn new(a: Left<'a, F>, first: usize, distance: usize) -> Self {
-        let mut rows = [&[][..]; ROWS];
-        for (r, row) in rows.iter_mut().enumerate() {
-            *row = &a.data[first + r..][..(a.depth - 1) * distance + 1];
-        }
-        Self { rows, distance }
+        Self(Spaced::new(Right { data: &a.data[first..], distance }, a.depth))
     }
 }
 
-impl<F: Copy + Default> Steps<1> for InColumns<'_, F> {
+impl<F: Copy> Steps<1> for InColumns<'_, F> {
     type Factors = [F; ROWS];
 
     #[inline(always)]
-    fn step(self, _: bool, p: usize, _: usize) -> [F; ROWS] {
-        array(
-            #[inline(always)]
-            |r| self.rows[r][p * self.distance],
-        )
+    fn step(&mut self, rest: bool, p: usize, u: usize) -> [F; ROWS] {
+        self.0.step(rest, p, u)[0]
     }
 }
 
@@ -168,20 +159,82 @@ impl<'a, F: Copy, const V: usize, const L: usize, const S: usize> Steps<S> for D
     type Factors = &'a [[F; L]; V];
 
     #[inline(always)]
-    fn step(self, rest: bool, p: usize, u: usize) -> &'a [[F; L]; V] {
+    fn step(&mut self, rest: bool, p: usize, u: usize) -> &'a [[F; L]; V] {
         if rest { &self.rest[p] } else { &self.steps[p][u] }
     }
 }
 
 /// A panel whose rows may be apart. One step at a time.
-#[derive(Clone, Copy)]
-pub struct Spaced<'a, F, const V: usize, const L: usize>(pub Right<'a, F>);
+///
+/// It goes from row to row by itself, without a check of each: in a slice, to find the rows took a
+/// quarter of the loop's instructions.
+pub struct Spaced<'a, F, const V: usize, const L: usize> {
+    next: *const [[F; L]; V],
+    distance: usize,
+    left: usize,
+    factors: PhantomData<&'a [F]>,
+}
 
-impl<'a, F: Copy, const V: usize, const L: usize> Steps<1> for Spaced<'a, F, V, L> {
+impl<'a, F, const V: usize, const L: usize> Spaced<'a, F, V, L> {
+    /// The panel `b`, of `depth` rows.
+    ///
+    /// # Panics
+    /// If it has not got them.
+    #[inline(always)]
+    pub fn new(b: Right<'a, F>, depth: usize) -> Self {
+        let Right { data, distance } = b;
+        let last = depth.saturating_sub(1).saturating_mul(distance);
+        assert!(depth == 0 || last.saturating_add(V * L) <= data.len(), "rows of a panel");
+        Self { next: data.as_ptr().cast(), distance, left: depth, factors: PhantomData }
+    }
+}
+
+impl<'a, F, const V: usize, const L: usize> Steps<1> for Spaced<'a, F, V, L> {
     type Factors = &'a [[F; L]; V];
 
     #[inline(always)]
-    fn step(self, _: bool, p: usize, _: usize) -> &'a [[F; L]; V] {
-        self.0.data[p * self.0.distance..].as_chunks().0.first_chunk().expect("a whole row")
+    #[allow(unsafe_code)]
+    fn step(&mut self, _: bool, _: usize, _: usize) -> &'a [[F; L]; V] {
+        assert!(self.left > 0, "no row is left");
+        self.left -= 1;
+        // SAFETY: the rows that are left lie in the factors, which live as long as 'a.
+        let row = unsafe { &*self.next };
+        self.next = self.next.cast::<F>().wrapping_add(self.distance).cast();
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a panel one by one, as slices find them.
+    #[test]
+    fn a_panel_is_read_row_by_row() {
+        let data: Vec<u32> = (0..23).collect();
+        for (distance, depth) in [(6, 3), (8, 3), (9, 2), (17, 2), (0, 4), (6, 0)] {
+            let mut rows = Spaced::<_, 2, 3>::new(Right { data: &data, distance }, depth);
+            for p in 0..depth {
+                let want = &data[p * distance..][..6];
+                assert_eq!(rows.step(false, p, 0).as_flattened(), want, "row {p}, {distance} apart");
+            }
+        }
+        let columns =
+            Left { data: &data, order: Order::Columns { distance: 7 }, first: 2, rows: 8, depth: 3 };
+        let mut columns = InColumns::new(columns, 1, 7);
+        assert_eq!([0, 1, 2].map(|p| columns.step(false, p, 0)[5]), [6, 13, 20]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of a panel")]
+    fn a_panel_that_is_too_short_is_refused() {
+        Spaced::<_, 2, 3>::new(Right { data: &[0; 23], distance: 9 }, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "no row is left")]
+    fn a_panel_ends() {
+        let mut rows = Spaced::<_, 2, 3>::new(Right { data: &[0; 23], distance: 9 }, 2);
+        (0..3).for_each(|p| _ = rows.step(false, p, 0));
     }
 }

@@ -1,10 +1,10 @@
 //! Copies of factors in the order in which the innermost loop reads them.
 
 use super::factor::Factor;
-use super::tile::{ROWS, prefetch};
+use super::tile::ROWS;
 use crate::Real;
-use crate::kernels::array;
 use crate::kernels::transpose::SIDE;
+use crate::kernels::{array, prefetch};
 
 /// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
 const LINE: usize = 16;

@@ -6,7 +6,7 @@ use super::Start;
 use super::factor::Factor;
 use super::operands::{Dense, InColumns, InRows, InTile, Left, Order, Right, Spaced, Steps};
 use crate::Real;
-use crate::kernels::{array, isa::Compiled};
+use crate::kernels::{array, isa::Compiled, prefetch};
 
 /// Rows in a tile. With panels of four registers of the 32 of AVX-512 or NEON, or two of
 /// the 16 of AVX2, the sums fill all but those that the factors need.
@@ -44,37 +44,50 @@ pub fn rows_times_panel<
 >(
     a: Left<'_, F>,
     b: Right<'_, F>,
-    mut out: Out<'_, T>,
+    out: Out<'_, T>,
 ) {
-    let rows = out.part.nrows();
-    let whole = out.turned.is_empty() && out.part.ncols() == V * L;
+    let Out { mut part, start, turned } = out;
+    let rows = part.nrows();
     let ask = a.depth >= LONG && a.rows > FEW;
-    for row in (0..rows).step_by(ROWS) {
+    for (i, mut part) in part.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
         // A tile that would stick out at the end begins earlier, and does some rows again.
-        let first = (a.first + row).min(a.rows.saturating_sub(ROWS));
-        let again = a.first + row - first;
-        let whole = whole && again == 0 && row + ROWS <= rows;
-        let asked;
-        let asked = match whole && ask {
-            true => {
-                asked = out.rows(row);
-                &asked[..]
-            }
-            false => &[],
+        let row = a.first + i * ROWS;
+        let first = row.min(a.rows.saturating_sub(ROWS));
+        let mut whole = if turned.is_empty() { whole_tile(&mut part) } else { None };
+        let asked = match &whole {
+            Some(rows) if ask => &rows[..],
+            _ => &[],
         };
         let sums = tile::<T, F, I, V, L, S>(a, first, b, asked);
-        if whole {
-            out.write_tile(row, sums);
+        if let Some(rows) = &mut whole {
+            write_tile(rows, sums, start);
         } else {
             // A copy, so that the sums of whole tiles need no place in memory.
             #[allow(clippy::redundant_locals)]
             let sums = sums;
-            out.write_edge(&sums.as_flattened().as_flattened()[again * V * L..], row, V * L);
+            let sums = &sums.as_flattened().as_flattened()[(row - first) * V * L..];
+            match turned.is_empty() {
+                true => write_edge(part, sums, V * L, start),
+                false => turn(turned, (rows, i * ROWS), sums, V * L),
+            }
         }
     }
-    if !out.turned.is_empty() {
-        out.write_turned(V * L);
+    if !turned.is_empty() {
+        write_turned(part, turned, start);
     }
+}
+
+/// The rows of a whole tile of the output.
+#[inline(always)]
+fn whole_tile<'a, T, const V: usize, const L: usize>(
+    part: &'a mut ArrayViewMut2<'_, T>,
+) -> Option<[&'a mut [[T; L]; V]; ROWS]> {
+    if part.dim() != (ROWS, V * L) {
+        return None;
+    }
+    let mut rows = part.outer_iter_mut();
+    let mut row = || rows.next()?.into_slice()?.as_chunks_mut().0.first_chunk_mut();
+    Some([row()?, row()?, row()?, row()?, row()?, row()?])
 }
 
 /// The sums of the tile whose first row is `first`; the cache lines of the rows `asked`, where the
@@ -85,7 +98,7 @@ fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, cons
     a: Left<'_, F>,
     first: usize,
     b: Right<'_, F>,
-    asked: &[&[[T; L]; V]],
+    asked: &[&mut [[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let (n, dense) = (a.depth, S > 1 && b.distance == V * L);
     match a.order {
@@ -94,12 +107,12 @@ fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, cons
             sums::<T, F, I, V, L, S>(n, a, b, asked)
         }
         Order::Rows { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced(b), &[])
+            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced::new(b, n), &[])
         }
         Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), asked),
-        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced(b), &[]),
+        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced::new(b, n), &[]),
         Order::Columns { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced(b), &[])
+            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced::new(b, n), &[])
         }
     }
 }
@@ -108,16 +121,16 @@ fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, cons
 #[inline(always)]
 fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     n: usize,
-    a: impl Steps<S, Factors = [F; ROWS]>,
-    b: impl Steps<S, Factors = &'b [[F; L]; V]>,
-    asked: &[&[[T; L]; V]],
+    mut a: impl Steps<S, Factors = [F; ROWS]>,
+    mut b: impl Steps<S, Factors = &'b [[F; L]; V]>,
+    asked: &[&mut [[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let zero = [[[T::zero(); L]; V]; ROWS];
-    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), a, b, asked);
+    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), &mut a, &mut b, asked);
     if S == 1 {
         return sums;
     }
-    add_products::<T, F, I, V, L, S>(sums, (n % S, true), a, b, &[])
+    add_products::<T, F, I, V, L, S>(sums, (n % S, true), &mut a, &mut b, &[])
 }
 
 /// `sums` and the products of `n` times S steps, or of `n` of the rest.
@@ -132,9 +145,9 @@ fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, 
 fn add_products<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     sums: [[[T; L]; V]; ROWS],
     (n, rest): (usize, bool),
-    a: impl Steps<S, Factors = [F; ROWS]>,
-    b: impl Steps<S, Factors = &'b [[F; L]; V]>,
-    asked: &[&[[T; L]; V]],
+    a: &mut impl Steps<S, Factors = [F; ROWS]>,
+    b: &mut impl Steps<S, Factors = &'b [[F; L]; V]>,
+    asked: &[&mut [[T; L]; V]],
 ) -> [[[T; L]; V]; ROWS] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = sums;
     for p in 0..n {
@@ -166,121 +179,92 @@ fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
     }
 }
 
-impl<T: Real> Out<'_, T> {
-    /// The rows of a whole tile, from row `row` of this part on.
-    #[inline(always)]
-    fn rows<const V: usize, const L: usize>(&self, row: usize) -> [&[[T; L]; V]; ROWS] {
-        [
-            self.row(row),
-            self.row(row + 1),
-            self.row(row + 2),
-            self.row(row + 3),
-            self.row(row + 4),
-            self.row(row + 5),
-        ]
+/// Writes a whole tile.
+#[inline(always)]
+fn write_tile<T: Real, const V: usize, const L: usize>(
+    rows: &mut [&mut [[T; L]; V]; ROWS],
+    sums: [[[T; L]; V]; ROWS],
+    start: Start<'_, T>,
+) {
+    match start {
+        Start::Zero => write_rows(
+            rows,
+            sums,
+            #[inline(always)]
+            |_, _, sum| sum,
+        ),
+        Start::Out => write_rows(
+            rows,
+            sums,
+            #[inline(always)]
+            |_, out, sum| plus(out, sum),
+        ),
+        Start::Bias(bias) => write_rows(
+            rows,
+            sums,
+            #[inline(always)]
+            |v, _, sum| plus(bias.as_chunks().0[v], sum),
+        ),
+        Start::Times => write_rows(
+            rows,
+            sums,
+            #[inline(always)]
+            |_, out, sum| times(out, sum),
+        ),
     }
+}
 
-    /// Row `row`.
-    #[inline(always)]
-    fn row<const V: usize, const L: usize>(&self, row: usize) -> &[[T; L]; V] {
-        let row = self.part.view().index_axis_move(Axis(0), row).to_slice().expect("a row lies in one piece");
-        row.as_chunks().0.first_chunk().expect("a whole row")
+/// `out = f(v, out, sums)` for each vector v of each row of a tile.
+#[inline(always)]
+fn write_rows<T: Real, const V: usize, const L: usize>(
+    [r0, r1, r2, r3, r4, r5]: &mut [&mut [[T; L]; V]; ROWS],
+    [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS],
+    f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
+) {
+    write_row(r0, s0, f);
+    write_row(r1, s1, f);
+    write_row(r2, s2, f);
+    write_row(r3, s3, f);
+    write_row(r4, s4, f);
+    write_row(r5, s5, f);
+}
+
+#[inline(always)]
+fn write_row<T: Real, const V: usize, const L: usize>(
+    row: &mut [[T; L]; V],
+    sums: [[T; L]; V],
+    f: impl Fn(usize, [T; L], [T; L]) -> [T; L],
+) {
+    for v in 0..V {
+        row[v] = f(v, row[v], sums[v]);
     }
+}
 
-    /// Writes a whole tile, from row `row` of this part on.
-    #[inline(always)]
-    fn write_tile<const V: usize, const L: usize>(&mut self, row: usize, sums: [[[T; L]; V]; ROWS]) {
-        match self.start {
-            Start::Zero => self.write_rows(
-                row,
-                sums,
-                #[inline(always)]
-                |_, _, sum| sum,
-            ),
-            Start::Out => self.write_rows(
-                row,
-                sums,
-                #[inline(always)]
-                |_, out, sum| plus(out, sum),
-            ),
-            Start::Bias(bias) => self.write_rows(
-                row,
-                sums,
-                #[inline(always)]
-                |v, _, sum| plus(bias.as_chunks().0[v], sum),
-            ),
-            Start::Times => self.write_rows(
-                row,
-                sums,
-                #[inline(always)]
-                |_, out, sum| times(out, sum),
-            ),
+/// Writes those of some rows of `width` sums that the output has.
+#[inline(never)]
+fn write_edge<T: Real>(mut part: ArrayViewMut2<'_, T>, sums: &[T], width: usize, start: Start<'_, T>) {
+    for (row, sums) in part.outer_iter_mut().zip(sums.chunks_exact(width)) {
+        write(row.into_slice().expect("a row lies in one piece"), sums, start);
+    }
+}
+
+/// Turns rows of `width` sums, from number `row` of so many on.
+#[inline(never)]
+fn turn<T: Real>(turned: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
+    let here = (sums.len() / width).min(rows - row);
+    for (c, to) in turned.chunks_exact_mut(rows).enumerate() {
+        for (r, to) in to[row..row + here].iter_mut().enumerate() {
+            *to = sums[r * width + c];
         }
     }
+}
 
-    /// `out = f(v, out, sums)` for each vector v of each row of a tile.
-    #[inline(always)]
-    fn write_rows<const V: usize, const L: usize>(
-        &mut self,
-        row: usize,
-        [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS],
-        f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
-    ) {
-        self.write_row(row, s0, f);
-        self.write_row(row + 1, s1, f);
-        self.write_row(row + 2, s2, f);
-        self.write_row(row + 3, s3, f);
-        self.write_row(row + 4, s4, f);
-        self.write_row(row + 5, s5, f);
-    }
-
-    #[inline(always)]
-    fn write_row<const V: usize, const L: usize>(
-        &mut self,
-        row: usize,
-        sums: [[T; L]; V],
-        f: impl Fn(usize, [T; L], [T; L]) -> [T; L],
-    ) {
-        let row = self.part.row_mut(row).into_slice().expect("a row lies in one piece");
-        let row: &mut [[T; L]; V] = row.as_chunks_mut().0.first_chunk_mut().expect("a whole row");
-        for v in 0..V {
-            row[v] = f(v, row[v], sums[v]);
-        }
-    }
-
-    /// Writes those of some rows of `width` sums that this part has, from its row `row` on.
-    #[inline(never)]
-    fn write_edge(&mut self, sums: &[T], row: usize, width: usize) {
-        if !self.turned.is_empty() {
-            return self.turn(sums, row, width);
-        }
-        let rows = self.part.nrows() - row;
-        for (r, sums) in sums.chunks_exact(width).take(rows).enumerate() {
-            let row = self.part.row_mut(row + r).into_slice().expect("a row lies in one piece");
-            write(row, sums, self.start);
-        }
-    }
-
-    /// Turns rows of `width` sums, which are those of this part from `row` on.
-    #[inline(never)]
-    fn turn(&mut self, sums: &[T], row: usize, width: usize) {
-        let rows = (sums.len() / width).min(self.part.nrows() - row);
-        for (c, to) in self.turned.chunks_exact_mut(self.part.nrows()).enumerate() {
-            for (r, to) in to[row..row + rows].iter_mut().enumerate() {
-                *to = sums[r * width + c];
-            }
-        }
-    }
-
-    /// Writes what has been turned.
-    #[inline(never)]
-    fn write_turned(&mut self, width: usize) {
-        let rows = self.part.nrows();
-        debug_assert_eq!(self.turned.len(), rows * width);
-        let columns = self.part.axis_iter_mut(Axis(1));
-        for (column, sums) in columns.zip(self.turned.chunks_exact(rows)) {
-            write(column.into_slice().expect("a column lies in one piece"), sums, self.start);
-        }
+/// Writes what has been turned.
+#[inline(never)]
+fn write_turned<T: Real>(mut part: ArrayViewMut2<'_, T>, turned: &[T], start: Start<'_, T>) {
+    let rows = part.nrows();
+    for (column, sums) in part.axis_iter_mut(Axis(1)).zip(turned.chunks_exact(rows)) {
+        write(column.into_slice().expect("a column lies in one piece"), sums, start);
     }
 }
 
@@ -312,15 +296,4 @@ fn times<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
         #[inline(always)]
         |l| a[l] * b[l],
     )
-}
-
-/// Asks for the cache line in which `numbers` begin.
-#[inline(always)]
-#[allow(unsafe_code)]
-pub fn prefetch<T>(numbers: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: an instruction without effects, of every x86-64; the address is valid.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(numbers.as_ptr().cast());
-    }
 }
