@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::transpose::SIDE;
-use super::{CHUNK, PARALLEL_FROM, array, vectorised};
+use super::{CHUNK, PARALLEL_FROM, vectorised};
 use crate::Real;
 
 /// The sum of the lanes of a register, in halves: of as many numbers one by one, each
@@ -51,35 +50,6 @@ pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
         *s = x.fused_mul_add(y, *s);
     }
     sum_lanes(sums)
-}
-
-/// The scalar products of rows `x(r)` with rows `y(r)`, of equal lengths, for `r` from 0 to 7: a register
-/// for each pair, which as columns are added without a sum across any of them.
-#[inline(always)]
-pub fn scalar_products<'a, T: Real>(x: impl Fn(usize) -> &'a [T], y: impl Fn(usize) -> &'a [T]) -> [T; SIDE] {
-    let sums = array(
-        #[inline(always)]
-        |r| {
-            let mut sums = [T::zero(); SIDE];
-            let ((xs, x), (ys, y)) = (x(r).as_chunks::<SIDE>(), y(r).as_chunks::<SIDE>());
-            for (x, y) in xs.iter().zip(ys) {
-                for l in 0..SIDE {
-                    sums[l] = x[l].fused_mul_add(y[l], sums[l]);
-                }
-            }
-            for ((sum, &x), &y) in sums.iter_mut().zip(x).zip(y) {
-                *sum = x.fused_mul_add(y, *sum);
-            }
-            sums
-        },
-    );
-    let [mut total, columns @ ..] = T::transposed(sums);
-    for column in columns {
-        for l in 0..SIDE {
-            total[l] += column[l];
-        }
-    }
-    total
 }
 
 /// The sum of `f(x)` over all numbers of some slices, chunk by chunk, the chunks added in `f64`.

@@ -13,7 +13,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 /// of that, and `Y_i` is the mean of the values `V_j` in these shares. Row by row, with
 /// `P = softmax(S)`, `S = Q K^T / sqrt(D)`:
 ///
-/// `dV = P^T dY`, `dP = dY V^T`, `dS_ij = P_ij (dP_ij - Y_i . dY_i)`,
+/// `dV = P^T dY`, `dP = dY V^T`, `dS_ij = P_ij (dP_ij - sum_k P_ik dP_ik)`,
 /// `dQ = dS K / sqrt(D)`, `dK = dS^T Q / sqrt(D)`.
 ///
 /// The same from single ops: [`nn::MultiHeadAttention`](crate::nn::MultiHeadAttention)
@@ -117,10 +117,10 @@ impl<T: Real> Op<T> for Attention {
 
 impl<T: Real> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (qkv, y, dy, lse) = (io.input(0), io.y.data(), io.dy.data(), io.saved(0));
+        let (qkv, dy, lse) = (io.input(0), io.dy.data(), io.saved(0));
         let kernel = self.kernel(qkv.shape());
         let mut scratch = io.scratch(kernel.dims.backward_scratch());
-        io.input_grad(0, |dqkv| kernel.backward(dqkv, (qkv.data(), y, dy, lse.data()), scratch.data_mut()));
+        io.input_grad(0, |dqkv| kernel.backward(dqkv, (qkv.data(), dy, lse.data()), scratch.data_mut()));
         io.give_back(scratch);
     }
     /// Five products instead of two: the scores are computed once more.

@@ -46,9 +46,14 @@ impl Dropout {
     /// What the numbers from `start` on are multiplied with, by their distance from it.
     #[inline(always)]
     pub(crate) fn factor_from<T: Real>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
-        let (random, keep) = (self.key.random_from(start), T::of(1.0 / (1.0 - self.p)));
+        let (random, keep) = (self.key.random_from(start), self.keep());
         let threshold = (self.p * 2f64.powi(32)) as u32;
         move |i| if random(i) < threshold { T::zero() } else { keep }
+    }
+
+    /// What the numbers that are not left out are multiplied with.
+    pub(crate) fn keep<T: Real>(&self) -> T {
+        T::of(1.0 / (1.0 - self.p))
     }
 
     /// `out = m x / (1 - p)`.

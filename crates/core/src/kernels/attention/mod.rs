@@ -19,8 +19,6 @@ use ndarray::{ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
-use super::reduce::scalar_products;
-use super::transpose::SIDE;
 use super::{array, vectorised};
 use crate::ops::dropout::Dropout;
 use crate::ops::masked_softmax::Mask;
@@ -259,14 +257,9 @@ impl Attention<'_> {
         (max, sum)
     }
 
-    /// The gradient `(B, T, 3 C)` of Q, K and V, from the output `y`, its gradient `dy`
-    /// and what [`Attention::forward`] kept.
-    pub fn backward<T: Real>(
-        &self,
-        dqkv: &mut [T],
-        (qkv, y, dy, lse): (&[T], &[T], &[T], &[T]),
-        scratch: &mut [T],
-    ) {
+    /// The gradient `(B, T, 3 C)` of Q, K and V, from the gradient `dy` of the output and what
+    /// [`Attention::forward`] kept.
+    pub fn backward<T: Real>(&self, dqkv: &mut [T], (qkv, dy, lse): (&[T], &[T], &[T]), scratch: &mut [T]) {
         let Dims { t, .. } = self.dims;
         let mut work: Vec<_> = self.dims.heads_mut(dqkv).into_iter().enumerate().collect();
         let lanes = self.dims.lanes().max(1);
@@ -274,7 +267,7 @@ impl Attention<'_> {
         work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
             |(work, scratch)| {
                 for (bh, dqkv) in work {
-                    self.backward_head(*bh, dqkv, (qkv, y, dy, &lse[*bh * t..][..t]), scratch);
+                    self.backward_head(*bh, dqkv, (qkv, dy, &lse[*bh * t..][..t]), scratch);
                 }
             },
         );
@@ -284,7 +277,7 @@ impl Attention<'_> {
         &self,
         bh: usize,
         dqkv: &mut ArrayViewMut3<'_, T>,
-        (qkv, y, dy, lse): (&[T], &[T], &[T], &[T]),
+        (qkv, dy, lse): (&[T], &[T], &[T]),
         mut scratch: &mut [T],
     ) {
         let Dims { t, h, d, .. } = self.dims;
@@ -304,7 +297,7 @@ impl Attention<'_> {
             let [p, ds] = [&mut *weights, &mut *dscores].map(|x| &mut x[..tile.keys.len() * width]);
             let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
             let q = self.dims.rows(qkv, (0, 3), bh, first..first + tile.rows);
-            let [dy, y] = [dy, y].map(|x| self.dims.rows(x, (0, 1), bh, first..first + tile.rows));
+            let dy = self.dims.rows(dy, (0, 1), bh, first..first + tile.rows);
             // The scores once more, and dL/dweights = dY V^T, both as (keys, queries).
             tile.turn(q_t, q, T::of(self.scale));
             tile.turn(dy_t, dy, T::one());
@@ -313,23 +306,11 @@ impl Attention<'_> {
             for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
                 let place = (seen.start - start) * width..(seen.end - start) * width;
                 self.adjust(h, &tile, stripe, &mut p[place]);
-                let (mut of_rows, mut inner) = ([T::zero(); LANES], [T::zero(); LANES]);
+                let mut of_rows = [T::zero(); LANES];
+                of_rows[..rows.len()].copy_from_slice(&lse[first + rows.start..first + rows.end]);
                 vectorised(
                     #[inline(always)]
-                    || {
-                        of_rows[..rows.len()].copy_from_slice(&lse[first + rows.start..first + rows.end]);
-                        // sum_j weight_j dL/dweight_j = y . dL/dy
-                        for (l, inner) in inner.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-                            let row = |r: usize| (rows.start + l * SIDE + r).min(rows.end - 1);
-                            *inner = scalar_products(
-                                #[inline(always)]
-                                |r| y.row(row(r)),
-                                #[inline(always)]
-                                |r| dy.row(row(r)),
-                            );
-                        }
-                        self.dscores(bh, &tile, stripe, (of_rows, inner), p, ds);
-                    },
+                    || self.dscores(bh, &tile, stripe, of_rows, p, ds),
                 );
                 let dq = dqkv.slice_mut(s![0, first + rows.start..first + rows.end, ..]);
                 let columns = stripe * LANES..stripe * LANES + rows.len();
@@ -352,15 +333,7 @@ impl Attention<'_> {
     /// From the scores of stripe `v` in `p`, and `dL/dweights` in `ds`: the weights in `p`
     /// and `scale dL/dscores` in `ds`.
     #[inline(always)]
-    fn dscores<T: Real>(
-        &self,
-        bh: usize,
-        tile: &Tile,
-        v: usize,
-        (lse, inner): ([T; LANES], [T; LANES]),
-        p: &mut [T],
-        ds: &mut [T],
-    ) {
+    fn dscores<T: Real>(&self, bh: usize, tile: &Tile, v: usize, lse: [T; LANES], p: &mut [T], ds: &mut [T]) {
         let (stripe, width, t, scale) = (&tile.stripes[v], tile.width, self.dims.t, T::of(self.scale));
         let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
         // Zeros for keys that this stripe does not see: dK and dV are products over all stripes.
@@ -368,36 +341,53 @@ impl Attention<'_> {
             lanes(&mut x[..seen.start], width, v).for_each(|x| *x = [T::zero(); LANES]);
             lanes(&mut x[seen.end..], width, v).for_each(|x| *x = [T::zero(); LANES]);
         }
-        let rows = lanes(&mut p[seen.clone()], width, v).zip(lanes(&mut ds[seen], width, v));
-        let rows = (stripe.seen.start as u32..).zip(rows);
+        let keys = stripe.seen.start as u32..;
+        // sum_j weight_j dL/dweight_j, which the derivative of the softmax takes off.
+        let mut inner = [T::zero(); LANES];
         // What is read is read before anything is written: see the loops' machine code.
+        let rows = lanes(&mut p[seen.clone()], width, v).zip(lanes(&mut ds[seen.clone()], width, v));
         match self.dropout {
             None => {
-                for (j, (p, ds)) in rows {
+                for (j, (p, ds)) in keys.clone().zip(rows) {
                     let (scores, dweights) = (*p, *ds);
                     let weights = array(
                         #[inline(always)]
                         |l| stripe.hide(j, l, (scores[l] - lse[l]).exp_fast()),
                     );
+                    for l in 0..LANES {
+                        inner[l] = weights[l].fused_mul_add(stripe.hide(j, l, dweights[l]), inner[l]);
+                    }
                     *p = weights;
-                    *ds = array(
-                        #[inline(always)]
-                        |l| stripe.hide(j, l, weights[l] * (dweights[l] - inner[l]) * scale),
-                    );
                 }
             }
             Some(dropout) => {
                 let first = bh * t + tile.first + v * LANES;
                 let kept = dropout.factor_from::<T>((first * t) as u64);
-                for (j, (p, ds)) in rows {
+                for (j, (p, ds)) in keys.clone().zip(rows) {
                     for l in 0..LANES {
                         let kept = kept((l * t) as u32 + j);
                         let weight = stripe.hide(j, l, (p[l] - lse[l]).exp_fast());
-                        p[l] = weight * kept;
-                        ds[l] = stripe.hide(j, l, weight * (ds[l] * kept - inner[l]) * scale);
+                        let dweight = stripe.hide(j, l, ds[l] * kept);
+                        inner[l] = weight.fused_mul_add(dweight, inner[l]);
+                        // The sign tells, until below, what was left out.
+                        p[l] = if kept == T::zero() { -weight } else { weight };
+                        ds[l] = dweight;
                     }
                 }
             }
+        }
+        let keep = self.dropout.map_or(T::one(), |dropout| dropout.keep());
+        let rows = lanes(&mut p[seen.clone()], width, v).zip(lanes(&mut ds[seen], width, v));
+        for (j, (p, ds)) in keys.zip(rows) {
+            let (weights, dweights) = (*p, *ds);
+            *ds = array(
+                #[inline(always)]
+                |l| stripe.hide(j, l, weights[l].abs() * (dweights[l] - inner[l]) * scale),
+            );
+            *p = array(
+                #[inline(always)]
+                |l| if weights[l].is_sign_negative() { T::zero() } else { weights[l] * keep },
+            );
         }
     }
 }
