@@ -1,10 +1,13 @@
 //! Rows that become columns.
 
-use super::array;
+use super::{array, prefetch};
 use crate::Real;
 
 /// The side of a block that is transposed in registers.
 pub const SIDE: usize = 8;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Some numbers of as many rows, or columns.
 pub type Block<T> = [[T; SIDE]; SIDE];
@@ -91,12 +94,21 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
     let length = to.len() / width.max(1);
     for first in (0..rows).step_by(SIDE) {
         let here = SIDE.min(rows - first);
-        let side: [&[T]; SIDE] = array(
+        let [side, next]: [[&[T]; SIDE]; 2] = array(
             #[inline(always)]
-            |r| &row(first + r.min(here - 1))[..length],
+            |n| {
+                array(
+                    #[inline(always)]
+                    |r| &row((first + n * SIDE + r).min(rows - 1))[..length],
+                )
+            },
         );
         let whole = if here == SIDE { length / SIDE * SIDE } else { 0 };
         for c in (0..whole).step_by(SIDE) {
+            // The rows may lie far apart: each of their cache lines is asked for beforehand.
+            if c.is_multiple_of(LINE / size_of::<T>()) {
+                next.iter().for_each(|row| prefetch(&row[c..]));
+            }
             let block = array(
                 #[inline(always)]
                 |r| *side[r][c..].first_chunk().expect("a whole block"),
