@@ -103,7 +103,8 @@ macro_rules! x86 {
 
         impl $name {
             fn is_here() -> bool {
-                $(std::is_x86_feature_detected!($feature))&&*
+                static HERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+                *HERE.get_or_init(|| $(std::is_x86_feature_detected!($feature))&&*)
             }
         }
 

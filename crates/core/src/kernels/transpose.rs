@@ -113,8 +113,9 @@ pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row
                 #[inline(always)]
                 |r| *side[r][c..].first_chunk().expect("a whole block"),
             );
-            for (c, column) in (c..).zip(T::transposed(block)) {
-                *to[c * width + first..].first_chunk_mut().expect("a whole block") = column;
+            let to = to[c * width..].chunks_exact_mut(width);
+            for (to, column) in to.zip(T::transposed(block)) {
+                *to[first..].first_chunk_mut().expect("a whole block") = column;
             }
         }
         for c in whole..length {

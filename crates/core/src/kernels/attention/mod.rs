@@ -117,6 +117,12 @@ fn pieces<T, D: RemoveAxis>(mut all: ArrayViewMut<'_, T, D>) -> Vec<ArrayViewMut
     pieces
 }
 
+/// Some rows of a matrix.
+fn rows_of<T>(mut matrix: ArrayViewMut2<'_, T>, rows: Range<usize>) -> ArrayViewMut2<'_, T> {
+    matrix.slice_axis_inplace(Axis(0), rows.into());
+    matrix
+}
+
 /// Cuts a piece of `n` numbers off the front.
 fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
     let (piece, rest) = std::mem::take(scratch).split_at_mut(n);
@@ -125,6 +131,11 @@ fn cut<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 }
 
 impl Attention<'_> {
+    /// The tiles of each head of sequence `b`.
+    fn tiles(&self, b: usize) -> Vec<Tile> {
+        (0..self.dims.t).step_by(TILE).map(|first| Tile::new(self.mask, b, first, self.dims)).collect()
+    }
+
     /// Adds to the scores of stripe `v` ALiBi's `slope (j - i)` and what the mask adds.
     fn adjust<T: Real>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
         if self.slopes.is_none() && *self.mask != Mask::Finite {
@@ -141,15 +152,18 @@ impl Attention<'_> {
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
     /// each query's exponentials, `(B, H, T)`.
     pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
-        let Dims { t, .. } = self.dims;
+        let Dims { t, h, .. } = self.dims;
         let mut work: Vec<_> =
             self.dims.rows_mut(out).into_iter().zip(lse.chunks_exact_mut(t)).enumerate().collect();
         let lanes = self.dims.lanes().max(1);
         let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
         work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
             |(work, scratch)| {
-                for (bh, (out, lse)) in work {
-                    self.forward_head(*bh, qkv, out, lse, scratch);
+                for heads in work.chunk_by_mut(|(one, _), (two, _)| one / h == two / h) {
+                    let tiles = self.tiles(heads[0].0 / h);
+                    for (bh, (out, lse)) in heads {
+                        self.forward_head(*bh, &tiles, qkv, out, lse, scratch);
+                    }
                 }
             },
         );
@@ -158,16 +172,16 @@ impl Attention<'_> {
     fn forward_head<T: Real>(
         &self,
         bh: usize,
+        tiles: &[Tile],
         qkv: &[T],
         out: &mut ArrayViewMut2<'_, T>,
         lse: &mut [T],
         mut scratch: &mut [T],
     ) {
-        let Dims { t, h, d, .. } = self.dims;
-        let (b, h) = (bh / h, bh % h);
+        let Dims { h, d, .. } = self.dims;
         let q_t = cut(&mut scratch, self.dims.width() * d);
-        for first in (0..t).step_by(TILE) {
-            let tile = Tile::new(self.mask, b, first, self.dims);
+        for tile in tiles {
+            let first = tile.first;
             let [k, v] = [1, 2].map(|part| self.dims.rows(qkv, (part, 3), bh, tile.keys.clone()));
             let scores = &mut scratch[..tile.keys.len() * tile.width];
             tile.turn(q_t, self.dims.rows(qkv, (0, 3), bh, first..first + tile.rows), T::of(self.scale));
@@ -175,12 +189,12 @@ impl Attention<'_> {
             for (stripe, rows, Stripe { seen, visible }) in tile.stripes() {
                 let place = seen.start - tile.keys.start..seen.end - tile.keys.start;
                 let seen_scores = &mut scores[place.start * tile.width..place.end * tile.width];
-                self.adjust(h, &tile, stripe, seen_scores);
+                self.adjust(bh % h, tile, stripe, seen_scores);
                 let (max, sum) = vectorised(
                     #[inline(always)]
-                    || self.weights(bh, &tile, stripe, seen_scores),
+                    || self.weights(bh, tile, stripe, seen_scores),
                 );
-                let mut y = out.slice_mut(s![first + rows.start..first + rows.end, ..]);
+                let mut y = rows_of(out.view_mut(), first + rows.start..first + rows.end);
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let p = tile.part(scores, seen.clone(), columns);
                 // (16, keys) (keys, D) -> (16, D)
@@ -260,14 +274,17 @@ impl Attention<'_> {
     /// The gradient `(B, T, 3 C)` of Q, K and V, from the gradient `dy` of the output and what
     /// [`Attention::forward`] kept.
     pub fn backward<T: Real>(&self, dqkv: &mut [T], (qkv, dy, lse): (&[T], &[T], &[T]), scratch: &mut [T]) {
-        let Dims { t, .. } = self.dims;
+        let Dims { t, h, .. } = self.dims;
         let mut work: Vec<_> = self.dims.heads_mut(dqkv).into_iter().enumerate().collect();
         let lanes = self.dims.lanes().max(1);
         let (per_lane, heads_per_lane) = (scratch.len() / lanes, work.len().div_ceil(lanes).max(1));
         work.par_chunks_mut(heads_per_lane).zip(scratch.par_chunks_mut(per_lane)).for_each(
             |(work, scratch)| {
-                for (bh, dqkv) in work {
-                    self.backward_head(*bh, dqkv, (qkv, dy, &lse[*bh * t..][..t]), scratch);
+                for heads in work.chunk_by_mut(|(one, _), (two, _)| one / h == two / h) {
+                    let tiles = self.tiles(heads[0].0 / h);
+                    for (bh, dqkv) in heads {
+                        self.backward_head(*bh, &tiles, dqkv, (qkv, dy, &lse[*bh * t..][..t]), scratch);
+                    }
                 }
             },
         );
@@ -276,19 +293,19 @@ impl Attention<'_> {
     fn backward_head<T: Real>(
         &self,
         bh: usize,
+        tiles: &[Tile],
         dqkv: &mut ArrayViewMut3<'_, T>,
         (qkv, dy, lse): (&[T], &[T], &[T]),
         mut scratch: &mut [T],
     ) {
         let Dims { t, h, d, .. } = self.dims;
-        let (b, h) = (bh / h, bh % h);
         let [q_t, dy_t] = [(); 2].map(|()| cut(&mut scratch, self.dims.width() * d));
         let (weights, dscores) = scratch.split_at_mut(self.dims.width() * t);
         // The last queries come first: with a causal mask they see all keys, whose gradients
         // then need not be zeros before.
         let mut before = Start::Zero;
-        for first in (0..t).step_by(TILE).rev() {
-            let tile = Tile::new(self.mask, b, first, self.dims);
+        for tile in tiles.iter().rev() {
+            let first = tile.first;
             if matches!(before, Start::Zero) && tile.keys != (0..t) {
                 dqkv.slice_mut(s![1.., .., ..]).fill(T::zero());
                 before = Start::Out;
@@ -305,14 +322,14 @@ impl Attention<'_> {
             tile.scores(ds, v, dy_t);
             for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
                 let place = (seen.start - start) * width..(seen.end - start) * width;
-                self.adjust(h, &tile, stripe, &mut p[place]);
+                self.adjust(bh % h, tile, stripe, &mut p[place]);
                 let mut of_rows = [T::zero(); LANES];
                 of_rows[..rows.len()].copy_from_slice(&lse[first + rows.start..first + rows.end]);
                 vectorised(
                     #[inline(always)]
-                    || self.dscores(bh, &tile, stripe, of_rows, p, ds),
+                    || self.dscores(bh, tile, stripe, of_rows, p, ds),
                 );
-                let dq = dqkv.slice_mut(s![0, first + rows.start..first + rows.end, ..]);
+                let dq = rows_of(dqkv.index_axis_mut(Axis(0), 0), first + rows.start..first + rows.end);
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let (ds, k) =
                     (tile.part(ds, seen.clone(), columns), k.rows_of(seen.start - start..seen.end - start));
@@ -321,9 +338,9 @@ impl Attention<'_> {
             for (keys, columns) in tile.blocks() {
                 let queries = columns.start..columns.end.min(tile.rows);
                 let [p, ds] = [&*p, &*ds].map(|x| tile.part(x, keys.clone(), queries.clone()));
-                let dk = dqkv.slice_mut(s![1, keys.clone(), ..]);
+                let dk = rows_of(dqkv.index_axis_mut(Axis(0), 1), keys.clone());
                 matmul_serial(ds, q.rows_of(queries.clone()), before, dk, Precision::F32); // dK += dS^T Q
-                let dv = dqkv.slice_mut(s![2, keys, ..]);
+                let dv = rows_of(dqkv.index_axis_mut(Axis(0), 2), keys);
                 matmul_serial(p, dy.rows_of(queries), before, dv, Precision::F32); // dV += P^T dY
             }
             before = Start::Out;
