@@ -330,12 +330,10 @@ impl<'a, T: Real> Rows<'a, T> {
         I::run(
             #[inline(always)]
             || match a.transposed {
-                true => pack::tiles(
-                    copied,
-                    inner.len(),
-                    #[inline(always)]
-                    |p| a.stored_row(inner.start + p, rows.start, rows.len()),
-                ),
+                true => {
+                    let columns = &a.data[inner.start * a.distance + rows.start..];
+                    pack::tiles(copied, Mat::spaced(columns, (inner.len(), rows.len()), a.distance));
+                }
                 false => pack::rows(
                     copied,
                     self.depth::<F>(),

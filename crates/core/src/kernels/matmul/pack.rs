@@ -1,6 +1,8 @@
 //! Copies of factors in the order in which the innermost loop reads them.
 
+use super::Mat;
 use super::factor::Factor;
+use super::operands::{Right, Spaced, Steps};
 use super::tile::ROWS;
 use crate::Real;
 use crate::kernels::transpose::SIDE;
@@ -101,59 +103,55 @@ fn blocks<T: Real, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; 
 /// Tiles of rows whose columns are stored as rows: of each tile the first factors of its
 /// [`ROWS`] rows, then the second ...
 ///
-/// `column(p)` holds number `p` of `depth` of all rows. Rows that the last tile lacks become
-/// zeros.
+/// Rows that the last tile lacks become zeros.
 #[inline(always)]
-pub fn tiles<'a, T: Real, F: Factor<T>>(packed: &mut [F], depth: usize, column: impl Fn(usize) -> &'a [T]) {
-    let factors = depth.div_ceil(F::DEPTH);
+pub fn tiles<T: Real, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
+    let Mat { data, rows: depth, cols: rows, distance, .. } = columns;
+    let (factors, whole) = (depth.div_ceil(F::DEPTH), rows / ROWS);
     // Some columns at a time, whose cache lines then serve all tiles, and meanwhile those of the
     // next ones arrive.
     for start in (0..depth).step_by(LINE) {
-        let [columns, next]: [[&[T]; LINE]; 2] = [start, start + LINE].map(
+        let here = LINE.min(depth - start);
+        let next: [&[T]; LINE] = array(
             #[inline(always)]
-            |start| {
-                array(
-                    #[inline(always)]
-                    |p| column((start + p).min(depth - 1)),
-                )
-            },
+            |p| columns.row((start + LINE + p).min(depth - 1)),
         );
-        let columns = &columns[..LINE.min(depth - start)];
-        let whole = columns[0].len() / ROWS;
         for (i, tile) in packed.chunks_exact_mut(factors * ROWS).enumerate() {
             let to = &mut tile.as_chunks_mut::<ROWS>().0[start / F::DEPTH..];
             if i * ROWS % LINE < ROWS {
                 next.iter().filter_map(|next| next.get(i * ROWS..)).for_each(prefetch);
             }
             if i < whole {
-                pack_columns(
-                    to,
-                    columns,
-                    #[inline(always)]
-                    |column| *column[i * ROWS..].first_chunk().expect("a whole tile"),
-                );
+                let data = &data[start * distance + i * ROWS..];
+                let mut numbers = Spaced::<_, 1, ROWS>::new(Right { data, distance }, here);
+                let numbers = |p| numbers.step(false, p, 0)[0];
+                // A loop of a length that the compiler knows has no jumps.
+                match here {
+                    LINE => pack_columns(to, LINE, numbers),
+                    _ => pack_columns(to, here, numbers),
+                }
             } else {
-                let number = |column: &[T], r| column.get(i * ROWS + r).copied().unwrap_or_else(T::zero);
-                pack_columns(to, columns, |column| array(|r| number(column, r)));
+                let number = |p, r| columns.row(p).get(i * ROWS + r).copied().unwrap_or_else(T::zero);
+                pack_columns(to, here, |p| array(|r| number(start + p, r)));
             }
         }
     }
 }
 
-/// The factors of `numbers(column)`.
+/// The factors of `numbers(p)`, for `p` from 0 to `depth`.
 #[inline(always)]
 fn pack_columns<T: Real, F: Factor<T>>(
     to: &mut [[F; ROWS]],
-    columns: &[&[T]],
-    numbers: impl Fn(&[T]) -> [T; ROWS],
+    depth: usize,
+    mut numbers: impl FnMut(usize) -> [T; ROWS],
 ) {
-    for (to, columns) in to.iter_mut().zip(columns.chunks(F::DEPTH)) {
-        let x = numbers(columns[0]);
-        let y = columns.get(1).map_or(
-            [T::zero(); ROWS],
-            #[inline(always)]
-            |y| numbers(y),
-        );
+    for (q, to) in to[..depth.div_ceil(F::DEPTH)].iter_mut().enumerate() {
+        let x = numbers(q * F::DEPTH);
+        let y = if q * F::DEPTH + 1 < depth && F::DEPTH == 2 {
+            numbers(q * F::DEPTH + 1)
+        } else {
+            [T::zero(); ROWS]
+        };
         *to = array(
             #[inline(always)]
             |r| F::pack(x[r], y[r]),
