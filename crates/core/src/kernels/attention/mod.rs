@@ -393,7 +393,6 @@ impl Attention<'_> {
                 }
             }
         }
-        let keep = self.dropout.map_or(T::one(), |dropout| dropout.keep());
         let rows = lanes(&mut p[seen.clone()], width, v).zip(lanes(&mut ds[seen], width, v));
         for (j, (p, ds)) in keys.zip(rows) {
             let (weights, dweights) = (*p, *ds);
@@ -401,10 +400,12 @@ impl Attention<'_> {
                 #[inline(always)]
                 |l| stripe.hide(j, l, weights[l].abs() * (dweights[l] - inner[l]) * scale),
             );
-            *p = array(
-                #[inline(always)]
-                |l| if weights[l].is_sign_negative() { T::zero() } else { weights[l] * keep },
-            );
+            if let Some(dropout) = self.dropout {
+                *p = array(
+                    #[inline(always)]
+                    |l| if weights[l] <= T::zero() { T::zero() } else { weights[l] * dropout.keep() },
+                );
+            }
         }
     }
 }
