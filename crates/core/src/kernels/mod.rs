@@ -25,6 +25,8 @@ use rayon::prelude::*;
 pub const PARALLEL_FROM: usize = 1 << 16;
 /// How many numbers a thread takes at a time: small enough for the L1 cache.
 pub const CHUNK: usize = 1 << 13;
+/// Bytes of a cache line, and of the longest register.
+pub const LINE: usize = 64;
 
 /// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2,
 /// AVX-512, NEON). The loops of `f` must be inlined into it.

@@ -1,13 +1,10 @@
 //! Rows that become columns.
 
-use super::{array, prefetch};
+use super::{LINE, array, prefetch};
 use crate::Real;
 
 /// The side of a block that is transposed in registers.
 pub const SIDE: usize = 8;
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 /// Some numbers of as many rows, or columns.
 pub type Block<T> = [[T; SIDE]; SIDE];

@@ -400,6 +400,7 @@ impl Attention<'_> {
                 #[inline(always)]
                 |l| stripe.hide(j, l, weights[l].abs() * (dweights[l] - inner[l]) * scale),
             );
+            // Not `< 0`: -0 was left out too. NaN is neither, and stays NaN.
             if let Some(dropout) = self.dropout {
                 *p = array(
                     #[inline(always)]

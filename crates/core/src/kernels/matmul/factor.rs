@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use crate::kernels::{array, isa::Compiled, transpose::Transpose};
+use crate::kernels::{LINE, array, isa::Compiled, transpose::Transpose};
 
 /// What the innermost loop multiplies, for sums of type `T`.
 pub trait Factor<T>: Transpose + Send + Sync + 'static {
@@ -22,9 +22,6 @@ pub trait Factor<T>: Transpose + Send + Sync + 'static {
     /// Memory that this thread has used before.
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
-
-/// The length of a cache line, and of the longest register.
-const LINE: usize = 64;
 
 /// Calls `f` with `n` factors of this thread's memory, which begin with a cache line; they
 /// hold old numbers.

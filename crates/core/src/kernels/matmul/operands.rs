@@ -197,7 +197,8 @@ impl<'a, F, const V: usize, const L: usize> Steps<1> for Spaced<'a, F, V, L> {
     fn step(&mut self, _: bool, _: usize, _: usize) -> &'a [[F; L]; V] {
         assert!(self.left > 0, "no row is left");
         self.left -= 1;
-        // SAFETY: the rows that are left lie in the factors, which live as long as 'a.
+        // SAFETY: `new` has seen that all rows that were left then lie in the factors, which live as long
+        // as 'a and are aligned as their arrays are; `left` says that this is one of them.
         let row = unsafe { &*self.next };
         self.next = self.next.cast::<F>().wrapping_add(self.distance).cast();
         row
