@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use super::vectorised;
 use crate::Real;
 
-/// From so many bytes of weights on, a second thread brings more than it costs: what a
-/// thread reads in the microseconds that it takes to wake one up.
-const PARALLEL_FROM: usize = 1 << 17;
+/// Up to so many bytes of weights one thread is as fast as two that share a cache, and faster than
+/// two that do not: handing over the work takes as long as reading half of it.
+pub const ONE_THREAD: usize = 1 << 18;
 /// The bytes of weights that a thread takes at a time.
 const PIECE: usize = 1 << 16;
 /// Rows at a time.
@@ -32,7 +32,7 @@ pub fn matvec<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
     let row = x.len().max(1);
     let bytes = w.len() * T::BYTES;
-    if bytes < PARALLEL_FROM || rayon::current_num_threads() == 1 {
+    if bytes <= ONE_THREAD || rayon::current_num_threads() == 1 {
         return piece(w, x, out, accumulate);
     }
     let rows = (PIECE / (row * T::BYTES)).next_multiple_of(ROWS);
@@ -157,7 +157,7 @@ mod tests {
         let (n, k) = (1003, 777);
         let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
         let (w, x) = (noise(n * k), noise(k));
-        assert!(n * k * 4 > PARALLEL_FROM);
+        assert!(n * k * 4 > ONE_THREAD);
         let product = |threads| {
             with_threads(threads, || {
                 let mut out = vec![0.0; n];

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::matmul::bf16;
+use super::matvec::ONE_THREAD;
 use super::{array, vectorised};
 use crate::Real;
 
@@ -53,9 +54,6 @@ impl WeightFormat {
 
 /// Rows of a panel: as many sums as let none wait for its last addition.
 const ROWS: usize = 64;
-/// From so many bytes on, a second thread brings more than it costs: what a thread reads
-/// in the microseconds that it takes to hand it its work.
-const PARALLEL_FROM: usize = 1 << 17;
 /// The bytes that a thread takes at least.
 const PIECE: usize = 1 << 15;
 
@@ -213,7 +211,7 @@ impl<T: Real> PackedWeights<T> {
                 },
             );
         };
-        if size_of_val(columns) < PARALLEL_FROM || rayon::current_num_threads() == 1 {
+        if size_of_val(columns) <= ONE_THREAD || rayon::current_num_threads() == 1 {
             return piece(0, out);
         }
         let rows = PIECE.div_ceil(size_of::<Column<S>>() * k) * ROWS;

@@ -203,14 +203,36 @@ mod tests {
         assert!(two < 2048 * 2048, "{two}");
     }
 
+    fn waves(shape: &[usize]) -> Tensor<f32> {
+        let mut n = 0.0_f32;
+        Tensor::from_fn(shape, || {
+            n += 1.0;
+            (n * 0.37).sin()
+        })
+    }
+
+    /// The output, and the gradient of the sum of its first `upto` rows, a factor for each number.
+    fn gradient_of_first_rows(qkv: Tensor<f32>, upto: usize, options: AttentionOptions) -> [Vec<f32>; 2] {
+        let mut params = Params::new();
+        let qkv = params.add("qkv", qkv).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.set_dropout(Some(Streams::new(1).dropout(0)));
+        let x = tape.param(&params, qkv);
+        let y = tape.attention(x, options).unwrap();
+        let mut factors = waves(tape.value(y).shape());
+        let c = factors.shape()[2];
+        factors.data_mut()[upto * c..].fill(0.0);
+        let factors = tape.input(factors);
+        let product = tape.mul(y, factors).unwrap();
+        let loss = tape.mean(product).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        [tape.value(y).data().to_vec(), grads.get(qkv).unwrap().data().to_vec()]
+    }
+
     #[test]
     fn what_is_not_seen_changes_no_bit() {
         let (b, t, c, h) = (2, 100, 16, 2);
-        let mut numbers = 0.0_f32;
-        let base = Tensor::from_fn(&[b, t, 3 * c], || {
-            numbers += 1.0;
-            (numbers * 0.37).sin()
-        });
+        let base = waves(&[b, t, 3 * c]);
         let output = |x: &Tensor<f32>, mask: Mask| {
             let mut tape = Tape::new();
             let x = tape.input(x.clone());
@@ -227,5 +249,44 @@ mod tests {
         let padding = || Mask::Padding([70, t].into());
         let (before, after) = (output(&base, padding()), output(&changed, padding()));
         assert_eq!(before[..70 * c], after[..70 * c]);
+    }
+
+    /// A loss of the first tokens has the same gradient, bit for bit, whatever follows them.
+    #[test]
+    fn what_is_not_seen_changes_no_bit_of_a_gradient() {
+        let (t, c) = (100, 16);
+        let base = waves(&[1, t, 3 * c]);
+        let mut changed = base.clone();
+        changed.data_mut()[70 * 3 * c..].iter_mut().for_each(|x| *x = 3.0 - *x);
+        for dropout in [0.0, 0.3] {
+            let options = || AttentionOptions { dropout, ..AttentionOptions::new(2, Mask::Causal) };
+            let [_, before] = gradient_of_first_rows(base.clone(), 70, options());
+            let [_, after] = gradient_of_first_rows(changed.clone(), 70, options());
+            assert_eq!(before[..70 * 3 * c], after[..70 * 3 * c]);
+            assert!(after[70 * 3 * c..].iter().all(|&d| d == 0.0));
+            assert!(before.iter().any(|&d| d != 0.0));
+        }
+    }
+
+    /// Also through the weights that dropout leaves out: a run must stop, not go on without a token.
+    #[test]
+    fn nan_in_a_query_reaches_its_output_and_all_that_it_sees() {
+        let (t, c) = (40, 8);
+        let mut qkv = waves(&[1, t, 3 * c]);
+        qkv.data_mut()[30 * 3 * c..][..c].fill(f32::NAN);
+        for dropout in [0.0, 0.5] {
+            let options = AttentionOptions { dropout, ..AttentionOptions::new(1, Mask::Causal) };
+            let [y, dqkv] = gradient_of_first_rows(qkv.clone(), t, options);
+            for (i, y) in y.chunks(c).enumerate() {
+                assert!(y.iter().all(|y| y.is_nan() == (i == 30)), "output {i}");
+            }
+            for (j, d) in dqkv.chunks(3 * c).enumerate() {
+                let [dq, dk, dv] = [&d[..c], &d[c..2 * c], &d[2 * c..]];
+                assert!(dq.iter().all(|d| d.is_nan() == (j == 30)), "dQ {j}");
+                assert!(dv.iter().all(|d| d.is_nan() == (j <= 30)), "dV {j}");
+                // Of later keys too it may be: 0 times the query is NaN.
+                assert!(j > 30 || dk.iter().all(|d| d.is_nan()), "dK {j}");
+            }
+        }
     }
 }
