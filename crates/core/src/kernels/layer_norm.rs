@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::reduce::{scalar_product, sum_chunk, sum_lanes};
+use super::reduce::{rows_per_part, scalar_product, sum_chunk, sum_lanes};
 use super::{CHUNK, vectorised};
 use crate::Real;
 
@@ -114,11 +114,6 @@ fn add_to_sums<T: Real>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rs
         *dw += dy * ((x - mean) * rstd);
         *db += dy;
     }
-}
-
-/// Rows that one partial sum of [`backward`] covers, for so many rows.
-fn rows_per_part(rows: usize) -> usize {
-    rows.div_ceil(32).max(64)
 }
 
 /// How many numbers [`backward`] needs for its sums.

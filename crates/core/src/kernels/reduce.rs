@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::matmul::with_buffer;
 use super::{CHUNK, PARALLEL_FROM, vectorised};
 use crate::Real;
 
@@ -82,25 +83,36 @@ pub fn sum_squares<T: Real>(all: &[&[T]]) -> f64 {
 }
 
 /// The sum of each column of a matrix of `out.len()` columns: what a bias gets.
+///
+/// Of some rows each, then of these sums: so a thread reads the rows that it has written itself,
+/// where half of the columns of all rows would be in another one's cache.
 pub fn column_sums<T: Real>(x: &[T], out: &mut [T]) {
     let cols = out.len();
-    let run = |start: usize, out: &mut [T]| {
+    let run = |x: &[T], out: &mut [T]| {
         vectorised(
             #[inline(always)]
             || {
                 out.fill(T::zero());
                 for row in x.chunks_exact(cols) {
-                    out.iter_mut().zip(&row[start..]).for_each(|(o, &x)| *o += x);
+                    out.iter_mut().zip(row).for_each(|(o, &x)| *o += x);
                 }
             },
         );
     };
-    const COLUMNS: usize = 64;
     if x.len() < PARALLEL_FROM {
-        run(0, out);
-    } else {
-        out.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, o)| run(i * COLUMNS, o));
+        return run(x, out);
     }
+    let rows = x.len() / cols;
+    let part = rows_per_part(rows);
+    with_buffer::<T, T, _>(rows.div_ceil(part) * cols, |sums| {
+        sums.par_chunks_mut(cols).zip(x.par_chunks(part * cols)).for_each(|(sums, x)| run(x, sums));
+        run(sums, out);
+    });
+}
+
+/// Rows that one partial sum covers, for so many rows.
+pub fn rows_per_part(rows: usize) -> usize {
+    rows.div_ceil(32).max(64)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ use crate::{Precision, Real};
 use bf16::DotPair;
 use bf16::Rounded;
 use factor::Factor;
+pub use factor::with_buffer;
 pub use then::Then;
 
 /// A row-major matrix, perhaps to be read as its transpose.
