@@ -9,7 +9,7 @@
 //! runs down the columns, without a sum across a register, and of the masked triangle only
 //! the registers on the diagonal are computed. Keys and values are read where they lie, and in
 //! f32 whatever the precision of the layers: to round the factors of so small products, each
-//! time anew, takes longer than to multiply them.
+//! time anew, takes at least the time that it saves.
 
 mod tile;
 
