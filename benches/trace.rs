@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use m2g_core::Tensor;
-use m2g_core::ops::embedding::Tokens;
+use m2g_core::Tokens;
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
 use m2g_core::threads::with_threads;
 use m2g_core::trace::{Phase, Trace};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use m2g_core::Precision;
-use m2g_core::ops::embedding::Tokens;
+use m2g_core::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
 use m2g_core::train::{Model, Stepper};

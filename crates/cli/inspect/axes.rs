@@ -152,8 +152,8 @@ pub fn tuple<S: std::fmt::Display>(axes: &[S]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use m2g_core::Tokens;
     use m2g_core::nn::{Form, Score};
-    use m2g_core::ops::embedding::Tokens;
     use m2g_core::train::Model;
     use m2g_gpt::{Config, Gpt};
 

@@ -1,6 +1,6 @@
 //! Attention head by head: Q, K, V, scores, mask and weights.
 
-use m2g_core::ops::masked_softmax::Mask;
+use m2g_core::Mask;
 use serde_json::{Value, json};
 
 use super::axes::tuple;

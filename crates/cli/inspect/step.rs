@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use m2g_core::ops::embedding::Tokens;
+use m2g_core::Tokens;
 use m2g_core::trace::{Phase, Record};
 use m2g_core::train::Model;
 use m2g_core::{Error, Grads, ParamId, Params, Tape, Tensor, Var};

@@ -4,6 +4,8 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`tensor`] | [`Tensor`]: a shape and its numbers, row-major |
+//! | [`tokens`] | [`Tokens`]: rows of token ids |
+//! | [`mask`] | [`Mask`]: which keys each query sees |
 //! | `kernels` | the fast inner loops on slices: threads and SIMD live here only |
 //! | [`ops`] | one file per op: its mathematics, forward, backward, gradient check |
 //! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
@@ -48,6 +50,7 @@ pub mod error;
 pub mod gradcheck;
 mod huge_pages;
 mod kernels;
+pub mod mask;
 pub mod nn;
 pub mod ops;
 pub mod optim;
@@ -59,16 +62,19 @@ pub mod rng;
 pub mod tape;
 pub mod tensor;
 pub mod threads;
+pub mod tokens;
 pub mod trace;
 pub mod train;
 
 pub use error::Error;
+pub use mask::Mask;
 pub use ndarray;
 pub use params::{Grads, Param, ParamId, Params};
 pub use precision::Precision;
 pub use real::Real;
 pub use tape::{Tape, Var};
 pub use tensor::{Shape, Tensor};
+pub use tokens::Tokens;
 
 pub use kernels::instruction_set;
 pub use kernels::map::unit_interval;

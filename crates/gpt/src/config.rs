@@ -1,9 +1,9 @@
 //! What a GPT is made of, and every setting of its training, under nanoGPT's names.
 
 use m2g_core::Error;
+use m2g_core::Mask;
 use m2g_core::Precision;
 use m2g_core::nn::{Form, NormPlace, Positions, Score};
-use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::optim::Schedule;
 use serde::{Deserialize, Serialize};
 

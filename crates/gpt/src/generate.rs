@@ -16,8 +16,8 @@
 //! itself, which makes that rare and cheap. The window depends on n alone: with the cache
 //! or without it, the model sees the same and says the same.
 
+use m2g_core::Tokens;
 use m2g_core::nn::KvCache;
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
 use m2g_core::tape::Mark;
 use m2g_core::threads::Awake;

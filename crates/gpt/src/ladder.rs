@@ -9,10 +9,10 @@ mod climb;
 
 pub use climb::Climbed;
 
+use m2g_core::Mask;
+use m2g_core::Tokens;
 use m2g_core::nn::{Embedding, Init, LayerNorm, Linear};
 use m2g_core::ops::attention::AttentionOptions;
-use m2g_core::ops::embedding::Tokens;
-use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
 use m2g_core::{Error, Params, Tape, Var};

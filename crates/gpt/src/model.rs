@@ -3,11 +3,11 @@
 //! B sequences of T tokens, each token C numbers wide, V tokens in the vocabulary;
 //! H heads of D = C / H numbers each.
 
+use m2g_core::Tokens;
 use m2g_core::nn::{
     AttentionSettings, Embedding, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp, MultiHeadAttention,
     NormPlace, Positions, Residual, sinusoidal,
 };
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
 use m2g_core::{Error, Params, Real, Tape, Var, WeightFormat};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use m2g_core::ops::embedding::Tokens;
+use m2g_core::Tokens;
 use m2g_core::{Error, Real, Tape};
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use m2g_core::Tokens;
 use m2g_core::checkpoint::Checkpoint;
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::trace::Record;
 use m2g_core::train::run::{self, BEST, LAST};

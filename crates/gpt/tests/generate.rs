@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::Tape;
+use m2g_core::Tokens;
 use m2g_core::nn::Positions;
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Model;
 use m2g_gpt::generate::window_start;

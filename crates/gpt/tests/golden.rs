@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
+use m2g_core::Tokens;
 use m2g_core::nn::Form;
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
 use m2g_core::{Grads, Real, Tape, Tensor};

@@ -1,9 +1,9 @@
 //! What must hold of every GPT, whatever its settings.
 #![allow(clippy::unwrap_used)]
 
+use m2g_core::Tokens;
 use m2g_core::gradcheck;
 use m2g_core::nn::{Form, Positions};
-use m2g_core::ops::embedding::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below};
 use m2g_core::threads::with_threads;

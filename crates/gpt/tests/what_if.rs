@@ -1,10 +1,10 @@
 //! Models that differ from the standard in one thing: right in everything else.
 #![allow(clippy::unwrap_used)]
 
+use m2g_core::Mask;
+use m2g_core::Tokens;
 use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Score};
-use m2g_core::ops::embedding::Tokens;
-use m2g_core::ops::masked_softmax::Mask;
 use m2g_core::rng::{Streams, below};
 use m2g_core::train::Model;
 use m2g_core::{Real, Tape};

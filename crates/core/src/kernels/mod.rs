@@ -5,6 +5,7 @@
 //! out of 1, 2 or N threads, bit for bit.
 
 pub mod attention;
+pub mod dropout;
 pub mod isa;
 pub mod layer_norm;
 pub mod map;

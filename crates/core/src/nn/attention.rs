@@ -1,8 +1,8 @@
 //! Multi-head self-attention.
 
 use super::{Form, Init, Linear, Positions, Residual, Score};
+use crate::mask::Mask;
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
-use crate::ops::masked_softmax::Mask;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 

@@ -1,7 +1,7 @@
 //! A row of numbers for each token, or for each position.
 
-use crate::ops::embedding::Tokens;
 use crate::rng::{ChaCha8Rng, normal};
+use crate::tokens::Tokens;
 use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
 
 /// A table `(V, C)`: token `v` becomes row `v`.

@@ -1,8 +1,8 @@
 //! Attention as one op, which never stores the T x T matrix.
 
 use crate::kernels::attention::{Attention as Kernel, Dims};
-use crate::ops::dropout::Dropout;
-use crate::ops::masked_softmax::Mask;
+use crate::kernels::dropout::DropoutMask;
+use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -22,7 +22,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 pub struct Attention {
     options: AttentionOptions,
     slopes: Option<Vec<f64>>,
-    dropout: Option<Dropout>,
+    dropout: Option<DropoutMask>,
 }
 
 /// What [`Attention`] depends on besides Q, K and V.

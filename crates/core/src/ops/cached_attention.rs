@@ -168,8 +168,8 @@ fn weighted_sum<T: Real>(out: &mut [T], weights: &[T], values: &[T]) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::constant;
+    use crate::mask::Mask;
     use crate::ops::attention::AttentionOptions;
-    use crate::ops::masked_softmax::Mask;
     use crate::{Error, Params, Tape, Tensor};
 
     #[test]

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::kernels::softmax::log_sum_exp;
 use crate::kernels::{by_rows, vectorised};
-use crate::ops::embedding::Tokens;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::tokens::Tokens;
 use crate::{Error, Real, Shape, Tape, Var};
 
 /// `C = -1/N sum_n ln softmax(z_n)[y_n]`, of logits `z` `(.., V)`, N rows of them, and
@@ -97,7 +97,7 @@ impl<T: Real> Differentiable<T> for CrossEntropy {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::check;
-    use crate::ops::embedding::Tokens;
+    use crate::tokens::Tokens;
     use crate::{Tape, Tensor};
 
     #[test]

@@ -1,8 +1,7 @@
 //! Dropout: a different part of the network is left out in every step.
 
-use crate::kernels::map;
+use crate::kernels::dropout::DropoutMask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::rng::DropoutKey;
 use crate::{Error, Real, Shape, Tape, Var};
 
 /// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1
@@ -11,10 +10,9 @@ use crate::{Error, Real, Shape, Tape, Var};
 ///
 /// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` asks the
 /// counter-based generator for the same one again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Dropout {
-    p: f64,
-    key: DropoutKey,
+    mask: DropoutMask,
 }
 
 impl<T: Real> Tape<T> {
@@ -26,42 +24,19 @@ impl<T: Real> Tape<T> {
     #[track_caller]
     pub fn dropout(&mut self, x: Var, p: f64) -> Result<Var, Error> {
         match self.dropout_mask(p)? {
-            Some(dropout) => self.record(dropout, &[x]),
+            Some(mask) => self.record(Dropout { mask }, &[x]),
             None => Ok(x),
         }
     }
 
     /// The mask of the next dropout of this step; none where nothing is dropped.
-    pub(crate) fn dropout_mask(&mut self, p: f64) -> Result<Option<Dropout>, Error> {
+    pub(crate) fn dropout_mask(&mut self, p: f64) -> Result<Option<DropoutMask>, Error> {
         if !(0.0..1.0).contains(&p) {
             let rule = "a probability of at least 0 and below 1 is needed";
             return Err(Error::Setting { name: "dropout", value: p.to_string(), rule });
         }
         let key = (p > 0.0).then(|| self.next_dropout()).flatten();
-        Ok(key.map(|key| Dropout { p, key }))
-    }
-}
-
-impl Dropout {
-    /// What the numbers from `start` on are multiplied with, by their distance from it.
-    #[inline(always)]
-    pub(crate) fn factor_from<T: Real>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
-        let (random, keep) = (self.key.random_from(start), self.keep());
-        let threshold = (self.p * 2f64.powi(32)) as u32;
-        move |i| if random(i) < threshold { T::zero() } else { keep }
-    }
-
-    /// What the numbers that are not left out are multiplied with.
-    pub(crate) fn keep<T: Real>(&self) -> T {
-        T::of(1.0 / (1.0 - self.p))
-    }
-
-    /// `out = m x / (1 - p)`.
-    pub(crate) fn apply<T: Real>(&self, out: &mut [T], x: &[T]) {
-        map::map_indexed(out, x, |start| {
-            let factor = self.factor_from::<T>(start);
-            move |i, x| factor(i) * x
-        });
+        Ok(key.map(|key| DropoutMask::new(p, key)))
     }
 }
 
@@ -76,7 +51,7 @@ impl<T: Real> Op<T> for Dropout {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        self.apply(io.out, io.input(0).data());
+        self.mask.apply(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -86,7 +61,7 @@ impl<T: Real> Op<T> for Dropout {
 impl<T: Real> Differentiable<T> for Dropout {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(0, |dx| self.apply(dx, dy));
+        io.input_grad(0, |dx| self.mask.apply(dx, dy));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -1,33 +1,9 @@
 //! The embedding: a table in which each token has a row of numbers of its own.
 
-use std::sync::Arc;
-
 use crate::kernels::{by_rows, map};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::tokens::Tokens;
 use crate::{Error, Real, Shape, Tape, Var};
-
-/// Token ids of B sequences of T tokens, row by row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// The ids; a clone shares them.
-    pub ids: Arc<[u32]>,
-    /// `[B, T]`.
-    pub shape: [usize; 2],
-}
-
-impl Tokens {
-    /// Tokens of shape `[B, T]`.
-    ///
-    /// # Errors
-    /// [`Error::Length`] unless there are B T ids.
-    pub fn new(shape: [usize; 2], ids: impl Into<Arc<[u32]>>) -> Result<Self, Error> {
-        let (ids, expected) = (ids.into(), shape[0] * shape[1]);
-        match ids.len() == expected {
-            true => Ok(Self { ids, shape }),
-            false => Err(Error::Length { shape: shape.to_vec(), expected, found: ids.len() }),
-        }
-    }
-}
 
 /// `y_bt = W[token_bt]`, of a table `W` `(V, C)` and tokens `(B, T)` to `(B, T, C)`.
 ///

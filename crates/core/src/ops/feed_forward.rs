@@ -2,9 +2,9 @@
 
 use super::gelu::slopes_and_gelu;
 use super::residual::{add_to, behind_dropout};
+use crate::kernels::dropout::DropoutMask;
 use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
 use crate::kernels::reduce;
-use crate::ops::dropout::Dropout;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Tensor, Var};
 
@@ -19,7 +19,7 @@ use crate::{Error, Real, Shape, Tape, Tensor, Var};
 /// saves `H` and `gelu'(Z)`, whose place `dZ` then takes.
 #[derive(Debug)]
 pub struct FeedForward {
-    dropout: Option<Dropout>,
+    dropout: Option<DropoutMask>,
 }
 
 impl<T: Real> Tape<T> {

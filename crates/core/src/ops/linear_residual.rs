@@ -1,9 +1,9 @@
 //! The fully connected layer at the end of a residual branch, added to what is there.
 
 use super::residual::{add_to, behind_dropout};
+use crate::kernels::dropout::DropoutMask;
 use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
 use crate::kernels::reduce;
-use crate::ops::dropout::Dropout;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Real, Shape, Tape, Var};
 
@@ -15,7 +15,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 /// `dL/db` = the sum of the rows of `dZ`.
 #[derive(Debug)]
 pub struct LinearResidual {
-    dropout: Option<Dropout>,
+    dropout: Option<DropoutMask>,
 }
 
 impl<T: Real> Tape<T> {

@@ -1,7 +1,7 @@
 //! The residual connection: a layer adds to what is there.
 
+use crate::kernels::dropout::DropoutMask;
 use crate::kernels::{map, vectorised};
-use crate::ops::dropout::Dropout;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Real, Shape, Tape, Tensor, Var};
 
@@ -12,7 +12,7 @@ use crate::{Error, Real, Shape, Tape, Tensor, Var};
 /// `dL/dx = dL/dy`, `dL/db = m dL/dy / (1 - p)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Residual {
-    dropout: Dropout,
+    dropout: DropoutMask,
 }
 
 impl<T: Real> Tape<T> {
@@ -35,7 +35,7 @@ impl<T: Real> Tape<T> {
 /// its `y`.
 pub(super) fn add_to<T: Real>(
     x: &[T],
-    dropout: Option<Dropout>,
+    dropout: Option<DropoutMask>,
 ) -> impl Fn(usize, &mut [T], &mut [T]) + Sync {
     move |first, b, _| {
         let numbers = b.iter_mut().zip(&x[first..]);
@@ -57,7 +57,7 @@ pub(super) fn add_to<T: Real>(
 
 /// From `dL/dy` what [`Residual`]'s `b` gets; without dropout that is `dL/dy` itself.
 /// [`Backward::give_back`] returns it.
-pub(super) fn behind_dropout<T: Real>(io: &mut Backward<'_, T>, dropout: Option<Dropout>) -> Tensor<T> {
+pub(super) fn behind_dropout<T: Real>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
     let Some(dropout) = dropout else { return io.dy.clone() };
     let mut db = io.pool.take(io.dy.dims());
     dropout.apply(db.data_mut(), io.dy.data());

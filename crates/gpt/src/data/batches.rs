@@ -3,7 +3,7 @@
 use std::iter::repeat_n;
 use std::sync::Arc;
 
-use m2g_core::ops::embedding::Tokens;
+use m2g_core::Tokens;
 use m2g_core::rng::Streams;
 use rand::rand_core::Rng;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use m2g_core::Error;
+use m2g_core::Mask;
 use m2g_core::nn::{NormPlace, Positions, Score};
-use m2g_core::ops::masked_softmax::Mask;
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ImportError};

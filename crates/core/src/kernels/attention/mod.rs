@@ -20,8 +20,8 @@ use rayon::prelude::*;
 
 use super::matmul::{Mat, Start, matmul_serial};
 use super::{array, vectorised};
-use crate::ops::dropout::Dropout;
-use crate::ops::masked_softmax::Mask;
+use crate::kernels::dropout::DropoutMask;
+use crate::mask::Mask;
 use crate::{Precision, Real};
 use tile::{LANES, Stripe, TILE, Tile, lanes};
 
@@ -50,7 +50,7 @@ pub struct Attention<'a> {
     /// For each head, what a score loses with each token of distance; none without ALiBi.
     pub slopes: Option<&'a [f64]>,
     /// Which weights are left out.
-    pub dropout: Option<Dropout>,
+    pub dropout: Option<DropoutMask>,
 }
 
 impl Dims {

@@ -8,7 +8,7 @@ use super::Dims;
 use crate::kernels::matmul::{Mat, Start, matmul_serial};
 use crate::kernels::transpose::rows_to_columns;
 use crate::kernels::vectorised;
-use crate::ops::masked_softmax::Mask;
+use crate::mask::Mask;
 use crate::{Precision, Real};
 
 /// Queries in a tile.
