@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use m2g_core::threads::with_threads;
-use m2g_core::{Mat, Precision, Start, matmul};
+use m2g_core::{Accumulate, Mat, Precision, matmul};
 
 /// Rows, inner length, columns, and which factor is stored as its transpose.
 const SHAPES: [(&str, [usize; 3], Transposed); 12] = [
@@ -88,7 +88,7 @@ fn measure([m, k, n]: [usize; 3], transposed: Transposed) -> f64 {
                 _ => Mat::new(&b[set], (k, n)),
             };
             let started = Instant::now();
-            matmul(a, b, Start::Zero, &mut c[set], Precision::F32);
+            matmul(a, b, Accumulate::Overwrite, &mut c[set], Precision::F32);
             seconds.push(started.elapsed().as_secs_f64());
         }
     }

@@ -207,7 +207,7 @@ mod tests {
             for (of, part) in
                 [("Op", Part::Forward), ("Differentiable", Part::Backward), ("Optimizer", Part::Update)]
             {
-                for line in text.lines().filter(|line| line.starts_with("impl<T: Real> ")) {
+                for line in text.lines().filter(|line| line.starts_with("impl<T: Float> ")) {
                     let Some((start, name)) = line.rsplit_once(" for ") else { continue };
                     if start.ends_with(&format!(" {of}<T>")) {
                         let name = name.split(['<', ' ']).next().unwrap();

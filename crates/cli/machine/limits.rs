@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use m2g_core::{Error, Mat, Precision, Start, matmul, threads};
+use m2g_core::{Accumulate, Error, Mat, Precision, matmul, threads};
 use serde::Serialize;
 
 /// Rows and columns of the matrices: three of them fit into the cache of most machines.
@@ -67,7 +67,9 @@ fn gflops(time: Duration) -> f64 {
 /// How long a product took each time, the least first.
 fn product_times(precision: Precision, time: Duration) -> Vec<Duration> {
     let (a, b, mut c) = (vec![1.0_f32; N * N], vec![1.0_f32; N * N], vec![0.0_f32; N * N]);
-    times(time, || matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Start::Zero, &mut c, precision))
+    times(time, || {
+        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Accumulate::Overwrite, &mut c, precision)
+    })
 }
 
 /// The most GB/s at which each thread copied its share of a large buffer.

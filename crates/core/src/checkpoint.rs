@@ -12,7 +12,7 @@ use std::path::Path;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::Value;
 
-use crate::{Error, Params, Real, Tensor, atomic};
+use crate::{Error, Float, Params, Tensor, atomic};
 
 /// The key of the metadata.
 const KEY: &str = "m2g";
@@ -29,14 +29,14 @@ const PIECE: usize = 1 << 16;
 
 /// The content of a checkpoint file.
 #[derive(Debug, Clone, Default)]
-pub struct Checkpoint<T: Real> {
+pub struct Checkpoint<T: Float> {
     /// Which model, its configuration, the state of the training.
     pub metadata: Value,
     /// The tensors by name.
     pub tensors: BTreeMap<String, Tensor<T>>,
 }
 
-impl<T: Real> Checkpoint<T> {
+impl<T: Float> Checkpoint<T> {
     /// A checkpoint of these parameters.
     pub fn new(metadata: Value, params: &Params<T>) -> Self {
         let tensors = params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();

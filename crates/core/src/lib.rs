@@ -47,6 +47,7 @@ pub mod atomic;
 pub mod checkpoint;
 pub mod data;
 pub mod error;
+mod float;
 pub mod gradcheck;
 mod huge_pages;
 mod kernels;
@@ -57,7 +58,6 @@ pub mod optim;
 mod params;
 mod pool;
 mod precision;
-mod real;
 pub mod rng;
 pub mod tape;
 pub mod tensor;
@@ -67,11 +67,11 @@ pub mod trace;
 pub mod train;
 
 pub use error::Error;
+pub use float::Float;
 pub use mask::Mask;
 pub use ndarray;
 pub use params::{Grads, Param, ParamId, Params};
 pub use precision::Precision;
-pub use real::Real;
 pub use tape::{Tape, Var};
 pub use tensor::{Shape, Tensor};
 pub use tokens::Tokens;
@@ -81,4 +81,4 @@ pub use kernels::map::unit_interval;
 pub use kernels::packed_weights::WeightFormat;
 
 /// Matrix product of row-major slices, the one the ops use.
-pub use kernels::matmul::{Mat, Start, matmul};
+pub use kernels::matmul::{Accumulate, Mat, matmul};

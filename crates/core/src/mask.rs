@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Real;
+use crate::Float;
 
 /// Which keys a query sees. What it does not see has a score of minus infinity, and
 /// so a weight of exactly 0.
@@ -49,7 +49,7 @@ impl Mask {
     }
 
     /// What this mask adds to the score of query `i` with key `j`.
-    pub(crate) fn added<T: Real>(&self, i: usize, j: usize) -> T {
+    pub(crate) fn added<T: Float>(&self, i: usize, j: usize) -> T {
         if *self == Self::Finite && j > i { T::of(Self::FINITE) } else { T::zero() }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
-use crate::{Error, Real, Tape, Tensor};
+use crate::{Error, Float, Tape, Tensor};
 
 /// Which parameter of a [`Params`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ impl ParamId {
 
 /// One parameter: a tensor that training changes.
 #[derive(Debug, Clone)]
-pub struct Param<T: Real> {
+pub struct Param<T: Float> {
     /// Its name, as checkpoints and messages say it.
     pub name: String,
     /// Its numbers.
@@ -30,7 +30,7 @@ pub struct Param<T: Real> {
     packed: Option<Arc<PackedWeights<T>>>,
 }
 
-impl<T: Real> Param<T> {
+impl<T: Float> Param<T> {
     /// The name of its layer: `h.0.ln_1` for `h.0.ln_1.weight`.
     pub fn layer(&self) -> &str {
         self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
@@ -39,11 +39,11 @@ impl<T: Real> Param<T> {
 
 /// All parameters of a model, in a fixed order.
 #[derive(Debug, Clone, Default)]
-pub struct Params<T: Real> {
+pub struct Params<T: Float> {
     list: Vec<Param<T>>,
 }
 
-impl<T: Real> Params<T> {
+impl<T: Float> Params<T> {
     /// No parameters yet.
     pub fn new() -> Self {
         Self { list: Vec::new() }
@@ -119,11 +119,11 @@ impl<T: Real> Params<T> {
 
 /// The gradient of the loss with respect to each parameter, as far as there is one.
 #[derive(Debug, Default)]
-pub struct Grads<T: Real> {
+pub struct Grads<T: Float> {
     list: Vec<Option<Tensor<T>>>,
 }
 
-impl<T: Real> Grads<T> {
+impl<T: Float> Grads<T> {
     /// No gradients yet.
     pub fn new() -> Self {
         Self { list: Vec::new() }

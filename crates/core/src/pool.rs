@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 
 use ndarray::Dimension;
 
-use crate::{Real, Shape, Tensor};
+use crate::{Float, Shape, Tensor};
 
 /// Tensors that came back, by their length.
 #[derive(Debug, Default)]
-pub struct Pool<T: Real> {
+pub struct Pool<T: Float> {
     shelves: BTreeMap<usize, Shelf<T>>,
 }
 
 /// The tensors of one length.
 #[derive(Debug, Default)]
-struct Shelf<T: Real> {
+struct Shelf<T: Float> {
     free: Vec<Tensor<T>>,
     /// How many have been made here: more need not be kept.
     made: usize,
 }
 
-impl<T: Real> Pool<T> {
+impl<T: Float> Pool<T> {
     /// A tensor of `shape` whose numbers are left over from earlier use: the
     /// taker writes all of them.
     pub fn take(&mut self, shape: Shape) -> Tensor<T> {

@@ -15,7 +15,7 @@ use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
 use crate::trace::{Phase, Record, Trace};
-use crate::{Error, Precision, Real, Tensor};
+use crate::{Error, Float, Precision, Tensor};
 use inputs::{Inputs, Shapes, bytes};
 
 /// A value on the tape.
@@ -28,14 +28,14 @@ pub struct Mark(usize);
 
 /// One entry: a value and where it came from.
 #[derive(Debug)]
-pub(crate) struct Node<T: Real> {
+pub(crate) struct Node<T: Float> {
     pub(crate) value: Tensor<T>,
     pub(crate) needs_grad: bool,
     origin: Origin<T>,
 }
 
 #[derive(Debug)]
-enum Origin<T: Real> {
+enum Origin<T: Float> {
     /// Data, or an op that needs no gradient.
     Constant,
     Param(ParamId),
@@ -48,11 +48,11 @@ enum Origin<T: Real> {
 }
 
 /// An op on the tape, with the path of its type for the trace.
-trait Recorded<T: Real>: Differentiable<T> {
+trait Recorded<T: Float>: Differentiable<T> {
     fn function(&self) -> &'static str;
 }
 
-impl<T: Real, O: Differentiable<T>> Recorded<T> for O {
+impl<T: Float, O: Differentiable<T>> Recorded<T> for O {
     fn function(&self) -> &'static str {
         std::any::type_name::<O>()
     }
@@ -60,7 +60,7 @@ impl<T: Real, O: Differentiable<T>> Recorded<T> for O {
 
 /// The record of one step: see the [module](self).
 #[derive(Debug)]
-pub struct Tape<T: Real> {
+pub struct Tape<T: Float> {
     nodes: Vec<Node<T>>,
     grads: Vec<Option<Tensor<T>>>,
     /// Where each parameter stands in this step.
@@ -74,13 +74,13 @@ pub struct Tape<T: Real> {
     pub trace: Trace,
 }
 
-impl<T: Real> Default for Tape<T> {
+impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// An empty tape that records gradients, without dropout.
     pub fn new() -> Self {
         Self {

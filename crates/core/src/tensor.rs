@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray, Array, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
-use crate::{Error, Real};
+use crate::{Error, Float};
 
 /// The lengths of a tensor's axes, outermost first.
 pub type Shape = IxDyn;
@@ -22,11 +22,11 @@ pub type Shape = IxDyn;
 /// # Ok::<(), m2g_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tensor<T: Real> {
+pub struct Tensor<T: Float> {
     array: ArcArray<T, IxDyn>,
 }
 
-impl<T: Real> Tensor<T> {
+impl<T: Float> Tensor<T> {
     /// A tensor of `shape` with the numbers of `data`, row by row.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ const ALIGNMENT: usize = 64;
 
 /// How many numbers a vector must have to hold a tensor of `n`: a few more for
 /// large ones, so that it can begin at a multiple of [`ALIGNMENT`].
-fn storage_len<T: Real>(n: usize) -> usize {
+fn storage_len<T: Float>(n: usize) -> usize {
     if n < 256 { n } else { n + ALIGNMENT / T::BYTES - 1 }
 }
 

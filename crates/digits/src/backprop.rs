@@ -16,7 +16,7 @@
 //! The tape finds the same gradients without being told any of this; a test
 //! holds the two to each other.
 
-use m2g_core::Real;
+use m2g_core::Float;
 use m2g_core::nn::Activation;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -41,7 +41,7 @@ pub struct Nabla<T> {
 /// The gradient of the mean cost of a mini-batch: inputs `x`, `(B, K)`, and
 /// wished-for outputs `y`, `(B, N)`. It is written into `nabla_w`, matrices of the
 /// weights' shapes, so that each step can use the memory of the one before.
-pub fn backprop<T: Real>(
+pub fn backprop<T: Float>(
     layers: &Layers<T>,
     activation: Activation,
     cost: Cost,
@@ -79,7 +79,7 @@ pub fn backprop<T: Real>(
     Nabla { b: nabla_b, w: nabla_w, cost: cost.mean(&zs[last], &activations[last + 1], &y) }
 }
 
-fn activate<T: Real>(activation: Activation, z: T) -> T {
+fn activate<T: Float>(activation: Activation, z: T) -> T {
     match activation {
         Activation::Sigmoid => z.sigmoid(),
         Activation::Tanh => z.tanh_fast(),
@@ -87,7 +87,7 @@ fn activate<T: Real>(activation: Activation, z: T) -> T {
     }
 }
 
-fn activation_prime<T: Real>(activation: Activation, z: T) -> T {
+fn activation_prime<T: Float>(activation: Activation, z: T) -> T {
     match activation {
         Activation::Sigmoid => z.sigmoid() * (T::one() - z.sigmoid()),
         Activation::Tanh => T::one() - z.tanh_fast() * z.tanh_fast(),
@@ -97,12 +97,12 @@ fn activation_prime<T: Real>(activation: Activation, z: T) -> T {
 }
 
 /// The slope of the sigmoid, `s(z) (1 - s(z))`.
-pub fn sigmoid_prime<T: Real>(z: &Array2<T>) -> Array2<T> {
+pub fn sigmoid_prime<T: Float>(z: &Array2<T>) -> Array2<T> {
     z.mapv(|z| activation_prime(Activation::Sigmoid, z))
 }
 
 /// Softmax of each row.
-pub fn softmax<T: Real>(z: &Array2<T>) -> Array2<T> {
+pub fn softmax<T: Float>(z: &Array2<T>) -> Array2<T> {
     let mut a = z.clone();
     for mut row in a.outer_iter_mut() {
         let max = row.fold(T::neg_infinity(), |m, &z| m.max(z));

@@ -1,6 +1,6 @@
 //! What a network is to make small.
 
-use m2g_core::{Error, Real, Tape, Var};
+use m2g_core::{Error, Float, Tape, Var};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum Cost {
 impl Cost {
     /// Records the mean cost of weighted inputs `z` of the last layer, `(B, N)`,
     /// for wished-for outputs `y`, `(B, N)`.
-    pub(crate) fn forward<T: Real>(self, tape: &mut Tape<T>, z: Var, y: Var) -> Result<Var, Error> {
+    pub(crate) fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var, y: Var) -> Result<Var, Error> {
         match self {
             Self::Quadratic => {
                 let a = tape.sigmoid(z)?;
@@ -33,7 +33,7 @@ impl Cost {
     }
 
     /// Records the outputs of the last layer, `(B, N)`.
-    pub(crate) fn output<T: Real>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
+    pub(crate) fn output<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         match self {
             Self::LogLikelihood => tape.softmax(z),
             _ => tape.sigmoid(z),
@@ -41,7 +41,7 @@ impl Cost {
     }
 
     /// The outputs `a` of the last layer for its weighted inputs `z`, `(B, N)`.
-    pub(crate) fn activate<T: Real>(self, z: &Array2<T>) -> Array2<T> {
+    pub(crate) fn activate<T: Float>(self, z: &Array2<T>) -> Array2<T> {
         match self {
             Self::LogLikelihood => softmax(z),
             _ => z.mapv(T::sigmoid),
@@ -51,7 +51,7 @@ impl Cost {
     /// The error of the last layer, `delta^L = dC/dz^L`, `(B, N)` for each example
     /// (BP1). For the quadratic cost it is [`cost_derivative`] times the slope of
     /// the sigmoid; in the other two costs the slope has cancelled.
-    pub(crate) fn delta<T: Real>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
+    pub(crate) fn delta<T: Float>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
         match self {
             Self::Quadratic => cost_derivative(a, y) * sigmoid_prime(z),
             Self::CrossEntropy | Self::LogLikelihood => a - y,
@@ -59,7 +59,7 @@ impl Cost {
     }
 
     /// The mean cost of the examples.
-    pub(crate) fn mean<T: Real>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> T {
+    pub(crate) fn mean<T: Float>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> T {
         let total: T = match self {
             Self::Quadratic => (a - y).mapv(|d| d * d / T::of(2.0)).sum(),
             Self::CrossEntropy => ndarray::Zip::from(z).and(y).fold(T::zero(), |sum, &z, &y| {
@@ -81,6 +81,6 @@ impl Cost {
 
 /// `dC/da = a - y` for the quadratic cost of one example: the book's
 /// `cost_derivative`, for a whole mini-batch `(B, N)`.
-pub fn cost_derivative<T: Real>(a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
+pub fn cost_derivative<T: Float>(a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
     a - y
 }

@@ -2,13 +2,13 @@
 
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::rng::{Streams, permutation};
-use m2g_core::{Error, Real, Tensor, unit_interval};
+use m2g_core::{Error, Float, Tensor, unit_interval};
 
 use crate::distort::{Distort, Distorter};
 
 /// The examples of one step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MiniBatch<T: Real> {
+pub struct MiniBatch<T: Float> {
     /// The images, one a row, `(B, pixels)`, 0 for paper and 1 for ink.
     pub x: Tensor<T>,
     /// What the network should say, `(B, classes)`: 1 for the true digit, else 0.
@@ -20,7 +20,7 @@ pub struct MiniBatch<T: Real> {
 /// Batch `step` depends on the seed and on `step` alone, so that a resumed
 /// training sees the images that it would have seen.
 #[derive(Debug)]
-pub struct MiniBatches<'a, T: Real> {
+pub struct MiniBatches<'a, T: Float> {
     data: &'a LabelledImages,
     size: usize,
     streams: Streams,
@@ -32,7 +32,7 @@ pub struct MiniBatches<'a, T: Real> {
     distorted: Vec<f32>,
 }
 
-impl<'a, T: Real> MiniBatches<'a, T> {
+impl<'a, T: Float> MiniBatches<'a, T> {
     /// Mini-batches of `size` images; the last of an epoch may be smaller.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ fn touch<'a>(images: impl Iterator<Item = &'a [u8]>) {
 }
 
 /// Rows of zeros with a 1 at the label: the book's `vectorized_result`.
-fn one_hot<T: Real>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u8>) {
+fn one_hot<T: Float>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u8>) {
     y.fill(T::zero());
     for (row, label) in y.chunks_exact_mut(classes).zip(labels) {
         row[usize::from(label)] = T::one();

@@ -7,7 +7,7 @@ use m2g_core::nn::{Activation, Init, Linear};
 use m2g_core::optim::Sgd;
 use m2g_core::rng::Streams;
 use m2g_core::train::{Model, Stepper, gradients_by_tape};
-use m2g_core::{Error, Grads, ParamId, Params, Real, Tape, Tensor, Var, unit_interval};
+use m2g_core::{Error, Float, Grads, ParamId, Params, Tape, Tensor, Var, unit_interval};
 use serde::{Deserialize, Serialize};
 
 use crate::backprop::{Nabla, backprop};
@@ -71,13 +71,13 @@ impl Architecture {
 
 /// A network of fully connected layers.
 #[derive(Debug, Clone)]
-pub struct Network<T: Real> {
+pub struct Network<T: Float> {
     architecture: Architecture,
     layers: Vec<Linear>,
     params: Params<T>,
 }
 
-impl<T: Real> Network<T> {
+impl<T: Float> Network<T> {
     /// The book's network with so many neurons in each layer: `[784, 30, 10]`.
     ///
     /// # Errors
@@ -291,12 +291,12 @@ fn bias(layer: &Linear) -> ParamId {
 /// How many images are evaluated at a time.
 const EVALUATION_BATCH: usize = 1000;
 
-fn images_into<T: Real>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
+fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
     let pixels = (data.rows * data.cols).max(1);
     x.chunks_exact_mut(pixels).zip(range).for_each(|(x, i)| unit_interval(x, data.image(i)));
 }
 
-impl<T: Real> Model<T> for Network<T> {
+impl<T: Float> Model<T> for Network<T> {
     type Batch = MiniBatch<T>;
 
     fn params(&self) -> &Params<T> {

@@ -4,18 +4,18 @@
 use m2g_core::gradcheck::{TOLERANCE, worst};
 use m2g_core::nn::Activation;
 use m2g_core::train::Model;
-use m2g_core::{Grads, Real, Tape, Tensor};
+use m2g_core::{Float, Grads, Tape, Tensor};
 use m2g_digits::{Architecture, Backprop, Cost, Initialisation, MiniBatch, Network};
 
 const ACTIVATIONS: [Activation; 3] = [Activation::Sigmoid, Activation::Tanh, Activation::Relu];
 const COSTS: [Cost; 3] = [Cost::Quadratic, Cost::CrossEntropy, Cost::LogLikelihood];
 
-fn network<T: Real>(sizes: &[usize], activation: Activation, cost: Cost, backprop: Backprop) -> Network<T> {
+fn network<T: Float>(sizes: &[usize], activation: Activation, cost: Cost, backprop: Backprop) -> Network<T> {
     Network::build(Architecture { activation, cost, backprop, ..Architecture::new(sizes) }).unwrap()
 }
 
 /// `examples` images of pseudo-random pixels, each with one true class.
-fn mini_batch<T: Real>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
+fn mini_batch<T: Float>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
     let (pixels, classes) = (sizes[0], sizes[sizes.len() - 1]);
     let x = (0..examples * pixels).map(|i| T::of((i as f64 * 0.7391).sin().abs())).collect();
     let y = (0..examples * classes)
@@ -28,7 +28,7 @@ fn mini_batch<T: Real>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
 }
 
 /// The loss and all gradients of a network, in one list.
-fn gradients<T: Real>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f64>) {
+fn gradients<T: Float>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f64>) {
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
     let loss = network.gradients(&mut tape, batch, &mut grads).unwrap();
     let list = network.params().iter().zip(grads.iter());
@@ -36,7 +36,7 @@ fn gradients<T: Real>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f
 }
 
 /// The largest difference of the two ways, relative to the largest gradient.
-fn disagreement<T: Real>(sizes: &[usize], examples: usize, activation: Activation, cost: Cost) -> f64 {
+fn disagreement<T: Float>(sizes: &[usize], examples: usize, activation: Activation, cost: Cost) -> f64 {
     let batch = mini_batch::<T>(examples, sizes);
     let (loss_a, a) = gradients(&network::<T>(sizes, activation, cost, Backprop::ByHand), &batch);
     let (loss_b, b) = gradients(&network::<T>(sizes, activation, cost, Backprop::Tape), &batch);

@@ -23,7 +23,7 @@ use m2g_core::tape::Mark;
 use m2g_core::threads::Awake;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
-use m2g_core::{Error, Real, Tape, Var};
+use m2g_core::{Error, Float, Tape, Var};
 
 use crate::Gpt;
 use crate::sampler::{Sampler, Sampling};
@@ -60,7 +60,7 @@ pub fn window_start(n: usize, block_size: usize, slide: usize) -> usize {
 /// New token i of sample s depends on the model, the text, the options and (seed, s, i)
 /// alone, whatever else is generated before or beside it.
 #[derive(Debug)]
-pub struct Generator<'a, T: Real> {
+pub struct Generator<'a, T: Float> {
     gpt: &'a Gpt<T>,
     sampler: Sampler,
     rng: ChaCha8Rng,
@@ -78,7 +78,7 @@ pub struct Generator<'a, T: Real> {
     awake: Awake,
 }
 
-impl<'a, T: Real> Generator<'a, T> {
+impl<'a, T: Float> Generator<'a, T> {
     /// Goes on with `prompt` as sample number `sample`.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl<'a, T: Real> Generator<'a, T> {
     }
 }
 
-impl<T: Real> Iterator for Generator<'_, T> {
+impl<T: Float> Iterator for Generator<'_, T> {
     type Item = Result<u32, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -10,7 +10,7 @@ use m2g_core::nn::{
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
-use m2g_core::{Error, Params, Real, Tape, Var, WeightFormat};
+use m2g_core::{Error, Float, Params, Tape, Var, WeightFormat};
 
 use crate::GptConfig;
 
@@ -20,7 +20,7 @@ const INIT_STD: f64 = 0.02;
 /// A generative pre-trained Transformer, as GPT-2 and nanoGPT have it: for every token
 /// of a text, how likely each token is to come next.
 #[derive(Debug, Clone)]
-pub struct Gpt<T: Real> {
+pub struct Gpt<T: Float> {
     config: GptConfig,
     params: Params<T>,
     /// What a token is, `(V, C)`.
@@ -45,7 +45,7 @@ struct Block {
 }
 
 impl Block {
-    fn new<T: Real>(
+    fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
         config: &GptConfig,
@@ -67,7 +67,7 @@ impl Block {
 
     /// `x + dropout(attention(norm(x)))`, then `x + dropout(mlp(norm(x)))`:
     /// `(B, T, C) -> (B, T, C)`.
-    fn forward<T: Real>(
+    fn forward<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -87,7 +87,11 @@ impl Block {
 }
 
 /// A norm, if the model has norms.
-fn norm<T: Real>(params: &mut Params<T>, name: &str, config: &GptConfig) -> Result<Option<LayerNorm>, Error> {
+fn norm<T: Float>(
+    params: &mut Params<T>,
+    name: &str,
+    config: &GptConfig,
+) -> Result<Option<LayerNorm>, Error> {
     match config.norm {
         NormPlace::None => Ok(None),
         _ => LayerNorm::new(params, name, config.n_embd, config.bias).map(Some),
@@ -95,7 +99,7 @@ fn norm<T: Real>(params: &mut Params<T>, name: &str, config: &GptConfig) -> Resu
 }
 
 /// `x` after a norm, if there is one here.
-fn normed<T: Real>(
+fn normed<T: Float>(
     tape: &mut Tape<T>,
     params: &Params<T>,
     norm: Option<LayerNorm>,
@@ -104,7 +108,7 @@ fn normed<T: Real>(
     norm.map_or(Ok(x), |norm| norm.forward(tape, params, x))
 }
 
-impl<T: Real> Gpt<T> {
+impl<T: Float> Gpt<T> {
     /// A GPT with random weights, which the seed decides.
     ///
     /// # Errors
@@ -269,7 +273,7 @@ pub struct TokenBatch {
     pub y: Tokens,
 }
 
-impl<T: Real> Model<T> for Gpt<T> {
+impl<T: Float> Model<T> for Gpt<T> {
     type Batch = TokenBatch;
 
     fn params(&self) -> &Params<T> {

@@ -1,6 +1,6 @@
 //! From logits to the next token.
 
-use m2g_core::{Error, Real};
+use m2g_core::{Error, Float};
 
 /// How the next token is chosen. Each rule works on what the one before it left over:
 /// temperature, then `top_k`, then `top_p`.
@@ -79,7 +79,7 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::Other`] if no logit is finite, or one is NaN.
-    pub fn choose<T: Real>(&mut self, logits: &[T], u: f64) -> Result<u32, Error> {
+    pub fn choose<T: Float>(&mut self, logits: &[T], u: f64) -> Result<u32, Error> {
         let mut best = 0;
         for (i, logit) in logits.iter().enumerate() {
             if logit.is_nan() {
@@ -116,7 +116,7 @@ impl Sampler {
     }
 
     /// The `top_k` tokens in the order of their ids, each with `e^((logit - max) / temperature)`.
-    fn weigh<T: Real>(&mut self, logits: &[T], max: f64) {
+    fn weigh<T: Float>(&mut self, logits: &[T], max: f64) {
         let Sampling { temperature, top_k, .. } = self.sampling;
         let least = match top_k {
             Some(k) if k < logits.len() => {

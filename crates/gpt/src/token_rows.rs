@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use m2g_core::Tokens;
-use m2g_core::{Error, Real, Tape};
+use m2g_core::{Error, Float, Tape};
 use serde_json::Value;
 
 use crate::gpt2::tensor_file;
@@ -104,7 +104,7 @@ impl TokenRows {
             let mut bytes = Vec::new();
             loss = self.evaluate(gpt, |logits| {
                 bytes.clear();
-                Real::to_le_bytes(logits, &mut bytes);
+                Float::to_le_bytes(logits, &mut bytes);
                 file.write_all(&bytes).map_err(Error::io("write", path))
             })?;
             Ok(())

@@ -10,7 +10,7 @@ use m2g_core::Tokens;
 use m2g_core::nn::Form;
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
-use m2g_core::{Grads, Real, Tape, Tensor};
+use m2g_core::{Float, Grads, Tape, Tensor};
 use m2g_gpt::gpt2::import;
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::{Gpt, TokenBatch};
@@ -24,7 +24,7 @@ fn golden() -> Value {
 }
 
 /// The model with its weights, which have a new random value each before.
-fn model<T: Real>(form: Form) -> Gpt<T> {
+fn model<T: Float>(form: Form) -> Gpt<T> {
     let mut imported = import(Path::new(TINY)).unwrap();
     imported.config.attention = form;
     let mut gpt = Gpt::new(imported.config, 1).unwrap();
@@ -67,7 +67,7 @@ fn logits_in_a_file() {
             let tensor = file.tensor("logits").unwrap();
             assert_eq!(tensor.shape(), [2, 32, 101]);
             let mut numbers = vec![0.0_f32; 2 * 32 * 101];
-            Real::from_le_bytes(tensor.data(), &mut numbers);
+            Float::from_le_bytes(tensor.data(), &mut numbers);
             numbers
         });
     assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-4));
@@ -79,7 +79,7 @@ fn logits() {
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let theirs = file.tensor("logits").unwrap();
     let mut want = Tensor::<f32>::zeros(theirs.shape());
-    Real::from_le_bytes(theirs.data(), want.data_mut());
+    Float::from_le_bytes(theirs.data(), want.data_mut());
     for form in FORMS {
         let gpt = model::<f32>(form);
         let mut tape = Tape::new();
@@ -95,7 +95,7 @@ fn logits() {
 
 /// The golden gradient of one tensor against ours: how far the farthest figure is
 /// off, in units of the size of the gradient's numbers, and which it is.
-fn farthest<T: Real>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
+fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     let shape: Vec<usize> = serde_json::from_value(golden["shape"].clone()).unwrap();
     let numbers: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
     // Hugging Face keeps the weights of linear layers as (inputs, outputs).
@@ -120,7 +120,7 @@ fn farthest<T: Real>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
 }
 
 /// Loss and gradients in a type of number, to a tolerance.
-fn check_gradients<T: Real>(form: Form, tolerance: f64) {
+fn check_gradients<T: Float>(form: Form, tolerance: f64) {
     let golden = golden();
     let gpt = model::<T>(form);
     let (mut tape, mut grads) = (Tape::new(), Grads::new());

@@ -8,7 +8,7 @@ use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below};
 use m2g_core::threads::with_threads;
 use m2g_core::train::{Model, Stepper};
-use m2g_core::{Real, Tape};
+use m2g_core::{Float, Tape};
 use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 
 const POSITIONS: [Positions; 5] =
@@ -31,7 +31,7 @@ fn tokens(b: usize, t: usize, v: u32, seed: u64) -> Tokens {
     Tokens::new([b, t], (0..b * t).map(|_| below(&mut rng, v)).collect::<Vec<_>>()).unwrap()
 }
 
-fn logits<T: Real>(gpt: &Gpt<T>, tokens: &Tokens) -> Vec<T> {
+fn logits<T: Float>(gpt: &Gpt<T>, tokens: &Tokens) -> Vec<T> {
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let logits = gpt.forward(&mut tape, tokens).unwrap();

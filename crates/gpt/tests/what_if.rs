@@ -7,7 +7,7 @@ use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Score};
 use m2g_core::rng::{Streams, below};
 use m2g_core::train::Model;
-use m2g_core::{Real, Tape};
+use m2g_core::{Float, Tape};
 use m2g_gpt::data::TokenData;
 use m2g_gpt::training::{full_pass_loss, generation_loss};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
@@ -24,7 +24,7 @@ fn scores() -> impl Iterator<Item = Score> {
 }
 
 /// A model that is sure of something, unlike one with its first weights.
-fn sure<T: Real>(config: GptConfig) -> Gpt<T> {
+fn sure<T: Float>(config: GptConfig) -> Gpt<T> {
     let mut gpt = Gpt::new(config, 1).unwrap();
     for p in gpt.params_mut().iter_mut() {
         p.value.data_mut().iter_mut().for_each(|w| *w *= if *w == T::one() { T::one() } else { T::of(20.0) });

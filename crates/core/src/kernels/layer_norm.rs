@@ -4,14 +4,14 @@ use rayon::prelude::*;
 
 use super::reduce::{rows_per_part, scalar_product, sum_chunk, sum_lanes};
 use super::{CHUNK, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// Numbers in a register.
 const LANES: usize = 16;
 
 /// `xhat = (x - mean) rstd` of each row, then `out = xhat w + b`. `stats` gets
 /// `(mean, rstd)` of each row.
-pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
+pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
     let c = w.len();
     let n = T::of(c as f64);
     let piece = |((out, stats), x): ((&mut [T], &mut [T]), &[T])| {
@@ -50,7 +50,7 @@ pub fn forward<T: Real>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Opt
 /// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`, and what `w`
 /// and `b` get, the sums over all rows of `dy xhat` and of `dy`: one after the other at the
 /// beginning of `sums`.
-pub fn backward<T: Real>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
+pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
     let c = w.len();
     let n = T::of(c as f64);
     let part = rows_per_part(dy.len() / c);
@@ -83,7 +83,7 @@ pub fn backward<T: Real>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T
 /// `dx += rstd (dy w - g - xhat g_xhat)` of one row. As a function: so the compiler knows
 /// that the rows do not overlap.
 #[inline(always)]
-fn add_row<T: Real>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
+fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
     let slope = rstd * rstd * g_xhat;
     for (((dx, &dy), &w), &x) in dx.iter_mut().zip(dy).zip(w).zip(x) {
         *dx += rstd * (dy * w - g) - (x - mean) * slope;
@@ -92,7 +92,7 @@ fn add_row<T: Real>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, 
 
 /// The sum over a row of `dy w (x - mean)`.
 #[inline(always)]
-fn sum_products<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
+fn sum_products<T: Float>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
     let mut sums = [T::zero(); LANES];
     let ((dys, dy), (ws, w)) = (dy.as_chunks::<LANES>(), w.as_chunks::<LANES>());
     let (xs, x) = x.as_chunks::<LANES>();
@@ -109,7 +109,7 @@ fn sum_products<T: Real>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
 
 /// Adds a row's share to the sums of all.
 #[inline(always)]
-fn add_to_sums<T: Real>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
+fn add_to_sums<T: Float>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
     for (((dw, db), &dy), &x) in dw.iter_mut().zip(db).zip(dy).zip(x) {
         *dw += dy * ((x - mean) * rstd);
         *db += dy;

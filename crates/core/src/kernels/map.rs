@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::{CHUNK, PARALLEL_FROM, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// `out[i] = f(x[i])`.
-pub fn map<T: Real>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
+pub fn map<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
     let run = |out: &mut [T], x: &[T]| {
         vectorised(
             #[inline(always)]
@@ -21,7 +21,7 @@ pub fn map<T: Real>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
 }
 
 /// `out[i] = f(x[i], y[i])`.
-pub fn map2<T: Real>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
+pub fn map2<T: Float>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
     let run = |out: &mut [T], x: &[T], y: &[T]| {
         vectorised(
             #[inline(always)]
@@ -40,7 +40,7 @@ pub fn map2<T: Real>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sy
 
 /// `out[start + i] = f(start)(i, x[start + i])` piece by piece, for functions of the
 /// position (dropout), which count from the beginning of a piece in 32 bits.
-pub fn map_indexed<T: Real, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
+pub fn map_indexed<T: Float, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
     let run = |(piece, (out, x)): (usize, (&mut [T], &[T]))| {
         let f = f((piece * CHUNK) as u64);
         vectorised(
@@ -60,7 +60,7 @@ pub fn map_indexed<T: Real, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl 
 }
 
 /// The same of two slices.
-pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
+pub fn map2_indexed<T: Float, F: Fn(u32, T, T) -> T>(
     out: &mut [T],
     x: &[T],
     y: &[T],
@@ -87,7 +87,7 @@ pub fn map2_indexed<T: Real, F: Fn(u32, T, T) -> T>(
 }
 
 /// Pixels `0..=255` to numbers `0..=1`.
-pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
+pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
     let scale = T::one() / T::of(255.0);
     vectorised(
         #[inline(always)]
@@ -96,7 +96,7 @@ pub fn unit_interval<T: Real>(out: &mut [T], pixels: &[u8]) {
 }
 
 /// `out[i] = x`.
-pub fn fill<T: Real>(out: &mut [T], x: T) {
+pub fn fill<T: Float>(out: &mut [T], x: T) {
     if out.len() < PARALLEL_FROM {
         out.fill(x);
     } else {
@@ -108,7 +108,7 @@ pub fn fill<T: Real>(out: &mut [T], x: T) {
 ///
 /// Here and below, `f` holds its constants itself (`move`): read through a reference after
 /// each store, which might have changed them, they would keep the loop from being vectorised.
-pub fn update<T: Real>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
+pub fn update<T: Float>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
     let run = |w: &mut [T], g: &[T]| {
         vectorised(
             #[inline(always)]
@@ -123,7 +123,7 @@ pub fn update<T: Real>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync
 }
 
 /// `(w[i], m[i]) = f(w[i], m[i], g[i])`: an update with one moment (momentum).
-pub fn update_with_moment<T: Real>(
+pub fn update_with_moment<T: Float>(
     w: &mut [T],
     m: &mut [T],
     g: &[T],
@@ -165,7 +165,7 @@ pub struct Moments<'a, T> {
 
 /// `(w[i], m[i], v[i]) = f(constant, w[i], m[i], v[i], g[i])` for all parameters at once,
 /// in pieces, so that many small ones keep all threads busy as well as a large one.
-pub fn update_with_moments<T: Real>(
+pub fn update_with_moments<T: Float>(
     all: Vec<Moments<'_, T>>,
     f: impl Fn(T, T, T, T, T) -> (T, T, T) + Copy + Sync,
 ) {

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::vectorised;
-use crate::Real;
+use crate::Float;
 
 /// Up to so many bytes of weights one thread is as fast as two that share a cache, and faster than
 /// two that do not: handing over the work takes as long as reading half of it.
@@ -28,7 +28,7 @@ const LANES: usize = 16;
 ///
 /// # Panics
 /// If `w` has another length.
-pub fn matvec<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+pub fn matvec<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
     let row = x.len().max(1);
     let bytes = w.len() * T::BYTES;
@@ -40,7 +40,7 @@ pub fn matvec<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
 }
 
 /// The same on this thread.
-fn piece<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+fn piece<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     vectorised(
         #[inline(always)]
         || {
@@ -52,7 +52,7 @@ fn piece<T: Real>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
 /// Calls `take` with every number of `out` and the scalar product of its row of `w` with
 /// `x`. To be called inside [`vectorised`].
 #[inline(always)]
-pub(crate) fn rows_times<T: Real>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
+pub(crate) fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
     let k = x.len();
     let (groups, rest) = out.as_chunks_mut::<ROWS>();
     let (w_groups, w_rest) = w.split_at(groups.len() * ROWS * k);
@@ -72,7 +72,7 @@ pub(crate) fn rows_times<T: Real>(w: &[T], x: &[T], out: &mut [T], take: impl Fn
 
 /// The scalar product of each row with `x`.
 #[inline(always)]
-fn scalar_products<T: Real>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
+fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
     let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =
         [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks()];
     let (x_blocks, x_tail) = x.as_chunks();
@@ -96,7 +96,7 @@ fn scalar_products<T: Real>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
 
 /// `a b + c`, lane by lane.
 #[inline(always)]
-fn mul_add<T: Real>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES] {
+fn mul_add<T: Float>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES] {
     let mut out = c;
     for l in 0..LANES {
         out[l] = a[l].fused_mul_add(b[l], c[l]);
@@ -107,7 +107,7 @@ fn mul_add<T: Real>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES]
 /// The sum of the lanes of each, in halves. Not inlined, so that the sums above, of which
 /// nobody takes the address, stay in registers.
 #[inline(never)]
-fn totals<T: Real>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
+fn totals<T: Float>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
     let mut quarters = [[T::zero(); 4]; ROWS];
     for (q, s) in quarters.iter_mut().zip(sums) {
         for l in 0..4 {

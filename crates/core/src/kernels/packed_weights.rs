@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::matmul::bf16;
 use super::matvec::ONE_THREAD;
 use super::{array, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// How weights are stored for generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ trait Stored<T>: Copy + Default + Sync {
     fn number(self) -> T;
 }
 
-impl<T: Real> Stored<T> for T {
+impl<T: Float> Stored<T> for T {
     fn nearest(x: T) -> T {
         x
     }
@@ -101,7 +101,7 @@ impl<T: Real> Stored<T> for T {
 #[derive(Debug, Clone, Copy, Default)]
 struct Bf16(u16);
 
-impl<T: Real> Stored<T> for Bf16 {
+impl<T: Float> Stored<T> for Bf16 {
     fn nearest(x: T) -> Self {
         Self(bf16::round(x.as_f64() as f32))
     }
@@ -111,7 +111,7 @@ impl<T: Real> Stored<T> for Bf16 {
     }
 }
 
-impl<T: Real> Stored<T> for i8 {
+impl<T: Float> Stored<T> for i8 {
     /// NaN becomes 0.
     fn nearest(x: T) -> Self {
         x.as_f64().round_ties_even() as i8
@@ -122,7 +122,7 @@ impl<T: Real> Stored<T> for i8 {
     }
 }
 
-impl<T: Real> PackedWeights<T> {
+impl<T: Float> PackedWeights<T> {
     /// Packs a matrix of rows of `k` numbers.
     ///
     /// NaN and infinity stay what they are, but for [`WeightFormat::Int8`], where all of
@@ -225,7 +225,7 @@ impl<T: Real> PackedWeights<T> {
 /// multiply-adds alone, with the sums in registers. Look at the machine code after a
 /// change here.
 #[inline(always)]
-fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS] {
+fn times_panel<T: Float, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS] {
     let mut sums = [T::zero(); ROWS];
     for (column, &x) in columns.iter().zip(x) {
         for (sum, w) in sums.iter_mut().zip(&column.0) {
@@ -236,7 +236,7 @@ fn times_panel<T: Real, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROW
 }
 
 /// The columns of the panels of rows of `k` numbers, each divided by its row's scale.
-fn pack<T: Real, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
+fn pack<T: Float, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
     let panels = w.par_chunks((ROWS * k).max(1)).enumerate();
     let number = move |row: usize, w: T| match scales {
         // In a row of zeros, 0 / 0 is stored as 0.
@@ -249,7 +249,7 @@ fn pack<T: Real, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -
     panels.flat_map_iter(|(i, panel)| (0..k).map(move |c| column(i, panel, c))).collect()
 }
 
-fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
+fn unpack<T: Float, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
     for (panel, columns) in w.chunks_mut((ROWS * k).max(1)).zip(columns.chunks(k.max(1))) {
         for (c, column) in columns.iter().enumerate() {
             for (row, number) in panel.chunks_exact_mut(k).zip(column.0) {
@@ -260,7 +260,7 @@ fn unpack<T: Real, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
 }
 
 /// The largest absolute value; NaN if there is one.
-fn largest<T: Real>(row: &[T]) -> T {
+fn largest<T: Float>(row: &[T]) -> T {
     row.iter().fold(T::zero(), |most, w| if w.abs() > most || w.is_nan() { w.abs() } else { most })
 }
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::reduce::scalar_product;
 use super::vectorised;
-use crate::Real;
+use crate::Float;
 
 /// N heads at a time: each has `t` queries and `t` keys of `d` numbers.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub type Read<'a, T> = (&'a [T], &'a [T], &'a [T]);
 pub type Written<'a, T> = (&'a mut [T], &'a mut [T], &'a mut [T]);
 
 /// `to[x, y] = from[y, x]`, of `rows` rows in `from`.
-fn transpose<T: Real>(to: &mut [T], from: &[T], rows: usize) {
+fn transpose<T: Float>(to: &mut [T], from: &[T], rows: usize) {
     let cols = from.len() / rows;
     for (x, to) in to.chunks_exact_mut(rows).enumerate() {
         to.iter_mut().zip(from[x..].iter().step_by(cols)).for_each(|(to, &x)| *to = x);
@@ -45,7 +45,7 @@ impl Pairs {
 
     /// `out[n, i, j] = sum_d f(n, d, q[n, i, d], k[n, j, d])`: for each query and each d, all
     /// keys at a time.
-    pub fn forward<T: Real>(
+    pub fn forward<T: Float>(
         self,
         out: &mut [T],
         (q, k): (&[T], &[T]),
@@ -73,7 +73,7 @@ impl Pairs {
 
     /// The gradients, where `f(n, d, q, k)` gives the derivatives of its like above with
     /// respect to `q`, to `k`, and to what the head has for itself at place `d`.
-    pub fn backward<T: Real>(
+    pub fn backward<T: Float>(
         self,
         (dq, dk, own): Written<'_, T>,
         (q, k, ds): Read<'_, T>,

@@ -4,12 +4,12 @@ use rayon::prelude::*;
 
 use super::matmul::with_buffer;
 use super::{CHUNK, PARALLEL_FROM, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// The sum of the lanes of a register, in halves: of as many numbers one by one, each
 /// addition would wait for the one before.
 #[inline(always)]
-pub fn sum_lanes<T: Real, const LANES: usize>(mut sums: [T; LANES]) -> T {
+pub fn sum_lanes<T: Float, const LANES: usize>(mut sums: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {
@@ -23,7 +23,7 @@ pub fn sum_lanes<T: Real, const LANES: usize>(mut sums: [T; LANES]) -> T {
 /// Adds up `f(x)` over a slice: 16 running sums, as a vector register holds
 /// them, then their total.
 #[inline(always)]
-pub(super) fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
+pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut sums = [T::zero(); 16];
     let (blocks, tail) = x.as_chunks::<16>();
     for block in blocks {
@@ -39,7 +39,7 @@ pub(super) fn sum_chunk<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
 
 /// The scalar product of two short rows, in the order of [`sum_chunk`].
 #[inline(always)]
-pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
+pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::zero(); 16];
     let ((x_blocks, x_tail), (y_blocks, y_tail)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
     for (x, y) in x_blocks.iter().zip(y_blocks) {
@@ -54,7 +54,7 @@ pub fn scalar_product<T: Real>(x: &[T], y: &[T]) -> T {
 }
 
 /// The sum of `f(x)` over all numbers of some slices, chunk by chunk, the chunks added in `f64`.
-fn sum_by<T: Real>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
+fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {
         vectorised(
             #[inline(always)]
@@ -73,12 +73,12 @@ fn sum_by<T: Real>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
 }
 
 /// The sum of all numbers.
-pub fn sum<T: Real>(x: &[T]) -> f64 {
+pub fn sum<T: Float>(x: &[T]) -> f64 {
     sum_by(&[x], |x| x)
 }
 
 /// The sum of all squares of some slices; many short ones keep all threads as busy as a long one.
-pub fn sum_squares<T: Real>(all: &[&[T]]) -> f64 {
+pub fn sum_squares<T: Float>(all: &[&[T]]) -> f64 {
     sum_by(all, |x| x * x)
 }
 
@@ -86,7 +86,7 @@ pub fn sum_squares<T: Real>(all: &[&[T]]) -> f64 {
 ///
 /// Of some rows each, then of these sums: so a thread reads the rows that it has written itself,
 /// where half of the columns of all rows would be in another one's cache.
-pub fn column_sums<T: Real>(x: &[T], out: &mut [T]) {
+pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
     let cols = out.len();
     let run = |x: &[T], out: &mut [T]| {
         vectorised(

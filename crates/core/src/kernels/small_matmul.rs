@@ -5,7 +5,7 @@
 //! they are.
 
 use super::{array, reduce::sum_lanes, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that
 /// would copy far more numbers than the output has, each of which costs a sum here
@@ -16,14 +16,14 @@ pub fn rows_pay(m: usize, k: usize, n: usize) -> bool {
 
 /// `out = a b^T`, or `out += a b^T`, of row-major matrices `(m, k)` and `(n, k)`, as
 /// the scalar products of their rows; `k` is at least 1.
-pub fn rows_times_rows<T: Real>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
+pub fn rows_times_rows<T: Float>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
     in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
 
 /// [`rows_times_rows`], `ROWS` of one with `COLS` of the other at a time, so that
 /// every number that is loaded is used several times. The size of the tile changes
 /// no bit of the result; the number of lanes does.
-fn in_tiles<'a, T: Real, const ROWS: usize, const COLS: usize, const LANES: usize>(
+fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usize>(
     a: &'a [T],
     b: &'a [T],
     k: usize,
@@ -67,7 +67,7 @@ fn in_tiles<'a, T: Real, const ROWS: usize, const COLS: usize, const LANES: usiz
 /// length: so it is compiled to loads and multiply-adds alone, with the sums in
 /// registers. Look at the machine code after a change here.
 #[inline(always)]
-fn scalar_products<T: Real, const R: usize, const C: usize, const LANES: usize>(
+fn scalar_products<T: Float, const R: usize, const C: usize, const LANES: usize>(
     a: [&[T]; R],
     b: [&[T]; C],
 ) -> [[T; C]; R] {
@@ -105,7 +105,7 @@ fn scalar_products<T: Real, const R: usize, const C: usize, const LANES: usize>(
 
 /// `a b + c`, lane by lane.
 #[inline(always)]
-fn mul_add<T: Real, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
+fn mul_add<T: Float, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
     array(
         #[inline(always)]
         |l| a[l].fused_mul_add(b[l], c[l]),

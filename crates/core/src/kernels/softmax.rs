@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use super::{PARALLEL_FROM, reduce::sum_lanes, vectorised};
-use crate::Real;
+use crate::Float;
 
 /// `out[r] = softmax(x[r])` for each row of `cols` numbers.
 ///
 /// The maximum is subtracted first, so that no exponential overflows. Minus
 /// infinity gives exactly 0; a row of nothing but minus infinity gives zeros.
-pub fn softmax_rows<T: Real>(out: &mut [T], x: &[T], cols: usize) {
+pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     if cols == 0 {
         return;
     }
@@ -32,7 +32,7 @@ pub fn softmax_rows<T: Real>(out: &mut [T], x: &[T], cols: usize) {
 }
 
 #[inline(always)]
-fn softmax<T: Real>(out: &mut [T], x: &[T]) {
+fn softmax<T: Float>(out: &mut [T], x: &[T]) {
     let max = max(x);
     if max == T::neg_infinity() {
         out.fill(T::zero());
@@ -49,7 +49,7 @@ const LANES: usize = 16;
 
 /// The largest number of a row; NaN if there is one.
 #[inline(always)]
-pub fn max<T: Real>(x: &[T]) -> T {
+pub fn max<T: Float>(x: &[T]) -> T {
     let mut lanes = [T::neg_infinity(); LANES];
     let (blocks, tail) = x.as_chunks::<LANES>();
     let larger = |m: T, x: T| if x > m || x.is_nan() { x } else { m };
@@ -66,7 +66,7 @@ pub fn max<T: Real>(x: &[T]) -> T {
 
 /// `x = e^(x - max)`; returns the sum.
 #[inline(always)]
-pub fn exp_minus<T: Real>(x: &mut [T], max: T) -> T {
+pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
     let mut sums = [T::zero(); LANES];
     let (blocks, tail) = x.as_chunks_mut::<LANES>();
     for block in blocks {
@@ -85,7 +85,7 @@ pub fn exp_minus<T: Real>(x: &mut [T], max: T) -> T {
 /// `ln sum e^x` of a row: with it, the logarithm of a probability is `x - lse`, never
 /// the logarithm of a probability that was rounded to 0.
 #[inline(always)]
-pub fn log_sum_exp<T: Real>(x: &[T]) -> T {
+pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
     let max = max(x);
     let mut sums = [T::zero(); LANES];
     let (blocks, tail) = x.as_chunks::<LANES>();

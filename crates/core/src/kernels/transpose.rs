@@ -1,7 +1,7 @@
 //! Rows that become columns.
 
 use super::{LINE, array, prefetch};
-use crate::Real;
+use crate::Float;
 
 /// The side of a block that is transposed in registers.
 pub const SIDE: usize = 8;
@@ -87,7 +87,12 @@ fn in_registers(
 /// is row `r` of `rows`, of as many numbers as `to` has rows. Columns up to the next
 /// multiple of 8 become zeros, as far as there are any.
 #[inline(always)]
-pub fn rows_to_columns<'a, T: Real>(to: &mut [T], width: usize, rows: usize, row: impl Fn(usize) -> &'a [T]) {
+pub fn rows_to_columns<'a, T: Float>(
+    to: &mut [T],
+    width: usize,
+    rows: usize,
+    row: impl Fn(usize) -> &'a [T],
+) {
     let length = to.len() / width.max(1);
     for first in (0..rows).step_by(SIDE) {
         let here = SIDE.min(rows - first);

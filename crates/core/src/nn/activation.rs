@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Real, Tape, Var};
+use crate::{Error, Float, Tape, Var};
 
 /// The activation function of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ impl Activation {
     /// # Errors
     /// None: every shape will do.
     #[track_caller]
-    pub fn forward<T: Real>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
+    pub fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Activation::forward");
         match self {
             Self::Sigmoid => tape.sigmoid(z),

@@ -4,7 +4,7 @@ use super::{Form, Init, Linear, Positions, Residual, Score};
 use crate::mask::Mask;
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::rng::ChaCha8Rng;
-use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
 /// What an attention layer is, besides its parameters.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl MultiHeadAttention {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn new<T: Real>(
+    pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
         c: usize,
@@ -71,7 +71,7 @@ impl MultiHeadAttention {
     /// [`Error::Shape`] if `x` has another number of columns, or the cache no room;
     /// [`Error::Setting`] for a cache where another mask or score would need all tokens.
     #[track_caller]
-    pub fn forward<T: Real>(
+    pub fn forward<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -111,7 +111,7 @@ impl MultiHeadAttention {
 
     /// Attention op by op.
     #[track_caller]
-    fn primitive<T: Real>(
+    fn primitive<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -139,13 +139,13 @@ impl MultiHeadAttention {
     }
 
     /// The name under which it added its parameters.
-    fn name<'a, T: Real>(&self, params: &'a Params<T>) -> &'a str {
+    fn name<'a, T: Float>(&self, params: &'a Params<T>) -> &'a str {
         params.get(self.c_attn.weight).name.trim_end_matches(".c_attn.weight")
     }
 }
 
 /// `slope_h (j - i)` for each head, query and key, `(H, T, T)`.
-fn alibi_distances<T: Real>(h: usize, t: usize) -> Tensor<T> {
+fn alibi_distances<T: Float>(h: usize, t: usize) -> Tensor<T> {
     let (slopes, mut place) = (alibi_slopes(h), 0);
     Tensor::from_fn(&[h, t, t], || {
         let (h, i, j) = (place / (t * t), place / t % t, place % t);
@@ -156,14 +156,14 @@ fn alibi_distances<T: Real>(h: usize, t: usize) -> Tensor<T> {
 
 /// The keys and values of all tokens so far, for each layer of a model.
 #[derive(Debug, Clone)]
-pub struct KvCache<T: Real> {
+pub struct KvCache<T: Float> {
     /// A cache for each layer.
     pub layers: Vec<LayerCache<T>>,
 }
 
 /// The keys and values of one layer, with room for S tokens.
 #[derive(Debug, Clone)]
-pub struct LayerCache<T: Real> {
+pub struct LayerCache<T: Float> {
     /// `(B, H, D, S)`
     keys: Tensor<T>,
     /// `(B, H, S, D)`
@@ -171,7 +171,7 @@ pub struct LayerCache<T: Real> {
     len: usize,
 }
 
-impl<T: Real> KvCache<T> {
+impl<T: Float> KvCache<T> {
     /// An empty cache for `n_layer` layers, B sequences, H heads of D numbers, with room
     /// for S tokens: `shape` is `[B, H, S, D]`.
     pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
@@ -197,7 +197,7 @@ impl<T: Real> KvCache<T> {
     }
 }
 
-impl<T: Real> LayerCache<T> {
+impl<T: Float> LayerCache<T> {
     /// Takes in K and V of new tokens, of `qkv` `(B, T, 3 C)`. Those for which there is
     /// no room are left out, which [`Tape::cached_attention`] then refuses.
     fn append(&mut self, qkv: &Tensor<T>) {

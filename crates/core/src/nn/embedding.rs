@@ -2,7 +2,7 @@
 
 use crate::rng::{ChaCha8Rng, normal};
 use crate::tokens::Tokens;
-use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
 /// A table `(V, C)`: token `v` becomes row `v`.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ impl Embedding {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn new<T: Real>(
+    pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
         (rows, cols): (usize, usize),
@@ -36,7 +36,7 @@ impl Embedding {
     /// # Errors
     /// [`Error::Shape`] if a token is not in the table.
     #[track_caller]
-    pub fn forward<T: Real>(
+    pub fn forward<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,

@@ -1,6 +1,6 @@
 //! Layer normalisation with its gain and bias.
 
-use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
 /// `y = (x - mean) / sqrt(variance + 1e-5) * w + b`, row by row, `w` and `b` of `(C)`.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ impl LayerNorm {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn new<T: Real>(params: &mut Params<T>, name: &str, c: usize, bias: bool) -> Result<Self, Error> {
+    pub fn new<T: Float>(params: &mut Params<T>, name: &str, c: usize, bias: bool) -> Result<Self, Error> {
         let weight = params.add(format!("{name}.weight"), Tensor::from_fn(&[c], T::one))?;
         let bias = match bias {
             true => Some(params.add(format!("{name}.bias"), Tensor::zeros(&[c]))?),
@@ -30,7 +30,7 @@ impl LayerNorm {
     /// # Errors
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
-    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("LayerNorm::forward");
         let weight = tape.param(params, self.weight);
         let bias = self.bias.map(|bias| tape.param(params, bias));

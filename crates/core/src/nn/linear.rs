@@ -2,7 +2,7 @@
 
 use super::{Form, Residual};
 use crate::rng::{ChaCha8Rng, normal, uniform};
-use crate::{Error, ParamId, Params, Real, Tape, Tensor, Var};
+use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
 /// How large the first random weights are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub enum Init {
 
 impl Init {
     /// Random weights, each row of which meets so many inputs.
-    pub(super) fn weights<T: Real>(self, shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
+    pub(super) fn weights<T: Float>(self, shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
         match self {
             Self::Normal(std) | Self::NormalWeights(std) => random(shape, std, rng),
             Self::Scaled { gain, .. } => random(shape, gain / (inputs.max(1) as f64).sqrt(), rng),
@@ -52,7 +52,7 @@ impl Linear {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn new<T: Real>(
+    pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
         (inputs, outputs): (usize, usize),
@@ -74,7 +74,7 @@ impl Linear {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn without_bias<T: Real>(
+    pub fn without_bias<T: Float>(
         params: &mut Params<T>,
         name: &str,
         (inputs, outputs): (usize, usize),
@@ -90,7 +90,7 @@ impl Linear {
     /// # Errors
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
-    pub fn forward<T: Real>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward");
         let bias = self.bias.map(|bias| tape.param(params, bias));
         let y = match params.packed(self.weight).filter(|_| tape.packed_pays(x)) {
@@ -110,7 +110,7 @@ impl Linear {
     /// # Errors
     /// As [`Linear::forward`] and [`Residual::join`].
     #[track_caller]
-    pub fn forward_residual<T: Real>(
+    pub fn forward_residual<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -133,7 +133,7 @@ impl Linear {
 }
 
 /// Normal numbers with this standard deviation; 0 draws none.
-fn random<T: Real>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
+fn random<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
     match std {
         0.0 => Tensor::zeros(shape),
         std => Tensor::from_fn(shape, || T::of(std * normal(rng))),
@@ -141,7 +141,7 @@ fn random<T: Real>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T>
 }
 
 /// Uniform numbers between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
-fn uniform_within<T: Real>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
+fn uniform_within<T: Float>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
     let most = 1.0 / (inputs.max(1) as f64).sqrt();
     Tensor::from_fn(shape, || T::of(most * (2.0 * uniform(rng) - 1.0)))
 }

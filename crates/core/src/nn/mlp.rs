@@ -2,7 +2,7 @@
 
 use super::{Form, Init, Linear, Residual};
 use crate::rng::ChaCha8Rng;
-use crate::{Error, Params, Real, Tape, Var};
+use crate::{Error, Float, Params, Tape, Var};
 
 /// `y = W2 gelu(W1 x + b1) + b2` (Vaswani et al. 2017, equation 2, with GELU for ReLU):
 /// the digit network with one hidden layer, applied to each token by itself.
@@ -20,7 +20,7 @@ impl Mlp {
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
-    pub fn new<T: Real>(
+    pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
         c: usize,
@@ -40,7 +40,7 @@ impl Mlp {
     /// # Errors
     /// [`Error::Shape`] if `x` has another number of columns.
     #[track_caller]
-    pub fn forward<T: Real>(
+    pub fn forward<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,

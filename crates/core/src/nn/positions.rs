@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Real, Tensor};
+use crate::{Float, Tensor};
 
 /// How a model knows where a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum Positions {
 ///
 /// Each pair of columns is a hand of a clock, and each clock is slower than the one
 /// before: together they tell any position.
-pub fn sinusoidal<T: Real>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
+pub fn sinusoidal<T: Float>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
     let mut place = 0;
     Tensor::from_fn(&[t, c], || {
         let (p, column) = (start + place / c, place % c);

@@ -1,6 +1,6 @@
 //! Where the output of a layer goes.
 
-use crate::{Error, Real, Tape, Var};
+use crate::{Error, Float, Tape, Var};
 
 /// What a layer's output is joined with: it is added to the stream `x` (a residual connection, He
 /// et al. 2016), or takes its place; before that, dropout.
@@ -18,7 +18,7 @@ impl Residual {
     /// # Errors
     /// [`Error::Setting`] unless `0 <= dropout < 1`; [`Error::Shape`] unless both have one shape.
     #[track_caller]
-    pub fn join<T: Real>(self, tape: &mut Tape<T>, y: Var) -> Result<Var, Error> {
+    pub fn join<T: Float>(self, tape: &mut Tape<T>, y: Var) -> Result<Var, Error> {
         match self.x {
             Some(x) => tape.residual(x, y, self.dropout),
             None => tape.dropout(y, self.dropout),

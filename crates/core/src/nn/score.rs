@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Real, Tape, Var};
+use crate::{Error, Float, Tape, Var};
 
 /// How a score is made of a query `q` and a key `k`, of D numbers each; the model is C wide.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Score {
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit each other.
     #[track_caller]
-    pub fn forward<T: Real>(self, tape: &mut Tape<T>, q: Var, k: Var, w: Option<Var>) -> Result<Var, Error> {
+    pub fn forward<T: Float>(self, tape: &mut Tape<T>, q: Var, k: Var, w: Option<Var>) -> Result<Var, Error> {
         let &[_, h, _, d] = tape.value(q).shape() else { unreachable!("heads have four axes") };
         let root = (d as f64).sqrt();
         let (q, k) = match self {

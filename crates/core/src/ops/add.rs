@@ -2,7 +2,7 @@
 
 use crate::kernels::{by_rows, map, reduce};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = a + b`, of tensors of one shape, or of `a` `(.., S)` and `b` of shape `S`, which
 /// is then added to each part of `a`: `(B, T, C) + (T, C)` for positions. Axes of length 1
@@ -14,7 +14,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Add;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Add`].
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Add {
+impl<T: Float> Op<T> for Add {
     fn name(&self) -> &'static str {
         "add"
     }
@@ -57,7 +57,7 @@ impl<T: Real> Op<T> for Add {
     }
 }
 
-impl<T: Real> Differentiable<T> for Add {
+impl<T: Float> Differentiable<T> for Add {
     fn backward(&self, io: &mut Backward<'_, T>) {
         io.pass(0);
         if io.input(0).shape() == io.input(1).shape() {

@@ -3,7 +3,7 @@
 use crate::kernels::map;
 use crate::ops::negative_distance::{heads, pairs, scores_shape};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `s_ij = sum_d w_d tanh(q_id + k_jd)` of queries and keys `(B, H, T, D)` and each head's
 /// weights `w` `(H, D)` to `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2, whose
@@ -14,7 +14,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct AdditiveScores;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`AdditiveScores`].
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for AdditiveScores {
+impl<T: Float> Op<T> for AdditiveScores {
     fn name(&self) -> &'static str {
         "additive_scores"
     }
@@ -56,7 +56,7 @@ impl<T: Real> Op<T> for AdditiveScores {
     }
 }
 
-impl<T: Real> Differentiable<T> for AdditiveScores {
+impl<T: Float> Differentiable<T> for AdditiveScores {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy.data());
         let (h, n, pairs) = (q.shape()[1], heads(q.shape()), pairs(q.shape()));

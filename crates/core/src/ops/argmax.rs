@@ -2,7 +2,7 @@
 
 use crate::ops::{Forward, Op, count};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_b = argmax_j x_bj`, of `(B, N)` to `(B)`; the first of equals.
 ///
@@ -11,7 +11,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Argmax;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Argmax`].
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Argmax {
+impl<T: Float> Op<T> for Argmax {
     fn name(&self) -> &'static str {
         "argmax"
     }

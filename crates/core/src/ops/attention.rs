@@ -4,7 +4,7 @@ use crate::kernels::attention::{Attention as Kernel, Dims};
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = softmax(scale Q K^T + mask) V`, with the scale `1 / sqrt(D)`, for each of H heads (Vaswani et al. 2017,
 /// equation 1), of Q, K and V side by side in `(B, T, 3 C)` to `(B, T, C)`, `C = H D`.
@@ -53,7 +53,7 @@ pub fn alibi_slopes(n_head: usize) -> Vec<f64> {
     (1..=n_head).map(|h| (-8.0 * h as f64 / n_head as f64).exp2()).collect()
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Attention`] of `qkv`.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Attention {
     }
 }
 
-impl<T: Real> Op<T> for Attention {
+impl<T: Float> Op<T> for Attention {
     fn name(&self) -> &'static str {
         "attention"
     }
@@ -115,7 +115,7 @@ impl<T: Real> Op<T> for Attention {
     }
 }
 
-impl<T: Real> Differentiable<T> for Attention {
+impl<T: Float> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (qkv, dy, lse) = (io.input(0), io.dy.data(), io.saved(0));
         let kernel = self.kernel(qkv.shape());

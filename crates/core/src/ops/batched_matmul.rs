@@ -3,9 +3,9 @@
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
-use crate::kernels::matmul::{Mat, Start, matmul_serial};
+use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Precision, Real, Shape, Tape, Var};
+use crate::{Error, Float, Precision, Shape, Tape, Var};
 
 /// `Y = A B` for each pair of matrices, of `(.., M, K)` and `(.., K, N)` to `(.., M, N)`;
 /// or `Y = A B^T` with B of `(.., N, K)`, as attention compares each query with each key.
@@ -17,7 +17,7 @@ pub struct BatchedMatMul {
     transposed: bool,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`BatchedMatMul`]: `A B`.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ fn matrix(shape: &[usize]) -> (usize, usize) {
 }
 
 /// `out = a b` for each of many matrices, which `view` makes of the slices.
-fn each<T: Real>(
+fn each<T: Float>(
     precision: Precision,
     out: &mut [T],
     (a, a_len): (&[T], usize),
@@ -55,11 +55,11 @@ fn each<T: Real>(
     out.par_chunks_exact_mut(of.max(1)).zip(pairs).for_each(|(out, (a, b))| {
         let (a, b) = view(a, b);
         let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the output has");
-        matmul_serial(a, b, Start::Zero, out, precision);
+        matmul_serial(a, b, Accumulate::Overwrite, out, precision);
     });
 }
 
-impl<T: Real> Op<T> for BatchedMatMul {
+impl<T: Float> Op<T> for BatchedMatMul {
     fn name(&self) -> &'static str {
         if self.transposed { "batched_matmul_transposed" } else { "batched_matmul" }
     }
@@ -91,7 +91,7 @@ impl<T: Real> Op<T> for BatchedMatMul {
     }
 }
 
-impl<T: Real> Differentiable<T> for BatchedMatMul {
+impl<T: Float> Differentiable<T> for BatchedMatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, b, dy) = (io.input(0), io.input(1), io.dy);
         let (a_dims, b_dims, y_dims) = (matrix(a.shape()), matrix(b.shape()), matrix(dy.shape()));

@@ -6,7 +6,7 @@ use crate::kernels::softmax::{exp_minus, max};
 use crate::kernels::vectorised;
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// What [attention](super::attention) with the causal mask gives for the last T tokens
 /// of a text of `start + T`, of their Q, K and V `(B, T, 3 C)`, the keys `(B, H, D, S)` and
@@ -23,7 +23,7 @@ pub struct CachedAttention {
     slopes: Option<Vec<f64>>,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`CachedAttention`]; the caches hold the new tokens already. Of the options,
     /// the mask is causal, and there is no dropout.
     ///
@@ -43,7 +43,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for CachedAttention {
+impl<T: Float> Op<T> for CachedAttention {
     fn name(&self) -> &'static str {
         "cached_attention"
     }
@@ -113,7 +113,7 @@ const LANES: usize = 16;
 
 /// `scale q K` for the first keys.
 #[inline(always)]
-fn scalar_products<T: Real>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
+fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
     let rows = || q.iter().zip(keys.chunks_exact(keys.len() / q.len()));
     let (blocks, tail) = scores.as_chunks_mut::<LANES>();
     let start = blocks.len() * LANES;
@@ -139,7 +139,7 @@ fn scalar_products<T: Real>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
 /// The sum of the values, each times its weight: as many columns at a time as fit the
 /// registers.
 #[inline(always)]
-fn weighted_sum<T: Real>(out: &mut [T], weights: &[T], values: &[T]) {
+fn weighted_sum<T: Float>(out: &mut [T], weights: &[T], values: &[T]) {
     const LANES: usize = 32;
     let d = out.len();
     let (blocks, tail) = out.as_chunks_mut::<LANES>();

@@ -6,7 +6,7 @@ use crate::kernels::softmax::log_sum_exp;
 use crate::kernels::{by_rows, vectorised};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = -1/N sum_n ln softmax(z_n)[y_n]`, of logits `z` `(.., V)`, N rows of them, and
 /// the token `y_n` that came, to one number.
@@ -19,7 +19,7 @@ pub struct CrossEntropy {
     targets: Tokens,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`CrossEntropy`] of logits `(B, T, V)` and the tokens `(B, T)` that came.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for CrossEntropy {
+impl<T: Float> Op<T> for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
@@ -73,7 +73,7 @@ impl<T: Real> Op<T> for CrossEntropy {
     }
 }
 
-impl<T: Real> Differentiable<T> for CrossEntropy {
+impl<T: Float> Differentiable<T> for CrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (n, v) = io.input(0).rows_cols();
         let (z, lse, ids) = (io.input(0).data(), io.saved(0), &self.targets.ids);

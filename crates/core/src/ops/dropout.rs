@@ -2,7 +2,7 @@
 
 use crate::kernels::dropout::DropoutMask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1
 /// (Srivastava et al. 2014; the scaling keeps the mean, so that nothing needs to
@@ -15,7 +15,7 @@ pub struct Dropout {
     mask: DropoutMask,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Dropout`] with probability `p` if the tape is
     /// [training](Tape::set_dropout); else gives `x` itself.
     ///
@@ -40,7 +40,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Dropout {
+impl<T: Float> Op<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
@@ -58,7 +58,7 @@ impl<T: Real> Op<T> for Dropout {
     }
 }
 
-impl<T: Real> Differentiable<T> for Dropout {
+impl<T: Float> Differentiable<T> for Dropout {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
         io.input_grad(0, |dx| self.mask.apply(dx, dy));

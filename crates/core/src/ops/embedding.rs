@@ -3,7 +3,7 @@
 use crate::kernels::{by_rows, map};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_bt = W[token_bt]`, of a table `W` `(V, C)` and tokens `(B, T)` to `(B, T, C)`.
 ///
@@ -15,7 +15,7 @@ pub struct Embedding {
     tokens: Tokens,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Embedding`].
     ///
     /// # Errors
@@ -26,7 +26,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Embedding {
+impl<T: Float> Op<T> for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
     }
@@ -55,7 +55,7 @@ impl<T: Real> Op<T> for Embedding {
     }
 }
 
-impl<T: Real> Differentiable<T> for Embedding {
+impl<T: Float> Differentiable<T> for Embedding {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (_, c) = io.input(0).rows_cols();
         let dy = io.dy.data();

@@ -3,10 +3,10 @@
 use super::gelu::slopes_and_gelu;
 use super::residual::{add_to, behind_dropout};
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
+use crate::kernels::matmul::{Accumulate, Mat, Then, matmul, matmul_then};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Tensor, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `Y = R + m O / (1 - p)`, `O = gelu(X W1^T + b1) W2^T + b2`, of `(.., M)`, `(.., C)`, `(N, C)`,
 /// `(M, N)`, `(N)` and `(M)` to `(.., M)`: [linear](super::linear), [GELU](super::gelu), linear
@@ -22,7 +22,7 @@ pub struct FeedForward {
     dropout: Option<DropoutMask>,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] of weights `[w1, w2]`, with or without biases `[b1, b2]`; with
     /// dropout of probability `p` if the tape is [training](Tape::set_dropout).
     ///
@@ -46,7 +46,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for FeedForward {
+impl<T: Float> Op<T> for FeedForward {
     fn name(&self) -> &'static str {
         "feed_forward"
     }
@@ -71,8 +71,8 @@ impl<T: Real> Op<T> for FeedForward {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let [b1, b2] = match io.inputs.len() {
-            4 => [Start::Zero; 2],
-            _ => [4, 5].map(|i| Start::Bias(io.input(i).data())),
+            4 => [Accumulate::Overwrite; 2],
+            _ => [4, 5].map(|i| Accumulate::Bias(io.input(i).data())),
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
@@ -91,19 +91,21 @@ impl<T: Real> Op<T> for FeedForward {
 }
 
 /// All axes but the last are one.
-fn matrix<T: Real>(x: &Tensor<T>) -> Mat<'_, T> {
+fn matrix<T: Float>(x: &Tensor<T>) -> Mat<'_, T> {
     Mat::new(x.data(), x.rows_cols())
 }
 
-impl<T: Real> Differentiable<T> for FeedForward {
+impl<T: Float> Differentiable<T> for FeedForward {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);
         let d_out = behind_dropout(io, self.dropout);
-        io.input_grad(3, |dw2| matmul(matrix(&d_out).t(), matrix(&hidden), Start::Zero, dw2, precision));
-        matmul(matrix(&d_out), w2, Start::Times, dz.data_mut(), precision); // gelu'(Z) -> dZ
-        io.input_grad(1, |dx| matmul(matrix(&dz), w1, Start::Zero, dx, precision));
-        io.input_grad(2, |dw1| matmul(matrix(&dz).t(), x, Start::Zero, dw1, precision));
+        io.input_grad(3, |dw2| {
+            matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
+        });
+        matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // gelu'(Z) -> dZ
+        io.input_grad(1, |dx| matmul(matrix(&dz), w1, Accumulate::Overwrite, dx, precision));
+        io.input_grad(2, |dw1| matmul(matrix(&dz).t(), x, Accumulate::Overwrite, dw1, precision));
         if io.inputs.len() > 4 {
             io.input_grad(4, |db1| reduce::column_sums(dz.data(), db1));
             io.input_grad(5, |db2| reduce::column_sums(d_out.data(), db2));

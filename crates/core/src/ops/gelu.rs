@@ -2,7 +2,7 @@
 
 use crate::kernels::{map, vectorised};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = x/2 (1 + tanh(u))` with `u = sqrt(2/pi) (x + 0.044715 x^3)`: GPT-2's form of
 /// the GELU (Hendrycks and Gimpel 2016), a ReLU without the corner.
@@ -19,27 +19,27 @@ const B: f64 = 0.044_715;
 
 /// `-2u`.
 #[inline(always)]
-fn exponent<T: Real>(x: T) -> T {
+fn exponent<T: Float>(x: T) -> T {
     let (a, ab) = (T::of(A), T::of(A * B));
     -(x * (a + ab * x * x))
 }
 
 /// The function.
 #[inline(always)]
-fn gelu<T: Real>(x: T) -> T {
+fn gelu<T: Float>(x: T) -> T {
     x * logistic(exponent(x).exp_fast())
 }
 
 /// The derivative and the function, from `e^(-2u)`.
 #[inline(always)]
-fn slope_and_gelu<T: Real>(x: T, e: T) -> (T, T) {
+fn slope_and_gelu<T: Float>(x: T, e: T) -> (T, T) {
     let (a, ab3, s) = (T::of(A), T::of(3.0 * A * B), logistic(e));
     (s + x * s * (T::one() - s) * (a + ab3 * x * x), x * s)
 }
 
 /// `s(t)` from `e^(-t)`.
 #[inline(always)]
-fn logistic<T: Real>(e: T) -> T {
+fn logistic<T: Float>(e: T) -> T {
     T::one() / (T::one() + e)
 }
 
@@ -50,7 +50,7 @@ const FEW: usize = 256;
 ///
 /// In three short loops: in one, the way from `z` to the results is so long that the numbers a
 /// processor works on side by side are too few.
-pub(super) fn slopes_and_gelu<T: Real>(z: &mut [T], h: &mut [T]) {
+pub(super) fn slopes_and_gelu<T: Float>(z: &mut [T], h: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
@@ -63,7 +63,7 @@ pub(super) fn slopes_and_gelu<T: Real>(z: &mut [T], h: &mut [T]) {
     );
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Gelu`].
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Gelu {
+impl<T: Float> Op<T> for Gelu {
     fn name(&self) -> &'static str {
         "gelu"
     }
@@ -92,7 +92,7 @@ impl<T: Real> Op<T> for Gelu {
     }
 }
 
-impl<T: Real> Differentiable<T> for Gelu {
+impl<T: Float> Differentiable<T> for Gelu {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
         io.input_grad(0, |dx| {

@@ -2,7 +2,7 @@
 
 use crate::kernels::by_rows;
 use crate::ops::{Backward, Differentiable, Forward, Op};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// Part `part` of `parts` of each row, cut into H heads: `(B, T, parts C)` to
 /// `(B, H, T, D)` with `D = C / H`. Q, K and V are the parts 0, 1 and 2 of 3.
@@ -19,7 +19,7 @@ pub struct SplitHeads {
 #[derive(Debug)]
 pub struct MergeHeads;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`SplitHeads`].
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Places {
     }
 
     /// `heads[b, h, t] = tokens[b, t, part, h]`.
-    fn split<T: Real>(&self, heads: &mut [T], tokens: &[T]) {
+    fn split<T: Float>(&self, heads: &mut [T], tokens: &[T]) {
         by_rows(heads, self.d, |first, rows| {
             for (i, row) in rows.chunks_exact_mut(self.d).enumerate() {
                 row.copy_from_slice(&tokens[self.of_head_row(first + i)..][..self.d]);
@@ -66,7 +66,7 @@ impl Places {
     }
 
     /// `tokens[b, t, part, h] = heads[b, h, t]`, or `+=`.
-    fn merge<T: Real>(&self, tokens: &mut [T], heads: &[T], add: bool) {
+    fn merge<T: Float>(&self, tokens: &mut [T], heads: &[T], add: bool) {
         by_rows(tokens, self.width, |first, rows| {
             for (i, row) in rows.chunks_exact_mut(self.width).enumerate() {
                 let (b, t) = ((first + i) / self.t, (first + i) % self.t);
@@ -97,7 +97,7 @@ impl MergeHeads {
     }
 }
 
-impl<T: Real> Op<T> for SplitHeads {
+impl<T: Float> Op<T> for SplitHeads {
     fn name(&self) -> &'static str {
         "split_heads"
     }
@@ -123,14 +123,14 @@ impl<T: Real> Op<T> for SplitHeads {
     }
 }
 
-impl<T: Real> Differentiable<T> for SplitHeads {
+impl<T: Float> Differentiable<T> for SplitHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy;
         io.add_to_input_grad(0, |dx| self.places(dy.shape()).merge(dx, dy.data(), true));
     }
 }
 
-impl<T: Real> Op<T> for MergeHeads {
+impl<T: Float> Op<T> for MergeHeads {
     fn name(&self) -> &'static str {
         "merge_heads"
     }
@@ -152,7 +152,7 @@ impl<T: Real> Op<T> for MergeHeads {
     }
 }
 
-impl<T: Real> Differentiable<T> for MergeHeads {
+impl<T: Float> Differentiable<T> for MergeHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (places, dy) = (Self::places(io.input(0).shape()), io.dy.data());
         io.input_grad(0, |dx| places.split(dx, dy));

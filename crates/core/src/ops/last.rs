@@ -1,7 +1,7 @@
 //! The last token of each sequence: all that is needed to say what comes next.
 
 use crate::ops::{Backward, Differentiable, Forward, Op};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_b = x_b,T-1`, of `(B, T, C)` to `(B, 1, C)`.
 ///
@@ -9,7 +9,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Last;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Last`].
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Last {
+impl<T: Float> Op<T> for Last {
     fn name(&self) -> &'static str {
         "last"
     }
@@ -45,7 +45,7 @@ impl<T: Real> Op<T> for Last {
     }
 }
 
-impl<T: Real> Differentiable<T> for Last {
+impl<T: Float> Differentiable<T> for Last {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (t, (_, c), dy) = (io.input(0).shape()[1], io.input(0).rows_cols(), io.dy.data());
         io.input_grad(0, |dx| {

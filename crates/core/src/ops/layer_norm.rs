@@ -2,7 +2,7 @@
 
 use crate::kernels::layer_norm;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C numbers (Ba,
 /// Kiros and Hinton 2016), of `(.., C)`, `(C)` and, with a bias, `(C)`.
@@ -17,7 +17,7 @@ pub struct LayerNorm;
 /// Keeps the division finite for a row of equal numbers; PyTorch's default.
 const EPS: f64 = 1e-5;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`LayerNorm`], with or without a bias.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for LayerNorm {
+impl<T: Float> Op<T> for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
     }
@@ -57,7 +57,7 @@ impl<T: Real> Op<T> for LayerNorm {
     }
 }
 
-impl<T: Real> Differentiable<T> for LayerNorm {
+impl<T: Float> Differentiable<T> for LayerNorm {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, w, dy, stats) = (io.input(0), io.input(1).data(), io.dy.data(), io.saved(0));
         let stats = stats.data();

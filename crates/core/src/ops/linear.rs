@@ -1,9 +1,9 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use crate::kernels::matmul::{Mat, Start, matmul};
+use crate::kernels::matmul::{Accumulate, Mat, matmul};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`.
 ///
@@ -15,7 +15,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Linear;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Linear`], with or without a bias.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Linear {
+impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
         "linear"
     }
@@ -50,7 +50,7 @@ impl<T: Real> Op<T> for Linear {
         let (x, w) = (io.input(0), io.input(1));
         let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
         let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
-        matmul(x, w.t(), bias.map_or(Start::Zero, Start::Bias), io.out, io.precision);
+        matmul(x, w.t(), bias.map_or(Accumulate::Overwrite, Accumulate::Bias), io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 3 { count(output) } else { 0 };
@@ -58,12 +58,12 @@ impl<T: Real> Op<T> for Linear {
     }
 }
 
-impl<T: Real> Differentiable<T> for Linear {
+impl<T: Float> Differentiable<T> for Linear {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
         let (dy_data, precision) = (io.dy.data(), io.precision);
-        io.input_grad(0, |dx| matmul(dy, w, Start::Zero, dx, precision));
-        io.input_grad(1, |dw| matmul(dy.t(), x, Start::Zero, dw, precision));
+        io.input_grad(0, |dx| matmul(dy, w, Accumulate::Overwrite, dx, precision));
+        io.input_grad(1, |dw| matmul(dy.t(), x, Accumulate::Overwrite, dw, precision));
         if io.inputs.len() == 3 {
             io.input_grad(2, |db| reduce::column_sums(dy_data, db));
         }

@@ -2,10 +2,10 @@
 
 use super::residual::{add_to, behind_dropout};
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Mat, Start, Then, matmul, matmul_then};
+use crate::kernels::matmul::{Accumulate, Mat, Then, matmul, matmul_then};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = R + m (X W^T + b) / (1 - p)`, of `(.., N)`, `(.., K)`, `(N, K)` and `(N)` to `(.., N)`:
 /// [linear](super::linear) and [residual](super::residual) in one pass, so that what is added
@@ -18,7 +18,7 @@ pub struct LinearResidual {
     dropout: Option<DropoutMask>,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`LinearResidual`], with or without a bias; with dropout of probability `p` if the
     /// tape is [training](Tape::set_dropout).
     ///
@@ -42,7 +42,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for LinearResidual {
+impl<T: Float> Op<T> for LinearResidual {
     fn name(&self) -> &'static str {
         "linear_residual"
     }
@@ -66,7 +66,7 @@ impl<T: Real> Op<T> for LinearResidual {
         let (r, x, w) = (io.input(0).data(), io.input(1), io.input(2));
         let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
         let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
-        let (start, add) = (bias.map_or(Start::Zero, Start::Bias), add_to(r, self.dropout));
+        let (start, add) = (bias.map_or(Accumulate::Overwrite, Accumulate::Bias), add_to(r, self.dropout));
         matmul_then(x, w.t(), start, io.out, io.precision, Then::new(&mut [], &add));
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -75,13 +75,13 @@ impl<T: Real> Op<T> for LinearResidual {
     }
 }
 
-impl<T: Real> Differentiable<T> for LinearResidual {
+impl<T: Float> Differentiable<T> for LinearResidual {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dz = behind_dropout(io, self.dropout);
         let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(|x| Mat::new(x.data(), x.rows_cols()));
         let precision = io.precision;
-        io.input_grad(1, |dx| matmul(dz_rows, w, Start::Zero, dx, precision));
-        io.input_grad(2, |dw| matmul(dz_rows.t(), x, Start::Zero, dw, precision));
+        io.input_grad(1, |dx| matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
+        io.input_grad(2, |dw| matmul(dz_rows.t(), x, Accumulate::Overwrite, dw, precision));
         if io.inputs.len() == 4 {
             io.input_grad(3, |db| reduce::column_sums(dz.data(), db));
         }

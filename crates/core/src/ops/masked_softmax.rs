@@ -4,7 +4,7 @@ use crate::kernels::by_rows;
 use crate::kernels::softmax::softmax_rows;
 use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_ij = e^(x_ij) / sum_k e^(x_ik)` over the keys `k` that query `i` sees, and 0 for
 /// the others, of scores `(B, H, T, T)`.
@@ -17,7 +17,7 @@ pub struct MaskedSoftmax {
     mask: Mask,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`MaskedSoftmax`].
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for MaskedSoftmax {
+impl<T: Float> Op<T> for MaskedSoftmax {
     fn name(&self) -> &'static str {
         "masked_softmax"
     }
@@ -70,7 +70,7 @@ impl<T: Real> Op<T> for MaskedSoftmax {
     }
 }
 
-impl<T: Real> Differentiable<T> for MaskedSoftmax {
+impl<T: Float> Differentiable<T> for MaskedSoftmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let t = io.y.shape()[3].max(1);
         let (y, dy) = (io.y.data(), io.dy.data());

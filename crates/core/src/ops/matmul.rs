@@ -1,8 +1,8 @@
 //! The matrix product.
 
-use crate::kernels::matmul::{Mat, Start, matmul};
+use crate::kernels::matmul::{Accumulate, Mat, matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = A B`, of `(M, K)` and `(K, N)` to `(M, N)`.
 ///
@@ -11,7 +11,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct MatMul;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`MatMul`].
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for MatMul {
+impl<T: Float> Op<T> for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
@@ -40,7 +40,7 @@ impl<T: Real> Op<T> for MatMul {
         matmul(
             Mat::new(a.data(), a.rows_cols()),
             Mat::new(b.data(), b.rows_cols()),
-            Start::Zero,
+            Accumulate::Overwrite,
             io.out,
             io.precision,
         );
@@ -50,12 +50,12 @@ impl<T: Real> Op<T> for MatMul {
     }
 }
 
-impl<T: Real> Differentiable<T> for MatMul {
+impl<T: Float> Differentiable<T> for MatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
         let precision = io.precision;
-        io.input_grad(0, |da| matmul(dy, b.t(), Start::Zero, da, precision));
-        io.input_grad(1, |db| matmul(a.t(), dy, Start::Zero, db, precision));
+        io.input_grad(0, |da| matmul(dy, b.t(), Accumulate::Overwrite, da, precision));
+        io.input_grad(1, |db| matmul(a.t(), dy, Accumulate::Overwrite, db, precision));
     }
 }
 

@@ -2,13 +2,13 @@
 
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = (x_1 + ... + x_n) / n`, one number; `dL/dx_i = dL/dy / n`.
 #[derive(Debug)]
 pub struct Mean;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Mean`].
     ///
     /// # Errors
@@ -19,7 +19,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Mean {
+impl<T: Float> Op<T> for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
@@ -41,7 +41,7 @@ impl<T: Real> Op<T> for Mean {
     }
 }
 
-impl<T: Real> Differentiable<T> for Mean {
+impl<T: Float> Differentiable<T> for Mean {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let share = io.dy.data()[0] / T::of(io.input(0).len() as f64);
         io.input_grad(0, |dx| dx.fill(share));

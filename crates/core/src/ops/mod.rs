@@ -44,10 +44,10 @@ use std::fmt::Debug;
 
 use crate::pool::Pool;
 use crate::tape::{Node, Var};
-use crate::{Precision, Real, Shape, Tensor};
+use crate::{Float, Precision, Shape, Tensor};
 
 /// A function of tensors: its name, its equation, the shape it gives, its cost.
-pub trait Op<T: Real>: Debug + Send + 'static {
+pub trait Op<T: Float>: Debug + Send + 'static {
     /// The name in the trace.
     fn name(&self) -> &'static str;
 
@@ -70,7 +70,7 @@ pub trait Op<T: Real>: Debug + Send + 'static {
 }
 
 /// An op with a derivative. Only such an op can stand between a parameter and a loss.
-pub trait Differentiable<T: Real>: Op<T> {
+pub trait Differentiable<T: Float>: Op<T> {
     /// From the gradient of the loss with respect to the output, `io.dy`, the
     /// gradients with respect to the inputs: calls [`Backward::input_grad`] or
     /// [`Backward::pass`] for each input that has one.
@@ -84,7 +84,7 @@ pub trait Differentiable<T: Real>: Op<T> {
 
 /// What `forward` works on.
 #[derive(Debug)]
-pub struct Forward<'a, T: Real> {
+pub struct Forward<'a, T: Float> {
     pub(crate) nodes: &'a [Node<T>],
     pub(crate) inputs: &'a [Var],
     pub(crate) saved: &'a mut Vec<Tensor<T>>,
@@ -95,7 +95,7 @@ pub struct Forward<'a, T: Real> {
     pub out: &'a mut [T],
 }
 
-impl<'a, T: Real> Forward<'a, T> {
+impl<'a, T: Float> Forward<'a, T> {
     /// Input number `i`.
     pub fn input(&self, i: usize) -> &'a Tensor<T> {
         &self.nodes[self.inputs[i].0].value
@@ -121,7 +121,7 @@ impl<'a, T: Real> Forward<'a, T> {
 
 /// What `backward` works on.
 #[derive(Debug)]
-pub struct Backward<'a, T: Real> {
+pub struct Backward<'a, T: Float> {
     pub(crate) nodes: &'a [Node<T>],
     pub(crate) inputs: &'a [Var],
     pub(crate) saved: &'a mut [Tensor<T>],
@@ -135,7 +135,7 @@ pub struct Backward<'a, T: Real> {
     pub dy: &'a Tensor<T>,
 }
 
-impl<'a, T: Real> Backward<'a, T> {
+impl<'a, T: Float> Backward<'a, T> {
     /// Input number `i`.
     pub fn input(&self, i: usize) -> &'a Tensor<T> {
         &self.nodes[self.inputs[i].0].value
@@ -203,7 +203,7 @@ impl<'a, T: Real> Backward<'a, T> {
 
 /// `sum += more`, where nothing stands for zero. What is used twice gets the sum
 /// of both gradients.
-pub(crate) fn sum_into<T: Real>(sum: &mut Option<Tensor<T>>, mut more: Tensor<T>, pool: &mut Pool<T>) {
+pub(crate) fn sum_into<T: Float>(sum: &mut Option<Tensor<T>>, mut more: Tensor<T>, pool: &mut Pool<T>) {
     let Some(mut old) = sum.take() else {
         *sum = Some(more);
         return;

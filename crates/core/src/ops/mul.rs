@@ -2,7 +2,7 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = a * b`, number by number (the Hadamard product).
 ///
@@ -10,7 +10,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Mul;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Mul`].
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Mul {
+impl<T: Float> Op<T> for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
@@ -39,7 +39,7 @@ impl<T: Real> Op<T> for Mul {
     }
 }
 
-impl<T: Real> Differentiable<T> for Mul {
+impl<T: Float> Differentiable<T> for Mul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, b, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
         io.input_grad(0, |da| map::map2(da, dy, b, |dy, b| dy * b));

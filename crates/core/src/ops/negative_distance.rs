@@ -3,7 +3,7 @@
 use crate::kernels::map;
 use crate::kernels::pairs::Pairs;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `s_ij = -|q_i - k_j|^2` of queries and keys `(B, H, T, D)` to `(B, H, T, T)`: the nearer,
 /// the higher. Written out, `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that long
@@ -13,7 +13,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct NegativeDistance;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`NegativeDistance`].
     ///
     /// # Errors
@@ -42,7 +42,7 @@ pub(super) fn heads(heads: &[usize]) -> usize {
     heads[0] * heads[1]
 }
 
-impl<T: Real> Op<T> for NegativeDistance {
+impl<T: Float> Op<T> for NegativeDistance {
     fn name(&self) -> &'static str {
         "negative_distance"
     }
@@ -70,7 +70,7 @@ impl<T: Real> Op<T> for NegativeDistance {
     }
 }
 
-impl<T: Real> Differentiable<T> for NegativeDistance {
+impl<T: Float> Differentiable<T> for NegativeDistance {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, ds) = (io.input(0), io.input(1), io.dy.data());
         let (pairs, n) = (pairs(q.shape()), heads(q.shape()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kernels::packed_weights::PackedWeights;
 use crate::ops::{Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`: what
 /// [linear](super::linear) gives for the weights as they were rounded.
@@ -13,11 +13,11 @@ use crate::{Error, Real, Shape, Tape, Var};
 /// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums stay what they are. It has no
 /// backward: what is trained are the weights before they were packed.
 #[derive(Debug)]
-pub struct PackedLinear<T: Real> {
+pub struct PackedLinear<T: Float> {
     weights: Arc<PackedWeights<T>>,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Whether [`PackedLinear`] can take the place of [linear](super::linear) for `x`, and
     /// is faster.
     pub(crate) fn packed_pays(&self, x: Var) -> bool {
@@ -44,7 +44,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for PackedLinear<T> {
+impl<T: Float> Op<T> for PackedLinear<T> {
     fn name(&self) -> &'static str {
         "packed_linear"
     }

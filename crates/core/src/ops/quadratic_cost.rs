@@ -3,7 +3,7 @@
 use crate::kernels::{map, reduce};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = 1/(2B) sum |a - y|^2`, of outputs and wished-for outputs `(B, N)` to one
 /// number (Nielsen, chapter 1, equation 6).
@@ -13,7 +13,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct QuadraticCost;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`QuadraticCost`] of outputs `a` and wished-for outputs `y`.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for QuadraticCost {
+impl<T: Float> Op<T> for QuadraticCost {
     fn name(&self) -> &'static str {
         "quadratic_cost"
     }
@@ -49,7 +49,7 @@ impl<T: Real> Op<T> for QuadraticCost {
     }
 }
 
-impl<T: Real> Differentiable<T> for QuadraticCost {
+impl<T: Float> Differentiable<T> for QuadraticCost {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let difference = io.saved(0);
         let c = io.dy.data()[0] / T::of(rows_cols(difference.shape()).0 as f64);

@@ -2,13 +2,13 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = 1 / x`; `dL/dx = -dL/dy y^2`. Where `x` is 0, `y` is infinite.
 #[derive(Debug)]
 pub struct Reciprocal;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Reciprocal`].
     ///
     /// # Errors
@@ -19,7 +19,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Reciprocal {
+impl<T: Float> Op<T> for Reciprocal {
     fn name(&self) -> &'static str {
         "reciprocal"
     }
@@ -37,7 +37,7 @@ impl<T: Real> Op<T> for Reciprocal {
     }
 }
 
-impl<T: Real> Differentiable<T> for Reciprocal {
+impl<T: Float> Differentiable<T> for Reciprocal {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| -dy * y * y));

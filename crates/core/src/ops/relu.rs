@@ -2,7 +2,7 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = max(0, x)`; the gradient passes where `x > 0` and stops elsewhere.
 ///
@@ -10,7 +10,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Relu;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Relu`].
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Relu {
+impl<T: Float> Op<T> for Relu {
     fn name(&self) -> &'static str {
         "relu"
     }
@@ -40,7 +40,7 @@ impl<T: Real> Op<T> for Relu {
     }
 }
 
-impl<T: Real> Differentiable<T> for Relu {
+impl<T: Float> Differentiable<T> for Relu {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| {

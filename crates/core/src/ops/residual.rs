@@ -3,7 +3,7 @@
 use crate::kernels::dropout::DropoutMask;
 use crate::kernels::{map, vectorised};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Tensor, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `y = x + m b / (1 - p)`, of `x` and what a layer adds to it, of one shape: the sum and
 /// [dropout](super::dropout) in one pass (Vaswani et al. 2017, section 5.4), so that what
@@ -15,7 +15,7 @@ pub struct Residual {
     dropout: DropoutMask,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Residual`] with dropout of probability `p` if the tape is
     /// [training](Tape::set_dropout); else the [sum](super::add).
     ///
@@ -33,7 +33,7 @@ impl<T: Real> Tape<T> {
 
 /// What a product does with its numbers, from number `first` on, to be [`Residual`]'s `b` and then
 /// its `y`.
-pub(super) fn add_to<T: Real>(
+pub(super) fn add_to<T: Float>(
     x: &[T],
     dropout: Option<DropoutMask>,
 ) -> impl Fn(usize, &mut [T], &mut [T]) + Sync {
@@ -57,14 +57,14 @@ pub(super) fn add_to<T: Real>(
 
 /// From `dL/dy` what [`Residual`]'s `b` gets; without dropout that is `dL/dy` itself.
 /// [`Backward::give_back`] returns it.
-pub(super) fn behind_dropout<T: Real>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
+pub(super) fn behind_dropout<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
     let Some(dropout) = dropout else { return io.dy.clone() };
     let mut db = io.pool.take(io.dy.dims());
     dropout.apply(db.data_mut(), io.dy.data());
     db
 }
 
-impl<T: Real> Op<T> for Residual {
+impl<T: Float> Op<T> for Residual {
     fn name(&self) -> &'static str {
         "residual"
     }
@@ -86,7 +86,7 @@ impl<T: Real> Op<T> for Residual {
     }
 }
 
-impl<T: Real> Differentiable<T> for Residual {
+impl<T: Float> Differentiable<T> for Residual {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
         io.input_grad(1, |db| self.dropout.apply(db, dy));

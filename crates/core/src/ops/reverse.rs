@@ -3,14 +3,14 @@
 use crate::kernels::by_rows;
 use crate::ops::{Backward, Differentiable, Forward, Op, same_shape};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_j = x_(D-1-j)` over the last axis, of D numbers. It moves numbers and changes none,
 /// so that the gradient moves back the same way.
 #[derive(Debug)]
 pub struct Reverse;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Reverse`].
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-fn reverse<T: Real>(to: &mut [T], from: &[T], cols: usize) {
+fn reverse<T: Float>(to: &mut [T], from: &[T], cols: usize) {
     by_rows(to, cols, |first, rows| {
         for (to, from) in rows.chunks_exact_mut(cols).zip(from[first * cols..].chunks_exact(cols)) {
             to.iter_mut().zip(from.iter().rev()).for_each(|(to, &x)| *to = x);
@@ -29,7 +29,7 @@ fn reverse<T: Real>(to: &mut [T], from: &[T], cols: usize) {
     });
 }
 
-impl<T: Real> Op<T> for Reverse {
+impl<T: Float> Op<T> for Reverse {
     fn name(&self) -> &'static str {
         "reverse"
     }
@@ -48,7 +48,7 @@ impl<T: Real> Op<T> for Reverse {
     }
 }
 
-impl<T: Real> Differentiable<T> for Reverse {
+impl<T: Float> Differentiable<T> for Reverse {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (cols, dy) = (rows_cols(io.y.shape()).1.max(1), io.dy.data());
         io.input_grad(0, |dx| reverse(dx, dy, cols));

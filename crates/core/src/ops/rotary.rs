@@ -2,7 +2,7 @@
 
 use crate::kernels::by_rows;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// In each head of Q and K, the pair of numbers `(x_2i, x_2i+1)` of the token at
 /// position `p` is turned by the angle `p / 10000^(2i/D)` (Su et al. 2021). The scalar
@@ -16,7 +16,7 @@ pub struct Rotary {
     start: usize,
 }
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Rotary`] of Q, K and V side by side; the first token of each sequence
     /// stands at position `start`.
     ///
@@ -30,7 +30,7 @@ impl<T: Real> Tape<T> {
 
 impl Rotary {
     /// `out` = `x` turned, forward or back.
-    fn turn<T: Real>(&self, out: &mut [T], x: &[T], shape: &[usize], direction: f64) {
+    fn turn<T: Float>(&self, out: &mut [T], x: &[T], shape: &[usize], direction: f64) {
         let (t, width) = (shape[1], shape[2]);
         let d = width / (3 * self.n_head);
         // (cos, sin) of each position and pair, (T, D / 2).
@@ -56,7 +56,7 @@ impl Rotary {
     }
 }
 
-impl<T: Real> Op<T> for Rotary {
+impl<T: Float> Op<T> for Rotary {
     fn name(&self) -> &'static str {
         "rotary"
     }
@@ -80,7 +80,7 @@ impl<T: Real> Op<T> for Rotary {
     }
 }
 
-impl<T: Real> Differentiable<T> for Rotary {
+impl<T: Float> Differentiable<T> for Rotary {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy;
         io.input_grad(0, |dx| self.turn(dx, dy.data(), dy.shape(), -1.0));

@@ -2,7 +2,7 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = c x` with a constant `c`; `dL/dx = c dL/dy`.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub struct Scale(
     pub f64,
 );
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Scale`].
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Scale {
+impl<T: Float> Op<T> for Scale {
     fn name(&self) -> &'static str {
         "scale"
     }
@@ -41,7 +41,7 @@ impl<T: Real> Op<T> for Scale {
     }
 }
 
-impl<T: Real> Differentiable<T> for Scale {
+impl<T: Float> Differentiable<T> for Scale {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (c, dy) = (T::of(self.0), io.dy.data());
         io.input_grad(0, |dx| map::map(dx, dy, |dy| c * dy));

@@ -2,7 +2,7 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = 1 / (1 + e^-x)` (Nielsen, chapter 1, equation 3).
 ///
@@ -11,7 +11,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Sigmoid;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Sigmoid`].
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Sigmoid {
+impl<T: Float> Op<T> for Sigmoid {
     fn name(&self) -> &'static str {
         "sigmoid"
     }
@@ -40,7 +40,7 @@ impl<T: Real> Op<T> for Sigmoid {
     }
 }
 
-impl<T: Real> Differentiable<T> for Sigmoid {
+impl<T: Float> Differentiable<T> for Sigmoid {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| dy * y * (T::one() - y)));

@@ -3,7 +3,7 @@
 use crate::kernels::{map, reduce};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = -1/B sum [y ln a + (1 - y) ln(1 - a)]` with `a = sigmoid(z)`, of weighted
 /// inputs `z` and wished-for outputs `y`, both `(B, N)`, to one number (Nielsen,
@@ -17,7 +17,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct SigmoidCrossEntropy;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`SigmoidCrossEntropy`] of weighted inputs `z` and wished-for outputs `y`.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for SigmoidCrossEntropy {
+impl<T: Float> Op<T> for SigmoidCrossEntropy {
     fn name(&self) -> &'static str {
         "sigmoid_cross_entropy"
     }
@@ -56,7 +56,7 @@ impl<T: Real> Op<T> for SigmoidCrossEntropy {
     }
 }
 
-impl<T: Real> Differentiable<T> for SigmoidCrossEntropy {
+impl<T: Float> Differentiable<T> for SigmoidCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1).data());
         let c = io.dy.data()[0] / T::of(rows_cols(z.shape()).0 as f64);

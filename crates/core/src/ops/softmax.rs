@@ -3,7 +3,7 @@
 use crate::kernels::softmax::softmax_rows;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3,
 /// equation 78).
@@ -13,7 +13,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Softmax;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Softmax`].
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Softmax {
+impl<T: Float> Op<T> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
@@ -43,7 +43,7 @@ impl<T: Real> Op<T> for Softmax {
     }
 }
 
-impl<T: Real> Differentiable<T> for Softmax {
+impl<T: Float> Differentiable<T> for Softmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = rows_cols(io.y.shape()).1.max(1);
         let (y, dy) = (io.y.data().chunks_exact(cols), io.dy.data().chunks_exact(cols));

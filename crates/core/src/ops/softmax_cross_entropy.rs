@@ -3,7 +3,7 @@
 use crate::kernels::{map, reduce, softmax::softmax_rows};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = -1/B sum_b sum_j y_bj ln softmax(z_b)_j`, of logits `z` and wished-for
 /// probabilities `y`, both `(B, N)`, to one number. With `y` one-hot it is the
@@ -16,7 +16,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct SoftmaxCrossEntropy;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`SoftmaxCrossEntropy`] of logits `z` and wished-for probabilities `y`.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for SoftmaxCrossEntropy {
+impl<T: Float> Op<T> for SoftmaxCrossEntropy {
     fn name(&self) -> &'static str {
         "softmax_cross_entropy"
     }
@@ -62,7 +62,7 @@ impl<T: Real> Op<T> for SoftmaxCrossEntropy {
     }
 }
 
-impl<T: Real> Differentiable<T> for SoftmaxCrossEntropy {
+impl<T: Float> Differentiable<T> for SoftmaxCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, y) = (io.saved(0), io.input(1).data());
         let (batch, n) = rows_cols(a.shape());

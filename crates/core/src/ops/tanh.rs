@@ -2,13 +2,13 @@
 
 use crate::kernels::map;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = tanh x`; `dL/dx = dL/dy (1 - y^2)` (Nielsen, chapter 3, equation 109).
 #[derive(Debug)]
 pub struct Tanh;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Tanh`].
     ///
     /// # Errors
@@ -19,7 +19,7 @@ impl<T: Real> Tape<T> {
     }
 }
 
-impl<T: Real> Op<T> for Tanh {
+impl<T: Float> Op<T> for Tanh {
     fn name(&self) -> &'static str {
         "tanh"
     }
@@ -37,7 +37,7 @@ impl<T: Real> Op<T> for Tanh {
     }
 }
 
-impl<T: Real> Differentiable<T> for Tanh {
+impl<T: Float> Differentiable<T> for Tanh {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| dy * (T::one() - y * y)));

@@ -3,7 +3,7 @@
 use crate::kernels::by_rows;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
-use crate::{Error, Real, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = x / |x|` over the last axis, with `|x|^2 = sum_j x_j^2`. A row of zeros, which
 /// has no direction, stays as it is and gets no gradient.
@@ -12,7 +12,7 @@ use crate::{Error, Real, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct Unit;
 
-impl<T: Real> Tape<T> {
+impl<T: Float> Tape<T> {
     /// Records [`Unit`].
     ///
     /// # Errors
@@ -24,12 +24,12 @@ impl<T: Real> Tape<T> {
 }
 
 /// `1 / |x|`, and 0 for a row of zeros.
-fn inverse_length<T: Real>(x: &[T]) -> T {
+fn inverse_length<T: Float>(x: &[T]) -> T {
     let squares: T = x.iter().map(|&x| x * x).sum();
     if squares > T::zero() { T::one() / squares.sqrt() } else { T::zero() }
 }
 
-impl<T: Real> Op<T> for Unit {
+impl<T: Float> Op<T> for Unit {
     fn name(&self) -> &'static str {
         "unit"
     }
@@ -53,7 +53,7 @@ impl<T: Real> Op<T> for Unit {
     }
 }
 
-impl<T: Real> Differentiable<T> for Unit {
+impl<T: Float> Differentiable<T> for Unit {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = rows_cols(io.y.shape()).1.max(1);
         let (x, y, dy) = (io.input(0).data(), io.y.data(), io.dy.data());

@@ -2,7 +2,7 @@
 
 use super::{FindTensor, Optimizer, moments, named, restored};
 use crate::kernels::map;
-use crate::{Error, Grads, Params, Real, Tensor};
+use crate::{Error, Float, Grads, Params, Tensor};
 
 /// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), as PyTorch computes it:
 ///
@@ -16,7 +16,7 @@ use crate::{Error, Grads, Params, Real, Tensor};
 /// Every number gets a step of about `lr`, however large its gradient is.
 /// The decay applies to weights, not to biases.
 #[derive(Debug, Clone)]
-pub struct AdamW<T: Real> {
+pub struct AdamW<T: Float> {
     /// The memory of the two means, `(beta1, beta2)`.
     pub betas: (f64, f64),
     /// Keeps the division finite.
@@ -28,14 +28,14 @@ pub struct AdamW<T: Real> {
     v: Vec<Tensor<T>>,
 }
 
-impl<T: Real> AdamW<T> {
+impl<T: Float> AdamW<T> {
     /// With `betas` (0.9, 0.999), `eps` 1e-8 and this weight decay.
     pub fn new(weight_decay: f64) -> Self {
         Self { betas: (0.9, 0.999), eps: 1e-8, weight_decay, steps: 0, m: Vec::new(), v: Vec::new() }
     }
 }
 
-impl<T: Real> Optimizer<T> for AdamW<T> {
+impl<T: Float> Optimizer<T> for AdamW<T> {
     fn name(&self) -> &'static str {
         "adamw"
     }

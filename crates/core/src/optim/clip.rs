@@ -1,13 +1,13 @@
 //! Gradient clipping.
 
-use crate::{Grads, Real};
+use crate::{Float, Grads};
 
 /// The norm of `scale` times all gradients together, and the scale that makes it `max` at
 /// most (Pascanu et al. 2013).
 ///
 /// The numbers stay as they are: [`Optimizer::update`](super::Optimizer::update) takes the
 /// scale, and so they need not be written once more.
-pub fn clip_norm<T: Real>(grads: &Grads<T>, scale: f64, max: f64) -> (f64, f64) {
+pub fn clip_norm<T: Float>(grads: &Grads<T>, scale: f64, max: f64) -> (f64, f64) {
     let norm = scale * grads.norm();
     (norm, if norm > max { scale * max / norm } else { scale })
 }

@@ -10,13 +10,13 @@ pub use clip::clip_norm;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 
-use crate::{Error, Grads, Params, Real, Tensor};
+use crate::{Error, Float, Grads, Params, Tensor};
 
 /// Finds a tensor of a checkpoint by its name, and checks its shape.
 pub type FindTensor<'a, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error> + 'a;
 
 /// A rule that changes parameters, given their gradients.
-pub trait Optimizer<T: Real>: Send {
+pub trait Optimizer<T: Float>: Send {
     /// The name in messages and in the trace.
     fn name(&self) -> &'static str;
 
@@ -45,17 +45,17 @@ pub trait Optimizer<T: Real>: Send {
 }
 
 /// A tensor of zeros for each parameter: the moments before the first step.
-fn moments<T: Real>(params: &Params<T>) -> Vec<Tensor<T>> {
+fn moments<T: Float>(params: &Params<T>) -> Vec<Tensor<T>> {
     params.iter().map(|p| Tensor::zeros(p.value.shape())).collect()
 }
 
 /// Names `moments` after their parameters.
-fn named<T: Real>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec<(String, Tensor<T>)> {
+fn named<T: Float>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec<(String, Tensor<T>)> {
     params.iter().zip(moments).map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
 }
 
 /// Finds the tensors that [`named`] named.
-fn restored<T: Real>(
+fn restored<T: Float>(
     kind: &str,
     params: &Params<T>,
     get: &mut FindTensor<'_, T>,

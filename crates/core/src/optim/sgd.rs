@@ -2,7 +2,7 @@
 
 use super::{FindTensor, Optimizer, moments, named, restored};
 use crate::kernels::map;
-use crate::{Error, Grads, Params, Real, Tensor};
+use crate::{Error, Float, Grads, Params, Tensor};
 
 /// `w := w - lr (g + l2 w)`, and with momentum `v := momentum v + g + l2 w`,
 /// `w := w - lr v`.
@@ -11,7 +11,7 @@ use crate::{Error, Grads, Params, Real, Tensor};
 /// weights, not to biases. Momentum as in PyTorch; the book's chapter 3 (equations
 /// 107 and 108) is the same with `v` scaled by `-lr`.
 #[derive(Debug, Clone, Default)]
-pub struct Sgd<T: Real> {
+pub struct Sgd<T: Float> {
     /// The friction: 0 is none of the old direction, 0.9 a usual value.
     pub momentum: f64,
     /// The pull of the weights towards 0.
@@ -19,7 +19,7 @@ pub struct Sgd<T: Real> {
     velocity: Vec<Tensor<T>>,
 }
 
-impl<T: Real> Sgd<T> {
+impl<T: Float> Sgd<T> {
     /// Plain gradient descent.
     pub fn new() -> Self {
         Self { momentum: 0.0, l2: 0.0, velocity: Vec::new() }
@@ -36,7 +36,7 @@ impl<T: Real> Sgd<T> {
     }
 }
 
-impl<T: Real> Optimizer<T> for Sgd<T> {
+impl<T: Float> Optimizer<T> for Sgd<T> {
     fn name(&self) -> &'static str {
         "sgd"
     }

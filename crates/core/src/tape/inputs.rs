@@ -1,7 +1,7 @@
 //! What an op takes: values on the tape, and their shapes.
 
 use super::{Node, Var};
-use crate::{Real, Shape};
+use crate::{Float, Shape};
 
 /// The inputs of an op, without a list on the heap.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) struct Shapes<'a> {
 }
 
 impl<'a> Shapes<'a> {
-    pub(super) fn of<T: Real>(nodes: &'a [Node<T>], inputs: &[Var]) -> Self {
+    pub(super) fn of<T: Float>(nodes: &'a [Node<T>], inputs: &[Var]) -> Self {
         let mut list: [&[usize]; Inputs::MOST] = [&[]; Inputs::MOST];
         for (shape, input) in list.iter_mut().zip(inputs) {
             *shape = nodes[input.0].value.shape();
@@ -50,7 +50,7 @@ impl<'a> Shapes<'a> {
 }
 
 /// The bytes of an op's inputs and output.
-pub(super) fn bytes<T: Real>(inputs: &Shapes<'_>, output: usize) -> u64 {
+pub(super) fn bytes<T: Float>(inputs: &Shapes<'_>, output: usize) -> u64 {
     let numbers = inputs.as_slice().iter().map(|s| s.iter().product::<usize>()).sum::<usize>() + output;
     (numbers * T::BYTES) as u64
 }

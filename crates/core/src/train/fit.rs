@@ -9,13 +9,13 @@ use super::{Model, RunFolder, StepReport, Stepper};
 use crate::optim::{Optimizer, Schedule};
 use crate::rng::Streams;
 use crate::trace::{Phase, Record};
-use crate::{Error, Real, Tape};
+use crate::{Error, Float, Tape};
 
 /// Between two checkpoints lies at least so many times the time that one takes.
 const MOST_SAVING: u32 = 20;
 
 /// What the loop trains on and how it measures success.
-pub trait Task<T: Real, M: Model<T>> {
+pub trait Task<T: Float, M: Model<T>> {
     /// The batches of step `step`, one or more, whose gradients are averaged. They depend
     /// on the step and the seed alone.
     ///
@@ -155,7 +155,7 @@ pub enum Ended {
 }
 
 /// A training that is under way: model, optimiser, state, and where it is saved.
-pub struct Fit<'a, T: Real, M: Model<T>> {
+pub struct Fit<'a, T: Float, M: Model<T>> {
     /// The model.
     pub model: &'a mut M,
     /// The optimiser.
@@ -168,7 +168,7 @@ pub struct Fit<'a, T: Real, M: Model<T>> {
     pub run: Option<&'a mut RunFolder<T>>,
 }
 
-impl<T: Real, M: Model<T>> Fit<'_, T, M> {
+impl<T: Float, M: Model<T>> Fit<'_, T, M> {
     /// Trains to the end.
     ///
     /// # Errors

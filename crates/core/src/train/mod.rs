@@ -15,11 +15,11 @@ pub use run::RunFolder;
 pub use step::{StepReport, Stepper};
 
 use crate::trace::Phase;
-use crate::{Error, Grads, Params, Real, Tape, Var};
+use crate::{Error, Float, Grads, Params, Tape, Var};
 
 /// What the training needs to know of a model: its parameters, and how a batch
 /// becomes a loss.
-pub trait Model<T: Real> {
+pub trait Model<T: Float> {
     /// The examples of one pass forward and backward.
     type Batch;
 
@@ -51,7 +51,7 @@ pub trait Model<T: Real> {
 /// # Errors
 /// What [`Model::loss`] returns.
 #[track_caller]
-pub fn gradients_by_tape<T: Real, M: Model<T> + ?Sized>(
+pub fn gradients_by_tape<T: Float, M: Model<T> + ?Sized>(
     model: &M,
     tape: &mut Tape<T>,
     batch: &M::Batch,

@@ -20,14 +20,14 @@ use serde_json::{Value, json};
 use super::State;
 use crate::checkpoint::{Checkpoint, unusable};
 use crate::optim::Optimizer;
-use crate::{Error, Params, Real, atomic};
+use crate::{Error, Float, Params, atomic};
 
 /// The version of the checkpoints' metadata.
 const FORMAT: u64 = 1;
 
 /// A run that this process trains, and no other.
 #[derive(Debug)]
-pub struct RunFolder<T: Real> {
+pub struct RunFolder<T: Float> {
     path: PathBuf,
     kind: String,
     config: Value,
@@ -48,7 +48,7 @@ pub const BEST: &str = "best.safetensors";
 /// Held while a process trains.
 const LOCK: &str = "lock";
 
-impl<T: Real> RunFolder<T> {
+impl<T: Float> RunFolder<T> {
     /// Makes the folder of a new run of a model of this kind. `toml` and `config`
     /// are its configuration, for people and for the checkpoints.
     ///
@@ -160,7 +160,7 @@ impl<T: Real> RunFolder<T> {
 ///
 /// # Errors
 /// As [`RunFolder::resume`].
-pub fn load<T: Real>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>, Error> {
+pub fn load<T: Float>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T>, Error> {
     metadata(run, file, kind)?;
     Checkpoint::load(&run.join(file))
 }

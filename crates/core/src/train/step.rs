@@ -7,7 +7,7 @@ use crate::huge_pages::use_huge_pages;
 use crate::optim::{Optimizer, clip_norm};
 use crate::threads::Awake;
 use crate::trace::{Phase, Record};
-use crate::{Error, Grads, Real, Tape};
+use crate::{Error, Float, Grads, Tape};
 
 /// What a step found.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct StepReport {
 
 /// Makes training steps, and keeps the buffers from one to the next.
 #[derive(Debug, Default)]
-pub struct Stepper<T: Real> {
+pub struct Stepper<T: Float> {
     /// The tape of the last step.
     pub tape: Tape<T>,
     /// The gradients of the last step.
@@ -34,7 +34,7 @@ pub struct Stepper<T: Real> {
 /// From so many bytes of buffers on, a training is worth moving to huge pages.
 const LARGE: usize = 16 << 20;
 
-impl<T: Real> Stepper<T> {
+impl<T: Float> Stepper<T> {
     /// One step: from each batch to its loss and back to the gradients, whose mean is
     /// gone against with learning rate `lr`. With `clip`, its norm is bounded. Several
     /// batches are for when all examples at a time would not fit into the memory.

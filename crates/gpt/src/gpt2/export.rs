@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use m2g_core::{Error, Params, Real, Tensor, atomic};
+use m2g_core::{Error, Float, Params, Tensor, atomic};
 use serde_json::{Value, json};
 
 use super::import::transposed;
@@ -59,10 +59,10 @@ pub fn export(
             let mut bytes = Vec::new();
             match &tensors[i] {
                 (Slot { conv1d: true, .. }, Some(value)) => {
-                    Real::to_le_bytes(transposed(value).data(), &mut bytes)
+                    Float::to_le_bytes(transposed(value).data(), &mut bytes)
                 }
-                (_, Some(value)) => Real::to_le_bytes(value.data(), &mut bytes),
-                (slot, None) => Real::to_le_bytes(Tensor::<f32>::zeros(&slot.shape).data(), &mut bytes),
+                (_, Some(value)) => Float::to_le_bytes(value.data(), &mut bytes),
+                (slot, None) => Float::to_le_bytes(Tensor::<f32>::zeros(&slot.shape).data(), &mut bytes),
             }
             file.write_all(&bytes).map_err(Error::io("write", &path))
         })

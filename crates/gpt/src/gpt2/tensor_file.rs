@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, Real};
+use m2g_core::{Error, Float};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
@@ -89,7 +89,7 @@ impl TensorFile {
             Dtype::BF16 => {
                 out.iter_mut().zip(halves).for_each(|(x, h)| *x = f32::from_bits(u32::from(h) << 16));
             }
-            _ => Real::from_le_bytes(&bytes, out),
+            _ => Float::from_le_bytes(&bytes, out),
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ mod tests {
         let numbers = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
         write(&path, &tensors, |i, out| {
             let mut bytes = Vec::new();
-            Real::to_le_bytes(&numbers[i], &mut bytes);
+            Float::to_le_bytes(&numbers[i], &mut bytes);
             out.write_all(&bytes).map_err(Error::io("write", &path))
         })
         .unwrap();

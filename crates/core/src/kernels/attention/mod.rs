@@ -18,11 +18,11 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut, ArrayViewMut2, ArrayViewMut3, Axis, RemoveAxis, s};
 use rayon::prelude::*;
 
-use super::matmul::{Mat, Start, matmul_serial};
+use super::matmul::{Accumulate, Mat, matmul_serial};
 use super::{array, vectorised};
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
-use crate::{Precision, Real};
+use crate::{Float, Precision};
 use tile::{LANES, Stripe, TILE, Tile, lanes};
 
 /// Sequences, tokens, heads, numbers of a head.
@@ -76,7 +76,7 @@ impl Dims {
 
     /// The numbers of head `bh` for some tokens, where they lie in `x`: `(B, T, C)`, or part
     /// number `part` of as many side by side, as Q, K and V are in `(B, T, 3 C)`.
-    fn rows<T: Real>(
+    fn rows<T: Float>(
         self,
         x: &[T],
         (part, parts): (usize, usize),
@@ -90,7 +90,7 @@ impl Dims {
     }
 
     /// `(B, T, 3 C)` as `(B, H)` pieces of `(3, T, D)`, the gradients of Q, K, V of each head.
-    fn heads_mut<T: Real>(self, dqkv: &mut [T]) -> Vec<ArrayViewMut3<'_, T>> {
+    fn heads_mut<T: Float>(self, dqkv: &mut [T]) -> Vec<ArrayViewMut3<'_, T>> {
         let Self { b, t, h, d } = self;
         let all = ndarray::ArrayViewMut5::from_shape((b, t, 3, h, d), dqkv).expect("the shape was checked");
         let sequences = pieces(all.permuted_axes([0, 3, 2, 1, 4]));
@@ -98,7 +98,7 @@ impl Dims {
     }
 
     /// `(B, T, C)` as `(B, H)` pieces of `(T, D)`.
-    fn rows_mut<T: Real>(self, out: &mut [T]) -> Vec<ArrayViewMut2<'_, T>> {
+    fn rows_mut<T: Float>(self, out: &mut [T]) -> Vec<ArrayViewMut2<'_, T>> {
         let Self { b, t, h, d } = self;
         let all = ndarray::ArrayViewMut4::from_shape((b, t, h, d), out).expect("the shape was checked");
         let sequences = pieces(all.permuted_axes([0, 2, 1, 3]));
@@ -137,7 +137,7 @@ impl Attention<'_> {
     }
 
     /// Adds to the scores of stripe `v` ALiBi's `slope (j - i)` and what the mask adds.
-    fn adjust<T: Real>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
+    fn adjust<T: Float>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
         if self.slopes.is_none() && *self.mask != Mask::Finite {
             return;
         }
@@ -151,7 +151,7 @@ impl Attention<'_> {
 
     /// The output `(B, T, C)` of `qkv` `(B, T, 3 C)`, and the logarithm of the sum of
     /// each query's exponentials, `(B, H, T)`.
-    pub fn forward<T: Real>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
+    pub fn forward<T: Float>(&self, out: &mut [T], lse: &mut [T], qkv: &[T], scratch: &mut [T]) {
         let Dims { t, h, .. } = self.dims;
         let mut work: Vec<_> =
             self.dims.rows_mut(out).into_iter().zip(lse.chunks_exact_mut(t)).enumerate().collect();
@@ -169,7 +169,7 @@ impl Attention<'_> {
         );
     }
 
-    fn forward_head<T: Real>(
+    fn forward_head<T: Float>(
         &self,
         bh: usize,
         tiles: &[Tile],
@@ -198,7 +198,7 @@ impl Attention<'_> {
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let p = tile.part(scores, seen.clone(), columns);
                 // (16, keys) (keys, D) -> (16, D)
-                matmul_serial(p.t(), v.rows_of(place), Start::Zero, y.view_mut(), Precision::F32);
+                matmul_serial(p.t(), v.rows_of(place), Accumulate::Overwrite, y.view_mut(), Precision::F32);
                 vectorised(
                     #[inline(always)]
                     || {
@@ -221,7 +221,7 @@ impl Attention<'_> {
     /// Turns the scores of stripe `v` into weights that do not yet sum to 1; returns for each
     /// query the largest score (without NaN, which the sum then is) and the sum of the weights before dropout.
     #[inline(always)]
-    fn weights<T: Real>(
+    fn weights<T: Float>(
         &self,
         bh: usize,
         tile: &Tile,
@@ -273,7 +273,7 @@ impl Attention<'_> {
 
     /// The gradient `(B, T, 3 C)` of Q, K and V, from the gradient `dy` of the output and what
     /// [`Attention::forward`] kept.
-    pub fn backward<T: Real>(&self, dqkv: &mut [T], (qkv, dy, lse): (&[T], &[T], &[T]), scratch: &mut [T]) {
+    pub fn backward<T: Float>(&self, dqkv: &mut [T], (qkv, dy, lse): (&[T], &[T], &[T]), scratch: &mut [T]) {
         let Dims { t, h, .. } = self.dims;
         let mut work: Vec<_> = self.dims.heads_mut(dqkv).into_iter().enumerate().collect();
         let lanes = self.dims.lanes().max(1);
@@ -290,7 +290,7 @@ impl Attention<'_> {
         );
     }
 
-    fn backward_head<T: Real>(
+    fn backward_head<T: Float>(
         &self,
         bh: usize,
         tiles: &[Tile],
@@ -303,12 +303,12 @@ impl Attention<'_> {
         let (weights, dscores) = scratch.split_at_mut(self.dims.width() * t);
         // The last queries come first: with a causal mask they see all keys, whose gradients
         // then need not be zeros before.
-        let mut before = Start::Zero;
+        let mut before = Accumulate::Overwrite;
         for tile in tiles.iter().rev() {
             let first = tile.first;
-            if matches!(before, Start::Zero) && tile.keys != (0..t) {
+            if matches!(before, Accumulate::Overwrite) && tile.keys != (0..t) {
                 dqkv.slice_mut(s![1.., .., ..]).fill(T::zero());
-                before = Start::Out;
+                before = Accumulate::Add;
             }
             let (start, width) = (tile.keys.start, tile.width);
             let [p, ds] = [&mut *weights, &mut *dscores].map(|x| &mut x[..tile.keys.len() * width]);
@@ -333,7 +333,7 @@ impl Attention<'_> {
                 let columns = stripe * LANES..stripe * LANES + rows.len();
                 let (ds, k) =
                     (tile.part(ds, seen.clone(), columns), k.rows_of(seen.start - start..seen.end - start));
-                matmul_serial(ds.t(), k, Start::Zero, dq, Precision::F32); // dQ = dS K
+                matmul_serial(ds.t(), k, Accumulate::Overwrite, dq, Precision::F32); // dQ = dS K
             }
             for (keys, columns) in tile.blocks() {
                 let queries = columns.start..columns.end.min(tile.rows);
@@ -343,14 +343,22 @@ impl Attention<'_> {
                 let dv = rows_of(dqkv.index_axis_mut(Axis(0), 2), keys);
                 matmul_serial(p, dy.rows_of(queries), before, dv, Precision::F32); // dV += P^T dY
             }
-            before = Start::Out;
+            before = Accumulate::Add;
         }
     }
 
     /// From the scores of stripe `v` in `p`, and `dL/dweights` in `ds`: the weights in `p`
     /// and `scale dL/dscores` in `ds`.
     #[inline(always)]
-    fn dscores<T: Real>(&self, bh: usize, tile: &Tile, v: usize, lse: [T; LANES], p: &mut [T], ds: &mut [T]) {
+    fn dscores<T: Float>(
+        &self,
+        bh: usize,
+        tile: &Tile,
+        v: usize,
+        lse: [T; LANES],
+        p: &mut [T],
+        ds: &mut [T],
+    ) {
         let (stripe, width, t, scale) = (&tile.stripes[v], tile.width, self.dims.t, T::of(self.scale));
         let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
         // Zeros for keys that this stripe does not see: dK and dV are products over all stripes.

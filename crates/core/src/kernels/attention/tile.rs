@@ -5,11 +5,11 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut2, s};
 
 use super::Dims;
-use crate::kernels::matmul::{Mat, Start, matmul_serial};
+use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
 use crate::kernels::transpose::rows_to_columns;
 use crate::kernels::vectorised;
 use crate::mask::Mask;
-use crate::{Precision, Real};
+use crate::{Float, Precision};
 
 /// Queries in a tile.
 pub const TILE: usize = 64;
@@ -80,13 +80,13 @@ impl Tile {
     }
 
     /// Of a tile's scores, or what is stored like them, those of some keys and columns.
-    pub fn part<'a, T: Real>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
+    pub fn part<'a, T: Float>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
         let first = (keys.start - self.keys.start) * self.width + columns.start;
         Mat::spaced(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
     }
 
     /// Copies rows of a head, times `factor`, into the columns of `to`, `(D, width)`.
-    pub fn turn<T: Real>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
+    pub fn turn<T: Float>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
         vectorised(
             #[inline(always)]
             || {
@@ -106,7 +106,7 @@ impl Tile {
 
     /// `K Q^T` for those keys and queries that see one another: of rows `k` of some kind and
     /// columns `q` of some kind, `(keys, D) (D, width) -> (keys, width)`.
-    pub fn scores<T: Real>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
+    pub fn scores<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
         let d = k.cols();
         let mut out =
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
@@ -114,7 +114,7 @@ impl Tile {
             let rows = keys.start - self.keys.start..keys.end - self.keys.start;
             let q = Mat::spaced(&q[columns.start..], (d, columns.len()), self.width);
             let part = out.slice_mut(s![rows.clone(), columns]);
-            matmul_serial(k.rows_of(rows), q, Start::Zero, part, Precision::F32);
+            matmul_serial(k.rows_of(rows), q, Accumulate::Overwrite, part, Precision::F32);
         }
     }
 }
@@ -137,7 +137,7 @@ impl Stripe {
 
     /// `x` where a query sees key `j`, and else 0.
     #[inline(always)]
-    pub fn hide<T: Real>(&self, j: u32, lane: usize, x: T) -> T {
+    pub fn hide<T: Float>(&self, j: u32, lane: usize, x: T) -> T {
         if self.sees(j, lane) { x } else { T::zero() }
     }
 }

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::factor::{Factor, with_buffer};
 use super::operands::{Left, Order, Right};
 use super::tile::{FEW, Out, ROWS, rows_times_panel};
-use super::{Mat, Product, Start, Then, pack};
-use crate::Real;
+use super::{Accumulate, Mat, Product, Then, pack};
+use crate::Float;
 use crate::kernels::{isa::Compiled, map};
 
 /// Numbers of the inner length in a slice, so that a panel stays in the second-level cache.
@@ -28,7 +28,7 @@ const BLOCK: usize = 32;
 /// for a cache line to ask for cost little, few enough that the loop stays small.
 const STEPS: usize = 4;
 
-impl<T: Real> Product<'_, '_, T> {
+impl<T: Float> Product<'_, '_, T> {
     /// Computes it with panels of at most V vectors of L lanes.
     pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self) {
         let Self { a, b, start, mut out, turned, threads, .. } = self;
@@ -41,7 +41,7 @@ impl<T: Real> Product<'_, '_, T> {
         {
             return times::<T, F, I, V, L>(a, b, (start, turned), &mut out, None);
         }
-        let slices = Slices::new(inner, matches!(start, Start::Times));
+        let slices = Slices::new(inner, matches!(start, Accumulate::Multiply));
         // Where both factors are stored slice after slice and the output is small, each thread takes
         // whole slices: what it copies is then in its own cache, and no thread waits for another's.
         let sums = (slices.count - 1) * m * n * size_of::<T>();
@@ -75,7 +75,7 @@ impl<T: Real> Product<'_, '_, T> {
         with_buffer::<T, T, _>((slices.count - 1) * m * n, |others| {
             let mut products = vec![(start, out.view_mut())];
             products.extend(others.chunks_exact_mut(m * n).map(|sums| {
-                (Start::Zero, ArrayViewMut2::from_shape((m, n), sums).expect("room for a product"))
+                (Accumulate::Overwrite, ArrayViewMut2::from_shape((m, n), sums).expect("room for a product"))
             }));
             products.into_par_iter().enumerate().for_each(|(s, (start, out))| {
                 let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
@@ -108,7 +108,7 @@ impl<T: Real> Product<'_, '_, T> {
             with_buffer::<T, F, _>(panel, |packed| {
                 for s in 0..slices.count {
                     pack_panel::<T, F, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
-                    let start = if s == 0 { start } else { Start::Out };
+                    let start = if s == 0 { start } else { Accumulate::Add };
                     let start = start.from(if turned { 0 } else { i * width });
                     let b = Panels { data: packed, next: panel, distance: 0 };
                     let a = rows(s).left(&copied[s * room..]);
@@ -177,7 +177,7 @@ impl<T: Real> Product<'_, '_, T> {
                                 },
                             };
                             let first = i * block;
-                            let start = if s == 0 { start } else { Start::Out };
+                            let start = if s == 0 { start } else { Accumulate::Add };
                             let start = start.from(if turned { first } else { j0 });
                             let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
                             with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
@@ -229,7 +229,7 @@ impl Slices {
 
 /// Both factors where they are stored, if few rows are to be computed from factors that the
 /// innermost loop can read there, with panels of `width` columns.
-fn in_place<'a, T: Real, F: Factor<T>, const L: usize>(
+fn in_place<'a, T: Float, F: Factor<T>, const L: usize>(
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     width: usize,
@@ -245,7 +245,7 @@ fn in_place<'a, T: Real, F: Factor<T>, const L: usize>(
     Some((left, Panels { data: F::as_is(b.data)?, next: width, distance: b.distance }))
 }
 
-impl<T> Start<'_, T> {
+impl<T> Accumulate<'_, T> {
     /// The same for what begins at number `i` of the bias.
     fn from(self, i: usize) -> Self {
         match self {
@@ -257,7 +257,7 @@ impl<T> Start<'_, T> {
 
 /// Copies a panel of B: of `inner` the factors of `columns`, in as many vectors of L as
 /// they need.
-fn pack_panel<T: Real, F: Factor<T>, I: Compiled, const L: usize>(
+fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
     panel: &mut [F],
     b: Mat<'_, T>,
     inner: Range<usize>,
@@ -304,7 +304,7 @@ struct Rows<'a, T> {
     inner: Range<usize>,
 }
 
-impl<'a, T: Real> Rows<'a, T> {
+impl<'a, T: Float> Rows<'a, T> {
     /// How many factors a row has.
     fn depth<F: Factor<T>>(&self) -> usize {
         self.inner.len().div_ceil(F::DEPTH)
@@ -388,10 +388,10 @@ impl<'a, T: Real> Rows<'a, T> {
 /// which it is stored.
 ///
 /// Then they meet what follows, which needs whole rows of an output that is not turned.
-fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn times<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
-    (start, turned): (Start<'_, T>, bool),
+    (start, turned): (Accumulate<'_, T>, bool),
     out: &mut ArrayViewMut2<'_, T>,
     mut then: Option<Then<'_, T>>,
 ) {
@@ -432,7 +432,7 @@ fn times<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
 
 /// [`rows_times_panel`] with as many vectors as the columns need.
 #[inline(always)]
-fn times_panel<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn times_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Right<'_, F>,
     out: Out<'_, T>,

@@ -29,7 +29,7 @@ use super::isa::{Avx2, Avx512, Avx512Bf16};
 use super::isa::{Isa, Plain};
 use super::matvec::matvec;
 use super::small_matmul::{rows_pay, rows_times_rows};
-use crate::{Precision, Real};
+use crate::{Float, Precision};
 #[cfg(target_arch = "x86_64")]
 use bf16::DotPair;
 use bf16::Rounded;
@@ -48,7 +48,7 @@ pub struct Mat<'a, T> {
     transposed: bool,
 }
 
-impl<'a, T: Real> Mat<'a, T> {
+impl<'a, T: Float> Mat<'a, T> {
     /// `rows` times `cols` numbers, row by row.
     ///
     /// # Panics
@@ -111,17 +111,17 @@ impl<'a, T: Real> Mat<'a, T> {
     }
 }
 
-/// What the sums of a product start from.
+/// What happens to the numbers that the output holds already.
 #[derive(Debug, Clone, Copy)]
-pub enum Start<'a, T> {
+pub enum Accumulate<'a, T> {
     /// `C = A B`.
-    Zero,
-    /// `C = C + A B`.
-    Out,
-    /// `C = b + A B`, the same b for every row.
+    Overwrite,
+    /// `C = b + A B`, with the same `b` in every row.
     Bias(&'a [T]),
-    /// `C = C * (A B)`, number by number.
-    Times,
+    /// `C = C + A B`.
+    Add,
+    /// `C = C * (A B)`, element by element.
+    Multiply,
 }
 
 /// Below this many multiplications a second thread costs more than it brings.
@@ -133,7 +133,7 @@ const PARALLEL_FROM: usize = 1 << 20;
 ///
 /// # Panics
 /// If the shapes do not fit each other.
-pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, start: Start<T>, out: &mut [T], precision: Precision) {
+pub fn matmul<T: Float>(a: Mat<T>, b: Mat<T>, start: Accumulate<T>, out: &mut [T], precision: Precision) {
     multiply(a, b, start, out, precision, None);
 }
 
@@ -141,10 +141,10 @@ pub fn matmul<T: Real>(a: Mat<T>, b: Mat<T>, start: Start<T>, out: &mut [T], pre
 ///
 /// # Panics
 /// If the shapes do not fit each other, or `then` has others and not as many as the product.
-pub fn matmul_then<T: Real>(
+pub fn matmul_then<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
-    start: Start<T>,
+    start: Accumulate<T>,
     out: &mut [T],
     precision: Precision,
     then: Then<'_, T>,
@@ -154,10 +154,10 @@ pub fn matmul_then<T: Real>(
 }
 
 /// [`matmul`], or [`matmul_then`] if anything follows.
-fn multiply<T: Real>(
+fn multiply<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
-    start: Start<T>,
+    start: Accumulate<T>,
     out: &mut [T],
     precision: Precision,
     mut then: Option<Then<'_, T>>,
@@ -167,11 +167,11 @@ fn multiply<T: Real>(
     let work = a.rows * a.cols * b.cols;
     let in_place = precision == Precision::F32 && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
     let few = work < PARALLEL_FROM && rows_pay(a.rows, a.cols, b.cols);
-    if in_place && (a.rows == 1 || few) && !matches!(start, Start::Times) {
-        if let Start::Bias(bias) = start {
+    if in_place && (a.rows == 1 || few) && !matches!(start, Accumulate::Multiply) {
+        if let Accumulate::Bias(bias) = start {
             out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
         }
-        let accumulate = !matches!(start, Start::Zero);
+        let accumulate = !matches!(start, Accumulate::Overwrite);
         match a.rows {
             1 => matvec(b.data, a.data, out, accumulate),
             _ => rows_times_rows(a.data, b.data, a.cols, out, accumulate),
@@ -193,10 +193,10 @@ fn multiply<T: Real>(
 /// # Panics
 /// If the shapes do not fit each other, or the numbers of a row of `out` do not lie side
 /// by side.
-pub fn matmul_serial<T: Real>(
+pub fn matmul_serial<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
-    start: Start<T>,
+    start: Accumulate<T>,
     out: ArrayViewMut2<T>,
     precision: Precision,
 ) {
@@ -206,16 +206,16 @@ pub fn matmul_serial<T: Real>(
 }
 
 /// Computes a product with the best instructions of this machine.
-fn compute<T: Real>(product: Product<'_, '_, T>, precision: Precision) {
+fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
         return T::multiply(product, precision, Isa::best());
     }
     // Without terms, what the sums start from is all.
     let Product { start, mut out, turned, .. } = product;
     match start {
-        Start::Zero | Start::Times => out.fill(T::zero()),
-        Start::Out => {}
-        Start::Bias(bias) => {
+        Accumulate::Overwrite | Accumulate::Multiply => out.fill(T::zero()),
+        Accumulate::Add => {}
+        Accumulate::Bias(bias) => {
             let rows = if turned { out.reversed_axes() } else { out };
             rows.into_iter().zip(bias.iter().cycle()).for_each(|(out, &b)| *out = b);
         }
@@ -227,7 +227,7 @@ fn compute<T: Real>(product: Product<'_, '_, T>, precision: Precision) {
 pub struct Product<'a, 'b, T> {
     a: Mat<'a, T>,
     b: Mat<'a, T>,
-    start: Start<'a, T>,
+    start: Accumulate<'a, T>,
     out: ArrayViewMut2<'a, T>,
     /// Whether this is the transpose of what was asked for: the columns of `out` lie in one
     /// piece, and a bias is one for each row.
@@ -237,13 +237,13 @@ pub struct Product<'a, 'b, T> {
     then: Option<&'a mut Then<'b, T>>,
 }
 
-impl<'a, T: Real> Product<'a, '_, T> {
+impl<'a, T: Float> Product<'a, '_, T> {
     /// `out = start + a b`, or its transpose where that is faster: if else the larger of
     /// both matrices would be copied across its rows.
     fn new(
         a: Mat<'a, T>,
         b: Mat<'a, T>,
-        start: Start<'a, T>,
+        start: Accumulate<'a, T>,
         out: ArrayViewMut2<'a, T>,
         threads: usize,
     ) -> Self {

@@ -4,7 +4,7 @@ use super::Mat;
 use super::factor::Factor;
 use super::operands::{Right, Spaced, Steps};
 use super::tile::ROWS;
-use crate::Real;
+use crate::Float;
 use crate::kernels::transpose::SIDE;
 use crate::kernels::{array, prefetch};
 
@@ -20,7 +20,7 @@ const AHEAD: usize = 8;
 /// `DEPTH` rows. Columns that are missing at the edge become zeros, as does the row that an
 /// odd number of rows lacks for a whole factor.
 #[inline(always)]
-pub fn from_rows<'a, T: Real, F: Factor<T>>(
+pub fn from_rows<'a, T: Float, F: Factor<T>>(
     packed: &mut [F],
     width: usize,
     depth: usize,
@@ -45,7 +45,7 @@ pub fn from_rows<'a, T: Real, F: Factor<T>>(
 
 /// The same of columns that are stored as rows: `column(j)` is column `j` of `columns`.
 #[inline(always)]
-pub fn from_columns<'a, T: Real, F: Factor<T>>(
+pub fn from_columns<'a, T: Float, F: Factor<T>>(
     packed: &mut [F],
     width: usize,
     columns: usize,
@@ -80,7 +80,7 @@ pub fn from_columns<'a, T: Real, F: Factor<T>>(
 
 /// A line of each of some columns, whose factors go into rows of `to`, `width` apart.
 #[inline(always)]
-fn blocks<T: Real, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; SIDE]) {
+fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; SIDE]) {
     for first in (0..LINE / F::DEPTH).step_by(SIDE) {
         let block = array(
             #[inline(always)]
@@ -105,7 +105,7 @@ fn blocks<T: Real, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; 
 ///
 /// Rows that the last tile lacks become zeros.
 #[inline(always)]
-pub fn tiles<T: Real, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
+pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
     let Mat { data, rows: depth, cols: rows, distance, .. } = columns;
     let (factors, whole) = (depth.div_ceil(F::DEPTH), rows / ROWS);
     // Some columns at a time, whose cache lines then serve all tiles, and meanwhile those of the
@@ -140,7 +140,7 @@ pub fn tiles<T: Real, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
 
 /// The factors of `numbers(p)`, for `p` from 0 to `depth`.
 #[inline(always)]
-fn pack_columns<T: Real, F: Factor<T>>(
+fn pack_columns<T: Float, F: Factor<T>>(
     to: &mut [[F; ROWS]],
     depth: usize,
     mut numbers: impl FnMut(usize) -> [T; ROWS],
@@ -161,7 +161,7 @@ fn pack_columns<T: Real, F: Factor<T>>(
 
 /// Rows of `depth` factors each, one after the other, of rows of numbers.
 #[inline(always)]
-pub fn rows<'a, T: Real, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
+pub fn rows<'a, T: Float, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
     for (i, to) in packed.chunks_exact_mut(depth).enumerate() {
         if F::DEPTH == 1 {
             to.iter_mut().zip(row(i)).for_each(|(to, &x)| *to = F::pack(x, T::zero()));

@@ -23,7 +23,7 @@ fn by_definition(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize), (ta, tb
     numbers.map(|(i, j)| (0..k).map(|p| at(i, p) * bt(p, j)).sum()).collect()
 }
 
-fn mats<'a, T: Real>(
+fn mats<'a, T: Float>(
     (a, b): (&'a [T], &'a [T]),
     (m, k, n): (usize, usize, usize),
     (ta, tb): (bool, bool),
@@ -52,21 +52,21 @@ fn agrees_with_the_definition_in_every_layout() {
         for precision in [Precision::F32, Precision::Bf16] {
             let (a, b) = mats((&a, &b), shape, layout);
             let mut out = vec![9.0; m * n];
-            matmul(a, b, Start::Zero, &mut out, precision);
+            matmul(a, b, Accumulate::Overwrite, &mut out, precision);
             assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {precision:?}");
-            matmul(a, b, Start::Out, &mut out, precision);
+            matmul(a, b, Accumulate::Add, &mut out, precision);
             assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w), "{shape:?} {layout:?} {precision:?}");
-            matmul(a, b, Start::Bias(&bias), &mut out, precision);
+            matmul(a, b, Accumulate::Bias(&bias), &mut out, precision);
             let with_bias = want.iter().zip(bias.iter().cycle()).map(|(w, b)| w + b);
             assert!(out.iter().copied().eq(with_bias), "{shape:?} {layout:?} {precision:?}");
             out.fill(3.0);
-            matmul(a, b, Start::Times, &mut out, precision);
+            matmul(a, b, Accumulate::Multiply, &mut out, precision);
             assert!(out.iter().zip(&want).all(|(o, w)| *o == 3.0 * w), "{shape:?} {layout:?} {precision:?}");
         }
         let double = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let (a, b, mut out) = (double(&a), double(&b), vec![9.0; m * n]);
         let (a, b) = mats((&a[..], &b[..]), shape, layout);
-        matmul(a, b, Start::Zero, &mut out, Precision::F32);
+        matmul(a, b, Accumulate::Overwrite, &mut out, Precision::F32);
         assert_eq!(out, double(&want), "{shape:?}, transposed: {layout:?}, f64");
     }
 }
@@ -80,7 +80,7 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
         let mut out = vec![0.0; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
         let (a, b) = mats((&a, &b), shape, layout);
-        f32::multiply(Product::new(a, b, Start::Zero, view, 1), precision, isa);
+        f32::multiply(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
         out
     };
     for layout in LAYOUTS {
@@ -134,7 +134,7 @@ fn factors_of_two_numbers() {
             let mut out = vec![9.0; m * n];
             let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
             let (a, b) = mats((&a, &b), shape, layout);
-            let product = Product::new(a, b, Start::Zero, view, threads);
+            let product = Product::new(a, b, Accumulate::Overwrite, view, threads);
             with_threads(threads, || product.compute::<Two, Plain, 2, 4>()).unwrap();
             assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {threads} threads");
         }
@@ -151,7 +151,7 @@ fn bf16_rounds_both_factors() {
     let exact = by_definition(&a, &b, shape, (false, true));
     let (a, b) = mats((&a, &b), shape, (false, true));
     let mut out = vec![0.0; m * n];
-    matmul(a, b, Start::Zero, &mut out, Precision::Bf16);
+    matmul(a, b, Accumulate::Overwrite, &mut out, Precision::Bf16);
     let off = |want: &[f32]| out.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
     assert!(off(&want) < 1e-4, "off by {}", off(&want));
     assert!(off(&exact) > 1e-3, "it was not rounded");
@@ -167,7 +167,7 @@ fn the_same_bits_for_any_number_of_threads_and_whatever_the_other_rows_are() {
                 with_threads(threads, || {
                     let mut out = vec![0.0; rows * n];
                     let (a, b) = mats((a, &b), (rows, k, n), (ta, tb));
-                    matmul(a, b, Start::Zero, &mut out, precision);
+                    matmul(a, b, Accumulate::Overwrite, &mut out, precision);
                     out
                 })
                 .unwrap()
@@ -201,7 +201,10 @@ fn what_follows_gets_every_number_once_it_is_complete() {
             };
             let (a, b) = mats((&a, &b), shape, layout);
             let then = Then::new(&mut others, &f);
-            with_threads(threads, || matmul_then(a, b, Start::Zero, &mut out, Precision::F32, then)).unwrap();
+            with_threads(threads, || {
+                matmul_then(a, b, Accumulate::Overwrite, &mut out, Precision::F32, then)
+            })
+            .unwrap();
             assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {threads} threads");
             assert!(
                 !with_others || others == product,
@@ -223,7 +226,7 @@ fn rows_with_gaps() {
     let mut view = ArrayViewMut2::from_shape((m, 80), &mut out).unwrap();
     let part = view.slice_mut(ndarray::s![.., 5..5 + n]);
     let (a, b) = (Mat::spaced(&a, (m, k), 30), Mat::spaced(&b, (k, n), 100));
-    matmul_serial(a, b, Start::Zero, part, Precision::F32);
+    matmul_serial(a, b, Accumulate::Overwrite, part, Precision::F32);
     assert_eq!(view.slice(ndarray::s![.., 5..5 + n]).iter().copied().collect::<Vec<_>>(), want);
     assert!(view.column(4).iter().chain(view.column(5 + n)).all(|&x| x == 7.0));
 }

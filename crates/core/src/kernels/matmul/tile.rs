@@ -2,10 +2,10 @@
 
 use ndarray::{ArrayViewMut2, Axis};
 
-use super::Start;
+use super::Accumulate;
 use super::factor::Factor;
 use super::operands::{Dense, InColumns, InRows, InTile, Left, Order, Right, Spaced, Steps};
-use crate::Real;
+use crate::Float;
 use crate::kernels::{array, isa::Compiled, prefetch};
 
 /// Rows in a tile. With panels of four registers of the 32 of AVX-512 or NEON, or two of
@@ -25,7 +25,7 @@ pub struct Out<'a, T> {
     /// Where the numbers go.
     pub part: ArrayViewMut2<'a, T>,
     /// What they start from; a bias has been cut to what this part needs.
-    pub start: Start<'a, T>,
+    pub start: Accumulate<'a, T>,
     /// For an output whose columns are stored one after the other: room for the part as it
     /// is stored. Its bias is one for each row. Empty for other outputs.
     pub turned: &'a mut [T],
@@ -35,7 +35,7 @@ pub struct Out<'a, T> {
 /// L columns; `out` may lack the last of them. The innermost loop takes S steps at a time.
 #[inline(always)]
 pub fn rows_times_panel<
-    T: Real,
+    T: Float,
     F: Factor<T>,
     I: Compiled,
     const V: usize,
@@ -94,7 +94,7 @@ fn whole_tile<'a, T, const V: usize, const L: usize>(
 /// sums will go, are asked for on the way, if it goes several steps at a time: in a loop of single
 /// steps the question costs more than the answer saves.
 #[inline(always)]
-fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
     first: usize,
     b: Right<'_, F>,
@@ -119,7 +119,7 @@ fn tile<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, cons
 
 /// The sums of the products of `n` steps.
 #[inline(always)]
-fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn sums<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     n: usize,
     mut a: impl Steps<S, Factors = [F; ROWS]>,
     mut b: impl Steps<S, Factors = &'b [[F; L]; V]>,
@@ -142,7 +142,7 @@ fn sums<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, 
 /// The rows `asked` are asked for line by line: were it all at once, the loop would wait,
 /// since a core fetches only some ten lines at a time.
 #[inline(always)]
-fn add_products<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn add_products<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     sums: [[[T; L]; V]; ROWS],
     (n, rest): (usize, bool),
     a: &mut impl Steps<S, Factors = [F; ROWS]>,
@@ -169,7 +169,7 @@ fn add_products<'b, T: Real, F: Factor<T>, I: Compiled, const V: usize, const L:
 
 /// `sums += a b` for a row of the panel.
 #[inline(always)]
-fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn add_product<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     sums: &mut [[T; L]; V],
     a: F,
     b: &[[F; L]; V],
@@ -181,31 +181,31 @@ fn add_product<T: Real, F: Factor<T>, I: Compiled, const V: usize, const L: usiz
 
 /// Writes a whole tile.
 #[inline(always)]
-fn write_tile<T: Real, const V: usize, const L: usize>(
+fn write_tile<T: Float, const V: usize, const L: usize>(
     rows: &mut [&mut [[T; L]; V]; ROWS],
     sums: [[[T; L]; V]; ROWS],
-    start: Start<'_, T>,
+    start: Accumulate<'_, T>,
 ) {
     match start {
-        Start::Zero => write_rows(
+        Accumulate::Overwrite => write_rows(
             rows,
             sums,
             #[inline(always)]
             |_, _, sum| sum,
         ),
-        Start::Out => write_rows(
+        Accumulate::Add => write_rows(
             rows,
             sums,
             #[inline(always)]
             |_, out, sum| plus(out, sum),
         ),
-        Start::Bias(bias) => write_rows(
+        Accumulate::Bias(bias) => write_rows(
             rows,
             sums,
             #[inline(always)]
             |v, _, sum| plus(bias.as_chunks().0[v], sum),
         ),
-        Start::Times => write_rows(
+        Accumulate::Multiply => write_rows(
             rows,
             sums,
             #[inline(always)]
@@ -216,7 +216,7 @@ fn write_tile<T: Real, const V: usize, const L: usize>(
 
 /// `out = f(v, out, sums)` for each vector v of each row of a tile.
 #[inline(always)]
-fn write_rows<T: Real, const V: usize, const L: usize>(
+fn write_rows<T: Float, const V: usize, const L: usize>(
     [r0, r1, r2, r3, r4, r5]: &mut [&mut [[T; L]; V]; ROWS],
     [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS],
     f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
@@ -230,7 +230,7 @@ fn write_rows<T: Real, const V: usize, const L: usize>(
 }
 
 #[inline(always)]
-fn write_row<T: Real, const V: usize, const L: usize>(
+fn write_row<T: Float, const V: usize, const L: usize>(
     row: &mut [[T; L]; V],
     sums: [[T; L]; V],
     f: impl Fn(usize, [T; L], [T; L]) -> [T; L],
@@ -242,7 +242,7 @@ fn write_row<T: Real, const V: usize, const L: usize>(
 
 /// Writes those of some rows of `width` sums that the output has.
 #[inline(never)]
-fn write_edge<T: Real>(mut part: ArrayViewMut2<'_, T>, sums: &[T], width: usize, start: Start<'_, T>) {
+fn write_edge<T: Float>(mut part: ArrayViewMut2<'_, T>, sums: &[T], width: usize, start: Accumulate<'_, T>) {
     for (row, sums) in part.outer_iter_mut().zip(sums.chunks_exact(width)) {
         write(row.into_slice().expect("a row lies in one piece"), sums, start);
     }
@@ -250,7 +250,7 @@ fn write_edge<T: Real>(mut part: ArrayViewMut2<'_, T>, sums: &[T], width: usize,
 
 /// Turns rows of `width` sums, from number `row` of so many on.
 #[inline(never)]
-fn turn<T: Real>(turned: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
+fn turn<T: Float>(turned: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
     let here = (sums.len() / width).min(rows - row);
     for (c, to) in turned.chunks_exact_mut(rows).enumerate() {
         for (r, to) in to[row..row + here].iter_mut().enumerate() {
@@ -261,7 +261,7 @@ fn turn<T: Real>(turned: &mut [T], (rows, row): (usize, usize), sums: &[T], widt
 
 /// Writes what has been turned.
 #[inline(never)]
-fn write_turned<T: Real>(mut part: ArrayViewMut2<'_, T>, turned: &[T], start: Start<'_, T>) {
+fn write_turned<T: Float>(mut part: ArrayViewMut2<'_, T>, turned: &[T], start: Accumulate<'_, T>) {
     let rows = part.nrows();
     for (column, sums) in part.axis_iter_mut(Axis(1)).zip(turned.chunks_exact(rows)) {
         write(column.into_slice().expect("a column lies in one piece"), sums, start);
@@ -270,19 +270,19 @@ fn write_turned<T: Real>(mut part: ArrayViewMut2<'_, T>, turned: &[T], start: St
 
 /// `out = start + sums`, for as many as there are of `out`.
 #[inline(never)]
-fn write<T: Real>(out: &mut [T], sums: &[T], start: Start<'_, T>) {
+fn write<T: Float>(out: &mut [T], sums: &[T], start: Accumulate<'_, T>) {
     let numbers = out.iter_mut().zip(sums);
     match start {
-        Start::Zero => numbers.for_each(|(out, &sum)| *out = sum),
-        Start::Out => numbers.for_each(|(out, &sum)| *out += sum),
-        Start::Bias(bias) => numbers.zip(bias).for_each(|((out, &sum), &b)| *out = b + sum),
-        Start::Times => numbers.for_each(|(out, &sum)| *out *= sum),
+        Accumulate::Overwrite => numbers.for_each(|(out, &sum)| *out = sum),
+        Accumulate::Add => numbers.for_each(|(out, &sum)| *out += sum),
+        Accumulate::Bias(bias) => numbers.zip(bias).for_each(|((out, &sum), &b)| *out = b + sum),
+        Accumulate::Multiply => numbers.for_each(|(out, &sum)| *out *= sum),
     }
 }
 
 /// `a + b`, lane by lane.
 #[inline(always)]
-fn plus<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
+fn plus<T: Float, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
     array(
         #[inline(always)]
         |l| a[l] + b[l],
@@ -291,7 +291,7 @@ fn plus<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
 
 /// `a b`, lane by lane.
 #[inline(always)]
-fn times<T: Real, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
+fn times<T: Float, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
     array(
         #[inline(always)]
         |l| a[l] * b[l],

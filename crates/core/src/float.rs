@@ -8,10 +8,10 @@ use crate::kernels::transpose::Transpose;
 
 /// A floating-point number that tensors are made of.
 ///
-/// Everything is written once, over `T: Real`. What differs is the speed of
+/// Everything is written once, over `T: Float`. What differs is the speed of
 /// `exp` and `tanh`: `f32` takes this crate's polynomials, which the compiler
 /// vectorises, `f64` the exact ones of the standard library.
-pub trait Real: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
+pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     /// How a checkpoint names this type.
     const DTYPE: Dtype;
     /// Size in bytes.
@@ -40,7 +40,7 @@ pub trait Real: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     }
 }
 
-impl Real for f32 {
+impl Float for f32 {
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f32::mul_add(self, a, b)
@@ -108,7 +108,7 @@ impl Real for f32 {
     }
 }
 
-impl Real for f64 {
+impl Float for f64 {
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f64::mul_add(self, a, b)
@@ -181,9 +181,9 @@ mod tests {
     fn bytes_round_trip() {
         let xs = [1.5_f32, -0.0, f32::MIN_POSITIVE];
         let mut bytes = Vec::new();
-        Real::to_le_bytes(&xs, &mut bytes);
+        Float::to_le_bytes(&xs, &mut bytes);
         let mut back = [0.0; 3];
-        Real::from_le_bytes(&bytes, &mut back);
+        Float::from_le_bytes(&bytes, &mut back);
         assert_eq!(xs.map(f32::to_bits), back.map(f32::to_bits));
     }
 }
