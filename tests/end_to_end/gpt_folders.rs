@@ -1,12 +1,9 @@
 //! `m2g gpt import`, `eval` and `export`, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
+use crate::support::{last_json, ok, refused, root};
 use safetensors::SafeTensors;
-use support::{last_json, ok, refused, root};
 
 fn tiny() -> String {
     root().join("crates/gpt/tests/gpt2-tiny").display().to_string()

@@ -3,13 +3,10 @@
 //! A command is a line in a `console` block that begins with `$ m2g` or with
 //! `$ cargo run --release --`. They are run in order, each file in a folder of its
 //! own, with a small budget: a training makes one epoch, or five steps.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
-use support::*;
+use crate::support::*;
 
 /// The arguments of every `m2g` command of a text.
 fn commands(text: &str) -> Vec<Vec<String>> {

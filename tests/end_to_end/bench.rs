@@ -1,12 +1,9 @@
 //! `m2g bench` and `m2g doctor`, end to end, on the smallest workload.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::path::Path;
 
+use crate::support::*;
 use serde_json::Value;
-use support::*;
 
 /// The least that can be measured: one process, one epoch.
 const SMALL: [&str; 6] = ["bench", "digits-784-30-10", "--rounds", "1", "--steps", "1"];

@@ -1,13 +1,10 @@
 //! `m2g lab`, as a person uses it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::*;
 use serde_json::Value;
-use support::*;
 
 /// An experiment of a second: a tiny GPT on the copy task.
 const TINY: &str = r#"

@@ -1,16 +1,13 @@
 //! `m2g compare`, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::*;
 use m2g_core::train::Model;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use serde_json::Value;
-use support::*;
 
 /// A folder with small data, in which nothing is trained yet.
 fn folder() -> tempfile::TempDir {

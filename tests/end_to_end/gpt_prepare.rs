@@ -1,12 +1,9 @@
 //! `m2g gpt prepare`, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
-use support::{last_json, m2g, ok, refused, run};
+use crate::support::{last_json, m2g, ok, refused, run};
 
 fn text() -> String {
     (0..400).map(|i| format!("Line {i}: the quick brown fox, {} lazy dogs.\n", i * 7 % 13)).collect()

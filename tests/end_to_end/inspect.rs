@@ -1,15 +1,12 @@
 //! `m2g inspect` and `m2g params`, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::*;
 use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
-use support::*;
 
 /// A run of a small model that knows a few characters.
 fn small_run(dir: &Path) {

@@ -1,18 +1,15 @@
 //! Generation from a trained model, and the lecture's ladder, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::*;
 use m2g_core::train::Model;
 use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use serde_json::Value;
-use support::*;
 
 /// A run of a small model with large weights, whose first tokens are not all alike.
 fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: usize) {

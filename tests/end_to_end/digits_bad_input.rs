@@ -1,13 +1,10 @@
 //! Bad input: each time one clear sentence, an exit code, and nothing lost.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::*;
 use m2g_core::data::idx::{self, Idx};
-use support::*;
 
 /// A folder with small data and a trained run called `a`.
 fn trained() -> tempfile::TempDir {

@@ -1,6 +1,4 @@
 //! What the end-to-end tests share: running `m2g`, and small data made of MNIST.
-#![allow(clippy::unwrap_used, dead_code)]
-
 pub mod schema;
 
 use std::path::{Path, PathBuf};

@@ -1,14 +1,11 @@
 //! `m2g gpt train`, end to end.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::{last_json, m2g, ok, refused, root, run, weights};
 use serde_json::Value;
-use support::{last_json, m2g, ok, refused, root, run, weights};
 
 /// A small model, and how to train it in a second.
 const TINY: [&str; 16] = [

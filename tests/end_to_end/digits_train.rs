@@ -1,12 +1,9 @@
 //! `m2g digits train`, as a user sees it.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-use support::*;
+use crate::support::*;
 
 #[test]
 fn the_first_run_learns_mnist_without_network_or_flags() {

@@ -1,12 +1,9 @@
 //! What one does with a trained network: eval, predict, plot; and the data commands.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
+use crate::support::*;
 use m2g_core::data::mnist::load_test;
-use support::*;
 
 #[test]
 fn eval_predict_and_plot() {
