@@ -1,0 +1,33 @@
+//! Holds the architecture: reads the sources as text and checks the rules of [`rules`].
+//!
+//! ```text
+//! cli -> page -> {digits, gpt, translate} -> text -> core        (digits does without text)
+//! train, nn -> tape, ops -> kernels -> tensor, mask, tokens, ... (the rooms of the core)
+//! ```
+//!
+//! A rule that is broken names the file, the line and the path. [`planted`] plants one fault of
+//! each kind into a copy of the tree and checks that the rule notices it.
+#![allow(clippy::unwrap_used)]
+
+mod modules;
+mod planted;
+mod rules;
+mod source;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// The sources of this repository, read once.
+static TREE: LazyLock<source::Tree> =
+    LazyLock::new(|| source::read_tree(Path::new(env!("CARGO_MANIFEST_DIR"))));
+
+#[test]
+fn the_tree_keeps_every_rule() {
+    let mut message = String::new();
+    for (name, violations) in rules::ALL {
+        for violation in violations(&TREE) {
+            message += &format!("{name}: {violation}\n");
+        }
+    }
+    assert!(message.is_empty(), "\n{message}");
+}

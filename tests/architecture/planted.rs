@@ -1,0 +1,262 @@
+//! Every rule notices a planted fault: a copy of the tree gets one faulty line, and the rule
+//! names its file. What the rule found before does not count, nor does a line that only looks
+//! like a fault.
+
+use crate::source::{Code, File, Tree};
+use crate::{TREE, rules};
+
+/// The violations of a rule that a change of the tree adds.
+fn added(rule: &str, change: impl FnOnce(&mut Tree)) -> Vec<String> {
+    let (_, violations) = rules::ALL.into_iter().find(|(name, _)| name.contains(rule)).unwrap();
+    let before = violations(&TREE);
+    let mut tree = TREE.clone();
+    change(&mut tree);
+    violations(&tree).into_iter().filter(|violation| !before.contains(violation)).collect()
+}
+
+/// Appends a line to a file, which is new if it is not there; returns the number of the line.
+fn append(tree: &mut Tree, path: &str, line: &str) -> usize {
+    let text = tree.get(path).map_or("", |file| &file.text);
+    let number = text.lines().count() + 1;
+    tree.insert(path.to_string(), File::new(format!("{text}{line}\n")));
+    number
+}
+
+/// All of the lines at once; the rule notices each in its file and at its place.
+#[track_caller]
+fn noticed(rule: &str, faults: &[(&str, &str)]) {
+    let mut places = Vec::new();
+    let found = added(rule, |tree| {
+        places.extend(faults.iter().map(|(path, line)| {
+            let number = append(tree, path, line);
+            // A fault of several lines is in the last of them or, of a whole file, anywhere.
+            let number = number + line.lines().count() - 1;
+            [format!("{path}:{number}:"), format!("{path}: ")]
+        }));
+    });
+    for (place, fault) in places.iter().zip(faults) {
+        let noticed = |violation: &String| place.iter().any(|place| violation.starts_with(place));
+        assert!(found.iter().any(noticed), "{rule}: {fault:?}: {found:#?}");
+    }
+}
+
+/// The rule says nothing about these lines.
+#[track_caller]
+fn allowed(rule: &str, lines: &[(&str, &str)]) {
+    let found = added(rule, |tree| {
+        for (path, line) in lines {
+            append(tree, path, line);
+        }
+    });
+    assert!(found.is_empty(), "{rule}: {found:#?}");
+}
+
+const A_KERNEL: &str = "crates/core/src/kernels/softmax.rs";
+
+#[test]
+fn an_import_of_the_wrong_crate() {
+    let rule = "between crates";
+    noticed(
+        rule,
+        &[
+            ("crates/core/src/tensor.rs", "use m2g_gpt::Gpt;"),
+            ("crates/gpt/src/model.rs", "fn f() { m2g_digits::Network::new(); }"),
+            ("crates/digits/src/network.rs", "use m2g_text::tokenizer;"),
+            ("crates/text/src/lib.rs", "use m2g_gpt::Gpt;"),
+            ("crates/translate/src/lib.rs", "use m2g_gpt::Gpt;"),
+            ("crates/gpt/tests/integration/model.rs", "use m2g_digits::Network;"),
+            ("crates/core/Cargo.toml", "[dev-dependencies]\nm2g-gpt.workspace = true"),
+            ("crates/core/Cargo.toml", "[dependencies.m2g-text]"),
+            ("crates/speech/src/lib.rs", "// A crate that nobody knows."),
+        ],
+    );
+    allowed(
+        rule,
+        &[
+            ("crates/core/src/tensor.rs", "// As in m2g_gpt, `use m2g_gpt::Gpt;`"),
+            ("crates/translate/src/lib.rs", "use m2g_text::tokenizer;"),
+            ("crates/page/src/lib.rs", "use m2g_gpt::Gpt;"),
+            ("tests/end_to_end/main.rs", "use m2g_gpt::Gpt;"),
+        ],
+    );
+}
+
+#[test]
+fn an_import_of_the_wrong_room() {
+    let rule = "between the rooms";
+    noticed(
+        rule,
+        &[
+            (A_KERNEL, "use crate::ops::Backward;"),
+            (A_KERNEL, "use crate::{Tape, Float};"),
+            (A_KERNEL, "fn planted() { super::super::nn::planted(); }"),
+            (A_KERNEL, "use crate::optim as o;"),
+            ("crates/core/src/ops/add.rs", "use crate::nn::*;"),
+            ("crates/core/src/nn/linear.rs", "use crate::train;"),
+            ("crates/core/src/tensor.rs", "use crate::tape::Tape;"),
+            ("crates/core/src/optim/sgd.rs", "fn planted(_: &crate::checkpoint::Checkpoint) {}"),
+        ],
+    );
+    let new_room = added(rule, |tree| {
+        append(tree, "crates/core/src/attic.rs", "fn planted() {}");
+    });
+    assert!(new_room.len() == 1 && new_room[0].contains("crates/core/src/attic"), "{new_room:?}");
+    allowed(
+        rule,
+        &[
+            (A_KERNEL, "use crate::Float;"),
+            (A_KERNEL, "#[cfg(test)]\nmod more_tests {\n    use crate::Tape;\n}"),
+            (A_KERNEL, "const TEXT: &str = \"use crate::Tape;\";"),
+            ("crates/core/src/ops/add.rs", "use crate::kernels::softmax;"),
+        ],
+    );
+}
+
+#[test]
+fn a_circle_of_rooms() {
+    let found = added("two rooms", |tree| {
+        append(tree, "crates/core/src/planted_a.rs", "pub struct A;\nuse crate::planted_b::B;");
+        append(tree, "crates/core/src/planted_b.rs", "pub struct B;\nfn f() { crate::planted_c::g(); }");
+        append(tree, "crates/core/src/planted_c.rs", "pub fn g() -> super::planted_a::A { todo() }");
+    });
+    assert!(
+        found.len() == 1
+            && ["planted_a", "planted_b", "planted_c"].iter().all(|room| found[0].contains(room)),
+        "{found:?}"
+    );
+    // One way only is no circle.
+    allowed("two rooms", &[("crates/core/src/planted.rs", "use crate::Tensor;")]);
+}
+
+#[test]
+fn a_circle_of_files() {
+    let rule = "two files";
+    let re_exports = "mod one;\nmod two;\npub use one::First;\npub use two::*;";
+    let plant = |one: &'static str, two: &'static str| {
+        move |tree: &mut Tree| {
+            append(tree, "crates/gpt/src/planted/mod.rs", re_exports);
+            append(tree, "crates/gpt/src/planted/one.rs", one);
+            append(tree, "crates/gpt/src/planted/two.rs", two);
+        }
+    };
+    // Through re-exports, by name and by glob.
+    let circle = plant("use super::Second;\npub struct First;", "pub struct Second(crate::planted::First);");
+    let found = added(rule, circle);
+    assert!(found.len() == 1 && found[0].contains("one.rs") && found[0].contains("two.rs"), "{found:?}");
+    // A parent that re-exports its child is in no circle with it, even if it is used by the child.
+    let none = plant("use super::Second;\npub struct First;", "pub struct Second;");
+    assert_eq!(added(rule, none), [""; 0]);
+    // One that uses the child is.
+    let parent = |tree: &mut Tree| {
+        append(
+            tree,
+            "crates/gpt/src/planted/mod.rs",
+            "mod one;\npub use one::First;\npub struct Own(First);",
+        );
+        append(tree, "crates/gpt/src/planted/one.rs", "pub struct First(Option<Box<super::Own>>);");
+    };
+    assert_eq!(added(rule, parent).len(), 1);
+}
+
+#[test]
+fn threads_or_instruction_sets_outside_of_the_kernels() {
+    let rule = "instruction sets";
+    noticed(
+        rule,
+        &[
+            ("crates/core/src/ops/add.rs", "use rayon::prelude::*;"),
+            ("crates/core/src/ops/add.rs", "use std::arch::x86_64::*;"),
+            ("crates/core/src/nn/linear.rs", "fn f() { core::arch::x86_64::_mm_pause(); }"),
+            ("crates/digits/src/backprop.rs", "use pulp::Arch;"),
+            ("crates/translate/Cargo.toml", "[dependencies]\nrayon.workspace = true"),
+        ],
+    );
+    allowed(
+        rule,
+        &[
+            (A_KERNEL, "use rayon::prelude::*;"),
+            ("crates/core/src/ops/add.rs", "// rayon would not help here"),
+            ("crates/core/src/ops/add.rs", "const HELP: &str = r#\"no \"rayon\" here\"#;"),
+        ],
+    );
+}
+
+#[test]
+fn unsafe_outside_of_its_two_places() {
+    let rule = "unsafe only";
+    let fault = "fn f(p: *const u8) -> u8 { unsafe { *p } }";
+    noticed(rule, &[("crates/core/src/ops/add.rs", fault), ("crates/cli/main.rs", fault)]);
+    let two_maps = added(rule, |tree| {
+        let map = "fn f(file: &File) { unsafe { memmap2::Mmap::map(file) } }";
+        append(tree, "crates/text/src/planted_a.rs", map);
+        append(tree, "crates/text/src/planted_b.rs", map);
+    });
+    assert!(!two_maps.is_empty(), "one file for memory maps is enough");
+    allowed(rule, &[(A_KERNEL, fault), ("crates/core/src/ops/add.rs", "#![allow(unsafe_code)] // unsafe")]);
+}
+
+#[test]
+fn a_model_named_in_the_core() {
+    let rule = "name of a model";
+    noticed(
+        rule,
+        &[
+            ("crates/core/src/tensor.rs", "fn for_the_gpt() {}"),
+            ("crates/core/src/train/mod.rs", "struct DigitReport;"),
+            ("crates/core/src/error.rs", "const TEXT: &str = \"m2g gpt train\";"),
+            ("crates/core/src/checkpoint.rs", "fn of_gpt2() {}"),
+        ],
+    );
+    allowed(
+        rule,
+        &[
+            ("crates/core/src/tensor.rs", "// GPT-2 has 50,257 tokens."),
+            ("crates/core/src/tensor.rs", "const DIGITALLY: u8 = b'0';"),
+            ("crates/core/src/data/catalogue.rs", "const MNIST: &str = \"mnist\";"),
+        ],
+    );
+}
+
+#[test]
+fn printing_below_the_command_line() {
+    let rule = "no printing";
+    noticed(
+        rule,
+        &[
+            ("crates/core/src/tensor.rs", "fn f() { println!(\"x\"); }"),
+            ("crates/core/src/tensor.rs", "fn f() { eprint!(\"x\"); }"),
+            ("crates/gpt/src/model.rs", "fn f() { dbg!(1); }"),
+            ("crates/text/src/lib.rs", "fn f() { std::io::stdout().flush(); }"),
+        ],
+    );
+    allowed(
+        rule,
+        &[
+            ("crates/cli/main.rs", "fn f() { println!(\"x\"); }"),
+            ("crates/gpt/examples/planted.rs", "fn f() { println!(\"x\"); }"),
+            ("crates/core/src/tensor.rs", "#[cfg(test)]\nfn f() { println!(\"x\"); }"),
+            ("crates/core/src/tensor.rs", "/// println!(\"x\")"),
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_too_long() {
+    let lines = "//\n".repeat(451);
+    noticed("450 lines", &[("crates/core/src/tensor.rs", &lines), ("tests/end_to_end/bench.rs", &lines)]);
+    allowed("450 lines", &[("crates/gpt/src/planted.rs", &"//\n".repeat(448))]);
+}
+
+#[test]
+fn literals_and_comments_are_told_from_code() {
+    let text = "let a = 'x'; let b: &'static str = \"/* \\\" */\"; // c\nlet d = r#\"e\"f\"#; /* /* g */ h */ '\\''; i";
+    let code = Code::of(text);
+    let words: Vec<&str> = code.tokens.iter().map(|(_, token)| token.as_str()).collect();
+    assert_eq!(
+        words,
+        [
+            "let", "a", "=", ";", "let", "b", ":", "&", "'", "static", "str", "=", ";", "let", "d", "=", ";",
+            ";", "i"
+        ]
+    );
+}
