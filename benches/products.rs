@@ -1,10 +1,9 @@
-//! The matrix products of a training step alone, beside PyTorch's.
+//! The matrix products of a training step alone, beside those of PyTorch.
 //!
-//! `cargo bench --bench products` measures all shapes that a step of the smallest GPT
-//! multiplies (4 layers, 128, 12 texts of 64: 768 tokens), with one thread and with two,
-//! and where `python3` has PyTorch, the same there in turns. Each product comes to several
-//! sets of matrices one after the other, so that they come from memory as in a step, and
-//! not from the caches.
+//! `cargo bench --bench products` measures every shape that a step of the smallest GPT
+//! multiplies (4 layers, width 128, 12 texts of 64: 768 tokens), with one thread and with two.
+//! If `python3` has PyTorch, it measures the same there, in turns. Each product runs over
+//! several sets of matrices, so that they come from memory, as in a step, and not from a cache.
 
 use std::process::Command;
 use std::time::Instant;
@@ -36,18 +35,18 @@ enum Transposed {
     B,
 }
 
-/// Sets of matrices: 16 times 1.3 to 2.4 MB.
+/// Sets of matrices: 16 times 1.3 to 2.4 MB, more than the caches hold.
 const SETS: usize = 16;
 
-/// How often each set is multiplied in a turn.
-const TIMES: usize = 12;
+/// Products per set in a turn.
+const PRODUCTS_PER_SET: usize = 12;
 
-/// Turns, each here and in PyTorch.
+/// Turns; each measures here and then in PyTorch.
 const TURNS: usize = 5;
 
 fn main() -> anyhow::Result<()> {
     for threads in [1, 2] {
-        println!("{threads} thread(s), GFLOP/s: the median of {TURNS} turns (the best one)");
+        println!("{threads} thread(s), GFLOP/s: the median of {TURNS} turns (the best)");
         let (mut here, mut there) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
             here.push(with_threads(threads, || {
@@ -72,12 +71,12 @@ fn main() -> anyhow::Result<()> {
 /// The speed of a product here, in GFLOP/s.
 fn measure([m, k, n]: [usize; 3], transposed: Transposed) -> f64 {
     let matrices = |length: usize| -> Vec<Vec<f32>> {
-        let number = |set, i| ((i + set) as f32 * 0.37).sin();
-        (0..SETS).map(|set| (0..length).map(|i| number(set, i)).collect()).collect()
+        let value = |set, i| ((i + set) as f32 * 0.37).sin();
+        (0..SETS).map(|set| (0..length).map(|i| value(set, i)).collect()).collect()
     };
     let (a, b, mut c) = (matrices(m * k), matrices(k * n), vec![vec![0.0; m * n]; SETS]);
     let mut seconds = Vec::new();
-    for _ in 0..TIMES {
+    for _ in 0..PRODUCTS_PER_SET {
         for set in 0..SETS {
             let a = match transposed {
                 Transposed::A => Mat::new(&a[set], (k, m)).t(),
@@ -95,11 +94,11 @@ fn measure([m, k, n]: [usize; 3], transposed: Transposed) -> f64 {
     2.0 * (m * k * n) as f64 / summary(seconds.into_iter()).0 / 1e9
 }
 
-/// The same of `torch.mm`, for all shapes.
+/// The speed of `torch.mm` for all shapes, in GFLOP/s.
 fn pytorch(threads: usize) -> anyhow::Result<Vec<f64>> {
     let mut python = Command::new("python3");
     python.args(["-c", include_str!("peers/products_torch.py")]);
-    python.args([threads, SETS, TIMES].map(|x| x.to_string()));
+    python.args([threads, SETS, PRODUCTS_PER_SET].map(|x| x.to_string()));
     for (_, shape, transposed) in SHAPES {
         python.arg(match transposed {
             Transposed::None => "nn",
@@ -116,7 +115,7 @@ fn pytorch(threads: usize) -> anyhow::Result<Vec<f64>> {
     Ok(speeds)
 }
 
-/// The median and the largest.
+/// The median and the largest value.
 fn summary(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);

@@ -1,7 +1,7 @@
-//! What recording the trace costs, switched off and on.
+//! The cost of recording a step, with the trace off and on.
 //!
-//! `cargo bench --bench trace`: steps of the smallest and of a usual model, in turns with the
-//! trace off and on; and what the questions cost that are asked while it is off.
+//! `cargo bench --bench trace` times steps of the smallest and of a typical model, in turns with the
+//! trace off and on. It also times the checks that run while the trace is off.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use m2g_core::train::{Model, Stepper};
 use m2g_digits::{MiniBatch, Network};
 use m2g_gpt::{Config, Gpt, TokenBatch};
 
-/// Turns, each with the trace off and on.
+/// Turns; each measures with the trace off and then on.
 const TURNS: usize = 41;
 
 fn main() -> anyhow::Result<()> {
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures `steps` steps at a time.
+/// Times `steps` steps per turn.
 fn measure<M: Model<f32>>(
     title: &str,
     model: &mut M,
@@ -60,15 +60,15 @@ fn measure<M: Model<f32>>(
     }
     let mut ratios: Vec<f64> = on.iter().zip(&off).map(|(on, off)| on / off - 1.0).collect();
     let (off, on, ratio) = (median(&mut off), median(&mut on), median(&mut ratios));
-    let asked = records as f64 * cost_of_asking().as_secs_f64();
+    let checks = records as f64 * cost_of_a_check().as_secs_f64();
     println!("{title}: {records} records a step");
-    println!("  off {:9.2} us, of which asking whether to record {:.3} %", 1e6 * off, 100.0 * asked / off);
+    println!("  off {:9.2} us, of which checking whether to record {:.3} %", 1e6 * off, 100.0 * checks / off);
     println!("  on  {:9.2} us, {:+.2} % (median of {TURNS} pairs)", 1e6 * on, 100.0 * ratio);
     Ok(())
 }
 
-/// What a record costs that is not made: both questions, and a name that is not given.
-fn cost_of_asking() -> Duration {
+/// The cost of a record that is not made: both checks, and a name that is not given.
+fn cost_of_a_check() -> Duration {
     const N: u32 = 1_000_000;
     let mut trace = Trace::default();
     let started = Instant::now();

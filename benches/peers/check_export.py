@@ -1,4 +1,4 @@
-"""Loads a folder that `m2g gpt export` wrote with transformers, and compares the logits with ours.
+"""Loads with transformers a folder that `m2g gpt export` wrote, and compares the logits with ours.
 
 $ m2g gpt export RUN DIR
 $ m2g gpt eval RUN --tokens tokens.json --logits logits.safetensors
@@ -24,7 +24,7 @@ def main():
     model, info = GPT2LMHeadModel.from_pretrained(args.dir, output_loading_info=True)
     model = model.eval().float()
     wrong = {what: names for what, names in info.items() if names}
-    print(f"keys that did not fit: {wrong or 'none'}")
+    print(f"keys that do not match: {wrong or 'none'}")
     with open(args.tokens) as file:
         tokens = torch.tensor(json.load(file)["tokens"])
     with torch.no_grad():

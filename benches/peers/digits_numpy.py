@@ -1,4 +1,4 @@
-"""One epoch of the digit network in numpy, whole mini-batches as matrices."""
+"""Times epochs of the digit network in numpy, with whole mini-batches as matrices; prints one line of JSON."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ def update_mini_batch(weights, biases, x, y, lr):
 
 
 def epochs(sizes, mini_batch, lr, count, n=50_000):
-    """Seconds for each of `count` epochs, after one that is not counted."""
+    """The seconds of each of `count` epochs, after one to warm up."""
     rng = np.random.default_rng(1)
     x = rng.random((n, sizes[0]), dtype=np.float32)
     y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(sizes[-1], size=n)]

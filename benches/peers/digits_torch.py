@@ -1,4 +1,4 @@
-"""One epoch of the digit network in PyTorch: the time of each, as one line of JSON."""
+"""Times epochs of the digit network in PyTorch; prints one line of JSON."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ WORKLOADS = {"784-30-10": ([784, 30, 10], 10, 3.0), "784-800-10": ([784, 800, 10
 
 
 def epochs(sizes, mini_batch, lr, count, n=50_000):
-    """Seconds for each of `count` epochs, after one that is not counted."""
+    """The seconds of each of `count` epochs, after one to warm up."""
     torch.manual_seed(1)
     x = torch.rand(n, sizes[0])
     y = torch.nn.functional.one_hot(torch.randint(sizes[-1], (n,)), sizes[-1]).float()
@@ -19,7 +19,7 @@ def epochs(sizes, mini_batch, lr, count, n=50_000):
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.Sigmoid()]
     model = torch.nn.Sequential(*layers)
-    # With so few and small parameters the plain loop is no slower than foreach or fused.
+    # For a few small parameters the plain loop is no slower than foreach or fused.
     sgd = torch.optim.SGD(model.parameters(), lr=lr, foreach=False)
     seconds = []
     for _ in range(count + 1):

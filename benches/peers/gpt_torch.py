@@ -1,4 +1,4 @@
-"""One training step of a GPT in PyTorch, or its generation: the seconds of each, as one line of JSON."""
+"""Times training steps of a GPT in PyTorch, or its generation; prints one line of JSON."""
 
 import argparse
 import json
@@ -57,7 +57,7 @@ class Gpt(nn.Module):
                 nn.init.zeros_(p)
 
     def forward(self, tokens, targets=None):
-        """(B, T) -> the loss, or without targets the logits of the last position, (B, 1, V)."""
+        """(B, T) -> the loss; without targets the logits of the last position, (B, 1, V)."""
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.drop(self.wte(tokens) + self.wpe(positions))
         for block in self.blocks:
@@ -75,7 +75,7 @@ def new_model(workload):
 
 
 def training(workload, args):
-    """Seconds for each of `steps` steps, after some that are not counted."""
+    """The seconds of each of `steps` steps, after `warmup` more."""
     model = new_model(workload)
     groups = [
         {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": 0.1},
@@ -101,7 +101,7 @@ def training(workload, args):
 
 @torch.no_grad()
 def generate(workload, tokens, args):
-    """Seconds for `tokens` tokens as nanoGPT samples them: the whole window for every token."""
+    """The seconds for `tokens` tokens as nanoGPT samples them: the whole window for every token."""
     model = new_model(workload).eval()
     run = torch.compile(model, dynamic=True) if args.mode == "compile" else model
     seconds = []
@@ -123,7 +123,7 @@ def generate_cached(workload, tokens, args):
 
     torch.manual_seed(1)
     sizes = {k: workload[k] for k in ("n_layer", "n_head", "n_embd", "vocab_size")}
-    # transformers slides no window: the text must fit into it.
+    # transformers does not slide the window, so the text must fit into it.
     positions = max(workload["block_size"], tokens + 1)
     model = GPT2LMHeadModel(GPT2Config(**sizes, n_positions=positions, bos_token_id=0, eos_token_id=None))
     if args.dtype == "bf16":
@@ -148,7 +148,7 @@ def main():
     parser.add_argument("--optimizer", choices=["fused", "foreach"], default="fused", help="which form of AdamW")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10, help="measurements")
-    parser.add_argument("--warmup", type=int, default=2, help="measurements before, which do not count")
+    parser.add_argument("--warmup", type=int, default=2, help="measurements before these, which do not count")
     parser.add_argument("--generate", type=int, metavar="N", help="measure the generation of N tokens instead")
     parser.add_argument("--cache", action="store_true", help="generate with transformers and its cache")
     args = parser.parse_args()

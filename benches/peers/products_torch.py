@@ -1,4 +1,4 @@
-"""Matrix products in PyTorch: the median of the seconds of each, a line for each."""
+"""Times matrix products in PyTorch: prints the median of the seconds of each, one per line."""
 
 import statistics
 import sys
