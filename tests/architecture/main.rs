@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod modules;
+mod places;
 mod planted;
 mod rules;
 mod source;

@@ -205,7 +205,7 @@ fn test_items(code: &[u8]) -> Vec<(usize, usize)> {
 }
 
 /// Words, `::`, and every other character by itself.
-fn tokens(code: &str) -> Vec<Token> {
+pub fn tokens(code: &str) -> Vec<Token> {
     let (bytes, mut line, mut i) = (code.as_bytes(), 1, 0);
     let mut tokens = Vec::new();
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80;

@@ -1,0 +1,57 @@
+//! The note "where to find what" names files and items that exist.
+
+use std::path::Path;
+
+use crate::TREE;
+use crate::source::{Tree, tokens};
+
+const NOTE: &str = "notebooks-notes/11-where-to-find-what.md";
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Whether a file defines an item of this name: the last part of `Type::name`. Settings are
+/// defined by a macro, with the same keywords.
+fn defines(tree: &Tree, path: &str, name: &str) -> bool {
+    const KEYWORDS: [&str; 7] = ["fn", "struct", "enum", "trait", "type", "const", "static"];
+    let name = name.rsplit("::").next().unwrap();
+    let tokens = tree.get(path).map(|file| tokens(&file.text)).unwrap_or_default();
+    tokens.windows(2).any(|pair| KEYWORDS.contains(&pair[0].1.as_str()) && pair[1].1 == name)
+}
+
+/// The rows that name a file or an item that is not there.
+fn violations(note: &str, tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in note.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let [_, _, paths, names, _] = cells[..] else { panic!("not three cells: {row}") };
+        let (paths, names) = (quoted(paths), quoted(names));
+        assert!(!paths.is_empty() && !names.is_empty(), "{row}");
+        for path in paths.iter().filter(|path| !tree.contains_key(**path)) {
+            found.push(format!("{path} does not exist: {row}"));
+        }
+        for name in names.iter().filter(|name| !paths.iter().any(|path| defines(tree, path, name))) {
+            found.push(format!("{name} is not there: {row}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn twenty_questions_lead_to_what_exists() {
+    let note = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(NOTE)).unwrap();
+    assert_eq!(note.lines().filter(|line| line.starts_with("| ")).count(), 2 + 20);
+    let found = violations(&note, &TREE);
+    assert!(found.is_empty(), "{NOTE}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_row_that_leads_nowhere_is_noticed() {
+    let head = "| question | file | name |\n| --- | --- | --- |\n";
+    let found = |row: &str| violations(&format!("{head}{row}"), &TREE).len();
+    assert_eq!(found("| Where? | `crates/core/src/tape.rs` | `Tape::backward` |"), 0);
+    assert_eq!(found("| Where? | `crates/core/src/tape.rs` | `Tape::sideways` |"), 1);
+    assert_eq!(found("| Where? | `crates/core/src/planted.rs` | `Tape` |"), 2);
+}
