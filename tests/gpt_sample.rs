@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use m2g_core::train::Model;
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
+use m2g_text::Tokenizer;
 use serde_json::Value;
 use support::*;
 

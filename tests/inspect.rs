@@ -6,9 +6,9 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
+use m2g_text::Tokenizer;
 use support::*;
 
 /// A run of a small model that knows a few characters.
