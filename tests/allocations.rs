@@ -9,8 +9,9 @@ use m2g_core::threads::with_threads;
 use m2g_core::train::{Observer, Progress};
 use m2g_core::{Error, Precision};
 use m2g_digits::Backprop;
-use m2g_gpt::data::{Corpus, TokenData};
-use m2g_gpt::tokenizer::Tokenizer;
+use m2g_gpt::data::Corpus;
+use m2g_text::TokenData;
+use m2g_text::Tokenizer;
 
 /// An allocation of so many bytes is large.
 const LARGE: usize = 64 << 10;

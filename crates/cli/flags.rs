@@ -43,6 +43,16 @@ pub fn quoted(path: &Path) -> String {
     }
 }
 
+/// The error of a setting, which the libraries name, with the name of its flag.
+pub fn with_dashes(error: m2g_core::Error) -> anyhow::Error {
+    match error {
+        m2g_core::Error::Setting { name, value, rule } => {
+            anyhow::anyhow!("--{} is {value}: {rule}", name.replace('_', "-"))
+        }
+        error => error.into(),
+    }
+}
+
 /// The one of `known` that is most like `word`, if any is.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|k| (strsim::jaro_winkler(word, k), k));

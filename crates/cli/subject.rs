@@ -6,8 +6,8 @@ use m2g_core::train::Model;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_digits::normalise::SIDE;
 use m2g_digits::{Network, training as digits};
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::{Gpt, GptConfig, training as gpt};
+use m2g_text::Tokenizer;
 
 use crate::flags::run_path;
 

@@ -6,9 +6,9 @@ use std::process::Stdio;
 
 use crate::support::*;
 use m2g_core::train::Model;
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
+use m2g_text::Tokenizer;
 use serde_json::Value;
 
 /// A run of a small model with large weights, whose first tokens are not all alike.

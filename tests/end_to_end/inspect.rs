@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::*;
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
+use m2g_text::Tokenizer;
 
 /// A run of a small model that knows a few characters.
 fn small_run(dir: &Path) {

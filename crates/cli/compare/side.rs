@@ -8,8 +8,9 @@ use m2g_core::train::run::{self, LAST};
 use m2g_core::train::{Model, State};
 use m2g_core::{Error, Params};
 use m2g_digits::{Backprop, training as digits};
-use m2g_gpt::data::{Corpus, CorpusError};
+use m2g_gpt::data::Corpus;
 use m2g_gpt::training as gpt;
+use m2g_text::TextError;
 use serde_json::Value;
 
 use crate::flags::{nearest, quoted, run_path};
@@ -159,7 +160,7 @@ fn gpt_step(run: Option<&Run>) -> anyhow::Result<Side> {
     }
     let corpus = match &its.tokenizer {
         Some(tokenizer) => Corpus::load_for(&its.config.data, tokenizer).map_err(|error| match error {
-            CorpusError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
+            TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
             error => error.into(),
         })?,
         None => Corpus::load(&its.config.data, its.config.tokenizer.parse()?)?,

@@ -8,7 +8,7 @@ use m2g_core::threads::with_threads;
 use m2g_core::train::{Ended, Observer, Progress};
 use m2g_gpt::data::Corpus;
 use m2g_gpt::ladder::{Climbed, RUNGS, Rung};
-use m2g_gpt::tokenizer::TokenizerKind;
+use m2g_text::TokenizerKind;
 use serde_json::json;
 
 use crate::flags::nearest;

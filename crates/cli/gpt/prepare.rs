@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use m2g_gpt::data::{CorpusError, Meta, Prepare, prepare};
-use m2g_gpt::tokenizer::TokenizerKind;
+use m2g_text::TextError;
+use m2g_text::prepare::{Prepare, prepare};
+use m2g_text::token_file::Meta;
 
-use crate::flags::quoted;
+use crate::flags::{quoted, with_dashes};
 use crate::{interrupt, output};
 
 /// Turn text into a folder of tokens, to train on: train.bin and val.bin (as nanoGPT
@@ -44,7 +45,7 @@ impl PrepareText {
         interrupt::listen();
         let what = Prepare {
             inputs: self.inputs,
-            tokenizer: self.tokenizer.parse::<TokenizerKind>()?,
+            tokenizer: self.tokenizer.parse().map_err(with_dashes)?,
             out: self.out,
             overwrite: self.overwrite,
             val_fraction: self.val_fraction,
@@ -60,11 +61,15 @@ impl PrepareText {
         });
         bar.finish_and_clear();
         let meta = match prepared {
-            Err(CorpusError::Stopped) => {
-                eprintln!("{}", CorpusError::Stopped);
+            Err(TextError::Stopped) => {
+                eprintln!("{}", TextError::Stopped);
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
-            prepared => prepared?,
+            Err(TextError::Exists(out)) => bail!(
+                "{} exists: choose another folder with --out, or replace it with --overwrite",
+                out.display()
+            ),
+            prepared => prepared.map_err(|error| with_dashes(error.into()))?,
         };
         for report in &meta.reports {
             eprintln!("{report}");

@@ -10,8 +10,9 @@ use clap::Args;
 use m2g_core::WeightFormat;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run::{BEST, LAST};
-use m2g_gpt::tokenizer::{StreamDecoder, Tokenizer, TokenizerKind};
-use m2g_gpt::{GenerateOptions, Generator, Sampling, training};
+use m2g_gpt::{GenerateOptions, Generator, training};
+use m2g_text::Sampling;
+use m2g_text::tokenizer::{StreamDecoder, Tokenizer};
 use serde_json::json;
 
 use crate::flags::{one_of, run_path};
@@ -243,11 +244,9 @@ impl<'a> Printer<'a> {
 /// What stands before a text that begins: GPT-2's end of another, else a new line, as in
 /// nanoGPT, or the first token where there is none.
 fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
-    match tokenizer {
-        Some(tokenizer) if tokenizer.kind() == TokenizerKind::Gpt2 => {
-            vec![tokenizer.vocab_size() as u32 - 1]
-        }
-        Some(tokenizer) => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
-        None => vec![0],
+    let Some(tokenizer) = tokenizer else { return vec![0] };
+    match tokenizer.end_of_text() {
+        Some(end_of_text) => vec![end_of_text],
+        None => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
     }
 }

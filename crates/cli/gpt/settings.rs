@@ -11,11 +11,11 @@ use m2g_core::data::catalogue;
 use m2g_core::nn::{Form, NormPlace, Positions, Score};
 use m2g_gpt::Config;
 use m2g_gpt::presets::{PRESETS, preset};
-use m2g_gpt::tokenizer::Tokenizer;
 use m2g_gpt::training::Description;
+use m2g_text::{Tokenizer, TokenizerKind};
 
 use crate::config_file::{parse, read, with_keys};
-use crate::flags::{nearest, one_of, run_path};
+use crate::flags::{nearest, one_of, run_path, with_dashes};
 
 /// The flags that set one setting each, under nanoGPT's names; what is not given comes
 /// from the configuration.
@@ -185,6 +185,9 @@ impl Settings {
     /// The complete configuration, and the tokenizer of the run that it starts from, if
     /// it does.
     pub fn resolve(self) -> anyhow::Result<(Config, Option<Tokenizer>)> {
+        if let Some(name) = &self.tokenizer {
+            name.parse::<TokenizerKind>().map_err(with_dashes)?;
+        }
         let named = self.config.as_deref().map(named).transpose()?;
         let mut config = Config::default();
         let mut tokenizer = None;

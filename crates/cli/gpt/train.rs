@@ -8,10 +8,12 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::{self, with_threads};
 use m2g_core::train::{Ended, Model};
-use m2g_gpt::data::{Corpus, CorpusError, entropy};
-use m2g_gpt::tokenizer::{Tokenizer, TokenizerError};
+use m2g_gpt::data::{Corpus, entropy};
 use m2g_gpt::training::{Description, Outcome, Training};
-use m2g_gpt::{GenerateOptions, Generator, Gpt, Sampling};
+use m2g_gpt::{GenerateOptions, Generator, Gpt};
+use m2g_text::Sampling;
+use m2g_text::TextError;
+use m2g_text::tokenizer::{Tokenizer, TokenizerError};
 use serde_json::json;
 
 use super::settings::{self, Settings};
@@ -102,7 +104,7 @@ impl Train {
 /// Loads data for the tokenizer of a run, and says whose it is where it does not fit.
 fn load_for(data: &str, tokenizer: &Tokenizer, run: &str) -> anyhow::Result<Corpus> {
     Corpus::load_for(data, tokenizer).map_err(|error| match error {
-        CorpusError::Tokenizer(error @ TokenizerError::Unknown { .. }) => {
+        TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) => {
             anyhow!("{run} is a checkpoint of another vocabulary than that of {data}: {error}")
         }
         error => error.into(),

@@ -1,7 +1,7 @@
 //! The tokens that an inspected GPT reads.
 
 use anyhow::bail;
-use m2g_gpt::tokenizer::Tokenizer;
+use m2g_text::Tokenizer;
 
 /// What is read if nothing else was given, as far as the tokenizer knows its characters.
 const SENTENCE: &str = "The pizza came out of the oven and it tasted good";

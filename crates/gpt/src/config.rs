@@ -7,7 +7,7 @@ use m2g_core::nn::{Form, NormPlace, Positions, Score};
 use m2g_core::optim::Schedule;
 use serde::{Deserialize, Serialize};
 
-use crate::tokenizer::TokenizerKind;
+use m2g_text::TokenizerKind;
 
 /// What a GPT is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,8 +218,7 @@ impl Config {
     /// [`Error::Setting`] for the first that makes no sense, by its name.
     pub fn validate(&self) -> Result<(), Error> {
         let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
-        let tokenizer: Result<TokenizerKind, _> = self.tokenizer.parse();
-        tokenizer.map_err(|e| Error::Other(Box::new(e)))?;
+        self.tokenizer.parse::<TokenizerKind>()?;
         // The vocabulary is the data's business.
         self.model(1).validate()?;
         let counts = [

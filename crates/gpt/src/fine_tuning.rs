@@ -6,9 +6,9 @@ use m2g_core::train::Model;
 use m2g_core::train::run::BEST;
 use m2g_core::{Error, Tensor};
 
-use crate::tokenizer::Tokenizer;
 use crate::training::{Description, load};
 use crate::{Config, Gpt};
+use m2g_text::Tokenizer;
 
 impl Config {
     /// These settings with the shape of a run's model and the name of its tokenizer: a

@@ -26,7 +26,7 @@ use m2g_core::train::Model;
 use m2g_core::{Error, Float, Tape, Var};
 
 use crate::Gpt;
-use crate::sampler::{Sampler, Sampling};
+use m2g_text::{Sampler, Sampling};
 
 /// How to generate.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::data::Corpus;
-    use crate::tokenizer::TokenizerKind;
+    use m2g_text::TokenizerKind;
 
     #[test]
     fn the_rungs_have_the_parameters_of_the_lecture() {

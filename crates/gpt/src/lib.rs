@@ -5,14 +5,12 @@
 //! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training |
 //! | [`presets`] | the settings in `configs/`, by name |
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
-//! | [`tokenizer`] | from text to token ids and back: characters, bytes, byte pairs, GPT-2's |
-//! | [`data`] | from files to token ids on disk or in memory, and from these to batches |
+//! | [`data`] | the text to train on, by name, and batches of it |
 //! | [`training`] | a whole training in a run folder, a run read back |
 //! | `fine_tuning` | a training that starts from the model of another |
 //! | [`token_rows`] | rows of token ids from a file: their loss, their logits |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
 //! | [`generate`] | [`Generator`]: token after token, with a cache and a window that slides |
-//! | [`sampler`] | [`Sampling`]: from logits to the next token |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
 pub mod config;
@@ -23,16 +21,12 @@ pub mod gpt2;
 pub mod ladder;
 pub mod model;
 pub mod presets;
-pub mod sampler;
 pub mod token_rows;
-pub mod tokenizer;
 pub mod training;
-mod utf8;
 
 pub use config::{Config, GptConfig};
 pub use generate::{GenerateOptions, Generator};
 pub use model::{Gpt, TokenBatch};
-pub use sampler::{Sampler, Sampling};
 
 /// The notes' code, so that it is tested.
 #[cfg(doctest)]

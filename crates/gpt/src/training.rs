@@ -10,12 +10,12 @@ use m2g_core::trace::Record;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, RunFolder, State, Task};
 use m2g_core::{Error, Grads, Params, Tape};
+use m2g_text::{TokenData, Tokenizer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::data::{Batches, Corpus, TokenData};
+use crate::data::{Batches, Corpus, Windows};
 use crate::fine_tuning;
-use crate::tokenizer::Tokenizer;
 use crate::{Config, Gpt, GptConfig, TokenBatch};
 
 /// What a checkpoint calls this model.
@@ -265,7 +265,7 @@ pub fn create(path: &Path, description: &Description, gpt: &Gpt<f32>, overwrite:
 }
 
 /// The mean loss of all tokens of `data` but the first, which nothing predicts, in nats:
-/// [`TokenData::windows`] of `block_size`, `batch_size` at a time.
+/// [`Windows`] of `block_size`, `batch_size` at a time.
 ///
 /// # Errors
 /// If the data has not even two tokens, or tokens that the model does not know.
@@ -275,7 +275,7 @@ pub fn full_pass_loss(
     data: &TokenData,
     batch_size: usize,
 ) -> Result<f64, Error> {
-    let windows = data.windows(gpt.config().block_size)?;
+    let windows = Windows::new(data, gpt.config().block_size)?;
     let mut sum = 0.0;
     for batch in windows.batches(batch_size) {
         sum += mean_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64;
@@ -296,7 +296,7 @@ pub fn generation_loss(
     data: &TokenData,
     windows: usize,
 ) -> Result<f64, Error> {
-    let TokenBatch { x, y } = data.windows(gpt.config().block_size)?.spread(windows);
+    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.spread(windows);
     let [b, t] = x.shape;
     let mut sum = 0.0;
     for seen in 1..=t {

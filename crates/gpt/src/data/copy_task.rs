@@ -1,36 +1,36 @@
-//! A text in which half of all letters can be known: each line is random letters, a bar,
-//! and the same letters again.
+//! A text in which half of all letters can be predicted: each line is random letters, a
+//! bar, and the same letters again.
 //!
 //! ```text
 //! hadbgcaefhbcgda|hadbgcaefhbcgda
 //! ```
 //!
-//! The first half of a line costs `ln 8` a letter, whatever a model knows; the second half
-//! nothing, if it can look back by exactly 16 places. So the lowest mean loss is
-//! `15 ln 8 / 32 = 0.9747`, and one that only counts letters has about twice as much.
+//! A letter in the first half of a line costs any model `ln 8`. In the second half it costs
+//! nothing to a model that looks back exactly 16 places. So the lowest mean loss is
+//! `15 ln 8 / 32 = 0.9747`, and a model that only counts letters has about twice that.
 
 use m2g_core::rng::{Streams, below};
 
-use super::source::Source;
+use m2g_text::Source;
 
-/// The name by which it is asked for.
-pub(crate) const NAME: &str = "copy-task";
+/// The name of the data.
+pub(super) const NAME: &str = "copy-task";
 
-/// Letters of each half.
-const LETTERS: usize = 15;
-/// How many different letters there are.
+/// Letters in each half of a line.
+const LETTERS_PER_HALF: usize = 15;
+/// The number of different letters.
 const ALPHABET: u32 = 8;
-/// Lines in all, each of 32 characters: a multiple of 20, so that the last tenth, which is
-/// there to validate, and each window of 64 characters in it begin with a line.
+/// The number of lines, each of 32 characters. It is a multiple of 20, so that the last
+/// tenth, the validation split, and each window of 64 characters in it start with a line.
 const LINES: u64 = 8200;
 
-/// The same text every time.
-pub(crate) fn source() -> Source {
+/// The text, the same every time.
+pub(super) fn source() -> Source {
     let mut text = String::new();
     for line in 0..LINES {
         let mut rng = Streams::new(0).stream("copy task", line);
         let letters: String =
-            (0..LETTERS).map(|_| (b'a' + below(&mut rng, ALPHABET) as u8) as char).collect();
+            (0..LETTERS_PER_HALF).map(|_| (b'a' + below(&mut rng, ALPHABET) as u8) as char).collect();
         text.push_str(&format!("{letters}|{letters}\n"));
     }
     Source::text(NAME, text)
@@ -55,7 +55,7 @@ mod tests {
         assert!(validation.is_multiple_of(64) && text[..validation].ends_with('\n'));
         for line in text.lines() {
             let (first, second) = line.split_once('|').unwrap();
-            assert!(first == second && first.len() == LETTERS);
+            assert!(first == second && first.len() == LETTERS_PER_HALF);
         }
     }
 }

@@ -1,21 +1,20 @@
-//! Reference lines for a loss, from counts alone (Shannon 1948), in nats per token.
+//! Reference values for a loss, from token counts (Shannon 1948), in nats per token.
 
+use m2g_text::TokenData;
 use rustc_hash::FxHashMap;
 
-use super::TokenData;
-
-/// What a model reaches on this data that knows how frequent each token is, and
-/// nothing else: `H = -sum_a p(a) ln p(a)`.
+/// The loss of a model that knows only the frequency of each token:
+/// `H = -sum_a p(a) ln p(a)`.
 pub fn unigram(data: &TokenData) -> f64 {
     entropy(counts(data))
 }
 
-/// What a model reaches on this data that knows the last token: the entropy of a
-/// token given the one before it, `-sum_ab p(a, b) ln p(b | a)`. A model on data that
-/// it was not counted on does worse.
+/// The loss of a model that knows only the frequency of each pair of tokens: the entropy
+/// of a token given the one before it, `-sum_ab p(a, b) ln p(b | a)`. On data other than
+/// that of the counts, such a model does worse.
 pub fn bigram(data: &TokenData) -> f64 {
     let mut pairs: FxHashMap<[u32; 2], u64> = FxHashMap::default();
-    // Every token but the last, which begins no pair.
+    // All tokens but the last one, which starts no pair.
     let mut firsts: FxHashMap<u32, u64> = FxHashMap::default();
     let mut before = None;
     data.for_each_chunk(|_, ids| {
@@ -30,7 +29,7 @@ pub fn bigram(data: &TokenData) -> f64 {
     (entropy(pairs.into_values().collect()) - entropy(firsts.into_values().collect())).max(0.0)
 }
 
-/// How often each token occurs.
+/// The number of occurrences of each token.
 fn counts(data: &TokenData) -> Vec<u64> {
     let mut counts = Vec::new();
     data.for_each_chunk(|_, ids| {
@@ -45,9 +44,9 @@ fn counts(data: &TokenData) -> Vec<u64> {
     counts
 }
 
-/// The entropy of something that was counted: `ln N - (1/N) sum_i n_i ln n_i`.
+/// The entropy of counts `n_i` with sum N: `ln N - (1/N) sum_i n_i ln n_i`.
 fn entropy(mut counts: Vec<u64>) -> f64 {
-    // A sum of floats depends on its order.
+    // The order of a sum of floats changes its last bits, and maps have no fixed order.
     counts.sort_unstable();
     let n: u64 = counts.iter().sum();
     if n == 0 {
@@ -63,11 +62,11 @@ mod tests {
 
     #[test]
     fn entropies_of_small_rows() {
-        // Half 1, a quarter each 2 and 3: 1.5 bits.
+        // One half 1, one quarter each 2 and 3: 1.5 bits.
         let ln2 = std::f64::consts::LN_2;
         let data = TokenData::new(&[1, 2, 1, 3].repeat(1000));
         assert!((unigram(&data) - 1.5 * ln2).abs() < 1e-12);
-        // After 1, 2 or 3 at one bit; after these, always 1.
+        // After 1 comes 2 or 3: one bit. After these comes 1.
         assert!((bigram(&data) - 0.5 * ln2).abs() < 1e-3);
         assert_eq!(bigram(&TokenData::new(&[5, 6].repeat(50))), 0.0);
         assert_eq!(unigram(&TokenData::new(&[7; 9])), 0.0);

@@ -1,17 +1,16 @@
-//! The project's own notes and sources: a text that is always here.
+//! The project's own notes and sources: a text that needs no file.
 
-use super::source::Source;
+use m2g_text::Source;
 
-/// The name by which it is asked for.
-pub(crate) const NAME: &str = "own-text";
+/// The name of the data.
+pub(super) const NAME: &str = "own-text";
 
-/// Each file's name and content: README, notes, sources, as they were when this
-/// program was built.
+/// The name and content of each file, as of the build: README, notes, sources.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
-/// All files, one after the other, each after a line with its name. Tests are left
-/// out: they follow at the end of a source, or stand in files of their own.
-pub(crate) fn source() -> Source {
+/// All files, one after the other, each under a line with its name. Tests are left out:
+/// they come last in a source, or in a file of their own.
+pub(super) fn source() -> Source {
     let mut text = String::new();
     for (name, content) in FILES.iter().filter(|(name, _)| !name.ends_with("tests.rs")) {
         let content = content.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
@@ -32,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_readme_the_notes_and_the_sources_in_order() {
+    fn the_text_is_the_readme_the_notes_and_the_sources_in_order() {
         let mut text = String::new();
         source()
             .read(&mut |_| true, &mut |t| {

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use super::import::transposed;
 use super::layout::{Slot, layout};
-use super::vocabulary::END_OF_TEXT;
 use super::{CONFIG, ExportError, MODEL, settings, tensor_file, vocabulary};
 use crate::GptConfig;
-use crate::tokenizer::{Tokenizer, TokenizerKind};
+use m2g_text::Tokenizer;
 
 /// Writes a folder that `transformers` loads as `GPT2LMHeadModel`: `config.json`,
 /// `generation_config.json` and `model.safetensors`, and the tokenizer: GPT-2's as
@@ -32,8 +31,7 @@ pub fn export(
     tokenizer: Option<&Tokenizer>,
     overwrite: bool,
 ) -> Result<(), ExportError> {
-    let gpt2 = tokenizer.is_some_and(|t| t.kind() == TokenizerKind::Gpt2);
-    let end_of_text = gpt2.then_some(END_OF_TEXT);
+    let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
     let config_json = settings::write(config, end_of_text)?;
     let tensors = arrange(config, params)?;
     if dir.exists() {

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::layout::{LM_HEAD, Slot, WTE, layout, our_name};
 use super::tensor_file::{TensorFile, width};
 use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabulary};
-use crate::tokenizer::Tokenizer;
 use crate::{Gpt, GptConfig};
+use m2g_text::Tokenizer;
 
 /// A model that came from a folder.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use m2g_core::{Error, atomic};
 use serde_json::Value;
 
 use super::ImportError;
-use crate::tokenizer::{Tokenizer, TokenizerKind};
+use m2g_text::{Tokenizer, TokenizerKind};
 
 /// Tokens and ids.
 const VOCAB: &str = "vocab.json";
@@ -22,8 +22,6 @@ const MERGES: &str = "merges.txt";
 const TOKENIZER: &str = "tokenizer.json";
 /// A tokenizer of this project, for which the format of Hugging Face has no place.
 const OURS: &str = "m2g_tokenizer.json";
-/// The token between two of GPT-2's texts.
-pub const END_OF_TEXT: u32 = 50_256;
 
 /// The tokenizer of the folder, for a model of this many tokens. If there is none
 /// that we have, a sentence says why.
@@ -133,8 +131,10 @@ fn letters() -> [char; 256] {
 /// is the merge of the two parts that are left when all earlier merges are made.
 fn merges(tokenizer: &Tokenizer) -> Vec<[String; 2]> {
     let letters = letters();
-    let tokens: Vec<Vec<u8>> =
-        (0..END_OF_TEXT).map_while(|id| tokenizer.token(id).map(|t| t.into_owned())).collect();
+    let tokens: Vec<Vec<u8>> = (0..)
+        .take_while(|&id| Some(id) != tokenizer.end_of_text())
+        .map_while(|id| tokenizer.token(id).map(|t| t.into_owned()))
+        .collect();
     let ids: HashMap<&[u8], usize> = tokens.iter().enumerate().map(|(id, t)| (&t[..], id)).collect();
     let pair = |(id, token): (usize, &Vec<u8>)| {
         // Where the parts end: at first every byte is one.

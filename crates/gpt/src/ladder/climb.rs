@@ -6,7 +6,7 @@ use m2g_core::{Error, Tape};
 
 use super::{Lecture, Rung};
 use crate::TokenBatch;
-use crate::data::{Batches, Corpus};
+use crate::data::{Batches, Corpus, Windows};
 
 /// How a rung did.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ impl Task<f32, Lecture> for LectureTask<'_> {
         for i in 0..EVAL_ITERS {
             estimate += loss(&self.val.get("estimate val", 0, i))? / EVAL_ITERS as f64;
         }
-        let windows = self.corpus.val.windows(self.rung.block_size)?;
+        let windows = Windows::new(&self.corpus.val, self.rung.block_size)?;
         let mut whole = 0.0;
         for batch in windows.batches(EVAL_TOKENS / self.rung.block_size) {
             whole += loss(&batch)? * batch.y.ids.len() as f64 / windows.targets() as f64;

@@ -7,7 +7,8 @@ use m2g_core::nn::Positions;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Model;
 use m2g_gpt::generate::window_start;
-use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, Sampling};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig};
+use m2g_text::Sampling;
 
 const POSITIONS: [Positions; 5] =
     [Positions::Learned, Positions::Sinusoidal, Positions::Rotary, Positions::Alibi, Positions::None];

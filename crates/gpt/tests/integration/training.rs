@@ -7,10 +7,11 @@ use std::path::Path;
 use m2g_core::Tape;
 use m2g_core::train::run::{BEST, LAST};
 use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress};
-use m2g_gpt::data::{Corpus, TokenData, entropy};
-use m2g_gpt::tokenizer::Tokenizer;
+use m2g_gpt::data::{Corpus, entropy};
 use m2g_gpt::training::{Description, Training, create, full_pass_batch_size, full_pass_loss, load};
 use m2g_gpt::{Config, Gpt};
+use m2g_text::TokenData;
+use m2g_text::Tokenizer;
 
 /// A text whose characters follow from more than the one before.
 fn text() -> String {
@@ -234,7 +235,7 @@ fn senseless_settings_and_short_texts_are_named() {
         (Config { max_iters: 0, ..config() }, "max_iters is 0"),
         (Config { eval_interval: 0, ..config() }, "eval_interval is 0"),
         (Config { log_interval: 0, ..config() }, "log_interval is 0"),
-        (Config { tokenizer: "words".into(), ..config() }, "--tokenizer is 'words'"),
+        (Config { tokenizer: "words".into(), ..config() }, "tokenizer is 'words'"),
         (Config { block_size: 9000, ..config() }, "block_size is 9000: a window"),
         (Config { init_from: "nowhere".into(), ..config() }, "there is no run in nowhere"),
     ];

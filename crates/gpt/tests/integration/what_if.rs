@@ -8,9 +8,9 @@ use m2g_core::nn::{NormPlace, Score};
 use m2g_core::rng::{Streams, below};
 use m2g_core::train::Model;
 use m2g_core::{Float, Tape};
-use m2g_gpt::data::TokenData;
 use m2g_gpt::training::{full_pass_loss, generation_loss};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
+use m2g_text::TokenData;
 
 const V: usize = 13;
 const T: usize = 12;

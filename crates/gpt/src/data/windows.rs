@@ -1,0 +1,154 @@
+//! Windows of a sequence of tokens.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use m2g_core::{Error, Tokens};
+use m2g_text::TokenData;
+
+use crate::TokenBatch;
+
+/// All of the data in consecutive windows: each token but the first is predicted exactly
+/// once. The last window may be shorter.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows<'a> {
+    data: &'a TokenData,
+    block_size: usize,
+}
+
+impl<'a> Windows<'a> {
+    /// Windows of `block_size` tokens.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `block_size` is 0; or if the data has fewer than two tokens.
+    pub fn new(data: &'a TokenData, block_size: usize) -> Result<Self, Error> {
+        check_at_least_1("block_size", block_size)?;
+        if data.len() < 2 {
+            return Err(too_short(1, data.len()));
+        }
+        Ok(Self { data, block_size })
+    }
+
+    /// The number of tokens that are predicted.
+    pub fn targets(&self) -> usize {
+        self.data.len() - 1
+    }
+
+    /// All windows in batches of at most `batch_size`. A shorter last window is a batch of
+    /// its own. The loss on the data is the mean over the batches, each weighted by its
+    /// number of tokens.
+    pub fn batches(self, batch_size: usize) -> impl Iterator<Item = TokenBatch> + use<'a> {
+        let Self { data, block_size } = self;
+        let (whole, rest) = (self.targets() / block_size, self.targets() % block_size);
+        let batch_size = batch_size.max(1);
+        let full = (0..whole).step_by(batch_size).map(move |first| {
+            let windows = first..whole.min(first + batch_size);
+            windows_at(data, windows.map(|i| i * block_size), block_size)
+        });
+        let last = (rest > 0).then(|| windows_at(data, std::iter::once(whole * block_size), rest));
+        full.chain(last)
+    }
+
+    /// One batch of at most `n` whole windows, spread evenly over the data; all of the data
+    /// if it fills no window.
+    pub fn spread(self, n: usize) -> TokenBatch {
+        let Self { data, block_size } = self;
+        let block_size = block_size.min(self.targets());
+        let whole = self.targets() / block_size;
+        let n = n.clamp(1, whole);
+        windows_at(data, (0..n).map(|i| i * whole / n * block_size), block_size)
+    }
+}
+
+/// The windows of `length` tokens that start at `starts`, and the same shifted by one.
+fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
+    let mut batch = TokenBatch::default();
+    read_windows(&mut batch, data, starts, length);
+    batch
+}
+
+/// Reads the windows of `length` tokens that start at `starts` into the memory of `batch`.
+pub(super) fn read_windows(
+    batch: &mut TokenBatch,
+    data: &TokenData,
+    starts: impl ExactSizeIterator<Item = usize>,
+    length: usize,
+) {
+    let shape = [starts.len(), length]; // (B, T)
+    let mut window = vec![0; length + 1];
+    let (xs, ys) = (resize(&mut batch.x, shape), resize(&mut batch.y, shape));
+    for ((x, y), start) in xs.chunks_exact_mut(length).zip(ys.chunks_exact_mut(length)).zip(starts) {
+        data.read(start, &mut window);
+        x.copy_from_slice(&window[..length]);
+        y.copy_from_slice(&window[1..]);
+    }
+}
+
+/// Gives `tokens` this shape. Their memory is reused if it has the right size and nobody
+/// else holds it.
+fn resize(tokens: &mut Tokens, shape: [usize; 2]) -> &mut [u32] {
+    let n = shape[0] * shape[1];
+    if tokens.ids.len() != n || Arc::get_mut(&mut tokens.ids).is_none() {
+        tokens.ids = repeat_n(0, n).collect();
+    }
+    tokens.shape = shape;
+    Arc::get_mut(&mut tokens.ids).expect("the memory is new, or was just found to be unshared")
+}
+
+pub(super) fn check_at_least_1(name: &'static str, value: usize) -> Result<(), Error> {
+    match value {
+        0 => Err(Error::Setting { name, value: "0".into(), rule: "it must be at least 1" }),
+        _ => Ok(()),
+    }
+}
+
+/// The error of data that is shorter than a window and the token after it.
+pub(super) fn too_short(block_size: usize, tokens: usize) -> Error {
+    let why = format!(
+        "block_size is {block_size}: a window and the token after it are {} tokens, and the data has {tokens}; \
+         use a smaller block_size, or more text",
+        block_size + 1
+    );
+    Error::Other(why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn data(n: u32) -> TokenData {
+        TokenData::new(&(0..n).collect::<Vec<_>>())
+    }
+
+    fn windows(data: &TokenData, block_size: usize) -> Windows<'_> {
+        Windows::new(data, block_size).unwrap()
+    }
+
+    #[test]
+    fn windows_are_spread_over_the_data() {
+        let first =
+            |batch: TokenBatch| batch.x.ids.chunks(batch.x.shape[1]).map(|row| row[0]).collect::<Vec<_>>();
+        assert_eq!(first(windows(&data(101), 10).spread(5)), [0, 20, 40, 60, 80]);
+        assert_eq!(first(windows(&data(101), 10).spread(100)).len(), 10);
+        let short = windows(&data(6), 10).spread(3);
+        assert_eq!(short.x.shape, [1, 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_is_predicted_exactly_once(n in 2..200_u32, block_size in 1..50_usize, batch_size in 1..9_usize) {
+            let data = data(n);
+            let windows = Windows::new(&data, block_size).unwrap();
+            let mut targets = Vec::new();
+            for batch in windows.batches(batch_size) {
+                prop_assert!(batch.x.shape[0] <= batch_size && batch.x.shape[1] <= block_size);
+                prop_assert!(batch.x.ids.iter().zip(batch.y.ids.iter()).all(|(x, y)| x + 1 == *y));
+                targets.extend_from_slice(&batch.y.ids);
+            }
+            prop_assert_eq!(targets.len(), windows.targets());
+            prop_assert!(targets.into_iter().eq(1..n));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Text for language models: from files to token ids, and from logits back to text.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back; characters, bytes, byte pairs, GPT-2's |
+//! | [`source`] | [`Source`]: text from files, folders, datasets or memory, cleaned while it is read |
+//! | [`token_file`] | [`TokenData`]: token ids in memory or in a mapped file; prepared folders |
+//! | [`prepare`] | text of any size to a training and a validation split of tokens |
+//! | [`sampler`] | [`Sampler`]: from logits to the next token |
+//! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
+//!
+//! A file uses only what stands above it in this order: `utf8`, `tokenizer`, `error`,
+//! `token_file`, `source`, `prepare`.
+
+mod error;
+pub mod prepare;
+pub mod sampler;
+pub mod source;
+pub mod token_file;
+pub mod tokenizer;
+pub mod utf8;
+
+pub use error::TextError;
+pub use sampler::{Sampler, Sampling};
+pub use source::Source;
+pub use token_file::TokenData;
+pub use tokenizer::{Tokenizer, TokenizerKind};

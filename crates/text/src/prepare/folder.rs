@@ -1,0 +1,267 @@
+//! Text to a folder of tokens, which appears once it is complete.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use m2g_core::Error;
+use m2g_core::atomic::sync_folder;
+
+use super::encode::{Encode, Encoded, Progress, TokenizerChoice};
+use crate::error::TextError;
+use crate::source::{Source, text_files};
+use crate::token_file::{
+    META, Meta, TOKENIZER, TRAIN, TokenWriter, VAL, Width, is_prepared, tokenizer_sha256,
+};
+use crate::tokenizer::TokenizerKind;
+
+/// The settings of [`prepare()`].
+#[derive(Debug, Clone)]
+pub struct Prepare {
+    /// Files and folders of text and names of datasets, read one after the other.
+    pub inputs: Vec<PathBuf>,
+    /// How text becomes tokens.
+    pub tokenizer: TokenizerKind,
+    /// The folder to make.
+    pub out: PathBuf,
+    /// Whether to replace a prepared folder.
+    pub overwrite: bool,
+    /// The share of the characters, at the end of the text, in the validation split.
+    pub val_fraction: f64,
+}
+
+/// Makes the folder: `train.bin`, `val.bin`, `tokenizer.json`, `meta.json`. The text may
+/// be larger than memory. `watch` receives the progress, and returns whether to continue.
+///
+/// # Errors
+/// [`TextError`] if an input cannot be read or is not text, if the text is too short, or if
+/// the folder exists or cannot be written. Nothing is left behind then.
+pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
+    let out = std::path::absolute(&settings.out).map_err(Error::io("find", &settings.out))?;
+    let Some(parent) = out.parent() else {
+        return Err(TextError::file(&out, "it is not a folder that can be made"));
+    };
+    check_replaceable(&settings.out, settings.overwrite)?;
+    let files = settings.inputs.iter().map(|input| text_files(input)).collect::<Result<Vec<_>, _>>()?;
+    let source = Source::files(&files.concat())?;
+    let beside = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    // Removed with all its contents on drop, unless it is renamed first.
+    let new = builder.tempdir_in(beside).map_err(Error::io("make a folder in", beside))?;
+
+    let meta = write_files(new.path(), settings, &source, watch)?;
+
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    check_replaceable(&settings.out, settings.overwrite)?;
+    let old = builder.tempdir_in(beside).map_err(Error::io("make a folder in", beside))?;
+    if out.exists() {
+        fs::rename(&out, old.path().join("old")).map_err(Error::io("replace", &settings.out))?;
+    }
+    if let Err(error) = fs::rename(new.path(), &out) {
+        // Restore the old folder.
+        let _ = fs::rename(old.path().join("old"), &out);
+        return Err(Error::io("write", &settings.out)(error).into());
+    }
+    let _renamed = new.keep();
+    sync_folder(parent).map_err(Error::io("write", parent))?;
+    Ok(meta)
+}
+
+/// Writes the four files.
+fn write_files(
+    folder: &Path,
+    settings: &Prepare,
+    source: &Source,
+    watch: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Meta, TextError> {
+    let [train_path, val_path] = [TRAIN, VAL].map(|name| folder.join(name));
+    let create = |path: &Path| -> Result<_, TextError> {
+        Ok(BufWriter::with_capacity(1 << 16, File::create(path).map_err(Error::io("create", path))?))
+    };
+    let tokenizer = TokenizerChoice::New(settings.tokenizer);
+    let encode = Encode { source, tokenizer, val_fraction: settings.val_fraction };
+    let sinks = [(create(&train_path)?, train_path.as_path()), (create(&val_path)?, val_path.as_path())];
+    let Encoded { tokenizer, train, val, characters, bytes, reports } = encode.write(sinks, watch)?;
+    let meta = Meta {
+        format: 1,
+        tokenizer: tokenizer.kind().to_string(),
+        vocab_size: tokenizer.vocab_size(),
+        dtype: Width::of(tokenizer.vocab_size()),
+        train_tokens: train.tokens(),
+        val_tokens: val.tokens(),
+        characters,
+        bytes,
+        val_fraction: settings.val_fraction,
+        sources: source.names(),
+        reports,
+        train_sha256: finish(train, &train_path)?,
+        val_sha256: finish(val, &val_path)?,
+        tokenizer_sha256: tokenizer_sha256(&tokenizer),
+    };
+    for (name, json) in
+        [(TOKENIZER, serde_json::to_string(&tokenizer)), (META, serde_json::to_string_pretty(&meta))]
+    {
+        let path = folder.join(name);
+        json.map_err(std::io::Error::from)
+            .and_then(|json| {
+                let mut file = File::create(&path)?;
+                writeln!(file, "{json}")?;
+                file.sync_all()
+            })
+            .map_err(Error::io("write", &path))?;
+    }
+    sync_folder(folder).map_err(Error::io("write", folder))?;
+    Ok(meta)
+}
+
+/// Flushes all tokens to the disk and returns their hash.
+fn finish(writer: TokenWriter<BufWriter<File>>, path: &Path) -> Result<String, TextError> {
+    let (out, sha256) = writer.finish();
+    out.into_inner()
+        .map_err(std::io::IntoInnerError::into_error)
+        .and_then(|file| file.sync_all())
+        .map_err(Error::io("write", path))?;
+    Ok(sha256)
+}
+
+/// Checks that a new folder may take the place of what is at `out`.
+fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
+    let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
+    if !out.exists() || (out.is_dir() && is_empty()) {
+        return Ok(());
+    }
+    match (is_prepared(out), overwrite) {
+        (true, true) => Ok(()),
+        (true, false) => Err(TextError::Exists(out.to_path_buf())),
+        (false, _) => {
+            let why =
+                "it exists and is not a prepared folder, so it is never replaced: choose another folder";
+            Err(TextError::file(out, why))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::token_file::{fingerprint, open};
+
+    fn job(dir: &Path, tokenizer: TokenizerKind) -> Prepare {
+        let input = dir.join("input.txt");
+        fs::write(&input, "It was the best of times, it was the worst of times.\n".repeat(50)).unwrap();
+        Prepare {
+            inputs: vec![input],
+            tokenizer,
+            out: dir.join("a/out"),
+            overwrite: false,
+            val_fraction: 0.1,
+        }
+    }
+
+    fn entries(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_prepared_folder_holds_the_tokens_of_the_text() {
+        for kind in [TokenizerKind::Char, TokenizerKind::Gpt2, TokenizerKind::Bpe(270)] {
+            let dir = tempfile::tempdir().unwrap();
+            let job = job(dir.path(), kind);
+            let meta = prepare(&job, &mut |_| true).unwrap();
+            assert_eq!(entries(&job.out), [META, TOKENIZER, TRAIN, VAL]);
+            assert_eq!(entries(dir.path()), ["a", "input.txt"]);
+            let folder = open(&job.out).unwrap();
+            let source = Source::files(&job.inputs).unwrap();
+            let tokenizer = TokenizerChoice::New(kind);
+            let text = Encode { source: &source, tokenizer, val_fraction: 0.1 }.in_memory().unwrap();
+            assert!(folder.train.to_vec() == text.train.to_vec() && folder.val.to_vec() == text.val.to_vec());
+            assert_eq!(
+                fingerprint(&folder.tokenizer, &[&folder.train, &folder.val]),
+                fingerprint(&text.tokenizer, &[&text.train, &text.val])
+            );
+            assert!(folder.tokenizer == text.tokenizer && folder.meta == meta);
+            assert_eq!(meta.train_tokens, text.train.len() as u64);
+            assert_eq!(fs::read(job.out.join(TRAIN)).unwrap().len(), 2 * text.train.len());
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced_without_overwrite_and_no_partial_folder_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(dir.path(), TokenizerKind::Char);
+        prepare(&job, &mut |_| true).unwrap();
+        let before = fs::read(job.out.join(META)).unwrap();
+        assert!(prepare(&job, &mut |_| true).unwrap_err().to_string().contains("overwrite"));
+        (job.overwrite, job.tokenizer) = (true, TokenizerKind::Byte);
+        assert!(matches!(prepare(&job, &mut |p| p.doing == "reading"), Err(TextError::Stopped)));
+        assert_eq!(fs::read(job.out.join(META)).unwrap(), before);
+        assert_eq!(entries(&dir.path().join("a")), ["out"]);
+        assert_eq!(prepare(&job, &mut |_| true).unwrap().vocab_size, 256);
+        assert_eq!(entries(&dir.path().join("a")), ["out"]);
+
+        // Any other folder is never replaced, except an empty one.
+        job.out = dir.path().join("a");
+        assert!(prepare(&job, &mut |_| true).unwrap_err().to_string().contains("not a prepared folder"));
+        job.out = dir.path().join("empty");
+        fs::create_dir(&job.out).unwrap();
+        prepare(&job, &mut |_| true).unwrap();
+        assert_eq!(entries(dir.path()), ["a", "empty", "input.txt"]);
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(dir.path(), TokenizerKind::Char);
+        prepare(&job, &mut |_| true).unwrap();
+        let good = job.out.clone();
+        (job.out, job.tokenizer) = (dir.path().join("other"), TokenizerKind::Byte);
+        prepare(&job, &mut |_| true).unwrap();
+        let train = fs::read(good.join(TRAIN)).unwrap();
+        let mut flipped = train.clone();
+        flipped[10] ^= 1;
+        let meta = fs::read_to_string(good.join(META)).unwrap();
+        for (name, content, why) in [
+            (TOKENIZER, fs::read(job.out.join(TOKENIZER)).unwrap(), "not the tokenizer (256 tokens)"),
+            (TOKENIZER, b"{}".to_vec(), "damaged"),
+            (META, fs::read(job.out.join(META)).unwrap(), "not the tokenizer"),
+            (META, meta.replace("\"format\": 1", "\"format\": 2").into_bytes(), "format is 2"),
+            (META, meta.replace("u16", "u32").into_bytes(), "bytes"),
+            (META, b"[".to_vec(), "damaged"),
+            (TRAIN, train[..train.len() - 1].to_vec(), "bytes"),
+            (TRAIN, fs::read(job.out.join(TRAIN)).unwrap(), "token number"),
+            (TRAIN, flipped, ""),
+            (VAL, train.clone(), "bytes"),
+        ] {
+            let path = good.join(name);
+            let old = fs::read(&path).unwrap();
+            fs::write(&path, content).unwrap();
+            let error = open(&good).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(good.to_str().unwrap()), "{name} {why}: {error}");
+            fs::remove_file(&path).unwrap();
+            let error = open(&good).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+            fs::write(&path, old).unwrap();
+        }
+        open(&good).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_failed_write_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(dir.path(), TokenizerKind::Char);
+        job.out = "/proc/nothing/here".into();
+        assert!(prepare(&job, &mut |_| true).unwrap_err().to_string().contains("/proc"));
+        job.out = dir.path().join("input.txt/below");
+        let error = prepare(&job, &mut |_| true).unwrap_err().to_string();
+        assert!(error.contains("input.txt"), "{error}");
+        assert_eq!(entries(dir.path()), ["input.txt"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Cuts a text into a training and a validation split, and both into pieces.
+
+use crate::error::TextError;
+use crate::source::{Cleaned, Source};
+
+/// The tokenizer gets pieces of about this size.
+const BYTES_PER_PIECE: usize = 1 << 20;
+
+/// One of the two splits of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Split {
+    Train,
+    Val,
+}
+
+/// A text that was read once, so that its length is known.
+pub(super) struct SplitText<'a> {
+    pub source: &'a Source,
+    /// What the first pass counted. It must not change.
+    pub cleaned: Cleaned,
+    /// Characters in the training split, at the start of the text.
+    pub train_characters: u64,
+}
+
+impl SplitText<'_> {
+    /// Reads the text and passes it to `visit` in pieces. A piece ends where `last_cut` allows
+    /// it, or where a split ends. Like [`Tokenizer::last_cut`](crate::Tokenizer::last_cut), it
+    /// takes a text and the byte offset from which to search.
+    pub fn for_each_piece(
+        &self,
+        last_cut: &dyn Fn(&str, usize) -> Option<usize>,
+        progress: &mut dyn FnMut(u64) -> bool,
+        visit: &mut dyn FnMut(Split, &str) -> Result<(), TextError>,
+    ) -> Result<(), TextError> {
+        let mut left = self.train_characters;
+        let mut split = Split::Train;
+        let mut buffer = String::new();
+        // The buffer has no cut before this offset.
+        let mut searched = 0;
+        let cleaned = self.source.read(progress, &mut |mut text| {
+            if split == Split::Train {
+                let characters = text.chars().count() as u64;
+                if characters < left {
+                    left -= characters;
+                } else {
+                    let end = text.char_indices().nth(left as usize).map_or(text.len(), |(at, _)| at);
+                    buffer.push_str(&text[..end]);
+                    visit(Split::Train, &buffer)?;
+                    buffer.clear();
+                    searched = 0;
+                    split = Split::Val;
+                    text = &text[end..];
+                }
+            }
+            buffer.push_str(text);
+            if buffer.len() - searched < BYTES_PER_PIECE {
+                return Ok(());
+            }
+            match last_cut(&buffer, searched) {
+                Some(end) => {
+                    visit(split, &buffer[..end])?;
+                    buffer.drain(..end);
+                    searched = 0;
+                }
+                // A cut may lie right behind the last character.
+                None => searched = buffer.char_indices().next_back().map_or(0, |(at, _)| at),
+            }
+            Ok(())
+        })?;
+        if cleaned != self.cleaned || split == Split::Train {
+            return Err(self.source.error("the text changed while it was read: try again"));
+        }
+        visit(split, &buffer)
+    }
+}

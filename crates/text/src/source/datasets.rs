@@ -1,0 +1,51 @@
+//! The text files behind a path or the name of a dataset.
+
+use std::path::{Path, PathBuf};
+
+use m2g_core::data::{DataError, catalogue};
+
+use crate::error::TextError;
+
+/// What to read for `name`: a file or folder as it is, or the files of a dataset in the
+/// catalogue, checked.
+///
+/// # Errors
+/// [`TextError::UnknownData`] if there is neither; [`TextError::Dataset`] if the dataset is
+/// missing or damaged; [`TextError::File`] if it is not text.
+pub fn text_files(name: &Path) -> Result<Vec<PathBuf>, TextError> {
+    match name.exists() {
+        true => Ok(files_of_named_folder(name).unwrap_or_else(|| vec![name.to_path_buf()])),
+        false => files_of_dataset(&name.to_string_lossy()),
+    }
+}
+
+fn files_of_dataset(name: &str) -> Result<Vec<PathBuf>, TextError> {
+    let dataset = catalogue::named(name).map_err(|error| TextError::UnknownData {
+        data: name.into(),
+        nearest: match error {
+            DataError::Unknown { nearest, .. } => nearest,
+            _ => None,
+        },
+    })?;
+    let dir = catalogue::find(name, None)?;
+    if dataset.files.iter().any(|file| file.name.contains("ubyte")) {
+        return Err(TextError::file(&dir, format!("{name} is a dataset of images, not of text")));
+    }
+    let files = files_in(&dir, dataset).ok_or(DataError::NotHere { name: dataset.name })?;
+    for (path, file) in files.iter().zip(dataset.files) {
+        catalogue::check(path, file)?;
+    }
+    Ok(files)
+}
+
+/// If a folder has the name of a dataset and holds all its files: these files. Whatever
+/// lies beside them is not part of the text.
+fn files_of_named_folder(folder: &Path) -> Option<Vec<PathBuf>> {
+    let dataset = catalogue::named(folder.file_name()?.to_str()?).ok()?;
+    files_in(folder, dataset)
+}
+
+/// The files of a dataset in a folder, None if one is missing.
+fn files_in(folder: &Path, dataset: &catalogue::Dataset) -> Option<Vec<PathBuf>> {
+    dataset.files.iter().map(|file| catalogue::local(folder, file)).collect()
+}

@@ -1,0 +1,54 @@
+//! Sentences on what was cleaned.
+
+use super::clean::Cleaned;
+use super::inputs::Source;
+
+impl Source {
+    /// One sentence for each kind of change that cleaning made, and for skipped files.
+    pub fn reports(&self, cleaned: &Cleaned) -> Vec<String> {
+        let counted = |n: u64, one: &str, many: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{} {many}", with_thousands_separators(n))),
+        };
+        let skipped = counted(self.skipped.len() as u64, "file was", "files were").map(|files| {
+            let names = self.skipped.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if self.skipped.len() > 3 { ", ..." } else { "" };
+            format!("{files} skipped because they are not text: {names}{more}")
+        });
+        let marks =
+            counted(cleaned.byte_order_marks, "byte-order mark (BOM) was", "byte-order marks (BOM) were")
+                .map(|marks| format!("{marks} dropped"));
+        let crlfs =
+            counted(cleaned.crlfs, "line end", "line ends").map(|ends| format!("{ends} CRLF became LF"));
+        let invalid = counted(cleaned.invalid, "byte that is", "bytes that are")
+            .map(|bytes| format!("{bytes} not UTF-8 became U+FFFD"));
+        [skipped, marks, crlfs, invalid].into_iter().flatten().collect()
+    }
+}
+
+/// 1115394 as `1,115,394`.
+pub(crate) fn with_thousands_separators(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_in_threes() {
+        assert_eq!(
+            [0, 999, 1000, 1_115_394].map(with_thousands_separators),
+            ["0", "999", "1,000", "1,115,394"]
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! Bytes per token.
+
+use serde::{Deserialize, Serialize};
+
+/// The integer type that stores a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Width {
+    /// 16 bits, for at most 65,536 tokens.
+    U16,
+    /// 32 bits.
+    U32,
+}
+
+impl Width {
+    /// The smallest one for a vocabulary.
+    pub fn of(vocab_size: usize) -> Self {
+        if vocab_size <= 1 << 16 { Self::U16 } else { Self::U32 }
+    }
+
+    /// Bytes per token.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::U16 => 2,
+            Self::U32 => 4,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Text to token ids and back.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `vocabulary` | [`Tokenizer`]: one of the four vocabularies, and its special tokens |
+//! | `kind` | [`TokenizerKind`]: `char`, `byte`, `gpt2`, `bpe:N` |
+//! | `char` | one token per character of a text |
+//! | `bpe` | byte-pair encoding: the bytes, then the merges of frequent pairs |
+//! | `train` | learns the merges from a text |
+//! | `pretokenize` | GPT-2's words, numbers and spaces, across which nothing is merged |
+//! | `gpt2` | GPT-2's 50,257 tokens |
+//! | `special` | [`SpecialToken`]: beginning, end of text, padding |
+//! | `saved` | the JSON form |
+//! | `stream` | [`StreamDecoder`]: prints token ids as they arrive |
+//!
+//! ```
+//! use m2g_text::tokenizer::Tokenizer;
+//!
+//! let gpt2 = Tokenizer::gpt2();
+//! let ids = gpt2.encode("To be, or not to be")?;
+//! assert_eq!(ids, [2514, 307, 11, 393, 407, 284, 307]);
+//! assert_eq!(gpt2.decode(&ids), "To be, or not to be");
+//! # Ok::<(), m2g_text::tokenizer::TokenizerError>(())
+//! ```
+
+mod bpe;
+mod char;
+mod error;
+mod gpt2;
+mod kind;
+pub(crate) mod pretokenize;
+mod saved;
+mod special;
+mod stream;
+pub(crate) mod train;
+mod vocabulary;
+
+pub use self::error::TokenizerError;
+pub use self::kind::TokenizerKind;
+pub use self::special::SpecialToken;
+pub use self::stream::StreamDecoder;
+pub use self::vocabulary::{Encoder, Tokenizer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! Special tokens: ids that a model is trained with and that no text encodes to.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// A token that stands for no text.
+///
+/// Its spelling is for display only. A text that contains the spelling is encoded
+/// as any other text, so that nobody can smuggle in a special token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SpecialToken {
+    /// Comes before the first token of a sequence.
+    Beginning,
+    /// Comes after the last token of a text.
+    EndOfText,
+    /// Fills a row of a batch up to the length of the longest one.
+    Padding,
+}
+
+impl SpecialToken {
+    /// The spelling with which [`Tokenizer::decode`](super::Tokenizer::decode) shows it.
+    pub fn spelling(self) -> &'static str {
+        match self {
+            Self::Beginning => "<|beginning|>",
+            Self::EndOfText => "<|endoftext|>",
+            Self::Padding => "<|padding|>",
+        }
+    }
+}
+
+impl Display for SpecialToken {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spelling())
+    }
+}
