@@ -12,7 +12,7 @@ use super::child::Recording;
 
 /// The ops that multiply matrices, and those that do little else: attention, and the
 /// feed-forward layers with their GELU.
-const PRODUCTS: [&str; 8] = [
+const PRODUCTS: [&str; 9] = [
     "linear",
     "linear_residual",
     "feed_forward",
@@ -20,6 +20,7 @@ const PRODUCTS: [&str; 8] = [
     "matmul",
     "batched_matmul",
     "attention",
+    "cross_attention",
     "cached_attention",
 ];
 

@@ -9,42 +9,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::Float;
 
-/// Which keys a query sees. What it does not see has a score of minus infinity, and
-/// so a weight of exactly 0.
+/// Which keys each query of attention sees. A hidden key has a score of minus infinity, and so
+/// a weight of exactly 0.
 ///
-/// As text: `causal`, `reversed`, `none`, `window:16`, `finite`.
+/// Query `i` and key `j` are counted from the first token of their sequences, which in
+/// self-attention are the same. As text: `causal`, `reversed`, `none`, `window:16`, `finite`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Mask {
     /// Every query sees every key.
     None,
     /// Query `i` sees the keys `0..=i`, itself and what came before: the triangle above
-    /// the diagonal is minus infinity. Otherwise the model could read the answer.
+    /// the diagonal is hidden. Otherwise the model could read the answer.
     Causal,
     /// Query `i` sees the keys from `i` on, itself and what comes after: the triangle
-    /// below the diagonal is minus infinity.
+    /// below the diagonal is hidden.
     Reversed,
-    /// As causal, but only so many keys, itself and those just before.
+    /// As causal, but each query sees at most this many keys: itself and those just before.
     Window(usize),
-    /// As causal, but with [`Mask::FINITE`] added to the scores that are not to be seen
-    /// instead of minus infinity.
+    /// As causal, but with [`Mask::FINITE`] added to the hidden scores instead of minus infinity.
     Finite,
-    /// Sequence `b` has so many tokens; behind them is only padding, which nobody sees.
+    /// The keys of sequence `b` from `lengths[b]` on are padding, which no query sees.
+    /// For batches of sequences of different lengths, as an encoder reads them.
     Padding(Arc<[usize]>),
+    /// Causal and padding: query `i` of sequence `b` sees the keys `0..=i` below `lengths[b]`.
+    /// For the padded targets of a decoder.
+    CausalPadding(Arc<[usize]>),
 }
 
 impl Mask {
-    /// What [`Mask::Finite`] adds to a score.
+    /// What [`Mask::Finite`] adds to a hidden score.
     pub const FINITE: f64 = -1e4;
 
-    /// Which of `keys` keys query `i` of sequence `b` sees.
+    /// The keys among `keys` that query `i` of sequence `b` sees.
     pub fn visible(&self, b: usize, i: usize, keys: usize) -> Range<usize> {
         match self {
             Self::None | Self::Finite => 0..keys,
             Self::Causal => 0..(i + 1).min(keys),
             Self::Reversed => i.min(keys)..keys,
             Self::Window(size) => (i + 1).saturating_sub(*size).min(keys)..(i + 1).min(keys),
-            Self::Padding(lengths) => 0..lengths.get(b).map_or(keys, |&n| n.min(keys)),
+            Self::Padding(lengths) => 0..lengths[b].min(keys),
+            Self::CausalPadding(lengths) => 0..lengths[b].min(keys).min(i + 1),
+        }
+    }
+
+    /// The lengths of the sequences without their padding, if this mask hides padding.
+    pub fn lengths(&self) -> Option<&[usize]> {
+        match self {
+            Self::Padding(lengths) | Self::CausalPadding(lengths) => Some(lengths),
+            _ => None,
+        }
+    }
+
+    /// Checks that a mask with lengths has one for each of `b` sequences.
+    pub(crate) fn check_sequences(&self, b: usize) -> Result<(), String> {
+        match self.lengths() {
+            Some(lengths) if lengths.len() < b => {
+                Err(format!("the mask has {} lengths for {b} sequences", lengths.len()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -63,6 +86,7 @@ impl Display for Mask {
             Self::Window(size) => write!(f, "window:{size}"),
             Self::Finite => f.write_str("finite"),
             Self::Padding(_) => f.write_str("padding"),
+            Self::CausalPadding(_) => f.write_str("causal-padding"),
         }
     }
 }
@@ -78,7 +102,9 @@ impl FromStr for Mask {
             "reversed" => Ok(Self::Reversed),
             "finite" => Ok(Self::Finite),
             _ => text.strip_prefix("window:").and_then(window).ok_or_else(|| {
-                format!("the mask is {text}: there are causal, reversed, none, finite, and window:N with N above 0")
+                format!(
+                    "the mask is {text}: possible are causal, reversed, none, finite, and window:N with N above 0"
+                )
             }),
         }
     }
@@ -104,12 +130,31 @@ mod tests {
     use super::Mask;
 
     #[test]
-    fn as_text_and_back() {
+    fn round_trips_through_text() {
         for text in ["causal", "reversed", "none", "window:16", "finite"] {
             assert_eq!(text.parse::<Mask>().unwrap().to_string(), text);
         }
         for text in ["window:0", "window:", "window:-1", "diagonal", ""] {
             assert!(text.parse::<Mask>().unwrap_err().contains("window:N"), "{text}");
         }
+    }
+
+    #[test]
+    fn visible_keys_of_more_queries_than_keys_and_fewer() {
+        // Queries 0, 2 and 4 among three keys; sequence 1 has two tokens.
+        let cases = [
+            (Mask::None, [0..3, 0..3, 0..3]),
+            (Mask::Causal, [0..1, 0..3, 0..3]),
+            (Mask::Reversed, [0..3, 2..3, 3..3]),
+            (Mask::Window(2), [0..1, 1..3, 3..3]),
+            (Mask::Finite, [0..3, 0..3, 0..3]),
+            (Mask::Padding([3, 2].into()), [0..2, 0..2, 0..2]),
+            (Mask::CausalPadding([3, 2].into()), [0..1, 0..2, 0..2]),
+        ];
+        for (mask, want) in cases {
+            assert_eq!([0, 2, 4].map(|i| mask.visible(1, i, 3)), want, "{mask}");
+        }
+        assert!(Mask::Padding([3, 2].into()).check_sequences(3).is_err());
+        assert_eq!(Mask::CausalPadding([3, 2].into()).check_sequences(2), Ok(()));
     }
 }

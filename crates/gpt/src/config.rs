@@ -327,7 +327,7 @@ impl GptConfig {
         if !(self.positions_base.is_finite() && self.positions_base > 0.0) {
             return setting("positions_base", self.positions_base.to_string(), "it must be a number above 0");
         }
-        if matches!(self.mask, Mask::Padding(_)) {
+        if self.mask.lengths().is_some() {
             return setting("mask", self.mask.to_string(), "padding belongs to a batch, not to a model");
         }
         if !(0.0..1.0).contains(&self.dropout) {

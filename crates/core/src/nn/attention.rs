@@ -1,6 +1,7 @@
 //! Multi-head self-attention.
 
 use super::{Form, Init, Linear, Positions, Residual, Score};
+use crate::kernels::attention::{CacheDims, append_to_cache};
 use crate::mask::Mask;
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::rng::ChaCha8Rng;
@@ -201,24 +202,11 @@ impl<T: Float> LayerCache<T> {
     /// Takes in K and V of new tokens, of `qkv` `(B, T, 3 C)`. Those for which there is
     /// no room are left out, which [`Tape::cached_attention`] then refuses.
     fn append(&mut self, qkv: &Tensor<T>) {
-        let &[_, h, room, d] = self.values.shape() else { unreachable!("a cache has four axes") };
+        let &[_, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
         let t = qkv.shape()[1];
-        let (keys, values) = (self.keys.data_mut(), self.values.data_mut());
-        for (row, qkv) in qkv.data().chunks_exact(3 * h * d).enumerate() {
-            let (b, place) = (row / t, self.len + row % t);
-            if place < room {
-                let (k, v) = qkv[h * d..].split_at(h * d);
-                for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
-                    let head = (b * h + h_i) * room * d;
-                    keys[head..][..room * d]
-                        .chunks_exact_mut(room)
-                        .zip(k)
-                        .for_each(|(row, &k)| row[place] = k);
-                    values[head + place * d..][..d].copy_from_slice(v);
-                }
-            }
-        }
-        self.len = (self.len + t).min(room);
+        let cache = (self.keys.data_mut(), self.values.data_mut());
+        append_to_cache(cache, qkv.data(), (t, self.len), CacheDims { h, s, d });
+        self.len = (self.len + t).min(s);
     }
 }
 

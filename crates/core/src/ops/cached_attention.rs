@@ -1,20 +1,19 @@
-//! Attention of new tokens to all tokens so far, whose keys and values are kept.
+//! Attention of new tokens to all tokens so far, whose keys and values are cached.
 
-use rayon::prelude::*;
-
-use crate::kernels::softmax::{exp_minus, max};
-use crate::kernels::vectorised;
+use crate::kernels::attention::{self, CacheDims};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// What [attention](super::attention) with the causal mask gives for the last T tokens
-/// of a text of `start + T`, of their Q, K and V `(B, T, 3 C)`, the keys `(B, H, D, S)` and
-/// the values `(B, H, S, D)` of all tokens, with room for S, to `(B, T, C)`. Of the keys
-/// each column is one, so that a query meets many of them at a time.
+/// The output of [attention](super::attention) with the causal mask for the last T tokens of a
+/// text of `start + T` tokens, `(B, T, C)`.
 ///
-/// To generate, the keys and values of earlier tokens are computed once and kept: no
-/// later token changes them, because of the mask. It has no backward.
+/// The inputs are Q, K and V of the T new tokens, `(B, T, 3 C)`; the keys of all tokens,
+/// `(B, H, D, S)`; and their values, `(B, H, S, D)`. The cache has room for S tokens. It stores
+/// keys as columns, so that one query meets many of them in a vector register.
+///
+/// Generation computes the keys and values of each token once and keeps them: because of the
+/// mask, no later token changes them. This op has no backward.
 #[derive(Debug)]
 pub struct CachedAttention {
     n_head: usize,
@@ -24,12 +23,12 @@ pub struct CachedAttention {
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`CachedAttention`]; the caches hold the new tokens already. Of the options,
-    /// the mask is causal, and there is no dropout.
+    /// Records [`CachedAttention`]. The caches must hold the new tokens already. Of the options,
+    /// `mask` and `dropout` are ignored: the mask is causal, and there is no dropout.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes fit; [`Error::NoBackward`] where gradients
-    /// are wanted.
+    /// [`Error::Shape`] unless the shapes fit; [`Error::NoBackward`] if an input needs a
+    /// gradient.
     #[track_caller]
     pub fn cached_attention(
         &mut self,
@@ -48,7 +47,7 @@ impl<T: Float> Op<T> for CachedAttention {
         "cached_attention"
     }
     fn equation(&self) -> &'static str {
-        "y = softmax(scale q K^T) V, K and V kept"
+        "y = softmax(scale q K^T) V, K and V cached"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         const RULE: &str = "(B, T, 3 C), (B, H, D, S) and (B, H, S, D) with room for all tokens";
@@ -61,106 +60,27 @@ impl<T: Float> Op<T> for CachedAttention {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (qkv, keys, values) = (io.input(0), io.input(1), io.input(2));
-        let &[_, h, s, d] = values.shape() else { unreachable!("the shape was checked") };
-        let t = qkv.shape()[1];
-        let (c, scale) = (h * d, T::of(self.scale.unwrap_or(1.0 / (d as f64).sqrt())));
-        let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
-            let (b, i) = (row / t, row % t);
-            let seen = self.start + i + 1;
-            let q = &qkv.data()[row * 3 * c..][..c];
-            // In whole blocks as far as there is room; what no query sees gets no weight.
-            let scores = &mut scores[..seen.next_multiple_of(LANES).min(s)];
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (h_i, (out, q)) in out.chunks_exact_mut(d).zip(q.chunks_exact(d)).enumerate() {
-                        let head = (b * h + h_i) * s * d;
-                        let (keys, values) =
-                            (&keys.data()[head..][..s * d], &values.data()[head..][..seen * d]);
-                        scalar_products(scores, q, keys, scale);
-                        scores[seen..].fill(T::neg_infinity());
-                        if let Some(slopes) = &self.slopes {
-                            for (j, score) in scores.iter_mut().enumerate() {
-                                *score += T::of(slopes[h_i] * (j as f64 - (seen - 1) as f64));
-                            }
-                        }
-                        let largest = max(scores);
-                        let total = exp_minus(scores, largest);
-                        weighted_sum(out, scores, values);
-                        out.iter_mut().for_each(|y| *y /= total);
-                    }
-                },
-            );
+        let (&[b, t, _], &[_, h, s, d]) = (qkv.shape(), values.shape()) else {
+            unreachable!("the shape was checked")
         };
-        let rows = io.out.len() / c;
-        let mut scratch = io.scratch(rows * s);
-        let work = io.out.chunks_exact_mut(c).zip(scratch.data_mut().chunks_exact_mut(s));
-        match rows {
-            1 => work.enumerate().for_each(row),
-            _ => work.enumerate().collect::<Vec<_>>().into_par_iter().for_each(row),
-        }
+        let operands = attention::CachedAttention {
+            qkv: qkv.data(),
+            t,
+            start: self.start,
+            keys: keys.data(),
+            values: values.data(),
+            dims: CacheDims { h, s, d },
+            scale: self.scale.unwrap_or(1.0 / (d as f64).sqrt()),
+            slopes: self.slopes.as_deref(),
+        };
+        let mut scratch = io.scratch(b * t * s);
+        attention::cached_attention(io.out, operands, scratch.data_mut());
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         let (b, t, c) = (inputs[0][0], inputs[0][1], inputs[0][2] / 3);
         let pairs: usize = (0..t).map(|i| self.start + i + 1).sum();
         (b * pairs * (4 * c + 6 * self.n_head)) as u64
-    }
-}
-
-/// Scores at a time.
-const LANES: usize = 16;
-
-/// `scale q K` for the first keys.
-#[inline(always)]
-fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
-    let rows = || q.iter().zip(keys.chunks_exact(keys.len() / q.len()));
-    let (blocks, tail) = scores.as_chunks_mut::<LANES>();
-    let start = blocks.len() * LANES;
-    for (i, scores) in blocks.iter_mut().enumerate() {
-        let mut sums = [T::zero(); LANES];
-        for (&q, keys) in rows() {
-            let Some(keys) = keys.as_chunks::<LANES>().0.get(i) else { continue };
-            for l in 0..LANES {
-                sums[l] = q.fused_mul_add(keys[l], sums[l]);
-            }
-        }
-        *scores = sums.map(|sum| sum * scale);
-    }
-    tail.fill(T::zero());
-    for (&q, keys) in rows() {
-        for (score, &key) in tail.iter_mut().zip(&keys[start..]) {
-            *score = q.fused_mul_add(key, *score);
-        }
-    }
-    tail.iter_mut().for_each(|score| *score *= scale);
-}
-
-/// The sum of the values, each times its weight: as many columns at a time as fit the
-/// registers.
-#[inline(always)]
-fn weighted_sum<T: Float>(out: &mut [T], weights: &[T], values: &[T]) {
-    const LANES: usize = 32;
-    let d = out.len();
-    let (blocks, tail) = out.as_chunks_mut::<LANES>();
-    for (i, out) in blocks.iter_mut().enumerate() {
-        let mut sums = [T::zero(); LANES];
-        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
-            let Some(value) = value.as_chunks::<LANES>().0.get(i) else { continue };
-            for l in 0..LANES {
-                sums[l] = weight.fused_mul_add(value[l], sums[l]);
-            }
-        }
-        *out = sums;
-    }
-    let start = d - tail.len();
-    tail.fill(T::zero());
-    if !tail.is_empty() {
-        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
-            for (out, &v) in tail.iter_mut().zip(&value[start..]) {
-                *out = weight.fused_mul_add(v, *out);
-            }
-        }
     }
 }
 
@@ -173,7 +93,7 @@ mod tests {
     use crate::{Error, Params, Tape, Tensor};
 
     #[test]
-    fn agrees_with_attention_to_the_whole_text() {
+    fn agrees_with_attention_over_the_whole_text() {
         let cases = [(2, 5, 2, 3, false, None), (1, 4, 1, 20, true, Some(0.7)), (1, 70, 2, 35, false, None)];
         for (b, t, h, d, alibi, scale) in cases {
             let options = AttentionOptions { alibi, scale, ..AttentionOptions::new(h, Mask::Causal) };

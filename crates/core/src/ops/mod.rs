@@ -167,6 +167,19 @@ impl<'a, T: Float> Backward<'a, T> {
         }
     }
 
+    /// [`Backward::input_grad`] for two inputs at once, for an op that computes both gradients
+    /// together. `write` fills both slices even if only one gradient is needed.
+    pub(crate) fn two_input_grads(&mut self, inputs: [usize; 2], write: impl FnOnce(&mut [T], &mut [T])) {
+        let [mut first, mut second] = inputs.map(|i| self.pool.take(self.input(i).dims()));
+        write(first.data_mut(), second.data_mut());
+        for (i, dx) in inputs.into_iter().zip([first, second]) {
+            match self.wants_input_grad(i) {
+                true => sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool),
+                false => self.pool.give(dx),
+            }
+        }
+    }
+
     /// Adds to the gradient of input `i`: `add` gets the sum of the gradients that
     /// came so far, or zeros. Spares a pass over the memory where that sum is large.
     pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {

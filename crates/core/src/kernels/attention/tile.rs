@@ -1,10 +1,9 @@
-//! The queries of a head that are worked on together, and the keys that they see.
+//! A tile: queries of a head that are computed together, and the keys that they see.
 
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, s};
 
-use super::Dims;
 use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
 use crate::kernels::transpose::rows_to_columns;
 use crate::kernels::vectorised;
@@ -12,81 +11,90 @@ use crate::mask::Mask;
 use crate::{Float, Precision};
 
 /// Queries in a tile.
-pub const TILE: usize = 64;
+pub const QUERIES_PER_TILE: usize = 64;
 
-/// Queries side by side in a register.
-pub const LANES: usize = 16;
+/// Queries side by side in a vector register.
+pub const QUERIES_PER_STRIPE: usize = 16;
 
-/// Keys in a block, for which the part of the tile that sees none of them is left out.
-const KEYS: usize = 48;
+/// Keys in a block. The products of a block skip the stripes that see none of its keys.
+const KEYS_PER_BLOCK: usize = 48;
 
-/// Some queries of a head, and the keys among which are all that they see.
+/// Consecutive queries of a head, and the smallest range of keys with all that they see.
 pub struct Tile {
-    /// The first of them.
+    /// The first query.
     pub first: usize,
-    /// How many there are.
+    /// The number of queries.
     pub rows: usize,
-    /// Columns, some of which may be for no query.
+    /// Columns of the scores: the number of queries, padded to whole stripes.
     pub width: usize,
-    /// The keys.
+    /// The smallest range with all keys that a query of the tile sees.
     pub keys: Range<usize>,
-    /// The queries by registers.
-    pub stripes: [Stripe; TILE / LANES],
+    /// The queries, [`QUERIES_PER_STRIPE`] at a time.
+    pub stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE],
 }
 
-/// The queries of a tile that stand side by side in a register.
+/// Queries of a tile that stand side by side in a vector register.
 #[derive(Clone, Default)]
 pub struct Stripe {
-    /// The keys among which are all that they see.
+    /// The smallest range with all keys that a query of the stripe sees.
     pub seen: Range<usize>,
-    /// For each query, the first key that it sees, and how many it sees.
-    pub visible: ([u32; LANES], [u32; LANES]),
+    /// For each query, the first key that it sees.
+    pub first_seen: [u32; QUERIES_PER_STRIPE],
+    /// For each query, the number of keys that it sees.
+    pub n_seen: [u32; QUERIES_PER_STRIPE],
 }
 
 impl Tile {
-    pub fn new(mask: &Mask, b: usize, first: usize, dims: Dims) -> Self {
-        let rows = TILE.min(dims.t - first);
-        let mut stripes: [Stripe; TILE / LANES] = Default::default();
+    /// The columns of a tile's scores among `t_q` queries.
+    pub fn width(t_q: usize) -> usize {
+        t_q.min(QUERIES_PER_TILE).next_multiple_of(QUERIES_PER_STRIPE)
+    }
+
+    /// The tile of sequence `b` that starts with query `first` of `t_q`, among `t_k` keys.
+    pub fn new(mask: &Mask, b: usize, first: usize, (t_q, t_k): (usize, usize)) -> Self {
+        let rows = QUERIES_PER_TILE.min(t_q - first);
+        let mut stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE] = Default::default();
         for r in 0..rows {
-            let seen = mask.visible(b, first + r, dims.t);
-            let stripe = &mut stripes[r / LANES];
-            let (from, count) = &mut stripe.visible;
-            (from[r % LANES], count[r % LANES]) = (seen.start as u32, seen.len() as u32);
+            let seen = mask.visible(b, first + r, t_k);
+            let (stripe, l) = (&mut stripes[r / QUERIES_PER_STRIPE], r % QUERIES_PER_STRIPE);
+            (stripe.first_seen[l], stripe.n_seen[l]) = (seen.start as u32, seen.len() as u32);
             stripe.seen = hull(stripe.seen.clone(), seen);
         }
         let keys = stripes.iter().map(|stripe| stripe.seen.clone()).reduce(hull).unwrap_or_default();
         for stripe in stripes.iter_mut().filter(|stripe| stripe.seen.is_empty()) {
             stripe.seen = keys.start..keys.start;
         }
-        Self { first, rows, width: dims.width(), keys, stripes }
+        Self { first, rows, width: Self::width(t_q), keys, stripes }
     }
 
-    /// The keys block by block, each with the columns of the queries that see any of them.
+    /// The keys in blocks, each with the columns of the queries that see any key of the block.
     pub fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let Range { start, end } = self.keys;
-        (start..end).step_by(KEYS).map(move |from| {
-            let keys = from..end.min(from + KEYS);
+        (start..end).step_by(KEYS_PER_BLOCK).map(move |from| {
+            let keys = from..end.min(from + KEYS_PER_BLOCK);
             let sees = |stripe: &Stripe| stripe.seen.start < keys.end && keys.start < stripe.seen.end;
             let first = self.stripes.iter().position(sees).unwrap_or(0);
             let last = self.stripes.iter().rposition(sees).map_or(first, |last| last + 1);
-            (keys, first * LANES..last * LANES)
+            (keys, first * QUERIES_PER_STRIPE..last * QUERIES_PER_STRIPE)
         })
     }
 
-    /// The stripes that have queries: their number, their rows of the tile, themselves.
+    /// The stripes that have queries, each with its index and its rows of the tile.
     pub fn stripes(&self) -> impl Iterator<Item = (usize, Range<usize>, &Stripe)> {
-        let rows = (0..self.rows).step_by(LANES).map(|first| first..self.rows.min(first + LANES));
+        let rows = (0..self.rows)
+            .step_by(QUERIES_PER_STRIPE)
+            .map(|first| first..self.rows.min(first + QUERIES_PER_STRIPE));
         self.stripes.iter().zip(rows).enumerate().map(|(v, (stripe, rows))| (v, rows, stripe))
     }
 
-    /// Of a tile's scores, or what is stored like them, those of some keys and columns.
+    /// A part of a matrix `(keys, width)`, such as the scores: a range of keys and of columns.
     pub fn part<'a, T: Float>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
         let first = (keys.start - self.keys.start) * self.width + columns.start;
         Mat::spaced(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
     }
 
-    /// Copies rows of a head, times `factor`, into the columns of `to`, `(D, width)`.
-    pub fn turn<T: Float>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
+    /// Copies `rows` times `factor` into the columns of `to`: `(rows, D) -> (D, width)`.
+    pub fn rows_to_columns<T: Float>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
         vectorised(
             #[inline(always)]
             || {
@@ -104,9 +112,9 @@ impl Tile {
         );
     }
 
-    /// `K Q^T` for those keys and queries that see one another: of rows `k` of some kind and
-    /// columns `q` of some kind, `(keys, D) (D, width) -> (keys, width)`.
-    pub fn scores<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
+    /// The scalar products of keys (or values) `k` and the columns of `q`, for the keys and
+    /// queries that see each other: `(keys, D) (D, width) -> (keys, width)`.
+    pub fn scalar_products<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
         let d = k.cols();
         let mut out =
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
@@ -119,7 +127,7 @@ impl Tile {
     }
 }
 
-/// The smallest range that holds both.
+/// The smallest range that contains both.
 fn hull(a: Range<usize>, b: Range<usize>) -> Range<usize> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b,
@@ -129,22 +137,26 @@ fn hull(a: Range<usize>, b: Range<usize>) -> Range<usize> {
 }
 
 impl Stripe {
-    /// Whether each query sees key `j`.
+    /// Whether query `l` of the stripe sees key `j`.
     #[inline(always)]
-    pub fn sees(&self, j: u32, lane: usize) -> bool {
-        j.wrapping_sub(self.visible.0[lane]) < self.visible.1[lane]
+    pub fn sees(&self, j: u32, l: usize) -> bool {
+        j.wrapping_sub(self.first_seen[l]) < self.n_seen[l]
     }
 
-    /// `x` where a query sees key `j`, and else 0.
+    /// `x` where query `l` sees key `j`, else 0.
     #[inline(always)]
-    pub fn hide<T: Float>(&self, j: u32, lane: usize, x: T) -> T {
-        if self.sees(j, lane) { x } else { T::zero() }
+    pub fn zero_unless_seen<T: Float>(&self, j: u32, l: usize, x: T) -> T {
+        if self.sees(j, l) { x } else { T::zero() }
     }
 }
 
-/// The numbers of stripe `v` in the rows of a tile, `width` apart.
+/// The elements of stripe `v` in each row of a matrix of `width` columns.
 #[inline(always)]
-pub fn lanes<T>(rows: &mut [T], width: usize, v: usize) -> impl Iterator<Item = &mut [T; LANES]> {
+pub fn stripe_rows<T>(
+    rows: &mut [T],
+    width: usize,
+    v: usize,
+) -> impl Iterator<Item = &mut [T; QUERIES_PER_STRIPE]> {
     rows.chunks_exact_mut(width).map(
         #[inline(always)]
         move |row| &mut row.as_chunks_mut().0[v],

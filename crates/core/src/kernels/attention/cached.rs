@@ -1,0 +1,177 @@
+//! Attention of the last tokens of a text, where the keys and values of all tokens are cached.
+
+use rayon::prelude::*;
+
+use crate::Float;
+use crate::kernels::softmax::{exp_minus, max};
+use crate::kernels::vectorised;
+
+/// Keys whose scores are computed at a time, in one or two vector registers.
+const KEYS_PER_PASS: usize = 16;
+
+/// Columns of the values that are summed at a time: as many as the registers hold.
+const COLUMNS_PER_PASS: usize = 32;
+
+/// The lengths of a cache: keys `(B, H, D, S)` and values `(B, H, S, D)`. The keys are stored
+/// as columns, so that one query meets many of them in a vector register.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheDims {
+    /// H: heads.
+    pub h: usize,
+    /// S: tokens that there is room for.
+    pub s: usize,
+    /// D: elements of a key of one head.
+    pub d: usize,
+}
+
+/// The operands of [`cached_attention`].
+#[derive(Debug, Clone, Copy)]
+pub struct CachedAttention<'a, T> {
+    /// Q, K and V of the T new tokens side by side, `(B, T, 3 C)`. Only Q is read.
+    pub qkv: &'a [T],
+    /// T: new tokens in each sequence.
+    pub t: usize,
+    /// Tokens before the new ones.
+    pub start: usize,
+    /// The keys of all tokens, the new ones included, `(B, H, D, S)`.
+    pub keys: &'a [T],
+    /// The values of all tokens, the new ones included, `(B, H, S, D)`.
+    pub values: &'a [T],
+    /// The lengths of `keys` and `values`.
+    pub dims: CacheDims,
+    /// The factor of the scalar products.
+    pub scale: f64,
+    /// ALiBi's slope for each head.
+    pub slopes: Option<&'a [f64]>,
+}
+
+/// `out = softmax(scale Q K^T) V`, `(B, T, C)`, where new token `i` sees the first
+/// `start + i + 1` keys. `scratch` has B T S elements.
+pub fn cached_attention<T: Float>(out: &mut [T], operands: CachedAttention<'_, T>, scratch: &mut [T]) {
+    let CachedAttention { qkv, t, start, keys, values, dims: CacheDims { h, s, d }, slopes, .. } = operands;
+    let (c, scale) = (h * d, T::of(operands.scale));
+    let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
+        let (b, i) = (row / t, row % t);
+        let seen = start + i + 1;
+        let q = &qkv[row * 3 * c..][..c];
+        // Whole passes as far as there is room; keys that the query does not see get no weight.
+        let scores = &mut scores[..seen.next_multiple_of(KEYS_PER_PASS).min(s)];
+        vectorised(
+            #[inline(always)]
+            || {
+                for (h_i, (out, q)) in out.chunks_exact_mut(d).zip(q.chunks_exact(d)).enumerate() {
+                    let head = (b * h + h_i) * s * d;
+                    let (keys, values) = (&keys[head..][..s * d], &values[head..][..seen * d]);
+                    scalar_products(scores, q, keys, scale);
+                    scores[seen..].fill(T::neg_infinity());
+                    if let Some(slopes) = slopes {
+                        for (j, score) in scores.iter_mut().enumerate() {
+                            *score += T::of(slopes[h_i] * (j as f64 - (seen - 1) as f64));
+                        }
+                    }
+                    let largest = max(scores);
+                    let total = exp_minus(scores, largest);
+                    weighted_sum(out, scores, values);
+                    out.iter_mut().for_each(|y| *y /= total);
+                }
+            },
+        );
+    };
+    let rows = out.len() / c;
+    let work = out.chunks_exact_mut(c).zip(scratch.chunks_exact_mut(s));
+    match rows {
+        1 => work.enumerate().for_each(row),
+        _ => work.enumerate().collect::<Vec<_>>().into_par_iter().for_each(row),
+    }
+}
+
+/// Copies K and V of T new tokens, from `qkv` `(B, T, 3 C)`, behind the `start` tokens that
+/// `keys` and `values` hold. Skips tokens for which there is no room.
+pub fn append_to_cache<T: Float>(
+    (keys, values): (&mut [T], &mut [T]),
+    qkv: &[T],
+    (t, start): (usize, usize),
+    dims: CacheDims,
+) {
+    let CacheDims { h, s, d } = dims;
+    for (row, qkv) in qkv.chunks_exact(3 * h * d).enumerate() {
+        let (b, place) = (row / t, start + row % t);
+        if place < s {
+            let (k, v) = qkv[h * d..].split_at(h * d);
+            for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
+                let head = (b * h + h_i) * s * d;
+                keys[head..][..s * d].chunks_exact_mut(s).zip(k).for_each(|(row, &k)| row[place] = k);
+                values[head + place * d..][..d].copy_from_slice(v);
+            }
+        }
+    }
+}
+
+/// `scores = scale q K` for the first keys, `(D) (D, S) -> (S)`.
+#[inline(always)]
+fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
+    let rows = || q.iter().zip(keys.chunks_exact(keys.len() / q.len()));
+    let (blocks, tail) = scores.as_chunks_mut::<KEYS_PER_PASS>();
+    let start = blocks.len() * KEYS_PER_PASS;
+    for (i, scores) in blocks.iter_mut().enumerate() {
+        let mut sums = [T::zero(); KEYS_PER_PASS];
+        for (&q, keys) in rows() {
+            let Some(keys) = keys.as_chunks::<KEYS_PER_PASS>().0.get(i) else { continue };
+            for l in 0..KEYS_PER_PASS {
+                sums[l] = q.fused_mul_add(keys[l], sums[l]);
+            }
+        }
+        *scores = sums.map(|sum| sum * scale);
+    }
+    tail.fill(T::zero());
+    for (&q, keys) in rows() {
+        for (score, &key) in tail.iter_mut().zip(&keys[start..]) {
+            *score = q.fused_mul_add(key, *score);
+        }
+    }
+    tail.iter_mut().for_each(|score| *score *= scale);
+}
+
+/// `out = weights V`, `(S) (S, D) -> (D)`.
+#[inline(always)]
+fn weighted_sum<T: Float>(out: &mut [T], weights: &[T], values: &[T]) {
+    let d = out.len();
+    let (blocks, tail) = out.as_chunks_mut::<COLUMNS_PER_PASS>();
+    for (i, out) in blocks.iter_mut().enumerate() {
+        let mut sums = [T::zero(); COLUMNS_PER_PASS];
+        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
+            let Some(value) = value.as_chunks::<COLUMNS_PER_PASS>().0.get(i) else { continue };
+            for l in 0..COLUMNS_PER_PASS {
+                sums[l] = weight.fused_mul_add(value[l], sums[l]);
+            }
+        }
+        *out = sums;
+    }
+    let start = d - tail.len();
+    tail.fill(T::zero());
+    if !tail.is_empty() {
+        for (&weight, value) in weights.iter().zip(values.chunks_exact(d)) {
+            for (out, &v) in tail.iter_mut().zip(&value[start..]) {
+                *out = weight.fused_mul_add(v, *out);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_appended_as_columns_and_values_as_rows() {
+        // One head of two elements, room for three tokens, of which one is there.
+        let dims = CacheDims { h: 1, s: 3, d: 2 };
+        let (mut keys, mut values) = ([0.0_f32; 6], [0.0_f32; 6]);
+        let token = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0];
+        append_to_cache((&mut keys, &mut values), &token, (1, 1), dims);
+        assert_eq!((keys, values), ([0.0, 1.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 3.0, 4.0, 0.0, 0.0]));
+        // Of two more only one has room.
+        append_to_cache((&mut keys, &mut values), &[token, [7.0; 6]].concat(), (2, 2), dims);
+        assert_eq!((keys, values), ([0.0, 1.0, 1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 3.0, 4.0, 3.0, 4.0]));
+    }
+}

@@ -1,0 +1,87 @@
+//! Attention that never stores the T_q x T_k matrix of weights.
+//!
+//! Each head is computed separately, in tiles of [`QUERIES_PER_TILE`] queries. The scores of a
+//! tile with all the keys that it sees stay in the cache. Of the softmax, `forward` keeps only
+//! the logarithm of each query's sum of exponentials, from which `backward` recomputes the
+//! weights (Dao et al. 2022).
+//!
+//! The scores of a tile are stored as `S^T`: one row for each key, one column for each query.
+//! A vector register then holds the scores of [`QUERIES_PER_STRIPE`] queries with one key. The
+//! softmax runs down the columns and needs no sum across a register, and of the triangle that a
+//! causal mask hides only the registers on the diagonal are computed. Keys and values are read
+//! in place, and always in f32: rounding the factors of such small products to bf16 takes at
+//! least the time that it saves.
+
+use rayon::prelude::*;
+
+use super::dims::Dims;
+use super::tile::{QUERIES_PER_STRIPE, QUERIES_PER_TILE, Tile, stripe_rows};
+use crate::Float;
+use crate::kernels::dropout::DropoutMask;
+use crate::mask::Mask;
+
+/// The settings of `softmax(scale Q K^T + slope (j - i)) V`, masked and with dropout.
+#[derive(Debug)]
+pub struct Attention<'a> {
+    /// The lengths.
+    pub dims: Dims,
+    /// Which keys each query sees.
+    pub mask: &'a Mask,
+    /// The factor of the scalar products.
+    pub scale: f64,
+    /// ALiBi's slope for each head: how much a score loses per token of distance.
+    pub slopes: Option<&'a [f64]>,
+    /// Which weights are dropped.
+    pub dropout: Option<DropoutMask>,
+}
+
+impl Attention<'_> {
+    /// The tiles of each head of sequence `b`.
+    fn tiles(&self, b: usize) -> Vec<Tile> {
+        let Dims { t_q, t_k, .. } = self.dims;
+        (0..t_q).step_by(QUERIES_PER_TILE).map(|first| Tile::new(self.mask, b, first, (t_q, t_k))).collect()
+    }
+
+    /// Calls `compute(bh, tiles, head, scratch)` for each head `bh = b H + h`, in parallel.
+    pub(super) fn for_each_head<T: Float, W: Send>(
+        &self,
+        heads: impl Iterator<Item = W>,
+        scratch: &mut [T],
+        compute: impl Fn(usize, &[Tile], &mut W, &mut [T]) + Sync,
+    ) {
+        let mut heads: Vec<(usize, W)> = heads.enumerate().collect();
+        let jobs = self.dims.jobs().max(1);
+        let (scratch_per_job, heads_per_job) = (scratch.len() / jobs, heads.len().div_ceil(jobs).max(1));
+        let sequence = |bh: usize| bh / self.dims.h;
+        heads.par_chunks_mut(heads_per_job).zip(scratch.par_chunks_mut(scratch_per_job)).for_each(
+            |(heads, scratch)| {
+                for heads in heads.chunk_by_mut(|(one, _), (two, _)| sequence(*one) == sequence(*two)) {
+                    let tiles = self.tiles(sequence(heads[0].0));
+                    for (bh, head) in heads {
+                        compute(*bh, &tiles, head, scratch);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Adds to the scores of stripe `v` ALiBi's `slope (j - i)` and what the mask adds.
+    pub(super) fn add_to_scores<T: Float>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
+        if self.slopes.is_none() && *self.mask != Mask::Finite {
+            return;
+        }
+        let slope = self.slopes.map_or(T::zero(), |slopes| T::of(slopes[h]));
+        for (j, scores) in tile.stripes[v].seen.clone().zip(stripe_rows(scores, tile.width, v)) {
+            for (i, score) in (tile.first + v * QUERIES_PER_STRIPE..).zip(scores) {
+                *score += slope * T::of(j as f64 - i as f64) + self.mask.added(i, j);
+            }
+        }
+    }
+}
+
+/// Takes the first `n` elements off `scratch`.
+pub(super) fn take_front<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (front, rest) = std::mem::take(scratch).split_at_mut(n);
+    *scratch = rest;
+    front
+}

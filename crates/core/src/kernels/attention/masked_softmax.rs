@@ -1,0 +1,47 @@
+//! The softmax of whole matrices of scores, over the keys that each query sees.
+
+use crate::Float;
+use crate::kernels::by_rows;
+use crate::kernels::softmax::softmax_rows;
+use crate::mask::Mask;
+
+/// `out = softmax(scores)` for each query over the keys that `mask` lets it see, 0 for the
+/// others, of scores `(B, H, T_q, T_k)`; `dims` is `[H, T_q, T_k]`. The row of a query that sees
+/// no key is zero.
+pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], mask: &Mask) {
+    let [h, t_q, t_k] = dims;
+    by_rows(out, t_k, |first, out| {
+        let mut shifted = vec![T::zero(); if *mask == Mask::Finite { t_k } else { 0 }];
+        let rows = out.chunks_exact_mut(t_k.max(1)).zip(scores[first * t_k..].chunks_exact(t_k.max(1)));
+        for (row, (out, scores)) in rows.enumerate().map(|(r, pair)| (first + r, pair)) {
+            let (b, i) = (row / (h * t_q), row % t_q);
+            let seen = mask.visible(b, i, t_k);
+            out[..seen.start].fill(T::zero());
+            out[seen.end..].fill(T::zero());
+            let out = &mut out[seen.clone()];
+            match mask {
+                Mask::Finite => {
+                    for (j, (shifted, &score)) in shifted.iter_mut().zip(scores).enumerate() {
+                        *shifted = score + mask.added(i, j);
+                    }
+                    softmax_rows(out, &shifted, t_k);
+                }
+                _ => softmax_rows(out, &scores[seen.clone()], seen.len()),
+            }
+        }
+    });
+}
+
+/// The gradient of the scores, `dx_ij = y_ij (dy_ij - sum_k y_ik dy_ik)`, in rows of T_k elements.
+pub fn masked_softmax_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) {
+    let t_k = t_k.max(1);
+    by_rows(dx, t_k, |first, dx| {
+        let rows = y[first * t_k..].chunks_exact(t_k).zip(dy[first * t_k..].chunks_exact(t_k));
+        for (dx, (y, dy)) in dx.chunks_exact_mut(t_k).zip(rows) {
+            let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+            for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = y * (dy - inner);
+            }
+        }
+    });
+}
