@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Observer, Progress};
+use m2g_core::train::{Observer, Progress, Save};
 use m2g_core::{Error, Precision};
 use m2g_digits::Backprop;
 use m2g_gpt::data::Corpus;
@@ -168,14 +168,14 @@ fn in_steady_state_a_training_step_allocates_nothing_large() {
     {
         let (config, corpus) = gpt(precision, batch_size);
         check(&format!("GPT, {}, {threads} threads", precision.name()), threads, |watch| {
-            let mut training = m2g_gpt::training::Training::new(config, &corpus, None)?;
+            let mut training = m2g_gpt::training::Training::new(config, &corpus, Save::Nowhere)?;
             training.run(watch).map(drop)
         });
     }
     for backprop in [Backprop::Tape, Backprop::ByHand] {
         let (config, data) = digits(backprop);
         check(&format!("digits, {backprop:?}"), 1, |watch| {
-            let mut training = m2g_digits::training::Training::new(config, &data, None)?;
+            let mut training = m2g_digits::training::Training::new(config, &data, Save::Nowhere)?;
             training.run(watch).map(drop)
         });
     }

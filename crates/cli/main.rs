@@ -10,6 +10,7 @@ mod config_file;
 mod data;
 mod digits;
 mod doctor;
+mod errors;
 mod flags;
 mod gpt;
 mod inspect;
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
         // Whoever read our output has stopped reading: nothing is wrong.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", errors::sentence(&error));
             ExitCode::FAILURE
         }
     }

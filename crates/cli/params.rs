@@ -117,7 +117,7 @@ fn digits_gradient(
     if (data.train.rows, data.train.cols) != description.image {
         bail!("the data that the run was trained on now has images of another size");
     }
-    Ok(digits::batch_gradients(network, description, &data.train)?)
+    Ok(digits::Training::first_gradients(network, description, &data)?)
 }
 
 /// `untrained` is the model that training begins with, for which there is the own text.
@@ -130,5 +130,5 @@ fn gpt_gradient(gpt: &Gpt<f32>, description: &gpt::Description, untrained: bool)
     if corpus.tokenizer != *tokenizer {
         bail!("{} now has another vocabulary than the run", description.config.data);
     }
-    Ok(gpt::batch_gradients(gpt, description, &corpus)?)
+    Ok(gpt::Training::first_gradients(gpt, description, &corpus)?)
 }

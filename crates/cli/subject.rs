@@ -35,11 +35,11 @@ impl Subject {
         let (path, file) = (run_path(name), if last { LAST } else { BEST });
         match run::kind(&path, file)?.as_str() {
             digits::KIND => {
-                let (network, description) = digits::load(&path, file)?;
+                let (network, description) = digits::Training::load(&path, file)?;
                 Ok(Self::Digits(Box::new(network), Box::new(description)))
             }
             gpt::KIND => {
-                let (gpt, description) = gpt::load(&path, file)?;
+                let (gpt, description) = gpt::Training::load(&path, file)?;
                 Ok(Self::Gpt(Box::new(in_single_ops(gpt)?), Box::new(description)))
             }
             other => bail!("{name} is a model of kind {other}: give a run of digits or of a GPT"),

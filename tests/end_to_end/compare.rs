@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::*;
-use m2g_core::train::Model;
+use m2g_core::train::{Model, Save};
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use serde_json::Value;
@@ -320,7 +320,7 @@ fn what_cannot_be_compared_is_named() {
     assert!(gpt.params().count() > 0);
     let description =
         Description { model: gpt.config().clone(), config, tokenizer: None, data: String::new() };
-    training::create(&dir.path().join("runs/imported"), &description, &gpt, false).unwrap();
+    training::create(Save::New(&dir.path().join("runs/imported")), &description, &gpt).unwrap();
     let imported = error(&["imported", "a"]);
     assert!(imported.contains("runs/imported: it was not trained here and has no data"), "{imported}");
     assert!(imported.contains("--init-from runs/imported"), "{imported}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::support::*;
-use m2g_core::train::Model;
+use m2g_core::train::{Model, Save};
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use m2g_text::Tokenizer;
@@ -21,7 +21,7 @@ fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: u
         p.value.data_mut().iter_mut().for_each(|w| *w *= 10.0);
     }
     let description = Description { config, model, tokenizer, data: String::new() };
-    training::create(&dir.join("runs").join(name), &description, &gpt, false).unwrap();
+    training::create(Save::New(&dir.join("runs").join(name)), &description, &gpt).unwrap();
 }
 
 fn char_run(dir: &Path) {

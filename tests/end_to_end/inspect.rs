@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::*;
+use m2g_core::train::Save;
 use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use m2g_text::Tokenizer;
@@ -15,7 +16,7 @@ fn small_run(dir: &Path) {
     let model = config.model(tokenizer.vocab_size());
     let gpt = Gpt::<f32>::new(model.clone(), 1).unwrap();
     let description = Description { config, model, tokenizer: Some(tokenizer), data: String::new() };
-    training::create(&dir.join("runs/a"), &description, &gpt, false).unwrap();
+    training::create(Save::New(&dir.join("runs/a")), &description, &gpt).unwrap();
 }
 
 #[test]

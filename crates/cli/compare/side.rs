@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use m2g_core::trace::Record;
 use m2g_core::train::run::{self, LAST};
-use m2g_core::train::{Model, State};
+use m2g_core::train::{Model, Save, State};
 use m2g_core::{Error, Params};
 use m2g_digits::{Backprop, training as digits};
 use m2g_gpt::data::Corpus;
@@ -106,11 +106,11 @@ impl Side {
 
 /// A step of the digit network.
 fn digit_step(run: Option<&Run>) -> anyhow::Result<Side> {
-    let trained = run.map(|run| digits::load(&run.path, LAST)).transpose()?;
+    let trained = run.map(|run| digits::Training::load(&run.path, LAST)).transpose()?;
     let config = trained.as_ref().map_or_else(Default::default, |(_, its)| its.config.clone());
     let data = crate::digits::load(config.data.as_deref(), config.train_on_all)?;
     let named = config.data.as_ref().map_or("mnist".into(), |dir| dir.display().to_string());
-    let mut training = digits::Training::new(config, &data, None)?;
+    let mut training = digits::Training::new(config, &data, Save::Nowhere)?;
     let mut notes = Vec::new();
     if let (Some(run), Some((network, its))) = (run, trained) {
         if (its.image, its.classes) != (training.description.image, training.description.classes) {
@@ -123,13 +123,13 @@ fn digit_step(run: Option<&Run>) -> anyhow::Result<Side> {
             );
         }
         notes.extend(changed(&its.data, &data.fingerprint));
-        training.network = network;
+        training.model = network;
         training.state = run.state()?;
     }
     if training.description.config.backprop == Backprop::ByHand {
         notes.push("its gradient is computed by hand (--backprop by-hand), which records no ops".into());
     }
-    let params = training.network.params().clone();
+    let params = training.model.params().clone();
     Ok(Side {
         name: String::new(),
         kind: digits::KIND,
@@ -147,10 +147,10 @@ fn gpt_step(run: Option<&Run>) -> anyhow::Result<Side> {
     let Some(run) = run else {
         let config = m2g_gpt::Config::default();
         let corpus = Corpus::load(&config.data, config.tokenizer.parse()?)?;
-        let training = gpt::Training::new(config, &corpus, None)?;
+        let training = gpt::Training::new(config, &corpus, Save::Nowhere)?;
         return traced(training, &corpus, Vec::new());
     };
-    let (gpt, its) = gpt::load(&run.path, LAST)?;
+    let (gpt, its) = gpt::Training::load(&run.path, LAST)?;
     if its.data.is_empty() {
         bail!(
             "it was not trained here and has no data: train from it with `m2g gpt train --init-from {}`, and \
@@ -175,8 +175,8 @@ fn gpt_step(run: Option<&Run>) -> anyhow::Result<Side> {
     }
     // Its parameters are those of the run, whatever it began with.
     let config = m2g_gpt::Config { init_from: m2g_gpt::Config::SCRATCH.into(), ..its.config };
-    let mut training = gpt::Training::new(config, &corpus, None)?;
-    training.gpt = gpt;
+    let mut training = gpt::Training::new(config, &corpus, Save::Nowhere)?;
+    training.model = gpt;
     training.description.model = its.model;
     training.state = run.state()?;
     traced(training, &corpus, changed(&its.data, &corpus.fingerprint).into_iter().collect())
@@ -184,14 +184,14 @@ fn gpt_step(run: Option<&Run>) -> anyhow::Result<Side> {
 
 fn traced(mut training: gpt::Training<'_>, corpus: &Corpus, notes: Vec<String>) -> anyhow::Result<Side> {
     // Else the layers that both models have are hidden in ops that only the GPT has.
-    training.gpt = in_single_ops(training.gpt)?;
+    training.model = in_single_ops(training.model)?;
     let (config, model) = (&training.description.config, &training.description.model);
     let passes = match config.gradient_accumulation_steps {
         1 => String::new(),
         n => format!("{n} x "),
     };
     let batch = format!("{passes}{} x {} tokens", config.batch_size, model.block_size);
-    let params = training.gpt.params().clone();
+    let params = training.model.params().clone();
     Ok(Side {
         name: String::new(),
         kind: gpt::KIND,

@@ -9,7 +9,7 @@ use m2g_core::data::mnist::LabelledImages;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run::{BEST, LAST};
 use m2g_digits::Network;
-use m2g_digits::training::load;
+use m2g_digits::training::Training;
 use serde_json::json;
 
 use crate::flags::run_path;
@@ -66,7 +66,7 @@ pub fn load_both(
     last: bool,
     data: Option<&Path>,
 ) -> anyhow::Result<(Network<f32>, LabelledImages)> {
-    let (network, description) = load(path, if last { LAST } else { BEST })?;
+    let (network, description) = Training::load(path, if last { LAST } else { BEST })?;
     let test = super::load_test(data.or(description.config.data.as_deref()))?;
     if (test.rows, test.cols) != description.image {
         let (rows, cols) = description.image;

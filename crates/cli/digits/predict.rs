@@ -9,7 +9,7 @@ use m2g_core::train::run::BEST;
 use m2g_core::{Tensor, unit_interval};
 use m2g_digits::Network;
 use m2g_digits::normalise::{SIDE, normalise};
-use m2g_digits::training::load;
+use m2g_digits::training::Training;
 use serde_json::json;
 
 use crate::flags::run_path;
@@ -38,7 +38,7 @@ pub fn seen(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
 impl Predict {
     /// Reads every picture. One that cannot be read does not keep the others back.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (network, description) = load(&run_path(&self.run), BEST)?;
+        let (network, description) = Training::load(&run_path(&self.run), BEST)?;
         if description.image != (SIDE, SIDE) {
             bail!(
                 "the network was not trained on images of {SIDE}x{SIDE} pixels, which pictures are made into"

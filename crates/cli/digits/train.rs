@@ -7,8 +7,8 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::data::mnist::DigitData;
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Ended, Model};
-use m2g_digits::training::{Description, Outcome, Training};
+use m2g_core::train::{Ended, Model, Outcome, Save};
+use m2g_digits::training::Training;
 use m2g_digits::{Config, Initialisation};
 use serde_json::json;
 
@@ -57,7 +57,7 @@ impl Train {
         };
         let config = self.settings.resolve()?;
         let data = super::load(config.data.as_deref(), config.train_on_all)?;
-        let training = Training::new(config, &data, Some((&path, self.overwrite)))?;
+        let training = Training::new(config, &data, Save::at(&path, self.overwrite))?;
         train(training, &data, &path, self.json)
     }
 
@@ -68,36 +68,38 @@ impl Train {
                 path.join("config.toml").display()
             );
         }
-        let description = Description::of_run(path)?;
+        let mut description = Training::describe(path)?;
+        description.config.epochs = self.settings.epochs.unwrap_or(description.config.epochs);
         let dir = self.settings.data.as_deref().or(description.config.data.as_deref());
         let data = super::load(dir, description.config.train_on_all)?;
-        let training = Training::resume(path, &data, description, self.settings.epochs)?;
+        let training = Training::resume(path, &data, description)?;
         let epochs = training.description.config.epochs;
-        if training.state.step >= epochs * training.steps_per_epoch() {
+        if training.ended() == Some(Ended::Finished) {
             bail!(
                 "{} has made all its {epochs} epochs: give more with --epochs N, or use it with `m2g digits eval {}`",
                 path.display(),
                 quoted(path)
             );
         }
-        eprintln!("going on with {} after step {}", path.display(), training.state.step);
+        eprintln!("resuming {} after step {}", path.display(), training.state.step);
         train(training, &data, path, self.json)
     }
 }
 
 fn train(mut training: Training, data: &DigitData, path: &PathBuf, json: bool) -> anyhow::Result<ExitCode> {
     let config = training.description.config.clone();
-    let sizes: Vec<String> = training.network.architecture().sizes.iter().map(usize::to_string).collect();
+    let sizes: Vec<String> = training.model.architecture().sizes.iter().map(usize::to_string).collect();
     eprintln!(
         "network [{}], {} parameters; {} training, {} validation, {} test images from {}",
         sizes.join(", "),
-        training.network.params().count(),
+        training.model.params().count(),
         data.train.len(),
         data.validation.len(),
         data.test.len(),
         data.source.display()
     );
-    let steps = config.epochs * training.steps_per_epoch();
+    let options = training.options();
+    let steps = options.steps;
     let mut watch = Watch::new(training.state.step, steps, config.epochs, json);
     let outcome = training.run(&mut watch);
     watch.finish();
@@ -111,39 +113,44 @@ fn train(mut training: Training, data: &DigitData, path: &PathBuf, json: bool) -
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
     if json {
+        let epochs = |steps: u64| steps.div_ceil(options.steps_per_evaluation);
         output::line(json!({
             "event": "done",
-            "test_accuracy": outcome.test_accuracy,
-            "validation_accuracy": outcome.validation_accuracy,
-            "best_epoch": outcome.best_epoch,
-            "last_test_accuracy": outcome.last_test_accuracy,
+            "test_accuracy": outcome.best_test("test_accuracy"),
+            "validation_accuracy": outcome.best_score,
+            "best_epoch": epochs(outcome.best_step),
+            "last_test_accuracy": outcome.last_test("test_accuracy"),
             "seconds": outcome.seconds,
-            "epochs": outcome.epochs,
+            "epochs": epochs(outcome.steps),
             "run": path,
         }))?;
     } else {
-        output::line(summary(&config, &outcome))?;
+        output::line(summary(&config, &outcome, options.steps_per_evaluation))?;
     }
     eprintln!("saved in {}; look at it with `m2g digits eval {}`", path.display(), quoted(path));
     Ok(ExitCode::SUCCESS)
 }
 
 /// The figures, and beside them what the book reports.
-fn summary(config: &Config, outcome: &Outcome) -> String {
+fn summary(config: &Config, outcome: &Outcome, steps_per_epoch: u64) -> String {
     let mut lines = Vec::new();
-    let which = match outcome.validation_accuracy {
-        Some(_) => format!("epoch {}, the best on the validation images", outcome.best_epoch),
+    let percent = |share: Option<f64>| output::percent(share.unwrap_or(f64::NAN));
+    let which = match outcome.best_score {
+        Some(_) => {
+            let epoch = outcome.best_step.div_ceil(steps_per_epoch);
+            format!("epoch {epoch}, the best on the validation images")
+        }
         None => "the last epoch".into(),
     };
-    lines.push(format!("test accuracy        {}  ({which})", output::percent(outcome.test_accuracy)));
-    lines.push(format!("  after the last epoch {}", output::percent(outcome.last_test_accuracy)));
-    if let Some(accuracy) = outcome.validation_accuracy {
+    lines.push(format!("test accuracy        {}  ({which})", percent(outcome.best_test("test_accuracy"))));
+    lines.push(format!("  after the last epoch {}", percent(outcome.last_test("test_accuracy"))));
+    if let Some(accuracy) = outcome.best_score {
         lines.push(format!("validation accuracy  {}", output::percent(accuracy)));
     }
     if let Some(reference) = reference(config) {
         lines.push(format!("for comparison       {reference}"));
     }
-    lines.push(format!("{} epochs in {:.1} s", outcome.epochs, outcome.seconds));
+    lines.push(format!("{} epochs in {:.1} s", outcome.steps.div_ceil(steps_per_epoch), outcome.seconds));
     lines.join("\n")
 }
 

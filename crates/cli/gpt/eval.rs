@@ -10,8 +10,9 @@ use m2g_core::train::run::{BEST, LAST};
 use m2g_core::{Tape, WeightFormat};
 use m2g_gpt::Gpt;
 use m2g_gpt::data::Corpus;
+use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
-use m2g_gpt::training::{Description, full_pass_batch_size, full_pass_loss, load};
+use m2g_gpt::training::{Description, Training};
 use serde_json::json;
 
 use crate::flags::{one_of, run_path};
@@ -48,7 +49,7 @@ pub struct Eval {
 impl Eval {
     /// Measures, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (mut gpt, description) = load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) = Training::load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
         if self.weights != WeightFormat::F32 {
             gpt.pack(self.weights);
         }

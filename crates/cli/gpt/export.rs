@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use m2g_core::train::Model;
 use m2g_core::train::run::{BEST, LAST};
-use m2g_gpt::{gpt2, training};
+use m2g_gpt::gpt2;
+use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
 
@@ -29,7 +30,7 @@ impl Export {
     /// Exports, and says where.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let file = if self.last { LAST } else { BEST };
-        let (gpt, description) = training::load(&run_path(&self.run), file)?;
+        let (gpt, description) = Training::load(&run_path(&self.run), file)?;
         let tokenizer = description.tokenizer.as_ref();
         gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
         eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained loads it", self.dir.display());

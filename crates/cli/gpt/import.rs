@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::Model;
+use m2g_core::train::{Model, Save};
 use m2g_gpt::training::{Description, create};
 use m2g_gpt::{Config, gpt2};
 
@@ -40,7 +40,7 @@ impl Import {
         let mut description =
             Description { config: Config::default(), model, tokenizer, data: String::new() };
         description.config = Config::default().shaped_like(&description);
-        create(&path, &description, &gpt, self.overwrite)?;
+        create(Save::at(&path, self.overwrite), &description, &gpt)?;
         let model = &description.model;
         eprintln!(
             "{} parameters: {} layers, {} heads, {} wide, a window of {}, {} tokens",

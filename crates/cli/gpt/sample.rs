@@ -10,7 +10,8 @@ use clap::Args;
 use m2g_core::WeightFormat;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run::{BEST, LAST};
-use m2g_gpt::{GenerateOptions, Generator, training};
+use m2g_gpt::training::Training;
+use m2g_gpt::{GenerateOptions, Generator};
 use m2g_text::Sampling;
 use m2g_text::tokenizer::{StreamDecoder, Tokenizer};
 use serde_json::json;
@@ -90,7 +91,7 @@ impl Sample {
 
     fn samples(&self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
-        let (mut gpt, description) = training::load(&path, if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) = Training::load(&path, if self.last { LAST } else { BEST })?;
         let tokenizer = description.tokenizer.as_ref();
         let prompt = self.prompt(tokenizer)?;
         let start = match &prompt[..] {

@@ -11,7 +11,7 @@ use m2g_core::data::catalogue;
 use m2g_core::nn::{Form, NormPlace, Positions, Score};
 use m2g_gpt::Config;
 use m2g_gpt::presets::{PRESETS, preset};
-use m2g_gpt::training::Description;
+use m2g_gpt::training::Training;
 use m2g_text::{Tokenizer, TokenizerKind};
 
 use crate::config_file::{parse, read, with_keys};
@@ -198,7 +198,7 @@ impl Settings {
             None => None,
         });
         if let Some(run) = init_from.as_deref().filter(|run| *run != Config::SCRATCH) {
-            let description = Description::of_run(&run_path(run))?;
+            let description = Training::describe(&run_path(run))?;
             config = config.shaped_like(&description);
             tokenizer = description.tokenizer;
         }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::{self, with_threads};
-use m2g_core::train::{Ended, Model};
+use m2g_core::train::{Ended, Model, Outcome, Save};
 use m2g_gpt::data::{Corpus, entropy};
-use m2g_gpt::training::{Description, Outcome, Training};
+use m2g_gpt::training::Training;
 use m2g_gpt::{GenerateOptions, Generator, Gpt};
 use m2g_text::Sampling;
 use m2g_text::TextError;
@@ -70,7 +70,7 @@ impl Train {
             None => Corpus::load(&config.data, config.tokenizer.parse()?)?,
             Some(its) => load_for(&config.data, its, &config.init_from)?,
         };
-        let training = Training::new(config, &corpus, Some((&path, self.overwrite)))?;
+        let training = Training::new(config, &corpus, Save::at(&path, self.overwrite))?;
         train(training, &corpus, &path, self.json)
     }
 
@@ -81,17 +81,18 @@ impl Train {
                 path.join("config.toml").display()
             );
         }
-        let description = Description::of_run(path)?;
+        let mut description = Training::describe(path)?;
+        description.config.max_iters = self.settings.max_iters.unwrap_or(description.config.max_iters);
         let data = settings::data(self.settings.data, &description.config.data);
         let corpus = match &description.tokenizer {
             None => Corpus::load(&data, description.config.tokenizer.parse()?)?,
             Some(its) => load_for(&data, its, &path.display().to_string())?,
         };
-        let training = Training::resume(path, &corpus, description, self.settings.max_iters)?;
+        let training = Training::resume(path, &corpus, description)?;
         let steps = training.description.config.max_iters;
         let done = match training.ended() {
             None => {
-                eprintln!("going on with {} after step {}", path.display(), training.state.step);
+                eprintln!("resuming {} after step {}", path.display(), training.state.step);
                 return train(training, &corpus, path, self.json);
             }
             Some(Ended::OutOfPatience) => "has run out of patience".to_string(),
@@ -131,8 +132,8 @@ fn train(mut training: Training, corpus: &Corpus, path: &Path, json: bool) -> an
     if json {
         output::line(json!({
             "event": "done",
-            "val_loss": outcome.val_loss,
-            "best_val_loss": outcome.best_val_loss,
+            "val_loss": outcome.metric("val_loss"),
+            "best_val_loss": outcome.best_score.map(|score| -score),
             "best_step": outcome.best_step,
             "steps": outcome.steps,
             "seconds": outcome.seconds,
@@ -141,7 +142,7 @@ fn train(mut training: Training, corpus: &Corpus, path: &Path, json: bool) -> an
         }))?;
     } else {
         output::line(summary(&outcome, tokens_per_second))?;
-        output::line(format!("a sample:\n{}", sample(&training.gpt, &corpus.tokenizer)?))?;
+        output::line(format!("a sample:\n{}", sample(&training.model, &corpus.tokenizer)?))?;
     }
     eprintln!("saved in {}; let it write with `m2g gpt sample {}`", path.display(), quoted(path));
     Ok(ExitCode::SUCCESS)
@@ -161,7 +162,7 @@ fn introduce(training: &Training, corpus: &Corpus) -> Work {
         corpus.source,
         corpus.tokenizer.kind(),
     );
-    let params = training.gpt.params();
+    let params = training.model.params();
     let decayed: usize = params.iter().filter(|p| p.decay).map(|p| p.value.len()).sum();
     eprintln!(
         "model      {} parameters, {decayed} of them decayed; {} layers, {} heads, {} wide, {} tokens at a time",
@@ -210,9 +211,9 @@ fn summary(outcome: &Outcome, tokens_per_second: f64) -> String {
     let loss = |loss: Option<f64>| loss.map_or("not measured".into(), |loss| format!("{loss:.4}"));
     format!(
         "validation loss  {}  (step {}, the best)\n  after the last step {}\n{} steps in {:.1} s, {:.0} tokens/s",
-        loss(outcome.best_val_loss),
+        loss(outcome.best_score.map(|score| -score)),
         outcome.best_step,
-        loss(outcome.val_loss),
+        loss(outcome.metric("val_loss")),
         outcome.steps,
         outcome.seconds,
         tokens_per_second

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use m2g_core::data::mnist::DigitData;
-use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress};
+use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress, Save};
 use m2g_core::{Error, Tape};
 use m2g_gpt::data::Corpus;
-use m2g_gpt::training::generation_loss;
+use m2g_gpt::evaluation::generation_loss;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::Config;
@@ -91,23 +91,23 @@ impl Datasets {
             Config::Gpt(config) => {
                 let corpus = self.texts.get(&(config.data.clone(), config.tokenizer.clone()));
                 let corpus = corpus.context("the text has not been loaded")?;
-                let mut training = m2g_gpt::training::Training::new((**config).clone(), corpus, None)?;
+                let mut training = m2g_gpt::training::Training::new((**config).clone(), corpus, Save::Nowhere)?;
                 let ended = training.run(watch).map(|outcome| (outcome.ended, outcome.seconds));
                 let Some(seconds) = watch.end(ended)? else { return Ok(None) };
                 let mut found = watch.last.clone();
                 if measures.contains(&"generation_loss") && watch.diverged.is_none() {
                     let mut tape = Tape::new();
                     tape.set_gradients(false);
-                    let loss = generation_loss(&training.gpt, &mut tape, &corpus.val, GENERATION_WINDOWS)?;
+                    let loss = generation_loss(&training.model, &mut tape, &corpus.val, GENERATION_WINDOWS)?;
                     found.insert("generation_loss".into(), loss);
                 }
                 Ok(Some(watch.measured(found, measures, seconds)))
             }
             Config::Digits(config) => {
                 let data = self.digits.as_ref().context("the images have not been loaded")?;
-                let mut training = m2g_digits::training::Training::new((**config).clone(), data, None)?;
+                let mut training = m2g_digits::training::Training::new((**config).clone(), data, Save::Nowhere)?;
                 let outcome = training.run(watch);
-                let test = outcome.as_ref().map(|outcome| outcome.last_test_accuracy).ok();
+                let test = outcome.as_ref().ok().and_then(|outcome| outcome.last_test("test_accuracy"));
                 let Some(seconds) = watch.end(outcome.map(|o| (o.ended, o.seconds)))? else {
                     return Ok(None);
                 };

@@ -1,4 +1,5 @@
-//! What can go wrong in the core, each with a sentence that says what to do.
+//! The errors of the core. Each message is one sentence that speaks of settings by name;
+//! the command line adds which flag helps.
 
 use std::panic::Location;
 use std::path::PathBuf;
@@ -7,32 +8,32 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The numbers given do not fill the shape.
-    #[error("a tensor of shape {shape:?} holds {expected} numbers, but {found} were given")]
+    /// The number of elements does not match the shape.
+    #[error("a tensor of shape {shape:?} holds {expected} elements, but {found} were given")]
     Length {
-        /// The shape asked for.
+        /// The requested shape.
         shape: Vec<usize>,
         /// The product of the shape.
         expected: usize,
-        /// How many numbers came.
+        /// The number of elements given.
         found: usize,
     },
-    /// The shapes of an op's inputs do not fit each other.
+    /// The shapes of an op's inputs do not match.
     #[error("{op} cannot take inputs of shapes {shapes:?}: {why} (called at {at})")]
     Shape {
         /// The op's name.
         op: &'static str,
         /// The shapes of its inputs.
         shapes: Vec<Vec<usize>>,
-        /// The rule that they break.
+        /// The rule that they violate.
         why: String,
         /// Who called the op.
         at: &'static Location<'static>,
     },
-    /// An op without a backward was recorded where gradients are wanted.
+    /// An op without a backward pass was recorded on a tape that computes gradients.
     #[error(
-        "{op} has no backward, but one of its inputs needs a gradient: record it on a tape for \
-         evaluation, or give it a backward (called at {at})"
+        "{op} has no backward pass, but one of its inputs needs a gradient: record it on a tape for \
+         evaluation, or implement its backward pass (called at {at})"
     )]
     NoBackward {
         /// The op's name.
@@ -40,29 +41,29 @@ pub enum Error {
         /// Who called the op.
         at: &'static Location<'static>,
     },
-    /// `backward` was asked for something that is not one number, or needs no gradient.
-    #[error("backward starts at one number that depends on a parameter, not at shape {0:?}")]
+    /// `backward` was called on something that is not a scalar, or needs no gradient.
+    #[error("backward starts at a scalar that depends on a parameter, not at shape {0:?}")]
     NotALoss(Vec<usize>),
-    /// Two parameters have one name.
-    #[error("there are two parameters called {0}")]
+    /// Two parameters have the same name.
+    #[error("two parameters are called {0}")]
     DuplicateParam(String),
     /// The loss or a gradient is NaN or infinite.
     #[error(
-        "the {what} is not finite at step {step}: the training has diverged; use a smaller \
-         learning rate (the last checkpoint holds the state before)"
+        "the {what} is not finite at step {step}: training has diverged; use a smaller learning \
+         rate (the last checkpoint holds the state before)"
     )]
     NotFinite {
-        /// The loss, or the name of the first gradient.
+        /// The loss, or the first gradient that is not finite.
         what: String,
-        /// The step, from 0.
+        /// The step, counted from 0.
         step: u64,
     },
-    /// A setting has a value that makes no sense.
+    /// The value of a setting makes no sense.
     #[error("{name} is {value}: {rule}")]
     Setting {
         /// The setting's name.
         name: &'static str,
-        /// The value given.
+        /// Its value.
         value: String,
         /// What it must be.
         rule: &'static str,
@@ -74,7 +75,7 @@ pub enum Error {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The reason, from the operating system.
         source: std::io::Error,
     },
     /// A checkpoint cannot be used.
@@ -85,27 +86,37 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         why: String,
     },
-    /// The folder of a new run is there already.
-    #[error("{} exists: choose another name with --run{}", path.display(),
-        if *is_run { ", or replace it with --overwrite" } else { " (it is not a run, so --overwrite will not replace it)" })]
+    /// The folder of a new run exists.
+    #[error("{} exists{}", path.display(), if *is_run { "" } else { " and is not a run, so it is not replaced" })]
     RunExists {
         /// The folder.
         path: PathBuf,
         /// Whether it holds a run.
         is_run: bool,
     },
-    /// There is no run of that name.
-    #[error("there is no run in {}: train one first, with --run NAME", .0.display())]
+    /// The folder holds no run.
+    #[error("there is no run in {}", .0.display())]
     NoRun(PathBuf),
-    /// The run has no such checkpoint: it was stopped before its first save, or
-    /// somebody removed the file.
-    #[error("the run in {} has saved no {file}: train it anew with --overwrite", run.display())]
+    /// The run lacks this checkpoint: it was killed before its first save, or the file was
+    /// removed.
+    #[error("the run in {} has saved no {file}", run.display())]
     NeverSaved {
         /// The run.
         run: PathBuf,
-        /// The checkpoint that is missing.
+        /// The missing checkpoint.
         file: String,
     },
+    /// A run is to be resumed on data other than its own.
+    #[error("the run in {} was started with other data than {data}: resume it with the same data", run.display())]
+    OtherData {
+        /// The run.
+        run: PathBuf,
+        /// Where the data comes from.
+        data: String,
+    },
+    /// A run that holds an imported model is to be resumed.
+    #[error("{} holds an imported model, which has no training to resume: start a new run from it with init_from", .0.display())]
+    Imported(PathBuf),
     /// Another process trains the run.
     #[error("another process is training {}: wait for it, or stop it", .0.display())]
     Busy(PathBuf),

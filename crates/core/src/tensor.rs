@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_wrong_length_is_refused() {
         let error = Tensor::from_vec(&[2, 3], vec![0.0_f32; 5]).unwrap_err().to_string();
-        assert_eq!(error, "a tensor of shape [2, 3] holds 6 numbers, but 5 were given");
+        assert_eq!(error, "a tensor of shape [2, 3] holds 6 elements, but 5 were given");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! What a network is to make small.
+//! The cost functions of the book.
 
 use m2g_core::{Error, Float, Tape, Var};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::backprop::{sigmoid_prime, softmax};
+use crate::neuron::{sigmoid_prime, softmax};
 
-/// The cost function, which also decides what the last layer does.
+/// The cost to minimise, which also determines the activation of the last layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
@@ -19,8 +19,8 @@ pub enum Cost {
 }
 
 impl Cost {
-    /// Records the mean cost of weighted inputs `z` of the last layer, `(B, N)`,
-    /// for wished-for outputs `y`, `(B, N)`.
+    /// Records the mean cost for weighted inputs `z` of the last layer, `(B, N)`, and
+    /// desired outputs `y`, `(B, N)`.
     pub(crate) fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var, y: Var) -> Result<Var, Error> {
         match self {
             Self::Quadratic => {
@@ -48,9 +48,9 @@ impl Cost {
         }
     }
 
-    /// The error of the last layer, `delta^L = dC/dz^L`, `(B, N)` for each example
+    /// The error of the last layer for each example, `delta^L = dC/dz^L`, `(B, N)`
     /// (BP1). For the quadratic cost it is [`cost_derivative`] times the slope of
-    /// the sigmoid; in the other two costs the slope has cancelled.
+    /// the sigmoid; in the other two costs the slope cancels.
     pub(crate) fn delta<T: Float>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
         match self {
             Self::Quadratic => cost_derivative(a, y) * sigmoid_prime(z),
@@ -58,7 +58,7 @@ impl Cost {
         }
     }
 
-    /// The mean cost of the examples.
+    /// The mean cost over the examples.
     pub(crate) fn mean<T: Float>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> T {
         let total: T = match self {
             Self::Quadratic => (a - y).mapv(|d| d * d / T::of(2.0)).sum(),
@@ -79,8 +79,8 @@ impl Cost {
     }
 }
 
-/// `dC/da = a - y` for the quadratic cost of one example: the book's
-/// `cost_derivative`, for a whole mini-batch `(B, N)`.
+/// The book's `cost_derivative`, `dC/da = a - y` for the quadratic cost, of each example
+/// of a mini-batch, `(B, N)`.
 pub fn cost_derivative<T: Float>(a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
     a - y
 }

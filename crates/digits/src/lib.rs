@@ -6,11 +6,13 @@
 //! | [`network`] | [`Network`]: `new`, `feedforward`, `sgd`, `update_mini_batch`, `evaluate` |
 //! | [`backprop`] | `backprop` by hand: the four equations of chapter 2 |
 //! | [`cost`] | quadratic, cross-entropy and log-likelihood cost |
-//! | [`mini_batches`] | the images in a new order each epoch, in pieces |
-//! | [`distort`] | training images turned, stretched and bent on the fly |
-//! | [`config`] | every setting of a training, and the presets |
-//! | [`normalise`] | a person's own picture made into what MNIST's images are |
-//! | [`training`] | a whole training in a run folder, from scratch or resumed |
+//! | `neuron.rs` | activations and their slopes, by hand |
+//! | [`architecture`] | the layers of a network: sizes, activation, cost |
+//! | [`mini_batches`] | mini-batches, in a new order each epoch |
+//! | [`distort`] | training images rotated, stretched and bent on the fly |
+//! | [`config`] | every setting of a training run, and the presets |
+//! | [`normalise`] | your own picture converted to the form of MNIST's images |
+//! | [`training`] | a training run in its folder, new or resumed |
 //!
 //! ```
 //! use m2g_digits::{MiniBatch, Network};
@@ -27,21 +29,24 @@
 //! # Ok::<(), m2g_core::Error>(())
 //! ```
 
+pub mod architecture;
 pub mod backprop;
 pub mod config;
 pub mod cost;
 pub mod distort;
 pub mod mini_batches;
 pub mod network;
+mod neuron;
 pub mod normalise;
 pub mod training;
 
+pub use architecture::{Architecture, Backprop, Initialisation};
 pub use config::Config;
 pub use cost::Cost;
 pub use mini_batches::{MiniBatch, MiniBatches};
-pub use network::{Architecture, Backprop, Initialisation, Network};
+pub use network::Network;
 
-/// The notes' code, so that it is tested.
+/// Runs the code of the notes as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../notebooks-notes/01-from-a-neuron-to-backprop.md")]
 struct NotesFromANeuronToBackprop;

@@ -1,4 +1,4 @@
-//! The training images in a new order each epoch, in pieces.
+//! Mini-batches: the training images in a new order each epoch.
 
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::rng::{Streams, permutation};
@@ -6,19 +6,19 @@ use m2g_core::{Error, Float, Tensor, unit_interval};
 
 use crate::distort::{Distort, Distorter};
 
-/// The examples of one step.
+/// The examples of one training step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MiniBatch<T: Float> {
-    /// The images, one a row, `(B, pixels)`, 0 for paper and 1 for ink.
+    /// The images, one per row, `(B, pixels)`, 0 for paper and 1 for ink.
     pub x: Tensor<T>,
-    /// What the network should say, `(B, classes)`: 1 for the true digit, else 0.
+    /// The desired outputs, `(B, classes)`: 1 for the true digit, else 0.
     pub y: Tensor<T>,
 }
 
-/// Cuts a training set into mini-batches: epoch by epoch, each in its own order.
+/// Cuts a training set into mini-batches, epoch by epoch, each epoch in its own order.
 ///
-/// Batch `step` depends on the seed and on `step` alone, so that a resumed
-/// training sees the images that it would have seen.
+/// Batch `step` depends only on the seed and on `step`, so that a resumed run sees the
+/// same images as one that was never stopped.
 #[derive(Debug)]
 pub struct MiniBatches<'a, T: Float> {
     data: &'a LabelledImages,
@@ -40,7 +40,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
         if size == 0 || size > data.len() {
             let rule = "it must be at least 1 and at most the number of training images";
-            return Err(Error::Setting { name: "--mini-batch", value: size.to_string(), rule });
+            return Err(Error::Setting { name: "mini_batch", value: size.to_string(), rule });
         }
         let pixels = data.rows * data.cols;
         let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
@@ -49,7 +49,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(Self { data, size, streams, epoch, order, batch, distorter: None, distorted })
     }
 
-    /// The same with every image distorted anew in every epoch.
+    /// The same, with every image distorted differently in every epoch.
     ///
     /// # Errors
     /// If the ranges of the distortion make no sense.
@@ -64,12 +64,12 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(self)
     }
 
-    /// Mini-batches in an epoch.
+    /// The number of mini-batches in an epoch.
     pub fn per_epoch(&self) -> u64 {
         self.data.len().div_ceil(self.size) as u64
     }
 
-    /// Mini-batch number `step`, counted from 0 over all epochs.
+    /// The mini-batch of step `step`, counted from 0 over all epochs.
     pub fn get(&mut self, step: u64) -> &MiniBatch<T> {
         let (epoch, within) = (step / self.per_epoch(), (step % self.per_epoch()) as usize);
         if self.epoch != Some(epoch) {
@@ -88,13 +88,13 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         if let Some(distorter) = &self.distorter {
             let images: Vec<&[u8]> = chosen.iter().map(|&i| self.data.image(i as usize)).collect();
             self.distorted.resize(x.len(), 0.0);
-            // Each image of each epoch has a random stream of its own.
+            // Each image of each epoch has its own random stream.
             let (n, streams) = (self.data.len() as u64, self.streams);
             let stream = |row: usize| streams.stream("distort", epoch * n + u64::from(chosen[row]));
             distorter.apply_batch(&images, stream, &mut self.distorted);
             x.iter_mut().zip(&self.distorted).for_each(|(x, &d)| *x = T::of(f64::from(d)));
         } else {
-            touch(chosen.iter().map(|&i| self.data.image(i as usize)));
+            prefetch(chosen.iter().map(|&i| self.data.image(i as usize)));
             for (row, &i) in x.chunks_exact_mut(pixels).zip(chosen) {
                 unit_interval(row, self.data.image(i as usize));
             }
@@ -105,13 +105,13 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     }
 }
 
-/// Reads a byte of every cache line of the images. They lie anywhere in memory: so
-/// the processor waits for all of them at once, not for one after the other.
-fn touch<'a>(images: impl Iterator<Item = &'a [u8]>) {
-    const CACHE_LINE: usize = 64;
+/// Reads one byte of every cache line of the images, which are scattered in memory. The
+/// reads overlap, so that the processor waits for all of them at once.
+fn prefetch<'a>(images: impl Iterator<Item = &'a [u8]>) {
+    const BYTES_PER_CACHE_LINE: usize = 64;
     let mut read = 0;
     for image in images {
-        for byte in image.iter().step_by(CACHE_LINE) {
+        for byte in image.iter().step_by(BYTES_PER_CACHE_LINE) {
             read ^= byte;
         }
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_depends_on_its_step_alone() {
+    fn a_batch_depends_only_on_its_step() {
         let data = data();
         let mut there = MiniBatches::<f64>::new(&data, 4, 10, 1).unwrap();
         let mut back = MiniBatches::<f64>::new(&data, 4, 10, 1).unwrap();
@@ -177,7 +177,7 @@ mod tests {
     fn impossible_sizes_are_refused() {
         for size in [0, 15] {
             let error = MiniBatches::<f64>::new(&data(), size, 10, 1).unwrap_err().to_string();
-            assert!(error.starts_with("--mini-batch is"), "{error}");
+            assert!(error.starts_with("mini_batch is"), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The network: layers of neurons, each connected to all of the layer before.
+//! The network: layers of neurons, each connected to all neurons of the previous layer.
 
 use std::slice;
 
@@ -8,66 +8,9 @@ use m2g_core::optim::Sgd;
 use m2g_core::rng::Streams;
 use m2g_core::train::{Model, Stepper, gradients_by_tape};
 use m2g_core::{Error, Float, Grads, ParamId, Params, Tape, Tensor, Var, unit_interval};
-use serde::{Deserialize, Serialize};
 
 use crate::backprop::{Nabla, backprop};
-use crate::{Cost, MiniBatch, MiniBatches};
-
-/// How large the first weights are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Initialisation {
-    /// Chapter 1: weights and biases normal with standard deviation 1. With 784
-    /// inputs the weighted sums are so large that neurons start saturated.
-    Book,
-    /// Chapter 3: weights with standard deviation 1 / sqrt(inputs), times sqrt(2)
-    /// before ReLU; biases normal with 1, or 0 with ReLU.
-    Scaled,
-}
-
-/// Who computes the gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backprop {
-    /// The four equations, written out: [`crate::backprop`].
-    ByHand,
-    /// The tape of the core, which every model uses.
-    Tape,
-}
-
-/// What a network is made of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Architecture {
-    /// Neurons in each layer: inputs, hidden layers, outputs.
-    pub sizes: Vec<usize>,
-    /// What the hidden neurons do.
-    pub activation: Activation,
-    /// What is to become small; decides what the output neurons do.
-    pub cost: Cost,
-    /// How large the first weights are.
-    pub init: Initialisation,
-    /// The probability with which a hidden neuron is left out of a training step.
-    pub dropout: f64,
-    /// Who computes the gradient.
-    pub backprop: Backprop,
-    /// The seed of the first weights.
-    pub seed: u64,
-}
-
-impl Architecture {
-    /// Sigmoid neurons, the quadratic cost, scaled first weights, the tape.
-    pub fn new(sizes: &[usize]) -> Self {
-        Self {
-            sizes: sizes.to_vec(),
-            activation: Activation::Sigmoid,
-            cost: Cost::Quadratic,
-            init: Initialisation::Scaled,
-            dropout: 0.0,
-            backprop: Backprop::Tape,
-            seed: 1,
-        }
-    }
-}
+use crate::{Architecture, Backprop, Initialisation, MiniBatch, MiniBatches};
 
 /// A network of fully connected layers.
 #[derive(Debug, Clone)]
@@ -78,27 +21,27 @@ pub struct Network<T: Float> {
 }
 
 impl<T: Float> Network<T> {
-    /// The book's network with so many neurons in each layer: `[784, 30, 10]`.
+    /// The book's network with the given number of neurons in each layer: `[784, 30, 10]`.
     ///
     /// # Errors
-    /// [`Error::Setting`] unless there are two layers or more, none empty.
+    /// [`Error::Setting`] if there are fewer than two layers, or one is empty.
     pub fn new(sizes: &[usize]) -> Result<Self, Error> {
         Self::build(Architecture::new(sizes))
     }
 
-    /// A network of any architecture.
+    /// A network of any architecture, with random weights.
     ///
     /// # Errors
-    /// As [`Network::new`], and if dropout is to be done by hand.
+    /// As [`Network::new`], and if dropout is combined with backpropagation by hand.
     pub fn build(architecture: Architecture) -> Result<Self, Error> {
         let sizes = &architecture.sizes;
         if sizes.len() < 2 || sizes.contains(&0) {
-            let rule = "a network has at least two layers, and no layer is empty";
+            let rule = "a network needs at least two layers, none of them empty";
             return Err(Error::Setting { name: "sizes", value: format!("{sizes:?}"), rule });
         }
         if architecture.dropout > 0.0 && architecture.backprop == Backprop::ByHand {
-            let rule = "dropout needs --backprop tape";
-            return Err(Error::Setting { name: "--dropout", value: architecture.dropout.to_string(), rule });
+            let rule = "dropout needs backprop = \"tape\"";
+            return Err(Error::Setting { name: "dropout", value: architecture.dropout.to_string(), rule });
         }
         let init = match (architecture.init, architecture.activation) {
             (Initialisation::Book, _) => Init::Normal(1.0),
@@ -116,7 +59,7 @@ impl<T: Float> Network<T> {
         Ok(Self { architecture, layers, params })
     }
 
-    /// What it is made of.
+    /// The architecture.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
@@ -142,7 +85,7 @@ impl<T: Float> Network<T> {
         Ok(tape.value(a).clone())
     }
 
-    /// The same on a tape, which tells afterwards what ran.
+    /// The same on a given tape, which then holds a record of every op.
     ///
     /// # Errors
     /// As [`Network::feedforward`].
@@ -171,13 +114,13 @@ impl<T: Float> Network<T> {
         Ok(z)
     }
 
-    /// Trains by mini-batch gradient descent, `epochs` times through the data, with
-    /// learning rate `eta`. After each epoch `report` gets its number, from 0, and
-    /// how many images of `test_data` the network then gets right.
+    /// Trains by mini-batch stochastic gradient descent for `epochs` passes through the
+    /// data, with learning rate `eta`. After each epoch, `report` receives its number,
+    /// from 0, and how many images of `test_data` the network classifies correctly.
     ///
     /// # Errors
-    /// [`Error::Setting`] for an impossible mini-batch; [`Error::NotFinite`] if
-    /// the training diverges.
+    /// [`Error::Setting`] for an impossible mini-batch size; [`Error::NotFinite`] if
+    /// training diverges.
     pub fn sgd(
         &mut self,
         training_data: &LabelledImages,
@@ -200,13 +143,11 @@ impl<T: Float> Network<T> {
         Ok(())
     }
 
-    /// One step of gradient descent: finds the gradient of the mean cost of the
-    /// mini-batch by [backpropagation](Network::backprop) and goes `eta` times
-    /// that way downhill, `w := w - eta dC/dw`, `b := b - eta dC/db`. Returns the
-    /// cost before.
+    /// One step of gradient descent: computes the gradient of the mean cost of the
+    /// mini-batch by [backpropagation](Network::backprop), then updates
+    /// `w := w - eta dC/dw` and `b := b - eta dC/db`. Returns the cost before the step.
     ///
-    /// This is the core's one training step, [`Stepper::step`], the same that
-    /// every other model takes.
+    /// This is [`Stepper::step`], the training step that every model takes.
     ///
     /// # Errors
     /// [`Error::Shape`] if the mini-batch does not fit the network.
@@ -225,7 +166,7 @@ impl<T: Float> Network<T> {
         self.backprop_into(mini_batch, &mut |shape| Tensor::zeros(shape))
     }
 
-    /// The same with the gradients of the weights in tensors that `buffer` gives.
+    /// The same, with the gradients of the weights in tensors from `buffer`.
     #[track_caller]
     fn backprop_into(
         &self,
@@ -245,8 +186,8 @@ impl<T: Float> Network<T> {
         Ok(backprop(&layers, self.architecture.activation, self.architecture.cost, x, y, nabla_w))
     }
 
-    /// How many images the network gets right: those for which the output neuron
-    /// of the true digit is the most active.
+    /// The number of images that the network classifies correctly: those for which the
+    /// output neuron of the true digit is the most active.
     ///
     /// # Errors
     /// [`Error::Shape`] if the images have another size than the network's input.
@@ -258,15 +199,16 @@ impl<T: Float> Network<T> {
 
     pub(crate) fn evaluate_on(&self, tape: &mut Tape<T>, test_data: &LabelledImages) -> Result<usize, Error> {
         let mut correct = 0;
-        for start in (0..test_data.len()).step_by(EVALUATION_BATCH) {
-            let end = (start + EVALUATION_BATCH).min(test_data.len());
+        for start in (0..test_data.len()).step_by(EVALUATION_BATCH_SIZE) {
+            let end = (start + EVALUATION_BATCH_SIZE).min(test_data.len());
             let x = tape.input_with(&[end - start, test_data.rows * test_data.cols], |x| {
                 images_into(x, test_data, start..end);
             });
             let z = self.weighted_output(tape, x)?;
-            let said = tape.argmax(z)?;
-            let said = tape.value(said).data().iter();
-            correct += said.zip(&test_data.labels[start..end]).filter(|(s, l)| **s == T::of_u8(**l)).count();
+            let predicted = tape.argmax(z)?;
+            let predicted = tape.value(predicted).data().iter();
+            let labels = &test_data.labels[start..end];
+            correct += predicted.zip(labels).filter(|(p, label)| **p == T::of_u8(**label)).count();
             tape.reset();
         }
         Ok(correct)
@@ -283,13 +225,13 @@ impl<T: Float> Network<T> {
     }
 }
 
-/// The biases of a layer: every layer of the book has them.
+/// The biases of a layer; every layer of the book has them.
 fn bias(layer: &Linear) -> ParamId {
     layer.bias.expect("it was made with Linear::new")
 }
 
-/// How many images are evaluated at a time.
-const EVALUATION_BATCH: usize = 1000;
+/// Images per forward pass of an evaluation.
+const EVALUATION_BATCH_SIZE: usize = 1000;
 
 fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
     let pixels = (data.rows * data.cols).max(1);

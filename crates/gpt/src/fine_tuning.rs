@@ -1,18 +1,18 @@
-//! Where a training starts that goes on from the model of another.
+//! Fine-tuning: a training run that starts from the model of another run.
 
 use std::path::Path;
 
 use m2g_core::train::Model;
 use m2g_core::train::run::BEST;
 use m2g_core::{Error, Tensor};
-
-use crate::training::{Description, load};
-use crate::{Config, Gpt};
 use m2g_text::Tokenizer;
 
+use crate::description::Description;
+use crate::{Config, Gpt, GptConfig};
+
 impl Config {
-    /// These settings with the shape of a run's model and the name of its tokenizer: a
-    /// training that starts from it has no choice in these.
+    /// These settings with the shape of a run's model and the name of its tokenizer, which
+    /// fine-tuning cannot change.
     pub fn shaped_like(self, run: &Description) -> Self {
         let model = run.model.clone();
         Self {
@@ -35,28 +35,27 @@ impl Config {
     }
 }
 
-/// The model of a run with the settings of a new training: `block_size` may be smaller
+/// The model of a new run that starts from the model of `base`: `block_size` may be smaller
 /// than it was, dropout and the form of attention are free.
 ///
 /// # Errors
-/// If the settings ask for another shape, or the text has another vocabulary.
-pub(crate) fn start(path: &Path, config: &Config, tokenizer: &Tokenizer) -> Result<Gpt<f32>, Error> {
-    let (old, description) = load(path, BEST)?;
-    let from = old.config();
-    let fits = match &description.tokenizer {
-        Some(its) => its == tokenizer,
+/// If the settings require another shape, or the text has another vocabulary.
+pub(crate) fn model(config: &Config, tokenizer: &Tokenizer, base: &Description) -> Result<GptConfig, Error> {
+    let from = &base.model;
+    let fits = match &base.tokenizer {
+        Some(of_base) => of_base == tokenizer,
         None => tokenizer.vocab_size() <= from.vocab_size,
     };
     if !fits {
-        let its = description.tokenizer.as_ref().map_or("unknown".into(), |t| t.kind().to_string());
+        let of_base = base.tokenizer.as_ref().map_or("unknown".into(), |t| t.kind().to_string());
         let why = format!(
-            "it is a checkpoint of another vocabulary: {} tokens (tokenizer {its}), and the data has {} \
-             (tokenizer {}); train on text with its tokenizer, or without --init-from",
+            "it has another vocabulary: {} tokens (tokenizer {of_base}), and the data has {} (tokenizer {}); \
+             train on text with its tokenizer, or without init_from",
             from.vocab_size,
             tokenizer.vocab_size(),
             tokenizer.kind()
         );
-        return Err(Error::Checkpoint { path: path.join(BEST), why });
+        return Err(Error::Checkpoint { path: Path::new(&config.init_from).join(BEST), why });
     }
     let wanted = config.model(from.vocab_size);
     let same = [
@@ -78,9 +77,17 @@ pub(crate) fn start(path: &Path, config: &Config, tokenizer: &Tokenizer) -> Resu
             "with init_from the model has the shape of that run (block_size may be smaller): leave it out";
         return Err(Error::Setting { name, value, rule });
     }
-    let mut gpt = Gpt::zeros(wanted)?;
-    for (new, old) in gpt.params_mut().iter_mut().zip(old.params().iter()) {
-        // Only the table of positions can be longer: its first rows are kept.
+    Ok(wanted)
+}
+
+/// A model with the parameters of `base`.
+///
+/// # Errors
+/// As [`Gpt::new`].
+pub(crate) fn start(model: GptConfig, base: &Gpt<f32>) -> Result<Gpt<f32>, Error> {
+    let mut gpt = Gpt::zeros(model)?;
+    for (new, old) in gpt.params_mut().iter_mut().zip(base.params().iter()) {
+        // Only the table of positions can shrink: its first rows are kept.
         new.value = match new.value.len() == old.value.len() {
             true => old.value.clone(),
             false => Tensor::from_vec(new.value.shape(), old.value.data()[..new.value.len()].to_vec())?,

@@ -1,20 +1,24 @@
-//! The GPT of nanoGPT, on the core that the digit network runs on.
+//! The GPT of nanoGPT, on the core that also runs the digit network.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training |
+//! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training run |
 //! | [`presets`] | the settings in `configs/`, by name |
 //! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
 //! | [`data`] | the text to train on, by name, and batches of it |
-//! | [`training`] | a whole training in a run folder, a run read back |
-//! | `fine_tuning` | a training that starts from the model of another |
+//! | [`training`] | a training run in its folder: [`Training`](training::Training) |
+//! | `description` | what a checkpoint stores to rebuild a model |
+//! | `fine_tuning` | a training run that starts from the model of another run |
+//! | [`evaluation`] | the loss on text that the model was not trained on |
 //! | [`token_rows`] | rows of token ids from a file: their loss, their logits |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
-//! | [`generate`] | [`Generator`]: token after token, with a cache and a window that slides |
+//! | [`generate`] | [`Generator`]: one token after the other, with a cache and a sliding window |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
 pub mod config;
 pub mod data;
+mod description;
+pub mod evaluation;
 mod fine_tuning;
 pub mod generate;
 pub mod gpt2;
@@ -28,12 +32,12 @@ pub use config::{Config, GptConfig};
 pub use generate::{GenerateOptions, Generator};
 pub use model::{Gpt, TokenBatch};
 
-/// The notes' code, so that it is tested.
+/// Runs the code of the notes as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../notebooks-notes/02-from-digits-to-tokens.md")]
 struct NotesFromDigitsToTokens;
 
-/// The notes' code, so that it is tested.
+/// Runs the code of the notes as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../notebooks-notes/03-attention.md")]
 struct NotesAttention;

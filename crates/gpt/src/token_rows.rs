@@ -1,4 +1,4 @@
-//! Rows of token ids from a file, and what the model makes of them.
+//! Rows of token ids from a file: their loss and their logits.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::gpt2::tensor_file;
 use crate::{Gpt, GptConfig, TokenBatch};
 
-/// The most logits that are in memory at a time, 256 MB of them.
-const MOST_LOGITS: usize = 1 << 26;
+/// The number of logits in memory at a time: 256 MB of `f32`.
+const MAX_LOGITS: usize = 1 << 26;
 
 /// Why a file of token ids cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,12 @@ const MOST_LOGITS: usize = 1 << 26;
 pub struct TokenRowsError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
-/// B rows of T + 1 token ids: a model reads all of a row but the last, and is to
-/// predict all but the first.
+/// B rows of T + 1 token ids: a model reads all tokens of a row except the last, and
+/// predicts all except the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRows {
     ids: Vec<u32>,
@@ -37,8 +37,8 @@ impl TokenRows {
     /// Reads `{"tokens": [[...], ...]}`; other keys are ignored.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`TokenRowsError`] in an [`Error::Other`], unless there are
-    /// rows of one length, which the model's window holds, of tokens that it has.
+    /// [`Error::Io`]; [`TokenRowsError`] in an [`Error::Other`] if there are no rows, they
+    /// differ in length, do not fit into the model's window, or hold unknown tokens.
     pub fn read(path: &Path, config: &GptConfig) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         Self::parse(&bytes, config)
@@ -92,8 +92,8 @@ impl TokenRows {
         self.evaluate(gpt, |_| Ok(()))
     }
 
-    /// The mean loss; the logits go into a safetensors file, as one tensor `logits`
-    /// of shape `(B, T, V)`.
+    /// The mean loss. Writes the logits into a safetensors file, as one tensor `logits` of
+    /// shape `(B, T, V)`.
     ///
     /// # Errors
     /// If the rows do not fit the model; [`Error::Io`] if the file cannot be written.
@@ -112,7 +112,7 @@ impl TokenRows {
         Ok(loss)
     }
 
-    /// Runs the model over some rows at a time and hands the logits on, in order.
+    /// Runs the model over a few rows at a time and passes the logits on, in order.
     fn evaluate(
         &self,
         gpt: &Gpt<f32>,
@@ -120,9 +120,9 @@ impl TokenRows {
     ) -> Result<f64, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        let at_a_time = (MOST_LOGITS / (self.t * gpt.config().vocab_size)).clamp(1, self.rows);
+        let rows_per_batch = (MAX_LOGITS / (self.t * gpt.config().vocab_size)).clamp(1, self.rows);
         let mut sum = 0.0;
-        for rows in self.ids.chunks(at_a_time * (self.t + 1)) {
+        for rows in self.ids.chunks(rows_per_batch * (self.t + 1)) {
             let batch = self.batch(rows)?;
             let z = gpt.forward(&mut tape, &batch.x)?; // (B, T) -> (B, T, V)
             logits(tape.value(z).data())?;
@@ -133,7 +133,7 @@ impl TokenRows {
         Ok(sum / self.rows as f64)
     }
 
-    /// What the model reads and what it is to predict.
+    /// The inputs and the targets.
     fn batch(&self, rows: &[u32]) -> Result<TokenBatch, Error> {
         let tokens = |from: usize| {
             let row = |row: &[u32]| row[from..from + self.t].to_vec();
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn inputs_are_all_but_the_last_and_targets_all_but_the_first() {
+    fn inputs_lack_the_last_token_and_targets_the_first() {
         let rows =
             TokenRows::parse(b"{\"tokens\": [[1, 2, 3, 4], [5, 6, 0, 1]], \"x\": 0}", &config()).unwrap();
         assert_eq!(rows.shape(), [2, 3]);
         let batch = rows.batch(&rows.ids).unwrap();
         assert_eq!(batch.x, Tokens::new([2, 3], vec![1, 2, 3, 5, 6, 0]).unwrap());
         assert_eq!(batch.y, Tokens::new([2, 3], vec![2, 3, 4, 6, 0, 1]).unwrap());
-        // Without dropout, and the same as the loss of a training.
+        // The loss has no dropout, and starts where that of a training run does.
         let gpt = Gpt::<f32>::new(config(), 1).unwrap();
         let loss = rows.loss(&gpt).unwrap();
         assert!((loss - 7.0_f64.ln()).abs() < 0.05, "{loss}");

@@ -1,14 +1,14 @@
-//! The folder of a run: what was asked for, how it went, what came out.
+//! The folder of a run: its configuration, its metrics, its checkpoints.
 //!
 //! ```text
 //! runs/NAME/config.toml          the complete configuration
-//! runs/NAME/metrics.jsonl        a line for each evaluation
-//! runs/NAME/last.safetensors     parameters, optimiser and state: to go on
-//! runs/NAME/best.safetensors     the parameters with the best score: to use
+//! runs/NAME/metrics.jsonl        one line per evaluation
+//! runs/NAME/last.safetensors     parameters, optimiser and state, to resume from
+//! runs/NAME/best.safetensors     the parameters with the best score, to use
 //! ```
 //!
-//! A folder appears only when it is whole, and every checkpoint replaces the one
-//! before in one rename: the process may be killed at any moment.
+//! A folder appears only when it is complete, and every checkpoint replaces the previous
+//! one in a single rename: the process may be killed at any moment.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::State;
+use super::state::State;
 use crate::checkpoint::{Checkpoint, unusable};
 use crate::optim::Optimizer;
 use crate::{Error, Float, Params, atomic};
@@ -25,42 +25,59 @@ use crate::{Error, Float, Params, atomic};
 /// The version of the checkpoints' metadata.
 const FORMAT: u64 = 1;
 
-/// A run that this process trains, and no other.
-#[derive(Debug)]
-pub struct RunFolder<T: Float> {
-    path: PathBuf,
-    kind: String,
-    config: Value,
-    /// The best parameters, while they are not yet on the disk.
-    best: Option<Params<T>>,
-    metrics: File,
-    _lock: File,
-}
-
 /// The file with the configuration.
 pub const CONFIG: &str = "config.toml";
 /// The file with the metrics.
 pub const METRICS: &str = "metrics.jsonl";
-/// The checkpoint to go on from.
+/// The checkpoint to resume from.
 pub const LAST: &str = "last.safetensors";
 /// The checkpoint with the best score.
 pub const BEST: &str = "best.safetensors";
-/// Held while a process trains.
+/// Locked while a process trains the run.
 const LOCK: &str = "lock";
 
-impl<T: Float> RunFolder<T> {
-    /// Makes the folder of a new run of a model of this kind. `toml` and `config`
-    /// are its configuration, for people and for the checkpoints.
+/// Where a new run is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Save<'a> {
+    /// Nowhere: the run exists only in memory.
+    Nowhere,
+    /// In a new folder.
+    New(&'a Path),
+    /// In this folder; a run that is already there is replaced.
+    Replace(&'a Path),
+}
+
+impl<'a> Save<'a> {
+    /// [`Save::Replace`] with `overwrite`, else [`Save::New`].
+    pub fn at(path: &'a Path, overwrite: bool) -> Self {
+        if overwrite { Self::Replace(path) } else { Self::New(path) }
+    }
+}
+
+/// The folder of a run, locked for this process.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    kind: String,
+    config: Value,
+    metrics: File,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Creates the folder of a new run of a model of this kind; none for
+    /// [`Save::Nowhere`]. `toml` and `config` hold its configuration, the first for people,
+    /// the second for the checkpoints.
     ///
     /// # Errors
-    /// [`Error::RunExists`] if there is one and `overwrite` is false; [`Error::Io`].
-    pub fn create(
-        path: &Path,
-        kind: &str,
-        toml: &str,
-        config: Value,
-        overwrite: bool,
-    ) -> Result<Self, Error> {
+    /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a
+    /// run; [`Error::Busy`] if another process trains it; [`Error::Io`].
+    pub fn create(save: Save<'_>, kind: &str, toml: &str, config: Value) -> Result<Option<Self>, Error> {
+        let (path, overwrite) = match save {
+            Save::Nowhere => return Ok(None),
+            Save::New(path) => (path, false),
+            Save::Replace(path) => (path, true),
+        };
         if path.exists() {
             let is_run = path.join(CONFIG).is_file();
             if !overwrite || !is_run {
@@ -75,16 +92,17 @@ impl<T: Float> RunFolder<T> {
             }
             Ok(())
         })?;
-        Self::open_files(path, kind, config)
+        Self::open_files(path, kind, config).map(Some)
     }
 
-    /// Opens a run to go on with it: its folder, its checkpoint and its state.
+    /// Opens the folder of a run to resume it, with its last checkpoint and its state.
+    /// Metrics that are newer than the checkpoint are dropped: they will be written again.
     ///
     /// # Errors
-    /// [`Error::NoRun`] if there is none; [`Error::Checkpoint`] if its checkpoint
-    /// cannot be used or is of another kind of model; [`Error::Busy`] if another
-    /// process trains it.
-    pub fn resume(path: &Path, kind: &str) -> Result<(Self, Checkpoint<T>, State), Error> {
+    /// [`Error::NoRun`] if there is no run; [`Error::NeverSaved`] if it has no checkpoint;
+    /// [`Error::Checkpoint`] if the checkpoint is damaged or of another kind of model;
+    /// [`Error::Busy`] if another process trains the run.
+    pub fn resume<T: Float>(path: &Path, kind: &str) -> Result<(Self, Checkpoint<T>, State), Error> {
         let checkpoint = load(path, LAST, kind)?;
         let last = path.join(LAST);
         let state: State = serde_json::from_value(checkpoint.metadata["state"].clone())
@@ -100,7 +118,6 @@ impl<T: Float> RunFolder<T> {
             path: path.to_path_buf(),
             kind: kind.to_string(),
             config,
-            best: None,
             metrics: OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -110,12 +127,12 @@ impl<T: Float> RunFolder<T> {
         })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a line to the metrics.
+    /// Appends a line to the metrics.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -125,18 +142,14 @@ impl<T: Float> RunFolder<T> {
         self.metrics.write_all(line.as_bytes()).map_err(Error::io("write", self.path.join(METRICS)))
     }
 
-    /// Remembers these parameters as the best; the next [`RunFolder::save`] writes them.
-    pub fn keep_best(&mut self, params: &Params<T>) {
-        self.best = Some(params.clone());
-    }
-
-    /// Writes the checkpoints: the best, if it is new, then the last.
+    /// Writes the checkpoints: the best parameters, if there are new ones, then the last.
     ///
     /// # Errors
-    /// [`Error::Io`] if one cannot be written; the files before stay.
-    pub fn save(
+    /// [`Error::Io`] if one cannot be written; the previous files stay.
+    pub fn save<T: Float>(
         &mut self,
         params: &Params<T>,
+        new_best: Option<&Params<T>>,
         optimizer: &dyn Optimizer<T>,
         state: &State,
     ) -> Result<(), Error> {
@@ -144,9 +157,8 @@ impl<T: Float> RunFolder<T> {
             "format": FORMAT, "kind": self.kind, "config": self.config,
             "optimizer": optimizer.name(), "state": state,
         });
-        if let Some(best) = &self.best {
+        if let Some(best) = new_best {
             Checkpoint::new(metadata.clone(), best).save(&self.path.join(BEST))?;
-            self.best = None;
         }
         let mut last = Checkpoint::new(metadata, params);
         for (name, tensor) in optimizer.state(params) {
@@ -165,7 +177,7 @@ pub fn load<T: Float>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T
     Checkpoint::load(&run.join(file))
 }
 
-/// Which kind of model a run holds.
+/// The kind of model that a run holds.
 ///
 /// # Errors
 /// As [`RunFolder::resume`].
@@ -176,7 +188,7 @@ pub fn kind(run: &Path, file: &str) -> Result<String, Error> {
     }
 }
 
-/// What a checkpoint says of itself, whatever it holds.
+/// The metadata of a checkpoint of any kind of model.
 fn any_metadata(run: &Path, file: &str) -> Result<Value, Error> {
     if !run.join(CONFIG).is_file() {
         return Err(Error::NoRun(run.to_path_buf()));
@@ -188,7 +200,7 @@ fn any_metadata(run: &Path, file: &str) -> Result<Value, Error> {
     Checkpoint::<f32>::load_metadata(&path)
 }
 
-/// Reads what a checkpoint of a run says of itself, without its tensors.
+/// Reads the metadata of a checkpoint of a run, without its tensors.
 ///
 /// # Errors
 /// As [`RunFolder::resume`].
@@ -203,8 +215,8 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     }
 }
 
-/// Reads the metrics of a run, one JSON value a line. A last line without its end,
-/// which a killed process leaves, does not count.
+/// Reads the metrics of a run, one JSON value per line. Skips an incomplete last line, which
+/// a killed process may leave.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read.
@@ -214,7 +226,7 @@ pub fn metrics(run: &Path) -> Result<Vec<Value>, Error> {
     Ok(text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Removes the lines that were written after the checkpoint: they will come again.
+/// Removes the lines that were written after the checkpoint: they will be written again.
 fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -232,14 +244,14 @@ fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
     atomic::write(path, |f| f.write_all(kept.as_bytes()))
 }
 
-/// Takes the run for this process.
+/// Locks the run for this process.
 fn lock(run: &Path) -> Result<File, Error> {
     let path = run.join(LOCK);
     let file = File::create(&path).map_err(Error::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Busy(run.to_path_buf())),
-        // A file system without locks: go on without.
+        // The file system has no locks: train without one.
         Err(TryLockError::Error(_)) => Ok(file),
     }
 }

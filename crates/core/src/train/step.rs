@@ -2,46 +2,46 @@
 
 use std::panic::Location;
 
-use super::Model;
+use super::model::Model;
 use crate::huge_pages::use_huge_pages;
 use crate::optim::{Optimizer, clip_norm};
 use crate::threads::Awake;
 use crate::trace::{Phase, Record};
-use crate::{Error, Float, Grads, Tape};
+use crate::{Error, Float, Grads, Tape, Tensor};
 
-/// What a step found.
+/// The result of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepReport {
     /// The mean loss of the batch, before the update.
     pub loss: f64,
-    /// The norm of the gradient before clipping, if it is clipped.
+    /// The norm of the gradient before clipping; `None` without clipping.
     pub grad_norm: Option<f64>,
 }
 
-/// Makes training steps, and keeps the buffers from one to the next.
+/// Takes training steps, and reuses the buffers from one step to the next.
 #[derive(Debug, Default)]
 pub struct Stepper<T: Float> {
     /// The tape of the last step.
     pub tape: Tape<T>,
     /// The gradients of the last step.
     pub grads: Grads<T>,
-    /// Whether all buffers have been made, which is so after the first step.
-    settled: bool,
-    /// Keeps the other threads awake between the ops.
+    /// Whether the first step is done, after which no new buffers are needed.
+    buffers_allocated: bool,
+    /// Keeps the worker threads spinning between ops.
     awake: Awake,
 }
 
-/// From so many bytes of buffers on, a training is worth moving to huge pages.
-const LARGE: usize = 16 << 20;
+/// From this size of all buffers on, huge pages make training faster.
+const MIN_BYTES_FOR_HUGE_PAGES: usize = 16 << 20;
 
 impl<T: Float> Stepper<T> {
-    /// One step: from each batch to its loss and back to the gradients, whose mean is
-    /// gone against with learning rate `lr`. With `clip`, its norm is bounded. Several
-    /// batches are for when all examples at a time would not fit into the memory.
+    /// Takes one optimiser step along the mean gradient of the batches, with learning rate
+    /// `lr`. With `clip`, a gradient of a larger norm is scaled down to that norm. Several
+    /// batches serve where all examples together would not fit into memory.
     ///
     /// # Errors
     /// What the model returns; [`Error::NotFinite`] if the loss or the norm of
-    /// the gradient is NaN or infinite. The parameters are then unchanged.
+    /// the gradient is NaN or infinite; the parameters are then unchanged.
     #[track_caller]
     pub fn step<M: Model<T>>(
         &mut self,
@@ -67,11 +67,11 @@ impl<T: Float> Stepper<T> {
                 return Err(Error::NotFinite { what, step });
             }
             loss += this / batches.len() as f64;
-            // The tape lets go of the parameters, so that the update is in place.
+            // Releases the parameters, so that the update happens in place.
             tape.reset();
         }
-        let numbers = model.params().count() as u64;
-        // The gradients are a sum over the batches; what is gone against is their mean.
+        let elements = model.params().count() as u64;
+        // `grads` holds the sum over the batches; the step goes along the mean.
         let mut scale = 1.0 / batches.len() as f64;
         let mut grad_norm = None;
         if let Some(max) = clip {
@@ -80,9 +80,9 @@ impl<T: Float> Stepper<T> {
             (grad_norm, scale) = (Some(norm), clipped);
             tape.trace.finish(started, |time| Record {
                 time,
-                flops: 2 * numbers,
-                bytes: numbers * T::BYTES as u64,
-                ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", numbers)
+                flops: 2 * elements,
+                bytes: elements * T::BYTES as u64,
+                ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", elements)
             });
         }
         if grad_norm.is_some_and(|norm| !norm.is_finite()) {
@@ -94,25 +94,26 @@ impl<T: Float> Stepper<T> {
         let (flops, moved) = optimizer.cost();
         tape.trace.finish(started, |time| Record {
             time,
-            flops: flops * numbers,
-            bytes: moved * numbers * T::BYTES as u64,
-            ..routine(Phase::Update, optimizer.name(), optimizer.function(), numbers)
+            flops: flops * elements,
+            bytes: moved * elements * T::BYTES as u64,
+            ..routine(Phase::Update, optimizer.name(), optimizer.function(), elements)
         });
-        if !self.settled && self.buffer_bytes() >= LARGE {
+        if !self.buffers_allocated && self.buffer_bytes() >= MIN_BYTES_FOR_HUGE_PAGES {
             use_huge_pages();
         }
-        self.settled = true;
+        self.buffers_allocated = true;
         Ok(StepReport { loss, grad_norm })
     }
 
-    /// The size of all buffers that the steps before this one needed.
+    /// The size of all buffers that the steps so far needed.
     fn buffer_bytes(&self) -> usize {
         self.tape.buffer_numbers() * T::BYTES
     }
 
+    /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
         let broken =
-            |g: Option<&crate::Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
+            |g: Option<&Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
         let names = model.params().iter().zip(self.grads.iter());
         match names.into_iter().find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),
@@ -120,19 +121,19 @@ impl<T: Float> Stepper<T> {
         }
     }
 
-    /// The names of the parameters that the last step gave no gradient, or only
-    /// zeros: a layer that is not connected, or dead.
+    /// The names of the parameters whose gradient is missing or zero after the last step:
+    /// their layer is not connected, or dead.
     pub fn without_gradient<M: Model<T>>(&self, model: &M) -> Vec<String> {
-        let zero = |g: Option<&crate::Tensor<T>>| g.is_none_or(|g| g.data().iter().all(|&x| x == T::zero()));
+        let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| g.data().iter().all(|&x| x == T::zero()));
         let params = model.params().iter().zip(self.grads.iter());
         params.filter(|(_, g)| zero(*g)).map(|(p, _)| p.name.clone()).collect()
     }
 }
 
-/// The record of a routine that is no op, on so many numbers.
+/// The trace record of a routine that is not an op, on this number of elements.
 #[track_caller]
-pub(super) fn routine(phase: Phase, name: &'static str, function: &'static str, numbers: u64) -> Record {
-    let shape = ndarray::IxDyn(&[numbers as usize]);
+pub(super) fn routine(phase: Phase, name: &'static str, function: &'static str, elements: u64) -> Record {
+    let shape = ndarray::IxDyn(&[elements as usize]);
     Record {
         phase,
         name,

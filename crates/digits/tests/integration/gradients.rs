@@ -1,4 +1,4 @@
-//! The two ways to a gradient, held to each other and to finite differences.
+//! The two ways to compute a gradient, compared with each other and with finite differences.
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::gradcheck::{TOLERANCE, worst};
@@ -27,7 +27,7 @@ fn mini_batch<T: Float>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
     }
 }
 
-/// The loss and all gradients of a network, in one list.
+/// The loss of a network and a list of all its gradients.
 fn gradients<T: Float>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f64>) {
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
     let loss = network.gradients(&mut tape, batch, &mut grads).unwrap();
@@ -35,7 +35,7 @@ fn gradients<T: Float>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<
     (loss.as_f64(), list.flat_map(|(_, g)| g.unwrap().data().iter().map(|x| x.as_f64())).collect())
 }
 
-/// The largest difference of the two ways, relative to the largest gradient.
+/// The largest difference between the two ways, relative to the largest gradient.
 fn disagreement<T: Float>(sizes: &[usize], examples: usize, activation: Activation, cost: Cost) -> f64 {
     let batch = mini_batch::<T>(examples, sizes);
     let (loss_a, a) = gradients(&network::<T>(sizes, activation, cost, Backprop::ByHand), &batch);
@@ -83,7 +83,7 @@ fn both_agree_with_finite_differences() {
 
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
-    // Large enough that the matrix products are worth a second thread.
+    // Large enough for the matrix products to use a second thread.
     let sizes = [784, 200, 10];
     let batch = mini_batch::<f32>(128, &sizes);
     for backprop in [Backprop::Tape, Backprop::ByHand] {
@@ -103,7 +103,7 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn a_mini_batch_that_does_not_fit_is_refused() {
+fn a_mini_batch_of_the_wrong_size_is_refused() {
     for backprop in [Backprop::Tape, Backprop::ByHand] {
         let mut network = network::<f32>(&[5, 3], Activation::Sigmoid, Cost::Quadratic, backprop);
         let error = network.update_mini_batch(&mini_batch(2, &[6, 3]), 1.0).unwrap_err().to_string();
@@ -112,12 +112,12 @@ fn a_mini_batch_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn senseless_networks_are_refused() {
+fn impossible_networks_are_refused() {
     for sizes in [&[][..], &[5], &[5, 0, 3]] {
         assert!(Network::<f32>::new(sizes).is_err());
     }
     let dropout = Architecture { dropout: 0.5, backprop: Backprop::ByHand, ..Architecture::new(&[4, 3]) };
-    assert!(Network::<f32>::build(dropout).unwrap_err().to_string().contains("--backprop tape"));
+    assert!(Network::<f32>::build(dropout).unwrap_err().to_string().contains("backprop = \"tape\""));
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Whole trainings on real MNIST: that they learn, resume, and end alike.
+//! Whole training runs on real MNIST: they learn, resume to the same bits, and stop when they should.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
 use m2g_core::data::mnist::{DigitData, Split, load};
-use m2g_core::train::{EvaluationRecord, Model, Observer, Progress};
+use m2g_core::train::{EvaluationRecord, Model, Observer, Progress, Save};
 use m2g_digits::config::OptimizerKind;
 use m2g_digits::distort::Distort;
-use m2g_digits::training::{Description, Training};
+use m2g_digits::training::Training;
 use m2g_digits::{Backprop, Config, Network};
 
 /// MNIST's first 2,000 training images, 500 for validation, 1,000 for testing.
@@ -34,7 +34,7 @@ fn bits(network: &Network<f32>) -> Vec<u32> {
         .collect()
 }
 
-/// Stops after so many steps.
+/// Stops after this number of steps.
 struct StopAfter(u64);
 
 impl Observer for StopAfter {
@@ -57,7 +57,7 @@ fn the_books_network_learns() {
 }
 
 #[test]
-fn a_stopped_training_resumes_to_the_same_bits() {
+fn a_stopped_run_resumes_to_the_same_bits() {
     let data = data();
     let dir = tempfile::tempdir().unwrap();
     let settings = [
@@ -73,24 +73,27 @@ fn a_stopped_training_resumes_to_the_same_bits() {
     ];
     for (i, config) in settings.into_iter().enumerate() {
         let folder = |name: &str| -> PathBuf { dir.path().join(format!("{name}{i}")) };
-        let mut whole = Training::new(config.clone(), &data, Some((&folder("whole"), false))).unwrap();
+        let mut whole = Training::new(config.clone(), &data, Save::New(&folder("whole"))).unwrap();
         let outcome = whole.run(&mut ()).unwrap();
 
         // Stopped in the middle of the first, then of the last epoch.
         let path = folder("parts");
-        let mut part = Training::new(config, &data, Some((&path, false))).unwrap();
+        let mut part = Training::new(config, &data, Save::New(&path)).unwrap();
         part.run(&mut StopAfter(77)).unwrap();
         drop(part);
-        let go_on = || Training::resume(&path, &data, Description::of_run(&path).unwrap(), None).unwrap();
-        let mut part = go_on();
+        let resume = || Training::resume(&path, &data, Training::describe(&path).unwrap()).unwrap();
+        let mut part = resume();
         assert_eq!(part.state.step, 77);
         part.run(&mut StopAfter(450)).unwrap();
         drop(part);
-        let mut part = go_on();
+        let mut part = resume();
         let resumed = part.run(&mut ()).unwrap();
 
-        assert_eq!(bits(&whole.network), bits(&part.network));
-        assert_eq!(outcome.validation_accuracy, resumed.validation_accuracy);
+        assert_eq!(bits(&whole.model), bits(&part.model));
+        assert!(outcome.best_score.is_some());
+        assert_eq!(outcome.best_score, resumed.best_score);
+        assert_eq!(outcome.best_test("test_accuracy"), resumed.best_test("test_accuracy"));
+        assert_eq!(outcome.last_test("test_accuracy"), resumed.last_test("test_accuracy"));
         let read = |name: &str| m2g_core::train::run::metrics(&folder(name)).unwrap();
         let without_time = |name: &str| -> Vec<_> {
             let mut all = read(name);
@@ -107,9 +110,9 @@ fn other_data_is_noticed_when_resuming() {
     let data = data();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
-    Training::new(config(), &data, Some((&path, false))).unwrap().run(&mut StopAfter(5)).unwrap();
+    Training::new(config(), &data, Save::New(&path)).unwrap().run(&mut StopAfter(5)).unwrap();
     let other = DigitData { fingerprint: "other".into(), ..data };
-    let result = Training::resume(&path, &other, Description::of_run(&path).unwrap(), None);
+    let result = Training::resume(&path, &other, Training::describe(&path).unwrap());
     assert!(result.err().unwrap().to_string().contains("other data"));
 }
 
@@ -118,29 +121,29 @@ fn two_processes_cannot_train_one_run() {
     let data = data();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
-    let mut first = Training::new(config(), &data, Some((&path, false))).unwrap();
+    let mut first = Training::new(config(), &data, Save::New(&path)).unwrap();
     first.run(&mut StopAfter(5)).unwrap();
-    let description = Description::of_run(&path).unwrap();
-    let second = Training::resume(&path, &data, description, None);
+    let description = Training::describe(&path).unwrap();
+    let second = Training::resume(&path, &data, description);
     assert!(second.err().unwrap().to_string().contains("another process"));
 }
 
 #[test]
-fn a_training_that_diverges_says_so() {
+fn a_diverging_run_says_so() {
     let data = data();
     let config = Config { lr: 1e30, activation: m2g_core::nn::Activation::Relu, ..config() };
     let config = Config { cost: m2g_digits::Cost::LogLikelihood, ..config };
-    let error = Training::new(config, &data, None).unwrap().run(&mut ()).unwrap_err().to_string();
+    let error = Training::new(config, &data, Save::Nowhere).unwrap().run(&mut ()).unwrap_err().to_string();
     assert!(error.contains("not finite at step"), "{error}");
 }
 
 #[test]
-fn patience_ends_a_training_early() {
+fn patience_ends_a_run_early() {
     let data = data();
-    // A learning rate too small to change any answer: no epoch is better than the first.
+    // The learning rate is too small to change any answer: no epoch is better than the first.
     let config = Config { lr: 1e-12, epochs: 50, patience: 2, ..config() };
-    let outcome = Training::new(config, &data, None).unwrap().run(&mut ()).unwrap();
-    assert_eq!((outcome.epochs, outcome.best_epoch), (3, 1));
+    let outcome = Training::new(config, &data, Save::Nowhere).unwrap().run(&mut ()).unwrap();
+    assert_eq!((outcome.steps, outcome.best_step), (3 * 200, 200));
 }
 
 #[test]
@@ -154,10 +157,10 @@ fn dead_parameters_are_named() {
     }
     let data = data();
     let config = Config { activation: m2g_core::nn::Activation::Relu, epochs: 1, ..config() };
-    let mut training = Training::new(config, &data, None).unwrap();
+    let mut training = Training::new(config, &data, Save::Nowhere).unwrap();
     // Biases so negative that no neuron of the first layer is ever active.
-    let (_, bias) = training.network.layer_ids().next().unwrap();
-    training.network.params_mut().get_mut(bias).value.data_mut().fill(-1e6);
+    let (_, bias) = training.model.layer_ids().next().unwrap();
+    training.model.params_mut().get_mut(bias).value.data_mut().fill(-1e6);
     let mut warnings = Warnings(Vec::new());
     training.run(&mut warnings).unwrap();
     assert_eq!(warnings.0.len(), 1);

@@ -1,7 +1,7 @@
 //! The training of one rung, and the lecture's way to measure it.
 
-use m2g_core::optim::{AdamW, Schedule};
-use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, State, Task};
+use m2g_core::optim::AdamW;
+use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, Task};
 use m2g_core::{Error, Tape};
 
 use super::{Lecture, Rung};
@@ -39,22 +39,15 @@ impl Rung {
             batch: None,
             losses: (f64::NAN, f64::NAN),
         };
-        let mut fit = Fit {
-            model: &mut lecture,
-            optimizer: &mut AdamW::new(0.01),
-            options: Options {
-                steps: self.steps,
-                steps_per_evaluation: self.steps,
-                lr: self.lr,
-                schedule: Schedule::Constant,
-                clip: None,
-                patience: None,
-                seed,
-                checkpoint_interval: std::time::Duration::MAX,
-            },
-            state: State::default(),
-            run: None,
+        let options = Options {
+            steps: self.steps,
+            steps_per_evaluation: self.steps,
+            lr: self.lr,
+            seed,
+            ..Options::default()
         };
+        let mut adamw = AdamW::new(0.01);
+        let mut fit = Fit::new(&mut lecture, &mut adamw, options);
         let ended = fit.run(&mut task, observer)?;
         let seconds = fit.state.seconds;
         let (val_loss_estimate, val_loss) = task.losses;

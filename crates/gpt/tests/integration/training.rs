@@ -1,19 +1,20 @@
-//! Whole trainings of a tiny GPT: they learn, resume to the same bits, and go on from
-//! the model of another.
+//! Whole training runs of a tiny GPT: they learn, resume to the same bits, and start from
+//! the model of another run.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
 use m2g_core::Tape;
 use m2g_core::train::run::{BEST, LAST};
-use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress};
+use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress, Save};
 use m2g_gpt::data::{Corpus, entropy};
-use m2g_gpt::training::{Description, Training, create, full_pass_batch_size, full_pass_loss, load};
+use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
+use m2g_gpt::training::{Description, Training, create};
 use m2g_gpt::{Config, Gpt};
 use m2g_text::TokenData;
 use m2g_text::Tokenizer;
 
-/// A text whose characters follow from more than the one before.
+/// A text in which the previous character alone does not determine the next.
 fn text() -> String {
     (0..500).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect()
 }
@@ -48,14 +49,14 @@ fn bits(gpt: &Gpt<f32>) -> Vec<u32> {
     gpt.params().iter().flat_map(|p| p.value.data()).map(|x| x.to_bits()).collect()
 }
 
-/// The bits after the last step of a training without a folder.
+/// The bits after the last step of a run that is never stopped.
 fn trained(config: Config, corpus: &Corpus, dir: &Path) -> Vec<u32> {
     let run = dir.join("run");
-    Training::new(config, corpus, Some((&run, true))).unwrap().run(&mut ()).unwrap();
-    bits(&load(&run, LAST).unwrap().0)
+    Training::new(config, corpus, Save::Replace(&run)).unwrap().run(&mut ()).unwrap();
+    bits(&Training::load(&run, LAST).unwrap().0)
 }
 
-/// Stops before step `at`, and keeps what it saw.
+/// Stops before step `at`, and records what it saw.
 #[derive(Default)]
 struct Watch {
     at: Option<u64>,
@@ -76,7 +77,7 @@ impl Observer for Watch {
 }
 
 #[test]
-fn it_learns_more_than_the_character_before_tells() {
+fn it_learns_more_than_the_previous_character_tells() {
     let corpus = corpus();
     let config = Config {
         max_iters: 300,
@@ -91,30 +92,30 @@ fn it_learns_more_than_the_character_before_tells() {
         eval_iters: 4,
         ..config()
     };
-    let mut training = Training::new(config, &corpus, None).unwrap();
+    let mut training = Training::new(config, &corpus, Save::Nowhere).unwrap();
     let mut watch = Watch::default();
     let outcome = training.run(&mut watch).unwrap();
     let first = watch.steps[0].loss;
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
     assert!((first - ln_v).abs() < 0.2, "first loss {first}, ln V {ln_v}");
-    let best = outcome.best_val_loss.unwrap();
+    let best = -outcome.best_score.unwrap();
     assert!(best < 0.7 * entropy::bigram(&corpus.train), "{best}");
-    // The sampled estimates are of the same size as the full pass.
+    // The sampled estimates are close to the full pass.
     let metrics = &watch.evaluations.last().unwrap().metrics;
     let names: Vec<&str> = metrics.iter().map(|m| m.0).collect();
     assert_eq!(names, ["val_loss", "train_loss_estimate", "val_loss_estimate"]);
     assert!(metrics.iter().all(|m| (m.1 - metrics[0].1).abs() < 0.3), "{metrics:?}");
-    // The model is the best one, and the full pass does not depend on its batches.
+    // The model is the best one, and the loss of a full pass does not depend on the batch size.
     let mut tape = Tape::new();
     tape.set_gradients(false);
-    for batch_size in [1, 7, full_pass_batch_size(training.gpt.config())] {
-        let loss = full_pass_loss(&training.gpt, &mut tape, &corpus.val, batch_size).unwrap();
+    for batch_size in [1, 7, full_pass_batch_size(training.model.config())] {
+        let loss = full_pass_loss(&training.model, &mut tape, &corpus.val, batch_size).unwrap();
         assert!((loss - best).abs() < 1e-5, "{batch_size}: {loss}, not {best}");
     }
 }
 
 #[test]
-fn a_resumed_training_ends_with_the_same_bits() {
+fn a_resumed_run_ends_with_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
     let corpus = corpus();
     let whole = trained(config(), &corpus, dir.path());
@@ -122,15 +123,15 @@ fn a_resumed_training_ends_with_the_same_bits() {
         let run = dir.path().join(format!("stopped-{at}"));
         let mut watch = Watch { at: Some(at), ..Watch::default() };
         if at == 0 {
-            // Before the first step there is a checkpoint too.
+            // There is a checkpoint before the first step, too.
             watch.steps.push(Progress { step: 0, steps: 0, loss: 0.0, lr: 0.0, grad_norm: None });
         }
-        let outcome = Training::new(config(), &corpus, Some((&run, false))).unwrap().run(&mut watch).unwrap();
+        let outcome = Training::new(config(), &corpus, Save::New(&run)).unwrap().run(&mut watch).unwrap();
         assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, at));
-        let description = Description::of_run(&run).unwrap();
-        let outcome = Training::resume(&run, &corpus, description, None).unwrap().run(&mut ()).unwrap();
+        let description = Training::describe(&run).unwrap();
+        let outcome = Training::resume(&run, &corpus, description).unwrap().run(&mut ()).unwrap();
         assert_eq!((outcome.ended, outcome.steps), (Ended::Finished, 24));
-        assert!(bits(&load(&run, LAST).unwrap().0) == whole, "stopped after {at}");
+        assert!(bits(&Training::load(&run, LAST).unwrap().0) == whole, "stopped after {at}");
     }
 }
 
@@ -147,15 +148,15 @@ fn evaluations_change_no_bit() {
 }
 
 #[test]
-fn other_data_is_not_gone_on_with() {
+fn a_run_is_not_resumed_on_other_data() {
     let dir = tempfile::tempdir().unwrap();
     let corpus = corpus();
     trained(config(), &corpus, dir.path());
     let run = dir.path().join("run");
     let other = corpus_of(&text()[10..], corpus.tokenizer.clone());
-    let description = Description::of_run(&run).unwrap();
-    let error = Training::resume(&run, &other, description, Some(30)).err().unwrap().to_string();
-    assert!(error.contains("other data") && error.contains("--data"), "{error}");
+    let description = Training::describe(&run).unwrap();
+    let error = Training::resume(&run, &other, description).err().unwrap().to_string();
+    assert!(error.contains("other data") && error.contains("the same data"), "{error}");
 }
 
 #[test]
@@ -165,57 +166,57 @@ fn fine_tuning_starts_from_the_best_of_a_run() {
     let long = Config { max_iters: 100, dropout: 0.0, ..config() };
     trained(long, &corpus, dir.path());
     let run = dir.path().join("run");
-    let (old, description) = load(&run, BEST).unwrap();
+    let (old, description) = Training::load(&run, BEST).unwrap();
     let next = Config { init_from: run.display().to_string(), max_iters: 1, decay_lr: false, ..config() };
 
-    let start = Training::new(next.clone().shaped_like(&description), &corpus, None).unwrap();
-    assert!(bits(&start.gpt) == bits(&old));
-    // Fewer positions, and all else as it was.
+    let start = Training::new(next.clone().shaped_like(&description), &corpus, Save::Nowhere).unwrap();
+    assert!(bits(&start.model) == bits(&old));
+    // Fewer positions, everything else unchanged.
     let short = Config { block_size: 8, ..next.clone() };
-    let start = Training::new(short.clone(), &corpus, None).unwrap();
+    let start = Training::new(short.clone(), &corpus, Save::Nowhere).unwrap();
     let shape =
-        |name: &str| start.gpt.params().iter().find(|p| p.name == name).map(|p| p.value.shape().to_vec());
+        |name: &str| start.model.params().iter().find(|p| p.name == name).map(|p| p.value.shape().to_vec());
     assert_eq!(shape("wpe.weight"), Some(vec![8, 16]));
     let mut watch = Watch::default();
-    Training::new(short, &corpus, None).unwrap().run(&mut watch).unwrap();
+    Training::new(short, &corpus, Save::Nowhere).unwrap().run(&mut watch).unwrap();
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
-    assert!(watch.steps[0].loss < 0.8 * ln_v, "it starts with what was learnt: {}", watch.steps[0].loss);
+    assert!(watch.steps[0].loss < 0.8 * ln_v, "it starts from what the run has learnt: {}", watch.steps[0].loss);
 
     let wider = Config { n_embd: 32, ..next.clone() };
-    let error = Training::new(wider, &corpus, None).err().unwrap().to_string();
+    let error = Training::new(wider, &corpus, Save::Nowhere).err().unwrap().to_string();
     assert!(error.starts_with("n_embd is 32"), "{error}");
     let bytes = corpus_of(&text(), Tokenizer::byte());
-    let error = Training::new(next, &bytes, None).err().unwrap().to_string();
+    let error = Training::new(next, &bytes, Save::Nowhere).err().unwrap().to_string();
     assert!(error.contains("another vocabulary"), "{error}");
 }
 
 #[test]
-fn a_model_from_elsewhere_becomes_a_run() {
+fn an_imported_model_becomes_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("imported");
     let config = config();
     let gpt = Gpt::new(config.model(99), 7).unwrap();
     let description =
         Description { model: gpt.config().clone(), config, tokenizer: None, data: String::new() };
-    create(&run, &description, &gpt, false).unwrap();
-    assert!(create(&run, &description, &gpt, false).is_err());
+    create(Save::New(&run), &description, &gpt).unwrap();
+    assert!(create(Save::New(&run), &description, &gpt).is_err());
     for file in [BEST, LAST] {
-        let (loaded, its) = load(&run, file).unwrap();
-        assert!(bits(&loaded) == bits(&gpt) && its == description);
+        let (loaded, its_description) = Training::load(&run, file).unwrap();
+        assert!(bits(&loaded) == bits(&gpt) && its_description == description);
     }
-    let error = Training::resume(&run, &corpus(), description, None).err().unwrap().to_string();
-    assert!(error.contains("--init-from"), "{error}");
+    let error = Training::resume(&run, &corpus(), description).err().unwrap().to_string();
+    assert!(error.contains("init_from"), "{error}");
 }
 
 #[test]
-fn a_training_that_diverges_keeps_its_last_good_checkpoint() {
+fn a_diverging_run_keeps_its_last_good_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let corpus = corpus();
     let run = dir.path().join("run");
     let config = Config { learning_rate: 1e30, min_lr: 1e30, weight_decay: 0.0, warmup_iters: 0, ..config() };
-    let error = Training::new(config, &corpus, Some((&run, false))).unwrap().run(&mut ()).unwrap_err();
+    let error = Training::new(config, &corpus, Save::New(&run)).unwrap().run(&mut ()).unwrap_err();
     assert!(error.to_string().contains("not finite at step"), "{error}");
-    let (gpt, _) = load(&run, LAST).unwrap();
+    let (gpt, _) = Training::load(&run, LAST).unwrap();
     assert!(gpt.params().iter().all(|p| p.value.data().iter().all(|x| x.is_finite())));
 }
 
@@ -240,11 +241,11 @@ fn senseless_settings_and_short_texts_are_named() {
         (Config { init_from: "nowhere".into(), ..config() }, "there is no run in nowhere"),
     ];
     for (config, start) in cases {
-        let error = Training::new(config, &corpus, None).err().unwrap().to_string();
+        let error = Training::new(config, &corpus, Save::Nowhere).err().unwrap().to_string();
         assert!(error.starts_with(start), "{error}");
     }
-    // One character: there is nothing to learn, but nothing breaks either.
+    // With a single character there is nothing to learn, but nothing breaks either.
     let same = corpus_of(&"a".repeat(400), Tokenizer::char("a"));
-    let outcome = Training::new(config(), &same, None).unwrap().run(&mut ()).unwrap();
-    assert_eq!(outcome.val_loss, Some(0.0));
+    let outcome = Training::new(config(), &same, Save::Nowhere).unwrap().run(&mut ()).unwrap();
+    assert_eq!(outcome.metric("val_loss"), Some(0.0));
 }

@@ -8,7 +8,7 @@ use m2g_core::nn::{NormPlace, Score};
 use m2g_core::rng::{Streams, below};
 use m2g_core::train::Model;
 use m2g_core::{Float, Tape};
-use m2g_gpt::training::{full_pass_loss, generation_loss};
+use m2g_gpt::evaluation::{full_pass_loss, generation_loss};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
 use m2g_text::TokenData;
 

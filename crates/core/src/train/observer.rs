@@ -1,0 +1,61 @@
+//! What a training run reports while it runs. The core prints nothing.
+
+use serde::{Serialize, Serializer};
+
+use super::task::Metrics;
+
+/// Observes a training run.
+pub trait Observer {
+    /// Called after every step.
+    fn step(&mut self, _: &Progress) {}
+    /// Called after every evaluation.
+    fn evaluated(&mut self, _: &EvaluationRecord) {}
+    /// Called when something is probably wrong.
+    fn warning(&mut self, _: &str) {}
+    /// Called before every step: `true` saves and stops the run.
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// Ignores everything.
+impl Observer for () {}
+
+/// The state of the loop after a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// Steps in total.
+    pub steps: u64,
+    /// The loss of the last step.
+    pub loss: f64,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// The norm of the last gradient before clipping; `None` without clipping.
+    pub grad_norm: Option<f64>,
+}
+
+/// One line of the metrics file.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluationRecord {
+    /// Steps taken.
+    pub step: u64,
+    /// The number of this evaluation, from 1.
+    pub evaluation: u64,
+    /// The mean loss of the steps since the last evaluation.
+    pub train_loss: f64,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// The figures of the task.
+    #[serde(flatten, serialize_with = "as_map")]
+    pub metrics: Metrics,
+    /// Whether the score is the best so far.
+    pub best: bool,
+    /// Seconds of training so far.
+    pub seconds: f64,
+}
+
+fn as_map<S: Serializer>(metrics: &[(&'static str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().copied())
+}

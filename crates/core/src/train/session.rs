@@ -1,0 +1,265 @@
+//! A training run from start to end, the same for every model.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::fit::Fit;
+use super::observer::{EvaluationRecord, Observer};
+use super::run::{self, BEST, LAST, RunFolder, Save};
+use super::state::{Ended, Options, State};
+use super::task::{Metrics, Task};
+use super::trainable::Trainable;
+use crate::checkpoint::Checkpoint;
+use crate::optim::Optimizer;
+use crate::trace::Record;
+use crate::{Error, Grads, Tape};
+
+/// A training run of one model on its data: started, resumed, run, and saved in a folder.
+///
+/// ```text
+/// Session::new(config, &data, Save::New(path))?.run(&mut observer)?
+/// Session::resume(path, &data, Session::describe(path)?)?.run(&mut observer)?
+/// let (model, description) = Session::load(path, BEST)?;
+/// ```
+pub struct Session<'a, M: Trainable> {
+    /// The model. After [`Session::run`] it has the best parameters.
+    pub model: M,
+    /// What the checkpoints say of it.
+    pub description: M::Description,
+    /// Where the run stands.
+    pub state: State,
+    optimizer: Box<dyn Optimizer<f32>>,
+    data: &'a M::Data,
+    folder: Option<RunFolder>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Why it ended.
+    pub ended: Ended,
+    /// Steps taken, including those before a resume.
+    pub steps: u64,
+    /// Seconds of training, including those before a resume.
+    pub seconds: f64,
+    /// The step with the best score.
+    pub best_step: u64,
+    /// The best score, if there is held-out data.
+    pub best_score: Option<f64>,
+    /// The last evaluation of this session, if there was one.
+    pub last_evaluation: Option<EvaluationRecord>,
+    /// Test figures of the best parameters; none if the run was stopped.
+    pub best_test: Metrics,
+    /// Test figures of the parameters of the last step; none if the run was stopped.
+    pub last_test: Metrics,
+}
+
+impl Outcome {
+    /// A figure of the last evaluation of this session.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.last_evaluation.as_ref().and_then(|record| find(&record.metrics, name))
+    }
+
+    /// A test figure of the best parameters.
+    pub fn best_test(&self, name: &str) -> Option<f64> {
+        find(&self.best_test, name)
+    }
+
+    /// A test figure of the parameters of the last step.
+    pub fn last_test(&self, name: &str) -> Option<f64> {
+        find(&self.last_test, name)
+    }
+}
+
+fn find(metrics: &Metrics, name: &str) -> Option<f64> {
+    metrics.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+impl<'a, M: Trainable> Session<'a, M> {
+    /// Starts a new run.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, the data does not fit, the run to start from cannot be
+    /// used, or the folder cannot be created.
+    pub fn new(config: M::Config, data: &'a M::Data, save: Save<'_>) -> Result<Self, Error> {
+        M::validate(&config)?;
+        let base = M::init_from(&config).map(|run| Self::load(run, BEST)).transpose()?;
+        let (base, base_description) = base.unzip();
+        let description = M::describe(config, data, base_description.as_ref())?;
+        let model = M::init(&description, base.as_ref())?;
+        let optimizer = M::optimizer(&description, data);
+        // Data that does not fit is found before a folder is created.
+        M::task(&description, data)?;
+        let folder = create_folder::<M>(save, &description)?;
+        Ok(Self { model, description, state: State::default(), optimizer, data, folder })
+    }
+
+    /// Resumes the run in a folder. `description` is that of [`Session::describe`]; the
+    /// number of steps in it may have been changed.
+    ///
+    /// # Errors
+    /// If there is no run, its checkpoint is damaged, or the data is not that of the run.
+    pub fn resume(path: &Path, data: &'a M::Data, description: M::Description) -> Result<Self, Error> {
+        M::validate(M::config(&description))?;
+        if M::trained_on(&description).is_empty() {
+            return Err(Error::Imported(path.to_path_buf()));
+        }
+        if M::trained_on(&description) != M::fingerprint(data) {
+            return Err(Error::OtherData { run: path.to_path_buf(), data: M::source(data) });
+        }
+        M::task(&description, data)?;
+        let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(path, M::KIND)?;
+        let last = path.join(LAST);
+        let mut model = M::empty(&description)?;
+        checkpoint.restore(&last, model.params_mut())?;
+        let mut optimizer = M::optimizer(&description, data);
+        let mut get =
+            |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("optimizer.{name}"), shape);
+        optimizer.restore(model.params(), state.step, &mut get)?;
+        Ok(Self { model, description, state, optimizer, data, folder: Some(folder) })
+    }
+
+    /// How the run trains, and for how long.
+    pub fn options(&self) -> Options {
+        M::options(&self.description, self.data)
+    }
+
+    /// Why no step is left to take, if so.
+    pub fn ended(&self) -> Option<Ended> {
+        self.options().ended(&self.state)
+    }
+
+    /// Trains to the end, or until the observer stops the run. The model then has the best
+    /// parameters; before the first evaluation, those of the last step.
+    ///
+    /// # Errors
+    /// If training diverges, or the folder cannot be written.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
+        let options = self.options();
+        let mut task = M::task(&self.description, self.data)?;
+        let mut fit = Fit {
+            state: self.state.clone(),
+            folder: self.folder.as_mut(),
+            ..Fit::new(&mut self.model, &mut *self.optimizer, options)
+        };
+        let ended = fit.run(&mut task, observer)?;
+        let Fit { state, best, last_evaluation, .. } = fit;
+        self.state = state;
+        let mut test = |model: &M| match ended {
+            Ended::Stopped => Ok(Metrics::new()),
+            _ => {
+                let mut tape = Tape::new();
+                tape.set_gradients(false);
+                task.test(model, &mut tape)
+            }
+        };
+        let last_test = test(&self.model)?;
+        if let Some(best) = best {
+            *self.model.params_mut() = best;
+        } else if let Some(folder) = self.folder.as_ref().filter(|_| self.state.best_step > 0) {
+            let path = folder.path().join(BEST);
+            Checkpoint::load(&path)?.restore(&path, self.model.params_mut())?;
+        }
+        let best_test = test(&self.model)?;
+        Ok(Outcome {
+            ended,
+            steps: self.state.step,
+            seconds: self.state.seconds,
+            best_step: self.state.best_step,
+            best_score: self.state.best_score,
+            last_evaluation,
+            best_test,
+            last_test,
+        })
+    }
+
+    /// Takes `warm_up` steps and then records one more: returns everything that ran in it.
+    /// Saves nothing.
+    ///
+    /// # Errors
+    /// If training diverges.
+    pub fn trace_step(&mut self, warm_up: u64) -> Result<Vec<Record>, Error> {
+        let options = self.options();
+        let mut task = M::task(&self.description, self.data)?;
+        let state = self.state.clone();
+        let mut fit = Fit { state, ..Fit::new(&mut self.model, &mut *self.optimizer, options) };
+        fit.trace_step(&mut task, warm_up)
+    }
+
+    /// The gradient of the mean loss of the first batch of such a run, without dropout, and
+    /// that loss.
+    ///
+    /// # Errors
+    /// If the data does not fit the model.
+    pub fn first_gradients(
+        model: &M,
+        description: &M::Description,
+        data: &M::Data,
+    ) -> Result<(Grads<f32>, f64), Error> {
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        let mut task = M::task(description, data)?;
+        let loss = model.gradients(&mut tape, &task.batches(0)?[0], &mut grads)?;
+        Ok((grads, f64::from(loss)))
+    }
+
+    /// Reads the description of a run, without its parameters.
+    ///
+    /// # Errors
+    /// If there is no run, or its checkpoint is damaged or of another kind of model.
+    pub fn describe(path: &Path) -> Result<M::Description, Error> {
+        read_description::<M>(path, LAST, &run::metadata(path, LAST, M::KIND)?)
+    }
+
+    /// Reads a trained model from a run: `file` is [`BEST`] or [`LAST`].
+    ///
+    /// # Errors
+    /// As [`Session::describe`].
+    pub fn load(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
+        let mut checkpoint = run::load(path, file, M::KIND)?;
+        let description = read_description::<M>(path, file, &checkpoint.metadata)?;
+        let mut model = M::empty(&description)?;
+        checkpoint.restore(&path.join(file), model.params_mut())?;
+        Ok((model, description))
+    }
+
+    /// Creates the folder of a run at step 0 from a model that was trained elsewhere.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn create(
+        save: Save<'_>,
+        description: &M::Description,
+        model: &M,
+        optimizer: &dyn Optimizer<f32>,
+    ) -> Result<(), Error> {
+        match create_folder::<M>(save, description)? {
+            None => Ok(()),
+            Some(mut folder) => {
+                folder.save(model.params(), Some(model.params()), optimizer, &State::default())
+            }
+        }
+    }
+}
+
+fn create_folder<M: Trainable>(
+    save: Save<'_>,
+    description: &M::Description,
+) -> Result<Option<RunFolder>, Error> {
+    let toml = toml::to_string(M::config(description)).map_err(|e| Error::Other(Box::new(e)))?;
+    let json = serde_json::to_value(description).map_err(|e| Error::Other(Box::new(e)))?;
+    RunFolder::create(save, M::KIND, &toml, json)
+}
+
+fn read_description<M: Trainable>(
+    path: &Path,
+    file: &str,
+    metadata: &Value,
+) -> Result<M::Description, Error> {
+    let unusable = |why: String| Error::Checkpoint { path: path.join(file), why };
+    let description = M::Description::deserialize(&metadata["config"])
+        .map_err(|e| unusable(format!("its configuration cannot be read ({e})")))?;
+    M::check(&description).map_err(|e| unusable(format!("its configuration is damaged ({e})")))?;
+    Ok(description)
+}

@@ -1,0 +1,132 @@
+//! How to train, where a training run stands, and when it ends.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::observer::EvaluationRecord;
+use super::task::Evaluation;
+use crate::optim::Schedule;
+
+/// [`Schedule::HalveOnPlateau`] ends a run when the learning rate has been halved more often.
+const MAX_HALVINGS: u32 = 7;
+
+/// How to train, and for how long.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The number of steps.
+    pub steps: u64,
+    /// Steps between evaluations: an epoch, for the digits.
+    pub steps_per_evaluation: u64,
+    /// The learning rate.
+    pub lr: f64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Gradients with a larger norm are scaled down to this one.
+    pub clip: Option<f64>,
+    /// Stop after this many evaluations in a row without improvement.
+    pub patience: Option<u32>,
+    /// The seed of the dropout masks.
+    pub seed: u64,
+    /// The shortest time between two checkpoints.
+    pub checkpoint_interval: Duration,
+}
+
+impl Default for Options {
+    /// No steps, a constant learning rate of 0.001, a checkpoint every 2 seconds at most.
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            steps_per_evaluation: 1,
+            lr: 1e-3,
+            schedule: Schedule::Constant,
+            clip: None,
+            patience: None,
+            seed: 1,
+            checkpoint_interval: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Options {
+    /// Why a run in this state takes no further step, if so.
+    pub fn ended(&self, state: &State) -> Option<Ended> {
+        let plateau = matches!(self.schedule, Schedule::HalveOnPlateau { .. });
+        if state.step >= self.steps {
+            return Some(Ended::Finished);
+        }
+        let out_of_patience = self.patience.is_some_and(|p| state.without_improvement >= p)
+            || (plateau && state.halvings > MAX_HALVINGS);
+        out_of_patience.then_some(Ended::OutOfPatience)
+    }
+
+    /// Whether the model is evaluated after this number of steps.
+    pub(super) fn evaluates_after(&self, step: u64) -> bool {
+        step.is_multiple_of(self.steps_per_evaluation.max(1)) || step == self.steps
+    }
+}
+
+/// Why a training run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It took all its steps.
+    Finished,
+    /// The score has not improved for as long as `patience` allows.
+    OutOfPatience,
+    /// The observer stopped it.
+    Stopped,
+}
+
+/// Where a training run stands. Together with the parameters and the optimiser's tensors
+/// it is all that is needed to resume to the same bits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Steps taken.
+    pub step: u64,
+    /// The sum of the losses since the last evaluation.
+    pub loss_sum: f64,
+    /// The best score so far.
+    pub best_score: Option<f64>,
+    /// The step with the best score.
+    pub best_step: u64,
+    /// Evaluations since then.
+    pub without_improvement: u32,
+    /// How often the learning rate has been halved.
+    pub halvings: u32,
+    /// Seconds spent, including those before a resume.
+    pub seconds: f64,
+}
+
+impl State {
+    /// Updates the state after an evaluation and returns the record of it.
+    pub(super) fn record(&mut self, evaluation: Evaluation, options: &Options, lr: f64) -> EvaluationRecord {
+        let every = options.steps_per_evaluation.max(1);
+        let steps_since_last = (self.step - 1) % every + 1;
+        let train_loss = std::mem::take(&mut self.loss_sum) / steps_since_last as f64;
+        // Without a score, the latest parameters count as the best.
+        let best = match (evaluation.score, self.best_score) {
+            (Some(new), Some(old)) => new > old,
+            _ => true,
+        };
+        if best {
+            (self.best_score, self.best_step) = (evaluation.score, self.step);
+            self.without_improvement = 0;
+        } else {
+            self.without_improvement += 1;
+            if let Schedule::HalveOnPlateau { patience } = options.schedule
+                && self.without_improvement.is_multiple_of(patience.max(1))
+            {
+                self.halvings += 1;
+            }
+        }
+        EvaluationRecord {
+            step: self.step,
+            evaluation: self.step.div_ceil(every),
+            train_loss,
+            lr,
+            metrics: evaluation.metrics,
+            best,
+            seconds: self.seconds,
+        }
+    }
+}

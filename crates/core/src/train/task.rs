@@ -1,0 +1,47 @@
+//! What a model is trained on, and how its success is measured.
+
+use super::model::Model;
+use crate::{Error, Float, Tape};
+
+/// Figures by name, such as `("val_loss", 1.47)`.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// The data of a training run: batches to train on, and evaluations.
+pub trait Task<T: Float, M: Model<T>> {
+    /// The batches of step `step`, at least one, whose gradients are averaged. They depend
+    /// only on the step and the seed, so that a resumed run sees the same batches.
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    fn batches(&mut self, step: u64) -> Result<&[M::Batch], Error>;
+
+    /// Measures the model on held-out data. The tape computes no gradients; the caller
+    /// resets it afterwards.
+    ///
+    /// # Errors
+    /// If the data does not fit the model.
+    fn evaluate(&mut self, model: &M, tape: &mut Tape<T>) -> Result<Evaluation, Error>;
+
+    /// Measures the model on test data, once at the end of a run. By default there is none.
+    ///
+    /// # Errors
+    /// If the data does not fit the model.
+    fn test(&mut self, _model: &M, _tape: &mut Tape<T>) -> Result<Metrics, Error> {
+        Ok(Metrics::new())
+    }
+
+    /// The path of this type, for the trace.
+    fn function(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+}
+
+/// The result of an evaluation.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// The score to maximise: the best model is the one with the highest. `None` without
+    /// held-out data.
+    pub score: Option<f64>,
+    /// Figures for the metrics file.
+    pub metrics: Metrics,
+}

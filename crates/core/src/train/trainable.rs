@@ -1,0 +1,100 @@
+//! What a session needs to know of a model.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::model::Model;
+use super::state::Options;
+use super::task::Task;
+use crate::Error;
+use crate::optim::Optimizer;
+
+/// A model that a [`Session`](super::Session) can start, save, resume and load.
+///
+/// Three types belong to it: its `Config` is what a person chooses, its `Data` is what it
+/// learns from, and its `Description` is what a checkpoint stores to rebuild it.
+pub trait Trainable: Model<f32> + Sized {
+    /// The name of this kind of model in checkpoints.
+    const KIND: &'static str;
+
+    /// The settings of a run, stored in `config.toml`.
+    type Config: Serialize;
+
+    /// The content of a checkpoint's metadata: the settings, the sizes of the model, the
+    /// fingerprint of its data.
+    type Description: Serialize + DeserializeOwned;
+
+    /// The training data.
+    type Data;
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that makes no sense.
+    fn validate(config: &Self::Config) -> Result<(), Error>;
+
+    /// The run whose best parameters a new run starts from, instead of random ones.
+    fn init_from(_config: &Self::Config) -> Option<&Path> {
+        None
+    }
+
+    /// Describes a new model for this data. `base` describes the model of the run that it
+    /// starts from.
+    ///
+    /// # Errors
+    /// If the settings, the data and the base do not fit each other.
+    fn describe(
+        config: Self::Config,
+        data: &Self::Data,
+        base: Option<&Self::Description>,
+    ) -> Result<Self::Description, Error>;
+
+    /// Checks a description that was read from a checkpoint.
+    ///
+    /// # Errors
+    /// If no model can be built from it.
+    fn check(description: &Self::Description) -> Result<(), Error>;
+
+    /// The settings in a description.
+    fn config(description: &Self::Description) -> &Self::Config;
+
+    /// The fingerprint of the data that the model was trained on; empty if it was imported.
+    fn trained_on(description: &Self::Description) -> &str;
+
+    /// The fingerprint of the data: it changes when the data does.
+    fn fingerprint(data: &Self::Data) -> &str;
+
+    /// Where the data comes from, for messages.
+    fn source(data: &Self::Data) -> String;
+
+    /// Builds the model with its initial parameters: random, or those of `base`.
+    ///
+    /// # Errors
+    /// If a size makes no sense.
+    fn init(description: &Self::Description, base: Option<&Self>) -> Result<Self, Error>;
+
+    /// Builds the model to be filled from a checkpoint; its parameters are unspecified.
+    ///
+    /// # Errors
+    /// As [`Trainable::init`].
+    fn empty(description: &Self::Description) -> Result<Self, Error> {
+        Self::init(description, None)
+    }
+
+    /// How to train, and for how long.
+    fn options(description: &Self::Description, data: &Self::Data) -> Options;
+
+    /// The optimiser before the first step.
+    fn optimizer(description: &Self::Description, data: &Self::Data) -> Box<dyn Optimizer<f32>>;
+
+    /// The batches and evaluations of a run.
+    ///
+    /// # Errors
+    /// If the data does not fit the description, for example because there is too little.
+    fn task<'a>(
+        description: &'a Self::Description,
+        data: &'a Self::Data,
+    ) -> Result<impl Task<f32, Self> + 'a, Error>;
+}

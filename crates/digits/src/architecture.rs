@@ -1,0 +1,62 @@
+//! What a network is made of.
+
+use m2g_core::nn::Activation;
+use serde::{Deserialize, Serialize};
+
+use crate::Cost;
+
+/// The distribution of the initial weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initialisation {
+    /// Chapter 1: weights and biases are normal with standard deviation 1. With 784
+    /// inputs the weighted sums are so large that neurons start saturated.
+    Book,
+    /// Chapter 3: weights have standard deviation 1 / sqrt(inputs), times sqrt(2) before
+    /// ReLU; biases have standard deviation 1, or are 0 with ReLU.
+    Scaled,
+}
+
+/// How the gradient is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backprop {
+    /// By the four equations, written out in [`crate::backprop`].
+    ByHand,
+    /// By the tape of the core, as for every other model.
+    Tape,
+}
+
+/// The layers of a network, and how it is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Architecture {
+    /// The number of neurons in each layer: inputs, hidden layers, outputs.
+    pub sizes: Vec<usize>,
+    /// The activation of the hidden neurons.
+    pub activation: Activation,
+    /// The cost to minimise, which also determines the activation of the output neurons.
+    pub cost: Cost,
+    /// The distribution of the initial weights.
+    pub init: Initialisation,
+    /// The probability that a hidden neuron is dropped in a training step.
+    pub dropout: f64,
+    /// How the gradient is computed.
+    pub backprop: Backprop,
+    /// The seed of the initial weights.
+    pub seed: u64,
+}
+
+impl Architecture {
+    /// Sigmoid neurons, the quadratic cost, scaled initial weights, gradients by the tape.
+    pub fn new(sizes: &[usize]) -> Self {
+        Self {
+            sizes: sizes.to_vec(),
+            activation: Activation::Sigmoid,
+            cost: Cost::Quadratic,
+            init: Initialisation::Scaled,
+            dropout: 0.0,
+            backprop: Backprop::Tape,
+            seed: 1,
+        }
+    }
+}

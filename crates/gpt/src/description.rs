@@ -1,0 +1,19 @@
+//! What a checkpoint stores to rebuild a GPT.
+
+use m2g_text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use crate::{Config, GptConfig};
+
+/// What a checkpoint stores to rebuild a GPT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The settings of its training run.
+    pub config: Config,
+    /// The sizes and variants of the model.
+    pub model: GptConfig,
+    /// How text becomes tokens; an imported model may have no tokenizer.
+    pub tokenizer: Option<Tokenizer>,
+    /// The fingerprint of its training data; empty for an imported model.
+    pub data: String,
+}

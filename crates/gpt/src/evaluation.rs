@@ -1,0 +1,71 @@
+//! The loss of a GPT on text that it was not trained on.
+
+use m2g_core::train::Model;
+use m2g_core::{Error, Tape, Tokens};
+
+use m2g_text::TokenData;
+
+use crate::data::Windows;
+use crate::{Gpt, GptConfig, TokenBatch};
+
+/// The mean loss in nats over all tokens of `data` except the first, which nothing
+/// predicts: [`Windows`] of `block_size`, `batch_size` at a time.
+///
+/// # Errors
+/// If the data has fewer than two tokens, or tokens that are not in the model's vocabulary.
+pub fn full_pass_loss(
+    gpt: &Gpt<f32>,
+    tape: &mut Tape<f32>,
+    data: &TokenData,
+    batch_size: usize,
+) -> Result<f64, Error> {
+    let windows = Windows::new(data, gpt.config().block_size)?;
+    let mut sum = 0.0;
+    for batch in windows.batches(batch_size) {
+        sum += batch_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64;
+    }
+    Ok(sum / windows.targets() as f64)
+}
+
+/// The mean loss when the model sees only the tokens before the one to predict, as in
+/// generation. It is measured on up to `windows` windows spread evenly over `data`: the
+/// model reads every prefix of a window separately. With a causal mask this is the usual
+/// loss of these windows; a model that could look ahead during training does worse.
+///
+/// # Errors
+/// As [`full_pass_loss`].
+pub fn generation_loss(
+    gpt: &Gpt<f32>,
+    tape: &mut Tape<f32>,
+    data: &TokenData,
+    windows: usize,
+) -> Result<f64, Error> {
+    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.spread(windows);
+    let [b, t] = x.shape;
+    let mut sum = 0.0;
+    for length in 1..=t {
+        let prefixes: Vec<u32> = x.ids.chunks(t).flat_map(|row| &row[..length]).copied().collect();
+        let next: Vec<u32> = y.ids.chunks(t).map(|row| row[length - 1]).collect();
+        let logits = gpt.forward_last(tape, &Tokens::new([b, length], prefixes)?, None)?; // (B, 1, V)
+        let loss = tape.cross_entropy(logits, &Tokens::new([b, 1], next)?)?;
+        sum += f64::from(tape.value(loss).data()[0]);
+        tape.reset();
+    }
+    Ok(sum / t as f64)
+}
+
+/// A good batch size for [`full_pass_loss`]: enough windows to use all cores, and few
+/// enough to bound the memory of the logits, `(B, T, V)`.
+pub fn full_pass_batch_size(model: &GptConfig) -> usize {
+    const TOKENS_PER_BATCH: usize = 4096;
+    const MAX_LOGITS: usize = 1 << 22;
+    (TOKENS_PER_BATCH.min(MAX_LOGITS / model.vocab_size) / model.block_size).max(1)
+}
+
+/// The mean loss of one batch.
+pub(crate) fn batch_loss(gpt: &Gpt<f32>, tape: &mut Tape<f32>, batch: &TokenBatch) -> Result<f64, Error> {
+    let loss = gpt.loss(tape, batch)?;
+    let value = f64::from(tape.value(loss).data()[0]);
+    tape.reset();
+    Ok(value)
+}
