@@ -1,4 +1,4 @@
-//! What training steps allocate in steady state: nothing large, for all buffers come back.
+//! A training step in steady state allocates nothing large, because every buffer is reused.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -13,16 +13,16 @@ use m2g_gpt::data::Corpus;
 use m2g_text::TokenData;
 use m2g_text::Tokenizer;
 
-/// An allocation of so many bytes is large.
-const LARGE: usize = 64 << 10;
+/// An allocation of this size or more is large.
+const LARGE_BYTES: usize = 64 << 10;
 
-/// Steps that take their buffers from the system; the first finds out which.
+/// The first steps, which take their buffers from the system.
 const WARM_UP: usize = 2;
 
-/// Steps of a training, warm-up included.
+/// Steps of a training run, warm-up included.
 const STEPS: usize = 6;
 
-/// The system's allocator, which counts what it is asked for.
+/// The system's allocator, with a count of its allocations.
 struct Counting;
 
 #[global_allocator]
@@ -30,18 +30,17 @@ static COUNTING: Counting = Counting;
 
 static ALL: AtomicUsize = AtomicUsize::new(0);
 static LARGE_ONES: AtomicUsize = AtomicUsize::new(0);
-static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
+static BYTES_IN_LARGE_ONES: AtomicUsize = AtomicUsize::new(0);
 
 fn count(bytes: usize) {
     ALL.fetch_add(1, Relaxed);
-    if bytes >= LARGE {
+    if bytes >= LARGE_BYTES {
         LARGE_ONES.fetch_add(1, Relaxed);
-        LARGE_BYTES.fetch_add(bytes, Relaxed);
+        BYTES_IN_LARGE_ONES.fetch_add(bytes, Relaxed);
     }
 }
 
-// An allocator is unsafe by its nature.
-// SAFETY: every call is handed on to the system's allocator as it came.
+// SAFETY: every call is passed on to the system's allocator unchanged.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -61,7 +60,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What was allocated.
+/// Allocations so far, or of one step.
 #[derive(Debug, Clone, Copy, Default)]
 struct Allocated {
     all: usize,
@@ -71,13 +70,13 @@ struct Allocated {
 
 impl Allocated {
     fn so_far() -> Self {
-        let [all, large, large_bytes] = [&ALL, &LARGE_ONES, &LARGE_BYTES].map(|n| n.load(Relaxed));
+        let [all, large, large_bytes] = [&ALL, &LARGE_ONES, &BYTES_IN_LARGE_ONES].map(|n| n.load(Relaxed));
         Self { all, large, large_bytes }
     }
 }
 
-/// Sees what each step allocates: a training asks right before it whether to stop, and
-/// tells right after it what came out.
+/// Counts what each step allocates: `stop` is called right before a step, `step` right after
+/// it.
 #[derive(Default)]
 struct Watch {
     before: Allocated,
@@ -100,7 +99,7 @@ impl Observer for Watch {
     }
 }
 
-/// Runs a training with so many threads, and holds its steps to allocating nothing large.
+/// Trains with the given number of threads and checks that no step allocates anything large.
 fn check(what: &str, threads: usize, train: impl FnOnce(&mut Watch) -> Result<(), Error> + Send) {
     let mut watch = Watch::default();
     with_threads(threads, || train(&mut watch)).unwrap().unwrap();
@@ -108,14 +107,14 @@ fn check(what: &str, threads: usize, train: impl FnOnce(&mut Watch) -> Result<()
     assert!(watch.steps[0].large > 0, "{what}: nothing was counted: {:?}", watch.steps);
     let steady = &watch.steps[WARM_UP..];
     println!("{what}: {:?} allocations a step", steady.iter().map(|step| step.all).collect::<Vec<_>>());
-    // Which thread computes what is chance: with several, one may need its buffer for a
-    // product later than in the warm-up. What every step allocates is seen all the same.
+    // Chance decides which thread computes what. With several, one may first need its buffer
+    // for a product after the warm-up. An allocation in every step is noticed all the same.
     let large = steady.iter().filter(|step| step.large > 0).count();
     let most = if threads == 1 { 0 } else { steady.len() - 1 };
     assert!(large <= most, "{what}: in steady state {large} steps allocate: {steady:?}");
 }
 
-/// A GPT whose weights are large too, with 256 tokens in each sequence.
+/// A GPT with large weights and 256 tokens per sequence.
 fn gpt(precision: Precision, batch_size: usize) -> (m2g_gpt::Config, Corpus) {
     let text: String = (0..200).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
     let tokenizer = Tokenizer::char(&text);
@@ -159,10 +158,10 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
     (config, data)
 }
 
-/// One test, for the counts are those of the whole process.
+/// A single test, because the counts are those of the whole process.
 #[test]
-fn in_steady_state_a_training_step_allocates_nothing_large() {
-    // With 64 sequences, as in nanoGPT's setting for a GPU, the tokens themselves are large.
+fn a_training_step_in_steady_state_allocates_nothing_large() {
+    // With 64 sequences, as in nanoGPT's GPU configuration, the tokens themselves are large.
     for (precision, batch_size, threads) in
         [(Precision::F32, 64, 1), (Precision::F32, 8, 2), (Precision::Bf16, 8, 1), (Precision::Bf16, 8, 2)]
     {

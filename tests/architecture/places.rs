@@ -1,4 +1,5 @@
-//! The note "where to find what" names files and items that exist.
+//! The note "where to find what" names files and items that exist, and no link of a document is
+//! broken.
 
 use std::path::Path;
 
@@ -51,7 +52,30 @@ fn twenty_questions_lead_to_what_exists() {
 fn a_row_that_leads_nowhere_is_noticed() {
     let head = "| question | file | name |\n| --- | --- | --- |\n";
     let found = |row: &str| violations(&format!("{head}{row}"), &TREE).len();
-    assert_eq!(found("| Where? | `crates/core/src/tape.rs` | `Tape::backward` |"), 0);
-    assert_eq!(found("| Where? | `crates/core/src/tape.rs` | `Tape::sideways` |"), 1);
+    assert_eq!(found("| Where? | `crates/digits/src/backprop.rs` | `backprop` |"), 0);
+    assert_eq!(found("| Where? | `crates/digits/src/backprop.rs` | `sideways` |"), 1);
     assert_eq!(found("| Where? | `crates/core/src/planted.rs` | `Tape` |"), 2);
+}
+
+/// The documents and the folders of documents.
+const DOCUMENTS: [&str; 5] = ["", "benches", "benches/peers", "datasets", "notebooks-notes"];
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut links = 0;
+    for folder in DOCUMENTS.map(|folder| root.join(folder)) {
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for link in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
+                links += 1;
+                let exists = link.starts_with("http") || folder.join(link).exists();
+                assert!(exists, "{}: {link} does not exist", path.display());
+            }
+        }
+    }
+    assert!(links > 20, "{links}");
 }

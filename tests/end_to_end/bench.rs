@@ -1,15 +1,15 @@
-//! `m2g bench` and `m2g doctor`, end to end, on the smallest workload.
+//! `m2g bench` and `m2g doctor` on the smallest workload.
 
 use std::path::Path;
 
 use crate::support::*;
 use serde_json::Value;
 
-/// The least that can be measured: one process, one epoch.
+/// The shortest measurement: one process, one epoch.
 const SMALL: [&str; 6] = ["bench", "digits-784-30-10", "--rounds", "1", "--steps", "1"];
 
 #[test]
-fn the_figures_and_the_profile_of_a_workload_without_python() {
+fn a_workload_is_measured_and_profiled_without_python() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--threads", "1", "--profile", "--against", "pytorch", "--json"];
     let output = m2g(dir.path(), &[&SMALL[..], &args].concat()).env("PATH", dir.path()).output().unwrap();
@@ -38,21 +38,21 @@ fn the_figures_and_the_profile_of_a_workload_without_python() {
     let share = |value: &Value| value.as_f64().unwrap();
     let ops = profile["ops"].as_array().unwrap();
     let sum = ops.iter().map(|op| share(&op["share"])).sum::<f64>() + share(&profile["outside_share"]);
-    assert!((sum - 1.0).abs() < 1e-6, "the shares add up to {sum}");
+    assert!((sum - 1.0).abs() < 1e-6, "the shares sum to {sum}");
     for phase in ["batch", "forward", "backward", "update"] {
         assert!(ops.iter().any(|op| op["phase"] == phase), "{phase}");
     }
     assert!((0.0..=1.0).contains(&share(&profile["products_share"])));
 }
 
-/// The share of the peak that a report names, as a share of what it is for this limit.
+/// The reported share of the peak, relative to the share computed from this limit.
 fn share_of(report: &Value, limit: &str) -> f64 {
     let [share, gflops] = ["share_of_peak", "gflops"].map(|key| report["ours"][key].as_f64().unwrap());
     share / (gflops / report["limits"][limit].as_f64().unwrap())
 }
 
 #[test]
-fn the_peak_is_that_of_the_precision() {
+fn the_share_of_the_peak_is_that_of_the_precision() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["bench", "train-shakespeare-char-cpu-bf16", "--rounds", "1", "--steps", "1", "--json"];
     let report = last_json(&ok(dir.path(), &args));
@@ -60,9 +60,9 @@ fn the_peak_is_that_of_the_precision() {
 }
 
 #[test]
-fn how_a_training_step_scales() {
+fn a_training_step_is_scaled_by_threads_batch_and_block() {
     let dir = tempfile::tempdir().unwrap();
-    // Smaller than any real one, so that it takes no time.
+    // Smaller than any real workload, to save time.
     for (scaling, sizes, shapes) in [
         ("threads", "1,2", [(1, 12, 64), (2, 12, 64)]),
         ("batch-size", "1,2", [(1, 1, 64), (1, 2, 64)]),
@@ -103,7 +103,7 @@ fn how_a_training_step_scales() {
 }
 
 #[test]
-fn exactly_so_many_steps_and_nothing_else() {
+fn only_steps_runs_the_steps_and_prints_nothing() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(ok(dir.path(), &["bench", "digits-784-30-10", "--only-steps", "3"]), "");
     let said = refused(dir.path(), &["bench", "train-gpt2-124m", "--only-steps", "3"]);
@@ -111,7 +111,7 @@ fn exactly_so_many_steps_and_nothing_else() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn senseless_arguments_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for (args, word) in [
         (&["train-shakespere-char-cpu"][..], "'train-shakespeare-char-cpu'"),
@@ -128,7 +128,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_doctor_looks_and_measures() {
+fn the_doctor_reports_data_and_measures_peaks() {
     let dir = tempfile::tempdir().unwrap();
     let text = ok(dir.path(), &["doctor"]);
     assert!(text.contains("MNIST         complete, in "), "{text}");
@@ -144,7 +144,7 @@ fn the_doctor_looks_and_measures() {
     }
 }
 
-/// Runs `m2g` where the only program is a `python3` of these lines of shell.
+/// `m2g` with a `PATH` that holds nothing but a `python3` made of this shell script.
 #[cfg(unix)]
 fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command {
     use std::os::unix::fs::PermissionsExt;
@@ -156,13 +156,13 @@ fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command
     command
 }
 
-/// What a Python with torch and numpy answers.
+/// The answer of a Python that has torch and numpy.
 #[cfg(unix)]
 const ANSWER: &str = r#"-c) echo '{"python": "3", "packages": {"torch": "2", "numpy": "2"}}' ;;"#;
 
 #[cfg(unix)]
 #[test]
-fn a_peer_stands_beside_us_and_one_that_fails_is_named() {
+fn a_peer_is_compared_and_one_that_fails_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         r#"case "$1" in
@@ -204,7 +204,7 @@ fn ctrl_c_leaves_no_process() {
         if text.ends_with('\n') {
             break text.trim().to_string();
         }
-        assert!(bench.try_wait().unwrap().is_none(), "it ended before the peer began");
+        assert!(bench.try_wait().unwrap().is_none(), "it ended before the peer started");
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
     assert!(kill("-INT", &bench.id().to_string()));

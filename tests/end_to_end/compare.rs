@@ -1,4 +1,4 @@
-//! `m2g compare`, end to end.
+//! `m2g compare`.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use serde_json::Value;
 
-/// A folder with small data, in which nothing is trained yet.
+/// A folder with small data and no runs.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
@@ -23,7 +23,7 @@ fn train_digits(dir: &Path, run: &str, more: &[&str]) {
     ok(dir, &[&args[..], more].concat());
 }
 
-/// A small GPT of this width.
+/// Trains a small GPT of this width.
 fn train_gpt(dir: &Path, run: &str, n_embd: &str, more: &[&str]) {
     let model =
         ["--n-layer", "2", "--n-head", "2", "--n-embd", n_embd, "--block-size", "8", "--batch-size", "3"];
@@ -31,19 +31,19 @@ fn train_gpt(dir: &Path, run: &str, n_embd: &str, more: &[&str]) {
     ok(dir, &[&["gpt", "train", "--data", "a.txt", "--run", run][..], &model, &steps, more].concat());
 }
 
-/// What `--json` writes, which is what the schema says.
+/// The output of `--json`, checked against its schema.
 fn compare(dir: &Path, args: &[&str]) -> Value {
     let stdout = ok(dir, &[&["compare", "--json"][..], args].concat());
     assert_eq!(stdout.lines().count(), 1);
     let found: Value = serde_json::from_str(&stdout).unwrap();
     let documented = ok(dir, &["compare", "--schema"]);
     schema::holds(&serde_json::from_str(&documented).unwrap(), &found);
-    adds_up(&found);
+    assert_sums_are_consistent(&found);
     found
 }
 
-/// The shares of each model add up to 1, and the sums are those of the functions.
-fn adds_up(found: &Value) {
+/// The shares of each model sum to 1, and the totals are the sums over the functions.
+fn assert_sums_are_consistent(found: &Value) {
     let functions = found["functions"].as_array().unwrap();
     assert_eq!(found["shared_functions"], functions.iter().filter(|f| f["shared"] == true).count());
     for side in [0, 1] {
@@ -72,7 +72,7 @@ fn adds_up(found: &Value) {
     }
 }
 
-/// The functions that one side ran, as `stage name`.
+/// The functions that one of the models ran, as `stage name`.
 fn ran(found: &Value, side: usize) -> Vec<String> {
     let functions = found["functions"].as_array().unwrap().iter().filter(|f| !f["runs"][side].is_null());
     functions.map(|f| format!("{} {}", f["stage"].as_str().unwrap(), f["name"].as_str().unwrap())).collect()
@@ -140,11 +140,11 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
         .collect::<Vec<_>>(),
     );
     assert_eq!(found["shared_functions"], 7);
-    // 10 images, 784 to 30 to 10: a multiplication and an addition for each weight, and the biases.
+    // 10 images, 784 to 30 to 10: one multiplication and one addition per weight, plus the biases.
     let linear = found["functions"].as_array().unwrap().iter().find(|f| f["name"] == "linear").unwrap();
     assert_eq!(linear["runs"][0]["flops"], 2 * 10 * (784 * 30 + 30 * 10) + 10 * 30 + 10 * 10);
     assert_eq!(linear["runs"][0]["shapes"][0]["inputs"], serde_json::json!([[10, 784], [30, 784], [30]]));
-    // Four blocks with four layers each, and the head.
+    // Four linear layers in each of four blocks, and the head.
     assert_eq!(linear["runs"][1]["calls"], 17);
     assert_eq!(found["models"][0]["own"][0]["stage"], "batch");
 
@@ -162,7 +162,7 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
 }
 
 #[test]
-fn every_line_named_is_the_line_of_the_function() {
+fn every_reported_line_is_the_line_of_the_function() {
     let dir = folder();
     train_digits(dir.path(), "a", &[]);
     train_gpt(dir.path(), "b", "16", &["--attention", "primitive", "--dropout", "0.1"]);
@@ -205,13 +205,13 @@ fn another_activation_and_another_cost_change_the_table() {
     assert_eq!(names, ["activation", "cost", "lr"]);
     assert_eq!(settings[0]["values"], serde_json::json!(["sigmoid", "tanh"]));
 
-    // With AdamW and a bound on the gradient, the digits run more of what the GPT runs.
+    // With AdamW and clipping, the digit network shares more functions with the GPT.
     let gpt = |run: &str| compare(dir.path(), &[run, "gpt"]);
     let (plain, like_gpt) = (gpt("a"), gpt("c"));
     assert_eq!((&plain["shared_functions"], &like_gpt["shared_functions"]), (&7.into(), &9.into()));
     assert!(ran(&like_gpt, 0).contains(&"clip clip_norm".into()));
 
-    // By hand nothing is recorded but the update, and that is said.
+    // Backpropagation by hand records only the update, and the output says so.
     train_digits(dir.path(), "d", &["--backprop", "by-hand"]);
     let text = ok(dir.path(), &["compare", "d", "gpt"]);
     assert!(text.contains("d: its gradient is computed by hand (--backprop by-hand), which records no ops."));
@@ -219,7 +219,7 @@ fn another_activation_and_another_cost_change_the_table() {
 }
 
 #[test]
-fn two_runs_are_compared_and_left_as_they_are() {
+fn two_runs_are_compared_and_not_changed() {
     let dir = folder();
     train_gpt(dir.path(), "a", "16", &[]);
     train_gpt(dir.path(), "b", "8", &["--seed", "2"]);
@@ -246,14 +246,14 @@ fn two_runs_are_compared_and_left_as_they_are() {
         assert_eq!(runs["ends"][side]["last"], points[2][1]);
         assert_eq!(runs["ends"][side]["steps"], 6);
     }
-    // The same twice is fine: everything is shared, nothing differs.
+    // A run compared with itself: everything is shared, nothing differs.
     let same = compare(dir.path(), &["a", "a"]);
     assert_eq!(same["shared_functions"], same["functions"].as_array().unwrap().len());
     assert!(same["runs"]["settings"].as_array().unwrap().is_empty());
     assert!(same["runs"]["parameters"].as_array().unwrap().iter().all(|p| p["distance"] == 0.0));
     assert!(ok(dir.path(), &["compare", "a", "a"]).contains("a (2)"));
 
-    // Runs of two models, in words and drawn.
+    // Runs of two models, as text and as pictures.
     compare(dir.path(), &["a", "c"]);
     let text = ok(dir.path(), &["compare", "c", "runs/a", "--svg", "both.svg"]);
     for part in
@@ -300,7 +300,7 @@ fn code_shows_a_function_and_who_calls_it() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_named() {
+fn what_cannot_be_compared_is_refused() {
     let dir = folder();
     train_gpt(dir.path(), "a", "16", &[]);
     train_digits(dir.path(), "d", &[]);
@@ -314,7 +314,7 @@ fn what_cannot_be_compared_is_named() {
     assert!(error(&["a", "a", "--json", "--code"]).contains("cannot be used with"));
     assert!(error(&["a", "a", "--svg", "nowhere/x.svg"]).contains("nowhere/x.svg"));
 
-    // A model from elsewhere has no data to make a step on.
+    // An imported model has no data to take a step on.
     let config = Config { n_layer: 1, n_head: 1, n_embd: 8, block_size: 8, ..Config::default() };
     let gpt = Gpt::<f32>::new(config.model(9), 1).unwrap();
     assert!(gpt.params().count() > 0);
@@ -325,7 +325,7 @@ fn what_cannot_be_compared_is_named() {
     assert!(imported.contains("runs/imported: it was not trained here and has no data"), "{imported}");
     assert!(imported.contains("--init-from runs/imported"), "{imported}");
 
-    // The data of a run is gone, or is other data now.
+    // The data of a run has changed or is gone.
     fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(40)).unwrap();
     assert!(ok(dir.path(), &["compare", "a", "a"]).contains("its data has changed since it was trained"));
     fs::write(dir.path().join("a.txt"), "Z".repeat(400)).unwrap();
@@ -335,7 +335,7 @@ fn what_cannot_be_compared_is_named() {
     fs::rename(dir.path().join("small"), dir.path().join("gone")).unwrap();
     assert!(error(&["d", "d"]).contains("small"));
 
-    // Checkpoints that are none.
+    // Files that are not checkpoints.
     let last = dir.path().join("runs/d/last.safetensors");
     fs::write(&last, b"these are no tensors").unwrap();
     assert!(error(&["d", "a"]).contains("last.safetensors is not a usable checkpoint"));

@@ -1,4 +1,4 @@
-//! Bad input: each time one clear sentence, an exit code, and nothing lost.
+//! Bad input to the digit commands: one clear sentence and an exit code each time, and nothing is lost.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn train_on(dir: &Path, data: &str) -> String {
 }
 
 #[test]
-fn data_that_is_missing_or_damaged() {
+fn missing_or_damaged_data_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 600, 100);
     assert!(train_on(dir.path(), "nowhere").contains("nowhere"));
@@ -40,7 +40,7 @@ fn data_that_is_missing_or_damaged() {
         let error = train_on(dir.path(), "small");
         assert!(error.contains(expected) && error.contains(FILES[0]), "{error}");
     }
-    // Images and labels swapped; then a label that is none.
+    // Images and labels swapped; then a label that is no digit.
     fs::write(data.join(FILES[0]), fs::read(data.join(FILES[1])).unwrap()).unwrap();
     assert!(train_on(dir.path(), "small").contains("swapped"));
     fs::write(data.join(FILES[0]), &whole).unwrap();
@@ -51,7 +51,7 @@ fn data_that_is_missing_or_damaged() {
 }
 
 #[test]
-fn train_and_test_files_of_the_real_mnist_swapped() {
+fn swapped_train_and_test_files_of_mnist_are_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let mnist = dir.path().join("mnist");
     fs::create_dir(&mnist).unwrap();
@@ -63,7 +63,7 @@ fn train_and_test_files_of_the_real_mnist_swapped() {
 }
 
 #[test]
-fn flags_that_make_no_sense() {
+fn senseless_flags_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
     let cases: [(&[&str], &str); 13] = [
@@ -92,7 +92,7 @@ fn flags_that_make_no_sense() {
 }
 
 #[test]
-fn runs_that_cannot_be_used() {
+fn unusable_runs_are_refused() {
     let dir = trained();
     assert!(refused(dir.path(), &["digits", "eval", "b"]).contains("there is no run in runs/b"));
     assert!(refused(dir.path(), &["digits", "train", "--resume", "b"]).contains("there is no run in runs/b"));
@@ -108,7 +108,7 @@ fn runs_that_cannot_be_used() {
             assert!(error.contains(".safetensors is not a usable checkpoint"), "{error}");
         }
     }
-    // Of another network: its sizes do not fit what the file says.
+    // Of another network: the shapes do not match the settings in the file.
     let text = String::from_utf8_lossy(&whole).into_owned();
     assert!(text.contains(r#"\"hidden\":[30]"#));
     let at = whole
@@ -121,14 +121,14 @@ fn runs_that_cannot_be_used() {
     fs::write(&best, &other).unwrap();
     let error = refused(dir.path(), &["digits", "eval", "a"]);
     assert!(error.contains("has shape [30, 784], this model needs [40, 784]"), "{error}");
-    // Stopped before its first save, as on a full disk.
+    // A run that stopped before its first checkpoint, as on a full disk.
     fs::remove_file(&last).unwrap();
     let error = refused(dir.path(), &["digits", "train", "--resume", "a"]);
     assert!(error.contains("runs/a has saved no last.safetensors: train it anew"), "{error}");
 }
 
 #[test]
-fn pictures_that_cannot_be_read() {
+fn unreadable_pictures_are_refused() {
     let dir = trained();
     let file = dir.path().join("p.png");
     let predict = ["digits", "predict", "a", "p.png"];
@@ -145,14 +145,14 @@ fn pictures_that_cannot_be_read() {
 
 #[cfg(unix)]
 #[test]
-fn folders_that_cannot_be_written() {
+fn unwritable_folders_are_reported() {
     let dir = trained();
-    // A file stands where the folder of runs should be.
+    // A file in the place of the folder of runs.
     fs::write(dir.path().join("file"), b"").unwrap();
     let error =
         refused(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "./file/x"]);
     assert!(error.contains("file"), "{error}");
-    // A disk that is always full, and one that takes nothing, if this system has them.
+    // A file system without write access and a device that is always full, where they exist.
     if Path::new("/proc").is_dir() {
         let error =
             refused(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "/proc/x"]);

@@ -1,4 +1,4 @@
-//! `m2g digits train`, as a user sees it.
+//! `m2g digits train`.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn the_first_run_learns_mnist_without_network_or_flags() {
         assert!(dir.path().join("runs/digits").join(file).is_file(), "{file}");
     }
 
-    // The same again gets a name of its own.
+    // A second run gets a name of its own.
     ok(dir.path(), &["digits", "train", "--epochs", "1"]);
     assert!(dir.path().join("runs/digits-2/config.toml").is_file());
 }
@@ -48,7 +48,7 @@ fn one_seed_gives_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn a_killed_training_resumes_to_the_same_bits() {
+fn a_killed_run_resumes_to_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 12_000, 300);
     let data = data.to_str().unwrap();
@@ -70,7 +70,7 @@ fn a_killed_training_resumes_to_the_same_bits() {
         child.wait().unwrap();
         kills += 1;
         if !run.join("last.safetensors").exists() {
-            // Killed before its first checkpoint: there is nothing to go on from.
+            // Killed before its first checkpoint: there is nothing to resume.
             let _ = fs::remove_dir_all(&run);
             child = m2g(dir.path(), &train("killed")).spawn().unwrap();
             continue;
@@ -82,7 +82,7 @@ fn a_killed_training_resumes_to_the_same_bits() {
         child = m2g(dir.path(), &["digits", "train", "--resume", "killed"]).spawn().unwrap();
     }
     let last = run_to_end(dir.path());
-    assert!(last, "the training ended");
+    assert!(last, "the run did not end");
     assert!(weights(&run) == weights(&dir.path().join("runs/whole")));
     let lines = |run: &str| {
         fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()
@@ -90,7 +90,7 @@ fn a_killed_training_resumes_to_the_same_bits() {
     assert_eq!((lines("whole"), lines("killed")), (12, 12));
 }
 
-/// Resumes until the training is over; false if it fails for another reason.
+/// Resumes the run to its end; false if that fails.
 fn run_to_end(dir: &std::path::Path) -> bool {
     let output = run(dir, &["digits", "train", "--resume", "killed"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -99,7 +99,7 @@ fn run_to_end(dir: &std::path::Path) -> bool {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_saves_and_prints_the_command_to_go_on() {
+fn ctrl_c_saves_and_prints_the_command_to_resume() {
     let dir = tempfile::tempdir().unwrap();
     let child = m2g(dir.path(), &["digits", "train", "--epochs", "500", "--run", "my run"])
         .stderr(std::process::Stdio::piped())
@@ -121,7 +121,7 @@ fn ctrl_c_saves_and_prints_the_command_to_go_on() {
 }
 
 #[test]
-fn a_run_is_not_overwritten_unless_asked_for() {
+fn a_run_is_only_overwritten_on_request() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 600, 100);
     let train = ["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--run", "a"];
@@ -131,7 +131,7 @@ fn a_run_is_not_overwritten_unless_asked_for() {
     assert!(weights(&dir.path().join("runs/a")) == before);
     ok(dir.path(), &[&train[..], &["--overwrite", "--seed", "2"]].concat());
     assert!(weights(&dir.path().join("runs/a")) != before);
-    // A folder that is no run is never replaced.
+    // A folder that is not a run is never replaced.
     fs::create_dir(dir.path().join("precious")).unwrap();
     let precious = [&train[..6], &["--run", "./precious", "--overwrite"]].concat();
     assert!(refused(dir.path(), &precious).contains("is not a run"));

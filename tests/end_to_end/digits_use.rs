@@ -1,4 +1,4 @@
-//! What one does with a trained network: eval, predict, plot; and the data commands.
+//! The use of a trained digit network: eval, predict and plot; and the data commands.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn eval_predict_and_plot() {
     let done = last_json(&ok(dir.path(), &["digits", "train", "--epochs", "2", "--run", "a", "--json"]));
 
     let eval = last_json(&ok(dir.path(), &["digits", "eval", "a", "--json"]));
-    assert_eq!(eval["test_accuracy"], done["test_accuracy"], "what the training said");
+    assert_eq!(eval["test_accuracy"], done["test_accuracy"], "as at the end of training");
     let count =
         |row: &serde_json::Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert_eq!(eval["confusion"].as_array().unwrap().iter().map(count).sum::<u64>(), 10_000);
@@ -20,7 +20,7 @@ fn eval_predict_and_plot() {
     assert!(dir.path().join("runs/a/mistakes.png").is_file());
     assert!(ok(dir.path(), &["digits", "eval", "a"]).contains("test accuracy"));
 
-    // A person's picture: a test image of a 7, enlarged, dark on light, off the middle.
+    // A user's picture: a test image of a 7, enlarged, dark on light, off centre.
     let test = load_test(&root().join("datasets/mnist")).unwrap();
     assert_eq!(test.labels[0], 7);
     let big = image::GrayImage::from_fn(400, 300, |x, y| {
@@ -36,7 +36,7 @@ fn eval_predict_and_plot() {
     assert_eq!(said["image"].as_array().unwrap().len(), 784);
     let text = ok(dir.path(), &["digits", "predict", "a", "seven.png"]);
     assert!(text.starts_with("seven.png: 7\n") && text.contains("@@"), "{text}");
-    // One picture that cannot be read does not keep the others back.
+    // One unreadable picture does not stop the others.
     let output = run(dir.path(), &["digits", "predict", "a", "none.png", "seven.png"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("seven.png: 7"));
@@ -55,7 +55,7 @@ fn the_data_commands() {
     let all: serde_json::Value = serde_json::from_str(&ok(dir.path(), &["data", "list", "--json"])).unwrap();
     assert!(all.as_array().unwrap().iter().any(|d| d["name"] == "mnist" && d["folder"].is_string()));
     assert!(ok(dir.path(), &["data", "list"]).contains("CC BY-SA 3.0"));
-    assert!(ok(dir.path(), &["data", "get", "mnist"]).contains("mnist"), "it is here already");
+    assert!(ok(dir.path(), &["data", "get", "mnist"]).contains("mnist"), "it is already here");
     assert_eq!(ok(dir.path(), &["data", "check", "mnist"]).matches("is the original").count(), 4);
 
     let copy = dir.path().join("mnist");

@@ -1,4 +1,4 @@
-//! `m2g gpt import`, `eval` and `export`, end to end.
+//! `m2g gpt import`, `eval` and `export`.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn tiny() -> String {
 }
 
 #[test]
-fn a_folder_becomes_a_run_and_a_folder_again() {
+fn an_imported_folder_is_evaluated_and_exported_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
@@ -51,7 +51,7 @@ fn a_folder_becomes_a_run_and_a_folder_again() {
 }
 
 #[test]
-fn bad_input_is_one_sentence() {
+fn bad_input_gets_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     assert!(refused(at, &["gpt", "import", "nowhere", "--run", "x"]).contains("there is no such folder"));

@@ -1,4 +1,4 @@
-//! `m2g gpt prepare`, end to end.
+//! `m2g gpt prepare`.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn ids(path: &Path) -> Vec<u16> {
 }
 
 #[test]
-fn a_text_becomes_two_rows_of_characters() {
+fn a_text_becomes_two_files_of_character_ids() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.txt"), text()).unwrap();
     let json = last_json(&ok(
@@ -27,7 +27,7 @@ fn a_text_becomes_two_rows_of_characters() {
     assert_eq!(json["train_tokens"], (n as f64 * 0.9) as u64);
     assert_eq!(json["val_tokens"], n as u64 - (n as f64 * 0.9) as u64);
     assert_eq!(json["folder"], "out");
-    // Each id is the place of its character among all, in order.
+    // An id is the index of its character among all characters, sorted.
     let order: Vec<char> = characters.into_iter().collect();
     let all = [ids(&dir.path().join("out/train.bin")), ids(&dir.path().join("out/val.bin"))].concat();
     let decoded: String = all.iter().map(|&id| order[usize::from(id)]).collect();
@@ -57,7 +57,7 @@ fn every_tokenizer_prepares_files_and_folders() {
 }
 
 #[test]
-fn what_is_cleaned_is_said_on_stderr() {
+fn cleaning_is_reported_on_stderr() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = b"\xef\xbb\xbf".to_vec();
     bytes.extend(text().replace('\n', "\r\n").bytes());
@@ -108,10 +108,10 @@ fn bad_input_gets_a_sentence_and_no_folder() {
     assert!(error.contains("--overwrite"), "{error}");
 }
 
-/// Ctrl-C in the middle: exit code 130, and what was there is as it was.
+/// Ctrl-C in the middle: exit code 130, and the earlier output is unchanged.
 #[cfg(unix)]
 #[test]
-fn ctrl_c_leaves_nothing_half_made() {
+fn ctrl_c_leaves_no_partial_output() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("small.txt"), text()).unwrap();
     fs::write(dir.path().join("large.txt"), text().repeat(4000)).unwrap();
@@ -119,7 +119,7 @@ fn ctrl_c_leaves_nothing_half_made() {
     let before = fs::read(dir.path().join("out/meta.json")).unwrap();
     let args = ["gpt", "prepare", "large.txt", "--tokenizer", "gpt2", "--out", "out", "--overwrite"];
     let mut child = m2g(dir.path(), &args).spawn().unwrap();
-    // It has begun when its new folder is there.
+    // It has started once its new folder exists.
     while fs::read_dir(dir.path()).unwrap().count() < 4 {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
     }
@@ -130,9 +130,9 @@ fn ctrl_c_leaves_nothing_half_made() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
-/// 65 tokens, 1,003,854 and 111,540: nanoGPT's figures, if the text is on this machine.
+/// A vocabulary of 65, and 1,003,854 and 111,540 tokens, as in nanoGPT; skipped if the text is not on this machine.
 #[test]
-fn tiny_shakespeare_has_the_figures_of_nanogpt() {
+fn tiny_shakespeare_has_the_token_counts_of_nanogpt() {
     let Ok(folder) = m2g_core::data::catalogue::find("tiny-shakespeare", None) else {
         eprintln!("tiny-shakespeare is not on this machine: skipped");
         return;

@@ -1,4 +1,4 @@
-//! Generation from a trained model, and the lecture's ladder, end to end.
+//! `m2g gpt sample` and `m2g gpt ladder`.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,7 +11,7 @@ use m2g_gpt::{Config, Gpt};
 use m2g_text::Tokenizer;
 use serde_json::Value;
 
-/// A run of a small model with large weights, whose first tokens are not all alike.
+/// A run of a small model with large weights, so that its output varies.
 fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: usize) {
     let config =
         Config { n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, tie_weights: false, ..Config::default() };
@@ -35,13 +35,13 @@ fn lines(stdout: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_model_goes_on_with_a_text() {
+fn a_model_continues_a_text() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
     let text = sample(&["--prompt", "abc \u{e4}"]);
     assert!(text.starts_with("abc \u{e4}") && text.chars().count() == 5 + 100 + 1, "{text:?}");
-    assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--no-cache"]), "without the cache the same");
+    assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--no-cache"]), "the cache changes nothing");
     assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--threads", "1"]));
     assert_eq!(
         text,
@@ -56,7 +56,7 @@ fn a_model_goes_on_with_a_text() {
     assert_eq!(sample(&["--greedy"]), sample(&["--greedy", "--seed", "7"]));
     assert_eq!(sample(&["--prompt", ""]), sample(&[]), "no prompt is an empty one");
 
-    // One object for each sample, and a last one; a sample does not depend on the others.
+    // One object per sample and a last one. A sample does not depend on the others.
     let json = lines(&sample(&["--prompt", "abc \u{e4}", "--samples", "3", "--json"]));
     assert_eq!(json.len(), 4);
     assert_eq!(json[0]["prompt"], "abc \u{e4}");
@@ -68,7 +68,7 @@ fn a_model_goes_on_with_a_text() {
         json[3]["seconds"].as_f64().unwrap() > 0.0 && json[3]["tokens_per_second"].as_f64().unwrap() > 0.0
     );
 
-    // The same prompt as tokens, and nothing to generate.
+    // The same prompt as tokens; then zero tokens to generate.
     let ids: Vec<String> =
         json[0]["prompt_tokens"].as_array().unwrap().iter().map(Value::to_string).collect();
     assert_eq!(text, sample(&["--prompt-tokens", &ids.join(",")]));
@@ -76,7 +76,7 @@ fn a_model_goes_on_with_a_text() {
 }
 
 #[test]
-fn with_weights_of_fewer_bits_the_cache_changes_nothing_either() {
+fn the_cache_changes_nothing_with_weights_of_fewer_bits() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
@@ -91,7 +91,7 @@ fn with_weights_of_fewer_bits_the_cache_changes_nothing_either() {
 }
 
 #[test]
-fn tokens_that_are_parts_of_characters_become_whole_characters() {
+fn tokens_of_partial_characters_become_whole_characters() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path(), "b", Some(Tokenizer::byte()), 256);
     let args = ["gpt", "sample", "b", "--prompt", "\u{1f600}", "--tokens", "60"];
@@ -103,7 +103,7 @@ fn tokens_that_are_parts_of_characters_become_whole_characters() {
 }
 
 #[test]
-fn a_model_without_a_tokenizer_speaks_in_ids() {
+fn a_model_without_a_tokenizer_reads_and_writes_ids() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path(), "c", None, 9);
     let text = ok(dir.path(), &["gpt", "sample", "c", "--prompt-tokens", "3,1", "--tokens", "4"]);
@@ -112,7 +112,7 @@ fn a_model_without_a_tokenizer_speaks_in_ids() {
 }
 
 #[test]
-fn who_stops_reading_makes_no_error() {
+fn a_closed_pipe_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     let mut child = m2g(dir.path(), &["gpt", "sample", "a", "--tokens", "100000000"])
@@ -127,7 +127,7 @@ fn who_stops_reading_makes_no_error() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn senseless_arguments_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     std::fs::write(dir.path().join("latin1.txt"), b"ab\xe4").unwrap();
@@ -154,7 +154,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_ladder_prints_the_lectures_loss_beside_its_own() {
+fn the_ladder_prints_its_losses_beside_the_lectures() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("text.txt"), "to be, or not to be: that is the question\n".repeat(40))
         .unwrap();

@@ -1,4 +1,4 @@
-//! `m2g gpt train`, end to end.
+//! `m2g gpt train`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::{last_json, m2g, ok, refused, root, run, weights};
 use serde_json::Value;
 
-/// A small model, and how to train it in a second.
+/// A small model that trains in a second.
 const TINY: [&str; 16] = [
     "--n-layer",
     "2",
@@ -78,7 +78,7 @@ fn json_has_an_object_for_each_logged_step_each_evaluation_and_the_end() {
 }
 
 #[test]
-fn people_are_told_what_to_expect_and_get_a_sample() {
+fn a_run_reports_its_progress_and_ends_with_a_sample() {
     let dir = with_text();
     let output = run(dir.path(), &train(&["--run", "a"]));
     let (stdout, stderr) =
@@ -88,14 +88,14 @@ fn people_are_told_what_to_expect_and_get_a_sample() {
         assert!(stderr.contains(part), "{part}: {stderr}");
     }
     assert!(stdout.contains("validation loss"), "{stdout}");
-    // What the model writes consists of the characters that it knows.
+    // The sample consists of characters of the training text.
     let sample = stdout.split_once("a sample:\n").unwrap().1;
     let known = text();
     assert!(sample.len() > 100 && sample.chars().all(|c| known.contains(c)), "{sample}");
 }
 
 #[test]
-fn one_seed_gives_the_same_bits_for_any_number_of_threads_and_evaluations() {
+fn one_seed_gives_the_same_bits_for_any_threads_and_evaluations() {
     let dir = with_text();
     let mut all = Vec::new();
     for (i, more) in [["--threads", "1"], ["--threads", "2"], ["--eval-interval", "7"]].iter().enumerate() {
@@ -112,7 +112,7 @@ fn one_seed_gives_the_same_bits_for_any_number_of_threads_and_evaluations() {
 }
 
 #[test]
-fn a_killed_training_resumes_to_the_same_bits() {
+fn a_killed_run_resumes_to_the_same_bits() {
     let dir = with_text();
     let args = |run: &'static str| {
         let mut args = train(&["--run", run, "--dropout", "0.1", "--gradient-accumulation-steps", "2"]);
@@ -152,7 +152,7 @@ fn a_killed_training_resumes_to_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_saves_and_prints_the_command_to_go_on() {
+fn ctrl_c_saves_and_prints_the_command_to_resume() {
     let dir = with_text();
     let mut args = train(&["--run", "my run"]);
     let at = args.iter().position(|arg| *arg == "--max-iters").unwrap();
@@ -241,7 +241,7 @@ fn settings_come_from_the_configuration_and_then_from_flags() {
 }
 
 #[test]
-fn the_configurations_are_there_by_name_and_as_files() {
+fn configurations_are_found_by_name_and_by_file() {
     let dir = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
@@ -252,7 +252,7 @@ fn the_configurations_are_there_by_name_and_as_files() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_string();
         let file = path.to_str().unwrap();
         for config in [name.as_str(), file] {
-            // Each gets as far as the data, or the run that it starts from, and says what is missing.
+            // Each reaches the data, or the run that it starts from, and reports that it is missing.
             let args = ["gpt", "train", "--config", config, "--data", "nowhere.txt"];
             let error = refused(dir.path(), &args);
             let expected =
@@ -260,7 +260,7 @@ fn the_configurations_are_there_by_name_and_as_files() {
             assert!(error.contains(expected), "{config}: {error}");
         }
     }
-    // A folder of datasets is asked for the one that the configuration names.
+    // In a folder of datasets, the one that the configuration names is used.
     fs::create_dir_all(dir.path().join("sets/tiny-shakespeare")).unwrap();
     fs::create_dir_all(dir.path().join("sets/other")).unwrap();
     fs::write(dir.path().join("sets/tiny-shakespeare/input.txt"), text()).unwrap();
@@ -276,7 +276,7 @@ fn the_configurations_are_there_by_name_and_as_files() {
 fn fine_tuning_keeps_shape_and_tokenizer() {
     let dir = with_text();
     ok(dir.path(), &train(&["--run", "a"]));
-    // A text with fewer characters: the vocabulary is that of the run all the same.
+    // A text with fewer characters keeps the vocabulary of the run.
     fs::write(dir.path().join("b.txt"), text().replace('9', "8")).unwrap();
     let tune = ["gpt", "train", "--init-from", "a", "--data", "b.txt", "--max-iters", "5", "--run", "b"];
     let done = last_json(&ok(dir.path(), &[&tune[..], &["--json"]].concat()));
@@ -296,7 +296,7 @@ fn fine_tuning_keeps_shape_and_tokenizer() {
 }
 
 #[test]
-fn bad_texts_are_refused_and_those_that_can_be_cleaned_are_cleaned_and_reported() {
+fn bad_texts_are_refused_or_cleaned_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.txt");
     for (content, expected) in [
@@ -325,7 +325,7 @@ fn bad_texts_are_refused_and_those_that_can_be_cleaned_are_cleaned_and_reported(
 }
 
 #[test]
-fn flags_that_make_no_sense() {
+fn senseless_flags_are_refused() {
     let dir = with_text();
     for (flags, expected) in [
         (["--n-embd", "15"], "n_embd is 15 with n_head 2"),

@@ -1,4 +1,4 @@
-//! `m2g inspect` and `m2g params`, end to end.
+//! `m2g inspect` and `m2g params`.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use m2g_gpt::training::{self, Description};
 use m2g_gpt::{Config, Gpt};
 use m2g_text::Tokenizer;
 
-/// A run of a small model that knows a few characters.
+/// A run of a small model with a vocabulary of a few characters.
 fn small_run(dir: &Path) {
     let tokenizer = Tokenizer::char("\n abcdefgh");
     let config = Config { n_layer: 2, n_head: 2, n_embd: 16, block_size: 12, ..Config::default() };
@@ -35,7 +35,7 @@ fn every_head_shows_q_k_and_v() {
 }
 
 #[test]
-fn weights_sum_to_one_and_hidden_ones_are_zero() {
+fn attention_weights_sum_to_one_and_masked_ones_are_zero() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path());
     let run = |args: &[&str]| ok(dir.path(), &[&["inspect", "a", "--prompt", "abcabc"], args].concat());
@@ -63,7 +63,7 @@ fn weights_sum_to_one_and_hidden_ones_are_zero() {
 }
 
 #[test]
-fn digits_and_parameters() {
+fn digits_are_inspected_and_parameters_listed() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path());
     let text = ok(dir.path(), &["inspect", "digits", "--backward"]);
@@ -77,7 +77,7 @@ fn digits_and_parameters() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn senseless_arguments_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path());
     for (args, word) in [

@@ -1,4 +1,4 @@
-//! `m2g lab`, as a person uses it.
+//! `m2g lab`.
 
 use std::fs;
 use std::path::Path;
@@ -45,34 +45,34 @@ fn objects(dir: &Path, args: &[&str]) -> Vec<Value> {
     ok(dir, args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What was measured, without times.
+/// The measurements, without times.
 fn measured(objects: &[Value]) -> Vec<Value> {
     let arms = objects.iter().filter(|o| o["event"] == "arm");
     arms.cloned().collect()
 }
 
 #[test]
-fn an_experiment_is_the_same_twice_and_goes_on_where_it_was() {
+fn an_experiment_is_reproducible_and_resumes() {
     let dir = folder_with(TINY);
     let first = objects(dir.path(), &["lab", "tiny.toml", "--json", "--threads", "1"]);
     assert_eq!(first.iter().filter(|o| o["event"] == "trial").count(), 4);
     let again = objects(dir.path(), &["lab", "tiny.toml", "--json", "--run", "again", "--threads", "2"]);
     assert_eq!(measured(&first), measured(&again));
 
-    // Stopped after one training, and in the middle of writing the second.
+    // Stopped after one training run, while writing the second.
     let folder = dir.path().join("runs/lab/tiny");
     let results = folder.join("results.jsonl");
     let text = fs::read_to_string(&results).unwrap();
     let two: Vec<&str> = text.split_inclusive('\n').take(2).collect();
     fs::write(&results, two.concat() + "{\"task\":").unwrap();
     let rest = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
-    assert_eq!(rest.iter().filter(|o| o["event"] == "trial").count(), 3, "the first is not made again");
+    assert_eq!(rest.iter().filter(|o| o["event"] == "trial").count(), 3, "the first is not trained again");
     assert_eq!(measured(&first), measured(&rest));
     for file in ["table.md", "experiment.toml", "arms.svg", "arms.png", "curves.svg", "curves.png"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
 
-    // The table shows what the objects say, and all seeds count.
+    // The table agrees with the objects, and every seed counts.
     let table = ok(dir.path(), &["lab", "tiny.toml"]);
     let standard = &measured(&first)[0];
     let mean = standard["measures"]["val_loss"]["mean"].as_f64().unwrap();
@@ -80,18 +80,18 @@ fn an_experiment_is_the_same_twice_and_goes_on_where_it_was() {
     assert_eq!(standard["values"].as_array().unwrap().len(), 2);
     assert_ne!(standard["values"][0], standard["values"][1]);
     assert!(measured(&first)[1]["difference_95"].as_f64().unwrap() > 0.0);
-    // A causal model has the same loss in generation, of other windows.
+    // A causal model has the same loss in generation, on other windows.
     let generated = standard["measures"]["generation_loss"]["mean"].as_f64().unwrap();
     assert!((generated - mean).abs() < 0.1, "{generated} {mean}");
 
-    // Other settings do not replace these by themselves.
+    // Other settings replace these only on request.
     let error = refused(dir.path(), &["lab", "tiny.toml", "--steps", "3"]);
     assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
     ok(dir.path(), &["lab", "tiny.toml", "--steps", "3", "--overwrite"]);
 }
 
 #[test]
-fn what_diverges_is_part_of_the_result() {
+fn a_diverged_arm_is_part_of_the_result() {
     let text = TINY.replace("name = \"more\"", "name = \"more\"\nlearning_rate = 1e30\nmin_lr = 1e30");
     let dir = folder_with(&text.replace("max_iters = 5", "max_iters = 30"));
     let found = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
@@ -103,7 +103,7 @@ fn what_diverges_is_part_of_the_result() {
 }
 
 #[test]
-fn digits_are_compared_too() {
+fn digit_networks_are_compared_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 12_000, 200);
     let args = ["lab", "digits", "--arms", "quadratic", "--seeds", "1", "--steps", "1", "--json", "--data"];
@@ -111,11 +111,11 @@ fn digits_are_compared_too() {
     let arms = measured(&found);
     assert_eq!(arms.len(), 2);
     assert!(arms[0]["measures"]["test_accuracy"]["mean"].as_f64().unwrap() > 0.3);
-    assert!(arms[1]["difference_95"].is_null(), "one pair tells no uncertainty");
+    assert!(arms[1]["difference_95"].is_null(), "one pair gives no interval");
 }
 
 #[test]
-fn mistakes_get_a_sentence() {
+fn mistakes_get_one_sentence() {
     let dir = folder_with(TINY);
     assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));
     let cases: [(&[&str], &str); 8] = [
@@ -142,5 +142,5 @@ fn mistakes_get_a_sentence() {
         let error = refused(dir.path(), &["lab", "tiny.toml"]);
         assert!(error.contains(part), "{error}");
     }
-    assert!(!dir.path().join("runs").exists(), "nothing is made before all is known to be right");
+    assert!(!dir.path().join("runs").exists(), "nothing is written before everything is checked");
 }

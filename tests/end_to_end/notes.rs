@@ -1,8 +1,8 @@
 //! Runs every command of the README and of the notes.
 //!
 //! A command is a line in a `console` block that begins with `$ m2g` or with
-//! `$ cargo run --release --`. They are run in order, each file in a folder of its
-//! own, with a small budget: a training makes one epoch, or five steps.
+//! `$ cargo run --release --`. The commands of a file run in order, in a folder of their own, with a
+//! small budget: a training run takes one epoch or five steps.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 /// The words of a command line; double quotes keep spaces.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
-    // Every second part stands in quotes.
+    // Every second part is in quotes.
     for (i, part) in line.split('"').enumerate() {
         match i % 2 {
             0 => words.extend(part.split_whitespace().map(String::from)),
@@ -36,7 +36,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// A training of a few seconds at most: sets the flag that says how long it takes.
+/// Sets the flag that limits the length of a training run.
 fn with_small_budget<'a>(args: &mut Vec<&'a str>, flag: &'a str, budget: &'a str) {
     match args.iter().position(|a| *a == flag) {
         Some(i) => args[i + 1] = budget,
@@ -47,7 +47,7 @@ fn with_small_budget<'a>(args: &mut Vec<&'a str>, flag: &'a str, budget: &'a str
 fn run_all(file: &str) -> usize {
     let text = fs::read_to_string(root().join(file)).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    // Pictures of a digit, for commands that read one.
+    // A picture of a 1, for commands that read one.
     let picture = image::GrayImage::from_fn(200, 300, |x, y| {
         image::Luma([if x.abs_diff(100) < 12 && y.abs_diff(150) < 100 { 30 } else { 240 }])
     });
@@ -63,7 +63,7 @@ fn run_all(file: &str) -> usize {
             ["gpt", "train"] => with_small_budget(&mut args, "--max-iters", "5"),
             ["gpt", "ladder"] => with_small_budget(&mut args, "--steps", "5"),
             ["lab", name] => {
-                // A short text, whose validation split is measured in no time.
+                // A short text has a short validation split.
                 if name != "digits" {
                     with_small_budget(&mut args, "--data", "README.md");
                 }
@@ -78,12 +78,12 @@ fn run_all(file: &str) -> usize {
 }
 
 #[test]
-fn the_readme() {
+fn the_commands_of_the_readme_run() {
     assert!(run_all("README.md") >= 5);
 }
 
 #[test]
-fn every_note() {
+fn the_commands_of_every_note_run() {
     let mut notes: Vec<_> =
         fs::read_dir(root().join("notebooks-notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
     notes.sort();

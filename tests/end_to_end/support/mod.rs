@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: running `m2g`, and small data made of MNIST.
+//! Shared by the end-to-end tests: running `m2g`, and small data cut from MNIST.
 pub mod schema;
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use m2g_core::data::idx::{self, Idx};
 
-/// The four files of MNIST and its kind.
+/// The four files of MNIST and of datasets like it.
 pub const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -19,19 +19,19 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `m2g` with these arguments, to be run in `dir`.
+/// The command `m2g` with these arguments in the folder `dir`.
 pub fn m2g(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
     command.current_dir(dir).args(args).env_remove("M2G_DATA");
     command
 }
 
-/// Runs it to its end.
+/// Runs `m2g` to its end.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
     m2g(dir, args).output().unwrap()
 }
 
-/// Runs it, expects success, and returns stdout.
+/// Runs `m2g`, expects success and returns stdout.
 pub fn ok(dir: &Path, args: &[&str]) -> String {
     let output = run(dir, args);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -39,7 +39,7 @@ pub fn ok(dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs it, expects one clear sentence on stderr and no panic, and returns it.
+/// Runs `m2g`, expects an error sentence on stderr and no panic, and returns stderr.
 pub fn refused(dir: &Path, args: &[&str]) -> String {
     let output = run(dir, args);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -55,7 +55,7 @@ pub fn last_json(stdout: &str) -> serde_json::Value {
     serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
 }
 
-/// Writes a dataset of MNIST's first `train` training and `test` test images.
+/// Writes a dataset of the first `train` training and `test` test images of MNIST.
 pub fn small_mnist(dir: &Path, train: usize, test: usize) -> PathBuf {
     let to = dir.join("small");
     std::fs::create_dir_all(&to).unwrap();
@@ -76,7 +76,7 @@ pub fn save(path: &Path, content: &Idx) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The tensors of a checkpoint as bytes, without the metadata, which holds times.
+/// The tensors of a run's last checkpoint as bytes. The metadata is left out, because it holds times.
 pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(run.join("last.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();

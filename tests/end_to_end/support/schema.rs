@@ -1,9 +1,9 @@
-//! A small part of JSON Schema: enough to hold `--json` to what is documented.
+//! A small part of JSON Schema, enough to check `--json` against its documentation.
 
 use serde_json::Value;
 
-/// Panics with the place at which `value` is not what `schema` says, or at which the schema
-/// says something that is not understood here.
+/// Panics with the place where `value` does not match `schema`, or where the schema uses a
+/// keyword that is not supported here.
 pub fn holds(schema: &Value, value: &Value) {
     if let Err(why) = check(schema, schema, value, "$") {
         panic!("{why}");
@@ -63,7 +63,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 }
             }
             "enum" => {}
-            other => return Err(format!("{other} is not understood")),
+            other => return Err(format!("{other} is not supported")),
         }
     }
     Ok(())
