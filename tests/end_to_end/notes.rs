@@ -82,12 +82,40 @@ fn the_commands_of_the_readme_run() {
     assert!(run_all("README.md") >= 5);
 }
 
+/// One test per note, so that they run in parallel.
+macro_rules! notes {
+    ($($test:ident: $file:literal,)*) => {
+        const NOTES: &[&str] = &[$($file),*];
+        $(
+            #[test]
+            fn $test() {
+                run_all(concat!("notebooks-notes/", $file));
+            }
+        )*
+    };
+}
+
+notes! {
+    note_01: "01-from-a-neuron-to-backprop.md",
+    note_02: "02-from-digits-to-tokens.md",
+    note_03: "03-attention.md",
+    note_04: "04-one-core.md",
+    note_05: "05-what-if.md",
+    note_06: "06-what-if-score.md",
+    note_07: "07-what-if-mask.md",
+    note_08: "08-what-if-positions.md",
+    note_09: "09-what-if-ablation.md",
+    note_10: "10-what-if-digits.md",
+    note_11: "11-where-to-find-what.md",
+    note_contents: "README.md",
+}
+
 #[test]
-fn the_commands_of_every_note_run() {
-    let mut notes: Vec<_> =
-        fs::read_dir(root().join("notebooks-notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
+fn every_note_has_a_test() {
+    let folder = root().join("notebooks-notes");
+    let mut notes: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     notes.sort();
-    let total: usize =
-        notes.iter().map(|n| run_all(&format!("notebooks-notes/{}", n.to_str().unwrap()))).sum();
-    assert!(total >= 5);
+    assert_eq!(notes, NOTES);
+    let count = |note: &&str| commands(&fs::read_to_string(folder.join(note)).unwrap()).len();
+    assert!(NOTES.iter().map(count).sum::<usize>() >= 5);
 }
