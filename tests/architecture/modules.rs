@@ -207,6 +207,8 @@ impl Module {
                 "fn" | "struct" | "enum" | "trait" | "type" | "static" | "union" | "const" if depth == 0 => {
                     module.items.insert(word(i + 1).to_string());
                 }
+                // The declaration of a child uses nothing of it.
+                "mod" => i += 1,
                 "macro_rules" => {
                     module.items.insert(word(i + 2).to_string());
                 }

@@ -156,6 +156,12 @@ fn a_circle_of_files() {
         append(tree, "crates/gpt/src/planted/one.rs", "pub struct First(Option<Box<super::Own>>);");
     };
     assert_eq!(added(rule, parent).len(), 1);
+    // A function called like its file is re-exported too.
+    let alike = |tree: &mut Tree| {
+        append(tree, "crates/gpt/src/planted/mod.rs", "mod one;\npub use one::one;\nconst OWN: u8 = 0;");
+        append(tree, "crates/gpt/src/planted/one.rs", "pub fn one() -> u8 { super::OWN }");
+    };
+    assert_eq!(added(rule, alike), [""; 0]);
 }
 
 #[test]
