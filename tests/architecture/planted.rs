@@ -174,6 +174,7 @@ fn threads_or_instruction_sets_outside_of_the_kernels() {
             ("crates/core/src/ops/add.rs", "use std::arch::x86_64::*;"),
             ("crates/core/src/nn/linear.rs", "fn f() { core::arch::x86_64::_mm_pause(); }"),
             ("crates/digits/src/backprop.rs", "use pulp::Arch;"),
+            ("crates/cli/main.rs", "fn f() -> bool { is_x86_feature_detected!(\"avx2\") }"),
             ("crates/translate/Cargo.toml", "[dependencies]\nrayon.workspace = true"),
         ],
     );

@@ -261,6 +261,8 @@ fn circles(edges: &BTreeMap<(String, String), Edge>, honest: &[(&[&str], &str)])
 const KERNELS: &str = "crates/core/src/kernels/";
 
 fn threads_and_instruction_sets(tree: &Tree) -> Vec<String> {
+    const WORDS: [&str; 5] =
+        ["rayon", "pulp", "target_feature", "is_x86_feature_detected", "is_aarch64_feature_detected"];
     let mut found = Vec::new();
     // The pool of threads counts as part of the kernels, wherever its file stands.
     let own = |path: &str| path.starts_with(KERNELS) || path == "crates/core/src/threads.rs";
@@ -268,7 +270,7 @@ fn threads_and_instruction_sets(tree: &Tree) -> Vec<String> {
         for (i, (line, word)) in code.tokens.iter().enumerate() {
             let before = |n: usize| i.checked_sub(n).map_or("", |j| code.tokens[j].1.as_str());
             let instruction_set = word == "arch" && before(1) == "::" && ["std", "core"].contains(&before(2));
-            if instruction_set || ["rayon", "pulp", "target_feature"].contains(&word.as_str()) {
+            if instruction_set || WORDS.contains(&word.as_str()) {
                 found.push(format!("{path}:{line}: {word} belongs into {KERNELS}"));
             }
         }
