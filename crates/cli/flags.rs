@@ -64,6 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_error_of_a_setting_names_its_flag() {
+        let (value, rule) = ("2".to_string(), "it must be between 0 and 1");
+        let error = m2g_core::Error::Setting { name: "val_fraction", value, rule };
+        assert_eq!(with_dashes(error).to_string(), "--val-fraction is 2: it must be between 0 and 1");
+    }
+
+    #[test]
     fn bare_names_lie_under_runs() {
         assert_eq!(run_path("first"), Path::new("runs/first"));
         assert_eq!(run_path("./first"), Path::new("./first"));

@@ -1,5 +1,5 @@
-//! Lists the project's own notes and sources, so that the program carries them: the
-//! text that a GPT is trained on when no other is at hand.
+//! Lists the project's own notes and sources, so that they are compiled in: the default
+//! text to train a GPT on.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds the files below `folder` that end in `.extension`; new ones are noticed too.
+/// Adds the files below `folder` with this extension. Cargo also notices new ones.
 fn add(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for path in sorted(folder)? {
@@ -41,7 +41,7 @@ fn add(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), B
     Ok(())
 }
 
-/// What is in a folder, by name; nothing if it is not there.
+/// The entries of a folder in the order of their names; none if it does not exist.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;

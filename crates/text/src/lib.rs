@@ -9,8 +9,8 @@
 //! | [`sampler`] | [`Sampler`]: from logits to the next token |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
-//! A file uses only what stands above it in this order: `utf8`, `tokenizer`, `error`,
-//! `token_file`, `source`, `prepare`.
+//! Each module uses only modules to its left: `utf8`, `tokenizer`, `error`, `token_file`,
+//! `source`, `prepare`.
 
 mod error;
 pub mod prepare;

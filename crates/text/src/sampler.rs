@@ -178,23 +178,23 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_leaves_what_it_says() {
+    fn each_rule_keeps_the_right_tokens() {
         let plain = Sampling::default();
         assert_near(shares(plain), [0.4, 0.1, 0.3, 0.1, 0.1]);
-        // Squares, over their sum 0.28.
+        // The squares of the probabilities, divided by their sum 0.28.
         let cold = Sampling { temperature: 0.5, ..plain };
         assert_near(shares(cold), [0.16 / 0.28, 0.01 / 0.28, 0.09 / 0.28, 0.01 / 0.28, 0.01 / 0.28]);
         assert_near(shares(Sampling { top_k: Some(1), ..plain }), [1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_near(shares(Sampling { top_k: Some(2), ..plain }), [4.0 / 7.0, 0.0, 3.0 / 7.0, 0.0, 0.0]);
-        // The third largest is as large as two others: ties stay.
+        // The third largest ties with two others: all are kept.
         assert_near(shares(Sampling { top_k: Some(3), ..plain }), [0.4, 0.1, 0.3, 0.1, 0.1]);
         assert_near(shares(Sampling { top_k: Some(99), ..plain }), [0.4, 0.1, 0.3, 0.1, 0.1]);
         assert_near(shares(Sampling { top_p: Some(0.3), ..plain }), [1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_near(shares(Sampling { top_p: Some(0.6), ..plain }), [4.0 / 7.0, 0.0, 3.0 / 7.0, 0.0, 0.0]);
-        // Of equals the first.
+        // Three tokens tie for the last place: the first is kept.
         assert_near(shares(Sampling { top_p: Some(0.75), ..plain }), [0.5, 0.125, 0.375, 0.0, 0.0]);
         assert_near(shares(Sampling { top_p: Some(1.0), ..plain }), [0.4, 0.1, 0.3, 0.1, 0.1]);
-        // Of the two that top_k leaves, with 4/7 and 3/7, the first is enough.
+        // top_k keeps two tokens with 4/7 and 3/7, of which the first is enough for top_p.
         assert_near(
             shares(Sampling { top_k: Some(2), top_p: Some(0.5), ..plain }),
             [1.0, 0.0, 0.0, 0.0, 0.0],
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_unit_interval_are_tokens() {
+    fn both_ends_of_the_unit_interval_select_a_token() {
         let mut sampler = Sampler::new(Sampling::default()).unwrap();
         assert_eq!(sampler.choose(&logits(), 0.0).unwrap(), 0);
         assert_eq!(sampler.choose(&logits(), 1.0 - f64::EPSILON / 2.0).unwrap(), 4);
@@ -213,14 +213,14 @@ mod tests {
             assert_eq!(sampler.choose(&ends, u).unwrap(), 1);
         }
         let mut greedy = Sampler::new(Sampling { greedy: true, ..Sampling::default() }).unwrap();
-        assert_eq!(greedy.choose(&[1.0, 3.0, 3.0], 0.9).unwrap(), 1, "the first of equals");
+        assert_eq!(greedy.choose(&[1.0, 3.0, 3.0], 0.9).unwrap(), 1, "ties go to the first");
         // Extreme temperatures stay finite.
         let mut cold = Sampler::new(Sampling { temperature: 1e-300, ..Sampling::default() }).unwrap();
         assert_eq!(cold.choose(&logits(), 0.9).unwrap(), 0);
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn logits_that_are_not_finite_are_refused() {
         let mut sampler = Sampler::new(Sampling::default()).unwrap();
         for logits in [&[0.0, f64::NAN][..], &[f64::NAN, 0.0], &[f64::INFINITY, 0.0], &[]] {
             assert!(sampler.choose(logits, 0.5).unwrap_err().to_string().contains("finite"), "{logits:?}");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_refused() {
+    fn invalid_settings_are_refused() {
         let plain = Sampling::default();
         for (sampling, word) in [
             (Sampling { temperature: 0.0, ..plain }, "temperature is 0: it must be above 0"),

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn y_is_x_shifted_by_one() {
+    fn targets_are_inputs_shifted_by_one() {
         let data = data(1000);
         let batch = Batches::new(&data, 5, 8, 1).unwrap().get("train", 3, 0);
         assert_eq!(batch.x.shape, [5, 8]);

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entropies_of_small_rows() {
+    fn entropies_match_hand_computed_values() {
         // One half 1, one quarter each 2 and 3: 1.5 bits.
         let ln2 = std::f64::consts::LN_2;
         let data = TokenData::new(&[1, 2, 1, 3].repeat(1000));

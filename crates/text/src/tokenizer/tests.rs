@@ -290,10 +290,10 @@ fn special_tokens_are_saved() {
     }
 }
 
-/// Checkpoints and prepared folders of before special tokens existed hold these bytes, and
+/// Checkpoints and prepared folders from before special tokens hold these bytes, and
 /// fingerprints are hashes of them.
 #[test]
-fn tokenizers_without_special_tokens_are_saved_as_ever() {
+fn tokenizers_without_special_tokens_keep_their_json() {
     for (json, tokenizer) in [
         (r#"{"kind":"char","characters":" abc"}"#, Tokenizer::char("cab ")),
         (r#"{"kind":"byte"}"#, Tokenizer::byte()),
