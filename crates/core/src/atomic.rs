@@ -1,5 +1,5 @@
-//! Files that are whole or not there: nothing half-written ever replaces
-//! something whole.
+//! Atomic writes: a file or folder appears complete or not at all, and nothing incomplete
+//! ever replaces it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::Error;
 
-/// Writes `path` by way of a temporary file beside it, which takes its name only
-/// when everything is on the disk.
+/// Writes `path` through a temporary file in the same folder, which is renamed once
+/// everything is on the disk.
 ///
 /// # Errors
-/// [`Error::Io`]; then the old file, if any, is as it was.
+/// [`Error::Io`]; an old file is then unchanged.
 pub fn write(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let run = || -> io::Result<()> {
@@ -29,12 +29,11 @@ pub fn write(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Re
     run().map_err(Error::io("write", path))
 }
 
-/// Makes the folder `path`: `fill` writes into a new folder beside it, which takes
-/// its name only when everything is in it. A folder that was there steps aside and
-/// is deleted when the new one has its place.
+/// Creates the folder `path`: `fill` writes into a temporary folder beside it, which is
+/// renamed once it is complete. An old folder is moved aside, and deleted after the rename.
 ///
 /// # Errors
-/// [`Error::Io`], or what `fill` returns; then the old folder, if any, is as it was.
+/// [`Error::Io`], or what `fill` returns; an old folder is then unchanged.
 pub fn folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -64,7 +63,7 @@ pub fn folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Res
     swap().map_err(Error::io("create", path))
 }
 
-/// Makes renames in a folder last through a power cut.
+/// Makes renames in a folder survive a power failure.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match cfg!(unix) {
         true => File::open(folder)?.sync_all(),
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_that_fails_leaves_the_old_file() {
+    fn a_failed_write_keeps_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         super::write(&path, |f| f.write_all(b"old")).unwrap();
@@ -92,7 +91,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no leftovers");
     }
     #[test]
-    fn a_folder_that_fails_leaves_the_old_one() {
+    fn a_failed_folder_keeps_the_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/run");
         folder(&path, |new| write(&new.join("a"), |f| f.write_all(b"1"))).unwrap();

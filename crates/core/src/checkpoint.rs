@@ -1,8 +1,8 @@
 //! Checkpoints: named tensors and one JSON value in a safetensors file.
 //!
-//! The format is readable by every safetensors library. Parameters stand under
-//! their own names, the optimiser's tensors under `optimizer.`; the metadata key
-//! `m2g` holds everything else as JSON.
+//! Every safetensors library can read the format. Parameters keep their own names, the
+//! optimiser's tensors start with `optimizer.`; the metadata key `m2g` holds everything
+//! else as JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -14,23 +14,23 @@ use serde_json::Value;
 
 use crate::{Error, Float, Params, Tensor, atomic};
 
-/// The key of the metadata.
+/// The metadata key of the JSON value.
 const KEY: &str = "m2g";
 
-/// The bytes in front of the header that hold its length, and to whose multiple it is
-/// filled up.
-const LENGTH: usize = 8;
+/// The size of the header's length, which precedes the header. The header is padded to a
+/// multiple of it.
+const LENGTH_BYTES: usize = 8;
 
-/// No header is longer; safetensors' own limit.
-const LARGEST_HEADER: u64 = 100_000_000;
+/// The size of the largest header; the limit of safetensors.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Numbers that are written or read at a time.
-const PIECE: usize = 1 << 16;
+/// Elements written or read at a time.
+const ELEMENTS_PER_CHUNK: usize = 1 << 16;
 
 /// The content of a checkpoint file.
 #[derive(Debug, Clone, Default)]
 pub struct Checkpoint<T: Float> {
-    /// Which model, its configuration, the state of the training.
+    /// The kind of model, its description, the state of the training run.
     pub metadata: Value,
     /// The tensors by name.
     pub tensors: BTreeMap<String, Tensor<T>>,
@@ -43,8 +43,8 @@ impl<T: Float> Checkpoint<T> {
         Self { metadata, tensors }
     }
 
-    /// Writes the file; the old one stays until the new one is whole. The numbers go
-    /// there piece by piece, so that a large model needs no second copy of itself.
+    /// Writes the file; an old file stays until the new one is complete. Writes a chunk of
+    /// elements at a time, so that a large model needs no second copy in memory.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -61,29 +61,29 @@ impl<T: Float> Checkpoint<T> {
             .map_err(|e| e.to_string())
             .and_then(|header| serde_json::to_vec(&header).map_err(|e| e.to_string()));
         let mut header = header.map_err(|why| unusable(path, &why))?;
-        header.resize(header.len().next_multiple_of(LENGTH), b' ');
+        header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');
         atomic::write(path, |file| {
             file.write_all(&(header.len() as u64).to_le_bytes())?;
             file.write_all(&header)?;
-            let mut bytes = Vec::with_capacity(PIECE * T::BYTES);
-            for piece in self.tensors.values().flat_map(|tensor| tensor.data().chunks(PIECE)) {
+            let mut bytes = Vec::with_capacity(ELEMENTS_PER_CHUNK * T::BYTES);
+            for chunk in self.tensors.values().flat_map(|tensor| tensor.data().chunks(ELEMENTS_PER_CHUNK)) {
                 bytes.clear();
-                T::to_le_bytes(piece, &mut bytes);
+                T::to_le_bytes(chunk, &mut bytes);
                 file.write_all(&bytes)?;
             }
             Ok(())
         })
     }
 
-    /// Reads the file, piece by piece.
+    /// Reads the file, a chunk of elements at a time.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Checkpoint`] if it is not a
-    /// whole checkpoint of this project with numbers of type `T`.
+    /// [`Error::Io`] if it cannot be read; [`Error::Checkpoint`] if it is not a complete
+    /// checkpoint of this project with elements of type `T`.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let (mut file, header, metadata) = open(path)?;
         let mut tensors = BTreeMap::new();
-        let mut bytes = vec![0; PIECE * T::BYTES];
+        let mut bytes = vec![0; ELEMENTS_PER_CHUNK * T::BYTES];
         for name in header.offset_keys() {
             let Some(info) = header.info(&name) else { continue };
             if info.dtype != T::DTYPE {
@@ -91,17 +91,17 @@ impl<T: Float> Checkpoint<T> {
                 return Err(unusable(path, &format!("{name} holds {found:?}, not {want:?}")));
             }
             let mut tensor = Tensor::zeros(&info.shape);
-            for piece in tensor.data_mut().chunks_mut(PIECE) {
-                let bytes = &mut bytes[..piece.len() * T::BYTES];
+            for chunk in tensor.data_mut().chunks_mut(ELEMENTS_PER_CHUNK) {
+                let bytes = &mut bytes[..chunk.len() * T::BYTES];
                 file.read_exact(bytes).map_err(Error::io("read", path))?;
-                T::from_le_bytes(bytes, piece);
+                T::from_le_bytes(bytes, chunk);
             }
             tensors.insert(name, tensor);
         }
         Ok(Self { metadata, tensors })
     }
 
-    /// Reads the metadata alone.
+    /// Reads only the metadata.
     ///
     /// # Errors
     /// As [`Checkpoint::load`].
@@ -109,7 +109,7 @@ impl<T: Float> Checkpoint<T> {
         open(path).map(|(_, _, metadata)| metadata)
     }
 
-    /// Takes a tensor out, checking its shape. `path` is for the message.
+    /// Removes a tensor and returns it, if it has this shape. `path` is for the message.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if it is missing or has another shape.
@@ -120,15 +120,15 @@ impl<T: Float> Checkpoint<T> {
                 let found = tensor.shape();
                 Err(unusable(path, &format!("{name} has shape {found:?}, this model needs {shape:?}")))
             }
-            None => Err(unusable(path, &format!("it has no tensor called {name}: it is of another model"))),
+            None => Err(unusable(path, &format!("it has no tensor called {name}: it belongs to another model"))),
         }
     }
 
-    /// Puts the parameters of the file into `params`.
+    /// Moves the parameters of the checkpoint into `params`.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if one is missing or has another shape; then
-    /// `params` is as it was.
+    /// [`Error::Checkpoint`] if one is missing or has another shape; `params` is then
+    /// unchanged.
     pub fn restore(&mut self, path: &Path, params: &mut Params<T>) -> Result<(), Error> {
         let values: Vec<Tensor<T>> =
             params.iter().map(|p| self.take(path, &p.name, p.value.shape())).collect::<Result<_, _>>()?;
@@ -137,24 +137,25 @@ impl<T: Float> Checkpoint<T> {
     }
 }
 
-/// Opens a whole checkpoint: the file where the numbers begin, its header, its metadata.
+/// Opens a complete checkpoint. Returns the file, positioned at the first element, its
+/// header and its metadata.
 fn open(path: &Path) -> Result<(File, Metadata, Value), Error> {
     let broken = |why: &str| unusable(path, &format!("it is damaged or not a safetensors file ({why})"));
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     let size = file.metadata().map_err(Error::io("read", path))?.len();
-    let mut length = [0; LENGTH];
-    if size < LENGTH as u64 {
+    let mut length = [0; LENGTH_BYTES];
+    if size < LENGTH_BYTES as u64 {
         return Err(broken("it is too short"));
     }
     file.read_exact(&mut length).map_err(Error::io("read", path))?;
     let length = u64::from_le_bytes(length);
-    if length > LARGEST_HEADER.min(size - LENGTH as u64) {
+    if length > MAX_HEADER_BYTES.min(size - LENGTH_BYTES as u64) {
         return Err(broken("its header is longer than it can be"));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header).map_err(Error::io("read", path))?;
     let header: Metadata = serde_json::from_slice(&header).map_err(|e| broken(&e.to_string()))?;
-    let expected = LENGTH as u64 + length + header.data_len() as u64;
+    let expected = LENGTH_BYTES as u64 + length + header.data_len() as u64;
     if size != expected {
         return Err(broken(&format!("it has {size} bytes, and its header says {expected}")));
     }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_bit_for_bit() {
+    fn saved_bits_are_loaded_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last.safetensors");
         Checkpoint::new(json!({"step": 7}), &params()).save(&path).unwrap();
@@ -215,14 +216,14 @@ mod tests {
         assert_eq!(files[0], files[1]);
     }
 
-    /// As the safetensors crate writes it, also where a tensor is several pieces long.
+    /// The safetensors crate writes the same bytes, even for a tensor of several chunks.
     #[test]
-    fn the_file_is_that_of_the_safetensors_crate() {
+    fn the_file_equals_that_of_the_safetensors_crate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         let mut params = params();
         let mut x = 0.0;
-        let counted = Tensor::from_fn(&[3, PIECE / 2], || {
+        let counted = Tensor::from_fn(&[3, ELEMENTS_PER_CHUNK / 2], || {
             x += 1.0;
             x
         });
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn another_models_checkpoint_changes_nothing() {
+    fn a_checkpoint_of_another_model_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.safetensors");
         Checkpoint::new(json!({}), &params()).save(&path).unwrap();

@@ -1,0 +1,275 @@
+//! The session, on the smallest model that there is: a line through points.
+//!
+//! This file is also an example of [`Trainable`]: a model's own part of training is what
+//! stands above the tests.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use rand::rand_core::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::run::{BEST, LAST, metrics};
+use super::*;
+use crate::nn::{Init, Linear};
+use crate::optim::{Optimizer, Sgd};
+use crate::rng::Streams;
+use crate::{Error, Params, Tape, Tensor, Var};
+
+/// `y = w x + b`.
+#[derive(Debug)]
+struct Line {
+    params: Params<f32>,
+    linear: Linear,
+}
+
+impl Line {
+    fn slope(&self) -> f64 {
+        f64::from(self.params.get(self.linear.weight).value.data()[0])
+    }
+
+    fn bits(&self) -> Vec<u32> {
+        self.params.iter().flat_map(|p| p.value.data()).map(|x| x.to_bits()).collect()
+    }
+}
+
+/// Points `(x, y)`.
+struct Batch {
+    x: Tensor<f32>, // (B, 1)
+    y: Tensor<f32>, // (B, 1)
+}
+
+impl Model<f32> for Line {
+    type Batch = Batch;
+
+    fn params(&self) -> &Params<f32> {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut Params<f32> {
+        &mut self.params
+    }
+
+    fn loss(&self, tape: &mut Tape<f32>, batch: &Batch) -> Result<Var, Error> {
+        let (x, y) = (tape.input(batch.x.clone()), tape.input(batch.y.clone()));
+        let x = tape.dropout(x, 0.1)?;
+        let prediction = self.linear.forward(tape, &self.params, x)?;
+        tape.quadratic_cost(prediction, y)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Config {
+    steps: u64,
+    momentum: f64,
+    init_from: String,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Description {
+    config: Config,
+    data: String,
+}
+
+/// Points on a line of this slope.
+struct Points {
+    slope: f32,
+    fingerprint: String,
+}
+
+impl Trainable for Line {
+    const KIND: &'static str = "line";
+    type Config = Config;
+    type Description = Description;
+    type Data = Points;
+
+    fn validate(config: &Config) -> Result<(), Error> {
+        match config.steps {
+            0 => Err(Error::Setting { name: "steps", value: "0".into(), rule: "it must be at least 1" }),
+            _ => Ok(()),
+        }
+    }
+
+    fn init_from(config: &Config) -> Option<&Path> {
+        (!config.init_from.is_empty()).then(|| Path::new(&config.init_from))
+    }
+
+    fn describe(config: Config, data: &Points, _: Option<&Description>) -> Result<Description, Error> {
+        Ok(Description { config, data: data.fingerprint.clone() })
+    }
+
+    fn check(description: &Description) -> Result<(), Error> {
+        Self::validate(&description.config)
+    }
+
+    fn config(description: &Description) -> &Config {
+        &description.config
+    }
+
+    fn trained_on(description: &Description) -> &str {
+        &description.data
+    }
+
+    fn fingerprint(data: &Points) -> &str {
+        &data.fingerprint
+    }
+
+    fn source(_: &Points) -> String {
+        "some points".into()
+    }
+
+    fn init(description: &Description, base: Option<&Self>) -> Result<Self, Error> {
+        let mut params = Params::new();
+        let mut rng = Streams::new(description.config.seed).stream("init", 0);
+        let linear = Linear::new(&mut params, "line", (1, 1), Init::Normal(0.1), &mut rng)?;
+        let params = base.map_or(params, |base| base.params.clone());
+        Ok(Self { params, linear })
+    }
+
+    fn options(description: &Description, _: &Points) -> Options {
+        let Config { steps, seed, .. } = description.config;
+        Options { steps, steps_per_evaluation: 5, lr: 0.1, seed, ..Options::default() }
+    }
+
+    fn optimizer(description: &Description, _: &Points) -> Box<dyn Optimizer<f32>> {
+        Box::new(Sgd::new().momentum(description.config.momentum))
+    }
+
+    fn task<'a>(
+        description: &'a Description,
+        data: &'a Points,
+    ) -> Result<impl Task<f32, Self> + 'a, Error> {
+        Ok(LineTask { data, streams: Streams::new(description.config.seed), batches: Vec::new() })
+    }
+}
+
+struct LineTask<'a> {
+    data: &'a Points,
+    streams: Streams,
+    batches: Vec<Batch>,
+}
+
+impl Task<f32, Line> for LineTask<'_> {
+    fn batches(&mut self, step: u64) -> Result<&[Batch], Error> {
+        let mut rng = self.streams.stream("batch", step);
+        let x: Vec<f32> = (0..4).map(|_| rng.next_u32() as f32 / u32::MAX as f32).collect();
+        let y = x.iter().map(|x| self.data.slope * x).collect();
+        self.batches = vec![Batch { x: Tensor::from_vec(&[4, 1], x)?, y: Tensor::from_vec(&[4, 1], y)? }];
+        Ok(&self.batches)
+    }
+
+    /// Prefers a slope of 1, which training passes on its way from 0 to the slope of the points.
+    fn evaluate(&mut self, line: &Line, _: &mut Tape<f32>) -> Result<Evaluation, Error> {
+        let slope = line.slope();
+        Ok(Evaluation { score: Some(-(slope - 1.0).abs()), metrics: vec![("slope", slope)] })
+    }
+
+    fn test(&mut self, line: &Line, _: &mut Tape<f32>) -> Result<Metrics, Error> {
+        Ok(vec![("slope", line.slope())])
+    }
+}
+
+type Training<'a> = Session<'a, Line>;
+
+fn config() -> Config {
+    Config { steps: 103, momentum: 0.5, init_from: String::new(), seed: 3 }
+}
+
+fn points() -> Points {
+    Points { slope: 3.0, fingerprint: "points".into() }
+}
+
+/// Stops the run after this number of steps.
+struct StopAfter(u64);
+
+impl Observer for StopAfter {
+    fn step(&mut self, _: &Progress) {
+        self.0 -= 1;
+    }
+    fn stop(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_resumes_to_the_same_bits() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let outcome = Training::new(config(), &data, Save::New(&whole)).unwrap().run(&mut ()).unwrap();
+    assert_eq!((outcome.ended, outcome.steps), (Ended::Finished, 103));
+
+    let stopped = Training::new(config(), &data, Save::New(&parts)).unwrap().run(&mut StopAfter(38)).unwrap();
+    assert_eq!((stopped.ended, stopped.steps), (Ended::Stopped, 38));
+    assert!(stopped.last_test.is_empty(), "only a run that ended is tested");
+    let mut resumed = Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
+    assert_eq!((resumed.state.step, resumed.ended()), (38, None));
+    let resumed = resumed.run(&mut ()).unwrap();
+
+    for file in [BEST, LAST] {
+        let load = |run| Training::load(run, file).unwrap().0.bits();
+        assert_eq!(load(&whole), load(&parts), "{file}");
+    }
+    assert_eq!((resumed.best_step, resumed.best_score), (outcome.best_step, outcome.best_score));
+    assert_eq!((metrics(&whole).unwrap().len(), metrics(&parts).unwrap().len()), (21, 21));
+    let finished = Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
+    assert_eq!(finished.ended(), Some(Ended::Finished));
+}
+
+#[test]
+fn a_run_ends_with_its_best_parameters_saved_or_not() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let run = dir.path().join("run");
+    let mut saved = Training::new(config(), &data, Save::New(&run)).unwrap();
+    let mut unsaved = Training::new(config(), &data, Save::Nowhere).unwrap();
+    let (outcome, same) = (saved.run(&mut ()).unwrap(), unsaved.run(&mut ()).unwrap());
+    assert_eq!(saved.model.bits(), unsaved.model.bits());
+    assert_eq!(saved.model.bits(), Training::load(&run, BEST).unwrap().0.bits());
+    assert_eq!(outcome.best_test("slope"), Some(saved.model.slope()));
+    assert_eq!(outcome.last_test("slope"), outcome.metric("slope"));
+    assert_eq!((same.best_step, same.last_test("slope")), (outcome.best_step, outcome.last_test("slope")));
+    let (best, last) = (saved.model.slope(), outcome.last_test("slope").unwrap());
+    assert!((best - 1.0).abs() < 0.5 && last > 1.5 && outcome.best_step < 103, "{best}, {last}");
+    let last_model = Training::load(&run, LAST).unwrap().0;
+    assert_eq!(last_model.slope(), last);
+}
+
+#[test]
+fn a_run_starts_from_the_best_parameters_of_another() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let base = dir.path().join("base");
+    Training::new(config(), &data, Save::New(&base)).unwrap().run(&mut ()).unwrap();
+    let config = Config { init_from: base.display().to_string(), ..config() };
+    let start = Training::new(config, &data, Save::Nowhere).unwrap();
+    assert_eq!(start.model.bits(), Training::load(&base, BEST).unwrap().0.bits());
+}
+
+#[test]
+fn runs_that_cannot_be_used_are_refused() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let run = dir.path().join("run");
+    let new = |save| Training::new(config(), &data, save).map(drop);
+    assert!(matches!(Training::describe(&run), Err(Error::NoRun(_))));
+    let no_steps = Training::new(Config { steps: 0, ..config() }, &data, Save::New(&run)).map(drop);
+    assert!(matches!(no_steps, Err(Error::Setting { name: "steps", .. })) && !run.exists());
+
+    Training::new(config(), &data, Save::New(&run)).unwrap().run(&mut StopAfter(1)).unwrap();
+    assert!(matches!(new(Save::New(&run)), Err(Error::RunExists { is_run: true, .. })));
+    let resume = |data: &Points, description| Training::resume(&run, data, description).map(drop);
+    let description = Training::describe(&run).unwrap();
+    assert_eq!(description, Description { config: config(), data: "points".into() });
+    let other = Points { fingerprint: "others".into(), ..points() };
+    assert!(matches!(resume(&other, description.clone()), Err(Error::OtherData { .. })));
+    let busy = Training::resume(&run, &data, description.clone()).unwrap();
+    assert!(matches!(resume(&data, description.clone()), Err(Error::Busy(_))));
+    drop(busy);
+    assert!(matches!(run::metadata(&run, LAST, "curve"), Err(Error::Checkpoint { .. })));
+    new(Save::Replace(&run)).unwrap();
+    assert!(matches!(Training::describe(&run), Err(Error::NeverSaved { .. })), "it has not run yet");
+
+    let imported = Description { data: String::new(), ..description };
+    let line = Line::init(&imported, None).unwrap();
+    Training::create(Save::Replace(&run), &imported, &line, &Sgd::new()).unwrap();
+    assert_eq!(Training::load(&run, BEST).unwrap().0.bits(), line.bits());
+    assert!(matches!(resume(&data, imported), Err(Error::Imported(_))));
+}

@@ -5,5 +5,6 @@ mod generate;
 mod golden;
 mod gpt2_folders;
 mod model;
+mod old_run;
 mod training;
 mod what_if;
