@@ -93,8 +93,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn cross_attention(&mut self, q: Var, kv: Var, options: AttentionOptions) -> Result<Var, Error> {
         if options.alibi {
-            let rule =
-                "ALiBi needs the distance between tokens of one sequence, which cross-attention has not";
+            let rule = "ALiBi needs the distance between tokens of one sequence, which cross-attention lacks";
             return Err(Error::Setting { name: "positions", value: "alibi".into(), rule });
         }
         self.record_attention(Kind::CrossAttention, &[q, kv], options)
