@@ -148,7 +148,7 @@ fn a_finished_run_can_be_trained_further() {
     let args = ["digits", "train", "--resume", "a", "--epochs", "3", "--json"];
     assert_eq!(last_json(&ok(dir.path(), &args))["epochs"], 3);
     let error = refused(dir.path(), &["digits", "train", "--resume", "a", "--lr", "1"]);
-    assert!(error.contains("--lr cannot change"), "{error}");
+    assert!(error.contains("--learning-rate cannot change"), "{error}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     let config = fs::read_to_string(dir.path().join("runs/a/config.toml")).unwrap();
     let config: toml::Table = toml::from_str(&config).unwrap();
     assert_eq!(config["hidden"].as_array().unwrap().len(), 2);
-    assert_eq!(config["lr"].as_float(), Some(0.5));
+    assert_eq!(config["learning_rate"].as_float(), Some(0.5));
     assert_eq!(config["cost"].as_str(), Some("cross-entropy"));
 
     fs::write(&file, "epohcs = 3\n").unwrap();

@@ -73,7 +73,7 @@ impl Datasets {
             Config::Gpt(config) => config.max_iters,
             Config::Digits(config) => {
                 let images = self.digits.as_ref().map_or(0, |data| data.train.len());
-                config.epochs * images.div_ceil(config.mini_batch) as u64
+                config.epochs * images.div_ceil(config.batch_size) as u64
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The settings in `configs/`, by name.
+//! The configurations in `configs/`, by name.
 
 /// Each name and its TOML.
 pub const PRESETS: [(&str, &str); 5] = [
@@ -9,7 +9,7 @@ pub const PRESETS: [(&str, &str); 5] = [
     ("finetune-gpt2", include_str!("../../../configs/finetune-gpt2.toml")),
 ];
 
-/// The TOML of that name.
+/// The TOML of a preset.
 pub fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
@@ -21,12 +21,12 @@ mod tests {
     use crate::Config;
 
     #[test]
-    fn they_are_complete_and_valid_and_the_first_is_the_default() {
+    fn presets_are_complete_and_valid_and_the_first_is_the_default() {
         for (name, text) in PRESETS {
             let mut all = toml::Table::try_from(Config::default()).unwrap();
             let own: toml::Table = toml::from_str(text).unwrap();
             if name == "finetune-gpt2" {
-                assert!(!own.contains_key("n_layer"), "the shape is that of the run");
+                assert!(!own.contains_key("n_layer"), "it takes over the shape of the run");
             } else {
                 assert!(all.keys().eq(own.keys()), "{name}");
             }

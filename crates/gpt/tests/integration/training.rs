@@ -236,7 +236,7 @@ fn senseless_settings_and_short_texts_are_named() {
         (Config { max_iters: 0, ..config() }, "max_iters is 0"),
         (Config { eval_interval: 0, ..config() }, "eval_interval is 0"),
         (Config { log_interval: 0, ..config() }, "log_interval is 0"),
-        (Config { tokenizer: "words".into(), ..config() }, "tokenizer is 'words'"),
+        (Config { tokenizer: "words".into(), ..config() }, "tokenizer is words"),
         (Config { block_size: 9000, ..config() }, "block_size is 9000: a window"),
         (Config { init_from: "nowhere".into(), ..config() }, "there is no run in nowhere"),
     ];
