@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 use m2g_core::settings::Settings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::flags::nearest;
 
@@ -96,7 +97,36 @@ pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
         .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
 }
 
+/// The settings in a checkpoint under the names of today; as they are if they cannot be read.
+pub fn with_present_names<C: Serialize + DeserializeOwned>(settings: &Value) -> Map<String, Value> {
+    let read: Option<C> = serde_json::from_value(settings.clone()).ok();
+    let present = read.and_then(|config| serde_json::to_value(config).ok());
+    present.as_ref().unwrap_or(settings).as_object().cloned().unwrap_or_default()
+}
+
 /// A message of several lines in one.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_of_old_runs_get_present_names() {
+        let digits =
+            with_present_names::<m2g_digits::Config>(&json!({"lr": 0.5, "mini_batch": 7, "clip": 1.0}));
+        assert_eq!(
+            json!([0.5, 7, 1.0]),
+            json!([digits["learning_rate"], digits["batch_size"], digits["grad_clip"]])
+        );
+        let gpt = with_present_names::<m2g_gpt::Config>(&json!({"attention": "primitive"}));
+        assert_eq!(gpt["fused"], false);
+        let strange = with_present_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
+        assert_eq!(Value::Object(strange), json!({"unknown": 1}));
+    }
 }

@@ -165,6 +165,16 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     assert_eq!(config["learning_rate"].as_float(), Some(0.5));
     assert_eq!(config["cost"].as_str(), Some("cross-entropy"));
 
+    // A built-in configuration by its name.
+    let named = ["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--config"];
+    ok(dir.path(), &[&named[..], &["book-ch1", "--run", "b"]].concat());
+    let config = fs::read_to_string(dir.path().join("runs/b/config.toml")).unwrap();
+    assert!(config.contains("preset = \"book-ch1\"") && config.contains("init = \"book\""), "{config}");
+    let error = refused(dir.path(), &[&named[..], &["book-ch2"]].concat());
+    assert!(error.contains("did you mean book-ch"), "{error}");
+    let error = refused(dir.path(), &[&named[..], &["best", "--preset", "book-ch1"]].concat());
+    assert!(error.contains("give one of them"), "{error}");
+
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);
     assert!(error.contains("there is no setting epohcs; did you mean epochs?"), "{error}");

@@ -43,9 +43,9 @@
 
 mod declare;
 pub mod rules;
-mod value;
+pub mod value;
 
-pub use value::{Kind, SettingValue, variants};
+pub use value::{Kind, SettingValue};
 
 use crate::Error;
 

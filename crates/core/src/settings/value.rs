@@ -79,12 +79,12 @@ parsed! {
 #[macro_export]
 macro_rules! named_setting_values {
     ($($type:ty),* $(,)?) => { $(
-        impl $crate::settings::SettingValue for $type {
+        impl $crate::settings::value::SettingValue for $type {
             const VALUE_NAME: &'static str = "NAME";
-            const KIND: $crate::settings::Kind = $crate::settings::Kind::Name;
+            const KIND: $crate::settings::value::Kind = $crate::settings::value::Kind::Name;
 
             fn names() -> &'static [&'static str] {
-                $crate::settings::variants::<Self>()
+                $crate::settings::value::variants::<Self>()
             }
 
             fn from_text(text: &str) -> Result<Self, String> {
