@@ -55,7 +55,10 @@ mod tests {
         let with_dashes = "--learning-rate is -1: it must be a number above 0";
         assert_eq!(sentence(&error(), &given(&["--learning-rate=-1"])), with_dashes);
         assert_eq!(sentence(&error(), &given(&["--lr=-1"])), with_dashes);
-        assert_eq!(sentence(&error(), &given(&["--seed=3"])), with_dashes.replace("--learning-rate", "learning_rate"));
+        assert_eq!(
+            sentence(&error(), &given(&["--seed=3"])),
+            with_dashes.replace("--learning-rate", "learning_rate")
+        );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
     }
 }

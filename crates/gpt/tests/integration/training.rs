@@ -180,7 +180,11 @@ fn fine_tuning_starts_from_the_best_of_a_run() {
     let mut watch = Watch::default();
     Training::new(short, &corpus, Save::Nowhere).unwrap().run(&mut watch).unwrap();
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
-    assert!(watch.steps[0].loss < 0.8 * ln_v, "it starts from what the run has learnt: {}", watch.steps[0].loss);
+    assert!(
+        watch.steps[0].loss < 0.8 * ln_v,
+        "it starts from what the run has learnt: {}",
+        watch.steps[0].loss
+    );
 
     let wider = Config { n_embd: 32, ..next.clone() };
     let error = Training::new(wider, &corpus, Save::Nowhere).err().unwrap().to_string();
