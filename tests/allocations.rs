@@ -148,7 +148,7 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
         cols: 28,
     };
     let data = DigitData {
-        train: images(STEPS * config.mini_batch),
+        train: images(STEPS * config.batch_size),
         validation: images(10),
         test: images(10),
         source: "a test".into(),

@@ -3,67 +3,130 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use m2g_core::settings::Settings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::flags::nearest;
+
+/// What `--config` names.
+#[derive(Debug, PartialEq)]
+pub enum Source {
+    /// A file with this TOML.
+    File(String),
+    /// A built-in configuration.
+    BuiltIn,
+}
+
+/// Finds the file or the built-in configuration called `name`; a file comes first.
+pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return Ok(Source::File(read(path)?));
+    }
+    if built_in.contains(&name) {
+        return Ok(Source::BuiltIn);
+    }
+    match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
+        Some(near) => {
+            bail!("--config is {name}: there is no such file or configuration; did you mean {near}?")
+        }
+        None => bail!(
+            "--config is {name}: there is no such file, and the configurations are {}",
+            built_in.join(", ")
+        ),
+    }
+}
 
 /// The text of a file with settings.
 pub fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {}: {e}", file.display()))
 }
 
-/// Settings as TOML; `name` is for the message.
+/// Settings as TOML; errors call it `name`.
 pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
     toml::from_str(text).map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(&e.to_string())))
 }
 
-/// `config` with the keys of a TOML text in place of its own. `optional` are those that
-/// it may lack.
-pub fn with_keys<C: Serialize + DeserializeOwned>(
+/// `config` with the keys of a TOML text in place of its own; errors call it `name`.
+pub fn with_keys<C: Settings + Serialize + DeserializeOwned>(
     config: &C,
-    optional: &[&str],
     name: &str,
     text: &str,
 ) -> anyhow::Result<C> {
-    with_table(config, optional, name, parse(name, text)?)
+    with_table(config, name, parse(name, text)?)
 }
 
-/// The same with keys that are read already; `name` says whose they are.
-pub fn with_table<C: Serialize + DeserializeOwned>(
+/// `config` with these keys in place of its own; errors call them `name`.
+pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
     config: &C,
-    optional: &[&str],
     name: &str,
     keys: toml::Table,
 ) -> anyhow::Result<C> {
     let mut all = toml::Table::try_from(config)?;
-    let known: Vec<String> = all.keys().cloned().chain(optional.iter().map(|key| key.to_string())).collect();
+    let mut seen: Vec<(&str, String)> = Vec::new();
     for (key, value) in keys {
-        if !known.contains(&key) {
-            match nearest(&key, known.iter().map(String::as_str)) {
+        let Some(setting) = C::setting(&key) else {
+            let known: Vec<&str> = C::SETTINGS.iter().map(|setting| setting.name).collect();
+            match nearest(&key, known.iter().copied()) {
                 Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),
                 None => bail!("{name}: there is no setting {key}; there are {}", known.join(", ")),
             }
+        };
+        if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting.name) {
+            bail!("{name}: {other} and {key} are one setting: give it once");
         }
-        // Who writes 1 means 1.0 where a setting is a real number.
-        let value = match (all.get(&key), value) {
+        // 1 stands for 1.0 where a setting is a real number.
+        let value = match (all.get(setting.name), value) {
             (Some(toml::Value::Float(_)), toml::Value::Integer(n)) => toml::Value::Float(n as f64),
             (_, value) => value,
         };
+        // An old name can come with values of another type, which only its own reader knows.
         if let Some(old) = all.get(&key)
             && !old.same_type(&value)
             && !old.is_table()
         {
             bail!("{name}: {key} is {value}: it must be a value like {old}");
         }
-        all.insert(key, value);
+        all.insert(setting.name.into(), value);
+        seen.push((setting.name, key));
     }
     toml::Value::Table(all)
         .try_into()
         .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
 }
 
+/// The settings in a checkpoint under the names of today; as they are if they cannot be read.
+pub fn with_present_names<C: Serialize + DeserializeOwned>(settings: &Value) -> Map<String, Value> {
+    let read: Option<C> = serde_json::from_value(settings.clone()).ok();
+    let present = read.and_then(|config| serde_json::to_value(config).ok());
+    present.as_ref().unwrap_or(settings).as_object().cloned().unwrap_or_default()
+}
+
 /// A message of several lines in one.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_of_old_runs_get_present_names() {
+        let digits =
+            with_present_names::<m2g_digits::Config>(&json!({"lr": 0.5, "mini_batch": 7, "clip": 1.0}));
+        assert_eq!(
+            json!([0.5, 7, 1.0]),
+            json!([digits["learning_rate"], digits["batch_size"], digits["grad_clip"]])
+        );
+        let gpt = with_present_names::<m2g_gpt::Config>(&json!({"attention": "primitive"}));
+        assert_eq!(gpt["fused"], false);
+        let strange = with_present_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
+        assert_eq!(Value::Object(strange), json!({"unknown": 1}));
+    }
 }

@@ -1,4 +1,4 @@
-//! What several subcommands need to read their flags.
+//! Reading flags: names, paths, and proposals for misspelt words.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 
-/// Reads one of `names` as the value that serde calls so. Clap refuses others and
-/// proposes the nearest.
+/// Reads one of `names` as the value that serde knows by this name. Clap refuses others and proposes
+/// the nearest.
 pub fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
@@ -19,20 +19,20 @@ where
     })
 }
 
-/// The folder of a run: a bare name lies under `runs/`, anything else is a path.
+/// The folder of a run: a bare name is a folder in `runs/`, anything else a path.
 pub fn run_path(name: &str) -> PathBuf {
     let path = Path::new(name);
     let bare = path.components().count() == 1 && !name.starts_with('.');
     if bare { Path::new("runs").join(path) } else { path.to_path_buf() }
 }
 
-/// The first of `runs/NAME`, `runs/NAME-2`, ... that is not there yet.
+/// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
 pub fn new_run_path(name: &str) -> PathBuf {
     let names = std::iter::once(name.to_string()).chain((2..).map(|i| format!("{name}-{i}")));
-    names.map(|n| run_path(&n)).find(|p| !p.exists()).expect("names do not end")
+    names.map(|n| run_path(&n)).find(|p| !p.exists()).expect("there are infinitely many names")
 }
 
-/// `path` as the shell takes it.
+/// `path`, quoted for the shell if necessary.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c);
@@ -43,17 +43,7 @@ pub fn quoted(path: &Path) -> String {
     }
 }
 
-/// The error of a setting, which the libraries name, with the name of its flag.
-pub fn with_dashes(error: m2g_core::Error) -> anyhow::Error {
-    match error {
-        m2g_core::Error::Setting { name, value, rule } => {
-            anyhow::anyhow!("--{} is {value}: {rule}", name.replace('_', "-"))
-        }
-        error => error.into(),
-    }
-}
-
-/// The one of `known` that is most like `word`, if any is.
+/// The word of `known` most similar to `word`, if any is similar.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|k| (strsim::jaro_winkler(word, k), k));
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
@@ -64,14 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_of_a_setting_names_its_flag() {
-        let (value, rule) = ("2".to_string(), "it must be between 0 and 1");
-        let error = m2g_core::Error::Setting { name: "val_fraction", value, rule };
-        assert_eq!(with_dashes(error).to_string(), "--val-fraction is 2: it must be between 0 and 1");
-    }
-
-    #[test]
-    fn bare_names_lie_under_runs() {
+    fn bare_names_are_folders_in_runs() {
         assert_eq!(run_path("first"), Path::new("runs/first"));
         assert_eq!(run_path("./first"), Path::new("./first"));
         assert_eq!(run_path("/tmp/x"), Path::new("/tmp/x"));

@@ -22,11 +22,12 @@ mod params;
 mod picture;
 mod plot;
 mod progress;
+mod setting_flags;
 mod subject;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Learn neural networks from the ground up: from a handwritten-digit classifier to a GPT.
 #[derive(Parser)]
@@ -68,7 +69,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Digits(command) => digits::run(command),
         Command::Gpt(command) => gpt::run(command),
         Command::Lab(lab) => lab.run(),
@@ -84,7 +87,7 @@ fn main() -> ExitCode {
         // Whoever read our output has stopped reading: nothing is wrong.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", errors::sentence(&error));
+            eprintln!("error: {}", errors::sentence(&error, &matches));
             ExitCode::FAILURE
         }
     }

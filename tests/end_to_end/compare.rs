@@ -193,7 +193,11 @@ fn every_reported_line_is_the_line_of_the_function() {
 fn another_activation_and_another_cost_change_the_table() {
     let dir = folder();
     train_digits(dir.path(), "a", &[]);
-    train_digits(dir.path(), "b", &["--activation", "tanh", "--cost", "log-likelihood", "--lr", "0.1"]);
+    train_digits(
+        dir.path(),
+        "b",
+        &["--activation", "tanh", "--cost", "log-likelihood", "--learning-rate", "0.1"],
+    );
     train_digits(dir.path(), "c", &["--optimizer", "adamw", "--lr", "0.001", "--clip", "1"]);
     let found = compare(dir.path(), &["a", "b"]);
     let (a, b) = (ran(&found, 0), ran(&found, 1));
@@ -202,7 +206,7 @@ fn another_activation_and_another_cost_change_the_table() {
     assert_eq!(found["shared_functions"], 9, "what runs a step, layers, linear forward and backward, sgd");
     let settings = found["runs"]["settings"].as_array().unwrap();
     let names: Vec<&str> = settings.iter().map(|s| s["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["activation", "cost", "lr"]);
+    assert_eq!(names, ["activation", "cost", "learning_rate"]);
     assert_eq!(settings[0]["values"], serde_json::json!(["sigmoid", "tanh"]));
 
     // With AdamW and clipping, the digit network shares more functions with the GPT.

@@ -67,14 +67,14 @@ fn senseless_flags_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
     let cases: [(&[&str], &str); 13] = [
-        (&["--lr", "nan"], "--lr is NaN"),
-        (&["--lr", "-3"], "--lr is -3"),
-        (&["--lr", "fast"], "invalid value 'fast' for '--lr"),
+        (&["--learning-rate", "nan"], "--learning-rate is NaN"),
+        (&["--lr", "-3"], "--learning-rate is -3"),
+        (&["--learning-rate", "fast"], "invalid value 'fast' for '--learning-rate"),
         (&["--hidden", "0"], "--hidden is 0"),
         (&["--hidden", "30,,10"], "--hidden"),
         (&["--hidden", "99999999999"], "--hidden"),
-        (&["--mini-batch", "501"], "--mini-batch is 501"),
-        (&["--mini-batch", "0"], "--mini-batch is 0"),
+        (&["--mini-batch", "501"], "--batch-size is 501"),
+        (&["--batch-size", "0"], "--batch-size is 0"),
         (&["--epochs", "0"], "--epochs is 0"),
         (&["--cost", "quadratik"], "'quadratic'"),
         (&["--epohcs", "3"], "'--epochs'"),

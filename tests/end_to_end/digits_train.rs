@@ -148,7 +148,7 @@ fn a_finished_run_can_be_trained_further() {
     let args = ["digits", "train", "--resume", "a", "--epochs", "3", "--json"];
     assert_eq!(last_json(&ok(dir.path(), &args))["epochs"], 3);
     let error = refused(dir.path(), &["digits", "train", "--resume", "a", "--lr", "1"]);
-    assert!(error.contains("--lr cannot change"), "{error}");
+    assert!(error.contains("--learning-rate cannot change"), "{error}");
 }
 
 #[test]
@@ -162,8 +162,18 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     let config = fs::read_to_string(dir.path().join("runs/a/config.toml")).unwrap();
     let config: toml::Table = toml::from_str(&config).unwrap();
     assert_eq!(config["hidden"].as_array().unwrap().len(), 2);
-    assert_eq!(config["lr"].as_float(), Some(0.5));
+    assert_eq!(config["learning_rate"].as_float(), Some(0.5));
     assert_eq!(config["cost"].as_str(), Some("cross-entropy"));
+
+    // A built-in configuration by its name.
+    let named = ["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--config"];
+    ok(dir.path(), &[&named[..], &["book-ch1", "--run", "b"]].concat());
+    let config = fs::read_to_string(dir.path().join("runs/b/config.toml")).unwrap();
+    assert!(config.contains("preset = \"book-ch1\"") && config.contains("init = \"book\""), "{config}");
+    let error = refused(dir.path(), &[&named[..], &["book-ch2"]].concat());
+    assert!(error.contains("did you mean book-ch"), "{error}");
+    let error = refused(dir.path(), &[&named[..], &["best", "--preset", "book-ch1"]].concat());
+    assert!(error.contains("give one of them"), "{error}");
 
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);

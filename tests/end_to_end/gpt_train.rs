@@ -285,7 +285,7 @@ fn fine_tuning_keeps_shape_and_tokenizer() {
     ok(dir.path(), &["gpt", "train", "--resume", "b", "--max-iters", "7"]);
 
     let other = |more: &[&str]| refused(dir.path(), &[&tune[..8], &["--run", "c"], more].concat());
-    assert!(other(&["--n-embd", "32"]).contains("n_embd is 32"));
+    assert!(other(&["--n-embd", "32"]).contains("--n-embd is 32"));
     fs::write(dir.path().join("b.txt"), text() + "Grüße!").unwrap();
     let error = other(&[]);
     assert!(error.contains("another vocabulary") && error.contains("'ü'"), "{error}");
@@ -328,16 +328,16 @@ fn bad_texts_are_refused_or_cleaned_and_reported() {
 fn senseless_flags_are_refused() {
     let dir = with_text();
     for (flags, expected) in [
-        (["--n-embd", "15"], "n_embd is 15 with n_head 2"),
-        (["--batch-size", "0"], "batch_size is 0"),
-        (["--learning-rate", "nan"], "learning_rate is NaN"),
+        (["--n-embd", "15"], "--n-embd is 15 with n_head 2"),
+        (["--batch-size", "0"], "--batch-size is 0"),
+        (["--learning-rate", "nan"], "--learning-rate is NaN"),
         (["--learning-rate", "fast"], "--learning-rate"),
-        (["--dropout", "-0.5"], "dropout is -0.5"),
-        (["--tokenizer", "words"], "--tokenizer is 'words'"),
+        (["--dropout", "-0.5"], "--dropout is -0.5"),
+        (["--tokenizer", "words"], "--tokenizer is words"),
         (["--positions", "sinusoid"], "'sinusoidal'"),
         (["--max-itres", "3"], "'--max-iters'"),
         (["--threads", "0"], "--threads"),
-        (["--block-size", "100000"], "block_size is 100000"),
+        (["--block-size", "100000"], "--block-size is 100000"),
         (["--init-from", "nowhere"], "there is no run in runs/nowhere"),
         (["--resume", "nowhere"], "runs/nowhere"),
         (["--data", "tiny-shakespear"], "did you mean tiny-shakespeare?"),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::side::{Run, Side};
+use crate::config_file::with_present_names;
 
 /// What is compared of two runs.
 #[derive(Debug, Serialize)]
@@ -75,8 +76,14 @@ pub struct End {
 impl Runs {
     /// Compares the runs of two sides.
     pub fn new(sides: &[Side; 2], runs: [&Run; 2]) -> anyhow::Result<Self> {
-        let of = |run: &Run| run.metadata["config"]["config"].as_object().cloned().unwrap_or_default();
-        let (same_settings, settings) = settings([of(runs[0]), of(runs[1])]);
+        let of = |i: usize| {
+            let config = &runs[i].metadata["config"]["config"];
+            match sides[i].kind {
+                digits::KIND => with_present_names::<m2g_digits::Config>(config),
+                _ => with_present_names::<m2g_gpt::Config>(config),
+            }
+        };
+        let (same_settings, settings) = settings([of(0), of(1)]);
         let [(a, a_end), (b, b_end)] = [went(&sides[0], runs[0])?, went(&sides[1], runs[1])?];
         Ok(Self {
             same_settings,

@@ -134,7 +134,7 @@ fn digit_step(run: Option<&Run>) -> anyhow::Result<Side> {
         name: String::new(),
         kind: digits::KIND,
         run: None,
-        batch: format!("{} images", training.description.config.mini_batch),
+        batch: format!("{} images", training.description.config.batch_size),
         data: named,
         params,
         records: training.trace_step(WARM_UP)?,

@@ -69,9 +69,10 @@ impl Train {
             );
         }
         let mut description = Training::describe(path)?;
-        description.config.epochs = self.settings.epochs.unwrap_or(description.config.epochs);
-        let dir = self.settings.data.as_deref().or(description.config.data.as_deref());
-        let data = super::load(dir, description.config.train_on_all)?;
+        let mut config = description.config.clone();
+        self.settings.resume(&mut config);
+        description.config.epochs = config.epochs;
+        let data = super::load(config.data.as_deref(), config.train_on_all)?;
         let training = Training::resume(path, &data, description)?;
         let epochs = training.description.config.epochs;
         if training.ended() == Some(Ended::Finished) {

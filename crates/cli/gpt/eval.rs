@@ -49,7 +49,8 @@ pub struct Eval {
 impl Eval {
     /// Measures, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (mut gpt, description) = Training::load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) =
+            Training::load(&run_path(&self.run), if self.last { LAST } else { BEST })?;
         if self.weights != WeightFormat::F32 {
             gpt.pack(self.weights);
         }

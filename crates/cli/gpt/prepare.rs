@@ -10,7 +10,7 @@ use m2g_text::TextError;
 use m2g_text::prepare::{Prepare, prepare};
 use m2g_text::token_file::Meta;
 
-use crate::flags::{quoted, with_dashes};
+use crate::flags::quoted;
 use crate::{interrupt, output};
 
 /// Turn text into a folder of tokens, to train on: train.bin and val.bin (as nanoGPT
@@ -45,7 +45,7 @@ impl PrepareText {
         interrupt::listen();
         let what = Prepare {
             inputs: self.inputs,
-            tokenizer: self.tokenizer.parse().map_err(with_dashes)?,
+            tokenizer: self.tokenizer.parse()?,
             out: self.out,
             overwrite: self.overwrite,
             val_fraction: self.val_fraction,
@@ -69,7 +69,7 @@ impl PrepareText {
                 "{} exists: choose another folder with --out, or replace it with --overwrite",
                 out.display()
             ),
-            prepared => prepared.map_err(|error| with_dashes(error.into()))?,
+            prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         for report in &meta.reports {
             eprintln!("{report}");

@@ -16,7 +16,7 @@ use m2g_text::TextError;
 use m2g_text::tokenizer::{Tokenizer, TokenizerError};
 use serde_json::json;
 
-use super::settings::{self, Settings};
+use super::settings::Settings;
 use super::watch::{Watch, Work};
 use crate::flags::{new_run_path, quoted, run_path};
 use crate::{interrupt, machine, output};
@@ -82,11 +82,12 @@ impl Train {
             );
         }
         let mut description = Training::describe(path)?;
-        description.config.max_iters = self.settings.max_iters.unwrap_or(description.config.max_iters);
-        let data = settings::data(self.settings.data, &description.config.data);
+        let mut config = description.config.clone();
+        self.settings.resume(&mut config);
+        description.config.max_iters = config.max_iters;
         let corpus = match &description.tokenizer {
-            None => Corpus::load(&data, description.config.tokenizer.parse()?)?,
-            Some(its) => load_for(&data, its, &path.display().to_string())?,
+            None => Corpus::load(&config.data, config.tokenizer.parse()?)?,
+            Some(its) => load_for(&config.data, its, &path.display().to_string())?,
         };
         let training = Training::resume(path, &corpus, description)?;
         let steps = training.description.config.max_iters;

@@ -181,7 +181,7 @@ impl Experiment {
             ModelKind::Digits => {
                 let mut config = DigitsConfig::default();
                 for (name, settings) in layers {
-                    config = with_table(&config, &["data"], name, settings.clone())?;
+                    config = with_table(&config, name, settings.clone())?;
                 }
                 config.seed = seed;
                 config.validate().map_err(|e| anyhow!("{}: {e}", arm.name))?;
@@ -190,7 +190,7 @@ impl Experiment {
             ModelKind::Gpt => {
                 let mut config = GptConfig::default();
                 for (name, settings) in layers {
-                    config = with_table(&config, &[], name, settings.clone())?;
+                    config = with_table(&config, name, settings.clone())?;
                 }
                 config.seed = seed;
                 config.validate().map_err(|e| anyhow!("{}: {e}", arm.name))?;

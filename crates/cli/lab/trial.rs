@@ -73,7 +73,7 @@ impl Datasets {
             Config::Gpt(config) => config.max_iters,
             Config::Digits(config) => {
                 let images = self.digits.as_ref().map_or(0, |data| data.train.len());
-                config.epochs * images.div_ceil(config.mini_batch) as u64
+                config.epochs * images.div_ceil(config.batch_size) as u64
             }
         }
     }
@@ -91,7 +91,8 @@ impl Datasets {
             Config::Gpt(config) => {
                 let corpus = self.texts.get(&(config.data.clone(), config.tokenizer.clone()));
                 let corpus = corpus.context("the text has not been loaded")?;
-                let mut training = m2g_gpt::training::Training::new((**config).clone(), corpus, Save::Nowhere)?;
+                let mut training =
+                    m2g_gpt::training::Training::new((**config).clone(), corpus, Save::Nowhere)?;
                 let ended = training.run(watch).map(|outcome| (outcome.ended, outcome.seconds));
                 let Some(seconds) = watch.end(ended)? else { return Ok(None) };
                 let mut found = watch.last.clone();
@@ -105,7 +106,8 @@ impl Datasets {
             }
             Config::Digits(config) => {
                 let data = self.digits.as_ref().context("the images have not been loaded")?;
-                let mut training = m2g_digits::training::Training::new((**config).clone(), data, Save::Nowhere)?;
+                let mut training =
+                    m2g_digits::training::Training::new((**config).clone(), data, Save::Nowhere)?;
                 let outcome = training.run(watch);
                 let test = outcome.as_ref().ok().and_then(|outcome| outcome.last_test("test_accuracy"));
                 let Some(seconds) = watch.end(outcome.map(|o| (o.ended, o.seconds)))? else {

@@ -14,6 +14,7 @@
 //! | [`train`] | the one training step and the one loop that every model uses |
 //! | [`checkpoint`] | parameters and training state in one file, written atomically |
 //! | [`data`] | the catalogue of datasets, IDX files, MNIST |
+//! | [`mod@settings`] | settings, each declared once for files, flags, checks and checkpoints |
 //! | [`rng`] | one seed, separate named streams of random numbers |
 //! | [`trace`] | what ran in a step: op, shapes, FLOPs, bytes, time, caller |
 //!
@@ -59,6 +60,7 @@ mod params;
 mod pool;
 mod precision;
 pub mod rng;
+pub mod settings;
 pub mod tape;
 pub mod tensor;
 pub mod threads;

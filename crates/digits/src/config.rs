@@ -1,128 +1,129 @@
-//! Every setting of a training, and the presets.
+//! Every setting of a digit network and of its training, declared once, and the presets.
 
 use std::path::PathBuf;
 
-use m2g_core::Error;
 use m2g_core::nn::Activation;
 use m2g_core::optim::Schedule;
+use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::settings::{Kind, SettingValue, Settings};
+use m2g_core::{Error, named_setting_values, within};
 use serde::{Deserialize, Serialize};
 
-use crate::distort::Distort;
+use crate::distort::{self, Distort};
 use crate::{Architecture, Backprop, Cost, Initialisation};
 
-/// Which rule changes the weights.
+/// The rule that updates the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimizerKind {
-    /// Gradient descent, with momentum and L2 regularisation if asked for.
+    /// Gradient descent, with optional momentum and L2 regularisation.
     Sgd,
     /// Adam with decoupled weight decay.
     #[serde(rename = "adamw")]
     AdamW,
 }
 
-/// The settings of a training, as `config.toml` holds them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Where the settings came from: `default`, `book-ch1`, `book-ch3`, `best`.
-    pub preset: String,
-    /// Neurons in each hidden layer.
-    pub hidden: Vec<usize>,
-    /// What the hidden neurons do.
-    pub activation: Activation,
-    /// What is to become small.
-    pub cost: Cost,
-    /// How large the first weights are.
-    pub init: Initialisation,
-    /// How often the network sees the training images.
-    pub epochs: u64,
-    /// Images in a step.
-    pub mini_batch: usize,
-    /// The learning rate, the book's eta.
-    pub lr: f64,
-    /// The strength of the L2 regularisation, the book's lambda: each step adds
-    /// `lambda / n` times the weight to its gradient, with n training images.
-    pub l2: f64,
-    /// The momentum of SGD.
-    pub momentum: f64,
-    /// Which rule changes the weights.
-    pub optimizer: OptimizerKind,
-    /// The weight decay of AdamW.
-    pub weight_decay: f64,
-    /// The probability with which a hidden neuron is left out of a step.
-    pub dropout: f64,
-    /// The largest norm of a gradient; 0 is no limit.
-    pub clip: f64,
-    /// Stop after so many epochs without a better validation accuracy; 0 is never.
-    pub patience: u32,
-    /// Whether the network trains on all 60,000 images, which leaves none for validation.
-    pub train_on_all: bool,
-    /// Who computes the gradient.
-    pub backprop: Backprop,
-    /// The seed of all random numbers.
-    pub seed: u64,
-    /// The folder of the data, if it was named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<PathBuf>,
-    /// How the learning rate changes.
-    pub schedule: Schedule,
-    /// How the training images are distorted.
-    pub distort: Distort,
+named_setting_values!(Backprop, Cost, Initialisation, OptimizerKind);
+
+m2g_core::settings! {
+    /// The settings of a training run, as `config.toml` holds them. The defaults are the book's
+    /// first network, with chapter 3's smaller initial weights.
+    pub struct Config {
+        "Network" {
+            /// Where the settings came from: default, book-ch1, book-ch3, best.
+            #[setting(without_flag)]
+            preset: String = "default".into(),
+            /// Neurons in each hidden layer, such as 30 or 100,60.
+            #[setting(shape, check(|sizes| hidden_layers(sizes)))]
+            hidden: Vec<usize> = vec![30],
+            /// The activation function of the hidden neurons.
+            #[setting(shape)]
+            activation: Activation = Activation::Sigmoid,
+            /// The cost to minimise, which also decides the activation of the output neurons.
+            #[setting(shape)]
+            cost: Cost = Cost::Quadratic,
+            /// The initial weights: chapter 1's N(0, 1), or chapter 3's, scaled by 1/sqrt(inputs).
+            init: Initialisation = Initialisation::Scaled,
+            /// The probability with which a training step drops a hidden neuron.
+            #[setting(inherited, value_name("P"), check(below_one))]
+            dropout: f64 = 0.0,
+        }
+        "Training" {
+            /// Passes over the training images.
+            #[setting(resumable, check(within!(1..=1000000)))]
+            epochs: u64 = 30,
+            /// Images in a mini-batch.
+            #[alias = "mini_batch"]
+            #[setting(check(at_least_one_image))]
+            batch_size: usize = 10,
+            /// The learning rate, the book's eta.
+            #[alias = "lr"]
+            #[setting(check(positive))]
+            learning_rate: f64 = 3.0,
+            /// The strength of L2 regularisation, the book's lambda (sgd). A step adds lambda / n
+            /// times the weight to its gradient, with n training images.
+            #[setting(check(not_negative))]
+            l2: f64 = 0.0,
+            /// Momentum (sgd).
+            #[setting(check(below_one))]
+            momentum: f64 = 0.0,
+            /// The rule that updates the weights.
+            optimizer: OptimizerKind = OptimizerKind::Sgd,
+            /// Weight decay (adamw).
+            #[setting(check(not_negative))]
+            weight_decay: f64 = 0.0,
+            /// The largest norm of a gradient; 0 is no limit.
+            #[alias = "clip"]
+            #[setting(check(not_negative))]
+            grad_clip: f64 = 0.0,
+            /// Stop after this many epochs without a better validation accuracy; 0 is never.
+            patience: u32 = 0,
+            /// Train on all 60,000 images and keep none for validation.
+            train_on_all: bool = false,
+            /// How the gradient is computed: by the book's four equations, or by the tape.
+            backprop: Backprop = Backprop::Tape,
+            /// The seed of all random numbers.
+            seed: u64 = 1,
+            /// A folder with four IDX files, instead of MNIST.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[setting(resumable, value_name("DIR"))]
+            data: Option<PathBuf> = None,
+            /// How the learning rate changes; halve-on-plateau halves it after 10 epochs without
+            /// progress.
+            schedule: Schedule = Schedule::Constant,
+            /// Rotate, stretch and bend the training images on the fly.
+            distort: Distort = Distort::None,
+        }
+    }
 }
 
 /// The names of the presets.
 pub const PRESETS: [&str; 4] = ["default", "book-ch1", "book-ch3", "best"];
 
-impl Default for Config {
-    /// The book's first network with chapter 3's smaller first weights.
-    fn default() -> Self {
-        Self {
-            preset: "default".into(),
-            hidden: vec![30],
-            activation: Activation::Sigmoid,
-            cost: Cost::Quadratic,
-            init: Initialisation::Scaled,
-            epochs: 30,
-            mini_batch: 10,
-            lr: 3.0,
-            l2: 0.0,
-            momentum: 0.0,
-            optimizer: OptimizerKind::Sgd,
-            weight_decay: 0.0,
-            dropout: 0.0,
-            clip: 0.0,
-            patience: 0,
-            train_on_all: false,
-            backprop: Backprop::Tape,
-            seed: 1,
-            data: None,
-            schedule: Schedule::Constant,
-            distort: Distort::None,
-        }
-    }
-}
-
 impl Config {
-    /// The settings of a preset; none if there is none of that name.
+    /// The settings of a preset, if there is one with this name.
     pub fn preset(name: &str) -> Option<Self> {
         let config = match name {
             "default" => Self::default(),
             "book-ch1" => Self { init: Initialisation::Book, ..Self::default() },
-            "book-ch3" => {
-                Self { hidden: vec![100], cost: Cost::CrossEntropy, lr: 0.5, l2: 5.0, ..Self::default() }
-            }
+            "book-ch3" => Self {
+                hidden: vec![100],
+                cost: Cost::CrossEntropy,
+                learning_rate: 0.5,
+                l2: 5.0,
+                ..Self::default()
+            },
             "best" => Self {
                 hidden: vec![1500, 1000],
                 activation: Activation::Relu,
                 cost: Cost::LogLikelihood,
                 epochs: 60,
-                mini_batch: 128,
-                lr: 1e-3,
+                batch_size: 128,
+                learning_rate: 1e-3,
                 optimizer: OptimizerKind::AdamW,
                 weight_decay: 0.01,
                 dropout: 0.1,
-                clip: 1.0,
+                grad_clip: 1.0,
                 schedule: Schedule::Cosine { warmup: 0.02, floor: 0.0 },
                 distort: "elastic".parse().unwrap_or_default(),
                 ..Self::default()
@@ -132,7 +133,7 @@ impl Config {
         Some(Self { preset: name.into(), ..config })
     }
 
-    /// The architecture for images of so many pixels, of so many classes.
+    /// The architecture for images with this number of pixels and classes.
     pub fn architecture(&self, pixels: usize, classes: usize) -> Architecture {
         let mut sizes = vec![pixels];
         sizes.extend(&self.hidden);
@@ -151,50 +152,53 @@ impl Config {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense, by the name of its flag.
+    /// [`Error::Setting`] for the first that makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
-        const LARGEST_LAYER: usize = 100_000;
-        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
-        let hidden = || self.hidden.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-        if self.hidden.iter().any(|&n| n == 0 || n > LARGEST_LAYER) {
-            return setting("--hidden", hidden(), "every hidden layer needs 1 to 100000 neurons");
-        }
-        if self.hidden.len() > 100 {
-            return setting("--hidden", hidden(), "there can be at most 100 hidden layers");
-        }
-        if self.epochs == 0 || self.epochs > 1_000_000 {
-            return setting("--epochs", self.epochs.to_string(), "it must be from 1 to 1000000");
-        }
-        if self.mini_batch == 0 {
-            return setting("--mini-batch", "0".into(), "a mini-batch needs at least one image");
-        }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return setting("--lr", self.lr.to_string(), "the learning rate must be a number above 0");
-        }
-        let not_negative = [("--l2", self.l2), ("--weight-decay", self.weight_decay), ("--clip", self.clip)];
-        for (name, value) in not_negative {
-            if !(value.is_finite() && value >= 0.0) {
-                return setting(name, value.to_string(), "it must be a number, 0 or above");
-            }
-        }
-        for (name, value) in [("--momentum", self.momentum), ("--dropout", self.dropout)] {
-            if !(0.0..1.0).contains(&value) {
-                return setting(name, value.to_string(), "it must be at least 0 and below 1");
-            }
-        }
-        if self.optimizer == OptimizerKind::AdamW && (self.momentum != 0.0 || self.l2 != 0.0) {
-            let rule = "--momentum and --l2 belong to sgd; adamw has --weight-decay";
-            return setting("--optimizer", "adamw".into(), rule);
-        }
-        if self.optimizer == OptimizerKind::Sgd && self.weight_decay != 0.0 {
-            let rule = "it belongs to adamw; sgd has --l2";
-            return setting("--weight-decay", self.weight_decay.to_string(), rule);
-        }
-        if self.train_on_all && self.patience > 0 {
-            let rule = "with --train-on-all there are no validation images to be patient about";
-            return setting("--patience", self.patience.to_string(), rule);
-        }
+        self.check_each()?;
+        let (name, value, rule) =
+            if self.optimizer == OptimizerKind::AdamW && (self.momentum != 0.0 || self.l2 != 0.0) {
+                ("optimizer", "adamw".into(), "momentum and l2 belong to sgd; adamw has weight_decay")
+            } else if self.optimizer == OptimizerKind::Sgd && self.weight_decay != 0.0 {
+                ("weight_decay", self.weight_decay.to_string(), "it belongs to adamw; sgd has l2")
+            } else if self.train_on_all && self.patience > 0 {
+                let rule = "train_on_all leaves no validation images to be patient about";
+                ("patience", self.patience.to_string(), rule)
+            } else {
+                return Ok(());
+            };
+        Err(Error::Setting { name, value, rule })
+    }
+}
+
+fn hidden_layers(hidden: &[usize]) -> Result<(), &'static str> {
+    if hidden.len() > 100 {
+        Err("there can be at most 100 hidden layers")
+    } else if !hidden.iter().all(|neurons| (1..=100_000).contains(neurons)) {
+        Err("every hidden layer needs 1 to 100000 neurons")
+    } else {
         Ok(())
+    }
+}
+
+fn at_least_one_image(size: &usize) -> Result<(), &'static str> {
+    at_least_one(size).map_err(|_| "a mini-batch needs at least one image")
+}
+
+/// Distortions that have a name alone, with the default ranges. Others need a table in a file.
+impl SettingValue for Distort {
+    const VALUE_NAME: &'static str = "NAME";
+    const KIND: Kind = Kind::Name;
+
+    fn names() -> &'static [&'static str] {
+        &distort::NAMES
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: distort::DistortError| error.to_string())
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -214,21 +218,59 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_named_by_their_flag() {
+    fn senseless_settings_are_named() {
         let base = Config::default;
         let cases = [
-            (Config { lr: f64::NAN, ..base() }, "--lr is NaN"),
-            (Config { lr: -1.0, ..base() }, "--lr is -1"),
-            (Config { hidden: vec![30, 0], ..base() }, "--hidden is 30,0"),
-            (Config { epochs: 0, ..base() }, "--epochs is 0"),
-            (Config { mini_batch: 0, ..base() }, "--mini-batch is 0"),
-            (Config { dropout: 1.0, ..base() }, "--dropout is 1"),
-            (Config { l2: f64::INFINITY, ..base() }, "--l2 is inf"),
-            (Config { train_on_all: true, patience: 3, ..base() }, "--patience is 3"),
+            (Config { learning_rate: f64::NAN, ..base() }, "learning_rate is NaN"),
+            (Config { learning_rate: -1.0, ..base() }, "learning_rate is -1"),
+            (Config { hidden: vec![30, 0], ..base() }, "hidden is 30,0"),
+            (Config { epochs: 0, ..base() }, "epochs is 0"),
+            (Config { batch_size: 0, ..base() }, "batch_size is 0"),
+            (Config { dropout: 1.0, ..base() }, "dropout is 1"),
+            (Config { l2: f64::INFINITY, ..base() }, "l2 is inf"),
+            (Config { train_on_all: true, patience: 3, ..base() }, "patience is 3"),
+            (Config { weight_decay: 0.1, ..base() }, "weight_decay is 0.1: it belongs to adamw"),
+            (Config { optimizer: OptimizerKind::AdamW, l2: 1.0, ..base() }, "optimizer is adamw"),
         ];
         for (config, start) in cases {
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn old_spellings_are_read_from_files() {
+        let old = r#"
+            preset = "default"
+            hidden = [30]
+            activation = "sigmoid"
+            cost = "quadratic"
+            init = "scaled"
+            epochs = 30
+            mini_batch = 20
+            lr = 0.25
+            l2 = 0.0
+            momentum = 0.0
+            optimizer = "sgd"
+            weight_decay = 0.0
+            dropout = 0.0
+            clip = 2.0
+            patience = 0
+            train_on_all = false
+            backprop = "tape"
+            seed = 1
+
+            [schedule]
+            kind = "constant"
+
+            [distort]
+            kind = "none"
+        "#;
+        let config: Config = toml::from_str(old).unwrap();
+        let same = Config { batch_size: 20, learning_rate: 0.25, grad_clip: 2.0, ..Config::default() };
+        assert_eq!(config, same);
+        let written = toml::to_string(&config).unwrap();
+        assert!(written.contains("batch_size = 20\nlearning_rate = 0.25\n"), "{written}");
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), same);
     }
 }

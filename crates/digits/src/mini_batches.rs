@@ -40,7 +40,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
         if size == 0 || size > data.len() {
             let rule = "it must be at least 1 and at most the number of training images";
-            return Err(Error::Setting { name: "mini_batch", value: size.to_string(), rule });
+            return Err(Error::Setting { name: "batch_size", value: size.to_string(), rule });
         }
         let pixels = data.rows * data.cols;
         let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
@@ -177,7 +177,7 @@ mod tests {
     fn impossible_sizes_are_refused() {
         for size in [0, 15] {
             let error = MiniBatches::<f64>::new(&data(), size, 10, 1).unwrap_err().to_string();
-            assert!(error.starts_with("mini_batch is"), "{error}");
+            assert!(error.starts_with("batch_size is"), "{error}");
         }
     }
 }

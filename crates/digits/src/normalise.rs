@@ -1,19 +1,17 @@
-//! A person's own picture of a digit, made into what MNIST's images are.
+//! Turns a person's own picture of a digit into an image like those of MNIST.
 //!
-//! A network answers well only for pictures like those it was trained on. MNIST's are light on
-//! black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels
+//! A network does well only on images like those it was trained on. MNIST's are light on black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels
 //! from anti-aliasing, and centred in 28x28 "by computing the center of mass of the pixels"
 //! (Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*). This module does
 //! the same to a drawing or a photo:
 //!
-//! 1. which is the paper, the dark or the light? (`ink`)
-//! 2. subtract the paper's uneven light, cut at a threshold, keep soft edges (`ink`), drop dust
-//!    (`specks`);
-//! 3. thicken hairlines, crop to the ink, scale into 20x20, put the centre of mass at the middle
+//! 1. decide whether the paper is dark or light (`ink`);
+//! 2. subtract uneven lighting, apply a threshold, keep soft edges (`ink`), drop dust (`specks`);
+//! 3. thicken hairlines, crop to the ink, scale into 20x20, move the centre of mass to the centre
 //!    (`place`).
 //!
-//! What it does not do: find one digit among several, or tell ruled lines from ink. The caller
-//! should show the result, so that people see what the network saw.
+//! It neither finds one digit among several nor tells ruled lines from ink. Callers should show the
+//! result, so that people see what the network saw.
 
 mod ink;
 mod place;
@@ -22,16 +20,16 @@ mod specks;
 
 use plane::Plane;
 
-/// The side of the result in pixels.
+/// The side of the result, in pixels.
 pub const SIDE: usize = 28;
 
-/// Pixels of an MNIST image, 28 rows of 28.
+/// The number of pixels of an MNIST image, 28 rows of 28.
 pub const PIXELS: usize = SIDE * SIDE;
 
 /// Why a picture could not be normalised.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NormaliseError {
-    /// The number of grey values is not width times height, or one of the two is zero.
+    /// The number of grey values is not width times height, or zero.
     #[error("a picture of {width} x {height} pixels cannot have {len} grey values")]
     Size {
         /// Pixels per row.
@@ -50,14 +48,14 @@ pub enum NormaliseError {
         /// That value.
         level: u8,
     },
-    /// Nothing stands out clearly from the paper's own unevenness.
+    /// Nothing stands out clearly from the unevenness of the paper.
     #[error(
         "no digit found in the picture: nothing stands out clearly from the background \
          (by {difference:.0} of 255 grey levels); use more light or a thicker pen, or crop the \
          picture to the digit"
     )]
     TooFaint {
-        /// Mean grey level of what might be ink, minus that of what might be paper.
+        /// The mean grey level of the supposed ink, minus that of the supposed paper.
         difference: f32,
     },
 }
@@ -65,11 +63,11 @@ pub enum NormaliseError {
 /// Turns a grey picture of one digit into a 28x28 image like those of MNIST: light digit on
 /// black, longer side 20 pixels, centre of mass in pixel (14, 14), brightest pixel 255.
 ///
-/// `gray` holds `height` rows of `width` values, 0 black to 255 white; transparency is the
-/// caller's to resolve. An image that comes from MNIST comes back nearly unchanged.
+/// `gray` holds `height` rows of `width` values, from 0, black, to 255, white. The caller resolves
+/// transparency. An image of MNIST comes back nearly unchanged.
 ///
 /// # Errors
-/// [`NormaliseError`]: the sizes do not agree, or there is no digit to be seen.
+/// [`NormaliseError`] if the sizes do not agree, or if no digit is visible.
 ///
 /// # Example
 /// ```

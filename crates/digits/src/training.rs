@@ -83,13 +83,13 @@ impl Trainable for Network<f32> {
 
     fn options(description: &Description, data: &DigitData) -> Options {
         let config = &description.config;
-        let steps_per_epoch = data.train.len().div_ceil(config.mini_batch) as u64;
+        let steps_per_epoch = data.train.len().div_ceil(config.batch_size) as u64;
         Options {
             steps: config.epochs * steps_per_epoch,
             steps_per_evaluation: steps_per_epoch,
-            lr: config.lr,
+            lr: config.learning_rate,
             schedule: config.schedule,
-            clip: (config.clip > 0.0).then_some(config.clip),
+            clip: (config.grad_clip > 0.0).then_some(config.grad_clip),
             patience: (config.patience > 0).then_some(config.patience),
             seed: config.seed,
             ..Options::default()
@@ -124,7 +124,7 @@ struct DigitTask<'a> {
 impl<'a> DigitTask<'a> {
     fn new(description: &Description, data: &'a DigitData) -> Result<Self, Error> {
         let config = &description.config;
-        let batches = MiniBatches::new(&data.train, config.mini_batch, description.classes, config.seed)?;
+        let batches = MiniBatches::new(&data.train, config.batch_size, description.classes, config.seed)?;
         Ok(Self { batches: batches.distorted(config.distort)?, data })
     }
 }

@@ -1,205 +1,145 @@
-//! What a GPT is made of, and every setting of its training, under nanoGPT's names.
+//! Every setting of a GPT and of its training, declared once, under nanoGPT's names.
 
-use m2g_core::Error;
-use m2g_core::Mask;
-use m2g_core::Precision;
-use m2g_core::nn::{Form, NormPlace, Positions, Score};
+use m2g_core::nn::{NormPlace, Positions, Score};
 use m2g_core::optim::Schedule;
-use serde::{Deserialize, Serialize};
-
+use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::settings::{SettingValue, Settings};
+use m2g_core::{Error, Mask, Precision, within};
 use m2g_text::TokenizerKind;
+use serde::{Deserialize, Deserializer};
 
-/// What a GPT is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GptConfig {
-    /// V: how many tokens there are.
-    pub vocab_size: usize,
-    /// The most tokens that the model sees at a time, the largest T.
-    pub block_size: usize,
-    /// How many blocks there are.
-    pub n_layer: usize,
-    /// H: attention heads in each block.
-    pub n_head: usize,
-    /// C: numbers that stand for a token; each head works on D = C / H of them.
-    pub n_embd: usize,
-    /// The probability with which a number is left out of a training step.
-    pub dropout: f64,
-    /// Whether linear layers and norms have a bias.
-    pub bias: bool,
-    /// Whether the head uses the token embedding as its weights.
-    pub tie_weights: bool,
-    /// How the model knows where a token stands.
-    pub positions: Positions,
-    /// The base of the wavelengths of sinusoidal positions.
-    #[serde(default = "positions_base")]
-    pub positions_base: f64,
-    /// How well a key answers a query.
-    #[serde(default)]
-    pub score: Score,
-    /// Which keys a query sees.
-    #[serde(default = "causal")]
-    pub mask: Mask,
-    /// Where the norms stand.
-    #[serde(default)]
-    pub norm: NormPlace,
-    /// Whether each part of a block adds to what is there, or replaces it.
-    #[serde(default = "yes")]
-    pub residual: bool,
-    /// Which of the two forms of attention computes; the result is the same.
-    pub attention: Form,
-    /// How exactly matrix products and attention are computed.
-    #[serde(default)]
-    pub precision: Precision,
-}
-
-/// Checkpoints from before these settings were there have the standard.
-fn positions_base() -> f64 {
-    GptConfig::POSITIONS_BASE
-}
-fn causal() -> Mask {
-    Mask::Causal
-}
-fn yes() -> bool {
-    true
-}
-
-/// The settings of a training, as `config.toml` holds them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// What to train on: a text file, a folder made by `m2g gpt prepare`, the name
-    /// of a dataset, or `own-text`.
-    pub data: String,
-    /// How text becomes tokens: `char`, `byte`, `gpt2`, `bpe:N`. A prepared folder
-    /// brings its own.
-    pub tokenizer: String,
-    /// `scratch`, or the run whose best parameters are the first.
-    pub init_from: String,
-
-    /// How many blocks there are.
-    pub n_layer: usize,
-    /// Attention heads in each block.
-    pub n_head: usize,
-    /// Numbers that stand for a token.
-    pub n_embd: usize,
-    /// The most tokens that the model sees at a time.
-    pub block_size: usize,
-    /// The probability with which a number is left out of a training step.
-    pub dropout: f64,
-    /// Whether linear layers and norms have a bias.
-    pub bias: bool,
-    /// Whether the head uses the token embedding as its weights.
-    pub tie_weights: bool,
-    /// `learned`, `sinusoidal`, `rotary`, `alibi`, `none`.
-    pub positions: Positions,
-    /// The base of the wavelengths of sinusoidal positions.
-    #[serde(default = "positions_base")]
-    pub positions_base: f64,
-    /// How well a key answers a query: `scaled-dot`, or another of [`Score::NAMES`].
-    #[serde(default)]
-    pub score: Score,
-    /// Which keys a query sees: `causal`, `reversed`, `none`, `window:N`, `finite`.
-    #[serde(default = "causal")]
-    pub mask: Mask,
-    /// Where the norms stand: `before`, `after`, `none`.
-    #[serde(default)]
-    pub norm: NormPlace,
-    /// Whether each part of a block adds to what is there, or replaces it.
-    #[serde(default = "yes")]
-    pub residual: bool,
-    /// Whether attention and the feed-forward layers are `fused` or `primitive`, op by op.
-    pub attention: Form,
-    /// How exactly matrix products are computed: `f32`, or `bf16`, which is faster on
-    /// processors that multiply bf16.
-    #[serde(default)]
-    pub precision: Precision,
-
-    /// Sequences in a forward and backward pass.
-    pub batch_size: usize,
-    /// Passes whose gradients are added up for one step.
-    pub gradient_accumulation_steps: usize,
-    /// Steps in all.
-    pub max_iters: u64,
-    /// The largest learning rate.
-    pub learning_rate: f64,
-    /// Whether the learning rate falls along half a cosine.
-    pub decay_lr: bool,
-    /// Steps in which the learning rate rises from 0.
-    pub warmup_iters: u64,
-    /// The step at which the learning rate reaches `min_lr`; 0 stands for `max_iters`.
-    pub lr_decay_iters: u64,
-    /// The learning rate at the end.
-    pub min_lr: f64,
-    /// How fast weights decay.
-    pub weight_decay: f64,
-    /// The memory of AdamW's mean gradient.
-    pub beta1: f64,
-    /// The memory of AdamW's mean square.
-    pub beta2: f64,
-    /// The largest norm of a gradient; 0 is no limit.
-    pub grad_clip: f64,
-
-    /// Steps from one evaluation to the next.
-    pub eval_interval: u64,
-    /// Batches of nanoGPT's sampled estimate of the loss; 0 leaves it out.
-    pub eval_iters: u64,
-    /// Steps from one line of the log to the next.
-    pub log_interval: u64,
-    /// Stop after so many evaluations without a lower validation loss; 0 is never.
-    pub patience: u32,
-    /// The seed of all random numbers.
-    pub seed: u64,
-}
-
-impl Default for Config {
-    /// The settings of `own-text`: a small model, trained on the project's own text.
-    fn default() -> Self {
-        Self {
-            data: "own-text".into(),
-            tokenizer: "char".into(),
-            init_from: Self::SCRATCH.into(),
-            n_layer: 4,
-            n_head: 4,
-            n_embd: 128,
-            block_size: 64,
-            dropout: 0.0,
-            bias: false,
-            tie_weights: true,
-            positions: Positions::Learned,
-            positions_base: GptConfig::POSITIONS_BASE,
-            score: Score::ScaledDot,
-            mask: Mask::Causal,
-            norm: NormPlace::Before,
-            residual: true,
-            attention: Form::Fused,
-            precision: Precision::F32,
-            batch_size: 12,
-            gradient_accumulation_steps: 1,
-            max_iters: 2000,
-            learning_rate: 1e-3,
-            decay_lr: true,
-            warmup_iters: 100,
-            lr_decay_iters: 0,
-            min_lr: 1e-4,
-            weight_decay: 0.1,
-            beta1: 0.9,
-            beta2: 0.99,
-            grad_clip: 1.0,
-            eval_interval: 250,
-            eval_iters: 0,
-            log_interval: 50,
-            patience: 0,
-            seed: 1,
+m2g_core::settings! {
+    /// The settings of a training run, as `config.toml` holds them. The defaults are those of
+    /// `own-text`: a small model, trained on the project's own text.
+    pub struct Config {
+        "Data" {
+            /// The text to train on: a text file, a folder of text or one made by `m2g gpt prepare`,
+            /// the name of a dataset, or own-text.
+            #[setting(resumable, value_name("DATA"))]
+            data: String = "own-text".into(),
+            /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens. A prepared folder
+            /// brings its own.
+            #[setting(value_name("NAME"), check(|name| known_tokenizer(name)))]
+            tokenizer: String = "char".into(),
+            /// Start from the best model of this run, with its shape and its tokenizer; scratch
+            /// starts from random weights.
+            #[setting(value_name("RUN"))]
+            init_from: String = Config::SCRATCH.into(),
+        }
+        /// The settings that make up a GPT.
+        "Model" as GptConfig(
+            /// V: the number of tokens in the vocabulary, which the data decides.
+            vocab_size: usize
+        ) {
+            /// The number of blocks.
+            #[setting(shape, check(within!(1..=1000)))]
+            n_layer: usize = 4,
+            /// H: attention heads in each block.
+            #[setting(shape, check(within!(1..=10000)))]
+            n_head: usize = 4,
+            /// C: the width of the model, a multiple of n_head; each head has D = C / H channels.
+            #[setting(shape, check(within!(1..=100000)))]
+            n_embd: usize = 128,
+            /// The largest T: how many tokens the model sees at a time.
+            #[setting(shape_at_most, check(within!(1..=1048576)))]
+            block_size: usize = 64,
+            /// The probability with which a training step drops an activation.
+            #[setting(inherited, value_name("P"), check(below_one))]
+            dropout: f64 = 0.0,
+            /// Whether linear layers and norms have a bias.
+            #[setting(shape)]
+            bias: bool = false,
+            /// Whether the head uses the token embedding as its weights.
+            #[setting(shape)]
+            tie_weights: bool = true,
+            /// How the model knows the position of a token.
+            #[setting(shape)]
+            positions: Positions = Positions::Learned,
+            /// The base of the wavelengths of sinusoidal positions.
+            #[setting(shape, check(positive))]
+            positions_base: f64 = GptConfig::POSITIONS_BASE,
+            /// How the score of a query with a key is computed.
+            #[setting(shape)]
+            score: Score = Score::ScaledDot,
+            /// Which keys a query sees: causal, reversed, none, window:N, finite.
+            #[setting(shape, check(not_padding))]
+            mask: Mask = Mask::Causal,
+            /// Where the norms stand.
+            #[setting(shape)]
+            norm: NormPlace = NormPlace::Before,
+            /// Whether attention and feed-forward layers add to their input or replace it.
+            #[setting(shape)]
+            residual: bool = true,
+            /// Whether attention and feed-forward layers are fused into one op each, which is fast.
+            /// Otherwise they run as primitive ops, whose every matrix can be looked at. The result
+            /// is the same.
+            #[alias = "attention"]
+            #[serde(deserialize_with = "fused_from_file")]
+            #[setting(from_text(fused_from_text))]
+            fused: bool = true,
+            /// The precision of matrix products and attention. bf16 is faster on processors that
+            /// multiply it, and slower on others.
+            precision: Precision = Precision::F32,
+        }
+        "Training" {
+            /// Sequences in one forward and backward pass.
+            #[setting(check(within!(1..=1048576)))]
+            batch_size: usize = 12,
+            /// Passes whose gradients are averaged for one step.
+            #[setting(check(within!(1..=1048576)))]
+            gradient_accumulation_steps: usize = 1,
+            /// Steps in all.
+            #[setting(resumable, check(within!(1..=1000000000)))]
+            max_iters: u64 = 2000,
+            /// The largest learning rate.
+            #[alias = "lr"]
+            #[setting(check(positive))]
+            learning_rate: f64 = 1e-3,
+            /// Whether the learning rate decays along half a cosine.
+            decay_lr: bool = true,
+            /// Steps over which the learning rate rises from 0.
+            warmup_iters: u64 = 100,
+            /// The step at which the learning rate reaches min_lr; 0 stands for max_iters.
+            lr_decay_iters: u64 = 0,
+            /// The learning rate after its decay.
+            #[setting(check(not_negative))]
+            min_lr: f64 = 1e-4,
+            /// AdamW's weight decay, of tensors with two axes or more.
+            #[setting(check(not_negative))]
+            weight_decay: f64 = 0.1,
+            /// The decay rate of AdamW's mean gradient.
+            #[setting(check(below_one))]
+            beta1: f64 = 0.9,
+            /// The decay rate of AdamW's mean squared gradient.
+            #[setting(check(below_one))]
+            beta2: f64 = 0.99,
+            /// The largest norm of a gradient; 0 is no limit.
+            #[alias = "clip"]
+            #[setting(check(not_negative))]
+            grad_clip: f64 = 1.0,
+            /// The seed of all random numbers.
+            seed: u64 = 1,
+        }
+        "Evaluation" {
+            /// Steps between evaluations on the whole validation split.
+            #[setting(check(at_least_one))]
+            eval_interval: u64 = 250,
+            /// Batches for nanoGPT's sampled estimate of the loss, reported besides; 0 is none.
+            eval_iters: u64 = 0,
+            /// Steps between lines of the log.
+            #[setting(check(at_least_one))]
+            log_interval: u64 = 50,
+            /// Stop after this many evaluations without a lower validation loss; 0 is never.
+            patience: u32 = 0,
         }
     }
 }
 
 impl Config {
-    /// The `init_from` of a training that starts from random weights.
+    /// The `init_from` of a run that starts from random weights.
     pub const SCRATCH: &'static str = "scratch";
 
-    /// How the learning rate changes.
+    /// The schedule of the learning rate.
     pub fn schedule(&self) -> Schedule {
         let decay = if self.lr_decay_iters == 0 { self.max_iters } else { self.lr_decay_iters };
         match self.decay_lr {
@@ -215,62 +155,10 @@ impl Config {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense, by its name.
+    /// [`Error::Setting`] for the first that makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
-        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
-        self.tokenizer.parse::<TokenizerKind>()?;
-        // The vocabulary is the data's business.
-        self.model(1).validate()?;
-        let counts = [
-            ("batch_size", self.batch_size as u64, 1 << 20),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps as u64, 1 << 20),
-            ("max_iters", self.max_iters, 1_000_000_000),
-            ("eval_interval", self.eval_interval, u64::MAX),
-            ("log_interval", self.log_interval, u64::MAX),
-        ];
-        for (name, value, most) in counts {
-            if value == 0 || value > most {
-                return setting(name, value.to_string(), "it must be at least 1, and of a size that can be");
-            }
-        }
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            return setting("learning_rate", self.learning_rate.to_string(), "it must be a number above 0");
-        }
-        let not_negative =
-            [("min_lr", self.min_lr), ("weight_decay", self.weight_decay), ("grad_clip", self.grad_clip)];
-        for (name, value) in not_negative {
-            if !(value.is_finite() && value >= 0.0) {
-                return setting(name, value.to_string(), "it must be a number, 0 or above");
-            }
-        }
-        for (name, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            if !(0.0..1.0).contains(&value) {
-                return setting(name, value.to_string(), "it must be at least 0 and below 1");
-            }
-        }
-        Ok(())
-    }
-
-    /// The model that these settings describe, for a vocabulary of this size.
-    pub fn model(&self, vocab_size: usize) -> GptConfig {
-        GptConfig {
-            vocab_size,
-            block_size: self.block_size,
-            n_layer: self.n_layer,
-            n_head: self.n_head,
-            n_embd: self.n_embd,
-            dropout: self.dropout,
-            bias: self.bias,
-            tie_weights: self.tie_weights,
-            positions: self.positions,
-            positions_base: self.positions_base,
-            score: self.score,
-            mask: self.mask.clone(),
-            norm: self.norm,
-            residual: self.residual,
-            attention: self.attention,
-            precision: self.precision,
-        }
+        self.check_each()?;
+        self.model(1).heads_share_evenly()
     }
 }
 
@@ -278,16 +166,16 @@ impl GptConfig {
     /// The base of the wavelengths of sinusoidal positions in the paper.
     pub const POSITIONS_BASE: f64 = 10_000.0;
 
-    /// Whether keys and values of earlier tokens can be kept while a text grows: if no
-    /// later token changes them, and a score is a scalar product.
+    /// Whether keys and values of earlier tokens can be cached while a text grows: no later token
+    /// may change them, and a score must be a scaled dot product.
     pub fn can_cache(&self) -> bool {
         let scale = self.score.scale(self.n_embd / self.n_head, self.n_embd);
         self.mask == Mask::Causal && scale.is_some()
     }
 
-    /// Floating-point operations for each token of a training step, as nanoGPT's
-    /// `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B): `6 N + 12 L C T`,
-    /// for a model of so many parameters, learned positions not among the N.
+    /// Floating-point operations per token of a training step of a model with N parameters, as
+    /// nanoGPT's `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B):
+    /// `6 N + 12 L C T`, where N leaves out learned positions.
     pub fn flops_per_token(&self, parameters: usize) -> u64 {
         let (l, c, t) = (self.n_layer, self.n_embd, self.block_size);
         let positions = if self.positions == Positions::Learned { t * c } else { 0 };
@@ -297,42 +185,120 @@ impl GptConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense, by nanoGPT's name.
+    /// [`Error::Setting`] for the first that makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
-        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
-        let sizes = [
-            ("vocab_size", self.vocab_size, 1 << 24),
-            ("block_size", self.block_size, 1 << 20),
-            ("n_layer", self.n_layer, 1000),
-            ("n_head", self.n_head, 10_000),
-            ("n_embd", self.n_embd, 100_000),
+        if !(1..=1 << 24).contains(&self.vocab_size) {
+            let rule = "it must be from 1 to 16777216";
+            return Err(Error::Setting { name: "vocab_size", value: self.vocab_size.to_string(), rule });
+        }
+        self.check_each()?;
+        self.heads_share_evenly()
+    }
+
+    fn heads_share_evenly(&self) -> Result<(), Error> {
+        let rule = if !self.n_embd.is_multiple_of(self.n_head) {
+            "n_embd must be a multiple of n_head, because the heads share it evenly"
+        } else if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
+            "rotary positions rotate pairs of channels, so n_embd / n_head must be even"
+        } else {
+            return Ok(());
+        };
+        let value = format!("{} with n_head {}", self.n_embd, self.n_head);
+        Err(Error::Setting { name: "n_embd", value, rule })
+    }
+}
+
+fn known_tokenizer(name: &str) -> Result<(), &'static str> {
+    match name.parse::<TokenizerKind>() {
+        Err(Error::Setting { rule, .. }) => Err(rule),
+        _ => Ok(()),
+    }
+}
+
+fn not_padding(mask: &Mask) -> Result<(), &'static str> {
+    match mask.lengths() {
+        Some(_) => Err("padding belongs to a batch, not to a model"),
+        None => Ok(()),
+    }
+}
+
+/// Files and checkpoints used to say `attention = "fused"` or `"primitive"`.
+fn fused_from_file<'de, D: Deserializer<'de>>(file: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "fused must be true or false")]
+    enum Fused {
+        Switch(bool),
+        Form(String),
+    }
+    match Fused::deserialize(file)? {
+        Fused::Switch(fused) => Ok(fused),
+        Fused::Form(form) => fused_from_text(&form).map_err(serde::de::Error::custom),
+    }
+}
+
+fn fused_from_text(text: &str) -> Result<bool, String> {
+    match text {
+        "fused" => Ok(true),
+        "primitive" => Ok(false),
+        _ => bool::from_text(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn descriptions_of_old_checkpoints_are_read() {
+        // As checkpoints held it before `positions_base`, `score`, `mask`, `norm`, `residual`,
+        // `precision` and `fused` were settings.
+        let old = r#"{"vocab_size": 65, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 8, "dropout": 0.1,
+            "bias": true, "tie_weights": false, "positions": "rotary", "attention": "primitive"}"#;
+        let config: GptConfig = serde_json::from_str(old).unwrap();
+        let standard = Config { n_layer: 2, n_head: 2, n_embd: 8, block_size: 16, ..Config::default() };
+        let expected = GptConfig {
+            dropout: 0.1,
+            bias: true,
+            tie_weights: false,
+            positions: Positions::Rotary,
+            fused: false,
+            ..standard.model(65)
+        };
+        assert_eq!(config, expected);
+        assert!(serde_json::from_str::<GptConfig>(r#"{"attention": "fast"}"#).is_err());
+        let damaged: GptConfig = serde_json::from_str("{}").unwrap();
+        assert!(damaged.validate().unwrap_err().to_string().starts_with("vocab_size is 0"));
+    }
+
+    #[test]
+    fn old_spellings_are_read_from_files() {
+        let old = "attention = \"primitive\"\nlr = 0.5\nclip = 2.0\n";
+        let config: Config = toml::from_str(old).unwrap();
+        assert_eq!(config, Config { fused: false, learning_rate: 0.5, grad_clip: 2.0, ..Config::default() });
+        let written = toml::to_string(&config).unwrap();
+        assert!(written.contains("\nfused = false\n") && written.contains("\nlearning_rate = 0.5\n"));
+    }
+
+    #[test]
+    fn senseless_settings_are_named() {
+        let base = Config::default;
+        let cases = [
+            (
+                Config { learning_rate: f64::NAN, ..base() },
+                "learning_rate is NaN: it must be a number above 0",
+            ),
+            (Config { n_layer: 0, ..base() }, "n_layer is 0: it must be from 1 to 1000"),
+            (
+                Config { n_embd: 15, ..base() },
+                "n_embd is 15 with n_head 4: n_embd must be a multiple of n_head",
+            ),
+            (Config { tokenizer: "words".into(), ..base() }, "tokenizer is words: it must be char"),
+            (Config { log_interval: 0, ..base() }, "log_interval is 0: it must be at least 1"),
         ];
-        for (name, value, most) in sizes {
-            if value == 0 || value > most {
-                return setting(
-                    name,
-                    value.to_string(),
-                    "it must be at least 1, and of a size that fits a computer",
-                );
-            }
+        for (config, start) in cases {
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
         }
-        if !self.n_embd.is_multiple_of(self.n_head) {
-            let rule = "n_embd must be a multiple of n_head, because the heads share it evenly";
-            return setting("n_embd", format!("{} with n_head {}", self.n_embd, self.n_head), rule);
-        }
-        if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
-            let rule = "rotary positions turn pairs of numbers, so that n_embd / n_head must be even";
-            return setting("n_embd", format!("{} with n_head {}", self.n_embd, self.n_head), rule);
-        }
-        if !(self.positions_base.is_finite() && self.positions_base > 0.0) {
-            return setting("positions_base", self.positions_base.to_string(), "it must be a number above 0");
-        }
-        if self.mask.lengths().is_some() {
-            return setting("mask", self.mask.to_string(), "padding belongs to a batch, not to a model");
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return setting("dropout", self.dropout.to_string(), "it must be at least 0 and below 1");
-        }
-        Ok(())
     }
 }

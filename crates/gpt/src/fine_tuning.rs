@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use m2g_core::settings::Settings;
 use m2g_core::train::Model;
 use m2g_core::train::run::BEST;
 use m2g_core::{Error, Tensor};
@@ -13,30 +14,17 @@ use crate::{Config, Gpt, GptConfig};
 impl Config {
     /// These settings with the shape of a run's model and the name of its tokenizer, which
     /// fine-tuning cannot change.
-    pub fn shaped_like(self, run: &Description) -> Self {
-        let model = run.model.clone();
-        Self {
-            tokenizer: run.tokenizer.as_ref().map_or(self.tokenizer, |t| t.kind().to_string()),
-            block_size: model.block_size,
-            n_layer: model.n_layer,
-            n_head: model.n_head,
-            n_embd: model.n_embd,
-            dropout: model.dropout,
-            bias: model.bias,
-            tie_weights: model.tie_weights,
-            positions: model.positions,
-            positions_base: model.positions_base,
-            score: model.score,
-            mask: model.mask,
-            norm: model.norm,
-            residual: model.residual,
-            ..self
+    pub fn shaped_like(mut self, run: &Description) -> Self {
+        self.inherit(&Self::default().with_model(&run.model));
+        if let Some(tokenizer) = &run.tokenizer {
+            self.tokenizer = tokenizer.kind().to_string();
         }
+        self
     }
 }
 
 /// The model of a new run that starts from the model of `base`: `block_size` may be smaller
-/// than it was, dropout and the form of attention are free.
+/// than it was, and settings that leave the parameters alone are free.
 ///
 /// # Errors
 /// If the settings require another shape, or the text has another vocabulary.
@@ -58,25 +46,10 @@ pub(crate) fn model(config: &Config, tokenizer: &Tokenizer, base: &Description) 
         return Err(Error::Checkpoint { path: Path::new(&config.init_from).join(BEST), why });
     }
     let wanted = config.model(from.vocab_size);
-    let same = [
-        ("n_layer", wanted.n_layer == from.n_layer, wanted.n_layer.to_string()),
-        ("n_head", wanted.n_head == from.n_head, wanted.n_head.to_string()),
-        ("n_embd", wanted.n_embd == from.n_embd, wanted.n_embd.to_string()),
-        ("block_size", wanted.block_size <= from.block_size, wanted.block_size.to_string()),
-        ("bias", wanted.bias == from.bias, wanted.bias.to_string()),
-        ("tie_weights", wanted.tie_weights == from.tie_weights, wanted.tie_weights.to_string()),
-        ("positions", wanted.positions == from.positions, format!("{:?}", wanted.positions).to_lowercase()),
-        ("positions_base", wanted.positions_base == from.positions_base, wanted.positions_base.to_string()),
-        ("score", wanted.score == from.score, format!("{:?}", wanted.score)),
-        ("mask", wanted.mask == from.mask, wanted.mask.to_string()),
-        ("norm", wanted.norm == from.norm, format!("{:?}", wanted.norm).to_lowercase()),
-        ("residual", wanted.residual == from.residual, wanted.residual.to_string()),
-    ];
-    if let Some((name, _, value)) = same.into_iter().find(|(_, same, _)| !same) {
-        let rule =
-            "with init_from the model has the shape of that run (block_size may be smaller): leave it out";
-        return Err(Error::Setting { name, value, rule });
-    }
+    wanted.fits(
+        from,
+        "with init_from the model has the shape of that run (block_size may be smaller): leave it out",
+    )?;
     Ok(wanted)
 }
 
@@ -87,7 +60,7 @@ pub(crate) fn model(config: &Config, tokenizer: &Tokenizer, base: &Description) 
 pub(crate) fn start(model: GptConfig, base: &Gpt<f32>) -> Result<Gpt<f32>, Error> {
     let mut gpt = Gpt::zeros(model)?;
     for (new, old) in gpt.params_mut().iter_mut().zip(base.params().iter()) {
-        // Only the table of positions can shrink: its first rows are kept.
+        // Only the position embedding can shrink: keep its first rows.
         new.value = match new.value.len() == old.value.len() {
             true => old.value.clone(),
             false => Tensor::from_vec(new.value.shape(), old.value.data()[..new.value.len()].to_vec())?,

@@ -5,8 +5,8 @@
 
 use m2g_core::Tokens;
 use m2g_core::nn::{
-    AttentionSettings, Embedding, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp, MultiHeadAttention,
-    NormPlace, Positions, Residual, sinusoidal,
+    AttentionSettings, Embedding, Form, Init, KvCache, LayerCache, LayerNorm, Linear, Mlp,
+    MultiHeadAttention, NormPlace, Positions, Residual, sinusoidal,
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
@@ -52,7 +52,8 @@ impl Block {
         std: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let GptConfig { n_embd: c, n_head, positions, score, attention: form, bias, dropout, .. } = *config;
+        let GptConfig { n_embd: c, n_head, positions, score, fused, bias, dropout, .. } = *config;
+        let form = if fused { Form::Fused } else { Form::Primitive };
         // 2 n_layer layers add to the stream: each adds less, so that it does not grow.
         let proj_std = std / (2.0 * config.n_layer as f64).sqrt();
         let init = (Init::NormalWeights(std), Init::NormalWeights(proj_std));

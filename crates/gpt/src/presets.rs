@@ -1,4 +1,4 @@
-//! The settings in `configs/`, by name.
+//! The configurations in `configs/`, by name.
 
 /// Each name and its TOML.
 pub const PRESETS: [(&str, &str); 5] = [
@@ -9,7 +9,7 @@ pub const PRESETS: [(&str, &str); 5] = [
     ("finetune-gpt2", include_str!("../../../configs/finetune-gpt2.toml")),
 ];
 
-/// The TOML of that name.
+/// The TOML of a preset.
 pub fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
@@ -21,14 +21,17 @@ mod tests {
     use crate::Config;
 
     #[test]
-    fn they_are_complete_and_valid_and_the_first_is_the_default() {
+    fn presets_list_the_same_settings_and_are_valid_and_the_first_is_the_default() {
+        // A setting that no preset lists has its default in all of them.
+        let listed: toml::Table = toml::from_str(PRESETS[0].1).unwrap();
         for (name, text) in PRESETS {
             let mut all = toml::Table::try_from(Config::default()).unwrap();
             let own: toml::Table = toml::from_str(text).unwrap();
             if name == "finetune-gpt2" {
-                assert!(!own.contains_key("n_layer"), "the shape is that of the run");
+                assert!(!own.contains_key("n_layer"), "it takes over the shape of the run");
             } else {
-                assert!(all.keys().eq(own.keys()), "{name}");
+                assert!(listed.keys().eq(own.keys()), "{name}");
+                assert!(own.keys().all(|key| all.contains_key(key)), "{name}");
             }
             all.extend(own);
             let config: Config = all.try_into().unwrap();

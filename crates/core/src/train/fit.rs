@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::model::Model;
 use super::observer::{EvaluationRecord, Observer, Progress};
 use super::run::RunFolder;
 use super::state::{Ended, Options, State};
 use super::step::{StepReport, Stepper, routine};
 use super::task::Task;
-use super::model::Model;
 use crate::optim::Optimizer;
 use crate::rng::Streams;
 use crate::trace::{Phase, Record};

@@ -112,8 +112,7 @@ impl<T: Float> Stepper<T> {
 
     /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
-        let broken =
-            |g: Option<&Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
+        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
         let names = model.params().iter().zip(self.grads.iter());
         match names.into_iter().find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DistortError, check_range};
 
-/// Ranges of the affine distortion: each image draws every parameter uniformly from ± its range.
+/// The ranges of the affine distortion: each image draws every parameter uniformly within ± its
+/// range.
 ///
 /// The image is scaled, then sheared, then rotated about its centre, then shifted:
 ///
@@ -15,19 +16,19 @@ use super::{DistortError, check_range};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Affine {
-    /// Across and down, drawn separately, in pixels; 0 to 28.
+    /// Shift across and down, drawn separately, in pixels; 0 to 28.
     pub shift: f32,
-    /// Angle in degrees; 0 to 180.
+    /// Angle of rotation in degrees; 0 to 180.
     pub rotate: f32,
-    /// Width and height, drawn separately, as a fraction: 0.15 is ±15 %; 0 to 0.9.
+    /// Change of width and height, drawn separately, as a fraction: 0.15 is ±15 %; 0 to 0.9.
     pub scale: f32,
-    /// Slant: how many pixels a row moves to the side for each row above the centre; 0 to 2.
+    /// Slant: pixels that a row moves sideways for each row above the centre; 0 to 2.
     pub shear: f32,
 }
 
 impl Default for Affine {
-    /// Ciresan et al. (2010) turn *or* shear by up to 15 degrees (tan 15° = 0.27) and scale by up
-    /// to 15-20 %. Here both happen to each image, so each has a part of that range.
+    /// Ciresan et al. (2010) rotate *or* shear by up to 15 degrees (tan 15° = 0.27) and scale by up
+    /// to 15-20 %. Here each image gets both, so each has a smaller range.
     fn default() -> Self {
         Self { shift: 1.0, rotate: 12.0, scale: 0.15, shear: 0.15 }
     }
@@ -41,7 +42,7 @@ impl Affine {
         check_range("shear", self.shear, (0.0, 2.0), "pixels per row")
     }
 
-    /// Draws one image's parameters: always six numbers in the same order.
+    /// Draws the parameters of one image: always six values in the same order.
     pub(super) fn draw(&self, rng: &mut impl Rng) -> Drawn {
         let mut uniform = |range: f32| range * plus_minus_one(rng.next_u32());
         Drawn {
@@ -58,12 +59,12 @@ fn plus_minus_one(bits: u32) -> f32 {
     (bits.cast_signed() as f32 + 0.5) / 2f32.powi(31)
 }
 
-/// One image's parameters, in the units of [`Affine`].
+/// The parameters of one image, in the units of [`Affine`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Drawn {
     /// Positive is right, and down.
     pub shift: [f32; 2],
-    /// Positive is anticlockwise, as seen.
+    /// Positive is anticlockwise as seen.
     pub rotate: f32,
     /// Positive is wider, and taller.
     pub scale: [f32; 2],
@@ -85,19 +86,19 @@ impl Drawn {
     }
 }
 
-/// Where a pixel of the new image comes from in the old one.
+/// Maps a pixel of the new image to the point of the old one that it shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin {
-    /// First row of `A`: what x and y, from the centre, add to the old x.
+    /// First row of `A`: coefficients of x and y, from the centre, in the old x.
     x: [f32; 2],
-    /// Second row of `A`: what they add to the old y.
+    /// Second row of `A`: the same for the old y.
     y: [f32; 2],
     centre: [f32; 2],
     shift: [f32; 2],
 }
 
 impl Origin {
-    /// The old places `x`, `y` of the pixels of one row.
+    /// The old coordinates `x`, `y` of the pixels of one row.
     pub(super) fn row(&self, row: usize, x: &mut [f32], y: &mut [f32]) {
         let down = row as f32 - self.centre[1] - self.shift[1];
         let (x_start, y_start) = (self.x[1] * down + self.centre[0], self.y[1] * down + self.centre[1]);
@@ -114,8 +115,8 @@ impl Origin {
 mod tests {
     use super::*;
 
-    /// Where the distortion takes the point (`x`, `y`), measured from the centre: the equation
-    /// of [`Affine`] written out.
+    /// The image of the point (`x`, `y`), measured from the centre: the equation of [`Affine`]
+    /// written out.
     fn forward(drawn: &Drawn, [x, y]: [f32; 2]) -> [f32; 2] {
         let (x, y) = (x * (1.0 + drawn.scale[0]), y * (1.0 + drawn.scale[1]));
         let x = x - drawn.shear * y;
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_undoes_the_distortion() {
+    fn origin_inverts_the_distortion() {
         let drawn = Drawn { shift: [1.5, -2.0], rotate: 20.0, scale: [0.1, -0.2], shear: 0.3 };
         let (rows, cols) = (21, 31);
         let origin = drawn.origin(rows, cols);

@@ -1,9 +1,9 @@
-//! An image that can be read between its pixels.
+//! Bilinear interpolation in an image.
 
-/// A grey image, 0..=1, on a ground of zeros that has no end.
+/// A grey image, 0..=1, on an infinite background of zeros.
 ///
-/// A margin of zeros, one pixel above and to the left, two below and to the right, stands for
-/// all the ground there is: a place farther out is moved into it.
+/// A margin of zeros, one pixel above and to the left, two below and to the right, stands for the
+/// background: points farther out are clamped into it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Canvas {
     rows: usize,
@@ -13,7 +13,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// Takes in `image`, (rows, cols), 0..=255.
+    /// Loads `image`, (rows, cols), 0..=255.
     pub(super) fn load(&mut self, image: &[u8], rows: usize, cols: usize) {
         (self.rows, self.cols) = (rows, cols);
         self.pixels.clear();
@@ -26,9 +26,9 @@ impl Canvas {
         }
     }
 
-    /// The brightness at each place (`x`, `y`); (0, 0) is the middle of the first pixel.
+    /// The brightness at each point (`x`, `y`); (0, 0) is the centre of the first pixel.
     ///
-    /// Between four pixels a b / c d, at the fractions `fx`, `fy` of the way, it is
+    /// Between four pixels a b / c d, at the fractions `fx`, `fy` of the distance, it is
     /// `(1-fy) ((1-fx) a + fx b) + fy ((1-fx) c + fx d)`.
     pub(super) fn sample(&self, x: &[f32], y: &[f32], out: &mut [f32]) {
         let width = self.cols + 3;
@@ -54,7 +54,7 @@ mod tests {
     fn sample(x: f32, y: f32) -> f32 {
         let mut canvas = Canvas::default();
         canvas.load(&[255; 100], 10, 10);
-        // 0 51 / 102 255, read after another image has used the buffer.
+        // 0 51 / 102 255, after another image has used the buffer.
         canvas.load(&[0, 51, 102, 255], 2, 2);
         let mut out = [f32::NAN];
         canvas.sample(&[x], &[y], &mut out);
@@ -71,14 +71,14 @@ mod tests {
     fn between_pixels_by_hand() {
         // 0.75 (0.5 · 0 + 0.5 · 0.2) + 0.25 (0.5 · 0.4 + 0.5 · 1) = 0.25
         assert!((sample(0.5, 0.25) - 0.25).abs() < 1e-6);
-        // Half way from the last pixel to the ground.
+        // Half way from the last pixel to the background.
         assert!((sample(1.5, 1.0) - 0.5).abs() < 1e-6);
         assert!((sample(1.0, 1.75) - 0.25).abs() < 1e-6);
         assert!((sample(-0.5, 1.0) - 0.2).abs() < 1e-6);
     }
 
     #[test]
-    fn the_ground_is_zero_everywhere() {
+    fn the_background_is_zero_everywhere() {
         for far in [-1e30, -5.0, -1.0, 2.0, 2.5, 3.0, 1e30] {
             for other in [-9.0, 0.5, 1.0, 9.0] {
                 assert_eq!([sample(far, other), sample(other, far)], [0.0, 0.0], "{far}");

@@ -1,20 +1,19 @@
-//! The elastic distortion: every pixel is displaced a little, its neighbours almost alike, as
+//! The elastic distortion: every pixel is displaced a little, neighbouring pixels almost alike, as
 //! the muscles of a hand would do it.
 //!
 //! Simard et al. draw a random number in ±1 for each pixel and smooth these with a Gaussian
-//! `g(d) = exp(-d² / 2σ²)`, that is, they put a Gaussian bump of random height on every pixel
-//! and add the bumps up. The sum is so smooth that bumps σ apart, on a coarse grid of *knots*,
-//! give the same: by Poisson's summation formula the covariance of two displacements,
-//! proportional to `exp(-d² / 4σ²)` at the distance `d`, changes by about
-//! `2 exp(-π² (σ / spacing)²)`, 1 part in 10,000. For a 28 x 28 image and σ = 6 that is 12 x 12
-//! random numbers instead of 64 x 64 (the pixels and a margin of 3σ), and two tiny matrix
-//! products:
+//! `g(d) = exp(-d² / 2σ²)`: they put a Gaussian bump of random height on every pixel and sum the
+//! bumps. The sum is so smooth that bumps σ apart, on a coarse grid of *knots*, give the same. By
+//! Poisson's summation formula the covariance of two displacements, proportional to
+//! `exp(-d² / 4σ²)` at the distance `d`, changes by about `2 exp(-π² (σ / spacing)²)`, 1 part in
+//! 10,000. For a 28 x 28 image and σ = 6 that is 12 x 12 random numbers instead of 64 x 64 (the
+//! pixels and a margin of 3σ), and two tiny matrix products:
 //!
 //! ```text
 //! u = down · noise · across      (rows, knots_y) (knots_y, knots_x) (knots_x, cols)
 //! ```
 //!
-//! The knots reach 3σ beyond the image, so a corner moves as much as the middle does.
+//! The knots reach 3σ beyond the image, so that a corner moves as much as the centre.
 
 use std::f32::consts::PI;
 
@@ -23,27 +22,27 @@ use serde::{Deserialize, Serialize};
 
 use super::{DistortError, check_range};
 
-/// How far bumps count, in σ: `exp(-3² / 2)` is 1 %.
-const REACH: f32 = 3.0;
+/// The distance at which bumps are cut off, in σ: `exp(-3² / 2)` is 1 %.
+const REACH_IN_SIGMAS: f32 = 3.0;
 
 /// Strength and smoothness of the elastic distortion, in Simard's terms.
 ///
 /// `alpha` is the largest height of the random noise *before* it is smoothed by a Gaussian whose
-/// weights add up to 1. Smoothing averages most of it away: what remains moves each pixel, across
-/// and down, by a random distance with mean 0 and standard deviation [`Elastic::rms`],
+/// weights sum to 1. Smoothing averages most of it away. The rest moves each pixel, across and
+/// down, by a random distance with mean 0 and standard deviation [`Elastic::rms`],
 ///
 /// ```text
 /// rms = alpha / (2 σ sqrt(3 π))  =  0.163 alpha / σ
 /// ```
 ///
-/// because uniform noise in ±1 has variance 1/3 and the squared weights of the Gaussian add up to
+/// because uniform noise in ±1 has variance 1/3 and the squared weights of the Gaussian sum to
 /// 1 / (4 π σ²). Simard's `alpha` 34 with `sigma` 4 is 1.39 pixels; Ciresan's 36 with 6 is 0.98.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Elastic {
     /// Height of the noise, in pixels; 0 to 1000.
     pub alpha: f32,
-    /// Width of the Gaussian, in pixels: small is trembling, large is bending; 0.5 to 100.
+    /// Width of the Gaussian, in pixels: small values tremble, large ones bend; 0.5 to 100.
     pub sigma: f32,
 }
 
@@ -55,7 +54,7 @@ impl Default for Elastic {
 }
 
 impl Elastic {
-    /// The standard deviation of the displacement across, and of that down, in pixels.
+    /// The standard deviation of the displacement in each direction, in pixels.
     pub fn rms(&self) -> f32 {
         self.alpha / (2.0 * self.sigma * (3.0 * PI).sqrt())
     }
@@ -66,7 +65,7 @@ impl Elastic {
     }
 }
 
-/// The displacements of one image, and the buffers to compute them.
+/// The displacements of one image, and scratch space to compute them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Displacement {
     /// To the right, (rows, cols), in pixels.
@@ -87,7 +86,7 @@ pub(super) struct Field {
     knots_y: usize,
     /// (knots_x, cols)
     across: Vec<f32>,
-    /// (rows, knots_y); holds the amplitude too.
+    /// (rows, knots_y); includes the amplitude.
     down: Vec<f32>,
 }
 
@@ -114,7 +113,7 @@ impl Field {
         rng.fill_bytes(&mut to.bytes);
         to.noise.clear();
         to.noise.extend(to.bytes.as_chunks().0.iter().map(|&bits| {
-            // The half makes 2^16 values lie evenly about 0.
+            // The half makes the 2^16 values symmetric about 0.
             (f32::from(i16::from_le_bytes(bits)) + 0.5) / 2f32.powi(15)
         }));
 
@@ -128,11 +127,11 @@ impl Field {
     }
 }
 
-/// For each of `pixels` pixels in a line, the height there of the bump of every knot, scaled so
-/// that the squares add up to 1: unit noise in, unit variance out, at every pixel.
+/// For each of `pixels` pixels in a line, the height of every knot's bump there, scaled so that the
+/// squares sum to 1: noise of unit variance gives displacements of unit variance at every pixel.
 fn bumps(pixels: usize, sigma: f32) -> Vec<Vec<f32>> {
     let spacing = sigma.max(1.0);
-    let margin = (REACH * sigma / spacing).ceil() as usize;
+    let margin = (REACH_IN_SIGMAS * sigma / spacing).ceil() as usize;
     let inside = ((pixels - 1) as f32 / spacing).ceil() as usize;
     let knots = margin + inside + 1 + margin;
     (0..pixels)
@@ -147,8 +146,8 @@ fn bumps(pixels: usize, sigma: f32) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// `out = a · b` for `b` with `cols` columns; small enough that the order of the loops is all
-/// the optimising there is: the inner one runs along a row of `b` and of `out`.
+/// `out = a · b` for `b` with `cols` columns. The matrices are so small that the order of the loops
+/// is optimisation enough: the inner one runs along a row of `b` and of `out`.
 fn product(a: &[f32], b: &[f32], cols: usize, out: &mut [f32]) {
     let inner = b.len() / cols;
     for (a, out) in a.chunks_exact(inner).zip(out.chunks_exact_mut(cols)) {
@@ -182,7 +181,7 @@ mod tests {
         assert!((Elastic::default().rms() - 0.9773).abs() < 1e-3);
     }
 
-    /// Simard's own recipe, one random number per pixel: its variance is the one documented.
+    /// Simard's own method, with one random number per pixel, has the documented variance.
     #[test]
     fn rms_is_that_of_noise_smoothed_on_every_pixel() {
         for sigma in [2.0f64, 4.0, 6.0] {
@@ -197,7 +196,7 @@ mod tests {
         }
     }
 
-    /// The variance in a corner, an edge and the middle, and the covariance at a distance.
+    /// The variance in a corner, at an edge and in the centre, and the covariance at a distance.
     #[test]
     fn displacements_have_the_documented_statistics() {
         let elastic = Elastic { alpha: 34.0, sigma: 4.0 };

@@ -1,25 +1,24 @@
-//! Distortions of the training images, made anew each time an image is shown.
+//! Random distortions of the training images, drawn anew each time an image is shown.
 //!
-//! A digit that is turned, stretched or bent a little is still the same digit. A network that
-//! never sees one image twice has nothing to learn by heart, and this alone takes a plain
-//! multilayer perceptron from about 98.5 % to beyond 99.5 % on MNIST:
+//! A digit that is rotated, stretched or bent a little is still the same digit. A network that
+//! never sees the same image twice cannot memorise it. This alone takes a plain multilayer
+//! perceptron from about 98.5 % to beyond 99.5 % on MNIST:
 //!
 //! - P. Simard, D. Steinkraus, J. Platt, *Best practices for convolutional neural networks
 //!   applied to visual document analysis*, ICDAR 2003: the elastic distortion.
 //! - D. Ciresan, U. Meier, L. Gambardella, J. Schmidhuber, *Deep, big, simple neural nets for
 //!   handwritten digit recognition*, Neural Computation 22(12), 2010: both together.
 //!
-//! Every pixel `p` of the new image looks up one place of the old one:
+//! Every pixel `p` of the new image looks up one point of the old one:
 //!
 //! ```text
 //! out(p) = image( A (p - centre - shift) + centre + u(p) )
 //! ```
 //!
 //! `A` undoes a random rotation, shear and scaling ([`Affine`]), `u` is a smooth random
-//! displacement ([`Elastic`]). The place lies between four pixels, which are mixed by bilinear
-//! interpolation; outside the image everything is 0. Asking "where does this pixel come from?"
-//! rather than "where does it go?" leaves no holes, and one look-up for both distortions blurs
-//! the strokes only once.
+//! displacement ([`Elastic`]). The point lies between four pixels, which are mixed by bilinear
+//! interpolation; outside the image everything is 0. Asking where a pixel comes from, rather than
+//! where it goes, leaves no holes. Looking up both distortions at once blurs the strokes only once.
 //!
 //! ```
 //! use m2g_digits::distort::{Distort, Distorter, Scratch};
@@ -51,16 +50,16 @@ pub use elastic::Elastic;
 use bilinear::Canvas;
 use elastic::Field;
 
-/// The longest side of an image, in pixels: [`Elastic`] keeps a table of side x side numbers.
+/// The longest side of an image, in pixels: [`Elastic`] keeps a table of side x side values.
 const MAX_SIDE: usize = 1024;
 
-/// Images that one thread takes at a time, so that a small batch is not cut into crumbs.
+/// Images that one thread takes at a time, so that a small batch is not split too finely.
 const IMAGES_PER_TASK: usize = 8;
 
 /// Which distortions to apply.
 ///
-/// On the command line a name, `none`, `affine` or `elastic`, with the default ranges (see
-/// [`FromStr`]); in a configuration file a table, in which what is left out has its default:
+/// As text, a name: `none`, `affine` or `elastic`, with the default ranges (see [`FromStr`]). In a
+/// configuration file, a table, in which missing keys have their defaults:
 ///
 /// ```toml
 /// distort = { kind = "elastic", affine = { rotate = 10.0 }, elastic = { alpha = 30.0 } }
@@ -84,7 +83,7 @@ pub enum Distort {
     },
 }
 
-/// The names that [`Distort`] has on the command line.
+/// The names of the distortions.
 pub const NAMES: [&str; 3] = ["none", "affine", "elastic"];
 
 impl FromStr for Distort {
@@ -101,7 +100,7 @@ impl FromStr for Distort {
 }
 
 impl fmt::Display for Distort {
-    /// The name alone, one of [`NAMES`].
+    /// The name alone: one of [`NAMES`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::None => "none",
@@ -111,15 +110,15 @@ impl fmt::Display for Distort {
     }
 }
 
-/// What is wrong with a [`Distort`], or with the images it is meant for.
+/// Why a [`Distort`] cannot be used, or not for these images.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DistortError {
-    /// A range is not a number, negative, or larger than makes sense.
+    /// A range is NaN, negative or too large.
     #[error("distortion: {name} is {value}; give a number from {low} to {high} ({unit})")]
     Range {
         /// The field: `shift`, `rotate`, `scale`, `shear`, `alpha` or `sigma`.
         name: &'static str,
-        /// What was given.
+        /// The value given.
         value: f32,
         /// The smallest value allowed.
         low: f32,
@@ -139,12 +138,12 @@ pub enum DistortError {
         /// Width in pixels.
         cols: usize,
     },
-    /// No distortion has this name.
+    /// There is no distortion with this name.
     #[error("there is no distortion {0:?}; choose none, affine or elastic")]
     Name(String),
 }
 
-/// Refuses a `value` outside `low..=high`, and with it NaN.
+/// Refuses a `value` outside `low..=high`, NaN included.
 fn check_range(
     name: &'static str,
     value: f32,
@@ -157,7 +156,7 @@ fn check_range(
     Err(DistortError::Range { name, value, low, high, unit })
 }
 
-/// A [`Distort`] made ready for images of one size.
+/// A [`Distort`] prepared for images of one size.
 #[derive(Debug, Clone)]
 pub struct Distorter {
     rows: usize,
@@ -166,7 +165,7 @@ pub struct Distorter {
     field: Option<Field>,
 }
 
-/// The buffers of one thread; `Scratch::default()` is empty and grows on first use.
+/// The buffers of one thread. `Scratch::default()` is empty; the first use allocates.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     canvas: Canvas,
@@ -180,8 +179,8 @@ impl Distorter {
     /// Prepares `distort` for images of `rows` x `cols` pixels.
     ///
     /// # Errors
-    /// [`DistortError::Range`] when a range is not a number, negative or absurd,
-    /// [`DistortError::Size`] when a side is 0 or above 1024 pixels.
+    /// [`DistortError::Range`] if a range is NaN, negative or too large; [`DistortError::Size`] if a
+    /// side is 0 or above 1024 pixels.
     pub fn new(distort: Distort, rows: usize, cols: usize) -> Result<Self, DistortError> {
         if ![rows, cols].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return Err(DistortError::Size { rows, cols });
@@ -198,8 +197,8 @@ impl Distorter {
 
     /// Writes a distorted copy of `image` (rows x cols, 0..=255) to `out` (rows x cols, 0..=1).
     ///
-    /// What is drawn from `rng` depends on the kind of distortion only, not on its ranges: with
-    /// the same `rng`, a wider range gives the same distortion, only stronger.
+    /// The number of values drawn from `rng` depends on the kind of distortion, not on its ranges:
+    /// with the same `rng`, a wider range gives the same distortion, only stronger.
     ///
     /// # Panics
     /// If `image` or `out` is not rows x cols long.
@@ -233,8 +232,7 @@ impl Distorter {
     /// Distorts a batch in parallel: `images[i]` to row `i` of `out` (B, rows x cols), with the
     /// random stream `stream(i)`.
     ///
-    /// Each image has a stream of its own, so the result is the same bits for any number of
-    /// threads.
+    /// Each image has its own stream, so the result is the same bits for any number of threads.
     ///
     /// # Panics
     /// If an image is not rows x cols long, or `out` not `images.len()` times that.

@@ -19,7 +19,7 @@ fn noise(rows: usize, cols: usize, seed: u64) -> Vec<u8> {
     image
 }
 
-/// A smooth round blot in the middle, like a stroke: dark at the border.
+/// A smooth round blot in the centre, like a stroke; the border is dark.
 fn blot(rows: usize, cols: usize) -> Vec<u8> {
     let mut image = Vec::new();
     for row in 0..rows {
@@ -47,7 +47,7 @@ fn distorted(distort: Distort, image: &[u8], rows: usize, cols: usize, seed: u64
     out
 }
 
-/// The image under parameters that are given, not drawn.
+/// The image distorted with given parameters.
 fn with_parameters(drawn: Drawn, image: &[u8], rows: usize, cols: usize) -> Vec<f32> {
     let origin = drawn.origin(rows, cols);
     let mut canvas = Canvas::default();
@@ -96,16 +96,16 @@ fn a_shift_moves_pixels_right_and_down() {
 }
 
 #[test]
-fn a_quarter_turn_is_anticlockwise() {
+fn rotating_by_90_degrees_is_anticlockwise() {
     let image = noise(28, 28, 3);
-    let mut turned = vec![0; 28 * 28];
+    let mut rotated = vec![0; 28 * 28];
     for row in 0..28 {
         for col in 0..28 {
-            turned[(27 - col) * 28 + row] = image[row * 28 + col];
+            rotated[(27 - col) * 28 + row] = image[row * 28 + col];
         }
     }
     let drawn = Drawn { rotate: 90.0, ..Drawn::default() };
-    assert_close(&with_parameters(drawn, &image, 28, 28), &unit(&turned), 1e-4);
+    assert_close(&with_parameters(drawn, &image, 28, 28), &unit(&rotated), 1e-4);
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn a_shear_leans_right_and_a_scale_widens() {
 fn ink_is_roughly_conserved() {
     let image = blot(28, 28);
     let ink: f32 = unit(&image).iter().sum();
-    let turning = Affine { rotate: 45.0, shear: 0.3, shift: 2.0, ..NO_AFFINE };
+    let rotation = Affine { rotate: 45.0, shear: 0.3, shift: 2.0, ..NO_AFFINE };
     for seed in 0..50 {
-        let out = distorted(Distort::Affine(turning), &image, 28, 28, seed);
+        let out = distorted(Distort::Affine(rotation), &image, 28, 28, seed);
         let rest = out.iter().sum::<f32>() / ink;
         assert!((rest - 1.0).abs() < 0.03, "seed {seed}: {rest} of the ink");
     }
-    // A bend stretches here and presses there: right on average only.
+    // Bending stretches in one place and compresses in another: right only on average.
     let mean = (0..200)
         .map(|seed| distorted("elastic".parse().unwrap(), &image, 28, 28, seed))
         .map(|out| out.iter().sum::<f32>() / ink / 200.0)
@@ -185,7 +185,7 @@ fn bad_values_are_refused_in_one_sentence() {
 }
 
 #[test]
-fn names_go_there_and_back() {
+fn names_are_read_as_they_are_written() {
     for name in NAMES {
         let distort: Distort = name.parse().unwrap();
         assert_eq!(distort.to_string(), name);
@@ -193,7 +193,7 @@ fn names_go_there_and_back() {
         let text = toml::to_string(&distort).unwrap();
         assert_eq!(toml::from_str::<Distort>(&text).unwrap(), distort, "{text}");
         let bare = toml::from_str::<Distort>(&format!("kind = '{name}'")).unwrap();
-        assert_eq!(bare, distort, "left out is default");
+        assert_eq!(bare, distort, "missing keys have defaults");
     }
     assert_eq!(
         "elastik".parse::<Distort>().unwrap_err().to_string(),
@@ -211,7 +211,7 @@ fn names_go_there_and_back() {
 
 proptest! {
     #[test]
-    fn any_size_and_range_gives_brightness(
+    fn brightness_stays_in_range_for_any_size_and_strength(
         rows in 1usize..=40,
         cols in 1usize..=40,
         affine in (0f32..=28.0, 0f32..=180.0, 0f32..=0.9, 0f32..=2.0),

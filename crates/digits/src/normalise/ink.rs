@@ -1,29 +1,29 @@
-//! What is ink and what is paper, under uneven light and camera noise.
+//! Separates ink from paper under uneven light and camera noise.
 
 use super::NormaliseError;
 use super::plane::Plane;
 use super::specks;
 
-/// Ink that differs from its paper by less than this many grey levels (of 255) is not trusted.
-const LEAST_CONTRAST: f32 = 12.0;
-/// ... nor ink that stands out of the paper's own spread by fewer standard deviations than this.
-/// Pure noise, cut in two halves, reaches 2.6.
-const LEAST_DEVIATIONS: f32 = 4.0;
+/// The least difference between ink and paper, in grey levels of 255.
+const MIN_CONTRAST_LEVELS: f32 = 12.0;
+/// The least difference between ink and paper, in standard deviations of the paper. Pure noise,
+/// split in two halves, reaches 2.6.
+const MIN_CONTRAST_DEVIATIONS: f32 = 4.0;
 
-/// The ink of a picture: 0 paper, 255 full ink, soft edges in between, nothing but ink.
+/// The ink of a picture: 0 for paper, 255 for solid ink, values between for soft edges.
 ///
-/// 1. The paper is dark or light: see [`is_dark_on_light`].
-/// 2. The paper's level is estimated at each pixel ([`opened`]), and the ink is what differs from
-///    it ([`dark_on_light`], [`light_on_dark`]).
-/// 3. [`otsu`]'s threshold separates ink from paper, and specks are dropped.
-/// 4. Around what is left, values are stretched: the paper's noise to 0, solid ink to 255.
+/// 1. Decide whether the paper is dark or light: [`is_dark_on_light`].
+/// 2. Estimate the level of the paper at each pixel ([`opened`]) and take the difference from it
+///    ([`dark_on_light`], [`light_on_dark`]).
+/// 3. Separate ink from paper by [`otsu`]'s threshold, and drop specks.
+/// 4. Around the rest, stretch the values: the paper's noise to 0, solid ink to 255.
 pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
     let (least, greatest) = range(&picture.values);
     if greatest - least < 1.0 {
         return Err(NormaliseError::OneColour { level: greatest as u8 });
     }
     let longest = picture.width.max(picture.height);
-    // 0 for small drawings, 1 or 2 pixels for photos: takes the edge off the camera's noise.
+    // 0 for small drawings, 1 or 2 pixels for photos: smooths the camera's noise.
     let noise_radius = (longest + 256) / 512;
     let smooth = picture.box_blur(noise_radius);
     let contrast = if is_dark_on_light(&smooth) {
@@ -39,7 +39,7 @@ pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
     let paper = Spread::of(values.iter().zip(&near_ink).filter(|&(_, &near)| !near).map(|(v, _)| *v));
     let ink = Spread::of(selected(values, &is_ink));
     let difference = ink.mean - paper.mean;
-    if difference < LEAST_CONTRAST || difference < LEAST_DEVIATIONS * paper.deviation {
+    if difference < MIN_CONTRAST_LEVELS || difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
         return Err(NormaliseError::TooFaint { difference });
     }
 
@@ -53,9 +53,9 @@ pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
     Ok(Plane { width: contrast.width, height: contrast.height, values: values.collect() })
 }
 
-/// Whether the ink is darker than the paper. The median of the border is taken as paper; ink is
-/// on the side on which the picture goes farther away from it. (Asking whether the paper is
-/// brighter than mid-grey would fail on badly lit photos.)
+/// Whether the ink is darker than the paper. The median of the border counts as paper, and the
+/// values farthest from it as ink. (A test for paper brighter than mid-grey would fail on badly lit
+/// photos.)
 fn is_dark_on_light(picture: &Plane) -> bool {
     let mut border = picture.border();
     let middle = border.len() / 2;
@@ -64,25 +64,25 @@ fn is_dark_on_light(picture: &Plane) -> bool {
     *paper - darkest > lightest - *paper
 }
 
-/// How much of the light that falls on each pixel is missing, 0..=255. Light multiplies, so the
-/// share is what ink in a shadow and ink under the lamp have in common.
+/// The share of the light on each pixel that the ink absorbs, 0..=255. Light multiplies, so ink in a
+/// shadow and ink under the lamp have the same share.
 fn dark_on_light(picture: &Plane, longest: usize) -> Plane {
     let paper = opened(&picture.map(|v| -v), longest);
     combined(picture, &paper, |v, paper| 255.0 * (-paper - v) / (-paper).max(1.0))
 }
 
-/// How much brighter each pixel is than the dark under it.
+/// The difference in brightness between each pixel and the dark background.
 fn light_on_dark(picture: &Plane, longest: usize) -> Plane {
     combined(picture, &opened(picture, longest), |v, paper| v - paper)
 }
 
-/// The paper under the ink, where ink is the higher value: the morphological opening, that is,
-/// the least value in a window, then the greatest of these. Whatever holds a whole window (paper,
-/// a shadow, a slope of light) stays as it is, strokes vanish. The window is a third of the
-/// longest side: wider than a stroke, narrower than the reach of a shadow.
+/// The paper under the ink, where ink has the higher value: the morphological opening, which is the
+/// maximum over a window of the minima over the same window. Anything as large as the window (paper,
+/// a shadow, a gradient of light) stays, and strokes vanish. The window is a third of the longest
+/// side: wider than a stroke, narrower than a shadow.
 ///
-/// Windows must also hang over the edge, or a slope would be misjudged there; what they see
-/// outside is the border itself, opened along its own length in case ink touches it.
+/// Windows reach beyond the edge, or a gradient would be misjudged there. Outside they see the
+/// border itself, opened along its length in case ink touches it.
 fn opened(picture: &Plane, longest: usize) -> Plane {
     let radius = (longest / 6).max(1);
     let border = picture.border();
@@ -97,9 +97,9 @@ fn combined(a: &Plane, b: &Plane, f: impl Fn(f32, f32) -> f32) -> Plane {
     Plane { width: a.width, height: a.height, values }
 }
 
-/// The threshold that makes the variance between the two classes greatest (N. Otsu, *A threshold
-/// selection method from gray-level histograms*, 1979): maximises
-/// w0 w1 (mean1 - mean0)^2 over the cuts of a histogram with 256 bins.
+/// The threshold that maximises the variance between two classes (N. Otsu, *A threshold selection
+/// method from gray-level histograms*, 1979): w0 w1 (mean1 - mean0)^2, over all cuts of a histogram
+/// with 256 bins.
 fn otsu(values: &[f32]) -> f32 {
     let (_, greatest) = range(values);
     let bin_width = (greatest / 256.0).max(f32::MIN_POSITIVE);
@@ -133,7 +133,7 @@ struct Spread {
 }
 
 impl Spread {
-    /// Mean and standard deviation; zeros where there is nothing.
+    /// The mean and standard deviation; zeros for no values.
     fn of(values: impl Iterator<Item = f32>) -> Self {
         let (mut n, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
         for v in values.map(f64::from) {
@@ -168,14 +168,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn otsu_cuts_between_two_heaps() {
+    fn otsu_cuts_between_two_clusters() {
         let mut values = vec![10.0; 900];
         values.extend([12.0; 50]);
         values.extend([200.0; 40]);
         values.extend([190.0; 10]);
         let threshold = otsu(&values);
         assert!(threshold > 12.0 && threshold <= 190.0, "{threshold}");
-        assert!(otsu(&[0.0; 4]) > 0.0, "nothing at all is not ink");
+        assert!(otsu(&[0.0; 4]) > 0.0, "an empty picture has no ink");
     }
 
     #[test]

@@ -1,25 +1,26 @@
-//! From ink on a large plane to 28 x 28, by the steps that made MNIST out of NIST's forms.
+//! Scales and centres ink in 28 x 28 pixels, by the steps that made MNIST from NIST's forms.
 
 use super::plane::Plane;
 
-/// The box that a digit is scaled into, and the image that the box is put in.
+/// The side of the box that a digit is scaled into, in pixels.
 const BOX: usize = 20;
+/// The side of the image, in pixels.
 const SIDE: usize = 28;
 
-/// The thinnest stroke, in pixels of the 20 x 20 box, that is left as it is: a quarter of MNIST's
-/// digits are drawn with thinner ones, but a fine pen on a large sheet gives a tenth of that.
-const THINNEST_STROKE: f32 = 2.0;
+/// Strokes thinner than this are thickened, in pixels of the 20 x 20 box. A quarter of MNIST's
+/// digits have thinner strokes, but a fine pen on a large sheet gives a tenth of that.
+const MIN_STROKE_PIXELS: f32 = 2.0;
 
-/// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 with
-/// its aspect ratio kept, and centres it in 28 x 28. None if there is no ink at all.
+/// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 while
+/// keeping its aspect ratio, and centres it in 28 x 28. None if there is no ink.
 pub(super) fn place(ink: &Plane) -> Option<[u8; SIDE * SIDE]> {
     let digit = cropped(&thickened(ink)?)?;
     Some(centred(&fitted(&digit)))
 }
 
-/// Ink with strokes of at least [`THINNEST_STROKE`] once scaled. A stroke w wide and L long has
-/// area w L and boundary 2 L, hence w = 2 area / boundary; the boundary is counted in pixel
-/// edges, which on average over all directions are 4/pi times too many.
+/// Ink with strokes of at least [`MIN_STROKE_PIXELS`] once scaled. A stroke of width w and length L
+/// has area w L and boundary 2 L, hence w = 2 area / boundary. The boundary is counted in pixel
+/// edges, which overestimate it by 4/pi on average over all directions.
 fn thickened(ink: &Plane) -> Option<Plane> {
     let longest = {
         let (xs, ys) = extent(ink)?;
@@ -40,8 +41,8 @@ fn thickened(ink: &Plane) -> Option<Plane> {
     }
     let boundary = edges as f32 * std::f32::consts::FRAC_PI_4;
     let width = 2.0 * area as f32 / boundary.max(1.0);
-    let wanted = THINNEST_STROKE * longest as f32 / BOX as f32;
-    // A float cast to usize stops at zero: strokes that are wide enough stay.
+    let wanted = MIN_STROKE_PIXELS * longest as f32 / BOX as f32;
+    // Casting a float to usize saturates at zero: strokes that are wide enough stay.
     let radius = ((wanted - width) / 2.0) as usize;
     Some(if radius == 0 { ink.clone() } else { ink.sliding_max(radius) })
 }
@@ -84,9 +85,9 @@ fn resampled(plane: &Plane, width: usize, height: usize) -> Plane {
     Plane { width, height, values }
 }
 
-/// For each output pixel, the input pixels it is made of and their weights, which sum to 1.
-/// Shrinking: the mean over the stretch of input that the pixel covers. Growing: linear
-/// interpolation between the centres of the two nearest. Same size: the pixel itself.
+/// For each output pixel, the contributing input pixels and their weights, which sum to 1.
+/// Shrinking takes the mean over the interval of input that the pixel covers; growing interpolates
+/// linearly between the two nearest centres; the same size copies the pixel.
 fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
     let ratio = from as f64 / to as f64;
     let last = from - 1;
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_centre_of_mass_moves_to_pixel_14() {
-        // An L: its mass lies left of and below the middle of its box.
+        // An L: its centre of mass lies left of and below the centre of its box.
         let mut ink = vec![0.0; 20 * 12];
         for y in 0..20 {
             let length = if y < 18 { 2 } else { 12 };

@@ -1,12 +1,12 @@
-//! A plane of brightness values and the sliding-window filters that need every pixel of it.
+//! A plane of brightness values, and filters with sliding windows.
 
 use std::collections::VecDeque;
 
-/// Pictures are first averaged down until no side is longer than this (pixels): a digit does not
-/// need more, and time and memory stay bounded whatever a camera delivers.
-const LONGEST_SIDE: usize = 1024;
+/// Pictures are first averaged down until no side is longer than this. A digit needs no more, and
+/// time and memory stay bounded for any camera.
+const MAX_SIDE_PIXELS: usize = 1024;
 
-/// `values[y * width + x]`, brightness 0..=255 unless said otherwise.
+/// `values[y * width + x]`, brightness 0..=255 unless stated otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
     pub width: usize,
@@ -15,10 +15,10 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Averages whole blocks of k x k pixels, with the smallest k that makes both sides short
-    /// enough; the blocks at the right and lower edge may be narrower.
+    /// Averages blocks of k x k pixels, with the smallest k that makes both sides short enough. The
+    /// blocks at the right and lower edges may be smaller.
     pub fn reduced(gray: &[u8], width: usize, height: usize) -> Self {
-        let k = width.max(height).div_ceil(LONGEST_SIDE).max(1);
+        let k = width.max(height).div_ceil(MAX_SIDE_PIXELS).max(1);
         let (columns, rows) = (width.div_ceil(k), height.div_ceil(k));
         let mut values = Vec::with_capacity(columns * rows);
         for block_y in 0..rows {
@@ -34,12 +34,12 @@ impl Plane {
         Self { width: columns, height: rows, values }
     }
 
-    /// The same plane with every value replaced.
+    /// The plane with `f` applied to every value.
     pub fn map(&self, f: impl FnMut(&f32) -> f32) -> Self {
         Self { width: self.width, height: self.height, values: self.values.iter().map(f).collect() }
     }
 
-    /// The values on the border, clockwise from the upper left corner; each corner comes twice.
+    /// The values on the border, clockwise from the upper left corner; each corner occurs twice.
     pub fn border(&self) -> Vec<f32> {
         let (w, last_row) = (self.width, (self.height - 1) * self.width);
         let rows = || self.values.chunks_exact(w);
@@ -50,7 +50,7 @@ impl Plane {
         border
     }
 
-    /// The plane in a frame `thickness` wide, which continues `border` (in the order of
+    /// The plane with a frame of width `thickness`, which extends `border` (in the order of
     /// [`Plane::border`]) straight outwards.
     pub fn framed(&self, border: &[f32], thickness: usize) -> Self {
         let (w, h) = (self.width, self.height);
@@ -72,7 +72,7 @@ impl Plane {
         Self { width, height, values }
     }
 
-    /// What [`Plane::framed`] put a frame around.
+    /// Removes the frame of [`Plane::framed`].
     pub fn unframed(&self, thickness: usize) -> Self {
         let (width, height) = (self.width - 2 * thickness, self.height - 2 * thickness);
         let rows = self.values.chunks_exact(self.width).skip(thickness).take(height);
@@ -80,10 +80,10 @@ impl Plane {
         Self { width, height, values }
     }
 
-    /// Mean over the (2r+1) x (2r+1) window around each pixel; at the edges, over what is there.
+    /// The mean over the (2r+1) x (2r+1) window around each pixel, truncated at the edges.
     pub fn box_blur(&self, radius: usize) -> Self {
         self.separable(|row, out| {
-            // In f64, so that taking away what was added leaves no trace.
+            // In f64, so that subtracting what was added leaves no rounding error.
             let mut sum: f64 = row.iter().take(radius).map(|&v| f64::from(v)).sum();
             for i in 0..row.len() {
                 if let Some(&entering) = row.get(i + radius) {
@@ -98,11 +98,11 @@ impl Plane {
         })
     }
 
-    /// Smallest value in the (2r+1) x (2r+1) window around each pixel.
+    /// The smallest value in the (2r+1) x (2r+1) window around each pixel.
     pub fn sliding_min(&self, radius: usize) -> Self {
         self.separable(|row, out| {
-            // Candidates in rising order of value: the front is the minimum of the window, and
-            // whoever is not smaller than a newcomer can never become one.
+            // Candidates in ascending order: the front is the minimum of the window. A candidate
+            // that is not smaller than a later value can never become the minimum.
             let mut candidates: VecDeque<usize> = VecDeque::new();
             let mut next = 0;
             for i in 0..row.len() {
@@ -121,7 +121,7 @@ impl Plane {
         })
     }
 
-    /// Largest value in the (2r+1) x (2r+1) window around each pixel.
+    /// The largest value in the (2r+1) x (2r+1) window around each pixel.
     pub fn sliding_max(&self, radius: usize) -> Self {
         self.map(|v| -v).sliding_min(radius).map(|v| -v)
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_cut_at_the_edges() {
+    fn windows_are_truncated_at_the_edges() {
         let plane = row(&[1.0, 2.0, 6.0, 3.0, 9.0]);
         assert_eq!(plane.box_blur(1).values, [1.5, 3.0, 11.0 / 3.0, 6.0, 6.0]);
         assert_eq!(plane.sliding_min(1).values, [1.0, 1.0, 2.0, 3.0, 3.0]);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_continues_the_border_and_comes_off_again() {
+    fn a_frame_extends_the_border_and_can_be_removed() {
         let plane = Plane { width: 2, height: 2, values: vec![1.0, 2.0, 3.0, 4.0] };
         assert_eq!(plane.border(), [1.0, 2.0, 2.0, 4.0, 4.0, 3.0, 3.0, 1.0]);
         let framed = plane.framed(&plane.border(), 1);

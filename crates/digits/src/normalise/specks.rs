@@ -1,16 +1,16 @@
-//! Connected patches of ink: dust is dropped, separate strokes stay.
+//! Connected patches of ink: drops dust, keeps separate strokes.
 
-/// A patch is dust if it has less than this share of the biggest patch's area. The bar of a 5 or
-/// a 7 that does not touch its body has 10 % and more.
-const DUST: f64 = 0.03;
+/// A patch below this share of the largest patch's area is dust. The bar of a 5 or a 7 that does
+/// not touch the rest has 10 % and more.
+const DUST_SHARE: f64 = 0.03;
 
-/// The mask without its dust. Patches are 8-connected (a corner is enough); the search keeps its
-/// own stack, so a picture cannot overflow the thread's.
+/// The mask without dust. Patches are 8-connected: touching corners are enough. The search keeps
+/// its own queue, so that no picture overflows the stack.
 pub(super) fn without_specks(mask: &[bool], width: usize) -> Vec<bool> {
     let patches = patches(mask, width);
-    let biggest = patches.iter().map(Vec::len).max().unwrap_or(0);
+    let largest = patches.iter().map(Vec::len).max().unwrap_or(0);
     let mut kept = vec![false; mask.len()];
-    for patch in patches.iter().filter(|patch| patch.len() as f64 >= DUST * biggest as f64) {
+    for patch in patches.iter().filter(|patch| patch.len() as f64 >= DUST_SHARE * largest as f64) {
         for &pixel in patch {
             kept[pixel] = true;
         }
@@ -43,7 +43,7 @@ fn patches(mask: &[bool], width: usize) -> Vec<Vec<usize>> {
     patches
 }
 
-/// The up to eight pixels around `pixel`, and the pixel itself.
+/// The pixels around `pixel`, up to eight, and the pixel itself.
 fn neighbours(pixel: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
     let (x, y) = (pixel % width, pixel / width);
     let (right, bottom) = ((x + 1).min(width - 1), (y + 1).min(len / width - 1));

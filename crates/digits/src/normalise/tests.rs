@@ -1,4 +1,4 @@
-//! Real MNIST images, drawings, photos as a camera would take them, and things that are neither.
+//! Real MNIST images, drawings, simulated photos, and pictures without a digit.
 #![allow(clippy::unwrap_used)]
 
 use super::{NormaliseError, PIXELS, normalise};
@@ -19,9 +19,9 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
     sum as f64 / a.len() as f64
 }
 
-/// A picture of `image` as dark ink on paper: bilinearly enlarged so that its 28 pixels take
-/// `size`, put at (`left`, `top`) of `width` x `height`, on paper whose brightness `light(x, y)`
-/// (0..=1 each) says, with noise of the given standard deviation.
+/// A simulated photo of an image as dark ink on paper: `width` x `height` pixels, with the image
+/// enlarged bilinearly to `size` pixels at (`left`, `top`), lit by `light(x, y)` for x and y in
+/// 0..=1, with noise of this standard deviation.
 struct Photo {
     width: usize,
     height: usize,
@@ -53,7 +53,7 @@ impl Photo {
                 let ink = (1.0 - b) * ((1.0 - a) * pixel(u0, v0) + a * pixel(u0 + 1.0, v0))
                     + b * ((1.0 - a) * pixel(u0, v0 + 1.0) + a * pixel(u0 + 1.0, v0 + 1.0));
                 let light = (self.light)(x as f32 / self.width as f32, y as f32 / self.height as f32);
-                // Three uniforms of variance 1/12 make a nearly normal number of variance 1/4.
+                // The sum of three uniforms of variance 1/12 is nearly normal, with variance 1/4.
                 let noise = (uniform() + uniform() + uniform()) * 2.0 * self.noise;
                 photo.push((light * (1.0 - 0.8 * ink / 255.0) + noise).round().clamp(0.0, 255.0) as u8);
             }
@@ -62,7 +62,7 @@ impl Photo {
     }
 }
 
-/// An even scan; a lamp from the left; a dark room with dark corners; the shadow of a hand.
+/// An even scan; a lamp at the right; a dark room with dark corners; the shadow of a hand.
 const SCAN: fn(f32, f32) -> f32 = |_, _| 240.0;
 const LAMP: fn(f32, f32) -> f32 = |x, y| 90.0 + 130.0 * x + 20.0 * y;
 const VIGNETTE: fn(f32, f32) -> f32 = |x, y| 190.0 * (1.0 - 0.9 * ((x - 0.5).powi(2) + (y - 0.5).powi(2)));
@@ -101,7 +101,7 @@ fn mnist_itself_comes_back_nearly_unchanged() {
     }
     let mean = changes.iter().sum::<f64>() / changes.len() as f64;
     assert!(mean < 0.4, "mean change {mean:.3} of 255");
-    // A centre of mass on the edge between two pixels can go either way: a shift by one.
+    // A centre of mass between two pixels can be rounded to either: a shift by one.
     let shifted = changes.iter().filter(|&&change| change > 3.0).count();
     assert!(shifted <= 5, "{shifted} of 500 images changed by more than 3 of 255");
 }
@@ -109,7 +109,7 @@ fn mnist_itself_comes_back_nearly_unchanged() {
 #[test]
 fn photos_of_mnist_digits_come_back_as_the_digits() {
     let images = mnist(6);
-    // Two different digits are this far apart; a shift by one pixel costs about 20.
+    // The distance between different digits; a shift by one pixel costs about 20.
     let strangers: f64 = (1..6).map(|i| difference(&images[i], &images[0])).sum::<f64>() / 5.0;
     assert!(strangers > 35.0, "{strangers}");
     for (name, photo) in photos() {
@@ -123,7 +123,7 @@ fn photos_of_mnist_digits_come_back_as_the_digits() {
     }
 }
 
-/// 300 x 400, a stroke 60 wide and 280 long.
+/// A picture of 300 x 400 pixels with a stroke 60 wide and 280 long.
 fn thick_one(paper: u8, ink: u8) -> Vec<u8> {
     let mut gray = vec![paper; 300 * 400];
     for y in 60..340 {
@@ -165,7 +165,7 @@ fn dust_goes_and_the_bar_of_a_five_stays() {
     assert_eq!(bottom - top + 1, 20);
     let bar = five.chunks(28).find(|row| row.iter().any(|&v| v > 100)).unwrap();
     assert!(bar.iter().filter(|&&v| v > 100).count() >= 8, "{bar:?}");
-    // Were the dust still there, the digit would be half as high as its box.
+    // With the dust, the digit would be half as high as its box.
     assert!(five.iter().filter(|&&v| v > 100).count() > 80);
 }
 
@@ -181,7 +181,7 @@ fn a_hairline_on_a_large_sheet_becomes_a_stroke() {
 }
 
 #[test]
-fn pictures_without_a_digit_are_named_as_such() {
+fn pictures_without_a_digit_are_refused() {
     for level in [0, 77, 255] {
         for (width, height) in [(1, 1), (28, 28), (1, 5000), (300, 400)] {
             let error = normalise(&vec![level; width * height], width, height).unwrap_err();
@@ -203,7 +203,7 @@ fn sizes_that_do_not_agree_are_refused() {
 }
 
 #[test]
-fn a_strip_of_5000_pixels_is_no_trouble() {
+fn a_strip_of_5000_pixels_is_normalised() {
     let mut strip = vec![200; 5000];
     strip[2000..3000].fill(10);
     for (width, height) in [(1, 5000), (5000, 1)] {

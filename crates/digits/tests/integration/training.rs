@@ -62,10 +62,10 @@ fn a_stopped_run_resumes_to_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [
         config(),
-        Config { momentum: 0.5, lr: 0.5, backprop: Backprop::ByHand, ..config() },
+        Config { momentum: 0.5, learning_rate: 0.5, backprop: Backprop::ByHand, ..config() },
         Config {
             optimizer: OptimizerKind::AdamW,
-            lr: 0.01,
+            learning_rate: 0.01,
             dropout: 0.2,
             distort: "elastic".parse::<Distort>().unwrap(),
             ..config()
@@ -131,7 +131,7 @@ fn two_processes_cannot_train_one_run() {
 #[test]
 fn a_diverging_run_says_so() {
     let data = data();
-    let config = Config { lr: 1e30, activation: m2g_core::nn::Activation::Relu, ..config() };
+    let config = Config { learning_rate: 1e30, activation: m2g_core::nn::Activation::Relu, ..config() };
     let config = Config { cost: m2g_digits::Cost::LogLikelihood, ..config };
     let error = Training::new(config, &data, Save::Nowhere).unwrap().run(&mut ()).unwrap_err().to_string();
     assert!(error.contains("not finite at step"), "{error}");
@@ -141,7 +141,7 @@ fn a_diverging_run_says_so() {
 fn patience_ends_a_run_early() {
     let data = data();
     // The learning rate is too small to change any answer: no epoch is better than the first.
-    let config = Config { lr: 1e-12, epochs: 50, patience: 2, ..config() };
+    let config = Config { learning_rate: 1e-12, epochs: 50, patience: 2, ..config() };
     let outcome = Training::new(config, &data, Save::Nowhere).unwrap().run(&mut ()).unwrap();
     assert_eq!((outcome.steps, outcome.best_step), (3 * 200, 200));
 }

@@ -180,7 +180,11 @@ fn fine_tuning_starts_from_the_best_of_a_run() {
     let mut watch = Watch::default();
     Training::new(short, &corpus, Save::Nowhere).unwrap().run(&mut watch).unwrap();
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
-    assert!(watch.steps[0].loss < 0.8 * ln_v, "it starts from what the run has learnt: {}", watch.steps[0].loss);
+    assert!(
+        watch.steps[0].loss < 0.8 * ln_v,
+        "it starts from what the run has learnt: {}",
+        watch.steps[0].loss
+    );
 
     let wider = Config { n_embd: 32, ..next.clone() };
     let error = Training::new(wider, &corpus, Save::Nowhere).err().unwrap().to_string();
@@ -236,7 +240,7 @@ fn senseless_settings_and_short_texts_are_named() {
         (Config { max_iters: 0, ..config() }, "max_iters is 0"),
         (Config { eval_interval: 0, ..config() }, "eval_interval is 0"),
         (Config { log_interval: 0, ..config() }, "log_interval is 0"),
-        (Config { tokenizer: "words".into(), ..config() }, "tokenizer is 'words'"),
+        (Config { tokenizer: "words".into(), ..config() }, "tokenizer is words"),
         (Config { block_size: 9000, ..config() }, "block_size is 9000: a window"),
         (Config { init_from: "nowhere".into(), ..config() }, "there is no run in nowhere"),
     ];

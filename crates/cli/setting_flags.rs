@@ -1,0 +1,205 @@
+//! Flags made from the declarations of settings.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use m2g_core::settings::{Kind, Role, Setting, Settings};
+
+/// The flags of the settings of `C`, one for each setting: `--learning-rate` for `learning_rate`.
+/// Aliases are accepted too. Holds the text of those that were given.
+#[derive(Clone, Debug)]
+pub struct SettingFlags<C: Settings> {
+    given: Vec<(&'static Setting<C>, String)>,
+}
+
+impl<C: Settings> SettingFlags<C> {
+    /// Puts the values of the flags into a configuration.
+    pub fn apply(&self, config: &mut C) {
+        for (setting, text) in &self.given {
+            // The parser of the flag has read this text once already.
+            (setting.set)(config, text).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
+        }
+    }
+
+    /// The text given for a setting.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(setting, _)| setting.name == name).map(|(_, text)| text.as_str())
+    }
+
+    /// The first flag given that cannot change when a run is resumed.
+    pub fn first_fixed(&self) -> Option<String> {
+        self.given.iter().find(|(setting, _)| setting.role != Role::Resumable).map(|(s, _)| flag(s.name))
+    }
+}
+
+impl<C: Settings + Default> Args for SettingFlags<C> {
+    fn augment_args(command: Command) -> Command {
+        C::SETTINGS.iter().filter(|s| s.has_flag).fold(command, |command, s| command.arg(argument(s)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<C: Settings> FromArgMatches for SettingFlags<C> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let settings = C::SETTINGS.iter().filter(|s| s.has_flag);
+        let given = settings.filter_map(|s| matches.get_one::<String>(s.name).map(|text| (s, text.clone())));
+        Ok(Self { given: given.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The flag of a setting.
+pub fn flag(name: &str) -> String {
+    format!("--{}", name.replace('_', "-"))
+}
+
+fn argument<C: Settings + Default>(setting: &'static Setting<C>) -> Arg {
+    let arg = Arg::new(setting.name)
+        .long(setting.name.replace('_', "-"))
+        .aliases(setting.aliases.iter().map(|alias| alias.replace('_', "-")))
+        .value_name(setting.value_name)
+        .help_heading(setting.group)
+        .help(help(setting));
+    match setting.kind {
+        Kind::Name => arg.value_parser(PossibleValuesParser::new((setting.names)())),
+        kind => {
+            let check = move |text: &str| (setting.set)(&mut C::default(), text).map(|()| text.to_string());
+            let arg = arg.value_parser(check).allow_negative_numbers(kind == Kind::Number);
+            match kind {
+                Kind::Switch => arg.num_args(0..=1).default_missing_value("true"),
+                _ => arg,
+            }
+        }
+    }
+}
+
+/// The doc comment of a setting in one line, and its default.
+fn help<C: Settings + Default>(setting: &Setting<C>) -> String {
+    let doc = setting.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+    let doc = doc.trim_end_matches('.');
+    match (setting.get)(&C::default()) {
+        default if default.is_empty() => doc.into(),
+        default => format!("{doc} [default: {default}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::{CommandFactory, Parser};
+    use m2g_core::nn::NormPlace;
+    use m2g_core::settings::rules::positive;
+    use m2g_core::within;
+
+    use super::*;
+    use crate::config_file::with_keys;
+
+    m2g_core::settings! {
+        /// A configuration in which all that follows from a declaration is checked.
+        pub struct Config {
+            /// The model.
+            "Model" as ModelConfig(
+                /// The number of classes.
+                classes: usize
+            ) {
+                /// The width
+                /// of the model.
+                #[alias = "n_wide"]
+                #[setting(shape, check(within!(1..=64)))]
+                width_of_model: usize = 8,
+                /// Where the norms stand.
+                norm: NormPlace = NormPlace::Before,
+            }
+            "Training" {
+                /// The learning rate.
+                #[setting(check(positive))]
+                learning_rate: f64 = 0.5,
+                /// Whether it decays.
+                decay: bool = false,
+                /// Steps in all.
+                #[setting(resumable)]
+                steps: u64 = 10,
+            }
+        }
+    }
+
+    #[derive(Parser, Debug)]
+    #[command(term_width = 0)]
+    struct Train {
+        #[command(flatten)]
+        flags: SettingFlags<Config>,
+    }
+
+    fn parse(flags: &[&str]) -> Result<SettingFlags<Config>, String> {
+        let train = Train::try_parse_from([&["train"], flags].concat());
+        train.map(|train| train.flags).map_err(|error| error.to_string())
+    }
+
+    fn config(flags: &[&str]) -> Config {
+        let mut config = Config::default();
+        parse(flags).unwrap().apply(&mut config);
+        config
+    }
+
+    /// Each assertion holds because of the declaration of `width_of_model` alone.
+    #[test]
+    fn everything_follows_from_one_declaration() {
+        let wide = Config { width_of_model: 16, ..Config::default() };
+        // Default.
+        assert_eq!(Config::default().width_of_model, 8);
+        // Flag and alias.
+        assert_eq!(config(&["--width-of-model", "16"]), wide);
+        assert_eq!(config(&["--n-wide=16"]), wide);
+        // Help: placeholder, doc comment, default, heading.
+        let help = Train::command().render_help().to_string();
+        let line = help.lines().find(|line| line.contains("--width-of-model <N>")).unwrap();
+        assert!(line.contains("The width of the model [default: 8]"), "{help}");
+        assert!(help.contains("\nModel:\n") && help.contains("\nTraining:\n"), "{help}");
+        assert!(help.contains("[possible values: before, after, none]"), "{help}");
+        // File key and alias, and what a file gets wrong.
+        let read = |text: &str| with_keys(&Config::default(), "x.toml", text).map_err(|e| e.to_string());
+        assert_eq!(read("width_of_model = 16").unwrap(), wide);
+        assert_eq!(read("n_wide = 16").unwrap(), wide);
+        assert!(read("width_of_modle = 16").unwrap_err().contains("did you mean width_of_model?"));
+        assert!(read("width_of_model = 'x'").unwrap_err().contains("width_of_model is \"x\""));
+        assert!(read("width_of_model = 1\nn_wide = 1").unwrap_err().contains("are one setting"));
+        // Check.
+        let error = config(&["--width-of-model", "65"]).check_each().unwrap_err();
+        assert_eq!(error.to_string(), "width_of_model is 65: it must be from 1 to 64");
+        // Resuming keeps it, and so does fine-tuning.
+        assert_eq!(
+            parse(&["--steps", "5", "--n-wide", "9"]).unwrap().first_fixed().unwrap(),
+            "--width-of-model"
+        );
+        assert_eq!(parse(&["--steps", "5"]).unwrap().first_fixed(), None);
+        let mut fine_tuned = Config::default();
+        fine_tuned.inherit(&Config::default().with_model(&wide.model(10)));
+        assert_eq!(fine_tuned.width_of_model, 16);
+        assert!(Config::default().model(10).fits(&wide.model(10), "no").is_err());
+    }
+
+    #[test]
+    fn mistakes_are_named_and_near_names_proposed() {
+        for (flags, parts) in [
+            (
+                ["--learning-rate", "fast"],
+                ["invalid value 'fast' for '--learning-rate <X>'", "must be a number"],
+            ),
+            (["--width-of-model", "-1"], ["'--width-of-model <N>'", "a whole number"]),
+            (["--norm", "befor"], ["--norm <NAME>", "'before'"]),
+            (["--decay", "maybe"], ["--decay", "true or false"]),
+            (["--learning-rat", "1"], ["--learning-rat", "'--learning-rate'"]),
+        ] {
+            let error = parse(&flags).unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        }
+        assert_eq!(config(&["--learning-rate", "-3"]).learning_rate, -3.0);
+        assert!(config(&["--decay"]).decay && !config(&["--decay=off"]).decay);
+    }
+}

@@ -1,0 +1,114 @@
+//! The macro that declares settings.
+
+/// Declares settings; see [the module](mod@crate::settings).
+///
+/// Settings stand in groups, under which help lists them. A group `"Model" as ModelConfig(extra:
+/// Type)` is also a struct of its own: it has the same settings, and one field that the data
+/// decides. `Config::model(extra)` makes it, `Config::with_model` takes its settings over.
+///
+/// Above a setting stand, in this order: its doc comment; `#[alias = "..."]` for each other name;
+/// `#[serde(...)]` if it needs one; `#[setting(...)]` with the methods of
+/// [`Options`](crate::settings::Options).
+#[macro_export]
+macro_rules! settings {
+    // One struct, its defaults and its table.
+    (@struct $(#[$meta:meta])* $config:ident [$( $(#[$extra_meta:meta])* $extra:ident : $extra_type:ty )?] {
+        $( $group:literal { $(
+            $(#[doc = $doc:literal])+
+            $(#[alias = $alias:literal])*
+            $(#[serde($($serde:tt)*)])?
+            $(#[setting($( $option:ident $(($($argument:tt)*))? ),+)])?
+            $name:ident : $type:ty = $default:expr,
+        )* } )*
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $config {
+            $( $(#[$extra_meta])* pub $extra: $extra_type, )?
+            $( $(
+                $(#[doc = $doc])+
+                $(#[serde(alias = $alias)])*
+                $(#[serde($($serde)*)])?
+                pub $name: $type,
+            )* )*
+        }
+
+        impl ::std::default::Default for $config {
+            fn default() -> Self {
+                Self {
+                    $( $extra: ::std::default::Default::default(), )?
+                    $( $( $name: $default, )* )*
+                }
+            }
+        }
+
+        impl $crate::settings::Settings for $config {
+            const SETTINGS: &'static [$crate::settings::Setting<Self>] = &[
+                $( $( {
+                    type Value = $type;
+                    const OPTIONS: $crate::settings::Options<Value> =
+                        $crate::settings::Options::<Value>::new() $( $( .$option($( $($argument)* )?) )+ )?;
+                    $crate::settings::Setting {
+                        name: stringify!($name),
+                        aliases: &[$($alias),*],
+                        doc: concat!($($doc, "\n"),+),
+                        group: $group,
+                        value_name: OPTIONS.value_name,
+                        kind: <Value as $crate::settings::value::SettingValue>::KIND,
+                        names: <Value as $crate::settings::value::SettingValue>::names,
+                        role: OPTIONS.role,
+                        has_flag: OPTIONS.has_flag,
+                        get: |config| $crate::settings::value::SettingValue::to_text(&config.$name),
+                        set: |config, text| (OPTIONS.from_text)(text).map(|value| config.$name = value),
+                        copy: |from, to| to.$name = ::std::clone::Clone::clone(&from.$name),
+                        check: |config| (OPTIONS.check)(&config.$name),
+                        fits: |new, trained| (OPTIONS.fits)(&new.$name, &trained.$name),
+                    }
+                }, )* )*
+            ];
+        }
+    };
+
+    // A group that is also a struct of its own, and the way there and back.
+    (@part $config:ident $group:literal [$($meta:tt)*] [] { $($body:tt)* }) => {};
+    (@part $config:ident $group:literal [$($meta:tt)*]
+        [$part:ident $(#[$extra_meta:meta])* $extra:ident : $extra_type:ty] { $($body:tt)* }) => {
+        $crate::settings! {
+            @struct $($meta)* $part [$(#[$extra_meta])* $extra : $extra_type] { $group { $($body)* } }
+        }
+        $crate::settings! { @convert $config $part [$extra : $extra_type] { $($body)* } }
+    };
+    (@convert $config:ident $part:ident [$extra:ident : $extra_type:ty] {
+        $( $(#[$($meta:tt)*])* $name:ident : $type:ty = $default:expr, )*
+    }) => {
+        impl $config {
+            /// The model that these settings describe.
+            pub fn model(&self, $extra: $extra_type) -> $part {
+                $part { $extra, $( $name: ::std::clone::Clone::clone(&self.$name), )* }
+            }
+
+            /// These settings with those of a model in place of their own.
+            pub fn with_model(self, model: &$part) -> Self {
+                Self { $( $name: ::std::clone::Clone::clone(&model.$name), )* ..self }
+            }
+        }
+    };
+
+    ($(#[$meta:meta])* pub struct $config:ident {
+        $(
+            $(#[$part_meta:meta])*
+            $group:literal
+            $(as $part:ident ( $(#[$extra_meta:meta])* $extra:ident : $extra_type:ty ))?
+            { $($body:tt)* }
+        )*
+    }) => {
+        $crate::settings! { @struct $(#[$meta])* $config [] { $( $group { $($body)* } )* } }
+        $(
+            $crate::settings! {
+                @part $config $group [$(#[$part_meta])*]
+                [$( $part $(#[$extra_meta])* $extra : $extra_type )?] { $($body)* }
+            }
+        )*
+    };
+}
