@@ -148,11 +148,7 @@ impl<'a, T: Float> Generator<'a, T> {
         }
         if let Some(id) = prompt.iter().find(|&&id| id as usize >= v) {
             let value = format!("{id}, of a vocabulary of {v}");
-            return setting(
-                "a token of the prompt",
-                value,
-                "it must be below the size of the vocabulary",
-            );
+            return setting("a token of the prompt", value, "it must be below the size of the vocabulary");
         }
         let mut tape = Tape::new();
         tape.set_gradients(false);

@@ -236,8 +236,7 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
     // The order of the layers here determines which random weights each of them gets.
     let attention_proj = linear(params, "attention_proj", body.residual, (c, c))?;
     let feed_forward = linear(params, "feed_forward", feeds_forward, (c, hidden))?;
-    let feed_forward_proj =
-        linear(params, "feed_forward_proj", feeds_forward && body.residual, (hidden, c))?;
+    let feed_forward_proj = linear(params, "feed_forward_proj", feeds_forward && body.residual, (hidden, c))?;
     let ln_1 = norm(params, &format!("{name}.ln_1"), body)?;
     let qkv = Linear::without_bias(params, &format!("{name}.qkv"), (c, 3 * c), Init::Uniform, rng)?;
     let ln_2 = norm(params, &format!("{name}.ln_2"), body)?;

@@ -209,3 +209,122 @@ impl Block {
         attn.chain(cross).chain(mlp)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{Positions, Score};
+    use super::*;
+    use crate::gradcheck::{self, constant};
+    use crate::rng::Streams;
+
+    const C: usize = 6;
+
+    fn settings(norm: NormPlace, residual: bool, cross_attention: bool) -> BlockSettings {
+        BlockSettings {
+            width: C,
+            hidden: 10,
+            activation: Activation::Gelu,
+            attention: AttentionSettings {
+                n_head: 2,
+                positions: Positions::None,
+                score: Score::ScaledDot,
+                bias: true,
+                dropout: 0.0,
+            },
+            cross_attention,
+            norm,
+            residual,
+            dropout: 0.0,
+            init: Init::Normal(0.5),
+            init_proj: Init::Normal(0.5),
+        }
+    }
+
+    fn block(settings: &BlockSettings) -> (Block, Params<f64>) {
+        let mut params = Params::new();
+        let block = Block::new(&mut params, "h.0", settings, &mut Streams::new(1).stream("init", 0)).unwrap();
+        (block, params)
+    }
+
+    /// `f(x)` of both sub-layers by the equations of the norm place.
+    fn by_hand(block: &Block, tape: &mut Tape<f64>, params: &Params<f64>, mut x: Var) -> Var {
+        for (i, norm) in [block.ln_1, block.ln_2].into_iter().enumerate() {
+            let f = |tape: &mut Tape<f64>, x| {
+                let branch = match i {
+                    0 => block.attn.forward(tape, params, x, &Mask::Causal, None),
+                    _ => block.mlp.as_ref().unwrap().forward(tape, x),
+                };
+                branch.unwrap().value(tape, params).unwrap()
+            };
+            let norm = |tape: &mut Tape<f64>, x| norm.unwrap().forward(tape, params, x).unwrap();
+            let add = |tape: &mut Tape<f64>, y| if block.residual { tape.add(x, y).unwrap() } else { y };
+            x = match block.norm {
+                NormPlace::Before => {
+                    let y = norm(tape, x);
+                    let y = f(tape, y);
+                    add(tape, y)
+                }
+                NormPlace::After => {
+                    let y = f(tape, x);
+                    let y = add(tape, y);
+                    norm(tape, y)
+                }
+                NormPlace::None => {
+                    let y = f(tape, x);
+                    add(tape, y)
+                }
+            };
+        }
+        x
+    }
+
+    #[test]
+    fn each_norm_place_is_its_equation() {
+        for norm in [NormPlace::Before, NormPlace::After, NormPlace::None] {
+            for (residual, fused) in [(true, true), (true, false), (false, true), (false, false)] {
+                let (block, params) = block(&settings(norm, residual, false));
+                let mut tape = Tape::new();
+                tape.set_fused(fused);
+                let x = tape.input(constant(&[2, 5, C], 3.0));
+                let y = block.forward(&mut tape, &params, x, &Mask::Causal, None, None).unwrap();
+                tape.set_fused(false);
+                let want = by_hand(&block, &mut tape, &params, x);
+                let pairs = tape.value(y).data().iter().zip(tape.value(want).data());
+                let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 1e-12, "{norm:?}, residual {residual}, fused {fused}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradient_of_a_decoder_block() {
+        for norm in [NormPlace::Before, NormPlace::After] {
+            let (block, mut params) = block(&settings(norm, true, true));
+            let worst = gradcheck::worst(&mut params, |tape, params| {
+                let x = tape.input(constant(&[2, 3, C], 3.0));
+                let memory = tape.input(constant(&[2, 4, C], 5.0));
+                let mask = Mask::Padding([4, 2].into());
+                let memory = Some(Memory::new(memory, &mask));
+                let y = block.forward(tape, params, x, &Mask::Causal, None, memory)?;
+                let weights = tape.input(constant(&[2, 3, C], 9.0));
+                let weighted = tape.mul(y, weights)?;
+                tape.mean(weighted)
+            })
+            .unwrap();
+            assert!(worst.error < gradcheck::TOLERANCE && !worst.param.is_empty(), "{worst:?}");
+        }
+    }
+
+    #[test]
+    fn memory_and_cross_attention_go_together() {
+        for cross_attention in [true, false] {
+            let (block, params) = block(&settings(NormPlace::Before, true, cross_attention));
+            let mut tape = Tape::new();
+            let x = tape.input(constant(&[1, 3, C], 3.0));
+            let memory = (!cross_attention).then_some(Memory::new(x, &Mask::None));
+            let error = block.forward(&mut tape, &params, x, &Mask::Causal, None, memory).unwrap_err();
+            assert!(error.to_string().contains("cross-attention"), "{error}");
+        }
+    }
+}

@@ -114,3 +114,117 @@ impl CrossAttention {
         Ok(Branch::Linear(&self.c_proj, y))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{MultiHeadAttention, Positions, Score};
+    use super::*;
+    use crate::gradcheck::constant;
+    use crate::rng::Streams;
+    use crate::{Grads, Tensor};
+
+    const C: usize = 12;
+
+    fn layer(params: &mut Params<f64>, name: &str, score: Score, dropout: f64) -> CrossAttention {
+        let settings =
+            AttentionSettings { n_head: 3, positions: Positions::None, score, bias: true, dropout };
+        let init = Init::Normal(0.5);
+        let mut rng = Streams::new(1).stream("init", 0);
+        CrossAttention::new(params, name, C, (init, init), settings, &mut rng).unwrap()
+    }
+
+    fn worst(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
+        a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+
+    /// Output and all gradients.
+    fn run(fused: bool, mask: &Mask, dropout: f64, projected: bool) -> Vec<Tensor<f64>> {
+        let (b, t_q, t_k) = (2, 7, 40);
+        let mut params = Params::new();
+        let layer = layer(&mut params, "cross_attn", Score::ScaledDot, dropout);
+        let x = params.add("x", constant(&[b, t_q, C], 3.0)).unwrap();
+        let memory = params.add("memory", constant(&[b, t_k, C], 5.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.set_fused(fused);
+        tape.set_dropout(Some(Streams::new(1).dropout(7)));
+        let [x, memory] = [x, memory].map(|id| tape.param(&params, id));
+        let memory = match projected {
+            true => Memory::projected(layer.keys_values(&mut tape, &params, memory).unwrap(), mask),
+            false => Memory::new(memory, mask),
+        };
+        let y = layer.forward(&mut tape, &params, x, memory).unwrap();
+        let y = y.add_to(&mut tape, &params, x, dropout).unwrap();
+        let out = tape.value(y).clone();
+        let weights = tape.input(constant(&[b, t_q, C], 9.0));
+        let weighted = tape.mul(y, weights).unwrap();
+        let loss = tape.mean(weighted).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        let grads = (0..params.len()).map(|i| grads.get(ParamId(i)).unwrap().clone());
+        std::iter::once(out).chain(grads).collect()
+    }
+
+    #[test]
+    fn fused_and_op_by_op_agree() {
+        for mask in [Mask::None, Mask::Padding([40, 9].into())] {
+            for dropout in [0.0, 0.25] {
+                let fused = run(true, &mask, dropout, false);
+                for (projected, other) in [(false, false), (true, true), (true, false)] {
+                    let same = run(other, &mask, dropout, projected);
+                    for (i, (a, b)) in fused.iter().zip(&same).enumerate() {
+                        let worst = worst(a, b);
+                        assert!(worst < 1e-12, "{mask:?} {dropout} {projected}, tensor {i}: {worst}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn to_the_own_sequence_it_is_self_attention() {
+        let mut params = Params::<f64>::new();
+        let cross = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
+        let init = Init::Normal(0.5);
+        let mut rng = Streams::new(2).stream("init", 0);
+        let attn =
+            MultiHeadAttention::new(&mut params, "attn", C, (init, init), cross.settings, &mut rng).unwrap();
+        // The same weights: Q, K and V side by side.
+        for (joined, q, kv) in [
+            (attn.c_attn.weight, cross.c_q.weight, cross.c_kv.weight),
+            (attn.c_attn.bias.unwrap(), cross.c_q.bias.unwrap(), cross.c_kv.bias.unwrap()),
+        ] {
+            let joint = [params.get(q).value.data(), params.get(kv).value.data()].concat();
+            params.get_mut(joined).value.data_mut().copy_from_slice(&joint);
+        }
+        let mut tape = Tape::new();
+        let x = tape.input(constant(&[2, 7, C], 3.0));
+        let mask = Mask::Padding([7, 4].into());
+        let y = cross.forward(&mut tape, &params, x, Memory::new(x, &mask)).unwrap();
+        let want = attn.forward(&mut tape, &params, x, &mask, None).unwrap();
+        let (Branch::Linear(_, y), Branch::Linear(_, want)) = (y, want) else {
+            panic!("both have a projection")
+        };
+        assert!(worst(tape.value(y), tape.value(want)) < 1e-12);
+    }
+
+    #[test]
+    fn padding_of_the_memory_changes_no_bit() {
+        let mut params = Params::<f64>::new();
+        let layer = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
+        for fused in [true, false] {
+            let mut outputs = [0.0, 1e6].map(|padding| {
+                let mut memory = constant(&[1, 5, C], 5.0);
+                memory.data_mut()[3 * C..].fill(padding);
+                let mut tape = Tape::new();
+                tape.set_fused(fused);
+                let (x, memory) = (tape.input(constant(&[1, 2, C], 3.0)), tape.input(memory));
+                let mask = Mask::Padding([3].into());
+                let y = layer.forward(&mut tape, &params, x, Memory::new(memory, &mask)).unwrap();
+                let y = y.value(&mut tape, &params).unwrap();
+                tape.value(y).data().to_vec()
+            });
+            let [a, b] = &mut outputs;
+            assert_eq!(a, b, "fused {fused}");
+        }
+    }
+}

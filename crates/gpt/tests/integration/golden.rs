@@ -1,13 +1,12 @@
-//! The same numbers as PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging
-//! Face with random weights, and what PyTorch computes from it in f64: logits, loss,
-//! the gradient of every tensor, ten steps of AdamW, the most likely tokens.
+//! Parity with PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging Face with random weights,
+//! and the results of PyTorch for it in f64: logits, loss, the gradient of every tensor, ten steps of
+//! AdamW, the most likely tokens.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
 use m2g_core::Tokens;
-use m2g_core::nn::Form;
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
 use m2g_core::{Float, Grads, Tape, Tensor};
@@ -17,16 +16,17 @@ use m2g_gpt::{Gpt, TokenBatch};
 use serde_json::Value;
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny");
-const FORMS: [Form; 2] = [Form::Primitive, Form::Fused];
+/// Whether layers run as primitive ops or fused.
+const FORMS: [bool; 2] = [false, true];
 
 fn golden() -> Value {
     serde_json::from_slice(&std::fs::read(format!("{TINY}/golden.json")).unwrap()).unwrap()
 }
 
-/// The model with its weights, which have a new random value each before.
-fn model<T: Float>(form: Form) -> Gpt<T> {
+/// The model with the weights of the folder in place of its random ones.
+fn model<T: Float>(fused: bool) -> Gpt<T> {
     let mut imported = import(Path::new(TINY)).unwrap();
-    imported.config.attention = form;
+    imported.config.fused = fused;
     let mut gpt = Gpt::new(imported.config, 1).unwrap();
     assert_eq!(gpt.params().len(), imported.params.len());
     for param in gpt.params_mut().iter_mut() {
@@ -52,10 +52,10 @@ fn floats(value: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn logits_in_a_file() {
+fn logits_written_to_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logits.safetensors");
-    let gpt = model::<f32>(Form::Fused);
+    let gpt = model::<f32>(true);
     let rows = TokenRows::read(Path::new(&format!("{TINY}/golden.json")), gpt.config()).unwrap();
     let loss = rows.loss_and_logits(&gpt, &path).unwrap();
     assert!((loss - golden()["loss"].as_f64().unwrap()).abs() <= 1e-4, "{loss}");
@@ -80,8 +80,8 @@ fn logits() {
     let theirs = file.tensor("logits").unwrap();
     let mut want = Tensor::<f32>::zeros(theirs.shape());
     Float::from_le_bytes(theirs.data(), want.data_mut());
-    for form in FORMS {
-        let gpt = model::<f32>(form);
+    for fused in FORMS {
+        let gpt = model::<f32>(fused);
         let mut tape = Tape::new();
         let logits = gpt.forward(&mut tape, &batch(&golden()).x).unwrap();
         let found = tape.value(logits);
@@ -89,16 +89,16 @@ fn logits() {
         let far = |i: &usize| (found.data()[*i] - want.data()[*i]).abs();
         let worst = (0..want.len()).max_by(|i, j| far(i).total_cmp(&far(j))).unwrap();
         let (f, w) = (found.data()[worst], want.data()[worst]);
-        assert!(far(&worst) <= 1e-4, "{form:?}: logit {worst} is {f}, not {w}");
+        assert!(far(&worst) <= 1e-4, "fused {fused}: logit {worst} is {f}, not {w}");
     }
 }
 
-/// The golden gradient of one tensor against ours: how far the farthest figure is
-/// off, in units of the size of the gradient's numbers, and which it is.
+/// Compares the golden gradient of a tensor with ours: the largest deviation of a figure, relative to
+/// the typical size of an element, and which figure it is.
 fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     let shape: Vec<usize> = serde_json::from_value(golden["shape"].clone()).unwrap();
     let numbers: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
-    // Hugging Face keeps the weights of linear layers as (inputs, outputs).
+    // Hugging Face stores the weights of linear layers as (inputs, outputs).
     let conv1d = shape != ours.shape() || (shape.len() == 2 && shape[0] == shape[1]);
     let at = |i: usize| match shape[..] {
         [rows, cols] if conv1d => numbers[(i % cols) * rows + i / cols],
@@ -119,14 +119,14 @@ fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     figures.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
-/// Loss and gradients in a type of number, to a tolerance.
-fn check_gradients<T: Float>(form: Form, tolerance: f64) {
+/// Checks loss and gradients in this element type to a tolerance.
+fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
     let golden = golden();
-    let gpt = model::<T>(form);
+    let gpt = model::<T>(fused);
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
     let loss = gpt.gradients(&mut tape, &batch(&golden), &mut grads).unwrap().as_f64();
     let want = golden["loss"].as_f64().unwrap();
-    assert!((loss - want).abs() <= tolerance, "{form:?}: loss {loss}, not {want}");
+    assert!((loss - want).abs() <= tolerance, "fused {fused}: loss {loss}, not {want}");
     assert_eq!(golden["grads"].as_object().unwrap().len(), gpt.params().len());
     let mut worst = (0.0, String::new());
     for (param, grad) in gpt.params().iter().zip(grads.iter()) {
@@ -138,15 +138,15 @@ fn check_gradients<T: Float>(form: Form, tolerance: f64) {
             worst = (off, format!("{}: {what}", param.name));
         }
     }
-    assert!(worst.0 <= tolerance, "{form:?}, off by {:.1e}: {}", worst.0, worst.1);
+    assert!(worst.0 <= tolerance, "fused {fused}, off by {:.1e}: {}", worst.0, worst.1);
 }
 
 #[test]
 fn loss_and_the_gradient_of_every_tensor() {
-    for form in FORMS {
-        check_gradients::<f32>(form, 1e-4);
-        // PyTorch computed in f64: the equations are the same, not only about the same.
-        check_gradients::<f64>(form, 1e-9);
+    for fused in FORMS {
+        check_gradients::<f32>(fused, 1e-4);
+        // PyTorch computed in f64: the equations agree exactly, not only approximately.
+        check_gradients::<f64>(fused, 1e-9);
     }
 }
 
@@ -155,9 +155,9 @@ fn ten_steps_of_adamw() {
     let golden = golden();
     let setting = |name: &str| golden["adamw"][name].as_f64().unwrap();
     let want = floats(&golden["adamw_losses"]);
-    for form in FORMS {
-        let mut gpt = model::<f32>(form);
-        // As in nanoGPT, what has two axes decays, and norms and biases do not.
+    for fused in FORMS {
+        let mut gpt = model::<f32>(fused);
+        // As in nanoGPT, matrices decay, norms and biases do not.
         let mut adamw = AdamW::new(setting("weight_decay"));
         let betas = floats(&golden["adamw"]["betas"]);
         (adamw.betas, adamw.eps) = ((betas[0], betas[1]), setting("eps"));
@@ -166,7 +166,7 @@ fn ten_steps_of_adamw() {
         for (step, want) in (0..).zip(&want) {
             let (lr, clip) = (setting("lr"), Some(setting("clip")));
             let loss = stepper.step(&mut gpt, &batch, &mut adamw, lr, clip, step).unwrap().loss;
-            assert!((loss - want).abs() <= 1e-4, "{form:?}: loss {loss} at step {step}, not {want}");
+            assert!((loss - want).abs() <= 1e-4, "fused {fused}: loss {loss} at step {step}, not {want}");
         }
     }
 }
@@ -176,8 +176,8 @@ fn the_most_likely_tokens() {
     let golden = golden();
     let tokens = |name: &str| -> Vec<u32> { serde_json::from_value(golden["greedy"][name].clone()).unwrap() };
     let want = tokens("tokens");
-    for form in FORMS {
-        let gpt = model::<f32>(form);
+    for fused in FORMS {
+        let gpt = model::<f32>(fused);
         let mut found = tokens("prompt");
         while found.len() < want.len() {
             let mut tape = Tape::new();
@@ -189,6 +189,6 @@ fn the_most_likely_tokens() {
             let likeliest = (0..last.len()).max_by(|i, j| last[*i].total_cmp(&last[*j])).unwrap();
             found.push(likeliest as u32);
         }
-        assert_eq!(found, want, "{form:?}");
+        assert_eq!(found, want, "fused {fused}");
     }
 }
