@@ -62,14 +62,17 @@ impl Block {
         cache: Option<&mut LayerCache<T>>,
         memory: Option<Memory<'_>>,
     ) -> Result<Var, Error> {
+        // x + attn(norm(x))
         let mut x = self.sublayer(tape, params, x, self.ln_1, |tape, x| {
             self.attn.forward(tape, params, x, mask, cache)
         })?;
+        // x + cross_attn(norm(x), memory)
         if let Some((cross_attn, memory)) = self.cross_attention(memory)? {
             x = self.sublayer(tape, params, x, self.ln_cross, |tape, x| {
                 cross_attn.forward(tape, params, x, memory)
             })?;
         }
+        // x + mlp(norm(x))
         if let Some(mlp) = &self.mlp {
             x = self.sublayer(tape, params, x, self.ln_2, |tape, x| mlp.forward(tape, x))?;
         }

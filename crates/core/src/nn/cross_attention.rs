@@ -1,7 +1,7 @@
 //! Multi-head cross-attention: from one sequence to another.
 
 use super::attention::{Scoring, op_by_op};
-use super::{AttentionSettings, Branch, Init, Linear};
+use super::{AttentionSettings, Branch, Init, Linear, fused};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
 use crate::rng::ChaCha8Rng;
@@ -87,7 +87,8 @@ impl CrossAttention {
     /// `Y`: `(B, Tq, C) -> (B, Tq, C)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` or the memory does not have C columns, or they differ in B.
+    /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
+    /// they differ in length and the score is additive or a distance.
     #[track_caller]
     pub fn forward<T: Float>(
         &self,
@@ -106,12 +107,28 @@ impl CrossAttention {
         let c = tape.value(q).rows_cols().1;
         let (scale, mask) = (score.scale(c / n_head, c), memory.mask.clone());
         let options = AttentionOptions { n_head, mask, scale, alibi: false, dropout };
+        let y = self.attend(tape, params, (q, kv), options)?;
+        Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
+    }
+
+    /// All heads, side by side: `(B, Tq, C)` and `(B, Tk, 2 C)` to `(B, Tq, C)`.
+    #[track_caller]
+    fn attend<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        (q, kv): (Var, Var),
+        options: AttentionOptions,
+    ) -> Result<Var, Error> {
+        let AttentionSettings { n_head, score, .. } = self.settings;
+        if fused::fuses_attention(tape, score) {
+            return tape.cross_attention(q, kv, options);
+        }
         let q = tape.split_heads(q, 0, 1, n_head)?; // (B, Tq, C) -> (B, H, Tq, D)
         let k = tape.split_heads(kv, 0, 2, n_head)?; // (B, Tk, 2 C) -> (B, H, Tk, D)
         let v = tape.split_heads(kv, 1, 2, n_head)?;
         let scoring = Scoring { score, weights: self.score.map(|weights| tape.param(params, weights)) };
-        let y = op_by_op(tape, [q, k, v], &scoring, options, self.c_q.parent(params))?; // (B, Tq, C)
-        Ok(Branch::Linear(&self.c_proj, y))
+        op_by_op(tape, [q, k, v], &scoring, options, self.c_q.parent(params))
     }
 }
 
