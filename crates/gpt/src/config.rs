@@ -336,25 +336,3 @@ impl GptConfig {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn older_files_name_the_form_of_attention() {
-        let mut json = serde_json::to_value(Config::default()).unwrap();
-        let read = |json: &serde_json::Value| serde_json::from_value::<Config>(json.clone());
-        assert!(read(&json).unwrap().fused);
-        json["fused"] = false.into();
-        assert!(!read(&json).unwrap().fused);
-        json.as_object_mut().unwrap().remove("fused");
-        for (form, fused) in [("fused", true), ("primitive", false)] {
-            json["attention"] = form.into();
-            assert_eq!(read(&json).unwrap().fused, fused);
-        }
-        json["attention"] = "both".into();
-        assert!(read(&json).unwrap_err().to_string().contains("true or false"));
-    }
-}

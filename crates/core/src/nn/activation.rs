@@ -14,7 +14,9 @@ pub enum Activation {
     Tanh,
     /// `max(0, z)`.
     Relu,
-    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`, GPT-2's: [`ops::gelu`](crate::ops::gelu).
+    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`: [`ops::gelu`](crate::ops::gelu). Not the name
+    /// of a setting: it belongs to models that have no choice of activation.
+    #[serde(skip)]
     Gelu,
 }
 
