@@ -74,7 +74,7 @@ impl Block {
         }
         // x + mlp(norm(x))
         if let Some(mlp) = &self.mlp {
-            x = self.sublayer(tape, params, x, self.ln_2, |tape, x| mlp.forward(tape, x))?;
+            x = self.sublayer(tape, params, x, self.ln_2, |_, x| Ok(Branch::Mlp(mlp, x)))?;
         }
         tape.trace.label(x, || self.name.clone());
         Ok(x)
@@ -253,12 +253,12 @@ mod tests {
     /// `f(x)` of both sub-layers by the equations of the norm place.
     fn by_hand(block: &Block, tape: &mut Tape<f64>, params: &Params<f64>, mut x: Var) -> Var {
         for (i, norm) in [block.ln_1, block.ln_2].into_iter().enumerate() {
-            let f = |tape: &mut Tape<f64>, x| {
-                let branch = match i {
-                    0 => block.attn.forward(tape, params, x, &Mask::Causal, None),
-                    _ => block.mlp.as_ref().unwrap().forward(tape, x),
-                };
-                branch.unwrap().value(tape, params).unwrap()
+            let f = |tape: &mut Tape<f64>, x| match i {
+                0 => {
+                    let y = block.attn.forward(tape, params, x, &Mask::Causal, None).unwrap();
+                    y.value(tape, params).unwrap()
+                }
+                _ => block.mlp.as_ref().unwrap().forward(tape, params, x).unwrap(),
             };
             let norm = |tape: &mut Tape<f64>, x| norm.unwrap().forward(tape, params, x).unwrap();
             let add = |tape: &mut Tape<f64>, y| if block.residual { tape.add(x, y).unwrap() } else { y };

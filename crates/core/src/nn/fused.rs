@@ -27,7 +27,7 @@ pub enum Branch<'a> {
 }
 
 impl<'a> Branch<'a> {
-    /// `proj(x)`; without a projection `x`.
+    /// `proj(x)`; without a projection, `x`.
     pub(super) fn projected(proj: Option<&'a Linear>, x: Var) -> Self {
         proj.map_or(Self::Value(x), |proj| Self::Linear(proj, x))
     }
@@ -41,7 +41,7 @@ impl<'a> Branch<'a> {
         match self {
             Self::Value(y) => Ok(y),
             Self::Linear(proj, x) => proj.forward(tape, params, x),
-            Self::Mlp(mlp, x) => mlp.op_by_op(tape, params, x)?.value(tape, params),
+            Self::Mlp(mlp, x) => mlp.forward(tape, params, x),
         }
     }
 
@@ -59,10 +59,13 @@ impl<'a> Branch<'a> {
         p: f64,
     ) -> Result<Var, Error> {
         match self {
-            Self::Mlp(mlp, y) if fuses_mlp(tape, mlp) => mlp.forward_residual(tape, params, x, y, p),
-            Self::Mlp(mlp, y) => mlp.op_by_op(tape, params, y)?.add_to(tape, params, x, p),
-            Self::Linear(proj, y) if fuses_linear(tape, params, proj, y) => {
-                proj.forward_residual(tape, params, x, y, p)
+            Self::Mlp(mlp, input) if fuses_mlp(tape, mlp) => mlp.forward_residual(tape, params, x, input, p),
+            Self::Mlp(mlp, input) => {
+                let h = mlp.hidden(tape, params, input)?;
+                Self::projected(mlp.c_proj.as_ref(), h).add_to(tape, params, x, p)
+            }
+            Self::Linear(proj, input) if fuses_linear(tape, params, proj, input) => {
+                proj.forward_residual(tape, params, x, input, p)
             }
             Self::Linear(..) | Self::Value(_) => {
                 let y = self.value(tape, params)?;

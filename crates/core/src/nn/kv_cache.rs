@@ -4,9 +4,9 @@
 //! token, a model therefore computes only the new token's, and appends them to the cache.
 
 use super::Score;
-use crate::kernels::attention::{CacheDims, append_to_cache};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
+use crate::ops::cached_attention::append;
 use crate::{Error, Float, Tape, Tensor, Var};
 
 /// The keys and values of all tokens so far, for each layer of a model.
@@ -68,10 +68,9 @@ impl<T: Float> LayerCache<T> {
             let rule = "a cache of keys and values needs the causal mask and a scaled scalar product";
             return Err(Error::Setting { name: "the mask", value: format!("{mask}, {score:?}"), rule });
         }
-        let &[_, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
-        let (t, cache) = (qkv.shape()[1], (self.keys.data_mut(), self.values.data_mut()));
-        append_to_cache(cache, qkv.data(), (t, self.len), CacheDims { h, s, d });
-        self.len = (self.len + t).min(s);
+        let s = self.values.shape()[2];
+        append((&mut self.keys, &mut self.values), qkv, self.len);
+        self.len = (self.len + qkv.shape()[1]).min(s);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Activation, Branch, Init, Linear};
+use super::{Activation, Init, Linear};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
@@ -41,29 +41,32 @@ impl Mlp {
     /// `y`: `(.., C) -> (.., C)`.
     ///
     /// # Errors
-    /// None; [`Branch`] computes it and has [`Error::Shape`] if `x` does not have C columns.
+    /// [`Error::Shape`] if `x` does not have C columns.
     #[track_caller]
-    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, x: Var) -> Result<Branch<'_>, Error> {
-        tape.enter::<Self>("Mlp::forward");
-        Ok(Branch::Mlp(self, x))
+    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        let h = self.hidden(tape, params, x)?; // (.., C) -> (.., N)
+        match &self.c_proj {
+            Some(c_proj) => c_proj.forward(tape, params, h), // (.., N) -> (.., C)
+            None => Ok(h),
+        }
     }
 
-    /// One layer after the other.
+    /// `a(W1 x + b1)`: `(.., C) -> (.., N)`.
     #[track_caller]
-    pub(super) fn op_by_op<T: Float>(
+    pub(super) fn hidden<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
         x: Var,
-    ) -> Result<Branch<'_>, Error> {
-        let Self { c_fc, activation, c_proj } = self;
-        let z = c_fc.forward(tape, params, x)?; // (.., C) -> (.., N)
-        let h = activation.record(tape, z)?;
-        tape.trace.label(h, || format!("{}.{}", c_fc.parent(params), activation.name()));
-        Ok(Branch::projected(c_proj.as_ref(), h)) // (.., N) -> (.., C)
+    ) -> Result<Var, Error> {
+        tape.enter::<Self>("Mlp::forward");
+        let z = self.c_fc.forward(tape, params, x)?;
+        let h = self.activation.record(tape, z)?;
+        tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));
+        Ok(h)
     }
 
-    /// `r + dropout(y)` with GELU in one op: `(.., C) -> (.., C)`.
+    /// `r + dropout(y)` in one op, which there is for GELU: `(.., C) -> (.., C)`.
     #[track_caller]
     pub(super) fn forward_residual<T: Float>(
         &self,
@@ -73,6 +76,7 @@ impl Mlp {
         x: Var,
         p: f64,
     ) -> Result<Var, Error> {
+        tape.enter::<Self>("Mlp::forward");
         let layers = [self.c_fc, self.c_proj.expect("the fused op has both layers")];
         let weights = layers.map(|layer| tape.param(params, layer.weight));
         let biases = layers[0].bias.zip(layers[1].bias);
