@@ -50,7 +50,7 @@ impl Rung {
         let ended = fit.run(&mut task, observer)?;
         let seconds = fit.state.seconds;
         let (val_loss_estimate, val_loss) = task.losses;
-        Ok(Climbed { ended, params: lecture.params.count(), val_loss_estimate, val_loss, seconds })
+        Ok(Climbed { ended, params: lecture.params().count(), val_loss_estimate, val_loss, seconds })
     }
 }
 
