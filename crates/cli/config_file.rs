@@ -13,6 +13,9 @@ pub fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {}: {e}", file.display()))
 }
 
+/// Old names of settings and their names today.
+const RENAMED: [(&str, &str); 1] = [("attention", "fused")];
+
 /// Settings as TOML; `name` is for the message.
 pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
     toml::from_str(text).map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(&e.to_string())))
@@ -39,6 +42,11 @@ pub fn with_table<C: Serialize + DeserializeOwned>(
     let mut all = toml::Table::try_from(config)?;
     let known: Vec<String> = all.keys().cloned().chain(optional.iter().map(|key| key.to_string())).collect();
     for (key, value) in keys {
+        if let Some((_, new)) = RENAMED.iter().find(|(old, new)| *old == key && all.contains_key(*new)) {
+            // The setting itself reads the values that it had under its old name.
+            all.insert(new.to_string(), value);
+            continue;
+        }
         if !known.contains(&key) {
             match nearest(&key, known.iter().map(String::as_str)) {
                 Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),

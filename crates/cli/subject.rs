@@ -1,7 +1,6 @@
 //! The model that a command looks at: one that is not trained yet, or that of a run.
 
 use anyhow::bail;
-use m2g_core::nn::Form;
 use m2g_core::train::Model;
 use m2g_core::train::run::{self, BEST, LAST};
 use m2g_digits::normalise::SIDE;
@@ -71,7 +70,7 @@ fn untrained_gpt() -> anyhow::Result<Subject> {
 /// The same model with attention and feed-forward layers in single ops: each matrix can then
 /// be looked at.
 pub fn in_single_ops(gpt: Gpt<f32>) -> anyhow::Result<Gpt<f32>> {
-    let config = GptConfig { attention: Form::Primitive, ..gpt.config().clone() };
+    let config = GptConfig { fused: false, ..gpt.config().clone() };
     let mut same = Gpt::zeros(config)?;
     *same.params_mut() = gpt.params().clone();
     Ok(same)

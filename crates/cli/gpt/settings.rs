@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use m2g_core::Mask;
 use m2g_core::Precision;
 use m2g_core::data::catalogue;
-use m2g_core::nn::{Form, NormPlace, Positions, Score};
+use m2g_core::nn::{NormPlace, Positions, Score};
 use m2g_gpt::Config;
 use m2g_gpt::presets::{PRESETS, preset};
 use m2g_gpt::training::Training;
@@ -78,10 +78,10 @@ pub struct Settings {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
         value_parser = BoolishValueParser::new())]
     pub residual: Option<bool>,
-    /// Whether attention and the feed-forward layers are one op each, or primitive ops that
-    /// can be looked at; the result is the same.
-    #[arg(long, value_name = "NAME", value_parser = one_of::<Form>(&["fused", "primitive"]))]
-    pub attention: Option<Form>,
+    /// Whether layers use fused ops, which are faster; op by op, every matrix can be looked at.
+    #[arg(long, alias = "attention", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        value_parser = fused)]
+    pub fused: Option<bool>,
     /// How exactly matrix products and attention are computed: bf16 is faster on processors
     /// that multiply it, and slower on others.
     #[arg(long, value_name = "NAME", value_parser = one_of::<Precision>(&["f32", "bf16"]))]
@@ -158,7 +158,7 @@ macro_rules! with_settings {
             mask,
             norm,
             residual,
-            attention,
+            fused,
             precision,
             batch_size,
             gradient_accumulation_steps,
@@ -227,6 +227,15 @@ impl Settings {
         let given = with_settings!(given).into_iter().chain(more);
         let fixed = given.filter(|(given, name)| *given && *name != "max_iters").map(|(_, name)| name);
         fixed.map(|name| format!("--{}", name.replace('_', "-"))).next()
+    }
+}
+
+/// The value of `--fused`, which was `--attention fused|primitive` once.
+fn fused(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "fused" | "true" | "yes" | "on" | "1" => Ok(true),
+        "primitive" | "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("it must be true or false".into()),
     }
 }
 

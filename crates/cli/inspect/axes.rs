@@ -153,7 +153,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use m2g_core::Tokens;
-    use m2g_core::nn::{Form, Score};
+    use m2g_core::nn::Score;
     use m2g_core::train::Model;
     use m2g_gpt::{Config, Gpt};
 
@@ -165,7 +165,7 @@ mod tests {
             n_head: 4,
             n_embd: 16,
             block_size: 16,
-            attention: Form::Primitive,
+            fused: false,
             score: Score::Cosine,
             tie_weights: false,
             ..Config::default()

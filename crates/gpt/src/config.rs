@@ -3,9 +3,9 @@
 use m2g_core::Error;
 use m2g_core::Mask;
 use m2g_core::Precision;
-use m2g_core::nn::{Form, NormPlace, Positions, Score};
+use m2g_core::nn::{NormPlace, Positions, Score};
 use m2g_core::optim::Schedule;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use m2g_text::TokenizerKind;
 
@@ -46,8 +46,10 @@ pub struct GptConfig {
     /// Whether each part of a block adds to what is there, or replaces it.
     #[serde(default = "yes")]
     pub residual: bool,
-    /// Which of the two forms of attention computes; the result is the same.
-    pub attention: Form,
+    /// Whether layers use fused ops, which are faster; op by op, every matrix can be looked at. The
+    /// results agree but for rounding.
+    #[serde(alias = "attention", deserialize_with = "bool_or_form")]
+    pub fused: bool,
     /// How exactly matrix products and attention are computed.
     #[serde(default)]
     pub precision: Precision,
@@ -62,6 +64,26 @@ fn causal() -> Mask {
 }
 fn yes() -> bool {
     true
+}
+
+/// Reads `fused`, which once was `attention = "fused"` or `"primitive"`.
+fn bool_or_form<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Form {
+        Fused,
+        Primitive,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "it must be true or false")]
+    enum Either {
+        Bool(bool),
+        Form(Form),
+    }
+    Ok(match Either::deserialize(value)? {
+        Either::Bool(fused) => fused,
+        Either::Form(form) => matches!(form, Form::Fused),
+    })
 }
 
 /// The settings of a training, as `config.toml` holds them.
@@ -108,8 +130,9 @@ pub struct Config {
     /// Whether each part of a block adds to what is there, or replaces it.
     #[serde(default = "yes")]
     pub residual: bool,
-    /// Whether attention and the feed-forward layers are `fused` or `primitive`, op by op.
-    pub attention: Form,
+    /// Whether layers use fused ops, which are faster; op by op, every matrix can be looked at.
+    #[serde(alias = "attention", deserialize_with = "bool_or_form")]
+    pub fused: bool,
     /// How exactly matrix products are computed: `f32`, or `bf16`, which is faster on
     /// processors that multiply bf16.
     #[serde(default)]
@@ -172,7 +195,7 @@ impl Default for Config {
             mask: Mask::Causal,
             norm: NormPlace::Before,
             residual: true,
-            attention: Form::Fused,
+            fused: true,
             precision: Precision::F32,
             batch_size: 12,
             gradient_accumulation_steps: 1,
@@ -268,7 +291,7 @@ impl Config {
             mask: self.mask.clone(),
             norm: self.norm,
             residual: self.residual,
-            attention: self.attention,
+            fused: self.fused,
             precision: self.precision,
         }
     }
@@ -334,5 +357,27 @@ impl GptConfig {
             return setting("dropout", self.dropout.to_string(), "it must be at least 0 and below 1");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn older_files_name_the_form_of_attention() {
+        let mut json = serde_json::to_value(Config::default()).unwrap();
+        let read = |json: &serde_json::Value| serde_json::from_value::<Config>(json.clone());
+        assert!(read(&json).unwrap().fused);
+        json["fused"] = false.into();
+        assert!(!read(&json).unwrap().fused);
+        json.as_object_mut().unwrap().remove("fused");
+        for (form, fused) in [("fused", true), ("primitive", false)] {
+            json["attention"] = form.into();
+            assert_eq!(read(&json).unwrap().fused, fused);
+        }
+        json["attention"] = "both".into();
+        assert!(read(&json).unwrap_err().to_string().contains("true or false"));
     }
 }

@@ -24,8 +24,8 @@ use m2g_core::trace::Trace;
 use m2g_core::train::Model;
 use m2g_core::{Error, Float, Tape, Var, WeightFormat};
 
-use m2g_text::{Sampler, Sampling};
 use crate::{Gpt, GptConfig};
+use m2g_text::{Sampler, Sampling};
 
 /// What generation needs of the model beyond [`Gpt::forward`].
 impl<T: Float> Gpt<T> {
