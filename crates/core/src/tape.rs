@@ -68,6 +68,7 @@ pub struct Tape<T: Float> {
     pool: Pool<T>,
     gradients: bool,
     keep_values: bool,
+    fused: bool,
     precision: Precision,
     dropout: Option<DropoutKey>,
     /// What ran, while it is switched on.
@@ -90,6 +91,7 @@ impl<T: Float> Tape<T> {
             pool: Pool::default(),
             gradients: true,
             keep_values: false,
+            fused: true,
             precision: Precision::F32,
             dropout: None,
             trace: Trace::default(),
@@ -106,6 +108,17 @@ impl<T: Float> Tape<T> {
     /// their memory to the gradients.
     pub fn set_keep_values(&mut self, keep: bool) {
         self.keep_values = keep;
+    }
+
+    /// Whether layers may use fused ops, which compute several steps at once; the default. Op by
+    /// op, every matrix can be looked at. The results agree but for rounding.
+    pub fn set_fused(&mut self, fused: bool) {
+        self.fused = fused;
+    }
+
+    /// Whether layers may use fused ops.
+    pub(crate) fn is_fused(&self) -> bool {
+        self.fused
     }
 
     /// How exactly products are computed from now on, forward and backward.
@@ -203,6 +216,12 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub(crate) fn enter<L>(&mut self, name: &'static str) {
         self.trace.enter(self.phase(), name, std::any::type_name::<L>());
+    }
+
+    /// Names a value in the trace, if it records, and returns the value.
+    pub fn label(&mut self, var: Var, name: &str) -> Var {
+        self.trace.label(var, || name.into());
+        var
     }
 
     /// Whether parameters that are put on the tape now want gradients.

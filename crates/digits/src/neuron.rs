@@ -10,6 +10,7 @@ pub(crate) fn activate<T: Float>(activation: Activation, z: T) -> T {
         Activation::Sigmoid => z.sigmoid(),
         Activation::Tanh => z.tanh_fast(),
         Activation::Relu => z.max(T::zero()),
+        Activation::Gelu => z * gelu_gate(z),
     }
 }
 
@@ -20,7 +21,20 @@ pub(crate) fn activation_prime<T: Float>(activation: Activation, z: T) -> T {
         Activation::Tanh => T::one() - z.tanh_fast() * z.tanh_fast(),
         Activation::Relu if z > T::zero() => T::one(),
         Activation::Relu => T::zero(),
+        Activation::Gelu => {
+            let (s, b) = (gelu_gate(z), T::of(3.0 * GELU_CUBIC));
+            s + z * s * (T::one() - s) * T::of(GELU_LINEAR) * (T::one() + b * z * z)
+        }
     }
+}
+
+/// `2 sqrt(2/pi)`, and the factor of `z^3`: see [`m2g_core::ops::gelu`].
+const GELU_LINEAR: f64 = 1.595_769_121_605_731;
+const GELU_CUBIC: f64 = 0.044_715;
+
+/// The share of `z` that GELU passes, `s(2 sqrt(2/pi) (z + 0.044715 z^3))` with the sigmoid `s`.
+fn gelu_gate<T: Float>(z: T) -> T {
+    (T::of(GELU_LINEAR) * (z + T::of(GELU_CUBIC) * z * z * z)).sigmoid()
 }
 
 /// The slope of the sigmoid, `s(z) (1 - s(z))`.

@@ -1,20 +1,19 @@
-//! Generation: token after token, each chosen by what the model says of those before it.
+//! Generation: token after token, each chosen by the model's prediction from those before it.
 //!
 //! # The window
-//! A model sees at most `block_size` tokens. Beyond that the window slides, by `slide`
-//! tokens at a time: to predict token n, counted from 0, the model sees the tokens from
+//! A model sees at most `block_size` tokens. Beyond that the window slides, by `slide` tokens at a
+//! time: to predict token n, counted from 0, the model sees the tokens from
 //!
 //! ```text
 //! start(n) = 0                                      while n <= block_size
 //! start(n) = slide * ceil((n - block_size) / slide)   from then on
 //! ```
 //!
-//! up to n - 1. With `slide` 1 these are always the last `block_size` tokens, as in
-//! nanoGPT. But what a token is to the model, in all blocks but the first, depends on all
-//! tokens before it in the window: when the window slides, everything that the cache
-//! holds is wrong and is computed anew. So by default the window slides by half of
-//! itself, which makes that rare and cheap. The window depends on n alone: with the cache
-//! or without it, the model sees the same and says the same.
+//! up to n - 1. With `slide` 1 these are always the last `block_size` tokens, as in nanoGPT. But in
+//! all blocks except the first, the keys and values of a token depend on all tokens before it in the
+//! window: when the window slides, the whole cache is stale and is computed again. So by default the
+//! window slides by half its length, which makes that rare and cheap. The window depends on n alone:
+//! with or without the cache, the model sees the same tokens and gives the same logits.
 
 use m2g_core::Tokens;
 use m2g_core::nn::KvCache;
@@ -23,10 +22,59 @@ use m2g_core::tape::Mark;
 use m2g_core::threads::Awake;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
-use m2g_core::{Error, Float, Tape, Var};
+use m2g_core::{Error, Float, Tape, Var, WeightFormat};
 
-use crate::Gpt;
+use crate::{Gpt, GptConfig};
 use m2g_text::{Sampler, Sampling};
+
+/// What generation needs of the model beyond [`Gpt::forward`].
+impl<T: Float> Gpt<T> {
+    /// An empty cache for B sequences.
+    pub fn cache(&self, b: usize) -> KvCache<T> {
+        let GptConfig { n_layer, n_head, n_embd, block_size, .. } = *self.config();
+        KvCache::new(n_layer, [b, n_head, block_size, n_embd / n_head])
+    }
+
+    /// The logits of the next token for every token, `(B, T) -> (B, T, V)`. The tokens continue
+    /// those in the cache, which it then holds too.
+    ///
+    /// # Errors
+    /// As [`Gpt::forward`], for all tokens together; [`Error::Setting`] if the model
+    /// [cannot have a cache](GptConfig::can_cache).
+    pub fn forward_cached(
+        &self,
+        tape: &mut Tape<T>,
+        tokens: &Tokens,
+        cache: &mut KvCache<T>,
+    ) -> Result<Var, Error> {
+        let x = self.stream(tape, tokens, Some(cache))?; // (B, T) -> (B, T, C)
+        self.head(tape, x)
+    }
+
+    /// The logits of the token after the last one, `(B, T) -> (B, 1, V)`. With a cache, the tokens
+    /// continue those in the cache, which it then holds too.
+    ///
+    /// # Errors
+    /// As [`Gpt::forward_cached`].
+    pub fn forward_last(
+        &self,
+        tape: &mut Tape<T>,
+        tokens: &Tokens,
+        cache: Option<&mut KvCache<T>>,
+    ) -> Result<Var, Error> {
+        let x = self.stream(tape, tokens, cache)?; // (B, T) -> (B, T, C)
+        let x = tape.last(x)?; // (B, T, C) -> (B, 1, C)
+        self.head(tape, x)
+    }
+
+    /// Packs a copy of the weights of all linear layers in the order in which generation reads them
+    /// for a single token, in the given format. The weights themselves are rounded to this format,
+    /// and so is the token embedding if it is tied.
+    pub fn pack(&mut self, format: WeightFormat) {
+        let weights: Vec<_> = self.linears().map(|linear| linear.weight).collect();
+        weights.into_iter().for_each(|weight| self.params_mut().pack(weight, format));
+    }
+}
 
 /// How to generate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,30 +83,29 @@ pub struct GenerateOptions {
     pub sampling: Sampling,
     /// The seed of all choices.
     pub seed: u64,
-    /// Whether keys and values of earlier tokens are kept instead of computed again, if
+    /// Whether to keep the keys and values of earlier tokens instead of computing them again, if
     /// the model [allows it](crate::GptConfig::can_cache).
     pub cache: bool,
-    /// By how many tokens the window slides; half of `block_size` if nothing is said.
+    /// The number of tokens by which the window slides; half of `block_size` if not given.
     pub slide: Option<usize>,
 }
 
 impl Default for GenerateOptions {
-    /// Tokens as likely as the model says, with the cache.
+    /// Samples from the model's distribution, with the cache.
     fn default() -> Self {
         Self { sampling: Sampling::default(), seed: 1, cache: true, slide: None }
     }
 }
 
-/// The first token that the model sees when it predicts token `n`: see the
-/// [module](self).
+/// The first token that the model sees when it predicts token `n`: see the [module](self).
 pub fn window_start(n: usize, block_size: usize, slide: usize) -> usize {
     n.saturating_sub(block_size).div_ceil(slide) * slide
 }
 
-/// Goes on with a text, without end: an iterator over new tokens.
+/// Continues a text: an endless iterator over new tokens.
 ///
-/// New token i of sample s depends on the model, the text, the options and (seed, s, i)
-/// alone, whatever else is generated before or beside it.
+/// New token i of sample s depends only on the model, the text, the options and (seed, s, i), not on
+/// other samples.
 #[derive(Debug)]
 pub struct Generator<'a, T: Float> {
     gpt: &'a Gpt<T>,
@@ -66,24 +113,24 @@ pub struct Generator<'a, T: Float> {
     rng: ChaCha8Rng,
     slide: usize,
     tape: Tape<T>,
-    /// What is on the tape for all tokens: the parameters.
+    /// The end of the parameters, which stay on the tape for all tokens.
     mark: Mark,
     cache: Option<KvCache<T>>,
-    /// The token at which the cache begins.
+    /// The first token in the cache.
     cache_start: usize,
     tokens: Vec<u32>,
     /// The logits of the next token, if they are on the tape.
     next: Option<Var>,
-    /// Keeps the other threads awake between the ops.
+    /// Makes the worker threads spin between the ops instead of going to sleep.
     awake: Awake,
 }
 
 impl<'a, T: Float> Generator<'a, T> {
-    /// Goes on with `prompt` as sample number `sample`.
+    /// Continues `prompt`, as sample number `sample`.
     ///
     /// # Errors
-    /// [`Error::Setting`] if an option makes no sense, the prompt is empty, or a token
-    /// is not in the vocabulary.
+    /// [`Error::Setting`] if an option is invalid, the prompt is empty, or one of its tokens is not
+    /// in the vocabulary.
     pub fn new(
         gpt: &'a Gpt<T>,
         options: &GenerateOptions,
@@ -97,15 +144,11 @@ impl<'a, T: Float> Generator<'a, T> {
             return setting("slide", slide.to_string(), "it must be at least 1 and at most block_size");
         }
         if prompt.is_empty() {
-            return setting("the prompt", "empty".into(), "a model needs a token to go on from");
+            return setting("the prompt", "empty".into(), "the model needs at least one token to continue");
         }
         if let Some(id) = prompt.iter().find(|&&id| id as usize >= v) {
             let value = format!("{id}, of a vocabulary of {v}");
-            return setting(
-                "a token of the prompt",
-                value,
-                "ids go from 0 to one less than there are tokens",
-            );
+            return setting("a token of the prompt", value, "it must be below the size of the vocabulary");
         }
         let mut tape = Tape::new();
         tape.set_gradients(false);
@@ -125,20 +168,20 @@ impl<'a, T: Float> Generator<'a, T> {
         })
     }
 
-    /// The prompt and all tokens since.
+    /// The prompt and all tokens generated since.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
 
-    /// What runs for each token, while it is switched on.
+    /// The trace of the ops for each token, if switched on.
     pub fn trace(&mut self) -> &mut Trace {
         &mut self.tape.trace
     }
 
-    /// The logits of the token that comes next, `(V)`.
+    /// The logits of the next token, `(V)`.
     ///
     /// # Errors
-    /// What the model returns.
+    /// The errors of [`Gpt::forward_last`].
     pub fn logits(&mut self) -> Result<&[T], Error> {
         let logits = self.forward()?;
         Ok(self.tape.value(logits).data())
@@ -147,7 +190,7 @@ impl<'a, T: Float> Generator<'a, T> {
     /// Chooses the next token and appends it.
     ///
     /// # Errors
-    /// What the model returns, and [`Sampler::choose`].
+    /// The errors of [`Gpt::forward_last`] and [`Sampler::choose`].
     pub fn next_token(&mut self) -> Result<u32, Error> {
         let logits = self.forward()?;
         let token = self.sampler.choose(self.tape.value(logits).data(), uniform(&mut self.rng))?;
@@ -156,7 +199,7 @@ impl<'a, T: Float> Generator<'a, T> {
         Ok(token)
     }
 
-    /// Shows the model what it has not seen of the window, or all of it.
+    /// Runs the model on the tokens of the window that are not in the cache.
     fn forward(&mut self) -> Result<Var, Error> {
         if let Some(logits) = self.next {
             return Ok(logits);
@@ -193,7 +236,7 @@ mod tests {
     use super::window_start;
 
     #[test]
-    fn the_window_by_hand() {
+    fn window_starts_by_hand() {
         let starts = |block, slide| (1..=9).map(|n| window_start(n, block, slide)).collect::<Vec<_>>();
         assert_eq!(starts(4, 1), [0, 0, 0, 0, 1, 2, 3, 4, 5]);
         assert_eq!(starts(4, 2), [0, 0, 0, 0, 2, 2, 4, 4, 6]);
@@ -203,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_never_empty_nor_too_long() {
+    fn window_is_neither_empty_nor_too_long() {
         for block in 1..20 {
             for slide in 1..=block {
                 for n in 1..100 {
                     let start = window_start(n, block, slide);
                     assert!(start < n && n - start <= block, "{n} {block} {slide}");
-                    assert!(n <= block || n - start > block - slide, "no more is left out than needed");
+                    assert!(n <= block || n - start > block - slide, "it drops no more than needed");
                 }
             }
         }

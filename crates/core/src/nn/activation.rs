@@ -1,4 +1,4 @@
-//! What a neuron does with its weighted sum.
+//! Activation functions: what a neuron does with its weighted sum.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,20 +14,41 @@ pub enum Activation {
     Tanh,
     /// `max(0, z)`.
     Relu,
+    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`: [`ops::gelu`](crate::ops::gelu). Not the name
+    /// of a setting: it belongs to models that have no choice of activation.
+    #[serde(skip)]
+    Gelu,
 }
 
 impl Activation {
-    /// Records the function on the tape.
+    /// `a(z)`, element by element: `(..) -> (..)`.
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: it accepts every shape.
     #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Activation::forward");
+        self.record(tape, z)
+    }
+
+    /// The same inside a layer, which is in the trace already.
+    #[track_caller]
+    pub(super) fn record<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         match self {
             Self::Sigmoid => tape.sigmoid(z),
             Self::Tanh => tape.tanh(z),
             Self::Relu => tape.relu(z),
+            Self::Gelu => tape.gelu(z),
+        }
+    }
+
+    /// The name, as settings and traces have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+            Self::Gelu => "gelu",
         }
     }
 }

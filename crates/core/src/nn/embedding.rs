@@ -1,10 +1,10 @@
-//! A row of numbers for each token, or for each position.
+//! A learned vector for each token, or for each position.
 
 use crate::rng::{ChaCha8Rng, normal};
 use crate::tokens::Tokens;
 use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
-/// A table `(V, C)`: token `v` becomes row `v`.
+/// A table of V rows with C elements: token `v` becomes row `v`.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedding {
     /// The table, `(V, C)`.
@@ -12,8 +12,8 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Adds `name.weight` of shape `(rows, cols)` to `params`, normal with this standard
-    /// deviation; 0 draws none.
+    /// Adds `name.weight` of shape `(rows, cols)` to `params`: normal random values with this
+    /// standard deviation. A standard deviation of 0 draws none.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -31,7 +31,7 @@ impl Embedding {
         Ok(Self { weight: params.add(format!("{name}.weight"), table)? })
     }
 
-    /// `(B, T) -> (B, T, C)`.
+    /// The row of each token: `(B, T) -> (B, T, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if a token is not in the table.

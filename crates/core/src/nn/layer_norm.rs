@@ -1,21 +1,22 @@
-//! Layer normalisation with its gain and bias.
+//! Layer normalisation.
 
 use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
-/// `y = (x - mean) / sqrt(variance + 1e-5) * w + b`, row by row, `w` and `b` of `(C)`.
+/// `y = (x - mean) / sqrt(variance + 1e-5) * w + b`, with the mean and the variance of each row
+/// (Ba et al. 2016), `w` and `b` of shape `(C)`.
 #[derive(Debug, Clone, Copy)]
 pub struct LayerNorm {
-    /// The gain, `(C)`, 1 at first.
+    /// The gain, `(C)`, initially 1.
     pub weight: ParamId,
-    /// The bias, `(C)`, 0 at first.
+    /// The bias, `(C)`, initially 0.
     pub bias: Option<ParamId>,
 }
 
 impl LayerNorm {
-    /// Adds `name.weight` and, if wanted, `name.bias` to `params`.
+    /// Adds `name.weight` and, with `bias`, `name.bias` to `params`.
     ///
     /// # Errors
-    /// [`Error::DuplicateParam`] if the name is taken.
+    /// [`Error::DuplicateParam`] if a name is taken.
     pub fn new<T: Float>(params: &mut Params<T>, name: &str, c: usize, bias: bool) -> Result<Self, Error> {
         let weight = params.add(format!("{name}.weight"), Tensor::from_fn(&[c], T::one))?;
         let bias = match bias {
@@ -25,10 +26,10 @@ impl LayerNorm {
         Ok(Self { weight, bias })
     }
 
-    /// `(.., C) -> (.., C)`.
+    /// `y`: `(.., C) -> (.., C)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` has another number of columns.
+    /// [`Error::Shape`] if `x` does not have C columns.
     #[track_caller]
     pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("LayerNorm::forward");

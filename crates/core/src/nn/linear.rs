@@ -1,33 +1,31 @@
 //! The fully connected layer.
 
-use super::{Form, Residual};
 use crate::rng::{ChaCha8Rng, normal, uniform};
 use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
-/// How large the first random weights are.
+/// How the weights of a layer are initialised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// Normal with this standard deviation, weights and biases alike.
     Normal(f64),
     /// Weights normal with this standard deviation, biases 0 (Radford et al. 2019).
     NormalWeights(f64),
-    /// Normal with standard deviation `gain / sqrt(inputs)`, so that the weighted
-    /// sum neither grows nor shrinks with the number of inputs (LeCun et al.
-    /// 1998 with gain 1, He et al. 2015 with gain sqrt(2)); biases normal with
-    /// the standard deviation `bias`.
+    /// Normal with standard deviation `gain / sqrt(inputs)`, so that the weighted sum neither grows
+    /// nor shrinks with the number of inputs (LeCun et al. 1998 with gain 1, He et al. 2015 with
+    /// gain sqrt(2)); biases normal with standard deviation `bias`.
     Scaled {
         /// 1 for sigmoid and tanh, sqrt(2) for ReLU.
         gain: f64,
-        /// 1 in the book (chapter 3), else 0.
+        /// 1 in the book (chapter 3), otherwise 0.
         bias: f64,
     },
-    /// Weights and biases uniform between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`, as
-    /// PyTorch's layers begin.
+    /// Weights and biases uniform between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`: the
+    /// default of PyTorch.
     Uniform,
 }
 
 impl Init {
-    /// Random weights, each row of which meets so many inputs.
+    /// Random weights of this shape, for neurons with this number of inputs.
     pub(super) fn weights<T: Float>(self, shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
         match self {
             Self::Normal(std) | Self::NormalWeights(std) => random(shape, std, rng),
@@ -37,8 +35,8 @@ impl Init {
     }
 }
 
-/// `y = x W^T + b`, with `W` of shape `(outputs, inputs)` and, if it has one, a bias `b`
-/// of shape `(outputs)`.
+/// `y = x W^T + b`, with weights `W` of shape `(outputs, inputs)` and an optional bias `b` of shape
+/// `(outputs)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Linear {
     /// The weights, `(outputs, inputs)`.
@@ -48,10 +46,10 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Adds `name.weight` and `name.bias` to `params`, with random numbers.
+    /// Adds `name.weight` and `name.bias` to `params`, randomly initialised.
     ///
     /// # Errors
-    /// [`Error::DuplicateParam`] if the name is taken.
+    /// [`Error::DuplicateParam`] if a name is taken.
     pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
@@ -73,7 +71,7 @@ impl Linear {
     /// Adds `name.weight` alone.
     ///
     /// # Errors
-    /// [`Error::DuplicateParam`] if the name is taken.
+    /// [`Error::DuplicateParam`] if a name is taken.
     pub fn without_bias<T: Float>(
         params: &mut Params<T>,
         name: &str,
@@ -85,10 +83,11 @@ impl Linear {
         Ok(Self { weight: params.add(format!("{name}.weight"), weight)?, bias: None })
     }
 
-    /// `(.., inputs) -> (.., outputs)`.
+    /// `x W^T + b`: `(.., inputs) -> (.., outputs)`. Reads [packed](Params::pack) weights for a
+    /// single row `x` where no gradients are wanted.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` has another number of columns.
+    /// [`Error::Shape`] if `x` does not have `inputs` columns.
     #[track_caller]
     pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward");
@@ -104,35 +103,37 @@ impl Linear {
         Ok(y)
     }
 
-    /// `residual.x + dropout(x W^T + b)`, in one op or in as many as it takes:
-    /// `(.., inputs) -> (.., outputs)`.
-    ///
-    /// # Errors
-    /// As [`Linear::forward`] and [`Residual::join`].
+    /// Whether [`Linear::forward`] would read packed weights for `x`.
+    pub(super) fn reads_packed<T: Float>(&self, tape: &Tape<T>, params: &Params<T>, x: Var) -> bool {
+        params.packed(self.weight).is_some() && tape.packed_pays(x)
+    }
+
+    /// `r + dropout(x W^T + b)` in one op: `(.., inputs) -> (.., outputs)`.
     #[track_caller]
-    pub fn forward_residual<T: Float>(
+    pub(super) fn forward_residual<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
+        r: Var,
         x: Var,
-        residual: Residual,
-        form: Form,
+        p: f64,
     ) -> Result<Var, Error> {
-        let packed = params.packed(self.weight).is_some() && tape.packed_pays(x);
-        let Some(r) = residual.x.filter(|_| form == Form::Fused && !packed) else {
-            let y = self.forward(tape, params, x)?;
-            return residual.join(tape, y);
-        };
         tape.enter::<Self>("Linear::forward_residual");
         let bias = self.bias.map(|bias| tape.param(params, bias));
         let weight = tape.param(params, self.weight);
-        let y = tape.linear_residual(r, x, weight, bias, residual.dropout)?;
+        let y = tape.linear_residual(r, x, weight, bias, p)?;
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }
+
+    /// The name of the layer that contains this one: `h.0.attn` for `h.0.attn.c_proj`.
+    pub(super) fn parent<'a, T: Float>(&self, params: &'a Params<T>) -> &'a str {
+        let name = params.get(self.weight).layer();
+        name.rsplit_once('.').map_or(name, |(parent, _)| parent)
+    }
 }
 
-/// Normal numbers with this standard deviation; 0 draws none.
+/// Normal random values with this standard deviation; a standard deviation of 0 draws none.
 fn random<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
     match std {
         0.0 => Tensor::zeros(shape),
@@ -140,10 +141,10 @@ fn random<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T
     }
 }
 
-/// Uniform numbers between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
+/// Uniform random values between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
 fn uniform_within<T: Float>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
-    let most = 1.0 / (inputs.max(1) as f64).sqrt();
-    Tensor::from_fn(shape, || T::of(most * (2.0 * uniform(rng) - 1.0)))
+    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+    Tensor::from_fn(shape, || T::of(bound * (2.0 * uniform(rng) - 1.0)))
 }
 
 #[cfg(test)]
@@ -153,7 +154,7 @@ mod tests {
     use crate::rng::Streams;
 
     #[test]
-    fn the_first_weights_have_the_size_asked_for() {
+    fn initial_weights_have_the_given_scale() {
         let mut params = Params::<f32>::new();
         let mut rng = Streams::new(1).stream("init", 0);
         let scaled = Init::Scaled { gain: 1.0, bias: 0.0 };
@@ -166,8 +167,8 @@ mod tests {
         };
         assert!((std(a.weight) - 0.05).abs() < 0.002 && std(a.bias.unwrap()) == 0.0);
         for id in [c.weight, c.bias.unwrap()] {
-            let most = params.get(id).value.data().iter().fold(0.0_f32, |most, w| most.max(w.abs()));
-            assert!((0.045..=0.05).contains(&most) && (std(id) - 0.05 / 3.0_f32.sqrt()).abs() < 0.004);
+            let largest = params.get(id).value.data().iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
+            assert!((0.045..=0.05).contains(&largest) && (std(id) - 0.05 / 3.0_f32.sqrt()).abs() < 0.004);
         }
         assert!((std(b.weight) - 1.0).abs() < 0.03 && std(b.bias.unwrap()) > 0.5);
         assert_eq!(params.get(a.weight).value.shape(), [50, 400]);

@@ -1,62 +1,86 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Form, Init, Linear, Residual};
+use super::{Activation, Init, Linear};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
-/// `y = W2 gelu(W1 x + b1) + b2` (Vaswani et al. 2017, equation 2, with GELU for ReLU):
-/// the digit network with one hidden layer, applied to each token by itself.
+/// `y = W2 a(W1 x + b1) + b2` with an activation function `a` (Vaswani et al. 2017, equation 2,
+/// with ReLU; GPT-2 has GELU): the digit network with one hidden layer, applied to each token
+/// separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp {
-    /// `(C) -> (4 C)`.
+    /// `W1` and `b1`, `(C) -> (N)`.
     pub c_fc: Linear,
-    /// `(4 C) -> (C)`.
-    pub c_proj: Linear,
-    form: Form,
+    /// `a`.
+    pub activation: Activation,
+    /// `W2` and `b2`, `(N) -> (C)`; without it, the hidden layer is the output.
+    pub c_proj: Option<Linear>,
 }
 
 impl Mlp {
-    /// Adds `name.c_fc` and `name.c_proj` to `params`, with 4 C hidden neurons.
+    /// Adds `name.c_fc` and `name.c_proj` to `params`, for C inputs and outputs and N hidden
+    /// neurons; `init` is the initialisation of each.
     ///
     /// # Errors
-    /// [`Error::DuplicateParam`] if the name is taken.
+    /// [`Error::DuplicateParam`] if a name is taken.
     pub fn new<T: Float>(
         params: &mut Params<T>,
         name: &str,
-        c: usize,
+        (c, hidden): (usize, usize),
+        activation: Activation,
         (init, init_proj): (Init, Init),
         bias: bool,
-        form: Form,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let linear = if bias { Linear::new } else { Linear::without_bias };
-        let c_fc = linear(params, &format!("{name}.c_fc"), (c, 4 * c), init, rng)?;
-        let c_proj = linear(params, &format!("{name}.c_proj"), (4 * c, c), init_proj, rng)?;
-        Ok(Self { c_fc, c_proj, form })
+        let c_fc = linear(params, &format!("{name}.c_fc"), (c, hidden), init, rng)?;
+        let c_proj = linear(params, &format!("{name}.c_proj"), (hidden, c), init_proj, rng)?;
+        Ok(Self { c_fc, activation, c_proj: Some(c_proj) })
     }
 
-    /// `residual.x + dropout(y)`: `(.., C) -> (.., C)`.
+    /// `y`: `(.., C) -> (.., C)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` has another number of columns.
+    /// [`Error::Shape`] if `x` does not have C columns.
     #[track_caller]
-    pub fn forward<T: Float>(
+    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
+        let h = self.hidden(tape, params, x)?; // (.., C) -> (.., N)
+        match &self.c_proj {
+            Some(c_proj) => c_proj.forward(tape, params, h), // (.., N) -> (.., C)
+            None => Ok(h),
+        }
+    }
+
+    /// `a(W1 x + b1)`: `(.., C) -> (.., N)`.
+    #[track_caller]
+    pub(super) fn hidden<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
         x: Var,
-        residual: Residual,
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
-        let Self { c_fc, c_proj, form } = self;
-        if let Some(r) = residual.x.filter(|_| *form == Form::Fused && tape.wants_gradients()) {
-            let weights = [c_fc.weight, c_proj.weight].map(|id| tape.param(params, id));
-            let biases = c_fc.bias.zip(c_proj.bias).map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));
-            return tape.feed_forward(r, x, weights, biases, residual.dropout);
-        }
-        let x = c_fc.forward(tape, params, x)?; // (B, T, C) -> (B, T, 4 C)
-        let x = tape.gelu(x)?;
-        tape.trace.label(x, || params.get(c_fc.weight).layer().replace("c_fc", "gelu"));
-        c_proj.forward_residual(tape, params, x, residual, *form) // (B, T, 4 C) -> (B, T, C)
+        let z = self.c_fc.forward(tape, params, x)?;
+        let h = self.activation.record(tape, z)?;
+        tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));
+        Ok(h)
+    }
+
+    /// `r + dropout(y)` in one op, which there is for GELU: `(.., C) -> (.., C)`.
+    #[track_caller]
+    pub(super) fn forward_residual<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        r: Var,
+        x: Var,
+        p: f64,
+    ) -> Result<Var, Error> {
+        tape.enter::<Self>("Mlp::forward");
+        let layers = [self.c_fc, self.c_proj.expect("the fused op has both layers")];
+        let weights = layers.map(|layer| tape.param(params, layer.weight));
+        let biases = layers[0].bias.zip(layers[1].bias);
+        let biases = biases.map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));
+        tape.feed_forward(r, x, weights, biases, p)
     }
 }

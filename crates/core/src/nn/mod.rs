@@ -1,25 +1,47 @@
 //! Layers: parameters, and a `forward` that records ops.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `block.rs` | [`Block`]: `x = x + attn(norm(x)); x = x + mlp(norm(x))` |
+//! | `self_attention.rs` | [`MultiHeadAttention`]: the tokens of a sequence look at each other |
+//! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence look at another |
+//! | `attention.rs` | what both share: [`AttentionSettings`], attention op by op |
+//! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens, kept for generation |
+//! | `score.rs` | [`Score`]: how well a key matches a query |
+//! | `mlp.rs` | [`Mlp`]: the feed-forward layers |
+//! | `fused.rs` | [`Branch`]: the one place that chooses fused ops |
+//! | `linear.rs` | [`Linear`]: `x W^T + b`, and [`Init`]: its initial weights |
+//! | `activation.rs` | [`Activation`]: sigmoid, tanh, ReLU, GELU |
+//! | `layer_norm.rs` | [`LayerNorm`]; `norm_place.rs` [`NormPlace`]: where a block has its norms |
+//! | `embedding.rs` | [`Embedding`]: a row of a table for each token |
+//! | `positions.rs` | [`Positions`]: how the model knows the order; [`PositionEmbedding`] |
 
 mod activation;
 mod attention;
+mod block;
+mod cross_attention;
 mod embedding;
-mod form;
+mod fused;
+mod kv_cache;
 mod layer_norm;
 mod linear;
 mod mlp;
 mod norm_place;
 mod positions;
-mod residual;
 mod score;
+mod self_attention;
 
 pub use activation::Activation;
-pub use attention::{AttentionSettings, KvCache, LayerCache, MultiHeadAttention};
+pub use attention::AttentionSettings;
+pub use block::{Block, BlockSettings};
+pub use cross_attention::{CrossAttention, Memory};
 pub use embedding::Embedding;
-pub use form::Form;
+pub use fused::Branch;
+pub use kv_cache::{KvCache, LayerCache};
 pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};
 pub use mlp::Mlp;
 pub use norm_place::NormPlace;
-pub use positions::{Positions, sinusoidal};
-pub use residual::Residual;
+pub use positions::{PositionEmbedding, Positions, sinusoidal};
 pub use score::Score;
+pub use self_attention::MultiHeadAttention;

@@ -1,37 +1,105 @@
-//! How a model knows where a token stands: attention alone sees a set, not an order.
+//! How a model knows the order of the tokens: attention alone sees a set.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Float, Tensor};
+use super::Embedding;
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Float, Params, Tape, Tensor, Tokens, Var};
 
-/// How a model knows where a token stands.
+/// How a model knows the position of each token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
-    /// A learned vector for each position, added to the token's (GPT-2).
+    /// A learned vector for each position, added to the token's vector (GPT-2).
     Learned,
     /// Fixed sines and cosines, added to the token's vector times `sqrt(C)`: [`sinusoidal`].
     Sinusoidal,
-    /// Q and K are turned by an angle that grows with the position:
+    /// Attention rotates Q and K by an angle that grows with the position:
     /// [`ops::rotary`](crate::ops::rotary).
     Rotary,
-    /// Scores fall with the distance, at a slope of each head's own:
+    /// Attention lowers the scores with the distance, with a slope for each head:
     /// [`ops::attention`](crate::ops::attention).
     Alibi,
-    /// Not at all: only the causal mask tells.
+    /// Not at all: only the causal mask reveals the order.
     None,
 }
 
+/// What is added to the token embeddings to encode the positions.
+#[derive(Debug, Clone, Copy)]
+pub enum PositionEmbedding {
+    /// A learned vector for each position.
+    Learned(Embedding),
+    /// Sines and cosines: [`sinusoidal`] with this base.
+    Sinusoidal {
+        /// The base of the wavelengths.
+        base: f64,
+    },
+    /// Nothing: attention encodes the positions, or nothing does.
+    None,
+}
+
+impl PositionEmbedding {
+    /// The encoding that `positions` names. Learned positions add `name.weight` of shape
+    /// `(rows, cols)` to `params`, normal with standard deviation `std`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub fn new<T: Float>(
+        params: &mut Params<T>,
+        name: &str,
+        positions: Positions,
+        shape: (usize, usize),
+        (std, base): (f64, f64),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        Ok(match positions {
+            Positions::Learned => Self::Learned(Embedding::new(params, name, shape, std, rng)?),
+            Positions::Sinusoidal => Self::Sinusoidal { base },
+            Positions::Rotary | Positions::Alibi | Positions::None => Self::None,
+        })
+    }
+
+    /// Adds the encodings of the positions from `start` on to the token embeddings `x`:
+    /// `(B, T, C) -> (B, T, C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are fewer learned positions than tokens.
+    #[track_caller]
+    pub fn add_to<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        start: usize,
+    ) -> Result<Var, Error> {
+        let &[_, t, c] = tape.value(x).shape() else { unreachable!("embeddings have three axes") };
+        match self {
+            Self::Learned(table) => {
+                let positions: Vec<u32> = (start as u32..(start + t) as u32).collect();
+                let positions = table.forward(tape, params, &Tokens::new([1, t], positions)?)?; // (1, T, C)
+                tape.add(x, positions)
+            }
+            Self::Sinusoidal { base } => {
+                // Otherwise the sines drown the small initial embeddings (Vaswani et al. 2017, section 3.4).
+                let x = tape.scale(x, (c as f64).sqrt())?;
+                let positions = tape.input(sinusoidal(start, t, c, *base)); // (T, C)
+                tape.add(x, positions)
+            }
+            Self::None => Ok(x),
+        }
+    }
+}
+
 /// `PE[p, 2i] = sin(p / base^(2i/C))`, `PE[p, 2i+1] = cos(p / base^(2i/C))` (Vaswani et al.
-/// 2017, section 3.5, with the base 10000), for the positions from `start` on, `(T, C)`.
+/// 2017, section 3.5, with base 10000), for T positions from `start` on: `(T, C)`.
 ///
-/// Each pair of columns is a hand of a clock, and each clock is slower than the one
-/// before: together they tell any position.
+/// Each pair of columns is the hand of a clock, and each clock is slower than the one before:
+/// together they tell any position.
 pub fn sinusoidal<T: Float>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
-    let mut place = 0;
+    let mut index = 0;
     Tensor::from_fn(&[t, c], || {
-        let (p, column) = (start + place / c, place % c);
-        place += 1;
+        let (p, column) = (start + index / c, index % c);
+        index += 1;
         let angle = p as f64 / base.powf((column - column % 2) as f64 / c as f64);
         T::of(if column.is_multiple_of(2) { angle.sin() } else { angle.cos() })
     })
@@ -42,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_hand() {
+    fn sinusoidal_by_hand() {
         let table = sinusoidal::<f64>(1, 2, 4, 1e4);
         let want = [[1.0_f64, 0.01], [2.0, 0.02]].map(|[a, b]| [a.sin(), a.cos(), b.sin(), b.cos()]);
         for (got, want) in table.data().iter().zip(want.as_flattened()) {

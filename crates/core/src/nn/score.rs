@@ -1,40 +1,41 @@
-//! How well a key answers a query: the scalar product of the paper, and what one might
-//! take instead.
+//! How well a key matches a query: the scalar product of the paper, and alternatives to it.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Float, Tape, Var};
+use super::Init;
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Float, ParamId, Params, Tape, Var};
 
-/// How a score is made of a query `q` and a key `k`, of D numbers each; the model is C wide.
+/// The score of a key `k` for a query `q`, of D elements each, in a model of width C.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
-    /// `q . k / sqrt(D)`: the standard (Vaswani et al. 2017, section 3.2.1). If the numbers
-    /// of `q` and `k` have variance 1, so has the score.
+    /// `q . k / sqrt(D)`: the standard (Vaswani et al. 2017, section 3.2.1). If the elements of
+    /// `q` and `k` have variance 1, so has the score.
     #[default]
     ScaledDot,
-    /// `q . k`, not scaled.
+    /// `q . k`, unscaled.
     Dot,
-    /// `q . k / sqrt(C)`: scaled by the width of the model instead of that of the head, a
-    /// mistake that many programs copy from each other.
+    /// `q . k / sqrt(C)`: scaled by the width of the model instead of the head, a mistake that many
+    /// programs copy from each other.
     WidthScaledDot,
-    /// `sum_d q_d^2 k_d^2 / sqrt(D)`: the numbers are squared first.
+    /// `sum_d q_d^2 k_d^2 / sqrt(D)`: the scalar product of the squares.
     SquaredDot,
-    /// `1 / (q . k)`: the inverse as a number.
+    /// `1 / (q . k)`: "inverse" read as the reciprocal.
     InverseDot,
-    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: the inverse as an order, one vector from its end.
+    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: "inverse" read as the reversed order of one vector.
     ReversedDot,
     /// `sqrt(D) q . k / (|q| |k|)`: only the angle counts.
     Cosine,
-    /// `-|q - k|^2 / (2 sqrt(D))`: the scaled scalar product, less the half squares of both
-    /// lengths.
+    /// `-|q - k|^2 / (2 sqrt(D))`: the scaled scalar product minus half the squared lengths of
+    /// both vectors, over `sqrt(D)`.
     NegativeDistance,
-    /// `w . tanh(q + k)` with weights `w` of each head (Bahdanau et al. 2015).
+    /// `w . tanh(q + k)` with learned weights `w` for each head (Bahdanau et al. 2015).
     Additive,
 }
 
 impl Score {
-    /// All names, as settings have them.
+    /// The names of all scores in settings.
     pub const NAMES: [&str; 9] = [
         "scaled-dot",
         "dot",
@@ -47,8 +48,14 @@ impl Score {
         "additive",
     ];
 
-    /// What the scalar product is multiplied with, for heads of `d` numbers in a model that
-    /// is `c` wide; none if the score is more than a scalar product with a factor.
+    /// Whether the score is the scalar product times a constant, so that fused attention and the
+    /// KV cache can compute it.
+    pub fn is_scaled_dot(self) -> bool {
+        self.scale(1, 1).is_some()
+    }
+
+    /// The constant factor of the scalar product, for heads of `d` elements in a model of width
+    /// `c`; `None` if the score is not a scalar product times a constant.
     pub fn scale(self, d: usize, c: usize) -> Option<f64> {
         match self {
             Self::ScaledDot => Some(1.0 / (d as f64).sqrt()),
@@ -58,8 +65,30 @@ impl Score {
         }
     }
 
-    /// The scores of all pairs, `(B, H, T, D)` twice to `(B, H, T, T)`, in single ops. `w`,
-    /// `(H, D)`, are the weights of the additive score, which no other has.
+    /// Adds the weights `(H, D)` of the additive score to `params` as `name.score.weight`; the
+    /// other scores have none.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if the name is taken.
+    pub(super) fn add_weights<T: Float>(
+        self,
+        params: &mut Params<T>,
+        name: &str,
+        (h, c): (usize, usize),
+        init: Init,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<ParamId>, Error> {
+        match self {
+            Self::Additive => {
+                let weights = init.weights(&[h, c / h], c / h, rng);
+                params.add(format!("{name}.score.weight"), weights).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The score of each key for each query, op by op: `(B, H, Tq, D)` and `(B, H, Tk, D)` to
+    /// `(B, H, Tq, Tk)`. `w`, `(H, D)`, are the weights of the additive score.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes do not fit each other.
@@ -81,7 +110,7 @@ impl Score {
             }
             _ => (q, k),
         };
-        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T, D) (B, H, D, T) -> (B, H, T, T)
+        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, Tq, D) (B, H, D, Tk) -> (B, H, Tq, Tk)
         match self {
             Self::Dot => Ok(scores),
             Self::InverseDot => tape.reciprocal(scores),
@@ -98,7 +127,7 @@ mod tests {
     use crate::Tensor;
     use crate::gradcheck::{check, constant};
 
-    /// All scores, by their names.
+    /// All scores.
     fn all() -> Vec<Score> {
         let named = |name: &&str| serde_json::from_value(serde_json::json!(name)).unwrap();
         Score::NAMES.iter().map(named).collect()
@@ -109,11 +138,11 @@ mod tests {
         for score in all() {
             let shape = [1, 2, 3, 4];
             check(&[&shape, &shape, &[2, 4]], |tape, x| {
-                // Far enough from 0 for the inverse.
+                // Far enough from 0 for the reciprocal.
                 let shift = tape.input(Tensor::from_fn(&shape, || 3.0));
                 let (q, k) = (tape.add(x[0], shift)?, tape.add(x[1], shift)?);
                 let scores = score.forward(tape, q, k, Some(x[2]))?;
-                // Weights that the score does not have get a gradient too, for the check.
+                // The check wants a gradient of the weights even if the score has none.
                 let unused = tape.mean(x[2])?;
                 let unused = tape.scale(unused, 0.1)?;
                 let scores = tape.mean(scores)?;
@@ -140,7 +169,7 @@ mod tests {
             -pairs().map(|(q, k)| (q - k).powi(2)).sum::<f64>() / (2.0 * root),
             pairs().zip(&w).map(|((q, k), w)| w * (q + k).tanh()).sum(),
         ];
-        // Two heads, so that the model is twice as wide; the second is something else.
+        // Two heads, so that the model is twice as wide; the second head has other values.
         let both = |shape: &[usize], x: &[f64], other| {
             Tensor::from_vec(shape, [x, constant(&[3], other).data()].concat()).unwrap()
         };

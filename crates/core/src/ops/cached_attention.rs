@@ -3,7 +3,7 @@
 use crate::kernels::attention::{self, CacheDims};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// The output of [attention](super::attention) with the causal mask for the last T tokens of a
 /// text of `start + T` tokens, `(B, T, C)`.
@@ -82,6 +82,18 @@ impl<T: Float> Op<T> for CachedAttention {
         let pairs: usize = (0..t).map(|i| self.start + i + 1).sum();
         (b * pairs * (4 * c + 6 * self.n_head)) as u64
     }
+}
+
+/// Copies K and V of T new tokens, from `qkv` `(B, T, 3 C)`, behind the first `start` tokens of
+/// `keys` `(B, H, D, S)` and `values` `(B, H, S, D)`. Skips tokens for which there is no room.
+pub(crate) fn append<T: Float>(
+    (keys, values): (&mut Tensor<T>, &mut Tensor<T>),
+    qkv: &Tensor<T>,
+    start: usize,
+) {
+    let &[_, h, s, d] = values.shape() else { unreachable!("a cache has four axes") };
+    let (t, cache) = (qkv.shape()[1], (keys.data_mut(), values.data_mut()));
+    attention::append_to_cache(cache, qkv.data(), (t, start), CacheDims { h, s, d });
 }
 
 #[cfg(test)]

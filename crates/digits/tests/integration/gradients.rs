@@ -7,7 +7,8 @@ use m2g_core::train::Model;
 use m2g_core::{Float, Grads, Tape, Tensor};
 use m2g_digits::{Architecture, Backprop, Cost, Initialisation, MiniBatch, Network};
 
-const ACTIVATIONS: [Activation; 3] = [Activation::Sigmoid, Activation::Tanh, Activation::Relu];
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Gelu];
 const COSTS: [Cost; 3] = [Cost::Quadratic, Cost::CrossEntropy, Cost::LogLikelihood];
 
 fn network<T: Float>(sizes: &[usize], activation: Activation, cost: Cost, backprop: Backprop) -> Network<T> {

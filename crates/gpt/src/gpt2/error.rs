@@ -1,4 +1,4 @@
-//! What can be wrong with a folder, each with a sentence that says what to do.
+//! The errors of import and export, each a sentence that says what to do.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ pub enum ImportError {
     /// A file cannot be opened or read.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
-    /// The folder lacks what every folder of this kind has.
+    /// The folder lacks a file that every such folder has.
     #[error("{} is no GPT-2 folder of Hugging Face: {why}", path.display())]
     Folder {
         /// The folder.
@@ -20,7 +20,7 @@ pub enum ImportError {
         /// What is missing, and what to do.
         why: String,
     },
-    /// A file is not what its name says.
+    /// A file is damaged or in another format.
     #[error("{} cannot be used: {why}", path.display())]
     File {
         /// The file.
@@ -28,62 +28,62 @@ pub enum ImportError {
         /// What is wrong with it.
         why: String,
     },
-    /// The configuration asks for something that this GPT does not do.
+    /// The configuration describes a model that this GPT cannot be.
     #[error("{}: {key} is {value}, {rule}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// What it says.
+        /// Its value.
         value: String,
         /// What it must be.
         rule: String,
     },
-    /// The tensors are not those that the configuration describes.
+    /// The tensors do not fit the configuration.
     #[error("the tensors in {} do not fit its config.json:{}", path.display(), list(problems))]
     Tensors {
         /// The folder.
         path: PathBuf,
-        /// All that is wrong.
+        /// All mismatches.
         problems: Vec<TensorProblem>,
     },
 }
 
-/// One tensor that is not as it should be. Names and shapes are those of the files.
+/// A tensor that does not fit the model. Names and shapes are those of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TensorProblem {
-    /// It is not there.
+    /// It is missing.
     Missing {
         /// Its name.
         name: String,
-        /// The shape that it should have.
+        /// The expected shape.
         expected: Vec<usize>,
     },
-    /// It is there, but the model has no place for it.
+    /// The model has no such tensor.
     Extra {
         /// Its name.
         name: String,
-        /// The shape that it has.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// It has another shape.
+    /// It has the wrong shape.
     Misshapen {
         /// Its name.
         name: String,
-        /// The shape that it should have.
+        /// The expected shape.
         expected: Vec<usize>,
-        /// The shape that it has.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// Its numbers are of a type that is not read.
+    /// Its element type cannot be read.
     Type {
         /// Its name.
         name: String,
         /// The type.
         found: Dtype,
     },
-    /// It is there twice: in two files, or with and without `transformer.`.
+    /// It occurs twice: in two files, or with and without the prefix `transformer.`.
     Twice {
         /// Its name.
         name: String,
@@ -117,23 +117,23 @@ pub enum ExportError {
     /// A file cannot be written.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
-    /// The model has something for which GPT-2's format has no place.
+    /// The format has no place for a property of the model.
     #[error("GPT-2's format has no place for {what}: {why}")]
     Inexpressible {
-        /// What the model has.
+        /// The property of the model.
         what: String,
-        /// What the format has, and what to do.
+        /// What the format allows, and what to do.
         why: &'static str,
     },
-    /// The parameters are not those of the configuration.
+    /// The parameters do not fit the configuration.
     #[error("the parameter {name} is missing or has another shape than {expected:?}: it is of another model")]
     Params {
-        /// The name of the first that does not fit.
+        /// The name of the first parameter that does not fit.
         name: String,
-        /// The shape that the configuration gives it.
+        /// Its shape according to the configuration.
         expected: Vec<usize>,
     },
-    /// The folder is there already.
+    /// The folder exists.
     #[error("{} exists{}", path.display(), if *is_export {
         ": choose another folder, or replace it with --overwrite"
     } else {
@@ -142,7 +142,7 @@ pub enum ExportError {
     Exists {
         /// The folder.
         path: PathBuf,
-        /// Whether it holds a model of Hugging Face's format.
+        /// Whether it holds a model in Hugging Face's format.
         is_export: bool,
     },
 }

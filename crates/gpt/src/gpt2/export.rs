@@ -1,4 +1,4 @@
-//! A model becomes a folder.
+//! Writes a model to a folder.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,17 +13,17 @@ use crate::GptConfig;
 use m2g_text::Tokenizer;
 
 /// Writes a folder that `transformers` loads as `GPT2LMHeadModel`: `config.json`,
-/// `generation_config.json` and `model.safetensors`, and the tokenizer: GPT-2's as
-/// `vocab.json` and `merges.txt`, others in this project's form as
-/// `m2g_tokenizer.json`. GPT-2 always has biases; those of a model without are zero.
+/// `generation_config.json`, `model.safetensors` and the tokenizer. GPT-2's tokenizer is written as
+/// `vocab.json` and `merges.txt`, any other in this project's format as `m2g_tokenizer.json`. GPT-2
+/// always has biases: those of a model without biases are written as zeros.
 ///
-/// The folder appears only when it is whole. One that exists is replaced only with
-/// `overwrite`, and only if it is empty or holds such a model.
+/// The folder appears only when it is complete. An existing folder is replaced if it is empty, or
+/// with `overwrite` if it holds such a model.
 ///
 /// # Errors
-/// [`ExportError::Inexpressible`] if GPT-2 has no such model; [`ExportError::Params`]
-/// if the parameters are not those of `config`; [`ExportError::Exists`];
-/// [`m2g_core::Error::Io`] if it cannot be written.
+/// [`ExportError::Inexpressible`] if the format has no place for the model; [`ExportError::Params`]
+/// if the parameters do not fit `config`; [`ExportError::Exists`]; [`m2g_core::Error::Io`] if a
+/// file cannot be written.
 pub fn export(
     dir: &Path,
     config: &GptConfig,
@@ -68,11 +68,10 @@ pub fn export(
     Ok(())
 }
 
-/// A tensor of the files with its numbers; none for the bias that a model without
-/// biases does not have.
+/// A tensor of the files with its value; `None` for the biases of a model without biases.
 type Filled<'p> = (Slot, Option<&'p Tensor<f32>>);
 
-/// Every tensor of the files, in their order.
+/// All tensors, in the order of the files.
 fn arrange<'p>(config: &GptConfig, params: &'p Params<f32>) -> Result<Vec<Filled<'p>>, ExportError> {
     let slots = layout(config).into_iter().map(|slot| {
         let value = params.iter().find(|p| p.name == slot.name).map(|p| &p.value);

@@ -1,4 +1,4 @@
-//! A folder becomes a model.
+//! Reads a model from a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -14,14 +14,14 @@ use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabula
 use crate::{Gpt, GptConfig};
 use m2g_text::Tokenizer;
 
-/// A model that came from a folder.
+/// A model read from a folder.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// What the model is made of.
+    /// The settings of the model.
     pub config: GptConfig,
-    /// Its parameters under their names here.
+    /// Its parameters, under our names.
     pub params: Params<f32>,
-    /// Its tokenizer; if there is none that we have, a sentence that says why.
+    /// Its tokenizer; if it is not one that we have, a sentence that says why.
     pub tokenizer: Result<Tokenizer, String>,
 }
 
@@ -29,7 +29,7 @@ impl Imported {
     /// The model with these parameters.
     ///
     /// # Errors
-    /// [`Error::Setting`] if a setting makes no sense.
+    /// [`Error::Setting`] if a setting is invalid.
     pub fn into_gpt(self) -> Result<Gpt<f32>, Error> {
         let mut gpt = Gpt::zeros(self.config)?;
         let mut values: BTreeMap<String, Tensor<f32>> =
@@ -44,13 +44,12 @@ impl Imported {
     }
 }
 
-/// Reads a GPT-2 in the format of `transformers`: `config.json` and
-/// `model.safetensors`, or the several files that `model.safetensors.index.json`
-/// names. Tensors of half precision are widened to `f32`.
+/// Reads a GPT-2 in the format of `transformers`: `config.json`, and `model.safetensors` or the
+/// files that `model.safetensors.index.json` names. Widens half-precision tensors to `f32`.
 ///
 /// # Errors
-/// [`ImportError`], which names the file; all tensors that are missing, too many or
-/// of another shape come in one list.
+/// [`ImportError`], which names the file; it lists all tensors that are missing, unexpected or of
+/// the wrong shape.
 pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     let not_a_folder = |why: String| ImportError::Folder { path: dir.to_path_buf(), why };
     if !dir.is_dir() {
@@ -76,7 +75,7 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
         let wte = params.iter().find(|p| p.name == WTE).map(|p| p.value.data());
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         if wte.map(bits) != Some(bits(head.data())) {
-            // Whoever wrote this did not mean it: the head has been trained apart.
+            // The head was trained separately: tied weights are not what the author meant.
             let rule = format!("but {LM_HEAD} is another tensor than {WTE}: set it to false to keep both");
             let (path, key) = (dir.join(CONFIG), "tie_word_embeddings".to_string());
             return Err(ImportError::Config { path, key, value: "true".into(), rule });
@@ -86,7 +85,7 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     Ok(Imported { config, params, tokenizer })
 }
 
-/// Opens the file or the files with the tensors.
+/// Opens all files with tensors.
 fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
     if dir.join(MODEL).is_file() {
         return Ok(vec![TensorFile::open(&dir.join(MODEL))?]);
@@ -121,17 +120,17 @@ fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
 
 /// The tensors of all files.
 struct Found {
-    /// By their names here.
+    /// The places of the tensors, by our names.
     tensors: BTreeMap<String, Place>,
-    /// Names that came more than once.
+    /// Our names that occur more than once.
     twice: BTreeSet<String>,
 }
 
 /// Where a tensor is.
 struct Place {
-    /// In which file.
+    /// The index of the file.
     file: usize,
-    /// Under which name.
+    /// The name in the file.
     name: String,
     shape: Vec<usize>,
     dtype: Dtype,
@@ -152,7 +151,7 @@ impl Found {
         Self { tensors, twice }
     }
 
-    /// Everything that does not fit the model.
+    /// All mismatches between the files and the model.
     fn problems(&self, config: &GptConfig, slots: &[Slot]) -> Vec<TensorProblem> {
         let mut problems = Vec::new();
         let mut fit = |slot: &Slot, needed: bool| {
@@ -182,7 +181,7 @@ impl Found {
         problems
     }
 
-    /// A tensor in its shape here.
+    /// Reads a tensor, in its shape in our model.
     fn read(&mut self, files: &mut [TensorFile], slot: &Slot) -> Result<Tensor<f32>, ImportError> {
         let place = &self.tensors[&slot.name];
         let mut theirs = Tensor::zeros(&place.shape);
@@ -193,21 +192,21 @@ impl Found {
 
 /// The transpose of a matrix.
 pub(super) fn transposed(matrix: &Tensor<f32>) -> Tensor<f32> {
-    /// Rows and columns that are turned at a time, so that both sides stay in the cache.
-    const BLOCK: usize = 32;
+    /// Rows and columns of a tile: source and destination tiles fit the L1 cache.
+    const TILE: usize = 32;
     let (rows, cols) = matrix.rows_cols();
-    let mut turned = Tensor::zeros(&[cols, rows]);
-    let (from, to) = (matrix.data(), turned.data_mut());
-    for row in (0..rows).step_by(BLOCK) {
-        for col in (0..cols).step_by(BLOCK) {
-            for c in col..(col + BLOCK).min(cols) {
-                for r in row..(row + BLOCK).min(rows) {
+    let mut transposed = Tensor::zeros(&[cols, rows]);
+    let (from, to) = (matrix.data(), transposed.data_mut());
+    for row in (0..rows).step_by(TILE) {
+        for col in (0..cols).step_by(TILE) {
+            for c in col..(col + TILE).min(cols) {
+                for r in row..(row + TILE).min(rows) {
                     to[c * rows + r] = from[r * cols + c];
                 }
             }
         }
     }
-    turned
+    transposed
 }
 
 #[cfg(test)]
@@ -237,7 +236,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_tensor_arrives_in_our_layout() {
+    fn tensors_are_read_into_our_layout() {
         let tiny = tiny();
         assert_eq!((tiny.config.vocab_size, tiny.config.block_size, tiny.config.n_layer), (101, 32, 3));
         let bytes =
@@ -250,7 +249,7 @@ pub(super) mod tests {
         };
         let param = |name: &str| tiny.params.iter().find(|p| p.name == name).unwrap().value.view();
         assert_eq!(param("wte.weight")[[100, 63]], number("wte.weight", 100 * 64 + 63));
-        // (64, 192) there, (192, 64) here.
+        // (64, 192) in the file, (192, 64) in our model.
         let c_attn = param("h.1.attn.c_attn.weight");
         assert_eq!(c_attn.shape(), [192, 64]);
         assert_eq!(c_attn[[5, 2]], number("h.1.attn.c_attn.weight", 2 * 192 + 5));

@@ -1,15 +1,15 @@
-//! Every tensor of a GPT-2, its name and its shape, here and in Hugging Face's files.
+//! The name and the shape of every tensor of a GPT-2, in our model and in Hugging Face's files.
 
 use crate::GptConfig;
 
-/// One tensor.
+/// A tensor of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Its name here.
+    /// Its name in our model.
     pub name: String,
-    /// Its shape here.
+    /// Its shape in our model.
     pub shape: Vec<usize>,
-    /// Whether the files hold it transposed: the weights of a linear layer.
+    /// Whether the files store it transposed, as they do the weights of linear layers.
     pub conv1d: bool,
 }
 
@@ -24,21 +24,21 @@ impl Slot {
         if self.conv1d { self.shape.iter().rev().copied().collect() } else { self.shape.clone() }
     }
 
-    /// Whether it is one that only a model with biases has.
+    /// Whether it is a bias, which a model without biases lacks.
     pub fn is_bias(&self) -> bool {
         self.name.ends_with(".bias")
     }
 }
 
-/// The head's weights, if they are not the token embedding.
+/// The weights of the head, if they are not tied to the token embedding.
 pub const LM_HEAD: &str = "lm_head.weight";
 /// The token embedding.
 pub const WTE: &str = "wte.weight";
-/// What the files may put before every name but the head's.
+/// The optional prefix of all names in the files except that of the head.
 const PREFIX: &str = "transformer.";
 
-/// The name here of a tensor in the files; none if it is a causal mask, which old
-/// files hold beside the parameters.
+/// Our name of a tensor in the files; `None` for a causal mask, which old files store next to the
+/// parameters.
 pub fn our_name(theirs: &str) -> Option<&str> {
     let name = theirs.strip_prefix(PREFIX).unwrap_or(theirs);
     let mask =
@@ -46,7 +46,7 @@ pub fn our_name(theirs: &str) -> Option<&str> {
     (!mask).then_some(name)
 }
 
-/// All tensors of a model with biases, in order.
+/// All tensors of a model with biases, in the order of the files.
 pub fn layout(config: &GptConfig) -> Vec<Slot> {
     let (v, t, c) = (config.vocab_size, config.block_size, config.n_embd);
     let plain = |name: &str, shape: &[usize]| Slot { name: name.into(), shape: shape.into(), conv1d: false };
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lose_their_prefix_and_masks_are_no_parameters() {
+    fn names_lose_their_prefix_and_masks_are_skipped() {
         assert_eq!(our_name("transformer.h.0.attn.c_attn.bias"), Some("h.0.attn.c_attn.bias"));
         assert_eq!(our_name("wte.weight"), Some("wte.weight"));
         assert_eq!(our_name("lm_head.weight"), Some(LM_HEAD));
@@ -87,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_layer_is_stored_transposed() {
+    fn linear_layers_are_stored_transposed() {
         let config = crate::gpt2::import::tests::tiny().config;
         let slots = layout(&config);
         let fc = slots.iter().find(|s| s.name == "h.2.mlp.c_fc.weight").unwrap();
         assert_eq!(fc.their_name(), "transformer.h.2.mlp.c_fc.weight");
         assert_eq!((fc.shape.as_slice(), fc.their_shape().as_slice()), (&[256, 64][..], &[64, 256][..]));
-        // 12 tensors in each of 3 blocks, two embeddings, the last norm.
+        // 12 tensors in each of 3 blocks, two embeddings, the weight and the bias of the last norm.
         assert_eq!(slots.len(), 3 * 12 + 4);
     }
 }

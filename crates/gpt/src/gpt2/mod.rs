@@ -1,18 +1,18 @@
-//! GPT-2 in and out: folders in the format of Hugging Face's `transformers`.
+//! Import and export of GPT-2 in the folder format of Hugging Face's `transformers`.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `import.rs` | [`import()`]: a folder becomes a model |
-//! | `export.rs` | [`export()`]: a model becomes a folder |
-//! | `settings.rs` | `config.json`, there and back |
-//! | `layout.rs` | every tensor's name and shape, here and there |
-//! | `tensor_file.rs` | safetensors files, read and written tensor by tensor |
-//! | `vocabulary.rs` | the tokenizer: GPT-2's, or ours |
-//! | `error.rs` | what can be wrong with a folder |
+//! | `import.rs` | [`import()`]: reads a model from a folder |
+//! | `export.rs` | [`export()`]: writes a model to a folder |
+//! | `settings.rs` | `config.json`, read and written |
+//! | `layout.rs` | the name and the shape of every tensor, in our model and in the files |
+//! | `tensor_file.rs` | reads and writes safetensors files tensor by tensor |
+//! | `vocabulary.rs` | the tokenizer: GPT-2's or one of this project |
+//! | `error.rs` | the errors of import and export |
 //!
-//! GPT-2 keeps the weights of its linear layers as `(inputs, outputs)`, which
-//! `transformers` calls Conv1D; here they are `(outputs, inputs)`, as in PyTorch's
-//! `nn.Linear`. Everything else is the same but for the prefix `transformer.`.
+//! The files store the weights of linear layers as `(inputs, outputs)`, which `transformers` calls
+//! Conv1D; our weights are `(outputs, inputs)`, like those of PyTorch's `nn.Linear`. Apart from that,
+//! only the prefix `transformer.` of the names differs.
 
 mod error;
 mod export;
@@ -28,7 +28,7 @@ pub use import::{Imported, import};
 
 /// The settings of the model.
 const CONFIG: &str = "config.json";
-/// The tensors, if they are in one file.
+/// The file with all tensors, if there is only one.
 const MODEL: &str = "model.safetensors";
-/// Which file holds which tensor, if they are in several.
+/// The file that names the file of each tensor, if there are several.
 const INDEX: &str = "model.safetensors.index.json";

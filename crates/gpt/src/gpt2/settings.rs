@@ -1,4 +1,4 @@
-//! `config.json`, there and back.
+//! `config.json`, read and written.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use serde_json::{Map, Value, json};
 use super::{ExportError, ImportError};
 use crate::{Config, GptConfig};
 
-/// The constant in the norms' denominator, the only one that the core has.
+/// The epsilon of the layer norms, a constant in the core.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
 
-/// Reads the settings of a GPT-2. Keys that are not there have the values that
-/// `transformers` gives them; keys that change nothing in the model are ignored.
+/// Reads the settings of a GPT-2. Missing keys have the defaults of `transformers`; keys that do
+/// not change the model are ignored.
 ///
 /// # Errors
-/// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`]
-/// for the first key that this GPT cannot follow.
+/// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`] for the first
+/// key whose value this GPT does not support.
 pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
@@ -66,7 +66,7 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
     Ok(config)
 }
 
-/// `config.json`'s name of a setting.
+/// The name of a setting in `config.json`.
 fn their_key(ours: &str) -> &str {
     match ours {
         "block_size" => "n_positions",
@@ -75,7 +75,7 @@ fn their_key(ours: &str) -> &str {
     }
 }
 
-/// The keys of a file.
+/// The keys and values of a file.
 struct Keys<'a> {
     path: &'a Path,
     map: Map<String, Value>,
@@ -87,7 +87,7 @@ impl Keys<'_> {
         ImportError::Config { path, key, value: value.to_string(), rule: rule.into() }
     }
 
-    /// The first of these keys that is there and not null.
+    /// The first of these keys that is present and not null.
     fn first<'k>(&self, names: &[&'k str]) -> Option<(&'k str, &Value)> {
         names.iter().find_map(|k| self.map.get(*k).filter(|v| !v.is_null()).map(|v| (*k, v)))
     }
@@ -120,11 +120,11 @@ impl Keys<'_> {
     }
 }
 
-/// The settings of a model as `config.json` holds them. `end_of_text` is the token
-/// that separates texts, if the model has one.
+/// The contents of `config.json` for a model. `end_of_text` is the token that separates texts, if
+/// there is one.
 ///
 /// # Errors
-/// [`ExportError::Inexpressible`] if GPT-2 has no such model.
+/// [`ExportError::Inexpressible`] if GPT-2 lacks a setting of the model.
 pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, ExportError> {
     if config.positions != Positions::Learned {
         let name = serde_json::to_value(config.positions).map_err(|e| Error::Other(Box::new(e)))?;
@@ -180,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn gpt2s_own_config_is_read() {
-        // The keys of the published model that matter, and some that do not.
+    fn published_config_is_read() {
+        // The relevant keys of the published model, and some irrelevant ones.
         let gpt2 = json!({
             "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1,
             "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02,
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn settings_round_trip() {
         let mut config =
             read_json(&json!({"model_type": "gpt2", "n_layer": 2, "n_head": 3, "n_embd": 12})).unwrap();
         (config.tie_weights, config.dropout, config.block_size) = (false, 0.25, 17);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_gpt_cannot_do_is_refused_by_its_key() {
+    fn unsupported_settings_are_rejected_by_key() {
         let cases = [
             ("model_type", json!("llama")),
             ("activation_function", json!("relu")),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn other_positions_are_refused() {
+    fn models_that_gpt2_cannot_express_are_rejected() {
         let mut config = read_json(&json!({"model_type": "gpt2"})).unwrap();
         config.positions = Positions::Rotary;
         let error = write(&config, None).unwrap_err().to_string();

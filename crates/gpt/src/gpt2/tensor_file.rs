@@ -1,8 +1,7 @@
-//! Safetensors files, read and written tensor by tensor, so that a model is in
-//! memory once.
+//! Reads and writes safetensors files tensor by tensor, so that memory holds a model only once.
 //!
-//! The format: the header's length as a little-endian `u64`, the header as JSON
-//! (for each tensor type, shape and where its bytes are), the bytes.
+//! The format: the length of the header as a little-endian `u64`, the header as JSON (type, shape and
+//! byte range of each tensor), the bytes.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,24 +14,24 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::ImportError;
 
-/// The longest header that is read; that of a model of 1000 blocks is 2 MB.
-const MAX_HEADER: u64 = 100_000_000;
+/// The longest header that is accepted; that of a model of 1000 blocks has 2 MB.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// A file whose header has been read.
+/// An open file with its header.
 #[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
     file: File,
-    /// Where the tensors' bytes begin.
+    /// The offset of the first tensor's bytes.
     start: u64,
     header: Metadata,
 }
 
 impl TensorFile {
-    /// Opens a file and checks that it is whole.
+    /// Opens a file and checks that it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`ImportError::File`] if it is no safetensors file, or cut off.
+    /// [`Error::Io`]; [`ImportError::File`] if it is not a safetensors file, or truncated.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
         let mut file = File::open(path).map_err(Error::io("open", path))?;
@@ -43,7 +42,7 @@ impl TensorFile {
         }
         file.read_exact(&mut length).map_err(Error::io("read", path))?;
         let length = u64::from_le_bytes(length);
-        if length > MAX_HEADER {
+        if length > MAX_HEADER_BYTES {
             return Err(unusable("it is damaged, or not a safetensors file (no header)".into()));
         }
         if 8 + length > size {
@@ -61,16 +60,16 @@ impl TensorFile {
         Ok(Self { path: path.to_path_buf(), file, start: 8 + length, header })
     }
 
-    /// The tensors by name: type, shape, place.
+    /// Type, shape and byte range of each tensor, by name.
     pub fn tensors(&self) -> HashMap<String, &TensorInfo> {
         self.header.tensors()
     }
 
-    /// The numbers of a tensor as `f32`, into `out`, which has as many.
+    /// Reads a tensor as `f32` into `out`, which must have its length.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`ImportError::File`] unless it is there, is as long as `out`
-    /// and its type can be widened to `f32`.
+    /// [`Error::Io`]; [`ImportError::File`] unless the tensor exists, has the length of `out` and a
+    /// type that can be widened to `f32`.
     pub fn read(&mut self, name: &str, out: &mut [f32]) -> Result<(), ImportError> {
         let path = &self.path;
         let unusable = |why: String| ImportError::File { path: path.clone(), why };
@@ -95,7 +94,7 @@ impl TensorFile {
     }
 }
 
-/// Bytes in a number of this type; none if it cannot be widened to `f32`.
+/// Bytes of an element of this type; `None` if it cannot be widened to `f32`.
 pub fn width(dtype: Dtype) -> Option<usize> {
     match dtype {
         Dtype::F32 => Some(4),
@@ -105,7 +104,7 @@ pub fn width(dtype: Dtype) -> Option<usize> {
 }
 
 /// Half precision: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
-/// Every such number is an `f32`.
+/// Every such value is representable as `f32`.
 fn f16_to_f32(half: u16) -> f32 {
     let (sign, exponent, fraction) = (half >> 15, (half >> 10) & 0x1f, half & 0x3ff);
     let magnitude = match exponent {
@@ -118,15 +117,15 @@ fn f16_to_f32(half: u16) -> f32 {
     if sign == 1 { -magnitude } else { magnitude }
 }
 
-/// Writes `f32` tensors, each of them a name and a shape, in the order given.
-/// `numbers` writes the bytes of the tensor with this index.
+/// Writes `f32` tensors of these names and shapes in the given order. `write_bytes` writes the bytes
+/// of the tensor with this index.
 ///
 /// # Errors
-/// [`Error::Io`], or what `numbers` returns; then there is no file.
+/// [`Error::Io`] and the errors of `write_bytes`; the file is then not created.
 pub fn write(
     path: &Path,
     tensors: &[(String, Vec<usize>)],
-    mut numbers: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
+    mut write_bytes: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut end = 0;
     let infos = tensors.iter().map(|(name, shape)| {
@@ -135,7 +134,7 @@ pub fn write(
         let info = TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) };
         (name.clone(), info)
     });
-    // transformers refuses files that do not say which framework they are for.
+    // transformers rejects files that do not name a framework.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let header = Metadata::new(Some(metadata), infos.collect())
         .map_err(|e| Error::Other(Box::new(e)))
@@ -143,20 +142,20 @@ pub fn write(
     let mut failed = None;
     let written = m2g_core::atomic::write(path, |file| {
         let mut file = BufWriter::new(file);
-        // Spaces fill the header up, so that the numbers are aligned.
+        // Pads the header with spaces, so that the tensors are aligned.
         let padding = header.len().next_multiple_of(8) - header.len();
         file.write_all(&((header.len() + padding) as u64).to_le_bytes())?;
         file.write_all(&header)?;
         file.write_all(&b"       "[..padding])?;
         for i in 0..tensors.len() {
-            if let Err(error) = numbers(i, &mut file) {
+            if let Err(error) = write_bytes(i, &mut file) {
                 failed = Some(error);
                 return Err(std::io::ErrorKind::Other.into());
             }
         }
         file.flush()
     });
-    // What failed first is the reason, not that writing was given up.
+    // The first error is the cause, not the aborted write that follows from it.
     failed.map_or(written, Err)
 }
 
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_by_us_and_by_the_crate() {
+    fn written_files_are_read_by_us_and_by_the_safetensors_crate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         let tensors = [("b".to_string(), vec![2, 1]), ("a".to_string(), vec![3])];

@@ -1,8 +1,8 @@
-//! The tokenizer of a folder: is it GPT-2's, or ours, and how it is written.
+//! The tokenizer of a folder: GPT-2's or one of this project.
 //!
-//! `vocab.json` holds the tokens with their ids, `merges.txt` the pairs in the order
-//! in which they are merged, `tokenizer.json` both. In all of them a byte stands as
-//! one visible character, so that a token is a word without spaces.
+//! `vocab.json` holds the tokens with their ids, `merges.txt` the pairs in the order in which they
+//! are merged, `tokenizer.json` both. All of them write each byte as one visible character, so that
+//! a token contains no spaces.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,11 +20,11 @@ const VOCAB: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
 /// Tokens, ids and merges.
 const TOKENIZER: &str = "tokenizer.json";
-/// A tokenizer of this project, for which the format of Hugging Face has no place.
+/// A tokenizer of this project, which the format of Hugging Face cannot express.
 const OURS: &str = "m2g_tokenizer.json";
 
-/// The tokenizer of the folder, for a model of this many tokens. If there is none
-/// that we have, a sentence says why.
+/// The tokenizer of the folder, for a model with `vocab_size` tokens. If it is not one that we
+/// have, a sentence that says why.
 ///
 /// # Errors
 /// [`Error::Io`]; [`ImportError::File`] if a file is damaged.
@@ -54,10 +54,10 @@ pub fn read(dir: &Path, vocab_size: usize) -> Result<Result<Tokenizer, String>, 
     Ok(if same { Ok(gpt2) } else { Err(format!("the tokens in {name} are not GPT-2's")) })
 }
 
-/// The id of each token, by its spelling.
+/// The id of each token, by its spelling in the files.
 type Ids = HashMap<String, Value>;
 
-/// The file with the tokens, and their ids.
+/// The file that holds the tokens, and their ids.
 fn find(dir: &Path) -> Result<Option<(&'static str, Ids)>, ImportError> {
     let (vocab, whole) = (dir.join(VOCAB), dir.join(TOKENIZER));
     let object = |path: &Path, value: &Value, what: &str| match value.as_object() {
@@ -86,8 +86,8 @@ fn read_json(path: &Path) -> Result<Value, ImportError> {
         .map_err(|e| ImportError::File { path: path.to_path_buf(), why: format!("it is not JSON ({e})") })
 }
 
-/// Writes the tokenizer into the folder: GPT-2's as `transformers` reads it, others
-/// in the form of this project.
+/// Writes the tokenizer to the folder: GPT-2's in the format of `transformers`, others in the
+/// format of this project.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -103,8 +103,8 @@ pub fn write(dir: &Path, tokenizer: &Tokenizer) -> Result<(), Error> {
     atomic::write(&dir.join(MERGES), |f| write!(f, "#version: 0.2\n{lines}"))
 }
 
-/// Every token as the files spell it, with its id. The end of a text is no bytes
-/// and stands as it is.
+/// The spelling of every token in the files, with its id. The end of text stands for no bytes and is
+/// written as it is.
 fn spelled(tokenizer: &Tokenizer) -> impl Iterator<Item = (String, u32)> {
     let letters = letters();
     (0..).map_while(move |id| {
@@ -117,8 +117,8 @@ fn spell(token: &[u8], letters: &[char; 256]) -> String {
     token.iter().map(|byte| letters[usize::from(*byte)]).collect()
 }
 
-/// The character for each byte: itself if Latin-1 has a visible one there, else one of
-/// those from U+0100 on, in order.
+/// The character for each byte: its Latin-1 character if that is visible, otherwise the next one from
+/// U+0100 on.
 fn letters() -> [char; 256] {
     let mut others = '\u{100}'..;
     std::array::from_fn(|byte| match char::from(byte as u8) {
@@ -127,8 +127,8 @@ fn letters() -> [char; 256] {
     })
 }
 
-/// The merges of GPT-2, as pairs of spelled tokens. Only the ids are given: a token
-/// is the merge of the two parts that are left when all earlier merges are made.
+/// The merges of GPT-2, as pairs of spelled tokens. They follow from the ids: a token is the merge
+/// of the two parts that remain after all merges with lower ids.
 fn merges(tokenizer: &Tokenizer) -> Vec<[String; 2]> {
     let letters = letters();
     let tokens: Vec<Vec<u8>> = (0..)
@@ -137,7 +137,7 @@ fn merges(tokenizer: &Tokenizer) -> Vec<[String; 2]> {
         .collect();
     let ids: HashMap<&[u8], usize> = tokens.iter().enumerate().map(|(id, t)| (&t[..], id)).collect();
     let pair = |(id, token): (usize, &Vec<u8>)| {
-        // Where the parts end: at first every byte is one.
+        // The ends of the parts: initially every byte is a part.
         let mut ends: Vec<usize> = (1..=token.len()).collect();
         while ends.len() > 2 {
             let joined = |i: usize| {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_spelled_as_gpt2_spells_them() {
+    fn bytes_are_spelled_as_in_gpt2() {
         let letters = letters();
         assert_eq!(spell(b" the\n", &letters), "ĠtheĊ");
         assert_eq!(spell("é\u{7f}".as_bytes(), &letters), "Ã©ġ");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_merges_are_gpt2s() {
+    fn first_merges_are_those_of_gpt2() {
         let merges = merges(&Tokenizer::gpt2());
         assert_eq!(merges.len(), 50_000);
         assert_eq!(
@@ -179,10 +179,10 @@ mod tests {
         );
     }
 
-    /// The merges applied as every reader of the format applies them: the earliest
-    /// pair first, everywhere from the left.
+    /// Applies the merges like every reader of the format: the earliest pair first, from left to
+    /// right.
     #[test]
-    fn the_merges_give_gpt2s_tokens() {
+    fn merges_give_the_tokens_of_gpt2() {
         let gpt2 = Tokenizer::gpt2();
         let merges = merges(&gpt2);
         let ranks: HashMap<[&str; 2], usize> =
@@ -207,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn gpt2s_files_are_known_again_and_others_are_not() {
+    fn only_the_files_of_gpt2_are_recognised() {
         let dir = tempfile::tempdir().unwrap();
         let read = |v| read(dir.path(), v).unwrap();
         assert_eq!(
             read(50257),
             Ok(Tokenizer::gpt2()),
-            "that many tokens are GPT-2's if nothing else is said"
+            "the size of GPT-2's vocabulary implies its tokenizer"
         );
         assert_eq!(read(101), Err("the folder has no vocab.json or tokenizer.json".into()));
         write(dir.path(), &Tokenizer::gpt2()).unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn our_tokenizers_stay_as_they_are() {
+    fn own_tokenizers_round_trip() {
         let dir = tempfile::tempdir().unwrap();
         for tokenizer in
             [Tokenizer::char("hello"), Tokenizer::byte(), Tokenizer::bpe("the the the", 258).unwrap()]

@@ -1,4 +1,4 @@
-//! The training of one rung, and the lecture's way to measure it.
+//! Trains a rung and measures its loss as the lecture does.
 
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, Task};
@@ -8,19 +8,18 @@ use super::{Lecture, Rung};
 use crate::TokenBatch;
 use crate::data::{Batches, Corpus, Windows};
 
-/// How a rung did.
+/// The result of training a rung.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Climbed {
-    /// Why the training ended.
+    /// Why the training run ended.
     pub ended: Ended,
-    /// How many parameters the model has.
+    /// The number of parameters of the model.
     pub params: usize,
-    /// The mean loss of 200 random batches of the validation split, as the lecture
-    /// measures it.
+    /// The mean loss of 200 random batches of the validation split: the lecture's estimate.
     pub val_loss_estimate: f64,
-    /// The loss on the complete validation split.
+    /// The loss on the whole validation split.
     pub val_loss: f64,
-    /// Seconds of training.
+    /// The training time in seconds.
     pub seconds: f64,
 }
 
@@ -28,7 +27,7 @@ impl Rung {
     /// Trains the model and measures it.
     ///
     /// # Errors
-    /// If the text is too short, or the training diverges.
+    /// If the text is too short, or training diverges.
     pub fn train(&self, corpus: &Corpus, seed: u64, observer: &mut dyn Observer) -> Result<Climbed, Error> {
         let mut lecture = Lecture::new(self, corpus.tokenizer.vocab_size(), seed)?;
         let mut task = LectureTask {
@@ -51,24 +50,24 @@ impl Rung {
         let ended = fit.run(&mut task, observer)?;
         let seconds = fit.state.seconds;
         let (val_loss_estimate, val_loss) = task.losses;
-        Ok(Climbed { ended, params: lecture.params.count(), val_loss_estimate, val_loss, seconds })
+        Ok(Climbed { ended, params: lecture.params().count(), val_loss_estimate, val_loss, seconds })
     }
 }
 
-/// Random windows to train on, and two ways to measure.
+/// Trains on random windows and measures the loss in two ways.
 struct LectureTask<'a> {
     train: Batches<'a>,
     val: Batches<'a>,
     corpus: &'a Corpus,
     rung: &'a Rung,
     batch: Option<TokenBatch>,
-    /// The estimate, and the loss of the whole split.
+    /// The estimate, and the loss on the whole split.
     losses: (f64, f64),
 }
 
-/// Batches of the lecture's estimate.
+/// Batches in the lecture's estimate.
 const EVAL_ITERS: u64 = 200;
-/// Tokens of the whole split that are measured at a time.
+/// Tokens in a batch when measuring the whole split.
 const EVAL_TOKENS: usize = 4096;
 
 impl Task<f32, Lecture> for LectureTask<'_> {

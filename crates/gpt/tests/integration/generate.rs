@@ -1,4 +1,4 @@
-//! Generation: with the cache or without it, the same.
+//! Generation, with and without the cache.
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::Tape;
@@ -15,7 +15,7 @@ const POSITIONS: [Positions; 5] =
 const BLOCK: usize = 12;
 const V: usize = 13;
 
-/// A model that is sure of something, unlike one with its first weights.
+/// A model with confident predictions, unlike one with its initial weights.
 fn gpt(positions: Positions) -> Gpt<f32> {
     let config = GptConfig {
         block_size: BLOCK,
@@ -49,7 +49,7 @@ fn generated(gpt: &Gpt<f32>, options: &GenerateOptions, prompt: &[u32], sample: 
 }
 
 #[test]
-fn with_the_cache_or_without_it_the_same() {
+fn cached_and_uncached_generation_agree() {
     for positions in POSITIONS {
         let gpt = gpt(positions);
         for slide in [None, Some(1), Some(5), Some(BLOCK)] {
@@ -63,8 +63,8 @@ fn with_the_cache_or_without_it_the_same() {
                     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                     assert!(worst < 1e-4, "{positions:?}, slide {slide:?}, token {n}: {worst}");
                     let spread = |x: &[f32]| x.iter().fold(0.0, |most, x| x.abs().max(most));
-                    assert!(spread(&a) > 0.5, "logits that differ at all: {a:?}");
-                    // What the model says of the window that the rule gives.
+                    assert!(spread(&a) > 0.5, "logits that vary: {a:?}");
+                    // The logits for the documented window.
                     let window = &cached.tokens()[window_start(n, BLOCK, slide.unwrap_or(BLOCK / 2))..];
                     let mut tape = Tape::new();
                     let all =
@@ -107,7 +107,7 @@ fn greedy_is_top_k_1() {
 }
 
 #[test]
-fn senseless_wishes_are_refused() {
+fn invalid_options_are_rejected() {
     let gpt = gpt(Positions::Learned);
     let error = |options, prompt: &[u32]| Generator::new(&gpt, &options, prompt, 0).unwrap_err().to_string();
     assert!(error(GenerateOptions { slide: Some(0), ..options() }, &[1]).contains("slide is 0"));

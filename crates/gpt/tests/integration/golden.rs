@@ -1,6 +1,6 @@
-//! The same numbers as PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging
-//! Face with random weights, and what PyTorch computes from it in f64: logits, loss,
-//! the gradient of every tensor, ten steps of AdamW, the most likely tokens.
+//! Parity with PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging Face with random weights,
+//! and the results of PyTorch for it in f64: logits, loss, the gradient of every tensor, ten steps of
+//! AdamW, the most likely tokens.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ fn golden() -> Value {
     serde_json::from_slice(&std::fs::read(format!("{TINY}/golden.json")).unwrap()).unwrap()
 }
 
-/// The model with its weights, which have a new random value each before.
+/// The model with the weights of the folder in place of its random ones.
 fn model<T: Float>(fused: bool) -> Gpt<T> {
     let mut imported = import(Path::new(TINY)).unwrap();
     imported.config.fused = fused;
@@ -52,7 +52,7 @@ fn floats(value: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn logits_in_a_file() {
+fn logits_written_to_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logits.safetensors");
     let gpt = model::<f32>(true);
@@ -93,12 +93,12 @@ fn logits() {
     }
 }
 
-/// The golden gradient of one tensor against ours: how far the farthest figure is
-/// off, in units of the size of the gradient's numbers, and which it is.
+/// Compares the golden gradient of a tensor with ours: the largest deviation of a figure, relative to
+/// the typical size of an element, and which figure it is.
 fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     let shape: Vec<usize> = serde_json::from_value(golden["shape"].clone()).unwrap();
     let numbers: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
-    // Hugging Face keeps the weights of linear layers as (inputs, outputs).
+    // Hugging Face stores the weights of linear layers as (inputs, outputs).
     let conv1d = shape != ours.shape() || (shape.len() == 2 && shape[0] == shape[1]);
     let at = |i: usize| match shape[..] {
         [rows, cols] if conv1d => numbers[(i % cols) * rows + i / cols],
@@ -119,7 +119,7 @@ fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     figures.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
-/// Loss and gradients in a type of number, to a tolerance.
+/// Checks loss and gradients in this element type to a tolerance.
 fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
     let golden = golden();
     let gpt = model::<T>(fused);
@@ -145,7 +145,7 @@ fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
 fn loss_and_the_gradient_of_every_tensor() {
     for fused in FORMS {
         check_gradients::<f32>(fused, 1e-4);
-        // PyTorch computed in f64: the equations are the same, not only about the same.
+        // PyTorch computed in f64: the equations agree exactly, not only approximately.
         check_gradients::<f64>(fused, 1e-9);
     }
 }
@@ -157,7 +157,7 @@ fn ten_steps_of_adamw() {
     let want = floats(&golden["adamw_losses"]);
     for fused in FORMS {
         let mut gpt = model::<f32>(fused);
-        // As in nanoGPT, what has two axes decays, and norms and biases do not.
+        // As in nanoGPT, matrices decay, norms and biases do not.
         let mut adamw = AdamW::new(setting("weight_decay"));
         let betas = floats(&golden["adamw"]["betas"]);
         (adamw.betas, adamw.eps) = ((betas[0], betas[1]), setting("eps"));

@@ -1,4 +1,4 @@
-//! Folders of Hugging Face: what is read, what is refused, and what comes out again.
+//! Folders in Hugging Face's format: import, errors, export.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny");
 /// Tensors as a file holds them.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-/// The golden model, to be changed and written elsewhere.
+/// A copy of the golden model that a test changes.
 struct Folder {
     dir: tempfile::TempDir,
     config: Value,
@@ -73,7 +73,7 @@ impl Folder {
     }
 }
 
-/// Bit for bit: name, shape, numbers.
+/// Name, shape and bits of every parameter.
 fn bits(params: &Params<f32>) -> Vec<(String, Vec<usize>, Vec<u32>)> {
     let bits = |t: &Tensor<f32>| t.data().iter().map(|x| x.to_bits()).collect();
     params.iter().map(|p| (p.name.clone(), p.value.shape().to_vec(), bits(&p.value))).collect()
@@ -84,7 +84,7 @@ fn tiny() -> Imported {
 }
 
 #[test]
-fn prefix_shards_and_masks_make_no_difference() {
+fn prefix_shards_and_masks_do_not_matter() {
     let want = bits(&tiny().params);
     let mut bare = Folder::tiny();
     bare.tensors = std::mem::take(&mut bare.tensors)
@@ -124,7 +124,7 @@ fn half_precision_is_widened() {
 }
 
 #[test]
-fn all_that_does_not_fit_comes_in_one_list() {
+fn all_mismatches_are_listed_together() {
     let mut folder = Folder::tiny();
     folder.tensors.remove("transformer.h.1.ln_1.bias");
     folder.tensors.remove("transformer.ln_f.weight");
@@ -150,14 +150,14 @@ fn all_that_does_not_fit_comes_in_one_list() {
             "  twice      wte.weight",
         ]
     );
-    // The shapes are those of the files: a linear layer is (inputs, outputs) there.
+    // Shapes are those of the files, which store linear layers as (inputs, outputs).
     let mut folder = Folder::tiny();
     folder.tensors.get_mut("transformer.h.0.mlp.c_fc.weight").unwrap().1 = vec![256, 64];
     assert!(folder.error().contains("c_fc.weight: expected [64, 256], found [256, 64]"));
 }
 
 #[test]
-fn a_head_of_its_own_needs_untied_weights() {
+fn separate_head_needs_untied_weights() {
     let mut folder = Folder::tiny();
     let wte = folder.tensors["transformer.wte.weight"].clone();
     folder.tensors.insert("lm_head.weight".into(), wte);
@@ -182,7 +182,7 @@ fn a_head_of_its_own_needs_untied_weights() {
 }
 
 #[test]
-fn damaged_folders_are_refused_with_the_file() {
+fn errors_name_the_damaged_file() {
     let folder = Folder::tiny();
     let dir = folder.save();
     let model = dir.join("model.safetensors");
@@ -219,7 +219,7 @@ fn damaged_folders_are_refused_with_the_file() {
 }
 
 #[test]
-fn shards_must_all_be_there() {
+fn missing_shards_are_errors() {
     let folder = Folder::tiny();
     folder.save_sharded();
     let index = folder.path().join("model.safetensors.index.json");
@@ -243,7 +243,7 @@ fn shards_must_all_be_there() {
 }
 
 #[test]
-fn a_model_that_goes_out_comes_in_bit_for_bit() {
+fn export_and_import_round_trip_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let tiny = tiny();
@@ -282,7 +282,7 @@ fn missing_biases_are_written_as_zeros() {
 }
 
 #[test]
-fn what_cannot_be_exported_leaves_what_was_there() {
+fn failed_exports_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let tiny = tiny();

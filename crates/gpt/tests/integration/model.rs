@@ -1,4 +1,4 @@
-//! What must hold of every GPT, whatever its settings.
+//! Properties of every GPT, whatever its settings.
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::Tokens;
@@ -40,12 +40,12 @@ fn logits<T: Float>(gpt: &Gpt<T>, tokens: &Tokens) -> Vec<T> {
 }
 
 #[test]
-fn the_gradient_of_a_whole_model() {
+fn gradient_of_a_whole_model() {
     for (tie_weights, bias, positions) in
         [(true, true, Positions::Learned), (false, false, Positions::Rotary), (true, true, Positions::Alibi)]
     {
         let mut gpt = Gpt::<f64>::new(GptConfig { tie_weights, bias, ..config(positions) }, 1).unwrap();
-        // Larger weights than at the start, so that everything counts.
+        // Larger than initial weights, so that every part matters.
         for p in gpt.params_mut().iter_mut() {
             p.value.data_mut().iter_mut().for_each(|w| *w *= if *w == 1.0 { 1.0 } else { 20.0 });
         }
@@ -61,7 +61,7 @@ fn the_gradient_of_a_whole_model() {
 }
 
 #[test]
-fn no_later_token_changes_a_bit() {
+fn later_tokens_change_no_bit() {
     for positions in POSITIONS {
         for fused in [true, false] {
             let gpt = Gpt::<f32>::new(GptConfig { fused, ..config(positions) }, 3).unwrap();
@@ -71,7 +71,7 @@ fn no_later_token_changes_a_bit() {
                 ids[place] = (ids[place] + 1) % 13;
                 let after = Tokens::new([2, 12], ids).unwrap();
                 let (a, b) = (logits(&gpt, &before), logits(&gpt, &after));
-                assert_eq!(a[..place * 13], b[..place * 13], "{positions:?}, fused {fused}, {place}");
+                assert_eq!(a[..place * 13], b[..place * 13], "{positions:?} fused {fused} {place}");
                 assert_ne!(a[place * 13..12 * 13], b[place * 13..12 * 13]);
                 assert_eq!(a[12 * 13..], b[12 * 13..], "the other sequence");
             }
@@ -80,7 +80,7 @@ fn no_later_token_changes_a_bit() {
 }
 
 #[test]
-fn the_cache_changes_nothing() {
+fn cached_and_uncached_logits_agree() {
     for positions in POSITIONS {
         let gpt = Gpt::<f32>::new(config(positions), 3).unwrap();
         let all = tokens(2, 12, 13, 1);
@@ -112,7 +112,7 @@ fn the_cache_changes_nothing() {
 }
 
 #[test]
-fn the_first_loss_is_ln_v() {
+fn initial_loss_is_ln_v() {
     let gpt = Gpt::<f32>::new(config(Positions::Learned), 1).unwrap();
     let mut tape = Tape::new();
     let loss = gpt.loss(&mut tape, &TokenBatch { x: tokens(8, 12, 13, 1), y: tokens(8, 12, 13, 2) }).unwrap();
@@ -120,7 +120,7 @@ fn the_first_loss_is_ln_v() {
 }
 
 #[test]
-fn the_parameters_are_those_of_nano_gpt() {
+fn parameters_are_those_of_nano_gpt() {
     // nanoGPT counts 10.65 million for its Shakespeare model: 6, 6, 384, block 256, V 65,
     // no bias, and without the 256 x 384 positions.
     let shakespeare = GptConfig {
@@ -152,7 +152,7 @@ fn the_parameters_are_those_of_nano_gpt() {
 }
 
 #[test]
-fn senseless_models_are_refused() {
+fn invalid_models_are_rejected() {
     let base = || config(Positions::Learned);
     for (config, word) in [
         (GptConfig { n_head: 3, ..base() }, "multiple of n_head"),
@@ -171,7 +171,7 @@ fn senseless_models_are_refused() {
     assert!(unknown.to_string().contains("token 13"), "{unknown}");
 }
 
-/// Five steps of training, on so many threads; all weights at the end.
+/// All weights after five training steps on this number of threads.
 fn trained(threads: usize, positions: Positions, accumulate: usize) -> Vec<Vec<f32>> {
     with_threads(threads, || {
         let config = GptConfig { block_size: 70, n_embd: 64, dropout: 0.1, ..config(positions) };
@@ -190,7 +190,7 @@ fn trained(threads: usize, positions: Positions, accumulate: usize) -> Vec<Vec<f
 }
 
 #[test]
-fn the_same_bits_for_any_number_of_threads() {
+fn same_bits_for_any_number_of_threads() {
     for (positions, accumulate) in [(Positions::Learned, 1), (Positions::Rotary, 2)] {
         let one = trained(1, positions, accumulate);
         assert!(one == trained(2, positions, accumulate) && one == trained(3, positions, accumulate));
@@ -198,7 +198,7 @@ fn the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn accumulated_batches_are_one_large_batch() {
+fn accumulated_batches_equal_one_large_batch() {
     let gpt = Gpt::<f64>::new(config(Positions::Learned), 1).unwrap();
     let (x, y) = (tokens(4, 6, 13, 1), tokens(4, 6, 13, 2));
     let part = |from: usize, to: usize| TokenBatch {

@@ -1,4 +1,4 @@
-//! Models that differ from the standard in one thing: right in everything else.
+//! Models that differ from the standard in one setting.
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::Mask;
@@ -23,8 +23,8 @@ fn scores() -> impl Iterator<Item = Score> {
     Score::NAMES.iter().map(|name| serde_json::from_value(serde_json::json!(name)).unwrap())
 }
 
-/// A model that is sure of something, unlike one with its first weights.
-fn sure<T: Float>(config: GptConfig) -> Gpt<T> {
+/// A model with confident predictions, unlike one with its initial weights.
+fn confident<T: Float>(config: GptConfig) -> Gpt<T> {
     let mut gpt = Gpt::new(config, 1).unwrap();
     for p in gpt.params_mut().iter_mut() {
         p.value.data_mut().iter_mut().for_each(|w| *w *= if *w == T::one() { T::one() } else { T::of(20.0) });
@@ -45,18 +45,18 @@ fn logits(gpt: &Gpt<f32>, tokens: &Tokens) -> Vec<f32> {
 }
 
 #[test]
-fn the_gradient_of_every_what_if() {
+fn gradient_of_every_what_if() {
     let scores = scores().map(|score| GptConfig { score, ..config() });
     let masks = [Mask::Reversed, Mask::None, Mask::Window(3), Mask::Finite];
     let masks = masks.into_iter().map(|mask| GptConfig { mask, ..config() });
     let norms = [(NormPlace::After, true), (NormPlace::None, true), (NormPlace::Before, false)];
     let norms = norms.into_iter().map(|(norm, residual)| GptConfig { norm, residual, ..config() });
     for config in scores.chain(masks).chain(norms) {
-        // One over a product that is near 0 has no derivative that a difference can find.
+        // Near 0, finite differences cannot approximate the derivative of a reciprocal.
         if config.score == Score::InverseDot {
             continue;
         }
-        let mut gpt = sure::<f64>(config.clone());
+        let mut gpt = confident::<f64>(config.clone());
         let batch = TokenBatch { x: tokens(2, 5, 1), y: tokens(2, 5, 2) };
         let mut params = gpt.params().clone();
         let worst = gradcheck::worst(&mut params, |tape, params| {
@@ -69,9 +69,9 @@ fn the_gradient_of_every_what_if() {
 }
 
 #[test]
-fn with_every_score_no_later_token_changes_a_bit() {
+fn later_tokens_change_no_bit_with_any_score() {
     for (score, mask) in scores().flat_map(|s| [Mask::Causal, Mask::Window(4)].map(|m| (s, m))) {
-        let gpt = sure::<f32>(GptConfig { score, mask: mask.clone(), ..config() });
+        let gpt = confident::<f32>(GptConfig { score, mask: mask.clone(), ..config() });
         let before = tokens(2, T, 1);
         for place in [0, 5, T - 1] {
             let mut ids = before.ids.to_vec();
@@ -84,8 +84,8 @@ fn with_every_score_no_later_token_changes_a_bit() {
 }
 
 #[test]
-fn a_reversed_mask_hides_what_came_before() {
-    let gpt = sure::<f32>(GptConfig { mask: Mask::Reversed, ..config() });
+fn reversed_mask_hides_earlier_tokens() {
+    let gpt = confident::<f32>(GptConfig { mask: Mask::Reversed, ..config() });
     let before = tokens(1, T, 1);
     let mut ids = before.ids.to_vec();
     ids[4] = (ids[4] + 1) % V as u32;
@@ -95,10 +95,10 @@ fn a_reversed_mask_hides_what_came_before() {
 }
 
 #[test]
-fn only_a_model_that_looks_ahead_loses_in_generation() {
+fn only_models_that_see_later_tokens_are_worse_in_generation() {
     let text = TokenData::new(&tokens(1, 40 * T + 1, 3).ids);
     let losses = |mask: Mask| {
-        let gpt = sure::<f32>(GptConfig { mask, ..config() });
+        let gpt = confident::<f32>(GptConfig { mask, ..config() });
         let mut tape = Tape::new();
         tape.set_gradients(false);
         let whole = full_pass_loss(&gpt, &mut tape, &text, 8).unwrap();
@@ -115,7 +115,7 @@ fn only_a_model_that_looks_ahead_loses_in_generation() {
 }
 
 #[test]
-fn a_model_without_a_cache_generates_all_the_same() {
+fn models_without_a_cache_generate_too() {
     let others = [
         GptConfig { score: Score::Cosine, ..config() },
         GptConfig { mask: Mask::Window(3), ..config() },
@@ -123,7 +123,7 @@ fn a_model_without_a_cache_generates_all_the_same() {
     ];
     for config in others {
         assert!(!config.can_cache());
-        let gpt = sure::<f32>(config);
+        let gpt = confident::<f32>(config);
         let text = |cache| {
             let options = GenerateOptions { cache, ..GenerateOptions::default() };
             let generator = Generator::new(&gpt, &options, &[1], 0).unwrap();

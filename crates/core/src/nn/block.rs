@@ -1,0 +1,333 @@
+//! The Transformer block.
+
+use super::{
+    Activation, AttentionSettings, Branch, CrossAttention, Init, LayerCache, LayerNorm, Linear, Memory, Mlp,
+    MultiHeadAttention, NormPlace,
+};
+use crate::mask::Mask;
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Float, Params, Tape, Var};
+
+/// Attention moves information between tokens, the feed-forward layers then work on each token
+/// separately (Vaswani et al. 2017, section 3.1). Each of these sub-layers adds its output to the
+/// stream `x`, a residual connection (He et al. 2016):
+///
+/// ```text
+/// x = x + attn(norm(x))
+/// x = x + cross_attn(norm(x), memory)     in a decoder
+/// x = x + mlp(norm(x))
+/// ```
+///
+/// with dropout before each addition. [`NormPlace`] puts the norms elsewhere or drops them;
+/// without `residual`, each sub-layer replaces `x` instead of adding to it.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// The name of its output in the trace, and the prefix of its parameters' names.
+    pub name: String,
+    /// The norm of the attention sub-layer.
+    pub ln_1: Option<LayerNorm>,
+    /// Attention of the tokens to each other.
+    pub attn: MultiHeadAttention,
+    /// The norm of the cross-attention sub-layer.
+    pub ln_cross: Option<LayerNorm>,
+    /// Attention to another sequence, in a decoder.
+    pub cross_attn: Option<CrossAttention>,
+    /// The norm of the feed-forward sub-layer.
+    pub ln_2: Option<LayerNorm>,
+    /// The feed-forward layers; a block of attention alone has none.
+    pub mlp: Option<Mlp>,
+    /// Where the norms are.
+    pub norm: NormPlace,
+    /// Whether the sub-layers add to the stream.
+    pub residual: bool,
+    /// The dropout probability of each sub-layer's output.
+    pub dropout: f64,
+}
+
+impl Block {
+    /// Maps the stream `x`, `(B, T, C) -> (B, T, C)`. Each token sees the tokens that `mask`
+    /// lets it see. With a `cache`, `x` continues the cached tokens: see
+    /// [`MultiHeadAttention::forward`]. A decoder block also sees `memory`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a `memory` without cross-attention or the reverse, and the errors of
+    /// the sub-layers: [`Error::Shape`] if `x` does not have C columns.
+    #[track_caller]
+    pub fn forward<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        mask: &Mask,
+        cache: Option<&mut LayerCache<T>>,
+        memory: Option<Memory<'_>>,
+    ) -> Result<Var, Error> {
+        // x + attn(norm(x))
+        let mut x = self.sublayer(tape, params, x, self.ln_1, |tape, x| {
+            self.attn.forward(tape, params, x, mask, cache)
+        })?;
+        // x + cross_attn(norm(x), memory)
+        if let Some((cross_attn, memory)) = self.cross_attention(memory)? {
+            x = self.sublayer(tape, params, x, self.ln_cross, |tape, x| {
+                cross_attn.forward(tape, params, x, memory)
+            })?;
+        }
+        // x + mlp(norm(x))
+        if let Some(mlp) = &self.mlp {
+            x = self.sublayer(tape, params, x, self.ln_2, |_, x| Ok(Branch::Mlp(mlp, x)))?;
+        }
+        tape.trace.label(x, || self.name.clone());
+        Ok(x)
+    }
+
+    /// A sub-layer `f` with its norm and its residual connection: `(B, T, C) -> (B, T, C)`.
+    fn sublayer<'a, T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        norm: Option<LayerNorm>,
+        f: impl FnOnce(&mut Tape<T>, Var) -> Result<Branch<'a>, Error>,
+    ) -> Result<Var, Error> {
+        match (self.norm, norm) {
+            // x + f(norm(x))
+            (NormPlace::Before, Some(norm)) => {
+                let y = norm.forward(tape, params, x)?;
+                let y = f(tape, y)?;
+                self.add(tape, params, x, y)
+            }
+            // norm(x + f(x))
+            (NormPlace::After, Some(norm)) => {
+                let y = f(tape, x)?;
+                let x = self.add(tape, params, x, y)?;
+                norm.forward(tape, params, x)
+            }
+            // x + f(x)
+            _ => {
+                let y = f(tape, x)?;
+                self.add(tape, params, x, y)
+            }
+        }
+    }
+
+    /// `x + dropout(y)`; without residual connections `dropout(y)`.
+    fn add<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        y: Branch<'_>,
+    ) -> Result<Var, Error> {
+        match self.residual {
+            true => y.add_to(tape, params, x, self.dropout),
+            false => {
+                let y = y.value(tape, params)?;
+                tape.dropout(y, self.dropout)
+            }
+        }
+    }
+
+    /// The cross-attention of a decoder block with what it sees.
+    fn cross_attention<'a>(
+        &self,
+        memory: Option<Memory<'a>>,
+    ) -> Result<Option<(&CrossAttention, Memory<'a>)>, Error> {
+        match (&self.cross_attn, memory) {
+            (Some(cross_attn), Some(memory)) => Ok(Some((cross_attn, memory))),
+            (None, None) => Ok(None),
+            (cross_attn, _) => Err(Error::Setting {
+                name: "the memory of a block",
+                value: if cross_attn.is_some() { "missing" } else { "given" }.into(),
+                rule: "a block with cross-attention needs one, and no other block takes one",
+            }),
+        }
+    }
+}
+
+/// The shape of a [`Block`], and how its weights are initialised.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockSettings {
+    /// C: the width of the stream.
+    pub width: usize,
+    /// N: neurons of the hidden layer.
+    pub hidden: usize,
+    /// The activation function of the hidden layer.
+    pub activation: Activation,
+    /// Heads, positions, score, and whether all layers of the block have a bias.
+    pub attention: AttentionSettings,
+    /// Whether it is a decoder block, with cross-attention.
+    pub cross_attention: bool,
+    /// Where the norms are.
+    pub norm: NormPlace,
+    /// Whether the sub-layers add to the stream.
+    pub residual: bool,
+    /// The dropout probability of each sub-layer's output.
+    pub dropout: f64,
+    /// The initialisation of the linear layers that read from the stream.
+    pub init: Init,
+    /// The initialisation of the linear layers that write to the stream.
+    pub init_proj: Init,
+}
+
+impl Block {
+    /// Adds the parameters of all layers to `params`: `name.ln_1`, `name.attn`, in a decoder
+    /// `name.ln_cross` and `name.cross_attn`, `name.ln_2`, `name.mlp`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if a name is taken.
+    pub fn new<T: Float>(
+        params: &mut Params<T>,
+        name: &str,
+        settings: &BlockSettings,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let BlockSettings { width: c, hidden, activation, attention, norm, .. } = *settings;
+        let (init, bias) = ((settings.init, settings.init_proj), attention.bias);
+        let layer = |layer: &str| format!("{name}.{layer}");
+        let layer_norm = |params: &mut _, name: &str| match norm {
+            NormPlace::None => Ok(None),
+            _ => LayerNorm::new(params, name, c, bias).map(Some),
+        };
+        let ln_1 = layer_norm(params, &layer("ln_1"))?;
+        let attn = MultiHeadAttention::new(params, &layer("attn"), c, init, attention, rng)?;
+        let (ln_cross, cross_attn) = match settings.cross_attention {
+            true => (
+                layer_norm(params, &layer("ln_cross"))?,
+                Some(CrossAttention::new(params, &layer("cross_attn"), c, init, attention, rng)?),
+            ),
+            false => (None, None),
+        };
+        let ln_2 = layer_norm(params, &layer("ln_2"))?;
+        let mlp = Mlp::new(params, &layer("mlp"), (c, hidden), activation, init, bias, rng)?;
+        let BlockSettings { residual, dropout, .. } = *settings;
+        let (name, mlp) = (name.into(), Some(mlp));
+        Ok(Self { name, ln_1, attn, ln_cross, cross_attn, ln_2, mlp, norm, residual, dropout })
+    }
+
+    /// All linear layers.
+    pub fn linears(&self) -> impl Iterator<Item = &Linear> {
+        let attn = std::iter::once(&self.attn.c_attn).chain(&self.attn.c_proj);
+        let cross = self.cross_attn.iter().flat_map(|cross| [&cross.c_q, &cross.c_kv, &cross.c_proj]);
+        let mlp = self.mlp.iter().flat_map(|mlp| std::iter::once(&mlp.c_fc).chain(&mlp.c_proj));
+        attn.chain(cross).chain(mlp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{Positions, Score};
+    use super::*;
+    use crate::gradcheck::{self, constant};
+    use crate::rng::Streams;
+
+    const C: usize = 6;
+
+    fn settings(norm: NormPlace, residual: bool, cross_attention: bool) -> BlockSettings {
+        BlockSettings {
+            width: C,
+            hidden: 10,
+            activation: Activation::Gelu,
+            attention: AttentionSettings {
+                n_head: 2,
+                positions: Positions::None,
+                score: Score::ScaledDot,
+                bias: true,
+                dropout: 0.0,
+            },
+            cross_attention,
+            norm,
+            residual,
+            dropout: 0.0,
+            init: Init::Normal(0.5),
+            init_proj: Init::Normal(0.5),
+        }
+    }
+
+    fn block(settings: &BlockSettings) -> (Block, Params<f64>) {
+        let mut params = Params::new();
+        let block = Block::new(&mut params, "h.0", settings, &mut Streams::new(1).stream("init", 0)).unwrap();
+        (block, params)
+    }
+
+    /// `f(x)` of both sub-layers by the equations of the norm place.
+    fn by_hand(block: &Block, tape: &mut Tape<f64>, params: &Params<f64>, mut x: Var) -> Var {
+        for (i, norm) in [block.ln_1, block.ln_2].into_iter().enumerate() {
+            let f = |tape: &mut Tape<f64>, x| match i {
+                0 => {
+                    let y = block.attn.forward(tape, params, x, &Mask::Causal, None).unwrap();
+                    y.value(tape, params).unwrap()
+                }
+                _ => block.mlp.as_ref().unwrap().forward(tape, params, x).unwrap(),
+            };
+            let norm = |tape: &mut Tape<f64>, x| norm.unwrap().forward(tape, params, x).unwrap();
+            let add = |tape: &mut Tape<f64>, y| if block.residual { tape.add(x, y).unwrap() } else { y };
+            x = match block.norm {
+                NormPlace::Before => {
+                    let y = norm(tape, x);
+                    let y = f(tape, y);
+                    add(tape, y)
+                }
+                NormPlace::After => {
+                    let y = f(tape, x);
+                    let y = add(tape, y);
+                    norm(tape, y)
+                }
+                NormPlace::None => {
+                    let y = f(tape, x);
+                    add(tape, y)
+                }
+            };
+        }
+        x
+    }
+
+    #[test]
+    fn each_norm_place_is_its_equation() {
+        for norm in [NormPlace::Before, NormPlace::After, NormPlace::None] {
+            for (residual, fused) in [(true, true), (true, false), (false, true), (false, false)] {
+                let (block, params) = block(&settings(norm, residual, false));
+                let mut tape = Tape::new();
+                tape.set_fused(fused);
+                let x = tape.input(constant(&[2, 5, C], 3.0));
+                let y = block.forward(&mut tape, &params, x, &Mask::Causal, None, None).unwrap();
+                tape.set_fused(false);
+                let want = by_hand(&block, &mut tape, &params, x);
+                let pairs = tape.value(y).data().iter().zip(tape.value(want).data());
+                let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 1e-12, "{norm:?}, residual {residual}, fused {fused}: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradient_of_a_decoder_block() {
+        for norm in [NormPlace::Before, NormPlace::After] {
+            let (block, mut params) = block(&settings(norm, true, true));
+            let worst = gradcheck::worst(&mut params, |tape, params| {
+                let x = tape.input(constant(&[2, 3, C], 3.0));
+                let memory = tape.input(constant(&[2, 4, C], 5.0));
+                let mask = Mask::Padding([4, 2].into());
+                let memory = Some(Memory::new(memory, &mask));
+                let y = block.forward(tape, params, x, &Mask::Causal, None, memory)?;
+                let weights = tape.input(constant(&[2, 3, C], 9.0));
+                let weighted = tape.mul(y, weights)?;
+                tape.mean(weighted)
+            })
+            .unwrap();
+            assert!(worst.error < gradcheck::TOLERANCE && !worst.param.is_empty(), "{worst:?}");
+        }
+    }
+
+    #[test]
+    fn memory_and_cross_attention_go_together() {
+        for cross_attention in [true, false] {
+            let (block, params) = block(&settings(NormPlace::Before, true, cross_attention));
+            let mut tape = Tape::new();
+            let x = tape.input(constant(&[1, 3, C], 3.0));
+            let memory = (!cross_attention).then_some(Memory::new(x, &Mask::None));
+            let error = block.forward(&mut tape, &params, x, &Mask::Causal, None, memory).unwrap_err();
+            assert!(error.to_string().contains("cross-attention"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Multi-head cross-attention: from one sequence to another.
+
+use super::attention::{Scoring, op_by_op};
+use super::{AttentionSettings, Branch, Init, Linear, fused};
+use crate::mask::Mask;
+use crate::ops::attention::AttentionOptions;
+use crate::rng::ChaCha8Rng;
+use crate::{Error, Float, ParamId, Params, Tape, Var};
+
+/// The tokens `x` of a decoder look at the encoder's output `m`, the memory (Vaswani et al. 2017,
+/// section 3.2.3): queries come from `x`, keys and values from `m`.
+///
+/// `Y = concat_h(softmax(Q_h K_h^T / sqrt(D)) V_h) W_proj^T`, `Q = X W_q^T`, `[K V] = M W_kv^T`.
+#[derive(Debug, Clone, Copy)]
+pub struct CrossAttention {
+    /// Q of all heads, `(C) -> (C)`.
+    pub c_q: Linear,
+    /// K and V of all heads side by side, `(C) -> (2 C)`.
+    pub c_kv: Linear,
+    /// Mixes what the heads found, `(C) -> (C)`.
+    pub c_proj: Linear,
+    /// The weights of the additive score, `(H, D)`.
+    pub score: Option<ParamId>,
+    settings: AttentionSettings,
+}
+
+/// The sequence that [`CrossAttention`] looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'a> {
+    /// The sequence `(B, Tk, C)`, or its keys and values `(B, Tk, 2 C)`.
+    var: Var,
+    is_projected: bool,
+    /// Which of its tokens each query sees: the padding of short sequences must be hidden.
+    mask: &'a Mask,
+}
+
+impl<'a> Memory<'a> {
+    /// A sequence `(B, Tk, C)`, such as the output of an encoder.
+    pub fn new(sequence: Var, mask: &'a Mask) -> Self {
+        Self { var: sequence, is_projected: false, mask }
+    }
+
+    /// The keys and values `(B, Tk, 2 C)` of a sequence, from [`CrossAttention::keys_values`] of the
+    /// same layer. Generation computes them once and uses them for every token.
+    pub fn projected(keys_values: Var, mask: &'a Mask) -> Self {
+        Self { var: keys_values, is_projected: true, mask }
+    }
+}
+
+impl CrossAttention {
+    /// Adds `name.c_q`, `name.c_kv`, `name.c_proj` and, for the additive score, `name.score.weight`
+    /// to `params`, for tokens of C elements; `init` is the initialisation of `c_q` and `c_kv`,
+    /// `init_proj` that of `c_proj`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateParam`] if a name is taken.
+    pub fn new<T: Float>(
+        params: &mut Params<T>,
+        name: &str,
+        c: usize,
+        (init, init_proj): (Init, Init),
+        settings: AttentionSettings,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, Error> {
+        let linear = if settings.bias { Linear::new } else { Linear::without_bias };
+        let c_q = linear(params, &format!("{name}.c_q"), (c, c), init, rng)?;
+        let c_kv = linear(params, &format!("{name}.c_kv"), (c, 2 * c), init, rng)?;
+        let c_proj = linear(params, &format!("{name}.c_proj"), (c, c), init_proj, rng)?;
+        let score = settings.score.add_weights(params, name, (settings.n_head, c), init, rng)?;
+        Ok(Self { c_q, c_kv, c_proj, score, settings })
+    }
+
+    /// The keys and values of a sequence, for [`Memory::projected`]: `(B, Tk, C) -> (B, Tk, 2 C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the sequence does not have C columns.
+    #[track_caller]
+    pub fn keys_values<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        sequence: Var,
+    ) -> Result<Var, Error> {
+        self.c_kv.forward(tape, params, sequence)
+    }
+
+    /// `Y`: `(B, Tq, C) -> (B, Tq, C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
+    /// they differ in length and the score is additive or a distance.
+    #[track_caller]
+    pub fn forward<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        memory: Memory<'_>,
+    ) -> Result<Branch<'_>, Error> {
+        tape.enter::<Self>("CrossAttention::forward");
+        let AttentionSettings { n_head, score, dropout, .. } = self.settings;
+        let q = self.c_q.forward(tape, params, x)?; // (B, Tq, C) -> (B, Tq, C)
+        let kv = match memory.is_projected {
+            true => memory.var,
+            false => self.keys_values(tape, params, memory.var)?, // (B, Tk, C) -> (B, Tk, 2 C)
+        };
+        let c = tape.value(q).rows_cols().1;
+        let (scale, mask) = (score.scale(c / n_head, c), memory.mask.clone());
+        let options = AttentionOptions { n_head, mask, scale, alibi: false, dropout };
+        let y = self.attend(tape, params, (q, kv), options)?;
+        Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
+    }
+
+    /// All heads, side by side: `(B, Tq, C)` and `(B, Tk, 2 C)` to `(B, Tq, C)`.
+    #[track_caller]
+    fn attend<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        (q, kv): (Var, Var),
+        options: AttentionOptions,
+    ) -> Result<Var, Error> {
+        let AttentionSettings { n_head, score, .. } = self.settings;
+        if fused::fuses_attention(tape, score) {
+            return tape.cross_attention(q, kv, options);
+        }
+        let q = tape.split_heads(q, 0, 1, n_head)?; // (B, Tq, C) -> (B, H, Tq, D)
+        let k = tape.split_heads(kv, 0, 2, n_head)?; // (B, Tk, 2 C) -> (B, H, Tk, D)
+        let v = tape.split_heads(kv, 1, 2, n_head)?;
+        let scoring = Scoring { score, weights: self.score.map(|weights| tape.param(params, weights)) };
+        op_by_op(tape, [q, k, v], &scoring, options, self.c_q.parent(params))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{MultiHeadAttention, Positions, Score};
+    use super::*;
+    use crate::gradcheck::constant;
+    use crate::rng::Streams;
+    use crate::{Grads, Tensor};
+
+    const C: usize = 12;
+
+    fn layer(params: &mut Params<f64>, name: &str, score: Score, dropout: f64) -> CrossAttention {
+        let settings =
+            AttentionSettings { n_head: 3, positions: Positions::None, score, bias: true, dropout };
+        let init = Init::Normal(0.5);
+        let mut rng = Streams::new(1).stream("init", 0);
+        CrossAttention::new(params, name, C, (init, init), settings, &mut rng).unwrap()
+    }
+
+    fn worst(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
+        a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+
+    /// Output and all gradients.
+    fn run(fused: bool, mask: &Mask, dropout: f64, projected: bool) -> Vec<Tensor<f64>> {
+        let (b, t_q, t_k) = (2, 7, 40);
+        let mut params = Params::new();
+        let layer = layer(&mut params, "cross_attn", Score::ScaledDot, dropout);
+        let x = params.add("x", constant(&[b, t_q, C], 3.0)).unwrap();
+        let memory = params.add("memory", constant(&[b, t_k, C], 5.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.set_fused(fused);
+        tape.set_dropout(Some(Streams::new(1).dropout(7)));
+        let [x, memory] = [x, memory].map(|id| tape.param(&params, id));
+        let memory = match projected {
+            true => Memory::projected(layer.keys_values(&mut tape, &params, memory).unwrap(), mask),
+            false => Memory::new(memory, mask),
+        };
+        let y = layer.forward(&mut tape, &params, x, memory).unwrap();
+        let y = y.add_to(&mut tape, &params, x, dropout).unwrap();
+        let out = tape.value(y).clone();
+        let weights = tape.input(constant(&[b, t_q, C], 9.0));
+        let weighted = tape.mul(y, weights).unwrap();
+        let loss = tape.mean(weighted).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        let grads = (0..params.len()).map(|i| grads.get(ParamId(i)).unwrap().clone());
+        std::iter::once(out).chain(grads).collect()
+    }
+
+    #[test]
+    fn fused_and_op_by_op_agree() {
+        for mask in [Mask::None, Mask::Padding([40, 9].into())] {
+            for dropout in [0.0, 0.25] {
+                let fused = run(true, &mask, dropout, false);
+                for (projected, other) in [(false, false), (true, true), (true, false)] {
+                    let same = run(other, &mask, dropout, projected);
+                    for (i, (a, b)) in fused.iter().zip(&same).enumerate() {
+                        let worst = worst(a, b);
+                        assert!(worst < 1e-12, "{mask:?} {dropout} {projected}, tensor {i}: {worst}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn to_the_own_sequence_it_is_self_attention() {
+        let mut params = Params::<f64>::new();
+        let cross = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
+        let init = Init::Normal(0.5);
+        let mut rng = Streams::new(2).stream("init", 0);
+        let attn =
+            MultiHeadAttention::new(&mut params, "attn", C, (init, init), cross.settings, &mut rng).unwrap();
+        // The same weights: Q, K and V side by side.
+        for (joined, q, kv) in [
+            (attn.c_attn.weight, cross.c_q.weight, cross.c_kv.weight),
+            (attn.c_attn.bias.unwrap(), cross.c_q.bias.unwrap(), cross.c_kv.bias.unwrap()),
+        ] {
+            let joint = [params.get(q).value.data(), params.get(kv).value.data()].concat();
+            params.get_mut(joined).value.data_mut().copy_from_slice(&joint);
+        }
+        let mut tape = Tape::new();
+        let x = tape.input(constant(&[2, 7, C], 3.0));
+        let mask = Mask::Padding([7, 4].into());
+        let y = cross.forward(&mut tape, &params, x, Memory::new(x, &mask)).unwrap();
+        let want = attn.forward(&mut tape, &params, x, &mask, None).unwrap();
+        let (Branch::Linear(_, y), Branch::Linear(_, want)) = (y, want) else {
+            panic!("both have a projection")
+        };
+        assert!(worst(tape.value(y), tape.value(want)) < 1e-12);
+    }
+
+    #[test]
+    fn padding_of_the_memory_changes_no_bit() {
+        let mut params = Params::<f64>::new();
+        let layer = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
+        for fused in [true, false] {
+            let mut outputs = [0.0, 1e6].map(|padding| {
+                let mut memory = constant(&[1, 5, C], 5.0);
+                memory.data_mut()[3 * C..].fill(padding);
+                let mut tape = Tape::new();
+                tape.set_fused(fused);
+                let (x, memory) = (tape.input(constant(&[1, 2, C], 3.0)), tape.input(memory));
+                let mask = Mask::Padding([3].into());
+                let y = layer.forward(&mut tape, &params, x, Memory::new(memory, &mask)).unwrap();
+                let y = y.value(&mut tape, &params).unwrap();
+                tape.value(y).data().to_vec()
+            });
+            let [a, b] = &mut outputs;
+            assert_eq!(a, b, "fused {fused}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The one place that chooses fused ops.
+//!
+//! The layers are written op by op, as their papers have them. Where a fused op computes several of
+//! these ops faster, with the same result but for rounding, this file chooses it, unless
+//! [`Tape::set_fused`] forbids that to make every matrix visible.
+//!
+//! | op by op | fused op | used |
+//! | --- | --- | --- |
+//! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled scalar product |
+//! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
+//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training |
+
+use super::{Activation, Linear, Mlp, Score};
+use crate::{Error, Float, Params, Tape, Var};
+
+/// The output `y` of a sub-layer of a [`Block`](super::Block), whose last linear layers are not
+/// computed yet: one op can then compute them and the residual connection.
+#[must_use]
+#[derive(Debug, Clone, Copy)]
+pub enum Branch<'a> {
+    /// `y`, computed.
+    Value(Var),
+    /// A linear layer and its input.
+    Linear(&'a Linear, Var),
+    /// Feed-forward layers and their input.
+    Mlp(&'a Mlp, Var),
+}
+
+impl<'a> Branch<'a> {
+    /// `proj(x)`; without a projection, `x`.
+    pub(super) fn projected(proj: Option<&'a Linear>, x: Var) -> Self {
+        proj.map_or(Self::Value(x), |proj| Self::Linear(proj, x))
+    }
+
+    /// `y`: `(.., C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a layer does not fit its input.
+    #[track_caller]
+    pub fn value<T: Float>(self, tape: &mut Tape<T>, params: &Params<T>) -> Result<Var, Error> {
+        match self {
+            Self::Value(y) => Ok(y),
+            Self::Linear(proj, x) => proj.forward(tape, params, x),
+            Self::Mlp(mlp, x) => mlp.forward(tape, params, x),
+        }
+    }
+
+    /// `x + dropout(y)`, with dropout of probability `p` in training: `(.., C) -> (.., C)`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] if a layer does not fit its input,
+    /// or `x` and `y` differ in shape.
+    #[track_caller]
+    pub fn add_to<T: Float>(
+        self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        p: f64,
+    ) -> Result<Var, Error> {
+        match self {
+            Self::Mlp(mlp, input) if fuses_mlp(tape, mlp) => mlp.forward_residual(tape, params, x, input, p),
+            Self::Mlp(mlp, input) => {
+                let h = mlp.hidden(tape, params, input)?;
+                Self::projected(mlp.c_proj.as_ref(), h).add_to(tape, params, x, p)
+            }
+            Self::Linear(proj, input) if fuses_linear(tape, params, proj, input) => {
+                proj.forward_residual(tape, params, x, input, p)
+            }
+            Self::Linear(..) | Self::Value(_) => {
+                let y = self.value(tape, params)?;
+                tape.residual(x, y, p)
+            }
+        }
+    }
+}
+
+/// Whether one op computes attention with this score.
+pub(super) fn fuses_attention<T: Float>(tape: &Tape<T>, score: Score) -> bool {
+    tape.is_fused() && score.is_scaled_dot()
+}
+
+/// Whether one op computes a linear layer and the residual connection. [`Linear::forward`] is
+/// faster where it reads packed weights.
+fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: Var) -> bool {
+    tape.is_fused() && !proj.reads_packed(tape, params, x)
+}
+
+/// Whether one op computes the feed-forward layers and the residual connection. It stores the slopes
+/// of GELU for the backward pass, which is wasted work where there is none.
+fn fuses_mlp<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> bool {
+    tape.is_fused() && tape.wants_gradients() && mlp.activation == Activation::Gelu && mlp.c_proj.is_some()
+}

@@ -1,0 +1,90 @@
+//! The keys and values of earlier tokens, kept for generation.
+//!
+//! With the causal mask, no later token changes the keys and values of an earlier one. To generate a
+//! token, a model therefore computes only the new token's, and appends them to the cache.
+
+use super::Score;
+use crate::mask::Mask;
+use crate::ops::attention::AttentionOptions;
+use crate::ops::cached_attention::append;
+use crate::{Error, Float, Tape, Tensor, Var};
+
+/// The keys and values of all tokens so far, for each layer of a model.
+#[derive(Debug, Clone)]
+pub struct KvCache<T: Float> {
+    /// The cache of each layer.
+    pub layers: Vec<LayerCache<T>>,
+}
+
+/// The keys and values of one layer, with room for S tokens.
+#[derive(Debug, Clone)]
+pub struct LayerCache<T: Float> {
+    /// `(B, H, D, S)`
+    keys: Tensor<T>,
+    /// `(B, H, S, D)`
+    values: Tensor<T>,
+    len: usize,
+}
+
+impl<T: Float> KvCache<T> {
+    /// An empty cache for `n_layer` layers of B sequences, H heads of D elements and room for S
+    /// tokens: `shape` is `[B, H, S, D]`.
+    pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
+        let [b, h, s, d] = shape;
+        let (keys, values) = ([b, h, d, s], [b, h, s, d]);
+        let layer = || LayerCache { keys: Tensor::zeros(&keys), values: Tensor::zeros(&values), len: 0 };
+        Self { layers: (0..n_layer).map(|_| layer()).collect() }
+    }
+
+    /// The number of cached tokens.
+    pub fn len(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.len)
+    }
+
+    /// Whether it holds no tokens.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes all tokens and keeps the memory.
+    pub fn clear(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.len = 0);
+    }
+}
+
+impl<T: Float> LayerCache<T> {
+    /// The number of cached tokens.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends the keys and values of T new tokens, which `qkv` holds, `(B, T, 3 C)`. Drops tokens
+    /// for which there is no room: [`Tape::cached_attention`] then returns an error.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the mask or the score does not allow a cache.
+    pub(super) fn append(&mut self, qkv: &Tensor<T>, mask: &Mask, score: Score) -> Result<(), Error> {
+        if !score.is_scaled_dot() || *mask != Mask::Causal {
+            let rule = "a cache of keys and values needs the causal mask and a scaled scalar product";
+            return Err(Error::Setting { name: "the mask", value: format!("{mask}, {score:?}"), rule });
+        }
+        let s = self.values.shape()[2];
+        append((&mut self.keys, &mut self.values), qkv, self.len);
+        self.len = (self.len + qkv.shape()[1]).min(s);
+        Ok(())
+    }
+
+    /// Attention of new tokens after the first `start` to all cached tokens:
+    /// `(B, T, 3 C) -> (B, T, C)`.
+    #[track_caller]
+    pub(super) fn attend(
+        &self,
+        tape: &mut Tape<T>,
+        qkv: Var,
+        start: usize,
+        options: &AttentionOptions,
+    ) -> Result<Var, Error> {
+        let (k, v) = (tape.input(self.keys.clone()), tape.input(self.values.clone()));
+        tape.cached_attention((qkv, k, v), start, options)
+    }
+}
