@@ -1,4 +1,4 @@
-//! The two kinds of numbers: `f32` for training, `f64` for gradient checks.
+//! The element types: `f32` for training, `f64` for gradient checks.
 
 use ndarray::NdFloat;
 use safetensors::Dtype;
@@ -6,21 +6,23 @@ use safetensors::Dtype;
 use crate::kernels::matmul::Multiply;
 use crate::kernels::transpose::Transpose;
 
-/// A floating-point number that tensors are made of.
+/// The element type of a tensor.
 ///
-/// Everything is written once, over `T: Float`. What differs is the speed of
-/// `exp` and `tanh`: `f32` takes this crate's polynomials, which the compiler
-/// vectorises, `f64` the exact ones of the standard library.
+/// Everything is generic over `T: Float`. The types differ in `exp` and `tanh`: `f32` uses this
+/// crate's polynomials, which the compiler vectorises, `f64` the functions of the standard library.
+///
+/// The supertraits of a type are kernels, and kernels are generic over `Float`: the two name each
+/// other.
 pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
-    /// How a checkpoint names this type.
+    /// The name of this type in a checkpoint.
     const DTYPE: Dtype;
     /// Size in bytes.
     const BYTES: usize;
-    /// The nearest number of this type.
+    /// The nearest value of this type.
     fn of(x: f64) -> Self;
-    /// The same whole number.
+    /// The same integer.
     fn of_u8(x: u8) -> Self;
-    /// The same number as `f64`.
+    /// The same value as `f64`.
     fn as_f64(self) -> f64;
     /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
     fn exp_fast(self) -> Self;
@@ -30,7 +32,7 @@ pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     fn tanh_fast(self) -> Self;
     /// Appends the little-endian bytes of `xs`.
     fn to_le_bytes(xs: &[Self], out: &mut Vec<u8>);
-    /// Reads numbers from little-endian bytes; `bytes` is a whole number of them.
+    /// Reads elements from little-endian bytes; `bytes` holds exactly as many as `out`.
     fn from_le_bytes(bytes: &[u8], out: &mut [Self]);
 
     /// The logistic function, `1 / (1 + e^-x)`.
@@ -80,10 +82,10 @@ impl Float for f32 {
         let p = p.mul_add(r, 0.5);
         let p = p.mul_add(r, 1.0);
         let p = p.mul_add(r, 1.0);
-        // Times 2^n: n is added to the exponent, the shift drops all of ROUND.
+        // Times 2^n: adds n to the exponent; the shift drops all of ROUND.
         let y = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
         let y = if self < -87.3 { 0.0 } else { y };
-        // Where e^x is too large, infinity; NaN stays NaN.
+        // Infinity where e^x overflows; NaN stays NaN.
         if self <= 88.72 { y } else { self + f32::INFINITY }
     }
 

@@ -20,7 +20,7 @@ use m2g_core::Tokens;
 use m2g_core::nn::KvCache;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
 use m2g_core::tape::Mark;
-use m2g_core::threads::Awake;
+use m2g_core::threads::Spinner;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
 use m2g_core::{Error, Float, Tape, Var};
@@ -74,8 +74,8 @@ pub struct Generator<'a, T: Float> {
     tokens: Vec<u32>,
     /// The logits of the next token, if they are on the tape.
     next: Option<Var>,
-    /// Keeps the other threads awake between the ops.
-    awake: Awake,
+    /// Keeps the other threads spinning between the ops.
+    spinner: Spinner,
 }
 
 impl<'a, T: Float> Generator<'a, T> {
@@ -121,7 +121,7 @@ impl<'a, T: Float> Generator<'a, T> {
             cache_start: 0,
             tokens: prompt.to_vec(),
             next: None,
-            awake: Awake::default(),
+            spinner: Spinner::default(),
         })
     }
 
@@ -161,7 +161,7 @@ impl<'a, T: Float> Generator<'a, T> {
         if let Some(logits) = self.next {
             return Ok(logits);
         }
-        self.awake.keep(self.gpt.params().count() * T::BYTES);
+        self.spinner.spin(self.gpt.params().count() * T::BYTES);
         self.tape.rewind(self.mark);
         let start = window_start(self.tokens.len(), self.gpt.config().block_size, self.slide);
         let mut from = start;

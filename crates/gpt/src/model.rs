@@ -207,7 +207,7 @@ impl<T: Float> Gpt<T> {
         cache: Option<&mut KvCache<T>>,
     ) -> Result<Var, Error> {
         let x = self.stream(tape, tokens, cache)?;
-        let x = tape.last(x)?; // (B, T, C) -> (B, 1, C)
+        let x = tape.last_token(x)?; // (B, T, C) -> (B, 1, C)
         self.head(tape, x)
     }
 
