@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::isa::Isa;
-
 /// The format of the factors of matrix products.
 ///
 /// Parameters, gradients, moments, norms and sums are f32 in both cases (Micikevicius et al. 2018;
@@ -22,11 +20,6 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Whether this processor has instructions for this format.
-    pub fn is_native(self) -> bool {
-        self == Self::F32 || Isa::best() == Isa::Avx512Bf16
-    }
-
     /// The name in flags and files.
     pub fn name(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ pub mod op;
 
 use std::panic::Location;
 
-use crate::kernels::reduce;
+use crate::kernels::{elementwise, reduce};
 use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
@@ -97,8 +97,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// Whether parameters recorded from now on need gradients: not in evaluation and generation.
-    pub fn set_gradients(&mut self, wanted: bool) {
-        self.gradients = wanted;
+    pub fn set_gradients(&mut self, needed: bool) {
+        self.gradients = needed;
     }
 
     /// Whether values stay readable after [`Tape::backward`], instead of handing their memory to
@@ -307,7 +307,7 @@ impl<T: Float> Tape<T> {
             return Err(Error::NotALoss(node.value.shape().to_vec()));
         }
         let mut one = self.pool.take(node.value.dims());
-        one.data_mut().fill(T::one());
+        elementwise::fill(one.data_mut(), T::one());
         self.trace.enter(Phase::Backward, "Tape::backward", std::any::type_name::<Self>());
         self.grads.resize_with(self.nodes.len(), || None);
         self.grads[loss.0] = Some(one);

@@ -21,6 +21,11 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
     Ok(pool.install(f))
 }
 
+/// Runs `a` and `b`, on two threads if there are any, and returns both results.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(a, b)
+}
+
 /// The number of threads that kernels use here.
 pub fn current() -> usize {
     rayon::current_num_threads()

@@ -1,5 +1,7 @@
 //! The instruction sets that the binary has loops for, and the ones that this machine has.
 
+use crate::Precision;
+
 /// An instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
@@ -51,6 +53,13 @@ impl Isa {
             Self::Plain if cfg!(target_arch = "x86_64") => "SSE2",
             Self::Plain => "scalar",
         }
+    }
+}
+
+impl Precision {
+    /// Whether this processor has instructions for this format.
+    pub fn is_native(self) -> bool {
+        self == Self::F32 || Isa::best() == Isa::Avx512Bf16
     }
 }
 

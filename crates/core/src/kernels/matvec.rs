@@ -135,10 +135,10 @@ mod tests {
     #[test]
     fn agrees_with_the_definition() {
         // Integers: every order of addition is exact.
-        let numbers = |n: usize, by: usize| (0..n).map(|i| (i * by % 11) as f32 - 5.0).collect::<Vec<_>>();
+        let integers = |n: usize, by: usize| (0..n).map(|i| (i * by % 11) as f32 - 5.0).collect::<Vec<_>>();
         for n in [1, 2, 3, 4, 5, 9, 70] {
             for k in [1, 2, 15, 16, 17, 33, 64, 100] {
-                let (w, x) = (numbers(n * k, 7), numbers(k, 3));
+                let (w, x) = (integers(n * k, 7), integers(k, 3));
                 let want: Vec<f32> =
                     w.chunks(k).map(|w| w.iter().zip(&x).map(|(w, x)| w * x).sum()).collect();
                 let mut out = vec![9.0; n];

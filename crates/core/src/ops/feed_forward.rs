@@ -148,8 +148,8 @@ mod tests {
         let mut params = Params::new();
         let shapes = [&[rows, c][..], &[rows, c], &[n, c], &[c, n], &[n], &[c]];
         let ids = shapes.iter().enumerate().map(|(i, shape)| {
-            let numbers = constant(shape, i as f64);
-            let mut next = numbers.data().iter();
+            let values = constant(shape, i as f64);
+            let mut next = values.data().iter();
             let value = Tensor::from_fn(shape, || (next.next().unwrap() / (c as f64).sqrt()) as f32);
             params.add(format!("{i}"), value).unwrap()
         });
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn is_linear_gelu_linear_residual() {
-        // Panels by thread and blocks of rows; one slice and more; products that are turned.
+        // Panels by thread and blocks of rows; one slice and more; transposed products.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
             for (precision, p) in [(Precision::F32, 0.0), (Precision::F32, 0.3), (Precision::Bf16, 0.0)] {
                 let both = [true, false].map(|in_one| run(in_one, shape, precision, p));

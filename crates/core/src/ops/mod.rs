@@ -2,7 +2,7 @@
 //!
 //! A file reads from top to bottom: the mathematics, the method of [`Tape`](crate::Tape) that
 //! records the op, `forward`, `backward`, and the gradient check. An op computes nothing itself:
-//! it calls kernels. To add an op, write its file and name it here. Its traits stand
+//! it calls kernels. To add an op, write its file and name it here. Its traits are
 //! [beside the tape](crate::tape::op).
 
 pub mod add;

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Mul {
         "mul"
     }
     fn equation(&self) -> &'static str {
-        "y = a * b, number by number"
+        "y = a * b, element by element"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         same_shape(inputs)

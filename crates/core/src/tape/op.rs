@@ -33,7 +33,7 @@ pub trait Op<T: Float>: Debug + Send + 'static {
     }
 }
 
-/// An op with a derivative. Only such an op can stand between a parameter and a loss.
+/// An op with a derivative. Only such ops may lie between a parameter and a loss.
 pub trait Differentiable<T: Float>: Op<T> {
     /// Computes the gradients of the loss with respect to the inputs from the gradient with
     /// respect to the output, `io.dy`: calls [`Backward::input_grad`] or [`Backward::pass`] for
@@ -160,7 +160,7 @@ impl<'a, T: Float> Backward<'a, T> {
         }
     }
 
-    /// Memory to work in, whose numbers are old ones; [`Backward::give_back`] returns it.
+    /// Scratch space with unspecified contents; [`Backward::give_back`] returns it.
     pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
         self.pool.take(ndarray::IxDyn(&[len]))
     }

@@ -3,7 +3,9 @@
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
-use super::{Accumulate, Mat, matmul_serial};
+use super::epilogue::Accumulate;
+use super::matrix::Mat;
+use super::multiply::matmul_serial;
 use crate::{Float, Precision};
 
 /// Matrices of one shape, one after the other.

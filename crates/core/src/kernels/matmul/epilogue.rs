@@ -35,7 +35,7 @@ impl<T> Accumulate<'_, T> {
 /// while they are in a cache, where the product is computed in that order; the rest afterwards.
 #[derive(Debug)]
 pub enum Epilogue<'a, T> {
-    /// `C` stays as it is.
+    /// `C` stays unchanged.
     None,
     /// `activation = gelu(C)`, and `C = gelu'(C)`, which the backward pass needs.
     Gelu {
@@ -116,7 +116,7 @@ impl<'a, T: Float> Remaining<'a, T> {
         }
     }
 
-    /// Applies it to the elements of `product` that have not had it yet.
+    /// Applies it to the elements of `product` that it has not been applied to yet.
     pub fn apply_to_rest(mut self, product: &mut [T]) {
         let elements = &mut product[self.first..];
         if elements.len() < MIN_PARALLEL_ELEMENTS {

@@ -17,7 +17,7 @@ pub struct Product<'a, 'b, T> {
     /// contiguous, and a bias has an element for each row.
     pub(super) transposed: bool,
     pub(super) threads: usize,
-    /// The epilogue of the elements that have not had it yet.
+    /// The epilogue of the elements that it has not been applied to yet.
     pub(super) epilogue: Option<&'a mut Remaining<'b, T>>,
 }
 
