@@ -3,17 +3,11 @@
 use ndarray::NdFloat;
 use safetensors::Dtype;
 
-use crate::kernels::matmul::Multiply;
-use crate::kernels::transpose::Transpose;
-
 /// The element type of a tensor.
 ///
 /// Everything is generic over `T: Float`. The types differ in `exp` and `tanh`: `f32` uses this
 /// crate's polynomials, which the compiler vectorises, `f64` the functions of the standard library.
-///
-/// The supertraits of a type are kernels, and kernels are generic over `Float`: the two name each
-/// other.
-pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
+pub trait Float: NdFloat + Default + std::iter::Sum {
     /// The name of this type in a checkpoint.
     const DTYPE: Dtype;
     /// Size in bytes.
@@ -30,6 +24,8 @@ pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     fn fused_mul_add(self, a: Self, b: Self) -> Self;
     /// The hyperbolic tangent.
     fn tanh_fast(self) -> Self;
+    /// Calls the implementation of `K` for this type.
+    fn dispatch<K: PerType>(args: K::Args<Self>) -> K::Output<Self>;
     /// Appends the little-endian bytes of `xs`.
     fn to_le_bytes(xs: &[Self], out: &mut Vec<u8>);
     /// Reads elements from little-endian bytes; `bytes` holds exactly as many as `out`.
@@ -42,7 +38,24 @@ pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     }
 }
 
+/// A function with an implementation for each element type, such as a kernel that uses other
+/// instructions for `f32` than for `f64`. Generic code calls it with [`Float::dispatch`].
+pub trait PerType {
+    /// The arguments.
+    type Args<T: Float>;
+    /// The result.
+    type Output<T: Float>;
+    /// The implementation for `f32`.
+    fn f32(args: Self::Args<f32>) -> Self::Output<f32>;
+    /// The implementation for `f64`.
+    fn f64(args: Self::Args<f64>) -> Self::Output<f64>;
+}
+
 impl Float for f32 {
+    #[inline(always)]
+    fn dispatch<K: PerType>(args: K::Args<f32>) -> K::Output<f32> {
+        K::f32(args)
+    }
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f32::mul_add(self, a, b)
@@ -111,6 +124,10 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    #[inline(always)]
+    fn dispatch<K: PerType>(args: K::Args<f64>) -> K::Output<f64> {
+        K::f64(args)
+    }
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f64::mul_add(self, a, b)

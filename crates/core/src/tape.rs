@@ -7,6 +7,7 @@
 
 mod gradients;
 mod inputs;
+mod node;
 pub mod op;
 
 use std::panic::Location;
@@ -18,6 +19,7 @@ use crate::rng::DropoutKey;
 use crate::trace::{Phase, Record, Trace};
 use crate::{Error, Float, Precision, Tensor};
 use inputs::{Inputs, Shapes, bytes};
+use node::Node;
 use op::{Backward, Differentiable, Forward, Op, sum_into};
 
 pub use crate::var::Var;
@@ -26,14 +28,7 @@ pub use crate::var::Var;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(usize);
 
-/// One entry: a value and its origin.
-#[derive(Debug)]
-pub(crate) struct Node<T: Float> {
-    pub(crate) value: Tensor<T>,
-    pub(crate) needs_grad: bool,
-    origin: Origin<T>,
-}
-
+/// Where a value comes from.
 #[derive(Debug)]
 enum Origin<T: Float> {
     /// Data, or the output of an op that needs no gradient.
@@ -62,6 +57,8 @@ impl<T: Float, O: Differentiable<T>> Recorded<T> for O {
 #[derive(Debug)]
 pub struct Tape<T: Float> {
     nodes: Vec<Node<T>>,
+    /// The origin of each node.
+    origins: Vec<Origin<T>>,
     grads: Vec<Option<Tensor<T>>>,
     /// The place of each parameter in this step.
     params: Vec<Option<Var>>,
@@ -85,6 +82,7 @@ impl<T: Float> Tape<T> {
     pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
+            origins: Vec::new(),
             grads: Vec::new(),
             params: Vec::new(),
             pool: Pool::default(),
@@ -164,8 +162,9 @@ impl<T: Float> Tape<T> {
 
     /// Describes the first value on the tape that holds NaN or infinity.
     pub(crate) fn first_not_finite(&self, params: &Params<T>) -> Option<String> {
-        let broken = |node: &&Node<T>| !reduce::all_finite(node.value.data());
-        self.nodes.iter().find(broken).map(|node| match &node.origin {
+        let mut values = self.nodes.iter().zip(&self.origins);
+        let broken = values.find(|(node, _)| !reduce::all_finite(node.value.data()));
+        broken.map(|(_, origin)| match origin {
             Origin::Constant => "the input".into(),
             Origin::Param(id) => format!("the parameter {}", params.get(*id).name),
             Origin::Op { op, caller, .. } => format!("the output of {} called at {caller}", op.name()),
@@ -174,8 +173,8 @@ impl<T: Float> Tape<T> {
 
     /// The parameter that `var` is, if it is one.
     pub fn param_at(&self, var: Var) -> Option<ParamId> {
-        match self.nodes.get(var.0)?.origin {
-            Origin::Param(id) => Some(id),
+        match self.origins.get(var.0)? {
+            Origin::Param(id) => Some(*id),
             _ => None,
         }
     }
@@ -202,7 +201,8 @@ impl<T: Float> Tape<T> {
     }
 
     fn push(&mut self, value: Tensor<T>, needs_grad: bool, origin: Origin<T>) -> Var {
-        self.nodes.push(Node { value, needs_grad, origin });
+        self.nodes.push(Node { value, needs_grad });
+        self.origins.push(origin);
         Var(self.nodes.len() - 1)
     }
 
@@ -316,7 +316,7 @@ impl<T: Float> Tape<T> {
             let Some(dy) = self.grads[i].take() else { continue };
             let (before, rest) = self.nodes.split_at_mut(i);
             let node = &mut rest[0];
-            match &mut node.origin {
+            match &mut self.origins[i] {
                 Origin::Constant => {}
                 Origin::Param(id) => {
                     grads.add(*id, dy, self);
@@ -376,9 +376,10 @@ impl<T: Float> Tape<T> {
     /// Removes everything recorded after the mark.
     pub fn rewind(&mut self, mark: Mark) {
         self.params.iter_mut().for_each(|place| *place = place.filter(|var| var.0 < mark.0));
-        for node in self.nodes.drain(mark.0.min(self.nodes.len())..) {
+        let first = mark.0.min(self.nodes.len());
+        for (node, origin) in self.nodes.drain(first..).zip(self.origins.drain(first..)) {
             self.pool.give(node.value);
-            if let Origin::Op { saved, .. } = node.origin {
+            if let Origin::Op { saved, .. } = origin {
                 saved.into_iter().for_each(|s| self.pool.give(s));
             }
         }

@@ -40,7 +40,7 @@ mod linux {
         let (addresses, rights) = (fields.next()?, fields.next()?);
         let (_offset, _device, inode, name) = (fields.next()?, fields.next()?, fields.next()?, fields.next());
         let (start, end) = addresses.split_once('-')?;
-        let address = |digits| usize::from_str_radix(digits, 16).ok();
+        let address = |hex| usize::from_str_radix(hex, 16).ok();
         let ours = rights == "rw-p" && inode == "0" && name.is_none_or(|name| name == "[heap]");
         ours.then_some(address(start)?..address(end)?)
     }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::simd::BYTES_PER_CACHE_LINE;
+use crate::Float;
+use crate::float::PerType;
 
 /// An element type of which every thread keeps buffers.
 pub trait Scratch: Copy + Default + 'static {
@@ -11,24 +13,37 @@ pub trait Scratch: Copy + Default + 'static {
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
-/// Implements [`Scratch`] for a type.
-macro_rules! scratch {
-    ($t:ty) => {
-        impl $crate::kernels::scratch::Scratch for $t {
-            fn buffers() -> &'static std::thread::LocalKey<std::cell::RefCell<Vec<Vec<Self>>>> {
-                thread_local!(
-                    static BUFFERS: std::cell::RefCell<Vec<Vec<$t>>> =
-                        const { std::cell::RefCell::new(Vec::new()) }
-                );
-                &BUFFERS
-            }
-        }
-    };
+/// The buffers of one type: an expression for the body of [`Scratch::buffers`].
+macro_rules! thread_buffers {
+    ($t:ty) => {{
+        thread_local!(
+            static BUFFERS: std::cell::RefCell<Vec<Vec<$t>>> = const { std::cell::RefCell::new(Vec::new()) }
+        );
+        &BUFFERS
+    }};
 }
-pub(super) use scratch;
+pub(super) use thread_buffers;
 
-scratch!(f32);
-scratch!(f64);
+/// The buffers of each [`Float`].
+struct FloatBuffers;
+
+impl PerType for FloatBuffers {
+    type Args<T: Float> = ();
+    type Output<T: Float> = &'static LocalKey<RefCell<Vec<Vec<T>>>>;
+
+    fn f32((): ()) -> Self::Output<f32> {
+        thread_buffers!(f32)
+    }
+    fn f64((): ()) -> Self::Output<f64> {
+        thread_buffers!(f64)
+    }
+}
+
+impl<T: Float> Scratch for T {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<T>>>> {
+        T::dispatch::<FloatBuffers>(())
+    }
+}
 
 /// Calls `f` with `n` elements of this thread's scratch space, aligned to a cache line. Their
 /// contents are unspecified.

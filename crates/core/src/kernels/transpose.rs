@@ -2,6 +2,7 @@
 
 use super::simd::{BYTES_PER_CACHE_LINE, array, prefetch};
 use crate::Float;
+use crate::float::PerType;
 
 /// Rows and columns of a block that is transposed in registers.
 pub const BLOCK_SIDE: usize = 8;
@@ -18,16 +19,31 @@ pub trait Transpose: Copy + Default {
     }
 }
 
-impl Transpose for f64 {}
+/// The transposition of each [`Float`].
+struct TransposeFloat;
 
-impl Transpose for f32 {
-    #[cfg(target_arch = "x86_64")]
+impl PerType for TransposeFloat {
+    type Args<T: Float> = Block<T>;
+    type Output<T: Float> = Block<T>;
+
     #[inline(always)]
-    fn transposed(block: Block<f32>) -> Block<f32> {
-        match pulp::x86::V3::try_new() {
-            Some(v3) => pulp::cast(in_registers(v3.avx, pulp::cast(block))),
-            None => element_by_element(block),
+    fn f32(block: Block<f32>) -> Block<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            return pulp::cast(in_registers(v3.avx, pulp::cast(block)));
         }
+        element_by_element(block)
+    }
+    #[inline(always)]
+    fn f64(block: Block<f64>) -> Block<f64> {
+        element_by_element(block)
+    }
+}
+
+impl<T: Float> Transpose for T {
+    #[inline(always)]
+    fn transposed(block: Block<T>) -> Block<T> {
+        T::dispatch::<TransposeFloat>(block)
     }
 }
 

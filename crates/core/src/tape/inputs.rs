@@ -1,6 +1,6 @@
 //! The inputs of an op and their shapes, without a list on the heap.
 
-use super::Node;
+use super::node::Node;
 use crate::{Float, Shape, Var};
 
 /// The inputs of an op.

@@ -1,11 +1,10 @@
-//! The traits of an op, and what its `forward` and `backward` work on.
+//! The traits of an op, and the operands of its `forward` and `backward`.
 //!
-//! The tape calls ops through these traits, and they give an op access to the values on the tape:
-//! the one pair of files that name each other.
+//! The tape runs ops through these traits alone: the ops import the tape, and it imports no op.
 
 use std::fmt::Debug;
 
-use super::Node;
+use super::node::Node;
 use crate::kernels::elementwise;
 use crate::pool::Pool;
 use crate::{Float, Precision, Shape, Tensor, Var};

@@ -3,9 +3,12 @@
 //! A product in bf16 rounds both factors and adds in f32. It reads half as many bytes and, on
 //! processors with bf16 instructions, multiplies twice as many elements at a time.
 
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use super::factor::Factor;
 use crate::kernels::isa::Compiled;
-use crate::kernels::scratch::scratch;
+use crate::kernels::scratch::{Scratch, thread_buffers};
 use crate::kernels::simd::array;
 use crate::kernels::transpose::{Block, Transpose};
 
@@ -31,7 +34,11 @@ pub fn widen(bits: u16) -> f32 {
 #[repr(transparent)]
 pub struct Rounded(f32);
 
-scratch!(Rounded);
+impl Scratch for Rounded {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(Rounded)
+    }
+}
 
 impl Transpose for Rounded {
     #[inline(always)]
@@ -85,7 +92,11 @@ impl Factor<f32> for Rounded {
 pub struct DotPair(u32);
 
 #[cfg(target_arch = "x86_64")]
-scratch!(DotPair);
+impl Scratch for DotPair {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(DotPair)
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 impl Transpose for DotPair {

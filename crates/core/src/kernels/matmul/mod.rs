@@ -25,7 +25,7 @@ mod tile;
 pub use batched::{MatBatch, batched_matmul};
 pub use epilogue::{Accumulate, Epilogue};
 pub use matrix::Mat;
-pub use multiply::{Multiply, matmul, matmul_serial, matmul_with_epilogue};
+pub use multiply::{matmul, matmul_serial, matmul_with_epilogue};
 
 #[cfg(test)]
 mod tests;

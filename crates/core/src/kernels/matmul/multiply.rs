@@ -1,14 +1,16 @@
 //! The products that the rest of the crate calls, and their dispatch by instruction set.
 
+use std::marker::PhantomData;
+
 use ndarray::ArrayViewMut2;
 
 #[cfg(target_arch = "x86_64")]
 use super::bf16::DotPair;
 use super::bf16::Rounded;
 use super::epilogue::{Accumulate, Epilogue, Remaining};
-use super::factor::Factor;
 use super::matrix::Mat;
 use super::product::Product;
+use crate::float::PerType;
 #[cfg(target_arch = "aarch64")]
 use crate::kernels::isa::Neon;
 #[cfg(target_arch = "x86_64")]
@@ -100,7 +102,7 @@ pub fn matmul_serial<T: Float>(
 /// Computes a product with the best instructions of this machine.
 fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
-        return T::multiply(product, precision, Isa::best());
+        return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::best()));
     }
     // An empty inner dimension leaves what the product is accumulated with.
     let Product { accumulate, mut out, transposed, .. } = product;
@@ -114,38 +116,19 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     }
 }
 
-/// An element type whose matrices can be multiplied.
-pub trait Multiply: Factor<Self> {
-    /// Computes a product with the instructions of `isa`, which this machine must have.
-    fn multiply(product: Product<'_, '_, Self>, precision: Precision, isa: Isa);
-}
+/// Computes a product with the instructions of an instruction set that this machine has.
+struct ComputeWith<'a, 'b>(PhantomData<(&'a (), &'b ())>);
 
-impl Multiply for f32 {
-    fn multiply(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
-        match (precision, isa) {
-            #[cfg(target_arch = "x86_64")]
-            (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16>(),
-            #[cfg(target_arch = "x86_64")]
-            (Precision::F32, Isa::Avx2) => product.compute::<f32, Avx2, 2, 8>(),
-            #[cfg(target_arch = "aarch64")]
-            (Precision::F32, Isa::Neon) => product.compute::<f32, Neon, 4, 4>(),
-            (Precision::F32, _) => product.compute::<f32, Plain, 2, 4>(),
-            #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
-            #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx512) => product.compute::<Rounded, Avx512, 4, 16>(),
-            #[cfg(target_arch = "x86_64")]
-            (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
-            #[cfg(target_arch = "aarch64")]
-            (Precision::Bf16, Isa::Neon) => product.compute::<Rounded, Neon, 4, 4>(),
-            (Precision::Bf16, _) => product.compute::<Rounded, Plain, 2, 4>(),
-        }
+impl<'a, 'b> PerType for ComputeWith<'a, 'b> {
+    type Args<T: Float> = (Product<'a, 'b, T>, Precision, Isa);
+    type Output<T: Float> = ();
+
+    fn f32((product, precision, isa): Self::Args<f32>) {
+        compute_f32(product, precision, isa);
     }
-}
 
-impl Multiply for f64 {
     /// Always in f64, whatever the precision.
-    fn multiply(product: Product<'_, '_, f64>, _: Precision, isa: Isa) {
+    fn f64((product, _, isa): Self::Args<f64>) {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Bf16 => product.compute::<f64, Avx512, 4, 8>(),
@@ -155,5 +138,27 @@ impl Multiply for f64 {
             Isa::Neon => product.compute::<f64, Neon, 4, 2>(),
             _ => product.compute::<f64, Plain, 2, 2>(),
         }
+    }
+}
+
+/// Computes a product of f32 with the instructions of `isa`, which this machine must have.
+pub(super) fn compute_f32(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
+    match (precision, isa) {
+        #[cfg(target_arch = "x86_64")]
+        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::F32, Isa::Avx2) => product.compute::<f32, Avx2, 2, 8>(),
+        #[cfg(target_arch = "aarch64")]
+        (Precision::F32, Isa::Neon) => product.compute::<f32, Neon, 4, 4>(),
+        (Precision::F32, _) => product.compute::<f32, Plain, 2, 4>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx512) => product.compute::<Rounded, Avx512, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
+        #[cfg(target_arch = "aarch64")]
+        (Precision::Bf16, Isa::Neon) => product.compute::<Rounded, Neon, 4, 4>(),
+        (Precision::Bf16, _) => product.compute::<Rounded, Plain, 2, 4>(),
     }
 }

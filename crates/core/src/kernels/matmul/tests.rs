@@ -1,4 +1,7 @@
 #![allow(clippy::unwrap_used)]
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use ndarray::ArrayViewMut2;
 
 use super::factor::Factor;
@@ -6,7 +9,7 @@ use super::product::Product;
 use super::*;
 use crate::kernels::gelu;
 use crate::kernels::isa::{Compiled, Isa, Plain};
-use crate::kernels::scratch::scratch;
+use crate::kernels::scratch::{Scratch, thread_buffers};
 use crate::kernels::simd::array;
 use crate::kernels::transpose::Transpose;
 use crate::threads::with_threads;
@@ -86,7 +89,7 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
         let mut out = vec![0.0; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
         let (a, b) = mats((&a, &b), shape, layout);
-        f32::multiply(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
+        multiply::compute_f32(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
         out
     };
     for layout in LAYOUTS {
@@ -109,7 +112,11 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
 #[derive(Clone, Copy, Default)]
 struct Two(f32, f32);
 
-scratch!(Two);
+impl Scratch for Two {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(Two)
+    }
+}
 
 impl Transpose for Two {}
 
