@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use crate::Error;
 
 /// Runs `f` with the kernels using `threads` threads; 0 means one per core.
@@ -24,6 +26,18 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
 /// Runs `a` and `b`, on two threads if there are any, and returns both results.
 pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     rayon::join(a, b)
+}
+
+/// Calls `f(scratch, i, chunk)` for each chunk `i` of `len` elements of `out`, in parallel. A thread
+/// takes at least `min_chunks` chunks at a time and keeps its scratch space between them.
+pub fn for_each_chunk<T: Send, S: Default>(
+    out: &mut [T],
+    len: usize,
+    min_chunks: usize,
+    f: impl Fn(&mut S, usize, &mut [T]) + Sync,
+) {
+    let chunks = out.par_chunks_exact_mut(len).enumerate().with_min_len(min_chunks);
+    chunks.for_each_init(S::default, |scratch, (i, chunk)| f(scratch, i, chunk));
 }
 
 /// The number of threads that kernels use here.

@@ -51,5 +51,3 @@ mod simd;
 mod small_matmul;
 pub mod softmax;
 pub mod transpose;
-
-pub use simd::{array, vectorised};

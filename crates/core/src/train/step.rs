@@ -113,8 +113,7 @@ impl<T: Float> Stepper<T> {
 
     /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
-        let broken =
-            |g: Option<&Tensor<T>>| g.is_some_and(|g| !reduce::all_finite(g.data()));
+        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| !reduce::all_finite(g.data()));
         let names = model.params().iter().zip(self.grads.iter());
         match names.into_iter().find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),

@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut2, s};
 
 use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
+use crate::kernels::simd::vectorised;
 use crate::kernels::transpose::rows_to_columns;
-use crate::kernels::vectorised;
 use crate::mask::Mask;
 use crate::{Float, Precision};
 
