@@ -119,7 +119,7 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
 /// Computes a product with the instructions of an instruction set that this machine has.
 struct ComputeWith<'a, 'b>(PhantomData<(&'a (), &'b ())>);
 
-impl<'a, 'b> PerType for ComputeWith<'a, 'b> {
+impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
     type Args<T: Float> = (Product<'a, 'b, T>, Precision, Isa);
     type Output<T: Float> = ();
 
