@@ -1,26 +1,22 @@
-//! The two kinds of numbers: `f32` for training, `f64` for gradient checks.
+//! The element types: `f32` for training, `f64` for gradient checks.
 
 use ndarray::NdFloat;
 use safetensors::Dtype;
 
-use crate::kernels::matmul::Multiply;
-use crate::kernels::transpose::Transpose;
-
-/// A floating-point number that tensors are made of.
+/// The element type of a tensor.
 ///
-/// Everything is written once, over `T: Float`. What differs is the speed of
-/// `exp` and `tanh`: `f32` takes this crate's polynomials, which the compiler
-/// vectorises, `f64` the exact ones of the standard library.
-pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
-    /// How a checkpoint names this type.
+/// Everything is generic over `T: Float`. The types differ in `exp` and `tanh`: `f32` uses this
+/// crate's polynomials, which the compiler vectorises, `f64` the functions of the standard library.
+pub trait Float: NdFloat + Default + std::iter::Sum {
+    /// The name of this type in a checkpoint.
     const DTYPE: Dtype;
     /// Size in bytes.
     const BYTES: usize;
-    /// The nearest number of this type.
+    /// The nearest value of this type.
     fn of(x: f64) -> Self;
-    /// The same whole number.
+    /// The same integer.
     fn of_u8(x: u8) -> Self;
-    /// The same number as `f64`.
+    /// The same value as `f64`.
     fn as_f64(self) -> f64;
     /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
     fn exp_fast(self) -> Self;
@@ -28,9 +24,11 @@ pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     fn fused_mul_add(self, a: Self, b: Self) -> Self;
     /// The hyperbolic tangent.
     fn tanh_fast(self) -> Self;
+    /// Calls the implementation of `K` for this type.
+    fn dispatch<K: PerType>(args: K::Args<Self>) -> K::Output<Self>;
     /// Appends the little-endian bytes of `xs`.
     fn to_le_bytes(xs: &[Self], out: &mut Vec<u8>);
-    /// Reads numbers from little-endian bytes; `bytes` is a whole number of them.
+    /// Reads elements from little-endian bytes; `bytes` holds exactly as many as `out`.
     fn from_le_bytes(bytes: &[u8], out: &mut [Self]);
 
     /// The logistic function, `1 / (1 + e^-x)`.
@@ -40,7 +38,24 @@ pub trait Float: NdFloat + Multiply + Transpose + Default + std::iter::Sum {
     }
 }
 
+/// A function with an implementation for each element type, such as a kernel that uses other
+/// instructions for `f32` than for `f64`. Generic code calls it with [`Float::dispatch`].
+pub trait PerType {
+    /// The arguments.
+    type Args<T: Float>;
+    /// The result.
+    type Output<T: Float>;
+    /// The implementation for `f32`.
+    fn f32(args: Self::Args<f32>) -> Self::Output<f32>;
+    /// The implementation for `f64`.
+    fn f64(args: Self::Args<f64>) -> Self::Output<f64>;
+}
+
 impl Float for f32 {
+    #[inline(always)]
+    fn dispatch<K: PerType>(args: K::Args<f32>) -> K::Output<f32> {
+        K::f32(args)
+    }
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f32::mul_add(self, a, b)
@@ -80,10 +95,10 @@ impl Float for f32 {
         let p = p.mul_add(r, 0.5);
         let p = p.mul_add(r, 1.0);
         let p = p.mul_add(r, 1.0);
-        // Times 2^n: n is added to the exponent, the shift drops all of ROUND.
+        // Times 2^n: adds n to the exponent; the shift drops all of ROUND.
         let y = f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23));
         let y = if self < -87.3 { 0.0 } else { y };
-        // Where e^x is too large, infinity; NaN stays NaN.
+        // Infinity where e^x overflows; NaN stays NaN.
         if self <= 88.72 { y } else { self + f32::INFINITY }
     }
 
@@ -109,6 +124,10 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    #[inline(always)]
+    fn dispatch<K: PerType>(args: K::Args<f64>) -> K::Output<f64> {
+        K::f64(args)
+    }
     #[inline(always)]
     fn fused_mul_add(self, a: Self, b: Self) -> Self {
         f64::mul_add(self, a, b)

@@ -1,8 +1,7 @@
-//! Gradients checked against finite differences, in `f64`.
+//! Checks gradients against finite differences, in `f64`.
 //!
-//! A derivative is a limit of differences: `df/dx ~ (f(x + h) - f(x - h)) / 2h`,
-//! with an error of the order of `h^2`. If the backward of an op disagrees with
-//! that, it is wrong.
+//! `df/dx = (f(x + h) - f(x - h)) / 2h` with an error of the order of `h^2`. A backward that
+//! disagrees is wrong.
 
 use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
 
@@ -11,26 +10,26 @@ const H: f64 = 1e-5;
 /// The largest relative difference that passes.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// Where a gradient and the finite difference disagree most.
+/// The element whose gradient and finite difference disagree most.
 #[derive(Debug, Clone)]
 pub struct Worst {
     /// The name of the parameter.
     pub param: String,
-    /// Which of its numbers.
+    /// The index of the element.
     pub index: usize,
-    /// What `backward` said.
+    /// The gradient of `backward`.
     pub gradient: f64,
-    /// What the finite difference said.
+    /// The finite difference.
     pub difference: f64,
-    /// How far they are apart, relative to the larger of the two and of 1.
+    /// Their distance relative to the largest of both and 1.
     pub error: f64,
 }
 
-/// Compares the gradient of `loss` for every number of every parameter with the
-/// finite difference, and returns the worst.
+/// Compares the gradient of `loss` with the finite difference for every element of every
+/// parameter, and returns the worst.
 ///
 /// # Errors
-/// What `loss` returns.
+/// The errors of `loss`.
 pub fn worst(
     params: &mut Params<f64>,
     mut loss: impl FnMut(&mut Tape<f64>, &Params<f64>) -> Result<Var, Error>,
@@ -46,7 +45,7 @@ pub fn worst(
                 params.get_mut(id).value.data_mut()[index] = x;
                 tape.reset();
                 let out = loss(&mut tape, params)?;
-                Ok(tape.value(out).data()[0])
+                Ok(tape.read_loss(out))
             };
             let difference = (at(x + H)? - at(x - H)?) / (2.0 * H);
             at(x)?;
@@ -63,8 +62,7 @@ pub fn worst(
     Ok(worst)
 }
 
-/// Numbers that look random, lie in `-1.5..1.5`, and stay 0.05 away from 0, where
-/// some ops have a kink.
+/// Fixed pseudo-random values in `-1.5..1.5`, at least 0.05 away from 0, where some ops have a kink.
 pub fn constant(shape: &[usize], seed: f64) -> Tensor<f64> {
     let mut i = seed;
     Tensor::from_fn(shape, || {
@@ -74,11 +72,11 @@ pub fn constant(shape: &[usize], seed: f64) -> Tensor<f64> {
     })
 }
 
-/// Checks the op that `build` records on inputs of these shapes: the gradient of a
-/// fixed random mixture of its outputs, for every number of every input.
+/// Checks the op that `build` records on inputs of these shapes: the gradient of a fixed random
+/// linear combination of its outputs, for every element of every input.
 ///
 /// # Panics
-/// If the op fails, or a relative error is above [`TOLERANCE`]: names the number.
+/// If the op fails, or a relative error is above [`TOLERANCE`]; the message names the element.
 #[track_caller]
 pub fn check(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
     let mut params = Params::new();
@@ -108,7 +106,7 @@ mod tests {
     use super::*;
     use crate::ops::{Backward, Differentiable, Forward, Op};
 
-    /// An op with a wrong backward: twice the true one.
+    /// An op with a wrong backward: twice the right gradient.
     #[derive(Debug)]
     struct Wrong;
 

@@ -1,12 +1,11 @@
-//! The shared core of mnist-to-gpt: everything that a digit network and a GPT
-//! have in common.
+//! The shared core of mnist-to-gpt: everything that a digit network and a GPT have in common.
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`tensor`] | [`Tensor`]: a shape and its numbers, row-major |
+//! | [`tensor`] | [`Tensor`]: a shape and its elements, row-major |
 //! | [`tokens`] | [`Tokens`]: rows of token ids |
 //! | [`mask`] | [`Mask`]: which keys each query sees |
-//! | `kernels` | the fast inner loops on slices: threads and SIMD live here only |
+//! | `kernels` | the fast inner loops on plain operands; the only place with threads and SIMD |
 //! | [`ops`] | one file per op: its mathematics, forward, backward, gradient check |
 //! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
 //! | [`nn`] | layers: parameters and a `forward` that records ops |
@@ -16,7 +15,7 @@
 //! | [`data`] | the catalogue of datasets, IDX files, MNIST |
 //! | [`mod@settings`] | settings, each declared once for files, flags, checks and checkpoints |
 //! | [`rng`] | one seed, separate named streams of random numbers |
-//! | [`trace`] | what ran in a step: op, shapes, FLOPs, bytes, time, caller |
+//! | [`trace`] | the record of a step: op, shapes, FLOPs, bytes, time, caller |
 //!
 //! # A whole training step
 //!
@@ -50,7 +49,6 @@ pub mod data;
 pub mod error;
 mod float;
 pub mod gradcheck;
-mod huge_pages;
 mod kernels;
 pub mod mask;
 pub mod nn;
@@ -67,6 +65,7 @@ pub mod threads;
 pub mod tokens;
 pub mod trace;
 pub mod train;
+mod var;
 
 pub use error::Error;
 pub use float::Float;
@@ -74,12 +73,13 @@ pub use mask::Mask;
 pub use ndarray;
 pub use params::{Grads, Param, ParamId, Params};
 pub use precision::Precision;
-pub use tape::{Tape, Var};
+pub use tape::Tape;
 pub use tensor::{Shape, Tensor};
 pub use tokens::Tokens;
+pub use var::Var;
 
-pub use kernels::instruction_set;
-pub use kernels::map::unit_interval;
+pub use kernels::elementwise::unit_interval;
+pub use kernels::isa::instruction_set;
 pub use kernels::packed_weights::WeightFormat;
 
 /// Matrix product of row-major slices, the one the ops use.

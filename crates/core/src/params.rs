@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
-use crate::{Error, Float, Tape, Tensor};
+use crate::kernels::reduce;
+use crate::{Error, Float, Tensor};
 
-/// Which parameter of a [`Params`].
+/// The place of a parameter in its [`Params`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ParamId(pub(crate) usize);
 
 impl ParamId {
-    /// The place of the parameter in [`Params::iter`].
+    /// The index of the parameter in [`Params::iter`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -19,14 +20,13 @@ impl ParamId {
 /// One parameter: a tensor that training changes.
 #[derive(Debug, Clone)]
 pub struct Param<T: Float> {
-    /// Its name, as checkpoints and messages say it.
+    /// The name in checkpoints and messages.
     pub name: String,
-    /// Its numbers.
+    /// The value.
     pub value: Tensor<T>,
-    /// Whether weight decay and L2 regularisation apply: by custom to weights,
-    /// not to biases.
+    /// Whether weight decay and L2 regularisation apply: by convention to weights, not to biases.
     pub decay: bool,
-    /// Its numbers once more, as generation reads them: see [`Params::pack`].
+    /// A copy of the value for generation: see [`Params::pack`].
     packed: Option<Arc<PackedWeights<T>>>,
 }
 
@@ -49,7 +49,7 @@ impl<T: Float> Params<T> {
         Self { list: Vec::new() }
     }
 
-    /// Adds a parameter; those of two or more axes are decayed, as weights are.
+    /// Adds a parameter. Weight decay applies to those with two or more axes, which are weights.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -68,16 +68,16 @@ impl<T: Float> Params<T> {
         &self.list[id.0]
     }
 
-    /// One parameter, to be changed; it is then no longer packed.
+    /// One parameter, to change it. It is no longer packed.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Param<T> {
         let param = &mut self.list[id.0];
         param.packed = None;
         param
     }
 
-    /// Packs a matrix of weights for [`Linear`](crate::nn::Linear) to read where no
-    /// gradients are wanted and `x` is a single row. The parameter itself is rounded to
-    /// what `format` can hold, so that all rows meet the same weights.
+    /// Packs a weight matrix. [`Linear`](crate::nn::Linear) reads the packed copy where no gradient
+    /// is needed and `x` is a single row. The parameter itself is rounded to `format`, so that all
+    /// inputs meet the same weights.
     pub fn pack(&mut self, id: ParamId, format: WeightFormat) {
         let value = &mut self.get_mut(id).value;
         let packed = PackedWeights::new(value.data(), value.rows_cols().1, format);
@@ -85,7 +85,7 @@ impl<T: Float> Params<T> {
         self.list[id.0].packed = Some(Arc::new(packed));
     }
 
-    /// The parameter as [`Params::pack`] packed it.
+    /// The copy that [`Params::pack`] made.
     pub(crate) fn packed(&self, id: ParamId) -> Option<&Arc<PackedWeights<T>>> {
         self.list[id.0].packed.as_ref()
     }
@@ -95,32 +95,32 @@ impl<T: Float> Params<T> {
         self.list.iter()
     }
 
-    /// All parameters in order, to be changed; they are then no longer packed.
+    /// All parameters in order, to change them. They are no longer packed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
         self.list.iter_mut().for_each(|param| param.packed = None);
         self.list.iter_mut()
     }
 
-    /// How many tensors there are.
+    /// The number of tensors.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many numbers there are in all.
+    /// The number of elements of all parameters.
     pub fn count(&self) -> usize {
         self.list.iter().map(|p| p.value.len()).sum()
     }
 }
 
-/// The gradient of the loss with respect to each parameter, as far as there is one.
+/// The gradient of the loss with respect to each parameter that has one.
 #[derive(Debug, Default)]
 pub struct Grads<T: Float> {
-    list: Vec<Option<Tensor<T>>>,
+    pub(crate) list: Vec<Option<Tensor<T>>>,
 }
 
 impl<T: Float> Grads<T> {
@@ -139,26 +139,10 @@ impl<T: Float> Grads<T> {
         self.list.iter().map(Option::as_ref).chain(std::iter::repeat(None))
     }
 
-    /// Adds `grad` to the gradient of a parameter. A parameter that is used
-    /// twice, or by several mini-batches, gets the sum.
-    pub fn add(&mut self, id: ParamId, grad: Tensor<T>, tape: &mut Tape<T>) {
-        if self.list.len() <= id.0 {
-            self.list.resize_with(id.0 + 1, || None);
-        }
-        tape.sum_into(&mut self.list[id.0], grad);
-    }
-
-    /// Forgets the gradients; their buffers go back to the tape for the next step.
-    pub fn clear(&mut self, tape: &mut Tape<T>) {
-        for grad in self.list.drain(..).flatten() {
-            tape.recycle(grad);
-        }
-    }
-
-    /// The Euclidean norm of all gradients together.
+    /// The Euclidean norm of all gradients together, read back to the host.
     pub fn norm(&self) -> f64 {
         let all: Vec<&[T]> = self.list.iter().flatten().map(Tensor::data).collect();
-        crate::kernels::reduce::sum_squares(&all).sqrt()
+        reduce::sum_squares(&all).sqrt()
     }
 }
 
@@ -168,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_that_may_be_changed_is_no_longer_packed() {
+    fn mutable_access_drops_the_packed_copy() {
         let mut params = Params::new();
         let ids = ["a", "b"].map(|name| params.add(name, Tensor::<f32>::zeros(&[2, 2])).unwrap());
         for format in [WeightFormat::F32, WeightFormat::Int8] {

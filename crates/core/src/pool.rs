@@ -1,5 +1,4 @@
-//! Buffers that are used again, so that a training step in steady state
-//! allocates nothing large.
+//! A pool of buffers: a training step in steady state allocates nothing large.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use ndarray::Dimension;
 
 use crate::{Float, Shape, Tensor};
 
-/// Tensors that came back, by their length.
+/// Returned tensors by length.
 #[derive(Debug, Default)]
 pub struct Pool<T: Float> {
     shelves: BTreeMap<usize, Shelf<T>>,
@@ -17,13 +16,12 @@ pub struct Pool<T: Float> {
 #[derive(Debug, Default)]
 struct Shelf<T: Float> {
     free: Vec<Tensor<T>>,
-    /// How many have been made here: more need not be kept.
+    /// The number of tensors allocated here: more need not be kept.
     made: usize,
 }
 
 impl<T: Float> Pool<T> {
-    /// A tensor of `shape` whose numbers are left over from earlier use: the
-    /// taker writes all of them.
+    /// A tensor of `shape` with unspecified contents.
     pub fn take(&mut self, shape: Shape) -> Tensor<T> {
         let shelf = self.shelves.entry(shape.size()).or_default();
         match shelf.free.pop() {
@@ -35,14 +33,13 @@ impl<T: Float> Pool<T> {
         }
     }
 
-    /// How many numbers all that was made here has.
-    pub fn numbers(&self) -> usize {
+    /// The number of elements of all tensors allocated here.
+    pub fn elements(&self) -> usize {
         self.shelves.iter().map(|(len, shelf)| len * shelf.made).sum()
     }
 
-    /// Takes a tensor's buffer back, unless somebody else still holds it. Buffers
-    /// from elsewhere serve too, but are not hoarded: there are never more than
-    /// have been taken at one time.
+    /// Takes a tensor's buffer back, unless another tensor shares it. Buffers from elsewhere are
+    /// accepted too, but the pool never holds more than it has allocated.
     pub fn give(&mut self, mut tensor: Tensor<T>) {
         if let Some(shelf) = self.shelves.get_mut(&tensor.len())
             && shelf.free.len() < shelf.made
@@ -69,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_still_holds_is_not_used_again() {
+    fn a_shared_buffer_is_not_reused() {
         let mut pool = Pool::<f32>::default();
         let a = pool.take(ndarray::IxDyn(&[3]));
         pool.give(a.clone());
@@ -77,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_from_elsewhere_are_not_hoarded() {
+    fn buffers_from_elsewhere_do_not_accumulate() {
         let mut pool = Pool::<f32>::default();
         let a = pool.take(ndarray::IxDyn(&[3]));
         for _ in 0..10 {

@@ -1,13 +1,12 @@
 //! Random numbers: one seed, separate named streams, and a counter for each.
 //!
-//! A stream is found from `(seed, name, index)` alone, such as `("shuffle",
-//! epoch)`. Nothing is drawn "from where we are": how often one evaluates, how
-//! many threads run, or that a training was stopped and resumed changes no
-//! number of any stream.
+//! A stream depends on `(seed, name, index)` alone, such as `("shuffle", epoch)`. There is no
+//! shared state: the number of evaluations and threads, or stopping and resuming a training run,
+//! changes no stream.
 //!
-//! The bits come from ChaCha8, which is the same on every machine. What is made
-//! of them (uniform, normal, permutations) is written here, because `rand` may
-//! change its own recipes between versions, and a seed in a lab book must not.
+//! The bits come from ChaCha8, which is the same on every machine. The distributions (uniform,
+//! normal, permutations) are implemented here, because `rand` may change its own between versions,
+//! and a seed in a lab book must keep its meaning.
 
 use rand::SeedableRng;
 use rand::rand_core::Rng;
@@ -25,7 +24,7 @@ impl Streams {
         Self { seed }
     }
 
-    /// Stream number `index` of those called `name`.
+    /// Stream `index` of those named `name`.
     pub fn stream(&self, name: &str, index: u64) -> ChaCha8Rng {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
@@ -41,13 +40,13 @@ impl Streams {
     }
 }
 
-/// FNV-1a, to make a number of a stream's name.
+/// FNV-1a hash of a stream's name.
 fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// A key that gives a random number for every index, in any order: cheap enough
-/// to be asked once in `forward` and again in `backward`.
+/// A key that gives random bits for every index, in any order: cheap enough to compute in
+/// `forward` and again in `backward`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey(u64);
 
@@ -57,9 +56,8 @@ impl DropoutKey {
         Self(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x2545_f491_4f6c_dd1d))
     }
 
-    /// 32 random bits for each index from `start` on, of which the function takes the
-    /// distance: two rounds of an integer mixer, one for each half of the key, in 32-bit
-    /// arithmetic that vectorises.
+    /// 32 random bits for index `start + i`, as a function of `i`: two rounds of an integer mixer,
+    /// one for each half of the key, in 32-bit arithmetic that vectorises.
     #[inline(always)]
     pub(crate) fn random_from(self, start: u64) -> impl Fn(u32) -> u32 + Sync {
         let (low_key, high_key) = (self.0 as u32, (self.0 >> 32) as u32);
@@ -95,22 +93,22 @@ pub fn normal(rng: &mut impl Rng) -> f64 {
     radius * (std::f64::consts::TAU * uniform(rng)).cos()
 }
 
-/// Uniform in `0..n` without bias (Lemire 2019, with the multiplication only).
+/// Uniform in `0..n` without bias (Lemire 2019).
 ///
 /// # Panics
 /// If `n` is 0.
 pub fn below(rng: &mut impl Rng, n: u32) -> u32 {
-    assert!(n > 0, "there is no number below 0");
+    assert!(n > 0, "no integer is below 0");
     loop {
         let wide = u64::from(rng.next_u32()) * u64::from(n);
-        // The first 2^32 mod n values of the low half are one too many.
+        // Rejects the first 2^32 mod n values of the low half, which would bias the result.
         if wide as u32 >= n.wrapping_neg() % n {
             return (wide >> 32) as u32;
         }
     }
 }
 
-/// The numbers `0..n` in random order (Fisher and Yates).
+/// The integers `0..n` in random order (Fisher and Yates).
 pub fn permutation(rng: &mut impl Rng, n: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n).collect();
     for i in (1..n).rev() {
@@ -123,7 +121,7 @@ pub fn permutation(rng: &mut impl Rng, n: u32) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// Golden values: a seed must give the same network for ever.
+    /// Golden values: a seed must always give the same network.
     #[test]
     fn the_streams_never_change() {
         let mut rng = Streams::new(1).stream("init", 0);
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn below_reaches_every_number_equally_often() {
+    fn below_reaches_every_integer_equally_often() {
         let mut rng = Streams::new(3).stream("test", 1);
         let mut counts = [0; 7];
         (0..70_000).for_each(|_| counts[below(&mut rng, 7) as usize] += 1);
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permutation_holds_every_number_once() {
+    fn a_permutation_contains_every_integer_once() {
         let mut order = permutation(&mut Streams::new(9).stream("test", 2), 1000);
         assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         order.sort_unstable();

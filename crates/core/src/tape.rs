@@ -1,42 +1,37 @@
 //! The tape: records the ops of one step in order, and runs them backward.
 //!
-//! Calling a method such as [`Tape::linear`] computes at once and writes down
-//! what was computed from what. [`Tape::backward`] then walks the list from its
-//! end to its beginning: when it reaches an entry, everything that used the
-//! entry's value has already given its share of the gradient. That is all of
+//! A method such as [`Tape::linear`] computes at once and records what was computed from what.
+//! [`Tape::backward`] then walks the list from its end to its beginning: when it reaches an
+//! entry, every use of the entry's value has already contributed to its gradient. That is all of
 //! backpropagation (Nielsen, chapter 2; Rumelhart, Hinton and Williams 1986).
 
+mod gradients;
 mod inputs;
+mod node;
+pub mod op;
 
 use std::panic::Location;
 
-use crate::ops::{Backward, Differentiable, Forward, Op, sum_into};
+use crate::kernels::{elementwise, reduce};
 use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
 use crate::trace::{Phase, Record, Trace};
 use crate::{Error, Float, Precision, Tensor};
 use inputs::{Inputs, Shapes, bytes};
+use node::Node;
+use op::{Backward, Differentiable, Forward, Op, sum_into};
 
-/// A value on the tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Var(pub(crate) usize);
+pub use crate::var::Var;
 
-/// A place on the tape, to go back to: see [`Tape::rewind`].
+/// A length of the tape to return to: see [`Tape::rewind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(usize);
 
-/// One entry: a value and where it came from.
-#[derive(Debug)]
-pub(crate) struct Node<T: Float> {
-    pub(crate) value: Tensor<T>,
-    pub(crate) needs_grad: bool,
-    origin: Origin<T>,
-}
-
+/// Where a value comes from.
 #[derive(Debug)]
 enum Origin<T: Float> {
-    /// Data, or an op that needs no gradient.
+    /// Data, or the output of an op that needs no gradient.
     Constant,
     Param(ParamId),
     Op {
@@ -62,8 +57,10 @@ impl<T: Float, O: Differentiable<T>> Recorded<T> for O {
 #[derive(Debug)]
 pub struct Tape<T: Float> {
     nodes: Vec<Node<T>>,
+    /// The origin of each node.
+    origins: Vec<Origin<T>>,
     grads: Vec<Option<Tensor<T>>>,
-    /// Where each parameter stands in this step.
+    /// The place of each parameter in this step.
     params: Vec<Option<Var>>,
     pool: Pool<T>,
     gradients: bool,
@@ -71,7 +68,7 @@ pub struct Tape<T: Float> {
     fused: bool,
     precision: Precision,
     dropout: Option<DropoutKey>,
-    /// What ran, while it is switched on.
+    /// The record of what ran, while switched on.
     pub trace: Trace,
 }
 
@@ -86,6 +83,7 @@ impl<T: Float> Tape<T> {
     pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
+            origins: Vec::new(),
             grads: Vec::new(),
             params: Vec::new(),
             pool: Pool::default(),
@@ -98,14 +96,13 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Whether parameters that are put on the tape from now on want gradients:
-    /// no, to evaluate or to generate.
-    pub fn set_gradients(&mut self, wanted: bool) {
-        self.gradients = wanted;
+    /// Whether parameters recorded from now on need gradients: not in evaluation and generation.
+    pub fn set_gradients(&mut self, needed: bool) {
+        self.gradients = needed;
     }
 
-    /// Whether values stay readable after [`Tape::backward`], instead of giving
-    /// their memory to the gradients.
+    /// Whether values stay readable after [`Tape::backward`], instead of handing their memory to
+    /// the gradients.
     pub fn set_keep_values(&mut self, keep: bool) {
         self.keep_values = keep;
     }
@@ -121,7 +118,7 @@ impl<T: Float> Tape<T> {
         self.fused
     }
 
-    /// How exactly products are computed from now on, forward and backward.
+    /// The precision of matrix products from now on, forward and backward.
     pub fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;
     }
@@ -131,28 +128,28 @@ impl<T: Float> Tape<T> {
         self.dropout = key;
     }
 
-    /// The key of the next dropout on this tape; none when not training.
+    /// The key of the next dropout of this step; none outside training.
     pub(crate) fn next_dropout(&mut self) -> Option<DropoutKey> {
         let key = self.dropout?;
         self.dropout = Some(key.next());
         Some(key)
     }
 
-    /// Puts data on the tape.
+    /// Records data.
     pub fn input(&mut self, value: Tensor<T>) -> Var {
         self.push(value, false, Origin::Constant)
     }
 
-    /// Puts data on the tape that `write` fills in; the memory is used again in
-    /// the next step. The numbers are old ones when `write` is called.
+    /// Records data that `write` fills in; the next step reuses its memory. The contents are
+    /// unspecified when `write` is called.
     pub fn input_with(&mut self, shape: &[usize], write: impl FnOnce(&mut [T])) -> Var {
         let mut value = self.pool.take(ndarray::IxDyn(shape));
         write(value.data_mut());
         self.input(value)
     }
 
-    /// Puts a parameter on the tape, without copying it. What is there already is found
-    /// again, so that a parameter that is used twice has one gradient.
+    /// Records a parameter, without copying it. A parameter that is on the tape already is found
+    /// again, so that it has one gradient however often it is used.
     pub fn param(&mut self, params: &Params<T>, id: ParamId) -> Var {
         let value = &params.get(id).value;
         if let Some(Some(var)) = self.params.get(id.0) {
@@ -169,27 +166,28 @@ impl<T: Float> Tape<T> {
         var
     }
 
-    /// Puts all parameters on the tape. [`Tape::rewind`] to the mark then keeps them, so
-    /// that many small steps with the same parameters need not put them there again.
+    /// Records all parameters. [`Tape::rewind`] to the mark keeps them, so that many small steps
+    /// with the same parameters need not record them again.
     pub fn put_params(&mut self, params: &Params<T>) -> Mark {
         (0..params.len()).for_each(|i| _ = self.param(params, ParamId(i)));
         Mark(self.nodes.len())
     }
 
-    /// What of the values on the tape is the first that holds NaN or infinity.
+    /// Describes the first value on the tape that holds NaN or infinity.
     pub(crate) fn first_not_finite(&self, params: &Params<T>) -> Option<String> {
-        let broken = |node: &&Node<T>| node.value.data().iter().any(|x| !x.is_finite());
-        self.nodes.iter().find(broken).map(|node| match &node.origin {
+        let mut values = self.nodes.iter().zip(&self.origins);
+        let broken = values.find(|(node, _)| !reduce::all_finite(node.value.data()));
+        broken.map(|(_, origin)| match origin {
             Origin::Constant => "the input".into(),
             Origin::Param(id) => format!("the parameter {}", params.get(*id).name),
             Origin::Op { op, caller, .. } => format!("the output of {} called at {caller}", op.name()),
         })
     }
 
-    /// Which parameter `var` is, if it is one.
+    /// The parameter that `var` is, if it is one.
     pub fn param_at(&self, var: Var) -> Option<ParamId> {
-        match self.nodes.get(var.0)?.origin {
-            Origin::Param(id) => Some(id),
+        match self.origins.get(var.0)? {
+            Origin::Param(id) => Some(*id),
             _ => None,
         }
     }
@@ -202,17 +200,26 @@ impl<T: Float> Tape<T> {
         &self.nodes[var.0].value
     }
 
+    /// Reads a loss, or another value of one element, back to the host.
+    ///
+    /// # Panics
+    /// If the value is empty, or `var` is from before the last [`Tape::reset`].
+    pub fn read_loss(&self, loss: Var) -> T {
+        self.value(loss).data()[0]
+    }
+
     /// The gradient of `var` after [`Tape::backward`], where values are kept.
     pub fn grad(&self, var: Var) -> Option<&Tensor<T>> {
         self.grads.get(var.0).and_then(Option::as_ref)
     }
 
     fn push(&mut self, value: Tensor<T>, needs_grad: bool, origin: Origin<T>) -> Var {
-        self.nodes.push(Node { value, needs_grad, origin });
+        self.nodes.push(Node { value, needs_grad });
+        self.origins.push(origin);
         Var(self.nodes.len() - 1)
     }
 
-    /// Notes in the trace that a layer runs: `name` is `Layer::forward`, `L` its type.
+    /// Records in the trace that a layer runs: `name` is `Layer::forward`, `L` its type.
     #[track_caller]
     pub(crate) fn enter<L>(&mut self, name: &'static str) {
         self.trace.enter(self.phase(), name, std::any::type_name::<L>());
@@ -224,12 +231,12 @@ impl<T: Float> Tape<T> {
         var
     }
 
-    /// Whether parameters that are put on the tape now want gradients.
+    /// Whether parameters recorded now need gradients.
     pub(crate) fn wants_gradients(&self) -> bool {
         self.gradients
     }
 
-    /// Where in a step the ops are that are recorded now.
+    /// The phase of the ops that are recorded now.
     fn phase(&self) -> Phase {
         if self.gradients { Phase::Forward } else { Phase::Evaluate }
     }
@@ -237,7 +244,7 @@ impl<T: Float> Tape<T> {
     /// Computes an op and records it.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the op cannot take inputs of these shapes.
+    /// [`Error::Shape`] if the op does not accept inputs of these shapes.
     #[track_caller]
     pub fn record<O: Differentiable<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let caller = Location::caller();
@@ -299,7 +306,7 @@ impl<T: Float> Tape<T> {
             inputs: shapes.to_dims(),
             from: inputs.to_vec(),
             output: out.dims(),
-            // The value is put on the tape next.
+            // The value is recorded next.
             to: Some(Var(self.nodes.len())),
             flops: op.flops(shapes.as_slice(), out.shape()),
             bytes: bytes::<T>(&shapes, out.len()) + op.own_bytes(),
@@ -308,11 +315,10 @@ impl<T: Float> Tape<T> {
         Ok((out, saved))
     }
 
-    /// Runs the tape backward from `loss` and adds the gradient of every
-    /// parameter on it to `grads`.
+    /// Runs the tape backward from `loss` and adds the gradient of every parameter to `grads`.
     ///
     /// # Errors
-    /// [`Error::NotALoss`] unless `loss` is one number that depends on a parameter.
+    /// [`Error::NotALoss`] unless `loss` is a single element that depends on a parameter.
     #[track_caller]
     pub fn backward(&mut self, loss: Var, grads: &mut Grads<T>) -> Result<(), Error> {
         let node = &self.nodes[loss.0];
@@ -320,7 +326,7 @@ impl<T: Float> Tape<T> {
             return Err(Error::NotALoss(node.value.shape().to_vec()));
         }
         let mut one = self.pool.take(node.value.dims());
-        one.data_mut().fill(T::one());
+        elementwise::fill(one.data_mut(), T::one());
         self.trace.enter(Phase::Backward, "Tape::backward", std::any::type_name::<Self>());
         self.grads.resize_with(self.nodes.len(), || None);
         self.grads[loss.0] = Some(one);
@@ -329,7 +335,7 @@ impl<T: Float> Tape<T> {
             let Some(dy) = self.grads[i].take() else { continue };
             let (before, rest) = self.nodes.split_at_mut(i);
             let node = &mut rest[0];
-            match &mut node.origin {
+            match &mut self.origins[i] {
                 Origin::Constant => {}
                 Origin::Param(id) => {
                     grads.add(*id, dy, self);
@@ -372,8 +378,8 @@ impl<T: Float> Tape<T> {
             if self.keep_values {
                 self.grads[i] = Some(dy);
             } else {
-                // Everything that used this value has run: its memory is free. That of the gradient,
-                // which is in a cache, comes last, to be used first.
+                // Every use of this value has run: its memory is free. The gradient, which is in a
+                // cache, comes last, to be reused first.
                 self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
                 self.pool.give(dy);
             }
@@ -381,40 +387,41 @@ impl<T: Float> Tape<T> {
         Ok(())
     }
 
-    /// Forgets the step; its buffers serve the next one.
+    /// Clears the tape; the next step reuses its buffers.
     pub fn reset(&mut self) {
         self.rewind(Mark(0));
     }
 
-    /// Forgets what came after the mark.
+    /// Removes everything recorded after the mark.
     pub fn rewind(&mut self, mark: Mark) {
         self.params.iter_mut().for_each(|place| *place = place.filter(|var| var.0 < mark.0));
-        for node in self.nodes.drain(mark.0.min(self.nodes.len())..) {
+        let first = mark.0.min(self.nodes.len());
+        for (node, origin) in self.nodes.drain(first..).zip(self.origins.drain(first..)) {
             self.pool.give(node.value);
-            if let Origin::Op { saved, .. } = node.origin {
+            if let Origin::Op { saved, .. } = origin {
                 saved.into_iter().for_each(|s| self.pool.give(s));
             }
         }
         self.grads.drain(..).flatten().for_each(|g| self.pool.give(g));
     }
 
-    /// A tensor from the tape's buffers; its numbers are old ones.
+    /// A tensor from the tape's buffers, with unspecified contents.
     pub fn buffer(&mut self, shape: &[usize]) -> Tensor<T> {
         self.pool.take(ndarray::IxDyn(shape))
     }
 
-    /// Gives a tensor's memory back for the next step.
+    /// Returns a tensor's memory for the next step.
     pub fn recycle(&mut self, tensor: Tensor<T>) {
         self.pool.give(tensor);
     }
 
-    /// How many numbers all of the tape's buffers have, those in use included.
-    pub(crate) fn buffer_numbers(&self) -> usize {
-        self.pool.numbers()
+    /// The number of elements of all buffers of the tape, including those in use.
+    pub(crate) fn buffer_elements(&self) -> usize {
+        self.pool.elements()
     }
 
-    /// `sum += more`, where nothing stands for zero.
-    pub(crate) fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
+    /// `sum += more`, where `None` is zero.
+    fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
         sum_into(sum, more, &mut self.pool);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Tensor`]: a shape and its numbers.
+//! [`Tensor`]: a shape and its elements.
 
 use ndarray::{ArcArray, Array, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
@@ -7,12 +7,11 @@ use crate::{Error, Float};
 /// The lengths of a tensor's axes, outermost first.
 pub type Shape = IxDyn;
 
-/// An array of numbers of any number of axes, contiguous and row-major.
+/// A contiguous, row-major array with any number of axes.
 ///
-/// The storage is an [`ndarray::ArcArray`]: a clone shares the numbers and costs
-/// nothing; writing to a shared tensor copies it first. Because the layout is
-/// always row-major and contiguous, every tensor is one slice, [`Tensor::data`],
-/// which is what the kernels work on.
+/// The storage is an [`ndarray::ArcArray`]: a clone shares it and costs nothing; writing to a
+/// shared tensor copies it first. Every tensor is one slice, [`Tensor::data`], which is what
+/// kernels work on.
 ///
 /// ```
 /// use m2g_core::Tensor;
@@ -27,10 +26,10 @@ pub struct Tensor<T: Float> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// A tensor of `shape` with the numbers of `data`, row by row.
+    /// A tensor of `shape` with the elements of `data`, row by row.
     ///
     /// # Errors
-    /// [`Error::Length`] unless `data` has as many numbers as the shape.
+    /// [`Error::Length`] unless `data` has the length of the shape.
     pub fn from_vec(shape: &[usize], data: Vec<T>) -> Result<Self, Error> {
         let (expected, found) = (shape.iter().product(), data.len());
         match ArcArray::from_shape_vec(IxDyn(shape), data) {
@@ -39,8 +38,7 @@ impl<T: Float> Tensor<T> {
         }
     }
 
-    /// A tensor with the numbers of an ndarray array, copied only if they do not
-    /// lie row by row.
+    /// A tensor with the elements of an ndarray array, copied only if it is not row-major.
     pub fn from_array<D: Dimension>(array: Array<T, D>) -> Self {
         let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
         Self { array: array.into_dyn().into_shared() }
@@ -50,13 +48,14 @@ impl<T: Float> Tensor<T> {
     pub fn zeros(shape: &[usize]) -> Self {
         let n = shape.iter().product();
         let data = vec![T::zero(); storage_len::<T>(n)];
-        let misaligned = data.as_ptr() as usize % ALIGNMENT;
-        let offset = if data.len() > n { (ALIGNMENT - misaligned) % ALIGNMENT / T::BYTES } else { 0 };
+        let misaligned = data.as_ptr() as usize % ALIGNMENT_BYTES;
+        let offset =
+            if data.len() > n { (ALIGNMENT_BYTES - misaligned) % ALIGNMENT_BYTES / T::BYTES } else { 0 };
         let array = ArcArray::from(data).slice_move(s![offset..offset + n]);
         Self { array: array.into_shape_with_order(IxDyn(shape)).expect("the length fits the shape") }
     }
 
-    /// A tensor whose numbers come from `f`, called once for each in order.
+    /// A tensor whose elements are the results of `f`, in order.
     pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> T) -> Self {
         let mut tensor = Self::zeros(shape);
         tensor.data_mut().fill_with(&mut f);
@@ -68,27 +67,27 @@ impl<T: Float> Tensor<T> {
         self.array.shape()
     }
 
-    /// The shape as a value of its own.
+    /// The shape as an owned value.
     pub fn dims(&self) -> Shape {
         self.array.raw_dim()
     }
 
-    /// How many numbers there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.array.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.array.is_empty()
     }
 
-    /// All numbers, row by row.
+    /// All elements, row by row.
     pub fn data(&self) -> &[T] {
         self.array.as_slice().expect("a tensor is contiguous and row-major")
     }
 
-    /// All numbers, to be changed; copies them first if another tensor shares them.
+    /// All elements, to change them; copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [T] {
         if !self.array.is_unique() {
             let mut copy = Self::zeros(self.shape());
@@ -103,24 +102,24 @@ impl<T: Float> Tensor<T> {
         self.array.view()
     }
 
-    /// The tensor as a matrix: all axes but the last are one, `(rows, columns)`.
+    /// The tensor as a matrix `(rows, columns)`: all axes but the last are its rows.
     pub fn matrix(&self) -> ArrayView2<'_, T> {
         ArrayView2::from_shape(self.rows_cols(), self.data()).expect("rows x columns = length")
     }
 
-    /// The same as an array of its own; copies nothing unless another tensor shares the
-    /// numbers.
+    /// [`Tensor::matrix`] as an owned array; copies nothing unless another tensor shares the
+    /// elements.
     pub fn into_matrix(self) -> Array2<T> {
         let shape = self.rows_cols();
         self.array.into_shape_with_order(shape).expect("rows x columns = length").into_owned()
     }
 
-    /// The number of rows and columns of [`Tensor::matrix`]. One number is `(1, 1)`.
+    /// The number of rows and columns of [`Tensor::matrix`]. A scalar is `(1, 1)`.
     pub fn rows_cols(&self) -> (usize, usize) {
         rows_cols(self.shape())
     }
 
-    /// The one number of a tensor that has one.
+    /// The element of a tensor that has exactly one.
     pub fn item(&self) -> Option<T> {
         match self.data() {
             [x] => Some(*x),
@@ -128,12 +127,12 @@ impl<T: Float> Tensor<T> {
         }
     }
 
-    /// Whether no other tensor shares the numbers.
+    /// Whether no other tensor shares the elements.
     pub(crate) fn is_unique(&mut self) -> bool {
         self.array.is_unique()
     }
 
-    /// The same numbers in another shape of the same length.
+    /// The same elements in another shape of the same length.
     pub(crate) fn into_shape(self, shape: Shape) -> Self {
         if self.array.raw_dim() == shape {
             return self;
@@ -142,14 +141,14 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// Large tensors begin at a multiple of so many bytes, a cache line: a vector
-/// register is then loaded from one line, not from the ends of two.
-const ALIGNMENT: usize = 64;
+/// Large tensors begin at a multiple of this, a cache line: a vector register is then loaded from
+/// one line, not from two.
+const ALIGNMENT_BYTES: usize = 64;
 
-/// How many numbers a vector must have to hold a tensor of `n`: a few more for
-/// large ones, so that it can begin at a multiple of [`ALIGNMENT`].
+/// The length of the storage for a tensor of `n` elements: a few more for large ones, so that
+/// they can begin at a multiple of [`ALIGNMENT_BYTES`].
 fn storage_len<T: Float>(n: usize) -> usize {
-    if n < 256 { n } else { n + ALIGNMENT / T::BYTES - 1 }
+    if n < 256 { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
 }
 
 /// All axes but the last as rows, the last as columns.
@@ -186,7 +185,7 @@ mod tests {
             let b = a.clone();
             a.data_mut()[0] = 2.0;
             for t in [&a, &b] {
-                assert_eq!(t.data().as_ptr() as usize % ALIGNMENT, 0);
+                assert_eq!(t.data().as_ptr() as usize % ALIGNMENT_BYTES, 0);
                 assert_eq!((t.len(), t.data()[n - 1]), (n, 1.5));
             }
         }

@@ -1,15 +1,17 @@
-//! The threads that the kernels use: how many, and that they stay awake.
+//! The threads of the kernels: how many, and keeping them spinning between ops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use crate::Error;
 
 /// Runs `f` with the kernels using `threads` threads; 0 means one per core.
 ///
-/// Enter it once around a whole training. The number of threads changes the
-/// speed and never a bit of the result: work is split by shape.
+/// Enter it once around a whole training run. The number of threads changes the speed and never
+/// a bit of the result: work is split by shape.
 ///
 /// # Errors
 /// If the threads cannot be started.
@@ -21,58 +23,75 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
     Ok(pool.install(f))
 }
 
-/// How many threads the kernels use here.
+/// Runs `a` and `b`, on two threads if there are any, and returns both results.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(a, b)
+}
+
+/// Calls `f(scratch, i, chunk)` for each chunk `i` of `len` elements of `out`, in parallel. A thread
+/// takes at least `min_chunks` chunks at a time and keeps its scratch space between them.
+pub fn for_each_chunk<T: Send, S: Default>(
+    out: &mut [T],
+    len: usize,
+    min_chunks: usize,
+    f: impl Fn(&mut S, usize, &mut [T]) + Sync,
+) {
+    let chunks = out.par_chunks_exact_mut(len).enumerate().with_min_len(min_chunks);
+    chunks.for_each_init(S::default, |scratch, (i, chunk)| f(scratch, i, chunk));
+}
+
+/// The number of threads that kernels use here.
 pub fn current() -> usize {
     rayon::current_num_threads()
 }
 
-/// Keeps the threads of the pool awake from one op to the next, and to the next step.
+/// Keeps the threads of the pool spinning from one op to the next, and to the next step.
 ///
-/// A thread without work falls asleep after some 30 us, and to wake it takes about as long
-/// again, which in a training step of a small model would happen 40 times.
+/// A thread without work goes to sleep after some 30 us, and waking it takes about as long again.
+/// In a training step of a small model this would happen 40 times.
 #[derive(Debug, Default)]
-pub struct Awake {
-    /// Which threads of the pool look for work all the time.
-    looking: Arc<[AtomicBool]>,
+pub struct Spinner {
+    /// Whether each thread of the pool is spinning.
+    spinning: Arc<[AtomicBool]>,
 }
 
-/// How long a thread looks for work in vain before it falls asleep after all.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long a thread spins without finding work.
+const MAX_SPIN: Duration = Duration::from_millis(1);
 
-/// Ops that read and write fewer bytes in all have little to share out.
-const LITTLE: usize = 16 << 20;
+/// Steps that go through fewer bytes have too little work to share.
+const MIN_BYTES: usize = 16 << 20;
 
-impl Awake {
-    /// Lets all threads of the pool but this one look for work until there has been none for
-    /// a millisecond. Does nothing for what goes through few `bytes`, nor where there is no
-    /// other thread or no pool, which is that of [`with_threads`].
-    pub fn keep(&mut self, bytes: usize) {
-        if bytes < LITTLE {
+impl Spinner {
+    /// Makes all threads of the pool but this one spin until they have found no work for a
+    /// millisecond. Does nothing for a step that goes through few `bytes`, without other threads,
+    /// or outside the pool of [`with_threads`].
+    pub fn spin(&mut self, bytes: usize) {
+        if bytes < MIN_BYTES {
             return;
         }
         let (Some(this), threads @ 2..) = (rayon::current_thread_index(), current()) else { return };
-        if self.looking.len() != threads {
-            self.looking = (0..threads).map(|_| AtomicBool::new(false)).collect();
+        if self.spinning.len() != threads {
+            self.spinning = (0..threads).map(|_| AtomicBool::new(false)).collect();
         }
-        if self.looking.iter().enumerate().all(|(i, looks)| i == this || looks.load(Relaxed)) {
+        if self.spinning.iter().enumerate().all(|(i, spins)| i == this || spins.load(Relaxed)) {
             return;
         }
-        let looking = self.looking.clone();
+        let spinning = self.spinning.clone();
         rayon::spawn_broadcast(move |thread| {
-            let looks = &looking[thread.index()];
-            if thread.index() != this && !looks.swap(true, Relaxed) {
-                look_for_work();
-                looks.store(false, Relaxed);
+            let spins = &spinning[thread.index()];
+            if thread.index() != this && !spins.swap(true, Relaxed) {
+                spin_for_work();
+                spins.store(false, Relaxed);
             }
         });
     }
 }
 
-/// Does what others have to share out. It must end by itself: a thread may begin with it while
-/// another one waits for what it was doing before.
-fn look_for_work() {
+/// Runs the work that other threads share. It must end: a thread may start to spin in the middle
+/// of a task that another thread waits for.
+fn spin_for_work() {
     let mut last = Instant::now();
-    while last.elapsed() < PATIENCE {
+    while last.elapsed() < MAX_SPIN {
         match rayon::yield_now() {
             Some(rayon::Yield::Executed) => last = Instant::now(),
             _ => std::hint::spin_loop(),
@@ -85,37 +104,45 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Waits until as many threads as are wanted look for work, ten seconds at most.
-    fn looking(awake: &mut Awake, wanted: usize, between: impl Fn(&mut Awake)) -> usize {
+    /// Waits until `wanted` threads are spinning, ten seconds at most.
+    fn count_spinning(spinner: &mut Spinner, wanted: usize, between: impl Fn(&mut Spinner)) -> usize {
         let began = Instant::now();
         loop {
-            let looking = awake.looking.iter().filter(|looks| looks.load(Relaxed)).count();
-            if looking == wanted || began.elapsed() > Duration::from_secs(10) {
-                return looking;
+            let spinning = spinner.spinning.iter().filter(|spins| spins.load(Relaxed)).count();
+            if spinning == wanted || began.elapsed() > Duration::from_secs(10) {
+                return spinning;
             }
-            between(awake);
+            between(spinner);
         }
     }
 
     #[test]
-    fn threads_look_for_work_and_give_up() {
+    fn threads_spin_and_go_to_sleep() {
         with_threads(2, || {
-            let mut awake = Awake::default();
-            assert_eq!(looking(&mut awake, 1, |awake| awake.keep(LITTLE)), 1, "nobody looks for work");
+            let mut spinner = Spinner::default();
+            assert_eq!(
+                count_spinning(&mut spinner, 1, |spinner| spinner.spin(MIN_BYTES)),
+                1,
+                "no thread spins"
+            );
             assert_eq!(rayon::join(|| 1, || rayon::join(|| 2, || 3)), (1, (2, 3)));
-            assert_eq!(looking(&mut awake, 0, |_| std::thread::yield_now()), 0, "somebody never gives up");
+            assert_eq!(
+                count_spinning(&mut spinner, 0, |_| std::thread::yield_now()),
+                0,
+                "a thread spins for ever"
+            );
         })
         .unwrap();
     }
 
     #[test]
-    fn without_other_threads_or_much_to_do_nobody_looks_for_work() {
-        let mut awake = Awake::default();
-        awake.keep(LITTLE);
-        with_threads(1, || awake.keep(LITTLE)).unwrap();
-        with_threads(2, || awake.keep(LITTLE - 1)).unwrap();
-        assert!(awake.looking.is_empty());
-        with_threads(2, || awake.keep(LITTLE)).unwrap();
-        assert_eq!(awake.looking.len(), 2);
+    fn without_other_threads_or_much_work_no_thread_spins() {
+        let mut spinner = Spinner::default();
+        spinner.spin(MIN_BYTES);
+        with_threads(1, || spinner.spin(MIN_BYTES)).unwrap();
+        with_threads(2, || spinner.spin(MIN_BYTES - 1)).unwrap();
+        assert!(spinner.spinning.is_empty());
+        with_threads(2, || spinner.spin(MIN_BYTES)).unwrap();
+        assert_eq!(spinner.spinning.len(), 2);
     }
 }

@@ -1,37 +1,36 @@
-//! What ran in a step: the list from which `inspect`, `compare` and the profiler
-//! are made.
+//! The record of a step, which `inspect`, `compare` and the profiler read.
 
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::{Shape, Var};
 
-/// The part of a training step, in the order of the step.
+/// The phases of a training step, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Fetching the examples.
+    /// Fetches the examples.
     Batch,
     /// From the inputs to the loss.
     Forward,
     /// From the loss back to the parameters.
     Backward,
-    /// Bounding the gradient's norm.
+    /// Bounds the norm of the gradient.
     Clip,
-    /// Changing the parameters.
+    /// Updates the parameters.
     Update,
-    /// Measuring on data that is not trained on.
+    /// Evaluates on data that is not trained on.
     Evaluate,
 }
 
-/// One thing that ran.
+/// One op or routine that ran.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// When in the step.
+    /// Its phase of the step.
     pub phase: Phase,
     /// The name of the op or routine.
     pub name: &'static str,
-    /// The path of the op's type or of the routine, which also names its file. Of a method,
-    /// whose name is `Type::method`, the path of its type.
+    /// The path of the op's type or of the routine, which also names its file. For a method
+    /// `Type::method`, the path of its type.
     pub function: &'static str,
     /// The op's equation in one line; empty for a routine.
     pub equation: &'static str,
@@ -39,28 +38,28 @@ pub struct Record {
     pub caller: &'static Location<'static>,
     /// The shapes of its inputs.
     pub inputs: Vec<Shape>,
-    /// Where its inputs stand on the tape; empty for a routine.
+    /// The places of its inputs on the tape; empty for a routine.
     pub from: Vec<Var>,
     /// The shape of its output.
     pub output: Shape,
-    /// Where its output stands on the tape; a routine has none.
+    /// The place of its output on the tape; none for a routine.
     pub to: Option<Var>,
-    /// Floating-point operations; a multiplication and an addition are two.
+    /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
-    /// Bytes read and written at least: every input and the output once.
+    /// The least number of bytes read and written: every input and the output once.
     pub bytes: u64,
-    /// How long it took.
+    /// The time it took.
     pub time: Duration,
 }
 
 impl Record {
-    /// Whether it worked itself: not so a layer or a part of the step, which calls others.
+    /// Whether it computed something itself, unlike a layer or a phase, which calls others.
     pub fn is_work(&self) -> bool {
         !self.inputs.is_empty()
     }
 }
 
-/// The records of a step, kept while it is switched on.
+/// Collects the records of a step while it is switched on.
 #[derive(Debug, Default)]
 pub struct Trace {
     on: bool,
@@ -74,25 +73,25 @@ impl Trace {
         self.on = on;
     }
 
-    /// Whether it records.
+    /// Whether it is recording.
     pub fn is_on(&self) -> bool {
         self.on
     }
 
-    /// The time now, if it records.
+    /// The current time, if it is recording.
     pub fn start(&self) -> Option<Instant> {
         self.on.then(Instant::now)
     }
 
-    /// Adds the record that `make` describes, if `started` says that it records.
+    /// Adds the record that `make` returns, if `started` says that it is recording.
     pub fn finish(&mut self, started: Option<Instant>, make: impl FnOnce(Duration) -> Record) {
         if let Some(started) = started {
             self.records.push(make(started.elapsed()));
         }
     }
 
-    /// Notes that a function was called that is no op but calls others: a layer, or a part
-    /// of the step. Its work is theirs, and is not counted twice.
+    /// Records a call of a function that only calls others: a layer, or a phase of the step. Their
+    /// work is not counted twice.
     #[track_caller]
     pub fn enter(&mut self, phase: Phase, name: &'static str, function: &'static str) {
         if self.on {
@@ -113,14 +112,14 @@ impl Trace {
         }
     }
 
-    /// Gives a value on the tape a name, such as `h.0.attn.q`, if it records.
+    /// Names a value on the tape, such as `h.0.attn.q`, if it is recording.
     pub fn label(&mut self, var: Var, name: impl FnOnce() -> String) {
         if self.on {
             self.labels.push((var, name()));
         }
     }
 
-    /// The names that values have, in the order in which they were given.
+    /// The names of values, in the order in which they were given.
     pub fn labels(&self) -> &[(Var, String)] {
         &self.labels
     }
@@ -130,10 +129,10 @@ impl Trace {
         &self.records
     }
 
-    /// Takes the records out, and forgets the names.
+    /// Takes the records out and drops the names.
     pub fn take(&mut self) -> Vec<Record> {
         self.labels.clear();
-        // The next step is probably as long.
+        // The next step is probably of the same length.
         let room = Vec::with_capacity(self.records.len());
         std::mem::replace(&mut self.records, room)
     }

@@ -19,7 +19,7 @@ use m2g_core::Tokens;
 use m2g_core::nn::KvCache;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
 use m2g_core::tape::Mark;
-use m2g_core::threads::Awake;
+use m2g_core::threads::Spinner;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
 use m2g_core::{Error, Float, Tape, Var, WeightFormat};
@@ -63,7 +63,7 @@ impl<T: Float> Gpt<T> {
         cache: Option<&mut KvCache<T>>,
     ) -> Result<Var, Error> {
         let x = self.stream(tape, tokens, cache)?; // (B, T) -> (B, T, C)
-        let x = tape.last(x)?; // (B, T, C) -> (B, 1, C)
+        let x = tape.last_token(x)?; // (B, T, C) -> (B, 1, C)
         self.head(tape, x)
     }
 
@@ -121,8 +121,8 @@ pub struct Generator<'a, T: Float> {
     tokens: Vec<u32>,
     /// The logits of the next token, if they are on the tape.
     next: Option<Var>,
-    /// Makes the worker threads spin between the ops instead of going to sleep.
-    awake: Awake,
+    /// Keeps the other threads spinning between the ops.
+    spinner: Spinner,
 }
 
 impl<'a, T: Float> Generator<'a, T> {
@@ -164,7 +164,7 @@ impl<'a, T: Float> Generator<'a, T> {
             cache_start: 0,
             tokens: prompt.to_vec(),
             next: None,
-            awake: Awake::default(),
+            spinner: Spinner::default(),
         })
     }
 
@@ -204,7 +204,7 @@ impl<'a, T: Float> Generator<'a, T> {
         if let Some(logits) = self.next {
             return Ok(logits);
         }
-        self.awake.keep(self.gpt.params().count() * T::BYTES);
+        self.spinner.spin(self.gpt.params().count() * T::BYTES);
         self.tape.rewind(self.mark);
         let start = window_start(self.tokens.len(), self.gpt.config().block_size, self.slide);
         let mut from = start;

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::idx::{self, Idx};
 use super::{DataError, catalogue};
+use crate::threads;
 
 /// The digits 0 to 9, or the ten classes of another dataset of this kind.
 pub const CLASSES: usize = 10;
@@ -105,7 +106,7 @@ const FILES: [&str; 4] = [
 /// [`DataError`] names the file that is missing, damaged, swapped with another, or
 /// holds a label that is none.
 pub fn load(dir: &Path, split: Split) -> Result<DigitData, DataError> {
-    let (train, test) = rayon::join(|| read_pair(dir, 0), || read_pair(dir, 2));
+    let (train, test) = threads::join(|| read_pair(dir, 0), || read_pair(dir, 2));
     let (train, test) = (train?, test?);
     if (train.rows, train.cols) != (test.rows, test.cols) {
         let why = format!(
@@ -139,7 +140,7 @@ pub fn load_test(dir: &Path) -> Result<LabelledImages, DataError> {
 fn read_pair(dir: &Path, first: usize) -> Result<LabelledImages, DataError> {
     let [images_path, labels_path] = [first, first + 1].map(|i| find(dir, FILES[i]));
     let (images_path, labels_path) = (images_path?, labels_path?);
-    let (images, labels) = rayon::join(|| read_checked(&images_path), || read_checked(&labels_path));
+    let (images, labels) = threads::join(|| read_checked(&images_path), || read_checked(&labels_path));
     let (images, labels) = (images?, labels?);
     let [n, rows, cols] = images.shape[..] else {
         let why = match images.shape.len() {

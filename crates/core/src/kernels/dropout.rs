@@ -1,11 +1,14 @@
-//! The mask of dropout: which numbers of a step are zeroed.
+//! Dropout with a mask that is computed wherever it is needed, and never stored.
 
-use super::map;
+use rayon::prelude::*;
+
+use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::simd::vectorised;
 use crate::Float;
 use crate::rng::DropoutKey;
 
-/// `m_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1. The mask is never stored:
-/// a counter-based generator computes the same one again wherever it is needed.
+/// The factors `m_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1, from a
+/// counter-based generator.
 #[derive(Debug, Clone, Copy)]
 pub struct DropoutMask {
     p: f64,
@@ -13,29 +16,108 @@ pub struct DropoutMask {
 }
 
 impl DropoutMask {
-    /// The mask of probability `p`, `0 <= p < 1`, that `key` decides.
+    /// The mask of `key` that drops with probability `p`, `0 <= p < 1`.
     pub fn new(p: f64, key: DropoutKey) -> Self {
         Self { p, key }
     }
 
-    /// What the numbers from `start` on are multiplied with, by their distance from it.
+    /// The factors of the elements from `start` on, by their distance from it.
     #[inline(always)]
-    pub fn factor_from<T: Float>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
+    pub(super) fn factor_from<T: Float>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
         let (random, keep) = (self.key.random_from(start), self.keep());
         let threshold = (self.p * 2f64.powi(32)) as u32;
         move |i| if random(i) < threshold { T::zero() } else { keep }
     }
 
-    /// What the numbers that are not left out are multiplied with.
+    /// The factor of the elements that are kept, `1 / (1 - p)`.
     pub fn keep<T: Float>(&self) -> T {
         T::of(1.0 / (1.0 - self.p))
     }
+}
 
-    /// `out = m x / (1 - p)`.
-    pub fn apply<T: Float>(&self, out: &mut [T], x: &[T]) {
-        map::map_indexed(out, x, |start| {
-            let factor = self.factor_from::<T>(start);
-            move |i, x| factor(i) * x
-        });
+/// `out = m x / (1 - p)`.
+pub fn dropout<T: Float>(out: &mut [T], x: &[T], mask: &DropoutMask) {
+    map_indexed(out, x, |start| {
+        let factor = mask.factor_from::<T>(start);
+        move |i, x| factor(i) * x
+    });
+}
+
+/// `out = x + m b / (1 - p)`.
+pub fn dropout_add<T: Float>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask) {
+    map2_indexed(out, x, b, |start| {
+        let factor = mask.factor_from::<T>(start);
+        move |i, x, b| x + factor(i) * b
+    });
+}
+
+/// `out[start + i] = f(start)(i, x[start + i])` chunk by chunk, for functions of the position,
+/// which count from the beginning of a chunk in 32 bits.
+fn map_indexed<T: Float, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
+    let run = |(chunk, (out, x)): (usize, (&mut [T], &[T]))| {
+        let f = f((chunk * ELEMENTS_PER_CHUNK) as u64);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (o, &x)) in out.iter_mut().zip(x).enumerate() {
+                    *o = f(i as u32, x);
+                }
+            },
+        );
+    };
+    if out.len() < MIN_PARALLEL_ELEMENTS {
+        out.chunks_mut(ELEMENTS_PER_CHUNK).zip(x.chunks(ELEMENTS_PER_CHUNK)).enumerate().for_each(run);
+    } else {
+        let chunks = out.par_chunks_mut(ELEMENTS_PER_CHUNK).zip(x.par_chunks(ELEMENTS_PER_CHUNK));
+        chunks.enumerate().for_each(run);
+    }
+}
+
+/// [`map_indexed`] of two slices.
+fn map2_indexed<T: Float, F: Fn(u32, T, T) -> T>(
+    out: &mut [T],
+    x: &[T],
+    y: &[T],
+    f: impl Fn(u64) -> F + Sync,
+) {
+    const N: usize = ELEMENTS_PER_CHUNK;
+    let run = |chunk: usize, out: &mut [T], x: &[T], y: &[T]| {
+        let f = f((chunk * N) as u64);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, ((o, &x), &y)) in out.iter_mut().zip(x).zip(y).enumerate() {
+                    *o = f(i as u32, x, y);
+                }
+            },
+        );
+    };
+    if out.len() < MIN_PARALLEL_ELEMENTS {
+        let chunks = out.chunks_mut(N).zip(x.chunks(N)).zip(y.chunks(N));
+        chunks.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
+    } else {
+        let chunks = out.par_chunks_mut(N).zip(x.par_chunks(N)).zip(y.par_chunks(N));
+        chunks.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_and_short_slices_give_the_same() {
+        let n = MIN_PARALLEL_ELEMENTS + 777;
+        let x: Vec<f32> = (0..n).map(|i| i as f32 * 0.001 - 30.0).collect();
+        let f = |start: u64| move |i: u32, x: f32| x.sigmoid() + ((start + u64::from(i)) % 3) as f32;
+        let mut long = vec![0.0; n];
+        map_indexed(&mut long, &x, f);
+        let by_definition = x.iter().enumerate().map(|(i, x)| x.sigmoid() + (i % 3) as f32);
+        assert!(long.iter().zip(by_definition).all(|(got, want)| (got - want).abs() < 1e-6));
+        for length in [1, 100, ELEMENTS_PER_CHUNK + 1] {
+            let mut short = vec![0.0; length];
+            map_indexed(&mut short, &x[..length], f);
+            assert_eq!(short, long[..length]);
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! The instruction sets that one binary has loops for, and which of them this machine has.
+//! The instruction sets that the binary has loops for, and the ones that this machine has.
+
+use crate::Precision;
 
 /// An instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// AVX-512 that also multiplies bf16.
+    /// AVX-512 with bf16 multiplication.
     Avx512Bf16,
     /// 32 registers of 64 bytes.
     Avx512,
@@ -11,21 +13,21 @@ pub enum Isa {
     Avx2,
     /// AArch64: 32 registers of 16 bytes.
     Neon,
-    /// What every machine has.
+    /// The baseline of every machine.
     Plain,
 }
 
 impl Isa {
-    /// All of them, the best first.
+    /// All instruction sets, the best first.
     pub const ALL: [Self; 5] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
 
-    /// The best that this machine has.
+    /// The best instruction set of this machine.
     pub fn best() -> Self {
         static BEST: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain))
     }
 
-    /// Whether this machine has it.
+    /// Whether this machine has this instruction set.
     pub fn is_here(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -41,7 +43,7 @@ impl Isa {
         }
     }
 
-    /// Its name.
+    /// The name that people read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Avx512Bf16 => "AVX-512 with bf16",
@@ -54,19 +56,31 @@ impl Isa {
     }
 }
 
-/// An [`Isa`] as a type, for loops that are compiled for it alone.
+impl Precision {
+    /// Whether this processor has instructions for this format.
+    pub fn is_native(self) -> bool {
+        self == Self::F32 || Isa::best() == Isa::Avx512Bf16
+    }
+}
+
+/// The name of the instruction set that the kernels use on this machine.
+pub fn instruction_set() -> &'static str {
+    Isa::best().name()
+}
+
+/// An [`Isa`] as a type, for loops that are compiled for one instruction set.
 pub trait Compiled {
-    /// Whether it multiplies and adds with one rounding.
+    /// Whether multiply-add rounds once.
     const FUSED: bool;
 
-    /// Runs `f` compiled for it. The loops of `f` must be inlined into it.
+    /// Runs `f` compiled for this instruction set. The loops of `f` must be inlined into it.
     ///
     /// # Panics
-    /// If this machine has not got it.
+    /// If this machine does not have the instruction set.
     fn run<R>(f: impl FnOnce() -> R) -> R;
 }
 
-/// What every machine has.
+/// The baseline of every machine.
 #[derive(Debug)]
 pub struct Plain;
 
@@ -79,7 +93,7 @@ impl Compiled for Plain {
     }
 }
 
-/// AArch64, where NEON is part of the basic instruction set.
+/// NEON, which every AArch64 machine has.
 #[cfg(target_arch = "aarch64")]
 #[derive(Debug)]
 pub struct Neon;
@@ -119,7 +133,7 @@ macro_rules! x86 {
                     f()
                 }
                 assert!(Self::is_here(), "this machine has no {}", stringify!($name));
-                // SAFETY: the processor has all that `compiled` is compiled for.
+                // SAFETY: the processor has all features that `compiled` is compiled for.
                 unsafe { compiled(f) }
             }
         }

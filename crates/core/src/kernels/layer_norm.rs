@@ -2,19 +2,20 @@
 
 use rayon::prelude::*;
 
+use super::parallel::ELEMENTS_PER_CHUNK;
 use super::reduce::{rows_per_part, scalar_product, sum_chunk, sum_lanes};
-use super::{CHUNK, vectorised};
+use super::simd::vectorised;
 use crate::Float;
 
-/// Numbers in a register.
-const LANES: usize = 16;
+/// Running sums, as one or two vector registers hold them.
+const RUNNING_SUMS: usize = 16;
 
-/// `xhat = (x - mean) rstd` of each row, then `out = xhat w + b`. `stats` gets
-/// `(mean, rstd)` of each row.
+/// `out = xhat w + b` with `xhat = (x - mean) rstd` for each row. `stats` receives each row's
+/// `(mean, rstd)`.
 pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
     let c = w.len();
     let n = T::of(c as f64);
-    let piece = |((out, stats), x): ((&mut [T], &mut [T]), &[T])| {
+    let block = |((out, stats), x): ((&mut [T], &mut [T]), &[T])| {
         vectorised(
             #[inline(always)]
             || {
@@ -40,16 +41,16 @@ pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Op
             },
         );
     };
-    let rows = (CHUNK / c).max(1);
+    let rows = (ELEMENTS_PER_CHUNK / c).max(1);
     out.par_chunks_mut(rows * c)
         .zip(stats.par_chunks_mut(rows * 2))
         .zip(x.par_chunks(rows * c))
-        .for_each(piece);
+        .for_each(block);
 }
 
-/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` of each row, with `g = dy w`, and what `w`
-/// and `b` get, the sums over all rows of `dy xhat` and of `dy`: one after the other at the
-/// beginning of `sums`.
+/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` for each row, with `g = dy w`. The first `2 c`
+/// elements of `sums` receive the gradients of `w` and `b`, the sums over all rows of `dy xhat`
+/// and of `dy`; [`sums_len`] gives its length.
 pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
     let c = w.len();
     let n = T::of(c as f64);
@@ -80,8 +81,8 @@ pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[
     }
 }
 
-/// `dx += rstd (dy w - g - xhat g_xhat)` of one row. As a function: so the compiler knows
-/// that the rows do not overlap.
+/// `dx += rstd (dy w - g - xhat g_xhat)` of one row. A function of its own tells the compiler
+/// that the slices do not overlap.
 #[inline(always)]
 fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
     let slope = rstd * rstd * g_xhat;
@@ -93,11 +94,11 @@ fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T,
 /// The sum over a row of `dy w (x - mean)`.
 #[inline(always)]
 fn sum_products<T: Float>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
-    let mut sums = [T::zero(); LANES];
-    let ((dys, dy), (ws, w)) = (dy.as_chunks::<LANES>(), w.as_chunks::<LANES>());
-    let (xs, x) = x.as_chunks::<LANES>();
+    let mut sums = [T::zero(); RUNNING_SUMS];
+    let ((dys, dy), (ws, w)) = (dy.as_chunks::<RUNNING_SUMS>(), w.as_chunks::<RUNNING_SUMS>());
+    let (xs, x) = x.as_chunks::<RUNNING_SUMS>();
     for ((dy, w), x) in dys.iter().zip(ws).zip(xs) {
-        for l in 0..LANES {
+        for l in 0..RUNNING_SUMS {
             sums[l] = (dy[l] * w[l]).fused_mul_add(x[l] - mean, sums[l]);
         }
     }
@@ -107,7 +108,7 @@ fn sum_products<T: Float>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
     sum_lanes(sums)
 }
 
-/// Adds a row's share to the sums of all.
+/// Adds one row to the gradients of `w` and `b`.
 #[inline(always)]
 fn add_to_sums<T: Float>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
     for (((dw, db), &dy), &x) in dw.iter_mut().zip(db).zip(dy).zip(x) {
@@ -116,7 +117,7 @@ fn add_to_sums<T: Float>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, r
     }
 }
 
-/// How many numbers [`backward`] needs for its sums.
+/// The length of the `sums` of [`backward`].
 pub fn sums_len(rows: usize, c: usize) -> usize {
     rows.div_ceil(rows_per_part(rows)) * 2 * c
 }

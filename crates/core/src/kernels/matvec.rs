@@ -1,30 +1,29 @@
-//! A matrix times one vector: what the generation of a token is made of.
+//! A matrix times one vector, as in the generation of a token.
 //!
-//! Every weight is used once, so the speed is that of the memory they come from. Hence
-//! several rows at a time, each with a sum in vector registers of its own: enough loads
-//! are under way to keep the memory busy, and each number of the vector is loaded once
-//! for all of them.
+//! Every weight is used once, so the speed is that of the memory. Several rows are read at a
+//! time, each with running sums in vector registers of its own: enough loads are in flight to
+//! keep the memory busy, and each element of the vector is loaded once for all of them.
 
 use rayon::prelude::*;
 
-use super::vectorised;
+use super::simd::vectorised;
 use crate::Float;
 
-/// Up to so many bytes of weights one thread is as fast as two that share a cache, and faster than
-/// two that do not: handing over the work takes as long as reading half of it.
-pub const ONE_THREAD: usize = 1 << 18;
-/// The bytes of weights that a thread takes at a time.
-const PIECE: usize = 1 << 16;
-/// Rows at a time.
-const ROWS: usize = 4;
-/// Numbers of a row at a time: two vector registers of AVX2.
-const LANES: usize = 16;
+/// Up to this many bytes of weights, one thread is as fast as two that share a cache, and faster
+/// than two that do not: handing over the work takes as long as reading half of it.
+pub const MAX_BYTES_ON_ONE_THREAD: usize = 1 << 18;
+/// Bytes of weights that a thread takes at a time.
+const BYTES_PER_TASK: usize = 1 << 16;
+/// Rows that are read at a time.
+const ROWS_AT_ONCE: usize = 4;
+/// Elements of a row that are read at a time: two vector registers of AVX2.
+const ELEMENTS_AT_ONCE: usize = 16;
 
 /// `out = W x`, or `out += W x` if `accumulate`, with `W` of `(out.len(), x.len())`, row
 /// by row.
 ///
-/// Each sum has one order, which depends on `x.len()` alone: the result is the same
-/// bits for any number of threads.
+/// The order of each sum depends on `x.len()` alone: the result has the same bits for any
+/// number of threads.
 ///
 /// # Panics
 /// If `w` has another length.
@@ -32,15 +31,17 @@ pub fn matvec<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
     let row = x.len().max(1);
     let bytes = w.len() * T::BYTES;
-    if bytes <= ONE_THREAD || rayon::current_num_threads() == 1 {
-        return piece(w, x, out, accumulate);
+    if bytes <= MAX_BYTES_ON_ONE_THREAD || rayon::current_num_threads() == 1 {
+        return matvec_serial(w, x, out, accumulate);
     }
-    let rows = (PIECE / (row * T::BYTES)).next_multiple_of(ROWS);
-    out.par_chunks_mut(rows).zip(w.par_chunks(rows * row)).for_each(|(out, w)| piece(w, x, out, accumulate));
+    let rows = (BYTES_PER_TASK / (row * T::BYTES)).next_multiple_of(ROWS_AT_ONCE);
+    out.par_chunks_mut(rows)
+        .zip(w.par_chunks(rows * row))
+        .for_each(|(out, w)| matvec_serial(w, x, out, accumulate));
 }
 
-/// The same on this thread.
-fn piece<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+/// [`matvec`] on this thread.
+fn matvec_serial<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     vectorised(
         #[inline(always)]
         || {
@@ -49,15 +50,15 @@ fn piece<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     );
 }
 
-/// Calls `take` with every number of `out` and the scalar product of its row of `w` with
-/// `x`. To be called inside [`vectorised`].
+/// Calls `take` with every element of `out` and the scalar product of its row of `w` with `x`.
+/// Call it inside [`vectorised`].
 #[inline(always)]
-pub(crate) fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
+fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
     let k = x.len();
-    let (groups, rest) = out.as_chunks_mut::<ROWS>();
-    let (w_groups, w_rest) = w.split_at(groups.len() * ROWS * k);
+    let (groups, rest) = out.as_chunks_mut::<ROWS_AT_ONCE>();
+    let (w_groups, w_rest) = w.split_at(groups.len() * ROWS_AT_ONCE * k);
     for (i, out) in groups.iter_mut().enumerate() {
-        let (ab, cd) = w_groups[i * ROWS * k..][..ROWS * k].split_at(2 * k);
+        let (ab, cd) = w_groups[i * ROWS_AT_ONCE * k..][..ROWS_AT_ONCE * k].split_at(2 * k);
         let ((a, b), (c, d)) = (ab.split_at(k), cd.split_at(k));
         let sums = scalar_products([a, b, c, d], x);
         for (out, sum) in out.iter_mut().zip(sums) {
@@ -66,17 +67,17 @@ pub(crate) fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl F
     }
     for (i, out) in rest.iter_mut().enumerate() {
         let row = &w_rest[i * k..][..k];
-        take(out, scalar_products([row; ROWS], x)[0]);
+        take(out, scalar_products([row; ROWS_AT_ONCE], x)[0]);
     }
 }
 
 /// The scalar product of each row with `x`.
 #[inline(always)]
-fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
+fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS_AT_ONCE], x: &[T]) -> [T; ROWS_AT_ONCE] {
     let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =
         [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks()];
     let (x_blocks, x_tail) = x.as_chunks();
-    let [mut s_a, mut s_b, mut s_c, mut s_d] = [[T::zero(); LANES]; ROWS];
+    let [mut s_a, mut s_b, mut s_c, mut s_d] = [[T::zero(); ELEMENTS_AT_ONCE]; ROWS_AT_ONCE];
     for ((((x, a), b), c), d) in x_blocks.iter().zip(a).zip(b).zip(c).zip(d) {
         s_a = mul_add(a, x, s_a);
         s_b = mul_add(b, x, s_b);
@@ -96,25 +97,29 @@ fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS], x: &[T]) -> [T; ROWS] {
 
 /// `a b + c`, lane by lane.
 #[inline(always)]
-fn mul_add<T: Float>(a: &[T; LANES], b: &[T; LANES], c: [T; LANES]) -> [T; LANES] {
+fn mul_add<T: Float>(
+    a: &[T; ELEMENTS_AT_ONCE],
+    b: &[T; ELEMENTS_AT_ONCE],
+    c: [T; ELEMENTS_AT_ONCE],
+) -> [T; ELEMENTS_AT_ONCE] {
     let mut out = c;
-    for l in 0..LANES {
+    for l in 0..ELEMENTS_AT_ONCE {
         out[l] = a[l].fused_mul_add(b[l], c[l]);
     }
     out
 }
 
-/// The sum of the lanes of each, in halves. Not inlined, so that the sums above, of which
-/// nobody takes the address, stay in registers.
+/// The sum of each row's running sums, in halves. Not inlined, so that the running sums above,
+/// whose address is never taken, stay in registers.
 #[inline(never)]
-fn totals<T: Float>(sums: &[[T; LANES]; ROWS]) -> [T; ROWS] {
-    let mut quarters = [[T::zero(); 4]; ROWS];
+fn totals<T: Float>(sums: &[[T; ELEMENTS_AT_ONCE]; ROWS_AT_ONCE]) -> [T; ROWS_AT_ONCE] {
+    let mut quarters = [[T::zero(); 4]; ROWS_AT_ONCE];
     for (q, s) in quarters.iter_mut().zip(sums) {
         for l in 0..4 {
             q[l] = (s[l] + s[l + 8]) + (s[l + 4] + s[l + 12]);
         }
     }
-    let mut out = [T::zero(); ROWS];
+    let mut out = [T::zero(); ROWS_AT_ONCE];
     for (out, q) in out.iter_mut().zip(&quarters) {
         *out = (q[0] + q[2]) + (q[1] + q[3]);
     }
@@ -129,11 +134,11 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition() {
-        // Whole numbers, for which every order of adding is exact.
-        let numbers = |n: usize, by: usize| (0..n).map(|i| (i * by % 11) as f32 - 5.0).collect::<Vec<_>>();
+        // Integers: every order of addition is exact.
+        let integers = |n: usize, by: usize| (0..n).map(|i| (i * by % 11) as f32 - 5.0).collect::<Vec<_>>();
         for n in [1, 2, 3, 4, 5, 9, 70] {
             for k in [1, 2, 15, 16, 17, 33, 64, 100] {
-                let (w, x) = (numbers(n * k, 7), numbers(k, 3));
+                let (w, x) = (integers(n * k, 7), integers(k, 3));
                 let want: Vec<f32> =
                     w.chunks(k).map(|w| w.iter().zip(&x).map(|(w, x)| w * x).sum()).collect();
                 let mut out = vec![9.0; n];
@@ -157,7 +162,7 @@ mod tests {
         let (n, k) = (1003, 777);
         let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
         let (w, x) = (noise(n * k), noise(k));
-        assert!(n * k * 4 > ONE_THREAD);
+        assert!(n * k * 4 > MAX_BYTES_ON_ONE_THREAD);
         let product = |threads| {
             with_threads(threads, || {
                 let mut out = vec![0.0; n];

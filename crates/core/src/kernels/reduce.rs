@@ -2,15 +2,19 @@
 
 use rayon::prelude::*;
 
-use super::matmul::with_buffer;
-use super::{CHUNK, PARALLEL_FROM, vectorised};
+use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::scratch::with_scratch;
+use super::simd::vectorised;
 use crate::Float;
 
-/// The sum of the lanes of a register, in halves: of as many numbers one by one, each
-/// addition would wait for the one before.
+/// Running sums, as one or two vector registers hold them.
+const RUNNING_SUMS: usize = 16;
+
+/// The sum of running sums, in halves: added one by one, each addition would wait for the one
+/// before.
 #[inline(always)]
-pub fn sum_lanes<T: Float, const LANES: usize>(mut sums: [T; LANES]) -> T {
-    let mut half = LANES / 2;
+pub fn sum_lanes<T: Float, const N: usize>(mut sums: [T; N]) -> T {
+    let mut half = N / 2;
     while half > 0 {
         for l in 0..half {
             sums[l] += sums[l + half];
@@ -20,12 +24,11 @@ pub fn sum_lanes<T: Float, const LANES: usize>(mut sums: [T; LANES]) -> T {
     sums[0]
 }
 
-/// Adds up `f(x)` over a slice: 16 running sums, as a vector register holds
-/// them, then their total.
+/// The sum of `f(x)` over a slice: [`RUNNING_SUMS`] running sums, then their sum.
 #[inline(always)]
 pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
-    let mut sums = [T::zero(); 16];
-    let (blocks, tail) = x.as_chunks::<16>();
+    let mut sums = [T::zero(); RUNNING_SUMS];
+    let (blocks, tail) = x.as_chunks::<RUNNING_SUMS>();
     for block in blocks {
         for (s, &x) in sums.iter_mut().zip(block) {
             *s += f(x);
@@ -37,13 +40,14 @@ pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     sum_lanes(sums)
 }
 
-/// The scalar product of two short rows, in the order of [`sum_chunk`].
+/// The scalar product of two short rows, summed in the order of [`sum_chunk`].
 #[inline(always)]
 pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
-    let mut sums = [T::zero(); 16];
-    let ((x_blocks, x_tail), (y_blocks, y_tail)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
+    let mut sums = [T::zero(); RUNNING_SUMS];
+    let ((x_blocks, x_tail), (y_blocks, y_tail)) =
+        (x.as_chunks::<RUNNING_SUMS>(), y.as_chunks::<RUNNING_SUMS>());
     for (x, y) in x_blocks.iter().zip(y_blocks) {
-        for l in 0..16 {
+        for l in 0..RUNNING_SUMS {
             sums[l] = x[l].fused_mul_add(y[l], sums[l]);
         }
     }
@@ -53,7 +57,7 @@ pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
     sum_lanes(sums)
 }
 
-/// The sum of `f(x)` over all numbers of some slices, chunk by chunk, the chunks added in `f64`.
+/// The sum of `f(x)` over several slices: chunk by chunk, then the chunks' sums in `f64`.
 fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {
         vectorised(
@@ -62,8 +66,8 @@ fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
         )
         .as_f64()
     };
-    let chunks = all.iter().flat_map(|x| x.chunks(CHUNK));
-    if all.iter().map(|x| x.len()).sum::<usize>() < PARALLEL_FROM {
+    let chunks = all.iter().flat_map(|x| x.chunks(ELEMENTS_PER_CHUNK));
+    if all.iter().map(|x| x.len()).sum::<usize>() < MIN_PARALLEL_ELEMENTS {
         chunks.map(chunk).sum()
     } else {
         let chunks: Vec<&[T]> = chunks.collect();
@@ -72,20 +76,31 @@ fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     }
 }
 
-/// The sum of all numbers.
+/// The sum of all elements.
 pub fn sum<T: Float>(x: &[T]) -> f64 {
     sum_by(&[x], |x| x)
 }
 
-/// The sum of all squares of some slices; many short ones keep all threads as busy as a long one.
+/// The sum of the squares of several slices, as a host value: a gradient norm. Many short slices
+/// keep all threads as busy as a long one.
 pub fn sum_squares<T: Float>(all: &[&[T]]) -> f64 {
     sum_by(all, |x| x * x)
 }
 
-/// The sum of each column of a matrix of `out.len()` columns: what a bias gets.
+/// Whether no element is NaN or infinite, as a host value.
+pub fn all_finite<T: Float>(x: &[T]) -> bool {
+    x.iter().all(|x| x.is_finite())
+}
+
+/// Whether all elements are 0, as a host value.
+pub fn all_zero<T: Float>(x: &[T]) -> bool {
+    x.iter().all(|&x| x == T::zero())
+}
+
+/// The sum of each column of a matrix of `out.len()` columns: the gradient of a bias.
 ///
-/// Of some rows each, then of these sums: so a thread reads the rows that it has written itself,
-/// where half of the columns of all rows would be in another one's cache.
+/// Blocks of rows are summed separately, then their sums are. A thread then reads rows that it
+/// has written itself; split by columns, half of every row would be in another thread's cache.
 pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
     let cols = out.len();
     let run = |x: &[T], out: &mut [T]| {
@@ -99,18 +114,18 @@ pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
             },
         );
     };
-    if x.len() < PARALLEL_FROM {
+    if x.len() < MIN_PARALLEL_ELEMENTS {
         return run(x, out);
     }
     let rows = x.len() / cols;
     let part = rows_per_part(rows);
-    with_buffer::<T, T, _>(rows.div_ceil(part) * cols, |sums| {
+    with_scratch::<T, _>(rows.div_ceil(part) * cols, |sums| {
         sums.par_chunks_mut(cols).zip(x.par_chunks(part * cols)).for_each(|(sums, x)| run(x, sums));
         run(sums, out);
     });
 }
 
-/// Rows that one partial sum covers, for so many rows.
+/// Rows that one partial sum covers, of `rows` in all.
 pub fn rows_per_part(rows: usize) -> usize {
     rows.div_ceil(32).max(64)
 }
@@ -120,8 +135,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_of_whole_numbers_are_exact() {
-        for n in [0, 1, 15, 16, 17, 100, PARALLEL_FROM + 5] {
+    fn sums_of_integers_are_exact() {
+        for n in [0, 1, 15, 16, 17, 100, MIN_PARALLEL_ELEMENTS + 5] {
             let x: Vec<f64> = (0..n).map(|i| i as f64).collect();
             let (one, two) = x.split_at(n / 3);
             let n = n as f64;

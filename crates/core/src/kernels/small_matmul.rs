@@ -1,16 +1,16 @@
 //! The product of few rows with few rows, as in the forward pass of a mini-batch of 10.
 //!
-//! The general product first copies both matrices into another order, which pays
-//! when every number is used many times. Here the numbers are taken from where
-//! they are.
+//! The general product first copies both matrices into another order, which pays when every
+//! element is used many times. This one reads them in place.
 
-use super::{array, reduce::sum_lanes, vectorised};
+use super::reduce::sum_lanes;
+use super::simd::{array, vectorised};
 use crate::Float;
 
-/// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that
-/// would copy far more numbers than the output has, each of which costs a sum here
-/// that no vector instruction does. A single row needs no copy at all.
-pub fn rows_pay(m: usize, k: usize, n: usize) -> bool {
+/// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that would copy far
+/// more elements than the output has. Each output element costs a horizontal sum here, which is
+/// not vectorised. A single row needs no copy at all.
+pub fn is_faster(m: usize, k: usize, n: usize) -> bool {
     m > 1 && n > 1 && (m + n) * k >= 8 * m * n
 }
 
@@ -20,9 +20,9 @@ pub fn rows_times_rows<T: Float>(a: &[T], b: &[T], k: usize, out: &mut [T], accu
     in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
 
-/// [`rows_times_rows`], `ROWS` of one with `COLS` of the other at a time, so that
-/// every number that is loaded is used several times. The size of the tile changes
-/// no bit of the result; the number of lanes does.
+/// [`rows_times_rows`] in tiles of `ROWS` rows of `a` and `COLS` rows of `b`, so that every
+/// loaded element is used several times. The size of the tile changes no bit of the result; the
+/// number of lanes does.
 fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usize>(
     a: &'a [T],
     b: &'a [T],
@@ -37,7 +37,7 @@ fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usi
         || {
             for i in (0..m).step_by(ROWS) {
                 let rows = ROWS.min(m - i);
-                // Where a tile sticks out, it does its last row twice.
+                // A tile that overhangs computes its last row again.
                 let mut a_rows = [&[][..]; ROWS];
                 for (r, a_row) in a_rows.iter_mut().enumerate() {
                     *a_row = row(a, i + r.min(rows - 1));
@@ -61,11 +61,11 @@ fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usi
     );
 }
 
-/// The scalar product of each row of `a` with each row of `b`, `LANES` numbers at a time.
+/// The scalar product of each row of `a` with each row of `b`, `LANES` elements at a time.
 ///
-/// All loops but one have constant bounds, and all slices of that one the same
-/// length: so it is compiled to loads and multiply-adds alone, with the sums in
-/// registers. Look at the machine code after a change here.
+/// All loops but one have constant bounds, and all slices of that one have the same length: it
+/// compiles to loads and multiply-adds alone, with the sums in registers. Look at the machine
+/// code after a change here.
 #[inline(always)]
 fn scalar_products<T: Float, const R: usize, const C: usize, const LANES: usize>(
     a: [&[T]; R],

@@ -2,13 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::{PARALLEL_FROM, reduce::sum_lanes, vectorised};
+use super::parallel::MIN_PARALLEL_ELEMENTS;
+use super::reduce::sum_lanes;
+use super::simd::vectorised;
 use crate::Float;
 
-/// `out[r] = softmax(x[r])` for each row of `cols` numbers.
+/// `out[r] = softmax(x[r])` for each row of `cols` elements.
 ///
-/// The maximum is subtracted first, so that no exponential overflows. Minus
-/// infinity gives exactly 0; a row of nothing but minus infinity gives zeros.
+/// The maximum is subtracted first, so that no exponential overflows. Minus infinity gives
+/// exactly 0; a row of minus infinities gives zeros.
 pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     if cols == 0 {
         return;
@@ -23,11 +25,21 @@ pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
             },
         );
     };
-    let rows = (PARALLEL_FROM / 8 / cols).max(1) * cols;
-    if x.len() < PARALLEL_FROM {
+    let rows = (MIN_PARALLEL_ELEMENTS / 8 / cols).max(1) * cols;
+    if x.len() < MIN_PARALLEL_ELEMENTS {
         run(out, x);
     } else {
         out.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(o, x)| run(o, x));
+    }
+}
+
+/// `dx_j = y_j (dy_j - sum_k y_k dy_k)` for each row of `cols` elements; `cols` is at least 1.
+pub fn softmax_rows_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], cols: usize) {
+    for ((dx, y), dy) in dx.chunks_exact_mut(cols).zip(y.chunks_exact(cols)).zip(dy.chunks_exact(cols)) {
+        let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+        for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = y * (dy - inner);
+        }
     }
 }
 
@@ -43,15 +55,15 @@ fn softmax<T: Float>(out: &mut [T], x: &[T]) {
     out.iter_mut().for_each(|o| *o /= total);
 }
 
-/// Numbers that one or two vector registers hold: running maxima and sums are kept
-/// for each of so many places, which leaves no chain from one number to the next.
-const LANES: usize = 16;
+/// Running maxima and sums, as one or two vector registers hold them: they break the dependency
+/// from one element to the next.
+const RUNNING_VALUES: usize = 16;
 
-/// The largest number of a row; NaN if there is one.
+/// The largest element of a row; NaN if it has one.
 #[inline(always)]
 pub fn max<T: Float>(x: &[T]) -> T {
-    let mut lanes = [T::neg_infinity(); LANES];
-    let (blocks, tail) = x.as_chunks::<LANES>();
+    let mut lanes = [T::neg_infinity(); RUNNING_VALUES];
+    let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();
     let larger = |m: T, x: T| if x > m || x.is_nan() { x } else { m };
     for block in blocks {
         for (m, &x) in lanes.iter_mut().zip(block) {
@@ -64,11 +76,11 @@ pub fn max<T: Float>(x: &[T]) -> T {
     lanes.into_iter().fold(T::neg_infinity(), |m, x| if m.is_nan() { m } else { larger(m, x) })
 }
 
-/// `x = e^(x - max)`; returns the sum.
+/// Replaces each `x` by `e^(x - max)` and returns the sum.
 #[inline(always)]
 pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
-    let mut sums = [T::zero(); LANES];
-    let (blocks, tail) = x.as_chunks_mut::<LANES>();
+    let mut sums = [T::zero(); RUNNING_VALUES];
+    let (blocks, tail) = x.as_chunks_mut::<RUNNING_VALUES>();
     for block in blocks {
         for (x, sum) in block.iter_mut().zip(&mut sums) {
             *x = (*x - max).exp_fast();
@@ -82,13 +94,13 @@ pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
     sum_lanes(sums)
 }
 
-/// `ln sum e^x` of a row: with it, the logarithm of a probability is `x - lse`, never
-/// the logarithm of a probability that was rounded to 0.
+/// `lse = ln sum e^x` of a row. The logarithm of a probability is then `x - lse`, never the
+/// logarithm of a probability that was rounded to 0.
 #[inline(always)]
 pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
     let max = max(x);
-    let mut sums = [T::zero(); LANES];
-    let (blocks, tail) = x.as_chunks::<LANES>();
+    let mut sums = [T::zero(); RUNNING_VALUES];
+    let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();
     for block in blocks {
         for (s, &x) in sums.iter_mut().zip(block) {
             *s += (x - max).exp_fast();

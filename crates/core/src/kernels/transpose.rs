@@ -1,38 +1,54 @@
-//! Rows that become columns.
+//! Transposition in registers.
 
-use super::{LINE, array, prefetch};
+use super::simd::{BYTES_PER_CACHE_LINE, array, prefetch};
 use crate::Float;
+use crate::float::PerType;
 
-/// The side of a block that is transposed in registers.
-pub const SIDE: usize = 8;
+/// Rows and columns of a block that is transposed in registers.
+pub const BLOCK_SIDE: usize = 8;
 
-/// Some numbers of as many rows, or columns.
-pub type Block<T> = [[T; SIDE]; SIDE];
+/// [`BLOCK_SIDE`] elements of [`BLOCK_SIDE`] rows.
+pub type Block<T> = [[T; BLOCK_SIDE]; BLOCK_SIDE];
 
-/// What can be transposed block by block.
+/// An element type whose blocks can be transposed.
 pub trait Transpose: Copy + Default {
-    /// The same numbers, rows as columns.
+    /// The transpose of a block.
     #[inline(always)]
     fn transposed(block: Block<Self>) -> Block<Self> {
-        one_by_one(block)
+        element_by_element(block)
     }
 }
 
-impl Transpose for f64 {}
+/// The transposition of each [`Float`].
+struct TransposeFloat;
 
-impl Transpose for f32 {
-    #[cfg(target_arch = "x86_64")]
+impl PerType for TransposeFloat {
+    type Args<T: Float> = Block<T>;
+    type Output<T: Float> = Block<T>;
+
     #[inline(always)]
-    fn transposed(block: Block<f32>) -> Block<f32> {
-        match pulp::x86::V3::try_new() {
-            Some(v3) => pulp::cast(in_registers(v3.avx, pulp::cast(block))),
-            None => one_by_one(block),
+    fn f32(block: Block<f32>) -> Block<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            return pulp::cast(in_registers(v3.avx, pulp::cast(block)));
         }
+        element_by_element(block)
+    }
+    #[inline(always)]
+    fn f64(block: Block<f64>) -> Block<f64> {
+        element_by_element(block)
+    }
+}
+
+impl<T: Float> Transpose for T {
+    #[inline(always)]
+    fn transposed(block: Block<T>) -> Block<T> {
+        T::dispatch::<TransposeFloat>(block)
     }
 }
 
 #[inline(always)]
-fn one_by_one<T: Copy + Default>(block: Block<T>) -> Block<T> {
+fn element_by_element<T: Copy + Default>(block: Block<T>) -> Block<T> {
     array(
         #[inline(always)]
         |c| {
@@ -44,14 +60,14 @@ fn one_by_one<T: Copy + Default>(block: Block<T>) -> Block<T> {
     )
 }
 
-/// Transposes blocks of 1 x 1 numbers within those of 2 x 2, then those within 4 x 4, then
-/// those within 8 x 8: 24 instructions for 64 numbers, which the compiler does not find.
+/// Transposes blocks of 1 x 1 elements within those of 2 x 2, then those within 4 x 4, then
+/// those within 8 x 8: 24 instructions for 64 elements, which the compiler does not find.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn in_registers(
     avx: pulp::core_arch::x86::Avx,
-    rows: [std::arch::x86_64::__m256; SIDE],
-) -> [std::arch::x86_64::__m256; SIDE] {
+    rows: [std::arch::x86_64::__m256; BLOCK_SIDE],
+) -> [std::arch::x86_64::__m256; BLOCK_SIDE] {
     const LOW: i32 = 0x44;
     const HIGH: i32 = 0xee;
     let [a, b, c, d, e, f, g, h] = rows;
@@ -83,9 +99,9 @@ fn in_registers(
     ]
 }
 
-/// Writes rows of numbers as the columns of `to`, whose rows are `width` numbers: `row(r)`
-/// is row `r` of `rows`, of as many numbers as `to` has rows. Columns up to the next
-/// multiple of 8 become zeros, as far as there are any.
+/// Writes `rows` rows as the columns of `to`, whose rows have `width` elements. `row(r)` is row
+/// `r`, with an element for each row of `to`. Further columns up to the next multiple of
+/// [`BLOCK_SIDE`] become zeros, if `to` has them.
 #[inline(always)]
 pub fn rows_to_columns<'a, T: Float>(
     to: &mut [T],
@@ -94,21 +110,21 @@ pub fn rows_to_columns<'a, T: Float>(
     row: impl Fn(usize) -> &'a [T],
 ) {
     let length = to.len() / width.max(1);
-    for first in (0..rows).step_by(SIDE) {
-        let here = SIDE.min(rows - first);
-        let [side, next]: [[&[T]; SIDE]; 2] = array(
+    for first in (0..rows).step_by(BLOCK_SIDE) {
+        let here = BLOCK_SIDE.min(rows - first);
+        let [side, next]: [[&[T]; BLOCK_SIDE]; 2] = array(
             #[inline(always)]
             |n| {
                 array(
                     #[inline(always)]
-                    |r| &row((first + n * SIDE + r).min(rows - 1))[..length],
+                    |r| &row((first + n * BLOCK_SIDE + r).min(rows - 1))[..length],
                 )
             },
         );
-        let whole = if here == SIDE { length / SIDE * SIDE } else { 0 };
-        for c in (0..whole).step_by(SIDE) {
-            // The rows may lie far apart: each of their cache lines is asked for beforehand.
-            if c.is_multiple_of(LINE / size_of::<T>()) {
+        let whole = if here == BLOCK_SIDE { length / BLOCK_SIDE * BLOCK_SIDE } else { 0 };
+        for c in (0..whole).step_by(BLOCK_SIDE) {
+            // The rows may lie far apart: prefetch each of their cache lines.
+            if c.is_multiple_of(BYTES_PER_CACHE_LINE / size_of::<T>()) {
                 next.iter().for_each(|row| prefetch(&row[c..]));
             }
             let block = array(
@@ -122,8 +138,8 @@ pub fn rows_to_columns<'a, T: Float>(
         }
         for c in whole..length {
             let to = &mut to[c * width + first..(c + 1) * width];
-            let numbers = side[..here].iter().map(|row| row[c]).chain(std::iter::repeat(T::zero()));
-            to.iter_mut().zip(numbers.take(SIDE)).for_each(|(to, x)| *to = x);
+            let elements = side[..here].iter().map(|row| row[c]).chain(std::iter::repeat(T::zero()));
+            to.iter_mut().zip(elements.take(BLOCK_SIDE)).for_each(|(to, x)| *to = x);
         }
     }
 }
@@ -131,17 +147,17 @@ pub fn rows_to_columns<'a, T: Float>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::vectorised;
+    use crate::kernels::simd::vectorised;
 
     #[test]
     fn a_block_is_transposed_with_and_without_instructions_for_it() {
-        let block = array(|r| array(|c| (r * SIDE + c) as f32));
-        let want = array(|r| array(|c| (c * SIDE + r) as f32));
-        assert_eq!([f32::transposed(block), one_by_one(block)], [want; 2]);
+        let block = array(|r| array(|c| (r * BLOCK_SIDE + c) as f32));
+        let want = array(|r| array(|c| (c * BLOCK_SIDE + r) as f32));
+        assert_eq!([f32::transposed(block), element_by_element(block)], [want; 2]);
     }
 
     #[test]
-    fn every_number_finds_its_place() {
+    fn every_element_finds_its_place() {
         for (rows, length, width) in
             [(16, 16, 16), (1, 1, 1), (5, 3, 5), (40, 70, 48), (33, 17, 33), (64, 32, 64), (2, 100, 16)]
         {
@@ -155,7 +171,7 @@ mod tests {
                 let (c, r) = (i / width, i % width);
                 let want = match r {
                     r if r < rows => x[r * length + c],
-                    r if r < rows.next_multiple_of(SIDE) => 0.0,
+                    r if r < rows.next_multiple_of(BLOCK_SIDE) => 0.0,
                     _ => -1.0,
                 };
                 assert_eq!(got, want, "({r}, {c}) of {rows} x {length} into {width}");

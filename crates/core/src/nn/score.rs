@@ -98,8 +98,8 @@ impl Score {
         let root = (d as f64).sqrt();
         let (q, k) = match self {
             Self::SquaredDot => (tape.mul(q, q)?, tape.mul(k, k)?),
-            Self::Cosine => (tape.unit(q)?, tape.unit(k)?),
-            Self::ReversedDot => (q, tape.reverse(k)?),
+            Self::Cosine => (tape.l2_normalize(q)?, tape.l2_normalize(k)?),
+            Self::ReversedDot => (q, tape.reverse_features(k)?),
             Self::NegativeDistance => {
                 let scores = tape.negative_distance(q, k)?;
                 return tape.scale(scores, 0.5 / root);

@@ -1,16 +1,16 @@
 //! The sum of two tensors.
 
-use crate::kernels::{by_rows, map, reduce};
+use crate::kernels::{elementwise, reduce};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y = a + b`, of tensors of one shape, or of `a` `(.., S)` and `b` of shape `S`, which
-/// is then added to each part of `a`: `(B, T, C) + (T, C)` for positions. Axes of length 1
-/// in front of S change nothing.
+/// `y = a + b`, of tensors of the same shape, or of `a` `(.., S)` and `b` `(S)`, which is then
+/// added to each part of `a`: `(B, T, C) + (T, C)` for positions. Leading axes of length 1 of `b`
+/// are ignored.
 ///
-/// `dL/da = dL/db = dL/dy`: a sum hands its gradient on unchanged, which is why
-/// a residual connection lets the gradient through. Where `b` is added to several
-/// parts, it gets the sum of their gradients.
+/// `dL/da = dL/db = dL/dy`: a sum passes its gradient on unchanged, which is why a residual
+/// connection lets the gradient through. If `b` is added to several parts, it gets the sum of
+/// their gradients.
 #[derive(Debug)]
 pub struct Add;
 
@@ -18,7 +18,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Add`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes are the same, or that of `b` ends that of `a`.
+    /// [`Error::Shape`] unless the shapes are the same, or the shape of `a` ends with that of `b`.
     #[track_caller]
     pub fn add(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(Add, &[a, b])
@@ -43,14 +43,9 @@ impl<T: Float> Op<T> for Add {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (io.input(0).data(), io.input(1).data());
         if a.len() == b.len() {
-            return map::map2(io.out, a, b, |a, b| a + b);
+            return elementwise::add(io.out, a, b);
         }
-        let n = b.len().max(1);
-        by_rows(io.out, n, |first, out| {
-            for (out, a) in out.chunks_exact_mut(n).zip(a[first * n..].chunks_exact(n)) {
-                map::map2(out, a, b, |a, b| a + b);
-            }
-        });
+        elementwise::add_row_block(io.out, a, b);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -1,13 +1,14 @@
-//! Scores of attention from a small network, as attention began.
+//! Additive attention scores, from a small network.
 
-use crate::kernels::map;
-use crate::ops::negative_distance::{heads, pairs, scores_shape};
+use crate::kernels::elementwise;
+use crate::kernels::pairwise_scores::{self, ScoreGradients, ScoreInputs};
+use crate::ops::negative_distance::{head_shape, scores_shape};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `s_ij = sum_d w_d tanh(q_id + k_jd)` of queries and keys `(B, H, T, D)` and each head's
-/// weights `w` `(H, D)` to `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2, whose
-/// matrices are here those that make Q and K).
+/// `s_ij = sum_d w_d tanh(q_id + k_jd)`: queries and keys `(B, H, T, D)` and each head's weights
+/// `w` `(H, D)` give `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2; its matrices are the
+/// ones that compute Q and K here).
 ///
 /// With `z_ijd = ds_ij w_d (1 - tanh^2(q_id + k_jd))`: `dq_i = sum_j z_ij`, `dk_j = sum_i z_ij`,
 /// `dw = sum_ij ds_ij tanh(q_i + k_j)`.
@@ -18,7 +19,7 @@ impl<T: Float> Tape<T> {
     /// Records [`AdditiveScores`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes are `(B, H, T, D)` twice and `(H, D)`.
+    /// [`Error::Shape`] unless `q` and `k` are `(B, H, T, D)` and `w` is `(H, D)`.
     #[track_caller]
     pub fn additive_scores(&mut self, q: Var, k: Var, w: Var) -> Result<Var, Error> {
         self.record(AdditiveScores, &[q, k, w])
@@ -40,15 +41,9 @@ impl<T: Float> Op<T> for AdditiveScores {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (q, k, w) = (io.input(0), io.input(1), io.input(2).data());
-        let (h, pairs) = (q.shape()[1], pairs(q.shape()));
-        let mut scratch = io.scratch(heads(q.shape()) * pairs.forward_scratch());
-        pairs.forward(
-            io.out,
-            (q.data(), k.data()),
-            scratch.data_mut(),
-            #[inline(always)]
-            |n, d, q, k| w[n % h * pairs.d + d] * (q + k).tanh_fast(),
-        );
+        let shape = head_shape(q.shape());
+        let mut scratch = io.scratch(shape.forward_scratch());
+        pairwise_scores::additive(io.out, (q.data(), k.data()), w, scratch.data_mut(), shape);
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -59,30 +54,19 @@ impl<T: Float> Op<T> for AdditiveScores {
 impl<T: Float> Differentiable<T> for AdditiveScores {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy.data());
-        let (h, n, pairs) = (q.shape()[1], heads(q.shape()), pairs(q.shape()));
-        let d = pairs.d;
-        let [mut dq, mut dk, mut dw] = [q.len(), q.len(), n * d].map(|len| io.scratch(len));
-        let mut scratch = io.scratch(n * pairs.backward_scratch());
-        pairs.backward(
-            (dq.data_mut(), dk.data_mut(), dw.data_mut()),
-            (q.data(), k.data(), ds),
+        let shape = head_shape(q.shape());
+        let [mut dq, mut dk, mut dw] = [q.len(), q.len(), shape.b * w.len()].map(|len| io.scratch(len));
+        let mut scratch = io.scratch(shape.backward_scratch());
+        pairwise_scores::additive_backward(
+            ScoreGradients { dq: dq.data_mut(), dk: dk.data_mut(), dw: dw.data_mut() },
+            ScoreInputs { q: q.data(), k: k.data(), ds },
+            w,
             scratch.data_mut(),
-            #[inline(always)]
-            |n, place, q, k| {
-                let tanh = (q + k).tanh_fast();
-                let z = w[n % h * d + place] * (T::one() - tanh * tanh);
-                [z, z, tanh]
-            },
+            shape,
         );
-        io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
-        io.input_grad(1, |to| map::map(to, dk.data(), |x| x));
-        // (B, H, D) -> (H, D)
-        io.input_grad(2, |to| {
-            to.fill(T::zero());
-            for sequence in dw.data().chunks_exact(h * d) {
-                to.iter_mut().zip(sequence).for_each(|(to, &x)| *to += x);
-            }
-        });
+        io.input_grad(0, |to| elementwise::copy(to, dq.data()));
+        io.input_grad(1, |to| elementwise::copy(to, dk.data()));
+        io.input_grad(2, |to| pairwise_scores::sum_over_sequences(to, dw.data())); // (B, H, D) -> (H, D)
         [dq, dk, dw, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }

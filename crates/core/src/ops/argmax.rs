@@ -1,13 +1,14 @@
-//! The place of the largest number, for evaluation.
+//! The index of the largest element, for evaluation.
 
+use crate::kernels::rows;
 use crate::ops::{Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_b = argmax_j x_bj`, of `(B, N)` to `(B)`; the first of equals.
+/// `y_b = argmax_j x_bj`: `(B, N)` gives `(B)`; the first of equal elements.
 ///
-/// It is flat between its jumps: it has no useful derivative, hence no backward,
-/// and the tape refuses it where a gradient is wanted.
+/// It is piecewise constant and has no useful derivative. So it has no backward, and the tape
+/// refuses it where a gradient is needed.
 #[derive(Debug)]
 pub struct Argmax;
 
@@ -15,8 +16,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Argmax`].
     ///
     /// # Errors
-    /// [`Error::NoBackward`] where gradients are wanted; [`Error::Shape`] for
-    /// rows without a number.
+    /// [`Error::NoBackward`] where gradients are needed; [`Error::Shape`] for empty rows.
     #[track_caller]
     pub fn argmax(&mut self, x: Var) -> Result<Var, Error> {
         self.record_forward_only(Argmax, &[x])
@@ -32,17 +32,13 @@ impl<T: Float> Op<T> for Argmax {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match rows_cols(inputs[0]) {
-            (_, 0) => Err("every row needs a number".into()),
+            (_, 0) => Err("every row needs an element".into()),
             (rows, _) => Ok(ndarray::IxDyn(&[rows])),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        let cols = x.rows_cols().1;
-        for (out, row) in io.out.iter_mut().zip(x.data().chunks_exact(cols)) {
-            let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
-            *out = T::of(best as f64);
-        }
+        rows::argmax(io.out, x.data(), x.rows_cols().1);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])

@@ -1,14 +1,11 @@
-//! Many matrix products at a time: one for each sequence and head.
+//! A batch of matrix products: one for each sequence and head.
 
-use ndarray::ArrayViewMut2;
-use rayon::prelude::*;
-
-use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
+use crate::kernels::matmul::{MatBatch, batched_matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Float, Precision, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// `Y = A B` for each pair of matrices, of `(.., M, K)` and `(.., K, N)` to `(.., M, N)`;
-/// or `Y = A B^T` with B of `(.., N, K)`, as attention compares each query with each key.
+/// `Y = A B` for each pair of matrices: `(.., M, K)` and `(.., K, N)` give `(.., M, N)`. Or
+/// `Y = A B^T` with B `(.., N, K)`, as attention compares each query with each key.
 ///
 /// The derivatives are those of the [matrix product](super::matmul): `dA = dY B^T`,
 /// `dB = A^T dY`; for `A B^T`, `dA = dY B` and `dB = dY^T A`.
@@ -21,7 +18,7 @@ impl<T: Float> Tape<T> {
     /// Records [`BatchedMatMul`]: `A B`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the matrices are as many and fit each other.
+    /// [`Error::Shape`] unless the batches have the same axes and the matrices fit each other.
     #[track_caller]
     pub fn batched_matmul(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(BatchedMatMul { transposed: false }, &[a, b])
@@ -30,33 +27,17 @@ impl<T: Float> Tape<T> {
     /// Records [`BatchedMatMul`]: `A B^T`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the matrices are as many and fit each other.
+    /// [`Error::Shape`] unless the batches have the same axes and the matrices fit each other.
     #[track_caller]
     pub fn batched_matmul_transposed(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(BatchedMatMul { transposed: true }, &[a, b])
     }
 }
 
-/// The last two lengths of a shape.
-fn matrix(shape: &[usize]) -> (usize, usize) {
-    (shape[shape.len() - 2], shape[shape.len() - 1])
-}
-
-/// `out = a b` for each of many matrices, which `view` makes of the slices.
-fn each<T: Float>(
-    precision: Precision,
-    out: &mut [T],
-    (a, a_len): (&[T], usize),
-    (b, b_len): (&[T], usize),
-    view: impl for<'x> Fn(&'x [T], &'x [T]) -> (Mat<'x, T>, Mat<'x, T>) + Sync,
-) {
-    let pairs = a.par_chunks_exact(a_len.max(1)).zip(b.par_chunks_exact(b_len.max(1)));
-    let of = out.len() / (a.len() / a_len.max(1)).max(1);
-    out.par_chunks_exact_mut(of.max(1)).zip(pairs).for_each(|(out, (a, b))| {
-        let (a, b) = view(a, b);
-        let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("as many as the output has");
-        matmul_serial(a, b, Accumulate::Overwrite, out, precision);
-    });
+/// The last two axes are those of a matrix, the others those of the batch.
+fn matrices<T: Float>(x: &Tensor<T>) -> MatBatch<'_, T> {
+    let shape = x.shape();
+    MatBatch::new(x.data(), (shape[shape.len() - 2], shape[shape.len() - 1]))
 }
 
 impl<T: Float> Op<T> for BatchedMatMul {
@@ -78,13 +59,9 @@ impl<T: Float> Op<T> for BatchedMatMul {
         Ok(ndarray::IxDyn(&[a_batch, &[*m, *n]].concat()))
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (a, b) = (io.input(0), io.input(1));
-        let ((m, k), b_dims) = (matrix(a.shape()), matrix(b.shape()));
-        let n = if self.transposed { b_dims.0 } else { b_dims.1 };
-        each(io.precision, io.out, (a.data(), m * k), (b.data(), n * k), |a, b| {
-            let b = Mat::new(b, b_dims);
-            (Mat::new(a, (m, k)), if self.transposed { b.t() } else { b })
-        });
+        let (a, b) = (matrices(io.input(0)), matrices(io.input(1)));
+        let b = if self.transposed { b.t() } else { b };
+        batched_matmul(a, b, io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output) * inputs[0][inputs[0].len() - 1] as u64
@@ -93,21 +70,12 @@ impl<T: Float> Op<T> for BatchedMatMul {
 
 impl<T: Float> Differentiable<T> for BatchedMatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (a, b, dy) = (io.input(0), io.input(1), io.dy);
-        let (a_dims, b_dims, y_dims) = (matrix(a.shape()), matrix(b.shape()), matrix(dy.shape()));
-        let [a_len, b_len, y_len] = [a_dims, b_dims, y_dims].map(|(rows, cols)| rows * cols);
+        let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrices);
         let (transposed, precision) = (self.transposed, io.precision);
-        io.input_grad(0, |da| {
-            each(precision, da, (dy.data(), y_len), (b.data(), b_len), |dy, b| {
-                let b = Mat::new(b, b_dims);
-                (Mat::new(dy, y_dims), if transposed { b } else { b.t() })
-            });
-        });
-        io.input_grad(1, |db| {
-            each(precision, db, (dy.data(), y_len), (a.data(), a_len), |dy, a| {
-                let (dy, a) = (Mat::new(dy, y_dims), Mat::new(a, a_dims));
-                if transposed { (dy.t(), a) } else { (a.t(), dy) }
-            });
+        io.input_grad(0, |da| batched_matmul(dy, if transposed { b } else { b.t() }, da, precision));
+        io.input_grad(1, |db| match transposed {
+            true => batched_matmul(dy.t(), a, db, precision),
+            false => batched_matmul(a.t(), dy, db, precision),
         });
     }
 }

@@ -1,26 +1,23 @@
-//! The cost of a GPT: how surprised the model is by the token that came.
+//! The loss of a GPT: how surprised the model is by the next token.
 
-use rayon::prelude::*;
-
-use crate::kernels::softmax::log_sum_exp;
-use crate::kernels::{by_rows, vectorised};
+use crate::kernels::loss;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `C = -1/N sum_n ln softmax(z_n)[y_n]`, of logits `z` `(.., V)`, N rows of them, and
-/// the token `y_n` that came, to one number.
+/// `C = -1/N sum_n ln softmax(z_n)[y_n]`: N rows of logits `z` `(.., V)` and the target tokens
+/// `y_n` give a single value.
 ///
-/// It is [softmax and cross-entropy](super::softmax_cross_entropy) with the wished-for
-/// output given as the number of its 1, and has the same derivative:
-/// `dC/dz = (softmax(z) - onehot(y)) / N`. Equal logits cost `ln V`.
+/// It is [softmax and cross-entropy](super::softmax_cross_entropy) with the target given as the
+/// index of its 1, and has the same derivative: `dC/dz = (softmax(z) - onehot(y)) / N`. Equal
+/// logits cost `ln V`.
 #[derive(Debug)]
 pub struct CrossEntropy {
     targets: Tokens,
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`CrossEntropy`] of logits `(B, T, V)` and the tokens `(B, T)` that came.
+    /// Records [`CrossEntropy`] of logits `(B, T, V)` and target tokens `(B, T)`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless there is a row of logits for each target.
@@ -46,27 +43,13 @@ impl<T: Float> Op<T> for CrossEntropy {
                     None => Ok(ndarray::IxDyn(&[])),
                 }
             }
-            _ => Err(format!("{} targets need as many rows of logits", ids.len())),
+            _ => Err(format!("{} targets need one row of logits each", ids.len())),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (n, v) = io.input(0).rows_cols();
-        let (z, ids) = (io.input(0).data(), &self.targets.ids);
-        let lse = io.save(&[n]);
-        let rows = |(lse, z): (&mut T, &[T])| {
-            *lse = vectorised(
-                #[inline(always)]
-                || log_sum_exp(z),
-            );
-        };
-        if z.len() < crate::kernels::PARALLEL_FROM / 4 {
-            lse.iter_mut().zip(z.chunks_exact(v)).for_each(rows);
-        } else {
-            lse.par_iter_mut().zip(z.par_chunks_exact(v)).with_min_len(16).for_each(rows);
-        }
-        let costs = lse.iter().zip(z.chunks_exact(v)).zip(ids.iter());
-        let total: f64 = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64()).sum();
-        io.out[0] = T::of(total / n as f64);
+        let z = io.input(0);
+        io.save(&[z.rows_cols().0]);
+        loss::cross_entropy(io.out, io.saved[0].data_mut(), z.data(), &self.targets.ids);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         4 * count(inputs[0])
@@ -75,21 +58,8 @@ impl<T: Float> Op<T> for CrossEntropy {
 
 impl<T: Float> Differentiable<T> for CrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (n, v) = io.input(0).rows_cols();
-        let (z, lse, ids) = (io.input(0).data(), io.saved(0), &self.targets.ids);
-        let c = io.dy.data()[0] / T::of(n as f64);
-        io.input_grad(0, |dz| {
-            by_rows(dz, v, |first, dz| {
-                let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
-                for ((dz, z), (&lse, &id)) in rows.zip(lse.data()[first..].iter().zip(&ids[first..])) {
-                    vectorised(
-                        #[inline(always)]
-                        || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - lse).exp_fast()),
-                    );
-                    dz[id as usize] -= c;
-                }
-            });
-        });
+        let (z, lse, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
+        io.input_grad(0, |dz| loss::cross_entropy_backward(dz, z, lse.data(), &self.targets.ids, dy));
     }
 }
 
@@ -116,7 +86,7 @@ mod tests {
         let z = tape.input(Tensor::from_vec(&[1, 2, 4], vec![7.0_f32; 8]).unwrap());
         let cost = tape.cross_entropy(z, &Tokens::new([1, 2], vec![3, 0]).unwrap()).unwrap();
         assert!((tape.value(cost).item().unwrap() - 4.0_f32.ln()).abs() < 1e-6);
-        // A sure and wrong one costs the difference of the logits.
+        // A confident wrong prediction costs the difference of the logits.
         let z = tape.input(Tensor::from_vec(&[1, 1, 2], vec![200.0_f32, 0.0]).unwrap());
         let cost = tape.cross_entropy(z, &Tokens::new([1, 1], vec![1]).unwrap()).unwrap();
         assert_eq!(tape.value(cost).item().unwrap(), 200.0);

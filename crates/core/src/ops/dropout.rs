@@ -1,15 +1,14 @@
-//! Dropout: a different part of the network is left out in every step.
+//! Dropout: every step drops a different part of the network.
 
-use crate::kernels::dropout::DropoutMask;
+use crate::kernels::dropout::{self, DropoutMask};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1
-/// (Srivastava et al. 2014; the scaling keeps the mean, so that nothing needs to
-/// change in evaluation).
+/// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1 (Srivastava et al.
+/// 2014; the scaling keeps the mean, so that evaluation needs no change).
 ///
-/// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` asks the
-/// counter-based generator for the same one again.
+/// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` computes the same mask
+/// again with the counter-based generator.
 #[derive(Debug)]
 pub struct Dropout {
     mask: DropoutMask,
@@ -17,7 +16,7 @@ pub struct Dropout {
 
 impl<T: Float> Tape<T> {
     /// Records [`Dropout`] with probability `p` if the tape is
-    /// [training](Tape::set_dropout); else gives `x` itself.
+    /// [training](Tape::set_dropout), else returns `x` itself.
     ///
     /// # Errors
     /// [`Error::Setting`] unless `0 <= p < 1`.
@@ -29,10 +28,10 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// The mask of the next dropout of this step; none where nothing is dropped.
+    /// The mask of the next dropout of this step; none if nothing is dropped.
     pub(crate) fn dropout_mask(&mut self, p: f64) -> Result<Option<DropoutMask>, Error> {
         if !(0.0..1.0).contains(&p) {
-            let rule = "a probability of at least 0 and below 1 is needed";
+            let rule = "it must be a probability of at least 0 and below 1";
             return Err(Error::Setting { name: "dropout", value: p.to_string(), rule });
         }
         let key = (p > 0.0).then(|| self.next_dropout()).flatten();
@@ -51,7 +50,7 @@ impl<T: Float> Op<T> for Dropout {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        self.mask.apply(io.out, io.input(0).data());
+        dropout::dropout(io.out, io.input(0).data(), &self.mask);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -61,7 +60,7 @@ impl<T: Float> Op<T> for Dropout {
 impl<T: Float> Differentiable<T> for Dropout {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(0, |dx| self.mask.apply(dx, dy));
+        io.input_grad(0, |dx| dropout::dropout(dx, dy, &self.mask));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_the_share_it_is_told_and_keeps_the_mean() {
+    fn drops_the_given_share_and_keeps_the_mean() {
         let mut tape = Tape::new();
         tape.set_dropout(Some(Streams::new(7).dropout(3)));
         let x = tape.input(Tensor::from_vec(&[100_000], vec![1.0_f32; 100_000]).unwrap());

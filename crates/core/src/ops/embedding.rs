@@ -1,15 +1,15 @@
-//! The embedding: a table in which each token has a row of numbers of its own.
+//! The embedding: a table with a row for each token.
 
-use crate::kernels::{by_rows, map};
+use crate::kernels::embedding::{gather_rows, scatter_add_rows};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_bt = W[token_bt]`, of a table `W` `(V, C)` and tokens `(B, T)` to `(B, T, C)`.
+/// `y_bt = W[token_bt]`: a table `W` `(V, C)` and tokens `(B, T)` give `(B, T, C)`.
 ///
-/// The same as multiplying one-hot rows `(B T, V)` with `W`, without the zeros: it
-/// is the first layer of a network whose input neurons are the tokens. Hence
-/// `dL/dW[v]` = the sum of `dL/dy_bt` over all places where token `v` stands.
+/// It equals the product of one-hot rows `(B T, V)` and `W`, without the zeros: the first layer
+/// of a network whose input neurons are the tokens. So `dL/dW[v]` is the sum of `dL/dy_bt` over
+/// all occurrences of token `v`.
 #[derive(Debug)]
 pub struct Embedding {
     tokens: Tokens,
@@ -19,7 +19,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Embedding`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `weight` is a table with a row for each token.
+    /// [`Error::Shape`] unless `weight` is a table with a row for every token.
     #[track_caller]
     pub fn embedding(&mut self, weight: Var, tokens: &Tokens) -> Result<Var, Error> {
         self.record(Embedding { tokens: tokens.clone() }, &[weight])
@@ -42,13 +42,8 @@ impl<T: Float> Op<T> for Embedding {
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (_, c) = io.input(0).rows_cols();
-        let table = io.input(0).data();
-        by_rows(io.out, c, |first, rows| {
-            for (row, &id) in rows.chunks_exact_mut(c.max(1)).zip(&self.tokens.ids[first..]) {
-                row.copy_from_slice(&table[id as usize * c..][..c]);
-            }
-        });
+        let table = io.input(0);
+        gather_rows(io.out, table.data(), &self.tokens.ids, table.rows_cols().1);
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -59,12 +54,7 @@ impl<T: Float> Differentiable<T> for Embedding {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (_, c) = io.input(0).rows_cols();
         let dy = io.dy.data();
-        // In the order of the tokens, so that each sum has a fixed order.
-        io.add_to_input_grad(0, |dw| {
-            for (dy, &id) in dy.chunks_exact(c.max(1)).zip(self.tokens.ids.iter()) {
-                map::update(&mut dw[id as usize * c..][..c], dy, |w, g| w + g);
-            }
-        });
+        io.add_to_input_grad(0, |dw| scatter_add_rows(dw, dy, &self.tokens.ids, c));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -80,13 +70,13 @@ mod tests {
 
     #[test]
     fn gradient() {
-        // Token 2 stands twice, token 1 nowhere.
+        // Token 2 occurs twice, token 1 never.
         for (v, c, shape, ids) in
             [(4, 3, [2, 2], vec![2, 0, 2, 3]), (1, 1, [1, 1], vec![0]), (5, 1, [1, 3], vec![4, 4, 4])]
         {
             let tokens = Tokens::new(shape, ids).unwrap();
             check(&[&[v, c]], |tape, x| tape.embedding(x[0], &tokens));
-            // Twice on one tape: the gradients add up.
+            // Twice on one tape: the gradients are summed.
             check(&[&[v, c]], |tape, x| {
                 let (a, b) = (tape.embedding(x[0], &tokens)?, tape.embedding(x[0], &tokens)?);
                 tape.mul(a, b)

@@ -1,22 +1,21 @@
 //! The feed-forward layers of a Transformer block in one op.
 
-use super::gelu::slopes_and_gelu;
-use super::residual::{add_to, behind_dropout};
+use super::residual::through_dropout;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Mat, Then, matmul, matmul_then};
+use crate::kernels::matmul::{Accumulate, Epilogue, Mat, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `Y = R + m O / (1 - p)`, `O = gelu(X W1^T + b1) W2^T + b2`, of `(.., M)`, `(.., C)`, `(N, C)`,
 /// `(M, N)`, `(N)` and `(M)` to `(.., M)`: [linear](super::linear), [GELU](super::gelu), linear
-/// (Vaswani et al. 2017, equation 2) and [residual](super::residual), in fewer passes over the
+/// (Vaswani et al. 2017, equation 2) and [residual](super::residual), in fewer passes over
 /// memory.
 ///
 /// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
-/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, number by number (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
+/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
 /// `dL/dW2 = dO^T H`, `dL/db1` and `dL/db2` = the sums of the rows of `dZ` and `dO`. `forward`
-/// saves `H` and `gelu'(Z)`, whose place `dZ` then takes.
+/// saves `H` and `gelu'(Z)`, which `dZ` then overwrites.
 #[derive(Debug)]
 pub struct FeedForward {
     dropout: Option<DropoutMask>,
@@ -27,8 +26,8 @@ impl<T: Float> Tape<T> {
     /// dropout of probability `p` if the tape is [training](Tape::set_dropout).
     ///
     /// # Errors
-    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless each layer takes what comes
-    /// before it, the biases have one number for each output and `r` has the shape of the result.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless each layer fits its input, the
+    /// biases have one element for each output and `r` has the shape of the result.
     #[track_caller]
     pub fn feed_forward(
         &mut self,
@@ -76,10 +75,10 @@ impl<T: Float> Op<T> for FeedForward {
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let then = Then::new(hidden.data_mut(), &|_, z, h| slopes_and_gelu(z, h));
-        matmul_then(x, w1.t(), b1, slope.data_mut(), io.precision, then); // Z -> gelu'(Z), H
-        let add = add_to(io.input(0).data(), self.dropout);
-        matmul_then(matrix(&hidden), w2.t(), b2, io.out, io.precision, Then::new(&mut [], &add));
+        let gelu = Epilogue::Gelu { activation: hidden.data_mut() };
+        matmul_with_epilogue(x, w1.t(), b1, slope.data_mut(), io.precision, gelu); // Z -> gelu'(Z), H
+        let add = Epilogue::AddResidual { residual: io.input(0).data(), dropout: self.dropout };
+        matmul_with_epilogue(matrix(&hidden), w2.t(), b2, io.out, io.precision, add);
         io.saved.extend([hidden, slope]);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -90,7 +89,7 @@ impl<T: Float> Op<T> for FeedForward {
     }
 }
 
-/// All axes but the last are one.
+/// The tensor as a matrix: all axes but the last are its rows.
 fn matrix<T: Float>(x: &Tensor<T>) -> Mat<'_, T> {
     Mat::new(x.data(), x.rows_cols())
 }
@@ -99,7 +98,7 @@ impl<T: Float> Differentiable<T> for FeedForward {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);
-        let d_out = behind_dropout(io, self.dropout);
+        let d_out = through_dropout(io, self.dropout);
         io.input_grad(3, |dw2| {
             matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
         });
@@ -149,8 +148,8 @@ mod tests {
         let mut params = Params::new();
         let shapes = [&[rows, c][..], &[rows, c], &[n, c], &[c, n], &[n], &[c]];
         let ids = shapes.iter().enumerate().map(|(i, shape)| {
-            let numbers = constant(shape, i as f64);
-            let mut next = numbers.data().iter();
+            let values = constant(shape, i as f64);
+            let mut next = values.data().iter();
             let value = Tensor::from_fn(shape, || (next.next().unwrap() / (c as f64).sqrt()) as f32);
             params.add(format!("{i}"), value).unwrap()
         });
@@ -179,7 +178,7 @@ mod tests {
 
     #[test]
     fn is_linear_gelu_linear_residual() {
-        // Panels by thread and blocks of rows; one slice and more; products that are turned.
+        // Panels by thread and blocks of rows; one slice and more; transposed products.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
             for (precision, p) in [(Precision::F32, 0.0), (Precision::F32, 0.3), (Precision::Bf16, 0.0)] {
                 let both = [true, false].map(|in_one| run(in_one, shape, precision, p));

@@ -1,13 +1,13 @@
-//! From one wide row for each token to several heads with short rows, and back.
+//! Splits each token's row into heads, and merges the heads again.
 
-use crate::kernels::by_rows;
+use crate::kernels::heads::{self, HeadLayout};
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// Part `part` of `parts` of each row, cut into H heads: `(B, T, parts C)` to
-/// `(B, H, T, D)` with `D = C / H`. Q, K and V are the parts 0, 1 and 2 of 3.
+/// Part `part` of `parts` of each row, split into H heads: `(B, T, parts C)` gives `(B, H, T, D)`
+/// with `D = C / H`. Q, K and V are the parts 0, 1 and 2 of 3.
 ///
-/// It moves numbers and changes none, so that the gradient moves back the same way.
+/// It only moves elements, and the gradient moves back the same way.
 #[derive(Debug)]
 pub struct SplitHeads {
     part: usize,
@@ -15,7 +15,7 @@ pub struct SplitHeads {
     n_head: usize,
 }
 
-/// The opposite of [`SplitHeads`] for one part: `(B, H, T, D)` to `(B, T, C)`.
+/// The inverse of [`SplitHeads`] for one part: `(B, H, T, D)` gives `(B, T, C)`.
 #[derive(Debug)]
 pub struct MergeHeads;
 
@@ -23,7 +23,7 @@ impl<T: Float> Tape<T> {
     /// Records [`SplitHeads`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the last axis can be cut so.
+    /// [`Error::Shape`] unless the last axis can be split in this way.
     #[track_caller]
     pub fn split_heads(&mut self, x: Var, part: usize, parts: usize, n_head: usize) -> Result<Var, Error> {
         self.record(SplitHeads { part, parts, n_head }, &[x])
@@ -39,62 +39,10 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// Where the rows of heads lie among those of tokens.
-struct Places {
-    h: usize,
-    t: usize,
-    d: usize,
-    /// Numbers of a token's row, and of those before the part.
-    width: usize,
-    offset: usize,
-}
-
-impl Places {
-    /// Where row `(b, h, t)`, counted in that order, begins among the tokens' rows.
-    fn of_head_row(&self, row: usize) -> usize {
-        let (b, h, t) = (row / (self.t * self.h), row / self.t % self.h, row % self.t);
-        (b * self.t + t) * self.width + self.offset + h * self.d
-    }
-
-    /// `heads[b, h, t] = tokens[b, t, part, h]`.
-    fn split<T: Float>(&self, heads: &mut [T], tokens: &[T]) {
-        by_rows(heads, self.d, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(self.d).enumerate() {
-                row.copy_from_slice(&tokens[self.of_head_row(first + i)..][..self.d]);
-            }
-        });
-    }
-
-    /// `tokens[b, t, part, h] = heads[b, h, t]`, or `+=`.
-    fn merge<T: Float>(&self, tokens: &mut [T], heads: &[T], add: bool) {
-        by_rows(tokens, self.width, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(self.width).enumerate() {
-                let (b, t) = ((first + i) / self.t, (first + i) % self.t);
-                let part = &mut row[self.offset..][..self.h * self.d];
-                for (h, to) in part.chunks_exact_mut(self.d).enumerate() {
-                    let from = &heads[((b * self.h + h) * self.t + t) * self.d..][..self.d];
-                    match add {
-                        true => to.iter_mut().zip(from).for_each(|(to, &x)| *to += x),
-                        false => to.copy_from_slice(from),
-                    }
-                }
-            }
-        });
-    }
-}
-
-impl SplitHeads {
-    fn places(&self, heads: &[usize]) -> Places {
-        let &[_, h, t, d] = heads else { unreachable!("the output has four axes") };
-        Places { h, t, d, width: self.parts * h * d, offset: self.part * h * d }
-    }
-}
-
-impl MergeHeads {
-    fn places(heads: &[usize]) -> Places {
-        let &[_, h, t, d] = heads else { unreachable!("the input has four axes") };
-        Places { h, t, d, width: h * d, offset: 0 }
-    }
+/// The layout of heads `(B, H, T, D)` in part `part` of `parts` of each token's row.
+fn layout(heads: &[usize], part: usize, parts: usize) -> HeadLayout {
+    let &[_, h, t, d] = heads else { unreachable!("heads have four axes") };
+    HeadLayout { h, t, d, part, parts }
 }
 
 impl<T: Float> Op<T> for SplitHeads {
@@ -115,8 +63,8 @@ impl<T: Float> Op<T> for SplitHeads {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
         let (b, t, width) = (x.shape()[0], x.shape()[1], x.shape()[2]);
-        let heads = [b, self.n_head, t, width / (self.parts * self.n_head)];
-        self.places(&heads).split(io.out, x.data());
+        let shape = [b, self.n_head, t, width / (self.parts * self.n_head)];
+        heads::split(io.out, x.data(), layout(&shape, self.part, self.parts));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -125,8 +73,8 @@ impl<T: Float> Op<T> for SplitHeads {
 
 impl<T: Float> Differentiable<T> for SplitHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let dy = io.dy;
-        io.add_to_input_grad(0, |dx| self.places(dy.shape()).merge(dx, dy.data(), true));
+        let (dy, layout) = (io.dy.data(), layout(io.dy.shape(), self.part, self.parts));
+        io.add_to_input_grad(0, |dx| heads::merge_add(dx, dy, layout));
     }
 }
 
@@ -145,7 +93,7 @@ impl<T: Float> Op<T> for MergeHeads {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        Self::places(x.shape()).merge(io.out, x.data(), false);
+        heads::merge(io.out, x.data(), layout(x.shape(), 0, 1));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -154,8 +102,8 @@ impl<T: Float> Op<T> for MergeHeads {
 
 impl<T: Float> Differentiable<T> for MergeHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (places, dy) = (Self::places(io.input(0).shape()), io.dy.data());
-        io.input_grad(0, |dx| places.split(dx, dy));
+        let (dy, layout) = (io.dy.data(), layout(io.input(0).shape(), 0, 1));
+        io.input_grad(0, |dx| heads::split(dx, dy, layout));
     }
 }
 
@@ -173,7 +121,7 @@ mod tests {
             }
             check(&[&[b, h, t, d]], |tape, x| tape.merge_heads(x[0]));
         }
-        // All three parts of one tensor, as attention takes them.
+        // All three parts of one tensor, as in attention.
         check(&[&[2, 3, 12]], |tape, x| {
             let [q, k, v] = [0, 1, 2].map(|part| tape.split_heads(x[0], part, 3, 2));
             let sum = tape.mul(q?, k?)?;

@@ -1,27 +1,26 @@
 //! Layer normalisation.
 
-use crate::kernels::layer_norm;
+use crate::kernels::{elementwise, layer_norm};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C numbers (Ba,
-/// Kiros and Hinton 2016), of `(.., C)`, `(C)` and, with a bias, `(C)`.
+/// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C elements (Ba, Kiros and
+/// Hinton 2016): `x` `(.., C)`, `w` `(C)` and optionally `b` `(C)`.
 ///
-/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and
-/// `g = dL/dy * w`: `dL/dx = rstd (g - mean(g) - xhat mean(g xhat))`, because
-/// shifting or stretching a row changes nothing; `dL/dw` = the sum over the rows
-/// of `dL/dy * xhat`, `dL/db` = that of `dL/dy`.
+/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and `g = dL/dy * w`:
+/// `dL/dx = rstd (g - mean(g) - xhat mean(g xhat))`, because shifting or stretching a row changes
+/// nothing. `dL/dw` is the sum over the rows of `dL/dy * xhat`, `dL/db` that of `dL/dy`.
 #[derive(Debug)]
 pub struct LayerNorm;
 
-/// Keeps the division finite for a row of equal numbers; PyTorch's default.
+/// Keeps the division finite for a row of equal elements; PyTorch's default.
 const EPS: f64 = 1e-5;
 
 impl<T: Float> Tape<T> {
     /// Records [`LayerNorm`], with or without a bias.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless weight and bias have one number for each column.
+    /// [`Error::Shape`] unless weight and bias have one element for each column.
     #[track_caller]
     pub fn layer_norm(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
         match bias {
@@ -70,9 +69,9 @@ impl<T: Float> Differentiable<T> for LayerNorm {
             layer_norm::backward(unused.data_mut(), sums.data_mut(), dy, x.data(), w, stats);
             io.give_back(unused);
         }
-        io.input_grad(1, |dw| dw.copy_from_slice(&sums.data()[..c]));
+        io.input_grad(1, |dw| elementwise::copy(dw, &sums.data()[..c]));
         if io.inputs.len() == 3 {
-            io.input_grad(2, |db| db.copy_from_slice(&sums.data()[c..2 * c]));
+            io.input_grad(2, |db| elementwise::copy(db, &sums.data()[c..2 * c]));
         }
         io.give_back(sums);
     }
@@ -90,7 +89,7 @@ mod tests {
             check(&[shape, &[c], &[c]], |tape, x| tape.layer_norm(x[0], x[1], Some(x[2])));
             check(&[shape, &[c]], |tape, x| tape.layer_norm(x[0], x[1], None));
         }
-        // Beside a residual connection, whose gradient it is added to.
+        // Beside a residual connection: its gradient is added to.
         check(&[&[3, 4], &[4]], |tape, x| {
             let y = tape.layer_norm(x[0], x[1], None)?;
             tape.add(x[0], y)
@@ -104,7 +103,7 @@ mod tests {
         let w = tape.input(Tensor::from_vec(&[2], vec![1.0, 2.0]).unwrap());
         let b = tape.input(Tensor::from_vec(&[2], vec![0.5, 0.0]).unwrap());
         let y = tape.layer_norm(x, w, Some(b)).unwrap();
-        // Mean 2, variance 1: xhat = -1, 1. Equal numbers: xhat = 0.
+        // Mean 2, variance 1: xhat = -1, 1. Equal elements: xhat = 0.
         for (got, want) in tape.value(y).data().iter().zip([-0.5, 2.0, 0.5, 0.0]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }

@@ -5,10 +5,10 @@ use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`.
+/// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`.
 ///
-/// Row `j` of `W` holds the weights into neuron `j`, as in the book, where one
-/// example is the column vector `z = w a + b`; here each example is a row of X.
+/// Row `j` of `W` holds the weights into neuron `j`, as in the book. There an example is a column
+/// vector, `z = w a + b`; here it is a row of X.
 ///
 /// With `dY = dL/dY`: `dL/dX = dY W`, `dL/dW = dY^T X` (BP4 for a whole
 /// mini-batch at once), `dL/db` = the sum of the rows of `dY` (BP3).
@@ -19,8 +19,8 @@ impl<T: Float> Tape<T> {
     /// Records [`Linear`], with or without a bias.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the weights take what the input has and the bias
-    /// has one number for each output.
+    /// [`Error::Shape`] unless the weights fit the input and the bias has one element for each
+    /// output.
     #[track_caller]
     pub fn linear(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
         match bias {

@@ -1,15 +1,15 @@
-//! The fully connected layer at the end of a residual branch, added to what is there.
+//! The fully connected layer at the end of a residual branch, with the addition.
 
-use super::residual::{add_to, behind_dropout};
+use super::residual::through_dropout;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Mat, Then, matmul, matmul_then};
+use crate::kernels::matmul::{Accumulate, Epilogue, Mat, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = R + m (X W^T + b) / (1 - p)`, of `(.., N)`, `(.., K)`, `(N, K)` and `(N)` to `(.., N)`:
-/// [linear](super::linear) and [residual](super::residual) in one pass, so that what is added
-/// need not be stored.
+/// `Y = R + m (X W^T + b) / (1 - p)`: `(.., N)`, `(.., K)`, `(N, K)` and `(N)` give `(.., N)`.
+/// [Linear](super::linear) and [residual](super::residual) in one pass, so that the branch is not
+/// stored.
 ///
 /// With `dY = dL/dY` and `dZ = m dY / (1 - p)`: `dL/dR = dY`, `dL/dX = dZ W`, `dL/dW = dZ^T X`,
 /// `dL/db` = the sum of the rows of `dZ`.
@@ -23,8 +23,8 @@ impl<T: Float> Tape<T> {
     /// tape is [training](Tape::set_dropout).
     ///
     /// # Errors
-    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless the weights take what `x`
-    /// has, the bias has one number for each output and `r` has the shape of the result.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless the weights fit `x`, the bias
+    /// has one element for each output and `r` has the shape of the result.
     #[track_caller]
     pub fn linear_residual(
         &mut self,
@@ -66,8 +66,9 @@ impl<T: Float> Op<T> for LinearResidual {
         let (r, x, w) = (io.input(0).data(), io.input(1), io.input(2));
         let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
         let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
-        let (start, add) = (bias.map_or(Accumulate::Overwrite, Accumulate::Bias), add_to(r, self.dropout));
-        matmul_then(x, w.t(), start, io.out, io.precision, Then::new(&mut [], &add));
+        let accumulate = bias.map_or(Accumulate::Overwrite, Accumulate::Bias);
+        let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
+        matmul_with_epilogue(x, w.t(), accumulate, io.out, io.precision, add);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let once = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
@@ -77,7 +78,7 @@ impl<T: Float> Op<T> for LinearResidual {
 
 impl<T: Float> Differentiable<T> for LinearResidual {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let dz = behind_dropout(io, self.dropout);
+        let dz = through_dropout(io, self.dropout);
         let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(|x| Mat::new(x.data(), x.rows_cols()));
         let precision = io.precision;
         io.input_grad(1, |dx| matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
@@ -125,12 +126,12 @@ mod tests {
     #[test]
     fn is_linear_and_residual() {
         let key = Streams::new(7).dropout(3);
-        // One row; blocks of rows with an incomplete one; more than one slice of the inner length; a
-        // product that is turned.
+        // One row; blocks of rows with an incomplete one; several slices of the inner dimension; a
+        // transposed product.
         for (rows, k, n) in [(1, 20, 30), (70, 64, 130), (200, 700, 128), (50, 80, 300)] {
             let [r, x, w, b] = [&[rows, n][..], &[rows, k], &[n, k], &[n]].map(|shape| {
-                let numbers = constant(shape, shape.len() as f64);
-                let mut next = numbers.data().iter();
+                let values = constant(shape, shape.len() as f64);
+                let mut next = values.data().iter();
                 Tensor::from_fn(shape, || *next.next().unwrap() as f32)
             });
             for p in [0.0, 0.3] {

@@ -4,10 +4,9 @@ use crate::kernels::matmul::{Accumulate, Mat, matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = A B`, of `(M, K)` and `(K, N)` to `(M, N)`.
+/// `Y = A B`: `(M, K)` and `(K, N)` give `(M, N)`.
 ///
-/// `dL/dA = dL/dY B^T` and `dL/dB = A^T dL/dY`: each has the shape of its
-/// matrix, which leaves no other way to multiply them.
+/// `dL/dA = dL/dY B^T` and `dL/dB = A^T dL/dY`: the shapes allow no other product.
 #[derive(Debug)]
 pub struct MatMul;
 

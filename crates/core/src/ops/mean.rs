@@ -1,10 +1,10 @@
-//! The mean of all numbers.
+//! The mean of all elements.
 
-use crate::kernels::reduce;
+use crate::kernels::loss;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y = (x_1 + ... + x_n) / n`, one number; `dL/dx_i = dL/dy / n`.
+/// `y = (x_1 + ... + x_n) / n`, a single element; `dL/dx_i = dL/dy / n`.
 #[derive(Debug)]
 pub struct Mean;
 
@@ -12,7 +12,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Mean`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no number.
+    /// [`Error::Shape`] if `x` is empty.
     #[track_caller]
     pub fn mean(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Mean, &[x])
@@ -28,13 +28,12 @@ impl<T: Float> Op<T> for Mean {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match count(inputs[0]) {
-            0 => Err("there must be a number to take the mean of".into()),
+            0 => Err("the mean needs at least one element".into()),
             _ => Ok(ndarray::IxDyn(&[])),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let x = io.input(0).data();
-        io.out[0] = T::of(reduce::sum(x) / x.len() as f64);
+        loss::mean(io.out, io.input(0).data());
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])
@@ -43,8 +42,8 @@ impl<T: Float> Op<T> for Mean {
 
 impl<T: Float> Differentiable<T> for Mean {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let share = io.dy.data()[0] / T::of(io.input(0).len() as f64);
-        io.input_grad(0, |dx| dx.fill(share));
+        let dy = io.dy.data();
+        io.input_grad(0, |dx| loss::mean_backward(dx, dy));
     }
     fn backward_flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         1

@@ -1,10 +1,10 @@
-//! The product of two tensors, number by number.
+//! The element-wise product of two tensors.
 
-use crate::kernels::map;
+use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y = a * b`, number by number (the Hadamard product).
+/// `y = a * b`, element by element (the Hadamard product).
 ///
 /// `dL/da = dL/dy * b` and `dL/db = dL/dy * a`.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ impl<T: Float> Op<T> for Mul {
         "mul"
     }
     fn equation(&self) -> &'static str {
-        "y = a * b, number by number"
+        "y = a * b, element by element"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        map::map2(io.out, io.input(0).data(), io.input(1).data(), |a, b| a * b);
+        elementwise::multiply(io.out, io.input(0).data(), io.input(1).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -42,8 +42,8 @@ impl<T: Float> Op<T> for Mul {
 impl<T: Float> Differentiable<T> for Mul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, b, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
-        io.input_grad(0, |da| map::map2(da, dy, b, |dy, b| dy * b));
-        io.input_grad(1, |db| map::map2(db, dy, a, |dy, a| dy * a));
+        io.input_grad(0, |da| elementwise::multiply(da, dy, b));
+        io.input_grad(1, |db| elementwise::multiply(db, dy, a));
     }
 }
 

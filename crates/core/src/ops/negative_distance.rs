@@ -1,13 +1,13 @@
-//! Scores of attention that say how near a key is to a query.
+//! Attention scores that measure how near a key is to a query.
 
-use crate::kernels::map;
-use crate::kernels::pairs::Pairs;
+use crate::kernels::elementwise;
+use crate::kernels::pairwise_scores::{self, HeadShape, ScoreGradients, ScoreInputs};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `s_ij = -|q_i - k_j|^2` of queries and keys `(B, H, T, D)` to `(B, H, T, T)`: the nearer,
-/// the higher. Written out, `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that long
-/// keys do not win. (Softmax does not see `|q_i|^2`, which is the same for all keys.)
+/// `s_ij = -|q_i - k_j|^2`: queries and keys `(B, H, T, D)` give `(B, H, T, T)`. The nearer, the
+/// higher. Expanded, `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that does not favour long
+/// keys. (Softmax cancels `|q_i|^2`, which is the same for all keys.)
 ///
 /// `dq_i = -2 sum_j ds_ij (q_i - k_j)`, `dk_j = 2 sum_i ds_ij (q_i - k_j)`.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// The shape of scores: `(B, H, T, D)` twice gives `(B, H, T, T)`.
+/// The shape of scores: queries and keys `(B, H, T, D)` give `(B, H, T, T)`.
 pub(super) fn scores_shape(q: &[usize], k: &[usize]) -> Result<Shape, String> {
     match q {
         &[b, h, t, d] if q == k && t * d > 0 => Ok(ndarray::IxDyn(&[b, h, t, t])),
@@ -32,14 +32,10 @@ pub(super) fn scores_shape(q: &[usize], k: &[usize]) -> Result<Shape, String> {
     }
 }
 
-/// The pairs of queries and keys of heads of this shape, `(B, H, T, D)`.
-pub(super) fn pairs(heads: &[usize]) -> Pairs {
-    Pairs { t: heads[2], d: heads[3] }
-}
-
-/// How many heads there are, of all sequences together.
-pub(super) fn heads(heads: &[usize]) -> usize {
-    heads[0] * heads[1]
+/// The lengths of queries and keys `(B, H, T, D)`.
+pub(super) fn head_shape(shape: &[usize]) -> HeadShape {
+    let &[b, h, t, d] = shape else { unreachable!("queries and keys have four axes") };
+    HeadShape { b, h, t, d }
 }
 
 impl<T: Float> Op<T> for NegativeDistance {
@@ -54,15 +50,9 @@ impl<T: Float> Op<T> for NegativeDistance {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (q, k) = (io.input(0), io.input(1));
-        let pairs = pairs(q.shape());
-        let mut scratch = io.scratch(heads(q.shape()) * pairs.forward_scratch());
-        pairs.forward(
-            io.out,
-            (q.data(), k.data()),
-            scratch.data_mut(),
-            #[inline(always)]
-            |_, _, q, k| -(q - k) * (q - k),
-        );
+        let shape = head_shape(q.shape());
+        let mut scratch = io.scratch(shape.forward_scratch());
+        pairwise_scores::negative_distance(io.out, (q.data(), k.data()), scratch.data_mut(), shape);
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -73,22 +63,19 @@ impl<T: Float> Op<T> for NegativeDistance {
 impl<T: Float> Differentiable<T> for NegativeDistance {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, ds) = (io.input(0), io.input(1), io.dy.data());
-        let (pairs, n) = (pairs(q.shape()), heads(q.shape()));
-        let [mut dq, mut dk, mut own] = [q.len(), q.len(), n * pairs.d].map(|len| io.scratch(len));
-        let mut scratch = io.scratch(n * pairs.backward_scratch());
-        pairs.backward(
-            (dq.data_mut(), dk.data_mut(), own.data_mut()),
-            (q.data(), k.data(), ds),
+        let shape = head_shape(q.shape());
+        let per_head = shape.b * shape.h * shape.d;
+        let [mut dq, mut dk, mut dw] = [q.len(), q.len(), per_head].map(|len| io.scratch(len));
+        let mut scratch = io.scratch(shape.backward_scratch());
+        pairwise_scores::negative_distance_backward(
+            ScoreGradients { dq: dq.data_mut(), dk: dk.data_mut(), dw: dw.data_mut() },
+            ScoreInputs { q: q.data(), k: k.data(), ds },
             scratch.data_mut(),
-            #[inline(always)]
-            |_, _, q, k| {
-                let twice = (q - k) + (q - k);
-                [-twice, twice, T::zero()]
-            },
+            shape,
         );
-        io.input_grad(0, |to| map::map(to, dq.data(), |x| x));
-        io.input_grad(1, |to| map::map(to, dk.data(), |x| x));
-        [dq, dk, own, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
+        io.input_grad(0, |to| elementwise::copy(to, dq.data()));
+        io.input_grad(1, |to| elementwise::copy(to, dk.data()));
+        [dq, dk, dw, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The fully connected layer with weights that are packed, to generate and to evaluate.
+//! The fully connected layer with packed weights, for generation and evaluation.
 
 use std::sync::Arc;
 
@@ -6,20 +6,19 @@ use crate::kernels::packed_weights::PackedWeights;
 use crate::ops::{Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = X W^T + b`, of `(.., K)`, `(N, K)` and `(N)` to `(.., N)`: what
-/// [linear](super::linear) gives for the weights as they were rounded.
+/// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. The result is that of
+/// [linear](super::linear) with the rounded weights.
 ///
 /// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives
-/// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums stay what they are. It has no
-/// backward: what is trained are the weights before they were packed.
+/// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums are not rounded. It has no backward:
+/// training updates the weights before they are packed.
 #[derive(Debug)]
 pub struct PackedLinear<T: Float> {
     weights: Arc<PackedWeights<T>>,
 }
 
 impl<T: Float> Tape<T> {
-    /// Whether [`PackedLinear`] can take the place of [linear](super::linear) for `x`, and
-    /// is faster.
+    /// Whether [`PackedLinear`] can replace [linear](super::linear) for `x` and is faster.
     pub(crate) fn packed_pays(&self, x: Var) -> bool {
         !self.wants_gradients() && self.value(x).rows_cols().0 == 1
     }
@@ -27,8 +26,8 @@ impl<T: Float> Tape<T> {
     /// Records [`PackedLinear`], with or without a bias.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the weights take what `x` has and the bias has one number
-    /// for each output; [`Error::NoBackward`] where gradients are wanted.
+    /// [`Error::Shape`] unless the weights fit `x` and the bias has one element for each output;
+    /// [`Error::NoBackward`] where gradients are needed.
     #[track_caller]
     pub(crate) fn packed_linear(
         &mut self,
@@ -65,9 +64,7 @@ impl<T: Float> Op<T> for PackedLinear<T> {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let bias = (io.inputs.len() == 2).then(|| io.input(1).data());
-        let [n, k] = self.weights.shape();
-        let rows = io.input(0).data().chunks_exact(k.max(1)).zip(io.out.chunks_exact_mut(n.max(1)));
-        rows.for_each(|(x, y)| self.weights.times(x, bias, y));
+        self.weights.multiply_rows(io.input(0).data(), bias, io.out);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 2 { count(output) } else { 0 };
@@ -88,7 +85,7 @@ mod tests {
     use crate::{Error, Params, Tape, Tensor};
 
     #[test]
-    fn agrees_with_linear_by_the_rounded_weights() {
+    fn agrees_with_linear_on_the_rounded_weights() {
         let (n, k) = (37, 70);
         for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
             let mut w = constant(&[n, k], 1.0);

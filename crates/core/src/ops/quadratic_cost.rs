@@ -1,23 +1,23 @@
-//! The quadratic cost, the book's first.
+//! The quadratic cost, the book's first cost function.
 
-use crate::kernels::{map, reduce};
+use crate::kernels::loss;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `C = 1/(2B) sum |a - y|^2`, of outputs and wished-for outputs `(B, N)` to one
-/// number (Nielsen, chapter 1, equation 6).
+/// `C = 1/(2B) sum |a - y|^2`: outputs and desired outputs `(B, N)` give a single value (Nielsen,
+/// chapter 1, equation 6).
 ///
-/// `dC/da = (a - y) / B`: the book's `cost_derivative`, averaged over the mini-batch.
-/// No gradient goes to `y`.
+/// `dC/da = (a - y) / B`: the book's `cost_derivative`, averaged over the mini-batch. `y` gets no
+/// gradient.
 #[derive(Debug)]
 pub struct QuadraticCost;
 
 impl<T: Float> Tape<T> {
-    /// Records [`QuadraticCost`] of outputs `a` and wished-for outputs `y`.
+    /// Records [`QuadraticCost`] of outputs `a` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have one shape.
+    /// [`Error::Shape`] unless both have the same shape.
     #[track_caller]
     pub fn quadratic_cost(&mut self, a: Var, y: Var) -> Result<Var, Error> {
         self.record(QuadraticCost, &[a, y])
@@ -34,15 +34,13 @@ impl<T: Float> Op<T> for QuadraticCost {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [a, y] if a == y && count(a) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("outputs and wished-for outputs have the same shape (B, N)".into()),
+            _ => Err("outputs and desired outputs have the same shape (B, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, y) = (io.input(0), io.input(1));
-        let batch = a.rows_cols().0 as f64;
-        let difference = io.save(a.shape());
-        map::map2(difference, a.data(), y.data(), |a, y| a - y);
-        io.out[0] = T::of(reduce::sum_squares(&[difference]) / (2.0 * batch));
+        io.save(a.shape());
+        loss::quadratic(io.out, io.saved[0].data_mut(), a.data(), y.data(), a.rows_cols().0);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         3 * count(inputs[0])
@@ -51,9 +49,9 @@ impl<T: Float> Op<T> for QuadraticCost {
 
 impl<T: Float> Differentiable<T> for QuadraticCost {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let difference = io.saved(0);
-        let c = io.dy.data()[0] / T::of(rows_cols(difference.shape()).0 as f64);
-        io.input_grad(0, |da| map::map(da, difference.data(), |d| c * d));
+        let (difference, dy) = (io.saved(0), io.dy.data());
+        let rows = rows_cols(difference.shape()).0;
+        io.input_grad(0, |da| loss::quadratic_backward(da, difference.data(), dy, rows));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])

@@ -1,6 +1,6 @@
-//! One divided by a number.
+//! The reciprocal of each element.
 
-use crate::kernels::map;
+use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -12,7 +12,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Reciprocal`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
     pub fn reciprocal(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Reciprocal, &[x])
@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for Reciprocal {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        map::map(io.out, io.input(0).data(), |x| T::one() / x);
+        elementwise::reciprocal(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for Reciprocal {
 impl<T: Float> Differentiable<T> for Reciprocal {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| -dy * y * y));
+        io.input_grad(0, |dx| elementwise::reciprocal_backward(dx, dy, y));
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn gradient() {
         for shape in [&[3, 4][..], &[1, 5], &[1]] {
-            // Away from 0, where no difference is small enough.
+            // Away from the pole at 0.
             check(&[shape], |tape, x| {
                 let shift = tape.input(Tensor::from_fn(shape, || 4.0));
                 let x = tape.add(x[0], shift)?;

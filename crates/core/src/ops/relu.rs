@@ -1,12 +1,12 @@
 //! The rectified linear unit.
 
-use crate::kernels::map;
+use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = max(0, x)`; the gradient passes where `x > 0` and stops elsewhere.
 ///
-/// At 0 itself the derivative is taken as 0. NaN stays NaN.
+/// The derivative at 0 is defined as 0. NaN stays NaN.
 #[derive(Debug)]
 pub struct Relu;
 
@@ -14,7 +14,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Relu`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
     pub fn relu(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Relu, &[x])
@@ -32,8 +32,7 @@ impl<T: Float> Op<T> for Relu {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        // Written so that NaN, which is not below 0, comes through.
-        map::map(io.out, io.input(0).data(), |x| if x < T::zero() { T::zero() } else { x });
+        elementwise::relu(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -43,9 +42,7 @@ impl<T: Float> Op<T> for Relu {
 impl<T: Float> Differentiable<T> for Relu {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| {
-            map::map2(dx, dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() });
-        });
+        io.input_grad(0, |dx| elementwise::relu_backward(dx, dy, y));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

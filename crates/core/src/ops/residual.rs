@@ -1,13 +1,12 @@
-//! The residual connection: a layer adds to what is there.
+//! The residual connection: a layer adds its output to its input.
 
-use crate::kernels::dropout::DropoutMask;
-use crate::kernels::{map, vectorised};
+use crate::kernels::dropout::{self, DropoutMask};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// `y = x + m b / (1 - p)`, of `x` and what a layer adds to it, of one shape: the sum and
-/// [dropout](super::dropout) in one pass (Vaswani et al. 2017, section 5.4), so that what
-/// dropout leaves of `b` need not be stored.
+/// `y = x + m b / (1 - p)`, of `x` and a layer's output `b`, of the same shape: the sum and
+/// [dropout](super::dropout) in one pass (Vaswani et al. 2017, section 5.4), so that the output of
+/// dropout is not stored.
 ///
 /// `dL/dx = dL/dy`, `dL/db = m dL/dy / (1 - p)`.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +16,11 @@ pub struct Residual {
 
 impl<T: Float> Tape<T> {
     /// Records [`Residual`] with dropout of probability `p` if the tape is
-    /// [training](Tape::set_dropout); else the [sum](super::add).
+    /// [training](Tape::set_dropout), else the [sum](super::add).
     ///
     /// # Errors
-    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have one shape; a
-    /// sum also takes a `b` whose shape ends that of `x`.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have the same shape; a
+    /// sum also accepts a `b` whose shape ends that of `x`.
     #[track_caller]
     pub fn residual(&mut self, x: Var, b: Var, p: f64) -> Result<Var, Error> {
         match self.dropout_mask(p)? {
@@ -31,36 +30,12 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// What a product does with its numbers, from number `first` on, to be [`Residual`]'s `b` and then
-/// its `y`.
-pub(super) fn add_to<T: Float>(
-    x: &[T],
-    dropout: Option<DropoutMask>,
-) -> impl Fn(usize, &mut [T], &mut [T]) + Sync {
-    move |first, b, _| {
-        let numbers = b.iter_mut().zip(&x[first..]);
-        match &dropout {
-            None => vectorised(
-                #[inline(always)]
-                || numbers.for_each(|(b, &x)| *b = x + *b),
-            ),
-            Some(dropout) => {
-                let factor = dropout.factor_from::<T>(first as u64);
-                vectorised(
-                    #[inline(always)]
-                    || numbers.enumerate().for_each(|(i, (b, &x))| *b = x + factor(i as u32) * *b),
-                );
-            }
-        }
-    }
-}
-
-/// From `dL/dy` what [`Residual`]'s `b` gets; without dropout that is `dL/dy` itself.
-/// [`Backward::give_back`] returns it.
-pub(super) fn behind_dropout<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
-    let Some(dropout) = dropout else { return io.dy.clone() };
+/// The gradient of a residual branch: `m dL/dy / (1 - p)`, or `dL/dy` itself without dropout.
+/// [`Backward::give_back`] returns its memory.
+pub(super) fn through_dropout<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
+    let Some(mask) = dropout else { return io.dy.clone() };
     let mut db = io.pool.take(io.dy.dims());
-    dropout.apply(db.data_mut(), io.dy.data());
+    dropout::dropout(db.data_mut(), io.dy.data(), &mask);
     db
 }
 
@@ -76,10 +51,7 @@ impl<T: Float> Op<T> for Residual {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, b) = (io.input(0).data(), io.input(1).data());
-        map::map2_indexed(io.out, x, b, |start| {
-            let factor = self.dropout.factor_from::<T>(start);
-            move |i, x, b| x + factor(i) * b
-        });
+        dropout::dropout_add(io.out, x, b, &self.dropout);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output)
@@ -89,7 +61,7 @@ impl<T: Float> Op<T> for Residual {
 impl<T: Float> Differentiable<T> for Residual {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(1, |db| self.dropout.apply(db, dy));
+        io.input_grad(1, |db| dropout::dropout(db, dy, &self.dropout));
         io.pass(0);
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
@@ -116,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn is_the_sum_with_what_dropout_leaves() {
+    fn is_the_sum_with_the_output_of_dropout() {
         let key = Streams::new(7).dropout(3);
-        // More than one piece of the loop.
+        // More than one chunk of the loop.
         let (x, b) = (constant(&[20_000], 0.3), constant(&[20_000], 0.7));
         let [mut one, mut two] = [(); 2].map(|()| Tape::<f64>::new());
         let [of_one, of_two] = [&mut one, &mut two].map(|tape| {

@@ -1,6 +1,6 @@
-//! A tensor times one constant.
+//! A tensor times a constant.
 
-use crate::kernels::map;
+use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Scale`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
     pub fn scale(&mut self, x: Var, c: f64) -> Result<Var, Error> {
         self.record(Scale(c), &[x])
@@ -33,8 +33,7 @@ impl<T: Float> Op<T> for Scale {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let c = T::of(self.0);
-        map::map(io.out, io.input(0).data(), |x| c * x);
+        elementwise::scale(io.out, io.input(0).data(), T::of(self.0));
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -44,7 +43,7 @@ impl<T: Float> Op<T> for Scale {
 impl<T: Float> Differentiable<T> for Scale {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (c, dy) = (T::of(self.0), io.dy.data());
-        io.input_grad(0, |dx| map::map(dx, dy, |dy| c * dy));
+        io.input_grad(0, |dx| elementwise::scale(dx, dy, c));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

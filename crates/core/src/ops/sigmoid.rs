@@ -1,13 +1,13 @@
 //! The sigmoid, the book's neuron.
 
-use crate::kernels::map;
+use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = 1 / (1 + e^-x)` (Nielsen, chapter 1, equation 3).
 ///
-/// Its slope, `y (1 - y)`, is at most 1/4 and nearly 0 where the neuron is sure:
-/// the reason why a saturated neuron learns slowly (chapter 3).
+/// Its slope, `y (1 - y)`, is at most 1/4 and nearly 0 where the neuron is saturated: such a
+/// neuron learns slowly (chapter 3).
 #[derive(Debug)]
 pub struct Sigmoid;
 
@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Sigmoid`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
     pub fn sigmoid(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Sigmoid, &[x])
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for Sigmoid {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        map::map(io.out, io.input(0).data(), T::sigmoid);
+        elementwise::sigmoid(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         4 * count(output)
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for Sigmoid {
 impl<T: Float> Differentiable<T> for Sigmoid {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| map::map2(dx, dy, y, |dy, y| dy * y * (T::one() - y)));
+        io.input_grad(0, |dx| elementwise::sigmoid_backward(dx, dy, y));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         3 * count(output)

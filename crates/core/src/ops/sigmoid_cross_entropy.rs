@@ -1,27 +1,25 @@
 //! The cross-entropy cost of sigmoid neurons.
 
-use crate::kernels::{map, reduce};
+use crate::kernels::loss;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `C = -1/B sum [y ln a + (1 - y) ln(1 - a)]` with `a = sigmoid(z)`, of weighted
-/// inputs `z` and wished-for outputs `y`, both `(B, N)`, to one number (Nielsen,
-/// chapter 3, equation 63).
+/// `C = -1/B sum [y ln a + (1 - y) ln(1 - a)]` with `a = sigmoid(z)`: weighted inputs `z` and
+/// desired outputs `y`, both `(B, N)`, give a single value (Nielsen, chapter 3, equation 63).
 ///
-/// Computed from `z` as `max(z, 0) - z y + ln(1 + e^-|z|)`, which is the same and
-/// loses nothing when `a` is nearly 0 or 1.
+/// It is computed as `max(z, 0) - z y + ln(1 + e^-|z|)`, which is equal and keeps its precision
+/// when `a` is nearly 0 or 1.
 ///
-/// `dC/dz = (a - y) / B`: the slope of the sigmoid has cancelled, so a neuron
-/// that is badly wrong learns fast. No gradient goes to `y`.
+/// `dC/dz = (a - y) / B`: the slope of the sigmoid cancels, so a neuron that is badly wrong learns
+/// fast. `y` gets no gradient.
 #[derive(Debug)]
 pub struct SigmoidCrossEntropy;
 
 impl<T: Float> Tape<T> {
-    /// Records [`SigmoidCrossEntropy`] of weighted inputs `z` and wished-for outputs `y`.
+    /// Records [`SigmoidCrossEntropy`] of weighted inputs `z` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have one shape.
+    /// [`Error::Shape`] unless both have the same shape.
     #[track_caller]
     pub fn sigmoid_cross_entropy(&mut self, z: Var, y: Var) -> Result<Var, Error> {
         self.record(SigmoidCrossEntropy, &[z, y])
@@ -38,18 +36,13 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("weighted inputs and wished-for outputs have the same shape (B, N)".into()),
+            _ => Err("weighted inputs and desired outputs have the same shape (B, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1));
-        let batch = z.rows_cols().0 as f64;
-        let costs = io.save(z.shape());
-        map::map2(costs, z.data(), y.data(), |z, y| {
-            let positive = if z > T::zero() { z } else { T::zero() };
-            positive - z * y + (-z.abs()).exp_fast().ln_1p()
-        });
-        io.out[0] = T::of(reduce::sum(costs) / batch);
+        io.save(z.shape());
+        loss::sigmoid_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), y.data(), z.rows_cols().0);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         6 * count(inputs[0])
@@ -58,9 +51,9 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
 
 impl<T: Float> Differentiable<T> for SigmoidCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (z, y) = (io.input(0), io.input(1).data());
-        let c = io.dy.data()[0] / T::of(rows_cols(z.shape()).0 as f64);
-        io.input_grad(0, |dz| map::map2(dz, z.data(), y, |z, y| c * (z.sigmoid() - y)));
+        let (z, y, dy) = (io.input(0), io.input(1).data(), io.dy.data());
+        let rows = z.rows_cols().0;
+        io.input_grad(0, |dz| loss::sigmoid_cross_entropy_backward(dz, z.data(), y, dy, rows));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         6 * count(inputs[0])
@@ -85,7 +78,7 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        // a = 1/2 costs ln 2 whatever y; a sure and wrong neuron costs |z|.
+        // a = 1/2 costs ln 2 for any y; a confident wrong neuron costs |z|.
         let mut tape = Tape::new();
         let z = tape.input(Tensor::from_vec(&[1, 2], vec![0.0_f32, -100.0]).unwrap());
         let y = tape.input(Tensor::from_vec(&[1, 2], vec![1.0, 1.0]).unwrap());

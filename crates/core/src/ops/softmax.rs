@@ -1,6 +1,6 @@
-//! Softmax over the last axis: any numbers become probabilities.
+//! Softmax over the last axis: scores become probabilities.
 
-use crate::kernels::softmax::softmax_rows;
+use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -8,8 +8,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3,
 /// equation 78).
 ///
-/// `dL/dx_j = y_j (dL/dy_j - sum_k y_k dL/dy_k)`. Minus infinity gives exactly
-/// 0, a row of nothing else gives zeros.
+/// `dL/dx_j = y_j (dL/dy_j - sum_k y_k dL/dy_k)`. Minus infinity gives exactly 0; a row of minus
+/// infinities gives zeros.
 #[derive(Debug)]
 pub struct Softmax;
 
@@ -17,7 +17,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Softmax`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
     pub fn softmax(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Softmax, &[x])
@@ -46,15 +46,8 @@ impl<T: Float> Op<T> for Softmax {
 impl<T: Float> Differentiable<T> for Softmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = rows_cols(io.y.shape()).1.max(1);
-        let (y, dy) = (io.y.data().chunks_exact(cols), io.dy.data().chunks_exact(cols));
-        io.input_grad(0, |dx| {
-            for ((dx, y), dy) in dx.chunks_exact_mut(cols).zip(y).zip(dy) {
-                let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
-                for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                    *dx = y * (dy - inner);
-                }
-            }
-        });
+        let (y, dy) = (io.y.data(), io.dy.data());
+        io.input_grad(0, |dx| softmax_rows_backward(dx, y, dy, cols));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         4 * count(output)

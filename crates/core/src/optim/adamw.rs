@@ -1,7 +1,7 @@
 //! Adam with decoupled weight decay.
 
 use super::{FindTensor, Optimizer, moments, named, restored};
-use crate::kernels::map;
+use crate::kernels::optimizer::{AdamWParam, AdamWStep, adamw};
 use crate::{Error, Float, Grads, Params, Tensor};
 
 /// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), as PyTorch computes it:
@@ -13,15 +13,15 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// w := w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 /// ```
 ///
-/// Every number gets a step of about `lr`, however large its gradient is.
-/// The decay applies to weights, not to biases.
+/// Every element moves by about `lr`, however large its gradient is. The decay applies to
+/// weights, not to biases.
 #[derive(Debug, Clone)]
 pub struct AdamW<T: Float> {
-    /// The memory of the two means, `(beta1, beta2)`.
+    /// The decay rates of the two means, `(beta1, beta2)`.
     pub betas: (f64, f64),
     /// Keeps the division finite.
     pub eps: f64,
-    /// The decay of the weights.
+    /// The strength of the weight decay.
     pub weight_decay: f64,
     steps: u64,
     m: Vec<Tensor<T>>,
@@ -47,23 +47,21 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
         self.steps += 1;
         let (beta1, beta2) = self.betas;
         let t = self.steps.min(i32::MAX as u64) as i32;
-        // Folded into two constants: lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
-        let rate = T::of(lr / (1.0 - beta1.powi(t)));
-        let unbias = T::of(1.0 / (1.0 - beta2.powi(t)).sqrt());
-        let (b1, b2, eps) = (T::of(beta1), T::of(beta2), T::of(self.eps));
-        let (scale, c1, c2) = (T::of(scale), T::of(1.0 - beta1), T::of(1.0 - beta2));
+        let step = AdamWStep {
+            rate: T::of(lr / (1.0 - beta1.powi(t))),
+            unbias: T::of(1.0 / (1.0 - beta2.powi(t)).sqrt()),
+            betas: [T::of(beta1), T::of(beta2)],
+            complements: [T::of(1.0 - beta1), T::of(1.0 - beta2)],
+            eps: T::of(self.eps),
+            scale: T::of(scale),
+        };
         let moments = self.m.iter_mut().zip(&mut self.v);
         let all = params.iter_mut().zip(grads.iter()).zip(moments).filter_map(|((param, grad), (m, v))| {
             let keep = T::of(if param.decay { 1.0 - lr * self.weight_decay } else { 1.0 });
             let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
-            Some(map::Moments { w, m, v, g: grad?.data(), constant: keep })
+            Some(AdamWParam { w, m, v, g: grad?.data(), keep })
         });
-        map::update_with_moments(all.collect(), move |keep, w, m, v, g| {
-            let g = scale * g;
-            let m = b1 * m + c1 * g;
-            let v = b2 * v + c2 * g * g;
-            (keep * w - rate * m / (v.sqrt() * unbias + eps), m, v)
-        });
+        adamw(all.collect(), step);
     }
 
     fn cost(&self) -> (u64, u64) {
@@ -103,7 +101,7 @@ mod tests {
             adam.update(&mut params, &grads, 1.0, 0.01);
             params.get(w).value.data()[0]
         };
-        // The first step is lr in the direction of the sign: 1 - 0.001 - 0.01.
+        // The first step has length lr and the sign of the gradient: 1 - 0.001 - 0.01.
         let first = step(5.0);
         assert!((first - 0.989).abs() < 1e-9, "{first}");
         // m = 0.9 * 0.5 - 0.1 = 0.35, v = 0.999 * 0.025 + 0.001 = 0.025975.

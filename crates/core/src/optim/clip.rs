@@ -2,11 +2,11 @@
 
 use crate::{Float, Grads};
 
-/// The norm of `scale` times all gradients together, and the scale that makes it `max` at
-/// most (Pascanu et al. 2013).
+/// The norm of `scale` times all gradients together, and the scale that reduces it to at most
+/// `max` (Pascanu et al. 2013).
 ///
-/// The numbers stay as they are: [`Optimizer::update`](super::Optimizer::update) takes the
-/// scale, and so they need not be written once more.
+/// The gradients are not changed: [`Optimizer::update`](super::Optimizer::update) applies the
+/// scale, which saves a pass over them.
 pub fn clip_norm<T: Float>(grads: &Grads<T>, scale: f64, max: f64) -> (f64, f64) {
     let norm = scale * grads.norm();
     (norm, if norm > max { scale * max / norm } else { scale })
@@ -19,7 +19,7 @@ mod tests {
     use crate::{Params, Tape, Tensor};
 
     #[test]
-    fn long_gradients_are_shortened_and_short_ones_kept() {
+    fn long_gradients_are_shortened_and_short_ones_are_kept() {
         let mut params = Params::new();
         let ids = ["a", "b"].map(|n| params.add(n, Tensor::<f64>::zeros(&[1])).unwrap());
         let (mut grads, mut tape) = (Grads::new(), Tape::new());

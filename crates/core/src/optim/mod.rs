@@ -1,4 +1,4 @@
-//! Optimisers: how a gradient changes the parameters.
+//! Optimisers: rules that update parameters along their gradients.
 
 mod adamw;
 mod clip;
@@ -15,7 +15,7 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// Finds a tensor of a checkpoint by its name, and checks its shape.
 pub type FindTensor<'a, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error> + 'a;
 
-/// A rule that changes parameters, given their gradients.
+/// A rule that updates parameters, given their gradients.
 pub trait Optimizer<T: Float>: Send {
     /// The name in messages and in the trace.
     fn name(&self) -> &'static str;
@@ -25,22 +25,22 @@ pub trait Optimizer<T: Float>: Send {
         std::any::type_name::<Self>()
     }
 
-    /// One step with learning rate `lr` against the gradient, which is `scale` times
-    /// `grads`. Parameters without a gradient stay.
+    /// Takes one step with learning rate `lr` along the negative gradient, which is `scale` times
+    /// `grads`. Parameters without a gradient do not change.
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64);
 
-    /// What a step costs for each number of a parameter: floating-point operations, and
-    /// numbers read and written.
+    /// The cost of a step per element of a parameter: floating-point operations, and elements read
+    /// and written.
     fn cost(&self) -> (u64, u64);
 
-    /// The tensors that a checkpoint must hold to go on to the same bits, by name.
+    /// The tensors that a checkpoint needs to resume with the same bits, by name.
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)>;
 
-    /// Takes the tensors back that [`Optimizer::state`] gave; `steps` updates had
-    /// been made. `get` finds a tensor by name and checks its shape.
+    /// Restores the tensors of [`Optimizer::state`] after `steps` updates. `get` finds a tensor by
+    /// name and checks its shape.
     ///
     /// # Errors
-    /// What `get` returns.
+    /// The errors of `get`.
     fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error>;
 }
 
@@ -54,7 +54,7 @@ fn named<T: Float>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec
     params.iter().zip(moments).map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
 }
 
-/// Finds the tensors that [`named`] named.
+/// Finds the tensors under the names of [`named`].
 fn restored<T: Float>(
     kind: &str,
     params: &Params<T>,

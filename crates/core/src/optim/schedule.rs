@@ -2,24 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate changes during a training, as a factor of the rate that
-/// was asked for.
+/// How the learning rate changes during a training run, as a factor of the configured rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Schedule {
-    /// Always the same.
+    /// A constant rate.
     Constant,
-    /// A straight rise from 0 over the first `warmup` share of all steps, then
-    /// half a cosine down to the share `floor` (Loshchilov and Hutter 2017).
+    /// A linear rise from 0 over the first `warmup` share of all steps, then half a cosine down to
+    /// the factor `floor` (Loshchilov and Hutter 2017).
     Cosine {
         /// Share of all steps, 0 to 1.
         warmup: f64,
         /// The factor at the end.
         floor: f64,
     },
-    /// The same counted in steps, as nanoGPT has it: `(step + 1) / (warmup + 1)` during
-    /// the first `warmup` steps, then half a cosine that reaches `floor` at step `decay`
-    /// and stays there.
+    /// [`Schedule::Cosine`] counted in steps, as in nanoGPT: `(step + 1) / (warmup + 1)` during the
+    /// first `warmup` steps, then half a cosine that reaches `floor` at step `decay` and stays
+    /// there.
     WarmupCosine {
         /// Steps of the rise.
         warmup: u64,
@@ -28,9 +27,8 @@ pub enum Schedule {
         /// The factor from there on.
         floor: f64,
     },
-    /// Halved whenever the validation has not improved for `patience` evaluations
-    /// (Nielsen, chapter 3: the learning rate); the training ends when the factor
-    /// falls below 1/128.
+    /// Halved whenever validation has not improved for `patience` evaluations (Nielsen, chapter 3:
+    /// the learning rate). Training ends when the factor falls below 1/128.
     HalveOnPlateau {
         /// Evaluations without an improvement before the rate is halved.
         patience: u32,
@@ -38,8 +36,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The factor at `step` of `total`. `halvings` is how often
-    /// [`Schedule::HalveOnPlateau`] has halved so far.
+    /// The factor at `step` of `total`. `halvings` counts the halvings of
+    /// [`Schedule::HalveOnPlateau`] so far.
     pub fn factor(&self, step: u64, total: u64, halvings: u32) -> f64 {
         match *self {
             Self::Constant => 1.0,
@@ -79,7 +77,7 @@ mod tests {
             assert!((at(step) - want).abs() < 1e-12, "{step}: {}", at(step));
         }
         assert!((at(6) - (0.1 + 0.45 * (1.0 + 0.5_f64.sqrt()))).abs() < 1e-12);
-        // No room for the fall: it is over when the rise is.
+        // No room for the decay: it ends with the warm-up.
         let s = Schedule::WarmupCosine { warmup: 4, decay: 2, floor: 0.1 };
         assert_eq!([s.factor(3, 9, 0), s.factor(4, 9, 0)], [0.8, 0.1]);
     }

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::{FindTensor, Optimizer, moments, named, restored};
-use crate::kernels::map;
+use crate::kernels::optimizer::{SgdStep, sgd, sgd_with_momentum};
 use crate::{Error, Float, Grads, Params, Tensor};
 
 /// `w := w - lr (g + l2 w)`, and with momentum `v := momentum v + g + l2 w`,
@@ -12,9 +12,9 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// 107 and 108) is the same with `v` scaled by `-lr`.
 #[derive(Debug, Clone, Default)]
 pub struct Sgd<T: Float> {
-    /// The friction: 0 is none of the old direction, 0.9 a usual value.
+    /// The share of the previous velocity that is kept: 0 for none, 0.9 is usual.
     pub momentum: f64,
-    /// The pull of the weights towards 0.
+    /// The strength of the L2 regularisation.
     pub l2: f64,
     velocity: Vec<Tensor<T>>,
 }
@@ -30,7 +30,7 @@ impl<T: Float> Sgd<T> {
         Self { momentum, ..self }
     }
 
-    /// With L2 regularisation of strength `l2` for each step.
+    /// With L2 regularisation of strength `l2` per step.
     pub fn l2(self, l2: f64) -> Self {
         Self { l2, ..self }
     }
@@ -51,12 +51,10 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
             let l2 = T::of(if param.decay { self.l2 } else { 0.0 });
             let (w, g) = (param.value.data_mut(), grad.data());
             if self.momentum == 0.0 {
-                map::update(w, g, move |w, g| w - rate * (scale * g + l2 * w));
+                sgd(w, g, SgdStep { rate, scale, l2 });
             } else {
-                map::update_with_moment(w, self.velocity[i].data_mut(), g, move |w, v, g| {
-                    let v = momentum * v + (scale * g + l2 * w);
-                    (w - rate * v, v)
-                });
+                let v = self.velocity[i].data_mut();
+                sgd_with_momentum(w, v, g, SgdStep { rate, scale, l2 }, momentum);
             }
         }
     }

@@ -1,21 +1,21 @@
-//! What an op takes: values on the tape, and their shapes.
+//! The inputs of an op and their shapes, without a list on the heap.
 
-use super::{Node, Var};
-use crate::{Float, Shape};
+use super::node::Node;
+use crate::{Float, Shape, Var};
 
-/// The inputs of an op, without a list on the heap.
+/// The inputs of an op.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inputs {
-    list: [Var; Inputs::MOST],
+    list: [Var; Inputs::MAX_INPUTS],
     len: usize,
 }
 
 impl Inputs {
-    const MOST: usize = 6;
+    const MAX_INPUTS: usize = 6;
 
     pub(super) fn new(inputs: &[Var]) -> Self {
-        assert!(inputs.len() <= Self::MOST, "an op has at most {} inputs", Self::MOST);
-        let mut list = [Var(0); Self::MOST];
+        assert!(inputs.len() <= Self::MAX_INPUTS, "an op has at most {} inputs", Self::MAX_INPUTS);
+        let mut list = [Var(0); Self::MAX_INPUTS];
         list[..inputs.len()].copy_from_slice(inputs);
         Self { list, len: inputs.len() }
     }
@@ -25,15 +25,15 @@ impl Inputs {
     }
 }
 
-/// The shapes of an op's inputs, without a list on the heap.
+/// The shapes of an op's inputs.
 pub(super) struct Shapes<'a> {
-    list: [&'a [usize]; Inputs::MOST],
+    list: [&'a [usize]; Inputs::MAX_INPUTS],
     len: usize,
 }
 
 impl<'a> Shapes<'a> {
     pub(super) fn of<T: Float>(nodes: &'a [Node<T>], inputs: &[Var]) -> Self {
-        let mut list: [&[usize]; Inputs::MOST] = [&[]; Inputs::MOST];
+        let mut list: [&[usize]; Inputs::MAX_INPUTS] = [&[]; Inputs::MAX_INPUTS];
         for (shape, input) in list.iter_mut().zip(inputs) {
             *shape = nodes[input.0].value.shape();
         }
@@ -51,6 +51,6 @@ impl<'a> Shapes<'a> {
 
 /// The bytes of an op's inputs and output.
 pub(super) fn bytes<T: Float>(inputs: &Shapes<'_>, output: usize) -> u64 {
-    let numbers = inputs.as_slice().iter().map(|s| s.iter().product::<usize>()).sum::<usize>() + output;
-    (numbers * T::BYTES) as u64
+    let elements = inputs.as_slice().iter().map(|s| s.iter().product::<usize>()).sum::<usize>() + output;
+    (elements * T::BYTES) as u64
 }

@@ -18,7 +18,7 @@ fn a_value_used_twice_gets_the_sum_of_both_gradients() {
     let loss = tape.mean(sum).unwrap();
     tape.backward(loss, &mut grads).unwrap();
     assert_eq!(grads.get(id).unwrap().data(), [7.0]);
-    // A second run without clearing adds: gradient accumulation.
+    // A second run without clearing accumulates.
     tape.reset();
     let w = tape.param(&params, id);
     let loss = tape.mean(w).unwrap();
@@ -40,7 +40,7 @@ fn a_chain_of_100_000_ops_needs_no_recursion() {
 }
 
 #[test]
-fn an_op_without_a_backward_is_refused_where_gradients_are_wanted() {
+fn an_op_without_a_backward_is_refused_where_gradients_are_needed() {
     let mut params = Params::new();
     let id = params.add("w", one(1.0)).unwrap();
     let mut tape = Tape::new();
@@ -53,7 +53,7 @@ fn an_op_without_a_backward_is_refused_where_gradients_are_wanted() {
 }
 
 #[test]
-fn wrong_shapes_are_named_with_the_caller() {
+fn wrong_shapes_are_reported_with_the_caller() {
     let mut tape = Tape::<f32>::new();
     let a = tape.input(Tensor::zeros(&[2, 3]));
     let error = tape.matmul(a, a).unwrap_err().to_string();
@@ -61,7 +61,7 @@ fn wrong_shapes_are_named_with_the_caller() {
 }
 
 #[test]
-fn the_second_step_takes_its_buffers_from_the_first() {
+fn the_second_step_reuses_the_buffers_of_the_first() {
     let mut params = Params::new();
     let id = params.add("w", Tensor::<f32>::zeros(&[5, 7])).unwrap();
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
@@ -101,7 +101,7 @@ fn the_trace_lists_the_step_in_order() {
 }
 
 #[test]
-fn a_rewound_tape_keeps_what_was_before_the_mark() {
+fn a_rewound_tape_keeps_the_values_before_the_mark() {
     let mut params = Params::new();
     let w = params.add("w", constant(&[2, 2], 1.0)).unwrap();
     let mut tape = Tape::new();
@@ -118,7 +118,7 @@ fn a_rewound_tape_keeps_what_was_before_the_mark() {
     let (first, second) = (steps.next().unwrap(), steps.next().unwrap());
     assert_eq!(first.0, second.0, "the same place");
     assert_ne!(first.1, second.1);
-    // A parameter that was put after the mark is forgotten.
+    // A parameter recorded after the mark is removed.
     drop(steps);
     tape.reset();
     let mark = tape.put_params(&Params::new());

@@ -44,7 +44,7 @@ pub fn gradients_by_tape<T: Float, M: Model<T> + ?Sized>(
 ) -> Result<T, Error> {
     tape.trace.enter(Phase::Forward, "gradients_by_tape", "m2g_core::train::model::gradients_by_tape");
     let loss = model.loss(tape, batch)?;
-    let value = tape.value(loss).data()[0];
+    let value = tape.read_loss(loss);
     // A loss that is not finite has no useful gradient. The tape still tells where it arose.
     if value.is_finite() {
         tape.backward(loss, grads)?;

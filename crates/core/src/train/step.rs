@@ -3,9 +3,10 @@
 use std::panic::Location;
 
 use super::model::Model;
-use crate::huge_pages::use_huge_pages;
+use crate::kernels::huge_pages::use_huge_pages;
+use crate::kernels::reduce;
 use crate::optim::{Optimizer, clip_norm};
-use crate::threads::Awake;
+use crate::threads::Spinner;
 use crate::trace::{Phase, Record};
 use crate::{Error, Float, Grads, Tape, Tensor};
 
@@ -28,7 +29,7 @@ pub struct Stepper<T: Float> {
     /// Whether the first step is done, after which no new buffers are needed.
     buffers_allocated: bool,
     /// Keeps the worker threads spinning between ops.
-    awake: Awake,
+    spinner: Spinner,
 }
 
 /// From this size of all buffers on, huge pages make training faster.
@@ -52,7 +53,7 @@ impl<T: Float> Stepper<T> {
         clip: Option<f64>,
         step: u64,
     ) -> Result<StepReport, Error> {
-        self.awake.keep(self.buffer_bytes());
+        self.spinner.spin(self.buffer_bytes());
         let Self { tape, grads, .. } = self;
         tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
         grads.clear(tape);
@@ -107,12 +108,12 @@ impl<T: Float> Stepper<T> {
 
     /// The size of all buffers that the steps so far needed.
     fn buffer_bytes(&self) -> usize {
-        self.tape.buffer_numbers() * T::BYTES
+        self.tape.buffer_elements() * T::BYTES
     }
 
     /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
-        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| g.data().iter().any(|x| !x.is_finite()));
+        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| !reduce::all_finite(g.data()));
         let names = model.params().iter().zip(self.grads.iter());
         match names.into_iter().find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),
@@ -123,7 +124,7 @@ impl<T: Float> Stepper<T> {
     /// The names of the parameters whose gradient is missing or zero after the last step:
     /// their layer is not connected, or dead.
     pub fn without_gradient<M: Model<T>>(&self, model: &M) -> Vec<String> {
-        let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| g.data().iter().all(|&x| x == T::zero()));
+        let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| reduce::all_zero(g.data()));
         let params = model.params().iter().zip(self.grads.iter());
         params.filter(|(_, g)| zero(*g)).map(|(p, _)| p.name.clone()).collect()
     }

@@ -40,8 +40,8 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use m2g_core::threads;
 use rand::Rng;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use affine::Affine;
@@ -239,12 +239,9 @@ impl Distorter {
     pub fn apply_batch<R: Rng>(&self, images: &[&[u8]], stream: impl Fn(usize) -> R + Sync, out: &mut [f32]) {
         let pixels = self.rows * self.cols;
         assert_eq!(out.len(), images.len() * pixels, "pixels of the batch");
-        out.par_chunks_exact_mut(pixels).zip(images).enumerate().with_min_len(IMAGES_PER_TASK).for_each_init(
-            Scratch::default,
-            |scratch, (i, (out, image))| {
-                self.apply(image, &mut stream(i), scratch, out);
-            },
-        );
+        threads::for_each_chunk(out, pixels, IMAGES_PER_TASK, |scratch: &mut Scratch, i, out| {
+            self.apply(images[i], &mut stream(i), scratch, out);
+        });
     }
 }
 

@@ -145,10 +145,12 @@ fn a_batch_has_the_same_bits_for_any_number_of_threads() {
     let one_by_one: Vec<f32> =
         (0u64..).zip(&images).flat_map(|(i, image)| distorted(distort, image, 28, 28, i)).collect();
     for threads in [1, 2, 5, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut out = vec![f32::NAN; images.len() * 28 * 28];
         let distorter = Distorter::new(distort, 28, 28).unwrap();
-        pool.install(|| distorter.apply_batch(&images, |i| rng(i as u64), &mut out));
+        m2g_core::threads::with_threads(threads, || {
+            distorter.apply_batch(&images, |i| rng(i as u64), &mut out);
+        })
+        .unwrap();
         assert!(out == one_by_one, "{threads} threads");
     }
     let again = distorted(distort, images[0], 28, 28, 1);

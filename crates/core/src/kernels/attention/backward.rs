@@ -7,7 +7,7 @@ use super::fused::{Attention, take_front};
 use super::operands::{Gradients, Heads, Inputs, heads_mut, rows_mut};
 use super::tile::{QUERIES_PER_STRIPE, Stripe, Tile, stripe_rows};
 use crate::kernels::matmul::{Accumulate, matmul_serial};
-use crate::kernels::{array, vectorised};
+use crate::kernels::simd::{array, vectorised};
 use crate::{Float, Precision};
 
 /// The gradients of one head, `(T, D)` each.

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::Float;
+use crate::kernels::simd::vectorised;
 use crate::kernels::softmax::{exp_minus, max};
-use crate::kernels::vectorised;
 
 /// Keys whose scores are computed at a time, in one or two vector registers.
 const KEYS_PER_PASS: usize = 16;

@@ -1,7 +1,7 @@
 //! The softmax of whole matrices of scores, over the keys that each query sees.
 
 use crate::Float;
-use crate::kernels::by_rows;
+use crate::kernels::parallel::by_rows;
 use crate::kernels::softmax::softmax_rows;
 use crate::mask::Mask;
 

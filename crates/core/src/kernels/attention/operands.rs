@@ -37,7 +37,7 @@ impl<'a, T: Float> Heads<'a, T> {
         let (b, h) = (bh / self.heads, bh % self.heads);
         let first = self.offset + (b * self.tokens + tokens.start) * self.row_stride + h * self.d;
         let data = &self.data[first.min(self.data.len())..];
-        Mat::spaced(data, (tokens.len(), self.d), self.row_stride)
+        Mat::with_row_stride(data, (tokens.len(), self.d), self.row_stride)
     }
 }
 

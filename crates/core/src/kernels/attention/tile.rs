@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut2, s};
 
 use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
+use crate::kernels::simd::vectorised;
 use crate::kernels::transpose::rows_to_columns;
-use crate::kernels::vectorised;
 use crate::mask::Mask;
 use crate::{Float, Precision};
 
@@ -90,7 +90,7 @@ impl Tile {
     /// A part of a matrix `(keys, width)`, such as the scores: a range of keys and of columns.
     pub fn part<'a, T: Float>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
         let first = (keys.start - self.keys.start) * self.width + columns.start;
-        Mat::spaced(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
+        Mat::with_row_stride(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
     }
 
     /// Copies `rows` times `factor` into the columns of `to`: `(rows, D) -> (D, width)`.
@@ -120,7 +120,7 @@ impl Tile {
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
         for (keys, columns) in self.blocks() {
             let rows = keys.start - self.keys.start..keys.end - self.keys.start;
-            let q = Mat::spaced(&q[columns.start..], (d, columns.len()), self.width);
+            let q = Mat::with_row_stride(&q[columns.start..], (d, columns.len()), self.width);
             let part = out.slice_mut(s![rows.clone(), columns]);
             matmul_serial(k.rows_of(rows), q, Accumulate::Overwrite, part, Precision::F32);
         }

@@ -1,16 +1,18 @@
 //! Factors in bf16: the upper half of an f32, with its range and 8 bits of precision.
 //!
-//! A product in bf16 rounds both factors and adds in f32, so that half as many bytes are
-//! multiplied and, on processors that can do it, twice as many numbers at a time.
+//! A product in bf16 rounds both factors and adds in f32. It reads half as many bytes and, on
+//! processors with bf16 instructions, multiplies twice as many elements at a time.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::factor::Factor;
+use crate::kernels::isa::Compiled;
+use crate::kernels::scratch::{Scratch, thread_buffers};
+use crate::kernels::simd::array;
 use crate::kernels::transpose::{Block, Transpose};
-use crate::kernels::{array, isa::Compiled};
 
-/// `x` rounded to the nearest bf16, of two equally near ones to the even; NaN stays NaN.
+/// `x` rounded to the nearest bf16, ties to even; NaN stays NaN.
 #[inline(always)]
 pub fn round(x: f32) -> u16 {
     let bits = x.to_bits();
@@ -19,30 +21,35 @@ pub fn round(x: f32) -> u16 {
     (bits >> 16) as u16
 }
 
-/// The number that is stored as `bits`.
+/// The value of the bf16 `bits`.
 #[inline(always)]
 pub fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// A number that was rounded to bf16 and widened again: what any machine can multiply.
+/// An element that was rounded to bf16 and widened again, which every machine can multiply.
 ///
-/// The product of two is exact in f32, so that it does not matter whether the instruction
-/// set multiplies and adds with one rounding or with two.
+/// The product of two is exact in f32, so fused and separate multiply-adds give the same.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct Rounded(f32);
 
-impl Transpose for Rounded {
-    #[inline(always)]
-    fn transposed(block: Block<Self>) -> Block<Self> {
-        block_of(f32::transposed(block_of(block, |x| x.0)), Self)
+impl Scratch for Rounded {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(Rounded)
     }
 }
 
-/// `f` of each number.
+impl Transpose for Rounded {
+    #[inline(always)]
+    fn transposed(block: Block<Self>) -> Block<Self> {
+        map_block(f32::transposed(map_block(block, |x| x.0)), Self)
+    }
+}
+
+/// `f` of each element.
 #[inline(always)]
-fn block_of<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) -> Block<B> {
+fn map_block<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) -> Block<B> {
     array(
         #[inline(always)]
         |r| {
@@ -73,26 +80,29 @@ impl Factor<f32> for Rounded {
         );
         f32::add_product::<I, L>(a.0, b, sums)
     }
-    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        thread_local!(static BUFFERS: RefCell<Vec<Vec<Rounded>>> = const { RefCell::new(Vec::new()) });
-        &BUFFERS
-    }
 }
 
 /// Two bf16 for the instruction of x86-64 that multiplies 16 pairs at a time.
 ///
-/// It adds the product of the upper halves first (Intel's manual, VDPBF16PS): that is where
-/// the first of two neighbours goes, so that sums have the same order as in [`Rounded`].
+/// The instruction adds the product of the upper halves first (Intel's manual, VDPBF16PS). The
+/// first of two neighbours goes there, so that sums have the same order as with [`Rounded`].
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct DotPair(u32);
 
 #[cfg(target_arch = "x86_64")]
+impl Scratch for DotPair {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(DotPair)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
 impl Transpose for DotPair {
     #[inline(always)]
     fn transposed(block: Block<Self>) -> Block<Self> {
-        block_of(f32::transposed(block_of(block, |x| f32::from_bits(x.0))), |x| Self(x.to_bits()))
+        map_block(f32::transposed(map_block(block, |x| f32::from_bits(x.0))), |x| Self(x.to_bits()))
     }
 }
 
@@ -113,17 +123,13 @@ impl Factor<f32> for DotPair {
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
         use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
         const { assert!(L == 16) };
-        // SAFETY: L is 16, so that all of these are 64 bytes of plain numbers; this kind of
-        // factor is multiplied under `Isa::Avx512Bf16` alone, which has the instruction.
+        // SAFETY: L is 16, so that all of these are 64 bytes of plain data; these factors are
+        // multiplied under `Isa::Avx512Bf16` alone, which has the instruction.
         unsafe {
             let a: __m512bh = std::mem::transmute_copy(&[a; L]);
             let b: __m512bh = std::mem::transmute_copy(&b);
             let sums: __m512 = std::mem::transmute_copy(&sums);
             std::mem::transmute_copy(&_mm512_dpbf16_ps(sums, a, b))
         }
-    }
-    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        thread_local!(static BUFFERS: RefCell<Vec<Vec<DotPair>>> = const { RefCell::new(Vec::new()) });
-        &BUFFERS
     }
 }

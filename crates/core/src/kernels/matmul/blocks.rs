@@ -1,37 +1,42 @@
-//! The outer loops: slices of the inner length, panels of columns, blocks of rows.
+//! The outer loops: slices of the inner dimension, panels of columns, blocks of rows.
 
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
-use super::factor::{Factor, with_buffer};
-use super::operands::{Left, Order, Right};
-use super::tile::{FEW, Out, ROWS, rows_times_panel};
-use super::{Accumulate, Mat, Product, Then, pack};
+use super::epilogue::{Accumulate, Remaining};
+use super::factor::Factor;
+use super::matrix::Mat;
+use super::operands::{Left, Order, ROWS_PER_TILE, Right};
+use super::pack;
+use super::product::Product;
+use super::tile::{Out, ROWS_IN_L1, rows_times_panel};
 use crate::Float;
-use crate::kernels::{isa::Compiled, map};
+use crate::kernels::elementwise::add_assign;
+use crate::kernels::isa::Compiled;
+use crate::kernels::scratch::with_scratch;
 
-/// Numbers of the inner length in a slice, so that a panel stays in the second-level cache.
-const SLICE: usize = 512;
+/// Elements of the inner dimension in a slice: a panel then stays in the L2 cache.
+const DEPTH_PER_SLICE: usize = 512;
 
-/// Bytes of B that stay in the second-level cache while all rows pass.
-const CACHED: usize = 512 << 10;
+/// Bytes of B that stay in the L2 cache while all rows pass.
+const BYTES_IN_L2: usize = 512 << 10;
 
-/// Bytes of B that are copied at a time, to stay in the third-level cache.
-const COPIED: usize = 4 << 20;
+/// Bytes of B that are copied at a time and stay in the L3 cache.
+const BYTES_IN_L3: usize = 4 << 20;
 
-/// Tiles in a block of rows, at most.
-const BLOCK: usize = 32;
+/// The most tiles in a block of rows.
+const MAX_TILES_PER_BLOCK: usize = 32;
 
-/// Steps of the innermost loop at a time, in whole panels: enough that the jump and the check
-/// for a cache line to ask for cost little, few enough that the loop stays small.
-const STEPS: usize = 4;
+/// Steps of the innermost loop between jumps, in whole panels: enough that the jump and the check
+/// for a cache line to prefetch cost little, few enough that the loop stays small.
+const STEPS_PER_JUMP: usize = 4;
 
 impl<T: Float> Product<'_, '_, T> {
-    /// Computes it with panels of at most V vectors of L lanes.
+    /// Computes the product with panels of at most V vectors of L lanes.
     pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self) {
-        let Self { a, b, start, mut out, turned, threads, .. } = self;
+        let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
@@ -39,28 +44,29 @@ impl<T: Float> Product<'_, '_, T> {
         if threads == 1
             && let Some((a, b)) = in_place::<T, F, L>(a, b, width)
         {
-            return times::<T, F, I, V, L>(a, b, (start, turned), &mut out, None);
+            return times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
         }
-        let slices = Slices::new(inner, matches!(start, Accumulate::Multiply));
-        // Where both factors are stored slice after slice and the output is small, each thread takes
-        // whole slices: what it copies is then in its own cache, and no thread waits for another's.
+        let slices = Slices::new(inner, matches!(accumulate, Accumulate::Multiply));
+        // Where both matrices are stored slice after slice and the output is small, each thread takes
+        // whole slices: its copies stay in its own cache, and no thread waits for another's.
         let sums = (slices.count - 1) * m * n * size_of::<T>();
-        let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= COPIED;
+        let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= BYTES_IN_L3;
         if by_slices && a.transposed && !b.transposed {
             return Self { out, ..self }.by_slices::<F, I, V, L>(slices);
         }
-        // Copying B pays where each number is used often.
-        let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= FEW && n.is_multiple_of(L));
-        // Where A is small, each thread takes whole panels, which it copies itself and then still
-        // has in its own cache. With one panel each, threads would write to the same lines of the
-        // output all the time. Where A needs a copy, that pays if B is larger; where it needs none,
-        // if B is too large for a few rows at a time to meet all of it.
+        // Copying B pays where each element is used often.
+        let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= ROWS_IN_L1 && n.is_multiple_of(L));
+        // Where A is small, each thread takes whole panels, whose copies stay in its own cache. With
+        // one panel each, threads would keep writing to the same cache lines of the output. Where A
+        // needs a copy, this pays if B is larger; where it needs none, if B is too large for the L2
+        // cache.
         let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
-        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= COPIED;
-        let pays = if room == 0 { slices.length / F::DEPTH * n * size_of::<F>() > CACHED } else { m < n };
+        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= BYTES_IN_L3;
+        let pays =
+            if room == 0 { slices.length / F::DEPTH * n * size_of::<F>() > BYTES_IN_L2 } else { m < n };
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
-            with_buffer::<T, F, _>(slices.count * room, |copied| {
+            with_scratch::<F, _>(slices.count * room, |copied| {
                 Self { out, ..self }.by_panels::<F, I, V, L>(slices, copied);
             });
         } else {
@@ -68,33 +74,34 @@ impl<T: Float> Product<'_, '_, T> {
         }
     }
 
-    /// Slice by slice, each on one thread; then their sums are added in the order of the slices.
+    /// Slice by slice, each on one thread. Their sums are then added in the order of the slices.
     fn by_slices<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
-        let Self { a, b, start, mut out, turned, .. } = self;
+        let Self { a, b, accumulate, mut out, transposed, .. } = self;
         let (m, n) = out.dim();
-        with_buffer::<T, T, _>((slices.count - 1) * m * n, |others| {
-            let mut products = vec![(start, out.view_mut())];
+        with_scratch::<T, _>((slices.count - 1) * m * n, |others| {
+            let mut products = vec![(accumulate, out.view_mut())];
             products.extend(others.chunks_exact_mut(m * n).map(|sums| {
                 (Accumulate::Overwrite, ArrayViewMut2::from_shape((m, n), sums).expect("room for a product"))
             }));
-            products.into_par_iter().enumerate().for_each(|(s, (start, out))| {
+            products.into_par_iter().enumerate().for_each(|(s, (accumulate, out))| {
                 let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
-                Product { a, b, start, out, turned, threads: 1, then: None }.compute::<F, I, V, L>();
+                Product { a, b, accumulate, out, transposed, threads: 1, epilogue: None }
+                    .compute::<F, I, V, L>();
             });
-            let out = out.as_slice_mut().expect("what threads share lies in one piece");
+            let out = out.as_slice_mut().expect("an output that threads share is contiguous");
             for sums in others.chunks_exact(m * n) {
-                map::update(out, sums, |out, sum| out + sum);
+                add_assign(out, sums);
             }
         });
     }
 
-    /// Panel by panel. `copied` has room for the factors of A that need it.
+    /// Panel by panel. `copied` has room for the factors of A that must be copied.
     fn by_panels<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
         copied: &mut [F],
     ) {
-        let Self { a, b, start, mut out, turned, threads, .. } = self;
+        let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
         let (width, panel) = (V * L, slices.length / F::DEPTH * V * L);
         let rows = |s| Rows { a, rows: 0..a.rows, inner: slices.range(s) };
         let room = copied.len() / slices.count;
@@ -105,14 +112,14 @@ impl<T: Float> Product<'_, '_, T> {
             }
         }
         let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
-            with_buffer::<T, F, _>(panel, |packed| {
+            with_scratch::<F, _>(panel, |packed| {
                 for s in 0..slices.count {
                     pack_panel::<T, F, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
-                    let start = if s == 0 { start } else { Accumulate::Add };
-                    let start = start.from(if turned { 0 } else { i * width });
-                    let b = Panels { data: packed, next: panel, distance: 0 };
+                    let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
+                    let accumulate = accumulate.from(if transposed { 0 } else { i * width });
+                    let b = Panels { data: packed, next: panel, stride: 0 };
                     let a = rows(s).left(&copied[s * room..]);
-                    times::<T, F, I, V, L>(a, b, (start, turned), &mut out, None);
+                    times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
                 }
             });
         };
@@ -123,27 +130,26 @@ impl<T: Float> Product<'_, '_, T> {
         }
     }
 
-    /// Block of rows by block of rows, once B has been copied, as far as it is not read where
-    /// it is stored.
+    /// Block of rows by block of rows, after B has been copied, unless it is read in place.
     fn by_blocks<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
         b_in_place: Option<&[F]>,
     ) {
-        let Self { a, b, start, mut out, turned, threads, then } = self;
+        let Self { a, b, accumulate, mut out, transposed, threads, epilogue } = self;
         let (n, width, panel) = (b.cols, V * L, slices.length / F::DEPTH * V * L);
-        let fit = COPIED / (panel * size_of::<F>());
+        let fit = BYTES_IN_L3 / (panel * size_of::<F>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices.count);
-        // Two blocks for each thread, or one where that shares the tiles better. More of them
-        // made a training step slower.
-        let tiles = a.rows.div_ceil(ROWS);
-        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(BLOCK));
+        // Two blocks for each thread, or one where that balances the tiles better. More blocks made a
+        // training step slower.
+        let tiles = a.rows.div_ceil(ROWS_PER_TILE);
+        let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(MAX_TILES_PER_BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
-        let block = ROWS * blocks.into_iter().min_by_key(load).unwrap_or(BLOCK);
-        // A block's rows are complete after it only if all columns and slices come at once.
+        let block = ROWS_PER_TILE * blocks.into_iter().min_by_key(load).unwrap_or(MAX_TILES_PER_BLOCK);
+        // A block completes its rows only if all columns and slices come at once.
         let at_once = panels_at_once * width >= n && slices_at_once == slices.count;
-        let mut then = then.filter(|_| at_once && !turned);
+        let mut epilogue = epilogue.filter(|_| at_once && !transposed);
 
         for j0 in (0..n).step_by(panels_at_once * width) {
             let columns = j0..n.min(j0 + panels_at_once * width);
@@ -152,7 +158,7 @@ impl<T: Float> Product<'_, '_, T> {
             for s0 in (0..slices.count).step_by(slices_at_once) {
                 let now = s0..slices.count.min(s0 + slices_at_once);
                 let copies = if b_in_place.is_some() { 0 } else { now.len() * panels };
-                with_buffer::<T, F, _>(copies * panel, |packed| {
+                with_scratch::<F, _>(copies * panel, |packed| {
                     let pack = |(i, to): (usize, &mut [F])| {
                         let j = j0 + i % panels * width;
                         let columns = j..columns.end.min(j + width);
@@ -162,34 +168,35 @@ impl<T: Float> Product<'_, '_, T> {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
-                    let task = |(i, (mut out, mut then)): (usize, RowsOut<'_, T>)| {
+                    let task = |(i, (mut out, mut epilogue)): (usize, RowsOut<'_, T>)| {
                         for s in now.clone() {
                             let b = match b_in_place {
                                 Some(data) => Panels {
-                                    data: &data[s * slices.length * b.distance + j0..],
+                                    data: &data[s * slices.length * b.row_stride + j0..],
                                     next: width,
-                                    distance: b.distance,
+                                    stride: b.row_stride,
                                 },
                                 None => Panels {
                                     data: &packed[(s - s0) * panels * panel..],
                                     next: panel,
-                                    distance: 0,
+                                    stride: 0,
                                 },
                             };
                             let first = i * block;
-                            let start = if s == 0 { start } else { Accumulate::Add };
-                            let start = start.from(if turned { first } else { j0 });
+                            let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
+                            let accumulate = accumulate.from(if transposed { first } else { j0 });
                             let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
-                            with_buffer::<T, F, _>(rows.room::<F>(), |copied| {
+                            with_scratch::<F, _>(rows.room::<F>(), |copied| {
                                 rows.copy::<F, I>(copied);
-                                let then = then.take_if(|_| s + 1 == slices.count);
-                                times::<T, F, I, V, L>(rows.left(copied), b, (start, turned), &mut out, then);
+                                let epilogue = epilogue.take_if(|_| s + 1 == slices.count);
+                                let a = rows.left(copied);
+                                times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, epilogue);
                             });
                         }
                     };
                     let blocks = out.axis_chunks_iter_mut(Axis(0), block).map(|out| {
-                        let then = then.as_mut().map(|then| then.cut(out.len()));
-                        (out, then)
+                        let epilogue = epilogue.as_mut().map(|epilogue| epilogue.take(out.len()));
+                        (out, epilogue)
                     });
                     let blocks = blocks.enumerate();
                     match threads {
@@ -202,10 +209,10 @@ impl<T: Float> Product<'_, '_, T> {
     }
 }
 
-/// A block of rows of the output, and what follows them.
-type RowsOut<'a, T> = (ArrayViewMut2<'a, T>, Option<Then<'a, T>>);
+/// A block of rows of the output, and their epilogue.
+type RowsOut<'a, T> = (ArrayViewMut2<'a, T>, Option<Remaining<'a, T>>);
 
-/// Slices of the inner length, of equal lengths, so that the last is not a mere rest.
+/// Slices of the inner dimension, of equal lengths, so that the last is not a small rest.
 #[derive(Clone, Copy)]
 struct Slices {
     inner: usize,
@@ -214,10 +221,10 @@ struct Slices {
 }
 
 impl Slices {
-    /// Slices of `inner`. A sum to be multiplied by must be whole.
-    fn new(inner: usize, whole: bool) -> Self {
-        let count = if whole { 1 } else { inner.div_ceil(SLICE) };
-        // Even ones, so that factors of two numbers are added up in the same order as those of one.
+    /// The slices of `inner`, or a single one: [`Accumulate::Multiply`] needs whole sums.
+    fn new(inner: usize, single: bool) -> Self {
+        let count = if single { 1 } else { inner.div_ceil(DEPTH_PER_SLICE) };
+        // Even lengths, so that factors of two elements are summed in the same order as those of one.
         Self { inner, length: inner.div_ceil(count).next_multiple_of(2), count }
     }
 
@@ -227,36 +234,25 @@ impl Slices {
     }
 }
 
-/// Both factors where they are stored, if few rows are to be computed from factors that the
-/// innermost loop can read there, with panels of `width` columns.
+/// Both matrices in place, if there are few rows and the innermost loop can read both as they
+/// are stored, with panels of `width` columns.
 fn in_place<'a, T: Float, F: Factor<T>, const L: usize>(
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     width: usize,
 ) -> Option<(Left<'a, F>, Panels<'a, F>)> {
-    let whole_tiles = !a.transposed || a.rows >= ROWS;
+    let whole_tiles = !a.transposed || a.rows >= ROWS_PER_TILE;
     let whole_vectors = !b.transposed && b.cols.is_multiple_of(L);
-    if a.rows > FEW || a.cols > SLICE || !whole_tiles || !whole_vectors {
+    if a.rows > ROWS_IN_L1 || a.cols > DEPTH_PER_SLICE || !whole_tiles || !whole_vectors {
         return None;
     }
-    let (distance, depth) = (a.distance, a.cols);
-    let order = if a.transposed { Order::Columns { distance } } else { Order::Rows { distance } };
+    let (stride, depth) = (a.row_stride, a.cols);
+    let order = if a.transposed { Order::Columns { stride } } else { Order::Rows { stride } };
     let left = Left { data: F::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
-    Some((left, Panels { data: F::as_is(b.data)?, next: width, distance: b.distance }))
+    Some((left, Panels { data: F::as_is(b.data)?, next: width, stride: b.row_stride }))
 }
 
-impl<T> Accumulate<'_, T> {
-    /// The same for what begins at number `i` of the bias.
-    fn from(self, i: usize) -> Self {
-        match self {
-            Self::Bias(bias) => Self::Bias(&bias[i..]),
-            start => start,
-        }
-    }
-}
-
-/// Copies a panel of B: of `inner` the factors of `columns`, in as many vectors of L as
-/// they need.
+/// Copies a panel of B: the rows `inner` of `columns`, padded to whole vectors of L columns.
 fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
     panel: &mut [F],
     b: Mat<'_, T>,
@@ -286,18 +282,18 @@ fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
     );
 }
 
-/// Panels of B, of a slice of the inner length.
+/// Panels of B, of a slice of the inner dimension.
 #[derive(Clone, Copy)]
 struct Panels<'a, F> {
     /// The factors, from the first of the first panel on.
     data: &'a [F],
     /// From one panel to the next.
     next: usize,
-    /// From one row of a panel to the next; 0 where they follow one another.
-    distance: usize,
+    /// From one row of a panel to the next; 0 where rows are contiguous.
+    stride: usize,
 }
 
-/// A block of rows of A, a slice of the inner length.
+/// A block of rows of A, of a slice of the inner dimension.
 struct Rows<'a, T> {
     a: Mat<'a, T>,
     rows: Range<usize>,
@@ -305,25 +301,25 @@ struct Rows<'a, T> {
 }
 
 impl<'a, T: Float> Rows<'a, T> {
-    /// How many factors a row has.
+    /// Factors per row.
     fn depth<F: Factor<T>>(&self) -> usize {
         self.inner.len().div_ceil(F::DEPTH)
     }
 
-    /// The factors of all of A, if rows of them are stored.
+    /// The factors of all of A, if they are stored row by row.
     fn as_is<F: Factor<T>>(&self) -> Option<&'a [F]> {
         F::as_is(self.a.data).filter(|_| !self.a.transposed)
     }
 
-    /// How many factors have to be copied, with those that fill the last tile.
+    /// The number of factors to copy, including those that fill the last tile.
     fn room<F: Factor<T>>(&self) -> usize {
         match self.as_is::<F>() {
             Some(_) => 0,
-            None => self.rows.len().next_multiple_of(ROWS) * self.depth::<F>(),
+            None => self.rows.len().next_multiple_of(ROWS_PER_TILE) * self.depth::<F>(),
         }
     }
 
-    /// Copies as many factors as there is [`Self::room`] for.
+    /// Copies [`Self::room`] factors.
     fn copy<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
         let Self { a, ref rows, ref inner } = *self;
         let copied = &mut copied[..self.room::<F>()];
@@ -331,8 +327,11 @@ impl<'a, T: Float> Rows<'a, T> {
             #[inline(always)]
             || match a.transposed {
                 true => {
-                    let columns = &a.data[inner.start * a.distance + rows.start..];
-                    pack::tiles(copied, Mat::spaced(columns, (inner.len(), rows.len()), a.distance));
+                    let columns = &a.data[inner.start * a.row_stride + rows.start..];
+                    pack::tiles(
+                        copied,
+                        Mat::with_row_stride(columns, (inner.len(), rows.len()), a.row_stride),
+                    );
                 }
                 false => pack::rows(
                     copied,
@@ -344,18 +343,18 @@ impl<'a, T: Float> Rows<'a, T> {
         );
     }
 
-    /// The same on all threads.
+    /// [`Self::copy`] on all threads.
     fn copy_parallel<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
-        const PIECE: usize = 4 * ROWS;
+        const ROWS_PER_TASK: usize = 4 * ROWS_PER_TILE;
         let copied = &mut copied[..self.room::<F>()];
-        copied.par_chunks_mut(PIECE * self.depth::<F>()).enumerate().for_each(|(i, copied)| {
-            let first = self.rows.start + i * PIECE;
-            let rows = first..self.rows.end.min(first + PIECE);
+        copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<F>()).enumerate().for_each(|(i, copied)| {
+            let first = self.rows.start + i * ROWS_PER_TASK;
+            let rows = first..self.rows.end.min(first + ROWS_PER_TASK);
             Rows { rows, inner: self.inner.clone(), ..*self }.copy::<F, I>(copied);
         });
     }
 
-    /// Their factors, of which those that are not stored have been `copied`.
+    /// The factors: in place, or those that have been `copied`.
     fn left<'b, F: Factor<T>>(&self, copied: &'b [F]) -> Left<'b, F>
     where
         'a: 'b,
@@ -363,74 +362,73 @@ impl<'a, T: Float> Rows<'a, T> {
         let (a, depth) = (self.a, self.depth::<F>());
         match self.as_is() {
             Some(data) => {
-                let (data, order) = (&data[self.inner.start..], Order::Rows { distance: a.distance });
+                let (data, order) = (&data[self.inner.start..], Order::Rows { stride: a.row_stride });
                 Left { data, order, first: self.rows.start, rows: a.rows, depth }
             }
             None if a.transposed => Left {
                 data: copied,
                 order: Order::Tiles,
                 first: 0,
-                rows: self.rows.len().next_multiple_of(ROWS),
+                rows: self.rows.len().next_multiple_of(ROWS_PER_TILE),
                 depth,
             },
             None => {
-                let order = Order::Rows { distance: depth };
+                let order = Order::Rows { stride: depth };
                 Left { data: copied, order, first: 0, rows: self.rows.len(), depth }
             }
         }
     }
 }
 
-/// `out = start + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
+/// `out = accumulate + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
 ///
-/// A few rows at a time meet all panels, as long as these stay in the second-level cache:
-/// the rows stay in the first one meanwhile, and the output is written in nearly the order in
-/// which it is stored.
+/// If the panels fit into the L2 cache, a few rows at a time meet all of them: these rows stay in
+/// the L1 cache, and the output is written in nearly the order in which it is stored.
 ///
-/// Then they meet what follows, which needs whole rows of an output that is not turned.
+/// The epilogue then takes these rows; it needs whole rows of an output that is not transposed.
 fn times<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
-    (start, turned): (Accumulate<'_, T>, bool),
+    (accumulate, transposed): (Accumulate<'_, T>, bool),
     out: &mut ArrayViewMut2<'_, T>,
-    mut then: Option<Then<'_, T>>,
+    mut epilogue: Option<Remaining<'_, T>>,
 ) {
     let (rows, n) = out.dim();
-    let cached = a.depth * n * size_of::<F>() <= CACHED;
-    // What is turned is written by whole columns.
-    let few = if turned || !cached { rows.max(1) } else { FEW };
-    let room = if turned { rows } else { 0 };
+    let cached = a.depth * n * size_of::<F>() <= BYTES_IN_L2;
+    // A transposed output is written by whole columns.
+    let rows_at_once = if transposed || !cached { rows.max(1) } else { ROWS_IN_L1 };
+    let room = if transposed { rows } else { 0 };
     let mut run = |buffer: &mut [T]| {
         I::run(
             #[inline(always)]
             || {
-                for (i, mut out) in out.axis_chunks_iter_mut(Axis(0), few).enumerate() {
-                    let a = Left { first: a.first + i * few, ..a };
+                for (i, mut out) in out.axis_chunks_iter_mut(Axis(0), rows_at_once).enumerate() {
+                    let a = Left { first: a.first + i * rows_at_once, ..a };
                     for (i, j) in (0..n).step_by(V * L).enumerate() {
                         let columns = j..n.min(j + V * L);
                         let width = columns.len().next_multiple_of(L);
-                        let distance = if b.distance == 0 { width } else { b.distance };
-                        let b = Right { data: &b.data[i * b.next..], distance };
-                        let start = if turned { start } else { start.from(j) };
-                        let turned = &mut buffer[..room * width];
+                        let stride = if b.stride == 0 { width } else { b.stride };
+                        let b = Right { data: &b.data[i * b.next..], stride };
+                        let accumulate = if transposed { accumulate } else { accumulate.from(j) };
+                        let transposed = &mut buffer[..room * width];
                         let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
-                        times_panel::<T, F, I, V, L>(a, b, Out { part, start, turned });
+                        times_panel::<T, F, I, V, L>(a, b, Out { part, accumulate, transposed });
                     }
-                    if let Some(then) = &mut then {
-                        let numbers = out.as_slice_mut().expect("whole rows lie in one piece");
-                        then.cut(numbers.len()).run(numbers);
+                    if let Some(epilogue) = &mut epilogue {
+                        let elements = out.as_slice_mut().expect("whole rows are contiguous");
+                        epilogue.take(elements.len()).apply(elements);
                     }
                 }
             },
         );
     };
-    match turned {
-        true => with_buffer::<T, T, _>(room * V * L, run),
+    match transposed {
+        true => with_scratch::<T, _>(room * V * L, run),
         false => run(&mut []),
     }
 }
 
-/// [`rows_times_panel`] with as many vectors as the columns need.
+/// [`rows_times_panel`] with the number of vectors that the columns need.
 #[inline(always)]
 fn times_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
@@ -438,7 +436,7 @@ fn times_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usi
     out: Out<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {
-        vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, STEPS>(a, b, out),
+        vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, STEPS_PER_JUMP>(a, b, out),
         1 => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
         2 => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
         _ => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),

@@ -1,24 +1,23 @@
 //! Copies of factors in the order in which the innermost loop reads them.
 
-use super::Mat;
 use super::factor::Factor;
-use super::operands::{Right, Spaced, Steps};
-use super::tile::ROWS;
+use super::matrix::Mat;
+use super::operands::{ROWS_PER_TILE, Right, Steps, Strided};
 use crate::Float;
-use crate::kernels::transpose::SIDE;
-use crate::kernels::{array, prefetch};
+use crate::kernels::simd::{array, prefetch};
+use crate::kernels::transpose::BLOCK_SIDE;
 
-/// Numbers of a stored row that are taken at a time where rows become columns: a cache line.
-const LINE: usize = 16;
+/// Elements of a stored row that are transposed at a time: a cache line of f32.
+const ELEMENTS_PER_LINE: usize = 16;
 
-/// So many rows before it is copied, a row's cache lines are asked for.
-const AHEAD: usize = 8;
+/// How far ahead of the copy rows are prefetched.
+const PREFETCH_ROWS_AHEAD: usize = 8;
 
 /// Columns side by side: the first factor of each column, then the second ...
 ///
 /// `row(p)` is row `p` of `depth` rows. `packed` is cut into rows of `width`, one for every
-/// `DEPTH` rows. Columns that are missing at the edge become zeros, as does the row that an
-/// odd number of rows lacks for a whole factor.
+/// `DEPTH` rows. Missing columns at the edge become zeros, and so does the missing half of the
+/// last factor of an odd number of rows.
 #[inline(always)]
 pub fn from_rows<'a, T: Float, F: Factor<T>>(
     packed: &mut [F],
@@ -29,21 +28,22 @@ pub fn from_rows<'a, T: Float, F: Factor<T>>(
     for (q, to) in packed.chunks_exact_mut(width).enumerate() {
         let p = q * F::DEPTH;
         let first = row(p);
-        for p in p + AHEAD..p + AHEAD + F::DEPTH {
-            row(p.min(depth - 1)).chunks(LINE).for_each(prefetch);
+        for p in p + PREFETCH_ROWS_AHEAD..p + PREFETCH_ROWS_AHEAD + F::DEPTH {
+            row(p.min(depth - 1)).chunks(ELEMENTS_PER_LINE).for_each(prefetch);
         }
         let (to, edge) = to.split_at_mut(first.len());
         edge.fill(F::default());
         if p + 1 < depth && F::DEPTH == 2 {
-            let numbers = first.iter().zip(row(p + 1));
-            to.iter_mut().zip(numbers).for_each(|(to, (&x, &y))| *to = F::pack(x, y));
+            let pairs = first.iter().zip(row(p + 1));
+            to.iter_mut().zip(pairs).for_each(|(to, (&x, &y))| *to = F::pack(x, y));
         } else {
             to.iter_mut().zip(first).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
         }
     }
 }
 
-/// The same of columns that are stored as rows: `column(j)` is column `j` of `columns`.
+/// [`from_rows`] of a matrix whose columns are stored as rows: `column(j)` is column `j` of
+/// `columns`.
 #[inline(always)]
 pub fn from_columns<'a, T: Float, F: Factor<T>>(
     packed: &mut [F],
@@ -54,22 +54,22 @@ pub fn from_columns<'a, T: Float, F: Factor<T>>(
     if columns < width {
         packed.fill(F::default());
     }
-    for (line, to) in packed.chunks_mut(LINE / F::DEPTH * width).enumerate() {
-        for j in (0..columns).step_by(SIDE) {
-            let side: [&[T]; SIDE] = array(
+    for (line, to) in packed.chunks_mut(ELEMENTS_PER_LINE / F::DEPTH * width).enumerate() {
+        for j in (0..columns).step_by(BLOCK_SIDE) {
+            let side: [&[T]; BLOCK_SIDE] = array(
                 #[inline(always)]
-                |c| &column((j + c).min(columns - 1))[line * LINE..],
+                |c| &column((j + c).min(columns - 1))[line * ELEMENTS_PER_LINE..],
             );
-            if j + SIDE <= columns && side[0].len() >= LINE {
+            if j + BLOCK_SIDE <= columns && side[0].len() >= ELEMENTS_PER_LINE {
                 let side = side.each_ref().map(
                     #[inline(always)]
-                    |numbers| numbers.first_chunk::<LINE>().expect("a whole line"),
+                    |column| column.first_chunk::<ELEMENTS_PER_LINE>().expect("a whole line"),
                 );
                 blocks(&mut to[j..], width, side);
                 continue;
             }
-            for (j, numbers) in (j..columns).zip(side) {
-                let factors = numbers.chunks(F::DEPTH);
+            for (j, column) in (j..columns).zip(side) {
+                let factors = column.chunks(F::DEPTH);
                 let to = to[j..].iter_mut().step_by(width);
                 to.zip(factors)
                     .for_each(|(to, x)| *to = F::pack(x[0], x.get(1).copied().unwrap_or_else(T::zero)));
@@ -78,10 +78,10 @@ pub fn from_columns<'a, T: Float, F: Factor<T>>(
     }
 }
 
-/// A line of each of some columns, whose factors go into rows of `to`, `width` apart.
+/// Packs a line of each of [`BLOCK_SIDE`] columns into rows of `to`, `width` apart.
 #[inline(always)]
-fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE]; SIDE]) {
-    for first in (0..LINE / F::DEPTH).step_by(SIDE) {
+fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; ELEMENTS_PER_LINE]; BLOCK_SIDE]) {
+    for first in (0..ELEMENTS_PER_LINE / F::DEPTH).step_by(BLOCK_SIDE) {
         let block = array(
             #[inline(always)]
             |c| {
@@ -89,7 +89,7 @@ fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE];
                     #[inline(always)]
                     |q| {
                         let p = (first + q) * F::DEPTH;
-                        F::pack(side[c][p], side[c][(p + 1) % LINE])
+                        F::pack(side[c][p], side[c][(p + 1) % ELEMENTS_PER_LINE])
                     },
                 )
             },
@@ -100,57 +100,58 @@ fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; LINE];
     }
 }
 
-/// Tiles of rows whose columns are stored as rows: of each tile the first factors of its
-/// [`ROWS`] rows, then the second ...
+/// Tiles of rows of a matrix whose columns are stored as rows: the first factors of the tile's
+/// [`ROWS_PER_TILE`] rows, then the second ...
 ///
-/// Rows that the last tile lacks become zeros.
+/// Missing rows of the last tile become zeros.
 #[inline(always)]
 pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
-    let Mat { data, rows: depth, cols: rows, distance, .. } = columns;
-    let (factors, whole) = (depth.div_ceil(F::DEPTH), rows / ROWS);
-    // Some columns at a time, whose cache lines then serve all tiles, and meanwhile those of the
-    // next ones arrive.
-    for start in (0..depth).step_by(LINE) {
-        let here = LINE.min(depth - start);
-        let next: [&[T]; LINE] = array(
+    let Mat { data, rows: depth, cols: rows, row_stride: stride, .. } = columns;
+    let (factors, whole) = (depth.div_ceil(F::DEPTH), rows / ROWS_PER_TILE);
+    // One line of columns at a time: its cache lines serve all tiles while the next ones are
+    // prefetched.
+    for start in (0..depth).step_by(ELEMENTS_PER_LINE) {
+        let here = ELEMENTS_PER_LINE.min(depth - start);
+        let next: [&[T]; ELEMENTS_PER_LINE] = array(
             #[inline(always)]
-            |p| columns.row((start + LINE + p).min(depth - 1)),
+            |p| columns.row((start + ELEMENTS_PER_LINE + p).min(depth - 1)),
         );
-        for (i, tile) in packed.chunks_exact_mut(factors * ROWS).enumerate() {
-            let to = &mut tile.as_chunks_mut::<ROWS>().0[start / F::DEPTH..];
-            if i * ROWS % LINE < ROWS {
-                next.iter().filter_map(|next| next.get(i * ROWS..)).for_each(prefetch);
+        for (i, tile) in packed.chunks_exact_mut(factors * ROWS_PER_TILE).enumerate() {
+            let to = &mut tile.as_chunks_mut::<ROWS_PER_TILE>().0[start / F::DEPTH..];
+            if i * ROWS_PER_TILE % ELEMENTS_PER_LINE < ROWS_PER_TILE {
+                next.iter().filter_map(|next| next.get(i * ROWS_PER_TILE..)).for_each(prefetch);
             }
             if i < whole {
-                let data = &data[start * distance + i * ROWS..];
-                let mut numbers = Spaced::<_, 1, ROWS>::new(Right { data, distance }, here);
-                let numbers = |p| numbers.step(false, p, 0)[0];
-                // A loop of a length that the compiler knows has no jumps.
+                let data = &data[start * stride + i * ROWS_PER_TILE..];
+                let mut steps = Strided::<_, 1, ROWS_PER_TILE>::new(Right { data, stride }, here);
+                let column = |p| steps.step(false, p, 0)[0];
+                // A loop of constant length is unrolled.
                 match here {
-                    LINE => pack_columns(to, LINE, numbers),
-                    _ => pack_columns(to, here, numbers),
+                    ELEMENTS_PER_LINE => pack_columns(to, ELEMENTS_PER_LINE, column),
+                    _ => pack_columns(to, here, column),
                 }
             } else {
-                let number = |p, r| columns.row(p).get(i * ROWS + r).copied().unwrap_or_else(T::zero);
-                pack_columns(to, here, |p| array(|r| number(start + p, r)));
+                let element =
+                    |p, r| columns.row(p).get(i * ROWS_PER_TILE + r).copied().unwrap_or_else(T::zero);
+                pack_columns(to, here, |p| array(|r| element(start + p, r)));
             }
         }
     }
 }
 
-/// The factors of `numbers(p)`, for `p` from 0 to `depth`.
+/// Packs `column(p)` for `p` from 0 to `depth`.
 #[inline(always)]
 fn pack_columns<T: Float, F: Factor<T>>(
-    to: &mut [[F; ROWS]],
+    to: &mut [[F; ROWS_PER_TILE]],
     depth: usize,
-    mut numbers: impl FnMut(usize) -> [T; ROWS],
+    mut column: impl FnMut(usize) -> [T; ROWS_PER_TILE],
 ) {
     for (q, to) in to[..depth.div_ceil(F::DEPTH)].iter_mut().enumerate() {
-        let x = numbers(q * F::DEPTH);
+        let x = column(q * F::DEPTH);
         let y = if q * F::DEPTH + 1 < depth && F::DEPTH == 2 {
-            numbers(q * F::DEPTH + 1)
+            column(q * F::DEPTH + 1)
         } else {
-            [T::zero(); ROWS]
+            [T::zero(); ROWS_PER_TILE]
         };
         *to = array(
             #[inline(always)]
@@ -159,7 +160,7 @@ fn pack_columns<T: Float, F: Factor<T>>(
     }
 }
 
-/// Rows of `depth` factors each, one after the other, of rows of numbers.
+/// Rows of `depth` factors each, one after the other.
 #[inline(always)]
 pub fn rows<'a, T: Float, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
     for (i, to) in packed.chunks_exact_mut(depth).enumerate() {

@@ -2,11 +2,20 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::*;
-use crate::kernels::{array, isa::Compiled, transpose::Transpose};
-use crate::threads::with_threads;
+use ndarray::ArrayViewMut2;
 
-/// Small whole numbers, which bf16 holds too: every order of adding them is exact.
+use super::factor::Factor;
+use super::product::Product;
+use super::*;
+use crate::kernels::gelu;
+use crate::kernels::isa::{Compiled, Isa, Plain};
+use crate::kernels::scratch::{Scratch, thread_buffers};
+use crate::kernels::simd::array;
+use crate::kernels::transpose::Transpose;
+use crate::threads::with_threads;
+use crate::{Float, Precision};
+
+/// Small integers, which bf16 holds too: every order of addition is exact.
 fn whole(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7 + seed * 13) % 11) as f32 - 5.0).collect()
 }
@@ -15,12 +24,12 @@ fn noise(n: usize, step: f32) -> Vec<f32> {
     (0..n).map(|i| (i as f32 * step).sin()).collect()
 }
 
-/// The definition, for row-major matrices or, of those marked, transposed ones.
+/// The definition, with `a` or `b` transposed where marked.
 fn by_definition(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize), (ta, tb): (bool, bool)) -> Vec<f32> {
     let at = |i, p| if ta { a[p * m + i] } else { a[i * k + p] };
     let bt = |p, j| if tb { b[j * k + p] } else { b[p * n + j] };
-    let numbers = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
-    numbers.map(|(i, j)| (0..k).map(|p| at(i, p) * bt(p, j)).sum()).collect()
+    let elements = (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
+    elements.map(|(i, j)| (0..k).map(|p| at(i, p) * bt(p, j)).sum()).collect()
 }
 
 fn mats<'a, T: Float>(
@@ -38,7 +47,7 @@ const LAYOUTS: [(bool, bool); 4] = [(false, false), (false, true), (true, false)
 fn shapes() -> impl Iterator<Item = (usize, usize, usize)> {
     const SIZES: [usize; 6] = [1, 2, 6, 7, 33, 130];
     let small = SIZES.iter().flat_map(|&m| SIZES.iter().flat_map(move |&k| SIZES.map(|n| (m, k, n))));
-    // Of the last two, B is too large for a few rows at a time to meet all of it.
+    // In the last two, B is too large for the L2 cache.
     let large = [(5, 1100, 3), (200, 513, 70), (70, 513, 600), (70, 513, 640)];
     small.chain(large).chain([(0, 3, 2), (2, 0, 3), (2, 3, 0)])
 }
@@ -80,7 +89,7 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
         let mut out = vec![0.0; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
         let (a, b) = mats((&a, &b), shape, layout);
-        f32::multiply(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
+        multiply::compute_f32(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
         out
     };
     for layout in LAYOUTS {
@@ -91,7 +100,7 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
                 let got = product(isa, precision, layout);
                 let off = got.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
                 assert!(off < 1e-4, "{isa:?} {precision:?} {layout:?}: off by {off}");
-                // Products of two bf16 are exact, so that fused or not is the same.
+                // Products of two bf16 are exact: fused and separate multiply-adds give the same.
                 let exact = precision == Precision::Bf16 && isa != Isa::Avx512Bf16;
                 assert!(!exact || off == 0.0, "{isa:?} {layout:?}: off by {off}");
             }
@@ -99,9 +108,15 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
     }
 }
 
-/// Two numbers in a factor, as for the instruction that not every machine has.
+/// A factor of two elements, as for the bf16 instruction that not every machine has.
 #[derive(Clone, Copy, Default)]
 struct Two(f32, f32);
+
+impl Scratch for Two {
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_buffers!(Two)
+    }
+}
 
 impl Transpose for Two {}
 
@@ -117,14 +132,10 @@ impl Factor<f32> for Two {
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
         array(|l| sums[l] + a.0 * b[l].0 + a.1 * b[l].1)
     }
-    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        thread_local!(static BUFFERS: RefCell<Vec<Vec<Two>>> = const { RefCell::new(Vec::new()) });
-        &BUFFERS
-    }
 }
 
 #[test]
-fn factors_of_two_numbers() {
+fn factors_of_two_elements() {
     let shapes = shapes().filter(|&(m, k, n)| m * k * n > 0).chain([(40, 70, 128), (70, 33, 48)]);
     for (shape, layout) in shapes.flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
         let (m, k, n) = shape;
@@ -158,7 +169,7 @@ fn bf16_rounds_both_factors() {
 }
 
 #[test]
-fn the_same_bits_for_any_number_of_threads_and_whatever_the_other_rows_are() {
+fn the_bits_depend_on_neither_the_threads_nor_the_other_rows() {
     let (m, k, n) = (130, 1300, 170);
     let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
     for precision in [Precision::F32, Precision::Bf16] {
@@ -185,31 +196,34 @@ fn the_same_bits_for_any_number_of_threads_and_whatever_the_other_rows_are() {
 }
 
 #[test]
-fn what_follows_gets_every_number_once_it_is_complete() {
-    // Few rows and many; several slices; products that are turned; long ones, which threads share.
+fn an_epilogue_is_applied_once_to_every_finished_element() {
+    // Few rows and many; several slices; transposed products; long ones, which threads share.
     let more = [(130, 1300, 170), (200, 64, 256), (300, 20, 300), (250, 20, 300), (50, 600, 3000)];
     for (shape, layout) in shapes().chain(more).flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
         let (m, k, n) = shape;
         let (a, b) = (whole(m * k, 1), whole(k * n, 2));
         let product = by_definition(&a, &b, shape, layout);
-        let want: Vec<_> = product.iter().enumerate().map(|(i, x)| x + (i % 1000) as f32).collect();
-        for (threads, with_others) in [(1, true), (2, true), (2, false)] {
-            let (mut out, mut others) = (vec![9.0; m * n], vec![5.0; if with_others { m * n } else { 0 }]);
-            let f = |first: usize, numbers: &mut [f32], others: &mut [f32]| {
-                others.copy_from_slice(&numbers[..others.len()]);
-                numbers.iter_mut().zip(first..).for_each(|(x, i)| *x += (i % 1000) as f32);
+        let residual: Vec<_> = (0..m * n).map(|i| (i % 1000) as f32).collect();
+        let sum: Vec<_> = product.iter().zip(&residual).map(|(c, x)| x + c).collect();
+        let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
+        gelu::gelu_and_slope(&mut slope, &mut activation);
+        let (a, b) = mats((&a, &b), shape, layout);
+        for threads in [1, 2] {
+            let run = |epilogue: Epilogue<'_, f32>| {
+                let mut out = vec![9.0; m * n];
+                with_threads(threads, || {
+                    matmul_with_epilogue(a, b, Accumulate::Overwrite, &mut out, Precision::F32, epilogue);
+                })
+                .unwrap();
+                out
             };
-            let (a, b) = mats((&a, &b), shape, layout);
-            let then = Then::new(&mut others, &f);
-            with_threads(threads, || {
-                matmul_then(a, b, Accumulate::Overwrite, &mut out, Precision::F32, then)
-            })
-            .unwrap();
-            assert_eq!(out, want, "{shape:?}, transposed: {layout:?}, {threads} threads");
-            assert!(
-                !with_others || others == product,
-                "{shape:?}, transposed: {layout:?}, {threads} threads"
-            );
+            assert_eq!(run(Epilogue::None), product, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            let out = run(Epilogue::AddResidual { residual: &residual, dropout: None });
+            assert_eq!(out, sum, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            let mut got = vec![5.0; m * n];
+            let out = run(Epilogue::Gelu { activation: &mut got });
+            assert_eq!(out, slope, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            assert_eq!(got, activation, "{shape:?}, transposed: {layout:?}, {threads} threads");
         }
     }
 }
@@ -218,14 +232,14 @@ fn what_follows_gets_every_number_once_it_is_complete() {
 fn rows_with_gaps() {
     let (m, k, n) = (13, 21, 70);
     let (a, b) = (whole(m * 30, 1), whole(k * 100, 2));
-    let cut = |x: &[f32], cols: usize, distance: usize| -> Vec<f32> {
-        x.chunks(distance).flat_map(|row| row[..cols].to_vec()).collect()
+    let cut = |x: &[f32], cols: usize, stride: usize| -> Vec<f32> {
+        x.chunks(stride).flat_map(|row| row[..cols].to_vec()).collect()
     };
     let want = by_definition(&cut(&a, k, 30), &cut(&b, n, 100), (m, k, n), (false, false));
     let mut out = vec![7.0; m * 80];
     let mut view = ArrayViewMut2::from_shape((m, 80), &mut out).unwrap();
     let part = view.slice_mut(ndarray::s![.., 5..5 + n]);
-    let (a, b) = (Mat::spaced(&a, (m, k), 30), Mat::spaced(&b, (k, n), 100));
+    let (a, b) = (Mat::with_row_stride(&a, (m, k), 30), Mat::with_row_stride(&b, (k, n), 100));
     matmul_serial(a, b, Accumulate::Overwrite, part, Precision::F32);
     assert_eq!(view.slice(ndarray::s![.., 5..5 + n]).iter().copied().collect::<Vec<_>>(), want);
     assert!(view.column(4).iter().chain(view.column(5 + n)).all(|&x| x == 7.0));

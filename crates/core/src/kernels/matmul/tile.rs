@@ -2,37 +2,36 @@
 
 use ndarray::{ArrayViewMut2, Axis};
 
-use super::Accumulate;
+use super::epilogue::Accumulate;
 use super::factor::Factor;
-use super::operands::{Dense, InColumns, InRows, InTile, Left, Order, Right, Spaced, Steps};
+use super::operands::{
+    Contiguous, Left, Order, PackedTile, ROWS_PER_TILE, Right, Steps, Strided, TileByColumns, TileByRows,
+};
 use crate::Float;
-use crate::kernels::{array, isa::Compiled, prefetch};
+use crate::kernels::isa::Compiled;
+use crate::kernels::simd::{array, prefetch};
 
-/// Rows in a tile. With panels of four registers of the 32 of AVX-512 or NEON, or two of
-/// the 16 of AVX2, the sums fill all but those that the factors need.
-pub const ROWS: usize = 6;
+/// Rows that stay in the L1 cache while they meet panel after panel. A product with no more rows
+/// reads B in place.
+pub const ROWS_IN_L1: usize = 8 * ROWS_PER_TILE;
 
-/// Up to so many rows are few: they stay in the first cache while they meet panel after panel.
-/// Where there are no more, B is read where it is.
-pub const FEW: usize = 8 * ROWS;
-
-/// From so many factors on, the output's cache lines arrive while its sums are computed.
-const LONG: usize = 32;
+/// From this many factors on, the output's cache lines are prefetched while its sums are computed.
+const MIN_DEPTH_TO_PREFETCH: usize = 32;
 
 /// A block of rows and a panel of columns of the output.
 #[derive(Debug)]
 pub struct Out<'a, T> {
-    /// Where the numbers go.
+    /// The elements to write.
     pub part: ArrayViewMut2<'a, T>,
-    /// What they start from; a bias has been cut to what this part needs.
-    pub start: Accumulate<'a, T>,
-    /// For an output whose columns are stored one after the other: room for the part as it
-    /// is stored. Its bias is one for each row. Empty for other outputs.
-    pub turned: &'a mut [T],
+    /// How they are combined with what `part` holds; a bias begins at this part.
+    pub accumulate: Accumulate<'a, T>,
+    /// For an output whose columns are contiguous: room for the part as it is stored. Its bias has
+    /// an element for each row. Empty for other outputs.
+    pub transposed: &'a mut [T],
 }
 
-/// `out = start + A B` for the rows of A and one panel of B, of V vectors of
-/// L columns; `out` may lack the last of them. The innermost loop takes S steps at a time.
+/// `out = accumulate + A B` for the rows of A and one panel of B, of V vectors of L columns;
+/// `out` may lack the last of them. The innermost loop takes S steps at a time.
 #[inline(always)]
 pub fn rows_times_panel<
     T: Float,
@@ -46,43 +45,43 @@ pub fn rows_times_panel<
     b: Right<'_, F>,
     out: Out<'_, T>,
 ) {
-    let Out { mut part, start, turned } = out;
+    let Out { mut part, accumulate, transposed } = out;
     let rows = part.nrows();
-    let ask = a.depth >= LONG && a.rows > FEW;
-    for (i, mut part) in part.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
-        // A tile that would stick out at the end begins earlier, and does some rows again.
-        let row = a.first + i * ROWS;
-        let first = row.min(a.rows.saturating_sub(ROWS));
-        let mut whole = if turned.is_empty() { whole_tile(&mut part) } else { None };
-        let asked = match &whole {
-            Some(rows) if ask => &rows[..],
+    let fetch = a.depth >= MIN_DEPTH_TO_PREFETCH && a.rows > ROWS_IN_L1;
+    for (i, mut part) in part.axis_chunks_iter_mut(Axis(0), ROWS_PER_TILE).enumerate() {
+        // A tile that would overhang begins earlier and computes some rows again.
+        let row = a.first + i * ROWS_PER_TILE;
+        let first = row.min(a.rows.saturating_sub(ROWS_PER_TILE));
+        let mut whole = if transposed.is_empty() { whole_tile(&mut part) } else { None };
+        let prefetched = match &whole {
+            Some(rows) if fetch => &rows[..],
             _ => &[],
         };
-        let sums = tile::<T, F, I, V, L, S>(a, first, b, asked);
+        let sums = tile::<T, F, I, V, L, S>(a, first, b, prefetched);
         if let Some(rows) = &mut whole {
-            write_tile(rows, sums, start);
+            write_tile(rows, sums, accumulate);
         } else {
-            // A copy, so that the sums of whole tiles need no place in memory.
+            // A copy, so that the sums of whole tiles stay out of memory.
             #[allow(clippy::redundant_locals)]
             let sums = sums;
             let sums = &sums.as_flattened().as_flattened()[(row - first) * V * L..];
-            match turned.is_empty() {
-                true => write_edge(part, sums, V * L, start),
-                false => turn(turned, (rows, i * ROWS), sums, V * L),
+            match transposed.is_empty() {
+                true => write_edge(part, sums, V * L, accumulate),
+                false => transpose_sums(transposed, (rows, i * ROWS_PER_TILE), sums, V * L),
             }
         }
     }
-    if !turned.is_empty() {
-        write_turned(part, turned, start);
+    if !transposed.is_empty() {
+        write_transposed(part, transposed, accumulate);
     }
 }
 
-/// The rows of a whole tile of the output.
+/// The rows of the output, if they are a whole tile.
 #[inline(always)]
 fn whole_tile<'a, T, const V: usize, const L: usize>(
     part: &'a mut ArrayViewMut2<'_, T>,
-) -> Option<[&'a mut [[T; L]; V]; ROWS]> {
-    if part.dim() != (ROWS, V * L) {
+) -> Option<[&'a mut [[T; L]; V]; ROWS_PER_TILE]> {
+    if part.dim() != (ROWS_PER_TILE, V * L) {
         return None;
     }
     let mut rows = part.outer_iter_mut();
@@ -90,29 +89,31 @@ fn whole_tile<'a, T, const V: usize, const L: usize>(
     Some([row()?, row()?, row()?, row()?, row()?, row()?])
 }
 
-/// The sums of the tile whose first row is `first`; the cache lines of the rows `asked`, where the
-/// sums will go, are asked for on the way, if it goes several steps at a time: in a loop of single
-/// steps the question costs more than the answer saves.
+/// The sums of the tile whose first row is `first`. Meanwhile the rows `prefetched`, where the sums
+/// will go, are prefetched, if the loop takes several steps at a time: with single steps,
+/// prefetching costs more than it saves.
 #[inline(always)]
 fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
     first: usize,
     b: Right<'_, F>,
-    asked: &[&mut [[T; L]; V]],
-) -> [[[T; L]; V]; ROWS] {
-    let (n, dense) = (a.depth, S > 1 && b.distance == V * L);
+    prefetched: &[&mut [[T; L]; V]],
+) -> [[[T; L]; V]; ROWS_PER_TILE] {
+    let (n, dense) = (a.depth, S > 1 && b.stride == V * L);
     match a.order {
-        Order::Rows { distance } if dense => {
-            let (a, b) = (InRows::new(a, first, distance), Dense::new(b, n));
-            sums::<T, F, I, V, L, S>(n, a, b, asked)
+        Order::Rows { stride } if dense => {
+            let (a, b) = (TileByRows::new(a, first, stride), Contiguous::new(b, n));
+            sums::<T, F, I, V, L, S>(n, a, b, prefetched)
         }
-        Order::Rows { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InRows::new(a, first, distance), Spaced::new(b, n), &[])
+        Order::Rows { stride } => {
+            sums::<T, F, I, V, L, 1>(n, TileByRows::new(a, first, stride), Strided::new(b, n), &[])
         }
-        Order::Tiles if dense => sums::<T, F, I, V, L, S>(n, InTile::new(a, first), Dense::new(b, n), asked),
-        Order::Tiles => sums::<T, F, I, V, L, 1>(n, InTile::new(a, first), Spaced::new(b, n), &[]),
-        Order::Columns { distance } => {
-            sums::<T, F, I, V, L, 1>(n, InColumns::new(a, first, distance), Spaced::new(b, n), &[])
+        Order::Tiles if dense => {
+            sums::<T, F, I, V, L, S>(n, PackedTile::new(a, first), Contiguous::new(b, n), prefetched)
+        }
+        Order::Tiles => sums::<T, F, I, V, L, 1>(n, PackedTile::new(a, first), Strided::new(b, n), &[]),
+        Order::Columns { stride } => {
+            sums::<T, F, I, V, L, 1>(n, TileByColumns::new(a, first, stride), Strided::new(b, n), &[])
         }
     }
 }
@@ -121,37 +122,37 @@ fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, con
 #[inline(always)]
 fn sums<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     n: usize,
-    mut a: impl Steps<S, Factors = [F; ROWS]>,
+    mut a: impl Steps<S, Factors = [F; ROWS_PER_TILE]>,
     mut b: impl Steps<S, Factors = &'b [[F; L]; V]>,
-    asked: &[&mut [[T; L]; V]],
-) -> [[[T; L]; V]; ROWS] {
-    let zero = [[[T::zero(); L]; V]; ROWS];
-    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), &mut a, &mut b, asked);
+    prefetched: &[&mut [[T; L]; V]],
+) -> [[[T; L]; V]; ROWS_PER_TILE] {
+    let zero = [[[T::zero(); L]; V]; ROWS_PER_TILE];
+    let sums = add_products::<T, F, I, V, L, S>(zero, (n / S, false), &mut a, &mut b, prefetched);
     if S == 1 {
         return sums;
     }
     add_products::<T, F, I, V, L, S>(sums, (n % S, true), &mut a, &mut b, &[])
 }
 
-/// `sums` and the products of `n` times S steps, or of `n` of the rest.
+/// `sums` plus the products of `n` groups of S steps, or of `n` steps of the rest.
 ///
-/// All loops but the outermost have small constant bounds, and each row has a variable of
-/// its own, so that it is compiled to loads and multiply-adds alone, with the sums in
-/// registers. Look at the machine code after a change here.
+/// All loops but the outermost have small constant bounds, and each row has a variable of its
+/// own: it compiles to loads and multiply-adds alone, with the sums in registers. Look at the
+/// machine code after a change here.
 ///
-/// The rows `asked` are asked for line by line: were it all at once, the loop would wait,
-/// since a core fetches only some ten lines at a time.
+/// The rows `prefetched` are prefetched line by line: all at once, the loop would stall, since a core
+/// fetches only some ten lines at a time.
 #[inline(always)]
 fn add_products<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
-    sums: [[[T; L]; V]; ROWS],
+    sums: [[[T; L]; V]; ROWS_PER_TILE],
     (n, rest): (usize, bool),
-    a: &mut impl Steps<S, Factors = [F; ROWS]>,
+    a: &mut impl Steps<S, Factors = [F; ROWS_PER_TILE]>,
     b: &mut impl Steps<S, Factors = &'b [[F; L]; V]>,
-    asked: &[&mut [[T; L]; V]],
-) -> [[[T; L]; V]; ROWS] {
+    prefetched: &[&mut [[T; L]; V]],
+) -> [[[T; L]; V]; ROWS_PER_TILE] {
     let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = sums;
     for p in 0..n {
-        if let Some(row) = asked.get(p / V) {
+        if let Some(row) = prefetched.get(p / V) {
             prefetch(&row[p % V]);
         }
         for u in 0..if rest { 1 } else { S } {
@@ -182,11 +183,11 @@ fn add_product<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usi
 /// Writes a whole tile.
 #[inline(always)]
 fn write_tile<T: Float, const V: usize, const L: usize>(
-    rows: &mut [&mut [[T; L]; V]; ROWS],
-    sums: [[[T; L]; V]; ROWS],
-    start: Accumulate<'_, T>,
+    rows: &mut [&mut [[T; L]; V]; ROWS_PER_TILE],
+    sums: [[[T; L]; V]; ROWS_PER_TILE],
+    accumulate: Accumulate<'_, T>,
 ) {
-    match start {
+    match accumulate {
         Accumulate::Overwrite => write_rows(
             rows,
             sums,
@@ -217,8 +218,8 @@ fn write_tile<T: Float, const V: usize, const L: usize>(
 /// `out = f(v, out, sums)` for each vector v of each row of a tile.
 #[inline(always)]
 fn write_rows<T: Float, const V: usize, const L: usize>(
-    [r0, r1, r2, r3, r4, r5]: &mut [&mut [[T; L]; V]; ROWS],
-    [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS],
+    [r0, r1, r2, r3, r4, r5]: &mut [&mut [[T; L]; V]; ROWS_PER_TILE],
+    [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS_PER_TILE],
     f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
 ) {
     write_row(r0, s0, f);
@@ -240,43 +241,52 @@ fn write_row<T: Float, const V: usize, const L: usize>(
     }
 }
 
-/// Writes those of some rows of `width` sums that the output has.
+/// Writes rows of `width` sums, as far as the output has rows and columns.
 #[inline(never)]
-fn write_edge<T: Float>(mut part: ArrayViewMut2<'_, T>, sums: &[T], width: usize, start: Accumulate<'_, T>) {
+fn write_edge<T: Float>(
+    mut part: ArrayViewMut2<'_, T>,
+    sums: &[T],
+    width: usize,
+    accumulate: Accumulate<'_, T>,
+) {
     for (row, sums) in part.outer_iter_mut().zip(sums.chunks_exact(width)) {
-        write(row.into_slice().expect("a row lies in one piece"), sums, start);
+        write(row.into_slice().expect("a row is contiguous"), sums, accumulate);
     }
 }
 
-/// Turns rows of `width` sums, from number `row` of so many on.
+/// Transposes rows of `width` sums, from row `row` of `rows` on.
 #[inline(never)]
-fn turn<T: Float>(turned: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
+fn transpose_sums<T: Float>(transposed: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
     let here = (sums.len() / width).min(rows - row);
-    for (c, to) in turned.chunks_exact_mut(rows).enumerate() {
+    for (c, to) in transposed.chunks_exact_mut(rows).enumerate() {
         for (r, to) in to[row..row + here].iter_mut().enumerate() {
             *to = sums[r * width + c];
         }
     }
 }
 
-/// Writes what has been turned.
+/// Writes transposed sums.
 #[inline(never)]
-fn write_turned<T: Float>(mut part: ArrayViewMut2<'_, T>, turned: &[T], start: Accumulate<'_, T>) {
+fn write_transposed<T: Float>(
+    mut part: ArrayViewMut2<'_, T>,
+    transposed: &[T],
+    accumulate: Accumulate<'_, T>,
+) {
     let rows = part.nrows();
-    for (column, sums) in part.axis_iter_mut(Axis(1)).zip(turned.chunks_exact(rows)) {
-        write(column.into_slice().expect("a column lies in one piece"), sums, start);
+    for (column, sums) in part.axis_iter_mut(Axis(1)).zip(transposed.chunks_exact(rows)) {
+        write(column.into_slice().expect("a column is contiguous"), sums, accumulate);
     }
 }
 
-/// `out = start + sums`, for as many as there are of `out`.
+/// `out = accumulate + sums`, as far as `out` has elements.
 #[inline(never)]
-fn write<T: Float>(out: &mut [T], sums: &[T], start: Accumulate<'_, T>) {
-    let numbers = out.iter_mut().zip(sums);
-    match start {
-        Accumulate::Overwrite => numbers.for_each(|(out, &sum)| *out = sum),
-        Accumulate::Add => numbers.for_each(|(out, &sum)| *out += sum),
-        Accumulate::Bias(bias) => numbers.zip(bias).for_each(|((out, &sum), &b)| *out = b + sum),
-        Accumulate::Multiply => numbers.for_each(|(out, &sum)| *out *= sum),
+fn write<T: Float>(out: &mut [T], sums: &[T], accumulate: Accumulate<'_, T>) {
+    let pairs = out.iter_mut().zip(sums);
+    match accumulate {
+        Accumulate::Overwrite => pairs.for_each(|(out, &sum)| *out = sum),
+        Accumulate::Add => pairs.for_each(|(out, &sum)| *out += sum),
+        Accumulate::Bias(bias) => pairs.zip(bias).for_each(|((out, &sum), &b)| *out = b + sum),
+        Accumulate::Multiply => pairs.for_each(|(out, &sum)| *out *= sum),
     }
 }
 

@@ -28,7 +28,7 @@ fn memory_grows_with_the_length_of_a_text_and_not_with_its_square() {
         let y = tape.attention(qkv, AttentionOptions::new(2, Mask::Causal)).unwrap();
         let loss = tape.mean(y).unwrap();
         tape.backward(loss, &mut grads).unwrap();
-        tape.buffer_numbers()
+        tape.buffer_elements()
     };
     let [one, two] = [1024, 2048].map(step);
     assert!(one < two && two <= 2 * one, "{one} {two}");

@@ -1,37 +1,29 @@
-//! The numbers of each row from the last to the first.
+//! Each row in reverse order.
 
-use crate::kernels::by_rows;
+use crate::kernels::rows;
 use crate::ops::{Backward, Differentiable, Forward, Op, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_j = x_(D-1-j)` over the last axis, of D numbers. It moves numbers and changes none,
-/// so that the gradient moves back the same way.
+/// `y_j = x_(D-1-j)` over the last axis, of length D. It only moves elements, and the gradient
+/// moves back the same way.
 #[derive(Debug)]
-pub struct Reverse;
+pub struct ReverseFeatures;
 
 impl<T: Float> Tape<T> {
-    /// Records [`Reverse`].
+    /// Records [`ReverseFeatures`].
     ///
     /// # Errors
-    /// None: every shape will do.
+    /// None: any shape is valid.
     #[track_caller]
-    pub fn reverse(&mut self, x: Var) -> Result<Var, Error> {
-        self.record(Reverse, &[x])
+    pub fn reverse_features(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(ReverseFeatures, &[x])
     }
 }
 
-fn reverse<T: Float>(to: &mut [T], from: &[T], cols: usize) {
-    by_rows(to, cols, |first, rows| {
-        for (to, from) in rows.chunks_exact_mut(cols).zip(from[first * cols..].chunks_exact(cols)) {
-            to.iter_mut().zip(from.iter().rev()).for_each(|(to, &x)| *to = x);
-        }
-    });
-}
-
-impl<T: Float> Op<T> for Reverse {
+impl<T: Float> Op<T> for ReverseFeatures {
     fn name(&self) -> &'static str {
-        "reverse"
+        "reverse_features"
     }
     fn equation(&self) -> &'static str {
         "y_j = x_(D-1-j)"
@@ -41,17 +33,17 @@ impl<T: Float> Op<T> for Reverse {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        reverse(io.out, x.data(), x.rows_cols().1.max(1));
+        rows::reverse(io.out, x.data(), x.rows_cols().1.max(1));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
     }
 }
 
-impl<T: Float> Differentiable<T> for Reverse {
+impl<T: Float> Differentiable<T> for ReverseFeatures {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (cols, dy) = (rows_cols(io.y.shape()).1.max(1), io.dy.data());
-        io.input_grad(0, |dx| reverse(dx, dy, cols));
+        io.input_grad(0, |dx| rows::reverse(dx, dy, cols));
     }
 }
 
@@ -64,7 +56,7 @@ mod tests {
     #[test]
     fn gradient() {
         for shape in [&[3, 4][..], &[1, 5], &[2, 1, 3], &[6, 1]] {
-            check(&[shape], |tape, x| tape.reverse(x[0]));
+            check(&[shape], |tape, x| tape.reverse_features(x[0]));
         }
     }
 
@@ -72,7 +64,7 @@ mod tests {
     fn by_hand() {
         let mut tape = Tape::new();
         let x = tape.input(Tensor::from_vec(&[2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap());
-        let y = tape.reverse(x).unwrap();
+        let y = tape.reverse_features(x).unwrap();
         assert_eq!(tape.value(y).data(), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
     }
 }

@@ -1,28 +1,29 @@
-//! The last token of each sequence: all that is needed to say what comes next.
+//! The last token of each sequence: all that the next token's prediction needs.
 
+use crate::kernels::rows;
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_b = x_b,T-1`, of `(B, T, C)` to `(B, 1, C)`.
+/// `y_b = x_b,T-1`: `(B, T, C)` gives `(B, 1, C)`.
 ///
 /// `dL/dx` is `dL/dy` in the last row of each sequence, and 0 elsewhere.
 #[derive(Debug)]
-pub struct Last;
+pub struct LastToken;
 
 impl<T: Float> Tape<T> {
-    /// Records [`Last`].
+    /// Records [`LastToken`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are three axes, and at least one token.
+    /// [`Error::Shape`] unless there are three axes and at least one token.
     #[track_caller]
-    pub fn last(&mut self, x: Var) -> Result<Var, Error> {
-        self.record(Last, &[x])
+    pub fn last_token(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(LastToken, &[x])
     }
 }
 
-impl<T: Float> Op<T> for Last {
+impl<T: Float> Op<T> for LastToken {
     fn name(&self) -> &'static str {
-        "last"
+        "last_token"
     }
     fn equation(&self) -> &'static str {
         "y = x[T - 1]"
@@ -30,30 +31,22 @@ impl<T: Float> Op<T> for Last {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
             &[b, t, c] if t > 0 => Ok(ndarray::IxDyn(&[b, 1, c])),
-            _ => Err("(B, T, C) gives (B, 1, C), and T is at least 1".into()),
+            _ => Err("(B, T, C) gives (B, 1, C), with T at least 1".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (x, (_, c)) = (io.input(0), io.input(0).rows_cols());
-        let sequences = x.data().chunks_exact((x.shape()[1] * c).max(1));
-        for (y, x) in io.out.chunks_exact_mut(c.max(1)).zip(sequences) {
-            y.copy_from_slice(&x[x.len() - c..]);
-        }
+        let x = io.input(0);
+        rows::take_last(io.out, x.data(), x.shape()[1], x.shape()[2]);
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
     }
 }
 
-impl<T: Float> Differentiable<T> for Last {
+impl<T: Float> Differentiable<T> for LastToken {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (t, (_, c), dy) = (io.input(0).shape()[1], io.input(0).rows_cols(), io.dy.data());
-        io.input_grad(0, |dx| {
-            dx.fill(T::zero());
-            for (dx, dy) in dx.chunks_exact_mut((t * c).max(1)).zip(dy.chunks_exact(c.max(1))) {
-                dx[(t - 1) * c..].copy_from_slice(dy);
-            }
-        });
+        let (x, dy) = (io.input(0), io.dy.data());
+        io.input_grad(0, |dx| rows::take_last_backward(dx, dy, x.shape()[1], x.shape()[2]));
     }
 }
 
@@ -66,7 +59,7 @@ mod tests {
     #[test]
     fn gradient() {
         for shape in [[2, 3, 4], [1, 1, 1], [3, 1, 2]] {
-            check(&[&shape], |tape, x| tape.last(x[0]));
+            check(&[&shape], |tape, x| tape.last_token(x[0]));
         }
     }
 
@@ -74,9 +67,9 @@ mod tests {
     fn by_hand() {
         let mut tape = Tape::new();
         let x = tape.input(Tensor::from_vec(&[2, 2, 1], vec![1.0_f32, 2.0, 3.0, 4.0]).unwrap());
-        let y = tape.last(x).unwrap();
+        let y = tape.last_token(x).unwrap();
         assert_eq!((tape.value(y).shape(), tape.value(y).data()), (&[2, 1, 1][..], &[2.0, 4.0][..]));
         let empty = tape.input(Tensor::zeros(&[2, 0, 3]));
-        assert!(tape.last(empty).is_err());
+        assert!(tape.last_token(empty).is_err());
     }
 }

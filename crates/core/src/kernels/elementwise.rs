@@ -1,0 +1,155 @@
+//! Element-wise kernels: each element of the output depends on the elements at the same place.
+
+use rayon::prelude::*;
+
+use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS, by_rows};
+use super::simd::vectorised;
+use crate::Float;
+
+/// `out = x`, the same value everywhere.
+pub fn fill<T: Float>(out: &mut [T], x: T) {
+    if out.len() < MIN_PARALLEL_ELEMENTS {
+        out.fill(x);
+    } else {
+        out.par_chunks_mut(ELEMENTS_PER_CHUNK).for_each(|o| o.fill(x));
+    }
+}
+
+/// `out = x`.
+pub fn copy<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, |x| x);
+}
+
+/// `out = a + b`.
+pub fn add<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+    map2(out, a, b, |a, b| a + b);
+}
+
+/// `out += x`.
+pub fn add_assign<T: Float>(out: &mut [T], x: &[T]) {
+    update(out, x, |a, b| a + b);
+}
+
+/// `out = a + b` for each part of `a` as long as `b`.
+pub fn add_row_block<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+    let n = b.len().max(1);
+    by_rows(out, n, |first, out| {
+        for (out, a) in out.chunks_exact_mut(n).zip(a[first * n..].chunks_exact(n)) {
+            map2(out, a, b, |a, b| a + b);
+        }
+    });
+}
+
+/// `out = a * b`.
+pub fn multiply<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+    map2(out, a, b, |a, b| a * b);
+}
+
+/// `out = c x`.
+pub fn scale<T: Float>(out: &mut [T], x: &[T], c: T) {
+    map(out, x, |x| c * x);
+}
+
+/// `out = 1 / x`.
+pub fn reciprocal<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, |x| T::one() / x);
+}
+
+/// `dx = -dy y^2`.
+pub fn reciprocal_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+    map2(dx, dy, y, |dy, y| -dy * y * y);
+}
+
+/// `out = max(0, x)`. NaN, which is not below 0, stays NaN.
+pub fn relu<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, |x| if x < T::zero() { T::zero() } else { x });
+}
+
+/// `dx = dy` where `y > 0`, else 0.
+pub fn relu_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+    map2(dx, dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() });
+}
+
+/// `out = 1 / (1 + e^-x)`.
+pub fn sigmoid<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, T::sigmoid);
+}
+
+/// `dx = dy y (1 - y)`.
+pub fn sigmoid_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+    map2(dx, dy, y, |dy, y| dy * y * (T::one() - y));
+}
+
+/// `out = tanh x`.
+pub fn tanh<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, T::tanh_fast);
+}
+
+/// `dx = dy (1 - y^2)`.
+pub fn tanh_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+    map2(dx, dy, y, |dy, y| dy * (T::one() - y * y));
+}
+
+/// Maps pixels `0..=255` to values `0..=1`.
+pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
+    let scale = T::one() / T::of(255.0);
+    vectorised(
+        #[inline(always)]
+        || out.iter_mut().zip(pixels).for_each(|(o, &p)| *o = T::of_u8(p) * scale),
+    );
+}
+
+/// `out[i] = f(x[i])`.
+pub(super) fn map<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
+    let run = |out: &mut [T], x: &[T]| {
+        vectorised(
+            #[inline(always)]
+            || out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x)),
+        );
+    };
+    if out.len() < MIN_PARALLEL_ELEMENTS {
+        run(out, x);
+    } else {
+        out.par_chunks_mut(ELEMENTS_PER_CHUNK)
+            .zip(x.par_chunks(ELEMENTS_PER_CHUNK))
+            .for_each(|(o, x)| run(o, x));
+    }
+}
+
+/// `out[i] = f(x[i], y[i])`.
+pub(super) fn map2<T: Float>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
+    let run = |out: &mut [T], x: &[T], y: &[T]| {
+        vectorised(
+            #[inline(always)]
+            || out.iter_mut().zip(x).zip(y).for_each(|((o, &x), &y)| *o = f(x, y)),
+        );
+    };
+    if out.len() < MIN_PARALLEL_ELEMENTS {
+        run(out, x, y);
+    } else {
+        out.par_chunks_mut(ELEMENTS_PER_CHUNK)
+            .zip(x.par_chunks(ELEMENTS_PER_CHUNK))
+            .zip(y.par_chunks(ELEMENTS_PER_CHUNK))
+            .for_each(|((o, x), y)| run(o, x, y));
+    }
+}
+
+/// `w[i] = f(w[i], g[i])`.
+///
+/// `f` holds its constants by value (`move`): read through a reference after each store, which
+/// might have changed them, they would keep the loop from being vectorised.
+pub(super) fn update<T: Float>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
+    let run = |w: &mut [T], g: &[T]| {
+        vectorised(
+            #[inline(always)]
+            move || w.iter_mut().zip(g).for_each(|(w, &g)| *w = f(*w, g)),
+        );
+    };
+    if w.len() < MIN_PARALLEL_ELEMENTS {
+        run(w, g);
+    } else {
+        w.par_chunks_mut(ELEMENTS_PER_CHUNK)
+            .zip(g.par_chunks(ELEMENTS_PER_CHUNK))
+            .for_each(|(w, g)| run(w, g));
+    }
+}

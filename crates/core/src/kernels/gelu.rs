@@ -1,0 +1,72 @@
+//! GELU in its tanh form: `x s(2u)` with the logistic function `s` and
+//! `u = sqrt(2/pi) (x + 0.044715 x^3)`.
+
+use super::elementwise::{map, map2};
+use super::simd::vectorised;
+use crate::Float;
+
+/// `2 sqrt(2/pi)`.
+const A: f64 = 1.595_769_121_605_731;
+const B: f64 = 0.044_715;
+
+/// Elements that go through all three loops of [`gelu_and_slope`] while they stay in the L1 cache.
+const ELEMENTS_PER_BLOCK: usize = 256;
+
+/// `out = gelu(x)`.
+pub fn gelu<T: Float>(out: &mut [T], x: &[T]) {
+    map(out, x, value);
+}
+
+/// `dx = dy gelu'(x)`.
+pub fn gelu_backward<T: Float>(dx: &mut [T], x: &[T], dy: &[T]) {
+    map2(
+        dx,
+        x,
+        dy,
+        #[inline(always)]
+        |x, dy| dy * slope_and_value(x, exponent(x).exp_fast()).0,
+    );
+}
+
+/// Replaces `z` by `gelu'(z)` and sets `h = gelu(z)`, on this thread.
+///
+/// In three short loops: in one, the dependency chain from `z` to the results is so long that
+/// too few elements are in flight.
+pub(super) fn gelu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (z, h) in z.chunks_mut(ELEMENTS_PER_BLOCK).zip(h.chunks_mut(ELEMENTS_PER_BLOCK)) {
+                z.iter().zip(&mut *h).for_each(|(&z, h)| *h = exponent(z));
+                h.iter_mut().for_each(|h| *h = h.exp_fast());
+                z.iter_mut().zip(h).for_each(|(z, h)| (*z, *h) = slope_and_value(*z, *h));
+            }
+        },
+    );
+}
+
+/// `-2u`.
+#[inline(always)]
+fn exponent<T: Float>(x: T) -> T {
+    let (a, ab) = (T::of(A), T::of(A * B));
+    -(x * (a + ab * x * x))
+}
+
+/// `gelu(x)`.
+#[inline(always)]
+fn value<T: Float>(x: T) -> T {
+    x * logistic(exponent(x).exp_fast())
+}
+
+/// `gelu'(x)` and `gelu(x)`, given `e = e^(-2u)`.
+#[inline(always)]
+fn slope_and_value<T: Float>(x: T, e: T) -> (T, T) {
+    let (a, ab3, s) = (T::of(A), T::of(3.0 * A * B), logistic(e));
+    (s + x * s * (T::one() - s) * (a + ab3 * x * x), x * s)
+}
+
+/// `s(t)`, given `e = e^(-t)`.
+#[inline(always)]
+fn logistic<T: Float>(e: T) -> T {
+    T::one() / (T::one() + e)
+}

@@ -1,0 +1,114 @@
+//! Losses: kernels that reduce to one element, and their gradients.
+//!
+//! `out` and `dy` are slices of one element. `dy` is the gradient of the final loss with respect
+//! to `out`.
+
+use rayon::prelude::*;
+
+use super::elementwise::{fill, map, map2};
+use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
+use super::reduce::{sum, sum_squares};
+use super::simd::vectorised;
+use super::softmax::{log_sum_exp, softmax_rows};
+use crate::Float;
+
+/// `out = sum(x) / n`, of the `n` elements of `x`.
+pub fn mean<T: Float>(out: &mut [T], x: &[T]) {
+    out[0] = T::of(sum(x) / x.len() as f64);
+}
+
+/// `dx = dy / n`.
+pub fn mean_backward<T: Float>(dx: &mut [T], dy: &[T]) {
+    let share = dy[0] / T::of(dx.len() as f64);
+    fill(dx, share);
+}
+
+/// `difference = a - y`, `out = 1/(2 rows) sum difference^2`.
+pub fn quadratic<T: Float>(out: &mut [T], difference: &mut [T], a: &[T], y: &[T], rows: usize) {
+    map2(difference, a, y, |a, y| a - y);
+    out[0] = T::of(sum_squares(&[difference]) / (2.0 * rows as f64));
+}
+
+/// `da = dy difference / rows`.
+pub fn quadratic_backward<T: Float>(da: &mut [T], difference: &[T], dy: &[T], rows: usize) {
+    let c = dy[0] / T::of(rows as f64);
+    map(da, difference, |d| c * d);
+}
+
+/// `costs = max(z, 0) - z y + ln(1 + e^-|z|)`, `out = sum costs / rows`.
+pub fn sigmoid_cross_entropy<T: Float>(out: &mut [T], costs: &mut [T], z: &[T], y: &[T], rows: usize) {
+    map2(costs, z, y, |z, y| {
+        let positive = if z > T::zero() { z } else { T::zero() };
+        positive - z * y + (-z.abs()).exp_fast().ln_1p()
+    });
+    out[0] = T::of(sum(costs) / rows as f64);
+}
+
+/// `dz = dy (sigmoid(z) - y) / rows`.
+pub fn sigmoid_cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], y: &[T], dy: &[T], rows: usize) {
+    let c = dy[0] / T::of(rows as f64);
+    map2(dz, z, y, |z, y| c * (z.sigmoid() - y));
+}
+
+/// `a = softmax(z)` and `out` = the mean over the rows of `sum_j y_j (lse(z) - z_j)`, for rows of
+/// `cols` elements.
+pub fn softmax_cross_entropy<T: Float>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
+    softmax_rows(a, z, cols);
+    // ln a_j = z_j - max - ln sum e^(z - max), never the logarithm of a probability that was
+    // rounded to 0.
+    let mut total = 0.0;
+    for (z, y) in z.chunks_exact(cols).zip(y.chunks_exact(cols)) {
+        let max = z.iter().copied().fold(T::neg_infinity(), T::max);
+        let sum: T = z.iter().map(|&z| (z - max).exp_fast()).sum();
+        let log_sum = max + sum.ln();
+        let cost: T = z.iter().zip(y).map(|(&z, &y)| y * (log_sum - z)).sum();
+        total += cost.as_f64();
+    }
+    out[0] = T::of(total / (z.len() / cols) as f64);
+}
+
+/// `dz = dy (a sum_j y_j - y) / rows` for each row.
+pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], dy: &[T], cols: usize) {
+    let c = dy[0] / T::of((a.len() / cols) as f64);
+    for ((dz, a), y) in dz.chunks_exact_mut(cols).zip(a.chunks_exact(cols)).zip(y.chunks_exact(cols)) {
+        let total = T::of(sum(y));
+        map2(dz, a, y, |a, y| c * (a * total - y));
+    }
+}
+
+/// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the mean of `lse[r] - z[r][targets[r]]`: the mean
+/// negative logarithm of the targets' probabilities. One row of logits and one element of `lse`
+/// for each target.
+pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
+    let (n, v) = (targets.len(), z.len() / targets.len());
+    let row = |(lse, z): (&mut T, &[T])| {
+        *lse = vectorised(
+            #[inline(always)]
+            || log_sum_exp(z),
+        );
+    };
+    if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
+        lse.iter_mut().zip(z.chunks_exact(v)).for_each(row);
+    } else {
+        lse.par_iter_mut().zip(z.par_chunks_exact(v)).with_min_len(16).for_each(row);
+    }
+    let costs = lse.iter().zip(z.chunks_exact(v)).zip(targets);
+    let total: f64 = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64()).sum();
+    out[0] = T::of(total / n as f64);
+}
+
+/// `dz = dy (e^(z - lse) - onehot(target)) / n` for each of `n` rows.
+pub fn cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T]) {
+    let (n, v) = (targets.len(), z.len() / targets.len());
+    let c = dy[0] / T::of(n as f64);
+    by_rows(dz, v, |first, dz| {
+        let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
+        for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {
+            vectorised(
+                #[inline(always)]
+                || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - lse).exp_fast()),
+            );
+            dz[id as usize] -= c;
+        }
+    });
+}

@@ -1,0 +1,128 @@
+//! What a matrix product does with its output while it is still in a cache.
+
+use rayon::prelude::*;
+
+use crate::Float;
+use crate::kernels::dropout::DropoutMask;
+use crate::kernels::gelu::gelu_and_slope;
+use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use crate::kernels::simd::vectorised;
+
+/// How a product combines with the elements that the output holds already.
+#[derive(Debug, Clone, Copy)]
+pub enum Accumulate<'a, T> {
+    /// `C = A B`.
+    Overwrite,
+    /// `C = b + A B`, with the same `b` in every row.
+    Bias(&'a [T]),
+    /// `C = C + A B`.
+    Add,
+    /// `C = C * (A B)`, element by element.
+    Multiply,
+}
+
+impl<T> Accumulate<'_, T> {
+    /// The same for the part of the output that begins at element `i` of the bias.
+    pub(super) fn from(self, i: usize) -> Self {
+        match self {
+            Self::Bias(bias) => Self::Bias(&bias[i..]),
+            accumulate => accumulate,
+        }
+    }
+}
+
+/// An element-wise function of a finished product `C`. Rows that are complete pass through it
+/// while they are in a cache, where the product is computed in that order; the rest afterwards.
+#[derive(Debug)]
+pub enum Epilogue<'a, T> {
+    /// `C` stays unchanged.
+    None,
+    /// `activation = gelu(C)`, and `C = gelu'(C)`, which the backward pass needs.
+    Gelu {
+        /// As long as `C`.
+        activation: &'a mut [T],
+    },
+    /// `C = residual + m C / (1 - p)`.
+    AddResidual {
+        /// As long as `C`.
+        residual: &'a [T],
+        /// The mask m; without it, `C = residual + C`.
+        dropout: Option<DropoutMask>,
+    },
+}
+
+impl<T> Epilogue<'_, T> {
+    /// Whether it belongs to a product of `n` elements.
+    pub(super) fn fits(&self, n: usize) -> bool {
+        match self {
+            Self::None => true,
+            Self::Gelu { activation } => activation.len() == n,
+            Self::AddResidual { residual, .. } => residual.len() == n,
+        }
+    }
+}
+
+/// The epilogue of the elements from `first` on.
+#[derive(Debug)]
+pub struct Remaining<'a, T> {
+    first: usize,
+    epilogue: Epilogue<'a, T>,
+}
+
+impl<'a, T: Float> Remaining<'a, T> {
+    /// The epilogue of a whole product.
+    pub fn new(epilogue: Epilogue<'a, T>) -> Self {
+        Self { first: 0, epilogue }
+    }
+
+    /// Splits off the epilogue of the next `n` elements.
+    pub fn take(&mut self, n: usize) -> Self {
+        let epilogue = match &mut self.epilogue {
+            Epilogue::None => Epilogue::None,
+            Epilogue::Gelu { activation } => {
+                Epilogue::Gelu { activation: activation.split_off_mut(..n).expect("the length was checked") }
+            }
+            &mut Epilogue::AddResidual { residual, dropout } => Epilogue::AddResidual { residual, dropout },
+        };
+        let first = self.first;
+        self.first += n;
+        Self { first, epilogue }
+    }
+
+    /// Applies it to the elements from `first` on.
+    ///
+    /// Not inlined into the innermost loops: it chooses its instructions itself.
+    #[inline(never)]
+    pub fn apply(self, elements: &mut [T]) {
+        match self.epilogue {
+            Epilogue::None => {}
+            Epilogue::Gelu { activation } => gelu_and_slope(elements, activation),
+            Epilogue::AddResidual { residual, dropout } => {
+                let pairs = elements.iter_mut().zip(&residual[self.first..]);
+                match dropout {
+                    None => vectorised(
+                        #[inline(always)]
+                        || pairs.for_each(|(c, &x)| *c = x + *c),
+                    ),
+                    Some(mask) => {
+                        let factor = mask.factor_from::<T>(self.first as u64);
+                        vectorised(
+                            #[inline(always)]
+                            || pairs.enumerate().for_each(|(i, (c, &x))| *c = x + factor(i as u32) * *c),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies it to the elements of `product` that it has not been applied to yet.
+    pub fn apply_to_rest(mut self, product: &mut [T]) {
+        let elements = &mut product[self.first..];
+        if elements.len() < MIN_PARALLEL_ELEMENTS {
+            return self.apply(elements);
+        }
+        let chunks = elements.chunks_mut(ELEMENTS_PER_CHUNK).map(|chunk| (self.take(chunk.len()), chunk));
+        chunks.collect::<Vec<_>>().into_par_iter().for_each(|(epilogue, chunk)| epilogue.apply(chunk));
+    }
+}

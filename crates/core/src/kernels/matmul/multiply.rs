@@ -1,0 +1,164 @@
+//! The products that the rest of the crate calls, and their dispatch by instruction set.
+
+use std::marker::PhantomData;
+
+use ndarray::ArrayViewMut2;
+
+#[cfg(target_arch = "x86_64")]
+use super::bf16::DotPair;
+use super::bf16::Rounded;
+use super::epilogue::{Accumulate, Epilogue, Remaining};
+use super::matrix::Mat;
+use super::product::Product;
+use crate::float::PerType;
+#[cfg(target_arch = "aarch64")]
+use crate::kernels::isa::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::isa::{Avx2, Avx512, Avx512Bf16};
+use crate::kernels::isa::{Isa, Plain};
+use crate::kernels::matvec::matvec;
+use crate::kernels::small_matmul::{self, rows_times_rows};
+use crate::{Float, Precision};
+
+/// Below this many multiplications, a second thread costs more than it gains.
+const MIN_PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
+
+/// `out = accumulate + a b`; `out` is row-major.
+///
+/// The result has the same bits for any number of threads.
+///
+/// # Panics
+/// If the shapes do not fit each other.
+pub fn matmul<T: Float>(
+    a: Mat<T>,
+    b: Mat<T>,
+    accumulate: Accumulate<T>,
+    out: &mut [T],
+    precision: Precision,
+) {
+    matmul_with_epilogue(a, b, accumulate, out, precision, Epilogue::None);
+}
+
+/// [`matmul`], then the epilogue.
+///
+/// # Panics
+/// If the shapes do not fit each other, or the slices of the epilogue do not have the length of
+/// the product.
+pub fn matmul_with_epilogue<T: Float>(
+    a: Mat<T>,
+    b: Mat<T>,
+    accumulate: Accumulate<T>,
+    out: &mut [T],
+    precision: Precision,
+    epilogue: Epilogue<'_, T>,
+) {
+    assert!(epilogue.fits(out.len()), "lengths of an epilogue");
+    assert_eq!(a.cols, b.rows, "inner lengths of a matrix product");
+    assert_eq!(out.len(), a.rows * b.cols, "length of a matrix product");
+    let mut epilogue = match epilogue {
+        Epilogue::None => None,
+        epilogue => Some(Remaining::new(epilogue)),
+    };
+    let work = a.rows * a.cols * b.cols;
+    let in_place = precision == Precision::F32 && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
+    let small = work < MIN_PARALLEL_MULTIPLICATIONS && small_matmul::is_faster(a.rows, a.cols, b.cols);
+    if in_place && (a.rows == 1 || small) && !matches!(accumulate, Accumulate::Multiply) {
+        if let Accumulate::Bias(bias) = accumulate {
+            out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+        }
+        let add = !matches!(accumulate, Accumulate::Overwrite);
+        match a.rows {
+            1 => matvec(b.data, a.data, out, add),
+            _ => rows_times_rows(a.data, b.data, a.cols, out, add),
+        };
+    } else {
+        let threads = if work < MIN_PARALLEL_MULTIPLICATIONS { 1 } else { rayon::current_num_threads() };
+        let view = ArrayViewMut2::from_shape((a.rows, b.cols), &mut *out).expect("the length was checked");
+        let mut product = Product::new(a, b, accumulate, view, threads);
+        product.epilogue = epilogue.as_mut();
+        compute(product, precision);
+    }
+    if let Some(epilogue) = epilogue {
+        epilogue.apply_to_rest(out);
+    }
+}
+
+/// [`matmul`] on this thread alone, for kernels that run many products in parallel.
+///
+/// # Panics
+/// If the shapes do not fit each other, or the rows of `out` are not contiguous.
+pub fn matmul_serial<T: Float>(
+    a: Mat<T>,
+    b: Mat<T>,
+    accumulate: Accumulate<T>,
+    out: ArrayViewMut2<T>,
+    precision: Precision,
+) {
+    assert_eq!(a.cols, b.rows, "inner lengths of a matrix product");
+    assert_eq!(out.dim(), (a.rows, b.cols), "shape of a matrix product");
+    compute(Product::new(a, b, accumulate, out, 1), precision);
+}
+
+/// Computes a product with the best instructions of this machine.
+fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
+    if product.a.cols > 0 {
+        return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::best()));
+    }
+    // An empty inner dimension leaves what the product is accumulated with.
+    let Product { accumulate, mut out, transposed, .. } = product;
+    match accumulate {
+        Accumulate::Overwrite | Accumulate::Multiply => out.fill(T::zero()),
+        Accumulate::Add => {}
+        Accumulate::Bias(bias) => {
+            let rows = if transposed { out.reversed_axes() } else { out };
+            rows.into_iter().zip(bias.iter().cycle()).for_each(|(out, &b)| *out = b);
+        }
+    }
+}
+
+/// Computes a product with the instructions of an instruction set that this machine has.
+struct ComputeWith<'a, 'b>(PhantomData<(&'a (), &'b ())>);
+
+impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
+    type Args<T: Float> = (Product<'a, 'b, T>, Precision, Isa);
+    type Output<T: Float> = ();
+
+    fn f32((product, precision, isa): Self::Args<f32>) {
+        compute_f32(product, precision, isa);
+    }
+
+    /// Always in f64, whatever the precision.
+    fn f64((product, _, isa): Self::Args<f64>) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Bf16 => product.compute::<f64, Avx512, 4, 8>(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => product.compute::<f64, Avx2, 2, 4>(),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => product.compute::<f64, Neon, 4, 2>(),
+            _ => product.compute::<f64, Plain, 2, 2>(),
+        }
+    }
+}
+
+/// Computes a product of f32 with the instructions of `isa`, which this machine must have.
+pub(super) fn compute_f32(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
+    match (precision, isa) {
+        #[cfg(target_arch = "x86_64")]
+        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<f32, Avx512, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::F32, Isa::Avx2) => product.compute::<f32, Avx2, 2, 8>(),
+        #[cfg(target_arch = "aarch64")]
+        (Precision::F32, Isa::Neon) => product.compute::<f32, Neon, 4, 4>(),
+        (Precision::F32, _) => product.compute::<f32, Plain, 2, 4>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx512) => product.compute::<Rounded, Avx512, 4, 16>(),
+        #[cfg(target_arch = "x86_64")]
+        (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
+        #[cfg(target_arch = "aarch64")]
+        (Precision::Bf16, Isa::Neon) => product.compute::<Rounded, Neon, 4, 4>(),
+        (Precision::Bf16, _) => product.compute::<Rounded, Plain, 2, 4>(),
+    }
+}

@@ -1,0 +1,112 @@
+//! The parameter updates of the optimisers.
+
+use rayon::prelude::*;
+
+use super::elementwise::update;
+use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::simd::vectorised;
+use crate::Float;
+
+/// The constants of a step of stochastic gradient descent.
+#[derive(Debug, Clone, Copy)]
+pub struct SgdStep<T> {
+    /// The learning rate.
+    pub rate: T,
+    /// The gradient is `scale g`.
+    pub scale: T,
+    /// The strength of the L2 regularisation.
+    pub l2: T,
+}
+
+/// `w -= rate (scale g + l2 w)`.
+pub fn sgd<T: Float>(w: &mut [T], g: &[T], step: SgdStep<T>) {
+    let SgdStep { rate, scale, l2 } = step;
+    update(w, g, move |w, g| w - rate * (scale * g + l2 * w));
+}
+
+/// `v = momentum v + scale g + l2 w`, `w -= rate v`.
+pub fn sgd_with_momentum<T: Float>(w: &mut [T], v: &mut [T], g: &[T], step: SgdStep<T>, momentum: T) {
+    let SgdStep { rate, scale, l2 } = step;
+    let run = |w: &mut [T], v: &mut [T], g: &[T]| {
+        vectorised(
+            #[inline(always)]
+            move || {
+                for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
+                    let velocity = momentum * *v + (scale * g + l2 * *w);
+                    (*w, *v) = (*w - rate * velocity, velocity);
+                }
+            },
+        );
+    };
+    if w.len() < MIN_PARALLEL_ELEMENTS {
+        run(w, v, g);
+    } else {
+        w.par_chunks_mut(ELEMENTS_PER_CHUNK)
+            .zip(v.par_chunks_mut(ELEMENTS_PER_CHUNK))
+            .zip(g.par_chunks(ELEMENTS_PER_CHUNK))
+            .for_each(|((w, v), g)| run(w, v, g));
+    }
+}
+
+/// A parameter with its two moments and its gradient.
+pub struct AdamWParam<'a, T> {
+    /// The parameter.
+    pub w: &'a mut [T],
+    /// The mean gradient.
+    pub m: &'a mut [T],
+    /// The mean square of the gradient.
+    pub v: &'a mut [T],
+    /// The gradient.
+    pub g: &'a [T],
+    /// The share of `w` that weight decay leaves, `1 - lr decay`.
+    pub keep: T,
+}
+
+/// The constants of a step of AdamW.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamWStep<T> {
+    /// `lr / (1 - beta1^t)`.
+    pub rate: T,
+    /// `1 / sqrt(1 - beta2^t)`.
+    pub unbias: T,
+    /// beta1 and beta2.
+    pub betas: [T; 2],
+    /// `1 - beta1` and `1 - beta2`.
+    pub complements: [T; 2],
+    /// Keeps the division finite.
+    pub eps: T,
+    /// The gradient is `scale g`.
+    pub scale: T,
+}
+
+/// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`,
+/// `w = keep w - rate m / (unbias sqrt(v) + eps)`, for all parameters at once: cut into chunks,
+/// many small ones keep all threads busy as well as a large one.
+pub fn adamw<T: Float>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
+    let AdamWStep { rate, unbias, betas: [b1, b2], complements: [c1, c2], eps, scale } = step;
+    let elements: usize = params.iter().map(|p| p.w.len()).sum();
+    let size = (elements / 1024).next_multiple_of(ELEMENTS_PER_CHUNK).max(ELEMENTS_PER_CHUNK);
+    let mut chunks: Vec<AdamWParam<'_, T>> = Vec::with_capacity(params.len() + elements / size);
+    for AdamWParam { w, m, v, g, keep } in params {
+        let parts = w.chunks_mut(size).zip(m.chunks_mut(size)).zip(v.chunks_mut(size)).zip(g.chunks(size));
+        chunks.extend(parts.map(|(((w, m), v), g)| AdamWParam { w, m, v, g, keep }));
+    }
+    let run = |AdamWParam { w, m, v, g, keep }: AdamWParam<'_, T>| {
+        vectorised(
+            #[inline(always)]
+            move || {
+                for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
+                    let g = scale * g;
+                    let mean = b1 * *m + c1 * g;
+                    let square = b2 * *v + c2 * g * g;
+                    let new = keep * *w - rate * mean / (square.sqrt() * unbias + eps);
+                    (*w, *m, *v) = (new, mean, square);
+                }
+            },
+        );
+    };
+    match elements < MIN_PARALLEL_ELEMENTS {
+        true => chunks.into_iter().for_each(run),
+        false => chunks.into_par_iter().for_each(run),
+    }
+}

@@ -1,0 +1,19 @@
+//! How loops over elements are split among threads.
+
+use rayon::prelude::*;
+
+/// Loops over at least this many elements use several threads.
+pub const MIN_PARALLEL_ELEMENTS: usize = 1 << 16;
+/// Elements that a thread takes at a time: few enough for the L1 cache.
+pub const ELEMENTS_PER_CHUNK: usize = 1 << 13;
+
+/// Calls `f(first_row, rows)` for blocks of whole rows of `cols` elements, in parallel
+/// where that pays.
+pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    let rows = (ELEMENTS_PER_CHUNK / cols.max(1)).max(1);
+    if out.len() < MIN_PARALLEL_ELEMENTS / 4 {
+        f(0, out);
+    } else {
+        out.par_chunks_mut(rows * cols).enumerate().for_each(|(i, block)| f(i * rows, block));
+    }
+}

@@ -1,0 +1,53 @@
+//! Rotary positions of queries and keys.
+
+use super::parallel::by_rows;
+use crate::Float;
+
+/// The rows that [`rotate`] works on: `(B, T, 3 H D)`, Q, K and V side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct RotaryLayout {
+    /// T.
+    pub t: usize,
+    /// H.
+    pub n_head: usize,
+    /// D, an even number.
+    pub d: usize,
+    /// The position of the first token of each sequence.
+    pub start: usize,
+}
+
+/// The direction of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// By the angle of the position.
+    Forward,
+    /// By the opposite angle, as the gradient is rotated.
+    Backward,
+}
+
+/// Rotates pair `i` of each head of Q and K at position `p` by `p / 10000^(2i/D)`; copies V.
+pub fn rotate<T: Float>(out: &mut [T], x: &[T], layout: RotaryLayout, direction: Direction) {
+    let RotaryLayout { t, n_head, d, start } = layout;
+    let width = 3 * n_head * d;
+    let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
+    // (cos, sin) of each position and pair, (T, D / 2).
+    let table: Vec<(T, T)> = (start..start + t)
+        .flat_map(|p| (0..d / 2).map(move |i| p as f64 / 10_000_f64.powf(2.0 * i as f64 / d as f64)))
+        .map(|angle| (T::of(angle.cos()), T::of(sign * angle.sin())))
+        .collect();
+    by_rows(out, width, |first, rows| {
+        let rows = rows.chunks_exact_mut(width).zip(x[first * width..].chunks_exact(width));
+        for (row, (out, x)) in rows.enumerate() {
+            let angles = &table[(first + row) % t * (d / 2)..][..d / 2];
+            let rotated = 2 * width / 3;
+            let heads = out[..rotated].chunks_exact_mut(d).zip(x[..rotated].chunks_exact(d));
+            for (out, x) in heads {
+                let pairs = out.as_chunks_mut::<2>().0.iter_mut().zip(x.as_chunks::<2>().0);
+                for ((out, &[x, y]), &(cos, sin)) in pairs.zip(angles) {
+                    *out = [x * cos - y * sin, x * sin + y * cos];
+                }
+            }
+            out[rotated..].copy_from_slice(&x[rotated..]);
+        }
+    });
+}

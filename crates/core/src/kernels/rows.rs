@@ -1,0 +1,68 @@
+//! Kernels on single rows of a matrix.
+
+use super::parallel::by_rows;
+use crate::Float;
+
+/// `out[r] = argmax_j x[r][j]`, the first of equal ones; `cols` is at least 1.
+pub fn argmax<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+    for (out, row) in out.iter_mut().zip(x.chunks_exact(cols)) {
+        let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
+        *out = T::of(best as f64);
+    }
+}
+
+/// `out[r][j] = x[r][cols - 1 - j]`; `cols` is at least 1.
+pub fn reverse<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+    by_rows(out, cols, |first, rows| {
+        for (out, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
+            out.iter_mut().zip(x.iter().rev()).for_each(|(out, &x)| *out = x);
+        }
+    });
+}
+
+/// `out = x / |x|` row by row; rows of zeros stay zeros. `cols` is at least 1.
+pub fn normalize<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+    by_rows(out, cols, |first, rows| {
+        for (y, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
+            let inverse = inverse_norm(x);
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * inverse);
+        }
+    });
+}
+
+/// `dx = (dy - y (y . dy)) / |x|` row by row, with `y = x / |x|`; 0 for rows of zeros.
+pub fn normalize_backward<T: Float>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], cols: usize) {
+    by_rows(dx, cols, |first, rows| {
+        for (r, dx) in rows.chunks_exact_mut(cols).enumerate() {
+            let row = (first + r) * cols..(first + r + 1) * cols;
+            let (x, y, dy) = (&x[row.clone()], &y[row.clone()], &dy[row]);
+            let inverse = inverse_norm(x);
+            let along: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+            for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = (dy - y * along) * inverse;
+            }
+        }
+    });
+}
+
+/// `1 / |x|`, and 0 for a row of zeros.
+fn inverse_norm<T: Float>(x: &[T]) -> T {
+    let squares: T = x.iter().map(|&x| x * x).sum();
+    if squares > T::zero() { T::one() / squares.sqrt() } else { T::zero() }
+}
+
+/// The last of every `t` rows: `(B, t, cols) -> (B, cols)`.
+pub fn take_last<T: Float>(out: &mut [T], x: &[T], t: usize, cols: usize) {
+    let sequences = x.chunks_exact((t * cols).max(1));
+    for (out, x) in out.chunks_exact_mut(cols.max(1)).zip(sequences) {
+        out.copy_from_slice(&x[x.len() - cols..]);
+    }
+}
+
+/// `dx` is `dy` in the last of every `t` rows and 0 in the others.
+pub fn take_last_backward<T: Float>(dx: &mut [T], dy: &[T], t: usize, cols: usize) {
+    dx.fill(T::zero());
+    for (dx, dy) in dx.chunks_exact_mut((t * cols).max(1)).zip(dy.chunks_exact(cols.max(1))) {
+        dx[(t - 1) * cols..].copy_from_slice(dy);
+    }
+}

@@ -1,0 +1,37 @@
+//! Run-time dispatch to the best instruction set, and what its loops are written with.
+
+use std::sync::OnceLock;
+
+/// Bytes of a cache line, and of the longest vector register.
+pub const BYTES_PER_CACHE_LINE: usize = 64;
+
+/// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2,
+/// AVX-512, NEON). The loops of `f` must be inlined into it.
+#[inline(always)]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
+    ARCH.get_or_init(pulp::Arch::new).dispatch(f)
+}
+
+/// `[f(0), f(1), ..]`. Unlike `std::array::from_fn`, it is always inlined: `f` is then compiled
+/// for the instruction set of its caller, which is many times faster.
+#[inline(always)]
+pub fn array<T: Copy + Default, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
+    let mut all = [T::default(); N];
+    for (i, x) in all.iter_mut().enumerate() {
+        *x = f(i);
+    }
+    all
+}
+
+/// Prefetches the cache line in which `elements` begin.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub fn prefetch<T>(elements: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect that a program can observe and exists on every x86-64;
+    // the address is valid.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(elements.as_ptr().cast());
+    }
+}

@@ -1,0 +1,74 @@
+//! L2 normalisation: each row is scaled to length 1.
+
+use crate::kernels::rows;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
+use crate::tensor::rows_cols;
+use crate::{Error, Float, Shape, Tape, Var};
+
+/// `y = x / |x|` over the last axis, with `|x|^2 = sum_j x_j^2`. A row of zeros, which has no
+/// direction, stays zero and gets a zero gradient.
+///
+/// `dL/dx = (dL/dy - y (y . dL/dy)) / |x|`: stretching `x` changes nothing.
+#[derive(Debug)]
+pub struct L2Normalize;
+
+impl<T: Float> Tape<T> {
+    /// Records [`L2Normalize`].
+    ///
+    /// # Errors
+    /// None: any shape is valid.
+    #[track_caller]
+    pub fn l2_normalize(&mut self, x: Var) -> Result<Var, Error> {
+        self.record(L2Normalize, &[x])
+    }
+}
+
+impl<T: Float> Op<T> for L2Normalize {
+    fn name(&self) -> &'static str {
+        "l2_normalize"
+    }
+    fn equation(&self) -> &'static str {
+        "y = x / |x|"
+    }
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+    fn forward(&self, io: &mut Forward<'_, T>) {
+        let x = io.input(0);
+        rows::normalize(io.out, x.data(), x.rows_cols().1.max(1));
+    }
+    fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
+        3 * count(output)
+    }
+}
+
+impl<T: Float> Differentiable<T> for L2Normalize {
+    fn backward(&self, io: &mut Backward<'_, T>) {
+        let cols = rows_cols(io.y.shape()).1.max(1);
+        let (x, y, dy) = (io.input(0).data(), io.y.data(), io.dy.data());
+        io.input_grad(0, |dx| rows::normalize_backward(dx, x, y, dy, cols));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::gradcheck::check;
+    use crate::{Tape, Tensor};
+
+    #[test]
+    fn gradient() {
+        for shape in [&[3, 4][..], &[1, 5], &[2, 1, 3]] {
+            check(&[shape], |tape, x| tape.l2_normalize(x[0]));
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        let mut tape = Tape::new();
+        let x = tape.input(Tensor::from_vec(&[2, 2], vec![3.0_f32, 4.0, 0.0, 0.0]).unwrap());
+        let y = tape.l2_normalize(x).unwrap();
+        assert!((tape.value(y).data()[0] - 0.6).abs() < 1e-6 && (tape.value(y).data()[1] - 0.8).abs() < 1e-6);
+        assert_eq!(tape.value(y).data()[2..], [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,22 @@
+//! Accumulation of the parameters' gradients, whose buffers come from the tape.
+
+use super::Tape;
+use crate::{Float, Grads, ParamId, Tensor};
+
+impl<T: Float> Grads<T> {
+    /// Adds `grad` to the gradient of a parameter. A parameter that is used twice, or by several
+    /// mini-batches, gets the sum.
+    pub fn add(&mut self, id: ParamId, grad: Tensor<T>, tape: &mut Tape<T>) {
+        if self.list.len() <= id.0 {
+            self.list.resize_with(id.0 + 1, || None);
+        }
+        tape.sum_into(&mut self.list[id.0], grad);
+    }
+
+    /// Drops the gradients; their buffers return to the tape for the next step.
+    pub fn clear(&mut self, tape: &mut Tape<T>) {
+        for grad in self.list.drain(..).flatten() {
+            tape.recycle(grad);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The traits of an op, and the operands of its `forward` and `backward`.
+//!
+//! The tape runs ops through these traits alone: the ops import the tape, and it imports no op.
+
+use std::fmt::Debug;
+
+use super::node::Node;
+use crate::kernels::elementwise;
+use crate::pool::Pool;
+use crate::{Float, Precision, Shape, Tensor, Var};
+
+/// A function of tensors: its name, equation, output shape and cost.
+pub trait Op<T: Float>: Debug + Send + 'static {
+    /// The name in the trace.
+    fn name(&self) -> &'static str;
+
+    /// The equation in one line.
+    fn equation(&self) -> &'static str;
+
+    /// The shape of the output, or the rule that the inputs' shapes break.
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String>;
+
+    /// Computes the output: writes every element of `io.out`.
+    fn forward(&self, io: &mut Forward<'_, T>);
+
+    /// Floating-point operations of `forward`.
+    fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64;
+
+    /// Bytes that `forward` reads in addition to the inputs.
+    fn own_bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// An op with a derivative. Only such ops may lie between a parameter and a loss.
+pub trait Differentiable<T: Float>: Op<T> {
+    /// Computes the gradients of the loss with respect to the inputs from the gradient with
+    /// respect to the output, `io.dy`: calls [`Backward::input_grad`] or [`Backward::pass`] for
+    /// each input that has a gradient.
+    fn backward(&self, io: &mut Backward<'_, T>);
+
+    /// Floating-point operations of `backward` if every input needs its gradient.
+    fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        2 * self.flops(inputs, output)
+    }
+}
+
+/// The operands of [`Op::forward`].
+#[derive(Debug)]
+pub struct Forward<'a, T: Float> {
+    pub(crate) nodes: &'a [Node<T>],
+    pub(crate) inputs: &'a [Var],
+    pub(crate) saved: &'a mut Vec<Tensor<T>>,
+    pub(crate) pool: &'a mut Pool<T>,
+    /// The precision of matrix products.
+    pub precision: Precision,
+    /// The output: unspecified on entry, completely written on return.
+    pub out: &'a mut [T],
+}
+
+impl<'a, T: Float> Forward<'a, T> {
+    /// Input `i`.
+    pub fn input(&self, i: usize) -> &'a Tensor<T> {
+        &self.nodes[self.inputs[i].0].value
+    }
+
+    /// Scratch space with unspecified contents; [`Forward::give_back`] returns it.
+    pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
+        self.pool.take(ndarray::IxDyn(&[len]))
+    }
+
+    /// Returns the tensor of [`Forward::scratch`].
+    pub(crate) fn give_back(&mut self, scratch: Tensor<T>) {
+        self.pool.give(scratch);
+    }
+
+    /// A tensor to keep for `backward`, which finds it with [`Backward::saved`]. Its contents are
+    /// unspecified.
+    pub fn save(&mut self, shape: &[usize]) -> &mut [T] {
+        self.saved.push(self.pool.take(ndarray::IxDyn(shape)));
+        self.saved.last_mut().expect("just pushed").data_mut()
+    }
+}
+
+/// The operands of [`Differentiable::backward`].
+#[derive(Debug)]
+pub struct Backward<'a, T: Float> {
+    pub(crate) nodes: &'a [Node<T>],
+    pub(crate) inputs: &'a [Var],
+    pub(crate) saved: &'a mut [Tensor<T>],
+    pub(crate) grads: &'a mut [Option<Tensor<T>>],
+    pub(crate) pool: &'a mut Pool<T>,
+    /// The precision of matrix products.
+    pub precision: Precision,
+    /// The output that `forward` computed.
+    pub y: &'a Tensor<T>,
+    /// The gradient of the loss with respect to the output.
+    pub dy: &'a Tensor<T>,
+}
+
+impl<'a, T: Float> Backward<'a, T> {
+    /// Input `i`.
+    pub fn input(&self, i: usize) -> &'a Tensor<T> {
+        &self.nodes[self.inputs[i].0].value
+    }
+
+    /// Tensor `i` of those that `forward` saved; shares its storage.
+    pub fn saved(&self, i: usize) -> Tensor<T> {
+        self.saved[i].clone()
+    }
+
+    /// Takes saved tensor `i` to write to it; [`Backward::give_back`] returns its memory.
+    pub(crate) fn take_saved(&mut self, i: usize) -> Tensor<T> {
+        std::mem::replace(&mut self.saved[i], Tensor::zeros(&[0]))
+    }
+
+    /// Whether input `i` needs a gradient.
+    pub(crate) fn wants_input_grad(&self, i: usize) -> bool {
+        self.nodes[self.inputs[i].0].needs_grad
+    }
+
+    /// Gives input `i` its gradient: `write` fills a slice of the input's length, whose contents
+    /// are unspecified. Does nothing if the input needs no gradient.
+    pub fn input_grad(&mut self, i: usize, write: impl FnOnce(&mut [T])) {
+        let node = &self.nodes[self.inputs[i].0];
+        if node.needs_grad {
+            let mut dx = self.pool.take(node.value.dims());
+            write(dx.data_mut());
+            sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool);
+        }
+    }
+
+    /// [`Backward::input_grad`] for two inputs at once, for an op that computes both gradients
+    /// together. `write` fills both slices even if only one gradient is needed.
+    pub(crate) fn two_input_grads(&mut self, inputs: [usize; 2], write: impl FnOnce(&mut [T], &mut [T])) {
+        let [mut first, mut second] = inputs.map(|i| self.pool.take(self.input(i).dims()));
+        write(first.data_mut(), second.data_mut());
+        for (i, dx) in inputs.into_iter().zip([first, second]) {
+            match self.wants_input_grad(i) {
+                true => sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool),
+                false => self.pool.give(dx),
+            }
+        }
+    }
+
+    /// Adds to the gradient of input `i`: `add` gets the sum of its gradients so far, or zeros.
+    /// Saves a pass over memory.
+    pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {
+        let node = &self.nodes[self.inputs[i].0];
+        if node.needs_grad {
+            let slot = &mut self.grads[self.inputs[i].0];
+            let mut dx = slot.take().unwrap_or_else(|| {
+                let mut zeros = self.pool.take(node.value.dims());
+                elementwise::fill(zeros.data_mut(), T::zero());
+                zeros
+            });
+            add(dx.data_mut());
+            *slot = Some(dx);
+        }
+    }
+
+    /// Scratch space with unspecified contents; [`Backward::give_back`] returns it.
+    pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
+        self.pool.take(ndarray::IxDyn(&[len]))
+    }
+
+    /// Returns the tensor of [`Backward::scratch`] or [`Backward::take_saved`].
+    pub(crate) fn give_back(&mut self, scratch: Tensor<T>) {
+        self.pool.give(scratch);
+    }
+
+    /// Passes the output's gradient on to input `i`, without a copy.
+    pub fn pass(&mut self, i: usize) {
+        if self.wants_input_grad(i) {
+            sum_into(&mut self.grads[self.inputs[i].0], self.dy.clone(), self.pool);
+        }
+    }
+}
+
+/// `sum += more`, where `None` is zero: a value that is used twice gets the sum of both gradients.
+pub(crate) fn sum_into<T: Float>(sum: &mut Option<Tensor<T>>, mut more: Tensor<T>, pool: &mut Pool<T>) {
+    let Some(mut old) = sum.take() else {
+        *sum = Some(more);
+        return;
+    };
+    // Adds in place into whichever of the two is not shared.
+    if !old.is_unique() {
+        std::mem::swap(&mut old, &mut more);
+    }
+    elementwise::add_assign(old.data_mut(), more.data());
+    pool.give(more);
+    *sum = Some(old);
+}
