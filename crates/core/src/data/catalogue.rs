@@ -54,9 +54,10 @@ pub fn check(path: &Path, file: &DataFile) -> Result<(), DataError> {
         idx::read(path)?;
     }
     match file.sha256 {
-        Some(expected) if sha256::of_content(path)? != expected => {
-            Err(DataError::file(path, "its content differs from the original (wrong SHA-256): download it again"))
-        }
+        Some(expected) if sha256::of_content(path)? != expected => Err(DataError::file(
+            path,
+            "its content differs from the original (wrong SHA-256): download it again",
+        )),
         _ => Ok(()),
     }
 }
@@ -103,10 +104,7 @@ fn download_folder(dataset: &Dataset) -> Result<PathBuf, DataError> {
         return Ok(Path::new(&dir).join(dataset.name));
     }
     cache_folder().map(|dir| dir.join(dataset.name)).ok_or_else(|| {
-        DataError::file(
-            Path::new("~"),
-            "no home folder to store downloads in: set M2G_DATA to a folder",
-        )
+        DataError::file(Path::new("~"), "no home folder to store downloads in: set M2G_DATA to a folder")
     })
 }
 

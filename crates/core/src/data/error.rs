@@ -25,7 +25,7 @@ pub enum DataError {
         why: String,
     },
     /// A file is missing in a folder.
-    #[error("{} has no {file} (nor {file}.gz): give the folder of the four files with --data DIR", dir.display())]
+    #[error("{} has no {file} (nor {file}.gz): data must be the folder of the four files", dir.display())]
     Missing {
         /// The folder.
         dir: PathBuf,
@@ -42,7 +42,7 @@ pub enum DataError {
     },
     /// The dataset is not on this machine.
     #[error(
-        "{name} is not on this machine: get it with `m2g data get {name}`, or name its folder with --data DIR"
+        "{name} is not on this machine: download it with `m2g data get {name}`, or set data to its folder"
     )]
     NotHere {
         /// The dataset.

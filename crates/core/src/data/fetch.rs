@@ -63,8 +63,9 @@ fn download(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         io::Seek::rewind(out)?;
-        let wrong =
-            file.sha256.is_some_and(|expected| sha256::of_reader(&mut *out).map_or(true, |found| found != expected));
+        let wrong = file
+            .sha256
+            .is_some_and(|expected| sha256::of_reader(&mut *out).map_or(true, |found| found != expected));
         if wrong {
             Err(io::Error::other("its content differs from the original (wrong SHA-256)"))
         } else {

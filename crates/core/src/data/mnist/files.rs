@@ -37,7 +37,8 @@ pub fn read_pair(dir: &Path, first: usize) -> Result<LabelledImages, DataError> 
         return Err(DataError::file(&labels_path, why));
     }
     if n != labels.data.len() {
-        let why = format!("it holds {} labels for {n} images: they do not belong together", labels.data.len());
+        let why =
+            format!("it holds {} labels for {n} images: they do not belong together", labels.data.len());
         return Err(DataError::file(&labels_path, why));
     }
     if n == 0 || rows * cols == 0 {
@@ -71,7 +72,7 @@ fn read_checked(path: &Path) -> Result<Idx, DataError> {
         hash.update(&idx.data);
         if sha256::hex(&hash.finalize()) != expected {
             let why = "its content differs from the original (wrong SHA-256): it is damaged, or two files \
-                       were swapped; download it again, or name another folder with --data DIR";
+                       were swapped; download it again, or set data to another folder";
             return Err(DataError::file(path, why));
         }
     }

@@ -101,7 +101,8 @@ mod tests {
     fn the_mnist_crate_and_our_reader_agree() {
         let dir = repository();
         let data = load(&dir, Split::Standard).unwrap();
-        let (train, validation, test) = split::split(files::read_pair(&dir, 0).unwrap(), files::read_pair(&dir, 2).unwrap(), 10_000);
+        let (train, validation, test) =
+            split::split(files::read_pair(&dir, 0).unwrap(), files::read_pair(&dir, 2).unwrap(), 10_000);
         assert!(data.train == train && data.validation == validation && data.test == test);
         assert_eq!([train.len(), validation.len(), test.len()], [50_000, 10_000, 10_000]);
         assert_eq!(train.labels[..5], [5, 0, 4, 1, 9]);
