@@ -1,5 +1,5 @@
-//! Lists the sources of the workspace's crates, so that the program carries what it was
-//! built from: `m2g compare` shows functions by file and line, and their text.
+//! Embeds the sources of the workspace's crates, so that `m2g compare` can show functions with file,
+//! line and code.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds the Rust files below `folder`; new ones are noticed too.
+/// Adds the Rust files below `folder`. Also tracks new files.
 fn add(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for path in sorted(folder)? {
@@ -40,7 +40,7 @@ fn add(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is in a folder, by name.
+/// The entries of a folder, sorted by name.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let entries = fs::read_dir(folder)?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;

@@ -1,4 +1,4 @@
-//! `m2g data ...`
+//! `m2g data`: the datasets.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use serde_json::json;
 
 use crate::output;
 
-/// What can be done with the datasets.
+/// The subcommands of `m2g data`.
 #[derive(Subcommand)]
 pub enum DataCommand {
-    /// Show all datasets, and where they are.
+    /// List all datasets and where they are.
     List {
-        /// Write one JSON array to stdout.
+        /// Print one JSON array to stdout.
         #[arg(long)]
         json: bool,
     },
-    /// Download a dataset, unless it is here already, and print its folder.
+    /// Download a dataset, unless it is already here, and print its folder.
     Get {
-        /// The dataset, as `m2g data list` names it.
+        /// The name of the dataset, from `m2g data list`.
         name: String,
     },
-    /// Read every file of a dataset and compare it with the original.
+    /// Verify every file of a dataset.
     Check {
-        /// The dataset, as `m2g data list` names it.
+        /// The name of the dataset, from `m2g data list`.
         name: String,
-        /// Its folder, if it is not where it is usually found.
+        /// The folder of the dataset [default: where it is found].
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
@@ -51,7 +51,7 @@ fn list() -> anyhow::Result<()> {
         output::line(format!("{:<18}licence: {}", "", dataset.licence))?;
         output::line(match catalogue::find(dataset.name, None) {
             Ok(dir) => format!("{:<18}in {}", "", dir.display()),
-            Err(_) => format!("{:<18}not here: m2g data get {}", "", dataset.name),
+            Err(_) => format!("{:<18}not here; get it with: m2g data get {}", "", dataset.name),
         })?;
         if dataset.files.iter().any(|f| f.sha256.is_none()) {
             output::line(format!("{:<18}its files are checked for their structure, not by SHA-256", ""))?;
@@ -92,7 +92,7 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
         let state = match catalogue::local(&dir, file) {
             None => Err(format!("{} is missing in {}", file.name, dir.display())),
             Some(path) => match catalogue::check(&path, file) {
-                Ok(()) if file.sha256.is_none() => Ok(format!("{} is whole", path.display())),
+                Ok(()) if file.sha256.is_none() => Ok(format!("{} is intact", path.display())),
                 Ok(()) => Ok(format!("{} is the original", path.display())),
                 Err(error) => Err(error.to_string()),
             },

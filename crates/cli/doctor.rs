@@ -1,4 +1,4 @@
-//! `m2g doctor`: what the machine has and can, and what will make trainings slow.
+//! `m2g doctor`: the hardware, its limits, and what slows training down.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,15 +12,15 @@ use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
 use crate::output;
 
-/// Say what this machine has and can, where data is looked for, and what slows trainings down.
+/// Report this machine's hardware and limits, where data is searched, and what slows training down.
 #[derive(Args)]
 pub struct Doctor {
-    /// Write one JSON object to stdout.
+    /// Print one JSON object to stdout.
     #[arg(long)]
     json: bool,
 }
 
-/// All that is known.
+/// The findings.
 #[derive(Serialize)]
 struct Findings {
     version: &'static str,
@@ -28,30 +28,30 @@ struct Findings {
     machine: Machine,
     /// With one thread.
     one_thread: Limits,
-    /// With the threads that trainings use.
+    /// With the threads that training uses.
     all_threads: Limits,
     data: Data,
     runs: Runs,
-    /// What `bench --against` would find.
+    /// The Python of `bench --against`.
     python: Option<Python>,
-    /// Why it would find nothing.
+    /// Why Python cannot be used.
     python_missing: Option<String>,
-    /// What will make trainings slow.
+    /// What slows training down.
     warnings: Vec<String>,
 }
 
-/// Where MNIST is.
+/// The location of MNIST.
 #[derive(Serialize)]
 struct Data {
-    /// The folders that are looked into, in this order.
+    /// The folders that are searched, in order.
     looked_for_in: Vec<PathBuf>,
-    /// The first of them that has all files.
+    /// The first folder with all files.
     mnist: Option<PathBuf>,
-    /// What is wrong with its files, or why there is none.
+    /// What is wrong with the files, or why none were found.
     wrong: Option<String>,
 }
 
-/// Where runs are.
+/// The runs.
 #[derive(Serialize)]
 struct Runs {
     folder: PathBuf,
@@ -59,7 +59,7 @@ struct Runs {
 }
 
 impl Doctor {
-    /// Looks, measures for a second, and reports.
+    /// Inspects the machine, measures for about a second, and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let findings = Findings::new()?;
         match self.json {
@@ -98,7 +98,7 @@ impl Findings {
         line("m2g", format!("{} ({} build)", self.version, self.build))?;
         line("processor", format!("{}, {}, {}", machine.processor, machine.architecture, machine.system))?;
         let found = match machine.instruction_sets[..] {
-            [] => "none of those that matter here".into(),
+            [] => "none of the relevant ones".into(),
             _ => machine.instruction_sets.join(", "),
         };
         line("instructions", format!("{found}; the kernels use {}", machine.kernels_use))?;
@@ -129,20 +129,24 @@ impl Findings {
             format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products")
         };
         line("f32 peak", rate(both(|limits| limits.f32_gflops)))?;
-        let as_f32 = if Precision::Bf16.is_native() { "" } else { "; as f32, for the processor has no bf16" };
+        let as_f32 = if Precision::Bf16.is_native() {
+            ""
+        } else {
+            "; computed as f32, because the processor has no bf16"
+        };
         line("bf16 peak", rate(both(|limits| limits.bf16_gflops)) + as_f32)?;
         line("MNIST", self.data.text())?;
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
-        line("looked for in", places.collect::<Vec<_>>().join(", "))?;
+        line("searched", places.collect::<Vec<_>>().join(", "))?;
         line("runs", format!("{} in {}", self.runs.count, self.runs.folder.display()))?;
         line("Python", self.python())?;
         match self.warnings.is_empty() {
-            true => output::line("nothing here will make trainings slow"),
+            true => output::line("nothing here slows training down"),
             false => self.warnings.iter().try_for_each(|warning| output::line(format!("warning: {warning}"))),
         }
     }
 
-    /// What is there for `bench --against`.
+    /// The Python of `bench --against`.
     fn python(&self) -> String {
         let Some(found) = &self.python else {
             let why = self.python_missing.as_deref().unwrap_or_default();
@@ -191,7 +195,7 @@ impl Runs {
     }
 }
 
-/// What will make trainings slow, a sentence each.
+/// What slows training down, one sentence each.
 fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     if debug {
@@ -199,14 +203,13 @@ fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
         warnings.push(format!("this is a debug build, which is slower: {how}"));
     }
     match (threads, machine.logical_processors) {
-        (1, 1) => warnings.push("there is only one processor: large models train with one thread".into()),
-        (1, n) => {
-            warnings.push(format!("only one of {n} processors is used: see whether RAYON_NUM_THREADS is set"))
-        }
+        (1, 1) => warnings.push("there is only one processor: training uses one thread".into()),
+        (1, n) => warnings
+            .push(format!("only one of {n} processors is used: check whether RAYON_NUM_THREADS is set")),
         _ => {}
     }
     if machine.architecture == "x86_64" && !machine.instruction_sets.contains(&"AVX2") {
-        warnings.push("the processor has no AVX2: matrix products take several times as long".into());
+        warnings.push("the processor has no AVX2: matrix products are several times slower".into());
     }
     warnings
 }
@@ -216,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_slow_is_said() {
+    fn slow_machines_get_a_warning() {
         let mut machine = Machine::here();
         (machine.architecture, machine.instruction_sets) = ("x86_64", vec!["SSE2", "AVX2"]);
         machine.logical_processors = 4;

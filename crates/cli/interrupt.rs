@@ -1,23 +1,23 @@
-//! Ctrl-C: the first asks the training to save and stop, the second ends at once.
+//! Ctrl-C: the first asks the current work to save and stop, the second exits at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// The exit code of a process that was stopped by Ctrl-C, by custom of shells.
+/// The exit code of a process that was stopped by Ctrl-C, by shell convention.
 pub const EXIT_CODE: u8 = 130;
 
-/// Listens for Ctrl-C from now on.
+/// Starts to listen for Ctrl-C.
 pub fn listen() {
-    // Fails only if somebody listens already, who is then us.
+    // Fails only if a handler is already installed, which is then this one.
     let _ = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::Relaxed) {
+        if REQUESTED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(EXIT_CODE));
         }
     });
 }
 
 /// Whether Ctrl-C was pressed.
-pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
 }

@@ -1,8 +1,8 @@
 //! `m2g`: the command line of mnist-to-gpt.
 //!
-//! One file for each subcommand. Results go to stdout, everything for people who
-//! watch goes to stderr. Whatever goes wrong is one sentence and an exit code that
-//! is not zero: 1 for failures, 2 for a wrong command line, 130 after Ctrl-C.
+//! One file per subcommand; `models/` says what each model can do. Results go to stdout, progress
+//! and notes go to stderr. An error is one sentence and a non-zero exit code: 1 for failures, 2 for
+//! a wrong command line, 130 after Ctrl-C.
 
 mod bench;
 mod compare;
@@ -11,23 +11,27 @@ mod data;
 mod digits;
 mod doctor;
 mod errors;
+mod eval;
 mod flags;
 mod gpt;
 mod inspect;
 mod interrupt;
 mod lab;
 mod machine;
+mod models;
 mod output;
 mod params;
 mod picture;
 mod plot;
 mod progress;
 mod setting_flags;
-mod subject;
+mod train;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::models::command::ModelCommand;
 
 /// Learn neural networks from the ground up: from a handwritten-digit classifier to a GPT.
 #[derive(Parser)]
@@ -39,32 +43,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The handwritten-digit network: train, evaluate, read your own pictures, plot.
-    #[command(subcommand)]
-    Digits(digits::DigitsCommand),
-    /// The GPT: turn text into tokens, train.
-    #[command(subcommand)]
-    Gpt(gpt::GptCommand),
-    /// What-if experiments: train models that differ in one thing, and compare.
+    /// The models: train, evaluate, use.
+    #[command(flatten)]
+    Model(ModelCommand),
+    /// What-if experiments: train models that differ in one setting, and compare.
     Lab(Box<lab::Lab>),
-    /// Show what two models have in common: the core functions of one training step of each.
+    /// Show what two models share: the core functions of one training step of each.
     ///
-    /// Without arguments: of the digit network and of the GPT, with their default settings. Of
-    /// two runs, settings, parameters and curves are compared too. Nothing is saved.
+    /// Without arguments: the digit network and the GPT, with their default settings. For two runs,
+    /// also compares settings, parameters and curves. Saves nothing.
     Compare(compare::Compare),
     /// Look into one step of a model, op by op, and draw its attention.
     Inspect(Box<inspect::Inspect>),
     /// List every parameter of a model.
     Params(params::ListParams),
-    /// The datasets: list them, download one, check its files.
+    /// Datasets: list them, download one, verify its files.
     #[command(subcommand)]
     Data(data::DataCommand),
-    /// Measure how fast training and generation are here, and how much memory they take.
+    /// Measure how fast training and generation are on this machine, and how much memory they need.
     ///
-    /// Every measurement runs in a process of its own; the machine's limits, targets and, with
-    /// --against, a peer's figures stand beside it. Data is random, since only time counts.
+    /// Every measurement runs in its own process and is compared with the machine's limits, with
+    /// targets and, with --against, with a peer. The data is random, since only the time matters.
     Bench(bench::Bench),
-    /// Say what this machine has and can, where data is looked for, and what slows trainings down.
+    /// Report this machine's hardware and limits, where data is searched, and what slows training
+    /// down.
     Doctor(doctor::Doctor),
 }
 
@@ -72,8 +74,7 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
-        Command::Digits(command) => digits::run(command),
-        Command::Gpt(command) => gpt::run(command),
+        Command::Model(command) => command.run(),
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),
         Command::Inspect(command) => command.run(),
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // Whoever read our output has stopped reading: nothing is wrong.
+        // The reader of our output has closed it: nothing is wrong.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", errors::sentence(&error, &matches));

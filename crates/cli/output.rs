@@ -1,17 +1,17 @@
-//! Writing results to stdout.
+//! Writes results to stdout.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Writes a line to stdout. Unlike `println!` it is an error, not a panic, when
-/// nobody reads any more.
+/// Writes a line to stdout. Unlike `println!`, returns an error instead of panicking when stdout
+/// is closed.
 pub fn line(text: impl Display) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
 }
 
-/// Whether a write failed because the reader is gone (`m2g ... | head`).
+/// Whether a write failed because the reader has closed the pipe (`m2g ... | head`).
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind == Some(io::ErrorKind::BrokenPipe)

@@ -1,4 +1,4 @@
-//! A person's own pictures, and small pictures in the terminal.
+//! Reads picture files, and shows small pictures in the terminal.
 
 use std::fs::File;
 use std::io::{BufReader, IsTerminal};
@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits};
 
-/// The longest side of a picture that is read, in pixels.
-const LARGEST_SIDE: u32 = 12_000;
-/// The most memory that decoding may take, in bytes.
-const MOST_MEMORY: u64 = 1 << 30;
+/// The longest side of a picture in pixels.
+const MAX_SIDE: u32 = 12_000;
+/// The memory limit for decoding in bytes.
+const MAX_DECODING_BYTES: u64 = 1 << 30;
 
-/// Shades of grey, 0 black to 255 white, row by row.
+/// A greyscale picture: 0 is black, 255 is white; row by row.
 pub struct GrayPicture {
     /// The pixels.
     pub pixels: Vec<u8>,
@@ -22,11 +22,11 @@ pub struct GrayPicture {
     pub height: usize,
 }
 
-/// Reads a PNG or JPEG picture as shades of grey; what is transparent is white.
+/// Reads a PNG or JPEG picture in greyscale. Transparent pixels become white.
 pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
     let name = path.display();
     if path.is_dir() {
-        bail!("{name} is a folder: give the picture's own name");
+        bail!("{name} is a folder: give the path of the picture");
     }
     let metadata = std::fs::metadata(path).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
     if !metadata.is_file() {
@@ -40,21 +40,23 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
         .with_guessed_format()
         .map_err(|e| anyhow!("cannot read {name}: {e}"))?;
     if reader.format().is_none() {
-        bail!("{name} is not a picture that can be read: give a PNG or JPEG file");
+        bail!("{name} is not a picture of a known format: give a PNG or JPEG file");
     }
     let broken = |e: image::ImageError| match e {
         image::ImageError::Limits(_) => {
-            anyhow!("{name} is too large: make it at most {LARGEST_SIDE} pixels a side")
+            anyhow!("{name} is too large: scale it to at most {MAX_SIDE} pixels a side")
         }
-        image::ImageError::Unsupported(_) => anyhow!("{name} is not a PNG or JPEG picture that can be read"),
+        image::ImageError::Unsupported(_) => {
+            anyhow!("{name} is a PNG or JPEG picture of an unsupported kind")
+        }
         e => anyhow!("{name} is damaged: {e}"),
     };
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_DECODING_BYTES);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if width.max(height) > LARGEST_SIDE {
-        bail!("{name} is {width}x{height} pixels: make it at most {LARGEST_SIDE} a side");
+    if width.max(height) > MAX_SIDE {
+        bail!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side");
     }
     decoder.set_limits(limits).map_err(broken)?;
     let transparent = matches!(
@@ -74,8 +76,8 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
     Ok(GrayPicture { pixels, width: width as usize, height: height as usize })
 }
 
-/// A picture of ink (255) on paper (0) as lines of text, two characters a pixel:
-/// shades where stdout is a terminal, letters elsewhere.
+/// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: colours if
+/// stdout is a terminal, letters otherwise.
 pub fn for_terminal(pixels: &[u8], width: usize) -> String {
     let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = String::new();
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn transparent_is_white() {
+    fn transparent_pixels_are_white() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.png");
         let picture = RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, if x == 0 { 255 } else { 0 }]));
@@ -125,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_gets_a_sentence() {
+    fn files_that_are_no_pictures_get_a_clear_error() {
         assert!(error(b"").contains("0 bytes"));
         assert!(error(b"this is a text").contains("not a picture"));
         let whole = png(&RgbaImage::new(50, 50));
         assert!(error(&whole[..whole.len() / 2]).contains("damaged"));
         let wide = png(&RgbaImage::new(20_000, 2));
-        assert!(error(&wide).contains("20000x2 pixels: make it at most"), "{}", error(&wide));
+        assert!(error(&wide).contains("20000x2 pixels: scale it to at most"), "{}", error(&wide));
     }
 }

@@ -1,32 +1,32 @@
-//! The bar that shows how far a training is.
+//! A progress bar.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar on stderr, if that is a terminal.
+/// A progress bar on stderr, hidden if that is no terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar at step `step` of `steps`.
     pub fn new(step: u64, steps: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-        let style = "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} to go  {msg}";
+        let style = "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} left  {msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         bar.set_position(step);
         bar.reset_eta();
         Self(bar)
     }
 
-    /// Moves it to step `step`.
+    /// Moves the bar to step `step`.
     pub fn at(&self, step: u64) {
         self.0.set_position(step);
     }
 
-    /// Says something beside it.
+    /// Shows a message next to the bar.
     pub fn message(&self, text: String) {
         self.0.set_message(text);
     }
 
-    /// Writes a line for people.
+    /// Prints a line above the bar.
     pub fn say(&self, text: &str) {
         match self.0.is_hidden() {
             true => eprintln!("{text}"),
@@ -34,7 +34,7 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -326,7 +326,7 @@ fn what_cannot_be_compared_is_refused() {
         Description { model: gpt.config().clone(), config, tokenizer: None, data: String::new() };
     training::create(Save::New(&dir.path().join("runs/imported")), &description, &gpt).unwrap();
     let imported = error(&["imported", "a"]);
-    assert!(imported.contains("runs/imported: it was not trained here and has no data"), "{imported}");
+    assert!(imported.contains("runs/imported: it was imported and has no training data"), "{imported}");
     assert!(imported.contains("--init-from runs/imported"), "{imported}");
 
     // The data of a run has changed or is gone.

@@ -142,7 +142,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     }
     let output = run(dir.path(), &["gpt", "train", "--resume", "killed"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || stderr.contains("has made all its 3000 steps"), "{stderr}");
+    assert!(output.status.success() || stderr.contains("has finished all its 3000 steps"), "{stderr}");
     assert!(weights(&run_folder) == weights(&dir.path().join("runs/whole")));
     let lines = |run: &str| {
         fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()

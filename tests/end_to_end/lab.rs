@@ -125,7 +125,7 @@ fn mistakes_get_one_sentence() {
         (&["lab", "score", "--data", "nowhere.txt"], "nowhere.txt"),
         (&["lab", "score", "--steps", "0"], "--steps"),
         (&["lab", "score", "--seeds", "x"], "--seeds"),
-        (&["lab", "."], "there is no experiment and no file called ."),
+        (&["lab", "."], "no experiment and no file is called ."),
         (&["lab", "digits", "--data", "tiny.toml"], "tiny.toml"),
     ];
     for (args, part) in cases {
@@ -135,7 +135,7 @@ fn mistakes_get_one_sentence() {
     for (text, part) in [
         (TINY.replace("n_layer", "n_layers"), "did you mean n_layer?"),
         (TINY.replace("max_iters = 5", "mask = \"diagonal\""), "window:N"),
-        ("about = ".into(), "tiny.toml is no experiment"),
+        ("about = ".into(), "tiny.toml is not an experiment"),
         (TINY.replace("block_size = 16", "block_size = 0"), "block_size is 0"),
     ] {
         fs::write(dir.path().join("tiny.toml"), text).unwrap();

@@ -1,28 +1,31 @@
-//! `m2g bench`: how fast and how small our training and generation are, on this machine.
+//! `m2g bench`: how fast training and generation are on this machine, and how much memory they
+//! need.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `workload.rs` | what is measured: the list, with its targets and its peers |
-//! | `digits.rs`, `gpt.rs` | the work itself |
-//! | `child.rs` | a measurement, in a process of its own |
-//! | `turns.rs` | such processes in turns: ours, then each peer, round by round |
-//! | `peers.rs` | the scripts for PyTorch and numpy, and whether Python is here |
+//! | `workload.rs` | what can be measured; each model lists its workloads in `models/` |
+//! | `work.rs` | work that can be timed and recorded |
+//! | `worker.rs` | one measurement in this process |
+//! | `measurement.rs` | its result |
+//! | `rounds.rs` | worker processes in rounds: ours, then each peer |
+//! | `peers.rs` | the PyTorch and numpy scripts, and whether Python is installed |
 //! | `profile.rs` | the time of a step, op by op |
-//! | `scaling.rs` | the same at several numbers of threads, batch sizes and block sizes |
-//! | `summary.rs` | medians, spreads and ratios |
-//! | `report.rs`, `table.rs` | what came out, for machines and for people |
+//! | `scaling.rs`, `scaled.rs` | measurements at several numbers of threads, batch and block sizes |
+//! | `summary.rs` | medians and spreads |
+//! | `report.rs`, `table.rs` | the results, for machines and for people |
 
-mod child;
-mod digits;
-mod gpt;
+pub mod measurement;
 pub mod peers;
-mod profile;
+pub mod profile;
 mod report;
+mod rounds;
+mod scaled;
 mod scaling;
 mod summary;
 mod table;
-mod turns;
-mod workload;
+pub mod work;
+mod worker;
+pub mod workload;
 
 use std::process::ExitCode;
 
@@ -31,88 +34,93 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use m2g_core::threads::with_threads;
 
-use self::gpt::Shape;
 use self::peers::Python;
 use self::report::{Report, Run};
-use self::scaling::Scaling;
-use self::turns::Contestant;
-use self::workload::{WORKLOADS, Workload};
+use self::rounds::Contestant;
+use self::workload::{Batch, Scaling, Workload};
 use crate::machine::{Limits, Machine};
+use crate::models::MODELS;
 use crate::progress::Bar;
 use crate::{interrupt, output};
 
-/// Rounds without peers, and with them.
+/// Rounds without and with peers.
 const ROUNDS: (usize, usize) = (3, 5);
 
-/// Measure training steps and generation: time, share of the machine's peak, memory; beside
-/// the targets and, with --against, beside PyTorch.
+/// Measure training steps and generation: time, share of the machine's peak, memory. Compare
+/// with the targets and, with --against, with PyTorch.
 #[derive(Args)]
 pub struct Bench {
-    /// What to measure [default: all].
+    /// The workloads to measure [default: all].
     #[arg(value_name = "WORKLOAD", value_parser = workloads())]
-    workloads: Vec<&'static Workload>,
-    /// Measure a peer too, in turns with ours, and print how many times as long it takes.
+    workloads: Vec<&'static dyn Workload>,
+    /// Also measure a peer, alternating with ours, and print the ratio of the times.
     #[arg(long, value_name = "PEER")]
     against: Option<Peer>,
     /// Show where the time of a step goes, op by op.
     #[arg(long)]
     profile: bool,
-    /// Measure how training steps of GPTs scale, not how fast they are.
+    /// Measure how training steps scale instead of how fast they are.
     #[arg(long, value_name = "WITH", conflicts_with_all = ["against", "profile"])]
     scaling: Option<Scaling>,
-    /// Numbers of threads, batch sizes or block sizes for --scaling; the first is what the
-    /// others are held to [default: 1 and all threads; 1,2,4 ... 64; 256,512 ... 4096].
+    /// Numbers of threads, batch sizes or block sizes for --scaling; the first is the
+    /// reference [default: 1 and all threads; 1,2,4 ... 64; 256,512 ... 4096].
     #[arg(long, value_name = "N,N", requires = "scaling", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(1..))]
     sizes: Vec<u16>,
-    /// How often everyone is measured, each time in a new process [default: 3, with --against 5].
+    /// Rounds of measurement, each in new processes [default: 3, with --against 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// How many training steps, epochs of a digit network or texts are timed in each process
-    /// [default: some seconds' worth].
+    /// Training steps, epochs or texts timed per process [default: enough for a few seconds].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
-    /// How many threads to use [default: one a core].
+    /// Number of threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Write one JSON object for each workload, a line each, to stdout.
+    /// Print one JSON object per workload to stdout.
     #[arg(long)]
     json: bool,
-    /// With --child, how many texts are in a batch, and how many tokens in a text.
+    /// With --child, the texts in a batch and the tokens in a text.
     #[arg(long, hide = true, value_name = "B", requires = "child")]
     batch_size: Option<u16>,
     #[arg(long, hide = true, value_name = "T", requires = "child")]
     block_size: Option<u16>,
-    /// Measure once in this process, and print what `turns.rs` reads.
+    /// Measure once in this process, and print a `Measurement`.
     #[arg(long, hide = true)]
     child: bool,
-    /// Train a digit network for exactly so many mini-batches on one thread and do nothing
-    /// else, for a simulator that counts instructions.
+    /// Train a digit network for N mini-batches on one thread and do nothing else, for a
+    /// simulator that counts instructions.
     #[arg(long, hide = true, value_name = "N", conflicts_with = "child")]
     only_steps: Option<u64>,
 }
 
-/// Whom we are compared with.
+/// The peers to compare with.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Peer {
     /// PyTorch: eager and compiled, its transformers for generation, and numpy for the digits.
     Pytorch,
 }
 
-/// Reads the name of a workload. Clap refuses others and proposes the nearest.
-fn workloads() -> impl TypedValueParser<Value = &'static Workload> {
-    let names = WORKLOADS.iter().map(|w| PossibleValue::new(w.name).help(w.what));
-    PossibleValuesParser::new(names)
-        .try_map(|name| workload::named(&name).ok_or_else(|| format!("there is no workload {name}")))
+/// The workloads of all models.
+fn all_workloads() -> Vec<&'static dyn Workload> {
+    MODELS.iter().flat_map(|model| model.workloads()).collect()
+}
+
+/// Parses the name of a workload. Clap rejects unknown names and suggests the nearest.
+fn workloads() -> impl TypedValueParser<Value = &'static dyn Workload> {
+    let names = all_workloads().into_iter().map(|w| PossibleValue::new(w.facts().name).help(w.facts().what));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let found = all_workloads().into_iter().find(|workload| workload.facts().name == name);
+        found.ok_or_else(|| format!("no workload is called {name}"))
+    })
 }
 
 impl Bench {
-    /// Measures, and reports what came out.
+    /// Measures and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if self.only_steps.is_some() || self.child {
-            let [workload] = self.workloads[..] else { bail!("give one workload") };
+            let [workload] = self.workloads[..] else { bail!("give exactly one workload") };
             match self.only_steps {
-                Some(steps) => with_threads(1, || digits::only_steps(workload, steps))??,
+                Some(steps) => with_threads(1, || workload.only_steps(steps))??,
                 None => self.measure(workload)?,
             }
             return Ok(ExitCode::SUCCESS);
@@ -126,21 +134,26 @@ impl Bench {
         let limits = Limits::measure(self.threads())?;
         let run = Run::new(Machine::here(), limits, rounds);
         if cfg!(debug_assertions) {
-            eprintln!("warning: this is a debug build, which is slower: build with `cargo build --release`");
+            eprintln!("warning: this is a debug build, which is slower; build with `cargo build --release`");
         }
         if let Some(scaling) = self.scaling {
             if !self.json {
                 output::line(table::machine(&run))?;
             }
             let sizes = self.sizes.iter().copied().map(usize::from).collect();
-            let (workloads, steps) = (&self.workloads[..], self.steps.map(usize::from));
-            let request = scaling::Request { scaling, sizes, workloads, steps, json: self.json };
+            let mut workloads = self.workloads.clone();
+            if workloads.is_empty() {
+                workloads = all_workloads();
+                workloads.retain(|workload| workload.facts().scalings.contains(&scaling));
+            }
+            let steps = self.steps.map(usize::from);
+            let request = scaling::Request { scaling, sizes, workloads: &workloads, steps, json: self.json };
             return scaling::measure(request, &run);
         }
         let python = self.against.and_then(|Peer::Pytorch| match Python::find() {
             Ok(python) => Some(python),
             Err(why) => {
-                eprintln!("only we are measured: {why}");
+                eprintln!("no peer is measured: {why}");
                 None
             }
         });
@@ -150,27 +163,27 @@ impl Bench {
         self.measure_all(&run, python.as_ref())
     }
 
-    /// One measurement, which the parent process asked for.
-    fn measure(&self, workload: &Workload) -> anyhow::Result<()> {
+    /// Takes one measurement for the parent process.
+    fn measure(&self, workload: &dyn Workload) -> anyhow::Result<()> {
         let (steps, profile) = (self.steps_of(workload), self.profile);
-        let resize = |shape: Shape| Shape {
-            batch_size: self.batch_size.map_or(shape.batch_size, usize::from),
-            block_size: self.block_size.map_or(shape.block_size, usize::from),
-            ..shape
-        };
-        let turn = with_threads(self.threads(), || child::measure(workload, resize, steps, profile))??;
-        output::line(serde_json::to_string(&turn)?)
+        let batch = workload.batch().map(|batch| Batch {
+            batch_size: self.batch_size.map_or(batch.batch_size, usize::from),
+            block_size: self.block_size.map_or(batch.block_size, usize::from),
+        });
+        let measure = || worker::measure(workload, batch, steps, profile);
+        output::line(serde_json::to_string(&with_threads(self.threads(), measure)??)?)
     }
 
     fn measure_all(&self, run: &Run, python: Option<&Python>) -> anyhow::Result<ExitCode> {
         let scripts = python.map(|_| peers::write_scripts()).transpose()?;
-        let all: Vec<&Workload> = match self.workloads.is_empty() {
-            true => WORKLOADS.iter().collect(),
+        let all = match self.workloads.is_empty() {
+            true => all_workloads(),
             false => self.workloads.clone(),
         };
         let mut missing = Vec::new();
         let mut failed = Vec::new();
         for workload in all {
+            let name = workload.facts().name;
             let steps = self.steps_of(workload);
             let mut everyone = vec![Contestant::ours(workload, steps, run.limits.threads)?];
             if let (Some(python), Some(folder)) = (python, &scripts) {
@@ -186,19 +199,19 @@ impl Bench {
                 }
             }
             let bar = Bar::new(0, (run.rounds * everyone.len()) as u64);
-            let finished = turns::take(run.rounds, &mut everyone, self.profile, |done, name, round| {
+            let finished = rounds::measure(run.rounds, &mut everyone, self.profile, |done, who, round| {
                 bar.at(done as u64);
-                bar.message(format!("{}: {name}, round {round} of {}", workload.name, run.rounds));
+                bar.message(format!("{name}: {who}, round {round} of {}", run.rounds));
             });
             bar.finish();
             if !finished? {
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             for (contestant, why) in everyone.iter().filter_map(|c| Some((c, c.failed.as_ref()?))) {
-                eprintln!("{}: {} is left out: {why}", workload.name, contestant.name);
+                eprintln!("{name}: {} is left out: {why}", contestant.name);
             }
             let Some(report) = Report::new(run, workload, steps, &everyone) else {
-                failed.push(workload.name);
+                failed.push(name);
                 continue;
             };
             match self.json {
@@ -217,7 +230,7 @@ impl Bench {
         usize::from(self.threads.unwrap_or(0))
     }
 
-    fn steps_of(&self, workload: &Workload) -> usize {
-        self.steps.map_or(workload.steps, usize::from)
+    fn steps_of(&self, workload: &dyn Workload) -> usize {
+        self.steps.map_or(workload.facts().steps, usize::from)
     }
 }

@@ -1,5 +1,5 @@
-//! The peers: scripts of `benches/peers/`, which travel with the program, and the Python
-//! that runs them.
+//! The peers: the scripts in `benches/peers/`, embedded in the program, and the Python that runs
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,33 +9,46 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-/// Who does the same work.
+/// Another implementation of the same work.
 pub struct Peer {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What runs it.
+    /// Its script.
     pub script: Script,
-    /// The Python packages without which it cannot run.
+    /// The Python packages it needs.
     pub needs: &'static [&'static str],
     /// The arguments of the script.
     pub args: Vec<String>,
-    /// How many times as long as we it should take, where that is a target.
+    /// The target ratio of its time to ours, if there is one.
     pub target: Option<f64>,
 }
 
-/// A script.
+impl Peer {
+    /// A peer that runs `script` with these arguments.
+    pub fn new(
+        name: &'static str,
+        script: Script,
+        needs: &'static [&'static str],
+        args: &[&str],
+        target: Option<f64>,
+    ) -> Self {
+        Self { name, script, needs, args: args.iter().map(ToString::to_string).collect(), target }
+    }
+}
+
+/// A peer script.
 #[derive(Clone, Copy)]
 pub enum Script {
     /// The digit network in PyTorch.
     DigitsTorch,
-    /// The same in numpy.
+    /// The digit network in numpy.
     DigitsNumpy,
-    /// The GPT in PyTorch, and in transformers.
+    /// The GPT in PyTorch and in transformers.
     GptTorch,
 }
 
 impl Script {
-    /// The name of its file, and its text.
+    /// Its file name and its text.
     pub fn file(self) -> (&'static str, &'static str) {
         match self {
             Self::DigitsTorch => ("digits_torch.py", include_str!("../../../benches/peers/digits_torch.py")),
@@ -45,7 +58,7 @@ impl Script {
     }
 }
 
-/// Writes all scripts into a folder, which is gone with the value that is returned.
+/// Writes all scripts to a temporary folder, which is deleted when the result is dropped.
 pub fn write_scripts() -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder for the peers' scripts")?;
     for script in [Script::DigitsTorch, Script::DigitsNumpy, Script::GptTorch] {
@@ -59,19 +72,22 @@ pub fn write_scripts() -> anyhow::Result<TempDir> {
 /// The interpreter that runs the peers.
 pub const PYTHON: &str = "python3";
 
-/// What is installed of what the peers need.
+/// The installed Python and the packages that the peers need.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Python {
     /// The version of Python.
     pub python: String,
-    /// The versions of the packages that are there.
+    /// The versions of the installed packages.
     pub packages: BTreeMap<String, String>,
 }
 
 impl Python {
-    /// Asks the interpreter; or says in a sentence why there is nobody to ask.
+    /// Queries the interpreter.
+    ///
+    /// # Errors
+    /// One sentence that says why it cannot be used.
     pub fn find() -> Result<Self, String> {
-        const ASK: &str = "
+        const QUERY: &str = "
 import importlib.metadata, json, platform
 packages = {}
 for name in ('numpy', 'torch', 'transformers'):
@@ -82,7 +98,7 @@ for name in ('numpy', 'torch', 'transformers'):
 print(json.dumps({'python': platform.python_version(), 'packages': packages}))
 ";
         let output = Command::new(PYTHON)
-            .args(["-c", ASK])
+            .args(["-c", QUERY])
             .output()
             .map_err(|_| format!("{PYTHON} is missing, install it and then {INSTALL}"))?;
         serde_json::from_slice(&output.stdout)
@@ -95,17 +111,17 @@ print(json.dumps({'python': platform.python_version(), 'packages': packages}))
     }
 }
 
-/// How the packages are installed.
+/// The command that installs the packages.
 const INSTALL: &str = "`pip install -r benches/peers/requirements.txt`";
 
-/// What to do where a package is missing.
+/// Says that a package is missing and how to install it.
 pub fn without(package: &str) -> String {
     format!("the Python package {package} is missing, install it with {INSTALL}")
 }
 
-/// The last line of what a process wrote, which names the error in Python, and in ours.
+/// The last line of a process's output, which names the error in Python and in ours.
 pub fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim();
+    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message").trim();
     line.trim_start_matches("error: ").to_string()
 }

@@ -1,4 +1,4 @@
-//! Where the time of a step goes, op by op, as the trace has it.
+//! Where the time of a step goes, op by op, from the trace.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -8,10 +8,9 @@ use m2g_core::trace::{Phase, Record};
 use ndarray::Dimension;
 use serde::{Deserialize, Serialize};
 
-use super::child::Recording;
+use super::work::Recording;
 
-/// The ops that multiply matrices, and those that do little else: attention, and the
-/// feed-forward layers with their GELU.
+/// The ops dominated by matrix products, including attention and the feed-forward layers.
 const PRODUCTS: [&str; 9] = [
     "linear",
     "linear_residual",
@@ -24,43 +23,43 @@ const PRODUCTS: [&str; 9] = [
     "cached_attention",
 ];
 
-/// The mean of several steps. Shares are of the step's time.
+/// The mean of several steps. Shares are fractions of the step's time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Profile {
-    /// How many steps it is the mean of.
+    /// The number of averaged steps.
     pub steps: usize,
-    /// How long a step took, while it was recorded.
+    /// The time of a step while it is recorded.
     pub seconds: f64,
-    /// The ops, forward and backward apart.
+    /// The ops, forward and backward separately.
     pub ops: Vec<OpTime>,
     /// The share of matrix products and attention.
     pub products_share: f64,
-    /// The time outside any op.
+    /// The time outside of all ops.
     pub outside_seconds: f64,
     /// Its share.
     pub outside_share: f64,
 }
 
-/// What an op costs in a step.
+/// The cost of an op in a step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpTime {
     /// `batch`, `forward`, `backward`, `clip` or `update`.
     pub phase: String,
-    /// The op.
+    /// The name of the op.
     pub op: String,
-    /// How often it runs.
+    /// Calls per step.
     pub calls: f64,
-    /// How long it takes, all calls together.
+    /// The time of all calls.
     pub seconds: f64,
     /// Its share.
     pub share: f64,
-    /// Its floating-point operations in a second, if it has any.
+    /// GFLOP/s, if it has floating-point operations.
     pub gflops: Option<f64>,
-    /// Bytes of its inputs and its output, each counted once, in a second, if it reads them all.
+    /// GB/s over its inputs and its output, each counted once, if it reads them completely.
     pub gb_per_s: Option<f64>,
 }
 
-/// The sums of an op over all steps.
+/// The totals of an op over all steps.
 #[derive(Default)]
 struct Sum {
     calls: u64,
@@ -70,7 +69,7 @@ struct Sum {
 }
 
 impl Profile {
-    /// The mean of these steps.
+    /// Averages these steps.
     pub fn of(steps: impl Iterator<Item = anyhow::Result<Recording>>) -> anyhow::Result<Self> {
         let mut sums: BTreeMap<(usize, &str), Sum> = BTreeMap::new();
         let (mut n, mut whole) = (0, Duration::ZERO);
@@ -79,12 +78,12 @@ impl Profile {
             n += 1;
             whole += seconds;
             if let Some(fetched) = fetched {
-                let sum = sums.entry((place(Phase::Batch), "mini-batch")).or_default();
+                let sum = sums.entry((phase_index(Phase::Batch), "mini-batch")).or_default();
                 sum.calls += 1;
                 sum.time += fetched;
             }
             for (record, flops, bytes) in costs(&records) {
-                let sum = sums.entry((place(record.phase), record.name)).or_default();
+                let sum = sums.entry((phase_index(record.phase), record.name)).or_default();
                 sum.calls += 1;
                 sum.time += record.time;
                 sum.flops += flops;
@@ -127,11 +126,11 @@ impl Profile {
     }
 }
 
-/// The parts of a step, in its order.
+/// The parts of a step, in order.
 const PHASES: [&str; 5] = ["batch", "forward", "backward", "clip", "update"];
 
-/// Where in [`PHASES`] a phase stands; without gradients there is only the way forward.
-fn place(phase: Phase) -> usize {
+/// The index of a phase in [`PHASES`]. Evaluation has a forward pass only.
+fn phase_index(phase: Phase) -> usize {
     match phase {
         Phase::Batch => 0,
         Phase::Forward | Phase::Evaluate => 1,
@@ -141,15 +140,15 @@ fn place(phase: Phase) -> usize {
     }
 }
 
-/// Floating-point operations of the matrix products and the attention of a step.
+/// The floating-point operations of the ops in [`PRODUCTS`].
 pub fn product_flops(records: &[Record]) -> u64 {
     costs(records).filter(|(record, ..)| PRODUCTS.contains(&record.name)).map(|(_, flops, _)| flops).sum()
 }
 
-/// What worked in a step, with its operations and bytes, where that is not what the trace
-/// says. It counts those of the backward way as if every input had a gradient, but the
-/// first layer's is data, for which no product is made; and every input as read, but an
-/// embedding reads only some rows of its table, and a sum hands its gradient on untouched.
+/// The records that did work, with their operations and bytes. Three corrections to the trace:
+/// it counts the backward pass as if every input had a gradient, but the first layer's input is
+/// data; an embedding reads only some rows of its table; and the backward pass of `add` passes
+/// its gradient on without touching it.
 fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
     let made: HashSet<Var> = records.iter().filter_map(|record| record.to).collect();
     records.iter().filter(|record| record.is_work()).map(move |record| {
@@ -164,31 +163,4 @@ fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
             (record, record.flops, record.bytes)
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::child::Work;
-    use super::super::digits::{Net, Training};
-    use super::*;
-    use m2g_core::data::mnist::LabelledImages;
-
-    #[test]
-    fn the_operations_of_a_digit_step_by_hand_and_shares_that_add_up() {
-        let data = LabelledImages { images: vec![7; 20 * 784], labels: vec![1; 20], rows: 28, cols: 28 };
-        let net = Net { sizes: [784, 30, 10], mini_batch: 10, lr: 0.1 };
-        let mut training = Training::new(&net, &data).unwrap();
-        // Forward and the gradient of the weights for both layers, back through the second
-        // alone; and the biases, once forward and twice backward.
-        let [a, b, c] = net.sizes;
-        let want = 10 * (2 * (2 * a * b + 3 * b * c) + 3 * (b + c));
-        assert_eq!(product_flops(&training.record().unwrap().records), want as u64);
-
-        let profile = Profile::of((0..20).map(|_| training.record())).unwrap();
-        let sum = profile.ops.iter().map(|op| op.share).sum::<f64>() + profile.outside_share;
-        assert!((sum - 1.0).abs() < 1e-9 && profile.outside_share >= 0.0, "{profile:?}");
-        let linear = profile.ops.iter().find(|op| op.op == "linear" && op.phase == "backward").unwrap();
-        assert_eq!((profile.steps, linear.calls), (20, 2.0));
-    }
 }

@@ -1,36 +1,36 @@
-//! What came out of a workload, as `--json` writes it.
+//! The results of a workload, as `--json` prints them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use m2g_core::WeightFormat;
 use serde::Serialize;
 
-use super::child::Turn;
+use super::measurement::Measurement;
 use super::profile::Profile;
+use super::rounds::Contestant;
 use super::summary::{median, spread};
-use super::turns::Contestant;
-use super::workload::{Kind, Target, Workload};
+use super::workload::{Target, Workload};
 use crate::machine::{Limits, Machine};
 
-/// What all workloads of a run have in common.
+/// What all workloads of a run share.
 #[derive(Clone, Serialize)]
 pub struct Run {
-    /// When it began, in UTC.
+    /// When it started, in UTC.
     pub date: String,
     /// The version of this program.
     pub version: &'static str,
     /// `release` or `debug`.
     pub build: &'static str,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// What the machine can do, measured at the beginning.
+    /// The limits of the machine, measured at the start.
     pub limits: Limits,
-    /// How often everyone was measured.
+    /// The number of rounds.
     pub rounds: usize,
 }
 
 impl Run {
-    /// A run that begins now.
+    /// A run that starts now.
     pub fn new(machine: Machine, limits: Limits, rounds: usize) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
@@ -44,109 +44,115 @@ impl Run {
     }
 }
 
-/// A workload and everything that was measured.
+/// The results of a workload.
 #[derive(Serialize)]
 pub struct Report<'a> {
-    /// Its name.
+    /// The name of the workload.
     pub workload: &'static str,
-    /// What it is.
+    /// Its description.
     pub what: &'static str,
-    /// In which numbers matrices are multiplied, and of a generation, how weights are stored.
+    /// The precision of matrix products; for generation, the format of stored weights.
     pub precision: &'static str,
-    /// How much is done each time.
+    /// How much one repetition processes.
     pub amount: usize,
-    /// What `per_second` counts: `images/s` or `tokens/s`.
+    /// The unit of `per_second`: `images/s` or `tokens/s`.
     pub unit: &'static str,
-    /// What `profile` is the mean of.
+    /// The part that `profile` averages.
     pub recorded: &'static str,
-    /// How often it was timed in each process.
+    /// Timed repetitions per process.
     pub steps: usize,
-    /// Floating-point operations of matrix products and attention, as the trace counts them.
+    /// Floating-point operations of matrix products and attention, counted by the trace.
     pub flops: f64,
-    /// Parameters of the model.
+    /// The number of parameters of the model.
     pub parameters: usize,
-    /// Ours.
+    /// Our results.
     pub ours: Figures,
-    /// The peers'.
+    /// The peers' results.
     pub peers: Vec<Compared>,
-    /// What we aim for.
-    pub target: Aim,
-    /// In generation, which reads all weights for each token, how many GB of them a second.
+    /// The target.
+    pub target: TargetReport,
+    /// GB/s of weights read in generation, which reads all of them for every token.
     pub weights_gb_per_s: Option<f64>,
     /// Where the time of a step goes.
     pub profile: Option<&'a Profile>,
-    /// The run that it is part of.
+    /// The run it belongs to.
     #[serde(flatten)]
     pub run: &'a Run,
 }
 
-/// What one of the measured comes to, over all rounds.
+/// The results of one contestant over all rounds.
 #[derive(Serialize)]
 pub struct Figures {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// Its version, if it is a peer.
     pub version: Option<String>,
     /// The median time.
     pub median_seconds: f64,
-    /// The least.
+    /// The minimum time.
     pub min_seconds: f64,
     /// The interquartile range as a share of the median.
     pub spread: f64,
-    /// Images or tokens in a second, by the median.
+    /// Images or tokens per second, by the median.
     pub per_second: f64,
-    /// Operations in a second, by the median.
+    /// GFLOP/s, by the median.
     pub gflops: f64,
     /// The share of the machine's peak in the workload's precision.
     pub share_of_peak: f64,
-    /// The most memory of any of its processes.
+    /// The peak memory of its processes.
     pub peak_memory_mb: Option<f64>,
-    /// Every time, round by round.
+    /// All times, round by round.
     pub seconds: Vec<Vec<f64>>,
 }
 
-/// A peer beside us.
+/// A peer compared with us.
 #[derive(Serialize)]
 pub struct Compared {
-    /// Its figures.
+    /// Its results.
     #[serde(flatten)]
     pub figures: Figures,
-    /// How many times as long as we it took by the medians of each round.
+    /// The ratio of its median time to ours in each round.
     pub ratios: Vec<f64>,
-    /// Their median.
+    /// The median ratio.
     pub median_ratio: f64,
-    /// What that should be, where it is a target.
+    /// The target ratio, if there is one.
     pub target_ratio: Option<f64>,
-    /// Whether it is.
+    /// Whether it was met.
     pub target_met: Option<bool>,
 }
 
-/// A target, and whether the median reaches it.
+/// A target and whether the median meets it.
 #[derive(Serialize)]
-pub struct Aim {
-    /// The most seconds.
+pub struct TargetReport {
+    /// The maximum time.
     pub seconds: Option<f64>,
-    /// The fewest tokens in a second.
+    /// The minimum number of tokens per second.
     pub tokens_per_second: Option<f64>,
-    /// Whether it is reached.
+    /// Whether it was met.
     pub met: bool,
 }
 
 impl<'a> Report<'a> {
-    /// What the turns come to; nothing if ours failed.
-    pub fn new(run: &'a Run, workload: &Workload, steps: usize, everyone: &'a [Contestant]) -> Option<Self> {
+    /// Summarises the measurements; `None` if ours failed.
+    pub fn new(
+        run: &'a Run,
+        workload: &dyn Workload,
+        steps: usize,
+        everyone: &'a [Contestant],
+    ) -> Option<Self> {
         let (us, peers) = everyone.split_first()?;
         if us.failed.is_some() {
             return None;
         }
-        let first = us.turns.first()?;
+        let facts = workload.facts();
+        let first = us.measurements.first()?;
         let (flops, parameters) = (first.flops?, first.parameters?);
         let (amount, unit) = workload.amount();
-        let peak = run.limits.gflops(workload.precision);
+        let peak = run.limits.gflops(facts.precision);
         let figures = |c: &Contestant| Figures::new(c, amount as f64, flops, peak);
         let ours = figures(us);
         let compared = |peer: &Contestant| {
-            let pairs = peer.turns.iter().zip(&us.turns);
+            let pairs = peer.measurements.iter().zip(&us.measurements);
             let ratios: Vec<f64> = pairs.map(|(p, o)| median(&p.seconds) / median(&o.seconds)).collect();
             let median_ratio = median(&ratios);
             Compared {
@@ -157,18 +163,15 @@ impl<'a> Report<'a> {
                 ratios,
             }
         };
-        let (seconds, tokens_per_second, met) = match workload.target {
+        let (seconds, tokens_per_second, met) = match facts.target {
             Target::Seconds(most) => (Some(most), None, ours.median_seconds <= most),
             Target::TokensPerSecond(least) => (None, Some(least), ours.per_second >= least),
         };
-        let weights = match workload.kind {
-            Kind::Generate(_, weights) => Some(weights),
-            _ => None,
-        };
+        let weights = workload.stored_weights();
         Some(Self {
-            workload: workload.name,
-            what: workload.what,
-            precision: weights.map_or(workload.precision.name(), WeightFormat::name),
+            workload: facts.name,
+            what: facts.what,
+            precision: weights.map_or(facts.precision.name(), WeightFormat::name),
             amount,
             unit,
             recorded: workload.recorded_part(),
@@ -176,10 +179,10 @@ impl<'a> Report<'a> {
             flops,
             parameters,
             peers: peers.iter().filter(|peer| peer.failed.is_none()).map(compared).collect(),
-            target: Aim { seconds, tokens_per_second, met },
+            target: TargetReport { seconds, tokens_per_second, met },
             weights_gb_per_s: weights
                 .map(|weights| (weights.bytes() * parameters) as f64 * ours.per_second / 1e9),
-            profile: us.turns.iter().find_map(|turn| turn.profile.as_ref()),
+            profile: us.measurements.iter().find_map(|m| m.profile.as_ref()),
             run,
             ours,
         })
@@ -188,29 +191,28 @@ impl<'a> Report<'a> {
 
 impl Figures {
     fn new(contestant: &Contestant, amount: f64, flops: f64, peak: f64) -> Self {
-        let Contestant { name, turns, .. } = contestant;
-        let all: Vec<f64> = turns.iter().flat_map(|turn| turn.seconds.iter().copied()).collect();
+        let Contestant { name, measurements, .. } = contestant;
+        let all: Vec<f64> = measurements.iter().flat_map(|m| m.seconds.iter().copied()).collect();
         let median_seconds = median(&all);
         let gflops = flops / median_seconds / 1e9;
-        let memory = |turn: &Turn| turn.peak_rss_mb;
+        let memory = |m: &Measurement| m.peak_rss_mb;
         Self {
             name,
-            version: turns.iter().find_map(|turn| turn.peer.clone()),
+            version: measurements.iter().find_map(|m| m.peer.clone()),
             median_seconds,
             min_seconds: all.iter().copied().fold(f64::INFINITY, f64::min),
             spread: spread(&all),
             per_second: amount / median_seconds,
             gflops,
             share_of_peak: gflops / peak,
-            peak_memory_mb: turns.iter().filter_map(memory).reduce(f64::max),
-            seconds: turns.iter().map(|turn| turn.seconds.clone()).collect(),
+            peak_memory_mb: measurements.iter().filter_map(memory).reduce(f64::max),
+            seconds: measurements.iter().map(|m| m.seconds.clone()).collect(),
         }
     }
 }
 
-/// Seconds since 1970 as a date, `2026-01-31T23:59:59Z`. Days are counted in years that
-/// begin in March, so that the leap day is the last (Hinnant, "chrono-compatible low-level
-/// date algorithms").
+/// Seconds since 1970 as a date, `2026-01-31T23:59:59Z`. Years start in March, so that the leap
+/// day is the last day (Hinnant, "chrono-compatible low-level date algorithms").
 fn utc(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, of_era) = (days / 146_097, days % 146_097);
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_by_hand() {
+    fn dates_match_hand_computed_values() {
         for (seconds, want) in [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_399, "2000-02-28T23:59:59Z"),

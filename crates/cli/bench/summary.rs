@@ -1,18 +1,16 @@
-//! What many times come to.
+//! Medians and spreads.
 
 /// The median.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The interquartile range as a share of the median: how much the middle half of the
-/// values differs.
+/// The interquartile range as a share of the median.
 pub fn spread(values: &[f64]) -> f64 {
     (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)
 }
 
-/// The value below which a share `q` of the values lies; between two values, on the line
-/// from one to the other. NaN of no values.
+/// The `q` quantile, interpolated linearly between values. NaN without values.
 fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -27,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_hand() {
+    fn quantiles_match_hand_computed_values() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(spread(&[1.0, 2.0, 3.0, 4.0, 5.0]), 2.0 / 3.0);

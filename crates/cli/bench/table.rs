@@ -1,8 +1,9 @@
-//! What came out of a workload, for people.
+//! The results of a workload as text.
 
 use super::profile::Profile;
 use super::report::{Compared, Figures, Report, Run};
-use super::scaling::{Scaled, Scaling};
+use super::scaled::Scaled;
+use super::workload::Scaling;
 use crate::output::percent;
 
 /// The machine and its limits.
@@ -25,14 +26,14 @@ pub fn machine(run: &Run) -> String {
     )
 }
 
-/// The figures of a workload.
+/// The results of a workload.
 pub fn text(report: &Report<'_>) -> String {
     let Report { workload, what, precision, unit, steps, run, .. } = report;
     let mut lines = vec![
         format!("\n{workload}: {what}; {precision}, {} x {steps} times", run.rounds),
         format!(
             "  {:<21}{:>10}{:>10}{:>9}{unit:>10}{:>9}{:>9}{:>9}",
-            "", "median", "least", "spread", "GFLOP/s", "of peak", "peak MB"
+            "", "median", "minimum", "spread", "GFLOP/s", "of peak", "peak MB"
         ),
     ];
     lines.push(figures(&report.ours));
@@ -51,7 +52,7 @@ pub fn text(report: &Report<'_>) -> String {
     lines.join("\n")
 }
 
-/// A workload at several sizes; times and memory also as multiples of the first.
+/// A workload at several sizes. Times and memory are also given relative to the first.
 pub fn scaled(scaled: &Scaled<'_>) -> String {
     let Scaled { workload, precision, points, target, run, .. } = scaled;
     let mut lines = vec![
@@ -89,7 +90,7 @@ pub fn scaled(scaled: &Scaled<'_>) -> String {
     lines.push(format!("  target: {}: {}, {}", target.what, number(target.value, 2), met(target.met)));
     if let (Scaling::Threads, Some(last)) = (scaled.scaling, points.last()) {
         lines.push(format!(
-            "  large matrix products alone, after each turn: {} times as fast",
+            "  large matrix products alone, after each measurement: {} times as fast",
             number(last.relative_products, 2)
         ));
     }
@@ -110,7 +111,7 @@ fn figures(figures: &Figures) -> String {
     )
 }
 
-/// How many times as long as ours a peer took.
+/// The ratio of a peer's time to ours.
 fn ratio(peer: &Compared) -> String {
     let each: Vec<String> = peer.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
     let target = match (peer.target_ratio, peer.target_met) {
@@ -129,10 +130,10 @@ fn met(is: bool) -> &'static str {
     if is { "reached" } else { "NOT reached" }
 }
 
-/// Where the time goes of what was recorded.
+/// Where the time of the recorded part goes.
 fn operations(what: &str, profile: &Profile) -> String {
     let mut lines = vec![
-        format!("  {what}, while it is recorded: {}, the mean of {}", time(profile.seconds), profile.steps),
+        format!("  {what}, while recorded: {}, the mean of {}", time(profile.seconds), profile.steps),
         format!(
             "  {:<9} {:<22}{:>7}{:>12}{:>10}{:>10}{:>9}",
             "", "op", "calls", "time", "share", "GFLOP/s", "GB/s"
@@ -153,7 +154,7 @@ fn operations(what: &str, profile: &Profile) -> String {
         ));
     }
     let outside = (time(profile.outside_seconds), percent(profile.outside_share));
-    lines.push(format!("  {:<39}{:>12}{:>10}", "outside any op", outside.0, outside.1));
+    lines.push(format!("  {:<39}{:>12}{:>10}", "outside of all ops", outside.0, outside.1));
     lines.push(format!("  matrix products and attention together: {}", percent(profile.products_share)));
     lines.join("\n")
 }
@@ -162,7 +163,7 @@ fn rate(rate: Option<f64>) -> String {
     rate.map_or("-".into(), |rate| format!("{rate:.1}"))
 }
 
-/// A time in the unit that suits it.
+/// A time in a suitable unit.
 fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.1} us", 1e6 * s),
@@ -176,7 +177,7 @@ mod tests {
     use super::time;
 
     #[test]
-    fn times_have_their_unit() {
+    fn times_have_a_suitable_unit() {
         assert_eq!([time(29.04e-6), time(0.024), time(6.5)], ["29.0 us", "24.00 ms", "6.500 s"]);
     }
 }

@@ -1,14 +1,16 @@
-//! The text of a core function, and the lines of both models that call it.
+//! The source of a core function, and the lines of both models that call it.
 
 use anyhow::bail;
 
+use super::functions::{Function, Kind, Use};
 use super::result::Comparison;
 use super::source;
-use super::step::{Function, Kind, Stage, Use};
+use super::stage::Stage;
 use super::table::{place, run_by};
 use crate::flags::nearest;
+use crate::models::named;
 
-/// The functions called `name`, or all that both ran.
+/// The source of the functions called `name`, or of all shared functions.
 pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<String> {
     let chosen: Vec<&Function> = match name {
         Some(name) => comparison.functions.iter().filter(|f| is_called(f, name)).collect(),
@@ -35,15 +37,15 @@ pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<Strin
     Ok(parts.collect::<Vec<_>>().join("\n\n"))
 }
 
-/// Whether a function has this name, as an op or as a type.
+/// Whether an op or its type has this name.
 fn is_called(function: &Function, name: &str) -> bool {
     let of_type = function.function.rsplit("::").next().unwrap_or_default();
     function.name.eq_ignore_ascii_case(name) || of_type.eq_ignore_ascii_case(name)
 }
 
 fn unknown(comparison: &Comparison, name: &str) -> String {
-    if ["digits", "gpt"].contains(&name) {
-        return format!("--code {name} asks for a function called {name}: write the models before --code");
+    if named(name).is_some() {
+        return format!("--code {name} shows a function called {name}: write the models before --code");
     }
     let mut names: Vec<&str> = comparison.functions.iter().map(|f| f.name).collect();
     names.sort_unstable();
@@ -54,7 +56,7 @@ fn unknown(comparison: &Comparison, name: &str) -> String {
     }
 }
 
-/// A function in all its parts, forward and backward, and who calls it.
+/// A function in all its parts, forward and backward, and its callers.
 fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
     let labels = comparison.labels();
     let Some(first) = parts.first() else { return String::new() };
@@ -68,7 +70,7 @@ fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
         let text = part.place.as_ref().map(source::text).unwrap_or_default();
         lines.extend(text.into_iter().map(|line| format!("  {line}")));
     }
-    // An op is called forward; the tape then runs it backward. The first part tells both.
+    // Models call an op forward only; the tape runs it backward. The first part has the callers.
     for (label, run) in labels.iter().zip(&first.runs) {
         lines.push(String::new());
         match run {

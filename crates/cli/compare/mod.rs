@@ -1,24 +1,26 @@
-//! `m2g compare`: what two models have in common, as one training step of each shows it.
+//! `m2g compare`: what two models share, shown by one training step of each.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `side.rs` | a model or a run, and one real training step of it |
-//! | `step.rs` | the core functions of two steps, side by side |
-//! | `source.rs` | where a function stands, and its text |
-//! | `result.rs` | all that is compared, as `--json` writes it and `schema.json` describes it |
-//! | `runs.rs` | two runs: settings, parameters, curves, final figures |
-//! | `table.rs`, `runs_table.rs` | the same for people |
-//! | `lanes.rs` | the same as a drawing |
-//! | `code.rs` | the text of functions, and who calls them |
+//! | `compared.rs` | a model or a run, and one real training step of it |
+//! | `stage.rs` | the stages of a step |
+//! | `functions.rs` | the core functions of two steps, side by side |
+//! | `source.rs` | the source code of functions |
+//! | `result.rs` | the complete result, as `--json` prints it and `schema.json` describes it |
+//! | `runs.rs` | two runs: settings, parameters, curves, final results |
+//! | `table.rs`, `runs_table.rs` | the result as text |
+//! | `drawing.rs` | the result as a drawing |
+//! | `code.rs` | the source of functions, with their callers |
 
 mod code;
-mod lanes;
+mod compared;
+mod drawing;
+mod functions;
 mod result;
 mod runs;
 mod runs_table;
-mod side;
 mod source;
-mod step;
+mod stage;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -28,48 +30,50 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use m2g_core::threads::with_threads;
 
+use self::compared::Compared;
+use self::result::Comparison;
+use crate::models::same_name_hint;
 use crate::output;
 use crate::plot::curves::{Curve, curves};
-use result::Comparison;
-use side::Side;
 
-/// Show what two models have in common: every core function that one training step of
-/// either runs, on real data.
+/// Show what two models share: the core functions that one training step of each runs, on real
+/// data.
 #[derive(Args)]
 pub struct Compare {
     /// A model, digits or gpt, or a run: a name under runs/, or a path.
     #[arg(value_name = "digits|gpt|RUN", default_value = "digits", value_parser = NonEmptyStringValueParser::new())]
     first: String,
-    /// What to compare it with: a model or a run too.
+    /// The model or run to compare it with.
     #[arg(value_name = "digits|gpt|RUN", default_value = "gpt", value_parser = NonEmptyStringValueParser::new())]
     second: String,
-    /// Print the text of a shared function, such as linear, and the lines of both models
-    /// that call it; without a name, of all shared functions.
+    /// Print the source of a shared function, such as linear, and the lines of both models that
+    /// call it; without a name, of all shared functions.
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     code: Option<Option<String>>,
-    /// Draw both steps as lanes, with the shared functions joined; the curves of two runs
-    /// are drawn into files beside it.
+    /// Draw both steps side by side, with shared functions joined; the curves of two runs go to
+    /// files next to it.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// Write one JSON object to stdout.
+    /// Print one JSON object to stdout.
     #[arg(long, conflicts_with = "code")]
     json: bool,
-    /// Print the JSON Schema of what --json writes, and compare nothing.
+    /// Print the JSON Schema of the --json output, and compare nothing.
     #[arg(long, exclusive = true)]
     schema: bool,
 }
 
 impl Compare {
-    /// Makes both steps, and shows them.
+    /// Takes both steps and shows them.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if self.schema {
             output::line(include_str!("schema.json").trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
         let names = [&self.first, &self.second];
-        names.iter().filter_map(|name| side::hint(name)).for_each(|hint| eprintln!("{hint}"));
-        let sides = with_threads(0, || anyhow::Ok([Side::of(&self.first)?, Side::of(&self.second)?]))??;
-        let comparison = Comparison::new(&sides)?;
+        names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| eprintln!("{hint}"));
+        let models =
+            with_threads(0, || anyhow::Ok([Compared::new(&self.first)?, Compared::new(&self.second)?]))??;
+        let comparison = Comparison::new(&models)?;
         if self.json {
             output::line(serde_json::to_string(&comparison)?)?;
         } else if let Some(name) = &self.code {
@@ -87,10 +91,10 @@ impl Compare {
     }
 }
 
-/// Draws the steps, and the curves of two runs: one file for each metric, since those of
-/// different models cannot share an axis.
+/// Draws the steps, and the curves of two runs: one file per metric, since different metrics
+/// cannot share an axis.
 fn draw(comparison: &Comparison, file: &Path) -> anyhow::Result<()> {
-    lanes::figure(comparison).save_svg(file)?;
+    drawing::figure(comparison).save_svg(file)?;
     eprintln!("drawn: {}", file.display());
     let Some(runs) = &comparison.runs else { return Ok(()) };
     let mut metrics: Vec<&str> = runs.curves.iter().map(|curve| curve.metric).collect();

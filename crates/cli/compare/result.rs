@@ -1,74 +1,74 @@
-//! All that is compared: what `--json` writes, and `schema.json` describes.
+//! The result of a comparison, as `--json` prints it and `schema.json` describes it.
 
 use serde::Serialize;
 
+use super::compared::Compared;
+use super::functions::{Function, Own, Use, functions, own};
 use super::runs::Runs;
-use super::side::Side;
-use super::step::{Function, Own, Use, functions, own};
 
-/// Two models, and one step of each.
+/// Two models and one step of each.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     /// Always `compare`.
     pub event: &'static str,
-    /// Both models.
+    /// The models.
     pub models: [Model; 2],
-    /// How many core functions both ran.
+    /// The number of core functions that both ran.
     pub shared_functions: usize,
-    /// Every core function that either ran, in the order of the step.
+    /// The core functions that either ran, in the order of the step.
     pub functions: Vec<Function>,
-    /// What is compared of two runs; none unless both are runs.
+    /// The comparison of the runs, if both are runs.
     pub runs: Option<Runs>,
 }
 
-/// One model of a comparison, and its step as a whole.
+/// One model of a comparison, with the totals of its step.
 #[derive(Debug, Serialize)]
 pub struct Model {
-    /// What was asked for.
+    /// The name on the command line.
     pub name: String,
-    /// `digits` or `gpt`.
+    /// The kind of model: `digits` or `gpt`.
     pub kind: &'static str,
     /// The folder of the run, if it is one.
     pub run: Option<String>,
-    /// The data of the step.
+    /// The data that the step trained on.
     pub data: String,
-    /// What a batch is.
+    /// The batch in words.
     pub batch: String,
-    /// How many parameters it has.
+    /// The number of parameters.
     pub parameters: usize,
-    /// How many core functions it ran.
+    /// The number of core functions it ran.
     pub functions: usize,
-    /// FLOPs of them.
+    /// Their FLOPs.
     pub flops: u64,
-    /// Seconds of them.
+    /// Their time in seconds.
     pub seconds: f64,
-    /// The share of the FLOPs that went through shared functions, 0 to 1.
+    /// The share of the FLOPs in shared functions, 0 to 1.
     pub shared_flops_share: f64,
-    /// The share of the time, 0 to 1.
+    /// The share of the time in shared functions, 0 to 1.
     pub shared_seconds_share: f64,
-    /// What it ran of its own crate.
+    /// The functions of its own crate.
     pub own: Vec<Own>,
     /// What a reader should know.
     pub notes: Vec<String>,
 }
 
 impl Comparison {
-    /// Compares two sides.
-    pub fn new(sides: &[Side; 2]) -> anyhow::Result<Self> {
-        let functions = functions([&sides[0].records, &sides[1].records]);
+    /// Compares two models.
+    pub fn new(models: &[Compared; 2]) -> anyhow::Result<Self> {
+        let functions = functions(models.each_ref().map(|model| &model.step.records[..]));
         Ok(Self {
             event: "compare",
-            models: [0, 1].map(|side| Model::new(&sides[side], side, &functions)),
+            models: [0, 1].map(|side| Model::new(&models[side], side, &functions)),
             shared_functions: functions.iter().filter(|f| f.shared).count(),
             functions,
-            runs: match (&sides[0].run, &sides[1].run) {
-                (Some(a), Some(b)) => Some(Runs::new(sides, [a, b])?),
+            runs: match (&models[0].run, &models[1].run) {
+                (Some(a), Some(b)) => Some(Runs::new(models, [a, b])?),
                 _ => None,
             },
         })
     }
 
-    /// The names of both, told apart if they are the same.
+    /// The names of both, numbered if they are the same.
     pub fn labels(&self) -> [String; 2] {
         let [a, b] = &self.models;
         match a.name == b.name {
@@ -79,26 +79,27 @@ impl Comparison {
 }
 
 impl Model {
-    fn new(its: &Side, side: usize, functions: &[Function]) -> Self {
+    fn new(model: &Compared, side: usize, functions: &[Function]) -> Self {
+        let step = &model.step;
         let ran = |shared_only: bool| {
             let chosen = functions.iter().filter(move |f| f.shared || !shared_only);
             chosen.filter_map(move |f| f.runs[side].as_ref())
         };
         let shared = |share: fn(&Use) -> f64| ran(true).map(share).sum::<f64>().min(1.0);
         Self {
-            name: its.name.clone(),
-            kind: its.kind,
-            run: its.run.as_ref().map(|run| run.path.display().to_string()),
-            data: its.data.clone(),
-            batch: its.batch.clone(),
-            parameters: its.params.count(),
+            name: model.name.clone(),
+            kind: model.kind.name(),
+            run: model.run.as_ref().map(|run| run.path.display().to_string()),
+            data: step.data.clone(),
+            batch: step.batch.clone(),
+            parameters: step.params.count(),
             functions: ran(false).count(),
             flops: ran(false).map(|r| r.flops).sum(),
             seconds: ran(false).map(|r| r.seconds).sum(),
             shared_flops_share: shared(|r| r.flops_share),
             shared_seconds_share: shared(|r| r.seconds_share),
-            own: own(&its.records),
-            notes: its.notes.clone(),
+            own: own(&step.records),
+            notes: step.notes.clone(),
         }
     }
 }

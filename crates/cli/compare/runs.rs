@@ -1,37 +1,37 @@
-//! Two runs: settings, parameters, curves, final figures.
+//! Two runs: settings, parameters, curves, final results.
 
 use std::collections::BTreeSet;
 
-use m2g_core::train::run;
+use m2g_core::train::run as run_folder;
 use m2g_core::{Params, Tensor};
-use m2g_digits::training as digits;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::side::{Run, Side};
-use crate::config_file::with_present_names;
+use super::compared::Compared;
+use crate::models::kind::ValidationMetric;
+use crate::models::run::SavedRun;
 
-/// What is compared of two runs.
+/// The comparison of two runs.
 #[derive(Debug, Serialize)]
 pub struct Runs {
-    /// How many settings have the same value in both.
+    /// The number of settings with the same value in both.
     pub same_settings: usize,
     /// The settings that differ.
     pub settings: Vec<Setting>,
-    /// All parameters of either.
+    /// The parameters of both.
     pub parameters: Vec<Parameter>,
-    /// How the validation went.
+    /// The validation curves.
     pub curves: [Validation; 2],
-    /// What came out.
+    /// The final results.
     pub ends: [End; 2],
 }
 
-/// A setting that differs.
+/// A setting that differs between the runs.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Setting {
     /// Its name.
     pub name: String,
-    /// Its value in each; none where there is no such setting.
+    /// Its value in each, if it has the setting.
     pub values: [Option<Value>; 2],
 }
 
@@ -40,10 +40,10 @@ pub struct Setting {
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its shape in each; none where there is no such parameter.
+    /// Its shape in each, if it has the parameter.
     pub shapes: [Option<Vec<usize>>; 2],
-    /// How far apart its numbers are, `|a - b| / (|a| + |b|)`, from 0 to 1: 0 if they are the same; none
-    /// unless the shapes are.
+    /// The distance `|a - b| / (|a| + |b|)` of its values, from 0 (the same) to 1, if the shapes are
+    /// the same.
     pub distance: Option<f64>,
 }
 
@@ -56,46 +56,40 @@ pub struct Validation {
     pub points: Vec<(f64, f64)>,
 }
 
-/// What came out of a run.
+/// The final results of a run.
 #[derive(Debug, Serialize)]
 pub struct End {
-    /// Steps made.
+    /// Steps taken.
     pub steps: u64,
     /// Seconds of training.
     pub seconds: f64,
-    /// The mean loss of the training at the end, if it was evaluated.
+    /// The mean training loss before the last evaluation, if there was one.
     pub train_loss: Option<f64>,
     /// The last value of the validation metric.
     pub last: Option<f64>,
-    /// The best one.
+    /// The best value of the validation metric.
     pub best: Option<f64>,
-    /// The step at which it was measured.
+    /// The step of the best value.
     pub best_step: Option<u64>,
 }
 
 impl Runs {
-    /// Compares the runs of two sides.
-    pub fn new(sides: &[Side; 2], runs: [&Run; 2]) -> anyhow::Result<Self> {
-        let of = |i: usize| {
-            let config = &runs[i].metadata["config"]["config"];
-            match sides[i].kind {
-                digits::KIND => with_present_names::<m2g_digits::Config>(config),
-                _ => with_present_names::<m2g_gpt::Config>(config),
-            }
-        };
+    /// Compares the runs of two models.
+    pub fn new(models: &[Compared; 2], runs: [&SavedRun; 2]) -> anyhow::Result<Self> {
+        let of = |i: usize| models[i].kind.settings(&runs[i].metadata["config"]["config"]);
         let (same_settings, settings) = settings([of(0), of(1)]);
-        let [(a, a_end), (b, b_end)] = [went(&sides[0], runs[0])?, went(&sides[1], runs[1])?];
+        let [(a, a_end), (b, b_end)] = [results(&models[0], runs[0])?, results(&models[1], runs[1])?];
         Ok(Self {
             same_settings,
             settings,
-            parameters: parameters([&sides[0].params, &sides[1].params]),
+            parameters: parameters([&models[0].step.params, &models[1].step.params]),
             curves: [a, b],
             ends: [a_end, b_end],
         })
     }
 }
 
-/// How many settings are the same, and those that are not.
+/// The number of equal settings, and those that differ.
 fn settings(all: [Map<String, Value>; 2]) -> (usize, Vec<Setting>) {
     let names: BTreeSet<&String> = all.iter().flat_map(Map::keys).collect();
     let each = names.iter().map(|&name| Setting {
@@ -106,7 +100,7 @@ fn settings(all: [Map<String, Value>; 2]) -> (usize, Vec<Setting>) {
     (same.len(), differ)
 }
 
-/// All parameters of either, those of the first model first.
+/// The parameters of both, those of the first model first.
 fn parameters(all: [&Params<f32>; 2]) -> Vec<Parameter> {
     let find = |side: usize, name: &str| all[side].iter().find(|p| p.name == name).map(|p| &p.value);
     let only_second = all[1].iter().filter(|p| find(0, &p.name).is_none());
@@ -135,15 +129,11 @@ fn distance(a: &Tensor<f32>, b: &Tensor<f32>) -> f64 {
     if apart == 0.0 { 0.0 } else { apart / (one + other) }
 }
 
-/// The validation of a run, and its final figures.
-fn went(side: &Side, its: &Run) -> anyhow::Result<(Validation, End)> {
-    // The score of a GPT is its loss below 0: the highest is the best.
-    let (metric, sign) = match side.kind {
-        digits::KIND => ("validation_accuracy", 1.0),
-        _ => ("val_loss", -1.0),
-    };
-    let state = its.state()?;
-    let records = run::metrics(&its.path)?;
+/// The validation curve of a run, and its final results.
+fn results(model: &Compared, run: &SavedRun) -> anyhow::Result<(Validation, End)> {
+    let ValidationMetric { name: metric, sign } = model.kind.validation_metric();
+    let state = run.state()?;
+    let records = run_folder::metrics(&run.path)?;
     let points: Vec<(f64, f64)> =
         records.iter().filter_map(|r| Some((r["step"].as_f64()?, r[metric].as_f64()?))).collect();
     let end = End {
@@ -165,13 +155,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_differ_are_found() {
+    fn differing_settings_are_found() {
         let map = |value: Value| value.as_object().unwrap().clone();
         let a = map(json!({"lr": 3.0, "hidden": [30], "seed": 1, "data": null}));
         let b = map(json!({"lr": 3.0, "hidden": [30, 10], "n_layer": 4, "seed": 1}));
         let (same, differ) = settings([a, b]);
         let setting = |name: &str, values| Setting { name: name.into(), values };
-        assert_eq!(same, 3, "no data is no data");
+        assert_eq!(same, 3, "null counts as no value");
         assert_eq!(
             differ,
             [
@@ -182,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_told_apart() {
+    fn differing_parameters_are_found() {
         let params = |list: &[(&str, &[f32])]| {
             let mut params = Params::new();
             for (name, x) in list {

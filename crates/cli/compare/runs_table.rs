@@ -1,23 +1,23 @@
-//! The comparison of two runs for people.
+//! The comparison of two runs as text.
 
 use serde_json::Value;
 
 use super::runs::{End, Parameter, Runs, Setting, Validation};
 use super::table::{shape, short};
 
-/// How many parameters, and how many points of a curve, are shown.
-const PARAMETERS: usize = 8;
-const POINTS: usize = 8;
-/// Columns of a name and of a value.
-const NAME: usize = 30;
-const VALUE: usize = 28;
-/// Columns of a line of settings.
-const WIDTH: usize = 100;
+/// The number of parameters and of points of a curve that are shown.
+const MAX_PARAMETERS: usize = 8;
+const MAX_POINTS: usize = 8;
+/// The width of a name and of a value in characters.
+const NAME_WIDTH: usize = 30;
+const VALUE_WIDTH: usize = 28;
+/// The width of a line of settings in characters.
+const LINE_WIDTH: usize = 100;
 
-/// Settings, parameters, curves and final figures, one below the other.
+/// Settings, parameters, curves and final results.
 pub fn text(labels: &[String; 2], runs: &Runs) -> String {
-    let [a, b] = labels.each_ref().map(|label| short(label, VALUE - 2));
-    let mut lines = vec![format!("\n{:<NAME$}{a:>VALUE$}{b:>VALUE$}", "")];
+    let [a, b] = labels.each_ref().map(|label| short(label, VALUE_WIDTH - 2));
+    let mut lines = vec![format!("\n{:<NAME_WIDTH$}{a:>VALUE_WIDTH$}{b:>VALUE_WIDTH$}", "")];
     lines.push(format!(
         "settings: {} are the same in both, {} differ",
         runs.same_settings,
@@ -50,16 +50,16 @@ pub fn text(labels: &[String; 2], runs: &Runs) -> String {
     lines.join("\n")
 }
 
-/// A setting with its two values; long ones, such as paths, stand in lines of their own.
+/// A setting with its two values. Long values, such as paths, get their own lines.
 fn differs(labels: &[String; 2], name: &str, values: [String; 2]) -> Vec<String> {
-    if values.iter().all(|value| value.chars().count() < VALUE) {
+    if values.iter().all(|value| value.chars().count() < VALUE_WIDTH) {
         return vec![row(name, values)];
     }
     let each = labels.iter().zip(values).map(|(label, value)| format!("    {label}: {value}"));
     [format!("  {name}")].into_iter().chain(each).collect()
 }
 
-/// The settings that one run has and the other does not, in lines of a readable length.
+/// The settings that only one run has, in lines of a readable length.
 fn only_one_has(label: &str, settings: &[Setting], side: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for setting in settings.iter().filter(|s| s.values[1 - side].is_none()) {
@@ -67,7 +67,7 @@ fn only_one_has(label: &str, settings: &[Setting], side: usize) -> Vec<String> {
         let text = format!("{} {}", setting.name, plain(value));
         let start = if lines.is_empty() { format!("  only {label}: ") } else { "    ".into() };
         match lines.last_mut() {
-            Some(line) if line.len() + text.len() < WIDTH => *line += &format!(", {text}"),
+            Some(line) if line.len() + text.len() < LINE_WIDTH => *line += &format!(", {text}"),
             _ => lines.push(start + &text),
         }
     }
@@ -75,7 +75,7 @@ fn only_one_has(label: &str, settings: &[Setting], side: usize) -> Vec<String> {
 }
 
 fn row(name: &str, [a, b]: [String; 2]) -> String {
-    format!("  {name:<width$}{a:>VALUE$}{b:>VALUE$}", width = NAME - 2)
+    format!("  {name:<width$}{a:>VALUE_WIDTH$}{b:>VALUE_WIDTH$}", width = NAME_WIDTH - 2)
 }
 
 /// A setting without the quotes of JSON.
@@ -87,12 +87,12 @@ fn number(x: f64) -> String {
     format!("{x:.4}")
 }
 
-/// Those of another shape first; then those whose numbers differ most.
+/// Parameters with different shapes first, then by distance.
 fn parameters(all: &[Parameter]) -> Vec<String> {
     let other = all.iter().filter(|p| p.distance.is_none()).count();
     let equal = all.iter().filter(|p| p.distance == Some(0.0)).count();
     let mut lines = vec![format!(
-        "parameters: {} tensors; {other} of another shape or in one only, {} of one shape with other numbers, \
+        "parameters: {} tensors; {other} with different shapes or only in one run, {} with different values, \
          {equal} the same",
         all.len(),
         all.len() - other - equal
@@ -100,21 +100,21 @@ fn parameters(all: &[Parameter]) -> Vec<String> {
     let mut differ: Vec<&Parameter> = all.iter().filter(|p| p.distance != Some(0.0)).collect();
     differ
         .sort_by(|a, b| b.distance.unwrap_or(f64::INFINITY).total_cmp(&a.distance.unwrap_or(f64::INFINITY)));
-    for parameter in differ.iter().take(PARAMETERS) {
+    for parameter in differ.iter().take(MAX_PARAMETERS) {
         let sizes = |side: usize| parameter.shapes[side].as_ref().map_or("-".into(), |s| shape(s));
         let distance = parameter.distance.map_or(String::new(), |d| format!("   distance {d:.3}"));
         lines.push(format!("{}{distance}", row(&parameter.name, [sizes(0), sizes(1)])));
     }
-    if differ.len() > PARAMETERS {
-        lines.push(format!("  (+{} more)", differ.len() - PARAMETERS));
+    if differ.len() > MAX_PARAMETERS {
+        lines.push(format!("  (+{} more)", differ.len() - MAX_PARAMETERS));
     }
     lines
 }
 
-/// Some points of a curve, evenly spread, the first and the last among them.
+/// Evenly spaced points of a curve, including the first and the last.
 fn points(label: &str, curve: &Validation) -> String {
     let n = curve.points.len();
-    let shown = n.min(POINTS);
+    let shown = n.min(MAX_POINTS);
     let chosen = (0..shown).map(|i| curve.points[if shown < 2 { 0 } else { i * (n - 1) / (shown - 1) }]);
     let text: Vec<String> = chosen.map(|(step, value)| format!("{step}: {value:.4}")).collect();
     match text.is_empty() {
@@ -137,6 +137,6 @@ mod tests {
         assert_eq!(points("a", &curve(1)), "val_loss of a by step: 1: 1.0000");
         let many = points("a", &curve(100));
         assert!(many.contains(": 1: 1.0000, ") && many.ends_with("100: 0.0100"), "{many}");
-        assert_eq!(many.matches(", ").count(), POINTS - 1);
+        assert_eq!(many.matches(", ").count(), MAX_POINTS - 1);
     }
 }

@@ -1,12 +1,12 @@
-//! Where a function stands, and its text: in the sources that this program was built from,
-//! so that neither can be out of date.
+//! The source code of functions. The program embeds the sources it was built from, so places and
+//! texts are never out of date.
 
 use serde::Serialize;
 
-/// Each file's name and content, as they were when this program was built.
+/// The name and content of each file at build time.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// What of a type or routine ran.
+/// The function that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// `fn forward` of an op.
@@ -24,7 +24,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The trait that has the function, and its name; a routine has none.
+    /// The trait that declares the function, and its name; `None` for a routine.
     fn of_trait(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Forward => Some(("Op", "forward")),
@@ -36,12 +36,12 @@ impl Part {
     }
 }
 
-/// A line of a source, counted from 1.
+/// A line of a source file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
-    /// The file, from the root of the repository.
+    /// The path of the file in the repository.
     pub file: String,
-    /// The line.
+    /// The line, counted from 1.
     pub line: usize,
 }
 
@@ -51,12 +51,12 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// The path of a type or routine without its generics and lifetimes.
+/// The path of a type or routine without generics and lifetimes.
 pub fn plain(path: &str) -> &str {
     path.split('<').next().unwrap_or(path)
 }
 
-/// Where the function stands: `path` is that of its type, or its own if it is a routine.
+/// Finds the definition of a function. `path` is the path of its type, or of the routine itself.
 pub fn find(path: &str, part: Part) -> Option<Place> {
     let (module, name) = plain(path).rsplit_once("::")?;
     let (file, text) = file_of(module)?;
@@ -73,13 +73,13 @@ pub fn find(path: &str, part: Part) -> Option<Place> {
         (_, None) => name,
     };
     let own = part == Part::Routine;
-    // What follows the block of an `impl` is not part of it.
+    // Stop at the end of the `impl` block.
     let mut inside = lines.take_while(|(_, line)| own || *line != "}");
     let (i, _) = inside.find(|(_, line)| defined(line) == Some(function))?;
     Some(Place { file: file.into(), line: i + 1 })
 }
 
-/// The function that begins at a place, up to its last brace.
+/// The lines of the function that starts at a place.
 pub fn text(place: &Place) -> Vec<&'static str> {
     let Some((_, text)) = FILES.iter().find(|(name, _)| *name == place.file) else { return Vec::new() };
     let mut lines = text.lines().skip(place.line.saturating_sub(1));
@@ -97,13 +97,13 @@ pub fn text(place: &Place) -> Vec<&'static str> {
     function
 }
 
-/// One line of a source.
+/// The line at a place.
 pub fn line(place: &Place) -> Option<&'static str> {
     let (_, text) = FILES.iter().find(|(name, _)| *name == place.file)?;
     text.lines().nth(place.line.checked_sub(1)?)
 }
 
-/// The function in which a line stands.
+/// The name of the function that contains a line.
 pub fn enclosing(place: &Place) -> Option<&'static str> {
     let (_, text) = FILES.iter().find(|(name, _)| *name == place.file)?;
     let inner = indent(line(place)?);
@@ -119,10 +119,10 @@ fn file_of(module: &str) -> Option<(&'static str, &'static str)> {
     FILES.iter().find(|(name, _)| names.iter().any(|n| n == name)).copied()
 }
 
-/// Whether a line begins `impl<..> name`, the methods of a type of its own.
+/// Whether a line starts an inherent `impl<..> name`.
 fn inherent(line: &str, name: &str) -> bool {
     let Some(rest) = line.strip_prefix("impl").filter(|rest| !rest.contains(" for ")) else { return false };
-    // After the bracket that closes the generics, if there are any.
+    // Skip the generics, if there are any.
     let mut depth = 0;
     let start = rest.char_indices().find(|(_, c)| {
         depth += i32::from(*c == '<') - i32::from(*c == '>');
@@ -132,7 +132,7 @@ fn inherent(line: &str, name: &str) -> bool {
     whom.split(|c: char| !is_word(c)).next() == Some(name)
 }
 
-/// Whether a line begins `impl of<..> for name`.
+/// Whether a line starts `impl of<..> for name`.
 fn implements(line: &str, of: &str, name: &str) -> bool {
     let Some((start, whom)) = line.strip_prefix("impl").and_then(|line| line.rsplit_once(" for ")) else {
         return false;
@@ -141,7 +141,7 @@ fn implements(line: &str, of: &str, name: &str) -> bool {
     start.contains(&format!(" {of}<")) && word(whom).as_deref() == Some(name)
 }
 
-/// The function that a line begins, if it does.
+/// The name of the function that starts on a line.
 fn defined(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let line = line.strip_prefix("pub").map_or(line, |rest| match rest.strip_prefix('(') {
@@ -165,14 +165,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The line in the file as it lies here, which is the one that was built.
+    /// The line in the file on disk.
     fn read(place: &Place) -> String {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&place.file);
         std::fs::read_to_string(path).unwrap().lines().nth(place.line - 1).unwrap().trim().to_string()
     }
 
     #[test]
-    fn functions_are_found_where_they_stand() {
+    fn functions_are_found() {
         let cases = [
             ("m2g_core::ops::linear::Linear", Part::Forward, "ops/linear.rs", "fn forward("),
             ("m2g_core::ops::linear::Linear", Part::Backward, "ops/linear.rs", "fn backward("),
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(find("", Part::Routine), None);
     }
 
-    /// Whatever op a model will record, its line is known.
+    /// Every op that a model can record has a known line.
     #[test]
     fn every_op_and_optimiser_is_found() {
         let mut found = 0;

@@ -1,23 +1,23 @@
-//! The comparison for people: a table, and what it comes to in sentences.
+//! The comparison as text: a table, and its summary in sentences.
 
+use super::functions::{Function, Kind, Own, Shapes, Use};
 use super::result::{Comparison, Model};
-use super::step::{Function, Kind, Own, Shapes, Use};
 use crate::output::percent;
 
-/// Columns of the name of a function, and of what one model did with it.
-const NAME: usize = 28;
-const SIDE: usize = 36;
+/// The width of the name of a function, and of the columns of one model, in characters.
+const NAME_WIDTH: usize = 28;
+const MODEL_WIDTH: usize = 36;
 
-/// Both steps as a table, and the sentences below it.
+/// Both steps as a table, followed by the summary.
 pub fn text(comparison: &Comparison) -> String {
     let labels = comparison.labels();
     let mut lines: Vec<String> =
         labels.iter().zip(&comparison.models).map(|(label, model)| introduction(label, model)).collect();
     lines.push(String::new());
-    let [a, b] = labels.each_ref().map(|label| short(label, SIDE - 2));
-    lines.push(format!("{:>9} {:<NAME$}{a:>SIDE$}{b:>SIDE$}", "", ""));
+    let [a, b] = labels.each_ref().map(|label| short(label, MODEL_WIDTH - 2));
+    lines.push(format!("{:>9} {:<NAME_WIDTH$}{a:>MODEL_WIDTH$}{b:>MODEL_WIDTH$}", "", ""));
     let columns = format!("{:>7}{:>10}{:>9}{:>10}", "calls", "FLOPs", "share", "time");
-    lines.push(format!("{:<9} {:<NAME$}{columns}{columns}   run by", "step", "core function"));
+    lines.push(format!("{:<9} {:<NAME_WIDTH$}{columns}{columns}   run by", "step", "core function"));
     lines.extend(own_code(comparison, &labels));
     let mut stage = None;
     for function in &comparison.functions {
@@ -34,7 +34,7 @@ pub fn text(comparison: &Comparison) -> String {
     lines.join("\n")
 }
 
-/// The end of a label that is too long for its column: of a path, it tells most.
+/// Shortens a label to its end, the most telling part of a path.
 pub fn short(label: &str, most: usize) -> String {
     match label.chars().count() {
         n if n > most => format!("...{}", label.chars().skip(n + 3 - most).collect::<String>()),
@@ -54,7 +54,7 @@ fn introduction(label: &str, model: &Model) -> String {
     )
 }
 
-/// What each model runs of its own crate: the batch, with which the step begins.
+/// The functions of the models' own crates: they fetch the batch, which starts the step.
 fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
     let mut lines = Vec::new();
     let all = comparison.models.each_ref().map(|model| &model.own);
@@ -66,7 +66,7 @@ fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
         };
         let stage = both.iter().flatten().next().map_or("", |own| own.stage.name());
         let cells: String = both.into_iter().map(cell).collect();
-        lines.push(format!("{stage:<9} {:<NAME$}{cells}   each its own", "(not of the core)"));
+        lines.push(format!("{stage:<9} {:<NAME_WIDTH$}{cells}   each its own", "(not of the core)"));
         for (label, own) in labels.iter().zip(both) {
             let place = |own: &Own| own.place.as_ref().map_or(own.function.to_string(), ToString::to_string);
             lines.extend(own.map(|own| format!("{:>11} {label}: {}", "", place(own))));
@@ -77,7 +77,7 @@ fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
 
 fn row(stage: &str, function: &Function, labels: &[String; 2]) -> String {
     let cells: String = function.runs.iter().map(|run| cell(function.kind, run.as_ref())).collect();
-    format!("{stage:<9} {:<NAME$}{cells}   {}", function.name, run_by(function, labels))
+    format!("{stage:<9} {:<NAME_WIDTH$}{cells}   {}", function.name, run_by(function, labels))
 }
 
 fn cell(kind: Kind, run: Option<&Use>) -> String {
@@ -94,7 +94,7 @@ fn cell(kind: Kind, run: Option<&Use>) -> String {
     }
 }
 
-/// Who ran a function.
+/// The models that ran a function.
 pub fn run_by(function: &Function, labels: &[String; 2]) -> String {
     match &function.runs {
         [Some(_), Some(_)] => "both".into(),
@@ -103,12 +103,12 @@ pub fn run_by(function: &Function, labels: &[String; 2]) -> String {
     }
 }
 
-/// Where a function stands.
+/// The definition of a function.
 pub fn place(function: &Function) -> String {
     function.place.as_ref().map_or(function.function.to_string(), ToString::to_string)
 }
 
-/// The first shapes, and how many others there are.
+/// The first shapes and the number of others.
 fn shapes(all: &[Shapes]) -> String {
     let Some(first) = all.first() else { return String::new() };
     let inputs: Vec<String> = first.inputs.iter().map(|s| shape(s)).collect();
@@ -119,18 +119,18 @@ fn shapes(all: &[Shapes]) -> String {
     format!("{} -> {}{more}", inputs.join(" "), shape(&first.output))
 }
 
-/// A shape as the sources write it: `(10, 784)`.
+/// A shape: `(10, 784)`.
 pub fn shape(sizes: &[usize]) -> String {
     format!("({})", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// What the table comes to.
+/// The summary.
 pub fn sentences(comparison: &Comparison) -> Vec<String> {
     let [a, b] = comparison.labels();
     let [first, second] = &comparison.models;
     let mut lines = vec![
         format!(
-            "{} of {} core functions are run by both; {} of the FLOPs of {a} and {} of those of {b} go through \
+            "{} of {} core functions are run by both; {} of the FLOPs of {a} and {} of those of {b} are in \
              shared functions.",
             comparison.shared_functions,
             comparison.functions.len(),
@@ -138,14 +138,14 @@ pub fn sentences(comparison: &Comparison) -> Vec<String> {
             percent(second.shared_flops_share)
         ),
         format!(
-            "So do {} of the time of {a} in core functions and {} of that of {b}.",
+            "Shared functions take {} of the time of {a} in core functions and {} of that of {b}.",
             percent(first.shared_seconds_share),
             percent(second.shared_seconds_share)
         ),
     ];
     if comparison.models.iter().any(|model| !model.own.is_empty()) {
         lines.push(
-            "Each fetches its batch with code of its own: that is no core function, and never shared.".into(),
+            "Each fetches its batch with its own code: that is no core function, and never shared.".into(),
         );
     }
     for (label, model) in [(&a, first), (&b, second)] {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_and_labels_are_short() {
         let cases = [(0, "0"), (9_999, "9999"), (10_000, "10.0 k"), (2_345_678, "2345.7 k")];
         for (n, want) in cases.into_iter().chain([(98_765_432, "98.8 M"), (12_345_678_901, "12.3 G")]) {
             assert_eq!(amount(n), want);

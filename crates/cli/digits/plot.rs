@@ -1,37 +1,37 @@
-//! `m2g digits plot`
+//! `m2g digits plot`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::run;
+use m2g_core::train::run::{BEST, metrics};
 
-use super::eval::{load_both, mistakes_figure, report};
+use super::test_report::{load_with_images, measure, mistakes_figure};
 use crate::flags::run_path;
 use crate::output::{self, percent};
 use crate::plot::confusion::confusion;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::tiles::{Tile, tiles};
 
-/// How many neurons' weights are drawn.
-const NEURONS: usize = 100;
+/// The number of neurons whose weights are drawn.
+const MAX_NEURONS: usize = 100;
 
 /// Draw a run: learning curves, confusion matrix, first-layer weights, mistakes; PNG and SVG.
 #[derive(Args)]
 pub struct Plot {
     /// The run: a name under runs/, or a path.
     run: String,
-    /// A folder with IDX files, if not the one that the run was trained on.
+    /// A folder with IDX files [default: the data that the run was trained on].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
 impl Plot {
-    /// Draws everything into the run's folder and prints the files' names.
+    /// Draws into the folder of the run and prints the paths of the files.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
-        let (network, test) = load_both(&path, false, self.data.as_deref())?;
-        let records = run::metrics(&path)?;
+        let (network, test) = load_with_images(&path, BEST, self.data.as_deref())?;
+        let records = metrics(&path)?;
         let curve = |key: &str, name: &str| Curve {
             name: name.into(),
             points: records
@@ -39,7 +39,7 @@ impl Plot {
                 .filter_map(|r| Some((r["evaluation"].as_f64()?, r[key].as_f64()?)))
                 .collect(),
         };
-        let report = report(&network, &test)?;
+        let report = measure(&network, &test)?;
         let accuracy = percent(report.correct as f64 / report.images as f64);
 
         let mut figures = vec![
@@ -52,17 +52,14 @@ impl Plot {
         ];
         let validation = curve("validation_accuracy", "validation accuracy");
         if !validation.points.is_empty() {
-            figures.push((
-                "accuracy",
-                curves("Share of validation images that are right", "epoch", &[validation]),
-            ));
+            figures.push(("accuracy", curves("Accuracy on the validation images", "epoch", &[validation])));
         }
         if let Some((weights, _)) = network.layers().next() {
             let neurons = weights.matrix();
             let tile = |(i, row): (usize, ndarray::ArrayView1<'_, f32>)| {
                 Tile::of_weights(&row.to_vec(), test.cols, format!("neuron {i}"))
             };
-            let shown: Vec<Tile> = neurons.outer_iter().enumerate().take(NEURONS).map(tile).collect();
+            let shown: Vec<Tile> = neurons.outer_iter().enumerate().take(MAX_NEURONS).map(tile).collect();
             let title = format!("Weights into {} of {} first-layer neurons", shown.len(), neurons.nrows());
             figures.push(("weights", tiles(&title, &shown)));
         }

@@ -1,4 +1,4 @@
-//! `m2g digits predict`
+//! `m2g digits predict`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,27 +21,27 @@ use crate::picture::{for_terminal, load_gray};
 pub struct Predict {
     /// The run: a name under runs/, or a path.
     run: String,
-    /// The pictures, one digit each.
+    /// The pictures, each of one digit.
     #[arg(required = true, value_name = "FILE.png")]
     files: Vec<PathBuf>,
-    /// Write one JSON object for each picture to stdout.
+    /// Print one JSON object per picture to stdout.
     #[arg(long)]
     json: bool,
 }
 
-/// The picture in a file as the network sees it.
-pub fn seen(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
+/// The picture in a file, normalised to the form of MNIST.
+pub fn normalised(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
     let picture = load_gray(file)?;
     normalise(&picture.pixels, picture.width, picture.height).map_err(|e| anyhow!("{}: {e}", file.display()))
 }
 
 impl Predict {
-    /// Reads every picture. One that cannot be read does not keep the others back.
+    /// Reads every picture. One that cannot be read does not stop the others.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (network, description) = Training::load(&run_path(&self.run), BEST)?;
         if description.image != (SIDE, SIDE) {
             bail!(
-                "the network was not trained on images of {SIDE}x{SIDE} pixels, which pictures are made into"
+                "pictures are scaled to {SIDE}x{SIDE} pixels, but the network was not trained on images of this size"
             );
         }
         let mut code = ExitCode::SUCCESS;
@@ -59,11 +59,11 @@ impl Predict {
     }
 
     fn predict(&self, network: &Network<f32>, file: &Path) -> anyhow::Result<()> {
-        let seen = seen(file)?;
+        let seen = normalised(file)?;
         let mut x = Tensor::zeros(&[1, seen.len()]);
         unit_interval(x.data_mut(), &seen);
         let output = network.feedforward(&x)?;
-        // Sigmoid outputs need not add up to 1: their shares are shown.
+        // Sigmoid outputs need not sum to 1: show their shares.
         let total: f32 = output.data().iter().sum();
         let probabilities: Vec<f32> =
             output.data().iter().map(|a| a / total.max(f32::MIN_POSITIVE)).collect();

@@ -1,4 +1,4 @@
-//! `m2g gpt export`
+//! `m2g gpt export`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,23 +11,23 @@ use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
 
-/// Write a run in the format of Hugging Face, which transformers loads.
+/// Write a run in the Hugging Face format, which transformers loads.
 #[derive(Args)]
 pub struct Export {
     /// The run: a name under runs/, or a path.
     run: String,
-    /// The folder to make.
+    /// The folder to create.
     dir: PathBuf,
     /// Replace the folder if it holds a model of this format.
     #[arg(long)]
     overwrite: bool,
-    /// Take the model after the last step, not the best on the validation text.
+    /// Use the last parameters of the run instead of the best on held-out data.
     #[arg(long)]
     last: bool,
 }
 
 impl Export {
-    /// Exports, and says where.
+    /// Exports the run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let file = if self.last { LAST } else { BEST };
         let (gpt, description) = Training::load(&run_path(&self.run), file)?;

@@ -1,4 +1,4 @@
-//! `m2g gpt import`
+//! `m2g gpt import`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,10 +10,10 @@ use m2g_gpt::{Config, gpt2};
 
 use crate::flags::{quoted, run_path};
 
-/// Make a run of a GPT-2 in the format of Hugging Face.
+/// Create a run from a GPT-2 in the Hugging Face format.
 #[derive(Args)]
 pub struct Import {
-    /// The folder with config.json and model.safetensors, in one file or several.
+    /// The folder with config.json and model.safetensors, or its shards.
     dir: PathBuf,
     /// Where to save: a name under runs/, or a path.
     #[arg(long, value_name = "NAME")]
@@ -24,7 +24,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Imports, and says what came.
+    /// Imports the model.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
         let imported = gpt2::import(&self.dir)?;
@@ -43,7 +43,7 @@ impl Import {
         create(Save::at(&path, self.overwrite), &description, &gpt)?;
         let model = &description.model;
         eprintln!(
-            "{} parameters: {} layers, {} heads, {} wide, a window of {}, {} tokens",
+            "{} parameters: {} layers, {} heads, {} wide, a window of {} tokens, a vocabulary of {}",
             gpt.params().count(),
             model.n_layer,
             model.n_head,

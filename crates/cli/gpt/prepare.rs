@@ -1,4 +1,4 @@
-//! `m2g gpt prepare`
+//! `m2g gpt prepare`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,34 +13,33 @@ use m2g_text::token_file::Meta;
 use crate::flags::quoted;
 use crate::{interrupt, output};
 
-/// Turn text into a folder of tokens, to train on: train.bin and val.bin (as nanoGPT
-/// reads them), tokenizer.json and meta.json.
+/// Tokenize text into a folder to train on: train.bin and val.bin (in nanoGPT's format),
+/// tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
-    /// Files of text, plain or gzip, folders, of which every text file is taken, and
-    /// names of datasets; read one after the other, and of any size.
+    /// Text files of any size, plain or gzip; folders, for all text files in them; or names of
+    /// datasets. They are concatenated.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens that are learnt
-    /// from the text.
+    /// The tokenizer: char, byte, gpt2, or bpe:N for N tokens learned from the text.
     #[arg(long, value_name = "char|byte|gpt2|bpe:N", default_value = "char")]
     tokenizer: String,
-    /// The folder to make.
+    /// The folder to create.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace the folder if it is one that prepare made.
+    /// Replace the folder if prepare created it.
     #[arg(long)]
     overwrite: bool,
-    /// The share of the text, at its end, that is kept to validate.
+    /// The share of the text, at its end, that is kept for validation.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     val_fraction: f64,
-    /// Write one JSON object to stdout.
+    /// Print one JSON object to stdout.
     #[arg(long)]
     json: bool,
 }
 
 impl PrepareText {
-    /// Prepares, and reports what came of it.
+    /// Prepares the text and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         interrupt::listen();
         let what = Prepare {
@@ -57,7 +56,7 @@ impl PrepareText {
             bar.set_length(progress.total);
             bar.set_position(progress.done);
             bar.set_message(progress.doing);
-            !interrupt::asked()
+            !interrupt::requested()
         });
         bar.finish_and_clear();
         let meta = match prepared {
@@ -80,15 +79,15 @@ impl PrepareText {
             let Meta { tokenizer, vocab_size, train_tokens, val_tokens, .. } = &meta;
             let out = quoted(&what.out);
             output::line(format!(
-                "{out}: tokenizer {tokenizer}, {vocab_size} tokens in the vocabulary, {train_tokens} to train, \
-                 {val_tokens} to validate"
+                "{out}: tokenizer {tokenizer}, {vocab_size} tokens in the vocabulary, {train_tokens} training and \
+                 {val_tokens} validation tokens"
             ))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// What `meta.json` says, and the folder.
+/// The content of `meta.json`, and the folder.
 fn json(meta: &Meta, what: &Prepare) -> anyhow::Result<serde_json::Value> {
     let mut json = serde_json::to_value(meta)?;
     json.as_object_mut()

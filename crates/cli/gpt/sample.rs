@@ -1,4 +1,4 @@
-//! `m2g gpt sample`
+//! `m2g gpt sample`.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,71 +19,70 @@ use serde_json::json;
 use crate::flags::{one_of, run_path};
 use crate::{interrupt, output};
 
-/// Let a trained model go on with a text. Without a prompt it begins after a new line,
-/// or, with GPT-2's tokens, after the end of another text.
+/// Let a trained model continue a text. Without a prompt it starts after a newline or, with
+/// GPT-2's tokens, after the end-of-text token.
 #[derive(Args)]
 pub struct Sample {
     /// The run: a name under runs/, or a path.
     #[arg(value_name = "RUN")]
     run: String,
-    /// The text to go on with.
+    /// The text to continue.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "start")]
     prompt: Option<String>,
-    /// A file with the text to go on with.
+    /// A file with the text to continue.
     #[arg(long, value_name = "FILE", group = "start")]
     prompt_file: Option<PathBuf>,
-    /// The tokens to go on with, by their ids.
+    /// The ids of the tokens to continue.
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', group = "start")]
     prompt_tokens: Option<Vec<u32>>,
-    /// How many new tokens a sample has.
+    /// New tokens per sample.
     #[arg(long, value_name = "N", default_value_t = 500)]
     tokens: usize,
-    /// How many samples.
+    /// Number of samples.
     #[arg(long, value_name = "N", default_value_t = 1)]
     samples: u64,
-    /// Below 1 the likely tokens become likelier, above 1 all become more alike.
+    /// Temperature: below 1 favours likely tokens, above 1 makes the choice more random.
     #[arg(long, value_name = "X", default_value_t = 0.8, allow_negative_numbers = true)]
     temperature: f64,
-    /// Choose among the N most likely tokens only.
+    /// Sample from the N most likely tokens, ties included.
     #[arg(long, value_name = "N", default_value_t = 200)]
     top_k: usize,
-    /// Choose among the fewest most likely tokens only that have this share of the probability.
+    /// Sample from the smallest set of most likely tokens with this total probability.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Always take the most likely token.
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
     greedy: bool,
-    /// The seed of all choices; each sample has its own.
+    /// The random seed; each sample gets its own random stream.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Beyond block_size tokens, forget so many at a time [default: half of block_size].
+    /// When the window is full, drop the N oldest tokens [default: half of block_size].
     #[arg(long, value_name = "N")]
     slide: Option<usize>,
-    /// Compute the keys and values of all tokens anew for each token: the same text, slowly.
+    /// Recompute all keys and values for every token: the same text, slowly.
     #[arg(long)]
     no_cache: bool,
     /// Use the last parameters of the run instead of the best.
     #[arg(long)]
     last: bool,
-    /// In how many bits weights are stored: fewer are read faster, and rounded more. With
-    /// int8 each row of a matrix has a scale of its own; activations stay f32.
+    /// The storage format of weights: smaller formats are faster and less precise. int8 has one
+    /// scale per matrix row; activations stay f32.
     #[arg(long, value_name = "FORMAT", default_value = "f32",
           value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
     weights: WeightFormat,
-    /// How many threads to use; the result is the same for any number [default: one a core].
+    /// Number of threads; the result is the same for any number [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Write one JSON object for each sample, and a last one, to stdout.
+    /// Print one JSON object per sample, and a final one, to stdout.
     #[arg(long)]
     json: bool,
 }
 
-/// From one flush to the next: often enough for an eye, and no system call for each of
-/// ten thousand tokens a second.
-const FLUSH: Duration = Duration::from_millis(10);
+/// The flush interval: smooth for the eye, without a system call per token.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Sample {
-    /// Generates, and reports how fast.
+    /// Generates, and reports the speed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         interrupt::listen();
         with_threads(usize::from(self.threads.unwrap_or(0)), || self.samples())?
@@ -124,7 +123,7 @@ impl Sample {
             }
             seconds += started.elapsed().as_secs_f64();
             tokens += generator.tokens().len() - start.len();
-            if interrupt::asked() {
+            if interrupt::requested() {
                 break;
             }
         }
@@ -135,10 +134,10 @@ impl Sample {
             }))?;
         }
         eprintln!("{tokens} tokens in {seconds:.2} s, {per_second:.0} tokens/s");
-        Ok(if interrupt::asked() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+        Ok(if interrupt::requested() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
     }
 
-    /// The tokens to go on with; none if nothing was given.
+    /// The tokens to continue; none if no prompt was given.
     fn prompt(&self, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Vec<u32>> {
         if let Some(ids) = &self.prompt_tokens {
             return Ok(ids.clone());
@@ -150,7 +149,7 @@ impl Sample {
                 match String::from_utf8(bytes) {
                     Ok(text) => text,
                     Err(e) => bail!(
-                        "{} is not UTF-8 text: byte {} does not belong there",
+                        "{} is not UTF-8 text: byte {} is invalid",
                         file.display(),
                         e.utf8_error().valid_up_to()
                     ),
@@ -164,7 +163,7 @@ impl Sample {
         }
     }
 
-    /// Writes the prompt, and the tokens as they come.
+    /// Prints the prompt, and the tokens as they are generated.
     fn stream(
         &self,
         generator: &mut Generator<'_, f32>,
@@ -179,11 +178,11 @@ impl Sample {
         out.flush()?;
         let mut flushed = Instant::now();
         for _ in 0..self.tokens {
-            if interrupt::asked() {
+            if interrupt::requested() {
                 break;
             }
             out.write_all(text.push(generator.next_token()?).as_bytes())?;
-            if flushed.elapsed() >= FLUSH {
+            if flushed.elapsed() >= FLUSH_INTERVAL {
                 out.flush()?;
                 flushed = Instant::now();
             }
@@ -192,7 +191,7 @@ impl Sample {
         Ok(out.flush()?)
     }
 
-    /// Writes the whole sample as one object.
+    /// Prints the whole sample as one object.
     fn json(
         &self,
         generator: &mut Generator<'_, f32>,
@@ -200,7 +199,7 @@ impl Sample {
         prompt: &[u32],
     ) -> anyhow::Result<()> {
         let mut tokens = Vec::new();
-        while tokens.len() < self.tokens && !interrupt::asked() {
+        while tokens.len() < self.tokens && !interrupt::requested() {
             tokens.push(generator.next_token()?);
         }
         let decode = |ids: &[u32]| {
@@ -216,7 +215,7 @@ impl Sample {
     }
 }
 
-/// Tokens as text; as ids where there is no tokenizer.
+/// Tokens as text, or as ids without a tokenizer.
 enum Printer<'a> {
     Text(StreamDecoder<'a>),
     Ids,
@@ -242,8 +241,8 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// What stands before a text that begins: GPT-2's end of another, else a new line, as in
-/// nanoGPT, or the first token where there is none.
+/// The token before the start of a text: GPT-2's end-of-text token; otherwise a newline, as in
+/// nanoGPT; or the first token without a tokenizer.
 fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
     let Some(tokenizer) = tokenizer else { return vec![0] };
     match tokenizer.end_of_text() {

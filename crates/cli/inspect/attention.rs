@@ -1,10 +1,10 @@
-//! The attention of a model on a text: as a page, as a picture, as numbers.
+//! The attention of a model on a text, as a page, a picture or numbers.
 
 use std::path::Path;
 
 use anyhow::anyhow;
 use base64::Engine;
-use m2g_gpt::GptConfig;
+use m2g_core::Mask;
 use serde_json::{Value, json};
 
 use super::draw;
@@ -13,17 +13,17 @@ use super::values::nested;
 use crate::output;
 use crate::plot::{Anchor, BLACK, Figure, Rgb};
 
-/// The page; its data takes the place of `DATA`.
+/// The page; its data replaces `DATA`.
 const PAGE: &str = include_str!("attention.html");
-/// What is not seen.
-const HIDDEN: Rgb = [228, 228, 228];
+/// The colour of masked weights.
+const MASKED: Rgb = [228, 228, 228];
 
-/// The weights of some layers and heads, as the tape holds them.
+/// The attention weights of some layers and heads.
 pub struct Attention {
     model: String,
     tokens: Vec<String>,
     mask: String,
-    /// Which keys each query sees.
+    /// The range of keys that each query sees.
     rows: Vec<[usize; 2]>,
     maps: Vec<Map>,
     columns: usize,
@@ -41,7 +41,7 @@ impl Attention {
     pub fn of(
         step: &Step,
         model: &str,
-        config: &GptConfig,
+        mask: &Mask,
         tokens: Vec<String>,
         (layers, heads): (Vec<usize>, Vec<usize>),
     ) -> anyhow::Result<Self> {
@@ -55,26 +55,19 @@ impl Attention {
                 maps.push(Map { layer, head, weights: all[head * t * t..(head + 1) * t * t].to_vec() });
             }
         }
-        let seen = |i| config.mask.visible(0, i, t);
+        let seen = |i| mask.visible(0, i, t);
         let rows = (0..t).map(|i| [seen(i).start, seen(i).end]).collect();
-        Ok(Self {
-            model: model.into(),
-            tokens,
-            mask: config.mask.to_string(),
-            rows,
-            maps,
-            columns: heads.len(),
-        })
+        Ok(Self { model: model.into(), tokens, mask: mask.to_string(), rows, maps, columns: heads.len() })
     }
 
-    /// Draws into a file, and writes where; or writes all weights as JSON.
+    /// Draws to a file and prints its path; or prints all weights as JSON.
     pub fn show(&self, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
         if let Some(out) = out {
             match draw::format(out)? {
                 "html" => draw::bytes_to(out, self.page().as_bytes())?,
                 _ => draw::figure(out, &self.figure())?,
             }
-            eprintln!("a row of weights differs from a sum of 1 by {:.1e} at most", self.worst_sum());
+            eprintln!("each row of weights sums to 1 within {:.1e}", self.worst_sum());
             if !json {
                 return output::line(out.display());
             }
@@ -82,7 +75,7 @@ impl Attention {
         output::line(self.json())
     }
 
-    /// How far the sum of a row is from 1, at most.
+    /// The largest difference between the sum of a row and 1.
     fn worst_sum(&self) -> f64 {
         let rows = self.maps.iter().flat_map(|map| map.weights.chunks(self.tokens.len().max(1)));
         rows.map(|row| (row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1.0).abs()).fold(0.0, f64::max)
@@ -97,12 +90,12 @@ impl Attention {
         })
     }
 
-    /// The page with its data: the weights that are seen, in 16 bits each, or in 8 where
-    /// there are so many that the page would be too large.
+    /// The page with its data: the visible weights in 16 bits each, or in 8 bits if the page would
+    /// otherwise be too large.
     fn page(&self) -> String {
-        const MOST_WEIGHTS: usize = 650_000;
+        const MAX_16_BIT_WEIGHTS: usize = 650_000;
         let seen = self.rows.iter().map(|[start, end]| end - start).sum::<usize>() * self.maps.len();
-        let bits = if seen <= MOST_WEIGHTS { 16 } else { 8 };
+        let bits = if seen <= MAX_16_BIT_WEIGHTS { 16 } else { 8 };
         let mut bytes = Vec::with_capacity(seen * bits / 8);
         for map in &self.maps {
             for (row, &[start, end]) in map.weights.chunks(self.tokens.len().max(1)).zip(&self.rows) {
@@ -119,7 +112,7 @@ impl Attention {
             "columns": self.columns, "maps": self.maps.iter().map(|m| [m.layer, m.head]).collect::<Vec<_>>(),
             "weights": base64::engine::general_purpose::STANDARD.encode(bytes),
         });
-        // Inside a script element, no "<" may come from the text.
+        // Inside a script element, the text must not contain "<".
         PAGE.replace("DATA", &data.to_string().replace('<', "\\u003c"))
     }
 
@@ -138,7 +131,7 @@ impl Attention {
             let y = TOP + step * (i / self.columns) as f64;
             let pixel = |(place, &weight): (usize, &f32)| {
                 let ([start, end], j) = (self.rows[place / t], place % t);
-                if (start..end).contains(&j) { draw::shade(weight) } else { HIDDEN }
+                if (start..end).contains(&j) { draw::shade(weight) } else { MASKED }
             };
             figure.text(
                 (x, y - 4.0),

@@ -1,4 +1,4 @@
-//! Files of drawings: which can be made, and how large they may be.
+//! Writes drawings to files: supported formats, and the size limit.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,10 +8,10 @@ use m2g_core::atomic;
 
 use crate::plot::{Figure, Rgb};
 
-/// The most bytes that a drawing may have.
-const MOST: usize = 2_000_000;
+/// The size limit of a drawing.
+const MAX_BYTES: usize = 2_000_000;
 
-/// The format of a drawing, by the ending of its file.
+/// The format of a drawing, by its file extension.
 pub fn format(out: &Path) -> anyhow::Result<&'static str> {
     let ending = out.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
     match ["html", "svg", "png"].into_iter().find(|known| *known == ending) {
@@ -20,19 +20,19 @@ pub fn format(out: &Path) -> anyhow::Result<&'static str> {
     }
 }
 
-/// Checks a file before anything is computed for it.
+/// Checks the output path before anything is computed.
 pub fn check(out: &Path) -> anyhow::Result<()> {
     format(out)?;
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.is_dir() {
         true => Ok(()),
         false => {
-            bail!("--out is {}, and there is no folder {}: make it first", out.display(), folder.display())
+            bail!("--out is {}, but there is no folder {}: create it first", out.display(), folder.display())
         }
     }
 }
 
-/// Writes a figure as SVG, PNG, or a page that holds the SVG.
+/// Writes a figure as SVG, PNG, or an HTML page that contains the SVG.
 pub fn figure(out: &Path, figure: &Figure) -> anyhow::Result<()> {
     let bytes = match format(out)? {
         "png" => figure.png()?,
@@ -47,16 +47,16 @@ pub fn figure(out: &Path, figure: &Figure) -> anyhow::Result<()> {
 
 /// Writes a file, unless it would be too large.
 pub fn bytes_to(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if bytes.len() >= MOST {
+    if bytes.len() >= MAX_BYTES {
         let size = bytes.len() as f64 / 1e6;
         bail!(
-            "the drawing would have {size:.1} MB, and 2 MB are the most: give a shorter --prompt, or one --layer"
+            "the drawing would have {size:.1} MB, but the limit is 2 MB: give a shorter --prompt, or one --layer"
         );
     }
     Ok(atomic::write(out, |f| f.write_all(bytes))?)
 }
 
-/// From white for 0 to dark blue for 1; the root lets small weights be seen.
+/// White for 0 to dark blue for 1; the square root makes small weights visible.
 pub fn shade(weight: f32) -> Rgb {
     let strength = weight.clamp(0.0, 1.0).sqrt();
     let dark = [8.0, 48.0, 107.0];

@@ -1,4 +1,4 @@
-//! Attention head by head: Q, K, V, scores, mask and weights.
+//! Attention, head by head: Q, K, V, scores, mask and weights.
 
 use m2g_core::Mask;
 use serde_json::{Value, json};
@@ -9,16 +9,16 @@ use super::step::Step;
 use super::values::nested;
 use crate::output;
 
-/// The matrices of a head, as the tape's labels end.
+/// The matrices of a head, by the end of their labels.
 const MATRICES: [&str; 5] = ["q", "k", "v", "scores", "weights"];
 
-/// What of a GPT's attention is shown.
+/// The attention heads to show.
 pub struct Heads<'a> {
-    /// The step in which it ran.
+    /// The step.
     pub step: &'a Step,
-    /// The tokens, one for each row.
+    /// The tokens, one per row.
     pub tokens: &'a [String],
-    /// Who sees whom.
+    /// The keys that a query can see.
     pub mask: &'a Mask,
     /// The layers.
     pub layers: Vec<usize>,
@@ -34,7 +34,7 @@ struct Matrix<'a> {
 }
 
 impl Heads<'_> {
-    /// Whether it is one head, of which more is shown than of many.
+    /// Whether there is only one head, which is shown in more detail.
     fn single(&self) -> bool {
         self.layers.len() == 1 && self.heads.len() == 1
     }
@@ -47,7 +47,7 @@ impl Heads<'_> {
         Some(Matrix { axes: self.step.axes(var).split_off(2), shape: [rows, columns], data })
     }
 
-    /// Writes the mask, and the matrices of each head.
+    /// Prints the mask and the matrices of each head.
     pub fn print(&self) -> anyhow::Result<()> {
         self.print_mask()?;
         for &layer in &self.layers {
@@ -70,12 +70,15 @@ impl Heads<'_> {
         Ok(())
     }
 
-    /// A row for each query: `#` for a key that it sees, `.` for one that it does not.
+    /// One row per query: `#` for a visible key, `.` for a masked one.
     fn print_mask(&self) -> anyhow::Result<()> {
-        const LONGEST: usize = 64;
+        const MAX_TOKENS: usize = 64;
         let t = self.tokens.len();
-        output::line(format!("\nmask  {}, of every head (T, T) ({t}, {t}): # is seen, . is not", self.mask))?;
-        if t > LONGEST {
+        output::line(format!(
+            "\nmask  {}, of every head (T, T) ({t}, {t}): # is visible, . is masked",
+            self.mask
+        ))?;
+        if t > MAX_TOKENS {
             return Ok(());
         }
         for i in 0..t {
@@ -89,7 +92,7 @@ impl Heads<'_> {
         Ok(())
     }
 
-    /// A value for JSON for each head; of a single one with all numbers.
+    /// One JSON value per head; a single head includes all its elements.
     pub fn json(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for &layer in &self.layers {

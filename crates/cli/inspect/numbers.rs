@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What many numbers have in common. NaN where a number is NaN, or where there are none.
+/// Statistics of some numbers. NaN if one of them is NaN, or if there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Statistics {
     /// The smallest.
@@ -11,12 +11,12 @@ pub struct Statistics {
     pub mean: f64,
     /// The largest.
     pub max: f64,
-    /// Which share of them is exactly 0.
+    /// The share that is exactly 0.
     pub zeros: f64,
 }
 
 impl Statistics {
-    /// The statistics of these numbers.
+    /// Computes the statistics.
     pub fn of(data: &[f32]) -> Self {
         let n = data.len() as f64;
         let extreme = |pick: fn(f64, f64) -> f64, start: f64| {
@@ -41,7 +41,7 @@ impl Statistics {
     }
 }
 
-/// A number in at most nine characters. What is exactly 0 is `0`.
+/// A number in at most nine characters. Exact zeros are `0`.
 pub fn number(x: f64) -> String {
     match x.abs() {
         0.0 => "0".into(),
@@ -51,7 +51,7 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// A whole number with a comma after each three digits: `6,432,896`.
+/// A whole number with thousands separators: `6,432,896`.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -64,21 +64,21 @@ pub fn thousands(n: u64) -> String {
     text
 }
 
-/// How much of a matrix is shown.
+/// The part of a matrix that is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
-    /// More rows than this are cut in the middle.
+    /// The maximum number of rows; the middle is left out.
     pub rows: usize,
-    /// More columns than this are cut in the middle.
+    /// The maximum number of columns; the middle is left out.
     pub columns: usize,
 }
 
-/// The most rows and columns that are shown of one matrix.
+/// The cut for a single matrix.
 pub const WHOLE: Cut = Cut { rows: 32, columns: 16 };
-/// The same where there are many matrices.
+/// The cut where there are many matrices.
 pub const SHORT: Cut = Cut { rows: 6, columns: 10 };
 
-/// Which of `n` are shown if at most `most` are; none stands for those left out.
+/// The indices of `n` that are shown, at most `most`; `None` stands for those left out.
 fn shown(n: usize, most: usize) -> Vec<Option<usize>> {
     if n <= most {
         return (0..n).map(Some).collect();
@@ -87,7 +87,7 @@ fn shown(n: usize, most: usize) -> Vec<Option<usize>> {
     (0..half).map(Some).chain([None]).chain((n - half..n).map(Some)).collect()
 }
 
-/// A matrix as lines of text, each row with its name, if it has one.
+/// A matrix as lines of text; rows may have names.
 pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<String> {
     const NAME: usize = 12;
     let rows = data.len() / columns.max(1);
@@ -105,7 +105,7 @@ pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<S
     shown(rows, cut.rows).into_iter().map(line).collect()
 }
 
-/// A text of at most so many characters.
+/// The text, clipped to `most` characters.
 pub fn clipped(text: &str, most: usize) -> String {
     match text.chars().count() > most {
         true => text.chars().take(most.saturating_sub(1)).chain(['~']).collect(),
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_by_hand() {
+    fn statistics_match_hand_computed_values() {
         let all = Statistics::of(&[0.0, -1.0, 4.0, 0.0]);
         assert_eq!(all, Statistics { min: -1.0, mean: 0.75, max: 4.0, zeros: 0.5 });
         let broken = Statistics::of(&[1.0, f32::NAN, 2.0]);

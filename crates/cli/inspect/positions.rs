@@ -1,30 +1,42 @@
-//! How a GPT knows where a token stands: the table of sines and cosines, and how alike
-//! two positions are.
+//! Positional encodings: the sin/cos table, the learned table, and the similarity of positions.
 
 use std::path::Path;
 
 use m2g_core::Tensor;
-use m2g_core::nn::{Positions, sinusoidal};
-use m2g_core::train::Model;
-use m2g_gpt::Gpt;
+use m2g_core::nn::sinusoidal;
 use serde_json::json;
 
+use super::draw;
 use super::values::nested;
-use super::{draw, drawn};
+use crate::output;
 use crate::plot::{Anchor, BLACK, Figure, tiles::Tile};
 
-/// More positions than this are not drawn.
-const MOST: usize = 256;
+/// The number of positions drawn at most.
+const MAX_POSITIONS: usize = 256;
 
-/// A table of positions, `(T, C)`, and the dot product of each two, `(T, T)`.
+/// How a model encodes positions.
+pub struct PositionSettings {
+    /// The longest sequence.
+    pub block_size: usize,
+    /// C.
+    pub n_embd: usize,
+    /// The base of the wavelengths of the sin/cos table.
+    pub base: f64,
+    /// The learned table, `(block_size, C)`, and its name, if there is one.
+    pub learned: Option<(&'static str, Tensor<f32>)>,
+    /// Whether the model adds positions to its tokens.
+    pub added: bool,
+}
+
+/// A table of positions, `(T, C)`, and the dot products of its rows, `(T, T)`.
 struct Table {
-    name: &'static str,
+    name: String,
     rows: Tensor<f32>,
     dot: Tensor<f32>,
 }
 
 impl Table {
-    fn new(name: &'static str, rows: Tensor<f32>) -> Self {
+    fn new(name: String, rows: Tensor<f32>) -> Self {
         let (t, c) = rows.rows_cols();
         let row = |i: usize| &rows.data()[i * c..(i + 1) * c];
         let mut place = 0;
@@ -37,23 +49,19 @@ impl Table {
     }
 }
 
-/// Draws the sines and cosines of a model's size, and its own positions if it learned them.
-pub fn show(gpt: &Gpt<f32>, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
-    let config = gpt.config();
-    let (t, c) = (config.block_size.min(MOST), config.n_embd);
-    if t < config.block_size {
-        eprintln!("the first {t} of {} positions are shown", config.block_size);
+/// Draws the sin/cos table of the model's size, and the learned table if it has one.
+pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
+    let (t, c) = (settings.block_size.min(MAX_POSITIONS), settings.n_embd);
+    if t < settings.block_size {
+        eprintln!("showing the first {t} of {} positions", settings.block_size);
     }
-    let mut tables = vec![Table::new("sin and cos", sinusoidal(0, t, c, config.positions_base))];
-    match (config.positions, gpt.params().iter().find(|p| p.name == "wpe.weight")) {
-        (_, Some(wpe)) => {
-            let rows = Tensor::from_vec(&[t, c], wpe.value.data()[..t * c].to_vec())?;
-            tables.push(Table::new("learned, wpe.weight", rows));
-        }
-        (Positions::Sinusoidal, _) => {}
-        _ => {
-            eprintln!("this model does not add positions to its tokens: the sin/cos table is for comparison")
-        }
+    let mut tables = vec![Table::new("sin and cos".into(), sinusoidal(0, t, c, settings.base))];
+    if let Some((name, table)) = &settings.learned {
+        let rows = Tensor::from_vec(&[t, c], table.data()[..t * c].to_vec())?;
+        tables.push(Table::new(format!("learned, {name}"), rows));
+    }
+    if !settings.added {
+        eprintln!("this model does not add positions to its tokens; the sin/cos table is for comparison");
     }
     let object = json.then(|| {
         let table = |x: &Table| {
@@ -64,7 +72,11 @@ pub fn show(gpt: &Gpt<f32>, out: Option<&Path>, json: bool) -> anyhow::Result<()
     if let Some(out) = out {
         draw::figure(out, &figure(&tables))?;
     }
-    drawn(out.unwrap_or(Path::new("")), object)
+    match (object, out) {
+        (Some(object), _) => output::line(object),
+        (None, Some(out)) => output::line(out.display()),
+        (None, None) => Ok(()),
+    }
 }
 
 fn figure(tables: &[Table]) -> Figure {
@@ -76,7 +88,7 @@ fn figure(tables: &[Table]) -> Figure {
         let top = (SIDE + TOP + 20.0) * i as f64 + TOP;
         let parts = [
             (20.0, &table.rows, format!("{}: a row for each position", table.name)),
-            (40.0 + SIDE, &table.dot, "dot product of each two".to_string()),
+            (40.0 + SIDE, &table.dot, "dot product of each pair".to_string()),
         ];
         for (left, numbers, title) in parts {
             let (rows, columns) = numbers.rows_cols();

@@ -1,12 +1,13 @@
-//! The tokens that an inspected GPT reads.
+//! The tokens that an inspected model reads.
 
 use anyhow::bail;
 use m2g_text::Tokenizer;
 
-/// What is read if nothing else was given, as far as the tokenizer knows its characters.
+/// The default text. Characters that the tokenizer does not know are dropped.
 const SENTENCE: &str = "The pizza came out of the oven and it tasted good";
 
-/// The ids of a text, or of a short sentence if there is none.
+/// The token ids of a text, or of a short sentence if none is given. `v` is the size of the
+/// vocabulary.
 pub fn tokens(
     prompt: Option<&str>,
     tokenizer: Option<&Tokenizer>,
@@ -17,14 +18,12 @@ pub fn tokens(
         bail!("--prompt is empty: give a text of at least one character");
     }
     let Some(tokenizer) = tokenizer else {
-        bail!(
-            "this run has no tokenizer: leave out --prompt, and the first tokens of its vocabulary are read"
-        )
+        bail!("this run has no tokenizer: leave out --prompt to read the first tokens of its vocabulary")
     };
     let ids = tokenizer.encode(text)?;
     if ids.len() > most {
         bail!(
-            "--prompt has {} tokens, and the model sees at most {most} here: give a shorter one",
+            "--prompt has {} tokens, but the model reads at most {most} here: give a shorter one",
             ids.len()
         );
     }
@@ -40,8 +39,8 @@ fn default(tokenizer: Option<&Tokenizer>, v: usize, most: usize) -> Vec<u32> {
     ids
 }
 
-/// A token as a person can read it; its id where there is no tokenizer.
-pub fn shown(id: u32, tokenizer: Option<&Tokenizer>) -> String {
+/// A token in readable form; its id without a tokenizer.
+pub fn readable(id: u32, tokenizer: Option<&Tokenizer>) -> String {
     let Some(bytes) = tokenizer.and_then(|t| t.token(id)) else { return id.to_string() };
     match std::str::from_utf8(&bytes) {
         Ok(text) => text

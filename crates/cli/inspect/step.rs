@@ -1,86 +1,56 @@
-//! One step of a model, all of whose values can be looked at afterwards.
+//! One step of a model that keeps all its values.
 
 use std::collections::{HashMap, HashSet};
 
-use m2g_core::Tokens;
 use m2g_core::trace::{Phase, Record};
 use m2g_core::train::Model;
 use m2g_core::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
-use m2g_digits::{MiniBatch, Network};
-use m2g_gpt::{Gpt, TokenBatch};
 
 use super::axes::{self, Letters, Names};
 
-/// What ran, and every value and gradient that came of it. Nothing is dropped out.
+/// The trace of a step, and all its values and gradients. Dropout is off.
 pub struct Step {
     /// The tape, with its trace.
     pub tape: Tape<f32>,
     /// The model's parameters.
     pub params: Params<f32>,
-    /// The letters of its dimensions.
+    /// The letters of the model's dimensions.
     pub letters: Letters,
     /// The loss, if the step had one.
     pub loss: Option<f64>,
-    /// The gradients of the parameters, if the step went backward.
+    /// The gradients of the parameters, if the step ran backward.
     pub grads: Option<Grads<f32>>,
     names: HashMap<Var, Names>,
     layers: Vec<Layer>,
 }
 
-/// Where a layer begins and ends: behind the value of one label, with that of another.
-struct Layer {
-    number: usize,
-    after: Option<String>,
-    last: Option<String>,
+/// The extent of a layer.
+pub struct Layer {
+    /// The number of the layer.
+    pub number: usize,
+    /// The label of the last value before it; none if it starts with the step.
+    pub after: Option<String>,
+    /// The label of its last value; none if it ends with the step.
+    pub last: Option<String>,
 }
 
 impl Step {
-    /// One image through a digit network; backward too, if it is known what it shows.
-    pub fn digits(network: &Network<f32>, image: &Tensor<f32>, digit: Option<usize>) -> Result<Self, Error> {
-        let layers = network.layers().count();
-        let classes = network.architecture().sizes[layers];
-        let layer = |number| Layer {
-            number,
-            after: (number > 1).then(|| format!("layer{}.a", number - 1)),
-            last: (number < layers).then(|| format!("layer{number}.a")),
-        };
-        let tape = tape(digit.is_some());
-        let letters = Letters::digits(1);
-        Self::run(network, tape, letters, (1..=layers).map(layer).collect(), |tape| match digit {
-            None => network.feedforward_on(tape, image).map(|_| None),
-            Some(digit) => {
-                let mut y = Tensor::zeros(&[1, classes]);
-                y.data_mut()[digit] = 1.0;
-                network.loss(tape, &MiniBatch { x: image.clone(), y }).map(Some)
-            }
-        })
-    }
-
-    /// One text through a GPT. Backward, it predicts each token but the first, from those
-    /// before, so that it reads all but the last.
-    pub fn gpt(gpt: &Gpt<f32>, ids: &[u32], backward: bool) -> Result<Self, Error> {
-        let t = if backward { ids.len() - 1 } else { ids.len() };
-        let layer = |i: usize| Layer {
-            number: i,
-            after: Some(if i == 0 { "embedded".into() } else { format!("h.{}", i - 1) }),
-            last: Some(format!("h.{i}")),
-        };
-        let letters = Letters::gpt(gpt.config(), 1, t);
-        let layers = (0..gpt.config().n_layer).map(layer).collect();
-        let x = Tokens::new([1, t], &ids[..t])?;
-        Self::run(gpt, tape(backward), letters, layers, |tape| match backward {
-            false => gpt.forward(tape, &x).map(|_| None),
-            true => gpt.loss(tape, &TokenBatch { x, y: Tokens::new([1, t], &ids[1..])? }).map(Some),
-        })
-    }
-
-    fn run<M: Model<f32>>(
+    /// Records a step. `forward` returns the loss if the step has one; then it also runs
+    /// backward.
+    ///
+    /// # Errors
+    /// Those of `forward`.
+    pub fn record<M: Model<f32>>(
         model: &M,
-        mut tape: Tape<f32>,
+        backward: bool,
         letters: Letters,
         layers: Vec<Layer>,
         forward: impl FnOnce(&mut Tape<f32>) -> Result<Option<Var>, Error>,
     ) -> Result<Self, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(backward);
+        tape.set_keep_values(true);
+        tape.trace.switch(true);
         let loss = forward(&mut tape)?;
         let grads = match loss {
             None => None,
@@ -96,12 +66,12 @@ impl Step {
         Ok(Self { tape, params, letters, loss, grads, names, layers })
     }
 
-    /// The value that a label names.
+    /// The value with this label.
     pub fn labelled(&self, label: &str) -> Option<Var> {
         self.tape.trace.labels().iter().find(|(_, name)| name == label).map(|(var, _)| *var)
     }
 
-    /// What a value is called: the label that was given last, or the parameter's name.
+    /// The name of a value: its last label, or the name of the parameter.
     pub fn label(&self, var: Var) -> Option<&str> {
         match self.tape.param_at(var) {
             Some(id) => Some(&self.params.get(id).name),
@@ -115,7 +85,7 @@ impl Step {
         self.names.get(&var).cloned().unwrap_or_else(numbers)
     }
 
-    /// The gradient of a value or of a parameter, if the step went backward.
+    /// The gradient of a value or of a parameter, if the step ran backward.
     pub fn gradient(&self, var: Var) -> Option<&Tensor<f32>> {
         match self.tape.param_at(var) {
             Some(id) => self.grads.as_ref()?.get(id),
@@ -123,7 +93,7 @@ impl Step {
         }
     }
 
-    /// The parameters that an op takes.
+    /// The parameters among the inputs of an op.
     pub fn parameters(&self, record: &Record) -> Vec<ParamId> {
         record.from.iter().filter_map(|&var| self.tape.param_at(var)).collect()
     }
@@ -134,23 +104,24 @@ impl Step {
         (number(self.layers.first()), number(self.layers.last()))
     }
 
-    /// What ran, each with its number; only what belongs to a layer, if one is named.
+    /// The ops with their numbers; if a layer is given, only those in it.
     pub fn records(&self, layer: Option<usize>) -> Vec<(usize, &Record)> {
-        let inside =
-            layer.and_then(|number| self.layers.iter().find(|l| l.number == number)).map(|l| self.inside(l));
-        let wanted = |record: &Record| match (&inside, record.to) {
-            (Some(inside), Some(to)) => inside.contains(&to),
-            (inside, _) => inside.is_none(),
+        let outputs = layer
+            .and_then(|number| self.layers.iter().find(|l| l.number == number))
+            .map(|l| self.outputs_of(l));
+        let wanted = |record: &Record| match (&outputs, record.to) {
+            (Some(outputs), Some(to)) => outputs.contains(&to),
+            (outputs, _) => outputs.is_none(),
         };
-        // Layers and the like only call ops, and make no value of their own.
+        // Records of layers only group ops and produce no values.
         let ops = self.tape.trace.records().iter().filter(|record| record.is_work());
         let all = ops.enumerate().map(|(i, record)| (i + 1, record));
         all.filter(|(_, record)| wanted(record)).collect()
     }
 
-    /// The values that the ops of a layer made.
-    fn inside(&self, layer: &Layer) -> HashSet<Var> {
-        let made: Vec<Var> = self
+    /// The outputs of the ops of a layer.
+    fn outputs_of(&self, layer: &Layer) -> HashSet<Var> {
+        let all: Vec<Var> = self
             .tape
             .trace
             .records()
@@ -158,21 +129,12 @@ impl Step {
             .filter(|r| r.phase != Phase::Backward)
             .filter_map(|r| r.to)
             .collect();
-        let place = |label: &Option<String>| {
+        let position = |label: &Option<String>| {
             let var = self.labelled(label.as_ref()?)?;
-            made.iter().position(|v| *v == var)
+            all.iter().position(|v| *v == var)
         };
-        let start = place(&layer.after).map_or(0, |i| i + 1);
-        let end = place(&layer.last).map_or(made.len(), |i| i + 1);
-        made.get(start..end).unwrap_or_default().iter().copied().collect()
+        let start = position(&layer.after).map_or(0, |i| i + 1);
+        let end = position(&layer.last).map_or(all.len(), |i| i + 1);
+        all.get(start..end).unwrap_or_default().iter().copied().collect()
     }
-}
-
-/// A tape that keeps everything.
-fn tape(backward: bool) -> Tape<f32> {
-    let mut tape = Tape::new();
-    tape.set_gradients(backward);
-    tape.set_keep_values(true);
-    tape.trace.switch(true);
-    tape
 }

@@ -1,4 +1,4 @@
-//! What ran, op by op.
+//! The step, op by op.
 
 use m2g_core::trace::{Phase, Record};
 use ndarray::Dimension;
@@ -9,7 +9,7 @@ use super::numbers::{Statistics, thousands};
 use super::step::Step;
 use crate::output;
 
-/// Writes all ops, each with its shapes, its costs and the statistics of what came out.
+/// Prints all ops with their shapes, costs and output statistics.
 pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
     let letters = step.letters.iter().map(|l| format!("{} {} ({})", l.name, l.size, l.meaning));
     output::line(letters.collect::<Vec<_>>().join("   "))?;
@@ -38,7 +38,7 @@ pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
     output::line(format!("parameters  {} in the whole model", thousands(step.params.count() as u64)))
 }
 
-/// All ops as values for JSON.
+/// All ops as JSON values.
 pub fn json(step: &Step, layer: Option<usize>) -> Vec<Value> {
     let op = |(number, record): (usize, &Record)| {
         let (named, _) = shapes(step, record);
@@ -67,8 +67,8 @@ fn op_name(record: &Record) -> String {
     }
 }
 
-/// From which shapes to which, in letters and in numbers. Backward, it goes from the
-/// gradient of what the op made to those of what it was made of.
+/// Input and output shapes, in letters and in numbers. Backward, the input is the gradient of the
+/// op's output.
 fn shapes(step: &Step, record: &Record) -> (String, String) {
     let list = |all: Vec<String>| all.join(" ");
     let inputs = (
@@ -80,12 +80,12 @@ fn shapes(step: &Step, record: &Record) -> (String, String) {
     (format!("{} -> {}", from.0, to.0), format!("{} -> {}", from.1, to.1))
 }
 
-/// How many parameters the op takes.
+/// The number of parameters among the op's inputs.
 fn parameters(step: &Step, record: &Record) -> u64 {
     step.parameters(record).into_iter().map(|id| step.params.get(id).value.len() as u64).sum()
 }
 
-/// Of what the op made; backward, of the gradient of that.
+/// Statistics of the op's output; backward, of its gradient.
 fn statistics(step: &Step, record: &Record) -> Option<Statistics> {
     let to = record.to?;
     let tensor = match record.phase {

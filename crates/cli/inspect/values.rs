@@ -1,4 +1,4 @@
-//! The numbers of one value themselves.
+//! The elements of one value.
 
 use anyhow::{anyhow, bail};
 use m2g_core::trace::Phase;
@@ -11,19 +11,19 @@ use super::step::Step;
 use crate::flags::nearest;
 use crate::output;
 
-/// A value that was asked for, and what of it is shown.
-pub struct Asked<'a> {
+/// A value to show, or one head of it.
+pub struct Selected<'a> {
     step: &'a Step,
     name: &'a str,
     var: Var,
     head: Option<usize>,
-    /// The tokens, for matrices with a row for each.
+    /// The tokens, which name the rows of matrices over time.
     rows: &'a [String],
 }
 
-impl<'a> Asked<'a> {
-    /// Finds a value by its label, its parameter's name, or the number of the op that made
-    /// it. With a head, only that one is shown.
+impl<'a> Selected<'a> {
+    /// Finds a value by its label, the name of its parameter, or the number of its op. With a
+    /// head, only that head is shown.
     pub fn find(
         step: &'a Step,
         name: &'a str,
@@ -35,12 +35,12 @@ impl<'a> Asked<'a> {
             Err(_) => by_name(step, name)?,
         };
         if head.is_some() && step.tape.value(var).shape().len() != 4 {
-            bail!("{name} has no heads: leave out --head, or ask for q, k, v, scores or weights");
+            bail!("{name} has no heads: leave out --head, or give q, k, v, scores or weights");
         }
         Ok(Self { step, name, var, head, rows })
     }
 
-    /// Writes the numbers, and those of the gradient, if there is one.
+    /// Prints the elements, and those of the gradient, if there is one.
     pub fn print(&self) -> anyhow::Result<()> {
         self.print_one(self.name, self.step.tape.value(self.var))?;
         match self.step.gradient(self.var) {
@@ -49,7 +49,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The same as one object, with all numbers.
+    /// One JSON object with all elements.
     pub fn json(&self) -> Value {
         let (shape, data) = self.part(self.step.tape.value(self.var));
         let gradient = self.step.gradient(self.var).map(|g| {
@@ -79,7 +79,7 @@ impl<'a> Asked<'a> {
         let matrices = data.chunks(rows.saturating_mul(columns).max(1)).enumerate();
         for (i, part) in matrices {
             if rest.len() > 1 {
-                output::line(format!("  {}", place(i, &rest[..rest.len() - 1])))?;
+                output::line(format!("  {}", index_of(i, &rest[..rest.len() - 1])))?;
             }
             let names =
                 if self.axes().iter().rev().nth(1).is_some_and(|axis| axis == "T") { self.rows } else { &[] };
@@ -95,7 +95,7 @@ impl<'a> Asked<'a> {
         if self.head.is_some() { axes[2..].to_vec() } else { axes }
     }
 
-    /// The shape and the numbers: all, or those of a head.
+    /// The shape and the elements, of all heads or of one.
     fn part<'t>(&self, tensor: &'t Tensor<f32>) -> (Vec<usize>, &'t [f32]) {
         match (self.head, tensor.shape()) {
             (Some(head), &[_, _, rows, columns]) => {
@@ -106,8 +106,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Where matrix number `i` of many stands: `[0, 3]`.
-fn place(mut i: usize, axes: &[usize]) -> String {
+/// The index of matrix number `i` over the leading axes: `[0, 3]`.
+fn index_of(mut i: usize, axes: &[usize]) -> String {
     let mut indices: Vec<usize> = axes
         .iter()
         .rev()
@@ -121,7 +121,7 @@ fn place(mut i: usize, axes: &[usize]) -> String {
     format!("{indices:?}")
 }
 
-/// Numbers as nested lists.
+/// Elements as nested JSON arrays.
 pub fn nested(shape: &[usize], data: &[f32]) -> Value {
     match shape {
         [] => json!(data.first()),
@@ -157,9 +157,9 @@ fn by_name(step: &Step, name: &str) -> anyhow::Result<Var> {
     let labels = step.tape.trace.labels().iter().map(|(_, name)| &name[..]);
     let known = labels.chain(parameters().map(|(id, _)| &step.params.get(id).name[..]));
     match nearest(name, known) {
-        Some(near) => bail!("there is no value called \"{name}\": did you mean {near}?"),
+        Some(near) => bail!("no value is called \"{name}\": did you mean {near}?"),
         None => bail!(
-            "there is no value called \"{name}\": give a name or an op's number from `m2g inspect` without --values"
+            "no value is called \"{name}\": give a name or an op's number from `m2g inspect` without --values"
         ),
     }
 }
@@ -169,10 +169,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_nest_by_their_shape() {
+    fn elements_nest_by_shape() {
         let data = [1.0, 2.0, 3.0, 4.0];
         assert_eq!(nested(&[2, 1, 2], &data), json!([[[1.0, 2.0]], [[3.0, 4.0]]]));
         assert_eq!(nested(&[], &data[..1]), json!(1.0));
-        assert_eq!(place(5, &[2, 3]), "[1, 2]");
+        assert_eq!(index_of(5, &[2, 3]), "[1, 2]");
     }
 }

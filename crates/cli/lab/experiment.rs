@@ -1,16 +1,16 @@
-//! What an experiment is: a base configuration, and arms that each differ from it.
+//! An experiment: a base configuration, and arms that each differ from it.
 
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use m2g_digits::Config as DigitsConfig;
-use m2g_gpt::Config as GptConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::config_file::{one_line, read, with_table};
+use crate::config_file::{one_line, read};
 use crate::flags::nearest;
+use crate::models::kind::ModelKind;
+use crate::models::{named, names};
 
-/// The experiments that come with the program, by name.
+/// The built-in experiments.
 pub const SHIPPED: [(&str, &str); 5] = [
     ("score", include_str!("../../../configs/lab/score.toml")),
     ("mask", include_str!("../../../configs/lab/mask.toml")),
@@ -19,61 +19,41 @@ pub const SHIPPED: [(&str, &str); 5] = [
     ("digits", include_str!("../../../configs/lab/digits.toml")),
 ];
 
-/// Which of the models an experiment trains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ModelKind {
-    /// The digit network.
-    Digits,
-    /// The GPT.
-    Gpt,
-}
-
-impl ModelKind {
-    /// What can be measured of it, the names as settings have them.
-    pub fn measures(self) -> &'static [&'static str] {
-        match self {
-            Self::Digits => &["test_accuracy", "validation_accuracy", "train_loss"],
-            Self::Gpt => &["val_loss", "train_loss", "generation_loss"],
-        }
-    }
-}
-
 /// An experiment as its TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// The question, in a sentence.
     pub about: String,
-    /// `digits` or `gpt`.
-    pub model: ModelKind,
-    /// What arms are compared by.
+    /// The name of the model: `digits` or `gpt`.
+    pub model: String,
+    /// The measure by which arms are compared.
     pub measure: String,
-    /// What is measured besides.
+    /// Other measures.
     #[serde(default)]
     pub also: Vec<String>,
-    /// Each arm is trained once with each seed.
+    /// The seeds. Each arm is trained once with each seed.
     #[serde(default = "three_seeds")]
     pub seeds: Vec<u64>,
-    /// The settings of all arms, where they are not the default.
+    /// The settings of all arms that differ from the default.
     #[serde(default)]
     pub base: toml::Table,
-    /// What all arms are tried on, if on more than one thing; each has settings of its own.
+    /// The tasks that all arms are trained on, each with its own settings; none means one task.
     #[serde(default)]
     pub tasks: Vec<Arm>,
-    /// The arms; the first is the standard, with which the others are compared.
+    /// The arms. The first is the standard, which the others are compared with.
     pub arms: Vec<Arm>,
 }
 
 /// A name and settings that differ from the base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it is, in half a sentence.
+    /// A description in half a sentence.
     #[serde(default)]
     pub about: String,
-    /// Its settings: all other keys.
+    /// The settings: all other keys.
     #[serde(flatten)]
     pub settings: toml::Table,
 }
@@ -82,17 +62,8 @@ fn three_seeds() -> Vec<u64> {
     vec![1, 2, 3]
 }
 
-/// The complete configuration of one training.
-#[derive(Debug, Clone)]
-pub enum Config {
-    /// Of a digit network.
-    Digits(Box<DigitsConfig>),
-    /// Of a GPT.
-    Gpt(Box<GptConfig>),
-}
-
 impl Experiment {
-    /// Reads an experiment: one that is built in, or a file. Returns its name too.
+    /// Reads a built-in experiment or a file. Also returns its short name.
     pub fn load(name: &str) -> anyhow::Result<(String, Self)> {
         let path = Path::new(name);
         let (short, text) = if let Some((name, text)) = SHIPPED.iter().find(|(known, _)| *known == name) {
@@ -104,10 +75,10 @@ impl Experiment {
             let names = SHIPPED.map(|(name, _)| name);
             match nearest(name.trim_end_matches(".toml"), names) {
                 Some(near) => {
-                    bail!("there is no experiment and no file called {name}; did you mean {near}?")
+                    bail!("no experiment and no file is called {name}; did you mean {near}?")
                 }
                 None => bail!(
-                    "there is no experiment and no file called {name}; the experiments are {}",
+                    "no experiment and no file is called {name}; the experiments are {}",
                     names.join(", ")
                 ),
             }
@@ -118,31 +89,41 @@ impl Experiment {
 
     fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
         let experiment: Self = toml::from_str(text)
-            .map_err(|e| anyhow!("{name} is no experiment: {}", one_line(e.message())))?;
+            .map_err(|e| anyhow!("{name} is not an experiment: {}", one_line(e.message())))?;
         experiment.check().map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(experiment)
     }
 
-    /// Checks everything that can be checked before anything is trained.
+    /// The model.
+    ///
+    /// # Errors
+    /// If no model has this name.
+    pub fn model(&self) -> anyhow::Result<&'static dyn ModelKind> {
+        let known = || names().collect::<Vec<_>>().join(", ");
+        named(&self.model).ok_or_else(|| anyhow!("no model is called {}; there are {}", self.model, known()))
+    }
+
+    /// Checks everything that can be checked without training.
     pub fn check(&self) -> anyhow::Result<()> {
+        let model = self.model()?;
         if self.arms.is_empty() {
-            bail!("an experiment needs an arm at least: write one as [[arms]]");
+            bail!("an experiment needs at least one arm: write it as [[arms]]");
         }
         if self.seeds.is_empty() {
-            bail!("an experiment needs a seed at least");
+            bail!("an experiment needs at least one seed");
         }
-        let known = self.model.measures();
+        let known = model.measures();
         for measure in self.measures() {
             if !known.contains(&measure) {
                 let near = nearest(measure, known.iter().copied());
                 let hint =
                     near.map_or(format!("there are {}", known.join(", ")), |n| format!("did you mean {n}?"));
-                bail!("there is no measure called {measure}; {hint}");
+                bail!("no measure is called {measure}; {hint}");
             }
         }
         let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
-            bail!("an arm has no seed of its own: write those of all arms as seeds = [1, 2, 3]");
+            bail!("an arm cannot have its own seed: write the seeds of all arms as seeds = [1, 2, 3]");
         }
         for (what, list) in [("arms", &self.arms), ("tasks", &self.tasks)] {
             for (i, arm) in list.iter().enumerate() {
@@ -151,20 +132,21 @@ impl Experiment {
                 }
             }
         }
+        let trainer = model.trainer();
         for task in self.tasks() {
             for arm in &self.arms {
-                self.config(task, arm, self.seeds[0])?;
+                trainer.check(&self.layers(task, arm), self.seeds[0])?;
             }
         }
         Ok(())
     }
 
-    /// What is measured, the measure that counts first.
+    /// All measures, the one that arms are compared by first.
     pub fn measures(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.measure).chain(&self.also).map(String::as_str)
     }
 
-    /// The tasks; one that changes nothing where there is none.
+    /// The tasks; `None` if there is only one, without settings.
     pub fn tasks(&self) -> Vec<Option<&Arm>> {
         match &self.tasks[..] {
             [] => vec![None],
@@ -172,41 +154,22 @@ impl Experiment {
         }
     }
 
-    /// The configuration of one training: the default, the base, the task, the arm, the seed.
-    pub fn config(&self, task: Option<&Arm>, arm: &Arm, seed: u64) -> anyhow::Result<Config> {
-        let layers = std::iter::once(("base", &self.base))
+    /// The settings of a training run, in layers: the base, the task, the arm.
+    pub fn layers<'a>(&'a self, task: Option<&'a Arm>, arm: &'a Arm) -> Vec<(&'a str, &'a toml::Table)> {
+        std::iter::once(("base", &self.base))
             .chain(task.map(|task| (task.name.as_str(), &task.settings)))
-            .chain([(arm.name.as_str(), &arm.settings)]);
-        match self.model {
-            ModelKind::Digits => {
-                let mut config = DigitsConfig::default();
-                for (name, settings) in layers {
-                    config = with_table(&config, name, settings.clone())?;
-                }
-                config.seed = seed;
-                config.validate().map_err(|e| anyhow!("{}: {e}", arm.name))?;
-                Ok(Config::Digits(Box::new(config)))
-            }
-            ModelKind::Gpt => {
-                let mut config = GptConfig::default();
-                for (name, settings) in layers {
-                    config = with_table(&config, name, settings.clone())?;
-                }
-                config.seed = seed;
-                config.validate().map_err(|e| anyhow!("{}: {e}", arm.name))?;
-                Ok(Config::Gpt(Box::new(config)))
-            }
-        }
+            .chain([(arm.name.as_str(), &arm.settings)])
+            .collect()
     }
 
-    /// The arms with these names only, the standard always among them.
+    /// Keeps only the standard and the arms with these names.
     pub fn keep_arms(&mut self, names: &[String]) -> anyhow::Result<()> {
         for name in names {
             if !self.arms.iter().any(|arm| arm.name == *name) {
                 let known: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
                 match nearest(name, known.iter().copied()) {
-                    Some(near) => bail!("--arms: there is no arm called {name}; did you mean {near}?"),
-                    None => bail!("--arms: there is no arm called {name}; there are {}", known.join(", ")),
+                    Some(near) => bail!("--arms: no arm is called {name}; did you mean {near}?"),
+                    None => bail!("--arms: no arm is called {name}; there are {}", known.join(", ")),
                 }
             }
         }
@@ -222,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_with_the_program_is_valid() {
+    fn built_in_experiments_are_valid() {
         for (name, _) in SHIPPED {
             let (short, experiment) = Experiment::load(name).unwrap();
             assert_eq!(short, name);
@@ -232,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_in_the_notes_is_valid() {
+    fn the_experiment_in_the_notes_is_valid() {
         let note = include_str!("../../../notebooks-notes/05-what-if.md");
         let text = note.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         let experiment = Experiment::parse("wide-or-deep.toml", text).unwrap();
@@ -249,9 +212,9 @@ mod tests {
             (format!("{head}{arm}n_head = 3"), "multiple of n_head"),
             (format!("{head}{arm}{arm}"), "two arms are called a"),
             (format!("{head}seed = [1]\n{arm}"), "unknown field `seed`"),
-            (format!("{head}seeds = []\n{arm}"), "needs a seed"),
+            (format!("{head}seeds = []\n{arm}"), "at least one seed"),
             (format!("{head}{arm}seed = 7"), "seeds = [1, 2, 3]"),
-            (format!("{head}arms = []"), "needs an arm"),
+            (format!("{head}arms = []"), "at least one arm"),
             (head.replace("val_loss", "valloss") + arm, "did you mean val_loss?"),
             (head.replace("gpt", "mnist") + arm, "mnist"),
         ];

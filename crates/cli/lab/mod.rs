@@ -1,18 +1,22 @@
-//! `m2g lab`: experiments, whose arms differ in one thing and share all others.
+//! `m2g lab`: experiments, whose arms differ in one setting and share all others.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `experiment` | the TOML file: base, tasks, arms |
-//! | `trial` | one training of an arm with a seed |
-//! | `results` | the file of all results, with which a stopped experiment goes on |
-//! | `statistics` | mean, deviation, and how sure a difference is |
-//! | `table` | the table at the end |
+//! | `experiment.rs` | the TOML file: base, tasks, arms |
+//! | `trainer.rs` | training of the arms, for any kind of model |
+//! | `watch.rs` | progress and measures of a training run |
+//! | `trial.rs` | the result of an arm with a seed |
+//! | `results.rs` | the file of all results, from which a stopped experiment resumes |
+//! | `statistics.rs` | mean, deviation, confidence interval of a difference |
+//! | `table.rs` | the final table |
 
 mod experiment;
 mod results;
 mod statistics;
 mod table;
+pub mod trainer;
 mod trial;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,53 +28,56 @@ use m2g_core::atomic;
 use m2g_core::threads::with_threads;
 use serde_json::json;
 
-use self::experiment::{Arm, Config, Experiment, ModelKind, SHIPPED};
+use self::experiment::{Arm, Experiment, SHIPPED};
 use self::results::Results;
-use self::trial::{Datasets, Trial, Watch};
+use self::trainer::Trainer;
+use self::trial::Trial;
+use self::watch::Watch;
 use crate::flags::run_path;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
 use crate::{interrupt, output};
 
 /// Run an experiment: train each of its arms with each of its seeds, and compare. Without a
-/// name, list the experiments that come with the program.
+/// name, list the built-in experiments.
 #[derive(Args)]
 pub struct Lab {
-    /// The experiment: score, mask, positions, ablation, digits, or a TOML file of your own.
+    /// The experiment: score, mask, positions, ablation, digits, or your own TOML file.
     #[arg(value_name = "NAME|FILE.toml")]
     name: Option<String>,
-    /// Only these arms, and the standard.
+    /// Train only the standard and these arms.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     arms: Vec<String>,
-    /// Other seeds than the experiment's.
+    /// Use these seeds instead of the experiment's.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// Another text, or for the digits another folder of images, than the experiment's.
+    /// Use this text, or folder of images, instead of the experiment's.
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
-    /// Steps of each training (for the digits: epochs) instead of the experiment's.
+    /// Steps per training run (for digits: epochs) instead of the experiment's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
-    /// Replace results that are there.
+    /// Replace existing results.
     #[arg(long)]
     overwrite: bool,
-    /// How many threads to use; the result is the same for any number [default: one a core].
+    /// Number of threads; the result is the same for any number [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Write one JSON object for each training and each arm, and a last one, to stdout.
+    /// Print one JSON object per training run and per arm, and a final one, to stdout.
     #[arg(long)]
     json: bool,
 }
 
-/// One training that an experiment asks for.
+/// A training run of an experiment.
 struct Job<'a> {
     task: Option<&'a Arm>,
     arm: &'a Arm,
     seed: u64,
-    config: Config,
+    /// Its index in the trainer.
+    run: usize,
 }
 
 impl Lab {
@@ -96,15 +103,16 @@ impl Lab {
             Some(name) if run_path(name).starts_with("runs") => Path::new("runs/lab").join(name),
             Some(path) => PathBuf::from(path),
         };
-        let jobs = jobs(&experiment)?;
-        let (mut datasets, mut data) = (Datasets::default(), Vec::new());
+        let mut trainer = experiment.model()?.trainer();
+        let jobs = jobs(&experiment, &mut *trainer)?;
+        let mut data: Vec<&str> = Vec::new();
         for job in &jobs {
-            let fingerprint = datasets.load(&job.config)?;
+            let fingerprint = trainer.fingerprint(job.run);
             if !data.contains(&fingerprint) {
                 data.push(fingerprint);
             }
         }
-        // What decides the results: when it is another, they are not these.
+        // The results are valid only for this experiment and this data.
         let head = json!({"experiment": serde_json::to_value(&experiment)?, "data": data});
         let mut results = Results::open(&folder, &head, self.overwrite)?;
         let toml = toml::to_string(&experiment)?;
@@ -114,35 +122,37 @@ impl Lab {
         let done = |job: &Job, results: &Results| {
             results.get(job.task.map(|task| task.name.as_str()), &job.arm.name, job.seed).is_some()
         };
-        let there: Vec<bool> = jobs.iter().map(|job| done(job, &results)).collect();
+        let finished: Vec<bool> = jobs.iter().map(|job| done(job, &results)).collect();
         let steps = |skip: bool| -> u64 {
-            let counted = jobs.iter().zip(&there).filter(|(_, there)| **there == skip);
-            counted.map(|(job, _)| datasets.steps(&job.config)).sum()
+            let counted = jobs.iter().zip(&finished).filter(|(_, finished)| **finished == skip);
+            counted.map(|(job, _)| trainer.steps(job.run)).sum()
         };
-        if there.contains(&true) {
-            let n = there.iter().filter(|there| **there).count();
-            eprintln!("{n} of {} trainings are there already, in {}", jobs.len(), folder.display());
+        if finished.contains(&true) {
+            let n = finished.iter().filter(|finished| **finished).count();
+            eprintln!("{n} of {} training runs are already in {}", jobs.len(), folder.display());
         }
         let mut watch = Watch::new(steps(true), steps(true) + steps(false));
         watch.before = steps(true);
         let started = Instant::now();
-        for (i, (job, there)) in jobs.iter().zip(&there).enumerate() {
-            if *there {
+        for (i, (job, finished)) in jobs.iter().zip(&finished).enumerate() {
+            if *finished {
                 continue;
             }
             let of_task = job.task.map_or(String::new(), |task| format!(", {}", task.name));
             let label = format!("{}{of_task}, seed {}", job.arm.name, job.seed);
             watch.bar.message(format!("{label} ({} of {})", i + 1, jobs.len()));
-            let Some(measured) = datasets.train(&job.config, &measures, &mut watch)? else {
+            watch.start(measures[0]);
+            let ended = trainer.train(job.run, &measures, &mut watch);
+            let Some(measured) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
                 eprintln!(
-                    "stopped after {} of {} trainings; the same command goes on",
+                    "stopped after {} of {} training runs; the same command resumes",
                     results.trials.len(),
                     jobs.len()
                 );
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
-            watch.before += datasets.steps(&job.config);
+            watch.before += trainer.steps(job.run);
             let trial = Trial {
                 task: job.task.map(|task| task.name.clone()),
                 arm: job.arm.name.clone(),
@@ -169,7 +179,7 @@ impl Lab {
         self.conclude(&experiment, &results, &folder, started)
     }
 
-    /// Puts the flags in the place of what the experiment says.
+    /// Replaces parts of the experiment by flags.
     fn change(&self, experiment: &mut Experiment) -> anyhow::Result<()> {
         if !self.arms.is_empty() {
             experiment.keep_arms(&self.arms)?;
@@ -177,7 +187,8 @@ impl Lab {
         if !self.seeds.is_empty() {
             experiment.seeds = self.seeds.clone();
         }
-        let (digits, base) = (experiment.model == ModelKind::Digits, &mut experiment.base);
+        let length = experiment.model()?.length_setting();
+        let base = &mut experiment.base;
         if let Some(data) = &self.data {
             let path = Path::new(data);
             let full = std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string();
@@ -185,12 +196,12 @@ impl Lab {
         }
         if let Some(steps) = self.steps {
             let steps = i64::try_from(steps).map_err(|_| anyhow!("--steps {steps} is too many"))?;
-            base.insert(if digits { "epochs" } else { "max_iters" }.into(), steps.into());
+            base.insert(length.into(), steps.into());
         }
         experiment.check()
     }
 
-    /// Tables and drawings.
+    /// Writes tables and drawings.
     fn conclude(
         &self,
         experiment: &Experiment,
@@ -233,18 +244,19 @@ impl Lab {
     }
 }
 
-/// All trainings: every task, every arm, every seed.
-fn jobs(experiment: &Experiment) -> anyhow::Result<Vec<Job<'_>>> {
+/// All training runs: every task, every arm, every seed.
+fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for task in experiment.tasks() {
         for arm in &experiment.arms {
             for &seed in &experiment.seeds {
-                jobs.push(Job { task, arm, seed, config: experiment.config(task, arm, seed)? });
+                let run = trainer.add(&experiment.layers(task, arm), seed)?;
+                jobs.push(Job { task, arm, seed, run });
             }
         }
     }
     if jobs.is_empty() {
-        bail!("the experiment asks for no training");
+        bail!("the experiment has no training runs");
     }
     Ok(jobs)
 }

@@ -1,5 +1,4 @@
-//! The file of an experiment's results, a line for each training: what is there need not
-//! be trained again.
+//! The file of an experiment's results, one line per training run. Finished runs are not repeated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -18,25 +17,25 @@ const FILE: &str = "results.jsonl";
 /// The results so far.
 #[derive(Debug)]
 pub struct Results {
-    /// The trainings that have come to their end.
+    /// The finished training runs.
     pub trials: Vec<Trial>,
     path: PathBuf,
     file: File,
 }
 
 impl Results {
-    /// Opens the results in `folder`, or begins with none. `head` says what the experiment
-    /// is: results of another are refused, or replaced with `overwrite`.
+    /// Opens the results in `folder`, or starts without any. `head` identifies the experiment:
+    /// results of another one are refused, or replaced with `overwrite`.
     pub fn open(folder: &Path, head: &Value, overwrite: bool) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
-        let is_there = path.exists();
-        let found = if is_there { read(&path) } else { Ok(None) };
+        let exists = path.exists();
+        let found = if exists { read(&path) } else { Ok(None) };
         let trials = match found {
             Ok(Some((old, trials))) if old == *head => Some(trials),
-            _ if overwrite || !is_there => None,
+            _ if overwrite || !exists => None,
             Ok(_) => bail!(
-                "{} holds the results of another experiment, of other settings or other data: replace it with \
-                 --overwrite, or give these a place of their own with --run NAME",
+                "{} holds the results of another experiment, other settings or other data: replace them with \
+                 --overwrite, or save elsewhere with --run NAME",
                 quoted(folder)
             ),
             Err(error) => return Err(error),
@@ -45,14 +44,14 @@ impl Results {
             fs::create_dir_all(folder).map_err(|e| anyhow!("cannot create {}: {e}", folder.display()))?;
             atomic::write(&path, |file| writeln!(file, "{head}"))?;
         } else {
-            whole_lines(&path)?;
+            remove_incomplete_line(&path)?;
         }
         let file = OpenOptions::new().append(true).open(&path);
         let file = file.map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
         Ok(Self { trials: trials.unwrap_or_default(), path, file })
     }
 
-    /// Adds a result, on the disk too.
+    /// Adds a result and appends it to the file.
     pub fn add(&mut self, trial: Trial) -> anyhow::Result<()> {
         let mut line = serde_json::to_string(&trial)?;
         line.push('\n');
@@ -62,26 +61,26 @@ impl Results {
         Ok(())
     }
 
-    /// The result of a training, if it is there.
+    /// The result of a training run, if it is finished.
     pub fn get(&self, task: Option<&str>, arm: &str, seed: u64) -> Option<&Trial> {
         self.trials.iter().find(|t| t.task.as_deref() == task && t.arm == arm && t.seed == seed)
     }
 }
 
-/// The head of a file and its results. A line without its end, which a killed process
-/// leaves, does not count.
+/// The head of a file and its results. An incomplete last line, left by a killed process, is
+/// ignored.
 fn read(path: &Path) -> anyhow::Result<Option<(Value, Vec<Trial>)>> {
     let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let Some(Ok(head)) = lines.next().map(serde_json::from_str) else { return Ok(None) };
     let trials = lines.map(serde_json::from_str).collect::<Result<_, _>>();
     let trials =
-        trials.map_err(|e| anyhow!("{} is damaged ({e}): begin anew with --overwrite", path.display()))?;
+        trials.map_err(|e| anyhow!("{} is damaged ({e}): start over with --overwrite", path.display()))?;
     Ok(Some((head, trials)))
 }
 
-/// Cuts off a last line without its end.
-fn whole_lines(path: &Path) -> anyhow::Result<()> {
+/// Removes an incomplete last line.
+fn remove_incomplete_line(path: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
     let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
     if whole.len() < text.len() {

@@ -1,7 +1,6 @@
-//! Means of a few trainings, and how sure a difference is.
+//! Means of a few training runs, and the confidence interval of a difference.
 
-/// The mean and, of two numbers or more, the standard deviation of the population that
-/// they are a sample of (divided by n - 1).
+/// The mean and, for at least two values, the sample standard deviation (divided by n - 1).
 pub fn mean_and_deviation(values: &[f64]) -> (f64, Option<f64>) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -9,9 +8,9 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, Option<f64>) {
     (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
 }
 
-/// The mean difference of pairs, and half the width of the interval in which the true one
-/// lies with 95 % (Student 1908): `t s / sqrt(n)`, with the deviation `s` of the n
-/// differences. Pairs that share a seed share their data and much of their luck.
+/// The mean difference of pairs, and half the width of its 95 % confidence interval (Student
+/// 1908): `t s / sqrt(n)`, with the standard deviation `s` of the n differences. Pairs that share a
+/// seed share their data and much of their randomness.
 pub fn paired_difference(values: &[f64], standard: &[f64]) -> (f64, Option<f64>) {
     let differences: Vec<f64> = values.iter().zip(standard).map(|(a, b)| a - b).collect();
     let (mean, deviation) = mean_and_deviation(&differences);
@@ -19,7 +18,7 @@ pub fn paired_difference(values: &[f64], standard: &[f64]) -> (f64, Option<f64>)
     (mean, deviation.map(|s| student(n - 1) * s / (n as f64).sqrt()))
 }
 
-/// The 97.5 % point of Student's distribution with so many degrees of freedom.
+/// The 97.5 % quantile of Student's t distribution with this many degrees of freedom.
 fn student(degrees: usize) -> f64 {
     const TABLE: [f64; 30] = [
         12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
@@ -29,7 +28,7 @@ fn student(degrees: usize) -> f64 {
     match degrees {
         0 => f64::INFINITY,
         n if n <= TABLE.len() => TABLE[n - 1],
-        // Beyond the table: Cornish and Fisher's first terms, right to three decimals.
+        // Beyond the table: the first terms of Cornish and Fisher, correct to three decimals.
         n => 1.96 + 2.372 / n as f64 + 2.82 / (n * n) as f64,
     }
 }
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_hand() {
+    fn statistics_match_hand_computed_values() {
         assert_eq!(mean_and_deviation(&[1.0, 2.0, 3.0]), (2.0, Some(1.0)));
         assert_eq!(mean_and_deviation(&[5.0]), (5.0, None));
         // Differences 1, 2, 3: mean 2, deviation 1, and 4.303 / sqrt(3).

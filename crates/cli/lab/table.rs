@@ -1,4 +1,4 @@
-//! What came out, as a table.
+//! The results as a table.
 
 use std::fmt::Write;
 
@@ -9,20 +9,20 @@ use super::results::Results;
 use super::statistics::{mean_and_deviation, paired_difference};
 use super::trial::Trial;
 
-/// What is known of an arm on a task.
+/// The results of an arm on a task.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The arm.
     pub arm: String,
-    /// What it is.
+    /// Its description.
     pub about: String,
-    /// The measure that counts, for each seed with which the training did not diverge.
+    /// The first measure for each seed with which training did not diverge.
     pub values: Vec<f64>,
-    /// Mean and standard deviation of each measure, the one that counts first.
+    /// Name, mean and standard deviation of each measure.
     pub measures: Vec<(String, f64, Option<f64>)>,
-    /// The mean difference to the standard and half its 95 % interval.
+    /// The mean difference from the standard, and half of its 95 % confidence interval.
     pub difference: Option<(f64, Option<f64>)>,
-    /// With how many seeds the training diverged.
+    /// The number of seeds with which training diverged.
     pub diverged: usize,
 }
 
@@ -40,7 +40,7 @@ pub fn rows(experiment: &Experiment, results: &Results, task: Option<&str>) -> V
             let (mean, deviation) = mean_and_deviation(&values);
             (!values.is_empty()).then(|| (measure.to_string(), mean, deviation))
         };
-        // Pairs of trainings with one seed, of which both came to their end.
+        // Pairs of training runs with the same seed that both finished.
         let value =
             |arm: &str, seed| results.get(task, arm, seed)?.measures.get(&experiment.measure).copied();
         let pairs =
@@ -102,7 +102,7 @@ pub fn markdown(experiment: &Experiment, rows: &[Row]) -> String {
     lay_out(&cells)
 }
 
-/// Cells under each other, as Markdown that can be read as it is.
+/// Aligned Markdown, readable as plain text.
 fn lay_out(cells: &[Vec<String>]) -> String {
     let columns = cells[0].len();
     let width = |i: usize| cells.iter().map(|line| line[i].chars().count()).max().unwrap_or(0).max(3);
@@ -122,7 +122,7 @@ fn lay_out(cells: &[Vec<String>]) -> String {
     text
 }
 
-/// A row for machines.
+/// A row as JSON.
 pub fn object(task: Option<&str>, row: &Row) -> Value {
     let measures: serde_json::Map<String, Value> = row
         .measures

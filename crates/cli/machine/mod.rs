@@ -1,4 +1,4 @@
-//! The machine: what it is (here), and what it can do at most (`limits.rs`).
+//! The machine: its hardware, and its limits (`limits.rs`).
 
 mod limits;
 
@@ -7,44 +7,44 @@ use std::thread::available_parallelism;
 
 use serde::Serialize;
 
-pub use limits::{Limits, product_gflops, usual_product_gflops};
+pub use limits::{Limits, median_product_gflops, product_gflops};
 
-/// What is known of the machine.
+/// The hardware of the machine.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
     /// The name of the processor.
     pub processor: String,
-    /// Such as `x86_64`.
+    /// For example `x86_64`.
     pub architecture: &'static str,
-    /// Such as `linux`.
+    /// For example `linux`.
     pub system: &'static str,
-    /// The instruction sets that were found, of those that matter here.
+    /// The relevant instruction sets that are available.
     pub instruction_sets: Vec<&'static str>,
-    /// The one of them that the element-wise kernels use.
+    /// The instruction set that the element-wise kernels use.
     pub kernels_use: &'static str,
-    /// Processors that this program may run on.
+    /// The number of processors available to this program.
     pub logical_processors: usize,
-    /// Bytes of memory, where the system tells.
+    /// Bytes of memory, where the system reports it.
     pub memory: Option<u64>,
-    /// Those of them that are free.
+    /// Bytes of free memory.
     pub memory_available: Option<u64>,
-    /// The caches of the first processor, where the system tells.
+    /// The caches of the first processor, where the system reports them.
     pub caches: Vec<Cache>,
 }
 
 /// A cache.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cache {
-    /// 1 is the nearest.
+    /// The level; 1 is closest to the processor.
     pub level: u32,
     /// `Data`, `Instruction` or `Unified`.
     pub kind: String,
-    /// Such as `32K`.
+    /// For example `32K`.
     pub size: String,
 }
 
 impl Machine {
-    /// Asks the system.
+    /// Queries the system.
     pub fn here() -> Self {
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let bytes = |key| field(&memory, key)?.trim_end_matches(" kB").parse().ok().map(|kb: u64| kb << 10);
@@ -62,7 +62,7 @@ impl Machine {
     }
 }
 
-/// The text behind `key:` at the beginning of a line, as the files of Linux have it.
+/// The text after `key:` at the start of a line, the format of Linux's /proc files.
 pub fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let after = |line: &'a str| Some(line.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim());
     text.lines().find_map(after)
@@ -85,7 +85,7 @@ fn instruction_sets() -> Vec<&'static str> {
         #[cfg(target_arch = "x86_64")]
         ("AVX512-BF16", is_x86_feature_detected!("avx512bf16")),
         #[cfg(target_arch = "aarch64")]
-        ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
+        ("NEON", true),
     ];
     found.iter().filter(|(_, here)| *here).map(|(name, _)| *name).collect()
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_linux_are_read() {
+    fn linux_proc_files_are_parsed() {
         let cpuinfo = "processor\t: 0\nmodel name\t: A Processor: 2 GHz\nflags\t: sse2\n";
         assert_eq!(processor(cpuinfo), "A Processor: 2 GHz");
         assert_eq!([processor(""), processor("model name\t:\n")], ["unknown", "unknown"]);

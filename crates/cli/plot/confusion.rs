@@ -1,8 +1,8 @@
-//! The confusion matrix: what was taken for what.
+//! A confusion matrix.
 
 use super::{Anchor, BLACK, Figure, Rgb, WHITE};
 
-/// Draws `counts[true digit][said]`, each row shaded by its shares.
+/// Draws `counts[label][answer]`, each row shaded by its shares.
 pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
     const CELL: f64 = 44.0;
     const LEFT: f64 = 60.0;
@@ -20,7 +20,7 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
         for (said, &count) in row.iter().enumerate() {
             let x = LEFT + CELL * said as f64;
             let share = count as f64 / total;
-            // Mistakes are rare: the root makes them visible beside the diagonal.
+            // Mistakes are rare; the square root makes them visible.
             let strength = if truth == said { share } else { (share * 4.0).sqrt().min(1.0) };
             let full: Rgb = if truth == said { [0, 114, 178] } else { [213, 94, 0] };
             let fill = std::array::from_fn(|i| {

@@ -2,11 +2,11 @@
 
 use super::{Anchor, BLACK, Figure, GREY, LINES};
 
-/// One line of a chart.
+/// A curve of a chart.
 pub struct Curve {
-    /// What it shows.
+    /// The name in the legend.
     pub name: String,
-    /// Its points; what is not finite is left out.
+    /// The points; values that are not finite are skipped.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -21,7 +21,7 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     let top = 42.0 + LEGEND * (legend.last().map_or(0, |place| place.1) + 1) as f64;
     let mut figure = Figure::new(SIZE.0 as usize, SIZE.1 as usize);
     let finite = |c: &Curve| -> Vec<(f64, f64)> {
-        // Beyond this a diverged cost would stretch the axis past what numbers hold.
+        // Clip a diverged cost, which would overflow the axis.
         const LARGEST: f64 = 1e300;
         c.points.iter().copied().filter(|(x, y)| x.abs() < LARGEST && y.abs() < LARGEST).collect()
     };
@@ -56,7 +56,7 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     figure
 }
 
-/// Where each curve stands in the legend: how far to the right, and in which row.
+/// The position of each curve in the legend: horizontal offset and row.
 fn places(curves: &[Curve], width: f64) -> Vec<(f64, usize)> {
     let (mut x, mut row) = (0.0, 0);
     let place = |curve: &Curve| {
@@ -70,12 +70,12 @@ fn places(curves: &[Curve], width: f64) -> Vec<(f64, usize)> {
     curves.iter().map(place).collect()
 }
 
-/// Round numbers that enclose the values, about `count` of them.
+/// About `count` round tick values that enclose the values.
 pub(super) fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
     let (low, high) = match high - low {
         _ if low > high => (0.0, 1.0),
-        // One value, or values that differ by less than their own rounding.
+        // A single value, or values that differ only by rounding.
         range if range <= 1e-12 * low.abs().max(1.0) => {
             let around = 0.5 * low.abs().max(1.0);
             (low - around, high + around)
@@ -90,7 +90,7 @@ pub(super) fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64>
     (first..=last.max(first + 1)).map(|i| i as f64 * step).collect()
 }
 
-/// A number with as many decimals as a range of this size needs.
+/// A number with the decimals that a range of this size needs.
 pub(super) fn label(value: f64, range: f64) -> String {
     let decimals = (1.0 - range.log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.decimals$}");

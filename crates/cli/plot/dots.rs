@@ -1,17 +1,17 @@
-//! One dot for each measurement, a row for each of several things.
+//! Dot plots: one row per group, one dot per measurement.
 
 use super::{Anchor, BLACK, Figure, GREY, LINES};
 use crate::plot::curves::{label, ticks};
 
-/// A row: its name and what was measured.
+/// A row.
 pub struct Dots {
-    /// What stands before it.
+    /// The name.
     pub name: String,
-    /// What was measured; what is not finite is left out.
+    /// The measurements; values that are not finite are skipped.
     pub values: Vec<f64>,
 }
 
-/// Rows of dots over one horizontal axis, with a short line at the mean of each row.
+/// Draws rows of dots over one horizontal axis, with a short line at the mean of each row.
 pub fn dots(title: &str, axis: &str, rows: &[Dots]) -> Figure {
     const WIDTH: f64 = 640.0;
     const LEFT: f64 = 160.0;

@@ -1,4 +1,4 @@
-//! Drawings: a list of shapes, written as SVG or painted as PNG.
+//! Drawings: lists of shapes, saved as SVG or PNG.
 
 pub mod confusion;
 pub mod curves;
@@ -21,7 +21,7 @@ pub const BLACK: Rgb = [30, 30, 30];
 pub const GREY: Rgb = [205, 205, 205];
 /// White.
 pub const WHITE: Rgb = [255, 255, 255];
-/// Colours for lines that differ for the colour-blind too (Okabe and Ito 2008).
+/// Line colours that colour-blind readers can tell apart (Okabe and Ito 2008).
 pub const LINES: [Rgb; 8] = [
     [0, 114, 178],
     [213, 94, 0],
@@ -33,18 +33,18 @@ pub const LINES: [Rgb; 8] = [
     [190, 180, 20],
 ];
 
-/// Where a text stands at its position.
+/// The alignment of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// The text begins there.
+    /// The text starts at its position.
     Start,
-    /// Its middle is there.
+    /// The text is centred at its position.
     Middle,
-    /// It ends there.
+    /// The text ends at its position.
     End,
 }
 
-/// One thing that is drawn, in pixels from the upper left corner.
+/// A shape, in pixels from the upper left corner.
 #[derive(Debug, Clone)]
 enum Shape {
     Rect { at: (f64, f64), size: (f64, f64), fill: Rgb },
@@ -53,7 +53,7 @@ enum Shape {
     Image { at: (f64, f64), scale: f64, width: usize, pixels: Vec<Rgb> },
 }
 
-/// A drawing on white.
+/// A drawing on a white background.
 #[derive(Debug, Clone)]
 pub struct Figure {
     width: usize,
@@ -62,27 +62,27 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// An empty drawing of so many pixels.
+    /// An empty drawing of this size in pixels.
     pub fn new(width: usize, height: usize) -> Self {
         Self { width, height, shapes: Vec::new() }
     }
 
-    /// A filled rectangle.
+    /// Adds a filled rectangle.
     pub fn rect(&mut self, at: (f64, f64), size: (f64, f64), fill: Rgb) {
         self.shapes.push(Shape::Rect { at, size, fill });
     }
 
-    /// A line through points.
+    /// Adds a line through points.
     pub fn line(&mut self, points: Vec<(f64, f64)>, colour: Rgb, width: f64) {
         self.shapes.push(Shape::Line { points, colour, width });
     }
 
-    /// A text; `at` is on its base line.
+    /// Adds a text; `at` is on its baseline.
     pub fn text(&mut self, at: (f64, f64), text: impl Into<String>, size: f64, anchor: Anchor, colour: Rgb) {
         self.shapes.push(Shape::Text { at, text: text.into(), size, anchor, colour });
     }
 
-    /// A small image, each pixel drawn `scale` pixels wide.
+    /// Adds a small image, each pixel drawn `scale` pixels wide.
     pub fn image(&mut self, at: (f64, f64), scale: f64, width: usize, pixels: Vec<Rgb>) {
         self.shapes.push(Shape::Image { at, scale, width, pixels });
     }
@@ -92,12 +92,12 @@ impl Figure {
         svg::write(self)
     }
 
-    /// The drawing as a PNG file.
+    /// The drawing as PNG data.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         png::paint(self)
     }
 
-    /// Writes `folder/name.svg` and `folder/name.png`, and returns their paths.
+    /// Saves `folder/name.svg` and `folder/name.png`, and returns their paths.
     pub fn save(&self, folder: &Path, name: &str) -> anyhow::Result<[PathBuf; 2]> {
         let [svg, png] = ["svg", "png"].map(|ending| folder.join(format!("{name}.{ending}")));
         self.save_svg(&svg)?;
@@ -106,7 +106,7 @@ impl Figure {
         Ok([svg, png])
     }
 
-    /// Writes the drawing as SVG into one file.
+    /// Saves the drawing as SVG.
     pub fn save_svg(&self, file: &Path) -> anyhow::Result<()> {
         Ok(atomic::write(file, |f| f.write_all(svg::write(self).as_bytes()))?)
     }

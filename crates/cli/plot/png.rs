@@ -1,14 +1,14 @@
-//! A figure as a PNG image, at twice its size so that it stays sharp.
+//! Renders a figure as PNG, at twice its size to stay sharp.
 
 use font8x8::UnicodeFonts;
 use image::{ExtendedColorType, ImageEncoder, Rgb as Pixel, RgbImage, codecs::png::PngEncoder};
 
 use super::{Anchor, Figure, Rgb, Shape};
 
-/// Image pixels for one of the figure's.
+/// Image pixels per figure pixel.
 const ZOOM: f64 = 2.0;
 
-/// The PNG file of the figure.
+/// The figure as PNG data.
 pub(super) fn paint(figure: &Figure) -> anyhow::Result<Vec<u8>> {
     let size = |side: usize| (side as f64 * ZOOM) as u32;
     let mut canvas = RgbImage::from_pixel(size(figure.width), size(figure.height), Pixel([255; 3]));
@@ -35,7 +35,7 @@ pub(super) fn paint(figure: &Figure) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The PNG file of plain pixels.
+/// Pixels as PNG data.
 pub(super) fn encode(width: usize, height: usize, pixels: &[Rgb]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new(&mut bytes);
@@ -55,7 +55,7 @@ fn rect(canvas: &mut RgbImage, (x, y): (f64, f64), (w, h): (f64, f64), fill: Rgb
     }
 }
 
-/// A straight line with soft edges: each pixel is covered as far as it is near.
+/// A straight line with soft edges: the coverage of a pixel falls with its distance.
 fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, width: f64) {
     let ((ax, ay), (bx, by)) = ((a.0 * ZOOM, a.1 * ZOOM), (b.0 * ZOOM, b.1 * ZOOM));
     let half = width * ZOOM / 2.0;
@@ -80,7 +80,7 @@ fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, wid
 }
 
 fn letters(canvas: &mut RgbImage, (x, y): (f64, f64), text: &str, size: f64, anchor: Anchor, colour: Rgb) {
-    // The font has 8x8 dots a letter; a dot is a whole number of pixels.
+    // The font has 8x8 dots per letter; a dot is a whole number of pixels.
     let dot = (size * ZOOM / 9.0).round().max(1.0) / ZOOM;
     let advance = dot * 7.0;
     let width = advance * text.chars().count() as f64;

@@ -1,4 +1,4 @@
-//! A figure as SVG text.
+//! Renders a figure as SVG.
 
 use std::fmt::Write;
 

@@ -2,13 +2,13 @@
 
 use super::{Anchor, BLACK, Figure, Rgb};
 
-/// A small image with a line of text below.
+/// A small image with a caption.
 pub struct Tile {
     /// The colours, row by row.
     pub pixels: Vec<Rgb>,
     /// The width in pixels.
     pub width: usize,
-    /// What stands below.
+    /// The text below.
     pub caption: String,
 }
 
@@ -18,7 +18,7 @@ impl Tile {
         Self { pixels: ink.iter().map(|&i| [255 - i; 3]).collect(), width, caption }
     }
 
-    /// Signed numbers: blue above 0, red below, white at 0, the same scale for both.
+    /// Signed values: blue above 0, red below, white at 0, on one scale.
     pub fn of_weights(weights: &[f32], width: usize, caption: String) -> Self {
         let most = weights.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
         let colour = |w: &f32| -> Rgb {

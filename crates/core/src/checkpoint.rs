@@ -120,7 +120,9 @@ impl<T: Float> Checkpoint<T> {
                 let found = tensor.shape();
                 Err(unusable(path, &format!("{name} has shape {found:?}, this model needs {shape:?}")))
             }
-            None => Err(unusable(path, &format!("it has no tensor called {name}: it belongs to another model"))),
+            None => {
+                Err(unusable(path, &format!("it has no tensor called {name}: it belongs to another model")))
+            }
         }
     }
 

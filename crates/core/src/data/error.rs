@@ -1,8 +1,8 @@
-//! What can be wrong with data.
+//! Errors of datasets.
 
 use std::path::{Path, PathBuf};
 
-/// An error of a dataset, which says what to do.
+/// An error of a dataset. Its message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -13,55 +13,55 @@ pub enum DataError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file has the wrong content.
     #[error("{}: {why}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// A folder lacks a file.
-    #[error("{} has no {file} (nor {file}.gz): give the folder of the four files with --data DIR", dir.display())]
+    /// A file is missing in a folder.
+    #[error("{} has no {file} (nor {file}.gz): data must be the folder of the four files", dir.display())]
     Missing {
         /// The folder.
         dir: PathBuf,
         /// The name of the file.
         file: &'static str,
     },
-    /// No dataset has this name.
-    #[error("there is no dataset called {name}{}; `m2g data list` shows them all", hint(nearest.as_deref()))]
+    /// The name is unknown.
+    #[error("no dataset is called {name}{}; `m2g data list` lists them all", hint(nearest.as_deref()))]
     Unknown {
-        /// The name asked for.
+        /// The unknown name.
         name: String,
         /// The most similar name.
         nearest: Option<String>,
     },
-    /// The dataset is known, but is not on this machine.
+    /// The dataset is not on this machine.
     #[error(
-        "{name} is not on this machine: get it with `m2g data get {name}`, or name its folder with --data DIR"
+        "{name} is not on this machine: download it with `m2g data get {name}`, or set data to its folder"
     )]
     NotHere {
         /// The dataset.
         name: &'static str,
     },
-    /// No mirror gave the file.
+    /// No mirror served the file.
     #[error("cannot download {file}: {why}; put it into {} by hand, or try again later", dir.display())]
     Download {
         /// The file.
         file: String,
-        /// What the last mirror said.
+        /// The error of the last mirror.
         why: String,
-        /// Where it belongs.
+        /// The folder it belongs in.
         dir: PathBuf,
     },
 }
 
 impl DataError {
-    /// An [`DataError::Io`], for `map_err`.
+    /// A [`DataError::Io`], for `map_err`.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { doing, path, source }

@@ -1,24 +1,20 @@
-//! Downloads: a file appears under its name only when it is whole.
+//! Downloads. A file appears under its final name only when it is complete and verified.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
-
-use super::DataError;
-use super::catalogue::{DataFile, hex};
+use super::datasets::DataFile;
+use super::{DataError, sha256};
 use crate::atomic;
 
-/// No dataset file is larger: 8 GiB.
-const LARGEST: u64 = 8 << 30;
+/// The download limit of a file, 8 GiB.
+const MAX_FILE_BYTES: u64 = 8 << 30;
 
-/// Downloads a file into `dir` from the first mirror that has it whole.
+/// Downloads a file into `dir` from the first mirror that serves it intact.
 ///
 /// # Errors
-/// [`DataError::Download`] with what the last mirror said.
+/// [`DataError::Download`] with the error of the last mirror.
 pub fn fetch(
     mirrors: &[&str],
     file: &DataFile,
@@ -27,7 +23,7 @@ pub fn fetch(
 ) -> Result<(), DataError> {
     let mut why = String::from("it has no mirror");
     for mirror in mirrors {
-        match from_mirror(&format!("{mirror}{}", file.name), file, dir, progress) {
+        match download(&format!("{mirror}{}", file.name), file, dir, progress) {
             Ok(()) => return Ok(()),
             Err(error) => why = format!("{mirror} said: {error}"),
         }
@@ -35,7 +31,7 @@ pub fn fetch(
     Err(DataError::Download { file: file.name.into(), why, dir: dir.to_path_buf() })
 }
 
-fn from_mirror(
+fn download(
     url: &str,
     file: &DataFile,
     dir: &Path,
@@ -47,10 +43,10 @@ fn from_mirror(
         .timeout_global(Some(Duration::from_secs(3600)))
         .build()
         .into();
-    // Without this, a server may compress once more what is compressed already.
+    // Otherwise a server may compress a .gz file a second time.
     let mut response = agent.get(url).header("Accept-Encoding", "identity").call()?;
     let total = response.body().content_length();
-    let mut body = response.body_mut().with_config().limit(LARGEST).reader();
+    let mut body = response.body_mut().with_config().limit(MAX_FILE_BYTES).reader();
     atomic::write(&dir.join(file.name), |out| {
         let mut buffer = vec![0; 1 << 16];
         let mut done = 0;
@@ -67,39 +63,16 @@ fn from_mirror(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         io::Seek::rewind(out)?;
-        let wrong =
-            file.sha256.is_some_and(|expected| sha256_of(&mut *out).map_or(true, |found| found != expected));
+        let wrong = file
+            .sha256
+            .is_some_and(|expected| sha256::of_reader(&mut *out).map_or(true, |found| found != expected));
         if wrong {
-            Err(io::Error::other("its content is not the original's (wrong SHA-256)"))
+            Err(io::Error::other("its content differs from the original (wrong SHA-256)"))
         } else {
             Ok(())
         }
     })?;
     Ok(())
-}
-
-/// The SHA-256 of a file's content, decompressed if it is gzip.
-///
-/// # Errors
-/// [`DataError`] if it cannot be read.
-pub fn content_sha256(path: &Path) -> Result<String, DataError> {
-    let file = File::open(path).map_err(DataError::io("read", path))?;
-    sha256_of(file).map_err(|e| DataError::file(path, format!("it is damaged ({e})")))
-}
-
-fn sha256_of(file: impl Read) -> io::Result<String> {
-    let mut reader = BufReader::new(file);
-    let is_gzip = io::BufRead::fill_buf(&mut reader)?.starts_with(&[0x1f, 0x8b]);
-    let mut content: Box<dyn Read> =
-        if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match content.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            n => hash.update(&buffer[..n]),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -111,7 +84,7 @@ mod tests {
     /// SHA-256 of "hello".
     const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-    /// A server on this machine that gives the same answer to `times` requests.
+    /// Starts a local server that answers `times` requests in the same way.
     fn serve(answer: &'static str, times: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -1,11 +1,11 @@
-//! The IDX format, in which MNIST comes (LeCun, "The MNIST database").
+//! The IDX file format of MNIST (LeCun, "The MNIST database").
 //!
 //! ```text
 //! bytes 0-1   0
-//! byte  2     type of the numbers; 8 is unsigned bytes, the only one read here
+//! byte  2     element type; 8 is unsigned bytes, the only one supported
 //! byte  3     number of axes
 //! then        length of each axis, 32 bits, big-endian
-//! then        the numbers, last axis fastest
+//! then        the elements, last axis fastest
 //! ```
 
 use std::fs::File;
@@ -22,20 +22,20 @@ use super::DataError;
 pub struct Idx {
     /// The lengths of the axes.
     pub shape: Vec<usize>,
-    /// The numbers, last axis fastest.
+    /// The elements, last axis fastest.
     pub data: Vec<u8>,
 }
 
-/// The type byte of unsigned bytes.
+/// The code for unsigned bytes in the header.
 const UNSIGNED_BYTE: u8 = 8;
-/// No more than this many numbers are read, whatever the header says: 2 GiB.
-const MOST: u64 = 1 << 31;
+/// The largest size accepted, 2 GiB, whatever the header claims.
+const MAX_BYTES: u64 = 1 << 31;
 
 /// Reads an IDX file, plain or compressed with gzip.
 ///
 /// # Errors
-/// [`DataError`] names the file if it cannot be read, is not IDX, or is shorter or
-/// longer than its header says.
+/// [`DataError`] if the file cannot be read, is not IDX, or is shorter or longer than its
+/// header says.
 pub fn read(path: &Path) -> Result<Idx, DataError> {
     let file = File::open(path).map_err(DataError::io("read", path))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
@@ -68,7 +68,7 @@ pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
     if kind != UNSIGNED_BYTE {
         return Err(DataError::file(
             path,
-            format!("its numbers are of type {kind:#04x}, not unsigned bytes (0x08)"),
+            format!("its elements are of type {kind:#04x}, not unsigned bytes (0x08)"),
         ));
     }
     if !(1..=4).contains(&axes) {
@@ -81,25 +81,25 @@ pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
         shape.push(length as usize);
         expected = expected.saturating_mul(u64::from(length));
     }
-    if expected > MOST {
-        return Err(DataError::file(path, format!("its header claims {expected} numbers: it is damaged")));
+    if expected > MAX_BYTES {
+        return Err(DataError::file(path, format!("its header claims {expected} elements: it is damaged")));
     }
-    // The memory grows with what is really there, not with what the header says.
+    // Memory grows with the actual content, not with what the header claims.
     let mut data = Vec::new();
     reader.take(expected + 1).read_to_end(&mut data).map_err(broken)?;
     match (data.len() as u64).cmp(&expected) {
         std::cmp::Ordering::Equal => Ok(Idx { shape, data }),
         std::cmp::Ordering::Less => Err(DataError::file(
             path,
-            format!("the file is truncated: it holds {} of {expected} numbers", data.len()),
+            format!("the file is truncated: it holds {} of {expected} elements", data.len()),
         )),
         std::cmp::Ordering::Greater => {
-            Err(DataError::file(path, format!("there is more in the file than its {expected} numbers")))
+            Err(DataError::file(path, format!("there is more in the file than its {expected} elements")))
         }
     }
 }
 
-/// Writes an IDX file's bytes.
+/// Writes an IDX file.
 ///
 /// # Errors
 /// If `writer` fails.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_cause() {
         let whole = bytes(&Idx { shape: vec![2, 3], data: vec![1; 6] });
         assert!(parsed(&[]).unwrap_err().contains("truncated"));
         assert!(parsed(b"hello world").unwrap_err().contains("not an IDX file"));
@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(shape in prop::collection::vec(0_usize..6, 1..=4), seed: u8) {
+        fn reading_inverts_writing(shape in prop::collection::vec(0_usize..6, 1..=4), seed: u8) {
             let n = shape.iter().product::<usize>();
             let idx = Idx { shape, data: (0..n).map(|i| (i as u8).wrapping_mul(seed)).collect() };
             prop_assert_eq!(parsed(&bytes(&idx)).unwrap(), idx);

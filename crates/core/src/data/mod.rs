@@ -1,16 +1,20 @@
-//! Datasets: where they are, whether they are whole, and what is in them.
+//! Datasets: the list, finding and downloading them, verifying and reading their files.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | [`catalogue`] | the datasets that are known by name, and where to look for them |
-//! | [`fetch`] | downloads, which are used when they are whole and not before |
+//! | [`catalogue`] | finds, downloads and verifies a known dataset |
+//! | `datasets` | the list of known datasets |
+//! | [`fetch`] | downloads |
 //! | [`idx`] | the IDX file format, plain or gzip |
-//! | [`mnist`] | MNIST and its kind: images of one size with a label each |
+//! | [`mnist`] | MNIST and datasets like it: labelled images of one size |
+//! | `sha256` | checksums of file contents |
 
 pub mod catalogue;
+mod datasets;
 mod error;
 pub mod fetch;
 pub mod idx;
 pub mod mnist;
+mod sha256;
 
 pub use error::DataError;

@@ -136,10 +136,7 @@ impl Trainable for Line {
         Box::new(Sgd::new().momentum(description.config.momentum))
     }
 
-    fn task<'a>(
-        description: &'a Description,
-        data: &'a Points,
-    ) -> Result<impl Task<f32, Self> + 'a, Error> {
+    fn task<'a>(description: &'a Description, data: &'a Points) -> Result<impl Task<f32, Self> + 'a, Error> {
         Ok(LineTask { data, streams: Streams::new(description.config.seed), batches: Vec::new() })
     }
 }

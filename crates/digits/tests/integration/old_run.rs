@@ -23,7 +23,8 @@ fn data() -> DigitData {
 /// The largest difference between the parameters and those in a checkpoint. Processors may
 /// round differently, so that it need not be 0 on all machines.
 fn difference(network: &Network<f32>, checkpoint: &Checkpoint<f32>) -> f32 {
-    let pairs = network.params().iter().flat_map(|p| p.value.data().iter().zip(checkpoint.tensors[&p.name].data()));
+    let pairs =
+        network.params().iter().flat_map(|p| p.value.data().iter().zip(checkpoint.tensors[&p.name].data()));
     pairs.fold(0.0, |worst, (a, b)| worst.max((a - b).abs()))
 }
 
@@ -50,7 +51,10 @@ fn an_old_run_resumes_to_the_parameters_of_then() {
     assert_eq!((training.state.step, training.state.best_step), (1284, 15 * 7));
     let outcome = training.run(&mut ()).unwrap();
     assert_eq!((outcome.steps, outcome.best_step, outcome.best_score), (1330, 15 * 7, Some(1.0)));
-    assert_eq!((outcome.best_test("test_accuracy"), outcome.last_test("test_accuracy")), (Some(1.0), Some(1.0)));
+    assert_eq!(
+        (outcome.best_test("test_accuracy"), outcome.last_test("test_accuracy")),
+        (Some(1.0), Some(1.0))
+    );
     let resumed = Checkpoint::load(&old("resumed.safetensors")).unwrap();
     let worst = difference(&Training::load(dir.path(), LAST).unwrap().0, &resumed);
     assert!(worst < 1e-4, "{worst}");

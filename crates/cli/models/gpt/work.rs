@@ -1,21 +1,20 @@
-//! A training step of a GPT, and a text by it, on the paths that `m2g gpt train` and
-//! `m2g gpt sample` take.
+//! The timed work of the GPT's workloads: a training step, and a generated text.
 
 use std::time::{Duration, Instant};
 
-use m2g_core::Precision;
-use m2g_core::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
 use m2g_core::train::{Model, Stepper};
+use m2g_core::{Precision, Tokens};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
 
-use super::child::{Recording, Work};
+use crate::bench::work::{Recording, Work};
+use crate::bench::workload::Scaling;
 
 /// A GPT and its batch.
 #[derive(Clone, Copy)]
 pub struct Shape {
-    /// As the peers' script calls it.
+    /// The name in the peers' script.
     pub name: &'static str,
     /// Layers.
     pub n_layer: usize,
@@ -23,24 +22,26 @@ pub struct Shape {
     pub n_head: usize,
     /// C.
     pub n_embd: usize,
-    /// T, in every batch too.
+    /// T, of every batch too.
     pub block_size: usize,
     /// B.
     pub batch_size: usize,
     /// V.
     pub vocab_size: usize,
-    /// The probability with which a number is left out.
+    /// The dropout probability.
     pub dropout: f64,
     /// Whether linear layers and norms have biases.
     pub bias: bool,
-    /// What a training step is.
+    /// A training step in words.
     pub training: &'static str,
-    /// What a text is.
-    pub writing: &'static str,
+    /// A generated text in words.
+    pub generation: &'static str,
+    /// The scalings that a training step is measured with by default.
+    pub scalings: &'static [Scaling],
 }
 
 impl Shape {
-    /// A model of this shape with its first weights.
+    /// A model of this shape with its initial weights.
     pub fn model(&self, precision: Precision) -> anyhow::Result<Gpt<f32>> {
         let Self { n_layer, n_head, n_embd, block_size, vocab_size, dropout, bias, .. } = *self;
         let model = Config::default().model(vocab_size);
@@ -48,7 +49,7 @@ impl Shape {
     }
 }
 
-/// A GPT in training.
+/// A GPT that is being trained.
 pub struct Training {
     shape: Shape,
     gpt: Gpt<f32>,
@@ -60,7 +61,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// A GPT before its first step.
+    /// The model before its first step.
     pub fn new(shape: Shape, precision: Precision) -> anyhow::Result<Self> {
         let mut adamw = AdamW::new(0.1);
         adamw.betas = (0.9, 0.95);
@@ -99,32 +100,32 @@ impl Work for Training {
     }
 }
 
-/// A GPT that writes: each text begins with one token and fills the window.
-pub struct Writing(pub Gpt<f32>);
+/// A GPT that generates texts: each starts with one token and fills the window.
+pub struct Generation(pub Gpt<f32>);
 
-impl Writing {
-    /// Writes a text, in which `watch` sees the generator at its beginning and at its end.
-    fn write(&self, mut watch: impl FnMut(&mut Generator<'_, f32>)) -> anyhow::Result<Duration> {
+impl Generation {
+    /// Generates a text; `observe` sees the generator at the start and at the end.
+    fn generate(&self, mut observe: impl FnMut(&mut Generator<'_, f32>)) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut generator = Generator::new(&self.0, &GenerateOptions::default(), &[0], 0)?;
-        watch(&mut generator);
+        observe(&mut generator);
         for _ in 1..self.0.config().block_size {
             generator.next_token()?;
         }
         let seconds = started.elapsed();
-        watch(&mut generator);
+        observe(&mut generator);
         Ok(seconds)
     }
 }
 
-impl Work for Writing {
+impl Work for Generation {
     fn run(&mut self) -> anyhow::Result<Duration> {
-        self.write(|_| {})
+        self.generate(|_| {})
     }
 
     fn record(&mut self) -> anyhow::Result<Recording> {
         let mut records = Vec::new();
-        let seconds = self.write(|generator| {
+        let seconds = self.generate(|generator| {
             generator.trace().switch(true);
             records = generator.trace().take();
         })?;

@@ -1,64 +1,21 @@
 //! The core functions of two steps, side by side.
 
 use m2g_core::ndarray::Dimension;
-use m2g_core::trace::{Phase, Record};
+use m2g_core::trace::Record;
 use serde::Serialize;
 
-use super::source::{self, Part, Place};
+use super::source::{self, Place};
+use super::stage::{Stage, staged};
 
-/// The part of a step, in its order. The loss is the last op forward, where backward begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Fetching the examples.
-    Batch,
-    /// From the inputs to what the loss is made of.
-    Forward,
-    /// The loss.
-    Loss,
-    /// From the loss back to the parameters.
-    Backward,
-    /// Bounding the gradient's norm.
-    Clip,
-    /// Changing the parameters.
-    Update,
-}
-
-impl Stage {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Batch => "batch",
-            Self::Forward => "forward",
-            Self::Loss => "loss",
-            Self::Backward => "backward",
-            Self::Clip => "clip",
-            Self::Update => "update",
-        }
-    }
-
-    /// What of the type in a record ran.
-    fn part(self, record: &Record) -> Part {
-        match (self, record.name.split_once("::")) {
-            (_, Some((_, method))) => Part::Method(method),
-            (Self::Batch, _) => Part::Batches,
-            (Self::Update, _) => Part::Update,
-            (Self::Backward, _) => Part::Backward,
-            (Self::Forward | Self::Loss, _) if record.to.is_some() => Part::Forward,
-            _ => Part::Routine,
-        }
-    }
-}
-
-/// An op of the tape, a routine that is none, or what calls these.
+/// An op of the tape, a routine without the tape, or a function that calls these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Recorded on the tape.
     Op,
-    /// Works on numbers without the tape.
+    /// Computes without the tape.
     Routine,
-    /// A layer, or a part of the step: its work is that of the functions that it calls.
+    /// A layer or a part of the step; the work is done in the functions that it calls.
     Caller,
 }
 
@@ -72,78 +29,78 @@ impl Kind {
     }
 }
 
-/// One core function, and what each model did with it.
+/// A core function and its use by each model.
 #[derive(Debug, Clone, Serialize)]
 pub struct Function {
-    /// When in the step.
+    /// The stage of the step.
     pub stage: Stage,
-    /// Its short name.
+    /// The short name.
     pub name: &'static str,
     /// Op, routine or caller.
     pub kind: Kind,
-    /// The path of its type, or its own.
+    /// The path of its type, or of the routine.
     pub function: &'static str,
-    /// Its equation; empty for a routine.
+    /// The equation; empty for a routine.
     pub equation: &'static str,
-    /// Where it stands.
+    /// The line of its definition.
     pub place: Option<Place>,
     /// Whether both models ran it.
     pub shared: bool,
-    /// What each model did with it; none if it did not run it.
+    /// Its use by each model, if it ran it.
     pub runs: [Option<Use>; 2],
 }
 
-/// What one model did with a function in one step.
+/// The use of a function by one model in one step.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Use {
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// Floating-point operations of all calls.
+    /// The FLOPs of all calls.
     pub flops: u64,
     /// Their share of the FLOPs of all core functions of the step, 0 to 1.
     pub flops_share: f64,
-    /// Seconds of all calls.
+    /// The time of all calls in seconds.
     pub seconds: f64,
     /// Their share of the time of all core functions of the step, 0 to 1.
     pub seconds_share: f64,
-    /// The shapes that it was called with.
+    /// The shapes of the calls.
     pub shapes: Vec<Shapes>,
-    /// The lines that called it; for backward, those that called forward.
+    /// The calling lines; for backward, those that called forward.
     pub callers: Vec<Caller>,
 }
 
 /// The shapes of some calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shapes {
-    /// Of each input.
+    /// The shape of each input.
     pub inputs: Vec<Vec<usize>>,
-    /// Of the output.
+    /// The shape of the output.
     pub output: Vec<usize>,
-    /// How many calls had them.
+    /// The number of calls with these shapes.
     pub calls: u64,
 }
 
-/// A line that calls.
+/// A calling line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Caller {
     /// The line.
     pub place: Place,
-    /// How often.
+    /// The number of calls from it.
     pub calls: u64,
 }
 
-/// A function of a model's own crate, which no other model can share.
+/// A function of a model's own crate, which other models cannot share.
 #[derive(Debug, Clone, Serialize)]
 pub struct Own {
-    /// When in the step.
+    /// The stage of the step.
     pub stage: Stage,
     /// The path of its type.
     pub function: &'static str,
-    /// Where it stands.
+    /// The line of its definition.
     pub place: Option<Place>,
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// Seconds of all calls.
+    /// The time of all calls in seconds.
     pub seconds: f64,
 }
 
@@ -154,7 +111,7 @@ pub fn functions(steps: [&[Record]; 2]) -> Vec<Function> {
         let core: Vec<_> = staged(records).into_iter().filter(|(_, r)| is_core(r)).collect();
         let flops: u64 = core.iter().map(|(_, r)| r.flops).sum();
         let seconds: f64 = core.iter().map(|(_, r)| r.time.as_secs_f64()).sum();
-        // What is new comes after all that this model ran before it, within its stage.
+        // A new function goes after all functions that this model ran before it in the stage.
         let mut after: Option<usize> = None;
         for (stage, record) in core {
             let path = source::plain(record.function);
@@ -178,7 +135,7 @@ pub fn functions(steps: [&[Record]; 2]) -> Vec<Function> {
     all
 }
 
-/// What a model ran of its own crate.
+/// The functions of a model's own crate.
 pub fn own(records: &[Record]) -> Vec<Own> {
     let mut all: Vec<Own> = Vec::new();
     for (stage, record) in staged(records).into_iter().filter(|(_, r)| !is_core(r)) {
@@ -194,28 +151,13 @@ pub fn own(records: &[Record]) -> Vec<Own> {
     all
 }
 
-/// The records with their stages; what is measured after a step is no part of it.
-fn staged(records: &[Record]) -> Vec<(Stage, &Record)> {
-    let next = records.iter().skip(1).map(|r| Some(r.phase)).chain([None]);
-    let stage = |(record, next): (&Record, Option<Phase>)| match record.phase {
-        Phase::Batch => Some(Stage::Batch),
-        Phase::Forward if next == Some(Phase::Backward) => Some(Stage::Loss),
-        Phase::Forward => Some(Stage::Forward),
-        Phase::Backward => Some(Stage::Backward),
-        Phase::Clip => Some(Stage::Clip),
-        Phase::Update => Some(Stage::Update),
-        Phase::Evaluate => None,
-    };
-    records.iter().zip(next).filter_map(|pair| Some((stage(pair)?, pair.0))).collect()
-}
-
-/// The line that called.
+/// The calling line.
 fn caller(record: &Record) -> Place {
     Place { file: record.caller.file().replace('\\', "/"), line: record.caller.line() as usize }
 }
 
-/// Whether a record is of a function of the core.
-pub fn is_core(record: &Record) -> bool {
+/// Whether the function is in the core.
+fn is_core(record: &Record) -> bool {
     record.function.starts_with("m2g_core::")
 }
 
@@ -286,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_stand_in_the_order_of_the_step() {
+    fn functions_are_in_the_order_of_the_step() {
         let (tanh, relu) = (step(|tape, z| tape.tanh(z).unwrap()), step(|tape, z| tape.relu(z).unwrap()));
         let all = functions([&tanh, &relu]);
         let (both, left, right) = ([true; 2], [true, false], [false, true]);
@@ -310,11 +252,11 @@ mod tests {
             linear.shapes,
             [Shapes { inputs: vec![vec![4, 2], vec![3, 2]], output: vec![4, 3], calls: 1 }]
         );
-        assert!(linear.callers[0].place.file.ends_with("compare/step.rs"));
+        assert!(linear.callers[0].place.file.ends_with("compare/functions.rs"));
     }
 
     #[test]
-    fn shares_add_up() {
+    fn shares_sum_to_one() {
         let records = step(|tape, z| tape.sigmoid(z).unwrap());
         let all = functions([&records, &records]);
         for side in [0, 1] {

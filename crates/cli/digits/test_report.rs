@@ -1,0 +1,85 @@
+//! A digit network on the test images: accuracy, confusion matrix, mistakes.
+
+use std::path::Path;
+
+use anyhow::bail;
+use m2g_core::data::mnist::LabelledImages;
+use m2g_core::threads::with_threads;
+use m2g_digits::Network;
+use m2g_digits::training::Training;
+
+use super::images;
+use crate::plot::Figure;
+use crate::plot::tiles::{Tile, tiles};
+
+/// The number of mistakes that are drawn.
+pub const MAX_SHOWN_MISTAKES: usize = 40;
+
+/// An image that the network classified wrongly.
+pub struct Mistake {
+    /// The index in the test file.
+    pub index: usize,
+    /// The correct label.
+    pub label: usize,
+    /// The network's answer.
+    pub said: usize,
+    /// The activation of the network's answer, 0 to 1.
+    pub activity: f32,
+}
+
+/// The result on the test images.
+pub struct TestReport {
+    /// The number of correct answers.
+    pub correct: usize,
+    /// The number of images.
+    pub images: usize,
+    /// The confusion matrix, `[label][said]`.
+    pub confusion: Vec<Vec<usize>>,
+    /// The mistakes, the most confident first.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Loads the network in a checkpoint of a run, and test images that fit it.
+pub fn load_with_images(
+    path: &Path,
+    file: &str,
+    data: Option<&Path>,
+) -> anyhow::Result<(Network<f32>, LabelledImages)> {
+    let (network, description) = Training::load(path, file)?;
+    let test = images::load_test(data.or(description.config.data.as_deref()))?;
+    if (test.rows, test.cols) != description.image {
+        let (rows, cols) = description.image;
+        bail!("the network reads images of {rows}x{cols} pixels, but these are {}x{}", test.rows, test.cols);
+    }
+    Ok((network, test))
+}
+
+/// Measures the network on the test images.
+pub fn measure(network: &Network<f32>, test: &LabelledImages) -> anyhow::Result<TestReport> {
+    let outputs = with_threads(0, || network.outputs(test))??;
+    let outputs = outputs.matrix();
+    let classes = outputs.ncols();
+    let mut confusion = vec![vec![0; classes]; classes];
+    let mut mistakes = Vec::new();
+    for (index, (row, &label)) in outputs.outer_iter().zip(&test.labels).enumerate() {
+        let label = usize::from(label);
+        let said = (1..classes).fold(0, |best, j| if row[j] > row[best] { j } else { best });
+        confusion[label][said] += 1;
+        if said != label {
+            mistakes.push(Mistake { index, label, said, activity: row[said] });
+        }
+    }
+    mistakes.sort_by(|a, b| b.activity.total_cmp(&a.activity));
+    Ok(TestReport { correct: test.len() - mistakes.len(), images: test.len(), confusion, mistakes })
+}
+
+/// Draws the most confident mistakes.
+pub fn mistakes_figure(report: &TestReport, test: &LabelledImages) -> Figure {
+    let shown = &report.mistakes[..report.mistakes.len().min(MAX_SHOWN_MISTAKES)];
+    let tile = |m: &Mistake| {
+        let caption = format!("{} for {}, {:.2}", m.said, m.label, m.activity);
+        Tile::of_ink(test.image(m.index), test.cols, caption)
+    };
+    let all: Vec<Tile> = shown.iter().map(tile).collect();
+    tiles(&format!("{} of {} mistakes, the most confident first", shown.len(), report.mistakes.len()), &all)
+}

@@ -1,0 +1,57 @@
+//! `m2g MODEL eval`, the same for every model.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use m2g_core::train::run::{BEST, LAST};
+use serde_json::Value;
+
+use crate::flags::run_path;
+use crate::output;
+
+/// A model with the subcommand `eval`.
+pub trait EvalCommand: 'static {
+    /// The flags of this model alone.
+    type Flags: Args + Send + Sync;
+
+    /// Measures the checkpoint `file` of a run.
+    fn evaluate(flags: Self::Flags, run: &Path, file: &str) -> anyhow::Result<Measured>;
+}
+
+/// The result of an evaluation.
+pub struct Measured {
+    /// As text.
+    pub text: String,
+    /// As a JSON object.
+    pub json: Value,
+}
+
+/// `m2g MODEL eval`.
+#[derive(Args)]
+pub struct Eval<M: EvalCommand> {
+    /// The run: a name under runs/, or a path.
+    run: String,
+    #[command(flatten)]
+    flags: M::Flags,
+    /// Use the last parameters of the run instead of the best on held-out data.
+    #[arg(long)]
+    last: bool,
+    /// Print one JSON object to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl<M: EvalCommand> Eval<M> {
+    /// Measures and reports.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let file = if self.last { LAST } else { BEST };
+        let Measured { text, mut json } = M::evaluate(self.flags, &run_path(&self.run), file)?;
+        json["event"] = "eval".into();
+        match self.json {
+            true => output::line(json)?,
+            false => output::line(text)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

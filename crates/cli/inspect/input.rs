@@ -1,0 +1,53 @@
+//! What an inspected model reads, and what comes out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use m2g_core::Mask;
+
+use super::step::Step;
+
+/// The input of the step.
+#[derive(Args)]
+pub struct Input {
+    /// The text that a GPT reads [default: a short sentence].
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "image")]
+    pub prompt: Option<String>,
+    /// The picture that a digit network reads, PNG or JPEG [default: the first test image].
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// The digit in the picture; --backward needs it.
+    #[arg(long, value_name = "DIGIT", requires = "image")]
+    pub label: Option<usize>,
+    /// Also run backward, from the loss to every gradient.
+    #[arg(long)]
+    pub backward: bool,
+}
+
+/// An inspected step, and what is special about its model.
+pub struct Inspection {
+    /// The step with all values.
+    pub step: Step,
+    /// The text that was read, if the model reads text.
+    pub text: Option<Text>,
+    /// The layout of the attention, if the model has attention.
+    pub attention: Option<AttentionLayout>,
+}
+
+/// A text as the model reads it.
+pub struct Text {
+    /// The ids of the tokens.
+    pub ids: Vec<u32>,
+    /// The tokens in readable form, one per row of a matrix over time.
+    pub tokens: Vec<String>,
+}
+
+/// The layers and heads of the attention.
+pub struct AttentionLayout {
+    /// The number of layers.
+    pub layers: usize,
+    /// The number of heads per layer.
+    pub heads: usize,
+    /// The keys that a query can see.
+    pub mask: Mask,
+}

@@ -1,0 +1,49 @@
+//! One recorded training step of a digit network.
+
+use anyhow::bail;
+use m2g_core::train::run::LAST;
+use m2g_core::train::{Model, Save};
+use m2g_digits::Backprop;
+use m2g_digits::training::Training;
+
+use crate::digits::images;
+use crate::models::kind::TracedStep;
+use crate::models::run::{SavedRun, changed_data};
+
+/// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
+pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
+    let trained = run.map(|run| Training::load(&run.path, LAST)).transpose()?;
+    let config = trained.as_ref().map_or_else(Default::default, |(_, saved)| saved.config.clone());
+    let data = images::load(config.data.as_deref(), config.train_on_all)?;
+    let source = config.data.as_ref().map_or("mnist".into(), |dir| dir.display().to_string());
+    let mut training = Training::new(config, &data, Save::Nowhere)?;
+    let mut notes = Vec::new();
+    if let (Some(run), Some((network, saved))) = (run, trained) {
+        let now = &training.description;
+        if (saved.image, saved.classes) != (now.image, now.classes) {
+            bail!(
+                "it classifies {}x{} images into {} classes, but the images in {source} have {}x{} pixels and {} \
+                 classes: restore its data there",
+                saved.image.0,
+                saved.image.1,
+                saved.classes,
+                now.image.0,
+                now.image.1,
+                now.classes
+            );
+        }
+        notes.extend(changed_data(&saved.data, &data.fingerprint));
+        training.model = network;
+        training.state = run.state()?;
+    }
+    if training.description.config.backprop == Backprop::ByHand {
+        notes.push("its gradient is computed by hand (--backprop by-hand), which records no ops".into());
+    }
+    Ok(TracedStep {
+        batch: format!("{} images", training.description.config.batch_size),
+        data: source,
+        params: training.model.params().clone(),
+        records: training.trace_step(warm_up)?,
+        notes,
+    })
+}

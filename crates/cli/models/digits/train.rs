@@ -1,0 +1,139 @@
+//! `m2g digits train`.
+
+use std::path::Path;
+
+use m2g_core::data::mnist::DigitData;
+use m2g_core::train::{Model, Outcome};
+use m2g_digits::training::{Description, Training};
+use m2g_digits::{Config, Initialisation, Network};
+use serde_json::{Value, json};
+
+use crate::digits::images;
+use crate::digits::settings::Settings;
+use crate::output::percent;
+use crate::train::TrainCommand;
+use crate::train::watch::{Column, EvaluationLog, Log};
+
+impl TrainCommand for Network<f32> {
+    type Settings = Settings;
+    const USE_WITH: &'static str = "eval";
+    const LENGTH_FLAG: &'static str = "--epochs N";
+
+    fn length(description: &Description) -> String {
+        format!("{} epochs", description.config.epochs)
+    }
+
+    fn fixed_flag(settings: &Settings) -> Option<String> {
+        settings.first_fixed()
+    }
+
+    fn prepare(settings: &Settings) -> anyhow::Result<(Config, DigitData)> {
+        let config = settings.resolve()?;
+        let data = images::load(config.data.as_deref(), config.train_on_all)?;
+        Ok((config, data))
+    }
+
+    fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, DigitData)> {
+        let mut description = Training::describe(run)?;
+        let mut config = description.config.clone();
+        settings.resume(&mut config);
+        let data = images::load(config.data.as_deref(), config.train_on_all)?;
+        description.config.epochs = config.epochs;
+        Ok((description, data))
+    }
+
+    fn introduce(training: &Training<'_>, data: &DigitData) -> Log {
+        let network = &training.model;
+        let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
+        eprintln!(
+            "network [{}], {} parameters; {} training, {} validation, {} test images from {}",
+            sizes.join(", "),
+            network.params().count(),
+            data.train.len(),
+            data.validation.len(),
+            data.test.len(),
+            data.source.display()
+        );
+        let evaluations = EvaluationLog {
+            event: "epoch",
+            epochs: Some(training.description.config.epochs),
+            loss: "training cost",
+            columns: &[Column { metric: "validation_accuracy", title: "validation", format: percent }],
+        };
+        Log { steps: None, evaluations: Some(evaluations) }
+    }
+
+    fn json(training: &Training<'_>, outcome: &Outcome, _: f64) -> Value {
+        let steps_per_epoch = training.options().steps_per_evaluation;
+        json!({
+            "test_accuracy": outcome.best_test("test_accuracy"),
+            "validation_accuracy": outcome.best_score,
+            "best_epoch": outcome.best_step.div_ceil(steps_per_epoch),
+            "last_test_accuracy": outcome.last_test("test_accuracy"),
+            "seconds": outcome.seconds,
+            "epochs": outcome.steps.div_ceil(steps_per_epoch),
+        })
+    }
+
+    fn text(training: &Training<'_>, _: &DigitData, outcome: &Outcome, _: f64) -> anyhow::Result<String> {
+        let steps_per_epoch = training.options().steps_per_evaluation;
+        Ok(summary(&training.description.config, outcome, steps_per_epoch))
+    }
+}
+
+/// The results, compared with those of the book.
+fn summary(config: &Config, outcome: &Outcome, steps_per_epoch: u64) -> String {
+    let test = |accuracy: Option<f64>| percent(accuracy.unwrap_or(f64::NAN));
+    let mut lines = Vec::new();
+    let which = match outcome.best_score {
+        Some(_) => {
+            let epoch = outcome.best_step.div_ceil(steps_per_epoch);
+            format!("epoch {epoch}, the best on the validation images")
+        }
+        None => "the last epoch".into(),
+    };
+    lines.push(format!("test accuracy        {}  ({which})", test(outcome.best_test("test_accuracy"))));
+    lines.push(format!("  after the last epoch {}", test(outcome.last_test("test_accuracy"))));
+    if let Some(accuracy) = outcome.best_score {
+        lines.push(format!("validation accuracy  {}", percent(accuracy)));
+    }
+    if let Some(reference) = reference(config) {
+        lines.push(format!("for comparison       {reference}"));
+    }
+    lines.push(format!("{} epochs in {:.1} s", outcome.steps.div_ceil(steps_per_epoch), outcome.seconds));
+    lines.join("\n")
+}
+
+/// A published result for these settings, if nothing that affects it has been changed.
+fn reference(config: &Config) -> Option<&'static str> {
+    let like = |preset: &str, hidden: &[usize]| {
+        let published = Config { hidden: hidden.to_vec(), ..Config::preset(preset)? };
+        let comparable = Config {
+            seed: published.seed,
+            data: None,
+            backprop: published.backprop,
+            preset: published.preset.clone(),
+            ..config.clone()
+        };
+        (config.data.is_none() && comparable == published).then_some(())
+    };
+    if like("book-ch1", &[30]).is_some() {
+        return Some("95.42 % in the book (chapter 1, best epoch, best of three runs)");
+    }
+    if like("book-ch1", &[100]).is_some() {
+        return Some("96.59 % in the book (chapter 1; it varies a lot between runs)");
+    }
+    if like("default", &[30]).is_some() {
+        return Some("95.42 % in the book, with its N(0, 1) weights; 95.5-95.9 % in numpy with these");
+    }
+    if like("default", &[100]).is_some() {
+        return Some("96.59 % in the book, with its N(0, 1) weights; 97.7-97.8 % in numpy with these");
+    }
+    if like("book-ch3", &[100]).is_some() {
+        return Some("97.92 % on the validation images in the book (chapter 3)");
+    }
+    if config.preset == "best" && config.init == Initialisation::Scaled {
+        return Some("99.3 % (Simard 2003, 800 hidden neurons), 99.65 % (Ciresan 2010, 12 M weights)");
+    }
+    None
+}

@@ -1,0 +1,132 @@
+//! The GPT.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `train.rs`, `eval.rs` | `m2g gpt train` and `m2g gpt eval` |
+//! | `open.rs` | the open model: gradients, and a step to inspect |
+//! | `trace.rs` | one recorded training step |
+//! | `bench.rs`, `work.rs` | its workloads and the work in them |
+//! | `lab.rs` | how its experiments are trained |
+
+mod bench;
+mod eval;
+mod lab;
+mod open;
+mod trace;
+mod train;
+mod work;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
+use m2g_gpt::training::KIND;
+use serde_json::{Map, Value};
+
+use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
+use super::run::SavedRun;
+use crate::bench::workload::Workload;
+use crate::config_file::with_present_names;
+use crate::eval::Eval;
+use crate::gpt::{export, import, ladder, prepare, sample};
+use crate::lab::trainer::{Trainer, TypedTrainer};
+use crate::train::Train;
+
+/// The GPT.
+pub struct Gpt;
+
+/// The subcommands of `m2g gpt`.
+#[derive(Subcommand)]
+enum GptCommand {
+    /// Tokenize text into a folder to train on.
+    ///
+    /// The folder holds train.bin and val.bin (in nanoGPT's format), tokenizer.json and
+    /// meta.json.
+    Prepare(prepare::PrepareText),
+    /// Train a GPT on any text.
+    ///
+    /// Without flags: a small one, on this project's own notes and sources.
+    Train(Box<Train<m2g_gpt::Gpt<f32>>>),
+    /// Measure a model on text, or on rows of token ids.
+    Eval(Eval<m2g_gpt::Gpt<f32>>),
+    /// Create a run from a GPT-2 in the Hugging Face format.
+    Import(import::Import),
+    /// Write a run in the Hugging Face format, which transformers loads.
+    Export(export::Export),
+    /// Let a trained model continue a text.
+    ///
+    /// Without a prompt it starts after a newline or, with GPT-2's tokens, after the
+    /// end-of-text token.
+    Sample(Box<sample::Sample>),
+    /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
+    ///
+    /// Trains each model with the lecture's settings and prints its loss beside the lecture's.
+    Ladder(ladder::Ladder),
+}
+
+impl ModelKind for Gpt {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn noun(&self) -> &'static str {
+        "a GPT"
+    }
+
+    fn command(&self) -> Command {
+        let about = "The GPT: tokenize text, train, evaluate, generate text";
+        GptCommand::augment_subcommands(Command::new(KIND).about(about))
+    }
+
+    fn run(&self, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+        match GptCommand::from_arg_matches(matches)? {
+            GptCommand::Prepare(prepare) => prepare.run(),
+            GptCommand::Train(train) => train.run(),
+            GptCommand::Eval(eval) => eval.run(),
+            GptCommand::Import(import) => import.run(),
+            GptCommand::Export(export) => export.run(),
+            GptCommand::Sample(sample) => sample.run(),
+            GptCommand::Ladder(ladder) => ladder.run(),
+        }
+    }
+
+    fn untrained(&self) -> anyhow::Result<Box<dyn OpenModel>> {
+        Ok(Box::new(open::OpenGpt::untrained()?))
+    }
+
+    fn open(&self, run: &Path, file: &str) -> anyhow::Result<Box<dyn OpenModel>> {
+        Ok(Box::new(open::OpenGpt::load(run, file)?))
+    }
+
+    fn inspect_flags(&self) -> &'static [&'static str] {
+        &["--prompt", "--attention", "--positions", "--head"]
+    }
+
+    fn trace_step(&self, run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
+        trace::trace_step(run, warm_up)
+    }
+
+    fn settings(&self, config: &Value) -> Map<String, Value> {
+        with_present_names::<m2g_gpt::Config>(config)
+    }
+
+    fn validation_metric(&self) -> ValidationMetric {
+        ValidationMetric { name: "val_loss", sign: -1.0 }
+    }
+
+    fn workloads(&self) -> Vec<&'static dyn Workload> {
+        bench::WORKLOADS.iter().map(|workload| workload as &dyn Workload).collect()
+    }
+
+    fn measures(&self) -> &'static [&'static str] {
+        &["val_loss", "train_loss", "generation_loss"]
+    }
+
+    fn length_setting(&self) -> &'static str {
+        "max_iters"
+    }
+
+    fn trainer(&self) -> Box<dyn Trainer> {
+        Box::new(TypedTrainer::<m2g_gpt::Gpt<f32>>::default())
+    }
+}

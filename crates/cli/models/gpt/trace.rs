@@ -1,0 +1,76 @@
+//! One recorded training step of a GPT.
+
+use anyhow::{anyhow, bail};
+use m2g_core::train::run::LAST;
+use m2g_core::train::{Model, Save};
+use m2g_gpt::Config;
+use m2g_gpt::data::Corpus;
+use m2g_gpt::training::Training;
+use m2g_text::TextError;
+
+use super::open::unfused;
+use crate::flags::quoted;
+use crate::models::kind::TracedStep;
+use crate::models::run::{SavedRun, changed_data};
+
+/// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
+pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
+    let Some(run) = run else {
+        let config = Config::default();
+        let corpus = Corpus::load(&config.data, config.tokenizer.parse()?)?;
+        let training = Training::new(config, &corpus, Save::Nowhere)?;
+        return record(training, &corpus, warm_up, None);
+    };
+    let (gpt, saved) = Training::load(&run.path, LAST)?;
+    if saved.data.is_empty() {
+        bail!(
+            "it was imported and has no training data: train from it with `m2g gpt train --init-from {}`, and \
+             compare the new run",
+            quoted(&run.path)
+        );
+    }
+    let corpus = match &saved.tokenizer {
+        Some(tokenizer) => Corpus::load_for(&saved.config.data, tokenizer).map_err(|error| match error {
+            TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
+            error => error.into(),
+        })?,
+        None => Corpus::load(&saved.config.data, saved.config.tokenizer.parse()?)?,
+    };
+    if corpus.tokenizer.vocab_size() > saved.model.vocab_size {
+        bail!(
+            "it knows {} tokens, but the text in {} now has {}: restore its data there",
+            saved.model.vocab_size,
+            corpus.source,
+            corpus.tokenizer.vocab_size()
+        );
+    }
+    // The parameters are those of the run, whatever it started from.
+    let config = Config { init_from: Config::SCRATCH.into(), ..saved.config };
+    let mut training = Training::new(config, &corpus, Save::Nowhere)?;
+    training.model = gpt;
+    training.description.model = saved.model;
+    training.state = run.state()?;
+    record(training, &corpus, warm_up, changed_data(&saved.data, &corpus.fingerprint))
+}
+
+fn record(
+    mut training: Training<'_>,
+    corpus: &Corpus,
+    warm_up: u64,
+    note: Option<String>,
+) -> anyhow::Result<TracedStep> {
+    // Fused ops would hide the layers that models share.
+    training.model = unfused(training.model)?;
+    let (config, model) = (&training.description.config, &training.description.model);
+    let passes = match config.gradient_accumulation_steps {
+        1 => String::new(),
+        n => format!("{n} x "),
+    };
+    Ok(TracedStep {
+        data: corpus.source.clone(),
+        batch: format!("{passes}{} x {} tokens", config.batch_size, model.block_size),
+        params: training.model.params().clone(),
+        records: training.trace_step(warm_up)?,
+        notes: note.into_iter().collect(),
+    })
+}

@@ -1,0 +1,181 @@
+//! `m2g gpt train`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use m2g_core::threads;
+use m2g_core::train::{Model, Outcome};
+use m2g_gpt::data::{Corpus, entropy};
+use m2g_gpt::training::{Description, Training};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
+use m2g_text::tokenizer::{Tokenizer, TokenizerError};
+use m2g_text::{Sampling, TextError};
+use serde_json::{Value, json};
+
+use crate::gpt::settings::Settings;
+use crate::machine;
+use crate::train::TrainCommand;
+use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
+
+/// The length of the sample at the end.
+const SAMPLE_TOKENS: usize = 300;
+
+/// How long the machine's peak is measured.
+const PEAK_TIME: Duration = Duration::from_millis(50);
+
+/// What an evaluation shows.
+const EVALUATIONS: EvaluationLog = EvaluationLog {
+    event: "eval",
+    epochs: None,
+    loss: "training loss",
+    columns: &[
+        Column { metric: "val_loss", title: "validation loss", format: loss },
+        Column { metric: "train_loss_estimate", title: "sampled: training", format: loss },
+        Column { metric: "val_loss_estimate", title: "validation", format: loss },
+    ],
+};
+
+fn loss(loss: f64) -> String {
+    format!("{loss:.4}")
+}
+
+impl TrainCommand for Gpt<f32> {
+    type Settings = Settings;
+    const USE_WITH: &'static str = "sample";
+    const LENGTH_FLAG: &'static str = "--max-iters N";
+
+    fn length(description: &Description) -> String {
+        format!("{} steps", description.config.max_iters)
+    }
+
+    fn fixed_flag(settings: &Settings) -> Option<String> {
+        settings.first_fixed()
+    }
+
+    fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
+        let (config, tokenizer) = settings.resolve()?;
+        let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
+        Ok((config, corpus))
+    }
+
+    fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
+        let mut description = Training::describe(run)?;
+        let mut config = description.config.clone();
+        settings.resume(&mut config);
+        let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string())?;
+        description.config.max_iters = config.max_iters;
+        Ok((description, corpus))
+    }
+
+    fn introduce(training: &Training<'_>, corpus: &Corpus) -> Log {
+        Log { steps: Some(introduce(training, corpus)), evaluations: Some(EVALUATIONS) }
+    }
+
+    fn json(_: &Training<'_>, outcome: &Outcome, tokens_per_second: f64) -> Value {
+        json!({
+            "val_loss": outcome.metric("val_loss"),
+            "best_val_loss": best_loss(outcome),
+            "best_step": outcome.best_step,
+            "steps": outcome.steps,
+            "seconds": outcome.seconds,
+            "tokens_per_second": tokens_per_second,
+        })
+    }
+
+    fn text(
+        training: &Training<'_>,
+        corpus: &Corpus,
+        outcome: &Outcome,
+        tokens_per_second: f64,
+    ) -> anyhow::Result<String> {
+        let show = |value: Option<f64>| value.map_or("not measured".into(), loss);
+        Ok(format!(
+            "validation loss  {}  (step {}, the best)\n  after the last step {}\n{} steps in {:.1} s, {:.0} tokens/s\n\
+             a sample:\n{}",
+            show(best_loss(outcome)),
+            outcome.best_step,
+            show(outcome.metric("val_loss")),
+            outcome.steps,
+            outcome.seconds,
+            tokens_per_second,
+            sample(&training.model, &corpus.tokenizer)?
+        ))
+    }
+}
+
+/// The lowest validation loss; the score is its negative.
+fn best_loss(outcome: &Outcome) -> Option<f64> {
+    outcome.best_score.map(|score| -score)
+}
+
+/// Loads the data of a configuration, with the tokenizer of `run` if it has one; the error names
+/// the run if the data does not fit.
+fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> anyhow::Result<Corpus> {
+    let data = &config.data;
+    let Some(tokenizer) = tokenizer else { return Ok(Corpus::load(data, config.tokenizer.parse()?)?) };
+    Corpus::load_for(data, tokenizer).map_err(|error| match error {
+        TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) => {
+            anyhow!("the checkpoint {run} has another vocabulary than {data}: {error}")
+        }
+        error => error.into(),
+    })
+}
+
+/// Describes the data and the model, and what to expect.
+fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
+    let (config, model) = (&training.description.config, &training.description.model);
+    for report in &corpus.reports {
+        eprintln!("{report}");
+    }
+    let v = corpus.tokenizer.vocab_size();
+    eprintln!(
+        "data       {} training and {} validation tokens from {}; tokenizer {} with {v} tokens",
+        corpus.train.len(),
+        corpus.val.len(),
+        corpus.source,
+        corpus.tokenizer.kind(),
+    );
+    let params = training.model.params();
+    let decayed: usize = params.iter().filter(|p| p.decay).map(|p| p.value.len()).sum();
+    eprintln!(
+        "model      {} parameters, {decayed} of them decayed; {} layers, {} heads, {} wide, a window of {} tokens",
+        params.count(),
+        model.n_layer,
+        model.n_head,
+        model.n_embd,
+        model.block_size,
+    );
+    eprintln!(
+        "reference  loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token",
+        (model.vocab_size as f64).ln(),
+        entropy::unigram(&corpus.train),
+        entropy::bigram(&corpus.train),
+    );
+    let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
+    let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
+    let peak = machine::product_gflops(model.precision, PEAK_TIME);
+    eprintln!(
+        "machine    {} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} \
+         GFLOP (6 N + 12 L C T per token)",
+        threads::current(),
+        model.precision.name(),
+    );
+    if !model.precision.is_native() {
+        eprintln!(
+            "note       this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is no \
+             faster than --precision f32"
+        );
+    }
+    StepLog { interval: config.log_interval, tokens, gflop, peak }
+}
+
+/// Text that the model generates after a newline.
+fn sample(gpt: &Gpt<f32>, tokenizer: &Tokenizer) -> anyhow::Result<String> {
+    let start = tokenizer.encode("\n").unwrap_or(vec![0]);
+    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
+    let options = GenerateOptions { sampling, ..GenerateOptions::default() };
+    let ids: Vec<u32> =
+        Generator::new(gpt, &options, &start, 0)?.take(SAMPLE_TOKENS).collect::<Result<_, _>>()?;
+    Ok(tokenizer.decode(&ids))
+}

@@ -1,0 +1,90 @@
+//! The models. Each has a folder here that says what it can do; every command that works for any
+//! model goes through [`ModelKind`].
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `kind.rs` | the trait |
+//! | `command.rs` | the commands `m2g digits`, `m2g gpt` |
+//! | `run.rs` | a run on disk |
+//! | `digits/`, `gpt/` | one folder per model |
+
+pub mod command;
+mod digits;
+mod gpt;
+pub mod kind;
+pub mod run;
+
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
+use m2g_core::Error;
+use m2g_core::train::run::{self as run_folder, BEST, LAST};
+
+use self::kind::{ModelKind, OpenModel};
+use self::run::SavedRun;
+use crate::flags::{nearest, quoted, run_path};
+
+/// All models.
+pub const MODELS: [&dyn ModelKind; 2] = [&digits::Digits, &gpt::Gpt];
+
+/// The model with this name.
+pub fn named(name: &str) -> Option<&'static dyn ModelKind> {
+    MODELS.into_iter().find(|model| model.name() == name)
+}
+
+/// The names of all models.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    MODELS.into_iter().map(|model| model.name())
+}
+
+/// Opens a model by name, untrained, or the best (or last) checkpoint of a run.
+pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, Box<dyn OpenModel>)> {
+    if let Some(kind) = named(name) {
+        if last {
+            bail!("--last is for runs, but {name} is an untrained model: give the name of a run");
+        }
+        return Ok((kind, kind.untrained()?));
+    }
+    let (path, file) = (run_path(name), if last { LAST } else { BEST });
+    let kind = kind_of(&path, file)?;
+    Ok((kind, kind.open(&path, file)?))
+}
+
+/// Finds a run by its name.
+pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)> {
+    let path = run_path(name);
+    let kind = kind_of(&path, LAST).map_err(|error| match error.downcast_ref() {
+        Some(Error::NoRun(path)) => {
+            let near = nearest(name, names());
+            anyhow!(
+                "there is no run in {}{}: give {}, or a run that was trained with --run NAME",
+                path.display(),
+                near.map_or(String::new(), |near| format!(" (did you mean {near}?)")),
+                names().collect::<Vec<_>>().join(", ")
+            )
+        }
+        _ => error,
+    })?;
+    let metadata = run_folder::metadata(&path, LAST, kind.name())?;
+    Ok((kind, SavedRun { path, metadata }))
+}
+
+/// A hint for the case that a run has the name of a model.
+pub fn same_name_hint(name: &str) -> Option<String> {
+    let path = Path::new("runs").join(name);
+    (named(name).is_some() && path.is_dir()).then(|| {
+        format!("{name} is the model with its default settings; the run of that name is {}", quoted(&path))
+    })
+}
+
+fn kind_of(path: &Path, file: &str) -> anyhow::Result<&'static dyn ModelKind> {
+    let name = run_folder::kind(path, file)?;
+    let nouns: Vec<&str> = MODELS.iter().map(|model| model.noun()).collect();
+    named(&name).ok_or_else(|| {
+        anyhow!(
+            "{} is a model of the unknown kind {name}: give a run of {}",
+            path.display(),
+            nouns.join(" or of ")
+        )
+    })
+}

@@ -1,0 +1,158 @@
+//! `m2g MODEL train`, the same for every model: shared arguments, progress, stopping, resuming.
+
+pub mod watch;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use m2g_core::threads::with_threads;
+use m2g_core::train::{Ended, Outcome, Save, Session, Trainable};
+use serde_json::Value;
+
+use self::watch::{Log, Watch};
+use crate::flags::{new_run_path, quoted, run_path};
+use crate::{interrupt, output};
+
+/// The arguments of a training run of any model.
+#[derive(Args)]
+pub struct TrainArgs {
+    /// Number of threads; the result is the same for any number [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Where to save: a name under runs/, or a path [default: runs/MODEL, runs/MODEL-2, ...].
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
+    /// Replace the run if it exists.
+    #[arg(long)]
+    overwrite: bool,
+    /// Resume a stopped run, or extend a finished one by giving it more steps or epochs.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite"])]
+    resume: Option<String>,
+    /// Print one JSON object per logged step and per evaluation, and a final one, to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model with the subcommand `train`.
+pub trait TrainCommand: Trainable + 'static {
+    /// The flags of the model's settings.
+    type Settings: Args + Send + Sync;
+
+    /// The subcommand to suggest at the end: `eval`.
+    const USE_WITH: &'static str;
+
+    /// The flag that extends a run: `--epochs N`.
+    const LENGTH_FLAG: &'static str;
+
+    /// The length of a run: `30 epochs`.
+    fn length(description: &Self::Description) -> String;
+
+    /// The first flag that would change a setting of a resumed run, if one is given.
+    fn fixed_flag(settings: &Self::Settings) -> Option<String>;
+
+    /// The configuration and the data of a new run.
+    fn prepare(settings: &Self::Settings) -> anyhow::Result<(Self::Config, Self::Data)>;
+
+    /// The description of a saved run, with the settings that may change, and its data.
+    fn reopen(settings: &Self::Settings, run: &Path) -> anyhow::Result<(Self::Description, Self::Data)>;
+
+    /// Describes the model and the data on stderr, and says what to log.
+    fn introduce(session: &Session<'_, Self>, data: &Self::Data) -> Log;
+
+    /// The results of a finished run, as the fields of a JSON object.
+    fn json(session: &Session<'_, Self>, outcome: &Outcome, tokens_per_second: f64) -> Value;
+
+    /// The results of a finished run, as text.
+    fn text(
+        session: &Session<'_, Self>,
+        data: &Self::Data,
+        outcome: &Outcome,
+        tokens_per_second: f64,
+    ) -> anyhow::Result<String>;
+}
+
+/// `m2g MODEL train`.
+#[derive(Args)]
+pub struct Train<M: TrainCommand> {
+    #[command(flatten)]
+    settings: M::Settings,
+    #[command(flatten)]
+    args: TrainArgs,
+}
+
+impl<M: TrainCommand> Train<M> {
+    /// Trains and reports.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        interrupt::listen();
+        let threads = usize::from(self.args.threads.unwrap_or(0));
+        with_threads(threads, || match &self.args.resume {
+            Some(run) => self.resume(&run_path(run)),
+            None => self.start(),
+        })?
+    }
+
+    fn start(&self) -> anyhow::Result<ExitCode> {
+        let path = match &self.args.run {
+            Some(name) => run_path(name),
+            None => new_run_path(M::KIND),
+        };
+        let (config, data) = M::prepare(&self.settings)?;
+        let session = Session::<M>::new(config, &data, Save::at(&path, self.args.overwrite))?;
+        self.train(session, &data, &path)
+    }
+
+    fn resume(&self, path: &Path) -> anyhow::Result<ExitCode> {
+        if let Some(flag) = M::fixed_flag(&self.settings) {
+            bail!(
+                "{flag} cannot change when a run is resumed: its settings are in {}",
+                path.join("config.toml").display()
+            );
+        }
+        let (description, data) = M::reopen(&self.settings, path)?;
+        let session = Session::<M>::resume(path, &data, description)?;
+        let why = match session.ended() {
+            None => {
+                eprintln!("resuming {} after step {}", path.display(), session.state.step);
+                return self.train(session, &data, path);
+            }
+            Some(Ended::OutOfPatience) => "has run out of patience".into(),
+            Some(_) => {
+                let length = M::length(&session.description);
+                format!("has finished all its {length}: give more with {}", M::LENGTH_FLAG)
+            }
+        };
+        bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
+    }
+
+    fn train(&self, mut session: Session<'_, M>, data: &M::Data, path: &Path) -> anyhow::Result<ExitCode> {
+        let steps = session.options().steps;
+        let log = M::introduce(&session, data);
+        let mut watch = Watch::new((session.state.step, steps), log, self.args.json);
+        let outcome = session.run(&mut watch);
+        let tokens_per_second = watch.tokens_per_second();
+        watch.finish()?;
+        let outcome = outcome?;
+        if outcome.ended == Ended::Stopped {
+            eprintln!("stopped and saved after {} of {steps} steps; to resume:", outcome.steps);
+            eprintln!("  m2g {} train --resume {}", M::KIND, quoted(path));
+            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        }
+        if self.args.json {
+            let mut json = M::json(&session, &outcome, tokens_per_second);
+            json["event"] = "done".into();
+            json["run"] = serde_json::to_value(path)?;
+            output::line(json)?;
+        } else {
+            output::line(M::text(&session, data, &outcome, tokens_per_second)?)?;
+        }
+        eprintln!("saved in {}; next: `{}`", path.display(), use_command::<M>(path));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The command that uses a run.
+fn use_command<M: TrainCommand>(path: &Path) -> String {
+    format!("m2g {} {} {}", M::KIND, M::USE_WITH, quoted(path))
+}

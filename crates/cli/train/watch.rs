@@ -1,0 +1,225 @@
+//! Shows a training run: a progress bar and lines on stderr, JSON objects on stdout.
+
+use std::time::{Duration, Instant};
+
+use m2g_core::train::{EvaluationRecord, Observer, Progress};
+use serde_json::{Value, json};
+
+use crate::progress::Bar;
+use crate::{interrupt, output};
+
+/// The shortest time between two updates of the bar: small steps take microseconds.
+const BAR_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a model logs while it trains.
+#[derive(Default)]
+pub struct Log {
+    /// The line after a step, for models that log steps.
+    pub steps: Option<StepLog>,
+    /// The line after an evaluation, for models that are evaluated while they train.
+    pub evaluations: Option<EvaluationLog>,
+}
+
+/// The line after a step.
+pub struct StepLog {
+    /// Steps between two lines.
+    pub interval: u64,
+    /// Tokens per step.
+    pub tokens: u64,
+    /// GFLOP per step.
+    pub gflop: f64,
+    /// The highest GFLOP/s of the machine so far.
+    pub peak: f64,
+}
+
+/// The line after an evaluation.
+#[derive(Clone, Copy)]
+pub struct EvaluationLog {
+    /// The name of the JSON event.
+    pub event: &'static str,
+    /// The number of epochs, if evaluations are counted in epochs.
+    pub epochs: Option<u64>,
+    /// The name of the training loss.
+    pub loss: &'static str,
+    /// The metrics to show. Only the first is shown if it is missing.
+    pub columns: &'static [Column],
+}
+
+/// A metric in the line after an evaluation.
+pub struct Column {
+    /// The name in the evaluation.
+    pub metric: &'static str,
+    /// The name in the line.
+    pub title: &'static str,
+    /// Formats the value.
+    pub format: fn(f64) -> String,
+}
+
+/// Shows a training run. With `json`, also prints one object per event to stdout.
+pub struct Watch {
+    bar: Bar,
+    bar_updated: Instant,
+    log: Log,
+    json: bool,
+    step_started: Instant,
+    /// Since the last logged step.
+    lately: Pace,
+    overall: Pace,
+    /// The first error of writing to stdout.
+    failed: Option<anyhow::Error>,
+}
+
+/// A number of steps and their time, without evaluations and checkpoints.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    steps: u64,
+    time: Duration,
+}
+
+impl Pace {
+    fn add(&mut self, time: Duration) {
+        self.steps += 1;
+        self.time += time;
+    }
+
+    fn per_second(self, each: f64) -> f64 {
+        match self.steps {
+            0 => 0.0,
+            steps => each * steps as f64 / self.time.as_secs_f64().max(1e-9),
+        }
+    }
+}
+
+impl Watch {
+    /// Watches from step `step` of `steps` on.
+    pub fn new((step, steps): (u64, u64), log: Log, json: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            bar: Bar::new(step, steps),
+            bar_updated: now,
+            log,
+            json,
+            step_started: now,
+            lately: Pace::default(),
+            overall: Pace::default(),
+            failed: None,
+        }
+    }
+
+    /// Removes the bar.
+    ///
+    /// # Errors
+    /// The first error of writing to stdout.
+    pub fn finish(self) -> anyhow::Result<()> {
+        self.bar.finish();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Tokens per second, without evaluations.
+    pub fn tokens_per_second(&self) -> f64 {
+        self.log.steps.as_ref().map_or(0.0, |log| self.overall.per_second(log.tokens as f64))
+    }
+
+    fn print_json(&mut self, line: Value) {
+        if self.json
+            && let Err(error) = output::line(line)
+        {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn log_step(&mut self, progress: &Progress) {
+        let Some(log) = &mut self.log.steps else { return };
+        if progress.step != 1 && !progress.step.is_multiple_of(log.interval) {
+            return;
+        }
+        let tokens = self.lately.per_second(log.tokens as f64);
+        let gflops = self.lately.per_second(log.gflop);
+        self.lately = Pace::default();
+        // If the machine was busy when its peak was measured, a step can be faster.
+        log.peak = log.peak.max(gflops);
+        let share = gflops / log.peak;
+        let Progress { step, steps, loss, lr, grad_norm } = *progress;
+        let norm = grad_norm.unwrap_or(f64::NAN);
+        self.bar.message(format!("loss {loss:.4}"));
+        self.bar.say(&format!(
+            "step {step:>width$}/{steps}  loss {loss:.4}  lr {lr:.2e}  norm {norm:.2}  {tokens:.0} tokens/s  \
+             {gflops:.1} GFLOP/s ({:.0} %)",
+            100.0 * share,
+            width = steps.to_string().len(),
+        ));
+        self.print_json(json!({
+            "event": "step", "step": step, "loss": loss, "lr": lr, "grad_norm": grad_norm,
+            "tokens_per_second": tokens, "gflops": gflops, "share_of_peak": share,
+        }));
+    }
+}
+
+impl Observer for Watch {
+    fn step(&mut self, progress: &Progress) {
+        let now = Instant::now();
+        let time = now - self.step_started;
+        self.lately.add(time);
+        self.overall.add(time);
+        if now - self.bar_updated >= BAR_INTERVAL {
+            self.bar.at(progress.step);
+            self.bar_updated = now;
+        }
+        self.log_step(progress);
+    }
+
+    fn evaluated(&mut self, record: &EvaluationRecord) {
+        let Some(EvaluationLog { event, epochs, loss, columns }) = self.log.evaluations else { return };
+        let value = |column: &Column| {
+            record.metrics.iter().find(|(name, _)| *name == column.metric).map(|(_, value)| *value)
+        };
+        let start = match epochs {
+            Some(epochs) => {
+                let width = epochs.to_string().len();
+                format!("epoch {:>width$}/{epochs}", record.evaluation)
+            }
+            None => format!("     after step {}", record.step),
+        };
+        let mut shown = String::new();
+        for (i, column) in columns.iter().enumerate() {
+            let Some(value) = value(column) else { continue };
+            let text = format!("{} {}", column.title, (column.format)(value));
+            if i == 0 {
+                self.bar.message(text.clone());
+            }
+            let best = match i {
+                0 if record.best => " *",
+                0 => "  ",
+                _ => "",
+            };
+            shown += &format!("  {text}{best}");
+        }
+        if shown.is_empty() {
+            shown = "  no validation".into();
+        }
+        self.bar.say(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
+        let mut line = json!({
+            "event": event, "step": record.step, "train_loss": record.train_loss, "lr": record.lr,
+            "best": record.best, "seconds": record.seconds,
+        });
+        if epochs.is_some() {
+            line["epoch"] = json!(record.evaluation);
+        }
+        if let Some(first) = columns.first() {
+            line[first.metric] = json!(value(first));
+        }
+        for (name, value) in &record.metrics {
+            line[*name] = json!(value);
+        }
+        self.print_json(line);
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.bar.say(&format!("warning: {message}"));
+    }
+
+    fn stop(&mut self) -> bool {
+        self.step_started = Instant::now();
+        interrupt::requested() || self.failed.is_some()
+    }
+}

@@ -1,0 +1,121 @@
+//! The known datasets: their files, sizes, checksums, licences and mirrors.
+
+use super::DataError;
+
+/// A file of a dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct DataFile {
+    /// Its name on the mirrors.
+    pub name: &'static str,
+    /// SHA-256 of its decompressed content: two mirrors may compress differently.
+    /// `None` if we have no verified hash.
+    pub sha256: Option<&'static str>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Dataset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// A description in one line.
+    pub about: &'static str,
+    /// Its licence.
+    pub licence: &'static str,
+    /// Approximate download size in bytes.
+    pub size: u64,
+    /// Its files.
+    pub files: &'static [DataFile],
+    /// Download locations, tried in order. A file's URL is mirror + name.
+    pub mirrors: &'static [&'static str],
+}
+
+const fn file(name: &'static str, sha256: &'static str) -> DataFile {
+    DataFile { name, sha256: Some(sha256) }
+}
+
+const fn unverified(name: &'static str) -> DataFile {
+    DataFile { name, sha256: None }
+}
+
+/// All datasets.
+pub const DATASETS: &[Dataset] = &[
+    Dataset {
+        name: "mnist",
+        about: "70,000 handwritten digits, 28x28 (LeCun, Cortes, Burges)",
+        licence: "CC BY-SA 3.0",
+        size: 11_369_318,
+        files: &[
+            file(
+                "train-images-idx3-ubyte.gz",
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            ),
+            file(
+                "train-labels-idx1-ubyte.gz",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            ),
+            file(
+                "t10k-images-idx3-ubyte.gz",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            ),
+            file(
+                "t10k-labels-idx1-ubyte.gz",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            ),
+        ],
+        mirrors: &[
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        ],
+    },
+    Dataset {
+        name: "fashion-mnist",
+        about: "70,000 pictures of clothes, 28x28, ten classes (Zalando Research)",
+        licence: "MIT",
+        size: 30_878_645,
+        files: &[
+            unverified("train-images-idx3-ubyte.gz"),
+            unverified("train-labels-idx1-ubyte.gz"),
+            unverified("t10k-images-idx3-ubyte.gz"),
+            unverified("t10k-labels-idx1-ubyte.gz"),
+        ],
+        mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
+    },
+    Dataset {
+        name: "tiny-shakespeare",
+        about: "1,115,394 characters of Shakespeare (Karpathy's char-rnn)",
+        licence: "public domain text",
+        size: 1_115_394,
+        files: &[file("input.txt", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed")],
+        mirrors: &["https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"],
+    },
+    Dataset {
+        name: "multi30k-de-en",
+        about: "31,014 picture captions in German and English (Elliott et al. 2016)",
+        licence: "for research; see github.com/multi30k/dataset",
+        size: 1_294_986,
+        files: MULTI30K,
+        mirrors: &["https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"],
+    },
+];
+
+const MULTI30K: &[DataFile] = &[
+    file("train.de.gz", "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72"),
+    file("train.en.gz", "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6"),
+    file("val.de.gz", "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660"),
+    file("val.en.gz", "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227"),
+    file("test_2016_flickr.de.gz", "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"),
+    file("test_2016_flickr.en.gz", "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"),
+];
+
+/// Looks up a dataset by name.
+///
+/// # Errors
+/// [`DataError::Unknown`], which suggests the most similar name.
+pub fn named(name: &str) -> Result<&'static Dataset, DataError> {
+    DATASETS.iter().find(|d| d.name == name).ok_or_else(|| {
+        let similar = DATASETS.iter().map(|d| (strsim::jaro_winkler(d.name, name), d));
+        let nearest =
+            similar.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, d)| d);
+        DataError::Unknown { name: name.into(), nearest: nearest.map(|d| d.name.to_string()) }
+    })
+}
