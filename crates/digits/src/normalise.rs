@@ -13,10 +13,13 @@
 //! It neither finds one digit among several nor tells ruled lines from ink. Callers should show the
 //! result, so that people see what the network saw.
 
+mod error;
 mod ink;
 mod place;
 mod plane;
 mod specks;
+
+pub use error::NormaliseError;
 
 use plane::Plane;
 
@@ -25,40 +28,6 @@ pub const SIDE: usize = 28;
 
 /// The number of pixels of an MNIST image, 28 rows of 28.
 pub const PIXELS: usize = SIDE * SIDE;
-
-/// Why a picture could not be normalised.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum NormaliseError {
-    /// The number of grey values is not width times height, or zero.
-    #[error("a picture of {width} x {height} pixels cannot have {len} grey values")]
-    Size {
-        /// Pixels per row.
-        width: usize,
-        /// Rows.
-        height: usize,
-        /// Grey values given.
-        len: usize,
-    },
-    /// Every pixel has the same value.
-    #[error(
-        "no digit found in the picture: it is one single colour (grey level {level} of 255); \
-         use a picture in which the digit differs clearly from its background"
-    )]
-    OneColour {
-        /// That value.
-        level: u8,
-    },
-    /// Nothing stands out clearly from the unevenness of the paper.
-    #[error(
-        "no digit found in the picture: nothing stands out clearly from the background \
-         (by {difference:.0} of 255 grey levels); use more light or a thicker pen, or crop the \
-         picture to the digit"
-    )]
-    TooFaint {
-        /// The mean grey level of the supposed ink, minus that of the supposed paper.
-        difference: f32,
-    },
-}
 
 /// Turns a grey picture of one digit into a 28x28 image like those of MNIST: light digit on
 /// black, longer side 20 pixels, centre of mass in pixel (14, 14), brightest pixel 255.

@@ -3,7 +3,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DistortError, check_range};
+use super::error::{DistortError, check_range};
 
 /// The ranges of the affine distortion: each image draws every parameter uniformly within ± its
 /// range.

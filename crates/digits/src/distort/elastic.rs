@@ -20,7 +20,7 @@ use std::f32::consts::PI;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DistortError, check_range};
+use super::error::{DistortError, check_range};
 
 /// The distance at which bumps are cut off, in σ: `exp(-3² / 2)` is 1 %.
 const REACH_IN_SIGMAS: f32 = 3.0;

@@ -34,6 +34,7 @@
 mod affine;
 mod bilinear;
 mod elastic;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -46,12 +47,11 @@ use serde::{Deserialize, Serialize};
 
 pub use affine::Affine;
 pub use elastic::Elastic;
+pub use error::DistortError;
 
 use bilinear::Canvas;
 use elastic::Field;
-
-/// The longest side of an image, in pixels: [`Elastic`] keeps a table of side x side values.
-const MAX_SIDE: usize = 1024;
+use error::MAX_SIDE;
 
 /// Images that one thread takes at a time, so that a small batch is not split too finely.
 const IMAGES_PER_TASK: usize = 8;
@@ -108,52 +108,6 @@ impl fmt::Display for Distort {
             Self::Elastic { .. } => "elastic",
         })
     }
-}
-
-/// Why a [`Distort`] cannot be used, or not for these images.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum DistortError {
-    /// A range is NaN, negative or too large.
-    #[error("distortion: {name} is {value}; give a number from {low} to {high} ({unit})")]
-    Range {
-        /// The field: `shift`, `rotate`, `scale`, `shear`, `alpha` or `sigma`.
-        name: &'static str,
-        /// The value given.
-        value: f32,
-        /// The smallest value allowed.
-        low: f32,
-        /// The largest value allowed.
-        high: f32,
-        /// The unit of the value.
-        unit: &'static str,
-    },
-    /// The images are empty or too large.
-    #[error(
-        "distortion: images of {rows}x{cols} pixels cannot be distorted; \
-         each side must be from 1 to {MAX_SIDE}, or choose the distortion none"
-    )]
-    Size {
-        /// Height in pixels.
-        rows: usize,
-        /// Width in pixels.
-        cols: usize,
-    },
-    /// There is no distortion with this name.
-    #[error("there is no distortion {0:?}; choose none, affine or elastic")]
-    Name(String),
-}
-
-/// Refuses a `value` outside `low..=high`, NaN included.
-fn check_range(
-    name: &'static str,
-    value: f32,
-    (low, high): (f32, f32),
-    unit: &'static str,
-) -> Result<(), DistortError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(DistortError::Range { name, value, low, high, unit })
 }
 
 /// A [`Distort`] prepared for images of one size.

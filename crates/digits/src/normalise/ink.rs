@@ -1,6 +1,6 @@
 //! Separates ink from paper under uneven light and camera noise.
 
-use super::NormaliseError;
+use super::error::NormaliseError;
 use super::plane::Plane;
 use super::specks;
 
