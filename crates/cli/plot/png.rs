@@ -3,13 +3,13 @@
 use font8x8::UnicodeFonts;
 use image::{ExtendedColorType, ImageEncoder, Rgb as Pixel, RgbImage, codecs::png::PngEncoder};
 
-use super::{Anchor, Figure, Rgb, Shape};
+use super::shapes::{Anchor, Drawing, Rgb, Shape};
 
 /// Image pixels per figure pixel.
 const ZOOM: f64 = 2.0;
 
 /// The figure as PNG data.
-pub(super) fn paint(figure: &Figure) -> anyhow::Result<Vec<u8>> {
+pub(super) fn paint(figure: &Drawing) -> anyhow::Result<Vec<u8>> {
     let size = |side: usize| (side as f64 * ZOOM) as u32;
     let mut canvas = RgbImage::from_pixel(size(figure.width), size(figure.height), Pixel([255; 3]));
     for shape in &figure.shapes {

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use base64::Engine;
 
-use super::{Anchor, Figure, Rgb, Shape, png};
+use super::png;
+use super::shapes::{Anchor, Drawing, Rgb, Shape};
 
 /// The figure as an SVG document.
-pub(super) fn write(figure: &Figure) -> String {
+pub(super) fn write(figure: &Drawing) -> String {
     let (w, h) = (figure.width, figure.height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
