@@ -52,7 +52,7 @@ impl Machine {
             processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
             architecture: std::env::consts::ARCH,
             system: std::env::consts::OS,
-            instruction_sets: instruction_sets(),
+            instruction_sets: m2g_core::available_instruction_sets(),
             kernels_use: m2g_core::instruction_set(),
             logical_processors: available_parallelism().map_or(1, usize::from),
             memory: bytes("MemTotal"),
@@ -70,24 +70,6 @@ pub fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 fn processor(cpuinfo: &str) -> String {
     field(cpuinfo, "model name").filter(|name| !name.is_empty()).unwrap_or("unknown").to_string()
-}
-
-fn instruction_sets() -> Vec<&'static str> {
-    let found: &[(&str, bool)] = &[
-        #[cfg(target_arch = "x86_64")]
-        ("SSE2", is_x86_feature_detected!("sse2")),
-        #[cfg(target_arch = "x86_64")]
-        ("AVX2", is_x86_feature_detected!("avx2")),
-        #[cfg(target_arch = "x86_64")]
-        ("FMA", is_x86_feature_detected!("fma")),
-        #[cfg(target_arch = "x86_64")]
-        ("AVX-512F", is_x86_feature_detected!("avx512f")),
-        #[cfg(target_arch = "x86_64")]
-        ("AVX512-BF16", is_x86_feature_detected!("avx512bf16")),
-        #[cfg(target_arch = "aarch64")]
-        ("NEON", true),
-    ];
-    found.iter().filter(|(_, here)| *here).map(|(name, _)| *name).collect()
 }
 
 fn caches() -> Vec<Cache> {

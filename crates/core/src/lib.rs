@@ -79,7 +79,7 @@ pub use tokens::Tokens;
 pub use var::Var;
 
 pub use kernels::elementwise::unit_interval;
-pub use kernels::isa::instruction_set;
+pub use kernels::isa::{available_instruction_sets, instruction_set};
 pub use kernels::packed_weights::WeightFormat;
 
 /// Matrix product of row-major slices, the one the ops use.

@@ -68,6 +68,25 @@ pub fn instruction_set() -> &'static str {
     Isa::best().name()
 }
 
+/// The names of the instruction sets that this processor has, of those that matter here.
+pub fn available_instruction_sets() -> Vec<&'static str> {
+    let found: &[(&str, bool)] = &[
+        #[cfg(target_arch = "x86_64")]
+        ("SSE2", std::is_x86_feature_detected!("sse2")),
+        #[cfg(target_arch = "x86_64")]
+        ("AVX2", std::is_x86_feature_detected!("avx2")),
+        #[cfg(target_arch = "x86_64")]
+        ("FMA", std::is_x86_feature_detected!("fma")),
+        #[cfg(target_arch = "x86_64")]
+        ("AVX-512F", std::is_x86_feature_detected!("avx512f")),
+        #[cfg(target_arch = "x86_64")]
+        ("AVX512-BF16", std::is_x86_feature_detected!("avx512bf16")),
+        #[cfg(target_arch = "aarch64")]
+        ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
+    ];
+    found.iter().filter(|(_, here)| *here).map(|(name, _)| *name).collect()
+}
+
 /// An [`Isa`] as a type, for loops that are compiled for one instruction set.
 pub trait Compiled {
     /// Whether multiply-add rounds once.
