@@ -199,9 +199,10 @@ fn a_run_that_was_stopped_resumes_to_the_same_bits() {
     let stopped = Training::new(config(), &data, Save::New(&parts)).unwrap().run(&mut StopAfter(38)).unwrap();
     assert_eq!((stopped.ended, stopped.steps), (Ended::Stopped, 38));
     assert!(stopped.last_test.is_empty(), "only a run that ended is tested");
-    let mut resumed = Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
-    assert_eq!((resumed.state.step, resumed.ended()), (38, None));
-    let resumed = resumed.run(&mut ()).unwrap();
+    let mut session = Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
+    assert_eq!((session.state.step, session.ended()), (38, None));
+    let resumed = session.run(&mut ()).unwrap();
+    drop(session); // releases the lock
 
     for file in [BEST, LAST] {
         let load = |run| Training::load(run, file).unwrap().0.bits();
