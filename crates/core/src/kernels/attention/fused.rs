@@ -73,7 +73,7 @@ impl Attention<'_> {
         let slope = self.slopes.map_or(T::zero(), |slopes| T::of(slopes[h]));
         for (j, scores) in tile.stripes[v].seen.clone().zip(stripe_rows(scores, tile.width, v)) {
             for (i, score) in (tile.first + v * QUERIES_PER_STRIPE..).zip(scores) {
-                *score += slope * T::of(j as f64 - i as f64) + self.mask.added(i, j);
+                *score += slope * T::of(j as f64 - i as f64) + T::of(self.mask.added(i, j));
             }
         }
     }

@@ -22,7 +22,7 @@ pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], m
             match mask {
                 Mask::Finite => {
                     for (j, (shifted, &score)) in shifted.iter_mut().zip(scores).enumerate() {
-                        *shifted = score + mask.added(i, j);
+                        *shifted = score + T::of(mask.added(i, j));
                     }
                     softmax_rows(out, &shifted, t_k);
                 }
