@@ -124,7 +124,7 @@ fn unusable_runs_are_refused() {
     // A run that stopped before its first checkpoint, as on a full disk.
     fs::remove_file(&last).unwrap();
     let error = refused(dir.path(), &["digits", "train", "--resume", "a"]);
-    assert!(error.contains("runs/a has saved no last.safetensors: train it anew"), "{error}");
+    assert!(error.contains("runs/a has saved no last.safetensors: train it again"), "{error}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl ModelKind for Digits {
 
     fn command(&self) -> Command {
         let about = "The handwritten-digit network: train, evaluate, read your own pictures, plot";
-        DigitsCommand::augment_subcommands(Command::new(KIND).about(about))
+        DigitsCommand::augment_subcommands(Command::new(KIND)).about(about)
     }
 
     fn run(&self, matches: &ArgMatches) -> anyhow::Result<ExitCode> {

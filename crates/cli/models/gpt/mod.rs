@@ -75,7 +75,7 @@ impl ModelKind for Gpt {
 
     fn command(&self) -> Command {
         let about = "The GPT: tokenize text, train, evaluate, generate text";
-        GptCommand::augment_subcommands(Command::new(KIND).about(about))
+        GptCommand::augment_subcommands(Command::new(KIND)).about(about)
     }
 
     fn run(&self, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
