@@ -232,7 +232,8 @@ fn fused_from_file<'de, D: Deserializer<'de>>(file: D) -> Result<bool, D::Error>
     }
     match Fused::deserialize(file)? {
         Fused::Switch(fused) => Ok(fused),
-        Fused::Form(form) => fused_from_text(&form).map_err(serde::de::Error::custom),
+        Fused::Form(form) => fused_from_text(&form)
+            .map_err(|rule| serde::de::Error::custom(format_args!("fused is {form}: {rule}"))),
     }
 }
 
