@@ -220,7 +220,7 @@ impl<T: Float> Differentiable<T> for Attention {
 }
 
 #[cfg(test)]
-mod properties;
+mod property_tests;
 
 #[cfg(test)]
 mod tests {

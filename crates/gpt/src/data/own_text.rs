@@ -8,12 +8,12 @@ pub(super) const NAME: &str = "own-text";
 /// The name and content of each file, as of the build: README, notes, sources.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
-/// All files, one after the other, each under a line with its name. Tests are left out:
-/// they come last in a source, or in a file of their own.
+/// All files, one after the other, each under a line with its name. Tests are dropped: their modules
+/// come last in a source, and their own files end in `tests.rs`.
 pub(super) fn source() -> Source {
     let mut text = String::new();
     for (name, content) in FILES.iter().filter(|(name, _)| !name.ends_with("tests.rs")) {
-        let content = content.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let content = content.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
         text.push_str("==== ");
         text.push_str(name);
         text.push_str(" ====\n");
