@@ -10,7 +10,7 @@
 //! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
 //! | [`nn`] | layers: parameters and a `forward` that records ops |
 //! | [`optim`] | SGD, AdamW, learning-rate schedules, gradient clipping |
-//! | [`train`] | the one training step and the one loop that every model uses |
+//! | [`train`] | one step, one loop and one session, which every model uses |
 //! | [`checkpoint`] | parameters and training state in one file, written atomically |
 //! | [`data`] | the catalogue of datasets, IDX files, MNIST |
 //! | [`mod@settings`] | settings, each declared once for files, flags, checks and checkpoints |

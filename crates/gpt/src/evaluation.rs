@@ -48,7 +48,7 @@ pub fn generation_loss(
         let next: Vec<u32> = y.ids.chunks(t).map(|row| row[length - 1]).collect();
         let logits = gpt.forward_last(tape, &Tokens::new([b, length], prefixes)?, None)?; // (B, 1, V)
         let loss = tape.cross_entropy(logits, &Tokens::new([b, 1], next)?)?;
-        sum += f64::from(tape.value(loss).data()[0]);
+        sum += f64::from(tape.read_loss(loss));
         tape.reset();
     }
     Ok(sum / t as f64)
@@ -65,7 +65,7 @@ pub fn full_pass_batch_size(model: &GptConfig) -> usize {
 /// The mean loss of one batch.
 pub(crate) fn batch_loss(gpt: &Gpt<f32>, tape: &mut Tape<f32>, batch: &TokenBatch) -> Result<f64, Error> {
     let loss = gpt.loss(tape, batch)?;
-    let value = f64::from(tape.value(loss).data()[0]);
+    let value = f64::from(tape.read_loss(loss));
     tape.reset();
     Ok(value)
 }

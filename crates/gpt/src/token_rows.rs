@@ -127,7 +127,7 @@ impl TokenRows {
             let z = gpt.forward(&mut tape, &batch.x)?; // (B, T) -> (B, T, V)
             logits(tape.value(z).data())?;
             let loss = tape.cross_entropy(z, &batch.y)?;
-            sum += tape.value(loss).data()[0].as_f64() * batch.x.shape[0] as f64;
+            sum += tape.read_loss(loss).as_f64() * batch.x.shape[0] as f64;
             tape.reset();
         }
         Ok(sum / self.rows as f64)

@@ -79,7 +79,7 @@ impl Task<f32, Lecture> for LectureTask<'_> {
         let mut loss = |batch: &TokenBatch| -> Result<f64, Error> {
             tape.reset();
             let loss = model.loss(tape, batch)?;
-            Ok(f64::from(tape.value(loss).data()[0]))
+            Ok(f64::from(tape.read_loss(loss)))
         };
         let mut estimate = 0.0;
         for i in 0..EVAL_ITERS {
