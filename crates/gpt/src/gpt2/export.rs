@@ -7,8 +7,8 @@ use m2g_core::{Error, Float, Params, Tensor, atomic};
 use serde_json::{Value, json};
 
 use super::import::transposed;
-use super::layout::{Slot, layout};
-use super::{CONFIG, ExportError, MODEL, settings, tensor_file, vocabulary};
+use super::layout::{CONFIG, MODEL, Slot, layout};
+use super::{ExportError, settings, tensor_file, vocabulary};
 use crate::GptConfig;
 use m2g_text::Tokenizer;
 

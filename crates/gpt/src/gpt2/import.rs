@@ -8,9 +8,9 @@ use m2g_core::{Error, Params, Tensor};
 use safetensors::Dtype;
 use serde_json::Value;
 
-use super::layout::{LM_HEAD, Slot, WTE, layout, our_name};
+use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, Slot, WTE, layout, our_name};
 use super::tensor_file::{TensorFile, width};
-use super::{CONFIG, INDEX, ImportError, MODEL, TensorProblem, settings, vocabulary};
+use super::{ImportError, TensorProblem, settings, vocabulary};
 use crate::{Gpt, GptConfig};
 use m2g_text::Tokenizer;
 

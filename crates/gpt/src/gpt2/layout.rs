@@ -1,6 +1,13 @@
-//! The name and the shape of every tensor of a GPT-2, in our model and in Hugging Face's files.
+//! The files of a folder, and the name and the shape of every tensor, in our model and in the files.
 
 use crate::GptConfig;
+
+/// The settings of the model.
+pub const CONFIG: &str = "config.json";
+/// The file with all tensors, if there is only one.
+pub const MODEL: &str = "model.safetensors";
+/// The file that names the file of each tensor, if there are several.
+pub const INDEX: &str = "model.safetensors.index.json";
 
 /// A tensor of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]

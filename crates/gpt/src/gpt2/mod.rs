@@ -5,7 +5,7 @@
 //! | `import.rs` | [`import()`]: reads a model from a folder |
 //! | `export.rs` | [`export()`]: writes a model to a folder |
 //! | `settings.rs` | `config.json`, read and written |
-//! | `layout.rs` | the name and the shape of every tensor, in our model and in the files |
+//! | `layout.rs` | the files of a folder; the name and the shape of every tensor, in our model and in the files |
 //! | `tensor_file.rs` | reads and writes safetensors files tensor by tensor |
 //! | `vocabulary.rs` | the tokenizer: GPT-2's or one of this project |
 //! | `error.rs` | the errors of import and export |
@@ -25,10 +25,3 @@ mod vocabulary;
 pub use error::{ExportError, ImportError, TensorProblem};
 pub use export::export;
 pub use import::{Imported, import};
-
-/// The settings of the model.
-const CONFIG: &str = "config.json";
-/// The file with all tensors, if there is only one.
-const MODEL: &str = "model.safetensors";
-/// The file that names the file of each tensor, if there are several.
-const INDEX: &str = "model.safetensors.index.json";
