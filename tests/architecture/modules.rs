@@ -6,13 +6,15 @@
 //! an edge to the file only where the file itself uses the name. What a path does not
 //! show is not seen: methods, trait implementations, names that macros make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::source::{Token, Tree, is_word};
 
 /// All modules of all crates, by key: `core::ops::linear`; a crate's root is its name.
 pub struct Modules {
     all: BTreeMap<String, Module>,
+    /// The keys of each module's child modules, by parent key and child name.
+    children: HashMap<String, HashMap<String, String>>,
 }
 
 /// One file.
@@ -20,7 +22,10 @@ pub struct Module {
     pub path: String,
     /// The names of items at the top level.
     items: BTreeSet<String>,
-    imports: Vec<Import>,
+    /// The imports of one name, by that name.
+    named_imports: HashMap<String, Vec<Import>>,
+    /// The glob imports.
+    globs: Vec<Import>,
     /// Paths in the code outside of imports.
     paths: Vec<(usize, Vec<String>)>,
     /// Words in the code outside of imports.
@@ -49,10 +54,10 @@ pub struct Edge {
 }
 
 /// Where a path leads: to a module, or to an item in the file of one.
-#[derive(Clone)]
-enum Target {
-    Module(String),
-    Item(String),
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Module(&'a str),
+    Item(&'a str),
 }
 
 /// The crate and the module path of a source file: `("core", "core::ops::linear")`.
@@ -80,7 +85,13 @@ impl Modules {
             all.insert(key, Module::of(path, &code.tokens));
         }
         all.retain(|key, _| !tests.contains(key));
-        Self { all }
+        let mut children: HashMap<String, HashMap<String, String>> = HashMap::new();
+        for key in all.keys() {
+            if let Some((parent, name)) = key.rsplit_once("::") {
+                children.entry(parent.to_string()).or_default().insert(name.to_string(), key.clone());
+            }
+        }
+        Self { all, children }
     }
 
     /// Every edge between two files of one crate, in order.
@@ -92,20 +103,22 @@ impl Modules {
                     Target::Module(to) => (to, import),
                     Target::Item(to) => (to, false),
                 };
-                if to != *key {
-                    let (from, to) = (module.path.clone(), self.all[&to].path.clone());
+                if to != key {
+                    let (from, to) = (module.path.clone(), self.all[to].path.clone());
                     edges.insert(Edge { from, line, to, named: path.join("::"), of_module });
                 }
             };
-            for import in &module.imports {
+            for import in module.named_imports.values().flatten().chain(&module.globs) {
                 let used = !import.public || import.name.as_ref().is_some_and(|n| module.words.contains(n));
-                // A name can be a module and an item at once, such as a function called like its file.
+                // One name can be a module and an item, such as a function named after its file.
                 for target in self.resolve_all(key, &import.path).into_iter().filter(|_| used) {
                     add(import.line, &import.path, target, import.name.is_some());
                 }
             }
+            // A file repeats its paths often: resolve each once.
+            let mut resolved: HashMap<&[String], Option<Target>> = HashMap::new();
             for (line, path) in &module.paths {
-                if let Some(target) = self.resolve(key, path, 0) {
+                if let Some(target) = *resolved.entry(path).or_insert_with(|| self.resolve(key, path, 0)) {
                     add(*line, path, target, false);
                 }
             }
@@ -113,67 +126,66 @@ impl Modules {
         edges.into_iter().collect()
     }
 
-    /// Where a path that stands in module `key` leads; none for what is outside of the crate.
-    fn resolve(&self, key: &str, path: &[String], depth: usize) -> Option<Target> {
-        // Imports can lead in a circle, such as two globs of each other.
+    /// The target of a path in the module `key`; `None` for a target outside the crate.
+    fn resolve<'a>(&'a self, key: &'a str, path: &[String], depth: usize) -> Option<Target<'a>> {
+        // Imports can be circular, such as two modules that glob-import each other.
         if depth > 12 {
             return None;
         }
-        let root = key.split("::").next().unwrap();
         let mut here = match path[0].as_str() {
-            "crate" => Target::Module(root.to_string()),
-            "self" => Target::Module(key.to_string()),
-            "super" => Target::Module(key.rsplit_once("::")?.0.to_string()),
+            "crate" => Target::Module(key.split("::").next()?),
+            "self" => Target::Module(key),
+            "super" => Target::Module(key.rsplit_once("::")?.0),
             name => self.look_up(key, name, depth)?,
         };
         for name in &path[1..] {
-            let Target::Module(module) = &here else { break };
+            let Target::Module(module) = here else { break };
             here = match name.as_str() {
-                "super" => Target::Module(module.rsplit_once("::")?.0.to_string()),
-                name => self.look_up(module, name, depth).unwrap_or(Target::Item(module.clone())),
+                "super" => Target::Module(module.rsplit_once("::")?.0),
+                name => self.look_up(module, name, depth).unwrap_or(Target::Item(module)),
             };
         }
         Some(here)
     }
 
-    /// The same, and the item of the same name beside a module.
-    fn resolve_all(&self, key: &str, path: &[String]) -> Vec<Target> {
+    /// Like `resolve`, plus the item with the same name as a module.
+    fn resolve_all<'a>(&'a self, key: &'a str, path: &[String]) -> Vec<Target<'a>> {
         let Some(found) = self.resolve(key, path, 0) else { return Vec::new() };
         let mut all = vec![found];
-        if let (Target::Module(module), Some((name, parents))) = (&all[0], path.split_last()) {
-            let parent = module.rsplit_once("::").map(|(parent, _)| parent.to_string());
+        if let (Target::Module(module), Some((name, parents))) = (found, path.split_last()) {
+            let parent = module.rsplit_once("::").map(|(parent, _)| parent);
             if let Some(parent) = parent.filter(|_| !parents.is_empty() && name != "self") {
-                all.extend(self.item(&parent, name, 1));
+                all.extend(self.item(parent, name, 1));
             }
         }
         all
     }
 
-    /// What `name` is in the module `key`.
-    fn look_up(&self, key: &str, name: &str, depth: usize) -> Option<Target> {
-        let child = format!("{key}::{name}");
-        if self.all.contains_key(&child) {
-            return Some(Target::Module(child));
+    /// What `name` refers to in the module `key`.
+    fn look_up<'a>(&'a self, key: &'a str, name: &str, depth: usize) -> Option<Target<'a>> {
+        match self.children.get(key).and_then(|children| children.get(name)) {
+            Some(child) => Some(Target::Module(child)),
+            None => self.item(key, name, depth),
         }
-        self.item(key, name, depth)
     }
 
-    /// The same without child modules.
-    fn item(&self, key: &str, name: &str, depth: usize) -> Option<Target> {
+    /// Like `look_up`, but ignores child modules.
+    fn item<'a>(&'a self, key: &'a str, name: &str, depth: usize) -> Option<Target<'a>> {
         let module = self.all.get(key)?;
         if module.items.contains(name) {
-            return Some(Target::Item(key.to_string()));
+            return Some(Target::Item(key));
         }
-        let named = module.imports.iter().filter(|i| i.name.as_deref() == Some(name));
+        let named = module.named_imports.get(name).into_iter().flatten();
         for import in named.filter(|i| i.path.len() > 1 || i.path[0] != name) {
             if let Some(target) = self.resolve(key, &import.path, depth + 1) {
                 return Some(target);
             }
         }
-        for glob in module.imports.iter().filter(|i| i.name.is_none()) {
+        // A glob import does not provide the name that its own path begins with.
+        for glob in module.globs.iter().filter(|glob| glob.path[0] != name) {
             if let Some(Target::Module(other)) = self.resolve(key, &glob.path, depth + 1)
                 && other != key
-                && let Some(target) = self.look_up(&other, name, depth + 1)
+                && let Some(target) = self.look_up(other, name, depth + 1)
             {
                 return Some(target);
             }
@@ -188,10 +200,12 @@ impl Module {
         let mut module = Self {
             path: path.to_string(),
             items: BTreeSet::new(),
-            imports: Vec::new(),
+            named_imports: HashMap::new(),
+            globs: Vec::new(),
             paths: Vec::new(),
             words: BTreeSet::new(),
         };
+        let mut imports = Vec::new();
         let (mut depth, mut i) = (0, 0);
         while i < tokens.len() {
             let (line, token) = &tokens[i];
@@ -202,7 +216,7 @@ impl Module {
                     // `pub use`, `pub(crate) use`
                     let public = i > 0 && (word(i - 1) == "pub" || word(i - 1) == ")");
                     i += 1;
-                    use_tree(tokens, &mut i, &mut Vec::new(), public, &mut module.imports);
+                    use_tree(tokens, &mut i, &mut Vec::new(), public, &mut imports);
                 }
                 "fn" | "struct" | "enum" | "trait" | "type" | "static" | "union" | "const" if depth == 0 => {
                     module.items.insert(word(i + 1).to_string());
@@ -227,6 +241,12 @@ impl Module {
                 _ => {}
             }
             i += 1;
+        }
+        for import in imports {
+            match &import.name {
+                Some(name) => module.named_imports.entry(name.clone()).or_default().push(import),
+                None => module.globs.push(import),
+            }
         }
         module
     }

@@ -3,12 +3,12 @@
 //! like a fault.
 
 use crate::source::{Code, File, Tree};
-use crate::{TREE, rules};
+use crate::{TREE, VIOLATIONS, rules};
 
 /// The violations of a rule that a change of the tree adds.
 fn added(rule: &str, change: impl FnOnce(&mut Tree)) -> Vec<String> {
-    let (_, violations) = rules::ALL.into_iter().find(|(name, _)| name.contains(rule)).unwrap();
-    let before = violations(&TREE);
+    let (name, violations) = rules::ALL.into_iter().find(|(name, _)| name.contains(rule)).unwrap();
+    let before = &VIOLATIONS[name];
     let mut tree = TREE.clone();
     change(&mut tree);
     violations(&tree).into_iter().filter(|violation| !before.contains(violation)).collect()
