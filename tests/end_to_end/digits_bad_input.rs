@@ -33,7 +33,7 @@ fn missing_or_damaged_data_is_refused() {
         (&whole[..whole.len() / 2], "truncated"),
         (&whole[..0], "truncated"),
         (b"these are not images, but words", "not an IDX file"),
-        (&[&whole[..], b"!"].concat(), "more in the file"),
+        (&[&whole[..], b"!"].concat(), "more than the"),
         (b"\x1f\x8b\x08\x00garbage garbage garbage", "damaged"),
     ] {
         fs::write(data.join(FILES[0]), content).unwrap();
@@ -120,7 +120,7 @@ fn unusable_runs_are_refused() {
     other[digit] = b'4';
     fs::write(&best, &other).unwrap();
     let error = refused(dir.path(), &["digits", "eval", "a"]);
-    assert!(error.contains("has shape [30, 784], this model needs [40, 784]"), "{error}");
+    assert!(error.contains("has shape [30, 784], but this model needs [40, 784]"), "{error}");
     // A run that stopped before its first checkpoint, as on a full disk.
     fs::remove_file(&last).unwrap();
     let error = refused(dir.path(), &["digits", "train", "--resume", "a"]);

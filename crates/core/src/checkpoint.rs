@@ -1,8 +1,8 @@
 //! Checkpoints: named tensors and one JSON value in a safetensors file.
 //!
-//! Every safetensors library can read the format. Parameters keep their own names, the
-//! optimiser's tensors start with `optimizer.`; the metadata key `m2g` holds everything
-//! else as JSON.
+//! Every safetensors library can read the format. Parameters are stored under their names, the
+//! tensors of the optimiser under names that start with `optimizer.`. The metadata key `m2g`
+//! holds everything else as JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,16 +15,16 @@ use serde_json::Value;
 use crate::{Error, Float, Params, Tensor, atomic};
 
 /// The metadata key of the JSON value.
-const KEY: &str = "m2g";
+const METADATA_KEY: &str = "m2g";
 
 /// The size of the header's length, which precedes the header. The header is padded to a
 /// multiple of it.
 const LENGTH_BYTES: usize = 8;
 
-/// The size of the largest header; the limit of safetensors.
+/// The largest header that safetensors allows.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Elements written or read at a time.
+/// The number of elements written or read at a time.
 const ELEMENTS_PER_CHUNK: usize = 1 << 16;
 
 /// The content of a checkpoint file.
@@ -43,8 +43,8 @@ impl<T: Float> Checkpoint<T> {
         Self { metadata, tensors }
     }
 
-    /// Writes the file; an old file stays until the new one is complete. Writes a chunk of
-    /// elements at a time, so that a large model needs no second copy in memory.
+    /// Writes the file, a chunk of elements at a time, so that a large model needs no second copy
+    /// in memory. An old file stays until the new one is complete.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -56,7 +56,7 @@ impl<T: Float> Checkpoint<T> {
             let shape = tensor.shape().to_vec();
             (name.clone(), TensorInfo { dtype: T::DTYPE, shape, data_offsets: (start, end) })
         });
-        let metadata = HashMap::from([(KEY.to_string(), self.metadata.to_string())]);
+        let metadata = HashMap::from([(METADATA_KEY.to_string(), self.metadata.to_string())]);
         let header = Metadata::new(Some(metadata), infos.collect())
             .map_err(|e| e.to_string())
             .and_then(|header| serde_json::to_vec(&header).map_err(|e| e.to_string()));
@@ -79,7 +79,7 @@ impl<T: Float> Checkpoint<T> {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read; [`Error::Checkpoint`] if it is not a complete
-    /// checkpoint of this project with elements of type `T`.
+    /// checkpoint of m2g with elements of type `T`.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let (mut file, header, metadata) = open(path)?;
         let mut tensors = BTreeMap::new();
@@ -118,7 +118,7 @@ impl<T: Float> Checkpoint<T> {
             Some(tensor) if tensor.shape() == shape => Ok(tensor),
             Some(tensor) => {
                 let found = tensor.shape();
-                Err(unusable(path, &format!("{name} has shape {found:?}, this model needs {shape:?}")))
+                Err(unusable(path, &format!("{name} has shape {found:?}, but this model needs {shape:?}")))
             }
             None => {
                 Err(unusable(path, &format!("it has no tensor called {name}: it belongs to another model")))
@@ -152,19 +152,19 @@ fn open(path: &Path) -> Result<(File, Metadata, Value), Error> {
     file.read_exact(&mut length).map_err(Error::io("read", path))?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER_BYTES.min(size - LENGTH_BYTES as u64) {
-        return Err(broken("its header is longer than it can be"));
+        return Err(broken("its header is too long"));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header).map_err(Error::io("read", path))?;
     let header: Metadata = serde_json::from_slice(&header).map_err(|e| broken(&e.to_string()))?;
     let expected = LENGTH_BYTES as u64 + length + header.data_len() as u64;
     if size != expected {
-        return Err(broken(&format!("it has {size} bytes, and its header says {expected}")));
+        return Err(broken(&format!("it has {size} bytes, not {expected} as its header says")));
     }
     let text = header
         .metadata()
         .as_ref()
-        .and_then(|metadata| metadata.get(KEY))
+        .and_then(|metadata| metadata.get(METADATA_KEY))
         .ok_or_else(|| unusable(path, "it was not written by m2g (no `m2g` metadata)"))?;
     let metadata =
         serde_json::from_str(text).map_err(|e| unusable(path, &format!("its metadata is not JSON ({e})")))?;
@@ -218,9 +218,9 @@ mod tests {
         assert_eq!(files[0], files[1]);
     }
 
-    /// The safetensors crate writes the same bytes, even for a tensor of several chunks.
+    /// Even for a tensor of several chunks.
     #[test]
-    fn the_file_equals_that_of_the_safetensors_crate() {
+    fn the_safetensors_crate_writes_the_same_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         let mut params = params();
@@ -274,7 +274,7 @@ mod tests {
         let b = other.add("b", Tensor::zeros(&[2])).unwrap();
         other.add("w", Tensor::zeros(&[2, 3])).unwrap();
         let error = Checkpoint::load(&path).unwrap().restore(&path, &mut other).unwrap_err().to_string();
-        assert!(error.contains("w has shape [2, 2], this model needs [2, 3]"), "{error}");
+        assert!(error.contains("w has shape [2, 2], but this model needs [2, 3]"), "{error}");
         assert_eq!(other.get(b).value.data(), [0.0, 0.0]);
     }
 }

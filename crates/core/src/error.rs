@@ -1,5 +1,5 @@
-//! The errors of the core. Each message is one sentence that speaks of settings by name;
-//! the command line adds which flag helps.
+//! The errors of the core. Each message is one sentence that calls settings by name; the
+//! command line adds the flag that helps.
 
 use std::panic::Location;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub enum Error {
         shapes: Vec<Vec<usize>>,
         /// The rule that they violate.
         why: String,
-        /// Who called the op.
+        /// The line that called the op.
         at: &'static Location<'static>,
     },
     /// An op without a backward pass was recorded on a tape that computes gradients.
@@ -38,7 +38,7 @@ pub enum Error {
     NoBackward {
         /// The op's name.
         op: &'static str,
-        /// Who called the op.
+        /// The line that called the op.
         at: &'static Location<'static>,
     },
     /// `backward` was called on something that is not a scalar, or needs no gradient.
@@ -50,7 +50,7 @@ pub enum Error {
     /// The loss or a gradient is NaN or infinite.
     #[error(
         "the {what} is not finite at step {step}: training has diverged; use a smaller learning \
-         rate (the last checkpoint holds the state before)"
+         rate (the last checkpoint still holds an earlier state)"
     )]
     NotFinite {
         /// The loss, or the first gradient that is not finite.
@@ -58,14 +58,14 @@ pub enum Error {
         /// The step, counted from 0.
         step: u64,
     },
-    /// The value of a setting makes no sense.
+    /// A setting has an invalid value.
     #[error("{name} is {value}: {rule}")]
     Setting {
         /// The setting's name.
         name: &'static str,
         /// Its value.
         value: String,
-        /// What it must be.
+        /// The rule that it breaks.
         rule: &'static str,
     },
     /// A file could not be read or written.
@@ -83,10 +83,10 @@ pub enum Error {
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// The folder of a new run exists.
+    /// The folder of a new run already exists.
     #[error("{} exists{}", path.display(), if *is_run { "" } else { " and is not a run, so it is not replaced" })]
     RunExists {
         /// The folder.
@@ -106,7 +106,7 @@ pub enum Error {
         /// The missing checkpoint.
         file: String,
     },
-    /// A run is to be resumed on data other than its own.
+    /// The data is not that of the run to resume.
     #[error("the run in {} was started with other data than {data}: resume it with the same data", run.display())]
     OtherData {
         /// The run.
@@ -114,11 +114,11 @@ pub enum Error {
         /// Where the data comes from.
         data: String,
     },
-    /// A run that holds an imported model is to be resumed.
+    /// The run to resume holds an imported model.
     #[error("{} holds an imported model, which has no training to resume: start a new run from it with init_from", .0.display())]
     Imported(PathBuf),
     /// Another process trains the run.
-    #[error("another process is training {}: wait for it, or stop it", .0.display())]
+    #[error("another process is training {}: wait until it ends, or stop it", .0.display())]
     Busy(PathBuf),
     /// The model crate or the data source failed.
     #[error(transparent)]

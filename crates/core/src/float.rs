@@ -5,8 +5,8 @@ use safetensors::Dtype;
 
 /// The element type of a tensor.
 ///
-/// Everything is generic over `T: Float`. The types differ in `exp` and `tanh`: `f32` uses this
-/// crate's polynomials, which the compiler vectorises, `f64` the functions of the standard library.
+/// Everything is generic over `T: Float`. The types differ in `exp` and `tanh`: `f32` uses the
+/// polynomials below, which the compiler vectorises; `f64` uses the functions of the standard library.
 pub trait Float: NdFloat + Default + std::iter::Sum {
     /// The name of this type in a checkpoint.
     const DTYPE: Dtype;
@@ -20,15 +20,15 @@ pub trait Float: NdFloat + Default + std::iter::Sum {
     fn as_f64(self) -> f64;
     /// `e^x`; exactly 0 at minus infinity, NaN for NaN.
     fn exp_fast(self) -> Self;
-    /// `self a + b`, rounded once: one instruction where the machine has it.
+    /// `self a + b`, rounded once: one instruction if the processor has it.
     fn fused_mul_add(self, a: Self, b: Self) -> Self;
-    /// The hyperbolic tangent.
+    /// The hyperbolic tangent; NaN for NaN.
     fn tanh_fast(self) -> Self;
     /// Calls the implementation of `K` for this type.
     fn dispatch<K: PerType>(args: K::Args<Self>) -> K::Output<Self>;
     /// Appends the little-endian bytes of `xs`.
     fn to_le_bytes(xs: &[Self], out: &mut Vec<u8>);
-    /// Reads elements from little-endian bytes; `bytes` holds exactly as many as `out`.
+    /// Reads elements from their little-endian bytes; `bytes` must have the size of `out`.
     fn from_le_bytes(bytes: &[u8], out: &mut [Self]);
 
     /// The logistic function, `1 / (1 + e^-x)`.
@@ -102,8 +102,8 @@ impl Float for f32 {
         if self <= 88.72 { y } else { self + f32::INFINITY }
     }
 
-    /// `(1 - e^-2|x|) / (1 + e^-2|x|)` with the sign of `x`; near 0, where that
-    /// cancels, the Taylor polynomial of degree 7.
+    /// `(1 - e^-2|x|) / (1 + e^-2|x|)` with the sign of `x`; near 0, where the numerator
+    /// loses precision, the Taylor polynomial of degree 7.
     #[inline(always)]
     fn tanh_fast(self) -> f32 {
         let e = (-2.0 * self.abs()).exp_fast();
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_agrees_with_the_exact_one() {
+    fn exp_is_accurate() {
         for i in -8700..=8870 {
             let x = i as f32 / 100.0;
             let (got, want) = (f64::from(x.exp_fast()), f64::from(x).exp());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn tanh_agrees_with_the_exact_one() {
+    fn tanh_is_accurate() {
         for i in -20_000..=20_000 {
             let x = i as f32 / 1000.0;
             let (got, want) = (f64::from(x.tanh_fast()), f64::from(x).tanh());

@@ -1,11 +1,11 @@
 //! Checks gradients against finite differences, in `f64`.
 //!
-//! `df/dx = (f(x + h) - f(x - h)) / 2h` with an error of the order of `h^2`. A backward that
-//! disagrees is wrong.
+//! `df/dx = (f(x + h) - f(x - h)) / 2h`, with an error of the order of `h^2`. A `backward` that
+//! disagrees with it is wrong.
 
 use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
 
-/// Half the step of the finite differences.
+/// `h`, half the step of the finite differences.
 const H: f64 = 1e-5;
 /// The largest relative difference that passes.
 pub const TOLERANCE: f64 = 1e-6;
@@ -21,7 +21,7 @@ pub struct Worst {
     pub gradient: f64,
     /// The finite difference.
     pub difference: f64,
-    /// Their distance relative to the largest of both and 1.
+    /// The absolute difference of both, relative to the larger one or 1.
     pub error: f64,
 }
 
@@ -52,7 +52,7 @@ pub fn worst(
             let gradient = grads.get(id).map_or(0.0, |g| g.data()[index]);
             let scale = gradient.abs().max(difference.abs()).max(1.0);
             let error = (gradient - difference).abs() / scale;
-            // Written so that NaN counts as the worst.
+            // NaN counts as the worst.
             if error > worst.error || error.is_nan() {
                 let param = params.get(id).name.clone();
                 worst = Worst { param, index, gradient, difference, error };

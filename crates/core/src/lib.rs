@@ -1,6 +1,6 @@
 //! The shared core of mnist-to-gpt: everything that a digit network and a GPT have in common.
 //!
-//! | room | holds |
+//! | module | holds |
 //! | --- | --- |
 //! | [`tensor`] | [`Tensor`]: a shape and its elements, row-major |
 //! | [`tokens`] | [`Tokens`]: rows of token ids |
@@ -16,6 +16,9 @@
 //! | [`mod@settings`] | settings, each declared once for files, flags, checks and checkpoints |
 //! | [`rng`] | one seed, separate named streams of random numbers |
 //! | [`trace`] | the record of a step: op, shapes, FLOPs, bytes, time, caller |
+//! | [`gradcheck`] | checks gradients against finite differences |
+//! | [`threads`] | the number of threads that the kernels use |
+//! | [`atomic`] | writes files and folders completely or not at all |
 //!
 //! # A whole training step
 //!
@@ -82,5 +85,5 @@ pub use kernels::elementwise::unit_interval;
 pub use kernels::isa::{available_instruction_sets, instruction_set};
 pub use kernels::packed_weights::WeightFormat;
 
-/// Matrix product of row-major slices, the one the ops use.
+/// The matrix product of row-major slices that the ops use.
 pub use kernels::matmul::{Accumulate, Mat, matmul};

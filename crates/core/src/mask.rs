@@ -7,28 +7,28 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Which keys each query of attention sees. A hidden key has a score of minus infinity, and so
-/// a weight of exactly 0.
+/// Which keys each query of attention sees. A hidden key has a score of minus infinity, and
+/// hence a weight of exactly 0.
 ///
-/// Query `i` and key `j` are counted from the first token of their sequences, which in
-/// self-attention are the same. As text: `causal`, `reversed`, `none`, `window:16`, `finite`.
+/// Query `i` and key `j` count from the first token of their sequences, which are the same
+/// sequence in self-attention. As text: `causal`, `reversed`, `none`, `window:16`, `finite`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Mask {
     /// Every query sees every key.
     None,
-    /// Query `i` sees the keys `0..=i`, itself and what came before: the triangle above
-    /// the diagonal is hidden. Otherwise the model could read the answer.
+    /// Query `i` sees the keys `0..=i`, its own and the earlier ones: the triangle above the
+    /// diagonal is hidden. Otherwise, the model could read the answer.
     Causal,
-    /// Query `i` sees the keys from `i` on, itself and what comes after: the triangle
-    /// below the diagonal is hidden.
+    /// Query `i` sees the keys `i..`, its own and the later ones: the triangle below the
+    /// diagonal is hidden.
     Reversed,
-    /// As causal, but each query sees at most this many keys: itself and those just before.
+    /// As causal, but each query sees at most this number of keys: its own and those just before.
     Window(usize),
     /// As causal, but with [`Mask::FINITE`] added to the hidden scores instead of minus infinity.
     Finite,
     /// The keys of sequence `b` from `lengths[b]` on are padding, which no query sees.
-    /// For batches of sequences of different lengths, as an encoder reads them.
+    /// For batches of sequences of different lengths, such as the inputs of an encoder.
     Padding(Arc<[usize]>),
     /// Causal and padding: query `i` of sequence `b` sees the keys `0..=i` below `lengths[b]`.
     /// For the padded targets of a decoder.
@@ -36,7 +36,7 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// What [`Mask::Finite`] adds to a hidden score.
+    /// The value that [`Mask::Finite`] adds to a hidden score.
     pub const FINITE: f64 = -1e4;
 
     /// The keys among `keys` that query `i` of sequence `b` sees.
@@ -69,7 +69,7 @@ impl Mask {
         }
     }
 
-    /// What this mask adds to the score of query `i` with key `j`.
+    /// The value that this mask adds to the score of query `i` and key `j`.
     pub(crate) fn added(&self, i: usize, j: usize) -> f64 {
         if *self == Self::Finite && j > i { Self::FINITE } else { 0.0 }
     }
@@ -101,7 +101,7 @@ impl FromStr for Mask {
             "finite" => Ok(Self::Finite),
             _ => text.strip_prefix("window:").and_then(window).ok_or_else(|| {
                 format!(
-                    "the mask is {text}: possible are causal, reversed, none, finite, and window:N with N above 0"
+                    "the mask is {text}: choose causal, reversed, none, finite, or window:N with N above 0"
                 )
             }),
         }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn visible_keys_of_more_queries_than_keys_and_fewer() {
+    fn each_mask_shows_its_keys() {
         // Queries 0, 2 and 4 among three keys; sequence 1 has two tokens.
         let cases = [
             (Mask::None, [0..3, 0..3, 0..3]),

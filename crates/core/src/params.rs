@@ -6,7 +6,7 @@ use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
 use crate::kernels::reduce;
 use crate::{Error, Float, Tensor};
 
-/// The place of a parameter in its [`Params`].
+/// The index of a parameter in its [`Params`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ParamId(pub(crate) usize);
 
@@ -26,7 +26,7 @@ pub struct Param<T: Float> {
     pub value: Tensor<T>,
     /// Whether weight decay and L2 regularisation apply: by convention to weights, not to biases.
     pub decay: bool,
-    /// A copy of the value for generation: see [`Params::pack`].
+    /// A copy of the value in another format, for generation: see [`Params::pack`].
     packed: Option<Arc<PackedWeights<T>>>,
 }
 
@@ -68,16 +68,16 @@ impl<T: Float> Params<T> {
         &self.list[id.0]
     }
 
-    /// One parameter, to change it. It is no longer packed.
+    /// One parameter, mutably. Drops its packed copy.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Param<T> {
         let param = &mut self.list[id.0];
         param.packed = None;
         param
     }
 
-    /// Packs a weight matrix. [`Linear`](crate::nn::Linear) reads the packed copy where no gradient
-    /// is needed and `x` is a single row. The parameter itself is rounded to `format`, so that all
-    /// inputs meet the same weights.
+    /// Packs a weight matrix. [`Linear`](crate::nn::Linear) reads the packed copy if no gradient is
+    /// needed and its input is a single row. The parameter itself is rounded to `format`, so that
+    /// every input is multiplied by the same weights.
     pub fn pack(&mut self, id: ParamId, format: WeightFormat) {
         let value = &mut self.get_mut(id).value;
         let packed = PackedWeights::new(value.data(), value.rows_cols().1, format);
@@ -95,7 +95,7 @@ impl<T: Float> Params<T> {
         self.list.iter()
     }
 
-    /// All parameters in order, to change them. They are no longer packed.
+    /// All parameters in order, mutably. Drops their packed copies.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
         self.list.iter_mut().for_each(|param| param.packed = None);
         self.list.iter_mut()
@@ -139,7 +139,7 @@ impl<T: Float> Grads<T> {
         self.list.iter().map(Option::as_ref).chain(std::iter::repeat(None))
     }
 
-    /// The Euclidean norm of all gradients together, read back to the host.
+    /// The Euclidean norm of all gradients together.
     pub fn norm(&self) -> f64 {
         let all: Vec<&[T]> = self.list.iter().flatten().map(Tensor::data).collect();
         reduce::sum_squares(&all).sqrt()

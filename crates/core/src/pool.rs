@@ -1,4 +1,4 @@
-//! A pool of buffers: a training step in steady state allocates nothing large.
+//! A pool of buffers: after the first steps, training allocates no large memory.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use ndarray::Dimension;
 
 use crate::{Float, Shape, Tensor};
 
-/// Returned tensors by length.
+/// Buffers for reuse, by length.
 #[derive(Debug, Default)]
 pub struct Pool<T: Float> {
     shelves: BTreeMap<usize, Shelf<T>>,
@@ -16,8 +16,8 @@ pub struct Pool<T: Float> {
 #[derive(Debug, Default)]
 struct Shelf<T: Float> {
     free: Vec<Tensor<T>>,
-    /// The number of tensors allocated here: more need not be kept.
-    made: usize,
+    /// The number of tensors allocated here; `free` never holds more.
+    allocated: usize,
 }
 
 impl<T: Float> Pool<T> {
@@ -27,7 +27,7 @@ impl<T: Float> Pool<T> {
         match shelf.free.pop() {
             Some(tensor) => tensor.into_shape(shape),
             None => {
-                shelf.made += 1;
+                shelf.allocated += 1;
                 Tensor::zeros(shape.slice())
             }
         }
@@ -35,14 +35,14 @@ impl<T: Float> Pool<T> {
 
     /// The number of elements of all tensors allocated here.
     pub fn elements(&self) -> usize {
-        self.shelves.iter().map(|(len, shelf)| len * shelf.made).sum()
+        self.shelves.iter().map(|(len, shelf)| len * shelf.allocated).sum()
     }
 
     /// Takes a tensor's buffer back, unless another tensor shares it. Buffers from elsewhere are
     /// accepted too, but the pool never holds more than it has allocated.
     pub fn give(&mut self, mut tensor: Tensor<T>) {
         if let Some(shelf) = self.shelves.get_mut(&tensor.len())
-            && shelf.free.len() < shelf.made
+            && shelf.free.len() < shelf.allocated
             && tensor.is_unique()
         {
             shelf.free.push(tensor);

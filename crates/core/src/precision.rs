@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// The format of the factors of matrix products.
 ///
 /// Parameters, gradients, moments, norms and sums are f32 in both cases (Micikevicius et al. 2018;
-/// Kalamkar et al. 2019 for bf16, which needs no loss scaling). So is the
-/// [fused attention](crate::ops::attention), whose products are too small to gain.
+/// Kalamkar et al. 2019 for bf16, which needs no loss scaling). So is
+/// [fused attention](crate::ops::attention), whose products are too small to benefit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

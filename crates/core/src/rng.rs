@@ -1,12 +1,12 @@
-//! Random numbers: one seed, separate named streams, and a counter for each.
+//! Random numbers: one seed, and separate streams with a name and an index.
 //!
-//! A stream depends on `(seed, name, index)` alone, such as `("shuffle", epoch)`. There is no
-//! shared state: the number of evaluations and threads, or stopping and resuming a training run,
-//! changes no stream.
+//! A stream depends only on its seed, name and index, such as `("shuffle", epoch)`. There is no
+//! shared state, so evaluations, the number of threads, and stopping and resuming a training run
+//! change no stream.
 //!
 //! The bits come from ChaCha8, which is the same on every machine. The distributions (uniform,
-//! normal, permutations) are implemented here, because `rand` may change its own between versions,
-//! and a seed in a lab book must keep its meaning.
+//! normal, permutations) are implemented here: those of `rand` may change between versions, and a
+//! seed in a lab book must keep its meaning.
 
 use rand::SeedableRng;
 use rand::rand_core::Rng;
@@ -45,7 +45,7 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// A key that gives random bits for every index, in any order: cheap enough to compute in
+/// A key that gives random bits for every index, in any order. They are cheap enough to compute in
 /// `forward` and again in `backward`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey(u64);
@@ -82,7 +82,7 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// Uniform in `[0, 1)`, with 53 bits.
+/// Uniformly distributed in `[0, 1)`, with 53 random bits.
 pub fn uniform(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -93,7 +93,7 @@ pub fn normal(rng: &mut impl Rng) -> f64 {
     radius * (std::f64::consts::TAU * uniform(rng)).cos()
 }
 
-/// Uniform in `0..n` without bias (Lemire 2019).
+/// Uniformly distributed in `0..n`, without bias (Lemire 2019).
 ///
 /// # Panics
 /// If `n` is 0.
@@ -101,7 +101,7 @@ pub fn below(rng: &mut impl Rng, n: u32) -> u32 {
     assert!(n > 0, "no integer is below 0");
     loop {
         let wide = u64::from(rng.next_u32()) * u64::from(n);
-        // Rejects the first 2^32 mod n values of the low half, which would bias the result.
+        // Rejects the lowest 2^32 mod n values of the low half, which would bias the result.
         if wide as u32 >= n.wrapping_neg() % n {
             return (wide >> 32) as u32;
         }

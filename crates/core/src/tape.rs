@@ -1,8 +1,8 @@
 //! The tape: records the ops of one step in order, and runs them backward.
 //!
-//! A method such as [`Tape::linear`] computes at once and records what was computed from what.
-//! [`Tape::backward`] then walks the list from its end to its beginning: when it reaches an
-//! entry, every use of the entry's value has already contributed to its gradient. That is all of
+//! A method such as [`Tape::linear`] computes its result immediately, and records the op and its
+//! inputs. [`Tape::backward`] then walks this list from end to beginning: when it reaches an entry,
+//! every use of the entry's value has already contributed to its gradient. That is all of
 //! backpropagation (Nielsen, chapter 2; Rumelhart, Hinton and Williams 1986).
 
 mod gradients;
@@ -24,7 +24,7 @@ use op::{Backward, Differentiable, Forward, Op, sum_into};
 
 pub use crate::var::Var;
 
-/// A length of the tape to return to: see [`Tape::rewind`].
+/// A position on the tape to return to: see [`Tape::rewind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(usize);
 
@@ -60,7 +60,7 @@ pub struct Tape<T: Float> {
     /// The origin of each node.
     origins: Vec<Origin<T>>,
     grads: Vec<Option<Tensor<T>>>,
-    /// The place of each parameter in this step.
+    /// The value of each parameter that is on the tape.
     params: Vec<Option<Var>>,
     pool: Pool<T>,
     gradients: bool,
@@ -68,7 +68,7 @@ pub struct Tape<T: Float> {
     fused: bool,
     precision: Precision,
     dropout: Option<DropoutKey>,
-    /// The record of what ran, while switched on.
+    /// The record of what ran while it was switched on.
     pub trace: Trace,
 }
 
@@ -96,7 +96,7 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Whether parameters recorded from now on need gradients: not in evaluation and generation.
+    /// Whether parameters recorded from now on need gradients. Evaluation and generation need none.
     pub fn set_gradients(&mut self, needed: bool) {
         self.gradients = needed;
     }
@@ -107,8 +107,8 @@ impl<T: Float> Tape<T> {
         self.keep_values = keep;
     }
 
-    /// Whether layers may use fused ops, which compute several steps at once; the default. Op by
-    /// op, every matrix can be looked at. The results agree but for rounding.
+    /// Whether layers may use fused ops, each of which computes several ops at once; the default.
+    /// Without them, every intermediate matrix can be inspected. The results are equal up to rounding.
     pub fn set_fused(&mut self, fused: bool) {
         self.fused = fused;
     }
@@ -140,16 +140,16 @@ impl<T: Float> Tape<T> {
         self.push(value, false, Origin::Constant)
     }
 
-    /// Records data that `write` fills in; the next step reuses its memory. The contents are
-    /// unspecified when `write` is called.
+    /// Records data that `write` fills in; the next step reuses its memory. `write` must write every
+    /// element: the initial contents are unspecified.
     pub fn input_with(&mut self, shape: &[usize], write: impl FnOnce(&mut [T])) -> Var {
         let mut value = self.pool.take(ndarray::IxDyn(shape));
         write(value.data_mut());
         self.input(value)
     }
 
-    /// Records a parameter, without copying it. A parameter that is on the tape already is found
-    /// again, so that it has one gradient however often it is used.
+    /// Records a parameter, without copying it. Returns the existing value if the parameter is
+    /// already on the tape, so that it gets one gradient however often it is used.
     pub fn param(&mut self, params: &Params<T>, id: ParamId) -> Var {
         let value = &params.get(id).value;
         if let Some(Some(var)) = self.params.get(id.0) {
@@ -166,9 +166,9 @@ impl<T: Float> Tape<T> {
         var
     }
 
-    /// Records all parameters. [`Tape::rewind`] to the mark keeps them, so that many small steps
-    /// with the same parameters need not record them again.
-    pub fn put_params(&mut self, params: &Params<T>) -> Mark {
+    /// Records all parameters. [`Tape::rewind`] to the returned mark keeps them, so that many small
+    /// steps with the same parameters need not record them again.
+    pub fn record_params(&mut self, params: &Params<T>) -> Mark {
         (0..params.len()).for_each(|i| _ = self.param(params, ParamId(i)));
         Mark(self.nodes.len())
     }
@@ -184,7 +184,7 @@ impl<T: Float> Tape<T> {
         })
     }
 
-    /// The parameter that `var` is, if it is one.
+    /// The parameter whose value is `var`, if any.
     pub fn param_at(&self, var: Var) -> Option<ParamId> {
         match self.origins.get(var.0)? {
             Origin::Param(id) => Some(*id),
@@ -200,7 +200,7 @@ impl<T: Float> Tape<T> {
         &self.nodes[var.0].value
     }
 
-    /// Reads a loss, or another value of one element, back to the host.
+    /// The only element of a value, such as a loss.
     ///
     /// # Panics
     /// If the value is empty, or `var` is from before the last [`Tape::reset`].
@@ -208,7 +208,7 @@ impl<T: Float> Tape<T> {
         self.value(loss).data()[0]
     }
 
-    /// The gradient of `var` after [`Tape::backward`], where values are kept.
+    /// The gradient of `var` after [`Tape::backward`], if [`Tape::set_keep_values`] is on.
     pub fn grad(&self, var: Var) -> Option<&Tensor<T>> {
         self.grads.get(var.0).and_then(Option::as_ref)
     }
@@ -219,13 +219,14 @@ impl<T: Float> Tape<T> {
         Var(self.nodes.len() - 1)
     }
 
-    /// Records in the trace that a layer runs: `name` is `Layer::forward`, `L` its type.
+    /// Records in the trace that a layer runs. `name` is that of the method, `Layer::forward`; `L`
+    /// is the type of the layer.
     #[track_caller]
     pub(crate) fn enter<L>(&mut self, name: &'static str) {
         self.trace.enter(self.phase(), name, std::any::type_name::<L>());
     }
 
-    /// Names a value in the trace, if it records, and returns the value.
+    /// Names a value in the trace, if it is recording, and returns the value.
     pub fn label(&mut self, var: Var, name: &str) -> Var {
         self.trace.label(var, || name.into());
         var
@@ -378,8 +379,8 @@ impl<T: Float> Tape<T> {
             if self.keep_values {
                 self.grads[i] = Some(dy);
             } else {
-                // Every use of this value has run: its memory is free. The gradient, which is in a
-                // cache, comes last, to be reused first.
+                // Every use of this value has run: its memory is free. The gradient is given back
+                // last, because it is in the cache and the pool reuses the last buffer first.
                 self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
                 self.pool.give(dy);
             }

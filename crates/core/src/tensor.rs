@@ -9,9 +9,8 @@ pub type Shape = IxDyn;
 
 /// A contiguous, row-major array with any number of axes.
 ///
-/// The storage is an [`ndarray::ArcArray`]: a clone shares it and costs nothing; writing to a
-/// shared tensor copies it first. Every tensor is one slice, [`Tensor::data`], which is what
-/// kernels work on.
+/// The storage is an [`ndarray::ArcArray`]: clones share it, and writing to a shared tensor copies
+/// it first. Every tensor is one slice, [`Tensor::data`], on which the kernels operate.
 ///
 /// ```
 /// use m2g_core::Tensor;
@@ -55,7 +54,7 @@ impl<T: Float> Tensor<T> {
         Self { array: array.into_shape_with_order(IxDyn(shape)).expect("the length fits the shape") }
     }
 
-    /// A tensor whose elements are the results of `f`, in order.
+    /// A tensor whose elements, row by row, are the results of successive calls of `f`.
     pub fn from_fn(shape: &[usize], mut f: impl FnMut() -> T) -> Self {
         let mut tensor = Self::zeros(shape);
         tensor.data_mut().fill_with(&mut f);
@@ -67,7 +66,7 @@ impl<T: Float> Tensor<T> {
         self.array.shape()
     }
 
-    /// The shape as an owned value.
+    /// [`Tensor::shape`] as an owned value.
     pub fn dims(&self) -> Shape {
         self.array.raw_dim()
     }
@@ -87,7 +86,7 @@ impl<T: Float> Tensor<T> {
         self.array.as_slice().expect("a tensor is contiguous and row-major")
     }
 
-    /// All elements, to change them; copies them first if another tensor shares them.
+    /// All elements, row by row, mutably. Copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [T] {
         if !self.array.is_unique() {
             let mut copy = Self::zeros(self.shape());
@@ -141,14 +140,17 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// Large tensors begin at a multiple of this, a cache line: a vector register is then loaded from
-/// one line, not from two.
+/// Large tensors begin at a multiple of this, the size of a cache line: a vector register is then
+/// loaded from one line, not from two.
 const ALIGNMENT_BYTES: usize = 64;
 
-/// The length of the storage for a tensor of `n` elements: a few more for large ones, so that
-/// they can begin at a multiple of [`ALIGNMENT_BYTES`].
+/// Smaller tensors are not aligned.
+const MIN_ELEMENTS_TO_ALIGN: usize = 256;
+
+/// The length of the storage for a tensor of `n` elements. Large tensors get some extra elements,
+/// so that they can begin at a multiple of [`ALIGNMENT_BYTES`].
 fn storage_len<T: Float>(n: usize) -> usize {
-    if n < 256 { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
+    if n < MIN_ELEMENTS_TO_ALIGN { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
 }
 
 /// All axes but the last as rows, the last as columns.

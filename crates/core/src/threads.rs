@@ -1,4 +1,4 @@
-//! The threads of the kernels: how many, and keeping them spinning between ops.
+//! The threads of the kernels: their number, and a spinner that keeps them awake between ops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,8 +10,8 @@ use crate::Error;
 
 /// Runs `f` with the kernels using `threads` threads; 0 means one per core.
 ///
-/// Enter it once around a whole training run. The number of threads changes the speed and never
-/// a bit of the result: work is split by shape.
+/// Call it once around a whole training run. The number of threads affects the speed but no bit of
+/// the result: the work is split by shape alone.
 ///
 /// # Errors
 /// If the threads cannot be started.
@@ -47,8 +47,8 @@ pub fn current() -> usize {
 
 /// Keeps the threads of the pool spinning from one op to the next, and to the next step.
 ///
-/// A thread without work goes to sleep after some 30 us, and waking it takes about as long again.
-/// In a training step of a small model this would happen 40 times.
+/// A thread without work goes to sleep after about 30 us, and waking it takes about as long. In a
+/// training step of a small model, this would happen 40 times.
 #[derive(Debug, Default)]
 pub struct Spinner {
     /// Whether each thread of the pool is spinning.
@@ -58,13 +58,13 @@ pub struct Spinner {
 /// How long a thread spins without finding work.
 const MAX_SPIN: Duration = Duration::from_millis(1);
 
-/// Steps that go through fewer bytes have too little work to share.
+/// Steps that use fewer bytes have too little work to share.
 const MIN_BYTES: usize = 16 << 20;
 
 impl Spinner {
     /// Makes all threads of the pool but this one spin until they have found no work for a
-    /// millisecond. Does nothing for a step that goes through few `bytes`, without other threads,
-    /// or outside the pool of [`with_threads`].
+    /// millisecond. Does nothing for a step that uses few `bytes`, without other threads, or outside
+    /// the pool of [`with_threads`].
     pub fn spin(&mut self, bytes: usize) {
         if bytes < MIN_BYTES {
             return;
@@ -87,8 +87,8 @@ impl Spinner {
     }
 }
 
-/// Runs the work that other threads share. It must end: a thread may start to spin in the middle
-/// of a task that another thread waits for.
+/// Runs work from other threads until there has been none for [`MAX_SPIN`]. It must end, because a
+/// thread may start to spin in the middle of a task for which another thread waits.
 fn spin_for_work() {
     let mut last = Instant::now();
     while last.elapsed() < MAX_SPIN {

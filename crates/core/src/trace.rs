@@ -18,7 +18,7 @@ pub enum Phase {
     Clip,
     /// Updates the parameters.
     Update,
-    /// Evaluates on data that is not trained on.
+    /// Evaluates on held-out data.
     Evaluate,
 }
 
@@ -34,19 +34,19 @@ pub struct Record {
     pub function: &'static str,
     /// The op's equation in one line; empty for a routine.
     pub equation: &'static str,
-    /// The line that called it.
+    /// The line of code that called it.
     pub caller: &'static Location<'static>,
     /// The shapes of its inputs.
     pub inputs: Vec<Shape>,
-    /// The places of its inputs on the tape; empty for a routine.
+    /// Its inputs on the tape; empty for a routine.
     pub from: Vec<Var>,
     /// The shape of its output.
     pub output: Shape,
-    /// The place of its output on the tape; none for a routine.
+    /// Its output on the tape; `None` for a routine.
     pub to: Option<Var>,
     /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
-    /// The least number of bytes read and written: every input and the output once.
+    /// The minimum number of bytes read and written: every input and the output once.
     pub bytes: u64,
     /// The time it took.
     pub time: Duration,
@@ -83,15 +83,15 @@ impl Trace {
         self.on.then(Instant::now)
     }
 
-    /// Adds the record that `make` returns, if `started` says that it is recording.
+    /// Adds the record that `make` returns for the time since `started`, if it is recording.
     pub fn finish(&mut self, started: Option<Instant>, make: impl FnOnce(Duration) -> Record) {
         if let Some(started) = started {
             self.records.push(make(started.elapsed()));
         }
     }
 
-    /// Records a call of a function that only calls others: a layer, or a phase of the step. Their
-    /// work is not counted twice.
+    /// Records a call of a function that only calls others: a layer, or a phase of the step. Its
+    /// record has no work, so that none is counted twice.
     #[track_caller]
     pub fn enter(&mut self, phase: Phase, name: &'static str, function: &'static str) {
         if self.on {
@@ -132,7 +132,7 @@ impl Trace {
     /// Takes the records out and drops the names.
     pub fn take(&mut self) -> Vec<Record> {
         self.labels.clear();
-        // The next step is probably of the same length.
+        // The next step probably has as many records.
         let room = Vec::with_capacity(self.records.len());
         std::mem::replace(&mut self.records, room)
     }

@@ -1,4 +1,4 @@
-//! What a network is made of.
+//! The architecture of a network.
 
 use m2g_core::nn::Activation;
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,13 @@ pub enum Initialisation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backprop {
-    /// By the four equations, written out in [`crate::backprop`].
+    /// By the four equations of [`crate::backprop`].
     ByHand,
-    /// By the tape of the core, as for every other model.
+    /// By the tape, as for every other model.
     Tape,
 }
 
-/// The layers of a network, and how it is trained.
+/// The layers of a network, its cost, and its initial weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// The number of neurons in each layer: inputs, hidden layers, outputs.
@@ -47,7 +47,8 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Sigmoid neurons, the quadratic cost, scaled initial weights, gradients by the tape.
+    /// Sigmoid neurons, the quadratic cost, scaled initial weights, no dropout, and gradients
+    /// computed by the tape.
     pub fn new(sizes: &[usize]) -> Self {
         Self {
             sizes: sizes.to_vec(),

@@ -1,9 +1,9 @@
 //! Backpropagation by hand: the four equations of chapter 2.
 //!
-//! The book takes one example at a time, as a column. Here the B examples of a
-//! mini-batch are the rows of a matrix, which is the book's exercise "fully
-//! matrix-based approach": every `w a` becomes `a w^T`, and the matrix product
-//! itself sums over the examples.
+//! The book processes one example at a time, as a column vector. Here the B examples
+//! of a mini-batch are the rows of a matrix, the book's exercise "fully matrix-based
+//! approach": every `w a` becomes `a w^T`, and the matrix product of BP4 sums over the
+//! examples.
 //!
 //! | | the book, one example | here, B examples | shapes |
 //! | --- | --- | --- | --- |
@@ -13,8 +13,8 @@
 //! | BP3 | `dC/db = delta` | the sum of the rows of `delta` | `(N)` |
 //! | BP4 | `dC/dw = delta a^T` | `delta^T a` | `(N, K) = (N, B) (B, K)` |
 //!
-//! The tape computes the same gradients and knows none of these equations. A test
-//! compares the two.
+//! The tape computes the same gradients without these equations; a test compares the
+//! two.
 
 use m2g_core::Float;
 use m2g_core::nn::Activation;
@@ -40,8 +40,8 @@ pub struct Nabla<T> {
 }
 
 /// The gradient of the mean cost of a mini-batch with inputs `x`, `(B, K)`, and
-/// desired outputs `y`, `(B, N)`. `nabla_w` provides the memory: one matrix for each
-/// layer, in the shape of its weights.
+/// desired outputs `y`, `(B, N)`. The gradients of the weights overwrite `nabla_w`, one
+/// matrix for each layer, of the shape of its weights.
 pub fn backprop<T: Float>(
     layers: &Layers<T>,
     activation: Activation,
@@ -53,7 +53,7 @@ pub fn backprop<T: Float>(
     let examples = T::of(x.nrows() as f64); // B
     let y = y.to_owned();
 
-    // Forward: store every z and every activation, layer by layer.
+    // Forward: compute and store every z and every activation, layer by layer.
     let mut activations = vec![x.to_owned()]; // (B, K) each
     let mut zs: Vec<Array2<T>> = Vec::new(); // (B, N) each
     for (l, (w, b)) in layers.iter().enumerate() {
@@ -63,7 +63,7 @@ pub fn backprop<T: Float>(
         zs.push(z);
     }
 
-    // Backward: from the error of the last layer to the error of the first.
+    // Backward: propagate the error from the last layer to the first.
     let last = layers.len() - 1;
     let mut delta = cost.delta(&zs[last], &activations[last + 1], &y) / examples; // BP1: (B, N)
     let mut nabla_b = Vec::new();
@@ -72,8 +72,8 @@ pub fn backprop<T: Float>(
         // BP4: (N, B) (B, K) -> (N, K), nabla_w = 1 * delta^T a + 0 * nabla_w.
         general_mat_mul(T::one(), &delta.t(), &activations[l], T::zero(), &mut nabla_w[l]);
         if l > 0 {
-            let slope = zs[l - 1].mapv(|z| activation_prime(activation, z));
-            delta = delta.dot(&layers[l].0) * slope; // BP2: (B, N) (N, K) -> (B, K)
+            let prime = zs[l - 1].mapv(|z| activation_prime(activation, z)); // s'(z^l)
+            delta = delta.dot(&layers[l].0) * prime; // BP2: (B, N) (N, K) -> (B, K)
         }
     }
     nabla_b.reverse();

@@ -1,4 +1,4 @@
-//! Every setting of a digit network and of its training, declared once, and the presets.
+//! The settings of a digit network and its training, each declared once, and the presets.
 
 use std::path::PathBuf;
 
@@ -39,12 +39,12 @@ m2g_core::settings! {
             /// The activation function of the hidden neurons.
             #[setting(shape)]
             activation: Activation = Activation::Sigmoid,
-            /// The cost to minimise, which also decides the activation of the output neurons.
+            /// The cost to minimise, which also determines the activation of the output neurons.
             #[setting(shape)]
             cost: Cost = Cost::Quadratic,
             /// The initial weights: chapter 1's N(0, 1), or chapter 3's, scaled by 1/sqrt(inputs).
             init: Initialisation = Initialisation::Scaled,
-            /// The probability with which a training step drops a hidden neuron.
+            /// The probability that a training step drops a hidden neuron.
             #[setting(inherited, value_name("P"), check(below_one))]
             dropout: f64 = 0.0,
         }
@@ -72,11 +72,11 @@ m2g_core::settings! {
             /// Weight decay (adamw).
             #[setting(check(not_negative))]
             weight_decay: f64 = 0.0,
-            /// The largest norm of a gradient; 0 is no limit.
+            /// The largest norm of the gradient; longer ones are scaled down. 0 means no limit.
             #[alias = "clip"]
             #[setting(check(not_negative))]
             grad_clip: f64 = 0.0,
-            /// Stop after this many epochs without a better validation accuracy; 0 is never.
+            /// Stop after this many epochs without a better validation accuracy; 0 means never.
             patience: u32 = 0,
             /// Train on all 60,000 images and keep none for validation.
             train_on_all: bool = false,
@@ -101,7 +101,7 @@ m2g_core::settings! {
 pub const PRESETS: [&str; 4] = ["default", "book-ch1", "book-ch3", "best"];
 
 impl Config {
-    /// The settings of a preset, if there is one with this name.
+    /// The settings of the preset with this name; `None` if it does not exist.
     pub fn preset(name: &str) -> Option<Self> {
         let config = match name {
             "default" => Self::default(),
@@ -133,7 +133,7 @@ impl Config {
         Some(Self { preset: name.into(), ..config })
     }
 
-    /// The architecture for images with this number of pixels and classes.
+    /// The architecture for images of `pixels` pixels in `classes` classes.
     pub fn architecture(&self, pixels: usize, classes: usize) -> Architecture {
         let mut sizes = vec![pixels];
         sizes.extend(&self.hidden);
@@ -149,10 +149,10 @@ impl Config {
         }
     }
 
-    /// Checks every setting.
+    /// Checks every setting, and that they are compatible.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense.
+    /// [`Error::Setting`] for the first invalid setting.
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
         let (name, value, rule) =
@@ -161,7 +161,7 @@ impl Config {
             } else if self.optimizer == OptimizerKind::Sgd && self.weight_decay != 0.0 {
                 ("weight_decay", self.weight_decay.to_string(), "it belongs to adamw; sgd has l2")
             } else if self.train_on_all && self.patience > 0 {
-                let rule = "train_on_all leaves no validation images to be patient about";
+                let rule = "it needs validation images, and train_on_all leaves none: set it to 0";
                 ("patience", self.patience.to_string(), rule)
             } else {
                 return Ok(());
@@ -184,7 +184,7 @@ fn at_least_one_image(size: &usize) -> Result<(), &'static str> {
     at_least_one(size).map_err(|_| "a mini-batch needs at least one image")
 }
 
-/// Distortions that have a name alone, with the default ranges. Others need a table in a file.
+/// A distortion by name, with the default ranges. Other ranges need a table in a configuration file.
 impl SettingValue for Distort {
     const VALUE_NAME: &'static str = "NAME";
     const KIND: Kind = Kind::Name;
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_named() {
+    fn invalid_settings_are_named() {
         let base = Config::default;
         let cases = [
             (Config { learning_rate: f64::NAN, ..base() }, "learning_rate is NaN"),

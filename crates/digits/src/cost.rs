@@ -49,8 +49,8 @@ impl Cost {
     }
 
     /// The error of the last layer for each example, `delta^L = dC/dz^L`, `(B, N)`
-    /// (BP1). For the quadratic cost it is [`cost_derivative`] times the slope of
-    /// the sigmoid; in the other two costs the slope cancels.
+    /// (BP1). For the quadratic cost, it is [`cost_derivative`] times the derivative of
+    /// the sigmoid; for the other two costs, that derivative cancels.
     pub(crate) fn delta<T: Float>(self, z: &Array2<T>, a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
         match self {
             Self::Quadratic => cost_derivative(a, y) * sigmoid_prime(z),
@@ -79,7 +79,7 @@ impl Cost {
     }
 }
 
-/// The book's `cost_derivative`, `dC/da = a - y` for the quadratic cost, of each example
+/// The book's `cost_derivative`: `dC/da = a - y` of the quadratic cost for each example
 /// of a mini-batch, `(B, N)`.
 pub fn cost_derivative<T: Float>(a: &Array2<T>, y: &Array2<T>) -> Array2<T> {
     a - y

@@ -1,18 +1,18 @@
-//! The network of *Neural Networks and Deep Learning* (Michael Nielsen, 2015)
-//! that reads handwritten digits, on the shared core.
+//! The network of *Neural Networks and Deep Learning* (Michael Nielsen, 2015), which
+//! recognises handwritten digits, built on the shared core.
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | [`network`] | [`Network`]: `new`, `feedforward`, `sgd`, `update_mini_batch`, `evaluate` |
 //! | [`backprop`] | `backprop` by hand: the four equations of chapter 2 |
 //! | [`cost`] | quadratic, cross-entropy and log-likelihood cost |
-//! | `neuron.rs` | activations and their slopes, by hand |
-//! | [`architecture`] | the layers of a network: sizes, activation, cost |
+//! | `neuron.rs` | activation functions and their derivatives, by hand |
+//! | [`architecture`] | the architecture of a network: sizes, activation, cost |
 //! | [`mini_batches`] | mini-batches, in a new order each epoch |
 //! | [`distort`] | training images rotated, stretched and bent on the fly |
 //! | [`config`] | every setting of a training run, and the presets |
-//! | [`normalise`] | your own picture converted to the form of MNIST's images |
-//! | [`training`] | a training run in its folder, new or resumed |
+//! | [`normalise`] | converts your own picture to MNIST's format |
+//! | [`training`] | training runs, new or resumed |
 //!
 //! ```
 //! use m2g_digits::{MiniBatch, Network};
@@ -46,7 +46,7 @@ pub use cost::Cost;
 pub use mini_batches::{MiniBatch, MiniBatches};
 pub use network::Network;
 
-/// Runs the code of the notes as tests.
+/// Runs the code in the notes as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../notebooks-notes/01-from-a-neuron-to-backprop.md")]
 struct NotesFromANeuronToBackprop;

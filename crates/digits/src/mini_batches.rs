@@ -9,16 +9,16 @@ use crate::distort::{Distort, Distorter};
 /// The examples of one training step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MiniBatch<T: Float> {
-    /// The images, one per row, `(B, pixels)`, 0 for paper and 1 for ink.
+    /// The images, one per row, `(B, pixels)`: 0 is paper, 1 is ink.
     pub x: Tensor<T>,
-    /// The desired outputs, `(B, classes)`: 1 for the true digit, else 0.
+    /// The desired outputs, `(B, classes)`: 1 for the true class, otherwise 0.
     pub y: Tensor<T>,
 }
 
-/// Cuts a training set into mini-batches, epoch by epoch, each epoch in its own order.
+/// Divides a training set into mini-batches, in a new random order for each epoch.
 ///
-/// Batch `step` depends only on the seed and on `step`, so that a resumed run sees the
-/// same images as one that was never stopped.
+/// The mini-batch of a step depends only on the seed and the step, so that a resumed run
+/// sees the same images as one that was never stopped.
 #[derive(Debug)]
 pub struct MiniBatches<'a, T: Float> {
     data: &'a LabelledImages,
@@ -49,10 +49,10 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(Self { data, size, streams, epoch, order, batch, distorter: None, distorted })
     }
 
-    /// The same, with every image distorted differently in every epoch.
+    /// Distorts every image, differently in every epoch.
     ///
     /// # Errors
-    /// If the ranges of the distortion make no sense.
+    /// As [`Distorter::new`].
     pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
         self.distorter = match distort {
             Distort::None => None,
@@ -71,13 +71,13 @@ impl<'a, T: Float> MiniBatches<'a, T> {
 
     /// The mini-batch of step `step`, counted from 0 over all epochs.
     pub fn get(&mut self, step: u64) -> &MiniBatch<T> {
-        let (epoch, within) = (step / self.per_epoch(), (step % self.per_epoch()) as usize);
+        let (epoch, batch) = (step / self.per_epoch(), (step % self.per_epoch()) as usize);
         if self.epoch != Some(epoch) {
             let mut rng = self.streams.stream("shuffle", epoch);
             self.order = permutation(&mut rng, self.data.len() as u32);
             self.epoch = Some(epoch);
         }
-        let start = within * self.size;
+        let start = batch * self.size;
         let chosen = &self.order[start..(start + self.size).min(self.order.len())];
         let (pixels, classes) = (self.batch.x.shape()[1], self.batch.y.shape()[1]);
         if self.batch.x.shape()[0] != chosen.len() {
@@ -88,7 +88,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         if let Some(distorter) = &self.distorter {
             let images: Vec<&[u8]> = chosen.iter().map(|&i| self.data.image(i as usize)).collect();
             self.distorted.resize(x.len(), 0.0);
-            // Each image of each epoch has its own random stream.
+            // A separate random stream for each image in each epoch.
             let (n, streams) = (self.data.len() as u64, self.streams);
             let stream = |row: usize| streams.stream("distort", epoch * n + u64::from(chosen[row]));
             distorter.apply_batch(&images, stream, &mut self.distorted);
@@ -105,8 +105,8 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     }
 }
 
-/// Reads one byte of every cache line of the images, which are scattered in memory. The
-/// reads overlap, so that the processor waits for all of them at once.
+/// Loads images that are scattered in memory into the cache: reads one byte of every cache
+/// line. The reads are independent, so the processor overlaps their waiting times.
 fn prefetch<'a>(images: impl Iterator<Item = &'a [u8]>) {
     const BYTES_PER_CACHE_LINE: usize = 64;
     let mut read = 0;
@@ -118,7 +118,7 @@ fn prefetch<'a>(images: impl Iterator<Item = &'a [u8]>) {
     std::hint::black_box(read);
 }
 
-/// Rows of zeros with a 1 at the label: the book's `vectorized_result`.
+/// Writes rows of zeros with a 1 at the label: the book's `vectorized_result`.
 fn one_hot<T: Float>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u8>) {
     y.fill(T::zero());
     for (row, label) in y.chunks_exact_mut(classes).zip(labels) {

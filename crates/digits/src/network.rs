@@ -1,4 +1,4 @@
-//! The network: layers of neurons, each connected to all neurons of the previous layer.
+//! The network: layers of neurons, each neuron connected to all neurons of the previous layer.
 
 use std::slice;
 
@@ -29,7 +29,7 @@ impl<T: Float> Network<T> {
         Self::build(Architecture::new(sizes))
     }
 
-    /// A network of any architecture, with random weights.
+    /// Builds a network of the given architecture, with random weights.
     ///
     /// # Errors
     /// As [`Network::new`], and if dropout is combined with backpropagation by hand.
@@ -69,15 +69,15 @@ impl<T: Float> Network<T> {
         self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(bias(l)).value))
     }
 
-    /// The parameters of each layer, `(weight, bias)`.
+    /// The ids of the weights and biases of each layer.
     pub fn layer_ids(&self) -> impl Iterator<Item = (ParamId, ParamId)> {
         self.layers.iter().map(|l| (l.weight, bias(l)))
     }
 
-    /// The output for each input: `(B, 784) -> (B, 10)`.
+    /// The output of the network for each input: `(B, 784) -> (B, 10)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inputs have another length.
+    /// [`Error::Shape`] if an input does not have one value per input neuron.
     pub fn feedforward(&self, a: &Tensor<T>) -> Result<Tensor<T>, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
@@ -85,21 +85,21 @@ impl<T: Float> Network<T> {
         Ok(tape.value(a).clone())
     }
 
-    /// The same on a given tape, which then holds a record of every op.
+    /// [`Network::feedforward`] on the given tape, which records every op.
     ///
     /// # Errors
     /// As [`Network::feedforward`].
     pub fn feedforward_on(&self, tape: &mut Tape<T>, a: &Tensor<T>) -> Result<Var, Error> {
         let x = tape.input(a.clone());
         tape.trace.label(x, || "x".into());
-        let z = self.weighted_output(tape, x)?;
+        let z = self.weighted_inputs(tape, x)?;
         let a = self.architecture.cost.output(tape, z)?;
         tape.trace.label(a, || format!("layer{}.a", self.layers.len()));
         Ok(a)
     }
 
-    /// The weighted inputs of the last layer, `(B, 784) -> (B, 10)`.
-    fn weighted_output(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
+    /// The weighted inputs `z` of the last layer: `(B, 784) -> (B, 10)`.
+    fn weighted_inputs(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
         let (last, hidden) = self.layers.split_last().expect("there is at least one layer");
         let mut a = x;
         for (l, layer) in (1..).zip(hidden) {
@@ -114,13 +114,14 @@ impl<T: Float> Network<T> {
         Ok(z)
     }
 
-    /// Trains by mini-batch stochastic gradient descent for `epochs` passes through the
-    /// data, with learning rate `eta`. After each epoch, `report` receives its number,
-    /// from 0, and how many images of `test_data` the network classifies correctly.
+    /// Trains by mini-batch stochastic gradient descent for `epochs` passes over the
+    /// data, with learning rate `eta`. After each epoch, `report` receives the number of
+    /// the epoch, counted from 0, and the number of images in `test_data` that the network
+    /// classifies correctly.
     ///
     /// # Errors
-    /// [`Error::Setting`] for an impossible mini-batch size; [`Error::NotFinite`] if
-    /// training diverges.
+    /// [`Error::Setting`] if `mini_batch_size` is 0 or above the number of images;
+    /// [`Error::NotFinite`] if training diverges.
     pub fn sgd(
         &mut self,
         training_data: &LabelledImages,
@@ -157,7 +158,8 @@ impl<T: Float> Network<T> {
         Ok(report.loss)
     }
 
-    /// The gradient of the mean cost of a mini-batch, by hand: [`crate::backprop`].
+    /// The gradient of the mean cost of a mini-batch, computed by hand: see
+    /// [`crate::backprop`].
     ///
     /// # Errors
     /// [`Error::Shape`] if the mini-batch does not fit the network.
@@ -166,7 +168,7 @@ impl<T: Float> Network<T> {
         self.backprop_into(mini_batch, &mut |shape| Tensor::zeros(shape))
     }
 
-    /// The same, with the gradients of the weights in tensors from `buffer`.
+    /// [`Network::backprop`] with the gradients of the weights in tensors from `buffer`.
     #[track_caller]
     fn backprop_into(
         &self,
@@ -186,17 +188,18 @@ impl<T: Float> Network<T> {
         Ok(backprop(&layers, self.architecture.activation, self.architecture.cost, x, y, nabla_w))
     }
 
-    /// The number of images that the network classifies correctly: those for which the
-    /// output neuron of the true digit is the most active.
+    /// The number of images that the network classifies correctly, that is, for which the
+    /// output neuron of the true digit has the highest activation.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the images have another size than the network's input.
+    /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn evaluate(&self, test_data: &LabelledImages) -> Result<usize, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
         self.evaluate_on(&mut tape, test_data)
     }
 
+    /// [`Network::evaluate`] on the given tape, which must not compute gradients.
     pub(crate) fn evaluate_on(&self, tape: &mut Tape<T>, test_data: &LabelledImages) -> Result<usize, Error> {
         let mut correct = 0;
         for start in (0..test_data.len()).step_by(EVALUATION_BATCH_SIZE) {
@@ -204,7 +207,7 @@ impl<T: Float> Network<T> {
             let x = tape.input_with(&[end - start, test_data.rows * test_data.cols], |x| {
                 images_into(x, test_data, start..end);
             });
-            let z = self.weighted_output(tape, x)?;
+            let z = self.weighted_inputs(tape, x)?;
             let predicted = tape.argmax(z)?;
             let predicted = tape.value(predicted).data().iter();
             let labels = &test_data.labels[start..end];
@@ -214,10 +217,10 @@ impl<T: Float> Network<T> {
         Ok(correct)
     }
 
-    /// The outputs for images, `(N, 10)`.
+    /// The output of the network for each image: `(N, 10)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the images have another size than the network's input.
+    /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn outputs(&self, data: &LabelledImages) -> Result<Tensor<T>, Error> {
         let mut x = Tensor::zeros(&[data.len(), data.rows * data.cols]);
         images_into(x.data_mut(), data, 0..data.len());
@@ -225,14 +228,15 @@ impl<T: Float> Network<T> {
     }
 }
 
-/// The biases of a layer; every layer of the book has them.
+/// The biases of a layer: every layer of this network has them.
 fn bias(layer: &Linear) -> ParamId {
-    layer.bias.expect("it was made with Linear::new")
+    layer.bias.expect("Linear::new adds biases")
 }
 
 /// Images per forward pass of an evaluation.
 const EVALUATION_BATCH_SIZE: usize = 1000;
 
+/// Writes the images in `range` to the rows of `x`, with pixels scaled to 0..=1.
 fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
     let pixels = (data.rows * data.cols).max(1);
     x.chunks_exact_mut(pixels).zip(range).for_each(|(x, i)| unit_interval(x, data.image(i)));
@@ -254,7 +258,7 @@ impl<T: Float> Model<T> for Network<T> {
         let y = tape.input(batch.y.clone()); // (B, 10)
         tape.trace.label(x, || "x".into());
         tape.trace.label(y, || "y".into());
-        let z = self.weighted_output(tape, x)?; // (B, 784) -> (B, 10)
+        let z = self.weighted_inputs(tape, x)?; // (B, 784) -> (B, 10)
         let cost = self.architecture.cost.forward(tape, z, y)?;
         tape.trace.label(cost, || "cost".into());
         Ok(cost)

@@ -1,4 +1,4 @@
-//! What neurons do with their weighted inputs, by hand: activations and their slopes.
+//! Activation functions and their derivatives, written by hand.
 
 use m2g_core::Float;
 use m2g_core::nn::Activation;
@@ -14,7 +14,7 @@ pub(crate) fn activate<T: Float>(activation: Activation, z: T) -> T {
     }
 }
 
-/// Its slope, `s'(z)`.
+/// The derivative of the activation, `s'(z)`.
 pub(crate) fn activation_prime<T: Float>(activation: Activation, z: T) -> T {
     match activation {
         Activation::Sigmoid => z.sigmoid() * (T::one() - z.sigmoid()),
@@ -28,16 +28,17 @@ pub(crate) fn activation_prime<T: Float>(activation: Activation, z: T) -> T {
     }
 }
 
-/// `2 sqrt(2/pi)`, and the factor of `z^3`: see [`m2g_core::ops::gelu`].
+/// `2 sqrt(2/pi)`, the linear coefficient of GELU: see [`m2g_core::ops::gelu`].
 const GELU_LINEAR: f64 = 1.595_769_121_605_731;
+/// The coefficient of `z^3`.
 const GELU_CUBIC: f64 = 0.044_715;
 
-/// The share of `z` that GELU passes, `s(2 sqrt(2/pi) (z + 0.044715 z^3))` with the sigmoid `s`.
+/// The share of `z` that GELU lets through: `sigmoid(2 sqrt(2/pi) (z + 0.044715 z^3))`.
 fn gelu_gate<T: Float>(z: T) -> T {
     (T::of(GELU_LINEAR) * (z + T::of(GELU_CUBIC) * z * z * z)).sigmoid()
 }
 
-/// The slope of the sigmoid, `s(z) (1 - s(z))`.
+/// The derivative of the sigmoid `s`, `s(z) (1 - s(z))`.
 pub(crate) fn sigmoid_prime<T: Float>(z: &Array2<T>) -> Array2<T> {
     z.mapv(|z| activation_prime(Activation::Sigmoid, z))
 }

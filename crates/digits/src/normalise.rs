@@ -1,17 +1,18 @@
 //! Turns a person's own picture of a digit into an image like those of MNIST.
 //!
-//! A network does well only on images like those it was trained on. MNIST's are light on black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels
-//! from anti-aliasing, and centred in 28x28 "by computing the center of mass of the pixels"
-//! (Y. LeCun, C. Cortes, C. Burges, *The MNIST database of handwritten digits*). This module does
-//! the same to a drawing or a photo:
+//! A network does well only on images like those it was trained on. MNIST's digits are light on
+//! black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels from
+//! anti-aliasing, and centred in 28x28 "by computing the center of mass of the pixels" (Y. LeCun,
+//! C. Cortes, C. Burges, *The MNIST database of handwritten digits*). This module does the same to
+//! a drawing or a photo:
 //!
-//! 1. decide whether the paper is dark or light (`ink`);
+//! 1. detect whether the paper is dark or light (`ink`);
 //! 2. subtract uneven lighting, apply a threshold, keep soft edges (`ink`), drop dust (`specks`);
 //! 3. thicken hairlines, crop to the ink, scale into 20x20, move the centre of mass to the centre
 //!    (`place`).
 //!
-//! It neither finds one digit among several nor tells ruled lines from ink. Callers should show the
-//! result, so that people see what the network saw.
+//! It does not find one digit among several, and it does not tell ruled lines from ink. Callers
+//! should show the result, so that people see what the network saw.
 
 mod error;
 mod ink;
@@ -33,10 +34,10 @@ pub const PIXELS: usize = SIDE * SIDE;
 /// black, longer side 20 pixels, centre of mass in pixel (14, 14), brightest pixel 255.
 ///
 /// `gray` holds `height` rows of `width` values, from 0, black, to 255, white. The caller resolves
-/// transparency. An image of MNIST comes back nearly unchanged.
+/// transparency. MNIST's own images come back nearly unchanged.
 ///
 /// # Errors
-/// [`NormaliseError`] if the sizes do not agree, or if no digit is visible.
+/// [`NormaliseError`] if the sizes do not match, or if no digit is visible.
 ///
 /// # Example
 /// ```

@@ -1,4 +1,4 @@
-//! How a digit network is trained in a run folder.
+//! Training runs of a digit network.
 
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
@@ -12,27 +12,27 @@ use crate::{Config, MiniBatch, MiniBatches, Network};
 /// A training run of a digit network.
 pub type Training<'a> = Session<'a, Network<f32>>;
 
-/// The name of this kind of model in checkpoints.
+/// The name of the digit network in checkpoints.
 pub const KIND: &str = <Network<f32> as Trainable>::KIND;
 
 /// What a checkpoint stores to rebuild a digit network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// The settings of its training run.
+    /// The settings of the training run.
     pub config: Config,
-    /// Rows and columns of its images.
+    /// Rows and columns of the images.
     pub image: (usize, usize),
-    /// The number of classes that it distinguishes.
+    /// The number of classes.
     pub classes: usize,
-    /// The fingerprint of its training data.
+    /// The fingerprint of the training data.
     pub data: String,
 }
 
 impl Description {
-    /// A network of this description, with random weights.
+    /// Builds the described network, with random weights.
     ///
     /// # Errors
-    /// If the sizes make no sense.
+    /// As [`Network::build`].
     pub fn network(&self) -> Result<Network<f32>, Error> {
         Network::build(self.config.architecture(self.image.0 * self.image.1, self.classes))
     }
@@ -115,7 +115,8 @@ impl Trainable for Network<f32> {
     }
 }
 
-/// Mini-batches of the training images; the accuracy on the validation and test images.
+/// Trains on mini-batches of the training images, and measures the accuracy on the validation and
+/// test images.
 struct DigitTask<'a> {
     batches: MiniBatches<'a, f32>,
     data: &'a DigitData,

@@ -152,7 +152,7 @@ impl<'a, T: Float> Generator<'a, T> {
         }
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        let mark = tape.put_params(gpt.params());
+        let mark = tape.record_params(gpt.params());
         Ok(Self {
             gpt,
             sampler: Sampler::new(options.sampling)?,

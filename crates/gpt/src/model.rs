@@ -6,8 +6,8 @@
 
 use m2g_core::Tokens;
 use m2g_core::nn::{
-    Activation, AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear,
-    NormPlace, PositionEmbedding,
+    AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, NormPlace,
+    PositionEmbedding,
 };
 use m2g_core::rng::Streams;
 use m2g_core::train::Model;
@@ -43,16 +43,13 @@ impl GptConfig {
         // Each of 2 n_layer sub-layers adds to the stream: less each, so that the sum does not grow.
         let proj_std = std / (2.0 * self.n_layer as f64).sqrt();
         BlockSettings {
-            width: n_embd,
-            hidden: 4 * n_embd,
-            activation: Activation::Gelu,
             attention: AttentionSettings { n_head, positions, score, bias, dropout },
-            cross_attention: false,
             norm,
             residual,
             dropout,
             init: Init::NormalWeights(std),
             init_proj: Init::NormalWeights(proj_std),
+            ..BlockSettings::new(n_embd, n_head)
         }
     }
 }

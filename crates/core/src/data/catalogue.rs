@@ -1,4 +1,4 @@
-//! Finds a known dataset on this machine, downloads it, and verifies its files.
+//! Finds known datasets on this machine, downloads them, and verifies their files.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -68,8 +68,8 @@ pub fn local(dir: &Path, file: &DataFile) -> Option<PathBuf> {
     [file.name, plain].iter().map(|name| dir.join(name)).find(|path| path.is_file())
 }
 
-/// The expected SHA-256 of `path`'s content. It is known if the folder is named after a
-/// dataset and the file is one of that dataset's files.
+/// The expected SHA-256 of the content of `path`; `None` unless the folder is named after a
+/// dataset and the file is one of its files.
 pub(crate) fn expected_sha256(path: &Path) -> Option<&'static str> {
     let folder = path.parent()?.file_name()?.to_str()?;
     let name = path.file_name()?.to_str()?;
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repositorys_mnist_is_found_and_intact() {
+    fn mnist_in_the_repository_is_found_and_intact() {
         let dir = find("mnist", None).unwrap();
         for file in named("mnist").unwrap().files {
             check(&local(&dir, file).unwrap(), file).unwrap();

@@ -8,7 +8,7 @@ pub struct DataFile {
     /// Its name on the mirrors.
     pub name: &'static str,
     /// SHA-256 of its decompressed content: two mirrors may compress differently.
-    /// `None` if we have no verified hash.
+    /// `None` if no verified hash is known.
     pub sha256: Option<&'static str>,
 }
 

@@ -25,7 +25,7 @@ pub enum DataError {
         why: String,
     },
     /// A file is missing in a folder.
-    #[error("{} has no {file} (nor {file}.gz): data must be the folder of the four files", dir.display())]
+    #[error("{} has no {file} (nor {file}.gz): set data to the folder of the four files", dir.display())]
     Missing {
         /// The folder.
         dir: PathBuf,

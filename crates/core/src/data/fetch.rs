@@ -8,7 +8,7 @@ use super::datasets::DataFile;
 use super::{DataError, sha256};
 use crate::atomic;
 
-/// The download limit of a file, 8 GiB.
+/// The largest file that is downloaded, 8 GiB.
 const MAX_FILE_BYTES: u64 = 8 << 30;
 
 /// Downloads a file into `dir` from the first mirror that serves it intact.
@@ -25,7 +25,7 @@ pub fn fetch(
     for mirror in mirrors {
         match download(&format!("{mirror}{}", file.name), file, dir, progress) {
             Ok(()) => return Ok(()),
-            Err(error) => why = format!("{mirror} said: {error}"),
+            Err(error) => why = format!("{mirror} failed ({error})"),
         }
     }
     Err(DataError::Download { file: file.name.into(), why, dir: dir.to_path_buf() })
@@ -43,7 +43,7 @@ fn download(
         .timeout_global(Some(Duration::from_secs(3600)))
         .build()
         .into();
-    // Otherwise a server may compress a .gz file a second time.
+    // Otherwise, a server may compress a .gz file a second time.
     let mut response = agent.get(url).header("Accept-Encoding", "identity").call()?;
     let total = response.body().content_length();
     let mut body = response.body_mut().with_config().limit(MAX_FILE_BYTES).reader();
@@ -109,14 +109,14 @@ mod tests {
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
 
     #[test]
-    fn a_whole_file_is_kept() {
+    fn a_complete_file_is_kept() {
         let (result, text, _) = fetched(&[&serve(GOOD, 1)]);
         result.unwrap();
         assert_eq!(text.as_deref(), Some("hello"));
     }
 
     #[test]
-    fn a_bad_mirror_is_followed_by_the_next() {
+    fn the_next_mirror_replaces_a_bad_one() {
         let missing = serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 1);
         let (result, text, _) = fetched(&[&missing, &serve(GOOD, 1)]);
         result.unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_leaves_nothing() {
+    fn an_incomplete_or_wrong_file_is_removed() {
         let truncated = serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhel", 1);
         let wrong = serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhallo", 1);
         for mirror in [truncated, wrong] {

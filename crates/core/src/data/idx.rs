@@ -94,7 +94,7 @@ pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
             format!("the file is truncated: it holds {} of {expected} elements", data.len()),
         )),
         std::cmp::Ordering::Greater => {
-            Err(DataError::file(path, format!("there is more in the file than its {expected} elements")))
+            Err(DataError::file(path, format!("it holds more than the {expected} elements of its header")))
         }
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         assert!(parsed(&[]).unwrap_err().contains("truncated"));
         assert!(parsed(b"hello world").unwrap_err().contains("not an IDX file"));
         assert!(parsed(&whole[..16]).unwrap_err().contains("4 of 6"));
-        assert!(parsed(&[&whole[..], &[0]].concat()).unwrap_err().contains("more in the file"));
+        assert!(parsed(&[&whole[..], &[0]].concat()).unwrap_err().contains("more than the 6"));
         assert!(parsed(&[0, 0, 0x0d, 1, 0, 0, 0, 0]).unwrap_err().contains("0x0d"));
         assert!(parsed(&[0, 0, 8, 9]).unwrap_err().contains("9 axes"));
         let huge = [&[0, 0, 8, 4][..], &[0xff; 16]].concat();

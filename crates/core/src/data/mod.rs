@@ -1,4 +1,4 @@
-//! Datasets: the list, finding and downloading them, verifying and reading their files.
+//! Datasets: lists, finds and downloads them, and verifies and reads their files.
 //!
 //! | file | holds |
 //! | --- | --- |

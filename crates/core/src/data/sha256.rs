@@ -18,7 +18,7 @@ pub fn of_content(path: &Path) -> Result<String, DataError> {
     of_reader(file).map_err(|e| DataError::file(path, format!("it is damaged ({e})")))
 }
 
-/// The SHA-256 of everything `file` yields, decompressed if it is gzip.
+/// The SHA-256 of all bytes of `file`, decompressed if they are gzip.
 ///
 /// # Errors
 /// If reading or decompressing fails.

@@ -1,4 +1,4 @@
-//! Activation functions: what a neuron does with its weighted sum.
+//! Activation functions, which map the weighted input of a neuron to its output.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ pub enum Activation {
     Tanh,
     /// `max(0, z)`.
     Relu,
-    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`: [`ops::gelu`](crate::ops::gelu). Not the name
-    /// of a setting: it belongs to models that have no choice of activation.
+    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`: [`ops::gelu`](crate::ops::gelu). Settings
+    /// cannot name it: the models that use it offer no choice of activation.
     #[serde(skip)]
     Gelu,
 }
@@ -24,14 +24,14 @@ impl Activation {
     /// `a(z)`, element by element: `(..) -> (..)`.
     ///
     /// # Errors
-    /// None: it accepts every shape.
+    /// Never: it accepts every shape.
     #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Activation::forward");
         self.record(tape, z)
     }
 
-    /// The same inside a layer, which is in the trace already.
+    /// [`Activation::forward`] without a trace entry, for layers that have their own.
     #[track_caller]
     pub(super) fn record<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         match self {
@@ -42,7 +42,7 @@ impl Activation {
         }
     }
 
-    /// The name, as settings and traces have it.
+    /// The name in settings and traces.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sigmoid => "sigmoid",

@@ -1,4 +1,4 @@
-//! What self-attention and cross-attention share: the settings, and attention op by op.
+//! The common parts of self-attention and cross-attention: the settings, and attention op by op.
 
 use super::{Positions, Score};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
@@ -7,14 +7,14 @@ use crate::{Error, Float, Tape, Tensor, Var};
 /// The settings of an attention layer.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionSettings {
-    /// H: heads.
+    /// H: the number of heads.
     pub n_head: usize,
-    /// How the layer knows the order of the tokens, where that is up to the layer: rotary and
-    /// ALiBi. Cross-attention ignores it.
+    /// The position encoding. Self-attention applies [`Positions::Rotary`] and [`Positions::Alibi`];
+    /// the others do not concern it. Cross-attention applies none.
     pub positions: Positions,
     /// How well a key matches a query.
     pub score: Score,
-    /// Whether the linear layers have a bias.
+    /// Whether the linear layers have biases.
     pub bias: bool,
     /// The dropout probability of the attention weights.
     pub dropout: f64,
@@ -27,8 +27,9 @@ pub(super) struct Scoring {
     pub weights: Option<Var>,
 }
 
-/// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be looked at:
-/// Q `(B, H, Tq, D)`, K and V `(B, H, Tk, D)` to `(B, Tq, C)`. `name` is the layer's, for the trace.
+/// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be inspected:
+/// Q `(B, H, Tq, D)`, K and V `(B, H, Tk, D)` to `(B, Tq, C)`. The trace labels the matrices
+/// `name.q`, `name.k` and so on.
 #[track_caller]
 pub(super) fn op_by_op<T: Float>(
     tape: &mut Tape<T>,
@@ -53,7 +54,7 @@ pub(super) fn op_by_op<T: Float>(
     tape.merge_heads(y) // (B, H, Tq, D) -> (B, Tq, C)
 }
 
-/// `slope_h (j - i)` for each head, query and key, `(H, T, T)`.
+/// `slope_h (j - i)` for each head `h`, query `i` and key `j`, `(H, T, T)`.
 fn alibi_distances<T: Float>(h: usize, t: usize) -> Tensor<T> {
     let (slopes, mut index) = (alibi_slopes(h), 0);
     Tensor::from_fn(&[h, t, t], || {

@@ -2,56 +2,56 @@
 
 use super::{
     Activation, AttentionSettings, Branch, CrossAttention, Init, LayerCache, LayerNorm, Linear, Memory, Mlp,
-    MultiHeadAttention, NormPlace,
+    MultiHeadAttention, NormPlace, Positions, Score,
 };
 use crate::mask::Mask;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
-/// Attention moves information between tokens, the feed-forward layers then work on each token
-/// separately (Vaswani et al. 2017, section 3.1). Each of these sub-layers adds its output to the
-/// stream `x`, a residual connection (He et al. 2016):
+/// A Transformer block: attention moves information between tokens, then the feed-forward layers
+/// process each token separately (Vaswani et al. 2017, section 3.1). Each of these sub-layers adds
+/// its output to the stream `x` through a residual connection (He et al. 2016):
 ///
 /// ```text
 /// x = x + attn(norm(x))
-/// x = x + cross_attn(norm(x), memory)     in a decoder
+/// x = x + cross_attn(norm(x), memory)     in a decoder block
 /// x = x + mlp(norm(x))
 /// ```
 ///
-/// with dropout before each addition. [`NormPlace`] puts the norms elsewhere or drops them;
-/// without `residual`, each sub-layer replaces `x` instead of adding to it.
+/// with dropout before each addition. [`NormPlace`] moves or removes the norms. Without
+/// `residual`, each sub-layer replaces `x` instead of adding to it.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// The name of its output in the trace, and the prefix of its parameters' names.
+    /// The name of the output in the trace, and the prefix of the parameters' names.
     pub name: String,
     /// The norm of the attention sub-layer.
     pub ln_1: Option<LayerNorm>,
-    /// Attention of the tokens to each other.
+    /// Self-attention.
     pub attn: MultiHeadAttention,
     /// The norm of the cross-attention sub-layer.
     pub ln_cross: Option<LayerNorm>,
-    /// Attention to another sequence, in a decoder.
+    /// Attention to another sequence, in a decoder block.
     pub cross_attn: Option<CrossAttention>,
     /// The norm of the feed-forward sub-layer.
     pub ln_2: Option<LayerNorm>,
-    /// The feed-forward layers; a block of attention alone has none.
+    /// The feed-forward layers; `None` in an attention-only block.
     pub mlp: Option<Mlp>,
-    /// Where the norms are.
+    /// Where the norms are applied.
     pub norm: NormPlace,
-    /// Whether the sub-layers add to the stream.
+    /// Whether each sub-layer adds to the stream instead of replacing it.
     pub residual: bool,
     /// The dropout probability of each sub-layer's output.
     pub dropout: f64,
 }
 
 impl Block {
-    /// Maps the stream `x`, `(B, T, C) -> (B, T, C)`. Each token sees the tokens that `mask`
-    /// lets it see. With a `cache`, `x` continues the cached tokens: see
-    /// [`MultiHeadAttention::forward`]. A decoder block also sees `memory`.
+    /// Maps the stream `x`: `(B, T, C) -> (B, T, C)`. Each token attends to the tokens that `mask`
+    /// allows. With a `cache`, `x` continues the cached tokens: see [`MultiHeadAttention::forward`].
+    /// A block with cross-attention also attends to `memory`.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a `memory` without cross-attention or the reverse, and the errors of
-    /// the sub-layers: [`Error::Shape`] if `x` does not have C columns.
+    /// [`Error::Setting`] if the block has cross-attention and no `memory` is given, or the
+    /// reverse; [`Error::Shape`] if `x` does not have C columns; other errors of the sub-layers.
     #[track_caller]
     pub fn forward<T: Float>(
         &self,
@@ -80,7 +80,7 @@ impl Block {
         Ok(x)
     }
 
-    /// A sub-layer `f` with its norm and its residual connection: `(B, T, C) -> (B, T, C)`.
+    /// Applies a sub-layer `f` with its norm and residual connection: `(B, T, C) -> (B, T, C)`.
     fn sublayer<'a, T: Float>(
         &self,
         tape: &mut Tape<T>,
@@ -110,7 +110,7 @@ impl Block {
         }
     }
 
-    /// `x + dropout(y)`; without residual connections `dropout(y)`.
+    /// `x + dropout(y)`, or `dropout(y)` without a residual connection.
     fn add<T: Float>(
         &self,
         tape: &mut Tape<T>,
@@ -127,7 +127,7 @@ impl Block {
         }
     }
 
-    /// The cross-attention of a decoder block with what it sees.
+    /// The cross-attention layer and the memory it attends to; `None` if the block has neither.
     fn cross_attention<'a>(
         &self,
         memory: Option<Memory<'a>>,
@@ -138,28 +138,37 @@ impl Block {
             (cross_attn, _) => Err(Error::Setting {
                 name: "the memory of a block",
                 value: if cross_attn.is_some() { "missing" } else { "given" }.into(),
-                rule: "a block with cross-attention needs one, and no other block takes one",
+                rule: "give a memory to a block with cross-attention, and to no other block",
             }),
         }
     }
 }
 
-/// The shape of a [`Block`], and how its weights are initialised.
+/// The shape of a [`Block`] and the initialisation of its weights.
+///
+/// [`BlockSettings::new`] describes the usual block; change single fields with struct update syntax:
+///
+/// ```
+/// use m2g_core::nn::BlockSettings;
+/// let decoder = BlockSettings { cross_attention: true, ..BlockSettings::new(32, 4) };
+/// assert_eq!((decoder.width, decoder.hidden, decoder.attention.n_head), (32, 128, 4));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BlockSettings {
     /// C: the width of the stream.
     pub width: usize,
-    /// N: neurons of the hidden layer.
+    /// N: the number of neurons in the hidden layer of the feed-forward layers.
     pub hidden: usize,
     /// The activation function of the hidden layer.
     pub activation: Activation,
-    /// Heads, positions, score, and whether all layers of the block have a bias.
+    /// The settings of self-attention and cross-attention. `attention.bias` decides for all layers
+    /// of the block whether they have biases.
     pub attention: AttentionSettings,
-    /// Whether it is a decoder block, with cross-attention.
+    /// Whether the block has cross-attention, as in a decoder.
     pub cross_attention: bool,
-    /// Where the norms are.
+    /// Where the norms are applied.
     pub norm: NormPlace,
-    /// Whether the sub-layers add to the stream.
+    /// Whether each sub-layer adds to the stream instead of replacing it.
     pub residual: bool,
     /// The dropout probability of each sub-layer's output.
     pub dropout: f64,
@@ -169,9 +178,40 @@ pub struct BlockSettings {
     pub init_proj: Init,
 }
 
+impl BlockSettings {
+    /// The usual Transformer block of width C with `n_head` heads, which must divide C: self-attention
+    /// with the scaled dot product, 4 C hidden neurons with GELU, norms before the sub-layers,
+    /// residual connections and biases. It has no cross-attention, no dropout, and no position
+    /// encoding in attention.
+    ///
+    /// Weights have standard deviation `1 / sqrt(inputs)` and biases are 0, which suits any width. In
+    /// a deep model, give `init_proj` a smaller scale, as GPT-2 does.
+    pub fn new(width: usize, n_head: usize) -> Self {
+        let init = Init::Scaled { gain: 1.0, bias: 0.0 };
+        Self {
+            width,
+            hidden: 4 * width,
+            activation: Activation::Gelu,
+            attention: AttentionSettings {
+                n_head,
+                positions: Positions::None,
+                score: Score::ScaledDot,
+                bias: true,
+                dropout: 0.0,
+            },
+            cross_attention: false,
+            norm: NormPlace::Before,
+            residual: true,
+            dropout: 0.0,
+            init,
+            init_proj: init,
+        }
+    }
+}
+
 impl Block {
-    /// Adds the parameters of all layers to `params`: `name.ln_1`, `name.attn`, in a decoder
-    /// `name.ln_cross` and `name.cross_attn`, `name.ln_2`, `name.mlp`.
+    /// Adds the parameters of all layers to `params`: `name.ln_1`, `name.attn`, with cross-attention
+    /// `name.ln_cross` and `name.cross_attn`, then `name.ln_2` and `name.mlp`.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if a name is taken.
@@ -216,7 +256,6 @@ impl Block {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{Positions, Score};
     use super::*;
     use crate::gradcheck::{self, constant};
     use crate::rng::Streams;
@@ -224,24 +263,9 @@ mod tests {
     const C: usize = 6;
 
     fn settings(norm: NormPlace, residual: bool, cross_attention: bool) -> BlockSettings {
-        BlockSettings {
-            width: C,
-            hidden: 10,
-            activation: Activation::Gelu,
-            attention: AttentionSettings {
-                n_head: 2,
-                positions: Positions::None,
-                score: Score::ScaledDot,
-                bias: true,
-                dropout: 0.0,
-            },
-            cross_attention,
-            norm,
-            residual,
-            dropout: 0.0,
-            init: Init::Normal(0.5),
-            init_proj: Init::Normal(0.5),
-        }
+        let (init, init_proj) = (Init::Normal(0.5), Init::Normal(0.5));
+        let usual = BlockSettings::new(C, 2);
+        BlockSettings { hidden: 10, cross_attention, norm, residual, init, init_proj, ..usual }
     }
 
     fn block(settings: &BlockSettings) -> (Block, Params<f64>) {
@@ -250,7 +274,7 @@ mod tests {
         (block, params)
     }
 
-    /// `f(x)` of both sub-layers by the equations of the norm place.
+    /// The output of the block, computed by the equations of [`NormPlace`].
     fn by_hand(block: &Block, tape: &mut Tape<f64>, params: &Params<f64>, mut x: Var) -> Var {
         for (i, norm) in [block.ln_1, block.ln_2].into_iter().enumerate() {
             let f = |tape: &mut Tape<f64>, x| match i {
@@ -283,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn each_norm_place_is_its_equation() {
+    fn each_norm_place_follows_its_equation() {
         for norm in [NormPlace::Before, NormPlace::After, NormPlace::None] {
             for (residual, fused) in [(true, true), (true, false), (false, true), (false, false)] {
                 let (block, params) = block(&settings(norm, residual, false));

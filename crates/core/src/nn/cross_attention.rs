@@ -7,8 +7,9 @@ use crate::ops::attention::AttentionOptions;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, ParamId, Params, Tape, Var};
 
-/// The tokens `x` of a decoder look at the encoder's output `m`, the memory (Vaswani et al. 2017,
-/// section 3.2.3): queries come from `x`, keys and values from `m`.
+/// Multi-head cross-attention: the tokens `x` of a decoder attend to the encoder's output `m`, the
+/// memory (Vaswani et al. 2017, section 3.2.3). The queries come from `x`, the keys and values
+/// from `m`:
 ///
 /// `Y = concat_h(softmax(Q_h K_h^T / sqrt(D)) V_h) W_proj^T`, `Q = X W_q^T`, `[K V] = M W_kv^T`.
 #[derive(Debug, Clone, Copy)]
@@ -17,20 +18,20 @@ pub struct CrossAttention {
     pub c_q: Linear,
     /// K and V of all heads side by side, `(C) -> (2 C)`.
     pub c_kv: Linear,
-    /// Mixes what the heads found, `(C) -> (C)`.
+    /// The output projection, which mixes the heads, `(C) -> (C)`.
     pub c_proj: Linear,
     /// The weights of the additive score, `(H, D)`.
     pub score: Option<ParamId>,
     settings: AttentionSettings,
 }
 
-/// The sequence that [`CrossAttention`] looks at.
+/// The sequence that [`CrossAttention`] attends to.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'a> {
     /// The sequence `(B, Tk, C)`, or its keys and values `(B, Tk, 2 C)`.
     var: Var,
     is_projected: bool,
-    /// Which of its tokens each query sees: the padding of short sequences must be hidden.
+    /// Which tokens of the sequence each query sees: it hides the padding of short sequences.
     mask: &'a Mask,
 }
 
@@ -49,8 +50,8 @@ impl<'a> Memory<'a> {
 
 impl CrossAttention {
     /// Adds `name.c_q`, `name.c_kv`, `name.c_proj` and, for the additive score, `name.score.weight`
-    /// to `params`, for tokens of C elements; `init` is the initialisation of `c_q` and `c_kv`,
-    /// `init_proj` that of `c_proj`.
+    /// to `params`, for tokens of C elements; `init` initialises `c_q` and `c_kv`, `init_proj`
+    /// initialises `c_proj`.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if a name is taken.
@@ -84,7 +85,7 @@ impl CrossAttention {
         self.c_kv.forward(tape, params, sequence)
     }
 
-    /// `Y`: `(B, Tq, C) -> (B, Tq, C)`.
+    /// Computes `Y`, `(B, Tq, C) -> (B, Tq, C)`, up to the projection, which the [`Branch`] computes.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
@@ -111,7 +112,7 @@ impl CrossAttention {
         Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
     }
 
-    /// All heads, side by side: `(B, Tq, C)` and `(B, Tk, 2 C)` to `(B, Tq, C)`.
+    /// The output of all heads, side by side: `(B, Tq, C)` and `(B, Tk, 2 C)` to `(B, Tq, C)`.
     #[track_caller]
     fn attend<T: Float>(
         &self,
@@ -155,7 +156,7 @@ mod tests {
         a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     }
 
-    /// Output and all gradients.
+    /// The output and all gradients.
     fn run(fused: bool, mask: &Mask, dropout: f64, projected: bool) -> Vec<Tensor<f64>> {
         let (b, t_q, t_k) = (2, 7, 40);
         let mut params = Params::new();
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn to_the_own_sequence_it_is_self_attention() {
+    fn a_sequence_that_attends_to_itself_gets_self_attention() {
         let mut params = Params::<f64>::new();
         let cross = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
         let init = Init::Normal(0.5);

@@ -4,7 +4,7 @@ use crate::rng::{ChaCha8Rng, normal};
 use crate::tokens::Tokens;
 use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
 
-/// A table of V rows with C elements: token `v` becomes row `v`.
+/// A table of V rows and C columns: maps token `v` to row `v`.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedding {
     /// The table, `(V, C)`.
@@ -12,8 +12,8 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Adds `name.weight` of shape `(rows, cols)` to `params`: normal random values with this
-    /// standard deviation. A standard deviation of 0 draws none.
+    /// Adds `name.weight` of shape `(rows, cols)` to `params`: normal random values with standard
+    /// deviation `std`; if it is 0, `rng` is left unchanged.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.

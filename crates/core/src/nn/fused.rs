@@ -1,20 +1,20 @@
 //! The one place that chooses fused ops.
 //!
-//! The layers are written op by op, as their papers have them. Where a fused op computes several of
-//! these ops faster, with the same result but for rounding, this file chooses it, unless
-//! [`Tape::set_fused`] forbids that to make every matrix visible.
+//! The layers are written op by op, as in their papers. Where one fused op computes the same result
+//! faster (equal up to rounding), this file chooses it, unless [`Tape::set_fused`] switches fused
+//! ops off so that every matrix can be inspected.
 //!
 //! | op by op | fused op | used |
 //! | --- | --- | --- |
-//! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled scalar product |
+//! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled dot product |
 //! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
 //! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training |
 
 use super::{Activation, Linear, Mlp, Score};
 use crate::{Error, Float, Params, Tape, Var};
 
-/// The output `y` of a sub-layer of a [`Block`](super::Block), whose last linear layers are not
-/// computed yet: one op can then compute them and the residual connection.
+/// The output `y` of a sub-layer of a [`Block`](super::Block), before its last linear layers are
+/// computed: one op can then compute them together with the residual connection.
 #[must_use]
 #[derive(Debug, Clone, Copy)]
 pub enum Branch<'a> {
@@ -86,8 +86,8 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
     tape.is_fused() && !proj.reads_packed(tape, params, x)
 }
 
-/// Whether one op computes the feed-forward layers and the residual connection. It stores the slopes
-/// of GELU for the backward pass, which is wasted work where there is none.
+/// Whether one op computes the feed-forward layers and the residual connection. It stores the
+/// derivatives of GELU for the backward pass, which is wasted work if there is none.
 fn fuses_mlp<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> bool {
     tape.is_fused() && tape.wants_gradients() && mlp.activation == Activation::Gelu && mlp.c_proj.is_some()
 }

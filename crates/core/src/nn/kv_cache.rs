@@ -1,7 +1,8 @@
-//! The keys and values of earlier tokens, kept for generation.
+//! The KV cache: the keys and values of earlier tokens, kept for generation.
 //!
-//! With the causal mask, no later token changes the keys and values of an earlier one. To generate a
-//! token, a model therefore computes only the new token's, and appends them to the cache.
+//! With the causal mask, no later token changes the keys and values of an earlier one. To generate
+//! the next token, a model therefore computes only the keys and values of the newest token and
+//! appends them to the cache.
 
 use super::Score;
 use crate::mask::Mask;
@@ -58,15 +59,16 @@ impl<T: Float> LayerCache<T> {
         self.len
     }
 
-    /// Appends the keys and values of T new tokens, which `qkv` holds, `(B, T, 3 C)`. Drops tokens
-    /// for which there is no room: [`Tape::cached_attention`] then returns an error.
+    /// Appends the keys and values of T new tokens from `qkv`, `(B, T, 3 C)`. Drops tokens that do
+    /// not fit: [`Tape::cached_attention`] then returns an error.
     ///
     /// # Errors
     /// [`Error::Setting`] if the mask or the score does not allow a cache.
     pub(super) fn append(&mut self, qkv: &Tensor<T>, mask: &Mask, score: Score) -> Result<(), Error> {
         if !score.is_scaled_dot() || *mask != Mask::Causal {
-            let rule = "a cache of keys and values needs the causal mask and a scaled scalar product";
-            return Err(Error::Setting { name: "the mask", value: format!("{mask}, {score:?}"), rule });
+            let rule = "the KV cache needs the causal mask and a scaled dot product";
+            let value = format!("{mask} and the score {score:?}");
+            return Err(Error::Setting { name: "the mask", value, rule });
         }
         let s = self.values.shape()[2];
         append((&mut self.keys, &mut self.values), qkv, self.len);
@@ -74,7 +76,7 @@ impl<T: Float> LayerCache<T> {
         Ok(())
     }
 
-    /// Attention of new tokens after the first `start` to all cached tokens:
+    /// Attention from the new tokens, which follow the first `start`, to all cached tokens:
     /// `(B, T, 3 C) -> (B, T, C)`.
     #[track_caller]
     pub(super) fn attend(

@@ -10,9 +10,9 @@ pub enum Init {
     Normal(f64),
     /// Weights normal with this standard deviation, biases 0 (Radford et al. 2019).
     NormalWeights(f64),
-    /// Normal with standard deviation `gain / sqrt(inputs)`, so that the weighted sum neither grows
-    /// nor shrinks with the number of inputs (LeCun et al. 1998 with gain 1, He et al. 2015 with
-    /// gain sqrt(2)); biases normal with standard deviation `bias`.
+    /// Weights normal with standard deviation `gain / sqrt(inputs)`, so that the weighted sum neither
+    /// grows nor shrinks with the number of inputs (LeCun et al. 1998 with gain 1, He et al. 2015
+    /// with gain sqrt(2)); biases normal with standard deviation `bias`.
     Scaled {
         /// 1 for sigmoid and tanh, sqrt(2) for ReLU.
         gain: f64,
@@ -28,9 +28,9 @@ impl Init {
     /// Random weights of this shape, for neurons with this number of inputs.
     pub(super) fn weights<T: Float>(self, shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
         match self {
-            Self::Normal(std) | Self::NormalWeights(std) => random(shape, std, rng),
-            Self::Scaled { gain, .. } => random(shape, gain / (inputs.max(1) as f64).sqrt(), rng),
-            Self::Uniform => uniform_within(shape, inputs, rng),
+            Self::Normal(std) | Self::NormalWeights(std) => normal_tensor(shape, std, rng),
+            Self::Scaled { gain, .. } => normal_tensor(shape, gain / (inputs.max(1) as f64).sqrt(), rng),
+            Self::Uniform => uniform_tensor(shape, inputs, rng),
         }
     }
 }
@@ -59,10 +59,10 @@ impl Linear {
     ) -> Result<Self, Error> {
         let mut linear = Self::without_bias(params, name, (inputs, outputs), init, rng)?;
         let bias = match init {
-            Init::Normal(std) => random(&[outputs], std, rng),
+            Init::Normal(std) => normal_tensor(&[outputs], std, rng),
             Init::NormalWeights(_) => Tensor::zeros(&[outputs]),
-            Init::Scaled { bias, .. } => random(&[outputs], bias, rng),
-            Init::Uniform => uniform_within(&[outputs], inputs, rng),
+            Init::Scaled { bias, .. } => normal_tensor(&[outputs], bias, rng),
+            Init::Uniform => uniform_tensor(&[outputs], inputs, rng),
         };
         linear.bias = Some(params.add(format!("{name}.bias"), bias)?);
         Ok(linear)
@@ -83,8 +83,8 @@ impl Linear {
         Ok(Self { weight: params.add(format!("{name}.weight"), weight)?, bias: None })
     }
 
-    /// `x W^T + b`: `(.., inputs) -> (.., outputs)`. Reads [packed](Params::pack) weights for a
-    /// single row `x` where no gradients are wanted.
+    /// `x W^T + b`: `(.., inputs) -> (.., outputs)`. Reads [packed](Params::pack) weights if `x` is a
+    /// single row and no gradient is needed.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` does not have `inputs` columns.
@@ -133,8 +133,8 @@ impl Linear {
     }
 }
 
-/// Normal random values with this standard deviation; a standard deviation of 0 draws none.
-fn random<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
+/// Normal random values with this standard deviation; if it is 0, `rng` is left unchanged.
+fn normal_tensor<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
     match std {
         0.0 => Tensor::zeros(shape),
         std => Tensor::from_fn(shape, || T::of(std * normal(rng))),
@@ -142,7 +142,7 @@ fn random<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T
 }
 
 /// Uniform random values between `-1 / sqrt(inputs)` and `1 / sqrt(inputs)`.
-fn uniform_within<T: Float>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
+fn uniform_tensor<T: Float>(shape: &[usize], inputs: usize, rng: &mut ChaCha8Rng) -> Tensor<T> {
     let bound = 1.0 / (inputs.max(1) as f64).sqrt();
     Tensor::from_fn(shape, || T::of(bound * (2.0 * uniform(rng) - 1.0)))
 }

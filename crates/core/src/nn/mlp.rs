@@ -4,8 +4,8 @@ use super::{Activation, Init, Linear};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
-/// `y = W2 a(W1 x + b1) + b2` with an activation function `a` (Vaswani et al. 2017, equation 2,
-/// with ReLU; GPT-2 has GELU): the digit network with one hidden layer, applied to each token
+/// `y = W2 a(W1 x + b1) + b2` with an activation function `a`: ReLU in the paper (Vaswani et al.
+/// 2017, equation 2), GELU in GPT-2. It is a network with one hidden layer, applied to each token
 /// separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp {
@@ -19,7 +19,7 @@ pub struct Mlp {
 
 impl Mlp {
     /// Adds `name.c_fc` and `name.c_proj` to `params`, for C inputs and outputs and N hidden
-    /// neurons; `init` is the initialisation of each.
+    /// neurons; `init` initialises `c_fc`, `init_proj` initialises `c_proj`.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if a name is taken.
@@ -66,7 +66,7 @@ impl Mlp {
         Ok(h)
     }
 
-    /// `r + dropout(y)` in one op, which there is for GELU: `(.., C) -> (.., C)`.
+    /// `r + dropout(y)` in one op, which supports only GELU: `(.., C) -> (.., C)`.
     #[track_caller]
     pub(super) fn forward_residual<T: Float>(
         &self,
@@ -77,7 +77,7 @@ impl Mlp {
         p: f64,
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
-        let layers = [self.c_fc, self.c_proj.expect("the fused op has both layers")];
+        let layers = [self.c_fc, self.c_proj.expect("the fused op needs both layers")];
         let weights = layers.map(|layer| tape.param(params, layer.weight));
         let biases = layers[0].bias.zip(layers[1].bias);
         let biases = biases.map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));

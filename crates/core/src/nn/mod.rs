@@ -3,18 +3,19 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `block.rs` | [`Block`]: `x = x + attn(norm(x)); x = x + mlp(norm(x))` |
-//! | `self_attention.rs` | [`MultiHeadAttention`]: the tokens of a sequence look at each other |
-//! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence look at another |
-//! | `attention.rs` | what both share: [`AttentionSettings`], attention op by op |
+//! | `self_attention.rs` | [`MultiHeadAttention`]: the tokens of a sequence attend to each other |
+//! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence attend to another sequence |
+//! | `attention.rs` | common parts of both: [`AttentionSettings`], attention op by op |
 //! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens, kept for generation |
 //! | `score.rs` | [`Score`]: how well a key matches a query |
 //! | `mlp.rs` | [`Mlp`]: the feed-forward layers |
 //! | `fused.rs` | [`Branch`]: the one place that chooses fused ops |
 //! | `linear.rs` | [`Linear`]: `x W^T + b`, and [`Init`]: its initial weights |
 //! | `activation.rs` | [`Activation`]: sigmoid, tanh, ReLU, GELU |
-//! | `layer_norm.rs` | [`LayerNorm`]; `norm_place.rs` [`NormPlace`]: where a block has its norms |
+//! | `layer_norm.rs` | [`LayerNorm`] |
+//! | `norm_place.rs` | [`NormPlace`]: where a block applies its norms |
 //! | `embedding.rs` | [`Embedding`]: a row of a table for each token |
-//! | `positions.rs` | [`Positions`]: how the model knows the order; [`PositionEmbedding`] |
+//! | `positions.rs` | [`Positions`]: how a model encodes positions; [`PositionEmbedding`] |
 
 mod activation;
 mod attention;

@@ -1,17 +1,17 @@
-//! Where a block has its norms.
+//! Where a block applies its norms.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a [`Block`](super::Block) has the norm of a sub-layer `f`.
+/// Where a [`Block`](super::Block) applies the norm of a sub-layer `f`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
-    /// `x + f(norm(x))`, and a last norm before the head: GPT-2. The stream itself is never
-    /// normalised, so the gradient reaches the first layer undisturbed.
+    /// Pre-norm, `x + f(norm(x))`, and a last norm before the head: GPT-2. The stream itself is
+    /// never normalised, so gradients flow unchanged to the first layer.
     #[default]
     Before,
-    /// `norm(x + f(x))`: the paper (Vaswani et al. 2017, section 3.1).
+    /// Post-norm, `norm(x + f(x))`: the paper (Vaswani et al. 2017, section 3.1).
     After,
-    /// `x + f(x)`.
+    /// No norms, `x + f(x)`.
     None,
 }

@@ -1,4 +1,4 @@
-//! How a model knows the order of the tokens: attention alone sees a set.
+//! Position encodings: without them, attention sees the tokens as a set, in no order.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::Embedding;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Tensor, Tokens, Var};
 
-/// How a model knows the position of each token.
+/// How a model encodes the position of each token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
@@ -17,14 +17,14 @@ pub enum Positions {
     /// Attention rotates Q and K by an angle that grows with the position:
     /// [`ops::rotary`](crate::ops::rotary).
     Rotary,
-    /// Attention lowers the scores with the distance, with a slope for each head:
+    /// Attention lowers each score in proportion to the distance, with a slope for each head:
     /// [`ops::attention`](crate::ops::attention).
     Alibi,
-    /// Not at all: only the causal mask reveals the order.
+    /// No encoding: only the causal mask reveals the order.
     None,
 }
 
-/// What is added to the token embeddings to encode the positions.
+/// The encoding that is added to the token embeddings.
 #[derive(Debug, Clone, Copy)]
 pub enum PositionEmbedding {
     /// A learned vector for each position.
@@ -34,13 +34,14 @@ pub enum PositionEmbedding {
         /// The base of the wavelengths.
         base: f64,
     },
-    /// Nothing: attention encodes the positions, or nothing does.
+    /// Nothing is added: attention encodes the positions, or they are not encoded.
     None,
 }
 
 impl PositionEmbedding {
-    /// The encoding that `positions` names. Learned positions add `name.weight` of shape
-    /// `(rows, cols)` to `params`, normal with standard deviation `std`.
+    /// The encoding for `positions`. Learned positions add `name.weight` to `params`: normal random
+    /// values of this `shape`, `(rows, cols)`, with standard deviation `std`. `base` is that of
+    /// [`sinusoidal`].
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -59,8 +60,8 @@ impl PositionEmbedding {
         })
     }
 
-    /// Adds the encodings of the positions from `start` on to the token embeddings `x`:
-    /// `(B, T, C) -> (B, T, C)`.
+    /// Adds the encodings of T positions, the first of which is `start`, to the token embeddings
+    /// `x`: `(B, T, C) -> (B, T, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer learned positions than tokens.
@@ -91,10 +92,10 @@ impl PositionEmbedding {
 }
 
 /// `PE[p, 2i] = sin(p / base^(2i/C))`, `PE[p, 2i+1] = cos(p / base^(2i/C))` (Vaswani et al.
-/// 2017, section 3.5, with base 10000), for T positions from `start` on: `(T, C)`.
+/// 2017, section 3.5, with base 10000), for the T positions `p` that begin at `start`: `(T, C)`.
 ///
-/// Each pair of columns is the hand of a clock, and each clock is slower than the one before:
-/// together they tell any position.
+/// Each pair of columns is the hand of a clock, and each clock runs slower than the one before.
+/// Together they identify every position.
 pub fn sinusoidal<T: Float>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
     let mut index = 0;
     Tensor::from_fn(&[t, c], || {

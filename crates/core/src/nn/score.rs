@@ -1,4 +1,4 @@
-//! How well a key matches a query: the scalar product of the paper, and alternatives to it.
+//! Attention scores: the scaled dot product, and alternatives to compare it with.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,36 +6,35 @@ use super::Init;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, ParamId, Params, Tape, Var};
 
-/// The score of a key `k` for a query `q`, of D elements each, in a model of width C.
+/// How well a key `k` matches a query `q`, both vectors of D elements, in a model of width C. The
+/// softmax over all keys turns the scores of a query into its attention weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
     /// `q . k / sqrt(D)`: the standard (Vaswani et al. 2017, section 3.2.1). If the elements of
-    /// `q` and `k` have variance 1, so has the score.
+    /// `q` and `k` have variance 1, so does the score.
     #[default]
     ScaledDot,
     /// `q . k`, unscaled.
     Dot,
-    /// `q . k / sqrt(C)`: scaled by the width of the model instead of the head, a mistake that many
-    /// programs copy from each other.
+    /// `q . k / sqrt(C)`: scaled by the width of the model instead of the head, a common mistake.
     WidthScaledDot,
-    /// `sum_d q_d^2 k_d^2 / sqrt(D)`: the scalar product of the squares.
+    /// `sum_d q_d^2 k_d^2 / sqrt(D)`: the dot product of the squared elements.
     SquaredDot,
-    /// `1 / (q . k)`: "inverse" read as the reciprocal.
+    /// `1 / (q . k)`: the reciprocal of the dot product.
     InverseDot,
-    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: "inverse" read as the reversed order of one vector.
+    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: the dot product with the elements of `k` in reverse order.
     ReversedDot,
-    /// `sqrt(D) q . k / (|q| |k|)`: only the angle counts.
+    /// `sqrt(D) q . k / (|q| |k|)`: depends only on the angle between the vectors.
     Cosine,
-    /// `-|q - k|^2 / (2 sqrt(D))`: the scaled scalar product minus half the squared lengths of
-    /// both vectors, over `sqrt(D)`.
+    /// `-|q - k|^2 / (2 sqrt(D))`: the scaled dot product minus `(|q|^2 + |k|^2) / (2 sqrt(D))`.
     NegativeDistance,
     /// `w . tanh(q + k)` with learned weights `w` for each head (Bahdanau et al. 2015).
     Additive,
 }
 
 impl Score {
-    /// The names of all scores in settings.
+    /// The names of all scores in settings, in the order of the variants.
     pub const NAMES: [&str; 9] = [
         "scaled-dot",
         "dot",
@@ -48,14 +47,14 @@ impl Score {
         "additive",
     ];
 
-    /// Whether the score is the scalar product times a constant, so that fused attention and the
-    /// KV cache can compute it.
+    /// Whether the score is the dot product times a constant, as fused attention and the KV cache
+    /// require.
     pub fn is_scaled_dot(self) -> bool {
         self.scale(1, 1).is_some()
     }
 
-    /// The constant factor of the scalar product, for heads of `d` elements in a model of width
-    /// `c`; `None` if the score is not a scalar product times a constant.
+    /// The constant factor of the dot product, for heads of `d` elements in a model of width `c`;
+    /// `None` if the score is not the dot product times a constant.
     pub fn scale(self, d: usize, c: usize) -> Option<f64> {
         match self {
             Self::ScaledDot => Some(1.0 / (d as f64).sqrt()),
@@ -65,8 +64,8 @@ impl Score {
         }
     }
 
-    /// Adds the weights `(H, D)` of the additive score to `params` as `name.score.weight`; the
-    /// other scores have none.
+    /// Adds the weights `(H, D)` of the additive score to `params` as `name.score.weight`. The other
+    /// scores have no weights.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if the name is taken.
@@ -88,10 +87,10 @@ impl Score {
     }
 
     /// The score of each key for each query, op by op: `(B, H, Tq, D)` and `(B, H, Tk, D)` to
-    /// `(B, H, Tq, Tk)`. `w`, `(H, D)`, are the weights of the additive score.
+    /// `(B, H, Tq, Tk)`. `w`, `(H, D)`, holds the weights of the additive score.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes do not fit each other.
+    /// [`Error::Shape`] if the shapes of `q`, `k` and `w` do not match.
     #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, q: Var, k: Var, w: Option<Var>) -> Result<Var, Error> {
         let &[_, h, _, d] = tape.value(q).shape() else { unreachable!("heads have four axes") };
@@ -127,7 +126,6 @@ mod tests {
     use crate::Tensor;
     use crate::gradcheck::{check, constant};
 
-    /// All scores.
     fn all() -> Vec<Score> {
         let named = |name: &&str| serde_json::from_value(serde_json::json!(name)).unwrap();
         Score::NAMES.iter().map(named).collect()
@@ -138,11 +136,11 @@ mod tests {
         for score in all() {
             let shape = [1, 2, 3, 4];
             check(&[&shape, &shape, &[2, 4]], |tape, x| {
-                // Far enough from 0 for the reciprocal.
+                // Keeps `q . k` away from 0, where the reciprocal has its pole.
                 let shift = tape.input(Tensor::from_fn(&shape, || 3.0));
                 let (q, k) = (tape.add(x[0], shift)?, tape.add(x[1], shift)?);
                 let scores = score.forward(tape, q, k, Some(x[2]))?;
-                // The check wants a gradient of the weights even if the score has none.
+                // Uses the weights even if the score does not, so that every input has a gradient.
                 let unused = tape.mean(x[2])?;
                 let unused = tape.scale(unused, 0.1)?;
                 let scores = tape.mean(scores)?;

@@ -7,27 +7,29 @@ use crate::ops::attention::AttentionOptions;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, ParamId, Params, Tape, Var};
 
-/// The tokens of a sequence look at each other (Vaswani et al. 2017, section 3.2.2). Each token has
-/// a query (what it looks for), a key (what it offers) and a value (what it says), in each of H heads:
+/// Multi-head self-attention: the tokens of a sequence attend to each other (Vaswani et al. 2017,
+/// section 3.2.2). In each of H heads, every token has a query (what it looks for), a key (what it
+/// offers) and a value (what it passes on), each of D = C / H elements:
 ///
-/// `Y = concat_h(softmax(Q_h K_h^T / sqrt(D)) V_h) W_proj^T`, `[Q K V] = X W_attn^T`,
+/// `Y = concat_h(softmax(Q_h K_h^T / sqrt(D)) V_h) W_proj^T`, `[Q K V] = X W_attn^T`.
 ///
-/// where another [`Score`](super::Score) may replace `Q K^T / sqrt(D)`.
+/// Another [`Score`](super::Score) may replace `Q K^T / sqrt(D)`.
 #[derive(Debug, Clone, Copy)]
 pub struct MultiHeadAttention {
     /// Q, K and V of all heads side by side, `(C) -> (3 C)`.
     pub c_attn: Linear,
-    /// Mixes what the heads found, `(C) -> (C)`; without it, the heads are the output.
+    /// The output projection, which mixes the heads, `(C) -> (C)`. Without it, the output is the
+    /// heads side by side.
     pub c_proj: Option<Linear>,
     /// The weights of the additive score, `(H, D)`.
     pub score: Option<ParamId>,
-    /// Everything but the parameters.
+    /// The settings of the layer.
     pub settings: AttentionSettings,
 }
 
 impl MultiHeadAttention {
     /// Adds `name.c_attn`, `name.c_proj` and, for the additive score, `name.score.weight` to
-    /// `params`, for tokens of C elements; `init` is the initialisation of the two linear layers.
+    /// `params`, for tokens of C elements; `init` initialises `c_attn`, `init_proj` initialises `c_proj`.
     ///
     /// # Errors
     /// [`Error::DuplicateParam`] if a name is taken.
@@ -46,14 +48,15 @@ impl MultiHeadAttention {
         Ok(Self { c_attn, c_proj: Some(c_proj), score, settings })
     }
 
-    /// `Y`: `(B, T, C) -> (B, T, C)`, where each token sees the tokens that `mask` lets it see.
+    /// Computes `Y`, `(B, T, C) -> (B, T, C)`, up to the projection, which the [`Branch`] computes.
+    /// Each token attends to the tokens that `mask` allows.
     ///
-    /// With a cache, `x` holds the tokens after the cached ones. The layer appends their keys and
-    /// values to the cache, and they see the cached tokens too.
+    /// With a cache, `x` holds the tokens that follow the cached ones. The layer appends their keys
+    /// and values to the cache, and they attend to the cached tokens too.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `x` does not have C columns or the cache is full; [`Error::Setting`] for
-    /// a cache with a mask other than causal, or with a score other than a scaled scalar product.
+    /// [`Error::Shape`] if `x` does not have C columns or the cache is full; [`Error::Setting`] if a
+    /// cache is used with a mask other than causal, or a score that is not a scaled dot product.
     #[track_caller]
     pub fn forward<T: Float>(
         &self,
@@ -77,7 +80,7 @@ impl MultiHeadAttention {
             Some(cache) => {
                 cache.append(tape.value(qkv), mask, score)?;
                 match start {
-                    // All tokens that there are.
+                    // No earlier tokens: `qkv` holds all keys and values.
                     0 => self.attend(tape, params, qkv, options)?,
                     _ => cache.attend(tape, qkv, start, &options)?,
                 }
@@ -87,7 +90,7 @@ impl MultiHeadAttention {
         Ok(Branch::projected(self.c_proj.as_ref(), y)) // (B, T, C) -> (B, T, C)
     }
 
-    /// All heads, side by side: `(B, T, 3 C) -> (B, T, C)`.
+    /// The output of all heads, side by side: `(B, T, 3 C) -> (B, T, C)`.
     #[track_caller]
     fn attend<T: Float>(
         &self,
@@ -117,7 +120,7 @@ mod tests {
     use crate::rng::Streams;
     use crate::{Grads, Tensor};
 
-    /// Output and all gradients of a layer with a residual connection.
+    /// The output and all gradients of a layer with a residual connection.
     fn run(
         fused: bool,
         (positions, score): (Positions, Score),

@@ -1,6 +1,6 @@
 //! Adam with decoupled weight decay.
 
-use super::{FindTensor, Optimizer, moments, named, restored};
+use super::{FindTensor, Optimizer, named, restored, zeros};
 use crate::kernels::optimizer::{AdamWParam, AdamWStep, adamw};
 use crate::{Error, Float, Grads, Params, Tensor};
 
@@ -13,8 +13,8 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// w := w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 /// ```
 ///
-/// Every element moves by about `lr`, however large its gradient is. The decay applies to
-/// weights, not to biases.
+/// Every step moves each element by about `lr`, however large its gradient is. The decay applies
+/// to weights, not to biases.
 #[derive(Debug, Clone)]
 pub struct AdamW<T: Float> {
     /// The decay rates of the two means, `(beta1, beta2)`.
@@ -29,7 +29,7 @@ pub struct AdamW<T: Float> {
 }
 
 impl<T: Float> AdamW<T> {
-    /// With `betas` (0.9, 0.999), `eps` 1e-8 and this weight decay.
+    /// AdamW with `betas` (0.9, 0.999), `eps` 1e-8 and this weight decay.
     pub fn new(weight_decay: f64) -> Self {
         Self { betas: (0.9, 0.999), eps: 1e-8, weight_decay, steps: 0, m: Vec::new(), v: Vec::new() }
     }
@@ -42,7 +42,7 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
 
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
         if self.m.is_empty() {
-            (self.m, self.v) = (moments(params), moments(params));
+            (self.m, self.v) = (zeros(params), zeros(params));
         }
         self.steps += 1;
         let (beta1, beta2) = self.betas;

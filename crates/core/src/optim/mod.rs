@@ -29,8 +29,8 @@ pub trait Optimizer<T: Float>: Send {
     /// `grads`. Parameters without a gradient do not change.
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64);
 
-    /// The cost of a step per element of a parameter: floating-point operations, and elements read
-    /// and written.
+    /// The cost of a step per element of a parameter: the numbers of floating-point operations, and of
+    /// elements read and written.
     fn cost(&self) -> (u64, u64);
 
     /// The tensors that a checkpoint needs to resume with the same bits, by name.
@@ -45,7 +45,7 @@ pub trait Optimizer<T: Float>: Send {
 }
 
 /// A tensor of zeros for each parameter: the moments before the first step.
-fn moments<T: Float>(params: &Params<T>) -> Vec<Tensor<T>> {
+fn zeros<T: Float>(params: &Params<T>) -> Vec<Tensor<T>> {
     params.iter().map(|p| Tensor::zeros(p.value.shape())).collect()
 }
 
@@ -54,7 +54,7 @@ fn named<T: Float>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec
     params.iter().zip(moments).map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
 }
 
-/// Finds the tensors under the names of [`named`].
+/// Finds the tensors that [`named`] has named.
 fn restored<T: Float>(
     kind: &str,
     params: &Params<T>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate changes during a training run, as a factor of the configured rate.
+/// How the learning rate changes during a training run: a factor of the configured rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Schedule {
@@ -11,18 +11,18 @@ pub enum Schedule {
     /// A linear rise from 0 over the first `warmup` share of all steps, then half a cosine down to
     /// the factor `floor` (Loshchilov and Hutter 2017).
     Cosine {
-        /// Share of all steps, 0 to 1.
+        /// The share of all steps, 0 to 1.
         warmup: f64,
         /// The factor at the end.
         floor: f64,
     },
-    /// [`Schedule::Cosine`] counted in steps, as in nanoGPT: `(step + 1) / (warmup + 1)` during the
-    /// first `warmup` steps, then half a cosine that reaches `floor` at step `decay` and stays
-    /// there.
+    /// [`Schedule::Cosine`] with its lengths in steps, as in nanoGPT: `(step + 1) / (warmup + 1)`
+    /// during the first `warmup` steps, then half a cosine that reaches `floor` at step `decay` and
+    /// stays there.
     WarmupCosine {
-        /// Steps of the rise.
+        /// The number of steps of the rise.
         warmup: u64,
-        /// The step at which the fall ends.
+        /// The step at which the cosine ends.
         decay: u64,
         /// The factor from there on.
         floor: f64,
@@ -77,7 +77,7 @@ mod tests {
             assert!((at(step) - want).abs() < 1e-12, "{step}: {}", at(step));
         }
         assert!((at(6) - (0.1 + 0.45 * (1.0 + 0.5_f64.sqrt()))).abs() < 1e-12);
-        // No room for the decay: it ends with the warm-up.
+        // The decay ends before the warm-up: the factor drops to the floor after it.
         let s = Schedule::WarmupCosine { warmup: 4, decay: 2, floor: 0.1 };
         assert_eq!([s.factor(3, 9, 0), s.factor(4, 9, 0)], [0.8, 0.1]);
     }

@@ -1,15 +1,15 @@
 //! Stochastic gradient descent.
 
-use super::{FindTensor, Optimizer, moments, named, restored};
+use super::{FindTensor, Optimizer, named, restored, zeros};
 use crate::kernels::optimizer::{SgdStep, sgd, sgd_with_momentum};
 use crate::{Error, Float, Grads, Params, Tensor};
 
-/// `w := w - lr (g + l2 w)`, and with momentum `v := momentum v + g + l2 w`,
-/// `w := w - lr v`.
+/// Stochastic gradient descent: `w := w - lr (g + l2 w)`, or with momentum
+/// `v := momentum v + g + l2 w`, `w := w - lr v`.
 ///
-/// `l2` is the book's `lambda / n` (chapter 3, equation 93) and applies to
-/// weights, not to biases. Momentum as in PyTorch; the book's chapter 3 (equations
-/// 107 and 108) is the same with `v` scaled by `-lr`.
+/// `l2` is the book's `lambda / n` (chapter 3, equation 93) and applies to weights, not to
+/// biases. Momentum is that of PyTorch; the book's (chapter 3, equations 107 and 108) is the
+/// same with `v` scaled by `-lr`.
 #[derive(Debug, Clone, Default)]
 pub struct Sgd<T: Float> {
     /// The share of the previous velocity that is kept: 0 for none, 0.9 is usual.
@@ -25,12 +25,12 @@ impl<T: Float> Sgd<T> {
         Self { momentum: 0.0, l2: 0.0, velocity: Vec::new() }
     }
 
-    /// With momentum.
+    /// The same optimiser with momentum.
     pub fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }
     }
 
-    /// With L2 regularisation of strength `l2` per step.
+    /// The same optimiser with L2 regularisation of strength `l2` per step.
     pub fn l2(self, l2: f64) -> Self {
         Self { l2, ..self }
     }
@@ -44,7 +44,7 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
         let (scale, rate, momentum) = (T::of(scale), T::of(lr), T::of(self.momentum));
         if self.momentum != 0.0 && self.velocity.is_empty() {
-            self.velocity = moments(params);
+            self.velocity = zeros(params);
         }
         for (i, (param, grad)) in params.iter_mut().zip(grads.iter()).enumerate() {
             let Some(grad) = grad else { continue };

@@ -2,11 +2,12 @@
 
 /// Declares settings; see [the module](mod@crate::settings).
 ///
-/// Settings stand in groups, under which help lists them. A group `"Model" as ModelConfig(extra:
-/// Type)` is also a struct of its own: it has the same settings, and one field that the data
-/// decides. `Config::model(extra)` makes it, `Config::with_model` takes its settings over.
+/// Settings are declared in groups, which are the headings of the help text. A group `"Model" as
+/// ModelConfig(extra: Type)` also becomes a separate struct with the same settings and one more
+/// field, `extra`, which depends on the data. `Config::model(extra)` builds this struct, and
+/// `Config::with_model` copies its settings back.
 ///
-/// Above a setting stand, in this order: its doc comment; `#[alias = "..."]` for each other name;
+/// A setting is preceded by, in this order: its doc comment; `#[alias = "..."]` for each other name;
 /// `#[serde(...)]` if it needs one; `#[setting(...)]` with the methods of
 /// [`Options`](crate::settings::Options).
 #[macro_export]
@@ -70,7 +71,7 @@ macro_rules! settings {
         }
     };
 
-    // A group that is also a struct of its own, and the way there and back.
+    // A group that is also a separate struct, and the conversions to it and back.
     (@part $config:ident $group:literal [$($meta:tt)*] [] { $($body:tt)* }) => {};
     (@part $config:ident $group:literal [$($meta:tt)*]
         [$part:ident $(#[$extra_meta:meta])* $extra:ident : $extra_type:ty] { $($body:tt)* }) => {
@@ -88,7 +89,7 @@ macro_rules! settings {
                 $part { $extra, $( $name: ::std::clone::Clone::clone(&self.$name), )* }
             }
 
-            /// These settings with those of a model in place of their own.
+            /// These settings, with the settings of the model replaced by those of `model`.
             pub fn with_model(self, model: &$part) -> Self {
                 Self { $( $name: ::std::clone::Clone::clone(&model.$name), )* ..self }
             }

@@ -1,14 +1,14 @@
 //! Settings, each declared once.
 //!
-//! [`settings!`](crate::settings!) takes a struct in which every field is a setting: its doc
-//! comment, name, type and default, and what else there is to say about it. It generates
+//! [`settings!`](crate::settings!) takes a struct in which every field is a setting, with its doc
+//! comment, name, type, default and options. It generates
 //!
-//! - the struct with serde, so that configuration files and checkpoints are read and written:
-//!   unknown keys are refused, missing ones take their default, old names are accepted;
+//! - the struct with serde, which reads and writes configuration files and checkpoints: unknown keys
+//!   are refused, missing keys get their default, old names are accepted;
 //! - `Default`;
 //! - the table [`Settings::SETTINGS`], from which a command line builds its flags and their help,
-//!   validation names the setting at fault, and a resumed or fine-tuned run knows what it must
-//!   keep.
+//!   validation names the invalid setting, and a resumed or fine-tuned run knows which settings it
+//!   must keep.
 //!
 //! ```
 //! use m2g_core::settings::{Settings, rules::positive};
@@ -17,9 +17,9 @@
 //! m2g_core::settings! {
 //!     /// The settings of a training run.
 //!     pub struct Config {
-//!         /// What the model is made of.
+//!         /// The settings of the model.
 //!         "Model" as ModelConfig(
-//!             /// The number of classes, which the data decides.
+//!             /// The number of classes, which depends on the data.
 //!             classes: usize
 //!         ) {
 //!             /// Neurons in the hidden layer.
@@ -68,7 +68,7 @@ pub trait Settings: Sized + 'static {
         Self::SETTINGS.iter().find_map(broken).map_or(Ok(()), Err)
     }
 
-    /// Replaces the settings that a run takes over from the trained model it starts from.
+    /// Replaces the settings that a run inherits from the trained model that it starts from.
     fn inherit(&mut self, trained: &Self) {
         let inherited = |role| matches!(role, Role::Shape | Role::Inherited);
         Self::SETTINGS.iter().filter(|s| inherited(s.role)).for_each(|s| (s.copy)(trained, self));
@@ -89,7 +89,7 @@ pub trait Settings: Sized + 'static {
 /// One setting of the configuration `C`.
 #[derive(Debug)]
 pub struct Setting<C: 'static> {
-    /// Its name, which is its key in files and checkpoints, and its flag with dashes.
+    /// Its name: the key in files and checkpoints and, with dashes, the flag.
     pub name: &'static str,
     /// Other names that files, checkpoints and flags may use.
     pub aliases: &'static [&'static str],
@@ -103,11 +103,11 @@ pub struct Setting<C: 'static> {
     pub kind: Kind,
     /// The possible values, if its kind is [`Kind::Name`].
     pub names: fn() -> &'static [&'static str],
-    /// When it may change.
+    /// When its value may change.
     pub role: Role,
     /// Whether there is a flag for it.
     pub has_flag: bool,
-    /// Its value as text, as a flag takes it.
+    /// Its value as the text of a flag.
     pub get: fn(&C) -> String,
     /// Sets it from the text of a flag; the error is the rule that the text breaks.
     pub set: fn(&mut C, &str) -> Result<(), String>,
@@ -126,23 +126,21 @@ impl<C> Setting<C> {
     }
 }
 
-/// When a setting may change.
+/// When the value of a setting may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Never: the shapes or the meaning of the parameters depend on it. A run that starts from a
-    /// trained model takes it over.
+    /// trained model inherits it.
     Shape,
-    /// In a new run. A run that starts from a trained model takes it over as its default.
+    /// In a new run. A run that starts from a trained model inherits it as its default.
     Inherited,
     /// In a new run.
     Run,
-    /// Whenever the run is resumed.
+    /// In a new run, and whenever a run is resumed.
     Resumable,
 }
 
-/// What a declaration says about a setting of type `T` beyond its type and default.
-///
-/// The methods are the options of `#[setting(...)]`.
+/// The options of a setting of type `T`; the methods are what `#[setting(...)]` accepts.
 #[derive(Debug)]
 pub struct Options<T> {
     /// See [`Setting::role`].
@@ -160,7 +158,7 @@ pub struct Options<T> {
 }
 
 impl<T: SettingValue> Options<T> {
-    /// A setting that is fixed for a run, whose every value is allowed.
+    /// A setting that is fixed for a run and allows every value of its type.
     #[expect(clippy::new_without_default, reason = "Default cannot be const")]
     pub const fn new() -> Self {
         Self {
@@ -183,7 +181,7 @@ impl<T: SettingValue> Options<T> {
         self
     }
 
-    /// As [`Options::shape`], but the parameters of a larger value serve a smaller one too.
+    /// As [`Options::shape`], but parameters for a larger value also fit a smaller one.
     pub const fn shape_at_most(mut self) -> Self
     where
         T: PartialOrd,
@@ -193,13 +191,13 @@ impl<T: SettingValue> Options<T> {
         self
     }
 
-    /// A run that starts from a trained model takes it over as its default.
+    /// A run that starts from a trained model inherits it as its default: [`Role::Inherited`].
     pub const fn inherited(mut self) -> Self {
         self.role = Role::Inherited;
         self
     }
 
-    /// It may change when the run is resumed.
+    /// It may change when the run is resumed: [`Role::Resumable`].
     pub const fn resumable(mut self) -> Self {
         self.role = Role::Resumable;
         self
@@ -211,19 +209,19 @@ impl<T: SettingValue> Options<T> {
         self
     }
 
-    /// The placeholder for its value in help, where that of its type says too little.
+    /// The placeholder for its value in help, instead of that of its type.
     pub const fn value_name(mut self, name: &'static str) -> Self {
         self.value_name = name;
         self
     }
 
-    /// Reads the text of a flag in another way than its type does.
+    /// Reads the text of a flag with `read` instead of the method of its type.
     pub const fn from_text(mut self, read: fn(&str) -> Result<T, String>) -> Self {
         self.from_text = read;
         self
     }
 
-    /// Only files and checkpoints have it.
+    /// It has no flag: only files and checkpoints contain it.
     pub const fn without_flag(mut self) -> Self {
         self.has_flag = false;
         self
@@ -307,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_takes_over_the_shape_of_a_trained_model() {
+    fn a_run_inherits_the_shape_of_a_trained_model() {
         let trained = Config { hidden: 7, dropout: 0.3, steps: 5, ..Config::default() };
         let mut config = Config::default();
         config.inherit(&trained);

@@ -16,7 +16,7 @@ pub fn not_negative(x: &f64) -> Result<(), &'static str> {
     if x.is_finite() && *x >= 0.0 { Ok(()) } else { Err("it must be a number, 0 or above") }
 }
 
-/// At least 0 and below 1, as a probability or a decay rate.
+/// At least 0 and below 1, such as a probability or a decay rate.
 ///
 /// # Errors
 /// The rule, if `x` breaks it.
@@ -32,7 +32,7 @@ pub fn at_least_one<T: From<u8> + PartialOrd>(n: &T) -> Result<(), &'static str>
     if *n >= T::from(1) { Ok(()) } else { Err("it must be at least 1") }
 }
 
-/// The rule that a value lies in a range: `within!(1..=1000)`.
+/// A rule that accepts the values in a range: `within!(1..=1000)`.
 #[macro_export]
 macro_rules! within {
     ($low:literal..=$high:literal) => {

@@ -1,4 +1,4 @@
-//! The types that settings can have, as text.
+//! The types of settings, and their conversion to and from text.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::{Mask, Precision};
 /// How the value of a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As a number, which can be negative.
+    /// As a number, which may be negative.
     Number,
     /// As true or false; a flag alone means true.
     Switch,
@@ -25,7 +25,7 @@ pub enum Kind {
     Text,
 }
 
-/// A type that settings can have. Its text is what a flag takes and what errors and help show.
+/// A type that settings can have. Flags take its text, and errors and help show it.
 pub trait SettingValue: Sized {
     /// The placeholder for a value in help.
     const VALUE_NAME: &'static str;
@@ -75,7 +75,7 @@ parsed! {
     Mask: Text "NAME" "it must be causal, reversed, none, finite, or window:N with N above 0";
 }
 
-/// Implements [`SettingValue`] for enums whose variants serde knows by a name.
+/// Implements [`SettingValue`] for enums whose variants have a name in serde.
 #[macro_export]
 macro_rules! named_setting_values {
     ($($type:ty),* $(,)?) => { $(
@@ -125,7 +125,7 @@ impl<T: FromStr + Display> SettingValue for Vec<T> {
     const KIND: Kind = Kind::Number;
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let rule = |_| "it must be a whole number, or several with commas between".to_string();
+        let rule = |_| "it must be a whole number, or several separated by commas".to_string();
         text.split(',').map(|item| item.parse().map_err(rule)).collect::<Result<_, _>>()
     }
 
@@ -134,7 +134,7 @@ impl<T: FromStr + Display> SettingValue for Vec<T> {
     }
 }
 
-/// A path that need not be given.
+/// An optional path.
 impl SettingValue for Option<PathBuf> {
     const VALUE_NAME: &'static str = "PATH";
     const KIND: Kind = Kind::Text;
@@ -148,7 +148,7 @@ impl SettingValue for Option<PathBuf> {
     }
 }
 
-/// Schedules that have a name alone, with the usual figures. Others need a table in a file.
+/// A schedule by name, with the usual parameters. Other parameters need a table in a file.
 impl SettingValue for Schedule {
     const VALUE_NAME: &'static str = "NAME";
     const KIND: Kind = Kind::Name;
@@ -162,7 +162,7 @@ impl SettingValue for Schedule {
             "constant" => Ok(Self::Constant),
             "cosine" => Ok(Self::Cosine { warmup: 0.02, floor: 0.0 }),
             "halve-on-plateau" => Ok(Self::HalveOnPlateau { patience: 10 }),
-            _ => Err(format!("it must be {}", Self::names().join(", "))),
+            _ => Err(format!("it must be one of {}", Self::names().join(", "))),
         }
     }
 
@@ -177,12 +177,12 @@ impl SettingValue for Schedule {
     }
 }
 
-/// The names under which serde knows the variants of an enum.
+/// The names of an enum's variants in serde.
 pub fn variants<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     T::deserialize(VariantNames).err().map_or(&[], |names: Names| names.0)
 }
 
-/// A deserializer that holds no value: it fails with the names of the variants it is asked for.
+/// A deserializer without a value, which always fails: its error is the names of the variants.
 struct VariantNames;
 
 #[derive(Debug)]
@@ -229,7 +229,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Each text is read, and written as the second.
+    /// Reads the first text of each pair and expects it to be written as the second.
     fn round_trip<T: SettingValue>(texts: &[(&str, &str)]) {
         for (text, written) in texts {
             assert_eq!(T::from_text(text).unwrap().to_text(), *written, "{text}");

@@ -1,4 +1,4 @@
-//! Accumulation of the parameters' gradients, whose buffers come from the tape.
+//! Accumulates the gradients of the parameters in buffers of the tape.
 
 use super::Tape;
 use crate::{Float, Grads, ParamId, Tensor};

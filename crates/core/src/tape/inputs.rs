@@ -1,4 +1,4 @@
-//! The inputs of an op and their shapes, without a list on the heap.
+//! The inputs of an op and their shapes, in lists that need no heap allocation.
 
 use super::node::Node;
 use crate::{Float, Shape, Var};

@@ -1,6 +1,6 @@
 //! The traits of an op, and the operands of its `forward` and `backward`.
 //!
-//! The tape runs ops through these traits alone: the ops import the tape, and it imports no op.
+//! The tape runs ops only through these traits: the ops import the tape, and it imports no op.
 
 use std::fmt::Debug;
 
@@ -23,10 +23,10 @@ pub trait Op<T: Float>: Debug + Send + 'static {
     /// Computes the output: writes every element of `io.out`.
     fn forward(&self, io: &mut Forward<'_, T>);
 
-    /// Floating-point operations of `forward`.
+    /// The number of floating-point operations of `forward`.
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64;
 
-    /// Bytes that `forward` reads in addition to the inputs.
+    /// The bytes that `forward` reads in addition to its inputs.
     fn own_bytes(&self) -> u64 {
         0
     }
@@ -39,7 +39,7 @@ pub trait Differentiable<T: Float>: Op<T> {
     /// each input that has a gradient.
     fn backward(&self, io: &mut Backward<'_, T>);
 
-    /// Floating-point operations of `backward` if every input needs its gradient.
+    /// The number of floating-point operations of `backward` if every input needs a gradient.
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * self.flops(inputs, output)
     }
@@ -104,12 +104,12 @@ impl<'a, T: Float> Backward<'a, T> {
         &self.nodes[self.inputs[i].0].value
     }
 
-    /// Tensor `i` of those that `forward` saved; shares its storage.
+    /// The tensor that `forward` saved as number `i`; shares its storage.
     pub fn saved(&self, i: usize) -> Tensor<T> {
         self.saved[i].clone()
     }
 
-    /// Takes saved tensor `i` to write to it; [`Backward::give_back`] returns its memory.
+    /// Takes [`Backward::saved`] tensor `i` to overwrite it; [`Backward::give_back`] returns its memory.
     pub(crate) fn take_saved(&mut self, i: usize) -> Tensor<T> {
         std::mem::replace(&mut self.saved[i], Tensor::zeros(&[0]))
     }
@@ -119,8 +119,8 @@ impl<'a, T: Float> Backward<'a, T> {
         self.nodes[self.inputs[i].0].needs_grad
     }
 
-    /// Gives input `i` its gradient: `write` fills a slice of the input's length, whose contents
-    /// are unspecified. Does nothing if the input needs no gradient.
+    /// Sets the gradient of input `i`: `write` fills a slice of the input's length with unspecified
+    /// contents. Does nothing if the input needs no gradient.
     pub fn input_grad(&mut self, i: usize, write: impl FnOnce(&mut [T])) {
         let node = &self.nodes[self.inputs[i].0];
         if node.needs_grad {
@@ -143,8 +143,8 @@ impl<'a, T: Float> Backward<'a, T> {
         }
     }
 
-    /// Adds to the gradient of input `i`: `add` gets the sum of its gradients so far, or zeros.
-    /// Saves a pass over memory.
+    /// Adds to the gradient of input `i` in place: `add` receives the sum of its gradients so far, or
+    /// zeros. Saves a pass over memory compared to [`Backward::input_grad`].
     pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {
         let node = &self.nodes[self.inputs[i].0];
         if node.needs_grad {

@@ -106,11 +106,11 @@ fn a_rewound_tape_keeps_the_values_before_the_mark() {
     let w = params.add("w", constant(&[2, 2], 1.0)).unwrap();
     let mut tape = Tape::new();
     tape.set_gradients(false);
-    let mark = tape.put_params(&params);
+    let mark = tape.record_params(&params);
     let mut steps = (0..3).map(|i| {
         tape.rewind(mark);
         let var = tape.param(&params, w);
-        assert_eq!(var, Var(0), "found again");
+        assert_eq!(var, Var(0), "already on the tape");
         let x = tape.input(constant(&[1, 2], f64::from(i)));
         let y = tape.linear(x, var, None).unwrap();
         (y, tape.value(y).clone())
@@ -121,7 +121,7 @@ fn a_rewound_tape_keeps_the_values_before_the_mark() {
     // A parameter recorded after the mark is removed.
     drop(steps);
     tape.reset();
-    let mark = tape.put_params(&Params::new());
+    let mark = tape.record_params(&Params::new());
     tape.param(&params, w);
     tape.rewind(mark);
     tape.input(constant(&[1], 1.0));

@@ -25,12 +25,12 @@ pub struct Fit<'a, T: Float, M: Model<T>> {
     pub optimizer: &'a mut dyn Optimizer<T>,
     /// How to train, and for how long.
     pub options: Options,
-    /// Where the run stands.
+    /// The progress of the run.
     pub state: State,
     /// Where the run is saved, if anywhere.
     pub folder: Option<&'a mut RunFolder>,
-    /// The parameters with the best score, unless they are in the folder. The only copy
-    /// that training keeps.
+    /// The parameters with the best score, unless the folder holds them. The only copy of the
+    /// parameters that training keeps.
     pub best: Option<Params<T>>,
     /// The last evaluation of this session.
     pub last_evaluation: Option<EvaluationRecord>,
@@ -47,8 +47,8 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     /// parameters of the last step.
     ///
     /// # Errors
-    /// What the task, the model or the run's folder return; [`Error::NotFinite`]
-    /// when training diverges, with the last checkpoint left as it was.
+    /// The errors of the task, the model and the folder; [`Error::NotFinite`] if training
+    /// diverges, which leaves the last checkpoint unchanged.
     pub fn run(&mut self, task: &mut dyn Task<T, M>, observer: &mut dyn Observer) -> Result<Ended, Error> {
         let mut stepper = Stepper::default();
         let mut evaluation_tape = Tape::new();
@@ -105,7 +105,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         Ok(ended)
     }
 
-    /// Takes one step on its batches. Returns its report and the learning rate.
+    /// Takes the next step. Returns its report and its learning rate.
     #[track_caller]
     fn step(
         &mut self,
@@ -128,11 +128,10 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         Ok((report, lr))
     }
 
-    /// Takes `warm_up` steps and then records one more: returns everything that ran in it.
-    /// Saves nothing.
+    /// Takes `warm_up` steps, then one more, and returns the trace of that one. Saves nothing.
     ///
     /// # Errors
-    /// What the task or the model return.
+    /// The errors of the task and the model.
     pub fn trace_step(&mut self, task: &mut dyn Task<T, M>, warm_up: u64) -> Result<Vec<Record>, Error> {
         let mut stepper = Stepper::default();
         for _ in 0..warm_up {
@@ -143,7 +142,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         Ok(stepper.tape.trace.take())
     }
 
-    /// Writes the checkpoints. The best parameters are then in the folder.
+    /// Writes the checkpoints, and moves the best parameters to the folder.
     fn save(&mut self) -> Result<(), Error> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
         folder.save(self.model.params(), self.best.as_ref(), &*self.optimizer, &self.state)?;
@@ -155,7 +154,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
 fn warn_of_missing_gradients(names: &[String], observer: &mut dyn Observer) {
     if !names.is_empty() {
         observer.warning(&format!(
-            "after the first step these parameters have no gradient, or only zeros, and will not learn: {}",
+            "after the first step, these parameters have no gradient, or only zeros, and will not learn: {}",
             names.join(", ")
         ));
     }

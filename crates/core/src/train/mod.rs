@@ -5,11 +5,11 @@
 //! | `model.rs` | [`Model`]: parameters, and how a batch becomes a loss |
 //! | `task.rs` | [`Task`]: the batches, and how success is measured |
 //! | `step.rs` | [`Stepper`]: loss, gradients, clipping, update |
-//! | `state.rs` | [`Options`]: how to train; [`State`]: where a run stands |
+//! | `state.rs` | [`Options`]: how to train; [`State`]: the progress of a run |
 //! | `observer.rs` | [`Observer`]: progress, evaluations, warnings |
 //! | `fit.rs` | [`Fit`], the loop: steps, evaluations, checkpoints, when to stop |
 //! | [`run`] | the folder of a run: configuration, metrics, checkpoints |
-//! | `trainable.rs` | [`Trainable`]: all that a session needs to know of a model |
+//! | `trainable.rs` | [`Trainable`]: everything that a session needs to know about a model |
 //! | `session.rs` | [`Session`]: start, resume, run, load |
 
 mod fit;

@@ -1,4 +1,4 @@
-//! What a training step needs from a model.
+//! The interface of a model to a training step.
 
 use crate::trace::Phase;
 use crate::{Error, Float, Grads, Params, Tape, Var};
@@ -17,14 +17,14 @@ pub trait Model<T: Float> {
     /// Records the mean loss of a batch, a scalar.
     ///
     /// # Errors
-    /// If the batch does not fit the model.
+    /// [`Error::Shape`] if the batch does not fit the model.
     fn loss(&self, tape: &mut Tape<T>, batch: &Self::Batch) -> Result<Var, Error>;
 
     /// Adds the gradient of the loss to `grads` and returns the loss. The default runs the
-    /// tape backward; a model may compute the gradient by hand.
+    /// tape backward; a model may compute the gradient by hand instead.
     ///
     /// # Errors
-    /// If the batch does not fit the model.
+    /// As [`Model::loss`].
     fn gradients(&self, tape: &mut Tape<T>, batch: &Self::Batch, grads: &mut Grads<T>) -> Result<T, Error> {
         gradients_by_tape(self, tape, batch, grads)
     }
@@ -34,7 +34,7 @@ pub trait Model<T: Float> {
 /// returns the loss.
 ///
 /// # Errors
-/// What [`Model::loss`] returns.
+/// As [`Model::loss`].
 #[track_caller]
 pub fn gradients_by_tape<T: Float, M: Model<T> + ?Sized>(
     model: &M,
@@ -45,7 +45,7 @@ pub fn gradients_by_tape<T: Float, M: Model<T> + ?Sized>(
     tape.trace.enter(Phase::Forward, "gradients_by_tape", "m2g_core::train::model::gradients_by_tape");
     let loss = model.loss(tape, batch)?;
     let value = tape.read_loss(loss);
-    // A loss that is not finite has no useful gradient. The tape still tells where it arose.
+    // A loss that is not finite has no useful gradient; the tape still shows where it arose.
     if value.is_finite() {
         tape.backward(loss, grads)?;
     }

@@ -1,4 +1,4 @@
-//! What a training run reports while it runs. The core prints nothing.
+//! The reports of a training run while it runs. The core itself prints nothing.
 
 use serde::{Serialize, Serializer};
 
@@ -47,7 +47,7 @@ pub struct EvaluationRecord {
     pub train_loss: f64,
     /// The learning rate of the last step.
     pub lr: f64,
-    /// The figures of the task.
+    /// The metrics of the task.
     #[serde(flatten, serialize_with = "as_map")]
     pub metrics: Metrics,
     /// Whether the score is the best so far.

@@ -65,9 +65,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run of a model of this kind; none for
-    /// [`Save::Nowhere`]. `toml` and `config` hold its configuration, the first for people,
-    /// the second for the checkpoints.
+    /// Creates the folder of a new run for this kind of model; `None` for [`Save::Nowhere`].
+    /// `toml` and `config` hold the configuration, the first for people, the second for the
+    /// checkpoints.
     ///
     /// # Errors
     /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a
@@ -96,7 +96,7 @@ impl RunFolder {
     }
 
     /// Opens the folder of a run to resume it, with its last checkpoint and its state.
-    /// Metrics that are newer than the checkpoint are dropped: they will be written again.
+    /// Drops metrics that are newer than the checkpoint: they will be written again.
     ///
     /// # Errors
     /// [`Error::NoRun`] if there is no run; [`Error::NeverSaved`] if it has no checkpoint;
@@ -142,10 +142,10 @@ impl RunFolder {
         self.metrics.write_all(line.as_bytes()).map_err(Error::io("write", self.path.join(METRICS)))
     }
 
-    /// Writes the checkpoints: the best parameters, if there are new ones, then the last.
+    /// Writes the checkpoints: first the best parameters, if they are new, then the last ones.
     ///
     /// # Errors
-    /// [`Error::Io`] if one cannot be written; the previous files stay.
+    /// [`Error::Io`] if one cannot be written; the previous file then stays.
     pub fn save<T: Float>(
         &mut self,
         params: &Params<T>,
@@ -211,7 +211,10 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     }
     match found["format"].as_u64() {
         Some(FORMAT) => Ok(found),
-        _ => Err(unusable(&path, &format!("its format is {}, this m2g reads {FORMAT}", found["format"]))),
+        _ => Err(unusable(
+            &path,
+            &format!("its format is {}, but this version of m2g reads format {FORMAT}", found["format"]),
+        )),
     }
 }
 
@@ -226,7 +229,7 @@ pub fn metrics(run: &Path) -> Result<Vec<Value>, Error> {
     Ok(text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Removes the lines that were written after the checkpoint: they will be written again.
+/// Removes incomplete lines, and lines that were written after this step.
 fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

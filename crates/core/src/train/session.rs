@@ -26,9 +26,9 @@ use crate::{Error, Grads, Tape};
 pub struct Session<'a, M: Trainable> {
     /// The model. After [`Session::run`] it has the best parameters.
     pub model: M,
-    /// What the checkpoints say of it.
+    /// The description of the model in the checkpoints.
     pub description: M::Description,
-    /// Where the run stands.
+    /// The progress of the run.
     pub state: State,
     optimizer: Box<dyn Optimizer<f32>>,
     data: &'a M::Data,
@@ -50,24 +50,24 @@ pub struct Outcome {
     pub best_score: Option<f64>,
     /// The last evaluation of this session, if there was one.
     pub last_evaluation: Option<EvaluationRecord>,
-    /// Test figures of the best parameters; none if the run was stopped.
+    /// The test metrics of the best parameters; empty if the run was stopped.
     pub best_test: Metrics,
-    /// Test figures of the parameters of the last step; none if the run was stopped.
+    /// The test metrics of the parameters of the last step; empty if the run was stopped.
     pub last_test: Metrics,
 }
 
 impl Outcome {
-    /// A figure of the last evaluation of this session.
+    /// A metric of the last evaluation of this session.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.last_evaluation.as_ref().and_then(|record| find(&record.metrics, name))
     }
 
-    /// A test figure of the best parameters.
+    /// A test metric of the best parameters.
     pub fn best_test(&self, name: &str) -> Option<f64> {
         find(&self.best_test, name)
     }
 
-    /// A test figure of the parameters of the last step.
+    /// A test metric of the parameters of the last step.
     pub fn last_test(&self, name: &str) -> Option<f64> {
         find(&self.last_test, name)
     }
@@ -81,8 +81,8 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// Starts a new run.
     ///
     /// # Errors
-    /// If a setting makes no sense, the data does not fit, the run to start from cannot be
-    /// used, or the folder cannot be created.
+    /// If a setting is invalid, the data does not fit, the run to start from cannot be used, or
+    /// the folder cannot be created.
     pub fn new(config: M::Config, data: &'a M::Data, save: Save<'_>) -> Result<Self, Error> {
         M::validate(&config)?;
         let base = M::init_from(&config).map(|run| Self::load(run, BEST)).transpose()?;
@@ -90,17 +90,17 @@ impl<'a, M: Trainable> Session<'a, M> {
         let description = M::describe(config, data, base_description.as_ref())?;
         let model = M::init(&description, base.as_ref())?;
         let optimizer = M::optimizer(&description, data);
-        // Data that does not fit is found before a folder is created.
+        // Fails before a folder is created if the data does not fit.
         M::task(&description, data)?;
         let folder = create_folder::<M>(save, &description)?;
         Ok(Self { model, description, state: State::default(), optimizer, data, folder })
     }
 
-    /// Resumes the run in a folder. `description` is that of [`Session::describe`]; the
-    /// number of steps in it may have been changed.
+    /// Resumes the run in a folder. `description` comes from [`Session::describe`]; its number of
+    /// steps may have been changed.
     ///
     /// # Errors
-    /// If there is no run, its checkpoint is damaged, or the data is not that of the run.
+    /// If there is no run, its checkpoint is damaged, or it was trained on other data.
     pub fn resume(path: &Path, data: &'a M::Data, description: M::Description) -> Result<Self, Error> {
         M::validate(M::config(&description))?;
         if M::trained_on(&description).is_empty() {
@@ -126,7 +126,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         M::options(&self.description, self.data)
     }
 
-    /// Why no step is left to take, if so.
+    /// Why the run has ended; `None` if it has steps left to take.
     pub fn ended(&self) -> Option<Ended> {
         self.options().ended(&self.state)
     }
@@ -175,8 +175,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         })
     }
 
-    /// Takes `warm_up` steps and then records one more: returns everything that ran in it.
-    /// Saves nothing.
+    /// Takes `warm_up` steps, then one more, and returns the trace of that one. Saves nothing.
     ///
     /// # Errors
     /// If training diverges.
@@ -188,8 +187,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         fit.trace_step(&mut task, warm_up)
     }
 
-    /// The gradient of the mean loss of the first batch of such a run, without dropout, and
-    /// that loss.
+    /// The gradient of the mean loss of the first batch of a run, without dropout, and the loss.
     ///
     /// # Errors
     /// If the data does not fit the model.
@@ -224,7 +222,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         Ok((model, description))
     }
 
-    /// Creates the folder of a run at step 0 from a model that was trained elsewhere.
+    /// Creates the folder of a run at step 0 that holds a model trained elsewhere.
     ///
     /// # Errors
     /// As [`RunFolder::create`].

@@ -1,4 +1,4 @@
-//! How to train, where a training run stands, and when it ends.
+//! How to train, the progress of a run, and when it ends.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::observer::EvaluationRecord;
 use super::task::Evaluation;
 use crate::optim::Schedule;
 
-/// [`Schedule::HalveOnPlateau`] ends a run when the learning rate has been halved more often.
+/// [`Schedule::HalveOnPlateau`] ends a run after more halvings of the learning rate than this.
 const MAX_HALVINGS: u32 = 7;
 
 /// How to train, and for how long.
@@ -22,18 +22,18 @@ pub struct Options {
     pub lr: f64,
     /// How the learning rate changes.
     pub schedule: Schedule,
-    /// Gradients with a larger norm are scaled down to this one.
+    /// Gradients with a larger norm are scaled down to this norm.
     pub clip: Option<f64>,
     /// Stop after this many evaluations in a row without improvement.
     pub patience: Option<u32>,
     /// The seed of the dropout masks.
     pub seed: u64,
-    /// The shortest time between two checkpoints.
+    /// The minimum time between two checkpoints.
     pub checkpoint_interval: Duration,
 }
 
 impl Default for Options {
-    /// No steps, a constant learning rate of 0.001, a checkpoint every 2 seconds at most.
+    /// No steps, a constant learning rate of 0.001, and at least 2 seconds between checkpoints.
     fn default() -> Self {
         Self {
             steps: 0,
@@ -49,7 +49,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Why a run in this state takes no further step, if so.
+    /// Why a run in this state has ended; `None` if it has steps left to take.
     pub fn ended(&self, state: &State) -> Option<Ended> {
         let plateau = matches!(self.schedule, Schedule::HalveOnPlateau { .. });
         if state.step >= self.steps {
@@ -60,7 +60,7 @@ impl Options {
         out_of_patience.then_some(Ended::OutOfPatience)
     }
 
-    /// Whether the model is evaluated after this number of steps.
+    /// Whether an evaluation follows this number of steps.
     pub(super) fn evaluates_after(&self, step: u64) -> bool {
         step.is_multiple_of(self.steps_per_evaluation.max(1)) || step == self.steps
     }
@@ -69,7 +69,7 @@ impl Options {
 /// Why a training run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It took all its steps.
+    /// It took all steps.
     Finished,
     /// The score has not improved for as long as `patience` allows.
     OutOfPatience,
@@ -77,8 +77,8 @@ pub enum Ended {
     Stopped,
 }
 
-/// Where a training run stands. Together with the parameters and the optimiser's tensors
-/// it is all that is needed to resume to the same bits.
+/// The progress of a training run. With the parameters and the tensors of the optimiser, it is
+/// everything that is needed to resume to the same bits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Steps taken.
@@ -89,7 +89,7 @@ pub struct State {
     pub best_score: Option<f64>,
     /// The step with the best score.
     pub best_step: u64,
-    /// Evaluations since then.
+    /// Evaluations since the best score.
     pub without_improvement: u32,
     /// How often the learning rate has been halved.
     pub halvings: u32,
@@ -98,7 +98,7 @@ pub struct State {
 }
 
 impl State {
-    /// Updates the state after an evaluation and returns the record of it.
+    /// Updates the state after an evaluation, and returns its record.
     pub(super) fn record(&mut self, evaluation: Evaluation, options: &Options, lr: f64) -> EvaluationRecord {
         let every = options.steps_per_evaluation.max(1);
         let steps_since_last = (self.step - 1) % every + 1;

@@ -32,17 +32,17 @@ pub struct Stepper<T: Float> {
     spinner: Spinner,
 }
 
-/// From this size of all buffers on, huge pages make training faster.
+/// The total size of all buffers from which huge pages make training faster.
 const MIN_BYTES_FOR_HUGE_PAGES: usize = 16 << 20;
 
 impl<T: Float> Stepper<T> {
     /// Takes one optimiser step along the mean gradient of the batches, with learning rate
-    /// `lr`. With `clip`, a gradient of a larger norm is scaled down to that norm. Several
-    /// batches serve where all examples together would not fit into memory.
+    /// `lr`. With `clip`, a gradient of a larger norm is scaled down to that norm. Use several
+    /// batches if one batch of all examples would not fit into memory.
     ///
     /// # Errors
-    /// What the model returns; [`Error::NotFinite`] if the loss or the norm of
-    /// the gradient is NaN or infinite; the parameters are then unchanged.
+    /// The errors of the model; [`Error::NotFinite`] if the loss or the norm of the gradient
+    /// is NaN or infinite. The parameters are then unchanged.
     #[track_caller]
     pub fn step<M: Model<T>>(
         &mut self,
@@ -62,7 +62,7 @@ impl<T: Float> Stepper<T> {
             let this = model.gradients(tape, batch, grads)?.as_f64();
             if !this.is_finite() {
                 let what = match tape.first_not_finite(model.params()) {
-                    Some(first) => format!("loss (first of all {first})"),
+                    Some(first) => format!("loss (and before it {first})"),
                     None => "loss".into(),
                 };
                 return Err(Error::NotFinite { what, step });
@@ -121,8 +121,8 @@ impl<T: Float> Stepper<T> {
         }
     }
 
-    /// The names of the parameters whose gradient is missing or zero after the last step:
-    /// their layer is not connected, or dead.
+    /// The names of the parameters whose gradient was missing or zero in the last step, because
+    /// their layer is disconnected or dead.
     pub fn without_gradient<M: Model<T>>(&self, model: &M) -> Vec<String> {
         let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| reduce::all_zero(g.data()));
         let params = model.params().iter().zip(self.grads.iter());
@@ -130,7 +130,7 @@ impl<T: Float> Stepper<T> {
     }
 }
 
-/// The trace record of a routine that is not an op, on this number of elements.
+/// The trace record of a routine that is not an op and works on this number of elements.
 #[track_caller]
 pub(super) fn routine(phase: Phase, name: &'static str, function: &'static str, elements: u64) -> Record {
     let shape = ndarray::IxDyn(&[elements as usize]);

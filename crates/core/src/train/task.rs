@@ -1,9 +1,9 @@
-//! What a model is trained on, and how its success is measured.
+//! The data of a training run, and how success is measured.
 
 use super::model::Model;
 use crate::{Error, Float, Tape};
 
-/// Figures by name, such as `("val_loss", 1.47)`.
+/// Metrics by name, such as `("val_loss", 1.47)`.
 pub type Metrics = Vec<(&'static str, f64)>;
 
 /// The data of a training run: batches to train on, and evaluations.
@@ -22,7 +22,7 @@ pub trait Task<T: Float, M: Model<T>> {
     /// If the data does not fit the model.
     fn evaluate(&mut self, model: &M, tape: &mut Tape<T>) -> Result<Evaluation, Error>;
 
-    /// Measures the model on test data, once at the end of a run. By default there is none.
+    /// Measures the model on test data, once at the end of a run. By default, measures nothing.
     ///
     /// # Errors
     /// If the data does not fit the model.
@@ -42,6 +42,6 @@ pub struct Evaluation {
     /// The score to maximise: the best model is the one with the highest. `None` without
     /// held-out data.
     pub score: Option<f64>,
-    /// Figures for the metrics file.
+    /// The metrics for the metrics file.
     pub metrics: Metrics,
 }

@@ -1,7 +1,7 @@
-//! The session, on the smallest model that there is: a line through points.
+//! Tests of the session with a minimal model: a line through points.
 //!
-//! This file is also an example of [`Trainable`]: a model's own part of training is what
-//! stands above the tests.
+//! This file is also an example of [`Trainable`]: the code above the tests is all that a model
+//! must provide for training.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -190,7 +190,7 @@ impl Observer for StopAfter {
 }
 
 #[test]
-fn a_run_that_was_stopped_resumes_to_the_same_bits() {
+fn a_stopped_run_resumes_to_the_same_bits() {
     let (dir, data) = (tempfile::tempdir().unwrap(), points());
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     let outcome = Training::new(config(), &data, Save::New(&whole)).unwrap().run(&mut ()).unwrap();

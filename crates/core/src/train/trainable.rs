@@ -1,4 +1,4 @@
-//! What a session needs to know of a model.
+//! The interface of a model to a session.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::optim::Optimizer;
 
 /// A model that a [`Session`](super::Session) can start, save, resume and load.
 ///
-/// Three types belong to it: its `Config` is what a person chooses, its `Data` is what it
-/// learns from, and its `Description` is what a checkpoint stores to rebuild it.
+/// Three types belong to it: `Config` holds the settings that a person chooses, `Data` is the
+/// training data, and `Description` is stored in checkpoints to rebuild the model.
 pub trait Trainable: Model<f32> + Sized {
     /// The name of this kind of model in checkpoints.
     const KIND: &'static str;
@@ -32,10 +32,10 @@ pub trait Trainable: Model<f32> + Sized {
     /// Checks the settings.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense.
+    /// [`Error::Setting`] for the first invalid setting.
     fn validate(config: &Self::Config) -> Result<(), Error>;
 
-    /// The run whose best parameters a new run starts from, instead of random ones.
+    /// The run whose best parameters a new run starts from, instead of random parameters.
     fn init_from(_config: &Self::Config) -> Option<&Path> {
         None
     }
@@ -44,7 +44,7 @@ pub trait Trainable: Model<f32> + Sized {
     /// starts from.
     ///
     /// # Errors
-    /// If the settings, the data and the base do not fit each other.
+    /// If the settings do not fit the data or the base.
     fn describe(
         config: Self::Config,
         data: &Self::Data,
@@ -63,7 +63,7 @@ pub trait Trainable: Model<f32> + Sized {
     /// The fingerprint of the data that the model was trained on; empty if it was imported.
     fn trained_on(description: &Self::Description) -> &str;
 
-    /// The fingerprint of the data: it changes when the data does.
+    /// The fingerprint of the data, which changes whenever the data does.
     fn fingerprint(data: &Self::Data) -> &str;
 
     /// Where the data comes from, for messages.
@@ -72,7 +72,7 @@ pub trait Trainable: Model<f32> + Sized {
     /// Builds the model with its initial parameters: random, or those of `base`.
     ///
     /// # Errors
-    /// If a size makes no sense.
+    /// [`Error::Setting`] if a size is invalid.
     fn init(description: &Self::Description, base: Option<&Self>) -> Result<Self, Error>;
 
     /// Builds the model to be filled from a checkpoint; its parameters are unspecified.

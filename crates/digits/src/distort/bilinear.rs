@@ -2,8 +2,8 @@
 
 /// A grey image, 0..=1, on an infinite background of zeros.
 ///
-/// A margin of zeros, one pixel above and to the left, two below and to the right, stands for the
-/// background: points farther out are clamped into it.
+/// A margin of zeros, one pixel above and to the left, two below and to the right, represents the
+/// background: points farther out are clamped to it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Canvas {
     rows: usize,
@@ -26,10 +26,11 @@ impl Canvas {
         }
     }
 
-    /// The brightness at each point (`x`, `y`); (0, 0) is the centre of the first pixel.
+    /// Writes the brightness at each point (`x`, `y`) to `out`; (0, 0) is the centre of the first
+    /// pixel.
     ///
-    /// Between four pixels a b / c d, at the fractions `fx`, `fy` of the distance, it is
-    /// `(1-fy) ((1-fx) a + fx b) + fy ((1-fx) c + fx d)`.
+    /// Between the pixels a b in one row and c d below them, at the fractions `fx` and `fy` of the
+    /// distance, the brightness is `(1-fy) ((1-fx) a + fx b) + fy ((1-fx) c + fx d)`.
     pub(super) fn sample(&self, x: &[f32], y: &[f32], out: &mut [f32]) {
         let width = self.cols + 3;
         let (right, bottom) = ((self.cols + 1) as f32, (self.rows + 1) as f32);

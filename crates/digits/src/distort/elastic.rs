@@ -1,12 +1,12 @@
-//! The elastic distortion: every pixel is displaced a little, neighbouring pixels almost alike, as
-//! the muscles of a hand would do it.
+//! The elastic distortion: every pixel is displaced a little, and neighbouring pixels almost alike.
+//! It imitates the small uncontrolled movements of the muscles of a hand.
 //!
-//! Simard et al. draw a random number in ±1 for each pixel and smooth these with a Gaussian
-//! `g(d) = exp(-d² / 2σ²)`: they put a Gaussian bump of random height on every pixel and sum the
-//! bumps. The sum is so smooth that bumps σ apart, on a coarse grid of *knots*, give the same. By
-//! Poisson's summation formula the covariance of two displacements, proportional to
-//! `exp(-d² / 4σ²)` at the distance `d`, changes by about `2 exp(-π² (σ / spacing)²)`, 1 part in
-//! 10,000. For a 28 x 28 image and σ = 6 that is 12 x 12 random numbers instead of 64 x 64 (the
+//! Simard et al. draw a random number in ±1 for each pixel and smooth these numbers with a Gaussian
+//! `g(d) = exp(-d² / 2σ²)`. In other words, they put a Gaussian bump of random height on every pixel
+//! and sum the bumps. The sum is so smooth that a coarse grid of bumps, on *knots* σ apart, gives
+//! nearly the same result. By Poisson's summation formula, the covariance of two displacements at
+//! the distance `d`, proportional to `exp(-d² / 4σ²)`, changes by about `2 exp(-π² (σ / spacing)²)`,
+//! 1 part in 10,000. A 28 x 28 image with σ = 6 needs 12 x 12 random numbers instead of 64 x 64 (the
 //! pixels and a margin of 3σ), and two tiny matrix products:
 //!
 //! ```text
@@ -28,7 +28,7 @@ const REACH_IN_SIGMAS: f32 = 3.0;
 /// Strength and smoothness of the elastic distortion, in Simard's terms.
 ///
 /// `alpha` is the largest height of the random noise *before* it is smoothed by a Gaussian whose
-/// weights sum to 1. Smoothing averages most of it away. The rest moves each pixel, across and
+/// weights sum to 1. Smoothing averages most of it away. What remains moves each pixel, across and
 /// down, by a random distance with mean 0 and standard deviation [`Elastic::rms`],
 ///
 /// ```text
@@ -42,7 +42,8 @@ const REACH_IN_SIGMAS: f32 = 3.0;
 pub struct Elastic {
     /// Height of the noise, in pixels; 0 to 1000.
     pub alpha: f32,
-    /// Width of the Gaussian, in pixels: small values tremble, large ones bend; 0.5 to 100.
+    /// Width of the Gaussian, in pixels; 0.5 to 100. Small values make strokes tremble, large ones
+    /// bend them.
     pub sigma: f32,
 }
 
@@ -113,7 +114,7 @@ impl Field {
         rng.fill_bytes(&mut to.bytes);
         to.noise.clear();
         to.noise.extend(to.bytes.as_chunks().0.iter().map(|&bits| {
-            // The half makes the 2^16 values symmetric about 0.
+            // Adding 0.5 makes the 2^16 values symmetric about 0.
             (f32::from(i16::from_le_bytes(bits)) + 0.5) / 2f32.powi(15)
         }));
 
@@ -181,7 +182,7 @@ mod tests {
         assert!((Elastic::default().rms() - 0.9773).abs() < 1e-3);
     }
 
-    /// Simard's own method, with one random number per pixel, has the documented variance.
+    /// Simard's method, with one random number per pixel, has the documented variance.
     #[test]
     fn rms_is_that_of_noise_smoothed_on_every_pixel() {
         for sigma in [2.0f64, 4.0, 6.0] {

@@ -1,9 +1,9 @@
-//! The errors of distortions, and the limits that they name.
+//! The errors of distortions, and the checks that raise them.
 
-/// The longest side of an image, in pixels: [`Elastic`](super::Elastic) keeps a table of side x side values.
-pub(super) const MAX_SIDE: usize = 1024;
+/// The longest side of an image: [`Elastic`](super::Elastic) keeps a table of side x side values.
+pub(super) const MAX_SIDE_PIXELS: usize = 1024;
 
-/// Why a [`Distort`](super::Distort) cannot be used, or not for these images.
+/// Why a [`Distort`](super::Distort) is invalid, or cannot be applied to images of this size.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DistortError {
     /// A range is NaN, negative or too large.
@@ -23,7 +23,7 @@ pub enum DistortError {
     /// The images are empty or too large.
     #[error(
         "distortion: images of {rows}x{cols} pixels cannot be distorted; \
-         each side must be from 1 to {MAX_SIDE}, or choose the distortion none"
+         make each side 1 to {MAX_SIDE_PIXELS} pixels, or choose the distortion none"
     )]
     Size {
         /// Height in pixels.
@@ -31,8 +31,8 @@ pub enum DistortError {
         /// Width in pixels.
         cols: usize,
     },
-    /// There is no distortion with this name.
-    #[error("there is no distortion {0:?}; choose none, affine or elastic")]
+    /// No distortion has this name.
+    #[error("no distortion is called {0:?}; choose none, affine or elastic")]
     Name(String),
 }
 

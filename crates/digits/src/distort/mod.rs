@@ -1,4 +1,4 @@
-//! Random distortions of the training images, drawn anew each time an image is shown.
+//! Random distortions of the training images, different each time an image is shown.
 //!
 //! A digit that is rotated, stretched or bent a little is still the same digit. A network that
 //! never sees the same image twice cannot memorise it. This alone takes a plain multilayer
@@ -9,16 +9,16 @@
 //! - D. Ciresan, U. Meier, L. Gambardella, J. Schmidhuber, *Deep, big, simple neural nets for
 //!   handwritten digit recognition*, Neural Computation 22(12), 2010: both together.
 //!
-//! Every pixel `p` of the new image looks up one point of the old one:
+//! Every pixel `p` of the new image samples one point of the old one:
 //!
 //! ```text
 //! out(p) = image( A (p - centre - shift) + centre + u(p) )
 //! ```
 //!
 //! `A` undoes a random rotation, shear and scaling ([`Affine`]), `u` is a smooth random
-//! displacement ([`Elastic`]). The point lies between four pixels, which are mixed by bilinear
-//! interpolation; outside the image everything is 0. Asking where a pixel comes from, rather than
-//! where it goes, leaves no holes. Looking up both distortions at once blurs the strokes only once.
+//! displacement ([`Elastic`]). Bilinear interpolation mixes the four pixels around the point;
+//! outside the image, everything is 0. Computing where a pixel comes from, rather than where it
+//! goes, leaves no holes. Applying both distortions in one lookup blurs the strokes only once.
 //!
 //! ```
 //! use m2g_digits::distort::{Distort, Distorter, Scratch};
@@ -51,10 +51,11 @@ pub use error::DistortError;
 
 use bilinear::Canvas;
 use elastic::Field;
-use error::MAX_SIDE;
+use error::MAX_SIDE_PIXELS;
 
-/// Images that one thread takes at a time, so that a small batch is not split too finely.
-const IMAGES_PER_TASK: usize = 8;
+/// A thread takes at least this number of images at a time, so that small batches are not split too
+/// finely.
+const MIN_IMAGES_PER_TASK: usize = 8;
 
 /// Which distortions to apply.
 ///
@@ -67,7 +68,7 @@ const IMAGES_PER_TASK: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Distort {
-    /// The images as they are.
+    /// The original images.
     #[default]
     None,
     /// Shift, rotation, scaling and shear.
@@ -124,7 +125,7 @@ pub struct Distorter {
 pub struct Scratch {
     canvas: Canvas,
     displacement: elastic::Displacement,
-    /// Where each pixel of one row comes from.
+    /// The source coordinates of the pixels of one row.
     x: Vec<f32>,
     y: Vec<f32>,
 }
@@ -136,7 +137,7 @@ impl Distorter {
     /// [`DistortError::Range`] if a range is NaN, negative or too large; [`DistortError::Size`] if a
     /// side is 0 or above 1024 pixels.
     pub fn new(distort: Distort, rows: usize, cols: usize) -> Result<Self, DistortError> {
-        if ![rows, cols].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+        if ![rows, cols].iter().all(|side| (1..=MAX_SIDE_PIXELS).contains(side)) {
             return Err(DistortError::Size { rows, cols });
         }
         let (affine, elastic) = match distort {
@@ -151,8 +152,8 @@ impl Distorter {
 
     /// Writes a distorted copy of `image` (rows x cols, 0..=255) to `out` (rows x cols, 0..=1).
     ///
-    /// The number of values drawn from `rng` depends on the kind of distortion, not on its ranges:
-    /// with the same `rng`, a wider range gives the same distortion, only stronger.
+    /// The number of values drawn from `rng` depends on the kind of distortion, not on its ranges.
+    /// With the same `rng`, a wider range therefore gives the same distortion, only stronger.
     ///
     /// # Panics
     /// If `image` or `out` is not rows x cols long.
@@ -186,14 +187,14 @@ impl Distorter {
     /// Distorts a batch in parallel: `images[i]` to row `i` of `out` (B, rows x cols), with the
     /// random stream `stream(i)`.
     ///
-    /// Each image has its own stream, so the result is the same bits for any number of threads.
+    /// Each image has a separate stream, so the result has the same bits for any number of threads.
     ///
     /// # Panics
-    /// If an image is not rows x cols long, or `out` not `images.len()` times that.
+    /// If an image is not rows x cols long, or `out` is not `images.len()` times as long.
     pub fn apply_batch<R: Rng>(&self, images: &[&[u8]], stream: impl Fn(usize) -> R + Sync, out: &mut [f32]) {
         let pixels = self.rows * self.cols;
         assert_eq!(out.len(), images.len() * pixels, "pixels of the batch");
-        threads::for_each_chunk(out, pixels, IMAGES_PER_TASK, |scratch: &mut Scratch, i, out| {
+        threads::for_each_chunk(out, pixels, MIN_IMAGES_PER_TASK, |scratch: &mut Scratch, i, out| {
             self.apply(images[i], &mut stream(i), scratch, out);
         });
     }

@@ -1,4 +1,4 @@
-//! The distortions as a whole, on images.
+//! Tests of whole distortions on images.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ fn noise(rows: usize, cols: usize, seed: u64) -> Vec<u8> {
     image
 }
 
-/// A smooth round blot in the centre, like a stroke; the border is dark.
+/// A smooth round blot in the centre, like a stroke, on a dark border.
 fn blot(rows: usize, cols: usize) -> Vec<u8> {
     let mut image = Vec::new();
     for row in 0..rows {
@@ -47,7 +47,7 @@ fn distorted(distort: Distort, image: &[u8], rows: usize, cols: usize, seed: u64
     out
 }
 
-/// The image distorted with given parameters.
+/// The image, distorted with the given parameters.
 fn with_parameters(drawn: Drawn, image: &[u8], rows: usize, cols: usize) -> Vec<f32> {
     let origin = drawn.origin(rows, cols);
     let mut canvas = Canvas::default();
@@ -199,7 +199,7 @@ fn names_are_read_as_they_are_written() {
     }
     assert_eq!(
         "elastik".parse::<Distort>().unwrap_err().to_string(),
-        "there is no distortion \"elastik\"; choose none, affine or elastic"
+        "no distortion is called \"elastik\"; choose none, affine or elastic"
     );
     for text in [
         "kind = 'affine'\nrotat = 3.0",

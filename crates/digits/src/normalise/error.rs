@@ -1,9 +1,9 @@
-//! The errors of reading a picture of a digit.
+//! The errors of normalising a picture of a digit.
 
 /// Why a picture could not be normalised.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NormaliseError {
-    /// The number of grey values is not width times height, or zero.
+    /// The number of grey values is zero, or not width times height.
     #[error("a picture of {width} x {height} pixels cannot have {len} grey values")]
     Size {
         /// Pixels per row.
@@ -15,11 +15,11 @@ pub enum NormaliseError {
     },
     /// Every pixel has the same value.
     #[error(
-        "no digit found in the picture: it is one single colour (grey level {level} of 255); \
+        "no digit found in the picture: all of it has one colour (grey level {level} of 255); \
          use a picture in which the digit differs clearly from its background"
     )]
     OneColour {
-        /// That value.
+        /// This value.
         level: u8,
     },
     /// Nothing stands out clearly from the unevenness of the paper.

@@ -4,19 +4,19 @@ use super::error::NormaliseError;
 use super::plane::Plane;
 use super::specks;
 
-/// The least difference between ink and paper, in grey levels of 255.
+/// The smallest difference between ink and paper, in grey levels from 0 to 255.
 const MIN_CONTRAST_LEVELS: f32 = 12.0;
-/// The least difference between ink and paper, in standard deviations of the paper. Pure noise,
-/// split in two halves, reaches 2.6.
+/// The smallest difference between ink and paper, in standard deviations of the paper. Pure noise,
+/// split into two halves, reaches 2.6.
 const MIN_CONTRAST_DEVIATIONS: f32 = 4.0;
 
 /// The ink of a picture: 0 for paper, 255 for solid ink, values between for soft edges.
 ///
-/// 1. Decide whether the paper is dark or light: [`is_dark_on_light`].
+/// 1. Detect whether the paper is dark or light: [`is_dark_on_light`].
 /// 2. Estimate the level of the paper at each pixel ([`opened`]) and take the difference from it
 ///    ([`dark_on_light`], [`light_on_dark`]).
 /// 3. Separate ink from paper by [`otsu`]'s threshold, and drop specks.
-/// 4. Around the rest, stretch the values: the paper's noise to 0, solid ink to 255.
+/// 4. Around the remaining ink, stretch the values: the paper's noise to 0, solid ink to 255.
 pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
     let (least, greatest) = range(&picture.values);
     if greatest - least < 1.0 {
@@ -54,8 +54,8 @@ pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
 }
 
 /// Whether the ink is darker than the paper. The median of the border counts as paper, and the
-/// values farthest from it as ink. (A test for paper brighter than mid-grey would fail on badly lit
-/// photos.)
+/// values farthest from it as ink. (To test whether the paper is brighter than mid-grey would fail on
+/// badly lit photos.)
 fn is_dark_on_light(picture: &Plane) -> bool {
     let mut border = picture.border();
     let middle = border.len() / 2;
@@ -64,8 +64,8 @@ fn is_dark_on_light(picture: &Plane) -> bool {
     *paper - darkest > lightest - *paper
 }
 
-/// The share of the light on each pixel that the ink absorbs, 0..=255. Light multiplies, so ink in a
-/// shadow and ink under the lamp have the same share.
+/// The share of the light on each pixel that the ink absorbs, 0..=255. Light multiplies, so the share
+/// is the same for ink in a shadow and ink under a lamp.
 fn dark_on_light(picture: &Plane, longest: usize) -> Plane {
     let paper = opened(&picture.map(|v| -v), longest);
     combined(picture, &paper, |v, paper| 255.0 * (-paper - v) / (-paper).max(1.0))
@@ -127,13 +127,14 @@ fn otsu(values: &[f32]) -> f32 {
     (best_cut + 1) as f32 * bin_width
 }
 
+/// The mean and the standard deviation of some values.
 struct Spread {
     mean: f32,
     deviation: f32,
 }
 
 impl Spread {
-    /// The mean and standard deviation; zeros for no values.
+    /// Both are 0 if there are no values.
     fn of(values: impl Iterator<Item = f32>) -> Self {
         let (mut n, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
         for v in values.map(f64::from) {

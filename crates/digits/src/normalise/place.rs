@@ -3,7 +3,7 @@
 use super::plane::Plane;
 
 /// The side of the box that a digit is scaled into, in pixels.
-const BOX: usize = 20;
+const BOX_SIDE: usize = 20;
 /// The side of the image, in pixels.
 const SIDE: usize = 28;
 
@@ -12,7 +12,7 @@ const SIDE: usize = 28;
 const MIN_STROKE_PIXELS: f32 = 2.0;
 
 /// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 while
-/// keeping its aspect ratio, and centres it in 28 x 28. None if there is no ink.
+/// keeping its aspect ratio, and centres it in 28 x 28. `None` if the plane has no ink.
 pub(super) fn place(ink: &Plane) -> Option<[u8; SIDE * SIDE]> {
     let digit = cropped(&thickened(ink)?)?;
     Some(centred(&fitted(&digit)))
@@ -41,13 +41,13 @@ fn thickened(ink: &Plane) -> Option<Plane> {
     }
     let boundary = edges as f32 * std::f32::consts::FRAC_PI_4;
     let width = 2.0 * area as f32 / boundary.max(1.0);
-    let wanted = MIN_STROKE_PIXELS * longest as f32 / BOX as f32;
+    let wanted = MIN_STROKE_PIXELS * longest as f32 / BOX_SIDE as f32;
     // Casting a float to usize saturates at zero: strokes that are wide enough stay.
     let radius = ((wanted - width) / 2.0) as usize;
     Some(if radius == 0 { ink.clone() } else { ink.sliding_max(radius) })
 }
 
-/// Columns and rows that hold ink.
+/// The ranges of columns and rows that contain ink; `None` without ink.
 fn extent(ink: &Plane) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let (mut left, mut right, mut top, mut bottom) = (ink.width, 0, ink.height, 0);
     for (i, _) in ink.values.iter().enumerate().filter(|&(_, &v)| v >= 0.5) {
@@ -67,7 +67,7 @@ fn cropped(ink: &Plane) -> Option<Plane> {
 /// Scales so that the longer side becomes 20 pixels.
 fn fitted(digit: &Plane) -> Plane {
     let longest = digit.width.max(digit.height);
-    let scaled = |side: usize| ((side * BOX + longest / 2) / longest).max(1);
+    let scaled = |side: usize| ((side * BOX_SIDE + longest / 2) / longest).max(1);
     resampled(digit, scaled(digit.width), scaled(digit.height))
 }
 

@@ -1,11 +1,11 @@
 //! Connected patches of ink: drops dust, keeps separate strokes.
 
-/// A patch below this share of the largest patch's area is dust. The bar of a 5 or a 7 that does
-/// not touch the rest has 10 % and more.
+/// A patch below this share of the largest patch's area is dust. The detached bar of a 5 or a 7 has
+/// 10 % or more.
 const DUST_SHARE: f64 = 0.03;
 
-/// The mask without dust. Patches are 8-connected: touching corners are enough. The search keeps
-/// its own queue, so that no picture overflows the stack.
+/// The mask without dust. Patches are 8-connected: touching corners are enough. The search uses a
+/// queue instead of recursion, so that no picture overflows the stack.
 pub(super) fn without_specks(mask: &[bool], width: usize) -> Vec<bool> {
     let patches = patches(mask, width);
     let largest = patches.iter().map(Vec::len).max().unwrap_or(0);

@@ -28,7 +28,7 @@ fn mini_batch<T: Float>(examples: usize, sizes: &[usize]) -> MiniBatch<T> {
     }
 }
 
-/// The loss of a network and a list of all its gradients.
+/// The loss of a network, and all its gradients in one list.
 fn gradients<T: Float>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<f64>) {
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
     let loss = network.gradients(&mut tape, batch, &mut grads).unwrap();
@@ -36,7 +36,7 @@ fn gradients<T: Float>(network: &Network<T>, batch: &MiniBatch<T>) -> (f64, Vec<
     (loss.as_f64(), list.flat_map(|(_, g)| g.unwrap().data().iter().map(|x| x.as_f64())).collect())
 }
 
-/// The largest difference between the two ways, relative to the largest gradient.
+/// The largest difference between the gradients by hand and by tape, relative to the largest gradient.
 fn disagreement<T: Float>(sizes: &[usize], examples: usize, activation: Activation, cost: Cost) -> f64 {
     let batch = mini_batch::<T>(examples, sizes);
     let (loss_a, a) = gradients(&network::<T>(sizes, activation, cost, Backprop::ByHand), &batch);

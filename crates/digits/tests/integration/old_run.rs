@@ -1,7 +1,7 @@
 //! A run that an earlier version wrote (`tests/old-run`): `m2g digits train --data data
 //! --hidden 6 --epochs 100000 --lr 1 --momentum 0.5 --mini-batch 8 --dropout 0.1`, stopped
-//! within epoch 184 of 7 steps. `resumed.safetensors` is where that version got with
-//! `--resume --epochs 190`.
+//! within epoch 184 of 7 steps. `resumed.safetensors` holds the parameters that the same version
+//! reached with `--resume --epochs 190`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ fn data() -> DigitData {
 }
 
 /// The largest difference between the parameters and those in a checkpoint. Processors may
-/// round differently, so that it need not be 0 on all machines.
+/// round differently, so it may be above 0 on some machines.
 fn difference(network: &Network<f32>, checkpoint: &Checkpoint<f32>) -> f32 {
     let pairs =
         network.params().iter().flat_map(|p| p.value.data().iter().zip(checkpoint.tensors[&p.name].data()));
@@ -40,7 +40,7 @@ fn an_old_run_loads_and_evaluates() {
 }
 
 #[test]
-fn an_old_run_resumes_to_the_parameters_of_then() {
+fn an_old_run_resumes_to_the_same_parameters() {
     let (dir, data) = (tempfile::tempdir().unwrap(), data());
     for file in ["config.toml", "metrics.jsonl", LAST, BEST] {
         std::fs::copy(old("run").join(file), dir.path().join(file)).unwrap();

@@ -1,4 +1,4 @@
-//! Whole training runs on real MNIST: they learn, resume to the same bits, and stop when they should.
+//! Whole training runs on MNIST: they learn, resume to the same bits, and stop when they should.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -51,9 +51,9 @@ fn the_books_network_learns() {
     let data = data();
     let mut network = Network::<f32>::new(&[784, 30, 10]).unwrap();
     let mut correct = Vec::new();
-    network.sgd(&data.train, 3, 10, 3.0, &data.test, |_, right| correct.push(right)).unwrap();
+    network.sgd(&data.train, 3, 10, 3.0, &data.test, |_, n| correct.push(n)).unwrap();
     assert_eq!(correct.len(), 3);
-    assert!(correct[2] > 750, "{correct:?} of 1000 right");
+    assert!(correct[2] > 750, "{correct:?} of 1000 correct");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The number of classes: the digits 0 to 9, or the ten classes of a dataset like it.
+/// The number of classes: the digits 0 to 9, or the ten classes of a dataset like MNIST.
 pub const CLASSES: usize = 10;
 
 /// Images of one size with a label each.
@@ -42,7 +42,7 @@ impl LabelledImages {
     /// A copy of the images in `range`.
     ///
     /// # Panics
-    /// If the index is out of range.
+    /// If `range` exceeds the number of images.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let pixels = self.rows * self.cols;
         Self {
@@ -58,7 +58,7 @@ impl LabelledImages {
 pub struct DigitData {
     /// The images to train on.
     pub train: LabelledImages,
-    /// The images by which settings and the best network are chosen.
+    /// The images for choosing settings and the best network.
     pub validation: LabelledImages,
     /// The images for the final measurement.
     pub test: LabelledImages,

@@ -1,9 +1,9 @@
 //! MNIST and datasets like it: images of one size, each with a label.
 //!
 //! A folder holds four IDX files, plain or gzip: training and test images, and their labels.
-//! This crate's own reader reads and checks every file first. Folders of MNIST's size are then
-//! loaded by the `mnist` crate, which panics on any error, cannot read gzip, and does not notice
-//! a short file.
+//! The reader of this crate reads and checks every file first. The `mnist` crate then loads folders
+//! of MNIST's size. On its own, it would panic on any error, could not read gzip, and would not
+//! notice a short file.
 
 mod files;
 mod images;

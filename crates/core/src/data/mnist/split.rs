@@ -18,7 +18,7 @@ pub fn has_mnist_size(train: &LabelledImages, test: &LabelledImages) -> bool {
     (train.len(), test.len(), train.rows, train.cols) == (60_000, 10_000, 28, 28)
 }
 
-/// Splits off the last `validation` training images.
+/// Splits off the last `validation` training images as validation images.
 pub fn split(mut train: LabelledImages, test: LabelledImages, validation: usize) -> Parts {
     let n = train.len() - validation;
     let pixels = train.rows * train.cols;
