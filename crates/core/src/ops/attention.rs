@@ -169,8 +169,8 @@ impl<T: Float> Op<T> for Attention {
         let mut scratch = io.scratch(dims.forward_scratch());
         io.save(&[dims.b, dims.h, dims.t_q]);
         let inputs = match second {
-            None => Inputs::side_by_side(dims, first.data()),
-            Some(kv) => Inputs::apart(dims, first.data(), kv.data()),
+            None => Inputs::self_attention(dims, first.data()),
+            Some(kv) => Inputs::cross_attention(dims, first.data(), kv.data()),
         };
         self.kernel(dims).forward(io.out, io.saved[0].data_mut(), inputs, scratch.data_mut());
         io.give_back(scratch);
@@ -193,8 +193,8 @@ impl<T: Float> Differentiable<T> for Attention {
                 let (dims, qkv) = (self.dims(&[first.shape()]), first.data());
                 let mut scratch = io.scratch(dims.backward_scratch());
                 io.input_grad(0, |dqkv| {
-                    let gradients = Gradients::side_by_side(dims, dqkv);
-                    let inputs = Inputs::side_by_side(dims, qkv);
+                    let gradients = Gradients::self_attention(dims, dqkv);
+                    let inputs = Inputs::self_attention(dims, qkv);
                     self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
                 });
                 io.give_back(scratch);
@@ -205,8 +205,8 @@ impl<T: Float> Differentiable<T> for Attention {
                     (self.dims(&[first.shape(), second.shape()]), first.data(), second.data());
                 let mut scratch = io.scratch(dims.backward_scratch());
                 io.two_input_grads([0, 1], |dq, dkv| {
-                    let gradients = Gradients::apart(dims, dq, dkv);
-                    let inputs = Inputs::apart(dims, q, kv);
+                    let gradients = Gradients::cross_attention(dims, dq, dkv);
+                    let inputs = Inputs::cross_attention(dims, q, kv);
                     self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
                 });
                 io.give_back(scratch);
