@@ -1,9 +1,10 @@
-//! The matrix products of a training step alone, beside those of PyTorch.
+//! The matrix products of a training step in isolation, compared with PyTorch.
 //!
-//! `cargo bench --bench products` measures every shape that a step of the smallest GPT
-//! multiplies (4 layers, width 128, 12 texts of 64: 768 tokens), with one thread and with two.
-//! If `python3` has PyTorch, it measures the same there, in turns. Each product runs over
-//! several sets of matrices, so that they come from memory, as in a step, and not from a cache.
+//! `cargo bench --bench products` measures every shape of matrix product in a training step of the
+//! smallest GPT (4 layers, width 128, 12 texts of 64: 768 tokens), with one thread and with two. If
+//! `python3` has PyTorch, the same products are measured there, in alternating turns. Each product
+//! runs over several sets of matrices, so that they are read from memory, as in a step, and not
+//! from a cache.
 
 use std::process::Command;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use anyhow::Context;
 use m2g_core::threads::with_threads;
 use m2g_core::{Accumulate, Mat, Precision, matmul};
 
-/// Rows, inner length, columns, and which factor is stored as its transpose.
+/// The name, [rows, inner length, columns], and which factor is stored transposed.
 const SHAPES: [(&str, [usize; 3], Transposed); 12] = [
     ("qkv", [768, 128, 384], Transposed::B),
     ("projection", [768, 128, 128], Transposed::B),
@@ -35,13 +36,13 @@ enum Transposed {
     B,
 }
 
-/// Sets of matrices: 16 times 1.3 to 2.4 MB, more than the caches hold.
+/// Sets of matrices of 1.3 to 2.4 MB each: in all, more than the caches hold.
 const SETS: usize = 16;
 
-/// Products per set in a turn.
+/// Products per set and turn.
 const PRODUCTS_PER_SET: usize = 12;
 
-/// Turns; each measures here and then in PyTorch.
+/// Turns; each measures this crate and then PyTorch.
 const TURNS: usize = 5;
 
 fn main() -> anyhow::Result<()> {
@@ -68,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The speed of a product here, in GFLOP/s.
+/// The speed of a product in this crate, in GFLOP/s.
 fn measure([m, k, n]: [usize; 3], transposed: Transposed) -> f64 {
     let matrices = |length: usize| -> Vec<Vec<f32>> {
         let value = |set, i| ((i + set) as f32 * 0.37).sin();

@@ -1,17 +1,16 @@
-//! The cost of recording a step, with the trace off and on.
+//! The cost of tracing a training step.
 //!
-//! `cargo bench --bench trace` times steps of the smallest and of a typical model, in turns with the
-//! trace off and on. It also times the checks that run while the trace is off.
+//! `cargo bench --bench trace` times training steps of the smallest and of a typical model, in
+//! turns with the trace off and on. It also times the checks that run while the trace is off.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use m2g_core::Tensor;
-use m2g_core::Tokens;
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
 use m2g_core::threads::with_threads;
 use m2g_core::trace::{Phase, Trace};
 use m2g_core::train::{Model, Stepper};
+use m2g_core::{Tensor, Tokens};
 use m2g_digits::{MiniBatch, Network};
 use m2g_gpt::{Config, Gpt, TokenBatch};
 
@@ -60,22 +59,26 @@ fn measure<M: Model<f32>>(
     }
     let mut ratios: Vec<f64> = on.iter().zip(&off).map(|(on, off)| on / off - 1.0).collect();
     let (off, on, ratio) = (median(&mut off), median(&mut on), median(&mut ratios));
-    let checks = records as f64 * cost_of_a_check().as_secs_f64();
+    let disabled = records as f64 * cost_of_disabled_record().as_secs_f64();
     println!("{title}: {records} records a step");
-    println!("  off {:9.2} us, of which checking whether to record {:.3} %", 1e6 * off, 100.0 * checks / off);
+    println!(
+        "  off {:9.2} us, of which checking whether to record {:.3} %",
+        1e6 * off,
+        100.0 * disabled / off
+    );
     println!("  on  {:9.2} us, {:+.2} % (median of {TURNS} pairs)", 1e6 * on, 100.0 * ratio);
     Ok(())
 }
 
-/// The cost of a record that is not made: both checks, and a name that is not given.
-fn cost_of_a_check() -> Duration {
+/// The cost of one record while the trace is off: only the checks whether to record.
+fn cost_of_disabled_record() -> Duration {
     const N: u32 = 1_000_000;
     let mut trace = Trace::default();
     let started = Instant::now();
     for _ in 0..N {
         let trace = black_box(&mut trace);
         let begun = black_box(trace.start());
-        trace.finish(begun, |_| unreachable!("it is off"));
+        trace.finish(begun, |_| unreachable!("the trace is off"));
         trace.enter(black_box(Phase::Forward), "", "");
     }
     started.elapsed() / N

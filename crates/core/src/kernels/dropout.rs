@@ -1,4 +1,4 @@
-//! Dropout with a mask that is computed wherever it is needed, and never stored.
+//! Dropout, with a mask that is recomputed wherever it is needed and never stored.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::simd::vectorised;
 use crate::Float;
 use crate::rng::DropoutKey;
 
-/// The factors `m_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1, from a
+/// The factors `m_i / (1 - p)`, where `m_i` is 0 with probability `p` and 1 otherwise, from a
 /// counter-based generator.
 #[derive(Debug, Clone, Copy)]
 pub struct DropoutMask {
@@ -21,7 +21,7 @@ impl DropoutMask {
         Self { p, key }
     }
 
-    /// The factors of the elements from `start` on, by their distance from it.
+    /// The function that maps `i` to the factor of element `start + i`.
     #[inline(always)]
     pub(super) fn factor_from<T: Float>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
         let (random, keep) = (self.key.random_from(start), self.keep());
@@ -29,7 +29,7 @@ impl DropoutMask {
         move |i| if random(i) < threshold { T::zero() } else { keep }
     }
 
-    /// The factor of the elements that are kept, `1 / (1 - p)`.
+    /// The factor of a kept element, `1 / (1 - p)`.
     pub fn keep<T: Float>(&self) -> T {
         T::of(1.0 / (1.0 - self.p))
     }
@@ -51,8 +51,8 @@ pub fn dropout_add<T: Float>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask
     });
 }
 
-/// `out[start + i] = f(start)(i, x[start + i])` chunk by chunk, for functions of the position,
-/// which count from the beginning of a chunk in 32 bits.
+/// `out[start + i] = f(start)(i, x[start + i])` for each chunk, which begins at `start`. The index
+/// within a chunk fits in 32 bits.
 fn map_indexed<T: Float, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
     let run = |(chunk, (out, x)): (usize, (&mut [T], &[T]))| {
         let f = f((chunk * ELEMENTS_PER_CHUNK) as u64);
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_and_short_slices_give_the_same() {
+    fn long_and_short_slices_agree() {
         let n = MIN_PARALLEL_ELEMENTS + 777;
         let x: Vec<f32> = (0..n).map(|i| i as f32 * 0.001 - 30.0).collect();
         let f = |start: u64| move |i: u32, x: f32| x.sigmoid() + ((start + u64::from(i)) % 3) as f32;

@@ -1,4 +1,5 @@
-//! Element-wise kernels: each element of the output depends on the elements at the same place.
+//! Element-wise kernels: each element of the output depends on the input elements at the same
+//! index.
 
 use rayon::prelude::*;
 
@@ -6,7 +7,7 @@ use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::simd::vectorised;
 use crate::Float;
 
-/// `out = x`, the same value everywhere.
+/// Sets every element of `out` to `x`.
 pub fn fill<T: Float>(out: &mut [T], x: T) {
     if out.len() < MIN_PARALLEL_ELEMENTS {
         out.fill(x);
@@ -30,7 +31,7 @@ pub fn add_assign<T: Float>(out: &mut [T], x: &[T]) {
     update(out, x, |a, b| a + b);
 }
 
-/// `out = a + b` for each part of `a` as long as `b`.
+/// `out = a + b`, with `b` added to each block of `b.len()` elements of `a`.
 pub fn add_row_block<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
     let n = b.len().max(1);
     by_rows(out, n, |first, out| {
@@ -60,7 +61,7 @@ pub fn reciprocal_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| -dy * y * y);
 }
 
-/// `out = max(0, x)`. NaN, which is not below 0, stays NaN.
+/// `out = max(0, x)`. NaN stays NaN, because `NaN < 0` is false.
 pub fn relu<T: Float>(out: &mut [T], x: &[T]) {
     map(out, x, |x| if x < T::zero() { T::zero() } else { x });
 }
@@ -90,7 +91,7 @@ pub fn tanh_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| dy * (T::one() - y * y));
 }
 
-/// Maps pixels `0..=255` to values `0..=1`.
+/// Maps pixels from `0..=255` to the interval `[0, 1]`.
 pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
     let scale = T::one() / T::of(255.0);
     vectorised(
@@ -136,8 +137,8 @@ pub(super) fn map2<T: Float>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -
 
 /// `w[i] = f(w[i], g[i])`.
 ///
-/// `f` holds its constants by value (`move`): read through a reference after each store, which
-/// might have changed them, they would keep the loop from being vectorised.
+/// `f` must capture its constants by value (`move`). Captured by reference, they would have to be
+/// read again after each store, and the loop would not be vectorised.
 pub(super) fn update<T: Float>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
     let run = |w: &mut [T], g: &[T]| {
         vectorised(

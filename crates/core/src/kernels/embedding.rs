@@ -1,4 +1,4 @@
-//! Rows of a table, by token.
+//! Gathers rows of an embedding table, and adds up their gradients.
 
 use super::elementwise::add_assign;
 use super::parallel::by_rows;

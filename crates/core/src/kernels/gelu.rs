@@ -9,7 +9,7 @@ use crate::Float;
 const A: f64 = 1.595_769_121_605_731;
 const B: f64 = 0.044_715;
 
-/// Elements that go through all three loops of [`gelu_and_slope`] while they stay in the L1 cache.
+/// Elements per pass of the three loops of [`gelu_and_slope`]: they stay in the L1 cache.
 const ELEMENTS_PER_BLOCK: usize = 256;
 
 /// `out = gelu(x)`.
@@ -30,8 +30,8 @@ pub fn gelu_backward<T: Float>(dx: &mut [T], x: &[T], dy: &[T]) {
 
 /// Replaces `z` by `gelu'(z)` and sets `h = gelu(z)`, on this thread.
 ///
-/// In three short loops: in one, the dependency chain from `z` to the results is so long that
-/// too few elements are in flight.
+/// Runs three short loops: in a single one, the dependency chain from `z` to the results is so long
+/// that too few elements are in flight.
 pub(super) fn gelu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
     vectorised(
         #[inline(always)]

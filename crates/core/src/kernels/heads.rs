@@ -1,20 +1,20 @@
-//! Between the rows of tokens, `(B, T, parts H D)`, and the rows of heads, `(B, H, T, D)`.
+//! Copies between the rows of tokens, `(B, T, parts H D)`, and the rows of heads, `(B, H, T, D)`.
 
 use super::parallel::by_rows;
 use crate::Float;
 
-/// Where the rows of heads lie among the rows of tokens.
+/// The position of the heads in the rows of the tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadLayout {
-    /// H.
+    /// H: heads.
     pub h: usize,
-    /// T.
+    /// T: tokens per sequence.
     pub t: usize,
-    /// D.
+    /// D: elements per head.
     pub d: usize,
-    /// The part of a token's row that holds the heads: 0, 1 or 2 for Q, K or V of 3 parts.
+    /// The part of a token's row that holds the heads: of 3 parts, 0 is Q, 1 is K and 2 is V.
     pub part: usize,
-    /// Parts of a token's row.
+    /// The number of parts of a token's row.
     pub parts: usize,
 }
 
@@ -29,7 +29,7 @@ impl HeadLayout {
         self.part * self.h * self.d
     }
 
-    /// Where row `(b, h, t)` of the heads, counted in that order, begins among the tokens' rows.
+    /// The index in the tokens' rows at which row `head_row = (b H + h) T + t` of the heads begins.
     fn start_of(self, head_row: usize) -> usize {
         let (b, h, t) = (head_row / (self.t * self.h), head_row / self.t % self.h, head_row % self.t);
         (b * self.t + t) * self.width() + self.offset() + h * self.d

@@ -1,11 +1,11 @@
-//! The instruction sets that the binary has loops for, and the ones that this machine has.
+//! The instruction sets that the kernels are compiled for, and those that this machine supports.
 
 use crate::Precision;
 
-/// An instruction set.
+/// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// AVX-512 with bf16 multiplication.
+    /// AVX-512 with bf16 dot products.
     Avx512Bf16,
     /// 32 registers of 64 bytes.
     Avx512,
@@ -13,29 +13,29 @@ pub enum Isa {
     Avx2,
     /// AArch64: 32 registers of 16 bytes.
     Neon,
-    /// The baseline of every machine.
+    /// The baseline of the target, such as SSE2 on x86-64.
     Plain,
 }
 
 impl Isa {
-    /// All instruction sets, the best first.
+    /// All instruction sets, best first.
     pub const ALL: [Self; 5] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
 
-    /// The best instruction set of this machine.
+    /// The best instruction set that this machine supports.
     pub fn best() -> Self {
         static BEST: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
-        *BEST.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain))
+        *BEST.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain))
     }
 
-    /// Whether this machine has this instruction set.
-    pub fn is_here(self) -> bool {
+    /// Whether this machine supports this instruction set.
+    pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => Avx512Bf16::is_here(),
+            Self::Avx512Bf16 => Avx512Bf16::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::is_here(),
+            Self::Avx512 => Avx512::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::is_here(),
+            Self::Avx2 => Avx2::is_available(),
             Self::Neon => cfg!(target_arch = "aarch64"),
             Self::Plain => true,
             #[cfg(not(target_arch = "x86_64"))]
@@ -43,7 +43,7 @@ impl Isa {
         }
     }
 
-    /// The name that people read.
+    /// The name to display.
     pub fn name(self) -> &'static str {
         match self {
             Self::Avx512Bf16 => "AVX-512 with bf16",
@@ -57,7 +57,7 @@ impl Isa {
 }
 
 impl Precision {
-    /// Whether this processor has instructions for this format.
+    /// Whether this processor multiplies this format natively.
     pub fn is_native(self) -> bool {
         self == Self::F32 || Isa::best() == Isa::Avx512Bf16
     }
@@ -68,7 +68,7 @@ pub fn instruction_set() -> &'static str {
     Isa::best().name()
 }
 
-/// The names of the instruction sets that this processor has, of those that matter here.
+/// The names of the instruction sets relevant to the kernels that this processor supports.
 pub fn available_instruction_sets() -> Vec<&'static str> {
     let found: &[(&str, bool)] = &[
         #[cfg(target_arch = "x86_64")]
@@ -84,22 +84,23 @@ pub fn available_instruction_sets() -> Vec<&'static str> {
         #[cfg(target_arch = "aarch64")]
         ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
     ];
-    found.iter().filter(|(_, here)| *here).map(|(name, _)| *name).collect()
+    found.iter().filter(|(_, available)| *available).map(|(name, _)| *name).collect()
 }
 
 /// An [`Isa`] as a type, for loops that are compiled for one instruction set.
 pub trait Compiled {
-    /// Whether multiply-add rounds once.
+    /// Whether multiply-add is fused: it rounds once.
     const FUSED: bool;
 
-    /// Runs `f` compiled for this instruction set. The loops of `f` must be inlined into it.
+    /// Runs `f` compiled for this instruction set. Only code that is inlined into `f` is compiled
+    /// for it.
     ///
     /// # Panics
-    /// If this machine does not have the instruction set.
+    /// If this machine does not support the instruction set.
     fn run<R>(f: impl FnOnce() -> R) -> R;
 }
 
-/// The baseline of every machine.
+/// [`Isa::Plain`].
 #[derive(Debug)]
 pub struct Plain;
 
@@ -135,9 +136,9 @@ macro_rules! x86 {
         pub struct $name;
 
         impl $name {
-            fn is_here() -> bool {
-                static HERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-                *HERE.get_or_init(|| $(std::is_x86_feature_detected!($feature))&&*)
+            fn is_available() -> bool {
+                static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+                *AVAILABLE.get_or_init(|| $(std::is_x86_feature_detected!($feature))&&*)
             }
         }
 
@@ -151,8 +152,8 @@ macro_rules! x86 {
                 fn compiled<R>(f: impl FnOnce() -> R) -> R {
                     f()
                 }
-                assert!(Self::is_here(), "this machine has no {}", stringify!($name));
-                // SAFETY: the processor has all features that `compiled` is compiled for.
+                assert!(Self::is_available(), "this machine does not support {}", stringify!($name));
+                // SAFETY: the assertion has checked all features that `compiled` is compiled for.
                 unsafe { compiled(f) }
             }
         }

@@ -3,12 +3,9 @@
 use rayon::prelude::*;
 
 use super::parallel::ELEMENTS_PER_CHUNK;
-use super::reduce::{rows_per_part, scalar_product, sum_chunk, sum_lanes};
+use super::reduce::{RUNNING_SUMS, rows_per_part, scalar_product, sum_chunk, sum_lanes};
 use super::simd::vectorised;
 use crate::Float;
-
-/// Running sums, as one or two vector registers hold them.
-const RUNNING_SUMS: usize = 16;
 
 /// `out = xhat w + b` with `xhat = (x - mean) rstd` for each row. `stats` receives each row's
 /// `(mean, rstd)`.
@@ -48,14 +45,16 @@ pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Op
         .for_each(block);
 }
 
-/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` for each row, with `g = dy w`. The first `2 c`
-/// elements of `sums` receive the gradients of `w` and `b`, the sums over all rows of `dy xhat`
-/// and of `dy`; [`sums_len`] gives its length.
+/// `dx += rstd (g - mean(g) - xhat mean(g xhat))` for each row, with `g = dy w`.
+///
+/// `sums` has [`sums_len`] elements. Its first `c` elements receive the gradient of `w`, the sum
+/// over the rows of `dy xhat`; the next `c` receive that of `b`, the sum of `dy`. The others are
+/// scratch space.
 pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
     let c = w.len();
     let n = T::of(c as f64);
     let part = rows_per_part(dy.len() / c);
-    let one = |(i, (dx, sums)): (usize, (&mut [T], &mut [T]))| {
+    let block = |(i, (dx, sums)): (usize, (&mut [T], &mut [T]))| {
         let first = i * part;
         let (dw, db) = sums.split_at_mut(c);
         vectorised(
@@ -74,15 +73,15 @@ pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[
             },
         );
     };
-    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each(one);
+    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each(block);
     let (total, parts) = sums.split_at_mut(2 * c);
     for part in parts.chunks_exact(2 * c) {
         total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
     }
 }
 
-/// `dx += rstd (dy w - g - xhat g_xhat)` of one row. A function of its own tells the compiler
-/// that the slices do not overlap.
+/// `dx += rstd (dy w - g - xhat g_xhat)` for one row. It is a separate function so that the
+/// compiler knows that the slices do not overlap.
 #[inline(always)]
 fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
     let slope = rstd * rstd * g_xhat;
@@ -117,7 +116,7 @@ fn add_to_sums<T: Float>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, r
     }
 }
 
-/// The length of the `sums` of [`backward`].
+/// The length of `sums` in [`backward`], for `rows` rows of `c` elements.
 pub fn sums_len(rows: usize, c: usize) -> usize {
     rows.div_ceil(rows_per_part(rows)) * 2 * c
 }

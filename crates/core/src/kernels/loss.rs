@@ -54,8 +54,7 @@ pub fn sigmoid_cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], y: &[T], 
 /// `cols` elements.
 pub fn softmax_cross_entropy<T: Float>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
     softmax_rows(a, z, cols);
-    // ln a_j = z_j - max - ln sum e^(z - max), never the logarithm of a probability that was
-    // rounded to 0.
+    // ln a_j = z_j - max - ln sum e^(z - max) is finite even where a_j rounds to 0.
     let mut total = 0.0;
     for (z, y) in z.chunks_exact(cols).zip(y.chunks_exact(cols)) {
         let max = z.iter().copied().fold(T::neg_infinity(), T::max);
@@ -77,8 +76,8 @@ pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], 
 }
 
 /// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the mean of `lse[r] - z[r][targets[r]]`: the mean
-/// negative logarithm of the targets' probabilities. One row of logits and one element of `lse`
-/// for each target.
+/// negative log-probability of the targets. There is one row of logits and one element of `lse` per
+/// target.
 pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
     let row = |(lse, z): (&mut T, &[T])| {

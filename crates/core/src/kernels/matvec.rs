@@ -1,8 +1,8 @@
-//! A matrix times one vector, as in the generation of a token.
+//! Matrix-vector products, as in generation, which computes one token at a time.
 //!
-//! Every weight is used once, so the speed is that of the memory. Several rows are read at a
-//! time, each with running sums in vector registers of its own: enough loads are in flight to
-//! keep the memory busy, and each element of the vector is loaded once for all of them.
+//! Every weight is used once, so memory bandwidth limits the speed. Several rows are read at a
+//! time, each with separate running sums in vector registers: enough loads are in flight to keep
+//! the memory busy, and each element of the vector is loaded once for all of these rows.
 
 use rayon::prelude::*;
 
@@ -10,23 +10,23 @@ use super::simd::vectorised;
 use crate::Float;
 
 /// Up to this many bytes of weights, one thread is as fast as two that share a cache, and faster
-/// than two that do not: handing over the work takes as long as reading half of it.
+/// than two that do not: waking the second thread takes as long as reading half of the weights.
 pub const MAX_BYTES_ON_ONE_THREAD: usize = 1 << 18;
-/// Bytes of weights that a thread takes at a time.
+/// Bytes of weights per parallel task.
 const BYTES_PER_TASK: usize = 1 << 16;
-/// Rows that are read at a time.
+/// Rows that are read together.
 const ROWS_AT_ONCE: usize = 4;
-/// Elements of a row that are read at a time: two vector registers of AVX2.
+/// Elements of a row per step: two AVX2 registers of f32.
 const ELEMENTS_AT_ONCE: usize = 16;
 
 /// `out = W x`, or `out += W x` if `accumulate`, with `W` of `(out.len(), x.len())`, row
 /// by row.
 ///
-/// The order of each sum depends on `x.len()` alone: the result has the same bits for any
-/// number of threads.
+/// The order of each sum depends on `x.len()` alone: the result is bitwise identical for any number
+/// of threads.
 ///
 /// # Panics
-/// If `w` has another length.
+/// Unless `w` has `out.len() * x.len()` elements.
 pub fn matvec<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
     let row = x.len().max(1);
@@ -50,8 +50,8 @@ fn matvec_serial<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     );
 }
 
-/// Calls `take` with every element of `out` and the scalar product of its row of `w` with `x`.
-/// Call it inside [`vectorised`].
+/// Calls `take` with every element of `out` and the scalar product of its row of `w` with `x`. Must
+/// be called inside [`vectorised`].
 #[inline(always)]
 fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
     let k = x.len();
@@ -109,8 +109,8 @@ fn mul_add<T: Float>(
     out
 }
 
-/// The sum of each row's running sums, in halves. Not inlined, so that the running sums above,
-/// whose address is never taken, stay in registers.
+/// Adds up the running sums of each row pairwise. Not inlined, so that the caller's running sums,
+/// whose addresses are never taken, stay in registers.
 #[inline(never)]
 fn totals<T: Float>(sums: &[[T; ELEMENTS_AT_ONCE]; ROWS_AT_ONCE]) -> [T; ROWS_AT_ONCE] {
     let mut quarters = [[T::zero(); 4]; ROWS_AT_ONCE];
@@ -148,7 +148,7 @@ mod tests {
                 assert!(out.iter().zip(&want).all(|(o, w)| *o == 2.0 * w));
             }
         }
-        // Sums of nothing.
+        // Empty sums.
         let mut out = [3.0_f32; 2];
         matvec(&[], &[], &mut out, true);
         assert_eq!(out, [3.0; 2]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_bits_for_any_number_of_threads() {
+    fn results_do_not_depend_on_the_number_of_threads() {
         let (n, k) = (1003, 777);
         let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
         let (w, x) = (noise(n * k), noise(k));

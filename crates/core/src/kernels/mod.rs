@@ -1,18 +1,17 @@
-//! The fast inner loops on plain operands: the only place with threads, instruction sets and
-//! loops over elements.
+//! The numerical kernels: the only module with threads, SIMD and loops over elements.
 //!
-//! Every kernel is a named function (or a method of a small descriptor) of slices, sizes and
-//! enums. No closure crosses this seam, and nothing here knows ops, layers or the tape: a second
-//! device would implement this list one by one.
+//! Every kernel is a named function, or a method of a small descriptor, that takes slices, sizes
+//! and enums. No closure crosses this interface, and nothing here depends on ops, layers or the
+//! tape: a second device would implement the functions of this table.
 //!
 //! | file | kernels |
 //! | --- | --- |
-//! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`; inside other kernels `matmul_serial` |
+//! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`; `matmul_serial` inside other kernels |
 //! | [`packed_weights`] | `PackedWeights::{new, unpack, multiply_rows}`: matrix-vector products for generation |
 //! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `masked_softmax`, `masked_softmax_backward` |
 //! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
-//! | [`dropout`] | `dropout`, `dropout_add`: a mask that is computed, not stored |
+//! | [`dropout`] | `dropout`, `dropout_add`: the mask is recomputed, never stored |
 //! | [`softmax`] | `softmax_rows`, `softmax_rows_backward` |
 //! | [`layer_norm`] | `forward`, `backward` |
 //! | [`loss`] | `mean`, `quadratic`, `sigmoid_cross_entropy`, `softmax_cross_entropy`, `cross_entropy`, each with its `_backward` |
@@ -21,11 +20,11 @@
 //! | [`rotary`] | `rotate` |
 //! | [`pairwise_scores`] | `additive`, `negative_distance`, each with its `_backward` |
 //! | [`rows`] | `argmax`, `reverse`, `normalize`, `normalize_backward`, `take_last`, `take_last_backward` |
-//! | [`reduce`] | `column_sums`; host reads `sum_squares`, `all_finite`, `all_zero` |
+//! | [`reduce`] | `column_sums`; `sum_squares`, `all_finite`, `all_zero`, which return values to the host |
 //! | [`optimizer`] | `sgd`, `sgd_with_momentum`, `adamw` |
 //!
-//! Work is split by the length of the data, never by the number of threads, and every reduction
-//! has a fixed order: the result has the same bits on 1, 2 or N threads.
+//! The order of every reduction depends on the shapes alone, so results are bitwise identical for
+//! any number of threads.
 
 pub mod attention;
 pub mod dropout;

@@ -7,12 +7,12 @@ use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
 use crate::Float;
 
-/// The constants of a step of stochastic gradient descent.
+/// The constants of one step of stochastic gradient descent.
 #[derive(Debug, Clone, Copy)]
 pub struct SgdStep<T> {
     /// The learning rate.
     pub rate: T,
-    /// The gradient is `scale g`.
+    /// The factor of `g`: the gradient is `scale g`.
     pub scale: T,
     /// The strength of the L2 regularisation.
     pub l2: T,
@@ -52,17 +52,17 @@ pub fn sgd_with_momentum<T: Float>(w: &mut [T], v: &mut [T], g: &[T], step: SgdS
 pub struct AdamWParam<'a, T> {
     /// The parameter.
     pub w: &'a mut [T],
-    /// The mean gradient.
+    /// The running mean of the gradient.
     pub m: &'a mut [T],
-    /// The mean square of the gradient.
+    /// The running mean of its square.
     pub v: &'a mut [T],
     /// The gradient.
     pub g: &'a [T],
-    /// The share of `w` that weight decay leaves, `1 - lr decay`.
+    /// The factor of `w` after weight decay, `1 - lr decay`.
     pub keep: T,
 }
 
-/// The constants of a step of AdamW.
+/// The constants of one step of AdamW.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamWStep<T> {
     /// `lr / (1 - beta1^t)`.
@@ -73,15 +73,15 @@ pub struct AdamWStep<T> {
     pub betas: [T; 2],
     /// `1 - beta1` and `1 - beta2`.
     pub complements: [T; 2],
-    /// Keeps the division finite.
+    /// Added to the denominator to keep the division finite.
     pub eps: T,
-    /// The gradient is `scale g`.
+    /// The factor of `g`: the gradient is `scale g`.
     pub scale: T,
 }
 
-/// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`,
-/// `w = keep w - rate m / (unbias sqrt(v) + eps)`, for all parameters at once: cut into chunks,
-/// many small ones keep all threads busy as well as a large one.
+/// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`, `w = keep w - rate
+/// m / (unbias sqrt(v) + eps)`, for all parameters at once. They are split into chunks of one
+/// parallel loop, so that many small parameters use all threads.
 pub fn adamw<T: Float>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
     let AdamWStep { rate, unbias, betas: [b1, b2], complements: [c1, c2], eps, scale } = step;
     let elements: usize = params.iter().map(|p| p.w.len()).sum();

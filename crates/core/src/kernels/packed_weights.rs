@@ -1,14 +1,14 @@
-//! Weights for generation: in the order in which they are read, in 4, 2 or 1 bytes each.
+//! Weights for generation, stored in the order in which they are read, in 4, 2 or 1 bytes each.
 //!
-//! A token is one row `x`, and its product with a matrix uses every weight once, so the time is
-//! that of reading the bytes. The rows of W are stored in panels, column by column,
+//! Generating a token multiplies one row `x` by each matrix. This uses every weight once, so memory
+//! bandwidth limits the speed. The rows of W are stored in panels, column by column:
 //!
 //! ```text
 //! w[0][0] w[1][0] .. w[63][0]   w[0][1] w[1][1] .. w[63][1]   ..
 //! ```
 //!
-//! and each column of a panel is multiplied by one element of `x` and added to the panel's sums:
-//! one stream from memory, and no horizontal sum.
+//! Each column of a panel is multiplied by one element of `x` and added to the panel's sums. Memory
+//! is read as a single stream, and no horizontal sums are needed.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -51,9 +51,9 @@ impl WeightFormat {
     }
 }
 
-/// Rows per panel: enough sums that none waits for its previous addition.
+/// Rows per panel: enough independent sums to hide the latency of an addition.
 const ROWS_PER_PANEL: usize = 64;
-/// The least number of bytes that a thread takes at a time.
+/// The minimum number of bytes per parallel task.
 const MIN_BYTES_PER_TASK: usize = 1 << 15;
 
 /// A matrix `W` `(N, K)`, packed: see the [module](self).
@@ -61,11 +61,11 @@ const MIN_BYTES_PER_TASK: usize = 1 << 15;
 pub struct PackedWeights<T> {
     shape: [usize; 2],
     columns: Columns<T>,
-    /// The factor of each row, `(N)`, for integers.
+    /// The scale of each row, `(N)`, for integer weights.
     scales: Option<Vec<T>>,
 }
 
-/// The columns of all panels, panel by panel. Rows that the last panel lacks are zeros.
+/// The columns of all panels, panel by panel. The last panel is padded with zero rows.
 #[derive(Debug)]
 enum Columns<T> {
     F32(Vec<Column<T>>),
@@ -78,11 +78,11 @@ enum Columns<T> {
 #[repr(align(64))]
 struct Column<S>([S; ROWS_PER_PANEL]);
 
-/// A stored weight.
+/// A storage type of weights.
 trait Stored<T>: Copy + Default + Sync {
     /// The stored weight nearest to `x`.
     fn nearest(x: T) -> Self;
-    /// Its value.
+    /// The value of the stored weight.
     fn value(self) -> T;
 }
 
@@ -124,15 +124,14 @@ impl<T: Float> Stored<T> for i8 {
 impl<T: Float> PackedWeights<T> {
     /// Packs a matrix whose rows have `k` elements.
     ///
-    /// NaN and infinity are kept, except by [`WeightFormat::Int8`], where their whole row becomes
-    /// NaN.
+    /// NaN and infinity are kept; with [`WeightFormat::Int8`], they turn their whole row into NaN.
     pub fn new(w: &[T], k: usize, format: WeightFormat) -> Self {
         let shape = [w.len() / k.max(1), k];
         let (columns, scales) = match format {
             WeightFormat::F32 => (Columns::F32(pack(w, k, None)), None),
             WeightFormat::Bf16 => (Columns::Bf16(pack(w, k, None)), None),
             WeightFormat::Int8 => {
-                let scale = |row: &[T]| largest(row) / T::of(127.0);
+                let scale = |row: &[T]| largest_magnitude(row) / T::of(127.0);
                 let scales: Vec<T> = w.chunks_exact(k.max(1)).map(scale).collect();
                 (Columns::Int8(pack(w, k, Some(&scales))), Some(scales))
             }
@@ -159,7 +158,7 @@ impl<T: Float> PackedWeights<T> {
     /// Writes the rounded matrix row by row.
     ///
     /// # Panics
-    /// If `w` has another length.
+    /// Unless `w` has N K elements.
     pub fn unpack(&self, w: &mut [T]) {
         let [n, k] = self.shape;
         assert_eq!(w.len(), n * k, "length of a matrix");
@@ -175,10 +174,10 @@ impl<T: Float> PackedWeights<T> {
         }
     }
 
-    /// `out = x W^T + b` for rows `x` of K elements, without `b` if there is none.
+    /// `out = x W^T + b` for each row of K elements of `x`; `b` is optional.
     ///
     /// # Panics
-    /// If the lengths do not fit.
+    /// If the lengths of a row of `x`, of `b` and of a row of `out` do not match the matrix.
     pub fn multiply_rows(&self, x: &[T], b: Option<&[T]>, out: &mut [T]) {
         let [n, k] = self.shape;
         let rows = x.chunks_exact(k.max(1)).zip(out.chunks_exact_mut(n.max(1)));
@@ -187,8 +186,8 @@ impl<T: Float> PackedWeights<T> {
 
     /// `out = W x + b`.
     ///
-    /// Each sum runs from the first element to the last: it has the same bits for any number of
-    /// threads.
+    /// Each sum runs from the first element to the last, so the result is bitwise identical for any
+    /// number of threads.
     fn multiply_row(&self, x: &[T], b: Option<&[T]>, out: &mut [T]) {
         match &self.columns {
             Columns::F32(columns) => self.multiply_columns(columns, x, b, out),
@@ -225,10 +224,10 @@ impl<T: Float> PackedWeights<T> {
     }
 }
 
-/// `x` times each row of a panel.
+/// The scalar product of `x` and each row of a panel.
 ///
-/// All loops but one have constant bounds: it compiles to loads, conversions and multiply-adds
-/// alone, with the sums in registers. Look at the machine code after a change here.
+/// All loops but one have constant bounds: this compiles to loads, conversions and multiply-adds
+/// only, with the sums in registers. Check the machine code after a change here.
 #[inline(always)]
 fn multiply_panel<T: Float, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS_PER_PANEL] {
     let mut sums = [T::zero(); ROWS_PER_PANEL];
@@ -240,7 +239,8 @@ fn multiply_panel<T: Float, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T;
     sums
 }
 
-/// The panels of rows of `k` elements, each element divided by its row's scale.
+/// Packs rows of `k` elements into panels. Divides each element by the scale of its row, if there
+/// are scales.
 fn pack<T: Float, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
     let panels = w.par_chunks((ROWS_PER_PANEL * k).max(1)).enumerate();
     let stored = move |row: usize, w: T| match scales {
@@ -264,8 +264,8 @@ fn unpack<T: Float, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) 
     }
 }
 
-/// The largest absolute value; NaN if the row has one.
-fn largest<T: Float>(row: &[T]) -> T {
+/// The largest absolute value of a row, or NaN if the row contains NaN.
+fn largest_magnitude<T: Float>(row: &[T]) -> T {
     row.iter().fold(T::zero(), |most, w| if w.abs() > most || w.is_nan() { w.abs() } else { most })
 }
 
@@ -281,8 +281,9 @@ mod tests {
     fn weights_are_rounded_to_the_nearest_stored_value() {
         let (n, k) = (70, 33);
         let w = weights(n, k);
-        // 8 bits of precision; half a step of 1/127 of the largest of the row.
-        for (format, most) in [
+        // bf16 has 8 bits of precision; int8 rounds by at most half of 1/127 of the row's largest
+        // weight.
+        for (format, max_error) in [
             (WeightFormat::F32, 0.0),
             (WeightFormat::Bf16, 0.1 / 256.0),
             (WeightFormat::Int8, 0.0501 / 127.0),
@@ -290,7 +291,7 @@ mod tests {
             let mut rounded = vec![0.0; n * k];
             PackedWeights::new(&w, k, format).unpack(&mut rounded);
             let error = w.iter().zip(&rounded).map(|(w, r)| (w - r).abs()).fold(0.0, f32::max);
-            assert!(error <= most, "{format:?}: {error}");
+            assert!(error <= max_error, "{format:?}: {error}");
             // Rounding again changes nothing.
             let mut again = vec![0.0; n * k];
             PackedWeights::new(&rounded, k, format).unpack(&mut again);
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_non_finite_weights_are_stored_too() {
+    fn zero_rows_and_non_finite_weights() {
         let w = [0.0, 0.0, f32::NAN, 1.0, f32::INFINITY, 1.0_f32];
         for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
             let mut out = [1.0; 3];
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bits_do_not_depend_on_the_number_of_threads() {
+    fn results_do_not_depend_on_the_number_of_threads() {
         let (n, k) = (3000, 100);
         let (w, x) = (weights(n, k), weights(1, k));
         for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {

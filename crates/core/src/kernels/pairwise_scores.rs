@@ -1,5 +1,5 @@
-//! Attention scores that are no matrix product: for each query and key, a sum over the D
-//! elements of a function of the two.
+//! Attention scores that are not a matrix product: for each query and key, the sum over D elements
+//! of a function of both.
 
 use rayon::prelude::*;
 
@@ -7,16 +7,16 @@ use super::reduce::scalar_product;
 use super::simd::vectorised;
 use crate::Float;
 
-/// The lengths of queries and keys, `(B, H, T, D)`.
+/// The shape of queries and keys, `(B, H, T, D)`.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadShape {
-    /// B.
+    /// B: sequences.
     pub b: usize,
-    /// H.
+    /// H: heads.
     pub h: usize,
-    /// T.
+    /// T: tokens per sequence.
     pub t: usize,
-    /// D.
+    /// D: elements per head.
     pub d: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct ScoreInputs<'a, T> {
     pub ds: &'a [T],
 }
 
-/// The gradients that are written: of queries and keys, `(B, H, T, D)`, and of the weights of
+/// The gradients to write: those of queries and keys, `(B, H, T, D)`, and those of the weights for
 /// each head of each sequence, `(B, H, D)`.
 #[derive(Debug)]
 pub struct ScoreGradients<'a, T> {
@@ -44,7 +44,7 @@ pub struct ScoreGradients<'a, T> {
 }
 
 impl HeadShape {
-    /// Heads of all sequences together.
+    /// The number of heads in all sequences.
     fn heads(self) -> usize {
         self.b * self.h
     }
@@ -73,7 +73,7 @@ pub fn additive<T: Float>(out: &mut [T], (q, k): (&[T], &[T]), w: &[T], scratch:
         scratch,
         shape,
         #[inline(always)]
-        |head, place, q, k| w[head % h * d + place] * (q + k).tanh_fast(),
+        |head, i, q, k| w[head % h * d + i] * (q + k).tanh_fast(),
     );
 }
 
@@ -93,15 +93,15 @@ pub fn additive_backward<T: Float>(
         scratch,
         shape,
         #[inline(always)]
-        |head, place, q, k| {
+        |head, i, q, k| {
             let tanh = (q + k).tanh_fast();
-            let z = w[head % h * d + place] * (T::one() - tanh * tanh);
+            let z = w[head % h * d + i] * (T::one() - tanh * tanh);
             [z, z, tanh]
         },
     );
 }
 
-/// The sum over the sequences of the weights' gradients: `(B, H, D) -> (H, D)`.
+/// Sums the gradients of the weights over the sequences: `(B, H, D) -> (H, D)`.
 pub fn sum_over_sequences<T: Float>(out: &mut [T], dw: &[T]) {
     out.fill(T::zero());
     for sequence in dw.chunks_exact(out.len()) {
@@ -142,8 +142,8 @@ pub fn negative_distance_backward<T: Float>(
     );
 }
 
-/// `out[n, i, j] = sum_d f(n, d, q[n, i, d], k[n, j, d])`, n the head: for each query and each d,
-/// all keys at a time.
+/// `out[n, i, j] = sum_d f(n, d, q[n, i, d], k[n, j, d])`, where `n` is the head. The inner loop
+/// runs over all keys, for one query and one `d`.
 fn forward<T: Float>(
     out: &mut [T],
     (q, k): (&[T], &[T]),
@@ -170,8 +170,8 @@ fn forward<T: Float>(
     });
 }
 
-/// The gradients of [`forward`], where `f(n, d, q, k)` gives the derivatives of its summand with
-/// respect to `q`, to `k`, and to the weight of head n at place `d`.
+/// The gradients of [`forward`], where `f(n, d, q, k)` returns the derivatives of the summand with
+/// respect to `q`, `k` and weight `d` of head `n`.
 fn backward<T: Float>(
     ScoreGradients { dq, dk, dw }: ScoreGradients<'_, T>,
     ScoreInputs { q, k, ds }: ScoreInputs<'_, T>,
@@ -214,7 +214,7 @@ fn backward<T: Float>(
     });
 }
 
-/// `to[x, y] = from[y, x]`, of `rows` rows in `from`.
+/// `to[x, y] = from[y, x]`, where `from` has `rows` rows.
 fn transpose<T: Float>(to: &mut [T], from: &[T], rows: usize) {
     let cols = from.len() / rows;
     for (x, to) in to.chunks_exact_mut(rows).enumerate() {

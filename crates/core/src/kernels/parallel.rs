@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
-/// Loops over at least this many elements use several threads.
+/// The minimum number of elements for which a loop uses several threads.
 pub const MIN_PARALLEL_ELEMENTS: usize = 1 << 16;
-/// Elements that a thread takes at a time: few enough for the L1 cache.
+/// Elements per parallel task: few enough for the L1 cache.
 pub const ELEMENTS_PER_CHUNK: usize = 1 << 13;
 
-/// Calls `f(first_row, rows)` for blocks of whole rows of `cols` elements, in parallel
-/// where that pays.
+/// Calls `f(first_row, rows)` for blocks of whole rows of `cols` elements, in parallel if there are
+/// enough elements.
 pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let rows = (ELEMENTS_PER_CHUNK / cols.max(1)).max(1);
     if out.len() < MIN_PARALLEL_ELEMENTS / 4 {

@@ -1,4 +1,4 @@
-//! Reductions, in a fixed order whatever the number of threads.
+//! Reductions, in an order that does not depend on the number of threads.
 
 use rayon::prelude::*;
 
@@ -7,11 +7,11 @@ use super::scratch::with_scratch;
 use super::simd::vectorised;
 use crate::Float;
 
-/// Running sums, as one or two vector registers hold them.
-const RUNNING_SUMS: usize = 16;
+/// Independent running sums: one or two vector registers.
+pub(super) const RUNNING_SUMS: usize = 16;
 
-/// The sum of running sums, in halves: added one by one, each addition would wait for the one
-/// before.
+/// Adds up running sums pairwise: one by one, each addition would wait for the previous one. N is a
+/// power of two.
 #[inline(always)]
 pub fn sum_lanes<T: Float, const N: usize>(mut sums: [T; N]) -> T {
     let mut half = N / 2;
@@ -24,7 +24,7 @@ pub fn sum_lanes<T: Float, const N: usize>(mut sums: [T; N]) -> T {
     sums[0]
 }
 
-/// The sum of `f(x)` over a slice: [`RUNNING_SUMS`] running sums, then their sum.
+/// The sum of `f(x)` over a slice: [`RUNNING_SUMS`] running sums, which are then added up.
 #[inline(always)]
 pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut sums = [T::zero(); RUNNING_SUMS];
@@ -57,7 +57,7 @@ pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
     sum_lanes(sums)
 }
 
-/// The sum of `f(x)` over several slices: chunk by chunk, then the chunks' sums in `f64`.
+/// The sum of `f(x)` over several slices: each chunk in `T`, then the sums of the chunks in `f64`.
 fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {
         vectorised(
@@ -81,26 +81,27 @@ pub fn sum<T: Float>(x: &[T]) -> f64 {
     sum_by(&[x], |x| x)
 }
 
-/// The sum of the squares of several slices, as a host value: a gradient norm. Many short slices
-/// keep all threads as busy as a long one.
+/// The sum of the squares of several slices: the squared norm of a gradient. The slices share one
+/// parallel loop, so that many short ones use all threads.
 pub fn sum_squares<T: Float>(all: &[&[T]]) -> f64 {
     sum_by(all, |x| x * x)
 }
 
-/// Whether no element is NaN or infinite, as a host value.
+/// Whether no element is NaN or infinite.
 pub fn all_finite<T: Float>(x: &[T]) -> bool {
     x.iter().all(|x| x.is_finite())
 }
 
-/// Whether all elements are 0, as a host value.
+/// Whether all elements are 0.
 pub fn all_zero<T: Float>(x: &[T]) -> bool {
     x.iter().all(|&x| x == T::zero())
 }
 
-/// The sum of each column of a matrix of `out.len()` columns: the gradient of a bias.
+/// The sum of each column of a matrix with `out.len()` columns, such as the gradient of a bias.
 ///
-/// Blocks of rows are summed separately, then their sums are. A thread then reads rows that it
-/// has written itself; split by columns, half of every row would be in another thread's cache.
+/// Blocks of rows are summed in parallel, then their sums are added up. A thread mostly reads rows
+/// that it wrote itself; with a split by columns, half of every row would be in another thread's
+/// cache.
 pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
     let cols = out.len();
     let run = |x: &[T], out: &mut [T]| {
@@ -125,7 +126,7 @@ pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
     });
 }
 
-/// Rows that one partial sum covers, of `rows` in all.
+/// Rows per partial sum, for a sum over `rows` rows.
 pub fn rows_per_part(rows: usize) -> usize {
     rows.div_ceil(32).max(64)
 }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_summed_downwards() {
+    fn columns_are_summed_over_all_rows() {
         let (rows, cols) = (300, 700);
         let x: Vec<f32> = (0..rows * cols).map(|i| (i % cols) as f32).collect();
         let mut out = vec![1.0; cols];

@@ -1,16 +1,16 @@
-//! Rotary positions of queries and keys.
+//! Rotary position embeddings of queries and keys.
 
 use super::parallel::by_rows;
 use crate::Float;
 
-/// The rows that [`rotate`] works on: `(B, T, 3 H D)`, Q, K and V side by side.
+/// The layout of Q, K and V side by side, `(B, T, 3 H D)`.
 #[derive(Debug, Clone, Copy)]
 pub struct RotaryLayout {
-    /// T.
+    /// T: tokens per sequence.
     pub t: usize,
-    /// H.
+    /// H: heads.
     pub n_head: usize,
-    /// D, an even number.
+    /// D: elements per head, an even number.
     pub d: usize,
     /// The position of the first token of each sequence.
     pub start: usize,
@@ -21,7 +21,7 @@ pub struct RotaryLayout {
 pub enum Direction {
     /// By the angle of the position.
     Forward,
-    /// By the opposite angle, as the gradient is rotated.
+    /// By the opposite angle, for the gradient.
     Backward,
 }
 

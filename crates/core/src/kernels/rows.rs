@@ -1,9 +1,9 @@
-//! Kernels on single rows of a matrix.
+//! Kernels that treat each row of a matrix separately.
 
 use super::parallel::by_rows;
 use crate::Float;
 
-/// `out[r] = argmax_j x[r][j]`, the first of equal ones; `cols` is at least 1.
+/// `out[r] = argmax_j x[r][j]`, the first of equal elements; `cols` is at least 1.
 pub fn argmax<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     for (out, row) in out.iter_mut().zip(x.chunks_exact(cols)) {
         let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
@@ -20,7 +20,7 @@ pub fn reverse<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     });
 }
 
-/// `out = x / |x|` row by row; rows of zeros stay zeros. `cols` is at least 1.
+/// `out = x / |x|` for each row; zero rows stay zero. `cols` is at least 1.
 pub fn normalize<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     by_rows(out, cols, |first, rows| {
         for (y, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
@@ -30,7 +30,7 @@ pub fn normalize<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     });
 }
 
-/// `dx = (dy - y (y . dy)) / |x|` row by row, with `y = x / |x|`; 0 for rows of zeros.
+/// `dx = (dy - y (y . dy)) / |x|` for each row, with `y = x / |x|`; 0 for zero rows.
 pub fn normalize_backward<T: Float>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], cols: usize) {
     by_rows(dx, cols, |first, rows| {
         for (r, dx) in rows.chunks_exact_mut(cols).enumerate() {
@@ -45,13 +45,13 @@ pub fn normalize_backward<T: Float>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], co
     });
 }
 
-/// `1 / |x|`, and 0 for a row of zeros.
+/// `1 / |x|`, or 0 for a zero row.
 fn inverse_norm<T: Float>(x: &[T]) -> T {
     let squares: T = x.iter().map(|&x| x * x).sum();
     if squares > T::zero() { T::one() / squares.sqrt() } else { T::zero() }
 }
 
-/// The last of every `t` rows: `(B, t, cols) -> (B, cols)`.
+/// Copies the last of every `t` rows: `(B, t, cols) -> (B, cols)`.
 pub fn take_last<T: Float>(out: &mut [T], x: &[T], t: usize, cols: usize) {
     let sequences = x.chunks_exact((t * cols).max(1));
     for (out, x) in out.chunks_exact_mut(cols.max(1)).zip(sequences) {

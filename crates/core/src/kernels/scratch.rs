@@ -1,4 +1,4 @@
-//! Scratch space that each thread keeps from one kernel call to the next.
+//! Scratch buffers that each thread reuses from one kernel call to the next.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -7,13 +7,13 @@ use super::simd::BYTES_PER_CACHE_LINE;
 use crate::Float;
 use crate::float::PerType;
 
-/// An element type of which every thread keeps buffers.
+/// An element type with scratch buffers in every thread.
 pub trait Scratch: Copy + Default + 'static {
-    /// The buffers of this thread that are not in use.
+    /// The free buffers of this thread.
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
-/// The buffers of one type: an expression for the body of [`Scratch::buffers`].
+/// The body of [`Scratch::buffers`] for one type.
 macro_rules! thread_buffers {
     ($t:ty) => {{
         thread_local!(
@@ -24,7 +24,7 @@ macro_rules! thread_buffers {
 }
 pub(super) use thread_buffers;
 
-/// The buffers of each [`Float`].
+/// Selects the buffers of a [`Float`] type.
 struct FloatBuffers;
 
 impl PerType for FloatBuffers {

@@ -1,12 +1,12 @@
-//! Run-time dispatch to the best instruction set, and what its loops are written with.
+//! Run-time dispatch to the best instruction set, and helpers for vectorised loops.
 
 use std::sync::OnceLock;
 
-/// Bytes of a cache line, and of the longest vector register.
+/// Bytes of a cache line, and of the longest vector register (AVX-512).
 pub const BYTES_PER_CACHE_LINE: usize = 64;
 
-/// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2,
-/// AVX-512, NEON). The loops of `f` must be inlined into it.
+/// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2, AVX-512, NEON). Only
+/// code that is inlined into `f` is compiled for it.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
@@ -24,13 +24,13 @@ pub fn array<T: Copy + Default, const N: usize>(f: impl Fn(usize) -> T) -> [T; N
     all
 }
 
-/// Prefetches the cache line in which `elements` begin.
+/// Prefetches the cache line of the first of `elements`.
 #[inline(always)]
 #[allow(unsafe_code)]
 pub fn prefetch<T>(elements: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no effect that a program can observe and exists on every x86-64;
-    // the address is valid.
+    // SAFETY: a prefetch has no observable effect, and every x86-64 processor supports it; the
+    // address is valid.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(elements.as_ptr().cast());
     }

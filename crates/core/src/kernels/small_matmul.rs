@@ -1,15 +1,15 @@
-//! The product of few rows with few rows, as in the forward pass of a mini-batch of 10.
+//! Products of matrices with few rows, as in the forward pass of a mini-batch of 10.
 //!
-//! The general product first copies both matrices into another order, which pays when every
-//! element is used many times. This one reads them in place.
+//! The general product first packs both matrices, which pays off if every element is used many
+//! times. This one reads them in place.
 
 use super::reduce::sum_lanes;
 use super::simd::{array, vectorised};
 use crate::Float;
 
-/// Whether [`rows_times_rows`] beats the general product `(m, k) (k, n)`: if that would copy far
-/// more elements than the output has. Each output element costs a horizontal sum here, which is
-/// not vectorised. A single row needs no copy at all.
+/// Whether [`rows_times_rows`] is faster than the general product `(m, k) (k, n)`: it is if that
+/// would copy far more elements than the output has. Each output element costs a horizontal sum
+/// here, which is not vectorised. A single row needs no copy at all.
 pub fn is_faster(m: usize, k: usize, n: usize) -> bool {
     m > 1 && n > 1 && (m + n) * k >= 8 * m * n
 }
@@ -20,9 +20,9 @@ pub fn rows_times_rows<T: Float>(a: &[T], b: &[T], k: usize, out: &mut [T], accu
     in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
 
-/// [`rows_times_rows`] in tiles of `ROWS` rows of `a` and `COLS` rows of `b`, so that every
-/// loaded element is used several times. The size of the tile changes no bit of the result; the
-/// number of lanes does.
+/// [`rows_times_rows`] in tiles of `ROWS` rows of `a` and `COLS` rows of `b`, so that every loaded
+/// element is used several times. The result depends on the number of lanes, but not on the tile
+/// size.
 fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usize>(
     a: &'a [T],
     b: &'a [T],
@@ -37,7 +37,7 @@ fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usi
         || {
             for i in (0..m).step_by(ROWS) {
                 let rows = ROWS.min(m - i);
-                // A tile that overhangs computes its last row again.
+                // A tile at the edge computes its last row several times.
                 let mut a_rows = [&[][..]; ROWS];
                 for (r, a_row) in a_rows.iter_mut().enumerate() {
                     *a_row = row(a, i + r.min(rows - 1));
@@ -63,9 +63,9 @@ fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usi
 
 /// The scalar product of each row of `a` with each row of `b`, `LANES` elements at a time.
 ///
-/// All loops but one have constant bounds, and all slices of that one have the same length: it
-/// compiles to loads and multiply-adds alone, with the sums in registers. Look at the machine
-/// code after a change here.
+/// All loops but one have constant bounds, and all slices of that one have the same length: this
+/// compiles to loads and multiply-adds only, with the sums in registers. Check the machine code
+/// after a change here.
 #[inline(always)]
 fn scalar_products<T: Float, const R: usize, const C: usize, const LANES: usize>(
     a: [&[T]; R],
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tile_changes_no_bit() {
+    fn results_do_not_depend_on_the_tile_size() {
         let shape = (13, 131, 9);
         assert_eq!(product::<5, 4, 16>(shape, false), product::<1, 1, 16>(shape, false));
         assert_eq!(product::<5, 2, 8>(shape, false), product::<3, 4, 8>(shape, false));

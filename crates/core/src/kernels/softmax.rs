@@ -7,6 +7,10 @@ use super::reduce::sum_lanes;
 use super::simd::vectorised;
 use crate::Float;
 
+/// Independent running maxima and sums, in one or two vector registers: they break the dependency
+/// chain from one element to the next.
+const RUNNING_VALUES: usize = 16;
+
 /// `out[r] = softmax(x[r])` for each row of `cols` elements.
 ///
 /// The maximum is subtracted first, so that no exponential overflows. Minus infinity gives
@@ -55,11 +59,7 @@ fn softmax<T: Float>(out: &mut [T], x: &[T]) {
     out.iter_mut().for_each(|o| *o /= total);
 }
 
-/// Running maxima and sums, as one or two vector registers hold them: they break the dependency
-/// from one element to the next.
-const RUNNING_VALUES: usize = 16;
-
-/// The largest element of a row; NaN if it has one.
+/// The largest element of a row, or NaN if the row contains NaN.
 #[inline(always)]
 pub fn max<T: Float>(x: &[T]) -> T {
     let mut lanes = [T::neg_infinity(); RUNNING_VALUES];
@@ -94,8 +94,8 @@ pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
     sum_lanes(sums)
 }
 
-/// `lse = ln sum e^x` of a row. The logarithm of a probability is then `x - lse`, never the
-/// logarithm of a probability that was rounded to 0.
+/// `lse = ln sum e^x` over a row. The logarithm of a probability is then `x - lse`, which stays
+/// finite even where the probability itself rounds to 0.
 #[inline(always)]
 pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
     let max = max(x);

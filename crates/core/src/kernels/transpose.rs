@@ -1,13 +1,13 @@
-//! Transposition in registers.
+//! Matrix transposition in registers.
 
 use super::simd::{BYTES_PER_CACHE_LINE, array, prefetch};
 use crate::Float;
 use crate::float::PerType;
 
-/// Rows and columns of a block that is transposed in registers.
+/// Rows, and columns, of a block that is transposed in registers.
 pub const BLOCK_SIDE: usize = 8;
 
-/// [`BLOCK_SIDE`] elements of [`BLOCK_SIDE`] rows.
+/// A square block, as an array of rows.
 pub type Block<T> = [[T; BLOCK_SIDE]; BLOCK_SIDE];
 
 /// An element type whose blocks can be transposed.
@@ -19,7 +19,7 @@ pub trait Transpose: Copy + Default {
     }
 }
 
-/// The transposition of each [`Float`].
+/// Selects the transposition of a [`Float`] type.
 struct TransposeFloat;
 
 impl PerType for TransposeFloat {
@@ -60,8 +60,8 @@ fn element_by_element<T: Copy + Default>(block: Block<T>) -> Block<T> {
     )
 }
 
-/// Transposes blocks of 1 x 1 elements within those of 2 x 2, then those within 4 x 4, then
-/// those within 8 x 8: 24 instructions for 64 elements, which the compiler does not find.
+/// Swaps 1 x 1 blocks within blocks of 2 x 2, then these within 4 x 4, then these within 8 x 8: 24
+/// instructions for 64 elements. The compiler does not find this sequence.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn in_registers(
@@ -99,9 +99,9 @@ fn in_registers(
     ]
 }
 
-/// Writes `rows` rows as the columns of `to`, whose rows have `width` elements. `row(r)` is row
-/// `r`, with an element for each row of `to`. Further columns up to the next multiple of
-/// [`BLOCK_SIDE`] become zeros, if `to` has them.
+/// Writes `rows` rows as the columns of `to`, whose rows have `width` elements. `row(r)` returns
+/// row `r`, which has one element for each row of `to`. If `to` has more columns, those up to the
+/// next multiple of [`BLOCK_SIDE`] are set to zero.
 #[inline(always)]
 pub fn rows_to_columns<'a, T: Float>(
     to: &mut [T],
@@ -123,7 +123,7 @@ pub fn rows_to_columns<'a, T: Float>(
         );
         let whole = if here == BLOCK_SIDE { length / BLOCK_SIDE * BLOCK_SIDE } else { 0 };
         for c in (0..whole).step_by(BLOCK_SIDE) {
-            // The rows may lie far apart: prefetch each of their cache lines.
+            // The rows may be far apart in memory: prefetch each of their cache lines.
             if c.is_multiple_of(BYTES_PER_CACHE_LINE / size_of::<T>()) {
                 next.iter().for_each(|row| prefetch(&row[c..]));
             }
@@ -150,14 +150,14 @@ mod tests {
     use crate::kernels::simd::vectorised;
 
     #[test]
-    fn a_block_is_transposed_with_and_without_instructions_for_it() {
+    fn vectorised_and_scalar_block_transposes_agree() {
         let block = array(|r| array(|c| (r * BLOCK_SIDE + c) as f32));
         let want = array(|r| array(|c| (c * BLOCK_SIDE + r) as f32));
         assert_eq!([f32::transposed(block), element_by_element(block)], [want; 2]);
     }
 
     #[test]
-    fn every_element_finds_its_place() {
+    fn rows_become_columns_of_any_shape() {
         for (rows, length, width) in
             [(16, 16, 16), (1, 1, 1), (5, 3, 5), (40, 70, 48), (33, 17, 33), (64, 32, 64), (2, 100, 16)]
         {

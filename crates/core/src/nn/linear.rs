@@ -92,7 +92,7 @@ impl Linear {
     pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward");
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        let y = match params.packed(self.weight).filter(|_| tape.packed_pays(x)) {
+        let y = match params.packed(self.weight).filter(|_| tape.packed_linear_is_faster(x)) {
             Some(weights) => tape.packed_linear(x, weights, bias)?,
             None => {
                 let weight = tape.param(params, self.weight);
@@ -105,7 +105,7 @@ impl Linear {
 
     /// Whether [`Linear::forward`] would read packed weights for `x`.
     pub(super) fn reads_packed<T: Float>(&self, tape: &Tape<T>, params: &Params<T>, x: Var) -> bool {
-        params.packed(self.weight).is_some() && tape.packed_pays(x)
+        params.packed(self.weight).is_some() && tape.packed_linear_is_faster(x)
     }
 
     /// `r + dropout(x W^T + b)` in one op: `(.., inputs) -> (.., outputs)`.

@@ -4,12 +4,12 @@ use crate::kernels::{elementwise, reduce};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y = a + b`, of tensors of the same shape, or of `a` `(.., S)` and `b` `(S)`, which is then
-/// added to each part of `a`: `(B, T, C) + (T, C)` for positions. Leading axes of length 1 of `b`
+/// `y = a + b`. The shapes are the same, or the shape of `a` ends with that of `b`, which is then
+/// added to each block of `a`: `(B, T, C) + (T, C)` for positions. Leading axes of length 1 in `b`
 /// are ignored.
 ///
 /// `dL/da = dL/db = dL/dy`: a sum passes its gradient on unchanged, which is why a residual
-/// connection lets the gradient through. If `b` is added to several parts, it gets the sum of
+/// connection lets the gradient through. If `b` is added to several blocks, it gets the sum of
 /// their gradients.
 #[derive(Debug)]
 pub struct Add;
@@ -37,7 +37,7 @@ impl<T: Float> Op<T> for Add {
             [a, b] if a.ends_with(&b[b.iter().take_while(|&&n| n == 1).count()..]) && a.len() >= b.len() => {
                 Ok(ndarray::IxDyn(a))
             }
-            _ => Err("the shapes must be the same, or the second must end the first".into()),
+            _ => Err("the shapes must be the same, or the first must end with the second".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -6,9 +6,9 @@ use crate::ops::negative_distance::{head_shape, scores_shape};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `s_ij = sum_d w_d tanh(q_id + k_jd)`: queries and keys `(B, H, T, D)` and each head's weights
-/// `w` `(H, D)` give `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2; its matrices are the
-/// ones that compute Q and K here).
+/// `s_ij = sum_d w_d tanh(q_id + k_jd)`: queries and keys `(B, H, T, D)` and weights `w` `(H, D)`
+/// give `(B, H, T, T)` (Bahdanau et al. 2015, appendix A.1.2; here, its two matrices are the
+/// projections to Q and K).
 ///
 /// With `z_ijd = ds_ij w_d (1 - tanh^2(q_id + k_jd))`: `dq_i = sum_j z_ij`, `dk_j = sum_i z_ij`,
 /// `dw = sum_ij ds_ij tanh(q_i + k_j)`.
@@ -36,7 +36,7 @@ impl<T: Float> Op<T> for AdditiveScores {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match scores_shape(inputs[0], inputs[1]) {
             Ok(shape) if inputs[2] == [inputs[0][1], inputs[0][3]] => Ok(shape),
-            _ => Err("queries and keys are both (B, H, T, D), the weights (H, D)".into()),
+            _ => Err("expected queries and keys (B, H, T, D) of the same shape, and weights (H, D)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -7,8 +7,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_b = argmax_j x_bj`: `(B, N)` gives `(B)`; the first of equal elements.
 ///
-/// It is piecewise constant and has no useful derivative. So it has no backward, and the tape
-/// refuses it where a gradient is needed.
+/// It is piecewise constant and has no useful derivative. It therefore has no backward pass, and
+/// the tape rejects it where a gradient is needed.
 #[derive(Debug)]
 pub struct Argmax;
 
@@ -16,7 +16,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Argmax`].
     ///
     /// # Errors
-    /// [`Error::NoBackward`] where gradients are needed; [`Error::Shape`] for empty rows.
+    /// [`Error::NoBackward`] if `x` needs a gradient; [`Error::Shape`] if the rows are empty.
     #[track_caller]
     pub fn argmax(&mut self, x: Var) -> Result<Var, Error> {
         self.record_forward_only(Argmax, &[x])
@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for Argmax {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match rows_cols(inputs[0]) {
-            (_, 0) => Err("every row needs an element".into()),
+            (_, 0) => Err("every row needs at least one element".into()),
             (rows, _) => Ok(ndarray::IxDyn(&[rows])),
         }
     }

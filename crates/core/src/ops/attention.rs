@@ -1,4 +1,4 @@
-//! Attention as one op, which never stores the T x T matrix of weights.
+//! Fused attention: one op that never stores the T x T matrix of weights.
 
 use crate::kernels::attention::{Attention as Kernel, Dims, Gradients, Inputs};
 use crate::kernels::dropout::DropoutMask;
@@ -18,15 +18,15 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// | self-attention, [`Tape::attention`] | Q, K and V side by side, `(B, T, 3 C)` | `(B, T, C)` |
 /// | cross-attention, [`Tape::cross_attention`] | Q `(B, T_q, C)`; K and V side by side, `(B, T_k, 2 C)` | `(B, T_q, C)` |
 ///
-/// with `C = H D`; head `h` has the columns from `h D` on of each of Q, K, V and Y. Row by row,
-/// with `S = scale Q K^T` and `P = softmax(S)`:
+/// Here, `C = H D`, and head `h` has the D columns from `h D` on in each of Q, K, V and Y. With `S
+/// = scale Q K^T` and `P = softmax(S)`, the gradients of a head are:
 ///
 /// `dV = P^T dY`, `dP = dY V^T`, `dS_ij = P_ij (dP_ij - sum_k P_ik dP_ik)`,
 /// `dQ = scale dS K`, `dK = scale dS^T Q`.
 ///
-/// A query that sees no key gets a zero output and passes no gradient on.
-/// [`nn::MultiHeadAttention`](crate::nn::MultiHeadAttention) computes the same from primitive
-/// ops; tests hold the two to each other.
+/// A query that sees no key has a zero output and passes on no gradient.
+/// [`nn::MultiHeadAttention`](crate::nn::MultiHeadAttention) computes the same from primitive ops;
+/// tests check that the two agree.
 #[derive(Debug)]
 pub struct Attention {
     kind: Kind,
@@ -51,23 +51,23 @@ pub struct AttentionOptions {
     pub n_head: usize,
     /// Which keys each query sees.
     pub mask: Mask,
-    /// The factor of the scalar products; `1 / sqrt(D)` if none is given.
+    /// The factor of the scores `Q K^T`; `None` means `1 / sqrt(D)`.
     pub scale: Option<f64>,
-    /// Whether scores decrease with the distance between query and key, see [`alibi_slopes`].
+    /// Whether scores decrease with the distance between query and key: see [`alibi_slopes`].
     pub alibi: bool,
     /// The probability that a training step drops a weight.
     pub dropout: f64,
 }
 
 impl AttentionOptions {
-    /// The usual scale, neither ALiBi nor dropout.
+    /// The default scale, without ALiBi and dropout.
     pub fn new(n_head: usize, mask: Mask) -> Self {
         Self { n_head, mask, scale: None, alibi: false, dropout: 0.0 }
     }
 }
 
-/// ALiBi's slope for each head, `2^(-8 h / H)` for h from 1 to H (Press et al. 2022): how much
-/// a score loses per token of distance.
+/// ALiBi's slope for each head, `2^(-8 h / H)` for h from 1 to H (Press et al. 2022): the decrease
+/// of a score per token of distance.
 pub fn alibi_slopes(n_head: usize) -> Vec<f64> {
     (1..=n_head).map(|h| (-8.0 * h as f64 / n_head as f64).exp2()).collect()
 }
@@ -87,9 +87,9 @@ impl<T: Float> Tape<T> {
     /// values of another sequence, side by side in `kv`, `(B, T_k, 2 C)`. Gives `(B, T_q, C)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes are these with C a multiple of `n_head`, or if the mask
-    /// lacks a length for a sequence; [`Error::Setting`] unless `0 <= dropout < 1`, and with
-    /// ALiBi, because there is no distance between tokens of different sequences.
+    /// [`Error::Shape`] unless the inputs have these shapes, with C a multiple of `n_head`, or if
+    /// the mask lacks a length for a sequence; [`Error::Setting`] unless `0 <= dropout < 1`, or if
+    /// `alibi` is set, because tokens of different sequences have no distance.
     #[track_caller]
     pub fn cross_attention(&mut self, q: Var, kv: Var, options: AttentionOptions) -> Result<Var, Error> {
         if options.alibi {
@@ -113,7 +113,7 @@ impl<T: Float> Tape<T> {
 }
 
 impl Attention {
-    /// The lengths, from the shapes of the inputs.
+    /// The sizes of the operands, from the shapes of the inputs.
     fn dims(&self, inputs: &[&[usize]]) -> Dims {
         let h = self.options.n_head;
         let (b, t_q) = (inputs[0][0], inputs[0][1]);
@@ -154,9 +154,13 @@ impl<T: Float> Op<T> for Attention {
         };
         if !fits {
             return Err(match self.kind {
-                Kind::SelfAttention => format!("Q, K and V are (B, T, 3 C), C a multiple of the {h} heads"),
+                Kind::SelfAttention => {
+                    format!("expected Q, K and V (B, T, 3 C), with C a multiple of the {h} heads")
+                }
                 Kind::CrossAttention => {
-                    format!("Q is (B, T_q, C), K and V are (B, T_k, 2 C), C a multiple of the {h} heads")
+                    format!(
+                        "expected Q (B, T_q, C) and K, V (B, T_k, 2 C), with C a multiple of the {h} heads"
+                    )
                 }
             });
         }
@@ -169,8 +173,8 @@ impl<T: Float> Op<T> for Attention {
         let mut scratch = io.scratch(dims.forward_scratch());
         io.save(&[dims.b, dims.h, dims.t_q]);
         let inputs = match second {
-            None => Inputs::side_by_side(dims, first.data()),
-            Some(kv) => Inputs::apart(dims, first.data(), kv.data()),
+            None => Inputs::self_attention(dims, first.data()),
+            Some(kv) => Inputs::cross_attention(dims, first.data(), kv.data()),
         };
         self.kernel(dims).forward(io.out, io.saved[0].data_mut(), inputs, scratch.data_mut());
         io.give_back(scratch);
@@ -193,8 +197,8 @@ impl<T: Float> Differentiable<T> for Attention {
                 let (dims, qkv) = (self.dims(&[first.shape()]), first.data());
                 let mut scratch = io.scratch(dims.backward_scratch());
                 io.input_grad(0, |dqkv| {
-                    let gradients = Gradients::side_by_side(dims, dqkv);
-                    let inputs = Inputs::side_by_side(dims, qkv);
+                    let gradients = Gradients::self_attention(dims, dqkv);
+                    let inputs = Inputs::self_attention(dims, qkv);
                     self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
                 });
                 io.give_back(scratch);
@@ -205,15 +209,15 @@ impl<T: Float> Differentiable<T> for Attention {
                     (self.dims(&[first.shape(), second.shape()]), first.data(), second.data());
                 let mut scratch = io.scratch(dims.backward_scratch());
                 io.two_input_grads([0, 1], |dq, dkv| {
-                    let gradients = Gradients::apart(dims, dq, dkv);
-                    let inputs = Inputs::apart(dims, q, kv);
+                    let gradients = Gradients::cross_attention(dims, dq, dkv);
+                    let inputs = Inputs::cross_attention(dims, q, kv);
                     self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
                 });
                 io.give_back(scratch);
             }
         }
     }
-    /// Five products instead of two: the scores are computed once more.
+    /// Five products instead of two, because the scores are recomputed.
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         5 * Op::<T>::flops(self, inputs, output) / 2
     }

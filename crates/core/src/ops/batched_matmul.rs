@@ -4,8 +4,8 @@ use crate::kernels::matmul::{MatBatch, batched_matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// `Y = A B` for each pair of matrices: `(.., M, K)` and `(.., K, N)` give `(.., M, N)`. Or
-/// `Y = A B^T` with B `(.., N, K)`, as attention compares each query with each key.
+/// `Y = A B` for each pair of matrices: `(.., M, K)` and `(.., K, N)` give `(.., M, N)`. Or `Y = A
+/// B^T` with B `(.., N, K)`, as in the scores of attention, `Q K^T`.
 ///
 /// The derivatives are those of the [matrix product](super::matmul): `dA = dY B^T`,
 /// `dB = A^T dY`; for `A B^T`, `dA = dY B` and `dB = dY^T A`.
@@ -18,7 +18,7 @@ impl<T: Float> Tape<T> {
     /// Records [`BatchedMatMul`]: `A B`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the batches have the same axes and the matrices fit each other.
+    /// [`Error::Shape`] unless the batch axes are the same and the shapes of the matrices match.
     #[track_caller]
     pub fn batched_matmul(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(BatchedMatMul { transposed: false }, &[a, b])
@@ -27,14 +27,14 @@ impl<T: Float> Tape<T> {
     /// Records [`BatchedMatMul`]: `A B^T`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the batches have the same axes and the matrices fit each other.
+    /// [`Error::Shape`] unless the batch axes are the same and the shapes of the matrices match.
     #[track_caller]
     pub fn batched_matmul_transposed(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(BatchedMatMul { transposed: true }, &[a, b])
     }
 }
 
-/// The last two axes are those of a matrix, the others those of the batch.
+/// The tensor as a batch of matrices: the last two axes are those of a matrix.
 fn matrices<T: Float>(x: &Tensor<T>) -> MatBatch<'_, T> {
     let shape = x.shape();
     MatBatch::new(x.data(), (shape[shape.len() - 2], shape[shape.len() - 1]))
@@ -48,7 +48,10 @@ impl<T: Float> Op<T> for BatchedMatMul {
         if self.transposed { "Y = A B^T" } else { "Y = A B" }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        let rule = || "(.., M, K) and (.., K, N), or (.., N, K) transposed, give (.., M, N)".to_string();
+        let rule = || match self.transposed {
+            true => "expected A (.., M, K) and B (.., N, K), with K at least 1".to_string(),
+            false => "expected A (.., M, K) and B (.., K, N), with K at least 1".to_string(),
+        };
         let ([a_batch @ .., m, k], [b_batch @ .., b_rows, b_cols]) = (inputs[0], inputs[1]) else {
             return Err(rule());
         };

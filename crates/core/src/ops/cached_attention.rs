@@ -5,15 +5,15 @@ use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// The output of [attention](super::attention) with the causal mask for the last T tokens of a
-/// text of `start + T` tokens, `(B, T, C)`.
+/// Causal [attention](super::attention) for the last T tokens of a text of `start + T` tokens: `(B,
+/// T, C)`.
 ///
-/// The inputs are Q, K and V of the T new tokens, `(B, T, 3 C)`; the keys of all tokens,
-/// `(B, H, D, S)`; and their values, `(B, H, S, D)`. The cache has room for S tokens. It stores
-/// keys as columns, so that one query meets many of them in a vector register.
+/// The inputs are Q, K and V of the T new tokens, `(B, T, 3 C)`; the keys of all tokens, `(B, H, D,
+/// S)`; and their values, `(B, H, S, D)`. The cache has room for S tokens. Keys are stored as
+/// columns, so that one vector register holds the same element of many keys.
 ///
-/// Generation computes the keys and values of each token once and keeps them: because of the
-/// mask, no later token changes them. This op has no backward.
+/// Generation computes the keys and values of each token only once: because of the mask, later
+/// tokens do not change them. This op has no backward pass.
 #[derive(Debug)]
 pub struct CachedAttention {
     n_head: usize,
@@ -23,12 +23,12 @@ pub struct CachedAttention {
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`CachedAttention`]. The caches must hold the new tokens already. Of the options,
+    /// Records [`CachedAttention`]. The caches must already contain the new tokens. The options
     /// `mask` and `dropout` are ignored: the mask is causal, and there is no dropout.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the shapes fit; [`Error::NoBackward`] if an input needs a
-    /// gradient.
+    /// [`Error::Shape`] unless the shapes match and the cache has room for all tokens;
+    /// [`Error::NoBackward`] if an input needs a gradient.
     #[track_caller]
     pub fn cached_attention(
         &mut self,
@@ -50,7 +50,8 @@ impl<T: Float> Op<T> for CachedAttention {
         "y = softmax(scale q K^T) V, K and V cached"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        const RULE: &str = "(B, T, 3 C), (B, H, D, S) and (B, H, S, D) with room for all tokens";
+        const RULE: &str =
+            "expected Q, K, V (B, T, 3 C), keys (B, H, D, S), values (B, H, S, D), and room for all tokens";
         let (&[b, t, c3], &[b2, h, s, d]) = (inputs[0], inputs[2]) else { return Err(RULE.into()) };
         let fits = b == b2 && h == self.n_head && c3 == 3 * h * d && *inputs[1] == [b, h, d, s] && d > 0;
         match fits && self.start + t <= s {
@@ -84,8 +85,8 @@ impl<T: Float> Op<T> for CachedAttention {
     }
 }
 
-/// Copies K and V of T new tokens, from `qkv` `(B, T, 3 C)`, behind the first `start` tokens of
-/// `keys` `(B, H, D, S)` and `values` `(B, H, S, D)`. Skips tokens for which there is no room.
+/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys` `(B,
+/// H, D, S)` and `values` `(B, H, S, D)`. Skips tokens beyond the capacity.
 pub(crate) fn append<T: Float>(
     (keys, values): (&mut Tensor<T>, &mut Tensor<T>),
     qkv: &Tensor<T>,

@@ -8,9 +8,9 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `C = -1/N sum_n ln softmax(z_n)[y_n]`: N rows of logits `z` `(.., V)` and the target tokens
 /// `y_n` give a single value.
 ///
-/// It is [softmax and cross-entropy](super::softmax_cross_entropy) with the target given as the
-/// index of its 1, and has the same derivative: `dC/dz = (softmax(z) - onehot(y)) / N`. Equal
-/// logits cost `ln V`.
+/// It is [softmax and cross-entropy](super::softmax_cross_entropy) with one-hot targets, given as
+/// indices, and has the same derivative: `dC/dz = (softmax(z) - onehot(y)) / N`. Equal logits cost
+/// `ln V`.
 #[derive(Debug)]
 pub struct CrossEntropy {
     targets: Tokens,
@@ -20,7 +20,8 @@ impl<T: Float> Tape<T> {
     /// Records [`CrossEntropy`] of logits `(B, T, V)` and target tokens `(B, T)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is a row of logits for each target.
+    /// [`Error::Shape`] unless there is one row of logits for each target, and a logit for each
+    /// target token.
     #[track_caller]
     pub fn cross_entropy(&mut self, logits: Var, targets: &Tokens) -> Result<Var, Error> {
         self.record(CrossEntropy { targets: targets.clone() }, &[logits])
@@ -39,11 +40,11 @@ impl<T: Float> Op<T> for CrossEntropy {
         match inputs[0].split_last() {
             Some((&v, rows)) if !ids.is_empty() && count(rows) == ids.len() as u64 => {
                 match ids.iter().find(|&&id| id as usize >= v) {
-                    Some(id) => Err(format!("target {id} is not among {v} logits")),
+                    Some(id) => Err(format!("target {id} is out of range for {v} logits")),
                     None => Ok(ndarray::IxDyn(&[])),
                 }
             }
-            _ => Err(format!("{} targets need one row of logits each", ids.len())),
+            _ => Err(format!("expected one row of logits for each of {} targets", ids.len())),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -4,19 +4,19 @@ use crate::kernels::dropout::{self, DropoutMask};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and else 1 (Srivastava et al.
-/// 2014; the scaling keeps the mean, so that evaluation needs no change).
+/// `y_i = m_i x_i / (1 - p)`, where `m_i` is 0 with probability `p` and 1 otherwise (Srivastava et
+/// al. 2014; the scaling keeps the mean, so that evaluation needs no change).
 ///
-/// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` computes the same mask
-/// again with the counter-based generator.
+/// `dL/dx_i = m_i dL/dy_i / (1 - p)`. The mask is not stored: `backward` recomputes it with the
+/// counter-based generator.
 #[derive(Debug)]
 pub struct Dropout {
     mask: DropoutMask,
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`Dropout`] with probability `p` if the tape is
-    /// [training](Tape::set_dropout), else returns `x` itself.
+    /// Records [`Dropout`] with probability `p` if the tape is [training](Tape::set_dropout);
+    /// otherwise returns `x`.
     ///
     /// # Errors
     /// [`Error::Setting`] unless `0 <= p < 1`.
@@ -28,7 +28,7 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// The mask of the next dropout of this step; none if nothing is dropped.
+    /// The mask of the next dropout of this step; `None` if nothing is dropped.
     pub(crate) fn dropout_mask(&mut self, p: f64) -> Result<Option<DropoutMask>, Error> {
         if !(0.0..1.0).contains(&p) {
             let rule = "it must be a probability of at least 0 and below 1";

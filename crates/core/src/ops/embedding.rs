@@ -7,9 +7,9 @@ use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_bt = W[token_bt]`: a table `W` `(V, C)` and tokens `(B, T)` give `(B, T, C)`.
 ///
-/// It equals the product of one-hot rows `(B T, V)` and `W`, without the zeros: the first layer
-/// of a network whose input neurons are the tokens. So `dL/dW[v]` is the sum of `dL/dy_bt` over
-/// all occurrences of token `v`.
+/// It equals the product of one-hot rows `(B T, V)` and `W`, without the multiplications by zero:
+/// the first layer of a network with one input neuron per token. Thus `dL/dW[v]` is the sum of
+/// `dL/dy_bt` over all occurrences of token `v`.
 #[derive(Debug)]
 pub struct Embedding {
     tokens: Tokens,
@@ -34,7 +34,7 @@ impl<T: Float> Op<T> for Embedding {
         "y = W[token]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        let &[v, c] = inputs[0] else { return Err("the table is (V, C)".into()) };
+        let &[v, c] = inputs[0] else { return Err("expected a table (V, C)".into()) };
         let [b, t] = self.tokens.shape;
         match self.tokens.ids.iter().find(|&&id| id as usize >= v) {
             Some(id) => Err(format!("token {id} is not in a table of {v} rows")),

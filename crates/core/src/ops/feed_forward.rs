@@ -1,28 +1,28 @@
 //! The feed-forward layers of a Transformer block in one op.
 
-use super::residual::through_dropout;
+use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, Mat, matmul, matmul_with_epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Float, Shape, Tape, Tensor, Var};
+use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
+use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = R + m O / (1 - p)`, `O = gelu(X W1^T + b1) W2^T + b2`, of `(.., M)`, `(.., C)`, `(N, C)`,
-/// `(M, N)`, `(N)` and `(M)` to `(.., M)`: [linear](super::linear), [GELU](super::gelu), linear
-/// (Vaswani et al. 2017, equation 2) and [residual](super::residual), in fewer passes over
-/// memory.
+/// `Y = R + m O / (1 - p)` with `O = gelu(X W1^T + b1) W2^T + b2`: [linear](super::linear),
+/// [GELU](super::gelu), linear (Vaswani et al. 2017, equation 2) and [residual](super::residual),
+/// in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`, `(M,
+/// N)`, `(N)` and `(M)`; Y is `(.., M)`.
 ///
-/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
-/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
-/// `dL/dW2 = dO^T H`, `dL/db1` and `dL/db2` = the sums of the rows of `dZ` and `dO`. `forward`
-/// saves `H` and `gelu'(Z)`, which `dZ` then overwrites.
+/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`, `dZ
+/// = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
+/// `dL/dW2 = dO^T H`, and `dL/db1` and `dL/db2` are the sums over the rows of `dZ` and `dO`.
+/// `forward` saves `H` and `gelu'(Z)`, which `dZ` then overwrites.
 #[derive(Debug)]
 pub struct FeedForward {
     dropout: Option<DropoutMask>,
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`FeedForward`] of weights `[w1, w2]`, with or without biases `[b1, b2]`; with
+    /// Records [`FeedForward`] with weights `[w1, w2]`, with or without biases `[b1, b2]`, and with
     /// dropout of probability `p` if the tape is [training](Tape::set_dropout).
     ///
     /// # Errors
@@ -58,12 +58,12 @@ impl<T: Float> Op<T> for FeedForward {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let (Some((&last, rows)), &[n, c], &[m, hidden]) = (inputs[1].split_last(), inputs[2], inputs[3])
         else {
-            return Err("X is (.., C), W1 is (N, C) and W2 is (M, N)".into());
+            return Err("expected X (.., C), W1 (N, C) and W2 (M, N)".into());
         };
         let shape = [rows, &[m]].concat();
         let biases_fit = inputs.get(4..6).is_none_or(|b| b == [&[n][..], &[m][..]]);
         if last != c || hidden != n || inputs[0] != shape || !biases_fit {
-            return Err("(.., M), (.., C), (N, C), (M, N), (N) and (M) give (.., M)".into());
+            return Err("expected R (.., M), X (.., C), W1 (N, C), W2 (M, N), b1 (N) and b2 (M)".into());
         }
         Ok(ndarray::IxDyn(&shape))
     }
@@ -84,21 +84,16 @@ impl<T: Float> Op<T> for FeedForward {
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let [n, c, m] = [inputs[2][0], inputs[2][1], inputs[3][0]].map(|n| n as u64);
         let bias = if inputs.len() > 4 { n + m } else { 0 };
-        let joined = m * (1 + u64::from(self.dropout.is_some()));
-        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + 8 * n + joined)
+        let sum_and_dropout = m * (1 + u64::from(self.dropout.is_some()));
+        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + 8 * n + sum_and_dropout)
     }
-}
-
-/// The tensor as a matrix: all axes but the last are its rows.
-fn matrix<T: Float>(x: &Tensor<T>) -> Mat<'_, T> {
-    Mat::new(x.data(), x.rows_cols())
 }
 
 impl<T: Float> Differentiable<T> for FeedForward {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);
-        let d_out = through_dropout(io, self.dropout);
+        let d_out = branch_gradient(io, self.dropout);
         io.input_grad(3, |dw2| {
             matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
         });
@@ -143,7 +138,7 @@ mod tests {
         });
     }
 
-    /// Output and gradients, in one op or in four.
+    /// The output and the gradients, computed by one op or by four.
     fn run(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision, p: f64) -> Vec<Tensor<f32>> {
         let mut params = Params::new();
         let shapes = [&[rows, c][..], &[rows, c], &[n, c], &[c, n], &[n], &[c]];
@@ -178,7 +173,7 @@ mod tests {
 
     #[test]
     fn is_linear_gelu_linear_residual() {
-        // Panels by thread and blocks of rows; one slice and more; transposed products.
+        // Panels per thread and blocks of rows; one slice and several; transposed products.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
             for (precision, p) in [(Precision::F32, 0.0), (Precision::F32, 0.3), (Precision::Bf16, 0.0)] {
                 let both = [true, false].map(|in_one| run(in_one, shape, precision, p));

@@ -7,7 +7,7 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// Part `part` of `parts` of each row, split into H heads: `(B, T, parts C)` gives `(B, H, T, D)`
 /// with `D = C / H`. Q, K and V are the parts 0, 1 and 2 of 3.
 ///
-/// It only moves elements, and the gradient moves back the same way.
+/// It only moves elements, and the gradient moves back in the same way.
 #[derive(Debug)]
 pub struct SplitHeads {
     part: usize,
@@ -23,7 +23,8 @@ impl<T: Float> Tape<T> {
     /// Records [`SplitHeads`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the last axis can be split in this way.
+    /// [`Error::Shape`] unless `x` is `(B, T, parts C)`, C is a multiple of `n_head` and `part <
+    /// parts`.
     #[track_caller]
     pub fn split_heads(&mut self, x: Var, part: usize, parts: usize, n_head: usize) -> Result<Var, Error> {
         self.record(SplitHeads { part, parts, n_head }, &[x])
@@ -32,7 +33,7 @@ impl<T: Float> Tape<T> {
     /// Records [`MergeHeads`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are four axes.
+    /// [`Error::Shape`] unless `x` has four axes.
     #[track_caller]
     pub fn merge_heads(&mut self, x: Var) -> Result<Var, Error> {
         self.record(MergeHeads, &[x])
@@ -57,7 +58,10 @@ impl<T: Float> Op<T> for SplitHeads {
             &[b, t, width] if self.part < self.parts && width.is_multiple_of(self.parts * self.n_head) => {
                 Ok(ndarray::IxDyn(&[b, self.n_head, t, width / (self.parts * self.n_head)]))
             }
-            _ => Err(format!("(B, T, {} C) with C a multiple of {}", self.parts, self.n_head)),
+            _ => Err(format!(
+                "expected (B, T, {} C), with C a multiple of the {} heads",
+                self.parts, self.n_head
+            )),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
@@ -88,7 +92,7 @@ impl<T: Float> Op<T> for MergeHeads {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
             &[b, h, t, d] => Ok(ndarray::IxDyn(&[b, t, h * d])),
-            _ => Err("(B, H, T, D) gives (B, T, H D)".into()),
+            _ => Err("expected (B, H, T, D)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -8,7 +8,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `y = x / |x|` over the last axis, with `|x|^2 = sum_j x_j^2`. A row of zeros, which has no
 /// direction, stays zero and gets a zero gradient.
 ///
-/// `dL/dx = (dL/dy - y (y . dL/dy)) / |x|`: stretching `x` changes nothing.
+/// `dL/dx = (dL/dy - y (y . dL/dy)) / |x|`: no part of the gradient is parallel to `x`, because
+/// scaling `x` does not change `y`.
 #[derive(Debug)]
 pub struct L2Normalize;
 

@@ -1,4 +1,4 @@
-//! The last token of each sequence: all that the next token's prediction needs.
+//! The last token of each sequence: all that is needed to predict the next token.
 
 use crate::kernels::rows;
 use crate::ops::{Backward, Differentiable, Forward, Op};
@@ -14,7 +14,7 @@ impl<T: Float> Tape<T> {
     /// Records [`LastToken`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are three axes and at least one token.
+    /// [`Error::Shape`] unless `x` has three axes and at least one token.
     #[track_caller]
     pub fn last_token(&mut self, x: Var) -> Result<Var, Error> {
         self.record(LastToken, &[x])
@@ -31,7 +31,7 @@ impl<T: Float> Op<T> for LastToken {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
             &[b, t, c] if t > 0 => Ok(ndarray::IxDyn(&[b, 1, c])),
-            _ => Err("(B, T, C) gives (B, 1, C), with T at least 1".into()),
+            _ => Err("expected (B, T, C), with T at least 1".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -7,13 +7,13 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C elements (Ba, Kiros and
 /// Hinton 2016): `x` `(.., C)`, `w` `(C)` and optionally `b` `(C)`.
 ///
-/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and `g = dL/dy * w`:
-/// `dL/dx = rstd (g - mean(g) - xhat mean(g xhat))`, because shifting or stretching a row changes
-/// nothing. `dL/dw` is the sum over the rows of `dL/dy * xhat`, `dL/db` that of `dL/dy`.
+/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and `g = dL/dy * w`: `dL/dx =
+/// rstd (g - mean(g) - xhat mean(g xhat))`, because shifting or scaling a row does not change
+/// `xhat`. `dL/dw` is the sum of `dL/dy * xhat` over the rows, and `dL/db` is that of `dL/dy`.
 #[derive(Debug)]
 pub struct LayerNorm;
 
-/// Keeps the division finite for a row of equal elements; PyTorch's default.
+/// Keeps the division finite for a row of equal elements; the default of PyTorch.
 const EPS: f64 = 1e-5;
 
 impl<T: Float> Tape<T> {
@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for LayerNorm {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0].last() {
             Some(&c) if c > 0 && inputs[1..].iter().all(|p| *p == [c]) => Ok(ndarray::IxDyn(inputs[0])),
-            _ => Err("(.., C), (C) and (C) give (.., C)".into()),
+            _ => Err("expected x (.., C), w (C) and b (C), with C at least 1".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
@@ -89,7 +89,7 @@ mod tests {
             check(&[shape, &[c], &[c]], |tape, x| tape.layer_norm(x[0], x[1], Some(x[2])));
             check(&[shape, &[c]], |tape, x| tape.layer_norm(x[0], x[1], None));
         }
-        // Beside a residual connection: its gradient is added to.
+        // With a residual connection, the gradients with respect to x are added up.
         check(&[&[3, 4], &[4]], |tape, x| {
             let y = tape.layer_norm(x[0], x[1], None)?;
             tape.add(x[0], y)

@@ -1,17 +1,17 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use crate::kernels::matmul::{Accumulate, Mat, matmul};
+use crate::kernels::matmul::{Accumulate, matmul};
 use crate::kernels::reduce;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`.
 ///
-/// Row `j` of `W` holds the weights into neuron `j`, as in the book. There an example is a column
-/// vector, `z = w a + b`; here it is a row of X.
+/// Row `j` of `W` holds the weights into neuron `j`, as in the book. There, an example is a column
+/// vector, `z = w a + b`; here, it is a row of X.
 ///
-/// With `dY = dL/dY`: `dL/dX = dY W`, `dL/dW = dY^T X` (BP4 for a whole
-/// mini-batch at once), `dL/db` = the sum of the rows of `dY` (BP3).
+/// With `dY = dL/dY`: `dL/dX = dY W`, `dL/dW = dY^T X` (BP4 for a whole mini-batch at once), and
+/// `dL/db` is the sum of the rows of `dY` (BP3).
 #[derive(Debug)]
 pub struct Linear;
 
@@ -39,18 +39,23 @@ impl<T: Float> Op<T> for Linear {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let (&[n, k], Some((&last, rows))) = (inputs[1], inputs[0].split_last()) else {
-            return Err("X is (.., K) and W is (N, K)".into());
+            return Err("expected X (.., K) and W (N, K)".into());
         };
         if last != k || inputs.get(2).is_some_and(|bias| *bias != [n]) {
-            return Err("(.., K), (N, K) and (N) give (.., N)".into());
+            return Err("expected X (.., K), W (N, K) and b (N)".into());
         }
         Ok(ndarray::IxDyn(&[rows, &[n]].concat()))
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
         let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
-        let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
-        matmul(x, w.t(), bias.map_or(Accumulate::Overwrite, Accumulate::Bias), io.out, io.precision);
+        matmul(
+            matrix(x),
+            matrix(w).t(),
+            bias.map_or(Accumulate::Overwrite, Accumulate::Bias),
+            io.out,
+            io.precision,
+        );
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 3 { count(output) } else { 0 };
@@ -60,7 +65,7 @@ impl<T: Float> Op<T> for Linear {
 
 impl<T: Float> Differentiable<T> for Linear {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
+        let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let (dy_data, precision) = (io.dy.data(), io.precision);
         io.input_grad(0, |dx| matmul(dy, w, Accumulate::Overwrite, dx, precision));
         io.input_grad(1, |dw| matmul(dy.t(), x, Accumulate::Overwrite, dw, precision));

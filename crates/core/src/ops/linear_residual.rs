@@ -1,26 +1,26 @@
-//! The fully connected layer at the end of a residual branch, with the addition.
+//! The fully connected layer at the end of a residual branch, fused with the addition.
 
-use super::residual::through_dropout;
+use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, Mat, matmul, matmul_with_epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = R + m (X W^T + b) / (1 - p)`: `(.., N)`, `(.., K)`, `(N, K)` and `(N)` give `(.., N)`.
-/// [Linear](super::linear) and [residual](super::residual) in one pass, so that the branch is not
-/// stored.
+/// `Y = R + m (X W^T + b) / (1 - p)`: `(.., N)`, `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. It
+/// is [linear](super::linear) and [residual](super::residual) in one pass, without storing the
+/// output of the branch.
 ///
-/// With `dY = dL/dY` and `dZ = m dY / (1 - p)`: `dL/dR = dY`, `dL/dX = dZ W`, `dL/dW = dZ^T X`,
-/// `dL/db` = the sum of the rows of `dZ`.
+/// With `dY = dL/dY` and `dZ = m dY / (1 - p)`: `dL/dR = dY`, `dL/dX = dZ W`, `dL/dW = dZ^T X`, and
+/// `dL/db` is the sum of the rows of `dZ`.
 #[derive(Debug)]
 pub struct LinearResidual {
     dropout: Option<DropoutMask>,
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`LinearResidual`], with or without a bias; with dropout of probability `p` if the
-    /// tape is [training](Tape::set_dropout).
+    /// Records [`LinearResidual`], with or without a bias, and with dropout of probability `p` if
+    /// the tape is [training](Tape::set_dropout).
     ///
     /// # Errors
     /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless the weights fit `x`, the bias
@@ -54,32 +54,31 @@ impl<T: Float> Op<T> for LinearResidual {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let (&[n, k], Some((&last, rows))) = (inputs[2], inputs[1].split_last()) else {
-            return Err("X is (.., K) and W is (N, K)".into());
+            return Err("expected X (.., K) and W (N, K)".into());
         };
         let shape = [rows, &[n]].concat();
         if last != k || inputs[0] != shape || inputs.get(3).is_some_and(|bias| *bias != [n]) {
-            return Err("(.., N), (.., K), (N, K) and (N) give (.., N)".into());
+            return Err("expected R (.., N), X (.., K), W (N, K) and b (N)".into());
         }
         Ok(ndarray::IxDyn(&shape))
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (r, x, w) = (io.input(0).data(), io.input(1), io.input(2));
         let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
-        let (x, w) = (Mat::new(x.data(), x.rows_cols()), Mat::new(w.data(), w.rows_cols()));
         let accumulate = bias.map_or(Accumulate::Overwrite, Accumulate::Bias);
         let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
-        matmul_with_epilogue(x, w.t(), accumulate, io.out, io.precision, add);
+        matmul_with_epilogue(matrix(x), matrix(w).t(), accumulate, io.out, io.precision, add);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
-        let once = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
-        count(output) * (2 * inputs[2][1] as u64 + once)
+        let per_element = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
+        count(output) * (2 * inputs[2][1] as u64 + per_element)
     }
 }
 
 impl<T: Float> Differentiable<T> for LinearResidual {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let dz = through_dropout(io, self.dropout);
-        let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(|x| Mat::new(x.data(), x.rows_cols()));
+        let dz = branch_gradient(io, self.dropout);
+        let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(matrix);
         let precision = io.precision;
         io.input_grad(1, |dx| matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
         io.input_grad(2, |dw| matmul(dz_rows.t(), x, Accumulate::Overwrite, dw, precision));
@@ -90,8 +89,8 @@ impl<T: Float> Differentiable<T> for LinearResidual {
         io.pass(0);
     }
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
-        let once = u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
-        count(output) * (4 * inputs[2][1] as u64 + once)
+        let per_element = u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
+        count(output) * (4 * inputs[2][1] as u64 + per_element)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_ij = e^(x_ij) / sum_k e^(x_ik)` over the keys `k` that query `i` sees, and 0 for the
-/// others, of scores `(B, H, T_q, T_k)`.
+/// `y_ij = e^(x_ij) / sum_k e^(x_ik)` over the keys `k` that query `i` sees, and 0 for the other
+/// keys, for scores `(B, H, T_q, T_k)`.
 ///
 /// This is [softmax](super::softmax) after adding minus infinity to the scores of the hidden
 /// keys, and it has the same derivative: `dL/dx_ij = y_ij (dL/dy_ij - sum_k y_ik dL/dy_ik)`. The
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for MaskedSoftmax {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
             &[b, _, _, _] => self.mask.check_sequences(b).map(|()| ndarray::IxDyn(inputs[0])),
-            _ => Err("scores are (B, H, T_q, T_k)".into()),
+            _ => Err("expected scores (B, H, T_q, T_k)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
@@ -86,7 +86,8 @@ mod tests {
         assert_eq!(tape.value(y).data()[2..], [0.0, 1.0]);
         let y = tape.masked_softmax(x, Mask::Window(1)).unwrap();
         assert_eq!(tape.value(y).data(), [1.0, 0.0, 0.0, 1.0]);
-        // With the finite mask only as long as no hidden score exceeds the rest by more than it adds.
+        // The finite mask hides a score only if it is not larger than the others by more than the
+        // mask subtracts.
         let y = tape.masked_softmax(x, Mask::Finite).unwrap();
         assert_eq!(tape.value(y).data(), [1.0, 0.0, 0.5, 0.5]);
         let large = tape.input(Tensor::from_vec(&[1, 1, 2, 2], vec![0.0_f32, 1e5, 0.0, 0.0]).unwrap());

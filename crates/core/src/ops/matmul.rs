@@ -1,12 +1,13 @@
 //! The matrix product.
 
-use crate::kernels::matmul::{Accumulate, Mat, matmul};
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::kernels::matmul::{Accumulate, matmul};
+use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = A B`: `(M, K)` and `(K, N)` give `(M, N)`.
 ///
-/// `dL/dA = dL/dY B^T` and `dL/dB = A^T dL/dY`: the shapes allow no other product.
+/// `dL/dA = dL/dY B^T` and `dL/dB = A^T dL/dY`: no other product of these matrices has the right
+/// shape.
 #[derive(Debug)]
 pub struct MatMul;
 
@@ -14,7 +15,8 @@ impl<T: Float> Tape<T> {
     /// Records [`MatMul`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both are matrices and A has as many columns as B rows.
+    /// [`Error::Shape`] unless both are matrices and the number of columns of A is the number of
+    /// rows of B.
     #[track_caller]
     pub fn matmul(&mut self, a: Var, b: Var) -> Result<Var, Error> {
         self.record(MatMul, &[a, b])
@@ -31,18 +33,12 @@ impl<T: Float> Op<T> for MatMul {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [[m, k], [k2, n]] if k == k2 => Ok(ndarray::IxDyn(&[*m, *n])),
-            _ => Err("(M, K) and (K, N) give (M, N)".into()),
+            _ => Err("expected A (M, K) and B (K, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (io.input(0), io.input(1));
-        matmul(
-            Mat::new(a.data(), a.rows_cols()),
-            Mat::new(b.data(), b.rows_cols()),
-            Accumulate::Overwrite,
-            io.out,
-            io.precision,
-        );
+        matmul(matrix(a), matrix(b), Accumulate::Overwrite, io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output) * inputs[0][1] as u64
@@ -51,7 +47,7 @@ impl<T: Float> Op<T> for MatMul {
 
 impl<T: Float> Differentiable<T> for MatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(|x| Mat::new(x.data(), x.rows_cols()));
+        let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let precision = io.precision;
         io.input_grad(0, |da| matmul(dy, b.t(), Accumulate::Overwrite, da, precision));
         io.input_grad(1, |db| matmul(a.t(), dy, Accumulate::Overwrite, db, precision));

@@ -1,9 +1,9 @@
-//! The operations that a model is made of, one file each.
+//! The operations that models are made of, one file each.
 //!
 //! A file reads from top to bottom: the mathematics, the method of [`Tape`](crate::Tape) that
-//! records the op, `forward`, `backward`, and the gradient check. An op computes nothing itself:
-//! it calls kernels. To add an op, write its file and name it here. Its traits are
-//! [beside the tape](crate::tape::op).
+//! records the op, `forward`, `backward`, and the gradient check. An op contains no numerical code:
+//! it calls kernels. To add an op, write its file and list it here. The traits of ops are defined
+//! [with the tape](crate::tape::op).
 
 pub mod add;
 pub mod additive_scores;
@@ -41,18 +41,24 @@ pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod tanh;
 
-use crate::Shape;
+use crate::kernels::matmul::Mat;
 pub use crate::tape::op::{Backward, Differentiable, Forward, Op};
+use crate::{Float, Shape, Tensor};
 
 /// The output shape of an op whose inputs and output have the same shape.
 pub(crate) fn same_shape(inputs: &[&[usize]]) -> Result<Shape, String> {
     match inputs {
         [first, rest @ ..] if rest.iter().all(|s| s == first) => Ok(ndarray::IxDyn(first)),
-        _ => Err("the shapes must be the same".into()),
+        _ => Err("all inputs must have the same shape".into()),
     }
 }
 
 /// The number of elements of a shape.
 pub(crate) fn count(shape: &[usize]) -> u64 {
     shape.iter().product::<usize>() as u64
+}
+
+/// The tensor as a matrix: all axes but the last are its rows.
+fn matrix<T: Float>(x: &Tensor<T>) -> Mat<'_, T> {
+    Mat::new(x.data(), x.rows_cols())
 }

@@ -1,13 +1,13 @@
-//! Attention scores that measure how near a key is to a query.
+//! Attention scores that measure how close a key is to a query.
 
 use crate::kernels::elementwise;
 use crate::kernels::pairwise_scores::{self, HeadShape, ScoreGradients, ScoreInputs};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `s_ij = -|q_i - k_j|^2`: queries and keys `(B, H, T, D)` give `(B, H, T, T)`. The nearer, the
-/// higher. Expanded, `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that does not favour long
-/// keys. (Softmax cancels `|q_i|^2`, which is the same for all keys.)
+/// `s_ij = -|q_i - k_j|^2`: queries and keys `(B, H, T, D)` give `(B, H, T, T)`. The closer, the
+/// higher. Expanded, it is `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that does not favour
+/// long keys. (Softmax cancels `|q_i|^2`, which is the same for all keys.)
 ///
 /// `dq_i = -2 sum_j ds_ij (q_i - k_j)`, `dk_j = 2 sum_i ds_ij (q_i - k_j)`.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl<T: Float> Tape<T> {
     /// Records [`NegativeDistance`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both are `(B, H, T, D)`.
+    /// [`Error::Shape`] unless both are `(B, H, T, D)`, and neither T nor D is 0.
     #[track_caller]
     pub fn negative_distance(&mut self, q: Var, k: Var) -> Result<Var, Error> {
         self.record(NegativeDistance, &[q, k])
@@ -28,11 +28,11 @@ impl<T: Float> Tape<T> {
 pub(super) fn scores_shape(q: &[usize], k: &[usize]) -> Result<Shape, String> {
     match q {
         &[b, h, t, d] if q == k && t * d > 0 => Ok(ndarray::IxDyn(&[b, h, t, t])),
-        _ => Err("queries and keys are both (B, H, T, D)".into()),
+        _ => Err("expected queries and keys (B, H, T, D) of the same shape".into()),
     }
 }
 
-/// The lengths of queries and keys `(B, H, T, D)`.
+/// The named sizes of queries and keys `(B, H, T, D)`.
 pub(super) fn head_shape(shape: &[usize]) -> HeadShape {
     let &[b, h, t, d] = shape else { unreachable!("queries and keys have four axes") };
     HeadShape { b, h, t, d }

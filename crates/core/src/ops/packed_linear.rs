@@ -9,17 +9,17 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. The result is that of
 /// [linear](super::linear) with the rounded weights.
 ///
-/// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives
-/// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums are not rounded. It has no backward:
-/// training updates the weights before they are packed.
+/// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives `y_j = s_j (sum_k q_jk x_k)
+/// + b_j`; X and the sums are not rounded. It has no backward pass: weights are packed after
+/// training.
 #[derive(Debug)]
 pub struct PackedLinear<T: Float> {
     weights: Arc<PackedWeights<T>>,
 }
 
 impl<T: Float> Tape<T> {
-    /// Whether [`PackedLinear`] can replace [linear](super::linear) for `x` and is faster.
-    pub(crate) fn packed_pays(&self, x: Var) -> bool {
+    /// Whether [`PackedLinear`] can replace [linear](super::linear) for `x`, and is faster.
+    pub(crate) fn packed_linear_is_faster(&self, x: Var) -> bool {
         !self.wants_gradients() && self.value(x).rows_cols().0 == 1
     }
 
@@ -27,7 +27,7 @@ impl<T: Float> Tape<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] unless the weights fit `x` and the bias has one element for each output;
-    /// [`Error::NoBackward`] where gradients are needed.
+    /// [`Error::NoBackward`] if an input needs a gradient.
     #[track_caller]
     pub(crate) fn packed_linear(
         &mut self,
@@ -53,10 +53,10 @@ impl<T: Float> Op<T> for PackedLinear<T> {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let [n, k] = self.weights.shape();
         let Some((&last, rows)) = inputs[0].split_last() else {
-            return Err("X is (.., K)".into());
+            return Err("expected X (.., K)".into());
         };
         if last != k || inputs.get(1).is_some_and(|bias| *bias != [n]) {
-            return Err("(.., K), packed weights (N, K) and (N) give (.., N)".into());
+            return Err("expected X (.., K), packed weights (N, K) and b (N)".into());
         }
         let mut shape = ndarray::IxDyn(inputs[0]);
         shape[rows.len()] = n;

@@ -17,7 +17,7 @@ impl<T: Float> Tape<T> {
     /// Records [`QuadraticCost`] of outputs `a` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape.
+    /// [`Error::Shape`] unless both have the same shape and are not empty.
     #[track_caller]
     pub fn quadratic_cost(&mut self, a: Var, y: Var) -> Result<Var, Error> {
         self.record(QuadraticCost, &[a, y])
@@ -34,7 +34,7 @@ impl<T: Float> Op<T> for QuadraticCost {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [a, y] if a == y && count(a) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("outputs and desired outputs have the same shape (B, N)".into()),
+            _ => Err("outputs and desired outputs must have the same shape (B, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -1,12 +1,12 @@
-//! The residual connection: a layer adds its output to its input.
+//! The residual connection: the output of a layer is added to its input.
 
 use crate::kernels::dropout::{self, DropoutMask};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// `y = x + m b / (1 - p)`, of `x` and a layer's output `b`, of the same shape: the sum and
-/// [dropout](super::dropout) in one pass (Vaswani et al. 2017, section 5.4), so that the output of
-/// dropout is not stored.
+/// `y = x + m b / (1 - p)`, for an input `x` and the output `b` of a layer, of the same shape:
+/// [dropout](super::dropout) and the sum in one pass (Vaswani et al. 2017, section 5.4), without
+/// storing the output of dropout.
 ///
 /// `dL/dx = dL/dy`, `dL/db = m dL/dy / (1 - p)`.
 #[derive(Debug, Clone, Copy)]
@@ -16,11 +16,11 @@ pub struct Residual {
 
 impl<T: Float> Tape<T> {
     /// Records [`Residual`] with dropout of probability `p` if the tape is
-    /// [training](Tape::set_dropout), else the [sum](super::add).
+    /// [training](Tape::set_dropout), otherwise the [sum](super::add).
     ///
     /// # Errors
-    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have the same shape; a
-    /// sum also accepts a `b` whose shape ends that of `x`.
+    /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless both have the same shape.
+    /// Without dropout, the shape of `x` may also end with that of `b`.
     #[track_caller]
     pub fn residual(&mut self, x: Var, b: Var, p: f64) -> Result<Var, Error> {
         match self.dropout_mask(p)? {
@@ -30,9 +30,9 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// The gradient of a residual branch: `m dL/dy / (1 - p)`, or `dL/dy` itself without dropout.
-/// [`Backward::give_back`] returns its memory.
-pub(super) fn through_dropout<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
+/// The gradient of a residual branch: `m dL/dy / (1 - p)`, or `dL/dy` without dropout. The caller
+/// returns its memory with [`Backward::give_back`].
+pub(super) fn branch_gradient<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
     let Some(mask) = dropout else { return io.dy.clone() };
     let mut db = io.pool.take(io.dy.dims());
     dropout::dropout(db.data_mut(), io.dy.data(), &mask);
@@ -98,8 +98,8 @@ mod tests {
             [&x, &b].map(|x| tape.input(x.clone()))
         });
         let y = one.residual(of_one[0], of_one[1], 0.2).unwrap();
-        let left = two.dropout(of_two[1], 0.2).unwrap();
-        let want = two.add(of_two[0], left).unwrap();
+        let dropped = two.dropout(of_two[1], 0.2).unwrap();
+        let want = two.add(of_two[0], dropped).unwrap();
         assert_eq!(one.value(y), two.value(want));
     }
 

@@ -6,7 +6,7 @@ use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_j = x_(D-1-j)` over the last axis, of length D. It only moves elements, and the gradient
-/// moves back the same way.
+/// moves back in the same way.
 #[derive(Debug)]
 pub struct ReverseFeatures;
 

@@ -1,4 +1,4 @@
-//! Rotary positions: Q and K are rotated by an angle that grows with the position.
+//! Rotary position embeddings: Q and K are rotated by an angle that grows with the position.
 
 use crate::kernels::rotary::{Direction, RotaryLayout, rotate};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
@@ -6,7 +6,7 @@ use crate::{Error, Float, Shape, Tape, Var};
 
 /// In each head of Q and K, rotates the pair `(x_2i, x_2i+1)` of the token at position `p` by the
 /// angle `p / 10000^(2i/D)` (Su et al. 2021). The scalar product of a rotated query and a rotated
-/// key depends on their distance alone. V stays unchanged. `(B, T, 3 C)` gives `(B, T, 3 C)`.
+/// key depends on their distance alone. V is unchanged. `(B, T, 3 C)` gives `(B, T, 3 C)`.
 ///
 /// A rotation keeps lengths, and its derivative is the opposite rotation.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl<T: Float> Tape<T> {
     /// position `start`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the head size is even.
+    /// [`Error::Shape`] unless `qkv` is `(B, T, 3 C)` with an even head size `C / n_head`.
     #[track_caller]
     pub fn rotary(&mut self, qkv: Var, n_head: usize, start: usize) -> Result<Var, Error> {
         self.record(Rotary { n_head, start }, &[qkv])
@@ -46,7 +46,7 @@ impl<T: Float> Op<T> for Rotary {
             &[_, _, width] if width > 0 && width.is_multiple_of(6 * self.n_head) => {
                 Ok(ndarray::IxDyn(inputs[0]))
             }
-            _ => Err(format!("(B, T, 3 C) with an even C / {}", self.n_head)),
+            _ => Err(format!("expected (B, T, 3 C), with an even head size C / {}", self.n_head)),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

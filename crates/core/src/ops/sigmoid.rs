@@ -1,4 +1,4 @@
-//! The sigmoid, the book's neuron.
+//! The sigmoid, the activation function of the book's neurons.
 
 use crate::kernels::elementwise;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};

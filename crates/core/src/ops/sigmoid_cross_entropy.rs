@@ -7,8 +7,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `C = -1/B sum [y ln a + (1 - y) ln(1 - a)]` with `a = sigmoid(z)`: weighted inputs `z` and
 /// desired outputs `y`, both `(B, N)`, give a single value (Nielsen, chapter 3, equation 63).
 ///
-/// It is computed as `max(z, 0) - z y + ln(1 + e^-|z|)`, which is equal and keeps its precision
-/// when `a` is nearly 0 or 1.
+/// It is computed as `max(z, 0) - z y + ln(1 + e^-|z|)`, which is equal and stays precise when `a`
+/// is nearly 0 or 1.
 ///
 /// `dC/dz = (a - y) / B`: the slope of the sigmoid cancels, so a neuron that is badly wrong learns
 /// fast. `y` gets no gradient.
@@ -19,7 +19,7 @@ impl<T: Float> Tape<T> {
     /// Records [`SigmoidCrossEntropy`] of weighted inputs `z` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape.
+    /// [`Error::Shape`] unless both have the same shape and are not empty.
     #[track_caller]
     pub fn sigmoid_cross_entropy(&mut self, z: Var, y: Var) -> Result<Var, Error> {
         self.record(SigmoidCrossEntropy, &[z, y])
@@ -36,7 +36,7 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("weighted inputs and desired outputs have the same shape (B, N)".into()),
+            _ => Err("weighted inputs and desired outputs must have the same shape (B, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

@@ -5,8 +5,7 @@ use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3,
-/// equation 78).
+/// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3, equation 78).
 ///
 /// `dL/dx_j = y_j (dL/dy_j - sum_k y_k dL/dy_k)`. Minus infinity gives exactly 0; a row of minus
 /// infinities gives zeros.

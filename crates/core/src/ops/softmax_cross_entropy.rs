@@ -1,4 +1,4 @@
-//! Softmax and log-likelihood in one: the cost of every classifier and of every GPT.
+//! Softmax and cross-entropy in one op: the usual cost of classifiers.
 
 use crate::kernels::loss;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
@@ -19,7 +19,7 @@ impl<T: Float> Tape<T> {
     /// Records [`SoftmaxCrossEntropy`] of logits `z` and target probabilities `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape.
+    /// [`Error::Shape`] unless both have the same shape and are not empty.
     #[track_caller]
     pub fn softmax_cross_entropy(&mut self, z: Var, y: Var) -> Result<Var, Error> {
         self.record(SoftmaxCrossEntropy, &[z, y])
@@ -36,7 +36,7 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
             [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("logits and target probabilities have the same shape (B, N)".into()),
+            _ => Err("logits and target probabilities must have the same shape (B, N)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

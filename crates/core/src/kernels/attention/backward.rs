@@ -1,4 +1,4 @@
-//! The backward pass of the fused attention.
+//! The backward pass of fused attention.
 
 use ndarray::ArrayViewMut2;
 
@@ -48,8 +48,8 @@ impl Attention<'_> {
         let Dims { t_q, t_k, h, d, .. } = self.dims;
         let [q_columns, dy_columns] = [(); 2].map(|()| take_front(&mut scratch, Tile::width(t_q) * d));
         let (weights, dscores) = scratch.split_at_mut(Tile::width(t_q) * t_k);
-        // From the last queries to the first: with a causal mask the last ones see all keys, and
-        // dK and dV need no zeros to start from.
+        // From the last queries to the first: with a causal mask, the last ones see all keys, so dK
+        // and dV need not be set to zero first.
         let mut accumulate = Accumulate::Overwrite;
         for tile in tiles.iter().rev() {
             let first = tile.first;
@@ -62,7 +62,7 @@ impl Attention<'_> {
             let [p, ds] = [&mut *weights, &mut *dscores].map(|x| &mut x[..tile.keys.len() * width]);
             let [k, v] = [inputs.k, inputs.v].map(|heads| heads.rows(bh, tile.keys.clone()));
             let [q, dy] = [inputs.q, dy].map(|heads| heads.rows(bh, first..first + tile.rows));
-            // The scores once more, and dL/dweights = dY V^T, both as (keys, queries).
+            // Recompute the scores, and compute dL/dweights = dY V^T; both are (keys, queries).
             tile.rows_to_columns(q_columns, q, T::of(self.scale));
             tile.rows_to_columns(dy_columns, dy, T::one());
             tile.scalar_products(p, k, q_columns);
@@ -95,7 +95,7 @@ impl Attention<'_> {
         }
     }
 
-    /// Replaces the scores of stripe `v` in `p` by the weights, and `dL/dweights` in `ds` by
+    /// Replaces the scores of stripe `v` in `p` with the weights, and `dL/dweights` in `ds` with
     /// `scale dL/dscores`.
     #[inline(always)]
     fn score_gradients<T: Float>(
@@ -109,7 +109,8 @@ impl Attention<'_> {
         let (stripe, width, scale) = (&tile.stripes[v], tile.width, T::of(self.scale));
         let Dims { t_q, t_k, .. } = self.dims;
         let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
-        // Zeros for the keys that this stripe does not see: dK and dV are products over all stripes.
+        // Zero the keys that this stripe does not see, because dK and dV are products over all
+        // stripes.
         for x in [&mut *p, &mut *ds] {
             stripe_rows(&mut x[..seen.start], width, v).for_each(|x| *x = [T::zero(); QUERIES_PER_STRIPE]);
             stripe_rows(&mut x[seen.end..], width, v).for_each(|x| *x = [T::zero(); QUERIES_PER_STRIPE]);
@@ -144,7 +145,7 @@ impl Attention<'_> {
                         let weight = stripe.zero_unless_seen(j, l, (p[l] - log_sums[l]).exp_fast());
                         let dweight = stripe.zero_unless_seen(j, l, ds[l] * factor);
                         inner[l] = weight.fused_mul_add(dweight, inner[l]);
-                        // Until the loop below, the sign marks a dropped weight.
+                        // The sign marks dropped weights until the loop below.
                         p[l] = if factor == T::zero() { -weight } else { weight };
                         ds[l] = dweight;
                     }
@@ -158,7 +159,7 @@ impl Attention<'_> {
                 #[inline(always)]
                 |l| stripe.zero_unless_seen(j, l, weights[l].abs() * (dweights[l] - inner[l]) * scale),
             );
-            // Not `< 0`: -0 marks a dropped weight too. NaN is neither, and stays NaN.
+            // `<=`, because -0 marks a dropped weight too. NaN compares false and stays NaN.
             if let Some(dropout) = self.dropout {
                 *p = array(
                     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Attention of the last tokens of a text, where the keys and values of all tokens are cached.
+//! Attention of the last tokens of a text, with the keys and values of all tokens in a cache.
 
 use rayon::prelude::*;
 
@@ -6,21 +6,21 @@ use crate::Float;
 use crate::kernels::simd::vectorised;
 use crate::kernels::softmax::{exp_minus, max};
 
-/// Keys whose scores are computed at a time, in one or two vector registers.
+/// Keys whose scores are computed together, in one or two vector registers.
 const KEYS_PER_PASS: usize = 16;
 
-/// Columns of the values that are summed at a time: as many as the registers hold.
+/// Columns of the values that are summed together, in registers.
 const COLUMNS_PER_PASS: usize = 32;
 
-/// The lengths of a cache: keys `(B, H, D, S)` and values `(B, H, S, D)`. The keys are stored
-/// as columns, so that one query meets many of them in a vector register.
+/// The shape of a cache: keys `(B, H, D, S)` and values `(B, H, S, D)`. Keys are stored as columns,
+/// so that one vector register holds the same element of many keys.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheDims {
     /// H: heads.
     pub h: usize,
-    /// S: tokens that there is room for.
+    /// S: the capacity in tokens.
     pub s: usize,
-    /// D: elements of a key of one head.
+    /// D: elements per head.
     pub d: usize,
 }
 
@@ -31,15 +31,15 @@ pub struct CachedAttention<'a, T> {
     pub qkv: &'a [T],
     /// T: new tokens in each sequence.
     pub t: usize,
-    /// Tokens before the new ones.
+    /// The number of tokens before the new ones.
     pub start: usize,
     /// The keys of all tokens, the new ones included, `(B, H, D, S)`.
     pub keys: &'a [T],
     /// The values of all tokens, the new ones included, `(B, H, S, D)`.
     pub values: &'a [T],
-    /// The lengths of `keys` and `values`.
+    /// The shape of `keys` and `values`.
     pub dims: CacheDims,
-    /// The factor of the scalar products.
+    /// The factor of the scores.
     pub scale: f64,
     /// ALiBi's slope for each head.
     pub slopes: Option<&'a [f64]>,
@@ -54,7 +54,8 @@ pub fn cached_attention<T: Float>(out: &mut [T], operands: CachedAttention<'_, T
         let (b, i) = (row / t, row % t);
         let seen = start + i + 1;
         let q = &qkv[row * 3 * c..][..c];
-        // Whole passes as far as there is room; keys that the query does not see get no weight.
+        // Rounded up to whole passes if the cache has room. Keys that the query does not see get no
+        // weight.
         let scores = &mut scores[..seen.next_multiple_of(KEYS_PER_PASS).min(s)];
         vectorised(
             #[inline(always)]
@@ -85,8 +86,8 @@ pub fn cached_attention<T: Float>(out: &mut [T], operands: CachedAttention<'_, T
     }
 }
 
-/// Copies K and V of T new tokens, from `qkv` `(B, T, 3 C)`, behind the `start` tokens that
-/// `keys` and `values` hold. Skips tokens for which there is no room.
+/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys` and
+/// `values`. Skips tokens beyond the capacity.
 pub fn append_to_cache<T: Float>(
     (keys, values): (&mut [T], &mut [T]),
     qkv: &[T],
@@ -107,7 +108,7 @@ pub fn append_to_cache<T: Float>(
     }
 }
 
-/// `scores = scale q K` for the first keys, `(D) (D, S) -> (S)`.
+/// `scores = scale q K` for the first `scores.len()` keys, `(D) (D, S) -> (S)`.
 #[inline(always)]
 fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
     let rows = || q.iter().zip(keys.chunks_exact(keys.len() / q.len()));
@@ -164,13 +165,13 @@ mod tests {
 
     #[test]
     fn keys_are_appended_as_columns_and_values_as_rows() {
-        // One head of two elements, room for three tokens, of which one is there.
+        // One head of two elements, and room for three tokens; one is already cached.
         let dims = CacheDims { h: 1, s: 3, d: 2 };
         let (mut keys, mut values) = ([0.0_f32; 6], [0.0_f32; 6]);
         let token = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0];
         append_to_cache((&mut keys, &mut values), &token, (1, 1), dims);
         assert_eq!((keys, values), ([0.0, 1.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 3.0, 4.0, 0.0, 0.0]));
-        // Of two more only one has room.
+        // Of two more tokens, only one fits.
         append_to_cache((&mut keys, &mut values), &[token, [7.0; 6]].concat(), (2, 2), dims);
         assert_eq!((keys, values), ([0.0, 1.0, 1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 3.0, 4.0, 3.0, 4.0]));
     }

@@ -1,4 +1,4 @@
-//! The forward pass of the fused attention.
+//! The forward pass of fused attention.
 
 use ndarray::ArrayViewMut2;
 
@@ -50,7 +50,7 @@ impl Attention<'_> {
                 self.add_to_scores(bh % h, tile, stripe, seen_scores);
                 let (max, sum) = vectorised(
                     #[inline(always)]
-                    || self.weights(bh, tile, stripe, seen_scores),
+                    || self.unnormalised_weights(bh, tile, stripe, seen_scores),
                 );
                 let mut y = rows_mut(out.view_mut(), first + rows.start..first + rows.end);
                 let columns = stripe * QUERIES_PER_STRIPE..stripe * QUERIES_PER_STRIPE + rows.len();
@@ -76,11 +76,11 @@ impl Attention<'_> {
         }
     }
 
-    /// Replaces the scores of stripe `v` by weights that do not yet sum to 1. Returns for each
-    /// query its largest score (ignoring NaN, which the sum then is) and the sum of its weights
-    /// before dropout.
+    /// Replaces the scores of stripe `v` with weights that do not sum to 1 yet. Returns each
+    /// query's largest score and the sum of its weights before dropout. The maximum ignores NaN;
+    /// the sum becomes NaN.
     #[inline(always)]
-    fn weights<T: Float>(
+    fn unnormalised_weights<T: Float>(
         &self,
         bh: usize,
         tile: &Tile,
@@ -96,7 +96,7 @@ impl Attention<'_> {
                 #[inline(always)]
                 |l| {
                     // Added, not selected: the compiler would turn a selection into branches. A
-                    // hidden score becomes -inf or NaN, neither of which is larger.
+                    // hidden score becomes -inf or NaN, which never compares larger.
                     let hidden = if stripe.sees(j, l) { T::zero() } else { T::neg_infinity() };
                     let score = scores[l] + hidden;
                     if score > max[l] { score } else { max[l] }
@@ -117,7 +117,7 @@ impl Attention<'_> {
                 }
             }
             Some(dropout) => {
-                // The weights are numbered as in (B, H, T_q, T_k).
+                // Dropout indexes the weights as (B, H, T_q, T_k).
                 let first = bh * t_q + tile.first + v * QUERIES_PER_STRIPE;
                 let factor = dropout.factor_from::<T>((first * t_k) as u64);
                 for (j, scores) in rows {

@@ -1,16 +1,15 @@
 //! Attention that never stores the T_q x T_k matrix of weights.
 //!
-//! Each head is computed separately, in tiles of [`QUERIES_PER_TILE`] queries. The scores of a
-//! tile with all the keys that it sees stay in the cache. Of the softmax, `forward` keeps only
-//! the logarithm of each query's sum of exponentials, from which `backward` recomputes the
-//! weights (Dao et al. 2022).
+//! Each head is computed separately, in tiles of [`QUERIES_PER_TILE`] queries. The scores of a tile
+//! with all keys that it sees stay in the cache. `forward` saves only the logarithm of each query's
+//! sum of exponentials; `backward` recomputes the weights from it (Dao et al. 2022).
 //!
-//! The scores of a tile are stored as `S^T`: one row for each key, one column for each query.
-//! A vector register then holds the scores of [`QUERIES_PER_STRIPE`] queries with one key. The
-//! softmax runs down the columns and needs no sum across a register, and of the triangle that a
-//! causal mask hides only the registers on the diagonal are computed. Keys and values are read
-//! in place, and always in f32: rounding the factors of such small products to bf16 takes at
-//! least the time that it saves.
+//! The scores of a tile are stored as `S^T`: one row for each key, one column for each query. A
+//! vector register then holds the scores of [`QUERIES_PER_STRIPE`] queries with one key. The
+//! softmax runs down the columns and needs no horizontal sums. Of the triangle that a causal mask
+//! hides, only the registers on the diagonal are computed. Keys and values are read in place and
+//! always in f32: for such small products, rounding the factors to bf16 takes at least as long as
+//! it saves.
 
 use rayon::prelude::*;
 
@@ -20,16 +19,16 @@ use crate::Float;
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
 
-/// The settings of `softmax(scale Q K^T + slope (j - i)) V`, masked and with dropout.
+/// Attention, `softmax(scale Q K^T + slope (j - i)) V`, with a mask and dropout.
 #[derive(Debug)]
 pub struct Attention<'a> {
-    /// The lengths.
+    /// The sizes of the operands.
     pub dims: Dims,
     /// Which keys each query sees.
     pub mask: &'a Mask,
-    /// The factor of the scalar products.
+    /// The factor of the scores `Q K^T`.
     pub scale: f64,
-    /// ALiBi's slope for each head: how much a score loses per token of distance.
+    /// ALiBi's slope for each head: the decrease of a score per token of distance.
     pub slopes: Option<&'a [f64]>,
     /// Which weights are dropped.
     pub dropout: Option<DropoutMask>,
@@ -65,7 +64,7 @@ impl Attention<'_> {
         );
     }
 
-    /// Adds to the scores of stripe `v` ALiBi's `slope (j - i)` and what the mask adds.
+    /// Adds ALiBi's `slope (j - i)` and the values of a finite mask to the scores of stripe `v`.
     pub(super) fn add_to_scores<T: Float>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
         if self.slopes.is_none() && *self.mask != Mask::Finite {
             return;
@@ -79,7 +78,7 @@ impl Attention<'_> {
     }
 }
 
-/// Takes the first `n` elements off `scratch`.
+/// Splits the first `n` elements off `scratch`.
 pub(super) fn take_front<'a, T>(scratch: &mut &'a mut [T], n: usize) -> &'a mut [T] {
     let (front, rest) = std::mem::take(scratch).split_at_mut(n);
     *scratch = rest;

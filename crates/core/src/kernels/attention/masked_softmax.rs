@@ -1,13 +1,13 @@
-//! The softmax of whole matrices of scores, over the keys that each query sees.
+//! The softmax of stored scores, over the keys that each query sees.
 
 use crate::Float;
 use crate::kernels::parallel::by_rows;
-use crate::kernels::softmax::softmax_rows;
+use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 use crate::mask::Mask;
 
-/// `out = softmax(scores)` for each query over the keys that `mask` lets it see, 0 for the
-/// others, of scores `(B, H, T_q, T_k)`; `dims` is `[H, T_q, T_k]`. The row of a query that sees
-/// no key is zero.
+/// `out = softmax(scores)` over the keys that `mask` lets each query see, and 0 for the other keys.
+/// `scores` is `(B, H, T_q, T_k)`, and `dims` is `[H, T_q, T_k]`. The row of a query that sees no
+/// key is zero.
 pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], mask: &Mask) {
     let [h, t_q, t_k] = dims;
     by_rows(out, t_k, |first, out| {
@@ -36,12 +36,6 @@ pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], m
 pub fn masked_softmax_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) {
     let t_k = t_k.max(1);
     by_rows(dx, t_k, |first, dx| {
-        let rows = y[first * t_k..].chunks_exact(t_k).zip(dy[first * t_k..].chunks_exact(t_k));
-        for (dx, (y, dy)) in dx.chunks_exact_mut(t_k).zip(rows) {
-            let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
-            for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx = y * (dy - inner);
-            }
-        }
+        softmax_rows_backward(dx, &y[first * t_k..], &dy[first * t_k..], t_k);
     });
 }

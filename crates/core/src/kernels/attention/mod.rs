@@ -6,13 +6,13 @@
 //! into weights that sum to 1, and the output `Y_i` is the mean of the values `V_j` with these
 //! weights.
 //!
-//! B sequences, T_q queries and T_k keys in each (equal in self-attention, where both come from
-//! the same tokens), H heads of D elements, `C = H D`.
+//! There are B sequences, each with T_q queries and T_k keys (equal in self-attention, where both
+//! come from the same tokens), and H heads of D elements, `C = H D`.
 //!
 //! | kernel | computes | used for |
 //! | --- | --- | --- |
 //! | [`Attention::forward`], [`Attention::backward`] | all of it, without storing the T_q x T_k matrix | training |
-//! | [`cached_attention`], [`append_to_cache`] | the last tokens of a text, with the keys and values of earlier tokens kept | generation |
+//! | [`cached_attention`], [`append_to_cache`] | the last tokens of a text, with cached keys and values | generation |
 //! | [`masked_softmax`], [`masked_softmax_backward`] | the weights alone | attention made of primitive ops |
 
 mod backward;

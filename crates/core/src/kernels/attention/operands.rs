@@ -1,4 +1,4 @@
-//! Where the heads of Q, K, V and of their gradients lie in memory.
+//! The memory layout of the heads of Q, K, V and their gradients.
 
 use std::ops::Range;
 
@@ -8,24 +8,24 @@ use super::dims::Dims;
 use crate::Float;
 use crate::kernels::matmul::Mat;
 
-/// The vectors of all tokens and heads of one of Q, K, V or Y. The D elements of head `h` of
-/// token `t` of sequence `b` start at `offset + (b T + t) row_stride + h D`.
+/// One of Q, K, V and Y: a vector for each token and head. The D elements of head `h` of token `t`
+/// of sequence `b` start at `offset + (b T + t) row_stride + h D`.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads<'a, T> {
     data: &'a [T],
-    /// T.
+    /// T: tokens per sequence.
     tokens: usize,
-    /// H.
+    /// H: heads.
     heads: usize,
-    /// D.
+    /// D: elements per head.
     d: usize,
     offset: usize,
     row_stride: usize,
 }
 
 impl<'a, T: Float> Heads<'a, T> {
-    /// Part `part` of the `parts` of C columns that lie side by side in `data`,
-    /// `(B, T, parts C)`; `shape` is `[T, H, D]`.
+    /// Part `part` of `data`, `(B, T, parts C)`: `parts` parts of C columns, side by side. `shape`
+    /// is `[T, H, D]`.
     pub fn new(data: &'a [T], shape: [usize; 3], (part, parts): (usize, usize)) -> Self {
         let [tokens, heads, d] = shape;
         let c = heads * d;
@@ -41,7 +41,7 @@ impl<'a, T: Float> Heads<'a, T> {
     }
 }
 
-/// The operands of attention: `q` of the T_q queries, `k` and `v` of the T_k keys.
+/// The inputs of attention: Q for T_q queries, K and V for T_k keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a, T> {
     /// Q.
@@ -54,20 +54,20 @@ pub struct Inputs<'a, T> {
 
 impl<'a, T: Float> Inputs<'a, T> {
     /// Self-attention: Q, K and V side by side in `qkv`, `(B, T, 3 C)`.
-    pub fn side_by_side(dims: Dims, qkv: &'a [T]) -> Self {
+    pub fn self_attention(dims: Dims, qkv: &'a [T]) -> Self {
         let part = |part| Heads::new(qkv, [dims.t_k, dims.h, dims.d], (part, 3));
         Self { q: part(0), k: part(1), v: part(2) }
     }
 
     /// Cross-attention: Q in `q`, `(B, T_q, C)`, and K and V side by side in `kv`,
     /// `(B, T_k, 2 C)`.
-    pub fn apart(dims: Dims, q: &'a [T], kv: &'a [T]) -> Self {
+    pub fn cross_attention(dims: Dims, q: &'a [T], kv: &'a [T]) -> Self {
         let part = |part| Heads::new(kv, [dims.t_k, dims.h, dims.d], (part, 2));
         Self { q: Heads::new(q, [dims.t_q, dims.h, dims.d], (0, 1)), k: part(0), v: part(1) }
     }
 }
 
-/// The gradients with respect to Q, K and V, to be written: views `(B, H, T, D)`.
+/// The gradients to write, with respect to Q, K and V: views `(B, H, T, D)`.
 #[derive(Debug)]
 pub struct Gradients<'a, T> {
     /// dQ.
@@ -79,14 +79,14 @@ pub struct Gradients<'a, T> {
 }
 
 impl<'a, T: Float> Gradients<'a, T> {
-    /// Those of [`Inputs::side_by_side`], in `dqkv` `(B, T, 3 C)`.
-    pub fn side_by_side(dims: Dims, dqkv: &'a mut [T]) -> Self {
+    /// The gradients of [`Inputs::self_attention`], in `dqkv` `(B, T, 3 C)`.
+    pub fn self_attention(dims: Dims, dqkv: &'a mut [T]) -> Self {
         let [q, k, v] = parts_mut(dqkv, [dims.b, dims.t_k, dims.h, dims.d]);
         Self { q, k, v }
     }
 
-    /// Those of [`Inputs::apart`], in `dq` `(B, T_q, C)` and `dkv` `(B, T_k, 2 C)`.
-    pub fn apart(dims: Dims, dq: &'a mut [T], dkv: &'a mut [T]) -> Self {
+    /// The gradients of [`Inputs::cross_attention`], in `dq` `(B, T_q, C)` and `dkv` `(B, T_k, 2 C)`.
+    pub fn cross_attention(dims: Dims, dq: &'a mut [T], dkv: &'a mut [T]) -> Self {
         let [q] = parts_mut(dq, [dims.b, dims.t_q, dims.h, dims.d]);
         let [k, v] = parts_mut(dkv, [dims.b, dims.t_k, dims.h, dims.d]);
         Self { q, k, v }

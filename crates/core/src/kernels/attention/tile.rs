@@ -10,16 +10,16 @@ use crate::kernels::transpose::rows_to_columns;
 use crate::mask::Mask;
 use crate::{Float, Precision};
 
-/// Queries in a tile.
+/// Queries per tile.
 pub const QUERIES_PER_TILE: usize = 64;
 
-/// Queries side by side in a vector register.
+/// Queries per stripe: the f32 lanes of an AVX-512 register.
 pub const QUERIES_PER_STRIPE: usize = 16;
 
-/// Keys in a block. The products of a block skip the stripes that see none of its keys.
+/// Keys per block. The products of a block skip the stripes that see none of its keys.
 const KEYS_PER_BLOCK: usize = 48;
 
-/// Consecutive queries of a head, and the smallest range of keys with all that they see.
+/// Consecutive queries of a head, and the keys that they see.
 pub struct Tile {
     /// The first query.
     pub first: usize,
@@ -27,16 +27,16 @@ pub struct Tile {
     pub rows: usize,
     /// Columns of the scores: the number of queries, padded to whole stripes.
     pub width: usize,
-    /// The smallest range with all keys that a query of the tile sees.
+    /// The smallest range that contains all keys that a query of the tile sees.
     pub keys: Range<usize>,
     /// The queries, [`QUERIES_PER_STRIPE`] at a time.
     pub stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE],
 }
 
-/// Queries of a tile that stand side by side in a vector register.
+/// Queries of a tile that share a vector register.
 #[derive(Clone, Default)]
 pub struct Stripe {
-    /// The smallest range with all keys that a query of the stripe sees.
+    /// The smallest range that contains all keys that a query of the stripe sees.
     pub seen: Range<usize>,
     /// For each query, the first key that it sees.
     pub first_seen: [u32; QUERIES_PER_STRIPE],
@@ -45,12 +45,12 @@ pub struct Stripe {
 }
 
 impl Tile {
-    /// The columns of a tile's scores among `t_q` queries.
+    /// The number of columns of a tile's scores, if there are `t_q` queries in all.
     pub fn width(t_q: usize) -> usize {
         t_q.min(QUERIES_PER_TILE).next_multiple_of(QUERIES_PER_STRIPE)
     }
 
-    /// The tile of sequence `b` that starts with query `first` of `t_q`, among `t_k` keys.
+    /// The tile of sequence `b` that starts at query `first` of `t_q`, with `t_k` keys.
     pub fn new(mask: &Mask, b: usize, first: usize, (t_q, t_k): (usize, usize)) -> Self {
         let rows = QUERIES_PER_TILE.min(t_q - first);
         let mut stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE] = Default::default();
@@ -67,7 +67,7 @@ impl Tile {
         Self { first, rows, width: Self::width(t_q), keys, stripes }
     }
 
-    /// The keys in blocks, each with the columns of the queries that see any key of the block.
+    /// Blocks of keys, each with the range of columns whose queries see a key of the block.
     pub fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let Range { start, end } = self.keys;
         (start..end).step_by(KEYS_PER_BLOCK).map(move |from| {
@@ -79,7 +79,7 @@ impl Tile {
         })
     }
 
-    /// The stripes that have queries, each with its index and its rows of the tile.
+    /// The stripes that have queries: for each, its index, its rows in the tile and the stripe.
     pub fn stripes(&self) -> impl Iterator<Item = (usize, Range<usize>, &Stripe)> {
         let rows = (0..self.rows)
             .step_by(QUERIES_PER_STRIPE)
@@ -87,13 +87,13 @@ impl Tile {
         self.stripes.iter().zip(rows).enumerate().map(|(v, (stripe, rows))| (v, rows, stripe))
     }
 
-    /// A part of a matrix `(keys, width)`, such as the scores: a range of keys and of columns.
+    /// A range of keys and of columns of a matrix `(keys, width)`, such as the scores.
     pub fn part<'a, T: Float>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
         let first = (keys.start - self.keys.start) * self.width + columns.start;
         Mat::with_row_stride(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
     }
 
-    /// Copies `rows` times `factor` into the columns of `to`: `(rows, D) -> (D, width)`.
+    /// Copies `factor rows` into the columns of `to`: `(rows, D) -> (D, width)`.
     pub fn rows_to_columns<T: Float>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
         vectorised(
             #[inline(always)]
@@ -127,7 +127,7 @@ impl Tile {
     }
 }
 
-/// The smallest range that contains both.
+/// The smallest range that contains both ranges.
 fn hull(a: Range<usize>, b: Range<usize>) -> Range<usize> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => b,
@@ -143,7 +143,7 @@ impl Stripe {
         j.wrapping_sub(self.first_seen[l]) < self.n_seen[l]
     }
 
-    /// `x` where query `l` sees key `j`, else 0.
+    /// `x` if query `l` sees key `j`, else 0.
     #[inline(always)]
     pub fn zero_unless_seen<T: Float>(&self, j: u32, l: usize, x: T) -> T {
         if self.sees(j, l) { x } else { T::zero() }

@@ -1,4 +1,4 @@
-//! Many products of small matrices, one for each sequence and head.
+//! Batches of products of small matrices, one for each sequence and head.
 
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use super::matrix::Mat;
 use super::multiply::matmul_serial;
 use crate::{Float, Precision};
 
-/// Matrices of one shape, one after the other.
+/// Matrices of one shape, stored one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct MatBatch<'a, T> {
     data: &'a [T],
@@ -18,12 +18,12 @@ pub struct MatBatch<'a, T> {
 }
 
 impl<'a, T: Float> MatBatch<'a, T> {
-    /// Row-major matrices of this many rows and columns.
+    /// Row-major matrices of the given number of rows and columns.
     pub fn new(data: &'a [T], shape: (usize, usize)) -> Self {
         Self { data, shape, transposed: false }
     }
 
-    /// The transpose of each.
+    /// Transposes each matrix; no element is moved.
     pub fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
@@ -39,7 +39,7 @@ impl<'a, T: Float> MatBatch<'a, T> {
     }
 }
 
-/// `out[n] = a[n] b[n]`: each product on one thread, side by side.
+/// `out[n] = a[n] b[n]`, in parallel; each product runs on one thread.
 pub fn batched_matmul<T: Float>(a: MatBatch<'_, T>, b: MatBatch<'_, T>, out: &mut [T], precision: Precision) {
     let pairs = a.data.par_chunks_exact(a.elements()).zip(b.data.par_chunks_exact(b.elements()));
     let elements = out.len() / (a.data.len() / a.elements()).max(1);

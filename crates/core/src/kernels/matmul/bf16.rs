@@ -1,7 +1,7 @@
 //! Factors in bf16: the upper half of an f32, with its range and 8 bits of precision.
 //!
-//! A product in bf16 rounds both factors and adds in f32. It reads half as many bytes and, on
-//! processors with bf16 instructions, multiplies twice as many elements at a time.
+//! A product in bf16 rounds both factors and accumulates in f32. It reads half as many bytes and,
+//! on processors with bf16 instructions, multiplies twice as many elements at a time.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -21,15 +21,15 @@ pub fn round(x: f32) -> u16 {
     (bits >> 16) as u16
 }
 
-/// The value of the bf16 `bits`.
+/// The f32 value of the bf16 `bits`.
 #[inline(always)]
 pub fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// An element that was rounded to bf16 and widened again, which every machine can multiply.
+/// An element that was rounded to bf16 and widened again: any machine can multiply it.
 ///
-/// The product of two is exact in f32, so fused and separate multiply-adds give the same.
+/// The product of two is exact in f32, so fused and separate multiply-adds give the same result.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
 pub struct Rounded(f32);
@@ -47,7 +47,7 @@ impl Transpose for Rounded {
     }
 }
 
-/// `f` of each element.
+/// Applies `f` to each element.
 #[inline(always)]
 fn map_block<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) -> Block<B> {
     array(
@@ -82,10 +82,11 @@ impl Factor<f32> for Rounded {
     }
 }
 
-/// Two bf16 for the instruction of x86-64 that multiplies 16 pairs at a time.
+/// Two bf16 elements, for the x86-64 instruction that multiplies 16 pairs at a time.
 ///
 /// The instruction adds the product of the upper halves first (Intel's manual, VDPBF16PS). The
-/// first of two neighbours goes there, so that sums have the same order as with [`Rounded`].
+/// first of two neighbouring elements is stored there, so that sums have the same order as with
+/// [`Rounded`].
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(transparent)]
@@ -123,8 +124,8 @@ impl Factor<f32> for DotPair {
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
         use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
         const { assert!(L == 16) };
-        // SAFETY: L is 16, so that all of these are 64 bytes of plain data; these factors are
-        // multiplied under `Isa::Avx512Bf16` alone, which has the instruction.
+        // SAFETY: L is 16, so that all of these are 64 bytes of plain data; these factors are only
+        // multiplied under `Isa::Avx512Bf16`, which has the instruction.
         unsafe {
             let a: __m512bh = std::mem::transmute_copy(&[a; L]);
             let b: __m512bh = std::mem::transmute_copy(&b);

@@ -1,37 +1,38 @@
-//! The outer loops: slices of the inner dimension, panels of columns, blocks of rows.
+//! The outer loops of the matrix product: slices of the inner dimension, panels of columns, blocks
+//! of rows.
 
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
-use super::epilogue::{Accumulate, Remaining};
+use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::factor::Factor;
 use super::matrix::Mat;
 use super::operands::{Left, Order, ROWS_PER_TILE, Right};
 use super::pack;
 use super::product::Product;
-use super::tile::{Out, ROWS_IN_L1, rows_times_panel};
+use super::tile::{OutputPart, ROWS_IN_L1, rows_times_panel};
 use crate::Float;
 use crate::kernels::elementwise::add_assign;
 use crate::kernels::isa::Compiled;
 use crate::kernels::scratch::with_scratch;
 
-/// Elements of the inner dimension in a slice: a panel then stays in the L2 cache.
+/// Elements of the inner dimension per slice: a panel then stays in the L2 cache.
 const DEPTH_PER_SLICE: usize = 512;
 
-/// Bytes of B that stay in the L2 cache while all rows pass.
+/// Bytes of B that stay in the L2 cache while all rows are multiplied with them.
 const BYTES_IN_L2: usize = 512 << 10;
 
-/// Bytes of B that are copied at a time and stay in the L3 cache.
+/// Bytes of B that are packed together and stay in the L3 cache.
 const BYTES_IN_L3: usize = 4 << 20;
 
-/// The most tiles in a block of rows.
+/// The maximum number of tiles per block of rows.
 const MAX_TILES_PER_BLOCK: usize = 32;
 
-/// Steps of the innermost loop between jumps, in whole panels: enough that the jump and the check
-/// for a cache line to prefetch cost little, few enough that the loop stays small.
-const STEPS_PER_JUMP: usize = 4;
+/// Unrolled steps of the innermost loop, for whole panels: enough that the jump and the check for a
+/// cache line to prefetch cost little, few enough that the loop stays small.
+const UNROLLED_STEPS: usize = 4;
 
 impl<T: Float> Product<'_, '_, T> {
     /// Computes the product with panels of at most V vectors of L lanes.
@@ -44,38 +45,39 @@ impl<T: Float> Product<'_, '_, T> {
         if threads == 1
             && let Some((a, b)) = in_place::<T, F, L>(a, b, width)
         {
-            return times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
+            return multiply_panels::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
         }
         let slices = Slices::new(inner, matches!(accumulate, Accumulate::Multiply));
-        // Where both matrices are stored slice after slice and the output is small, each thread takes
-        // whole slices: its copies stay in its own cache, and no thread waits for another's.
+        // If both matrices are stored slice after slice and the output is small, each thread
+        // computes whole slices: its packed copies stay in its cache, and no thread waits for
+        // another.
         let sums = (slices.count - 1) * m * n * size_of::<T>();
         let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= BYTES_IN_L3;
         if by_slices && a.transposed && !b.transposed {
-            return Self { out, ..self }.by_slices::<F, I, V, L>(slices);
+            return Self { out, ..self }.compute_by_slices::<F, I, V, L>(slices);
         }
-        // Copying B pays where each element is used often.
+        // Packing B pays off if each element is used often.
         let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= ROWS_IN_L1 && n.is_multiple_of(L));
-        // Where A is small, each thread takes whole panels, whose copies stay in its own cache. With
-        // one panel each, threads would keep writing to the same cache lines of the output. Where A
-        // needs a copy, this pays if B is larger; where it needs none, if B is too large for the L2
+        // If A is small, each thread computes whole panels, whose packed copies stay in its cache.
+        // With one panel each, threads would keep writing to the same cache lines of the output. If
+        // A must be packed, this pays off if B is larger; otherwise, if B is too large for the L2
         // cache.
-        let room = Rows { a, rows: 0..m, inner: slices.range(0) }.room::<F>();
+        let room = RowBlock { a, rows: 0..m, inner: slices.range(0) }.packed_len::<F>();
         let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= BYTES_IN_L3;
         let pays =
             if room == 0 { slices.length / F::DEPTH * n * size_of::<F>() > BYTES_IN_L2 } else { m < n };
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
             with_scratch::<F, _>(slices.count * room, |copied| {
-                Self { out, ..self }.by_panels::<F, I, V, L>(slices, copied);
+                Self { out, ..self }.compute_by_panels::<F, I, V, L>(slices, copied);
             });
         } else {
-            Self { out, ..self }.by_blocks::<F, I, V, L>(slices, b_in_place);
+            Self { out, ..self }.compute_by_blocks::<F, I, V, L>(slices, b_in_place);
         }
     }
 
-    /// Slice by slice, each on one thread. Their sums are then added in the order of the slices.
-    fn by_slices<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
+    /// Computes each slice on one thread, then adds up the slices in order.
+    fn compute_by_slices<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
         let Self { a, b, accumulate, mut out, transposed, .. } = self;
         let (m, n) = out.dim();
         with_scratch::<T, _>((slices.count - 1) * m * n, |others| {
@@ -95,15 +97,15 @@ impl<T: Float> Product<'_, '_, T> {
         });
     }
 
-    /// Panel by panel. `copied` has room for the factors of A that must be copied.
-    fn by_panels<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    /// Computes panel by panel. `copied` is scratch space for the factors of A that must be packed.
+    fn compute_by_panels<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
         copied: &mut [F],
     ) {
         let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
         let (width, panel) = (V * L, slices.length / F::DEPTH * V * L);
-        let rows = |s| Rows { a, rows: 0..a.rows, inner: slices.range(s) };
+        let rows = |s| RowBlock { a, rows: 0..a.rows, inner: slices.range(s) };
         let room = copied.len() / slices.count;
         for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
             match threads {
@@ -116,10 +118,10 @@ impl<T: Float> Product<'_, '_, T> {
                 for s in 0..slices.count {
                     pack_panel::<T, F, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
                     let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
-                    let accumulate = accumulate.from(if transposed { 0 } else { i * width });
-                    let b = Panels { data: packed, next: panel, stride: 0 };
+                    let accumulate = accumulate.starting_at(if transposed { 0 } else { i * width });
+                    let b = Panels { data: packed, panel_stride: panel, row_stride: 0 };
                     let a = rows(s).left(&copied[s * room..]);
-                    times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
+                    multiply_panels::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
                 }
             });
         };
@@ -130,8 +132,8 @@ impl<T: Float> Product<'_, '_, T> {
         }
     }
 
-    /// Block of rows by block of rows, after B has been copied, unless it is read in place.
-    fn by_blocks<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    /// Computes the output in blocks of rows, after packing B unless it is read in place.
+    fn compute_by_blocks<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
         b_in_place: Option<&[F]>,
@@ -141,13 +143,13 @@ impl<T: Float> Product<'_, '_, T> {
         let fit = BYTES_IN_L3 / (panel * size_of::<F>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices.count);
-        // Two blocks for each thread, or one where that balances the tiles better. More blocks made a
+        // Two blocks per thread, or one if that balances the tiles better. More blocks made a
         // training step slower.
         let tiles = a.rows.div_ceil(ROWS_PER_TILE);
         let blocks = [2, 1].map(|k| tiles.div_ceil(k * threads).min(MAX_TILES_PER_BLOCK));
         let load = |block: &usize| tiles.div_ceil(*block).div_ceil(threads) * block;
         let block = ROWS_PER_TILE * blocks.into_iter().min_by_key(load).unwrap_or(MAX_TILES_PER_BLOCK);
-        // A block completes its rows only if all columns and slices come at once.
+        // A block completes its rows only if all columns and slices are processed at once.
         let at_once = panels_at_once * width >= n && slices_at_once == slices.count;
         let mut epilogue = epilogue.filter(|_| at_once && !transposed);
 
@@ -168,29 +170,36 @@ impl<T: Float> Product<'_, '_, T> {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
                         _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
                     }
-                    let task = |(i, (mut out, mut epilogue)): (usize, RowsOut<'_, T>)| {
+                    let task = |(i, (mut out, mut epilogue)): (usize, OutputRows<'_, T>)| {
                         for s in now.clone() {
                             let b = match b_in_place {
                                 Some(data) => Panels {
                                     data: &data[s * slices.length * b.row_stride + j0..],
-                                    next: width,
-                                    stride: b.row_stride,
+                                    panel_stride: width,
+                                    row_stride: b.row_stride,
                                 },
                                 None => Panels {
                                     data: &packed[(s - s0) * panels * panel..],
-                                    next: panel,
-                                    stride: 0,
+                                    panel_stride: panel,
+                                    row_stride: 0,
                                 },
                             };
                             let first = i * block;
                             let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
-                            let accumulate = accumulate.from(if transposed { first } else { j0 });
-                            let rows = Rows { a, rows: first..first + out.nrows(), inner: slices.range(s) };
-                            with_scratch::<F, _>(rows.room::<F>(), |copied| {
+                            let accumulate = accumulate.starting_at(if transposed { first } else { j0 });
+                            let rows =
+                                RowBlock { a, rows: first..first + out.nrows(), inner: slices.range(s) };
+                            with_scratch::<F, _>(rows.packed_len::<F>(), |copied| {
                                 rows.copy::<F, I>(copied);
                                 let epilogue = epilogue.take_if(|_| s + 1 == slices.count);
                                 let a = rows.left(copied);
-                                times::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, epilogue);
+                                multiply_panels::<T, F, I, V, L>(
+                                    a,
+                                    b,
+                                    (accumulate, transposed),
+                                    &mut out,
+                                    epilogue,
+                                );
                             });
                         }
                     };
@@ -210,9 +219,9 @@ impl<T: Float> Product<'_, '_, T> {
 }
 
 /// A block of rows of the output, and their epilogue.
-type RowsOut<'a, T> = (ArrayViewMut2<'a, T>, Option<Remaining<'a, T>>);
+type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
 
-/// Slices of the inner dimension, of equal lengths, so that the last is not a small rest.
+/// Slices of the inner dimension, of nearly equal lengths, so that the last one is not tiny.
 #[derive(Clone, Copy)]
 struct Slices {
     inner: usize,
@@ -221,10 +230,11 @@ struct Slices {
 }
 
 impl Slices {
-    /// The slices of `inner`, or a single one: [`Accumulate::Multiply`] needs whole sums.
+    /// The slices of `inner`, or a `single` one: [`Accumulate::Multiply`] needs complete sums.
     fn new(inner: usize, single: bool) -> Self {
         let count = if single { 1 } else { inner.div_ceil(DEPTH_PER_SLICE) };
-        // Even lengths, so that factors of two elements are summed in the same order as those of one.
+        // Even lengths, so that the order of the sums does not depend on the number of elements per
+        // factor.
         Self { inner, length: inner.div_ceil(count).next_multiple_of(2), count }
     }
 
@@ -249,10 +259,10 @@ fn in_place<'a, T: Float, F: Factor<T>, const L: usize>(
     let (stride, depth) = (a.row_stride, a.cols);
     let order = if a.transposed { Order::Columns { stride } } else { Order::Rows { stride } };
     let left = Left { data: F::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
-    Some((left, Panels { data: F::as_is(b.data)?, next: width, stride: b.row_stride }))
+    Some((left, Panels { data: F::as_is(b.data)?, panel_stride: width, row_stride: b.row_stride }))
 }
 
-/// Copies a panel of B: the rows `inner` of `columns`, padded to whole vectors of L columns.
+/// Packs a panel of B: rows `inner` of `columns`, padded to whole vectors of L columns.
 fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
     panel: &mut [F],
     b: Mat<'_, T>,
@@ -282,47 +292,48 @@ fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
     );
 }
 
-/// Panels of B, of a slice of the inner dimension.
+/// The panels of B in a slice of the inner dimension.
 #[derive(Clone, Copy)]
 struct Panels<'a, F> {
     /// The factors, from the first of the first panel on.
     data: &'a [F],
-    /// From one panel to the next.
-    next: usize,
-    /// From one row of a panel to the next; 0 where rows are contiguous.
-    stride: usize,
+    /// Factors from one panel to the next.
+    panel_stride: usize,
+    /// Factors from one row of a panel to the next; 0 if the rows are contiguous.
+    row_stride: usize,
 }
 
-/// A block of rows of A, of a slice of the inner dimension.
-struct Rows<'a, T> {
+/// A block of rows of A in a slice of the inner dimension.
+struct RowBlock<'a, T> {
     a: Mat<'a, T>,
     rows: Range<usize>,
     inner: Range<usize>,
 }
 
-impl<'a, T: Float> Rows<'a, T> {
+impl<'a, T: Float> RowBlock<'a, T> {
     /// Factors per row.
     fn depth<F: Factor<T>>(&self) -> usize {
         self.inner.len().div_ceil(F::DEPTH)
     }
 
-    /// The factors of all of A, if they are stored row by row.
+    /// The factors of all of A, if they can be read in place, row by row.
     fn as_is<F: Factor<T>>(&self) -> Option<&'a [F]> {
         F::as_is(self.a.data).filter(|_| !self.a.transposed)
     }
 
-    /// The number of factors to copy, including those that fill the last tile.
-    fn room<F: Factor<T>>(&self) -> usize {
+    /// The number of factors to pack, including the padding of the last tile; 0 if A is read in
+    /// place.
+    fn packed_len<F: Factor<T>>(&self) -> usize {
         match self.as_is::<F>() {
             Some(_) => 0,
             None => self.rows.len().next_multiple_of(ROWS_PER_TILE) * self.depth::<F>(),
         }
     }
 
-    /// Copies [`Self::room`] factors.
+    /// Packs the block into the first [`Self::packed_len`] elements of `copied`.
     fn copy<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
         let Self { a, ref rows, ref inner } = *self;
-        let copied = &mut copied[..self.room::<F>()];
+        let copied = &mut copied[..self.packed_len::<F>()];
         I::run(
             #[inline(always)]
             || match a.transposed {
@@ -346,15 +357,15 @@ impl<'a, T: Float> Rows<'a, T> {
     /// [`Self::copy`] on all threads.
     fn copy_parallel<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
         const ROWS_PER_TASK: usize = 4 * ROWS_PER_TILE;
-        let copied = &mut copied[..self.room::<F>()];
+        let copied = &mut copied[..self.packed_len::<F>()];
         copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<F>()).enumerate().for_each(|(i, copied)| {
             let first = self.rows.start + i * ROWS_PER_TASK;
             let rows = first..self.rows.end.min(first + ROWS_PER_TASK);
-            Rows { rows, inner: self.inner.clone(), ..*self }.copy::<F, I>(copied);
+            RowBlock { rows, inner: self.inner.clone(), ..*self }.copy::<F, I>(copied);
         });
     }
 
-    /// The factors: in place, or those that have been `copied`.
+    /// The operand of the innermost loop: A in place, or the packed factors `copied`.
     fn left<'b, F: Factor<T>>(&self, copied: &'b [F]) -> Left<'b, F>
     where
         'a: 'b,
@@ -380,22 +391,23 @@ impl<'a, T: Float> Rows<'a, T> {
     }
 }
 
-/// `out = accumulate + A B`, whose rows are those of `a` and whose columns those of the panels `b`.
+/// `out = accumulate + A B`, for the rows of `a` and the columns of all panels `b`.
 ///
-/// If the panels fit into the L2 cache, a few rows at a time meet all of them: these rows stay in
-/// the L1 cache, and the output is written in nearly the order in which it is stored.
+/// If the panels fit in the L2 cache, a few rows at a time are multiplied with all of them: these
+/// rows stay in the L1 cache, and the output is written nearly in the order in which it is stored.
 ///
-/// The epilogue then takes these rows; it needs whole rows of an output that is not transposed.
-fn times<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+/// The epilogue is then applied to these rows. It needs complete rows of an output that is not
+/// transposed.
+fn multiply_panels<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
     (accumulate, transposed): (Accumulate<'_, T>, bool),
     out: &mut ArrayViewMut2<'_, T>,
-    mut epilogue: Option<Remaining<'_, T>>,
+    mut epilogue: Option<RemainingEpilogue<'_, T>>,
 ) {
     let (rows, n) = out.dim();
     let cached = a.depth * n * size_of::<F>() <= BYTES_IN_L2;
-    // A transposed output is written by whole columns.
+    // A transposed output is written in whole columns.
     let rows_at_once = if transposed || !cached { rows.max(1) } else { ROWS_IN_L1 };
     let room = if transposed { rows } else { 0 };
     let mut run = |buffer: &mut [T]| {
@@ -407,12 +419,16 @@ fn times<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
                     for (i, j) in (0..n).step_by(V * L).enumerate() {
                         let columns = j..n.min(j + V * L);
                         let width = columns.len().next_multiple_of(L);
-                        let stride = if b.stride == 0 { width } else { b.stride };
-                        let b = Right { data: &b.data[i * b.next..], stride };
-                        let accumulate = if transposed { accumulate } else { accumulate.from(j) };
-                        let transposed = &mut buffer[..room * width];
+                        let stride = if b.row_stride == 0 { width } else { b.row_stride };
+                        let b = Right { data: &b.data[i * b.panel_stride..], stride };
+                        let accumulate = if transposed { accumulate } else { accumulate.starting_at(j) };
+                        let transpose_buffer = &mut buffer[..room * width];
                         let part = out.slice_axis_mut(Axis(1), Slice::from(columns));
-                        times_panel::<T, F, I, V, L>(a, b, Out { part, accumulate, transposed });
+                        multiply_panel::<T, F, I, V, L>(
+                            a,
+                            b,
+                            OutputPart { part, accumulate, transpose_buffer },
+                        );
                     }
                     if let Some(epilogue) = &mut epilogue {
                         let elements = out.as_slice_mut().expect("whole rows are contiguous");
@@ -428,15 +444,15 @@ fn times<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     }
 }
 
-/// [`rows_times_panel`] with the number of vectors that the columns need.
+/// [`rows_times_panel`] for one panel, with as few vectors as its columns need.
 #[inline(always)]
-fn times_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn multiply_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Right<'_, F>,
-    out: Out<'_, T>,
+    out: OutputPart<'_, T>,
 ) {
     match out.part.ncols().div_ceil(L) {
-        vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, STEPS_PER_JUMP>(a, b, out),
+        vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, UNROLLED_STEPS>(a, b, out),
         1 => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
         2 => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
         _ => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),

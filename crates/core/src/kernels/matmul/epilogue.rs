@@ -1,4 +1,5 @@
-//! What a matrix product does with its output while it is still in a cache.
+//! How a matrix product writes its output, and the functions that it applies while the output is
+//! still in a cache.
 
 use rayon::prelude::*;
 
@@ -8,7 +9,7 @@ use crate::kernels::gelu::gelu_and_slope;
 use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use crate::kernels::simd::vectorised;
 
-/// How a product combines with the elements that the output holds already.
+/// How a product is combined with the previous contents of the output.
 #[derive(Debug, Clone, Copy)]
 pub enum Accumulate<'a, T> {
     /// `C = A B`.
@@ -22,8 +23,8 @@ pub enum Accumulate<'a, T> {
 }
 
 impl<T> Accumulate<'_, T> {
-    /// The same for the part of the output that begins at element `i` of the bias.
-    pub(super) fn from(self, i: usize) -> Self {
+    /// The same, for the part of the output that starts at element `i` of the bias.
+    pub(super) fn starting_at(self, i: usize) -> Self {
         match self {
             Self::Bias(bias) => Self::Bias(&bias[i..]),
             accumulate => accumulate,
@@ -31,20 +32,20 @@ impl<T> Accumulate<'_, T> {
     }
 }
 
-/// An element-wise function of a finished product `C`. Rows that are complete pass through it
-/// while they are in a cache, where the product is computed in that order; the rest afterwards.
+/// An element-wise function of a finished product `C`. It is applied to complete rows while they
+/// are in a cache, if the product is computed row by row; otherwise afterwards.
 #[derive(Debug)]
 pub enum Epilogue<'a, T> {
     /// `C` stays unchanged.
     None,
     /// `activation = gelu(C)`, and `C = gelu'(C)`, which the backward pass needs.
     Gelu {
-        /// As long as `C`.
+        /// Has the length of `C`.
         activation: &'a mut [T],
     },
     /// `C = residual + m C / (1 - p)`.
     AddResidual {
-        /// As long as `C`.
+        /// Has the length of `C`.
         residual: &'a [T],
         /// The mask m; without it, `C = residual + C`.
         dropout: Option<DropoutMask>,
@@ -52,7 +53,7 @@ pub enum Epilogue<'a, T> {
 }
 
 impl<T> Epilogue<'_, T> {
-    /// Whether it belongs to a product of `n` elements.
+    /// Whether its slices match a product of `n` elements.
     pub(super) fn fits(&self, n: usize) -> bool {
         match self {
             Self::None => true,
@@ -62,14 +63,14 @@ impl<T> Epilogue<'_, T> {
     }
 }
 
-/// The epilogue of the elements from `first` on.
+/// The part of an epilogue that is still to be applied: to the elements from `first` on.
 #[derive(Debug)]
-pub struct Remaining<'a, T> {
+pub struct RemainingEpilogue<'a, T> {
     first: usize,
     epilogue: Epilogue<'a, T>,
 }
 
-impl<'a, T: Float> Remaining<'a, T> {
+impl<'a, T: Float> RemainingEpilogue<'a, T> {
     /// The epilogue of a whole product.
     pub fn new(epilogue: Epilogue<'a, T>) -> Self {
         Self { first: 0, epilogue }
@@ -91,7 +92,7 @@ impl<'a, T: Float> Remaining<'a, T> {
 
     /// Applies it to the elements from `first` on.
     ///
-    /// Not inlined into the innermost loops: it chooses its instructions itself.
+    /// Not inlined into the innermost loops: it dispatches to an instruction set itself.
     #[inline(never)]
     pub fn apply(self, elements: &mut [T]) {
         match self.epilogue {
@@ -116,7 +117,7 @@ impl<'a, T: Float> Remaining<'a, T> {
         }
     }
 
-    /// Applies it to the elements of `product` that it has not been applied to yet.
+    /// Applies it to all remaining elements of `product`.
     pub fn apply_to_rest(mut self, product: &mut [T]) {
         let elements = &mut product[self.first..];
         if elements.len() < MIN_PARALLEL_ELEMENTS {

@@ -7,13 +7,13 @@ use crate::kernels::transpose::Transpose;
 
 /// The operand type of the innermost loop, for sums of type `T`.
 pub trait Factor<T>: Transpose + Scratch + Send + Sync {
-    /// Elements that one factor holds: neighbours in a row of A or a column of B.
+    /// Elements per factor: neighbours in a row of A or a column of B.
     const DEPTH: usize;
 
-    /// A factor of the element `x` and, if it holds two, of `y`.
+    /// Packs `x` and, if a factor has two elements, `y`.
     fn pack(x: T, y: T) -> Self;
 
-    /// The elements of `a` as factors, if factors are stored as plain elements.
+    /// The elements of `a` as factors, if a factor is stored as a plain element.
     fn as_is(a: &[T]) -> Option<&[Self]>;
 
     /// `sums + a b` for each lane of `b`, compiled for `I`.

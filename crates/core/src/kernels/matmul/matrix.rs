@@ -1,4 +1,4 @@
-//! A matrix as kernels read it.
+//! Matrix views, the operands of products.
 
 use std::ops::Range;
 
@@ -16,19 +16,20 @@ pub struct Mat<'a, T> {
 }
 
 impl<'a, T: Float> Mat<'a, T> {
-    /// A matrix of `rows` times `cols` elements, row by row.
+    /// A row-major matrix of `rows` times `cols` elements, without gaps.
     ///
     /// # Panics
-    /// If `data` has another length.
+    /// Unless `data` has `rows * cols` elements.
     pub fn new(data: &'a [T], (rows, cols): (usize, usize)) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows} x {cols} matrix");
         Self { data, rows, cols, row_stride: cols, transposed: false }
     }
 
-    /// A matrix with `row_stride` elements from the start of one row to the start of the next.
+    /// A row-major matrix with `row_stride` elements from the start of one row to the start of the
+    /// next.
     ///
     /// # Panics
-    /// If `data` is too short.
+    /// If `data` is too short, or the rows overlap.
     pub fn with_row_stride(data: &'a [T], (rows, cols): (usize, usize), row_stride: usize) -> Self {
         let end = if rows == 0 { 0 } else { (rows - 1) * row_stride + cols };
         assert!(row_stride >= cols && data.len() >= end, "a {rows} x {cols} matrix");
@@ -72,7 +73,7 @@ impl<'a, T: Float> Mat<'a, T> {
         &self.data[i * self.row_stride + from..][..n]
     }
 
-    /// Whether it is stored in this way, without gaps between the rows.
+    /// Whether it is stored without gaps between the rows, and transposed or not as given.
     pub(super) fn is_dense(self, transposed: bool) -> bool {
         self.transposed == transposed && self.row_stride == if transposed { self.rows } else { self.cols }
     }

@@ -1,14 +1,14 @@
 //! The matrix product, which takes nearly all the time of a training run.
 //!
-//! `C = A B` is cut three times (Goto and van de Geijn 2008): into slices of the inner dimension,
+//! `C = A B` is split three times (Goto and van de Geijn 2008): into slices of the inner dimension,
 //! whose part of B stays in a cache; into blocks of rows of C, or of columns where A is small; and
-//! into tiles of C, whose sums stay in registers. Threads work on blocks side by side, or on
-//! slices where C is small beside A and B, as the gradient of a weight is. B is first copied into
-//! panels, columns side by side, so that the innermost loop reads it in order. A is copied where
-//! its rows are not stored in the order in which that loop reads them.
+//! into tiles of C, whose sums stay in registers. Threads work on different blocks, or on different
+//! slices where C is small compared with A and B, as in the gradient of a weight. B is first packed
+//! into panels, which the innermost loop reads in order. A is packed only if it is not already
+//! stored in the order in which that loop reads it.
 //!
-//! Each element of C is summed in the same order, wherever it stands and whichever thread
-//! computes it: neither the number of threads nor a neighbouring row changes a bit.
+//! Each element of C is summed in the same order, whatever its position and whichever thread
+//! computes it: it is bitwise independent of the number of threads and of the other rows.
 
 mod batched;
 pub mod bf16;

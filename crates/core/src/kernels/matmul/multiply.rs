@@ -1,4 +1,4 @@
-//! The products that the rest of the crate calls, and their dispatch by instruction set.
+//! The entry points of the matrix product, and its dispatch by instruction set.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use ndarray::ArrayViewMut2;
 #[cfg(target_arch = "x86_64")]
 use super::bf16::DotPair;
 use super::bf16::Rounded;
-use super::epilogue::{Accumulate, Epilogue, Remaining};
+use super::epilogue::{Accumulate, Epilogue, RemainingEpilogue};
 use super::matrix::Mat;
 use super::product::Product;
 use crate::float::PerType;
@@ -25,10 +25,10 @@ const MIN_PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
 
 /// `out = accumulate + a b`; `out` is row-major.
 ///
-/// The result has the same bits for any number of threads.
+/// The result is bitwise identical for any number of threads.
 ///
 /// # Panics
-/// If the shapes do not fit each other.
+/// If the shapes do not match.
 pub fn matmul<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
@@ -39,11 +39,10 @@ pub fn matmul<T: Float>(
     matmul_with_epilogue(a, b, accumulate, out, precision, Epilogue::None);
 }
 
-/// [`matmul`], then the epilogue.
+/// [`matmul`], followed by the epilogue.
 ///
 /// # Panics
-/// If the shapes do not fit each other, or the slices of the epilogue do not have the length of
-/// the product.
+/// If the shapes do not match, or the slices of the epilogue do not have the length of the product.
 pub fn matmul_with_epilogue<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
@@ -57,7 +56,7 @@ pub fn matmul_with_epilogue<T: Float>(
     assert_eq!(out.len(), a.rows * b.cols, "length of a matrix product");
     let mut epilogue = match epilogue {
         Epilogue::None => None,
-        epilogue => Some(Remaining::new(epilogue)),
+        epilogue => Some(RemainingEpilogue::new(epilogue)),
     };
     let work = a.rows * a.cols * b.cols;
     let in_place = precision == Precision::F32 && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
@@ -86,7 +85,7 @@ pub fn matmul_with_epilogue<T: Float>(
 /// [`matmul`] on this thread alone, for kernels that run many products in parallel.
 ///
 /// # Panics
-/// If the shapes do not fit each other, or the rows of `out` are not contiguous.
+/// If the shapes do not match, or the rows of `out` are not contiguous.
 pub fn matmul_serial<T: Float>(
     a: Mat<T>,
     b: Mat<T>,
@@ -104,7 +103,7 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
         return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::best()));
     }
-    // An empty inner dimension leaves what the product is accumulated with.
+    // With an empty inner dimension, all sums are zero.
     let Product { accumulate, mut out, transposed, .. } = product;
     match accumulate {
         Accumulate::Overwrite | Accumulate::Multiply => out.fill(T::zero()),
@@ -116,7 +115,7 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     }
 }
 
-/// Computes a product with the instructions of an instruction set that this machine has.
+/// Computes a product of a [`Float`] type with an instruction set that this machine supports.
 struct ComputeWith<'a, 'b>(PhantomData<(&'a (), &'b ())>);
 
 impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
@@ -127,7 +126,7 @@ impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
         compute_f32(product, precision, isa);
     }
 
-    /// Always in f64, whatever the precision.
+    /// Computes in f64, whatever the precision.
     fn f64((product, _, isa): Self::Args<f64>) {
         match isa {
             #[cfg(target_arch = "x86_64")]
@@ -141,7 +140,7 @@ impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
     }
 }
 
-/// Computes a product of f32 with the instructions of `isa`, which this machine must have.
+/// Computes a product of f32 with the instructions of `isa`, which this machine must support.
 pub(super) fn compute_f32(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
     match (precision, isa) {
         #[cfg(target_arch = "x86_64")]

@@ -8,22 +8,22 @@ use crate::kernels::simd::array;
 /// of AVX2, the sums fill all registers except those that the factors need.
 pub const ROWS_PER_TILE: usize = 6;
 
-/// Rows of A.
+/// The left operand: rows of A.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a, F> {
     /// The factors.
     pub data: &'a [F],
-    /// Their order.
+    /// The order of the factors.
     pub order: Order,
-    /// The row to begin with; with [`Order::Tiles`], the first of a tile.
+    /// The first row to use; with [`Order::Tiles`], the first row of a tile.
     pub first: usize,
-    /// The number of rows, including those that fill a tile.
+    /// The number of rows, including the padding of a tile.
     pub rows: usize,
     /// Factors per row.
     pub depth: usize,
 }
 
-/// The place of factor `p` of row `r` of A.
+/// The index of factor `p` of row `r` of A.
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
     /// At `r * stride + p`: the factors of a row side by side.
@@ -36,12 +36,12 @@ pub enum Order {
         /// From one column to the next.
         stride: usize,
     },
-    /// At `r * depth + p * ROWS_PER_TILE` for the first row `r` of a tile; those of the tile's
-    /// other rows follow.
+    /// At `r * depth + p * ROWS_PER_TILE` for the first row `r` of a tile; the factors `p` of the
+    /// tile's other rows follow.
     Tiles,
 }
 
-/// A panel of B: the factors of a row side by side.
+/// The right operand: a panel of B, row by row.
 #[derive(Debug, Clone, Copy)]
 pub struct Right<'a, F> {
     /// The factors, from the first of the first row on.
@@ -50,10 +50,10 @@ pub struct Right<'a, F> {
     pub stride: usize,
 }
 
-/// The factors of each step of the loop.
+/// Supplies the factors of each step of the innermost loop.
 ///
-/// The loop takes S steps at a time without a jump, and then the rest one at a time. It calls
-/// [`Steps::step`] in this order.
+/// The loop is unrolled by S; the rest of the steps follow one at a time. It calls [`Steps::step`]
+/// in this order.
 pub trait Steps<const S: usize> {
     /// The factors of one step.
     type Factors;
@@ -70,8 +70,8 @@ pub struct TileByRows<'a, F, const S: usize> {
 }
 
 impl<'a, F, const S: usize> TileByRows<'a, F, S> {
-    /// The tile whose first row is `first`, of rows that are `stride` apart. Rows after the last
-    /// repeat the last.
+    /// The tile whose first row is `first`; rows are `stride` apart. Rows past the end repeat the
+    /// last row.
     #[inline(always)]
     pub fn new(a: Left<'a, F>, first: usize, stride: usize) -> Self {
         let (mut steps, mut rest) = ([&[][..]; ROWS_PER_TILE], [&[][..]; ROWS_PER_TILE]);
@@ -125,7 +125,7 @@ impl<F: Copy, const S: usize> Steps<S> for PackedTile<'_, F, S> {
 pub struct TileByColumns<'a, F>(Strided<'a, F, 1, ROWS_PER_TILE>);
 
 impl<'a, F> TileByColumns<'a, F> {
-    /// The tile whose first row is `first`, of columns that are `stride` apart.
+    /// The tile whose first row is `first`; columns are `stride` apart.
     #[inline(always)]
     pub fn new(a: Left<'a, F>, first: usize, stride: usize) -> Self {
         Self(Strided::new(Right { data: &a.data[first..], stride }, a.depth))
@@ -166,14 +166,14 @@ impl<'a, F: Copy, const V: usize, const L: usize, const S: usize> Steps<S> for C
     }
 }
 
-/// A panel whose rows may be apart. One step at a time.
+/// A panel whose rows may have gaps between them. One step at a time.
 ///
-/// It walks from row to row with a pointer and checks all rows once: with slices, finding the
-/// rows took a quarter of the loop's instructions.
+/// Checks the bounds of all rows once, then walks from row to row with a pointer: with slices,
+/// finding the rows took a quarter of the loop's instructions.
 pub struct Strided<'a, F, const V: usize, const L: usize> {
-    next: *const [[F; L]; V],
+    next_row: *const [[F; L]; V],
     stride: usize,
-    left: usize,
+    rows_left: usize,
     factors: PhantomData<&'a [F]>,
 }
 
@@ -181,13 +181,13 @@ impl<'a, F, const V: usize, const L: usize> Strided<'a, F, V, L> {
     /// The panel `b`, of `depth` rows.
     ///
     /// # Panics
-    /// If `b` does not have them.
+    /// If `b` is too short.
     #[inline(always)]
     pub fn new(b: Right<'a, F>, depth: usize) -> Self {
         let Right { data, stride } = b;
         let last = depth.saturating_sub(1).saturating_mul(stride);
-        assert!(depth == 0 || last.saturating_add(V * L) <= data.len(), "rows of a panel");
-        Self { next: data.as_ptr().cast(), stride, left: depth, factors: PhantomData }
+        assert!(depth == 0 || last.saturating_add(V * L) <= data.len(), "a panel is too short");
+        Self { next_row: data.as_ptr().cast(), stride, rows_left: depth, factors: PhantomData }
     }
 }
 
@@ -197,12 +197,12 @@ impl<'a, F, const V: usize, const L: usize> Steps<1> for Strided<'a, F, V, L> {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn step(&mut self, _: bool, _: usize, _: usize) -> &'a [[F; L]; V] {
-        assert!(self.left > 0, "no row is left");
-        self.left -= 1;
-        // SAFETY: `new` checked that all `depth` rows lie in the factors, which live for 'a and have the
-        // alignment of their arrays; `left` says that this is one of those rows.
-        let row = unsafe { &*self.next };
-        self.next = self.next.cast::<F>().wrapping_add(self.stride).cast();
+        assert!(self.rows_left > 0, "read past the last row of a panel");
+        self.rows_left -= 1;
+        // SAFETY: `new` checked that all `depth` rows lie within the factors, which live for 'a and
+        // have the alignment of arrays of them; `rows_left` shows that this is one of these rows.
+        let row = unsafe { &*self.next_row };
+        self.next_row = self.next_row.cast::<F>().wrapping_add(self.stride).cast();
         row
     }
 }
@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "rows of a panel")]
-    fn a_panel_that_is_too_short_is_refused() {
+    #[should_panic(expected = "a panel is too short")]
+    fn a_panel_that_is_too_short_panics() {
         Strided::<_, 2, 3>::new(Right { data: &[0; 23], stride: 9 }, 3);
     }
 
     #[test]
-    #[should_panic(expected = "no row is left")]
-    fn a_panel_ends() {
+    #[should_panic(expected = "read past the last row of a panel")]
+    fn reading_past_the_last_row_panics() {
         let mut rows = Strided::<_, 2, 3>::new(Right { data: &[0; 23], stride: 9 }, 2);
         (0..3).for_each(|p| _ = rows.step(false, p, 0));
     }

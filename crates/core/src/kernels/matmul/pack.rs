@@ -1,4 +1,4 @@
-//! Copies of factors in the order in which the innermost loop reads them.
+//! Packing: copies factors into the order in which the innermost loop reads them.
 
 use super::factor::Factor;
 use super::matrix::Mat;
@@ -7,17 +7,17 @@ use crate::Float;
 use crate::kernels::simd::{array, prefetch};
 use crate::kernels::transpose::BLOCK_SIDE;
 
-/// Elements of a stored row that are transposed at a time: a cache line of f32.
+/// Elements of a stored row that are transposed together: a cache line of f32.
 const ELEMENTS_PER_LINE: usize = 16;
 
-/// How far ahead of the copy rows are prefetched.
+/// The distance in rows between the copy and the prefetch ahead of it.
 const PREFETCH_ROWS_AHEAD: usize = 8;
 
-/// Columns side by side: the first factor of each column, then the second ...
+/// Packs columns side by side: the first factor of each column, then the second, and so on.
 ///
-/// `row(p)` is row `p` of `depth` rows. `packed` is cut into rows of `width`, one for every
-/// `DEPTH` rows. Missing columns at the edge become zeros, and so does the missing half of the
-/// last factor of an odd number of rows.
+/// `row(p)` returns row `p` of `depth` rows. `packed` has rows of `width` factors, one for every
+/// `DEPTH` rows. It is padded with zeros: missing columns at the edge, and the second half of the
+/// last factor if `depth` is odd.
 #[inline(always)]
 pub fn from_rows<'a, T: Float, F: Factor<T>>(
     packed: &mut [F],
@@ -42,7 +42,7 @@ pub fn from_rows<'a, T: Float, F: Factor<T>>(
     }
 }
 
-/// [`from_rows`] of a matrix whose columns are stored as rows: `column(j)` is column `j` of
+/// [`from_rows`] for a matrix whose columns are stored as rows: `column(j)` returns column `j` of
 /// `columns`.
 #[inline(always)]
 pub fn from_columns<'a, T: Float, F: Factor<T>>(
@@ -78,7 +78,8 @@ pub fn from_columns<'a, T: Float, F: Factor<T>>(
     }
 }
 
-/// Packs a line of each of [`BLOCK_SIDE`] columns into rows of `to`, `width` apart.
+/// Packs [`ELEMENTS_PER_LINE`] elements of each of [`BLOCK_SIDE`] columns into rows of `to`, which
+/// are `width` apart.
 #[inline(always)]
 fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; ELEMENTS_PER_LINE]; BLOCK_SIDE]) {
     for first in (0..ELEMENTS_PER_LINE / F::DEPTH).step_by(BLOCK_SIDE) {
@@ -100,10 +101,10 @@ fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; ELEMEN
     }
 }
 
-/// Tiles of rows of a matrix whose columns are stored as rows: the first factors of the tile's
-/// [`ROWS_PER_TILE`] rows, then the second ...
+/// Packs tiles of rows of a matrix whose columns are stored as rows: the first factors of the
+/// tile's [`ROWS_PER_TILE`] rows, then the second, and so on.
 ///
-/// Missing rows of the last tile become zeros.
+/// Missing rows of the last tile are set to zero.
 #[inline(always)]
 pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
     let Mat { data, rows: depth, cols: rows, row_stride: stride, .. } = columns;
@@ -125,7 +126,7 @@ pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
                 let data = &data[start * stride + i * ROWS_PER_TILE..];
                 let mut steps = Strided::<_, 1, ROWS_PER_TILE>::new(Right { data, stride }, here);
                 let column = |p| steps.step(false, p, 0)[0];
-                // A loop of constant length is unrolled.
+                // The compiler unrolls a loop of constant length.
                 match here {
                     ELEMENTS_PER_LINE => pack_columns(to, ELEMENTS_PER_LINE, column),
                     _ => pack_columns(to, here, column),
@@ -160,7 +161,7 @@ fn pack_columns<T: Float, F: Factor<T>>(
     }
 }
 
-/// Rows of `depth` factors each, one after the other.
+/// Packs rows of `depth` factors each, one after the other.
 #[inline(always)]
 pub fn rows<'a, T: Float, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
     for (i, to) in packed.chunks_exact_mut(depth).enumerate() {

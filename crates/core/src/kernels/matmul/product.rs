@@ -1,8 +1,8 @@
-//! A product that is about to be computed.
+//! A matrix product to compute.
 
 use ndarray::ArrayViewMut2;
 
-use super::epilogue::{Accumulate, Remaining};
+use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::matrix::Mat;
 use crate::Float;
 
@@ -13,17 +13,17 @@ pub struct Product<'a, 'b, T> {
     pub(super) b: Mat<'a, T>,
     pub(super) accumulate: Accumulate<'a, T>,
     pub(super) out: ArrayViewMut2<'a, T>,
-    /// Whether this is the transpose of the product that was called for: the columns of `out` are
-    /// contiguous, and a bias has an element for each row.
+    /// Whether this is the transpose of the requested product: the columns of `out` are contiguous,
+    /// and a bias has one element per row.
     pub(super) transposed: bool,
     pub(super) threads: usize,
-    /// The epilogue of the elements that it has not been applied to yet.
-    pub(super) epilogue: Option<&'a mut Remaining<'b, T>>,
+    /// The part of the epilogue that is still to be applied.
+    pub(super) epilogue: Option<&'a mut RemainingEpilogue<'b, T>>,
 }
 
 impl<'a, T: Float> Product<'a, '_, T> {
-    /// `out = accumulate + a b`, or its transpose where that is faster: where otherwise the larger
-    /// of the two matrices would be copied across its rows.
+    /// `out = accumulate + a b`, or its transpose if that is faster: if the larger of the two
+    /// matrices would otherwise have to be transposed when it is packed.
     pub(super) fn new(
         a: Mat<'a, T>,
         b: Mat<'a, T>,

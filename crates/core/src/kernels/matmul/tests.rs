@@ -15,8 +15,8 @@ use crate::kernels::transpose::Transpose;
 use crate::threads::with_threads;
 use crate::{Float, Precision};
 
-/// Small integers, which bf16 holds too: every order of addition is exact.
-fn whole(n: usize, seed: usize) -> Vec<f32> {
+/// Small integers, which bf16 represents too: every order of addition is exact.
+fn integers(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * 7 + seed * 13) % 11) as f32 - 5.0).collect()
 }
 
@@ -56,7 +56,7 @@ fn shapes() -> impl Iterator<Item = (usize, usize, usize)> {
 fn agrees_with_the_definition_in_every_layout() {
     for (shape, layout) in shapes().flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
         let (m, k, n) = shape;
-        let (a, b, bias) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3));
+        let (a, b, bias) = (integers(m * k, 1), integers(k * n, 2), integers(n, 3));
         let want = by_definition(&a, &b, shape, layout);
         for precision in [Precision::F32, Precision::Bf16] {
             let (a, b) = mats((&a, &b), shape, layout);
@@ -81,7 +81,7 @@ fn agrees_with_the_definition_in_every_layout() {
 }
 
 #[test]
-fn every_instruction_set_of_this_machine_gives_the_same() {
+fn all_available_instruction_sets_agree() {
     let shape = (50, 700, 150);
     let (m, k, n) = shape;
     let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
@@ -95,12 +95,13 @@ fn every_instruction_set_of_this_machine_gives_the_same() {
     for layout in LAYOUTS {
         let plain = product(Isa::Plain, Precision::F32, layout);
         let rounded = product(Isa::Plain, Precision::Bf16, layout);
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_here()) {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
             for (precision, want) in [(Precision::F32, &plain), (Precision::Bf16, &rounded)] {
                 let got = product(isa, precision, layout);
                 let off = got.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
                 assert!(off < 1e-4, "{isa:?} {precision:?} {layout:?}: off by {off}");
-                // Products of two bf16 are exact: fused and separate multiply-adds give the same.
+                // Products of two bf16 are exact: fused and separate multiply-adds give the same
+                // result.
                 let exact = precision == Precision::Bf16 && isa != Isa::Avx512Bf16;
                 assert!(!exact || off == 0.0, "{isa:?} {layout:?}: off by {off}");
             }
@@ -139,7 +140,7 @@ fn factors_of_two_elements() {
     let shapes = shapes().filter(|&(m, k, n)| m * k * n > 0).chain([(40, 70, 128), (70, 33, 48)]);
     for (shape, layout) in shapes.flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
         let (m, k, n) = shape;
-        let (a, b) = (whole(m * k, 1), whole(k * n, 2));
+        let (a, b) = (integers(m * k, 1), integers(k * n, 2));
         let want = by_definition(&a, &b, shape, layout);
         for threads in [1, 2] {
             let mut out = vec![9.0; m * n];
@@ -165,11 +166,11 @@ fn bf16_rounds_both_factors() {
     matmul(a, b, Accumulate::Overwrite, &mut out, Precision::Bf16);
     let off = |want: &[f32]| out.iter().zip(want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
     assert!(off(&want) < 1e-4, "off by {}", off(&want));
-    assert!(off(&exact) > 1e-3, "it was not rounded");
+    assert!(off(&exact) > 1e-3, "the factors were not rounded");
 }
 
 #[test]
-fn the_bits_depend_on_neither_the_threads_nor_the_other_rows() {
+fn results_depend_on_neither_the_threads_nor_the_other_rows() {
     let (m, k, n) = (130, 1300, 170);
     let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
     for precision in [Precision::F32, Precision::Bf16] {
@@ -188,7 +189,7 @@ fn the_bits_depend_on_neither_the_threads_nor_the_other_rows() {
                 assert_eq!(one, product(&a, m, threads));
             }
             if !ta {
-                // The last rows alone; a single one would take another path.
+                // The last rows alone; a single row would take another code path.
                 assert_eq!(one[100 * n..], product(&a[100 * k..], m - 100, 2));
             }
         }
@@ -197,11 +198,11 @@ fn the_bits_depend_on_neither_the_threads_nor_the_other_rows() {
 
 #[test]
 fn an_epilogue_is_applied_once_to_every_finished_element() {
-    // Few rows and many; several slices; transposed products; long ones, which threads share.
+    // Few rows and many; several slices; transposed products; large ones, which threads share.
     let more = [(130, 1300, 170), (200, 64, 256), (300, 20, 300), (250, 20, 300), (50, 600, 3000)];
     for (shape, layout) in shapes().chain(more).flat_map(|shape| LAYOUTS.map(|layout| (shape, layout))) {
         let (m, k, n) = shape;
-        let (a, b) = (whole(m * k, 1), whole(k * n, 2));
+        let (a, b) = (integers(m * k, 1), integers(k * n, 2));
         let product = by_definition(&a, &b, shape, layout);
         let residual: Vec<_> = (0..m * n).map(|i| (i % 1000) as f32).collect();
         let sum: Vec<_> = product.iter().zip(&residual).map(|(c, x)| x + c).collect();
@@ -231,7 +232,7 @@ fn an_epilogue_is_applied_once_to_every_finished_element() {
 #[test]
 fn rows_with_gaps() {
     let (m, k, n) = (13, 21, 70);
-    let (a, b) = (whole(m * 30, 1), whole(k * 100, 2));
+    let (a, b) = (integers(m * 30, 1), integers(k * 100, 2));
     let cut = |x: &[f32], cols: usize, stride: usize| -> Vec<f32> {
         x.chunks(stride).flat_map(|row| row[..cols].to_vec()).collect()
     };
@@ -248,7 +249,7 @@ fn rows_with_gaps() {
 #[test]
 fn rounding_to_bf16() {
     let round = |x| bf16::widen(bf16::round(x));
-    // 8 bits of precision: between 1 and 2 the distance is 2^-7; halves go to the even.
+    // 8 bits of precision: between 1 and 2 the distance is 2^-7; ties go to even.
     assert_eq!([1.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0].map(round), [1.0, 1.0, 1.0 + 4.0 / 256.0]);
     assert_eq!([-0.0_f32, f32::INFINITY, f32::MAX].map(round), [-0.0, f32::INFINITY, f32::INFINITY]);
     assert!(round(f32::NAN).is_nan() && round(f32::from_bits(0x7f80_0001)).is_nan());

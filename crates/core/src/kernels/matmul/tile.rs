@@ -11,27 +11,28 @@ use crate::Float;
 use crate::kernels::isa::Compiled;
 use crate::kernels::simd::{array, prefetch};
 
-/// Rows that stay in the L1 cache while they meet panel after panel. A product with no more rows
-/// reads B in place.
+/// Rows that stay in the L1 cache while they are multiplied with panel after panel. A product with
+/// at most this many rows reads B in place.
 pub const ROWS_IN_L1: usize = 8 * ROWS_PER_TILE;
 
-/// From this many factors on, the output's cache lines are prefetched while its sums are computed.
+/// The minimum number of factors per row for which the output is prefetched while its sums are
+/// computed.
 const MIN_DEPTH_TO_PREFETCH: usize = 32;
 
 /// A block of rows and a panel of columns of the output.
 #[derive(Debug)]
-pub struct Out<'a, T> {
+pub struct OutputPart<'a, T> {
     /// The elements to write.
     pub part: ArrayViewMut2<'a, T>,
-    /// How they are combined with what `part` holds; a bias begins at this part.
+    /// How the sums are combined with the contents of `part`; a bias starts at this part.
     pub accumulate: Accumulate<'a, T>,
-    /// For an output whose columns are contiguous: room for the part as it is stored. Its bias has
-    /// an element for each row. Empty for other outputs.
-    pub transposed: &'a mut [T],
+    /// If the columns of the output are contiguous: scratch space for the transposed part. The bias
+    /// then has one element per row. Empty for other outputs.
+    pub transpose_buffer: &'a mut [T],
 }
 
-/// `out = accumulate + A B` for the rows of A and one panel of B, of V vectors of L columns;
-/// `out` may lack the last of them. The innermost loop takes S steps at a time.
+/// `out = accumulate + A B` for the rows of A and one panel of B, of V vectors of L columns; `out`
+/// may have fewer columns. The innermost loop is unrolled by S.
 #[inline(always)]
 pub fn rows_times_panel<
     T: Float,
@@ -43,16 +44,16 @@ pub fn rows_times_panel<
 >(
     a: Left<'_, F>,
     b: Right<'_, F>,
-    out: Out<'_, T>,
+    out: OutputPart<'_, T>,
 ) {
-    let Out { mut part, accumulate, transposed } = out;
+    let OutputPart { mut part, accumulate, transpose_buffer } = out;
     let rows = part.nrows();
     let fetch = a.depth >= MIN_DEPTH_TO_PREFETCH && a.rows > ROWS_IN_L1;
     for (i, mut part) in part.axis_chunks_iter_mut(Axis(0), ROWS_PER_TILE).enumerate() {
-        // A tile that would overhang begins earlier and computes some rows again.
+        // A tile that would extend past the last row starts earlier and computes some rows again.
         let row = a.first + i * ROWS_PER_TILE;
         let first = row.min(a.rows.saturating_sub(ROWS_PER_TILE));
-        let mut whole = if transposed.is_empty() { whole_tile(&mut part) } else { None };
+        let mut whole = if transpose_buffer.is_empty() { whole_tile(&mut part) } else { None };
         let prefetched = match &whole {
             Some(rows) if fetch => &rows[..],
             _ => &[],
@@ -65,18 +66,18 @@ pub fn rows_times_panel<
             #[allow(clippy::redundant_locals)]
             let sums = sums;
             let sums = &sums.as_flattened().as_flattened()[(row - first) * V * L..];
-            match transposed.is_empty() {
+            match transpose_buffer.is_empty() {
                 true => write_edge(part, sums, V * L, accumulate),
-                false => transpose_sums(transposed, (rows, i * ROWS_PER_TILE), sums, V * L),
+                false => transpose_sums(transpose_buffer, (rows, i * ROWS_PER_TILE), sums, V * L),
             }
         }
     }
-    if !transposed.is_empty() {
-        write_transposed(part, transposed, accumulate);
+    if !transpose_buffer.is_empty() {
+        write_transposed(part, transpose_buffer, accumulate);
     }
 }
 
-/// The rows of the output, if they are a whole tile.
+/// The rows of the output, if they form a whole tile.
 #[inline(always)]
 fn whole_tile<'a, T, const V: usize, const L: usize>(
     part: &'a mut ArrayViewMut2<'_, T>,
@@ -89,9 +90,8 @@ fn whole_tile<'a, T, const V: usize, const L: usize>(
     Some([row()?, row()?, row()?, row()?, row()?, row()?])
 }
 
-/// The sums of the tile whose first row is `first`. Meanwhile the rows `prefetched`, where the sums
-/// will go, are prefetched, if the loop takes several steps at a time: with single steps,
-/// prefetching costs more than it saves.
+/// The sums of the tile whose first row is `first`. An unrolled loop also prefetches the output
+/// rows `prefetched`; without unrolling, prefetching costs more than it saves.
 #[inline(always)]
 fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
@@ -136,12 +136,12 @@ fn sums<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize,
 
 /// `sums` plus the products of `n` groups of S steps, or of `n` steps of the rest.
 ///
-/// All loops but the outermost have small constant bounds, and each row has a variable of its
-/// own: it compiles to loads and multiply-adds alone, with the sums in registers. Look at the
-/// machine code after a change here.
+/// All loops but the outermost have small constant bounds, and each row has a separate variable:
+/// this compiles to loads and multiply-adds only, with the sums in registers. Check the machine
+/// code after a change here.
 ///
-/// The rows `prefetched` are prefetched line by line: all at once, the loop would stall, since a core
-/// fetches only some ten lines at a time.
+/// The rows `prefetched` are prefetched line by line: all at once would stall the loop, because a
+/// core fetches only about ten lines at a time.
 #[inline(always)]
 fn add_products<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     sums: [[[T; L]; V]; ROWS_PER_TILE],
@@ -241,7 +241,7 @@ fn write_row<T: Float, const V: usize, const L: usize>(
     }
 }
 
-/// Writes rows of `width` sums, as far as the output has rows and columns.
+/// Writes rows of `width` sums to an output that may have fewer rows and columns.
 #[inline(never)]
 fn write_edge<T: Float>(
     mut part: ArrayViewMut2<'_, T>,
@@ -254,7 +254,7 @@ fn write_edge<T: Float>(
     }
 }
 
-/// Transposes rows of `width` sums, from row `row` of `rows` on.
+/// Transposes rows of `width` sums, starting at row `row` of `rows`.
 #[inline(never)]
 fn transpose_sums<T: Float>(transposed: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
     let here = (sums.len() / width).min(rows - row);
@@ -278,7 +278,7 @@ fn write_transposed<T: Float>(
     }
 }
 
-/// `out = accumulate + sums`, as far as `out` has elements.
+/// `out = accumulate + sums`, for the elements that `out` has.
 #[inline(never)]
 fn write<T: Float>(out: &mut [T], sums: &[T], accumulate: Accumulate<'_, T>) {
     let pairs = out.iter_mut().zip(sums);

@@ -1,6 +1,6 @@
-//! What attention promises beside its gradient: hidden tokens change no bit, memory grows with
-//! the length of a text and not with its square, NaN is not swallowed, and the fused op agrees
-//! with primitive ops.
+//! Properties of attention besides its gradient: hidden tokens do not affect the result, memory
+//! grows linearly with the length of a text, NaN propagates, and the fused op agrees with primitive
+//! ops.
 #![allow(clippy::unwrap_used)]
 
 use super::AttentionOptions;
@@ -10,9 +10,9 @@ use crate::mask::Mask;
 use crate::rng::Streams;
 use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
 
-/// A T x T matrix would need four times the memory for a text of twice the length.
+/// For a text of twice the length, a T x T matrix would need four times the memory.
 #[test]
-fn memory_grows_with_the_length_of_a_text_and_not_with_its_square() {
+fn memory_grows_linearly_with_the_length_of_a_text() {
     let scratch = |t| {
         let dims = Dims { b: 1, t_q: t, t_k: t, h: 2, d: 4 };
         [dims.forward_scratch(), dims.backward_scratch()]
@@ -32,7 +32,7 @@ fn memory_grows_with_the_length_of_a_text_and_not_with_its_square() {
     };
     let [one, two] = [1024, 2048].map(step);
     assert!(one < two && two <= 2 * one, "{one} {two}");
-    // The matrix alone would have more.
+    // The matrix alone would have more elements.
     assert!(two < 2048 * 2048, "{two}");
 }
 
@@ -64,7 +64,7 @@ fn gradient_of_first_rows(qkv: Tensor<f32>, upto: usize, options: AttentionOptio
 }
 
 #[test]
-fn hidden_tokens_change_no_bit_of_the_output() {
+fn hidden_tokens_do_not_affect_the_output() {
     let (b, t, c, h) = (2, 100, 16, 2);
     let base = waves(&[b, t, 3 * c]);
     let output = |x: &Tensor<f32>, mask: Mask| {
@@ -86,9 +86,9 @@ fn hidden_tokens_change_no_bit_of_the_output() {
     }
 }
 
-/// The loss of the first tokens has the same gradient, bit for bit, whatever follows them.
+/// The gradient of the loss of the first tokens is bitwise independent of the tokens that follow.
 #[test]
-fn hidden_tokens_change_no_bit_of_a_gradient() {
+fn hidden_tokens_do_not_affect_the_gradient() {
     let (t, c) = (100, 16);
     let base = waves(&[1, t, 3 * c]);
     let mut changed = base.clone();
@@ -103,7 +103,8 @@ fn hidden_tokens_change_no_bit_of_a_gradient() {
     }
 }
 
-/// Also through the weights that dropout drops: a run must stop, not continue without a token.
+/// NaN also propagates through dropped weights: a training run must stop instead of ignoring a
+/// token.
 #[test]
 fn nan_in_a_query_reaches_its_output_and_the_gradients_of_all_tokens_that_it_sees() {
     let (t, c) = (40, 8);
@@ -126,7 +127,7 @@ fn nan_in_a_query_reaches_its_output_and_the_gradients_of_all_tokens_that_it_see
     }
 }
 
-/// How a test computes cross-attention.
+/// A function that records cross-attention.
 type CrossAttention = fn(&mut Tape<f64>, Var, Var, AttentionOptions) -> Result<Var, Error>;
 
 /// Cross-attention made of primitive ops.
@@ -199,7 +200,7 @@ fn fused_cross_attention_agrees_with_primitive_ops() {
 }
 
 #[test]
-fn cross_attention_to_the_own_tokens_is_self_attention() {
+fn cross_attention_of_a_sequence_with_itself_is_self_attention() {
     let (b, t, c, h) = (2, 100, 16, 2);
     let qkv = waves(&[b, t, 3 * c]);
     let columns = |from: usize, to: usize| {
@@ -215,11 +216,11 @@ fn cross_attention_to_the_own_tokens_is_self_attention() {
 }
 
 #[test]
-fn padded_keys_change_no_bit_and_get_no_gradient() {
+fn padded_keys_do_not_affect_the_result_and_get_no_gradient() {
     let (t_q, t_k, c) = (70, 100, 8);
     let (q, kv) = (constant(&[2, t_q, c], 1.0), constant(&[2, t_k, 2 * c], 5000.0));
     let mut changed = kv.clone();
-    // The padding of sequence 0, which is as wrong as it can be, and all of sequence 1.
+    // NaN in the padding of sequence 0, and in all of sequence 1.
     changed.data_mut()[60 * 2 * c..].fill(f64::NAN);
     for mask in [Mask::Padding([60, 0].into()), Mask::CausalPadding([60, 0].into())] {
         for dropout in [0.0, 0.3] {
@@ -239,7 +240,7 @@ fn padded_keys_change_no_bit_and_get_no_gradient() {
     }
 }
 
-/// As with an encoder that is not trained: its output needs no gradient.
+/// The output of a frozen encoder, for example, needs no gradient.
 #[test]
 fn either_input_may_be_a_constant() {
     let (q, kv) = (constant(&[1, 3, 4], 1.0), constant(&[1, 5, 8], 5000.0));
