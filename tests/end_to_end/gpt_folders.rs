@@ -66,8 +66,8 @@ fn bad_input_gets_one_sentence() {
     assert!(refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json"]).contains("cannot read t.json"));
     for (text, what) in [
         ("{", "t.json cannot be used: it is not JSON"),
-        ("{\"tokens\": [[1, 101]]}", "id 2 of row 1 is 101, and this model has the ids 0 to 100"),
-        ("{\"tokens\": [[1, 2], [3]]}", "rows must have one length"),
+        ("{\"tokens\": [[1, 101]]}", "id 2 of row 1 is 101, but the ids of this model are 0 to 100"),
+        ("{\"tokens\": [[1, 2], [3]]}", "all rows must have the same length"),
     ] {
         fs::write(at.join("t.json"), text).unwrap();
         let error = refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json", "--logits", "l.safetensors"]);
