@@ -7,7 +7,7 @@ use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Ended;
 use m2g_gpt::data::Corpus;
-use m2g_gpt::ladder::{RungResult, RUNGS, Rung};
+use m2g_gpt::ladder::{RUNGS, Rung, RungResult};
 use m2g_text::TokenizerKind;
 use serde_json::json;
 

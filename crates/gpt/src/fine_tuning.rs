@@ -29,7 +29,11 @@ impl Config {
 /// # Errors
 /// [`Error::Setting`] for a setting that changes a shape; [`Error::Checkpoint`] if the data has
 /// another vocabulary.
-pub(crate) fn model_config(config: &Config, tokenizer: &Tokenizer, base: &Description) -> Result<GptConfig, Error> {
+pub(crate) fn model_config(
+    config: &Config,
+    tokenizer: &Tokenizer,
+    base: &Description,
+) -> Result<GptConfig, Error> {
     let from = &base.model;
     let fits = match &base.tokenizer {
         Some(base_tokenizer) => base_tokenizer == tokenizer,

@@ -71,7 +71,11 @@ impl TokenRows {
                 let known = id.as_u64().filter(|id| *id < config.vocab_size as u64);
                 let last = config.vocab_size - 1;
                 ids.push(known.ok_or_else(|| {
-                    format!("id {} of row {} is {id}, but the ids of this model are 0 to {last}", j + 1, i + 1)
+                    format!(
+                        "id {} of row {} is {id}, but the ids of this model are 0 to {last}",
+                        j + 1,
+                        i + 1
+                    )
                 })? as u32);
             }
         }
@@ -179,8 +183,7 @@ mod tests {
             "all rows must have the same length, but row 1 has 3 ids and row 2 has 2"
         );
         assert!(
-            error("{\"tokens\": [[1, 2, 3, 4, 5]]}")
-                .contains("have 5 ids, but this model takes at most 4")
+            error("{\"tokens\": [[1, 2, 3, 4, 5]]}").contains("have 5 ids, but this model takes at most 4")
         );
         for bad in ["7", "-1", "1.5", "\"a\"", "null", "4294967296"] {
             let found = error(&format!("{{\"tokens\": [[1, 2], [3, {bad}]]}}"));

@@ -44,8 +44,8 @@ impl Corpus {
     }
 
     /// Loads `own-text`, `copy-task`, a text file, a folder of text files, a prepared
-    /// folder, or a dataset of the catalogue. `kind` applies to text; a prepared folder
-    /// has a tokenizer of its own.
+    /// folder, or a dataset of the catalogue. `kind` is the tokenizer for plain
+    /// text; a prepared folder has its own.
     ///
     /// # Errors
     /// [`TextError`] if there is no such data, or it cannot be used.

@@ -40,7 +40,8 @@ impl Lecture {
         let (params, rng) = (&mut Params::new(), &mut Streams::new(seed).stream("init", 0));
         let c = rung.body.map_or(v, |body| body.n_embd);
         let token_embedding = Embedding::new(params, "token_embedding", (v, c), 1.0, rng)?;
-        let upper = rung.body.map(|body| UpperLayers::new(params, body, (rung.block_size, v), rng)).transpose()?;
+        let upper =
+            rung.body.map(|body| UpperLayers::new(params, body, (rung.block_size, v), rng)).transpose()?;
         // PyTorch's AdamW decays all parameters, biases and norms too.
         params.iter_mut().for_each(|p| p.decay = true);
         Ok(Self { params: std::mem::take(params), token_embedding, upper })

@@ -28,7 +28,12 @@ impl Rung {
     ///
     /// # Errors
     /// [`Error::Other`] if the text is too short; [`Error`] if training diverges.
-    pub fn train(&self, corpus: &Corpus, seed: u64, observer: &mut dyn Observer) -> Result<RungResult, Error> {
+    pub fn train(
+        &self,
+        corpus: &Corpus,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<RungResult, Error> {
         let mut lecture = Lecture::new(self, corpus.tokenizer.vocab_size(), seed)?;
         let mut task = LectureTask {
             train: Batches::new(&corpus.train, self.batch_size, self.block_size, seed)?,
