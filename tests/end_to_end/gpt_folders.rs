@@ -61,7 +61,9 @@ fn bad_input_gets_one_sentence() {
             .contains("there is no run in runs/nowhere")
     );
     ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
-    assert!(refused(at, &["gpt", "eval", "tiny"]).contains("give data to measure it on, with --data or --tokens"));
+    assert!(
+        refused(at, &["gpt", "eval", "tiny"]).contains("give data to measure it on, with --data or --tokens")
+    );
     assert!(refused(at, &["gpt", "eval", "tiny", "--data", "x.txt"]).contains("this run has no tokenizer"));
     assert!(refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json"]).contains("cannot read t.json"));
     for (text, what) in [
