@@ -4,6 +4,7 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use m2g_core::Error;
+use m2g_gpt::gpt2::ExportError;
 
 use crate::setting_flags::flag;
 
@@ -14,6 +15,10 @@ pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {
         && came_from_a_flag(name, given)
     {
         return format!("{} is {value}: {rule}", flag(name));
+    }
+    if let Some(ExportError::Exists { is_export, .. }) = error.downcast_ref() {
+        let replace = if *is_export { ", or replace it with --overwrite" } else { "" };
+        return format!("{error}: choose another folder{replace}");
     }
     let advice = match error.downcast_ref::<Error>() {
         Some(Error::RunExists { is_run: true, .. }) => {

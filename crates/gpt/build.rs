@@ -1,5 +1,5 @@
-//! Lists the project's own notes and sources, so that they are compiled in: the default
-//! text to train a GPT on.
+//! Compiles the project's own notes and sources into the crate: they are the default
+//! training text.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -10,11 +10,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = fs::canonicalize(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../.."))?;
     println!("cargo::rerun-if-changed=build.rs");
     let mut files = vec![root.join("README.md")];
-    add(&root.join("notebooks-notes"), "md", &mut files)?;
-    for name in sorted(&root.join("crates"))? {
-        let sources = name.join("src");
+    add_files(&root.join("notebooks-notes"), "md", &mut files)?;
+    for folder in sorted_entries(&root.join("crates"))? {
+        let sources = folder.join("src");
         if sources.is_dir() {
-            add(&sources, "rs", &mut files)?;
+            add_files(&sources, "rs", &mut files)?;
         }
     }
     let mut list = String::from("&[\n");
@@ -28,12 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds the files below `folder` with this extension. Cargo also notices new ones.
-fn add(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+/// Adds the files below `folder` with this extension. Cargo watches the folder for new ones.
+fn add_files(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
-    for path in sorted(folder)? {
+    for path in sorted_entries(folder)? {
         if path.is_dir() {
-            add(&path, extension, files)?;
+            add_files(&path, extension, files)?;
         } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);
         }
@@ -41,8 +41,8 @@ fn add(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), B
     Ok(())
 }
 
-/// The entries of a folder in the order of their names; none if it does not exist.
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+/// The entries of a folder, sorted by name; empty if the folder does not exist.
+fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
     paths.sort();

@@ -61,13 +61,15 @@ fn bad_input_gets_one_sentence() {
             .contains("there is no run in runs/nowhere")
     );
     ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
-    assert!(refused(at, &["gpt", "eval", "tiny"]).contains("give data to measure it on, with --data or --tokens"));
+    assert!(
+        refused(at, &["gpt", "eval", "tiny"]).contains("give data to measure it on, with --data or --tokens")
+    );
     assert!(refused(at, &["gpt", "eval", "tiny", "--data", "x.txt"]).contains("this run has no tokenizer"));
     assert!(refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json"]).contains("cannot read t.json"));
     for (text, what) in [
         ("{", "t.json cannot be used: it is not JSON"),
-        ("{\"tokens\": [[1, 101]]}", "id 2 of row 1 is 101, and this model has the ids 0 to 100"),
-        ("{\"tokens\": [[1, 2], [3]]}", "rows must have one length"),
+        ("{\"tokens\": [[1, 101]]}", "id 2 of row 1 is 101, but the ids of this model are 0 to 100"),
+        ("{\"tokens\": [[1, 2], [3]]}", "all rows must have the same length"),
     ] {
         fs::write(at.join("t.json"), text).unwrap();
         let error = refused(at, &["gpt", "eval", "tiny", "--tokens", "t.json", "--logits", "l.safetensors"]);

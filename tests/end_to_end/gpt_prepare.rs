@@ -66,7 +66,9 @@ fn cleaning_is_reported_on_stderr() {
     let output = run(dir.path(), &["gpt", "prepare", "a.txt", "--out", "out"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
-    for sentence in ["1 byte-order mark", "400 line ends CRLF became LF", "1 byte that is not UTF-8"] {
+    for sentence in
+        ["1 byte-order mark", "400 CRLF line ends were replaced by LF", "1 byte that is not UTF-8"]
+    {
         assert_eq!(stderr.matches(sentence).count(), 1, "{sentence}: {stderr}");
     }
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("out: tokenizer char"));
@@ -84,7 +86,7 @@ fn bad_input_gets_a_sentence_and_no_folder() {
     fs::create_dir(at("nothing")).unwrap();
     for (args, why) in [
         (&["empty.txt"][..], "empty.txt: the text is empty"),
-        (&["one.txt"], "no other character than 'a'"),
+        (&["one.txt"], "no character other than 'a'"),
         (&["short.txt"], "too short"),
         (&["binary"], "it is not text"),
         (&["missing.txt"], "missing.txt"),

@@ -319,7 +319,7 @@ fn bad_texts_are_refused_or_cleaned_and_reported() {
     let output = run(dir.path(), &train(&["--run", "a"]));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    for report in ["BOM", "400 line ends CRLF", "not UTF-8"] {
+    for report in ["BOM", "400 CRLF line ends", "not UTF-8"] {
         assert!(stderr.contains(report), "{report}: {stderr}");
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Ended;
 use m2g_gpt::data::Corpus;
-use m2g_gpt::ladder::{Climbed, RUNGS, Rung};
+use m2g_gpt::ladder::{RUNGS, Rung, RungResult};
 use m2g_text::TokenizerKind;
 use serde_json::json;
 
@@ -62,18 +62,18 @@ impl Ladder {
         for rung in &rungs {
             eprintln!("{}: {}", rung.name, rung.about);
             let mut watch = Watch::new((0, rung.steps), Log::default(), false);
-            let climbed = rung.train(&corpus, self.seed, &mut watch);
+            let result = rung.train(&corpus, self.seed, &mut watch);
             watch.finish()?;
-            let climbed = climbed?;
-            if climbed.ended == Ended::Stopped {
+            let result = result?;
+            if result.ended == Ended::Stopped {
                 eprintln!("stopped on the rung {}", rung.name);
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
-            let difference = rung.difference(climbed.val_loss_estimate);
-            (worst, seconds) = (worst.max(difference.abs()), seconds + climbed.seconds);
+            let difference = rung.difference(result.val_loss_estimate);
+            (worst, seconds) = (worst.max(difference.abs()), seconds + result.seconds);
             match self.json {
-                true => output::line(object(rung, &climbed))?,
-                false => output::line(row(rung, &climbed))?,
+                true => output::line(object(rung, &result))?,
+                false => output::line(row(rung, &result))?,
             }
         }
         if self.json {
@@ -113,16 +113,16 @@ fn named(name: &str) -> anyhow::Result<Rung> {
 /// The head of the table. The loss is the mean of 200 random batches, as in the lecture.
 const HEAD: &str = "rung           parameters   lecture      measured  difference  whole split  seconds";
 
-fn row(rung: &Rung, climbed: &Climbed) -> String {
+fn row(rung: &Rung, result: &RungResult) -> String {
     format!(
         "{:<13}  {:>10}   {:<11}  {:>8.3}  {:>+10.3}  {:>11.3}  {:>7.1}",
         rung.name,
-        climbed.params,
+        result.params,
         lecture(rung),
-        climbed.val_loss_estimate,
-        rung.difference(climbed.val_loss_estimate),
-        climbed.val_loss,
-        climbed.seconds
+        result.val_loss_estimate,
+        rung.difference(result.val_loss_estimate),
+        result.val_loss,
+        result.seconds
     )
 }
 
@@ -134,11 +134,11 @@ fn lecture(rung: &Rung) -> String {
     }
 }
 
-fn object(rung: &Rung, climbed: &Climbed) -> serde_json::Value {
+fn object(rung: &Rung, result: &RungResult) -> serde_json::Value {
     json!({
-        "event": "rung", "rung": rung.name, "parameters": climbed.params, "steps": rung.steps,
-        "val_loss_estimate": climbed.val_loss_estimate, "val_loss": climbed.val_loss,
+        "event": "rung", "rung": rung.name, "parameters": result.params, "steps": rung.steps,
+        "val_loss_estimate": result.val_loss_estimate, "val_loss": result.val_loss,
         "lecture": [rung.lecture.0, rung.lecture.1],
-        "difference": rung.difference(climbed.val_loss_estimate), "seconds": climbed.seconds,
+        "difference": rung.difference(result.val_loss_estimate), "seconds": result.seconds,
     })
 }

@@ -40,7 +40,7 @@ m2g_core::settings! {
             /// C: the width of the model, a multiple of n_head; each head has D = C / H channels.
             #[setting(shape, check(within!(1..=100000)))]
             n_embd: usize = 128,
-            /// The largest T: how many tokens the model sees at a time.
+            /// The largest T: the number of tokens that the model sees at a time.
             #[setting(shape_at_most, check(within!(1..=1048576)))]
             block_size: usize = 64,
             /// The probability with which a training step drops an activation.
@@ -49,7 +49,7 @@ m2g_core::settings! {
             /// Whether linear layers and norms have a bias.
             #[setting(shape)]
             bias: bool = false,
-            /// Whether the head uses the token embedding as its weights.
+            /// Whether the head uses the token embedding as its weight.
             #[setting(shape)]
             tie_weights: bool = true,
             /// How the model knows the position of a token.
@@ -64,15 +64,15 @@ m2g_core::settings! {
             /// Which keys a query sees: causal, reversed, none, window:N, finite.
             #[setting(shape, check(not_padding))]
             mask: Mask = Mask::Causal,
-            /// Where the norms stand.
+            /// Where the norms are.
             #[setting(shape)]
             norm: NormPlace = NormPlace::Before,
             /// Whether attention and feed-forward layers add to their input or replace it.
             #[setting(shape)]
             residual: bool = true,
-            /// Whether attention and feed-forward layers are fused into one op each, which is fast.
-            /// Otherwise they run as primitive ops, whose every matrix can be looked at. The result
-            /// is the same.
+            /// Whether each attention and feed-forward layer runs as one fused op, which is faster.
+            /// Otherwise they run op by op, and every matrix can be inspected. The result is the
+            /// same.
             #[alias = "attention"]
             #[serde(deserialize_with = "fused_from_file")]
             #[setting(from_text(fused_from_text))]
@@ -88,7 +88,7 @@ m2g_core::settings! {
             /// Passes whose gradients are averaged for one step.
             #[setting(check(within!(1..=1048576)))]
             gradient_accumulation_steps: usize = 1,
-            /// Steps in all.
+            /// The number of training steps.
             #[setting(resumable, check(within!(1..=1000000000)))]
             max_iters: u64 = 2000,
             /// The largest learning rate.
@@ -99,21 +99,21 @@ m2g_core::settings! {
             decay_lr: bool = true,
             /// Steps over which the learning rate rises from 0.
             warmup_iters: u64 = 100,
-            /// The step at which the learning rate reaches min_lr; 0 stands for max_iters.
+            /// The step at which the learning rate reaches min_lr; 0 means max_iters.
             lr_decay_iters: u64 = 0,
             /// The learning rate after its decay.
             #[setting(check(not_negative))]
             min_lr: f64 = 1e-4,
-            /// AdamW's weight decay, of tensors with two axes or more.
+            /// AdamW's weight decay, which applies to tensors with two or more axes.
             #[setting(check(not_negative))]
             weight_decay: f64 = 0.1,
-            /// The decay rate of AdamW's mean gradient.
+            /// The decay rate of AdamW's running mean of the gradient.
             #[setting(check(below_one))]
             beta1: f64 = 0.9,
-            /// The decay rate of AdamW's mean squared gradient.
+            /// The decay rate of AdamW's running mean of the squared gradient.
             #[setting(check(below_one))]
             beta2: f64 = 0.99,
-            /// The largest norm of a gradient; 0 is no limit.
+            /// The largest norm of the gradient, which is scaled down to it; 0 means no limit.
             #[alias = "clip"]
             #[setting(check(not_negative))]
             grad_clip: f64 = 1.0,
@@ -124,12 +124,12 @@ m2g_core::settings! {
             /// Steps between evaluations on the whole validation split.
             #[setting(check(at_least_one))]
             eval_interval: u64 = 250,
-            /// Batches for nanoGPT's sampled estimate of the loss, reported besides; 0 is none.
+            /// Batches for nanoGPT's sampled estimate of the loss, reported as well; 0 means none.
             eval_iters: u64 = 0,
             /// Steps between lines of the log.
             #[setting(check(at_least_one))]
             log_interval: u64 = 50,
-            /// Stop after this many evaluations without a lower validation loss; 0 is never.
+            /// Stop after this many evaluations without a lower validation loss; 0 means never.
             patience: u32 = 0,
         }
     }
@@ -155,10 +155,10 @@ impl Config {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
-        self.model(1).heads_share_evenly()
+        self.model(1).check_heads()
     }
 }
 
@@ -166,8 +166,8 @@ impl GptConfig {
     /// The base of the wavelengths of sinusoidal positions in the paper.
     pub const POSITIONS_BASE: f64 = 10_000.0;
 
-    /// Whether keys and values of earlier tokens can be cached while a text grows: no later token
-    /// may change them, and a score must be a scaled dot product.
+    /// Whether the keys and values of earlier tokens can be cached during generation: later tokens
+    /// must not change them, and the score must be a scaled dot product.
     pub fn can_cache(&self) -> bool {
         let scale = self.score.scale(self.n_embd / self.n_head, self.n_embd);
         self.mask == Mask::Causal && scale.is_some()
@@ -185,19 +185,19 @@ impl GptConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
         if !(1..=1 << 24).contains(&self.vocab_size) {
             let rule = "it must be from 1 to 16777216";
             return Err(Error::Setting { name: "vocab_size", value: self.vocab_size.to_string(), rule });
         }
         self.check_each()?;
-        self.heads_share_evenly()
+        self.check_heads()
     }
 
-    fn heads_share_evenly(&self) -> Result<(), Error> {
+    fn check_heads(&self) -> Result<(), Error> {
         let rule = if !self.n_embd.is_multiple_of(self.n_head) {
-            "n_embd must be a multiple of n_head, because the heads share it evenly"
+            "n_embd must be a multiple of n_head, because all heads have the same width"
         } else if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
             "rotary positions rotate pairs of channels, so n_embd / n_head must be even"
         } else {
@@ -222,18 +222,18 @@ fn not_padding(mask: &Mask) -> Result<(), &'static str> {
     }
 }
 
-/// Files and checkpoints used to say `attention = "fused"` or `"primitive"`.
+/// Older files and checkpoints say `attention = "fused"` or `"primitive"`.
 fn fused_from_file<'de, D: Deserializer<'de>>(file: D) -> Result<bool, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "fused must be true or false")]
     enum Fused {
-        Switch(bool),
-        Form(String),
+        Bool(bool),
+        Name(String),
     }
     match Fused::deserialize(file)? {
-        Fused::Switch(fused) => Ok(fused),
-        Fused::Form(form) => fused_from_text(&form)
-            .map_err(|rule| serde::de::Error::custom(format_args!("fused is {form}: {rule}"))),
+        Fused::Bool(fused) => Ok(fused),
+        Fused::Name(name) => fused_from_text(&name)
+            .map_err(|rule| serde::de::Error::custom(format_args!("fused is {name}: {rule}"))),
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn descriptions_of_old_checkpoints_are_read() {
-        // As checkpoints held it before `positions_base`, `score`, `mask`, `norm`, `residual`,
+        // A description from before `positions_base`, `score`, `mask`, `norm`, `residual`,
         // `precision` and `fused` were settings.
         let old = r#"{"vocab_size": 65, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 8, "dropout": 0.1,
             "bias": true, "tie_weights": false, "positions": "rotary", "attention": "primitive"}"#;
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn senseless_settings_are_named() {
+    fn invalid_settings_are_named() {
         let base = Config::default;
         let cases = [
             (

@@ -1,4 +1,4 @@
-//! What a checkpoint stores to rebuild a GPT.
+//! The description of a GPT in its checkpoints.
 
 use m2g_text::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::{Config, GptConfig};
 pub struct Description {
     /// The settings of its training run.
     pub config: Config,
-    /// The sizes and variants of the model.
+    /// The settings of the model.
     pub model: GptConfig,
     /// How text becomes tokens; an imported model may have no tokenizer.
     pub tokenizer: Option<Tokenizer>,

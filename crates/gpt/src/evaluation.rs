@@ -2,14 +2,13 @@
 
 use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tokens};
-
 use m2g_text::TokenData;
 
 use crate::data::Windows;
 use crate::{Gpt, GptConfig, TokenBatch};
 
-/// The mean loss in nats over all tokens of `data` except the first, which nothing
-/// predicts: [`Windows`] of `block_size`, `batch_size` at a time.
+/// The mean loss in nats per token over `data`, except for its first token, which has no
+/// context. Evaluates [`Windows`] of `block_size` tokens, `batch_size` at a time.
 ///
 /// # Errors
 /// If the data has fewer than two tokens, or tokens that are not in the model's vocabulary.
@@ -27,10 +26,10 @@ pub fn full_pass_loss(
     Ok(sum / windows.targets() as f64)
 }
 
-/// The mean loss when the model sees only the tokens before the one to predict, as in
-/// generation. It is measured on up to `windows` windows spread evenly over `data`: the
-/// model reads every prefix of a window separately. With a causal mask this is the usual
-/// loss of these windows; a model that could look ahead during training does worse.
+/// The mean loss when the model sees only the tokens before each target, as in generation.
+/// The model reads every prefix of up to `windows` windows, spread evenly over `data`,
+/// separately. With a causal mask this equals the loss of these windows; a model that could
+/// look ahead during training does worse.
 ///
 /// # Errors
 /// As [`full_pass_loss`].
@@ -40,7 +39,7 @@ pub fn generation_loss(
     data: &TokenData,
     windows: usize,
 ) -> Result<f64, Error> {
-    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.spread(windows);
+    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.evenly_spaced(windows);
     let [b, t] = x.shape;
     let mut sum = 0.0;
     for length in 1..=t {
@@ -55,7 +54,7 @@ pub fn generation_loss(
 }
 
 /// A good batch size for [`full_pass_loss`]: enough windows to use all cores, and few
-/// enough to bound the memory of the logits, `(B, T, V)`.
+/// enough to bound the memory of the logits `(B, T, V)`.
 pub fn full_pass_batch_size(model: &GptConfig) -> usize {
     const TOKENS_PER_BATCH: usize = 4096;
     const MAX_LOGITS: usize = 1 << 22;

@@ -23,21 +23,26 @@ impl Config {
     }
 }
 
-/// The model of a new run that starts from the model of `base`: `block_size` may be smaller
-/// than it was, and settings that leave the parameters alone are free.
+/// The settings of a model that starts from the model of `base`. They must keep the shapes of
+/// its parameters, except that `block_size` may be smaller.
 ///
 /// # Errors
-/// If the settings require another shape, or the text has another vocabulary.
-pub(crate) fn model(config: &Config, tokenizer: &Tokenizer, base: &Description) -> Result<GptConfig, Error> {
+/// [`Error::Setting`] for a setting that changes a shape; [`Error::Checkpoint`] if the data has
+/// another vocabulary.
+pub(crate) fn model_config(
+    config: &Config,
+    tokenizer: &Tokenizer,
+    base: &Description,
+) -> Result<GptConfig, Error> {
     let from = &base.model;
     let fits = match &base.tokenizer {
-        Some(of_base) => of_base == tokenizer,
+        Some(base_tokenizer) => base_tokenizer == tokenizer,
         None => tokenizer.vocab_size() <= from.vocab_size,
     };
     if !fits {
-        let of_base = base.tokenizer.as_ref().map_or("unknown".into(), |t| t.kind().to_string());
+        let base_tokenizer = base.tokenizer.as_ref().map_or("unknown".into(), |t| t.kind().to_string());
         let why = format!(
-            "it has another vocabulary: {} tokens (tokenizer {of_base}), and the data has {} (tokenizer {}); \
+            "it has another vocabulary: {} tokens (tokenizer {base_tokenizer}), but the data has {} (tokenizer {}); \
              train on text with its tokenizer, or without init_from",
             from.vocab_size,
             tokenizer.vocab_size(),
@@ -48,19 +53,19 @@ pub(crate) fn model(config: &Config, tokenizer: &Tokenizer, base: &Description) 
     let wanted = config.model(from.vocab_size);
     wanted.fits(
         from,
-        "with init_from the model has the shape of that run (block_size may be smaller): leave it out",
+        "init_from keeps the shape of that run (only block_size may be smaller): leave this setting out",
     )?;
     Ok(wanted)
 }
 
-/// A model with the parameters of `base`.
+/// A model with these settings and the parameters of `base`.
 ///
 /// # Errors
 /// As [`Gpt::new`].
-pub(crate) fn start(model: GptConfig, base: &Gpt<f32>) -> Result<Gpt<f32>, Error> {
+pub(crate) fn initial_model(model: GptConfig, base: &Gpt<f32>) -> Result<Gpt<f32>, Error> {
     let mut gpt = Gpt::zeros(model)?;
     for (new, old) in gpt.params_mut().iter_mut().zip(base.params().iter()) {
-        // Only the position embedding can shrink: keep its first rows.
+        // Only the position embedding can shrink: it keeps its first rows.
         new.value = match new.value.len() == old.value.len() {
             true => old.value.clone(),
             false => Tensor::from_vec(new.value.shape(), old.value.data()[..new.value.len()].to_vec())?,

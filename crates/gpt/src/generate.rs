@@ -1,4 +1,4 @@
-//! Generation: token after token, each chosen by the model's prediction from those before it.
+//! Generation: one token at a time, each chosen by the model's prediction from those before it.
 //!
 //! # The window
 //! A model sees at most `block_size` tokens. Beyond that the window slides, by `slide` tokens at a
@@ -15,28 +15,27 @@
 //! window slides by half its length, which makes that rare and cheap. The window depends on n alone:
 //! with or without the cache, the model sees the same tokens and gives the same logits.
 
-use m2g_core::Tokens;
 use m2g_core::nn::KvCache;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
 use m2g_core::tape::Mark;
 use m2g_core::threads::Spinner;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
-use m2g_core::{Error, Float, Tape, Var, WeightFormat};
+use m2g_core::{Error, Float, Tape, Tokens, Var, WeightFormat};
 
 use crate::{Gpt, GptConfig};
 use m2g_text::{Sampler, Sampling};
 
-/// What generation needs of the model beyond [`Gpt::forward`].
+/// The forward passes of generation.
 impl<T: Float> Gpt<T> {
-    /// An empty cache for B sequences.
+    /// An empty cache for `b` sequences.
     pub fn cache(&self, b: usize) -> KvCache<T> {
         let GptConfig { n_layer, n_head, n_embd, block_size, .. } = *self.config();
         KvCache::new(n_layer, [b, n_head, block_size, n_embd / n_head])
     }
 
-    /// The logits of the next token for every token, `(B, T) -> (B, T, V)`. The tokens continue
-    /// those in the cache, which it then holds too.
+    /// The logits of the next token for every token, `(B, T) -> (B, T, V)`. `tokens`
+    /// continue the cached ones and are cached too.
     ///
     /// # Errors
     /// As [`Gpt::forward`], for all tokens together; [`Error::Setting`] if the model
@@ -47,12 +46,12 @@ impl<T: Float> Gpt<T> {
         tokens: &Tokens,
         cache: &mut KvCache<T>,
     ) -> Result<Var, Error> {
-        let x = self.stream(tape, tokens, Some(cache))?; // (B, T) -> (B, T, C)
+        let x = self.hidden_states(tape, tokens, Some(cache))?; // (B, T) -> (B, T, C)
         self.head(tape, x)
     }
 
-    /// The logits of the token after the last one, `(B, T) -> (B, 1, V)`. With a cache, the tokens
-    /// continue those in the cache, which it then holds too.
+    /// The logits of the token after the last one, `(B, T) -> (B, 1, V)`. With a `cache`,
+    /// `tokens` continue the cached ones and are cached too.
     ///
     /// # Errors
     /// As [`Gpt::forward_cached`].
@@ -62,21 +61,21 @@ impl<T: Float> Gpt<T> {
         tokens: &Tokens,
         cache: Option<&mut KvCache<T>>,
     ) -> Result<Var, Error> {
-        let x = self.stream(tape, tokens, cache)?; // (B, T) -> (B, T, C)
+        let x = self.hidden_states(tape, tokens, cache)?; // (B, T) -> (B, T, C)
         let x = tape.last_token(x)?; // (B, T, C) -> (B, 1, C)
         self.head(tape, x)
     }
 
-    /// Packs a copy of the weights of all linear layers in the order in which generation reads them
-    /// for a single token, in the given format. The weights themselves are rounded to this format,
-    /// and so is the token embedding if it is tied.
+    /// Packs a copy of the weights of all linear layers in `format`, in the order in which generation
+    /// reads them for a single token. This also rounds the weights themselves to `format`, including
+    /// a tied token embedding.
     pub fn pack(&mut self, format: WeightFormat) {
         let weights: Vec<_> = self.linears().map(|linear| linear.weight).collect();
         weights.into_iter().for_each(|weight| self.params_mut().pack(weight, format));
     }
 }
 
-/// How to generate.
+/// The options of generation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GenerateOptions {
     /// How a token is chosen.
@@ -86,7 +85,7 @@ pub struct GenerateOptions {
     /// Whether to keep the keys and values of earlier tokens instead of computing them again, if
     /// the model [allows it](crate::GptConfig::can_cache).
     pub cache: bool,
-    /// The number of tokens by which the window slides; half of `block_size` if not given.
+    /// The number of tokens by which the window slides; `None` means half of `block_size`.
     pub slide: Option<usize>,
 }
 
@@ -97,7 +96,8 @@ impl Default for GenerateOptions {
     }
 }
 
-/// The first token that the model sees when it predicts token `n`: see the [module](self).
+/// The index of the first token that the model sees when it predicts token `n`: see the
+/// [module](self).
 pub fn window_start(n: usize, block_size: usize, slide: usize) -> usize {
     n.saturating_sub(block_size).div_ceil(slide) * slide
 }
@@ -113,10 +113,10 @@ pub struct Generator<'a, T: Float> {
     rng: ChaCha8Rng,
     slide: usize,
     tape: Tape<T>,
-    /// The end of the parameters, which stay on the tape for all tokens.
+    /// The end of the parameters on the tape: rewinding to it keeps them for the next token.
     mark: Mark,
     cache: Option<KvCache<T>>,
-    /// The first token in the cache.
+    /// The index of the first token in the cache.
     cache_start: usize,
     tokens: Vec<u32>,
     /// The logits of the next token, if they are on the tape.
@@ -173,7 +173,7 @@ impl<'a, T: Float> Generator<'a, T> {
         &self.tokens
     }
 
-    /// The trace of the ops for each token, if switched on.
+    /// The trace of the ops, which can be switched on.
     pub fn trace(&mut self) -> &mut Trace {
         &mut self.tape.trace
     }
@@ -252,7 +252,7 @@ mod tests {
                 for n in 1..100 {
                     let start = window_start(n, block, slide);
                     assert!(start < n && n - start <= block, "{n} {block} {slide}");
-                    assert!(n <= block || n - start > block - slide, "it drops no more than needed");
+                    assert!(n <= block || n - start > block - slide, "the window drops no more than needed");
                 }
             }
         }

@@ -1,15 +1,15 @@
 //! The ladder of the lecture "Let's build GPT" (Karpathy 2023): from a bigram table to a GPT, one
-//! part at a time, each rung with the lecture's settings and the loss that it reaches there on
+//! part at a time. Each rung has the lecture's settings and the loss that it reached there on
 //! Shakespeare.
 //!
-//! All rungs are one model, [`Lecture`], with more or fewer parts; `ladder/climb.rs` trains and
+//! All rungs are one model, [`Lecture`], with more or fewer parts. `ladder/train.rs` trains and
 //! measures it.
 
-mod climb;
 mod lecture;
+mod train;
 
-pub use climb::Climbed;
 pub use lecture::Lecture;
+pub use train::RungResult;
 
 /// A rung: a model, the settings of its training run, and the loss in the lecture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,21 +28,21 @@ pub struct Rung {
     pub lr: f64,
     /// Training steps.
     pub steps: u64,
-    /// The part that sees more than one token; the bigram model has none.
+    /// The layers that see more than one token; the bigram model has none.
     pub body: Option<Body>,
 }
 
 /// The layers between the embeddings and the head.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Body {
-    /// C: elements of a token's vector.
+    /// C: the elements of a token's vector.
     pub n_embd: usize,
-    /// Blocks, one after the other.
+    /// The number of blocks.
     pub n_layer: usize,
     /// H: heads in parallel, each C / H wide.
     pub n_head: usize,
-    /// The width of the feed-forward layers' hidden layer in multiples of C; 0 means that there are
-    /// no feed-forward layers.
+    /// The hidden width of the feed-forward layers in multiples of C; 0 means no feed-forward
+    /// layers.
     pub feed_forward: usize,
     /// Whether each sub-layer adds to the stream, through a projection, instead of replacing it.
     pub residual: bool,
@@ -80,7 +80,7 @@ const ONE_HEAD_RUNG: Rung = Rung {
     ..BIGRAM_RUNG
 };
 
-/// From the bigram table to the scaled model, the only one that takes hours without a GPU.
+/// All rungs, from the bigram table to the scaled model. Only the last takes hours without a GPU.
 pub const RUNGS: [Rung; 7] = [
     BIGRAM_RUNG,
     ONE_HEAD_RUNG,
@@ -93,21 +93,21 @@ pub const RUNGS: [Rung; 7] = [
     },
     Rung {
         name: "feed-forward",
-        about: "each token processes what it heard",
+        about: "each token processes what attention gathered",
         lecture: (2.24, 2.27),
         body: Some(FEED_FORWARD),
         ..ONE_HEAD_RUNG
     },
     Rung {
         name: "residual",
-        about: "three blocks, each adds to its input",
+        about: "three blocks, whose parts add to their input",
         lecture: (2.08, 2.08),
         body: Some(RESIDUAL),
         ..ONE_HEAD_RUNG
     },
     Rung {
         name: "layer-norm",
-        about: "values are normalised before each part, and at the end",
+        about: "values are normalised before each part and before the head",
         lecture: (2.06, 2.06),
         body: Some(LAYER_NORM),
         ..ONE_HEAD_RUNG
@@ -130,7 +130,7 @@ impl Rung {
         RUNGS.iter().find(|rung| rung.name == name)
     }
 
-    /// How far a loss is above the range of the lecture, or, as a negative number, below it.
+    /// The distance of a loss from the range of the lecture: positive above it, negative below.
     pub fn difference(&self, loss: f64) -> f64 {
         loss - loss.clamp(self.lecture.0, self.lecture.1)
     }
@@ -183,11 +183,11 @@ mod tests {
             assert_eq!(seen, rung.body.is_some(), "all but the bigram model see earlier tokens");
 
             let short = Rung { steps: 150, ..*rung };
-            let climbed = short.train(&corpus, 1, &mut ()).unwrap();
-            assert_eq!(climbed.ended, Ended::Finished);
-            assert!(climbed.val_loss < 1.6, "{}: {climbed:?}", rung.name);
-            assert!((climbed.val_loss - climbed.val_loss_estimate).abs() < 0.1, "{climbed:?}");
-            assert_eq!(climbed.val_loss, short.train(&corpus, 1, &mut ()).unwrap().val_loss);
+            let result = short.train(&corpus, 1, &mut ()).unwrap();
+            assert_eq!(result.ended, Ended::Finished);
+            assert!(result.val_loss < 1.6, "{}: {result:?}", rung.name);
+            assert!((result.val_loss - result.val_loss_estimate).abs() < 0.1, "{result:?}");
+            assert_eq!(result.val_loss, short.train(&corpus, 1, &mut ()).unwrap().val_loss);
         }
     }
 

@@ -4,15 +4,15 @@
 //! | --- | --- |
 //! | [`config`] | [`GptConfig`]: the model; [`Config`]: every setting of a training run |
 //! | [`presets`] | the settings in `configs/`, by name |
-//! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like the paper |
-//! | [`data`] | the text to train on, by name, and batches of it |
+//! | [`model`] | [`Gpt`]: embeddings, blocks, head; it reads like nanoGPT's `model.py` |
+//! | [`data`] | the training text, by name, and batches of it |
 //! | [`training`] | a training run in its folder: [`Training`](training::Training) |
 //! | `description` | what a checkpoint stores to rebuild a model |
-//! | `fine_tuning` | a training run that starts from the model of another run |
+//! | `fine_tuning` | starts a training run from the model of another run |
 //! | [`evaluation`] | the loss on text that the model was not trained on |
-//! | [`token_rows`] | rows of token ids from a file: their loss, their logits |
+//! | [`token_rows`] | the loss and the logits of rows of token ids from a file |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
-//! | [`generate`] | [`Generator`]: one token after the other, with a cache and a sliding window |
+//! | [`generate`] | [`Generator`]: one token at a time, with a cache and a sliding window |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
 pub mod config;

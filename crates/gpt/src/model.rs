@@ -1,46 +1,45 @@
 //! The model: token and position embeddings, blocks of attention and feed-forward layers, a head.
 //!
-//! B sequences of T tokens, C elements for each token, V tokens in the vocabulary; H heads of
-//! D = C / H elements. The block itself is [`m2g_core::nn::Block`]; what generation needs beyond
-//! [`Gpt::forward`] is in [`generate`](crate::generate).
+//! Shapes: B sequences of T tokens, C elements per token, V tokens in the vocabulary, H heads of
+//! D = C / H elements. The fields have the names of nanoGPT's `model.py`. The block is
+//! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
-use m2g_core::Tokens;
 use m2g_core::nn::{
     AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, NormPlace,
     PositionEmbedding,
 };
 use m2g_core::rng::Streams;
 use m2g_core::train::Model;
-use m2g_core::{Error, Float, Params, Tape, Var};
+use m2g_core::{Error, Float, Params, Tape, Tokens, Var};
 
 use crate::GptConfig;
 
 /// The standard deviation of the initial weights (Radford et al. 2019).
 const INIT_STD: f64 = 0.02;
 
-/// A generative pre-trained Transformer like GPT-2 and nanoGPT: for every token of a text, it gives
-/// the logits of the token that comes next.
+/// A generative pre-trained Transformer like GPT-2 and nanoGPT: for every token of a text, it
+/// computes the logits of the next token.
 #[derive(Debug, Clone)]
 pub struct Gpt<T: Float> {
     config: GptConfig,
     params: Params<T>,
-    /// What a token is, `(V, C)`.
+    /// The token embedding, `(V, C)`.
     wte: Embedding,
-    /// Where it is, `(block_size, C)` if the positions are learned.
+    /// The position embedding, `(block_size, C)` if learned.
     wpe: PositionEmbedding,
     /// `x = x + attn(norm(x)); x = x + mlp(norm(x))`, `n_layer` times.
     blocks: Vec<Block>,
-    /// The last norm, if the blocks normalise before their sub-layers.
+    /// The final norm, if the blocks normalise before their sub-layers.
     ln_f: Option<LayerNorm>,
-    /// `(C) -> (V)`; if tied, its weight is `wte`.
+    /// `(C) -> (V)`; if tied, its weight is that of `wte`.
     lm_head: Linear,
 }
 
 impl GptConfig {
     /// The settings of each block, whose initial weights have standard deviation `std`.
-    fn block(&self, std: f64) -> BlockSettings {
+    fn block_settings(&self, std: f64) -> BlockSettings {
         let &Self { n_embd, n_head, positions, score, bias, norm, residual, dropout, .. } = self;
-        // Each of 2 n_layer sub-layers adds to the stream: less each, so that the sum does not grow.
+        // 2 n_layer sub-layers add to the stream: scaled by this, their sum keeps its variance.
         let proj_std = std / (2.0 * self.n_layer as f64).sqrt();
         BlockSettings {
             attention: AttentionSettings { n_head, positions, score, bias, dropout },
@@ -63,7 +62,7 @@ impl<T: Float> Gpt<T> {
         Self::build(config, INIT_STD, seed)
     }
 
-    /// A GPT whose weights are all 0, to be read from a file.
+    /// A GPT with weights 0, to fill from a file.
     ///
     /// # Errors
     /// As [`Gpt::new`].
@@ -77,7 +76,7 @@ impl<T: Float> Gpt<T> {
         let (params, rng) = (&mut Params::new(), &mut Streams::new(seed).stream("init", 0));
         let wte = Embedding::new(params, "wte", (v, c), std, rng)?;
         let wpe = PositionEmbedding::new(params, "wpe", positions, (t, c), (std, positions_base), rng)?;
-        let block = config.block(std);
+        let block = config.block_settings(std);
         let blocks = (0..config.n_layer)
             .map(|i| Block::new(params, &format!("h.{i}"), &block, rng))
             .collect::<Result<_, _>>()?;
@@ -98,13 +97,13 @@ impl<T: Float> Gpt<T> {
     /// [`Error::Setting`] if there are more than `block_size` tokens; [`Error::Shape`] if a token
     /// is not in the vocabulary.
     pub fn forward(&self, tape: &mut Tape<T>, tokens: &Tokens) -> Result<Var, Error> {
-        let x = self.stream(tape, tokens, None)?;
+        let x = self.hidden_states(tape, tokens, None)?;
         self.head(tape, x)
     }
 
-    /// The stream after the last block, `(B, T) -> (B, T, C)`. With a cache, the tokens continue
-    /// those in the cache, which it then holds too.
-    pub(crate) fn stream(
+    /// The residual stream after the last block, `(B, T) -> (B, T, C)`. With a `cache`, `tokens`
+    /// continue the cached ones and are cached too.
+    pub(crate) fn hidden_states(
         &self,
         tape: &mut Tape<T>,
         tokens: &Tokens,
@@ -127,7 +126,7 @@ impl<T: Float> Gpt<T> {
         Ok(x)
     }
 
-    /// From the stream to the logits: `(.., C) -> (.., V)`.
+    /// The logits of hidden states: `(.., C) -> (.., V)`.
     pub(crate) fn head(&self, tape: &mut Tape<T>, mut x: Var) -> Result<Var, Error> {
         if let Some(ln_f) = &self.ln_f {
             x = ln_f.forward(tape, &self.params, x)?;
@@ -155,12 +154,12 @@ impl<T: Float> Gpt<T> {
     }
 }
 
-/// A batch of sequences: what the model reads, and what it is to predict.
+/// A batch of sequences: inputs and targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenBatch {
-    /// The tokens, `(B, T)`.
+    /// The input tokens, `(B, T)`.
     pub x: Tokens,
-    /// The token that follows each, `(B, T)`.
+    /// The targets, the token after each input token: `(B, T)`.
     pub y: Tokens,
 }
 

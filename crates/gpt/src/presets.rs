@@ -1,6 +1,6 @@
 //! The configurations in `configs/`, by name.
 
-/// Each name and its TOML.
+/// The name and the TOML of each preset.
 pub const PRESETS: [(&str, &str); 5] = [
     ("own-text", include_str!("../../../configs/own-text.toml")),
     ("shakespeare-char-cpu", include_str!("../../../configs/shakespeare-char-cpu.toml")),
@@ -9,7 +9,7 @@ pub const PRESETS: [(&str, &str); 5] = [
     ("finetune-gpt2", include_str!("../../../configs/finetune-gpt2.toml")),
 ];
 
-/// The TOML of a preset.
+/// The TOML of the preset with this name.
 pub fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
@@ -28,7 +28,7 @@ mod tests {
             let mut all = toml::Table::try_from(Config::default()).unwrap();
             let own: toml::Table = toml::from_str(text).unwrap();
             if name == "finetune-gpt2" {
-                assert!(!own.contains_key("n_layer"), "it takes over the shape of the run");
+                assert!(!own.contains_key("n_layer"), "the run decides the shape");
             } else {
                 assert!(listed.keys().eq(own.keys()), "{name}");
                 assert!(own.keys().all(|key| all.contains_key(key)), "{name}");

@@ -1,15 +1,14 @@
-//! Rows of token ids from a file: their loss and their logits.
+//! The loss and the logits of rows of token ids from a file.
 
 use std::path::{Path, PathBuf};
 
-use m2g_core::Tokens;
-use m2g_core::{Error, Float, Tape};
+use m2g_core::{Error, Float, Tape, Tokens};
 use serde_json::Value;
 
 use crate::gpt2::tensor_file;
 use crate::{Gpt, GptConfig, TokenBatch};
 
-/// The number of logits in memory at a time: 256 MB of `f32`.
+/// The number of logits in memory at a time: 256 MiB of `f32`.
 const MAX_LOGITS: usize = 1 << 26;
 
 /// Why a file of token ids cannot be used.
@@ -38,7 +37,7 @@ impl TokenRows {
     ///
     /// # Errors
     /// [`Error::Io`]; [`TokenRowsError`] in an [`Error::Other`] if there are no rows, they
-    /// differ in length, do not fit into the model's window, or hold unknown tokens.
+    /// differ in length, are longer than the model's window, or hold unknown tokens.
     pub fn read(path: &Path, config: &GptConfig) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         Self::parse(&bytes, config)
@@ -46,16 +45,16 @@ impl TokenRows {
     }
 
     fn parse(bytes: &[u8], config: &GptConfig) -> Result<Self, String> {
-        const FORM: &str = "it must hold {\"tokens\": [[...], ...]}";
+        const EXPECTED: &str = "it must hold {\"tokens\": [[...], ...]}";
         let json: Value = serde_json::from_slice(bytes).map_err(|e| format!("it is not JSON ({e})"))?;
-        let rows = json["tokens"].as_array().ok_or(FORM)?;
+        let rows = json["tokens"].as_array().ok_or(EXPECTED)?;
         let rows: Vec<&Vec<Value>> =
-            rows.iter().map(|row| row.as_array().ok_or(FORM)).collect::<Result<_, _>>()?;
-        let width = rows.first().ok_or("there are no rows in it")?.len();
+            rows.iter().map(|row| row.as_array().ok_or(EXPECTED)).collect::<Result<_, _>>()?;
+        let width = rows.first().ok_or("it has no rows")?.len();
         if let Some(i) = rows.iter().position(|row| row.len() != width) {
             let other = rows[i].len();
             return Err(format!(
-                "rows must have one length, and row 1 has {width} ids, row {} {other}",
+                "all rows must have the same length, but row 1 has {width} ids and row {} has {other}",
                 i + 1
             ));
         }
@@ -63,8 +62,8 @@ impl TokenRows {
             return Err("a row must have at least 2 ids: one to read and one to predict".into());
         }
         if width - 1 > config.block_size {
-            let most = config.block_size + 1;
-            return Err(format!("its rows have {width} ids, and this model's window holds at most {most}"));
+            let longest = config.block_size + 1;
+            return Err(format!("its rows have {width} ids, but this model takes at most {longest}"));
         }
         let mut ids = Vec::with_capacity(rows.len() * width);
         for (i, row) in rows.iter().enumerate() {
@@ -72,14 +71,18 @@ impl TokenRows {
                 let known = id.as_u64().filter(|id| *id < config.vocab_size as u64);
                 let last = config.vocab_size - 1;
                 ids.push(known.ok_or_else(|| {
-                    format!("id {} of row {} is {id}, and this model has the ids 0 to {last}", j + 1, i + 1)
+                    format!(
+                        "id {} of row {} is {id}, but the ids of this model are 0 to {last}",
+                        j + 1,
+                        i + 1
+                    )
                 })? as u32);
             }
         }
         Ok(Self { ids, rows: rows.len(), t: width - 1 })
     }
 
-    /// `(B, T)`.
+    /// The shape `(B, T)`.
     pub fn shape(&self) -> [usize; 2] {
         [self.rows, self.t]
     }
@@ -92,8 +95,8 @@ impl TokenRows {
         self.evaluate(gpt, |_| Ok(()))
     }
 
-    /// The mean loss. Writes the logits into a safetensors file, as one tensor `logits` of
-    /// shape `(B, T, V)`.
+    /// The mean loss in nats per token. Also writes the logits to a safetensors file, as one
+    /// tensor `logits` of shape `(B, T, V)`.
     ///
     /// # Errors
     /// If the rows do not fit the model; [`Error::Io`] if the file cannot be written.
@@ -112,11 +115,12 @@ impl TokenRows {
         Ok(loss)
     }
 
-    /// Runs the model over a few rows at a time and passes the logits on, in order.
+    /// The mean loss. Runs the model on a few rows at a time, and passes their logits to
+    /// `visit_logits` in order.
     fn evaluate(
         &self,
         gpt: &Gpt<f32>,
-        mut logits: impl FnMut(&[f32]) -> Result<(), Error>,
+        mut visit_logits: impl FnMut(&[f32]) -> Result<(), Error>,
     ) -> Result<f64, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
@@ -125,7 +129,7 @@ impl TokenRows {
         for rows in self.ids.chunks(rows_per_batch * (self.t + 1)) {
             let batch = self.batch(rows)?;
             let z = gpt.forward(&mut tape, &batch.x)?; // (B, T) -> (B, T, V)
-            logits(tape.value(z).data())?;
+            visit_logits(tape.value(z).data())?;
             let loss = tape.cross_entropy(z, &batch.y)?;
             sum += tape.read_loss(loss).as_f64() * batch.x.shape[0] as f64;
             tape.reset();
@@ -133,7 +137,7 @@ impl TokenRows {
         Ok(sum / self.rows as f64)
     }
 
-    /// The inputs and the targets.
+    /// The inputs and the targets of these rows.
     fn batch(&self, rows: &[u32]) -> Result<TokenBatch, Error> {
         let tokens = |from: usize| {
             let row = |row: &[u32]| row[from..from + self.t].to_vec();
@@ -167,24 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_refused_in_a_sentence() {
+    fn invalid_rows_are_rejected() {
         assert!(error("{\"tokens\": [[1, 2").starts_with("it is not JSON (EOF"));
         for other in ["{}", "[]", "{\"tokens\": 3}", "{\"tokens\": [1, 2]}"] {
             assert_eq!(error(other), "it must hold {\"tokens\": [[...], ...]}", "{other}");
         }
-        assert_eq!(error("{\"tokens\": []}"), "there are no rows in it");
+        assert_eq!(error("{\"tokens\": []}"), "it has no rows");
         assert!(error("{\"tokens\": [[1]]}").contains("at least 2 ids"));
         assert_eq!(
             error("{\"tokens\": [[1, 2, 3], [1, 2]]}"),
-            "rows must have one length, and row 1 has 3 ids, row 2 2"
+            "all rows must have the same length, but row 1 has 3 ids and row 2 has 2"
         );
         assert!(
-            error("{\"tokens\": [[1, 2, 3, 4, 5]]}")
-                .contains("have 5 ids, and this model's window holds at most 4")
+            error("{\"tokens\": [[1, 2, 3, 4, 5]]}").contains("have 5 ids, but this model takes at most 4")
         );
         for bad in ["7", "-1", "1.5", "\"a\"", "null", "4294967296"] {
             let found = error(&format!("{{\"tokens\": [[1, 2], [3, {bad}]]}}"));
-            assert_eq!(found, format!("id 2 of row 2 is {bad}, and this model has the ids 0 to 6"));
+            assert_eq!(found, format!("id 2 of row 2 is {bad}, but the ids of this model are 0 to 6"));
         }
     }
 
@@ -196,7 +199,7 @@ mod tests {
         let batch = rows.batch(&rows.ids).unwrap();
         assert_eq!(batch.x, Tokens::new([2, 3], vec![1, 2, 3, 5, 6, 0]).unwrap());
         assert_eq!(batch.y, Tokens::new([2, 3], vec![2, 3, 4, 6, 0, 1]).unwrap());
-        // The loss has no dropout, and starts where that of a training run does.
+        // Dropout is off, and the loss of initial weights is near ln V.
         let gpt = Gpt::<f32>::new(config(), 1).unwrap();
         let loss = rows.loss(&gpt).unwrap();
         assert!((loss - 7.0_f64.ln()).abs() < 0.05, "{loss}");

@@ -1,4 +1,4 @@
-//! How a GPT is trained in a run folder.
+//! Training a GPT in a run folder.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub type Training<'a> = Session<'a, Gpt<f32>>;
 /// The name of this kind of model in checkpoints.
 pub const KIND: &str = <Gpt<f32> as Trainable>::KIND;
 
-/// Creates the folder of a run at step 0 from an imported model.
+/// Creates a run folder at step 0 from an imported model.
 ///
 /// # Errors
 /// [`Error::RunExists`] if the folder exists and is not to be replaced; [`Error::Io`].
@@ -42,7 +42,7 @@ impl Trainable for Gpt<f32> {
     fn describe(config: Config, corpus: &Corpus, base: Option<&Description>) -> Result<Description, Error> {
         let model = match base {
             None => config.model(corpus.tokenizer.vocab_size()),
-            Some(base) => fine_tuning::model(&config, &corpus.tokenizer, base)?,
+            Some(base) => fine_tuning::model_config(&config, &corpus.tokenizer, base)?,
         };
         let (tokenizer, data) = (Some(corpus.tokenizer.clone()), corpus.fingerprint.clone());
         Ok(Description { config, model, tokenizer, data })
@@ -71,7 +71,7 @@ impl Trainable for Gpt<f32> {
     fn init(description: &Description, base: Option<&Self>) -> Result<Self, Error> {
         match base {
             None => Gpt::new(description.model.clone(), description.config.seed),
-            Some(base) => fine_tuning::start(description.model.clone(), base),
+            Some(base) => fine_tuning::initial_model(description.model.clone(), base),
         }
     }
 
@@ -113,7 +113,7 @@ fn adamw(config: &Config) -> AdamW<f32> {
     adamw
 }
 
-/// Random windows of the training split; the loss on the validation split.
+/// Trains on random windows of the training split, and measures the loss on the validation split.
 struct GptTask<'a> {
     train: Batches<'a>,
     /// Windows of the validation split, for nanoGPT's estimate.
@@ -141,8 +141,8 @@ impl<'a> GptTask<'a> {
         })
     }
 
-    /// nanoGPT's `estimate_loss`: the mean over `eval_iters` random batches. They have their
-    /// own random stream, so that evaluations do not change the training.
+    /// nanoGPT's `estimate_loss`: the mean over `eval_iters` random batches. They come
+    /// from a separate random stream, so that evaluations do not change the training batches.
     fn estimate_loss(
         &self,
         gpt: &Gpt<f32>,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use m2g_text::Tokenizer;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let file = std::env::args().nth(1).ok_or("name a text file")?;
+    let file = std::env::args().nth(1).ok_or("usage: tokenizer_speed FILE")?;
     let text = std::fs::read_to_string(file)?;
     let megabytes = text.len() as f64 / 1e6;
     Tokenizer::gpt2().encode("the first use builds the vocabulary")?;

@@ -13,7 +13,7 @@ pub enum TextError {
     /// A file cannot be read or written, or a setting has an invalid value.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
-    /// A file or folder is not usable.
+    /// A file or folder cannot be used.
     #[error("{}: {why}", path.display())]
     File {
         /// The file or folder.
@@ -35,12 +35,12 @@ pub enum TextError {
         nearest.as_ref().map_or(String::new(), |name| format!(" (did you mean {name}?)"))
     )]
     UnknownData {
-        /// The name that was given.
+        /// The given name.
         data: String,
         /// The most similar name of a dataset.
         nearest: Option<String>,
     },
-    /// The folder to make is a prepared folder already, and `overwrite` is off.
+    /// The output folder is already a prepared folder, and `overwrite` is off.
     #[error("{} exists: choose another folder, or set overwrite to replace it", .0.display())]
     Exists(PathBuf),
     /// The text does not fit the tokenizer, or the tokenizer is damaged.
@@ -49,7 +49,7 @@ pub enum TextError {
     /// The dataset is missing or damaged.
     #[error(transparent)]
     Dataset(#[from] DataError),
-    /// The caller stopped the work; nothing is left behind.
+    /// The caller stopped the work. Nothing was written.
     #[error("stopped: nothing was written")]
     Stopped,
 }

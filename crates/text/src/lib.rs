@@ -2,14 +2,14 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back; characters, bytes, byte pairs, GPT-2's |
+//! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back, by characters, bytes or byte pairs |
 //! | [`source`] | [`Source`]: text from files, folders, datasets or memory, cleaned while it is read |
 //! | [`token_file`] | [`TokenData`]: token ids in memory or in a mapped file; prepared folders |
-//! | [`prepare`] | text of any size to a training and a validation split of tokens |
+//! | [`prepare`] | encodes text of any size into a training and a validation split of tokens |
 //! | [`sampler`] | [`Sampler`]: from logits to the next token |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
-//! Each module uses only modules to its left: `utf8`, `tokenizer`, `error`, `token_file`,
+//! Each module uses only those before it in this list: `utf8`, `tokenizer`, `error`, `token_file`,
 //! `source`, `prepare`.
 
 mod error;

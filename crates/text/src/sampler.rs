@@ -90,7 +90,8 @@ impl Sampler {
             }
         }
         if !logits.get(best).is_some_and(|logit| logit.is_finite()) {
-            let why = "the model gives no finite logits: its parameters are damaged or its training diverged";
+            let why =
+                "the logits are not finite: the model's parameters are damaged or its training diverged";
             return Err(Error::Other(why.into()));
         }
         if self.sampling.greedy {
@@ -108,7 +109,7 @@ impl Sampler {
                 return Ok(token);
             }
         }
-        // Rounding carried `rest` past the end.
+        // Because of rounding, `rest` did not become negative.
         let last = self.candidates.iter().rfind(|(_, p)| *p > 0.0);
         Ok(last.map_or(best as u32, |(token, _)| *token))
     }
@@ -117,7 +118,7 @@ impl Sampler {
     /// `e^((logit - max) / temperature)`.
     fn weigh<T: Float>(&mut self, logits: &[T], max: f64) {
         let Sampling { temperature, top_k, .. } = self.sampling;
-        let least = match top_k {
+        let threshold = match top_k {
             Some(k) if k < logits.len() => {
                 self.scratch.clear();
                 self.scratch.extend(logits.iter().map(|x| x.as_f64()));
@@ -125,7 +126,7 @@ impl Sampler {
             }
             _ => f64::NEG_INFINITY,
         };
-        let kept = logits.iter().map(|x| x.as_f64()).zip(0..).filter(|(x, _)| *x >= least);
+        let kept = logits.iter().map(|x| x.as_f64()).zip(0..).filter(|(x, _)| *x >= threshold);
         self.candidates.clear();
         self.candidates.extend(kept.map(|(x, token)| (token, ((x - max) / temperature).exp())));
     }
@@ -136,8 +137,8 @@ impl Sampler {
         let total: f64 = self.candidates.iter().map(|(_, p)| p).sum();
         // Together, all candidates below this weight hold less than a share 1 - p. None of
         // them is needed, so they need not be sorted.
-        let least = (1.0 - p) * total / self.candidates.len() as f64;
-        self.candidates.retain(|(_, p)| *p >= least);
+        let threshold = (1.0 - p) * total / self.candidates.len() as f64;
+        self.candidates.retain(|(_, p)| *p >= threshold);
         self.candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
         let mut sum = 0.0;
         let needed = self.candidates.iter().position(|(_, q)| {
@@ -194,7 +195,7 @@ mod tests {
         // Three tokens tie for the last place: the first is kept.
         assert_near(shares(Sampling { top_p: Some(0.75), ..plain }), [0.5, 0.125, 0.375, 0.0, 0.0]);
         assert_near(shares(Sampling { top_p: Some(1.0), ..plain }), [0.4, 0.1, 0.3, 0.1, 0.1]);
-        // top_k keeps two tokens with 4/7 and 3/7, of which the first is enough for top_p.
+        // top_k keeps two tokens with 4/7 and 3/7; the first alone satisfies top_p.
         assert_near(
             shares(Sampling { top_k: Some(2), top_p: Some(0.5), ..plain }),
             [1.0, 0.0, 0.0, 0.0, 0.0],
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_finite_are_refused() {
+    fn logits_that_are_not_finite_are_rejected() {
         let mut sampler = Sampler::new(Sampling::default()).unwrap();
         for logits in [&[0.0, f64::NAN][..], &[f64::NAN, 0.0], &[f64::INFINITY, 0.0], &[]] {
             assert!(sampler.choose(logits, 0.5).unwrap_err().to_string().contains("finite"), "{logits:?}");
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_settings_are_refused() {
+    fn invalid_settings_are_rejected() {
         let plain = Sampling::default();
         for (sampling, word) in [
             (Sampling { temperature: 0.0, ..plain }, "temperature is 0: it must be above 0"),

@@ -1,7 +1,7 @@
 //! UTF-8 that arrives in chunks, cut at any byte.
 
-/// Decodes bytes as they arrive. An incomplete character is held back until the rest of
-/// it arrives. Invalid bytes become U+FFFD, exactly where [`String::from_utf8_lossy`]
+/// Decodes bytes as they arrive. The first bytes of a character are held back until the rest
+/// arrive. Invalid bytes become U+FFFD, exactly where [`String::from_utf8_lossy`]
 /// puts it.
 #[derive(Debug, Clone, Default)]
 pub struct Utf8Stream {

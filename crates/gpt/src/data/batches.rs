@@ -9,8 +9,8 @@ use super::windows::{check_at_least_1, read_windows, too_short};
 use crate::TokenBatch;
 
 /// Random windows of the text. They depend only on the seed, the name of the stream, the
-/// step and the index of the accumulation step, so that a resumed run sees the batches
-/// that it would have seen.
+/// step and the index of the accumulation step, so that a resumed run sees the same
+/// batches as an uninterrupted one.
 ///
 /// Window k, counted over all steps, starts at the fraction `(u + k / phi) mod 1` of the
 /// text, with a random `u` for each seed and stream and the golden ratio phi. Such a
@@ -29,8 +29,8 @@ impl<'a> Batches<'a> {
     /// Batches of `batch_size` windows of `block_size` tokens.
     ///
     /// # Errors
-    /// If the data is shorter than a window and the token after it; [`Error::Setting`] if a
-    /// size is 0.
+    /// [`Error::Other`] if the data is shorter than a window and the token after it;
+    /// [`Error::Setting`] if a size is 0.
     pub fn new(data: &'a TokenData, batch_size: usize, block_size: usize, seed: u64) -> Result<Self, Error> {
         check_at_least_1("batch_size", batch_size)?;
         check_at_least_1("block_size", block_size)?;
@@ -40,18 +40,18 @@ impl<'a> Batches<'a> {
         Ok(Self { data, batch_size, block_size, streams: Streams::new(seed) })
     }
 
-    /// Batch `micro` of step `step` of the stream called `name`.
-    pub fn get(&self, name: &str, step: u64, micro: u64) -> TokenBatch {
+    /// The batch of accumulation step `micro_step` of step `step`, from the stream `name`.
+    pub fn get(&self, name: &str, step: u64, micro_step: u64) -> TokenBatch {
         let mut batch = TokenBatch::default();
-        self.get_into(&mut batch, name, step, micro);
+        self.get_into(&mut batch, name, step, micro_step);
         batch
     }
 
-    /// [`Batches::get`] in the memory of a batch that is no longer needed.
-    pub fn get_into(&self, batch: &mut TokenBatch, name: &str, step: u64, micro: u64) {
-        let offset = self.streams.stream(&format!("{name}/{micro}"), 0).next_u64();
+    /// [`Batches::get`] into the memory of a batch that is no longer needed.
+    pub fn get_into(&self, batch: &mut TokenBatch, name: &str, step: u64, micro_step: u64) {
+        let offset = self.streams.stream(&format!("{name}/{micro_step}"), 0).next_u64();
         let first = step.wrapping_mul(self.batch_size as u64);
-        // The last window that has a token after it starts at `starts - 1`.
+        // The last window with a token after it starts at `starts - 1`.
         let starts = self.data.len() - self.block_size;
         let windows =
             (0..self.batch_size as u64).map(|i| evenly_spread(offset, first.wrapping_add(i), starts));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_depend_only_on_seed_name_step_and_micro() {
+    fn batches_depend_only_on_seed_name_step_and_micro_step() {
         let data = data(100_000);
         let of = |seed| Batches::new(&data, 4, 8, seed).unwrap();
         let first = of(1).get("train", 0, 0);

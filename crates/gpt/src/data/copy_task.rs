@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A letter in the first half of a line costs any model `ln 8`. In the second half it costs
-//! nothing to a model that looks back exactly 16 places. So the lowest mean loss is
+//! nothing to a model that looks back exactly 16 positions. So the lowest mean loss is
 //! `15 ln 8 / 32 = 0.9747`, and a model that only counts letters has about twice that.
 
 use m2g_core::rng::{Streams, below};
@@ -19,18 +19,18 @@ pub(super) const NAME: &str = "copy-task";
 /// Letters in each half of a line.
 const LETTERS_PER_HALF: usize = 15;
 /// The number of different letters.
-const ALPHABET: u32 = 8;
+const ALPHABET_SIZE: u32 = 8;
 /// The number of lines, each of 32 characters. It is a multiple of 20, so that the last
 /// tenth, the validation split, and each window of 64 characters in it start with a line.
 const LINES: u64 = 8200;
 
-/// The text, the same every time.
+/// The text, which is always the same.
 pub(super) fn source() -> Source {
     let mut text = String::new();
     for line in 0..LINES {
         let mut rng = Streams::new(0).stream("copy task", line);
         let letters: String =
-            (0..LETTERS_PER_HALF).map(|_| (b'a' + below(&mut rng, ALPHABET) as u8) as char).collect();
+            (0..LETTERS_PER_HALF).map(|_| (b'a' + below(&mut rng, ALPHABET_SIZE) as u8) as char).collect();
         text.push_str(&format!("{letters}|{letters}\n"));
     }
     Source::text(NAME, text)

@@ -1,4 +1,4 @@
-//! A text as tokens, by the name of the data.
+//! A corpus: the training and the validation split of a text as tokens.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use m2g_text::{Source, TextError, TokenData, Tokenizer, TokenizerKind};
 
 use super::{copy_task, own_text};
 
-/// The share of a text, at its end, in the validation split; nanoGPT's.
+/// The share of the text in the validation split, as in nanoGPT.
 const VAL_FRACTION: f64 = 0.1;
 
 /// What a GPT is trained on.
@@ -44,21 +44,21 @@ impl Corpus {
     }
 
     /// Loads `own-text`, `copy-task`, a text file, a folder of text files, a prepared
-    /// folder, or a dataset of the catalogue. `kind` applies to text; a prepared folder
-    /// has a tokenizer of its own.
+    /// folder, or a dataset of the catalogue. `kind` is the tokenizer for plain
+    /// text; a prepared folder has its own.
     ///
     /// # Errors
-    /// [`TextError`] says what is wrong with the data or its name.
+    /// [`TextError`] if there is no such data, or it cannot be used.
     pub fn load(data: &str, kind: TokenizerKind) -> Result<Self, TextError> {
         Self::load_with(data, TokenizerChoice::New(kind))
     }
 
     /// [`Corpus::load`] with the tokenizer of an existing model. A prepared folder keeps
-    /// its own, which may be another.
+    /// its own tokenizer, which may differ.
     ///
     /// # Errors
-    /// As [`Corpus::load`]; [`TextError::Tokenizer`] lists characters that the tokenizer
-    /// lacks.
+    /// As [`Corpus::load`]; [`TextError::Tokenizer`] if the text has characters that the
+    /// tokenizer lacks.
     pub fn load_for(data: &str, tokenizer: &Tokenizer) -> Result<Self, TextError> {
         Self::load_with(data, TokenizerChoice::Existing(tokenizer))
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_refused() {
+    fn unknown_names_are_rejected() {
         let error = |name| Corpus::load(name, TokenizerKind::Char).unwrap_err().to_string();
         assert!(error("tiny-shakespear").contains("did you mean tiny-shakespeare?"));
         assert!(error("nowhere/x.txt").contains("called nowhere/x.txt"));

@@ -1,4 +1,4 @@
-//! Reference values for a loss, from token counts (Shannon 1948), in nats per token.
+//! Reference values for the loss, from token counts (Shannon 1948), in nats per token.
 
 use m2g_text::TokenData;
 use rustc_hash::FxHashMap;
@@ -10,8 +10,8 @@ pub fn unigram(data: &TokenData) -> f64 {
 }
 
 /// The loss of a model that knows only the frequency of each pair of tokens: the entropy
-/// of a token given the one before it, `-sum_ab p(a, b) ln p(b | a)`. On data other than
-/// that of the counts, such a model does worse.
+/// of a token given the one before it, `-sum_ab p(a, b) ln p(b | a)`. On other data, a
+/// model with these counts does worse.
 pub fn bigram(data: &TokenData) -> f64 {
     let mut pairs: FxHashMap<[u32; 2], u64> = FxHashMap::default();
     // All tokens but the last one, which starts no pair.
@@ -66,7 +66,7 @@ mod tests {
         let ln2 = std::f64::consts::LN_2;
         let data = TokenData::new(&[1, 2, 1, 3].repeat(1000));
         assert!((unigram(&data) - 1.5 * ln2).abs() < 1e-12);
-        // After 1 comes 2 or 3: one bit. After these comes 1.
+        // 1 is followed by 2 or 3: one bit. 2 and 3 are always followed by 1.
         assert!((bigram(&data) - 0.5 * ln2).abs() < 1e-3);
         assert_eq!(bigram(&TokenData::new(&[5, 6].repeat(50))), 0.0);
         assert_eq!(unigram(&TokenData::new(&[7; 9])), 0.0);

@@ -1,4 +1,4 @@
-//! What a GPT is trained on: a corpus, and windows of it.
+//! Training data: a corpus, and batches of windows of it.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -7,7 +7,7 @@
 //! | `copy_task` | a synthetic text, half of which is predictable |
 //! | `batches` | [`Batches`]: random windows |
 //! | `windows` | [`Windows`]: all windows, one after the other |
-//! | [`entropy`] | the loss of a model that knows one or two tokens |
+//! | [`entropy`] | the loss of models that know only token frequencies |
 
 mod batches;
 mod copy_task;

@@ -9,7 +9,7 @@ pub(super) const NAME: &str = "own-text";
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
 /// All files, one after the other, each under a line with its name. Tests are dropped: their modules
-/// come last in a source, and their own files end in `tests.rs`.
+/// are at the end of a source file, and files of tests end in `tests.rs`.
 pub(super) fn source() -> Source {
     let mut text = String::new();
     for (name, content) in FILES.iter().filter(|(name, _)| !name.ends_with("tests.rs")) {

@@ -1,4 +1,4 @@
-//! Windows of a sequence of tokens.
+//! Consecutive windows of a sequence of tokens.
 
 use std::iter::repeat_n;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use m2g_text::TokenData;
 
 use crate::TokenBatch;
 
-/// All of the data in consecutive windows: each token but the first is predicted exactly
-/// once. The last window may be shorter.
+/// Consecutive windows over all of the data: each token except the first is predicted
+/// exactly once. The last window may be shorter.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows<'a> {
     data: &'a TokenData,
@@ -20,7 +20,8 @@ impl<'a> Windows<'a> {
     /// Windows of `block_size` tokens.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `block_size` is 0; or if the data has fewer than two tokens.
+    /// [`Error::Setting`] if `block_size` is 0; [`Error::Other`] if the data has fewer than two
+    /// tokens.
     pub fn new(data: &'a TokenData, block_size: usize) -> Result<Self, Error> {
         check_at_least_1("block_size", block_size)?;
         if data.len() < 2 {
@@ -34,9 +35,9 @@ impl<'a> Windows<'a> {
         self.data.len() - 1
     }
 
-    /// All windows in batches of at most `batch_size`. A shorter last window is a batch of
-    /// its own. The loss on the data is the mean over the batches, each weighted by its
-    /// number of tokens.
+    /// All windows in batches of at most `batch_size`. A shorter last window forms a
+    /// separate batch. The loss on the data is the mean over the batches, weighted by their
+    /// numbers of tokens.
     pub fn batches(self, batch_size: usize) -> impl Iterator<Item = TokenBatch> + use<'a> {
         let Self { data, block_size } = self;
         let (whole, rest) = (self.targets() / block_size, self.targets() % block_size);
@@ -49,9 +50,9 @@ impl<'a> Windows<'a> {
         full.chain(last)
     }
 
-    /// One batch of at most `n` whole windows, spread evenly over the data; all of the data
-    /// if it fills no window.
-    pub fn spread(self, n: usize) -> TokenBatch {
+    /// One batch of at most `n` full windows, spread evenly over the data. Data shorter than
+    /// a window is one shorter window.
+    pub fn evenly_spaced(self, n: usize) -> TokenBatch {
         let Self { data, block_size } = self;
         let block_size = block_size.min(self.targets());
         let whole = self.targets() / block_size;
@@ -60,7 +61,7 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// The windows of `length` tokens that start at `starts`, and the same shifted by one.
+/// The windows of `length` tokens that start at `starts`, and their targets, shifted by one.
 fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
     let mut batch = TokenBatch::default();
     read_windows(&mut batch, data, starts, length);
@@ -84,8 +85,8 @@ pub(super) fn read_windows(
     }
 }
 
-/// Gives `tokens` this shape. Their memory is reused if it has the right size and nobody
-/// else holds it.
+/// Gives `tokens` this shape. Their memory is reused if it has the right size and is
+/// not shared.
 fn resize(tokens: &mut Tokens, shape: [usize; 2]) -> &mut [u32] {
     let n = shape[0] * shape[1];
     if tokens.ids.len() != n || Arc::get_mut(&mut tokens.ids).is_none() {
@@ -105,8 +106,8 @@ pub(super) fn check_at_least_1(name: &'static str, value: usize) -> Result<(), E
 /// The error of data that is shorter than a window and the token after it.
 pub(super) fn too_short(block_size: usize, tokens: usize) -> Error {
     let why = format!(
-        "block_size is {block_size}: a window and the token after it are {} tokens, and the data has {tokens}; \
-         use a smaller block_size, or more text",
+        "block_size is {block_size}: a window and the token after it need {} tokens, but the data has {tokens}; \
+         use a smaller block_size or more text",
         block_size + 1
     );
     Error::Other(why.into())
@@ -130,9 +131,9 @@ mod tests {
     fn windows_are_spread_over_the_data() {
         let first =
             |batch: TokenBatch| batch.x.ids.chunks(batch.x.shape[1]).map(|row| row[0]).collect::<Vec<_>>();
-        assert_eq!(first(windows(&data(101), 10).spread(5)), [0, 20, 40, 60, 80]);
-        assert_eq!(first(windows(&data(101), 10).spread(100)).len(), 10);
-        let short = windows(&data(6), 10).spread(3);
+        assert_eq!(first(windows(&data(101), 10).evenly_spaced(5)), [0, 20, 40, 60, 80]);
+        assert_eq!(first(windows(&data(101), 10).evenly_spaced(100)).len(), 10);
+        let short = windows(&data(6), 10).evenly_spaced(3);
         assert_eq!(short.x.shape, [1, 5]);
     }
 

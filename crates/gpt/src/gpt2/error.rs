@@ -1,4 +1,4 @@
-//! The errors of import and export, each a sentence that says what to do.
+//! The errors of import and export.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ pub enum ImportError {
     /// A file cannot be opened or read.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
-    /// The folder lacks a file that every such folder has.
-    #[error("{} is no GPT-2 folder of Hugging Face: {why}", path.display())]
+    /// The folder does not exist, or lacks a required file.
+    #[error("{} is not a GPT-2 folder in Hugging Face's format: {why}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum ImportError {
         /// What is wrong with it.
         why: String,
     },
-    /// The configuration describes a model that this GPT cannot be.
+    /// The configuration describes a model that this GPT does not support.
     #[error("{}: {key} is {value}, {rule}", path.display())]
     Config {
         /// The file.
@@ -37,7 +37,7 @@ pub enum ImportError {
         key: String,
         /// Its value.
         value: String,
-        /// What it must be.
+        /// What it must be instead.
         rule: String,
     },
     /// The tensors do not fit the configuration.
@@ -68,7 +68,7 @@ pub enum TensorProblem {
         found: Vec<usize>,
     },
     /// It has the wrong shape.
-    Misshapen {
+    Shape {
         /// Its name.
         name: String,
         /// The expected shape.
@@ -84,7 +84,7 @@ pub enum TensorProblem {
         found: Dtype,
     },
     /// It occurs twice: in two files, or with and without the prefix `transformer.`.
-    Twice {
+    Duplicate {
         /// Its name.
         name: String,
     },
@@ -95,13 +95,13 @@ impl fmt::Display for TensorProblem {
         match self {
             Self::Missing { name, expected } => write!(f, "missing    {name}: expected {expected:?}"),
             Self::Extra { name, found } => write!(f, "extra      {name}: found {found:?}"),
-            Self::Misshapen { name, expected, found } => {
-                write!(f, "misshapen  {name}: expected {expected:?}, found {found:?}")
+            Self::Shape { name, expected, found } => {
+                write!(f, "shape      {name}: expected {expected:?}, found {found:?}")
             }
             Self::Type { name, found } => {
                 write!(f, "type       {name}: expected F32, F16 or BF16, found {found:?}")
             }
-            Self::Twice { name } => write!(f, "twice      {name}"),
+            Self::Duplicate { name } => write!(f, "duplicate  {name}"),
         }
     }
 }
@@ -117,8 +117,8 @@ pub enum ExportError {
     /// A file cannot be written.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
-    /// The format has no place for a property of the model.
-    #[error("GPT-2's format has no place for {what}: {why}")]
+    /// The format cannot express a property of the model.
+    #[error("GPT-2's format cannot express {what}: {why}")]
     Inexpressible {
         /// The property of the model.
         what: String,
@@ -126,18 +126,20 @@ pub enum ExportError {
         why: &'static str,
     },
     /// The parameters do not fit the configuration.
-    #[error("the parameter {name} is missing or has another shape than {expected:?}: it is of another model")]
+    #[error(
+        "the parameter {name} is missing or does not have the shape {expected:?}: the parameters belong to another model"
+    )]
     Params {
         /// The name of the first parameter that does not fit.
         name: String,
         /// Its shape according to the configuration.
         expected: Vec<usize>,
     },
-    /// The folder exists.
+    /// The folder exists and is not replaced: `overwrite` is off, or it holds something else.
     #[error("{} exists{}", path.display(), if *is_export {
-        ": choose another folder, or replace it with --overwrite"
+        ""
     } else {
-        " and holds no config.json, so that even --overwrite will not replace it: choose another folder"
+        " and holds no config.json, so it is not replaced"
     })]
     Exists {
         /// The folder.

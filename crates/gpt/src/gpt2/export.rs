@@ -1,4 +1,4 @@
-//! Writes a model to a folder.
+//! Writes a model to a folder in Hugging Face's format.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use m2g_core::{Error, Float, Params, Tensor, atomic};
 use serde_json::{Value, json};
 
 use super::import::transposed;
-use super::layout::{CONFIG, MODEL, Slot, layout};
+use super::layout::{CONFIG, MODEL, TensorSpec, layout};
 use super::{ExportError, settings, tensor_file, vocabulary};
 use crate::GptConfig;
 use m2g_text::Tokenizer;
@@ -18,10 +18,10 @@ use m2g_text::Tokenizer;
 /// always has biases: those of a model without biases are written as zeros.
 ///
 /// The folder appears only when it is complete. An existing folder is replaced if it is empty, or
-/// with `overwrite` if it holds such a model.
+/// if it holds such a model and `overwrite` is set.
 ///
 /// # Errors
-/// [`ExportError::Inexpressible`] if the format has no place for the model; [`ExportError::Params`]
+/// [`ExportError::Inexpressible`] if the format cannot express the model; [`ExportError::Params`]
 /// if the parameters do not fit `config`; [`ExportError::Exists`]; [`m2g_core::Error::Io`] if a
 /// file cannot be written.
 pub fn export(
@@ -33,7 +33,7 @@ pub fn export(
 ) -> Result<(), ExportError> {
     let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
     let config_json = settings::write(config, end_of_text)?;
-    let tensors = arrange(config, params)?;
+    let tensors = tensors_to_write(config, params)?;
     if dir.exists() {
         let is_export = dir.join(CONFIG).is_file();
         let empty = dir.read_dir().is_ok_and(|mut entries| entries.next().is_none());
@@ -51,16 +51,16 @@ pub fn export(
         if let Some(tokenizer) = tokenizer {
             vocabulary::write(new, tokenizer)?;
         }
-        let names: Vec<_> = tensors.iter().map(|(slot, _)| (slot.their_name(), slot.their_shape())).collect();
+        let names: Vec<_> = tensors.iter().map(|(spec, _)| (spec.their_name(), spec.their_shape())).collect();
         let path = new.join(MODEL);
         tensor_file::write(&path, &names, |i, file| {
             let mut bytes = Vec::new();
             match &tensors[i] {
-                (Slot { conv1d: true, .. }, Some(value)) => {
+                (TensorSpec { conv1d: true, .. }, Some(value)) => {
                     Float::to_le_bytes(transposed(value).data(), &mut bytes)
                 }
                 (_, Some(value)) => Float::to_le_bytes(value.data(), &mut bytes),
-                (slot, None) => Float::to_le_bytes(Tensor::<f32>::zeros(&slot.shape).data(), &mut bytes),
+                (spec, None) => Float::to_le_bytes(Tensor::<f32>::zeros(&spec.shape).data(), &mut bytes),
             }
             file.write_all(&bytes).map_err(Error::io("write", &path))
         })
@@ -68,20 +68,23 @@ pub fn export(
     Ok(())
 }
 
-/// A tensor of the files with its value; `None` for the biases of a model without biases.
-type Filled<'p> = (Slot, Option<&'p Tensor<f32>>);
+/// A tensor of the file with its value; `None` for the biases of a model without biases.
+type TensorToWrite<'p> = (TensorSpec, Option<&'p Tensor<f32>>);
 
-/// All tensors, in the order of the files.
-fn arrange<'p>(config: &GptConfig, params: &'p Params<f32>) -> Result<Vec<Filled<'p>>, ExportError> {
-    let slots = layout(config).into_iter().map(|slot| {
-        let value = params.iter().find(|p| p.name == slot.name).map(|p| &p.value);
+/// All tensors, in the order of the file.
+fn tensors_to_write<'p>(
+    config: &GptConfig,
+    params: &'p Params<f32>,
+) -> Result<Vec<TensorToWrite<'p>>, ExportError> {
+    let tensors = layout(config).into_iter().map(|spec| {
+        let value = params.iter().find(|p| p.name == spec.name).map(|p| &p.value);
         match value {
-            Some(value) if value.shape() == slot.shape => Ok((slot, Some(value))),
-            None if !config.bias && slot.is_bias() => Ok((slot, None)),
-            _ => Err(ExportError::Params { name: slot.name, expected: slot.shape }),
+            Some(value) if value.shape() == spec.shape => Ok((spec, Some(value))),
+            None if !config.bias && spec.is_bias() => Ok((spec, None)),
+            _ => Err(ExportError::Params { name: spec.name, expected: spec.shape }),
         }
     });
-    slots.collect()
+    tensors.collect()
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Reads a model from a folder.
+//! Reads a model from a folder in Hugging Face's format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -8,8 +8,8 @@ use m2g_core::{Error, Params, Tensor};
 use safetensors::Dtype;
 use serde_json::Value;
 
-use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, Slot, WTE, layout, our_name};
-use super::tensor_file::{TensorFile, width};
+use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, TensorSpec, WTE, layout, our_name};
+use super::tensor_file::{TensorFile, bytes_per_element};
 use super::{ImportError, TensorProblem, settings, vocabulary};
 use crate::{Gpt, GptConfig};
 use m2g_text::Tokenizer;
@@ -19,9 +19,9 @@ use m2g_text::Tokenizer;
 pub struct Imported {
     /// The settings of the model.
     pub config: GptConfig,
-    /// Its parameters, under our names.
+    /// Its parameters, by their names in our model.
     pub params: Params<f32>,
-    /// Its tokenizer; if it is not one that we have, a sentence that says why.
+    /// Its tokenizer, or a sentence on why it is not supported.
     pub tokenizer: Result<Tokenizer, String>,
 }
 
@@ -48,8 +48,8 @@ impl Imported {
 /// files that `model.safetensors.index.json` names. Widens half-precision tensors to `f32`.
 ///
 /// # Errors
-/// [`ImportError`], which names the file; it lists all tensors that are missing, unexpected or of
-/// the wrong shape.
+/// [`ImportError`] names the file that cannot be used; [`ImportError::Tensors`] lists all tensors
+/// that are missing, unexpected or of the wrong shape or type.
 pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     let not_a_folder = |why: String| ImportError::Folder { path: dir.to_path_buf(), why };
     if !dir.is_dir() {
@@ -61,22 +61,22 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     let config = settings::read(&dir.join(CONFIG))?;
     let mut files = open(dir)?;
     let mut found = Found::list(&files);
-    let slots = layout(&config);
-    let problems = found.problems(&config, &slots);
+    let specs = layout(&config);
+    let problems = found.problems(&config, &specs);
     if !problems.is_empty() {
         return Err(ImportError::Tensors { path: dir.to_path_buf(), problems });
     }
     let mut params = Params::new();
-    for slot in &slots {
-        params.add(slot.name.clone(), found.read(&mut files, slot)?)?;
+    for spec in &specs {
+        params.add(spec.name.clone(), found.read(&mut files, spec)?)?;
     }
     if config.tie_weights && found.tensors.contains_key(LM_HEAD) {
-        let head = found.read(&mut files, &Slot { name: LM_HEAD.into(), ..slots[0].clone() })?;
+        let head = found.read(&mut files, &TensorSpec { name: LM_HEAD.into(), ..specs[0].clone() })?;
         let wte = params.iter().find(|p| p.name == WTE).map(|p| p.value.data());
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         if wte.map(bits) != Some(bits(head.data())) {
-            // The head was trained separately: tied weights are not what the author meant.
-            let rule = format!("but {LM_HEAD} is another tensor than {WTE}: set it to false to keep both");
+            // The head was trained separately, so the model is not tied in fact.
+            let rule = format!("but {LM_HEAD} differs from {WTE}: set it to false to keep both");
             let (path, key) = (dir.join(CONFIG), "tie_word_embeddings".to_string());
             return Err(ImportError::Config { path, key, value: "true".into(), rule });
         }
@@ -85,7 +85,7 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     Ok(Imported { config, params, tokenizer })
 }
 
-/// Opens all files with tensors.
+/// Opens all files that hold tensors.
 fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
     if dir.join(MODEL).is_file() {
         return Ok(vec![TensorFile::open(&dir.join(MODEL))?]);
@@ -113,21 +113,21 @@ fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
     }
     let missing: Vec<&str> = names.iter().copied().filter(|name| !dir.join(name).is_file()).collect();
     if !missing.is_empty() {
-        return Err(unusable(format!("it names files that are not there: {}", missing.join(", "))));
+        return Err(unusable(format!("it names files that do not exist: {}", missing.join(", "))));
     }
     names.iter().map(|name| TensorFile::open(&dir.join(name))).collect()
 }
 
 /// The tensors of all files.
 struct Found {
-    /// The places of the tensors, by our names.
-    tensors: BTreeMap<String, Place>,
-    /// Our names that occur more than once.
-    twice: BTreeSet<String>,
+    /// The locations of the tensors, by their names in our model.
+    tensors: BTreeMap<String, Location>,
+    /// The names that occur more than once.
+    duplicates: BTreeSet<String>,
 }
 
-/// Where a tensor is.
-struct Place {
+/// Where a tensor is stored.
+struct Location {
     /// The index of the file.
     file: usize,
     /// The name in the file.
@@ -138,69 +138,72 @@ struct Place {
 
 impl Found {
     fn list(files: &[TensorFile]) -> Self {
-        let (mut tensors, mut twice) = (BTreeMap::new(), BTreeSet::new());
+        let (mut tensors, mut duplicates) = (BTreeMap::new(), BTreeSet::new());
         for (file, content) in files.iter().enumerate() {
             for (theirs, info) in content.tensors() {
                 let Some(ours) = our_name(&theirs).map(String::from) else { continue };
-                let place = Place { file, name: theirs, shape: info.shape.clone(), dtype: info.dtype };
-                if tensors.insert(ours.clone(), place).is_some() {
-                    twice.insert(ours);
+                let location = Location { file, name: theirs, shape: info.shape.clone(), dtype: info.dtype };
+                if tensors.insert(ours.clone(), location).is_some() {
+                    duplicates.insert(ours);
                 }
             }
         }
-        Self { tensors, twice }
+        Self { tensors, duplicates }
     }
 
     /// All mismatches between the files and the model.
-    fn problems(&self, config: &GptConfig, slots: &[Slot]) -> Vec<TensorProblem> {
+    fn problems(&self, config: &GptConfig, specs: &[TensorSpec]) -> Vec<TensorProblem> {
         let mut problems = Vec::new();
-        let mut fit = |slot: &Slot, needed: bool| {
-            let expected = slot.their_shape();
-            match self.tensors.get(&slot.name) {
-                None if needed => problems.push(TensorProblem::Missing { name: slot.their_name(), expected }),
-                None => {}
-                Some(Place { name, shape, .. }) if *shape != expected => {
-                    let (name, found) = (name.clone(), shape.clone());
-                    problems.push(TensorProblem::Misshapen { name, expected, found });
+        let mut check = |spec: &TensorSpec, required: bool| {
+            let expected = spec.their_shape();
+            match self.tensors.get(&spec.name) {
+                None if required => {
+                    problems.push(TensorProblem::Missing { name: spec.their_name(), expected })
                 }
-                Some(Place { name, dtype, .. }) if width(*dtype).is_none() => {
+                None => {}
+                Some(Location { name, shape, .. }) if *shape != expected => {
+                    let (name, found) = (name.clone(), shape.clone());
+                    problems.push(TensorProblem::Shape { name, expected, found });
+                }
+                Some(Location { name, dtype, .. }) if bytes_per_element(*dtype).is_none() => {
                     problems.push(TensorProblem::Type { name: name.clone(), found: *dtype });
                 }
                 Some(_) => {}
             }
         };
-        slots.iter().for_each(|slot| fit(slot, true));
+        specs.iter().for_each(|spec| check(spec, true));
         if config.tie_weights {
-            fit(&Slot { name: LM_HEAD.into(), ..slots[0].clone() }, false);
+            check(&TensorSpec { name: LM_HEAD.into(), ..specs[0].clone() }, false);
         }
-        let known: BTreeSet<&str> = slots.iter().map(|s| s.name.as_str()).chain([LM_HEAD]).collect();
-        for (_, place) in self.tensors.iter().filter(|(ours, _)| !known.contains(ours.as_str())) {
-            problems.push(TensorProblem::Extra { name: place.name.clone(), found: place.shape.clone() });
+        let known: BTreeSet<&str> = specs.iter().map(|s| s.name.as_str()).chain([LM_HEAD]).collect();
+        for (_, location) in self.tensors.iter().filter(|(ours, _)| !known.contains(ours.as_str())) {
+            problems
+                .push(TensorProblem::Extra { name: location.name.clone(), found: location.shape.clone() });
         }
-        problems.extend(self.twice.iter().map(|name| TensorProblem::Twice { name: name.clone() }));
+        problems.extend(self.duplicates.iter().map(|name| TensorProblem::Duplicate { name: name.clone() }));
         problems
     }
 
-    /// Reads a tensor, in its shape in our model.
-    fn read(&mut self, files: &mut [TensorFile], slot: &Slot) -> Result<Tensor<f32>, ImportError> {
-        let place = &self.tensors[&slot.name];
-        let mut theirs = Tensor::zeros(&place.shape);
-        files[place.file].read(&place.name, theirs.data_mut())?;
-        Ok(if slot.conv1d { transposed(&theirs) } else { theirs })
+    /// Reads a tensor in the shape that it has in our model.
+    fn read(&mut self, files: &mut [TensorFile], spec: &TensorSpec) -> Result<Tensor<f32>, ImportError> {
+        let location = &self.tensors[&spec.name];
+        let mut theirs = Tensor::zeros(&location.shape);
+        files[location.file].read(&location.name, theirs.data_mut())?;
+        Ok(if spec.conv1d { transposed(&theirs) } else { theirs })
     }
 }
 
 /// The transpose of a matrix.
 pub(super) fn transposed(matrix: &Tensor<f32>) -> Tensor<f32> {
-    /// Rows and columns of a tile: source and destination tiles fit the L1 cache.
-    const TILE: usize = 32;
+    /// Elements along each side of a tile: a source and a destination tile fit the L1 cache.
+    const TILE_SIDE: usize = 32;
     let (rows, cols) = matrix.rows_cols();
     let mut transposed = Tensor::zeros(&[cols, rows]);
     let (from, to) = (matrix.data(), transposed.data_mut());
-    for row in (0..rows).step_by(TILE) {
-        for col in (0..cols).step_by(TILE) {
-            for c in col..(col + TILE).min(cols) {
-                for r in row..(row + TILE).min(rows) {
+    for row in (0..rows).step_by(TILE_SIDE) {
+        for col in (0..cols).step_by(TILE_SIDE) {
+            for c in col..(col + TILE_SIDE).min(cols) {
+                for r in row..(row + TILE_SIDE).min(rows) {
                     to[c * rows + r] = from[r * cols + c];
                 }
             }

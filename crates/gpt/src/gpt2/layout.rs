@@ -2,25 +2,25 @@
 
 use crate::GptConfig;
 
-/// The settings of the model.
+/// The file with the settings of the model.
 pub const CONFIG: &str = "config.json";
 /// The file with all tensors, if there is only one.
 pub const MODEL: &str = "model.safetensors";
 /// The file that names the file of each tensor, if there are several.
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// A tensor of the model.
+/// The name and the shape of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub struct TensorSpec {
     /// Its name in our model.
     pub name: String,
     /// Its shape in our model.
     pub shape: Vec<usize>,
-    /// Whether the files store it transposed, as they do the weights of linear layers.
+    /// Whether the files store it transposed, as `transformers` stores the weights of linear layers.
     pub conv1d: bool,
 }
 
-impl Slot {
+impl TensorSpec {
     /// Its name in the files.
     pub fn their_name(&self) -> String {
         if self.name == LM_HEAD { self.name.clone() } else { format!("{PREFIX}{}", self.name) }
@@ -44,7 +44,7 @@ pub const WTE: &str = "wte.weight";
 /// The optional prefix of all names in the files except that of the head.
 const PREFIX: &str = "transformer.";
 
-/// Our name of a tensor in the files; `None` for a causal mask, which old files store next to the
+/// Our name of a tensor in the files; `None` for a causal mask, which older files store beside the
 /// parameters.
 pub fn our_name(theirs: &str) -> Option<&str> {
     let name = theirs.strip_prefix(PREFIX).unwrap_or(theirs);
@@ -54,29 +54,30 @@ pub fn our_name(theirs: &str) -> Option<&str> {
 }
 
 /// All tensors of a model with biases, in the order of the files.
-pub fn layout(config: &GptConfig) -> Vec<Slot> {
+pub fn layout(config: &GptConfig) -> Vec<TensorSpec> {
     let (v, t, c) = (config.vocab_size, config.block_size, config.n_embd);
-    let plain = |name: &str, shape: &[usize]| Slot { name: name.into(), shape: shape.into(), conv1d: false };
-    let mut slots = vec![plain(WTE, &[v, c]), plain("wpe.weight", &[t, c])];
+    let plain =
+        |name: &str, shape: &[usize]| TensorSpec { name: name.into(), shape: shape.into(), conv1d: false };
+    let mut specs = vec![plain(WTE, &[v, c]), plain("wpe.weight", &[t, c])];
     for layer in 0..config.n_layer {
         let norm = |name: &str| ["weight", "bias"].map(|w| plain(&format!("h.{layer}.{name}.{w}"), &[c]));
         let linear = |name: &str, outputs: usize, inputs: usize| {
             let name = format!("h.{layer}.{name}");
             let weight = plain(&format!("{name}.weight"), &[outputs, inputs]);
-            [Slot { conv1d: true, ..weight }, plain(&format!("{name}.bias"), &[outputs])]
+            [TensorSpec { conv1d: true, ..weight }, plain(&format!("{name}.bias"), &[outputs])]
         };
-        slots.extend(norm("ln_1"));
-        slots.extend(linear("attn.c_attn", 3 * c, c));
-        slots.extend(linear("attn.c_proj", c, c));
-        slots.extend(norm("ln_2"));
-        slots.extend(linear("mlp.c_fc", 4 * c, c));
-        slots.extend(linear("mlp.c_proj", c, 4 * c));
+        specs.extend(norm("ln_1"));
+        specs.extend(linear("attn.c_attn", 3 * c, c));
+        specs.extend(linear("attn.c_proj", c, c));
+        specs.extend(norm("ln_2"));
+        specs.extend(linear("mlp.c_fc", 4 * c, c));
+        specs.extend(linear("mlp.c_proj", c, 4 * c));
     }
-    slots.extend(["weight", "bias"].map(|w| plain(&format!("ln_f.{w}"), &[c])));
+    specs.extend(["weight", "bias"].map(|w| plain(&format!("ln_f.{w}"), &[c])));
     if !config.tie_weights {
-        slots.push(plain(LM_HEAD, &[v, c]));
+        specs.push(plain(LM_HEAD, &[v, c]));
     }
-    slots
+    specs
 }
 
 #[cfg(test)]
@@ -96,11 +97,11 @@ mod tests {
     #[test]
     fn linear_layers_are_stored_transposed() {
         let config = crate::gpt2::import::tests::tiny().config;
-        let slots = layout(&config);
-        let fc = slots.iter().find(|s| s.name == "h.2.mlp.c_fc.weight").unwrap();
+        let specs = layout(&config);
+        let fc = specs.iter().find(|s| s.name == "h.2.mlp.c_fc.weight").unwrap();
         assert_eq!(fc.their_name(), "transformer.h.2.mlp.c_fc.weight");
         assert_eq!((fc.shape.as_slice(), fc.their_shape().as_slice()), (&[256, 64][..], &[64, 256][..]));
         // 12 tensors in each of 3 blocks, two embeddings, the weight and the bias of the last norm.
-        assert_eq!(slots.len(), 3 * 12 + 4);
+        assert_eq!(specs.len(), 3 * 12 + 4);
     }
 }

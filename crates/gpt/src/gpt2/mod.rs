@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `import.rs` | [`import()`]: reads a model from a folder |
 //! | `export.rs` | [`export()`]: writes a model to a folder |
-//! | `settings.rs` | `config.json`, read and written |
+//! | `settings.rs` | reads and writes `config.json` |
 //! | `layout.rs` | the files of a folder; the name and the shape of every tensor, in our model and in the files |
 //! | `tensor_file.rs` | reads and writes safetensors files tensor by tensor |
 //! | `vocabulary.rs` | the tokenizer: GPT-2's or one of this project |

@@ -1,10 +1,9 @@
-//! `config.json`, read and written.
+//! Reads and writes `config.json`.
 
 use std::path::Path;
 
-use m2g_core::Error;
-use m2g_core::Mask;
 use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::{Error, Mask};
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ImportError};
@@ -44,19 +43,20 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         other => other.into(),
     })?;
 
-    let one = "but this GPT has one dropout for all: give attn_pdrop, embd_pdrop and resid_pdrop one value";
+    let one = "but this GPT has a single dropout: give attn_pdrop, embd_pdrop and resid_pdrop the same value";
     for key in ["attn_pdrop", "embd_pdrop"] {
         keys.check(key, json!(0.1), one, |v| v.as_f64() == Some(dropout))?;
     }
-    let gelu = "but this GPT has only GELU by the tanh formula, gelu_new or gelu_pytorch_tanh";
+    let gelu = "but this GPT has only the tanh approximation of GELU, gelu_new or gelu_pytorch_tanh";
     keys.check("activation_function", json!("gelu_new"), gelu, |v| {
         v == "gelu_new" || v == "gelu_pytorch_tanh"
     })?;
-    let epsilon = "but this GPT's norms have 1e-5";
+    let epsilon = "but this GPT's norms use 1e-5";
     keys.check("layer_norm_epsilon", json!(LAYER_NORM_EPSILON), epsilon, |v| {
         v.as_f64().is_some_and(|x| (x - LAYER_NORM_EPSILON).abs() < 1e-12)
     })?;
-    let wide = format!("but this GPT's feed-forward is 4 n_embd wide, {} or null", 4 * n_embd);
+    let wide =
+        format!("but this GPT's feed-forward layers are 4 n_embd wide: it must be {} or null", 4 * n_embd);
     keys.check("n_inner", Value::Null, &wide, |v| v.is_null() || v.as_u64() == Some(4 * n_embd as u64))?;
     let scores = "but this GPT divides the scores by sqrt(n_embd / n_head) in every layer";
     keys.check("scale_attn_weights", json!(true), scores, |v| v == true)?;
@@ -66,7 +66,7 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
     Ok(config)
 }
 
-/// The name of a setting in `config.json`.
+/// The key of a setting in `config.json`.
 fn their_key(ours: &str) -> &str {
     match ours {
         "block_size" => "n_positions",
@@ -129,7 +129,7 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
     if config.positions != Positions::Learned {
         let name = serde_json::to_value(config.positions).map_err(|e| Error::Other(Box::new(e)))?;
         let what = format!("{} positions", name.as_str().unwrap_or("these"));
-        let why = "it knows only a learned vector for each position (positions = \"learned\")";
+        let why = "it has only learned positions (positions = \"learned\")";
         return Err(ExportError::Inexpressible { what, why });
     }
     let standard = [
@@ -139,8 +139,8 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         ("residual", config.residual),
     ];
     if let Some((key, _)) = standard.into_iter().find(|(_, standard)| !standard) {
-        let what = format!("another {key} than the standard");
-        return Err(ExportError::Inexpressible { what, why: "it knows no what-ifs" });
+        let what = format!("a non-standard value of {key}");
+        return Err(ExportError::Inexpressible { what, why: "only a standard model can be exported" });
     }
     Ok(json!({
         "activation_function": "gelu_new",
@@ -239,9 +239,9 @@ mod tests {
         let mut config = read_json(&json!({"model_type": "gpt2"})).unwrap();
         config.positions = Positions::Rotary;
         let error = write(&config, None).unwrap_err().to_string();
-        assert!(error.starts_with("GPT-2's format has no place for rotary positions"), "{error}");
+        assert!(error.starts_with("GPT-2's format cannot express rotary positions"), "{error}");
         let config = GptConfig { mask: Mask::None, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
         let error = write(&config, None).unwrap_err().to_string();
-        assert!(error.contains("no place for another mask"), "{error}");
+        assert!(error.contains("a non-standard value of mask"), "{error}");
     }
 }

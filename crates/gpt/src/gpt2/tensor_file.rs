@@ -14,10 +14,10 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::ImportError;
 
-/// The longest header that is accepted; that of a model of 1000 blocks has 2 MB.
+/// The longest accepted header. That of a model of 1000 blocks takes 2 MB.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// An open file with its header.
+/// An open file and its header.
 #[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
@@ -55,7 +55,7 @@ impl TensorFile {
         let want = (8 + length).saturating_add(header.data_len() as u64);
         if want != size {
             let what = if size < want { "it is cut off" } else { "it is damaged" };
-            return Err(unusable(format!("{what}: it should have {want} bytes, and has {size}")));
+            return Err(unusable(format!("{what}: it should have {want} bytes, but has {size}")));
         }
         Ok(Self { path: path.to_path_buf(), file, start: 8 + length, header })
     }
@@ -75,9 +75,9 @@ impl TensorFile {
         let unusable = |why: String| ImportError::File { path: path.clone(), why };
         let info = self.header.info(name).ok_or_else(|| unusable(format!("it has no tensor {name}")))?;
         let (from, to) = info.data_offsets;
-        let width = width(info.dtype).unwrap_or(0);
+        let width = bytes_per_element(info.dtype).unwrap_or(0);
         if to - from != out.len() * width {
-            return Err(unusable(format!("{name} does not hold {} numbers of a known type", out.len())));
+            return Err(unusable(format!("{name} does not hold {} elements of a supported type", out.len())));
         }
         let mut bytes = vec![0; to - from];
         self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(Error::io("read", path))?;
@@ -95,7 +95,7 @@ impl TensorFile {
 }
 
 /// Bytes of an element of this type; `None` if it cannot be widened to `f32`.
-pub fn width(dtype: Dtype) -> Option<usize> {
+pub fn bytes_per_element(dtype: Dtype) -> Option<usize> {
     match dtype {
         Dtype::F32 => Some(4),
         Dtype::F16 | Dtype::BF16 => Some(2),
@@ -103,8 +103,8 @@ pub fn width(dtype: Dtype) -> Option<usize> {
     }
 }
 
-/// Half precision: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
-/// Every such value is representable as `f32`.
+/// Widens a half-precision float: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
+/// `f32` represents every such value exactly.
 fn f16_to_f32(half: u16) -> f32 {
     let (sign, exponent, fraction) = (half >> 15, (half >> 10) & 0x1f, half & 0x3ff);
     let magnitude = match exponent {
@@ -117,11 +117,11 @@ fn f16_to_f32(half: u16) -> f32 {
     if sign == 1 { -magnitude } else { magnitude }
 }
 
-/// Writes `f32` tensors of these names and shapes in the given order. `write_bytes` writes the bytes
-/// of the tensor with this index.
+/// Writes `f32` tensors with these names and shapes, in this order. `write_bytes(i, file)` writes the
+/// bytes of tensor `i`.
 ///
 /// # Errors
-/// [`Error::Io`] and the errors of `write_bytes`; the file is then not created.
+/// [`Error::Io`] and the errors of `write_bytes`. No file is created then.
 pub fn write(
     path: &Path,
     tensors: &[(String, Vec<usize>)],
@@ -185,19 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn written_files_are_read_by_us_and_by_the_safetensors_crate() {
+    fn written_files_can_be_read_here_and_by_the_safetensors_crate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         let tensors = [("b".to_string(), vec![2, 1]), ("a".to_string(), vec![3])];
-        let numbers = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
+        let values = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
         write(&path, &tensors, |i, out| {
             let mut bytes = Vec::new();
-            Float::to_le_bytes(&numbers[i], &mut bytes);
+            Float::to_le_bytes(&values[i], &mut bytes);
             out.write_all(&bytes).map_err(Error::io("write", &path))
         })
         .unwrap();
         let mut file = TensorFile::open(&path).unwrap();
-        for ((name, _), want) in tensors.iter().zip(&numbers) {
+        for ((name, _), want) in tensors.iter().zip(&values) {
             let mut found = vec![9.0; want.len()];
             file.read(name, &mut found).unwrap();
             assert_eq!(

@@ -1,4 +1,4 @@
-//! The tokenizer of a folder: GPT-2's or one of this project.
+//! Reads and writes the tokenizer of a folder: GPT-2's or one of this project.
 //!
 //! `vocab.json` holds the tokens with their ids, `merges.txt` the pairs in the order in which they
 //! are merged, `tokenizer.json` both. All of them write each byte as one visible character, so that
@@ -23,8 +23,8 @@ const TOKENIZER: &str = "tokenizer.json";
 /// A tokenizer of this project, which the format of Hugging Face cannot express.
 const OURS: &str = "m2g_tokenizer.json";
 
-/// The tokenizer of the folder, for a model with `vocab_size` tokens. If it is not one that we
-/// have, a sentence that says why.
+/// The tokenizer of the folder, for a model with `vocab_size` tokens. If it is not
+/// supported, a sentence on why.
 ///
 /// # Errors
 /// [`Error::Io`]; [`ImportError::File`] if a file is damaged.
@@ -36,7 +36,7 @@ pub fn read(dir: &Path, vocab_size: usize) -> Result<Result<Tokenizer, String>, 
         let tokens = tokenizer.vocab_size();
         return Ok(match tokens == vocab_size {
             true => Ok(tokenizer),
-            false => Err(format!("{OURS} has {tokens} tokens, and the model has {vocab_size}")),
+            false => Err(format!("{OURS} has {tokens} tokens, but the model has {vocab_size}")),
         });
     }
     let Some((name, theirs)) = find(dir)? else {
@@ -49,8 +49,8 @@ pub fn read(dir: &Path, vocab_size: usize) -> Result<Result<Tokenizer, String>, 
     if vocab_size != gpt2.vocab_size() {
         return Ok(Err(format!("the model has {vocab_size} tokens, not GPT-2's {}", gpt2.vocab_size())));
     }
-    let same =
-        spelled(&gpt2).all(|(token, id)| theirs.get(&token).and_then(Value::as_u64) == Some(id.into()));
+    let same = spelled_tokens(&gpt2)
+        .all(|(token, id)| theirs.get(&token).and_then(Value::as_u64) == Some(id.into()));
     Ok(if same { Ok(gpt2) } else { Err(format!("the tokens in {name} are not GPT-2's")) })
 }
 
@@ -62,7 +62,9 @@ fn find(dir: &Path) -> Result<Option<(&'static str, Ids)>, ImportError> {
     let (vocab, whole) = (dir.join(VOCAB), dir.join(TOKENIZER));
     let object = |path: &Path, value: &Value, what: &str| match value.as_object() {
         Some(map) => Ok(map.iter().map(|(token, id)| (token.clone(), id.clone())).collect()),
-        None => Err(ImportError::File { path: path.to_path_buf(), why: format!("{what} is no JSON object") }),
+        None => {
+            Err(ImportError::File { path: path.to_path_buf(), why: format!("{what} is not a JSON object") })
+        }
     };
     if vocab.is_file() {
         return Ok(Some((VOCAB, object(&vocab, &read_json(&vocab)?, "it")?)));
@@ -97,16 +99,15 @@ pub fn write(dir: &Path, tokenizer: &Tokenizer) -> Result<(), Error> {
         return atomic::write(&dir.join(OURS), |f| f.write_all(json.as_bytes()));
     }
     let tokens: Vec<String> =
-        spelled(tokenizer).map(|(token, id)| format!("{}: {id}", Value::String(token))).collect();
+        spelled_tokens(tokenizer).map(|(token, id)| format!("{}: {id}", Value::String(token))).collect();
     atomic::write(&dir.join(VOCAB), |f| write!(f, "{{{}}}", tokens.join(", ")))?;
     let lines: String = merges(tokenizer).iter().map(|[a, b]| format!("{a} {b}\n")).collect();
     atomic::write(&dir.join(MERGES), |f| write!(f, "#version: 0.2\n{lines}"))
 }
 
-/// The spelling of every token in the files, with its id. The end of text stands for no bytes and is
-/// written as it is.
-fn spelled(tokenizer: &Tokenizer) -> impl Iterator<Item = (String, u32)> {
-    let letters = letters();
+/// The spelling of every token in the files, with its id. The end of text is spelled as it is.
+fn spelled_tokens(tokenizer: &Tokenizer) -> impl Iterator<Item = (String, u32)> {
+    let letters = bytes_to_unicode();
     (0..).map_while(move |id| {
         let token = tokenizer.token(id)?;
         Some((spell(&token, &letters), id))
@@ -117,9 +118,9 @@ fn spell(token: &[u8], letters: &[char; 256]) -> String {
     token.iter().map(|byte| letters[usize::from(*byte)]).collect()
 }
 
-/// The character for each byte: its Latin-1 character if that is visible, otherwise the next one from
-/// U+0100 on.
-fn letters() -> [char; 256] {
+/// The character for each byte, as in GPT-2's `bytes_to_unicode`: its Latin-1 character if that is
+/// visible, otherwise the next character from U+0100 on.
+fn bytes_to_unicode() -> [char; 256] {
     let mut others = '\u{100}'..;
     std::array::from_fn(|byte| match char::from(byte as u8) {
         c @ ('!'..='~' | '¡'..='¬' | '®'..='ÿ') => c,
@@ -130,7 +131,7 @@ fn letters() -> [char; 256] {
 /// The merges of GPT-2, as pairs of spelled tokens. They follow from the ids: a token is the merge
 /// of the two parts that remain after all merges with lower ids.
 fn merges(tokenizer: &Tokenizer) -> Vec<[String; 2]> {
-    let letters = letters();
+    let letters = bytes_to_unicode();
     let tokens: Vec<Vec<u8>> = (0..)
         .take_while(|&id| Some(id) != tokenizer.end_of_text())
         .map_while(|id| tokenizer.token(id).map(|t| t.into_owned()))
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn bytes_are_spelled_as_in_gpt2() {
-        let letters = letters();
+        let letters = bytes_to_unicode();
         assert_eq!(spell(b" the\n", &letters), "ĠtheĊ");
         assert_eq!(spell("é\u{7f}".as_bytes(), &letters), "Ã©ġ");
         let distinct: std::collections::BTreeSet<char> = letters.into_iter().collect();
@@ -187,12 +188,12 @@ mod tests {
         let merges = merges(&gpt2);
         let ranks: HashMap<[&str; 2], usize> =
             merges.iter().enumerate().map(|(i, [a, b])| ([&a[..], &b[..]], i)).collect();
-        let ids: HashMap<String, u32> = spelled(&gpt2).collect();
+        let ids: HashMap<String, u32> = spelled_tokens(&gpt2).collect();
         for word in
             [" Shakespeare", "antidisestablishmentarianism", " übergrößenträger", "========", " 𝔘𝔫", "\n\n\n"]
         {
             let mut parts: Vec<String> =
-                spell(word.as_bytes(), &letters()).chars().map(String::from).collect();
+                spell(word.as_bytes(), &bytes_to_unicode()).chars().map(String::from).collect();
             while let Some(best) =
                 parts.windows(2).filter_map(|p| ranks.get(&[&p[0][..], &p[1][..]])).min().copied()
             {
@@ -239,7 +240,7 @@ mod tests {
             super::read(dir.path(), 50257)
                 .unwrap_err()
                 .to_string()
-                .contains("its model.vocab is no JSON object")
+                .contains("its model.vocab is not a JSON object")
         );
     }
 

@@ -11,19 +11,19 @@ use m2g_core::{Error, Mask, Params, Tape, Tokens, Var};
 use super::{Body, Rung};
 use crate::TokenBatch;
 
-/// The model of every rung, initialised as PyTorch's layers are by default, which the lecture keeps.
+/// The model of every rung, with PyTorch's default initialisation, as in the lecture.
 #[derive(Debug, Clone)]
 pub struct Lecture {
     params: Params<f32>,
-    /// What a token is, `(V, C)`; in the bigram model the logits of the token after it, `(V, V)`.
+    /// `(V, C)`; in the bigram model the logits of the next token, `(V, V)`.
     token_embedding: Embedding,
-    top: Option<Top>,
+    upper: Option<UpperLayers>,
 }
 
-/// Everything but the token embedding.
+/// The layers above the token embedding, which the bigram model lacks.
 #[derive(Debug, Clone)]
-struct Top {
-    /// Where a token is, `(block_size, C)`.
+struct UpperLayers {
+    /// `(block_size, C)`.
     position_embedding: PositionEmbedding,
     blocks: Vec<Block>,
     ln_f: Option<LayerNorm>,
@@ -40,10 +40,11 @@ impl Lecture {
         let (params, rng) = (&mut Params::new(), &mut Streams::new(seed).stream("init", 0));
         let c = rung.body.map_or(v, |body| body.n_embd);
         let token_embedding = Embedding::new(params, "token_embedding", (v, c), 1.0, rng)?;
-        let top = rung.body.map(|body| Top::new(params, body, (rung.block_size, v), rng)).transpose()?;
+        let upper =
+            rung.body.map(|body| UpperLayers::new(params, body, (rung.block_size, v), rng)).transpose()?;
         // PyTorch's AdamW decays all parameters, biases and norms too.
         params.iter_mut().for_each(|p| p.decay = true);
-        Ok(Self { params: std::mem::take(params), token_embedding, top })
+        Ok(Self { params: std::mem::take(params), token_embedding, upper })
     }
 
     /// The logits of the next token for every token: `(B, T) -> (B, T, V)`.
@@ -53,15 +54,15 @@ impl Lecture {
     pub fn forward(&self, tape: &mut Tape<f32>, tokens: &Tokens) -> Result<Var, Error> {
         let params = &self.params;
         let x = self.token_embedding.forward(tape, params, tokens)?;
-        let Some(top) = &self.top else { return Ok(x) }; // (B, T, V)
-        let mut x = top.position_embedding.add_to(tape, params, x, 0)?; // (B, T, C)
-        for block in &top.blocks {
+        let Some(upper) = &self.upper else { return Ok(x) }; // (B, T, V)
+        let mut x = upper.position_embedding.add_to(tape, params, x, 0)?; // (B, T, C)
+        for block in &upper.blocks {
             x = block.forward(tape, params, x, &Mask::Causal, None, None)?;
         }
-        if let Some(ln_f) = &top.ln_f {
+        if let Some(ln_f) = &upper.ln_f {
             x = ln_f.forward(tape, params, x)?;
         }
-        top.lm_head.forward(tape, params, x) // (B, T, C) -> (B, T, V)
+        upper.lm_head.forward(tape, params, x) // (B, T, C) -> (B, T, V)
     }
 }
 
@@ -82,7 +83,7 @@ impl Model<f32> for Lecture {
     }
 }
 
-impl Top {
+impl UpperLayers {
     fn new(
         params: &mut Params<f32>,
         body: Body,
@@ -110,7 +111,7 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
         false => Ok(None),
     };
     let feeds_forward = hidden > 0;
-    // The order of the layers here determines which random weights each of them gets.
+    // The order of these calls determines the random weights of each layer.
     let attention_proj = linear(params, "attention_proj", body.residual, (c, c))?;
     let feed_forward = linear(params, "feed_forward", feeds_forward, (c, hidden))?;
     let feed_forward_proj = linear(params, "feed_forward_proj", feeds_forward && body.residual, (hidden, c))?;
@@ -120,7 +121,7 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
     let settings = AttentionSettings {
         n_head: body.n_head,
         positions: Positions::Learned,
-        // Over sqrt(C / H), the width of a head; some copies of the lecture take C.
+        // Divided by sqrt(C / H), the root of the head's width; some copies of the lecture take sqrt(C).
         score: Score::ScaledDot,
         bias: false,
         dropout: body.dropout,

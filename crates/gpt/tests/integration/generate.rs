@@ -1,11 +1,10 @@
 //! Generation, with and without the cache.
 #![allow(clippy::unwrap_used)]
 
-use m2g_core::Tape;
-use m2g_core::Tokens;
 use m2g_core::nn::Positions;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Model;
+use m2g_core::{Tape, Tokens};
 use m2g_gpt::generate::window_start;
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig};
 use m2g_text::Sampling;
@@ -63,7 +62,7 @@ fn cached_and_uncached_generation_agree() {
                     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                     assert!(worst < 1e-4, "{positions:?}, slide {slide:?}, token {n}: {worst}");
                     let spread = |x: &[f32]| x.iter().fold(0.0, |most, x| x.abs().max(most));
-                    assert!(spread(&a) > 0.5, "logits that vary: {a:?}");
+                    assert!(spread(&a) > 0.5, "the logits should vary: {a:?}");
                     // The logits for the documented window.
                     let window = &cached.tokens()[window_start(n, BLOCK, slide.unwrap_or(BLOCK / 2))..];
                     let mut tape = Tape::new();
@@ -82,7 +81,7 @@ fn cached_and_uncached_generation_agree() {
 }
 
 #[test]
-fn a_sample_depends_on_its_seed_and_number_alone() {
+fn a_sample_depends_only_on_its_seed_and_index() {
     let gpt = gpt(Positions::Learned);
     let all: Vec<_> = (0..4).map(|s| generated(&gpt, &options(), &prompt(3), s)).collect();
     for (i, sample) in all.iter().enumerate() {

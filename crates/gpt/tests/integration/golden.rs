@@ -1,29 +1,27 @@
 //! Parity with PyTorch: `tests/gpt2-tiny` holds a small GPT-2 of Hugging Face with random weights,
-//! and the results of PyTorch for it in f64: logits, loss, the gradient of every tensor, ten steps of
-//! AdamW, the most likely tokens.
-
+//! and PyTorch's results for it in f64: logits, loss, the gradient of every tensor, ten steps of
+//! AdamW, and greedy generation.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
-use m2g_core::Tokens;
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
-use m2g_core::{Float, Grads, Tape, Tensor};
+use m2g_core::{Float, Grads, Tape, Tensor, Tokens};
 use m2g_gpt::gpt2::import;
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::{Gpt, TokenBatch};
 use serde_json::Value;
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gpt2-tiny");
-/// Whether layers run as primitive ops or fused.
-const FORMS: [bool; 2] = [false, true];
+/// Layers run op by op, and fused.
+const FUSED: [bool; 2] = [false, true];
 
 fn golden() -> Value {
     serde_json::from_slice(&std::fs::read(format!("{TINY}/golden.json")).unwrap()).unwrap()
 }
 
-/// The model with the weights of the folder in place of its random ones.
+/// The model with the weights of the folder.
 fn model<T: Float>(fused: bool) -> Gpt<T> {
     let mut imported = import(Path::new(TINY)).unwrap();
     imported.config.fused = fused;
@@ -31,8 +29,8 @@ fn model<T: Float>(fused: bool) -> Gpt<T> {
     assert_eq!(gpt.params().len(), imported.params.len());
     for param in gpt.params_mut().iter_mut() {
         let theirs = imported.params.iter().find(|p| p.name == param.name).unwrap();
-        let mut numbers = theirs.value.data().iter().map(|x| T::of(f64::from(*x)));
-        param.value = Tensor::from_fn(theirs.value.shape(), || numbers.next().unwrap());
+        let mut values = theirs.value.data().iter().map(|x| T::of(f64::from(*x)));
+        param.value = Tensor::from_fn(theirs.value.shape(), || values.next().unwrap());
     }
     gpt
 }
@@ -66,9 +64,9 @@ fn logits_written_to_a_file() {
             assert_eq!(file.names(), ["logits"]);
             let tensor = file.tensor("logits").unwrap();
             assert_eq!(tensor.shape(), [2, 32, 101]);
-            let mut numbers = vec![0.0_f32; 2 * 32 * 101];
-            Float::from_le_bytes(tensor.data(), &mut numbers);
-            numbers
+            let mut values = vec![0.0_f32; 2 * 32 * 101];
+            Float::from_le_bytes(tensor.data(), &mut values);
+            values
         });
     assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-4));
 }
@@ -80,7 +78,7 @@ fn logits() {
     let theirs = file.tensor("logits").unwrap();
     let mut want = Tensor::<f32>::zeros(theirs.shape());
     Float::from_le_bytes(theirs.data(), want.data_mut());
-    for fused in FORMS {
+    for fused in FUSED {
         let gpt = model::<f32>(fused);
         let mut tape = Tape::new();
         let logits = gpt.forward(&mut tape, &batch(&golden()).x).unwrap();
@@ -93,33 +91,33 @@ fn logits() {
     }
 }
 
-/// Compares the golden gradient of a tensor with ours: the largest deviation of a figure, relative to
-/// the typical size of an element, and which figure it is.
-fn farthest<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
+/// Compares our gradient of a tensor with the golden one by its norm, its sum and its first elements:
+/// the largest relative deviation, and where it is.
+fn largest_deviation<T: Float>(ours: &Tensor<T>, golden: &Value) -> (f64, String) {
     let shape: Vec<usize> = serde_json::from_value(golden["shape"].clone()).unwrap();
-    let numbers: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
+    let values: Vec<f64> = ours.data().iter().map(|x| x.as_f64()).collect();
     // Hugging Face stores the weights of linear layers as (inputs, outputs).
     let conv1d = shape != ours.shape() || (shape.len() == 2 && shape[0] == shape[1]);
     let at = |i: usize| match shape[..] {
-        [rows, cols] if conv1d => numbers[(i % cols) * rows + i / cols],
-        _ => numbers[i],
+        [rows, cols] if conv1d => values[(i % cols) * rows + i / cols],
+        _ => values[i],
     };
     let norm = golden["norm"].as_f64().unwrap();
-    let typical = norm / (numbers.len() as f64).sqrt();
+    let typical = norm / (values.len() as f64).sqrt();
     let sum = golden["sum"].as_f64().unwrap();
-    let found_norm = numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
-    let mut figures = vec![
+    let found_norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut deviations = vec![
         ((found_norm - norm).abs() / norm, format!("norm {found_norm}, not {norm}")),
-        ((numbers.iter().sum::<f64>() - sum).abs() / sum.abs().max(norm), format!("another sum than {sum}")),
+        ((values.iter().sum::<f64>() - sum).abs() / sum.abs().max(norm), format!("a sum other than {sum}")),
     ];
     for (i, want) in floats(&golden["first"]).into_iter().enumerate() {
         let off = (at(i) - want).abs() / want.abs().max(typical);
-        figures.push((off, format!("number {i} is {}, not {want}", at(i))));
+        deviations.push((off, format!("element {i} is {}, not {want}", at(i))));
     }
-    figures.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+    deviations.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
-/// Checks loss and gradients in this element type to a tolerance.
+/// Checks the loss and all gradients in this element type to a tolerance.
 fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
     let golden = golden();
     let gpt = model::<T>(fused);
@@ -132,7 +130,7 @@ fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
     for (param, grad) in gpt.params().iter().zip(grads.iter()) {
         let theirs = &golden["grads"][format!("transformer.{}", param.name)];
         let grad = grad.unwrap_or_else(|| panic!("{} has no gradient", param.name));
-        let (off, what) = farthest(grad, theirs);
+        let (off, what) = largest_deviation(grad, theirs);
         assert!(off.is_finite(), "{}: {what}", param.name);
         if off > worst.0 {
             worst = (off, format!("{}: {what}", param.name));
@@ -143,7 +141,7 @@ fn check_gradients<T: Float>(fused: bool, tolerance: f64) {
 
 #[test]
 fn loss_and_the_gradient_of_every_tensor() {
-    for fused in FORMS {
+    for fused in FUSED {
         check_gradients::<f32>(fused, 1e-4);
         // PyTorch computed in f64: the equations agree exactly, not only approximately.
         check_gradients::<f64>(fused, 1e-9);
@@ -155,7 +153,7 @@ fn ten_steps_of_adamw() {
     let golden = golden();
     let setting = |name: &str| golden["adamw"][name].as_f64().unwrap();
     let want = floats(&golden["adamw_losses"]);
-    for fused in FORMS {
+    for fused in FUSED {
         let mut gpt = model::<f32>(fused);
         // As in nanoGPT, matrices decay, norms and biases do not.
         let mut adamw = AdamW::new(setting("weight_decay"));
@@ -172,11 +170,11 @@ fn ten_steps_of_adamw() {
 }
 
 #[test]
-fn the_most_likely_tokens() {
+fn greedy_generation() {
     let golden = golden();
     let tokens = |name: &str| -> Vec<u32> { serde_json::from_value(golden["greedy"][name].clone()).unwrap() };
     let want = tokens("tokens");
-    for fused in FORMS {
+    for fused in FUSED {
         let gpt = model::<f32>(fused);
         let mut found = tokens("prompt");
         while found.len() < want.len() {

@@ -1,14 +1,13 @@
 //! Properties of every GPT, whatever its settings.
 #![allow(clippy::unwrap_used)]
 
-use m2g_core::Tokens;
 use m2g_core::gradcheck;
 use m2g_core::nn::Positions;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below};
 use m2g_core::threads::with_threads;
 use m2g_core::train::{Model, Stepper};
-use m2g_core::{Float, Tape};
+use m2g_core::{Float, Tape, Tokens};
 use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 
 const POSITIONS: [Positions; 5] =
@@ -66,13 +65,13 @@ fn later_tokens_change_no_bit() {
         for fused in [true, false] {
             let gpt = Gpt::<f32>::new(GptConfig { fused, ..config(positions) }, 3).unwrap();
             let before = tokens(2, 12, 13, 1);
-            for place in 0..12 {
+            for index in 0..12 {
                 let mut ids = before.ids.to_vec();
-                ids[place] = (ids[place] + 1) % 13;
+                ids[index] = (ids[index] + 1) % 13;
                 let after = Tokens::new([2, 12], ids).unwrap();
                 let (a, b) = (logits(&gpt, &before), logits(&gpt, &after));
-                assert_eq!(a[..place * 13], b[..place * 13], "{positions:?} fused {fused} {place}");
-                assert_ne!(a[place * 13..12 * 13], b[place * 13..12 * 13]);
+                assert_eq!(a[..index * 13], b[..index * 13], "{positions:?} fused {fused} {index}");
+                assert_ne!(a[index * 13..12 * 13], b[index * 13..12 * 13]);
                 assert_eq!(a[12 * 13..], b[12 * 13..], "the other sequence");
             }
         }
@@ -120,7 +119,7 @@ fn initial_loss_is_ln_v() {
 }
 
 #[test]
-fn parameters_are_those_of_nano_gpt() {
+fn parameters_match_nano_gpt() {
     // nanoGPT counts 10.65 million for its Shakespeare model: 6, 6, 384, block 256, V 65,
     // no bias, and without the 256 x 384 positions.
     let shakespeare = GptConfig {

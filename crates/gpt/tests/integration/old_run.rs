@@ -2,7 +2,7 @@
 //! --n-layer 1 --n-head 2 --n-embd 8 --block-size 8 --batch-size 4
 //! --gradient-accumulation-steps 2 --dropout 0.1 --max-iters 100000 --lr-decay-iters 400
 //! --warmup-iters 5 --eval-interval 20 --eval-iters 2`, stopped after 134 steps.
-//! `resumed.safetensors` is where that version got with `--resume --max-iters 200`.
+//! `resumed.safetensors` is the result of `--resume --max-iters 200` in that version.
 
 use std::path::{Path, PathBuf};
 
@@ -28,17 +28,17 @@ fn an_old_run_loads_and_evaluates() {
     let corpus = corpus();
     let mut tape = Tape::new();
     tape.set_gradients(false);
-    for (file, loss_then) in [(BEST, 2.3633064802955177), (LAST, 2.3089211968814625)] {
+    for (file, old_loss) in [(BEST, 2.3633064802955177), (LAST, 2.3089211968814625)] {
         let (gpt, description) = Training::load(&old("run"), file).unwrap();
         assert_eq!(description, Training::describe(&old("run")).unwrap());
         assert_eq!(description.data, corpus.fingerprint);
         let loss = full_pass_loss(&gpt, &mut tape, &corpus.val, 8).unwrap();
-        assert!((loss - loss_then).abs() < 1e-5, "{file}: {loss}, then {loss_then}");
+        assert!((loss - old_loss).abs() < 1e-5, "{file}: {loss}, before {old_loss}");
     }
 }
 
 #[test]
-fn an_old_run_resumes_to_the_parameters_of_then() {
+fn an_old_run_resumes_to_the_same_parameters() {
     let (dir, corpus) = (tempfile::tempdir().unwrap(), corpus());
     for file in ["config.toml", "metrics.jsonl", LAST, BEST] {
         std::fs::copy(old("run").join(file), dir.path().join(file)).unwrap();
@@ -49,10 +49,10 @@ fn an_old_run_resumes_to_the_parameters_of_then() {
     assert_eq!((training.state.step, training.state.best_step), (134, 120));
     let outcome = training.run(&mut ()).unwrap();
     assert_eq!((outcome.steps, outcome.best_step), (200, 200));
-    let (loss, loss_then) = (outcome.metric("val_loss").unwrap(), 2.1077514255748078);
-    assert!((loss - loss_then).abs() < 1e-4, "{loss}, then {loss_then}");
+    let (loss, old_loss) = (outcome.metric("val_loss").unwrap(), 2.1077514255748078);
+    assert!((loss - old_loss).abs() < 1e-4, "{loss}, before {old_loss}");
     assert_eq!(metrics(dir.path()).unwrap().len(), 10);
-    // Processors may round differently, so that the difference need not be 0 on all machines.
+    // Processors round differently, so the difference is not 0 on every machine.
     let resumed = Checkpoint::<f32>::load(&old("resumed.safetensors")).unwrap();
     for param in training.model.params().iter() {
         let pairs = param.value.data().iter().zip(resumed.tensors[&param.name].data());

@@ -1,5 +1,5 @@
-//! Whole training runs of a tiny GPT: they learn, resume to the same bits, and start from
-//! the model of another run.
+//! Whole training runs of a tiny GPT: they learn, resume bit for bit, and start from the
+//! model of another run.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -11,8 +11,7 @@ use m2g_gpt::data::{Corpus, entropy};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::training::{Description, Training, create};
 use m2g_gpt::{Config, Gpt};
-use m2g_text::TokenData;
-use m2g_text::Tokenizer;
+use m2g_text::{TokenData, Tokenizer};
 
 /// A text in which the previous character alone does not determine the next.
 fn text() -> String {
@@ -49,7 +48,7 @@ fn bits(gpt: &Gpt<f32>) -> Vec<u32> {
     gpt.params().iter().flat_map(|p| p.value.data()).map(|x| x.to_bits()).collect()
 }
 
-/// The bits after the last step of a run that is never stopped.
+/// The bits of the parameters after the last step of an uninterrupted run.
 fn trained(config: Config, corpus: &Corpus, dir: &Path) -> Vec<u32> {
     let run = dir.join("run");
     Training::new(config, corpus, Save::Replace(&run)).unwrap().run(&mut ()).unwrap();
@@ -77,7 +76,7 @@ impl Observer for Watch {
 }
 
 #[test]
-fn it_learns_more_than_the_previous_character_tells() {
+fn it_learns_more_than_bigrams() {
     let corpus = corpus();
     let config = Config {
         max_iters: 300,
@@ -123,7 +122,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
         let run = dir.path().join(format!("stopped-{at}"));
         let mut watch = Watch { at: Some(at), ..Watch::default() };
         if at == 0 {
-            // There is a checkpoint before the first step, too.
+            // A run saves a checkpoint before its first step, too.
             watch.steps.push(Progress { step: 0, steps: 0, loss: 0.0, lr: 0.0, grad_norm: None });
         }
         let outcome = Training::new(config(), &corpus, Save::New(&run)).unwrap().run(&mut watch).unwrap();
@@ -160,7 +159,7 @@ fn a_run_is_not_resumed_on_other_data() {
 }
 
 #[test]
-fn fine_tuning_starts_from_the_best_of_a_run() {
+fn fine_tuning_starts_from_the_best_model_of_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let corpus = corpus();
     let long = Config { max_iters: 100, dropout: 0.0, ..config() };
@@ -180,11 +179,7 @@ fn fine_tuning_starts_from_the_best_of_a_run() {
     let mut watch = Watch::default();
     Training::new(short, &corpus, Save::Nowhere).unwrap().run(&mut watch).unwrap();
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
-    assert!(
-        watch.steps[0].loss < 0.8 * ln_v,
-        "it starts from what the run has learnt: {}",
-        watch.steps[0].loss
-    );
+    assert!(watch.steps[0].loss < 0.8 * ln_v, "it keeps what the run has learned: {}", watch.steps[0].loss);
 
     let wider = Config { n_embd: 32, ..next.clone() };
     let error = Training::new(wider, &corpus, Save::Nowhere).err().unwrap().to_string();
@@ -225,7 +220,7 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
 }
 
 #[test]
-fn senseless_settings_and_short_texts_are_named() {
+fn invalid_settings_and_short_texts_are_named() {
     let corpus = corpus();
     let cases = [
         (Config { batch_size: 0, ..config() }, "batch_size is 0"),

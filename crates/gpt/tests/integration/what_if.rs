@@ -1,13 +1,11 @@
-//! Models that differ from the standard in one setting.
+//! Models that differ from the standard model in one setting.
 #![allow(clippy::unwrap_used)]
 
-use m2g_core::Mask;
-use m2g_core::Tokens;
 use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Score};
 use m2g_core::rng::{Streams, below};
 use m2g_core::train::Model;
-use m2g_core::{Float, Tape};
+use m2g_core::{Float, Mask, Tape, Tokens};
 use m2g_gpt::evaluation::{full_pass_loss, generation_loss};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
 use m2g_text::TokenData;
@@ -73,12 +71,12 @@ fn later_tokens_change_no_bit_with_any_score() {
     for (score, mask) in scores().flat_map(|s| [Mask::Causal, Mask::Window(4)].map(|m| (s, m))) {
         let gpt = confident::<f32>(GptConfig { score, mask: mask.clone(), ..config() });
         let before = tokens(2, T, 1);
-        for place in [0, 5, T - 1] {
+        for index in [0, 5, T - 1] {
             let mut ids = before.ids.to_vec();
-            ids[place] = (ids[place] + 1) % V as u32;
+            ids[index] = (ids[index] + 1) % V as u32;
             let (a, b) = (logits(&gpt, &before), logits(&gpt, &Tokens::new([2, T], ids).unwrap()));
-            assert_eq!(a[..place * V], b[..place * V], "{score:?} {mask:?} {place}");
-            assert_ne!(a[place * V..T * V], b[place * V..T * V], "{score:?} {mask:?} {place}");
+            assert_eq!(a[..index * V], b[..index * V], "{score:?} {mask:?} {index}");
+            assert_ne!(a[index * V..T * V], b[index * V..T * V], "{score:?} {mask:?} {index}");
         }
     }
 }

@@ -31,7 +31,7 @@ impl CharacterSet {
         ('\0'..=char::MAX).filter(seen).collect()
     }
 
-    /// The one character of a text that repeats it, None if there are several or none.
+    /// The only distinct character, if there is exactly one.
     pub fn only_one(&self) -> Option<char> {
         let distinct = self.distinct();
         distinct.first().copied().filter(|_| distinct.len() == 1)

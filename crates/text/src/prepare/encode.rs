@@ -1,7 +1,7 @@
-//! Text of any size to two splits of tokens.
+//! Encodes text of any size into two splits of tokens.
 //!
 //! The text is read two or three times: to count and collect its characters; to count its
-//! words, if byte pairs are learned; and to encode it. Memory holds one piece at a time.
+//! words, if byte pairs are learned; and to encode it. Memory holds one piece of it at a time.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,28 +17,27 @@ use crate::tokenizer::pretokenize::last_cut;
 use crate::tokenizer::train::WordCounts;
 use crate::tokenizer::{Tokenizer, TokenizerKind};
 
-/// How far the work is.
+/// The progress of encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// The current pass: `reading`, `learning byte pairs`, `encoding`.
     pub doing: &'static str,
-    /// Bytes done, over all passes.
+    /// Bytes done in all passes.
     pub done: u64,
-    /// Bytes in total, over all passes.
+    /// Bytes of all passes.
     pub total: u64,
 }
 
-/// The tokenizer of a text.
+/// The tokenizer to encode with.
 #[derive(Debug, Clone, Copy)]
 pub enum TokenizerChoice<'a> {
-    /// Makes one of this kind from the text.
+    /// A new one of this kind, made from the text.
     New(TokenizerKind),
-    /// Takes one that exists.
+    /// An existing one.
     Existing(&'a Tokenizer),
 }
 
-/// Encodes a text. The start of it becomes the training split, the end the validation
-/// split.
+/// Encodes a text. Its start becomes the training split, its end the validation split.
 #[derive(Debug, Clone, Copy)]
 pub struct Encode<'a> {
     /// The text.
@@ -67,7 +66,7 @@ pub struct Encoded<T> {
 }
 
 impl Encode<'_> {
-    /// Encodes into memory. A text that does not fit belongs into a prepared folder.
+    /// Encodes into memory. For a text that does not fit, use [`prepare()`](super::prepare()).
     ///
     /// # Errors
     /// [`TextError`] if the text cannot be read, is too short, or has characters that an
@@ -79,8 +78,8 @@ impl Encode<'_> {
         Ok(Encoded { tokenizer, train: train.into(), val: val.into(), characters, bytes, reports })
     }
 
-    /// Encodes into the two sinks, which come with their names for error messages. `watch`
-    /// receives the progress, and returns whether to continue.
+    /// Encodes into two sinks. Their paths are for error messages. `watch` receives the
+    /// progress, and returns whether to continue.
     pub(super) fn write<W: Write>(
         &self,
         [train, val]: [(W, &Path); 2],
@@ -125,7 +124,9 @@ impl Encode<'_> {
                 let tokenizer = Tokenizer::from_word_counts(counts, tokens)?;
                 let found = tokenizer.vocab_size();
                 if found < tokens {
-                    reports.push(format!("the text has pairs for {found} tokens only, not for {tokens}"));
+                    reports.push(format!(
+                        "the vocabulary has {found} tokens, not {tokens}: the text has no more pairs to merge"
+                    ));
                 }
                 tokenizer
             }
@@ -163,7 +164,7 @@ impl Encode<'_> {
             (self.tokenizer, characters.only_one())
         {
             return Err(self.source.error(format!(
-                "the text has no other character than '{}': a vocabulary of one token leaves nothing to learn",
+                "the text has no character other than '{}': with a vocabulary of one token there is nothing to learn",
                 only.escape_debug()
             )));
         }
@@ -221,11 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_nothing_to_learn_are_refused() {
+    fn texts_with_nothing_to_learn_are_rejected() {
         for (text, kind, why) in [
             ("", TokenizerKind::Byte, "empty"),
             ("\u{feff}", TokenizerKind::Char, "empty"),
-            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", TokenizerKind::Char, "no other character than 'a'"),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", TokenizerKind::Char, "no character other than 'a'"),
             ("a", TokenizerKind::Byte, "too short (1 characters)"),
             ("short", TokenizerKind::Char, "too short"),
             ("ab ab ab ab ab", TokenizerKind::Bpe(300), "too short"),

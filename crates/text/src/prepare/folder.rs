@@ -1,4 +1,4 @@
-//! Text to a folder of tokens, which appears once it is complete.
+//! Writes the tokens of a text to a folder, which appears only when it is complete.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -18,45 +18,47 @@ use crate::tokenizer::TokenizerKind;
 /// The settings of [`prepare()`].
 #[derive(Debug, Clone)]
 pub struct Prepare {
-    /// Files and folders of text and names of datasets, read one after the other.
+    /// Files and folders of text, and names of datasets, in this order.
     pub inputs: Vec<PathBuf>,
     /// How text becomes tokens.
     pub tokenizer: TokenizerKind,
-    /// The folder to make.
+    /// The folder to create.
     pub out: PathBuf,
-    /// Whether to replace a prepared folder.
+    /// Whether to replace an existing prepared folder.
     pub overwrite: bool,
     /// The share of the characters, at the end of the text, in the validation split.
     pub val_fraction: f64,
 }
 
-/// Makes the folder: `train.bin`, `val.bin`, `tokenizer.json`, `meta.json`. The text may
+/// Creates the folder: `train.bin`, `val.bin`, `tokenizer.json`, `meta.json`. The text may
 /// be larger than memory. `watch` receives the progress, and returns whether to continue.
 ///
 /// # Errors
 /// [`TextError`] if an input cannot be read or is not text, if the text is too short, or if
-/// the folder exists or cannot be written. Nothing is left behind then.
+/// the folder exists or cannot be written. Then nothing is left behind.
 pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
     let out = std::path::absolute(&settings.out).map_err(Error::io("find", &settings.out))?;
     let Some(parent) = out.parent() else {
-        return Err(TextError::file(&out, "it is not a folder that can be made"));
+        return Err(TextError::file(&out, "it is not a folder that can be created"));
     };
     check_replaceable(&settings.out, settings.overwrite)?;
     let files = settings.inputs.iter().map(|input| text_files(input)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::files(&files.concat())?;
-    let beside = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
+    let existing_parent = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     // Removed with all its contents on drop, unless it is renamed first.
-    let new = builder.tempdir_in(beside).map_err(Error::io("make a folder in", beside))?;
+    let new =
+        builder.tempdir_in(existing_parent).map_err(Error::io("create a folder in", existing_parent))?;
 
     let meta = write_files(new.path(), settings, &source, watch)?;
 
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     check_replaceable(&settings.out, settings.overwrite)?;
-    let old = builder.tempdir_in(beside).map_err(Error::io("make a folder in", beside))?;
+    let old =
+        builder.tempdir_in(existing_parent).map_err(Error::io("create a folder in", existing_parent))?;
     if out.exists() {
         fs::rename(&out, old.path().join("old")).map_err(Error::io("replace", &settings.out))?;
     }
@@ -70,7 +72,7 @@ pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> R
     Ok(meta)
 }
 
-/// Writes the four files.
+/// Encodes the text and writes the four files.
 fn write_files(
     folder: &Path,
     settings: &Prepare,
@@ -127,7 +129,7 @@ fn finish(writer: TokenWriter<BufWriter<File>>, path: &Path) -> Result<String, T
     Ok(sha256)
 }
 
-/// Checks that a new folder may take the place of what is at `out`.
+/// Checks that `out` does not exist, is empty, or may be overwritten.
 fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
     let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     if !out.exists() || (out.is_dir() && is_empty()) {
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_belong_together_are_refused() {
+    fn files_that_do_not_belong_together_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = job(dir.path(), TokenizerKind::Char);
         prepare(&job, &mut |_| true).unwrap();

@@ -1,11 +1,11 @@
-//! Text of any size to two splits of tokens, one to train on and one to validate with.
+//! Encodes text of any size into a training and a validation split of tokens.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `encode` | [`Encode`]: reads the text, makes or takes a tokenizer, encodes both splits |
+//! | `encode` | [`Encode`]: reads the text, makes a tokenizer if needed, encodes both splits |
 //! | `split` | cuts the text into pieces that are encoded one by one |
 //! | `characters` | the set of characters of a text |
-//! | `folder` | [`prepare()`]: the same into a folder, complete or not at all |
+//! | `folder` | [`prepare()`]: writes both splits to a folder, completely or not at all |
 
 mod characters;
 mod encode;

@@ -3,7 +3,7 @@
 use crate::error::TextError;
 use crate::source::{Cleaned, Source};
 
-/// The tokenizer gets pieces of about this size.
+/// The approximate size of the pieces.
 const BYTES_PER_PIECE: usize = 1 << 20;
 
 /// One of the two splits of a text.
@@ -16,7 +16,7 @@ pub(super) enum Split {
 /// A text that was read once, so that its length is known.
 pub(super) struct SplitText<'a> {
     pub source: &'a Source,
-    /// What the first pass counted. It must not change.
+    /// The counts of the first pass, by which a change of the text is noticed.
     pub cleaned: Cleaned,
     /// Characters in the training split, at the start of the text.
     pub train_characters: u64,
@@ -32,18 +32,18 @@ impl SplitText<'_> {
         progress: &mut dyn FnMut(u64) -> bool,
         visit: &mut dyn FnMut(Split, &str) -> Result<(), TextError>,
     ) -> Result<(), TextError> {
-        let mut left = self.train_characters;
+        let mut train_left = self.train_characters;
         let mut split = Split::Train;
         let mut buffer = String::new();
-        // The buffer has no cut before this offset.
+        // There is no cut before this offset of the buffer.
         let mut searched = 0;
         let cleaned = self.source.read(progress, &mut |mut text| {
             if split == Split::Train {
                 let characters = text.chars().count() as u64;
-                if characters < left {
-                    left -= characters;
+                if characters < train_left {
+                    train_left -= characters;
                 } else {
-                    let end = text.char_indices().nth(left as usize).map_or(text.len(), |(at, _)| at);
+                    let end = text.char_indices().nth(train_left as usize).map_or(text.len(), |(at, _)| at);
                     buffer.push_str(&text[..end]);
                     visit(Split::Train, &buffer)?;
                     buffer.clear();
@@ -62,13 +62,13 @@ impl SplitText<'_> {
                     buffer.drain(..end);
                     searched = 0;
                 }
-                // A cut may lie right behind the last character.
+                // More text may allow a cut right after the last character.
                 None => searched = buffer.char_indices().next_back().map_or(0, |(at, _)| at),
             }
             Ok(())
         })?;
         if cleaned != self.cleaned || split == Split::Train {
-            return Err(self.source.error("the text changed while it was read: try again"));
+            return Err(self.source.error("the text changed while it was being read: try again"));
         }
         visit(split, &buffer)
     }

@@ -16,12 +16,13 @@ pub struct Cleaned {
     pub invalid: u64,
 }
 
-/// Cleans one text that arrives in chunks.
+/// Cleans a file that arrives in chunks.
 #[derive(Default)]
 pub(super) struct Cleaner {
     utf8: Utf8Stream,
     /// Whether the last chunk ended in a CR, which is held back in case an LF follows.
     pending_cr: bool,
+    /// Whether any text has arrived.
     started: bool,
     pub cleaned: Cleaned,
 }

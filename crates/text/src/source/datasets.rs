@@ -6,11 +6,11 @@ use m2g_core::data::{DataError, catalogue};
 
 use crate::error::TextError;
 
-/// What to read for `name`: a file or folder as it is, or the files of a dataset in the
-/// catalogue, checked.
+/// The files or folders of `name`: an existing path as it is, or the files of a dataset in the
+/// catalogue, verified.
 ///
 /// # Errors
-/// [`TextError::UnknownData`] if there is neither; [`TextError::Dataset`] if the dataset is
+/// [`TextError::UnknownData`] if there is no such path or dataset; [`TextError::Dataset`] if the dataset is
 /// missing or damaged; [`TextError::File`] if it is not text.
 pub fn text_files(name: &Path) -> Result<Vec<PathBuf>, TextError> {
     match name.exists() {
@@ -29,7 +29,10 @@ fn files_of_dataset(name: &str) -> Result<Vec<PathBuf>, TextError> {
     })?;
     let dir = catalogue::find(name, None)?;
     if dataset.files.iter().any(|file| file.name.contains("ubyte")) {
-        return Err(TextError::file(&dir, format!("{name} is a dataset of images, not of text")));
+        return Err(TextError::file(
+            &dir,
+            format!("{name} is a dataset of images, not of text: choose a text"),
+        ));
     }
     let files = files_in(&dir, dataset).ok_or(DataError::NotHere { name: dataset.name })?;
     for (path, file) in files.iter().zip(dataset.files) {
@@ -38,14 +41,14 @@ fn files_of_dataset(name: &str) -> Result<Vec<PathBuf>, TextError> {
     Ok(files)
 }
 
-/// If a folder has the name of a dataset and holds all its files: these files. Whatever
-/// lies beside them is not part of the text.
+/// The files of a dataset, if the folder has its name and holds all of them. Other files in
+/// the folder are not part of the text.
 fn files_of_named_folder(folder: &Path) -> Option<Vec<PathBuf>> {
     let dataset = catalogue::named(folder.file_name()?.to_str()?).ok()?;
     files_in(folder, dataset)
 }
 
-/// The files of a dataset in a folder, None if one is missing.
+/// The files of a dataset in a folder; `None` if one is missing.
 fn files_in(folder: &Path, dataset: &catalogue::Dataset) -> Option<Vec<PathBuf>> {
     dataset.files.iter().map(|file| catalogue::local(folder, file)).collect()
 }

@@ -26,7 +26,7 @@ pub(super) enum Input {
 }
 
 impl Source {
-    /// These files, and the text files in these folders in the order of their names.
+    /// These files, and the text files in these folders, sorted by name.
     ///
     /// # Errors
     /// [`TextError`] names a path that cannot be read, is a prepared folder, or is a
@@ -38,12 +38,12 @@ impl Source {
             let kind = fs::metadata(path).map_err(Error::io("read", path))?;
             if kind.is_dir() {
                 if is_prepared(path) {
-                    return Err(TextError::file(path, "it holds tokens, not text: it is prepared already"));
+                    return Err(TextError::file(path, "it holds tokens, not text: it is already prepared"));
                 }
                 let before = source.inputs.len();
                 source.add_folder(path)?;
                 if source.inputs.len() == before {
-                    return Err(TextError::file(path, "there is no text file in this folder"));
+                    return Err(TextError::file(path, "it has no text files"));
                 }
             } else if kind.is_file() {
                 source.inputs.push(Input::File(path.clone()));
@@ -97,7 +97,7 @@ impl Source {
         self.inputs.iter().map(name).collect()
     }
 
-    /// The size in bytes; that of a compressed file is its size on the disk.
+    /// The total size in bytes. Compressed files count with their compressed size.
     pub fn size(&self) -> u64 {
         let size = |input: &Input| match input {
             Input::File(path) => fs::metadata(path).map_or(0, |m| m.len()),

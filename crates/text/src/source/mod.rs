@@ -1,12 +1,12 @@
-//! Sources of text: files, folders, datasets, memory. A source is read in chunks, so that
-//! it may be larger than memory, and as often as needed.
+//! Sources of text: files, folders, datasets, memory. A source is read in chunks, so it may be
+//! larger than memory, and it can be read more than once.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `inputs` | [`Source`]: the list of what is read |
+//! | `inputs` | [`Source`]: the list of inputs |
 //! | `datasets` | the text files behind a path or the name of a dataset |
 //! | `read` | reads and cleans all inputs, chunk by chunk |
-//! | `text_file` | opens a file, plain or gzip; tells text from other files |
+//! | `text_file` | opens a file, plain or gzip; recognises text |
 //! | `clean` | byte-order mark, CRLF, invalid UTF-8 |
 //! | `report` | sentences on what was cleaned and what was skipped |
 

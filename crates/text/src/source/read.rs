@@ -11,12 +11,12 @@ use super::inputs::{Input, Source};
 use super::text_file::{fill, open};
 use crate::error::TextError;
 
-/// Bytes that are read at a time.
-const CHUNK_BYTES: usize = 1 << 18;
+/// Bytes read at a time.
+const BYTES_PER_CHUNK: usize = 1 << 18;
 
 impl Source {
     /// Passes the clean text to `visit`, chunk by chunk. `progress` receives the number of
-    /// bytes of [`Source::size`] that are done, and returns whether to continue.
+    /// bytes read, of [`Source::size`] in total, and returns whether to continue.
     ///
     /// # Errors
     /// [`TextError`] names a file that cannot be read or is not text;
@@ -28,7 +28,7 @@ impl Source {
     ) -> Result<Cleaned, TextError> {
         let mut all = Cleaned::default();
         let mut done = 0;
-        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut buffer = vec![0; BYTES_PER_CHUNK];
         let mut text = String::new();
         for input in &self.inputs {
             let (mut reader, path, size): (Box<dyn Read + '_>, _, _) = match input {
@@ -69,7 +69,7 @@ impl Source {
     }
 }
 
-/// Refuses a file of which more than one byte in a hundred is not UTF-8.
+/// Rejects a file if more than 1 % of its bytes are not UTF-8.
 fn check_is_text(path: &Path, &Cleaned { bytes, invalid, .. }: &Cleaned) -> Result<(), TextError> {
     if 100 * invalid <= bytes {
         return Ok(());
@@ -110,14 +110,14 @@ mod tests {
             source.reports(&cleaned),
             [
                 "1 byte-order mark (BOM) was dropped",
-                "2 line ends CRLF became LF",
-                "1 byte that is not UTF-8 became U+FFFD"
+                "2 CRLF line ends were replaced by LF",
+                "1 byte that is not UTF-8 was replaced by U+FFFD"
             ]
         );
     }
 
     #[test]
-    fn files_that_are_not_text_are_refused() {
+    fn files_that_are_not_text_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         let latin1 = b"Gr\xfc\xdfe aus M\xfcnchen".repeat(10);
@@ -154,7 +154,7 @@ mod tests {
         let reports = source.reports(&cleaned);
         assert!(reports.len() == 1 && reports[0].contains("z.png"), "{reports:?}");
 
-        for (name, why) in [("made", "prepared already"), (".git/none", "none"), ("empty", "no text file")] {
+        for (name, why) in [("made", "already prepared"), (".git/none", "none"), ("empty", "no text files")] {
             fs::create_dir_all(at("empty")).unwrap();
             let error = Source::files(&[at(name)]).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

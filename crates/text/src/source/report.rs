@@ -1,4 +1,4 @@
-//! Sentences on what was cleaned.
+//! Sentences on what was cleaned and what was skipped.
 
 use super::clean::Cleaned;
 use super::inputs::Source;
@@ -19,15 +19,15 @@ impl Source {
         let marks =
             counted(cleaned.byte_order_marks, "byte-order mark (BOM) was", "byte-order marks (BOM) were")
                 .map(|marks| format!("{marks} dropped"));
-        let crlfs =
-            counted(cleaned.crlfs, "line end", "line ends").map(|ends| format!("{ends} CRLF became LF"));
-        let invalid = counted(cleaned.invalid, "byte that is", "bytes that are")
-            .map(|bytes| format!("{bytes} not UTF-8 became U+FFFD"));
+        let crlfs = counted(cleaned.crlfs, "CRLF line end was", "CRLF line ends were")
+            .map(|ends| format!("{ends} replaced by LF"));
+        let invalid = counted(cleaned.invalid, "byte that is not UTF-8 was", "bytes that are not UTF-8 were")
+            .map(|bytes| format!("{bytes} replaced by U+FFFD"));
         [skipped, marks, crlfs, invalid].into_iter().flatten().collect()
     }
 }
 
-/// 1115394 as `1,115,394`.
+/// A number with commas: 1115394 as `1,115,394`.
 pub(crate) fn with_thousands_separators(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();

@@ -21,7 +21,7 @@ pub struct TokenData {
     sha256: String,
 }
 
-/// Tokens per chunk when all of them are read.
+/// Tokens per chunk of [`TokenData::for_each_chunk`].
 const TOKENS_PER_CHUNK: usize = 1 << 16;
 
 impl TokenData {
@@ -34,8 +34,7 @@ impl TokenData {
         writer.into()
     }
 
-    /// The tokens of a file. The file is mapped into memory and read once as a whole, here,
-    /// to check it.
+    /// The tokens of a file. Maps the file into memory, and reads all of it once to check it.
     ///
     /// # Errors
     /// [`TextError`] names the file if it cannot be read, ends inside a token, or has an
@@ -44,7 +43,7 @@ impl TokenData {
         let bytes = Bytes::map(path)?;
         if !bytes.len().is_multiple_of(width.bytes()) {
             let why = format!(
-                "its {} bytes are not a whole number of tokens of {} bytes: it is truncated, or of another kind",
+                "its {} bytes are not a whole number of tokens of {} bytes: it is truncated, or not a file of tokens",
                 bytes.len(),
                 width.bytes()
             );
@@ -54,13 +53,13 @@ impl TokenData {
         let data = Self { bytes, width, sha256 };
         let mut wrong = None;
         data.for_each_chunk(|start, ids| {
-            let place = ids.iter().position(|&id| id as usize >= vocab_size);
-            wrong = wrong.or(place.map(|place| (start + place, ids[place])));
+            let index = ids.iter().position(|&id| id as usize >= vocab_size);
+            wrong = wrong.or(index.map(|index| (start + index, ids[index])));
         });
         match wrong {
             None => Ok(data),
-            Some((place, id)) => {
-                let why = format!("token number {place} is {id}, and the vocabulary has {vocab_size} tokens");
+            Some((index, id)) => {
+                let why = format!("token number {index} is {id}, but the vocabulary has {vocab_size} tokens");
                 Err(TextError::file(path, why))
             }
         }
@@ -89,7 +88,7 @@ impl TokenData {
     /// Fills `ids` with the tokens from index `start` on.
     ///
     /// # Panics
-    /// If they end before `ids` is full.
+    /// If there are fewer tokens.
     pub fn read(&self, start: usize, ids: &mut [u32]) {
         let n = self.width.bytes();
         let bytes = &self.bytes[start * n..(start + ids.len()) * n];
@@ -121,7 +120,7 @@ impl TokenData {
     }
 }
 
-/// What was written to memory.
+/// The tokens that were written to memory.
 impl From<TokenWriter<Vec<u8>>> for TokenData {
     fn from(writer: TokenWriter<Vec<u8>>) -> Self {
         let width = writer.width();
@@ -164,7 +163,7 @@ mod tests {
         for (bytes, width, why) in [
             (&[1, 0, 2][..], Width::U16, "3 bytes"),
             (&[1, 0, 2, 0, 3, 0], Width::U32, "6 bytes"),
-            (&[1, 0, 9, 0, 7, 0], Width::U16, "token number 1 is 9, and the vocabulary has 5"),
+            (&[1, 0, 9, 0, 7, 0], Width::U16, "token number 1 is 9, but the vocabulary has 5"),
         ] {
             std::fs::write(&path, bytes).unwrap();
             let error = TokenData::open(&path, width, 5).unwrap_err().to_string();

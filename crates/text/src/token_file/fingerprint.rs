@@ -1,4 +1,4 @@
-//! Hashes by which a run recognises its data.
+//! Hashes of tokenizers and tokens, by which a run recognises its data.
 
 use sha2::{Digest, Sha256};
 

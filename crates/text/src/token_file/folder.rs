@@ -41,7 +41,7 @@ pub struct Meta {
     pub characters: u64,
     /// Bytes of the text, before it was cleaned.
     pub bytes: u64,
-    /// The share of the characters in the validation split.
+    /// The share of the characters that are in the validation split.
     pub val_fraction: f64,
     /// The files of the text.
     pub sources: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Meta {
     pub tokenizer_sha256: String,
 }
 
-/// A prepared folder that was read.
+/// The contents of a prepared folder.
 #[derive(Debug)]
 pub struct PreparedText {
     /// The training split.
@@ -68,7 +68,7 @@ pub struct PreparedText {
     pub meta: Meta,
 }
 
-/// Whether a folder is a prepared one, complete or not.
+/// Whether a folder is a prepared folder, complete or not.
 pub fn is_prepared(folder: &Path) -> bool {
     let has = |name| folder.join(name).is_file();
     has(TRAIN) || (has(META) && has(TOKENIZER))
@@ -81,13 +81,13 @@ pub fn is_prepared(folder: &Path) -> bool {
 pub fn open(folder: &Path) -> Result<PreparedText, TextError> {
     if let Some(missing) = [TRAIN, VAL, TOKENIZER, META].into_iter().find(|name| !folder.join(name).is_file())
     {
-        let why = format!("it has tokens but no {missing}: `m2g gpt prepare` makes complete folders");
+        let why = format!("it has tokens but no {missing}: prepare the text again");
         return Err(TextError::file(folder, why));
     }
     let meta: Meta = read_json(folder, META)?;
     if meta.format != 1 {
         let why =
-            format!("its format is {}, and this program reads format 1: prepare the text again", meta.format);
+            format!("its format is {}, but this program reads format 1: prepare the text again", meta.format);
         return Err(TextError::file(&folder.join(META), why));
     }
     let tokenizer: Tokenizer = read_json(folder, TOKENIZER)?;

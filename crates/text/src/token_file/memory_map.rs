@@ -1,4 +1,4 @@
-//! Bytes in memory, or of a file that is mapped into it. The only `unsafe` code of this crate.
+//! Bytes in memory or in a memory-mapped file. The only `unsafe` code of this crate.
 
 use std::fs::File;
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use std::path::Path;
 use m2g_core::Error;
 use memmap2::Mmap;
 
-/// Bytes that are read and never written.
+/// Read-only bytes.
 #[derive(Debug)]
 pub(super) enum Bytes {
     Memory(Vec<u8>),

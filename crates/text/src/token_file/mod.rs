@@ -3,8 +3,8 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `width` | [`Width`]: bytes per token |
-//! | `writer` | [`TokenWriter`]: writes, counts and hashes tokens |
-//! | `memory_map` | bytes in memory, or of a file that is mapped into it |
+//! | `writer` | [`TokenWriter`]: writes tokens, counts and hashes them |
+//! | `memory_map` | bytes in memory or in a memory-mapped file |
 //! | `data` | [`TokenData`]: a sequence of tokens in memory or in a file |
 //! | `fingerprint` | hashes of tokenizers and of tokenized text |
 //! | `folder` | [`PreparedText`]: a folder of tokens that [`prepare`](crate::prepare) made |

@@ -13,7 +13,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// The smallest one for a vocabulary.
+    /// The narrowest type that holds the ids of a vocabulary.
     pub fn of(vocab_size: usize) -> Self {
         if vocab_size <= 1 << 16 { Self::U16 } else { Self::U32 }
     }

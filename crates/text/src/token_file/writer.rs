@@ -1,4 +1,4 @@
-//! Writes tokens.
+//! Writes tokens to a file or to memory.
 
 use std::io::{self, Write};
 

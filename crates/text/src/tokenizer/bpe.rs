@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::error::TokenizerError;
 use super::pretokenize::words;
 
-/// The longest token, so that merges that double their length cannot fill the memory.
+/// The limit keeps merges that double in length from filling the memory.
 pub(super) const MAX_BYTES_PER_TOKEN: usize = 1024;
 
 /// A byte-pair vocabulary.
@@ -20,11 +20,11 @@ pub(super) const MAX_BYTES_PER_TOKEN: usize = 1024;
 pub(super) struct Bpe {
     /// The bytes of each token, by id.
     tokens: Vec<Box<[u8]>>,
-    /// The token of each byte.
+    /// The id of each byte.
     bytes: Box<[u32; 256]>,
-    /// The token that two neighbours form.
+    /// The id of the token that two neighbours form.
     pairs: FxHashMap<[u32; 2], u32>,
-    /// The merges in order; merge 0 forms token 256. Empty for GPT-2, which comes as tokens.
+    /// The merges in order; merge 0 forms token 256. Empty for GPT-2, which is given as tokens.
     merges: Vec<[u32; 2]>,
 }
 
@@ -106,9 +106,9 @@ pub(super) struct WordEncoder<'a> {
     merger: Merger,
 }
 
-/// Longer words are not cached: they are unlikely to occur again.
+/// Longer words are unlikely to occur again.
 const MAX_BYTES_PER_CACHED_WORD: usize = 64;
-/// The cache is cleared when it holds more tokens: about 100 MB.
+/// Beyond this, about 100 MB, the cache is cleared.
 const MAX_CACHED_TOKENS: usize = 1 << 22;
 
 impl<'a> WordEncoder<'a> {
@@ -148,17 +148,17 @@ impl<'a> WordEncoder<'a> {
 /// pairs that can be merged: O(n log n) for n bytes.
 #[derive(Debug, Default)]
 struct Merger {
-    /// The token at each place. A place that was merged into the one before is [`MERGED`].
+    /// The token at each position, or [`MERGED`] if it was merged into an earlier one.
     tokens: Vec<u32>,
-    /// The next and the previous place that still holds a token.
+    /// The next and the previous position that still holds a token.
     next: Vec<usize>,
     previous: Vec<usize>,
-    /// Pairs that can be merged, as (id of the merged token, place): lowest id first, then
+    /// Pairs that can be merged, as (id of the merged token, position): lowest id first, then
     /// leftmost.
     candidates: BinaryHeap<Reverse<(u32, usize)>>,
 }
 
-/// Marks a place without a token.
+/// Marks a position without a token.
 const MERGED: u32 = u32::MAX;
 
 impl Merger {
@@ -169,41 +169,41 @@ impl Merger {
         self.next.clear();
         self.next.extend(1..=n);
         self.previous.clear();
-        self.previous.extend((0..n).map(|place| place.wrapping_sub(1)));
-        for place in 0..n.saturating_sub(1) {
-            self.consider(bpe, place);
+        self.previous.extend((0..n).map(|position| position.wrapping_sub(1)));
+        for position in 0..n.saturating_sub(1) {
+            self.consider(bpe, position);
         }
-        while let Some(Reverse((id, place))) = self.candidates.pop() {
-            // The pair at this place has changed since it was pushed.
-            if self.pair(bpe, place) != Some(id) {
+        while let Some(Reverse((id, position))) = self.candidates.pop() {
+            // The pair at this position has changed since it was pushed.
+            if self.pair(bpe, position) != Some(id) {
                 continue;
             }
-            let right = self.next[place];
+            let right = self.next[position];
             let after = self.next[right];
-            self.tokens[place] = id;
+            self.tokens[position] = id;
             self.tokens[right] = MERGED;
-            self.next[place] = after;
+            self.next[position] = after;
             if after < n {
-                self.previous[after] = place;
+                self.previous[after] = position;
             }
-            self.consider(bpe, place);
-            if place > 0 {
-                self.consider(bpe, self.previous[place]);
+            self.consider(bpe, position);
+            if position > 0 {
+                self.consider(bpe, self.previous[position]);
             }
         }
         ids.extend(self.tokens.iter().filter(|&&token| token != MERGED));
     }
 
-    /// The token that the one at `place` and the next one form, if any.
-    fn pair(&self, bpe: &Bpe, place: usize) -> Option<u32> {
-        let right = *self.tokens.get(self.next[place])?;
+    /// The token that the one at `position` and the next one form, if any.
+    fn pair(&self, bpe: &Bpe, position: usize) -> Option<u32> {
+        let right = *self.tokens.get(self.next[position])?;
         // `MERGED` is part of no pair.
-        bpe.pairs.get(&[self.tokens[place], right]).copied()
+        bpe.pairs.get(&[self.tokens[position], right]).copied()
     }
 
-    fn consider(&mut self, bpe: &Bpe, place: usize) {
-        if let Some(id) = self.pair(bpe, place) {
-            self.candidates.push(Reverse((id, place)));
+    fn consider(&mut self, bpe: &Bpe, position: usize) {
+        if let Some(id) = self.pair(bpe, position) {
+            self.candidates.push(Reverse((id, position)));
         }
     }
 }

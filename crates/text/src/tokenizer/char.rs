@@ -41,7 +41,7 @@ impl Characters {
         self.characters.get(id as usize).copied()
     }
 
-    /// Appends the ids of the characters of `text`; nothing if one of them is unknown.
+    /// Appends the ids of the characters of `text`; appends nothing if one of them is unknown.
     pub fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
         let before = ids.len();
         ids.extend(text.chars().map_while(|c| self.ids.get(&c)));

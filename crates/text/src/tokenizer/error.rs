@@ -7,13 +7,13 @@ use super::special::SpecialToken;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizerError {
-    /// Byte-pair encoding with an impossible number of tokens.
-    #[error("bpe:{0} is not possible: byte pairs have {SMALLEST_BPE} to {LARGEST_BPE} tokens in all")]
+    /// An impossible number of tokens for byte-pair encoding.
+    #[error("bpe:{0} is not possible: a vocabulary of byte pairs has {SMALLEST_BPE} to {LARGEST_BPE} tokens")]
     VocabSize(usize),
     /// The text has characters without a token.
     #[error(
-        "the tokenizer has no token for {}: it knows the {known} characters of the text that it was made \
-         for; remove them, or train with the tokenizer byte, gpt2 or bpe:N, which know every character",
+        "the tokenizer has no token for {}: it knows only the {known} characters of the text that it was made \
+         from; remove the others, or train with the tokenizer byte, gpt2 or bpe:N, which know all characters",
         list(characters)
     )]
     UnknownCharacters {
@@ -22,8 +22,8 @@ pub enum TokenizerError {
         /// The number of characters that the tokenizer knows.
         known: usize,
     },
-    /// A special token is in the vocabulary already.
-    #[error("the tokenizer has the special token {0} already")]
+    /// The vocabulary already has this special token.
+    #[error("the tokenizer already has the special token {0}")]
     DuplicateSpecial(SpecialToken),
     /// GPT-2's vocabulary is fixed.
     #[error("the tokenizer gpt2 takes no special tokens: its vocabulary is fixed; use byte or bpe:N")]

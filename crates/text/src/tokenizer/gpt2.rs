@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::bpe::Bpe;
 
-/// 256 bytes, 50,000 merges, and the end of a text.
+/// 256 bytes, 50,000 merges, and the end of text.
 pub(super) const VOCAB_SIZE: usize = 50_257;
 
 /// The token between two texts.

@@ -14,12 +14,12 @@ pub enum TokenizerKind {
     Byte,
     /// GPT-2's 50,257 tokens.
     Gpt2,
-    /// Byte pairs learned from the text, with this number of tokens in all. Special
-    /// tokens do not count.
+    /// Byte pairs learned from the text, with this number of tokens including the bytes,
+    /// but without special tokens.
     Bpe(usize),
 }
 
-/// The 256 bytes and no merge.
+/// The 256 bytes and no merges.
 pub(super) const SMALLEST_BPE: usize = 256;
 /// Beyond this, the table of embeddings would be the whole model.
 pub(super) const LARGEST_BPE: usize = 1 << 20;
@@ -38,7 +38,7 @@ impl FromStr for TokenizerKind {
     /// [`Error::Setting`], of the setting `tokenizer`.
     fn from_str(name: &str) -> Result<Self, Error> {
         let setting = |value| {
-            let rule = "it must be char, byte, gpt2 or bpe:N, N being 256 to 1048576 tokens in all";
+            let rule = "it must be char, byte, gpt2 or bpe:N, where N is from 256 to 1048576 tokens";
             Err(Error::Setting { name: "tokenizer", value, rule })
         };
         match (name, name.strip_prefix("bpe:").map(usize::from_str)) {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_parse_to_what_displays_them() {
+    fn names_round_trip() {
         for name in ["char", "byte", "gpt2", "bpe:256", "bpe:1000"] {
             assert_eq!(name.parse::<TokenizerKind>().unwrap().to_string(), name);
         }

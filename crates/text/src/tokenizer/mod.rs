@@ -2,16 +2,16 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `vocabulary` | [`Tokenizer`]: one of the four vocabularies, and its special tokens |
+//! | `vocabulary` | [`Tokenizer`]: one of four vocabularies, and special tokens |
 //! | `kind` | [`TokenizerKind`]: `char`, `byte`, `gpt2`, `bpe:N` |
 //! | `char` | one token per character of a text |
 //! | `bpe` | byte-pair encoding: the bytes, then the merges of frequent pairs |
 //! | `train` | learns the merges from a text |
-//! | `pretokenize` | GPT-2's words, numbers and spaces, across which nothing is merged |
+//! | `pretokenize` | splits text into words, across which no pairs are merged |
 //! | `gpt2` | GPT-2's 50,257 tokens |
 //! | `special` | [`SpecialToken`]: beginning, end of text, padding |
 //! | `saved` | the JSON form |
-//! | `stream` | [`StreamDecoder`]: prints token ids as they arrive |
+//! | `stream` | [`StreamDecoder`]: decodes token ids as they arrive |
 //!
 //! ```
 //! use m2g_text::tokenizer::Tokenizer;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The look-ahead leaves the last white-space character before a word to that word:
-//! here `\s+` is matched, and its last character is given back.
+//! here `\s+` matches, and its last character is then given back.
 
 use std::sync::LazyLock;
 
@@ -52,8 +52,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// The last byte offset in `text`, at or after `from`, where a cut leaves the words as
-/// they are: between a character that is not white space and one that is.
+/// The last byte offset in `text`, at or after `from`, where a cut does not
+/// change the words: between a character that is not white space and one that is.
 pub(crate) fn last_cut(text: &str, from: usize) -> Option<usize> {
     let mut space_at = None;
     for (at, c) in text[from..].char_indices().rev() {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::special::SpecialToken;
 
-/// The JSON form. Special tokens are left out when there are none: tokenizers saved
-/// before there were any load, and those saved today have the same bytes and hash.
+/// The JSON form. An empty list of special tokens is not written: tokenizers from before
+/// special tokens still load, and keep their bytes and their hash.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Saved {
@@ -18,7 +18,7 @@ pub(super) enum Saved {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         special: Vec<SpecialToken>,
     },
-    // With braces: serde accepts unknown fields in a variant without.
+    // Has braces because serde accepts unknown fields in a variant without them.
     Gpt2 {},
     Bpe {
         merges: Vec<[u32; 2]>,

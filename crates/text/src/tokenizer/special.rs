@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A token that stands for no text.
 ///
 /// Its spelling is for display only. A text that contains the spelling is encoded
-/// as any other text, so that nobody can smuggle in a special token.
+/// like any other text, so it cannot smuggle in a special token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,7 +16,7 @@ pub enum SpecialToken {
     Beginning,
     /// Comes after the last token of a text.
     EndOfText,
-    /// Fills a row of a batch up to the length of the longest one.
+    /// Fills a row of a batch up to the length of the longest row.
     Padding,
 }
 

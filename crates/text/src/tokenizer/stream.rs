@@ -1,11 +1,11 @@
-//! Token ids to printable text, one token at a time.
+//! Decodes token ids to printable text, one token at a time.
 
 use super::vocabulary::Tokenizer;
 use crate::utf8::Utf8Stream;
 
-/// Decodes tokens one by one without splitting a character, of which a token may hold
-/// a part. The strings that it returns, concatenated, equal [`Tokenizer::decode`] of
-/// all tokens.
+/// Decodes tokens one by one. A token may hold a part of a character, which is held back
+/// until the character is complete. The concatenated strings equal [`Tokenizer::decode`]
+/// of all tokens.
 #[derive(Debug, Clone)]
 pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,
@@ -18,14 +18,14 @@ impl<'a> StreamDecoder<'a> {
         Self { tokenizer, utf8: Utf8Stream::default() }
     }
 
-    /// The text that this token completes: empty inside a character.
+    /// The text that this token completes; empty within a character.
     pub fn push(&mut self, id: u32) -> String {
         let mut text = String::new();
         self.utf8.push(&self.tokenizer.decode_bytes(&[id]), &mut text);
         text
     }
 
-    /// The rest at the end: U+FFFD if the last character is incomplete, else nothing.
+    /// The rest of the text: U+FFFD if the last character is incomplete, otherwise empty.
     pub fn finish(mut self) -> String {
         let mut text = String::new();
         self.utf8.finish(&mut text);

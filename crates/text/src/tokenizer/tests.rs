@@ -54,7 +54,7 @@ fn gpt2_gives_the_ids_of_tiktoken() {
 }
 
 #[test]
-fn the_bytes_of_each_gpt2_token_merge_to_that_token() {
+fn the_bytes_of_each_gpt2_token_merge_into_that_token() {
     let mut words = WordEncoder::new(gpt2::bpe());
     for id in 0..50_256 {
         let token = gpt2::bpe().token(id).unwrap();
@@ -81,7 +81,7 @@ fn long_runs_are_encoded_fast() {
     ] {
         let ids = Tokenizer::gpt2().encode(&run).unwrap();
         assert_eq!(Tokenizer::gpt2().decode(&ids), run);
-        // tiktoken has a limit of its own for these: compare shorter runs.
+        // tiktoken limits the length of such runs: compare shorter ones.
         assert_agrees_with_tiktoken(&run[..3000]);
         assert_agrees_with_tiktoken(&format!("{}x{}", &run[..1000], &run[..500]));
     }
@@ -158,7 +158,7 @@ fn unknown_characters_are_listed_once_and_escaped() {
     let tokenizer = Tokenizer::char("abc");
     let error = tokenizer.encode("a\u{7}béé'c").unwrap_err().to_string();
     assert!(error.contains(r"'\u{7}', 'é', '\''"), "{error}");
-    assert!(error.contains("knows the 3 characters"), "{error}");
+    assert!(error.contains("only the 3 characters"), "{error}");
     let error = tokenizer.encode("defghijklmnop").unwrap_err().to_string();
     assert!(error.contains("'m' and 3 more") && !error.contains("'n'"), "{error}");
 }
@@ -185,7 +185,7 @@ fn a_stream_holds_back_half_a_character() {
 }
 
 #[test]
-fn damaged_tokenizers_are_refused() {
+fn damaged_tokenizers_are_rejected() {
     for (json, why) in [
         (r#"{"kind":"bpe","merges":[[97,256]]}"#, "not defined yet"),
         (r#"{"kind":"bpe","merges":[[97,98],[97,98]]}"#, "second time"),
@@ -306,9 +306,9 @@ fn tokenizers_without_special_tokens_keep_their_json() {
 }
 
 #[test]
-fn damaged_special_tokens_are_refused() {
+fn damaged_special_tokens_are_rejected() {
     for (json, why) in [
-        (r#"{"kind":"byte","special":["padding","padding"]}"#, "<|padding|> already"),
+        (r#"{"kind":"byte","special":["padding","padding"]}"#, "already has the special token <|padding|>"),
         (r#"{"kind":"byte","special":["pad"]}"#, "pad"),
         (r#"{"kind":"gpt2","special":["padding"]}"#, "special"),
     ] {

@@ -3,7 +3,7 @@
 //! The most frequent pair of neighbours is merged everywhere and becomes a token. This
 //! repeats until there are enough tokens. Ties go to the pair with the lowest ids, so
 //! that a text gives the same tokens on every machine. Equal words are merged once,
-//! with their count; a merge updates the counts of the pairs next to it only.
+//! weighted by their count, and a merge updates only the counts of adjacent pairs.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -48,11 +48,10 @@ struct Pairs {
     changed: FxHashSet<Pair>,
 }
 
-/// At most `n` merges, in order; fewer if no pair is left.
+/// The first `n` merges, in order; fewer if no pair is left.
 pub(crate) fn merges(counts: WordCounts, n: usize) -> Vec<Pair> {
     let mut pairs = Pairs::new(counts);
-    // Counts in the heap may be stale: they are compared with the current ones when they
-    // are popped.
+    // Counts in the heap may be stale, so they are compared with the current counts when popped.
     let mut heap: BinaryHeap<(u64, Reverse<Pair>)> =
         pairs.counts.iter().map(|(&pair, &count)| (count, Reverse(pair))).collect();
     let mut lengths = vec![1; 256];
@@ -152,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The same merges by the definition: counts all pairs before each merge.
+    /// The merges by definition: counts all pairs before each merge.
     fn by_definition(text: &str, n: usize) -> Vec<Pair> {
         let mut words: Vec<Vec<u32>> =
             super::words(text).map(|word| word.bytes().map(u32::from).collect()).collect();

@@ -15,9 +15,8 @@ use super::{gpt2, pretokenize, train};
 
 /// Splits text into tokens by one of four vocabularies, and joins them again.
 ///
-/// The ids of the vocabulary come first, those of special tokens follow: a
-/// tokenizer gets them from [`Tokenizer::with_special_tokens`]. It is saved as JSON;
-/// what is loaded is checked before it is used.
+/// The ids of special tokens, which [`Tokenizer::with_special_tokens`] adds, follow those of
+/// the vocabulary. A tokenizer is saved as JSON, and checked when it is loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct Tokenizer {
@@ -35,7 +34,7 @@ enum Vocabulary {
 }
 
 impl Vocabulary {
-    /// The number of tokens, without special ones that were added.
+    /// The number of tokens, without added special tokens.
     fn size(&self) -> usize {
         match self {
             Self::Char(characters) => characters.vocab_size(),
@@ -45,7 +44,7 @@ impl Vocabulary {
         }
     }
 
-    /// The bytes of a token, None for special tokens and unknown ids.
+    /// The bytes of a token; `None` for special tokens and unknown ids.
     fn token(&self, id: u32) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Char(characters) => characters.token(id).map(|c| Cow::Owned(c.to_string().into_bytes())),
@@ -62,7 +61,7 @@ impl From<Vocabulary> for Tokenizer {
     }
 }
 
-/// How a tokenizer is made.
+/// Constructors.
 impl Tokenizer {
     /// One token for each distinct character of `text`, in Unicode order.
     pub fn char(text: &str) -> Self {
@@ -103,7 +102,7 @@ impl Tokenizer {
         Ok(Vocabulary::Bpe(Bpe::from_merges(train::merges(counts, tokens - 256))?).into())
     }
 
-    /// Adds special tokens. Their ids follow the ids that are there, in the given order.
+    /// Adds special tokens. Their ids follow the existing ids, in the given order.
     ///
     /// ```
     /// use m2g_text::tokenizer::{SpecialToken, Tokenizer};
@@ -116,7 +115,7 @@ impl Tokenizer {
     /// ```
     ///
     /// # Errors
-    /// [`TokenizerError::DuplicateSpecial`] if there is one already;
+    /// [`TokenizerError::DuplicateSpecial`] if the tokenizer already has one of them;
     /// [`TokenizerError::FixedVocabulary`] for GPT-2's tokens.
     pub fn with_special_tokens(mut self, tokens: &[SpecialToken]) -> Result<Self, TokenizerError> {
         if self.is_gpt2() && !tokens.is_empty() {
@@ -132,7 +131,7 @@ impl Tokenizer {
     }
 }
 
-/// What a tokenizer holds.
+/// The vocabulary and its special tokens.
 impl Tokenizer {
     /// The kind of the vocabulary, without its special tokens.
     pub fn kind(&self) -> TokenizerKind {
@@ -149,7 +148,7 @@ impl Tokenizer {
         self.vocabulary.size() + self.special.len()
     }
 
-    /// The bytes of a token: the spelling of a special one, None if there is no such id.
+    /// The bytes of a token, or the spelling of a special token; `None` if there is no such id.
     pub fn token(&self, id: u32) -> Option<Cow<'_, [u8]>> {
         match self.special_token(id) {
             Some(token) => Some(Cow::Borrowed(token.spelling().as_bytes())),
@@ -167,7 +166,7 @@ impl Tokenizer {
         self.special_id(SpecialToken::EndOfText)
     }
 
-    /// The id that fills rows, if the tokenizer has one.
+    /// The id of padding, if the tokenizer has one.
     pub fn padding(&self) -> Option<u32> {
         self.special_id(SpecialToken::Padding)
     }
@@ -177,8 +176,8 @@ impl Tokenizer {
         if self.is_gpt2() && token == SpecialToken::EndOfText {
             return Some(gpt2::END_OF_TEXT);
         }
-        let place = self.special.iter().position(|&special| special == token)?;
-        Some((self.vocabulary.size() + place) as u32)
+        let index = self.special.iter().position(|&special| special == token)?;
+        Some((self.vocabulary.size() + index) as u32)
     }
 
     fn is_gpt2(&self) -> bool {
@@ -190,8 +189,8 @@ impl Tokenizer {
         if self.is_gpt2() && id == gpt2::END_OF_TEXT {
             return Some(SpecialToken::EndOfText);
         }
-        let place = (id as usize).checked_sub(self.vocabulary.size())?;
-        self.special.get(place).copied()
+        let index = (id as usize).checked_sub(self.vocabulary.size())?;
+        self.special.get(index).copied()
     }
 }
 
@@ -201,7 +200,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError::UnknownCharacters`] if characters have no token, which happens
-    /// with a vocabulary of characters only.
+    /// only with a vocabulary of characters.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let mut ids = Vec::new();
         self.encoder().encode(text, &mut ids)?;
@@ -219,7 +218,7 @@ impl Tokenizer {
     }
 
     /// The last byte offset in `text`, at or after `from`, where the text can be cut:
-    /// whatever follows, both parts encode to the tokens of the whole.
+    /// both parts then encode to the tokens of the whole, whatever text follows.
     pub fn last_cut(&self, text: &str, from: usize) -> Option<usize> {
         match self.vocabulary {
             Vocabulary::Char(_) | Vocabulary::Byte => Some(text.len()),
@@ -230,7 +229,7 @@ impl Tokenizer {
 
 /// Ids to text.
 impl Tokenizer {
-    /// The text of tokens, with special tokens as they are spelled. Invalid UTF-8 and
+    /// The text of tokens, with the spelling of special tokens. Invalid UTF-8 and
     /// unknown ids become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
         String::from_utf8_lossy(&self.decode_bytes(ids)).into_owned()

@@ -1,4 +1,4 @@
-//! Trains a rung and measures its loss as the lecture does.
+//! Training a rung, and measuring its loss as the lecture does.
 
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, Task};
@@ -10,12 +10,12 @@ use crate::data::{Batches, Corpus, Windows};
 
 /// The result of training a rung.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Climbed {
+pub struct RungResult {
     /// Why the training run ended.
     pub ended: Ended,
     /// The number of parameters of the model.
     pub params: usize,
-    /// The mean loss of 200 random batches of the validation split: the lecture's estimate.
+    /// The lecture's estimate of the validation loss: the mean over 200 random batches.
     pub val_loss_estimate: f64,
     /// The loss on the whole validation split.
     pub val_loss: f64,
@@ -24,11 +24,16 @@ pub struct Climbed {
 }
 
 impl Rung {
-    /// Trains the model and measures it.
+    /// Trains the model from random weights and measures its validation loss.
     ///
     /// # Errors
-    /// If the text is too short, or training diverges.
-    pub fn train(&self, corpus: &Corpus, seed: u64, observer: &mut dyn Observer) -> Result<Climbed, Error> {
+    /// [`Error::Other`] if the text is too short; [`Error`] if training diverges.
+    pub fn train(
+        &self,
+        corpus: &Corpus,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<RungResult, Error> {
         let mut lecture = Lecture::new(self, corpus.tokenizer.vocab_size(), seed)?;
         let mut task = LectureTask {
             train: Batches::new(&corpus.train, self.batch_size, self.block_size, seed)?,
@@ -50,25 +55,25 @@ impl Rung {
         let ended = fit.run(&mut task, observer)?;
         let seconds = fit.state.seconds;
         let (val_loss_estimate, val_loss) = task.losses;
-        Ok(Climbed { ended, params: lecture.params().count(), val_loss_estimate, val_loss, seconds })
+        Ok(RungResult { ended, params: lecture.params().count(), val_loss_estimate, val_loss, seconds })
     }
 }
 
-/// Trains on random windows and measures the loss in two ways.
+/// Trains on random windows, and measures the validation loss in two ways.
 struct LectureTask<'a> {
     train: Batches<'a>,
     val: Batches<'a>,
     corpus: &'a Corpus,
     rung: &'a Rung,
     batch: Option<TokenBatch>,
-    /// The estimate, and the loss on the whole split.
+    /// The estimate, and the loss on the whole validation split.
     losses: (f64, f64),
 }
 
-/// Batches in the lecture's estimate.
-const EVAL_ITERS: u64 = 200;
-/// Tokens in a batch when measuring the whole split.
-const EVAL_TOKENS: usize = 4096;
+/// Random batches in the lecture's estimate.
+const ESTIMATE_BATCHES: u64 = 200;
+/// Tokens per batch on the whole validation split.
+const TOKENS_PER_EVAL_BATCH: usize = 4096;
 
 impl Task<f32, Lecture> for LectureTask<'_> {
     fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
@@ -82,12 +87,12 @@ impl Task<f32, Lecture> for LectureTask<'_> {
             Ok(f64::from(tape.read_loss(loss)))
         };
         let mut estimate = 0.0;
-        for i in 0..EVAL_ITERS {
-            estimate += loss(&self.val.get("estimate val", 0, i))? / EVAL_ITERS as f64;
+        for i in 0..ESTIMATE_BATCHES {
+            estimate += loss(&self.val.get("estimate val", 0, i))? / ESTIMATE_BATCHES as f64;
         }
         let windows = Windows::new(&self.corpus.val, self.rung.block_size)?;
         let mut whole = 0.0;
-        for batch in windows.batches(EVAL_TOKENS / self.rung.block_size) {
+        for batch in windows.batches(TOKENS_PER_EVAL_BATCH / self.rung.block_size) {
             whole += loss(&batch)? * batch.y.ids.len() as f64 / windows.targets() as f64;
         }
         self.losses = (estimate, whole);
