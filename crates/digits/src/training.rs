@@ -57,10 +57,6 @@ impl Trainable for Network<f32> {
         })
     }
 
-    fn check(description: &Description) -> Result<(), Error> {
-        description.config.validate()
-    }
-
     fn config(description: &Description) -> &Config {
         &description.config
     }

@@ -99,10 +99,6 @@ impl Trainable for Line {
         Ok(Description { config, data: data.fingerprint.clone() })
     }
 
-    fn check(description: &Description) -> Result<(), Error> {
-        Self::validate(&description.config)
-    }
-
     fn config(description: &Description) -> &Config {
         &description.config
     }

@@ -51,11 +51,13 @@ pub trait Trainable: Model<f32> + Sized {
         base: Option<&Self::Description>,
     ) -> Result<Self::Description, Error>;
 
-    /// Checks a description that was read from a checkpoint.
+    /// Checks a description that was read from a checkpoint. By default, its settings.
     ///
     /// # Errors
     /// If no model can be built from it.
-    fn check(description: &Self::Description) -> Result<(), Error>;
+    fn check(description: &Self::Description) -> Result<(), Error> {
+        Self::validate(Self::config(description))
+    }
 
     /// The settings in a description.
     fn config(description: &Self::Description) -> &Self::Config;
@@ -67,7 +69,9 @@ pub trait Trainable: Model<f32> + Sized {
     fn fingerprint(data: &Self::Data) -> &str;
 
     /// Where the data comes from, for messages.
-    fn source(data: &Self::Data) -> String;
+    fn source(_data: &Self::Data) -> String {
+        "the data of this run".into()
+    }
 
     /// Builds the model with its initial parameters: random, or those of `base`.
     ///
