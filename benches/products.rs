@@ -13,7 +13,7 @@ use anyhow::Context;
 use m2g_core::threads::with_threads;
 use m2g_core::{Accumulate, Mat, Precision, matmul};
 
-/// The name, [rows, inner length, columns], and which factor is stored transposed.
+/// Name; rows, inner length and columns; which factor is stored transposed.
 const SHAPES: [(&str, [usize; 3], Transposed); 12] = [
     ("qkv", [768, 128, 384], Transposed::B),
     ("projection", [768, 128, 128], Transposed::B),

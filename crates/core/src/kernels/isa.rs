@@ -68,7 +68,7 @@ pub fn instruction_set() -> &'static str {
     Isa::best().name()
 }
 
-/// The names of the instruction sets relevant to the kernels that this processor supports.
+/// The names of the instruction sets that matter to the kernels and that this processor supports.
 pub fn available_instruction_sets() -> Vec<&'static str> {
     let found: &[(&str, bool)] = &[
         #[cfg(target_arch = "x86_64")]
@@ -100,7 +100,7 @@ pub trait Compiled {
     fn run<R>(f: impl FnOnce() -> R) -> R;
 }
 
-/// [`Isa::Plain`].
+/// [`Isa::Plain`] as a type.
 #[derive(Debug)]
 pub struct Plain;
 

@@ -79,9 +79,9 @@ pub struct AdamWStep<T> {
     pub scale: T,
 }
 
-/// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`, `w = keep w - rate
-/// m / (unbias sqrt(v) + eps)`, for all parameters at once. They are split into chunks of one
-/// parallel loop, so that many small parameters use all threads.
+/// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`,
+/// `w = keep w - rate m / (unbias sqrt(v) + eps)`, for all parameters at once. They are split into
+/// chunks of one parallel loop, so that many small parameters use all threads.
 pub fn adamw<T: Float>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
     let AdamWStep { rate, unbias, betas: [b1, b2], complements: [c1, c2], eps, scale } = step;
     let elements: usize = params.iter().map(|p| p.w.len()).sum();

@@ -37,7 +37,7 @@ impl<T: Float> Op<T> for Add {
             [a, b] if a.ends_with(&b[b.iter().take_while(|&&n| n == 1).count()..]) && a.len() >= b.len() => {
                 Ok(ndarray::IxDyn(a))
             }
-            _ => Err("the shapes must be the same, or the first must end with the second".into()),
+            _ => Err("the shapes must be the same, or the second must be a suffix of the first".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

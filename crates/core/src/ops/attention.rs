@@ -18,8 +18,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// | self-attention, [`Tape::attention`] | Q, K and V side by side, `(B, T, 3 C)` | `(B, T, C)` |
 /// | cross-attention, [`Tape::cross_attention`] | Q `(B, T_q, C)`; K and V side by side, `(B, T_k, 2 C)` | `(B, T_q, C)` |
 ///
-/// Here, `C = H D`, and head `h` has the D columns from `h D` on in each of Q, K, V and Y. With `S
-/// = scale Q K^T` and `P = softmax(S)`, the gradients of a head are:
+/// Here, `C = H D`, and head `h` has the D columns from `h D` on in each of Q, K, V and Y. With
+/// `S = scale Q K^T` and `P = softmax(S)`, the gradients of a head are:
 ///
 /// `dV = P^T dY`, `dP = dY V^T`, `dS_ij = P_ij (dP_ij - sum_k P_ik dP_ik)`,
 /// `dQ = scale dS K`, `dK = scale dS^T Q`.

@@ -4,8 +4,8 @@ use crate::kernels::matmul::{MatBatch, batched_matmul};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// `Y = A B` for each pair of matrices: `(.., M, K)` and `(.., K, N)` give `(.., M, N)`. Or `Y = A
-/// B^T` with B `(.., N, K)`, as in the scores of attention, `Q K^T`.
+/// `Y = A B` for each pair of matrices: `(.., M, K)` and `(.., K, N)` give `(.., M, N)`. Or
+/// `Y = A B^T` with B `(.., N, K)`, as in the scores of attention, `Q K^T`.
 ///
 /// The derivatives are those of the [matrix product](super::matmul): `dA = dY B^T`,
 /// `dB = A^T dY`; for `A B^T`, `dA = dY B` and `dB = dY^T A`.

@@ -5,12 +5,12 @@ use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
-/// Causal [attention](super::attention) for the last T tokens of a text of `start + T` tokens: `(B,
-/// T, C)`.
+/// Causal [attention](super::attention) for the last T tokens of a text of `start + T` tokens:
+/// `(B, T, C)`.
 ///
-/// The inputs are Q, K and V of the T new tokens, `(B, T, 3 C)`; the keys of all tokens, `(B, H, D,
-/// S)`; and their values, `(B, H, S, D)`. The cache has room for S tokens. Keys are stored as
-/// columns, so that one vector register holds the same element of many keys.
+/// The inputs are Q, K and V of the T new tokens, `(B, T, 3 C)`; the keys of all tokens,
+/// `(B, H, D, S)`; and their values, `(B, H, S, D)`. The cache has room for S tokens. Keys are
+/// stored as columns, so that one vector register holds the same element of many keys.
 ///
 /// Generation computes the keys and values of each token only once: because of the mask, later
 /// tokens do not change them. This op has no backward pass.
@@ -85,8 +85,8 @@ impl<T: Float> Op<T> for CachedAttention {
     }
 }
 
-/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys` `(B,
-/// H, D, S)` and `values` `(B, H, S, D)`. Skips tokens beyond the capacity.
+/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys`
+/// `(B, H, D, S)` and `values` `(B, H, S, D)`. Skips tokens beyond the capacity.
 pub(crate) fn append<T: Float>(
     (keys, values): (&mut Tensor<T>, &mut Tensor<T>),
     qkv: &Tensor<T>,

@@ -9,11 +9,11 @@ use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = R + m O / (1 - p)` with `O = gelu(X W1^T + b1) W2^T + b2`: [linear](super::linear),
 /// [GELU](super::gelu), linear (Vaswani et al. 2017, equation 2) and [residual](super::residual),
-/// in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`, `(M,
-/// N)`, `(N)` and `(M)`; Y is `(.., M)`.
+/// in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`,
+/// `(M, N)`, `(N)` and `(M)`; Y is `(.., M)`.
 ///
-/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`, `dZ
-/// = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
+/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
+/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
 /// `dL/dW2 = dO^T H`, and `dL/db1` and `dL/db2` are the sums over the rows of `dZ` and `dO`.
 /// `forward` saves `H` and `gelu'(Z)`, which `dZ` then overwrites.
 #[derive(Debug)]

@@ -23,8 +23,8 @@ impl<T: Float> Tape<T> {
     /// Records [`SplitHeads`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `x` is `(B, T, parts C)`, C is a multiple of `n_head` and `part <
-    /// parts`.
+    /// [`Error::Shape`] unless `x` is `(B, T, parts C)`, C is a multiple of `n_head` and
+    /// `part < parts`.
     #[track_caller]
     pub fn split_heads(&mut self, x: Var, part: usize, parts: usize, n_head: usize) -> Result<Var, Error> {
         self.record(SplitHeads { part, parts, n_head }, &[x])

@@ -7,9 +7,10 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C elements (Ba, Kiros and
 /// Hinton 2016): `x` `(.., C)`, `w` `(C)` and optionally `b` `(C)`.
 ///
-/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and `g = dL/dy * w`: `dL/dx =
-/// rstd (g - mean(g) - xhat mean(g xhat))`, because shifting or scaling a row does not change
-/// `xhat`. `dL/dw` is the sum of `dL/dy * xhat` over the rows, and `dL/db` is that of `dL/dy`.
+/// With `xhat = (x - mean) rstd`, `rstd = 1 / sqrt(variance + eps)` and `g = dL/dy * w`:
+/// `dL/dx = rstd (g - mean(g) - xhat mean(g xhat))`, because shifting or scaling a row does not
+/// change `xhat`. `dL/dw` is the sum of `dL/dy * xhat` over the rows, and `dL/db` is that of
+/// `dL/dy`.
 #[derive(Debug)]
 pub struct LayerNorm;
 

@@ -9,9 +9,9 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. The result is that of
 /// [linear](super::linear) with the rounded weights.
 ///
-/// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives `y_j = s_j (sum_k q_jk x_k)
-/// + b_j`; X and the sums are not rounded. It has no backward pass: weights are packed after
-/// training.
+/// With a scale `s_j` for each row, `W_jk = s_j q_jk`, a row of X gives
+/// `y_j = s_j (sum_k q_jk x_k) + b_j`; X and the sums are not rounded. It has no backward pass:
+/// weights are packed after training.
 #[derive(Debug)]
 pub struct PackedLinear<T: Float> {
     weights: Arc<PackedWeights<T>>,
