@@ -1,7 +1,7 @@
 //! The model: token and position embeddings, blocks of attention and feed-forward layers, a head.
 //!
 //! Shapes: B sequences of T tokens, C elements per token, V tokens in the vocabulary, H heads of
-//! D = C / H elements. The fields have the names of nanoGPT's `model.py`. The block is
+//! D = C / H elements. Names follow nanoGPT's `model.py`. The block is
 //! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
 use m2g_core::nn::{

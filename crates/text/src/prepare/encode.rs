@@ -66,7 +66,7 @@ pub struct Encoded<T> {
 }
 
 impl Encode<'_> {
-    /// Encodes into memory. For a text that does not fit, use [`prepare()`](super::prepare()).
+    /// Encodes into memory. For a text that does not fit, use [`prepare`](super::prepare).
     ///
     /// # Errors
     /// [`TextError`] if the text cannot be read, is too short, or has characters that an
