@@ -12,14 +12,12 @@ use super::matrix::Mat;
 use super::operands::{Left, Order, ROWS_PER_TILE, Right};
 use super::pack;
 use super::product::Product;
+use super::slices::{DEPTH_PER_SLICE, Slices};
 use super::tile::{OutputPart, ROWS_IN_L1, rows_times_panel};
 use crate::Float;
 use crate::kernels::elementwise::add_assign;
 use crate::kernels::isa::Compiled;
 use crate::kernels::scratch::with_scratch;
-
-/// Elements of the inner dimension per slice: a panel then stays in the L2 cache.
-const DEPTH_PER_SLICE: usize = 512;
 
 /// Bytes of B that stay in the L2 cache while all rows are multiplied with them.
 const BYTES_IN_L2: usize = 512 << 10;
@@ -220,29 +218,6 @@ impl<T: Float> Product<'_, '_, T> {
 
 /// A block of rows of the output, and their epilogue.
 type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
-
-/// Slices of the inner dimension, of nearly equal lengths, so that the last one is not tiny.
-#[derive(Clone, Copy)]
-struct Slices {
-    inner: usize,
-    length: usize,
-    count: usize,
-}
-
-impl Slices {
-    /// The slices of `inner`, or a `single` one: [`Accumulate::Multiply`] needs complete sums.
-    fn new(inner: usize, single: bool) -> Self {
-        let count = if single { 1 } else { inner.div_ceil(DEPTH_PER_SLICE) };
-        // Even lengths, so that the order of the sums does not depend on the number of elements per
-        // factor.
-        Self { inner, length: inner.div_ceil(count).next_multiple_of(2), count }
-    }
-
-    /// Slice `s`.
-    fn range(self, s: usize) -> Range<usize> {
-        (s * self.length).min(self.inner)..((s + 1) * self.length).min(self.inner)
-    }
-}
 
 /// Both matrices in place, if there are few rows and the innermost loop can read both as they
 /// are stored, with panels of `width` columns.

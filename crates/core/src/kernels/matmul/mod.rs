@@ -20,6 +20,7 @@ mod multiply;
 mod operands;
 mod pack;
 mod product;
+mod slices;
 mod tile;
 
 pub use batched::{MatBatch, batched_matmul};
