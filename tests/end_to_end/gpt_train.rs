@@ -225,7 +225,7 @@ fn settings_come_from_the_configuration_and_then_from_flags() {
 
     for (toml, expected) in [
         ("max_itres = 3\n", "there is no setting max_itres; did you mean max_iters?"),
-        ("zzz = 3\n", "there is no setting zzz; there are"),
+        ("zzz = 3\n", "there is no setting zzz; the settings are"),
         ("n_layer = \"many\"\n", "n_layer is \"many\""),
         ("n_layer = -2\n", "mine.toml"),
         ("learning_rate = nan\n", "learning_rate is NaN"),

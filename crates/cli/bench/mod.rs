@@ -200,7 +200,7 @@ impl Bench {
             }
             let bar = Bar::new(0, (run.rounds * everyone.len()) as u64);
             let finished = rounds::measure(run.rounds, &mut everyone, self.profile, |done, who, round| {
-                bar.at(done as u64);
+                bar.set_step(done as u64);
                 bar.message(format!("{name}: {who}, round {round} of {}", run.rounds));
             });
             bar.finish();

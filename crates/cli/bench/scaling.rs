@@ -57,7 +57,7 @@ pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
         let bar = Bar::new(0, (run.rounds * points.len()) as u64);
         let finished = rounds::measure(run.rounds, &mut everyone, false, |done, _, round| {
             let Point { threads, batch_size, block_size, .. } = points[done % points.len()];
-            bar.at(done as u64);
+            bar.set_step(done as u64);
             bar.message(format!(
                 "{}: {batch_size} x {block_size} tokens, {threads} threads, round {round} of {}",
                 facts.name, run.rounds
