@@ -123,7 +123,9 @@ impl Findings {
         let n = all.threads;
         line(
             "bandwidth",
-            format!("{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, when copying (bytes read plus bytes written)"),
+            format!(
+                "{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, when copying (bytes read plus bytes written)"
+            ),
         )?;
         let rate = |(one, more): (f64, f64)| {
             format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products")

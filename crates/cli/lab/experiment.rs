@@ -100,7 +100,8 @@ impl Experiment {
     /// If no model has this name.
     pub fn model(&self) -> anyhow::Result<&'static dyn ModelKind> {
         let known = || names().collect::<Vec<_>>().join(", ");
-        named(&self.model).ok_or_else(|| anyhow!("no model is called {}; the models are {}", self.model, known()))
+        named(&self.model)
+            .ok_or_else(|| anyhow!("no model is called {}; the models are {}", self.model, known()))
     }
 
     /// Checks everything that can be checked without training.
@@ -116,8 +117,9 @@ impl Experiment {
         for measure in self.measures() {
             if !known.contains(&measure) {
                 let near = nearest(measure, known.iter().copied());
-                let hint =
-                    near.map_or(format!("the measures are {}", known.join(", ")), |n| format!("did you mean {n}?"));
+                let hint = near.map_or(format!("the measures are {}", known.join(", ")), |n| {
+                    format!("did you mean {n}?")
+                });
                 bail!("no measure is called {measure}; {hint}");
             }
         }

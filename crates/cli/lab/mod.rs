@@ -195,7 +195,8 @@ impl Lab {
             base.insert("data".into(), if path.exists() { full } else { data.clone() }.into());
         }
         if let Some(steps) = self.steps {
-            let steps = i64::try_from(steps).map_err(|_| anyhow!("--steps is {steps}: give a smaller number"))?;
+            let steps =
+                i64::try_from(steps).map_err(|_| anyhow!("--steps is {steps}: give a smaller number"))?;
             base.insert(length.into(), steps.into());
         }
         experiment.check()

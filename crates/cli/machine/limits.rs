@@ -66,9 +66,19 @@ fn gflops(time: Duration) -> f64 {
 
 /// The times of a product, sorted.
 fn product_times(precision: Precision, time: Duration) -> Vec<Duration> {
-    let (a, b, mut c) = (vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE], vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE], vec![0.0_f32; MATRIX_SIDE * MATRIX_SIDE]);
+    let (a, b, mut c) = (
+        vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+        vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+        vec![0.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+    );
     times(time, || {
-        matmul(Mat::new(&a, (MATRIX_SIDE, MATRIX_SIDE)), Mat::new(&b, (MATRIX_SIDE, MATRIX_SIDE)), Accumulate::Overwrite, &mut c, precision)
+        matmul(
+            Mat::new(&a, (MATRIX_SIDE, MATRIX_SIDE)),
+            Mat::new(&b, (MATRIX_SIDE, MATRIX_SIDE)),
+            Accumulate::Overwrite,
+            &mut c,
+            precision,
+        )
     })
 }
 

@@ -73,7 +73,10 @@ pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)
 pub fn same_name_hint(name: &str) -> Option<String> {
     let path = Path::new("runs").join(name);
     (named(name).is_some() && path.is_dir()).then(|| {
-        format!("{name} is the model with its default settings; to use the run with that name, give {}", quoted(&path))
+        format!(
+            "{name} is the model with its default settings; to use the run with that name, give {}",
+            quoted(&path)
+        )
     })
 }
 

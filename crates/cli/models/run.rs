@@ -27,5 +27,6 @@ impl SavedRun {
 
 /// A note for a run whose data has changed since it was trained; compares fingerprints.
 pub fn changed_data(trained_on: &str, current: &str) -> Option<String> {
-    (trained_on != current).then(|| "its data has changed since it was trained; the step uses the current data".into())
+    (trained_on != current)
+        .then(|| "its data has changed since it was trained; the step uses the current data".into())
 }

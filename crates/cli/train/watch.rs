@@ -198,7 +198,8 @@ impl Observer for Watch {
         if shown.is_empty() {
             shown = "  no validation".into();
         }
-        self.bar.print_line(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
+        self.bar
+            .print_line(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
         let mut line = json!({
             "event": event, "step": record.step, "train_loss": record.train_loss, "lr": record.lr,
             "best": record.best, "seconds": record.seconds,

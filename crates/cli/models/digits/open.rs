@@ -70,7 +70,9 @@ impl OpenModel for OpenNetwork {
         let config = &self.description.config;
         let data = images::load(config.data.as_deref(), config.train_on_all)?;
         if (data.train.rows, data.train.cols) != self.description.image {
-            bail!("the images in its training data have another size than when it was trained: restore the data");
+            bail!(
+                "the images in its training data have another size than when it was trained: restore the data"
+            );
         }
         Ok(Training::first_gradients(&self.network, &self.description, &data)?)
     }
