@@ -30,10 +30,10 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     }
     match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
         Some(near) => {
-            bail!("--config is {name}: there is no such file or configuration; did you mean {near}?")
+            bail!("--config is {name}: no such file or built-in configuration; did you mean {near}?")
         }
         None => bail!(
-            "--config is {name}: there is no such file; the built-in configurations are {}",
+            "--config is {name}: no such file; the built-in configurations are {}",
             built_in.join(", ")
         ),
     }
@@ -70,8 +70,8 @@ pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
         let Some(setting) = C::setting(&key) else {
             let known: Vec<&str> = C::SETTINGS.iter().map(|setting| setting.name).collect();
             match nearest(&key, known.iter().copied()) {
-                Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),
-                None => bail!("{name}: there is no setting {key}; the settings are {}", known.join(", ")),
+                Some(near) => bail!("{name}: unknown setting {key}; did you mean {near}?"),
+                None => bail!("{name}: unknown setting {key}; the settings are {}", known.join(", ")),
             }
         };
         if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting.name) {

@@ -176,5 +176,5 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
 
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);
-    assert!(error.contains("there is no setting epohcs; did you mean epochs?"), "{error}");
+    assert!(error.contains("unknown setting epohcs; did you mean epochs?"), "{error}");
 }

@@ -225,8 +225,8 @@ fn settings_come_from_the_configuration_and_then_from_flags() {
     assert_eq!((config["bias"].as_bool(), config["tie_weights"].as_bool()), (Some(true), Some(false)));
 
     for (toml, expected) in [
-        ("max_itres = 3\n", "there is no setting max_itres; did you mean max_iters?"),
-        ("zzz = 3\n", "there is no setting zzz; the settings are"),
+        ("max_itres = 3\n", "unknown setting max_itres; did you mean max_iters?"),
+        ("zzz = 3\n", "unknown setting zzz; the settings are"),
         ("n_layer = \"many\"\n", "n_layer is \"many\""),
         ("n_layer = -2\n", "mine.toml"),
         ("learning_rate = nan\n", "learning_rate is NaN"),

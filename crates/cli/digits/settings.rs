@@ -39,7 +39,7 @@ impl Settings {
             },
         };
         let preset = preset.unwrap_or(PRESETS[0]);
-        let mut config = Config::preset(preset).ok_or_else(|| anyhow!("there is no preset {preset}"))?;
+        let mut config = Config::preset(preset).ok_or_else(|| anyhow!("unknown preset {preset}"))?;
         if let Some((name, text)) = file {
             config = with_keys(&config, name, &text)?;
         }

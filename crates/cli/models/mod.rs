@@ -85,7 +85,7 @@ fn kind_of(path: &Path, file: &str) -> anyhow::Result<&'static dyn ModelKind> {
     let nouns: Vec<&str> = MODELS.iter().map(|model| model.noun()).collect();
     named(&name).ok_or_else(|| {
         anyhow!(
-            "{} is a model of the unknown kind {name}: give a run of {}",
+            "{} is a model of unknown kind {name}: give a run of {}",
             path.display(),
             nouns.join(" or of ")
         )
