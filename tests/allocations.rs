@@ -1,4 +1,4 @@
-//! A training step in steady state allocates nothing large, because every buffer is reused.
+//! In steady state, a training step makes no large allocation, because all buffers are reused.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,27 +16,27 @@ use m2g_text::Tokenizer;
 /// An allocation of this size or more is large.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// The first steps, which take their buffers from the system.
+/// The number of first steps, which allocate the buffers.
 const WARM_UP: usize = 2;
 
-/// Steps of a training run, warm-up included.
+/// Steps per training run, warm-up included.
 const STEPS: usize = 6;
 
-/// The system's allocator, with a count of its allocations.
+/// The system's allocator, which counts its allocations.
 struct Counting;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
 static ALL: AtomicUsize = AtomicUsize::new(0);
-static LARGE_ONES: AtomicUsize = AtomicUsize::new(0);
-static BYTES_IN_LARGE_ONES: AtomicUsize = AtomicUsize::new(0);
+static LARGE_COUNT: AtomicUsize = AtomicUsize::new(0);
+static LARGE_TOTAL_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 fn count(bytes: usize) {
     ALL.fetch_add(1, Relaxed);
     if bytes >= LARGE_BYTES {
-        LARGE_ONES.fetch_add(1, Relaxed);
-        BYTES_IN_LARGE_ONES.fetch_add(bytes, Relaxed);
+        LARGE_COUNT.fetch_add(1, Relaxed);
+        LARGE_TOTAL_BYTES.fetch_add(bytes, Relaxed);
     }
 }
 
@@ -60,7 +60,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Allocations so far, or of one step.
+/// The number and size of allocations, so far or in one step.
 #[derive(Debug, Clone, Copy, Default)]
 struct Allocated {
     all: usize,
@@ -70,13 +70,12 @@ struct Allocated {
 
 impl Allocated {
     fn so_far() -> Self {
-        let [all, large, large_bytes] = [&ALL, &LARGE_ONES, &BYTES_IN_LARGE_ONES].map(|n| n.load(Relaxed));
+        let [all, large, large_bytes] = [&ALL, &LARGE_COUNT, &LARGE_TOTAL_BYTES].map(|n| n.load(Relaxed));
         Self { all, large, large_bytes }
     }
 }
 
-/// Counts what each step allocates: `stop` is called right before a step, `step` right after
-/// it.
+/// Counts the allocations of each step. `stop` is called right before a step, `step` right after.
 #[derive(Default)]
 struct Watch {
     before: Allocated,
@@ -107,11 +106,11 @@ fn check(what: &str, threads: usize, train: impl FnOnce(&mut Watch) -> Result<()
     assert!(watch.steps[0].large > 0, "{what}: nothing was counted: {:?}", watch.steps);
     let steady = &watch.steps[WARM_UP..];
     println!("{what}: {:?} allocations a step", steady.iter().map(|step| step.all).collect::<Vec<_>>());
-    // Chance decides which thread computes what. With several, one may first need its buffer
-    // for a product after the warm-up. An allocation in every step is noticed all the same.
+    // With several threads, scheduling is random: a thread may need its first product buffer after
+    // the warm-up. An allocation in every step is still detected.
     let large = steady.iter().filter(|step| step.large > 0).count();
-    let most = if threads == 1 { 0 } else { steady.len() - 1 };
-    assert!(large <= most, "{what}: in steady state {large} steps allocate: {steady:?}");
+    let allowed = if threads == 1 { 0 } else { steady.len() - 1 };
+    assert!(large <= allowed, "{what}: in steady state {large} steps allocate: {steady:?}");
 }
 
 /// A GPT with large weights and 256 tokens per sequence.
@@ -158,9 +157,9 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
     (config, data)
 }
 
-/// A single test, because the counts are those of the whole process.
+/// A single test, because the counters are global to the process.
 #[test]
-fn a_training_step_in_steady_state_allocates_nothing_large() {
+fn a_training_step_in_steady_state_makes_no_large_allocation() {
     // With 64 sequences, as in nanoGPT's GPU configuration, the tokens themselves are large.
     for (precision, batch_size, threads) in
         [(Precision::F32, 64, 1), (Precision::F32, 8, 2), (Precision::Bf16, 8, 1), (Precision::Bf16, 8, 2)]

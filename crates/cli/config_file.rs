@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::flags::nearest;
 
-/// What `--config` names.
+/// The target of `--config`.
 #[derive(Debug, PartialEq)]
 pub enum Source {
     /// A file with this TOML.
@@ -19,7 +19,7 @@ pub enum Source {
     BuiltIn,
 }
 
-/// Finds the file or the built-in configuration called `name`; a file comes first.
+/// Finds the file or the built-in configuration called `name`. A file takes precedence.
 pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     let path = Path::new(name);
     if path.is_file() {
@@ -30,10 +30,10 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     }
     match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
         Some(near) => {
-            bail!("--config is {name}: there is no such file or configuration; did you mean {near}?")
+            bail!("--config is {name}: no such file or built-in configuration; did you mean {near}?")
         }
         None => bail!(
-            "--config is {name}: there is no such file, and the configurations are {}",
+            "--config is {name}: no such file; the built-in configurations are {}",
             built_in.join(", ")
         ),
     }
@@ -44,12 +44,12 @@ pub fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {}: {e}", file.display()))
 }
 
-/// Settings as TOML; errors call it `name`.
+/// Parses settings in TOML. Errors refer to the text as `name`.
 pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
     toml::from_str(text).map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(&e.to_string())))
 }
 
-/// `config` with the keys of a TOML text in place of its own; errors call it `name`.
+/// Overrides settings of `config` with those in a TOML text. Errors refer to the text as `name`.
 pub fn with_keys<C: Settings + Serialize + DeserializeOwned>(
     config: &C,
     name: &str,
@@ -58,7 +58,7 @@ pub fn with_keys<C: Settings + Serialize + DeserializeOwned>(
     with_table(config, name, parse(name, text)?)
 }
 
-/// `config` with these keys in place of its own; errors call them `name`.
+/// Overrides settings of `config` with those in a TOML table. Errors refer to the table as `name`.
 pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
     config: &C,
     name: &str,
@@ -70,19 +70,19 @@ pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
         let Some(setting) = C::setting(&key) else {
             let known: Vec<&str> = C::SETTINGS.iter().map(|setting| setting.name).collect();
             match nearest(&key, known.iter().copied()) {
-                Some(near) => bail!("{name}: there is no setting {key}; did you mean {near}?"),
-                None => bail!("{name}: there is no setting {key}; there are {}", known.join(", ")),
+                Some(near) => bail!("{name}: unknown setting {key}; did you mean {near}?"),
+                None => bail!("{name}: unknown setting {key}; the settings are {}", known.join(", ")),
             }
         };
         if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting.name) {
-            bail!("{name}: {other} and {key} are one setting: give it once");
+            bail!("{name}: {other} and {key} are names of one setting: give only one of them");
         }
-        // 1 stands for 1.0 where a setting is a real number.
+        // Accept 1 for 1.0.
         let value = match (all.get(setting.name), value) {
             (Some(toml::Value::Float(_)), toml::Value::Integer(n)) => toml::Value::Float(n as f64),
             (_, value) => value,
         };
-        // An old name can come with values of another type, which only its own reader knows.
+        // A former name may take values of another type, which only serde can check, below.
         if let Some(old) = all.get(&key)
             && !old.same_type(&value)
             && !old.is_table()
@@ -97,14 +97,14 @@ pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
         .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
 }
 
-/// The settings in a checkpoint under the names of today; as they are if they cannot be read.
-pub fn with_present_names<C: Serialize + DeserializeOwned>(settings: &Value) -> Map<String, Value> {
+/// The settings in a checkpoint under their current names; unchanged if they cannot be parsed.
+pub fn with_current_names<C: Serialize + DeserializeOwned>(settings: &Value) -> Map<String, Value> {
     let read: Option<C> = serde_json::from_value(settings.clone()).ok();
     let present = read.and_then(|config| serde_json::to_value(config).ok());
     present.as_ref().unwrap_or(settings).as_object().cloned().unwrap_or_default()
 }
 
-/// A message of several lines in one.
+/// Joins the lines of a message.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -117,16 +117,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_of_old_runs_get_present_names() {
+    fn settings_of_old_runs_get_current_names() {
         let digits =
-            with_present_names::<m2g_digits::Config>(&json!({"lr": 0.5, "mini_batch": 7, "clip": 1.0}));
+            with_current_names::<m2g_digits::Config>(&json!({"lr": 0.5, "mini_batch": 7, "clip": 1.0}));
         assert_eq!(
             json!([0.5, 7, 1.0]),
             json!([digits["learning_rate"], digits["batch_size"], digits["grad_clip"]])
         );
-        let gpt = with_present_names::<m2g_gpt::Config>(&json!({"attention": "primitive"}));
+        let gpt = with_current_names::<m2g_gpt::Config>(&json!({"attention": "primitive"}));
         assert_eq!(gpt["fused"], false);
-        let strange = with_present_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
+        let strange = with_current_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
         assert_eq!(Value::Object(strange), json!({"unknown": 1}));
     }
 }

@@ -1,4 +1,4 @@
-//! `m2g data`: the datasets.
+//! `m2g data`: lists, downloads and verifies datasets.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Download a dataset, unless it is already here, and print its folder.
+    /// Download a dataset unless it is already on this machine, and print its folder.
     Get {
         /// The name of the dataset, from `m2g data list`.
         name: String,
@@ -28,7 +28,7 @@ pub enum DataCommand {
     Check {
         /// The name of the dataset, from `m2g data list`.
         name: String,
-        /// The folder of the dataset [default: where it is found].
+        /// The folder of the dataset [default: search for it].
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
@@ -51,7 +51,7 @@ fn list() -> anyhow::Result<()> {
         output::line(format!("{:<18}licence: {}", "", dataset.licence))?;
         output::line(match catalogue::find(dataset.name, None) {
             Ok(dir) => format!("{:<18}in {}", "", dir.display()),
-            Err(_) => format!("{:<18}not here; get it with: m2g data get {}", "", dataset.name),
+            Err(_) => format!("{:<18}not on this machine; get it with: m2g data get {}", "", dataset.name),
         })?;
         if dataset.files.iter().any(|f| f.sha256.is_none()) {
             output::line(format!("{:<18}its files are checked for their structure, not by SHA-256", ""))?;
@@ -73,7 +73,7 @@ fn list_json() -> anyhow::Result<()> {
 
 fn get(name: &str) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
-    let style = "{msg}  [{bar:30}] {bytes}/{total_bytes}, {eta} to go";
+    let style = "{msg}  [{bar:30}] {bytes}/{total_bytes}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
     let dir = catalogue::get(name, &mut |file, done, total| {
         bar.set_message(file.to_string());

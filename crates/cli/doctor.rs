@@ -1,4 +1,4 @@
-//! `m2g doctor`: the hardware, its limits, and what slows training down.
+//! `m2g doctor`: reports the hardware, its limits, and what slows training down.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
 use crate::output;
 
-/// Report this machine's hardware and limits, where data is searched, and what slows training down.
+/// Report this machine's hardware and limits, where m2g looks for data, and what slows training down.
 #[derive(Args)]
 pub struct Doctor {
     /// Print one JSON object to stdout.
@@ -26,9 +26,9 @@ struct Findings {
     version: &'static str,
     build: &'static str,
     machine: Machine,
-    /// With one thread.
+    /// The limits with one thread.
     one_thread: Limits,
-    /// With the threads that training uses.
+    /// The limits with the threads that training uses.
     all_threads: Limits,
     data: Data,
     runs: Runs,
@@ -43,11 +43,11 @@ struct Findings {
 /// The location of MNIST.
 #[derive(Serialize)]
 struct Data {
-    /// The folders that are searched, in order.
+    /// The searched folders, in order.
     looked_for_in: Vec<PathBuf>,
-    /// The first folder with all files.
+    /// The first folder that holds all files.
     mnist: Option<PathBuf>,
-    /// What is wrong with the files, or why none were found.
+    /// The error in the files, or the reason why none were found.
     wrong: Option<String>,
 }
 
@@ -123,7 +123,9 @@ impl Findings {
         let n = all.threads;
         line(
             "bandwidth",
-            format!("{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, copied (bytes read and written)"),
+            format!(
+                "{one:.1} GB/s with 1 thread, {more:.1} GB/s with {n}, when copying (bytes read plus bytes written)"
+            ),
         )?;
         let rate = |(one, more): (f64, f64)| {
             format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products")

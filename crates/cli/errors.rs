@@ -1,5 +1,4 @@
-//! Errors as the command line prints them: the libraries speak of settings, a person types
-//! flags.
+//! Errors as the command line prints them: the libraries name settings, but a user types flags.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -8,8 +7,8 @@ use m2g_gpt::gpt2::ExportError;
 
 use crate::setting_flags::flag;
 
-/// The error in one sentence, with the flag that helps. A setting that was given as a flag is named
-/// by its flag.
+/// The error in one sentence, with the flag that fixes it. A setting that was given as a flag is
+/// named by its flag.
 pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {
     if let Some(Error::Setting { name, value, rule }) = error.downcast_ref()
         && came_from_a_flag(name, given)

@@ -12,7 +12,7 @@ use crate::output;
 
 /// A model with the subcommand `eval`.
 pub trait EvalCommand: 'static {
-    /// The flags of this model alone.
+    /// The flags that only this model has.
     type Flags: Args + Send + Sync;
 
     /// Measures the checkpoint `file` of a run.
@@ -21,9 +21,9 @@ pub trait EvalCommand: 'static {
 
 /// The result of an evaluation.
 pub struct Measured {
-    /// As text.
+    /// The result as text.
     pub text: String,
-    /// As a JSON object.
+    /// The result as a JSON object.
     pub json: Value,
 }
 

@@ -1,4 +1,4 @@
-//! Reading flags: names, paths, and proposals for misspelt words.
+//! Parses flags: names, paths, and suggestions for misspelt words.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 
-/// Reads one of `names` as the value that serde knows by this name. Clap refuses others and proposes
-/// the nearest.
+/// Parses one of `names` with serde. Clap rejects any other word and suggests the nearest name.
 pub fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
@@ -19,7 +18,7 @@ where
     })
 }
 
-/// The folder of a run: a bare name is a folder in `runs/`, anything else a path.
+/// The folder of a run: a bare name is a folder in `runs/`; anything else is a path.
 pub fn run_path(name: &str) -> PathBuf {
     let path = Path::new(name);
     let bare = path.components().count() == 1 && !name.starts_with('.');
@@ -43,7 +42,7 @@ pub fn quoted(path: &Path) -> String {
     }
 }
 
-/// The word of `known` most similar to `word`, if any is similar.
+/// The word in `known` that is most similar to `word`, if any is similar enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|k| (strsim::jaro_winkler(word, k), k));
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)

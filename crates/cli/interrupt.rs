@@ -7,9 +7,9 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// The exit code of a process that was stopped by Ctrl-C, by shell convention.
 pub const EXIT_CODE: u8 = 130;
 
-/// Starts to listen for Ctrl-C.
+/// Installs the handler of Ctrl-C.
 pub fn listen() {
-    // Fails only if a handler is already installed, which is then this one.
+    // Fails only if this handler is already installed.
     let _ = ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(EXIT_CODE));

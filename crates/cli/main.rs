@@ -1,8 +1,8 @@
 //! `m2g`: the command line of mnist-to-gpt.
 //!
-//! One file per subcommand; `models/` says what each model can do. Results go to stdout, progress
-//! and notes go to stderr. An error is one sentence and a non-zero exit code: 1 for failures, 2 for
-//! a wrong command line, 130 after Ctrl-C.
+//! One file per subcommand; `models/` defines what each model can do. Results go to stdout, progress
+//! and notes go to stderr. An error prints one sentence and sets the exit code: 1 for a failure, 2
+//! for an invalid command line, 130 after Ctrl-C.
 
 mod bench;
 mod compare;
@@ -43,29 +43,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The models: train, evaluate, use.
+    /// One command per model.
     #[command(flatten)]
     Model(ModelCommand),
-    /// What-if experiments: train models that differ in one setting, and compare.
+    /// Run what-if experiments: train models that differ in one setting, and compare them.
     Lab(Box<lab::Lab>),
     /// Show what two models share: the core functions of one training step of each.
     ///
-    /// Without arguments: the digit network and the GPT, with their default settings. For two runs,
-    /// also compares settings, parameters and curves. Saves nothing.
+    /// Without arguments, compares the digit network and the GPT with their default settings. For two
+    /// runs, also compares settings, parameters and learning curves. Saves nothing.
     Compare(compare::Compare),
-    /// Look into one step of a model, op by op, and draw its attention.
+    /// Inspect one step of a model, op by op, and draw its attention.
     Inspect(Box<inspect::Inspect>),
     /// List every parameter of a model.
     Params(params::ListParams),
-    /// Datasets: list them, download one, verify its files.
+    /// List datasets, download one, or verify its files.
     #[command(subcommand)]
     Data(data::DataCommand),
     /// Measure how fast training and generation are on this machine, and how much memory they need.
     ///
-    /// Every measurement runs in its own process and is compared with the machine's limits, with
-    /// targets and, with --against, with a peer. The data is random, since only the time matters.
+    /// Each measurement runs in its own process. The results are compared with the machine's limits,
+    /// with targets and, with --against, with a peer. The data is random, since only time matters.
     Bench(bench::Bench),
-    /// Report this machine's hardware and limits, where data is searched, and what slows training
+    /// Report this machine's hardware and limits, where m2g looks for data, and what slows training
     /// down.
     Doctor(doctor::Doctor),
 }
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // The reader of our output has closed it: nothing is wrong.
+        // The reader closed the pipe, as `head` does. That is not an error.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", errors::sentence(&error, &matches));

@@ -26,7 +26,7 @@ pub struct ListParams {
 }
 
 impl ListParams {
-    /// Lists them.
+    /// Prints the list.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         with_threads(0, || {
             let (_, model) = models::open(&self.model, self.last)?;

@@ -12,7 +12,7 @@ const MAX_SIDE: u32 = 12_000;
 /// The memory limit for decoding in bytes.
 const MAX_DECODING_BYTES: u64 = 1 << 30;
 
-/// A greyscale picture: 0 is black, 255 is white; row by row.
+/// A greyscale picture: 0 is black, 255 is white; row-major.
 pub struct GrayPicture {
     /// The pixels.
     pub pixels: Vec<u8>,
@@ -76,8 +76,8 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
     Ok(GrayPicture { pixels, width: width as usize, height: height as usize })
 }
 
-/// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: colours if
-/// stdout is a terminal, letters otherwise.
+/// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: in
+/// colour if stdout is a terminal, as characters of different density otherwise.
 pub fn for_terminal(pixels: &[u8], width: usize) -> String {
     let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = String::new();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_pictures_get_a_clear_error() {
+    fn files_that_are_not_pictures_get_a_clear_error() {
         assert!(error(b"").contains("0 bytes"));
         assert!(error(b"this is a text").contains("not a picture"));
         let whole = png(&RgbaImage::new(50, 50));

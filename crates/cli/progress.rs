@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A progress bar on stderr, hidden if that is no terminal.
+/// A progress bar on stderr, hidden if stderr is not a terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {
@@ -17,7 +17,7 @@ impl Bar {
     }
 
     /// Moves the bar to step `step`.
-    pub fn at(&self, step: u64) {
+    pub fn set_step(&self, step: u64) {
         self.0.set_position(step);
     }
 
@@ -27,7 +27,7 @@ impl Bar {
     }
 
     /// Prints a line above the bar.
-    pub fn say(&self, text: &str) {
+    pub fn print_line(&self, text: &str) {
         match self.0.is_hidden() {
             true => eprintln!("{text}"),
             false => self.0.println(text),

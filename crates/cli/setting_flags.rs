@@ -1,21 +1,21 @@
-//! Flags made from the declarations of settings.
+//! Generates command-line flags from the declarations of settings.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use m2g_core::settings::{Kind, Role, Setting, Settings};
 
-/// The flags of the settings of `C`, one for each setting: `--learning-rate` for `learning_rate`.
-/// Aliases are accepted too. Holds the text of those that were given.
+/// The settings of `C` as flags, such as `--learning-rate` for `learning_rate`. Accepts aliases, and
+/// holds the text of each flag that was given.
 #[derive(Clone, Debug)]
 pub struct SettingFlags<C: Settings> {
     given: Vec<(&'static Setting<C>, String)>,
 }
 
 impl<C: Settings> SettingFlags<C> {
-    /// Puts the values of the flags into a configuration.
+    /// Applies the flags to a configuration.
     pub fn apply(&self, config: &mut C) {
         for (setting, text) in &self.given {
-            // The parser of the flag has read this text once already.
+            // The flag's parser has already accepted this text.
             (setting.set)(config, text).unwrap_or_else(|e| panic!("{}: {e}", setting.name));
         }
     }
@@ -101,7 +101,7 @@ mod tests {
     use crate::config_file::with_keys;
 
     m2g_core::settings! {
-        /// A configuration in which all that follows from a declaration is checked.
+        /// A configuration to test everything that is generated from a declaration.
         pub struct Config {
             /// The model.
             "Model" as ModelConfig(
@@ -113,7 +113,7 @@ mod tests {
                 #[alias = "n_wide"]
                 #[setting(shape, check(within!(1..=64)))]
                 width_of_model: usize = 8,
-                /// Where the norms stand.
+                /// The place of the norms.
                 norm: NormPlace = NormPlace::Before,
             }
             "Training" {
@@ -122,7 +122,7 @@ mod tests {
                 learning_rate: f64 = 0.5,
                 /// Whether it decays.
                 decay: bool = false,
-                /// Steps in all.
+                /// The total number of steps.
                 #[setting(resumable)]
                 steps: u64 = 10,
             }
@@ -147,7 +147,7 @@ mod tests {
         config
     }
 
-    /// Each assertion holds because of the declaration of `width_of_model` alone.
+    /// Each assertion follows from the declaration of `width_of_model` alone.
     #[test]
     fn everything_follows_from_one_declaration() {
         let wide = Config { width_of_model: 16, ..Config::default() };
@@ -162,17 +162,17 @@ mod tests {
         assert!(line.contains("The width of the model [default: 8]"), "{help}");
         assert!(help.contains("\nModel:\n") && help.contains("\nTraining:\n"), "{help}");
         assert!(help.contains("[possible values: before, after, none]"), "{help}");
-        // File key and alias, and what a file gets wrong.
+        // File key and alias, and mistakes in a file.
         let read = |text: &str| with_keys(&Config::default(), "x.toml", text).map_err(|e| e.to_string());
         assert_eq!(read("width_of_model = 16").unwrap(), wide);
         assert_eq!(read("n_wide = 16").unwrap(), wide);
         assert!(read("width_of_modle = 16").unwrap_err().contains("did you mean width_of_model?"));
         assert!(read("width_of_model = 'x'").unwrap_err().contains("width_of_model is \"x\""));
-        assert!(read("width_of_model = 1\nn_wide = 1").unwrap_err().contains("are one setting"));
+        assert!(read("width_of_model = 1\nn_wide = 1").unwrap_err().contains("are names of one setting"));
         // Check.
         let error = config(&["--width-of-model", "65"]).check_each().unwrap_err();
         assert_eq!(error.to_string(), "width_of_model is 65: it must be from 1 to 64");
-        // Resuming keeps it, and so does fine-tuning.
+        // Neither resuming nor fine-tuning changes it.
         assert_eq!(
             parse(&["--steps", "5", "--n-wide", "9"]).unwrap().first_fixed().unwrap(),
             "--width-of-model"
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_and_near_names_proposed() {
+    fn errors_name_the_flag_and_suggest_the_nearest_name() {
         for (flags, parts) in [
             (
                 ["--learning-rate", "fast"],

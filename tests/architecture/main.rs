@@ -1,12 +1,12 @@
-//! Holds the architecture: reads the sources as text and checks the rules of [`rules`].
+//! Enforces the architecture: reads the sources as text and checks the rules in [`rules`].
 //!
 //! ```text
 //! cli -> page -> {digits, gpt, translate} -> text -> core        (digits does without text)
-//! train, nn -> tape, ops -> kernels -> tensor, mask, tokens, ... (the rooms of the core)
+//! train, nn -> tape, ops -> kernels -> tensor, mask, tokens, ... (the areas of the core)
 //! ```
 //!
-//! A rule that is broken names the file, the line and the path. [`planted`] plants one fault of
-//! each kind into a copy of the tree and checks that the rule notices it.
+//! A violation names the file, the line and the path. [`planted`] plants violations of each rule into a
+//! copy of the tree and checks that the rule detects them.
 #![allow(clippy::unwrap_used)]
 
 mod modules;
@@ -28,7 +28,7 @@ static VIOLATIONS: LazyLock<BTreeMap<&str, Vec<String>>> =
     LazyLock::new(|| rules::ALL.into_iter().map(|(name, violations)| (name, violations(&TREE))).collect());
 
 #[test]
-fn the_tree_keeps_every_rule() {
+fn the_tree_follows_every_rule() {
     let mut message = String::new();
     for (name, violations) in VIOLATIONS.iter() {
         for violation in violations {

@@ -1,23 +1,23 @@
-//! Who imports whom, read from the text of the modules.
+//! Finds the imports between files in the text of the modules.
 //!
-//! A path (`crate::`, `super::`, `self::`, or one that begins with an imported name or a child
-//! module) is followed segment by segment to the file that defines what it names:
-//! through child modules, items, imports and re-exports, globs included. A re-export is
-//! an edge to the file only where the file itself uses the name. What a path does not
-//! show is not seen: methods, trait implementations, names that macros make.
+//! A path begins with `crate`, `super`, `self`, an imported name or a child module. Its segments are
+//! resolved one by one, through child modules, items, imports, re-exports and globs, to the file that
+//! defines the last segment. A re-export counts as an edge only if its file uses the name.
+//! Dependencies without a path are not seen: methods, trait implementations, names from macros.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::source::{Token, Tree, is_word};
 
-/// All modules of all crates, by key: `core::ops::linear`; a crate's root is its name.
+/// All modules of all crates, by key, such as `core::ops::linear`. The key of a crate's root is the
+/// crate's name.
 pub struct Modules {
     all: BTreeMap<String, Module>,
     /// The keys of each module's child modules, by parent key and child name.
     children: HashMap<String, HashMap<String, String>>,
 }
 
-/// One file.
+/// A module, which is one file.
 pub struct Module {
     pub path: String,
     /// The names of items at the top level.
@@ -26,17 +26,17 @@ pub struct Module {
     named_imports: HashMap<String, Vec<Import>>,
     /// The glob imports.
     globs: Vec<Import>,
-    /// Paths in the code outside of imports.
+    /// Paths in the code outside imports, with their lines.
     paths: Vec<(usize, Vec<String>)>,
-    /// Words in the code outside of imports.
+    /// Words in the code outside imports.
     words: BTreeSet<String>,
 }
 
-/// One name of a `use` declaration.
+/// One name in a `use` declaration.
 struct Import {
     line: usize,
     path: Vec<String>,
-    /// The name that it has here; none for a glob.
+    /// The name in this module; `None` for a glob.
     name: Option<String>,
     public: bool,
 }
@@ -49,11 +49,11 @@ pub struct Edge {
     pub to: String,
     /// The path as written.
     pub named: String,
-    /// A `use` of a whole module, which by itself uses nothing of its file.
+    /// Whether this is a `use` of a whole module, which alone uses nothing in its file.
     pub of_module: bool,
 }
 
-/// Where a path leads: to a module, or to an item in the file of one.
+/// The target of a path: a module, or an item in the file of a module.
 #[derive(Clone, Copy)]
 enum Target<'a> {
     Module(&'a str),
@@ -94,7 +94,7 @@ impl Modules {
         Self { all, children }
     }
 
-    /// Every edge between two files of one crate, in order.
+    /// The edges between files of the same crate, sorted.
     pub fn edges(&self) -> Vec<Edge> {
         let mut edges = BTreeSet::new();
         for (key, module) in &self.all {
@@ -221,7 +221,7 @@ impl Module {
                 "fn" | "struct" | "enum" | "trait" | "type" | "static" | "union" | "const" if depth == 0 => {
                     module.items.insert(word(i + 1).to_string());
                 }
-                // The declaration of a child uses nothing of it.
+                // The declaration of a child module uses nothing in it.
                 "mod" => i += 1,
                 "macro_rules" => {
                     module.items.insert(word(i + 2).to_string());
@@ -252,7 +252,7 @@ impl Module {
     }
 }
 
-/// Reads one branch of a `use` declaration, from its first word to what ends it.
+/// Parses one branch of a `use` declaration, from its first word to the token that ends it.
 fn use_tree(
     tokens: &[Token],
     i: &mut usize,

@@ -1,5 +1,5 @@
-//! The note "where to find what" names files and items that exist, and no link of a document is
-//! broken.
+//! Checks that the note "where to find what" names existing files and items, and that no document has
+//! a broken link.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use crate::source::{Tree, tokens};
 
 const NOTE: &str = "notebooks-notes/11-where-to-find-what.md";
 
-/// What stands between backticks.
+/// The parts of a table cell in backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether a file defines an item of this name: the last part of `Type::name`. Settings are
-/// defined by a macro, with the same keywords.
+/// Whether a file defines an item with this name, or with the last part of a name `Type::name`.
+/// Items defined by a macro count too, since they use the same keywords.
 fn defines(tree: &Tree, path: &str, name: &str) -> bool {
     const KEYWORDS: [&str; 7] = ["fn", "struct", "enum", "trait", "type", "const", "static"];
     let name = name.rsplit("::").next().unwrap();
@@ -22,26 +22,26 @@ fn defines(tree: &Tree, path: &str, name: &str) -> bool {
     tokens.windows(2).any(|pair| KEYWORDS.contains(&pair[0].1.as_str()) && pair[1].1 == name)
 }
 
-/// The rows that name a file or an item that is not there.
+/// The rows that name a missing file or item.
 fn violations(note: &str, tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for row in note.lines().filter(|line| line.starts_with("| ")).skip(2) {
         let cells: Vec<&str> = row.split('|').collect();
-        let [_, _, paths, names, _] = cells[..] else { panic!("not three cells: {row}") };
+        let [_, _, paths, names, _] = cells[..] else { panic!("a row needs three cells: {row}") };
         let (paths, names) = (quoted(paths), quoted(names));
         assert!(!paths.is_empty() && !names.is_empty(), "{row}");
         for path in paths.iter().filter(|path| !tree.contains_key(**path)) {
             found.push(format!("{path} does not exist: {row}"));
         }
         for name in names.iter().filter(|name| !paths.iter().any(|path| defines(tree, path, name))) {
-            found.push(format!("{name} is not there: {row}"));
+            found.push(format!("{name} is not defined in {paths:?}: {row}"));
         }
     }
     found
 }
 
 #[test]
-fn twenty_questions_lead_to_what_exists() {
+fn the_twenty_answers_exist() {
     let note = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(NOTE)).unwrap();
     assert_eq!(note.lines().filter(|line| line.starts_with("| ")).count(), 2 + 20);
     let found = violations(&note, &TREE);
@@ -49,7 +49,7 @@ fn twenty_questions_lead_to_what_exists() {
 }
 
 #[test]
-fn a_row_that_leads_nowhere_is_noticed() {
+fn a_row_with_a_missing_file_or_item_is_detected() {
     let head = "| question | file | name |\n| --- | --- | --- |\n";
     let found = |row: &str| violations(&format!("{head}{row}"), &TREE).len();
     assert_eq!(found("| Where? | `crates/digits/src/backprop.rs` | `backprop` |"), 0);
@@ -57,11 +57,11 @@ fn a_row_that_leads_nowhere_is_noticed() {
     assert_eq!(found("| Where? | `crates/core/src/planted.rs` | `Tape` |"), 2);
 }
 
-/// The documents and the folders of documents.
+/// The folders with documents.
 const DOCUMENTS: [&str; 5] = ["", "benches", "benches/peers", "datasets", "notebooks-notes"];
 
 #[test]
-fn every_link_of_a_document_leads_to_a_file() {
+fn every_link_in_a_document_leads_to_a_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
     for folder in DOCUMENTS.map(|folder| root.join(folder)) {

@@ -1,11 +1,10 @@
-//! Every rule notices a planted fault: a copy of the tree gets one faulty line, and the rule
-//! names its file. What the rule found before does not count, nor does a line that only looks
-//! like a fault.
+//! Checks that every rule detects planted violations: faulty lines in a copy of the tree. Violations
+//! that exist without them do not count. Lines that only look like violations must not be reported.
 
 use crate::source::{Code, File, Tree};
 use crate::{TREE, VIOLATIONS, rules};
 
-/// The violations of a rule that a change of the tree adds.
+/// The violations of a rule that a change to the tree adds.
 fn added(rule: &str, change: impl FnOnce(&mut Tree)) -> Vec<String> {
     let (name, violations) = rules::ALL.into_iter().find(|(name, _)| name.contains(rule)).unwrap();
     let before = &VIOLATIONS[name];
@@ -14,7 +13,7 @@ fn added(rule: &str, change: impl FnOnce(&mut Tree)) -> Vec<String> {
     violations(&tree).into_iter().filter(|violation| !before.contains(violation)).collect()
 }
 
-/// Appends a line to a file, which is new if it is not there; returns the number of the line.
+/// Appends a line to a file, or to a new file. Returns the line number.
 fn append(tree: &mut Tree, path: &str, line: &str) -> usize {
     let text = tree.get(path).map_or("", |file| &file.text);
     let number = text.lines().count() + 1;
@@ -22,25 +21,25 @@ fn append(tree: &mut Tree, path: &str, line: &str) -> usize {
     number
 }
 
-/// All of the lines at once; the rule notices each in its file and at its place.
+/// Asserts that the rule detects every one of these lines, added together, at its place.
 #[track_caller]
-fn noticed(rule: &str, faults: &[(&str, &str)]) {
+fn detected(rule: &str, faults: &[(&str, &str)]) {
     let mut places = Vec::new();
     let found = added(rule, |tree| {
         places.extend(faults.iter().map(|(path, line)| {
             let number = append(tree, path, line);
-            // A fault of several lines is in the last of them or, of a whole file, anywhere.
+            // A violation of several lines is reported for the last line, or for the whole file.
             let number = number + line.lines().count() - 1;
             [format!("{path}:{number}:"), format!("{path}: ")]
         }));
     });
     for (place, fault) in places.iter().zip(faults) {
-        let noticed = |violation: &String| place.iter().any(|place| violation.starts_with(place));
-        assert!(found.iter().any(noticed), "{rule}: {fault:?}: {found:#?}");
+        let matches = |violation: &String| place.iter().any(|place| violation.starts_with(place));
+        assert!(found.iter().any(matches), "{rule}: {fault:?}: {found:#?}");
     }
 }
 
-/// The rule says nothing about these lines.
+/// Asserts that the rule reports none of these lines.
 #[track_caller]
 fn allowed(rule: &str, lines: &[(&str, &str)]) {
     let found = added(rule, |tree| {
@@ -56,7 +55,7 @@ const A_KERNEL: &str = "crates/core/src/kernels/softmax.rs";
 #[test]
 fn an_import_of_the_wrong_crate() {
     let rule = "between crates";
-    noticed(
+    detected(
         rule,
         &[
             ("crates/core/src/tensor.rs", "use m2g_gpt::Gpt;"),
@@ -67,7 +66,7 @@ fn an_import_of_the_wrong_crate() {
             ("crates/gpt/tests/integration/model.rs", "use m2g_digits::Network;"),
             ("crates/core/Cargo.toml", "[dev-dependencies]\nm2g-gpt.workspace = true"),
             ("crates/core/Cargo.toml", "[dependencies.m2g-text]"),
-            ("crates/speech/src/lib.rs", "// A crate that nobody knows."),
+            ("crates/speech/src/lib.rs", "// An unknown crate."),
         ],
     );
     allowed(
@@ -82,9 +81,9 @@ fn an_import_of_the_wrong_crate() {
 }
 
 #[test]
-fn an_import_of_the_wrong_room() {
-    let rule = "between the rooms";
-    noticed(
+fn an_import_of_the_wrong_area() {
+    let rule = "between the areas";
+    detected(
         rule,
         &[
             (A_KERNEL, "use crate::ops::Backward;"),
@@ -97,10 +96,10 @@ fn an_import_of_the_wrong_room() {
             ("crates/core/src/optim/sgd.rs", "fn planted(_: &crate::checkpoint::Checkpoint) {}"),
         ],
     );
-    let new_room = added(rule, |tree| {
+    let new_area = added(rule, |tree| {
         append(tree, "crates/core/src/attic.rs", "fn planted() {}");
     });
-    assert!(new_room.len() == 1 && new_room[0].contains("crates/core/src/attic"), "{new_room:?}");
+    assert!(new_area.len() == 1 && new_area[0].contains("crates/core/src/attic"), "{new_area:?}");
     allowed(
         rule,
         &[
@@ -113,24 +112,24 @@ fn an_import_of_the_wrong_room() {
 }
 
 #[test]
-fn a_circle_of_rooms() {
-    let found = added("two rooms of the core", |tree| {
+fn a_cycle_of_areas() {
+    let found = added("cycle of areas", |tree| {
         append(tree, "crates/core/src/planted_a.rs", "pub struct A;\nuse crate::planted_b::B;");
         append(tree, "crates/core/src/planted_b.rs", "pub struct B;\nfn f() { crate::planted_c::g(); }");
         append(tree, "crates/core/src/planted_c.rs", "pub fn g() -> super::planted_a::A { todo() }");
     });
     assert!(
         found.len() == 1
-            && ["planted_a", "planted_b", "planted_c"].iter().all(|room| found[0].contains(room)),
+            && ["planted_a", "planted_b", "planted_c"].iter().all(|area| found[0].contains(area)),
         "{found:?}"
     );
-    // One way only is no circle.
-    allowed("two rooms of the core", &[("crates/core/src/planted.rs", "use crate::Tensor;")]);
+    // An import in one direction is not a cycle.
+    allowed("cycle of areas", &[("crates/core/src/planted.rs", "use crate::Tensor;")]);
 }
 
 #[test]
-fn a_circle_of_files() {
-    let rule = "two files";
+fn a_cycle_of_files() {
+    let rule = "cycle of files";
     let re_exports = "mod one;\nmod two;\npub use one::First;\npub use two::*;";
     let plant = |one: &'static str, two: &'static str| {
         move |tree: &mut Tree| {
@@ -140,13 +139,13 @@ fn a_circle_of_files() {
         }
     };
     // Through re-exports, by name and by glob.
-    let circle = plant("use super::Second;\npub struct First;", "pub struct Second(crate::planted::First);");
-    let found = added(rule, circle);
+    let cycle = plant("use super::Second;\npub struct First;", "pub struct Second(crate::planted::First);");
+    let found = added(rule, cycle);
     assert!(found.len() == 1 && found[0].contains("one.rs") && found[0].contains("two.rs"), "{found:?}");
-    // A parent that re-exports its child is in no circle with it, even if it is used by the child.
+    // A parent that only re-exports a child forms no cycle with it, even if the child uses the parent.
     let none = plant("use super::Second;\npub struct First;", "pub struct Second;");
     assert_eq!(added(rule, none), [""; 0]);
-    // One that uses the child is.
+    // A parent that uses the child does.
     let parent = |tree: &mut Tree| {
         append(
             tree,
@@ -156,7 +155,7 @@ fn a_circle_of_files() {
         append(tree, "crates/gpt/src/planted/one.rs", "pub struct First(Option<Box<super::Own>>);");
     };
     assert_eq!(added(rule, parent).len(), 1);
-    // A function called like its file is re-exported too.
+    // The same for a function named after its file.
     let alike = |tree: &mut Tree| {
         append(tree, "crates/gpt/src/planted/mod.rs", "mod one;\npub use one::one;\nconst OWN: u8 = 0;");
         append(tree, "crates/gpt/src/planted/one.rs", "pub fn one() -> u8 { super::OWN }");
@@ -165,9 +164,9 @@ fn a_circle_of_files() {
 }
 
 #[test]
-fn threads_or_instruction_sets_outside_of_the_kernels() {
+fn threads_or_instruction_sets_outside_the_kernels() {
     let rule = "instruction sets";
-    noticed(
+    detected(
         rule,
         &[
             ("crates/core/src/ops/add.rs", "use rayon::prelude::*;"),
@@ -189,23 +188,23 @@ fn threads_or_instruction_sets_outside_of_the_kernels() {
 }
 
 #[test]
-fn unsafe_outside_of_its_two_places() {
+fn unsafe_outside_its_two_places() {
     let rule = "unsafe only";
     let fault = "fn f(p: *const u8) -> u8 { unsafe { *p } }";
-    noticed(rule, &[("crates/core/src/ops/add.rs", fault), ("crates/cli/main.rs", fault)]);
+    detected(rule, &[("crates/core/src/ops/add.rs", fault), ("crates/cli/main.rs", fault)]);
     let two_maps = added(rule, |tree| {
         let map = "fn f(file: &File) { unsafe { memmap2::Mmap::map(file) } }";
         append(tree, "crates/text/src/planted_a.rs", map);
         append(tree, "crates/text/src/planted_b.rs", map);
     });
-    assert!(!two_maps.is_empty(), "one file for memory maps is enough");
+    assert!(!two_maps.is_empty(), "a second file for memory maps is a violation");
     allowed(rule, &[(A_KERNEL, fault), ("crates/core/src/ops/add.rs", "#![allow(unsafe_code)] // unsafe")]);
 }
 
 #[test]
 fn a_model_named_in_the_core() {
-    let rule = "name of a model";
-    noticed(
+    let rule = "model names";
+    detected(
         rule,
         &[
             ("crates/core/src/tensor.rs", "fn for_the_gpt() {}"),
@@ -227,7 +226,7 @@ fn a_model_named_in_the_core() {
 #[test]
 fn printing_below_the_command_line() {
     let rule = "no printing";
-    noticed(
+    detected(
         rule,
         &[
             ("crates/core/src/tensor.rs", "fn f() { println!(\"x\"); }"),
@@ -250,12 +249,12 @@ fn printing_below_the_command_line() {
 #[test]
 fn a_file_that_is_too_long() {
     let lines = "//\n".repeat(451);
-    noticed("450 lines", &[("crates/core/src/tensor.rs", &lines), ("tests/end_to_end/bench.rs", &lines)]);
+    detected("450 lines", &[("crates/core/src/tensor.rs", &lines), ("tests/end_to_end/bench.rs", &lines)]);
     allowed("450 lines", &[("crates/gpt/src/planted.rs", &"//\n".repeat(448))]);
 }
 
 #[test]
-fn literals_and_comments_are_told_from_code() {
+fn literals_and_comments_are_not_code() {
     let text = "let a = 'x'; let b: &'static str = \"/* \\\" */\"; // c\nlet d = r#\"e\"f\"#; /* /* g */ h */ '\\''; i";
     let code = Code::of(text);
     let words: Vec<&str> = code.tokens.iter().map(|(_, token)| token.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The rules of the architecture. Each takes a tree and names what breaks it, with file and line.
+//! The rules of the architecture. Each takes a tree and returns its violations, with file and line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::source::{Code, Tree, dependencies, is_word};
 pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
 pub const ALL: [Rule; 9] = [
-    ("who imports whom between crates", imports_between_crates),
-    ("who imports whom between the rooms of the core", imports_between_rooms),
-    ("no two rooms of the core in a circle", circles_of_rooms),
-    ("no two files in a circle", circles_of_files),
+    ("imports between crates", imports_between_crates),
+    ("imports between the areas of the core", imports_between_areas),
+    ("no cycle of areas of the core", cycles_of_areas),
+    ("no cycle of files", cycles_of_files),
     ("threads and instruction sets only in the kernels", threads_and_instruction_sets),
     ("unsafe only in the kernels and one file for memory maps", unsafe_code),
-    ("no name of a model in the core", model_names),
+    ("no model names in the core", model_names),
     ("no printing below the command line", printing),
     ("no file over 450 lines", sizes),
 ];
 
-/// The crates, each with those that it may import. Tests and examples count as well.
+/// The crates, each with the crates that it may import. Its tests and examples count too.
 const CRATES: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("text", &["core"]),
@@ -31,7 +31,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("cli", &["core", "text", "digits", "gpt", "translate", "page"]),
 ];
 
-/// The lowest rooms of the core, each with those that it may import.
+/// The lowest areas of the core, each with the areas that it may import. An area is a top-level module.
 const FOUNDATION: [(&str, &[&str]); 9] = [
     ("error", &[]),
     ("float", &[]),
@@ -44,13 +44,12 @@ const FOUNDATION: [(&str, &[&str]); 9] = [
     ("tensor", &["error", "float"]),
 ];
 
-/// The other rooms of the core (a room is a module at its top level), each with those that it may import
-/// besides the foundation.
-const ROOMS: [(&str, &[&str]); 15] = [
-    // The seam: everything that loops over elements.
+/// The other areas of the core, each with the areas that it may import besides the foundation.
+const AREAS: [(&str, &[&str]); 15] = [
+    // Everything that loops over elements.
     ("kernels", &[]),
-    // Ops and layers. An op file adds its method to the tape; the tape runs ops through the traits
-    // that stand beside it, and imports no op.
+    // Ops and layers. An op's file adds a method to the tape. The tape runs ops through the traits in
+    // its area, and imports no op.
     ("var", &[]),
     ("pool", &[]),
     ("trace", &["var"]),
@@ -84,23 +83,23 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
 ];
 
-/// Whether a room of the core may import another; none for a room that is in no table.
+/// Whether an area of the core may import another; `None` for an area that is in no table.
 fn may_import(from: &str, to: &str) -> Option<bool> {
     let row = |table: &[(&str, &[&str])]| {
-        table.iter().find(|(room, _)| *room == from).map(|(_, allowed)| allowed.contains(&to))
+        table.iter().find(|(area, _)| *area == from).map(|(_, allowed)| allowed.contains(&to))
     };
-    let foundation = || FOUNDATION.iter().any(|(room, _)| *room == to);
-    row(&FOUNDATION).or_else(|| row(&ROOMS).map(|allowed| allowed || foundation()))
+    let foundation = || FOUNDATION.iter().any(|(area, _)| *area == to);
+    row(&FOUNDATION).or_else(|| row(&AREAS).map(|allowed| allowed || foundation()))
 }
 
-/// Groups of rooms that may know each other, each with its reason: none today.
-const HONEST_ROOMS: [(&[&str], &str); 0] = [];
+/// Allowed cycles of areas, each with its reason. There is none.
+const ALLOWED_AREA_CYCLES: [(&[&str], &str); 0] = [];
 
-/// Groups of files that may know each other, each with its reason: none today.
-const HONEST_FILES: [(&[&str], &str); 0] = [];
+/// Allowed cycles of files, each with its reason. There is none.
+const ALLOWED_FILE_CYCLES: [(&[&str], &str); 0] = [];
 
-/// Words that name a model, or the data of one. Comments may cite models; identifiers and
-/// messages may not. `data/` names data sets, since it holds the catalogue of them.
+/// Words that name a model or its data. Comments may cite models; identifiers and messages may not.
+/// `data/` is exempt, since it holds the catalogue of datasets.
 const MODEL_WORDS: [&str; 12] = [
     "gpt",
     "gpt2",
@@ -116,10 +115,10 @@ const MODEL_WORDS: [&str; 12] = [
     "multi30k",
 ];
 
-/// Files may have this many lines.
+/// The maximum number of lines of a file.
 const MAX_LINES: usize = 450;
 
-/// The Rust files of crates, without tests, examples and build scripts, as code.
+/// The code of the crates' Rust files, without tests, examples and build scripts.
 fn sources(tree: &Tree) -> impl Iterator<Item = (&str, &Code)> {
     let mut test_files = BTreeSet::new();
     let mut all = Vec::new();
@@ -132,7 +131,7 @@ fn sources(tree: &Tree) -> impl Iterator<Item = (&str, &Code)> {
     all.into_iter().filter(move |(key, ..)| !test_files.contains(key)).map(|(_, path, code)| (path, code))
 }
 
-/// The crate that a file belongs to: the root package is the command line.
+/// The crate that a file belongs to. The root package is the command line.
 fn crate_of(path: &str) -> Option<&str> {
     match path.strip_prefix("crates/") {
         Some(rest) => rest.split_once('/').map(|(name, _)| name),
@@ -145,7 +144,7 @@ fn imports_between_crates(tree: &Tree) -> Vec<String> {
     for (path, file) in tree {
         let Some(name) = crate_of(path) else { continue };
         let Some((_, allowed)) = CRATES.iter().find(|(known, _)| *known == name) else {
-            found.push(format!("{path}: the crate {name} has no place yet: give it one in CRATES"));
+            found.push(format!("{path}: the crate {name} is in no table: add it to CRATES, with the crates that it may import"));
             continue;
         };
         let named: Vec<(usize, String)> = if path.ends_with(".toml") {
@@ -163,33 +162,32 @@ fn imports_between_crates(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// The module at the top level of its crate that a file belongs to, as `crate::room`; none
-/// for the root, which only re-exports.
-fn room(path: &str) -> Option<String> {
+/// The area that a file belongs to, as `crate::area`; `None` for the root, which only re-exports.
+fn area(path: &str) -> Option<String> {
     let (_, key) = module_key(path)?;
     let mut names = key.split("::");
     Some(format!("{}::{}", names.next()?, names.next()?))
 }
 
-/// The edges between files of different rooms.
-fn edges_between_rooms(tree: &Tree) -> Vec<(String, String, Edge)> {
+/// The edges between files of different areas.
+fn edges_between_areas(tree: &Tree) -> Vec<(String, String, Edge)> {
     let edges = Modules::of(tree).edges().into_iter();
     edges
-        .filter_map(|edge| Some((room(&edge.from)?, room(&edge.to)?, edge)))
+        .filter_map(|edge| Some((area(&edge.from)?, area(&edge.to)?, edge)))
         .filter(|(from, to, _)| from != to)
         .collect()
 }
 
-fn imports_between_rooms(tree: &Tree) -> Vec<String> {
+fn imports_between_areas(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     let paths = tree.keys().filter(|path| path.starts_with("crates/core/src/"));
-    for name in paths.filter_map(|path| room(path)).collect::<BTreeSet<_>>() {
+    for name in paths.filter_map(|path| area(path)).collect::<BTreeSet<_>>() {
         let name = name.trim_start_matches("core::");
         if may_import(name, "").is_none() {
-            found.push(format!("crates/core/src/{name}: this room has no place yet: give it one in ROOMS"));
+            found.push(format!("crates/core/src/{name}: this area is in no table: add it to AREAS, with the areas that it may import"));
         }
     }
-    for (from, to, edge) in edges_between_rooms(tree) {
+    for (from, to, edge) in edges_between_areas(tree) {
         let (Some(from), Some(to)) = (from.strip_prefix("core::"), to.strip_prefix("core::")) else {
             continue;
         };
@@ -200,27 +198,27 @@ fn imports_between_rooms(tree: &Tree) -> Vec<String> {
     found
 }
 
-fn circles_of_rooms(tree: &Tree) -> Vec<String> {
+fn cycles_of_areas(tree: &Tree) -> Vec<String> {
     let mut edges = BTreeMap::new();
-    for (from, to, edge) in edges_between_rooms(tree) {
+    for (from, to, edge) in edges_between_areas(tree) {
         if from.starts_with("core::") {
             edges.entry((from, to)).or_insert(edge);
         }
     }
-    circles(&edges, &HONEST_ROOMS)
+    cycles(&edges, &ALLOWED_AREA_CYCLES)
 }
 
-fn circles_of_files(tree: &Tree) -> Vec<String> {
+fn cycles_of_files(tree: &Tree) -> Vec<String> {
     let mut edges = BTreeMap::new();
     for edge in Modules::of(tree).edges().into_iter().filter(|edge| !edge.of_module) {
         edges.entry((edge.from.clone(), edge.to.clone())).or_insert(edge);
     }
-    circles(&edges, &HONEST_FILES)
+    cycles(&edges, &ALLOWED_FILE_CYCLES)
 }
 
-/// The groups of nodes that reach each other, with an example of each edge inside, except
-/// the honest ones.
-fn circles(edges: &BTreeMap<(String, String), Edge>, honest: &[(&[&str], &str)]) -> Vec<String> {
+/// The groups of nodes that reach each other, with one example of each edge inside, except allowed
+/// groups.
+fn cycles(edges: &BTreeMap<(String, String), Edge>, allowed: &[(&[&str], &str)]) -> Vec<String> {
     let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in edges.keys() {
@@ -241,14 +239,14 @@ fn circles(edges: &BTreeMap<(String, String), Edge>, honest: &[(&[&str], &str)])
             reached[start].iter().copied().filter(|&other| reaches(other, start)).collect();
         groups.insert(group);
     }
-    groups.retain(|group| !honest.iter().any(|(known, _)| group.iter().all(|node| known.contains(node))));
+    groups.retain(|group| !allowed.iter().any(|(known, _)| group.iter().all(|node| known.contains(node))));
     let text = |group: BTreeSet<&str>| {
         let inside =
             edges.iter().filter(|((a, b), _)| group.contains(a.as_str()) && group.contains(b.as_str()));
         let lines: Vec<String> =
             inside.map(|(_, e)| format!("    {}:{} {} -> {}", e.from, e.line, e.named, e.to)).collect();
         let names: Vec<&str> = group.into_iter().collect();
-        format!("in a circle: {}\n{}", names.join(", "), lines.join("\n"))
+        format!("import cycle: {}\n{}", names.join(", "), lines.join("\n"))
     };
     groups.into_iter().map(text).collect()
 }
@@ -259,14 +257,14 @@ fn threads_and_instruction_sets(tree: &Tree) -> Vec<String> {
     const WORDS: [&str; 5] =
         ["rayon", "pulp", "target_feature", "is_x86_feature_detected", "is_aarch64_feature_detected"];
     let mut found = Vec::new();
-    // The pool of threads counts as part of the kernels, wherever its file stands.
-    let own = |path: &str| path.starts_with(KERNELS) || path == "crates/core/src/threads.rs";
-    for (path, code) in sources(tree).filter(|(path, _)| !own(path)) {
+    // The thread pool counts as part of the kernels.
+    let in_kernels = |path: &str| path.starts_with(KERNELS) || path == "crates/core/src/threads.rs";
+    for (path, code) in sources(tree).filter(|(path, _)| !in_kernels(path)) {
         for (i, (line, word)) in code.tokens.iter().enumerate() {
             let before = |n: usize| i.checked_sub(n).map_or("", |j| code.tokens[j].1.as_str());
             let instruction_set = word == "arch" && before(1) == "::" && ["std", "core"].contains(&before(2));
             if instruction_set || WORDS.contains(&word.as_str()) {
-                found.push(format!("{path}:{line}: {word} belongs into {KERNELS}"));
+                found.push(format!("{path}:{line}: {word} is only allowed in {KERNELS}"));
             }
         }
     }
@@ -277,7 +275,7 @@ fn threads_and_instruction_sets(tree: &Tree) -> Vec<String> {
         for (line, name) in
             dependencies(&file.text).into_iter().filter(|(_, name)| ["rayon", "pulp"].contains(name))
         {
-            found.push(format!("{path}:{line}: {name} belongs to the core"));
+            found.push(format!("{path}:{line}: only the core may depend on {name}"));
         }
     }
     found
@@ -288,13 +286,13 @@ fn unsafe_code(tree: &Tree) -> Vec<String> {
     let mut map = None;
     let mut found = Vec::new();
     for (path, code) in sources(tree).filter(|(path, _)| !path.starts_with(KERNELS)) {
-        // The one file for memory maps is the first.
+        // The first file with a memory map is the allowed one.
         if has(code, "unsafe") && has(code, "memmap2") && *map.get_or_insert(path) == path {
             continue;
         }
         for (line, _) in code.tokens.iter().filter(|(_, word)| word == "unsafe") {
             found.push(format!(
-                "{path}:{line}: unsafe belongs into {KERNELS}, or into the one file for memory maps"
+                "{path}:{line}: unsafe is only allowed in {KERNELS} and in the one file for memory maps"
             ));
         }
     }
@@ -342,7 +340,7 @@ fn printing(tree: &Tree) -> Vec<String> {
             let prints = is(&["print", "println", "eprint", "eprintln", "dbg"]) && after == "!";
             let terminal = is(&["stdout", "stderr"]) && after == "(";
             if prints || terminal {
-                found.push(format!("{path}:{line}: {word} belongs into the command line"));
+                found.push(format!("{path}:{line}: {word} is only allowed in the command line"));
             }
         }
     }
@@ -352,5 +350,5 @@ fn printing(tree: &Tree) -> Vec<String> {
 fn sizes(tree: &Tree) -> Vec<String> {
     let sources = tree.iter().filter(|(path, _)| path.ends_with(".rs"));
     let long = sources.map(|(path, file)| (path, file.text.lines().count())).filter(|(_, n)| *n > MAX_LINES);
-    long.map(|(path, n)| format!("{path}: {n} lines, at most {MAX_LINES} are allowed")).collect()
+    long.map(|(path, n)| format!("{path}: {n} lines, but at most {MAX_LINES} are allowed")).collect()
 }

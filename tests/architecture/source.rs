@@ -1,14 +1,14 @@
-//! Source files as text: what is code in them, and its tokens.
+//! Reads source files as text and splits their code into tokens.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// The source tree in memory, by path relative to the repository, with `/`. A copy shares the
-/// files, and what was read from them.
+/// The source tree in memory, by path relative to the repository, with `/`. A clone shares the files
+/// and their tokens.
 pub type Tree = BTreeMap<String, Arc<File>>;
 
-/// One file.
+/// A file, tokenised at most once.
 pub struct File {
     pub text: String,
     code: OnceLock<Code>,
@@ -19,7 +19,7 @@ impl File {
         Arc::new(Self { text, code: OnceLock::new() })
     }
 
-    /// The text as Rust.
+    /// The tokens of a Rust file.
     pub fn code(&self) -> &Code {
         self.code.get_or_init(|| Code::of(&self.text))
     }
@@ -52,19 +52,19 @@ fn read_folder(root: &Path, folder: &str, tree: &mut Tree) {
 /// A token and its line, counted from 1.
 pub type Token = (usize, String);
 
-/// The tokens of a Rust file that a rule may read.
+/// The tokens of a Rust file that the rules check.
 pub struct Code {
-    /// Without comments, literals and test code.
+    /// The tokens without comments, literals and test code.
     pub tokens: Vec<Token>,
-    /// The same with what string literals say.
+    /// The same tokens, with the words in string literals.
     pub with_strings: Vec<Token>,
-    /// The modules that are declared as test code: `#[cfg(test)] mod NAME;`.
+    /// The modules declared as test code: `#[cfg(test)] mod NAME;`.
     pub test_modules: Vec<String>,
 }
 
 impl Code {
     pub fn of(text: &str) -> Self {
-        // Blanks keep every character at its place, so that line numbers stay true.
+        // Blank out bytes instead of removing them, to keep the line numbers.
         let kinds = kinds(text.as_bytes());
         let blank = |keep_strings: bool| -> Vec<u8> {
             let keep = |kind: Kind| kind == Kind::Code || (kind == Kind::String && keep_strings);
@@ -100,7 +100,7 @@ enum Kind {
     String,
 }
 
-/// What each byte belongs to. Character literals count as strings, lifetimes as code.
+/// The kind of each byte. Character literals count as strings, lifetimes as code.
 fn kinds(text: &[u8]) -> Vec<Kind> {
     let mut kinds = vec![Kind::Code; text.len()];
     let mut i = 0;
@@ -123,7 +123,7 @@ fn kinds(text: &[u8]) -> Vec<Kind> {
     kinds
 }
 
-/// The length of the block comment that begins here; they nest.
+/// The length of the block comment that begins here. Block comments nest.
 fn block_comment(text: &[u8]) -> usize {
     let (mut depth, mut i) = (0, 0);
     while i < text.len() {
@@ -139,7 +139,7 @@ fn block_comment(text: &[u8]) -> usize {
     text.len()
 }
 
-/// The length of the string or character literal that begins here, if one does.
+/// The length of the string or character literal that begins here, if any.
 fn string(text: &[u8], in_word: bool) -> Option<usize> {
     let until = |from: usize, quote: u8| {
         let mut i = from;
@@ -173,7 +173,7 @@ fn string(text: &[u8], in_word: bool) -> Option<usize> {
     Some(body + length + close.len())
 }
 
-/// Where the items marked `#[cfg(test)]` (or `#[cfg(all(test, ...))]`) begin and end.
+/// The start and end of each item marked `#[cfg(test)]` or `#[cfg(all(test, ...))]`.
 fn test_items(code: &[u8]) -> Vec<(usize, usize)> {
     let mut items = Vec::new();
     let mut i = 0;
@@ -182,7 +182,7 @@ fn test_items(code: &[u8]) -> Vec<(usize, usize)> {
             i += 1;
             continue;
         }
-        // The item ends with its first `;` or its last `}` outside of brackets.
+        // The item ends with the first `;`, or closing `}`, outside all brackets.
         let (mut brackets, mut braces, mut end) = (0, 0, i);
         while end < code.len() {
             match code[end] {
@@ -204,7 +204,7 @@ fn test_items(code: &[u8]) -> Vec<(usize, usize)> {
     items
 }
 
-/// Words, `::`, and every other character by itself.
+/// Splits code into words, `::`, and single other characters.
 pub fn tokens(code: &str) -> Vec<Token> {
     let (bytes, mut line, mut i) = (code.as_bytes(), 1, 0);
     let mut tokens = Vec::new();
@@ -237,7 +237,7 @@ pub fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
     for (i, line) in manifest.lines().enumerate() {
         if let Some(header) = line.trim().strip_prefix('[') {
             let header = header.trim_end_matches(']');
-            // The list of versions for the whole workspace builds nothing.
+            // The workspace table only lists versions.
             inside = header.ends_with("dependencies") && !header.starts_with("workspace");
             if let Some((_, name)) = header.split_once("dependencies.") {
                 found.push((i + 1, name));

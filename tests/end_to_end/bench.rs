@@ -45,14 +45,14 @@ fn a_workload_is_measured_and_profiled_without_python() {
     assert!((0.0..=1.0).contains(&share(&profile["products_share"])));
 }
 
-/// The reported share of the peak, relative to the share computed from this limit.
+/// The ratio of the reported share of the peak to the share computed from this limit.
 fn share_of(report: &Value, limit: &str) -> f64 {
     let [share, gflops] = ["share_of_peak", "gflops"].map(|key| report["ours"][key].as_f64().unwrap());
     share / (gflops / report["limits"][limit].as_f64().unwrap())
 }
 
 #[test]
-fn the_share_of_the_peak_is_that_of_the_precision() {
+fn the_share_of_the_peak_uses_the_peak_of_the_precision() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["bench", "train-shakespeare-char-cpu-bf16", "--rounds", "1", "--steps", "1", "--json"];
     let report = last_json(&ok(dir.path(), &args));
@@ -111,7 +111,7 @@ fn only_steps_runs_the_steps_and_prints_nothing() {
 }
 
 #[test]
-fn senseless_arguments_are_refused() {
+fn invalid_arguments_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     for (args, word) in [
         (&["train-shakespere-char-cpu"][..], "'train-shakespeare-char-cpu'"),
@@ -144,7 +144,7 @@ fn the_doctor_reports_data_and_measures_peaks() {
     }
 }
 
-/// `m2g` with a `PATH` that holds nothing but a `python3` made of this shell script.
+/// `m2g` with a `PATH` that holds only a `python3`: this shell script.
 #[cfg(unix)]
 fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command {
     use std::os::unix::fs::PermissionsExt;
@@ -156,13 +156,13 @@ fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command
     command
 }
 
-/// The answer of a Python that has torch and numpy.
+/// The answer of a Python with torch and numpy.
 #[cfg(unix)]
 const ANSWER: &str = r#"-c) echo '{"python": "3", "packages": {"torch": "2", "numpy": "2"}}' ;;"#;
 
 #[cfg(unix)]
 #[test]
-fn a_peer_is_compared_and_one_that_fails_is_named() {
+fn a_peer_is_compared_and_a_failing_peer_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         r#"case "$1" in
@@ -175,7 +175,7 @@ fn a_peer_is_compared_and_one_that_fails_is_named() {
     let output = with_python(dir.path(), &script, &args).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("numpy is left out: ValueError: no"), "{said}");
+    assert!(said.contains("numpy is dropped: ValueError: no"), "{said}");
     let report = last_json(&String::from_utf8_lossy(&output.stdout));
     let [peer] = &report["peers"].as_array().unwrap()[..] else { panic!("{report}") };
     let (ours, theirs) = (&report["ours"]["median_seconds"], &peer["median_seconds"]);
@@ -209,5 +209,5 @@ fn ctrl_c_leaves_no_process() {
     };
     assert!(kill("-INT", &bench.id().to_string()));
     assert_eq!(bench.wait().unwrap().code(), Some(130));
-    assert!(!kill("-0", &peer), "the peer still runs");
+    assert!(!kill("-0", &peer), "the peer is still running");
 }

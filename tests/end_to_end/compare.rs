@@ -37,7 +37,7 @@ fn compare(dir: &Path, args: &[&str]) -> Value {
     assert_eq!(stdout.lines().count(), 1);
     let found: Value = serde_json::from_str(&stdout).unwrap();
     let documented = ok(dir, &["compare", "--schema"]);
-    schema::holds(&serde_json::from_str(&documented).unwrap(), &found);
+    schema::assert_matches(&serde_json::from_str(&documented).unwrap(), &found);
     assert_sums_are_consistent(&found);
     found
 }
@@ -151,11 +151,11 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
     for part in [
         "crates/core/src/ops/linear.rs:",
         "digits: (10, 784) (30, 784) (30) -> (10, 30)  (+1 more)",
-        "7 of 39 core functions are run by both; ",
+        "7 of 39 core functions are run by both. ",
         "only gpt",
         "digits: crates/digits/src/training.rs:",
         "gpt: crates/gpt/src/training.rs:",
-        "that is no core function, and never shared",
+        "which is outside the core and never shared",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -203,7 +203,10 @@ fn another_activation_and_another_cost_change_the_table() {
     let (a, b) = (ran(&found, 0), ran(&found, 1));
     assert!(a.contains(&"forward sigmoid".into()) && !b.contains(&"forward sigmoid".into()));
     assert!(b.contains(&"backward tanh".into()) && b.contains(&"loss softmax_cross_entropy".into()));
-    assert_eq!(found["shared_functions"], 9, "what runs a step, layers, linear forward and backward, sgd");
+    assert_eq!(
+        found["shared_functions"], 9,
+        "the callers of a step, layers, linear forward and backward, sgd"
+    );
     let settings = found["runs"]["settings"].as_array().unwrap();
     let names: Vec<&str> = settings.iter().map(|s| s["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["activation", "cost", "learning_rate"]);
@@ -257,11 +260,11 @@ fn two_runs_are_compared_and_not_changed() {
     assert!(same["runs"]["parameters"].as_array().unwrap().iter().all(|p| p["distance"] == 0.0));
     assert!(ok(dir.path(), &["compare", "a", "a"]).contains("a (2)"));
 
-    // Runs of two models, as text and as pictures.
+    // Runs of two models, as text and as drawings.
     compare(dir.path(), &["a", "c"]);
     let text = ok(dir.path(), &["compare", "c", "runs/a", "--svg", "both.svg"]);
     for part in
-        ["settings: ", "validation_accuracy of c by step: ", "val_loss of runs/a by step: ", "in the end"]
+        ["settings: ", "validation_accuracy of c by step: ", "val_loss of runs/a by step: ", "final results"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -269,15 +272,15 @@ fn two_runs_are_compared_and_not_changed() {
         let svg = fs::read_to_string(dir.path().join(file)).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{file}");
     }
-    let lanes = fs::read_to_string(dir.path().join("both.svg")).unwrap();
+    let drawing = fs::read_to_string(dir.path().join("both.svg")).unwrap();
     for part in ["linear x 2", "linear x 9", "sigmoid x 2", "clip_norm", "are run by both"] {
-        assert!(lanes.contains(part), "{part}: {lanes}");
+        assert!(drawing.contains(part), "{part}: {drawing}");
     }
-    assert!(before == ["a", "b", "c"].map(files), "no run was written to");
+    assert!(before == ["a", "b", "c"].map(files), "no run was changed");
 }
 
 #[test]
-fn code_shows_a_function_and_who_calls_it() {
+fn code_shows_a_function_and_its_callers() {
     let dir = folder();
     train_digits(dir.path(), "a", &[]);
     train_gpt(dir.path(), "b", "16", &[]);
@@ -304,7 +307,7 @@ fn code_shows_a_function_and_who_calls_it() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused() {
+fn invalid_comparisons_are_rejected() {
     let dir = folder();
     train_gpt(dir.path(), "a", "16", &[]);
     train_digits(dir.path(), "d", &[]);

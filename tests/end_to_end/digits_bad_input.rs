@@ -1,4 +1,4 @@
-//! Bad input to the digit commands: one clear sentence and an exit code each time, and nothing is lost.
+//! Bad input to the digit commands: each gives one clear sentence and an exit code, and no data is lost.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn trained() -> tempfile::TempDir {
 
 fn train_on(dir: &Path, data: &str) -> String {
     let error = refused(dir, &["digits", "train", "--data", data, "--epochs", "1", "--run", "bad"]);
-    assert!(!dir.join("runs/bad").exists(), "no run is made");
+    assert!(!dir.join("runs/bad").exists(), "no run is created");
     error
 }
 
@@ -40,7 +40,7 @@ fn missing_or_damaged_data_is_refused() {
         let error = train_on(dir.path(), "small");
         assert!(error.contains(expected) && error.contains(FILES[0]), "{error}");
     }
-    // Images and labels swapped; then a label that is no digit.
+    // Images and labels swapped; then a label that is not a digit.
     fs::write(data.join(FILES[0]), fs::read(data.join(FILES[1])).unwrap()).unwrap();
     assert!(train_on(dir.path(), "small").contains("swapped"));
     fs::write(data.join(FILES[0]), &whole).unwrap();
@@ -51,7 +51,7 @@ fn missing_or_damaged_data_is_refused() {
 }
 
 #[test]
-fn swapped_train_and_test_files_of_mnist_are_noticed() {
+fn swapped_train_and_test_files_of_mnist_are_detected() {
     let dir = tempfile::tempdir().unwrap();
     let mnist = dir.path().join("mnist");
     fs::create_dir(&mnist).unwrap();
@@ -63,7 +63,7 @@ fn swapped_train_and_test_files_of_mnist_are_noticed() {
 }
 
 #[test]
-fn senseless_flags_are_refused() {
+fn invalid_flags_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
     let cases: [(&[&str], &str); 13] = [
@@ -108,7 +108,7 @@ fn unusable_runs_are_refused() {
             assert!(error.contains(".safetensors is not a usable checkpoint"), "{error}");
         }
     }
-    // Of another network: the shapes do not match the settings in the file.
+    // A checkpoint of another network: the shapes do not match the settings in the file.
     let text = String::from_utf8_lossy(&whole).into_owned();
     assert!(text.contains(r#"\"hidden\":[30]"#));
     let at = whole
@@ -147,7 +147,7 @@ fn unreadable_pictures_are_refused() {
 #[test]
 fn unwritable_folders_are_reported() {
     let dir = trained();
-    // A file in the place of the folder of runs.
+    // A file where a folder is needed.
     fs::write(dir.path().join("file"), b"").unwrap();
     let error =
         refused(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "./file/x"]);

@@ -10,7 +10,7 @@ fn the_first_run_learns_mnist_without_network_or_flags() {
     let dir = tempfile::tempdir().unwrap();
     let stdout = ok(dir.path(), &["digits", "train", "--epochs", "2", "--json"]);
     let lines: Vec<serde_json::Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), 3, "one object for each epoch and a last one");
+    assert_eq!(lines.len(), 3, "one object per epoch and a final one");
     assert_eq!(
         [&lines[0]["event"], &lines[1]["epoch"]],
         [&serde_json::json!("epoch"), &serde_json::json!(2)]
@@ -24,7 +24,7 @@ fn the_first_run_learns_mnist_without_network_or_flags() {
         assert!(dir.path().join("runs/digits").join(file).is_file(), "{file}");
     }
 
-    // A second run gets a name of its own.
+    // A second run gets a new name.
     ok(dir.path(), &["digits", "train", "--epochs", "1"]);
     assert!(dir.path().join("runs/digits-2/config.toml").is_file());
 }
@@ -64,7 +64,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     let mut kills = 0;
     let started = Instant::now();
     loop {
-        // At odd moments: while starting, while training, while saving.
+        // Kill at different moments: while starting, training or saving.
         std::thread::sleep(Duration::from_millis(350 + 430 * kills));
         let _ = child.kill();
         child.wait().unwrap();
@@ -81,8 +81,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
         }
         child = m2g(dir.path(), &["digits", "train", "--resume", "killed"]).spawn().unwrap();
     }
-    let last = run_to_end(dir.path());
-    assert!(last, "the run did not end");
+    assert!(run_to_end(dir.path()), "the run did not finish");
     assert!(weights(&run) == weights(&dir.path().join("runs/whole")));
     let lines = |run: &str| {
         fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()
@@ -90,7 +89,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     assert_eq!((lines("whole"), lines("killed")), (12, 12));
 }
 
-/// Resumes the run to its end; false if that fails.
+/// Resumes the run until it is finished; false if that fails.
 fn run_to_end(dir: &std::path::Path) -> bool {
     let output = run(dir, &["digits", "train", "--resume", "killed"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -177,5 +176,5 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
 
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);
-    assert!(error.contains("there is no setting epohcs; did you mean epochs?"), "{error}");
+    assert!(error.contains("unknown setting epohcs; did you mean epochs?"), "{error}");
 }

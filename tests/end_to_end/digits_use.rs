@@ -1,4 +1,4 @@
-//! The use of a trained digit network: eval, predict and plot; and the data commands.
+//! The commands for a trained digit network, eval, predict and plot; and the data commands.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn eval_predict_and_plot() {
     let done = last_json(&ok(dir.path(), &["digits", "train", "--epochs", "2", "--run", "a", "--json"]));
 
     let eval = last_json(&ok(dir.path(), &["digits", "eval", "a", "--json"]));
-    assert_eq!(eval["test_accuracy"], done["test_accuracy"], "as at the end of training");
+    assert_eq!(eval["test_accuracy"], done["test_accuracy"], "the same as after training");
     let count =
         |row: &serde_json::Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert_eq!(eval["confusion"].as_array().unwrap().iter().map(count).sum::<u64>(), 10_000);
@@ -55,7 +55,7 @@ fn the_data_commands() {
     let all: serde_json::Value = serde_json::from_str(&ok(dir.path(), &["data", "list", "--json"])).unwrap();
     assert!(all.as_array().unwrap().iter().any(|d| d["name"] == "mnist" && d["folder"].is_string()));
     assert!(ok(dir.path(), &["data", "list"]).contains("CC BY-SA 3.0"));
-    assert!(ok(dir.path(), &["data", "get", "mnist"]).contains("mnist"), "it is already here");
+    assert!(ok(dir.path(), &["data", "get", "mnist"]).contains("mnist"), "it is already on this machine");
     assert_eq!(ok(dir.path(), &["data", "check", "mnist"]).matches("is the original").count(), 4);
 
     let copy = dir.path().join("mnist");

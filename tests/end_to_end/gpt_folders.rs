@@ -30,9 +30,9 @@ fn an_imported_folder_is_evaluated_and_exported_unchanged() {
     };
     let loss = found["loss"].as_f64().unwrap();
     assert_eq!(loss_with("f32"), loss);
-    for (weights, most) in [("bf16", 0.01), ("int8", 0.05)] {
+    for (weights, tolerance) in [("bf16", 0.01), ("int8", 0.05)] {
         let error = (loss_with(weights) - loss).abs();
-        assert!(error > 0.0 && error < most, "{weights}: {error}");
+        assert!(error > 0.0 && error < tolerance, "{weights}: {error}");
     }
     let bytes = fs::read(at.join("l.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -51,7 +51,7 @@ fn an_imported_folder_is_evaluated_and_exported_unchanged() {
 }
 
 #[test]
-fn bad_input_gets_one_sentence() {
+fn bad_input_gives_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     assert!(refused(at, &["gpt", "import", "nowhere", "--run", "x"]).contains("there is no such folder"));

@@ -75,7 +75,7 @@ fn cleaning_is_reported_on_stderr() {
 }
 
 #[test]
-fn bad_input_gets_a_sentence_and_no_folder() {
+fn bad_input_gives_one_sentence_and_no_folder() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::write(at("good.txt"), text()).unwrap();
@@ -110,7 +110,7 @@ fn bad_input_gets_a_sentence_and_no_folder() {
     assert!(error.contains("--overwrite"), "{error}");
 }
 
-/// Ctrl-C in the middle: exit code 130, and the earlier output is unchanged.
+/// After Ctrl-C, the exit code is 130 and the existing output is unchanged.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_no_partial_output() {
@@ -121,9 +121,9 @@ fn ctrl_c_leaves_no_partial_output() {
     let before = fs::read(dir.path().join("out/meta.json")).unwrap();
     let args = ["gpt", "prepare", "large.txt", "--tokenizer", "gpt2", "--out", "out", "--overwrite"];
     let mut child = m2g(dir.path(), &args).spawn().unwrap();
-    // It has started once its new folder exists.
+    // The process has started once its temporary folder exists.
     while fs::read_dir(dir.path()).unwrap().count() < 4 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+        assert!(child.try_wait().unwrap().is_none(), "the process ended before it could be stopped");
     }
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -132,7 +132,8 @@ fn ctrl_c_leaves_no_partial_output() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
-/// A vocabulary of 65, and 1,003,854 and 111,540 tokens, as in nanoGPT; skipped if the text is not on this machine.
+/// As in nanoGPT: a vocabulary of 65, 1,003,854 training and 111,540 validation tokens. Skipped if the
+/// text is not on this machine.
 #[test]
 fn tiny_shakespeare_has_the_token_counts_of_nanogpt() {
     let Ok(folder) = m2g_core::data::catalogue::find("tiny-shakespeare", None) else {

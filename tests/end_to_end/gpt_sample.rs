@@ -54,9 +54,9 @@ fn a_model_continues_a_text() {
     assert_eq!(text, sample(&["--prompt-file", "prompt.txt"]));
     assert_eq!(sample(&["--greedy"]), sample(&["--top-k", "1"]));
     assert_eq!(sample(&["--greedy"]), sample(&["--greedy", "--seed", "7"]));
-    assert_eq!(sample(&["--prompt", ""]), sample(&[]), "no prompt is an empty one");
+    assert_eq!(sample(&["--prompt", ""]), sample(&[]), "an empty prompt is no prompt");
 
-    // One object per sample and a last one. A sample does not depend on the others.
+    // One object per sample and a final one. A sample does not depend on the others.
     let json = lines(&sample(&["--prompt", "abc \u{e4}", "--samples", "3", "--json"]));
     assert_eq!(json.len(), 4);
     assert_eq!(json[0]["prompt"], "abc \u{e4}");
@@ -76,7 +76,7 @@ fn a_model_continues_a_text() {
 }
 
 #[test]
-fn the_cache_changes_nothing_with_weights_of_fewer_bits() {
+fn the_cache_changes_nothing_with_compressed_weights() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
@@ -112,7 +112,7 @@ fn a_model_without_a_tokenizer_reads_and_writes_ids() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     let mut child = m2g(dir.path(), &["gpt", "sample", "a", "--tokens", "100000000"])
@@ -120,14 +120,14 @@ fn a_closed_pipe_is_no_error() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut some = [0; 64];
-    child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let mut start = [0; 64];
+    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
-fn senseless_arguments_are_refused() {
+fn invalid_arguments_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
     std::fs::write(dir.path().join("latin1.txt"), b"ab\xe4").unwrap();
@@ -154,7 +154,7 @@ fn senseless_arguments_are_refused() {
 }
 
 #[test]
-fn the_ladder_prints_its_losses_beside_the_lectures() {
+fn the_ladder_prints_its_losses_next_to_the_lectures() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("text.txt"), "to be, or not to be: that is the question\n".repeat(40))
         .unwrap();

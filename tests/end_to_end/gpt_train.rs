@@ -47,7 +47,7 @@ fn config(run: &Path) -> toml::Table {
 }
 
 #[test]
-fn json_has_an_object_for_each_logged_step_each_evaluation_and_the_end() {
+fn json_has_an_object_per_logged_step_per_evaluation_and_a_final_one() {
     let dir = with_text();
     let stdout = ok(dir.path(), &train(&["--json", "--eval-iters", "2"]));
     let lines: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -164,8 +164,9 @@ fn ctrl_c_saves_and_prints_the_command_to_resume() {
         std::thread::sleep(Duration::from_millis(50));
     }
     std::thread::sleep(Duration::from_millis(300));
-    let asked = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(asked.success());
+    let interrupted =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
@@ -224,8 +225,8 @@ fn settings_come_from_the_configuration_and_then_from_flags() {
     assert_eq!((config["bias"].as_bool(), config["tie_weights"].as_bool()), (Some(true), Some(false)));
 
     for (toml, expected) in [
-        ("max_itres = 3\n", "there is no setting max_itres; did you mean max_iters?"),
-        ("zzz = 3\n", "there is no setting zzz; there are"),
+        ("max_itres = 3\n", "unknown setting max_itres; did you mean max_iters?"),
+        ("zzz = 3\n", "unknown setting zzz; the settings are"),
         ("n_layer = \"many\"\n", "n_layer is \"many\""),
         ("n_layer = -2\n", "mine.toml"),
         ("learning_rate = nan\n", "learning_rate is NaN"),
@@ -245,14 +246,14 @@ fn configurations_are_found_by_name_and_by_file() {
     let dir = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
-        // The experiments have a folder of their own.
+        // Skip the folder of experiments.
         if path.is_dir() {
             continue;
         }
         let name = path.file_stem().unwrap().to_str().unwrap().to_string();
         let file = path.to_str().unwrap();
         for config in [name.as_str(), file] {
-            // Each reaches the data, or the run that it starts from, and reports that it is missing.
+            // Each gets as far as the data, or the run that it starts from, and reports that it is missing.
             let args = ["gpt", "train", "--config", config, "--data", "nowhere.txt"];
             let error = refused(dir.path(), &args);
             let expected =
@@ -296,7 +297,7 @@ fn fine_tuning_keeps_shape_and_tokenizer() {
 }
 
 #[test]
-fn bad_texts_are_refused_or_cleaned_and_reported() {
+fn bad_texts_are_rejected_or_cleaned_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.txt");
     for (content, expected) in [
@@ -310,7 +311,7 @@ fn bad_texts_are_refused_or_cleaned_and_reported() {
         fs::write(&file, content).unwrap();
         let error = refused(dir.path(), &train(&["--run", "a"]));
         assert!(error.contains(expected), "{expected}: {error}");
-        assert!(!dir.path().join("runs/a").exists(), "no run is made");
+        assert!(!dir.path().join("runs/a").exists(), "no run is created");
     }
     fs::remove_file(&file).unwrap();
     assert!(refused(dir.path(), &train(&[])).contains("a.txt"));
@@ -325,7 +326,7 @@ fn bad_texts_are_refused_or_cleaned_and_reported() {
 }
 
 #[test]
-fn senseless_flags_are_refused() {
+fn invalid_flags_are_rejected() {
     let dir = with_text();
     for (flags, expected) in [
         (["--n-embd", "15"], "--n-embd is 15 with n_head 2"),

@@ -77,7 +77,7 @@ fn digits_are_inspected_and_parameters_listed() {
 }
 
 #[test]
-fn senseless_arguments_are_refused() {
+fn invalid_arguments_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path());
     for (args, word) in [

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::*;
 use serde_json::Value;
 
-/// An experiment of a second: a tiny GPT on the copy task.
+/// An experiment that takes a second: a tiny GPT on the copy task.
 const TINY: &str = r#"
 about = "Does one step more help?"
 model = "gpt"
@@ -59,14 +59,14 @@ fn an_experiment_is_reproducible_and_resumes() {
     let again = objects(dir.path(), &["lab", "tiny.toml", "--json", "--run", "again", "--threads", "2"]);
     assert_eq!(measured(&first), measured(&again));
 
-    // Stopped after one training run, while writing the second.
+    // As if killed while writing the result of the second training run.
     let folder = dir.path().join("runs/lab/tiny");
     let results = folder.join("results.jsonl");
     let text = fs::read_to_string(&results).unwrap();
     let two: Vec<&str> = text.split_inclusive('\n').take(2).collect();
     fs::write(&results, two.concat() + "{\"task\":").unwrap();
     let rest = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
-    assert_eq!(rest.iter().filter(|o| o["event"] == "trial").count(), 3, "the first is not trained again");
+    assert_eq!(rest.iter().filter(|o| o["event"] == "trial").count(), 3, "the finished run is not repeated");
     assert_eq!(measured(&first), measured(&rest));
     for file in ["table.md", "experiment.toml", "arms.svg", "arms.png", "curves.svg", "curves.png"] {
         assert!(folder.join(file).is_file(), "{file}");
@@ -84,7 +84,7 @@ fn an_experiment_is_reproducible_and_resumes() {
     let generated = standard["measures"]["generation_loss"]["mean"].as_f64().unwrap();
     assert!((generated - mean).abs() < 0.1, "{generated} {mean}");
 
-    // Other settings replace these only on request.
+    // Results for other settings replace these only on request.
     let error = refused(dir.path(), &["lab", "tiny.toml", "--steps", "3"]);
     assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
     ok(dir.path(), &["lab", "tiny.toml", "--steps", "3", "--overwrite"]);
@@ -103,7 +103,7 @@ fn a_diverged_arm_is_part_of_the_result() {
 }
 
 #[test]
-fn digit_networks_are_compared_as_well() {
+fn digit_networks_are_compared_too() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 12_000, 200);
     let args = ["lab", "digits", "--arms", "quadratic", "--seeds", "1", "--steps", "1", "--json", "--data"];
@@ -115,7 +115,7 @@ fn digit_networks_are_compared_as_well() {
 }
 
 #[test]
-fn mistakes_get_one_sentence() {
+fn mistakes_give_one_sentence() {
     let dir = folder_with(TINY);
     assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));
     let cases: [(&[&str], &str); 8] = [

@@ -1,6 +1,6 @@
-//! What a user sees: the binary `m2g`, run on real data and on bad input.
+//! Runs the binary `m2g` as a user does, on real data and on bad input.
 //!
-//! One test program for all of it, because linking is what test programs cost most.
+//! All tests share one program, because linking takes most of the time to build a test program.
 #![allow(clippy::unwrap_used)]
 
 mod bench;

@@ -1,14 +1,14 @@
 //! Runs every command of the README and of the notes.
 //!
-//! A command is a line in a `console` block that begins with `$ m2g` or with
-//! `$ cargo run --release --`. The commands of a file run in order, in a folder of their own, with a
-//! small budget: a training run takes one epoch or five steps.
+//! A command is a line in a `console` block that begins with `$ m2g` or `$ cargo run --release --`.
+//! The commands of a file run in order in a temporary folder, with a small budget: a training run
+//! takes one epoch or five steps.
 
 use std::fs;
 
 use crate::support::*;
 
-/// The arguments of every `m2g` command of a text.
+/// The arguments of every `m2g` command in a text.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let mut inside = false;
     let mut commands = Vec::new();
@@ -26,7 +26,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 /// The words of a command line; double quotes keep spaces.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
-    // Every second part is in quotes.
+    // Every other part is in quotes.
     for (i, part) in line.split('"').enumerate() {
         match i % 2 {
             0 => words.extend(part.split_whitespace().map(String::from)),
@@ -47,7 +47,7 @@ fn with_small_budget<'a>(args: &mut Vec<&'a str>, flag: &'a str, budget: &'a str
 fn run_all(file: &str) -> usize {
     let text = fs::read_to_string(root().join(file)).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    // A picture of a 1, for commands that read one.
+    // A picture of a 1, for commands that read a picture.
     let picture = image::GrayImage::from_fn(200, 300, |x, y| {
         image::Luma([if x.abs_diff(100) < 12 && y.abs_diff(150) < 100 { 30 } else { 240 }])
     });

@@ -1,17 +1,17 @@
-//! The result of one measuring process, ours or a peer's.
+//! The output of one measuring process, ours or a peer's.
 
 use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 
-/// The result of one measuring process. A peer prints the first two fields and its name.
+/// The output of one measuring process. A peer prints only the first three fields.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     /// The time of each repetition, in seconds.
     pub seconds: Vec<f64>,
     /// The peak memory of the process in MB, where the system reports it.
     pub peak_rss_mb: Option<f64>,
-    /// The peer and its version.
+    /// The peer's version.
     pub peer: Option<String>,
     /// Floating-point operations of the matrix products and the attention in the work.
     pub flops: Option<f64>,

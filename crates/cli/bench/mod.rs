@@ -1,12 +1,11 @@
-//! `m2g bench`: how fast training and generation are on this machine, and how much memory they
-//! need.
+//! `m2g bench`: measures the speed and the memory of training and generation on this machine.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `workload.rs` | what can be measured; each model lists its workloads in `models/` |
+//! | `workload.rs` | a task to measure; `models/` lists the workloads of each model |
 //! | `work.rs` | work that can be timed and recorded |
 //! | `worker.rs` | one measurement in this process |
-//! | `measurement.rs` | its result |
+//! | `measurement.rs` | the output of a worker |
 //! | `rounds.rs` | worker processes in rounds: ours, then each peer |
 //! | `peers.rs` | the PyTorch and numpy scripts, and whether Python is installed |
 //! | `profile.rs` | the time of a step, op by op |
@@ -43,7 +42,7 @@ use crate::models::MODELS;
 use crate::progress::Bar;
 use crate::{interrupt, output};
 
-/// Rounds without and with peers.
+/// The number of rounds without and with peers.
 const ROUNDS: (usize, usize) = (3, 5);
 
 /// Measure training steps and generation: time, share of the machine's peak, memory. Compare
@@ -79,9 +78,10 @@ pub struct Bench {
     /// Print one JSON object per workload to stdout.
     #[arg(long)]
     json: bool,
-    /// With --child, the texts in a batch and the tokens in a text.
+    /// With --child, the number of texts in a batch.
     #[arg(long, hide = true, value_name = "B", requires = "child")]
     batch_size: Option<u16>,
+    /// With --child, the number of tokens in a text.
     #[arg(long, hide = true, value_name = "T", requires = "child")]
     block_size: Option<u16>,
     /// Measure once in this process, and print a `Measurement`.
@@ -200,7 +200,7 @@ impl Bench {
             }
             let bar = Bar::new(0, (run.rounds * everyone.len()) as u64);
             let finished = rounds::measure(run.rounds, &mut everyone, self.profile, |done, who, round| {
-                bar.at(done as u64);
+                bar.set_step(done as u64);
                 bar.message(format!("{name}: {who}, round {round} of {}", run.rounds));
             });
             bar.finish();
@@ -208,7 +208,7 @@ impl Bench {
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             for (contestant, why) in everyone.iter().filter_map(|c| Some((c, c.failed.as_ref()?))) {
-                eprintln!("{name}: {} is left out: {why}", contestant.name);
+                eprintln!("{name}: {} is dropped: {why}", contestant.name);
             }
             let Some(report) = Report::new(run, workload, steps, &everyone) else {
                 failed.push(name);
@@ -225,7 +225,7 @@ impl Bench {
         }
     }
 
-    /// 0 means one per core.
+    /// The number of threads; 0 means one per core.
     fn threads(&self) -> usize {
         usize::from(self.threads.unwrap_or(0))
     }

@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 /// Another implementation of the same work.
 pub struct Peer {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its script.
+    /// The script.
     pub script: Script,
-    /// The Python packages it needs.
+    /// The Python packages that the script needs.
     pub needs: &'static [&'static str],
     /// The arguments of the script.
     pub args: Vec<String>,
-    /// The target ratio of its time to ours, if there is one.
+    /// The target ratio of the peer's time to ours, if any.
     pub target: Option<f64>,
 }
 
@@ -48,7 +48,7 @@ pub enum Script {
 }
 
 impl Script {
-    /// Its file name and its text.
+    /// The file name and the text of the script.
     pub fn file(self) -> (&'static str, &'static str) {
         match self {
             Self::DigitsTorch => ("digits_torch.py", include_str!("../../../benches/peers/digits_torch.py")),
@@ -60,7 +60,7 @@ impl Script {
 
 /// Writes all scripts to a temporary folder, which is deleted when the result is dropped.
 pub fn write_scripts() -> anyhow::Result<TempDir> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder for the peers' scripts")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder for the peers' scripts")?;
     for script in [Script::DigitsTorch, Script::DigitsNumpy, Script::GptTorch] {
         let (name, text) = script.file();
         let path = folder.path().join(name);
@@ -100,7 +100,7 @@ print(json.dumps({'python': platform.python_version(), 'packages': packages}))
         let output = Command::new(PYTHON)
             .args(["-c", QUERY])
             .output()
-            .map_err(|_| format!("{PYTHON} is missing, install it and then {INSTALL}"))?;
+            .map_err(|_| format!("{PYTHON} is missing; install it, then run {INSTALL}"))?;
         serde_json::from_slice(&output.stdout)
             .map_err(|_| format!("{PYTHON} does not work here: {}", last_line(&output.stderr)))
     }
@@ -114,12 +114,12 @@ print(json.dumps({'python': platform.python_version(), 'packages': packages}))
 /// The command that installs the packages.
 const INSTALL: &str = "`pip install -r benches/peers/requirements.txt`";
 
-/// Says that a package is missing and how to install it.
+/// The message that a package is missing, with the command that installs it.
 pub fn without(package: &str) -> String {
-    format!("the Python package {package} is missing, install it with {INSTALL}")
+    format!("the Python package {package} is missing; install it with {INSTALL}")
 }
 
-/// The last line of a process's output, which names the error in Python and in ours.
+/// The last line of a process's output, which names the error both in Python and in m2g.
 pub fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message").trim();

@@ -1,4 +1,4 @@
-//! Where the time of a step goes, op by op, from the trace.
+//! The time of a step, op by op, from the trace.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -28,15 +28,15 @@ const PRODUCTS: [&str; 9] = [
 pub struct Profile {
     /// The number of averaged steps.
     pub steps: usize,
-    /// The time of a step while it is recorded.
+    /// The time of a recorded step.
     pub seconds: f64,
     /// The ops, forward and backward separately.
     pub ops: Vec<OpTime>,
-    /// The share of matrix products and attention.
+    /// The share of the ops dominated by matrix products, attention included.
     pub products_share: f64,
-    /// The time outside of all ops.
+    /// The time outside all ops.
     pub outside_seconds: f64,
-    /// Its share.
+    /// The share of the time outside all ops.
     pub outside_share: f64,
 }
 
@@ -51,11 +51,11 @@ pub struct OpTime {
     pub calls: f64,
     /// The time of all calls.
     pub seconds: f64,
-    /// Its share.
+    /// The share of the step's time.
     pub share: f64,
-    /// GFLOP/s, if it has floating-point operations.
+    /// GFLOP/s, if the op has floating-point operations.
     pub gflops: Option<f64>,
-    /// GB/s over its inputs and its output, each counted once, if it reads them completely.
+    /// GB/s over the inputs and the output, each counted once, if the op reads all of them.
     pub gb_per_s: Option<f64>,
 }
 
@@ -145,10 +145,10 @@ pub fn product_flops(records: &[Record]) -> u64 {
     costs(records).filter(|(record, ..)| PRODUCTS.contains(&record.name)).map(|(_, flops, _)| flops).sum()
 }
 
-/// The records that did work, with their operations and bytes. Three corrections to the trace:
-/// it counts the backward pass as if every input had a gradient, but the first layer's input is
-/// data; an embedding reads only some rows of its table; and the backward pass of `add` passes
-/// its gradient on without touching it.
+/// The records that did work, with their operations and bytes. Corrects the trace in three cases. It
+/// counts the backward pass as if every input had a gradient, but the first layer's input is data.
+/// An embedding reads only some rows of its table. And the backward pass of `add` forwards its
+/// gradient without reading it.
 fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
     let made: HashSet<Var> = records.iter().filter_map(|record| record.to).collect();
     records.iter().filter(|record| record.is_work()).map(move |record| {

@@ -1,4 +1,4 @@
-//! The results of a workload, as `--json` prints them.
+//! The results of a workload, in the form that `--json` prints.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,10 +12,10 @@ use super::summary::{median, spread};
 use super::workload::{Target, Workload};
 use crate::machine::{Limits, Machine};
 
-/// What all workloads of a run share.
+/// The data that all workloads of a run share.
 #[derive(Clone, Serialize)]
 pub struct Run {
-    /// When it started, in UTC.
+    /// The start time, in UTC.
     pub date: String,
     /// The version of this program.
     pub version: &'static str,
@@ -53,7 +53,7 @@ pub struct Report<'a> {
     pub what: &'static str,
     /// The precision of matrix products; for generation, the format of stored weights.
     pub precision: &'static str,
-    /// How much one repetition processes.
+    /// The number of items that one repetition processes.
     pub amount: usize,
     /// The unit of `per_second`: `images/s` or `tokens/s`.
     pub unit: &'static str,
@@ -71,11 +71,11 @@ pub struct Report<'a> {
     pub peers: Vec<Compared>,
     /// The target.
     pub target: TargetReport,
-    /// GB/s of weights read in generation, which reads all of them for every token.
+    /// GB/s of weights read in generation, which reads all weights for every token.
     pub weights_gb_per_s: Option<f64>,
     /// Where the time of a step goes.
     pub profile: Option<&'a Profile>,
-    /// The run it belongs to.
+    /// The run.
     #[serde(flatten)]
     pub run: &'a Run,
 }
@@ -83,9 +83,9 @@ pub struct Report<'a> {
 /// The results of one contestant over all rounds.
 #[derive(Serialize)]
 pub struct Figures {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its version, if it is a peer.
+    /// The version, for a peer.
     pub version: Option<String>,
     /// The median time.
     pub median_seconds: f64,
@@ -93,35 +93,35 @@ pub struct Figures {
     pub min_seconds: f64,
     /// The interquartile range as a share of the median.
     pub spread: f64,
-    /// Images or tokens per second, by the median.
+    /// Images or tokens per second, from the median time.
     pub per_second: f64,
-    /// GFLOP/s, by the median.
+    /// GFLOP/s, from the median time.
     pub gflops: f64,
     /// The share of the machine's peak in the workload's precision.
     pub share_of_peak: f64,
-    /// The peak memory of its processes.
+    /// The highest peak memory of the processes.
     pub peak_memory_mb: Option<f64>,
     /// All times, round by round.
     pub seconds: Vec<Vec<f64>>,
 }
 
-/// A peer compared with us.
+/// A peer, compared with our results.
 #[derive(Serialize)]
 pub struct Compared {
-    /// Its results.
+    /// The peer's results.
     #[serde(flatten)]
     pub figures: Figures,
     /// The ratio of its median time to ours in each round.
     pub ratios: Vec<f64>,
     /// The median ratio.
     pub median_ratio: f64,
-    /// The target ratio, if there is one.
+    /// The target ratio, if any.
     pub target_ratio: Option<f64>,
     /// Whether it was met.
     pub target_met: Option<bool>,
 }
 
-/// A target and whether the median meets it.
+/// A target, and whether the median meets it.
 #[derive(Serialize)]
 pub struct TargetReport {
     /// The maximum time.

@@ -1,4 +1,4 @@
-//! Measures all contestants in rounds, A B A B, so that noise on the machine affects all alike.
+//! Measures all contestants in rounds, A B A B, so that other load affects all of them alike.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -19,9 +19,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A contestant: a command that prints a [`Measurement`].
 pub struct Contestant {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// The target ratio of its time to ours, if there is one.
+    /// The target ratio of its time to ours, if any.
     pub target: Option<f64>,
     /// The measurements so far, one per round.
     pub measurements: Vec<Measurement>,
@@ -32,7 +32,7 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    /// This program, started again as a worker.
+    /// This program, run as a worker.
     pub fn ours(workload: &dyn Workload, steps: usize, threads: usize) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut command = Command::new(program);
@@ -41,7 +41,7 @@ impl Contestant {
         Ok(Self::new("mnist-to-gpt", None, command, true))
     }
 
-    /// The same with another batch.
+    /// The same contestant with another batch.
     pub fn with_batch(mut self, batch: Batch) -> Self {
         let sizes = [("--batch-size", batch.batch_size), ("--block-size", batch.block_size)];
         self.command.args(sizes.into_iter().flat_map(|(name, size)| [name.to_string(), size.to_string()]));
@@ -52,7 +52,7 @@ impl Contestant {
     pub fn peer(peer: Peer, folder: &Path, threads: usize) -> Self {
         let mut command = Command::new(PYTHON);
         command.arg(folder.join(peer.script.file().0)).args(&peer.args);
-        // numpy takes the number of threads from these.
+        // numpy reads the number of threads from these variables.
         for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
             command.env(variable, threads.to_string());
         }
@@ -64,10 +64,10 @@ impl Contestant {
     }
 }
 
-/// Measures everyone `rounds` times. A contestant that fails is dropped. With `profile`, our
-/// last measurement includes a profile. `started` receives the number of finished
-/// measurements, the name of the next contestant and the round, from 1. Returns false after
-/// Ctrl-C.
+/// Measures each contestant `rounds` times, and drops one that fails. With `profile`, our last
+/// measurement includes a profile. Calls `started` before each measurement with the number of
+/// finished measurements, the name of the contestant and the round, counted from 1. Returns false
+/// after Ctrl-C.
 pub fn measure(
     rounds: usize,
     everyone: &mut [Contestant],
@@ -90,7 +90,7 @@ pub fn measure(
             }
             done += 1;
         }
-        // Without our own measurement there is nothing to compare with.
+        // Without our measurement, there is nothing to compare with.
         if everyone.iter().any(|contestant| contestant.ours && contestant.failed.is_some()) {
             break;
         }
@@ -102,13 +102,13 @@ pub fn measure(
 enum Ran {
     Measured(Measurement),
     Failed(String),
-    /// By Ctrl-C.
+    /// Stopped by Ctrl-C.
     Stopped,
 }
 
 fn run(command: &mut Command) -> anyhow::Result<Ran> {
-    // Files cannot fill up and block the process as pipes can.
-    let file = || tempfile::tempfile().context("cannot make a temporary file");
+    // Unlike a pipe, a file cannot fill up and block the process.
+    let file = || tempfile::tempfile().context("cannot create a temporary file");
     let (mut out, mut err) = (file()?, file()?);
     command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let child = match command.spawn() {

@@ -10,7 +10,7 @@ use super::workload::{Batch, Scaling};
 /// The target speed-up with two threads or more.
 const SPEED_UP: f64 = 1.8;
 
-/// The largest growth of a quantity that should be constant.
+/// The largest allowed growth of a quantity that should be constant.
 const CONSTANT_WITHIN: f64 = 1.15;
 
 /// The measurements of a workload at several sizes.
@@ -26,7 +26,7 @@ pub struct Scaled<'a> {
     pub points: Vec<Point>,
     /// The target.
     pub target: ScalingTarget,
-    /// The run it belongs to.
+    /// The run.
     #[serde(flatten)]
     pub run: &'a Run,
 }
@@ -48,15 +48,15 @@ pub struct Point {
     pub spread: f64,
     /// The median time per token.
     pub seconds_per_token: f64,
-    /// Its ratio to the first point's: the median of the rounds.
+    /// The ratio of its time to the first point's: the median of the rounds.
     pub relative_time: f64,
-    /// The peak memory of its processes.
+    /// The highest peak memory of the processes.
     pub peak_memory_mb: Option<f64>,
-    /// Its ratio to the first point's.
+    /// The ratio of its memory to the first point's.
     pub relative_memory: Option<f64>,
     /// GFLOP/s of large matrix products, right after the steps: the median of the rounds.
     pub products_gflops: Option<f64>,
-    /// Their ratio to the first point's: the median of the rounds.
+    /// The ratio of this speed to the first point's: the median of the rounds.
     pub relative_products: Option<f64>,
     /// All times, round by round.
     pub seconds: Vec<Vec<f64>>,
@@ -65,10 +65,10 @@ pub struct Point {
     pub products: Vec<f64>,
 }
 
-/// A target and whether it was met.
+/// A target, and whether it was met.
 #[derive(Debug, Serialize)]
 pub struct ScalingTarget {
-    /// The target in words.
+    /// A description of the target.
     pub what: String,
     /// The measured value.
     pub value: Option<f64>,
@@ -86,8 +86,8 @@ impl Scaling {
         }
     }
 
-    /// The points to measure. Smaller batches get more steps. The model's position table is as
-    /// long as the texts and grows with them.
+    /// The points to measure. Smaller batches get more steps. The model's position table grows with
+    /// the length of the texts.
     pub fn points(self, steps: usize, batch: Batch, sizes: &[usize], threads: usize) -> Vec<Point> {
         let largest = sizes.iter().copied().max().unwrap_or(1);
         let Batch { batch_size, block_size } = batch;
@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(target(Scaling::Threads, &[(1, 1.9, 1.0), (1, 1.0, 1.0)]), (1.9, true));
         assert_eq!(target(Scaling::Threads, &[(1, 1.7, 1.0), (1, 1.0, 1.0)]), (1.7, false));
-        // Two texts are not enough; from four on, a token takes 1.1, 1 and 1.1.
+        // Batches of 1 and 2 do not fill the machine. From 4 texts on, a token takes 1.1, 1 and 1.1.
         let batches = [(1, 3.0, 1.0), (2, 4.0, 1.0), (4, 4.4, 1.0), (8, 8.0, 1.0), (16, 17.6, 1.0)];
         assert_eq!(target(Scaling::BatchSize, &batches), (1.1, true));
         assert_eq!(target(Scaling::BatchSize, &[&batches[..], &[(32, 64.0, 1.0)]].concat()), (2.0, false));

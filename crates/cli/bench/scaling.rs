@@ -12,7 +12,7 @@ use super::workload::{Batch, Scaling, Workload};
 use crate::progress::Bar;
 use crate::{interrupt, output};
 
-/// The request of the command line.
+/// The request from the command line.
 pub struct Request<'a> {
     /// What is varied.
     pub scaling: Scaling,
@@ -39,7 +39,7 @@ pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
         );
     }
     if scaling == Scaling::Threads && sizes.iter().all(|&size| size == 1) {
-        bail!("there is only one thread here: give the numbers to compare, as in --sizes 1,2");
+        bail!("there is only one thread: give the numbers of threads to compare, as in --sizes 1,2");
     }
     for workload in workloads {
         let facts = workload.facts();
@@ -57,7 +57,7 @@ pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
         let bar = Bar::new(0, (run.rounds * points.len()) as u64);
         let finished = rounds::measure(run.rounds, &mut everyone, false, |done, _, round| {
             let Point { threads, batch_size, block_size, .. } = points[done % points.len()];
-            bar.at(done as u64);
+            bar.set_step(done as u64);
             bar.message(format!(
                 "{}: {batch_size} x {block_size} tokens, {threads} threads, round {round} of {}",
                 facts.name, run.rounds

@@ -10,7 +10,7 @@ pub fn spread(values: &[f64]) -> f64 {
     (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)
 }
 
-/// The `q` quantile, interpolated linearly between values. NaN without values.
+/// The `q` quantile, interpolated linearly between values. NaN for an empty slice.
 fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

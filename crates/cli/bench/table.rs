@@ -1,4 +1,4 @@
-//! The results of a workload as text.
+//! Formats the results of a workload as text.
 
 use super::profile::Profile;
 use super::report::{Compared, Figures, Report, Run};
@@ -11,7 +11,7 @@ pub fn machine(run: &Run) -> String {
     let (machine, limits) = (&run.machine, &run.limits);
     format!(
         "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
-         peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s copied (bytes read and written)",
+         peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s when copying (bytes read plus bytes written)",
         machine.processor,
         machine.architecture,
         machine.kernels_use,
@@ -154,7 +154,7 @@ fn operations(what: &str, profile: &Profile) -> String {
         ));
     }
     let outside = (time(profile.outside_seconds), percent(profile.outside_share));
-    lines.push(format!("  {:<39}{:>12}{:>10}", "outside of all ops", outside.0, outside.1));
+    lines.push(format!("  {:<39}{:>12}{:>10}", "outside all ops", outside.0, outside.1));
     lines.push(format!("  matrix products and attention together: {}", percent(profile.products_share)));
     lines.join("\n")
 }

@@ -1,4 +1,4 @@
-//! Measures one workload in this process, so that its peak memory can be read.
+//! Measures one workload in this process, to read its peak memory.
 
 use std::fs;
 use std::time::Duration;
@@ -9,15 +9,14 @@ use super::work::Work;
 use super::workload::{Batch, Workload};
 use crate::machine::{field, median_product_gflops};
 
-/// Repetitions that are not timed, while buffers are allocated. The last one counts the
-/// operations.
+/// Untimed repetitions, which allocate the buffers. The last one counts the operations.
 const WARM_UP: usize = 2;
 
-/// How long matrix products alone are measured.
+/// The time to measure matrix products alone.
 const PRODUCTS: Duration = Duration::from_millis(200);
 
-/// Measures a workload `steps` times with the current threads; `batch` replaces the batch of
-/// a training step.
+/// Measures a workload `steps` times with the current threads. `batch` overrides the batch of a
+/// training step.
 pub fn measure(
     workload: &dyn Workload,
     batch: Option<Batch>,

@@ -1,4 +1,4 @@
-//! A workload: something that is measured, with its target and its peers.
+//! A workload: a task to measure, with its target and its peers.
 
 use clap::ValueEnum;
 use m2g_core::{Precision, WeightFormat};
@@ -11,22 +11,22 @@ use super::work::Work;
 /// Measures some work.
 pub type Measure<'a> = &'a mut dyn FnMut(&mut dyn Work) -> anyhow::Result<Measurement>;
 
-/// Something that is measured.
+/// A task to measure.
 pub trait Workload: Sync {
-    /// Its name, its target, and how often it is timed.
+    /// Its name, target, number of repetitions, and so on.
     fn facts(&self) -> &Facts;
 
-    /// How much one repetition processes, and the unit of that per second.
+    /// The number of items that one repetition processes, and the unit of their rate.
     fn amount(&self) -> (usize, &'static str);
 
-    /// The part of it that a profile describes: `a step`.
+    /// The part that a profile describes: `a step`.
     fn recorded_part(&self) -> &'static str;
 
-    /// The peers that do the same work, as often.
+    /// The peers that do the same work the same number of times.
     fn peers(&self, steps: usize, threads: usize) -> Vec<Peer>;
 
-    /// The format of the stored weights, if each repetition generates text, which reads all of
-    /// them for every token.
+    /// The format of the stored weights, for a workload that generates text and so reads all weights
+    /// for every token.
     fn stored_weights(&self) -> Option<WeightFormat> {
         None
     }
@@ -43,22 +43,22 @@ pub trait Workload: Sync {
     fn only_steps(&self, steps: u64) -> anyhow::Result<()>;
 }
 
-/// What is known of a workload without running it.
+/// The constants of a workload.
 #[derive(Clone, Copy)]
 pub struct Facts {
     /// The name on the command line.
     pub name: &'static str,
-    /// A description in half a line.
+    /// A short description.
     pub what: &'static str,
     /// The precision of matrix products.
     pub precision: Precision,
     /// Timed repetitions per process.
     pub steps: usize,
-    /// Recorded steps that a profile averages.
+    /// The number of recorded steps that a profile averages.
     pub recorded: usize,
     /// The target.
     pub target: Target,
-    /// Target ratios of the time of the first and of the last peer to ours.
+    /// Target ratios of the first and the last peer's time to ours.
     pub ratios: Option<[f64; 2]>,
     /// The scalings it is measured with by default.
     pub scalings: &'static [Scaling],
@@ -90,6 +90,6 @@ pub enum Scaling {
     Threads,
     /// Batches of 1 to 64 texts: is the time per token constant?
     BatchSize,
-    /// Texts of 256 to 4096 tokens, with equally many tokens per step: is the memory constant?
+    /// Texts of 256 to 4096 tokens, with the same number of tokens per step: is the memory constant?
     BlockSize,
 }

@@ -19,7 +19,7 @@ pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<Strin
     match (chosen.is_empty(), name) {
         (true, Some(name)) => bail!("{}", unknown(comparison, name)),
         (true, None) => bail!(
-            "the two have no core function in common: give --code the name of one, such as {}",
+            "the two models have no core function in common: give --code the name of a function, such as {}",
             comparison.functions.first().map_or("linear", |f| f.name)
         ),
         _ => {}
@@ -39,24 +39,27 @@ pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<Strin
 
 /// Whether an op or its type has this name.
 fn is_called(function: &Function, name: &str) -> bool {
-    let of_type = function.function.rsplit("::").next().unwrap_or_default();
-    function.name.eq_ignore_ascii_case(name) || of_type.eq_ignore_ascii_case(name)
+    let type_name = function.function.rsplit("::").next().unwrap_or_default();
+    function.name.eq_ignore_ascii_case(name) || type_name.eq_ignore_ascii_case(name)
 }
 
 fn unknown(comparison: &Comparison, name: &str) -> String {
     if named(name).is_some() {
-        return format!("--code {name} shows a function called {name}: write the models before --code");
+        return format!("--code {name} shows the function {name}: write the models before --code");
     }
     let mut names: Vec<&str> = comparison.functions.iter().map(|f| f.name).collect();
     names.sort_unstable();
     names.dedup();
     match nearest(name, names.iter().copied()) {
         Some(near) => format!("--code is {name}: neither step runs such a function; did you mean {near}?"),
-        None => format!("--code is {name}: neither step runs such a function; they run {}", names.join(", ")),
+        None => format!(
+            "--code is {name}: neither step runs such a function; the functions are {}",
+            names.join(", ")
+        ),
     }
 }
 
-/// A function in all its parts, forward and backward, and its callers.
+/// All parts of a function, such as forward and backward, and its callers.
 fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
     let labels = comparison.labels();
     let Some(first) = parts.first() else { return String::new() };
@@ -70,7 +73,7 @@ fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
         let text = part.place.as_ref().map(source::text).unwrap_or_default();
         lines.extend(text.into_iter().map(|line| format!("  {line}")));
     }
-    // Models call an op forward only; the tape runs it backward. The first part has the callers.
+    // Models call only the forward part; the tape runs the backward part. So the first part has the callers.
     for (label, run) in labels.iter().zip(&first.runs) {
         lines.push(String::new());
         match run {

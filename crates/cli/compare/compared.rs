@@ -7,7 +7,7 @@ use crate::models::kind::{ModelKind, TracedStep};
 use crate::models::run::SavedRun;
 use crate::models::{find_run, named};
 
-/// Steps before the recorded one, so that its times are those of a steady state.
+/// Steps before the recorded one, so that its times reflect a steady state.
 const WARM_UP_STEPS: u64 = 2;
 
 /// A model or a run, and one training step of it.
@@ -16,7 +16,7 @@ pub struct Compared {
     pub name: String,
     /// The kind of model.
     pub kind: &'static dyn ModelKind,
-    /// The run, if it is one.
+    /// The run, unless the model is untrained.
     pub run: Option<SavedRun>,
     /// The step.
     pub step: TracedStep,
@@ -33,7 +33,7 @@ impl Compared {
             }
         };
         let step = kind.trace_step(run.as_ref(), WARM_UP_STEPS).map_err(|error| match &run {
-            // The core's errors name the file themselves.
+            // The core's errors already name the file.
             Some(run) if !error.is::<Error>() => anyhow!("{}: {error}", run.path.display()),
             _ => error,
         })?;

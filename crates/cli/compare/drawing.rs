@@ -10,14 +10,14 @@ use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb};
 /// The left edges of the columns, and their width.
 const COLUMNS_LEFT: [f64; 2] = [100.0, 560.0];
 const COLUMN_WIDTH: f64 = 320.0;
-/// The height of a row, and of the box in it.
+/// The height of a row, and of the box inside.
 const ROW_HEIGHT: f64 = 34.0;
 const BOX_HEIGHT: f64 = 26.0;
-/// The top of the batch, and of the first function.
+/// The top edges of the batch and of the first function.
 const BATCH_TOP: f64 = 92.0;
 const TOP: f64 = BATCH_TOP + ROW_HEIGHT;
 
-/// The colours of functions that both or only one of the models ran.
+/// The colours of functions that both models ran, and of those that only one ran.
 const SHARED: Rgb = [198, 221, 240];
 const ONLY_ONE: Rgb = [245, 222, 200];
 /// The colour of functions outside the core.
@@ -40,7 +40,7 @@ pub fn figure(comparison: &Comparison) -> Figure {
         for own in model.own.iter().filter(|own| own.stage == Stage::Batch) {
             figure.rect((x, BATCH_TOP), (COLUMN_WIDTH, BOX_HEIGHT), OWN);
             let name = own.function.rsplit("::").next().unwrap_or_default();
-            let text = format!("{name}: own code");
+            let text = format!("{name}: outside the core");
             figure.text((x + 8.0, BATCH_TOP + 16.0), text, 12.0, Anchor::Start, BLACK);
         }
     }

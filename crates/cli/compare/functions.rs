@@ -7,15 +7,15 @@ use serde::Serialize;
 use super::source::{self, Place};
 use super::stage::{Stage, staged};
 
-/// An op of the tape, a routine without the tape, or a function that calls these.
+/// The kind of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Recorded on the tape.
+    /// An op, recorded on the tape.
     Op,
-    /// Computes without the tape.
+    /// A routine that computes without the tape.
     Routine,
-    /// A layer or a part of the step; the work is done in the functions that it calls.
+    /// A layer or a part of the step, which only calls other functions.
     Caller,
 }
 
@@ -46,7 +46,7 @@ pub struct Function {
     pub place: Option<Place>,
     /// Whether both models ran it.
     pub shared: bool,
-    /// Its use by each model, if it ran it.
+    /// Its use by each model that ran it.
     pub runs: [Option<Use>; 2],
 }
 
@@ -65,7 +65,7 @@ pub struct Use {
     pub seconds_share: f64,
     /// The shapes of the calls.
     pub shapes: Vec<Shapes>,
-    /// The calling lines; for backward, those that called forward.
+    /// The calling lines; for a backward function, those of the forward call.
     pub callers: Vec<Caller>,
 }
 

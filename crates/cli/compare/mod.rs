@@ -1,12 +1,12 @@
-//! `m2g compare`: what two models share, shown by one training step of each.
+//! `m2g compare`: shows what two models share in one training step of each.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `compared.rs` | a model or a run, and one real training step of it |
+//! | `compared.rs` | a model or a run, and one training step of it on real data |
 //! | `stage.rs` | the stages of a step |
 //! | `functions.rs` | the core functions of two steps, side by side |
 //! | `source.rs` | the source code of functions |
-//! | `result.rs` | the complete result, as `--json` prints it and `schema.json` describes it |
+//! | `result.rs` | the complete result, printed by `--json` and described by `schema.json` |
 //! | `runs.rs` | two runs: settings, parameters, curves, final results |
 //! | `table.rs`, `runs_table.rs` | the result as text |
 //! | `drawing.rs` | the result as a drawing |
@@ -36,22 +36,22 @@ use crate::models::same_name_hint;
 use crate::output;
 use crate::plot::curves::{Curve, curves};
 
-/// Show what two models share: the core functions that one training step of each runs, on real
+/// Show what two models share: the core functions that run in one training step of each, on real
 /// data.
 #[derive(Args)]
 pub struct Compare {
     /// A model, digits or gpt, or a run: a name under runs/, or a path.
     #[arg(value_name = "digits|gpt|RUN", default_value = "digits", value_parser = NonEmptyStringValueParser::new())]
     first: String,
-    /// The model or run to compare it with.
+    /// The model or run to compare the first with.
     #[arg(value_name = "digits|gpt|RUN", default_value = "gpt", value_parser = NonEmptyStringValueParser::new())]
     second: String,
-    /// Print the source of a shared function, such as linear, and the lines of both models that
-    /// call it; without a name, of all shared functions.
+    /// Print the source of a function, such as linear, and the lines of both models that call it.
+    /// Without a name, print all shared functions.
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     code: Option<Option<String>>,
-    /// Draw both steps side by side, with shared functions joined; the curves of two runs go to
-    /// files next to it.
+    /// Draw both steps side by side, with shared functions joined. The learning curves of two runs go
+    /// to files in the same folder.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
     /// Print one JSON object to stdout.

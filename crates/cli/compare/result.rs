@@ -1,4 +1,4 @@
-//! The result of a comparison, as `--json` prints it and `schema.json` describes it.
+//! The result of a comparison, printed by `--json` and described by `schema.json`.
 
 use serde::Serialize;
 
@@ -28,15 +28,15 @@ pub struct Model {
     pub name: String,
     /// The kind of model: `digits` or `gpt`.
     pub kind: &'static str,
-    /// The folder of the run, if it is one.
+    /// The folder of the run, unless the model is untrained.
     pub run: Option<String>,
     /// The data that the step trained on.
     pub data: String,
-    /// The batch in words.
+    /// A description of the batch.
     pub batch: String,
     /// The number of parameters.
     pub parameters: usize,
-    /// The number of core functions it ran.
+    /// The number of core functions that ran.
     pub functions: usize,
     /// Their FLOPs.
     pub flops: u64,
@@ -48,7 +48,7 @@ pub struct Model {
     pub shared_seconds_share: f64,
     /// The functions of its own crate.
     pub own: Vec<Own>,
-    /// What a reader should know.
+    /// Remarks for the reader.
     pub notes: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Comparison {
         })
     }
 
-    /// The names of both, numbered if they are the same.
+    /// The names of both models, numbered if they are equal.
     pub fn labels(&self) -> [String; 2] {
         let [a, b] = &self.models;
         match a.name == b.name {

@@ -1,4 +1,4 @@
-//! Two runs: settings, parameters, curves, final results.
+//! Compares two runs: settings, parameters, curves, final results.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub struct Runs {
     pub same_settings: usize,
     /// The settings that differ.
     pub settings: Vec<Setting>,
-    /// The parameters of both.
+    /// The parameters of either run.
     pub parameters: Vec<Parameter>,
     /// The validation curves.
     pub curves: [Validation; 2],
@@ -31,7 +31,7 @@ pub struct Runs {
 pub struct Setting {
     /// Its name.
     pub name: String,
-    /// Its value in each, if it has the setting.
+    /// Its value in each run that has the setting.
     pub values: [Option<Value>; 2],
 }
 
@@ -40,7 +40,7 @@ pub struct Setting {
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its shape in each, if it has the parameter.
+    /// Its shape in each run that has the parameter.
     pub shapes: [Option<Vec<usize>>; 2],
     /// The distance `|a - b| / (|a| + |b|)` of its values, from 0 (the same) to 1, if the shapes are
     /// the same.
@@ -100,7 +100,7 @@ fn settings(all: [Map<String, Value>; 2]) -> (usize, Vec<Setting>) {
     (same.len(), differ)
 }
 
-/// The parameters of both, those of the first model first.
+/// The parameters of either run, with those of the first run first.
 fn parameters(all: [&Params<f32>; 2]) -> Vec<Parameter> {
     let find = |side: usize, name: &str| all[side].iter().find(|p| p.name == name).map(|p| &p.value);
     let only_second = all[1].iter().filter(|p| find(0, &p.name).is_none());

@@ -1,11 +1,11 @@
-//! The comparison of two runs as text.
+//! Formats the comparison of two runs as text.
 
 use serde_json::Value;
 
 use super::runs::{End, Parameter, Runs, Setting, Validation};
 use super::table::{shape, short};
 
-/// The number of parameters and of points of a curve that are shown.
+/// The maximum number of parameters, and of points of a curve, to show.
 const MAX_PARAMETERS: usize = 8;
 const MAX_POINTS: usize = 8;
 /// The width of a name and of a value in characters.
@@ -35,7 +35,7 @@ pub fn text(labels: &[String; 2], runs: &Runs) -> String {
     for (label, curve) in labels.iter().zip(&runs.curves) {
         lines.push(points(label, curve));
     }
-    lines.push("in the end".into());
+    lines.push("final results".into());
     let [a, b] = &runs.ends;
     let figure = |name: &str, of: fn(&End) -> Option<String>| {
         row(name, [a, b].map(|end| of(end).unwrap_or("-".into())))
@@ -50,7 +50,7 @@ pub fn text(labels: &[String; 2], runs: &Runs) -> String {
     lines.join("\n")
 }
 
-/// A setting with its two values. Long values, such as paths, get their own lines.
+/// A setting with its two values. Long values, such as paths, go on separate lines.
 fn differs(labels: &[String; 2], name: &str, values: [String; 2]) -> Vec<String> {
     if values.iter().all(|value| value.chars().count() < VALUE_WIDTH) {
         return vec![row(name, values)];
@@ -59,7 +59,7 @@ fn differs(labels: &[String; 2], name: &str, values: [String; 2]) -> Vec<String>
     [format!("  {name}")].into_iter().chain(each).collect()
 }
 
-/// The settings that only one run has, in lines of a readable length.
+/// The settings that only one run has, wrapped to a readable width.
 fn only_one_has(label: &str, settings: &[Setting], side: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for setting in settings.iter().filter(|s| s.values[1 - side].is_none()) {
@@ -118,7 +118,7 @@ fn points(label: &str, curve: &Validation) -> String {
     let chosen = (0..shown).map(|i| curve.points[if shown < 2 { 0 } else { i * (n - 1) / (shown - 1) }]);
     let text: Vec<String> = chosen.map(|(step, value)| format!("{step}: {value:.4}")).collect();
     match text.is_empty() {
-        true => format!("{} of {label}: it was never measured", curve.metric),
+        true => format!("{} of {label}: never measured", curve.metric),
         false => format!("{} of {label} by step: {}", curve.metric, text.join(", ")),
     }
 }
@@ -133,7 +133,7 @@ mod tests {
             metric: "val_loss",
             points: (1..=n).map(|i| (f64::from(i), 1.0 / f64::from(i))).collect(),
         };
-        assert_eq!(points("a", &curve(0)), "val_loss of a: it was never measured");
+        assert_eq!(points("a", &curve(0)), "val_loss of a: never measured");
         assert_eq!(points("a", &curve(1)), "val_loss of a by step: 1: 1.0000");
         let many = points("a", &curve(100));
         assert!(many.contains(": 1: 1.0000, ") && many.ends_with("100: 0.0100"), "{many}");

@@ -1,5 +1,5 @@
-//! The source code of functions. The program embeds the sources it was built from, so places and
-//! texts are never out of date.
+//! Finds the source code of functions. The program embeds the sources it was built from, so lines
+//! and texts always match the running code.
 
 use serde::Serialize;
 
@@ -17,14 +17,15 @@ pub enum Part {
     Update,
     /// `fn batches` of a model's task.
     Batches,
-    /// The method of that name, of a type.
+    /// An inherent method with this name.
     Method(&'static str),
     /// The routine itself.
     Routine,
 }
 
 impl Part {
-    /// The trait that declares the function, and its name; `None` for a routine.
+    /// The trait that declares the function, and the function's name; `None` for functions without a
+    /// trait.
     fn of_trait(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Forward => Some(("Op", "forward")),
@@ -72,9 +73,9 @@ pub fn find(path: &str, part: Part) -> Option<Place> {
         }
         (_, None) => name,
     };
-    let own = part == Part::Routine;
+    let is_routine = part == Part::Routine;
     // Stop at the end of the `impl` block.
-    let mut inside = lines.take_while(|(_, line)| own || *line != "}");
+    let mut inside = lines.take_while(|(_, line)| is_routine || *line != "}");
     let (i, _) = inside.find(|(_, line)| defined(line) == Some(function))?;
     Some(Place { file: file.into(), line: i + 1 })
 }
@@ -122,7 +123,7 @@ fn file_of(module: &str) -> Option<(&'static str, &'static str)> {
 /// Whether a line starts an inherent `impl<..> name`.
 fn inherent(line: &str, name: &str) -> bool {
     let Some(rest) = line.strip_prefix("impl").filter(|rest| !rest.contains(" for ")) else { return false };
-    // Skip the generics, if there are any.
+    // Skip the generics, if any.
     let mut depth = 0;
     let start = rest.char_indices().find(|(_, c)| {
         depth += i32::from(*c == '<') - i32::from(*c == '>');
@@ -195,7 +196,6 @@ mod tests {
         assert_eq!(find("", Part::Routine), None);
     }
 
-    /// Every op that a model can record has a known line.
     #[test]
     fn every_op_and_optimiser_is_found() {
         let mut found = 0;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_knows_its_function() {
+    fn the_enclosing_function_is_found() {
         let mut place = find("m2g_core::optim::clip::clip_norm", Part::Routine).unwrap();
         assert_eq!(text(&place)[0], line(&place).unwrap());
         place.line += 1;

@@ -24,7 +24,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its name.
+    /// The name of the stage.
     pub fn name(self) -> &'static str {
         match self {
             Self::Batch => "batch",
@@ -36,7 +36,7 @@ impl Stage {
         }
     }
 
-    /// The function of the recorded type that ran.
+    /// The part of the recorded type that ran.
     pub fn part(self, record: &Record) -> Part {
         match (self, record.name.split_once("::")) {
             (_, Some((_, method))) => Part::Method(method),

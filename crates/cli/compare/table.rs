@@ -1,4 +1,4 @@
-//! The comparison as text: a table, and its summary in sentences.
+//! Formats the comparison as text: a table and a summary.
 
 use super::functions::{Function, Kind, Own, Shapes, Use};
 use super::result::{Comparison, Model};
@@ -34,10 +34,10 @@ pub fn text(comparison: &Comparison) -> String {
     lines.join("\n")
 }
 
-/// Shortens a label to its end, the most telling part of a path.
-pub fn short(label: &str, most: usize) -> String {
+/// Shortens a label to its last characters, the most specific part of a path.
+pub fn short(label: &str, max_chars: usize) -> String {
     match label.chars().count() {
-        n if n > most => format!("...{}", label.chars().skip(n + 3 - most).collect::<String>()),
+        n if n > max_chars => format!("...{}", label.chars().skip(n + 3 - max_chars).collect::<String>()),
         _ => label.into(),
     }
 }
@@ -54,7 +54,7 @@ fn introduction(label: &str, model: &Model) -> String {
     )
 }
 
-/// The functions of the models' own crates: they fetch the batch, which starts the step.
+/// The functions outside the core. They fetch the batch, which starts the step.
 fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
     let mut lines = Vec::new();
     let all = comparison.models.each_ref().map(|model| &model.own);
@@ -66,7 +66,7 @@ fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
         };
         let stage = both.iter().flatten().next().map_or("", |own| own.stage.name());
         let cells: String = both.into_iter().map(cell).collect();
-        lines.push(format!("{stage:<9} {:<NAME_WIDTH$}{cells}   each its own", "(not of the core)"));
+        lines.push(format!("{stage:<9} {:<NAME_WIDTH$}{cells}   not shared", "(outside the core)"));
         for (label, own) in labels.iter().zip(both) {
             let place = |own: &Own| own.place.as_ref().map_or(own.function.to_string(), ToString::to_string);
             lines.extend(own.map(|own| format!("{:>11} {label}: {}", "", place(own))));
@@ -130,22 +130,23 @@ pub fn sentences(comparison: &Comparison) -> Vec<String> {
     let [first, second] = &comparison.models;
     let mut lines = vec![
         format!(
-            "{} of {} core functions are run by both; {} of the FLOPs of {a} and {} of those of {b} are in \
-             shared functions.",
+            "{} of {} core functions are run by both. They have {} of the FLOPs of {a} and {} of the FLOPs \
+             of {b}.",
             comparison.shared_functions,
             comparison.functions.len(),
             percent(first.shared_flops_share),
             percent(second.shared_flops_share)
         ),
         format!(
-            "Shared functions take {} of the time of {a} in core functions and {} of that of {b}.",
+            "Of the time in core functions, shared ones take {} in {a} and {} in {b}.",
             percent(first.shared_seconds_share),
             percent(second.shared_seconds_share)
         ),
     ];
     if comparison.models.iter().any(|model| !model.own.is_empty()) {
         lines.push(
-            "Each fetches its batch with its own code: that is no core function, and never shared.".into(),
+            "Each model fetches its batch with its own code, which is outside the core and never shared."
+                .into(),
         );
     }
     for (label, model) in [(&a, first), (&b, second)] {

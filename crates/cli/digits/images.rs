@@ -1,4 +1,4 @@
-//! The images of a digit network.
+//! Loads the images for a digit network.
 
 use std::path::Path;
 

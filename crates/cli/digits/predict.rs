@@ -29,19 +29,19 @@ pub struct Predict {
     json: bool,
 }
 
-/// The picture in a file, normalised to the form of MNIST.
+/// Loads a picture and normalises it as MNIST does.
 pub fn normalised(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
     let picture = load_gray(file)?;
     normalise(&picture.pixels, picture.width, picture.height).map_err(|e| anyhow!("{}: {e}", file.display()))
 }
 
 impl Predict {
-    /// Reads every picture. One that cannot be read does not stop the others.
+    /// Classifies every picture. Continues after one that cannot be read.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (network, description) = Training::load(&run_path(&self.run), BEST)?;
         if description.image != (SIDE, SIDE) {
             bail!(
-                "pictures are scaled to {SIDE}x{SIDE} pixels, but the network was not trained on images of this size"
+                "pictures are scaled to {SIDE}x{SIDE} pixels, but this network was trained on images of another size"
             );
         }
         let mut code = ExitCode::SUCCESS;

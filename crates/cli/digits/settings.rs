@@ -11,11 +11,11 @@ use m2g_digits::config::PRESETS;
 use crate::config_file::{Source, find, with_keys};
 use crate::setting_flags::SettingFlags;
 
-/// Where the settings come from.
+/// The sources of the settings.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// A TOML file with settings, or the name of a built-in configuration: default, book-ch1 and
-    /// book-ch3 for the book's networks, best for the best known here.
+    /// book-ch3 for the book's networks, best for the most accurate known network.
     #[arg(long, value_name = "FILE.toml|NAME")]
     config: Option<String>,
     /// The built-in configuration that a file given with --config builds on.
@@ -34,25 +34,25 @@ impl Settings {
                 (Source::File(text), preset) => (preset.as_deref(), Some((name, text))),
                 (Source::BuiltIn, None) => (Some(name.as_str()), None),
                 (Source::BuiltIn, Some(preset)) => {
-                    bail!("--config is {name} and --preset is {preset}: give one of them")
+                    bail!("--config is {name} and --preset is {preset}: give only one of them")
                 }
             },
         };
         let preset = preset.unwrap_or(PRESETS[0]);
-        let mut config = Config::preset(preset).ok_or_else(|| anyhow!("there is no preset {preset}"))?;
+        let mut config = Config::preset(preset).ok_or_else(|| anyhow!("unknown preset {preset}"))?;
         if let Some((name, text)) = file {
             config = with_keys(&config, name, &text)?;
         }
         self.flags.apply(&mut config);
         if let Some(dir) = self.flags.text("data").map(PathBuf::from) {
-            // A full path, so that --resume finds it from anywhere.
+            // An absolute path, so that --resume finds the data from any folder.
             config.data = Some(std::path::absolute(&dir).unwrap_or(dir));
         }
         config.validate()?;
         Ok(config)
     }
 
-    /// Puts the settings that may change into the configuration of a resumed run.
+    /// Applies the flags to the configuration of a resumed run.
     pub fn resume(&self, config: &mut Config) {
         self.flags.apply(config);
     }

@@ -1,4 +1,4 @@
-//! A digit network on the test images: accuracy, confusion matrix, mistakes.
+//! Measures a digit network on the test images: accuracy, confusion matrix, mistakes.
 
 use std::path::Path;
 
@@ -49,7 +49,11 @@ pub fn load_with_images(
     let test = images::load_test(data.or(description.config.data.as_deref()))?;
     if (test.rows, test.cols) != description.image {
         let (rows, cols) = description.image;
-        bail!("the network reads images of {rows}x{cols} pixels, but these are {}x{}", test.rows, test.cols);
+        bail!(
+            "the network reads images of {rows}x{cols} pixels, but the test images have {}x{}",
+            test.rows,
+            test.cols
+        );
     }
     Ok((network, test))
 }

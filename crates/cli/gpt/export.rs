@@ -11,7 +11,7 @@ use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
 
-/// Write a run in the Hugging Face format, which transformers loads.
+/// Export a run in the Hugging Face format, which transformers can load.
 #[derive(Args)]
 pub struct Export {
     /// The run: a name under runs/, or a path.
@@ -33,7 +33,7 @@ impl Export {
         let (gpt, description) = Training::load(&run_path(&self.run), file)?;
         let tokenizer = description.tokenizer.as_ref();
         gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
-        eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained loads it", self.dir.display());
+        eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained can load it", self.dir.display());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -10,10 +10,10 @@ use m2g_gpt::{Config, gpt2};
 
 use crate::flags::{quoted, run_path};
 
-/// Create a run from a GPT-2 in the Hugging Face format.
+/// Create a run from a GPT-2 model in the Hugging Face format.
 #[derive(Args)]
 pub struct Import {
-    /// The folder with config.json and model.safetensors, or its shards.
+    /// The folder with config.json and model.safetensors, whole or in shards.
     dir: PathBuf,
     /// Where to save: a name under runs/, or a path.
     #[arg(long, value_name = "NAME")]
@@ -31,7 +31,7 @@ impl Import {
         let tokenizer = match &imported.tokenizer {
             Ok(tokenizer) => Some(tokenizer.clone()),
             Err(why) => {
-                eprintln!("the run has no tokenizer, only token ids: {why}");
+                eprintln!("the run has no tokenizer and reads only token ids: {why}");
                 None
             }
         };

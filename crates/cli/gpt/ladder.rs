@@ -18,7 +18,7 @@ use crate::{interrupt, output};
 /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
 #[derive(Args)]
 pub struct Ladder {
-    /// The text, whose characters are the tokens: a file, or the name of a dataset.
+    /// The text to train on, with characters as tokens: a file, or the name of a dataset.
     #[arg(long, value_name = "DATA", default_value = DATA)]
     data: String,
     /// Train only these rungs: bigram, one-head, multi-head, feed-forward, residual, layer-norm, scaled.
@@ -27,10 +27,10 @@ pub struct Ladder {
     /// Include the scaled rung, which takes hours without a GPU.
     #[arg(long)]
     full: bool,
-    /// Steps per rung instead of the lecture's.
+    /// Train each rung for N steps instead of the lecture's number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
-    /// The seed of all random numbers.
+    /// The random seed.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Number of threads; the result is the same for any number [default: one per core].
@@ -81,7 +81,7 @@ impl Ladder {
                 "event": "done", "rungs": rungs.len(), "worst_difference": worst, "seconds": seconds,
             }))?;
         } else if self.data != DATA || self.steps.is_some() {
-            eprintln!("the lecture's losses are for {DATA} with its own numbers of steps");
+            eprintln!("the lecture's losses are for {DATA} and the lecture's numbers of steps");
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -106,11 +106,11 @@ fn named(name: &str) -> anyhow::Result<Rung> {
     let names = RUNGS.map(|rung| rung.name);
     match nearest(name, names) {
         Some(near) => bail!("no rung is called \"{name}\": did you mean {near}?"),
-        None => bail!("no rung is called \"{name}\": there are {}", names.join(", ")),
+        None => bail!("no rung is called \"{name}\": the rungs are {}", names.join(", ")),
     }
 }
 
-/// The head of the table. The loss is the mean of 200 random batches, as in the lecture.
+/// The header of the table. The measured loss is the mean of 200 random batches, as in the lecture.
 const HEAD: &str = "rung           parameters   lecture      measured  difference  whole split  seconds";
 
 fn row(rung: &Rung, result: &RungResult) -> String {

@@ -17,8 +17,8 @@ use crate::{interrupt, output};
 /// tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
-    /// Text files of any size, plain or gzip; folders, for all text files in them; or names of
-    /// datasets. They are concatenated.
+    /// Text files of any size, plain or gzip; folders of text files; or names of datasets. All texts
+    /// are concatenated.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The tokenizer: char, byte, gpt2, or bpe:N for N tokens learned from the text.
@@ -30,7 +30,7 @@ pub struct PrepareText {
     /// Replace the folder if prepare created it.
     #[arg(long)]
     overwrite: bool,
-    /// The share of the text, at its end, that is kept for validation.
+    /// The fraction of the text to keep for validation, taken from its end.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     val_fraction: f64,
     /// Print one JSON object to stdout.
@@ -50,7 +50,7 @@ impl PrepareText {
             val_fraction: self.val_fraction,
         };
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = "{msg:20} [{bar:30}] {percent:>3} %, {eta} to go";
+        let style = "{msg:20} [{bar:30}] {percent:>3} %, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         let prepared = prepare(&what, &mut |progress| {
             bar.set_length(progress.total);
@@ -91,7 +91,7 @@ impl PrepareText {
 fn json(meta: &Meta, what: &Prepare) -> anyhow::Result<serde_json::Value> {
     let mut json = serde_json::to_value(meta)?;
     json.as_object_mut()
-        .context("the description of the data is no JSON object")?
+        .context("the description of the data is not a JSON object")?
         .insert("folder".into(), serde_json::to_value(&what.out)?);
     Ok(json)
 }

@@ -19,8 +19,8 @@ use serde_json::json;
 use crate::flags::{one_of, run_path};
 use crate::{interrupt, output};
 
-/// Let a trained model continue a text. Without a prompt it starts after a newline or, with
-/// GPT-2's tokens, after the end-of-text token.
+/// Let a trained model continue a text. Without a prompt, it starts after a newline or, with
+/// GPT-2's tokenizer, after the end-of-text token.
 #[derive(Args)]
 pub struct Sample {
     /// The run: a name under runs/, or a path.
@@ -32,10 +32,10 @@ pub struct Sample {
     /// A file with the text to continue.
     #[arg(long, value_name = "FILE", group = "start")]
     prompt_file: Option<PathBuf>,
-    /// The ids of the tokens to continue.
+    /// The token ids to continue.
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', group = "start")]
     prompt_tokens: Option<Vec<u32>>,
-    /// New tokens per sample.
+    /// Number of new tokens per sample.
     #[arg(long, value_name = "N", default_value_t = 500)]
     tokens: usize,
     /// Number of samples.
@@ -59,7 +59,7 @@ pub struct Sample {
     /// When the window is full, drop the N oldest tokens [default: half of block_size].
     #[arg(long, value_name = "N")]
     slide: Option<usize>,
-    /// Recompute all keys and values for every token: the same text, slowly.
+    /// Recompute all keys and values for every token: slower, with the same text.
     #[arg(long)]
     no_cache: bool,
     /// Use the last parameters of the run instead of the best.
@@ -78,7 +78,7 @@ pub struct Sample {
     json: bool,
 }
 
-/// The flush interval: smooth for the eye, without a system call per token.
+/// The interval between flushes: short enough to look smooth, without a system call per token.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Sample {
@@ -137,7 +137,7 @@ impl Sample {
         Ok(if interrupt::requested() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
     }
 
-    /// The tokens to continue; none if no prompt was given.
+    /// The tokens to continue; empty without a prompt.
     fn prompt(&self, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Vec<u32>> {
         if let Some(ids) = &self.prompt_tokens {
             return Ok(ids.clone());
@@ -159,7 +159,7 @@ impl Sample {
         };
         match tokenizer {
             Some(tokenizer) => Ok(tokenizer.encode(&text)?),
-            None => bail!("{} has no tokenizer: give tokens, with --prompt-tokens 1,2,3", self.run),
+            None => bail!("{} has no tokenizer: give token ids with --prompt-tokens 1,2,3", self.run),
         }
     }
 
@@ -191,7 +191,7 @@ impl Sample {
         Ok(out.flush()?)
     }
 
-    /// Prints the whole sample as one object.
+    /// Prints the whole sample as one JSON object.
     fn json(
         &self,
         generator: &mut Generator<'_, f32>,
@@ -241,8 +241,8 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// The token before the start of a text: GPT-2's end-of-text token; otherwise a newline, as in
-/// nanoGPT; or the first token without a tokenizer.
+/// The token that marks the start of a text: GPT-2's end-of-text token, or a newline as in nanoGPT.
+/// Without a tokenizer, token 0.
 fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
     let Some(tokenizer) = tokenizer else { return vec![0] };
     match tokenizer.end_of_text() {

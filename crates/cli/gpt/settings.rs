@@ -13,7 +13,7 @@ use crate::config_file::{Source, find, parse, with_keys};
 use crate::flags::run_path;
 use crate::setting_flags::SettingFlags;
 
-/// Where the settings come from.
+/// The sources of the settings.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// A TOML file with settings, or the name of a built-in configuration: own-text (the
@@ -54,7 +54,7 @@ impl Settings {
         Ok((config, tokenizer))
     }
 
-    /// Puts the settings that may change into the configuration of a resumed run.
+    /// Applies the flags to the configuration of a resumed run.
     pub fn resume(&self, config: &mut Config) {
         self.apply(config);
     }
@@ -70,11 +70,11 @@ impl Settings {
         config.data = data;
     }
 
-    /// The name of the data: the flag's, else the configuration's. Paths are kept in full, so
-    /// that --resume finds them from anywhere.
+    /// The name of the data, from the flag or else from the configuration. Paths become absolute, so
+    /// that --resume finds the data from any folder.
     fn data(&self, configured: &str) -> String {
         let name = match self.flags.text("data") {
-            // A folder of datasets, such as $M2G_DATA: take the one that the configuration names.
+            // In a folder of datasets, such as $M2G_DATA, use the dataset that the configuration names.
             Some(dir) if catalogue::named(configured).is_ok() && Path::new(dir).join(configured).is_dir() => {
                 return full_path(&Path::new(dir).join(configured));
             }

@@ -1,4 +1,4 @@
-//! The attention of a model on a text, as a page, a picture or numbers.
+//! Shows the attention of a model on a text, as an HTML page, a drawing or JSON.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::values::nested;
 use crate::output;
 use crate::plot::{Anchor, BLACK, Figure, Rgb};
 
-/// The page; its data replaces `DATA`.
+/// The template of the page; the data replaces `DATA`.
 const PAGE: &str = include_str!("attention.html");
 /// The colour of masked weights.
 const MASKED: Rgb = [228, 228, 228];
@@ -60,7 +60,7 @@ impl Attention {
         Ok(Self { model: model.into(), tokens, mask: mask.to_string(), rows, maps, columns: heads.len() })
     }
 
-    /// Draws to a file and prints its path; or prints all weights as JSON.
+    /// Draws to a file and prints its path. Without a file, or with `json`, prints all weights as JSON.
     pub fn show(&self, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
         if let Some(out) = out {
             match draw::format(out)? {
@@ -90,8 +90,8 @@ impl Attention {
         })
     }
 
-    /// The page with its data: the visible weights in 16 bits each, or in 8 bits if the page would
-    /// otherwise be too large.
+    /// The page with its data. Stores each visible weight in 16 bits, or in 8 bits if the page would
+    /// be too large.
     fn page(&self) -> String {
         const MAX_16_BIT_WEIGHTS: usize = 650_000;
         let seen = self.rows.iter().map(|[start, end]| end - start).sum::<usize>() * self.maps.len();
@@ -112,7 +112,7 @@ impl Attention {
             "columns": self.columns, "maps": self.maps.iter().map(|m| [m.layer, m.head]).collect::<Vec<_>>(),
             "weights": base64::engine::general_purpose::STANDARD.encode(bytes),
         });
-        // Inside a script element, the text must not contain "<".
+        // The text of a script element must not contain "<".
         PAGE.replace("DATA", &data.to_string().replace('<', "\\u003c"))
     }
 
@@ -124,7 +124,7 @@ impl Attention {
         let rows = self.maps.len().div_ceil(self.columns.max(1));
         let width = (left + step * self.columns as f64).max(420.0);
         let mut figure = Figure::new(width as usize, (TOP + step * rows as f64) as usize);
-        let title = format!("Attention of {}: rows look at columns, mask {}", self.model, self.mask);
+        let title = format!("Attention of {}: rows attend to columns, mask {}", self.model, self.mask);
         figure.text((14.0, 20.0), title, 13.0, Anchor::Start, BLACK);
         for (i, map) in self.maps.iter().enumerate() {
             let x = left + step * (i % self.columns) as f64;

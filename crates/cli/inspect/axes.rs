@@ -1,7 +1,7 @@
-//! The axes of every value as letters: `(B, T, 3 C) -> (B, H, T, D)`.
+//! Names the axes of every value by letters: `(B, T, 3 C) -> (B, H, T, D)`.
 //!
-//! Sizes alone are ambiguous: T may equal D. So the letters start at the parameters, whose axes
-//! are known by name, and propagate through the ops.
+//! Sizes alone are ambiguous, since T may equal D. So the letters come from the parameters, whose
+//! axes are known by name, and propagate through the ops.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub struct Letters {
     letters: Vec<Letter>,
     /// The axes of a parameter, by its name.
     parameters: fn(&str) -> &'static [&'static str],
-    /// The axes of input data, by their number.
+    /// The axes of input data, by the number of axes.
     data: fn(usize) -> &'static [&'static str],
 }
 
@@ -26,7 +26,7 @@ pub struct Letter {
     pub name: &'static str,
     /// The length of the axis.
     pub size: usize,
-    /// What it counts; empty for multiples of another letter.
+    /// What the axis counts; empty for a multiple of another letter.
     pub meaning: &'static str,
 }
 
@@ -34,8 +34,8 @@ pub struct Letter {
 pub type Names = Vec<String>;
 
 impl Letters {
-    /// Letters with their sizes and meanings, and the axes of parameters, by name, and of data,
-    /// by its number of axes.
+    /// Creates letters with their sizes and meanings. `parameters` returns the axes of a parameter by
+    /// its name, `data` those of input data by the number of axes.
     pub fn new(
         letters: &[(&'static str, usize, &'static str)],
         parameters: fn(&str) -> &'static [&'static str],
@@ -50,7 +50,7 @@ impl Letters {
         self.letters.iter().filter(|letter| !letter.meaning.is_empty())
     }
 
-    /// These names; the size itself where a name is unknown or has another size.
+    /// Replaces each name that is unknown, or has another size, by the size of the axis.
     fn checked(&self, names: &[&str], shape: &[usize]) -> Names {
         let known = |name: &str, size| self.letters.iter().any(|l| l.name == name && l.size == size);
         let axis = |(i, &size): (usize, &usize)| match names.get(i) {
@@ -102,7 +102,7 @@ pub fn of_values(letters: &Letters, tape: &Tape<f32>, params: &Params<f32>) -> H
     names
 }
 
-/// `(B, T, C)`
+/// Formats axes or sizes as `(B, T, C)`.
 pub fn tuple<S: std::fmt::Display>(axes: &[S]) -> String {
     let axes: Vec<String> = axes.iter().map(S::to_string).collect();
     format!("({})", axes.join(", "))

@@ -1,4 +1,4 @@
-//! Writes drawings to files: supported formats, and the size limit.
+//! Writes drawings to files in the supported formats, up to a size limit.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,8 +13,8 @@ const MAX_BYTES: usize = 2_000_000;
 
 /// The format of a drawing, by its file extension.
 pub fn format(out: &Path) -> anyhow::Result<&'static str> {
-    let ending = out.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-    match ["html", "svg", "png"].into_iter().find(|known| *known == ending) {
+    let extension = out.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    match ["html", "svg", "png"].into_iter().find(|known| *known == extension) {
         Some(format) => Ok(format),
         None => bail!("--out is {}: its name must end in .html, .svg or .png", out.display()),
     }
@@ -50,7 +50,7 @@ pub fn bytes_to(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if bytes.len() >= MAX_BYTES {
         let size = bytes.len() as f64 / 1e6;
         bail!(
-            "the drawing would have {size:.1} MB, but the limit is 2 MB: give a shorter --prompt, or one --layer"
+            "the drawing would take {size:.1} MB, but the limit is 2 MB: give a shorter --prompt, or one --layer"
         );
     }
     Ok(atomic::write(out, |f| f.write_all(bytes))?)

@@ -1,4 +1,4 @@
-//! Attention, head by head: Q, K, V, scores, mask and weights.
+//! Shows attention, head by head: Q, K, V, scores, mask and weights.
 
 use m2g_core::Mask;
 use serde_json::{Value, json};
@@ -9,14 +9,14 @@ use super::step::Step;
 use super::values::nested;
 use crate::output;
 
-/// The matrices of a head, by the end of their labels.
+/// The matrices of a head, by the last part of their labels.
 const MATRICES: [&str; 5] = ["q", "k", "v", "scores", "weights"];
 
 /// The attention heads to show.
 pub struct Heads<'a> {
     /// The step.
     pub step: &'a Step,
-    /// The tokens, one per row.
+    /// The tokens, which name the rows.
     pub tokens: &'a [String],
     /// The keys that a query can see.
     pub mask: &'a Mask,
@@ -34,7 +34,7 @@ struct Matrix<'a> {
 }
 
 impl Heads<'_> {
-    /// Whether there is only one head, which is shown in more detail.
+    /// Whether a single head is selected, which is shown in more detail.
     fn single(&self) -> bool {
         self.layers.len() == 1 && self.heads.len() == 1
     }

@@ -1,4 +1,4 @@
-//! What an inspected model reads, and what comes out.
+//! The input and the result of an inspection.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub struct Input {
     pub backward: bool,
 }
 
-/// An inspected step, and what is special about its model.
+/// An inspected step, with the data that only some models have.
 pub struct Inspection {
     /// The step with all values.
     pub step: Step,
@@ -38,7 +38,7 @@ pub struct Inspection {
 pub struct Text {
     /// The ids of the tokens.
     pub ids: Vec<u32>,
-    /// The tokens in readable form, one per row of a matrix over time.
+    /// The tokens in readable form; they name the rows of matrices over time.
     pub tokens: Vec<String>,
 }
 

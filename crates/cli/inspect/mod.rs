@@ -1,15 +1,15 @@
-//! `m2g inspect`: one step of a model, op by op, with every value in it.
+//! `m2g inspect`: shows one step of a model, op by op, with every value.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `input.rs` | what the model reads, and what it returns |
+//! | `input.rs` | the input and the result of an inspection |
 //! | `step.rs` | the recorded step |
 //! | `axes.rs` | the letters of its shapes |
 //! | `table.rs`, `numbers.rs` | all ops, with statistics |
 //! | `values.rs` | the elements of one value |
-//! | `heads.rs`, `attention.rs` | attention, as numbers and drawn |
-//! | `positions.rs` | positional encodings, drawn |
-//! | `prompt.rs`, `draw.rs` | the tokens of a prompt; files of drawings |
+//! | `heads.rs`, `attention.rs` | attention, as text and as a drawing |
+//! | `positions.rs` | a drawing of positional encodings |
+//! | `prompt.rs`, `draw.rs` | the tokens of a prompt; drawings in files |
 
 mod attention;
 pub mod axes;
@@ -40,7 +40,7 @@ use crate::models::kind::ModelKind;
 use crate::models::{MODELS, open};
 use crate::output;
 
-/// Look into one step of a model, op by op: shapes, costs, statistics and values.
+/// Inspect one step of a model, op by op: shapes, costs, statistics and values.
 #[derive(Args)]
 pub struct Inspect {
     /// `digits` or `gpt` for an untrained model, or a run: a name under runs/, or a path.
@@ -48,7 +48,8 @@ pub struct Inspect {
     model: String,
     #[command(flatten)]
     input: Input,
-    /// Show only the elements of one value: a name or an op's number from the table, or a parameter.
+    /// Show only the elements of one value: a name or the number of an op from the table, or a
+    /// parameter.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["attention", "positions", "layer"])]
     values: Option<String>,
     /// Show only this layer.
@@ -138,7 +139,7 @@ impl Inspect {
         output::line(object)
     }
 
-    /// Refuses flags that are for another kind of model.
+    /// Rejects flags that are for another kind of model.
     fn check_flags(&self, kind: &dyn ModelKind) -> anyhow::Result<()> {
         let given = [
             ("--prompt", self.input.prompt.is_some()),

@@ -1,17 +1,17 @@
-//! Numbers, statistics and matrices as text.
+//! Formats numbers, statistics and matrices as text.
 
 use serde::Serialize;
 
-/// Statistics of some numbers. NaN if one of them is NaN, or if there are none.
+/// Statistics of the elements of a slice. NaN if an element is NaN or the slice is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Statistics {
-    /// The smallest.
+    /// The smallest element.
     pub min: f64,
-    /// Their mean.
+    /// The mean.
     pub mean: f64,
-    /// The largest.
+    /// The largest element.
     pub max: f64,
-    /// The share that is exactly 0.
+    /// The share of elements that are exactly 0.
     pub zeros: f64,
 }
 
@@ -33,7 +33,7 @@ impl Statistics {
         }
     }
 
-    /// On one line.
+    /// Formats the statistics on one line.
     pub fn line(&self) -> String {
         let Self { min, mean, max, zeros } = *self;
         let [min, mean, max] = [min, mean, max].map(number);
@@ -67,23 +67,23 @@ pub fn thousands(n: u64) -> String {
 /// The part of a matrix that is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
-    /// The maximum number of rows; the middle is left out.
+    /// The maximum number of rows; rows in the middle are dropped.
     pub rows: usize,
-    /// The maximum number of columns; the middle is left out.
+    /// The maximum number of columns; columns in the middle are dropped.
     pub columns: usize,
 }
 
 /// The cut for a single matrix.
 pub const WHOLE: Cut = Cut { rows: 32, columns: 16 };
-/// The cut where there are many matrices.
+/// The cut for each of several matrices.
 pub const SHORT: Cut = Cut { rows: 6, columns: 10 };
 
-/// The indices of `n` that are shown, at most `most`; `None` stands for those left out.
-fn shown(n: usize, most: usize) -> Vec<Option<usize>> {
-    if n <= most {
+/// The indices below `n` to show, at most `max_shown` of them; `None` marks the dropped ones.
+fn shown(n: usize, max_shown: usize) -> Vec<Option<usize>> {
+    if n <= max_shown {
         return (0..n).map(Some).collect();
     }
-    let half = (most / 2).max(1);
+    let half = (max_shown / 2).max(1);
     (0..half).map(Some).chain([None]).chain((n - half..n).map(Some)).collect()
 }
 
@@ -105,10 +105,10 @@ pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<S
     shown(rows, cut.rows).into_iter().map(line).collect()
 }
 
-/// The text, clipped to `most` characters.
-pub fn clipped(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most.saturating_sub(1)).chain(['~']).collect(),
+/// Clips the text to `max_chars` characters.
+pub fn clipped(text: &str, max_chars: usize) -> String {
+    match text.chars().count() > max_chars {
+        true => text.chars().take(max_chars.saturating_sub(1)).chain(['~']).collect(),
         false => text.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Positional encodings: the sin/cos table, the learned table, and the similarity of positions.
+//! Shows positional encodings: the sin/cos table, the learned table, and the similarity of positions.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::values::nested;
 use crate::output;
 use crate::plot::{Anchor, BLACK, Figure, tiles::Tile};
 
-/// The number of positions drawn at most.
+/// The maximum number of positions to draw.
 const MAX_POSITIONS: usize = 256;
 
 /// How a model encodes positions.
@@ -22,7 +22,7 @@ pub struct PositionSettings {
     pub n_embd: usize,
     /// The base of the wavelengths of the sin/cos table.
     pub base: f64,
-    /// The learned table, `(block_size, C)`, and its name, if there is one.
+    /// The name and the values of the learned table, `(block_size, C)`, if any.
     pub learned: Option<(&'static str, Tensor<f32>)>,
     /// Whether the model adds positions to its tokens.
     pub added: bool,
@@ -90,9 +90,9 @@ fn figure(tables: &[Table]) -> Figure {
             (20.0, &table.rows, format!("{}: a row for each position", table.name)),
             (40.0 + SIDE, &table.dot, "dot product of each pair".to_string()),
         ];
-        for (left, numbers, title) in parts {
-            let (rows, columns) = numbers.rows_cols();
-            let tile = Tile::of_weights(numbers.data(), columns, title);
+        for (left, table, title) in parts {
+            let (rows, columns) = table.rows_cols();
+            let tile = Tile::of_weights(table.data(), columns, title);
             figure.text((left, top - 8.0), tile.caption.as_str(), 11.0, Anchor::Start, BLACK);
             figure.image((left, top), SIDE / rows.max(columns).max(1) as f64, columns.max(1), tile.pixels);
         }

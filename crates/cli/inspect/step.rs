@@ -16,7 +16,7 @@ pub struct Step {
     pub params: Params<f32>,
     /// The letters of the model's dimensions.
     pub letters: Letters,
-    /// The loss, if the step had one.
+    /// The loss, if the step has one.
     pub loss: Option<f64>,
     /// The gradients of the parameters, if the step ran backward.
     pub grads: Option<Grads<f32>>,
@@ -28,15 +28,14 @@ pub struct Step {
 pub struct Layer {
     /// The number of the layer.
     pub number: usize,
-    /// The label of the last value before it; none if it starts with the step.
+    /// The label of the last value before the layer; `None` if the layer starts the step.
     pub after: Option<String>,
-    /// The label of its last value; none if it ends with the step.
+    /// The label of the layer's last value; `None` if the layer ends the step.
     pub last: Option<String>,
 }
 
 impl Step {
-    /// Records a step. `forward` returns the loss if the step has one; then it also runs
-    /// backward.
+    /// Records a step. If `forward` returns a loss, also runs the backward pass.
     ///
     /// # Errors
     /// Those of `forward`.
@@ -81,8 +80,8 @@ impl Step {
 
     /// The names of a value's axes.
     pub fn axes(&self, var: Var) -> Names {
-        let numbers = || self.tape.value(var).shape().iter().map(usize::to_string).collect();
-        self.names.get(&var).cloned().unwrap_or_else(numbers)
+        let sizes = || self.tape.value(var).shape().iter().map(usize::to_string).collect();
+        self.names.get(&var).cloned().unwrap_or_else(sizes)
     }
 
     /// The gradient of a value or of a parameter, if the step ran backward.
@@ -104,7 +103,7 @@ impl Step {
         (number(self.layers.first()), number(self.layers.last()))
     }
 
-    /// The ops with their numbers; if a layer is given, only those in it.
+    /// The ops with their numbers, of one layer or of the whole step.
     pub fn records(&self, layer: Option<usize>) -> Vec<(usize, &Record)> {
         let outputs = layer
             .and_then(|number| self.layers.iter().find(|l| l.number == number))
@@ -113,7 +112,7 @@ impl Step {
             (Some(outputs), Some(to)) => outputs.contains(&to),
             (outputs, _) => outputs.is_none(),
         };
-        // Records of layers only group ops and produce no values.
+        // The records of layers only group ops and produce no values.
         let ops = self.tape.trace.records().iter().filter(|record| record.is_work());
         let all = ops.enumerate().map(|(i, record)| (i + 1, record));
         all.filter(|(_, record)| wanted(record)).collect()

@@ -1,4 +1,4 @@
-//! The step, op by op.
+//! Shows the step, op by op.
 
 use m2g_core::trace::{Phase, Record};
 use ndarray::Dimension;
@@ -22,8 +22,8 @@ pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
         let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
         let op = op_name(record);
         output::line(format!("{number:>4}  {op:<26} {name:<20} {}", record.equation))?;
-        let (named, numbers) = shapes(step, record);
-        output::line(format!("      {named}   {numbers}"))?;
+        let (named, sizes) = shapes(step, record);
+        output::line(format!("      {named}   {sizes}"))?;
         let costs =
             format!("parameters {}  FLOPs {}", thousands(parameters(step, record)), thousands(record.flops));
         let statistics = statistics(step, record).map_or(String::new(), |s| s.line());
@@ -67,8 +67,8 @@ fn op_name(record: &Record) -> String {
     }
 }
 
-/// Input and output shapes, in letters and in numbers. Backward, the input is the gradient of the
-/// op's output.
+/// Input and output shapes, in letters and in sizes. For a backward op, the input is the gradient of
+/// the forward op's output.
 fn shapes(step: &Step, record: &Record) -> (String, String) {
     let list = |all: Vec<String>| all.join(" ");
     let inputs = (
@@ -85,7 +85,7 @@ fn parameters(step: &Step, record: &Record) -> u64 {
     step.parameters(record).into_iter().map(|id| step.params.get(id).value.len() as u64).sum()
 }
 
-/// Statistics of the op's output; backward, of its gradient.
+/// Statistics of the op's output or, for a backward op, of the output's gradient.
 fn statistics(step: &Step, record: &Record) -> Option<Statistics> {
     let to = record.to?;
     let tensor = match record.phase {

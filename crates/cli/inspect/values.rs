@@ -1,4 +1,4 @@
-//! The elements of one value.
+//! Shows the elements of one value.
 
 use anyhow::{anyhow, bail};
 use m2g_core::trace::Phase;
@@ -22,8 +22,8 @@ pub struct Selected<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// Finds a value by its label, the name of its parameter, or the number of its op. With a
-    /// head, only that head is shown.
+    /// Finds a value by its label, by the name of a parameter, or by the number of an op. `head`
+    /// selects one head of it.
     pub fn find(
         step: &'a Step,
         name: &'a str,
@@ -40,7 +40,7 @@ impl<'a> Selected<'a> {
         Ok(Self { step, name, var, head, rows })
     }
 
-    /// Prints the elements, and those of the gradient, if there is one.
+    /// Prints the elements, and those of the gradient, if any.
     pub fn print(&self) -> anyhow::Result<()> {
         self.print_one(self.name, self.step.tape.value(self.var))?;
         match self.step.gradient(self.var) {

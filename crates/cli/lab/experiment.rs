@@ -23,7 +23,7 @@ pub const SHIPPED: [(&str, &str); 5] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// The question, in a sentence.
+    /// The question, in one sentence.
     pub about: String,
     /// The name of the model: `digits` or `gpt`.
     pub model: String,
@@ -38,10 +38,10 @@ pub struct Experiment {
     /// The settings of all arms that differ from the default.
     #[serde(default)]
     pub base: toml::Table,
-    /// The tasks that all arms are trained on, each with its own settings; none means one task.
+    /// The tasks that all arms are trained on, each with its settings. Empty means one task.
     #[serde(default)]
     pub tasks: Vec<Arm>,
-    /// The arms. The first is the standard, which the others are compared with.
+    /// The arms. The others are compared with the first, the standard.
     pub arms: Vec<Arm>,
 }
 
@@ -50,7 +50,7 @@ pub struct Experiment {
 pub struct Arm {
     /// The name.
     pub name: String,
-    /// A description in half a sentence.
+    /// A short description.
     #[serde(default)]
     pub about: String,
     /// The settings: all other keys.
@@ -63,7 +63,7 @@ fn three_seeds() -> Vec<u64> {
 }
 
 impl Experiment {
-    /// Reads a built-in experiment or a file. Also returns its short name.
+    /// Loads a built-in experiment or a file. Returns its short name too.
     pub fn load(name: &str) -> anyhow::Result<(String, Self)> {
         let path = Path::new(name);
         let (short, text) = if let Some((name, text)) = SHIPPED.iter().find(|(known, _)| *known == name) {
@@ -100,7 +100,8 @@ impl Experiment {
     /// If no model has this name.
     pub fn model(&self) -> anyhow::Result<&'static dyn ModelKind> {
         let known = || names().collect::<Vec<_>>().join(", ");
-        named(&self.model).ok_or_else(|| anyhow!("no model is called {}; there are {}", self.model, known()))
+        named(&self.model)
+            .ok_or_else(|| anyhow!("no model is called {}; the models are {}", self.model, known()))
     }
 
     /// Checks everything that can be checked without training.
@@ -116,14 +117,15 @@ impl Experiment {
         for measure in self.measures() {
             if !known.contains(&measure) {
                 let near = nearest(measure, known.iter().copied());
-                let hint =
-                    near.map_or(format!("there are {}", known.join(", ")), |n| format!("did you mean {n}?"));
+                let hint = near.map_or(format!("the measures are {}", known.join(", ")), |n| {
+                    format!("did you mean {n}?")
+                });
                 bail!("no measure is called {measure}; {hint}");
             }
         }
         let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
-            bail!("an arm cannot have its own seed: write the seeds of all arms as seeds = [1, 2, 3]");
+            bail!("seed cannot be a setting here: write the seeds of all arms as seeds = [1, 2, 3]");
         }
         for (what, list) in [("arms", &self.arms), ("tasks", &self.tasks)] {
             for (i, arm) in list.iter().enumerate() {
@@ -169,7 +171,7 @@ impl Experiment {
                 let known: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
                 match nearest(name, known.iter().copied()) {
                     Some(near) => bail!("--arms: no arm is called {name}; did you mean {near}?"),
-                    None => bail!("--arms: no arm is called {name}; there are {}", known.join(", ")),
+                    None => bail!("--arms: no arm is called {name}; the arms are {}", known.join(", ")),
                 }
             }
         }
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_name_the_mistake() {
         let arm = "[[arms]]\nname = \"a\"\n";
         let head = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n";
         let cases = [

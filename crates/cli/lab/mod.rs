@@ -1,4 +1,4 @@
-//! `m2g lab`: experiments, whose arms differ in one setting and share all others.
+//! `m2g lab`: experiments with arms that differ in one setting.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -38,8 +38,8 @@ use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
 use crate::{interrupt, output};
 
-/// Run an experiment: train each of its arms with each of its seeds, and compare. Without a
-/// name, list the built-in experiments.
+/// Run an experiment: train each arm with each seed, and compare the arms. Without a name, list
+/// the built-in experiments.
 #[derive(Args)]
 pub struct Lab {
     /// The experiment: score, mask, positions, ablation, digits, or your own TOML file.
@@ -51,10 +51,10 @@ pub struct Lab {
     /// Use these seeds instead of the experiment's.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// Use this text, or folder of images, instead of the experiment's.
+    /// Use this text or folder of images instead of the experiment's data.
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
-    /// Steps per training run (for digits: epochs) instead of the experiment's.
+    /// Train for N steps (digits: N epochs) instead of the experiment's number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
@@ -76,7 +76,7 @@ struct Job<'a> {
     task: Option<&'a Arm>,
     arm: &'a Arm,
     seed: u64,
-    /// Its index in the trainer.
+    /// The index in the trainer.
     run: usize,
 }
 
@@ -97,7 +97,7 @@ impl Lab {
 
     fn experiment(&self, name: &str) -> anyhow::Result<ExitCode> {
         let (short, mut experiment) = Experiment::load(name)?;
-        self.change(&mut experiment)?;
+        self.apply_flags(&mut experiment)?;
         let folder = match &self.run {
             None => Path::new("runs/lab").join(short),
             Some(name) if run_path(name).starts_with("runs") => Path::new("runs/lab").join(name),
@@ -146,7 +146,7 @@ impl Lab {
             let Some(measured) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
                 eprintln!(
-                    "stopped after {} of {} training runs; the same command resumes",
+                    "stopped after {} of {} training runs; run the same command again to resume",
                     results.trials.len(),
                     jobs.len()
                 );
@@ -162,12 +162,12 @@ impl Lab {
                 diverged: measured.diverged,
                 seconds: measured.seconds,
             };
-            let said = match (&trial.diverged, trial.measures.get(&experiment.measure)) {
-                (Some(where_), _) => where_.clone(),
+            let outcome = match (&trial.diverged, trial.measures.get(&experiment.measure)) {
+                (Some(error), _) => error.clone(),
                 (None, Some(value)) => format!("{} {value:.4}", experiment.measure),
                 (None, None) => "nothing was measured".into(),
             };
-            watch.bar.say(&format!("{label:<36} {said}  {:.1} s", trial.seconds));
+            watch.bar.print_line(&format!("{label:<36} {outcome}  {:.1} s", trial.seconds));
             if self.json {
                 let mut line = serde_json::to_value(&trial)?;
                 line["event"] = "trial".into();
@@ -179,8 +179,8 @@ impl Lab {
         self.conclude(&experiment, &results, &folder, started)
     }
 
-    /// Replaces parts of the experiment by flags.
-    fn change(&self, experiment: &mut Experiment) -> anyhow::Result<()> {
+    /// Applies the flags to the experiment.
+    fn apply_flags(&self, experiment: &mut Experiment) -> anyhow::Result<()> {
         if !self.arms.is_empty() {
             experiment.keep_arms(&self.arms)?;
         }
@@ -195,13 +195,14 @@ impl Lab {
             base.insert("data".into(), if path.exists() { full } else { data.clone() }.into());
         }
         if let Some(steps) = self.steps {
-            let steps = i64::try_from(steps).map_err(|_| anyhow!("--steps {steps} is too many"))?;
+            let steps =
+                i64::try_from(steps).map_err(|_| anyhow!("--steps is {steps}: give a smaller number"))?;
             base.insert(length.into(), steps.into());
         }
         experiment.check()
     }
 
-    /// Writes tables and drawings.
+    /// Writes the tables and the drawings.
     fn conclude(
         &self,
         experiment: &Experiment,
@@ -244,7 +245,7 @@ impl Lab {
     }
 }
 
-/// All training runs: every task, every arm, every seed.
+/// One training run per task, arm and seed.
 fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for task in experiment.tasks() {

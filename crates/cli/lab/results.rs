@@ -1,4 +1,4 @@
-//! The file of an experiment's results, one line per training run. Finished runs are not repeated.
+//! The results file of an experiment: one line per training run. Finished runs are not repeated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -24,8 +24,8 @@ pub struct Results {
 }
 
 impl Results {
-    /// Opens the results in `folder`, or starts without any. `head` identifies the experiment:
-    /// results of another one are refused, or replaced with `overwrite`.
+    /// Opens the results in `folder`, or starts a new file. `head` identifies the experiment. Results
+    /// of another experiment are an error or, with `overwrite`, replaced.
     pub fn open(folder: &Path, head: &Value, overwrite: bool) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
         let exists = path.exists();
@@ -67,8 +67,8 @@ impl Results {
     }
 }
 
-/// The head of a file and its results. An incomplete last line, left by a killed process, is
-/// ignored.
+/// The header line of a file, and its results. Ignores an incomplete last line, left by a killed
+/// process.
 fn read(path: &Path) -> anyhow::Result<Option<(Value, Vec<Trial>)>> {
     let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -109,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn results_are_found_again_to_the_last_bit() {
+    fn results_survive_a_restart_bit_for_bit() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a/b");
         let mut results = Results::open(&folder, &json!({"x": 1}), false).unwrap();
         results.add(trial("one")).unwrap();
-        // A process that was killed while it wrote.
+        // As left by a process that was killed while writing.
         let path = folder.join(FILE);
         let mut text = fs::read_to_string(&path).unwrap();
         text.push_str("{\"task\":nu");

@@ -1,4 +1,4 @@
-//! Means of a few training runs, and the confidence interval of a difference.
+//! Statistics of a few training runs: mean, deviation, confidence interval of a difference.
 
 /// The mean and, for at least two values, the sample standard deviation (divided by n - 1).
 pub fn mean_and_deviation(values: &[f64]) -> (f64, Option<f64>) {

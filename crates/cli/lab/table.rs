@@ -16,13 +16,13 @@ pub struct Row {
     pub arm: String,
     /// Its description.
     pub about: String,
-    /// The first measure for each seed with which training did not diverge.
+    /// The first measure for each seed whose training did not diverge.
     pub values: Vec<f64>,
     /// Name, mean and standard deviation of each measure.
     pub measures: Vec<(String, f64, Option<f64>)>,
-    /// The mean difference from the standard, and half of its 95 % confidence interval.
+    /// The mean difference from the standard, and half the width of its 95 % confidence interval.
     pub difference: Option<(f64, Option<f64>)>,
-    /// The number of seeds with which training diverged.
+    /// The number of seeds whose training diverged.
     pub diverged: usize,
 }
 
@@ -73,7 +73,7 @@ pub fn markdown(experiment: &Experiment, rows: &[Row]) -> String {
     let measure = experiment.measure.as_str();
     let mut cells = vec![vec!["arm".to_string(), measure.into(), "sd".into(), "difference, 95 %".into()]];
     cells[0].extend(experiment.also.iter().cloned());
-    cells[0].push("what it is".into());
+    cells[0].push("description".into());
     for row in rows {
         let mut line = vec![row.arm.clone()];
         match row.measures.iter().find(|(name, ..)| name == measure) {
@@ -102,7 +102,7 @@ pub fn markdown(experiment: &Experiment, rows: &[Row]) -> String {
     lay_out(&cells)
 }
 
-/// Aligned Markdown, readable as plain text.
+/// Lays out aligned Markdown that is readable as plain text.
 fn lay_out(cells: &[Vec<String>]) -> String {
     let columns = cells[0].len();
     let width = |i: usize| cells.iter().map(|line| line[i].chars().count()).max().unwrap_or(0).max(3);

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config_file::with_table;
 
-/// Settings by the name of the part of the experiment that they come from. Later ones win.
+/// Settings, each table with the name of its part of the experiment. Later tables take precedence.
 pub type Layers<'a> = [(&'a str, &'a toml::Table)];
 
 /// A model that experiments can train.
@@ -18,13 +18,13 @@ pub trait LabModel: Trainable<Config: Settings + Clone + Default + DeserializeOw
     /// Sets the seed.
     fn set_seed(config: &mut Self::Config, seed: u64);
 
-    /// A key that is the same for configurations with the same data.
+    /// A key that is equal for configurations with the same data.
     fn data_key(config: &Self::Config) -> String;
 
     /// Loads the data.
     fn load_data(config: &Self::Config) -> anyhow::Result<Self::Data>;
 
-    /// The measures, among those wanted, that are taken after training.
+    /// Takes the wanted measures that are taken after training.
     fn final_measures(
         session: &Session<'_, Self>,
         data: &Self::Data,
@@ -43,7 +43,7 @@ pub struct Trained {
     pub measures: Vec<(&'static str, f64)>,
 }
 
-/// Trains the arms of an experiment; the kind of model is hidden.
+/// Trains the arms of an experiment, without naming the kind of model.
 pub trait Trainer {
     /// Checks the settings of a training run.
     fn check(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<()>;

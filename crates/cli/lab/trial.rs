@@ -17,7 +17,7 @@ pub struct Trial {
     pub measures: BTreeMap<String, f64>,
     /// Step and value of the first measure at each evaluation.
     pub curve: Vec<(u64, f64)>,
-    /// The sentence that says where training diverged, if it did.
+    /// The error that says where training diverged, if it did.
     pub diverged: Option<String>,
     /// The training time in seconds.
     pub seconds: f64,

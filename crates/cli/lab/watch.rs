@@ -1,4 +1,4 @@
-//! Observes the training runs of an experiment, one after the other.
+//! Observes the training runs of an experiment.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Measured {
     pub measures: BTreeMap<String, f64>,
     /// Step and value of the first measure at each evaluation.
     pub curve: Vec<(u64, f64)>,
-    /// The sentence that says where training diverged, if it did.
+    /// The error that says where training diverged, if it did.
     pub diverged: Option<String>,
     /// The training time in seconds.
     pub seconds: f64,
@@ -28,7 +28,7 @@ pub struct Measured {
 pub struct Watch {
     /// The bar.
     pub bar: Bar,
-    /// The steps of the previous training runs.
+    /// The total steps of the previous training runs.
     pub before: u64,
     curve_of: String,
     curve: Vec<(u64, f64)>,
@@ -53,7 +53,7 @@ impl Watch {
     /// The result of the training run that has just ended; `None` if it was interrupted.
     ///
     /// # Errors
-    /// That of the training run, unless it says that training diverged.
+    /// Any error of the training run, except that training diverged.
     pub fn result(
         &mut self,
         ended: Result<Trained, Error>,
@@ -83,14 +83,14 @@ impl Watch {
 impl Observer for Watch {
     fn step(&mut self, progress: &Progress) {
         if progress.step.is_multiple_of(STEPS_PER_UPDATE) {
-            self.bar.at(self.before + progress.step);
+            self.bar.set_step(self.before + progress.step);
         }
     }
 
     fn evaluated(&mut self, record: &EvaluationRecord) {
         let metrics = record.metrics.iter().map(|(name, value)| (name.to_string(), *value));
         self.last = metrics.chain([("train_loss".to_string(), record.train_loss)]).collect();
-        // A measure that is taken only at the end has the curve of the validation split.
+        // For a measure taken only after training, the curve shows the validation metric instead.
         let names = [self.curve_of.as_str(), "val_loss", "validation_accuracy"];
         if let Some(value) = names.iter().find_map(|name| self.last.get(*name)).filter(|v| v.is_finite()) {
             self.curve.push((record.step, *value));
@@ -98,7 +98,7 @@ impl Observer for Watch {
     }
 
     fn warning(&mut self, message: &str) {
-        self.bar.say(&format!("warning: {message}"));
+        self.bar.print_line(&format!("warning: {message}"));
     }
 
     fn stop(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! How fast this machine multiplies and copies: the limits that training is compared with.
+//! Measures how fast this machine multiplies matrices and copies memory: the limits of training.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use m2g_core::{Accumulate, Error, Mat, Precision, matmul, threads};
 use serde::Serialize;
 
-/// Rows and columns of the matrices. Three of them fit into the cache of most machines.
-const N: usize = 512;
+/// Rows and columns of a matrix. Three such matrices fit into the cache of most machines.
+const MATRIX_SIDE: usize = 512;
 
 /// Bytes per copy, larger than the cache of most machines.
 const COPIED_BYTES: usize = 64 << 20;
 
 /// How long each limit is measured.
-const TIME: Duration = Duration::from_millis(100);
+const MEASURING_TIME: Duration = Duration::from_millis(100);
 
 /// The measured limits of a machine.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -29,12 +29,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Measures for a third of a second with this number of threads; 0 means one per core.
+    /// Measures for 0.3 seconds with this number of threads; 0 means one per core.
     pub fn measure(threads: usize) -> Result<Self, Error> {
         threads::with_threads(threads, || Self {
             threads: threads::current(),
-            f32_gflops: product_gflops(Precision::F32, TIME),
-            bf16_gflops: product_gflops(Precision::Bf16, TIME),
+            f32_gflops: product_gflops(Precision::F32, MEASURING_TIME),
+            bf16_gflops: product_gflops(Precision::Bf16, MEASURING_TIME),
             copy_gb_per_s: copy_gb_per_s(),
         })
     }
@@ -61,14 +61,24 @@ pub fn median_product_gflops(precision: Precision, time: Duration) -> f64 {
 }
 
 fn gflops(time: Duration) -> f64 {
-    2.0 * (N * N * N) as f64 / time.as_secs_f64() / 1e9
+    2.0 * MATRIX_SIDE.pow(3) as f64 / time.as_secs_f64() / 1e9
 }
 
 /// The times of a product, sorted.
 fn product_times(precision: Precision, time: Duration) -> Vec<Duration> {
-    let (a, b, mut c) = (vec![1.0_f32; N * N], vec![1.0_f32; N * N], vec![0.0_f32; N * N]);
+    let (a, b, mut c) = (
+        vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+        vec![1.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+        vec![0.0_f32; MATRIX_SIDE * MATRIX_SIDE],
+    );
     times(time, || {
-        matmul(Mat::new(&a, (N, N)), Mat::new(&b, (N, N)), Accumulate::Overwrite, &mut c, precision)
+        matmul(
+            Mat::new(&a, (MATRIX_SIDE, MATRIX_SIDE)),
+            Mat::new(&b, (MATRIX_SIDE, MATRIX_SIDE)),
+            Accumulate::Overwrite,
+            &mut c,
+            precision,
+        )
     })
 }
 
@@ -76,7 +86,7 @@ fn product_times(precision: Precision, time: Duration) -> Vec<Duration> {
 fn copy_gb_per_s() -> f64 {
     let share = COPIED_BYTES.div_ceil(threads::current());
     let (from, mut to) = (vec![1_u8; COPIED_BYTES], vec![0_u8; COPIED_BYTES]);
-    let times = times(TIME, || {
+    let times = times(MEASURING_TIME, || {
         std::thread::scope(|scope| {
             for (to, from) in to.chunks_mut(share).zip(from.chunks(share)) {
                 scope.spawn(|| to.copy_from_slice(from));

@@ -1,4 +1,4 @@
-//! The machine: its hardware, and its limits (`limits.rs`).
+//! The machine: its hardware and, in `limits.rs`, its speed limits.
 
 mod limits;
 
@@ -62,7 +62,7 @@ impl Machine {
     }
 }
 
-/// The text after `key:` at the start of a line, the format of Linux's /proc files.
+/// The text after `key:` at the start of a line, as in Linux's /proc files.
 pub fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let after = |line: &'a str| Some(line.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim());
     text.lines().find_map(after)

@@ -42,8 +42,8 @@ impl FromArgMatches for ModelCommand {
 impl Subcommand for ModelCommand {
     fn augment_subcommands(command: Command) -> Command {
         MODELS.iter().fold(command, |command, model| {
-            let own = model.command().subcommand_required(true).arg_required_else_help(true);
-            command.subcommand(own)
+            let subcommand = model.command().subcommand_required(true).arg_required_else_help(true);
+            command.subcommand(subcommand)
         })
     }
 

@@ -1,4 +1,4 @@
-//! What the command line needs to know of a kind of model.
+//! What the command line needs to know about a model.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,11 +34,11 @@ pub trait ModelKind: Sync {
     /// Opens a checkpoint of a run; `file` is its name in the folder.
     fn open(&self, run: &Path, file: &str) -> anyhow::Result<Box<dyn OpenModel>>;
 
-    /// The flags of `m2g inspect` that not every model takes, but this one does.
+    /// The model-specific flags of `m2g inspect` that this model accepts.
     fn inspect_flags(&self) -> &'static [&'static str];
 
-    /// Takes `warm_up` training steps and records one more, on the data of the run or, without
-    /// one, on the default data. Saves nothing.
+    /// Takes `warm_up` training steps and records one more, on the data of the run or, without a
+    /// run, on the default data. Saves nothing.
     fn trace_step(&self, run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep>;
 
     /// The settings in the metadata of a checkpoint, under their current names.
@@ -50,7 +50,7 @@ pub trait ModelKind: Sync {
     /// What `m2g bench` measures.
     fn workloads(&self) -> Vec<&'static dyn Workload>;
 
-    /// The measures of an experiment, named as in its file.
+    /// The measures that an experiment file can name.
     fn measures(&self) -> &'static [&'static str];
 
     /// The setting for the length of a training run.
@@ -68,15 +68,15 @@ pub trait OpenModel {
     /// The gradient on the first training batch, and its loss.
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)>;
 
-    /// The parameter that the output layer shares, with the name it has there.
+    /// The parameter that the output layer shares, and the name of the output layer's weight.
     fn tied_parameter(&self) -> Option<(&'static str, &'static str)> {
         None
     }
 
-    /// Runs one step on an input and keeps every value.
+    /// Runs one step on an input and keeps all intermediate values.
     fn inspect(&self, input: &Input) -> anyhow::Result<Inspection>;
 
-    /// How the model encodes positions, if it does.
+    /// The positional encoding, if the model has one.
     fn positions(&self) -> Option<PositionSettings> {
         None
     }
@@ -86,13 +86,13 @@ pub trait OpenModel {
 pub struct TracedStep {
     /// The data that the step trained on.
     pub data: String,
-    /// The batch in words: `10 images`.
+    /// A description of the batch: `10 images`.
     pub batch: String,
     /// The parameters before the step.
     pub params: Params<f32>,
     /// The trace.
     pub records: Vec<Record>,
-    /// What a reader should know.
+    /// Remarks for the reader.
     pub notes: Vec<String>,
 }
 
@@ -101,6 +101,6 @@ pub struct TracedStep {
 pub struct ValidationMetric {
     /// The name in the metrics: `val_loss`.
     pub name: &'static str,
-    /// The metric is this sign times the score, of which the highest is the best.
+    /// `metric = sign * score`. The best checkpoint has the highest score.
     pub sign: f64,
 }

@@ -1,9 +1,9 @@
-//! The models. Each has a folder here that says what it can do; every command that works for any
-//! model goes through [`ModelKind`].
+//! The models, one folder per model. Every command that works for any model goes through
+//! [`ModelKind`].
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `kind.rs` | the trait |
+//! | `kind.rs` | the traits of a model |
 //! | `command.rs` | the commands `m2g digits`, `m2g gpt` |
 //! | `run.rs` | a run on disk |
 //! | `digits/`, `gpt/` | one folder per model |
@@ -69,11 +69,14 @@ pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)
     Ok((kind, SavedRun { path, metadata }))
 }
 
-/// A hint for the case that a run has the name of a model.
+/// A hint for a run that has the same name as a model.
 pub fn same_name_hint(name: &str) -> Option<String> {
     let path = Path::new("runs").join(name);
     (named(name).is_some() && path.is_dir()).then(|| {
-        format!("{name} is the model with its default settings; the run of that name is {}", quoted(&path))
+        format!(
+            "{name} is the model with its default settings; to use the run with that name, give {}",
+            quoted(&path)
+        )
     })
 }
 
@@ -82,7 +85,7 @@ fn kind_of(path: &Path, file: &str) -> anyhow::Result<&'static dyn ModelKind> {
     let nouns: Vec<&str> = MODELS.iter().map(|model| model.noun()).collect();
     named(&name).ok_or_else(|| {
         anyhow!(
-            "{} is a model of the unknown kind {name}: give a run of {}",
+            "{} is a model of unknown kind {name}: give a run of {}",
             path.display(),
             nouns.join(" or of ")
         )

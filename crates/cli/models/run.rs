@@ -16,7 +16,7 @@ pub struct SavedRun {
 }
 
 impl SavedRun {
-    /// The state of its training.
+    /// The training state at the last checkpoint.
     pub fn state(&self) -> anyhow::Result<State> {
         let file = self.path.join(LAST);
         serde_json::from_value(self.metadata["state"].clone()).map_err(|e| {
@@ -25,7 +25,8 @@ impl SavedRun {
     }
 }
 
-/// A note for the case that the data of a run has changed since it was trained.
-pub fn changed_data(then: &str, now: &str) -> Option<String> {
-    (then != now).then(|| "its data has changed since it was trained; the step uses the current data".into())
+/// A note for a run whose data has changed since it was trained; compares fingerprints.
+pub fn changed_data(trained_on: &str, current: &str) -> Option<String> {
+    (trained_on != current)
+        .then(|| "its data has changed since it was trained; the step uses the current data".into())
 }

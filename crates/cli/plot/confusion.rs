@@ -1,8 +1,8 @@
-//! A confusion matrix.
+//! Draws a confusion matrix.
 
 use super::{Anchor, BLACK, Figure, Rgb, WHITE};
 
-/// Draws `counts[label][answer]`, each row shaded by its shares.
+/// Draws `counts[label][answer]`, each cell shaded by its share of the row.
 pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
     const CELL: f64 = 44.0;
     const LEFT: f64 = 60.0;

@@ -1,4 +1,4 @@
-//! Learning curves.
+//! Draws learning curves.
 
 use super::{Anchor, BLACK, Figure, GREY, LINES};
 
@@ -10,7 +10,7 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A chart of curves over one horizontal axis.
+/// Draws curves over one horizontal axis.
 pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     const SIZE: (f64, f64) = (640.0, 400.0);
     const LEFT: f64 = 70.0;
@@ -90,7 +90,7 @@ pub(super) fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64>
     (first..=last.max(first + 1)).map(|i| i as f64 * step).collect()
 }
 
-/// A number with the decimals that a range of this size needs.
+/// Formats a number with the decimals that a range of this size needs.
 pub(super) fn label(value: f64, range: f64) -> String {
     let decimals = (1.0 - range.log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.decimals$}");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn strange_curves_do_no_harm() {
+    fn degenerate_curves_do_not_panic() {
         let curve = |points: Vec<(f64, f64)>| Curve { name: "x".into(), points };
         curves("t", "x", &[curve(vec![]), curve(vec![(1.0, f64::NAN)]), curve(vec![(1.0, 2.0)])]);
         curves("t", "x", &[curve(vec![(1.0, 1e16)]), curve(vec![(1.0, f64::INFINITY)])]);

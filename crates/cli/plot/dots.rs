@@ -1,9 +1,9 @@
-//! Dot plots: one row per group, one dot per measurement.
+//! Draws dot plots: one row per group, one dot per measurement.
 
 use super::{Anchor, BLACK, Figure, GREY, LINES};
 use crate::plot::curves::{label, ticks};
 
-/// A row.
+/// A row of dots.
 pub struct Dots {
     /// The name.
     pub name: String,
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strange_rows_do_no_harm() {
+    fn degenerate_rows_do_not_panic() {
         let row = |values: Vec<f64>| Dots { name: "x".into(), values };
         dots("t", "x", &[row(vec![]), row(vec![f64::NAN, 1.0]), row(vec![f64::INFINITY])]);
         dots("t", "x", &[]);

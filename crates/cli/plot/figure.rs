@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn the_error_names_a_missing_folder() {
         let error = Figure::new(1, 1).save(Path::new("/nowhere/x"), "a").unwrap_err().to_string();
         assert!(error.contains("/nowhere/x/a.svg"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! What a figure consists of.
+//! The shapes of a figure.
 
 /// A colour: red, green, blue.
 pub type Rgb = [u8; 3];

@@ -1,4 +1,4 @@
-//! Small images side by side: mistakes, and weights.
+//! Draws small images side by side, such as mistakes and weights.
 
 use super::{Anchor, BLACK, Figure, Rgb};
 
@@ -20,9 +20,9 @@ impl Tile {
 
     /// Signed values: blue above 0, red below, white at 0, on one scale.
     pub fn of_weights(weights: &[f32], width: usize, caption: String) -> Self {
-        let most = weights.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
+        let largest = weights.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
         let colour = |w: &f32| -> Rgb {
-            let pale = (255.0 * (1.0 - (w.abs() / most).min(1.0))) as u8;
+            let pale = (255.0 * (1.0 - (w.abs() / largest).min(1.0))) as u8;
             if *w >= 0.0 { [pale, pale, 255] } else { [255, pale, pale] }
         };
         Self { pixels: weights.iter().map(colour).collect(), width, caption }

@@ -1,4 +1,4 @@
-//! `m2g MODEL train`, the same for every model: shared arguments, progress, stopping, resuming.
+//! `m2g MODEL train` for every model: shared arguments, progress, stopping, resuming.
 
 pub mod watch;
 
@@ -15,7 +15,7 @@ use self::watch::{Log, Watch};
 use crate::flags::{new_run_path, quoted, run_path};
 use crate::{interrupt, output};
 
-/// The arguments of a training run of any model.
+/// The arguments of a training run that all models share.
 #[derive(Args)]
 pub struct TrainArgs {
     /// Number of threads; the result is the same for any number [default: one per core].
@@ -40,7 +40,7 @@ pub trait TrainCommand: Trainable + 'static {
     /// The flags of the model's settings.
     type Settings: Args + Send + Sync;
 
-    /// The subcommand to suggest at the end: `eval`.
+    /// The subcommand to suggest after training: `eval`.
     const USE_WITH: &'static str;
 
     /// The flag that extends a run: `--epochs N`.
@@ -55,10 +55,10 @@ pub trait TrainCommand: Trainable + 'static {
     /// The configuration and the data of a new run.
     fn prepare(settings: &Self::Settings) -> anyhow::Result<(Self::Config, Self::Data)>;
 
-    /// The description of a saved run, with the settings that may change, and its data.
+    /// The description of a saved run, with the new values of resumable settings, and its data.
     fn reopen(settings: &Self::Settings, run: &Path) -> anyhow::Result<(Self::Description, Self::Data)>;
 
-    /// Describes the model and the data on stderr, and says what to log.
+    /// Describes the model and the data on stderr. Returns what to log.
     fn introduce(session: &Session<'_, Self>, data: &Self::Data) -> Log;
 
     /// The results of a finished run, as the fields of a JSON object.

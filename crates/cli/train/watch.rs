@@ -11,7 +11,7 @@ use crate::{interrupt, output};
 /// The shortest time between two updates of the bar: small steps take microseconds.
 const BAR_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a model logs while it trains.
+/// What to log during training.
 #[derive(Default)]
 pub struct Log {
     /// The line after a step, for models that log steps.
@@ -41,7 +41,8 @@ pub struct EvaluationLog {
     pub epochs: Option<u64>,
     /// The name of the training loss.
     pub loss: &'static str,
-    /// The metrics to show. Only the first is shown if it is missing.
+    /// The metrics to show. A missing metric is skipped, except that the JSON object has `null` for the
+    /// first.
     pub columns: &'static [Column],
 }
 
@@ -62,14 +63,14 @@ pub struct Watch {
     log: Log,
     json: bool,
     step_started: Instant,
-    /// Since the last logged step.
-    lately: Pace,
+    /// The pace since the last logged step.
+    recent: Pace,
     overall: Pace,
-    /// The first error of writing to stdout.
+    /// The first error when writing to stdout.
     failed: Option<anyhow::Error>,
 }
 
-/// A number of steps and their time, without evaluations and checkpoints.
+/// A number of steps and the time they took, without evaluations and checkpoints.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
     steps: u64,
@@ -91,7 +92,7 @@ impl Pace {
 }
 
 impl Watch {
-    /// Watches from step `step` of `steps` on.
+    /// Starts at step `step` of `steps`.
     pub fn new((step, steps): (u64, u64), log: Log, json: bool) -> Self {
         let now = Instant::now();
         Self {
@@ -100,7 +101,7 @@ impl Watch {
             log,
             json,
             step_started: now,
-            lately: Pace::default(),
+            recent: Pace::default(),
             overall: Pace::default(),
             failed: None,
         }
@@ -109,7 +110,7 @@ impl Watch {
     /// Removes the bar.
     ///
     /// # Errors
-    /// The first error of writing to stdout.
+    /// The first error when writing to stdout.
     pub fn finish(self) -> anyhow::Result<()> {
         self.bar.finish();
         self.failed.map_or(Ok(()), Err)
@@ -133,16 +134,16 @@ impl Watch {
         if progress.step != 1 && !progress.step.is_multiple_of(log.interval) {
             return;
         }
-        let tokens = self.lately.per_second(log.tokens as f64);
-        let gflops = self.lately.per_second(log.gflop);
-        self.lately = Pace::default();
-        // If the machine was busy when its peak was measured, a step can be faster.
+        let tokens = self.recent.per_second(log.tokens as f64);
+        let gflops = self.recent.per_second(log.gflop);
+        self.recent = Pace::default();
+        // A step can exceed the measured peak if the machine was busy during that measurement.
         log.peak = log.peak.max(gflops);
         let share = gflops / log.peak;
         let Progress { step, steps, loss, lr, grad_norm } = *progress;
         let norm = grad_norm.unwrap_or(f64::NAN);
         self.bar.message(format!("loss {loss:.4}"));
-        self.bar.say(&format!(
+        self.bar.print_line(&format!(
             "step {step:>width$}/{steps}  loss {loss:.4}  lr {lr:.2e}  norm {norm:.2}  {tokens:.0} tokens/s  \
              {gflops:.1} GFLOP/s ({:.0} %)",
             100.0 * share,
@@ -159,10 +160,10 @@ impl Observer for Watch {
     fn step(&mut self, progress: &Progress) {
         let now = Instant::now();
         let time = now - self.step_started;
-        self.lately.add(time);
+        self.recent.add(time);
         self.overall.add(time);
         if now - self.bar_updated >= BAR_INTERVAL {
-            self.bar.at(progress.step);
+            self.bar.set_step(progress.step);
             self.bar_updated = now;
         }
         self.log_step(progress);
@@ -197,7 +198,8 @@ impl Observer for Watch {
         if shown.is_empty() {
             shown = "  no validation".into();
         }
-        self.bar.say(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
+        self.bar
+            .print_line(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
         let mut line = json!({
             "event": event, "step": record.step, "train_loss": record.train_loss, "lr": record.lr,
             "best": record.best, "seconds": record.seconds,
@@ -215,7 +217,7 @@ impl Observer for Watch {
     }
 
     fn warning(&mut self, message: &str) {
-        self.bar.say(&format!("warning: {message}"));
+        self.bar.print_line(&format!("warning: {message}"));
     }
 
     fn stop(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! Shared by the end-to-end tests: running `m2g`, and small data cut from MNIST.
+//! Helpers for the end-to-end tests: running `m2g`, and small data cut from MNIST.
 pub mod schema;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub fn m2g(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs `m2g` to its end.
+/// Runs `m2g` and waits for it.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
     m2g(dir, args).output().unwrap()
 }
@@ -76,7 +76,7 @@ pub fn save(path: &Path, content: &Idx) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The tensors of a run's last checkpoint as bytes. The metadata is left out, because it holds times.
+/// The tensors of a run's last checkpoint as bytes. Without the metadata, which holds times.
 pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(run.join("last.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();

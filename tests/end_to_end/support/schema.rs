@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-/// Panics with the place where `value` does not match `schema`, or where the schema uses a
-/// keyword that is not supported here.
-pub fn holds(schema: &Value, value: &Value) {
+/// Checks `value` against `schema`.
+///
+/// # Panics
+/// If `value` does not match, with the place; or if the schema uses an unsupported keyword.
+pub fn assert_matches(schema: &Value, value: &Value) {
     if let Err(why) = check(schema, schema, value, "$") {
         panic!("{why}");
     }

@@ -14,7 +14,7 @@ use crate::bench::peers::{Peer, Script};
 use crate::bench::work::{Recording, Work};
 use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
 
-/// Images per epoch. Their pixels are random: only the time matters.
+/// Images per epoch. Their pixels are random, since only time matters.
 const IMAGES: usize = 50_000;
 
 /// An epoch of a digit network.
@@ -74,7 +74,7 @@ impl Workload for Epoch {
         let name = self.facts.name.trim_start_matches("digits-");
         let epochs = steps.to_string();
         let numpy = ["--workload", name, "--epochs", &epochs];
-        // PyTorch trains the small network slower with two threads than with one.
+        // With two threads, PyTorch is slower on the small network than with one.
         let torch = [&numpy[..], &["--threads", if threads == 1 { "1" } else { "best" }]].concat();
         vec![
             Peer::new("PyTorch", Script::DigitsTorch, &["torch"], &torch, first),
@@ -88,7 +88,7 @@ impl Workload for Epoch {
         measure(&mut Training::new(self, &data)?)
     }
 
-    /// Trains on images that take next to no time to generate.
+    /// Trains on images that take almost no time to generate.
     fn only_steps(&self, steps: u64) -> anyhow::Result<()> {
         let mut pixel = 0_u8;
         let data = images(1000, || {
@@ -100,20 +100,20 @@ impl Workload for Epoch {
     }
 }
 
-/// `n` images of 28 x 28 and their labels, made of the bytes that `byte` returns.
+/// `n` labelled images of 28 x 28 pixels, filled with the bytes that `byte` returns.
 fn images(n: usize, mut byte: impl FnMut() -> u8) -> LabelledImages {
     let images = (0..n * 784).map(|_| byte()).collect();
     LabelledImages { images, labels: (0..n).map(|_| byte() % 10).collect(), rows: 28, cols: 28 }
 }
 
-/// A network that is being trained.
+/// A network in training.
 struct Training<'a> {
     network: Network<f32>,
     batches: MiniBatches<'a, f32>,
     stepper: Stepper<f32>,
     sgd: Sgd<f32>,
     epoch: &'a Epoch,
-    /// Mini-batches so far.
+    /// The number of mini-batches so far.
     step: u64,
 }
 
@@ -181,8 +181,8 @@ mod tests {
         let data = LabelledImages { images: vec![7; 20 * 784], labels: vec![1; 20], rows: 28, cols: 28 };
         let epoch = &WORKLOADS[0];
         let mut training = Training::new(epoch, &data).unwrap();
-        // Both layers forward, both weight gradients, the input gradient of the second layer
-        // alone; and the biases, once forward and twice backward.
+        // Both layers forward, both weight gradients, and the input gradient of the second layer only.
+        // The biases: once forward and twice backward.
         let [a, b, c] = epoch.sizes;
         let want = 10 * (2 * (2 * a * b + 3 * b * c) + 3 * (b + c));
         assert_eq!(product_flops(&training.record().unwrap().records), want as u64);

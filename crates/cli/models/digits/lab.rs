@@ -1,4 +1,4 @@
-//! How experiments train digit networks.
+//! Trains digit networks for experiments.
 
 use m2g_core::Error;
 use m2g_core::data::mnist::DigitData;

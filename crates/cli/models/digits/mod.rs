@@ -3,10 +3,10 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `train.rs`, `eval.rs` | `m2g digits train` and `m2g digits eval` |
-//! | `open.rs` | the open network: gradients, and a step to inspect |
+//! | `open.rs` | a network in memory: gradients, and a step to inspect |
 //! | `trace.rs` | one recorded training step |
-//! | `bench.rs` | its workloads |
-//! | `lab.rs` | how its experiments are trained |
+//! | `bench.rs` | the workloads |
+//! | `lab.rs` | training for experiments |
 
 mod bench;
 mod eval;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::with_present_names;
+use crate::config_file::with_current_names;
 use crate::digits::{plot, predict};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
@@ -38,9 +38,9 @@ pub struct Digits;
 /// The subcommands of `m2g digits`.
 #[derive(Subcommand)]
 enum DigitsCommand {
-    /// Train a network on MNIST, or on other IDX data of the same form.
+    /// Train a network on MNIST, or on other data in the same IDX format.
     ///
-    /// Without flags: the first network of the book, [784, 30, 10], on MNIST.
+    /// Without flags, trains the first network of the book, [784, 30, 10], on MNIST.
     Train(Box<Train<Network<f32>>>),
     /// Measure a trained network on the test images.
     Eval(Eval<Network<f32>>),
@@ -90,7 +90,7 @@ impl ModelKind for Digits {
     }
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
-        with_present_names::<m2g_digits::Config>(config)
+        with_current_names::<m2g_digits::Config>(config)
     }
 
     fn validation_metric(&self) -> ValidationMetric {

@@ -70,12 +70,14 @@ impl OpenModel for OpenNetwork {
         let config = &self.description.config;
         let data = images::load(config.data.as_deref(), config.train_on_all)?;
         if (data.train.rows, data.train.cols) != self.description.image {
-            bail!("the size of the images in its training data has changed");
+            bail!(
+                "the images in its training data have another size than when it was trained: restore the data"
+            );
         }
         Ok(Training::first_gradients(&self.network, &self.description, &data)?)
     }
 
-    /// Runs one image through the network; backward too, if the digit is known.
+    /// Runs one image through the network, and backward if requested.
     fn inspect(&self, input: &Input) -> anyhow::Result<Inspection> {
         let classes = self.description.classes;
         let (image, digit) = self.image(input)?;
@@ -106,7 +108,7 @@ impl OpenModel for OpenNetwork {
     }
 }
 
-/// The axes of a network that reads one image. The axes of its layers have no letters.
+/// The axes of a network that reads one image. The layers have no letters.
 fn letters() -> Letters {
     Letters::new(
         &[("B", 1, "images")],

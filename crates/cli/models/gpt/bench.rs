@@ -20,7 +20,7 @@ pub struct GptWorkload {
 enum Task {
     /// A training step: forward, backward, clip, AdamW.
     Train,
-    /// A text, token by token, with the cache, from weights in this format.
+    /// A text, token by token, with the key-value cache and weights in this format.
     Generate(WeightFormat),
 }
 
@@ -44,7 +44,7 @@ pub static WORKLOADS: [GptWorkload; 15] = [
     generate("generate-gpt2-124m-int8", GPT2, WeightFormat::Int8, (3, 2), 40.0),
 ];
 
-/// nanoGPT's setting for a CPU.
+/// nanoGPT's configuration for a CPU.
 const CPU: Shape = Shape {
     name: "shakespeare-char-cpu",
     n_layer: 4,
@@ -60,7 +60,7 @@ const CPU: Shape = Shape {
     scalings: &[Scaling::Threads],
 };
 
-/// nanoGPT's setting for a GPU.
+/// nanoGPT's configuration for a GPU.
 const CHAR: Shape = Shape {
     name: "shakespeare-char",
     n_layer: 6,

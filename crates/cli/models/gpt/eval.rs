@@ -19,18 +19,18 @@ use crate::flags::one_of;
 /// The flags of `m2g gpt eval` alone.
 #[derive(Args)]
 pub struct Flags {
-    /// Rows of token ids, {"tokens": [[...], ...]}: the model reads all of a row but the last
-    /// token and predicts all but the first.
+    /// Measure rows of token ids, {"tokens": [[...], ...]}. The model predicts each token of a row,
+    /// except the first, from those before it.
     #[arg(long, value_name = "FILE.json", conflicts_with = "data")]
     tokens: Option<PathBuf>,
-    /// Data whose validation split is measured, as for `train` [default: the data that the run
+    /// Measure the validation split of this data, given as for `train` [default: the data that the run
     /// was trained on].
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
-    /// Write the logits of the rows to this file, as one tensor `logits` (B, T, V).
+    /// Write the logits of the rows to this file, as a tensor `logits` of shape (B, T, V).
     #[arg(long, value_name = "FILE.safetensors", requires = "tokens")]
     logits: Option<PathBuf>,
-    /// Round the weights as `sample` does with this flag, to see the effect on the loss.
+    /// Store the weights in this format, as in `sample`, to see its effect on the loss.
     #[arg(long, value_name = "FORMAT", default_value = "f32",
           value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
     weights: WeightFormat,

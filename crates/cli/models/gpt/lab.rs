@@ -1,4 +1,4 @@
-//! How experiments train GPTs.
+//! Trains GPTs for experiments.
 
 use m2g_core::train::Outcome;
 use m2g_core::{Error, Tape};

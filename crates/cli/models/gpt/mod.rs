@@ -3,10 +3,10 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `train.rs`, `eval.rs` | `m2g gpt train` and `m2g gpt eval` |
-//! | `open.rs` | the open model: gradients, and a step to inspect |
+//! | `open.rs` | a model in memory: gradients, and a step to inspect |
 //! | `trace.rs` | one recorded training step |
-//! | `bench.rs`, `work.rs` | its workloads and the work in them |
-//! | `lab.rs` | how its experiments are trained |
+//! | `bench.rs`, `work.rs` | the workloads, and the work that they time |
+//! | `lab.rs` | training for experiments |
 
 mod bench;
 mod eval;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::with_present_names;
+use crate::config_file::with_current_names;
 use crate::eval::Eval;
 use crate::gpt::{export, import, ladder, prepare, sample};
 use crate::lab::trainer::{Trainer, TypedTrainer};
@@ -45,22 +45,22 @@ enum GptCommand {
     Prepare(prepare::PrepareText),
     /// Train a GPT on any text.
     ///
-    /// Without flags: a small one, on this project's own notes and sources.
+    /// Without flags, trains a small GPT on this project's own notes and sources.
     Train(Box<Train<m2g_gpt::Gpt<f32>>>),
     /// Measure a model on text, or on rows of token ids.
     Eval(Eval<m2g_gpt::Gpt<f32>>),
-    /// Create a run from a GPT-2 in the Hugging Face format.
+    /// Create a run from a GPT-2 model in the Hugging Face format.
     Import(import::Import),
-    /// Write a run in the Hugging Face format, which transformers loads.
+    /// Export a run in the Hugging Face format, which transformers can load.
     Export(export::Export),
     /// Let a trained model continue a text.
     ///
-    /// Without a prompt it starts after a newline or, with GPT-2's tokens, after the
+    /// Without a prompt, it starts after a newline or, with GPT-2's tokenizer, after the
     /// end-of-text token.
     Sample(Box<sample::Sample>),
     /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
     ///
-    /// Trains each model with the lecture's settings and prints its loss beside the lecture's.
+    /// Trains each model with the lecture's settings and prints its loss next to the lecture's.
     Ladder(ladder::Ladder),
 }
 
@@ -107,7 +107,7 @@ impl ModelKind for Gpt {
     }
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
-        with_present_names::<m2g_gpt::Config>(config)
+        with_current_names::<m2g_gpt::Config>(config)
     }
 
     fn validation_metric(&self) -> ValidationMetric {

@@ -18,7 +18,7 @@ use crate::inspect::prompt;
 use crate::inspect::step::{Layer, Step};
 use crate::models::kind::OpenModel;
 
-/// A GPT in unfused ops, so that every matrix can be inspected, and its description.
+/// A GPT built from unfused ops, so that every matrix can be inspected, and its description.
 pub struct OpenGpt {
     gpt: Gpt<f32>,
     description: Description,
@@ -27,8 +27,8 @@ pub struct OpenGpt {
 }
 
 impl OpenGpt {
-    /// The GPT that `m2g gpt train` starts with, but for GPT-2's tokens, so that it reads any
-    /// text.
+    /// The GPT that `m2g gpt train` starts with, but with GPT-2's tokenizer, so that it can read
+    /// any text.
     pub fn untrained() -> anyhow::Result<Self> {
         let tokenizer = Tokenizer::gpt2();
         let config = Config { tokenizer: tokenizer.kind().to_string(), ..Default::default() };
@@ -45,7 +45,7 @@ impl OpenGpt {
     }
 }
 
-/// The same model in unfused ops.
+/// The same model, built from unfused ops.
 pub fn unfused(gpt: Gpt<f32>) -> anyhow::Result<Gpt<f32>> {
     let config = GptConfig { fused: false, ..gpt.config().clone() };
     let mut same = Gpt::zeros(config)?;
@@ -82,8 +82,8 @@ impl OpenModel for OpenGpt {
     fn inspect(&self, input: &Input) -> anyhow::Result<Inspection> {
         let config = self.gpt.config();
         let tokenizer = self.description.tokenizer.as_ref();
-        let most = config.block_size + usize::from(input.backward);
-        let ids = prompt::tokens(input.prompt.as_deref(), tokenizer, (config.vocab_size, most))?;
+        let max_tokens = config.block_size + usize::from(input.backward);
+        let ids = prompt::tokens(input.prompt.as_deref(), tokenizer, (config.vocab_size, max_tokens))?;
         if input.backward && ids.len() < 2 {
             bail!(
                 "--backward predicts each token from those before it: give a --prompt of at least two tokens"

@@ -18,13 +18,13 @@ use crate::machine;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
 
-/// The length of the sample at the end.
+/// The length of the sample after training.
 const SAMPLE_TOKENS: usize = 300;
 
 /// How long the machine's peak is measured.
 const PEAK_TIME: Duration = Duration::from_millis(50);
 
-/// What an evaluation shows.
+/// The line after an evaluation.
 const EVALUATIONS: EvaluationLog = EvaluationLog {
     event: "eval",
     epochs: None,
@@ -109,8 +109,8 @@ fn best_loss(outcome: &Outcome) -> Option<f64> {
     outcome.best_score.map(|score| -score)
 }
 
-/// Loads the data of a configuration, with the tokenizer of `run` if it has one; the error names
-/// the run if the data does not fit.
+/// Loads the data of a configuration, with `tokenizer` if given. If the data does not fit the
+/// tokenizer, the error names `run`, the tokenizer's run.
 fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> anyhow::Result<Corpus> {
     let data = &config.data;
     let Some(tokenizer) = tokenizer else { return Ok(Corpus::load(data, config.tokenizer.parse()?)?) };
@@ -122,7 +122,7 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
     })
 }
 
-/// Describes the data and the model, and what to expect.
+/// Describes the data, the model and the machine, with losses for comparison.
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let (config, model) = (&training.description.config, &training.description.model);
     for report in &corpus.reports {
@@ -163,14 +163,14 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     );
     if !model.precision.is_native() {
         eprintln!(
-            "note       this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is no \
+            "note       this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is not \
              faster than --precision f32"
         );
     }
     StepLog { interval: config.log_interval, tokens, gflop, peak }
 }
 
-/// Text that the model generates after a newline.
+/// A text that the model generates from a newline.
 fn sample(gpt: &Gpt<f32>, tokenizer: &Tokenizer) -> anyhow::Result<String> {
     let start = tokenizer.encode("\n").unwrap_or(vec![0]);
     let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };

@@ -1,4 +1,4 @@
-//! The timed work of the GPT's workloads: a training step, and a generated text.
+//! The work that the GPT's workloads time: a training step, and the generation of a text.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub struct Shape {
     pub n_head: usize,
     /// C.
     pub n_embd: usize,
-    /// T, of every batch too.
+    /// T, which is also the length of every text in a batch.
     pub block_size: usize,
     /// B.
     pub batch_size: usize,
@@ -32,9 +32,9 @@ pub struct Shape {
     pub dropout: f64,
     /// Whether linear layers and norms have biases.
     pub bias: bool,
-    /// A training step in words.
+    /// A description of a training step.
     pub training: &'static str,
-    /// A generated text in words.
+    /// A description of a generated text.
     pub generation: &'static str,
     /// The scalings that a training step is measured with by default.
     pub scalings: &'static [Scaling],
@@ -49,14 +49,14 @@ impl Shape {
     }
 }
 
-/// A GPT that is being trained.
+/// A GPT in training.
 pub struct Training {
     shape: Shape,
     gpt: Gpt<f32>,
     stepper: Stepper<f32>,
     adamw: AdamW<f32>,
     rng: ChaCha8Rng,
-    /// Steps so far.
+    /// The number of steps taken.
     step: u64,
 }
 
@@ -100,11 +100,11 @@ impl Work for Training {
     }
 }
 
-/// A GPT that generates texts: each starts with one token and fills the window.
+/// A GPT that generates texts, each from one token to a full window.
 pub struct Generation(pub Gpt<f32>);
 
 impl Generation {
-    /// Generates a text; `observe` sees the generator at the start and at the end.
+    /// Generates a text. Calls `observe` before the first token and after the last.
     fn generate(&self, mut observe: impl FnMut(&mut Generator<'_, f32>)) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut generator = Generator::new(&self.0, &GenerateOptions::default(), &[0], 0)?;
