@@ -35,7 +35,7 @@ impl Lecture {
     /// The model of a rung for V tokens, with random initial weights.
     ///
     /// # Errors
-    /// None for the rungs in [`RUNGS`].
+    /// None for the rungs in [`RUNGS`](super::RUNGS).
     pub fn new(rung: &Rung, v: usize, seed: u64) -> Result<Self, Error> {
         let (params, rng) = (&mut Params::new(), &mut Streams::new(seed).stream("init", 0));
         let c = rung.body.map_or(v, |body| body.n_embd);

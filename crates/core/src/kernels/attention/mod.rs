@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | [`Attention::forward`], [`Attention::backward`] | all of it, without storing the T_q x T_k matrix | training |
 //! | [`cached_attention`], [`append_to_cache`] | the last tokens of a text, with cached keys and values | generation |
-//! | [`masked_softmax`], [`masked_softmax_backward`] | the weights alone | attention made of primitive ops |
+//! | [`masked_softmax()`], [`masked_softmax_backward`] | the weights alone | attention made of primitive ops |
 
 mod backward;
 mod cached;
