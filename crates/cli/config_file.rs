@@ -32,10 +32,9 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
         Some(near) => {
             bail!("--config is {name}: no such file or built-in configuration; did you mean {near}?")
         }
-        None => bail!(
-            "--config is {name}: no such file; the built-in configurations are {}",
-            built_in.join(", ")
-        ),
+        None => {
+            bail!("--config is {name}: no such file; the built-in configurations are {}", built_in.join(", "))
+        }
     }
 }
 
