@@ -172,7 +172,7 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     let error = refused(dir.path(), &[&named[..], &["book-ch2"]].concat());
     assert!(error.contains("did you mean book-ch"), "{error}");
     let error = refused(dir.path(), &[&named[..], &["best", "--preset", "book-ch1"]].concat());
-    assert!(error.contains("give one of them"), "{error}");
+    assert!(error.contains("give only one of them"), "{error}");
 
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);
