@@ -1,6 +1,8 @@
 //! The types of settings, and their conversion to and from text.
 
+use std::any::Any;
 use std::fmt::{self, Display};
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,6 +19,8 @@ use crate::{Mask, Precision};
 pub enum Kind {
     /// As a number, which may be negative.
     Number,
+    /// As numbers separated by commas.
+    List,
     /// As true or false; a flag alone means true.
     Switch,
     /// As one of several names.
@@ -56,7 +60,7 @@ macro_rules! parsed {
             const KIND: Kind = Kind::$kind;
 
             fn from_text(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| $rule.into())
+                parse(text, $rule)
             }
 
             fn to_text(&self) -> String {
@@ -73,6 +77,14 @@ parsed! {
     f64: Number "X" "it must be a number";
     String: Text "TEXT" "it must be text";
     Mask: Text "NAME" "it must be causal, reversed, none, finite, or window:N with N above 0";
+}
+
+/// Parses a text. The error is `rule`, unless the text is too large a whole number.
+fn parse<T: FromStr<Err: 'static>>(text: &str, rule: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| {
+        let error = (&error as &dyn Any).downcast_ref().map(ParseIntError::kind);
+        if error == Some(&IntErrorKind::PosOverflow) { "it is too large" } else { rule }.into()
+    })
 }
 
 /// Implements [`SettingValue`] for enums whose variants have a name in serde.
@@ -120,13 +132,13 @@ impl SettingValue for bool {
 }
 
 /// Values separated by commas.
-impl<T: FromStr + Display> SettingValue for Vec<T> {
+impl<T: FromStr<Err: 'static> + Display> SettingValue for Vec<T> {
     const VALUE_NAME: &'static str = "N,..";
-    const KIND: Kind = Kind::Number;
+    const KIND: Kind = Kind::List;
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let rule = |_| "it must be a whole number, or several separated by commas".to_string();
-        text.split(',').map(|item| item.parse().map_err(rule)).collect::<Result<_, _>>()
+        let rule = "it must be a whole number, or several separated by commas";
+        text.split(',').map(|item| parse(item, rule)).collect()
     }
 
     fn to_text(&self) -> String {
@@ -263,6 +275,10 @@ mod tests {
     #[test]
     fn bad_text_breaks_a_rule() {
         assert_eq!(usize::from_text("-2").unwrap_err(), "it must be a whole number, 0 or above");
+        for text in ["99999999999999999999", "4294967296"] {
+            assert_eq!(u32::from_text(text).unwrap_err(), "it is too large");
+        }
+        assert_eq!(Vec::<usize>::from_text("3,99999999999999999999").unwrap_err(), "it is too large");
         assert_eq!(f64::from_text("fast").unwrap_err(), "it must be a number");
         assert_eq!(bool::from_text("2").unwrap_err(), "it must be true or false");
         assert!(Vec::<usize>::from_text("30,,10").is_err());
