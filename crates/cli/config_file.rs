@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use m2g_core::settings::Settings;
+use m2g_core::settings::{Kind, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -28,6 +28,9 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     if built_in.contains(&name) {
         return Ok(Source::BuiltIn);
     }
+    if path.is_dir() {
+        bail!("--config is {name}, which is a directory: give a TOML file");
+    }
     match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
         Some(near) => {
             bail!("--config is {name}: no such file or built-in configuration; did you mean {near}?")
@@ -49,7 +52,7 @@ pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
 }
 
 /// Overrides settings of `config` with those in a TOML text. Errors refer to the text as `name`.
-pub fn with_keys<C: Settings + Serialize + DeserializeOwned>(
+pub fn with_keys<C: Settings + Default + Serialize + DeserializeOwned>(
     config: &C,
     name: &str,
     text: &str,
@@ -58,7 +61,7 @@ pub fn with_keys<C: Settings + Serialize + DeserializeOwned>(
 }
 
 /// Overrides settings of `config` with those in a TOML table. Errors refer to the table as `name`.
-pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
+pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
     config: &C,
     name: &str,
     keys: toml::Table,
@@ -81,12 +84,19 @@ pub fn with_table<C: Settings + Serialize + DeserializeOwned>(
             (Some(toml::Value::Float(_)), toml::Value::Integer(n)) => toml::Value::Float(n as f64),
             (_, value) => value,
         };
-        // A former name may take values of another type, which only serde can check, below.
-        if let Some(old) = all.get(&key)
+        if let Some(old) = all.get(setting.name)
             && !old.same_type(&value)
             && !old.is_table()
         {
-            bail!("{name}: {key} is {value}: it must be a value like {old}");
+            // The former name of a switch takes words: attention = "primitive".
+            let rule = if key != setting.name && setting.kind == Kind::Switch {
+                (setting.set)(&mut C::default(), value.as_str().unwrap_or_default()).err()
+            } else {
+                Some(format!("it must be a value like {old}"))
+            };
+            if let Some(rule) = rule {
+                bail!("{name}: {key} is {value}: {rule}");
+            }
         }
         all.insert(setting.name.into(), value);
         seen.push((setting.name, key));
@@ -127,5 +137,32 @@ mod tests {
         assert_eq!(gpt["fused"], false);
         let strange = with_current_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
         assert_eq!(Value::Object(strange), json!({"unknown": 1}));
+    }
+
+    #[test]
+    fn former_names_are_checked_like_the_current_ones() {
+        fn error<C: Settings + Default + Serialize + DeserializeOwned>(text: &str) -> String {
+            with_keys(&C::default(), "x.toml", text).err().unwrap().to_string()
+        }
+        let words = "it must be true or false (or \"fused\", \"primitive\")";
+        for (text, expected) in [
+            ("lr = 'fast'", "lr is \"fast\": it must be a value like 3.0"),
+            ("clip = true", "clip is true: it must be a value like 0.0"),
+            ("mini_batch = 1.5", "mini_batch is 1.5: it must be a value like 10"),
+        ] {
+            assert_eq!(error::<m2g_digits::Config>(text), format!("x.toml: {expected}"));
+        }
+        for value in ["3", "\"fuse\""] {
+            let found = error::<m2g_gpt::Config>(&format!("attention = {value}"));
+            assert_eq!(found, format!("x.toml: attention is {value}: {words}"));
+        }
+        let read = |text: &str| with_keys(&m2g_gpt::Config::default(), "x.toml", text).unwrap();
+        assert!(!read("attention = 'primitive'").fused && !read("attention = false").fused);
+        assert_eq!(read("lr = 1").learning_rate, 1.0);
+    }
+
+    #[test]
+    fn a_directory_is_not_a_configuration() {
+        assert!(find(".", &["best"]).unwrap_err().to_string().contains("is a directory"));
     }
 }

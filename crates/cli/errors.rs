@@ -3,17 +3,19 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use m2g_core::Error;
+use m2g_gpt::data::OWN_TEXT;
 use m2g_gpt::gpt2::ExportError;
 
-use crate::setting_flags::flag;
+use crate::flags::quoted;
+use crate::setting_flags::{flag, setting_and_flag};
 
-/// The error in one sentence, with the flag that fixes it. A setting that was given as a flag is
-/// named by its flag.
+/// The error in one sentence, with the flag that fixes it. If a setting was given as a flag, its
+/// error names flags as the user types them.
 pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {
     if let Some(Error::Setting { name, value, rule }) = error.downcast_ref()
-        && came_from_a_flag(name, given)
+        && let Some(flag) = flag_given(name, given)
     {
-        return format!("{} is {value}: {rule}", flag(name));
+        return format!("{flag} is {value}: {}", with_flags(rule));
     }
     if let Some(ExportError::Exists { is_export, .. }) = error.downcast_ref() {
         let replace = if *is_export { ", or replace it with --overwrite" } else { "" };
@@ -26,19 +28,56 @@ pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {
         Some(Error::RunExists { is_run: false, .. }) => ": choose another name with --run",
         Some(Error::NoRun(_)) => ": train one first, with --run NAME",
         Some(Error::NeverSaved { .. }) => ": train it again with --overwrite",
+        Some(Error::OtherData { run, data }) if data == OWN_TEXT => {
+            return format!(
+                "{data} is part of this program and has changed since the run in {} was started, so this \
+                 version cannot resume it: start a new run from it with --init-from {}",
+                run.display(),
+                quoted(run)
+            );
+        }
         Some(Error::OtherData { .. }) => ", with --data",
+        Some(Error::Checkpoint { .. }) if flag_given("init_from", given).is_some() => {
+            return error.to_string().replace("without init_from", "without --init-from");
+        }
         Some(Error::Imported(_)) => return error.to_string().replace("init_from", "--init-from"),
+        _ if innermost(given).0 == "train" => {
+            return error.to_string().replace("set data to", "set --data to");
+        }
         _ => "",
     };
     format!("{error}{advice}")
 }
 
-/// Whether a setting was given as a flag of the innermost subcommand.
-fn came_from_a_flag(name: &str, mut given: &ArgMatches) -> bool {
-    while let Some((_, subcommand)) = given.subcommand() {
-        given = subcommand;
+/// The flag of the innermost subcommand that set `name`, in the spelling that was typed.
+fn flag_given(name: &str, given: &ArgMatches) -> Option<String> {
+    let (_, given) = innermost(given);
+    let ids = given.ids().map(|id| id.as_str());
+    let mut typed = ids.filter(|id| given.value_source(id) == Some(ValueSource::CommandLine));
+    typed.find_map(|id| {
+        let (setting, flag) = setting_and_flag(id);
+        (setting == name).then_some(flag)
+    })
+}
+
+/// The name and the arguments of the innermost subcommand.
+fn innermost(given: &ArgMatches) -> (&str, &ArgMatches) {
+    let mut found = ("", given);
+    while let Some(subcommand) = found.1.subcommand() {
+        found = subcommand;
     }
-    given.ids().any(|id| id.as_str() == name) && given.value_source(name) == Some(ValueSource::CommandLine)
+    found
+}
+
+/// A rule with flags in place of the settings that it has in backticks: `--l2` for `l2`, and
+/// `--backprop tape` for `backprop = "tape"`.
+fn with_flags(rule: &str) -> String {
+    let parts = rule.split('`').enumerate().map(|(i, part)| match part.split_once(" = ") {
+        _ if i % 2 == 0 => part.into(),
+        Some((name, value)) => format!("{} {}", flag(name), value.trim_matches('"')),
+        None => flag(part),
+    });
+    parts.collect()
 }
 
 #[cfg(test)]
@@ -64,5 +103,43 @@ mod tests {
             with_dashes.replace("--learning-rate", "learning_rate")
         );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
+    }
+
+    #[test]
+    fn rules_name_other_settings_as_flags_if_the_setting_came_from_a_flag() {
+        let train = |flags: &[&str]| {
+            let arg = |id: &'static str, long: &'static str| Arg::new(id).long(long);
+            let args =
+                [arg("weight_decay", "weight-decay"), arg("dropout", "dropout"), arg("seed/key", "key")];
+            Command::new("train").args(args).get_matches_from([&["train"], flags].concat())
+        };
+        let error = |name, rule| Error::Setting { name, value: "1".into(), rule }.into();
+        for (name, rule, with_dashes, plain) in [
+            (
+                "weight_decay",
+                "sgd has `l2`, not `train_on_all`",
+                "--weight-decay is 1: sgd has --l2, not --train-on-all",
+                "weight_decay is 1: sgd has l2, not train_on_all",
+            ),
+            (
+                "dropout",
+                "it needs `backprop = \"tape\"`",
+                "--dropout is 1: it needs --backprop tape",
+                "dropout is 1: it needs backprop = \"tape\"",
+            ),
+            ("seed", "it must be even", "--key is 1: it must be even", "seed is 1: it must be even"),
+        ] {
+            let given = train(&["--weight-decay", "1", "--dropout", "1", "--key", "1"]);
+            assert_eq!(sentence(&error(name, rule), &given), with_dashes);
+            assert_eq!(sentence(&error(name, rule), &train(&[])), plain);
+        }
+    }
+
+    #[test]
+    fn a_run_on_an_older_own_text_can_only_be_continued_as_a_new_run() {
+        let error = |data: &str| Error::OtherData { run: "runs/own".into(), data: data.into() }.into();
+        let given = Command::new("train").get_matches_from(["train"]);
+        assert!(sentence(&error("own-text"), &given).ends_with("with --init-from runs/own"));
+        assert!(sentence(&error("a.txt"), &given).ends_with("with the same data, with --data"));
     }
 }

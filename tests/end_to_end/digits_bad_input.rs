@@ -68,12 +68,12 @@ fn invalid_flags_are_rejected() {
     small_mnist(dir.path(), 600, 100);
     let cases: [(&[&str], &str); 13] = [
         (&["--learning-rate", "nan"], "--learning-rate is NaN"),
-        (&["--lr", "-3"], "--learning-rate is -3"),
+        (&["--lr", "-3"], "--lr is -3"),
         (&["--learning-rate", "fast"], "invalid value 'fast' for '--learning-rate"),
         (&["--hidden", "0"], "--hidden is 0"),
         (&["--hidden", "30,,10"], "--hidden"),
         (&["--hidden", "99999999999"], "--hidden"),
-        (&["--mini-batch", "501"], "--batch-size is 501"),
+        (&["--mini-batch", "501"], "--mini-batch is 501"),
         (&["--batch-size", "0"], "--batch-size is 0"),
         (&["--epochs", "0"], "--epochs is 0"),
         (&["--cost", "quadratik"], "'quadratic'"),

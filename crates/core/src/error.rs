@@ -59,13 +59,14 @@ pub enum Error {
         step: u64,
     },
     /// A setting has an invalid value.
-    #[error("{name} is {value}: {rule}")]
+    #[error("{name} is {value}: {}", rule.replace('`', ""))]
     Setting {
         /// The setting's name.
         name: &'static str,
         /// Its value.
         value: String,
-        /// The rule that it breaks.
+        /// The rule that it breaks. Names of other settings are in backticks, so that the command
+        /// line can replace them with flags; the message drops the backticks.
         rule: &'static str,
     },
     /// A file could not be read or written.

@@ -157,11 +157,11 @@ impl Config {
         self.check_each()?;
         let (name, value, rule) =
             if self.optimizer == OptimizerKind::AdamW && (self.momentum != 0.0 || self.l2 != 0.0) {
-                ("optimizer", "adamw".into(), "momentum and l2 belong to sgd; adamw has weight_decay")
+                ("optimizer", "adamw".into(), "`momentum` and `l2` belong to sgd; adamw has `weight_decay`")
             } else if self.optimizer == OptimizerKind::Sgd && self.weight_decay != 0.0 {
-                ("weight_decay", self.weight_decay.to_string(), "it belongs to adamw; sgd has l2")
+                ("weight_decay", self.weight_decay.to_string(), "it belongs to adamw; sgd has `l2`")
             } else if self.train_on_all && self.patience > 0 {
-                let rule = "it needs validation images, and train_on_all leaves none: set it to 0";
+                let rule = "it needs validation images, and `train_on_all` leaves none: set it to 0";
                 ("patience", self.patience.to_string(), rule)
             } else {
                 return Ok(());

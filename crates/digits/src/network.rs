@@ -40,7 +40,7 @@ impl<T: Float> Network<T> {
             return Err(Error::Setting { name: "sizes", value: format!("{sizes:?}"), rule });
         }
         if architecture.dropout > 0.0 && architecture.backprop == Backprop::ByHand {
-            let rule = "dropout needs backprop = \"tape\"";
+            let rule = "it needs `backprop = \"tape\"`";
             return Err(Error::Setting { name: "dropout", value: architecture.dropout.to_string(), rule });
         }
         let init = match (architecture.init, architecture.activation) {

@@ -197,9 +197,9 @@ impl GptConfig {
 
     fn check_heads(&self) -> Result<(), Error> {
         let rule = if !self.n_embd.is_multiple_of(self.n_head) {
-            "n_embd must be a multiple of n_head, because all heads have the same width"
+            "`n_embd` must be a multiple of `n_head`, because all heads have the same width"
         } else if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
-            "rotary positions rotate pairs of channels, so n_embd / n_head must be even"
+            "rotary positions rotate pairs of channels, so `n_embd` / `n_head` must be even"
         } else {
             return Ok(());
         };
@@ -241,7 +241,7 @@ fn fused_from_text(text: &str) -> Result<bool, String> {
     match text {
         "fused" => Ok(true),
         "primitive" => Ok(false),
-        _ => bool::from_text(text),
+        _ => bool::from_text(text).map_err(|rule| format!("{rule} (or \"fused\", \"primitive\")")),
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn model_config(
     let wanted = config.model(from.vocab_size);
     wanted.fits(
         from,
-        "init_from keeps the shape of that run (only block_size may be smaller): leave this setting out",
+        "`init_from` keeps the shape of that run (only `block_size` may be smaller): leave this setting out",
     )?;
     Ok(wanted)
 }

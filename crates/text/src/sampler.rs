@@ -34,7 +34,7 @@ impl Sampling {
     pub fn validate(&self) -> Result<(), Error> {
         let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            let rule = "it must be above 0; to take the most likely token every time, set greedy";
+            let rule = "it must be above 0; to take the most likely token every time, set `greedy`";
             return setting("temperature", self.temperature.to_string(), rule);
         }
         if self.top_k == Some(0) {

@@ -7,7 +7,7 @@ use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Tape, WeightFormat};
 use m2g_gpt::Gpt;
-use m2g_gpt::data::Corpus;
+use m2g_gpt::data::{Corpus, OWN_TEXT};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::{Description, Training};
@@ -80,6 +80,12 @@ fn validation_loss(
     };
     let corpus = Corpus::load(data, tokenizer.kind())?;
     if corpus.tokenizer != *tokenizer {
+        if data == OWN_TEXT {
+            bail!(
+                "{data} is part of this program and has changed since the run was made: give data with the \
+                 run's tokenizer, with --data"
+            );
+        }
         bail!(
             "{data} has another vocabulary ({} tokens of {}) than the run ({} of {}): give data with the \
              run's tokenizer",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use m2g_core::threads;
 use m2g_core::train::{Model, Outcome};
-use m2g_gpt::data::{Corpus, entropy};
+use m2g_gpt::data::{Corpus, OWN_TEXT, entropy};
 use m2g_gpt::training::{Description, Training};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
 use m2g_text::tokenizer::{Tokenizer, TokenizerError};
@@ -116,7 +116,11 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
     let Some(tokenizer) = tokenizer else { return Ok(Corpus::load(data, config.tokenizer.parse()?)?) };
     Corpus::load_for(data, tokenizer).map_err(|error| match error {
         TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) => {
-            anyhow!("the checkpoint {run} has another vocabulary than {data}: {error}")
+            let changed = match data == OWN_TEXT {
+                true => ", which is part of this program and may have changed since",
+                false => "",
+            };
+            anyhow!("the checkpoint {run} has another vocabulary than {data}{changed}: {error}")
         }
         error => error.into(),
     })

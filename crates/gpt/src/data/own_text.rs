@@ -2,8 +2,8 @@
 
 use m2g_text::Source;
 
-/// The name of the data.
-pub(super) const NAME: &str = "own-text";
+/// The name of this text. It is part of the program, and changes with it.
+pub const NAME: &str = "own-text";
 
 /// The name and content of each file, as of the build: README, notes, sources.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));

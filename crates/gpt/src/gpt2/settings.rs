@@ -39,7 +39,9 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         ..Config::default().model(keys.size(&["vocab_size"], 50257)?)
     };
     config.validate().map_err(|e| match e {
-        Error::Setting { name, value, rule } => keys.wrong(their_key(name), value, format!("and {rule}")),
+        Error::Setting { name, value, rule } => {
+            keys.wrong(their_key(name), value, format!("and {}", rule.replace('`', "")))
+        }
         other => other.into(),
     })?;
 
