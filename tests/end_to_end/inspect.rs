@@ -89,7 +89,10 @@ fn invalid_arguments_are_rejected() {
         (&["a", "--prompt", "abcabcabcabcabc"], "at most 12"),
         (&["a", "--prompt", "xyz"], "'x', 'y', 'z'"),
         (&["a", "--prompt", "a", "--backward"], "at least two tokens"),
-        (&["a", "--image", "x.png"], "--image is for a digit network"),
+        (
+            &["a", "--image", "x.png"],
+            "--image is for a digit network, but a is a GPT: give --prompt TEXT instead",
+        ),
         (&["digits", "--prompt", "a"], "--prompt is for a GPT"),
         (&["digits", "--attention", "--out", "x.svg"], "--attention is for a GPT"),
         (&["digits", "--layer", "3"], "the layers 1 to 2"),

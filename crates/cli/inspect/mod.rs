@@ -152,8 +152,15 @@ impl Inspect {
             if !kind.inspect_flags().contains(&flag) {
                 let takers = MODELS.into_iter().filter(|other| other.inspect_flags().contains(&flag));
                 let nouns: Vec<&str> = takers.map(|other| other.noun()).collect();
+                let inputs = [("--prompt", "TEXT"), ("--image", "FILE")];
+                let is_input = inputs.iter().any(|(input, _)| *input == flag);
+                let own = inputs.iter().find(|(input, _)| kind.inspect_flags().contains(input));
+                let advice = match own.filter(|_| is_input) {
+                    Some((input, value)) => format!("give {input} {value} instead"),
+                    None => "leave it out".into(),
+                };
                 bail!(
-                    "{flag} is for {}, but {} is {}: leave it out",
+                    "{flag} is for {}, but {} is {}: {advice}",
                     nouns.join(" or "),
                     self.model,
                     kind.noun()
