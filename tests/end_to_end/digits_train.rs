@@ -147,7 +147,7 @@ fn a_finished_run_can_be_trained_further() {
     let args = ["digits", "train", "--resume", "a", "--epochs", "3", "--json"];
     assert_eq!(last_json(&ok(dir.path(), &args))["epochs"], 3);
     let error = refused(dir.path(), &["digits", "train", "--resume", "a", "--lr", "1"]);
-    assert!(error.contains("--learning-rate cannot change"), "{error}");
+    assert!(error.contains("--lr cannot change"), "{error}");
 }
 
 #[test]
