@@ -62,7 +62,7 @@ fn measure<M: Model<f32>>(
     let disabled = records as f64 * cost_of_disabled_record().as_secs_f64();
     println!("{title}: {records} records a step");
     println!(
-        "  off {:9.2} us, of which checking whether to record {:.3} %",
+        "  off {:9.2} us (the check whether to record takes {:.3} % of it)",
         1e6 * off,
         100.0 * disabled / off
     );

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::threads::with_threads;
+use m2g_text::source::with_thousands_separators;
 use serde_json::json;
 
 use crate::inspect::axes::tuple;
-use crate::inspect::numbers::{number, thousands};
+use crate::inspect::numbers::number;
 use crate::models::kind::OpenModel;
 use crate::{models, output};
 
@@ -60,7 +61,7 @@ impl ListParams {
         }
         output::line(line(["name", "shape", "count", "decayed", "norm", "gradient", "tied to"]))?;
         for (p, g) in params.iter().zip(&gradients) {
-            let (shape, count) = (tuple(p.value.shape()), thousands(p.value.len() as u64));
+            let (shape, count) = (tuple(p.value.shape()), with_thousands_separators(p.value.len() as u64));
             let decayed = if p.decay { "yes" } else { "no" };
             let (norm, gradient) = (number(norm(p.value.data())), g.map_or("-".into(), number));
             output::line(line([
@@ -73,7 +74,11 @@ impl ListParams {
                 tied_to(&p.name).unwrap_or("-"),
             ]))?;
         }
-        output::line(format!("{} parameters in {} tensors", thousands(params.count() as u64), params.len()))?;
+        output::line(format!(
+            "{} parameters in {} tensors",
+            with_thousands_separators(params.count() as u64),
+            params.len()
+        ))?;
         match gradient {
             Some((grads, loss)) => output::line(format!(
                 "loss {loss:.4} on one training batch, gradient norm {}",

@@ -51,19 +51,6 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// A whole number with thousands separators: `6,432,896`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The part of a matrix that is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
@@ -132,7 +119,6 @@ mod tests {
             [0.0, -1.5, 1234.5, 2e-5, f64::NAN].map(number),
             ["0", "-1.5000", "1.23e3", "2.00e-5", "NaN"]
         );
-        assert_eq!([0, 999, 1000, 6_432_896].map(thousands), ["0", "999", "1,000", "6,432,896"]);
     }
 
     #[test]

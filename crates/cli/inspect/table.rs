@@ -1,11 +1,12 @@
 //! Shows the step, op by op.
 
 use m2g_core::trace::{Phase, Record};
+use m2g_text::source::with_thousands_separators;
 use ndarray::Dimension;
 use serde_json::{Value, json};
 
 use super::axes::tuple;
-use super::numbers::{Statistics, thousands};
+use super::numbers::Statistics;
 use super::step::Step;
 use crate::output;
 
@@ -24,8 +25,11 @@ pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
         output::line(format!("{number:>4}  {op:<26} {name:<20} {}", record.equation))?;
         let (named, sizes) = shapes(step, record);
         output::line(format!("      {named}   {sizes}"))?;
-        let costs =
-            format!("parameters {}  FLOPs {}", thousands(parameters(step, record)), thousands(record.flops));
+        let costs = format!(
+            "parameters {}  FLOPs {}",
+            with_thousands_separators(parameters(step, record)),
+            with_thousands_separators(record.flops)
+        );
         let statistics = statistics(step, record).map_or(String::new(), |s| s.line());
         output::line(format!("      {costs}  {statistics}"))?;
         flops += record.flops;
@@ -34,8 +38,11 @@ pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
     if let Some(loss) = step.loss {
         output::line(format!("loss        {loss:.4}"))?;
     }
-    output::line(format!("FLOPs       {}", thousands(flops)))?;
-    output::line(format!("parameters  {} in the whole model", thousands(step.params.count() as u64)))
+    output::line(format!("FLOPs       {}", with_thousands_separators(flops)))?;
+    output::line(format!(
+        "parameters  {} in the whole model",
+        with_thousands_separators(step.params.count() as u64)
+    ))
 }
 
 /// All ops as JSON values.

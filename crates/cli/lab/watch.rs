@@ -37,7 +37,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches training runs of `steps` steps in total, `before` of which are already done.
+    /// Watches training runs of `steps` steps in total; `before` steps are already done.
     pub fn new(before: u64, steps: u64) -> Self {
         let bar = Bar::new(before, steps);
         Self { bar, before, curve_of: String::new(), curve: Vec::new(), last: BTreeMap::new() }

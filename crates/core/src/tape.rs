@@ -107,7 +107,7 @@ impl<T: Float> Tape<T> {
         self.keep_values = keep;
     }
 
-    /// Whether layers may use fused ops, each of which computes several ops at once; the default.
+    /// Whether layers may use fused ops (the default). A fused op computes several ops at once.
     /// Without them, every intermediate matrix can be inspected. The results are equal up to rounding.
     pub fn set_fused(&mut self, fused: bool) {
         self.fused = fused;

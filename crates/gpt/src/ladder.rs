@@ -62,7 +62,7 @@ const SCALED: Body = Body { n_embd: 384, n_layer: 6, n_head: 6, dropout: 0.2, ..
 
 const BIGRAM_RUNG: Rung = Rung {
     name: "bigram",
-    about: "a table of which character follows which",
+    about: "a table: for each character, how likely each next one is",
     lecture: (2.49, 2.57),
     batch_size: 32,
     block_size: 8,

@@ -60,8 +60,8 @@ impl PositionEmbedding {
         })
     }
 
-    /// Adds the encodings of T positions, the first of which is `start`, to the token embeddings
-    /// `x`: `(B, T, C) -> (B, T, C)`.
+    /// Adds the encodings of the positions `start..start + T` to the token embeddings `x`:
+    /// `(B, T, C) -> (B, T, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer learned positions than tokens.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `corpus` | [`Corpus`]: both splits and their tokenizer, by the name of the data |
 //! | `own_text` | the project's own notes and sources, compiled in |
-//! | `copy_task` | a synthetic text, half of which is predictable |
+//! | `copy_task` | a synthetic text; half of its tokens are predictable |
 //! | `batches` | [`Batches`]: random windows |
 //! | `windows` | [`Windows`]: all windows, one after the other |
 //! | [`entropy`] | the loss of models that know only token frequencies |

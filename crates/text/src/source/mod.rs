@@ -20,4 +20,4 @@ mod text_file;
 pub use clean::Cleaned;
 pub use datasets::text_files;
 pub use inputs::Source;
-pub(crate) use report::with_thousands_separators;
+pub use report::with_thousands_separators;

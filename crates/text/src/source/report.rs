@@ -28,7 +28,7 @@ impl Source {
 }
 
 /// A number with commas: 1115394 as `1,115,394`.
-pub(crate) fn with_thousands_separators(n: u64) -> String {
+pub fn with_thousands_separators(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -47,8 +47,8 @@ mod tests {
     #[test]
     fn digits_are_grouped_in_threes() {
         assert_eq!(
-            [0, 999, 1000, 1_115_394].map(with_thousands_separators),
-            ["0", "999", "1,000", "1,115,394"]
+            [0, 999, 1000, 1_115_394, 6_432_896].map(with_thousands_separators),
+            ["0", "999", "1,000", "1,115,394", "6,432,896"]
         );
     }
 }
