@@ -3,14 +3,16 @@
 //! A product in bf16 rounds both factors and accumulates in f32. It reads half as many bytes and,
 //! on processors with bf16 instructions, multiplies twice as many elements at a time.
 
-use std::cell::RefCell;
-use std::thread::LocalKey;
-
+use super::factor::Encoding;
+#[cfg(target_arch = "x86_64")]
 use super::factor::Factor;
-use crate::kernels::isa::Compiled;
-use crate::kernels::scratch::{Scratch, thread_buffers};
-use crate::kernels::simd::array;
-use crate::kernels::transpose::{Block, Transpose};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::{
+    isa::Compiled,
+    scratch::{Scratch, thread_buffers},
+    simd::array,
+    transpose::{Block, Transpose},
+};
 
 /// `x` rounded to the nearest bf16, ties to even; NaN stays NaN.
 #[inline(always)]
@@ -27,27 +29,29 @@ pub fn widen(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// An element that was rounded to bf16 and widened again: any machine can multiply it.
+/// Elements rounded to bf16 and widened again, which any machine can multiply.
 ///
 /// The product of two is exact in f32, so fused and separate multiply-adds give the same result.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(transparent)]
-pub struct Rounded(f32);
+#[derive(Debug)]
+pub struct Rounded;
 
-impl Scratch for Rounded {
-    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        thread_buffers!(Rounded)
-    }
-}
+impl Encoding<f32> for Rounded {
+    type Factor = f32;
 
-impl Transpose for Rounded {
+    const DEPTH: usize = 1;
+
     #[inline(always)]
-    fn transposed(block: Block<Self>) -> Block<Self> {
-        map_block(f32::transposed(map_block(block, |x| x.0)), Self)
+    fn encode(x: f32, _: f32) -> f32 {
+        widen(round(x))
+    }
+    #[inline(always)]
+    fn as_is(_: &[f32]) -> Option<&[f32]> {
+        None
     }
 }
 
 /// Applies `f` to each element.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn map_block<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) -> Block<B> {
     array(
@@ -59,27 +63,6 @@ fn map_block<A: Copy, B: Copy + Default>(block: Block<A>, f: impl Fn(A) -> B) ->
             )
         },
     )
-}
-
-impl Factor<f32> for Rounded {
-    const DEPTH: usize = 1;
-
-    #[inline(always)]
-    fn pack(x: f32, _: f32) -> Self {
-        Self(widen(round(x)))
-    }
-    #[inline(always)]
-    fn as_is(_: &[f32]) -> Option<&[Self]> {
-        None
-    }
-    #[inline(always)]
-    fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
-        let b = array(
-            #[inline(always)]
-            |l| b[l].0,
-        );
-        f32::add_product::<I, L>(a.0, b, sums)
-    }
 }
 
 /// Two bf16 elements, for the x86-64 instruction that multiplies 16 pairs at a time.
@@ -94,7 +77,7 @@ pub struct DotPair(u32);
 
 #[cfg(target_arch = "x86_64")]
 impl Scratch for DotPair {
-    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+    fn buffers() -> &'static std::thread::LocalKey<std::cell::RefCell<Vec<Vec<Self>>>> {
         thread_buffers!(DotPair)
     }
 }
@@ -108,17 +91,23 @@ impl Transpose for DotPair {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Factor<f32> for DotPair {
+impl Encoding<f32> for DotPair {
+    type Factor = Self;
+
     const DEPTH: usize = 2;
 
     #[inline(always)]
-    fn pack(x: f32, y: f32) -> Self {
+    fn encode(x: f32, y: f32) -> Self {
         Self(u32::from(round(x)) << 16 | u32::from(round(y)))
     }
     #[inline(always)]
     fn as_is(_: &[f32]) -> Option<&[Self]> {
         None
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Factor<f32> for DotPair {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {

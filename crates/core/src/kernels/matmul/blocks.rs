@@ -7,7 +7,7 @@ use ndarray::{ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::epilogue::{Accumulate, RemainingEpilogue};
-use super::factor::Factor;
+use super::factor::{Encoding, Factor};
 use super::matrix::Mat;
 use super::operands::{Left, Order, ROWS_PER_TILE, Right};
 use super::pack;
@@ -34,16 +34,16 @@ const UNROLLED_STEPS: usize = 4;
 
 impl<T: Float> Product<'_, '_, T> {
     /// Computes the product with panels of at most V vectors of L lanes.
-    pub(super) fn compute<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self) {
+    pub(super) fn compute<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(self) {
         let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
         }
         if threads == 1
-            && let Some((a, b)) = in_place::<T, F, L>(a, b, width)
+            && let Some((a, b)) = in_place::<T, E, L>(a, b, width)
         {
-            return multiply_panels::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
+            return multiply_panels::<T, _, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
         }
         let slices = Slices::new(inner, matches!(accumulate, Accumulate::Multiply));
         // If both matrices are stored slice after slice and the output is small, each thread
@@ -52,30 +52,33 @@ impl<T: Float> Product<'_, '_, T> {
         let sums = (slices.count - 1) * m * n * size_of::<T>();
         let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= BYTES_IN_L3;
         if by_slices && a.transposed && !b.transposed {
-            return Self { out, ..self }.compute_by_slices::<F, I, V, L>(slices);
+            return Self { out, ..self }.compute_by_slices::<E, I, V, L>(slices);
         }
         // Packing B pays off if each element is used often.
-        let b_in_place = F::as_is(b.data).filter(|_| !b.transposed && m <= ROWS_IN_L1 && n.is_multiple_of(L));
+        let b_in_place = E::as_is(b.data).filter(|_| !b.transposed && m <= ROWS_IN_L1 && n.is_multiple_of(L));
         // If A is small, each thread computes whole panels, whose packed copies stay in its cache.
         // With one panel each, threads would keep writing to the same cache lines of the output. If
         // A must be packed, this pays off if B is larger; otherwise, if B is too large for the L2
         // cache.
-        let room = RowBlock { a, rows: 0..m, inner: slices.range(0) }.packed_len::<F>();
-        let small = m * inner.div_ceil(F::DEPTH) * size_of::<F>() <= BYTES_IN_L3;
-        let pays =
-            if room == 0 { slices.length / F::DEPTH * n * size_of::<F>() > BYTES_IN_L2 } else { m < n };
+        let room = RowBlock { a, rows: 0..m, inner: slices.range(0) }.packed_len::<E>();
+        let small = m * inner.div_ceil(E::DEPTH) * size_of::<E::Factor>() <= BYTES_IN_L3;
+        let pays = if room == 0 {
+            slices.length / E::DEPTH * n * size_of::<E::Factor>() > BYTES_IN_L2
+        } else {
+            m < n
+        };
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
-            with_scratch::<F, _>(slices.count * room, |copied| {
-                Self { out, ..self }.compute_by_panels::<F, I, V, L>(slices, copied);
+            with_scratch::<E::Factor, _>(slices.count * room, |copied| {
+                Self { out, ..self }.compute_by_panels::<E, I, V, L>(slices, copied);
             });
         } else {
-            Self { out, ..self }.compute_by_blocks::<F, I, V, L>(slices, b_in_place);
+            Self { out, ..self }.compute_by_blocks::<E, I, V, L>(slices, b_in_place);
         }
     }
 
     /// Computes each slice on one thread, then adds up the slices in order.
-    fn compute_by_slices<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
+    fn compute_by_slices<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(self, slices: Slices) {
         let Self { a, b, accumulate, mut out, transposed, .. } = self;
         let (m, n) = out.dim();
         with_scratch::<T, _>((slices.count - 1) * m * n, |others| {
@@ -86,7 +89,7 @@ impl<T: Float> Product<'_, '_, T> {
             products.into_par_iter().enumerate().for_each(|(s, (accumulate, out))| {
                 let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
                 Product { a, b, accumulate, out, transposed, threads: 1, epilogue: None }
-                    .compute::<F, I, V, L>();
+                    .compute::<E, I, V, L>();
             });
             let out = out.as_slice_mut().expect("an output that threads share is contiguous");
             for sums in others.chunks_exact(m * n) {
@@ -96,30 +99,30 @@ impl<T: Float> Product<'_, '_, T> {
     }
 
     /// Computes panel by panel. `copied` is scratch space for the factors of A that must be packed.
-    fn compute_by_panels<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    fn compute_by_panels<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
-        copied: &mut [F],
+        copied: &mut [E::Factor],
     ) {
         let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
-        let (width, panel) = (V * L, slices.length / F::DEPTH * V * L);
+        let (width, panel) = (V * L, slices.length / E::DEPTH * V * L);
         let rows = |s| RowBlock { a, rows: 0..a.rows, inner: slices.range(s) };
         let room = copied.len() / slices.count;
         for (s, copied) in copied.chunks_exact_mut(room.max(1)).enumerate() {
             match threads {
-                1 => rows(s).copy::<F, I>(copied),
-                _ => rows(s).copy_parallel::<F, I>(copied),
+                1 => rows(s).copy::<E, I>(copied),
+                _ => rows(s).copy_parallel::<E, I>(copied),
             }
         }
         let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
-            with_scratch::<F, _>(panel, |packed| {
+            with_scratch::<E::Factor, _>(panel, |packed| {
                 for s in 0..slices.count {
-                    pack_panel::<T, F, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
+                    pack_panel::<T, E, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
                     let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
                     let accumulate = accumulate.starting_at(if transposed { 0 } else { i * width });
                     let b = Panels { data: packed, panel_stride: panel, row_stride: 0 };
-                    let a = rows(s).left(&copied[s * room..]);
-                    multiply_panels::<T, F, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
+                    let a = rows(s).left::<E>(&copied[s * room..]);
+                    multiply_panels::<T, _, I, V, L>(a, b, (accumulate, transposed), &mut out, None);
                 }
             });
         };
@@ -131,14 +134,14 @@ impl<T: Float> Product<'_, '_, T> {
     }
 
     /// Computes the output in blocks of rows, after packing B unless it is read in place.
-    fn compute_by_blocks<F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+    fn compute_by_blocks<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(
         self,
         slices: Slices,
-        b_in_place: Option<&[F]>,
+        b_in_place: Option<&[E::Factor]>,
     ) {
         let Self { a, b, accumulate, mut out, transposed, threads, epilogue } = self;
-        let (n, width, panel) = (b.cols, V * L, slices.length / F::DEPTH * V * L);
-        let fit = BYTES_IN_L3 / (panel * size_of::<F>());
+        let (n, width, panel) = (b.cols, V * L, slices.length / E::DEPTH * V * L);
+        let fit = BYTES_IN_L3 / (panel * size_of::<E::Factor>());
         let panels_at_once = fit.clamp(1, n.div_ceil(width));
         let slices_at_once = (fit / panels_at_once).clamp(1, slices.count);
         // Two blocks per thread, or one if that balances the tiles better. More blocks made a
@@ -158,11 +161,11 @@ impl<T: Float> Product<'_, '_, T> {
             for s0 in (0..slices.count).step_by(slices_at_once) {
                 let now = s0..slices.count.min(s0 + slices_at_once);
                 let copies = if b_in_place.is_some() { 0 } else { now.len() * panels };
-                with_scratch::<F, _>(copies * panel, |packed| {
-                    let pack = |(i, to): (usize, &mut [F])| {
+                with_scratch::<E::Factor, _>(copies * panel, |packed| {
+                    let pack = |(i, to): (usize, &mut [E::Factor])| {
                         let j = j0 + i % panels * width;
                         let columns = j..columns.end.min(j + width);
-                        pack_panel::<T, F, I, L>(to, b, slices.range(s0 + i / panels), columns);
+                        pack_panel::<T, E, I, L>(to, b, slices.range(s0 + i / panels), columns);
                     };
                     match threads {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
@@ -187,11 +190,11 @@ impl<T: Float> Product<'_, '_, T> {
                             let accumulate = accumulate.starting_at(if transposed { first } else { j0 });
                             let rows =
                                 RowBlock { a, rows: first..first + out.nrows(), inner: slices.range(s) };
-                            with_scratch::<F, _>(rows.packed_len::<F>(), |copied| {
-                                rows.copy::<F, I>(copied);
+                            with_scratch::<E::Factor, _>(rows.packed_len::<E>(), |copied| {
+                                rows.copy::<E, I>(copied);
                                 let epilogue = epilogue.take_if(|_| s + 1 == slices.count);
-                                let a = rows.left(copied);
-                                multiply_panels::<T, F, I, V, L>(
+                                let a = rows.left::<E>(copied);
+                                multiply_panels::<T, _, I, V, L>(
                                     a,
                                     b,
                                     (accumulate, transposed),
@@ -221,11 +224,11 @@ type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>
 
 /// Both matrices in place, if there are few rows and the innermost loop can read both as they
 /// are stored, with panels of `width` columns.
-fn in_place<'a, T: Float, F: Factor<T>, const L: usize>(
+fn in_place<'a, T: Float, E: Encoding<T>, const L: usize>(
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     width: usize,
-) -> Option<(Left<'a, F>, Panels<'a, F>)> {
+) -> Option<(Left<'a, E::Factor>, Panels<'a, E::Factor>)> {
     let whole_tiles = !a.transposed || a.rows >= ROWS_PER_TILE;
     let whole_vectors = !b.transposed && b.cols.is_multiple_of(L);
     if a.rows > ROWS_IN_L1 || a.cols > DEPTH_PER_SLICE || !whole_tiles || !whole_vectors {
@@ -233,30 +236,30 @@ fn in_place<'a, T: Float, F: Factor<T>, const L: usize>(
     }
     let (stride, depth) = (a.row_stride, a.cols);
     let order = if a.transposed { Order::Columns { stride } } else { Order::Rows { stride } };
-    let left = Left { data: F::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
-    Some((left, Panels { data: F::as_is(b.data)?, panel_stride: width, row_stride: b.row_stride }))
+    let left = Left { data: E::as_is(a.data)?, order, first: 0, rows: a.rows, depth };
+    Some((left, Panels { data: E::as_is(b.data)?, panel_stride: width, row_stride: b.row_stride }))
 }
 
 /// Packs a panel of B: rows `inner` of `columns`, padded to whole vectors of L columns.
-fn pack_panel<T: Float, F: Factor<T>, I: Compiled, const L: usize>(
-    panel: &mut [F],
+fn pack_panel<T: Float, E: Encoding<T>, I: Compiled, const L: usize>(
+    panel: &mut [E::Factor],
     b: Mat<'_, T>,
     inner: Range<usize>,
     columns: Range<usize>,
 ) {
     let width = columns.len().next_multiple_of(L);
-    let panel = &mut panel[..inner.len().div_ceil(F::DEPTH) * width];
+    let panel = &mut panel[..inner.len().div_ceil(E::DEPTH) * width];
     I::run(
         #[inline(always)]
         || match b.transposed {
-            false => pack::from_rows(
+            false => pack::from_rows::<T, E>(
                 panel,
                 width,
                 inner.len(),
                 #[inline(always)]
                 |p| b.stored_row(inner.start + p, columns.start, columns.len()),
             ),
-            true => pack::from_columns(
+            true => pack::from_columns::<T, E>(
                 panel,
                 width,
                 columns.len(),
@@ -287,41 +290,41 @@ struct RowBlock<'a, T> {
 
 impl<'a, T: Float> RowBlock<'a, T> {
     /// Factors per row.
-    fn depth<F: Factor<T>>(&self) -> usize {
-        self.inner.len().div_ceil(F::DEPTH)
+    fn depth<E: Encoding<T>>(&self) -> usize {
+        self.inner.len().div_ceil(E::DEPTH)
     }
 
     /// The factors of all of A, if they can be read in place, row by row.
-    fn as_is<F: Factor<T>>(&self) -> Option<&'a [F]> {
-        F::as_is(self.a.data).filter(|_| !self.a.transposed)
+    fn as_is<E: Encoding<T>>(&self) -> Option<&'a [E::Factor]> {
+        E::as_is(self.a.data).filter(|_| !self.a.transposed)
     }
 
     /// The number of factors to pack, including the padding of the last tile; 0 if A is read in
     /// place.
-    fn packed_len<F: Factor<T>>(&self) -> usize {
-        match self.as_is::<F>() {
+    fn packed_len<E: Encoding<T>>(&self) -> usize {
+        match self.as_is::<E>() {
             Some(_) => 0,
-            None => self.rows.len().next_multiple_of(ROWS_PER_TILE) * self.depth::<F>(),
+            None => self.rows.len().next_multiple_of(ROWS_PER_TILE) * self.depth::<E>(),
         }
     }
 
     /// Packs the block into the first [`Self::packed_len`] elements of `copied`.
-    fn copy<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
+    fn copy<E: Encoding<T>, I: Compiled>(&self, copied: &mut [E::Factor]) {
         let Self { a, ref rows, ref inner } = *self;
-        let copied = &mut copied[..self.packed_len::<F>()];
+        let copied = &mut copied[..self.packed_len::<E>()];
         I::run(
             #[inline(always)]
             || match a.transposed {
                 true => {
                     let columns = &a.data[inner.start * a.row_stride + rows.start..];
-                    pack::tiles(
+                    pack::tiles::<T, E>(
                         copied,
                         Mat::with_row_stride(columns, (inner.len(), rows.len()), a.row_stride),
                     );
                 }
-                false => pack::rows(
+                false => pack::rows::<T, E>(
                     copied,
-                    self.depth::<F>(),
+                    self.depth::<E>(),
                     #[inline(always)]
                     |i| a.stored_row(rows.start + i.min(rows.len() - 1), inner.start, inner.len()),
                 ),
@@ -330,23 +333,23 @@ impl<'a, T: Float> RowBlock<'a, T> {
     }
 
     /// [`Self::copy`] on all threads.
-    fn copy_parallel<F: Factor<T>, I: Compiled>(&self, copied: &mut [F]) {
+    fn copy_parallel<E: Encoding<T>, I: Compiled>(&self, copied: &mut [E::Factor]) {
         const ROWS_PER_TASK: usize = 4 * ROWS_PER_TILE;
-        let copied = &mut copied[..self.packed_len::<F>()];
-        copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<F>()).enumerate().for_each(|(i, copied)| {
+        let copied = &mut copied[..self.packed_len::<E>()];
+        copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<E>()).enumerate().for_each(|(i, copied)| {
             let first = self.rows.start + i * ROWS_PER_TASK;
             let rows = first..self.rows.end.min(first + ROWS_PER_TASK);
-            RowBlock { rows, inner: self.inner.clone(), ..*self }.copy::<F, I>(copied);
+            RowBlock { rows, inner: self.inner.clone(), ..*self }.copy::<E, I>(copied);
         });
     }
 
     /// The operand of the innermost loop: A in place, or the packed factors `copied`.
-    fn left<'b, F: Factor<T>>(&self, copied: &'b [F]) -> Left<'b, F>
+    fn left<'b, E: Encoding<T>>(&self, copied: &'b [E::Factor]) -> Left<'b, E::Factor>
     where
         'a: 'b,
     {
-        let (a, depth) = (self.a, self.depth::<F>());
-        match self.as_is() {
+        let (a, depth) = (self.a, self.depth::<E>());
+        match self.as_is::<E>() {
             Some(data) => {
                 let (data, order) = (&data[self.inner.start..], Order::Rows { stride: a.row_stride });
                 Left { data, order, first: self.rows.start, rows: a.rows, depth }
@@ -428,8 +431,9 @@ fn multiply_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: 
 ) {
     match out.part.ncols().div_ceil(L) {
         vectors if vectors >= V => rows_times_panel::<T, F, I, V, L, UNROLLED_STEPS>(a, b, out),
-        1 => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
-        2 => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
-        _ => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),
+        // The constants drop loops that no panel needs before they are compiled.
+        3 if const { V > 3 } => rows_times_panel::<T, F, I, 3, L, 1>(a, b, out),
+        2 if const { V > 2 } => rows_times_panel::<T, F, I, 2, L, 1>(a, b, out),
+        _ => rows_times_panel::<T, F, I, 1, L, 1>(a, b, out),
     }
 }

@@ -1,11 +1,11 @@
 //! Packing: copies factors into the order in which the innermost loop reads them.
 
-use super::factor::Factor;
+use super::factor::Encoding;
 use super::matrix::Mat;
 use super::operands::{ROWS_PER_TILE, Right, Steps, Strided};
 use crate::Float;
 use crate::kernels::simd::{array, prefetch};
-use crate::kernels::transpose::BLOCK_SIDE;
+use crate::kernels::transpose::{BLOCK_SIDE, Transpose};
 
 /// Elements of a stored row that are transposed together: a cache line of f32.
 const ELEMENTS_PER_LINE: usize = 16;
@@ -19,25 +19,25 @@ const PREFETCH_ROWS_AHEAD: usize = 8;
 /// `DEPTH` rows. It is padded with zeros: missing columns at the edge, and the second half of the
 /// last factor if `depth` is odd.
 #[inline(always)]
-pub fn from_rows<'a, T: Float, F: Factor<T>>(
-    packed: &mut [F],
+pub fn from_rows<'a, T: Float, E: Encoding<T>>(
+    packed: &mut [E::Factor],
     width: usize,
     depth: usize,
     row: impl Fn(usize) -> &'a [T],
 ) {
     for (q, to) in packed.chunks_exact_mut(width).enumerate() {
-        let p = q * F::DEPTH;
+        let p = q * E::DEPTH;
         let first = row(p);
-        for p in p + PREFETCH_ROWS_AHEAD..p + PREFETCH_ROWS_AHEAD + F::DEPTH {
+        for p in p + PREFETCH_ROWS_AHEAD..p + PREFETCH_ROWS_AHEAD + E::DEPTH {
             row(p.min(depth - 1)).chunks(ELEMENTS_PER_LINE).for_each(prefetch);
         }
         let (to, edge) = to.split_at_mut(first.len());
-        edge.fill(F::default());
-        if p + 1 < depth && F::DEPTH == 2 {
+        edge.fill(Default::default());
+        if p + 1 < depth && E::DEPTH == 2 {
             let pairs = first.iter().zip(row(p + 1));
-            to.iter_mut().zip(pairs).for_each(|(to, (&x, &y))| *to = F::pack(x, y));
+            to.iter_mut().zip(pairs).for_each(|(to, (&x, &y))| *to = E::encode(x, y));
         } else {
-            to.iter_mut().zip(first).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
+            to.iter_mut().zip(first).for_each(|(to, &x)| *to = E::encode(x, T::zero()));
         }
     }
 }
@@ -45,16 +45,16 @@ pub fn from_rows<'a, T: Float, F: Factor<T>>(
 /// [`from_rows`] for a matrix whose columns are stored as rows: `column(j)` returns column `j` of
 /// `columns`.
 #[inline(always)]
-pub fn from_columns<'a, T: Float, F: Factor<T>>(
-    packed: &mut [F],
+pub fn from_columns<'a, T: Float, E: Encoding<T>>(
+    packed: &mut [E::Factor],
     width: usize,
     columns: usize,
     column: impl Fn(usize) -> &'a [T],
 ) {
     if columns < width {
-        packed.fill(F::default());
+        packed.fill(Default::default());
     }
-    for (line, to) in packed.chunks_mut(ELEMENTS_PER_LINE / F::DEPTH * width).enumerate() {
+    for (line, to) in packed.chunks_mut(ELEMENTS_PER_LINE / E::DEPTH * width).enumerate() {
         for j in (0..columns).step_by(BLOCK_SIDE) {
             let side: [&[T]; BLOCK_SIDE] = array(
                 #[inline(always)]
@@ -65,14 +65,14 @@ pub fn from_columns<'a, T: Float, F: Factor<T>>(
                     #[inline(always)]
                     |column| column.first_chunk::<ELEMENTS_PER_LINE>().expect("a whole line"),
                 );
-                blocks(&mut to[j..], width, side);
+                blocks::<T, E>(&mut to[j..], width, side);
                 continue;
             }
             for (j, column) in (j..columns).zip(side) {
-                let factors = column.chunks(F::DEPTH);
+                let factors = column.chunks(E::DEPTH);
                 let to = to[j..].iter_mut().step_by(width);
                 to.zip(factors)
-                    .for_each(|(to, x)| *to = F::pack(x[0], x.get(1).copied().unwrap_or_else(T::zero)));
+                    .for_each(|(to, x)| *to = E::encode(x[0], x.get(1).copied().unwrap_or_else(T::zero)));
             }
         }
     }
@@ -81,21 +81,25 @@ pub fn from_columns<'a, T: Float, F: Factor<T>>(
 /// Packs [`ELEMENTS_PER_LINE`] elements of each of [`BLOCK_SIDE`] columns into rows of `to`, which
 /// are `width` apart.
 #[inline(always)]
-fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; ELEMENTS_PER_LINE]; BLOCK_SIDE]) {
-    for first in (0..ELEMENTS_PER_LINE / F::DEPTH).step_by(BLOCK_SIDE) {
+fn blocks<T: Float, E: Encoding<T>>(
+    to: &mut [E::Factor],
+    width: usize,
+    side: [&[T; ELEMENTS_PER_LINE]; BLOCK_SIDE],
+) {
+    for first in (0..ELEMENTS_PER_LINE / E::DEPTH).step_by(BLOCK_SIDE) {
         let block = array(
             #[inline(always)]
             |c| {
                 array(
                     #[inline(always)]
                     |q| {
-                        let p = (first + q) * F::DEPTH;
-                        F::pack(side[c][p], side[c][(p + 1) % ELEMENTS_PER_LINE])
+                        let p = (first + q) * E::DEPTH;
+                        E::encode(side[c][p], side[c][(p + 1) % ELEMENTS_PER_LINE])
                     },
                 )
             },
         );
-        for (q, row) in (first..).zip(F::transposed(block)) {
+        for (q, row) in (first..).zip(Transpose::transposed(block)) {
             *to[q * width..].first_chunk_mut().expect("a whole row of a block") = row;
         }
     }
@@ -106,9 +110,9 @@ fn blocks<T: Float, F: Factor<T>>(to: &mut [F], width: usize, side: [&[T; ELEMEN
 ///
 /// Missing rows of the last tile are set to zero.
 #[inline(always)]
-pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
+pub fn tiles<T: Float, E: Encoding<T>>(packed: &mut [E::Factor], columns: Mat<'_, T>) {
     let Mat { data, rows: depth, cols: rows, row_stride: stride, .. } = columns;
-    let (factors, whole) = (depth.div_ceil(F::DEPTH), rows / ROWS_PER_TILE);
+    let (factors, whole) = (depth.div_ceil(E::DEPTH), rows / ROWS_PER_TILE);
     // One line of columns at a time: its cache lines serve all tiles while the next ones are
     // prefetched.
     for start in (0..depth).step_by(ELEMENTS_PER_LINE) {
@@ -118,7 +122,7 @@ pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
             |p| columns.row((start + ELEMENTS_PER_LINE + p).min(depth - 1)),
         );
         for (i, tile) in packed.chunks_exact_mut(factors * ROWS_PER_TILE).enumerate() {
-            let to = &mut tile.as_chunks_mut::<ROWS_PER_TILE>().0[start / F::DEPTH..];
+            let to = &mut tile.as_chunks_mut::<ROWS_PER_TILE>().0[start / E::DEPTH..];
             if i * ROWS_PER_TILE % ELEMENTS_PER_LINE < ROWS_PER_TILE {
                 next.iter().filter_map(|next| next.get(i * ROWS_PER_TILE..)).for_each(prefetch);
             }
@@ -128,13 +132,13 @@ pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
                 let column = |p| steps.step(false, p, 0)[0];
                 // The compiler unrolls a loop of constant length.
                 match here {
-                    ELEMENTS_PER_LINE => pack_columns(to, ELEMENTS_PER_LINE, column),
-                    _ => pack_columns(to, here, column),
+                    ELEMENTS_PER_LINE => pack_columns::<T, E>(to, ELEMENTS_PER_LINE, column),
+                    _ => pack_columns::<T, E>(to, here, column),
                 }
             } else {
                 let element =
                     |p, r| columns.row(p).get(i * ROWS_PER_TILE + r).copied().unwrap_or_else(T::zero);
-                pack_columns(to, here, |p| array(|r| element(start + p, r)));
+                pack_columns::<T, E>(to, here, |p| array(|r| element(start + p, r)));
             }
         }
     }
@@ -142,36 +146,40 @@ pub fn tiles<T: Float, F: Factor<T>>(packed: &mut [F], columns: Mat<'_, T>) {
 
 /// Packs `column(p)` for `p` from 0 to `depth`.
 #[inline(always)]
-fn pack_columns<T: Float, F: Factor<T>>(
-    to: &mut [[F; ROWS_PER_TILE]],
+fn pack_columns<T: Float, E: Encoding<T>>(
+    to: &mut [[E::Factor; ROWS_PER_TILE]],
     depth: usize,
     mut column: impl FnMut(usize) -> [T; ROWS_PER_TILE],
 ) {
-    for (q, to) in to[..depth.div_ceil(F::DEPTH)].iter_mut().enumerate() {
-        let x = column(q * F::DEPTH);
-        let y = if q * F::DEPTH + 1 < depth && F::DEPTH == 2 {
-            column(q * F::DEPTH + 1)
+    for (q, to) in to[..depth.div_ceil(E::DEPTH)].iter_mut().enumerate() {
+        let x = column(q * E::DEPTH);
+        let y = if q * E::DEPTH + 1 < depth && E::DEPTH == 2 {
+            column(q * E::DEPTH + 1)
         } else {
             [T::zero(); ROWS_PER_TILE]
         };
         *to = array(
             #[inline(always)]
-            |r| F::pack(x[r], y[r]),
+            |r| E::encode(x[r], y[r]),
         );
     }
 }
 
 /// Packs rows of `depth` factors each, one after the other.
 #[inline(always)]
-pub fn rows<'a, T: Float, F: Factor<T>>(packed: &mut [F], depth: usize, row: impl Fn(usize) -> &'a [T]) {
+pub fn rows<'a, T: Float, E: Encoding<T>>(
+    packed: &mut [E::Factor],
+    depth: usize,
+    row: impl Fn(usize) -> &'a [T],
+) {
     for (i, to) in packed.chunks_exact_mut(depth).enumerate() {
-        if F::DEPTH == 1 {
-            to.iter_mut().zip(row(i)).for_each(|(to, &x)| *to = F::pack(x, T::zero()));
+        if E::DEPTH == 1 {
+            to.iter_mut().zip(row(i)).for_each(|(to, &x)| *to = E::encode(x, T::zero()));
         } else {
             let (pairs, rest) = row(i).as_chunks::<2>();
-            to.iter_mut().zip(pairs).for_each(|(to, &[x, y])| *to = F::pack(x, y));
+            to.iter_mut().zip(pairs).for_each(|(to, &[x, y])| *to = E::encode(x, y));
             if let (Some(to), [x]) = (to.get_mut(pairs.len()), rest) {
-                *to = F::pack(*x, T::zero());
+                *to = E::encode(*x, T::zero());
             }
         }
     }

@@ -4,7 +4,7 @@ use std::thread::LocalKey;
 
 use ndarray::ArrayViewMut2;
 
-use super::factor::Factor;
+use super::factor::{Encoding, Factor};
 use super::product::Product;
 use super::*;
 use crate::kernels::gelu;
@@ -121,15 +121,20 @@ impl Scratch for Two {
 
 impl Transpose for Two {}
 
-impl Factor<f32> for Two {
+impl Encoding<f32> for Two {
+    type Factor = Self;
+
     const DEPTH: usize = 2;
 
-    fn pack(x: f32, y: f32) -> Self {
+    fn encode(x: f32, y: f32) -> Self {
         Self(x, y)
     }
     fn as_is(_: &[f32]) -> Option<&[Self]> {
         None
     }
+}
+
+impl Factor<f32> for Two {
     fn add_product<I: Compiled, const L: usize>(a: Self, b: [Self; L], sums: [f32; L]) -> [f32; L] {
         array(|l| sums[l] + a.0 * b[l].0 + a.1 * b[l].1)
     }
