@@ -5,18 +5,48 @@
 //! 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //! ```
 //!
-//! The look-ahead leaves the last white-space character before a word to that word:
-//! here `\s+` matches, and its last character is then given back.
+//! The look-ahead leaves the last white-space character before a word to that word.
 
-use std::sync::LazyLock;
+use unicode_general_category::{GeneralCategory, get_general_category};
 
-use regex::Regex;
+/// The endings that are words of their own.
+const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
-/// The pattern without the look-ahead. Every character starts a match.
-static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"^(?:'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+)";
-    Regex::new(pattern).expect("the pattern is a constant and is tested")
-});
+/// The class of a character in the pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// `\s`
+    Space,
+    /// `\p{L}`
+    Letter,
+    /// `\p{N}`
+    Number,
+    /// `[^\s\p{L}\p{N}]`
+    Other,
+}
+
+impl Class {
+    fn of(c: char) -> Self {
+        use GeneralCategory::{
+            DecimalNumber, LetterNumber, LowercaseLetter, ModifierLetter, OtherLetter, OtherNumber,
+            TitlecaseLetter, UppercaseLetter,
+        };
+        match c {
+            'a'..='z' | 'A'..='Z' => return Self::Letter,
+            '0'..='9' => return Self::Number,
+            _ if c.is_whitespace() => return Self::Space,
+            _ if c.is_ascii() => return Self::Other,
+            _ => {}
+        }
+        match get_general_category(c) {
+            UppercaseLetter | LowercaseLetter | TitlecaseLetter | ModifierLetter | OtherLetter => {
+                Self::Letter
+            }
+            DecimalNumber | LetterNumber | OtherNumber => Self::Number,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// The words of a text in order. Concatenated, they are the text.
 pub(crate) fn words(text: &str) -> Words<'_> {
@@ -32,24 +62,35 @@ impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let mut end = PATTERN.find(self.rest).map_or(self.rest.len(), |m| m.end());
-        let first_is_space = self.rest.starts_with(char::is_whitespace);
-        if first_is_space && end < self.rest.len() {
-            let mut backwards = self.rest[..end].char_indices().rev();
-            if let Some((last, c)) = backwards.next()
-                && last > 0
-                && c.is_whitespace()
-            {
-                end = last;
-            }
-        }
-        let (word, rest) = self.rest.split_at(end);
+        let (word, rest) = self.rest.split_at(first_word_len(self.rest)?);
         self.rest = rest;
         Some(word)
     }
+}
+
+/// The length of the first word in bytes; `None` if `text` is empty.
+fn first_word_len(text: &str) -> Option<usize> {
+    let first = Class::of(text.chars().next()?);
+    if let Some(ending) = CONTRACTIONS.iter().find(|&&ending| text.starts_with(ending)) {
+        return Some(ending.len());
+    }
+    // The class of the first character after an optional space.
+    let after_space = text.strip_prefix(' ').and_then(|rest| rest.chars().next()).map(Class::of);
+    match (first, after_space) {
+        (Class::Space, Some(class)) if class != Class::Space => Some(1 + run_len(&text[1..], class)),
+        (Class::Space, _) => {
+            let spaces = run_len(text, Class::Space);
+            let last = text[..spaces].char_indices().next_back().map_or(0, |(at, _)| at);
+            // The last space before a word belongs to the word, unless it is the only one.
+            Some(if spaces < text.len() && last > 0 { last } else { spaces })
+        }
+        (class, _) => Some(run_len(text, class)),
+    }
+}
+
+/// The length in bytes of the characters of `class` at the start of `text`.
+fn run_len(text: &str, class: Class) -> usize {
+    text.find(|c| Class::of(c) != class).unwrap_or(text.len())
 }
 
 /// The last byte offset in `text`, at or after `from`, where a cut does not
@@ -64,4 +105,33 @@ pub(crate) fn last_cut(text: &str, from: usize) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compares with the `regex` crate, for every character of Unicode.
+    #[test]
+    fn classes_are_those_of_the_pattern() {
+        let every_character: String = ('\0'..=char::MAX).collect();
+        let pattern = regex::Regex::new(r"(\s+)|(\p{L}+)|(\p{N}+)|([^\s\p{L}\p{N}]+)").unwrap();
+        for run in pattern.captures_iter(&every_character) {
+            let classes = [Class::Space, Class::Letter, Class::Number, Class::Other];
+            let want = (1..).zip(classes).find(|&(group, _)| run.get(group).is_some()).unwrap().1;
+            for c in run[0].chars() {
+                assert_eq!(Class::of(c), want, "U+{:04X}", u32::from(c));
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_a_line() {
+        let words: Vec<_> = words("I've  3 cats,\tthey're\n\n ok 'so' \u{a0} ").collect();
+        let want = [
+            "I", "'ve", " ", " 3", " cats", ",", "\t", "they", "'re", "\n\n", " ok", " '", "so", "'",
+            " \u{a0} ",
+        ];
+        assert_eq!(words, want);
+    }
 }
