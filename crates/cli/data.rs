@@ -51,12 +51,12 @@ fn list() -> anyhow::Result<()> {
     for dataset in DATASETS {
         let megabytes = dataset.size as f64 / 1e6;
         let mut text = vec![
-            format!("{} ({megabytes:.1} MB)", dataset.about),
-            format!("licence: {}", dataset.licence),
+            dataset.about.to_string(),
+            format!("{megabytes:.1} MB, licence: {}", dataset.licence),
             format!("used by: {}", used_by(dataset.name)),
         ];
         match catalogue::find(dataset.name, None) {
-            Ok(dir) => text.push(format!("in {}", dir.display())),
+            Ok(dir) => text.push(format!("in {}", dir.canonicalize().unwrap_or(dir).display())),
             Err(_) => {
                 text.push("not on this machine; get it with:".into());
                 text.push(command(&format!("data get {}", dataset.name)));

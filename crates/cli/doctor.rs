@@ -190,7 +190,9 @@ impl Data {
 
     fn text(&self) -> String {
         match (&self.mnist, &self.wrong) {
-            (Some(dir), None) => format!("complete, in {}", dir.display()),
+            (Some(dir), None) => {
+                format!("complete, in {}", dir.canonicalize().unwrap_or(dir.clone()).display())
+            }
             (Some(dir), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
             (None, wrong) => wrong.clone().unwrap_or_default(),
         }

@@ -129,7 +129,10 @@ impl Attention {
         };
         let cell = side / t as f64;
         let label_size = (cell * 0.9).clamp(6.0, 10.0);
-        let room = if labelled { LABEL_ROOM } else { 0.0 };
+        let names: Vec<String> =
+            self.tokens.iter().enumerate().map(|(i, token)| format!("{i} {token}")).collect();
+        let longest = names.iter().map(|name| font::width(name, label_size)).fold(0.0, f64::max);
+        let room = if labelled { longest.min(MAX_LABEL) + 8.0 } else { 0.0 };
         let step = side + 28.0;
         let rows = self.maps.len().div_ceil(self.columns.max(1));
         let width = (MARGIN + room + step * self.columns as f64).max(480.0);
@@ -152,9 +155,9 @@ impl Attention {
             figure.text((x, y - above - 4.0), name, 10.0, Anchor::Start, BLACK);
             let pixels = map.weights.iter().enumerate().map(pixel).collect();
             figure.image((x, y), cell, t, pixels);
-            for (i, token) in self.tokens.iter().enumerate().filter(|_| labelled) {
+            for (i, name) in names.iter().enumerate().filter(|_| labelled) {
                 let middle = cell * (i as f64 + 0.5) + label_size * 0.35;
-                let (text, size) = font::fit(&format!("{i} {token}"), label_size, LABEL_ROOM - 8.0);
+                let (text, size) = font::fit(name, label_size, MAX_LABEL);
                 if column == 0 {
                     figure.text((x - 5.0, y + middle), text.as_str(), size, Anchor::End, BLACK);
                 }
@@ -167,9 +170,9 @@ impl Attention {
     }
 }
 
-/// The margin, and the room for the names of tokens, in pixels.
+/// The margin, and the length of the longest name of a token, in pixels.
 const MARGIN: f64 = 14.0;
-const LABEL_ROOM: f64 = 80.0;
+const MAX_LABEL: f64 = 80.0;
 
 /// Draws the key of the weights; `at` is its upper left corner.
 fn weights_key(figure: &mut Figure, (x, y): (f64, f64)) {

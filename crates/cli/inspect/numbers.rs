@@ -38,7 +38,8 @@ impl Statistics {
         let Self { min, mean, max, zeros } = *self;
         let [min, mean, max] = [min, mean, max].map(number);
         let all = [format!("min {min:>8}"), format!("mean {mean:>8}"), format!("max {max:>8}")];
-        [&all[..], &[format!("zeros {:.2} %", 100.0 * zeros)]].concat()
+        let zeros = if zeros > 0.0 { format!("zeros {:.2} %", 100.0 * zeros) } else { String::new() };
+        [&all[..], &[zeros]].concat()
     }
 }
 

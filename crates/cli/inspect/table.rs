@@ -63,7 +63,7 @@ fn op(step: &Step, number: usize, record: &Record) -> String {
     let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
     let shapes = shapes.map(|parts| flow(&parts, " ", columns.saturating_sub(6), 2));
     [
-        flow(&[head.trim_end(), record.equation], " ", columns, 6),
+        flow(&[&head, record.equation], " ", columns, 6).replace(" \n", "\n").trim_end().to_string(),
         indented(&flow(&shapes, "   ", columns.saturating_sub(6), 0)),
         indented(&flow(&[&costs[..], &statistics].concat(), "  ", columns.saturating_sub(6), 0)),
     ]

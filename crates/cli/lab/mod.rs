@@ -105,7 +105,7 @@ impl Lab {
             for (name, _) in SHIPPED {
                 let (_, experiment) = Experiment::load(name)?;
                 let arms: Vec<&str> = experiment.arms.iter().map(|arm| arm.name.as_str()).collect();
-                let text = format!("{}\n{}", experiment.about, arms.join(", "));
+                let text = format!("{}\n{}", experiment.about, arms.join("; "));
                 output::line(entry(name, &text, columns()))?;
             }
             return Ok(ExitCode::SUCCESS);

@@ -13,6 +13,36 @@ pub fn wrap(text: &str, columns: usize, indent: usize) -> String {
     paragraphs.collect::<Vec<_>>().join("\n")
 }
 
+/// Breaks lines that are too long, and keeps everything else as it is: the spaces of a text that a
+/// model wrote, and its own line breaks.
+pub fn fold(text: &str, columns: usize) -> String {
+    let fold_line = |line: &str| {
+        let (mut lines, mut rest) = (Vec::new(), line);
+        while width(rest) > columns {
+            let room = head(rest, columns.max(1));
+            // After the last space that fits, unless the line begins with all its spaces.
+            let last = rest[..room].trim_end_matches(|c| c != ' ').len();
+            let blank = rest[..last].trim().is_empty();
+            let end = if blank || rest[room..].starts_with(' ') { room } else { last };
+            lines.push(rest[..end].trim_end_matches(' '));
+            rest = rest[end..].strip_prefix(' ').unwrap_or(&rest[end..]);
+        }
+        lines.push(rest);
+        lines.join("\n")
+    };
+    text.split('\n').map(fold_line).collect::<Vec<_>>().join("\n")
+}
+
+/// The length in bytes of the start of a text that fits into this many columns; at least one
+/// character.
+fn head(text: &str, columns: usize) -> usize {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.enumerate()
+        .take_while(|&(i, end)| i == 0 || width(&text[..end]) <= columns)
+        .last()
+        .map_or(0, |(_, end)| end)
+}
+
 /// Puts fields beside each other, `gap` apart, and breaks only between fields. Every line but the
 /// first is indented.
 pub fn flow<S: AsRef<str>>(fields: &[S], gap: &str, columns: usize, indent: usize) -> String {
@@ -94,6 +124,14 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
         assert_eq!(wrap("a /very/long/path b", 6, 0), "a\n/very/long/path\nb");
         assert_eq!(wrap("one\n\ntwo", 20, 0), "one\n\ntwo");
+    }
+
+    #[test]
+    fn long_lines_are_folded_and_spaces_stay() {
+        assert_eq!(fold("    let x = 1;\n\none two three", 8), "    let\nx = 1;\n\none two\nthree");
+        assert_eq!(fold("abcdefgh ij", 4), "abcd\nefgh\nij");
+        assert_eq!(fold("数字数字", 5), "数字\n数字");
+        assert_eq!(fold("", 5), "");
     }
 
     #[test]

@@ -192,9 +192,12 @@ impl Shape {
                 Narrow::Drop(rank) | Narrow::Fold(rank) if shape.widths[i] > 0 => Some(rank),
                 _ => None,
             };
-            let Some(next) = (0..n).filter(|&i| rank(i).is_some()).max_by_key(|&i| rank(i)) else { break };
-            shape.widths[next] = 0;
-            shape.folded[next] = matches!(table.columns[next].narrow, Narrow::Fold(_));
+            let Some(next) = (0..n).filter_map(rank).max() else { break };
+            // Columns of the same rank go together.
+            for i in (0..n).filter(|&i| rank(i) == Some(next)).collect::<Vec<_>>() {
+                shape.widths[i] = 0;
+                shape.folded[i] = matches!(table.columns[i].narrow, Narrow::Fold(_));
+            }
         }
         if shape.total() > columns {
             shape.markdown = false;

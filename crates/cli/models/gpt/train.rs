@@ -15,12 +15,16 @@ use serde_json::{Value, json};
 
 use crate::gpt::settings::Settings;
 use crate::machine;
-use crate::terminal::lines::{fact, note};
+use crate::terminal::lines::{entry_at, fact, fold, note};
+use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
 
 /// The length of the sample after training.
 const SAMPLE_TOKENS: usize = 300;
+
+/// The column in which the results after training start.
+const RESULT_COLUMN: usize = 17;
 
 /// How long the machine's peak is measured.
 const PEAK_TIME: Duration = Duration::from_millis(50);
@@ -91,17 +95,16 @@ impl TrainCommand for Gpt<f32> {
         tokens_per_second: f64,
     ) -> anyhow::Result<String> {
         let show = |value: Option<f64>| value.map_or("not measured".into(), loss);
-        Ok(format!(
-            "validation loss  {}  (step {}, the best)\n  after the last step {}\n{} steps in {:.1} s, {:.0} tokens/s\n\
-             a sample:\n{}",
-            show(best_loss(outcome)),
-            outcome.best_step,
-            show(outcome.metric("val_loss")),
-            outcome.steps,
-            outcome.seconds,
-            tokens_per_second,
-            sample(&training.model, &corpus.tokenizer)?
-        ))
+        let columns = columns();
+        let best = format!("{}  (step {}, the best)", show(best_loss(outcome)), outcome.best_step);
+        let text = sample(&training.model, &corpus.tokenizer)?;
+        Ok([
+            entry_at(RESULT_COLUMN, "validation loss", &best, columns),
+            format!("  after the last step {}", show(outcome.metric("val_loss"))),
+            format!("{} steps in {:.1} s, {tokens_per_second:.0} tokens/s", outcome.steps, outcome.seconds),
+            format!("a sample:\n{}", fold(&text, columns)),
+        ]
+        .join("\n"))
     }
 }
 
