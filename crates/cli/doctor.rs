@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
 use crate::output;
+use crate::terminal::lines::{entry_at, wrap};
+use crate::terminal::program::with_program;
+use crate::terminal::width::columns;
 
 /// Report this machine's hardware and limits, where m2g looks for data, and what slows training down.
 #[derive(Args)]
@@ -19,6 +22,9 @@ pub struct Doctor {
     #[arg(long)]
     json: bool,
 }
+
+/// The column in which the text of a finding starts.
+const NAME_COLUMNS: usize = 14;
 
 /// The findings.
 #[derive(Serialize)]
@@ -93,7 +99,7 @@ impl Findings {
     }
 
     fn print(&self) -> anyhow::Result<()> {
-        let line = |name: &str, text: String| output::line(format!("{name:<14}{text}"));
+        let line = |name: &str, text: String| output::line(entry_at(NAME_COLUMNS, name, &text, columns()));
         let (machine, all) = (&self.machine, &self.all_threads);
         line("m2g", format!("{} ({} build)", self.version, self.build))?;
         line("processor", format!("{}, {}, {}", machine.processor, machine.architecture, machine.system))?;
@@ -141,10 +147,13 @@ impl Findings {
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
         line("searched", places.collect::<Vec<_>>().join(", "))?;
         line("runs", format!("{} in {}", self.runs.count, self.runs.folder.display()))?;
-        line("Python", self.python())?;
+        line("Python", with_program(&self.python()))?;
         match self.warnings.is_empty() {
             true => output::line("nothing here slows training down"),
-            false => self.warnings.iter().try_for_each(|warning| output::line(format!("warning: {warning}"))),
+            false => self
+                .warnings
+                .iter()
+                .try_for_each(|warning| output::line(wrap(&format!("warning: {warning}"), columns(), 2))),
         }
     }
 
@@ -181,7 +190,9 @@ impl Data {
 
     fn text(&self) -> String {
         match (&self.mnist, &self.wrong) {
-            (Some(dir), None) => format!("complete, in {}", dir.display()),
+            (Some(dir), None) => {
+                format!("complete, in {}", dir.canonicalize().unwrap_or(dir.clone()).display())
+            }
             (Some(dir), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
             (None, wrong) => wrong.clone().unwrap_or_default(),
         }

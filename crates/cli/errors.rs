@@ -8,10 +8,15 @@ use m2g_gpt::gpt2::ExportError;
 
 use crate::flags::quoted;
 use crate::setting_flags::{flag, setting_and_flag};
+use crate::terminal::program::with_program;
 
-/// The error in one sentence, with the flag that fixes it. If a setting was given as a flag, its
-/// error names flags as the user types them.
+/// The error in one sentence, with the flag that fixes it, and with commands as the user types them.
 pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {
+    with_program(&with_advice(error, given))
+}
+
+/// If a setting was given as a flag, its error names flags as the user types them.
+fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
     if let Some(Error::Setting { name, value, rule }) = error.downcast_ref()
         && let Some(flag) = flag_given(name, given)
     {

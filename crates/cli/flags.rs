@@ -18,11 +18,14 @@ where
     })
 }
 
+/// The folder of all runs.
+pub const RUNS: &str = "runs";
+
 /// The folder of a run: a bare name is a folder in `runs/`; anything else is a path.
 pub fn run_path(name: &str) -> PathBuf {
     let path = Path::new(name);
     let bare = path.components().count() == 1 && !name.starts_with('.');
-    if bare { Path::new("runs").join(path) } else { path.to_path_buf() }
+    if bare { Path::new(RUNS).join(path) } else { path.to_path_buf() }
 }
 
 /// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.

@@ -8,15 +8,18 @@ mod bench;
 mod compare;
 mod config_file;
 mod data;
+mod date;
 mod digits;
 mod doctor;
 mod errors;
 mod eval;
 mod flags;
 mod gpt;
+mod help;
 mod inspect;
 mod interrupt;
 mod lab;
+mod learning;
 mod machine;
 mod models;
 mod output;
@@ -24,7 +27,9 @@ mod params;
 mod picture;
 mod plot;
 mod progress;
+mod runs;
 mod setting_flags;
+mod terminal;
 mod train;
 
 use std::process::ExitCode;
@@ -32,6 +37,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::models::command::ModelCommand;
+use self::terminal::program::program;
+use self::terminal::width::columns;
 
 /// Learn neural networks from the ground up: from a handwritten-digit classifier to a GPT.
 #[derive(Parser)]
@@ -57,6 +64,8 @@ enum Command {
     Inspect(Box<inspect::Inspect>),
     /// List every parameter of a model.
     Params(params::ListParams),
+    /// List, show, rename and delete training runs.
+    Runs(runs::Runs),
     /// List datasets, download one, or verify its files.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -68,10 +77,17 @@ enum Command {
     /// Report this machine's hardware and limits, where m2g looks for data, and what slows training
     /// down.
     Doctor(doctor::Doctor),
+    /// Print the completions of a shell: bash, zsh, fish or powershell.
+    ///
+    /// For bash: m2g completions bash > ~/.local/share/bash-completion/completions/m2g
+    Completions(help::generate::Completions),
+    /// Write a manual page for each command into a folder.
+    Man(help::generate::ManPages),
 }
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let command = || help::complete(Cli::command(), &program()).term_width(columns());
+    let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
         Command::Model(command) => command.run(),
@@ -79,9 +95,12 @@ fn main() -> ExitCode {
         Command::Compare(compare) => compare.run(),
         Command::Inspect(command) => command.run(),
         Command::Params(command) => command.run(),
+        Command::Runs(command) => command.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),
         Command::Bench(bench) => bench.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Completions(completions) => completions.run(command()),
+        Command::Man(pages) => pages.run(help::complete(Cli::command(), "m2g")),
     };
     match result {
         Ok(code) => code,

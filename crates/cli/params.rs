@@ -10,6 +10,9 @@ use serde_json::json;
 use crate::inspect::axes::tuple;
 use crate::inspect::numbers::number;
 use crate::models::kind::OpenModel;
+use crate::terminal::lines::{note, wrap};
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::columns;
 use crate::{models, output};
 
 /// List every parameter of a model: shape, count, decay, norm, and the norm of its gradient.
@@ -31,6 +34,7 @@ impl ListParams {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         with_threads(0, || {
             let (_, model) = models::open(&self.model, self.last)?;
+            models::same_name_hint(&self.model).iter().for_each(|hint| note(hint));
             self.list(&*model)
         })??;
         Ok(ExitCode::SUCCESS)
@@ -40,7 +44,7 @@ impl ListParams {
         let (params, gradient, tied) = (model.params(), model.gradients(), model.tied_parameter());
         let tied_to = |name: &str| tied.and_then(|(own, other)| (own == name).then_some(other));
         if let Err(why) = &gradient {
-            eprintln!("no gradient norms: {why}");
+            note(&format!("no gradient norms: {why}"));
         }
         let gradient = gradient.ok();
         let gradients: Vec<Option<f64>> = match &gradient {
@@ -59,38 +63,40 @@ impl ListParams {
                 "gradient_norm": gradient.as_ref().map(|(g, _)| g.norm()), "params": rows.collect::<Vec<_>>(),
             }));
         }
-        output::line(line(["name", "shape", "count", "decayed", "norm", "gradient", "tied to"]))?;
+        let mut table = Table::new()
+            .text("name", Narrow::Keep)
+            .text("shape", Narrow::Keep)
+            .number("count", Narrow::Keep)
+            .text("decayed", Narrow::Drop(2))
+            .number("norm", Narrow::Keep)
+            .number("gradient", Narrow::Drop(1))
+            .text("tied to", Narrow::Fold(3));
         for (p, g) in params.iter().zip(&gradients) {
-            let (shape, count) = (tuple(p.value.shape()), with_thousands_separators(p.value.len() as u64));
-            let decayed = if p.decay { "yes" } else { "no" };
-            let (norm, gradient) = (number(norm(p.value.data())), g.map_or("-".into(), number));
-            output::line(line([
-                &p.name,
-                &shape,
-                &count,
-                decayed,
-                &norm,
-                &gradient,
-                tied_to(&p.name).unwrap_or("-"),
-            ]))?;
+            table.row([
+                p.name.clone(),
+                tuple(p.value.shape()),
+                with_thousands_separators(p.value.len() as u64),
+                if p.decay { "yes" } else { "no" }.into(),
+                number(norm(p.value.data())),
+                g.map_or("-".into(), number),
+                tied_to(&p.name).unwrap_or_default().into(),
+            ]);
         }
+        output::line(table.render(columns()))?;
         output::line(format!(
             "{} parameters in {} tensors",
             with_thousands_separators(params.count() as u64),
             params.len()
         ))?;
         match gradient {
-            Some((grads, loss)) => output::line(format!(
-                "loss {loss:.4} on one training batch, gradient norm {}",
-                number(grads.norm())
+            Some((grads, loss)) => output::line(wrap(
+                &format!("loss {loss:.4} on one training batch, gradient norm {}", number(grads.norm())),
+                columns(),
+                2,
             )),
             None => Ok(()),
         }
     }
-}
-
-fn line([name, shape, count, decayed, norm, gradient, tied]: [&str; 7]) -> String {
-    format!("{name:<26} {shape:<14} {count:>12}  {decayed:<7} {norm:>9} {gradient:>9}  {tied}")
 }
 
 /// The Euclidean norm.

@@ -144,10 +144,17 @@ fn a_killed_run_resumes_to_the_same_bits() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || stderr.contains("has finished all its 3000 steps"), "{stderr}");
     assert!(weights(&run_folder) == weights(&dir.path().join("runs/whole")));
-    let lines = |run: &str| {
-        fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()
+    // A line per logged step, each fifth and the first, and one per evaluation: each exactly once.
+    let steps = |run: &str, evaluations: bool| -> Vec<u64> {
+        let text = fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let chosen = lines.filter(|line| line["val_loss"].is_f64() == evaluations);
+        chosen.map(|line| line["step"].as_u64().unwrap()).collect()
     };
-    assert_eq!((lines("whole"), lines("killed")), (300, 300));
+    for run in ["whole", "killed"] {
+        assert_eq!(steps(run, true), (1..=300).map(|i| 10 * i).collect::<Vec<_>>());
+        assert_eq!(steps(run, false), [1].into_iter().chain((1..=600).map(|i| 5 * i)).collect::<Vec<_>>());
+    }
 }
 
 #[cfg(unix)]

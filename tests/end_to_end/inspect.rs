@@ -22,7 +22,8 @@ fn small_run(dir: &Path) {
 #[test]
 fn every_head_shows_q_k_and_v() {
     let dir = tempfile::tempdir().unwrap();
-    let text = ok(dir.path(), &["inspect", "gpt", "--prompt", "La pizza salió del horno y sabía bien"]);
+    let prompt = ["inspect", "gpt", "--prompt", "La pizza salió del horno y sabía bien"];
+    let text = ok(dir.path(), &[&prompt[..], &["--layer", "all"]].concat());
     for layer in 0..4 {
         for head in 0..4 {
             assert!(text.contains(&format!("h.{layer}.attn, head {head}\n")));
@@ -32,6 +33,61 @@ fn every_head_shows_q_k_and_v() {
         assert_eq!(text.matches(matrix).count(), 16, "{matrix}");
     }
     assert!(text.contains("(B, T, 3 C) -> (B, H, T, D)"), "{text}");
+
+    // Without --layer, only the first layer is shown in full.
+    for (layer, args) in [(0, &[][..]), (2, &["--layer", "2"])] {
+        let text = ok(dir.path(), &[&prompt[..], args].concat());
+        for other in 0..4 {
+            assert_eq!(text.contains(&format!("h.{other}.attn, head 0\n")), other == layer, "{text}");
+            assert_eq!(text.contains(&format!("layer {other}, folded: ")), other != layer, "{text}");
+            assert_eq!(text.contains(&format!("h.{other}.attn.q")), other == layer, "{text}");
+        }
+        assert!(text.contains("lm_head") && text.contains("embedding"), "{text}");
+    }
+}
+
+#[test]
+fn the_answer_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = ok(dir.path(), &["inspect", "digits"]);
+    assert!(
+        text.contains("\ndigit: ") && text.contains(", but it is 7") || text.contains("is right"),
+        "{text}"
+    );
+    let json = last_json(&ok(dir.path(), &["inspect", "gpt", "--prompt", "Hello", "--json"]));
+    let ranked = json["prediction"]["ranked"].as_array().unwrap();
+    assert_eq!((ranked.len(), &json["prediction"]["what"]), (10, &"next token".into()));
+    let p: Vec<f64> = ranked.iter().map(|r| r["probability"].as_f64().unwrap()).collect();
+    assert!(p.windows(2).all(|w| w[0] >= w[1]) && p[9] > 0.0 && p.iter().sum::<f64>() <= 1.0, "{p:?}");
+
+    // They are the softmax of the last row of the logits.
+    small_run(dir.path());
+    let inspect = |more: &[&str]| {
+        let args = ["inspect", "a", "--prompt", "abc", "--json"];
+        last_json(&ok(dir.path(), &[&args[..], more].concat()))
+    };
+    let ranked = inspect(&[])["prediction"]["ranked"].clone();
+    let values = inspect(&["--values", "logits"])["values"].clone();
+    let row: Vec<f64> = serde_json::from_value(values[0][2].clone()).unwrap();
+    let sum: f64 = row.iter().map(|z| z.exp()).sum();
+    let best = row.iter().copied().fold(f64::MIN, f64::max);
+    assert!((ranked[0]["probability"].as_f64().unwrap() - best.exp() / sum).abs() < 1e-6);
+    assert_eq!(ranked.as_array().unwrap().len(), 10, "all tokens of a small vocabulary");
+}
+
+#[test]
+fn a_word_for_a_model_is_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    small_run(dir.path());
+    fs::rename(dir.path().join("runs/a"), dir.path().join("runs/gpt")).unwrap();
+    for command in ["inspect", "params"] {
+        let output = run(dir.path(), &[command, "gpt"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+        assert!(stderr.contains("the untrained model") && stderr.contains("runs/gpt"), "{stderr}");
+        assert!(
+            !String::from_utf8_lossy(&run(dir.path(), &[command, "runs/gpt"]).stderr).contains("untrained")
+        );
+    }
 }
 
 #[test]
@@ -96,6 +152,7 @@ fn invalid_arguments_are_rejected() {
         (&["digits", "--prompt", "a"], "--prompt is for a GPT"),
         (&["digits", "--attention", "--out", "x.svg"], "--attention is for a GPT"),
         (&["digits", "--layer", "3"], "the layers 1 to 2"),
+        (&["a", "--layer", "every"], "the number of a layer, or all"),
         (&["digits", "--image", "none.png"], "none.png"),
         (&["a", "--attention"], "--out FILE.html"),
         (&["a", "--attention", "--out", "x.pdf"], "must end in"),

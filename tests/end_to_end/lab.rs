@@ -84,10 +84,76 @@ fn an_experiment_is_reproducible_and_resumes() {
     let generated = standard["measures"]["generation_loss"]["mean"].as_f64().unwrap();
     assert!((generated - mean).abs() < 0.1, "{generated} {mean}");
 
-    // Results for other settings replace these only on request.
-    let error = refused(dir.path(), &["lab", "tiny.toml", "--steps", "3"]);
+    // Other settings are trained beside these, and do not replace them.
+    let trials = |args: &[&str]| {
+        let all = objects(dir.path(), &[&["lab", "tiny.toml", "--json"], args].concat());
+        (all.iter().filter(|o| o["event"] == "trial").count(), measured(&all))
+    };
+    // The arm "more" has its own number of steps, so its results stay valid.
+    assert_eq!(trials(&["--steps", "3"]).0, 2);
+    assert_eq!(trials(&[]), (0, measured(&first)));
+    assert_eq!(trials(&["--overwrite"]), (4, measured(&first)));
+}
+
+#[test]
+fn arms_seeds_and_data_never_collide() {
+    let dir = folder_with(&TINY.replace("name = \"more\"", "name = \"more, and longer\""));
+    let path = dir.path().join("tiny.toml");
+    let trained = |args: &[&str]| -> Vec<String> {
+        let all = objects(dir.path(), &[&["lab", "tiny.toml", "--json"], args].concat());
+        let trials = all.iter().filter(|o| o["event"] == "trial");
+        trials.map(|o| format!("{} {}", o["arm"].as_str().unwrap(), o["seed"])).collect()
+    };
+    assert_eq!(trained(&["--arms", "standard", "--seeds", "1"]), ["standard 1"]);
+    assert_eq!(trained(&["--arms", "more, and longer", "--seeds", "1"]), ["more, and longer 1"]);
+    assert_eq!(trained(&["--seeds", "1,3"]), ["standard 3", "more, and longer 3"]);
+    assert!(trained(&["--arms", "standard,more, and longer", "--seeds", "3"]).is_empty());
+    // Another arm of the same name.
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("max_iters = 5", "max_iters = 6")).unwrap();
+    assert_eq!(trained(&["--seeds", "1"]), ["more, and longer 1"]);
+    // The same arm under another name.
+    fs::write(&path, text.replace("name = \"more, and longer\"", "name = \"renamed\"")).unwrap();
+    assert!(trained(&["--seeds", "1"]).is_empty());
+    // Another data set, and its content under another name.
+    fs::write(dir.path().join("a.txt"), "one two three four five six seven. ".repeat(60)).unwrap();
+    fs::copy(dir.path().join("a.txt"), dir.path().join("b.txt")).unwrap();
+    assert_eq!(trained(&["--seeds", "1", "--data", "a.txt"]), ["standard 1", "renamed 1"]);
+    assert!(trained(&["--seeds", "1", "--data", "b.txt"]).is_empty());
+    assert!(trained(&["--seeds", "1"]).is_empty());
+}
+
+#[test]
+fn results_of_older_versions_are_used() {
+    let dir = folder_with(TINY);
+    let lab = |args: &[&str]| objects(dir.path(), &[&["lab", "tiny.toml", "--json"], args].concat());
+    let first = lab(&[]);
+    let results = dir.path().join("runs/lab/tiny/results.jsonl");
+    let text = fs::read_to_string(&results).unwrap();
+    let records: Vec<Value> = text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    // An older version wrote the whole experiment into the first line, and bare results below.
+    let experiment: toml::Table =
+        toml::from_str(&fs::read_to_string(dir.path().join("runs/lab/tiny/experiment.toml")).unwrap())
+            .unwrap();
+    let mut old =
+        serde_json::json!({"experiment": experiment, "data": [records[0]["data"]]}).to_string() + "\n";
+    for record in &records {
+        let mut line = record.clone();
+        ["model", "settings", "data", "wanted"].iter().for_each(|key| {
+            line.as_object_mut().unwrap().remove(*key);
+        });
+        old += &format!("{line}\n");
+    }
+    fs::write(&results, &old).unwrap();
+    let again = lab(&["--seeds", "1,2,3"]);
+    assert_eq!(again.iter().filter(|o| o["event"] == "trial").count(), 2, "only the new seed is trained");
+    assert_eq!(measured(&lab(&[])), measured(&first));
+
+    // A file that nobody can read is replaced only on request.
+    fs::write(&results, "{\"format\": 99}\n").unwrap();
+    let error = refused(dir.path(), &["lab", "tiny.toml"]);
     assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
-    ok(dir.path(), &["lab", "tiny.toml", "--steps", "3", "--overwrite"]);
+    assert_eq!(measured(&lab(&["--overwrite"])), measured(&first));
 }
 
 #[test]

@@ -40,6 +40,7 @@ use self::workload::{Batch, Scaling, Workload};
 use crate::machine::{Limits, Machine};
 use crate::models::MODELS;
 use crate::progress::Bar;
+use crate::terminal::lines::note;
 use crate::{interrupt, output};
 
 /// The number of rounds without and with peers.
@@ -134,7 +135,7 @@ impl Bench {
         let limits = Limits::measure(self.threads())?;
         let run = Run::new(Machine::here(), limits, rounds);
         if cfg!(debug_assertions) {
-            eprintln!("warning: this is a debug build, which is slower; build with `cargo build --release`");
+            note("warning: this is a debug build, which is slower; build with `cargo build --release`");
         }
         if let Some(scaling) = self.scaling {
             if !self.json {

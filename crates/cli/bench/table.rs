@@ -5,11 +5,14 @@ use super::report::{Compared, Figures, Report, Run};
 use super::scaled::Scaled;
 use super::workload::Scaling;
 use crate::output::percent;
+use crate::terminal::lines::wrap;
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::columns;
 
 /// The machine and its limits.
 pub fn machine(run: &Run) -> String {
     let (machine, limits) = (&run.machine, &run.limits);
-    format!(
+    let text = format!(
         "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
          peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s when copying (bytes read plus bytes written)",
         machine.processor,
@@ -23,29 +26,34 @@ pub fn machine(run: &Run) -> String {
         limits.f32_gflops,
         limits.bf16_gflops,
         limits.copy_gb_per_s,
-    )
+    );
+    wrap(&text, columns(), 2)
 }
 
 /// The results of a workload.
 pub fn text(report: &Report<'_>) -> String {
     let Report { workload, what, precision, unit, steps, run, .. } = report;
-    let mut lines = vec![
-        format!("\n{workload}: {what}; {precision}, {} x {steps} times", run.rounds),
-        format!(
-            "  {:<21}{:>10}{:>10}{:>9}{unit:>10}{:>9}{:>9}{:>9}",
-            "", "median", "minimum", "spread", "GFLOP/s", "of peak", "peak MB"
-        ),
-    ];
-    lines.push(figures(&report.ours));
-    lines.extend(report.peers.iter().map(|peer| figures(&peer.figures)));
+    let title = format!("{workload}: {what}; {precision}, {} x {steps} times", run.rounds);
+    let mut table = Table::new()
+        .text("", Narrow::Keep)
+        .number("median", Narrow::Keep)
+        .number("minimum", Narrow::Drop(4))
+        .number("spread", Narrow::Drop(2))
+        .number(*unit, Narrow::Keep)
+        .number("GFLOP/s", Narrow::Drop(3))
+        .number("of peak", Narrow::Keep)
+        .number("peak MB", Narrow::Drop(1));
+    table.row(figures(&report.ours));
+    report.peers.iter().for_each(|peer| table.row(figures(&peer.figures)));
+    let mut lines = vec![format!("\n{}", wrap(&title, columns(), 2)), table.render(columns())];
     let target = match (report.target.seconds, report.target.tokens_per_second) {
         (Some(seconds), _) => format!("at most {}", time(seconds)),
         (None, tokens) => format!("at least {:.0} tokens/s", tokens.unwrap_or_default()),
     };
-    lines.push(format!("  target: {target}, {}", met(report.target.met)));
+    lines.push(format!("target: {target}, {}", met(report.target.met)));
     if let Some(rate) = report.weights_gb_per_s {
         let megabytes = 1e3 * rate / report.ours.per_second;
-        lines.push(format!("  each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
+        lines.push(format!("each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
     }
     lines.extend(report.peers.iter().map(ratio));
     lines.extend(report.profile.map(|profile| operations(report.recorded, profile)));
@@ -55,60 +63,57 @@ pub fn text(report: &Report<'_>) -> String {
 /// A workload at several sizes. Times and memory are also given relative to the first.
 pub fn scaled(scaled: &Scaled<'_>) -> String {
     let Scaled { workload, precision, points, target, run, .. } = scaled;
-    let mut lines = vec![
-        format!("\n{workload}: {precision}, median of {} rounds", run.rounds),
-        format!(
-            "  {:>7}{:>7}{:>7}{:>7}{:>12}{:>9}{:>12}{:>9}{:>9}{:>9}",
-            "threads",
-            "texts",
-            "tokens",
-            "steps",
-            "a step",
-            "spread",
-            "a token",
-            "of first",
-            "peak MB",
-            "of first"
-        ),
-    ];
+    let mut lines = vec![format!("\n{workload}: {precision}, median of {} rounds", run.rounds)];
+    let mut table = Table::new()
+        .text("threads", Narrow::Keep)
+        .number("texts", Narrow::Keep)
+        .number("tokens", Narrow::Keep)
+        .number("steps", Narrow::Drop(3))
+        .number("a step", Narrow::Keep)
+        .number("spread", Narrow::Drop(2))
+        .number("a token", Narrow::Keep)
+        .number("of first", Narrow::Keep)
+        .number("peak MB", Narrow::Drop(1))
+        .number("of first", Narrow::Keep);
     let number = |number: Option<f64>, decimals| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
-    lines.extend(points.iter().map(|point| {
-        format!(
-            "  {:>7}{:>7}{:>7}{:>7}{:>12}{:>9}{:>12}{:>9.2}{:>9}{:>9}",
-            point.threads,
-            point.batch_size,
-            point.block_size,
-            point.steps,
+    for point in points {
+        table.row([
+            point.threads.to_string(),
+            point.batch_size.to_string(),
+            point.block_size.to_string(),
+            point.steps.to_string(),
             time(point.median_seconds),
             format!("{:.1} %", 100.0 * point.spread),
             time(point.seconds_per_token),
-            point.relative_time,
+            format!("{:.2}", point.relative_time),
             number(point.peak_memory_mb, 0),
             number(point.relative_memory, 2),
-        )
-    }));
-    lines.push(format!("  target: {}: {}, {}", target.what, number(target.value, 2), met(target.met)));
+        ]);
+    }
+    lines.push(table.render(columns()));
+    let target = format!("target: {}: {}, {}", target.what, number(target.value, 2), met(target.met));
+    lines.push(wrap(&target, columns(), 2));
     if let (Scaling::Threads, Some(last)) = (scaled.scaling, points.last()) {
-        lines.push(format!(
-            "  large matrix products alone, after each measurement: {} times as fast",
+        let products = format!(
+            "large matrix products alone, after each measurement: {} times as fast",
             number(last.relative_products, 2)
-        ));
+        );
+        lines.push(wrap(&products, columns(), 2));
     }
     lines.join("\n")
 }
 
-fn figures(figures: &Figures) -> String {
-    format!(
-        "  {:<21}{:>10}{:>10}{:>9}{:>10.0}{:>9.1}{:>9}{:>9}",
-        figures.name,
+fn figures(figures: &Figures) -> [String; 8] {
+    [
+        figures.name.into(),
         time(figures.median_seconds),
         time(figures.min_seconds),
         format!("{:.1} %", 100.0 * figures.spread),
-        figures.per_second,
-        figures.gflops,
+        format!("{:.0}", figures.per_second),
+        format!("{:.1}", figures.gflops),
         format!("{:.1} %", 100.0 * figures.share_of_peak),
         figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}")),
-    )
+    ]
 }
 
 /// The ratio of a peer's time to ours.
@@ -118,12 +123,13 @@ fn ratio(peer: &Compared) -> String {
         (Some(target), Some(is)) => format!("; target {target}, {}", met(is)),
         _ => String::new(),
     };
-    format!(
-        "  {} takes {:.2} times as long (round by round {}){target}",
+    let text = format!(
+        "{} takes {:.2} times as long (round by round {}){target}",
         peer.figures.name,
         peer.median_ratio,
         each.join(", ")
-    )
+    );
+    wrap(&text, columns(), 2)
 }
 
 fn met(is: bool) -> &'static str {
@@ -132,31 +138,34 @@ fn met(is: bool) -> &'static str {
 
 /// Where the time of the recorded part goes.
 fn operations(what: &str, profile: &Profile) -> String {
-    let mut lines = vec![
-        format!("  {what}, while recorded: {}, the mean of {}", time(profile.seconds), profile.steps),
-        format!(
-            "  {:<9} {:<22}{:>7}{:>12}{:>10}{:>10}{:>9}",
-            "", "op", "calls", "time", "share", "GFLOP/s", "GB/s"
-        ),
-    ];
+    let title = format!("{what}, while recorded: {}, the mean of {}", time(profile.seconds), profile.steps);
+    let mut table = Table::new()
+        .text("", Narrow::Drop(3))
+        .text("op", Narrow::Keep)
+        .number("calls", Narrow::Drop(1))
+        .number("time", Narrow::Keep)
+        .number("share", Narrow::Keep)
+        .number("GFLOP/s", Narrow::Drop(2))
+        .number("GB/s", Narrow::Drop(4));
     let mut phase = "";
     for op in &profile.ops {
         let first = if phase == op.phase { "" } else { &op.phase };
         phase = &op.phase;
-        lines.push(format!(
-            "  {first:<9} {:<22}{:>7.0}{:>12}{:>10}{:>10}{:>9}",
-            op.op,
-            op.calls,
+        table.row([
+            first.into(),
+            op.op.clone(),
+            format!("{:.0}", op.calls),
             time(op.seconds),
             percent(op.share),
             rate(op.gflops),
-            rate(op.gb_per_s)
-        ));
+            rate(op.gb_per_s),
+        ]);
     }
     let outside = (time(profile.outside_seconds), percent(profile.outside_share));
-    lines.push(format!("  {:<39}{:>12}{:>10}", "outside all ops", outside.0, outside.1));
-    lines.push(format!("  matrix products and attention together: {}", percent(profile.products_share)));
-    lines.join("\n")
+    let none = String::new;
+    table.row([none(), "outside all ops".into(), none(), outside.0, outside.1, none(), none()]);
+    let products = format!("matrix products and attention together: {}", percent(profile.products_share));
+    [wrap(&title, columns(), 2), table.render(columns()), products].join("\n")
 }
 
 fn rate(rate: Option<f64>) -> String {

@@ -5,7 +5,7 @@ use super::result::Comparison;
 use super::stage::Stage;
 use super::table::sentences;
 use crate::output::percent;
-use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb};
+use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};
 
 /// The left edges of the columns, and their width.
 const COLUMNS_LEFT: [f64; 2] = [100.0, 560.0];
@@ -31,12 +31,14 @@ pub fn figure(comparison: &Comparison) -> Figure {
     let height = TOP + ROW_HEIGHT * comparison.functions.len() as f64 + 50.0;
     let mut figure = Figure::new((COLUMNS_LEFT[1] + COLUMN_WIDTH + 30.0) as usize, height as usize);
     let title = format!("One training step of {} and of {}", labels[0], labels[1]);
-    figure.text((20.0, 26.0), title, 15.0, Anchor::Start, BLACK);
+    let (title, size) = font::fit(&title, 15.0, COLUMNS_LEFT[1] + COLUMN_WIDTH - 20.0);
+    figure.text((20.0, 26.0), title, size, Anchor::Start, BLACK);
     let legend = "joined: the same core function; the bar is its share of the FLOPs of the step";
     figure.text((20.0, 46.0), legend, 11.0, Anchor::Start, BLACK);
     for ((label, model), x) in labels.iter().zip(&comparison.models).zip(COLUMNS_LEFT) {
         let text = format!("{label}: {} of {}", model.batch, model.data);
-        figure.text((x, BATCH_TOP - 16.0), text, 12.0, Anchor::Start, BLACK);
+        let (text, size) = font::fit(&text, 12.0, COLUMN_WIDTH + 100.0);
+        figure.text((x, BATCH_TOP - 16.0), text, size, Anchor::Start, BLACK);
         for own in model.own.iter().filter(|own| own.stage == Stage::Batch) {
             figure.rect((x, BATCH_TOP), (COLUMN_WIDTH, BOX_HEIGHT), OWN);
             let name = own.function.rsplit("::").next().unwrap_or_default();
@@ -64,7 +66,8 @@ pub fn figure(comparison: &Comparison) -> Figure {
         }
     }
     let summary = sentences(comparison).into_iter().next().unwrap_or_default();
-    figure.text((20.0, height - 18.0), summary, 11.0, Anchor::Start, BLACK);
+    let (summary, size) = font::fit(&summary, 11.0, COLUMNS_LEFT[1] + COLUMN_WIDTH - 20.0);
+    figure.text((20.0, height - 18.0), summary, size, Anchor::Start, BLACK);
     figure
 }
 

@@ -8,7 +8,8 @@
 //! | `source.rs` | the source code of functions |
 //! | `result.rs` | the complete result, printed by `--json` and described by `schema.json` |
 //! | `runs.rs` | two runs: settings, parameters, curves, final results |
-//! | `table.rs`, `runs_table.rs` | the result as text |
+//! | `summary.rs` | what both have in common, at a glance |
+//! | `table.rs`, `runs_table.rs` | the result as tables |
 //! | `drawing.rs` | the result as a drawing |
 //! | `code.rs` | the source of functions, with their callers |
 
@@ -21,6 +22,7 @@ mod runs;
 mod runs_table;
 mod source;
 mod stage;
+mod summary;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +37,8 @@ use self::result::Comparison;
 use crate::models::same_name_hint;
 use crate::output;
 use crate::plot::curves::{Curve, curves};
+use crate::terminal::lines::note;
+use crate::terminal::width::columns;
 
 /// Show what two models share: the core functions that run in one training step of each, on real
 /// data.
@@ -70,7 +74,7 @@ impl Compare {
             return Ok(ExitCode::SUCCESS);
         }
         let names = [&self.first, &self.second];
-        names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| eprintln!("{hint}"));
+        names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
         let models =
             with_threads(0, || anyhow::Ok([Compared::new(&self.first)?, Compared::new(&self.second)?]))??;
         let comparison = Comparison::new(&models)?;
@@ -79,9 +83,11 @@ impl Compare {
         } else if let Some(name) = &self.code {
             output::line(code::text(&comparison, name.as_deref())?)?;
         } else {
-            output::line(table::text(&comparison))?;
+            let columns = columns();
+            output::line(summary::text(&comparison, columns))?;
+            output::line(format!("\n{}", table::text(&comparison, columns)))?;
             if let Some(runs) = &comparison.runs {
-                output::line(runs_table::text(&comparison.labels(), runs))?;
+                output::line(format!("\n{}", runs_table::text(&comparison.labels(), runs, columns)))?;
             }
         }
         if let Some(file) = &self.svg {
@@ -103,7 +109,7 @@ fn draw(comparison: &Comparison, file: &Path) -> anyhow::Result<()> {
         let labelled = comparison.labels().into_iter().zip(&runs.curves);
         let lines: Vec<Curve> = labelled
             .filter(|(_, curve)| curve.metric == metric && !curve.points.is_empty())
-            .map(|(name, curve)| Curve { name, points: curve.points.clone() })
+            .map(|(name, curve)| Curve::new(name, curve.points.clone()))
             .collect();
         if lines.is_empty() {
             continue;

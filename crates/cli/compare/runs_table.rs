@@ -3,79 +3,90 @@
 use serde_json::Value;
 
 use super::runs::{End, Parameter, Runs, Setting, Validation};
-use super::table::{shape, short};
+use super::table::shape;
+use crate::terminal::lines::flow;
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::{clip, width};
 
 /// The maximum number of parameters, and of points of a curve, to show.
 const MAX_PARAMETERS: usize = 8;
 const MAX_POINTS: usize = 8;
-/// The width of a name and of a value in characters.
-const NAME_WIDTH: usize = 30;
-const VALUE_WIDTH: usize = 28;
-/// The width of a line of settings in characters.
-const LINE_WIDTH: usize = 100;
+/// Longer values, such as paths, go below their row, in columns.
+const MAX_VALUE_COLUMNS: usize = 24;
 
 /// Settings, parameters, curves and final results.
-pub fn text(labels: &[String; 2], runs: &Runs) -> String {
-    let [a, b] = labels.each_ref().map(|label| short(label, VALUE_WIDTH - 2));
-    let mut lines = vec![format!("\n{:<NAME_WIDTH$}{a:>VALUE_WIDTH$}{b:>VALUE_WIDTH$}", "")];
-    lines.push(format!(
+pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
+    let mut table = Table::new().text("", Narrow::Keep);
+    for label in labels {
+        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
+    }
+    table = table.number("", Narrow::Drop(1));
+    table.heading(format!(
         "settings: {} are the same in both, {} differ",
         runs.same_settings,
         runs.settings.len()
     ));
     for setting in &runs.settings {
         if let [Some(a), Some(b)] = &setting.values {
-            lines.extend(differs(labels, &setting.name, [plain(a), plain(b)]));
+            differs(&mut table, labels, &setting.name, [plain(a), plain(b)]);
         }
     }
+    let settings = table.render(columns);
+    let mut parts = vec![settings.trim_start().to_string()];
     for (side, label) in labels.iter().enumerate() {
-        lines.extend(only_one_has(label, &runs.settings, side));
+        parts.extend(only_one_has(label, &runs.settings, side, columns));
     }
-    lines.extend(parameters(&runs.parameters));
+    parts.push(parameters(labels, &runs.parameters).render(columns));
+    parts.push(String::new());
     for (label, curve) in labels.iter().zip(&runs.curves) {
-        lines.push(points(label, curve));
+        let fields = points(label, curve);
+        let fields: Vec<&str> = fields.split_inclusive(", ").map(str::trim_end).collect();
+        parts.push(flow(&fields, " ", columns, 2));
     }
-    lines.push("final results".into());
+    parts.push(final_results(labels, runs).render(columns));
+    parts.join("\n")
+}
+
+fn final_results(labels: &[String; 2], runs: &Runs) -> Table {
+    let mut table = Table::new().text("", Narrow::Keep);
+    for label in labels {
+        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
+    }
+    table.heading("final results");
     let [a, b] = &runs.ends;
-    let figure = |name: &str, of: fn(&End) -> Option<String>| {
-        row(name, [a, b].map(|end| of(end).unwrap_or("-".into())))
+    let mut figure = |name: &str, of: &dyn Fn(&End) -> Option<String>| {
+        table.row([name.into(), of(a).unwrap_or("-".into()), of(b).unwrap_or("-".into())]);
     };
-    lines.push(row("validation metric", [0, 1].map(|side| runs.curves[side].metric.into())));
-    lines.push(figure("best", |end| end.best.map(number)));
-    lines.push(figure("best at step", |end| end.best_step.map(|step| step.to_string())));
-    lines.push(figure("last", |end| end.last.map(number)));
-    lines.push(figure("training loss", |end| end.train_loss.map(number)));
-    lines.push(figure("steps", |end| Some(end.steps.to_string())));
-    lines.push(figure("seconds", |end| Some(format!("{:.1}", end.seconds))));
-    lines.join("\n")
+    figure("best", &|end| end.best.map(number));
+    figure("best at step", &|end| end.best_step.map(|step| step.to_string()));
+    figure("last", &|end| end.last.map(number));
+    figure("training loss", &|end| end.train_loss.map(number));
+    figure("steps", &|end| Some(end.steps.to_string()));
+    figure("seconds", &|end| Some(format!("{:.1}", end.seconds)));
+    let [a, b] = [0, 1].map(|side| runs.curves[side].metric.to_string());
+    table.row(["validation metric".into(), a, b]);
+    table
 }
 
-/// A setting with its two values. Long values, such as paths, go on separate lines.
-fn differs(labels: &[String; 2], name: &str, values: [String; 2]) -> Vec<String> {
-    if values.iter().all(|value| value.chars().count() < VALUE_WIDTH) {
-        return vec![row(name, values)];
+/// A setting with its two values.
+fn differs(table: &mut Table, labels: &[String; 2], name: &str, values: [String; 2]) {
+    if values.iter().all(|value| width(value) <= MAX_VALUE_COLUMNS) {
+        let [a, b] = values;
+        return table.row([name.into(), a, b, String::new()]);
     }
-    let each = labels.iter().zip(values).map(|(label, value)| format!("    {label}: {value}"));
-    [format!("  {name}")].into_iter().chain(each).collect()
-}
-
-/// The settings that only one run has, wrapped to a readable width.
-fn only_one_has(label: &str, settings: &[Setting], side: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for setting in settings.iter().filter(|s| s.values[1 - side].is_none()) {
-        let Some(value) = &setting.values[side] else { continue };
-        let text = format!("{} {}", setting.name, plain(value));
-        let start = if lines.is_empty() { format!("  only {label}: ") } else { "    ".into() };
-        match lines.last_mut() {
-            Some(line) if line.len() + text.len() < LINE_WIDTH => *line += &format!(", {text}"),
-            _ => lines.push(start + &text),
-        }
+    table.row([name.into(), String::new(), String::new(), String::new()]);
+    for (label, value) in labels.iter().zip(values) {
+        table.below(vec![format!("{label}:"), value], " ");
     }
-    lines
 }
 
-fn row(name: &str, [a, b]: [String; 2]) -> String {
-    format!("  {name:<width$}{a:>VALUE_WIDTH$}{b:>VALUE_WIDTH$}", width = NAME_WIDTH - 2)
+/// The settings that only one run has.
+fn only_one_has(label: &str, settings: &[Setting], side: usize, columns: usize) -> Option<String> {
+    let only = settings.iter().filter(|s| s.values[1 - side].is_none());
+    let texts: Vec<String> =
+        only.filter_map(|s| Some(format!("{} {},", s.name, plain(s.values[side].as_ref()?)))).collect();
+    let fields: Vec<String> = [format!("only {label}:")].into_iter().chain(texts).collect();
+    (fields.len() > 1).then(|| flow(&fields, " ", columns, 2).trim_end_matches(',').to_string())
 }
 
 /// A setting without the quotes of JSON.
@@ -88,27 +99,33 @@ fn number(x: f64) -> String {
 }
 
 /// Parameters with different shapes first, then by distance.
-fn parameters(all: &[Parameter]) -> Vec<String> {
+fn parameters(labels: &[String; 2], all: &[Parameter]) -> Table {
+    let mut table = Table::new().text("", Narrow::Keep);
+    for label in labels {
+        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
+    }
+    table = table.number("distance", Narrow::Drop(1));
     let other = all.iter().filter(|p| p.distance.is_none()).count();
     let equal = all.iter().filter(|p| p.distance == Some(0.0)).count();
-    let mut lines = vec![format!(
+    table.heading(format!(
         "parameters: {} tensors; {other} with different shapes or only in one run, {} with different values, \
          {equal} the same",
         all.len(),
         all.len() - other - equal
-    )];
+    ));
     let mut differ: Vec<&Parameter> = all.iter().filter(|p| p.distance != Some(0.0)).collect();
     differ
         .sort_by(|a, b| b.distance.unwrap_or(f64::INFINITY).total_cmp(&a.distance.unwrap_or(f64::INFINITY)));
     for parameter in differ.iter().take(MAX_PARAMETERS) {
         let sizes = |side: usize| parameter.shapes[side].as_ref().map_or("-".into(), |s| shape(s));
-        let distance = parameter.distance.map_or(String::new(), |d| format!("   distance {d:.3}"));
-        lines.push(format!("{}{distance}", row(&parameter.name, [sizes(0), sizes(1)])));
+        let distance = parameter.distance.map_or(String::new(), |d| format!("{d:.3}"));
+        table.row([parameter.name.clone(), sizes(0), sizes(1), distance]);
     }
     if differ.len() > MAX_PARAMETERS {
-        lines.push(format!("  (+{} more)", differ.len() - MAX_PARAMETERS));
+        let more = format!("(+{} more)", differ.len() - MAX_PARAMETERS);
+        table.row([more, String::new(), String::new(), String::new()]);
     }
-    lines
+    table
 }
 
 /// Evenly spaced points of a curve, including the first and the last.

@@ -1,45 +1,22 @@
-//! Formats the comparison as text: a table and a summary.
+//! Formats the comparison as a table.
 
 use super::functions::{Function, Kind, Own, Shapes, Use};
 use super::result::{Comparison, Model};
 use crate::output::percent;
+use crate::terminal::lines::wrap;
+use crate::terminal::table::{Narrow, Table};
 
-/// The width of the name of a function, and of the columns of one model, in characters.
-const NAME_WIDTH: usize = 28;
-const MODEL_WIDTH: usize = 36;
-
-/// Both steps as a table, followed by the summary.
-pub fn text(comparison: &Comparison) -> String {
+/// Both steps as a table, shared functions first, followed by what it means.
+pub fn text(comparison: &Comparison, columns: usize) -> String {
     let labels = comparison.labels();
-    let mut lines: Vec<String> =
-        labels.iter().zip(&comparison.models).map(|(label, model)| introduction(label, model)).collect();
-    lines.push(String::new());
-    let [a, b] = labels.each_ref().map(|label| short(label, MODEL_WIDTH - 2));
-    lines.push(format!("{:>9} {:<NAME_WIDTH$}{a:>MODEL_WIDTH$}{b:>MODEL_WIDTH$}", "", ""));
-    let columns = format!("{:>7}{:>10}{:>9}{:>10}", "calls", "FLOPs", "share", "time");
-    lines.push(format!("{:<9} {:<NAME_WIDTH$}{columns}{columns}   run by", "step", "core function"));
-    lines.extend(own_code(comparison, &labels));
-    let mut stage = None;
-    for function in &comparison.functions {
-        let name = if stage == Some(function.stage) { "" } else { function.stage.name() };
-        stage = Some(function.stage);
-        lines.push(row(name, function, &labels));
-        lines.push(format!("{:>11} {}", "", place(function)));
-        for (label, run) in labels.iter().zip(&function.runs).filter(|_| function.kind != Kind::Caller) {
-            lines.extend(run.as_ref().map(|run| format!("{:>11} {label}: {}", "", shapes(&run.shapes))));
-        }
-    }
-    lines.push(String::new());
-    lines.extend(sentences(comparison));
-    lines.join("\n")
-}
-
-/// Shortens a label to its last characters, the most specific part of a path.
-pub fn short(label: &str, max_chars: usize) -> String {
-    match label.chars().count() {
-        n if n > max_chars => format!("...{}", label.chars().skip(n + 3 - max_chars).collect::<String>()),
-        _ => label.into(),
-    }
+    let introductions = labels.iter().zip(&comparison.models);
+    let mut parts: Vec<String> =
+        introductions.map(|(label, model)| wrap(&introduction(label, model), columns, 2)).collect();
+    parts.push(String::new());
+    parts.push(functions(comparison, &labels).render(columns));
+    parts.push(String::new());
+    parts.extend(sentences(comparison).iter().map(|sentence| wrap(sentence, columns, 2)));
+    parts.join("\n")
 }
 
 fn introduction(label: &str, model: &Model) -> String {
@@ -54,43 +31,71 @@ fn introduction(label: &str, model: &Model) -> String {
     )
 }
 
-/// The functions outside the core. They fetch the batch, which starts the step.
-fn own_code(comparison: &Comparison, labels: &[String; 2]) -> Vec<String> {
-    let mut lines = Vec::new();
-    let all = comparison.models.each_ref().map(|model| &model.own);
-    for i in 0..all.iter().map(|own| own.len()).max().unwrap_or(0) {
-        let both = all.map(|own| own.get(i));
-        let cell = |own: Option<&Own>| match own {
-            Some(own) => format!("{:>7}{:>29}", own.calls, time(own.seconds)),
-            None => format!("{:>7}{:>29}", "-", ""),
-        };
-        let stage = both.iter().flatten().next().map_or("", |own| own.stage.name());
-        let cells: String = both.into_iter().map(cell).collect();
-        lines.push(format!("{stage:<9} {:<NAME_WIDTH$}{cells}   not shared", "(outside the core)"));
-        for (label, own) in labels.iter().zip(both) {
-            let place = |own: &Own| own.place.as_ref().map_or(own.function.to_string(), ToString::to_string);
-            lines.extend(own.map(|own| format!("{:>11} {label}: {}", "", place(own))));
+fn functions(comparison: &Comparison, labels: &[String; 2]) -> Table {
+    let mut table = Table::new().text("step", Narrow::Drop(1)).text("core function", Narrow::Keep);
+    for label in labels {
+        table = table
+            .group(label.as_str())
+            .number("calls", Narrow::Keep)
+            .number("FLOPs", Narrow::Drop(3))
+            .number("share", Narrow::Keep)
+            .number("time", Narrow::Drop(2));
+    }
+    let sides: [(String, fn(&Function) -> bool); 3] = [
+        ("run by both".into(), |function| function.shared),
+        (format!("only {}", labels[0]), |function| !function.shared && function.runs[0].is_some()),
+        (format!("only {}", labels[1]), |function| !function.shared && function.runs[1].is_some()),
+    ];
+    for (heading, belongs) in sides {
+        let mut stage = None;
+        for function in comparison.functions.iter().filter(|function| belongs(function)) {
+            if stage.is_none() {
+                table.heading(heading.as_str());
+            }
+            let name = if stage == Some(function.stage) { "" } else { function.stage.name() };
+            stage = Some(function.stage);
+            let mut cells = vec![name.into(), function.name.into()];
+            cells.extend(function.runs.iter().flat_map(|run| self::cells(function.kind, run.as_ref())));
+            table.row(cells);
+            table.below(vec![place(function)], " ");
+            for (label, run) in labels.iter().zip(&function.runs).filter(|_| function.kind != Kind::Caller) {
+                run.iter().for_each(|run| table.below(shapes(label, &run.shapes), " "));
+            }
         }
     }
-    lines
+    own_code(comparison, labels, &mut table);
+    table
 }
 
-fn row(stage: &str, function: &Function, labels: &[String; 2]) -> String {
-    let cells: String = function.runs.iter().map(|run| cell(function.kind, run.as_ref())).collect();
-    format!("{stage:<9} {:<NAME_WIDTH$}{cells}   {}", function.name, run_by(function, labels))
+/// The functions outside the core. They fetch the batch, which starts the step.
+fn own_code(comparison: &Comparison, labels: &[String; 2], table: &mut Table) {
+    let all = comparison.models.each_ref().map(|model| &model.own);
+    for i in 0..all.iter().map(|own| own.len()).max().unwrap_or(0) {
+        if i == 0 {
+            table.heading("outside the core, never shared");
+        }
+        let both = all.map(|own| own.get(i));
+        let cells = |own: Option<&Own>| match own {
+            Some(own) => [own.calls.to_string(), String::new(), String::new(), time(own.seconds)],
+            None => ["-".into(), String::new(), String::new(), String::new()],
+        };
+        let stage = both.iter().flatten().next().map_or("", |own| own.stage.name());
+        table.row([stage.into(), "(own code)".into()].into_iter().chain(both.into_iter().flat_map(cells)));
+        for (label, own) in labels.iter().zip(both) {
+            let place = |own: &Own| own.place.as_ref().map_or(own.function.to_string(), ToString::to_string);
+            own.iter().for_each(|own| table.below(vec![format!("{label}:"), place(own)], " "));
+        }
+    }
 }
 
-fn cell(kind: Kind, run: Option<&Use>) -> String {
+/// Calls, FLOPs, their share, time.
+fn cells(kind: Kind, run: Option<&Use>) -> [String; 4] {
     match run {
-        Some(run) if kind == Kind::Caller => format!("{:>7}{:>29}", run.calls, ""),
-        Some(run) => format!(
-            "{:>7}{:>10}{:>9}{:>10}",
-            run.calls,
-            amount(run.flops),
-            percent(run.flops_share),
-            time(run.seconds)
-        ),
-        None => format!("{:>7}{:>29}", "-", ""),
+        Some(run) if kind == Kind::Caller => {
+            [run.calls.to_string(), String::new(), String::new(), String::new()]
+        }
+        Some(run) => [run.calls.to_string(), amount(run.flops), percent(run.flops_share), time(run.seconds)],
+        None => ["-".into(), String::new(), String::new(), String::new()],
     }
 }
 
@@ -108,15 +113,16 @@ pub fn place(function: &Function) -> String {
     function.place.as_ref().map_or(function.function.to_string(), ToString::to_string)
 }
 
-/// The first shapes and the number of others.
-fn shapes(all: &[Shapes]) -> String {
-    let Some(first) = all.first() else { return String::new() };
-    let inputs: Vec<String> = first.inputs.iter().map(|s| shape(s)).collect();
-    let more = match all.len() {
-        1 => String::new(),
-        n => format!("  (+{} more)", n - 1),
-    };
-    format!("{} -> {}{more}", inputs.join(" "), shape(&first.output))
+/// The first shapes and the number of others, as fields of a line.
+fn shapes(label: &str, all: &[Shapes]) -> Vec<String> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let mut fields = vec![format!("{label}:")];
+    fields.extend(first.inputs.iter().map(|sizes| shape(sizes)));
+    fields.push(format!("-> {}", shape(&first.output)));
+    if all.len() > 1 {
+        fields.push(format!(" (+{} more)", all.len() - 1));
+    }
+    fields
 }
 
 /// A shape: `(10, 784)`.
@@ -145,7 +151,7 @@ pub fn sentences(comparison: &Comparison) -> Vec<String> {
     ];
     if comparison.models.iter().any(|model| !model.own.is_empty()) {
         lines.push(
-            "Each model fetches its batch with its own code, which is outside the core and never shared."
+            "Each model fetches its batch with its own code,\nwhich is outside the core and never shared."
                 .into(),
         );
     }
@@ -175,12 +181,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_labels_are_short() {
+    fn numbers_are_short() {
         let cases = [(0, "0"), (9_999, "9999"), (10_000, "10.0 k"), (2_345_678, "2345.7 k")];
         for (n, want) in cases.into_iter().chain([(98_765_432, "98.8 M"), (12_345_678_901, "12.3 G")]) {
             assert_eq!(amount(n), want);
         }
-        assert_eq!([short("runs/a", 6), short("runs/first", 7)], ["runs/a", "...irst"]);
         assert_eq!((shape(&[10, 784]), shape(&[])), ("(10, 784)".into(), "()".into()));
     }
 }

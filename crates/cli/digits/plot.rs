@@ -4,56 +4,59 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::run::{BEST, metrics};
+use m2g_core::train::run::BEST;
+use m2g_digits::training::KIND;
 
 use super::test_report::{load_with_images, measure, mistakes_figure};
-use crate::flags::run_path;
+use crate::learning::{Learning, compared, file_name, names};
 use crate::output::{self, percent};
+use crate::plot::Figure;
 use crate::plot::confusion::confusion;
-use crate::plot::curves::{Curve, curves};
-use crate::plot::tiles::{Tile, tiles};
+use crate::plot::curves::curves;
+use crate::plot::tiles::{Tile, WEIGHTS_KEY, tiles};
 
 /// The number of neurons whose weights are drawn.
 const MAX_NEURONS: usize = 100;
 
-/// Draw a run: learning curves, confusion matrix, first-layer weights, mistakes; PNG and SVG.
+/// Draw a run: learning curves, confusion matrix, first-layer weights, mistakes; PNG and SVG. Of
+/// several runs, draw the learning curves together.
 #[derive(Args)]
 pub struct Plot {
-    /// The run: a name under runs/, or a path.
-    run: String,
+    /// The runs: names under runs/, or paths.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<String>,
     /// A folder with IDX files [default: the data that the run was trained on].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
 impl Plot {
-    /// Draws into the folder of the run and prints the paths of the files.
+    /// Draws into the folder of the first run and prints the paths of the files.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let path = run_path(&self.run);
-        let (network, test) = load_with_images(&path, BEST, self.data.as_deref())?;
-        let records = metrics(&path)?;
-        let curve = |key: &str, name: &str| Curve {
-            name: name.into(),
-            points: records
-                .iter()
-                .filter_map(|r| Some((r["evaluation"].as_f64()?, r[key].as_f64()?)))
-                .collect(),
-        };
+        let runs = Learning::read_all(&self.runs, KIND)?;
+        let mut figures = learning_curves(&runs);
+        if let [run] = &runs[..] {
+            figures.extend(self.figures(run)?);
+        }
+        for (name, figure) in figures {
+            for file in figure.save(&runs[0].path, &file_name(name, &runs))? {
+                output::line(file.display())?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The drawings that exist only for one run.
+    fn figures(&self, run: &Learning) -> anyhow::Result<Vec<(&'static str, Figure)>> {
+        let (network, test) = load_with_images(&run.path, BEST, self.data.as_deref())?;
         let report = measure(&network, &test)?;
         let accuracy = percent(report.correct as f64 / report.images as f64);
 
+        let title = format!("Test images of {}: {accuracy} right", run.name);
         let mut figures = vec![
-            (
-                "cost",
-                curves("Mean cost of the training images", "epoch", &[curve("train_loss", "training cost")]),
-            ),
-            ("confusion", confusion(&format!("Test images: {accuracy} right"), &report.confusion)),
+            ("confusion", confusion(&title, &report.confusion)),
             ("mistakes", mistakes_figure(&report, &test)),
         ];
-        let validation = curve("validation_accuracy", "validation accuracy");
-        if !validation.points.is_empty() {
-            figures.push(("accuracy", curves("Accuracy on the validation images", "epoch", &[validation])));
-        }
         if let Some((weights, _)) = network.layers().next() {
             let neurons = weights.matrix();
             let tile = |(i, row): (usize, ndarray::ArrayView1<'_, f32>)| {
@@ -61,13 +64,22 @@ impl Plot {
             };
             let shown: Vec<Tile> = neurons.outer_iter().enumerate().take(MAX_NEURONS).map(tile).collect();
             let title = format!("Weights into {} of {} first-layer neurons", shown.len(), neurons.nrows());
-            figures.push(("weights", tiles(&title, &shown)));
+            figures.push(("weights", tiles(&title, &WEIGHTS_KEY, &shown)));
         }
-        for (name, figure) in figures {
-            for file in figure.save(&path, name)? {
-                output::line(file.display())?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
+        Ok(figures)
     }
+}
+
+/// The training cost and the validation accuracy by epoch, of all runs.
+fn learning_curves(runs: &[Learning]) -> Vec<(&'static str, Figure)> {
+    let all = [
+        ("cost", "train_loss", "Mean cost of the training images"),
+        ("accuracy", "validation_accuracy", "Accuracy on the validation images"),
+    ];
+    let draw = |(name, metric, title)| {
+        let lines = compared(runs, "evaluation", metric);
+        let title = format!("{title}: {}", names(runs));
+        (!lines.is_empty()).then(|| (name, curves(&title, "epoch", &lines)))
+    };
+    all.into_iter().filter_map(draw).collect()
 }

@@ -85,5 +85,10 @@ pub fn mistakes_figure(report: &TestReport, test: &LabelledImages) -> Figure {
         Tile::of_ink(test.image(m.index), test.cols, caption)
     };
     let all: Vec<Tile> = shown.iter().map(tile).collect();
-    tiles(&format!("{} of {} mistakes, the most confident first", shown.len(), report.mistakes.len()), &all)
+    let title = format!(
+        "{} of {} mistakes, the most confident first: the answer, for the truth, and its activity",
+        shown.len(),
+        report.mistakes.len()
+    );
+    tiles(&title, &[], &all)
 }

@@ -1,9 +1,11 @@
 //! `m2g gpt ladder`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use m2g_core::data::catalogue::{self, Dataset};
 use m2g_core::threads::with_threads;
 use m2g_core::train::Ended;
 use m2g_gpt::data::Corpus;
@@ -12,6 +14,8 @@ use m2g_text::TokenizerKind;
 use serde_json::json;
 
 use crate::flags::nearest;
+use crate::terminal::lines::{fit, note};
+use crate::terminal::width::{columns, pad};
 use crate::train::watch::{Log, Watch};
 use crate::{interrupt, output};
 
@@ -54,13 +58,14 @@ impl Ladder {
     fn climb(&self) -> anyhow::Result<ExitCode> {
         let rungs = self.chosen()?;
         let corpus = Corpus::load(&self.data, TokenizerKind::Char)?;
-        corpus.reports.iter().for_each(|report| eprintln!("{report}"));
+        corpus.reports.iter().for_each(|report| note(&report.to_string()));
+        let comparable = self.steps.is_none() && is_lectures_text(&self.data);
         if !self.json {
-            output::line(HEAD)?;
+            output::line(line(COLUMNS.map(|(_, title, _)| title.into()), comparable))?;
         }
         let (mut worst, mut seconds) = (0.0_f64, 0.0);
         for rung in &rungs {
-            eprintln!("{}: {}", rung.name, rung.about);
+            note(&format!("{}: {}", rung.name, rung.about));
             let mut watch = Watch::new((0, rung.steps), Log::default(), false);
             let result = rung.train(&corpus, self.seed, &mut watch);
             watch.finish()?;
@@ -72,16 +77,19 @@ impl Ladder {
             let difference = rung.difference(result.val_loss_estimate);
             (worst, seconds) = (worst.max(difference.abs()), seconds + result.seconds);
             match self.json {
-                true => output::line(object(rung, &result))?,
-                false => output::line(row(rung, &result))?,
+                true => output::line(object(rung, &result, comparable))?,
+                false => output::line(line(row(rung, &result), comparable))?,
             }
         }
         if self.json {
             output::line(json!({
-                "event": "done", "rungs": rungs.len(), "worst_difference": worst, "seconds": seconds,
+                "event": "done", "rungs": rungs.len(), "worst_difference": comparable.then_some(worst),
+                "seconds": seconds,
             }))?;
-        } else if self.data != DATA || self.steps.is_some() {
-            eprintln!("the lecture's losses are for {DATA} and the lecture's numbers of steps");
+        } else if !comparable {
+            note(&format!(
+                "not compared with the lecture, whose losses are for {DATA} and its own numbers of steps"
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -110,20 +118,50 @@ fn named(name: &str) -> anyhow::Result<Rung> {
     }
 }
 
-/// The header of the table. The measured loss is the mean of 200 random batches, as in the lecture.
-const HEAD: &str = "rung           parameters   lecture      measured  difference  whole split  seconds";
+/// Whether the text is the lecture's: the dataset by name, or a file with its content. Only then can
+/// losses be compared.
+fn is_lectures_text(data: &str) -> bool {
+    let same = |dataset: &Dataset| {
+        let [file] = dataset.files else { return false };
+        let path = Path::new(data);
+        let path = if path.is_dir() { catalogue::local(path, file) } else { Some(path.to_path_buf()) };
+        path.is_some_and(|path| path.is_file() && catalogue::check(&path, file).is_ok())
+    };
+    data == DATA || catalogue::named(DATA).is_ok_and(same)
+}
 
-fn row(rung: &Rung, result: &RungResult) -> String {
-    format!(
-        "{:<13}  {:>10}   {:<11}  {:>8.3}  {:>+10.3}  {:>11.3}  {:>7.1}",
-        rung.name,
-        result.params,
+/// The columns of the table, with the rank in which they are left out in a narrow terminal. The measured
+/// loss is the mean of 200 random batches, as in the lecture.
+const COLUMNS: [(u8, &str, usize); 7] = [
+    (0, "rung", 13),
+    (3, "parameters", 10),
+    (1, "lecture", 9),
+    (0, "measured", 8),
+    (2, "difference", 10),
+    (4, "whole split", 11),
+    (5, "seconds", 7),
+];
+
+/// A line of the table: the losses are compared with those of the lecture only if they can be.
+fn line(cells: [String; 7], comparable: bool) -> String {
+    let cells = COLUMNS.iter().zip(cells).enumerate();
+    let cells =
+        cells.filter(|(_, ((_, title, _), _))| comparable || !["lecture", "difference"].contains(title));
+    let cells: Vec<(u8, String)> =
+        cells.map(|(i, ((rank, _, width), cell))| (*rank, pad(&cell, *width, i > 0))).collect();
+    fit(&cells, columns())
+}
+
+fn row(rung: &Rung, result: &RungResult) -> [String; 7] {
+    [
+        rung.name.into(),
+        result.params.to_string(),
         lecture(rung),
-        result.val_loss_estimate,
-        rung.difference(result.val_loss_estimate),
-        result.val_loss,
-        result.seconds
-    )
+        format!("{:.3}", result.val_loss_estimate),
+        format!("{:+.3}", rung.difference(result.val_loss_estimate)),
+        format!("{:.3}", result.val_loss),
+        format!("{:.1}", result.seconds),
+    ]
 }
 
 /// The lecture's loss, or its range of losses.
@@ -134,11 +172,27 @@ fn lecture(rung: &Rung) -> String {
     }
 }
 
-fn object(rung: &Rung, result: &RungResult) -> serde_json::Value {
+fn object(rung: &Rung, result: &RungResult, comparable: bool) -> serde_json::Value {
     json!({
         "event": "rung", "rung": rung.name, "parameters": result.params, "steps": rung.steps,
         "val_loss_estimate": result.val_loss_estimate, "val_loss": result.val_loss,
-        "lecture": [rung.lecture.0, rung.lecture.1],
+        "lecture": [rung.lecture.0, rung.lecture.1], "comparable": comparable,
         "difference": rung.difference(result.val_loss_estimate), "seconds": result.seconds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_lectures_text_is_compared() {
+        assert!(is_lectures_text(DATA));
+        assert!(
+            !is_lectures_text("own-text") && !is_lectures_text("Cargo.toml") && !is_lectures_text("crates")
+        );
+        let cells = || COLUMNS.map(|(_, title, _)| title.to_string());
+        assert_eq!(line(cells(), false).split_whitespace().count(), 6, "\"whole split\" are two words");
+        assert!(!line(cells(), false).contains("difference") && line(cells(), true).contains("difference"));
+    }
 }

@@ -3,6 +3,7 @@
 pub mod export;
 pub mod import;
 pub mod ladder;
+pub mod plot;
 pub mod prepare;
 pub mod sample;
 pub mod settings;

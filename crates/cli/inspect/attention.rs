@@ -11,7 +11,8 @@ use super::draw;
 use super::step::Step;
 use super::values::nested;
 use crate::output;
-use crate::plot::{Anchor, BLACK, Figure, Rgb};
+use crate::plot::title::{Title, key};
+use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};
 
 /// The template of the page; the data replaces `DATA`.
 const PAGE: &str = include_str!("attention.html");
@@ -117,39 +118,76 @@ impl Attention {
     }
 
     fn figure(&self) -> Figure {
-        const TOP: f64 = 44.0;
-        let (t, single) = (self.tokens.len(), self.maps.len() == 1);
-        let (side, left) = if single { (560.0, 150.0) } else { (130.0, 14.0) };
+        let t = self.tokens.len().max(1);
+        let single = self.maps.len() == 1;
+        // Tokens name rows and columns where their letters can be read.
+        let labelled = if single { t <= 64 } else { t <= 32 };
+        let side = match single {
+            true => 560.0,
+            false if labelled => (9.0 * t as f64).max(130.0),
+            false => 130.0,
+        };
+        let cell = side / t as f64;
+        let label_size = (cell * 0.9).clamp(6.0, 10.0);
+        let names: Vec<String> =
+            self.tokens.iter().enumerate().map(|(i, token)| format!("{i} {token}")).collect();
+        let longest = names.iter().map(|name| font::width(name, label_size)).fold(0.0, f64::max);
+        let room = if labelled { longest.min(MAX_LABEL) + 8.0 } else { 0.0 };
         let step = side + 28.0;
         let rows = self.maps.len().div_ceil(self.columns.max(1));
-        let width = (left + step * self.columns as f64).max(420.0);
-        let mut figure = Figure::new(width as usize, (TOP + step * rows as f64) as usize);
+        let width = (MARGIN + room + step * self.columns as f64).max(480.0);
         let title = format!("Attention of {}: rows attend to columns, mask {}", self.model, self.mask);
-        figure.text((14.0, 20.0), title, 13.0, Anchor::Start, BLACK);
+        let title = Title::new(&title, 13.0, width - 2.0 * MARGIN);
+        let top = 78.0 + title.extra_height() + room;
+        let mut figure = Figure::new(width as usize, (top + step * rows as f64) as usize);
+        title.draw(&mut figure, (MARGIN, 20.0));
+        weights_key(&mut figure, (MARGIN, 42.0 + title.extra_height()));
         for (i, map) in self.maps.iter().enumerate() {
-            let x = left + step * (i % self.columns) as f64;
-            let y = TOP + step * (i / self.columns) as f64;
+            let (column, row) = (i % self.columns, i / self.columns);
+            let x = MARGIN + room + step * column as f64;
+            let y = top + step * row as f64;
             let pixel = |(place, &weight): (usize, &f32)| {
                 let ([start, end], j) = (self.rows[place / t], place % t);
                 if (start..end).contains(&j) { draw::shade(weight) } else { MASKED }
             };
-            figure.text(
-                (x, y - 4.0),
-                format!("layer {} head {}", map.layer, map.head),
-                10.0,
-                Anchor::Start,
-                BLACK,
-            );
+            let name = format!("layer {} head {}", map.layer, map.head);
+            let above = if row == 0 { room } else { 0.0 };
+            figure.text((x, y - above - 4.0), name, 10.0, Anchor::Start, BLACK);
             let pixels = map.weights.iter().enumerate().map(pixel).collect();
-            let cell = side / t.max(1) as f64;
-            figure.image((x, y), cell, t.max(1), pixels);
-            if single && t <= 64 {
-                for (i, token) in self.tokens.iter().enumerate() {
-                    let at = (x - 6.0, y + cell * (i as f64 + 0.5) + 3.0);
-                    figure.text(at, format!("{i} {token}"), 8.0, Anchor::End, BLACK);
+            figure.image((x, y), cell, t, pixels);
+            for (i, name) in names.iter().enumerate().filter(|_| labelled) {
+                let middle = cell * (i as f64 + 0.5) + label_size * 0.35;
+                let (text, size) = font::fit(name, label_size, MAX_LABEL);
+                if column == 0 {
+                    figure.text((x - 5.0, y + middle), text.as_str(), size, Anchor::End, BLACK);
+                }
+                if row == 0 {
+                    figure.text_upward((x + middle, y - 4.0), text, size, BLACK);
                 }
             }
         }
         figure
     }
+}
+
+/// The margin, and the length of the longest name of a token, in pixels.
+const MARGIN: f64 = 14.0;
+const MAX_LABEL: f64 = 80.0;
+
+/// Draws the key of the weights; `at` is its upper left corner.
+fn weights_key(figure: &mut Figure, (x, y): (f64, f64)) {
+    const WIDTH: usize = 100;
+    let pixels = (0..WIDTH).map(|i| draw::shade(i as f32 / (WIDTH - 1) as f32)).collect();
+    figure.text((x, y + 9.0), "weight 0", 11.0, Anchor::Start, BLACK);
+    let left = x + font::width("weight 0", 11.0) + 6.0;
+    figure.rect((left - 1.0, y - 1.0), (WIDTH as f64 + 2.0, 12.0), GREY);
+    figure.image(
+        (left, y),
+        1.0,
+        WIDTH,
+        std::iter::repeat_n(pixels, 10).flat_map(|row: Vec<Rgb>| row).collect(),
+    );
+    let right = left + WIDTH as f64 + 6.0;
+    figure.text((right, y + 9.0), "1", 11.0, Anchor::Start, BLACK);
+    key(figure, (right + 24.0, y + 9.0), &[(MASKED, "masked")]);
 }

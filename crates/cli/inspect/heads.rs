@@ -8,6 +8,8 @@ use super::numbers::{SHORT, Statistics, WHOLE, matrix};
 use super::step::Step;
 use super::values::nested;
 use crate::output;
+use crate::terminal::lines::{flow, wrap};
+use crate::terminal::width::columns;
 
 /// The matrices of a head, by the last part of their labels.
 const MATRICES: [&str; 5] = ["q", "k", "v", "scores", "weights"];
@@ -56,11 +58,10 @@ impl Heads<'_> {
                 for name in MATRICES {
                     let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
                     let (axes, shape_text) = (tuple(&axes), tuple(&shape));
-                    output::line(format!(
-                        "  {name:<8} {axes} {shape_text}   {}",
-                        Statistics::of(data).line()
-                    ))?;
-                    let cut = if self.single() { WHOLE } else { SHORT };
+                    let head = format!("  {name:<8} {axes} {shape_text} ");
+                    let fields = [vec![head], Statistics::of(data).fields()].concat();
+                    output::line(flow(&fields, "  ", columns(), 6))?;
+                    let cut = if self.single() { WHOLE } else { SHORT }.within(columns());
                     for line in matrix(data, shape[1], self.tokens, cut) {
                         output::line(line)?;
                     }
@@ -74,16 +75,19 @@ impl Heads<'_> {
     fn print_mask(&self) -> anyhow::Result<()> {
         const MAX_TOKENS: usize = 64;
         let t = self.tokens.len();
-        output::line(format!(
-            "\nmask  {}, of every head (T, T) ({t}, {t}): # is visible, . is masked",
-            self.mask
-        ))?;
-        if t > MAX_TOKENS {
+        let title =
+            format!("mask  {}, of every head (T, T) ({t}, {t}): # is visible, . is masked", self.mask);
+        output::line(format!("\n{}", wrap(&title, columns(), 6)))?;
+        // Without room for spaces, the signs stand side by side.
+        let room = columns().saturating_sub(9);
+        let gap = if 2 * t <= room { " " } else { "" };
+        if t > MAX_TOKENS || t > room {
             return Ok(());
         }
         for i in 0..t {
             let seen = self.mask.visible(0, i, t);
-            let row: String = (0..t).map(|j| if seen.contains(&j) { " #" } else { " ." }).collect();
+            let sign = |j: usize| if seen.contains(&j) { "#" } else { "." };
+            let row: String = (0..t).map(|j| format!("{gap}{}", sign(j))).collect();
             output::line(format!("    {i:>4} {row}"))?;
         }
         if *self.mask == Mask::Finite {

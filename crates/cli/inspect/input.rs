@@ -32,6 +32,33 @@ pub struct Inspection {
     pub text: Option<Text>,
     /// The layout of the attention, if the model has attention.
     pub attention: Option<AttentionLayout>,
+    /// The answer of the model.
+    pub prediction: Option<Prediction>,
+}
+
+/// The answer of a model: what it could say, with probabilities.
+pub struct Prediction {
+    /// What is predicted: `digit`, or `next token`.
+    pub what: &'static str,
+    /// The likeliest answers with their probabilities, the likeliest first.
+    pub ranked: Vec<(String, f64)>,
+    /// The right answer, if it is known.
+    pub truth: Option<String>,
+}
+
+impl Prediction {
+    /// The `n` likeliest of these probabilities. `name` names the answer with an index.
+    pub fn likeliest(
+        what: &'static str,
+        probabilities: &[f64],
+        n: usize,
+        name: impl Fn(usize) -> String,
+    ) -> Self {
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        let ranked = order.into_iter().take(n).map(|i| (name(i), probabilities[i])).collect();
+        Self { what, ranked, truth: None }
+    }
 }
 
 /// A text as the model reads it.

@@ -7,6 +7,7 @@
 //! | `axes.rs` | the letters of its shapes |
 //! | `table.rs`, `numbers.rs` | all ops, with statistics |
 //! | `values.rs` | the elements of one value |
+//! | `prediction.rs` | the answer of the model |
 //! | `heads.rs`, `attention.rs` | attention, as text and as a drawing |
 //! | `positions.rs` | a drawing of positional encodings |
 //! | `prompt.rs`, `draw.rs` | the tokens of a prompt; drawings in files |
@@ -18,6 +19,7 @@ mod heads;
 pub mod input;
 pub mod numbers;
 pub mod positions;
+mod prediction;
 pub mod prompt;
 pub mod step;
 mod table;
@@ -37,8 +39,10 @@ use self::input::{Input, Inspection};
 use self::step::Step;
 use self::values::Selected;
 use crate::models::kind::ModelKind;
-use crate::models::{MODELS, open};
+use crate::models::{MODELS, open, same_name_hint};
 use crate::output;
+use crate::terminal::lines::note;
+use crate::terminal::width::columns;
 
 /// Inspect one step of a model, op by op: shapes, costs, statistics and values.
 #[derive(Args)]
@@ -52,9 +56,9 @@ pub struct Inspect {
     /// parameter.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["attention", "positions", "layer"])]
     values: Option<String>,
-    /// Show only this layer.
-    #[arg(long, value_name = "N")]
-    layer: Option<usize>,
+    /// Show this layer in full and fold the others, or show all in full [default: the first layer].
+    #[arg(long, value_name = "N|all", value_parser = layers)]
+    layer: Option<Layers>,
     /// Show only this attention head.
     #[arg(long, value_name = "N")]
     head: Option<usize>,
@@ -75,6 +79,22 @@ pub struct Inspect {
     json: bool,
 }
 
+/// The layers to show in full.
+#[derive(Clone, Copy, PartialEq)]
+enum Layers {
+    /// All of them.
+    All,
+    /// The one with this number.
+    One(usize),
+}
+
+fn layers(text: &str) -> Result<Layers, String> {
+    match text {
+        "all" => Ok(Layers::All),
+        _ => text.parse().map(Layers::One).map_err(|_| "it must be the number of a layer, or all".into()),
+    }
+}
+
 impl Inspect {
     /// Runs the step and shows the result.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -92,17 +112,18 @@ impl Inspect {
     fn inspect(&self) -> anyhow::Result<()> {
         let (kind, model) = open(&self.model, self.last)?;
         self.check_flags(kind)?;
+        same_name_hint(&self.model).iter().for_each(|hint| note(hint));
         if self.positions
             && let Some(positions) = model.positions()
         {
             return positions::show(&positions, self.out.as_deref(), self.json);
         }
-        let Inspection { step, text, attention } = model.inspect(&self.input)?;
+        let Inspection { step, text, attention, prediction } = model.inspect(&self.input)?;
         let heads = attention.as_ref().map_or(0, |attention| attention.heads);
         if let Some(head) = self.head.filter(|&head| head >= heads) {
             bail!("--head is {head}: the model has the heads 0 to {}", heads.saturating_sub(1));
         }
-        self.check_layer(&step)?;
+        let layer = self.checked_layer(&step)?;
         let tokens = text.as_ref().map_or(&[][..], |text| &text.tokens[..]);
         if let Some(name) = &self.values {
             let selected = Selected::find(&step, name, self.head, tokens)?;
@@ -110,23 +131,33 @@ impl Inspect {
         }
         let one_or_all = |one: Option<usize>, n: usize| one.map_or((0..n).collect(), |i| vec![i]);
         if let Some(layout) = attention.as_ref().filter(|_| self.attention) {
-            let chosen = (one_or_all(self.layer, layout.layers), one_or_all(self.head, layout.heads));
+            let chosen = (one_or_all(layer, layout.layers), one_or_all(self.head, layout.heads));
             let attention = Attention::of(&step, &self.model, &layout.mask, tokens.to_vec(), chosen)?;
             return attention.show(self.out.as_deref(), self.json);
         }
+        // As text, one layer is shown in full. JSON has all, unless one is chosen.
+        let full = match self.layer {
+            None if !self.json => Some(step.layer_numbers().0),
+            _ => layer,
+        };
         let heads = attention.as_ref().map(|layout| Heads {
             step: &step,
             tokens,
             mask: &layout.mask,
-            layers: one_or_all(self.layer, layout.layers),
+            layers: one_or_all(full, layout.layers),
             heads: one_or_all(self.head, layout.heads),
         });
         if !self.json {
-            table::print(&step, self.layer)?;
-            return heads.map_or(Ok(()), |heads| heads.print());
+            table::print(&step, full)?;
+            heads.map_or(Ok(()), |heads| heads.print())?;
+            return match &prediction {
+                Some(prediction) => output::line(format!("\n{}", prediction::text(prediction, columns()))),
+                None => Ok(()),
+            };
         }
         let mut object = json!({
-            "event": "inspect", "model": kind.name(), "loss": step.loss, "ops": table::json(&step, self.layer),
+            "event": "inspect", "model": kind.name(), "loss": step.loss, "ops": table::json(&step, layer),
+            "prediction": prediction.as_ref().map(prediction::json),
         });
         if let Some(text) = &text {
             object["tokens"] = json!(text.tokens);
@@ -170,11 +201,15 @@ impl Inspect {
         Ok(())
     }
 
-    fn check_layer(&self, step: &Step) -> anyhow::Result<()> {
+    /// The chosen layer, if one is chosen.
+    fn checked_layer(&self, step: &Step) -> anyhow::Result<Option<usize>> {
         let (first, last) = step.layer_numbers();
-        match self.layer.filter(|layer| !(first..=last).contains(layer)) {
-            Some(layer) => bail!("--layer is {layer}: the model has the layers {first} to {last}"),
-            None => Ok(()),
+        match self.layer {
+            Some(Layers::One(layer)) if !(first..=last).contains(&layer) => {
+                bail!("--layer is {layer}: the model has the layers {first} to {last}")
+            }
+            Some(Layers::One(layer)) => Ok(Some(layer)),
+            Some(Layers::All) | None => Ok(None),
         }
     }
 }

@@ -33,11 +33,13 @@ impl Statistics {
         }
     }
 
-    /// Formats the statistics on one line.
-    pub fn line(&self) -> String {
+    /// The statistics as fields of a line.
+    pub fn fields(&self) -> Vec<String> {
         let Self { min, mean, max, zeros } = *self;
         let [min, mean, max] = [min, mean, max].map(number);
-        format!("min {min:>8}  mean {mean:>8}  max {max:>8}  zeros {:.2} %", 100.0 * zeros)
+        let all = [format!("min {min:>8}"), format!("mean {mean:>8}"), format!("max {max:>8}")];
+        let zeros = if zeros > 0.0 { format!("zeros {:.2} %", 100.0 * zeros) } else { String::new() };
+        [&all[..], &[zeros]].concat()
     }
 }
 
@@ -60,6 +62,20 @@ pub struct Cut {
     pub columns: usize,
 }
 
+impl Cut {
+    /// A cut to a matrix that fits into this many columns of the terminal.
+    pub fn within(self, columns: usize) -> Self {
+        const CELL: usize = 10;
+        let beside = 4 + NAME_COLUMNS + DOTS.len();
+        Self { columns: self.columns.min(columns.saturating_sub(beside) / CELL).max(2), ..self }
+    }
+}
+
+/// The width of the name of a row, in columns.
+const NAME_COLUMNS: usize = 12;
+/// Stands for dropped columns.
+const DOTS: &str = "  ...";
+
 /// The cut for a single matrix.
 pub const WHOLE: Cut = Cut { rows: 32, columns: 16 };
 /// The cut for each of several matrices.
@@ -76,16 +92,15 @@ fn shown(n: usize, max_shown: usize) -> Vec<Option<usize>> {
 
 /// A matrix as lines of text; rows may have names.
 pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<String> {
-    const NAME: usize = 12;
     let rows = data.len() / columns.max(1);
     let named = names.len() == rows;
     let line = |row: Option<usize>| {
         let Some(row) = row else { return "    ...".into() };
-        let name = if named { clipped(&names[row], NAME) } else { row.to_string() };
-        let width = if named { NAME } else { 4 };
+        let name = if named { clipped(&names[row], NAME_COLUMNS) } else { row.to_string() };
+        let width = if named { NAME_COLUMNS } else { 4 };
         let cells = shown(columns, cut.columns).into_iter().map(|column| match column {
             Some(column) => format!(" {:>9}", number(f64::from(data[row * columns + column]))),
-            None => "  ...".into(),
+            None => DOTS.into(),
         });
         format!("    {name:>width$}{}", cells.collect::<String>())
     };

@@ -9,7 +9,10 @@ use serde_json::json;
 use super::draw;
 use super::values::nested;
 use crate::output;
-use crate::plot::{Anchor, BLACK, Figure, tiles::Tile};
+use crate::plot::tiles::{Tile, WEIGHTS_KEY};
+use crate::plot::title::key;
+use crate::plot::{Anchor, BLACK, Figure, font};
+use crate::terminal::lines::note;
 
 /// The maximum number of positions to draw.
 const MAX_POSITIONS: usize = 256;
@@ -53,7 +56,7 @@ impl Table {
 pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let (t, c) = (settings.block_size.min(MAX_POSITIONS), settings.n_embd);
     if t < settings.block_size {
-        eprintln!("showing the first {t} of {} positions", settings.block_size);
+        note(&format!("showing the first {t} of {} positions", settings.block_size));
     }
     let mut tables = vec![Table::new("sin and cos".into(), sinusoidal(0, t, c, settings.base))];
     if let Some((name, table)) = &settings.learned {
@@ -61,7 +64,7 @@ pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyh
         tables.push(Table::new(format!("learned, {name}"), rows));
     }
     if !settings.added {
-        eprintln!("this model does not add positions to its tokens; the sin/cos table is for comparison");
+        note("this model does not add positions to its tokens; the sin/cos table is for comparison");
     }
     let object = json.then(|| {
         let table = |x: &Table| {
@@ -82,18 +85,25 @@ pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyh
 fn figure(tables: &[Table]) -> Figure {
     const SIDE: f64 = 400.0;
     const TOP: f64 = 40.0;
+    const KEY: f64 = 20.0;
     let mut figure =
-        Figure::new((2.0 * SIDE + 60.0) as usize, ((SIDE + TOP + 20.0) * tables.len() as f64) as usize);
+        Figure::new((2.0 * SIDE + 60.0) as usize, ((SIDE + TOP + 20.0) * tables.len() as f64 + KEY) as usize);
+    key(&mut figure, (20.0, 20.0), &WEIGHTS_KEY);
     for (i, table) in tables.iter().enumerate() {
-        let top = (SIDE + TOP + 20.0) * i as f64 + TOP;
+        let top = (SIDE + TOP + 20.0) * i as f64 + TOP + KEY;
         let parts = [
-            (20.0, &table.rows, format!("{}: a row for each position", table.name)),
-            (40.0 + SIDE, &table.dot, "dot product of each pair".to_string()),
+            (
+                20.0,
+                &table.rows,
+                format!("{}: a row for each position, a column for each element", table.name),
+            ),
+            (40.0 + SIDE, &table.dot, "dot product of each pair of positions".to_string()),
         ];
         for (left, table, title) in parts {
             let (rows, columns) = table.rows_cols();
             let tile = Tile::of_weights(table.data(), columns, title);
-            figure.text((left, top - 8.0), tile.caption.as_str(), 11.0, Anchor::Start, BLACK);
+            let (caption, size) = font::fit(&tile.caption, 11.0, SIDE);
+            figure.text((left, top - 8.0), caption, size, Anchor::Start, BLACK);
             figure.image((left, top), SIDE / rows.max(columns).max(1) as f64, columns.max(1), tile.pixels);
         }
     }

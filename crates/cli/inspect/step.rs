@@ -118,6 +118,12 @@ impl Step {
         all.filter(|(_, record)| wanted(record)).collect()
     }
 
+    /// The number of the layer that each value belongs to; values between layers are missing.
+    pub fn layer_numbers_of_values(&self) -> HashMap<Var, usize> {
+        let each = self.layers.iter().map(|layer| (layer.number, self.outputs_of(layer)));
+        each.flat_map(|(number, outputs)| outputs.into_iter().map(move |var| (var, number))).collect()
+    }
+
     /// The outputs of the ops of a layer.
     fn outputs_of(&self, layer: &Layer) -> HashSet<Var> {
         let all: Vec<Var> = self

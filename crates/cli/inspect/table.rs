@@ -9,30 +9,32 @@ use super::axes::tuple;
 use super::numbers::Statistics;
 use super::step::Step;
 use crate::output;
+use crate::terminal::lines::flow;
+use crate::terminal::width::columns;
 
-/// Prints all ops with their shapes, costs and output statistics.
-pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
+/// Prints the ops with their shapes, costs and output statistics. All layers but `full` are folded
+/// to a line each; `None` folds none.
+pub fn print(step: &Step, full: Option<usize>) -> anyhow::Result<()> {
+    let columns = columns();
     let letters = step.letters.iter().map(|l| format!("{} {} ({})", l.name, l.size, l.meaning));
-    output::line(letters.collect::<Vec<_>>().join("   "))?;
+    output::line(flow(&letters.collect::<Vec<_>>(), "   ", columns, 0))?;
+    let layers = step.layer_numbers_of_values();
+    let layer_of = |record: &Record| record.to.and_then(|to| layers.get(&to).copied());
     let (mut flops, mut phase) = (0, None);
-    for (number, record) in step.records(layer) {
-        if phase != Some(record.phase) {
-            phase = Some(record.phase);
-            output::line(format!("\n{}", direction(record)))?;
+    let records = step.records(None);
+    // Neighbours of the same layer and direction belong together.
+    for group in records.chunk_by(|(_, a), (_, b)| layer_of(a) == layer_of(b) && direction(a) == direction(b))
+    {
+        let Some((_, first)) = group.first() else { continue };
+        if phase != Some(direction(first)) {
+            phase = Some(direction(first));
+            output::line(format!("\n{}", direction(first)))?;
         }
-        let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
-        let op = op_name(record);
-        output::line(format!("{number:>4}  {op:<26} {name:<20} {}", record.equation))?;
-        let (named, sizes) = shapes(step, record);
-        output::line(format!("      {named}   {sizes}"))?;
-        let costs = format!(
-            "parameters {}  FLOPs {}",
-            with_thousands_separators(parameters(step, record)),
-            with_thousands_separators(record.flops)
-        );
-        let statistics = statistics(step, record).map_or(String::new(), |s| s.line());
-        output::line(format!("      {costs}  {statistics}"))?;
-        flops += record.flops;
+        flops += group.iter().map(|(_, record)| record.flops).sum::<u64>();
+        match (layer_of(first), full) {
+            (Some(layer), Some(full)) if layer != full => output::line(folded(step, layer, group))?,
+            _ => group.iter().try_for_each(|(number, record)| output::line(op(step, *number, record)))?,
+        }
     }
     output::line("")?;
     if let Some(loss) = step.loss {
@@ -43,6 +45,49 @@ pub fn print(step: &Step, layer: Option<usize>) -> anyhow::Result<()> {
         "parameters  {} in the whole model",
         with_thousands_separators(step.params.count() as u64)
     ))
+}
+
+/// An op: its name and equation, its shapes, its costs and the statistics of its output.
+fn op(step: &Step, number: usize, record: &Record) -> String {
+    let columns = columns();
+    let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
+    let head = format!("{number:>4}  {:<26} {name:<20}", op_name(record));
+    let (named, sizes) = shapes(step, record);
+    let costs = [
+        format!("parameters {}", with_thousands_separators(parameters(step, record))),
+        format!("FLOPs {}", with_thousands_separators(record.flops)),
+    ];
+    let statistics = statistics(step, record).map_or(Vec::new(), |statistics| statistics.fields());
+    // A line may break after an arrow.
+    let arrows = |text: String| text.split_inclusive("-> ").map(|part| part.trim().to_string()).collect();
+    let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
+    let shapes = shapes.map(|parts| flow(&parts, " ", columns.saturating_sub(6), 2));
+    [
+        flow(&[&head, record.equation], " ", columns, 6).replace(" \n", "\n").trim_end().to_string(),
+        indented(&flow(&shapes, "   ", columns.saturating_sub(6), 0)),
+        indented(&flow(&[&costs[..], &statistics].concat(), "  ", columns.saturating_sub(6), 0)),
+    ]
+    .join("\n")
+}
+
+/// A folded layer.
+fn folded(step: &Step, layer: usize, group: &[(usize, &Record)]) -> String {
+    let numbers = group.iter().map(|(number, _)| *number);
+    let (first, last) = (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0));
+    let sum = |of: &dyn Fn(&Record) -> u64| {
+        with_thousands_separators(group.iter().map(|(_, record)| of(record)).sum())
+    };
+    let fields = [
+        format!("{first:>4}-{last}  layer {layer}, folded: {} ops", group.len()),
+        format!("parameters {}", sum(&|record| parameters(step, record))),
+        format!("FLOPs {}", sum(&|record| record.flops)),
+        format!("(see --layer {layer})"),
+    ];
+    flow(&fields, "  ", columns(), 6)
+}
+
+fn indented(text: &str) -> String {
+    format!("      {}", text.replace('\n', "\n      "))
 }
 
 /// All ops as JSON values.

@@ -10,6 +10,8 @@ use super::numbers::{Statistics, WHOLE, matrix, number};
 use super::step::Step;
 use crate::flags::nearest;
 use crate::output;
+use crate::terminal::lines::flow;
+use crate::terminal::width::columns as terminal_columns;
 
 /// A value to show, or one head of it.
 pub struct Selected<'a> {
@@ -65,7 +67,10 @@ impl<'a> Selected<'a> {
     fn print_one(&self, title: &str, tensor: &Tensor<f32>) -> anyhow::Result<()> {
         let (shape, data) = self.part(tensor);
         output::line(format!("{title}  {}  {}", tuple(&self.axes()), tuple(&shape)))?;
-        output::line(format!("    {}", Statistics::of(data).line()))?;
+        output::line(format!(
+            "    {}",
+            flow(&Statistics::of(data).fields(), "  ", terminal_columns() - 4, 4)
+        ))?;
         let (columns, rest) = match shape.split_last() {
             Some((&columns, rest)) => (columns, rest),
             None => {
@@ -83,7 +88,7 @@ impl<'a> Selected<'a> {
             }
             let names =
                 if self.axes().iter().rev().nth(1).is_some_and(|axis| axis == "T") { self.rows } else { &[] };
-            for line in matrix(part, columns, names, WHOLE) {
+            for line in matrix(part, columns, names, WHOLE.within(terminal_columns())) {
                 output::line(line)?;
             }
         }

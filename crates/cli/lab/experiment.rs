@@ -164,20 +164,38 @@ impl Experiment {
             .collect()
     }
 
-    /// Keeps only the standard and the arms with these names.
-    pub fn keep_arms(&mut self, names: &[String]) -> anyhow::Result<()> {
-        for name in names {
-            if !self.arms.iter().any(|arm| arm.name == *name) {
-                let known: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
-                match nearest(name, known.iter().copied()) {
-                    Some(near) => bail!("--arms: no arm is called {name}; did you mean {near}?"),
-                    None => bail!("--arms: no arm is called {name}; the arms are {}", known.join(", ")),
+    /// Keeps only the standard and the arms in these lists of names. The names of a list have commas
+    /// between them, and may contain commas themselves: the longest name counts.
+    pub fn keep_arms(&mut self, lists: &[String]) -> anyhow::Result<()> {
+        let known: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        let mut chosen: Vec<String> = vec![self.arms[0].name.clone()];
+        for list in lists {
+            let parts: Vec<&str> = list.split(',').collect();
+            let mut start = 0;
+            while start < parts.len() {
+                let name =
+                    |end: usize| parts[start..end].join(",").trim().trim_matches('"').trim().to_string();
+                let found = (start + 1..=parts.len()).rev().find(|&end| known.contains(&name(end).as_str()));
+                match found {
+                    Some(end) => {
+                        chosen.push(name(end));
+                        start = end;
+                    }
+                    // As in "a,": nothing after a comma.
+                    None if name(start + 1).is_empty() && parts.len() > 1 => start += 1,
+                    None => return Err(unknown_arm(&name(start + 1), &known)),
                 }
             }
         }
-        let standard = self.arms[0].name.clone();
-        self.arms.retain(|arm| arm.name == standard || names.contains(&arm.name));
+        self.arms.retain(|arm| chosen.contains(&arm.name));
         Ok(())
+    }
+}
+
+fn unknown_arm(name: &str, known: &[&str]) -> anyhow::Error {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => anyhow!("--arms: no arm is called {name}; did you mean {near}?"),
+        None => anyhow!("--arms: no arm is called {name}; the arms are {}", known.join("; ")),
     }
 }
 
@@ -233,6 +251,27 @@ mod tests {
         score.keep_arms(&["cosine".into()]).unwrap();
         assert!(score.arms.iter().map(|arm| arm.name.clone()).eq([standard, "cosine".into()]));
         assert!(score.keep_arms(&["cosin".into()]).unwrap_err().to_string().contains("did you mean cosine?"));
+        let error = score.keep_arms(&["xyzzy".into()]).unwrap_err().to_string();
+        assert!(error.contains("the arms are scaled-dot; cosine"), "{error}");
         assert!(Experiment::load("scores").unwrap_err().to_string().contains("did you mean score?"));
+    }
+
+    #[test]
+    fn names_of_arms_may_contain_commas() {
+        let arm = |name: &str| format!("[[arms]]\nname = \"{name}\"\n");
+        let arms: String = ["standard", "relu, wide", "relu", "a,b", "a"].map(arm).concat();
+        let text = format!("about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n{arms}");
+        let kept = |lists: &[&str]| -> Vec<String> {
+            let mut experiment = Experiment::parse("x.toml", &text).unwrap();
+            let lists: Vec<String> = lists.iter().map(ToString::to_string).collect();
+            experiment.keep_arms(&lists).unwrap();
+            experiment.arms.into_iter().map(|arm| arm.name).collect()
+        };
+        assert_eq!(kept(&["relu, wide"]), ["standard", "relu, wide"]);
+        assert_eq!(kept(&["relu, wide,a"]), ["standard", "relu, wide", "a"]);
+        assert_eq!(kept(&["\"relu, wide\",relu"]), ["standard", "relu, wide", "relu"]);
+        assert_eq!(kept(&["a,b"]), ["standard", "a,b"], "the longest name");
+        assert_eq!(kept(&["a", "relu,"]), ["standard", "relu", "a"], "repeated");
+        assert_eq!(kept(&["standard"]), ["standard"]);
     }
 }

@@ -5,12 +5,14 @@
 //! | `experiment.rs` | the TOML file: base, tasks, arms |
 //! | `trainer.rs` | training of the arms, for any kind of model |
 //! | `watch.rs` | progress and measures of a training run |
-//! | `trial.rs` | the result of an arm with a seed |
-//! | `results.rs` | the file of all results, from which a stopped experiment resumes |
+//! | `trial.rs` | the result of an arm with a seed, and what determines it |
+//! | `results.rs` | the file of all results, each under the settings that made it |
+//! | `old_results.rs` | results files of older versions |
 //! | `statistics.rs` | mean, deviation, confidence interval of a difference |
 //! | `table.rs` | the final table |
 
 mod experiment;
+mod old_results;
 mod results;
 mod statistics;
 mod table;
@@ -31,12 +33,17 @@ use serde_json::json;
 use self::experiment::{Arm, Experiment, SHIPPED};
 use self::results::Results;
 use self::trainer::Trainer;
-use self::trial::Trial;
+use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
 use crate::flags::run_path;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
+use crate::terminal::lines::{entry, flow, note, wrap};
+use crate::terminal::width::{columns, pad};
 use crate::{interrupt, output};
+
+/// The width of the name of a training run in the lines of progress, in columns.
+const LABEL_COLUMNS: usize = 30;
 
 /// Run an experiment: train each arm with each seed, and compare the arms. Without a name, list
 /// the built-in experiments.
@@ -45,8 +52,9 @@ pub struct Lab {
     /// The experiment: score, mask, positions, ablation, digits, or your own TOML file.
     #[arg(value_name = "NAME|FILE.toml")]
     name: Option<String>,
-    /// Train only the standard and these arms.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Train only the standard and these arms: names with commas between them. May be repeated; a
+    /// name may itself contain commas.
+    #[arg(long, value_name = "NAMES")]
     arms: Vec<String>,
     /// Use these seeds instead of the experiment's.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
@@ -60,7 +68,7 @@ pub struct Lab {
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
-    /// Replace existing results.
+    /// Train again what is already finished, and use the new results.
     #[arg(long)]
     overwrite: bool,
     /// Number of threads; the result is the same for any number [default: one per core].
@@ -78,6 +86,16 @@ struct Job<'a> {
     seed: u64,
     /// The index in the trainer.
     run: usize,
+    /// What determines its result.
+    key: Key,
+}
+
+impl Job<'_> {
+    /// A result with the names of this training run: an arm may have had another name.
+    fn name(&self, trial: Trial) -> Trial {
+        let task = self.task.map(|task| task.name.clone());
+        Trial { task, arm: self.arm.name.clone(), seed: self.seed, ..trial }
+    }
 }
 
 impl Lab {
@@ -87,7 +105,8 @@ impl Lab {
             for (name, _) in SHIPPED {
                 let (_, experiment) = Experiment::load(name)?;
                 let arms: Vec<&str> = experiment.arms.iter().map(|arm| arm.name.as_str()).collect();
-                output::line(format!("{name:<10} {}\n           {}", experiment.about, arms.join(", ")))?;
+                let text = format!("{}\n{}", experiment.about, arms.join("; "));
+                output::line(entry(name, &text, columns()))?;
             }
             return Ok(ExitCode::SUCCESS);
         };
@@ -105,39 +124,26 @@ impl Lab {
         };
         let mut trainer = experiment.model()?.trainer();
         let jobs = jobs(&experiment, &mut *trainer)?;
-        let mut data: Vec<&str> = Vec::new();
-        for job in &jobs {
-            let fingerprint = trainer.fingerprint(job.run);
-            if !data.contains(&fingerprint) {
-                data.push(fingerprint);
-            }
-        }
-        // The results are valid only for this experiment and this data.
-        let head = json!({"experiment": serde_json::to_value(&experiment)?, "data": data});
-        let mut results = Results::open(&folder, &head, self.overwrite)?;
+        let mut results = Results::open(&folder, self.overwrite)?;
         let toml = toml::to_string(&experiment)?;
         atomic::write(&folder.join("experiment.toml"), |f| std::io::Write::write_all(f, toml.as_bytes()))?;
-        eprintln!("{}: {}", name, experiment.about);
+        note(&format!("{name}: {}", experiment.about));
         let measures: Vec<&str> = experiment.measures().collect();
-        let done = |job: &Job, results: &Results| {
-            results.get(job.task.map(|task| task.name.as_str()), &job.arm.name, job.seed).is_some()
-        };
-        let finished: Vec<bool> = jobs.iter().map(|job| done(job, &results)).collect();
+        let known = |job: &Job| results.get(&job.key, &measures).filter(|_| !self.overwrite).cloned();
+        let mut trials: Vec<Option<Trial>> = jobs.iter().map(|job| Some(job.name(known(job)?))).collect();
+        let finished: Vec<bool> = trials.iter().map(Option::is_some).collect();
         let steps = |skip: bool| -> u64 {
             let counted = jobs.iter().zip(&finished).filter(|(_, finished)| **finished == skip);
             counted.map(|(job, _)| trainer.steps(job.run)).sum()
         };
         if finished.contains(&true) {
             let n = finished.iter().filter(|finished| **finished).count();
-            eprintln!("{n} of {} training runs are already in {}", jobs.len(), folder.display());
+            note(&format!("{n} of {} training runs are already in {}", jobs.len(), folder.display()));
         }
         let mut watch = Watch::new(steps(true), steps(true) + steps(false));
         watch.before = steps(true);
         let started = Instant::now();
-        for (i, (job, finished)) in jobs.iter().zip(&finished).enumerate() {
-            if *finished {
-                continue;
-            }
+        for (i, job) in jobs.iter().enumerate().filter(|(i, _)| !finished[*i]) {
             let of_task = job.task.map_or(String::new(), |task| format!(", {}", task.name));
             let label = format!("{}{of_task}, seed {}", job.arm.name, job.seed);
             watch.bar.message(format!("{label} ({} of {})", i + 1, jobs.len()));
@@ -145,11 +151,11 @@ impl Lab {
             let ended = trainer.train(job.run, &measures, &mut watch);
             let Some(measured) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
-                eprintln!(
+                note(&format!(
                     "stopped after {} of {} training runs; run the same command again to resume",
-                    results.trials.len(),
+                    trials.iter().flatten().count(),
                     jobs.len()
-                );
+                ));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             watch.before += trainer.steps(job.run);
@@ -167,16 +173,20 @@ impl Lab {
                 (None, Some(value)) => format!("{} {value:.4}", experiment.measure),
                 (None, None) => "nothing was measured".into(),
             };
-            watch.bar.print_line(&format!("{label:<36} {outcome}  {:.1} s", trial.seconds));
+            let fields = [pad(&label, LABEL_COLUMNS, false), outcome, format!("{:.1} s", trial.seconds)];
+            watch.bar.print_line(&flow(&fields, "  ", columns(), 2));
             if self.json {
                 let mut line = serde_json::to_value(&trial)?;
                 line["event"] = "trial".into();
                 output::line(line)?;
             }
-            results.add(trial)?;
+            let wanted = measures.iter().map(ToString::to_string).collect();
+            results.add(Record { trial: trial.clone(), key: job.key.clone(), wanted })?;
+            trials[i] = Some(trial);
         }
         watch.bar.finish();
-        self.conclude(&experiment, &results, &folder, started)
+        let trials: Vec<Trial> = trials.into_iter().flatten().collect();
+        self.conclude(&experiment, &trials, &folder, started)
     }
 
     /// Applies the flags to the experiment.
@@ -206,41 +216,43 @@ impl Lab {
     fn conclude(
         &self,
         experiment: &Experiment,
-        results: &Results,
+        trials: &[Trial],
         folder: &Path,
         started: Instant,
     ) -> anyhow::Result<ExitCode> {
-        let mut text = String::new();
+        let (mut text, mut file) = (String::new(), String::new());
         for task in experiment.tasks() {
             let name = task.map(|task| task.name.as_str());
-            let rows = table::rows(experiment, results, name);
+            let rows = table::rows(experiment, trials, name);
             let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
             let title = match task {
                 Some(task) => format!("{}: {}", task.name, task.about),
                 None => experiment.about.clone(),
             };
-            text.push_str(&format!("\n{title} (seeds {})\n\n", seeds.join(", ")));
-            text.push_str(&table::markdown(experiment, &rows));
+            let head = format!("{title} (seeds {})", seeds.join(", "));
+            file.push_str(&format!("\n{head}\n\n{}\n", table::markdown(experiment, &rows)));
+            let shown = table::text(experiment, &rows, columns());
+            text.push_str(&format!("\n{}\n\n{shown}\n", wrap(&head, columns(), 2)));
             let suffix = name.map_or(String::new(), |name| format!("-{name}"));
             let each: Vec<Dots> =
                 rows.iter().map(|row| Dots { name: row.arm.clone(), values: row.values.clone() }).collect();
             dots(&title, &experiment.measure, &each).save(folder, &format!("arms{suffix}"))?;
             let lines: Vec<Curve> =
-                experiment.arms.iter().map(|arm| curve(results, name, &arm.name)).collect();
+                experiment.arms.iter().map(|arm| curve(trials, name, &arm.name)).collect();
             curves(&title, "step", &lines).save(folder, &format!("curves{suffix}"))?;
             if self.json {
                 rows.iter().try_for_each(|row| output::line(table::object(name, row)))?;
             }
         }
-        atomic::write(&folder.join("table.md"), |file| std::io::Write::write_all(file, text.as_bytes()))?;
+        atomic::write(&folder.join("table.md"), |out| std::io::Write::write_all(out, file.as_bytes()))?;
         let seconds = started.elapsed().as_secs_f64();
         match self.json {
             true => output::line(json!({
-                "event": "done", "trials": results.trials.len(), "seconds": seconds, "folder": folder,
+                "event": "done", "trials": trials.len(), "seconds": seconds, "folder": folder,
             }))?,
             false => output::line(text.trim_end())?,
         }
-        eprintln!("{seconds:.0} s; tables and drawings are in {}", folder.display());
+        note(&format!("{seconds:.0} s; tables and drawings are in {}", folder.display()));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -251,8 +263,12 @@ fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Re
     for task in experiment.tasks() {
         for arm in &experiment.arms {
             for &seed in &experiment.seeds {
-                let run = trainer.add(&experiment.layers(task, arm), seed)?;
-                jobs.push(Job { task, arm, seed, run });
+                let layers = experiment.layers(task, arm);
+                let run = trainer.add(&layers, seed)?;
+                let settings = trainer.settings(&layers, seed)?;
+                let data = trainer.fingerprint(run).to_string();
+                let key = Key { model: experiment.model.clone(), settings, data };
+                jobs.push(Job { task, arm, seed, run, key });
             }
         }
     }
@@ -263,8 +279,8 @@ fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Re
 }
 
 /// The mean curve of an arm over its seeds.
-fn curve(results: &Results, task: Option<&str>, arm: &str) -> Curve {
-    let of_arm = results.trials.iter().filter(|t| t.task.as_deref() == task && t.arm == arm);
+fn curve(trials: &[Trial], task: Option<&str>, arm: &str) -> Curve {
+    let of_arm = trials.iter().filter(|t| t.task.as_deref() == task && t.arm == arm);
     let all: Vec<&Vec<(u64, f64)>> = of_arm.map(|trial| &trial.curve).filter(|c| !c.is_empty()).collect();
     let longest = all.iter().map(|curve| curve.len()).max().unwrap_or(0);
     let points = (0..longest).map(|i| {
@@ -272,5 +288,5 @@ fn curve(results: &Results, task: Option<&str>, arm: &str) -> Curve {
         let mean = here.iter().map(|p| p.1).sum::<f64>() / here.len() as f64;
         (here[0].0 as f64, mean)
     });
-    Curve { name: arm.to_string(), points: points.collect() }
+    Curve::new(arm, points.collect())
 }

@@ -1,4 +1,6 @@
-//! The results file of an experiment: one line per training run. Finished runs are not repeated.
+//! The results of an experiment: one line per training run, kept under everything that determines
+//! the result. So more arms, other seeds, other settings or another data set never collide, and
+//! what is finished is not repeated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -6,77 +8,118 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use m2g_core::atomic;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::trial::Trial;
-use crate::flags::quoted;
+use super::old_results;
+use super::trial::{Key, Record, Trial};
 
 /// The file's name in the folder of an experiment.
 const FILE: &str = "results.jsonl";
+/// The version of the file, in its first line.
+const FORMAT: u64 = 2;
 
 /// The results so far.
 #[derive(Debug)]
 pub struct Results {
-    /// The finished training runs.
-    pub trials: Vec<Trial>,
+    records: Vec<Record>,
     path: PathBuf,
     file: File,
 }
 
 impl Results {
-    /// Opens the results in `folder`, or starts a new file. `head` identifies the experiment. Results
-    /// of another experiment are an error or, with `overwrite`, replaced.
-    pub fn open(folder: &Path, head: &Value, overwrite: bool) -> anyhow::Result<Self> {
+    /// Opens the results in `folder`, or starts a new file. Results of an older version are
+    /// converted. A file that cannot be read is an error or, with `overwrite`, replaced.
+    pub fn open(folder: &Path, overwrite: bool) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
-        let exists = path.exists();
-        let found = if exists { read(&path) } else { Ok(None) };
-        let trials = match found {
-            Ok(Some((old, trials))) if old == *head => Some(trials),
-            _ if overwrite || !exists => None,
-            Ok(_) => bail!(
-                "{} holds the results of another experiment, other settings or other data: replace them with \
-                 --overwrite, or save elsewhere with --run NAME",
-                quoted(folder)
-            ),
+        let found = if path.exists() { read(&path) } else { Ok(Found::Nothing) };
+        let records = match found {
+            Ok(Found::Current(records)) => {
+                remove_incomplete_line(&path)?;
+                records
+            }
+            Ok(Found::Older(records)) => {
+                write(&path, &records)?;
+                records
+            }
+            Ok(Found::Nothing) => {
+                fs::create_dir_all(folder).map_err(|e| anyhow!("cannot create {}: {e}", folder.display()))?;
+                write(&path, &[])?;
+                Vec::new()
+            }
+            Err(_) if overwrite => {
+                write(&path, &[])?;
+                Vec::new()
+            }
             Err(error) => return Err(error),
         };
-        if trials.is_none() {
-            fs::create_dir_all(folder).map_err(|e| anyhow!("cannot create {}: {e}", folder.display()))?;
-            atomic::write(&path, |file| writeln!(file, "{head}"))?;
-        } else {
-            remove_incomplete_line(&path)?;
-        }
         let file = OpenOptions::new().append(true).open(&path);
         let file = file.map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
-        Ok(Self { trials: trials.unwrap_or_default(), path, file })
+        Ok(Self { records, path, file })
     }
 
     /// Adds a result and appends it to the file.
-    pub fn add(&mut self, trial: Trial) -> anyhow::Result<()> {
-        let mut line = serde_json::to_string(&trial)?;
+    pub fn add(&mut self, record: Record) -> anyhow::Result<()> {
+        let mut line = serde_json::to_string(&record)?;
         line.push('\n');
         let written = self.file.write_all(line.as_bytes());
         written.map_err(|e| anyhow!("cannot write {}: {e}", self.path.display()))?;
-        self.trials.push(trial);
+        self.records.push(record);
         Ok(())
     }
 
-    /// The result of a training run, if it is finished.
-    pub fn get(&self, task: Option<&str>, arm: &str, seed: u64) -> Option<&Trial> {
-        self.trials.iter().find(|t| t.task.as_deref() == task && t.arm == arm && t.seed == seed)
+    /// The latest result of a training run, if it is finished and has these measures.
+    pub fn get(&self, key: &Key, measures: &[&str]) -> Option<&Trial> {
+        let found = self.records.iter().rev().find(|record| record.key == *key && record.has(measures));
+        found.map(|record| &record.trial)
     }
 }
 
-/// The header line of a file, and its results. Ignores an incomplete last line, left by a killed
-/// process.
-fn read(path: &Path) -> anyhow::Result<Option<(Value, Vec<Trial>)>> {
+/// The content of a results file.
+enum Found {
+    /// There is no complete line.
+    Nothing,
+    /// Results of this version.
+    Current(Vec<Record>),
+    /// Results of an older version, converted.
+    Older(Vec<Record>),
+}
+
+/// Reads a file. Ignores an incomplete last line, left by a killed process.
+fn read(path: &Path) -> anyhow::Result<Found> {
     let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let Some(Ok(head)) = lines.next().map(serde_json::from_str) else { return Ok(None) };
-    let trials = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-    let trials =
-        trials.map_err(|e| anyhow!("{} is damaged ({e}): start over with --overwrite", path.display()))?;
-    Ok(Some((head, trials)))
+    let Some(head) = lines.next() else { return Ok(Found::Nothing) };
+    let damaged = |e| {
+        anyhow!(
+            "{} is damaged ({e}): start over with --overwrite, or save elsewhere with --run NAME",
+            path.display()
+        )
+    };
+    let head: Value = serde_json::from_str(head).map_err(damaged)?;
+    match head["format"].as_u64() {
+        Some(FORMAT) => {
+            let records = lines.map(serde_json::from_str).collect::<Result<_, _>>();
+            Ok(Found::Current(records.map_err(damaged)?))
+        }
+        None if head["experiment"].is_object() => {
+            let trials = lines.map(serde_json::from_str).collect::<Result<_, _>>().map_err(damaged)?;
+            Ok(Found::Older(old_results::convert(&head, trials)))
+        }
+        _ => bail!(
+            "{} is not a file of results that this version reads: replace it with --overwrite, or save \
+             elsewhere with --run NAME",
+            path.display()
+        ),
+    }
+}
+
+/// Writes a file with these results.
+fn write(path: &Path, records: &[Record]) -> anyhow::Result<()> {
+    let lines = records.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+    Ok(atomic::write(path, |file| {
+        writeln!(file, "{}", json!({"event": "results", "format": FORMAT}))?;
+        lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+    })?)
 }
 
 /// Removes an incomplete last line.
@@ -92,12 +135,10 @@ fn remove_incomplete_line(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
-
     use super::*;
 
-    fn trial(arm: &str) -> Trial {
-        Trial {
+    fn record(arm: &str, settings: Value) -> Record {
+        let trial = Trial {
             task: None,
             arm: arm.into(),
             seed: 1,
@@ -105,27 +146,61 @@ mod tests {
             curve: vec![(1, 1.0 / 3.0)],
             diverged: None,
             seconds: 1.5,
-        }
+        };
+        let key = Key { model: "gpt".into(), settings, data: "abc".into() };
+        Record { trial, key, wanted: vec!["val_loss".into(), "train_loss".into()] }
     }
 
     #[test]
     fn results_survive_a_restart_bit_for_bit() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a/b");
-        let mut results = Results::open(&folder, &json!({"x": 1}), false).unwrap();
-        results.add(trial("one")).unwrap();
+        let [one, two] = [record("one", json!({"lr": 0.1})), record("two", json!({"lr": 0.3}))];
+        Results::open(&folder, false).unwrap().add(one.clone()).unwrap();
         // As left by a process that was killed while writing.
         let path = folder.join(FILE);
         let mut text = fs::read_to_string(&path).unwrap();
         text.push_str("{\"task\":nu");
         fs::write(&path, text).unwrap();
-        let mut again = Results::open(&folder, &json!({"x": 1}), false).unwrap();
-        assert_eq!(again.trials, [trial("one")]);
-        again.add(trial("two")).unwrap();
-        let again = Results::open(&folder, &json!({"x": 1}), false).unwrap();
-        assert!(again.get(None, "two", 1).is_some() && again.get(None, "two", 2).is_none());
-        let error = Results::open(&folder, &json!({"x": 2}), false).unwrap_err().to_string();
-        assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
-        assert!(Results::open(&folder, &json!({"x": 2}), true).unwrap().trials.is_empty());
+        let mut again = Results::open(&folder, false).unwrap();
+        assert_eq!(again.records, [one.clone()]);
+        again.add(two.clone()).unwrap();
+        let again = Results::open(&folder, false).unwrap();
+        assert_eq!(again.get(&two.key, &["val_loss"]), Some(&two.trial));
+    }
+
+    #[test]
+    fn results_are_found_by_their_settings_and_not_by_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut results = Results::open(dir.path(), false).unwrap();
+        let one = record("arm", json!({"lr": 0.1}));
+        results.add(one.clone()).unwrap();
+        let other = record("arm", json!({"lr": 0.2}));
+        assert!(results.get(&other.key, &["val_loss"]).is_none(), "an arm of the same name");
+        let other_data = Key { data: "abd".into(), ..one.key.clone() };
+        assert!(results.get(&other_data, &["val_loss"]).is_none());
+        assert!(results.get(&one.key, &["val_loss", "generation_loss"]).is_none(), "never measured");
+        assert!(results.get(&one.key, &["train_loss"]).is_none(), "its curve shows another measure");
+        // A later result of the same training run counts.
+        let mut later = one.clone();
+        later.trial.seconds = 9.0;
+        results.add(later).unwrap();
+        assert_eq!(results.get(&one.key, &["val_loss"]).unwrap().seconds, 9.0);
+    }
+
+    #[test]
+    fn strange_files_are_replaced_only_on_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        for text in ["no JSON\n", "{\"format\": 99}\n", "{\"event\":\"results\",\"format\":2}\n{\"arm\":1}\n"]
+        {
+            fs::write(&path, text).unwrap();
+            let error = Results::open(dir.path(), false).unwrap_err().to_string();
+            assert!(error.contains("--overwrite") && error.contains("--run"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert!(Results::open(dir.path(), true).unwrap().records.is_empty());
+        }
+        fs::write(&path, "").unwrap();
+        assert!(Results::open(dir.path(), false).unwrap().records.is_empty());
     }
 }

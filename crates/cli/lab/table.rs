@@ -1,13 +1,12 @@
 //! The results as a table.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use super::experiment::Experiment;
-use super::results::Results;
 use super::statistics::{mean_and_deviation, paired_difference};
 use super::trial::Trial;
+use crate::terminal::lines::entry_at;
+use crate::terminal::table::{Narrow, Table};
 
 /// The results of an arm on a task.
 #[derive(Debug, Clone)]
@@ -27,11 +26,13 @@ pub struct Row {
 }
 
 /// The rows of a task, in the order of the arms.
-pub fn rows(experiment: &Experiment, results: &Results, task: Option<&str>) -> Vec<Row> {
+pub fn rows(experiment: &Experiment, trials: &[Trial], task: Option<&str>) -> Vec<Row> {
+    let find = |arm: &str, seed: u64| {
+        trials.iter().find(|t| t.task.as_deref() == task && t.arm == arm && t.seed == seed)
+    };
     let standard = &experiment.arms[0].name;
     let rows = experiment.arms.iter().map(|arm| {
-        let trials: Vec<&Trial> =
-            experiment.seeds.iter().filter_map(|&seed| results.get(task, &arm.name, seed)).collect();
+        let trials: Vec<&Trial> = experiment.seeds.iter().filter_map(|&seed| find(&arm.name, seed)).collect();
         let of_measure = |measure: &str| {
             trials.iter().filter_map(|trial| trial.measures.get(measure).copied()).collect::<Vec<f64>>()
         };
@@ -41,8 +42,7 @@ pub fn rows(experiment: &Experiment, results: &Results, task: Option<&str>) -> V
             (!values.is_empty()).then(|| (measure.to_string(), mean, deviation))
         };
         // Pairs of training runs with the same seed that both finished.
-        let value =
-            |arm: &str, seed| results.get(task, arm, seed)?.measures.get(&experiment.measure).copied();
+        let value = |arm: &str, seed| find(arm, seed)?.measures.get(&experiment.measure).copied();
         let pairs =
             experiment.seeds.iter().filter_map(|&s| Some((value(&arm.name, s)?, value(standard, s)?)));
         let (ours, theirs): (Vec<f64>, Vec<f64>) = pairs.unzip();
@@ -59,67 +59,70 @@ pub fn rows(experiment: &Experiment, results: &Results, task: Option<&str>) -> V
     rows.collect()
 }
 
-/// The rows as a Markdown table.
+/// The rows as a Markdown table of any width.
 pub fn markdown(experiment: &Experiment, rows: &[Row]) -> String {
+    table(experiment, rows, true).render(usize::MAX)
+}
+
+/// The rows as a table for the terminal, with the descriptions of the arms below it.
+pub fn text(experiment: &Experiment, rows: &[Row], columns: usize) -> String {
+    const DESCRIPTION_COLUMN: usize = 20;
+    let abouts = rows.iter().filter_map(|row| {
+        let about = description(experiment, row);
+        (!about.is_empty()).then(|| entry_at(DESCRIPTION_COLUMN, &row.arm, &about, columns))
+    });
+    let abouts = abouts.collect::<Vec<_>>().join("\n");
+    format!("{}\n\n{abouts}", table(experiment, rows, false).render(columns)).trim_end().to_string()
+}
+
+/// The description of an arm, and how often it diverged.
+fn description(experiment: &Experiment, row: &Row) -> String {
+    match row.diverged {
+        0 => row.about.clone(),
+        n => {
+            let seeds = experiment.seeds.len();
+            format!("{} (diverged with {n} of {seeds} seeds)", row.about).trim_start().to_string()
+        }
+    }
+}
+
+fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Table {
     let accuracy = |measure: &str| measure.ends_with("accuracy");
     let number = |measure: &str, value: f64| match accuracy(measure) {
         true => format!("{:.2} %", 100.0 * value),
         false => format!("{value:.4}"),
     };
-    let deviation = |measure: &str, value: Option<f64>| match value {
-        Some(value) => number(measure, value),
-        None => "-".into(),
-    };
     let measure = experiment.measure.as_str();
-    let mut cells = vec![vec!["arm".to_string(), measure.into(), "sd".into(), "difference, 95 %".into()]];
-    cells[0].extend(experiment.also.iter().cloned());
-    cells[0].push("description".into());
+    let mut table = Table::markdown().text("arm", Narrow::Keep).text(measure, Narrow::Keep);
+    table = table.text("sd", Narrow::Drop(2)).text("difference, 95 %", Narrow::Keep);
+    for also in &experiment.also {
+        table = table.text(also.as_str(), Narrow::Drop(3));
+    }
+    if with_descriptions {
+        table = table.text("description", Narrow::Keep);
+    }
     for row in rows {
-        let mut line = vec![row.arm.clone()];
-        match row.measures.iter().find(|(name, ..)| name == measure) {
-            Some((_, mean, sd)) => line.extend([number(measure, *mean), deviation(measure, *sd)]),
-            None => line.extend(["-".to_string(), "-".into()]),
-        }
+        let found = |measure: &str| row.measures.iter().find(|(name, ..)| name == measure);
+        let mean = |measure: &str| found(measure).map_or("-".into(), |(name, mean, _)| number(name, *mean));
+        let deviation = found(measure).and_then(|(.., deviation)| *deviation);
         let (scale, unit) = if accuracy(measure) { (100.0, " %") } else { (1.0, "") };
         let decimals = if accuracy(measure) { 2 } else { 4 };
-        line.push(match row.difference {
+        let difference = match row.difference {
             Some((mean, Some(half))) => {
                 format!("{:+.decimals$} ± {:.decimals$}{unit}", scale * mean, scale * half)
             }
             Some((mean, None)) => format!("{:+.decimals$}{unit}", scale * mean),
-            None => "".into(),
-        });
-        for also in &experiment.also {
-            let found = row.measures.iter().find(|(name, ..)| name == also);
-            line.push(found.map_or("-".into(), |(name, mean, _)| number(name, *mean)));
+            None => String::new(),
+        };
+        let mut cells = vec![row.arm.clone(), mean(measure)];
+        cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
+        cells.extend(experiment.also.iter().map(|also| mean(also)));
+        if with_descriptions {
+            cells.push(description(experiment, row));
         }
-        line.push(match row.diverged {
-            0 => row.about.clone(),
-            n => format!("{} (diverged with {n} of {} seeds)", row.about, experiment.seeds.len()),
-        });
-        cells.push(line);
+        table.row(cells);
     }
-    lay_out(&cells)
-}
-
-/// Lays out aligned Markdown that is readable as plain text.
-fn lay_out(cells: &[Vec<String>]) -> String {
-    let columns = cells[0].len();
-    let width = |i: usize| cells.iter().map(|line| line[i].chars().count()).max().unwrap_or(0).max(3);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for (i, line) in cells.iter().enumerate() {
-        for (cell, width) in line.iter().zip(&widths) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "| {cell:<width$} ");
-        }
-        text.push_str("|\n");
-        if i == 0 {
-            widths.iter().for_each(|width| _ = write!(text, "| {} ", "-".repeat(*width)));
-            text.push_str("|\n");
-        }
-    }
-    text
+    table
 }
 
 /// A row as JSON.

@@ -7,6 +7,7 @@ use m2g_core::Error;
 use m2g_core::settings::Settings;
 use m2g_core::train::{Ended, Observer, Outcome, Save, Session, Trainable};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::config_file::with_table;
 
@@ -47,6 +48,9 @@ pub struct Trained {
 pub trait Trainer {
     /// Checks the settings of a training run.
     fn check(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<()>;
+
+    /// The complete settings of a training run, without the place of its data, whose content counts.
+    fn settings(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<Value>;
 
     /// Adds a training run and loads its data if necessary. Returns its index.
     fn add(&mut self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<usize>;
@@ -101,6 +105,14 @@ impl<M: LabModel> TypedTrainer<M> {
 impl<M: LabModel> Trainer for TypedTrainer<M> {
     fn check(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<()> {
         Self::config(layers, seed).map(drop)
+    }
+
+    fn settings(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<Value> {
+        let mut settings = serde_json::to_value(Self::config(layers, seed)?)?;
+        if let Some(settings) = settings.as_object_mut() {
+            settings.remove("data");
+        }
+        Ok(settings)
     }
 
     fn add(&mut self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<usize> {

@@ -1,8 +1,9 @@
-//! The result of one training run of an experiment: an arm, a task, a seed.
+//! The result of one training run of an experiment, an arm, a task, a seed, and what determines it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The result of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,4 +22,36 @@ pub struct Trial {
     pub diverged: Option<String>,
     /// The training time in seconds.
     pub seconds: f64,
+}
+
+/// Everything that determines the result of a training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    /// The kind of model.
+    pub model: String,
+    /// The complete settings, with the seed and without the place of the data.
+    pub settings: Value,
+    /// The fingerprint of the data.
+    pub data: String,
+}
+
+/// A line of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The result.
+    #[serde(flatten)]
+    pub trial: Trial,
+    /// What determines it.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The measures that were wanted. The curve shows the first.
+    pub wanted: Vec<String>,
+}
+
+impl Record {
+    /// Whether it holds all measures, and the curve of the first.
+    pub fn has(&self, measures: &[&str]) -> bool {
+        let wanted = |measure: &&str| self.wanted.iter().any(|known| known == measure);
+        measures.iter().all(wanted) && measures.first() == self.wanted.first().map(String::as_str).as_ref()
+    }
 }

@@ -44,6 +44,9 @@ pub trait ModelKind: Sync {
     /// The settings in the metadata of a checkpoint, under their current names.
     fn settings(&self, config: &Value) -> Map<String, Value>;
 
+    /// What is wrong with settings that were read from a file, if anything is.
+    fn wrong_setting(&self, config: &Value) -> Option<String>;
+
     /// The metric on held-out data by which the best checkpoint is chosen.
     fn validation_metric(&self) -> ValidationMetric;
 

@@ -69,12 +69,13 @@ pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)
     Ok((kind, SavedRun { path, metadata }))
 }
 
-/// A hint for a run that has the same name as a model.
+/// A hint for a run that has the same name as a model: the word stands for the untrained model.
 pub fn same_name_hint(name: &str) -> Option<String> {
     let path = Path::new("runs").join(name);
     (named(name).is_some() && path.is_dir()).then(|| {
         format!(
-            "{name} is the model with its default settings; to use the run with that name, give {}",
+            "note: {name} is the untrained model, with its default settings. Your run of that name is {}: give \
+             that path to use it.",
             quoted(&path)
         )
     })

@@ -1,6 +1,11 @@
 //! Draws a confusion matrix.
 
+use super::title::{Title, key};
 use super::{Anchor, BLACK, Figure, Rgb, WHITE};
+
+/// The colours of right and of wrong answers.
+const RIGHT: Rgb = [0, 114, 178];
+const WRONG: Rgb = [213, 94, 0];
 
 /// Draws `counts[label][answer]`, each cell shaded by its share of the row.
 pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
@@ -9,12 +14,22 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
     const TOP: f64 = 70.0;
     let n = counts.len();
     let side = CELL * n as f64;
-    let mut figure = Figure::new((LEFT + side + 20.0) as usize, (TOP + side + 45.0) as usize);
-    figure.text((LEFT, 24.0), title, 15.0, Anchor::Start, BLACK);
-    figure.text((LEFT + side / 2.0, TOP + side + 30.0), "the network said", 12.0, Anchor::Middle, BLACK);
-    figure.text((LEFT, 46.0), "rows: the true digit", 12.0, Anchor::Start, BLACK);
+    let title = Title::new(title, 15.0, side.max(200.0));
+    let top = TOP + title.extra_height();
+    let width = (LEFT + side + 20.0).max(LEFT + 320.0);
+    let mut figure = Figure::new(width as usize, (top + side + 45.0) as usize);
+    title.draw(&mut figure, (LEFT, 24.0));
+    figure.text(
+        (LEFT, top - 24.0),
+        "rows: the truth; columns: what the network said",
+        12.0,
+        Anchor::Start,
+        BLACK,
+    );
+    let meanings = [(RIGHT, "right"), (WRONG, "wrong; a darker cell holds more of its row")];
+    key(&mut figure, (LEFT, top + side + 28.0), &meanings);
     for (truth, row) in counts.iter().enumerate() {
-        let y = TOP + CELL * truth as f64;
+        let y = top + CELL * truth as f64;
         let total = row.iter().sum::<usize>().max(1) as f64;
         figure.text((LEFT - 12.0, y + CELL / 2.0 + 5.0), truth.to_string(), 13.0, Anchor::End, BLACK);
         for (said, &count) in row.iter().enumerate() {
@@ -22,7 +37,7 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
             let share = count as f64 / total;
             // Mistakes are rare; the square root makes them visible.
             let strength = if truth == said { share } else { (share * 4.0).sqrt().min(1.0) };
-            let full: Rgb = if truth == said { [0, 114, 178] } else { [213, 94, 0] };
+            let full: Rgb = if truth == said { RIGHT } else { WRONG };
             let fill = std::array::from_fn(|i| {
                 (f64::from(WHITE[i]) * (1.0 - strength) + f64::from(full[i]) * strength) as u8
             });
@@ -36,7 +51,7 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
     }
     for digit in 0..n {
         let x = LEFT + CELL * (digit as f64 + 0.5);
-        figure.text((x, TOP - 6.0), digit.to_string(), 13.0, Anchor::Middle, BLACK);
+        figure.text((x, top - 6.0), digit.to_string(), 13.0, Anchor::Middle, BLACK);
     }
     figure
 }

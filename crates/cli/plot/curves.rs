@@ -1,66 +1,114 @@
 //! Draws learning curves.
 
-use super::{Anchor, BLACK, Figure, GREY, LINES};
+use super::title::Title;
+use super::{Anchor, BLACK, Figure, GREY, LINES, Rgb, font};
 
 /// A curve of a chart.
+#[derive(Debug, Clone)]
 pub struct Curve {
     /// The name in the legend.
     pub name: String,
     /// The points; values that are not finite are skipped.
     pub points: Vec<(f64, f64)>,
+    /// The number of its colour; `None` takes the next one.
+    pub colour: Option<usize>,
+    /// Whether it is thin and pale, behind the others.
+    pub faint: bool,
 }
+
+impl Curve {
+    /// A curve in the next colour.
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, colour: None, faint: false }
+    }
+
+    /// The curve in a colour by its number.
+    pub fn coloured(self, colour: usize) -> Self {
+        Self { colour: Some(colour), ..self }
+    }
+
+    /// The curve, thin and pale.
+    pub fn faint(self) -> Self {
+        Self { faint: true, ..self }
+    }
+
+    /// The points that can be drawn. A diverged cost would overflow the axis.
+    fn finite(&self) -> Vec<(f64, f64)> {
+        const LARGEST: f64 = 1e300;
+        self.points.iter().copied().filter(|(x, y)| x.abs() < LARGEST && y.abs() < LARGEST).collect()
+    }
+}
+
+/// The sizes of a chart in pixels: its plot, and the space around it.
+const PLOT: (f64, f64) = (550.0, 290.0);
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
+const BOTTOM: f64 = 50.0;
+/// The height of a row of the legend, and the size of its texts.
+const LEGEND_ROW: f64 = 18.0;
+const LEGEND_SIZE: f64 = 11.0;
+/// The length of a line in the legend, with the space around it.
+const LEGEND_LINE: f64 = 50.0;
 
 /// Draws curves over one horizontal axis.
 pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
-    const SIZE: (f64, f64) = (640.0, 400.0);
-    const LEFT: f64 = 70.0;
-    const RIGHT: f64 = 20.0;
-    const LEGEND: f64 = 18.0;
-    const BOTTOM: f64 = 50.0;
-    let legend = places(curves, SIZE.0 - LEFT - RIGHT);
-    let top = 42.0 + LEGEND * (legend.last().map_or(0, |place| place.1) + 1) as f64;
-    let mut figure = Figure::new(SIZE.0 as usize, SIZE.1 as usize);
-    let finite = |c: &Curve| -> Vec<(f64, f64)> {
-        // Clip a diverged cost, which would overflow the axis.
-        const LARGEST: f64 = 1e300;
-        c.points.iter().copied().filter(|(x, y)| x.abs() < LARGEST && y.abs() < LARGEST).collect()
-    };
-    let all: Vec<(f64, f64)> = curves.iter().flat_map(finite).collect();
+    let title = Title::new(title, 15.0, PLOT.0);
+    let legend = places(curves, PLOT.0);
+    let legend_top = 42.0 + title.extra_height();
+    let top = legend_top + LEGEND_ROW * (legend.last().map_or(0, |place| place.1) + 1) as f64;
+    let height = top + PLOT.1 + BOTTOM;
+    let mut figure = Figure::new((LEFT + PLOT.0 + RIGHT) as usize, height as usize);
+    let all: Vec<(f64, f64)> = curves.iter().flat_map(Curve::finite).collect();
     let x_ticks = ticks(all.iter().map(|p| p.0), 8);
     let y_ticks = ticks(all.iter().map(|p| p.1), 6);
     let (x0, x1) = (x_ticks[0], x_ticks[x_ticks.len() - 1]);
     let (y0, y1) = (y_ticks[0], y_ticks[y_ticks.len() - 1]);
-    let px = |x: f64| LEFT + (x - x0) / (x1 - x0) * (SIZE.0 - LEFT - RIGHT);
-    let py = |y: f64| SIZE.1 - BOTTOM - (y - y0) / (y1 - y0) * (SIZE.1 - top - BOTTOM);
+    let px = |x: f64| LEFT + (x - x0) / (x1 - x0) * PLOT.0;
+    let py = |y: f64| top + PLOT.1 - (y - y0) / (y1 - y0) * PLOT.1;
 
-    figure.text((LEFT, 24.0), title, 15.0, Anchor::Start, BLACK);
+    title.draw(&mut figure, (LEFT, 24.0));
     for &x in &x_ticks {
         figure.line(vec![(px(x), py(y0)), (px(x), py(y1))], GREY, 0.5);
-        figure.text((px(x), SIZE.1 - BOTTOM + 18.0), label(x, x1 - x0), 11.0, Anchor::Middle, BLACK);
+        figure.text((px(x), top + PLOT.1 + 18.0), label(x, x1 - x0), 11.0, Anchor::Middle, BLACK);
     }
     for &y in &y_ticks {
         figure.line(vec![(px(x0), py(y)), (px(x1), py(y))], GREY, 0.5);
         figure.text((LEFT - 8.0, py(y) + 4.0), label(y, y1 - y0), 11.0, Anchor::End, BLACK);
     }
-    figure.text(((LEFT + SIZE.0 - RIGHT) / 2.0, SIZE.1 - 10.0), x_name, 12.0, Anchor::Middle, BLACK);
-    for ((curve, colour), (x, row)) in curves.iter().zip(LINES.iter().cycle()).zip(legend) {
-        let (x, y) = (LEFT + x, 42.0 + LEGEND * row as f64);
-        figure.line(vec![(x, y), (x + 22.0, y)], *colour, 3.0);
-        figure.text((x + 28.0, y + 4.0), curve.name.as_str(), 11.0, Anchor::Start, BLACK);
-        let points: Vec<(f64, f64)> = finite(curve).into_iter().map(|(x, y)| (px(x), py(y))).collect();
+    figure.text((LEFT + PLOT.0 / 2.0, height - 10.0), x_name, 12.0, Anchor::Middle, BLACK);
+    let colour = |i: usize| {
+        let full = LINES[curves[i].colour.unwrap_or(i) % LINES.len()];
+        if curves[i].faint { pale(full) } else { full }
+    };
+    let width = |curve: &Curve, width: f64| if curve.faint { width / 2.0 } else { width };
+    for (i, (curve, (x, row))) in curves.iter().zip(legend).enumerate() {
+        let (x, y) = (LEFT + x, legend_top + LEGEND_ROW * row as f64);
+        figure.line(vec![(x, y), (x + 22.0, y)], colour(i), width(curve, 3.0));
+        let (name, size) = font::fit(&curve.name, LEGEND_SIZE, PLOT.0 - LEGEND_LINE);
+        figure.text((x + 28.0, y + 4.0), name, size, Anchor::Start, BLACK);
+    }
+    // Faint curves lie behind the others.
+    let behind = (0..curves.len()).filter(|&i| curves[i].faint);
+    for i in behind.chain((0..curves.len()).filter(|&i| !curves[i].faint)) {
+        let points: Vec<(f64, f64)> = curves[i].finite().into_iter().map(|(x, y)| (px(x), py(y))).collect();
         if let [(x, y)] = points[..] {
-            figure.rect((x - 2.5, y - 2.5), (5.0, 5.0), *colour);
+            figure.rect((x - 2.5, y - 2.5), (5.0, 5.0), colour(i));
         }
-        figure.line(points, *colour, 2.0);
+        figure.line(points, colour(i), width(&curves[i], 2.0));
     }
     figure
+}
+
+/// A colour, halfway to white.
+fn pale(colour: Rgb) -> Rgb {
+    colour.map(|c| c / 2 + 127)
 }
 
 /// The position of each curve in the legend: horizontal offset and row.
 fn places(curves: &[Curve], width: f64) -> Vec<(f64, usize)> {
     let (mut x, mut row) = (0.0, 0);
     let place = |curve: &Curve| {
-        let needed = 50.0 + 8.0 * curve.name.len() as f64;
+        let needed = LEGEND_LINE + font::width(&curve.name, LEGEND_SIZE);
         if x > 0.0 && x + needed > width {
             (x, row) = (0.0, row + 1);
         }
@@ -118,9 +166,19 @@ mod tests {
 
     #[test]
     fn degenerate_curves_do_not_panic() {
-        let curve = |points: Vec<(f64, f64)>| Curve { name: "x".into(), points };
+        let curve = |points: Vec<(f64, f64)>| Curve::new("x", points);
         curves("t", "x", &[curve(vec![]), curve(vec![(1.0, f64::NAN)]), curve(vec![(1.0, 2.0)])]);
         curves("t", "x", &[curve(vec![(1.0, 1e16)]), curve(vec![(1.0, f64::INFINITY)])]);
         curves("t", "x", &[]);
+        let many: Vec<Curve> =
+            (0..40).map(|i| curve(vec![(1.0, f64::from(i)), (2.0, 3.0)]).faint()).collect();
+        curves(&"a long title ".repeat(30), "x", &many);
+    }
+
+    #[test]
+    fn long_names_stay_in_the_legend() {
+        let long = Curve::new("a-very-long-name-of-a-run-".repeat(10), vec![(1.0, 2.0), (2.0, 1.0)]);
+        let svg = curves("t", "step", &[long.clone(), long.coloured(3).faint()]).svg();
+        assert!(svg.contains('…') && !svg.contains(&"a-very-long-name-of-a-run-".repeat(10)));
     }
 }

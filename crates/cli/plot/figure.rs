@@ -30,7 +30,14 @@ impl Figure {
 
     /// Adds a text; `at` is on its baseline.
     pub fn text(&mut self, at: (f64, f64), text: impl Into<String>, size: f64, anchor: Anchor, colour: Rgb) {
-        self.0.shapes.push(Shape::Text { at, text: text.into(), size, anchor, colour });
+        let upward = false;
+        self.0.shapes.push(Shape::Text { at, text: text.into(), size, anchor, colour, upward });
+    }
+
+    /// Adds a text that runs upward from `at`.
+    pub fn text_upward(&mut self, at: (f64, f64), text: impl Into<String>, size: f64, colour: Rgb) {
+        let (text, anchor, upward) = (text.into(), Anchor::Start, true);
+        self.0.shapes.push(Shape::Text { at, text, size, anchor, colour, upward });
     }
 
     /// Adds a small image, each pixel drawn `scale` pixels wide.

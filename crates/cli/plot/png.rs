@@ -1,8 +1,8 @@
 //! Renders a figure as PNG, at twice its size to stay sharp.
 
-use font8x8::UnicodeFonts;
 use image::{ExtendedColorType, ImageEncoder, Rgb as Pixel, RgbImage, codecs::png::PngEncoder};
 
+use super::font;
 use super::shapes::{Anchor, Drawing, Rgb, Shape};
 
 /// Image pixels per figure pixel.
@@ -18,8 +18,8 @@ pub(super) fn paint(figure: &Drawing) -> anyhow::Result<Vec<u8>> {
             Shape::Line { points, colour, width } => {
                 points.windows(2).for_each(|p| segment(&mut canvas, p[0], p[1], *colour, *width));
             }
-            Shape::Text { at, text, size, anchor, colour } => {
-                letters(&mut canvas, *at, text, *size, *anchor, *colour)
+            Shape::Text { at, text, size, anchor, colour, upward } => {
+                letters(&mut canvas, *at, text, *size, (*anchor, *upward), *colour)
             }
             Shape::Image { at, scale, width, pixels } => {
                 for (i, &colour) in pixels.iter().enumerate() {
@@ -71,31 +71,44 @@ fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, wid
             let along = ((px * dx + py * dy) / squared).clamp(0.0, 1.0);
             let distance = (px - along * dx).hypot(py - along * dy);
             let cover = (half + 0.5 - distance).clamp(0.0, 1.0);
-            let pixel = canvas.get_pixel_mut(col, row);
-            for (old, new) in pixel.0.iter_mut().zip(colour) {
-                *old = (f64::from(*old) * (1.0 - cover) + f64::from(new) * cover) as u8;
-            }
+            blend(canvas, (col, row), colour, cover);
         }
     }
 }
 
-fn letters(canvas: &mut RgbImage, (x, y): (f64, f64), text: &str, size: f64, anchor: Anchor, colour: Rgb) {
-    // The font has 8x8 dots per letter; a dot is a whole number of pixels.
-    let dot = (size * ZOOM / 9.0).round().max(1.0) / ZOOM;
-    let advance = dot * 7.0;
-    let width = advance * text.chars().count() as f64;
-    let left = match anchor {
-        Anchor::Start => x,
-        Anchor::Middle => x - width / 2.0,
-        Anchor::End => x - width,
+fn letters(
+    canvas: &mut RgbImage,
+    (x, y): (f64, f64),
+    text: &str,
+    size: f64,
+    (anchor, upward): (Anchor, bool),
+    colour: Rgb,
+) {
+    let width = font::width(text, size);
+    let before = match anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => width / 2.0,
+        Anchor::End => width,
     };
-    for (i, c) in text.chars().enumerate() {
-        let Some(rows) = font8x8::BASIC_FONTS.get(c) else { continue };
-        for (row, bits) in rows.iter().enumerate() {
-            for col in (0..8).filter(|col| bits >> col & 1 == 1) {
-                let at = (left + i as f64 * advance + f64::from(col) * dot, y + (row as f64 - 7.0) * dot);
-                rect(canvas, at, (dot, dot), colour);
-            }
+    let (columns, rows) = (i64::from(canvas.width()), i64::from(canvas.height()));
+    let mut paint = |col: i64, row: i64, cover: f64| {
+        if (0..columns).contains(&col) && (0..rows).contains(&row) {
+            blend(canvas, (col as u32, row as u32), colour, cover);
         }
+    };
+    let (x, y) = (x * ZOOM, y * ZOOM);
+    match upward {
+        false => font::draw(text, size * ZOOM, (x - before * ZOOM, y), paint),
+        // Along the text is up, below its baseline is right.
+        true => font::draw(text, size * ZOOM, (0.0, 0.0), |along, below, cover| {
+            paint(x as i64 + below, (y + before * ZOOM) as i64 - along, cover);
+        }),
+    }
+}
+
+/// Paints a pixel that is covered in part, 0 to 1.
+fn blend(canvas: &mut RgbImage, (col, row): (u32, u32), colour: Rgb, cover: f64) {
+    for (old, new) in canvas.get_pixel_mut(col, row).0.iter_mut().zip(colour) {
+        *old = (f64::from(*old) * (1.0 - cover) + f64::from(new) * cover) as u8;
     }
 }

@@ -37,7 +37,7 @@ pub enum Anchor {
 pub(super) enum Shape {
     Rect { at: (f64, f64), size: (f64, f64), fill: Rgb },
     Line { points: Vec<(f64, f64)>, colour: Rgb, width: f64 },
-    Text { at: (f64, f64), text: String, size: f64, anchor: Anchor, colour: Rgb },
+    Text { at: (f64, f64), text: String, size: f64, anchor: Anchor, colour: Rgb, upward: bool },
     Image { at: (f64, f64), scale: f64, width: usize, pixels: Vec<Rgb> },
 }
 

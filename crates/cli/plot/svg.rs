@@ -4,15 +4,16 @@ use std::fmt::Write;
 
 use base64::Engine;
 
-use super::png;
 use super::shapes::{Anchor, Drawing, Rgb, Shape};
+use super::{font, png};
 
 /// The figure as an SVG document.
 pub(super) fn write(figure: &Drawing) -> String {
     let (w, h) = (figure.width, figure.height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
-         font-family=\"sans-serif\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"#fff\"/>\n"
+         font-family=\"{}\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"#fff\"/>\n",
+        font::FAMILY
     );
     for shape in &figure.shapes {
         // Writing to a string cannot fail.
@@ -32,7 +33,7 @@ pub(super) fn write(figure: &Drawing) -> String {
                     "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
                 )
             }
-            Shape::Text { at: (x, y), text, size, anchor, colour } => {
+            Shape::Text { at: (x, y), text, size, anchor, colour, upward } => {
                 let anchor = match anchor {
                     Anchor::Start => "start",
                     Anchor::Middle => "middle",
@@ -40,9 +41,13 @@ pub(super) fn write(figure: &Drawing) -> String {
                 };
                 let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let fill = hex(*colour);
+                let turn = match upward {
+                    true => format!(" transform=\"rotate(-90 {x:.1} {y:.1})\""),
+                    false => String::new(),
+                };
                 writeln!(
                     svg,
-                    "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{fill}\">{text}</text>"
+                    "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{fill}\"{turn}>{text}</text>"
                 )
             }
             Shape::Image { at: (x, y), scale, width, pixels } => {

@@ -1,6 +1,7 @@
 //! Draws small images side by side, such as mistakes and weights.
 
-use super::{Anchor, BLACK, Figure, Rgb};
+use super::title::{Title, key};
+use super::{Anchor, BLACK, Figure, Rgb, font};
 
 /// A small image with a caption.
 pub struct Tile {
@@ -29,24 +30,31 @@ impl Tile {
     }
 }
 
-/// A grid of tiles under a title.
-pub fn tiles(title: &str, tiles: &[Tile]) -> Figure {
+/// The key of [`Tile::of_weights`].
+pub const WEIGHTS_KEY: [(Rgb, &str); 2] = [([0, 0, 255], "above 0"), ([255, 0, 0], "below 0; white is 0")];
+
+/// A grid of tiles under a title and the key of their colours.
+pub fn tiles(title: &str, meanings: &[(Rgb, &str)], tiles: &[Tile]) -> Figure {
     const GAP: f64 = 14.0;
     const CAPTION: f64 = 16.0;
     const SIDE: f64 = 84.0;
-    const TOP: f64 = 44.0;
     let columns = (tiles.len() as f64 * 1.4).sqrt().ceil().clamp(4.0, 12.0) as usize;
     let rows = tiles.len().div_ceil(columns).max(1);
     let width = GAP + columns as f64 * (SIDE + GAP);
-    let height = TOP + rows as f64 * (SIDE + CAPTION + GAP);
+    let title = Title::new(title, 14.0, width - 2.0 * GAP);
+    let key_height = if meanings.is_empty() { 0.0 } else { 20.0 };
+    let top = 44.0 + title.extra_height() + key_height;
+    let height = top + rows as f64 * (SIDE + CAPTION + GAP);
     let mut figure = Figure::new(width as usize, height as usize);
-    figure.text((GAP, 24.0), title, 14.0, Anchor::Start, BLACK);
+    title.draw(&mut figure, (GAP, 24.0));
+    key(&mut figure, (GAP, top - 18.0), meanings);
     for (i, tile) in tiles.iter().enumerate() {
         let x = GAP + (i % columns) as f64 * (SIDE + GAP);
-        let y = TOP + (i / columns) as f64 * (SIDE + CAPTION + GAP);
+        let y = top + (i / columns) as f64 * (SIDE + CAPTION + GAP);
         let longest = tile.width.max(tile.pixels.len() / tile.width.max(1)).max(1);
         figure.image((x, y), SIDE / longest as f64, tile.width.max(1), tile.pixels.clone());
-        figure.text((x + SIDE / 2.0, y + SIDE + 13.0), tile.caption.as_str(), 9.0, Anchor::Middle, BLACK);
+        let (caption, size) = font::fit(&tile.caption, 10.0, SIDE + GAP - 4.0);
+        figure.text((x + SIDE / 2.0, y + SIDE + 13.0), caption, size, Anchor::Middle, BLACK);
     }
     figure
 }

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use self::watch::{Log, Watch};
 use crate::flags::{new_run_path, quoted, run_path};
+use crate::terminal::lines::note;
+use crate::terminal::program::command;
 use crate::{interrupt, output};
 
 /// The arguments of a training run that all models share.
@@ -135,8 +137,8 @@ impl<M: TrainCommand> Train<M> {
         watch.finish()?;
         let outcome = outcome?;
         if outcome.ended == Ended::Stopped {
-            eprintln!("stopped and saved after {} of {steps} steps; to resume:", outcome.steps);
-            eprintln!("  m2g {} train --resume {}", M::KIND, quoted(path));
+            note(&format!("stopped and saved after {} of {steps} steps; to resume:", outcome.steps));
+            eprintln!("  {}", command(&format!("{} train --resume {}", M::KIND, quoted(path))));
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if self.args.json {
@@ -147,12 +149,12 @@ impl<M: TrainCommand> Train<M> {
         } else {
             output::line(M::text(&session, data, &outcome, tokens_per_second)?)?;
         }
-        eprintln!("saved in {}; next: `{}`", path.display(), use_command::<M>(path));
+        eprintln!("saved in {}; next:\n  {}", path.display(), use_command::<M>(path));
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// The command that uses a run.
 fn use_command<M: TrainCommand>(path: &Path) -> String {
-    format!("m2g {} {} {}", M::KIND, M::USE_WITH, quoted(path))
+    command(&format!("{} {} {}", M::KIND, M::USE_WITH, quoted(path)))
 }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use m2g_core::train::{EvaluationRecord, Observer, Progress};
+use m2g_core::train::{EvaluationRecord, Observer, Progress, is_logged};
 use serde_json::{Value, json};
 
 use crate::progress::Bar;
+use crate::terminal::lines::{fit, flow};
+use crate::terminal::width::columns as terminal_columns;
 use crate::{interrupt, output};
 
 /// The shortest time between two updates of the bar: small steps take microseconds.
@@ -131,7 +133,7 @@ impl Watch {
 
     fn log_step(&mut self, progress: &Progress) {
         let Some(log) = &mut self.log.steps else { return };
-        if progress.step != 1 && !progress.step.is_multiple_of(log.interval) {
+        if !is_logged(progress.step, log.interval) {
             return;
         }
         let tokens = self.recent.per_second(log.tokens as f64);
@@ -143,12 +145,17 @@ impl Watch {
         let Progress { step, steps, loss, lr, grad_norm } = *progress;
         let norm = grad_norm.unwrap_or(f64::NAN);
         self.bar.message(format!("loss {loss:.4}"));
-        self.bar.print_line(&format!(
-            "step {step:>width$}/{steps}  loss {loss:.4}  lr {lr:.2e}  norm {norm:.2}  {tokens:.0} tokens/s  \
-             {gflops:.1} GFLOP/s ({:.0} %)",
-            100.0 * share,
-            width = steps.to_string().len(),
-        ));
+        // What matters least goes first in a narrow terminal.
+        let fields = [
+            (0, format!("step {step:>width$}/{steps}", width = steps.to_string().len())),
+            (0, format!("loss {loss:.4}")),
+            (3, format!("lr {lr:.1e}")),
+            (2, format!("norm {norm:.2}")),
+            (1, format!("{tokens:.0} tokens/s")),
+            (5, format!("{gflops:.0} GFLOP/s")),
+            (4, format!("{:.0} % of peak", 100.0 * share)),
+        ];
+        self.bar.print_line(&fit(&fields, terminal_columns()));
         self.print_json(json!({
             "event": "step", "step": step, "loss": loss, "lr": lr, "grad_norm": grad_norm,
             "tokens_per_second": tokens, "gflops": gflops, "share_of_peak": share,
@@ -181,7 +188,7 @@ impl Observer for Watch {
             }
             None => format!("     after step {}", record.step),
         };
-        let mut shown = String::new();
+        let mut shown = Vec::new();
         for (i, column) in columns.iter().enumerate() {
             let Some(value) = value(column) else { continue };
             let text = format!("{} {}", column.title, (column.format)(value));
@@ -193,13 +200,15 @@ impl Observer for Watch {
                 0 => "  ",
                 _ => "",
             };
-            shown += &format!("  {text}{best}");
+            shown.push(format!("{text}{best}"));
         }
         if shown.is_empty() {
-            shown = "  no validation".into();
+            shown.push("no validation".into());
         }
-        self.bar
-            .print_line(&format!("{start}  {loss} {:.4}{shown}  {:.1} s", record.train_loss, record.seconds));
+        // The time stands behind the first metric, so that further ones may go to the next line.
+        shown.insert(1, format!("{:.1} s", record.seconds));
+        let fields = [vec![start, format!("{loss} {:.4}", record.train_loss)], shown].concat();
+        self.bar.print_line(&flow(&fields, "  ", terminal_columns(), 5));
         let mut line = json!({
             "event": event, "step": record.step, "train_loss": record.train_loss, "lr": record.lr,
             "best": record.best, "seconds": record.seconds,

@@ -84,6 +84,7 @@ impl Trainable for Gpt<f32> {
         Options {
             steps: config.max_iters,
             steps_per_evaluation: config.eval_interval,
+            log_interval: Some(config.log_interval),
             lr: config.learning_rate,
             schedule: config.schedule(),
             // The norm is computed even without a limit: it is worth seeing, and it reveals

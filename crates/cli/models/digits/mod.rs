@@ -21,12 +21,13 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use m2g_digits::Network;
 use m2g_digits::training::KIND;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::with_current_names;
+use crate::config_file::{one_line, with_current_names};
 use crate::digits::{plot, predict};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
@@ -91,6 +92,10 @@ impl ModelKind for Digits {
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
         with_current_names::<m2g_digits::Config>(config)
+    }
+
+    fn wrong_setting(&self, config: &Value) -> Option<String> {
+        m2g_digits::Config::deserialize(config).err().map(|error| one_line(&error.to_string()))
     }
 
     fn validation_metric(&self) -> ValidationMetric {

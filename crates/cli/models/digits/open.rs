@@ -11,7 +11,7 @@ use m2g_digits::{Config, MiniBatch, Network};
 
 use crate::digits::{images, predict};
 use crate::inspect::axes::Letters;
-use crate::inspect::input::{Input, Inspection};
+use crate::inspect::input::{Input, Inspection, Prediction};
 use crate::inspect::step::{Layer, Step};
 use crate::models::kind::OpenModel;
 
@@ -37,6 +37,17 @@ impl OpenNetwork {
     pub fn load(run: &Path, file: &str) -> anyhow::Result<Self> {
         let (network, description) = Training::load(run, file)?;
         Ok(Self { network, description })
+    }
+
+    /// The digit that the network sees. Sigmoid outputs need not sum to 1: the probabilities are
+    /// their shares.
+    fn prediction(&self, image: &Tensor<f32>, digit: Option<usize>) -> anyhow::Result<Prediction> {
+        let output = self.network.feedforward(image)?;
+        let outputs: Vec<f64> = output.data().iter().map(|&a| f64::from(a)).collect();
+        let total = outputs.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let shares: Vec<f64> = outputs.iter().map(|a| a / total).collect();
+        let prediction = Prediction::likeliest("digit", &shares, shares.len(), |i| i.to_string());
+        Ok(Prediction { truth: digit.map(|digit| digit.to_string()), ..prediction })
     }
 
     /// The image, `(1, 784)`, and the digit it shows, if known.
@@ -100,11 +111,12 @@ impl OpenModel for OpenNetwork {
             last: (number < n).then(|| format!("layer{number}.a")),
         };
         let layers = (1..=n).map(layer).collect();
+        let prediction = self.prediction(&image, digit)?;
         let step = Step::record(&self.network, input.backward, letters(), layers, |tape| match target {
             None => self.network.feedforward_on(tape, &image).map(|_| None),
             Some(y) => self.network.loss(tape, &MiniBatch { x: image, y }).map(Some),
         })?;
-        Ok(Inspection { step, text: None, attention: None })
+        Ok(Inspection { step, text: None, attention: None, prediction: Some(prediction) })
     }
 }
 

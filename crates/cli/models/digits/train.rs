@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::digits::images;
 use crate::digits::settings::Settings;
 use crate::output::percent;
+use crate::terminal::lines::{entry_at, fact};
+use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log};
 
@@ -45,14 +47,16 @@ impl TrainCommand for Network<f32> {
     fn introduce(training: &Training<'_>, data: &DigitData) -> Log {
         let network = &training.model;
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
-        eprintln!(
-            "network [{}], {} parameters; {} training, {} validation, {} test images from {}",
-            sizes.join(", "),
-            network.params().count(),
-            data.train.len(),
-            data.validation.len(),
-            data.test.len(),
-            data.source.display()
+        fact("network", &format!("[{}], {} parameters", sizes.join(", "), network.params().count()));
+        fact(
+            "data",
+            &format!(
+                "{} training, {} validation, {} test images from {}",
+                data.train.len(),
+                data.validation.len(),
+                data.test.len(),
+                data.source.display()
+            ),
         );
         let evaluations = EvaluationLog {
             event: "epoch",
@@ -92,13 +96,14 @@ fn summary(config: &Config, outcome: &Outcome, steps_per_epoch: u64) -> String {
         }
         None => "the last epoch".into(),
     };
-    lines.push(format!("test accuracy        {}  ({which})", test(outcome.best_test("test_accuracy"))));
+    let best = format!("{}  ({which})", test(outcome.best_test("test_accuracy")));
+    lines.push(entry_at(21, "test accuracy", &best, columns()));
     lines.push(format!("  after the last epoch {}", test(outcome.last_test("test_accuracy"))));
     if let Some(accuracy) = outcome.best_score {
         lines.push(format!("validation accuracy  {}", percent(accuracy)));
     }
     if let Some(reference) = reference(config) {
-        lines.push(format!("for comparison       {reference}"));
+        lines.push(entry_at(21, "for comparison", reference, columns()));
     }
     lines.push(format!("{} epochs in {:.1} s", outcome.steps.div_ceil(steps_per_epoch), outcome.seconds));
     lines.join("\n")

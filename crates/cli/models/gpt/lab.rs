@@ -8,6 +8,7 @@ use m2g_gpt::training::Training;
 use m2g_gpt::{Config, Gpt};
 
 use crate::lab::trainer::LabModel;
+use crate::terminal::lines::note;
 
 /// Windows of the validation split on which `generation_loss` is measured.
 const GENERATION_WINDOWS: usize = 64;
@@ -23,7 +24,7 @@ impl LabModel for Gpt<f32> {
 
     fn load_data(config: &Config) -> anyhow::Result<Corpus> {
         let corpus = Corpus::load(&config.data, config.tokenizer.parse()?)?;
-        corpus.reports.iter().for_each(|report| eprintln!("{report}"));
+        corpus.reports.iter().for_each(|report| note(&report.to_string()));
         Ok(corpus)
     }
 

@@ -21,14 +21,15 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use m2g_gpt::training::KIND;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::with_current_names;
+use crate::config_file::{one_line, with_current_names};
 use crate::eval::Eval;
-use crate::gpt::{export, import, ladder, prepare, sample};
+use crate::gpt::{export, import, ladder, plot, prepare, sample};
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
 
@@ -49,6 +50,8 @@ enum GptCommand {
     Train(Box<Train<m2g_gpt::Gpt<f32>>>),
     /// Measure a model on text, or on rows of token ids.
     Eval(Eval<m2g_gpt::Gpt<f32>>),
+    /// Draw the loss curves of one or more runs.
+    Plot(plot::Plot),
     /// Create a run from a GPT-2 model in the Hugging Face format.
     Import(import::Import),
     /// Export a run in the Hugging Face format, which transformers can load.
@@ -83,6 +86,7 @@ impl ModelKind for Gpt {
             GptCommand::Prepare(prepare) => prepare.run(),
             GptCommand::Train(train) => train.run(),
             GptCommand::Eval(eval) => eval.run(),
+            GptCommand::Plot(plot) => plot.run(),
             GptCommand::Import(import) => import.run(),
             GptCommand::Export(export) => export.run(),
             GptCommand::Sample(sample) => sample.run(),
@@ -108,6 +112,10 @@ impl ModelKind for Gpt {
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
         with_current_names::<m2g_gpt::Config>(config)
+    }
+
+    fn wrong_setting(&self, config: &Value) -> Option<String> {
+        m2g_gpt::Config::deserialize(config).err().map(|error| one_line(&error.to_string()))
     }
 
     fn validation_metric(&self) -> ValidationMetric {

@@ -12,11 +12,14 @@ use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 use m2g_text::Tokenizer;
 
 use crate::inspect::axes::Letters;
-use crate::inspect::input::{AttentionLayout, Input, Inspection, Text};
+use crate::inspect::input::{AttentionLayout, Input, Inspection, Prediction, Text};
 use crate::inspect::positions::PositionSettings;
 use crate::inspect::prompt;
 use crate::inspect::step::{Layer, Step};
 use crate::models::kind::OpenModel;
+
+/// The number of likely next tokens to show.
+const SHOWN_TOKENS: usize = 10;
 
 /// A GPT built from unfused ops, so that every matrix can be inspected, and its description.
 pub struct OpenGpt {
@@ -111,7 +114,8 @@ impl OpenModel for OpenGpt {
         let tokens = ids.iter().map(|&id| prompt::readable(id, tokenizer)).collect();
         let attention =
             AttentionLayout { layers: config.n_layer, heads: config.n_head, mask: config.mask.clone() };
-        Ok(Inspection { step, text: Some(Text { ids, tokens }), attention: Some(attention) })
+        let prediction = next_tokens(&step, tokenizer);
+        Ok(Inspection { step, text: Some(Text { ids, tokens }), attention: Some(attention), prediction })
     }
 
     fn positions(&self) -> Option<PositionSettings> {
@@ -125,6 +129,20 @@ impl OpenModel for OpenGpt {
             learned: learned.map(|table| ("wpe.weight", table)),
         })
     }
+}
+
+/// The likeliest tokens after the last one: the softmax of the last row of the logits, `(1, T, V)`.
+fn next_tokens(step: &Step, tokenizer: Option<&Tokenizer>) -> Option<Prediction> {
+    let logits = step.tape.value(step.labelled("logits")?);
+    let v = *logits.shape().last()?;
+    let row = &logits.data()[logits.data().len().checked_sub(v)?..];
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exps: Vec<f64> = row.iter().map(|&z| f64::from(z - largest).exp()).collect();
+    let sum = exps.iter().sum::<f64>();
+    let probabilities: Vec<f64> = exps.iter().map(|e| e / sum).collect();
+    // A space is part of a token, and would be invisible.
+    let name = |i: usize| prompt::readable(i as u32, tokenizer).replace(' ', "\u{2423}");
+    Some(Prediction::likeliest("next token", &probabilities, SHOWN_TOKENS, name))
 }
 
 /// The axes of a GPT that reads B sequences of T tokens.

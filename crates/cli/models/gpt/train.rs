@@ -15,11 +15,16 @@ use serde_json::{Value, json};
 
 use crate::gpt::settings::Settings;
 use crate::machine;
+use crate::terminal::lines::{entry_at, fact, fold, note};
+use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
 
 /// The length of the sample after training.
 const SAMPLE_TOKENS: usize = 300;
+
+/// The column in which the results after training start.
+const RESULT_COLUMN: usize = 17;
 
 /// How long the machine's peak is measured.
 const PEAK_TIME: Duration = Duration::from_millis(50);
@@ -90,17 +95,16 @@ impl TrainCommand for Gpt<f32> {
         tokens_per_second: f64,
     ) -> anyhow::Result<String> {
         let show = |value: Option<f64>| value.map_or("not measured".into(), loss);
-        Ok(format!(
-            "validation loss  {}  (step {}, the best)\n  after the last step {}\n{} steps in {:.1} s, {:.0} tokens/s\n\
-             a sample:\n{}",
-            show(best_loss(outcome)),
-            outcome.best_step,
-            show(outcome.metric("val_loss")),
-            outcome.steps,
-            outcome.seconds,
-            tokens_per_second,
-            sample(&training.model, &corpus.tokenizer)?
-        ))
+        let columns = columns();
+        let best = format!("{}  (step {}, the best)", show(best_loss(outcome)), outcome.best_step);
+        let text = sample(&training.model, &corpus.tokenizer)?;
+        Ok([
+            entry_at(RESULT_COLUMN, "validation loss", &best, columns),
+            format!("  after the last step {}", show(outcome.metric("val_loss"))),
+            format!("{} steps in {:.1} s, {tokens_per_second:.0} tokens/s", outcome.steps, outcome.seconds),
+            format!("a sample:\n{}", fold(&text, columns)),
+        ]
+        .join("\n"))
     }
 }
 
@@ -129,46 +133,57 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
 /// Describes the data, the model and the machine, with losses for comparison.
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let (config, model) = (&training.description.config, &training.description.model);
-    for report in &corpus.reports {
-        eprintln!("{report}");
-    }
+    corpus.reports.iter().for_each(|report| note(&report.to_string()));
     let v = corpus.tokenizer.vocab_size();
-    eprintln!(
-        "data       {} training and {} validation tokens from {}; tokenizer {} with {v} tokens",
-        corpus.train.len(),
-        corpus.val.len(),
-        corpus.source,
-        corpus.tokenizer.kind(),
+    fact(
+        "data",
+        &format!(
+            "{} training and {} validation tokens from {}; tokenizer {} with {v} tokens",
+            corpus.train.len(),
+            corpus.val.len(),
+            corpus.source,
+            corpus.tokenizer.kind(),
+        ),
     );
     let params = training.model.params();
     let decayed: usize = params.iter().filter(|p| p.decay).map(|p| p.value.len()).sum();
-    eprintln!(
-        "model      {} parameters, {decayed} of them decayed; {} layers, {} heads, {} wide, a window of {} tokens",
-        params.count(),
-        model.n_layer,
-        model.n_head,
-        model.n_embd,
-        model.block_size,
+    fact(
+        "model",
+        &format!(
+            "{} parameters, {decayed} of them decayed; {} layers, {} heads, {} wide, a window of {} tokens",
+            params.count(),
+            model.n_layer,
+            model.n_head,
+            model.n_embd,
+            model.block_size,
+        ),
     );
-    eprintln!(
-        "reference  loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token",
-        (model.vocab_size as f64).ln(),
-        entropy::unigram(&corpus.train),
-        entropy::bigram(&corpus.train),
+    fact(
+        "reference",
+        &format!(
+            "loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token",
+            (model.vocab_size as f64).ln(),
+            entropy::unigram(&corpus.train),
+            entropy::bigram(&corpus.train),
+        ),
     );
     let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
     let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
     let peak = machine::product_gflops(model.precision, PEAK_TIME);
-    eprintln!(
-        "machine    {} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} \
-         GFLOP (6 N + 12 L C T per token)",
-        threads::current(),
-        model.precision.name(),
+    fact(
+        "machine",
+        &format!(
+            "{} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} GFLOP \
+             (6 N + 12 L C T per token)",
+            threads::current(),
+            model.precision.name(),
+        ),
     );
     if !model.precision.is_native() {
-        eprintln!(
-            "note       this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is not \
-             faster than --precision f32"
+        fact(
+            "note",
+            "this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is not faster \
+             than --precision f32",
         );
     }
     StepLog { interval: config.log_interval, tokens, gflop, peak }

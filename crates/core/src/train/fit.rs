@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::model::Model;
-use super::observer::{EvaluationRecord, Observer, Progress};
+use super::observer::{EvaluationRecord, Observer, Progress, is_logged};
 use super::run::RunFolder;
 use super::state::{Ended, Options, State};
 use super::step::{StepReport, Stepper, routine};
@@ -70,13 +70,19 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
             if self.state.step == 1 {
                 warn_of_missing_gradients(&stepper.without_gradient(self.model), observer);
             }
-            observer.step(&Progress {
+            let progress = Progress {
                 step: self.state.step,
                 steps: self.options.steps,
                 loss: report.loss,
                 lr,
                 grad_norm: report.grad_norm,
-            });
+            };
+            if let (Some(folder), Some(interval)) = (&mut self.folder, self.options.log_interval)
+                && is_logged(progress.step, interval)
+            {
+                folder.append_metrics(&progress)?;
+            }
+            observer.step(&progress);
             if self.options.evaluates_after(self.state.step) {
                 let evaluation = task.evaluate(self.model, &mut evaluation_tape)?;
                 evaluation_tape.reset();

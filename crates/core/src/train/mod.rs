@@ -9,10 +9,12 @@
 //! | `observer.rs` | [`Observer`]: progress, evaluations, warnings |
 //! | `fit.rs` | [`Fit`], the loop: steps, evaluations, checkpoints, when to stop |
 //! | [`run`] | the folder of a run: configuration, metrics, checkpoints |
+//! | [`manage`] | runs on the disk: rename, delete |
 //! | `trainable.rs` | [`Trainable`]: everything that a session needs to know about a model |
 //! | `session.rs` | [`Session`]: start, resume, run, load |
 
 mod fit;
+pub mod manage;
 mod model;
 mod observer;
 pub mod run;
@@ -26,7 +28,7 @@ mod trainable;
 
 pub use fit::Fit;
 pub use model::{Model, gradients_by_tape};
-pub use observer::{EvaluationRecord, Observer, Progress};
+pub use observer::{EvaluationRecord, Observer, Progress, is_logged};
 pub use run::{RunFolder, Save};
 pub use session::{Outcome, Session};
 pub use state::{Ended, Options, State};

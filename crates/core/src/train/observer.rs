@@ -21,12 +21,13 @@ pub trait Observer {
 /// Ignores everything.
 impl Observer for () {}
 
-/// The state of the loop after a step.
-#[derive(Debug, Clone, Copy)]
+/// The state of the loop after a step. As JSON, a line of the metrics file.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Progress {
     /// Steps taken.
     pub step: u64,
     /// Steps in total.
+    #[serde(skip)]
     pub steps: u64,
     /// The loss of the last step.
     pub loss: f64,
@@ -36,7 +37,12 @@ pub struct Progress {
     pub grad_norm: Option<f64>,
 }
 
-/// One line of the metrics file.
+/// Whether a step is logged: the first one, and every `interval`-th.
+pub fn is_logged(step: u64, interval: u64) -> bool {
+    step == 1 || step.is_multiple_of(interval.max(1))
+}
+
+/// The result of an evaluation. As JSON, a line of the metrics file.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvaluationRecord {
     /// Steps taken.

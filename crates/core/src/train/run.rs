@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! runs/NAME/config.toml          the complete configuration
-//! runs/NAME/metrics.jsonl        one line per evaluation
+//! runs/NAME/metrics.jsonl        one line per logged step and per evaluation
 //! runs/NAME/last.safetensors     parameters, optimiser and state, to resume from
 //! runs/NAME/best.safetensors     the parameters with the best score, to use
 //! ```
@@ -34,7 +34,7 @@ pub const LAST: &str = "last.safetensors";
 /// The checkpoint with the best score.
 pub const BEST: &str = "best.safetensors";
 /// Locked while a process trains the run.
-const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 
 /// Where a new run is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,14 +218,32 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     }
 }
 
-/// Reads the metrics of a run, one JSON value per line. Skips an incomplete last line, which
-/// a killed process may leave.
+/// Reads the evaluations of a run, one JSON value per line of the metrics. Skips an incomplete last
+/// line, which a killed process may leave.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read.
 pub fn metrics(run: &Path) -> Result<Vec<Value>, Error> {
+    Ok(read_metrics(run)?.into_iter().filter(is_evaluation).collect())
+}
+
+/// Reads the logged steps of a run, as [`metrics`]. Runs of older versions have none.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read.
+pub fn logged_steps(run: &Path) -> Result<Vec<Value>, Error> {
+    Ok(read_metrics(run)?.into_iter().filter(|line| !is_evaluation(line)).collect())
+}
+
+/// Whether a line of the metrics is an evaluation, rather than a logged step.
+fn is_evaluation(line: &Value) -> bool {
+    line.get("train_loss").is_some()
+}
+
+fn read_metrics(run: &Path) -> Result<Vec<Value>, Error> {
     let path = run.join(METRICS);
-    let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    let text = String::from_utf8_lossy(&bytes);
     Ok(text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
@@ -247,8 +265,11 @@ fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
     atomic::write(path, |f| f.write_all(kept.as_bytes()))
 }
 
-/// Locks the run for this process.
-fn lock(run: &Path) -> Result<File, Error> {
+/// Locks the run for this process, until the file is dropped.
+///
+/// # Errors
+/// [`Error::Busy`] if another process trains the run.
+pub(super) fn lock(run: &Path) -> Result<File, Error> {
     let path = run.join(LOCK);
     let file = File::create(&path).map_err(Error::io("open", &path))?;
     match file.try_lock() {

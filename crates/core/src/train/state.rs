@@ -18,6 +18,8 @@ pub struct Options {
     pub steps: u64,
     /// Steps between evaluations: an epoch, for the digits.
     pub steps_per_evaluation: u64,
+    /// Steps between two logged steps; `None` logs only evaluations.
+    pub log_interval: Option<u64>,
     /// The learning rate.
     pub lr: f64,
     /// How the learning rate changes.
@@ -38,6 +40,7 @@ impl Default for Options {
         Self {
             steps: 0,
             steps_per_evaluation: 1,
+            log_interval: None,
             lr: 1e-3,
             schedule: Schedule::Constant,
             clip: None,

@@ -1,0 +1,91 @@
+//! `m2g gpt plot`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use m2g_core::atomic;
+use m2g_gpt::training::KIND;
+
+use crate::learning::{Learning, compared, file_name, names};
+use crate::output;
+use crate::plot::Figure;
+use crate::plot::curves::{Curve, curves};
+
+/// Draw the loss curves of one or more runs; PNG and SVG.
+#[derive(Args)]
+pub struct Plot {
+    /// The runs: names under runs/, or paths.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<String>,
+    /// The file to draw to, .png or .svg [default: loss.png and loss.svg in the folder of the first
+    /// run].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Plot {
+    /// Draws, and prints the paths of the files.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let ending = self.out.as_ref().map(|out| {
+            let ending = out.extension().and_then(|e| e.to_str()).unwrap_or("");
+            ending.to_ascii_lowercase()
+        });
+        if let (Some(out), Some(ending)) = (&self.out, &ending)
+            && !["png", "svg"].contains(&ending.as_str())
+        {
+            bail!("--out is {}: its name must end in .png or .svg", out.display());
+        }
+        let runs = Learning::read_all(&self.runs, KIND)?;
+        let figure = figure(&runs);
+        match (&self.out, ending.as_deref()) {
+            (Some(out), Some("svg")) => {
+                figure.save_svg(out)?;
+                output::line(out.display())?;
+            }
+            (Some(out), _) => {
+                let bytes = figure.png()?;
+                atomic::write(out, |file| file.write_all(&bytes))?;
+                output::line(out.display())?;
+            }
+            (None, _) => {
+                for file in figure.save(&runs[0].path, &file_name("loss", &runs))? {
+                    output::line(file.display())?;
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Of one run: the loss of each logged step, and the training and validation loss at each
+/// evaluation. Of several: validation and, paler, training loss of each in one colour.
+fn figure(runs: &[Learning]) -> Figure {
+    let title = format!("Loss of {}, in nats per token", names(runs));
+    let lines = match runs {
+        [run] => {
+            let curve = |metric: &str, name: &str, colour| {
+                Curve::new(name, run.evaluations("step", metric)).coloured(colour)
+            };
+            vec![
+                Curve::new("a training step", run.losses()).coloured(0).faint(),
+                curve("train_loss", "training", 0),
+                curve("val_loss", "validation", 1),
+            ]
+        }
+        _ => {
+            let named = |curve: Curve, what: &str| Curve { name: format!("{}, {what}", curve.name), ..curve };
+            let validation = compared(runs, "step", "val_loss").into_iter();
+            let training = compared(runs, "step", "train_loss").into_iter();
+            let mut all: Vec<Curve> = (validation.map(|curve| named(curve, "validation")))
+                .chain(training.map(|curve| named(curve, "training").faint()))
+                .collect();
+            all.sort_by_key(|curve| curve.colour);
+            all
+        }
+    };
+    let drawn: Vec<Curve> = lines.into_iter().filter(|line| !line.points.is_empty()).collect();
+    curves(&title, "step", &drawn)
+}

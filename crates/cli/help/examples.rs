@@ -1,0 +1,139 @@
+//! The examples at the end of each command's help. A test parses all of them.
+
+/// The examples of a command: its path, and the arguments and the purpose of each example.
+pub type Examples = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// All examples.
+pub const EXAMPLES: &[Examples] = &[
+    (
+        "",
+        &[
+            ("digits train", "train the book's network on handwritten digits"),
+            ("gpt train --run own", "train a small GPT"),
+            ("gpt sample own", "let it write"),
+            ("compare", "see what both have in common"),
+        ],
+    ),
+    (
+        "digits train",
+        &[
+            ("digits train", "the book's first network, on MNIST"),
+            ("digits train --hidden 100 --run wide", "a wider one, saved in runs/wide"),
+            ("digits train --config best", "the best network, in some minutes"),
+            ("digits train --resume wide --epochs 60", "go on with a run"),
+        ],
+    ),
+    ("digits eval", &[("digits eval first", "measure the run first on the test images")]),
+    (
+        "digits predict",
+        &[
+            ("digits predict first my-digit.png", "read a picture"),
+            ("digits predict first a.png b.jpg --json", "several, for other programs"),
+        ],
+    ),
+    (
+        "digits plot",
+        &[
+            ("digits plot first", "draw everything about a run"),
+            ("digits plot first wide", "draw the curves of two runs together"),
+        ],
+    ),
+    (
+        "gpt prepare",
+        &[("gpt prepare book.txt --tokenizer bpe:500 --out tokens", "learn 500 tokens, encode the text")],
+    ),
+    (
+        "gpt train",
+        &[
+            ("gpt train --run own", "a small GPT on the text of this project"),
+            ("gpt train --data book.txt --run book", "on your own text"),
+            ("gpt train --config shakespeare-char-cpu", "nanoGPT's example for a CPU"),
+            ("gpt train --resume own --max-iters 4000", "go on with a run"),
+        ],
+    ),
+    (
+        "gpt eval",
+        &[
+            ("gpt eval own", "the loss on the run's validation split"),
+            ("gpt eval own --weights int8", "what it costs to round the weights"),
+        ],
+    ),
+    (
+        "gpt plot",
+        &[
+            ("gpt plot own", "the loss curves of a run"),
+            ("gpt plot own book --out both.png", "two runs in one drawing"),
+        ],
+    ),
+    ("gpt import", &[("gpt import gpt2-folder --run gpt2", "a run from a Hugging Face folder")]),
+    ("gpt export", &[("gpt export own exported", "a folder that transformers can load")]),
+    (
+        "gpt sample",
+        &[
+            ("gpt sample own --prompt \"use \"", "continue a text"),
+            ("gpt sample own --tokens 100 --temperature 0.5", "shorter, and less random"),
+        ],
+    ),
+    ("gpt chat", &[]),
+    (
+        "gpt ladder",
+        &[
+            ("gpt ladder", "all rungs of the lecture but the last"),
+            ("gpt ladder --rungs bigram,one-head", "only two of them"),
+        ],
+    ),
+    (
+        "lab",
+        &[
+            ("lab", "list the experiments"),
+            ("lab score --arms cosine,dot", "two arms beside the standard"),
+            ("lab mine.toml --seeds 1,2,3,4,5", "your own experiment, with five seeds"),
+        ],
+    ),
+    (
+        "compare",
+        &[
+            ("compare", "the digit network and the GPT"),
+            ("compare first own", "two runs"),
+            ("compare --code linear", "the source of a shared function"),
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            ("inspect gpt --prompt \"To be or not\"", "every op of a step"),
+            ("inspect own --layer 1 --head 0", "one head of one layer"),
+            ("inspect own --attention --out attention.html", "draw the attention"),
+            ("inspect digits --image my-digit.png", "a picture in the digit network"),
+        ],
+    ),
+    ("params", &[("params own", "every parameter of a run"), ("params gpt", "of an untrained GPT")]),
+    ("runs", &[("runs", "list all runs")]),
+    ("runs list", &[("runs list --json", "for other programs")]),
+    ("runs show", &[("runs show own", "everything about a run")]),
+    ("runs rename", &[("runs rename gpt-3 best-so-far", "give a run a better name")]),
+    ("runs delete", &[("runs delete gpt-2 gpt-3", "delete two runs, after asking")]),
+    ("data list", &[("data list", "all datasets")]),
+    ("data get", &[("data get tiny-shakespeare", "download a dataset")]),
+    ("data check", &[("data check mnist", "verify every file")]),
+    (
+        "bench",
+        &[
+            ("bench train-gpt2-124m", "one workload"),
+            ("bench --against pytorch", "everything, beside PyTorch"),
+        ],
+    ),
+    ("doctor", &[("doctor", "what this machine can do")]),
+    ("completions", &[("completions bash", "print the completions for bash")]),
+    ("man", &[("man ~/.local/share/man/man1", "write the manual pages")]),
+];
+
+/// The examples of a command as text; empty if there are none.
+pub fn text(path: &[String], program: &str) -> String {
+    let path = path.join(" ");
+    let found = EXAMPLES.iter().find(|(known, _)| *known == path);
+    let Some((_, lines)) = found.filter(|(_, lines)| !lines.is_empty()) else { return String::new() };
+    let line = |(arguments, about): &(&str, &str)| format!("  # {about}\n  {program} {arguments}");
+    let lines: Vec<String> = lines.iter().map(line).collect();
+    format!("Examples:\n{}", lines.join("\n"))
+}

@@ -1,0 +1,80 @@
+//! `m2g completions` and `m2g man`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::{Args, Command};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use m2g_core::atomic;
+
+use crate::output;
+
+/// The name of the program in completions and manual pages.
+const NAME: &str = "m2g";
+
+/// Print the completions of a shell to stdout.
+#[derive(Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum, value_name = "SHELL", hide_possible_values = true)]
+    #[arg(value_parser = shell)]
+    shell: Shell,
+}
+
+/// Write a manual page for each command.
+#[derive(Args)]
+pub struct ManPages {
+    /// The folder to write to; it is created if it does not exist.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+}
+
+/// The shells that are supported.
+fn shell(name: &str) -> Result<Shell, String> {
+    match name {
+        "bash" => Ok(Shell::Bash),
+        "zsh" => Ok(Shell::Zsh),
+        "fish" => Ok(Shell::Fish),
+        "powershell" => Ok(Shell::PowerShell),
+        _ => Err("the shells are bash, zsh, fish, powershell".into()),
+    }
+}
+
+impl Completions {
+    /// Prints the completions for `command`, the whole command line.
+    pub fn run(self, mut command: Command) -> anyhow::Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, NAME, &mut script);
+        output::line(String::from_utf8_lossy(&script).trim_end())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ManPages {
+    /// Writes the pages of `command`, the whole command line, and prints their paths.
+    pub fn run(self, command: Command) -> anyhow::Result<ExitCode> {
+        let dir = &self.dir;
+        std::fs::create_dir_all(dir)
+            .map_err(|e| anyhow!("cannot create the folder {}: {e}", dir.display()))?;
+        let mut command = command.name(NAME).disable_help_subcommand(true);
+        // Gives each subcommand its full name, `m2g-gpt-train`.
+        command.build();
+        write_pages(&command, NAME, dir)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn write_pages(command: &Command, name: &str, dir: &Path) -> anyhow::Result<()> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
+    let file = dir.join(format!("{name}.1"));
+    atomic::write(&file, |out| out.write_all(&page))?;
+    output::line(file.display())?;
+    let subcommands = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    subcommands
+        .into_iter()
+        .try_for_each(|subcommand| write_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), dir))
+}

@@ -1,0 +1,102 @@
+//! What `--help`, completions and man pages say beyond the flags' own descriptions.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `groups.rs` | the headings under which flags stand |
+//! | `examples.rs` | the examples at the end of each command's help |
+//! | `generate.rs` | `m2g completions` and `m2g man` |
+
+mod examples;
+pub mod generate;
+mod groups;
+
+use clap::Command;
+
+/// The command line with grouped flags and examples, which begin with `program`.
+pub fn complete(command: Command, program: &str) -> Command {
+    visit(command, &[], program)
+}
+
+fn visit(command: Command, path: &[String], program: &str) -> Command {
+    let examples = examples::text(path, program);
+    let command = groups::group(command, path);
+    let command = match examples.is_empty() {
+        true => command,
+        false => command.after_help(examples),
+    };
+    command.mut_subcommands(|subcommand| {
+        let path = [path, &[subcommand.get_name().to_string()]].concat();
+        visit(subcommand, &path, program)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// All commands that a user runs, with their paths.
+    fn leaves(command: &Command, path: &[String]) -> Vec<(Vec<String>, Command)> {
+        let children: Vec<&Command> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        let mut all: Vec<_> = children
+            .iter()
+            .flat_map(|child| leaves(child, &[path, &[child.get_name().to_string()]].concat()))
+            .collect();
+        if children.is_empty() {
+            all.push((path.to_vec(), command.clone()));
+        }
+        all
+    }
+
+    #[test]
+    fn examples_are_valid_commands() {
+        for (path, lines) in examples::EXAMPLES {
+            for (arguments, about) in *lines {
+                let words: Vec<String> = std::iter::once("m2g".to_string()).chain(words(arguments)).collect();
+                let parsed = complete(crate::Cli::command(), "m2g").try_get_matches_from(&words);
+                assert!(parsed.is_ok(), "{path}: {arguments}: {}", parsed.unwrap_err());
+                assert!(arguments.starts_with(path) && !about.is_empty(), "{path}: {arguments}");
+            }
+        }
+    }
+
+    /// The words of a command; double quotes keep spaces.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('"').enumerate();
+        let words = parts.flat_map(|(i, part)| match i % 2 {
+            0 => part.split_whitespace().map(String::from).collect(),
+            _ => vec![part.to_string()],
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn every_command_ends_with_examples_and_groups_its_flags() {
+        let command = complete(crate::Cli::command(), "m2g");
+        for (path, leaf) in leaves(&command, &[]) {
+            let help = leaf.clone().term_width(80).render_help().to_string();
+            assert!(help.contains("\nExamples:\n"), "{path:?}");
+            let long = leaf.clone().term_width(80).render_long_help().to_string();
+            assert!(long.contains("\nExamples:\n"), "{path:?}");
+            for text in [help, long] {
+                let wide = text.lines().filter(|line| line.chars().count() > 80);
+                assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new(), "{path:?}");
+            }
+        }
+    }
+
+    /// A flag with a value has a default, or says what happens without it.
+    #[test]
+    fn every_default_is_shown() {
+        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g"), &[]) {
+            for arg in leaf.get_opts().filter(|arg| !arg.is_required_set() && !arg.is_hide_set()) {
+                let help =
+                    arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+                let shown = !arg.get_default_values().is_empty() || help.contains("[default: ");
+                assert!(shown, "{path:?}: --{}: {help}", arg.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Shows what the model says: the digit, or the likeliest next tokens.
+
+use serde_json::{Value, json};
+
+use super::input::Prediction;
+use crate::output::percent;
+use crate::terminal::table::{Narrow, Table};
+
+/// The width of the longest bar, in columns.
+const BAR_COLUMNS: f64 = 30.0;
+
+/// The answers with their probabilities, as a table under a headline.
+pub fn text(prediction: &Prediction, columns: usize) -> String {
+    let Some((first, probability)) = prediction.ranked.first() else { return String::new() };
+    let truth = match &prediction.truth {
+        Some(truth) if truth == first => ", which is right".into(),
+        Some(truth) => format!(", but it is {truth}"),
+        None => String::new(),
+    };
+    let headline = format!("{}: {first} ({}){truth}", prediction.what, percent(*probability));
+    let mut table = Table::new()
+        .text(prediction.what, Narrow::Keep)
+        .number("probability", Narrow::Keep)
+        .text("", Narrow::Drop(1));
+    for (name, p) in &prediction.ranked {
+        let bar = "#".repeat((p.clamp(0.0, 1.0) * BAR_COLUMNS).round() as usize);
+        table.row([name.clone(), percent(*p), bar]);
+    }
+    format!("{headline}\n{}", table.render(columns))
+}
+
+/// The answers as JSON.
+pub fn json(prediction: &Prediction) -> Value {
+    let ranked = prediction.ranked.iter().map(|(name, p)| json!({"name": name, "probability": p}));
+    json!({
+        "what": prediction.what, "truth": prediction.truth, "ranked": ranked.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headline_names_the_answer_and_the_truth() {
+        let mut seven = Prediction::likeliest("digit", &[0.1, 0.7, 0.2], 2, |i| i.to_string());
+        assert_eq!(seven.ranked, [("1".to_string(), 0.7), ("2".to_string(), 0.2)]);
+        assert!(text(&seven, 80).starts_with("digit: 1 (70.00 %)\ndigit  probability\n1"));
+        seven.truth = Some("2".into());
+        assert!(text(&seven, 80).starts_with("digit: 1 (70.00 %), but it is 2\n"));
+        seven.truth = Some("1".into());
+        assert!(text(&seven, 80).starts_with("digit: 1 (70.00 %), which is right\n"));
+        assert_eq!(text(&Prediction::likeliest("digit", &[], 2, |i| i.to_string()), 80), "");
+    }
+}

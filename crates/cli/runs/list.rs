@@ -1,0 +1,88 @@
+//! `m2g runs list`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use serde_json::Value;
+
+use super::summary::{Summary, bytes};
+use crate::date::minute;
+use crate::flags::RUNS;
+use crate::output;
+use crate::terminal::lines::note;
+use crate::terminal::program::command;
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::columns;
+
+/// List the runs in runs/.
+#[derive(Args)]
+pub struct List {
+    /// Print one JSON array to stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl List {
+    /// Prints all runs, the latest last.
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut runs: Vec<Summary> = folders()?.iter().map(|path| Summary::read(path)).collect();
+        runs.sort_by(|a, b| (a.saved, &a.name).cmp(&(b.saved, &b.name)));
+        if self.json {
+            return output::line(Value::Array(runs.iter().map(Summary::json).collect()));
+        }
+        if runs.is_empty() {
+            note(&format!("there are no runs in {RUNS}/; to train one:"));
+            eprintln!("  {}", command("digits train"));
+            return Ok(());
+        }
+        output::line(table(&runs).render(columns()))
+    }
+}
+
+fn table(runs: &[Summary]) -> Table {
+    let mut table = Table::new()
+        .text("run", Narrow::Keep)
+        .text("kind", Narrow::Keep)
+        .text("saved (UTC)", Narrow::Drop(2))
+        .number("size", Narrow::Drop(3))
+        .number("steps", Narrow::Drop(1))
+        .number("best", Narrow::Keep)
+        .text("of", Narrow::Drop(4));
+    for run in runs {
+        table.row([
+            run.name.clone(),
+            run.kind_name().into(),
+            run.saved.map_or("-".into(), minute),
+            bytes(run.bytes),
+            run.state.as_ref().map_or("-".into(), |state| state.step.to_string()),
+            run.figure_text(),
+            run.figure().map_or(String::new(), |(name, _)| name.replace('_', " ")),
+        ]);
+        if let Some(wrong) = &run.wrong {
+            table.below(wrong.split(' ').map(String::from).collect(), " ");
+        }
+        if run.training {
+            table.below(vec!["is being trained now".into()], " ");
+        }
+        let changed = run.changed_settings().into_iter().map(|(name, value)| format!("{name} {value}"));
+        table.below(changed.collect(), "  ");
+    }
+    table
+}
+
+/// The folders in runs/, without hidden ones and the results of experiments.
+fn folders() -> anyhow::Result<Vec<PathBuf>> {
+    let folder = Path::new(RUNS);
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).map_err(|e| anyhow!("cannot read {RUNS}: {e}"))?;
+    let folders = entries.flatten().filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let experiments = name == super::manage::EXPERIMENTS && !entry.path().join("config.toml").exists();
+        entry.path().is_dir() && !name.starts_with('.') && !experiments
+    });
+    Ok(folders.map(|entry| entry.path()).collect())
+}

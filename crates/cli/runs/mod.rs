@@ -1,0 +1,54 @@
+//! `m2g runs`: lists, shows, renames and deletes training runs.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `summary.rs` | what is known of a run, and what is wrong with it |
+//! | `list.rs`, `show.rs` | runs as text |
+//! | `manage.rs` | renaming and deleting, with all that is checked before |
+
+mod list;
+mod manage;
+mod show;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+/// List, show, rename and delete training runs.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Runs {
+    #[command(subcommand)]
+    command: Option<RunsCommand>,
+    /// Print one JSON array to stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum RunsCommand {
+    /// List the runs in runs/: kind, date, size, result, and the settings that differ from the
+    /// default.
+    List(list::List),
+    /// Show everything about a run: results, all settings, files.
+    Show(show::Show),
+    /// Give a run another name.
+    Rename(manage::Rename),
+    /// Delete runs, after asking.
+    Delete(manage::Delete),
+}
+
+impl Runs {
+    /// Runs the subcommand; without one, lists the runs.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            None => list::List { json: self.json }.run()?,
+            Some(RunsCommand::List(list)) => list.run()?,
+            Some(RunsCommand::Show(show)) => show.run()?,
+            Some(RunsCommand::Rename(rename)) => rename.run()?,
+            Some(RunsCommand::Delete(delete)) => delete.run()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,156 @@
+//! Breaks text where a reader would break it: between words, or between fields.
+
+use super::width::{clip, columns, width};
+
+/// The column in which the text after a name starts.
+const NAME_COLUMNS: usize = 11;
+
+/// Breaks a paragraph between words. Every line but the first is indented by `indent` columns. A
+/// word that is longer than a line, such as a path, stays whole.
+pub fn wrap(text: &str, columns: usize, indent: usize) -> String {
+    let words = text.split('\n').map(|line| line.split(' ').filter(|word| !word.is_empty()));
+    let paragraphs = words.map(|words| join(words, " ", columns, indent));
+    paragraphs.collect::<Vec<_>>().join("\n")
+}
+
+/// Breaks lines that are too long, and keeps everything else as it is: the spaces of a text that a
+/// model wrote, and its own line breaks.
+pub fn fold(text: &str, columns: usize) -> String {
+    let fold_line = |line: &str| {
+        let (mut lines, mut rest) = (Vec::new(), line);
+        while width(rest) > columns {
+            let room = head(rest, columns.max(1));
+            // After the last space that fits, unless the line begins with all its spaces.
+            let last = rest[..room].trim_end_matches(|c| c != ' ').len();
+            let blank = rest[..last].trim().is_empty();
+            let end = if blank || rest[room..].starts_with(' ') { room } else { last };
+            lines.push(rest[..end].trim_end_matches(' '));
+            rest = rest[end..].strip_prefix(' ').unwrap_or(&rest[end..]);
+        }
+        lines.push(rest);
+        lines.join("\n")
+    };
+    text.split('\n').map(fold_line).collect::<Vec<_>>().join("\n")
+}
+
+/// The length in bytes of the start of a text that fits into this many columns; at least one
+/// character.
+fn head(text: &str, columns: usize) -> usize {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.enumerate()
+        .take_while(|&(i, end)| i == 0 || width(&text[..end]) <= columns)
+        .last()
+        .map_or(0, |(_, end)| end)
+}
+
+/// Puts fields beside each other, `gap` apart, and breaks only between fields. Every line but the
+/// first is indented.
+pub fn flow<S: AsRef<str>>(fields: &[S], gap: &str, columns: usize, indent: usize) -> String {
+    let fields = fields.iter().map(AsRef::as_ref).filter(|field| !field.is_empty());
+    join(fields, gap, columns, indent)
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a str>, gap: &str, columns: usize, indent: usize) -> String {
+    let (mut text, mut used) = (String::new(), 0);
+    for part in parts {
+        if text.is_empty() {
+            text.push_str(part);
+        } else if used + width(gap) + width(part) <= columns {
+            text.push_str(gap);
+            text.push_str(part);
+            used += width(gap);
+        } else {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            text.push_str(part);
+            used = indent;
+        }
+        used += width(part);
+    }
+    text
+}
+
+/// The fields that fit on one line, two spaces apart: those with the largest numbers are left out
+/// first.
+pub fn fit(fields: &[(u8, String)], columns: usize) -> String {
+    let mut kept: Vec<&(u8, String)> = fields.iter().filter(|(_, field)| !field.is_empty()).collect();
+    loop {
+        let line = kept.iter().map(|(_, field)| field.as_str()).collect::<Vec<_>>().join("  ");
+        let last = kept.iter().map(|(rank, _)| *rank).max().unwrap_or(0);
+        if width(&line) <= columns || last == 0 {
+            return line;
+        }
+        kept.retain(|(rank, _)| *rank != last);
+    }
+}
+
+/// A named fact: the name in the first columns, and the text beside it, wrapped.
+pub fn entry(name: &str, text: &str, columns: usize) -> String {
+    entry_at(NAME_COLUMNS, name, text, columns)
+}
+
+/// As [`entry`], with the text from column `start` on. In a narrow terminal it starts earlier.
+pub fn entry_at(start: usize, name: &str, text: &str, columns: usize) -> String {
+    let start = start.min(columns / 3).max(2);
+    match width(name) < start {
+        true => {
+            let body = wrap(text, columns - start, 0).replace('\n', &format!("\n{}", " ".repeat(start)));
+            format!("{name}{}{body}", " ".repeat(start - width(name)))
+        }
+        false => {
+            let indent = " ".repeat(start);
+            let body = wrap(text, columns - start, 0).replace('\n', &format!("\n{indent}"));
+            format!("{}\n{indent}{body}", clip(name, columns))
+        }
+    }
+}
+
+/// Prints a remark to stderr, wrapped.
+pub fn note(text: &str) {
+    eprintln!("{}", wrap(text, columns(), 2));
+}
+
+/// Prints a named fact to stderr.
+pub fn fact(name: &str, text: &str) {
+    eprintln!("{}", entry(name, text, columns()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_break_between_words() {
+        assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
+        assert_eq!(wrap("a /very/long/path b", 6, 0), "a\n/very/long/path\nb");
+        assert_eq!(wrap("one\n\ntwo", 20, 0), "one\n\ntwo");
+    }
+
+    #[test]
+    fn long_lines_are_folded_and_spaces_stay() {
+        assert_eq!(fold("    let x = 1;\n\none two three", 8), "    let\nx = 1;\n\none two\nthree");
+        assert_eq!(fold("abcdefgh ij", 4), "abcd\nefgh\nij");
+        assert_eq!(fold("数字数字", 5), "数字\n数字");
+        assert_eq!(fold("", 5), "");
+    }
+
+    #[test]
+    fn fields_stay_whole() {
+        assert_eq!(flow(&["loss 1.5", "", "norm 2"], "  ", 16, 4), "loss 1.5  norm 2");
+        assert_eq!(flow(&["loss 1.5", "norm 2"], "  ", 15, 4), "loss 1.5\n    norm 2");
+    }
+
+    #[test]
+    fn the_least_important_fields_go_first() {
+        let fields =
+            |columns| fit(&[(0, "step 1".into()), (2, "lr 1".into()), (1, "norm 2".into())], columns);
+        assert_eq!([fields(20), fields(19), fields(3)], ["step 1  lr 1  norm 2", "step 1  norm 2", "step 1"]);
+    }
+
+    #[test]
+    fn facts_are_indented() {
+        assert_eq!(entry("data", "one two", 40), "data       one two");
+        assert_eq!(entry("data", "one two three", 21), "data   one two three");
+        assert_eq!(entry_at(6, "a-long-name", "one", 40), "a-long-name\n      one");
+    }
+}

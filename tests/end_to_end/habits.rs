@@ -1,0 +1,192 @@
+//! What all commands have in common: output that fits the terminal, hints that can be copied, help,
+//! completions, manual pages.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::*;
+
+/// A folder with a short text, a run of a GPT with a long name, and one of a digit network.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let text: String = (0..300).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
+    fs::write(dir.path().join("a.txt"), text).unwrap();
+    small_mnist(dir.path(), 600, 100);
+    ok(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "d"]);
+    let model =
+        ["--n-layer", "2", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "3"];
+    let args = ["gpt", "train", "--data", "a.txt", "--max-iters", "4", "--eval-interval", "2", "--run", LONG];
+    ok(dir.path(), &[&args[..], &model].concat());
+    dir
+}
+
+const LONG: &str = "a-run-with-a-name-that-says-everything-about-its-settings-and-the-weather-of-the-day";
+
+/// The lines of a command's output that are wider than the terminal.
+fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
+    let output = m2g(dir, args).env("COLUMNS", columns.to_string()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {stderr}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let wide = |line: &&str| {
+        let word = line.trim().split(' ').max_by_key(|word| word.len()).unwrap_or("");
+        // A path or a command that must be copied stays whole.
+        line.chars().count() > columns && !word.contains('/') && !line.trim().starts_with("m2g ")
+    };
+    stdout.lines().chain(stderr.lines()).filter(wide).map(String::from).collect()
+}
+
+#[test]
+fn output_fits_the_terminal() {
+    let dir = folder();
+    let train =
+        ["gpt", "train", "--data", "a.txt", "--max-iters", "4", "--eval-interval", "2", "--log-interval"];
+    let train =
+        [&train[..], &["1", "--n-layer", "1", "--n-embd", "8", "--block-size", "8", "--overwrite"]].concat();
+    let train = [&train[..], &["--eval-iters", "1", "--run", "t"]].concat();
+    let digits = ["digits", "train", "--data", "small", "--epochs", "2", "--run", "e", "--overwrite"];
+    let prompt = ["inspect", LONG, "--prompt", "7 times", "--layer", "all"];
+    for columns in [40, 60, 80] {
+        let mut commands: Vec<&[&str]> = vec![
+            &["compare"],
+            &["compare", "d", LONG],
+            &["compare", LONG, LONG],
+            &["params", "gpt"],
+            &["params", LONG],
+            &["data", "list"],
+            &["lab"],
+            &["inspect", "digits", "--backward"],
+            &prompt,
+            &["inspect", LONG, "--values", "wte.weight"],
+            &["runs"],
+            &["runs", "show", LONG],
+            &digits,
+        ];
+        if columns == 80 {
+            // The sample after training and measured times vary.
+            commands.extend([&["doctor"][..]]);
+            let wide = too_wide(dir.path(), columns, &train);
+            assert!(wide.is_empty(), "{wide:#?}");
+        }
+        for args in commands {
+            let wide = too_wide(dir.path(), columns, args);
+            assert!(wide.is_empty(), "{columns} columns: {args:?}: {wide:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_of_an_experiment_fits_the_terminal() {
+    let dir = folder();
+    let arm = |name: &str, n: u64| {
+        format!(
+            "[[arms]]\nname = \"{name}\"\nabout = \"{}\"\nmax_iters = {n}\n",
+            "with many words ".repeat(9)
+        )
+    };
+    let head = "about = \"Does it fit?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\nalso = [\"train_loss\", \
+                \"generation_loss\"]\nseeds = [1, 2]\n[base]\ndata = \"a.txt\"\nn_layer = 1\nn_head = 2\n\
+                n_embd = 8\nblock_size = 8\nbatch_size = 2\neval_interval = 2\nwarmup_iters = 0\n";
+    let long =
+        "an arm with a long name, with commas, and with more words than a line can hold beside figures";
+    fs::write(dir.path().join("x.toml"), [head, &arm("standard", 2), &arm(long, 3)].concat()).unwrap();
+    for columns in [40, 60, 80, 120] {
+        let wide = too_wide(dir.path(), columns, &["lab", "x.toml"]);
+        assert!(wide.is_empty(), "{columns}: {wide:#?}");
+    }
+    let table = fs::read_to_string(dir.path().join("runs/lab/x/table.md")).unwrap();
+    assert!(table.contains(&format!("| {long} | ")), "{table}");
+}
+
+#[test]
+fn the_comparison_opens_with_a_summary() {
+    let text = ok(root(), &["compare"]);
+    let summary: Vec<&str> = text.lines().take_while(|line| !line.starts_with("digits: ")).collect();
+    assert!(summary.len() <= 15, "{summary:#?}");
+    let row = |role: &str| {
+        let line = summary.iter().find(|line| line.starts_with(role)).unwrap_or_else(|| panic!("{role}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("weights"), "weights linear x 2 linear x 17 the same function");
+    assert_eq!(row("activation"), "activation sigmoid x 2 gelu x 4 another in its place");
+    assert_eq!(row("cost"), "cost quadratic_cost cross_entropy another in its place");
+    assert_eq!(row("update"), "update sgd adamw another in its place");
+    assert!(row("digits ").contains("####") && row("gpt ").contains(" %"));
+    // Then the table, shared functions first.
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+    assert!(
+        place("\nrun by both\n") < place("\nonly digits\n")
+            && place("\nonly digits\n") < place("\nonly gpt\n")
+    );
+}
+
+#[test]
+fn hints_are_commands_that_work_here() {
+    let dir = folder();
+    let hint = |here: &Path, workspace: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
+        command.current_dir(here).args(["data", "get", "mnits"]).env_remove("CARGO_MANIFEST_DIR");
+        if let Some(workspace) = workspace {
+            command.env("CARGO_MANIFEST_DIR", workspace);
+        }
+        String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned()
+    };
+    let binary = env!("CARGO_BIN_EXE_m2g");
+    assert!(hint(dir.path(), None).contains(&format!("`{binary} data list`")), "{}", hint(dir.path(), None));
+    assert!(hint(&root().join("crates"), Some(root())).contains("`cargo run --release -- data list`"));
+    assert!(hint(dir.path(), Some(root())).contains(&format!("`{binary} data list`")));
+    // By its name, as from the PATH.
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(binary);
+        command
+            .arg0("m2g")
+            .current_dir(dir.path())
+            .args(["digits", "train", "--data", "small", "--epochs", "1"]);
+        let output = command.env_remove("CARGO_MANIFEST_DIR").output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains("\n  m2g digits eval runs/digits\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn help_groups_flags_and_ends_with_examples() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = ok(dir.path(), &["gpt", "train", "--help"]);
+    for part in ["\nModel:\n", "\nTraining:\n", "\nSaving:\n", "\nOutput:\n", "\nMachine:\n", "\nExamples:\n"]
+    {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    assert!(help.contains("[default: one per core]") && help.contains("gpt train --resume own"), "{help}");
+    let examples = help.split("\nExamples:\n").nth(1).unwrap();
+    assert!(examples.lines().all(|line| line.starts_with("  ")), "examples come last: {help}");
+}
+
+#[test]
+fn completions_and_manual_pages_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef m2g"),
+        ("fish", "complete -c m2g"),
+        ("powershell", "Register-Arg"),
+    ] {
+        let script = ok(dir.path(), &["completions", shell]);
+        assert!(script.contains(part) && script.contains("ladder") && script.contains("n-embd"), "{shell}");
+    }
+    let error = refused(dir.path(), &["completions", "tcsh"]);
+    assert!(error.contains("bash, zsh, fish, powershell"), "{error}");
+
+    let pages = ok(dir.path(), &["man", "new/man1"]);
+    assert!(pages.lines().count() > 20, "{pages}");
+    for page in ["m2g.1", "m2g-gpt-train.1", "m2g-runs-delete.1", "m2g-compare.1"] {
+        let text = fs::read_to_string(dir.path().join("new/man1").join(page)).unwrap();
+        assert!(text.contains(".TH ") && text.contains(".SH "), "{page}");
+    }
+    let train = fs::read_to_string(dir.path().join("new/man1/m2g-gpt-train.1")).unwrap();
+    assert!(train.contains("learning\\-rate") && train.contains("Examples"), "{train}");
+    fs::write(dir.path().join("file"), "").unwrap();
+    assert!(refused(dir.path(), &["man", "file"]).contains("file"));
+}
