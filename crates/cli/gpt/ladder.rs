@@ -11,6 +11,7 @@ use m2g_gpt::ladder::{RUNGS, Rung, RungResult};
 use m2g_text::TokenizerKind;
 use serde_json::json;
 
+use crate::errors::with_dashes;
 use crate::flags::nearest;
 use crate::train::watch::{Log, Watch};
 use crate::{interrupt, output};
@@ -54,7 +55,7 @@ impl Ladder {
     fn climb(&self) -> anyhow::Result<ExitCode> {
         let rungs = self.chosen()?;
         let corpus = Corpus::load(&self.data, TokenizerKind::Char)?;
-        corpus.reports.iter().for_each(|report| eprintln!("{report}"));
+        corpus.reports.iter().for_each(|report| eprintln!("{}", with_dashes(report)));
         if !self.json {
             output::line(HEAD)?;
         }
