@@ -46,12 +46,22 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
             return error.to_string().replace("without init_from", "without --init-from");
         }
         Some(Error::Imported(_)) => return error.to_string().replace("init_from", "--init-from"),
-        _ if innermost(given).0 == "train" => {
-            return error.to_string().replace("set data to", "set --data to");
-        }
         _ => "",
     };
+    if ["train", "eval", "prepare", "ladder"].contains(&innermost(given).0) {
+        return with_dashes(&format!("{error}{advice}"));
+    }
     format!("{error}{advice}")
+}
+
+/// A sentence of a library with flags in place of the settings that it advises to set.
+pub fn with_dashes(sentence: &str) -> String {
+    let advice = ["set data to", "set special_tokens", "set document_separator to", "and special_tokens to"];
+    advice.iter().fold(sentence.to_string(), |sentence, advice| {
+        let (before, rest) = advice.split_once(' ').unwrap_or((advice, ""));
+        let (setting, after) = rest.split_once(' ').map_or((rest, ""), |(setting, after)| (setting, after));
+        sentence.replace(advice, format!("{before} {} {after}", flag(setting)).trim_end())
+    })
 }
 
 /// The flag of the innermost subcommand that set `name`, in the spelling that was typed.
@@ -108,6 +118,15 @@ mod tests {
             with_dashes.replace("--learning-rate", "learning_rate")
         );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
+    }
+
+    #[test]
+    fn advice_names_flags() {
+        assert_eq!(
+            with_dashes("no end: set document_separator to none and special_tokens to false, or set data to a file"),
+            "no end: set --document-separator to none and --special-tokens to false, or set --data to a file"
+        );
+        assert_eq!(with_dashes("3 times: set special_tokens to"), "3 times: set --special-tokens to");
     }
 
     #[test]

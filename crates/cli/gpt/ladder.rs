@@ -13,6 +13,7 @@ use m2g_gpt::ladder::{RUNGS, Rung, RungResult};
 use m2g_text::TokenizerKind;
 use serde_json::json;
 
+use crate::errors::with_dashes;
 use crate::flags::nearest;
 use crate::terminal::lines::{fit, note};
 use crate::terminal::width::{columns, pad};
@@ -58,7 +59,7 @@ impl Ladder {
     fn climb(&self) -> anyhow::Result<ExitCode> {
         let rungs = self.chosen()?;
         let corpus = Corpus::load(&self.data, TokenizerKind::Char)?;
-        corpus.reports.iter().for_each(|report| note(&report.to_string()));
+        corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
         let comparable = self.steps.is_none() && is_lectures_text(&self.data);
         if !self.json {
             output::line(line(COLUMNS.map(|(_, title, _)| title.into()), comparable))?;

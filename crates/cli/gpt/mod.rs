@@ -1,9 +1,12 @@
 //! The subcommands of `m2g gpt` that no other model has, and its settings.
 
+pub mod chat;
 pub mod export;
+mod generation_flags;
 pub mod import;
 pub mod ladder;
 pub mod plot;
 pub mod prepare;
+mod prompt;
 pub mod sample;
 pub mod settings;

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use m2g_text::TextError;
 use m2g_text::prepare::{Prepare, prepare};
+use m2g_text::source::DocumentSeparator;
 use m2g_text::token_file::Meta;
+use m2g_text::{Documents, TextError};
 
+use crate::errors::with_dashes;
 use crate::flags::quoted;
 use crate::{interrupt, output};
 
@@ -17,13 +19,21 @@ use crate::{interrupt, output};
 /// tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
-    /// Text files of any size, plain or gzip; folders of text files; or names of datasets. All texts
-    /// are concatenated.
+    /// Text files of any size, plain or gzip; folders of text files; names of datasets; or - for
+    /// standard input. All texts are concatenated.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The tokenizer: char, byte, gpt2, or bpe:N for N tokens learned from the text.
     #[arg(long, value_name = "char|byte|gpt2|bpe:N", default_value = "char")]
     tokenizer: String,
+    /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
+    /// separates documents within a file. An end-of-text token stands between two documents. auto means
+    /// files for gpt2 and bpe:N, none for char and byte.
+    #[arg(long, value_name = "TEXT", default_value = "auto")]
+    document_separator: DocumentSeparator,
+    /// Read <|endoftext|> in the text as the end-of-text token, not as plain text.
+    #[arg(long)]
+    special_tokens: bool,
     /// The folder to create.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -44,6 +54,7 @@ impl PrepareText {
         interrupt::listen();
         let what = Prepare {
             inputs: self.inputs,
+            documents: Documents { separator: self.document_separator, special_tokens: self.special_tokens },
             tokenizer: self.tokenizer.parse()?,
             out: self.out,
             overwrite: self.overwrite,
@@ -71,7 +82,7 @@ impl PrepareText {
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         for report in &meta.reports {
-            eprintln!("{report}");
+            eprintln!("{}", with_dashes(report));
         }
         if self.json {
             output::line(json(&meta, &what)?)?;

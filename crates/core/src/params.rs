@@ -115,6 +115,12 @@ impl<T: Float> Params<T> {
     pub fn count(&self) -> usize {
         self.list.iter().map(|p| p.value.len()).sum()
     }
+
+    /// The first parameter with an element that is NaN or infinite. No model with such a parameter
+    /// computes anything useful.
+    pub fn first_not_finite(&self) -> Option<&Param<T>> {
+        self.list.iter().find(|p| !reduce::all_finite(p.value.data()))
+    }
 }
 
 /// The gradient of the loss with respect to each parameter that has one.

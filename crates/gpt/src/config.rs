@@ -5,7 +5,8 @@ use m2g_core::optim::Schedule;
 use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
 use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
-use m2g_text::TokenizerKind;
+use m2g_text::source::DocumentSeparator;
+use m2g_text::{Documents, TokenizerKind};
 use serde::{Deserialize, Deserializer};
 
 m2g_core::settings! {
@@ -21,6 +22,13 @@ m2g_core::settings! {
             /// brings its own.
             #[setting(value_name("NAME"), check(|name| known_tokenizer(name)))]
             tokenizer: String = "char".into(),
+            /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
+            /// separates documents within a file. An end-of-text token stands between two documents. auto
+            /// means files for gpt2 and bpe:N, none for char and byte.
+            #[serde(default = "one_document")]
+            document_separator: DocumentSeparator = DocumentSeparator::Auto,
+            /// Whether <|endoftext|> in the text is the end-of-text token, not plain text.
+            special_tokens: bool = false,
             /// Start from the best model of this run, with its shape and its tokenizer; scratch
             /// starts from random weights.
             #[setting(value_name("RUN"))]
@@ -139,6 +147,11 @@ impl Config {
     /// The `init_from` of a run that starts from random weights.
     pub const SCRATCH: &'static str = "scratch";
 
+    /// Where the documents of the text end.
+    pub fn documents(&self) -> Documents {
+        Documents { separator: self.document_separator.clone(), special_tokens: self.special_tokens }
+    }
+
     /// The schedule of the learning rate.
     pub fn schedule(&self) -> Schedule {
         let decay = if self.lr_decay_iters == 0 { self.max_iters } else { self.lr_decay_iters };
@@ -206,6 +219,11 @@ impl GptConfig {
         let value = format!("{} with n_head {}", self.n_embd, self.n_head);
         Err(Error::Setting { name: "n_embd", value, rule })
     }
+}
+
+/// The separator of configurations from before there was one.
+fn one_document() -> DocumentSeparator {
+    DocumentSeparator::None
 }
 
 fn known_tokenizer(name: &str) -> Result<(), &'static str> {

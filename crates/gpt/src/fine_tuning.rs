@@ -17,7 +17,7 @@ impl Config {
     pub fn shaped_like(mut self, run: &Description) -> Self {
         self.inherit(&Self::default().with_model(&run.model));
         if let Some(tokenizer) = &run.tokenizer {
-            self.tokenizer = tokenizer.kind().to_string();
+            self.tokenizer = tokenizer.name();
         }
         self
     }
@@ -40,13 +40,13 @@ pub(crate) fn model_config(
         None => tokenizer.vocab_size() <= from.vocab_size,
     };
     if !fits {
-        let base_tokenizer = base.tokenizer.as_ref().map_or("unknown".into(), |t| t.kind().to_string());
+        let base_tokenizer = base.tokenizer.as_ref().map_or("unknown".into(), Tokenizer::name);
         let why = format!(
             "it has another vocabulary: {} tokens (tokenizer {base_tokenizer}), but the data has {} (tokenizer {}); \
              train on text with its tokenizer, or without init_from",
             from.vocab_size,
             tokenizer.vocab_size(),
-            tokenizer.kind()
+            tokenizer.name()
         );
         return Err(Error::Checkpoint { path: Path::new(&config.init_from).join(BEST), why });
     }

@@ -9,11 +9,15 @@
 //! start(n) = slide * ceil((n - block_size) / slide)   from then on
 //! ```
 //!
-//! up to n - 1. With `slide` 1 these are always the last `block_size` tokens, as in nanoGPT. But in
+//! up to n - 1. Of a prompt that is longer than `block_size`, the model sees the last `block_size` tokens,
+//! as in nanoGPT: the tokens before them do not count, and n is counted from the first of them.
+//!
+//! With `slide` 1 these are always the last `block_size` tokens, as in nanoGPT. But in
 //! all blocks except the first, the keys and values of a token depend on all tokens before it in the
 //! window: when the window slides, the whole cache is stale and is computed again. So by default the
-//! window slides by half its length, which makes that rare and cheap. The window depends on n alone:
-//! with or without the cache, the model sees the same tokens and gives the same logits.
+//! window slides by half its length, which makes that rare and cheap. The window depends on n and the
+//! length of the prompt alone: with or without the cache, the model sees the same tokens and gives the
+//! same logits.
 
 use m2g_core::nn::KvCache;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};
@@ -96,8 +100,8 @@ impl Default for GenerateOptions {
     }
 }
 
-/// The index of the first token that the model sees when it predicts token `n`: see the
-/// [module](self).
+/// The index of the first token that the model sees when it predicts token `n`, unless the prompt is
+/// longer than `block_size`: see the [module](self).
 pub fn window_start(n: usize, block_size: usize, slide: usize) -> usize {
     n.saturating_sub(block_size).div_ceil(slide) * slide
 }
@@ -116,6 +120,8 @@ pub struct Generator<'a, T: Float> {
     /// The end of the parameters on the tape: rewinding to it keeps them for the next token.
     mark: Mark,
     cache: Option<KvCache<T>>,
+    /// The number of tokens of the prompt that the model never sees, because it is too long.
+    dropped: usize,
     /// The index of the first token in the cache.
     cache_start: usize,
     tokens: Vec<u32>,
@@ -161,11 +167,18 @@ impl<'a, T: Float> Generator<'a, T> {
             tape,
             mark,
             cache: (options.cache && gpt.config().can_cache()).then(|| gpt.cache(1)),
+            dropped: prompt.len().saturating_sub(block_size),
             cache_start: 0,
             tokens: prompt.to_vec(),
             next: None,
             spinner: Spinner::default(),
         })
+    }
+
+    /// The number of tokens at the start of the prompt that the model never sees, because the prompt is
+    /// longer than its window.
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// The prompt and all tokens generated since.
@@ -206,7 +219,8 @@ impl<'a, T: Float> Generator<'a, T> {
         }
         self.spinner.spin(self.gpt.params().count() * T::BYTES);
         self.tape.rewind(self.mark);
-        let start = window_start(self.tokens.len(), self.gpt.config().block_size, self.slide);
+        let seen = self.tokens.len() - self.dropped;
+        let start = self.dropped + window_start(seen, self.gpt.config().block_size, self.slide);
         let mut from = start;
         if let Some(cache) = &mut self.cache {
             if start != self.cache_start {

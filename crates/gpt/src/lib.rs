@@ -13,9 +13,11 @@
 //! | [`token_rows`] | the loss and the logits of rows of token ids from a file |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
 //! | [`generate`] | [`Generator`]: one token at a time, with a cache and a sliding window |
+//! | [`continuation`] | a generated text up to where it ends: its length, its end, a stop text |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
 pub mod config;
+pub mod continuation;
 pub mod data;
 mod description;
 pub mod evaluation;

@@ -7,6 +7,7 @@
 //! | [`token_file`] | [`TokenData`]: token ids in memory or in a mapped file; prepared folders |
 //! | [`prepare`] | encodes text of any size into a training and a validation split of tokens |
 //! | [`sampler`] | [`Sampler`]: from logits to the next token |
+//! | [`stop`] | [`StopTexts`](stop::StopTexts): where a generated text ends |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
 //! Each module uses only those before it in this list: `utf8`, `tokenizer`, `error`, `token_file`,
@@ -16,12 +17,13 @@ mod error;
 pub mod prepare;
 pub mod sampler;
 pub mod source;
+pub mod stop;
 pub mod token_file;
 pub mod tokenizer;
 pub mod utf8;
 
 pub use error::TextError;
 pub use sampler::{Sampler, Sampling};
-pub use source::Source;
+pub use source::{Documents, Source};
 pub use token_file::TokenData;
 pub use tokenizer::{Tokenizer, TokenizerKind};

@@ -35,7 +35,7 @@ impl OpenNetwork {
 
     /// The network in a checkpoint of a run.
     pub fn load(run: &Path, file: &str) -> anyhow::Result<Self> {
-        let (network, description) = Training::load(run, file)?;
+        let (network, description) = Training::load_unchecked(run, file)?;
         Ok(Self { network, description })
     }
 

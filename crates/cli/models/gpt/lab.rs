@@ -7,6 +7,7 @@ use m2g_gpt::evaluation::generation_loss;
 use m2g_gpt::training::Training;
 use m2g_gpt::{Config, Gpt};
 
+use crate::errors::with_dashes;
 use crate::lab::trainer::LabModel;
 use crate::terminal::lines::note;
 
@@ -19,12 +20,12 @@ impl LabModel for Gpt<f32> {
     }
 
     fn data_key(config: &Config) -> String {
-        format!("{} {}", config.tokenizer, config.data)
+        format!("{} {} {:?}", config.tokenizer, config.data, config.documents())
     }
 
     fn load_data(config: &Config) -> anyhow::Result<Corpus> {
-        let corpus = Corpus::load(&config.data, config.tokenizer.parse()?)?;
-        corpus.reports.iter().for_each(|report| note(&report.to_string()));
+        let corpus = Corpus::load_configured(config, None)?;
+        corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
         Ok(corpus)
     }
 

@@ -29,7 +29,7 @@ use super::run::SavedRun;
 use crate::bench::workload::Workload;
 use crate::config_file::{one_line, with_current_names};
 use crate::eval::Eval;
-use crate::gpt::{export, import, ladder, plot, prepare, sample};
+use crate::gpt::{chat, export, import, ladder, plot, prepare, sample};
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
 
@@ -58,9 +58,14 @@ enum GptCommand {
     Export(export::Export),
     /// Let a trained model continue a text.
     ///
-    /// Without a prompt, it starts after a newline or, with GPT-2's tokenizer, after the
-    /// end-of-text token.
+    /// The text is what --prompt gives or what is piped in. Without one, it starts after the end-of-text
+    /// token or, if the model has none, after a newline.
     Sample(Box<sample::Sample>),
+    /// Type a line, and see a trained model continue it.
+    ///
+    /// Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. The model continues all that was
+    /// said before, as far as its window reaches. With lines piped in, it works as a script.
+    Chat(Box<chat::Chat>),
     /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
     ///
     /// Trains each model with the lecture's settings and prints its loss next to the lecture's.
@@ -90,6 +95,7 @@ impl ModelKind for Gpt {
             GptCommand::Import(import) => import.run(),
             GptCommand::Export(export) => export.run(),
             GptCommand::Sample(sample) => sample.run(),
+            GptCommand::Chat(chat) => chat.run(),
             GptCommand::Ladder(ladder) => ladder.run(),
         }
     }

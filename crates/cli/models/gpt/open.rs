@@ -34,7 +34,7 @@ impl OpenGpt {
     /// any text.
     pub fn untrained() -> anyhow::Result<Self> {
         let tokenizer = Tokenizer::gpt2();
-        let config = Config { tokenizer: tokenizer.kind().to_string(), ..Default::default() };
+        let config = Config { tokenizer: tokenizer.name(), ..Default::default() };
         let model = config.model(tokenizer.vocab_size());
         let gpt = unfused(Gpt::new(model.clone(), config.seed)?)?;
         let description = Description { config, model, tokenizer: Some(tokenizer), data: String::new() };
@@ -43,7 +43,7 @@ impl OpenGpt {
 
     /// The GPT in a checkpoint of a run.
     pub fn load(run: &Path, file: &str) -> anyhow::Result<Self> {
-        let (gpt, description) = Training::load(run, file)?;
+        let (gpt, description) = Training::load_unchecked(run, file)?;
         Ok(Self { gpt: unfused(gpt)?, description, untrained: false })
     }
 }
@@ -69,7 +69,7 @@ impl OpenModel for OpenGpt {
         if description.data.is_empty() && !self.untrained {
             bail!("this model was imported and has no training data");
         }
-        let corpus = Corpus::load_for(&description.config.data, tokenizer)?;
+        let corpus = Corpus::load_configured(&description.config, Some(tokenizer))?;
         if corpus.tokenizer != *tokenizer {
             bail!("the vocabulary of {} has changed since the run was trained", description.config.data);
         }

@@ -17,7 +17,7 @@ use crate::models::run::{SavedRun, changed_data};
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
     let Some(run) = run else {
         let config = Config::default();
-        let corpus = Corpus::load(&config.data, config.tokenizer.parse()?)?;
+        let corpus = Corpus::load_configured(&config, None)?;
         let training = Training::new(config, &corpus, Save::Nowhere)?;
         return record(training, &corpus, warm_up, None);
     };
@@ -29,13 +29,11 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
             quoted(&run.path)
         );
     }
-    let corpus = match &saved.tokenizer {
-        Some(tokenizer) => Corpus::load_for(&saved.config.data, tokenizer).map_err(|error| match error {
-            TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
-            error => error.into(),
-        })?,
-        None => Corpus::load(&saved.config.data, saved.config.tokenizer.parse()?)?,
-    };
+    let corpus = Corpus::load_configured(&saved.config, saved.tokenizer.as_ref());
+    let corpus = corpus.map_err(|error| match error {
+        TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
+        error => error.into(),
+    })?;
     if corpus.tokenizer.vocab_size() > saved.model.vocab_size {
         bail!(
             "it knows {} tokens, but the text in {} now has {}: restore its data there",

@@ -9,10 +9,12 @@ use m2g_core::train::{Model, Outcome};
 use m2g_gpt::data::{Corpus, OWN_TEXT, entropy};
 use m2g_gpt::training::{Description, Training};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
+use m2g_text::source::{PIPED, STANDARD_INPUT};
 use m2g_text::tokenizer::{Tokenizer, TokenizerError};
 use m2g_text::{Sampling, TextError};
 use serde_json::{Value, json};
 
+use crate::errors::with_dashes;
 use crate::gpt::settings::Settings;
 use crate::machine;
 use crate::terminal::lines::{entry_at, fact, fold, note};
@@ -59,8 +61,12 @@ impl TrainCommand for Gpt<f32> {
     }
 
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
-        let (config, tokenizer) = settings.resolve()?;
+        let (mut config, tokenizer) = settings.resolve()?;
         let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
+        if config.data == PIPED {
+            // The text cannot be read again from there.
+            config.data = STANDARD_INPUT.into();
+        }
         Ok((config, corpus))
     }
 
@@ -117,8 +123,7 @@ fn best_loss(outcome: &Outcome) -> Option<f64> {
 /// tokenizer, the error names `run`, the tokenizer's run.
 fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> anyhow::Result<Corpus> {
     let data = &config.data;
-    let Some(tokenizer) = tokenizer else { return Ok(Corpus::load(data, config.tokenizer.parse()?)?) };
-    Corpus::load_for(data, tokenizer).map_err(|error| match error {
+    Corpus::load_configured(config, tokenizer).map_err(|error| match error {
         TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) => {
             let changed = match data == OWN_TEXT {
                 true => ", which is part of this program and may have changed since",
@@ -133,7 +138,7 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
 /// Describes the data, the model and the machine, with losses for comparison.
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let (config, model) = (&training.description.config, &training.description.model);
-    corpus.reports.iter().for_each(|report| note(&report.to_string()));
+    corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
     let v = corpus.tokenizer.vocab_size();
     fact(
         "data",
@@ -142,7 +147,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             corpus.train.len(),
             corpus.val.len(),
             corpus.source,
-            corpus.tokenizer.kind(),
+            corpus.tokenizer.name(),
         ),
     );
     let params = training.model.params();

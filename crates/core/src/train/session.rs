@@ -114,6 +114,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         let last = path.join(LAST);
         let mut model = M::empty(&description)?;
         checkpoint.restore(&last, model.params_mut())?;
+        check_finite(&last, &model)?;
         let mut optimizer = M::optimizer(&description, data);
         let mut get =
             |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("optimizer.{name}"), shape);
@@ -213,8 +214,18 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// Reads a trained model from a run: `file` is [`BEST`] or [`LAST`].
     ///
     /// # Errors
-    /// As [`Session::describe`].
+    /// As [`Session::describe`]; [`Error::Checkpoint`] if a parameter is NaN or infinite.
     pub fn load(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
+        let (model, description) = Self::load_unchecked(path, file)?;
+        check_finite(&path.join(file), &model)?;
+        Ok((model, description))
+    }
+
+    /// As [`Session::load`], but also reads a model that computes only NaN, to look at its parameters.
+    ///
+    /// # Errors
+    /// As [`Session::describe`].
+    pub fn load_unchecked(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
         let mut checkpoint = run::load(path, file, M::KIND)?;
         let description = read_description::<M>(path, file, &checkpoint.metadata)?;
         let mut model = M::empty(&description)?;
@@ -239,6 +250,19 @@ impl<'a, M: Trainable> Session<'a, M> {
             }
         }
     }
+}
+
+/// Checks that no parameter of a model is NaN or infinite.
+fn check_finite<M: Trainable>(checkpoint: &Path, model: &M) -> Result<(), Error> {
+    let Some(param) = model.params().first_not_finite() else { return Ok(()) };
+    let nan = param.value.data().iter().any(|x| x.is_nan());
+    let why = format!(
+        "the model is broken: {} holds {} values, because its training diverged or the file was damaged; train \
+         it again, or use another checkpoint",
+        param.name,
+        if nan { "NaN" } else { "infinite" }
+    );
+    Err(Error::Checkpoint { path: checkpoint.to_path_buf(), why })
 }
 
 fn create_folder<M: Trainable>(

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use m2g_text::prepare::{Encode, Encoded, TokenizerChoice};
-use m2g_text::source::text_files;
+use m2g_text::source::{PIPED, STANDARD_INPUT};
 use m2g_text::token_file::{self, PreparedText, fingerprint, is_prepared};
-use m2g_text::{Source, TextError, TokenData, Tokenizer, TokenizerKind};
+use m2g_text::{Documents, Source, TextError, TokenData, Tokenizer, TokenizerKind};
 
 use super::{copy_task, own_text};
+use crate::Config;
 
 /// The share of the text in the validation split, as in nanoGPT.
 const VAL_FRACTION: f64 = 0.1;
@@ -44,13 +45,25 @@ impl Corpus {
     }
 
     /// Loads `own-text`, `copy-task`, a text file, a folder of text files, a prepared
-    /// folder, or a dataset of the catalogue. `kind` is the tokenizer for plain
+    /// folder, a dataset of the catalogue, or `-`, standard input. `kind` is the tokenizer for plain
     /// text; a prepared folder has its own.
     ///
     /// # Errors
     /// [`TextError`] if there is no such data, or it cannot be used.
     pub fn load(data: &str, kind: TokenizerKind) -> Result<Self, TextError> {
-        Self::load_with(data, TokenizerChoice::New(kind))
+        Self::load_with(data, TokenizerChoice::New(kind), &Documents::default())
+    }
+
+    /// Loads the data of a configuration, with the tokenizer of an existing model if given.
+    ///
+    /// # Errors
+    /// As [`Corpus::load_for`]; [`TextError::Core`] if the configuration names no tokenizer.
+    pub fn load_configured(config: &Config, tokenizer: Option<&Tokenizer>) -> Result<Self, TextError> {
+        let choice = match tokenizer {
+            Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
+            None => TokenizerChoice::New(config.tokenizer.parse()?),
+        };
+        Self::load_with(&config.data, choice, &config.documents())
     }
 
     /// [`Corpus::load`] with the tokenizer of an existing model. A prepared folder keeps
@@ -60,10 +73,14 @@ impl Corpus {
     /// As [`Corpus::load`]; [`TextError::Tokenizer`] if the text has characters that the
     /// tokenizer lacks.
     pub fn load_for(data: &str, tokenizer: &Tokenizer) -> Result<Self, TextError> {
-        Self::load_with(data, TokenizerChoice::Existing(tokenizer))
+        Self::load_with(data, TokenizerChoice::Existing(tokenizer), &Documents::default())
     }
 
-    fn load_with(data: &str, tokenizer: TokenizerChoice<'_>) -> Result<Self, TextError> {
+    fn load_with(
+        data: &str,
+        tokenizer: TokenizerChoice<'_>,
+        documents: &Documents,
+    ) -> Result<Self, TextError> {
         let path = Path::new(data);
         let source = match data {
             own_text::NAME => own_text::source(),
@@ -72,14 +89,14 @@ impl Corpus {
                 let PreparedText { train, val, tokenizer, meta } = token_file::open(path)?;
                 return Ok(Self::new(train, val, tokenizer, data.into(), meta.reports));
             }
-            _ => {
-                let mut source = Source::files(&text_files(path)?)?;
-                source.name = data.into();
-                source
+            STANDARD_INPUT if !path.exists() => {
+                let why = format!("the text was piped in and is gone: set data to a file with it, or to {PIPED}");
+                return Err(TextError::Text { source_name: data.into(), why });
             }
+            _ => Source::named(path)?,
         };
         let Encoded { tokenizer, train, val, reports, .. } =
-            Encode { source: &source, tokenizer, val_fraction: VAL_FRACTION }.in_memory()?;
+            Encode { source: &source, documents, tokenizer, val_fraction: VAL_FRACTION }.in_memory()?;
         Ok(Self::new(train, val, tokenizer, source.name, reports))
     }
 }
@@ -122,13 +139,41 @@ mod tests {
             let out = dir.path().join(kind.to_string());
             let inputs = vec![file.clone()];
             let settings =
-                Prepare { inputs, tokenizer: kind, out: out.clone(), overwrite: false, val_fraction: 0.1 };
+                Prepare { inputs, documents: Documents::default(), tokenizer: kind, out: out.clone(), overwrite: false, val_fraction: 0.1 };
             prepare(&settings, &mut |_| true).unwrap();
             let folder = Corpus::load(out.to_str().unwrap(), TokenizerKind::Byte).unwrap();
             let text = Corpus::load(file.to_str().unwrap(), kind).unwrap();
             assert!(folder.train.to_vec() == text.train.to_vec() && folder.val.to_vec() == text.val.to_vec());
             assert!(folder.tokenizer == text.tokenizer && folder.fingerprint == text.fingerprint);
         }
+    }
+
+    #[test]
+    fn the_files_of_a_folder_are_documents() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.txt", "b.txt", "c.txt"] {
+            std::fs::write(dir.path().join(name), "some text\n\nmore text\n".repeat(9)).unwrap();
+        }
+        let load = |tokenizer: &str, separator: &str| {
+            let config = Config {
+                data: dir.path().display().to_string(),
+                tokenizer: tokenizer.into(),
+                document_separator: separator.parse().unwrap(),
+                ..Config::default()
+            };
+            let corpus = Corpus::load_configured(&config, None).unwrap();
+            // A run finds the same tokens again with its own tokenizer.
+            let again = Corpus::load_configured(&config, Some(&corpus.tokenizer)).unwrap();
+            assert_eq!(again.fingerprint, corpus.fingerprint);
+            let ids = [corpus.train.to_vec(), corpus.val.to_vec()].concat();
+            ids.iter().filter(|&&id| Some(id) == corpus.tokenizer.end_of_text()).count()
+        };
+        assert_eq!([load("gpt2", "auto"), load("bpe:270", "auto"), load("char", "auto")], [2, 2, 0]);
+        assert_eq!([load("gpt2", "none"), load("bpe:270", "none"), load("char", "files")], [0, 0, 2]);
+        assert_eq!([load("gpt2", r"\n\n"), load("byte", r"\n\n")], [29, 29]);
+        // A run from before documents had ends.
+        let old: Config = serde_json::from_str("{}").unwrap();
+        assert_eq!(old.documents(), Documents::ONE);
     }
 
     #[test]

@@ -11,11 +11,14 @@ use m2g_core::Error;
 use super::characters::CharacterSet;
 use super::split::{Split, SplitText};
 use crate::error::TextError;
-use crate::source::{Source, with_thousands_separators};
+use crate::source::{Documents, Found, Part, Source, with_thousands_separators};
 use crate::token_file::{TokenData, TokenWriter, Width};
 use crate::tokenizer::pretokenize::last_cut;
 use crate::tokenizer::train::WordCounts;
-use crate::tokenizer::{Tokenizer, TokenizerKind};
+use crate::tokenizer::{SpecialToken, Tokenizer, TokenizerKind};
+
+/// Tokens of byte pairs without a merge: the bytes.
+const SMALLEST_BPE: usize = 256;
 
 /// The progress of encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,9 @@ pub enum TokenizerChoice<'a> {
 pub struct Encode<'a> {
     /// The text.
     pub source: &'a Source,
-    /// How it becomes tokens.
+    /// Where its documents end. There, and nowhere else, the tokens have an end-of-text token.
+    pub documents: &'a Documents,
+    /// How it becomes tokens. A new tokenizer gets an end-of-text token if the text needs one.
     pub tokenizer: TokenizerChoice<'a>,
     /// The share of the characters in the validation split, between 0 and 1.
     pub val_fraction: f64,
@@ -96,16 +101,23 @@ impl Encode<'_> {
         let mut progress =
             |doing, done, pass| watch(Progress { doing, done: pass * size + done, total: passes * size });
 
+        let documents = &self.documents_of_tokenizer();
         let mut characters = CharacterSet::default();
-        let cleaned = self.source.read(&mut |done| progress("reading", done, pass), &mut |text| {
-            characters.add(text);
+        let mut reading = |done| progress("reading", done, pass);
+        let (cleaned, found) = self.source.read_documents(documents, &mut reading, &mut |part| {
+            if let Part::Text(text) = part {
+                characters.add(text);
+            }
             Ok(())
         })?;
-        let train_characters = self.train_characters(&characters)?;
-        let text = SplitText { source: self.source, cleaned, train_characters };
+        self.check_ends(found)?;
+        let ends = found.ends > 0;
+        let train_characters = self.train_characters(&characters, found)?;
+        let text = SplitText { source: self.source, documents, counted: (cleaned, found), train_characters };
         pass += 1;
 
         let mut reports = self.source.reports(&cleaned);
+        reports.extend(found.reports(documents.special_tokens));
         let tokenizer = match self.tokenizer {
             TokenizerChoice::Existing(tokenizer) => tokenizer.clone(),
             TokenizerChoice::New(TokenizerKind::Char) => Tokenizer::from_characters(characters.distinct()),
@@ -114,15 +126,17 @@ impl Encode<'_> {
             TokenizerChoice::New(TokenizerKind::Bpe(tokens)) => {
                 let mut counts = WordCounts::default();
                 let mut progress = |done| progress("learning byte pairs", done, pass);
-                text.for_each_piece(&last_cut, &mut progress, &mut |split, piece| {
-                    if split == Split::Train {
+                text.for_each_piece(&last_cut, &mut progress, &mut |split, part| {
+                    if let (Split::Train, Part::Text(piece)) = (split, part) {
                         counts.add(piece);
                     }
                     Ok(())
                 })?;
                 pass += 1;
-                let tokenizer = Tokenizer::from_word_counts(counts, tokens)?;
-                let found = tokenizer.vocab_size();
+                // The end-of-text token is one of the tokens asked for.
+                let byte_pairs = if ends { (tokens - 1).max(SMALLEST_BPE) } else { tokens };
+                let tokenizer = Tokenizer::from_word_counts(counts, byte_pairs)?;
+                let found = tokenizer.vocab_size() + usize::from(ends);
                 if found < tokens {
                     reports.push(format!(
                         "the vocabulary has {found} tokens, not {tokens}: the text has no more pairs to merge"
@@ -131,6 +145,10 @@ impl Encode<'_> {
                 tokenizer
             }
         };
+        let tokenizer = match ends && tokenizer.end_of_text().is_none() {
+            true => tokenizer.with_special_tokens(&[SpecialToken::EndOfText])?,
+            false => tokenizer,
+        };
 
         let width = Width::of(tokenizer.vocab_size());
         let (mut encoder, mut ids) = (tokenizer.encoder(), Vec::new());
@@ -138,9 +156,12 @@ impl Encode<'_> {
             ([train.1, val.1], TokenWriter::new(train.0, width), TokenWriter::new(val.0, width));
         let last_cut = |text: &str, from| tokenizer.last_cut(text, from);
         let mut progress = |done| progress("encoding", done, pass);
-        text.for_each_piece(&last_cut, &mut progress, &mut |split, piece| {
+        text.for_each_piece(&last_cut, &mut progress, &mut |split, part| {
             ids.clear();
-            encoder.encode(piece, &mut ids)?;
+            match part {
+                Part::Text(piece) => encoder.encode(piece, &mut ids)?,
+                Part::EndOfText => ids.extend(tokenizer.end_of_text()),
+            }
             match split {
                 Split::Train => train.write(&ids).map_err(Error::io("write", paths[0]))?,
                 Split::Val => val.write(&ids).map_err(Error::io("write", paths[1]))?,
@@ -154,14 +175,41 @@ impl Encode<'_> {
         Ok(Encoded { tokenizer, train, val, characters: characters.count, bytes: cleaned.bytes, reports })
     }
 
+    /// Where documents end with this tokenizer. A model without an end-of-text token reads its text as
+    /// one document, unless the caller says otherwise.
+    fn documents_of_tokenizer(&self) -> Documents {
+        match self.tokenizer {
+            TokenizerChoice::New(kind) => self.documents.for_kind(kind),
+            TokenizerChoice::Existing(tokenizer)
+                if tokenizer.end_of_text().is_none() && *self.documents == Documents::default() =>
+            {
+                Documents::ONE
+            }
+            TokenizerChoice::Existing(tokenizer) => self.documents.for_kind(tokenizer.kind()),
+        }
+    }
+
+    /// Checks that an existing tokenizer can express the ends of documents.
+    fn check_ends(&self, found: Found) -> Result<(), TextError> {
+        match self.tokenizer {
+            TokenizerChoice::Existing(tokenizer) if found.ends > 0 && tokenizer.end_of_text().is_none() => {
+                Err(self.source.error(
+                    "the tokenizer has no end-of-text token to put between documents: set document_separator to \
+                     none and special_tokens to false, or train with another tokenizer",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The number of characters in the training split.
-    fn train_characters(&self, characters: &CharacterSet) -> Result<u64, TextError> {
+    fn train_characters(&self, characters: &CharacterSet, found: Found) -> Result<u64, TextError> {
         let n = characters.count;
         if n == 0 {
             return Err(self.source.error("the text is empty"));
         }
-        if let (TokenizerChoice::New(TokenizerKind::Char), Some(only)) =
-            (self.tokenizer, characters.only_one())
+        if let (TokenizerChoice::New(TokenizerKind::Char), Some(only), 0) =
+            (self.tokenizer, characters.only_one(), found.ends)
         {
             return Err(self.source.error(format!(
                 "the text has no character other than '{}': with a vocabulary of one token there is nothing to learn",
@@ -189,7 +237,9 @@ mod tests {
 
     fn encode(text: &str, kind: TokenizerKind) -> Result<(Tokenizer, Vec<u32>, Vec<u32>), TextError> {
         let source = Source::text("a text", text.into());
-        let encode = Encode { source: &source, tokenizer: TokenizerChoice::New(kind), val_fraction: 0.1 };
+        let tokenizer = TokenizerChoice::New(kind);
+        let encode =
+            Encode { source: &source, documents: &Documents::default(), tokenizer, val_fraction: 0.1 };
         let Encoded { tokenizer, train, val, .. } = encode.in_memory()?;
         Ok((tokenizer, train.to_vec(), val.to_vec()))
     }
@@ -222,6 +272,51 @@ mod tests {
     }
 
     #[test]
+    fn an_end_of_text_token_stands_between_documents() {
+        let text = "a cat sat.<|endoftext|>--a hat.--a rat sat on a mat.";
+        let source = || Source::text("a text", text.into());
+        let both = Source::concat([source(), source()]);
+        let ends = |kind, separator: &str, special_tokens| {
+            let documents = Documents { separator: separator.parse().unwrap(), special_tokens };
+            let tokenizer = TokenizerChoice::New(kind);
+            let encode = Encode { source: &both, documents: &documents, tokenizer, val_fraction: 0.2 };
+            let Encoded { tokenizer, train, val, .. } = encode.in_memory().unwrap();
+            let ids = [train.to_vec(), val.to_vec()].concat();
+            let end = tokenizer.end_of_text();
+            (tokenizer.decode(&ids), ids.iter().filter(|&&id| Some(id) == end).count(), tokenizer.vocab_size())
+        };
+        let twice = format!("{text}{text}");
+        assert_eq!(ends(TokenizerKind::Byte, "auto", false), (twice.clone(), 0, 256));
+        let separated = format!("{text}<|endoftext|>{text}");
+        assert_eq!(ends(TokenizerKind::Byte, "files", false), (separated.clone(), 1, 257));
+        for kind in [TokenizerKind::Gpt2, TokenizerKind::Bpe(270)] {
+            let vocab_size = if kind == TokenizerKind::Gpt2 { 50_257 } else { 270 };
+            assert_eq!(ends(kind, "auto", false), (separated.clone(), 1, vocab_size), "{kind}");
+            assert_eq!(ends(kind, "none", false), (twice.clone(), 0, vocab_size), "{kind}");
+            assert_eq!(ends(kind, "files", true), (separated.clone(), 3, vocab_size), "{kind}");
+        }
+        let (decoded, n, _) = ends(TokenizerKind::Char, "--", true);
+        let end = "<|endoftext|>";
+        let one = format!("a cat sat.{end}a hat.{end}a rat sat on a mat.");
+        assert_eq!((decoded, n), (format!("{one}{end}{one}"), 5));
+        // The smallest byte pairs have no merge to give up for the end-of-text token.
+        assert_eq!(ends(TokenizerKind::Bpe(256), "auto", false).2, 257);
+    }
+
+    #[test]
+    fn a_tokenizer_without_an_end_of_text_token_reads_one_document() {
+        let both = Source::concat([1, 2].map(|_| Source::text("a text", "abc ".repeat(20))));
+        let bpe = Tokenizer::bpe("abc abc", 257).unwrap();
+        let encode = |documents: &Documents| {
+            let tokenizer = TokenizerChoice::Existing(&bpe);
+            Encode { source: &both, documents, tokenizer, val_fraction: 0.5 }.in_memory().map(|e| e.tokenizer)
+        };
+        assert!(encode(&Documents::default()).unwrap() == bpe);
+        let files = Documents { separator: "files".parse().unwrap(), special_tokens: false };
+        assert!(encode(&files).unwrap_err().to_string().contains("no end-of-text token"));
+    }
+
+    #[test]
     fn texts_with_nothing_to_learn_are_rejected() {
         for (text, kind, why) in [
             ("", TokenizerKind::Byte, "empty"),
@@ -240,7 +335,8 @@ mod tests {
     fn the_caller_can_stop() {
         let source = Source::text("a text", "words ".repeat(1000));
         let tokenizer = TokenizerChoice::New(TokenizerKind::Bpe(300));
-        let encode = Encode { source: &source, tokenizer, val_fraction: 0.1 };
+        let encode =
+            Encode { source: &source, documents: &Documents::default(), tokenizer, val_fraction: 0.1 };
         let mut last = 0;
         let sinks = || [(Vec::new(), Path::new("t")), (Vec::new(), Path::new("v"))];
         encode

@@ -9,7 +9,7 @@ use m2g_core::atomic::sync_folder;
 
 use super::encode::{Encode, Encoded, Progress, TokenizerChoice};
 use crate::error::TextError;
-use crate::source::{Source, text_files};
+use crate::source::{Documents, Source};
 use crate::token_file::{
     META, Meta, TOKENIZER, TRAIN, TokenWriter, VAL, Width, is_prepared, tokenizer_sha256,
 };
@@ -18,8 +18,10 @@ use crate::tokenizer::TokenizerKind;
 /// The settings of [`prepare()`].
 #[derive(Debug, Clone)]
 pub struct Prepare {
-    /// Files and folders of text, and names of datasets, in this order.
+    /// Files and folders of text, names of datasets, and `-` for standard input, in this order.
     pub inputs: Vec<PathBuf>,
+    /// Where documents end.
+    pub documents: Documents,
     /// How text becomes tokens.
     pub tokenizer: TokenizerKind,
     /// The folder to create.
@@ -42,8 +44,8 @@ pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> R
         return Err(TextError::file(&out, "it is not a folder that can be created"));
     };
     check_replaceable(&settings.out, settings.overwrite)?;
-    let files = settings.inputs.iter().map(|input| text_files(input)).collect::<Result<Vec<_>, _>>()?;
-    let source = Source::files(&files.concat())?;
+    let sources = settings.inputs.iter().map(|input| Source::named(input)).collect::<Result<Vec<_>, _>>()?;
+    let source = Source::concat(sources);
     let existing_parent = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-");
@@ -84,12 +86,13 @@ fn write_files(
         Ok(BufWriter::with_capacity(1 << 16, File::create(path).map_err(Error::io("create", path))?))
     };
     let tokenizer = TokenizerChoice::New(settings.tokenizer);
-    let encode = Encode { source, tokenizer, val_fraction: settings.val_fraction };
+    let Prepare { documents, val_fraction, .. } = settings;
+    let encode = Encode { source, documents, tokenizer, val_fraction: *val_fraction };
     let sinks = [(create(&train_path)?, train_path.as_path()), (create(&val_path)?, val_path.as_path())];
     let Encoded { tokenizer, train, val, characters, bytes, reports } = encode.write(sinks, watch)?;
     let meta = Meta {
         format: 1,
-        tokenizer: tokenizer.kind().to_string(),
+        tokenizer: tokenizer.name(),
         vocab_size: tokenizer.vocab_size(),
         dtype: Width::of(tokenizer.vocab_size()),
         train_tokens: train.tokens(),
@@ -157,6 +160,7 @@ mod tests {
         fs::write(&input, "It was the best of times, it was the worst of times.\n".repeat(50)).unwrap();
         Prepare {
             inputs: vec![input],
+            documents: Documents::default(),
             tokenizer,
             out: dir.join("a/out"),
             overwrite: false,
@@ -182,7 +186,8 @@ mod tests {
             let folder = open(&job.out).unwrap();
             let source = Source::files(&job.inputs).unwrap();
             let tokenizer = TokenizerChoice::New(kind);
-            let text = Encode { source: &source, tokenizer, val_fraction: 0.1 }.in_memory().unwrap();
+            let documents = &Documents::default();
+            let text = Encode { source: &source, documents, tokenizer, val_fraction: 0.1 }.in_memory().unwrap();
             assert!(folder.train.to_vec() == text.train.to_vec() && folder.val.to_vec() == text.val.to_vec());
             assert_eq!(
                 fingerprint(&folder.tokenizer, &[&folder.train, &folder.val]),

@@ -1,7 +1,7 @@
 //! Cuts a text into a training and a validation split, and both into pieces.
 
 use crate::error::TextError;
-use crate::source::{Cleaned, Source};
+use crate::source::{Cleaned, Documents, Found, Part, Source};
 
 /// The approximate size of the pieces.
 const BYTES_PER_PIECE: usize = 1 << 20;
@@ -16,28 +16,36 @@ pub(super) enum Split {
 /// A text that was read once, so that its length is known.
 pub(super) struct SplitText<'a> {
     pub source: &'a Source,
+    /// Where its documents end.
+    pub documents: &'a Documents,
     /// The counts of the first pass, by which a change of the text is noticed.
-    pub cleaned: Cleaned,
+    pub counted: (Cleaned, Found),
     /// Characters in the training split, at the start of the text.
     pub train_characters: u64,
 }
 
 impl SplitText<'_> {
     /// Reads the text and passes it to `visit` in pieces. A piece ends where `last_cut` allows
-    /// it, or where a split ends. Like [`Tokenizer::last_cut`](crate::Tokenizer::last_cut), it
+    /// it, or where a document or a split ends. Like [`Tokenizer::last_cut`](crate::Tokenizer::last_cut), it
     /// takes a text and the byte offset from which to search.
     pub fn for_each_piece(
         &self,
         last_cut: &dyn Fn(&str, usize) -> Option<usize>,
         progress: &mut dyn FnMut(u64) -> bool,
-        visit: &mut dyn FnMut(Split, &str) -> Result<(), TextError>,
+        visit: &mut dyn FnMut(Split, Part<'_>) -> Result<(), TextError>,
     ) -> Result<(), TextError> {
         let mut train_left = self.train_characters;
         let mut split = Split::Train;
         let mut buffer = String::new();
         // There is no cut before this offset of the buffer.
         let mut searched = 0;
-        let cleaned = self.source.read(progress, &mut |mut text| {
+        let counted = self.source.read_documents(self.documents, progress, &mut |part| {
+            let Part::Text(mut text) = part else {
+                visit(split, Part::Text(&buffer))?;
+                buffer.clear();
+                searched = 0;
+                return visit(split, part);
+            };
             if split == Split::Train {
                 let characters = text.chars().count() as u64;
                 if characters < train_left {
@@ -45,7 +53,7 @@ impl SplitText<'_> {
                 } else {
                     let end = text.char_indices().nth(train_left as usize).map_or(text.len(), |(at, _)| at);
                     buffer.push_str(&text[..end]);
-                    visit(Split::Train, &buffer)?;
+                    visit(Split::Train, Part::Text(&buffer))?;
                     buffer.clear();
                     searched = 0;
                     split = Split::Val;
@@ -58,7 +66,7 @@ impl SplitText<'_> {
             }
             match last_cut(&buffer, searched) {
                 Some(end) => {
-                    visit(split, &buffer[..end])?;
+                    visit(split, Part::Text(&buffer[..end]))?;
                     buffer.drain(..end);
                     searched = 0;
                 }
@@ -67,9 +75,9 @@ impl SplitText<'_> {
             }
             Ok(())
         })?;
-        if cleaned != self.cleaned || split == Split::Train {
+        if counted != self.counted || split == Split::Train {
             return Err(self.source.error("the text changed while it was being read: try again"));
         }
-        visit(split, &buffer)
+        visit(split, Part::Text(&buffer))
     }
 }

@@ -4,7 +4,21 @@ use std::path::{Path, PathBuf};
 
 use m2g_core::data::{DataError, catalogue};
 
+use super::inputs::{PIPED, Source};
 use crate::error::TextError;
+
+impl Source {
+    /// The text behind a name: a file, a folder, a dataset, or `-` for standard input.
+    ///
+    /// # Errors
+    /// As [`text_files`], [`Source::files`] and [`Source::standard_input`].
+    pub fn named(name: &Path) -> Result<Self, TextError> {
+        if name.as_os_str() == PIPED {
+            return Self::standard_input();
+        }
+        Ok(Self { name: name.display().to_string(), ..Self::files(&text_files(name)?)? })
+    }
+}
 
 /// The files or folders of `name`: an existing path as it is, or the files of a dataset in the
 /// catalogue, verified.

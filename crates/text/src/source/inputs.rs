@@ -1,11 +1,14 @@
 //! The inputs of a source.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use m2g_core::Error;
+use tempfile::NamedTempFile;
 
-use super::text_file::looks_like_text;
+use super::text_file::{open, why_skip};
 use crate::error::TextError;
 use crate::token_file::is_prepared;
 
@@ -15,15 +18,43 @@ pub struct Source {
     /// The name for messages.
     pub name: String,
     pub(super) inputs: Vec<Input>,
-    /// Files of a folder that were skipped because they are not text.
-    pub(super) skipped: Vec<String>,
+    /// Files of a folder that were skipped because they are not text, each with the reason.
+    pub(super) skipped: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Input {
     File(PathBuf),
     Text(String),
+    /// A copy of what came through a pipe, which can be read only once.
+    Piped(Arc<NamedTempFile>),
 }
+
+impl Input {
+    /// The bytes, decompressed.
+    pub fn open(&self) -> Result<Box<dyn Read + '_>, TextError> {
+        Ok(match self {
+            Self::File(path) => open(path)?,
+            Self::Text(text) => Box::new(text.as_bytes()),
+            Self::Piped(file) => open(file.path())?,
+        })
+    }
+
+    /// The size in bytes. A compressed file counts with its compressed size.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File(path) => fs::metadata(path).map_or(0, |m| m.len()),
+            Self::Text(text) => text.len() as u64,
+            Self::Piped(file) => file.as_file().metadata().map_or(0, |m| m.len()),
+        }
+    }
+}
+
+/// What stands for standard input in place of a path.
+pub const PIPED: &str = "-";
+
+/// The name of standard input in messages.
+pub const STANDARD_INPUT: &str = "standard input";
 
 impl Source {
     /// These files, and the text files in these folders, sorted by name.
@@ -43,17 +74,56 @@ impl Source {
                 let before = source.inputs.len();
                 source.add_folder(path)?;
                 if source.inputs.len() == before {
-                    return Err(TextError::file(path, "it has no text files"));
+                    let example = source.skipped.first();
+                    let why = example.map_or(String::new(), |(name, why)| format!(" ({name}: {why})"));
+                    return Err(TextError::file(path, format!("it has no text files{why}")));
                 }
             } else if kind.is_file() {
                 source.inputs.push(Input::File(path.clone()));
+            } else if is_pipe(&kind) {
+                let mut pipe = File::open(path).map_err(Error::io("read", path))?;
+                source.inputs.extend(Self::piped("", &mut pipe)?.inputs);
             } else {
-                let why =
-                    "it is neither a file nor a folder: text is read more than once, so save it to a file";
+                let why = "it is neither a file, a folder nor a pipe: save the text to a file";
                 return Err(TextError::file(path, why));
             }
         }
         Ok(source)
+    }
+
+    /// What is piped into this program, to its end.
+    ///
+    /// # Errors
+    /// [`TextError`] if standard input is a terminal or cannot be copied.
+    pub fn standard_input() -> Result<Self, TextError> {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            let why = "it is a terminal: pipe a text into the command, or name a file".into();
+            return Err(TextError::Text { source_name: STANDARD_INPUT.into(), why });
+        }
+        Self::piped(STANDARD_INPUT, &mut stdin.lock())
+    }
+
+    /// A text that can be read only once: it is copied to a temporary file.
+    ///
+    /// # Errors
+    /// [`TextError`] if it cannot be read or copied.
+    pub fn piped(name: &str, reader: &mut dyn Read) -> Result<Self, TextError> {
+        let mut file = NamedTempFile::new().map_err(Error::io("create a file in", &std::env::temp_dir()))?;
+        io::copy(reader, &mut file).map_err(Error::io("copy", Path::new(name)))?;
+        Ok(Self { name: name.into(), inputs: vec![Input::Piped(Arc::new(file))], skipped: Vec::new() })
+    }
+
+    /// The inputs of several sources, one after the other.
+    pub fn concat(sources: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self { name: String::new(), inputs: Vec::new(), skipped: Vec::new() };
+        for source in sources {
+            let separator = if all.inputs.is_empty() { "" } else { ", " };
+            all.name += &format!("{separator}{}", source.name);
+            all.inputs.extend(source.inputs);
+            all.skipped.extend(source.skipped);
+        }
+        all
     }
 
     /// A text in memory.
@@ -78,10 +148,9 @@ impl Source {
             if path.is_dir() && !path.is_symlink() {
                 self.add_folder(&path)?;
             } else if path.is_file() {
-                if looks_like_text(&path)? {
-                    self.inputs.push(Input::File(path));
-                } else {
-                    self.skipped.push(path.display().to_string());
+                match why_skip(&path)? {
+                    None => self.inputs.push(Input::File(path)),
+                    Some(why) => self.skipped.push((path.display().to_string(), why)),
                 }
             }
         }
@@ -90,24 +159,54 @@ impl Source {
 
     /// The paths of all files.
     pub fn names(&self) -> Vec<String> {
-        let name = |input: &Input| match input {
+        self.inputs.iter().map(|input| self.name_of(input)).collect()
+    }
+
+    /// The name of an input in messages.
+    pub(super) fn name_of(&self, input: &Input) -> String {
+        match input {
             Input::File(path) => path.display().to_string(),
             Input::Text(_) => self.name.clone(),
-        };
-        self.inputs.iter().map(name).collect()
+            Input::Piped(_) => STANDARD_INPUT.into(),
+        }
     }
 
     /// The total size in bytes. Compressed files count with their compressed size.
     pub fn size(&self) -> u64 {
-        let size = |input: &Input| match input {
-            Input::File(path) => fs::metadata(path).map_or(0, |m| m.len()),
-            Input::Text(text) => text.len() as u64,
-        };
-        self.inputs.iter().map(size).sum()
+        self.inputs.iter().map(Input::size).sum()
     }
 
     /// A [`TextError::Text`] on this source.
     pub(crate) fn error(&self, why: impl Into<String>) -> TextError {
         TextError::Text { source_name: self.name.clone(), why: why.into() }
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_as_a_file_is_and_more_than_once() {
+        let source = Source::piped(STANDARD_INPUT, &mut &b"\xef\xbb\xbfone\r\n"[..]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(source.read_to_string().unwrap().0, "one\n");
+        }
+        assert_eq!((source.names(), source.size()), (vec![STANDARD_INPUT.to_string()], 8));
+        let error = Source::piped(STANDARD_INPUT, &mut &b"PK\x03\x04\0"[..]).unwrap().read_to_string();
+        assert!(error.unwrap_err().to_string().starts_with("standard input: it is not text but a zip"));
+        let both = Source::concat([source, Source::text("more", "two".into())]);
+        assert_eq!((both.read_to_string().unwrap().0, &*both.name), ("one\ntwo".into(), "standard input, more"));
     }
 }

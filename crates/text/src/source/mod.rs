@@ -6,12 +6,16 @@
 //! | `inputs` | [`Source`]: the list of inputs |
 //! | `datasets` | the text files behind a path or the name of a dataset |
 //! | `read` | reads and cleans all inputs, chunk by chunk |
-//! | `text_file` | opens a file, plain or gzip; recognises text |
+//! | `documents` | where a document ends and the next one begins |
+//! | `text_file` | opens a file, plain or gzip |
+//! | `content` | tells text from other data by the first bytes of a file |
 //! | `clean` | byte-order mark, CRLF, invalid UTF-8 |
 //! | `report` | sentences on what was cleaned and what was skipped |
 
 mod clean;
+mod content;
 mod datasets;
+mod documents;
 mod inputs;
 mod read;
 mod report;
@@ -19,5 +23,6 @@ mod text_file;
 
 pub use clean::Cleaned;
 pub use datasets::text_files;
-pub use inputs::Source;
+pub use documents::{DocumentSeparator, Documents, Found, Part, unescape};
+pub use inputs::{PIPED, STANDARD_INPUT, Source};
 pub use report::with_thousands_separators;

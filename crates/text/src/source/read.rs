@@ -1,18 +1,25 @@
 //! Reads the inputs of a source.
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use m2g_core::Error;
 
 use super::clean::{Cleaned, Cleaner};
-use super::inputs::{Input, Source};
-use super::text_file::{fill, open};
+use super::content::{BYTES_OF_START, why_not_text, why_not_utf8};
+use super::inputs::Source;
+use super::text_file::fill;
 use crate::error::TextError;
 
 /// Bytes read at a time.
 const BYTES_PER_CHUNK: usize = 1 << 18;
+
+/// What reading a source comes across.
+pub(super) enum Read<'a> {
+    /// Clean text.
+    Text(&'a str),
+    /// The end of an input.
+    EndOfFile,
+}
 
 impl Source {
     /// Passes the clean text to `visit`, chunk by chunk. `progress` receives the number of
@@ -26,28 +33,57 @@ impl Source {
         progress: &mut dyn FnMut(u64) -> bool,
         visit: &mut dyn FnMut(&str) -> Result<(), TextError>,
     ) -> Result<Cleaned, TextError> {
+        self.read_files(progress, &mut |read| match read {
+            Read::Text(text) => visit(text),
+            Read::EndOfFile => Ok(()),
+        })
+    }
+
+    /// The whole text in memory, and what was cleaned.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn read_to_string(&self) -> Result<(String, Cleaned), TextError> {
+        let mut all = String::new();
+        let cleaned = self.read(&mut |_| true, &mut |text| {
+            all.push_str(text);
+            Ok(())
+        })?;
+        Ok((all, cleaned))
+    }
+
+    /// As [`Source::read`], with the ends of the inputs.
+    pub(super) fn read_files(
+        &self,
+        progress: &mut dyn FnMut(u64) -> bool,
+        visit: &mut dyn FnMut(Read<'_>) -> Result<(), TextError>,
+    ) -> Result<Cleaned, TextError> {
         let mut all = Cleaned::default();
         let mut done = 0;
         let mut buffer = vec![0; BYTES_PER_CHUNK];
         let mut text = String::new();
         for input in &self.inputs {
-            let (mut reader, path, size): (Box<dyn Read + '_>, _, _) = match input {
-                Input::Text(text) => (Box::new(text.as_bytes()), Path::new(&self.name), text.len() as u64),
-                Input::File(path) => (open(path)?, path.as_path(), fs::metadata(path).map_or(0, |m| m.len())),
-            };
+            let name = self.name_of(input);
+            let path = Path::new(&name);
+            let (mut reader, size) = (input.open()?, input.size());
             let mut cleaner = Cleaner::default();
+            // A zero byte beyond the start of a file is no more text than a byte that is not UTF-8.
+            let mut zeros = 0;
             loop {
                 let n = fill(&mut reader, &mut buffer).map_err(Error::io("read", path))?;
-                if cleaner.cleaned.bytes == 0 && matches!(buffer[..n], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-                    return Err(TextError::file(path, "it is UTF-16 text: save it as UTF-8 first"));
+                if cleaner.cleaned.bytes == 0
+                    && let Some(why) = why_not_text(&buffer[..n.min(BYTES_OF_START)])
+                {
+                    return Err(TextError::file(path, why));
                 }
+                zeros += buffer[..n].iter().filter(|&&byte| byte == 0).count() as u64;
                 text.clear();
                 match n {
                     0 => cleaner.finish(&mut text),
                     n => cleaner.push(&buffer[..n], &mut text),
                 }
                 if !text.is_empty() {
-                    visit(&text)?;
+                    visit(Read::Text(&text))?;
                 }
                 // A compressed file has more bytes than its size on the disk.
                 if !progress(done + cleaner.cleaned.bytes.min(size)) {
@@ -57,9 +93,12 @@ impl Source {
                     break;
                 }
             }
+            visit(Read::EndOfFile)?;
             done += size;
-            check_is_text(path, &cleaner.cleaned)?;
             let Cleaned { bytes, byte_order_marks, crlfs, invalid } = cleaner.cleaned;
+            if let Some(why) = why_not_utf8(invalid + zeros, bytes) {
+                return Err(TextError::file(path, why));
+            }
             all.bytes += bytes;
             all.byte_order_marks += byte_order_marks;
             all.crlfs += crlfs;
@@ -69,31 +108,15 @@ impl Source {
     }
 }
 
-/// Rejects a file if more than 1 % of its bytes are not UTF-8.
-fn check_is_text(path: &Path, &Cleaned { bytes, invalid, .. }: &Cleaned) -> Result<(), TextError> {
-    if 100 * invalid <= bytes {
-        return Ok(());
-    }
-    let percent = 100.0 * invalid as f64 / bytes as f64;
-    let why = format!(
-        "it is not text: {percent:.1} % of its bytes are not UTF-8; if it is text in another encoding, \
-         convert it to UTF-8 first"
-    );
-    Err(TextError::file(path, why))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     fn read(source: &Source) -> Result<(String, Cleaned), TextError> {
-        let mut all = String::new();
-        let cleaned = source.read(&mut |_| true, &mut |text| {
-            all.push_str(text);
-            Ok(())
-        })?;
-        Ok((all, cleaned))
+        source.read_to_string()
     }
 
     #[test]

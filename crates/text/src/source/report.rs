@@ -11,11 +11,14 @@ impl Source {
             1 => Some(format!("1 {one}")),
             n => Some(format!("{} {many}", with_thousands_separators(n))),
         };
-        let skipped = counted(self.skipped.len() as u64, "file was", "files were").map(|files| {
-            let names = self.skipped.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let more = if self.skipped.len() > 3 { ", ..." } else { "" };
-            format!("{files} skipped because they are not text: {names}{more}")
-        });
+        const NAMED: usize = 3;
+        let mut skipped: Vec<String> =
+            self.skipped.iter().take(NAMED).map(|(name, why)| format!("skipped {name}: {why}")).collect();
+        let more = self.skipped.len().saturating_sub(NAMED) as u64;
+        skipped.extend(
+            counted(more, "more file was", "more files were")
+                .map(|files| format!("{files} skipped because they are not text")),
+        );
         let marks =
             counted(cleaned.byte_order_marks, "byte-order mark (BOM) was", "byte-order marks (BOM) were")
                 .map(|marks| format!("{marks} dropped"));
@@ -23,7 +26,8 @@ impl Source {
             .map(|ends| format!("{ends} replaced by LF"));
         let invalid = counted(cleaned.invalid, "byte that is not UTF-8 was", "bytes that are not UTF-8 were")
             .map(|bytes| format!("{bytes} replaced by U+FFFD"));
-        [skipped, marks, crlfs, invalid].into_iter().flatten().collect()
+        skipped.extend([marks, crlfs, invalid].into_iter().flatten());
+        skipped
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use m2g_core::Error;
 
+use super::content::{BYTES_OF_START, invalid_bytes, why_not_text, why_not_utf8};
 use crate::error::TextError;
-use crate::utf8::Utf8Stream;
 
 /// Opens a file, and decompresses it if it is gzip.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, TextError> {
@@ -34,12 +34,10 @@ pub(super) fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<
     Ok(n)
 }
 
-/// Whether the start of a file is text: no zero byte, and at most one invalid byte in a
-/// hundred.
-pub(super) fn looks_like_text(path: &Path) -> Result<bool, TextError> {
-    let mut start = [0; 8192];
+/// Why a file is not text, by its start; `None` if it is.
+pub(super) fn why_skip(path: &Path) -> Result<Option<String>, TextError> {
+    let mut start = [0; BYTES_OF_START];
     let n = fill(&mut *open(path)?, &mut start).map_err(Error::io("read", path))?;
-    let mut utf8 = Utf8Stream::default();
-    utf8.push(&start[..n], &mut String::new());
-    Ok(!start[..n].contains(&0) && 100 * utf8.invalid as usize <= n)
+    let start = &start[..n];
+    Ok(why_not_text(start).or_else(|| why_not_utf8(invalid_bytes(start), n as u64)))
 }

@@ -14,8 +14,8 @@ pub enum TokenizerKind {
     Byte,
     /// GPT-2's 50,257 tokens.
     Gpt2,
-    /// Byte pairs learned from the text, with this number of tokens including the bytes,
-    /// but without special tokens.
+    /// Byte pairs learned from the text, with this number of tokens including the bytes and, if
+    /// the text has documents, the end-of-text token.
     Bpe(usize),
 }
 

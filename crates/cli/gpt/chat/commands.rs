@@ -1,0 +1,97 @@
+//! The commands of a conversation: lines that start with a slash.
+
+use anyhow::{anyhow, bail};
+use m2g_gpt::Generator;
+
+use super::super::generation_flags::{beginning, stop_text};
+use super::Conversation;
+use crate::flags::nearest;
+use crate::output;
+
+/// What follows a line.
+pub enum Next {
+    /// The next line.
+    Line,
+    /// The next line of a person, and the end of a script: Ctrl-C stopped the answer.
+    Interrupted,
+    /// The end.
+    Leave,
+}
+
+/// Each command with its values and what it does.
+const COMMANDS: [(&str, &str, &str); 10] = [
+    ("help", "", "list the commands"),
+    ("temperature", "X", "below 1 favours likely tokens, above 1 makes the choice more random"),
+    ("top-k", "N|off", "sample from the N most likely tokens"),
+    ("top-p", "X|off", "sample from the likeliest tokens with this total probability"),
+    ("greedy", "on|off", "always take the most likely token"),
+    ("tokens", "N", "the largest number of tokens of an answer"),
+    ("stop", "[TEXT]", "stop before this text too; without a text, forget all of them"),
+    ("seed", "N", "start again with the random numbers of this seed"),
+    ("reset", "", "forget all that was said"),
+    ("quit", "", "leave, as Ctrl-D does"),
+];
+
+impl Conversation<'_> {
+    /// Runs a command, given without its slash.
+    pub fn command(&mut self, line: &str) -> anyhow::Result<Next> {
+        let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let mut options = self.options;
+        let sampling = &mut options.sampling;
+        let trimmed = value.trim();
+        match name {
+            "help" | "?" => help()?,
+            "quit" | "exit" | "bye" => return Ok(Next::Leave),
+            "reset" => self.ids.clear(),
+            "temperature" => sampling.temperature = number(name, trimmed)?,
+            "top-k" => sampling.top_k = number_or_off(name, trimmed)?,
+            "top-p" => sampling.top_p = number_or_off(name, trimmed)?,
+            "greedy" => {
+                sampling.greedy = match trimmed {
+                    "on" | "" => true,
+                    "off" => false,
+                    other => bail!("/greedy is {other}: it must be on or off"),
+                }
+            }
+            "tokens" => self.until.tokens = number(name, trimmed)?,
+            "stop" if value.is_empty() => self.until.stop.clear(),
+            "stop" => self.until.stop.push(stop_text(value).map_err(|why| anyhow!("/stop: {why}"))?),
+            "seed" => {
+                options.seed = number(name, trimmed)?;
+                self.answers = 0;
+            }
+            other => {
+                let near = nearest(other, COMMANDS.map(|(name, ..)| name));
+                let near = near.map_or(String::new(), |near| format!("did you mean /{near}? "));
+                bail!("there is no command /{other}: {near}/help lists them, and // starts a text with a slash")
+            }
+        }
+        // Checks the new settings, which stay as they were if one is invalid.
+        Generator::new(self.gpt, &options, &beginning(Some(self.tokenizer)), 0)?;
+        self.options = options;
+        Ok(Next::Line)
+    }
+}
+
+fn help() -> anyhow::Result<()> {
+    for (name, values, what) in COMMANDS {
+        output::line(format!("  {:<18} {what}", format!("/{name} {values}")))?;
+    }
+    output::line("  an empty line      continue the last answer")?;
+    output::line("  //...              a text that starts with a slash")
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> anyhow::Result<T> {
+    match text.parse() {
+        Ok(number) => Ok(number),
+        Err(_) if text.is_empty() => bail!("/{name} needs a number"),
+        Err(_) => bail!("/{name} is {text}: it must be a number"),
+    }
+}
+
+fn number_or_off<T: std::str::FromStr>(name: &str, text: &str) -> anyhow::Result<Option<T>> {
+    match text {
+        "off" => Ok(None),
+        text => number(name, text).map(Some),
+    }
+}

@@ -1,0 +1,151 @@
+//! The flags of `m2g gpt sample` and `m2g gpt chat`: how a model writes, and when it stops.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
+
+use anyhow::bail;
+use clap::Args;
+use m2g_core::WeightFormat;
+use m2g_core::train::run::{BEST, LAST};
+use m2g_gpt::continuation::Until;
+use m2g_gpt::training::Training;
+use m2g_gpt::{GenerateOptions, Gpt};
+use m2g_text::source::unescape;
+use m2g_text::tokenizer::{SpecialToken, Tokenizer};
+use m2g_text::{Sampling, source::with_thousands_separators};
+
+use crate::flags::one_of;
+
+/// How a model writes.
+#[derive(Args, Clone, Debug)]
+pub struct GenerationFlags {
+    /// Temperature: below 1 favours likely tokens, above 1 makes the choice more random.
+    #[arg(long, value_name = "X", default_value_t = 0.8, allow_negative_numbers = true)]
+    temperature: f64,
+    /// Sample from the N most likely tokens, ties included.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    top_k: usize,
+    /// Sample from the smallest set of most likely tokens with this total probability.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Always take the most likely token.
+    #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    greedy: bool,
+    /// The random seed; each sample gets its own random stream [default: a new one, which is printed].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Stop before this text; \n is a newline. May be given several times.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = stop_text)]
+    stop: Vec<String>,
+    /// Go on after the end-of-text token, instead of stopping there.
+    #[arg(long)]
+    ignore_end_of_text: bool,
+    /// Read <|endoftext|> in the prompt as the end-of-text token, not as plain text.
+    #[arg(long)]
+    special_tokens: bool,
+    /// When the window is full, drop the N oldest tokens [default: half of block_size].
+    #[arg(long, value_name = "N")]
+    slide: Option<usize>,
+    /// Recompute all keys and values for every token: slower, with the same text.
+    #[arg(long)]
+    no_cache: bool,
+    /// Use the last parameters of the run instead of the best.
+    #[arg(long)]
+    last: bool,
+    /// The storage format of weights: smaller formats are faster and less precise. int8 has one
+    /// scale per matrix row; activations stay f32.
+    #[arg(long, value_name = "FORMAT", default_value = "f32",
+          value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
+    weights: WeightFormat,
+    /// Number of threads; the result is the same for any number [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// A stop text as it was typed.
+pub fn stop_text(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty: give a text of at least one character".into()),
+        text => Ok(unescape(text)),
+    }
+}
+
+impl GenerationFlags {
+    /// The number of threads; 0 means one per core.
+    pub fn threads(&self) -> usize {
+        usize::from(self.threads.unwrap_or(0))
+    }
+
+    /// The model of a run and its tokenizer, ready to write.
+    pub fn load(&self, run: &Path) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
+        let (mut gpt, description) = Training::load(run, if self.last { LAST } else { BEST })?;
+        gpt.pack(self.weights);
+        if description.tokenizer.is_none() && !self.stop.is_empty() {
+            bail!("{} has no tokenizer, so --stop has no text to look for", run.display());
+        }
+        Ok((gpt, description.tokenizer))
+    }
+
+    /// The seed that was given, or a new one, short enough to type.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| u64::from(RandomState::new().build_hasher().finish() as u32))
+    }
+
+    /// The seed, if the user cannot know it and it decides the text.
+    pub fn unknown_seed(&self, seed: u64) -> Option<u64> {
+        (self.seed.is_none() && !self.greedy).then_some(seed)
+    }
+
+    /// How tokens are chosen.
+    pub fn options(&self, seed: u64) -> GenerateOptions {
+        GenerateOptions {
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_k: Some(self.top_k),
+                top_p: self.top_p,
+                greedy: self.greedy,
+            },
+            seed,
+            cache: !self.no_cache,
+            slide: self.slide,
+        }
+    }
+
+    /// When a text of at most `tokens` tokens ends.
+    pub fn until(&self, tokens: usize) -> Until {
+        Until { tokens, stop: self.stop.clone(), past_end_of_text: self.ignore_end_of_text }
+    }
+
+    /// The tokens of a text that a person wrote.
+    pub fn encode(&self, tokenizer: &Tokenizer, text: &str) -> anyhow::Result<Vec<u32>> {
+        let spelling = SpecialToken::EndOfText.spelling();
+        if self.special_tokens {
+            if text.contains(spelling) && tokenizer.end_of_text().is_none() {
+                bail!("the model has no end-of-text token: leave out --special-tokens to read {spelling} as text");
+            }
+            return Ok(tokenizer.encode_with_special(text)?);
+        }
+        if text.contains(spelling) && tokenizer.end_of_text().is_some() {
+            eprintln!("{spelling} in the prompt is read as plain text; --special-tokens makes it a token");
+        }
+        Ok(tokenizer.encode(text)?)
+    }
+}
+
+/// The token that marks the start of a text: the end-of-text token, as in GPT-2, or a newline as in
+/// nanoGPT. Without a tokenizer, token 0.
+pub fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
+    let Some(tokenizer) = tokenizer else { return vec![0] };
+    match tokenizer.end_of_text() {
+        Some(end_of_text) => vec![end_of_text],
+        None => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
+    }
+}
+
+/// Says that the model does not see the start of a text of `tokens` tokens.
+pub fn tell_of_window(what: &str, tokens: usize, window: usize) {
+    eprintln!(
+        "{what} has {} tokens, but the model reads {window}: it sees the last {window}",
+        with_thousands_separators(tokens as u64)
+    );
+}
