@@ -1,29 +1,23 @@
 //! Reads picture files, and shows small pictures in the terminal.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal};
+use std::io::{BufReader, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use m2g_digits::normalise::{Picture, Samples};
 
 /// The longest side of a picture in pixels.
 const MAX_SIDE: u32 = 12_000;
 /// The memory limit for decoding in bytes.
 const MAX_DECODING_BYTES: u64 = 1 << 30;
 
-/// A greyscale picture: 0 is black, 255 is white; row-major.
-pub struct GrayPicture {
-    /// The pixels.
-    pub pixels: Vec<u8>,
-    /// The width in pixels.
-    pub width: usize,
-    /// The height in pixels.
-    pub height: usize,
-}
+/// The start of a HEIC or AVIF file, after four bytes that give a length.
+const HEIC: &[u8] = b"ftyp";
 
-/// Reads a PNG or JPEG picture in greyscale. Transparent pixels become white.
-pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
+/// Reads a PNG or JPEG picture and turns it upright, as its EXIF data says.
+pub fn load(path: &Path) -> anyhow::Result<Picture> {
     let name = path.display();
     if path.is_dir() {
         bail!("{name} is a folder: give the path of the picture");
@@ -40,6 +34,9 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
         .with_guessed_format()
         .map_err(|e| anyhow!("cannot read {name}: {e}"))?;
     if reader.format().is_none() {
+        if is_heic(path) {
+            bail!("{name} is a HEIC or AVIF picture, which is not supported: save it as a JPEG file");
+        }
         bail!("{name} is not a picture of a known format: give a PNG or JPEG file");
     }
     let broken = |e: image::ImageError| match e {
@@ -59,21 +56,24 @@ pub fn load_gray(path: &Path) -> anyhow::Result<GrayPicture> {
         bail!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side");
     }
     decoder.set_limits(limits).map_err(broken)?;
-    let transparent = matches!(
-        decoder.color_type(),
-        ColorType::Rgba8 | ColorType::Rgba16 | ColorType::La8 | ColorType::La16
-    );
-    let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    let pixels = if transparent {
-        let over_white = |p: &image::LumaA<u8>| {
-            let alpha = u32::from(p.0[1]);
-            ((u32::from(p.0[0]) * alpha + 255 * (255 - alpha)) / 255) as u8
-        };
-        picture.into_luma_alpha8().pixels().map(over_white).collect()
-    } else {
-        picture.into_luma8().into_raw()
+    // What cannot be understood there is no reason to refuse the picture.
+    let orientation = decoder.orientation().map_or(1, |orientation| orientation.to_exif());
+    let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let (width, height) = (width as usize, height as usize);
+    let picture = match &decoded {
+        DynamicImage::ImageLuma8(p) => Picture::new(width, height, Samples::Gray, p),
+        DynamicImage::ImageLumaA8(p) => Picture::new(width, height, Samples::GrayAlpha, p),
+        DynamicImage::ImageRgb8(p) => Picture::new(width, height, Samples::Rgb, p),
+        DynamicImage::ImageRgba8(p) => Picture::new(width, height, Samples::Rgba, p),
+        other => Picture::new(width, height, Samples::Rgba, &other.to_rgba8()),
     };
-    Ok(GrayPicture { pixels, width: width as usize, height: height as usize })
+    Ok(picture.map_err(|e| anyhow!("{name}: {e}"))?.upright(orientation))
+}
+
+/// Whether a file is in the format in which telephones save their photos.
+fn is_heic(path: &Path) -> bool {
+    let mut start = [0; 8];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start[4..] == HEIC
 }
 
 /// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: in
@@ -101,13 +101,13 @@ pub fn for_terminal(pixels: &[u8], width: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use image::{Rgba, RgbaImage};
+    use image::RgbaImage;
 
     fn error(bytes: &[u8]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.png");
         std::fs::write(&path, bytes).unwrap();
-        load_gray(&path).map(|_| ()).unwrap_err().to_string()
+        load(&path).map(|_| ()).unwrap_err().to_string()
     }
 
     fn png(picture: &RgbaImage) -> Vec<u8> {
@@ -117,19 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn transparent_pixels_are_white() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p.png");
-        let picture = RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, if x == 0 { 255 } else { 0 }]));
-        std::fs::write(&path, png(&picture)).unwrap();
-        let gray = load_gray(&path).unwrap();
-        assert_eq!((gray.pixels, gray.width, gray.height), (vec![0, 255], 2, 1));
-    }
-
-    #[test]
     fn files_that_are_not_pictures_get_a_clear_error() {
         assert!(error(b"").contains("0 bytes"));
         assert!(error(b"this is a text").contains("not a picture"));
+        assert!(error(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
         let whole = png(&RgbaImage::new(50, 50));
         assert!(error(&whole[..whole.len() / 2]).contains("damaged"));
         let wide = png(&RgbaImage::new(20_000, 2));

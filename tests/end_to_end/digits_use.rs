@@ -35,11 +35,12 @@ fn eval_predict_and_plot() {
     assert!((sum - 1.0).abs() < 1e-5);
     assert_eq!(said["image"].as_array().unwrap().len(), 784);
     let text = ok(dir.path(), &["digits", "predict", "a", "seven.png"]);
-    assert!(text.starts_with("seven.png: 7\n") && text.contains("@@"), "{text}");
+    assert!(text.starts_with("seven.png: 7 (") && text.contains("; next ") && text.contains("@@"), "{text}");
     // One unreadable picture does not stop the others.
     let output = run(dir.path(), &["digits", "predict", "a", "none.png", "seven.png"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("seven.png: 7"));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.lines().last().unwrap().starts_with("seven.png  7 "), "{table}");
 
     let files = ok(dir.path(), &["digits", "plot", "a"]);
     assert_eq!(files.lines().count(), 10);

@@ -6,6 +6,7 @@
 mod bench;
 mod compare;
 mod digits_bad_input;
+mod digits_pictures;
 mod digits_train;
 mod digits_use;
 mod gpt_folders;

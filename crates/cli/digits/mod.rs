@@ -3,5 +3,6 @@
 pub mod images;
 pub mod plot;
 pub mod predict;
+pub mod reading;
 pub mod settings;
 pub mod test_report;

@@ -3,36 +3,43 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use m2g_core::train::run::BEST;
-use m2g_core::{Tensor, unit_interval};
-use m2g_digits::Network;
-use m2g_digits::normalise::{SIDE, normalise};
+use m2g_digits::normalise::SIDE;
 use m2g_digits::training::Training;
 use serde_json::json;
 
+use super::reading::{ReadDigit, read};
 use crate::flags::run_path;
 use crate::output::{self, percent};
-use crate::picture::{for_terminal, load_gray};
+use crate::picture::for_terminal;
+
+/// The characters of a file's name in the summary.
+const NAME_WIDTH: usize = 30;
+/// The characters of the last column of the summary.
+const NOTE_WIDTH: usize = 29;
 
 /// Read your own pictures of digits: PNG or JPEG, any size, dark on light or light on dark.
+///
+/// Finds the digit on the sheet, without ruled lines, boxes, shadows and desk. Says how many it finds if
+/// there are several, and fails for a picture that does not show one digit.
 #[derive(Args)]
 pub struct Predict {
     /// The run: a name under runs/, or a path.
     run: String,
-    /// The pictures, each of one digit.
+    /// The pictures, each of one digit; of any number with --all.
     #[arg(required = true, value_name = "FILE.png")]
     files: Vec<PathBuf>,
+    /// Read every digit in a picture, in reading order, with its box.
+    #[arg(long)]
+    all: bool,
+    /// Print what the network saw, 28 x 28 pixels, for several pictures too.
+    #[arg(long)]
+    show: bool,
     /// Print one JSON object per picture to stdout.
     #[arg(long)]
     json: bool,
-}
-
-/// Loads a picture and normalises it as MNIST does.
-pub fn normalised(file: &Path) -> anyhow::Result<[u8; SIDE * SIDE]> {
-    let picture = load_gray(file)?;
-    normalise(&picture.pixels, picture.width, picture.height).map_err(|e| anyhow!("{}: {e}", file.display()))
 }
 
 impl Predict {
@@ -45,42 +52,143 @@ impl Predict {
             );
         }
         let mut code = ExitCode::SUCCESS;
+        let mut summary = Vec::new();
         for file in &self.files {
-            match self.predict(&network, file) {
-                Ok(()) => {}
-                Err(error) if output::is_broken_pipe(&error) => return Err(error),
+            match read(&network, file) {
+                Ok(digits) => {
+                    if digits.len() > 1 && !self.all {
+                        code = ExitCode::FAILURE;
+                    }
+                    self.print(file, &digits)?;
+                    summary.push(self.row(file, &digits));
+                }
                 Err(error) => {
-                    eprintln!("error: {error}");
                     code = ExitCode::FAILURE;
+                    eprintln!("error: {error}");
+                    if self.json {
+                        let error = error.to_string();
+                        output::line(json!({ "event": "predict", "file": file, "digit": null, "error": error }))?;
+                    }
+                    summary.push([short(file), "-".into(), "".into(), "no digit read".into()]);
                 }
             }
+        }
+        if self.files.len() > 1 && !self.json {
+            print_table(&summary)?;
         }
         Ok(code)
     }
 
-    fn predict(&self, network: &Network<f32>, file: &Path) -> anyhow::Result<()> {
-        let seen = normalised(file)?;
-        let mut x = Tensor::zeros(&[1, seen.len()]);
-        unit_interval(x.data_mut(), &seen);
-        let output = network.feedforward(&x)?;
-        // Sigmoid outputs need not sum to 1: show their shares.
-        let total: f32 = output.data().iter().sum();
-        let probabilities: Vec<f32> =
-            output.data().iter().map(|a| a / total.max(f32::MIN_POSITIVE)).collect();
-        let digit =
-            (1..probabilities.len()).fold(0, |b, j| if probabilities[j] > probabilities[b] { j } else { b });
+    /// Prints what was read in a picture.
+    fn print(&self, file: &Path, digits: &[ReadDigit]) -> anyhow::Result<()> {
         if self.json {
-            return output::line(json!({
-                "event": "predict", "file": file, "digit": digit,
-                "probabilities": probabilities, "image": seen.to_vec(),
-            }));
+            return self.print_json(file, digits);
         }
-        output::line(format!("{}: {digit}", file.display()))?;
-        output::line(for_terminal(&seen, SIDE).trim_end_matches('\n'))?;
-        for (digit, &p) in probabilities.iter().enumerate() {
-            let bar = "#".repeat((p * 40.0).round() as usize);
-            output::line(format!("  {digit} {:>9}  {bar}", percent(f64::from(p))))?;
+        // Several pictures have their place in the summary.
+        if self.files.len() > 1 && !self.show && !self.all {
+            return Ok(());
+        }
+        let name = file.display();
+        match digits {
+            [digit] if !self.all => output::line(format!("{name}: {}", digit.phrase()))?,
+            _ if self.all => output::line(format!("{name}: {}", sequence(digits)))?,
+            _ => output::line(format!(
+                "{name}: unsure: {} digits found; crop to one, or give --all",
+                digits.len()
+            ))?,
+        }
+        if self.all || digits.len() > 1 {
+            for digit in digits {
+                let area = &digit.candidate.area;
+                let place = format!("{}x{} at {},{}", area.width, area.height, area.left, area.top);
+                output::line(format!("  {}, box {place}", digit.phrase()))?;
+            }
+        }
+        let one = self.files.len() == 1 && digits.len() == 1;
+        for digit in digits.iter().filter(|_| self.show || one) {
+            output::line(for_terminal(&digit.candidate.image, SIDE).trim_end_matches('\n'))?;
+            for (class, &p) in digit.probabilities.iter().enumerate().filter(|_| one) {
+                let bar = "#".repeat((p * 40.0).round() as usize);
+                output::line(format!("  {class} {:>9}  {bar}", percent(f64::from(p))))?;
+            }
         }
         Ok(())
+    }
+
+    /// The fields of the only digit stand at the top too; without one, `digit` is null.
+    fn print_json(&self, file: &Path, digits: &[ReadDigit]) -> anyhow::Result<()> {
+        let all: Vec<_> = digits.iter().map(ReadDigit::json).collect();
+        let mut object = json!({ "event": "predict", "file": file, "digit": null, "sure": false });
+        if let ([only], Some(object)) = (&all[..], object.as_object_mut()) {
+            object.extend(only.as_object().cloned().unwrap_or_default());
+        }
+        object["digits"] = all.into();
+        output::line(object)
+    }
+
+    /// The row of a picture in the summary: file, digit, confidence, note.
+    fn row(&self, file: &Path, digits: &[ReadDigit]) -> [String; 4] {
+        match digits {
+            [digit] => {
+                let note = if digit.is_sure() {
+                    format!("next {}", digit.next())
+                } else {
+                    format!("unsure: or {}", digit.next())
+                };
+                [short(file), digit.digit().to_string(), digit.confidence(), note]
+            }
+            _ => {
+                let unsure = if self.all { "" } else { "unsure: " };
+                let note = format!("{unsure}{} digits: {}", digits.len(), sequence(digits));
+                [short(file), "?".into(), "".into(), cut(&note)]
+            }
+        }
+    }
+}
+
+/// The digits in reading order, such as `2 0 2 6`.
+fn sequence(digits: &[ReadDigit]) -> String {
+    let names: Vec<String> = digits.iter().map(|digit| digit.digit().to_string()).collect();
+    names.join(" ")
+}
+
+/// The end of a file's path, as much as the summary has room for.
+fn short(file: &Path) -> String {
+    let name: Vec<char> = file.display().to_string().chars().collect();
+    match name.len().checked_sub(NAME_WIDTH) {
+        None | Some(0) => name.into_iter().collect(),
+        Some(over) => format!("...{}", name[over + 3..].iter().collect::<String>()),
+    }
+}
+
+/// The start of a note, as much as the summary has room for.
+fn cut(note: &str) -> String {
+    if note.chars().count() <= NOTE_WIDTH {
+        return note.into();
+    }
+    format!("{}...", note.chars().take(NOTE_WIDTH - 3).collect::<String>())
+}
+
+fn print_table(rows: &[[String; 4]]) -> anyhow::Result<()> {
+    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0).max(4);
+    output::line(format!("{:width$}  digit  confidence  note", "file"))?;
+    for [file, digit, confidence, note] in rows {
+        output::line(format!("{file:width$}  {digit:5}  {confidence:>10}  {note}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_fits_80_columns() {
+        let long = "a/very/long/path/to/a/folder/of/pictures/of/digits/7.png";
+        assert_eq!(short(Path::new("7.png")), "7.png");
+        assert_eq!(short(Path::new(long)).chars().count(), NAME_WIDTH);
+        assert!(short(Path::new(long)).ends_with("digits/7.png"));
+        assert_eq!(cut(&"0 ".repeat(40)).chars().count(), NOTE_WIDTH);
+        assert!(NAME_WIDTH + 2 + 5 + 2 + 10 + 2 + NOTE_WIDTH <= 80);
     }
 }

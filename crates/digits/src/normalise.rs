@@ -1,27 +1,53 @@
-//! Turns a person's own picture of a digit into an image like those of MNIST.
+//! Finds the digits in a person's own picture, and turns each into an image like those of MNIST.
 //!
 //! A network does well only on images like those it was trained on. MNIST's digits are light on
 //! black, scaled "in a 20x20 pixel box while preserving their aspect ratio", with grey levels from
 //! anti-aliasing, and centred in 28x28 "by computing the center of mass of the pixels" (Y. LeCun,
-//! C. Cortes, C. Burges, *The MNIST database of handwritten digits*). This module does the same to
-//! a drawing or a photo:
+//! C. Cortes, C. Burges, *The MNIST database of handwritten digits*). A photo shows more: a desk, a
+//! shadow, ruled lines, several digits. The recipe, one file per step, each with its picture:
 //!
-//! 1. detect whether the paper is dark or light (`ink`);
-//! 2. subtract uneven lighting, apply a threshold, keep soft edges (`ink`), drop dust (`specks`);
-//! 3. thicken hairlines, crop to the ink, scale into 20x20, move the centre of mass to the centre
-//!    (`place`).
+//! | step | file |
+//! | --- | --- |
+//! | average a large picture down, turn it upright | `picture.rs` |
+//! | put transparent ink on a background that contrasts | `transparency.rs` |
+//! | enlarge a tiny picture smoothly | `enlarge.rs` |
+//! | find the paper: the sheet on a desk, the canvas in a window | `paper.rs`, `zones.rs`, `hull.rs` |
+//! | remove uneven light | `light.rs` |
+//! | separate ink from paper | `ink.rs` |
+//! | remove ruled lines and underlines | `lines.rs`, `tracks.rs` |
+//! | drop borders, form boxes and circles | `frames.rs`, `components.rs` |
+//! | group strokes into digits, in reading order | `group.rs` |
+//! | scale each into 20x20, centre it in 28x28 | `place.rs` |
 //!
-//! It does not find one digit among several, and it does not tell ruled lines from ink. Callers
-//! should show the result, so that people see what the network saw.
+//! Callers should show the result, so that people see what the network saw.
 
+mod area;
+mod components;
+mod enlarge;
 mod error;
+mod frames;
+mod group;
+mod hull;
 mod ink;
+mod light;
+mod lines;
+mod mask;
+mod paper;
+mod picture;
 mod place;
 mod plane;
-mod specks;
+mod tracks;
+mod transparency;
+mod zones;
 
+pub use area::Area;
 pub use error::NormaliseError;
+pub use picture::{Picture, Samples};
 
+use group::Group;
+use hull::Hull;
+use mask::Mask;
+use paper::Page;
 use plane::Plane;
 
 /// The side of the result, in pixels.
@@ -30,14 +56,48 @@ pub const SIDE: usize = 28;
 /// The number of pixels of an MNIST image, 28 rows of 28.
 pub const PIXELS: usize = SIDE * SIDE;
 
+/// More candidates than this are not digits that someone wants to have read.
+const MAX_DIGITS: usize = 100;
+/// The strokes of a digit cover less than this share of its hull, unless it is as narrow as a 1.
+const MAX_FILLED_SHARE: f32 = 0.88;
+const MAX_BAR_SHARE: f32 = 0.5;
+/// The strokes of a digit are thinner than this share of its longer side. A disc has 0.5.
+const MAX_STROKE_SHARE: f32 = 0.42;
+
+/// What may be a digit in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The box around it, in pixels of the upright picture.
+    pub area: Area,
+    /// The image for the network: light digit on black, longer side 20 pixels, centre of mass in
+    /// pixel (14, 14), brightest pixel 255.
+    pub image: [u8; PIXELS],
+}
+
+/// The digits in a picture, at least one, in reading order.
+///
+/// # Errors
+/// [`NormaliseError`] if no digit is visible.
+pub fn digits(picture: &Picture) -> Result<Vec<Candidate>, NormaliseError> {
+    let brightness = picture.brightness();
+    let factor = enlarge::factor(&brightness);
+    let read = |plane: &Plane| -> Result<Vec<Candidate>, NormaliseError> {
+        let found = in_plane(&enlarge::enlarged(plane, factor))?;
+        let original = |(area, image)| Candidate { area: picture.original(&area, factor), image };
+        Ok(found.into_iter().map(original).collect())
+    };
+    // Ink as bright as its paper may differ in one colour.
+    read(&brightness).or_else(|error| picture.colours().iter().find_map(|colour| read(colour).ok()).ok_or(error))
+}
+
 /// Turns a grey picture of one digit into a 28x28 image like those of MNIST: light digit on
 /// black, longer side 20 pixels, centre of mass in pixel (14, 14), brightest pixel 255.
 ///
-/// `gray` holds `height` rows of `width` values, from 0, black, to 255, white. The caller resolves
-/// transparency. MNIST's own images come back nearly unchanged.
+/// `gray` holds `height` rows of `width` values, from 0, black, to 255, white. MNIST's own images
+/// come back nearly unchanged.
 ///
 /// # Errors
-/// [`NormaliseError`] if the sizes do not match, or if no digit is visible.
+/// [`NormaliseError`] if the sizes do not match, or if no digit or several are visible.
 ///
 /// # Example
 /// ```
@@ -51,12 +111,96 @@ pub const PIXELS: usize = SIDE * SIDE;
 /// # Ok::<(), m2g_digits::normalise::NormaliseError>(())
 /// ```
 pub fn normalise(gray: &[u8], width: usize, height: usize) -> Result<[u8; PIXELS], NormaliseError> {
-    if width == 0 || height == 0 || width.checked_mul(height) != Some(gray.len()) {
-        return Err(NormaliseError::Size { width, height, len: gray.len() });
+    let found = digits(&Picture::new(width, height, Samples::Gray, gray)?)?;
+    match &found[..] {
+        [digit] => Ok(digit.image),
+        several => Err(NormaliseError::Several { digits: several.len() }),
     }
-    let ink = ink::ink(&Plane::reduced(gray, width, height))?;
-    place::place(&ink).ok_or(NormaliseError::TooFaint { difference: 0.0 })
 }
 
+/// The box and the image of a digit.
+type Digit = (Area, [u8; PIXELS]);
+
+/// The digits in a plane.
+fn in_plane(plane: &Plane) -> Result<Vec<Digit>, NormaliseError> {
+    let pages = paper::pages(plane);
+    let whole = || on_page(&pages.whole);
+    if pages.papers.is_empty() {
+        return whole();
+    }
+    let on_papers = on_pages(&pages.papers);
+    // What looks like the edge of a sheet may be that of a shadow: ink may cross it.
+    if !pages.surrounded
+        && let Ok(digits) = whole()
+        && on_papers.as_ref().is_ok_and(|clipped| continues(&digits, clipped))
+    {
+        return Ok(digits);
+    }
+    on_papers.or_else(|_| whole())
+}
+
+/// Whether every digit contains one of the others, which may be a part of it.
+fn continues(digits: &[Digit], clipped: &[Digit]) -> bool {
+    let contains = |(a, _): &Digit, (b, _): &Digit| {
+        a.shared_columns(b) * 5 >= b.width * 4 && a.shared_rows(b) * 5 >= b.height * 4
+    };
+    digits.iter().all(|digit| clipped.iter().any(|part| contains(digit, part)))
+}
+
+/// The digits on several papers.
+fn on_pages(pages: &[Page]) -> Result<Vec<Digit>, NormaliseError> {
+    let mut found = Vec::new();
+    let mut first_error = None;
+    for page in pages {
+        match on_page(page) {
+            Ok(digits) => found.extend(digits),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// The digits on one paper.
+fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
+    let ink = ink::separate(&page.plane, page.dark_on_light)?;
+    let parts = frames::without_frames(components::large(&ink.mask)?, &ink.mask);
+    let strokes = lines::without_lines(&components::mask(&parts, &ink.mask));
+    let parts = frames::without_frames(components::large(&strokes)?, &strokes);
+    let groups = group::groups(parts, strokes.width)?;
+    if groups.len() > MAX_DIGITS {
+        return Err(NormaliseError::TooMany { marks: groups.len() });
+    }
+    // What each pixel of ink belongs to; nothing for dust.
+    let mut owner = vec![None; strokes.bits.len()];
+    for (i, group) in groups.iter().enumerate() {
+        group.pixels.iter().for_each(|&pixel| owner[pixel] = Some(i));
+    }
+    let mut digits = Vec::new();
+    for (i, group) in groups.iter().enumerate().filter(|(_, group)| is_stroke(group, &strokes)) {
+        let is_line = |pixel: usize| ink.mask.bits[pixel] && !strokes.bits[pixel];
+        let is_other = |pixel: usize| owner[pixel].map_or(is_line(pixel), |owner| owner != i);
+        if let Some(image) = place::place(&ink.stretched(group, is_other)) {
+            let (left, top) = (group.area.left + page.area.left, group.area.top + page.area.top);
+            digits.push((Area { left, top, ..group.area }, image));
+        }
+    }
+    if digits.is_empty() { Err(NormaliseError::NoStroke) } else { Ok(digits) }
+}
+
+/// Whether a group has the shape of a pen's stroke, and not that of a patch.
+fn is_stroke(group: &Group, strokes: &Mask) -> bool {
+    let hull = Hull::of(&group.pixels, strokes.width, strokes.height);
+    let (shorter, longer) = hull.rectangle();
+    let wide = shorter > MAX_BAR_SHARE * longer;
+    let filled = wide && group.pixels.len() as f32 > MAX_FILLED_SHARE * hull.area;
+    let thick = components::stroke_width(&group.pixels, strokes) > MAX_STROKE_SHARE * group.area.longest() as f32;
+    !filled && !thick
+}
+
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use m2g_digits::normalise::SIDE;
 use m2g_digits::training::{Description, Training};
 use m2g_digits::{Config, MiniBatch, Network};
 
-use crate::digits::{images, predict};
+use crate::digits::{images, reading};
 use crate::inspect::axes::Letters;
 use crate::inspect::input::{Input, Inspection, Prediction};
 use crate::inspect::step::{Layer, Step};
@@ -54,7 +54,7 @@ impl OpenNetwork {
     fn image(&self, input: &Input) -> anyhow::Result<(Tensor<f32>, Option<usize>)> {
         let (rows, cols) = self.description.image;
         let (pixels, digit) = match &input.image {
-            Some(file) => (predict::normalised(file)?.to_vec(), input.label),
+            Some(file) => (reading::single_image(file)?.to_vec(), input.label),
             None => {
                 let test = images::load_test(self.description.config.data.as_deref())?;
                 (test.image(0).to_vec(), Some(usize::from(test.labels[0])))

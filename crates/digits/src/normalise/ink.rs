@@ -1,8 +1,17 @@
-//! Separates ink from paper under uneven light and camera noise.
+//! Separates ink from paper by a threshold, under camera noise.
+//!
+//! ```text
+//!   255 |        .-.
+//!       |       /   \\
+//!   cut |------/-----\\------    above the cut: ink
+//!     0 |_.-._/       \\_.-._     below: paper and its noise
+//! ```
 
 use super::error::NormaliseError;
+use super::group::Group;
+use super::light;
+use super::mask::Mask;
 use super::plane::Plane;
-use super::specks;
 
 /// The smallest difference between ink and paper, in grey levels from 0 to 255.
 const MIN_CONTRAST_LEVELS: f32 = 12.0;
@@ -10,98 +19,80 @@ const MIN_CONTRAST_LEVELS: f32 = 12.0;
 /// split into two halves, reaches 2.6.
 const MIN_CONTRAST_DEVIATIONS: f32 = 4.0;
 
-/// The ink of a picture: 0 for paper, 255 for solid ink, values between for soft edges.
+/// The ink of a picture.
+pub(super) struct Ink {
+    /// How much ink each pixel holds, 0..=255, without the light.
+    pub amount: Plane,
+    /// Where there is ink.
+    pub mask: Mask,
+    /// Below this amount, there is only the paper's noise.
+    pub floor: f32,
+    /// 0 for small drawings, 1 or 2 pixels for photos.
+    pub noise_radius: usize,
+}
+
+/// Separates the ink of a picture.
 ///
-/// 1. Detect whether the paper is dark or light: [`is_dark_on_light`].
-/// 2. Estimate the level of the paper at each pixel ([`opened`]) and take the difference from it
-///    ([`dark_on_light`], [`light_on_dark`]).
-/// 3. Separate ink from paper by [`otsu`]'s threshold, and drop specks.
-/// 4. Around the remaining ink, stretch the values: the paper's noise to 0, solid ink to 255.
-pub(super) fn ink(picture: &Plane) -> Result<Plane, NormaliseError> {
-    let (least, greatest) = range(&picture.values);
+/// 1. Smooth the camera's noise, and remove the light ([`light`]).
+/// 2. Separate ink from paper by [`otsu`]'s threshold.
+/// 3. Check that the ink stands out from the paper's noise.
+pub(super) fn separate(picture: &Plane, dark_on_light: Option<bool>) -> Result<Ink, NormaliseError> {
+    let (least, greatest) = picture.range();
     if greatest - least < 1.0 {
         return Err(NormaliseError::OneColour { level: greatest as u8 });
     }
-    let longest = picture.width.max(picture.height);
-    // 0 for small drawings, 1 or 2 pixels for photos: smooths the camera's noise.
-    let noise_radius = (longest + 256) / 512;
+    let noise_radius = (picture.width.max(picture.height) + 256) / 512;
     let smooth = picture.box_blur(noise_radius);
-    let contrast = if is_dark_on_light(&smooth) {
-        dark_on_light(&smooth, longest)
-    } else {
-        light_on_dark(&smooth, longest)
-    };
+    let dark_on_light = dark_on_light.unwrap_or_else(|| light::is_dark_on_light(&smooth));
+    let amount = light::without_light(&smooth, dark_on_light);
 
-    let values = &contrast.values;
+    let values = &amount.values;
     let threshold = otsu(values);
-    let is_ink: Vec<bool> = values.iter().map(|&v| v > threshold).collect();
-    let near_ink = specks::grown(&is_ink, contrast.width, 2 + noise_radius);
-    let paper = Spread::of(values.iter().zip(&near_ink).filter(|&(_, &near)| !near).map(|(v, _)| *v));
-    let ink = Spread::of(selected(values, &is_ink));
+    let is_ink = values.iter().map(|&v| v > threshold).collect();
+    let mask = Mask { width: amount.width, height: amount.height, bits: is_ink };
+    let near_ink = mask.grown(2 + noise_radius);
+    let paper = Spread::of(values.iter().zip(&near_ink.bits).filter(|&(_, &near)| !near).map(|(v, _)| *v));
+    let ink = Spread::of(mask.pixels().map(|pixel| values[pixel]));
     let difference = ink.mean - paper.mean;
-    if difference < MIN_CONTRAST_LEVELS || difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
+    if difference < MIN_CONTRAST_LEVELS {
         return Err(NormaliseError::TooFaint { difference });
     }
-
-    let strokes = specks::without_specks(&is_ink, contrast.width);
-    let near_strokes = specks::grown(&strokes, contrast.width, 2 + noise_radius);
+    if difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
+        return Err(NormaliseError::Uneven { deviation: paper.deviation });
+    }
     let floor = paper.mean + 2.0 * paper.deviation;
-    let solid = upper_quartile(selected(values, &strokes).collect());
-    let scale = 255.0 / (solid - floor).max(1.0);
-    let stretched = |v: f32| ((v - floor) * scale).clamp(0.0, 255.0);
-    let values = values.iter().zip(near_strokes).map(|(&v, near)| if near { stretched(v) } else { 0.0 });
-    Ok(Plane { width: contrast.width, height: contrast.height, values: values.collect() })
+    Ok(Ink { amount, mask, floor, noise_radius })
 }
 
-/// Whether the ink is darker than the paper. The median of the border counts as paper, and the
-/// values farthest from it as ink. (To test whether the paper is brighter than mid-grey would fail on
-/// badly lit photos.)
-fn is_dark_on_light(picture: &Plane) -> bool {
-    let mut border = picture.border();
-    let middle = border.len() / 2;
-    let (_, paper, _) = border.select_nth_unstable_by(middle, f32::total_cmp);
-    let (darkest, lightest) = range(&picture.values);
-    *paper - darkest > lightest - *paper
-}
-
-/// The share of the light on each pixel that the ink absorbs, 0..=255. Light multiplies, so the share
-/// is the same for ink in a shadow and ink under a lamp.
-fn dark_on_light(picture: &Plane, longest: usize) -> Plane {
-    let paper = opened(&picture.map(|v| -v), longest);
-    combined(picture, &paper, |v, paper| 255.0 * (-paper - v) / (-paper).max(1.0))
-}
-
-/// The difference in brightness between each pixel and the dark background.
-fn light_on_dark(picture: &Plane, longest: usize) -> Plane {
-    combined(picture, &opened(picture, longest), |v, paper| v - paper)
-}
-
-/// The paper under the ink, where ink has the higher value: the morphological opening, which is the
-/// maximum over a window of the minima over the same window. Anything as large as the window (paper,
-/// a shadow, a gradient of light) stays, and strokes vanish. The window is a third of the longest
-/// side: wider than a stroke, narrower than a shadow.
-///
-/// Windows reach beyond the edge, or a gradient would be misjudged there. Outside they see the
-/// border itself, opened along its length in case ink touches it.
-fn opened(picture: &Plane, longest: usize) -> Plane {
-    let radius = (longest / 6).max(1);
-    let border = picture.border();
-    let around = Plane { width: border.len(), height: 1, values: border };
-    let reach = longest / 3;
-    let around = around.sliding_min(reach).sliding_max(reach);
-    picture.framed(&around.values, radius).sliding_min(radius).sliding_max(radius).unframed(radius)
-}
-
-fn combined(a: &Plane, b: &Plane, f: impl Fn(f32, f32) -> f32) -> Plane {
-    let values = a.values.iter().zip(&b.values).map(|(&a, &b)| f(a, b)).collect();
-    Plane { width: a.width, height: a.height, values }
+impl Ink {
+    /// The strokes of a digit, cut out and stretched: the paper's noise to 0, solid ink to 255, values
+    /// between for soft edges; 0 away from the strokes, and where `is_other` says that the ink belongs to
+    /// something else. Thin strokes have room to grow.
+    pub fn stretched(&self, digit: &Group, is_other: impl Fn(usize) -> bool) -> Plane {
+        let (width, height, values) = (self.amount.width, self.amount.height, &self.amount.values);
+        let near = 2 + self.noise_radius;
+        let margin = near + 1 + digit.area.longest() / 20;
+        let area = digit.area.grown(margin, width, height);
+        let inside = |pixel: usize| (pixel / width - area.top) * area.width + pixel % width - area.left;
+        let strokes = Mask::of(area.width, area.height, digit.pixels.iter().map(|&pixel| inside(pixel)));
+        let near_strokes = strokes.grown(near);
+        let solid = upper_quartile(digit.pixels.iter().map(|&pixel| values[pixel]).collect());
+        let scale = 255.0 / (solid - self.floor).max(1.0);
+        let mut cut = self.amount.cropped(&area);
+        for (i, v) in cut.values.iter_mut().enumerate() {
+            let pixel = (area.top + i / area.width) * width + area.left + i % area.width;
+            let shown = near_strokes.bits[i] && !is_other(pixel);
+            *v = if shown { ((*v - self.floor) * scale).clamp(0.0, 255.0) } else { 0.0 };
+        }
+        cut
+    }
 }
 
 /// The threshold that maximises the variance between two classes (N. Otsu, *A threshold selection
 /// method from gray-level histograms*, 1979): w0 w1 (mean1 - mean0)^2, over all cuts of a histogram
 /// with 256 bins.
 fn otsu(values: &[f32]) -> f32 {
-    let (_, greatest) = range(values);
+    let greatest = values.iter().fold(0.0f32, |most, &v| most.max(v));
     let bin_width = (greatest / 256.0).max(f32::MIN_POSITIVE);
     let mut histogram = [0u32; 256];
     for &v in values {
@@ -148,20 +139,12 @@ impl Spread {
     }
 }
 
-fn selected(values: &[f32], mask: &[bool]) -> impl Iterator<Item = f32> {
-    values.iter().zip(mask).filter(|&(_, &in_mask)| in_mask).map(|(v, _)| *v)
-}
-
 fn upper_quartile(mut values: Vec<f32>) -> f32 {
     if values.is_empty() {
         return 0.0;
     }
     let at = values.len() * 3 / 4;
     *values.select_nth_unstable_by(at, f32::total_cmp).1
-}
-
-fn range(values: &[f32]) -> (f32, f32) {
-    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)))
 }
 
 #[cfg(test)]
@@ -177,17 +160,5 @@ mod tests {
         let threshold = otsu(&values);
         assert!(threshold > 12.0 && threshold <= 190.0, "{threshold}");
         assert!(otsu(&[0.0; 4]) > 0.0, "an empty picture has no ink");
-    }
-
-    #[test]
-    fn badly_lit_paper_is_still_paper() {
-        // Paper at 100 (darker than mid-grey), ink at 20.
-        let mut values = vec![100.0; 20 * 20];
-        for y in 5..15 {
-            values[y * 20 + 10] = 20.0;
-        }
-        let plane = Plane { width: 20, height: 20, values };
-        assert!(is_dark_on_light(&plane));
-        assert!(!is_dark_on_light(&plane.map(|v| 255.0 - v)));
     }
 }

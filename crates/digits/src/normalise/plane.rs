@@ -1,10 +1,6 @@
 //! A plane of brightness values, and filters with sliding windows.
 
-use std::collections::VecDeque;
-
-/// Pictures are first averaged down until no side is longer than this. A digit needs no more, and
-/// time and memory stay bounded for any camera.
-const MAX_SIDE_PIXELS: usize = 1024;
+use super::area::Area;
 
 /// `values[y * width + x]`, brightness 0..=255 unless stated otherwise.
 #[derive(Clone, Debug)]
@@ -15,28 +11,38 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Averages blocks of k x k pixels, with the smallest k that makes both sides short enough. The
-    /// blocks at the right and lower edges may be smaller.
-    pub fn reduced(gray: &[u8], width: usize, height: usize) -> Self {
-        let k = width.max(height).div_ceil(MAX_SIDE_PIXELS).max(1);
-        let (columns, rows) = (width.div_ceil(k), height.div_ceil(k));
-        let mut values = Vec::with_capacity(columns * rows);
-        for block_y in 0..rows {
-            let ys = block_y * k..(block_y * k + k).min(height);
-            for block_x in 0..columns {
-                let xs = block_x * k..(block_x * k + k).min(width);
-                let count = (xs.len() * ys.len()) as f32;
-                let sum: u64 =
-                    ys.clone().flat_map(|y| &gray[y * width..][xs.clone()]).map(|&v| u64::from(v)).sum();
-                values.push(sum as f32 / count);
+    /// Averages blocks of k x k pixels. The blocks at the right and lower edges may be smaller.
+    pub fn shrunk(&self, k: usize) -> Self {
+        let (columns, rows) = (self.width.div_ceil(k), self.height.div_ceil(k));
+        let mut sums = vec![0.0; columns * rows];
+        for (y, row) in self.values.chunks_exact(self.width).enumerate() {
+            let blocks = &mut sums[y / k * columns..][..columns];
+            for (sum, block) in blocks.iter_mut().zip(row.chunks(k)) {
+                *sum += block.iter().sum::<f32>();
             }
         }
-        Self { width: columns, height: rows, values }
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let (x, y) = (i % columns * k, i / columns * k);
+            *sum /= (k.min(self.width - x) * k.min(self.height - y)) as f32;
+        }
+        Self { width: columns, height: rows, values: sums }
+    }
+
+    /// The values inside a box.
+    pub fn cropped(&self, area: &Area) -> Self {
+        let rows = self.values.chunks_exact(self.width).skip(area.top).take(area.height);
+        let values = rows.flat_map(|row| &row[area.left..area.right()]).copied().collect();
+        Self { width: area.width, height: area.height, values }
     }
 
     /// The plane with `f` applied to every value.
     pub fn map(&self, f: impl FnMut(&f32) -> f32) -> Self {
         Self { width: self.width, height: self.height, values: self.values.iter().map(f).collect() }
+    }
+
+    /// The least and the greatest value.
+    pub fn range(&self) -> (f32, f32) {
+        self.values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)))
     }
 
     /// The values on the border, clockwise from the upper left corner; each corner occurs twice.
@@ -98,32 +104,45 @@ impl Plane {
         })
     }
 
-    /// The smallest value in the (2r+1) x (2r+1) window around each pixel.
+    /// The smallest value in the (2r+1) x (2r+1) window around each pixel, truncated at the edges.
     pub fn sliding_min(&self, radius: usize) -> Self {
-        self.separable(|row, out| {
-            // Candidates in ascending order: the front is the minimum of the window. A candidate
-            // that is not smaller than a later value can never become the minimum.
-            let mut candidates: VecDeque<usize> = VecDeque::new();
-            let mut next = 0;
-            for i in 0..row.len() {
-                while next < row.len() && next <= i + radius {
-                    while candidates.back().is_some_and(|&j| row[j] >= row[next]) {
-                        candidates.pop_back();
-                    }
-                    candidates.push_back(next);
-                    next += 1;
-                }
-                while candidates.front().is_some_and(|&j| j + radius < i) {
-                    candidates.pop_front();
-                }
-                out.push(candidates.front().map_or(row[i], |&j| row[j]));
-            }
-        })
+        self.sliding(radius, f32::INFINITY, f32::min)
     }
 
-    /// The largest value in the (2r+1) x (2r+1) window around each pixel.
+    /// The largest value in the (2r+1) x (2r+1) window around each pixel, truncated at the edges.
     pub fn sliding_max(&self, radius: usize) -> Self {
-        self.map(|v| -v).sliding_min(radius).map(|v| -v)
+        self.sliding(radius, f32::NEG_INFINITY, f32::max)
+    }
+
+    fn sliding(&self, radius: usize, identity: f32, extreme: impl Fn(f32, f32) -> f32 + Copy) -> Self {
+        let along_columns = |plane: &Self| plane.slid_down(radius, identity, extreme);
+        along_columns(&along_columns(self).transposed()).transposed()
+    }
+
+    /// The extreme over the 2r+1 rows around each row, at the same cost for every r (M. van Herk, *A fast
+    /// algorithm for local minimum and maximum filters*, 1992): a window of k rows is the end of one
+    /// block of k rows and the start of the next.
+    fn slid_down(&self, radius: usize, identity: f32, extreme: impl Fn(f32, f32) -> f32 + Copy) -> Self {
+        let (w, h) = (self.width, self.height);
+        // No window is longer than the plane.
+        let radius = radius.min(h);
+        let (k, rows) = (2 * radius + 1, h + 2 * radius);
+        let mut starts = vec![identity; rows * w];
+        starts[radius * w..][..h * w].copy_from_slice(&self.values);
+        let mut ends = starts.clone();
+        let merge = |into: &mut [f32], from: &[f32]| {
+            into.iter_mut().zip(from).for_each(|(a, &b)| *a = extreme(*a, b));
+        };
+        for y in (1..rows).filter(|y| y % k != 0) {
+            let (before, row) = starts.split_at_mut(y * w);
+            merge(&mut row[..w], &before[(y - 1) * w..]);
+        }
+        for y in (0..rows - 1).rev().filter(|y| (y + 1) % k != 0) {
+            let (row, after) = ends.split_at_mut((y + 1) * w);
+            merge(&mut row[y * w..], &after[..w]);
+        }
+        let windows = ends[..h * w].iter().zip(&starts[2 * radius * w..]);
+        Self { width: w, height: h, values: windows.map(|(&a, &b)| extreme(a, b)).collect() }
     }
 
     /// Runs a filter over each row, then over each column of the result.
@@ -138,12 +157,22 @@ impl Plane {
         along_rows(&along_rows(self).transposed()).transposed()
     }
 
-    fn transposed(&self) -> Self {
-        let mut values = Vec::with_capacity(self.values.len());
-        for x in 0..self.width {
-            values.extend(self.values.iter().skip(x).step_by(self.width));
+    /// The plane with rows and columns exchanged.
+    pub fn transposed(&self) -> Self {
+        // Tiles stay in the cache.
+        const TILE: usize = 16;
+        let (w, h) = (self.width, self.height);
+        let mut values = vec![0.0; w * h];
+        for top in (0..h).step_by(TILE) {
+            for left in (0..w).step_by(TILE) {
+                for y in top..(top + TILE).min(h) {
+                    for x in left..(left + TILE).min(w) {
+                        values[x * h + y] = self.values[y * w + x];
+                    }
+                }
+            }
         }
-        Self { width: self.height, height: self.width, values }
+        Self { width: h, height: w, values }
     }
 }
 
@@ -162,7 +191,26 @@ mod tests {
         assert_eq!(plane.sliding_min(1).values, [1.0, 1.0, 2.0, 3.0, 3.0]);
         assert_eq!(plane.sliding_max(1).values, [2.0, 6.0, 6.0, 9.0, 9.0]);
         assert_eq!(plane.sliding_max(40).values, [9.0; 5]);
+        assert_eq!(plane.sliding_min(0).values, plane.values);
         assert_eq!(plane.box_blur(40).values, [4.2; 5]);
+    }
+
+    #[test]
+    fn sliding_extremes_are_those_of_every_window() {
+        let values: Vec<f32> = (0..23 * 17).map(|i| (i * 7919 % 101) as f32).collect();
+        let plane = Plane { width: 23, height: 17, values };
+        for radius in [1usize, 2, 5, 8, 30] {
+            let (least, most) = (plane.sliding_min(radius), plane.sliding_max(radius));
+            for i in 0..23 * 17 {
+                let (x, y) = (i % 23, i / 23);
+                let rows = y.saturating_sub(radius)..(y + radius + 1).min(17);
+                let columns = x.saturating_sub(radius)..(x + radius + 1).min(23);
+                let window: Vec<f32> =
+                    rows.flat_map(|y| columns.clone().map(move |x| (x, y))).map(|(x, y)| plane.values[y * 23 + x]).collect();
+                let (lo, hi) = Plane { width: window.len(), height: 1, values: window }.range();
+                assert_eq!((least.values[i], most.values[i]), (lo, hi), "pixel {i}, radius {radius}");
+            }
+        }
     }
 
     #[test]
@@ -192,14 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn reduced_averages_blocks_and_keeps_small_pictures() {
-        let small = Plane::reduced(&[1, 2, 3, 4, 5, 6], 3, 2);
-        assert_eq!((small.width, small.height), (3, 2));
-        assert_eq!(small.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let long: Vec<u8> = (0..2050).map(|i| (i % 2) as u8 * 100).collect();
-        let reduced = Plane::reduced(&long, 2050, 1);
-        assert_eq!((reduced.width, reduced.height), (684, 1));
-        assert!((reduced.values[0] - 100.0 / 3.0).abs() < 1e-4, "{}", reduced.values[0]);
-        assert_eq!(reduced.values[683], 100.0, "the last block holds one pixel");
+    fn shrinking_averages_blocks_and_cropping_copies() {
+        let plane = Plane { width: 3, height: 2, values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] };
+        assert_eq!(plane.shrunk(1).values, plane.values);
+        assert_eq!(plane.shrunk(2).values, [3.0, 4.5], "the last block holds one column");
+        assert_eq!(plane.shrunk(9).values, [3.5]);
+        let area = Area { left: 1, top: 0, width: 2, height: 2 };
+        assert_eq!(plane.cropped(&area).values, [2.0, 3.0, 5.0, 6.0]);
     }
 }

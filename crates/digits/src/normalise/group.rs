@@ -1,0 +1,123 @@
+//! Groups strokes into candidates for digits, and puts these into reading order.
+//!
+//! ```text
+//!    ===   /|             [===]  [/|]
+//!   |__   / |      ->     [|__]  [/|]        the bar of a 5 belongs to its body,
+//!   ___|    |             [___]  [ |]        a 1 beside it does not
+//! ```
+
+use super::area::Area;
+use super::components::Component;
+use super::error::NormaliseError;
+
+/// A patch below this share of the largest patch's area is dust. The detached bar of a 5 or a 7 has
+/// 10 % or more.
+const DUST_SHARE: f32 = 0.03;
+/// A patch below this share of the height of another beside it is only a part of a digit.
+const PART_SHARE: f32 = 0.6;
+/// A candidate below this share of the size of the largest is a dot or a comma.
+const MIN_DIGIT_SHARE: f32 = 0.3;
+/// How far apart, as a share of the taller one's height, the parts of a digit may lie: one above
+/// the other, and side by side.
+const MAX_GAP_ABOVE: f32 = 0.25;
+const MAX_GAP_BESIDE: f32 = 0.1;
+/// Two large patches this close, one above the other, belong together: the pen, or a line, has broken
+/// the stroke. Rows of digits are farther apart.
+const MAX_BREAK: f32 = 0.15;
+/// A bar below a digit belongs to it only if it is this close.
+const MAX_GAP_BELOW: f32 = 0.05;
+/// A digit has at most this many patches, however often its stroke is broken.
+const MAX_DIGIT_PARTS: usize = 10;
+/// A picture with more patches shows a text, a texture or noise.
+const MAX_PARTS: usize = 300;
+/// A bar is this many times as wide as it is high.
+const BAR_RATIO: usize = 4;
+
+/// Strokes that may form one digit.
+pub(super) struct Group {
+    /// The indices of its pixels in the mask.
+    pub pixels: Vec<usize>,
+    /// The box around it.
+    pub area: Area,
+    /// The number of patches.
+    parts: usize,
+}
+
+/// The candidates on a page of some width, in reading order.
+pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Group>, NormaliseError> {
+    let largest = parts.iter().map(|part| part.pixels.len()).max().unwrap_or(0);
+    parts.retain(|part| part.pixels.len() as f32 >= DUST_SHARE * largest as f32);
+    if parts.len() > MAX_PARTS {
+        return Err(NormaliseError::TooMany { marks: parts.len() });
+    }
+    let group = |part: Component| Group { pixels: part.pixels, area: part.area, parts: 1 };
+    let mut groups: Vec<Group> = parts.into_iter().map(group).collect();
+    while let Some((i, j)) = pair(&groups) {
+        let other = groups.swap_remove(j);
+        groups[i].area = groups[i].area.with(&other.area);
+        groups[i].pixels.extend(other.pixels);
+        groups[i].parts += other.parts;
+    }
+    let largest = groups.iter().map(|group| group.area.longest()).max().unwrap_or(0);
+    groups.retain(|group| group.area.longest() as f32 >= MIN_DIGIT_SHARE * largest as f32);
+    if groups.iter().any(|group| !is_bar(&group.area)) {
+        groups.retain(|group| !is_bar(&group.area));
+    }
+    groups.retain(|group| group.parts <= MAX_DIGIT_PARTS && !(group.parts > 2 && group.area.width == width));
+    Ok(in_reading_order(groups))
+}
+
+/// Whether a box is that of a dash or an underline.
+fn is_bar(area: &Area) -> bool {
+    area.width >= BAR_RATIO * area.height
+}
+
+/// Two groups that belong to one digit.
+fn pair(groups: &[Group]) -> Option<(usize, usize)> {
+    let pairs = (0..groups.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+    pairs.into_iter().find(|&(i, j)| belong_together(&groups[i].area, &groups[j].area))
+}
+
+fn belong_together(a: &Area, b: &Area) -> bool {
+    let taller = a.height.max(b.height) as f32;
+    let (across, down) = a.gaps(b);
+    let (across, down) = (across as f32 / taller, down as f32 / taller);
+    let shared_columns = a.shared_columns(b) as f32 / a.width.min(b.width) as f32;
+    let shared_rows = a.shared_rows(b) as f32 / a.height.min(b.height) as f32;
+    let smaller = a.height.min(b.height) as f32;
+    let (upper, lower) = if a.top <= b.top { (a, b) } else { (b, a) };
+    // An underline: no digit has a bar below it.
+    if is_bar(lower) && !is_bar(upper) && down > MAX_GAP_BELOW {
+        return false;
+    }
+    let one_is_part = smaller < PART_SHARE * taller;
+    let overlap = across == 0.0 && down == 0.0 && shared_columns.min(shared_rows) >= 0.5;
+    let above = shared_columns >= 0.5 && down <= if one_is_part { MAX_GAP_ABOVE } else { MAX_BREAK };
+    let beside = one_is_part && shared_rows > 0.0 && across <= MAX_GAP_BESIDE;
+    let corner = one_is_part && across <= MAX_GAP_BESIDE && down <= MAX_GAP_BESIDE;
+    overlap || above || beside || corner
+}
+
+/// Row by row from the top, each from left to right. A row may rise or fall: each digit is compared
+/// with the one on its left.
+fn in_reading_order(mut groups: Vec<Group>) -> Vec<Group> {
+    groups.sort_by_key(|group| group.area.left);
+    let mut rows: Vec<Vec<Group>> = Vec::new();
+    for group in groups {
+        let same_row = |row: &&mut Vec<Group>| {
+            row.last().is_some_and(|last| {
+                let smaller = last.area.height.min(group.area.height);
+                2 * last.area.shared_rows(&group.area) >= smaller
+            })
+        };
+        match rows.iter_mut().find(same_row) {
+            Some(row) => row.push(group),
+            None => rows.push(vec![group]),
+        }
+    }
+    let height = |row: &Vec<Group>| {
+        row.iter().map(|group| 2 * group.area.top + group.area.height).sum::<usize>() / row.len()
+    };
+    rows.sort_by_key(height);
+    rows.into_iter().flatten().collect()
+}

@@ -1,0 +1,121 @@
+//! Removes ruled lines, underlines and grids, and keeps the strokes that cross them.
+//!
+//! ```text
+//!   ....##......            ....##......
+//!   ----##------            ....##......       a line is longer than any digit it touches
+//!   ...##.......      ->    ...##.......       is large: no digit has such a bar
+//!   --##########-           ..####......
+//! ```
+
+use super::components::{Component, components, labels};
+use super::mask::Mask;
+use super::tracks::{Run, Track, tracks};
+
+/// A line is at least this many times as long as the digits that it touches are large. The bar of a 4
+/// or a 7 is not longer than the digit.
+const MIN_LENGTH_RATIO: f32 = 1.25;
+/// The same for an upright line: the stem of a 9 is twice as long as what is left of it.
+const MIN_UPRIGHT_RATIO: f32 = 3.0;
+/// A line that touches nothing is at least this many times as long as the largest digit: a 1 beside
+/// small digits is not.
+const MIN_FREE_RATIO: f32 = 1.6;
+/// A line that covers this share of the page spans it.
+const SPAN_SHARE: f32 = 0.85;
+/// As many lines that span the page are rulings or a grid, and no strokes.
+const GRID_LINES: usize = 3;
+/// A run this much thicker than its line belongs to a stroke.
+const STROKE_RATIO: f32 = 1.6;
+
+/// The mask without lines.
+pub(super) fn without_lines(mask: &Mask) -> Mask {
+    let (mut level, mut upright) = (tracks(mask), tracks(&mask.transposed()));
+    // A line that spans the page, as rulings and grids have several.
+    let spans = |track: &Track, page: usize| track.length() as f32 >= SPAN_SHARE * page as f32;
+    let (across, down): (Vec<Track>, Vec<Track>) = (
+        level.extract_if(.., |track| spans(track, mask.width)).collect(),
+        upright.extract_if(.., |track| spans(track, mask.height)).collect(),
+    );
+    let mut rest = mask.clone();
+    if across.len() + down.len() >= GRID_LINES {
+        erase_all(&across, &down, &mut rest);
+    } else {
+        level.extend(across);
+        upright.extend(down);
+    }
+    let rest = without(&rest, &level, MIN_LENGTH_RATIO);
+    let rest = without(&rest.transposed(), &upright, MIN_UPRIGHT_RATIO).transposed();
+    // A page of lines alone is one of digits: 1 is a line.
+    if rest.pixels().next().is_some() { rest } else { mask.clone() }
+}
+
+fn erase_all(across: &[Track], down: &[Track], mask: &mut Mask) {
+    across.iter().for_each(|track| erase(track, mask));
+    let mut transposed = mask.transposed();
+    down.iter().for_each(|track| erase(track, &mut transposed));
+    *mask = transposed.transposed();
+}
+
+/// The mask without those lines that are at least `ratio` times as long as the largest digit that
+/// they touch is large, or as the largest digit at all if they touch none.
+fn without(mask: &Mask, tracks: &[Track], ratio: f32) -> Mask {
+    let mut rest = mask.clone();
+    tracks.iter().for_each(|track| erase(track, &mut rest));
+    let digits = components(&rest);
+    let largest = digits.iter().map(|digit| digit.area.longest()).max().unwrap_or(0);
+    if largest == 0 {
+        return mask.clone();
+    }
+    let label = labels(&digits, mask);
+    // What a free line is compared with: patches that are more than lines.
+    let kept = |part: &&Component| 2 * part.pixels.iter().filter(|&&i| rest.bits[i]).count() >= part.pixels.len();
+    let largest_shape = components(mask).iter().filter(kept).map(|part| part.area.longest()).max();
+    let mut cleaned = mask.clone();
+    for track in tracks {
+        let length = track.length() as f32;
+        // What is much smaller than the line may be a scrap of it.
+        let size = touched(track, mask, &label, &digits).filter(|&size| 5 * size >= 2 * track.length());
+        let is_line = match size {
+            Some(size) => length >= ratio * size as f32,
+            None => largest_shape.is_some_and(|size| length >= MIN_FREE_RATIO.min(ratio) * size as f32),
+        };
+        if is_line {
+            erase(track, &mut cleaned);
+        }
+    }
+    cleaned
+}
+
+/// The size of the digits that a line touches: the longer side of the largest patch, or the height of
+/// all together, since the bar of a 4 cuts it into pieces.
+fn touched(track: &Track, mask: &Mask, label: &[usize], digits: &[Component]) -> Option<usize> {
+    let reach = track.thickness as f32 / 2.0 + 2.0;
+    let (first, last) = (track.runs[0].x, track.runs[track.runs.len() - 1].x);
+    let (first, last) = (first.saturating_sub(3), (last + 3).min(mask.width - 1));
+    let mut patches: Vec<usize> = Vec::new();
+    for x in first..=last {
+        let row = track.row(x);
+        let rows = (row - reach).max(0.0) as usize..((row + reach).max(0.0) as usize + 1).min(mask.height);
+        patches.extend(rows.map(|y| label[y * mask.width + x]).filter(|&i| i < digits.len()));
+    }
+    let areas = || patches.iter().map(|&i| digits[i].area);
+    let together = areas().reduce(|a, b| a.with(&b))?;
+    areas().map(|area| area.longest()).max().map(|longest| longest.max(together.height))
+}
+
+/// Clears the runs of a line, except where a stroke crosses: where the run is thicker than the line,
+/// or has ink above and below.
+fn erase(track: &Track, mask: &mut Mask) {
+    let thickest = (STROKE_RATIO * track.thickness as f32 + 0.5) as usize;
+    let thin = || track.runs.iter().filter(|run| run.thickness() <= thickest);
+    let set = |run: &Run, mask: &mut Mask, value| {
+        (run.top..run.bottom).for_each(|y| mask.bits[y * mask.width + run.x] = value);
+    };
+    thin().for_each(|run| set(run, mask, false));
+    for run in thin() {
+        let near = run.x.saturating_sub(1)..(run.x + 2).min(mask.width);
+        let ink = |y: usize| near.clone().any(|x| mask.bits[y * mask.width + x]);
+        if run.top > 0 && run.bottom < mask.height && ink(run.top - 1) && ink(run.bottom) {
+            set(run, mask, true);
+        }
+    }
+}
