@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn advice_names_flags() {
         assert_eq!(
-            with_dashes("no end: set document_separator to none and special_tokens to false, or set data to a file"),
+            with_dashes(
+                "no end: set document_separator to none and special_tokens to false, or set data to a file"
+            ),
             "no end: set --document-separator to none and --special-tokens to false, or set --data to a file"
         );
         assert_eq!(with_dashes("3 times: set special_tokens to"), "3 times: set --special-tokens to");

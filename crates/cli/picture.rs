@@ -1,17 +1,19 @@
 //! Reads picture files, and shows small pictures in the terminal.
 
+mod decode;
+mod exif;
+
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read};
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
-use m2g_digits::normalise::{Picture, Samples};
+use m2g_digits::normalise::Picture;
 
-/// The longest side of a picture in pixels.
-const MAX_SIDE: u32 = 12_000;
-/// The memory limit for decoding in bytes.
-const MAX_DECODING_BYTES: u64 = 1 << 30;
+use decode::{Fault, MAX_SIDE, decode};
+
+/// The largest picture file in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 28;
 
 /// The start of a HEIC or AVIF file, after four bytes that give a length.
 const HEIC: &[u8] = b"ftyp";
@@ -27,53 +29,32 @@ pub fn load(path: &Path) -> anyhow::Result<Picture> {
         bail!("{name} is not a file");
     }
     let file = File::open(path).map_err(|e| anyhow!("cannot read {name}: {e}"))?;
-    if metadata.len() == 0 {
+    let mut content = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut content)
+        .map_err(|e| anyhow!("cannot read {name}: {e}"))?;
+    if content.is_empty() {
         bail!("{name} is empty: it has 0 bytes");
     }
-    let reader = ImageReader::new(BufReader::new(file))
-        .with_guessed_format()
-        .map_err(|e| anyhow!("cannot read {name}: {e}"))?;
-    if reader.format().is_none() {
-        if is_heic(path) {
-            bail!("{name} is a HEIC or AVIF picture, which is not supported: save it as a JPEG file");
-        }
-        bail!("{name} is not a picture of a known format: give a PNG or JPEG file");
+    if content.len() as u64 > MAX_FILE_BYTES {
+        bail!("{name} has more than {} MiB: save it smaller", MAX_FILE_BYTES >> 20);
     }
-    let broken = |e: image::ImageError| match e {
-        image::ImageError::Limits(_) => {
-            anyhow!("{name} is too large: scale it to at most {MAX_SIDE} pixels a side")
+    let decoded = decode(&content).map_err(|fault| match fault {
+        Fault::UnknownFormat if content[4.min(content.len())..].starts_with(HEIC) => {
+            anyhow!("{name} is a HEIC or AVIF picture, which is not supported: save it as a JPEG file")
         }
-        image::ImageError::Unsupported(_) => {
-            anyhow!("{name} is a PNG or JPEG picture of an unsupported kind")
+        Fault::UnknownFormat => {
+            anyhow!("{name} is not a picture of a known format: give a PNG or JPEG file")
         }
-        e => anyhow!("{name} is damaged: {e}"),
-    };
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODING_BYTES);
-    let mut decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    if width.max(height) > MAX_SIDE {
-        bail!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side");
-    }
-    decoder.set_limits(limits).map_err(broken)?;
-    // What cannot be understood there is no reason to refuse the picture.
-    let orientation = decoder.orientation().map_or(1, |orientation| orientation.to_exif());
-    let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    let (width, height) = (width as usize, height as usize);
-    let picture = match &decoded {
-        DynamicImage::ImageLuma8(p) => Picture::new(width, height, Samples::Gray, p),
-        DynamicImage::ImageLumaA8(p) => Picture::new(width, height, Samples::GrayAlpha, p),
-        DynamicImage::ImageRgb8(p) => Picture::new(width, height, Samples::Rgb, p),
-        DynamicImage::ImageRgba8(p) => Picture::new(width, height, Samples::Rgba, p),
-        other => Picture::new(width, height, Samples::Rgba, &other.to_rgba8()),
-    };
-    Ok(picture.map_err(|e| anyhow!("{name}: {e}"))?.upright(orientation))
-}
-
-/// Whether a file is in the format in which telephones save their photos.
-fn is_heic(path: &Path) -> bool {
-    let mut start = [0; 8];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start[4..] == HEIC
+        Fault::TooLarge(width, height) => {
+            anyhow!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side")
+        }
+        Fault::Unsupported(why) => anyhow!("{name} is a PNG or JPEG picture of an unsupported kind ({why})"),
+        Fault::Damaged(why) => anyhow!("{name} is damaged: {why}"),
+    })?;
+    let picture = Picture::new(decoded.width, decoded.height, decoded.samples, &decoded.bytes)
+        .map_err(|e| anyhow!("{name}: {e}"))?;
+    Ok(picture.upright(decoded.orientation))
 }
 
 /// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: in

@@ -121,7 +121,9 @@ impl GenerationFlags {
         let spelling = SpecialToken::EndOfText.spelling();
         if self.special_tokens {
             if text.contains(spelling) && tokenizer.end_of_text().is_none() {
-                bail!("the model has no end-of-text token: leave out --special-tokens to read {spelling} as text");
+                bail!(
+                    "the model has no end-of-text token: leave out --special-tokens to read {spelling} as text"
+                );
             }
             return Ok(tokenizer.encode_with_special(text)?);
         }

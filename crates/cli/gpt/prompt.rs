@@ -42,7 +42,9 @@ impl PromptFlags {
         Ok(match self {
             Self { prompt_tokens: Some(ids), .. } => Prompt::Tokens(ids.clone()),
             Self { prompt: Some(text), .. } => Prompt::Text(text.clone()),
-            Self { prompt_file: Some(file), .. } if file.as_os_str() != PIPED => Prompt::Text(from_file(file)?),
+            Self { prompt_file: Some(file), .. } if file.as_os_str() != PIPED => {
+                Prompt::Text(from_file(file)?)
+            }
             Self { prompt_file: None, .. } if io::stdin().is_terminal() => Prompt::Text(String::new()),
             _ => Prompt::Text(piped()?),
         })

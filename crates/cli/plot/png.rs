@@ -1,7 +1,5 @@
 //! Renders a figure as PNG, at twice its size to stay sharp.
 
-use image::{ExtendedColorType, ImageEncoder, Rgb as Pixel, RgbImage, codecs::png::PngEncoder};
-
 use super::font;
 use super::shapes::{Anchor, Drawing, Rgb, Shape};
 
@@ -10,8 +8,8 @@ const ZOOM: f64 = 2.0;
 
 /// The figure as PNG data.
 pub(super) fn paint(figure: &Drawing) -> anyhow::Result<Vec<u8>> {
-    let size = |side: usize| (side as f64 * ZOOM) as u32;
-    let mut canvas = RgbImage::from_pixel(size(figure.width), size(figure.height), Pixel([255; 3]));
+    let size = |side: usize| (side as f64 * ZOOM) as usize;
+    let mut canvas = Canvas::white(size(figure.width), size(figure.height));
     for shape in &figure.shapes {
         match shape {
             Shape::Rect { at, size, fill } => rect(&mut canvas, *at, *size, *fill),
@@ -29,45 +27,62 @@ pub(super) fn paint(figure: &Drawing) -> anyhow::Result<Vec<u8>> {
             }
         }
     }
-    let (width, height) = canvas.dimensions();
-    let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes).write_image(canvas.as_raw(), width, height, ExtendedColorType::Rgb8)?;
-    Ok(bytes)
+    encode(canvas.width, canvas.height, &canvas.pixels)
 }
 
 /// Pixels as PNG data.
 pub(super) fn encode(width: usize, height: usize, pixels: &[Rgb]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let encoder = PngEncoder::new(&mut bytes);
-    encoder.write_image(pixels.as_flattened(), width as u32, height as u32, ExtendedColorType::Rgb8)?;
+    let mut encoder = png::Encoder::new(&mut bytes, u32::try_from(width)?, u32::try_from(height)?);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels.as_flattened())?;
+    writer.finish()?;
     Ok(bytes)
 }
 
-fn rect(canvas: &mut RgbImage, (x, y): (f64, f64), (w, h): (f64, f64), fill: Rgb) {
-    let pixels = |from: f64, length: f64, most: u32| {
-        let edge = |v: f64| (v * ZOOM).round().clamp(0.0, f64::from(most)) as u32;
+/// The pixels of a figure, row by row.
+struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<Rgb>,
+}
+
+impl Canvas {
+    fn white(width: usize, height: usize) -> Self {
+        Self { width, height, pixels: vec![[255; 3]; width * height] }
+    }
+
+    fn pixel_mut(&mut self, col: usize, row: usize) -> &mut Rgb {
+        &mut self.pixels[row * self.width + col]
+    }
+}
+
+fn rect(canvas: &mut Canvas, (x, y): (f64, f64), (w, h): (f64, f64), fill: Rgb) {
+    let pixels = |from: f64, length: f64, most: usize| {
+        let edge = |v: f64| (v * ZOOM).round().clamp(0.0, most as f64) as usize;
         edge(from)..edge(from + length)
     };
-    for row in pixels(y, h, canvas.height()) {
-        for col in pixels(x, w, canvas.width()) {
-            canvas.put_pixel(col, row, Pixel(fill));
+    for row in pixels(y, h, canvas.height) {
+        for col in pixels(x, w, canvas.width) {
+            *canvas.pixel_mut(col, row) = fill;
         }
     }
 }
 
 /// A straight line with soft edges: the coverage of a pixel falls with its distance.
-fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, width: f64) {
+fn segment(canvas: &mut Canvas, a: (f64, f64), b: (f64, f64), colour: Rgb, width: f64) {
     let ((ax, ay), (bx, by)) = ((a.0 * ZOOM, a.1 * ZOOM), (b.0 * ZOOM, b.1 * ZOOM));
     let half = width * ZOOM / 2.0;
     let (dx, dy) = (bx - ax, by - ay);
     let squared = (dx * dx + dy * dy).max(1e-9);
-    let bounds = |p: f64, q: f64, most: u32| {
-        let clamp = |v: f64| v.clamp(0.0, f64::from(most)) as u32;
+    let bounds = |p: f64, q: f64, most: usize| {
+        let clamp = |v: f64| v.clamp(0.0, most as f64) as usize;
         clamp(p.min(q) - half - 1.0)..clamp(p.max(q) + half + 2.0)
     };
-    for row in bounds(ay, by, canvas.height()) {
-        for col in bounds(ax, bx, canvas.width()) {
-            let (px, py) = (f64::from(col) + 0.5 - ax, f64::from(row) + 0.5 - ay);
+    for row in bounds(ay, by, canvas.height) {
+        for col in bounds(ax, bx, canvas.width) {
+            let (px, py) = (col as f64 + 0.5 - ax, row as f64 + 0.5 - ay);
             let along = ((px * dx + py * dy) / squared).clamp(0.0, 1.0);
             let distance = (px - along * dx).hypot(py - along * dy);
             let cover = (half + 0.5 - distance).clamp(0.0, 1.0);
@@ -77,7 +92,7 @@ fn segment(canvas: &mut RgbImage, a: (f64, f64), b: (f64, f64), colour: Rgb, wid
 }
 
 fn letters(
-    canvas: &mut RgbImage,
+    canvas: &mut Canvas,
     (x, y): (f64, f64),
     text: &str,
     size: f64,
@@ -90,10 +105,10 @@ fn letters(
         Anchor::Middle => width / 2.0,
         Anchor::End => width,
     };
-    let (columns, rows) = (i64::from(canvas.width()), i64::from(canvas.height()));
+    let (columns, rows) = (canvas.width as i64, canvas.height as i64);
     let mut paint = |col: i64, row: i64, cover: f64| {
         if (0..columns).contains(&col) && (0..rows).contains(&row) {
-            blend(canvas, (col as u32, row as u32), colour, cover);
+            blend(canvas, (col as usize, row as usize), colour, cover);
         }
     };
     let (x, y) = (x * ZOOM, y * ZOOM);
@@ -107,8 +122,8 @@ fn letters(
 }
 
 /// Paints a pixel that is covered in part, 0 to 1.
-fn blend(canvas: &mut RgbImage, (col, row): (u32, u32), colour: Rgb, cover: f64) {
-    for (old, new) in canvas.get_pixel_mut(col, row).0.iter_mut().zip(colour) {
+fn blend(canvas: &mut Canvas, (col, row): (usize, usize), colour: Rgb, cover: f64) {
+    for (old, new) in canvas.pixel_mut(col, row).iter_mut().zip(colour) {
         *old = (f64::from(*old) * (1.0 - cover) + f64::from(new) * cover) as u8;
     }
 }

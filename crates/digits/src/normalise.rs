@@ -87,7 +87,8 @@ pub fn digits(picture: &Picture) -> Result<Vec<Candidate>, NormaliseError> {
         Ok(found.into_iter().map(original).collect())
     };
     // Ink as bright as its paper may differ in one colour.
-    read(&brightness).or_else(|error| picture.colours().iter().find_map(|colour| read(colour).ok()).ok_or(error))
+    read(&brightness)
+        .or_else(|error| picture.colours().iter().find_map(|colour| read(colour).ok()).ok_or(error))
 }
 
 /// Turns a grey picture of one digit into a 28x28 image like those of MNIST: light digit on
@@ -196,7 +197,8 @@ fn is_stroke(group: &Group, strokes: &Mask) -> bool {
     let (shorter, longer) = hull.rectangle();
     let wide = shorter > MAX_BAR_SHARE * longer;
     let filled = wide && group.pixels.len() as f32 > MAX_FILLED_SHARE * hull.area;
-    let thick = components::stroke_width(&group.pixels, strokes) > MAX_STROKE_SHARE * group.area.longest() as f32;
+    let thick =
+        components::stroke_width(&group.pixels, strokes) > MAX_STROKE_SHARE * group.area.longest() as f32;
     !filled && !thick
 }
 

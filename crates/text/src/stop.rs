@@ -67,7 +67,10 @@ impl StopTexts {
     /// The length of the longest end of the held text with which a stop text begins.
     fn longest_start(&self) -> usize {
         let ends = self.held.char_indices().map(|(at, _)| &self.held[at..]);
-        ends.filter(|end| self.stops.iter().any(|stop| stop.starts_with(end))).map(str::len).max().unwrap_or(0)
+        ends.filter(|end| self.stops.iter().any(|stop| stop.starts_with(end)))
+            .map(str::len)
+            .max()
+            .unwrap_or(0)
     }
 }
 

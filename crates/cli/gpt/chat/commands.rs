@@ -63,7 +63,9 @@ impl Conversation<'_> {
             other => {
                 let near = nearest(other, COMMANDS.map(|(name, ..)| name));
                 let near = near.map_or(String::new(), |near| format!("did you mean /{near}? "));
-                bail!("there is no command /{other}: {near}/help lists them, and // starts a text with a slash")
+                bail!(
+                    "there is no command /{other}: {near}/help lists them, and // starts a text with a slash"
+                )
             }
         }
         // Checks the new settings, which stay as they were if one is invalid.

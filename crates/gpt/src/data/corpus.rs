@@ -90,7 +90,8 @@ impl Corpus {
                 return Ok(Self::new(train, val, tokenizer, data.into(), meta.reports));
             }
             STANDARD_INPUT if !path.exists() => {
-                let why = format!("the text was piped in and is gone: set data to a file with it, or to {PIPED}");
+                let why =
+                    format!("the text was piped in and is gone: set data to a file with it, or to {PIPED}");
                 return Err(TextError::Text { source_name: data.into(), why });
             }
             _ => Source::named(path)?,
@@ -138,8 +139,14 @@ mod tests {
         for kind in [TokenizerKind::Char, TokenizerKind::Bpe(270)] {
             let out = dir.path().join(kind.to_string());
             let inputs = vec![file.clone()];
-            let settings =
-                Prepare { inputs, documents: Documents::default(), tokenizer: kind, out: out.clone(), overwrite: false, val_fraction: 0.1 };
+            let settings = Prepare {
+                inputs,
+                documents: Documents::default(),
+                tokenizer: kind,
+                out: out.clone(),
+                overwrite: false,
+                val_fraction: 0.1,
+            };
             prepare(&settings, &mut |_| true).unwrap();
             let folder = Corpus::load(out.to_str().unwrap(), TokenizerKind::Byte).unwrap();
             let text = Corpus::load(file.to_str().unwrap(), kind).unwrap();

@@ -283,7 +283,11 @@ mod tests {
             let Encoded { tokenizer, train, val, .. } = encode.in_memory().unwrap();
             let ids = [train.to_vec(), val.to_vec()].concat();
             let end = tokenizer.end_of_text();
-            (tokenizer.decode(&ids), ids.iter().filter(|&&id| Some(id) == end).count(), tokenizer.vocab_size())
+            (
+                tokenizer.decode(&ids),
+                ids.iter().filter(|&&id| Some(id) == end).count(),
+                tokenizer.vocab_size(),
+            )
         };
         let twice = format!("{text}{text}");
         assert_eq!(ends(TokenizerKind::Byte, "auto", false), (twice.clone(), 0, 256));

@@ -187,7 +187,8 @@ mod tests {
             let source = Source::files(&job.inputs).unwrap();
             let tokenizer = TokenizerChoice::New(kind);
             let documents = &Documents::default();
-            let text = Encode { source: &source, documents, tokenizer, val_fraction: 0.1 }.in_memory().unwrap();
+            let text =
+                Encode { source: &source, documents, tokenizer, val_fraction: 0.1 }.in_memory().unwrap();
             assert!(folder.train.to_vec() == text.train.to_vec() && folder.val.to_vec() == text.val.to_vec());
             assert_eq!(
                 fingerprint(&folder.tokenizer, &[&folder.train, &folder.val]),

@@ -114,10 +114,11 @@ fn wide_encoding(start: &[u8]) -> Option<&'static str> {
         return None;
     }
     let ascii = |from_bytes: fn([u8; 2]) -> u16| pairs().filter(|&two| from_bytes(two) < 0x80).count();
-    let (name, from_bytes): (_, fn([u8; 2]) -> u16) = match ascii(u16::from_le_bytes) >= ascii(u16::from_be_bytes) {
-        true => ("UTF-16LE", u16::from_le_bytes),
-        false => ("UTF-16BE", u16::from_be_bytes),
-    };
+    let (name, from_bytes): (_, fn([u8; 2]) -> u16) =
+        match ascii(u16::from_le_bytes) >= ascii(u16::from_be_bytes) {
+            true => ("UTF-16LE", u16::from_le_bytes),
+            false => ("UTF-16BE", u16::from_be_bytes),
+        };
     let units: Vec<u16> = pairs().map(from_bytes).collect();
     (!units.is_empty() && reads_as_text(&units)).then_some(name)
 }
@@ -127,7 +128,8 @@ fn wide_encoding(start: &[u8]) -> Option<&'static str> {
 /// because small numbers are control characters.
 fn reads_as_text(units: &[u16]) -> bool {
     // The start of a file may end within a surrogate pair.
-    let whole = &units[..units.len() - usize::from(units.last().is_some_and(|u| (0xd800..0xdc00).contains(u)))];
+    let whole =
+        &units[..units.len() - usize::from(units.last().is_some_and(|u| (0xd800..0xdc00).contains(u)))];
     let (mut usual, mut strange) = (0, 0);
     for decoded in char::decode_utf16(whole.iter().copied()) {
         match decoded {
@@ -158,7 +160,13 @@ mod tests {
 
     #[test]
     fn utf_16_is_recognised_with_and_without_a_mark() {
-        for text in ["Grüße aus München\r\n", "Привет, мир.\nКак дела?\n", "你好，世界。\n再见\n", "a", "👋 hello there"] {
+        for text in [
+            "Grüße aus München\r\n",
+            "Привет, мир.\nКак дела?\n",
+            "你好，世界。\n再见\n",
+            "a",
+            "👋 hello there",
+        ] {
             for mark in ["", "\u{feff}"] {
                 for bytes in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
                     let why = why_not_text(&utf16(&format!("{mark}{text}"), bytes)).unwrap_or_default();
@@ -176,7 +184,8 @@ mod tests {
         let known = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let text = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n";
         let characters: Vec<u16> = text.chars().map(|c| known.find(c).unwrap() as u16).collect();
-        let gpt2 = [5962, 22307, 25, 198, 8421, 356, 5120, 597, 2252, 11, 3285, 502, 2740, 13, 198, 198, 3237];
+        let gpt2 =
+            [5962, 22307, 25, 198, 8421, 356, 5120, 597, 2252, 11, 3285, 502, 2740, 13, 198, 198, 3237];
         for ids in [&characters[..], &gpt2] {
             let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
             assert!(why_not_text(&bytes).unwrap().contains("binary data; token ids"));

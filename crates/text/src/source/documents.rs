@@ -48,7 +48,9 @@ impl Documents {
     /// These rules for a kind of tokenizer, without [`DocumentSeparator::Auto`].
     pub(crate) fn for_kind(&self, kind: TokenizerKind) -> Self {
         let separator = match (&self.separator, kind) {
-            (DocumentSeparator::Auto, TokenizerKind::Gpt2 | TokenizerKind::Bpe(_)) => DocumentSeparator::Files,
+            (DocumentSeparator::Auto, TokenizerKind::Gpt2 | TokenizerKind::Bpe(_)) => {
+                DocumentSeparator::Files
+            }
             (DocumentSeparator::Auto, _) => DocumentSeparator::None,
             (separator, _) => separator.clone(),
         };
@@ -78,7 +80,8 @@ impl Found {
     /// Sentences on the ends of documents, for the person who gave the text.
     pub(crate) fn reports(&self, special_tokens: bool) -> Vec<String> {
         let spelling = SpecialToken::EndOfText.spelling();
-        let times = |n| if n == 1 { "once".into() } else { format!("{} times", with_thousands_separators(n)) };
+        let times =
+            |n| if n == 1 { "once".into() } else { format!("{} times", with_thousands_separators(n)) };
         let mut reports = Vec::new();
         if self.spelled > 0 {
             let times = times(self.spelled);
@@ -92,10 +95,7 @@ impl Found {
         }
         let between = self.ends - if special_tokens { self.spelled } else { 0 };
         if between > 0 {
-            reports.push(format!(
-                "an end-of-text token was put between documents {}",
-                times(between)
-            ));
+            reports.push(format!("an end-of-text token was put between documents {}", times(between)));
         }
         reports
     }

@@ -207,6 +207,9 @@ mod tests {
         let error = Source::piped(STANDARD_INPUT, &mut &b"PK\x03\x04\0"[..]).unwrap().read_to_string();
         assert!(error.unwrap_err().to_string().starts_with("standard input: it is not text but a zip"));
         let both = Source::concat([source, Source::text("more", "two".into())]);
-        assert_eq!((both.read_to_string().unwrap().0, &*both.name), ("one\ntwo".into(), "standard input, more"));
+        assert_eq!(
+            (both.read_to_string().unwrap().0, &*both.name),
+            ("one\ntwo".into(), "standard input, more")
+        );
     }
 }

@@ -64,7 +64,8 @@ impl Tokenizer {
         let known: Vec<(&str, u32)> = known.collect();
         let (mut ids, mut rest) = (Vec::new(), text);
         loop {
-            let places = known.iter().filter_map(|&(spelling, id)| Some((rest.find(spelling)?, spelling, id)));
+            let places =
+                known.iter().filter_map(|&(spelling, id)| Some((rest.find(spelling)?, spelling, id)));
             let Some((at, spelling, id)) = places.min() else { break };
             ids.extend(self.encode(&rest[..at])?);
             ids.push(id);

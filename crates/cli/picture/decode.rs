@@ -1,0 +1,109 @@
+//! Decodes PNG and JPEG files to 8-bit samples.
+
+use std::io::Cursor;
+
+use m2g_digits::normalise::Samples;
+use png::DecodingError;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+
+use super::exif;
+
+/// The longest side of a picture in pixels.
+pub const MAX_SIDE: usize = 12_000;
+/// The memory limit for decoding in bytes.
+const MAX_DECODING_BYTES: usize = 1 << 30;
+
+/// The first bytes of a PNG file.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// The first bytes of a JPEG file.
+const JPEG: &[u8] = b"\xff\xd8\xff";
+
+/// A decoded picture.
+pub struct Decoded {
+    pub width: usize,
+    pub height: usize,
+    pub samples: Samples,
+    /// The samples, row by row.
+    pub bytes: Vec<u8>,
+    /// How the picture is to be turned, 1 to 8 as in EXIF data.
+    pub orientation: u8,
+}
+
+/// Why a file cannot be decoded.
+#[derive(Debug)]
+pub enum Fault {
+    UnknownFormat,
+    /// The width and height in pixels.
+    TooLarge(usize, usize),
+    /// What is not supported.
+    Unsupported(String),
+    /// What is wrong.
+    Damaged(String),
+}
+
+/// Decodes the content of a file.
+pub fn decode(file: &[u8]) -> Result<Decoded, Fault> {
+    match file {
+        _ if file.starts_with(PNG) => decode_png(file),
+        _ if file.starts_with(JPEG) => decode_jpeg(file),
+        _ => Err(Fault::UnknownFormat),
+    }
+}
+
+fn check_size(width: usize, height: usize) -> Result<(), Fault> {
+    if width.max(height) > MAX_SIDE { Err(Fault::TooLarge(width, height)) } else { Ok(()) }
+}
+
+fn decode_png(file: &[u8]) -> Result<Decoded, Fault> {
+    let limits = png::Limits { bytes: MAX_DECODING_BYTES };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(file), limits);
+    // Palettes and fewer than 8 bits are expanded, 16 bits cut to 8.
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let fault = |e: DecodingError| match e {
+        DecodingError::LimitsExceeded => Fault::Unsupported("it needs too much memory".into()),
+        e => Fault::Damaged(e.to_string()),
+    };
+    let header = decoder.read_header_info().map_err(fault)?;
+    let (width, height) = (header.width as usize, header.height as usize);
+    check_size(width, height)?;
+    let mut reader = decoder.read_info().map_err(fault)?;
+    let size = reader.output_buffer_size().ok_or(Fault::TooLarge(width, height))?;
+    let mut bytes = vec![0; size];
+    let frame = reader.next_frame(&mut bytes).map_err(fault)?;
+    bytes.truncate(frame.buffer_size());
+    let samples = match frame.color_type {
+        png::ColorType::Grayscale | png::ColorType::Indexed => Samples::Gray,
+        png::ColorType::GrayscaleAlpha => Samples::GrayAlpha,
+        png::ColorType::Rgb => Samples::Rgb,
+        png::ColorType::Rgba => Samples::Rgba,
+    };
+    // EXIF data may follow the pixels. Damage there does not matter.
+    let _ = reader.finish();
+    let orientation = reader.info().exif_metadata.as_deref().map_or(1, exif::orientation);
+    Ok(Decoded { width, height, samples, bytes, orientation })
+}
+
+fn decode_jpeg(file: &[u8]) -> Result<Decoded, Fault> {
+    let fault = |e: DecodeErrors| match e {
+        DecodeErrors::Unsupported(what) => Fault::Unsupported(format!("{what:?}")),
+        e => Fault::Damaged(e.to_string()),
+    };
+    let options = DecoderOptions::default().set_strict_mode(false);
+    let options = options.set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
+    decoder.decode_headers().map_err(fault)?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| Fault::Damaged("it has no size".into()))?;
+    check_size(width, height)?;
+    let (samples, colours) = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => (Samples::Gray, ColorSpace::Luma),
+        _ => (Samples::Rgb, ColorSpace::RGB),
+    };
+    decoder.set_options(options.jpeg_set_out_colorspace(colours));
+    let bytes = decoder.decode().map_err(fault)?;
+    let orientation = decoder.exif().map_or(1, |data| exif::orientation(data));
+    Ok(Decoded { width, height, samples, bytes, orientation })
+}
