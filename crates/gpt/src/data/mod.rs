@@ -18,5 +18,5 @@ mod windows;
 
 pub use batches::Batches;
 pub use corpus::Corpus;
-pub use own_text::NAME as OWN_TEXT;
+pub use own_text::{FILES as OWN_FILES, NAME as OWN_TEXT};
 pub use windows::Windows;

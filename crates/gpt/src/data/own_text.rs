@@ -5,8 +5,8 @@ use m2g_text::Source;
 /// The name of this text. It is part of the program, and changes with it.
 pub const NAME: &str = "own-text";
 
-/// The name and content of each file, as of the build: README, notes, sources.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
+/// The name and content of each file that this program was built from: README, notes, sources.
+pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
 /// All files, one after the other, each under a line with its name. Tests are dropped: their modules
 /// are at the end of a source file, and files of tests end in `tests.rs`.
