@@ -29,6 +29,10 @@ m2g_core::settings! {
             document_separator: DocumentSeparator = DocumentSeparator::Auto,
             /// Whether <|endoftext|> in the text is the end-of-text token, not plain text.
             special_tokens: bool = false,
+            /// V for a folder that has only train.bin and val.bin, as nanoGPT makes them: token ids
+            /// without a tokenizer. Other data needs no number: 0.
+            #[setting(check(within!(0..=16777216)))]
+            vocab_size: usize = 0,
             /// Start from the best model of this run, with its shape and its tokenizer; scratch
             /// starts from random weights.
             #[setting(value_name("RUN"))]

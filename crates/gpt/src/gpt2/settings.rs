@@ -13,12 +13,12 @@ use crate::{Config, GptConfig};
 const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// Reads the settings of a GPT-2. Missing keys have the defaults of `transformers`; keys that do
-/// not change the model are ignored.
+/// not change the model are ignored. Differences that matter only in training are added to `notes`.
 ///
 /// # Errors
 /// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`] for the first
 /// key whose value this GPT does not support.
-pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
+pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportError> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
     let map: Map<String, Value> =
@@ -45,9 +45,14 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         other => other.into(),
     })?;
 
-    let one = "but this GPT has a single dropout: give attn_pdrop, embd_pdrop and resid_pdrop the same value";
     for key in ["attn_pdrop", "embd_pdrop"] {
-        keys.check(key, json!(0.1), one, |v| v.as_f64() == Some(dropout))?;
+        let other = keys.number(key, 0.1)?;
+        if other != dropout {
+            notes.push(format!(
+                "{key} is {other} and resid_pdrop {dropout}: this GPT has one dropout, and takes {dropout}; it \
+                 matters only in training"
+            ));
+        }
     }
     let gelu = "but this GPT has only the tanh approximation of GELU, gelu_new or gelu_pytorch_tanh";
     keys.check("activation_function", json!("gelu_new"), gelu, |v| {
@@ -178,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.json");
         std::fs::write(&path, value.to_string()).unwrap();
-        read(&path)
+        read(&path, &mut Vec::new())
     }
 
     #[test]
@@ -215,7 +220,7 @@ mod tests {
             ("scale_attn_weights", json!(false)),
             ("scale_attn_by_inverse_layer_idx", json!(true)),
             ("add_cross_attention", json!(true)),
-            ("attn_pdrop", json!(0.5)),
+            ("attn_pdrop", json!("much")),
             ("n_layer", json!("twelve")),
             ("n_layer", json!(-1)),
             ("n_head", json!(0)),
@@ -234,6 +239,17 @@ mod tests {
         assert!(error.contains("multiple of n_head"), "{error}");
         let error = read_json(&json!({"n_embd": 10})).unwrap_err().to_string();
         assert!(error.contains("model_type is null, but only gpt2"), "{error}");
+    }
+
+    #[test]
+    fn another_dropout_of_attention_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, r#"{"model_type": "gpt2", "attn_pdrop": 0, "resid_pdrop": 0.2}"#).unwrap();
+        let mut notes = Vec::new();
+        assert_eq!(read(&path, &mut notes).unwrap().dropout, 0.2);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].starts_with("attn_pdrop is 0 and resid_pdrop 0.2: "), "{notes:?}");
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! Why a pickle cannot be read.
+
+/// An error of a pickle. The message completes a sentence about the file: "it ...".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PickleError {
+    /// It names a function or a class that is not known.
+    #[error(
+        "its pickle names {0}, and only tensors, numbers, strings, lists and dicts are read: nothing of it was \
+         executed"
+    )]
+    Unknown(String),
+    /// It ends in the middle.
+    #[error("its pickle is cut off at byte {0}")]
+    CutOff(usize),
+    /// It contradicts itself.
+    #[error("its pickle is damaged at byte {at}: {why}")]
+    Damaged {
+        /// The offset of the opcode.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// It does not begin as pickles of protocol 2 to 5 do.
+    #[error("it is not a pickle of protocol 2 to 5")]
+    Protocol,
+    /// It is larger than a pickle without tensors can sensibly be.
+    #[error("its pickle has {0} bytes, more than the {max} that are read", max = super::machine::MAX_BYTES)]
+    TooLarge(usize),
+}
