@@ -43,12 +43,17 @@ fn a_run_measures_and_prepares_other_texts_with_its_own_tokenizer() {
     fs::write(at.join("b.txt"), text("lazy foxes jump")).unwrap();
     fs::write(at.join("c.txt"), text("größer")).unwrap();
     for tokenizer in ["char", "bpe:270"] {
-        train(at, &[&SHAPE[..], &["--data", "a.txt", "--tokenizer", tokenizer, "--run", "base", "--overwrite"]].concat());
+        train(
+            at,
+            &[&SHAPE[..], &["--data", "a.txt", "--tokenizer", tokenizer, "--run", "base", "--overwrite"]]
+                .concat(),
+        );
         let (own, other) = (loss(at, &["base"]), loss(at, &["base", "--data", "b.txt"]));
         assert!(own != other && other > 0.0, "{tokenizer}");
 
         // The same text, prepared with the run's tokenizer.
-        let prepared = ["gpt", "prepare", "b.txt", "--tokenizer", "base", "--out", "b", "--overwrite", "--json"];
+        let prepared =
+            ["gpt", "prepare", "b.txt", "--tokenizer", "base", "--out", "b", "--overwrite", "--json"];
         let meta = last_json(&ok(at, &prepared));
         assert_eq!(meta["tokenizer"].as_str().unwrap(), tokenizer);
         assert_eq!(loss(at, &["base", "--data", "b"]), other, "{tokenizer}");
@@ -62,7 +67,10 @@ fn a_run_measures_and_prepares_other_texts_with_its_own_tokenizer() {
     train(at, &[&SHAPE[..], &["--data", "a.txt", "--run", "char"]].concat());
     assert!(refused(at, &["gpt", "eval", "char", "--data", "c.txt"]).contains("no token for 'ö', 'ß'"));
     // A prepared folder brings its own, which may be another.
-    assert!(refused(at, &["gpt", "eval", "char", "--data", "b"]).contains("b has another vocabulary (270 tokens of bpe:270)"));
+    assert!(
+        refused(at, &["gpt", "eval", "char", "--data", "b"])
+            .contains("b has another vocabulary (270 tokens of bpe:270)")
+    );
     let error = refused(at, &["gpt", "prepare", "a.txt", "--tokenizer", "nobody", "--out", "x"]);
     assert!(error.contains("--tokenizer is 'nobody'") && error.contains("or a run that exists"), "{error}");
 }
@@ -81,7 +89,9 @@ fn an_own_byte_pair_encoding_is_kept() {
         assert_eq!(found, ids(at, "theirs", prompt));
         assert!(found.len() >= n - 7, "{found:?}");
     }
-    for file in ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "generation_config.json"] {
+    for file in
+        ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "generation_config.json"]
+    {
         assert!(at.join("out").join(file).is_file(), "{file}");
     }
     fs::write(at.join("a.txt"), text("First Citizen: speak")).unwrap();
@@ -111,7 +121,10 @@ fn gpt2_filled_up_to_50304_tokens_keeps_its_tokenizer() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("50304 tokens are taken to be those of GPT-2"));
     assert_eq!(ids(at, "again", "Hello world"), [15496, 995]);
     // Random weights would choose one of the 47 other rows once in a thousand tokens.
-    let out = ok(at, &["gpt", "sample", "again", "--tokens", "3000", "--top-k", "50304", "--temperature", "9", "--json"]);
+    let out = ok(
+        at,
+        &["gpt", "sample", "again", "--tokens", "3000", "--top-k", "50304", "--temperature", "9", "--json"],
+    );
     let json: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
     assert!(json["tokens"].as_array().unwrap().iter().all(|id| id.as_u64().unwrap() < 50257));
 }
@@ -132,14 +145,21 @@ fn what_cannot_be_expressed_is_said_at_import() {
     };
     fs::write(copy.join("tokenizer.json"), r#"{"model": {"type": "WordPiece", "vocab": {"a": 0}}}"#).unwrap();
     let said = import();
-    assert!(said.contains("reads only token ids: tokenizer.json: a tokenizer of WordPiece cannot be expressed"), "{said}");
+    assert!(
+        said.contains("reads only token ids: tokenizer.json: a tokenizer of WordPiece cannot be expressed"),
+        "{said}"
+    );
     assert!(refused(at, &["gpt", "sample", "x", "--prompt", "a"]).contains("has no tokenizer"));
     ok(at, &["gpt", "sample", "x", "--prompt-tokens", "1,2", "--tokens", "3"]);
     fs::write(copy.join("tokenizer.json"), "{").unwrap();
-    assert!(refused(at, &["gpt", "import", "copy", "--run", "x", "--overwrite"]).contains("tokenizer.json: it is not JSON"));
+    assert!(
+        refused(at, &["gpt", "import", "copy", "--run", "x", "--overwrite"])
+            .contains("tokenizer.json: it is not JSON")
+    );
     // Another dropout of the attention is no reason to refuse.
     let config = fs::read_to_string(copy.join("config.json")).unwrap();
-    fs::write(copy.join("config.json"), config.replace("\"attn_pdrop\": 0.1", "\"attn_pdrop\": 0.0")).unwrap();
+    fs::write(copy.join("config.json"), config.replace("\"attn_pdrop\": 0.1", "\"attn_pdrop\": 0.0"))
+        .unwrap();
     fs::remove_file(copy.join("tokenizer.json")).unwrap();
     assert!(import().contains("note: attn_pdrop is 0 and resid_pdrop 0.1"));
 }
@@ -160,7 +180,8 @@ fn a_checkpoint_of_nanogpt_is_imported() {
 
     // nanoGPT's folder of data, its own tokenizer, and a model from its checkpoint.
     fs::create_dir(at.join("data")).unwrap();
-    let tokens = |ids: std::ops::Range<u16>| ids.flat_map(|i| (i * 31 % 62).to_le_bytes()).collect::<Vec<u8>>();
+    let tokens =
+        |ids: std::ops::Range<u16>| ids.flat_map(|i| (i * 17 % 62).to_le_bytes()).collect::<Vec<u8>>();
     fs::write(at.join("data/train.bin"), tokens(0..900)).unwrap();
     fs::write(at.join("data/val.bin"), tokens(0..100)).unwrap();
     fs::copy(nano("meta.pkl"), at.join("data/meta.pkl")).unwrap();
@@ -179,10 +200,18 @@ fn a_checkpoint_of_nanogpt_is_imported() {
     assert!(error.contains("set --vocab-size to the number of tokens"), "{error}");
     train(at, &[&bare[..], &["--vocab-size", "62"]].concat());
     assert!(loss(at, &["bare"]) > 0.0);
-    assert!(ok(at, &["gpt", "sample", "bare", "--tokens", "3"]).split_whitespace().all(|id| id.parse::<u32>().is_ok()));
+    assert!(
+        ok(at, &["gpt", "sample", "bare", "--tokens", "3"])
+            .split_whitespace()
+            .all(|id| id.parse::<u32>().is_ok())
+    );
     ok(at, &["gpt", "train", "--resume", "bare", "--max-iters", "5"]);
     let error = refused(at, &[&["gpt", "train", "--vocab-size", "61", "--overwrite"], &bare[..]].concat());
-    assert!(error.contains("train.bin: token number 2 (at byte 4) is 61") || error.contains("is 61, but the vocabulary has 61"), "{error}");
+    assert!(
+        error.contains("train.bin: token number ")
+            && error.contains(" is 61, but the vocabulary has 61 tokens"),
+        "{error}"
+    );
     fs::remove_file(at.join("data/val.bin")).unwrap();
     let error = refused(at, &[&["gpt", "train", "--vocab-size", "62", "--overwrite"], &bare[..]].concat());
     assert!(error.contains("it has train.bin but no val.bin"), "{error}");
@@ -193,7 +222,10 @@ fn files_that_are_no_checkpoints_give_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     fs::write(at.join("evil.pt"), b"PK").unwrap();
-    assert!(refused(at, &["gpt", "import", "evil.pt", "--run", "x"]).contains("evil.pt cannot be used: it is cut off"));
+    assert!(
+        refused(at, &["gpt", "import", "evil.pt", "--run", "x"])
+            .contains("evil.pt cannot be used: it is cut off")
+    );
     fs::write(at.join("evil.pkl"), b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R.").unwrap();
     let ckpt = format!("{}/ckpt.pt", fixture("nanogpt"));
     let error = refused(at, &["gpt", "import", &ckpt, "--meta", "evil.pkl", "--run", "x"]);

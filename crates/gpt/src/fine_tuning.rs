@@ -33,11 +33,7 @@ impl Config {
 /// # Errors
 /// [`Error::Setting`] for a setting that changes a shape; [`Error::Checkpoint`] if the data has
 /// another vocabulary.
-pub(crate) fn model_config(
-    config: &Config,
-    corpus: &Corpus,
-    base: &Description,
-) -> Result<GptConfig, Error> {
+pub(crate) fn model_config(config: &Config, corpus: &Corpus, base: &Description) -> Result<GptConfig, Error> {
     let from = &base.model;
     let fits = match (&base.tokenizer, &corpus.tokenizer) {
         (Some(base_tokenizer), Some(tokenizer)) => base_tokenizer == tokenizer,

@@ -201,11 +201,10 @@ fn sample(gpt: &Gpt<f32>, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Strin
     let start = tokenizer.and_then(|tokenizer| tokenizer.encode("\n").ok()).unwrap_or(vec![0]);
     let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
     let options = GenerateOptions { sampling, ..GenerateOptions::default() };
-    let ids: Vec<u32> =
-        Generator::new(gpt, &options, &start, 0)?
-            .only_tokens_of(tokenizer)
-            .take(SAMPLE_TOKENS)
-            .collect::<Result<_, _>>()?;
+    let ids: Vec<u32> = Generator::new(gpt, &options, &start, 0)?
+        .only_tokens_of(tokenizer)
+        .take(SAMPLE_TOKENS)
+        .collect::<Result<_, _>>()?;
     Ok(match tokenizer {
         Some(tokenizer) => tokenizer.decode(&ids),
         None => ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),

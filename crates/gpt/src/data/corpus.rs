@@ -159,7 +159,15 @@ impl Corpus {
             }
             None => {
                 let fingerprint = fingerprint_of_ids(size, &[&train, &val]);
-                Self { fingerprint, train, val, tokenizer: None, vocab_size: size, source: data.into(), reports }
+                Self {
+                    fingerprint,
+                    train,
+                    val,
+                    tokenizer: None,
+                    vocab_size: size,
+                    source: data.into(),
+                    reports,
+                }
             }
         })
     }

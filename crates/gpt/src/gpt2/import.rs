@@ -35,8 +35,7 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     if !problems.is_empty() {
         return Err(ImportError::Tensors { path: dir.to_path_buf(), settings: CONFIG, problems });
     }
-    let mut read =
-        |stored: &Stored<usize>, out: &mut [f32]| files[stored.place].read(&stored.name, out);
+    let mut read = |stored: &Stored<usize>, out: &mut [f32]| files[stored.place].read(&stored.name, out);
     let params = found.params(&specs, &mut read)?;
     if config.tie_weights && found.separate_head(&specs, &params, &mut read)?.is_some() {
         // The head was trained separately, so the model is not tied in fact.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
 use m2g_core::{Error, Mask};
 use serde_json::{Map, Value, json};
 
@@ -36,6 +36,7 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportErr
         dropout,
         bias: true,
         tie_weights: keys.flag("tie_word_embeddings", true)?,
+        gelu: keys.map.get("activation_function").and_then(gelu_form).unwrap_or_default(),
         ..Config::default().model(keys.size(&["vocab_size"], 50257)?)
     };
     config.validate().map_err(|e| match e {
@@ -54,10 +55,8 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportErr
             ));
         }
     }
-    let gelu = "but this GPT has only the tanh approximation of GELU, gelu_new or gelu_pytorch_tanh";
-    keys.check("activation_function", json!("gelu_new"), gelu, |v| {
-        v == "gelu_new" || v == "gelu_pytorch_tanh"
-    })?;
+    let gelu = "but this GPT has only GELU: gelu, or its form by tanh, gelu_new or gelu_pytorch_tanh";
+    keys.check("activation_function", json!("gelu_new"), gelu, |v| gelu_form(v).is_some())?;
     let epsilon = "but this GPT's norms use 1e-5";
     keys.check("layer_norm_epsilon", json!(LAYER_NORM_EPSILON), epsilon, |v| {
         v.as_f64().is_some_and(|x| (x - LAYER_NORM_EPSILON).abs() < 1e-12)
@@ -71,6 +70,15 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportErr
     keys.check("add_cross_attention", json!(false), "but this GPT has no cross-attention", |v| v == false)?;
     keys.check("quantization_config", Value::Null, "but only unquantised tensors are read", Value::is_null)?;
     Ok(config)
+}
+
+/// The form of GELU that an `activation_function` names.
+fn gelu_form(name: &Value) -> Option<GeluForm> {
+    match name.as_str()? {
+        "gelu" => Some(GeluForm::Exact),
+        "gelu_new" | "gelu_pytorch_tanh" => Some(GeluForm::Tanh),
+        _ => None,
+    }
 }
 
 /// The key of a setting in `config.json`.
@@ -150,7 +158,7 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         return Err(ExportError::Inexpressible { what, why: "only a standard model can be exported" });
     }
     Ok(json!({
-        "activation_function": "gelu_new",
+        "activation_function": if config.gelu == GeluForm::Exact { "gelu" } else { "gelu_new" },
         "architectures": ["GPT2LMHeadModel"],
         "attn_pdrop": config.dropout,
         "bos_token_id": end_of_text,
@@ -207,7 +215,10 @@ mod tests {
         let mut config =
             read_json(&json!({"model_type": "gpt2", "n_layer": 2, "n_head": 3, "n_embd": 12})).unwrap();
         (config.tie_weights, config.dropout, config.block_size) = (false, 0.25, 17);
-        assert_eq!(read_json(&write(&config, None).unwrap()).unwrap(), config);
+        for gelu in [GeluForm::Tanh, GeluForm::Exact] {
+            config.gelu = gelu;
+            assert_eq!(read_json(&write(&config, None).unwrap()).unwrap(), config);
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use m2g_text::token_file::{NanoGptMeta, read_meta};
 use m2g_text::Tokenizer;
 use m2g_text::pickle::Value;
+use m2g_text::token_file::{NanoGptMeta, read_meta};
 
 use super::model_args;
 use super::torch_file::{TorchFile, View};
@@ -52,9 +52,7 @@ pub fn import(path: &Path, meta: Option<&Path>) -> Result<Imported, ImportError>
         let why = "its byteorder says big, but its tensors read in this order are not those of a model";
         return Err(unusable(why.into()));
     }
-    let mut notes = vec![
-        "nanoGPT's GELU is exact and this GPT's the tanh form, as GPT-2's: logits differ slightly".to_string(),
-    ];
+    let mut notes = Vec::new();
     let tokenizer = tokenizer(&config, meta, dataset(&file), &mut notes)?;
     Ok(Imported { config, params, tokenizer, notes })
 }
@@ -69,7 +67,8 @@ fn tensors_of(config: &GptConfig) -> Vec<TensorSpec> {
 /// All tensors in the dict `model`.
 fn tensors(file: &TorchFile) -> Result<Vec<Stored<View>>, String> {
     let pickle = file.pickle();
-    let model = pickle.get(pickle.root(), "model").ok_or("it holds no model: it is not a checkpoint of nanoGPT")?;
+    let model =
+        pickle.get(pickle.root(), "model").ok_or("it holds no model: it is not a checkpoint of nanoGPT")?;
     let items = pickle.dict(model).ok_or("its model is not a dict of tensors")?;
     let mut tensors = Vec::new();
     for &(name, value) in items {

@@ -1,6 +1,7 @@
 //! `model_args`, the settings of nanoGPT's model.
 
 use m2g_core::Error;
+use m2g_core::nn::GeluForm;
 use m2g_text::pickle::{Pickle, ValueId};
 
 use crate::{Config, GptConfig};
@@ -10,7 +11,8 @@ use crate::{Config, GptConfig};
 /// # Errors
 /// A sentence that names the first setting that is missing, unknown or invalid.
 pub(super) fn read(pickle: &Pickle, checkpoint: ValueId) -> Result<GptConfig, String> {
-    let missing = "it holds no model_args: it is not a checkpoint of nanoGPT, which says how many heads the model has";
+    let missing =
+        "it holds no model_args: it is not a checkpoint of nanoGPT, which says how many heads the model has";
     let args = pickle.get(checkpoint, "model_args").ok_or(missing)?;
     for &(key, _) in pickle.dict(args).ok_or("its model_args is not a dict")? {
         let key = pickle.text(key).unwrap_or("a key that is no text");
@@ -39,6 +41,7 @@ pub(super) fn read(pickle: &Pickle, checkpoint: ValueId) -> Result<GptConfig, St
         bias,
         dropout,
         tie_weights: true,
+        gelu: GeluForm::Exact,
         ..Config::default().model(size("vocab_size")?)
     };
     config.validate().map_err(|e| match e {

@@ -86,7 +86,9 @@ impl TorchFile {
         let prefix = zip.names().find_map(|name| name.strip_suffix("data.pkl").map(String::from));
         let prefix = prefix.filter(|prefix| prefix.find('/').is_none_or(|at| at + 1 == prefix.len()));
         let Some(prefix) = prefix else {
-            return Err(unusable("it is a zip archive, but not one of torch.save: it has no data.pkl".into()));
+            return Err(unusable(
+                "it is a zip archive, but not one of torch.save: it has no data.pkl".into(),
+            ));
         };
         let byte_order = format!("{prefix}byteorder");
         let big_endian = match zip.size(&byte_order) {
@@ -141,7 +143,12 @@ impl TorchFile {
     }
 
     /// A view of a storage, checked against the length of the storage.
-    fn strided(&self, storage: ValueId, [offset, shape, strides]: [ValueId; 3], dtype: Option<ValueId>) -> Result<View, String> {
+    fn strided(
+        &self,
+        storage: ValueId,
+        [offset, shape, strides]: [ValueId; 3],
+        dtype: Option<ValueId>,
+    ) -> Result<View, String> {
         let pickle = &self.pickle;
         let reference = match pickle.value(storage) {
             Value::Persistent(id) => pickle.items(*id).unwrap_or_default(),
@@ -167,7 +174,8 @@ impl TorchFile {
         };
         let bytes = dtype.bitsize() / 8;
         let elements = if class == UNTYPED { elements / bytes } else { elements };
-        let stored = self.zip.size(&self.entry(key)).ok_or(format!("needs the storage {key}, which is missing"))?;
+        let stored =
+            self.zip.size(&self.entry(key)).ok_or(format!("needs the storage {key}, which is missing"))?;
         if elements.checked_mul(bytes).is_none_or(|needed| needed as u64 > stored) {
             return Err(format!("needs {elements} elements of the storage {key}, which has {stored} bytes"));
         }
@@ -222,7 +230,8 @@ impl TorchFile {
         // The index of each axis; the last one runs fastest.
         let mut index = vec![0; view.shape.len()];
         for _ in 0..out.len() {
-            let at = view.offset + index.iter().zip(&view.strides).map(|(i, stride)| i * stride).sum::<usize>();
+            let at =
+                view.offset + index.iter().zip(&view.strides).map(|(i, stride)| i * stride).sum::<usize>();
             let element = self.storage.1.get(at * width..(at + 1) * width);
             let element = element.ok_or_else(outside)?;
             match self.big_endian {

@@ -87,7 +87,8 @@ impl Zip {
         if flags & 1 == 1 {
             return damaged(format!("its entry {name} is encrypted"));
         }
-        let outside = || ZipError::Content(format!("it is cut off or damaged: {name} is not within the file"));
+        let outside =
+            || ZipError::Content(format!("it is cut off or damaged: {name} is not within the file"));
         // Magic, 22 bytes that the directory repeats, the lengths of the name and of the extra field.
         let local = read_at(&mut self.file, offset, 30).map_err(|_| outside())?;
         if local[..4] != *b"PK\x03\x04" {
@@ -110,8 +111,12 @@ impl Zip {
                 }
                 content
             }
-            0 | 8 => return damaged(format!("its entry {name} is damaged: its lengths contradict each other")),
-            other => return damaged(format!("its entry {name} is packed by method {other}; only deflate is read")),
+            0 | 8 => {
+                return damaged(format!("its entry {name} is damaged: its lengths contradict each other"));
+            }
+            other => {
+                return damaged(format!("its entry {name} is packed by method {other}; only deflate is read"));
+            }
         };
         let mut found = Crc::new();
         found.update(&content);
@@ -129,8 +134,7 @@ fn directory(file: &mut File, bytes: u64) -> Result<(u64, u64), ZipError> {
     let tail = read_at(file, tail_at, bytes - tail_at)?;
     let is_end = |&at: &usize| {
         let record = &tail[at..];
-        record.starts_with(b"PK\x05\x06")
-            && record.len() as u64 == END_BYTES + u64::from(u16_at(record, 20))
+        record.starts_with(b"PK\x05\x06") && record.len() as u64 == END_BYTES + u64::from(u16_at(record, 20))
     };
     let last = tail.len().checked_sub(END_BYTES as usize);
     let Some(at) = last.and_then(|last| (0..=last).rev().find(is_end)) else {
@@ -233,5 +237,51 @@ impl ZipError {
             Self::Io(error) => Error::io("read", path)(error).into(),
             Self::Content(why) => content(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// One entry whose numbers are all in the fields of 64 bits, as in an archive beyond 4 GB.
+    fn wide(size: u64) -> Vec<u8> {
+        let (name, content, none) = (b"a", b"four", u32::MAX.to_le_bytes());
+        let mut bytes = [&b"PK\x03\x04"[..], &[0; 22], &[1, 0, 0, 0], name, content].concat();
+        let directory_at = bytes.len() as u64;
+        let numbers: Vec<u8> = [size, 4, 0].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let mut entry =
+            [&b"PK\x01\x02"[..], &[0; 16], &none, &none, &[1, 0, 28, 0], &[0; 10], &none].concat();
+        entry.extend([&name[..], &[1, 0, 24, 0], &numbers].concat());
+        bytes.extend(&entry);
+        let record_at = bytes.len() as u64;
+        let record: Vec<u8> =
+            [entry.len() as u64, directory_at].iter().flat_map(|n| n.to_le_bytes()).collect();
+        bytes.extend([&b"PK\x06\x06"[..], &[0; 36], &record].concat());
+        bytes.extend([&b"PK\x06\x07"[..], &[0; 4], &record_at.to_le_bytes(), &[0; 4]].concat());
+        bytes.extend([&b"PK\x05\x06"[..], &[0; 8], &none, &none, &[0; 2]].concat());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        std::fs::write(&path, bytes).unwrap();
+        let content = Zip::open(&path).and_then(|mut zip| zip.read("a"));
+        content.map_err(|error| match error {
+            ZipError::Io(error) => error.to_string(),
+            ZipError::Content(why) => why,
+        })
+    }
+
+    #[test]
+    fn numbers_beyond_32_bits_are_read_and_checked() {
+        assert_eq!(read(&wide(4)).unwrap(), b"four");
+        assert!(read(&wide(u64::MAX)).unwrap_err().contains("its lengths contradict each other"));
+        let mut far = wide(4);
+        let at = far.len() - END_BYTES as usize - 12;
+        far[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(read(&far).unwrap_err().contains("is not within the file"));
     }
 }

@@ -35,8 +35,15 @@ fn export_then_import_is_the_identity() {
     for (a, b) in again.params.iter().zip(model.params.iter()) {
         assert!(a.name == b.name && a.value == b.value, "{}", a.name);
     }
-    let files = ["config.json", "generation_config.json", "merges.txt", "model.safetensors", "tokenizer.json",
-        "tokenizer_config.json", "vocab.json"];
+    let files = [
+        "config.json",
+        "generation_config.json",
+        "merges.txt",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.json",
+    ];
     let mut names: Vec<_> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -53,7 +60,8 @@ fn tokens_that_the_tokenizer_lacks_are_never_chosen() {
         let sampling = Sampling { greedy, temperature: 5.0, ..Sampling::default() };
         let options = GenerateOptions { sampling, ..GenerateOptions::default() };
         let generator = Generator::new(&gpt, &options, &[1], 0).unwrap();
-        let ids: Vec<u32> = generator.only_tokens_of(Some(&tokenizer)).take(200).collect::<Result<_, _>>().unwrap();
+        let ids: Vec<u32> =
+            generator.only_tokens_of(Some(&tokenizer)).take(200).collect::<Result<_, _>>().unwrap();
         assert!(ids.iter().all(|&id| id < 260), "{ids:?}");
         let all = Generator::new(&gpt, &options, &[1], 0).unwrap();
         assert!(greedy || all.take(200).any(|id| id.unwrap() >= 260));

@@ -59,12 +59,16 @@ fn put(object: &Object, out: &mut Vec<u8>) {
         }
         Object::Dict(items) => {
             out.extend(b"}(");
-            items.iter().for_each(|(key, value)| [key, value].into_iter().for_each(|object| put(object, out)));
+            items
+                .iter()
+                .for_each(|(key, value)| [key, value].into_iter().for_each(|object| put(object, out)));
             out.push(b'u');
         }
         Object::StateDict(items) => {
             out.extend(b"ccollections\nOrderedDict\n)R(");
-            items.iter().for_each(|(key, value)| [key, value].into_iter().for_each(|object| put(object, out)));
+            items
+                .iter()
+                .for_each(|(key, value)| [key, value].into_iter().for_each(|object| put(object, out)));
             out.push(b'u');
             put(&dict([("_metadata", Object::Dict(Vec::new()))]), out);
             out.push(b'b');
@@ -121,9 +125,14 @@ pub fn zip(entries: &[(String, Vec<u8>)], deflate: bool) -> Vec<u8> {
         fields.extend((name.len() as u16).to_le_bytes());
         // The tensors in a file of torch.save are aligned by an extra field.
         let extra = [b"FB\x04\x00".as_slice(), &[0; 4]].concat();
-        out.extend([b"PK\x03\x04", &fields[..], &(extra.len() as u16).to_le_bytes(), name.as_bytes(), &extra].concat());
+        out.extend(
+            [b"PK\x03\x04", &fields[..], &(extra.len() as u16).to_le_bytes(), name.as_bytes(), &extra]
+                .concat(),
+        );
         out.extend(packed);
-        directory.extend([b"PK\x01\x02\x14\x00", &fields[..], &[0; 12], &offset.to_le_bytes(), name.as_bytes()].concat());
+        directory.extend(
+            [b"PK\x01\x02\x14\x00", &fields[..], &[0; 12], &offset.to_le_bytes(), name.as_bytes()].concat(),
+        );
     }
     let (start, length, count) = (out.len() as u32, directory.len() as u32, entries.len() as u16);
     out.extend(directory);

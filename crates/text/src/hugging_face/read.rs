@@ -94,8 +94,7 @@ fn ours(dir: &Path, vocab_size: usize) -> Result<Found, TextError> {
 /// What a folder without a tokenizer implies.
 fn without_files(dir: &Path, vocab_size: usize) -> Found {
     if GPT2_SIZES.contains(&vocab_size) {
-        let note =
-            format!("the folder has no tokenizer: {vocab_size} tokens are taken to be those of GPT-2");
+        let note = format!("the folder has no tokenizer: {vocab_size} tokens are taken to be those of GPT-2");
         return Found { tokenizer: Ok(Tokenizer::gpt2()), notes: vec![note] };
     }
     let others = [

@@ -35,6 +35,7 @@ pub(super) fn assign(dir: &Path, parts: &mut ByteLevelParts) -> Result<(), TextE
     parts.beginning = parts.beginning.filter(|id| other(id, parts.end_of_text));
     parts.padding = padding.and_then(|text| make_special(parts, &text));
     parts.padding = parts.padding.filter(|id| other(id, parts.end_of_text) && other(id, parts.beginning));
+    parts.added.sort_by_key(|token| token.id);
     Ok(())
 }
 
@@ -59,8 +60,9 @@ pub(super) fn added(dir: &Path) -> Result<Vec<AddedToken>, TextError> {
         for (id, token) in json["added_tokens_decoder"].as_object().into_iter().flatten() {
             let mut token = token.clone();
             token["id"] = id.parse::<u32>().map_or(Value::Null, Value::from);
-            let token = serde_json::from_value(token)
-                .map_err(|e| TextError::file(&config, format!("its added token {id} cannot be read ({e})")))?;
+            let token = serde_json::from_value(token).map_err(|e| {
+                TextError::file(&config, format!("its added token {id} cannot be read ({e})"))
+            })?;
             tokens.push(token);
         }
     }

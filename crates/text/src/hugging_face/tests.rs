@@ -73,9 +73,15 @@ fn every_tokenizer_comes_back_as_it_was() {
         let fewer = read(dir.path(), size - 1).unwrap();
         match size == tokenizer.special_id(SpecialToken::Padding).map_or(0, |id| id as usize + 1) {
             true if tokenizer.kind() != crate::TokenizerKind::Char => {
-                assert!(fewer.notes[0].contains("the added token <|padding|> is left out"), "{:?}", fewer.notes);
+                assert!(
+                    fewer.notes[0].contains("the added token <|padding|> is left out"),
+                    "{:?}",
+                    fewer.notes
+                );
             }
-            _ if fewer.tokenizer.is_ok() => assert!(fewer.notes[0].contains("is left out"), "{:?}", fewer.notes),
+            _ if fewer.tokenizer.is_ok() => {
+                assert!(fewer.notes[0].contains("is left out"), "{:?}", fewer.notes)
+            }
             _ => {
                 let why = fewer.tokenizer.unwrap_err();
                 assert!(why.starts_with("tokenizer.json has ") && why.contains("but the model has"), "{why}");
@@ -131,8 +137,11 @@ fn added_tokens_are_found_in_text_unless_they_are_special() {
     let mut json = own();
     let added = |id: u32, text: &str, special: bool| json!({"id": id, "content": text, "special": special});
     json["added_tokens"] = json!([
-        added(0, "<|endoftext|>", true), added(261, "<|user|>", true), added(262, "foo", false),
-        added(263, "foobar", false), added(265, "two words", false),
+        added(0, "<|endoftext|>", true),
+        added(261, "<|user|>", true),
+        added(262, "foo", false),
+        added(263, "foobar", false),
+        added(265, "two words", false),
     ]);
     let found = read_json(&json, 300).unwrap();
     assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
@@ -145,7 +154,12 @@ fn added_tokens_are_found_in_text_unless_they_are_special() {
     assert_eq!((tokenizer.vocab_size(), tokenizer.token(264)), (266, None), "264 has no token");
     // A model with fewer rows knows fewer of them.
     let found = read_json(&json, 263).unwrap();
-    assert_eq!(found.notes.iter().filter(|note| note.contains("is left out")).count(), 2, "{:?}", found.notes);
+    assert_eq!(
+        found.notes.iter().filter(|note| note.contains("is left out")).count(),
+        2,
+        "{:?}",
+        found.notes
+    );
     assert_eq!(found.tokenizer.unwrap().vocab_size(), 263);
 }
 
@@ -221,14 +235,20 @@ fn damaged_files_are_errors_that_name_them() {
         (r#"{"model": {"type": "BPE", "vocab": [], "merges": []}}"#, "its model.vocab is not a JSON object"),
         (r#"{"model": {"type": "BPE", "vocab": {"a": -1}}}"#, "no usable id for \"a\""),
         (r#"{"model": {"type": "BPE", "vocab": {"a": 4000000000}}}"#, "no usable id for \"a\""),
-        (r#"{"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [1]}"#, "its added_tokens cannot be read"),
+        (
+            r#"{"model": {"type": "BPE", "vocab": {"a": 0}}, "added_tokens": [1]}"#,
+            "its added_tokens cannot be read",
+        ),
     ] {
         let error = error(content);
         assert!(error.contains(why) && error.contains("tokenizer.json: "), "{content}: {error}");
     }
     fs::remove_file(&path).unwrap();
     fs::write(dir.path().join(VOCAB), "{\"a\": 0, \"b\": 1, \"ab\": 2}").unwrap();
-    assert_eq!(read(dir.path(), 3).unwrap().tokenizer, Err("vocab.json: it needs merges.txt, which is missing".into()));
+    assert_eq!(
+        read(dir.path(), 3).unwrap().tokenizer,
+        Err("vocab.json: it needs merges.txt, which is missing".into())
+    );
     for (merges, why) in [("#version: 0.2\nab\n", "has the line \"ab\""), ("a c\n", "a merge uses \"c\"")] {
         fs::write(dir.path().join(MERGES), merges).unwrap();
         let error = read(dir.path(), 3).unwrap().tokenizer.unwrap_err();
@@ -243,7 +263,10 @@ fn gpt2_is_recognised() {
     let dir = tempfile::tempdir().unwrap();
     for (size, notes) in [(50_257, 1), (50_304, 1)] {
         let found = read(dir.path(), size).unwrap();
-        assert!(found.tokenizer == Ok(Tokenizer::gpt2()), "the size of GPT-2's vocabulary implies its tokenizer");
+        assert!(
+            found.tokenizer == Ok(Tokenizer::gpt2()),
+            "the size of GPT-2's vocabulary implies its tokenizer"
+        );
         assert_eq!(found.notes.len(), notes);
     }
     assert_eq!(
@@ -251,7 +274,13 @@ fn gpt2_is_recognised() {
         Err("the folder has no tokenizer.json or vocab.json".into())
     );
     fs::write(dir.path().join("spiece.model"), "").unwrap();
-    assert!(read(dir.path(), 101).unwrap().tokenizer.unwrap_err().starts_with("spiece.model is a tokenizer of SentencePiece"));
+    assert!(
+        read(dir.path(), 101)
+            .unwrap()
+            .tokenizer
+            .unwrap_err()
+            .starts_with("spiece.model is a tokenizer of SentencePiece")
+    );
 
     write(dir.path(), &Tokenizer::gpt2(), 1024).unwrap();
     fs::remove_file(dir.path().join(TOKENIZER)).unwrap();
@@ -263,7 +292,9 @@ fn gpt2_is_recognised() {
     assert!(read(dir.path(), 50_257).unwrap().tokenizer == Ok(Tokenizer::gpt2()));
     let vocab = fs::read_to_string(dir.path().join(VOCAB)).unwrap();
     fs::write(dir.path().join(VOCAB), vocab.replace("\"Ġthe\": ", "\"Ġeht\": ")).unwrap();
-    assert!(read(dir.path(), 50_257).unwrap().tokenizer.unwrap_err().contains("merges.txt, which is missing"));
+    assert!(
+        read(dir.path(), 50_257).unwrap().tokenizer.unwrap_err().contains("merges.txt, which is missing")
+    );
 }
 
 #[test]

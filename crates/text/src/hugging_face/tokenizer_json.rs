@@ -10,8 +10,7 @@ use crate::error::TextError;
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer};
 
 /// The pattern of GPT-2's words, as some files spell it out.
-const GPT2_PATTERN: &str =
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// Reads the file. Differences that change no text are added to `notes`.
 ///
@@ -77,9 +76,10 @@ fn byte_level(
     let pairs = model["merges"].as_array().into_iter().flatten().map(|merge| {
         let pair = match merge {
             Value::String(text) => text.split_once(' '),
-            merge => merge.as_array().filter(|pair| pair.len() == 2).and_then(|pair| {
-                Some((pair[0].as_str()?, pair[1].as_str()?))
-            }),
+            merge => merge
+                .as_array()
+                .filter(|pair| pair.len() == 2)
+                .and_then(|pair| Some((pair[0].as_str()?, pair[1].as_str()?))),
         };
         pair.ok_or(format!("its merge {merge} is not a pair"))
     });
@@ -127,7 +127,9 @@ fn split_as_gpt2(pre_tokenizer: &Value, no_merges: bool) -> Result<bool, String>
     match before {
         [] if own_pattern || no_merges => {}
         [split] if is_gpt2(split) => {}
-        [] => return Err("its pre_tokenizer does not split a text into words, which cannot be expressed".into()),
+        [] => {
+            return Err("its pre_tokenizer does not split a text into words, which cannot be expressed".into());
+        }
         [other, ..] => {
             let pattern = other["pattern"]["Regex"].as_str().map_or(String::new(), |p| format!(" by {p}"));
             return Err(format!("its pre_tokenizer {}{pattern} cannot be expressed", kind(other)));

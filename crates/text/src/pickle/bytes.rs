@@ -56,8 +56,7 @@ impl<'a> Bytes<'a> {
     pub fn text<const N: usize>(&mut self) -> Result<&'a str, PickleError> {
         let at = self.at;
         let bytes = self.counted::<N>()?;
-        std::str::from_utf8(bytes)
-            .map_err(|_| PickleError::Damaged { at, why: "a string is not UTF-8" })
+        std::str::from_utf8(bytes).map_err(|_| PickleError::Damaged { at, why: "a string is not UTF-8" })
     }
 
     /// The text up to the end of the line.

@@ -187,7 +187,8 @@ impl Machine<'_> {
             }
             op::BINGET | op::LONG_BINGET => {
                 let key = if opcode == op::BINGET { self.bytes.u8()?.into() } else { self.bytes.u32()? };
-                let value = *self.memo.get(&key).ok_or(self.damaged("it reads an empty place of the memo"))?;
+                let value =
+                    *self.memo.get(&key).ok_or(self.damaged("it reads an empty place of the memo"))?;
                 self.stack.push(value);
             }
             op::BINPERSID => {

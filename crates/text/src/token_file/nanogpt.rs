@@ -116,11 +116,15 @@ impl<'a> Meta<'a> {
             let Some(id) = pickle.get(pickle.root(), key) else { return Ok(None) };
             let items: Vec<(Option<&str>, Option<usize>)> = match (pickle.dict(id), pickle.items(id)) {
                 (Some(items), _) => {
-                    let pair = |&(k, v)| if swap { (pickle.text(v), pickle.size(k)) } else { (pickle.text(k), pickle.size(v)) };
+                    let pair = |&(k, v)| {
+                        if swap { (pickle.text(v), pickle.size(k)) } else { (pickle.text(k), pickle.size(v)) }
+                    };
                     items.iter().map(pair).collect()
                 }
                 // Some write itos as a list.
-                (None, Some(items)) if swap => items.iter().map(|&v| pickle.text(v)).zip((0..).map(Some)).collect(),
+                (None, Some(items)) if swap => {
+                    items.iter().map(|&v| pickle.text(v)).zip((0..).map(Some)).collect()
+                }
                 _ => return Err(format!("its {key} is not a dict")),
             };
             let mut tokens = vec![None; items.len()];

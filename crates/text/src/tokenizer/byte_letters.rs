@@ -17,7 +17,8 @@ static LETTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
 });
 
 /// The byte of each character.
-static BYTES: LazyLock<FxHashMap<char, u8>> = LazyLock::new(|| LETTERS.iter().copied().zip(0..=255).collect());
+static BYTES: LazyLock<FxHashMap<char, u8>> =
+    LazyLock::new(|| LETTERS.iter().copied().zip(0..=255).collect());
 
 /// The bytes of a token as visible characters.
 pub(crate) fn spell(bytes: &[u8]) -> String {

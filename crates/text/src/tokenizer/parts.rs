@@ -12,8 +12,7 @@ use super::special::SpecialToken;
 use super::vocabulary::Tokenizer;
 
 /// The special tokens that a tokenizer can have.
-const SPECIAL: [SpecialToken; 3] =
-    [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
+const SPECIAL: [SpecialToken; 3] = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
 
 impl Tokenizer {
     /// The tokenizer of these parts: GPT-2's, one of bytes or of learned byte pairs if it has the same
@@ -52,8 +51,11 @@ impl Tokenizer {
             (None, TokenizerKind::Char) => return Ok(None),
             (None, kind) => {
                 let is_text = |&id: &u32| self.special_token(id).is_none();
-                let tokens: Vec<_> =
-                    (0..).take_while(is_text).map_while(|id| self.token(id)).map(|t| t.into_owned()).collect();
+                let tokens: Vec<_> = (0..)
+                    .take_while(is_text)
+                    .map_while(|id| self.token(id))
+                    .map(|t| t.into_owned())
+                    .collect();
                 let merges = match kind {
                     TokenizerKind::Gpt2 => merges_of_ranked(&tokens),
                     _ => self.merges().to_vec(),
@@ -92,9 +94,8 @@ fn is_gpt2(parts: &ByteLevelParts) -> bool {
     let sizes = (parts.tokens.len() >= end as usize, parts.tokens.len() <= gpt2::VOCAB_SIZE);
     let merges = parts.merges.len() == end as usize - 256;
     let roles = (parts.end_of_text, parts.beginning, parts.padding) == (Some(end), None, None);
-    let same = |(token, id): (&Option<String>, u32)| {
-        token.as_deref() == gpt2::bpe().token(id).map(spell).as_deref()
-    };
+    let same =
+        |(token, id): (&Option<String>, u32)| token.as_deref() == gpt2::bpe().token(id).map(spell).as_deref();
     added && sizes == (true, true) && merges && roles && parts.tokens.iter().zip(0..end).all(same)
 }
 
@@ -170,7 +171,8 @@ mod tests {
     fn first_merges_are_those_of_gpt2() {
         let parts = Tokenizer::gpt2().byte_level_parts().unwrap().unwrap();
         assert_eq!(parts.merges.len(), 50_000);
-        let spelled = parts.merges.iter().map(|pair| pair.map(|id| parts.tokens[id as usize].clone().unwrap()));
+        let spelled =
+            parts.merges.iter().map(|pair| pair.map(|id| parts.tokens[id as usize].clone().unwrap()));
         let first: Vec<[String; 2]> = spelled.take(4).collect();
         assert_eq!(first, [["Ġ", "t"], ["Ġ", "a"], ["h", "e"], ["i", "n"]].map(|m| m.map(String::from)));
     }
