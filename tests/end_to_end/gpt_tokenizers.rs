@@ -27,6 +27,11 @@ fn loss(dir: &Path, args: &[&str]) -> f64 {
     json["loss"].as_f64().unwrap()
 }
 
+/// What a command said, with its lines joined.
+fn one_line(stderr: &[u8]) -> String {
+    String::from_utf8_lossy(stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The ids of a prompt.
 fn ids(dir: &Path, run: &str, prompt: &str) -> Vec<u64> {
     let args = ["gpt", "sample", run, "--prompt", prompt, "--tokens", "1", "--json"];
@@ -118,7 +123,7 @@ fn gpt2_filled_up_to_50304_tokens_keeps_its_tokenizer() {
         fs::remove_file(at.join("out").join(without)).unwrap();
     }
     let output = run(at, &["gpt", "import", "out", "--run", "again", "--overwrite"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("50304 tokens are taken to be those of GPT-2"));
+    assert!(one_line(&output.stderr).contains("50304 tokens are taken to be those of GPT-2"));
     assert_eq!(ids(at, "again", "Hello world"), [15496, 995]);
     // Random weights would choose one of the 47 other rows once in a thousand tokens.
     let out = ok(
@@ -141,7 +146,7 @@ fn what_cannot_be_expressed_is_said_at_import() {
     let import = || {
         let output = run(at, &["gpt", "import", "copy", "--run", "x", "--overwrite"]);
         assert!(output.status.success());
-        String::from_utf8(output.stderr).unwrap()
+        one_line(&output.stderr)
     };
     fs::write(copy.join("tokenizer.json"), r#"{"model": {"type": "WordPiece", "vocab": {"a": 0}}}"#).unwrap();
     let said = import();

@@ -10,6 +10,7 @@ use m2g_gpt::gpt2;
 use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
+use crate::terminal::lines;
 
 /// Export a run in the Hugging Face format, which transformers can load: config.json,
 /// model.safetensors and the files of its tokenizer.
@@ -38,8 +39,11 @@ impl Export {
             (None, Some(_)) => ", and AutoTokenizer.from_pretrained its tokenizer",
             _ => "",
         };
-        note.iter().for_each(|note| eprintln!("note: {note}"));
-        eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained can load it{text}", self.dir.display());
+        note.iter().for_each(|text| lines::note(text));
+        lines::note(&format!(
+            "saved in {}; GPT2LMHeadModel.from_pretrained can load it{text}",
+            self.dir.display()
+        ));
         Ok(ExitCode::SUCCESS)
     }
 }

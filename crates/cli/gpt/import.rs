@@ -11,6 +11,7 @@ use m2g_gpt::training::{Description, create};
 use m2g_gpt::{Config, gpt2, nanogpt};
 
 use crate::flags::{quoted, run_path};
+use crate::terminal::lines::note;
 
 /// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
 #[derive(Args)]
@@ -36,11 +37,11 @@ impl Import {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
         let imported = self.read()?;
-        imported.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        imported.notes.iter().for_each(|text| note(&format!("note: {text}")));
         let tokenizer = match &imported.tokenizer {
             Ok(tokenizer) => Some(tokenizer.clone()),
             Err(why) => {
-                eprintln!("the run has no tokenizer and reads only token ids: {why}");
+                note(&format!("the run has no tokenizer and reads only token ids: {why}"));
                 None
             }
         };
@@ -51,7 +52,7 @@ impl Import {
         description.config = Config::default().shaped_like(&description);
         create(Save::at(&path, self.overwrite), &description, &gpt)?;
         let model = &description.model;
-        eprintln!(
+        note(&format!(
             "{} parameters: {} layers, {} heads, {} wide, a window of {} tokens, a vocabulary of {}",
             gpt.params().count(),
             model.n_layer,
@@ -59,11 +60,11 @@ impl Import {
             model.n_embd,
             model.block_size,
             model.vocab_size
-        );
+        ));
         if let Some(tokenizer) = &description.tokenizer {
-            eprintln!("tokenizer {} with {} tokens", tokenizer.kind(), tokenizer.vocab_size());
+            note(&format!("tokenizer {} with {} tokens", tokenizer.kind(), tokenizer.vocab_size()));
         }
-        eprintln!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path));
+        note(&format!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path)));
         Ok(ExitCode::SUCCESS)
     }
 

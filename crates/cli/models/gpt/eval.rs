@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
+use crate::terminal::lines::note;
 
 /// The flags of `m2g gpt eval` alone.
 #[derive(Args)]
@@ -78,7 +79,7 @@ fn validation_loss(
         None => own_data(description)?,
     };
     check_vocabulary(&corpus, gpt, description)?;
-    corpus.reports.iter().for_each(|report| eprintln!("{report}"));
+    corpus.reports.iter().for_each(|report| note(report));
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let loss = full_pass_loss(gpt, &mut tape, &corpus.val, full_pass_batch_size(gpt.config()))?;
@@ -97,7 +98,7 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
         error => error.into(),
     })?;
     if corpus.fingerprint != description.data {
-        eprintln!("note: {data} has changed since the run was trained");
+        note(&format!("note: {data} has changed since the run was trained"));
     }
     Ok(corpus)
 }

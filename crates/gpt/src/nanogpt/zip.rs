@@ -115,7 +115,9 @@ impl Zip {
                 return damaged(format!("its entry {name} is damaged: its lengths contradict each other"));
             }
             other => {
-                return damaged(format!("its entry {name} is packed by method {other}; only deflate is read"));
+                return damaged(format!(
+                    "its entry {name} is packed by method {other}; only deflate is read"
+                ));
             }
         };
         let mut found = Crc::new();

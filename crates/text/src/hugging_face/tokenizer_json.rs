@@ -128,7 +128,9 @@ fn split_as_gpt2(pre_tokenizer: &Value, no_merges: bool) -> Result<bool, String>
         [] if own_pattern || no_merges => {}
         [split] if is_gpt2(split) => {}
         [] => {
-            return Err("its pre_tokenizer does not split a text into words, which cannot be expressed".into());
+            return Err(
+                "its pre_tokenizer does not split a text into words, which cannot be expressed".into()
+            );
         }
         [other, ..] => {
             let pattern = other["pattern"]["Regex"].as_str().map_or(String::new(), |p| format!(" by {p}"));

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use regex::Regex;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// A token that was added to a vocabulary, with the properties that Hugging Face gives it.
@@ -56,14 +56,31 @@ impl AddedToken {
     }
 }
 
-/// Finds the added tokens that are text: at each place the longest.
-pub(super) fn finder(added: &[AddedToken]) -> Option<Regex> {
-    let found = added.iter().filter(|token| !token.special && token.not_found_because().is_none());
-    let mut texts: Vec<&str> = found.map(|token| token.text.as_str()).collect();
-    if texts.is_empty() {
-        return None;
+/// Finds the added tokens that are text.
+#[derive(Debug, Default)]
+pub(super) struct Finder<'a> {
+    /// The tokens by their first character, the longest first.
+    by_first: FxHashMap<char, Vec<&'a AddedToken>>,
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(added: &'a [AddedToken]) -> Self {
+        let mut by_first: FxHashMap<char, Vec<&AddedToken>> = FxHashMap::default();
+        for token in added.iter().filter(|token| !token.special && token.not_found_because().is_none()) {
+            by_first.entry(token.text.chars().next().unwrap_or_default()).or_default().push(token);
+        }
+        by_first.values_mut().for_each(|tokens| tokens.sort_by_key(|token| Reverse(token.text.len())));
+        Self { by_first }
     }
-    texts.sort_by_key(|text| Reverse(text.len()));
-    let pattern = texts.iter().map(|text| regex::escape(text)).collect::<Vec<_>>().join("|");
-    Regex::new(&pattern).ok()
+
+    /// The first added token in `text`, with its offset. Of several at one place, it is the longest.
+    pub fn first(&self, text: &str) -> Option<(usize, &'a AddedToken)> {
+        if self.by_first.is_empty() {
+            return None;
+        }
+        text.char_indices().find_map(|(at, c)| {
+            let tokens = self.by_first.get(&c)?;
+            tokens.iter().find(|token| text[at..].starts_with(&token.text)).map(|token| (at, *token))
+        })
+    }
 }

@@ -1,11 +1,10 @@
 //! A byte-level BPE vocabulary from elsewhere, such as a folder of Hugging Face: with ids of its own,
 //! added tokens, and perhaps ids without a token.
 
-use regex::Regex;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::added::{AddedToken, finder};
+use super::added::{AddedToken, Finder};
 use super::bpe::{Bpe, WordEncoder};
 use super::byte_letters::unspell;
 use super::error::TokenizerError;
@@ -133,8 +132,7 @@ impl ByteLevel {
 
     pub fn encoder(&self) -> ByteLevelEncoder<'_> {
         ByteLevelEncoder {
-            added: finder(&self.parts.added),
-            ids: self.parts.added.iter().map(|token| (token.text.as_str(), token.id)).collect(),
+            added: Finder::new(&self.parts.added),
             words: WordEncoder::new(&self.bpe),
             prefix_space: self.parts.prefix_space,
             at_start: true,
@@ -149,9 +147,7 @@ const LARGEST: usize = 1 << 24;
 #[derive(Debug)]
 pub(super) struct ByteLevelEncoder<'a> {
     /// Finds the added tokens that are text.
-    added: Option<Regex>,
-    /// Their ids.
-    ids: FxHashMap<&'a str, u32>,
+    added: Finder<'a>,
     words: WordEncoder<'a>,
     prefix_space: bool,
     /// Whether the next word starts the text, or follows an added token.
@@ -161,17 +157,13 @@ pub(super) struct ByteLevelEncoder<'a> {
 impl ByteLevelEncoder<'_> {
     /// Appends the tokens of `text`.
     pub fn encode(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        let found: Vec<(usize, usize)> = match &self.added {
-            Some(added) => added.find_iter(text).map(|m| (m.start(), m.end())).collect(),
-            None => Vec::new(),
-        };
-        let mut done = 0;
-        for (start, end) in found {
-            self.encode_words(&text[done..start], ids)?;
-            ids.extend(self.ids.get(&text[start..end]));
-            (self.at_start, done) = (true, end);
+        let mut rest = text;
+        while let Some((at, token)) = self.added.first(rest) {
+            self.encode_words(&rest[..at], ids)?;
+            ids.push(token.id);
+            (self.at_start, rest) = (true, &rest[at + token.text.len()..]);
         }
-        self.encode_words(&text[done..], ids)
+        self.encode_words(rest, ids)
     }
 
     fn encode_words(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
