@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `read` | [`read()`]: the tokenizer of a folder, or a sentence on what cannot be expressed |
+//! | `described` | a tokenizer as the files describe it |
 //! | `tokenizer_json` | `tokenizer.json`, which holds everything |
 //! | `vocab_and_merges` | `vocab.json` and `merges.txt`, GPT-2's older files |
 //! | `special_tokens` | which tokens begin and end a text |
@@ -11,6 +12,7 @@
 //! The files spell a token of bytes with one visible character for each byte, so that it contains no
 //! spaces.
 
+mod described;
 mod read;
 mod special_tokens;
 mod tokenizer_json;

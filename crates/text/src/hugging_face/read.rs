@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use m2g_core::Error;
-use serde_json::Value;
-
+use super::described::{Described, read_json};
 use super::special_tokens::assign;
 use super::{OURS, TOKENIZER, TOKENIZER_CONFIG, VOCAB, tokenizer_json, vocab_and_merges};
 use crate::error::TextError;
@@ -23,14 +21,6 @@ impl Found {
     fn none(why: impl Into<String>) -> Self {
         Self { tokenizer: Err(why.into()), notes: Vec::new() }
     }
-}
-
-/// A tokenizer as the files describe it.
-pub(super) enum Described {
-    /// Byte-level BPE.
-    ByteLevel(ByteLevelParts),
-    /// One token for each character, with the ids of the special tokens after them.
-    Characters(Tokenizer),
 }
 
 /// The sizes of GPT-2's vocabulary: as published, and filled up to a multiple of 64 as nanoGPT does.
@@ -142,10 +132,4 @@ fn note_unfound(parts: &ByteLevelParts, notes: &mut Vec<String>) {
             ));
         }
     }
-}
-
-/// The content of a JSON file.
-pub(super) fn read_json(path: &Path) -> Result<Value, TextError> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|e| TextError::file(path, format!("it is not JSON ({e})")))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::TOKENIZER_CONFIG;
-use super::read::read_json;
+use super::described::read_json;
 use crate::error::TextError;
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken};
 

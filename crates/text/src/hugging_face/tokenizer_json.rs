@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::read::{Described, read_json};
+use super::described::{Described, read_json};
 use super::vocab_and_merges::{merge_ids, tokens};
 use crate::error::TextError;
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer};

@@ -6,7 +6,7 @@ use m2g_core::Error;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::read::{Described, read_json};
+use super::described::{Described, read_json};
 use super::{MERGES, TOKENIZER_CONFIG, VOCAB, special_tokens};
 use crate::error::TextError;
 use crate::tokenizer::{ByteLevelParts, Tokenizer};

@@ -1,5 +1,8 @@
 //! Why a pickle cannot be read.
 
+/// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB.
+pub(super) const MAX_BYTES: usize = 1 << 24;
+
 /// An error of a pickle. The message completes a sentence about the file: "it ...".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +28,6 @@ pub enum PickleError {
     #[error("it is not a pickle of protocol 2 to 5")]
     Protocol,
     /// It is larger than a pickle without tensors can sensibly be.
-    #[error("its pickle has {0} bytes, more than the {max} that are read", max = super::machine::MAX_BYTES)]
+    #[error("its pickle has {0} bytes, more than the {MAX_BYTES} that are read")]
     TooLarge(usize),
 }

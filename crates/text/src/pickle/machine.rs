@@ -7,12 +7,9 @@
 use rustc_hash::FxHashMap;
 
 use super::bytes::{Bytes, int};
-use super::error::PickleError;
+use super::error::{MAX_BYTES, PickleError};
 use super::opcodes as op;
 use super::value::{Pickle, Value, ValueId};
-
-/// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB.
-pub(super) const MAX_BYTES: usize = 1 << 24;
 
 /// The one class that every pickle may name.
 const ORDERED_DICT: &str = "collections.OrderedDict";
