@@ -59,7 +59,11 @@ pub fn with_dashes(sentence: &str) -> String {
     let advice = [
         "set data to",
         "set vocab_size to",
-        "set tokenizer to", "set special_tokens", "set document_separator to", "and special_tokens to"];
+        "set tokenizer to",
+        "set special_tokens",
+        "set document_separator to",
+        "and special_tokens to",
+    ];
     advice.iter().fold(sentence.to_string(), |sentence, advice| {
         let (before, rest) = advice.split_once(' ').unwrap_or((advice, ""));
         let (setting, after) = rest.split_once(' ').map_or((rest, ""), |(setting, after)| (setting, after));

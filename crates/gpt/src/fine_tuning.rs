@@ -40,9 +40,8 @@ pub(crate) fn model_config(config: &Config, corpus: &Corpus, base: &Description)
         _ => corpus.vocab_size <= from.vocab_size,
     };
     if !fits {
-        let name = |tokenizer: &Option<Tokenizer>| {
-            tokenizer.as_ref().map_or("unknown".into(), Tokenizer::name)
-        };
+        let name =
+            |tokenizer: &Option<Tokenizer>| tokenizer.as_ref().map_or("unknown".into(), Tokenizer::name);
         let why = format!(
             "it has another vocabulary: {} tokens (tokenizer {}), but the data has {} (tokenizer {}); \
              train on text with its tokenizer, or without init_from",

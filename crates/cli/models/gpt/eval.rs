@@ -89,7 +89,7 @@ fn validation_loss(
 /// The data that the run was trained on, encoded by its own tokenizer.
 fn own_data(description: &Description) -> anyhow::Result<Corpus> {
     let data = &description.config.data;
-    let corpus = Corpus::for_run(&description.config, description.tokenizer.as_ref());
+    let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref());
     let corpus = corpus.map_err(|error| match error {
         TextError::Tokenizer(error) if data == OWN_TEXT => anyhow!(
             "{data} is part of this program and has changed since the run was made ({error}): give other data \

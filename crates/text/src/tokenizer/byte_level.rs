@@ -117,6 +117,11 @@ impl ByteLevel {
         self.added.contains_key(&id) && self.parts.added.iter().any(|token| token.id == id && token.special)
     }
 
+    /// The ids of all tokens that stand for no text.
+    pub fn special_ids(&self) -> impl Iterator<Item = u32> {
+        self.parts.added.iter().filter(|token| token.special).map(|token| token.id)
+    }
+
     pub fn special_id(&self, token: SpecialToken) -> Option<u32> {
         match token {
             SpecialToken::Beginning => self.parts.beginning,

@@ -241,6 +241,19 @@ impl Tokenizer {
         self.special.get(index).copied()
     }
 
+    /// The text and the id of every special token.
+    pub(super) fn special_texts(&self) -> Vec<(String, u32)> {
+        let ids: Vec<u32> = match &self.vocabulary {
+            Vocabulary::ByteLevel(vocabulary) => vocabulary.special_ids().collect(),
+            _ => Vec::new(),
+        };
+        let roles = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
+        let roles = roles.into_iter().filter_map(|token| self.special_id(token));
+        let ids: BTreeSet<u32> = ids.into_iter().chain(roles).collect();
+        let text = |id| Some(String::from_utf8_lossy(&self.token(id)?).into_owned());
+        ids.into_iter().filter_map(|id| Some((text(id)?, id))).collect()
+    }
+
     /// Whether a token stands for no text.
     pub fn is_special(&self, id: u32) -> bool {
         let added =
