@@ -56,7 +56,14 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
 
 /// A sentence of a library with flags in place of the settings that it advises to set.
 pub fn with_dashes(sentence: &str) -> String {
-    let advice = ["set data to", "set special_tokens", "set document_separator to", "and special_tokens to"];
+    let advice = [
+        "set data to",
+        "set vocab_size to",
+        "set tokenizer to",
+        "set special_tokens",
+        "set document_separator to",
+        "and special_tokens to",
+    ];
     advice.iter().fold(sentence.to_string(), |sentence, advice| {
         let (before, rest) = advice.split_once(' ').unwrap_or((advice, ""));
         let (setting, after) = rest.split_once(' ').map_or((rest, ""), |(setting, after)| (setting, after));

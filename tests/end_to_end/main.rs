@@ -12,6 +12,7 @@ mod digits_use;
 mod gpt_folders;
 mod gpt_prepare;
 mod gpt_sample;
+mod gpt_tokenizers;
 mod gpt_train;
 mod habits;
 mod inspect;

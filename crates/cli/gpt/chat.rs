@@ -154,7 +154,8 @@ impl Conversation<'_> {
             tell_of_window("the conversation", ids.len(), window);
             self.told_of_window = true;
         }
-        let mut generator = Generator::new(self.gpt, &self.options, &ids, self.answers)?;
+        let mut generator =
+            Generator::new(self.gpt, &self.options, &ids, self.answers)?.only_tokens_of(Some(self.tokenizer));
         let mut out = io::stdout().lock();
         if echo {
             out.write_all(line.as_bytes())?;

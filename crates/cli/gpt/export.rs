@@ -10,8 +10,10 @@ use m2g_gpt::gpt2;
 use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
+use crate::terminal::lines;
 
-/// Export a run in the Hugging Face format, which transformers can load.
+/// Export a run in the Hugging Face format, which transformers can load: config.json,
+/// model.safetensors and the files of its tokenizer.
 #[derive(Args)]
 pub struct Export {
     /// The run: a name under runs/, or a path.
@@ -32,8 +34,16 @@ impl Export {
         let file = if self.last { LAST } else { BEST };
         let (gpt, description) = Training::load(&run_path(&self.run), file)?;
         let tokenizer = description.tokenizer.as_ref();
-        gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
-        eprintln!("saved in {}; GPT2LMHeadModel.from_pretrained can load it", self.dir.display());
+        let note = gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
+        let text = match (&note, tokenizer) {
+            (None, Some(_)) => ", and AutoTokenizer.from_pretrained its tokenizer",
+            _ => "",
+        };
+        note.iter().for_each(|text| lines::note(text));
+        lines::note(&format!(
+            "saved in {}; GPT2LMHeadModel.from_pretrained can load it{text}",
+            self.dir.display()
+        ));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,18 +3,27 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use m2g_core::train::{Model, Save};
+use m2g_gpt::gpt2::Imported;
 use m2g_gpt::training::{Description, create};
-use m2g_gpt::{Config, gpt2};
+use m2g_gpt::{Config, gpt2, nanogpt};
 
 use crate::flags::{quoted, run_path};
+use crate::terminal::lines::note;
 
-/// Create a run from a GPT-2 model in the Hugging Face format.
+/// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
 #[derive(Args)]
 pub struct Import {
-    /// The folder with config.json and model.safetensors, whole or in shards.
-    dir: PathBuf,
+    /// A folder with config.json and model.safetensors, whole or in shards; or nanoGPT's ckpt.pt, or
+    /// its folder out.
+    #[arg(value_name = "DIR|ckpt.pt")]
+    path: PathBuf,
+    /// The meta.pkl of nanoGPT's data, which holds the characters of the model. Without it, a
+    /// vocabulary of GPT-2's size is GPT-2's.
+    #[arg(long, value_name = "meta.pkl")]
+    meta: Option<PathBuf>,
     /// Where to save: a name under runs/, or a path.
     #[arg(long, value_name = "NAME")]
     run: String,
@@ -27,11 +36,12 @@ impl Import {
     /// Imports the model.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let path = run_path(&self.run);
-        let imported = gpt2::import(&self.dir)?;
+        let imported = self.read()?;
+        imported.notes.iter().for_each(|text| note(&format!("note: {text}")));
         let tokenizer = match &imported.tokenizer {
             Ok(tokenizer) => Some(tokenizer.clone()),
             Err(why) => {
-                eprintln!("the run has no tokenizer and reads only token ids: {why}");
+                note(&format!("the run has no tokenizer and reads only token ids: {why}"));
                 None
             }
         };
@@ -42,7 +52,7 @@ impl Import {
         description.config = Config::default().shaped_like(&description);
         create(Save::at(&path, self.overwrite), &description, &gpt)?;
         let model = &description.model;
-        eprintln!(
+        note(&format!(
             "{} parameters: {} layers, {} heads, {} wide, a window of {} tokens, a vocabulary of {}",
             gpt.params().count(),
             model.n_layer,
@@ -50,8 +60,28 @@ impl Import {
             model.n_embd,
             model.block_size,
             model.vocab_size
-        );
-        eprintln!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path));
+        ));
+        if let Some(tokenizer) = &description.tokenizer {
+            note(&format!("tokenizer {} with {} tokens", tokenizer.kind(), tokenizer.vocab_size()));
+        }
+        note(&format!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path)));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Reads the folder or the checkpoint.
+    fn read(&self) -> anyhow::Result<Imported> {
+        let inside = self.path.join("ckpt.pt");
+        let checkpoint = match self.path.is_dir() {
+            true if inside.is_file() && !self.path.join("config.json").is_file() => Some(inside),
+            true => None,
+            false => self.path.is_file().then(|| self.path.clone()),
+        };
+        match checkpoint {
+            Some(checkpoint) => Ok(nanogpt::import(&checkpoint, self.meta.as_deref())?),
+            None if self.meta.is_some() => {
+                bail!("--meta belongs to a checkpoint of nanoGPT, but {} is none", self.path.display())
+            }
+            None => Ok(gpt2::import(&self.path)?),
+        }
     }
 }

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use m2g_text::prepare::{Prepare, prepare};
+use m2g_core::Error;
+use m2g_core::train::run::LAST;
+use m2g_gpt::training::Training;
+use m2g_text::prepare::{Prepare, TokenizerChoice, prepare};
 use m2g_text::source::DocumentSeparator;
 use m2g_text::token_file::Meta;
-use m2g_text::{Documents, TextError};
+use m2g_text::{Documents, TextError, Tokenizer, TokenizerKind};
 
 use crate::errors::with_dashes;
-use crate::flags::quoted;
+use crate::flags::{quoted, run_path};
 use crate::{interrupt, output};
 
 /// Tokenize text into a folder to train on: train.bin and val.bin (in nanoGPT's format),
@@ -23,8 +26,9 @@ pub struct PrepareText {
     /// standard input. All texts are concatenated.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The tokenizer: char, byte, gpt2, or bpe:N for N tokens learned from the text.
-    #[arg(long, value_name = "char|byte|gpt2|bpe:N", default_value = "char")]
+    /// The tokenizer: char, byte, gpt2, bpe:N for N tokens learned from the text, or a run for the
+    /// tokenizer of that run.
+    #[arg(long, value_name = "char|byte|gpt2|bpe:N|RUN", default_value = "char")]
     tokenizer: String,
     /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
     /// separates documents within a file. An end-of-text token stands between two documents. auto means
@@ -52,10 +56,14 @@ impl PrepareText {
     /// Prepares the text and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         interrupt::listen();
+        let of_run = tokenizer_of_run(&self.tokenizer)?;
         let what = Prepare {
             inputs: self.inputs,
             documents: Documents { separator: self.document_separator, special_tokens: self.special_tokens },
-            tokenizer: self.tokenizer.parse()?,
+            tokenizer: match &of_run {
+                Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
+                None => TokenizerChoice::New(new_tokenizer(&self.tokenizer)?),
+            },
             out: self.out,
             overwrite: self.overwrite,
             val_fraction: self.val_fraction,
@@ -98,8 +106,28 @@ impl PrepareText {
     }
 }
 
+/// The tokenizer of a run; `None` if there is no run of this name, or the name is a kind of tokenizer.
+fn tokenizer_of_run(name: &str) -> anyhow::Result<Option<Tokenizer>> {
+    let run = run_path(name);
+    if name.parse::<TokenizerKind>().is_ok() || !run.join(LAST).is_file() {
+        return Ok(None);
+    }
+    match Training::describe(&run)?.tokenizer {
+        Some(tokenizer) => Ok(Some(tokenizer)),
+        None => bail!("the run {} has no tokenizer: it knows only token ids", run.display()),
+    }
+}
+
+/// A kind of tokenizer by its name.
+fn new_tokenizer(name: &str) -> anyhow::Result<TokenizerKind> {
+    name.parse().map_err(|error| match error {
+        Error::Setting { value, rule, .. } => anyhow!("--tokenizer is {value}: {rule}; or a run that exists"),
+        other => other.into(),
+    })
+}
+
 /// The content of `meta.json`, and the folder.
-fn json(meta: &Meta, what: &Prepare) -> anyhow::Result<serde_json::Value> {
+fn json(meta: &Meta, what: &Prepare<'_>) -> anyhow::Result<serde_json::Value> {
     let mut json = serde_json::to_value(meta)?;
     json.as_object_mut()
         .context("the description of the data is not a JSON object")?

@@ -62,7 +62,7 @@ impl Sample {
         let (options, until) = (self.generation.options(seed), self.generation.until(self.tokens));
         let (mut tokens, mut seconds) = (0, 0.0);
         for sample in 0..self.samples {
-            let mut generator = Generator::new(&gpt, &options, &start, sample)?;
+            let mut generator = Generator::new(&gpt, &options, &start, sample)?.only_tokens_of(tokenizer);
             if sample == 0 && generator.dropped() > 0 {
                 tell_of_window("the prompt", start.len(), gpt.config().block_size);
             }

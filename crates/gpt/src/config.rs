@@ -1,6 +1,6 @@
 //! Every setting of a GPT and of its training, declared once, under nanoGPT's names.
 
-use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
 use m2g_core::optim::Schedule;
 use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
 use m2g_core::settings::{SettingValue, Settings};
@@ -14,8 +14,8 @@ m2g_core::settings! {
     /// `own-text`: a small model, trained on the project's own text.
     pub struct Config {
         "Data" {
-            /// The text to train on: a text file, a folder of text or one made by `m2g gpt prepare`,
-            /// the name of a dataset, or own-text.
+            /// The text to train on: a text file, a folder of text or one made by `m2g gpt prepare` or
+            /// nanoGPT, the name of a dataset, or own-text.
             #[setting(resumable, value_name("DATA"))]
             data: String = "own-text".into(),
             /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens. A prepared folder
@@ -29,6 +29,10 @@ m2g_core::settings! {
             document_separator: DocumentSeparator = DocumentSeparator::Auto,
             /// Whether <|endoftext|> in the text is the end-of-text token, not plain text.
             special_tokens: bool = false,
+            /// V for a folder that has only train.bin and val.bin, as nanoGPT makes them: token ids
+            /// without a tokenizer. Other data needs no number: 0.
+            #[setting(check(within!(0..=16777216)))]
+            vocab_size: usize = 0,
             /// Start from the best model of this run, with its shape and its tokenizer; scratch
             /// starts from random weights.
             #[setting(value_name("RUN"))]
@@ -75,6 +79,9 @@ m2g_core::settings! {
             /// Where the norms are.
             #[setting(shape)]
             norm: NormPlace = NormPlace::Before,
+            /// The form of GELU: tanh as in GPT-2, or exact as in nanoGPT, which is slower.
+            #[setting(shape)]
+            gelu: GeluForm = GeluForm::Tanh,
             /// Whether attention and feed-forward layers add to their input or replace it.
             #[setting(shape)]
             residual: bool = true,

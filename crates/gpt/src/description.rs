@@ -12,7 +12,8 @@ pub struct Description {
     pub config: Config,
     /// The settings of the model.
     pub model: GptConfig,
-    /// How text becomes tokens; an imported model may have no tokenizer.
+    /// How text becomes tokens; `None` for a model that knows only token ids. The model may have
+    /// more tokens than the tokenizer.
     pub tokenizer: Option<Tokenizer>,
     /// The fingerprint of its training data; empty for an imported model.
     pub data: String,

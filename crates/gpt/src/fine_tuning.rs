@@ -6,8 +6,9 @@ use m2g_core::settings::Settings;
 use m2g_core::train::Model;
 use m2g_core::train::run::BEST;
 use m2g_core::{Error, Tensor};
-use m2g_text::Tokenizer;
+use m2g_text::{Tokenizer, TokenizerKind};
 
+use crate::data::Corpus;
 use crate::description::Description;
 use crate::{Config, Gpt, GptConfig};
 
@@ -16,8 +17,11 @@ impl Config {
     /// fine-tuning cannot change.
     pub fn shaped_like(mut self, run: &Description) -> Self {
         self.inherit(&Self::default().with_model(&run.model));
-        if let Some(tokenizer) = &run.tokenizer {
-            self.tokenizer = tokenizer.name();
+        // An imported tokenizer may have a size that none can be learned with, and so no name.
+        if let Some(name) = run.tokenizer.as_ref().map(Tokenizer::name)
+            && name.parse::<TokenizerKind>().is_ok()
+        {
+            self.tokenizer = name;
         }
         self
     }
@@ -29,24 +33,22 @@ impl Config {
 /// # Errors
 /// [`Error::Setting`] for a setting that changes a shape; [`Error::Checkpoint`] if the data has
 /// another vocabulary.
-pub(crate) fn model_config(
-    config: &Config,
-    tokenizer: &Tokenizer,
-    base: &Description,
-) -> Result<GptConfig, Error> {
+pub(crate) fn model_config(config: &Config, corpus: &Corpus, base: &Description) -> Result<GptConfig, Error> {
     let from = &base.model;
-    let fits = match &base.tokenizer {
-        Some(base_tokenizer) => base_tokenizer == tokenizer,
-        None => tokenizer.vocab_size() <= from.vocab_size,
+    let fits = match (&base.tokenizer, &corpus.tokenizer) {
+        (Some(base_tokenizer), Some(tokenizer)) => base_tokenizer == tokenizer,
+        _ => corpus.vocab_size <= from.vocab_size,
     };
     if !fits {
-        let base_tokenizer = base.tokenizer.as_ref().map_or("unknown".into(), Tokenizer::name);
+        let name =
+            |tokenizer: &Option<Tokenizer>| tokenizer.as_ref().map_or("unknown".into(), Tokenizer::name);
         let why = format!(
-            "it has another vocabulary: {} tokens (tokenizer {base_tokenizer}), but the data has {} (tokenizer {}); \
+            "it has another vocabulary: {} tokens (tokenizer {}), but the data has {} (tokenizer {}); \
              train on text with its tokenizer, or without init_from",
             from.vocab_size,
-            tokenizer.vocab_size(),
-            tokenizer.name()
+            name(&base.tokenizer),
+            corpus.vocab_size,
+            name(&corpus.tokenizer)
         );
         return Err(Error::Checkpoint { path: Path::new(&config.init_from).join(BEST), why });
     }

@@ -28,7 +28,7 @@ use m2g_core::train::Model;
 use m2g_core::{Error, Float, Tape, Tokens, Var, WeightFormat};
 
 use crate::{Gpt, GptConfig};
-use m2g_text::{Sampler, Sampling};
+use m2g_text::{Sampler, Sampling, Tokenizer};
 
 /// The forward passes of generation.
 impl<T: Float> Gpt<T> {
@@ -125,6 +125,10 @@ pub struct Generator<'a, T: Float> {
     /// The index of the first token in the cache.
     cache_start: usize,
     tokens: Vec<u32>,
+    /// The ids that are never chosen.
+    forbidden: Vec<u32>,
+    /// Scratch space for the logits of the others.
+    allowed: Vec<T>,
     /// The logits of the next token, if they are on the tape.
     next: Option<Var>,
     /// Keeps the other threads spinning between the ops.
@@ -170,6 +174,8 @@ impl<'a, T: Float> Generator<'a, T> {
             dropped: prompt.len().saturating_sub(block_size),
             cache_start: 0,
             tokens: prompt.to_vec(),
+            forbidden: Vec::new(),
+            allowed: Vec::new(),
             next: None,
             spinner: Spinner::default(),
         })
@@ -179,6 +185,18 @@ impl<'a, T: Float> Generator<'a, T> {
     /// longer than its window.
     pub fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// Chooses only tokens that the tokenizer has. A model may have more: its vocabulary is often
+    /// filled up to a round number.
+    #[must_use]
+    pub fn only_tokens_of(mut self, tokenizer: Option<&Tokenizer>) -> Self {
+        let ids = 0..self.gpt.config().vocab_size as u32;
+        self.forbidden = match tokenizer {
+            Some(tokenizer) => ids.filter(|&id| tokenizer.token(id).is_none()).collect(),
+            None => Vec::new(),
+        };
+        self
     }
 
     /// The prompt and all tokens generated since.
@@ -206,7 +224,14 @@ impl<'a, T: Float> Generator<'a, T> {
     /// The errors of [`Gpt::forward_last`] and [`Sampler::choose`].
     pub fn next_token(&mut self) -> Result<u32, Error> {
         let logits = self.forward()?;
-        let token = self.sampler.choose(self.tape.value(logits).data(), uniform(&mut self.rng))?;
+        let mut logits = self.tape.value(logits).data();
+        if !self.forbidden.is_empty() {
+            self.allowed.clear();
+            self.allowed.extend_from_slice(logits);
+            self.forbidden.iter().for_each(|&id| self.allowed[id as usize] = T::of(f64::NEG_INFINITY));
+            logits = &self.allowed;
+        }
+        let token = self.sampler.choose(logits, uniform(&mut self.rng))?;
         self.tokens.push(token);
         self.next = None;
         Ok(token)

@@ -169,7 +169,7 @@ mod tests {
         let text: String = (0..3000).map(|i| ["ab", "acd", "b "][i * i % 7 % 3]).collect();
         std::fs::write(&file, text).unwrap();
         let corpus = Corpus::load(file.to_str().unwrap(), TokenizerKind::Char).unwrap();
-        let v = corpus.tokenizer.vocab_size();
+        let v = corpus.vocab_size;
         for rung in &RUNGS[..6] {
             let lecture = Lecture::new(rung, v, 1).unwrap();
             let logits = |ids: [u32; 8]| {

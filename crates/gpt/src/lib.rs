@@ -12,6 +12,7 @@
 //! | [`evaluation`] | the loss on text that the model was not trained on |
 //! | [`token_rows`] | the loss and the logits of rows of token ids from a file |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
+//! | [`nanogpt`] | checkpoints of nanoGPT, in |
 //! | [`generate`] | [`Generator`]: one token at a time, with a cache and a sliding window |
 //! | [`continuation`] | a generated text up to where it ends: its length, its end, a stop text |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
@@ -26,6 +27,7 @@ pub mod generate;
 pub mod gpt2;
 pub mod ladder;
 pub mod model;
+pub mod nanogpt;
 pub mod presets;
 pub mod token_rows;
 pub mod training;

@@ -38,12 +38,13 @@ pub struct Gpt<T: Float> {
 impl GptConfig {
     /// The settings of each block, whose initial weights have standard deviation `std`.
     fn block_settings(&self, std: f64) -> BlockSettings {
-        let &Self { n_embd, n_head, positions, score, bias, norm, residual, dropout, .. } = self;
+        let &Self { n_embd, n_head, positions, score, bias, norm, gelu, residual, dropout, .. } = self;
         // 2 n_layer sub-layers add to the stream: scaled by this, their sum keeps its variance.
         let proj_std = std / (2.0 * self.n_layer as f64).sqrt();
         BlockSettings {
             attention: AttentionSettings { n_head, positions, score, bias, dropout },
             norm,
+            gelu,
             residual,
             dropout,
             init: Init::NormalWeights(std),

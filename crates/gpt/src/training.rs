@@ -41,10 +41,10 @@ impl Trainable for Gpt<f32> {
 
     fn describe(config: Config, corpus: &Corpus, base: Option<&Description>) -> Result<Description, Error> {
         let model = match base {
-            None => config.model(corpus.tokenizer.vocab_size()),
-            Some(base) => fine_tuning::model_config(&config, &corpus.tokenizer, base)?,
+            None => config.model(corpus.vocab_size),
+            Some(base) => fine_tuning::model_config(&config, corpus, base)?,
         };
-        let (tokenizer, data) = (Some(corpus.tokenizer.clone()), corpus.fingerprint.clone());
+        let (tokenizer, data) = (corpus.tokenizer.clone(), corpus.fingerprint.clone());
         Ok(Description { config, model, tokenizer, data })
     }
 

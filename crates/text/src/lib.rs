@@ -8,12 +8,16 @@
 //! | [`prepare`] | encodes text of any size into a training and a validation split of tokens |
 //! | [`sampler`] | [`Sampler`]: from logits to the next token |
 //! | [`stop`] | [`StopTexts`](stop::StopTexts): where a generated text ends |
+//! | [`hugging_face`] | the tokenizer of a folder in Hugging Face's format, in and out |
+//! | [`pickle`] | reads Python's pickles, and executes nothing |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
-//! Each module uses only those before it in this list: `utf8`, `tokenizer`, `error`, `token_file`,
-//! `source`, `prepare`.
+//! Each module uses only those before it in this list: `utf8`, `pickle`, `tokenizer`, `error`,
+//! `hugging_face`, `token_file`, `source`, `prepare`.
 
 mod error;
+pub mod hugging_face;
+pub mod pickle;
 pub mod prepare;
 pub mod sampler;
 pub mod source;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Tape, WeightFormat};
@@ -11,10 +11,13 @@ use m2g_gpt::data::{Corpus, OWN_TEXT};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::{Description, Training};
+use m2g_text::token_file::is_nanogpt;
+use m2g_text::{TextError, Tokenizer};
 use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
+use crate::terminal::lines::note;
 
 /// The flags of `m2g gpt eval` alone.
 #[derive(Args)]
@@ -23,8 +26,8 @@ pub struct Flags {
     /// except the first, from those before it.
     #[arg(long, value_name = "FILE.json", conflicts_with = "data")]
     tokens: Option<PathBuf>,
-    /// Measure the validation split of this data, given as for `train` [default: the data that the run
-    /// was trained on].
+    /// Measure the validation split of this data, given as for `train`, with the run's own tokenizer
+    /// [default: the data that the run was trained on].
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
     /// Write the logits of the rows to this file, as a tensor `logits` of shape (B, T, V).
@@ -68,35 +71,69 @@ fn validation_loss(
     gpt: &Gpt<f32>,
     description: &Description,
 ) -> anyhow::Result<(f64, usize)> {
-    let data = match data {
-        Some(data) => data,
+    let corpus = match data {
+        Some(data) => other_data(data, gpt, description)?,
         None if description.data.is_empty() => {
             bail!("this run was imported: give data to measure it on, with --data or --tokens")
         }
-        None => &description.config.data,
+        None => own_data(description)?,
     };
-    let Some(tokenizer) = &description.tokenizer else {
-        bail!("this run has no tokenizer: give rows of token ids with --tokens")
-    };
-    let corpus = Corpus::load(data, tokenizer.kind())?;
-    if corpus.tokenizer != *tokenizer {
-        if data == OWN_TEXT {
-            bail!(
-                "{data} is part of this program and has changed since the run was made: give data with the \
-                 run's tokenizer, with --data"
-            );
-        }
-        bail!(
-            "{data} has another vocabulary ({} tokens of {}) than the run ({} of {}): give data with the \
-             run's tokenizer",
-            corpus.tokenizer.vocab_size(),
-            corpus.tokenizer.kind(),
-            tokenizer.vocab_size(),
-            tokenizer.kind()
-        );
-    }
+    check_vocabulary(&corpus, gpt, description)?;
+    corpus.reports.iter().for_each(|report| note(report));
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let loss = full_pass_loss(gpt, &mut tape, &corpus.val, full_pass_batch_size(gpt.config()))?;
     Ok((loss, corpus.val.len() - 1))
+}
+
+/// The data that the run was trained on, encoded by its own tokenizer.
+fn own_data(description: &Description) -> anyhow::Result<Corpus> {
+    let data = &description.config.data;
+    let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref());
+    let corpus = corpus.map_err(|error| match error {
+        TextError::Tokenizer(error) if data == OWN_TEXT => anyhow!(
+            "{data} is part of this program and has changed since the run was made ({error}): give other data \
+             with --data"
+        ),
+        error => error.into(),
+    })?;
+    if corpus.fingerprint != description.data {
+        note(&format!("note: {data} has changed since the run was trained"));
+    }
+    Ok(corpus)
+}
+
+/// Other data, encoded by the run's own tokenizer. A run without one reads token ids.
+fn other_data(data: &str, gpt: &Gpt<f32>, description: &Description) -> anyhow::Result<Corpus> {
+    match &description.tokenizer {
+        Some(tokenizer) => Ok(Corpus::load_for(data, tokenizer)?),
+        None if is_nanogpt(Path::new(data)) => Ok(Corpus::load_ids(data, gpt.config().vocab_size)?),
+        None => bail!(
+            "this run has no tokenizer: give rows of token ids with --tokens, or a folder with train.bin and \
+             val.bin with --data"
+        ),
+    }
+}
+
+/// Checks that the data has the tokens that the run knows: a prepared folder brings its own.
+fn check_vocabulary(corpus: &Corpus, gpt: &Gpt<f32>, description: &Description) -> anyhow::Result<()> {
+    let name = |tokenizer: &Option<Tokenizer>| {
+        tokenizer.as_ref().map_or("no tokenizer".into(), |tokenizer| tokenizer.kind().to_string())
+    };
+    let fits = match (&corpus.tokenizer, &description.tokenizer) {
+        (Some(theirs), Some(ours)) => theirs == ours,
+        _ => corpus.vocab_size <= gpt.config().vocab_size,
+    };
+    if !fits {
+        bail!(
+            "{} has another vocabulary ({} tokens of {}) than the run ({} of {}): give text, or prepare it with \
+             the run's tokenizer",
+            corpus.source,
+            corpus.vocab_size,
+            name(&corpus.tokenizer),
+            gpt.config().vocab_size,
+            name(&description.tokenizer)
+        );
+    }
+    Ok(())
 }

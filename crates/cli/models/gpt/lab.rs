@@ -20,7 +20,7 @@ impl LabModel for Gpt<f32> {
     }
 
     fn data_key(config: &Config) -> String {
-        format!("{} {} {:?}", config.tokenizer, config.data, config.documents())
+        format!("{} {} {} {:?}", config.tokenizer, config.vocab_size, config.data, config.documents())
     }
 
     fn load_data(config: &Config) -> anyhow::Result<Corpus> {

@@ -52,9 +52,9 @@ enum GptCommand {
     Eval(Eval<m2g_gpt::Gpt<f32>>),
     /// Draw the loss curves of one or more runs.
     Plot(plot::Plot),
-    /// Create a run from a GPT-2 model in the Hugging Face format.
+    /// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
     Import(import::Import),
-    /// Export a run in the Hugging Face format, which transformers can load.
+    /// Export a run and its tokenizer in the Hugging Face format, which transformers can load.
     Export(export::Export),
     /// Let a trained model continue a text.
     ///

@@ -63,14 +63,11 @@ impl OpenModel for OpenGpt {
 
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)> {
         let description = &self.description;
-        let Some(tokenizer) = &description.tokenizer else {
-            bail!("this model has no tokenizer to read data with")
-        };
         if description.data.is_empty() && !self.untrained {
             bail!("this model was imported and has no training data");
         }
-        let corpus = Corpus::load_configured(&description.config, Some(tokenizer))?;
-        if corpus.tokenizer != *tokenizer {
+        let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref())?;
+        if corpus.tokenizer != description.tokenizer {
             bail!("the vocabulary of {} has changed since the run was trained", description.config.data);
         }
         Ok(Training::first_gradients(&self.gpt, description, &corpus)?)

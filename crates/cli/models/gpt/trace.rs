@@ -34,12 +34,12 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
         TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
         error => error.into(),
     })?;
-    if corpus.tokenizer.vocab_size() > saved.model.vocab_size {
+    if corpus.vocab_size > saved.model.vocab_size {
         bail!(
             "it knows {} tokens, but the text in {} now has {}: restore its data there",
             saved.model.vocab_size,
             corpus.source,
-            corpus.tokenizer.vocab_size()
+            corpus.vocab_size
         );
     }
     // The parameters are those of the run, whatever it started from.

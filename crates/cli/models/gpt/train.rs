@@ -103,7 +103,7 @@ impl TrainCommand for Gpt<f32> {
         let show = |value: Option<f64>| value.map_or("not measured".into(), loss);
         let columns = columns();
         let best = format!("{}  (step {}, the best)", show(best_loss(outcome)), outcome.best_step);
-        let text = sample(&training.model, &corpus.tokenizer)?;
+        let text = sample(&training.model, corpus.tokenizer.as_ref())?;
         Ok([
             entry_at(RESULT_COLUMN, "validation loss", &best, columns),
             format!("  after the last step {}", show(outcome.metric("val_loss"))),
@@ -124,7 +124,7 @@ fn best_loss(outcome: &Outcome) -> Option<f64> {
 fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> anyhow::Result<Corpus> {
     let data = &config.data;
     Corpus::load_configured(config, tokenizer).map_err(|error| match error {
-        TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) => {
+        TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) if tokenizer.is_some() => {
             let changed = match data == OWN_TEXT {
                 true => ", which is part of this program and may have changed since",
                 false => "",
@@ -139,15 +139,17 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let (config, model) = (&training.description.config, &training.description.model);
     corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
-    let v = corpus.tokenizer.vocab_size();
+    let vocabulary = match &corpus.tokenizer {
+        Some(tokenizer) => format!("tokenizer {} with {} tokens", tokenizer.name(), tokenizer.vocab_size()),
+        None => format!("ids below {}, without a tokenizer", corpus.vocab_size),
+    };
     fact(
         "data",
         &format!(
-            "{} training and {} validation tokens from {}; tokenizer {} with {v} tokens",
+            "{} training and {} validation tokens from {}; {vocabulary}",
             corpus.train.len(),
             corpus.val.len(),
             corpus.source,
-            corpus.tokenizer.name(),
         ),
     );
     let params = training.model.params();
@@ -194,12 +196,17 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     StepLog { interval: config.log_interval, tokens, gflop, peak }
 }
 
-/// A text that the model generates from a newline.
-fn sample(gpt: &Gpt<f32>, tokenizer: &Tokenizer) -> anyhow::Result<String> {
-    let start = tokenizer.encode("\n").unwrap_or(vec![0]);
+/// A text that the model generates from a newline; without a tokenizer, token ids from token 0.
+fn sample(gpt: &Gpt<f32>, tokenizer: Option<&Tokenizer>) -> anyhow::Result<String> {
+    let start = tokenizer.and_then(|tokenizer| tokenizer.encode("\n").ok()).unwrap_or(vec![0]);
     let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
     let options = GenerateOptions { sampling, ..GenerateOptions::default() };
-    let ids: Vec<u32> =
-        Generator::new(gpt, &options, &start, 0)?.take(SAMPLE_TOKENS).collect::<Result<_, _>>()?;
-    Ok(tokenizer.decode(&ids))
+    let ids: Vec<u32> = Generator::new(gpt, &options, &start, 0)?
+        .only_tokens_of(tokenizer)
+        .take(SAMPLE_TOKENS)
+        .collect::<Result<_, _>>()?;
+    Ok(match tokenizer {
+        Some(tokenizer) => tokenizer.decode(&ids),
+        None => ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+    })
 }

@@ -11,6 +11,7 @@
 //! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `masked_softmax`, `masked_softmax_backward` |
 //! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
+//! | [`gelu_exact`] | `gelu_exact`, `gelu_exact_backward` |
 //! | [`dropout`] | `dropout`, `dropout_add`: the mask is recomputed, never stored |
 //! | [`softmax`] | `softmax_rows`, `softmax_rows_backward` |
 //! | [`layer_norm`] | `forward`, `backward` |
@@ -31,6 +32,7 @@ pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
 pub mod gelu;
+pub mod gelu_exact;
 pub mod heads;
 pub mod huge_pages;
 pub mod isa;

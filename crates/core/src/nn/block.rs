@@ -1,8 +1,8 @@
 //! The Transformer block.
 
 use super::{
-    Activation, AttentionSettings, Branch, CrossAttention, Init, LayerCache, LayerNorm, Linear, Memory, Mlp,
-    MultiHeadAttention, NormPlace, Positions, Score,
+    Activation, AttentionSettings, Branch, CrossAttention, GeluForm, Init, LayerCache, LayerNorm, Linear,
+    Memory, Mlp, MultiHeadAttention, NormPlace, Positions, Score,
 };
 use crate::mask::Mask;
 use crate::rng::ChaCha8Rng;
@@ -161,6 +161,8 @@ pub struct BlockSettings {
     pub hidden: usize,
     /// The activation function of the hidden layer.
     pub activation: Activation,
+    /// The form of GELU, if that is the activation.
+    pub gelu: GeluForm,
     /// The settings of self-attention and cross-attention. `attention.bias` decides for all layers
     /// of the block whether they have biases.
     pub attention: AttentionSettings,
@@ -192,6 +194,7 @@ impl BlockSettings {
             width,
             hidden: 4 * width,
             activation: Activation::Gelu,
+            gelu: GeluForm::default(),
             attention: AttentionSettings {
                 n_head,
                 positions: Positions::None,
@@ -240,7 +243,7 @@ impl Block {
         let ln_2 = layer_norm(params, &layer("ln_2"))?;
         let mlp = Mlp::new(params, &layer("mlp"), (c, hidden), activation, init, bias, rng)?;
         let BlockSettings { residual, dropout, .. } = *settings;
-        let (name, mlp) = (name.into(), Some(mlp));
+        let (name, mlp) = (name.into(), Some(Mlp { gelu: settings.gelu, ..mlp }));
         Ok(Self { name, ln_1, attn, ln_cross, cross_attn, ln_2, mlp, norm, residual, dropout })
     }
 

@@ -8,9 +8,9 @@
 //! | --- | --- | --- |
 //! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled dot product |
 //! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
-//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training |
+//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with GELU by tanh |
 
-use super::{Activation, Linear, Mlp, Score};
+use super::{Activation, GeluForm, Linear, Mlp, Score};
 use crate::{Error, Float, Params, Tape, Var};
 
 /// The output `y` of a sub-layer of a [`Block`](super::Block), before its last linear layers are
@@ -89,5 +89,6 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
 /// Whether one op computes the feed-forward layers and the residual connection. It stores the
 /// derivatives of GELU for the backward pass, which is wasted work if there is none.
 fn fuses_mlp<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> bool {
-    tape.is_fused() && tape.wants_gradients() && mlp.activation == Activation::Gelu && mlp.c_proj.is_some()
+    let gelu = (mlp.activation, mlp.gelu) == (Activation::Gelu, GeluForm::Tanh);
+    tape.is_fused() && tape.wants_gradients() && gelu && mlp.c_proj.is_some()
 }

@@ -1,6 +1,6 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Activation, Init, Linear};
+use super::{Activation, GeluForm, Init, Linear};
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
@@ -13,6 +13,8 @@ pub struct Mlp {
     pub c_fc: Linear,
     /// `a`.
     pub activation: Activation,
+    /// The form of GELU, if `a` is that.
+    pub gelu: GeluForm,
     /// `W2` and `b2`, `(N) -> (C)`; without it, the hidden layer is the output.
     pub c_proj: Option<Linear>,
 }
@@ -35,7 +37,7 @@ impl Mlp {
         let linear = if bias { Linear::new } else { Linear::without_bias };
         let c_fc = linear(params, &format!("{name}.c_fc"), (c, hidden), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (hidden, c), init_proj, rng)?;
-        Ok(Self { c_fc, activation, c_proj: Some(c_proj) })
+        Ok(Self { c_fc, activation, gelu: GeluForm::default(), c_proj: Some(c_proj) })
     }
 
     /// `y`: `(.., C) -> (.., C)`.
@@ -61,12 +63,15 @@ impl Mlp {
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
         let z = self.c_fc.forward(tape, params, x)?;
-        let h = self.activation.record(tape, z)?;
+        let h = match (self.activation, self.gelu) {
+            (Activation::Gelu, GeluForm::Exact) => tape.gelu_exact(z)?,
+            (activation, _) => activation.record(tape, z)?,
+        };
         tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));
         Ok(h)
     }
 
-    /// `r + dropout(y)` in one op, which supports only GELU: `(.., C) -> (.., C)`.
+    /// `r + dropout(y)` in one op, which supports only the tanh form of GELU: `(.., C) -> (.., C)`.
     #[track_caller]
     pub(super) fn forward_residual<T: Float>(
         &self,

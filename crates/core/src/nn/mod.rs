@@ -12,6 +12,7 @@
 //! | `fused.rs` | [`Branch`]: the one place that chooses fused ops |
 //! | `linear.rs` | [`Linear`]: `x W^T + b`, and [`Init`]: its initial weights |
 //! | `activation.rs` | [`Activation`]: sigmoid, tanh, ReLU, GELU |
+//! | `gelu_form.rs` | [`GeluForm`]: the two forms of GELU |
 //! | `layer_norm.rs` | [`LayerNorm`] |
 //! | `norm_place.rs` | [`NormPlace`]: where a block applies its norms |
 //! | `embedding.rs` | [`Embedding`]: a row of a table for each token |
@@ -23,6 +24,7 @@ mod block;
 mod cross_attention;
 mod embedding;
 mod fused;
+mod gelu_form;
 mod kv_cache;
 mod layer_norm;
 mod linear;
@@ -38,6 +40,7 @@ pub use block::{Block, BlockSettings};
 pub use cross_attention::{CrossAttention, Memory};
 pub use embedding::Embedding;
 pub use fused::Branch;
+pub use gelu_form::GeluForm;
 pub use kv_cache::{KvCache, LayerCache};
 pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};

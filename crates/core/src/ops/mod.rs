@@ -16,6 +16,7 @@ pub mod dropout;
 pub mod embedding;
 pub mod feed_forward;
 pub mod gelu;
+pub mod gelu_exact;
 pub mod heads;
 pub mod l2_normalize;
 pub mod last_token;

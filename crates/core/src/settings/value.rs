@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::nn::{Activation, NormPlace, Positions, Score};
+use crate::nn::{Activation, GeluForm, NormPlace, Positions, Score};
 use crate::optim::Schedule;
 use crate::{Mask, Precision};
 
@@ -112,7 +112,7 @@ macro_rules! named_setting_values {
     )* };
 }
 
-named_setting_values!(Activation, NormPlace, Positions, Precision, Score);
+named_setting_values!(Activation, GeluForm, NormPlace, Positions, Precision, Score);
 
 impl SettingValue for bool {
     const VALUE_NAME: &'static str = "BOOL";

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use m2g_text::prepare::{Encode, Encoded, TokenizerChoice};
 use m2g_text::source::{PIPED, STANDARD_INPUT};
-use m2g_text::token_file::{self, PreparedText, fingerprint, is_prepared};
+use m2g_text::token_file::{
+    self, NanoGptFolder, PreparedText, fingerprint, fingerprint_of_ids, is_nanogpt, is_prepared,
+};
 use m2g_text::{Documents, Source, TextError, TokenData, Tokenizer, TokenizerKind};
 
 use super::{copy_task, own_text};
@@ -20,8 +22,10 @@ pub struct Corpus {
     pub train: TokenData,
     /// The validation split: the rest.
     pub val: TokenData,
-    /// The tokenizer of both.
-    pub tokenizer: Tokenizer,
+    /// The tokenizer of both; `None` for token ids without text.
+    pub tokenizer: Option<Tokenizer>,
+    /// V, the number of tokens: ids are below it.
+    pub vocab_size: usize,
     /// Where the text comes from, for messages.
     pub source: String,
     /// A hash of the tokens and the tokenizer. The same text has the same fingerprint,
@@ -41,17 +45,18 @@ impl Corpus {
         reports: Vec<String>,
     ) -> Self {
         let fingerprint = fingerprint(&tokenizer, &[&train, &val]);
-        Self { fingerprint, train, val, tokenizer, source, reports }
+        let (vocab_size, tokenizer) = (tokenizer.vocab_size(), Some(tokenizer));
+        Self { fingerprint, train, val, tokenizer, vocab_size, source, reports }
     }
 
     /// Loads `own-text`, `copy-task`, a text file, a folder of text files, a prepared
-    /// folder, a dataset of the catalogue, or `-`, standard input. `kind` is the tokenizer for plain
-    /// text; a prepared folder has its own.
+    /// folder, a folder of nanoGPT's, a dataset of the catalogue, or `-`, standard input. `kind` is the
+    /// tokenizer for plain text; a prepared folder has its own.
     ///
     /// # Errors
     /// [`TextError`] if there is no such data, or it cannot be used.
     pub fn load(data: &str, kind: TokenizerKind) -> Result<Self, TextError> {
-        Self::load_with(data, TokenizerChoice::New(kind), &Documents::default())
+        Self::load_with(data, TokenizerChoice::New(kind), &Documents::default(), 0)
     }
 
     /// Loads the data of a configuration, with the tokenizer of an existing model if given.
@@ -63,7 +68,7 @@ impl Corpus {
             Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
             None => TokenizerChoice::New(config.tokenizer.parse()?),
         };
-        Self::load_with(&config.data, choice, &config.documents())
+        Self::load_with(&config.data, choice, &config.documents(), config.vocab_size)
     }
 
     /// [`Corpus::load`] with the tokenizer of an existing model. A prepared folder keeps
@@ -73,15 +78,32 @@ impl Corpus {
     /// As [`Corpus::load`]; [`TextError::Tokenizer`] if the text has characters that the
     /// tokenizer lacks.
     pub fn load_for(data: &str, tokenizer: &Tokenizer) -> Result<Self, TextError> {
-        Self::load_with(data, TokenizerChoice::Existing(tokenizer), &Documents::default())
+        Self::load_with(data, TokenizerChoice::Existing(tokenizer), &Documents::default(), 0)
+    }
+
+    /// A folder of token ids for a model without a tokenizer, which knows `vocab_size` tokens.
+    ///
+    /// # Errors
+    /// [`TextError`] if it is no such folder, or has other ids.
+    pub fn load_ids(folder: &str, vocab_size: usize) -> Result<Self, TextError> {
+        Self::load_with(folder, TokenizerChoice::New(TokenizerKind::Char), &Documents::default(), vocab_size)
     }
 
     fn load_with(
         data: &str,
         tokenizer: TokenizerChoice<'_>,
         documents: &Documents,
+        vocab_size: usize,
     ) -> Result<Self, TextError> {
         let path = Path::new(data);
+        if is_nanogpt(path) {
+            return Self::load_nanogpt(data, tokenizer, vocab_size);
+        }
+        if vocab_size > 0 {
+            let why = "it is not a folder with train.bin and val.bin, and only token ids without a tokenizer \
+                       need vocab_size: leave it out";
+            return Err(TextError::Text { source_name: data.into(), why: why.into() });
+        }
         let source = match data {
             own_text::NAME => own_text::source(),
             copy_task::NAME => copy_task::source(),
@@ -100,6 +122,55 @@ impl Corpus {
             Encode { source: &source, documents, tokenizer, val_fraction: VAL_FRACTION }.in_memory()?;
         Ok(Self::new(train, val, tokenizer, source.name, reports))
     }
+
+    /// Loads a folder of nanoGPT's. Its tokens are those of its `meta.pkl`; without one, those of the
+    /// given tokenizer, if that needs no text to be made; otherwise ids below `vocab_size`. A larger
+    /// `vocab_size` gives the model rows that no token uses, as nanoGPT's 50,304 for GPT-2's tokens.
+    fn load_nanogpt(data: &str, choice: TokenizerChoice<'_>, vocab_size: usize) -> Result<Self, TextError> {
+        let folder = NanoGptFolder::open(Path::new(data))?;
+        let mut reports = Vec::new();
+        let meta_size = folder.meta.as_ref().map_or(0, |meta| meta.vocab_size);
+        let own = folder.meta.as_ref().map(|meta| &meta.tokenizer);
+        let tokenizer = match (own, choice) {
+            (Some(Ok(tokenizer)), _) => Some(tokenizer.clone()),
+            (_, TokenizerChoice::Existing(tokenizer)) => Some(tokenizer.clone()),
+            (_, TokenizerChoice::New(TokenizerKind::Gpt2)) => Some(Tokenizer::gpt2()),
+            (_, TokenizerChoice::New(TokenizerKind::Byte)) => Some(Tokenizer::byte()),
+            (Some(Err(why)), _) => {
+                reports.push(format!("{why}: the tokens are ids without text"));
+                None
+            }
+            (None, _) => None,
+        };
+        let size = match &tokenizer {
+            Some(tokenizer) => tokenizer.vocab_size(),
+            None => meta_size.max(vocab_size),
+        };
+        if size == 0 {
+            let why = "it has token ids but no tokenizer (no meta.pkl): set vocab_size to the number of tokens, or \
+                       set tokenizer to gpt2 if they are GPT-2's";
+            return Err(TextError::File { path: data.into(), why: why.into() });
+        }
+        let [train, val] = folder.tokens(size)?;
+        Ok(match tokenizer {
+            Some(tokenizer) => {
+                let corpus = Self::new(train, val, tokenizer, data.into(), reports);
+                Self { vocab_size: size.max(vocab_size), ..corpus }
+            }
+            None => {
+                let fingerprint = fingerprint_of_ids(size, &[&train, &val]);
+                Self {
+                    fingerprint,
+                    train,
+                    val,
+                    tokenizer: None,
+                    vocab_size: size,
+                    source: data.into(),
+                    reports,
+                }
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +185,7 @@ mod tests {
     fn own_text_is_built_in() {
         let corpus = Corpus::load("own-text", TokenizerKind::Char).unwrap();
         assert!(corpus.train.len() > 8 * corpus.val.len() && corpus.val.len() > 10_000);
-        assert!(corpus.tokenizer.decode(&corpus.train.to_vec()[..30]).starts_with("==== README.md"));
+        assert!(corpus.tokenizer.unwrap().decode(&corpus.train.to_vec()[..30]).starts_with("==== README.md"));
         assert_eq!(corpus.source, "own-text");
     }
 
@@ -142,7 +213,7 @@ mod tests {
             let settings = Prepare {
                 inputs,
                 documents: Documents::default(),
-                tokenizer: kind,
+                tokenizer: TokenizerChoice::New(kind),
                 out: out.clone(),
                 overwrite: false,
                 val_fraction: 0.1,
@@ -200,7 +271,7 @@ mod tests {
         };
         let Some(corpus) = load(TokenizerKind::Char) else { return };
         assert_eq!([corpus.train.len(), corpus.val.len()], [1_003_854, 111_540]);
-        assert_eq!((corpus.tokenizer.vocab_size(), &*corpus.source), (65, "tiny-shakespeare"));
+        assert_eq!((corpus.vocab_size, &*corpus.source), (65, "tiny-shakespeare"));
         let corpus = load(TokenizerKind::Gpt2).unwrap();
         assert_eq!([corpus.train.len(), corpus.val.len()], [301_966, 36_059]);
     }

@@ -41,10 +41,12 @@ pub enum ImportError {
         rule: String,
     },
     /// The tensors do not fit the configuration.
-    #[error("the tensors in {} do not fit its config.json:{}", path.display(), list(problems))]
+    #[error("the tensors in {} do not fit its {settings}:{}", path.display(), list(problems))]
     Tensors {
-        /// The folder.
+        /// The folder or the file.
         path: PathBuf,
+        /// What holds the settings of the model: `config.json` or `model_args`.
+        settings: &'static str,
         /// All mismatches.
         problems: Vec<TensorProblem>,
     },

@@ -6,16 +6,16 @@ use std::path::Path;
 use m2g_core::{Error, Float, Params, Tensor, atomic};
 use serde_json::{Value, json};
 
-use super::import::transposed;
 use super::layout::{CONFIG, MODEL, TensorSpec, layout};
-use super::{ExportError, settings, tensor_file, vocabulary};
+use super::stored::transposed;
+use super::{ExportError, settings, tensor_file};
 use crate::GptConfig;
-use m2g_text::Tokenizer;
+use m2g_text::{Tokenizer, hugging_face};
 
 /// Writes a folder that `transformers` loads as `GPT2LMHeadModel`: `config.json`,
-/// `generation_config.json`, `model.safetensors` and the tokenizer. GPT-2's tokenizer is written as
-/// `vocab.json` and `merges.txt`, any other in this project's format as `m2g_tokenizer.json`. GPT-2
-/// always has biases: those of a model without biases are written as zeros.
+/// `generation_config.json`, `model.safetensors` and the files of the tokenizer. GPT-2 always has
+/// biases: those of a model without biases are written as zeros. Returns a sentence if only this
+/// program can read the tokenizer.
 ///
 /// The folder appears only when it is complete. An existing folder is replaced if it is empty, or
 /// if it holds such a model and `overwrite` is set.
@@ -30,7 +30,7 @@ pub fn export(
     params: &Params<f32>,
     tokenizer: Option<&Tokenizer>,
     overwrite: bool,
-) -> Result<(), ExportError> {
+) -> Result<Option<String>, ExportError> {
     let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
     let config_json = settings::write(config, end_of_text)?;
     let tensors = tensors_to_write(config, params)?;
@@ -42,6 +42,7 @@ pub fn export(
             return Err(ExportError::Exists { path: dir.to_path_buf(), is_export });
         }
     }
+    let mut note = None;
     atomic::folder(dir, |new| {
         write_json(&new.join(CONFIG), &config_json)?;
         let generation = json!({
@@ -49,7 +50,7 @@ pub fn export(
         });
         write_json(&new.join("generation_config.json"), &generation)?;
         if let Some(tokenizer) = tokenizer {
-            vocabulary::write(new, tokenizer)?;
+            note = hugging_face::write(new, tokenizer, config.block_size)?;
         }
         let names: Vec<_> = tensors.iter().map(|(spec, _)| (spec.their_name(), spec.their_shape())).collect();
         let path = new.join(MODEL);
@@ -65,7 +66,7 @@ pub fn export(
             file.write_all(&bytes).map_err(Error::io("write", &path))
         })
     })?;
-    Ok(())
+    Ok(note)
 }
 
 /// A tensor of the file with its value; `None` for the biases of a model without biases.

@@ -44,10 +44,17 @@ pub const WTE: &str = "wte.weight";
 /// The optional prefix of all names in the files except that of the head.
 const PREFIX: &str = "transformer.";
 
+/// What wrappers of PyTorch put before all names: `torch.compile` and `DistributedDataParallel`.
+const WRAPPERS: [&str; 2] = ["_orig_mod.", "module."];
+
 /// Our name of a tensor in the files; `None` for a causal mask, which older files store beside the
 /// parameters.
 pub fn our_name(theirs: &str) -> Option<&str> {
-    let name = theirs.strip_prefix(PREFIX).unwrap_or(theirs);
+    let mut name = theirs;
+    while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+        name = inner;
+    }
+    let name = name.strip_prefix(PREFIX).unwrap_or(name);
     let mask =
         name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
     (!mask).then_some(name)
@@ -90,6 +97,9 @@ mod tests {
         assert_eq!(our_name("transformer.h.0.attn.c_attn.bias"), Some("h.0.attn.c_attn.bias"));
         assert_eq!(our_name("wte.weight"), Some("wte.weight"));
         assert_eq!(our_name("lm_head.weight"), Some(LM_HEAD));
+        assert_eq!(our_name("_orig_mod.module.transformer.wte.weight"), Some("wte.weight"));
+        assert_eq!(our_name("module._orig_mod.lm_head.weight"), Some(LM_HEAD));
+        assert_eq!(our_name("module.transformer.h.0.attn.bias"), None);
         assert_eq!(our_name("h.11.attn.bias"), None);
         assert_eq!(our_name("transformer.h.3.attn.masked_bias"), None);
     }

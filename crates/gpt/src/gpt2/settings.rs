@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
 use m2g_core::{Error, Mask};
 use serde_json::{Map, Value, json};
 
@@ -13,12 +13,12 @@ use crate::{Config, GptConfig};
 const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// Reads the settings of a GPT-2. Missing keys have the defaults of `transformers`; keys that do
-/// not change the model are ignored.
+/// not change the model are ignored. Differences that matter only in training are added to `notes`.
 ///
 /// # Errors
 /// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`] for the first
 /// key whose value this GPT does not support.
-pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
+pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportError> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
     let map: Map<String, Value> =
@@ -36,6 +36,7 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         dropout,
         bias: true,
         tie_weights: keys.flag("tie_word_embeddings", true)?,
+        gelu: keys.map.get("activation_function").and_then(gelu_form).unwrap_or_default(),
         ..Config::default().model(keys.size(&["vocab_size"], 50257)?)
     };
     config.validate().map_err(|e| match e {
@@ -45,14 +46,17 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
         other => other.into(),
     })?;
 
-    let one = "but this GPT has a single dropout: give attn_pdrop, embd_pdrop and resid_pdrop the same value";
     for key in ["attn_pdrop", "embd_pdrop"] {
-        keys.check(key, json!(0.1), one, |v| v.as_f64() == Some(dropout))?;
+        let other = keys.number(key, 0.1)?;
+        if other != dropout {
+            notes.push(format!(
+                "{key} is {other} and resid_pdrop {dropout}: this GPT has one dropout, and takes {dropout}; it \
+                 matters only in training"
+            ));
+        }
     }
-    let gelu = "but this GPT has only the tanh approximation of GELU, gelu_new or gelu_pytorch_tanh";
-    keys.check("activation_function", json!("gelu_new"), gelu, |v| {
-        v == "gelu_new" || v == "gelu_pytorch_tanh"
-    })?;
+    let gelu = "but this GPT has only GELU: gelu, or its form by tanh, gelu_new or gelu_pytorch_tanh";
+    keys.check("activation_function", json!("gelu_new"), gelu, |v| gelu_form(v).is_some())?;
     let epsilon = "but this GPT's norms use 1e-5";
     keys.check("layer_norm_epsilon", json!(LAYER_NORM_EPSILON), epsilon, |v| {
         v.as_f64().is_some_and(|x| (x - LAYER_NORM_EPSILON).abs() < 1e-12)
@@ -66,6 +70,15 @@ pub fn read(path: &Path) -> Result<GptConfig, ImportError> {
     keys.check("add_cross_attention", json!(false), "but this GPT has no cross-attention", |v| v == false)?;
     keys.check("quantization_config", Value::Null, "but only unquantised tensors are read", Value::is_null)?;
     Ok(config)
+}
+
+/// The form of GELU that an `activation_function` names.
+fn gelu_form(name: &Value) -> Option<GeluForm> {
+    match name.as_str()? {
+        "gelu" => Some(GeluForm::Exact),
+        "gelu_new" | "gelu_pytorch_tanh" => Some(GeluForm::Tanh),
+        _ => None,
+    }
 }
 
 /// The key of a setting in `config.json`.
@@ -145,7 +158,7 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         return Err(ExportError::Inexpressible { what, why: "only a standard model can be exported" });
     }
     Ok(json!({
-        "activation_function": "gelu_new",
+        "activation_function": if config.gelu == GeluForm::Exact { "gelu" } else { "gelu_new" },
         "architectures": ["GPT2LMHeadModel"],
         "attn_pdrop": config.dropout,
         "bos_token_id": end_of_text,
@@ -178,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.json");
         std::fs::write(&path, value.to_string()).unwrap();
-        read(&path)
+        read(&path, &mut Vec::new())
     }
 
     #[test]
@@ -202,7 +215,10 @@ mod tests {
         let mut config =
             read_json(&json!({"model_type": "gpt2", "n_layer": 2, "n_head": 3, "n_embd": 12})).unwrap();
         (config.tie_weights, config.dropout, config.block_size) = (false, 0.25, 17);
-        assert_eq!(read_json(&write(&config, None).unwrap()).unwrap(), config);
+        for gelu in [GeluForm::Tanh, GeluForm::Exact] {
+            config.gelu = gelu;
+            assert_eq!(read_json(&write(&config, None).unwrap()).unwrap(), config);
+        }
     }
 
     #[test]
@@ -215,7 +231,7 @@ mod tests {
             ("scale_attn_weights", json!(false)),
             ("scale_attn_by_inverse_layer_idx", json!(true)),
             ("add_cross_attention", json!(true)),
-            ("attn_pdrop", json!(0.5)),
+            ("attn_pdrop", json!("much")),
             ("n_layer", json!("twelve")),
             ("n_layer", json!(-1)),
             ("n_head", json!(0)),
@@ -234,6 +250,17 @@ mod tests {
         assert!(error.contains("multiple of n_head"), "{error}");
         let error = read_json(&json!({"n_embd": 10})).unwrap_err().to_string();
         assert!(error.contains("model_type is null, but only gpt2"), "{error}");
+    }
+
+    #[test]
+    fn another_dropout_of_attention_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, r#"{"model_type": "gpt2", "attn_pdrop": 0, "resid_pdrop": 0.2}"#).unwrap();
+        let mut notes = Vec::new();
+        assert_eq!(read(&path, &mut notes).unwrap().dropout, 0.2);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].starts_with("attn_pdrop is 0 and resid_pdrop 0.2: "), "{notes:?}");
     }
 
     #[test]

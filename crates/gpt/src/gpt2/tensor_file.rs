@@ -82,14 +82,7 @@ impl TensorFile {
         let mut bytes = vec![0; to - from];
         self.file.seek(SeekFrom::Start(self.start + from as u64)).map_err(Error::io("read", path))?;
         self.file.read_exact(&mut bytes).map_err(Error::io("read", path))?;
-        let halves = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
-        match info.dtype {
-            Dtype::F16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f16_to_f32(h)),
-            Dtype::BF16 => {
-                out.iter_mut().zip(halves).for_each(|(x, h)| *x = f32::from_bits(u32::from(h) << 16));
-            }
-            _ => Float::from_le_bytes(&bytes, out),
-        }
+        widen(info.dtype, &bytes, out);
         Ok(())
     }
 }
@@ -100,6 +93,16 @@ pub fn bytes_per_element(dtype: Dtype) -> Option<usize> {
         Dtype::F32 => Some(4),
         Dtype::F16 | Dtype::BF16 => Some(2),
         _ => None,
+    }
+}
+
+/// Widens little-endian elements of a type that [`bytes_per_element`] knows.
+pub fn widen(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+    let halves = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
+    match dtype {
+        Dtype::F16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f16_to_f32(h)),
+        Dtype::BF16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f32::from_bits(u32::from(h) << 16)),
+        _ => Float::from_le_bytes(bytes, out),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The model of the lecture, from the bigram table to a GPT.
 
 use m2g_core::nn::{
-    Activation, AttentionSettings, Block, Embedding, Init, LayerNorm, Linear, Mlp, MultiHeadAttention,
-    NormPlace, PositionEmbedding, Positions, Score,
+    Activation, AttentionSettings, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp,
+    MultiHeadAttention, NormPlace, PositionEmbedding, Positions, Score,
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
@@ -133,7 +133,12 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
         ln_cross: None,
         cross_attn: None,
         ln_2,
-        mlp: feed_forward.map(|c_fc| Mlp { c_fc, activation: Activation::Relu, c_proj: feed_forward_proj }),
+        mlp: feed_forward.map(|c_fc| Mlp {
+            c_fc,
+            activation: Activation::Relu,
+            gelu: GeluForm::default(),
+            c_proj: feed_forward_proj,
+        }),
         norm: if body.norm { NormPlace::Before } else { NormPlace::None },
         residual: body.residual,
         dropout: body.dropout,

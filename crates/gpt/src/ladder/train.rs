@@ -34,7 +34,7 @@ impl Rung {
         seed: u64,
         observer: &mut dyn Observer,
     ) -> Result<RungResult, Error> {
-        let mut lecture = Lecture::new(self, corpus.tokenizer.vocab_size(), seed)?;
+        let mut lecture = Lecture::new(self, corpus.vocab_size, seed)?;
         let mut task = LectureTask {
             train: Batches::new(&corpus.train, self.batch_size, self.block_size, seed)?,
             val: Batches::new(&corpus.val, self.batch_size, self.block_size, seed)?,

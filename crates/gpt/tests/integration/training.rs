@@ -95,7 +95,7 @@ fn it_learns_more_than_bigrams() {
     let mut watch = Watch::default();
     let outcome = training.run(&mut watch).unwrap();
     let first = watch.steps[0].loss;
-    let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
+    let ln_v = (corpus.vocab_size as f64).ln();
     assert!((first - ln_v).abs() < 0.2, "first loss {first}, ln V {ln_v}");
     let best = -outcome.best_score.unwrap();
     assert!(best < 0.7 * entropy::bigram(&corpus.train), "{best}");
@@ -152,7 +152,7 @@ fn a_run_is_not_resumed_on_other_data() {
     let corpus = corpus();
     trained(config(), &corpus, dir.path());
     let run = dir.path().join("run");
-    let other = corpus_of(&text()[10..], corpus.tokenizer.clone());
+    let other = corpus_of(&text()[10..], corpus.tokenizer.clone().unwrap());
     let description = Training::describe(&run).unwrap();
     let error = Training::resume(&run, &other, description).err().unwrap().to_string();
     assert!(error.contains("other data") && error.contains("the same data"), "{error}");
@@ -178,7 +178,7 @@ fn fine_tuning_starts_from_the_best_model_of_a_run() {
     assert_eq!(shape("wpe.weight"), Some(vec![8, 16]));
     let mut watch = Watch::default();
     Training::new(short, &corpus, Save::Nowhere).unwrap().run(&mut watch).unwrap();
-    let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
+    let ln_v = (corpus.vocab_size as f64).ln();
     assert!(watch.steps[0].loss < 0.8 * ln_v, "it keeps what the run has learned: {}", watch.steps[0].loss);
 
     let wider = Config { n_embd: 32, ..next.clone() };

@@ -13,17 +13,16 @@ use crate::source::{Documents, Source};
 use crate::token_file::{
     META, Meta, TOKENIZER, TRAIN, TokenWriter, VAL, Width, is_prepared, tokenizer_sha256,
 };
-use crate::tokenizer::TokenizerKind;
 
 /// The settings of [`prepare()`].
 #[derive(Debug, Clone)]
-pub struct Prepare {
+pub struct Prepare<'a> {
     /// Files and folders of text, names of datasets, and `-` for standard input, in this order.
     pub inputs: Vec<PathBuf>,
     /// Where documents end.
     pub documents: Documents,
     /// How text becomes tokens.
-    pub tokenizer: TokenizerKind,
+    pub tokenizer: TokenizerChoice<'a>,
     /// The folder to create.
     pub out: PathBuf,
     /// Whether to replace an existing prepared folder.
@@ -38,7 +37,7 @@ pub struct Prepare {
 /// # Errors
 /// [`TextError`] if an input cannot be read or is not text, if the text is too short, or if
 /// the folder exists or cannot be written. Then nothing is left behind.
-pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
+pub fn prepare(settings: &Prepare<'_>, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
     let out = std::path::absolute(&settings.out).map_err(Error::io("find", &settings.out))?;
     let Some(parent) = out.parent() else {
         return Err(TextError::file(&out, "it is not a folder that can be created"));
@@ -77,7 +76,7 @@ pub fn prepare(settings: &Prepare, watch: &mut dyn FnMut(Progress) -> bool) -> R
 /// Encodes the text and writes the four files.
 fn write_files(
     folder: &Path,
-    settings: &Prepare,
+    settings: &Prepare<'_>,
     source: &Source,
     watch: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Meta, TextError> {
@@ -85,9 +84,8 @@ fn write_files(
     let create = |path: &Path| -> Result<_, TextError> {
         Ok(BufWriter::with_capacity(1 << 16, File::create(path).map_err(Error::io("create", path))?))
     };
-    let tokenizer = TokenizerChoice::New(settings.tokenizer);
-    let Prepare { documents, val_fraction, .. } = settings;
-    let encode = Encode { source, documents, tokenizer, val_fraction: *val_fraction };
+    let Prepare { documents, tokenizer, val_fraction, .. } = settings;
+    let encode = Encode { source, documents, tokenizer: *tokenizer, val_fraction: *val_fraction };
     let sinks = [(create(&train_path)?, train_path.as_path()), (create(&val_path)?, val_path.as_path())];
     let Encoded { tokenizer, train, val, characters, bytes, reports } = encode.write(sinks, watch)?;
     let meta = Meta {
@@ -154,14 +152,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::token_file::{fingerprint, open};
+    use crate::tokenizer::TokenizerKind;
 
-    fn job(dir: &Path, tokenizer: TokenizerKind) -> Prepare {
+    fn job(dir: &Path, kind: TokenizerKind) -> Prepare<'static> {
         let input = dir.join("input.txt");
         fs::write(&input, "It was the best of times, it was the worst of times.\n".repeat(50)).unwrap();
         Prepare {
             inputs: vec![input],
             documents: Documents::default(),
-            tokenizer,
+            tokenizer: TokenizerChoice::New(kind),
             out: dir.join("a/out"),
             overwrite: false,
             val_fraction: 0.1,
@@ -207,7 +206,7 @@ mod tests {
         prepare(&job, &mut |_| true).unwrap();
         let before = fs::read(job.out.join(META)).unwrap();
         assert!(prepare(&job, &mut |_| true).unwrap_err().to_string().contains("overwrite"));
-        (job.overwrite, job.tokenizer) = (true, TokenizerKind::Byte);
+        (job.overwrite, job.tokenizer) = (true, TokenizerChoice::New(TokenizerKind::Byte));
         assert!(matches!(prepare(&job, &mut |p| p.doing == "reading"), Err(TextError::Stopped)));
         assert_eq!(fs::read(job.out.join(META)).unwrap(), before);
         assert_eq!(entries(&dir.path().join("a")), ["out"]);
@@ -229,7 +228,7 @@ mod tests {
         let mut job = job(dir.path(), TokenizerKind::Char);
         prepare(&job, &mut |_| true).unwrap();
         let good = job.out.clone();
-        (job.out, job.tokenizer) = (dir.path().join("other"), TokenizerKind::Byte);
+        (job.out, job.tokenizer) = (dir.path().join("other"), TokenizerChoice::New(TokenizerKind::Byte));
         prepare(&job, &mut |_| true).unwrap();
         let train = fs::read(good.join(TRAIN)).unwrap();
         let mut flipped = train.clone();

@@ -59,7 +59,10 @@ impl TokenData {
         match wrong {
             None => Ok(data),
             Some((index, id)) => {
-                let why = format!("token number {index} is {id}, but the vocabulary has {vocab_size} tokens");
+                let byte = index * width.bytes();
+                let why = format!(
+                    "token number {index} (at byte {byte}) is {id}, but the vocabulary has {vocab_size} tokens"
+                );
                 Err(TextError::file(path, why))
             }
         }
@@ -163,7 +166,7 @@ mod tests {
         for (bytes, width, why) in [
             (&[1, 0, 2][..], Width::U16, "3 bytes"),
             (&[1, 0, 2, 0, 3, 0], Width::U32, "6 bytes"),
-            (&[1, 0, 9, 0, 7, 0], Width::U16, "token number 1 is 9, but the vocabulary has 5"),
+            (&[1, 0, 9, 0, 7, 0], Width::U16, "token number 1 (at byte 2) is 9, but the vocabulary has 5"),
         ] {
             std::fs::write(&path, bytes).unwrap();
             let error = TokenData::open(&path, width, 5).unwrap_err().to_string();

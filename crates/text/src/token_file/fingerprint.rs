@@ -15,8 +15,17 @@ pub fn tokenizer_sha256(tokenizer: &Tokenizer) -> String {
 /// A hash of a tokenizer and of the sequences that it encoded. The same text has the same
 /// fingerprint, prepared or not.
 pub fn fingerprint(tokenizer: &Tokenizer, parts: &[&TokenData]) -> String {
+    hash(&tokenizer_sha256(tokenizer), parts)
+}
+
+/// [`fingerprint`] of token ids without a tokenizer, below `vocab_size`.
+pub fn fingerprint_of_ids(vocab_size: usize, parts: &[&TokenData]) -> String {
+    hash(&format!("{vocab_size} ids"), parts)
+}
+
+fn hash(vocabulary: &str, parts: &[&TokenData]) -> String {
     let mut hash = Sha256::new();
-    hash.update(tokenizer_sha256(tokenizer));
+    hash.update(vocabulary);
     for part in parts {
         hash.update(part.sha256());
     }

@@ -20,7 +20,8 @@ impl Bytes {
         let file = File::open(path).map_err(Error::io("read", path))?;
         // SAFETY: the contents of a map are undefined if its file changes. The files are made
         // by `prepare`, which never writes to a file that already has its final name, and
-        // replaces a folder by renaming it. Any bytes are valid integers.
+        // replaces a folder by renaming it; or by nanoGPT's `prepare.py`, which writes each file
+        // once. Any bytes are valid integers.
         #[allow(unsafe_code)]
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
         Ok(Self::Mapped(map))

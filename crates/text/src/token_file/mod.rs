@@ -8,17 +8,20 @@
 //! | `data` | [`TokenData`]: a sequence of tokens in memory or in a file |
 //! | `fingerprint` | hashes of tokenizers and of tokenized text |
 //! | `folder` | [`PreparedText`]: a folder of tokens that [`prepare`](crate::prepare) made |
+//! | `nanogpt` | [`NanoGptFolder`]: a folder of tokens as nanoGPT's `prepare.py` makes them |
 
 mod data;
 mod fingerprint;
 mod folder;
 mod memory_map;
+mod nanogpt;
 mod width;
 mod writer;
 
 pub use data::TokenData;
-pub use fingerprint::{fingerprint, tokenizer_sha256};
+pub use fingerprint::{fingerprint, fingerprint_of_ids, tokenizer_sha256};
 pub(crate) use folder::{META, TOKENIZER, TRAIN, VAL};
 pub use folder::{Meta, PreparedText, is_prepared, open};
+pub use nanogpt::{NanoGptFolder, NanoGptMeta, is_nanogpt, read_meta};
 pub use width::Width;
 pub use writer::TokenWriter;

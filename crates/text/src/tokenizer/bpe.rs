@@ -1,8 +1,8 @@
 //! Byte-level byte-pair encoding (Sennrich et al. 2016; on bytes, Radford et al. 2019).
 //!
-//! A word starts as its bytes. While two neighbours form a token, the pair that forms
-//! the token with the lowest id is merged, the leftmost first. This repeats the merges
-//! in the order in which they were learned.
+//! A word starts as its bytes. While two neighbours form a token, the pair that was learned
+//! first is merged, the leftmost first. This repeats the merges in the order in which they
+//! were learned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,15 +18,27 @@ pub(super) const MAX_BYTES_PER_TOKEN: usize = 1024;
 /// A byte-pair vocabulary.
 #[derive(Debug, Clone)]
 pub(super) struct Bpe {
-    /// The bytes of each token, by id.
+    /// The bytes of each token, by id; empty for an id without a token.
     tokens: Vec<Box<[u8]>>,
-    /// The id of each byte.
+    /// The id of each byte, or [`NO_TOKEN`].
     bytes: Box<[u32; 256]>,
-    /// The id of the token that two neighbours form.
-    pairs: FxHashMap<[u32; 2], u32>,
-    /// The merges in order; merge 0 forms token 256. Empty for GPT-2, which is given as tokens.
+    /// What two neighbours form.
+    pairs: FxHashMap<[u32; 2], Merged>,
+    /// The merges in order. Empty for GPT-2, which is given as tokens.
     merges: Vec<[u32; 2]>,
 }
+
+/// The token that two neighbours form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Merged {
+    /// The place of the merge in the order of all merges.
+    rank: u32,
+    id: u32,
+}
+
+/// Marks a byte without a token, and a position whose token was merged into an earlier one. It is
+/// part of no pair.
+const NO_TOKEN: u32 = u32::MAX;
 
 /// Two vocabularies are equal if they merge the same pairs.
 impl PartialEq for Bpe {
@@ -54,7 +66,7 @@ impl Bpe {
                 let why = format!("token {id} has more than {MAX_BYTES_PER_TOKEN} bytes");
                 return Err(TokenizerError::Damaged(why));
             }
-            if pairs.insert([a, b], id).is_some() {
+            if pairs.insert([a, b], Merged { rank: id, id }).is_some() {
                 let why = format!("merge {} joins {a} and {b} a second time", id - 256);
                 return Err(TokenizerError::Damaged(why));
             }
@@ -76,11 +88,43 @@ impl Bpe {
             }
             for (left, right) in (1..token.len()).map(|middle| token.split_at(middle)) {
                 if let (Some(&a), Some(&b)) = (ids.get(left), ids.get(right)) {
-                    pairs.insert([a, b], id);
+                    pairs.insert([a, b], Merged { rank: id, id });
                 }
             }
         }
         Self { tokens, bytes, pairs, merges: Vec::new() }
+    }
+
+    /// The vocabulary of tokens with any ids, `None` for an id without a token, and merges in
+    /// order. A byte without a token becomes `unknown`, if there is such a token.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Damaged`] if a merge uses a token that does not exist, or forms none.
+    pub fn from_tokens_and_merges(
+        tokens: Vec<Option<Box<[u8]>>>,
+        merges: Vec<[u32; 2]>,
+        unknown: Option<u32>,
+    ) -> Result<Self, TokenizerError> {
+        let tokens: Vec<Box<[u8]>> = tokens.into_iter().map(Option::unwrap_or_default).collect();
+        let ids: FxHashMap<&[u8], u32> =
+            tokens.iter().map(|token| &token[..]).zip(0..).filter(|(token, _)| !token.is_empty()).collect();
+        let token = |id: u32| tokens.get(id as usize).filter(|token| !token.is_empty());
+        let mut pairs = FxHashMap::default();
+        for (&[a, b], rank) in merges.iter().zip(0..) {
+            let (Some(left), Some(right)) = (token(a), token(b)) else {
+                let why = format!("merge {rank} joins {a} and {b}, which are not both tokens");
+                return Err(TokenizerError::Damaged(why));
+            };
+            let Some(&id) = ids.get(&[&left[..], &right[..]].concat()[..]) else {
+                let why = format!("merge {rank} joins {a} and {b}, but no token has the bytes of both");
+                return Err(TokenizerError::Damaged(why));
+            };
+            // The first of two equal merges decides.
+            pairs.entry([a, b]).or_insert(Merged { rank, id });
+        }
+        let byte = |byte: usize| ids.get(&[byte as u8][..]).copied().or(unknown).unwrap_or(NO_TOKEN);
+        let bytes = Box::new(std::array::from_fn(byte));
+        Ok(Self { bytes, pairs, merges, tokens })
     }
 
     pub fn vocab_size(&self) -> usize {
@@ -88,7 +132,12 @@ impl Bpe {
     }
 
     pub fn token(&self, id: u32) -> Option<&[u8]> {
-        self.tokens.get(id as usize).map(|token| &token[..])
+        self.tokens.get(id as usize).map(|token| &token[..]).filter(|token| !token.is_empty())
+    }
+
+    /// The token that two neighbours form.
+    pub fn merged(&self, pair: [u32; 2]) -> Option<u32> {
+        self.pairs.get(&pair).map(|merged| merged.id)
     }
 
     pub fn merges(&self) -> &[[u32; 2]] {
@@ -114,6 +163,25 @@ const MAX_CACHED_TOKENS: usize = 1 << 22;
 impl<'a> WordEncoder<'a> {
     pub fn new(bpe: &'a Bpe) -> Self {
         Self { bpe, ranges: FxHashMap::default(), cached: Vec::new(), merger: Merger::default() }
+    }
+
+    /// Checks that every byte of `text` has a token.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownCharacters`] for the characters with other bytes.
+    pub fn check(&self, text: &str) -> Result<(), TokenizerError> {
+        let unknown = |byte: u8| self.bpe.bytes[usize::from(byte)] == NO_TOKEN;
+        if !self.bpe.bytes.contains(&NO_TOKEN) || !text.bytes().any(unknown) {
+            return Ok(());
+        }
+        let mut characters = Vec::new();
+        for c in text.chars().filter(|c| c.encode_utf8(&mut [0; 4]).bytes().any(unknown)) {
+            if !characters.contains(&c) {
+                characters.push(c);
+            }
+        }
+        let known = self.bpe.bytes.iter().filter(|&&id| id != NO_TOKEN).count();
+        Err(TokenizerError::UnknownCharacters { characters, known })
     }
 
     /// Appends the tokens of one word.
@@ -148,18 +216,14 @@ impl<'a> WordEncoder<'a> {
 /// pairs that can be merged: O(n log n) for n bytes.
 #[derive(Debug, Default)]
 struct Merger {
-    /// The token at each position, or [`MERGED`] if it was merged into an earlier one.
+    /// The token at each position, or [`NO_TOKEN`] if it was merged into an earlier one.
     tokens: Vec<u32>,
     /// The next and the previous position that still holds a token.
     next: Vec<usize>,
     previous: Vec<usize>,
-    /// Pairs that can be merged, as (id of the merged token, position): lowest id first, then
-    /// leftmost.
-    candidates: BinaryHeap<Reverse<(u32, usize)>>,
+    /// Pairs that can be merged, with their positions: first learned first, then leftmost.
+    candidates: BinaryHeap<Reverse<(Merged, usize)>>,
 }
-
-/// Marks a position without a token.
-const MERGED: u32 = u32::MAX;
 
 impl Merger {
     fn encode(&mut self, bpe: &Bpe, word: &[u8], ids: &mut Vec<u32>) {
@@ -173,15 +237,15 @@ impl Merger {
         for position in 0..n.saturating_sub(1) {
             self.consider(bpe, position);
         }
-        while let Some(Reverse((id, position))) = self.candidates.pop() {
+        while let Some(Reverse((merged, position))) = self.candidates.pop() {
             // The pair at this position has changed since it was pushed.
-            if self.pair(bpe, position) != Some(id) {
+            if self.pair(bpe, position) != Some(merged) {
                 continue;
             }
             let right = self.next[position];
             let after = self.next[right];
-            self.tokens[position] = id;
-            self.tokens[right] = MERGED;
+            self.tokens[position] = merged.id;
+            self.tokens[right] = NO_TOKEN;
             self.next[position] = after;
             if after < n {
                 self.previous[after] = position;
@@ -191,19 +255,19 @@ impl Merger {
                 self.consider(bpe, self.previous[position]);
             }
         }
-        ids.extend(self.tokens.iter().filter(|&&token| token != MERGED));
+        ids.extend(self.tokens.iter().filter(|&&token| token != NO_TOKEN));
     }
 
     /// The token that the one at `position` and the next one form, if any.
-    fn pair(&self, bpe: &Bpe, position: usize) -> Option<u32> {
+    fn pair(&self, bpe: &Bpe, position: usize) -> Option<Merged> {
         let right = *self.tokens.get(self.next[position])?;
-        // `MERGED` is part of no pair.
+        // A merged position is part of no pair.
         bpe.pairs.get(&[self.tokens[position], right]).copied()
     }
 
     fn consider(&mut self, bpe: &Bpe, position: usize) {
-        if let Some(id) = self.pair(bpe, position) {
-            self.candidates.push(Reverse((id, position)));
+        if let Some(merged) = self.pair(bpe, position) {
+            self.candidates.push(Reverse((merged, position)));
         }
     }
 }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::error::TokenizerError;
 
-/// Distinct characters in Unicode order. The id of a character is its index.
+/// Distinct characters. The id of a character is its index.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Characters {
     characters: Vec<char>,
@@ -15,22 +15,26 @@ pub(super) struct Characters {
 }
 
 impl Characters {
-    /// One token for each of these characters.
+    /// One token for each of these characters, in Unicode order.
     pub fn new(characters: BTreeSet<char>) -> Self {
         let ids = characters.iter().copied().zip(0..).collect();
         Self { characters: characters.into_iter().collect(), ids }
     }
 
-    /// The characters of a saved vocabulary.
-    pub fn from_saved(text: &str) -> Result<Self, TokenizerError> {
-        let characters = Self::new(text.chars().collect());
-        if characters.vocab_size() == 0 {
+    /// One token for each character of `text`, in its order.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Damaged`] if there is none, or one occurs twice.
+    pub fn in_order(text: &str) -> Result<Self, TokenizerError> {
+        let characters: Vec<char> = text.chars().collect();
+        let ids: FxHashMap<char, u32> = characters.iter().copied().zip(0..).collect();
+        if characters.is_empty() {
             return Err(TokenizerError::Damaged("it has no characters".into()));
         }
-        if characters.to_string() != text {
-            return Err(TokenizerError::Damaged("its characters are not in order, or not distinct".into()));
+        if ids.len() < characters.len() {
+            return Err(TokenizerError::Damaged("its characters are not distinct".into()));
         }
-        Ok(characters)
+        Ok(Self { characters, ids })
     }
 
     pub fn vocab_size(&self) -> usize {

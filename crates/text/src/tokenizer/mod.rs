@@ -2,13 +2,17 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `vocabulary` | [`Tokenizer`]: one of four vocabularies, and special tokens |
+//! | `vocabulary` | [`Tokenizer`]: one of five vocabularies, and special tokens |
 //! | `kind` | [`TokenizerKind`]: `char`, `byte`, `gpt2`, `bpe:N` |
 //! | `char` | one token per character of a text |
 //! | `bpe` | byte-pair encoding: the bytes, then the merges of frequent pairs |
 //! | `train` | learns the merges from a text |
 //! | `pretokenize` | splits text into words, across which no pairs are merged |
 //! | `gpt2` | GPT-2's 50,257 tokens |
+//! | `byte_level` | a byte-level BPE vocabulary from elsewhere |
+//! | `added` | [`AddedToken`]: its tokens that no pairs merge into |
+//! | `byte_letters` | one visible character for each byte |
+//! | `parts` | every tokenizer of bytes as [`ByteLevelParts`], and back |
 //! | `special` | [`SpecialToken`]: beginning, end of text, padding |
 //! | `saved` | the JSON form |
 //! | `stream` | [`StreamDecoder`]: decodes token ids as they arrive |
@@ -23,11 +27,15 @@
 //! # Ok::<(), m2g_text::tokenizer::TokenizerError>(())
 //! ```
 
+mod added;
 mod bpe;
+mod byte_letters;
+mod byte_level;
 mod char;
 mod error;
 mod gpt2;
 mod kind;
+mod parts;
 pub(crate) mod pretokenize;
 mod saved;
 mod special;
@@ -35,6 +43,8 @@ mod stream;
 pub(crate) mod train;
 mod vocabulary;
 
+pub use self::added::AddedToken;
+pub use self::byte_level::ByteLevelParts;
 pub use self::error::TokenizerError;
 pub use self::kind::TokenizerKind;
 pub use self::special::SpecialToken;

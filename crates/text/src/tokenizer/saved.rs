@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::byte_level::ByteLevelParts;
 use super::special::SpecialToken;
 
 /// The JSON form. An empty list of special tokens is not written: tokenizers from before
@@ -22,6 +23,12 @@ pub(super) enum Saved {
     Gpt2 {},
     Bpe {
         merges: Vec<[u32; 2]>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        special: Vec<SpecialToken>,
+    },
+    #[serde(rename = "byte_level_bpe")]
+    ByteLevel {
+        vocabulary: ByteLevelParts,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         special: Vec<SpecialToken>,
     },

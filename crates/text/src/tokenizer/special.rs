@@ -47,7 +47,9 @@ impl Tokenizer {
     pub fn name(&self) -> String {
         match self.kind() {
             TokenizerKind::Bpe(tokens) => {
-                TokenizerKind::Bpe(tokens + usize::from(self.end_of_text().is_some())).to_string()
+                // In a vocabulary from elsewhere it is one of the tokens already.
+                let more = self.end_of_text().is_some_and(|id| id as usize >= tokens);
+                TokenizerKind::Bpe(tokens + usize::from(more)).to_string()
             }
             kind => kind.to_string(),
         }
@@ -59,13 +61,11 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_with_special(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let known = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
-        let known = known.into_iter().filter_map(|token| Some((token.spelling(), self.special_id(token)?)));
-        let known: Vec<(&str, u32)> = known.collect();
+        let known = self.special_texts();
         let (mut ids, mut rest) = (Vec::new(), text);
         loop {
             let places =
-                known.iter().filter_map(|&(spelling, id)| Some((rest.find(spelling)?, spelling, id)));
+                known.iter().filter_map(|(spelling, id)| Some((rest.find(spelling)?, spelling, *id)));
             let Some((at, spelling, id)) = places.min() else { break };
             ids.extend(self.encode(&rest[..at])?);
             ids.push(id);

@@ -1,4 +1,4 @@
-//! [`Tokenizer`]: the four vocabularies behind one type.
+//! [`Tokenizer`]: the five vocabularies behind one type.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::bpe::{Bpe, WordEncoder};
+use super::byte_level::{ByteLevel, ByteLevelEncoder, ByteLevelParts};
 use super::char::Characters;
 use super::error::TokenizerError;
 use super::kind::{TokenizerKind, is_bpe_size};
@@ -13,7 +14,7 @@ use super::saved::Saved;
 use super::special::SpecialToken;
 use super::{gpt2, pretokenize, train};
 
-/// Splits text into tokens by one of four vocabularies, and joins them again.
+/// Splits text into tokens by one of five vocabularies, and joins them again.
 ///
 /// The ids of special tokens, which [`Tokenizer::with_special_tokens`] adds, follow those of
 /// the vocabulary. A tokenizer is saved as JSON, and checked when it is loaded.
@@ -31,6 +32,7 @@ enum Vocabulary {
     Byte,
     Gpt2,
     Bpe(Bpe),
+    ByteLevel(Box<ByteLevel>),
 }
 
 impl Vocabulary {
@@ -41,6 +43,7 @@ impl Vocabulary {
             Self::Byte => 256,
             Self::Gpt2 => gpt2::VOCAB_SIZE,
             Self::Bpe(bpe) => bpe.vocab_size(),
+            Self::ByteLevel(vocabulary) => vocabulary.size(),
         }
     }
 
@@ -51,6 +54,7 @@ impl Vocabulary {
             Self::Byte => u8::try_from(id).ok().map(|byte| Cow::Owned(vec![byte])),
             Self::Gpt2 => gpt2::bpe().token(id).map(Cow::Borrowed),
             Self::Bpe(bpe) => bpe.token(id).map(Cow::Borrowed),
+            Self::ByteLevel(vocabulary) => vocabulary.token(id).map(Cow::Borrowed),
         }
     }
 }
@@ -73,6 +77,14 @@ impl Tokenizer {
         Vocabulary::Char(Characters::new(characters)).into()
     }
 
+    /// One token for each character of `characters`, in its order.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Damaged`] if there is none, or one occurs twice.
+    pub fn characters_in_order(characters: &str) -> Result<Self, TokenizerError> {
+        Ok(Vocabulary::Char(Characters::in_order(characters)?).into())
+    }
+
     /// One token for each of the 256 bytes of UTF-8.
     pub fn byte() -> Self {
         Vocabulary::Byte.into()
@@ -92,6 +104,32 @@ impl Tokenizer {
         let mut counts = train::WordCounts::default();
         counts.add(text);
         Self::from_word_counts(counts, tokens)
+    }
+
+    /// The 256 bytes, and the tokens that these merges form.
+    pub(super) fn from_merges(merges: Vec<[u32; 2]>) -> Result<Self, TokenizerError> {
+        Ok(Vocabulary::Bpe(Bpe::from_merges(merges)?).into())
+    }
+
+    /// A vocabulary from elsewhere.
+    pub(super) fn from_byte_level(vocabulary: ByteLevel) -> Self {
+        Vocabulary::ByteLevel(Box::new(vocabulary)).into()
+    }
+
+    /// The parts of a vocabulary from elsewhere.
+    pub(super) fn own_parts(&self) -> Option<&ByteLevelParts> {
+        match &self.vocabulary {
+            Vocabulary::ByteLevel(vocabulary) => Some(vocabulary.parts()),
+            _ => None,
+        }
+    }
+
+    /// The learned merges; empty for other vocabularies.
+    pub(super) fn merges(&self) -> &[[u32; 2]] {
+        match &self.vocabulary {
+            Vocabulary::Bpe(bpe) => bpe.merges(),
+            _ => &[],
+        }
     }
 
     /// [`Tokenizer::bpe`] for words that are already counted.
@@ -122,7 +160,7 @@ impl Tokenizer {
             return Err(TokenizerError::FixedVocabulary);
         }
         for &token in tokens {
-            if self.special.contains(&token) {
+            if self.special_id(token).is_some() {
                 return Err(TokenizerError::DuplicateSpecial(token));
             }
             self.special.push(token);
@@ -140,20 +178,20 @@ impl Tokenizer {
             Vocabulary::Byte => TokenizerKind::Byte,
             Vocabulary::Gpt2 => TokenizerKind::Gpt2,
             Vocabulary::Bpe(bpe) => TokenizerKind::Bpe(bpe.vocab_size()),
+            Vocabulary::ByteLevel(vocabulary) => TokenizerKind::Bpe(vocabulary.size()),
         }
     }
 
-    /// V, the number of tokens, special ones included. Ids are below V.
+    /// V, the number of tokens, special ones included. Ids are below V. In a vocabulary from
+    /// elsewhere, some of them may have no token.
     pub fn vocab_size(&self) -> usize {
         self.vocabulary.size() + self.special.len()
     }
 
     /// The bytes of a token, or the spelling of a special token; `None` if there is no such id.
     pub fn token(&self, id: u32) -> Option<Cow<'_, [u8]>> {
-        match self.special_token(id) {
-            Some(token) => Some(Cow::Borrowed(token.spelling().as_bytes())),
-            None => self.vocabulary.token(id),
-        }
+        let special = || Some(Cow::Borrowed(self.special_token(id)?.spelling().as_bytes()));
+        self.vocabulary.token(id).or_else(special)
     }
 
     /// The id of the token before a sequence, if the tokenizer has one.
@@ -176,6 +214,11 @@ impl Tokenizer {
         if self.is_gpt2() && token == SpecialToken::EndOfText {
             return Some(gpt2::END_OF_TEXT);
         }
+        if let Vocabulary::ByteLevel(vocabulary) = &self.vocabulary
+            && let Some(id) = vocabulary.special_id(token)
+        {
+            return Some(id);
+        }
         let index = self.special.iter().position(|&special| special == token)?;
         Some((self.vocabulary.size() + index) as u32)
     }
@@ -189,8 +232,33 @@ impl Tokenizer {
         if self.is_gpt2() && id == gpt2::END_OF_TEXT {
             return Some(SpecialToken::EndOfText);
         }
-        let index = (id as usize).checked_sub(self.vocabulary.size())?;
+        let Some(index) = (id as usize).checked_sub(self.vocabulary.size()) else {
+            return match &self.vocabulary {
+                Vocabulary::ByteLevel(vocabulary) => vocabulary.special_token(id),
+                _ => None,
+            };
+        };
         self.special.get(index).copied()
+    }
+
+    /// The text and the id of every special token.
+    pub(super) fn special_texts(&self) -> Vec<(String, u32)> {
+        let ids: Vec<u32> = match &self.vocabulary {
+            Vocabulary::ByteLevel(vocabulary) => vocabulary.special_ids().collect(),
+            _ => Vec::new(),
+        };
+        let roles = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
+        let roles = roles.into_iter().filter_map(|token| self.special_id(token));
+        let ids: BTreeSet<u32> = ids.into_iter().chain(roles).collect();
+        let text = |id| Some(String::from_utf8_lossy(&self.token(id)?).into_owned());
+        ids.into_iter().filter_map(|id| Some((text(id)?, id))).collect()
+    }
+
+    /// Whether a token stands for no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        let added =
+            matches!(&self.vocabulary, Vocabulary::ByteLevel(vocabulary) if vocabulary.is_special(id));
+        added || self.special_token(id).is_some()
     }
 }
 
@@ -214,6 +282,7 @@ impl Tokenizer {
             Vocabulary::Byte => EncoderKind::Byte,
             Vocabulary::Gpt2 => EncoderKind::Words(WordEncoder::new(gpt2::bpe())),
             Vocabulary::Bpe(bpe) => EncoderKind::Words(WordEncoder::new(bpe)),
+            Vocabulary::ByteLevel(vocabulary) => EncoderKind::ByteLevel(Box::new(vocabulary.encoder())),
         })
     }
 
@@ -222,7 +291,9 @@ impl Tokenizer {
     pub fn last_cut(&self, text: &str, from: usize) -> Option<usize> {
         match self.vocabulary {
             Vocabulary::Char(_) | Vocabulary::Byte => Some(text.len()),
-            Vocabulary::Gpt2 | Vocabulary::Bpe(_) => pretokenize::last_cut(text, from),
+            Vocabulary::Gpt2 | Vocabulary::Bpe(_) | Vocabulary::ByteLevel(_) => {
+                pretokenize::last_cut(text, from)
+            }
         }
     }
 }
@@ -237,7 +308,7 @@ impl Tokenizer {
 
     /// The text of tokens without the special ones.
     pub fn decode_without_special(&self, ids: &[u32]) -> String {
-        let text: Vec<u32> = ids.iter().copied().filter(|&id| self.special_token(id).is_none()).collect();
+        let text: Vec<u32> = ids.iter().copied().filter(|&id| !self.is_special(id)).collect();
         self.decode(&text)
     }
 
@@ -264,6 +335,7 @@ enum EncoderKind<'a> {
     Char(&'a Characters),
     Byte,
     Words(WordEncoder<'a>),
+    ByteLevel(Box<ByteLevelEncoder<'a>>),
 }
 
 impl Encoder<'_> {
@@ -276,6 +348,7 @@ impl Encoder<'_> {
             EncoderKind::Char(characters) => characters.encode(text, ids)?,
             EncoderKind::Byte => ids.extend(text.bytes().map(u32::from)),
             EncoderKind::Words(words) => words.encode(text, ids),
+            EncoderKind::ByteLevel(encoder) => encoder.encode(text, ids)?,
         }
         Ok(())
     }
@@ -288,6 +361,7 @@ impl From<Tokenizer> for Saved {
             Vocabulary::Byte => Self::Byte { special },
             Vocabulary::Gpt2 => Self::Gpt2 {},
             Vocabulary::Bpe(bpe) => Self::Bpe { merges: bpe.merges().to_vec(), special },
+            Vocabulary::ByteLevel(v) => Self::ByteLevel { vocabulary: v.parts().clone(), special },
         }
     }
 }
@@ -298,11 +372,14 @@ impl TryFrom<Saved> for Tokenizer {
     fn try_from(saved: Saved) -> Result<Self, TokenizerError> {
         let (vocabulary, special) = match saved {
             Saved::Char { characters, special } => {
-                (Vocabulary::Char(Characters::from_saved(&characters)?), special)
+                (Vocabulary::Char(Characters::in_order(&characters)?), special)
             }
             Saved::Byte { special } => (Vocabulary::Byte, special),
             Saved::Gpt2 {} => (Vocabulary::Gpt2, Vec::new()),
             Saved::Bpe { merges, special } => (Vocabulary::Bpe(Bpe::from_merges(merges)?), special),
+            Saved::ByteLevel { vocabulary, special } => {
+                (Vocabulary::ByteLevel(Box::new(ByteLevel::new(vocabulary)?)), special)
+            }
         };
         Self::from(vocabulary).with_special_tokens(&special)
     }

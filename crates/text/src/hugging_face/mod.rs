@@ -1,0 +1,37 @@
+//! The tokenizer of a folder in the format of Hugging Face.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `read` | [`read()`]: the tokenizer of a folder, or a sentence on what cannot be expressed |
+//! | `described` | a tokenizer as the files describe it |
+//! | `tokenizer_json` | `tokenizer.json`, which holds everything |
+//! | `vocab_and_merges` | `vocab.json` and `merges.txt`, GPT-2's older files |
+//! | `special_tokens` | which tokens begin and end a text |
+//! | `write` | [`write()`]: writes all of these files |
+//!
+//! The files spell a token of bytes with one visible character for each byte, so that it contains no
+//! spaces.
+
+mod described;
+mod read;
+mod special_tokens;
+mod tokenizer_json;
+mod vocab_and_merges;
+mod write;
+
+pub use read::{Found, read};
+pub use write::write;
+
+#[cfg(test)]
+mod tests;
+
+/// Tokens and ids.
+const VOCAB: &str = "vocab.json";
+/// Pairs to merge.
+const MERGES: &str = "merges.txt";
+/// Tokens, ids, merges, and how a text is split.
+const TOKENIZER: &str = "tokenizer.json";
+/// The class of the tokenizer, and the special tokens.
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// A tokenizer of this project that the format cannot express.
+const OURS: &str = "m2g_tokenizer.json";

@@ -1,0 +1,81 @@
+//! Which tokens begin and end a text.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::TOKENIZER_CONFIG;
+use super::described::read_json;
+use crate::error::TextError;
+use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken};
+
+/// Finds the special tokens that `tokenizer_config.json` or, in older folders,
+/// `special_tokens_map.json` names, and makes them added tokens. Without them, GPT-2's end of text is
+/// the end of text, if the vocabulary has it.
+pub(super) fn assign(dir: &Path, parts: &mut ByteLevelParts) -> Result<(), TextError> {
+    let mut named = [None, None, None];
+    for file in [TOKENIZER_CONFIG, "special_tokens_map.json"] {
+        let path = dir.join(file);
+        if !path.is_file() {
+            continue;
+        }
+        let json = read_json(&path)?;
+        for (name, key) in named.iter_mut().zip(["eos_token", "bos_token", "pad_token"]) {
+            // Either the text, or an object with it.
+            let text = json[key].as_str().or(json[key]["content"].as_str());
+            *name = name.take().or(text.map(String::from));
+        }
+    }
+    let [end, beginning, padding] = named;
+    let end = end.unwrap_or(SpecialToken::EndOfText.spelling().into());
+    parts.end_of_text = make_special(parts, &end);
+    // GPT-2 names one token for all.
+    let other = |id: &u32, end| Some(*id) != end;
+    parts.beginning = beginning.and_then(|text| make_special(parts, &text));
+    parts.beginning = parts.beginning.filter(|id| other(id, parts.end_of_text));
+    parts.padding = padding.and_then(|text| make_special(parts, &text));
+    parts.padding = parts.padding.filter(|id| other(id, parts.end_of_text) && other(id, parts.beginning));
+    parts.added.sort_by_key(|token| token.id);
+    Ok(())
+}
+
+/// The id of a token, which becomes a special one; `None` if there is no such token.
+fn make_special(parts: &mut ByteLevelParts, text: &str) -> Option<u32> {
+    if let Some(added) = parts.added.iter_mut().find(|added| added.text == text) {
+        added.special = true;
+        return Some(added.id);
+    }
+    let id = parts.tokens.iter().position(|token| token.as_deref() == Some(text))? as u32;
+    parts.added.push(AddedToken::special(id, text));
+    Some(id)
+}
+
+/// The added tokens of `added_tokens.json` and of `tokenizer_config.json`, which older folders have
+/// beside `vocab.json`.
+pub(super) fn added(dir: &Path) -> Result<Vec<AddedToken>, TextError> {
+    let mut tokens: Vec<AddedToken> = Vec::new();
+    let config = dir.join(TOKENIZER_CONFIG);
+    if config.is_file() {
+        let json = read_json(&config)?;
+        for (id, token) in json["added_tokens_decoder"].as_object().into_iter().flatten() {
+            let mut token = token.clone();
+            token["id"] = id.parse::<u32>().map_or(Value::Null, Value::from);
+            let token = serde_json::from_value(token).map_err(|e| {
+                TextError::file(&config, format!("its added token {id} cannot be read ({e})"))
+            })?;
+            tokens.push(token);
+        }
+    }
+    let path = dir.join("added_tokens.json");
+    if path.is_file() {
+        for (text, id) in read_json(&path)?.as_object().into_iter().flatten() {
+            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
+            let id = id.ok_or_else(|| TextError::file(&path, format!("{text} has no id")))?;
+            if !tokens.iter().any(|token| token.id == id) {
+                tokens.push(AddedToken { special: false, ..AddedToken::special(id, text) });
+            }
+        }
+    }
+    tokens.sort_by_key(|token| token.id);
+    Ok(tokens)
+}

@@ -1,0 +1,33 @@
+//! Why a pickle cannot be read.
+
+/// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB.
+pub(super) const MAX_BYTES: usize = 1 << 24;
+
+/// An error of a pickle. The message completes a sentence about the file: "it ...".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PickleError {
+    /// It names a function or a class that is not known.
+    #[error(
+        "its pickle names {0}, and only tensors, numbers, strings, lists and dicts are read: nothing of it was \
+         executed"
+    )]
+    Unknown(String),
+    /// It ends in the middle.
+    #[error("its pickle is cut off at byte {0}")]
+    CutOff(usize),
+    /// It contradicts itself.
+    #[error("its pickle is damaged at byte {at}: {why}")]
+    Damaged {
+        /// The offset of the opcode.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// It does not begin as pickles of protocol 2 to 5 do.
+    #[error("it is not a pickle of protocol 2 to 5")]
+    Protocol,
+    /// It is larger than a pickle without tensors can sensibly be.
+    #[error("its pickle has {0} bytes, more than the {MAX_BYTES} that are read")]
+    TooLarge(usize),
+}

@@ -1,0 +1,27 @@
+//! Reads Python's pickles, protocols 2 to 5, and executes nothing.
+//!
+//! A pickle is a program for a stack machine that can call any function of Python. This reader
+//! knows the opcodes that build numbers, strings, lists, tuples and dicts. It refuses every function
+//! and class by name, except `collections.OrderedDict`, which is a dict, and the names that its caller
+//! lists: a call of one of those becomes a [`Value::Call`], which the caller interprets.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `value` | [`Pickle`] and [`Value`]: what a pickle holds |
+//! | `machine` | the stack machine |
+//! | `opcodes` | the opcodes, under the names of Python's `pickletools` |
+//! | `bytes` | reads numbers and strings, with a check of every length |
+//! | `error` | [`PickleError`] |
+
+mod bytes;
+mod error;
+mod machine;
+mod opcodes;
+mod value;
+
+pub use error::PickleError;
+pub use machine::read;
+pub use value::{Pickle, Value, ValueId};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! A folder of tokens as nanoGPT's `prepare.py` makes them: `train.bin` and `val.bin`, and perhaps
+//! `meta.pkl` with the vocabulary of characters.
+
+use std::path::{Path, PathBuf};
+
+use m2g_core::Error;
+
+use super::data::TokenData;
+use super::folder::{META, TOKENIZER, TRAIN, VAL};
+use super::width::Width;
+use crate::error::TextError;
+use crate::pickle::{self, Pickle};
+use crate::tokenizer::Tokenizer;
+
+/// The vocabulary of the folder.
+const META_PKL: &str = "meta.pkl";
+
+/// A folder with nanoGPT's files.
+#[derive(Debug)]
+pub struct NanoGptFolder {
+    path: PathBuf,
+    /// The vocabulary that the folder names, if it does.
+    pub meta: Option<NanoGptMeta>,
+}
+
+/// The contents of `meta.pkl`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NanoGptMeta {
+    /// V, the number of tokens.
+    pub vocab_size: usize,
+    /// The tokenizer; a sentence on why there is none, if the tokens are not characters.
+    pub tokenizer: Result<Tokenizer, String>,
+}
+
+/// Whether a folder holds tokens of nanoGPT, and not of [`prepare`](crate::prepare).
+pub fn is_nanogpt(folder: &Path) -> bool {
+    let has = |name| folder.join(name).is_file();
+    has(TRAIN) && !has(META) && !has(TOKENIZER)
+}
+
+impl NanoGptFolder {
+    /// Opens a folder and reads its vocabulary.
+    ///
+    /// # Errors
+    /// [`TextError`] if a file is missing or damaged.
+    pub fn open(folder: &Path) -> Result<Self, TextError> {
+        if !folder.join(VAL).is_file() {
+            let why = format!("it has {TRAIN} but no {VAL}, the tokens to validate on");
+            return Err(TextError::file(folder, why));
+        }
+        let meta = folder.join(META_PKL);
+        let meta = meta.is_file().then(|| read_meta(&meta)).transpose()?;
+        Ok(Self { path: folder.to_path_buf(), meta })
+    }
+
+    /// The training and the validation split: ids of 16 bits, or of 32 if `vocab_size` needs them.
+    ///
+    /// # Errors
+    /// [`TextError`] names the file and the first id that is not below `vocab_size`.
+    pub fn tokens(&self, vocab_size: usize) -> Result<[TokenData; 2], TextError> {
+        let open = |name| TokenData::open(&self.path.join(name), Width::of(vocab_size), vocab_size);
+        Ok([open(TRAIN)?, open(VAL)?])
+    }
+}
+
+/// Reads `meta.pkl`: a dict with `vocab_size`, and with `stoi` and `itos` for a vocabulary of
+/// characters.
+///
+/// # Errors
+/// [`TextError`] if the file cannot be read, is no such dict, or contradicts itself.
+pub fn read_meta(path: &Path) -> Result<NanoGptMeta, TextError> {
+    let unusable = |why: String| TextError::file(path, why);
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let pickle = pickle::read(&bytes, &[]).map_err(|e| unusable(e.to_string()))?;
+    let meta = Meta { pickle: &pickle };
+    let vocab_size = meta.size("vocab_size").map_err(unusable)?;
+    let tokens = meta.tokens().map_err(unusable)?;
+    let Some(n) = tokens.as_ref().map(Vec::len).or(vocab_size) else {
+        return Err(unusable("it is not a vocabulary of nanoGPT: it has neither vocab_size nor stoi".into()));
+    };
+    let vocab_size = vocab_size.unwrap_or(n);
+    if n > vocab_size {
+        return Err(unusable(format!("its vocab_size is {vocab_size}, but stoi has {n} tokens")));
+    }
+    let tokenizer = match tokens {
+        None => Err(format!("{} has no characters (stoi)", path.display())),
+        Some(tokens) => characters(&tokens).map_err(|why| format!("{}: {why}", path.display())),
+    };
+    Ok(NanoGptMeta { vocab_size, tokenizer })
+}
+
+/// The tokenizer of tokens that are one character each.
+fn characters(tokens: &[&str]) -> Result<Tokenizer, String> {
+    if let Some(id) = tokens.iter().position(|token| token.chars().count() != 1) {
+        return Err(format!("token {id} is \"{}\", not one character", tokens[id].escape_debug()));
+    }
+    Tokenizer::characters_in_order(&tokens.concat()).map_err(|e| e.to_string())
+}
+
+/// The root of a `meta.pkl`.
+struct Meta<'a> {
+    pickle: &'a Pickle,
+}
+
+impl<'a> Meta<'a> {
+    fn size(&self, key: &str) -> Result<Option<usize>, String> {
+        let Some(id) = self.pickle.get(self.pickle.root(), key) else { return Ok(None) };
+        let size = self.pickle.size(id).filter(|size| (1..=1 << 24).contains(size));
+        size.map(Some).ok_or(format!("its {key} is not a number from 1 to 16777216"))
+    }
+
+    /// The tokens in the order of their ids, from `stoi` and, if it is there, the same from `itos`.
+    fn tokens(&self) -> Result<Option<Vec<&'a str>>, String> {
+        let pickle = self.pickle;
+        let by_id = |key: &str, swap: bool| -> Result<Option<Vec<&'a str>>, String> {
+            let Some(id) = pickle.get(pickle.root(), key) else { return Ok(None) };
+            let items: Vec<(Option<&str>, Option<usize>)> = match (pickle.dict(id), pickle.items(id)) {
+                (Some(items), _) => {
+                    let pair = |&(k, v)| {
+                        if swap { (pickle.text(v), pickle.size(k)) } else { (pickle.text(k), pickle.size(v)) }
+                    };
+                    items.iter().map(pair).collect()
+                }
+                // Some write itos as a list.
+                (None, Some(items)) if swap => {
+                    items.iter().map(|&v| pickle.text(v)).zip((0..).map(Some)).collect()
+                }
+                _ => return Err(format!("its {key} is not a dict")),
+            };
+            let mut tokens = vec![None; items.len()];
+            for (token, id) in items {
+                match (token, id.and_then(|id| tokens.get_mut(id))) {
+                    (Some(token), Some(place @ None)) => *place = Some(token),
+                    _ => return Err(format!("the ids in its {key} are not 0, 1, 2, ... of strings")),
+                }
+            }
+            Ok(tokens.into_iter().collect())
+        };
+        let (stoi, itos) = (by_id("stoi", false)?, by_id("itos", true)?);
+        match (stoi, itos) {
+            (Some(stoi), Some(itos)) if stoi != itos => Err("its stoi and its itos differ".into()),
+            (stoi, itos) => Ok(stoi.or(itos)),
+        }
+    }
+}
