@@ -42,7 +42,7 @@ fn every_head_shows_q_k_and_v() {
             assert_eq!(text.contains(&format!("layer {other}, folded: ")), other != layer, "{text}");
             assert_eq!(text.contains(&format!("h.{other}.attn.q")), other == layer, "{text}");
         }
-        assert!(text.contains("lm_head") && text.contains("embedding"), "{text}");
+        assert!(text.contains("logits") && text.contains("embedding"), "{text}");
     }
 }
 

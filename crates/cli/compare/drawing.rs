@@ -65,7 +65,7 @@ pub fn figure(comparison: &Comparison) -> Figure {
             }
         }
     }
-    let summary = sentences(comparison).into_iter().next().unwrap_or_default();
+    let summary = sentences(comparison, &labels).into_iter().next().unwrap_or_default();
     let (summary, size) = font::fit(&summary, 11.0, COLUMNS_LEFT[1] + COLUMN_WIDTH - 20.0);
     figure.text((20.0, height - 18.0), summary, size, Anchor::Start, BLACK);
     figure

@@ -33,7 +33,7 @@ use clap::builder::NonEmptyStringValueParser;
 use m2g_core::threads::with_threads;
 
 use self::compared::Compared;
-use self::result::Comparison;
+use self::result::{Comparison, short_labels};
 use crate::models::same_name_hint;
 use crate::output;
 use crate::plot::curves::{Curve, curves};
@@ -87,7 +87,10 @@ impl Compare {
             output::line(summary::text(&comparison, columns))?;
             output::line(format!("\n{}", table::text(&comparison, columns)))?;
             if let Some(runs) = &comparison.runs {
-                output::line(format!("\n{}", runs_table::text(&comparison.labels(), runs, columns)))?;
+                output::line(format!(
+                    "\n{}",
+                    runs_table::text(&short_labels(&comparison.labels(), columns), runs, columns)
+                ))?;
             }
         }
         if let Some(file) = &self.svg {

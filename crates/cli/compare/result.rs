@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::compared::Compared;
 use super::functions::{Function, Own, Use, functions, own};
 use super::runs::Runs;
+use crate::terminal::width::clip;
 
 /// Two models and one step of each.
 #[derive(Debug, Serialize)]
@@ -77,6 +78,18 @@ impl Comparison {
         }
     }
 }
+
+/// Labels for text of this many columns: the middle of a long name is left out.
+pub fn short_labels(labels: &[String; 2], columns: usize) -> [String; 2] {
+    let [a, b] = labels.each_ref().map(|label| clip(label, (columns / 4).max(MIN_LABEL_COLUMNS)));
+    match a == b && labels[0] != labels[1] {
+        true => [format!("{a} (1)"), format!("{b} (2)")],
+        false => [a, b],
+    }
+}
+
+/// A name keeps at least this many columns.
+const MIN_LABEL_COLUMNS: usize = 10;
 
 impl Model {
     fn new(model: &Compared, side: usize, functions: &[Function]) -> Self {

@@ -2,7 +2,7 @@
 //! plays each, and the share of the work in shared functions.
 
 use super::functions::{Function, Kind};
-use super::result::Comparison;
+use super::result::{Comparison, short_labels};
 use super::stage::Stage;
 use crate::output::percent;
 use crate::terminal::lines::wrap;
@@ -26,7 +26,7 @@ const MAX_BAR_COLUMNS: usize = 40;
 
 /// The summary: at most 15 lines of 80 columns.
 pub fn text(comparison: &Comparison, columns: usize) -> String {
-    let labels = comparison.labels();
+    let labels = short_labels(&comparison.labels(), columns);
     let title = format!("One training step of {}, beside one of {}", labels[0], labels[1]);
     let shared = format!(
         "{} of {} core functions run in both; their share of the FLOPs:",

@@ -1,21 +1,21 @@
 //! Formats the comparison as a table.
 
 use super::functions::{Function, Kind, Own, Shapes, Use};
-use super::result::{Comparison, Model};
+use super::result::{Comparison, Model, short_labels};
 use crate::output::percent;
 use crate::terminal::lines::wrap;
 use crate::terminal::table::{Narrow, Table};
 
 /// Both steps as a table, shared functions first, followed by what it means.
 pub fn text(comparison: &Comparison, columns: usize) -> String {
-    let labels = comparison.labels();
+    let labels = short_labels(&comparison.labels(), columns);
     let introductions = labels.iter().zip(&comparison.models);
     let mut parts: Vec<String> =
         introductions.map(|(label, model)| wrap(&introduction(label, model), columns, 2)).collect();
     parts.push(String::new());
     parts.push(functions(comparison, &labels).render(columns));
     parts.push(String::new());
-    parts.extend(sentences(comparison).iter().map(|sentence| wrap(sentence, columns, 2)));
+    parts.extend(sentences(comparison, &labels).iter().map(|sentence| wrap(sentence, columns, 2)));
     parts.join("\n")
 }
 
@@ -131,8 +131,7 @@ pub fn shape(sizes: &[usize]) -> String {
 }
 
 /// The summary.
-pub fn sentences(comparison: &Comparison) -> Vec<String> {
-    let [a, b] = comparison.labels();
+pub fn sentences(comparison: &Comparison, [a, b]: &[String; 2]) -> Vec<String> {
     let [first, second] = &comparison.models;
     let mut lines = vec![
         format!(
@@ -155,7 +154,7 @@ pub fn sentences(comparison: &Comparison) -> Vec<String> {
                 .into(),
         );
     }
-    for (label, model) in [(&a, first), (&b, second)] {
+    for (label, model) in [(a, first), (b, second)] {
         lines.extend(model.notes.iter().map(|note| format!("{label}: {note}.")));
     }
     lines

@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn every_default_is_shown() {
         for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g"), &[]) {
-            for arg in leaf.get_opts().filter(|arg| !arg.is_required_set() && !arg.is_hide_set()) {
+            for arg in leaf
+                .get_opts()
+                .filter(|arg| arg.get_action().takes_values() && !arg.is_required_set() && !arg.is_hide_set())
+            {
                 let help =
                     arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
                 let shown = !arg.get_default_values().is_empty() || help.contains("[default: ");

@@ -63,7 +63,7 @@ fn op(step: &Step, number: usize, record: &Record) -> String {
     let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
     let shapes = shapes.map(|parts| flow(&parts, " ", columns.saturating_sub(6), 2));
     [
-        flow(&[&head, record.equation], " ", columns, 6).replace(" \n", "\n").trim_end().to_string(),
+        without_trailing_spaces(&flow(&[&head, record.equation], " ", columns, 6)),
         indented(&flow(&shapes, "   ", columns.saturating_sub(6), 0)),
         indented(&flow(&[&costs[..], &statistics].concat(), "  ", columns.saturating_sub(6), 0)),
     ]
@@ -84,6 +84,10 @@ fn folded(step: &Step, layer: usize, group: &[(usize, &Record)]) -> String {
         format!("(see --layer {layer})"),
     ];
     flow(&fields, "  ", columns(), 6)
+}
+
+fn without_trailing_spaces(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn indented(text: &str) -> String {

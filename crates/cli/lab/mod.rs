@@ -39,7 +39,7 @@ use crate::flags::run_path;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
 use crate::terminal::lines::{entry, flow, note, wrap};
-use crate::terminal::width::{columns, pad};
+use crate::terminal::width::{clip, columns, pad, width};
 use crate::{interrupt, output};
 
 /// The width of the name of a training run in the lines of progress, in columns.
@@ -173,8 +173,13 @@ impl Lab {
                 (None, Some(value)) => format!("{} {value:.4}", experiment.measure),
                 (None, None) => "nothing was measured".into(),
             };
-            let fields = [pad(&label, LABEL_COLUMNS, false), outcome, format!("{:.1} s", trial.seconds)];
-            watch.bar.print_line(&flow(&fields, "  ", columns(), 2));
+            let label = clip(&label, columns());
+            let results = flow(&[outcome, format!("{:.1} s", trial.seconds)], "  ", columns() - 2, 2);
+            let beside = width(&label) <= LABEL_COLUMNS && LABEL_COLUMNS + 2 + width(&results) <= columns();
+            watch.bar.print_line(&match beside {
+                true => format!("{}  {results}", pad(&label, LABEL_COLUMNS, false)),
+                false => format!("{label}\n  {results}"),
+            });
             if self.json {
                 let mut line = serde_json::to_value(&trial)?;
                 line["event"] = "trial".into();

@@ -94,9 +94,10 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
     };
     let measure = experiment.measure.as_str();
     let mut table = Table::markdown().text("arm", Narrow::Keep).text(measure, Narrow::Keep);
-    table = table.text("sd", Narrow::Drop(2)).text("difference, 95 %", Narrow::Keep);
-    for also in &experiment.also {
-        table = table.text(also.as_str(), Narrow::Drop(3));
+    // In a narrow terminal the deviation goes first, then the other measures from the last.
+    table = table.text("sd", Narrow::Drop(u8::MAX)).text("difference, 95 %", Narrow::Keep);
+    for (rank, also) in (1..u8::MAX).zip(&experiment.also) {
+        table = table.text(also.as_str(), Narrow::Drop(rank));
     }
     if with_descriptions {
         table = table.text("description", Narrow::Keep);
@@ -116,7 +117,7 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
         };
         let mut cells = vec![row.arm.clone(), mean(measure)];
         cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
-        cells.extend(experiment.also.iter().map(|also| mean(also)));
+        cells.extend((1..u8::MAX).zip(&experiment.also).map(|(_, also)| mean(also)));
         if with_descriptions {
             cells.push(description(experiment, row));
         }

@@ -143,6 +143,16 @@ impl Table {
         lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
     }
 
+    /// Whether at least half of the names in the first column fit into this width.
+    fn most_names_fit(&self, room: usize) -> bool {
+        let names = self.rows.iter().filter_map(|row| match row {
+            Row::Cells(cells, _) => cells.first(),
+            Row::Heading(_) => None,
+        });
+        let (fit, all) = (names.clone().filter(|name| width(name) <= room).count(), names.count());
+        2 * fit >= all
+    }
+
     /// A row as a name, and a list of fields below it.
     fn card(&self, cells: &[String], shape: &Shape, columns: usize) -> Vec<String> {
         let Some((name, _)) = cells.split_first() else { return Vec::new() };
@@ -187,35 +197,46 @@ impl Shape {
             markdown: table.markdown,
             cards: false,
         };
-        while shape.total() > columns {
+        loop {
+            // A few long names rather get a line of their own than cost a column.
+            let room = columns.checked_sub(shape.plain_total() - shape.widths[0]).unwrap_or(0);
+            if shape.total() <= columns {
+                return shape;
+            }
+            if room >= MIN_NAME_COLUMNS && table.most_names_fit(room) {
+                return Self { markdown: false, ..shape.with_name(room) };
+            }
             let rank = |i: usize| match table.columns[i].narrow {
                 Narrow::Drop(rank) | Narrow::Fold(rank) if shape.widths[i] > 0 => Some(rank),
                 _ => None,
             };
-            let Some(next) = (0..n).filter_map(rank).max() else { break };
+            let Some(next) = (0..n).filter_map(rank).max() else {
+                let cards = room < MIN_NAME_COLUMNS;
+                return Self { markdown: false, cards, ..shape.with_name(room) };
+            };
             // Columns of the same rank go together.
             for i in (0..n).filter(|&i| rank(i) == Some(next)).collect::<Vec<_>>() {
                 shape.widths[i] = 0;
                 shape.folded[i] = matches!(table.columns[i].narrow, Narrow::Fold(_));
             }
         }
-        if shape.total() > columns {
-            shape.markdown = false;
-        }
-        if shape.total() > columns {
-            let others = shape.total() - shape.widths[0];
-            match columns.checked_sub(others) {
-                Some(room) if room >= MIN_NAME_COLUMNS => shape.widths[0] = room,
-                _ => shape.cards = true,
-            }
-        }
-        shape
+    }
+
+    /// The shape with a first column of at most this width, but at least one column.
+    fn with_name(mut self, room: usize) -> Self {
+        self.widths[0] = self.widths[0].min(room).max(1);
+        self
+    }
+
+    /// The width without the marks of Markdown.
+    fn plain_total(&self) -> usize {
+        let shown = self.widths.iter().filter(|&&width| width > 0);
+        shown.clone().sum::<usize>() + 2 * shown.count().saturating_sub(1)
     }
 
     fn total(&self) -> usize {
-        let shown = self.widths.iter().filter(|&&width| width > 0);
-        let (n, sum) = (shown.clone().count(), shown.sum::<usize>());
-        if self.markdown { sum + 3 * n + 1 } else { sum + 2 * n.saturating_sub(1) }
+        let shown = self.widths.iter().filter(|&&width| width > 0).count();
+        if self.markdown { self.plain_total() + shown + 3 } else { self.plain_total() }
     }
 
     /// The line with the titles of groups of columns, if there are any.
@@ -279,7 +300,7 @@ mod tests {
         let text = |columns| table("first").render(columns);
         assert_eq!(text(40), "run    loss  seconds  settings\nfirst  1.25       60  n_layer 3, seed 2");
         assert_eq!(text(30), "run    loss  seconds\nfirst  1.25       60\n  settings n_layer 3, seed 2");
-        assert_eq!(text(12), "run    loss\nfirst  1.25\n  settings\n  n_layer\n  3, seed 2");
+        assert_eq!(text(12), "run    loss\nfirst  1.25\n  settings\n  n_layer 3,\n  seed 2");
     }
 
     #[test]
@@ -321,7 +342,7 @@ mod tests {
             table = table.group(model).number("calls", Narrow::Keep).number("share", Narrow::Keep);
         }
         table.row(["linear", "2", "50 %", "17", "9 %"].map(String::from));
-        let want = "              digits  a-ver…ng-run\nop      calls  share  calls  share\n\
+        let want = "              digits  a-very…g-run\nop      calls  share  calls  share\n\
                     linear      2   50 %     17    9 %";
         assert_eq!(table.render(80), want);
         let cards = table.render(24);
