@@ -10,8 +10,21 @@ use crate::support::*;
 
 /// The settings of a network of about 98 %, trained in seconds.
 const TRAIN: [&str; 15] = [
-    "digits", "train", "--config", "best", "--hidden", "200", "--distort", "none", "--epochs", "8", "--run",
-    "a", "--json", "--seed", "1",
+    "digits",
+    "train",
+    "--config",
+    "best",
+    "--hidden",
+    "200",
+    "--distort",
+    "none",
+    "--epochs",
+    "8",
+    "--run",
+    "a",
+    "--json",
+    "--seed",
+    "1",
 ];
 
 /// A folder with a network in runs/a.
@@ -78,7 +91,9 @@ fn pictures_of_every_kind_are_read() {
 
 /// A picture of a thick 1, brightest at the top.
 fn one() -> GrayImage {
-    GrayImage::from_fn(90, 150, |x, y| Luma([if x.abs_diff(45) < 6 && y.abs_diff(70) < 50 { 20 } else { 240 }]))
+    GrayImage::from_fn(90, 150, |x, y| {
+        Luma([if x.abs_diff(45) < 6 && y.abs_diff(70) < 50 { 20 } else { 240 }])
+    })
 }
 
 #[test]
@@ -143,7 +158,8 @@ fn every_exif_orientation_and_every_colour_type_is_read() {
     assert_eq!(expected["digit"], 7);
     for (tag, picture) in (1u8..).zip(&stored) {
         // A TIFF header, and one entry: the tag Orientation (0x112), a short, 1 value.
-        let exif = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[tag, 0, 0, 0, 0, 0, 0]].concat();
+        let exif = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[tag, 0, 0, 0, 0, 0, 0]]
+            .concat();
         let file = fs::File::create(dir.path().join("turned.png")).unwrap();
         let mut encoder = image::codecs::png::PngEncoder::new(file);
         encoder.set_exif_metadata(exif.clone()).unwrap();

@@ -67,7 +67,9 @@ impl Predict {
                     eprintln!("error: {error}");
                     if self.json {
                         let error = error.to_string();
-                        output::line(json!({ "event": "predict", "file": file, "digit": null, "error": error }))?;
+                        output::line(
+                            json!({ "event": "predict", "file": file, "digit": null, "error": error }),
+                        )?;
                     }
                     summary.push([short(file), "-".into(), "".into(), "no digit read".into()]);
                 }

@@ -35,8 +35,8 @@ fn along_rows(plane: &Plane, factor: usize) -> Plane {
             let x = (i as f32 + 0.5) / factor as f32 - 0.5;
             let (left, t) = (x.floor() as isize, x - x.floor());
             let [a, b, c, d] = [at(left - 1), at(left), at(left + 1), at(left + 2)];
-            let cubic = b
-                + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
+            let cubic =
+                b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
             values.push(cubic.clamp(0.0, 255.0));
         }
     }

@@ -35,7 +35,8 @@ const MIN_SIDES: usize = 7;
 pub(super) fn without_frames(components: Vec<Component>, page: &Mask) -> Vec<Component> {
     let smallest = MIN_DIGIT_SHARE * page.width.min(page.height) as f32;
     let is_border: Vec<bool> = components.iter().map(|part| is_border(part, page)).collect();
-    let mut large = components.iter().zip(&is_border).filter(|(part, _)| part.area.longest() as f32 >= smallest);
+    let mut large =
+        components.iter().zip(&is_border).filter(|(part, _)| part.area.longest() as f32 >= smallest);
     // Without anything else, the border is a digit that fills the page.
     let others = large.any(|(_, &border)| !border);
     let mut is_border = is_border.into_iter();

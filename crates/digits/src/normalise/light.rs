@@ -72,8 +72,7 @@ mod tests {
     #[test]
     fn ink_in_a_shadow_is_as_black_as_ink_in_the_light() {
         // Light at the left, a shadow at the right, a stroke that absorbs 80 % in each.
-        let mut values: Vec<f32> =
-            (0..60 * 60).map(|i| if i % 60 < 30 { 200.0 } else { 80.0 }).collect();
+        let mut values: Vec<f32> = (0..60 * 60).map(|i| if i % 60 < 30 { 200.0 } else { 80.0 }).collect();
         for y in 20..40 {
             values[y * 60 + 12] = 40.0;
             values[y * 60 + 48] = 16.0;

@@ -67,7 +67,8 @@ fn without(mask: &Mask, tracks: &[Track], ratio: f32) -> Mask {
     }
     let label = labels(&digits, mask);
     // What a free line is compared with: patches that are more than lines.
-    let kept = |part: &&Component| 2 * part.pixels.iter().filter(|&&i| rest.bits[i]).count() >= part.pixels.len();
+    let kept =
+        |part: &&Component| 2 * part.pixels.iter().filter(|&&i| rest.bits[i]).count() >= part.pixels.len();
     let largest_shape = components(mask).iter().filter(kept).map(|part| part.area.longest()).max();
     let mut cleaned = mask.clone();
     for track in tracks {

@@ -43,7 +43,7 @@ const WHOLE_BORDER_SHARE: f32 = 0.8;
 const SURROUNDED_BORDER_SHARE: f32 = 0.02;
 /// Without papers, a zone counts as background if it reaches this share of the border.
 const MIN_BORDER_SHARE: f32 = 0.03;
-/// And if a square with this share of the picture's shorter side fits into it.
+/// And if a square with this share of the picture's longer side fits into it.
 const WIDE_SHARE: f32 = 0.4;
 /// Of several papers, those count whose ink has this share of the strongest contrast.
 const MIN_CONTRAST_SHARE: f32 = 0.4;
@@ -155,7 +155,8 @@ impl Paper {
     fn with_ink(cells: Vec<usize>, copy: &Plane, patches: &Plane) -> Option<Self> {
         let hull = Hull::of(&cells, copy.width, copy.height);
         let bare = cells.len() as f32 / hull.area.max(1.0);
-        if hull.solidity < MIN_SOLIDITY || hull.rectangularity() < MIN_RECTANGULARITY || bare < MIN_BARE_SHARE {
+        if hull.solidity < MIN_SOLIDITY || hull.rectangularity() < MIN_RECTANGULARITY || bare < MIN_BARE_SHARE
+        {
             return None;
         }
         let outline = without_rim(&hull.mask(copy.width, copy.height));
@@ -174,7 +175,8 @@ impl Paper {
         // of a sheet in a shadow.
         let surrounded = border_share(inside.pixels(), copy) < SURROUNDED_BORDER_SHARE;
         let (crossing, strokes): (Vec<&Component>, Vec<&Component>) = strokes.partition(|stroke| {
-            !surrounded && stroke.pixels.iter().any(|&cell| outline.neighbours(cell).any(|near| !inside.bits[near]))
+            !surrounded
+                && stroke.pixels.iter().any(|&cell| outline.neighbours(cell).any(|near| !inside.bits[near]))
         });
         let count = |marks: &[&Component]| marks.iter().map(|mark| mark.pixels.len()).sum::<usize>();
         if strokes.is_empty() || count(&crossing) >= count(&strokes) {
@@ -189,7 +191,8 @@ impl Paper {
 
     /// Whether the level of a paper inside this one differs from this one's there.
     fn differs(&self, inner: &Self) -> bool {
-        let sum: f32 = inner.cells.iter().map(|&cell| inner.level.values[cell] - self.level.values[cell]).sum();
+        let sum: f32 =
+            inner.cells.iter().map(|&cell| inner.level.values[cell] - self.level.values[cell]).sum();
         (sum / inner.cells.len() as f32).abs() > MIN_INK_LEVELS
     }
 
@@ -219,7 +222,7 @@ fn border_share(pixels: impl Iterator<Item = usize>, picture: &Plane) -> f32 {
 fn is_wide(zone: &[usize], copy: &Plane) -> bool {
     let mut plane = copy.map(|_| 0.0);
     zone.iter().for_each(|&pixel| plane.values[pixel] = 1.0);
-    let side = copy.width.min(copy.height) as f32;
+    let side = copy.width.max(copy.height) as f32;
     plane.sliding_min((WIDE_SHARE * side / 2.0) as usize).range().1 > 0.5
 }
 
@@ -227,15 +230,13 @@ fn is_wide(zone: &[usize], copy: &Plane) -> bool {
 fn page(picture: &Plane, paper: &Paper, k: usize) -> Page {
     let columns = paper.inside.width;
     let cells = Area::around(paper.inside.pixels().map(|cell| (cell % columns, cell / columns)));
-    let area = cells.map_or(
-        Area { left: 0, top: 0, width: picture.width, height: picture.height },
-        |cells| {
+    let area =
+        cells.map_or(Area { left: 0, top: 0, width: picture.width, height: picture.height }, |cells| {
             let (left, top) = (cells.left * k, cells.top * k);
             let (right, bottom) =
                 ((cells.right() * k).min(picture.width), (cells.bottom() * k).min(picture.height));
             Area { left, top, width: right - left, height: bottom - top }
-        },
-    );
+        });
     let mut plane = picture.cropped(&area);
     for (i, v) in plane.values.iter_mut().enumerate() {
         let (x, y) = (area.left + i % area.width, area.top + i / area.width);

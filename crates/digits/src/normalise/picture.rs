@@ -116,9 +116,8 @@ impl Picture {
     pub(super) fn brightness(&self) -> Plane {
         let [red, green, blue] = &self.planes[..] else { return self.planes[0].clone() };
         let rgb = red.values.iter().zip(&green.values).zip(&blue.values);
-        let mix = |((r, g), b): ((&f32, &f32), &f32)| {
-            BRIGHTNESS[0] * r + BRIGHTNESS[1] * g + BRIGHTNESS[2] * b
-        };
+        let mix =
+            |((r, g), b): ((&f32, &f32), &f32)| BRIGHTNESS[0] * r + BRIGHTNESS[1] * g + BRIGHTNESS[2] * b;
         Plane { width: red.width, height: red.height, values: rgb.map(mix).collect() }
     }
 

@@ -205,8 +205,10 @@ mod tests {
                 let (x, y) = (i % 23, i / 23);
                 let rows = y.saturating_sub(radius)..(y + radius + 1).min(17);
                 let columns = x.saturating_sub(radius)..(x + radius + 1).min(23);
-                let window: Vec<f32> =
-                    rows.flat_map(|y| columns.clone().map(move |x| (x, y))).map(|(x, y)| plane.values[y * 23 + x]).collect();
+                let window: Vec<f32> = rows
+                    .flat_map(|y| columns.clone().map(move |x| (x, y)))
+                    .map(|(x, y)| plane.values[y * 23 + x])
+                    .collect();
                 let (lo, hi) = Plane { width: window.len(), height: 1, values: window }.range();
                 assert_eq!((least.values[i], most.values[i]), (lo, hi), "pixel {i}, radius {radius}");
             }

@@ -47,7 +47,10 @@ impl Scene {
         };
         for y in 0..size {
             for x in 0..size {
-                let (u, v) = ((x as f32 + 0.5) * 28.0 / size as f32 - 0.5, (y as f32 + 0.5) * 28.0 / size as f32 - 0.5);
+                let (u, v) = (
+                    (x as f32 + 0.5) * 28.0 / size as f32 - 0.5,
+                    (y as f32 + 0.5) * 28.0 / size as f32 - 0.5,
+                );
                 let (u0, v0) = (u.floor(), v.floor());
                 let (a, b, u0, v0) = (u - u0, v - v0, u0 as isize, v0 as isize);
                 let ink = (1.0 - b) * ((1.0 - a) * pixel(u0, v0) + a * pixel(u0 + 1, v0))
@@ -76,7 +79,8 @@ impl Scene {
         let (cx, cy) = (background.width as f32 / 2.0, background.height as f32 / 2.0);
         let inner = |x: f32, y: f32| {
             let (x, y) = (x - cx, y - cy);
-            let (u, v) = (x * cos + y * sin + self.width as f32 / 2.0, y * cos - x * sin + self.height as f32 / 2.0);
+            let (u, v) =
+                (x * cos + y * sin + self.width as f32 / 2.0, y * cos - x * sin + self.height as f32 / 2.0);
             let inside = u >= 0.0 && v >= 0.0 && (u as usize) < self.width && (v as usize) < self.height;
             inside.then(|| self.values[v as usize * self.width + u as usize])
         };
@@ -232,7 +236,12 @@ fn several_digits_are_read_in_order() {
     for (i, image) in images[..4].iter().enumerate() {
         let left = 40.0 + 125.0 * i as f32;
         form.write(image, left as usize + 12, 52, 80, 30.0);
-        for (from, to) in [((0.0, 0.0), (104.0, 0.0)), ((104.0, 0.0), (104.0, 100.0)), ((104.0, 100.0), (0.0, 100.0)), ((0.0, 100.0), (0.0, 0.0))] {
+        for (from, to) in [
+            ((0.0, 0.0), (104.0, 0.0)),
+            ((104.0, 0.0), (104.0, 100.0)),
+            ((104.0, 100.0), (0.0, 100.0)),
+            ((0.0, 100.0), (0.0, 0.0)),
+        ] {
             form.line((left + from.0, 45.0 + from.1), (left + to.0, 45.0 + to.1), 2.0, 90.0);
         }
     }
@@ -249,7 +258,8 @@ fn tiny_pictures() {
             // The mean over the area of each pixel, in steps of a tenth.
             let at = |v: usize, i: usize| ((v * 10 + i) as f32 + 0.5) * 2.8 / size as f32;
             tiny.set(|x, y, _| {
-                let pixel = |i: usize| image[at(y as usize, i / 10) as usize * 28 + at(x as usize, i % 10) as usize];
+                let pixel =
+                    |i: usize| image[at(y as usize, i / 10) as usize * 28 + at(x as usize, i % 10) as usize];
                 (0..100).map(|i| f32::from(pixel(i))).sum::<f32>() / 100.0
             });
             let bytes: Vec<u8> = tiny.values.iter().map(|&v| v as u8).collect();
