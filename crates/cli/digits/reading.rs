@@ -14,6 +14,9 @@ use crate::picture::load;
 /// An answer with a smaller share is unsure.
 const MIN_CONFIDENCE: f32 = 0.6;
 
+/// A wider candidate may be two digits that touch: of MNIST's digits, one in 200 is wider.
+const MAX_WIDTH_RATIO: f32 = 1.5;
+
 /// One digit of a picture, as the network reads it.
 pub struct ReadDigit {
     /// Where it stands, and what the network saw.
@@ -70,9 +73,11 @@ impl ReadDigit {
         self.probabilities[class]
     }
 
-    /// Whether the answer is clear.
+    /// Whether the answer is clear, and the candidate not as wide as two digits that touch.
     pub fn is_sure(&self) -> bool {
-        self.share(self.digit()) >= MIN_CONFIDENCE
+        let area = &self.candidate.area;
+        let wide = area.width as f32 > MAX_WIDTH_RATIO * area.height as f32;
+        !wide && self.share(self.digit()) >= MIN_CONFIDENCE
     }
 
     /// The confidence, such as `99.21 %`.

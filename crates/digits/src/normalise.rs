@@ -58,6 +58,16 @@ pub const PIXELS: usize = SIDE * SIDE;
 
 /// More candidates than this are not digits that someone wants to have read.
 const MAX_DIGITS: usize = 100;
+/// The stroke of a digit is at most this many times as long as the digit is large: that of an 8, 4 times.
+const MAX_LENGTH_RATIO: f32 = 8.0;
+/// An 8 has two holes; strokes that cross may close another.
+const MAX_HOLES: usize = 4;
+/// A smaller hole, as a share of the box, is a pinhole.
+const MIN_HOLE_SHARE: f32 = 0.002;
+/// The digits of a picture are written with pens of similar width; scraps of a thin frame are thinner.
+const MIN_WIDTH_SHARE: f32 = 0.25;
+/// A thin frame may have gaps of this many pixels.
+const MAX_LINKED_GAP: usize = 4;
 /// The strokes of a digit cover less than this share of its hull, unless it is as narrow as a 1.
 const MAX_FILLED_SHARE: f32 = 0.88;
 const MAX_BAR_SHARE: f32 = 0.5;
@@ -167,9 +177,12 @@ fn on_pages(pages: &[Page]) -> Result<Vec<Digit>, NormaliseError> {
 /// The digits on one paper.
 fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
     let ink = ink::separate(&page.plane, page.dark_on_light)?;
-    let parts = frames::without_frames(components::large(&ink.mask)?, &ink.mask);
+    let parts = components::large(components::linked(&ink.mask, MAX_LINKED_GAP / 2), &ink.mask)?;
+    let parts = frames::without_frames(parts, &ink.mask);
     let strokes = lines::without_lines(&components::mask(&parts, &ink.mask));
-    let parts = frames::without_frames(components::large(&strokes)?, &strokes);
+    // Without lines, boxes with open corners and broken circles show.
+    let parts = components::large(components::components(&strokes), &strokes)?;
+    let parts = frames::without_frames(parts, &strokes);
     let groups = group::groups(parts, strokes.width)?;
     if groups.len() > MAX_DIGITS {
         return Err(NormaliseError::TooMany { marks: groups.len() });
@@ -180,7 +193,13 @@ fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
         group.pixels.iter().for_each(|&pixel| owner[pixel] = Some(i));
     }
     let mut digits = Vec::new();
-    for (i, group) in groups.iter().enumerate().filter(|(_, group)| is_stroke(group, &strokes)) {
+    let widths: Vec<f32> =
+        groups.iter().map(|group| components::stroke_width(&group.pixels, &strokes)).collect();
+    let widest = widths.iter().fold(0.0f32, |widest, &width| widest.max(width));
+    for (i, group) in groups.iter().enumerate() {
+        if widths[i] < MIN_WIDTH_SHARE * widest || !is_stroke(group, widths[i], &strokes) {
+            continue;
+        }
         let is_line = |pixel: usize| ink.mask.bits[pixel] && !strokes.bits[pixel];
         let is_other = |pixel: usize| owner[pixel].map_or(is_line(pixel), |owner| owner != i);
         if let Some(image) = place::place(&ink.stretched(group, is_other)) {
@@ -191,15 +210,35 @@ fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
     if digits.is_empty() { Err(NormaliseError::NoStroke) } else { Ok(digits) }
 }
 
-/// Whether a group has the shape of a pen's stroke, and not that of a patch.
-fn is_stroke(group: &Group, strokes: &Mask) -> bool {
+/// Whether a group with strokes of this mean width has the shape of a digit, and not that of a patch or of
+/// a texture.
+fn is_stroke(group: &Group, width: f32, strokes: &Mask) -> bool {
     let hull = Hull::of(&group.pixels, strokes.width, strokes.height);
     let (shorter, longer) = hull.rectangle();
     let wide = shorter > MAX_BAR_SHARE * longer;
     let filled = wide && group.pixels.len() as f32 > MAX_FILLED_SHARE * hull.area;
-    let thick =
-        components::stroke_width(&group.pixels, strokes) > MAX_STROKE_SHARE * group.area.longest() as f32;
-    !filled && !thick
+    let size = group.area.longest() as f32;
+    let length = group.pixels.len() as f32 / width;
+    let thin = width <= MAX_STROKE_SHARE * size && length <= MAX_LENGTH_RATIO * size;
+    thin && !filled && holes(group, strokes) <= MAX_HOLES
+}
+
+/// The number of holes in a group, not counting pinholes.
+fn holes(group: &Group, strokes: &Mask) -> usize {
+    let area = group.area;
+    let (width, height) = (area.width + 2, area.height + 2);
+    let mut paper = Mask { width, height, bits: vec![true; width * height] };
+    for &pixel in &group.pixels {
+        let (x, y) = (pixel % strokes.width - area.left + 1, pixel / strokes.width - area.top + 1);
+        paper.bits[y * width + x] = false;
+    }
+    let least = MIN_HOLE_SHARE * (area.width * area.height) as f32;
+    // The paper around the group is one of the patches.
+    components::components(&paper)
+        .iter()
+        .filter(|patch| patch.pixels.len() as f32 > least)
+        .count()
+        .saturating_sub(1)
 }
 
 #[cfg(test)]

@@ -67,13 +67,24 @@ pub(super) fn labels(parts: &[Component], mask: &Mask) -> Vec<usize> {
     label
 }
 
-/// The components of a mask that may be strokes: those larger than specks of dust.
+/// The components of a mask once gaps of up to twice `reach` pixels are closed: a thin line that is
+/// broken in places is one.
+pub(super) fn linked(mask: &Mask, reach: usize) -> Vec<Component> {
+    let mut parts = components(&mask.grown(reach));
+    for part in &mut parts {
+        part.pixels.retain(|&pixel| mask.bits[pixel]);
+        let points = part.pixels.iter().map(|&pixel| (pixel % mask.width, pixel / mask.width));
+        part.area = Area::around(points).unwrap_or(part.area);
+    }
+    parts
+}
+
+/// Those of some components that may be strokes: larger than specks of dust.
 ///
 /// # Errors
 /// [`NormaliseError::TooMany`] if there are more than any page of digits has.
-pub(super) fn large(mask: &Mask) -> Result<Vec<Component>, NormaliseError> {
+pub(super) fn large(all: Vec<Component>, mask: &Mask) -> Result<Vec<Component>, NormaliseError> {
     let least = mask.width.max(mask.height) as f32 * DUST_SIZE_SHARE;
-    let all = components(mask);
     let marks = all.len();
     let large: Vec<Component> = all.into_iter().filter(|part| part.area.longest() as f32 >= least).collect();
     if large.len() > MAX_COMPONENTS { Err(NormaliseError::TooMany { marks }) } else { Ok(large) }

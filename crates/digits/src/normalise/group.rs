@@ -24,6 +24,8 @@ const MAX_GAP_BESIDE: f32 = 0.1;
 /// Two large patches this close, one above the other, belong together: the pen, or a line, has broken
 /// the stroke. Rows of digits are farther apart.
 const MAX_BREAK: f32 = 0.15;
+/// Two halves of a digit are together at most this many times as tall as another digit.
+const MAX_HALVES: f32 = 1.1;
 /// A bar below a digit belongs to it only if it is this close.
 const MAX_GAP_BELOW: f32 = 0.05;
 /// A digit has at most this many patches, however often its stroke is broken.
@@ -74,12 +76,16 @@ fn is_bar(area: &Area) -> bool {
 
 /// Two groups that belong to one digit.
 fn pair(groups: &[Group]) -> Option<(usize, usize)> {
+    let tallest = groups.iter().map(|group| group.area.height).max()?;
     let pairs = (0..groups.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
-    pairs.into_iter().find(|&(i, j)| belong_together(&groups[i].area, &groups[j].area))
+    pairs.into_iter().find(|&(i, j)| belong_together(&groups[i].area, &groups[j].area, tallest))
 }
 
-fn belong_together(a: &Area, b: &Area) -> bool {
+fn belong_together(a: &Area, b: &Area, tallest: usize) -> bool {
     let taller = a.height.max(b.height) as f32;
+    // Two halves are together as tall as the whole digit beside them.
+    let halves = a.with(b).height as f32 <= MAX_HALVES * tallest as f32;
+    let whole = if halves { tallest as f32 } else { taller };
     let (across, down) = a.gaps(b);
     let (across, down) = (across as f32 / taller, down as f32 / taller);
     let shared_columns = a.shared_columns(b) as f32 / a.width.min(b.width) as f32;
@@ -92,7 +98,8 @@ fn belong_together(a: &Area, b: &Area) -> bool {
     }
     let one_is_part = smaller < PART_SHARE * taller;
     let overlap = across == 0.0 && down == 0.0 && shared_columns.min(shared_rows) >= 0.5;
-    let above = shared_columns >= 0.5 && down <= if one_is_part { MAX_GAP_ABOVE } else { MAX_BREAK };
+    let broken = down * taller <= MAX_BREAK * whole;
+    let above = shared_columns >= 0.5 && (broken || (one_is_part && down <= MAX_GAP_ABOVE));
     let beside = one_is_part && shared_rows > 0.0 && across <= MAX_GAP_BESIDE;
     let corner = one_is_part && across <= MAX_GAP_BESIDE && down <= MAX_GAP_BESIDE;
     overlap || above || beside || corner

@@ -43,7 +43,7 @@ const WHOLE_BORDER_SHARE: f32 = 0.8;
 const SURROUNDED_BORDER_SHARE: f32 = 0.02;
 /// Without papers, a zone counts as background if it reaches this share of the border.
 const MIN_BORDER_SHARE: f32 = 0.03;
-/// And if a square with this share of the picture's shorter side fits into it.
+/// And if a square with this share of the picture's longer side fits into it.
 const WIDE_SHARE: f32 = 0.4;
 /// Of several papers, those count whose ink has this share of the strongest contrast.
 const MIN_CONTRAST_SHARE: f32 = 0.4;
@@ -222,7 +222,7 @@ fn border_share(pixels: impl Iterator<Item = usize>, picture: &Plane) -> f32 {
 fn is_wide(zone: &[usize], copy: &Plane) -> bool {
     let mut plane = copy.map(|_| 0.0);
     zone.iter().for_each(|&pixel| plane.values[pixel] = 1.0);
-    let side = copy.width.min(copy.height) as f32;
+    let side = copy.width.max(copy.height) as f32;
     plane.sliding_min((WIDE_SHARE * side / 2.0) as usize).range().1 > 0.5
 }
 

@@ -144,7 +144,31 @@ pub(super) fn tracks(mask: &Mask) -> Vec<Track> {
         open.sort_by_key(|track| std::cmp::Reverse(track.runs.len()));
     }
     found.extend(open.into_iter().filter_map(|track| Track::of(track.runs)));
-    found
+    joined(found, max_covered)
+}
+
+/// Joins tracks that lie on one straight line: what crosses a line may have led its track astray.
+fn joined(mut tracks: Vec<Track>, max_gap: usize) -> Vec<Track> {
+    tracks.sort_by_key(|track| track.runs[0].x);
+    let mut lines: Vec<Track> = Vec::new();
+    for track in tracks {
+        let fits = |line: &Track| {
+            let (end, start) = (line.runs[line.runs.len() - 1], track.runs[0]);
+            let reach = 2.0 + line.thickness.max(track.thickness) as f32 / 2.0;
+            if start.x <= end.x
+                || start.x - end.x > max_gap
+                || (line.row(start.x) - start.centre()).abs() > reach
+            {
+                return None;
+            }
+            Track::of([&line.runs[..], &track.runs].concat())
+        };
+        match lines.iter_mut().find_map(|line| fits(line).map(|whole| (line, whole))) {
+            Some((line, whole)) => *line = whole,
+            None => lines.push(track),
+        }
+    }
+    lines
 }
 
 impl Open {
