@@ -174,11 +174,11 @@ impl Lab {
                 (None, None) => "nothing was measured".into(),
             };
             let label = clip(&label, columns());
-            let results = flow(&[outcome, format!("{:.1} s", trial.seconds)], "  ", columns() - 2, 2);
-            let beside = width(&label) <= LABEL_COLUMNS && LABEL_COLUMNS + 2 + width(&results) <= columns();
+            let figures = flow(&[outcome, format!("{:.1} s", trial.seconds)], "  ", columns() - 2, 2);
+            let beside = width(&label) <= LABEL_COLUMNS && LABEL_COLUMNS + 2 + width(&figures) <= columns();
             watch.bar.print_line(&match beside {
-                true => format!("{}  {results}", pad(&label, LABEL_COLUMNS, false)),
-                false => format!("{label}\n  {results}"),
+                true => format!("{}  {figures}", pad(&label, LABEL_COLUMNS, false)),
+                false => format!("{label}\n  {figures}"),
             });
             if self.json {
                 let mut line = serde_json::to_value(&trial)?;

@@ -202,7 +202,7 @@ mod tests {
         for radius in [1usize, 2, 5, 8, 30] {
             let (least, most) = (plane.sliding_min(radius), plane.sliding_max(radius));
             for i in 0..23 * 17 {
-                let (x, y) = (i % 23, i / 23);
+                let (x, y): (usize, usize) = (i % 23, i / 23);
                 let rows = y.saturating_sub(radius)..(y + radius + 1).min(17);
                 let columns = x.saturating_sub(radius)..(x + radius + 1).min(23);
                 let window: Vec<f32> = rows

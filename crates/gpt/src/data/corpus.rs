@@ -241,10 +241,11 @@ mod tests {
             };
             let corpus = Corpus::load_configured(&config, None).unwrap();
             // A run finds the same tokens again with its own tokenizer.
-            let again = Corpus::load_configured(&config, Some(&corpus.tokenizer)).unwrap();
+            let again = Corpus::load_configured(&config, corpus.tokenizer.as_ref()).unwrap();
             assert_eq!(again.fingerprint, corpus.fingerprint);
             let ids = [corpus.train.to_vec(), corpus.val.to_vec()].concat();
-            ids.iter().filter(|&&id| Some(id) == corpus.tokenizer.end_of_text()).count()
+            let end = corpus.tokenizer.and_then(|tokenizer| tokenizer.end_of_text());
+            ids.iter().filter(|&&id| Some(id) == end).count()
         };
         assert_eq!([load("gpt2", "auto"), load("bpe:270", "auto"), load("char", "auto")], [2, 2, 0]);
         assert_eq!([load("gpt2", "none"), load("bpe:270", "none"), load("char", "files")], [0, 0, 2]);
