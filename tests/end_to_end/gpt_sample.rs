@@ -12,7 +12,7 @@ use m2g_text::Tokenizer;
 use serde_json::Value;
 
 /// A run of a small model with large weights, so that its output varies.
-fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: usize) {
+pub fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: usize) {
     let config =
         Config { n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, tie_weights: false, ..Config::default() };
     let model = config.model(vocab_size);
@@ -24,13 +24,13 @@ fn small_run(dir: &Path, name: &str, tokenizer: Option<Tokenizer>, vocab_size: u
     training::create(Save::New(&dir.join("runs").join(name)), &description, &gpt).unwrap();
 }
 
-fn char_run(dir: &Path) {
+pub fn char_run(dir: &Path) {
     let tokenizer = Tokenizer::char("\n abcdefgh\u{e4}\u{1f600}");
     let v = tokenizer.vocab_size();
     small_run(dir, "a", Some(tokenizer), v);
 }
 
-fn lines(stdout: &str) -> Vec<Value> {
+pub fn lines(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -38,7 +38,11 @@ fn lines(stdout: &str) -> Vec<Value> {
 fn a_model_continues_a_text() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
-    let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
+    // The seed, unless `more` has one.
+    let sample = |more: &[&str]| {
+        let seed = if more.contains(&"--seed") { &[][..] } else { &["--seed", "1"] };
+        ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], seed, more].concat())
+    };
     let text = sample(&["--prompt", "abc \u{e4}"]);
     assert!(text.starts_with("abc \u{e4}") && text.chars().count() == 5 + 100 + 1, "{text:?}");
     assert_eq!(text, sample(&["--prompt", "abc \u{e4}", "--no-cache"]), "the cache changes nothing");
@@ -79,7 +83,9 @@ fn a_model_continues_a_text() {
 fn the_cache_changes_nothing_with_compressed_weights() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
-    let sample = |more: &[&str]| ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100"], more].concat());
+    let sample = |more: &[&str]| {
+        ok(dir.path(), &[&["gpt", "sample", "a", "--tokens", "100", "--seed", "1"], more].concat())
+    };
     let texts = ["f32", "bf16", "int8"].map(|format| {
         let text = sample(&["--weights", format]);
         assert_eq!(text, sample(&["--weights", format, "--no-cache"]), "{format}");
@@ -94,7 +100,7 @@ fn the_cache_changes_nothing_with_compressed_weights() {
 fn tokens_of_partial_characters_become_whole_characters() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path(), "b", Some(Tokenizer::byte()), 256);
-    let args = ["gpt", "sample", "b", "--prompt", "\u{1f600}", "--tokens", "60"];
+    let args = ["gpt", "sample", "b", "--prompt", "\u{1f600}", "--tokens", "60", "--seed", "1"];
     let text = ok(dir.path(), &args);
     let json = lines(&ok(dir.path(), &[&args[..], &["--json"]].concat()));
     let ids: Vec<u32> =
@@ -135,7 +141,7 @@ fn invalid_arguments_are_rejected() {
         (&["--prompt", "axyz"][..], "'x', 'y', 'z'"),
         (&["--prompt-tokens", "1,99"], "is 99, of a vocabulary of 12"),
         (&["--prompt-file", "none.txt"], "cannot read none.txt"),
-        (&["--prompt-file", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 2"),
+        (&["--prompt-file", "latin1.txt"], "latin1.txt: it is not text: 33.3 % of its bytes are not UTF-8"),
         (&["--temperature", "0"], "temperature is 0"),
         (&["--temperature", "-1"], "temperature is -1"),
         (&["--top-k", "0"], "--top-k is 0"),

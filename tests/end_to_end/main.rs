@@ -6,11 +6,15 @@
 mod bench;
 mod compare;
 mod digits_bad_input;
+mod digits_family;
 mod digits_pictures;
 mod digits_train;
 mod digits_use;
+mod gpt_chat;
+mod gpt_ends;
 mod gpt_folders;
 mod gpt_prepare;
+mod gpt_prompt;
 mod gpt_sample;
 mod gpt_tokenizers;
 mod gpt_train;

@@ -1,13 +1,12 @@
 //! `m2g digits plot`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::train::run::BEST;
 use m2g_digits::training::KIND;
 
-use super::test_report::{load_with_images, measure, mistakes_figure};
+use super::test_report::{TestData, load_with_images, measure, mistakes_figure};
 use crate::learning::{Learning, compared, file_name, names};
 use crate::output::{self, percent};
 use crate::plot::Figure;
@@ -25,9 +24,8 @@ pub struct Plot {
     /// The runs: names under runs/, or paths.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
-    /// A folder with IDX files [default: the data that the run was trained on].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: TestData,
 }
 
 impl Plot {
@@ -48,14 +46,15 @@ impl Plot {
 
     /// The drawings that exist only for one run.
     fn figures(&self, run: &Learning) -> anyhow::Result<Vec<(&'static str, Figure)>> {
-        let (network, test) = load_with_images(&run.path, BEST, self.data.as_deref())?;
+        let (network, description, test) = load_with_images(&run.path, BEST, &self.data)?;
+        let classes = description.all_class_names();
         let report = measure(&network, &test)?;
         let accuracy = percent(report.correct as f64 / report.images as f64);
 
         let title = format!("Test images of {}: {accuracy} right", run.name);
         let mut figures = vec![
-            ("confusion", confusion(&title, &report.confusion)),
-            ("mistakes", mistakes_figure(&report, &test)),
+            ("confusion", confusion(&title, &report.confusion, &classes)),
+            ("mistakes", mistakes_figure(&report, &test, &classes)),
         ];
         if let Some((weights, _)) = network.layers().next() {
             let neurons = weights.matrix();

@@ -51,10 +51,11 @@ impl Predict {
                 "pictures are scaled to {SIDE}x{SIDE} pixels, but this network was trained on images of another size"
             );
         }
+        let names = description.all_class_names().into();
         let mut code = ExitCode::SUCCESS;
         let mut summary = Vec::new();
         for file in &self.files {
-            match read(&network, file) {
+            match read(&network, &names, file) {
                 Ok(digits) => {
                     if digits.len() > 1 && !self.all {
                         code = ExitCode::FAILURE;
@@ -109,9 +110,9 @@ impl Predict {
         let one = self.files.len() == 1 && digits.len() == 1;
         for digit in digits.iter().filter(|_| self.show || one) {
             output::line(for_terminal(&digit.candidate.image, SIDE).trim_end_matches('\n'))?;
-            for (class, &p) in digit.probabilities.iter().enumerate().filter(|_| one) {
+            for (name, &p) in digit.names.iter().zip(&digit.probabilities).filter(|_| one) {
                 let bar = "#".repeat((p * 40.0).round() as usize);
-                output::line(format!("  {class} {:>9}  {bar}", percent(f64::from(p))))?;
+                output::line(format!("  {name} {:>9}  {bar}", percent(f64::from(p))))?;
             }
         }
         Ok(())
@@ -137,7 +138,7 @@ impl Predict {
                 } else {
                     format!("unsure: or {}", digit.next())
                 };
-                [short(file), digit.digit().to_string(), digit.confidence(), note]
+                [short(file), digit.name().into(), digit.confidence(), note]
             }
             _ => {
                 let unsure = if self.all { "" } else { "unsure: " };
@@ -150,7 +151,7 @@ impl Predict {
 
 /// The digits in reading order, such as `2 0 2 6`.
 fn sequence(digits: &[ReadDigit]) -> String {
-    let names: Vec<String> = digits.iter().map(|digit| digit.digit().to_string()).collect();
+    let names: Vec<String> = digits.iter().map(|digit| digit.name().to_string()).collect();
     names.join(" ")
 }
 

@@ -1,6 +1,7 @@
 //! What a network reads in a picture.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use m2g_core::{Tensor, unit_interval};
@@ -23,6 +24,8 @@ pub struct ReadDigit {
     pub candidate: Candidate,
     /// The share of each class in the outputs.
     pub probabilities: Vec<f32>,
+    /// The name of each class: a digit or, for other data, a letter.
+    pub names: Arc<[String]>,
 }
 
 /// The image of the only digit in a picture.
@@ -33,9 +36,9 @@ pub fn single_image(file: &Path) -> anyhow::Result<[u8; PIXELS]> {
     }
 }
 
-/// Reads every digit in a picture.
-pub fn read(network: &Network<f32>, file: &Path) -> anyhow::Result<Vec<ReadDigit>> {
-    find(file)?.into_iter().map(|candidate| ReadDigit::new(network, candidate)).collect()
+/// Reads every digit in a picture, with a network whose classes have these names.
+pub fn read(network: &Network<f32>, names: &Arc<[String]>, file: &Path) -> anyhow::Result<Vec<ReadDigit>> {
+    find(file)?.into_iter().map(|candidate| ReadDigit::new(network, names, candidate)).collect()
 }
 
 fn find(file: &Path) -> anyhow::Result<Vec<Candidate>> {
@@ -43,19 +46,24 @@ fn find(file: &Path) -> anyhow::Result<Vec<Candidate>> {
 }
 
 impl ReadDigit {
-    fn new(network: &Network<f32>, candidate: Candidate) -> anyhow::Result<Self> {
+    fn new(network: &Network<f32>, names: &Arc<[String]>, candidate: Candidate) -> anyhow::Result<Self> {
         let mut x = Tensor::zeros(&[1, PIXELS]);
         unit_interval(x.data_mut(), &candidate.image);
         let output = network.feedforward(&x)?;
         // Sigmoid outputs need not sum to 1: show their shares.
         let total: f32 = output.data().iter().sum();
         let probabilities = output.data().iter().map(|a| a / total.max(f32::MIN_POSITIVE)).collect();
-        Ok(Self { candidate, probabilities })
+        Ok(Self { candidate, probabilities, names: Arc::clone(names) })
     }
 
     /// The likeliest digit.
     pub fn digit(&self) -> usize {
         self.likeliest(None)
+    }
+
+    /// The name of the likeliest class: `7`, or `S` of a network that reads letters.
+    pub fn name(&self) -> &str {
+        &self.names[self.digit()]
     }
 
     /// The second likeliest digit.
@@ -87,12 +95,12 @@ impl ReadDigit {
 
     /// The runner-up and its share, such as `9 0.31 %`.
     pub fn next(&self) -> String {
-        format!("{} {}", self.runner_up(), percent(f64::from(self.share(self.runner_up()))))
+        format!("{} {}", self.names[self.runner_up()], percent(f64::from(self.share(self.runner_up()))))
     }
 
     /// The digit, its confidence and the runner-up in one phrase.
     pub fn phrase(&self) -> String {
-        let digit = self.digit();
+        let digit = self.name();
         if self.is_sure() {
             format!("{digit} ({}; next {})", self.confidence(), self.next())
         } else {
@@ -105,6 +113,7 @@ impl ReadDigit {
         let area = &self.candidate.area;
         json!({
             "digit": self.digit(),
+            "class": self.name(),
             "confidence": self.share(self.digit()),
             "runner_up": { "digit": self.runner_up(), "confidence": self.share(self.runner_up()) },
             "sure": self.is_sure(),
@@ -122,7 +131,9 @@ mod tests {
 
     fn read(probabilities: &[f32]) -> ReadDigit {
         let area = Area { left: 1, top: 2, width: 3, height: 4 };
-        ReadDigit { candidate: Candidate { area, image: [0; PIXELS] }, probabilities: probabilities.into() }
+        let names = (0..probabilities.len()).map(|class| class.to_string()).collect();
+        let candidate = Candidate { area, image: [0; PIXELS] };
+        ReadDigit { candidate, probabilities: probabilities.into(), names }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Measures a digit network on the test images: accuracy, confusion matrix, mistakes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use clap::Args;
 use m2g_core::data::mnist::LabelledImages;
+use m2g_core::settings::SettingValue;
 use m2g_core::threads::with_threads;
 use m2g_digits::Network;
-use m2g_digits::training::Training;
+use m2g_digits::training::{Description, Training};
 
 use super::images;
 use crate::plot::Figure;
@@ -39,14 +41,28 @@ pub struct TestReport {
     pub mistakes: Vec<Mistake>,
 }
 
+/// Test images given as a flag.
+#[derive(Args)]
+pub struct TestData {
+    /// Other test images: a folder with IDX files, or DIR/emnist-letters for files whose names begin with
+    /// emnist-letters [default: the data that the run was trained on].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes or no
+    /// [default: as in training, or a comparison with MNIST for other data].
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes",
+          value_parser = bool::from_text)]
+    transposed: Option<bool>,
+}
+
 /// Loads the network in a checkpoint of a run, and test images that fit it.
 pub fn load_with_images(
     path: &Path,
     file: &str,
-    data: Option<&Path>,
-) -> anyhow::Result<(Network<f32>, LabelledImages)> {
+    data: &TestData,
+) -> anyhow::Result<(Network<f32>, Description, LabelledImages)> {
     let (network, description) = Training::load(path, file)?;
-    let test = images::load_test(data.or(description.config.data.as_deref()))?;
+    let test = images::load_test(&description, data.data.as_deref(), data.transposed)?;
     if (test.rows, test.cols) != description.image {
         let (rows, cols) = description.image;
         bail!(
@@ -55,7 +71,7 @@ pub fn load_with_images(
             test.cols
         );
     }
-    Ok((network, test))
+    Ok((network, description, test))
 }
 
 /// Measures the network on the test images.
@@ -77,11 +93,11 @@ pub fn measure(network: &Network<f32>, test: &LabelledImages) -> anyhow::Result<
     Ok(TestReport { correct: test.len() - mistakes.len(), images: test.len(), confusion, mistakes })
 }
 
-/// Draws the most confident mistakes.
-pub fn mistakes_figure(report: &TestReport, test: &LabelledImages) -> Figure {
+/// Draws the most confident mistakes, with the names of the classes.
+pub fn mistakes_figure(report: &TestReport, test: &LabelledImages, names: &[String]) -> Figure {
     let shown = &report.mistakes[..report.mistakes.len().min(MAX_SHOWN_MISTAKES)];
     let tile = |m: &Mistake| {
-        let caption = format!("{} for {}, {:.2}", m.said, m.label, m.activity);
+        let caption = format!("{} for {}, {:.2}", names[m.said], names[m.label], m.activity);
         Tile::of_ink(test.image(m.index), test.cols, caption)
     };
     let all: Vec<Tile> = shown.iter().map(tile).collect();

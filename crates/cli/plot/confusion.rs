@@ -7,8 +7,8 @@ use super::{Anchor, BLACK, Figure, Rgb, WHITE};
 const RIGHT: Rgb = [0, 114, 178];
 const WRONG: Rgb = [213, 94, 0];
 
-/// Draws `counts[label][answer]`, each cell shaded by its share of the row.
-pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
+/// Draws `counts[class][answer]`, each cell shaded by its share of the row, with the names of the classes.
+pub fn confusion(title: &str, counts: &[Vec<usize>], names: &[String]) -> Figure {
     const CELL: f64 = 44.0;
     const LEFT: f64 = 60.0;
     const TOP: f64 = 70.0;
@@ -31,7 +31,7 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
     for (truth, row) in counts.iter().enumerate() {
         let y = top + CELL * truth as f64;
         let total = row.iter().sum::<usize>().max(1) as f64;
-        figure.text((LEFT - 12.0, y + CELL / 2.0 + 5.0), truth.to_string(), 13.0, Anchor::End, BLACK);
+        figure.text((LEFT - 12.0, y + CELL / 2.0 + 5.0), &*names[truth], 13.0, Anchor::End, BLACK);
         for (said, &count) in row.iter().enumerate() {
             let x = LEFT + CELL * said as f64;
             let share = count as f64 / total;
@@ -49,9 +49,9 @@ pub fn confusion(title: &str, counts: &[Vec<usize>]) -> Figure {
             }
         }
     }
-    for digit in 0..n {
-        let x = LEFT + CELL * (digit as f64 + 0.5);
-        figure.text((x, top - 6.0), digit.to_string(), 13.0, Anchor::Middle, BLACK);
+    for (class, name) in names.iter().enumerate() {
+        let x = LEFT + CELL * (class as f64 + 0.5);
+        figure.text((x, top - 6.0), &**name, 13.0, Anchor::Middle, BLACK);
     }
     figure
 }

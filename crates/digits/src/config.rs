@@ -23,6 +23,54 @@ pub enum OptimizerKind {
     AdamW,
 }
 
+/// Whether rows and columns of the images are swapped in the files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transposed {
+    /// If a comparison with MNIST says so clearly.
+    #[default]
+    Auto,
+    /// They are: turn them upright.
+    Yes,
+    /// They are not.
+    No,
+}
+
+impl Transposed {
+    /// What the user knows; `None` leaves it to a comparison.
+    pub fn known(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+        }
+    }
+}
+
+/// A switch with a third value.
+impl SettingValue for Transposed {
+    const VALUE_NAME: &'static str = "auto|yes|no";
+    const KIND: Kind = Kind::Switch;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match (text, bool::from_text(text)) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(true)) => Ok(Self::Yes),
+            (_, Ok(false)) => Ok(Self::No),
+            _ => Err("it must be auto, yes or no".into()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Auto => "auto",
+            Self::Yes => "yes",
+            Self::No => "no",
+        }
+        .into()
+    }
+}
+
 named_setting_values!(Backprop, Cost, Initialisation, OptimizerKind);
 
 m2g_core::settings! {
@@ -84,10 +132,14 @@ m2g_core::settings! {
             backprop: Backprop = Backprop::Tape,
             /// The seed of all random numbers.
             seed: u64 = 1,
-            /// A folder with four IDX files, instead of MNIST.
+            /// Other images than MNIST: a folder with four IDX files; or DIR/emnist-letters for files whose
+            /// names begin with emnist-letters.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[setting(resumable, value_name("DIR"))]
             data: Option<PathBuf> = None,
+            /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes, no, or auto,
+            /// which compares them with MNIST's and turns them upright if that is clear.
+            transposed: Transposed = Transposed::Auto,
             /// How the learning rate changes; halve-on-plateau halves it after 10 epochs without
             /// progress.
             schedule: Schedule = Schedule::Constant,

@@ -24,11 +24,27 @@ pub struct Description {
     pub image: (usize, usize),
     /// The number of classes.
     pub classes: usize,
+    /// The name of each class; empty if class i is called i, as in runs from before classes had names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
+    /// Whether rows and columns of the images in the files were swapped.
+    #[serde(default)]
+    pub transposed: bool,
     /// The fingerprint of the training data.
     pub data: String,
 }
 
 impl Description {
+    /// The name of a class.
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The names of all classes.
+    pub fn all_class_names(&self) -> Vec<String> {
+        (0..self.classes).map(|class| self.class_name(class)).collect()
+    }
+
     /// Builds the described network, with random weights.
     ///
     /// # Errors
@@ -53,6 +69,8 @@ impl Trainable for Network<f32> {
             config,
             image: (data.train.rows, data.train.cols),
             classes: data.n_classes,
+            class_names: data.class_names.clone(),
+            transposed: data.transposed,
             data: data.fingerprint.clone(),
         })
     }

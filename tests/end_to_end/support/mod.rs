@@ -1,8 +1,9 @@
 //! Helpers for the end-to-end tests: running `m2g`, and small data cut from MNIST.
 pub mod schema;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use m2g_core::data::idx::{self, Idx};
 
@@ -22,13 +23,23 @@ pub fn root() -> &'static Path {
 /// The command `m2g` with these arguments in the folder `dir`.
 pub fn m2g(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
-    command.current_dir(dir).args(args).env_remove("M2G_DATA");
+    // What the tests inherit on stdin is no prompt.
+    command.current_dir(dir).args(args).env_remove("M2G_DATA").stdin(Stdio::null());
     command
 }
 
 /// Runs `m2g` and waits for it.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
     m2g(dir, args).output().unwrap()
+}
+
+/// Runs `m2g` with a text on stdin.
+pub fn piped(dir: &Path, args: &[&str], text: &[u8]) -> Output {
+    let mut child =
+        m2g(dir, args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program that does not read it closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(text);
+    child.wait_with_output().unwrap()
 }
 
 /// Runs `m2g`, expects success and returns stdout.

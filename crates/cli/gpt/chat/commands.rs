@@ -3,20 +3,10 @@
 use anyhow::{anyhow, bail};
 use m2g_gpt::Generator;
 
-use super::super::generation_flags::{beginning, stop_text};
-use super::Conversation;
+use super::conversation::{Conversation, Next};
 use crate::flags::nearest;
+use crate::gpt::generation_flags::{beginning, stop_text};
 use crate::output;
-
-/// What follows a line.
-pub enum Next {
-    /// The next line.
-    Line,
-    /// The next line of a person, and the end of a script: Ctrl-C stopped the answer.
-    Interrupted,
-    /// The end.
-    Leave,
-}
 
 /// Each command with its values and what it does.
 const COMMANDS: [(&str, &str, &str); 10] = [
@@ -33,8 +23,18 @@ const COMMANDS: [(&str, &str, &str); 10] = [
 ];
 
 impl Conversation<'_> {
+    /// Takes a line: a command, or text to continue. A line that starts with two slashes is text that
+    /// starts with one. With `echo`, prints the text before its continuation.
+    pub fn take(&mut self, line: &str, echo: bool) -> anyhow::Result<Next> {
+        match line.strip_prefix('/') {
+            Some(text) if text.starts_with('/') => self.answer(text, echo),
+            Some(command) => self.command(command),
+            None => self.answer(line, echo),
+        }
+    }
+
     /// Runs a command, given without its slash.
-    pub fn command(&mut self, line: &str) -> anyhow::Result<Next> {
+    fn command(&mut self, line: &str) -> anyhow::Result<Next> {
         let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let mut options = self.options;
         let sampling = &mut options.sampling;

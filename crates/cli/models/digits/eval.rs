@@ -1,53 +1,102 @@
 //! `m2g digits eval`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use m2g_digits::Network;
 use serde_json::json;
 
-use crate::digits::test_report::{MAX_SHOWN_MISTAKES, load_with_images, measure, mistakes_figure};
+use crate::digits::test_report::{
+    MAX_SHOWN_MISTAKES, TestData, TestReport, load_with_images, measure, mistakes_figure,
+};
 use crate::eval::{EvalCommand, Measured};
 use crate::output::percent;
 
 /// The flags of `m2g digits eval` alone.
 #[derive(Args)]
 pub struct Flags {
-    /// A folder with IDX files [default: the data that the run was trained on].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: TestData,
 }
 
 impl EvalCommand for Network<f32> {
     type Flags = Flags;
 
     fn evaluate(flags: Flags, run: &Path, file: &str) -> anyhow::Result<Measured> {
-        let (network, test) = load_with_images(run, file, flags.data.as_deref())?;
+        let (network, description, test) = load_with_images(run, file, &flags.data)?;
+        let names = description.all_class_names();
         let report = measure(&network, &test)?;
         let accuracy = report.correct as f64 / report.images as f64;
-        let [_, picture] = mistakes_figure(&report, &test).save(run, "mistakes")?;
+        let [_, picture] = mistakes_figure(&report, &test, &names).save(run, "mistakes")?;
         let mistakes = report
             .mistakes
             .iter()
             .map(|m| json!({"index": m.index, "label": m.label, "said": m.said, "activity": m.activity}));
         let json = json!({
             "test_accuracy": accuracy, "correct": report.correct, "images": report.images,
-            "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture,
+            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture,
         });
-        let mut lines = vec![
-            format!("test accuracy  {}  ({} of {} images)", percent(accuracy), report.correct, report.images),
-            "\ntrue digit, and the network's answer:".into(),
-        ];
-        let columns: String = (0..report.confusion.len()).map(|said| format!("{said:>6}")).collect();
-        lines.push(format!("   {columns}   right"));
-        for (label, row) in report.confusion.iter().enumerate() {
-            let cells: String =
-                row.iter().map(|n| if *n == 0 { "     .".into() } else { format!("{n:>6}") }).collect();
-            let share = row[label] as f64 / row.iter().sum::<usize>().max(1) as f64;
-            lines.push(format!("{label:>3}{cells}   {}", percent(share)));
-        }
+        let mut lines = vec![format!(
+            "test accuracy  {}  ({} of {} images)",
+            percent(accuracy),
+            report.correct,
+            report.images
+        )];
+        lines.extend(match names.len() {
+            0..=MAX_COLUMNS => matrix(&report, &names),
+            _ => by_class(&report, &names),
+        });
         let shown = report.mistakes.len().min(MAX_SHOWN_MISTAKES);
         lines.push(format!("\nthe {shown} most confident mistakes: {}", picture.display()));
         Ok(Measured { text: lines.join("\n"), json })
     }
+}
+
+/// The most classes whose confusion matrix fits a terminal.
+const MAX_COLUMNS: usize = 10;
+
+/// The confusion matrix.
+fn matrix(report: &TestReport, names: &[String]) -> Vec<String> {
+    let mut lines = vec!["\ntrue digit, and the network's answer:".into()];
+    let columns: String = names.iter().map(|said| format!("{said:>6}")).collect();
+    lines.push(format!("   {columns}   right"));
+    for ((class, name), row) in names.iter().enumerate().zip(&report.confusion) {
+        let cells: String =
+            row.iter().map(|n| if *n == 0 { "     .".into() } else { format!("{n:>6}") }).collect();
+        lines.push(format!("{name:>3}{cells}   {}", percent(right(row, class))));
+    }
+    lines
+}
+
+/// The share of right answers of each class, and the most frequent mistakes.
+fn by_class(report: &TestReport, names: &[String]) -> Vec<String> {
+    const CLASSES_PER_LINE: usize = 5;
+    const MISTAKES: usize = 10;
+    let shares: Vec<String> = names
+        .iter()
+        .zip(report.confusion.iter().enumerate())
+        .filter(|(_, (_, row))| row.iter().sum::<usize>() > 0)
+        .map(|(name, (class, row))| format!("{name:>3} {:>8}", percent(right(row, class))))
+        .collect();
+    let mut lines = vec!["\nright, by class:".to_string()];
+    lines.extend(shares.chunks(CLASSES_PER_LINE).map(|line| line.join("   ")));
+    let rows = report.confusion.iter().enumerate();
+    let mut mistakes: Vec<(usize, usize, usize)> = rows
+        .flat_map(|(class, row)| row.iter().enumerate().map(move |(said, &n)| (n, class, said)))
+        .filter(|&(n, class, said)| n > 0 && class != said)
+        .collect();
+    mistakes.sort_by_key(|&(n, class, said)| (usize::MAX - n, class, said));
+    lines.push("\nthe most frequent mistakes:".into());
+    lines.extend(
+        mistakes
+            .iter()
+            .take(MISTAKES)
+            .map(|&(n, class, said)| format!("{:>3} read as {}: {n}", names[class], names[said])),
+    );
+    lines
+}
+
+/// The share of right answers in a row of the confusion matrix.
+fn right(row: &[usize], class: usize) -> f64 {
+    row[class] as f64 / row.iter().sum::<usize>().max(1) as f64
 }

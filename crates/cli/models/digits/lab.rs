@@ -15,11 +15,15 @@ impl LabModel for Network<f32> {
     }
 
     fn data_key(config: &Config) -> String {
-        format!("{:?} {}", config.data, config.train_on_all)
+        // The seed mixes images that are sorted by class, which MNIST's are not.
+        let seed = config.data.as_ref().map(|_| config.seed);
+        format!("{:?} {} {:?} {seed:?}", config.data, config.train_on_all, config.transposed)
     }
 
     fn load_data(config: &Config) -> anyhow::Result<DigitData> {
-        images::load(config.data.as_deref(), config.train_on_all)
+        let data = images::load(config)?;
+        data.reports.iter().for_each(|report| eprintln!("{}", images::with_dashes(report)));
+        Ok(data)
     }
 
     fn final_measures(

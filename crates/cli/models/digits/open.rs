@@ -28,6 +28,8 @@ impl OpenNetwork {
             config: Config::default(),
             image: (SIDE, SIDE),
             classes: m2g_core::data::mnist::CLASSES,
+            class_names: Vec::new(),
+            transposed: false,
             data: String::new(),
         };
         Ok(Self { network: description.network()?, description })
@@ -56,7 +58,7 @@ impl OpenNetwork {
         let (pixels, digit) = match &input.image {
             Some(file) => (reading::single_image(file)?.to_vec(), input.label),
             None => {
-                let test = images::load_test(self.description.config.data.as_deref())?;
+                let test = images::load_test(&self.description, None, None)?;
                 (test.image(0).to_vec(), Some(usize::from(test.labels[0])))
             }
         };
@@ -79,7 +81,7 @@ impl OpenModel for OpenNetwork {
 
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)> {
         let config = &self.description.config;
-        let data = images::load(config.data.as_deref(), config.train_on_all)?;
+        let data = images::load_again(&self.description, config.data.as_deref())?;
         if (data.train.rows, data.train.cols) != self.description.image {
             bail!(
                 "the images in its training data have another size than when it was trained: restore the data"

@@ -14,13 +14,17 @@ use crate::models::run::{SavedRun, changed_data};
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
     let trained = run.map(|run| Training::load(&run.path, LAST)).transpose()?;
     let config = trained.as_ref().map_or_else(Default::default, |(_, saved)| saved.config.clone());
-    let data = images::load(config.data.as_deref(), config.train_on_all)?;
+    let data = match &trained {
+        Some((_, saved)) => images::load_again(saved, config.data.as_deref())?,
+        None => images::load(&config)?,
+    };
     let source = config.data.as_ref().map_or("mnist".into(), |dir| dir.display().to_string());
     let mut training = Training::new(config, &data, Save::Nowhere)?;
     let mut notes = Vec::new();
     if let (Some(run), Some((network, saved))) = (run, trained) {
         let now = &training.description;
-        if (saved.image, saved.classes) != (now.image, now.classes) {
+        // A run from before the number of classes followed the data has ten outputs.
+        if saved.image != now.image || saved.classes < now.classes {
             bail!(
                 "it classifies {}x{} images into {} classes, but the images in {source} have {}x{} pixels and {} \
                  classes: restore its data there",
@@ -33,6 +37,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
             );
         }
         notes.extend(changed_data(&saved.data, &data.fingerprint));
+        training.description.classes = saved.classes;
         training.model = network;
         training.state = run.state()?;
     }

@@ -31,7 +31,7 @@ impl TrainCommand for Network<f32> {
 
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, DigitData)> {
         let config = settings.resolve()?;
-        let data = images::load(config.data.as_deref(), config.train_on_all)?;
+        let data = images::load(&config)?;
         Ok((config, data))
     }
 
@@ -39,13 +39,14 @@ impl TrainCommand for Network<f32> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();
         settings.resume(&mut config);
-        let data = images::load(config.data.as_deref(), config.train_on_all)?;
+        let data = images::load_again(&description, config.data.as_deref())?;
         description.config.epochs = config.epochs;
         Ok((description, data))
     }
 
     fn introduce(training: &Training<'_>, data: &DigitData) -> Log {
         let network = &training.model;
+        data.reports.iter().for_each(|report| eprintln!("{}", images::with_dashes(report)));
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
         fact("network", &format!("[{}], {} parameters", sizes.join(", "), network.params().count()));
         fact(
@@ -118,6 +119,7 @@ fn reference(config: &Config) -> Option<&'static str> {
             data: None,
             backprop: published.backprop,
             preset: published.preset.clone(),
+            transposed: published.transposed,
             ..config.clone()
         };
         (config.data.is_none() && comparable == published).then_some(())

@@ -30,7 +30,7 @@ pub enum DataError {
         /// The folder.
         dir: PathBuf,
         /// The name of the file.
-        file: &'static str,
+        file: String,
     },
     /// The name is unknown.
     #[error("no dataset is called {name}{}; `m2g data list` lists them all", hint(nearest.as_deref()))]

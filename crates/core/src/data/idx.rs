@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes 0-1   0
-//! byte  2     element type; 8 is unsigned bytes, the only one supported
+//! byte  2     element type: 8 is unsigned bytes; 12 is 32-bit integers, as QMNIST's labels have them
 //! byte  3     number of axes
 //! then        length of each axis, 32 bits, big-endian
 //! then        the elements, last axis fastest
@@ -31,12 +31,46 @@ const UNSIGNED_BYTE: u8 = 8;
 /// The largest size accepted, 2 GiB, whatever the header claims.
 const MAX_BYTES: u64 = 1 << 31;
 
-/// Reads an IDX file, plain or compressed with gzip.
+/// The code for 32-bit integers, big-endian.
+const INTEGER: u8 = 12;
+
+/// Reads an IDX file of unsigned bytes, plain or compressed with gzip.
 ///
 /// # Errors
 /// [`DataError`] if the file cannot be read, is not IDX, or is shorter or longer than its
 /// header says.
 pub fn read(path: &Path) -> Result<Idx, DataError> {
+    with_content(path, parse)
+}
+
+/// Reads labels: unsigned bytes; or integers, `(N)` or `(N, columns)`, of which the first column is
+/// the label, as in QMNIST. The result has the shape of the file if it is not one of labels.
+///
+/// # Errors
+/// As [`read`]; [`DataError::File`] if an integer is no label.
+pub fn read_labels(path: &Path) -> Result<Idx, DataError> {
+    let (kind, shape, bytes) =
+        with_content(path, |reader, path| elements(reader, path, &[UNSIGNED_BYTE, INTEGER]))?;
+    if kind == UNSIGNED_BYTE || shape.len() > 2 {
+        return Ok(Idx { shape, data: bytes });
+    }
+    let columns = shape.get(1).copied().unwrap_or(1).max(1);
+    let mut data = Vec::with_capacity(shape[0]);
+    for (i, row) in bytes.chunks_exact(4 * columns).enumerate() {
+        let label = i32::from_be_bytes([row[0], row[1], row[2], row[3]]);
+        let label = u8::try_from(label).map_err(|_| {
+            DataError::file(path, format!("label number {i} is {label}, but labels go from 0 to 255"))
+        })?;
+        data.push(label);
+    }
+    Ok(Idx { shape: vec![data.len()], data })
+}
+
+/// Reads a file, plain or compressed with gzip, with `parse`.
+fn with_content<T>(
+    path: &Path,
+    parse: impl FnOnce(&mut dyn Read, &Path) -> Result<T, DataError>,
+) -> Result<T, DataError> {
     let file = File::open(path).map_err(DataError::io("read", path))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = io::BufRead::fill_buf(&mut reader).map_err(DataError::io("read", path))?;
@@ -51,7 +85,17 @@ pub fn read(path: &Path) -> Result<Idx, DataError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
+pub fn parse(reader: &mut dyn Read, path: &Path) -> Result<Idx, DataError> {
+    let (_, shape, data) = elements(reader, path, &[UNSIGNED_BYTE])?;
+    Ok(Idx { shape, data })
+}
+
+/// Reads the type, which must be one of `kinds`, the lengths of the axes, and the bytes of all elements.
+fn elements(
+    reader: &mut dyn Read,
+    path: &Path,
+    kinds: &[u8],
+) -> Result<(u8, Vec<usize>, Vec<u8>), DataError> {
     let broken = |e: io::Error| match e.kind() {
         io::ErrorKind::UnexpectedEof => DataError::file(path, "the file ends early: it is truncated"),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
@@ -65,7 +109,7 @@ pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
         [0, 0, kind, axes] => (kind, axes),
         _ => return Err(DataError::file(path, "it is not an IDX file")),
     };
-    if kind != UNSIGNED_BYTE {
+    if !kinds.contains(&kind) {
         return Err(DataError::file(
             path,
             format!("its elements are of type {kind:#04x}, not unsigned bytes (0x08)"),
@@ -81,17 +125,19 @@ pub fn parse(reader: &mut impl Read, path: &Path) -> Result<Idx, DataError> {
         shape.push(length as usize);
         expected = expected.saturating_mul(u64::from(length));
     }
-    if expected > MAX_BYTES {
+    let width = if kind == INTEGER { 4 } else { 1 };
+    if expected.saturating_mul(width) > MAX_BYTES {
         return Err(DataError::file(path, format!("its header claims {expected} elements: it is damaged")));
     }
     // Memory grows with the actual content, not with what the header claims.
     let mut data = Vec::new();
-    reader.take(expected + 1).read_to_end(&mut data).map_err(broken)?;
-    match (data.len() as u64).cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(Idx { shape, data }),
+    reader.take(expected * width + 1).read_to_end(&mut data).map_err(broken)?;
+    let found = data.len() as u64;
+    match found.cmp(&(expected * width)) {
+        std::cmp::Ordering::Equal => Ok((kind, shape, data)),
         std::cmp::Ordering::Less => Err(DataError::file(
             path,
-            format!("the file is truncated: it holds {} of {expected} elements", data.len()),
+            format!("the file is truncated: it holds {} of {expected} elements", found / width),
         )),
         std::cmp::Ordering::Greater => {
             Err(DataError::file(path, format!("it holds more than the {expected} elements of its header")))
@@ -162,6 +208,31 @@ mod tests {
         assert!(parsed(&[0, 0, 8, 9]).unwrap_err().contains("9 axes"));
         let huge = [&[0, 0, 8, 4][..], &[0xff; 16]].concat();
         assert!(parsed(&huge).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn integers_are_read_as_labels() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels-idx2-int");
+        let labels = |shape: &[u32], values: &[i32]| {
+            let mut bytes = vec![0, 0, INTEGER, shape.len() as u8];
+            shape.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+            values.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+            std::fs::write(&path, bytes).unwrap();
+            read_labels(&path).map_err(|e| e.to_string())
+        };
+        let eight_columns = [5, 0, 3577, 2, 0, 0, -1, 7, 4, 1, 4094, 6, 9, 0, 12, 70];
+        assert_eq!(labels(&[2, 8], &eight_columns), Ok(Idx { shape: vec![2], data: vec![5, 4] }));
+        assert_eq!(labels(&[3], &[1, 2, 255]), Ok(Idx { shape: vec![3], data: vec![1, 2, 255] }));
+        assert_eq!(labels(&[0, 8], &[]), Ok(Idx { shape: vec![0], data: vec![] }));
+        assert!(labels(&[2], &[1, -1]).unwrap_err().contains("label number 1 is -1"));
+        assert!(labels(&[2, 8], &eight_columns[..9]).unwrap_err().contains("9 of 16"));
+        assert!(parsed(&std::fs::read(&path).unwrap()).unwrap_err().contains("0x0c"));
+        let bytes = Idx { shape: vec![2], data: vec![7, 8] };
+        let mut file = Vec::new();
+        write(&bytes, &mut file).unwrap();
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(read_labels(&path).unwrap(), bytes);
     }
 
     proptest! {

@@ -106,6 +106,9 @@ fn byte_order_mark(start: &[u8]) -> Option<&'static str> {
 
 /// The form of UTF-16 in which bytes that make no sense as UTF-8 make good sense, if there is one.
 fn wide_encoding(start: &[u8]) -> Option<&'static str> {
+    if start.len() < BYTES_OF_START && !start.len().is_multiple_of(2) {
+        return None;
+    }
     let pairs = || start.chunks_exact(2).map(|two| [two[0], two[1]]);
     // Two letters of ASCII are one Chinese character, but not all of a text is made of these.
     let printable = |byte: u8| (0x20..0x7f).contains(&byte);
@@ -208,6 +211,7 @@ mod tests {
             (b"\0\0\x08\x03\0\0\xea\x60", "an IDX file"),
             (&tar, "a tar archive"),
             (b"abc\0def", "binary data"),
+            (b"a\0b", "binary data"),
             (b"name,size\none,1\0\0\0two,2\n", "binary data"),
             (&[7, 0, 0, 0, 9, 0, 0, 0], "binary data"),
         ] {

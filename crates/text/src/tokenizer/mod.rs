@@ -14,6 +14,7 @@
 //! | `byte_letters` | one visible character for each byte |
 //! | `parts` | every tokenizer of bytes as [`ByteLevelParts`], and back |
 //! | `special` | [`SpecialToken`]: beginning, end of text, padding |
+//! | `as_typed` | the name of a tokenizer, and text that spells special tokens |
 //! | `saved` | the JSON form |
 //! | `stream` | [`StreamDecoder`]: decodes token ids as they arrive |
 //!
@@ -28,6 +29,7 @@
 //! ```
 
 mod added;
+mod as_typed;
 mod bpe;
 mod byte_letters;
 mod byte_level;

@@ -3,15 +3,12 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The number of classes: the digits 0 to 9, or the ten classes of a dataset like MNIST.
-pub const CLASSES: usize = 10;
-
 /// Images of one size with a label each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelledImages {
     /// The pixels, `(N, rows, cols)`: 0 is paper, 255 is ink.
     pub images: Vec<u8>,
-    /// The labels, `(N)`.
+    /// The class of each image, `(N)`, counted from 0.
     pub labels: Vec<u8>,
     /// The height of an image in pixels.
     pub rows: usize,
@@ -54,7 +51,7 @@ impl LabelledImages {
 }
 
 /// A dataset in three disjoint parts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DigitData {
     /// The images to train on.
     pub train: LabelledImages,
@@ -64,6 +61,12 @@ pub struct DigitData {
     pub test: LabelledImages,
     /// The number of classes.
     pub n_classes: usize,
+    /// The name of each class; empty if class i is called i.
+    pub class_names: Vec<String>,
+    /// Whether the rows and columns of the images in the files were swapped to turn them upright.
+    pub transposed: bool,
+    /// Sentences on what was changed or seems wrong.
+    pub reports: Vec<String>,
     /// The folder it was loaded from.
     pub source: PathBuf,
     /// SHA-256 over all images and labels; identifies the data.
@@ -71,9 +74,11 @@ pub struct DigitData {
 }
 
 /// How the training file is split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Split {
-    /// The last sixth is kept for validation. MNIST: 50,000 training and 10,000 validation images.
+    /// The last sixth is kept for validation, after images that are sorted by class are mixed. MNIST:
+    /// 50,000 training and 10,000 validation images.
+    #[default]
     Standard,
     /// All images are trained on; there is no validation set.
     TrainOnAll,

@@ -1,67 +1,200 @@
 //! MNIST and datasets like it: images of one size, each with a label.
 //!
+//! | file | holds |
+//! | --- | --- |
+//! | `family` | the four files of a data set, by the names of MNIST, EMNIST and QMNIST |
+//! | `files` | reads and checks them |
+//! | `foreign` | other formats: how to convert them |
+//! | `classes` | the classes of the labels, and their names |
+//! | `orientation` | whether rows and columns of the images are swapped, as in EMNIST |
+//! | `order` | whether images are sorted by class, and which classes a part lacks |
+//! | `images`, `split` | labelled images in three parts |
+//!
 //! A folder holds four IDX files, plain or gzip: training and test images, and their labels.
 //! The reader of this crate reads and checks every file first. The `mnist` crate then loads folders
 //! of MNIST's size. On its own, it would panic on any error, could not read gzip, and would not
 //! notice a short file.
 
+mod classes;
+mod family;
 mod files;
+mod foreign;
 mod images;
+mod order;
+mod orientation;
 mod split;
 
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use self::files::FILES;
-pub use self::images::{CLASSES, DigitData, LabelledImages, Split};
+pub use self::classes::{CLASSES, Classes};
+use self::family::Family;
+pub use self::images::{DigitData, LabelledImages, Split};
+use self::orientation::{Orientation, orientation, transpose_images};
 use super::{DataError, sha256};
 use crate::threads;
 
-/// Loads a dataset from the folder with its four files.
+/// How a data set is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How the training file is split.
+    pub split: Split,
+    /// Whether rows and columns are swapped in the files, as in EMNIST's; `None` compares the images with
+    /// MNIST's, and turns them only if that is clear.
+    pub transposed: Option<bool>,
+    /// The seed that mixes images that are sorted by class.
+    pub seed: u64,
+}
+
+/// Loads a dataset from the folder with its four files, as MNIST is read.
 ///
 /// # Errors
 /// [`DataError`] names the file that is missing, damaged, swapped with another, or holds an
 /// invalid label.
-pub fn load(dir: &Path, split: Split) -> Result<DigitData, DataError> {
-    let (train, test) = threads::join(|| files::read_pair(dir, 0), || files::read_pair(dir, 2));
-    let (train, test) = (train?, test?);
+pub fn load(data: &Path, split: Split) -> Result<DigitData, DataError> {
+    load_with(data, Reading { split, seed: 1, ..Reading::default() })
+}
+
+/// Loads a dataset: from a folder with four files; from `FOLDER/PREFIX` for files whose names begin with
+/// `PREFIX-`; or by one of the files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(data: &Path, reading: Reading) -> Result<DigitData, DataError> {
+    let family = Family::find(data)?;
+    let (train, test) = threads::join(|| files::read_pair(&family, 0), || files::read_pair(&family, 2));
+    let (mut train, mut test) = (train?, test?);
     if (train.rows, train.cols) != (test.rows, test.cols) {
         let why = format!(
             "its images are {}x{} pixels, those of {} {}x{}: the folder mixes two datasets",
-            test.rows, test.cols, FILES[0], train.rows, train.cols
+            test.rows,
+            test.cols,
+            family.file(0)?.display(),
+            train.rows,
+            train.cols
         );
-        return Err(DataError::file(&dir.join(FILES[2]), why));
+        return Err(DataError::file(family.file(2)?, why));
     }
-    let fingerprint = fingerprint(&[&train, &test]);
-    let n_validation = match split {
+    // The labels in the files identify the data, whatever the classes are called.
+    let labels = [train.labels.clone(), test.labels.clone()];
+    let classes = Classes::of(&family, &[(family.file(1)?, &train.labels), (family.file(3)?, &test.labels)])?;
+    number_classes(&mut train, &classes);
+    number_classes(&mut test, &classes);
+    let mut reports = Vec::new();
+    let transposed = is_transposed(&train, &classes, &family, reading.transposed, &mut reports);
+    if transposed {
+        transpose_images(&mut train);
+        transpose_images(&mut test);
+    }
+    let fingerprint = fingerprint([&train, &test], labels);
+    let n_validation = match reading.split {
         Split::Standard => train.len() / 6,
         Split::TrainOnAll => 0,
     };
+    if n_validation > 0 && order::is_sorted(&train.labels) {
+        train = order::mixed(&train, reading.seed);
+        reports.push("the training images are sorted by class: they were mixed before the split".into());
+    }
     let (train, validation, test) = if split::has_mnist_size(&train, &test) {
-        split::load_with_mnist_crate(dir, train, test, n_validation)?
+        split::load_with_mnist_crate(data, train, test, n_validation)?
     } else {
         split::split(train, test, n_validation)
     };
-    Ok(DigitData { train, validation, test, n_classes: CLASSES, source: dir.to_path_buf(), fingerprint })
+    reports.extend(order::missing_classes(&train, &validation, &classes));
+    Ok(DigitData {
+        train,
+        validation,
+        test,
+        n_classes: classes.names.len(),
+        class_names: if classes.are_numbers() { Vec::new() } else { classes.names },
+        transposed,
+        reports,
+        source: data.to_path_buf(),
+        fingerprint,
+    })
+}
+
+/// Test images, and the names of their classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestImages {
+    /// The images.
+    pub images: LabelledImages,
+    /// The name of each class.
+    pub class_names: Vec<String>,
+    /// As in [`DigitData::reports`].
+    pub reports: Vec<String>,
 }
 
 /// Loads the test images only.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_test(dir: &Path) -> Result<LabelledImages, DataError> {
-    files::read_pair(dir, 2)
+pub fn load_test(data: &Path) -> Result<LabelledImages, DataError> {
+    load_test_with(data, None).map(|test| test.images)
 }
 
-fn fingerprint(parts: &[&LabelledImages]) -> String {
+/// Loads the test images only; see [`Reading::transposed`].
+///
+/// # Errors
+/// As [`load_with`].
+pub fn load_test_with(data: &Path, transposed: Option<bool>) -> Result<TestImages, DataError> {
+    let family = Family::find(data)?;
+    let mut images = files::read_pair(&family, 2)?;
+    // The training labels count too, if they can be read: the test images may lack a class.
+    let train = family.file(1).ok().and_then(|path| Some((path, files::read_labels(path).ok()?)));
+    let mut labels: Vec<(&Path, &[u8])> = train.iter().map(|(path, labels)| (*path, &**labels)).collect();
+    labels.push((family.file(3)?, &images.labels));
+    let classes = Classes::of(&family, &labels)?;
+    number_classes(&mut images, &classes);
+    let mut reports = Vec::new();
+    if is_transposed(&images, &classes, &family, transposed, &mut reports) {
+        transpose_images(&mut images);
+    }
+    Ok(TestImages { images, class_names: classes.names, reports })
+}
+
+/// Replaces each label by its class.
+fn number_classes(images: &mut LabelledImages, classes: &Classes) {
+    images.labels.iter_mut().for_each(|label| *label -= classes.first_label);
+}
+
+/// Whether rows and columns are swapped: what the caller says, or else what a comparison with MNIST says.
+fn is_transposed(
+    images: &LabelledImages,
+    classes: &Classes,
+    family: &Family,
+    told: Option<bool>,
+    reports: &mut Vec<String>,
+) -> bool {
+    if let Some(transposed) = told {
+        return transposed;
+    }
+    match orientation(images, classes) {
+        Orientation::Transposed => {
+            reports.push("rows and columns of the images are swapped, as in EMNIST: they were turned upright".into());
+            return true;
+        }
+        Orientation::Upright => {}
+        Orientation::Unknown if !family.name().contains("emnist") => {}
+        Orientation::Unknown | Orientation::Unsure => reports.push(
+            "rows and columns of the images may be swapped, as in EMNIST, which cannot be told for sure: look at \
+             some, and set transposed to yes or no"
+                .into(),
+        ),
+    }
+    false
+}
+
+/// SHA-256 over all images, and over all labels as they are in the files.
+fn fingerprint(parts: [&LabelledImages; 2], labels: [Vec<u8>; 2]) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
+    for (part, labels) in parts.into_iter().zip(labels) {
         for n in [part.len(), part.rows, part.cols] {
             hash.update((n as u64).to_le_bytes());
         }
         hash.update(&part.images);
-        hash.update(&part.labels);
+        hash.update(&labels);
     }
     sha256::hex(&hash.finalize())
 }
@@ -72,6 +205,7 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
+    use super::family::FILES;
     use crate::data::idx::{self, Idx};
 
     fn repository() -> PathBuf {
@@ -102,8 +236,9 @@ mod tests {
     fn the_mnist_crate_and_our_reader_agree() {
         let dir = repository();
         let data = load(&dir, Split::Standard).unwrap();
-        let (train, validation, test) =
-            split::split(files::read_pair(&dir, 0).unwrap(), files::read_pair(&dir, 2).unwrap(), 10_000);
+        let family = Family::find(&dir).unwrap();
+        let [train, test] = [0, 2].map(|first| files::read_pair(&family, first).unwrap());
+        let (train, validation, test) = split::split(train, test, 10_000);
         assert!(data.train == train && data.validation == validation && data.test == test);
         assert_eq!([train.len(), validation.len(), test.len()], [50_000, 10_000, 10_000]);
         assert_eq!(train.labels[..5], [5, 0, 4, 1, 9]);

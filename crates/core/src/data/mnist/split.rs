@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mnist::MnistBuilder;
 
-use super::files::FILES;
+use super::family::FILES;
 use super::images::LabelledImages;
 use crate::data::DataError;
 use crate::data::idx::{self, Idx};
