@@ -152,7 +152,7 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
         test: images(10),
         source: "a test".into(),
         n_classes: 10,
-        fingerprint: String::new(),
+        ..DigitData::default()
     };
     (config, data)
 }
