@@ -52,7 +52,7 @@ fn what_is_not_text_is_refused_with_the_same_sentence_everywhere() {
         assert!(sentence.contains(why), "{said}");
         for args in [
             &["gpt", "train", "--run", "x", "--data", name][..],
-            &["gpt", "prepare", name, "--out", "out"],
+            &["gpt", "prepare", name, "--out", "new"],
             &["gpt", "ladder", "--data", name],
         ] {
             assert!(refused(dir.path(), args).contains(sentence), "{args:?}");

@@ -11,7 +11,7 @@ use crate::output;
 /// Each command with its values and what it does.
 const COMMANDS: [(&str, &str, &str); 10] = [
     ("help", "", "list the commands"),
-    ("temperature", "X", "below 1 favours likely tokens, above 1 makes the choice more random"),
+    ("temperature", "X", "below 1 favours likely tokens, above 1 flattens the choice"),
     ("top-k", "N|off", "sample from the N most likely tokens"),
     ("top-p", "X|off", "sample from the likeliest tokens with this total probability"),
     ("greedy", "on|off", "always take the most likely token"),
