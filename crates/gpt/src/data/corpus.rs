@@ -155,7 +155,7 @@ impl Corpus {
         Ok(match tokenizer {
             Some(tokenizer) => {
                 let corpus = Self::new(train, val, tokenizer, data.into(), reports);
-                Self { vocab_size: size.max(vocab_size), ..corpus }
+                Self { vocab_size: size.max(vocab_size).max(meta_size), ..corpus }
             }
             None => {
                 let fingerprint = fingerprint_of_ids(size, &[&train, &val]);

@@ -58,9 +58,32 @@ impl NanoGptFolder {
     /// # Errors
     /// [`TextError`] names the file and the first id that is not below `vocab_size`.
     pub fn tokens(&self, vocab_size: usize) -> Result<[TokenData; 2], TextError> {
-        let open = |name| TokenData::open(&self.path.join(name), Width::of(vocab_size), vocab_size);
+        let open = |name| {
+            let path = self.path.join(name);
+            let data = TokenData::open(&path, Width::of(vocab_size), vocab_size)?;
+            match is_wider(&data) {
+                true => Err(TextError::file(
+                    &path,
+                    "every second id of 16 bits is 0, as in a file of wider ids: save them as 16 bits (uint16)",
+                )),
+                false => Ok(data),
+            }
+        };
         Ok([open(TRAIN)?, open(VAL)?])
     }
+}
+
+/// Whether ids of 16 bits look like wider ones: their upper halves are 0.
+fn is_wider(data: &TokenData) -> bool {
+    /// A text this short may have a pattern by chance.
+    const SHORTEST: usize = 32;
+    let (mut upper, mut lower) = (0, 0);
+    data.for_each_chunk(|start, ids| {
+        for (id, index) in ids.iter().zip(start..) {
+            *(if index % 2 == 1 { &mut upper } else { &mut lower }) |= id;
+        }
+    });
+    data.width() == Width::U16 && data.len() >= SHORTEST && data.len() % 2 == 0 && upper == 0 && lower > 0
 }
 
 /// Reads `meta.pkl`: a dict with `vocab_size`, and with `stoi` and `itos` for a vocabulary of
@@ -141,5 +164,69 @@ impl<'a> Meta<'a> {
             (Some(stoi), Some(itos)) if stoi != itos => Err("its stoi and its itos differ".into()),
             (stoi, itos) => Ok(stoi.or(itos)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn folder(train: &[u16], val: &[u16]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, ids) in [(TRAIN, train), (VAL, val)] {
+            let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn ids_are_read_and_checked() {
+        let dir = folder(&[3, 0, 2, 1], &[1, 2]);
+        assert!(is_nanogpt(dir.path()));
+        let folder = NanoGptFolder::open(dir.path()).unwrap();
+        assert_eq!(folder.meta, None);
+        let [train, val] = folder.tokens(4).unwrap();
+        assert_eq!((train.to_vec(), val.to_vec()), (vec![3, 0, 2, 1], vec![1, 2]));
+        let error = folder.tokens(3).unwrap_err().to_string();
+        assert!(
+            error.contains("train.bin: token number 0 (at byte 0) is 3, but the vocabulary has 3"),
+            "{error}"
+        );
+        std::fs::remove_file(dir.path().join(VAL)).unwrap();
+        let error = NanoGptFolder::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("it has train.bin but no val.bin"), "{error}");
+        std::fs::write(dir.path().join(META), "{}").unwrap();
+        assert!(!is_nanogpt(dir.path()), "a prepared folder, though a damaged one");
+    }
+
+    #[test]
+    fn ids_of_32_bits_are_not_taken_for_twice_as_many_of_16() {
+        let wide: Vec<u16> = (0..20).flat_map(|i| [i, 0]).collect();
+        let dir = folder(&wide, &[1, 2]);
+        let error = NanoGptFolder::open(dir.path()).unwrap().tokens(50).unwrap_err().to_string();
+        assert!(error.contains("train.bin: every second id of 16 bits is 0"), "{error}");
+        for ids in [vec![0; 40], (0..40).collect()] {
+            let dir = folder(&ids, &[1, 2]);
+            NanoGptFolder::open(dir.path()).unwrap().tokens(50).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_vocabulary_may_be_only_a_size() {
+        let dir = folder(&[3, 0, 2, 1], &[1, 2]);
+        let path = dir.path().join(META_PKL);
+        // {"vocab_size": 50304}
+        std::fs::write(&path, b"\x80\x04}\x8c\x0avocab_sizeM\x80\xc4s.").unwrap();
+        let meta = NanoGptFolder::open(dir.path()).unwrap().meta.unwrap();
+        assert!(meta.vocab_size == 50_304 && meta.tokenizer.unwrap_err().contains("no characters (stoi)"));
+        // {"itos": ["b", "a"]}
+        std::fs::write(&path, b"\x80\x04}\x8c\x04itos](\x8c\x01b\x8c\x01aes.").unwrap();
+        let meta = read_meta(&path).unwrap();
+        assert_eq!((meta.vocab_size, meta.tokenizer.unwrap().encode("ab").unwrap()), (2, vec![1, 0]));
+        std::fs::write(&path, b"\x80\x04}\x8c\x04itos](\x8c\x01b").unwrap();
+        let error = NanoGptFolder::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("meta.pkl: its pickle is cut off at byte"), "{error}");
     }
 }
