@@ -104,8 +104,10 @@ impl Lab {
         let Some(name) = &self.name else {
             for (name, _) in SHIPPED {
                 let (_, experiment) = Experiment::load(name)?;
-                let arms: Vec<&str> = experiment.arms.iter().map(|arm| arm.name.as_str()).collect();
-                let text = format!("{}\n{}", experiment.about, arms.join("; "));
+                // Names may contain commas and spaces.
+                let arms: Vec<String> = experiment.arms.iter().map(|arm| format!("{};", arm.name)).collect();
+                let arms = flow(&arms, " ", columns().saturating_sub(11), 0);
+                let text = format!("{}\n{}", experiment.about, arms.trim_end_matches(';'));
                 output::line(entry(name, &text, columns()))?;
             }
             return Ok(ExitCode::SUCCESS);

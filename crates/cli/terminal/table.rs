@@ -199,11 +199,12 @@ impl Shape {
         };
         loop {
             // A few long names rather get a line of their own than cost a column.
-            let room = columns.checked_sub(shape.plain_total() - shape.widths[0]).unwrap_or(0);
+            let room = columns.saturating_sub(shape.plain_total() - shape.widths[0]);
             if shape.total() <= columns {
                 return shape;
             }
-            if room >= MIN_NAME_COLUMNS && table.most_names_fit(room) {
+            let long = shape.widths[0] > room;
+            if long && room >= MIN_NAME_COLUMNS && table.most_names_fit(room) {
                 return Self { markdown: false, ..shape.with_name(room) };
             }
             let rank = |i: usize| match table.columns[i].narrow {

@@ -49,6 +49,7 @@ impl TrainCommand for Network<f32> {
         data.reports.iter().for_each(|report| eprintln!("{}", images::with_dashes(report)));
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
         fact("network", &format!("[{}], {} parameters", sizes.join(", "), network.params().count()));
+        let source = data.source.canonicalize().unwrap_or(data.source.clone());
         fact(
             "data",
             &format!(
@@ -56,7 +57,7 @@ impl TrainCommand for Network<f32> {
                 data.train.len(),
                 data.validation.len(),
                 data.test.len(),
-                data.source.display()
+                source.display()
             ),
         );
         let evaluations = EvaluationLog {
