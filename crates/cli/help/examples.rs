@@ -74,7 +74,13 @@ pub const EXAMPLES: &[Examples] = &[
             ("gpt sample own --tokens 100 --temperature 0.5", "shorter, and less random"),
         ],
     ),
-    ("gpt chat", &[]),
+    (
+        "gpt chat",
+        &[
+            ("gpt chat own", "type a line, see it continued"),
+            ("gpt chat own --temperature 0.5", "less random"),
+        ],
+    ),
     (
         "gpt ladder",
         &[
