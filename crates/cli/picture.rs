@@ -15,8 +15,14 @@ use decode::{Fault, MAX_SIDE, decode};
 /// The largest picture file in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 28;
 
-/// The start of a HEIC or AVIF file, after four bytes that give a length.
-const HEIC: &[u8] = b"ftyp";
+/// Other formats of pictures: their names, and the bytes at a place in the file that tell them.
+const OTHER_FORMATS: [(&str, usize, &[u8]); 5] = [
+    ("HEIC or AVIF", 4, b"ftyp"),
+    ("GIF", 0, b"GIF8"),
+    ("WebP", 8, b"WEBP"),
+    ("BMP", 0, b"BM"),
+    ("TIFF", 0, b"II*\0"),
+];
 
 /// Reads a PNG or JPEG picture and turns it upright, as its EXIF data says.
 pub fn load(path: &Path) -> anyhow::Result<Picture> {
@@ -40,11 +46,18 @@ pub fn load(path: &Path) -> anyhow::Result<Picture> {
         bail!("{name} has more than {} MiB: save it smaller", MAX_FILE_BYTES >> 20);
     }
     let decoded = decode(&content).map_err(|fault| match fault {
-        Fault::UnknownFormat if content[4.min(content.len())..].starts_with(HEIC) => {
-            anyhow!("{name} is a HEIC or AVIF picture, which is not supported: save it as a JPEG file")
-        }
         Fault::UnknownFormat => {
-            anyhow!("{name} is not a picture of a known format: give a PNG or JPEG file")
+            let is = |&(_, at, bytes): &(&str, usize, &[u8])| {
+                content.get(at..).is_some_and(|rest| rest.starts_with(bytes))
+            };
+            match OTHER_FORMATS.iter().copied().find(is) {
+                Some((format, ..)) => {
+                    anyhow!(
+                        "{name} is a {format} picture, which is not supported: save it as a PNG or JPEG file"
+                    )
+                }
+                None => anyhow!("{name} is not a picture of a known format: give a PNG or JPEG file"),
+            }
         }
         Fault::TooLarge(width, height) => {
             anyhow!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side")
@@ -101,6 +114,7 @@ mod tests {
     fn files_that_are_not_pictures_get_a_clear_error() {
         assert!(error(b"").contains("0 bytes"));
         assert!(error(b"this is a text").contains("not a picture"));
+        assert!(error(b"GIF89a\x01\0\x01\0").contains("is a GIF picture"));
         assert!(error(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
         let whole = png(&RgbaImage::new(50, 50));
         assert!(error(&whole[..whole.len() / 2]).contains("damaged"));

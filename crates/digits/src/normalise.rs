@@ -177,6 +177,7 @@ fn on_pages(pages: &[Page]) -> Result<Vec<Digit>, NormaliseError> {
 /// The digits on one paper.
 fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
     let ink = ink::separate(&page.plane, page.dark_on_light)?;
+    components::large(components::components(&ink.mask), &ink.mask)?;
     let parts = components::large(components::linked(&ink.mask, MAX_LINKED_GAP / 2), &ink.mask)?;
     let parts = frames::without_frames(parts, &ink.mask);
     let strokes = lines::without_lines(&components::mask(&parts, &ink.mask));

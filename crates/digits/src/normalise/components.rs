@@ -12,6 +12,10 @@ use super::mask::Mask;
 
 /// A patch smaller than this share of the page's longer side is dust.
 const DUST_SIZE_SHARE: f32 = 0.008;
+/// Among more patches than this, the largest...
+const MANY_COMPONENTS: usize = 150;
+/// ...is this many times as large as nine in ten of them: the patches of noise are of all sizes.
+const MIN_DIGIT_RATIO: f32 = 6.0;
 /// A page with more patches shows a text, a texture or noise.
 const MAX_COMPONENTS: usize = 1000;
 
@@ -82,10 +86,18 @@ pub(super) fn linked(mask: &Mask, reach: usize) -> Vec<Component> {
 /// Those of some components that may be strokes: larger than specks of dust.
 ///
 /// # Errors
-/// [`NormaliseError::TooMany`] if there are more than any page of digits has.
+/// [`NormaliseError::TooMany`] if there are more than any page of digits has, or if the largest is not much
+/// larger than the many others.
 pub(super) fn large(all: Vec<Component>, mask: &Mask) -> Result<Vec<Component>, NormaliseError> {
     let least = mask.width.max(mask.height) as f32 * DUST_SIZE_SHARE;
     let marks = all.len();
+    if marks > MANY_COMPONENTS {
+        let mut sizes: Vec<usize> = all.iter().map(|part| part.area.longest()).collect();
+        sizes.sort_unstable();
+        if (sizes[marks - 1] as f32) < MIN_DIGIT_RATIO * sizes[marks * 9 / 10] as f32 {
+            return Err(NormaliseError::TooMany { marks });
+        }
+    }
     let large: Vec<Component> = all.into_iter().filter(|part| part.area.longest() as f32 >= least).collect();
     if large.len() > MAX_COMPONENTS { Err(NormaliseError::TooMany { marks }) } else { Ok(large) }
 }

@@ -23,11 +23,16 @@ const MIN_FREE_RATIO: f32 = 1.6;
 const SPAN_SHARE: f32 = 0.85;
 /// As many lines that span the page are rulings or a grid, and no strokes.
 const GRID_LINES: usize = 3;
+/// A smaller page shows one digit, of which a bar would pass for a line.
+const MIN_PAGE_PIXELS: usize = 100;
 /// A run this much thicker than its line belongs to a stroke.
 const STROKE_RATIO: f32 = 1.6;
 
 /// The mask without lines.
 pub(super) fn without_lines(mask: &Mask) -> Mask {
+    if mask.width.max(mask.height) < MIN_PAGE_PIXELS {
+        return mask.clone();
+    }
     let (mut level, mut upright) = (tracks(mask), tracks(&mask.transposed()));
     // A line that spans the page, as rulings and grids have several.
     let spans = |track: &Track, page: usize| track.length() as f32 >= SPAN_SHARE * page as f32;
@@ -69,14 +74,21 @@ fn without(mask: &Mask, tracks: &[Track], ratio: f32) -> Mask {
     // What a free line is compared with: patches that are more than lines.
     let kept =
         |part: &&Component| 2 * part.pixels.iter().filter(|&&i| rest.bits[i]).count() >= part.pixels.len();
-    let largest_shape = components(mask).iter().filter(kept).map(|part| part.area.longest()).max();
+    let patches = components(mask);
+    let patch_of = labels(&patches, mask);
+    let largest_shape = patches.iter().filter(kept).map(|part| part.area.longest()).max();
     let mut cleaned = mask.clone();
     for track in tracks {
         let length = track.length() as f32;
         // What is much smaller than the line may be a scrap of it.
         let size = touched(track, mask, &label, &digits).filter(|&size| 5 * size >= 2 * track.length());
         let is_line = match size {
-            Some(size) => length >= ratio * size as f32,
+            Some(size) => {
+                // The base of a 2 is a part of its height.
+                let run = &track.runs[track.runs.len() / 2];
+                let patch = patches.get(patch_of[run.top * mask.width + run.x]);
+                length >= ratio * patch.map_or(size, |patch| patch.area.height.max(size)) as f32
+            }
             None => largest_shape.is_some_and(|size| length >= MIN_FREE_RATIO.min(ratio) * size as f32),
         };
         if is_line {

@@ -88,9 +88,10 @@ impl Picture {
     /// Any other value changes nothing.
     ///
     /// ```text
-    ///   1     2       3         4         5       6         7         8
-    ///   F     mirror  turned    mirror    mirror  turned    mirror    turned
-    ///                 180       and 180   and 270 90 left   and 90    90 right
+    ///   tag      1     2     3     4     5     6     7     8
+    ///
+    ///   stored   a b   b a   d c   c d   a c   b d   d b   c a          a b
+    ///            c d   d c   b a   a b   b d   a c   c a   d b    ->    c d
     /// ```
     pub fn upright(mut self, orientation: u8) -> Self {
         for plane in &mut self.planes {
