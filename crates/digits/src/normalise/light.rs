@@ -45,7 +45,7 @@ fn opened(picture: &Plane) -> Plane {
     let around = Plane { width: border.len(), height: 1, values: border };
     let reach = longest / 3;
     let around = around.sliding_min(reach).sliding_max(reach);
-    picture.framed(&around.values, radius).sliding_min(radius).sliding_max(radius).unframed(radius)
+    picture.framed(&around.values, radius).opened(radius).unframed(radius)
 }
 
 fn combined(a: &Plane, b: &Plane, f: impl Fn(f32, f32) -> f32) -> Plane {

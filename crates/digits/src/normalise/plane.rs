@@ -114,6 +114,14 @@ impl Plane {
         self.sliding(radius, f32::NEG_INFINITY, f32::max)
     }
 
+    /// The morphological opening: the largest value in the window around each pixel of the smallest values
+    /// in the windows there.
+    pub fn opened(&self, radius: usize) -> Self {
+        let least = |plane: &Self| plane.slid_down(radius, f32::INFINITY, f32::min);
+        let most = |plane: &Self| plane.slid_down(radius, f32::NEG_INFINITY, f32::max);
+        most(&most(&least(&least(self).transposed())).transposed())
+    }
+
     fn sliding(&self, radius: usize, identity: f32, extreme: impl Fn(f32, f32) -> f32 + Copy) -> Self {
         let along_columns = |plane: &Self| plane.slid_down(radius, identity, extreme);
         along_columns(&along_columns(self).transposed()).transposed()
@@ -123,26 +131,37 @@ impl Plane {
     /// algorithm for local minimum and maximum filters*, 1992): a window of k rows is the end of one
     /// block of k rows and the start of the next.
     fn slid_down(&self, radius: usize, identity: f32, extreme: impl Fn(f32, f32) -> f32 + Copy) -> Self {
+        // Strips of columns stay in the cache.
+        const STRIP: usize = 32;
         let (w, h) = (self.width, self.height);
         // No window is longer than the plane.
         let radius = radius.min(h);
         let (k, rows) = (2 * radius + 1, h + 2 * radius);
-        let mut starts = vec![identity; rows * w];
-        starts[radius * w..][..h * w].copy_from_slice(&self.values);
-        let mut ends = starts.clone();
-        let merge = |into: &mut [f32], from: &[f32]| {
-            into.iter_mut().zip(from).for_each(|(a, &b)| *a = extreme(*a, b));
+        let (mut starts, mut ends) = (vec![[identity; STRIP]; rows], vec![[identity; STRIP]; rows]);
+        let merged = |a: &[f32; STRIP], b: &[f32; STRIP]| -> [f32; STRIP] {
+            std::array::from_fn(|i| extreme(a[i], b[i]))
         };
-        for y in (1..rows).filter(|y| y % k != 0) {
-            let (before, row) = starts.split_at_mut(y * w);
-            merge(&mut row[..w], &before[(y - 1) * w..]);
+        let mut values = vec![0.0; w * h];
+        for left in (0..w).step_by(STRIP) {
+            let columns = STRIP.min(w - left);
+            starts[..radius].fill([identity; STRIP]);
+            starts[radius + h..].fill([identity; STRIP]);
+            for (strip, row) in starts[radius..].iter_mut().zip(self.values.chunks_exact(w)) {
+                strip[..columns].copy_from_slice(&row[left..left + columns]);
+            }
+            ends.copy_from_slice(&starts);
+            for y in (1..rows).filter(|y| y % k != 0) {
+                starts[y] = merged(&starts[y - 1], &starts[y]);
+            }
+            for y in (0..rows - 1).rev().filter(|y| (y + 1) % k != 0) {
+                ends[y] = merged(&ends[y], &ends[y + 1]);
+            }
+            for (y, row) in values.chunks_exact_mut(w).enumerate() {
+                row[left..left + columns]
+                    .copy_from_slice(&merged(&ends[y], &starts[y + 2 * radius])[..columns]);
+            }
         }
-        for y in (0..rows - 1).rev().filter(|y| (y + 1) % k != 0) {
-            let (row, after) = ends.split_at_mut((y + 1) * w);
-            merge(&mut row[y * w..], &after[..w]);
-        }
-        let windows = ends[..h * w].iter().zip(&starts[2 * radius * w..]);
-        Self { width: w, height: h, values: windows.map(|(&a, &b)| extreme(a, b)).collect() }
+        Self { width: w, height: h, values }
     }
 
     /// Runs a filter over each row, then over each column of the result.
@@ -200,6 +219,7 @@ mod tests {
         let values: Vec<f32> = (0..23 * 17).map(|i| (i * 7919 % 101) as f32).collect();
         let plane = Plane { width: 23, height: 17, values };
         for radius in [1usize, 2, 5, 8, 30] {
+            assert_eq!(plane.opened(radius).values, plane.sliding_min(radius).sliding_max(radius).values);
             let (least, most) = (plane.sliding_min(radius), plane.sliding_max(radius));
             for i in 0..23 * 17 {
                 let (x, y): (usize, usize) = (i % 23, i / 23);
