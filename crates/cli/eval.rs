@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::run::{BEST, LAST};
+use m2g_core::train::run_folder::{BEST, LAST};
 use serde_json::Value;
 
 use crate::flags::run_path;

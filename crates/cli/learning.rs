@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use m2g_core::train::run::{LAST, logged_steps, metadata, metrics};
+use m2g_core::train::run_folder::{LAST, logged_steps, metadata, metrics};
 use serde_json::Value;
 
 use crate::flags::run_path;

@@ -109,7 +109,7 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
             "forward add",
             "forward LayerNorm::forward",
             "forward layer_norm",
-            "forward MultiHeadAttention::forward",
+            "forward SelfAttention::forward",
             "forward Linear::forward",
             "forward linear",
             "forward split_heads",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use m2g_core::train::run as run_folder;
+use m2g_core::train::run_folder;
 use m2g_core::{Params, Tensor};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::run::BEST;
+use m2g_core::train::run_folder::BEST;
 use m2g_digits::training::KIND;
 
 use super::test_report::{TestData, load_with_images, measure, mistakes_figure};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use m2g_core::train::run::BEST;
+use m2g_core::train::run_folder::BEST;
 use m2g_digits::normalise::SIDE;
 use m2g_digits::training::Training;
 use serde_json::json;

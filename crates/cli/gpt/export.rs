@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::train::Model;
-use m2g_core::train::run::{BEST, LAST};
+use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::gpt2;
 use m2g_gpt::training::Training;
 

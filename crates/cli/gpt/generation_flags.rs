@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 use clap::Args;
 use m2g_core::WeightFormat;
-use m2g_core::train::run::{BEST, LAST};
+use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::continuation::Until;
 use m2g_gpt::training::Training;
 use m2g_gpt::{GenerateOptions, Gpt};

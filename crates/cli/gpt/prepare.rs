@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use m2g_core::Error;
-use m2g_core::train::run::LAST;
+use m2g_core::train::run_folder::LAST;
 use m2g_gpt::training::Training;
 use m2g_text::prepare::{Prepare, TokenizerChoice, prepare};
 use m2g_text::source::DocumentSeparator;

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::Error;
-use m2g_core::train::run::{self as run_folder, BEST, LAST};
+use m2g_core::train::run_folder::{self, BEST, LAST};
 
 use self::kind::{ModelKind, OpenModel};
 use self::run::SavedRun;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use m2g_core::train::State;
-use m2g_core::train::run::LAST;
+use m2g_core::train::run_folder::LAST;
 use serde_json::Value;
 
 /// A run and the metadata of its last checkpoint.

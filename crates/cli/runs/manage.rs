@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::Error;
 use m2g_core::train::manage;
-use m2g_core::train::run::{CONFIG, LOCK, METRICS};
+use m2g_core::train::run_folder::{CONFIG, LOCK, METRICS};
 
 use super::summary::{Summary, bytes};
 use crate::flags::{RUNS, nearest, quoted, run_path};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use m2g_core::train::run::{self as run_folder, BEST, CONFIG, LAST};
+use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST};
 use m2g_core::train::{State, manage};
 use serde_json::{Map, Value, json};
 

@@ -43,18 +43,13 @@ mod zones;
 pub use area::Area;
 pub use error::NormaliseError;
 pub use picture::{Picture, Samples};
+pub use place::{PIXELS, SIDE};
 
 use group::Group;
 use hull::Hull;
 use mask::Mask;
 use paper::Page;
 use plane::Plane;
-
-/// The side of the result, in pixels.
-pub const SIDE: usize = 28;
-
-/// The number of pixels of an MNIST image, 28 rows of 28.
-pub const PIXELS: usize = SIDE * SIDE;
 
 /// More candidates than this are not digits that someone wants to have read.
 const MAX_DIGITS: usize = 100;

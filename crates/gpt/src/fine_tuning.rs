@@ -4,7 +4,7 @@ use std::path::Path;
 
 use m2g_core::settings::Settings;
 use m2g_core::train::Model;
-use m2g_core::train::run::BEST;
+use m2g_core::train::run_folder::BEST;
 use m2g_core::{Error, Tensor};
 use m2g_text::{Tokenizer, TokenizerKind};
 

@@ -5,7 +5,7 @@
 use m2g_core::nn::{Block, BlockSettings, Embedding, Linear, Memory, PositionEmbedding};
 use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
-use m2g_core::train::{Evaluation, Model, Options, Save, Session, Task, Trainable, run::BEST};
+use m2g_core::train::{Evaluation, Model, Options, Save, Session, Task, Trainable, run_folder::BEST};
 use m2g_core::{Error, Mask, Params, Tape, Tokens, Var};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::SpecialToken::{Beginning, Padding};

@@ -1,7 +1,7 @@
 //! One recorded training step of a digit network.
 
 use anyhow::bail;
-use m2g_core::train::run::LAST;
+use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
 use m2g_digits::Backprop;
 use m2g_digits::training::Training;

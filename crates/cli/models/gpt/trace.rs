@@ -1,7 +1,7 @@
 //! One recorded training step of a GPT.
 
 use anyhow::{anyhow, bail};
-use m2g_core::train::run::LAST;
+use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
 use m2g_gpt::Config;
 use m2g_gpt::data::Corpus;

@@ -2,7 +2,7 @@
 
 use super::{
     Activation, AttentionSettings, Branch, CrossAttention, GeluForm, Init, LayerCache, LayerNorm, Linear,
-    Memory, Mlp, MultiHeadAttention, NormPlace, Positions, Score,
+    Memory, Mlp, NormPlace, Positions, Score, SelfAttention,
 };
 use crate::mask::Mask;
 use crate::rng::ChaCha8Rng;
@@ -27,7 +27,7 @@ pub struct Block {
     /// The norm of the attention sub-layer.
     pub ln_1: Option<LayerNorm>,
     /// Self-attention.
-    pub attn: MultiHeadAttention,
+    pub attn: SelfAttention,
     /// The norm of the cross-attention sub-layer.
     pub ln_cross: Option<LayerNorm>,
     /// Attention to another sequence, in a decoder block.
@@ -46,7 +46,7 @@ pub struct Block {
 
 impl Block {
     /// Maps the stream `x`: `(B, T, C) -> (B, T, C)`. Each token attends to the tokens that `mask`
-    /// allows. With a `cache`, `x` continues the cached tokens: see [`MultiHeadAttention::forward`].
+    /// allows. With a `cache`, `x` continues the cached tokens: see [`SelfAttention::forward`].
     /// A block with cross-attention also attends to `memory`.
     ///
     /// # Errors
@@ -94,24 +94,24 @@ impl Block {
             (NormPlace::Before, Some(norm)) => {
                 let y = norm.forward(tape, params, x)?;
                 let y = f(tape, y)?;
-                self.add(tape, params, x, y)
+                self.add_residual(tape, params, x, y)
             }
             // norm(x + f(x))
             (NormPlace::After, Some(norm)) => {
                 let y = f(tape, x)?;
-                let x = self.add(tape, params, x, y)?;
+                let x = self.add_residual(tape, params, x, y)?;
                 norm.forward(tape, params, x)
             }
             // x + f(x)
             _ => {
                 let y = f(tape, x)?;
-                self.add(tape, params, x, y)
+                self.add_residual(tape, params, x, y)
             }
         }
     }
 
     /// `x + dropout(y)`, or `dropout(y)` without a residual connection.
-    fn add<T: Float>(
+    fn add_residual<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -119,7 +119,7 @@ impl Block {
         y: Branch<'_>,
     ) -> Result<Var, Error> {
         match self.residual {
-            true => y.add_to(tape, params, x, self.dropout),
+            true => y.add_to_residual(tape, params, x, self.dropout),
             false => {
                 let y = y.value(tape, params)?;
                 tape.dropout(y, self.dropout)
@@ -232,7 +232,7 @@ impl Block {
             _ => LayerNorm::new(params, name, c, bias).map(Some),
         };
         let ln_1 = layer_norm(params, &layer("ln_1"))?;
-        let attn = MultiHeadAttention::new(params, &layer("attn"), c, init, attention, rng)?;
+        let attn = SelfAttention::new(params, &layer("attn"), c, init, attention, rng)?;
         let (ln_cross, cross_attn) = match settings.cross_attention {
             true => (
                 layer_norm(params, &layer("ln_cross"))?,

@@ -136,7 +136,7 @@ impl CrossAttention {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{MultiHeadAttention, Positions, Score};
+    use super::super::{Positions, Score, SelfAttention};
     use super::*;
     use crate::gradcheck::constant;
     use crate::rng::Streams;
@@ -172,7 +172,7 @@ mod tests {
             false => Memory::new(memory, mask),
         };
         let y = layer.forward(&mut tape, &params, x, memory).unwrap();
-        let y = y.add_to(&mut tape, &params, x, dropout).unwrap();
+        let y = y.add_to_residual(&mut tape, &params, x, dropout).unwrap();
         let out = tape.value(y).clone();
         let weights = tape.input(constant(&[b, t_q, C], 9.0));
         let weighted = tape.mul(y, weights).unwrap();
@@ -205,7 +205,7 @@ mod tests {
         let init = Init::Normal(0.5);
         let mut rng = Streams::new(2).stream("init", 0);
         let attn =
-            MultiHeadAttention::new(&mut params, "attn", C, (init, init), cross.settings, &mut rng).unwrap();
+            SelfAttention::new(&mut params, "attn", C, (init, init), cross.settings, &mut rng).unwrap();
         // The same weights: Q, K and V side by side.
         for (joined, q, kv) in [
             (attn.c_attn.weight, cross.c_q.weight, cross.c_kv.weight),

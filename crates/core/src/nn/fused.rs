@@ -51,7 +51,7 @@ impl<'a> Branch<'a> {
     /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] if a layer does not fit its input,
     /// or `x` and `y` differ in shape.
     #[track_caller]
-    pub fn add_to<T: Float>(
+    pub fn add_to_residual<T: Float>(
         self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -62,7 +62,7 @@ impl<'a> Branch<'a> {
             Self::Mlp(mlp, input) if fuses_mlp(tape, mlp) => mlp.forward_residual(tape, params, x, input, p),
             Self::Mlp(mlp, input) => {
                 let h = mlp.hidden(tape, params, input)?;
-                Self::projected(mlp.c_proj.as_ref(), h).add_to(tape, params, x, p)
+                Self::projected(mlp.c_proj.as_ref(), h).add_to_residual(tape, params, x, p)
             }
             Self::Linear(proj, input) if fuses_linear(tape, params, proj, input) => {
                 proj.forward_residual(tape, params, x, input, p)

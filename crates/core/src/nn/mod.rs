@@ -3,7 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `block.rs` | [`Block`]: `x = x + attn(norm(x)); x = x + mlp(norm(x))` |
-//! | `self_attention.rs` | [`MultiHeadAttention`]: the tokens of a sequence attend to each other |
+//! | `self_attention.rs` | [`SelfAttention`]: the tokens of a sequence attend to each other |
 //! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence attend to another sequence |
 //! | `attention.rs` | common parts of both: [`AttentionSettings`], attention op by op |
 //! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens, kept for generation |
@@ -48,4 +48,4 @@ pub use mlp::Mlp;
 pub use norm_place::NormPlace;
 pub use positions::{PositionEmbedding, Positions, sinusoidal};
 pub use score::Score;
-pub use self_attention::MultiHeadAttention;
+pub use self_attention::SelfAttention;

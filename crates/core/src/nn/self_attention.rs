@@ -15,7 +15,7 @@ use crate::{Error, Float, ParamId, Params, Tape, Var};
 ///
 /// Another [`Score`](super::Score) may replace `Q K^T / sqrt(D)`.
 #[derive(Debug, Clone, Copy)]
-pub struct MultiHeadAttention {
+pub struct SelfAttention {
     /// Q, K and V of all heads side by side, `(C) -> (3 C)`.
     pub c_attn: Linear,
     /// The output projection, which mixes the heads, `(C) -> (C)`. Without it, the output is the
@@ -27,7 +27,7 @@ pub struct MultiHeadAttention {
     pub settings: AttentionSettings,
 }
 
-impl MultiHeadAttention {
+impl SelfAttention {
     /// Adds `name.c_attn`, `name.c_proj` and, for the additive score, `name.score.weight` to
     /// `params`, for tokens of C elements; `init` initialises `c_attn`, `init_proj` initialises `c_proj`.
     ///
@@ -66,13 +66,10 @@ impl MultiHeadAttention {
         mask: &Mask,
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Branch<'_>, Error> {
-        tape.enter::<Self>("MultiHeadAttention::forward");
+        tape.enter::<Self>("SelfAttention::forward");
         let AttentionSettings { n_head, positions, score, dropout, .. } = self.settings;
         let start = cache.as_ref().map_or(0, |cache| cache.len());
-        let mut qkv = self.c_attn.forward(tape, params, x)?; // (B, T, C) -> (B, T, 3 C)
-        if positions == Positions::Rotary {
-            qkv = tape.rotary(qkv, n_head, start)?;
-        }
+        let qkv = self.queries_keys_values(tape, params, x, start)?; // (B, T, C) -> (B, T, 3 C)
         let c = tape.value(qkv).rows_cols().1 / 3;
         let (scale, alibi) = (score.scale(c / n_head, c), positions == Positions::Alibi);
         let options = AttentionOptions { n_head, mask: mask.clone(), scale, alibi, dropout };
@@ -88,6 +85,23 @@ impl MultiHeadAttention {
             None => self.attend(tape, params, qkv, options)?,
         };
         Ok(Branch::projected(self.c_proj.as_ref(), y)) // (B, T, C) -> (B, T, C)
+    }
+
+    /// Q, K and V of all heads, side by side: `(B, T, C) -> (B, T, 3 C)`. The first token has position
+    /// `start`, which matters to rotary positions.
+    #[track_caller]
+    fn queries_keys_values<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        start: usize,
+    ) -> Result<Var, Error> {
+        let qkv = self.c_attn.forward(tape, params, x)?;
+        match self.settings.positions {
+            Positions::Rotary => tape.rotary(qkv, self.settings.n_head, start),
+            _ => Ok(qkv),
+        }
     }
 
     /// The output of all heads, side by side: `(B, T, 3 C) -> (B, T, C)`.
@@ -132,15 +146,14 @@ mod tests {
         let mut rng = Streams::new(1).stream("init", 0);
         let settings = AttentionSettings { n_head: 3, positions, score, bias: true, dropout };
         let init = Init::Normal(0.5);
-        let layer =
-            MultiHeadAttention::new(&mut params, "attn", c, (init, init), settings, &mut rng).unwrap();
+        let layer = SelfAttention::new(&mut params, "attn", c, (init, init), settings, &mut rng).unwrap();
         let x = params.add("x", constant(&[b, t, c], 3.0)).unwrap();
         let (mut tape, mut grads) = (Tape::new(), Grads::new());
         tape.set_fused(fused);
         tape.set_dropout(Some(Streams::new(1).dropout(7)));
         let x = tape.param(&params, x);
         let y = layer.forward(&mut tape, &params, x, mask, None).unwrap();
-        let y = y.add_to(&mut tape, &params, x, dropout).unwrap();
+        let y = y.add_to_residual(&mut tape, &params, x, dropout).unwrap();
         let out = tape.value(y).clone();
         let weights = tape.input(constant(&[b, t, c], 9.0));
         let weighted = tape.mul(y, weights).unwrap();

@@ -25,7 +25,7 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `dQ = scale dS K`, `dK = scale dS^T Q`.
 ///
 /// A query that sees no key has a zero output and passes on no gradient.
-/// [`nn::MultiHeadAttention`](crate::nn::MultiHeadAttention) computes the same from primitive ops;
+/// [`nn::SelfAttention`](crate::nn::SelfAttention) computes the same from primitive ops;
 /// tests check that the two agree.
 #[derive(Debug)]
 pub struct Attention {

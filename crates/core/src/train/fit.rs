@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::model::Model;
 use super::observer::{EvaluationRecord, Observer, Progress, is_logged};
-use super::run::RunFolder;
+use super::run_folder::RunFolder;
 use super::state::{Ended, Options, State};
 use super::step::{StepReport, Stepper, routine};
 use super::task::Task;

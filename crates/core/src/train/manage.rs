@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use super::run::{CONFIG, LOCK, lock};
+use super::run_folder::{CONFIG, LOCK, lock};
 use crate::{Error, atomic};
 
 /// Whether a process trains the run in this folder now.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fit::Fit;
 use super::observer::{EvaluationRecord, Observer};
-use super::run::{self, BEST, LAST, RunFolder, Save};
+use super::run_folder::{self, BEST, LAST, RunFolder, Save};
 use super::state::{Ended, Options, State};
 use super::task::{Metrics, Task};
 use super::trainable::Trainable;
@@ -208,7 +208,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// If there is no run, or its checkpoint is damaged or of another kind of model.
     pub fn describe(path: &Path) -> Result<M::Description, Error> {
-        read_description::<M>(path, LAST, &run::metadata(path, LAST, M::KIND)?)
+        read_description::<M>(path, LAST, &run_folder::metadata(path, LAST, M::KIND)?)
     }
 
     /// Reads a trained model from a run: `file` is [`BEST`] or [`LAST`].
@@ -226,7 +226,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// As [`Session::describe`].
     pub fn load_unchecked(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
-        let mut checkpoint = run::load(path, file, M::KIND)?;
+        let mut checkpoint = run_folder::load(path, file, M::KIND)?;
         let description = read_description::<M>(path, file, &checkpoint.metadata)?;
         let mut model = M::empty(&description)?;
         checkpoint.restore(&path.join(file), model.params_mut())?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use rand::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::run::{BEST, LAST, metrics};
+use super::run_folder::{BEST, LAST, metrics};
 use super::*;
 use crate::nn::{Init, Linear};
 use crate::optim::{Optimizer, Sgd};
@@ -257,7 +257,7 @@ fn runs_that_cannot_be_used_are_refused() {
     let busy = Training::resume(&run, &data, description.clone()).unwrap();
     assert!(matches!(resume(&data, description.clone()), Err(Error::Busy(_))));
     drop(busy);
-    assert!(matches!(run::metadata(&run, LAST, "curve"), Err(Error::Checkpoint { .. })));
+    assert!(matches!(run_folder::metadata(&run, LAST, "curve"), Err(Error::Checkpoint { .. })));
     new(Save::Replace(&run)).unwrap();
     assert!(matches!(Training::describe(&run), Err(Error::NeverSaved { .. })), "it has not run yet");
 

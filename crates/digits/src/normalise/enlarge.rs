@@ -5,7 +5,7 @@
 //!    @@   ->     .-+##+-.         cubic interpolation, no blocks
 //! ```
 
-use super::SIDE;
+use super::place::SIDE;
 use super::plane::Plane;
 
 /// By how much a picture whose longer side has fewer than 28 pixels is enlarged: a whole factor

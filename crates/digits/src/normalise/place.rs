@@ -5,7 +5,9 @@ use super::plane::Plane;
 /// The side of the box that a digit is scaled into, in pixels.
 const BOX_SIDE: usize = 20;
 /// The side of the image, in pixels.
-const SIDE: usize = 28;
+pub const SIDE: usize = 28;
+/// The number of pixels of the image, 28 rows of 28 as in MNIST.
+pub const PIXELS: usize = SIDE * SIDE;
 
 /// Strokes thinner than this are thickened, in pixels of the 20 x 20 box. A quarter of MNIST's
 /// digits have thinner strokes, but a fine pen on a large sheet gives a tenth of that.
@@ -13,7 +15,7 @@ const MIN_STROKE_PIXELS: f32 = 2.0;
 
 /// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 while
 /// keeping its aspect ratio, and centres it in 28 x 28. `None` if the plane has no ink.
-pub(super) fn place(ink: &Plane) -> Option<[u8; SIDE * SIDE]> {
+pub(super) fn place(ink: &Plane) -> Option<[u8; PIXELS]> {
     let digit = cropped(&thickened(ink)?)?;
     Some(centred(&fitted(&digit)))
 }
@@ -111,7 +113,7 @@ fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
 
 /// Stretches the darkest ink to 255 and shifts the digit by whole pixels until its centre of mass
 /// lies within pixel (14, 14), where MNIST has it in every image.
-fn centred(digit: &Plane) -> [u8; SIDE * SIDE] {
+fn centred(digit: &Plane) -> [u8; PIXELS] {
     let (mut mass, mut moment_x, mut moment_y, mut most) = (0.0f64, 0.0, 0.0, 0.0f32);
     for (i, &v) in digit.values.iter().enumerate() {
         mass += f64::from(v);

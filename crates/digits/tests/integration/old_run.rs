@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use m2g_core::checkpoint::Checkpoint;
 use m2g_core::data::mnist::{DigitData, Split, load};
 use m2g_core::train::Model;
-use m2g_core::train::run::{BEST, LAST, metrics};
+use m2g_core::train::run_folder::{BEST, LAST, metrics};
 use m2g_digits::Network;
 use m2g_digits::training::Training;
 

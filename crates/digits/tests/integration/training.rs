@@ -94,7 +94,7 @@ fn a_stopped_run_resumes_to_the_same_bits() {
         assert_eq!(outcome.best_score, resumed.best_score);
         assert_eq!(outcome.best_test("test_accuracy"), resumed.best_test("test_accuracy"));
         assert_eq!(outcome.last_test("test_accuracy"), resumed.last_test("test_accuracy"));
-        let read = |name: &str| m2g_core::train::run::metrics(&folder(name)).unwrap();
+        let read = |name: &str| m2g_core::train::run_folder::metrics(&folder(name)).unwrap();
         let without_time = |name: &str| -> Vec<_> {
             let mut all = read(name);
             all.iter_mut().for_each(|r| r["seconds"] = 0.into());

@@ -1,8 +1,8 @@
 //! The model of the lecture, from the bigram table to a GPT.
 
 use m2g_core::nn::{
-    Activation, AttentionSettings, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp,
-    MultiHeadAttention, NormPlace, PositionEmbedding, Positions, Score,
+    Activation, AttentionSettings, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp, NormPlace,
+    PositionEmbedding, Positions, Score, SelfAttention,
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
@@ -129,7 +129,7 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
     Ok(Block {
         name,
         ln_1,
-        attn: MultiHeadAttention { c_attn: qkv, c_proj: attention_proj, score: None, settings },
+        attn: SelfAttention { c_attn: qkv, c_proj: attention_proj, score: None, settings },
         ln_cross: None,
         cross_attn: None,
         ln_2,

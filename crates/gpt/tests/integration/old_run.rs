@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use m2g_core::Tape;
 use m2g_core::checkpoint::Checkpoint;
 use m2g_core::train::Model;
-use m2g_core::train::run::{BEST, LAST, metrics};
+use m2g_core::train::run_folder::{BEST, LAST, metrics};
 use m2g_gpt::data::Corpus;
 use m2g_gpt::evaluation::full_pass_loss;
 use m2g_gpt::training::Training;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use m2g_core::Tape;
-use m2g_core::train::run::{BEST, LAST};
+use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress, Save};
 use m2g_gpt::data::{Corpus, entropy};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
