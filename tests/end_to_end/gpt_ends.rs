@@ -91,6 +91,8 @@ fn a_trained_model_ends_its_texts() {
     // Without a prompt, it begins a text; the run can be measured and resumed with its own tokens.
     assert_eq!(ok(dir.path(), &["gpt", "sample", "a", "--greedy"]), "abc\n");
     ok(dir.path(), &["gpt", "train", "--resume", "a", "--max-iters", "151"]);
+    let eval = |more: &[&str]| ok(dir.path(), &[&["gpt", "eval", "a", "--json"], more].concat());
+    assert_eq!(eval(&[]), eval(&["--data", "t.txt"]));
 }
 
 #[test]

@@ -77,8 +77,8 @@ pub const EXAMPLES: &[Examples] = &[
     (
         "gpt chat",
         &[
-            ("gpt chat own", "type a line, see it continued"),
-            ("gpt chat own --temperature 0.5", "less random"),
+            ("gpt chat own", "type a line, see it continued; /help lists the commands"),
+            ("gpt chat own --stop \"\\n\" --tokens 50", "one line for each answer"),
         ],
     ),
     (

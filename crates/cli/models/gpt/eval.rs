@@ -6,11 +6,11 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Tape, WeightFormat};
-use m2g_gpt::Gpt;
 use m2g_gpt::data::{Corpus, OWN_TEXT};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::{Description, Training};
+use m2g_gpt::{Config, Gpt};
 use m2g_text::token_file::is_nanogpt;
 use m2g_text::{TextError, Tokenizer};
 use serde_json::json;
@@ -106,7 +106,11 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
 /// Other data, encoded by the run's own tokenizer. A run without one reads token ids.
 fn other_data(data: &str, gpt: &Gpt<f32>, description: &Description) -> anyhow::Result<Corpus> {
     match &description.tokenizer {
-        Some(tokenizer) => Ok(Corpus::load_for(data, tokenizer)?),
+        Some(tokenizer) => {
+            // Its documents end where those of the run's own data do.
+            let config = Config { data: data.into(), vocab_size: 0, ..description.config.clone() };
+            Ok(Corpus::load_configured(&config, Some(tokenizer))?)
+        }
         None if is_nanogpt(Path::new(data)) => Ok(Corpus::load_ids(data, gpt.config().vocab_size)?),
         None => bail!(
             "this run has no tokenizer: give rows of token ids with --tokens, or a folder with train.bin and \
