@@ -13,8 +13,10 @@ use super::light;
 use super::mask::Mask;
 use super::plane::Plane;
 
-/// The smallest difference between ink and paper, in grey levels from 0 to 255.
+/// The smallest difference between ink and paper, as a share of the light, times 255.
 const MIN_CONTRAST_LEVELS: f32 = 12.0;
+/// The smallest difference between ink and paper in the picture itself, in grey levels from 0 to 255.
+const MIN_LEVELS: f32 = 6.0;
 /// The smallest difference between ink and paper, in standard deviations of the paper. Pure noise,
 /// split into two halves, reaches 2.6.
 const MIN_CONTRAST_DEVIATIONS: f32 = 4.0;
@@ -44,24 +46,40 @@ pub(super) fn separate(picture: &Plane, dark_on_light: Option<bool>) -> Result<I
     let noise_radius = (picture.width.max(picture.height) + 256) / 512;
     let smooth = picture.box_blur(noise_radius);
     let dark_on_light = dark_on_light.unwrap_or_else(|| light::is_dark_on_light(&smooth));
-    let amount = light::without_light(&smooth, dark_on_light);
+    let paper_level = light::paper(&smooth, dark_on_light);
+    let amount = light::without_light(&smooth, &paper_level, dark_on_light);
 
     let values = &amount.values;
     let threshold = otsu(values);
     let is_ink = values.iter().map(|&v| v > threshold).collect();
     let mask = Mask { width: amount.width, height: amount.height, bits: is_ink };
     let near_ink = mask.grown(2 + noise_radius);
-    let paper = Spread::of(values.iter().zip(&near_ink.bits).filter(|&(_, &near)| !near).map(|(v, _)| *v));
-    let ink = Spread::of(mask.pixels().map(|pixel| values[pixel]));
-    let difference = ink.mean - paper.mean;
+    let (paper, difference) = compared(values, &mask, &near_ink);
     if difference < MIN_CONTRAST_LEVELS {
         return Err(NormaliseError::TooFaint { difference });
     }
-    if difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
-        return Err(NormaliseError::Uneven { deviation: paper.deviation });
+    // The camera's noise is the same in light and shadow: compare levels too, not only shares of light.
+    let levels: Vec<f32> =
+        smooth.values.iter().zip(&paper_level.values).map(|(v, paper)| (v - paper).abs()).collect();
+    let (noise, difference_levels) = compared(&levels, &mask, &near_ink);
+    for (paper, difference) in [(&paper, difference), (&noise, difference_levels)] {
+        if difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
+            return Err(NormaliseError::Uneven { deviation: paper.deviation });
+        }
+    }
+    if difference_levels < MIN_LEVELS {
+        return Err(NormaliseError::TooFaint { difference: difference_levels });
     }
     let floor = paper.mean + 2.0 * paper.deviation;
     Ok(Ink { amount, mask, floor, noise_radius })
+}
+
+/// The spread of the values far from ink, and by how much the mean over the ink exceeds their mean.
+fn compared(values: &[f32], ink: &Mask, near_ink: &Mask) -> (Spread, f32) {
+    let far = values.iter().zip(&near_ink.bits).filter(|&(_, &near)| !near);
+    let paper = Spread::of(far.map(|(v, _)| *v));
+    let difference = Spread::of(ink.pixels().map(|pixel| values[pixel])).mean - paper.mean;
+    (paper, difference)
 }
 
 impl Ink {

@@ -19,16 +19,22 @@ pub(super) fn is_dark_on_light(picture: &Plane) -> bool {
     *paper - darkest > lightest - *paper
 }
 
+/// The level of the paper at each pixel, also under the ink.
+pub(super) fn paper(picture: &Plane, dark_on_light: bool) -> Plane {
+    if dark_on_light { opened(&picture.map(|v| -v)).map(|v| -v) } else { opened(picture) }
+}
+
 /// How much ink each pixel holds, 0..=255, without the light. For dark ink, the share of the light
 /// that the ink absorbs: light multiplies, so the share is the same for ink in a shadow and ink
 /// under a lamp. For light ink, the difference in brightness from the dark background.
-pub(super) fn without_light(picture: &Plane, dark_on_light: bool) -> Plane {
-    if dark_on_light {
-        let paper = opened(&picture.map(|v| -v));
-        combined(picture, &paper, |v, paper| 255.0 * (-paper - v) / (-paper).max(1.0))
+pub(super) fn without_light(picture: &Plane, paper: &Plane, dark_on_light: bool) -> Plane {
+    let levels = picture.values.iter().zip(&paper.values);
+    let values = if dark_on_light {
+        levels.map(|(v, paper)| 255.0 * (paper - v) / paper.max(1.0)).collect()
     } else {
-        combined(picture, &opened(picture), |v, paper| v - paper)
-    }
+        levels.map(|(v, paper)| v - paper).collect()
+    };
+    Plane { width: picture.width, height: picture.height, values }
 }
 
 /// The paper under the ink, where ink has the higher value: the morphological opening, which is the
@@ -46,11 +52,6 @@ fn opened(picture: &Plane) -> Plane {
     let reach = longest / 3;
     let around = around.sliding_min(reach).sliding_max(reach);
     picture.framed(&around.values, radius).opened(radius).unframed(radius)
-}
-
-fn combined(a: &Plane, b: &Plane, f: impl Fn(f32, f32) -> f32) -> Plane {
-    let values = a.values.iter().zip(&b.values).map(|(&a, &b)| f(a, b)).collect();
-    Plane { width: a.width, height: a.height, values }
 }
 
 #[cfg(test)]
@@ -77,7 +78,8 @@ mod tests {
             values[y * 60 + 12] = 40.0;
             values[y * 60 + 48] = 16.0;
         }
-        let ink = without_light(&Plane { width: 60, height: 60, values }, true);
+        let picture = Plane { width: 60, height: 60, values };
+        let ink = without_light(&picture, &paper(&picture, true), true);
         assert_eq!(ink.values[30 * 60 + 12].round(), 204.0);
         assert_eq!(ink.values[30 * 60 + 48].round(), 204.0);
         assert_eq!(ink.values.iter().filter(|&&v| v > 1.0).count(), 40, "the edge of the shadow is no ink");

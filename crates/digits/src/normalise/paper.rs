@@ -64,6 +64,8 @@ struct Paper {
     hull_area: f32,
     /// The hull, without its rim.
     inside: Mask,
+    /// Whether it lies inside the picture, with something else around it.
+    is_surrounded: bool,
     /// The paper's level, also under the ink.
     level: Plane,
     dark_on_light: bool,
@@ -101,7 +103,7 @@ pub(super) fn pages(picture: &Plane) -> Pages {
     Pages {
         whole: whole(dark_on_light),
         papers: papers.iter().map(|paper| page(picture, paper, k)).collect(),
-        surrounded: on_border.iter().all(|&share| share < SURROUNDED_BORDER_SHARE),
+        surrounded: papers.iter().all(|paper| paper.is_surrounded),
     }
 }
 
@@ -114,6 +116,9 @@ fn papers(copy: &Plane) -> (Vec<Paper>, Option<bool>) {
     let max_step = (MAX_STEP_SHARE * (greatest - least)).clamp(1.0, MAX_STEP_LEVELS);
     let min_cells = (MIN_PAPER_SHARE * copy.values.len() as f32) as usize;
     let zones = zones(&patches, max_step, min_cells);
+    let share = |zone: &[usize]| border_share(zone.iter().copied(), copy);
+    let on_border: Vec<usize> =
+        zones.iter().filter(|zone| share(zone) >= MIN_BORDER_SHARE).flatten().copied().collect();
     // What surrounds ink that leaves no paper whole, such as a digit that fills the picture.
     let border_zones: Vec<usize> = zones
         .iter()
@@ -125,8 +130,11 @@ fn papers(copy: &Plane) -> (Vec<Paper>, Option<bool>) {
         zones.into_iter().filter_map(|cells| Paper::with_ink(cells, copy, &patches)).collect();
     papers.sort_by(|a, b| b.hull_area.total_cmp(&a.hull_area));
     // The hole of a 0 has the level of the paper around it: it is no paper of its own.
+    let around = extended(&patches, &on_border);
     let papers = chosen(papers, |papers, i| {
-        !papers[..i].iter().any(|outer| outer.holds(&papers[i]) && !outer.differs(&papers[i]))
+        let outer = papers[..i].iter().filter(|outer| outer.holds(&papers[i]));
+        let mut levels = outer.map(|outer| &outer.level).chain(papers[i].is_surrounded.then_some(&around));
+        levels.all(|level| papers[i].differs(level))
     });
     // A desk holds its sheets.
     let papers = chosen(papers, |papers, i| !papers[i + 1..].iter().any(|inner| papers[i].holds(inner)));
@@ -173,9 +181,9 @@ impl Paper {
         let strokes = marks.iter().filter(|mark| mark.area.longest() >= MIN_STROKE_PIXELS);
         // Ink that reaches beyond the paper shows that it is none: a bay between strokes, or the lit part
         // of a sheet in a shadow.
-        let surrounded = border_share(inside.pixels(), copy) < SURROUNDED_BORDER_SHARE;
+        let is_surrounded = border_share(inside.pixels(), copy) < SURROUNDED_BORDER_SHARE;
         let (crossing, strokes): (Vec<&Component>, Vec<&Component>) = strokes.partition(|stroke| {
-            !surrounded
+            !is_surrounded
                 && stroke.pixels.iter().any(|&cell| outline.neighbours(cell).any(|near| !inside.bits[near]))
         });
         let count = |marks: &[&Component]| marks.iter().map(|mark| mark.pixels.len()).sum::<usize>();
@@ -186,14 +194,14 @@ impl Paper {
             strokes.iter().flat_map(|stroke| &stroke.pixels).map(|&cell| difference(cell)).collect();
         let sum: f32 = ink.iter().sum();
         let contrast = ink.iter().map(|d| d.abs()).sum::<f32>() / ink.len() as f32;
-        Some(Self { cells, hull_area: hull.area, inside, level, dark_on_light: sum < 0.0, contrast })
+        let (hull_area, dark_on_light) = (hull.area, sum < 0.0);
+        Some(Self { cells, hull_area, inside, is_surrounded, level, dark_on_light, contrast })
     }
 
-    /// Whether the level of a paper inside this one differs from this one's there.
-    fn differs(&self, inner: &Self) -> bool {
-        let sum: f32 =
-            inner.cells.iter().map(|&cell| inner.level.values[cell] - self.level.values[cell]).sum();
-        (sum / inner.cells.len() as f32).abs() > MIN_INK_LEVELS
+    /// Whether the paper's level differs from that of what surrounds it.
+    fn differs(&self, around: &Plane) -> bool {
+        let sum: f32 = self.cells.iter().map(|&cell| self.level.values[cell] - around.values[cell]).sum();
+        (sum / self.cells.len() as f32).abs() > MIN_INK_LEVELS
     }
 
     /// Whether another paper lies inside this one.

@@ -122,9 +122,15 @@ fn areas(found: &[Candidate]) -> Vec<Area> {
 fn a_sheet_on_a_desk() {
     let sheet = |image: &[u8]| Scene::sheet(260, 220, image, 150);
     for level in [25.0, 70.0, 110.0, 170.0] {
-        assert_shows("a plain desk", |image| sheet(image).on(&Scene::new(480, 420, level), 0.0));
-        assert_shows("a wooden desk", |image| sheet(image).on(&wood(500, 420, level), 0.0));
-        assert_shows("a turned sheet", |image| sheet(image).on(&wood(520, 460, level), 9.0));
+        assert_shows(&format!("a plain desk, {level}"), |image| {
+            sheet(image).on(&Scene::new(480, 420, level), 0.0)
+        });
+        assert_shows(&format!("a wooden desk, {level}"), |image| {
+            sheet(image).on(&wood(500, 420, level), 0.0)
+        });
+        assert_shows(&format!("a turned sheet, {level}"), |image| {
+            sheet(image).on(&wood(520, 460, level), 9.0)
+        });
     }
     // Chalk on a board on a light wall.
     assert_shows("a board", |image| {
