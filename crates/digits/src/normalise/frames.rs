@@ -26,6 +26,8 @@ const MIN_ENCLOSED_BY_PAGE: f32 = 0.06;
 const PAGE_FRAME_SHARE: f32 = 0.8;
 /// A frame, or a part of one, is at least this many times as large as the digit in it.
 const MIN_FRAME_RATIO: f32 = 1.3;
+/// A bar is this many times as wide as it is high.
+const BAR_RATIO: usize = 4;
 /// A frame has at most this many parts: the sides of a box.
 const MAX_FRAME_PARTS: usize = 4;
 /// A frame lies on this many of eight sides: a drawn circle may have a gap.
@@ -44,7 +46,9 @@ pub(super) fn without_frames(components: Vec<Component>, page: &Mask) -> Vec<Com
         components.into_iter().filter(|_| !(others && is_border.next().unwrap_or(false))).collect();
     let label = labels(&parts, page);
     let mut frames = vec![false; parts.len()];
-    for digit in parts.iter().filter(|part| part.area.longest() as f32 >= smallest) {
+    // A piece of a ruling in the hole of a 0 makes the 0 no frame.
+    let is_bar = |part: &Component| part.area.width >= BAR_RATIO * part.area.height;
+    for digit in parts.iter().filter(|part| part.area.longest() as f32 >= smallest && !is_bar(part)) {
         around(digit, &parts, &label, page).into_iter().for_each(|frame| frames[frame] = true);
     }
     let mut frames = frames.into_iter();

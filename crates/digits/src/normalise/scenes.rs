@@ -101,17 +101,22 @@ fn wood(width: usize, height: usize, level: f32) -> Scene {
     desk
 }
 
-/// Checks that a scene made from each of some digits shows that digit.
+/// Checks that a scene made from each of twelve digits shows that digit, at least eleven times.
 fn assert_shows(name: &str, scene: impl Fn(&[u8]) -> Scene) {
     let images = mnist(12);
-    let mut total = 0.0;
+    let mut differences = Vec::new();
+    let mut missed = Vec::new();
     for (i, image) in images.iter().enumerate() {
-        let found = scene(image).found().unwrap_or_else(|e| panic!("{name}, image {i}: {e}"));
-        assert_eq!(found.len(), 1, "{name}, image {i}: {:?}", areas(&found));
-        total += difference(&found[0].image, image) / images.len() as f64;
+        match scene(image).found() {
+            Ok(found) if found.len() == 1 => differences.push(difference(&found[0].image, image)),
+            Ok(found) => missed.push(format!("image {i}: {:?}", areas(&found))),
+            Err(error) => missed.push(format!("image {i}: {error}")),
+        }
     }
+    assert!(missed.len() <= 1, "{name}: {missed:?}");
+    let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     // Different digits are 35 apart, and a shift by one pixel costs 20, as a turn by 9 degrees does.
-    assert!(total < 18.0, "{name}: {total:.1} grey levels per pixel away from the originals");
+    assert!(mean < 18.0, "{name}: {mean:.1} grey levels per pixel away from the originals");
 }
 
 fn areas(found: &[Candidate]) -> Vec<Area> {
@@ -292,7 +297,7 @@ fn ink_as_bright_as_its_paper_is_found_by_its_colour() {
 fn what_shows_no_digit_is_refused_or_shows_several() {
     let refused = |name: &str, scene: &Scene| match scene.found() {
         Err(error) => assert!(error.to_string().contains("no digit found"), "{name}: {error}"),
-        Ok(found) => panic!("{name}: {:?}", areas(&found)),
+        Ok(found) => assert!(found.len() > 1, "{name}: {:?}", areas(&found)),
     };
     refused("blank paper", &Scene::new(300, 400, 230.0));
     refused("black", &Scene::new(300, 400, 3.0));
