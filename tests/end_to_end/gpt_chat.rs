@@ -69,7 +69,7 @@ fn commands_change_how_the_model_writes() {
     assert!(help.lines().all(|line| line.chars().count() <= 80));
     assert_eq!(plain(&["--seed", "3"], "/quit\nabc \n"), "");
     // An empty line continues, and two slashes are text, which this tokenizer does not know.
-    assert_eq!(plain(&["--seed", "3"], "abc \n\n").lines().count() >= 2, true);
+    assert!(plain(&["--seed", "3"], "abc \n\n").lines().count() >= 2);
     assert!(chat(dir.path(), &[], "//a\n").2.contains("'/'"));
 }
 

@@ -192,6 +192,6 @@ mod tests {
         assert_eq!(short(Path::new(long)).chars().count(), NAME_WIDTH);
         assert!(short(Path::new(long)).ends_with("digits/7.png"));
         assert_eq!(cut(&"0 ".repeat(40)).chars().count(), NOTE_WIDTH);
-        assert!(NAME_WIDTH + 2 + 5 + 2 + 10 + 2 + NOTE_WIDTH <= 80);
+        const { assert!(NAME_WIDTH + 2 + 5 + 2 + 10 + 2 + NOTE_WIDTH <= 80) };
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         text.push_str("{\"task\":nu");
         fs::write(&path, text).unwrap();
         let mut again = Results::open(&folder, false).unwrap();
-        assert_eq!(again.records, [one.clone()]);
+        assert_eq!(again.records, std::slice::from_ref(&one));
         again.add(two.clone()).unwrap();
         let again = Results::open(&folder, false).unwrap();
         assert_eq!(again.get(&two.key, &["val_loss"]), Some(&two.trial));

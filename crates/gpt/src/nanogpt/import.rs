@@ -47,7 +47,7 @@ pub fn import(path: &Path, meta: Option<&Path>) -> Result<Imported, ImportError>
         specs = tensors_of(&config);
     }
     debug_assert_eq!(specs.len(), params.len());
-    let large = |x: &&f32| !(x.abs() <= LARGEST_WEIGHT);
+    let large = |x: &&f32| x.is_nan() || x.abs() > LARGEST_WEIGHT;
     if file.big_endian && params.iter().any(|p| p.value.data().iter().any(|x| large(&x))) {
         let why = "its byteorder says big, but its tensors read in this order are not those of a model";
         return Err(unusable(why.into()));

@@ -109,6 +109,7 @@ pub(crate) fn last_cut(text: &str, from: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// Compares with the `regex` crate, for every character of Unicode.

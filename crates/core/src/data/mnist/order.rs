@@ -54,6 +54,7 @@ pub fn missing_classes(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -191,9 +191,9 @@ mod tests {
     fn what_shows_no_digits_is_left_as_it_is() {
         let image = |class: usize, i: usize| -> Vec<u8> {
             let ink = |y: usize, x: usize| match class {
-                0..=3 => (y + i) % (class + 3) == 0,
-                4..=6 => (x + i) % class == 0,
-                _ => (y / 4 * 7 + x / 4 * 5 + i) % (class + 1) == 0,
+                0..=3 => (y + i).is_multiple_of(class + 3),
+                4..=6 => (x + i).is_multiple_of(class),
+                _ => (y / 4 * 7 + x / 4 * 5 + i).is_multiple_of(class + 1),
             };
             (0..SIDE * SIDE).map(|p| if ink(p / SIDE, p % SIDE) { 255 } else { 0 }).collect()
         };

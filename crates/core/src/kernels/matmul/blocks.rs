@@ -222,13 +222,16 @@ impl<T: Float> Product<'_, '_, T> {
 /// A block of rows of the output, and their epilogue.
 type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
 
+/// Both operands, read as they are stored.
+type InPlace<'a, F> = (Left<'a, F>, Panels<'a, F>);
+
 /// Both matrices in place, if there are few rows and the innermost loop can read both as they
 /// are stored, with panels of `width` columns.
 fn in_place<'a, T: Float, E: Encoding<T>, const L: usize>(
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     width: usize,
-) -> Option<(Left<'a, E::Factor>, Panels<'a, E::Factor>)> {
+) -> Option<InPlace<'a, E::Factor>> {
     let whole_tiles = !a.transposed || a.rows >= ROWS_PER_TILE;
     let whole_vectors = !b.transposed && b.cols.is_multiple_of(L);
     if a.rows > ROWS_IN_L1 || a.cols > DEPTH_PER_SLICE || !whole_tiles || !whole_vectors {
