@@ -40,7 +40,8 @@ pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
     parts.push(String::new());
     for (label, curve) in labels.iter().zip(&runs.curves) {
         let fields = points(label, curve);
-        let fields: Vec<&str> = fields.split_inclusive(", ").map(str::trim_end).collect();
+        let fields = fields.split_inclusive("by step: ").flat_map(|part| part.split_inclusive(", "));
+        let fields: Vec<&str> = fields.map(str::trim_end).collect();
         parts.push(flow(&fields, " ", columns, 2));
     }
     parts.push(final_results(labels, runs).render(columns));

@@ -197,6 +197,9 @@ impl Shape {
             markdown: table.markdown,
             cards: false,
         };
+        if n == 0 {
+            return shape;
+        }
         loop {
             // A few long names rather get a line of their own than cost a column.
             let room = columns.saturating_sub(shape.plain_total() - shape.widths[0]);
@@ -347,7 +350,7 @@ mod tests {
                     linear      2   50 %     17    9 %";
         assert_eq!(table.render(80), want);
         let cards = table.render(24);
-        assert!(cards.contains("digits calls 2") && cards.contains("a-very-long-run share"), "{cards}");
+        assert!(cards.contains("digits calls 2") && cards.contains("a-very-long… share 9 %"), "{cards}");
     }
 
     #[test]
