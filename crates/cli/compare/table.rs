@@ -41,7 +41,8 @@ fn functions(comparison: &Comparison, labels: &[String; 2]) -> Table {
             .number("share", Narrow::Keep)
             .number("time", Narrow::Drop(2));
     }
-    let sides: [(String, fn(&Function) -> bool); 3] = [
+    type Filter = fn(&Function) -> bool;
+    let sides: [(String, Filter); 3] = [
         ("run by both".into(), |function| function.shared),
         (format!("only {}", labels[0]), |function| !function.shared && function.runs[0].is_some()),
         (format!("only {}", labels[1]), |function| !function.shared && function.runs[1].is_some()),

@@ -83,7 +83,11 @@ fn is_wider(data: &TokenData) -> bool {
             *(if index % 2 == 1 { &mut upper } else { &mut lower }) |= id;
         }
     });
-    data.width() == Width::U16 && data.len() >= SHORTEST && data.len().is_multiple_of(2) && upper == 0 && lower > 0
+    data.width() == Width::U16
+        && data.len() >= SHORTEST
+        && data.len().is_multiple_of(2)
+        && upper == 0
+        && lower > 0
 }
 
 /// Reads `meta.pkl`: a dict with `vocab_size`, and with `stoi` and `itos` for a vocabulary of
