@@ -8,7 +8,7 @@
 //! | `state.rs` | [`Options`]: how to train; [`State`]: the progress of a run |
 //! | `observer.rs` | [`Observer`]: progress, evaluations, warnings |
 //! | `fit.rs` | [`Fit`], the loop: steps, evaluations, checkpoints, when to stop |
-//! | [`run`] | the folder of a run: configuration, metrics, checkpoints |
+//! | [`run_folder`] | the folder of a run: configuration, metrics, checkpoints |
 //! | [`manage`] | runs on the disk: rename, delete |
 //! | `trainable.rs` | [`Trainable`]: everything that a session needs to know about a model |
 //! | `session.rs` | [`Session`]: start, resume, run, load |
