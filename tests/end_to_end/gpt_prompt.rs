@@ -42,7 +42,7 @@ fn what_is_not_text_is_refused_with_the_same_sentence_everywhere() {
         ("a.zip", b"PK\x03\x04\x14\0\0\0\x08\0".to_vec(), "a zip archive"),
         ("a.npy", b"\x93NUMPY\x01\0v\0{'descr': '<f4'}".to_vec(), "a numpy array"),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "a PNG picture"),
-        ("train.bin", tokens, "binary data; token ids are read from a folder"),
+        ("ids.bin", tokens, "binary data; token ids are read from a folder"),
         ("latin1.txt", b"Gr\xfc\xdfe".to_vec(), "% of its bytes are not UTF-8"),
     ] {
         fs::write(dir.path().join(name), &bytes).unwrap();
