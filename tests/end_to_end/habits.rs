@@ -31,8 +31,9 @@ fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
     let stdout = String::from_utf8(output.stdout).unwrap();
     let wide = |line: &&str| {
         let word = line.trim().split(' ').max_by_key(|word| word.len()).unwrap_or("");
-        // A path or a command that must be copied stays whole.
-        line.chars().count() > columns && !word.contains('/') && !line.trim().starts_with("m2g ")
+        // A path, a name or a command that must be copied stays whole.
+        let is_copied = word.contains('/') || word == LONG || line.trim().starts_with("m2g ");
+        line.chars().count() > columns && !is_copied
     };
     stdout.lines().chain(stderr.lines()).filter(wide).map(String::from).collect()
 }

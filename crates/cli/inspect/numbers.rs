@@ -72,7 +72,7 @@ impl Cut {
 }
 
 /// The width of the name of a row, in columns.
-const NAME_COLUMNS: usize = 12;
+const NAME_COLUMNS: usize = 11;
 /// Stands for dropped columns.
 const DOTS: &str = "  ...";
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(lines[2], "    ...");
         assert_eq!(
             matrix(&[1.0], 1, &["a long token of words".into()], WHOLE)[0],
-            "    a long toke~    1.0000"
+            "    a long tok~    1.0000"
         );
         assert!(matrix(&[], 0, &[], WHOLE).is_empty());
     }

@@ -47,11 +47,19 @@ pub fn print(step: &Step, full: Option<usize>) -> anyhow::Result<()> {
     ))
 }
 
+/// From this width on, the names of ops and of their outputs are aligned, and equations stay whole.
+const ALIGNED_COLUMNS: usize = 60;
+
 /// An op: its name and equation, its shapes, its costs and the statistics of its output.
 fn op(step: &Step, number: usize, record: &Record) -> String {
     let columns = columns();
     let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
-    let head = format!("{number:>4}  {:<26} {name:<20}", op_name(record));
+    let mut head = vec![format!("{number:>4}  {}", op_name(record)), name.into()];
+    if columns >= ALIGNED_COLUMNS {
+        head = vec![format!("{:<32} {name:<20}", head[0]), record.equation.into()];
+    } else {
+        head.extend(record.equation.split(' ').map(String::from));
+    }
     let (named, sizes) = shapes(step, record);
     let costs = [
         format!("parameters {}", with_thousands_separators(parameters(step, record))),
@@ -63,7 +71,7 @@ fn op(step: &Step, number: usize, record: &Record) -> String {
     let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
     let shapes = shapes.map(|parts| flow(&parts, " ", columns.saturating_sub(6), 2));
     [
-        without_trailing_spaces(&flow(&[&head, record.equation], " ", columns, 6)),
+        without_trailing_spaces(&flow(&head, " ", columns, 6)),
         indented(&flow(&shapes, "   ", columns.saturating_sub(6), 0)),
         indented(&flow(&[&costs[..], &statistics].concat(), "  ", columns.saturating_sub(6), 0)),
     ]

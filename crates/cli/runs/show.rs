@@ -8,7 +8,7 @@ use super::manage::existing;
 use super::summary::{Summary, bytes};
 use crate::date::minute;
 use crate::output;
-use crate::terminal::lines::{entry_at, flow};
+use crate::terminal::lines::{entry_at, entry_of_fields};
 use crate::terminal::width::columns;
 
 /// The column in which the text of an entry starts.
@@ -59,9 +59,7 @@ impl Show {
             let fields: Vec<String> =
                 settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
             if !fields.is_empty() {
-                let start = NAME_COLUMNS.min(columns / 3);
-                let text = flow(&fields, "  ", columns - start, 0).replace('\n', &format!("\n{:start$}", ""));
-                output::line(format!("{title:<start$}{text}"))?;
+                output::line(entry_of_fields(NAME_COLUMNS, title, &fields, columns))?;
             }
         }
         let mut files: Vec<String> = fs::read_dir(&run.path)

@@ -89,19 +89,35 @@ pub fn entry(name: &str, text: &str, columns: usize) -> String {
     entry_at(NAME_COLUMNS, name, text, columns)
 }
 
-/// As [`entry`], with the text from column `start` on. In a narrow terminal it starts earlier.
+/// As [`entry`], with the text from column `start` on. In a narrow terminal it starts earlier, and
+/// below the name if a word needs the room.
 pub fn entry_at(start: usize, name: &str, text: &str, columns: usize) -> String {
-    let start = start.min(columns / 3).max(2);
+    let widest_word = text.split_whitespace().map(width).max().unwrap_or(0);
+    beside(start, name, widest_word, columns, |columns| wrap(text, columns, 0))
+}
+
+/// As [`entry_at`], for fields that are not broken, two spaces apart.
+pub fn entry_of_fields(start: usize, name: &str, fields: &[String], columns: usize) -> String {
+    let widest = fields.iter().map(|field| width(field)).max().unwrap_or(0);
+    beside(start, name, widest, columns, |columns| flow(fields, "  ", columns, 0))
+}
+
+/// A name and beside it, or below it, the lines of `body`, which takes their width.
+fn beside(
+    start: usize,
+    name: &str,
+    widest: usize,
+    columns: usize,
+    body: impl FnOnce(usize) -> String,
+) -> String {
+    const INDENT: usize = 2;
+    let start = start.min(columns / 3).max(INDENT);
+    let start = if start + widest > columns { INDENT } else { start };
+    let indent = " ".repeat(start);
+    let body = body(columns - start).replace('\n', &format!("\n{indent}"));
     match width(name) < start {
-        true => {
-            let body = wrap(text, columns - start, 0).replace('\n', &format!("\n{}", " ".repeat(start)));
-            format!("{name}{}{body}", " ".repeat(start - width(name)))
-        }
-        false => {
-            let indent = " ".repeat(start);
-            let body = wrap(text, columns - start, 0).replace('\n', &format!("\n{indent}"));
-            format!("{}\n{indent}{body}", clip(name, columns))
-        }
+        true => format!("{name}{}{body}", " ".repeat(start - width(name))),
+        false => format!("{}\n{indent}{body}", clip(name, columns)),
     }
 }
 
