@@ -37,9 +37,9 @@ pub enum Fault {
     UnknownFormat,
     /// The width and height in pixels.
     TooLarge(usize, usize),
-    /// What is not supported.
+    /// The unsupported feature.
     Unsupported(String),
-    /// What is wrong.
+    /// The decoder's description of the damage.
     Damaged(String),
 }
 

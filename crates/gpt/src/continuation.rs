@@ -24,7 +24,7 @@ pub enum StopReason {
     EndOfText,
     /// This stop text came.
     Stop(String),
-    /// It has as many tokens as were asked for.
+    /// It has reached the maximum number of tokens.
     Length,
     /// The caller interrupted it.
     Interrupted,

@@ -38,7 +38,7 @@ pub struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// A conversation of which nothing has been said.
+    /// An empty conversation.
     pub fn new(
         gpt: &'a Gpt<f32>,
         tokenizer: &'a Tokenizer,

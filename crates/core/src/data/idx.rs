@@ -43,8 +43,8 @@ pub fn read(path: &Path) -> Result<Idx, DataError> {
     with_content(path, parse)
 }
 
-/// Reads labels: unsigned bytes; or integers, `(N)` or `(N, columns)`, of which the first column is
-/// the label, as in QMNIST. The result has the shape of the file if it is not one of labels.
+/// Reads labels: unsigned bytes, or integers of shape `(N)` or `(N, columns)`. In a file with columns,
+/// such as QMNIST's, the first column is the label. A file of anything else keeps its shape.
 ///
 /// # Errors
 /// As [`read`]; [`DataError::File`] if an integer is no label.

@@ -56,7 +56,7 @@ pub enum NormaliseError {
         /// The number of marks.
         marks: usize,
     },
-    /// There are several digits, where one was asked for.
+    /// The picture shows several digits; the caller expected one.
     #[error("the picture shows {digits} digits; crop it to one")]
     Several {
         /// The number of candidates.

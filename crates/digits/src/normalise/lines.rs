@@ -23,7 +23,7 @@ const MIN_FREE_RATIO: f32 = 1.6;
 const SPAN_SHARE: f32 = 0.85;
 /// As many lines that span the page are rulings or a grid, and no strokes.
 const GRID_LINES: usize = 3;
-/// A smaller page shows one digit, of which a bar would pass for a line.
+/// On a smaller page, a bar of a digit would be mistaken for a line.
 const MIN_PAGE_PIXELS: usize = 100;
 /// A run this much thicker than its line belongs to a stroke.
 const STROKE_RATIO: f32 = 1.6;

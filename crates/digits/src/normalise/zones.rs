@@ -22,14 +22,7 @@ pub(super) fn zones(plane: &Plane, max_step: f32, least: usize) -> Vec<Vec<usize
         let mut next = 0;
         while let Some(&pixel) = zone.get(next) {
             next += 1;
-            let x = pixel % w;
-            let around = [
-                (x > 0).then(|| pixel - 1),
-                (x + 1 < w).then(|| pixel + 1),
-                pixel.checked_sub(w),
-                Some(pixel + w).filter(|&below| below < values.len()),
-            ];
-            for neighbour in around.into_iter().flatten() {
+            for neighbour in neighbours(pixel, w, values.len()) {
                 if !seen[neighbour] && (values[neighbour] - values[pixel]).abs() <= max_step {
                     seen[neighbour] = true;
                     zone.push(neighbour);
@@ -43,6 +36,18 @@ pub(super) fn zones(plane: &Plane, max_step: f32, least: usize) -> Vec<Vec<usize
     zones
 }
 
+/// The pixels left, right, above and below a pixel, in a plane of `pixels` pixels and this width.
+fn neighbours(pixel: usize, width: usize, pixels: usize) -> impl Iterator<Item = usize> {
+    let x = pixel % width;
+    let around = [
+        (x > 0).then(|| pixel - 1),
+        (x + 1 < width).then(|| pixel + 1),
+        pixel.checked_sub(width),
+        Some(pixel + width).filter(|&below| below < pixels),
+    ];
+    around.into_iter().flatten()
+}
+
 /// The plane with each pixel outside a zone set to the value of the zone's nearest pixel, counted in
 /// steps along rows and columns.
 pub(super) fn extended(plane: &Plane, zone: &[usize]) -> Plane {
@@ -54,14 +59,7 @@ pub(super) fn extended(plane: &Plane, zone: &[usize]) -> Plane {
     let mut next = 0;
     while let Some(&pixel) = queue.get(next) {
         next += 1;
-        let x = pixel % w;
-        let around = [
-            (x > 0).then(|| pixel - 1),
-            (x + 1 < w).then(|| pixel + 1),
-            pixel.checked_sub(w),
-            Some(pixel + w).filter(|&below| below < n),
-        ];
-        for neighbour in around.into_iter().flatten() {
+        for neighbour in neighbours(pixel, w, n) {
             if !known[neighbour] {
                 known[neighbour] = true;
                 extended.values[neighbour] = extended.values[pixel];

@@ -133,7 +133,7 @@ impl Encode<'_> {
                     Ok(())
                 })?;
                 pass += 1;
-                // The end-of-text token is one of the tokens asked for.
+                // The requested size includes the end-of-text token.
                 let byte_pairs = if ends { (tokens - 1).max(SMALLEST_BPE) } else { tokens };
                 let tokenizer = Tokenizer::from_word_counts(counts, byte_pairs)?;
                 let found = tokenizer.vocab_size() + usize::from(ends);
