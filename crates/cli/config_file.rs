@@ -84,6 +84,9 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
             (Some(toml::Value::Float(_)), toml::Value::Integer(n)) => toml::Value::Float(n as f64),
             (_, value) => value,
         };
+        if value.as_float().is_some_and(|x| !x.is_finite()) {
+            bail!("{name}: {key} is {value}: it must be a finite number");
+        }
         if let Some(old) = all.get(setting.name)
             && !old.same_type(&value)
             && !old.is_table()
@@ -149,6 +152,7 @@ mod tests {
             ("lr = 'fast'", "lr is \"fast\": it must be a value like 3.0"),
             ("clip = true", "clip is true: it must be a value like 0.0"),
             ("mini_batch = 1.5", "mini_batch is 1.5: it must be a value like 10"),
+            ("lr = inf", "lr is inf: it must be a finite number"),
         ] {
             assert_eq!(error::<m2g_digits::Config>(text), format!("x.toml: {expected}"));
         }

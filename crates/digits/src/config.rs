@@ -134,7 +134,6 @@ m2g_core::settings! {
             seed: u64 = 1,
             /// Other images than MNIST: a folder with four IDX files; or DIR/emnist-letters for files whose
             /// names begin with emnist-letters.
-            #[serde(skip_serializing_if = "Option::is_none")]
             #[setting(resumable, value_name("DIR"))]
             data: Option<PathBuf> = None,
             /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes, no, or auto,

@@ -7,7 +7,6 @@ use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
 use m2g_text::source::DocumentSeparator;
 use m2g_text::{Documents, TokenizerKind};
-use serde::{Deserialize, Deserializer};
 
 m2g_core::settings! {
     /// The settings of a training run, as `config.toml` holds them. The defaults are those of
@@ -25,7 +24,7 @@ m2g_core::settings! {
             /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
             /// separates documents within a file. An end-of-text token stands between two documents. auto
             /// means files for gpt2 and bpe:N, none for char and byte.
-            #[serde(default = "one_document")]
+            #[setting(absent(one_document))]
             document_separator: DocumentSeparator = DocumentSeparator::Auto,
             /// Whether <|endoftext|> in the text is the end-of-text token, not plain text.
             special_tokens: bool = false,
@@ -89,7 +88,6 @@ m2g_core::settings! {
             /// Otherwise they run op by op, and every matrix can be inspected. The result is the
             /// same.
             #[alias = "attention"]
-            #[serde(deserialize_with = "fused_from_file")]
             #[setting(from_text(fused_from_text))]
             fused: bool = true,
             /// The precision of matrix products and attention. bf16 is faster on processors that
@@ -248,20 +246,6 @@ fn not_padding(mask: &Mask) -> Result<(), &'static str> {
 }
 
 /// Older files and checkpoints say `attention = "fused"` or `"primitive"`.
-fn fused_from_file<'de, D: Deserializer<'de>>(file: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "fused must be true or false")]
-    enum Fused {
-        Bool(bool),
-        Name(String),
-    }
-    match Fused::deserialize(file)? {
-        Fused::Bool(fused) => Ok(fused),
-        Fused::Name(name) => fused_from_text(&name)
-            .map_err(|rule| serde::de::Error::custom(format_args!("fused is {name}: {rule}"))),
-    }
-}
-
 fn fused_from_text(text: &str) -> Result<bool, String> {
     match text {
         "fused" => Ok(true),

@@ -8,8 +8,7 @@
 /// `Config::with_model` copies its settings back.
 ///
 /// A setting is preceded by, in this order: its doc comment; `#[alias = "..."]` for each other name;
-/// `#[serde(...)]` if it needs one; `#[setting(...)]` with the methods of
-/// [`Options`](crate::settings::Options).
+/// `#[setting(...)]` with the methods of [`Options`](crate::settings::Options).
 #[macro_export]
 macro_rules! settings {
     // One struct, its defaults and its table.
@@ -17,20 +16,16 @@ macro_rules! settings {
         $( $group:literal { $(
             $(#[doc = $doc:literal])+
             $(#[alias = $alias:literal])*
-            $(#[serde($($serde:tt)*)])?
             $(#[setting($( $option:ident $(($($argument:tt)*))? ),+)])?
             $name:ident : $type:ty = $default:expr,
         )* } )*
     }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-        #[serde(deny_unknown_fields, default)]
+        #[derive(Debug, Clone, PartialEq)]
         pub struct $config {
             $( $(#[$extra_meta])* pub $extra: $extra_type, )?
             $( $(
                 $(#[doc = $doc])+
-                $(#[serde(alias = $alias)])*
-                $(#[serde($($serde)*)])?
                 pub $name: $type,
             )* )*
         }
@@ -44,7 +39,31 @@ macro_rules! settings {
             }
         }
 
+        impl ::serde::Serialize for $config {
+            fn serialize<S: ::serde::Serializer>(&self, file: S) -> Result<S::Ok, S::Error> {
+                $crate::settings::file::serialize(self, file)
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $config {
+            fn deserialize<D: ::serde::Deserializer<'de>>(file: D) -> Result<Self, D::Error> {
+                $crate::settings::file::deserialize(file)
+            }
+        }
+
         impl $crate::settings::Settings for $config {
+            $(
+                const FROM_DATA: Option<(&'static str, $crate::settings::Stored<Self>)> = Some((
+                    stringify!($extra),
+                    $crate::settings::Stored {
+                        read: |config, value| {
+                            $crate::settings::file::from_value(value).map(|value| config.$extra = value)
+                        },
+                        write: |config| $crate::settings::file::to_value(&config.$extra),
+                        set_absent: |_| (),
+                    },
+                ));
+            )?
             const SETTINGS: &'static [$crate::settings::Setting<Self>] = &[
                 $( $( {
                     type Value = $type;
@@ -53,6 +72,15 @@ macro_rules! settings {
                     $crate::settings::Setting {
                         name: stringify!($name),
                         aliases: &[$($alias),*],
+                        stored: $crate::settings::Stored {
+                            read: |config, value| OPTIONS.from_value(value).map(|value| config.$name = value),
+                            write: |config| $crate::settings::file::to_value(&config.$name),
+                            set_absent: |config| {
+                                if let Some(value) = OPTIONS.absent {
+                                    config.$name = value();
+                                }
+                            },
+                        },
                         doc: concat!($($doc, "\n"),+),
                         group: $group,
                         value_name: OPTIONS.value_name,

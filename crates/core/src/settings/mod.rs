@@ -3,8 +3,8 @@
 //! [`settings!`](crate::settings!) takes a struct in which every field is a setting, with its doc
 //! comment, name, type, default and options. It generates
 //!
-//! - the struct with serde, which reads and writes configuration files and checkpoints: unknown keys
-//!   are refused, missing keys get their default, old names are accepted;
+//! - the struct, and its serde, which reads and writes configuration files and checkpoints: unknown
+//!   keys are refused, missing keys get their default, old names are accepted;
 //! - `Default`;
 //! - the table [`Settings::SETTINGS`], from which a command line builds its flags and their help,
 //!   validation names the invalid setting, and a resumed or fine-tuned run knows which settings it
@@ -42,10 +42,14 @@
 //! ```
 
 mod declare;
+pub mod file;
 pub mod rules;
 pub mod value;
 
 pub use value::{Kind, SettingValue};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Error;
 
@@ -53,6 +57,9 @@ use crate::Error;
 pub trait Settings: Sized + 'static {
     /// All settings, in the order of their declaration.
     const SETTINGS: &'static [Setting<Self>];
+
+    /// The name of the value beside the settings that depends on the data, if there is one.
+    const FROM_DATA: Option<(&'static str, Stored<Self>)> = None;
 
     /// The setting with this name or alias.
     fn setting(name: &str) -> Option<&'static Setting<Self>> {
@@ -93,6 +100,8 @@ pub struct Setting<C: 'static> {
     pub name: &'static str,
     /// Other names that files, checkpoints and flags may use.
     pub aliases: &'static [&'static str],
+    /// How files hold it.
+    pub stored: Stored<C>,
     /// Its doc comment.
     pub doc: &'static str,
     /// The heading under which help lists it.
@@ -117,6 +126,17 @@ pub struct Setting<C: 'static> {
     pub check: fn(&C) -> Result<(), &'static str>,
     /// Whether the parameters of a model trained with the second configuration fit the first.
     pub fits: fn(&C, &C) -> bool,
+}
+
+/// How files and checkpoints hold a value of the configuration `C`.
+#[derive(Debug)]
+pub struct Stored<C: 'static> {
+    /// Reads it; the error says what is wrong with the value.
+    pub read: fn(&mut C, Value) -> Result<(), String>,
+    /// Writes it; null leaves it out.
+    pub write: fn(&C) -> Result<Value, String>,
+    /// Sets it in a file without this key, if that means something else than the default.
+    pub set_absent: fn(&mut C),
 }
 
 impl<C> Setting<C> {
@@ -155,6 +175,8 @@ pub struct Options<T> {
     pub fits: fn(&T, &T) -> bool,
     /// Reads the text of a flag.
     pub from_text: fn(&str) -> Result<T, String>,
+    /// The value in a file without this key, instead of the default.
+    pub absent: Option<fn() -> T>,
 }
 
 impl<T: SettingValue> Options<T> {
@@ -168,6 +190,7 @@ impl<T: SettingValue> Options<T> {
             check: |_| Ok(()),
             fits: |_, _| true,
             from_text: T::from_text,
+            absent: None,
         }
     }
 
@@ -219,6 +242,26 @@ impl<T: SettingValue> Options<T> {
     pub const fn from_text(mut self, read: fn(&str) -> Result<T, String>) -> Self {
         self.from_text = read;
         self
+    }
+
+    /// What a file without this key means, if it is not the default: a setting that came later.
+    pub const fn absent(mut self, value: fn() -> T) -> Self {
+        self.absent = Some(value);
+        self
+    }
+
+    /// Reads the value from a file. A switch may also be written as the text of its flag.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_value(&self, value: Value) -> Result<T, String>
+    where
+        T: DeserializeOwned,
+    {
+        match &value {
+            Value::String(text) if T::KIND == Kind::Switch => (self.from_text)(text),
+            _ => file::from_value(value),
+        }
     }
 
     /// It has no flag: only files and checkpoints contain it.
