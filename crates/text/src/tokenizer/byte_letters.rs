@@ -30,6 +30,13 @@ pub(crate) fn unspell(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|c| BYTES.get(&c).copied()).collect()
 }
 
+/// All bytes in the order of their characters, which is the order of GPT-2's first 256 tokens.
+pub(super) fn in_order() -> impl Iterator<Item = u8> {
+    let mut bytes: Vec<u8> = (0..=255).collect();
+    bytes.sort_by_key(|&byte| LETTERS[usize::from(byte)]);
+    bytes.into_iter()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

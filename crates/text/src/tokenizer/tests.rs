@@ -30,6 +30,14 @@ fn white_space() -> String {
 }
 
 #[test]
+fn the_tokens_of_gpt2_are_those_of_tiktoken() {
+    assert_eq!(gpt2::bpe().vocab_size(), 50_256);
+    for id in 0..50_256 {
+        assert_eq!(gpt2::bpe().token(id).unwrap(), oracle().decode_bytes(&[id]).unwrap(), "{id}");
+    }
+}
+
+#[test]
 fn gpt2_gives_the_ids_of_tiktoken() {
     for text in [
         "",
