@@ -1,14 +1,87 @@
 //! Errors as the command line prints them: the libraries name settings, but a user types flags.
 
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
 use clap::ArgMatches;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use m2g_core::Error;
+use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
 use m2g_gpt::data::OWN_TEXT;
 use m2g_gpt::gpt2::ExportError;
 
 use crate::flags::quoted;
+use crate::output;
 use crate::setting_flags::{flag, setting_and_flag};
+use crate::terminal::notes;
 use crate::terminal::program::with_program;
+
+/// The most characters of a path that are shown: it is of use only as a whole.
+const MAX_PATH: usize = 1024;
+
+/// Prints an error in one sentence.
+pub fn print(error: &impl Display) {
+    notes::line(format_args!("error: {}", readable(&error.to_string())));
+}
+
+/// Prints why the command line is invalid, or the help or the version that it asks for. Returns the exit
+/// code.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print().map_err(output::failed) {
+            Err(error) if !output::is_broken_pipe(&error) => {
+                print(&error);
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        };
+    }
+    let (plain, is_help) =
+        (error.render().to_string(), error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+    let readable = readable(&plain);
+    if is_help || readable == plain {
+        // With the colours of the terminal; if it is closed, nobody reads it.
+        let _ = error.print();
+    } else {
+        notes::part(readable);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// A message whose inputs are as [`excerpt`]s: what was typed, long words, and long quotations.
+fn readable(message: &str) -> String {
+    let mut message = message.to_string();
+    for typed in std::env::args_os().skip(1) {
+        let typed = typed.to_string_lossy();
+        for part in [Some(&*typed), typed.split_once('=').map(|(_, value)| value)].into_iter().flatten() {
+            let short = excerpt(part);
+            if short != part && !Path::new(part).exists() {
+                message = message.replace(part, &short);
+            }
+        }
+    }
+    let quoted = |message: String, quote: char| {
+        let parts = message.split(quote).enumerate();
+        let parts = parts.map(|(i, part)| match i % 2 == 1 && part.chars().count() > MAX_EXCERPT {
+            true => excerpt(part),
+            false => part.to_string(),
+        });
+        parts.collect::<Vec<_>>().join(&quote.to_string())
+    };
+    let message = ['"', '`'].into_iter().fold(message, quoted);
+    let words = message.split_inclusive(char::is_whitespace).map(|word| {
+        let max = if word.contains('/') { MAX_PATH } else { MAX_EXCERPT + 20 };
+        if word.chars().count() > max { excerpt(word) } else { word.to_string() }
+    });
+    // A message may have lines, but nothing else that moves the cursor.
+    let escape = |c: char| match is_unsafe_in_terminals(c) && c != '\n' {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    words.collect::<String>().chars().map(escape).collect()
+}
 
 /// The error in one sentence, with the flag that fixes it, and with commands as the user types them.
 pub fn sentence(error: &anyhow::Error, given: &ArgMatches) -> String {

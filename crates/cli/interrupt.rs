@@ -1,45 +1,123 @@
-//! Ctrl-C: the first asks the current work to save and stop, the second exits at once.
+//! Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed. The first ends the process at once, unless
+//! [`Work`] is in progress that has something to save; the second always ends it.
 
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether there is work that Ctrl-C stops; always, except between the answers of a conversation.
-static WORKING: AtomicBool = AtomicBool::new(true);
+use crate::signals::Signal;
+use crate::terminal::notes;
 
 /// The exit code of a process that was stopped by Ctrl-C, by shell convention.
 pub const EXIT_CODE: u8 = 130;
 
-/// Installs the handler of Ctrl-C.
-pub fn listen() {
-    // There is always work.
-    listen_between_answers(exit);
+/// How long work with nothing to save may take to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Signals within this time count as one: when a terminal is closed, and from `timeout`, two come.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
+/// Whether the current work was asked to stop.
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// What the process does, and how often that has changed.
+static DOING: Mutex<(Doing, u64)> = Mutex::new((Doing::Nothing, 0));
+
+/// What a process does when a signal comes.
+#[derive(Clone, Copy)]
+enum Doing {
+    /// Nothing that has to end in order.
+    Nothing,
+    /// It waits for a line, and says this.
+    Waiting(fn()),
+    /// Work that is given a little time to stop.
+    Stoppable,
+    /// Work that must end in order, however long that takes.
+    Orderly,
 }
 
-/// Installs the handler of Ctrl-C for a conversation: between answers, it calls `idle`.
-pub fn listen_between_answers(idle: fn()) {
-    // Fails only if a handler is already installed.
-    let _ = ctrlc::set_handler(move || {
-        if !WORKING.load(Ordering::Relaxed) {
-            idle();
-        } else if REQUESTED.swap(true, Ordering::Relaxed) {
-            exit();
-        }
-    });
+fn doing() -> MutexGuard<'static, (Doing, u64)> {
+    DOING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether Ctrl-C was pressed.
+fn set(new: Doing) {
+    let mut now = doing();
+    *now = (new, now.1 + 1);
+    REQUESTED.store(false, Ordering::Relaxed);
+}
+
+/// Work that asks [`requested`] whether to stop, until this is dropped.
+pub struct Work(());
+
+impl Work {
+    /// Work with nothing to save: the process ends if it has not stopped after a second.
+    pub fn stoppable() -> Self {
+        set(Doing::Stoppable);
+        Self(())
+    }
+
+    /// Work that saves before it stops, or otherwise ends in order: only a second signal ends it earlier.
+    pub fn orderly() -> Self {
+        set(Doing::Orderly);
+        Self(())
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        set(Doing::Nothing);
+    }
+}
+
+/// From now on, until other work begins, a signal does not end the process but calls `remind`: it waits
+/// for a person to type a line.
+pub fn wait_for_line(remind: fn()) {
+    set(Doing::Waiting(remind));
+}
+
+/// Whether the current work is to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
 
-/// Says whether an answer of a conversation is being written, and forgets an earlier Ctrl-C.
-pub fn set_answering(answering: bool) {
-    REQUESTED.store(false, Ordering::Relaxed);
-    WORKING.store(answering, Ordering::Relaxed);
+/// Listens to signals, from the start of the process. Under `nohup`, a closed terminal is no reason to
+/// stop.
+pub fn listen() {
+    Signal::FileTooLarge.ignore();
+    let stays_without_terminal = Signal::HangUp.is_ignored();
+    let mut first: Option<Instant> = None;
+    // Fails only if a handler is already installed.
+    let _ = ctrlc::set_handler(move || {
+        let now = doing();
+        let (doing_now, work) = *now;
+        let is_first = matches!(doing_now, Doing::Stoppable | Doing::Orderly)
+            && !REQUESTED.swap(true, Ordering::Relaxed);
+        drop(now);
+        match doing_now {
+            Doing::Nothing => exit(),
+            Doing::Waiting(remind) => remind(),
+            Doing::Stoppable => {
+                sleep(GRACE);
+                if doing().1 == work {
+                    exit();
+                }
+            }
+            Doing::Orderly if is_first => first = Some(Instant::now()),
+            Doing::Orderly if first.is_some_and(|first| first.elapsed() < SAME_SIGNAL) => {}
+            Doing::Orderly => exit(),
+        }
+    });
+    if stays_without_terminal {
+        Signal::HangUp.ignore();
+    }
 }
 
-/// Ends the process as Ctrl-C does.
-pub fn exit() {
+/// Ends the process, with a sentence.
+fn exit() {
+    // Leaves the line of a progress bar, or of a text.
+    notes::part(if io::stderr().is_terminal() { "\n" } else { "" });
+    notes::line("stopped before the end");
     std::process::exit(i32::from(EXIT_CODE));
 }

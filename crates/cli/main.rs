@@ -23,18 +23,21 @@ mod learning;
 mod machine;
 mod models;
 mod output;
+mod output_file;
 mod params;
 mod picture;
 mod plot;
 mod progress;
 mod runs;
 mod setting_flags;
+mod signals;
 mod terminal;
 mod train;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use m2g_core::threads;
 
 use self::models::command::ModelCommand;
 use self::terminal::program::program;
@@ -87,8 +90,19 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = || help::complete(Cli::command(), &program()).term_width(columns());
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    interrupt::listen();
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return errors::usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return errors::usage(&error),
+    };
+    if let Err(error) = threads::default_number() {
+        errors::print(&error);
+        return ExitCode::FAILURE;
+    }
     let result = match cli.command {
         Command::Model(command) => command.run(),
         Command::Lab(lab) => lab.run(),
@@ -107,7 +121,7 @@ fn main() -> ExitCode {
         // The reader closed the pipe, as `head` does. That is not an error.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", errors::sentence(&error, &matches));
+            errors::print(&errors::sentence(&error, &matches));
             ExitCode::FAILURE
         }
     }

@@ -1,17 +1,73 @@
 //! Writes results to stdout.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, StdoutLock, Write};
+
+use crate::terminal::notes;
 
 /// Writes a line to stdout. Unlike `println!`, returns an error instead of panicking when stdout
 /// is closed.
 pub fn line(text: impl Display) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
+    let mut out = Stream::open();
+    out.write(&format!("{text}\n"))?;
+    out.flush()
 }
 
-/// Whether a write failed because the reader has closed the pipe (`m2g ... | head`).
+/// Stdout, for a text that is written bit by bit.
+pub struct Stream(StdoutLock<'static>);
+
+impl Stream {
+    /// Locks stdout.
+    pub fn open() -> Self {
+        Self(io::stdout().lock())
+    }
+
+    /// Writes a part of the text.
+    pub fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        self.0.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// Passes on what was written so far.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.0.flush().map_err(failed)
+    }
+}
+
+/// The results of a long run. If stdout can no longer be written, the run goes on, because what it saves is
+/// worth more than what it prints.
+#[derive(Default)]
+pub struct LongRun {
+    /// The first error.
+    failed: Option<anyhow::Error>,
+}
+
+impl LongRun {
+    /// Writes a line to stdout. The first failure is reported on stderr; later lines are dropped.
+    pub fn line(&mut self, text: impl Display) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = line(text) {
+            notes::line(format_args!(
+                "{error}: what follows is not printed, but the run goes on and is saved"
+            ));
+            self.failed = Some(error);
+        }
+    }
+
+    /// Ends the run: fails if results could not be written, unless their reader did not want them.
+    pub fn finish(self) -> anyhow::Result<()> {
+        self.failed.filter(|error| !is_broken_pipe(error)).map_or(Ok(()), Err)
+    }
+}
+
+/// The error of a failed write to stdout.
+pub fn failed(error: io::Error) -> anyhow::Error {
+    let text = format!("cannot write to standard output: {error}");
+    anyhow::Error::new(error).context(text)
+}
+
+/// Whether a write to stdout failed because the reader has closed the pipe (`m2g ... | head`).
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind == Some(io::ErrorKind::BrokenPipe)

@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::terminal::notes;
+
 /// A progress bar on stderr, hidden if stderr is not a terminal.
 pub struct Bar(ProgressBar);
 
@@ -29,7 +31,7 @@ impl Bar {
     /// Prints a line above the bar.
     pub fn print_line(&self, text: &str) {
         match self.0.is_hidden() {
-            true => eprintln!("{text}"),
+            true => notes::line(text),
             false => self.0.println(text),
         }
     }

@@ -37,11 +37,13 @@ use self::peers::Python;
 use self::report::{Report, Run};
 use self::rounds::Contestant;
 use self::workload::{Batch, Scaling, Workload};
+use crate::interrupt::{self, Work};
 use crate::machine::{Limits, Machine};
 use crate::models::MODELS;
+use crate::output;
 use crate::progress::Bar;
 use crate::terminal::lines::note;
-use crate::{interrupt, output};
+use crate::terminal::notes;
 
 /// The number of rounds without and with peers.
 const ROUNDS: (usize, usize) = (3, 5);
@@ -126,7 +128,7 @@ impl Bench {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        interrupt::listen();
+        let _work = Work::stoppable();
         let rounds = match (self.rounds, self.against) {
             (Some(rounds), _) => usize::from(rounds),
             (None, None) => ROUNDS.0,
@@ -154,7 +156,7 @@ impl Bench {
         let python = self.against.and_then(|Peer::Pytorch| match Python::find() {
             Ok(python) => Some(python),
             Err(why) => {
-                eprintln!("no peer is measured: {why}");
+                notes::line(format_args!("no peer is measured: {why}"));
                 None
             }
         });
@@ -192,7 +194,11 @@ impl Bench {
                     match peer.needs.iter().find(|package| !python.has(package)) {
                         None => everyone.push(Contestant::peer(peer, folder.path(), run.limits.threads)),
                         Some(package) if !missing.contains(package) => {
-                            eprintln!("{} is not measured: {}", peer.name, peers::without(package));
+                            notes::line(format_args!(
+                                "{} is not measured: {}",
+                                peer.name,
+                                peers::without(package)
+                            ));
                             missing.push(package);
                         }
                         Some(_) => {}
@@ -206,10 +212,11 @@ impl Bench {
             });
             bar.finish();
             if !finished? {
+                notes::line("stopped before the end; what was not printed is not measured");
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             for (contestant, why) in everyone.iter().filter_map(|c| Some((c, c.failed.as_ref()?))) {
-                eprintln!("{name}: {} is dropped: {why}", contestant.name);
+                notes::line(format_args!("{name}: {} is dropped: {why}", contestant.name));
             }
             let Some(report) = Report::new(run, workload, steps, &everyone) else {
                 failed.push(name);

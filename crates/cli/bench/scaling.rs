@@ -10,6 +10,7 @@ use super::scaled::{Point, Scaled, relate};
 use super::table;
 use super::workload::{Batch, Scaling, Workload};
 use crate::progress::Bar;
+use crate::terminal::notes;
 use crate::{interrupt, output};
 
 /// The request from the command line.
@@ -65,6 +66,7 @@ pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
         });
         bar.finish();
         if !finished? {
+            notes::line("stopped before the end; what was not printed is not measured");
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if let Some(why) = everyone.iter().find_map(|contestant| contestant.failed.as_ref()) {

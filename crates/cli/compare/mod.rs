@@ -35,10 +35,11 @@ use m2g_core::threads::with_threads;
 use self::compared::Compared;
 use self::result::{Comparison, short_labels};
 use crate::models::same_name_hint;
-use crate::output;
 use crate::plot::curves::{Curve, curves};
 use crate::terminal::lines::note;
+use crate::terminal::notes;
 use crate::terminal::width::columns;
+use crate::{output, output_file};
 
 /// Show what two models share: the core functions that run in one training step of each, on real
 /// data.
@@ -73,6 +74,9 @@ impl Compare {
             output::line(include_str!("schema.json").trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(file) = &self.svg {
+            output_file::check("--svg", file)?;
+        }
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
         let models =
@@ -104,8 +108,12 @@ impl Compare {
 /// cannot share an axis.
 fn draw(comparison: &Comparison, file: &Path) -> anyhow::Result<()> {
     drawing::figure(comparison).save_svg(file)?;
-    eprintln!("drawn: {}", file.display());
+    notes::line(format_args!("drawn: {}", file.display()));
     let Some(runs) = &comparison.runs else { return Ok(()) };
+    if output_file::is_stream(file) {
+        note("the learning curves are not drawn: they go to files beside the drawing, so give --svg a file");
+        return Ok(());
+    }
     let mut metrics: Vec<&str> = runs.curves.iter().map(|curve| curve.metric).collect();
     metrics.dedup();
     for metric in metrics {
@@ -120,7 +128,7 @@ fn draw(comparison: &Comparison, file: &Path) -> anyhow::Result<()> {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let beside = file.with_file_name(format!("{stem}-{metric}.svg"));
         curves(&metric.replace('_', " "), "step", &lines).save_svg(&beside)?;
-        eprintln!("drawn: {}", beside.display());
+        notes::line(format_args!("drawn: {}", beside.display()));
     }
     Ok(())
 }

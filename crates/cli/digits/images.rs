@@ -8,6 +8,8 @@ use m2g_core::data::mnist::{self, DigitData, LabelledImages, Reading, Split, Tes
 use m2g_digits::Config;
 use m2g_digits::training::Description;
 
+use crate::terminal::notes;
+
 /// The data that a user named, or the folder of MNIST.
 fn named(data: Option<&Path>) -> anyhow::Result<PathBuf> {
     match data {
@@ -44,7 +46,7 @@ pub fn load_test(
     let told = transposed.or(data.is_none().then_some(description.transposed));
     let path = named(data.or(description.config.data.as_deref()))?;
     let TestImages { mut images, class_names, reports } = mnist::load_test_with(&path, told)?;
-    reports.iter().for_each(|report| eprintln!("{}", with_dashes(report)));
+    reports.iter().for_each(|report| notes::line(with_dashes(report)));
     // The class of the network with the name of each class of the data.
     let known = description.all_class_names();
     let same: Vec<Option<usize>> =

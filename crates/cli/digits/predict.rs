@@ -11,6 +11,7 @@ use m2g_digits::training::Training;
 use serde_json::json;
 
 use super::reading::{ReadDigit, read};
+use crate::errors;
 use crate::flags::run_path;
 use crate::output::{self, percent};
 use crate::picture::for_terminal;
@@ -65,7 +66,7 @@ impl Predict {
                 }
                 Err(error) => {
                     code = ExitCode::FAILURE;
-                    eprintln!("error: {error}");
+                    errors::print(&error);
                     if self.json {
                         let error = error.to_string();
                         output::line(

@@ -6,14 +6,16 @@ mod conversation;
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_gpt::Generator;
 
 use self::conversation::{Conversation, Next};
 use super::generation_flags::{GenerationFlags, beginning};
+use crate::errors;
 use crate::flags::run_path;
+use crate::terminal::notes;
 use crate::{interrupt, output};
 
 /// Type a line, and see a trained model continue it.
@@ -35,11 +37,6 @@ impl Chat {
     /// Answers line after line, to the end of the input.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let terminal = io::stdin().is_terminal();
-        interrupt::set_answering(false);
-        interrupt::listen_between_answers(match terminal {
-            true => || eprint!("\nCtrl-D leaves\n{PROMPT}"),
-            false => interrupt::exit,
-        });
         with_threads(self.generation.threads(), || self.talk(terminal))?
     }
 
@@ -53,10 +50,10 @@ impl Chat {
         // Fails for an invalid flag before the first line is typed.
         Generator::new(&gpt, &options, &beginning(Some(&tokenizer)), 0)?;
         if let Some(seed) = self.generation.unknown_seed(seed) {
-            eprintln!("--seed {seed} repeats this conversation");
+            notes::line(format_args!("--seed {seed} repeats this conversation"));
         }
         if terminal {
-            eprintln!("type a line to see it continued; /help lists the commands, Ctrl-D leaves");
+            notes::line("type a line to see it continued; /help lists the commands, Ctrl-D leaves");
         }
         let until = self.generation.until(self.tokens);
         let mut conversation = Conversation::new(&gpt, &tokenizer, &self.generation, options, until);
@@ -64,35 +61,36 @@ impl Chat {
         let mut failed = false;
         loop {
             if terminal {
-                eprint!("{PROMPT}");
+                interrupt::wait_for_line(|| notes::part(format_args!("\nCtrl-D leaves\n{PROMPT}")));
+                notes::part(PROMPT);
             }
-            let line = match read_line(&mut input) {
-                Ok(None) => break,
-                Ok(Some(line)) => Ok(line),
-                Err(error) => Err(error),
-            };
+            // Without input, as when its terminal was closed, the conversation is over.
+            let Some(line) = read_line(&mut input)? else { break };
             match line.and_then(|line| conversation.take(&line, !terminal)) {
                 Ok(Next::Line) => {}
                 Ok(Next::Leave) => break,
                 // A script ends; a person goes on.
-                Ok(Next::Interrupted) if !terminal => return Ok(ExitCode::from(interrupt::EXIT_CODE)),
+                Ok(Next::Interrupted) if !terminal => {
+                    notes::line("stopped before the end");
+                    return Ok(ExitCode::from(interrupt::EXIT_CODE));
+                }
                 Ok(Next::Interrupted) => {}
                 Err(error) if output::is_broken_pipe(&error) => return Err(error),
                 Err(error) => {
-                    eprintln!("error: {error}");
+                    errors::print(&error);
                     failed = true;
                 }
             }
         }
         if terminal {
-            eprintln!();
+            notes::line("");
         }
         Ok(if failed && !terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 
-/// The next line without its end; `None` at the end of the input.
-fn read_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+/// The next line without its end, unless it is no text; `None` at the end of the input.
+fn read_line(input: &mut impl BufRead) -> anyhow::Result<Option<anyhow::Result<String>>> {
     let mut bytes = Vec::new();
     if input.read_until(b'\n', &mut bytes).context("cannot read standard input")? == 0 {
         return Ok(None);
@@ -100,8 +98,7 @@ fn read_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    match std::str::from_utf8(line) {
-        Ok(line) => Ok(Some(line.into())),
-        Err(e) => bail!("standard input: a line is not UTF-8 text: its byte {} is invalid", e.valid_up_to()),
-    }
+    Ok(Some(std::str::from_utf8(line).map(String::from).map_err(|e| {
+        anyhow!("standard input: a line is not UTF-8 text: its byte {} is invalid", e.valid_up_to())
+    })))
 }

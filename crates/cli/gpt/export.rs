@@ -10,6 +10,7 @@ use m2g_gpt::gpt2;
 use m2g_gpt::training::Training;
 
 use crate::flags::run_path;
+use crate::output_file::followed_folder;
 use crate::terminal::lines;
 
 /// Export a run in the Hugging Face format, which transformers can load: config.json,
@@ -34,7 +35,8 @@ impl Export {
         let file = if self.last { LAST } else { BEST };
         let (gpt, description) = Training::load(&run_path(&self.run), file)?;
         let tokenizer = description.tokenizer.as_ref();
-        let note = gpt2::export(&self.dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
+        let dir = followed_folder(&self.dir);
+        let note = gpt2::export(&dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;
         let text = match (&note, tokenizer) {
             (None, Some(_)) => ", and AutoTokenizer.from_pretrained its tokenizer",
             _ => "",

@@ -15,6 +15,7 @@ use m2g_text::tokenizer::{SpecialToken, Tokenizer};
 use m2g_text::{Sampling, source::with_thousands_separators};
 
 use crate::flags::one_of;
+use crate::terminal::notes;
 
 /// How a model writes.
 #[derive(Args, Clone, Debug)]
@@ -128,7 +129,9 @@ impl GenerationFlags {
             return Ok(tokenizer.encode_with_special(text)?);
         }
         if text.contains(spelling) && tokenizer.end_of_text().is_some() {
-            eprintln!("{spelling} in the prompt is read as plain text; --special-tokens makes it a token");
+            notes::line(format_args!(
+                "{spelling} in the prompt is read as plain text; --special-tokens makes it a token"
+            ));
         }
         Ok(tokenizer.encode(text)?)
     }
@@ -146,8 +149,8 @@ pub fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
 
 /// Says that the model does not see the start of a text of `tokens` tokens.
 pub fn tell_of_window(what: &str, tokens: usize, window: usize) {
-    eprintln!(
+    notes::line(format_args!(
         "{what} has {} tokens, but the model reads {window}: it sees the last {window}",
         with_thousands_separators(tokens as u64)
-    );
+    ));
 }

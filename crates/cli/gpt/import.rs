@@ -11,6 +11,7 @@ use m2g_gpt::training::{Description, create};
 use m2g_gpt::{Config, gpt2, nanogpt};
 
 use crate::flags::{quoted, run_path};
+use crate::output_file::followed_folder;
 use crate::terminal::lines::note;
 
 /// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
@@ -50,7 +51,7 @@ impl Import {
         let mut description =
             Description { config: Config::default(), model, tokenizer, data: String::new() };
         description.config = Config::default().shaped_like(&description);
-        create(Save::at(&path, self.overwrite), &description, &gpt)?;
+        create(Save::at(&followed_folder(&path), self.overwrite), &description, &gpt)?;
         let model = &description.model;
         note(&format!(
             "{} parameters: {} layers, {} heads, {} wide, a window of {} tokens, a vocabulary of {}",

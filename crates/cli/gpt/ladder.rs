@@ -15,10 +15,12 @@ use serde_json::json;
 
 use crate::errors::with_dashes;
 use crate::flags::nearest;
+use crate::interrupt::{self, Work};
+use crate::output;
 use crate::terminal::lines::{fit, note};
+use crate::terminal::notes;
 use crate::terminal::width::{columns, pad};
 use crate::train::watch::{Log, Watch};
-use crate::{interrupt, output};
 
 /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
 #[derive(Args)]
@@ -52,7 +54,7 @@ const DATA: &str = "tiny-shakespeare";
 impl Ladder {
     /// Climbs, and prints a table of the losses.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        interrupt::listen();
+        let _work = Work::stoppable();
         with_threads(usize::from(self.threads.unwrap_or(0)), || self.climb())?
     }
 
@@ -69,10 +71,10 @@ impl Ladder {
             note(&format!("{}: {}", rung.name, rung.about));
             let mut watch = Watch::new((0, rung.steps), Log::default(), false);
             let result = rung.train(&corpus, self.seed, &mut watch);
-            watch.finish()?;
+            watch.finish();
             let result = result?;
             if result.ended == Ended::Stopped {
-                eprintln!("stopped on the rung {}", rung.name);
+                notes::line(format_args!("stopped on the rung {}", rung.name));
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             let difference = rung.difference(result.val_loss_estimate);

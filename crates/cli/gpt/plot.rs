@@ -1,18 +1,16 @@
 //! `m2g gpt plot`.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use m2g_core::atomic;
 use m2g_gpt::training::KIND;
 
 use crate::learning::{Learning, compared, file_name, names};
-use crate::output;
 use crate::plot::Figure;
 use crate::plot::curves::{Curve, curves};
+use crate::{output, output_file};
 
 /// Draw the loss curves of one or more runs; PNG and SVG.
 #[derive(Args)]
@@ -20,7 +18,7 @@ pub struct Plot {
     /// The runs: names under runs/, or paths.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
-    /// The file to draw to, .png or .svg [default: loss.png and loss.svg in the folder of the first
+    /// The file to draw to, .png or .svg; a pipe or a device gets SVG [default: loss.png and loss.svg in the folder of the first
     /// run].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -29,28 +27,23 @@ pub struct Plot {
 impl Plot {
     /// Draws, and prints the paths of the files.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let ending = self.out.as_ref().map(|out| {
-            let ending = out.extension().and_then(|e| e.to_str()).unwrap_or("");
-            ending.to_ascii_lowercase()
-        });
-        if let (Some(out), Some(ending)) = (&self.out, &ending)
-            && !["png", "svg"].contains(&ending.as_str())
-        {
-            bail!("--out is {}: its name must end in .png or .svg", out.display());
+        let ending = self.out.as_deref().map(|out| output_file::ending(out, &["png", "svg"]));
+        match (&self.out, &ending) {
+            (Some(out), Some(None)) => bail!("--out is {}: its name must end in .png or .svg", out.display()),
+            (Some(out), _) => output_file::check("--out", out)?,
+            _ => {}
         }
         let runs = Learning::read_all(&self.runs, KIND)?;
         let figure = figure(&runs);
-        match (&self.out, ending.as_deref()) {
-            (Some(out), Some("svg")) => {
-                figure.save_svg(out)?;
-                output::line(out.display())?;
+        match &self.out {
+            Some(out) => {
+                match ending.flatten() {
+                    Some("png") => output_file::write_bytes(out, &figure.png()?)?,
+                    _ => figure.save_svg(out)?,
+                }
+                output_file::print_path(out)?;
             }
-            (Some(out), _) => {
-                let bytes = figure.png()?;
-                atomic::write(out, |file| file.write_all(&bytes))?;
-                output::line(out.display())?;
-            }
-            (None, _) => {
+            None => {
                 for file in figure.save(&runs[0].path, &file_name("loss", &runs))? {
                     output::line(file.display())?;
                 }

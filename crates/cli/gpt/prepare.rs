@@ -16,7 +16,10 @@ use m2g_text::{Documents, TextError, Tokenizer, TokenizerKind};
 
 use crate::errors::with_dashes;
 use crate::flags::{quoted, run_path};
-use crate::{interrupt, output};
+use crate::interrupt::{self, Work};
+use crate::output;
+use crate::output_file::followed_folder;
+use crate::terminal::notes;
 
 /// Tokenize text into a folder to train on: train.bin and val.bin (in nanoGPT's format),
 /// tokenizer.json and meta.json.
@@ -55,7 +58,6 @@ pub struct PrepareText {
 impl PrepareText {
     /// Prepares the text and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        interrupt::listen();
         let of_run = tokenizer_of_run(&self.tokenizer)?;
         let what = Prepare {
             inputs: self.inputs,
@@ -64,13 +66,14 @@ impl PrepareText {
                 Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
                 None => TokenizerChoice::New(new_tokenizer(&self.tokenizer)?),
             },
-            out: self.out,
+            out: followed_folder(&self.out),
             overwrite: self.overwrite,
             val_fraction: self.val_fraction,
         };
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = "{msg:20} [{bar:30}] {percent:>3} %, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let work = Work::stoppable();
         let prepared = prepare(&what, &mut |progress| {
             bar.set_length(progress.total);
             bar.set_position(progress.done);
@@ -78,9 +81,10 @@ impl PrepareText {
             !interrupt::requested()
         });
         bar.finish_and_clear();
+        drop(work);
         let meta = match prepared {
             Err(TextError::Stopped) => {
-                eprintln!("{}", TextError::Stopped);
+                notes::line(TextError::Stopped);
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             }
             Err(TextError::Exists(out)) => bail!(
@@ -90,7 +94,7 @@ impl PrepareText {
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         for report in &meta.reports {
-            eprintln!("{}", with_dashes(report));
+            notes::line(with_dashes(report));
         }
         if self.json {
             output::line(json(&meta, &what)?)?;

@@ -11,6 +11,8 @@ use clap::Args;
 use m2g_text::Source;
 use m2g_text::source::PIPED;
 
+use crate::terminal::notes;
+
 /// The text that a model continues.
 #[derive(Args, Clone, Debug)]
 pub struct PromptFlags {
@@ -65,7 +67,7 @@ fn piped() -> anyhow::Result<String> {
     std::thread::spawn(move || {
         std::thread::sleep(PATIENCE);
         if !seen.load(Ordering::Relaxed) {
-            eprintln!("waiting for the prompt on standard input; --prompt TEXT starts without it");
+            notes::line("waiting for the prompt on standard input; --prompt TEXT starts without it");
         }
     });
     let source = Source::standard_input();
@@ -89,7 +91,7 @@ fn text(source: &Source) -> anyhow::Result<String> {
         );
     }
     for report in source.reports(&cleaned) {
-        eprintln!("{report}");
+        notes::line(report);
     }
     Ok(text)
 }

@@ -1,6 +1,5 @@
 //! `m2g gpt sample`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,9 @@ use serde_json::json;
 use super::generation_flags::{GenerationFlags, beginning, tell_of_window};
 use super::prompt::{Prompt, PromptFlags};
 use crate::flags::run_path;
-use crate::{interrupt, output};
+use crate::interrupt::{self, Work};
+use crate::output;
+use crate::terminal::notes;
 
 /// Let a trained model continue a text. Without a prompt, it starts after the end-of-text token or, if
 /// it has none, after a newline.
@@ -46,7 +47,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 impl Sample {
     /// Generates, and reports the speed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        interrupt::listen();
+        let _work = Work::orderly();
         with_threads(self.generation.threads(), || self.samples())?
     }
 
@@ -63,6 +64,7 @@ impl Sample {
         let (mut tokens, mut seconds) = (0, 0.0);
         for sample in 0..self.samples {
             let mut generator = Generator::new(&gpt, &options, &start, sample)?.only_tokens_of(tokenizer);
+            generator.stop_when(interrupt::requested);
             if sample == 0 && generator.dropped() > 0 {
                 tell_of_window("the prompt", start.len(), gpt.config().block_size);
             }
@@ -90,7 +92,10 @@ impl Sample {
         }
         let repeat = self.generation.unknown_seed(seed);
         let repeat = repeat.map_or(String::new(), |seed| format!("; --seed {seed} repeats it"));
-        eprintln!("{tokens} tokens in {seconds:.2} s, {per_second:.0} tokens/s{repeat}");
+        let stopped = if interrupt::requested() { "stopped before the end: " } else { "" };
+        notes::line(format_args!(
+            "{stopped}{tokens} tokens in {seconds:.2} s, {per_second:.0} tokens/s{repeat}"
+        ));
         Ok(if interrupt::requested() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
     }
 
@@ -114,18 +119,18 @@ fn stream(
     prompt: &[u32],
     until: &Until,
 ) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::Stream::open();
     let mut flushed: Option<Instant> = None;
     continue_until(generator, tokenizer, until, prompt, &mut |text| {
-        out.write_all(text.as_bytes())?;
+        out.write(text)?;
         if flushed.is_none_or(|flushed| flushed.elapsed() >= FLUSH_INTERVAL) {
             out.flush()?;
             flushed = Some(Instant::now());
         }
         anyhow::Ok(!interrupt::requested())
     })?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    out.write("\n")?;
+    out.flush()
 }
 
 /// Prints the whole sample as one JSON object.

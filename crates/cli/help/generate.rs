@@ -1,6 +1,5 @@
 //! `m2g completions` and `m2g man`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,9 +7,8 @@ use anyhow::anyhow;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use m2g_core::atomic;
 
-use crate::output;
+use crate::{output, output_file};
 
 /// The name of the program in completions and manual pages.
 const NAME: &str = "m2g";
@@ -56,7 +54,7 @@ impl Completions {
 impl ManPages {
     /// Writes the pages of `command`, the whole command line, and prints their paths.
     pub fn run(self, command: Command) -> anyhow::Result<ExitCode> {
-        let dir = &self.dir;
+        let dir = &output_file::followed_folder(&self.dir);
         std::fs::create_dir_all(dir)
             .map_err(|e| anyhow!("cannot create the folder {}: {e}", dir.display()))?;
         let mut command = command.name(NAME).disable_help_subcommand(true);
@@ -71,7 +69,7 @@ fn write_pages(command: &Command, name: &str, dir: &Path) -> anyhow::Result<()> 
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
     let file = dir.join(format!("{name}.1"));
-    atomic::write(&file, |out| out.write_all(&page))?;
+    output_file::write_bytes(&file, &page)?;
     output::line(file.display())?;
     let subcommands = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
     subcommands

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::draw;
 use super::step::Step;
 use super::values::nested;
-use crate::output;
 use crate::plot::title::{Title, key};
 use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};
+use crate::terminal::notes;
+use crate::{output, output_file};
 
 /// The template of the page; the data replaces `DATA`.
 const PAGE: &str = include_str!("attention.html");
@@ -68,9 +69,9 @@ impl Attention {
                 "html" => draw::bytes_to(out, self.page().as_bytes())?,
                 _ => draw::figure(out, &self.figure())?,
             }
-            eprintln!("each row of weights sums to 1 within {:.1e}", self.worst_sum());
+            notes::line(format_args!("each row of weights sums to 1 within {:.1e}", self.worst_sum()));
             if !json {
-                return output::line(out.display());
+                return output_file::print_path(out);
             }
         }
         output::line(self.json())

@@ -1,11 +1,10 @@
 //! Writes drawings to files in the supported formats, up to a size limit.
 
-use std::io::Write;
 use std::path::Path;
 
-use anyhow::bail;
-use m2g_core::atomic;
+use anyhow::{anyhow, bail};
 
+use crate::output_file;
 use crate::plot::{Figure, Rgb};
 
 /// The size limit of a drawing.
@@ -13,23 +12,14 @@ const MAX_BYTES: usize = 2_000_000;
 
 /// The format of a drawing, by its file extension.
 pub fn format(out: &Path) -> anyhow::Result<&'static str> {
-    let extension = out.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-    match ["html", "svg", "png"].into_iter().find(|known| *known == extension) {
-        Some(format) => Ok(format),
-        None => bail!("--out is {}: its name must end in .html, .svg or .png", out.display()),
-    }
+    output_file::ending(out, &["html", "svg", "png"])
+        .ok_or_else(|| anyhow!("--out is {}: its name must end in .html, .svg or .png", out.display()))
 }
 
 /// Checks the output path before anything is computed.
 pub fn check(out: &Path) -> anyhow::Result<()> {
     format(out)?;
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match folder.is_dir() {
-        true => Ok(()),
-        false => {
-            bail!("--out is {}, but there is no folder {}: create it first", out.display(), folder.display())
-        }
-    }
+    output_file::check("--out", out)
 }
 
 /// Writes a figure as SVG, PNG, or an HTML page that contains the SVG.
@@ -53,7 +43,7 @@ pub fn bytes_to(out: &Path, bytes: &[u8]) -> anyhow::Result<()> {
             "the drawing would take {size:.1} MB, but the limit is 2 MB: give a shorter --prompt, or one --layer"
         );
     }
-    Ok(atomic::write(out, |f| f.write_all(bytes))?)
+    output_file::write_bytes(out, bytes)
 }
 
 /// White for 0 to dark blue for 1; the square root makes small weights visible.

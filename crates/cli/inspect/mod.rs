@@ -68,7 +68,7 @@ pub struct Inspect {
     /// Draw the positional encoding: the sin/cos table, and the dot product of each pair of rows.
     #[arg(long, conflicts_with_all = ["prompt", "backward", "layer", "head"])]
     positions: bool,
-    /// The file to draw to: .html, .svg or .png.
+    /// The file to draw to: .html, .svg or .png. A pipe or a device gets SVG.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Use the last parameters of the run instead of the best.

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::draw;
 use super::values::nested;
-use crate::output;
 use crate::plot::tiles::{Tile, WEIGHTS_KEY};
 use crate::plot::title::key;
 use crate::plot::{Anchor, BLACK, Figure, font};
 use crate::terminal::lines::note;
+use crate::{output, output_file};
 
 /// The maximum number of positions to draw.
 const MAX_POSITIONS: usize = 256;
@@ -77,7 +77,7 @@ pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyh
     }
     match (object, out) {
         (Some(object), _) => output::line(object),
-        (None, Some(out)) => output::line(out.display()),
+        (None, Some(out)) => output_file::print_path(out),
         (None, None) => Ok(()),
     }
 }

@@ -36,11 +36,12 @@ use self::trainer::Trainer;
 use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
 use crate::flags::run_path;
+use crate::interrupt::{self, Work};
+use crate::output::{self, LongRun};
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
 use crate::terminal::lines::{entry, flow, note, wrap};
 use crate::terminal::width::{clip, columns, pad, width};
-use crate::{interrupt, output};
 
 /// The width of the name of a training run in the lines of progress, in columns.
 const LABEL_COLUMNS: usize = 30;
@@ -112,7 +113,6 @@ impl Lab {
             }
             return Ok(ExitCode::SUCCESS);
         };
-        interrupt::listen();
         with_threads(usize::from(self.threads.unwrap_or(0)), || self.experiment(name))?
     }
 
@@ -142,6 +142,8 @@ impl Lab {
             let n = finished.iter().filter(|finished| **finished).count();
             note(&format!("{n} of {} training runs are already in {}", jobs.len(), folder.display()));
         }
+        let work = Work::stoppable();
+        let mut shown = LongRun::default();
         let mut watch = Watch::new(steps(true), steps(true) + steps(false));
         watch.before = steps(true);
         let started = Instant::now();
@@ -182,18 +184,19 @@ impl Lab {
                 true => format!("{}  {figures}", pad(&label, LABEL_COLUMNS, false)),
                 false => format!("{label}\n  {figures}"),
             });
+            let wanted = measures.iter().map(ToString::to_string).collect();
+            results.add(Record { trial: trial.clone(), key: job.key.clone(), wanted })?;
             if self.json {
                 let mut line = serde_json::to_value(&trial)?;
                 line["event"] = "trial".into();
-                output::line(line)?;
+                shown.line(line);
             }
-            let wanted = measures.iter().map(ToString::to_string).collect();
-            results.add(Record { trial: trial.clone(), key: job.key.clone(), wanted })?;
             trials[i] = Some(trial);
         }
         watch.bar.finish();
+        drop(work);
         let trials: Vec<Trial> = trials.into_iter().flatten().collect();
-        self.conclude(&experiment, &trials, &folder, started)
+        self.conclude(&experiment, &trials, &folder, started, shown)
     }
 
     /// Applies the flags to the experiment.
@@ -226,6 +229,7 @@ impl Lab {
         trials: &[Trial],
         folder: &Path,
         started: Instant,
+        mut shown: LongRun,
     ) -> anyhow::Result<ExitCode> {
         let (mut text, mut file) = (String::new(), String::new());
         for task in experiment.tasks() {
@@ -238,8 +242,8 @@ impl Lab {
             };
             let head = format!("{title} (seeds {})", seeds.join(", "));
             file.push_str(&format!("\n{head}\n\n{}\n", table::markdown(experiment, &rows)));
-            let shown = table::text(experiment, &rows, columns());
-            text.push_str(&format!("\n{}\n\n{shown}\n", wrap(&head, columns(), 2)));
+            let table = table::text(experiment, &rows, columns());
+            text.push_str(&format!("\n{}\n\n{table}\n", wrap(&head, columns(), 2)));
             let suffix = name.map_or(String::new(), |name| format!("-{name}"));
             let each: Vec<Dots> =
                 rows.iter().map(|row| Dots { name: row.arm.clone(), values: row.values.clone() }).collect();
@@ -248,18 +252,19 @@ impl Lab {
                 experiment.arms.iter().map(|arm| curve(trials, name, &arm.name)).collect();
             curves(&title, "step", &lines).save(folder, &format!("curves{suffix}"))?;
             if self.json {
-                rows.iter().try_for_each(|row| output::line(table::object(name, row)))?;
+                rows.iter().for_each(|row| shown.line(table::object(name, row)));
             }
         }
         atomic::write(&folder.join("table.md"), |out| std::io::Write::write_all(out, file.as_bytes()))?;
         let seconds = started.elapsed().as_secs_f64();
         match self.json {
-            true => output::line(json!({
+            true => shown.line(json!({
                 "event": "done", "trials": trials.len(), "seconds": seconds, "folder": folder,
-            }))?,
-            false => output::line(text.trim_end())?,
+            })),
+            false => shown.line(text.trim_end()),
         }
         note(&format!("{seconds:.0} s; tables and drawings are in {}", folder.display()));
+        shown.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -104,4 +104,8 @@ impl Observer for Watch {
     fn stop(&mut self) -> bool {
         interrupt::requested()
     }
+
+    fn stop_during_evaluation(&self) -> fn() -> bool {
+        interrupt::requested
+    }
 }

@@ -1,12 +1,10 @@
 //! A figure: collects shapes and writes them to files.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use m2g_core::atomic;
 
 use super::shapes::{Anchor, Drawing, Rgb, Shape};
 use super::{png, svg};
+use crate::output_file;
 
 /// A drawing on a white background.
 #[derive(Debug, Clone)]
@@ -60,13 +58,13 @@ impl Figure {
         let [svg, png] = ["svg", "png"].map(|ending| folder.join(format!("{name}.{ending}")));
         self.save_svg(&svg)?;
         let bytes = png::paint(&self.0)?;
-        atomic::write(&png, |f| f.write_all(&bytes))?;
+        output_file::write_bytes(&png, &bytes)?;
         Ok([svg, png])
     }
 
     /// Saves the drawing as SVG.
     pub fn save_svg(&self, file: &Path) -> anyhow::Result<()> {
-        Ok(atomic::write(file, |f| f.write_all(svg::write(&self.0).as_bytes()))?)
+        output_file::write_bytes(file, svg::write(&self.0).as_bytes())
     }
 }
 

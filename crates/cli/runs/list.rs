@@ -12,6 +12,7 @@ use crate::date::minute;
 use crate::flags::RUNS;
 use crate::output;
 use crate::terminal::lines::note;
+use crate::terminal::notes;
 use crate::terminal::program::command;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
@@ -34,7 +35,7 @@ impl List {
         }
         if runs.is_empty() {
             note(&format!("there are no runs in {RUNS}/; to train one:"));
-            eprintln!("  {}", command("digits train"));
+            notes::line(format_args!("  {}", command("digits train")));
             return Ok(());
         }
         output::line(table(&runs).render(columns()))

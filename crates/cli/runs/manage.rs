@@ -1,7 +1,7 @@
 //! `m2g runs rename` and `m2g runs delete`.
 
 use std::fs;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{anyhow, bail};
@@ -14,6 +14,7 @@ use super::summary::{Summary, bytes};
 use crate::flags::{RUNS, nearest, quoted, run_path};
 use crate::models::{named, same_name_hint};
 use crate::terminal::lines::note;
+use crate::terminal::notes;
 
 /// The folder in runs/ with the results of experiments.
 pub const EXPERIMENTS: &str = "lab";
@@ -50,7 +51,7 @@ impl Rename {
             }
             error => error.into(),
         })?;
-        eprintln!("{} is now {}", path.display(), quoted(&to));
+        notes::line(format_args!("{} is now {}", path.display(), quoted(&to)));
         if named(&self.name).is_some() {
             same_name_hint(&self.name).iter().for_each(|hint| note(hint));
         }
@@ -77,7 +78,7 @@ impl Delete {
                 bail!("{} is kept: answer y to delete it, or give --yes", path.display());
             }
             manage::delete(path)?;
-            eprintln!("deleted {}", path.display());
+            notes::line(format_args!("deleted {}", path.display()));
         }
         Ok(())
     }
@@ -147,8 +148,7 @@ fn check_content(path: &Path) -> anyhow::Result<()> {
 
 /// Asks on stderr, and reads the answer from stdin: yes only for `y` or `yes`.
 fn confirmed(question: &str) -> anyhow::Result<bool> {
-    eprint!("{question} [y/N] ");
-    io::stderr().flush()?;
+    notes::part(format_args!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))

@@ -1,5 +1,6 @@
 //! Breaks text where a reader would break it: between words, or between fields.
 
+use super::notes;
 use super::width::{clip, columns, width};
 
 /// The column in which the text after a name starts.
@@ -123,12 +124,12 @@ fn beside(
 
 /// Prints a remark to stderr, wrapped.
 pub fn note(text: &str) {
-    eprintln!("{}", wrap(text, columns(), 2));
+    notes::line(wrap(text, columns(), 2));
 }
 
 /// Prints a named fact to stderr.
 pub fn fact(name: &str, text: &str) {
-    eprintln!("{}", entry(name, text, columns()));
+    notes::line(entry(name, text, columns()));
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use serde_json::Value;
 
 use self::watch::{Log, Watch};
 use crate::flags::{new_run_path, quoted, run_path};
+use crate::interrupt::{self, Work};
+use crate::output_file::followed_folder;
 use crate::terminal::lines::note;
+use crate::terminal::notes;
 use crate::terminal::program::command;
-use crate::{interrupt, output};
 
 /// The arguments of a training run that all models share.
 #[derive(Args)]
@@ -87,7 +89,6 @@ pub struct Train<M: TrainCommand> {
 impl<M: TrainCommand> Train<M> {
     /// Trains and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        interrupt::listen();
         let threads = usize::from(self.args.threads.unwrap_or(0));
         with_threads(threads, || match &self.args.resume {
             Some(run) => self.resume(&run_path(run)),
@@ -101,8 +102,10 @@ impl<M: TrainCommand> Train<M> {
             None => new_run_path(M::KIND),
         };
         let (config, data) = M::prepare(&self.settings)?;
-        let session = Session::<M>::new(config, &data, Save::at(&path, self.args.overwrite))?;
-        self.train(session, &data, &path)
+        let work = Work::orderly();
+        let folder = followed_folder(&path);
+        let session = Session::<M>::new(config, &data, Save::at(&folder, self.args.overwrite))?;
+        self.train(session, &data, &path, work)
     }
 
     fn resume(&self, path: &Path) -> anyhow::Result<ExitCode> {
@@ -113,11 +116,12 @@ impl<M: TrainCommand> Train<M> {
             );
         }
         let (description, data) = M::reopen(&self.settings, path)?;
+        let work = Work::orderly();
         let session = Session::<M>::resume(path, &data, description)?;
         let why = match session.ended() {
             None => {
-                eprintln!("resuming {} after step {}", path.display(), session.state.step);
-                return self.train(session, &data, path);
+                notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
+                return self.train(session, &data, path, work);
             }
             Some(Ended::OutOfPatience) => "has run out of patience".into(),
             Some(_) => {
@@ -128,28 +132,48 @@ impl<M: TrainCommand> Train<M> {
         bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
     }
 
-    fn train(&self, mut session: Session<'_, M>, data: &M::Data, path: &Path) -> anyhow::Result<ExitCode> {
+    /// Trains, which is `work`, and reports.
+    fn train(
+        &self,
+        mut session: Session<'_, M>,
+        data: &M::Data,
+        path: &Path,
+        work: Work,
+    ) -> anyhow::Result<ExitCode> {
         let steps = session.options().steps;
         let log = M::introduce(&session, data);
         let mut watch = Watch::new((session.state.step, steps), log, self.args.json);
         let outcome = session.run(&mut watch);
         let tokens_per_second = watch.tokens_per_second();
-        watch.finish()?;
+        let mut results = watch.finish();
         let outcome = outcome?;
+        drop(work);
+        if outcome.ended == Ended::Stopped && session.ended().is_some() {
+            note(&format!(
+                "stopped before the test; all steps are taken and saved in {}; next:",
+                path.display()
+            ));
+            notes::line(format_args!("  {}", use_command::<M>(path)));
+            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        }
         if outcome.ended == Ended::Stopped {
             note(&format!("stopped and saved after {} of {steps} steps; to resume:", outcome.steps));
-            eprintln!("  {}", command(&format!("{} train --resume {}", M::KIND, quoted(path))));
+            notes::line(format_args!(
+                "  {}",
+                command(&format!("{} train --resume {}", M::KIND, quoted(path)))
+            ));
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if self.args.json {
             let mut json = M::json(&session, &outcome, tokens_per_second);
             json["event"] = "done".into();
             json["run"] = serde_json::to_value(path)?;
-            output::line(json)?;
+            results.line(json);
         } else {
-            output::line(M::text(&session, data, &outcome, tokens_per_second)?)?;
+            results.line(M::text(&session, data, &outcome, tokens_per_second)?);
         }
-        eprintln!("saved in {}; next:\n  {}", path.display(), use_command::<M>(path));
+        notes::line(format_args!("saved in {}; next:\n  {}", path.display(), use_command::<M>(path)));
+        results.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }

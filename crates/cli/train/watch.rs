@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use m2g_core::train::{EvaluationRecord, Observer, Progress, is_logged};
 use serde_json::{Value, json};
 
+use crate::interrupt;
+use crate::output::LongRun;
 use crate::progress::Bar;
 use crate::terminal::lines::{fit, flow};
 use crate::terminal::width::columns as terminal_columns;
-use crate::{interrupt, output};
 
 /// The shortest time between two updates of the bar: small steps take microseconds.
 const BAR_INTERVAL: Duration = Duration::from_millis(50);
@@ -68,8 +69,7 @@ pub struct Watch {
     /// The pace since the last logged step.
     recent: Pace,
     overall: Pace,
-    /// The first error when writing to stdout.
-    failed: Option<anyhow::Error>,
+    results: LongRun,
 }
 
 /// A number of steps and the time they took, without evaluations and checkpoints.
@@ -105,17 +105,14 @@ impl Watch {
             step_started: now,
             recent: Pace::default(),
             overall: Pace::default(),
-            failed: None,
+            results: LongRun::default(),
         }
     }
 
-    /// Removes the bar.
-    ///
-    /// # Errors
-    /// The first error when writing to stdout.
-    pub fn finish(self) -> anyhow::Result<()> {
+    /// Removes the bar. Returns where the results go.
+    pub fn finish(self) -> LongRun {
         self.bar.finish();
-        self.failed.map_or(Ok(()), Err)
+        self.results
     }
 
     /// Tokens per second, without evaluations.
@@ -124,10 +121,8 @@ impl Watch {
     }
 
     fn print_json(&mut self, line: Value) {
-        if self.json
-            && let Err(error) = output::line(line)
-        {
-            self.failed.get_or_insert(error);
+        if self.json {
+            self.results.line(line);
         }
     }
 
@@ -231,6 +226,10 @@ impl Observer for Watch {
 
     fn stop(&mut self) -> bool {
         self.step_started = Instant::now();
-        interrupt::requested() || self.failed.is_some()
+        interrupt::requested()
+    }
+
+    fn stop_during_evaluation(&self) -> fn() -> bool {
+        interrupt::requested
     }
 }

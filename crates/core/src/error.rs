@@ -59,7 +59,7 @@ pub enum Error {
         step: u64,
     },
     /// A setting has an invalid value.
-    #[error("{name} is {value}: {}", rule.replace('`', ""))]
+    #[error("{name} is {}: {}", excerpt(value), rule.replace('`', ""))]
     Setting {
         /// The setting's name.
         name: &'static str,
@@ -118,6 +118,9 @@ pub enum Error {
     /// The run to resume holds an imported model.
     #[error("{} holds an imported model, which has no training to resume: start a new run from it with init_from", .0.display())]
     Imported(PathBuf),
+    /// The caller stopped an evaluation: see [`Tape::set_stop`](crate::Tape::set_stop).
+    #[error("the evaluation was stopped before its end")]
+    Stopped,
     /// Another process trains the run.
     #[error("another process is training {}: wait until it ends, or stop it", .0.display())]
     Busy(PathBuf),
@@ -126,10 +129,51 @@ pub enum Error {
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// The most characters of an input that an error repeats.
+pub const MAX_EXCERPT: usize = 200;
+
+/// An input as an error repeats it: at most [`MAX_EXCERPT`] characters, the last of which is `…` if
+/// more were given. What would move the cursor or change the terminal is escaped.
+pub fn excerpt(input: &str) -> String {
+    let mut escaped = input.chars().flat_map(|c| {
+        let (plain, code) =
+            if is_unsafe_in_terminals(c) { (None, Some(c.escape_default())) } else { (Some(c), None) };
+        plain.into_iter().chain(code.into_iter().flatten())
+    });
+    let mut start: Vec<char> = escaped.by_ref().take(MAX_EXCERPT).collect();
+    if escaped.next().is_some() {
+        start.truncate(MAX_EXCERPT - 1);
+        start.push('…');
+    }
+    start.into_iter().collect()
+}
+
+/// Whether a character does something in a terminal other than to appear: a control character, or
+/// one that reverses the direction of the text after it.
+pub fn is_unsafe_in_terminals(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl Error {
     /// An [`Error::Io`] for `path`, for use with `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_repeated_up_to_a_limit_and_cannot_reach_the_terminal() {
+        assert_eq!(excerpt("ä b"), "ä b");
+        assert_eq!(excerpt(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(excerpt(&"ä".repeat(201)), "ä".repeat(199) + "…");
+        assert_eq!(excerpt("a\u{1b}[31m\n\u{202e}b"), "a\\u{1b}[31m\\n\\u{202e}b");
+        assert_eq!(excerpt(&"\u{1b}".repeat(1000)).chars().count(), MAX_EXCERPT);
+        let error = Error::Setting { name: "seed", value: "9".repeat(1000), rule: "it must be a number" };
+        assert_eq!(error.to_string(), format!("seed is {}…: it must be a number", "9".repeat(199)));
     }
 }

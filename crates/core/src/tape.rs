@@ -68,6 +68,8 @@ pub struct Tape<T: Float> {
     fused: bool,
     precision: Precision,
     dropout: Option<DropoutKey>,
+    /// Asked before each op whether to stop.
+    stop: Option<fn() -> bool>,
     /// The record of what ran while it was switched on.
     pub trace: Trace,
 }
@@ -92,6 +94,7 @@ impl<T: Float> Tape<T> {
             fused: true,
             precision: Precision::F32,
             dropout: None,
+            stop: None,
             trace: Trace::default(),
         }
     }
@@ -126,6 +129,12 @@ impl<T: Float> Tape<T> {
     /// Switches dropout on with this step's key, or off.
     pub fn set_dropout(&mut self, key: Option<DropoutKey>) {
         self.dropout = key;
+    }
+
+    /// From now on, no op runs once `stop` has answered `true`: they return [`Error::Stopped`]. So a long
+    /// evaluation ends within one op.
+    pub fn set_stop(&mut self, stop: fn() -> bool) {
+        self.stop = Some(stop);
     }
 
     /// The key of the next dropout of this step; none outside training.
@@ -245,7 +254,8 @@ impl<T: Float> Tape<T> {
     /// Computes an op and records it.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the op does not accept inputs of these shapes.
+    /// [`Error::Shape`] if the op does not accept inputs of these shapes; [`Error::Stopped`] after
+    /// [`Tape::set_stop`].
     #[track_caller]
     pub fn record<O: Differentiable<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let caller = Location::caller();
@@ -281,6 +291,9 @@ impl<T: Float> Tape<T> {
         inputs: &[Var],
         at: &'static Location<'static>,
     ) -> Result<(Tensor<T>, Vec<Tensor<T>>), Error> {
+        if self.stop.is_some_and(|stop| stop()) {
+            return Err(Error::Stopped);
+        }
         let started = self.trace.start();
         let shapes = Shapes::of(&self.nodes, inputs);
         let shape = op.output_shape(shapes.as_slice()).map_err(|why| {

@@ -8,19 +8,50 @@ use rayon::prelude::*;
 
 use crate::Error;
 
-/// Runs `f` with the kernels using `threads` threads; 0 means one per core.
+/// The most threads that may be asked for.
+pub const MAX_THREADS: usize = 1024;
+
+/// The environment variable with the number of threads, for a caller that gives none.
+pub const VARIABLE: &str = "RAYON_NUM_THREADS";
+
+/// Runs `f` with the kernels using `threads` threads; 0 means [`default_number`].
 ///
 /// Call it once around a whole training run. The number of threads affects the speed but no bit of
 /// the result: the work is split by shape alone.
 ///
 /// # Errors
-/// If the threads cannot be started.
+/// If the threads cannot be started; those of [`default_number`].
 pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Result<R, Error> {
+    let threads = if threads == 0 { default_number()? } else { threads };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|e| Error::Other(format!("cannot start {threads} threads: {e}").into()))?;
     Ok(pool.install(f))
+}
+
+/// The number of threads that [`VARIABLE`] asks for; one per core if it is unset, empty or 0.
+///
+/// # Errors
+/// [`Error::Setting`] if it is not a number from 0 to [`MAX_THREADS`].
+pub fn default_number() -> Result<usize, Error> {
+    let given = std::env::var_os(VARIABLE).unwrap_or_default();
+    let number = parse_number(&given.to_string_lossy())?;
+    Ok(number.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)))
+}
+
+/// The number of threads in a text; `None` stands for one per core.
+fn parse_number(text: &str) -> Result<Option<usize>, Error> {
+    match text.parse() {
+        _ if text.is_empty() => Ok(None),
+        Ok(0) => Ok(None),
+        Ok(number @ 1..=MAX_THREADS) => Ok(Some(number)),
+        _ => Err(Error::Setting {
+            name: VARIABLE,
+            value: text.into(),
+            rule: "it must be a whole number from 1 to 1024, or 0 for one thread per core",
+        }),
+    }
 }
 
 /// Runs `a` and `b`, on two threads if there are any, and returns both results.
@@ -133,6 +164,17 @@ mod tests {
             );
         })
         .unwrap();
+    }
+
+    #[test]
+    fn the_number_of_threads_in_the_environment_is_checked() {
+        for (text, number) in [("", None), ("0", None), ("1", Some(1)), ("1024", Some(1024))] {
+            assert_eq!(parse_number(text).unwrap(), number, "{text}");
+        }
+        for text in ["-1", "abc", "1025", "100000", "99999999999999999999", "2.5", " 2"] {
+            let error = parse_number(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("RAYON_NUM_THREADS is {text}: it must")), "{error}");
+        }
     }
 
     #[test]

@@ -75,7 +75,13 @@ pub fn continue_until<T: Float, E: From<Error>>(
     });
     let mut go_on = show(&before.collect::<String>())?;
     while go_on && all.tokens.len() < until.tokens {
-        let token = generator.next_token()?;
+        let token = match generator.next_token() {
+            Err(Error::Stopped) => {
+                go_on = false;
+                break;
+            }
+            token => token?,
+        };
         all.tokens.push(token);
         if Some(token) == end_of_text {
             all.reason = StopReason::EndOfText;

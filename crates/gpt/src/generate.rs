@@ -199,6 +199,12 @@ impl<'a, T: Float> Generator<'a, T> {
         self
     }
 
+    /// From now on, the model stops within one op once `stop` has answered `true`: the next token is then an
+    /// [`Error::Stopped`].
+    pub fn stop_when(&mut self, stop: fn() -> bool) {
+        self.tape.set_stop(stop);
+    }
+
     /// The prompt and all tokens generated since.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens

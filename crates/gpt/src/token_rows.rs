@@ -1,5 +1,6 @@
 //! The loss and the logits of rows of token ids from a file.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use m2g_core::{Error, Float, Tape, Tokens};
@@ -95,15 +96,15 @@ impl TokenRows {
         self.evaluate(gpt, |_| Ok(()))
     }
 
-    /// The mean loss in nats per token. Also writes the logits to a safetensors file, as one
-    /// tensor `logits` of shape `(B, T, V)`.
+    /// The mean loss in nats per token. Also writes the logits to `file`, in the safetensors format, as one
+    /// tensor `logits` of shape `(B, T, V)`. Errors call the file `path`.
     ///
     /// # Errors
     /// If the rows do not fit the model; [`Error::Io`] if the file cannot be written.
-    pub fn loss_and_logits(&self, gpt: &Gpt<f32>, path: &Path) -> Result<f64, Error> {
+    pub fn loss_and_logits(&self, gpt: &Gpt<f32>, file: &mut dyn Write, path: &Path) -> Result<f64, Error> {
         let mut loss = 0.0;
         let shape = vec![self.rows, self.t, gpt.config().vocab_size];
-        tensor_file::write(path, &[("logits".to_string(), shape)], |_, file| {
+        tensor_file::write_to(file, path, &[("logits".to_string(), shape)], |_, file| {
             let mut bytes = Vec::new();
             loss = self.evaluate(gpt, |logits| {
                 bytes.clear();

@@ -28,6 +28,24 @@ pub fn m2g(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// Runs a line of shell, in which `$M2G` is the program.
+pub fn shell(dir: &Path, line: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.current_dir(dir).arg("-c").arg(line).env("M2G", env!("CARGO_BIN_EXE_m2g"));
+    command.env_remove("M2G_DATA").stdin(Stdio::null()).output().unwrap()
+}
+
+/// The flags of a GPT that trains in a second, on `a.txt`.
+pub const TINY_GPT: &str = "--data a.txt --n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4";
+
+/// A folder with the text `a.txt`.
+pub fn with_text() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let text: String = (0..400).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
+    std::fs::write(dir.path().join("a.txt"), text).unwrap();
+    dir
+}
+
 /// Runs `m2g` and waits for it.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
     m2g(dir, args).output().unwrap()

@@ -1,13 +1,12 @@
 //! What was said in a conversation, and its next answer.
 
-use std::io::{self, Write};
-
 use m2g_gpt::continuation::{StopReason, Until, continue_until};
 use m2g_gpt::{GenerateOptions, Generator, Gpt};
 use m2g_text::Tokenizer;
 
 use crate::gpt::generation_flags::{GenerationFlags, beginning, tell_of_window};
-use crate::interrupt;
+use crate::interrupt::{self, Work};
+use crate::output::Stream;
 
 /// What follows a line.
 pub enum Next {
@@ -66,19 +65,20 @@ impl<'a> Conversation<'a> {
         }
         let generator = Generator::new(self.gpt, &self.options, &ids, self.answers)?;
         let mut generator = generator.only_tokens_of(Some(self.tokenizer));
-        let mut out = io::stdout().lock();
+        generator.stop_when(interrupt::requested);
+        let mut out = Stream::open();
         if echo {
-            out.write_all(line.as_bytes())?;
+            out.write(line)?;
         }
-        interrupt::set_answering(true);
+        let work = Work::orderly();
         let answer = continue_until(&mut generator, Some(self.tokenizer), &self.until, &[], &mut |text| {
-            out.write_all(text.as_bytes())?;
+            out.write(text)?;
             out.flush()?;
             anyhow::Ok(!interrupt::requested())
         });
-        interrupt::set_answering(false);
+        drop(work);
         let answer = answer?;
-        writeln!(out)?;
+        out.write("\n")?;
         out.flush()?;
         self.answers += 1;
         // Of a stop text, nothing was shown, so nothing belongs to the conversation.

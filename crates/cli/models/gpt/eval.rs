@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
+use crate::output_file;
 use crate::terminal::lines::note;
 
 /// The flags of `m2g gpt eval` alone.
@@ -43,6 +44,9 @@ impl EvalCommand for Gpt<f32> {
     type Flags = Flags;
 
     fn evaluate(flags: Flags, run: &Path, file: &str) -> anyhow::Result<Measured> {
+        if let Some(path) = &flags.logits {
+            output_file::check("--logits", path)?;
+        }
         let (mut gpt, description) = Training::load(run, file)?;
         if flags.weights != WeightFormat::F32 {
             gpt.pack(flags.weights);
@@ -51,7 +55,14 @@ impl EvalCommand for Gpt<f32> {
             Some(file) => {
                 let rows = TokenRows::read(file, gpt.config())?;
                 let loss = match &flags.logits {
-                    Some(path) => rows.loss_and_logits(&gpt, path)?,
+                    Some(path) => {
+                        let mut loss = 0.0;
+                        output_file::write(path, |file| {
+                            loss = rows.loss_and_logits(&gpt, file, path)?;
+                            Ok(())
+                        })?;
+                        loss
+                    }
                     None => rows.loss(&gpt)?,
                 };
                 anyhow::Ok((loss, rows.shape().iter().product::<usize>()))

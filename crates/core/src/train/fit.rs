@@ -53,13 +53,29 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         let mut stepper = Stepper::default();
         let mut evaluation_tape = Tape::new();
         evaluation_tape.set_gradients(false);
+        evaluation_tape.set_stop(observer.stop_during_evaluation());
         let (seconds_before, started) = (self.state.seconds, Instant::now());
+        let seconds = || seconds_before + started.elapsed().as_secs_f64();
+        let first_step = self.state.step;
         let (mut last_save, mut save_time) = (Instant::now(), Duration::ZERO);
         if self.state.step == 0 && self.folder.is_some() {
             self.best = Some(self.model.params().clone());
             self.save()?;
         }
         let ended = loop {
+            if self.state.evaluation_is_due
+                && !self.evaluate(task, &mut evaluation_tape, seconds, observer)?
+            {
+                break Ended::Stopped;
+            }
+            let interval = self.options.checkpoint_interval.max(MIN_INTERVAL_PER_SAVE_TIME * save_time);
+            if self.state.step > first_step && last_save.elapsed() >= interval {
+                self.state.seconds = seconds();
+                let save_started = Instant::now();
+                self.save()?;
+                last_save = Instant::now();
+                save_time = last_save - save_started;
+            }
             if let Some(ended) = self.options.ended(&self.state) {
                 break ended;
             }
@@ -83,32 +99,47 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
                 folder.append_metrics(&progress)?;
             }
             observer.step(&progress);
-            if self.options.evaluates_after(self.state.step) {
-                let evaluation = task.evaluate(self.model, &mut evaluation_tape)?;
-                evaluation_tape.reset();
-                self.state.seconds = seconds_before + started.elapsed().as_secs_f64();
-                let record = self.state.record(evaluation, &self.options, lr);
-                if let Some(folder) = &mut self.folder {
-                    folder.append_metrics(&record)?;
-                }
-                if record.best {
-                    self.best = Some(self.model.params().clone());
-                }
-                observer.evaluated(&record);
-                self.last_evaluation = Some(record);
-            }
-            let interval = self.options.checkpoint_interval.max(MIN_INTERVAL_PER_SAVE_TIME * save_time);
-            if last_save.elapsed() >= interval {
-                self.state.seconds = seconds_before + started.elapsed().as_secs_f64();
-                let save_started = Instant::now();
-                self.save()?;
-                last_save = Instant::now();
-                save_time = last_save - save_started;
-            }
+            self.state.evaluation_is_due = self.options.evaluates_after(self.state.step);
         };
-        self.state.seconds = seconds_before + started.elapsed().as_secs_f64();
+        self.state.seconds = seconds();
         self.save()?;
         Ok(ended)
+    }
+
+    /// Evaluates the model after the last step, and reports it. Returns `false` if the observer stopped the
+    /// evaluation, which is then still due.
+    fn evaluate(
+        &mut self,
+        task: &mut dyn Task<T, M>,
+        tape: &mut Tape<T>,
+        seconds: impl Fn() -> f64,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, Error> {
+        let evaluation = task.evaluate(self.model, tape);
+        tape.reset();
+        let evaluation = match evaluation {
+            Err(Error::Stopped) => return Ok(false),
+            evaluation => evaluation?,
+        };
+        self.state.evaluation_is_due = false;
+        self.state.seconds = seconds();
+        let lr = self.learning_rate(self.state.step - 1);
+        let record = self.state.record(evaluation, &self.options, lr);
+        if let Some(folder) = &mut self.folder {
+            folder.append_metrics(&record)?;
+        }
+        if record.best {
+            self.best = Some(self.model.params().clone());
+        }
+        observer.evaluated(&record);
+        self.last_evaluation = Some(record);
+        Ok(true)
+    }
+
+    /// The learning rate of step `step`, counted from 0.
+    fn learning_rate(&self, step: u64) -> f64 {
+        let Options { lr, schedule, steps, .. } = self.options;
+        lr * schedule.factor(step, steps, self.state.halvings)
     }
 
     /// Takes the next step. Returns its report and its learning rate.
@@ -118,9 +149,9 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         stepper: &mut Stepper<T>,
         task: &mut dyn Task<T, M>,
     ) -> Result<(StepReport, f64), Error> {
-        let Options { lr, schedule, steps, clip, seed, .. } = self.options;
+        let Options { clip, seed, .. } = self.options;
         let step = self.state.step;
-        let lr = lr * schedule.factor(step, steps, self.state.halvings);
+        let lr = self.learning_rate(step);
         let trace = &mut stepper.tape.trace;
         trace.enter(Phase::Batch, "Fit::step", "m2g_core::train::fit::Fit");
         stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));

@@ -16,6 +16,11 @@ pub trait Observer {
     fn stop(&mut self) -> bool {
         false
     }
+    /// A function that is called often during an evaluation: `true` abandons the evaluation, saves and
+    /// stops the run. The run makes up for the evaluation when it is resumed.
+    fn stop_during_evaluation(&self) -> fn() -> bool {
+        || false
+    }
 }
 
 /// Ignores everything.

@@ -148,12 +148,20 @@ impl<'a, M: Trainable> Session<'a, M> {
         let ended = fit.run(&mut task, observer)?;
         let Fit { state, best, last_evaluation, .. } = fit;
         self.state = state;
-        let mut test = |model: &M| match ended {
-            Ended::Stopped => Ok(Metrics::new()),
-            _ => {
-                let mut tape = Tape::new();
-                tape.set_gradients(false);
-                task.test(model, &mut tape)
+        let mut ended = ended;
+        let mut test = |model: &M| {
+            let mut tape = Tape::new();
+            tape.set_gradients(false);
+            tape.set_stop(observer.stop_during_evaluation());
+            match ended {
+                Ended::Stopped => Ok(Metrics::new()),
+                _ => task.test(model, &mut tape).or_else(|error| match error {
+                    Error::Stopped => {
+                        ended = Ended::Stopped;
+                        Ok(Metrics::new())
+                    }
+                    error => Err(error),
+                }),
             }
         };
         let last_test = test(&self.model)?;

@@ -52,8 +52,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Why a run in this state has ended; `None` if it has steps left to take.
+    /// Why a run in this state has ended; `None` if it has steps left to take, or an evaluation to make
+    /// up for.
     pub fn ended(&self, state: &State) -> Option<Ended> {
+        if state.evaluation_is_due {
+            return None;
+        }
         let plateau = matches!(self.schedule, Schedule::HalveOnPlateau { .. });
         if state.step >= self.steps {
             return Some(Ended::Finished);
@@ -96,6 +100,9 @@ pub struct State {
     pub without_improvement: u32,
     /// How often the learning rate has been halved.
     pub halvings: u32,
+    /// Whether the evaluation after the last step is missing, because it was stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evaluation_is_due: bool,
     /// Seconds spent, including those before a resume.
     pub seconds: f64,
 }

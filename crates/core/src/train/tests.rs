@@ -4,10 +4,12 @@
 //! must provide for training.
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
 use std::path::Path;
 
 use rand::rand_core::Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::run_folder::{BEST, LAST, metrics};
 use super::*;
@@ -26,6 +28,13 @@ struct Line {
 impl Line {
     fn slope(&self) -> f64 {
         f64::from(self.params.get(self.linear.weight).value.data()[0])
+    }
+
+    /// The slope; an evaluation runs at least one op.
+    fn slope_on(&self, tape: &mut Tape<f32>) -> Result<f64, Error> {
+        let one = tape.input(Tensor::from_vec(&[1, 1], vec![1.0])?);
+        self.linear.forward(tape, &self.params, one)?;
+        Ok(self.slope())
     }
 
     fn bits(&self) -> Vec<u32> {
@@ -153,13 +162,13 @@ impl Task<f32, Line> for LineTask<'_> {
     }
 
     /// Prefers a slope of 1, which training passes on its way from 0 to the slope of the points.
-    fn evaluate(&mut self, line: &Line, _: &mut Tape<f32>) -> Result<Evaluation, Error> {
-        let slope = line.slope();
+    fn evaluate(&mut self, line: &Line, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+        let slope = line.slope_on(tape)?;
         Ok(Evaluation { score: Some(-(slope - 1.0).abs()), metrics: vec![("slope", slope)] })
     }
 
-    fn test(&mut self, line: &Line, _: &mut Tape<f32>) -> Result<Metrics, Error> {
-        Ok(vec![("slope", line.slope())])
+    fn test(&mut self, line: &Line, tape: &mut Tape<f32>) -> Result<Metrics, Error> {
+        Ok(vec![("slope", line.slope_on(tape)?)])
     }
 }
 
@@ -208,6 +217,73 @@ fn a_stopped_run_resumes_to_the_same_bits() {
     assert_eq!((metrics(&whole).unwrap().len(), metrics(&parts).unwrap().len()), (21, 21));
     let finished = Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
     assert_eq!(finished.ended(), Some(Ended::Finished));
+}
+
+thread_local! {
+    /// Whether evaluations are stopped on this thread.
+    static STOP_EVALUATIONS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Stops the run in the evaluation after this step.
+struct StopInEvaluation(u64);
+
+impl Observer for StopInEvaluation {
+    fn step(&mut self, progress: &Progress) {
+        STOP_EVALUATIONS.set(progress.step == self.0);
+    }
+    fn stop_during_evaluation(&self) -> fn() -> bool {
+        || STOP_EVALUATIONS.get()
+    }
+}
+
+#[test]
+fn a_stopped_evaluation_is_made_up_for() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    let outcome = Training::new(config(), &data, Save::New(&whole)).unwrap().run(&mut ()).unwrap();
+    let stopped =
+        Training::new(config(), &data, Save::New(&parts)).unwrap().run(&mut StopInEvaluation(40)).unwrap();
+    assert_eq!((stopped.ended, stopped.steps), (Ended::Stopped, 40));
+    STOP_EVALUATIONS.set(false);
+    let resume = || Training::resume(&parts, &data, Training::describe(&parts).unwrap()).unwrap();
+    assert_eq!(resume().run(&mut StopInEvaluation(103)).unwrap().ended, Ended::Stopped);
+    STOP_EVALUATIONS.set(false);
+    let mut session = resume();
+    assert_eq!((session.state.step, session.ended()), (103, None), "the last evaluation is missing");
+    let resumed = session.run(&mut ()).unwrap();
+    assert_eq!((resumed.ended, resumed.best_step), (Ended::Finished, outcome.best_step));
+    drop(session);
+    for file in [BEST, LAST] {
+        let load = |run| Training::load(run, file).unwrap().0.bits();
+        assert_eq!(load(&whole), load(&parts), "{file}");
+    }
+    let lines = |run: &Path| -> Vec<Value> {
+        let mut lines = metrics(run).unwrap();
+        lines.iter_mut().for_each(|line| line["seconds"] = Value::Null);
+        lines
+    };
+    assert_eq!(lines(&whole), lines(&parts));
+}
+
+#[test]
+fn a_run_that_is_stopped_in_its_test_has_all_its_steps() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let run = dir.path().join("run");
+    let mut session = Training::new(config(), &data, Save::New(&run)).unwrap();
+    /// Stops in the test: after the last evaluation.
+    struct StopInTest;
+    impl Observer for StopInTest {
+        fn evaluated(&mut self, record: &EvaluationRecord) {
+            STOP_EVALUATIONS.set(record.step == 103);
+        }
+        fn stop_during_evaluation(&self) -> fn() -> bool {
+            || STOP_EVALUATIONS.get()
+        }
+    }
+    let outcome = session.run(&mut StopInTest).unwrap();
+    assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, 103));
+    assert!(outcome.last_test.is_empty() && outcome.best_test.is_empty());
+    assert_eq!(session.ended(), Some(Ended::Finished));
 }
 
 #[test]

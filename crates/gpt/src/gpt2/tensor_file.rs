@@ -120,12 +120,33 @@ fn f16_to_f32(half: u16) -> f32 {
     if sign == 1 { -magnitude } else { magnitude }
 }
 
-/// Writes `f32` tensors with these names and shapes, in this order. `write_bytes(i, file)` writes the
-/// bytes of tensor `i`.
+/// Writes a file as [`write_to`] does.
 ///
 /// # Errors
 /// [`Error::Io`] and the errors of `write_bytes`. No file is created then.
 pub fn write(
+    path: &Path,
+    tensors: &[(String, Vec<usize>)],
+    write_bytes: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut failed = None;
+    let written = m2g_core::atomic::write(path, |file| {
+        write_to(file, path, tensors, write_bytes).map_err(|error| {
+            failed = Some(error);
+            std::io::ErrorKind::Other.into()
+        })
+    });
+    // The first error is the cause, not the aborted write that follows from it.
+    failed.map_or(written, Err)
+}
+
+/// Writes `f32` tensors with these names and shapes, in this order. `write_bytes(i, file)` writes the
+/// bytes of tensor `i`. Errors call the file `path`.
+///
+/// # Errors
+/// [`Error::Io`] and the errors of `write_bytes`.
+pub fn write_to(
+    file: &mut dyn Write,
     path: &Path,
     tensors: &[(String, Vec<usize>)],
     mut write_bytes: impl FnMut(usize, &mut dyn Write) -> Result<(), Error>,
@@ -142,24 +163,15 @@ pub fn write(
     let header = Metadata::new(Some(metadata), infos.collect())
         .map_err(|e| Error::Other(Box::new(e)))
         .and_then(|header| serde_json::to_vec(&header).map_err(|e| Error::Other(Box::new(e))))?;
-    let mut failed = None;
-    let written = m2g_core::atomic::write(path, |file| {
-        let mut file = BufWriter::new(file);
-        // Pads the header with spaces, so that the tensors are aligned.
-        let padding = header.len().next_multiple_of(8) - header.len();
-        file.write_all(&((header.len() + padding) as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        file.write_all(&b"       "[..padding])?;
-        for i in 0..tensors.len() {
-            if let Err(error) = write_bytes(i, &mut file) {
-                failed = Some(error);
-                return Err(std::io::ErrorKind::Other.into());
-            }
-        }
-        file.flush()
-    });
-    // The first error is the cause, not the aborted write that follows from it.
-    failed.map_or(written, Err)
+    let failed = |error| Error::io("write", path)(error);
+    let mut file = BufWriter::new(file);
+    // Pads the header with spaces, so that the tensors are aligned.
+    let padding = header.len().next_multiple_of(8) - header.len();
+    file.write_all(&((header.len() + padding) as u64).to_le_bytes()).map_err(failed)?;
+    file.write_all(&header).map_err(failed)?;
+    file.write_all(&b"       "[..padding]).map_err(failed)?;
+    (0..tensors.len()).try_for_each(|i| write_bytes(i, &mut file))?;
+    file.flush().map_err(failed)
 }
 
 #[cfg(test)]

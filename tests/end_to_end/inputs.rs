@@ -1,0 +1,157 @@
+//! Inputs that are much too long, or made to disturb the terminal, and how errors repeat them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{TINY_GPT, m2g, ok, refused, with_text};
+
+/// The most characters of an input in an error.
+const MAX_EXCERPT: usize = 200;
+
+/// Runs a command that is refused, and checks how it repeats its inputs, which consist of `x`.
+fn check(dir: &Path, args: &[&str]) {
+    let stderr = refused(dir, args);
+    let shown: Vec<&str> = args.iter().map(|arg| &arg[..arg.len().min(40)]).collect();
+    let mut longest = 0;
+    for run in stderr.split(|c| c != 'x' && c != ' ') {
+        longest = longest.max(run.matches('x').count());
+    }
+    assert!(longest <= MAX_EXCERPT, "{longest} characters of an input in {shown:?}: {stderr:.3000}");
+    assert!(stderr.len() < 5000, "{} bytes in {shown:?}: {stderr:.5000}", stderr.len());
+    assert!(!stderr.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}: {stderr:?}");
+}
+
+#[test]
+fn errors_repeat_only_the_start_of_a_long_flag() {
+    let dir = with_text();
+    let line =
+        [&["gpt", "train", "--run", "a", "--max-iters", "2"][..], &TINY_GPT.split(' ').collect::<Vec<_>>()];
+    ok(dir.path(), &line.concat());
+    let (word, words) = ("x".repeat(50_000), "x ".repeat(25_000));
+    let escape = format!("\u{1b}[31m\u{7}\r{}", "x".repeat(10));
+    for input in [&word, &words, &escape] {
+        let input = input.as_str();
+        let flags = |command: &[&'static str], names: &[&str]| {
+            for name in names {
+                check(dir.path(), &[command, &[*name, input]].concat());
+                check(dir.path(), &[command, &[&format!("{name}={input}")]].concat());
+            }
+        };
+        for args in [&[input][..], &["gpt", input], &["runs", "show", input], &["gpt", "train", input]] {
+            check(dir.path(), args);
+        }
+        for args in [&["digits", "eval"][..], &["gpt", "eval"], &["gpt", "sample"], &["inspect"], &["params"]]
+        {
+            check(dir.path(), &[args, &[input]].concat());
+        }
+        let train =
+            ["--learning-rate", "--n-layer", "--data", "--config", "--tokenizer", "--norm", "--threads"];
+        flags(
+            &["gpt", "train"],
+            &[&train[..], &["--resume", "--init-from", "--document-separator"]].concat(),
+        );
+        flags(&["digits", "train"], &["--hidden", "--cost", "--data", "--preset", "--seed", "--resume"]);
+        flags(
+            &["gpt", "sample", "a"],
+            &["--prompt-file", "--prompt-tokens", "--top-k", "--temperature", "--weights"],
+        );
+        flags(&["gpt", "sample", "a", "--seed"], &["--prompt"]);
+        flags(&["gpt", "eval", "a"], &["--tokens", "--data"]);
+        flags(&["gpt", "plot", "a"], &["--out"]);
+        flags(&["gpt", "ladder"], &["--rungs", "--steps"]);
+        flags(&["inspect", "a"], &["--values", "--layer"]);
+        flags(&["lab"], &["--seeds"]);
+        flags(&["lab", "score"], &["--arms", "--data"]);
+        for args in
+            [&["lab"][..], &["data", "get"], &["compare"], &["bench"], &["completions"], &["gpt", "import"]]
+        {
+            check(dir.path(), &[args, &[input]].concat());
+        }
+        check(dir.path(), &["gpt", "prepare", input, "--out", "p"]);
+        check(dir.path(), &["runs", "rename", "a", &format!("{input}/")]);
+        check(dir.path(), &["digits", "predict", "a", input]);
+    }
+}
+
+#[test]
+fn errors_repeat_only_the_start_of_long_contents_of_files() {
+    let dir = with_text();
+    let line =
+        [&["gpt", "train", "--run", "a", "--max-iters", "2"][..], &TINY_GPT.split(' ').collect::<Vec<_>>()];
+    ok(dir.path(), &line.concat());
+    let experiment =
+        "about = \"a\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\nseeds = [1]\n[base]\ndata = \"a.txt\"\n";
+    for input in ["x".repeat(50_000), "x ".repeat(25_000), "\u{1b}[31m\u{7}x".into()] {
+        let quoted = toml::Value::from(input.as_str()).to_string();
+        for content in [
+            format!("{quoted} = 1\n"),
+            format!("norm = {quoted}\n"),
+            format!("data = {quoted}\n"),
+            format!("n_layer = {quoted}\n"),
+            format!("{}\n", input.trim_end()),
+            format!("a = {}\n", input.trim_end()),
+            format!("n_layer = 1 # {input}\nb = ="),
+        ] {
+            fs::write(dir.path().join("c.toml"), content).unwrap();
+            check(dir.path(), &["gpt", "train", "--config", "c.toml"]);
+            check(dir.path(), &["digits", "train", "--config", "c.toml"]);
+        }
+        for content in [
+            format!("[[arms]]\nname = {quoted}\nabout = \"a\"\nn_layer = \"no\"\n"),
+            format!("{quoted} = 1\n[[arms]]\nname = \"a\"\nabout = \"a\"\n"),
+            format!("[[arms]]\nname = \"a\"\nabout = \"a\"\n{quoted} = 1\n"),
+            input.clone(),
+        ] {
+            fs::write(dir.path().join("l.toml"), format!("{experiment}{content}")).unwrap();
+            check(dir.path(), &["lab", "l.toml"]);
+        }
+        let quoted = serde_json::Value::from(input.as_str()).to_string();
+        for content in [
+            input.clone(),
+            format!("{{\"tokens\": {quoted}}}"),
+            format!("{{\"tokens\": [[{quoted}, 1]]}}"),
+            format!("{{{quoted}: [[1, 2]]"),
+            format!("{{\"tokens\": [[{}, 1]]}}", "9".repeat(5000)),
+        ] {
+            fs::write(dir.path().join("t.json"), content).unwrap();
+            check(dir.path(), &["gpt", "eval", "a", "--tokens", "t.json"]);
+        }
+        let folder = dir.path().join("hf");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("model.safetensors"), [&8_u64.to_le_bytes()[..], b"{}      "].concat())
+            .unwrap();
+        for content in [
+            input.clone(),
+            format!("{{\"model_type\": {quoted}}}"),
+            format!("{{\"model_type\": \"gpt2\", \"n_layer\": {quoted}}}"),
+            format!("{{\"model_type\": \"gpt2\", \"activation_function\": {quoted}}}"),
+        ] {
+            fs::write(folder.join("config.json"), content).unwrap();
+            check(dir.path(), &["gpt", "import", "hf", "--run", "i"]);
+        }
+        let header = format!("{{{quoted}:{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}}}");
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+        fs::write(dir.path().join("runs/a/best.safetensors"), bytes).unwrap();
+        check(dir.path(), &["gpt", "sample", "a"]);
+    }
+}
+
+#[test]
+fn the_number_of_threads_in_the_environment_is_checked() {
+    let dir = with_text();
+    let run =
+        |value: &str, args: &[&str]| m2g(dir.path(), args).env("RAYON_NUM_THREADS", value).output().unwrap();
+    for value in ["-1", "abc", "100000", "99999999999999999999999", "1.5", "1025"] {
+        for args in [&["compare"][..], &["runs"], &["gpt", "sample", "a"]] {
+            let output = run(value, args);
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{value} {args:?}: {stderr}");
+            let sentence =
+                format!("error: RAYON_NUM_THREADS is {value}: it must be a whole number from 1 to 1024");
+            assert!(stderr.starts_with(&sentence) && stderr.lines().count() == 1, "{stderr}");
+        }
+    }
+    for value in ["0", "1", "2", ""] {
+        assert!(run(value, &["params", "gpt"]).status.success(), "{value}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Ctrl-C, a closed terminal, and limits of the system, while `m2g` works.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{TINY_GPT, last_json, m2g, ok, shell, with_text};
+
+/// The longest time from a signal to the end of the process; the tests share few cores.
+const SOON: Duration = Duration::from_secs(3);
+
+/// The arguments of `gpt train` with these flags too.
+fn train<'a>(more: &'a str) -> Vec<&'a str> {
+    ["gpt", "train"].into_iter().chain(TINY_GPT.split(' ')).chain(more.split(' ')).collect()
+}
+
+fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until `condition` holds, a minute at most.
+fn wait_until(condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Sends a signal, expects the process to end soon with the code 130, and returns its stderr.
+fn stop(signal: &str, child: Child) -> String {
+    send(signal, &child);
+    let sent = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(sent.elapsed() < SOON, "{:?} after the signal", sent.elapsed());
+    stderr
+}
+
+fn metrics(dir: &Path, run: &str) -> String {
+    fs::read_to_string(dir.join("runs").join(run).join("metrics.jsonl")).unwrap_or_default()
+}
+
+#[test]
+fn a_training_is_saved_when_its_terminal_is_closed_or_it_is_terminated() {
+    let dir = with_text();
+    for (run, signal) in [("hangup", "-HUP"), ("terminated", "-TERM")] {
+        let args = format!("--max-iters 1000000 --log-interval 1 --run {run}");
+        let child = start(m2g(dir.path(), &train(&args)));
+        wait_until(|| metrics(dir.path(), run).lines().count() > 20);
+        // A shell and the system both send one, and so does `timeout`.
+        send(signal, &child);
+        let stderr = stop(signal, child);
+        assert!(stderr.contains(&format!("gpt train --resume runs/{run}")), "{stderr}");
+        assert!(
+            last_json(&ok(dir.path(), &["runs", "show", run, "--json"]))["state"]["step"].as_u64() > Some(20)
+        );
+    }
+}
+
+#[test]
+fn a_training_under_nohup_goes_on_when_its_terminal_is_closed() {
+    let dir = with_text();
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_m2g")).args(train("--max-iters 1000000 --log-interval 1 --run a"));
+    command.current_dir(dir.path()).stdin(Stdio::null());
+    let mut child = start(command);
+    let lines = || metrics(dir.path(), "a").lines().count();
+    wait_until(|| lines() > 5);
+    send("-HUP", &child);
+    std::thread::sleep(Duration::from_millis(300));
+    let after = lines();
+    wait_until(|| lines() > after);
+    assert!(child.try_wait().unwrap().is_none() && lines() > after, "it has stopped");
+    assert!(stop("-TERM", child).contains("gpt train --resume runs/a"));
+}
+
+#[test]
+fn ctrl_c_ends_an_evaluation_in_a_training_which_is_saved() {
+    let dir = with_text();
+    // An evaluation that takes hours.
+    let args = train("--max-iters 10 --eval-interval 5 --log-interval 5 --eval-iters 100000000 --run a");
+    let child = start(m2g(dir.path(), &args));
+    wait_until(|| metrics(dir.path(), "a").contains("\"step\":5"));
+    std::thread::sleep(Duration::from_millis(300));
+    let stderr = stop("-INT", child);
+    assert!(stderr.contains("stopped and saved after 5 of 10 steps"), "{stderr}");
+    let resumed = start(m2g(dir.path(), &["gpt", "train", "--resume", "a"]));
+    std::thread::sleep(Duration::from_millis(500));
+    let stderr = stop("-INT", resumed);
+    assert!(stderr.contains("stopped and saved after 5 of 10 steps"), "it makes up for it: {stderr}");
+}
+
+#[test]
+fn ctrl_c_ends_work_that_saves_nothing() {
+    let dir = with_text();
+    ok(dir.path(), &train("--max-iters 2 --run a"));
+    let text: String = (0..400_000).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
+    fs::write(dir.path().join("long.txt"), text).unwrap();
+    let commands: [&[&str]; 4] = [
+        &["gpt", "eval", "a", "--data", "long.txt"],
+        &["gpt", "sample", "a", "--tokens", "100000000"],
+        &["gpt", "sample", "a", "--tokens", "100000000", "--json"],
+        &["bench", "--rounds", "1000"],
+    ];
+    for args in commands {
+        let child = start(m2g(dir.path(), args));
+        let mut child = child;
+        // A pipe that is not read would fill up.
+        let mut stdout = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        std::thread::sleep(Duration::from_millis(700));
+        let stderr = stop("-INT", child);
+        assert!(stderr.contains("stopped before the end"), "{args:?}: {stderr}");
+        reader.join().unwrap().unwrap();
+    }
+    let mut chat = m2g(dir.path(), &["gpt", "chat", "a", "--tokens", "100000000"]);
+    chat.stdin(Stdio::piped());
+    let mut chat = start(chat);
+    let mut stdin = chat.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"7\n8\n").unwrap();
+    let mut stdout = chat.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(stop("-INT", chat).contains("stopped before the end"));
+    reader.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_an_error_with_a_sentence() {
+    let dir = with_text();
+    let failed = |line: &str| -> String {
+        let Output { status, stderr, .. } = shell(dir.path(), line);
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert_eq!(status.code(), Some(1), "{line}: {stderr}");
+        assert!(stderr.contains("error: cannot write ") && stderr.contains("File too large"), "{stderr}");
+        stderr
+    };
+    failed(&format!("ulimit -f 4; \"$M2G\" gpt train {TINY_GPT} --max-iters 4 --run a"));
+    ok(dir.path(), &train("--max-iters 4 --run b"));
+    failed("ulimit -f 4; \"$M2G\" gpt train --resume b --max-iters 8");
+    ok(dir.path(), &["gpt", "train", "--resume", "b", "--max-iters", "8"]);
+    failed("ulimit -f 4; \"$M2G\" gpt export b exported");
+    failed("ulimit -f 1; \"$M2G\" gpt plot b --out loss.svg");
+    failed("ulimit -f 1; \"$M2G\" gpt prepare a.txt --out prepared");
+    assert!(["exported", "loss.svg", "prepared"].iter().all(|name| !dir.path().join(name).exists()));
+}
