@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use m2g_core::error::excerpt;
 use m2g_core::settings::{Kind, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,7 +49,16 @@ pub fn read(file: &Path) -> anyhow::Result<String> {
 
 /// Parses settings in TOML. Errors refer to the text as `name`.
 pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
-    toml::from_str(text).map_err(|e| anyhow!("{name} is not valid TOML: {}", one_line(&e.to_string())))
+    toml::from_str(text).map_err(|e| anyhow!("{name} is not valid TOML: {}", reason(text, &e)))
+}
+
+/// Why a TOML text cannot be parsed, and in which line.
+pub fn reason(text: &str, error: &toml::de::Error) -> String {
+    let message = one_line(error.message());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
 }
 
 /// Overrides settings of `config` with those in a TOML text. Errors refer to the text as `name`.
@@ -72,8 +82,10 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
         let Some(setting) = C::setting(&key) else {
             let known: Vec<&str> = C::SETTINGS.iter().map(|setting| setting.name).collect();
             match nearest(&key, known.iter().copied()) {
-                Some(near) => bail!("{name}: unknown setting {key}; did you mean {near}?"),
-                None => bail!("{name}: unknown setting {key}; the settings are {}", known.join(", ")),
+                Some(near) => bail!("{name}: unknown setting {}; did you mean {near}?", excerpt(&key)),
+                None => {
+                    bail!("{name}: unknown setting {}; the settings are {}", excerpt(&key), known.join(", "))
+                }
             }
         };
         if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting.name) {
@@ -98,7 +110,7 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
                 Some(format!("it must be a value like {old}"))
             };
             if let Some(rule) = rule {
-                bail!("{name}: {key} is {value}: {rule}");
+                bail!("{name}: {key} is {}: {rule}", excerpt(&value.to_string()));
             }
         }
         all.insert(setting.name.into(), value);

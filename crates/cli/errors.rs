@@ -50,37 +50,61 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// A message whose inputs are as [`excerpt`]s: what was typed, long words, and long quotations.
-fn readable(message: &str) -> String {
+/// The length of a message, in characters, from which its clauses are shortened too.
+const LONG_MESSAGE: usize = 400;
+
+/// A message with each input as an [`excerpt`]: what was typed, and what a file holds.
+pub fn readable(message: &str) -> String {
     let mut message = message.to_string();
     for typed in std::env::args_os().skip(1) {
         let typed = typed.to_string_lossy();
         for part in [Some(&*typed), typed.split_once('=').map(|(_, value)| value)].into_iter().flatten() {
-            let short = excerpt(part);
-            if short != part && !Path::new(part).exists() {
-                message = message.replace(part, &short);
-            }
+            message = with_excerpt_of(part.trim(), &message);
         }
     }
-    let quoted = |message: String, quote: char| {
-        let parts = message.split(quote).enumerate();
-        let parts = parts.map(|(i, part)| match i % 2 == 1 && part.chars().count() > MAX_EXCERPT {
-            true => excerpt(part),
-            false => part.to_string(),
-        });
-        parts.collect::<Vec<_>>().join(&quote.to_string())
-    };
-    let message = ['"', '`'].into_iter().fold(message, quoted);
-    let words = message.split_inclusive(char::is_whitespace).map(|word| {
-        let max = if word.contains('/') { MAX_PATH } else { MAX_EXCERPT + 20 };
-        if word.chars().count() > max { excerpt(word) } else { word.to_string() }
+    for quote in ["\"", "`"] {
+        message = shortened(&message, quote, |i, part| i % 2 == 1 && part.chars().count() > MAX_EXCERPT);
+    }
+    message = shortened(&message, " ", |_, word| {
+        word.chars().count() > if word.contains('/') { MAX_PATH } else { MAX_EXCERPT }
     });
+    // An input that is neither quoted nor a word, such as a name with spaces.
+    for separator in [": ", "; ", ", "] {
+        let is_long = message.chars().count() > LONG_MESSAGE;
+        message = shortened(&message, separator, |_, clause| is_long && clause.chars().count() > MAX_EXCERPT);
+    }
     // A message may have lines, but nothing else that moves the cursor.
     let escape = |c: char| match is_unsafe_in_terminals(c) && c != '\n' {
         true => c.escape_default().to_string(),
         false => c.to_string(),
     };
-    words.collect::<String>().chars().map(escape).collect()
+    message.chars().map(escape).collect()
+}
+
+/// The message with an excerpt of `input` wherever it repeats it, or a long start of it. A path that exists
+/// stays whole.
+fn with_excerpt_of(input: &str, message: &str) -> String {
+    let short = excerpt(input);
+    if short == input || Path::new(input).exists() {
+        return message.into();
+    }
+    let start: String = input.chars().take(MAX_EXCERPT).collect();
+    let (mut text, mut rest) = (String::new(), message);
+    while let Some(at) = rest.find(&start) {
+        let same = rest[at..].chars().zip(input.chars()).take_while(|(a, b)| a == b);
+        let length = same.map(|(c, _)| c.len_utf8()).sum::<usize>();
+        text += &rest[..at];
+        text += &excerpt(&rest[at..at + length]);
+        rest = &rest[at + length..];
+    }
+    text + rest
+}
+
+/// The message with an excerpt of each part, counted from 0, between separators that is `too_long`.
+fn shortened(message: &str, separator: &str, too_long: impl Fn(usize, &str) -> bool) -> String {
+    let parts = message.split(separator).enumerate();
+    let parts = parts.map(|(i, part)| if too_long(i, part) { excerpt(part) } else { part.to_string() });
+    parts.collect::<Vec<_>>().join(separator)
 }
 
 /// The error in one sentence, with the flag that fixes it, and with commands as the user types them.
@@ -198,6 +222,32 @@ mod tests {
             with_dashes.replace("--learning-rate", "learning_rate")
         );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
+    }
+
+    #[test]
+    fn inputs_are_shortened_and_cannot_reach_the_terminal() {
+        let long = "x".repeat(300);
+        let short = "x".repeat(199) + "…";
+        assert_eq!(
+            readable(&format!("no file is called {long}: give one")),
+            format!("no file is called {short}: give one")
+        );
+        let words = "x ".repeat(300);
+        for message in [format!("the key \"{words}\" is unknown"), format!("unknown `{words}`, expected `a`")]
+        {
+            let message = readable(&message);
+            assert!(message.matches('x').count() <= 200 && message.contains('…'), "{message}");
+        }
+        let clause = readable(&format!("unknown setting {words}; the settings are a, b"));
+        assert!(clause.chars().count() < 250 && clause.ends_with("…; the settings are a, b"), "{clause}");
+        assert_eq!(readable("a\u{1b}[2J\nb\r"), "a\\u{1b}[2J\nb\\r");
+        let path = format!("/{}", "x/".repeat(200));
+        assert_eq!(readable(&path), path, "a path is of use only as a whole");
+        let typed = format!("{}y", "x ".repeat(300));
+        assert_eq!(
+            with_excerpt_of(&typed, &format!("it is {}", typed.trim_end_matches('y'))),
+            format!("it is {}…", &typed[..199])
+        );
     }
 
     #[test]

@@ -238,12 +238,27 @@ fn printing_below_the_command_line() {
     allowed(
         rule,
         &[
-            ("crates/cli/main.rs", "fn f() { println!(\"x\"); }"),
+            ("crates/cli/main.rs", "fn f() { std::io::stdout().flush(); }"),
             ("crates/gpt/examples/planted.rs", "fn f() { println!(\"x\"); }"),
             ("crates/core/src/tensor.rs", "#[cfg(test)]\nfn f() { println!(\"x\"); }"),
             ("crates/core/src/tensor.rs", "/// println!(\"x\")"),
         ],
     );
+}
+
+#[test]
+fn another_writer_to_stderr() {
+    let rule = "one writer to stderr";
+    let code = "fn f() { eprintln!(\"x\"); }";
+    detected(
+        rule,
+        &[
+            ("crates/cli/main.rs", code),
+            ("crates/cli/train/watch.rs", "fn f() { eprint!(\"x\"); }"),
+            ("crates/cli/output.rs", "fn f() { println!(\"x\"); }"),
+        ],
+    );
+    allowed(rule, &[("crates/cli/terminal/notes.rs", code), ("crates/cli/planted.rs", "/// eprintln!")]);
 }
 
 #[test]

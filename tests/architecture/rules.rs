@@ -8,15 +8,16 @@ use crate::source::{Code, Tree, dependencies, is_word};
 /// A rule by name.
 pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-pub const ALL: [Rule; 9] = [
+pub const ALL: [Rule; 10] = [
     ("imports between crates", imports_between_crates),
     ("imports between the areas of the core", imports_between_areas),
     ("no cycle of areas of the core", cycles_of_areas),
     ("no cycle of files", cycles_of_files),
     ("threads and instruction sets only in the kernels", threads_and_instruction_sets),
-    ("unsafe only in the kernels and one file for memory maps", unsafe_code),
+    ("unsafe only in the kernels, one file for memory maps, and one for signals", unsafe_code),
     ("no model names in the core", model_names),
     ("no printing below the command line", printing),
+    ("one writer to stderr", writers_to_stderr),
     ("no file over 450 lines", sizes),
 ];
 
@@ -281,18 +282,23 @@ fn threads_and_instruction_sets(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// The file that asks the system about signals: the standard library cannot, and no crate of the tree
+/// says whether a signal is ignored, as `nohup` does, without `unsafe`.
+const SIGNALS: &str = "crates/cli/signals.rs";
+
 fn unsafe_code(tree: &Tree) -> Vec<String> {
     let has = |code: &Code, word: &str| code.tokens.iter().any(|(_, token)| token == word);
     let mut map = None;
     let mut found = Vec::new();
-    for (path, code) in sources(tree).filter(|(path, _)| !path.starts_with(KERNELS)) {
+    let is_free = |path: &str| path.starts_with(KERNELS) || path == SIGNALS;
+    for (path, code) in sources(tree).filter(|(path, _)| !is_free(path)) {
         // The first file with a memory map is the allowed one.
         if has(code, "unsafe") && has(code, "memmap2") && *map.get_or_insert(path) == path {
             continue;
         }
         for (line, _) in code.tokens.iter().filter(|(_, word)| word == "unsafe") {
             found.push(format!(
-                "{path}:{line}: unsafe is only allowed in {KERNELS} and in the one file for memory maps"
+                "{path}:{line}: unsafe is only allowed in {KERNELS}, {SIGNALS} and the one file for memory maps"
             ));
         }
     }
@@ -341,6 +347,26 @@ fn printing(tree: &Tree) -> Vec<String> {
             let terminal = is(&["stdout", "stderr"]) && after == "(";
             if prints || terminal {
                 found.push(format!("{path}:{line}: {word} is only allowed in the command line"));
+            }
+        }
+    }
+    found
+}
+
+/// The file that writes to stderr. The macros of the standard library panic when stderr is closed, which
+/// would end a training.
+const NOTES: &str = "crates/cli/terminal/notes.rs";
+
+fn writers_to_stderr(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    let cli = |path: &str| path.starts_with("crates/cli/") && path != NOTES;
+    for (path, code) in sources(tree).filter(|(path, _)| cli(path)) {
+        for pair in code.tokens.windows(2) {
+            let ((line, word), (_, after)) = (&pair[0], &pair[1]);
+            if ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str()) && after == "!" {
+                found.push(format!(
+                    "{path}:{line}: {word}! panics when nobody reads: use {NOTES} or output.rs"
+                ));
             }
         }
     }

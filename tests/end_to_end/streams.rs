@@ -8,7 +8,7 @@ use crate::support::{TINY_GPT, last_json, ok, shell, weights, with_text};
 
 /// The number of steps in the last checkpoint of a run.
 fn steps(dir: &Path, run: &str) -> u64 {
-    last_json(&ok(dir, &["runs", "show", run, "--json"]))["state"]["step"].as_u64().unwrap()
+    last_json(&ok(dir, &["runs", "show", run, "--json"]))["steps"].as_u64().unwrap()
 }
 
 #[test]

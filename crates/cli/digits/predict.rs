@@ -68,7 +68,7 @@ impl Predict {
                     code = ExitCode::FAILURE;
                     errors::print(&error);
                     if self.json {
-                        let error = error.to_string();
+                        let error = errors::readable(&error.to_string());
                         output::line(
                             json!({ "event": "predict", "file": file, "digit": null, "error": error }),
                         )?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::config_file::{one_line, read};
+use crate::config_file::{read, reason};
 use crate::flags::nearest;
 use crate::models::kind::ModelKind;
 use crate::models::{named, names};
@@ -88,8 +88,8 @@ impl Experiment {
     }
 
     fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
-        let experiment: Self = toml::from_str(text)
-            .map_err(|e| anyhow!("{name} is not an experiment: {}", one_line(e.message())))?;
+        let experiment: Self =
+            toml::from_str(text).map_err(|e| anyhow!("{name} is not an experiment: {}", reason(text, &e)))?;
         experiment.check().map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(experiment)
     }
