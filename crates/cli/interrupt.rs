@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Signals within this time count as one: when a terminal is closed, and from `timeout`, two come.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
+/// Two signals within this time, while a person could type, are meant.
+const IN_A_ROW: Duration = Duration::from_secs(2);
+
 /// Whether the current work was asked to stop.
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -71,8 +74,8 @@ impl Drop for Work {
     }
 }
 
-/// From now on, until other work begins, a signal does not end the process but calls `remind`: it waits
-/// for a person to type a line.
+/// From now on, until other work begins, the first signal does not end the process but calls `remind`: it
+/// waits for a person to type a line. A second one soon after it ends the process.
 pub fn wait_for_line(remind: fn()) {
     set(Doing::Waiting(remind));
 }
@@ -87,7 +90,7 @@ pub fn requested() -> bool {
 pub fn listen() {
     Signal::FileTooLarge.ignore();
     let stays_without_terminal = Signal::HangUp.is_ignored();
-    let mut first: Option<Instant> = None;
+    let (mut first, mut reminded) = (None::<Instant>, None::<Instant>);
     // Fails only if a handler is already installed.
     let _ = ctrlc::set_handler(move || {
         let now = doing();
@@ -97,7 +100,11 @@ pub fn listen() {
         drop(now);
         match doing_now {
             Doing::Nothing => exit(),
-            Doing::Waiting(remind) => remind(),
+            Doing::Waiting(_) if reminded.is_some_and(|at| at.elapsed() < IN_A_ROW) => exit(),
+            Doing::Waiting(remind) => {
+                reminded = Some(Instant::now());
+                remind();
+            }
             Doing::Stoppable => {
                 sleep(GRACE);
                 if doing().1 == work {

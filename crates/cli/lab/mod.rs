@@ -38,6 +38,7 @@ use self::watch::Watch;
 use crate::flags::run_path;
 use crate::interrupt::{self, Work};
 use crate::output::{self, LongRun};
+use crate::output_file::followed_folder;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
 use crate::terminal::lines::{entry, flow, note, wrap};
@@ -124,6 +125,7 @@ impl Lab {
             Some(name) if run_path(name).starts_with("runs") => Path::new("runs/lab").join(name),
             Some(path) => PathBuf::from(path),
         };
+        let folder = followed_folder(&folder);
         let mut trainer = experiment.model()?.trainer();
         let jobs = jobs(&experiment, &mut *trainer)?;
         let mut results = Results::open(&folder, self.overwrite)?;
