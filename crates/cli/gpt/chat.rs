@@ -61,7 +61,9 @@ impl Chat {
         let mut failed = false;
         loop {
             if terminal {
-                interrupt::wait_for_line(|| notes::part(format_args!("\nCtrl-D leaves, or Ctrl-C again\n{PROMPT}")));
+                interrupt::wait_for_line(|| {
+                    notes::part(format_args!("\nCtrl-D leaves, or Ctrl-C again\n{PROMPT}"))
+                });
                 notes::part(PROMPT);
             }
             // Without input, as when its terminal was closed, the conversation is over.
