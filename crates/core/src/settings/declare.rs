@@ -57,9 +57,9 @@ macro_rules! settings {
                     stringify!($extra),
                     $crate::settings::Stored {
                         read: |config, value| {
-                            $crate::settings::file::from_value(value).map(|value| config.$extra = value)
+                            $crate::settings::value::from_value(value).map(|value| config.$extra = value)
                         },
-                        write: |config| $crate::settings::file::to_value(&config.$extra),
+                        write: |config| $crate::settings::value::to_value(&config.$extra),
                         set_absent: |_| (),
                     },
                 ));
@@ -74,7 +74,7 @@ macro_rules! settings {
                         aliases: &[$($alias),*],
                         stored: $crate::settings::Stored {
                             read: |config, value| OPTIONS.from_value(value).map(|value| config.$name = value),
-                            write: |config| $crate::settings::file::to_value(&config.$name),
+                            write: |config| $crate::settings::value::to_value(&config.$name),
                             set_absent: |config| {
                                 if let Some(value) = OPTIONS.absent {
                                     config.$name = value();

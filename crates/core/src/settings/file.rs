@@ -5,9 +5,9 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Settings, Stored};
@@ -60,22 +60,6 @@ fn stored<C: Settings>() -> impl Iterator<Item = (&'static str, &'static [&'stat
 {
     let from_data = const { &C::FROM_DATA }.iter().map(|(name, stored)| (*name, &[][..], stored));
     from_data.chain(C::SETTINGS.iter().map(|setting| (setting.name, setting.aliases, &setting.stored)))
-}
-
-/// Converts a value that was read from a file.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn from_value<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-/// Converts a value so that a file can hold it.
-///
-/// # Errors
-/// Why it cannot be converted.
-pub fn to_value<T: Serialize>(value: &T) -> Result<Value, String> {
-    serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
 /// Takes the entries of a map, one by one.

@@ -254,13 +254,13 @@ impl<T: SettingValue> Options<T> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_value(&self, value: Value) -> Result<T, String>
+    pub fn from_value(&self, given: Value) -> Result<T, String>
     where
         T: DeserializeOwned,
     {
-        match &value {
+        match &given {
             Value::String(text) if T::KIND == Kind::Switch => (self.from_text)(text),
-            _ => file::from_value(value),
+            _ => value::from_value(given),
         }
     }
 

@@ -6,9 +6,9 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use serde_json::Value;
 
 use crate::nn::{Activation, GeluForm, NormPlace, Positions, Score};
 use crate::optim::Schedule;
@@ -187,6 +187,22 @@ impl SettingValue for Schedule {
         }
         .into()
     }
+}
+
+/// Converts a value that was read from a file.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// Converts a value so that a file can hold it.
+///
+/// # Errors
+/// Why it cannot be converted.
+pub fn to_value<T: Serialize>(value: &T) -> Result<Value, String> {
+    serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
 /// The names of an enum's variants in serde.
