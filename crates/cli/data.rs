@@ -62,9 +62,6 @@ fn list() -> anyhow::Result<()> {
                 text.push(command(&format!("data get {}", dataset.name)));
             }
         }
-        if dataset.files.iter().any(|f| f.sha256.is_none()) {
-            text.push("its files are checked for their structure, not by SHA-256".into());
-        }
         output::line(entry_at(NAME_COLUMNS, dataset.name, &text.join("\n"), columns()))?;
     }
     Ok(())
@@ -118,8 +115,8 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
         let state = match catalogue::local(&dir, file) {
             None => Err(format!("{} is missing in {}", file.name, dir.display())),
             Some(path) => match catalogue::check(&path, file) {
-                Ok(()) if file.sha256.is_none() => Ok(format!("{} is intact", path.display())),
-                Ok(()) => Ok(format!("{} is the original", path.display())),
+                Ok(true) => Ok(format!("{} is the original", path.display())),
+                Ok(false) => Ok(format!("{} is intact", path.display())),
                 Err(error) => Err(error.to_string()),
             },
         };

@@ -79,6 +79,10 @@ enum Command {
     Bench(bench::Bench),
     /// Report this machine's hardware and limits, where m2g looks for data, and what slows training
     /// down.
+    ///
+    /// The kernels use the best instruction set that the processor has. The environment variable
+    /// M2G_INSTRUCTION_SET makes any command use a lower one instead: avx512-bf16, avx512, avx2, neon or
+    /// baseline. A result then has the bits that a machine with no better one computes.
     Doctor(doctor::Doctor),
     /// Print the completions of a shell: bash, zsh, fish or powershell.
     ///
@@ -103,7 +107,7 @@ fn main() -> ExitCode {
         errors::print(&error);
         return ExitCode::FAILURE;
     }
-    let result = match cli.command {
+    let result = machine::choose_instruction_set().and_then(|()| match cli.command {
         Command::Model(command) => command.run(),
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),
@@ -115,7 +119,7 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions(completions) => completions.run(command()),
         Command::Man(pages) => pages.run(help::complete(Cli::command(), "m2g")),
-    };
+    });
     match result {
         Ok(code) => code,
         // The reader closed the pipe, as `head` does. That is not an error.

@@ -9,6 +9,7 @@
 //! copy of the tree and checks that the rule detects them.
 #![allow(clippy::unwrap_used)]
 
+mod gradients;
 mod modules;
 mod places;
 mod planted;

@@ -262,6 +262,29 @@ fn another_writer_to_stderr() {
 }
 
 #[test]
+fn an_op_without_a_gradient_check() {
+    let method = "impl<T: Float> Tape<T> { pub fn planted(&mut self, x: Var) -> Result<Var, Error> {} }";
+    let backward = "impl<T: Float> Differentiable<T> for Planted { fn backward(&self) {} }";
+    let op = format!("{backward} {method}");
+    let commented = format!("{op}\n#[cfg(test)] // check(|tape, x| tape.planted(x))\nmod tests {{}}");
+    let other = format!("{op} #[cfg(test)] mod tests {{ fn f() {{ check(|tape, x| tape.scale(x)); tape.planted(x); }} }}");
+    detected(
+        "gradient check",
+        &[
+            ("crates/core/src/ops/planted.rs", &op),
+            ("crates/core/src/nn/planted.rs", &other),
+            ("crates/gpt/src/planted.rs", backward),
+            // A second op in a file that checks its first.
+            ("crates/core/src/ops/tanh.rs", method),
+        ],
+    );
+    let found = added("gradient check", |tree| _ = append(tree, "crates/core/src/ops/planted.rs", &commented));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let checked = format!("{op} #[cfg(test)] mod tests {{ fn f() {{ check(&[], |tape, x| (tape.planted(x))); }} }}");
+    allowed("gradient check", &[("crates/core/src/ops/planted.rs", &checked), ("crates/core/src/ops/argmax.rs", method)]);
+}
+
+#[test]
 fn a_file_that_is_too_long() {
     let lines = "//\n".repeat(451);
     detected("450 lines", &[("crates/core/src/tensor.rs", &lines), ("tests/end_to_end/bench.rs", &lines)]);

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::gradients::unchecked;
 use crate::modules::{Edge, Modules, module_key};
 use crate::source::{Code, Tree, dependencies, is_word};
 
 /// A rule by name.
 pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-pub const ALL: [Rule; 10] = [
+pub const ALL: [Rule; 11] = [
     ("imports between crates", imports_between_crates),
     ("imports between the areas of the core", imports_between_areas),
     ("no cycle of areas of the core", cycles_of_areas),
@@ -18,6 +19,7 @@ pub const ALL: [Rule; 10] = [
     ("no model names in the core", model_names),
     ("no printing below the command line", printing),
     ("one writer to stderr", writers_to_stderr),
+    ("a gradient check for every op", unchecked),
     ("no file over 450 lines", sizes),
 ];
 

@@ -5,6 +5,8 @@ mod limits;
 use std::fs;
 use std::thread::available_parallelism;
 
+use anyhow::bail;
+use m2g_core::Error;
 use serde::Serialize;
 
 pub use limits::{Limits, median_product_gflops, product_gflops};
@@ -59,6 +61,18 @@ impl Machine {
             memory_available: bytes("MemAvailable"),
             caches: caches(),
         }
+    }
+}
+
+/// The environment variable that names the instruction set of the kernels.
+const INSTRUCTION_SET: &str = "M2G_INSTRUCTION_SET";
+
+/// Makes the kernels use the instruction set that [`INSTRUCTION_SET`] names, if it is set.
+pub fn choose_instruction_set() -> anyhow::Result<()> {
+    let Some(name) = std::env::var_os(INSTRUCTION_SET) else { return Ok(()) };
+    match m2g_core::use_instruction_set(&name.to_string_lossy()) {
+        Err(Error::Setting { value, rule, .. }) => bail!("{INSTRUCTION_SET} is {value}: {rule}"),
+        chosen => Ok(chosen?),
     }
 }
 

@@ -106,38 +106,96 @@ mod tests {
     use super::*;
     use crate::ops::{Backward, Differentiable, Forward, Op};
 
-    /// An op with a wrong backward: twice the right gradient.
-    #[derive(Debug)]
-    struct Wrong;
+    const N: usize = 3;
 
-    impl Op<f64> for Wrong {
+    /// `y = x W + x^2`, on matrices of shape `(N, N)`, with a backward that may be wrong.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Planted {
+        /// `dx = dy W^T + 2 x dy`, `dW = x^T dy`.
+        Right,
+        /// `-dx`.
+        Sign,
+        /// `2 dx`, such as a sum that should be a mean.
+        Factor,
+        /// `dy W` instead of `dy W^T`.
+        Transpose,
+        /// Without `2 x dy`.
+        Term,
+        /// The gradient of a neighbour.
+        Index,
+        /// No `dW` at all.
+        Input,
+    }
+
+    /// Element `(i, j)` of the product of two matrices, of which `a` or `b` may be transposed.
+    fn product(a: impl Fn(usize, usize) -> f64, b: impl Fn(usize, usize) -> f64, i: usize, j: usize) -> f64 {
+        (0..N).map(|k| a(i, k) * b(k, j)).sum()
+    }
+
+    impl Op<f64> for Planted {
         fn name(&self) -> &'static str {
-            "wrong"
+            "planted"
         }
         fn equation(&self) -> &'static str {
-            "y = x"
+            "y = x W + x^2"
         }
         fn output_shape(&self, inputs: &[&[usize]]) -> Result<crate::Shape, String> {
             crate::ops::same_shape(inputs)
         }
         fn forward(&self, io: &mut Forward<'_, f64>) {
-            io.out.copy_from_slice(io.input(0).data());
+            let (x, w) = (io.input(0).data().to_vec(), io.input(1).data().to_vec());
+            for (n, y) in io.out.iter_mut().enumerate() {
+                *y = product(|i, k| x[i * N + k], |k, j| w[k * N + j], n / N, n % N) + x[n] * x[n];
+            }
         }
         fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
             0
         }
     }
 
-    impl Differentiable<f64> for Wrong {
+    impl Differentiable<f64> for Planted {
         fn backward(&self, io: &mut Backward<'_, f64>) {
-            let dy = io.dy.data();
-            io.input_grad(0, |dx| dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = 2.0 * dy));
+            let (x, w, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
+            io.input_grad(0, |dx| {
+                for (n, dx) in dx.iter_mut().enumerate() {
+                    let n = if *self == Self::Index { (n + 1) % (N * N) } else { n };
+                    let (i, j) = (n / N, n % N);
+                    let column = |k: usize| if *self == Self::Transpose { w[k * N + j] } else { w[j * N + k] };
+                    let square = if *self == Self::Term { 0.0 } else { 2.0 * x[n] * dy[n] };
+                    let factor = match self {
+                        Self::Sign => -1.0,
+                        Self::Factor => 2.0,
+                        _ => 1.0,
+                    };
+                    *dx = factor * (product(|i, k| dy[i * N + k], |k, _| column(k), i, j) + square);
+                }
+            });
+            if *self != Self::Input {
+                io.input_grad(1, |dw| {
+                    for (n, dw) in dw.iter_mut().enumerate() {
+                        *dw = product(|i, k| x[k * N + i], |k, j| dy[k * N + j], n / N, n % N);
+                    }
+                });
+            }
         }
     }
 
     #[test]
-    #[should_panic(expected = "input 0")]
-    fn a_wrong_backward_is_caught() {
-        check(&[&[2, 3]], |tape, x| tape.record(Wrong, x));
+    fn every_kind_of_wrong_backward_is_caught() {
+        let check = |planted| {
+            std::panic::catch_unwind(|| check(&[&[N, N], &[N, N]], |tape, x| tape.record(planted, x)))
+        };
+        assert!(check(Planted::Right).is_ok());
+        for (planted, input) in [
+            (Planted::Sign, "input 0"),
+            (Planted::Factor, "input 0"),
+            (Planted::Transpose, "input 0"),
+            (Planted::Term, "input 0"),
+            (Planted::Index, "input 0"),
+            (Planted::Input, "input 1"),
+        ] {
+            let message = check(planted).expect_err("it is wrong").downcast::<String>().expect("a message");
+            assert!(message.contains(input) && message.contains("gradient"), "{planted:?}: {message}");
+        }
     }
 }

@@ -82,7 +82,7 @@ pub use tokens::Tokens;
 pub use var::Var;
 
 pub use kernels::elementwise::unit_interval;
-pub use kernels::isa::{available_instruction_sets, instruction_set};
+pub use kernels::isa::{available_instruction_sets, instruction_set, use_instruction_set};
 pub use kernels::packed_weights::WeightFormat;
 
 /// The matrix product of row-major slices that the ops use.

@@ -1,12 +1,13 @@
 //! Finds known datasets on this machine, downloads them, and verifies their files.
 
 use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
 pub use super::datasets::{DATASETS, DataFile, Dataset, named};
-use super::{DataError, fetch, idx, sha256};
+use super::{DataError, fetch, idx};
 
 /// Returns the folder of a dataset: `explicit` if given, otherwise the first of [`places`]
 /// that holds all its files.
@@ -39,26 +40,31 @@ pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Resu
     std::fs::create_dir_all(&dir).map_err(DataError::io("create", &dir))?;
     for file in dataset.files {
         if local(&dir, file).is_none_or(|path| check(&path, file).is_err()) {
-            fetch::fetch(dataset.mirrors, file, &dir, progress)?;
+            // Twice the size of all its files together is too much for one of them.
+            fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?;
         }
     }
     Ok(dir)
 }
 
-/// Verifies the structure and the checksum of a file.
+/// Verifies the structure and the checksum of a file. Returns whether it is the original; `false` if
+/// that cannot be told, because only the SHA-256 of the compressed file is known and this is a
+/// decompressed copy.
 ///
 /// # Errors
 /// [`DataError::File`] says what is wrong.
-pub fn check(path: &Path, file: &DataFile) -> Result<(), DataError> {
+pub fn check(path: &Path, file: &DataFile) -> Result<bool, DataError> {
     if file.name.contains("ubyte") {
         idx::read(path)?;
     }
-    match file.sha256 {
-        Some(expected) if sha256::of_content(path)? != expected => Err(DataError::file(
-            path,
-            "its content differs from the original (wrong SHA-256): download it again",
-        )),
-        _ => Ok(()),
+    let content = File::open(path).map_err(DataError::io("read", path))?;
+    match file.pin.is_original(content) {
+        Ok(Some(false)) => {
+            let why = "its content differs from the original (wrong SHA-256): download it again";
+            Err(DataError::file(path, why))
+        }
+        Ok(original) => Ok(original.is_some()),
+        Err(error) => Err(DataError::file(path, format!("it is damaged ({error})"))),
     }
 }
 
@@ -68,14 +74,14 @@ pub fn local(dir: &Path, file: &DataFile) -> Option<PathBuf> {
     [file.name, plain].iter().map(|name| dir.join(name)).find(|path| path.is_file())
 }
 
-/// The expected SHA-256 of the content of `path`; `None` unless the folder is named after a
-/// dataset and the file is one of its files.
+/// The expected SHA-256 of the content of `path`; `None` unless it is known, the folder is named
+/// after a dataset and the file is one of its files.
 pub(crate) fn expected_sha256(path: &Path) -> Option<&'static str> {
     let folder = path.parent()?.file_name()?.to_str()?;
     let name = path.file_name()?.to_str()?;
     let dataset = DATASETS.iter().find(|d| d.name == folder)?;
     let plain = |n: &str| n.trim_end_matches(".gz").to_string();
-    dataset.files.iter().find(|f| plain(f.name) == plain(name))?.sha256
+    dataset.files.iter().find(|f| plain(f.name) == plain(name))?.pin.content()
 }
 
 /// The folders searched for a dataset, in order: `$M2G_DATA`, `datasets/` of the current

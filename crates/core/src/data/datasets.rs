@@ -1,15 +1,14 @@
 //! The known datasets: their files, sizes, checksums, licences and mirrors.
 
-use super::DataError;
+use super::{DataError, Pin};
 
 /// A file of a dataset.
 #[derive(Debug, Clone, Copy)]
 pub struct DataFile {
     /// Its name on the mirrors.
     pub name: &'static str,
-    /// SHA-256 of its decompressed content: two mirrors may compress differently.
-    /// `None` if no verified hash is known.
-    pub sha256: Option<&'static str>,
+    /// The SHA-256 that it must have.
+    pub pin: Pin,
 }
 
 /// A dataset.
@@ -25,16 +24,16 @@ pub struct Dataset {
     pub size: u64,
     /// Its files.
     pub files: &'static [DataFile],
-    /// Download locations, tried in order. A file's URL is mirror + name.
+    /// Download locations, tried in order, all of them `https`. A file's URL is mirror + name.
     pub mirrors: &'static [&'static str],
 }
 
 const fn file(name: &'static str, sha256: &'static str) -> DataFile {
-    DataFile { name, sha256: Some(sha256) }
+    DataFile { name, pin: Pin::Content(sha256) }
 }
 
-const fn unverified(name: &'static str) -> DataFile {
-    DataFile { name, sha256: None }
+const fn gzip_file(name: &'static str, sha256: &'static str) -> DataFile {
+    DataFile { name, pin: Pin::Gzip(sha256) }
 }
 
 /// All datasets.
@@ -73,12 +72,27 @@ pub const DATASETS: &[Dataset] = &[
         licence: "MIT",
         size: 30_878_645,
         files: &[
-            unverified("train-images-idx3-ubyte.gz"),
-            unverified("train-labels-idx1-ubyte.gz"),
-            unverified("t10k-images-idx3-ubyte.gz"),
-            unverified("t10k-labels-idx1-ubyte.gz"),
+            gzip_file(
+                "train-images-idx3-ubyte.gz",
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            ),
+            gzip_file(
+                "train-labels-idx1-ubyte.gz",
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            ),
+            gzip_file(
+                "t10k-images-idx3-ubyte.gz",
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            ),
+            gzip_file(
+                "t10k-labels-idx1-ubyte.gz",
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
         ],
-        mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
+        mirrors: &[
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+        ],
     },
     Dataset {
         name: "tiny-shakespeare",
@@ -118,4 +132,37 @@ pub fn named(name: &str) -> Result<&'static Dataset, DataError> {
             similar.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, d)| d);
         DataError::Unknown { name: name.into(), nearest: nearest.map(|d| d.name.to_string()) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Component, Path};
+
+    /// Whether a name is that of a file or folder inside another folder, on every system.
+    fn stays_inside(name: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let mut components = Path::new(name).components();
+        let one = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+        one && name.chars().all(plain)
+    }
+
+    #[test]
+    fn every_file_is_downloaded_over_tls_pinned_and_stays_in_its_folder() {
+        for dataset in DATASETS {
+            assert!(stays_inside(dataset.name), "{}", dataset.name);
+            assert!(!dataset.mirrors.is_empty() && !dataset.files.is_empty() && dataset.size > 0);
+            for mirror in dataset.mirrors {
+                assert!(mirror.starts_with("https://") && mirror.ends_with('/'), "{mirror}");
+            }
+            for file in dataset.files {
+                assert!(stays_inside(file.name), "{}", file.name);
+                let (Pin::Content(sha256) | Pin::Gzip(sha256)) = file.pin;
+                let is_sha256 = sha256.len() == 64 && sha256.chars().all(|c| "0123456789abcdef".contains(c));
+                assert!(is_sha256, "{} of {}: {sha256}", file.name, dataset.name);
+                assert!(matches!(file.pin, Pin::Content(_)) || file.name.ends_with(".gz"), "{}", file.name);
+            }
+        }
+        assert!(!["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", "C:x", "a\0"].into_iter().any(stays_inside));
+    }
 }

@@ -1,52 +1,72 @@
-//! Downloads. A file appears under its final name only when it is complete and verified.
+//! Downloads: over TLS only, with a pinned SHA-256. A file appears under its final name only when it
+//! is complete and verified.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::Duration;
 
+use super::DataError;
 use super::datasets::DataFile;
-use super::{DataError, sha256};
 use crate::atomic;
 
-/// The largest file that is downloaded, 8 GiB.
-const MAX_FILE_BYTES: u64 = 8 << 30;
-
-/// Downloads a file into `dir` from the first mirror that serves it intact.
+/// Downloads a file of at most `max_bytes` into `dir`, from the first mirror that serves it intact.
 ///
 /// # Errors
 /// [`DataError::Download`] with the error of the last mirror.
 pub fn fetch(
     mirrors: &[&str],
     file: &DataFile,
+    max_bytes: u64,
     dir: &Path,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<(), DataError> {
-    let mut why = String::from("it has no mirror");
-    for mirror in mirrors {
-        match download(&format!("{mirror}{}", file.name), file, dir, progress) {
-            Ok(()) => return Ok(()),
-            Err(error) => why = format!("{mirror} failed ({error})"),
-        }
-    }
-    Err(DataError::Download { file: file.name.into(), why, dir: dir.to_path_buf() })
+    fetch_with(&config().into(), mirrors, file, max_bytes, dir, progress)
 }
 
-fn download(
-    url: &str,
-    file: &DataFile,
-    dir: &Path,
-    progress: &mut dyn FnMut(&str, u64, Option<u64>),
-) -> Result<(), Box<dyn std::error::Error>> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+/// How files are requested. Redirects are followed, but not to an address without TLS.
+fn config() -> ureq::config::Config {
+    ureq::Agent::config_builder()
+        .https_only(true)
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_global(Some(Duration::from_secs(3600)))
         .build()
-        .into();
+}
+
+fn fetch_with(
+    agent: &ureq::Agent,
+    mirrors: &[&str],
+    file: &DataFile,
+    max_bytes: u64,
+    dir: &Path,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<(), DataError> {
+    let failed = |why| DataError::Download { file: file.name.into(), why, dir: dir.to_path_buf() };
+    if !Path::new(file.name).components().eq([Component::Normal(file.name.as_ref())]) {
+        return Err(failed("its name leads out of its folder".into()));
+    }
+    let mut why = String::from("it has no mirror");
+    for mirror in mirrors {
+        match download(agent, &format!("{mirror}{}", file.name), file, max_bytes, dir, progress) {
+            Ok(()) => return Ok(()),
+            Err(error) => why = format!("{mirror} failed ({error})"),
+        }
+    }
+    Err(failed(why))
+}
+
+fn download(
+    agent: &ureq::Agent,
+    url: &str,
+    file: &DataFile,
+    max_bytes: u64,
+    dir: &Path,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<(), Box<dyn std::error::Error>> {
     // Otherwise, a server may compress a .gz file a second time.
     let mut response = agent.get(url).header("Accept-Encoding", "identity").call()?;
     let total = response.body().content_length();
-    let mut body = response.body_mut().with_config().limit(MAX_FILE_BYTES).reader();
+    let mut body = response.body_mut().with_config().limit(max_bytes).reader();
     atomic::write(&dir.join(file.name), |out| {
         let mut buffer = vec![0; 1 << 16];
         let mut done = 0;
@@ -63,13 +83,9 @@ fn download(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         io::Seek::rewind(out)?;
-        let wrong = file
-            .sha256
-            .is_some_and(|expected| sha256::of_reader(&mut *out).map_or(true, |found| found != expected));
-        if wrong {
-            Err(io::Error::other("its content differs from the original (wrong SHA-256)"))
-        } else {
-            Ok(())
+        match file.pin.is_original(out) {
+            Ok(Some(true)) => Ok(()),
+            _ => Err(io::Error::other("its content differs from the original (wrong SHA-256)")),
         }
     })?;
     Ok(())
@@ -79,59 +95,121 @@ fn download(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::data::Pin;
     use std::net::TcpListener;
 
-    /// SHA-256 of "hello".
-    const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    use ureq::unversioned::{resolver::DefaultResolver, transport::TcpConnector};
 
-    /// Starts a local server that answers `times` requests in the same way.
-    fn serve(answer: &'static str, times: usize) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// SHA-256 of "hello".
+    const HELLO: Pin = Pin::Content("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+
+    /// Starts a local server that answers `times` requests in the same way. Returns its address, behind
+    /// `https`, `http`, ...
+    fn serve(answer: impl Into<String>, times: usize) -> String {
+        let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
+        let address = format!("://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for stream in listener.incoming().take(times) {
                 let mut stream = stream.unwrap();
                 let _ = stream.read(&mut [0; 4096]);
-                stream.write_all(answer.as_bytes()).unwrap();
+                // The client hangs up on what it does not want.
+                let _ = stream.write_all(answer.as_bytes());
             }
         });
-        url
+        address
     }
 
-    fn fetched(mirrors: &[&str]) -> (Result<(), DataError>, Option<String>, usize) {
+    fn https(answer: impl Into<String>) -> String {
+        format!("https{}", serve(answer, 1))
+    }
+
+    /// The result, the text of the file, and the number of files left behind. The agent is that of a
+    /// real download, but uses no TLS for `https`.
+    fn fetched(name: &'static str, mirrors: &[&str]) -> (Result<(), DataError>, Option<String>, usize) {
+        let agent = ureq::Agent::with_parts(config(), TcpConnector::default(), DefaultResolver::default());
         let dir = tempfile::tempdir().unwrap();
-        let file = DataFile { name: "hello.txt", sha256: Some(HELLO) };
-        let result = fetch(mirrors, &file, dir.path(), &mut |_, _, _| {});
-        let text = std::fs::read_to_string(dir.path().join("hello.txt")).ok();
-        (result, text, std::fs::read_dir(dir.path()).unwrap().count())
+        let folder = dir.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let file = DataFile { name, pin: HELLO };
+        let result = fetch_with(&agent, mirrors, &file, 1000, &folder, &mut |_, _, _| {});
+        let path = folder.join("hello.txt");
+        #[cfg(unix)]
+        if let Ok(file) = path.metadata() {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(file.permissions().mode() & 0o111, 0, "it cannot be executed");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing outside the folder");
+        (result, std::fs::read_to_string(path).ok(), std::fs::read_dir(&folder).unwrap().count())
+    }
+
+    #[track_caller]
+    fn refused(mirror: &str) -> String {
+        let (result, text, files) = fetched("hello.txt", &[mirror]);
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("cannot download hello.txt"), "{error}");
+        assert!(text.is_none() && files == 0, "{error}");
+        error
     }
 
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
 
+    fn redirect(to: &str) -> String {
+        format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    }
+
     #[test]
     fn a_complete_file_is_kept() {
-        let (result, text, _) = fetched(&[&serve(GOOD, 1)]);
+        let (result, text, _) = fetched("hello.txt", &[&https(GOOD)]);
         result.unwrap();
         assert_eq!(text.as_deref(), Some("hello"));
     }
 
     #[test]
     fn the_next_mirror_replaces_a_bad_one() {
-        let missing = serve("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 1);
-        let (result, text, _) = fetched(&[&missing, &serve(GOOD, 1)]);
+        let missing = https("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let (result, text, _) = fetched("hello.txt", &[&missing, &https(GOOD)]);
         result.unwrap();
         assert_eq!(text.as_deref(), Some("hello"));
     }
 
     #[test]
     fn an_incomplete_or_wrong_file_is_removed() {
-        let truncated = serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhel", 1);
-        let wrong = serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhallo", 1);
-        for mirror in [truncated, wrong] {
-            let (result, text, files) = fetched(&[&mirror]);
-            let error = result.unwrap_err().to_string();
-            assert!(error.contains("cannot download hello.txt"), "{error}");
-            assert!(text.is_none() && files == 0);
+        refused(&https("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhel"));
+        let wrong = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhallo";
+        assert!(refused(&https(wrong)).contains("wrong SHA-256"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_removed() {
+        let more = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello!";
+        assert!(refused(&https(more)).contains("wrong SHA-256"));
+        // Without an announced length: more than the limit of 1000 bytes.
+        let endless = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "hello".repeat(1000));
+        assert!(refused(&https(endless)).contains("limit"));
+        let announced = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n";
+        refused(&https(format!("{announced}{}", "hello".repeat(1000))));
+    }
+
+    #[test]
+    fn without_tls_nothing_is_requested_not_even_after_a_redirect() {
+        let plain = format!("http{}", serve(GOOD, 1));
+        assert!(refused(&plain).contains("https"));
+        assert!(refused(&https(redirect(&format!("{plain}hello.txt")))).contains("https"));
+        let (file, twice) = ("file:///etc/hostname", redirect(&format!("{plain}hello.txt")));
+        for to in [file, &format!("{}hello.txt", https(twice))] {
+            refused(&https(redirect(to)));
+        }
+        // A redirect to another address with TLS is followed.
+        let to = format!("{}hello.txt", https(GOOD));
+        assert_eq!(fetched("hello.txt", &[&https(redirect(&to))]).1.as_deref(), Some("hello"));
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_the_folder_is_refused() {
+        for name in ["../hello.txt", "/hello.txt", "..", ".", "", "a/../../hello.txt", "a/b"] {
+            let (result, _, files) = fetched(name, &[&https(GOOD)]);
+            assert!(result.unwrap_err().to_string().contains("leads out of its folder"), "{name}");
+            assert_eq!(files, 0);
         }
     }
 }

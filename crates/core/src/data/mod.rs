@@ -6,8 +6,9 @@
 //! | `datasets` | the list of known datasets |
 //! | [`fetch`] | downloads |
 //! | [`idx`] | the IDX file format, plain or gzip |
+//! | `pin` | the SHA-256 by which an original is known |
 //! | [`mnist`] | MNIST and datasets like it: labelled images of one size |
-//! | `sha256` | checksums of file contents |
+//! | `sha256` | checksums of files |
 
 pub mod catalogue;
 mod datasets;
@@ -15,6 +16,8 @@ mod error;
 pub mod fetch;
 pub mod idx;
 pub mod mnist;
+mod pin;
 mod sha256;
 
 pub use error::DataError;
+pub use pin::Pin;

@@ -1,6 +1,11 @@
 //! The instruction sets that the kernels are compiled for, and those that this machine supports.
 
-use crate::Precision;
+use std::sync::OnceLock;
+
+use crate::{Error, Precision};
+
+/// The instruction set of the kernels, decided once for the whole program.
+static IN_USE: OnceLock<Isa> = OnceLock::new();
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +26,10 @@ impl Isa {
     /// All instruction sets, best first.
     pub const ALL: [Self; 5] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
 
-    /// The best instruction set that this machine supports.
-    pub fn best() -> Self {
-        static BEST: std::sync::OnceLock<Isa> = std::sync::OnceLock::new();
-        *BEST.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain))
+    /// The instruction set that the kernels use: the best that this machine supports, unless
+    /// [`use_instruction_set`] has chosen another.
+    pub fn in_use() -> Self {
+        *IN_USE.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain))
     }
 
     /// Whether this machine supports this instruction set.
@@ -54,18 +59,51 @@ impl Isa {
             Self::Plain => "scalar",
         }
     }
+
+    /// The name to choose it by.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Avx512Bf16 => "avx512-bf16",
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Plain => "baseline",
+        }
+    }
+}
+
+/// Makes the arithmetic of the kernels use an instruction set below the best: `avx512-bf16`,
+/// `avx512`, `avx2`, `neon` or `baseline`. A program calls it before it computes anything, to get the
+/// bits of a machine that has no better one.
+///
+/// # Errors
+/// [`Error::Setting`] if the name is unknown, this machine lacks the instruction set, or the
+/// kernels have already used another.
+pub fn use_instruction_set(name: &str) -> Result<(), Error> {
+    let refused =
+        |rule| Err(Error::Setting { name: "instruction_set", value: name.escape_debug().to_string(), rule });
+    let Some(isa) = Isa::ALL.into_iter().find(|isa| isa.key() == name) else {
+        return refused("it must be avx512-bf16, avx512, avx2, neon or baseline");
+    };
+    if !isa.is_available() {
+        return refused("this machine does not have it");
+    }
+    if *IN_USE.get_or_init(|| isa) != isa {
+        return refused("another one is already in use");
+    }
+    Ok(())
 }
 
 impl Precision {
     /// Whether this processor multiplies this format natively.
     pub fn is_native(self) -> bool {
-        self == Self::F32 || Isa::best() == Isa::Avx512Bf16
+        self == Self::F32 || Isa::in_use() == Isa::Avx512Bf16
     }
 }
 
 /// The name of the instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
-    Isa::best().name()
+    Isa::in_use().name()
 }
 
 /// The names of the instruction sets that matter to the kernels and that this processor supports.
@@ -137,7 +175,7 @@ macro_rules! x86 {
 
         impl $name {
             fn is_available() -> bool {
-                static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+                static AVAILABLE: OnceLock<bool> = OnceLock::new();
                 *AVAILABLE.get_or_init(|| $(std::is_x86_feature_detected!($feature))&&*)
             }
         }
@@ -176,4 +214,24 @@ x86! {
     /// AVX-512 with bf16.
     Avx512Bf16: "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16" =
         "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16"
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_instruction_set_is_chosen_by_its_name_and_only_once() {
+        let error = |name: &str| use_instruction_set(name).unwrap_err().to_string();
+        assert!(error("mmx").starts_with("instruction_set is mmx: it must be avx512-bf16"));
+        for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+            assert!(error(isa.key()).contains("does not have it"), "{isa:?}");
+        }
+        // Other tests of this process use the best.
+        use_instruction_set(Isa::in_use().key()).unwrap();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available() && *isa != Isa::in_use()) {
+            assert!(error(isa.key()).contains("already in use"), "{isa:?}");
+        }
+    }
 }

@@ -2,15 +2,27 @@
 
 use std::sync::OnceLock;
 
+use super::isa::Isa;
+
 /// Bytes of a cache line, and of the longest vector register (AVX-512).
 pub const BYTES_PER_CACHE_LINE: usize = 64;
 
-/// Runs `f` compiled for the best instruction set of this machine (SSE2, AVX2, AVX-512, NEON). Only
-/// code that is inlined into `f` is compiled for it.
+/// Runs `f` compiled for the instruction set in use (SSE2, AVX2, AVX-512, NEON). Only code that is
+/// inlined into `f` is compiled for it.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
-    ARCH.get_or_init(pulp::Arch::new).dispatch(f)
+    ARCH.get_or_init(arch).dispatch(f)
+}
+
+/// The instruction set in use, as pulp calls it.
+fn arch() -> pulp::Arch {
+    match Isa::in_use() {
+        Isa::Plain => pulp::Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => pulp::x86::V3::try_new().map_or(pulp::Arch::Scalar, pulp::Arch::V3),
+        _ => pulp::Arch::new(),
+    }
 }
 
 /// `[f(0), f(1), ..]`. Unlike `std::array::from_fn`, it is always inlined: `f` is then compiled

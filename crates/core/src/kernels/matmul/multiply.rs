@@ -102,7 +102,7 @@ pub fn matmul_serial<T: Float>(
 /// Computes a product with the best instructions of this machine.
 fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
-        return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::best()));
+        return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::in_use()));
     }
     // With an empty inner dimension, all sums are zero.
     let Product { accumulate, mut out, transposed, .. } = product;
