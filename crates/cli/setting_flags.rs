@@ -133,6 +133,9 @@ fn help<C: Settings + Default>(setting: &Setting<C>) -> String {
 }
 
 #[cfg(test)]
+mod round_trip;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use clap::{CommandFactory, Parser};

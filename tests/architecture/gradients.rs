@@ -11,7 +11,8 @@ const CHECKS: [&str; 2] = ["check", "worst"];
 /// tape in a file that implements `Differentiable`.
 pub fn unchecked(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
-    for (path, file) in tree.iter().filter(|(path, _)| path.starts_with("crates/") && path.contains("/src/")) {
+    for (path, file) in tree.iter().filter(|(path, _)| path.starts_with("crates/") && path.contains("/src/"))
+    {
         let tokens = &file.code().tokens;
         let differentiable = |i: usize| {
             tokens[i].1 == "Differentiable" && tokens[i..].iter().take(5).any(|(_, word)| word == "for")
@@ -25,7 +26,9 @@ pub fn unchecked(tree: &Tree) -> Vec<String> {
             found.push(format!("{path}:{}: this op has no gradient check", tokens[implemented].0));
         }
         for (line, name) in methods.into_iter().filter(|(_, name)| !checked.contains(name)) {
-            found.push(format!("{path}:{line}: {name} has no gradient check: call gradcheck::check in its tests"));
+            found.push(format!(
+                "{path}:{line}: {name} has no gradient check: call gradcheck::check in its tests"
+            ));
         }
     }
     found
@@ -38,7 +41,8 @@ fn tape_methods(tokens: &[Token]) -> Vec<(usize, &str)> {
     for (i, (line, token)) in tokens.iter().enumerate() {
         match token.as_str() {
             "impl" if depth == 0 => {
-                let header = tokens[i..].iter().map(|(_, word)| word.as_str()).take_while(|word| *word != "{");
+                let header =
+                    tokens[i..].iter().map(|(_, word)| word.as_str()).take_while(|word| *word != "{");
                 let header: Vec<&str> = header.collect();
                 tape = header.contains(&"Tape") && !header.contains(&"for");
             }

@@ -267,7 +267,9 @@ fn an_op_without_a_gradient_check() {
     let backward = "impl<T: Float> Differentiable<T> for Planted { fn backward(&self) {} }";
     let op = format!("{backward} {method}");
     let commented = format!("{op}\n#[cfg(test)] // check(|tape, x| tape.planted(x))\nmod tests {{}}");
-    let other = format!("{op} #[cfg(test)] mod tests {{ fn f() {{ check(|tape, x| tape.scale(x)); tape.planted(x); }} }}");
+    let other = format!(
+        "{op} #[cfg(test)] mod tests {{ fn f() {{ check(|tape, x| tape.scale(x)); tape.planted(x); }} }}"
+    );
     detected(
         "gradient check",
         &[
@@ -278,10 +280,15 @@ fn an_op_without_a_gradient_check() {
             ("crates/core/src/ops/tanh.rs", method),
         ],
     );
-    let found = added("gradient check", |tree| _ = append(tree, "crates/core/src/ops/planted.rs", &commented));
+    let found =
+        added("gradient check", |tree| _ = append(tree, "crates/core/src/ops/planted.rs", &commented));
     assert_eq!(found.len(), 1, "{found:?}");
-    let checked = format!("{op} #[cfg(test)] mod tests {{ fn f() {{ check(&[], |tape, x| (tape.planted(x))); }} }}");
-    allowed("gradient check", &[("crates/core/src/ops/planted.rs", &checked), ("crates/core/src/ops/argmax.rs", method)]);
+    let checked =
+        format!("{op} #[cfg(test)] mod tests {{ fn f() {{ check(&[], |tape, x| (tape.planted(x))); }} }}");
+    allowed(
+        "gradient check",
+        &[("crates/core/src/ops/planted.rs", &checked), ("crates/core/src/ops/argmax.rs", method)],
+    );
 }
 
 #[test]

@@ -178,3 +178,21 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     let error = refused(dir.path(), &args);
     assert!(error.contains("unknown setting epohcs; did you mean epochs?"), "{error}");
 }
+
+/// The only hidden neuron is dropped in nearly every step.
+#[test]
+fn parameters_without_a_gradient_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 60, 10);
+    let train = ["digits", "train", "--data", data.to_str().unwrap(), "--epochs", "1", "--hidden", "1"];
+    let stderr = |more: &[&str]| {
+        let output = run(dir.path(), &[&train[..], more].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        stderr
+    };
+    let warned = stderr(&["--dropout", "0.9999999"]);
+    let line = warned.lines().find(|line| line.starts_with("warning: in the first step")).unwrap();
+    assert!(line.ends_with("layer1.weight, layer1.bias, layer2.weight"), "{line}");
+    assert!(!stderr(&[]).contains("gradient"));
+}

@@ -5,6 +5,7 @@
 
 mod bench;
 mod compare;
+mod determinism;
 mod digits_bad_input;
 mod digits_family;
 mod digits_pictures;
@@ -22,9 +23,11 @@ mod habits;
 mod inputs;
 mod inspect;
 mod lab;
+mod long_run;
 mod notes;
 mod output_files;
 mod runs;
 mod signals;
 mod streams;
+mod supply;
 mod support;

@@ -160,7 +160,8 @@ mod tests {
                 for (n, dx) in dx.iter_mut().enumerate() {
                     let n = if *self == Self::Index { (n + 1) % (N * N) } else { n };
                     let (i, j) = (n / N, n % N);
-                    let column = |k: usize| if *self == Self::Transpose { w[k * N + j] } else { w[j * N + k] };
+                    let column =
+                        |k: usize| if *self == Self::Transpose { w[k * N + j] } else { w[j * N + k] };
                     let square = if *self == Self::Term { 0.0 } else { 2.0 * x[n] * dy[n] };
                     let factor = match self {
                         Self::Sign => -1.0,

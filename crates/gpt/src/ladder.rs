@@ -140,15 +140,16 @@ impl Rung {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use m2g_core::train::{Ended, Model};
-    use m2g_core::{Tape, Tokens};
+    use m2g_core::{Tape, Tokens, gradcheck};
 
     use super::*;
+    use crate::TokenBatch;
     use crate::data::Corpus;
     use m2g_text::TokenizerKind;
 
     #[test]
     fn rungs_have_the_parameter_counts_of_the_lecture() {
-        let count = |name| Lecture::new(Rung::named(name).unwrap(), 65, 1).unwrap().params().count();
+        let count = |name| Lecture::<f32>::new(Rung::named(name).unwrap(), 65, 1).unwrap().params().count();
         let c = 32;
         let ends = 65 * c + 8 * c + (c * 65 + 65);
         assert_eq!(count("bigram"), 65 * 65);
@@ -171,7 +172,7 @@ mod tests {
         let corpus = Corpus::load(file.to_str().unwrap(), TokenizerKind::Char).unwrap();
         let v = corpus.vocab_size;
         for rung in &RUNGS[..6] {
-            let lecture = Lecture::new(rung, v, 1).unwrap();
+            let lecture = Lecture::<f32>::new(rung, v, 1).unwrap();
             let logits = |ids: [u32; 8]| {
                 let mut tape = Tape::new();
                 let y = lecture.forward(&mut tape, &Tokens::new([1, 8], ids).unwrap()).unwrap();
@@ -188,6 +189,29 @@ mod tests {
             assert!(result.val_loss < 1.6, "{}: {result:?}", rung.name);
             assert!((result.val_loss - result.val_loss_estimate).abs() < 0.1, "{result:?}");
             assert_eq!(result.val_loss, short.train(&corpus, 1, &mut ()).unwrap().val_loss);
+        }
+    }
+
+    #[test]
+    fn gradient_of_every_rung() {
+        let tokens =
+            |shift: u32| Tokens::new([2, 4], [0, 3, 1, 4, 2, 2, 0, 3].map(|i| (i + shift) % 5)).unwrap();
+        for rung in &RUNGS {
+            let small = |body| Body { n_embd: 8, n_layer: 2, n_head: 2, dropout: 0.0, ..body };
+            let small = Rung { block_size: 4, body: rung.body.map(small), ..*rung };
+            let mut lecture = Lecture::<f64>::new(&small, 5, 1).unwrap();
+            let batch = TokenBatch { x: tokens(0), y: tokens(1) };
+            let mut params = lecture.params().clone();
+            let worst = gradcheck::worst(&mut params, |tape, params| {
+                *lecture.params_mut() = params.clone();
+                lecture.loss(tape, &batch)
+            })
+            .unwrap();
+            assert!(
+                worst.error < gradcheck::TOLERANCE && !worst.param.is_empty(),
+                "{}: {worst:?}",
+                rung.name
+            );
         }
     }
 

@@ -163,6 +163,8 @@ mod tests {
                 assert!(matches!(file.pin, Pin::Content(_)) || file.name.ends_with(".gz"), "{}", file.name);
             }
         }
-        assert!(!["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", "C:x", "a\0"].into_iter().any(stays_inside));
+        assert!(
+            !["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", "C:x", "a\0"].into_iter().any(stays_inside)
+        );
     }
 }

@@ -53,8 +53,14 @@ mod tests {
         let gzip = gzip.finish().unwrap();
         let compressed = Pin::Gzip(sha256::of_bytes(&gzip[..]).unwrap().leak());
         let original = |pin: Pin, file: &[u8]| pin.is_original(file).unwrap();
-        assert_eq!([&b"hello"[..], &gzip, b"hallo"].map(|f| original(content, f)), [true, true, false].map(Some));
-        assert_eq!([&gzip[..], &[&gzip[..], b" "].concat()].map(|f| original(compressed, f)), [true, false].map(Some));
+        assert_eq!(
+            [&b"hello"[..], &gzip, b"hallo"].map(|f| original(content, f)),
+            [true, true, false].map(Some)
+        );
+        assert_eq!(
+            [&gzip[..], &[&gzip[..], b" "].concat()].map(|f| original(compressed, f)),
+            [true, false].map(Some)
+        );
         assert_eq!([&b"hello"[..], b""].map(|f| original(compressed, f)), [None; 2]);
         assert!(content.is_original(&gzip[..10]).is_err(), "a truncated file");
     }

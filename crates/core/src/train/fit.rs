@@ -188,11 +188,19 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     }
 }
 
+/// The number of parameters that a warning names.
+const MAX_NAMED: usize = 10;
+
 fn warn_of_missing_gradients(names: &[String], observer: &mut dyn Observer) {
-    if !names.is_empty() {
-        observer.warning(&format!(
-            "after the first step, these parameters have no gradient, or only zeros, and will not learn: {}",
-            names.join(", ")
-        ));
+    if names.is_empty() {
+        return;
     }
+    let mut list = names[..names.len().min(MAX_NAMED)].join(", ");
+    if names.len() > MAX_NAMED {
+        list += &format!(" and {} more", names.len() - MAX_NAMED);
+    }
+    observer.warning(&format!(
+        "in the first step, these parameters had no gradient, or only zeros, and they do not learn while that is so: \
+         {list}"
+    ));
 }

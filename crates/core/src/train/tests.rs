@@ -305,6 +305,29 @@ fn a_run_ends_with_its_best_parameters_saved_or_not() {
 }
 
 #[test]
+fn parameters_that_are_cut_off_from_the_loss_are_named_once() {
+    #[derive(Default)]
+    struct Warnings(Vec<String>);
+    impl Observer for Warnings {
+        fn warning(&mut self, text: &str) {
+            self.0.push(text.into());
+        }
+    }
+    let data = points();
+    for (unused, said) in [(0, None), (1, Some("unused.0")), (12, Some("unused.8, unused.9 and 2 more"))] {
+        let mut session = Training::new(config(), &data, Save::Nowhere).unwrap();
+        for i in 0..unused {
+            session.model.params.add(format!("unused.{i}"), Tensor::zeros(&[2])).unwrap();
+        }
+        let mut warnings = Warnings::default();
+        session.run(&mut warnings).unwrap();
+        assert_eq!(warnings.0.len(), usize::from(said.is_some()), "{:?}", warnings.0);
+        let text = warnings.0.concat();
+        assert!(!text.contains("line.weight") && text.ends_with(said.unwrap_or_default()), "{text}");
+    }
+}
+
+#[test]
 fn a_run_starts_from_the_best_parameters_of_another() {
     let (dir, data) = (tempfile::tempdir().unwrap(), points());
     let base = dir.path().join("base");

@@ -6,6 +6,8 @@ use m2g_core::nn::Activation;
 use m2g_core::train::Model;
 use m2g_core::{Float, Grads, Tape, Tensor};
 use m2g_digits::{Architecture, Backprop, Cost, Initialisation, MiniBatch, Network};
+use proptest::prelude::*;
+use proptest::sample::select;
 
 const ACTIVATIONS: [Activation; 4] =
     [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Gelu];
@@ -130,4 +132,41 @@ fn chapter_1s_weights_are_larger_than_scaled_ones() {
         weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()))
     };
     assert!(largest(Initialisation::Book) > 3.0 && largest(Initialisation::Scaled) < 0.25);
+}
+
+/// The bits of a network's outputs, an input's in each row.
+fn output_bits(network: &Network<f32>, x: Vec<f32>) -> Vec<Vec<u32>> {
+    let pixels = network.architecture().sizes[0];
+    let y = network.feedforward(&Tensor::from_vec(&[x.len() / pixels, pixels], x).unwrap()).unwrap();
+    y.data().chunks(y.shape()[1]).map(|row| row.iter().map(|y| y.to_bits()).collect()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+
+    #[test]
+    fn by_hand_and_by_tape_agree_for_any_network(
+        sizes in prop::collection::vec(1..40_usize, 2..6), examples in 1..20_usize,
+        activation in select(ACTIVATIONS.to_vec()), cost in select(COSTS.to_vec()),
+    ) {
+        let in_f64 = disagreement::<f64>(&sizes, examples, activation, cost);
+        let in_f32 = disagreement::<f32>(&sizes, examples, activation, cost);
+        prop_assert!(in_f64 < 1e-9 && in_f32 < 1e-3, "{} in f64, {} in f32", in_f64, in_f32);
+    }
+
+    #[test]
+    fn permuting_the_images_permutes_the_answers(
+        sizes in prop::collection::vec(1..40_usize, 2..5), examples in 1..70_usize, turn: usize,
+        activation in select(ACTIVATIONS.to_vec()), cost in select(COSTS.to_vec()),
+    ) {
+        let network = network::<f32>(&sizes, activation, cost, Backprop::Tape);
+        let images: Vec<Vec<f32>> = mini_batch::<f32>(examples, &sizes).x.data().chunks(sizes[0]).map(Vec::from).collect();
+        let mut moved = images.clone();
+        moved.rotate_left(turn % examples);
+        moved.reverse();
+        let mut expected = output_bits(&network, images.concat());
+        expected.rotate_left(turn % examples);
+        expected.reverse();
+        prop_assert_eq!(output_bits(&network, moved.concat()), expected);
+    }
 }

@@ -9,6 +9,7 @@ use m2g_digits::config::OptimizerKind;
 use m2g_digits::distort::Distort;
 use m2g_digits::training::Training;
 use m2g_digits::{Backprop, Config, Network};
+use proptest::prelude::*;
 
 /// MNIST's first 2,000 training images, 500 for validation, 1,000 for testing.
 fn data() -> DigitData {
@@ -165,4 +166,41 @@ fn dead_parameters_are_named() {
     training.run(&mut warnings).unwrap();
     assert_eq!(warnings.0.len(), 1);
     assert!(warnings.0[0].contains("layer1.weight, layer1.bias"), "{:?}", warnings.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
+
+    #[test]
+    fn a_run_resumes_at_any_step_to_the_same_bits(
+        stops in prop::collection::vec(1..40_u64, 1..4), adamw: bool, by_hand: bool, distort: bool, dropout: bool,
+    ) {
+        let all = data();
+        let data = DigitData { train: all.train.slice(0..200), ..all };
+        let by_hand = by_hand && !dropout;
+        let config = Config {
+            epochs: 4,
+            hidden: vec![12],
+            learning_rate: if adamw { 0.01 } else { 0.5 },
+            optimizer: if adamw { OptimizerKind::AdamW } else { OptimizerKind::Sgd },
+            momentum: 0.5,
+            backprop: if by_hand { Backprop::ByHand } else { Backprop::Tape },
+            distort: if distort { "affine".parse().unwrap() } else { Distort::None },
+            dropout: if dropout { 0.3 } else { 0.0 },
+            ..config()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let mut whole = Training::new(config.clone(), &data, Save::Nowhere).unwrap();
+        let expected = whole.run(&mut ()).unwrap();
+        let path = dir.path().join("run");
+        let mut part = Training::new(config, &data, Save::New(&path)).unwrap();
+        for stop in stops {
+            part.run(&mut StopAfter(stop)).unwrap();
+            drop(part);
+            part = Training::resume(&path, &data, Training::describe(&path).unwrap()).unwrap();
+        }
+        let resumed = part.run(&mut ()).unwrap();
+        prop_assert_eq!(bits(&whole.model), bits(&part.model));
+        prop_assert_eq!(expected.last_test("test_accuracy"), resumed.last_test("test_accuracy"));
+    }
 }

@@ -6,15 +6,15 @@ use m2g_core::nn::{
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
-use m2g_core::{Error, Mask, Params, Tape, Tokens, Var};
+use m2g_core::{Error, Float, Mask, Params, Tape, Tokens, Var};
 
 use super::{Body, Rung};
 use crate::TokenBatch;
 
 /// The model of every rung, with PyTorch's default initialisation, as in the lecture.
 #[derive(Debug, Clone)]
-pub struct Lecture {
-    params: Params<f32>,
+pub struct Lecture<T: Float> {
+    params: Params<T>,
     /// `(V, C)`; in the bigram model the logits of the next token, `(V, V)`.
     token_embedding: Embedding,
     upper: Option<UpperLayers>,
@@ -31,7 +31,7 @@ struct UpperLayers {
     lm_head: Linear,
 }
 
-impl Lecture {
+impl<T: Float> Lecture<T> {
     /// The model of a rung for V tokens, with random initial weights.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Lecture {
     ///
     /// # Errors
     /// [`Error::Shape`] if there are more than `block_size` tokens, or one is not in the vocabulary.
-    pub fn forward(&self, tape: &mut Tape<f32>, tokens: &Tokens) -> Result<Var, Error> {
+    pub fn forward(&self, tape: &mut Tape<T>, tokens: &Tokens) -> Result<Var, Error> {
         let params = &self.params;
         let x = self.token_embedding.forward(tape, params, tokens)?;
         let Some(upper) = &self.upper else { return Ok(x) }; // (B, T, V)
@@ -66,26 +66,26 @@ impl Lecture {
     }
 }
 
-impl Model<f32> for Lecture {
+impl<T: Float> Model<T> for Lecture<T> {
     type Batch = TokenBatch;
 
-    fn params(&self) -> &Params<f32> {
+    fn params(&self) -> &Params<T> {
         &self.params
     }
 
-    fn params_mut(&mut self) -> &mut Params<f32> {
+    fn params_mut(&mut self) -> &mut Params<T> {
         &mut self.params
     }
 
-    fn loss(&self, tape: &mut Tape<f32>, batch: &TokenBatch) -> Result<Var, Error> {
+    fn loss(&self, tape: &mut Tape<T>, batch: &TokenBatch) -> Result<Var, Error> {
         let logits = self.forward(tape, &batch.x)?;
         tape.cross_entropy(logits, &batch.y)
     }
 }
 
 impl UpperLayers {
-    fn new(
-        params: &mut Params<f32>,
+    fn new<T: Float>(
+        params: &mut Params<T>,
         body: Body,
         (block_size, v): (usize, usize),
         rng: &mut ChaCha8Rng,
@@ -104,9 +104,14 @@ impl UpperLayers {
 }
 
 /// The block of a rung: the lower rungs lack projections, feed-forward layers or norms.
-fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rng) -> Result<Block, Error> {
+fn block<T: Float>(
+    params: &mut Params<T>,
+    name: String,
+    body: Body,
+    rng: &mut ChaCha8Rng,
+) -> Result<Block, Error> {
     let (c, hidden) = (body.n_embd, body.feed_forward * body.n_embd);
-    let mut linear = |params: &mut _, part: &str, exists: bool, shape| match exists {
+    let mut linear = |params: &mut Params<T>, part: &str, exists: bool, shape| match exists {
         true => Linear::new(params, &format!("{name}.{part}"), shape, Init::Uniform, rng).map(Some),
         false => Ok(None),
     };
@@ -145,6 +150,6 @@ fn block(params: &mut Params<f32>, name: String, body: Body, rng: &mut ChaCha8Rn
     })
 }
 
-fn norm(params: &mut Params<f32>, name: &str, body: Body) -> Result<Option<LayerNorm>, Error> {
+fn norm<T: Float>(params: &mut Params<T>, name: &str, body: Body) -> Result<Option<LayerNorm>, Error> {
     body.norm.then(|| LayerNorm::new(params, name, body.n_embd, true)).transpose()
 }

@@ -75,12 +75,12 @@ const ESTIMATE_BATCHES: u64 = 200;
 /// Tokens per batch on the whole validation split.
 const TOKENS_PER_EVAL_BATCH: usize = 4096;
 
-impl Task<f32, Lecture> for LectureTask<'_> {
+impl Task<f32, Lecture<f32>> for LectureTask<'_> {
     fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
         Ok(std::slice::from_ref(self.batch.insert(self.train.get("batch", step, 0))))
     }
 
-    fn evaluate(&mut self, model: &Lecture, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(&mut self, model: &Lecture<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
         let mut loss = |batch: &TokenBatch| -> Result<f64, Error> {
             tape.reset();
             let loss = model.loss(tape, batch)?;

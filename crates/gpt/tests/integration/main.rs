@@ -10,6 +10,7 @@ mod nanogpt;
 mod nanogpt_refused;
 mod old_run;
 mod own_bpe;
+mod properties;
 mod torch_save;
 mod training;
 mod what_if;

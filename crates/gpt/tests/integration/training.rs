@@ -4,14 +4,15 @@
 
 use std::path::Path;
 
-use m2g_core::Tape;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress, Save};
+use m2g_core::{Precision, Tape};
 use m2g_gpt::data::{Corpus, entropy};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::training::{Description, Training, create};
 use m2g_gpt::{Config, Gpt};
 use m2g_text::{TokenData, Tokenizer};
+use proptest::prelude::*;
 
 /// A text in which the previous character alone does not determine the next.
 fn text() -> String {
@@ -247,4 +248,34 @@ fn invalid_settings_and_short_texts_are_named() {
     let same = corpus_of(&"a".repeat(400), Tokenizer::char("a"));
     let outcome = Training::new(config(), &same, Save::Nowhere).unwrap().run(&mut ()).unwrap();
     assert_eq!(outcome.metric("val_loss"), Some(0.0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
+
+    #[test]
+    fn a_run_resumes_at_any_step_to_the_same_bits(
+        stops in prop::collection::vec(0..24_u64, 1..4), bf16: bool, fused: bool, accumulate in 1..3_usize,
+    ) {
+        let config = Config {
+            precision: if bf16 { Precision::Bf16 } else { Precision::F32 },
+            fused,
+            gradient_accumulation_steps: accumulate,
+            ..config()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let corpus = corpus();
+        let whole = trained(config.clone(), &corpus, dir.path());
+        let run = dir.path().join("parts");
+        let mut training = Training::new(config, &corpus, Save::New(&run)).unwrap();
+        for stop in stops {
+            // Before the first step, there is a checkpoint too.
+            let mut watch = Watch { at: Some(stop.max(1)), ..Watch::default() };
+            training.run(&mut watch).unwrap();
+            drop(training);
+            training = Training::resume(&run, &corpus, Training::describe(&run).unwrap()).unwrap();
+        }
+        training.run(&mut ()).unwrap();
+        prop_assert!(bits(&Training::load(&run, LAST).unwrap().0) == whole);
+    }
 }

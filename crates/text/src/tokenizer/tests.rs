@@ -122,6 +122,22 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_are_tokens_and_come_back(bytes in prop::collection::vec(any::<u8>(), 0..80), merges in "[ab ]{0,60}") {
+        let [byte, gpt2, bpe] = [Tokenizer::byte(), Tokenizer::gpt2(), Tokenizer::bpe(&merges, 280).unwrap()];
+        for tokenizer in [&byte, &gpt2, &bpe, &bpe.clone().with_special_tokens(&[SpecialToken::EndOfText, SpecialToken::Padding]).unwrap()] {
+            // The token of each single byte.
+            let id = |byte: &u8| (0..256).find(|&id| tokenizer.token(id).as_deref() == Some(&[*byte][..])).unwrap();
+            let ids: Vec<u32> = bytes.iter().map(id).collect();
+            prop_assert_eq!(&tokenizer.decode_bytes(&ids), &bytes);
+            prop_assert_eq!(tokenizer.decode(&ids), String::from_utf8_lossy(&bytes));
+            let text = String::from_utf8_lossy(&bytes);
+            let ids = tokenizer.encode(&text).unwrap();
+            prop_assert_eq!(tokenizer.decode_bytes(&ids), text.as_bytes());
+            prop_assert!(!ids.iter().any(|&id| tokenizer.is_special(id)));
+        }
+    }
+
+    #[test]
     fn cutting_a_text_leaves_its_tokens_as_they_are(text in "[a'’s \\n\u{3000}1.é]{0,40}", from in 0..10_usize) {
         let from = text.char_indices().nth(from).map_or(text.len(), |(at, _)| at);
         let gpt2 = Tokenizer::gpt2();
