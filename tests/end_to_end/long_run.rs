@@ -121,14 +121,14 @@ fn a_long_run_is_steady() {
     let dir = tempfile::tempdir().unwrap();
     let tokens = std::env::var("M2G_LONG_RUN_TOKENS").map_or(TOKENS, |tokens| tokens.parse().unwrap());
     let steps = tokens / TOKENS_PER_STEP;
-    let (max_iters, fiftieth, log) = (steps.to_string(), (steps / 50).to_string(), (steps / 300).to_string());
+    let [max_iters, twentieth, log] = [steps, steps / 20, steps / 300].map(|n| n.max(1).to_string());
     let gpt = [
         "gpt",
         "train",
         "--max-iters",
         &max_iters,
         "--eval-interval",
-        &fiftieth,
+        &twentieth,
         "--log-interval",
         &log,
         "--json",

@@ -51,9 +51,8 @@ impl Model {
         let bits: Vec<u32> = target.real(tape.value(y)).iter().map(|x| x.to_bits()).collect();
         let loss = self.loss(&mut tape, y, target);
         tape.backward(loss, &mut grads).unwrap();
-        let grads =
-            grads.iter().flat_map(|g| g.unwrap().data().iter().map(|x| x.to_bits()).collect::<Vec<_>>());
-        bits.into_iter().chain(grads).collect()
+        let grads = grads.iter().take(self.params.len()).flat_map(|g| g.unwrap().data().to_vec());
+        bits.into_iter().chain(grads.map(f32::to_bits)).collect()
     }
 
     /// A mean of the outputs, in which padding has the weight 0.

@@ -80,8 +80,8 @@ fn gradients<T: Float>(gpt: &Gpt<T>, batch: &TokenBatch) -> Vec<f64> {
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
     tape.set_dropout(Some(Streams::new(1).dropout(3)));
     let loss = gpt.gradients(&mut tape, batch, &mut grads).unwrap();
-    let all = grads.iter().flat_map(|g| g.unwrap().data().iter().map(|x| x.as_f64()).collect::<Vec<_>>());
-    std::iter::once(loss.as_f64()).chain(all).collect()
+    let all = grads.iter().take(gpt.params().len()).flat_map(|g| g.unwrap().data().to_vec());
+    std::iter::once(loss).chain(all).map(T::as_f64).collect()
 }
 
 /// The largest difference, relative to the largest value or 1.
