@@ -98,7 +98,44 @@ mod tests {
     use crate::data::Pin;
     use std::net::TcpListener;
 
-    use ureq::unversioned::{resolver::DefaultResolver, transport::TcpConnector};
+    use ureq::unversioned::resolver::DefaultResolver;
+    use ureq::unversioned::transport::{
+        Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    };
+
+    /// Takes a plain connection for one with TLS, so that a local server needs no certificate.
+    #[derive(Debug)]
+    struct AsIfTls<T>(T);
+
+    impl<T: Transport> Connector<T> for AsIfTls<()> {
+        type Out = AsIfTls<T>;
+
+        fn connect(
+            &self,
+            _: &ConnectionDetails,
+            plain: Option<T>,
+        ) -> Result<Option<AsIfTls<T>>, ureq::Error> {
+            Ok(plain.map(AsIfTls))
+        }
+    }
+
+    impl<T: Transport> Transport for AsIfTls<T> {
+        fn buffers(&mut self) -> &mut dyn Buffers {
+            self.0.buffers()
+        }
+        fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+            self.0.transmit_output(amount, timeout)
+        }
+        fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+            self.0.await_input(timeout)
+        }
+        fn is_open(&mut self) -> bool {
+            self.0.is_open()
+        }
+        fn is_tls(&self) -> bool {
+            true
+        }
+    }
 
     /// SHA-256 of "hello".
     const HELLO: Pin = Pin::Content("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
@@ -124,9 +161,10 @@ mod tests {
     }
 
     /// The result, the text of the file, and the number of files left behind. The agent is that of a
-    /// real download, but uses no TLS for `https`.
+    /// real download, but without TLS.
     fn fetched(name: &'static str, mirrors: &[&str]) -> (Result<(), DataError>, Option<String>, usize) {
-        let agent = ureq::Agent::with_parts(config(), TcpConnector::default(), DefaultResolver::default());
+        let connector = Connector::<()>::chain(TcpConnector::default(), AsIfTls(()));
+        let agent = ureq::Agent::with_parts(config(), connector, DefaultResolver::default());
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("folder");
         std::fs::create_dir(&folder).unwrap();

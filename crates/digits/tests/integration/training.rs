@@ -183,7 +183,7 @@ proptest! {
             hidden: vec![12],
             learning_rate: if adamw { 0.01 } else { 0.5 },
             optimizer: if adamw { OptimizerKind::AdamW } else { OptimizerKind::Sgd },
-            momentum: 0.5,
+            momentum: if adamw { 0.0 } else { 0.5 },
             backprop: if by_hand { Backprop::ByHand } else { Backprop::Tape },
             distort: if distort { "affine".parse().unwrap() } else { Distort::None },
             dropout: if dropout { 0.3 } else { 0.0 },
