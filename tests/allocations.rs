@@ -1,14 +1,17 @@
-//! In steady state, a training step makes no large allocation, because all buffers are reused.
+//! In steady state, a training step makes no large allocation, because all buffers are reused; and
+//! training needs about as much memory as is estimated before it starts.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Observer, Progress, Save};
+use m2g_core::train::{Observer, Progress, Save, Session, Trainable};
 use m2g_core::{Error, Precision};
-use m2g_digits::Backprop;
+use m2g_digits::{Backprop, Network};
+use m2g_gpt::Gpt;
 use m2g_gpt::data::Corpus;
 use m2g_text::TokenData;
 use m2g_text::Tokenizer;
@@ -31,9 +34,16 @@ static COUNTING: Counting = Counting;
 static ALL: AtomicUsize = AtomicUsize::new(0);
 static LARGE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static LARGE_TOTAL_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Bytes that are allocated now, and the most so far.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// The counters belong to the process: only one test at a time may use them.
+static ONE_TEST: Mutex<()> = Mutex::new(());
 
 fn count(bytes: usize) {
     ALL.fetch_add(1, Relaxed);
+    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
     if bytes >= LARGE_BYTES {
         LARGE_COUNT.fetch_add(1, Relaxed);
         LARGE_TOTAL_BYTES.fetch_add(bytes, Relaxed);
@@ -53,9 +63,11 @@ unsafe impl GlobalAlloc for Counting {
     }
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new: usize) -> *mut u8 {
         count(new);
+        LIVE.fetch_sub(layout.size(), Relaxed);
         unsafe { System.realloc(memory, layout, new) }
     }
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -157,9 +169,9 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
     (config, data)
 }
 
-/// A single test, because the counters are global to the process.
 #[test]
 fn a_training_step_in_steady_state_makes_no_large_allocation() {
+    let _alone = ONE_TEST.lock().unwrap();
     // With 64 sequences, as in nanoGPT's GPU configuration, the tokens themselves are large.
     for (precision, batch_size, threads) in
         [(Precision::F32, 64, 1), (Precision::F32, 8, 2), (Precision::Bf16, 8, 1), (Precision::Bf16, 8, 2)]
@@ -176,5 +188,59 @@ fn a_training_step_in_steady_state_makes_no_large_allocation() {
             let mut training = m2g_digits::training::Training::new(config, &data, Save::Nowhere)?;
             training.run(watch).map(drop)
         });
+    }
+}
+
+/// Trains for a few steps, and compares the most memory that this needed with the estimate.
+fn compare_with_estimate<M>(what: &str, config: M::Config, data: &M::Data)
+where
+    M: Trainable<Config: Send, Data: Sync>,
+{
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let estimate = with_threads(1, || {
+        let mut session = Session::<M>::new(config, data, Save::Nowhere)?;
+        session.run(&mut ())?;
+        Ok::<_, Error>(M::footprint(&session.description).unwrap())
+    });
+    let needed = (PEAK.load(Relaxed) - before) as f64;
+    let estimate = estimate.unwrap().unwrap();
+    let ratio = estimate.bytes() as f64 / needed;
+    println!("{what}: {:.1} MB, estimated as {ratio:.2} times that ({estimate:?})", needed / 1e6);
+    assert!((0.5..2.0).contains(&ratio), "{what}: {needed} bytes, estimated as {ratio:.2} times that");
+}
+
+#[test]
+fn training_needs_about_the_memory_that_is_estimated() {
+    let _alone = ONE_TEST.lock().unwrap();
+    let (config, mut corpus) = gpt(Precision::F32, 8);
+    corpus.val = TokenData::new(&corpus.train.to_vec().unwrap().repeat(2));
+    let usual = m2g_gpt::Config {
+        n_layer: 4,
+        block_size: 128,
+        gradient_accumulation_steps: 1,
+        dropout: 0.0,
+        max_iters: 2,
+        eval_interval: 2,
+        ..config
+    };
+    for (what, config) in [
+        ("many activations", usual.clone()),
+        ("dropout and two passes", m2g_gpt::Config { dropout: 0.1, gradient_accumulation_steps: 2, ..usual.clone() }),
+        ("attention op by op", m2g_gpt::Config { fused: false, n_head: 4, ..usual.clone() }),
+        ("another score", m2g_gpt::Config { score: m2g_core::nn::Score::Cosine, ..usual.clone() }),
+        ("half precision", m2g_gpt::Config { precision: Precision::Bf16, ..usual.clone() }),
+    ] {
+        compare_with_estimate::<Gpt<f32>>(what, config, &corpus);
+    }
+    corpus.vocab_size = 5000;
+    compare_with_estimate::<Gpt<f32>>("a large vocabulary", m2g_gpt::Config { n_layer: 1, ..usual }, &corpus);
+    for optimizer in ["sgd", "adamw"] {
+        let (config, mut data) = digits(Backprop::Tape);
+        let (images, labels) = (vec![7; 784 * 1000], vec![1; 1000]);
+        data.validation = LabelledImages { images, labels, rows: 28, cols: 28 };
+        let optimizer = m2g_core::settings::SettingValue::from_text(optimizer).unwrap();
+        let config = m2g_digits::Config { hidden: vec![1000, 1000], optimizer, ..config };
+        compare_with_estimate::<Network<f32>>("digits", config, &data);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use m2g_core::bounded;
 use m2g_core::error::excerpt;
 use m2g_core::settings::{Kind, Settings};
 use serde::Serialize;
@@ -42,9 +43,12 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     }
 }
 
+/// The largest file with settings in bytes.
+pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
 /// The text of a file with settings.
 pub fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).map_err(|e| anyhow!("cannot read {}: {e}", file.display()))
+    Ok(bounded::read_text(file, MAX_CONFIG_BYTES, "a configuration")?)
 }
 
 /// Parses settings in TOML. Errors refer to the text as `name`.

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use m2g_core::Error;
 use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
+use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::data::OWN_TEXT;
 use m2g_gpt::gpt2::ExportError;
 
@@ -142,6 +143,10 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
         Some(Error::Checkpoint { .. }) if flag_given("init_from", given).is_some() => {
             return error.to_string().replace("without init_from", "without --init-from");
         }
+        Some(Error::Checkpoint { path, .. }) => {
+            let advice = other_checkpoint(path, given).unwrap_or(OTHER_CHECKPOINT.into());
+            return error.to_string().replace(OTHER_CHECKPOINT, &advice);
+        }
         Some(Error::Imported(_)) => return error.to_string().replace("init_from", "--init-from"),
         _ => "",
     };
@@ -149,6 +154,24 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
         return with_dashes(&format!("{error}{advice}"));
     }
     format!("{error}{advice}")
+}
+
+/// What the core advises for a damaged checkpoint.
+const OTHER_CHECKPOINT: &str = "use the other checkpoint of the run";
+
+/// The same with the flag that does it, if the command has one.
+fn other_checkpoint(damaged: &Path, given: &ArgMatches) -> Option<String> {
+    let (_, given) = innermost(given);
+    let has_flag = |id| given.try_contains_id(id).is_ok();
+    match damaged.file_name()?.to_str()? {
+        BEST if has_flag("last") => Some("use the last checkpoint of the run with --last".into()),
+        LAST if has_flag("last") => Some("use the best checkpoint of the run, without --last".into()),
+        LAST if has_flag("init_from") => {
+            let run = quoted(damaged.parent()?);
+            Some(format!("start a new run from its best checkpoint with --init-from {run}"))
+        }
+        _ => None,
+    }
 }
 
 /// A sentence of a library with flags in place of the settings that it advises to set.

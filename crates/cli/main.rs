@@ -14,6 +14,8 @@ mod doctor;
 mod errors;
 mod eval;
 mod flags;
+#[cfg(test)]
+mod fuzz;
 mod gpt;
 mod help;
 mod inspect;

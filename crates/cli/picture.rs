@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use m2g_digits::normalise::Picture;
 
-use decode::{Fault, MAX_SIDE, decode};
+use decode::{Fault, MAX_MEGAPIXELS, MAX_SIDE, decode};
 
 /// The largest picture file in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 28;
@@ -60,7 +60,7 @@ pub fn load(path: &Path) -> anyhow::Result<Picture> {
             }
         }
         Fault::TooLarge(width, height) => {
-            anyhow!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side")
+            anyhow!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side and {MAX_MEGAPIXELS} megapixels")
         }
         Fault::Unsupported(why) => anyhow!("{name} is a PNG or JPEG picture of an unsupported kind ({why})"),
         Fault::Damaged(why) => anyhow!("{name} is damaged: {why}"),

@@ -188,16 +188,10 @@ fn threads_or_instruction_sets_outside_the_kernels() {
 }
 
 #[test]
-fn unsafe_outside_its_two_places() {
+fn unsafe_outside_the_kernels() {
     let rule = "unsafe only";
     let fault = "fn f(p: *const u8) -> u8 { unsafe { *p } }";
     detected(rule, &[("crates/core/src/ops/add.rs", fault), ("crates/cli/main.rs", fault)]);
-    let two_maps = added(rule, |tree| {
-        let map = "fn f(file: &File) { unsafe { memmap2::Mmap::map(file) } }";
-        append(tree, "crates/text/src/planted_a.rs", map);
-        append(tree, "crates/text/src/planted_b.rs", map);
-    });
-    assert!(!two_maps.is_empty(), "a second file for memory maps is a violation");
     allowed(rule, &[(A_KERNEL, fault), ("crates/core/src/ops/add.rs", "#![allow(unsafe_code)] // unsafe")]);
 }
 

@@ -120,6 +120,9 @@ fn unusable_runs_are_refused() {
     other[digit] = b'4';
     fs::write(&best, &other).unwrap();
     let error = refused(dir.path(), &["digits", "eval", "a"]);
+    assert!(error.contains("its header does not match its checksum"), "{error}");
+    fs::write(&best, without_checksum(&other)).unwrap();
+    let error = refused(dir.path(), &["digits", "eval", "a"]);
     assert!(error.contains("has shape [30, 784], but this model needs [40, 784]"), "{error}");
     // A run that stopped before its first checkpoint, as on a full disk.
     fs::remove_file(&last).unwrap();

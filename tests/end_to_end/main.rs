@@ -5,6 +5,7 @@
 
 mod bench;
 mod compare;
+mod damaged_files;
 mod determinism;
 mod digits_bad_input;
 mod digits_family;

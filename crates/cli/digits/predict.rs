@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use m2g_core::train::run_folder::BEST;
+use m2g_digits::Network;
 use m2g_digits::normalise::SIDE;
-use m2g_digits::training::Training;
 use serde_json::json;
 
 use super::reading::{ReadDigit, read};
 use crate::errors;
 use crate::flags::run_path;
+use crate::models::run::load;
 use crate::output::{self, percent};
 use crate::picture::for_terminal;
 
@@ -46,7 +47,7 @@ pub struct Predict {
 impl Predict {
     /// Classifies every picture. Continues after one that cannot be read.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let (network, description) = Training::load(&run_path(&self.run), BEST)?;
+        let (network, description) = load::<Network<f32>>(&run_path(&self.run), BEST)?;
         if description.image != (SIDE, SIDE) {
             bail!(
                 "pictures are scaled to {SIDE}x{SIDE} pixels, but this network was trained on images of another size"

@@ -8,9 +8,10 @@ use m2g_core::data::mnist::LabelledImages;
 use m2g_core::settings::SettingValue;
 use m2g_core::threads::with_threads;
 use m2g_digits::Network;
-use m2g_digits::training::{Description, Training};
+use m2g_digits::training::Description;
 
 use super::images;
+use crate::models::run::load;
 use crate::plot::Figure;
 use crate::plot::tiles::{Tile, tiles};
 
@@ -61,7 +62,7 @@ pub fn load_with_images(
     file: &str,
     data: &TestData,
 ) -> anyhow::Result<(Network<f32>, Description, LabelledImages)> {
-    let (network, description) = Training::load(path, file)?;
+    let (network, description) = load::<Network<f32>>(path, file)?;
     let test = images::load_test(&description, data.data.as_deref(), data.transposed)?;
     if (test.rows, test.cols) != description.image {
         let (rows, cols) = description.image;

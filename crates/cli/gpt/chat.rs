@@ -3,7 +3,7 @@
 mod commands;
 mod conversation;
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
@@ -91,11 +91,20 @@ impl Chat {
     }
 }
 
+/// The longest line in bytes.
+const MAX_LINE_BYTES: u64 = 16 << 20;
+
 /// The next line without its end, unless it is no text; `None` at the end of the input.
 fn read_line(input: &mut impl BufRead) -> anyhow::Result<Option<anyhow::Result<String>>> {
     let mut bytes = Vec::new();
-    if input.read_until(b'\n', &mut bytes).context("cannot read standard input")? == 0 {
+    let read = input.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut bytes);
+    if read.context("cannot read standard input")? == 0 {
         return Ok(None);
+    }
+    if bytes.len() as u64 > MAX_LINE_BYTES && !bytes.ends_with(b"\n") {
+        input.skip_until(b'\n').context("cannot read standard input")?;
+        let most = MAX_LINE_BYTES >> 20;
+        return Ok(Some(Err(anyhow!("standard input: a line has more than {most} MiB"))));
     }
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use m2g_core::train::Model;
 use m2g_core::train::run_folder::{BEST, LAST};
-use m2g_gpt::gpt2;
-use m2g_gpt::training::Training;
+use m2g_gpt::{Gpt, gpt2};
 
 use crate::flags::run_path;
+use crate::models::run::load;
 use crate::output_file::followed_folder;
 use crate::terminal::lines;
 
@@ -33,7 +33,7 @@ impl Export {
     /// Exports the run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let file = if self.last { LAST } else { BEST };
-        let (gpt, description) = Training::load(&run_path(&self.run), file)?;
+        let (gpt, description) = load::<Gpt<f32>>(&run_path(&self.run), file)?;
         let tokenizer = description.tokenizer.as_ref();
         let dir = followed_folder(&self.dir);
         let note = gpt2::export(&dir, gpt.config(), gpt.params(), tokenizer, self.overwrite)?;

@@ -8,13 +8,13 @@ use clap::Args;
 use m2g_core::WeightFormat;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::continuation::Until;
-use m2g_gpt::training::Training;
 use m2g_gpt::{GenerateOptions, Gpt};
 use m2g_text::source::unescape;
 use m2g_text::tokenizer::{SpecialToken, Tokenizer};
 use m2g_text::{Sampling, source::with_thousands_separators};
 
 use crate::flags::one_of;
+use crate::models::run::load;
 use crate::terminal::notes;
 
 /// How a model writes.
@@ -79,7 +79,7 @@ impl GenerationFlags {
 
     /// The model of a run and its tokenizer, ready to write.
     pub fn load(&self, run: &Path) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
-        let (mut gpt, description) = Training::load(run, if self.last { LAST } else { BEST })?;
+        let (mut gpt, description) = load::<Gpt<f32>>(run, if self.last { LAST } else { BEST })?;
         gpt.pack(self.weights);
         if description.tokenizer.is_none() && !self.stop.is_empty() {
             bail!("{} has no tokenizer, so --stop has no text to look for", run.display());

@@ -35,6 +35,9 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
+/// The longest prompt in bytes.
+const MAX_PROMPT_BYTES: u64 = 16 << 20;
+
 /// How long a command waits for a pipe before it says so.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -70,7 +73,7 @@ fn piped() -> anyhow::Result<String> {
             notes::line("waiting for the prompt on standard input; --prompt TEXT starts without it");
         }
     });
-    let source = Source::standard_input();
+    let source = Source::standard_input(MAX_PROMPT_BYTES);
     arrived.store(true, Ordering::Relaxed);
     let mut all = text(&source?)?;
     if all.ends_with('\n') {
@@ -81,7 +84,7 @@ fn piped() -> anyhow::Result<String> {
 
 /// The text, cleaned as training text is. Here, every byte has to be right.
 fn text(source: &Source) -> anyhow::Result<String> {
-    let (text, cleaned) = source.read_to_string()?;
+    let (text, cleaned) = source.read_to_string(MAX_PROMPT_BYTES)?;
     if cleaned.invalid > 0 {
         bail!(
             "{}: it is not UTF-8 text: {} of its {} bytes are invalid; convert it to UTF-8 first",

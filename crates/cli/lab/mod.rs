@@ -11,9 +11,9 @@
 //! | `statistics.rs` | mean, deviation, confidence interval of a difference |
 //! | `table.rs` | the final table |
 
-mod experiment;
+pub mod experiment;
 mod old_results;
-mod results;
+pub mod results;
 mod statistics;
 mod table;
 pub mod trainer;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use m2g_core::atomic;
+use m2g_core::{atomic, bounded};
 use serde_json::{Value, json};
 
 use super::old_results;
@@ -74,6 +74,9 @@ impl Results {
     }
 }
 
+/// The largest results file in bytes: about a million trials.
+const MAX_RESULTS_BYTES: u64 = 256 << 20;
+
 /// The content of a results file.
 enum Found {
     /// There is no complete line.
@@ -86,7 +89,7 @@ enum Found {
 
 /// Reads a file. Ignores an incomplete last line, left by a killed process.
 fn read(path: &Path) -> anyhow::Result<Found> {
-    let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
+    let text = bounded::read_text(path, MAX_RESULTS_BYTES, "a file of results")?;
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let Some(head) = lines.next() else { return Ok(Found::Nothing) };
     let damaged = |e| {
@@ -124,7 +127,7 @@ fn write(path: &Path, records: &[Record]) -> anyhow::Result<()> {
 
 /// Removes an incomplete last line.
 fn remove_incomplete_line(path: &Path) -> anyhow::Result<()> {
-    let text = fs::read_to_string(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
+    let text = bounded::read_text(path, MAX_RESULTS_BYTES, "a file of results")?;
     let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
     if whole.len() < text.len() {
         atomic::write(path, |file| file.write_all(whole.as_bytes()))?;

@@ -28,7 +28,7 @@ pub struct Machine {
     pub logical_processors: usize,
     /// Bytes of memory, where the system reports it.
     pub memory: Option<u64>,
-    /// Bytes of free memory.
+    /// Bytes of memory that this program can get.
     pub memory_available: Option<u64>,
     /// The caches of the first processor, where the system reports them.
     pub caches: Vec<Cache>,
@@ -58,7 +58,7 @@ impl Machine {
             kernels_use: m2g_core::instruction_set(),
             logical_processors: available_parallelism().map_or(1, usize::from),
             memory: bytes("MemTotal"),
-            memory_available: bytes("MemAvailable"),
+            memory_available: m2g_core::memory::available(),
             caches: caches(),
         }
     }

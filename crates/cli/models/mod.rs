@@ -21,7 +21,7 @@ use m2g_core::Error;
 use m2g_core::train::run_folder::{self, BEST, LAST};
 
 use self::kind::{ModelKind, OpenModel};
-use self::run::SavedRun;
+use self::run::{SavedRun, tell_of_missing_checksum};
 use crate::flags::{nearest, quoted, run_path};
 
 /// All models.
@@ -47,7 +47,9 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
     }
     let (path, file) = (run_path(name), if last { LAST } else { BEST });
     let kind = kind_of(&path, file)?;
-    Ok((kind, kind.open(&path, file)?))
+    let model = kind.open(&path, file)?;
+    tell_of_missing_checksum(&path, file, kind.name())?;
+    Ok((kind, model))
 }
 
 /// Finds a run by its name.

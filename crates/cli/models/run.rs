@@ -1,11 +1,14 @@
 //! A run on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use m2g_core::train::State;
-use m2g_core::train::run_folder::LAST;
+use m2g_core::Error;
+use m2g_core::train::run_folder::{self, LAST};
+use m2g_core::train::{Session, State, Trainable};
 use serde_json::Value;
+
+use crate::terminal::lines::note;
 
 /// A run and the metadata of its last checkpoint.
 pub struct SavedRun {
@@ -23,6 +26,20 @@ impl SavedRun {
             anyhow!("{} is not a usable checkpoint: its state cannot be read ({e})", file.display())
         })
     }
+}
+
+/// The model of a checkpoint, and its description.
+pub fn load<M: Trainable>(run: &Path, file: &str) -> Result<(M, M::Description), Error> {
+    let loaded = Session::<M>::load(run, file)?;
+    tell_of_missing_checksum(run, file, M::KIND)?;
+    Ok(loaded)
+}
+
+/// Tells the user if a checkpoint has no checksum, so that damage to it would go unnoticed.
+pub fn tell_of_missing_checksum(run: &Path, file: &str, kind: &str) -> Result<(), Error> {
+    let metadata = run_folder::metadata(run, file, kind)?;
+    run_folder::note_on(&run.join(file), &metadata).iter().for_each(|text| note(text));
+    Ok(())
 }
 
 /// A note for a run whose data has changed since it was trained; compares fingerprints.

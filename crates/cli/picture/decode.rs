@@ -12,6 +12,9 @@ use super::exif;
 
 /// The longest side of a picture in pixels.
 pub const MAX_SIDE: usize = 12_000;
+/// The most pixels of a picture, in millions: those of a phone with a 108-megapixel camera. A progressive
+/// JPEG needs 9 bytes of memory for each.
+pub const MAX_MEGAPIXELS: usize = 110;
 /// The memory limit for decoding in bytes.
 const MAX_DECODING_BYTES: usize = 1 << 30;
 
@@ -53,7 +56,8 @@ pub fn decode(file: &[u8]) -> Result<Decoded, Fault> {
 }
 
 fn check_size(width: usize, height: usize) -> Result<(), Fault> {
-    if width.max(height) > MAX_SIDE { Err(Fault::TooLarge(width, height)) } else { Ok(()) }
+    let too_large = width.max(height) > MAX_SIDE || width * height > MAX_MEGAPIXELS * 1_000_000;
+    if too_large { Err(Fault::TooLarge(width, height)) } else { Ok(()) }
 }
 
 fn decode_png(file: &[u8]) -> Result<Decoded, Fault> {

@@ -9,7 +9,7 @@
 mod list;
 mod manage;
 mod show;
-mod summary;
+pub mod summary;
 
 use std::process::ExitCode;
 

@@ -63,7 +63,7 @@ pub trait TrainCommand: Trainable + 'static {
     fn reopen(settings: &Self::Settings, run: &Path) -> anyhow::Result<(Self::Description, Self::Data)>;
 
     /// Describes the model and the data on stderr. Returns what to log.
-    fn introduce(session: &Session<'_, Self>, data: &Self::Data) -> Log;
+    fn introduce(session: &Session<'_, Self>, data: &Self::Data) -> anyhow::Result<Log>;
 
     /// The results of a finished run, as the fields of a JSON object.
     fn json(session: &Session<'_, Self>, outcome: &Outcome, tokens_per_second: f64) -> Value;
@@ -140,8 +140,9 @@ impl<M: TrainCommand> Train<M> {
         path: &Path,
         work: Work,
     ) -> anyhow::Result<ExitCode> {
+        session.notes.iter().for_each(|text| note(text));
         let steps = session.options().steps;
-        let log = M::introduce(&session, data);
+        let log = M::introduce(&session, data)?;
         let mut watch = Watch::new((session.state.step, steps), log, self.args.json);
         let outcome = session.run(&mut watch);
         let tokens_per_second = watch.tokens_per_second();

@@ -79,6 +79,28 @@ pub enum Error {
         /// The reason, from the operating system.
         source: std::io::Error,
     },
+    /// A file that is read as a whole is too large.
+    #[error("{} has more than {}, the most that {what} may have", path.display(), size(*most))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What it is: `a configuration`.
+        what: &'static str,
+        /// The limit in bytes.
+        most: u64,
+    },
+    /// Something needs more memory than there is. All figures have their unit.
+    #[error("{what} needs about {needed} of memory, but {available} are available: {advice}")]
+    Memory {
+        /// What needs it: `training this model`.
+        what: &'static str,
+        /// The estimate, and its parts.
+        needed: String,
+        /// What there is.
+        available: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A checkpoint cannot be used.
     #[error("{} is not a usable checkpoint: {why}", path.display())]
     Checkpoint {
@@ -152,6 +174,15 @@ pub fn excerpt(input: &str) -> String {
 /// one that reverses the direction of the text after it.
 pub fn is_unsafe_in_terminals(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A limit in bytes, in the unit in which it was chosen.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=1023 => format!("{bytes} bytes"),
+        1024..=1_048_575 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
 }
 
 impl Error {

@@ -18,6 +18,8 @@
 //! | [`trace`] | the record of a step: op, shapes, FLOPs, bytes, time, caller |
 //! | [`gradcheck`] | checks gradients against finite differences |
 //! | [`threads`] | the number of threads that the kernels use |
+//! | [`memory`] | the memory that training needs, and the memory that there is |
+//! | [`bounded`] | reads files of limited size |
 //! | [`atomic`] | writes files and folders completely or not at all |
 //!
 //! # A whole training step
@@ -47,6 +49,7 @@
 //! ```
 
 pub mod atomic;
+pub mod bounded;
 pub mod checkpoint;
 pub mod data;
 pub mod error;
@@ -54,6 +57,7 @@ mod float;
 pub mod gradcheck;
 mod kernels;
 pub mod mask;
+pub mod memory;
 pub mod nn;
 pub mod ops;
 pub mod optim;

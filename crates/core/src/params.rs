@@ -119,7 +119,15 @@ impl<T: Float> Params<T> {
     /// The first parameter with an element that is NaN or infinite. No model with such a parameter
     /// computes anything useful.
     pub fn first_not_finite(&self) -> Option<&Param<T>> {
-        self.list.iter().find(|p| !reduce::all_finite(p.value.data()))
+        self.list.iter().find(|p| first_not_finite(&p.value).is_some())
+    }
+}
+
+/// The index, row by row, of the first element that is NaN or infinite.
+pub(crate) fn first_not_finite<T: Float>(tensor: &Tensor<T>) -> Option<usize> {
+    match reduce::all_finite(tensor.data()) {
+        true => None,
+        false => tensor.data().iter().position(|x| !x.is_finite()),
     }
 }
 

@@ -30,10 +30,10 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// [`Error::Length`] unless `data` has the length of the shape.
     pub fn from_vec(shape: &[usize], data: Vec<T>) -> Result<Self, Error> {
-        let (expected, found) = (shape.iter().product(), data.len());
+        let (expected, found) = (elements(shape), data.len());
         match ArcArray::from_shape_vec(IxDyn(shape), data) {
-            Ok(array) if expected == found => Ok(Self { array }),
-            _ => Err(Error::Length { shape: shape.to_vec(), expected, found }),
+            Ok(array) if expected == Some(found) => Ok(Self { array }),
+            _ => Err(Error::Length { shape: shape.to_vec(), expected: expected.unwrap_or(usize::MAX), found }),
         }
     }
 
@@ -44,8 +44,12 @@ impl<T: Float> Tensor<T> {
     }
 
     /// A tensor of zeros.
+    ///
+    /// # Panics
+    /// If the shape has more elements than memory has addresses. Shapes from files are compared with the
+    /// sizes of the files first, and those from settings with the memory: see [`crate::memory`].
     pub fn zeros(shape: &[usize]) -> Self {
-        let n = shape.iter().product();
+        let n = elements(shape).unwrap_or_else(|| panic!("the shape {shape:?} has too many elements"));
         let data = vec![T::zero(); storage_len::<T>(n)];
         let misaligned = data.as_ptr() as usize % ALIGNMENT_BYTES;
         let offset =
@@ -153,6 +157,14 @@ fn storage_len<T: Float>(n: usize) -> usize {
     if n < MIN_ELEMENTS_TO_ALIGN { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
 }
 
+/// The number of elements of a shape; `None` if memory has no room for them. Axes of length 0 do not hide
+/// the others.
+fn elements(shape: &[usize]) -> Option<usize> {
+    let n = shape.iter().filter(|&&length| length > 0).try_fold(1_usize, |n, &length| n.checked_mul(length))?;
+    let fits = n <= isize::MAX as usize / size_of::<f64>() - ALIGNMENT_BYTES;
+    fits.then_some(if shape.contains(&0) { 0 } else { n })
+}
+
 /// All axes but the last as rows, the last as columns.
 pub(crate) fn rows_cols(shape: &[usize]) -> (usize, usize) {
     match shape.split_last() {
@@ -170,6 +182,15 @@ mod tests {
     fn a_wrong_length_is_refused() {
         let error = Tensor::from_vec(&[2, 3], vec![0.0_f32; 5]).unwrap_err().to_string();
         assert_eq!(error, "a tensor of shape [2, 3] holds 6 elements, but 5 were given");
+    }
+
+    #[test]
+    fn shapes_that_no_memory_holds_are_not_multiplied_out() {
+        for shape in [&[usize::MAX, 2][..], &[usize::MAX / 2, 4], &[0, usize::MAX], &[1 << 62]] {
+            assert_eq!(elements(shape), None, "{shape:?}");
+            assert!(Tensor::from_vec(shape, vec![0.0_f32; 2]).is_err());
+        }
+        assert_eq!([elements(&[]), elements(&[2, 3]), elements(&[4, 0])], [Some(1), Some(6), Some(0)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Tokens {
     /// # Errors
     /// [`Error::Length`] unless there are B T ids.
     pub fn new(shape: [usize; 2], ids: impl Into<Arc<[u32]>>) -> Result<Self, Error> {
-        let (ids, expected) = (ids.into(), shape[0] * shape[1]);
+        let (ids, expected) = (ids.into(), shape[0].saturating_mul(shape[1]));
         match ids.len() == expected {
             true => Ok(Self { ids, shape }),
             false => Err(Error::Length { shape: shape.to_vec(), expected, found: ids.len() }),

@@ -234,7 +234,7 @@ fn bias(layer: &Linear) -> ParamId {
 }
 
 /// Images per forward pass of an evaluation.
-const EVALUATION_BATCH_SIZE: usize = 1000;
+pub(crate) const EVALUATION_BATCH_SIZE: usize = 1000;
 
 /// Writes the images in `range` to the rows of `x`, with pixels scaled to 0..=1.
 fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {

@@ -1,12 +1,14 @@
 //! Training runs of a digit network.
 
 use m2g_core::data::mnist::{DigitData, LabelledImages};
+use m2g_core::memory::{Footprint, elements};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
 use m2g_core::train::{Evaluation, Metrics, Options, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::config::OptimizerKind;
+use crate::network::EVALUATION_BATCH_SIZE;
 use crate::{Config, MiniBatch, MiniBatches, Network};
 
 /// A training run of a digit network.
@@ -14,6 +16,12 @@ pub type Training<'a> = Session<'a, Network<f32>>;
 
 /// The name of the digit network in checkpoints.
 pub const KIND: &str = <Network<f32> as Trainable>::KIND;
+
+/// The most rows or columns of an image.
+const MAX_SIDE: usize = 1 << 16;
+
+/// The most classes: a label is one byte.
+const MAX_CLASSES: usize = 256;
 
 /// What a checkpoint stores to rebuild a digit network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +81,40 @@ impl Trainable for Network<f32> {
             transposed: data.transposed,
             data: data.fingerprint.clone(),
         })
+    }
+
+    fn check(description: &Description) -> Result<(), Error> {
+        let Description { config, image, classes, class_names, .. } = description;
+        config.validate()?;
+        let wrong = |name, value: String, rule| Err(Error::Setting { name, value, rule });
+        if ![image.0, image.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+            return wrong("image", format!("{image:?}"), "an image has from 1 to 65536 rows and columns");
+        }
+        if !(1..=MAX_CLASSES).contains(classes) {
+            return wrong("classes", classes.to_string(), "there are from 1 to 256 classes");
+        }
+        match class_names.len() {
+            0 => Ok(()),
+            names if names == *classes => Ok(()),
+            names => wrong("class_names", format!("{names} names"), "each class has one name"),
+        }
+    }
+
+    fn footprint(description: &Description) -> Option<Footprint> {
+        let config = &description.config;
+        let (rows, columns) = description.image;
+        let sizes = config.architecture(rows * columns, description.classes).sizes;
+        let parameters = sizes.windows(2).map(|pair| elements(&[pair[0] + 1, pair[1]])).sum();
+        let optimizer = match config.optimizer {
+            OptimizerKind::AdamW => 2 * parameters,
+            OptimizerKind::Sgd if config.momentum > 0.0 => parameters,
+            OptimizerKind::Sgd => 0,
+        };
+        // The weighted inputs of each layer, its activations and their gradients.
+        let neurons: usize = sizes.iter().sum();
+        let activations = elements(&[3, config.batch_size, neurons])
+            .saturating_add(elements(&[2, EVALUATION_BATCH_SIZE, neurons]));
+        Some(Footprint { parameters, optimizer, activations })
     }
 
     fn config(description: &Description) -> &Config {

@@ -21,6 +21,7 @@ pub fn full_pass_loss(
     let windows = Windows::new(data, gpt.config().block_size)?;
     let mut sum = 0.0;
     for batch in windows.batches(batch_size) {
+        let batch = batch?;
         sum += batch_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64;
     }
     Ok(sum / windows.targets() as f64)
@@ -39,7 +40,7 @@ pub fn generation_loss(
     data: &TokenData,
     windows: usize,
 ) -> Result<f64, Error> {
-    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.evenly_spaced(windows);
+    let TokenBatch { x, y } = Windows::new(data, gpt.config().block_size)?.evenly_spaced(windows)?;
     let [b, t] = x.shape;
     let mut sum = 0.0;
     for length in 1..=t {

@@ -25,7 +25,7 @@ use m2g_core::tape::Mark;
 use m2g_core::threads::Spinner;
 use m2g_core::trace::Trace;
 use m2g_core::train::Model;
-use m2g_core::{Error, Float, Tape, Tokens, Var, WeightFormat};
+use m2g_core::{Error, Float, Tape, Tokens, Var, WeightFormat, memory};
 
 use crate::{Gpt, GptConfig};
 use m2g_text::{Sampler, Sampling, Tokenizer};
@@ -140,7 +140,7 @@ impl<'a, T: Float> Generator<'a, T> {
     ///
     /// # Errors
     /// [`Error::Setting`] if an option is invalid, the prompt is empty, or one of its tokens is not
-    /// in the vocabulary.
+    /// in the vocabulary; [`Error::Memory`] if there is not enough for the cache.
     pub fn new(
         gpt: &'a Gpt<T>,
         options: &GenerateOptions,
@@ -160,6 +160,12 @@ impl<'a, T: Float> Generator<'a, T> {
             let value = format!("{id}, of a vocabulary of {v}");
             return setting("a token of the prompt", value, "it must be below the size of the vocabulary");
         }
+        let cached = options.cache && gpt.config().can_cache();
+        if cached {
+            let GptConfig { n_layer, n_embd, .. } = *gpt.config();
+            let (what, advice) = ("the cache of keys and values", "generate without a cache, which is slower");
+            memory::check(memory::elements(&[2, n_layer, block_size, n_embd]), what, advice)?;
+        }
         let mut tape = Tape::new();
         tape.set_gradients(false);
         let mark = tape.record_params(gpt.params());
@@ -170,7 +176,7 @@ impl<'a, T: Float> Generator<'a, T> {
             slide,
             tape,
             mark,
-            cache: (options.cache && gpt.config().can_cache()).then(|| gpt.cache(1)),
+            cache: cached.then(|| gpt.cache(1)),
             dropped: prompt.len().saturating_sub(block_size),
             cache_start: 0,
             tokens: prompt.to_vec(),

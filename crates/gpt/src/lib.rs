@@ -23,6 +23,7 @@ pub mod data;
 mod description;
 pub mod evaluation;
 mod fine_tuning;
+mod footprint;
 pub mod generate;
 pub mod gpt2;
 pub mod ladder;

@@ -3,14 +3,17 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, Float, Tape, Tokens};
+use m2g_core::{Error, Float, Tape, Tokens, bounded};
 use serde_json::Value;
 
 use crate::gpt2::tensor_file;
 use crate::{Gpt, GptConfig, TokenBatch};
 
-/// The number of logits in memory at a time: 256 MiB of `f32`.
-const MAX_LOGITS: usize = 1 << 26;
+/// The number of logits in memory at a time, if a row has no more: 64 MiB of `f32`.
+const MAX_LOGITS: usize = 1 << 24;
+
+/// The largest file of token ids in bytes: about 10 million ids.
+const MAX_FILE_BYTES: u64 = 48 << 20;
 
 /// Why a file of token ids cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +43,7 @@ impl TokenRows {
     /// [`Error::Io`]; [`TokenRowsError`] in an [`Error::Other`] if there are no rows, they
     /// differ in length, are longer than the model's window, or hold unknown tokens.
     pub fn read(path: &Path, config: &GptConfig) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = bounded::read(path, MAX_FILE_BYTES, "a file of token ids")?;
         Self::parse(&bytes, config)
             .map_err(|why| Error::Other(Box::new(TokenRowsError { path: path.to_path_buf(), why })))
     }
@@ -107,9 +110,12 @@ impl TokenRows {
         tensor_file::write_to(file, path, &[("logits".to_string(), shape)], |_, file| {
             let mut bytes = Vec::new();
             loss = self.evaluate(gpt, |logits| {
-                bytes.clear();
-                Float::to_le_bytes(logits, &mut bytes);
-                file.write_all(&bytes).map_err(Error::io("write", path))
+                // Row by row: the bytes of all of them would need as much memory again.
+                logits.chunks(gpt.config().vocab_size).try_for_each(|row| {
+                    bytes.clear();
+                    Float::to_le_bytes(row, &mut bytes);
+                    file.write_all(&bytes).map_err(Error::io("write", path))
+                })
             })?;
             Ok(())
         })?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use m2g_core::memory::Footprint;
 use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::train::{Evaluation, Options, Save, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
@@ -9,6 +10,7 @@ use m2g_core::{Error, Tape};
 use crate::data::{Batches, Corpus};
 pub use crate::description::Description;
 use crate::evaluation::{batch_loss, full_pass_batch_size, full_pass_loss};
+use crate::footprint::footprint;
 use crate::{Config, Gpt, TokenBatch, fine_tuning};
 
 /// A training run of a GPT.
@@ -50,6 +52,10 @@ impl Trainable for Gpt<f32> {
 
     fn check(description: &Description) -> Result<(), Error> {
         description.model.validate()
+    }
+
+    fn footprint(description: &Description) -> Option<Footprint> {
+        Some(footprint(&description.config, &description.model))
     }
 
     fn config(description: &Description) -> &Config {
@@ -153,7 +159,7 @@ impl<'a> GptTask<'a> {
     ) -> Result<f64, Error> {
         let mut sum = 0.0;
         for i in 0..self.config.eval_iters {
-            sum += batch_loss(gpt, tape, &batches.get(stream, self.step, i))?;
+            sum += batch_loss(gpt, tape, &batches.get(stream, self.step, i)?)?;
         }
         Ok(sum / self.config.eval_iters as f64)
     }
@@ -164,7 +170,7 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
         self.step = step;
         self.batches.resize_with(self.config.gradient_accumulation_steps, TokenBatch::default);
         for (batch, i) in self.batches.iter_mut().zip(0..) {
-            self.train.get_into(batch, "batch", step, i);
+            self.train.get_into(batch, "batch", step, i)?;
         }
         Ok(&self.batches)
     }

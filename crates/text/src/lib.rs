@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back, by characters, bytes or byte pairs |
 //! | [`source`] | [`Source`]: text from files, folders, datasets or memory, cleaned while it is read |
-//! | [`token_file`] | [`TokenData`]: token ids in memory or in a mapped file; prepared folders |
+//! | [`token_file`] | [`TokenData`]: token ids in memory or in a file; prepared folders |
 //! | [`prepare`] | encodes text of any size into a training and a validation split of tokens |
 //! | [`sampler`] | [`Sampler`]: from logits to the next token |
 //! | [`stop`] | [`StopTexts`](stop::StopTexts): where a generated text ends |

@@ -105,6 +105,17 @@ pub fn save(path: &Path, content: &Idx) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// A checkpoint as an older version wrote it.
+pub fn without_checksum(checkpoint: &[u8]) -> Vec<u8> {
+    let length = u64::from_le_bytes(*checkpoint.first_chunk().unwrap()) as usize;
+    let (header, tensors) = checkpoint[8..].split_at(length);
+    let header = std::str::from_utf8(header).unwrap();
+    let (start, rest) = header.split_once(r#"\"checksum\":\""#).unwrap();
+    let (_, rest) = rest.split_once(r#"\","#).unwrap();
+    let header = format!("{start}{rest}").replace(r#"\"format\":2"#, r#"\"format\":1"#);
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), tensors].concat()
+}
+
 /// The tensors of a run's last checkpoint as bytes. Without the metadata, which holds times.
 pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(run.join("last.safetensors")).unwrap();

@@ -3,16 +3,16 @@
 use anyhow::bail;
 use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
-use m2g_digits::Backprop;
+use m2g_digits::{Backprop, Network};
 use m2g_digits::training::Training;
 
 use crate::digits::images;
 use crate::models::kind::TracedStep;
-use crate::models::run::{SavedRun, changed_data};
+use crate::models::run::{SavedRun, changed_data, load};
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
-    let trained = run.map(|run| Training::load(&run.path, LAST)).transpose()?;
+    let trained = run.map(|run| load::<Network<f32>>(&run.path, LAST)).transpose()?;
     let config = trained.as_ref().map_or_else(Default::default, |(_, saved)| saved.config.clone());
     let data = match &trained {
         Some((_, saved)) => images::load_again(saved, config.data.as_deref())?,

@@ -45,7 +45,7 @@ impl TrainCommand for Network<f32> {
         Ok((description, data))
     }
 
-    fn introduce(training: &Training<'_>, data: &DigitData) -> Log {
+    fn introduce(training: &Training<'_>, data: &DigitData) -> anyhow::Result<Log> {
         let network = &training.model;
         data.reports.iter().for_each(|report| notes::line(images::with_dashes(report)));
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
@@ -67,7 +67,7 @@ impl TrainCommand for Network<f32> {
             loss: "training cost",
             columns: &[Column { metric: "validation_accuracy", title: "validation", format: percent }],
         };
-        Log { steps: None, evaluations: Some(evaluations) }
+        Ok(Log { steps: None, evaluations: Some(evaluations) })
     }
 
     fn json(training: &Training<'_>, outcome: &Outcome, _: f64) -> Value {

@@ -9,7 +9,7 @@ use m2g_core::{Tape, WeightFormat};
 use m2g_gpt::data::{Corpus, OWN_TEXT};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
-use m2g_gpt::training::{Description, Training};
+use m2g_gpt::training::Description;
 use m2g_gpt::{Config, Gpt};
 use m2g_text::token_file::is_nanogpt;
 use m2g_text::{TextError, Tokenizer};
@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
+use crate::models::run::load;
 use crate::output_file;
 use crate::terminal::lines::note;
 
@@ -47,7 +48,7 @@ impl EvalCommand for Gpt<f32> {
         if let Some(path) = &flags.logits {
             output_file::check("--logits", path)?;
         }
-        let (mut gpt, description) = Training::load(run, file)?;
+        let (mut gpt, description) = load::<Gpt<f32>>(run, file)?;
         if flags.weights != WeightFormat::F32 {
             gpt.pack(flags.weights);
         }

@@ -3,15 +3,15 @@
 use anyhow::{anyhow, bail};
 use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
-use m2g_gpt::Config;
 use m2g_gpt::data::Corpus;
 use m2g_gpt::training::Training;
+use m2g_gpt::{Config, Gpt};
 use m2g_text::TextError;
 
 use super::open::unfused;
 use crate::flags::quoted;
 use crate::models::kind::TracedStep;
-use crate::models::run::{SavedRun, changed_data};
+use crate::models::run::{SavedRun, changed_data, load};
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
@@ -21,7 +21,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
         let training = Training::new(config, &corpus, Save::Nowhere)?;
         return record(training, &corpus, warm_up, None);
     };
-    let (gpt, saved) = Training::load(&run.path, LAST)?;
+    let (gpt, saved) = load::<Gpt<f32>>(&run.path, LAST)?;
     if saved.data.is_empty() {
         bail!(
             "it was imported and has no training data: train from it with `m2g gpt train --init-from {}`, and \

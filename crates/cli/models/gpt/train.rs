@@ -79,8 +79,8 @@ impl TrainCommand for Gpt<f32> {
         Ok((description, corpus))
     }
 
-    fn introduce(training: &Training<'_>, corpus: &Corpus) -> Log {
-        Log { steps: Some(introduce(training, corpus)), evaluations: Some(EVALUATIONS) }
+    fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<Log> {
+        Ok(Log { steps: Some(introduce(training, corpus)?), evaluations: Some(EVALUATIONS) })
     }
 
     fn json(_: &Training<'_>, outcome: &Outcome, tokens_per_second: f64) -> Value {
@@ -136,7 +136,7 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
 }
 
 /// Describes the data, the model and the machine, with losses for comparison.
-fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
+fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog> {
     let (config, model) = (&training.description.config, &training.description.model);
     corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
     let vocabulary = match &corpus.tokenizer {
@@ -170,8 +170,8 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
         &format!(
             "loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token",
             (model.vocab_size as f64).ln(),
-            entropy::unigram(&corpus.train),
-            entropy::bigram(&corpus.train),
+            entropy::unigram(&corpus.train)?,
+            entropy::bigram(&corpus.train)?,
         ),
     );
     let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
@@ -193,7 +193,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
              than --precision f32",
         );
     }
-    StepLog { interval: config.log_interval, tokens, gflop, peak }
+    Ok(StepLog { interval: config.log_interval, tokens, gflop, peak })
 }
 
 /// A text that the model generates from a newline; without a tokenizer, token ids from token 0.

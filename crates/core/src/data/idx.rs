@@ -16,6 +16,7 @@ use byteorder::{BigEndian, ReadBytesExt, WriteBytesExt};
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
+use crate::bounded::{self, MAX_EXPANSION};
 
 /// The content of an IDX file of unsigned bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,9 @@ pub struct Idx {
 
 /// The code for unsigned bytes in the header.
 const UNSIGNED_BYTE: u8 = 8;
-/// The largest size accepted, 2 GiB, whatever the header claims.
-const MAX_BYTES: u64 = 1 << 31;
+/// The most bytes of elements, whatever the header claims: 1 GiB. The largest known file, the images of
+/// EMNIST ByClass, has 547 MB.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The code for 32-bit integers, big-endian.
 const INTEGER: u8 = 12;
@@ -40,7 +42,10 @@ const INTEGER: u8 = 12;
 /// [`DataError`] if the file cannot be read, is not IDX, or is shorter or longer than its
 /// header says.
 pub fn read(path: &Path) -> Result<Idx, DataError> {
-    with_content(path, parse)
+    with_content(path, |reader, packed| {
+        let (_, shape, data) = elements(reader, path, packed, &[UNSIGNED_BYTE])?;
+        Ok(Idx { shape, data })
+    })
 }
 
 /// Reads labels: unsigned bytes, or integers of shape `(N)` or `(N, columns)`. In a file with columns,
@@ -50,7 +55,7 @@ pub fn read(path: &Path) -> Result<Idx, DataError> {
 /// As [`read`]; [`DataError::File`] if an integer is no label.
 pub fn read_labels(path: &Path) -> Result<Idx, DataError> {
     let (kind, shape, bytes) =
-        with_content(path, |reader, path| elements(reader, path, &[UNSIGNED_BYTE, INTEGER]))?;
+        with_content(path, |reader, packed| elements(reader, path, packed, &[UNSIGNED_BYTE, INTEGER]))?;
     if kind == UNSIGNED_BYTE || shape.len() > 2 {
         return Ok(Idx { shape, data: bytes });
     }
@@ -66,18 +71,19 @@ pub fn read_labels(path: &Path) -> Result<Idx, DataError> {
     Ok(Idx { shape: vec![data.len()], data })
 }
 
-/// Reads a file, plain or compressed with gzip, with `parse`.
+/// Reads a file, plain or compressed with gzip, with `parse`, which also gets the size of a compressed one.
 fn with_content<T>(
     path: &Path,
-    parse: impl FnOnce(&mut dyn Read, &Path) -> Result<T, DataError>,
+    parse: impl FnOnce(&mut dyn Read, Option<u64>) -> Result<T, DataError>,
 ) -> Result<T, DataError> {
     let file = File::open(path).map_err(DataError::io("read", path))?;
+    let size = file.metadata().map_err(DataError::io("read", path))?.len();
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = io::BufRead::fill_buf(&mut reader).map_err(DataError::io("read", path))?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        parse(&mut MultiGzDecoder::new(reader), path)
+        parse(&mut MultiGzDecoder::new(reader), Some(size))
     } else {
-        parse(&mut reader, path)
+        parse(&mut reader, None)
     }
 }
 
@@ -86,7 +92,7 @@ fn with_content<T>(
 /// # Errors
 /// As [`read`].
 pub fn parse(reader: &mut dyn Read, path: &Path) -> Result<Idx, DataError> {
-    let (_, shape, data) = elements(reader, path, &[UNSIGNED_BYTE])?;
+    let (_, shape, data) = elements(reader, path, None, &[UNSIGNED_BYTE])?;
     Ok(Idx { shape, data })
 }
 
@@ -94,6 +100,7 @@ pub fn parse(reader: &mut dyn Read, path: &Path) -> Result<Idx, DataError> {
 fn elements(
     reader: &mut dyn Read,
     path: &Path,
+    packed_bytes: Option<u64>,
     kinds: &[u8],
 ) -> Result<(u8, Vec<usize>, Vec<u8>), DataError> {
     let broken = |e: io::Error| match e.kind() {
@@ -127,7 +134,13 @@ fn elements(
     }
     let width = if kind == INTEGER { 4 } else { 1 };
     if expected.saturating_mul(width) > MAX_BYTES {
-        return Err(DataError::file(path, format!("its header claims {expected} elements: it is damaged")));
+        let most = MAX_BYTES >> 20;
+        let why = format!("its header claims {expected} elements, but at most {most} MiB are read: it is damaged");
+        return Err(DataError::file(path, why));
+    }
+    if packed_bytes.is_some_and(|packed| bounded::expands_too_far(packed, expected * width)) {
+        let why = format!("it unpacks to more than {MAX_EXPANSION} times its size, as no images do");
+        return Err(DataError::file(path, why));
     }
     // Memory grows with the actual content, not with what the header claims.
     let mut data = Vec::new();

@@ -43,7 +43,7 @@ mod matvec;
 pub mod optimizer;
 pub mod packed_weights;
 pub mod pairwise_scores;
-mod parallel;
+pub mod parallel;
 pub mod reduce;
 pub mod rotary;
 pub mod rows;

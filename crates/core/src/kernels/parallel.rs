@@ -17,3 +17,8 @@ pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) 
         out.par_chunks_mut(rows * cols).enumerate().for_each(|(i, block)| f(i * rows, block));
     }
 }
+
+/// Runs both functions, at the same time if a thread is free.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(a, b)
+}

@@ -14,6 +14,8 @@ pub mod cached_attention;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
+#[cfg(test)]
+mod extremes;
 pub mod feed_forward;
 pub mod gelu;
 pub mod gelu_exact;

@@ -179,9 +179,14 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         Ok(stepper.tape.trace.take())
     }
 
-    /// Writes the checkpoints, and moves the best parameters to the folder.
+    /// Writes the checkpoints, and moves the best parameters to the folder. Parameters that are not finite
+    /// never replace those of an earlier checkpoint.
     fn save(&mut self) -> Result<(), Error> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
+        if let Some(broken) = self.model.params().first_not_finite() {
+            let what = format!("parameter {}", broken.name);
+            return Err(Error::NotFinite { what, step: self.state.step });
+        }
         folder.save(self.model.params(), self.best.as_ref(), &*self.optimizer, &self.state)?;
         self.best = None;
         Ok(())

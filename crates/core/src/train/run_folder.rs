@@ -18,12 +18,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::state::State;
-use crate::checkpoint::{Checkpoint, unusable};
+use crate::checkpoint::{Checkpoint, OPTIMIZER, has_checksums, unusable};
 use crate::optim::Optimizer;
 use crate::{Error, Float, Params, atomic};
-
-/// The version of the checkpoints' metadata.
-const FORMAT: u64 = 1;
 
 /// The file with the configuration.
 pub const CONFIG: &str = "config.toml";
@@ -154,7 +151,7 @@ impl RunFolder {
         state: &State,
     ) -> Result<(), Error> {
         let metadata = json!({
-            "format": FORMAT, "kind": self.kind, "config": self.config,
+            "kind": self.kind, "config": self.config,
             "optimizer": optimizer.name(), "state": state,
         });
         if let Some(best) = new_best {
@@ -162,7 +159,7 @@ impl RunFolder {
         }
         let mut last = Checkpoint::new(metadata, params);
         for (name, tensor) in optimizer.state(params) {
-            last.tensors.insert(format!("optimizer.{name}"), tensor);
+            last.tensors.insert(format!("{OPTIMIZER}{name}"), tensor);
         }
         last.save(&self.path.join(LAST))
     }
@@ -209,13 +206,14 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     if found["kind"] != kind {
         return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
     }
-    match found["format"].as_u64() {
-        Some(FORMAT) => Ok(found),
-        _ => Err(unusable(
-            &path,
-            &format!("its format is {}, but this version of m2g reads format {FORMAT}", found["format"]),
-        )),
-    }
+    Ok(found)
+}
+
+/// A remark on a checkpoint with this metadata: one of an older version may be damaged, and nobody would
+/// notice.
+pub fn note_on(path: &Path, metadata: &Value) -> Option<String> {
+    let unchecked = "was written by an older version, without a checksum: damage to it cannot be detected";
+    (!has_checksums(metadata)).then(|| format!("{} {unchecked}", path.display()))
 }
 
 /// Reads the evaluations of a run, one JSON value per line of the metrics. Skips an incomplete last

@@ -11,7 +11,8 @@ use super::run_folder::{self, BEST, LAST, RunFolder, Save};
 use super::state::{Ended, Options, State};
 use super::task::{Metrics, Task};
 use super::trainable::Trainable;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, OPTIMIZER, check_finite, unusable};
+use crate::memory::Footprint;
 use crate::optim::Optimizer;
 use crate::trace::Record;
 use crate::{Error, Grads, Tape};
@@ -30,6 +31,8 @@ pub struct Session<'a, M: Trainable> {
     pub description: M::Description,
     /// The progress of the run.
     pub state: State,
+    /// What a person should know before the run.
+    pub notes: Vec<String>,
     optimizer: Box<dyn Optimizer<f32>>,
     data: &'a M::Data,
     folder: Option<RunFolder>,
@@ -88,12 +91,13 @@ impl<'a, M: Trainable> Session<'a, M> {
         let base = M::init_from(&config).map(|run| Self::load(run, BEST)).transpose()?;
         let (base, base_description) = base.unzip();
         let description = M::describe(config, data, base_description.as_ref())?;
+        let notes = check_memory::<M>(&description)?;
         let model = M::init(&description, base.as_ref())?;
         let optimizer = M::optimizer(&description, data);
         // Fails before a folder is created if the data does not fit.
         M::task(&description, data)?;
         let folder = create_folder::<M>(save, &description)?;
-        Ok(Self { model, description, state: State::default(), optimizer, data, folder })
+        Ok(Self { model, description, state: State::default(), notes, optimizer, data, folder })
     }
 
     /// Resumes the run in a folder. `description` comes from [`Session::describe`]; its number of
@@ -112,14 +116,18 @@ impl<'a, M: Trainable> Session<'a, M> {
         M::task(&description, data)?;
         let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(path, M::KIND)?;
         let last = path.join(LAST);
-        let mut model = M::empty(&description)?;
-        checkpoint.restore(&last, model.params_mut())?;
-        check_finite(&last, &model)?;
+        let mut notes = check_memory::<M>(&description)?;
+        notes.extend(run_folder::note_on(&last, &checkpoint.metadata));
+        checkpoint.check_finite(&last)?;
+        let model = restored::<M>(&last, &mut checkpoint, &description)?;
         let mut optimizer = M::optimizer(&description, data);
         let mut get =
-            |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("optimizer.{name}"), shape);
+            |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("{OPTIMIZER}{name}"), shape);
         optimizer.restore(model.params(), state.step, &mut get)?;
-        Ok(Self { model, description, state, optimizer, data, folder: Some(folder) })
+        if let Some(other) = checkpoint.tensors.keys().next() {
+            return Err(unusable(&last, &format!("its optimizer {} has no tensor called {other}", optimizer.name())));
+        }
+        Ok(Self { model, description, state, notes, optimizer, data, folder: Some(folder) })
     }
 
     /// How the run trains, and for how long.
@@ -225,7 +233,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// As [`Session::describe`]; [`Error::Checkpoint`] if a parameter is NaN or infinite.
     pub fn load(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
         let (model, description) = Self::load_unchecked(path, file)?;
-        check_finite(&path.join(file), &model)?;
+        check_finite(&path.join(file), model.params().iter().map(|p| (p.name.as_str(), &p.value)))?;
         Ok((model, description))
     }
 
@@ -236,8 +244,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     pub fn load_unchecked(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
         let mut checkpoint = run_folder::load(path, file, M::KIND)?;
         let description = read_description::<M>(path, file, &checkpoint.metadata)?;
-        let mut model = M::empty(&description)?;
-        checkpoint.restore(&path.join(file), model.params_mut())?;
+        let model = restored::<M>(&path.join(file), &mut checkpoint, &description)?;
         Ok((model, description))
     }
 
@@ -260,17 +267,35 @@ impl<'a, M: Trainable> Session<'a, M> {
     }
 }
 
-/// Checks that no parameter of a model is NaN or infinite.
-fn check_finite<M: Trainable>(checkpoint: &Path, model: &M) -> Result<(), Error> {
-    let Some(param) = model.params().first_not_finite() else { return Ok(()) };
-    let nan = param.value.data().iter().any(|x| x.is_nan());
-    let why = format!(
-        "the model is broken: {} holds {} values, because its training diverged or the file was damaged; train \
-         it again, or use another checkpoint",
-        param.name,
-        if nan { "NaN" } else { "infinite" }
-    );
-    Err(Error::Checkpoint { path: checkpoint.to_path_buf(), why })
+/// A model of this many parameters may be built to find out whether a checkpoint fits it.
+const SMALL_MODEL: u64 = 1 << 22;
+
+/// Checks that there is enough memory for training.
+fn check_memory<M: Trainable>(description: &M::Description) -> Result<Vec<String>, Error> {
+    let warning = M::footprint(description).map(|footprint| footprint.check()).transpose()?;
+    Ok(warning.flatten().into_iter().collect())
+}
+
+/// The model of a checkpoint.
+fn restored<M: Trainable>(
+    path: &Path,
+    checkpoint: &mut Checkpoint<f32>,
+    description: &M::Description,
+) -> Result<M, Error> {
+    // A large model is not built before its size is compared with that of the file.
+    let found = checkpoint.parameter_count() as u64;
+    if let Some(Footprint { parameters: described, .. }) = M::footprint(description)
+        && described > found.max(SMALL_MODEL)
+    {
+        let why = format!(
+            "its settings describe a model of {described} parameters, but it holds {found}: the settings and \
+             the tensors do not belong together"
+        );
+        return Err(unusable(path, &why));
+    }
+    let mut model = M::empty(description)?;
+    checkpoint.restore(path, model.params_mut())?;
+    Ok(model)
 }
 
 fn create_folder<M: Trainable>(

@@ -86,7 +86,9 @@ impl<T: Float> Stepper<T> {
                 ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", elements)
             });
         }
-        if grad_norm.is_some_and(|norm| !norm.is_finite()) {
+        // Optimisers square the clipped gradient.
+        let is_finite = |norm: f64, max: f64| norm.is_finite() && T::of(norm.min(max).powi(2)).is_finite();
+        if grad_norm.zip(clip).is_some_and(|(norm, max)| !is_finite(norm, max)) {
             return Err(Error::NotFinite { what: self.first_not_finite(model), step });
         }
 

@@ -9,6 +9,7 @@ use super::model::Model;
 use super::state::Options;
 use super::task::Task;
 use crate::Error;
+use crate::memory::Footprint;
 use crate::optim::Optimizer;
 
 /// A model that a [`Session`](super::Session) can start, save, resume and load.
@@ -85,6 +86,12 @@ pub trait Trainable: Model<f32> + Sized {
     /// As [`Trainable::init`].
     fn empty(description: &Self::Description) -> Result<Self, Error> {
         Self::init(description, None)
+    }
+
+    /// The memory that training needs. The number of parameters is compared with checkpoints before a
+    /// model is built from one. `None` if it is not known: then nothing is compared.
+    fn footprint(_description: &Self::Description) -> Option<Footprint> {
+        None
     }
 
     /// How to train, and for how long.

@@ -41,21 +41,33 @@ impl<'a> Batches<'a> {
     }
 
     /// The batch of accumulation step `micro_step` of step `step`, from the stream `name`.
-    pub fn get(&self, name: &str, step: u64, micro_step: u64) -> TokenBatch {
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn get(&self, name: &str, step: u64, micro_step: u64) -> Result<TokenBatch, Error> {
         let mut batch = TokenBatch::default();
-        self.get_into(&mut batch, name, step, micro_step);
-        batch
+        self.get_into(&mut batch, name, step, micro_step)?;
+        Ok(batch)
     }
 
     /// [`Batches::get`] into the memory of a batch that is no longer needed.
-    pub fn get_into(&self, batch: &mut TokenBatch, name: &str, step: u64, micro_step: u64) {
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn get_into(
+        &self,
+        batch: &mut TokenBatch,
+        name: &str,
+        step: u64,
+        micro_step: u64,
+    ) -> Result<(), Error> {
         let offset = self.streams.stream(&format!("{name}/{micro_step}"), 0).next_u64();
         let first = step.wrapping_mul(self.batch_size as u64);
         // The last window with a token after it starts at `starts - 1`.
         let starts = self.data.len() - self.block_size;
         let windows =
             (0..self.batch_size as u64).map(|i| evenly_spread(offset, first.wrapping_add(i), starts));
-        read_windows(batch, self.data, windows.collect::<Vec<_>>().into_iter(), self.block_size);
+        read_windows(batch, self.data, windows.collect::<Vec<_>>().into_iter(), self.block_size)
     }
 }
 
@@ -79,7 +91,7 @@ mod tests {
     #[test]
     fn targets_are_inputs_shifted_by_one() {
         let data = data(1000);
-        let batch = Batches::new(&data, 5, 8, 1).unwrap().get("train", 3, 0);
+        let batch = Batches::new(&data, 5, 8, 1).unwrap().get("train", 3, 0).unwrap();
         assert_eq!(batch.x.shape, [5, 8]);
         for (row, targets) in batch.x.ids.chunks(8).zip(batch.y.ids.chunks(8)) {
             assert!(row.windows(2).all(|w| w[1] == w[0] + 1), "{row:?}");
@@ -91,15 +103,15 @@ mod tests {
     fn batches_depend_only_on_seed_name_step_and_micro_step() {
         let data = data(100_000);
         let of = |seed| Batches::new(&data, 4, 8, seed).unwrap();
-        let first = of(1).get("train", 0, 0);
-        assert_eq!(first, of(1).get("train", 0, 0));
+        let first = of(1).get("train", 0, 0).unwrap();
+        assert_eq!(first, of(1).get("train", 0, 0).unwrap());
         for other in [
             of(2).get("train", 0, 0),
             of(1).get("val", 0, 0),
             of(1).get("train", 1, 0),
             of(1).get("train", 0, 1),
         ] {
-            assert_ne!(first, other);
+            assert_ne!(first, other.unwrap());
         }
     }
 
@@ -107,18 +119,18 @@ mod tests {
     fn a_batch_in_reused_memory_is_the_same() {
         let data = data(100_000);
         let batches = Batches::new(&data, 4, 8, 1).unwrap();
-        let mut batch = batches.get("train", 0, 0);
+        let mut batch = batches.get("train", 0, 0).unwrap();
         let (held, address) = (batch.x.clone(), batch.y.ids.as_ptr());
-        batches.get_into(&mut batch, "train", 1, 0);
-        assert_eq!(batch, batches.get("train", 1, 0));
+        batches.get_into(&mut batch, "train", 1, 0).unwrap();
+        assert_eq!(batch, batches.get("train", 1, 0).unwrap());
         // x is still shared, y is not and keeps its memory.
-        assert_eq!((held, batch.y.ids.as_ptr()), (batches.get("train", 0, 0).x, address));
+        assert_eq!((held, batch.y.ids.as_ptr()), (batches.get("train", 0, 0).unwrap().x, address));
     }
 
     #[test]
     fn every_window_occurs_and_none_is_too_long() {
         let data = data(7);
-        let batch = Batches::new(&data, 400, 4, 1).unwrap().get("train", 0, 0);
+        let batch = Batches::new(&data, 400, 4, 1).unwrap().get("train", 0, 0).unwrap();
         let starts: std::collections::BTreeSet<u32> = batch.x.ids.chunks(4).map(|row| row[0]).collect();
         assert!(starts.into_iter().eq(0..3));
         let error = Batches::new(&data, 1, 7, 1).unwrap_err().to_string();

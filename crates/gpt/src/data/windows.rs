@@ -37,8 +37,8 @@ impl<'a> Windows<'a> {
 
     /// All windows in batches of at most `batch_size`. A shorter last window forms a
     /// separate batch. The loss on the data is the mean over the batches, weighted by their
-    /// numbers of tokens.
-    pub fn batches(self, batch_size: usize) -> impl Iterator<Item = TokenBatch> + use<'a> {
+    /// numbers of tokens. An item is an error where [`TokenData::read`] fails.
+    pub fn batches(self, batch_size: usize) -> impl Iterator<Item = Result<TokenBatch, Error>> + use<'a> {
         let Self { data, block_size } = self;
         let (whole, rest) = (self.targets() / block_size, self.targets() % block_size);
         let batch_size = batch_size.max(1);
@@ -52,7 +52,10 @@ impl<'a> Windows<'a> {
 
     /// One batch of at most `n` full windows, spread evenly over the data. Data shorter than
     /// a window is one shorter window.
-    pub fn evenly_spaced(self, n: usize) -> TokenBatch {
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn evenly_spaced(self, n: usize) -> Result<TokenBatch, Error> {
         let Self { data, block_size } = self;
         let block_size = block_size.min(self.targets());
         let whole = self.targets() / block_size;
@@ -62,10 +65,14 @@ impl<'a> Windows<'a> {
 }
 
 /// The windows of `length` tokens that start at `starts`, and their targets, shifted by one.
-fn windows_at(data: &TokenData, starts: impl ExactSizeIterator<Item = usize>, length: usize) -> TokenBatch {
+fn windows_at(
+    data: &TokenData,
+    starts: impl ExactSizeIterator<Item = usize>,
+    length: usize,
+) -> Result<TokenBatch, Error> {
     let mut batch = TokenBatch::default();
-    read_windows(&mut batch, data, starts, length);
-    batch
+    read_windows(&mut batch, data, starts, length)?;
+    Ok(batch)
 }
 
 /// Reads the windows of `length` tokens that start at `starts` into the memory of `batch`.
@@ -74,15 +81,16 @@ pub(super) fn read_windows(
     data: &TokenData,
     starts: impl ExactSizeIterator<Item = usize>,
     length: usize,
-) {
+) -> Result<(), Error> {
     let shape = [starts.len(), length]; // (B, T)
     let mut window = vec![0; length + 1];
     let (xs, ys) = (resize(&mut batch.x, shape), resize(&mut batch.y, shape));
     for ((x, y), start) in xs.chunks_exact_mut(length).zip(ys.chunks_exact_mut(length)).zip(starts) {
-        data.read(start, &mut window);
+        data.read(start, &mut window)?;
         x.copy_from_slice(&window[..length]);
         y.copy_from_slice(&window[1..]);
     }
+    Ok(())
 }
 
 /// Gives `tokens` this shape. Their memory is reused if it has the right size and is
@@ -130,10 +138,13 @@ mod tests {
     #[test]
     fn windows_are_spread_over_the_data() {
         let first =
-            |batch: TokenBatch| batch.x.ids.chunks(batch.x.shape[1]).map(|row| row[0]).collect::<Vec<_>>();
+            |batch: Result<TokenBatch, Error>| {
+                let x = batch.unwrap().x;
+                x.ids.chunks(x.shape[1]).map(|row| row[0]).collect::<Vec<_>>()
+            };
         assert_eq!(first(windows(&data(101), 10).evenly_spaced(5)), [0, 20, 40, 60, 80]);
         assert_eq!(first(windows(&data(101), 10).evenly_spaced(100)).len(), 10);
-        let short = windows(&data(6), 10).evenly_spaced(3);
+        let short = windows(&data(6), 10).evenly_spaced(3).unwrap();
         assert_eq!(short.x.shape, [1, 5]);
     }
 
@@ -144,6 +155,7 @@ mod tests {
             let windows = Windows::new(&data, block_size).unwrap();
             let mut targets = Vec::new();
             for batch in windows.batches(batch_size) {
+                let batch = batch.unwrap();
                 prop_assert!(batch.x.shape[0] <= batch_size && batch.x.shape[1] <= block_size);
                 prop_assert!(batch.x.ids.iter().zip(batch.y.ids.iter()).all(|(x, y)| x + 1 == *y));
                 targets.extend_from_slice(&batch.y.ids);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-use m2g_core::Error;
+use m2g_core::bounded;
 use m2g_text::hugging_face;
 use serde_json::Value;
 
@@ -11,6 +11,9 @@ use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, WTE, layout};
 use super::stored::{Stored, StoredTensors};
 use super::tensor_file::TensorFile;
 use super::{ImportError, Imported, settings};
+
+/// The largest `model.safetensors.index.json` in bytes. That of a model of 1000 blocks has 1 MB.
+const MAX_INDEX_BYTES: u64 = 16 << 20;
 
 /// Reads a GPT-2 in the format of `transformers`: `config.json`, and `model.safetensors` or the
 /// files that `model.safetensors.index.json` names. Widens half-precision tensors to `f32`.
@@ -80,7 +83,7 @@ fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
         return Err(ImportError::Folder { path: dir.to_path_buf(), why });
     }
     let unusable = |why: String| ImportError::File { path: index.clone(), why };
-    let text = std::fs::read(&index).map_err(Error::io("read", &index))?;
+    let text = bounded::read(&index, MAX_INDEX_BYTES, "an index of tensors")?;
     let json: Value = serde_json::from_slice(&text).map_err(|e| unusable(format!("it is not JSON ({e})")))?;
     let map = json["weight_map"].as_object().ok_or_else(|| unusable("it has no weight_map".into()))?;
     let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
-use m2g_core::{Error, Mask};
+use m2g_core::{Error, Mask, bounded};
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ImportError};
 use crate::{Config, GptConfig};
+
+/// The largest `config.json` in bytes.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The epsilon of the layer norms, a constant in the core.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
@@ -19,7 +22,7 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 /// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`] for the first
 /// key whose value this GPT does not support.
 pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportError> {
-    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let text = bounded::read(path, MAX_CONFIG_BYTES, "a configuration")?;
     let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
     let map: Map<String, Value> =
         serde_json::from_slice(&text).map_err(|e| unusable(format!("it is not a JSON object ({e})")))?;

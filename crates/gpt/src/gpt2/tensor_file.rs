@@ -14,8 +14,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::ImportError;
 
-/// The longest accepted header. That of a model of 1000 blocks takes 2 MB.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// The longest accepted header in bytes. That of a model of 1000 blocks takes 2 MB.
+const MAX_HEADER_BYTES: u64 = 32 << 20;
 
 /// An open file and its header.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ const TOKENS_PER_EVAL_BATCH: usize = 4096;
 
 impl Task<f32, Lecture<f32>> for LectureTask<'_> {
     fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
-        Ok(std::slice::from_ref(self.batch.insert(self.train.get("batch", step, 0))))
+        Ok(std::slice::from_ref(self.batch.insert(self.train.get("batch", step, 0)?)))
     }
 
     fn evaluate(&mut self, model: &Lecture<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
@@ -88,11 +88,12 @@ impl Task<f32, Lecture<f32>> for LectureTask<'_> {
         };
         let mut estimate = 0.0;
         for i in 0..ESTIMATE_BATCHES {
-            estimate += loss(&self.val.get("estimate val", 0, i))? / ESTIMATE_BATCHES as f64;
+            estimate += loss(&self.val.get("estimate val", 0, i)?)? / ESTIMATE_BATCHES as f64;
         }
         let windows = Windows::new(&self.corpus.val, self.rung.block_size)?;
         let mut whole = 0.0;
         for batch in windows.batches(TOKENS_PER_EVAL_BATCH / self.rung.block_size) {
+            let batch = batch?;
             whole += loss(&batch)? * batch.y.ids.len() as f64 / windows.targets() as f64;
         }
         self.losses = (estimate, whole);

@@ -10,6 +10,7 @@ use std::path::Path;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use m2g_core::Error;
+use m2g_core::bounded::{MAX_EXPANSION, expands_too_far};
 
 /// The longest accepted directory. That of a checkpoint with 1000 blocks takes 2 MB.
 const MAX_DIRECTORY_BYTES: u64 = 1 << 26;
@@ -100,6 +101,9 @@ impl Zip {
         }
         let content = match method {
             0 if compressed == size => read_at(&mut self.file, start, size)?,
+            8 if expands_too_far(compressed, size) => {
+                return damaged(format!("its entry {name} unpacks to more than {MAX_EXPANSION} times its size"));
+            }
             8 if size / LARGEST_DEFLATE_RATIO <= compressed => {
                 self.file.seek(SeekFrom::Start(start))?;
                 let mut content = Vec::new();

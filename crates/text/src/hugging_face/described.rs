@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use m2g_core::Error;
+use m2g_core::bounded;
 use serde_json::Value;
 
 use crate::error::TextError;
@@ -16,8 +16,11 @@ pub(super) enum Described {
     Characters(Tokenizer),
 }
 
+/// The largest file of a tokenizer in bytes. That of a vocabulary of 250,000 tokens has 17 MB.
+pub(super) const MAX_FILE_BYTES: u64 = 32 << 20;
+
 /// The content of a JSON file.
 pub(super) fn read_json(path: &Path) -> Result<Value, TextError> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = bounded::read(path, MAX_FILE_BYTES, "a file of a tokenizer")?;
     serde_json::from_slice(&bytes).map_err(|e| TextError::file(path, format!("it is not JSON ({e})")))
 }

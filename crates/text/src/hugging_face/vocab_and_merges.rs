@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use m2g_core::Error;
+use m2g_core::bounded;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::described::{Described, read_json};
+use super::described::{Described, MAX_FILE_BYTES, read_json};
 use super::{MERGES, TOKENIZER_CONFIG, VOCAB, special_tokens};
 use crate::error::TextError;
 use crate::tokenizer::{ByteLevelParts, Tokenizer};
@@ -27,7 +27,7 @@ pub(super) fn read(dir: &Path) -> Result<Result<Described, String>, TextError> {
     };
     let merges = dir.join(MERGES);
     let lines = match merges.is_file() {
-        true => std::fs::read_to_string(&merges).map_err(Error::io("read", &merges))?,
+        true => bounded::read_text(&merges, MAX_FILE_BYTES, "a file of a tokenizer")?,
         false if is_gpt2(&tokens) => gpt2_merges(),
         false => return Ok(Err(format!("it needs {MERGES}, which is missing"))),
     };

@@ -1,7 +1,7 @@
 //! Why a pickle cannot be read.
 
 /// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB.
-pub(super) const MAX_BYTES: usize = 1 << 24;
+pub const MAX_BYTES: usize = 1 << 24;
 
 /// An error of a pickle. The message completes a sentence about the file: "it ...".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,7 +19,7 @@ mod machine;
 mod opcodes;
 mod value;
 
-pub use error::PickleError;
+pub use error::{MAX_BYTES, PickleError};
 pub use machine::read;
 pub use value::{Pickle, Value, ValueId};
 

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use m2g_core::Error;
+use m2g_core::{Error, memory};
 
 use super::characters::CharacterSet;
 use super::split::{Split, SplitText};
@@ -19,6 +19,10 @@ use crate::tokenizer::{SpecialToken, Tokenizer, TokenizerKind};
 
 /// Tokens of byte pairs without a merge: the bytes.
 const SMALLEST_BPE: usize = 256;
+
+/// Bytes of memory for the tokens of a byte of text: at most one token of 2 bytes, in a list that has
+/// room to grow.
+const TOKEN_BYTES_PER_TEXT_BYTE: u64 = 4;
 
 /// The progress of encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,20 +78,22 @@ impl Encode<'_> {
     /// Encodes into memory. For a text that does not fit, use [`prepare`](super::prepare).
     ///
     /// # Errors
-    /// [`TextError`] if the text cannot be read, is too short, or has characters that an
-    /// existing tokenizer lacks.
+    /// [`TextError`] if the text cannot be read, is too short, has characters that an
+    /// existing tokenizer lacks, or if its tokens need more memory than there is.
     pub fn in_memory(&self) -> Result<Encoded<TokenData>, TextError> {
         let memory = Path::new("memory");
+        let most_bytes = memory::available().map(|bytes| bytes / TOKEN_BYTES_PER_TEXT_BYTE);
         let Encoded { tokenizer, train, val, characters, bytes, reports } =
-            self.write([(Vec::new(), memory), (Vec::new(), memory)], &mut |_| true)?;
+            self.write([(Vec::new(), memory), (Vec::new(), memory)], most_bytes, &mut |_| true)?;
         Ok(Encoded { tokenizer, train: train.into(), val: val.into(), characters, bytes, reports })
     }
 
-    /// Encodes into two sinks. Their paths are for error messages. `watch` receives the
-    /// progress, and returns whether to continue.
+    /// Encodes a text of at most `most_bytes` into two sinks. Their paths are for error messages. `watch`
+    /// receives the progress, and returns whether to continue.
     pub(super) fn write<W: Write>(
         &self,
         [train, val]: [(W, &Path); 2],
+        most_bytes: Option<u64>,
         watch: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Encoded<TokenWriter<W>>, TextError> {
         if !(self.val_fraction > 0.0 && self.val_fraction < 1.0) {
@@ -110,6 +116,13 @@ impl Encode<'_> {
             }
             Ok(())
         })?;
+        if most_bytes.is_some_and(|most| cleaned.bytes > most) {
+            return Err(self.source.error(format!(
+                "it has {} bytes, and its tokens need more memory than there is: prepare it first, then train on \
+                 the folder",
+                with_thousands_separators(cleaned.bytes)
+            )));
+        }
         self.check_ends(found)?;
         let ends = found.ends > 0;
         let train_characters = self.train_characters(&characters, found)?;
@@ -241,7 +254,7 @@ mod tests {
         let encode =
             Encode { source: &source, documents: &Documents::default(), tokenizer, val_fraction: 0.1 };
         let Encoded { tokenizer, train, val, .. } = encode.in_memory()?;
-        Ok((tokenizer, train.to_vec(), val.to_vec()))
+        Ok((tokenizer, train.to_vec()?, val.to_vec()?))
     }
 
     #[test]
@@ -281,7 +294,7 @@ mod tests {
             let tokenizer = TokenizerChoice::New(kind);
             let encode = Encode { source: &both, documents: &documents, tokenizer, val_fraction: 0.2 };
             let Encoded { tokenizer, train, val, .. } = encode.in_memory().unwrap();
-            let ids = [train.to_vec(), val.to_vec()].concat();
+            let ids = [train.to_vec().unwrap(), val.to_vec().unwrap()].concat();
             let end = tokenizer.end_of_text();
             (
                 tokenizer.decode(&ids),
@@ -344,13 +357,13 @@ mod tests {
         let mut last = 0;
         let sinks = || [(Vec::new(), Path::new("t")), (Vec::new(), Path::new("v"))];
         encode
-            .write(sinks(), &mut |p: Progress| {
+            .write(sinks(), None, &mut |p: Progress| {
                 assert!(p.done >= last && p.done <= p.total);
                 last = p.done;
                 true
             })
             .unwrap();
         assert_eq!(last, 18_000, "three passes over 6000 bytes");
-        assert!(matches!(encode.write(sinks(), &mut |p| p.doing != "encoding"), Err(TextError::Stopped)));
+        assert!(matches!(encode.write(sinks(), None, &mut |p| p.doing != "encoding"), Err(TextError::Stopped)));
     }
 }

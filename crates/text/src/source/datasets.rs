@@ -14,7 +14,7 @@ impl Source {
     /// As [`text_files`], [`Source::files`] and [`Source::standard_input`].
     pub fn named(name: &Path) -> Result<Self, TextError> {
         if name.as_os_str() == PIPED {
-            return Self::standard_input();
+            return Self::standard_input(u64::MAX);
         }
         Ok(Self { name: name.display().to_string(), ..Self::files(&text_files(name)?)? })
     }

@@ -91,17 +91,17 @@ impl Source {
         Ok(source)
     }
 
-    /// What is piped into this program, to its end.
+    /// What is piped into this program, to its end, or up to the byte after the first `most` ones.
     ///
     /// # Errors
     /// [`TextError`] if standard input is a terminal or cannot be copied.
-    pub fn standard_input() -> Result<Self, TextError> {
+    pub fn standard_input(most: u64) -> Result<Self, TextError> {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             let why = "it is a terminal: pipe a text into the command, or name a file".into();
             return Err(TextError::Text { source_name: STANDARD_INPUT.into(), why });
         }
-        Self::piped(STANDARD_INPUT, &mut stdin.lock())
+        Self::piped(STANDARD_INPUT, &mut stdin.lock().take(most.saturating_add(1)))
     }
 
     /// A text that can be read only once: it is copied to a temporary file.
@@ -201,14 +201,14 @@ mod tests {
     fn a_pipe_is_read_as_a_file_is_and_more_than_once() {
         let source = Source::piped(STANDARD_INPUT, &mut &b"\xef\xbb\xbfone\r\n"[..]).unwrap();
         for _ in 0..2 {
-            assert_eq!(source.read_to_string().unwrap().0, "one\n");
+            assert_eq!(source.read_to_string(9).unwrap().0, "one\n");
         }
         assert_eq!((source.names(), source.size()), (vec![STANDARD_INPUT.to_string()], 8));
-        let error = Source::piped(STANDARD_INPUT, &mut &b"PK\x03\x04\0"[..]).unwrap().read_to_string();
+        let error = Source::piped(STANDARD_INPUT, &mut &b"PK\x03\x04\0"[..]).unwrap().read_to_string(9);
         assert!(error.unwrap_err().to_string().starts_with("standard input: it is not text but a zip"));
         let both = Source::concat([source, Source::text("more", "two".into())]);
         assert_eq!(
-            (both.read_to_string().unwrap().0, &*both.name),
+            (both.read_to_string(99).unwrap().0, &*both.name),
             ("one\ntwo".into(), "standard input, more")
         );
     }

@@ -39,15 +39,18 @@ impl Source {
         })
     }
 
-    /// The whole text in memory, and what was cleaned.
+    /// The whole text in memory, of at most `most` bytes, and what was cleaned.
     ///
     /// # Errors
-    /// As [`Source::read`].
-    pub fn read_to_string(&self) -> Result<(String, Cleaned), TextError> {
+    /// As [`Source::read`]; [`TextError::Text`] if the text is longer.
+    pub fn read_to_string(&self, most: u64) -> Result<(String, Cleaned), TextError> {
         let mut all = String::new();
         let cleaned = self.read(&mut |_| true, &mut |text| {
             all.push_str(text);
-            Ok(())
+            match all.len() as u64 > most {
+                true => Err(self.error(format!("it has more than {} MiB, which is too long here", most >> 20))),
+                false => Ok(()),
+            }
         })?;
         Ok((all, cleaned))
     }
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     fn read(source: &Source) -> Result<(String, Cleaned), TextError> {
-        source.read_to_string()
+        source.read_to_string(1 << 20)
     }
 
     #[test]

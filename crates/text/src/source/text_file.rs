@@ -1,23 +1,47 @@
 //! One text file, plain or gzip.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use m2g_core::Error;
+use m2g_core::bounded::{self, MAX_EXPANSION};
 
 use super::content::{BYTES_OF_START, invalid_bytes, why_not_text, why_not_utf8};
 use crate::error::TextError;
 
 /// Opens a file, and decompresses it if it is gzip.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, TextError> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(Error::io("read", path))?);
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let packed_bytes = file.metadata().map_err(Error::io("read", path))?.len();
+    let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = reader.fill_buf().map_err(Error::io("read", path))?;
     Ok(match start.starts_with(&[0x1f, 0x8b]) {
-        true => Box::new(MultiGzDecoder::new(reader)),
+        true => Box::new(Unpacked { gzip: MultiGzDecoder::new(reader), packed_bytes, bytes: 0 }),
         false => Box::new(reader),
     })
+}
+
+/// The content of a gzip file, which must not unpack to absurdly much.
+struct Unpacked {
+    gzip: MultiGzDecoder<BufReader<File>>,
+    packed_bytes: u64,
+    /// Bytes read so far.
+    bytes: u64,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.gzip.read(buffer)?;
+        self.bytes += n as u64;
+        match bounded::expands_too_far(self.packed_bytes, self.bytes) {
+            true => Err(io::Error::other(format!(
+                "it unpacks to more than {MAX_EXPANSION} times its size, as no text does; unpack it first if it is one"
+            ))),
+            false => Ok(n),
+        }
+    }
 }
 
 /// Reads until the buffer is full or the file ends; returns the number of bytes.

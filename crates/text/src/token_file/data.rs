@@ -5,10 +5,9 @@
 
 use std::path::Path;
 
-use byteorder::{ByteOrder, LittleEndian};
 use sha2::{Digest, Sha256};
 
-use super::memory_map::Bytes;
+use super::bytes::Bytes;
 use super::width::Width;
 use super::writer::{TokenWriter, hex};
 use crate::error::TextError;
@@ -18,11 +17,16 @@ use crate::error::TextError;
 pub struct TokenData {
     bytes: Bytes,
     width: Width,
+    /// Ids are below this.
+    vocab_size: usize,
     sha256: String,
 }
 
 /// Tokens per chunk of [`TokenData::for_each_chunk`].
 const TOKENS_PER_CHUNK: usize = 1 << 16;
+
+/// Bytes per read from a file, in a buffer on the stack: a multiple of every width.
+const BYTES_PER_READ: usize = 1 << 13;
 
 impl TokenData {
     /// These tokens, in memory.
@@ -34,13 +38,13 @@ impl TokenData {
         writer.into()
     }
 
-    /// The tokens of a file. Maps the file into memory, and reads all of it once to check it.
+    /// The tokens of a file, which stays open. Reads all of it once to check it.
     ///
     /// # Errors
     /// [`TextError`] names the file if it cannot be read, ends inside a token, or has an
     /// id that is not below `vocab_size`.
     pub fn open(path: &Path, width: Width, vocab_size: usize) -> Result<Self, TextError> {
-        let bytes = Bytes::map(path)?;
+        let bytes = Bytes::open(path)?;
         if !bytes.len().is_multiple_of(width.bytes()) {
             let why = format!(
                 "its {} bytes are not a whole number of tokens of {} bytes: it is truncated, or not a file of tokens",
@@ -49,23 +53,24 @@ impl TokenData {
             );
             return Err(TextError::file(path, why));
         }
-        let sha256 = hex(&Sha256::digest(&bytes[..]));
-        let data = Self { bytes, width, sha256 };
-        let mut wrong = None;
-        data.for_each_chunk(|start, ids| {
-            let index = ids.iter().position(|&id| id as usize >= vocab_size);
-            wrong = wrong.or(index.map(|index| (start + index, ids[index])));
-        });
-        match wrong {
-            None => Ok(data),
-            Some((index, id)) => {
-                let byte = index * width.bytes();
+        let (mut hash, mut ids) = (Sha256::new(), Vec::new());
+        let mut buffer = vec![0; (TOKENS_PER_CHUNK * width.bytes()).min(bytes.len())];
+        for start in (0..bytes.len()).step_by(TOKENS_PER_CHUNK * width.bytes()) {
+            let n = buffer.len().min(bytes.len() - start);
+            let chunk = bytes.read(start, &mut buffer[..n])?;
+            hash.update(chunk);
+            ids.resize(n / width.bytes(), 0);
+            width.decode(chunk, &mut ids);
+            if let Some(i) = ids.iter().position(|&id| id as usize >= vocab_size) {
+                let (index, id) = (start / width.bytes() + i, ids[i]);
                 let why = format!(
-                    "token number {index} (at byte {byte}) is {id}, but the vocabulary has {vocab_size} tokens"
+                    "token number {index} (at byte {}) is {id}, but the vocabulary has {vocab_size} tokens",
+                    index * width.bytes()
                 );
-                Err(TextError::file(path, why))
+                return Err(TextError::file(path, why));
             }
         }
+        Ok(Self { bytes, width, vocab_size, sha256: hex(&hash.finalize()) })
     }
 
     /// The number of tokens.
@@ -88,38 +93,54 @@ impl TokenData {
         &self.sha256
     }
 
-    /// Fills `ids` with the tokens from index `start` on.
+    /// Fills `ids` with the tokens from index `start` on. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`TextError`] names the file if another program has truncated or changed it.
     ///
     /// # Panics
     /// If there are fewer tokens.
-    pub fn read(&self, start: usize, ids: &mut [u32]) {
+    pub fn read(&self, start: usize, ids: &mut [u32]) -> Result<(), TextError> {
+        assert!(start + ids.len() <= self.len(), "there are only {} tokens", self.len());
+        let mut buffer = [0; BYTES_PER_READ];
         let n = self.width.bytes();
-        let bytes = &self.bytes[start * n..(start + ids.len()) * n];
-        match self.width {
-            Width::U16 => {
-                for (id, two) in ids.iter_mut().zip(bytes.chunks_exact(2)) {
-                    *id = u32::from(LittleEndian::read_u16(two));
-                }
+        let mut at = start * n;
+        for ids in ids.chunks_mut(BYTES_PER_READ / n) {
+            let bytes = self.bytes.read(at, &mut buffer[..ids.len() * n])?;
+            self.width.decode(bytes, ids);
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocab_size) {
+                return Err(self.bytes.changed(&format!(
+                    "it has a token {id} now, but the vocabulary has {} tokens",
+                    self.vocab_size
+                )));
             }
-            Width::U32 => LittleEndian::read_u32_into(bytes, ids),
+            at += bytes.len();
         }
+        Ok(())
     }
 
     /// All tokens.
-    pub fn to_vec(&self) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn to_vec(&self) -> Result<Vec<u32>, TextError> {
         let mut ids = vec![0; self.len()];
-        self.read(0, &mut ids);
-        ids
+        self.read(0, &mut ids)?;
+        Ok(ids)
     }
 
     /// Passes all tokens to `visit` in chunks, each with the index of its first token.
-    pub fn for_each_chunk(&self, mut visit: impl FnMut(usize, &[u32])) {
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn for_each_chunk(&self, mut visit: impl FnMut(usize, &[u32])) -> Result<(), TextError> {
         let mut ids = vec![0; TOKENS_PER_CHUNK.min(self.len())];
         for start in (0..self.len()).step_by(TOKENS_PER_CHUNK) {
             let n = TOKENS_PER_CHUNK.min(self.len() - start);
-            self.read(start, &mut ids[..n]);
+            self.read(start, &mut ids[..n])?;
             visit(start, &ids[..n]);
         }
+        Ok(())
     }
 }
 
@@ -128,7 +149,7 @@ impl From<TokenWriter<Vec<u8>>> for TokenData {
     fn from(writer: TokenWriter<Vec<u8>>) -> Self {
         let width = writer.width();
         let (bytes, sha256) = writer.finish();
-        Self { bytes: Bytes::Memory(bytes), width, sha256 }
+        Self { bytes: Bytes::Memory(bytes), width, vocab_size: usize::MAX, sha256 }
     }
 }
 
@@ -151,10 +172,10 @@ mod tests {
             writer.write(&ids[1..]).unwrap();
             let (_, sha256) = writer.finish();
             let file = TokenData::open(&path, width, 80_000).unwrap();
-            assert_eq!(file.to_vec(), ids);
+            assert_eq!(file.to_vec().unwrap(), ids);
             assert!(file.sha256() == sha256 && memory.sha256() == sha256);
             let mut two = [0; 2];
-            file.read(1, &mut two);
+            file.read(1, &mut two).unwrap();
             assert_eq!(two, ids[1..]);
         }
     }
@@ -180,10 +201,28 @@ mod tests {
     fn chunks_cover_all_tokens() {
         let ids: Vec<u32> = (0..2 * TOKENS_PER_CHUNK as u32 + 5).map(|i| i % 1000).collect();
         let mut seen = Vec::new();
-        TokenData::new(&ids).for_each_chunk(|start, chunk| {
+        let visit = |start, chunk: &[u32]| {
             assert_eq!(start, seen.len());
             seen.extend_from_slice(chunk);
-        });
+        };
+        TokenData::new(&ids).for_each_chunk(visit).unwrap();
         assert!(seen == ids);
+    }
+
+    /// A memory map would end the process with SIGBUS here.
+    #[test]
+    fn a_file_that_changes_while_it_is_open_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("train.bin");
+        std::fs::write(&path, [1, 0].repeat(BYTES_PER_READ)).unwrap();
+        let data = TokenData::open(&path, Width::U16, 5).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(BYTES_PER_READ as u64).unwrap();
+        data.read(0, &mut [0; 100]).unwrap();
+        let error = data.to_vec().unwrap_err().to_string();
+        assert!(error.contains("train.bin: it had 16384 bytes when it was opened and has fewer"), "{error}");
+        std::fs::write(&path, [9, 0].repeat(BYTES_PER_READ)).unwrap();
+        let error = data.to_vec().unwrap_err().to_string();
+        assert!(error.contains("a token 9 now, but the vocabulary has 5 tokens"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use m2g_core::Error;
+use m2g_core::{Error, bounded};
 use serde::{Deserialize, Serialize};
 
 use super::data::TokenData;
@@ -20,6 +20,12 @@ pub(crate) const VAL: &str = "val.bin";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// The description of the other files, by which they are checked.
 pub(crate) const META: &str = "meta.json";
+
+/// The largest `meta.json` in bytes. It names every input of the text.
+const MAX_META_BYTES: u64 = 32 << 20;
+
+/// The largest tokenizer in bytes. One of 250,000 byte pairs has 4 MB.
+const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
 
 /// The contents of `meta.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,13 +90,13 @@ pub fn open(folder: &Path) -> Result<PreparedText, TextError> {
         let why = format!("it has tokens but no {missing}: prepare the text again");
         return Err(TextError::file(folder, why));
     }
-    let meta: Meta = read_json(folder, META)?;
+    let meta: Meta = read_json(folder, META, MAX_META_BYTES)?;
     if meta.format != 1 {
         let why =
             format!("its format is {}, but this program reads format 1: prepare the text again", meta.format);
         return Err(TextError::file(&folder.join(META), why));
     }
-    let tokenizer: Tokenizer = read_json(folder, TOKENIZER)?;
+    let tokenizer: Tokenizer = read_json(folder, TOKENIZER, MAX_TOKENIZER_BYTES)?;
     let differs = |name, what: String| {
         let why = format!("{what}: the files of this folder do not belong together; prepare the text again");
         Err(TextError::file(&folder.join(name), why))
@@ -124,9 +130,9 @@ pub fn open(folder: &Path) -> Result<PreparedText, TextError> {
     Ok(PreparedText { train, val, tokenizer, meta })
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {
+fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str, most: u64) -> Result<T, TextError> {
     let path = folder.join(name);
-    let text = fs::read(&path).map_err(Error::io("read", &path))?;
+    let text = bounded::read(&path, most, "a file of this name")?;
     serde_json::from_slice(&text)
         .map_err(|e| TextError::file(&path, format!("it is damaged ({e}): prepare the text again")))
 }

@@ -4,16 +4,16 @@
 //! | --- | --- |
 //! | `width` | [`Width`]: bytes per token |
 //! | `writer` | [`TokenWriter`]: writes tokens, counts and hashes them |
-//! | `memory_map` | bytes in memory or in a memory-mapped file |
+//! | `bytes` | bytes in memory or in a file, read piece by piece |
 //! | `data` | [`TokenData`]: a sequence of tokens in memory or in a file |
 //! | `fingerprint` | hashes of tokenizers and of tokenized text |
 //! | `folder` | [`PreparedText`]: a folder of tokens that [`prepare`](crate::prepare) made |
 //! | `nanogpt` | [`NanoGptFolder`]: a folder of tokens as nanoGPT's `prepare.py` makes them |
 
+mod bytes;
 mod data;
 mod fingerprint;
 mod folder;
-mod memory_map;
 mod nanogpt;
 mod width;
 mod writer;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use m2g_core::Error;
+use m2g_core::bounded;
 
 use super::data::TokenData;
 use super::folder::{META, TOKENIZER, TRAIN, VAL};
@@ -61,7 +61,7 @@ impl NanoGptFolder {
         let open = |name| {
             let path = self.path.join(name);
             let data = TokenData::open(&path, Width::of(vocab_size), vocab_size)?;
-            match is_wider(&data) {
+            match is_wider(&data)? {
                 true => Err(TextError::file(
                     &path,
                     "every second id of 16 bits is 0, as in a file of wider ids: save them as 16 bits (uint16)",
@@ -74,7 +74,7 @@ impl NanoGptFolder {
 }
 
 /// Whether ids of 16 bits look like wider ones: their upper halves are 0.
-fn is_wider(data: &TokenData) -> bool {
+fn is_wider(data: &TokenData) -> Result<bool, TextError> {
     /// A text this short may have a pattern by chance.
     const SHORTEST: usize = 32;
     let (mut upper, mut lower) = (0, 0);
@@ -82,12 +82,9 @@ fn is_wider(data: &TokenData) -> bool {
         for (id, index) in ids.iter().zip(start..) {
             *(if index % 2 == 1 { &mut upper } else { &mut lower }) |= id;
         }
-    });
-    data.width() == Width::U16
-        && data.len() >= SHORTEST
-        && data.len().is_multiple_of(2)
-        && upper == 0
-        && lower > 0
+    })?;
+    let even = data.width() == Width::U16 && data.len() >= SHORTEST && data.len().is_multiple_of(2);
+    Ok(even && upper == 0 && lower > 0)
 }
 
 /// Reads `meta.pkl`: a dict with `vocab_size`, and with `stoi` and `itos` for a vocabulary of
@@ -97,7 +94,7 @@ fn is_wider(data: &TokenData) -> bool {
 /// [`TextError`] if the file cannot be read, is no such dict, or contradicts itself.
 pub fn read_meta(path: &Path) -> Result<NanoGptMeta, TextError> {
     let unusable = |why: String| TextError::file(path, why);
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = bounded::read(path, pickle::MAX_BYTES as u64, "a vocabulary")?;
     let pickle = pickle::read(&bytes, &[]).map_err(|e| unusable(e.to_string()))?;
     let meta = Meta { pickle: &pickle };
     let vocab_size = meta.size("vocab_size").map_err(unusable)?;
@@ -192,7 +189,7 @@ mod tests {
         let folder = NanoGptFolder::open(dir.path()).unwrap();
         assert_eq!(folder.meta, None);
         let [train, val] = folder.tokens(4).unwrap();
-        assert_eq!((train.to_vec(), val.to_vec()), (vec![3, 0, 2, 1], vec![1, 2]));
+        assert_eq!((train.to_vec().unwrap(), val.to_vec().unwrap()), (vec![3, 0, 2, 1], vec![1, 2]));
         let error = folder.tokens(3).unwrap_err().to_string();
         assert!(
             error.contains("train.bin: token number 0 (at byte 0) is 3, but the vocabulary has 3"),

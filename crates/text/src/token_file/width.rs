@@ -1,5 +1,6 @@
 //! Bytes per token.
 
+use byteorder::{ByteOrder, LittleEndian};
 use serde::{Deserialize, Serialize};
 
 /// The integer type that stores a token.
@@ -23,6 +24,18 @@ impl Width {
         match self {
             Self::U16 => 2,
             Self::U32 => 4,
+        }
+    }
+
+    /// Fills `ids` with the tokens in `bytes`, which has [`Width::bytes`] for each of them.
+    pub(super) fn decode(self, bytes: &[u8], ids: &mut [u32]) {
+        match self {
+            Self::U16 => {
+                for (id, two) in ids.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *id = u32::from(u16::from_le_bytes(*two));
+                }
+            }
+            Self::U32 => LittleEndian::read_u32_into(bytes, ids),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The classes of a data set: their number, their names, and the label of the first.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::family::Family;
+use crate::bounded;
 use crate::data::DataError;
 
 /// The number of classes of MNIST: the digits 0 to 9.
@@ -113,10 +113,13 @@ fn emnist(name: &str) -> Option<Classes> {
     Some(Classes { first_label: u8::from(*from_one), names: characters.chars().map(String::from).collect() })
 }
 
+/// The largest file that maps labels to characters: 256 lines.
+const MAX_MAPPING_BYTES: u64 = 1 << 16;
+
 /// The classes by the file that maps each label to the code of its character: `1 65 97` is A or a.
 /// A file that says anything else is no such file.
 fn mapped(family: &Family) -> Option<Classes> {
-    let text = fs::read_to_string(family.mapping()?).ok()?;
+    let text = bounded::read_text(&family.mapping()?, MAX_MAPPING_BYTES, "a mapping of classes").ok()?;
     let mut names = BTreeMap::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
@@ -132,6 +135,8 @@ fn mapped(family: &Family) -> Option<Classes> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::family::FILES;
+    use std::fs;
+
     use super::*;
 
     /// The classes of labels in a folder of this name.

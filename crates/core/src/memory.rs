@@ -1,0 +1,207 @@
+//! The memory that training needs, estimated before any of it is allocated, and the memory that there is.
+//!
+//! Training holds, of a model with N parameters, in elements of 4 bytes:
+//!
+//! ```text
+//! N                    the parameters
+//! N                    their best values so far
+//! N                    their gradients
+//! the optimiser        2 N for AdamW, N for momentum
+//! activations          the values of one forward and backward pass, which the model estimates
+//! ```
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+use crate::Error;
+
+/// The numbers of elements that training a model holds at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// N, the elements of all parameters. This number is exact.
+    pub parameters: u64,
+    /// The elements of the optimiser's tensors.
+    pub optimizer: u64,
+    /// The elements of the values of one forward and backward pass, roughly.
+    pub activations: u64,
+}
+
+/// Bytes of an element, a single-precision float.
+const BYTES_PER_ELEMENT: u64 = 4;
+
+/// Copies of the parameters: themselves, their best values, their gradients.
+const COPIES: u64 = 3;
+
+/// From this share of the available memory on, a run may not fit: the estimate is rough.
+const NEAR: f64 = 0.8;
+
+impl Footprint {
+    /// The bytes that training needs.
+    pub fn bytes(&self) -> u64 {
+        let elements = self.parameters.saturating_mul(COPIES);
+        let elements = elements.saturating_add(self.optimizer).saturating_add(self.activations);
+        elements.saturating_mul(BYTES_PER_ELEMENT)
+    }
+
+    /// Compares the need with the available memory. Returns a warning if it is near.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if training needs more than there is.
+    pub fn check(&self) -> Result<Option<String>, Error> {
+        available().map_or(Ok(None), |available| self.check_against(available))
+    }
+
+    fn check_against(&self, available: u64) -> Result<Option<String>, Error> {
+        let needed = self.bytes();
+        if needed > available {
+            let bytes = |elements: u64| readable(elements.saturating_mul(BYTES_PER_ELEMENT));
+            let parameters = self.parameters.saturating_mul(COPIES).saturating_add(self.optimizer);
+            return Err(Error::Memory {
+                what: "training this model",
+                needed: format!(
+                    "{} ({} for parameters, gradients and the optimizer, {} for the values of a step)",
+                    readable(needed),
+                    bytes(parameters),
+                    bytes(self.activations)
+                ),
+                available: readable(available),
+                advice: "use a smaller model, or a smaller batch",
+            });
+        }
+        let near = needed as f64 > NEAR * available as f64;
+        Ok(near.then(|| {
+            format!(
+                "training needs about {} of the {} of memory that are available: if it ends early, use a smaller \
+                 model or batch",
+                readable(needed),
+                readable(available)
+            )
+        }))
+    }
+}
+
+/// Checks that there is memory for tensors with this number of elements in total. `what` and `advice` are
+/// for the message.
+///
+/// # Errors
+/// [`Error::Memory`] if there is not.
+pub fn check(elements: u64, what: &'static str, advice: &'static str) -> Result<(), Error> {
+    let needed = elements.saturating_mul(BYTES_PER_ELEMENT);
+    match available() {
+        Some(available) if needed > available => {
+            let (needed, available) = (readable(needed), readable(available));
+            Err(Error::Memory { what, needed, available, advice })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The product of lengths, which may be absurd; at most `u64::MAX`.
+pub fn elements(lengths: &[usize]) -> u64 {
+    lengths.iter().fold(1, |n: u64, &length| n.saturating_mul(length as u64))
+}
+
+/// Bytes of memory that this process can still get, where the system says so: the least of what is free
+/// on the machine, in the control groups of the process, and below its limit of addresses.
+pub fn available() -> Option<u64> {
+    let machine = read_to_string("/proc/meminfo").ok().and_then(|text| kilobytes(&text, "MemAvailable:"));
+    let limits = [machine, groups(), addresses()];
+    limits.into_iter().flatten().min()
+}
+
+/// What is free below the limits of the control groups, of version 2 or 1.
+fn groups() -> Option<u64> {
+    let number = |path: &Path| read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let own = read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_string();
+    let root = Path::new("/sys/fs/cgroup");
+    let version_2 = root.join(own).ancestors().map(Path::to_path_buf).collect::<Vec<_>>();
+    let mut all = Vec::new();
+    for group in version_2.iter().filter(|group| group.starts_with(root)) {
+        let limit = number(&group.join("memory.max"));
+        all.extend(limit.zip(number(&group.join("memory.current"))).map(|found| (group.clone(), found)));
+    }
+    let group = root.join("memory");
+    let limit = number(&group.join("memory.limit_in_bytes"));
+    all.extend(limit.zip(number(&group.join("memory.usage_in_bytes"))).map(|found| (group, found)));
+    let free = |(group, (limit, used)): (std::path::PathBuf, (u64, u64))| {
+        // The system drops cached files when memory is needed.
+        let stat = read_to_string(group.join("memory.stat")).unwrap_or_default();
+        let cached = ["inactive_file ", "active_file "].map(|key| field(&stat, key).unwrap_or(0));
+        limit.saturating_sub(used.saturating_sub(cached.iter().sum()))
+    };
+    all.into_iter().map(free).min()
+}
+
+/// What is left of the limit of addresses (`ulimit -v`); `None` without a limit.
+fn addresses() -> Option<u64> {
+    let limit = field(&read_to_string("/proc/self/limits").ok()?, "Max address space ")?;
+    let used = kilobytes(&read_to_string("/proc/self/status").ok()?, "VmSize:")?;
+    Some(limit.saturating_sub(used))
+}
+
+/// The number after a key at the start of a line.
+fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse().ok())
+}
+
+/// [`field`] of a number of kilobytes, in bytes.
+fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    field(text, key).map(|kilobytes| kilobytes << 10)
+}
+
+/// A number of bytes for people: `1.5 GB`.
+fn readable(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        (value, unit) = (value / 1000.0, unit + 1);
+    }
+    let decimals = if unit == 0 || value >= 100.0 { 0 } else { 1 };
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SMALL: Footprint = Footprint { parameters: 1000, optimizer: 2000, activations: 5000 };
+
+    #[test]
+    fn a_model_larger_than_the_memory_is_refused_with_the_figures() {
+        assert_eq!(SMALL.bytes(), 40_000);
+        assert_eq!(SMALL.check_against(60_000).unwrap(), None);
+        let warning = SMALL.check_against(45_000).unwrap().unwrap();
+        assert!(warning.starts_with("training needs about 40.0 kB of the 45.0 kB of memory"), "{warning}");
+        let error = SMALL.check_against(39_999).unwrap_err().to_string();
+        let figures = "about 40.0 kB (20.0 kB for parameters, gradients and the optimizer, 20.0 kB for the values \
+                       of a step) of memory, but 40.0 kB are available";
+        assert!(error.contains(figures), "{error}");
+        let absurd = Footprint { parameters: u64::MAX, optimizer: u64::MAX, activations: 1 };
+        assert!(absurd.check_against(u64::MAX - 1).is_err());
+    }
+
+    #[test]
+    fn absurd_sizes_do_not_overflow() {
+        assert_eq!(elements(&[2, 3]), 6);
+        assert_eq!(elements(&[usize::MAX, usize::MAX, 4]), u64::MAX);
+    }
+
+    #[test]
+    fn the_files_of_linux_are_read() {
+        assert_eq!(kilobytes("MemTotal: 9 kB\nMemAvailable:   2048 kB\n", "MemAvailable:"), Some(2 << 20));
+        let limits = "Limit   Soft Limit  Hard Limit\nMax address space  4096  unlimited  bytes\n";
+        assert_eq!(field(limits, "Max address space "), Some(4096));
+        assert_eq!(field("Max address space  unlimited  unlimited  bytes\n", "Max address space "), None);
+        if cfg!(target_os = "linux") {
+            assert!(available().unwrap() > 1 << 20);
+        }
+    }
+
+    #[test]
+    fn bytes_are_readable() {
+        let bytes = [999, 1500, 150_000_000_000, u64::MAX].map(readable);
+        assert_eq!(bytes, ["999 bytes", "1.5 kB", "150 GB", "18.4 EB"]);
+    }
+}

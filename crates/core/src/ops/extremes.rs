@@ -1,0 +1,123 @@
+//! What ops do with values that no training should reach: huge logits, the logarithm of a probability that
+//! rounds to 0, rows without a key. Each result is defined, and a gradient of a finite loss is finite.
+
+#![allow(clippy::unwrap_used)]
+use crate::tokens::Tokens;
+use crate::{Error, Grads, Mask, Params, Tape, Tensor, Var};
+
+/// The loss of a tensor of this shape and its gradient.
+fn loss_and_gradient(
+    shape: &[usize],
+    x: Vec<f32>,
+    loss: impl FnOnce(&mut Tape<f32>, Var) -> Result<Var, Error>,
+) -> (f32, Vec<f32>) {
+    let mut params = Params::new();
+    let id = params.add("x", Tensor::from_vec(shape, x).unwrap()).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    let x = tape.param(&params, id);
+    let loss = loss(&mut tape, x).unwrap();
+    let value = tape.value(loss).item().unwrap();
+    tape.backward(loss, &mut grads).unwrap();
+    (value, grads.get(id).unwrap().data().to_vec())
+}
+
+fn target(id: u32) -> Tokens {
+    Tokens::new([1, 1], vec![id]).unwrap()
+}
+
+#[test]
+fn the_loss_of_huge_logits_is_their_difference() {
+    let cases = [
+        (vec![1e30, 0.0, -1e30], 0, 0.0, [0.0, 0.0, 0.0]),
+        (vec![1e30, 0.0, -1e30], 1, 1e30, [1.0, -1.0, 0.0]),
+        (vec![-1e30, -1e30, -1e30], 2, 0.0, [1.0 / 3.0, 1.0 / 3.0, -2.0 / 3.0]),
+        // A logit of minus infinity is a probability of 0.
+        (vec![f32::NEG_INFINITY, 0.0, 0.0], 1, 2.0_f32.ln(), [0.0, -0.5, 0.5]),
+    ];
+    for (z, id, want, gradient) in cases {
+        let (loss, dz) = loss_and_gradient(&[1, 1, 3], z.clone(), |tape, z| tape.cross_entropy(z, &target(id)));
+        // At 1e30, the logarithm of the number of tokens is rounded away.
+        assert!((loss - want).abs() <= 1e-6 * want.abs().max(1.0), "{z:?}: {loss}");
+        if z[0] > -1e30 || z[0].is_infinite() {
+            dz.iter().zip(gradient).for_each(|(g, want)| assert!((g - want).abs() < 1e-6, "{z:?}: {dz:?}"));
+        }
+        assert!(dz.iter().all(|g| g.is_finite()), "{z:?}: {dz:?}");
+        if z[0].is_finite() {
+            let one_hot = |j: u32| if j == id { 1.0 } else { 0.0 };
+            let (same, dz) = loss_and_gradient(&[1, 3], z.clone(), |tape, z| {
+                let y = tape.input(Tensor::from_vec(&[1, 3], (0..3).map(one_hot).collect()).unwrap());
+                tape.softmax_cross_entropy(z, y)
+            });
+            assert!((same - loss).abs() <= 1e-6 * loss.abs().max(2.0), "{z:?}: {same}");
+            assert!(dz.iter().all(|g| g.is_finite()), "{z:?}: {dz:?}");
+        }
+    }
+}
+
+#[test]
+fn the_logarithm_of_a_probability_that_rounds_to_0_is_finite() {
+    // e^-200 is 0 in single precision, but its logarithm is not computed from it.
+    let (loss, dz) = loss_and_gradient(&[1, 1, 2], vec![0.0, -200.0], |tape, z| tape.cross_entropy(z, &target(1)));
+    assert_eq!((loss, &dz[..]), (200.0, &[1.0, -1.0][..]));
+    for (z, y, want) in [(-200.0, 1.0, 200.0), (200.0, 0.0, 200.0), (1e30, 1.0, 0.0), (-1e30, 1.0, 1e30)] {
+        let (loss, dz) = loss_and_gradient(&[1, 1], vec![z], |tape, z| {
+            let y = tape.input(Tensor::from_vec(&[1, 1], vec![y]).unwrap());
+            tape.sigmoid_cross_entropy(z, y)
+        });
+        assert!(loss == want && dz[0].is_finite(), "{z} {y}: {loss} {dz:?}");
+    }
+}
+
+#[test]
+fn a_query_without_a_key_gets_zeros_and_sends_no_gradient() {
+    for mask in [Mask::Padding([0].into()), Mask::CausalPadding([0].into())] {
+        let (loss, dx) = loss_and_gradient(&[1, 1, 2, 2], vec![1e30, -1e30, f32::MAX, 0.0], |tape, x| {
+            let weights = tape.masked_softmax(x, mask)?;
+            assert_eq!(tape.value(weights).data(), [0.0; 4]);
+            tape.mean(weights)
+        });
+        assert_eq!((loss, &dx[..]), (0.0, &[0.0; 4][..]));
+    }
+}
+
+#[test]
+fn saturated_activations_and_constant_rows_are_finite() {
+    type Op = fn(&mut Tape<f32>, Var) -> Result<Var, Error>;
+    let ops: [(&str, Op); 5] = [
+        ("sigmoid", |tape, x| tape.sigmoid(x)),
+        ("tanh", |tape, x| tape.tanh(x)),
+        ("gelu", |tape, x| tape.gelu(x)),
+        ("softmax", |tape, x| tape.softmax(x)),
+        ("l2_normalize", |tape, x| tape.l2_normalize(x)),
+    ];
+    for (name, op) in ops {
+        for x in [vec![1e6, -1e6, 0.0], vec![0.0; 3], vec![1e-40, -0.0, 1e-45]] {
+            let (loss, dx) = loss_and_gradient(&[1, 3], x.clone(), |tape, x| {
+                let y = op(tape, x)?;
+                tape.mean(y)
+            });
+            assert!(loss.is_finite() && dx.iter().all(|g| g.is_finite()), "{name} {x:?}: {loss} {dx:?}");
+        }
+    }
+    // A row without variance: the division is by the root of epsilon.
+    let (loss, dx) = loss_and_gradient(&[1, 3], vec![5.0; 3], |tape, x| {
+        let weight = tape.input(Tensor::from_vec(&[3], vec![1.0; 3]).unwrap());
+        let y = tape.layer_norm(x, weight, None)?;
+        assert_eq!(tape.value(y).data(), [0.0; 3]);
+        tape.mean(y)
+    });
+    assert!(loss == 0.0 && dx.iter().all(|g| g.is_finite()), "{dx:?}");
+}
+
+#[test]
+fn the_op_that_first_overflows_is_named() {
+    let mut params = Params::<f32>::new();
+    let id = params.add("x", Tensor::from_vec(&[1, 2], vec![0.0, 1.0]).unwrap()).unwrap();
+    let mut tape = Tape::new();
+    let x = tape.param(&params, id);
+    let y = tape.reciprocal(x).unwrap();
+    let loss = tape.mean(y).unwrap();
+    assert_eq!(tape.value(loss).item(), Some(f32::INFINITY));
+    let named = tape.first_not_finite(&params).unwrap();
+    assert!(named.starts_with("the output of reciprocal called at"), "{named}");
+}

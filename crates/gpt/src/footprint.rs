@@ -1,0 +1,118 @@
+//! The memory that training a GPT needs, from its settings alone.
+//!
+//! With B sequences of T tokens, C channels, H heads, V tokens in the vocabulary and L blocks, a pass keeps
+//! these values until it ends:
+//!
+//! ```text
+//! B T (16 C + H)     in each block: two norms, Q K V, the heads, two sub-layers, the hidden layer twice
+//! B T (3 H T + 4 C)  in each block, if attention runs op by op: scores, masked weights, dropout
+//! B T (2 V + 13 C)   once: the logits, and the gradients on their way back
+//! ```
+//!
+//! An evaluation keeps its own: those of a whole batch, and of the smaller one at the end of the text, on
+//! average half of it.
+
+use m2g_core::memory::{Footprint, elements};
+use m2g_core::nn::{NormPlace, Positions, Score};
+
+use crate::evaluation::full_pass_batch_size;
+use crate::{Config, GptConfig};
+
+impl GptConfig {
+    /// The number of parameters, without a model being built.
+    pub fn parameter_count(&self) -> u64 {
+        let &Self { vocab_size: v, block_size: t, n_layer, n_embd: c, bias, norm, .. } = self;
+        let biases = |n: usize| if bias { n as u64 } else { 0 };
+        let linear = |inputs: usize, outputs: usize| elements(&[inputs, outputs]).saturating_add(biases(outputs));
+        let norms = |n: u64| if norm == NormPlace::None { 0 } else { n * (c as u64 + biases(c)) };
+        let block = [
+            norms(2),
+            linear(c, 3 * c),
+            linear(c, c),
+            if self.score == Score::Additive { c as u64 } else { 0 },
+            linear(c, 4 * c),
+            linear(4 * c, c),
+        ];
+        let outside = [
+            elements(&[v, c]),
+            if self.positions == Positions::Learned { elements(&[t, c]) } else { 0 },
+            if norm == NormPlace::Before { norms(1) } else { 0 },
+            if self.tie_weights { 0 } else { elements(&[c, v]) },
+        ];
+        sum(&outside).saturating_add(sum(&block).saturating_mul(n_layer as u64))
+    }
+
+    /// The elements of the values that a pass over B sequences keeps.
+    fn activations(&self, b: usize) -> u64 {
+        let &Self { vocab_size: v, block_size: t, n_layer, n_head: h, n_embd: c, .. } = self;
+        let op_by_op = !self.fused || !self.score.is_scaled_dot();
+        let attention = if op_by_op { elements(&[3, h, t]).saturating_add(4 * c as u64) } else { 0 };
+        let block = (16 * c + h) as u64 + attention;
+        let once = (2 * v + 13 * c) as u64;
+        elements(&[b, t]).saturating_mul(sum(&[once, block.saturating_mul(n_layer as u64)]))
+    }
+}
+
+/// The memory that training this model needs.
+pub(crate) fn footprint(config: &Config, model: &GptConfig) -> Footprint {
+    let parameters = model.parameter_count();
+    let step = model.activations(config.batch_size);
+    let evaluation = model.activations(full_pass_batch_size(model));
+    let activations = sum(&[step, evaluation, evaluation / 2]);
+    // AdamW has two moments.
+    Footprint { parameters, optimizer: parameters.saturating_mul(2), activations }
+}
+
+fn sum(terms: &[u64]) -> u64 {
+    terms.iter().fold(0, |sum: u64, term| sum.saturating_add(*term))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_core::train::Model;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Gpt;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_number_of_parameters_is_that_of_the_model(
+            (v, t, n_layer, heads, d) in (1..40_usize, 1..9_usize, 1..4_usize, 1..4_usize, 1..4_usize),
+            (bias, tie_weights) in any::<(bool, bool)>(),
+            (positions, norm, score) in (0..5_usize, 0..3_usize, 0..2_usize),
+        ) {
+            use Positions::{Alibi, Learned, None, Rotary, Sinusoidal};
+            let config = GptConfig {
+                block_size: t,
+                n_layer,
+                n_head: heads,
+                n_embd: 2 * heads * d,
+                bias,
+                tie_weights,
+                positions: [Learned, Sinusoidal, Rotary, Alibi, None][positions],
+                norm: [NormPlace::Before, NormPlace::After, NormPlace::None][norm],
+                score: [Score::ScaledDot, Score::Additive][score],
+                ..Config::default().model(v)
+            };
+            let gpt = Gpt::<f32>::zeros(config.clone()).unwrap();
+            prop_assert_eq!(config.parameter_count(), gpt.params().count() as u64);
+        }
+    }
+
+    #[test]
+    fn absurd_settings_need_absurd_memory() {
+        let usual = Config::default();
+        let need = |config: &Config, v: usize| footprint(config, &config.model(v)).bytes();
+        assert!(need(&usual, 65) < 1 << 29);
+        for absurd in [
+            Config { n_embd: 100_000, ..usual.clone() },
+            Config { block_size: 1 << 20, batch_size: 1 << 20, fused: false, ..usual.clone() },
+            Config { n_layer: 1000, n_head: 10_000, n_embd: 100_000, ..usual.clone() },
+        ] {
+            assert!(need(&absurd, 1 << 24) > 1 << 40);
+        }
+    }
+}

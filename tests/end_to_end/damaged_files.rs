@@ -1,0 +1,212 @@
+//! Checkpoints that are damaged or crafted, sizes and inputs that are absurd, and token files that are cut
+//! off while they are read: each gets one sentence that names the file or the setting.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use m2g_core::checkpoint::Checkpoint;
+
+use crate::gpt_sample::char_run;
+use crate::support::*;
+
+/// A small model that trains for long.
+const TRAIN: [&str; 18] = [
+    "gpt", "train", "--data", "p", "--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16",
+    "--batch-size", "4", "--max-iters", "1000000", "--run", "a",
+];
+
+fn text() -> String {
+    "some text of a few words\n".repeat(400)
+}
+
+/// The commands that use a run called `a`, and the checkpoint that each reads.
+const COMMANDS: [(&[&str], &str); 9] = [
+    (&["gpt", "eval", "a", "--tokens", "t.json"], "best"),
+    (&["gpt", "sample", "a"], "best"),
+    (&["gpt", "sample", "a", "--last"], "last"),
+    (&["gpt", "chat", "a"], "best"),
+    (&["gpt", "export", "a", "out"], "best"),
+    (&["params", "a"], "best"),
+    (&["inspect", "a"], "best"),
+    (&["gpt", "train", "--init-from", "a", "--data", "t.txt", "--run", "b"], "best"),
+    (&["compare", "a", "a"], "last"),
+];
+
+#[test]
+fn a_flipped_bit_is_refused_by_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    fs::write(dir.path().join("t.txt"), "abc def gh".repeat(50)).unwrap();
+    fs::write(dir.path().join("t.json"), r#"{"tokens": [[1, 2, 3]]}"#).unwrap();
+    for (args, file) in COMMANDS {
+        let path = dir.path().join(format!("runs/a/{file}.safetensors"));
+        let whole = fs::read(&path).unwrap();
+        for at in [whole.len() - 1, whole.len() / 2, 300] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            fs::write(&path, bytes).unwrap();
+            let error = refused(dir.path(), args);
+            assert!(error.contains(&format!("runs/a/{file}.safetensors is not a usable")), "{args:?}: {error}");
+            assert!(at == 300 || error.contains("checkpoint: it is damaged"), "{args:?}: {error}");
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    let damage = |file: &str| {
+        let path = dir.path().join(format!("runs/a/{file}.safetensors"));
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    damage("best");
+    let error = refused(dir.path(), &["gpt", "sample", "a"]);
+    assert!(error.contains("its tensors do not match their checksum; use the last checkpoint"), "{error}");
+    ok(dir.path(), &["gpt", "sample", "a", "--last", "--tokens", "3"]);
+    damage("last");
+    let error = refused(dir.path(), &["gpt", "sample", "a", "--last"]);
+    assert!(error.contains("use the best checkpoint of the run, without --last"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_without_a_checksum_is_used_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let best = dir.path().join("runs/a/best.safetensors");
+    let sample = ["gpt", "sample", "a", "--tokens", "5", "--greedy"];
+    let want = run(dir.path(), &sample);
+    assert!(!String::from_utf8_lossy(&want.stderr).contains("checksum"));
+    fs::write(&best, without_checksum(&fs::read(&best).unwrap())).unwrap();
+    let old = run(dir.path(), &sample);
+    let said = String::from_utf8_lossy(&old.stderr).replace("\n  ", " ");
+    assert!(old.status.success() && old.stdout == want.stdout);
+    assert!(said.contains("best.safetensors was written by an older version, without a checksum"), "{said}");
+}
+
+/// The settings of a checkpoint without a checksum describe a model of terabytes.
+#[test]
+fn crafted_settings_allocate_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let best = dir.path().join("runs/a/best.safetensors");
+    let mut checkpoint = Checkpoint::<f32>::load(&best).unwrap();
+    checkpoint.metadata["config"]["model"]["n_embd"] = 100_000.into();
+    checkpoint.save(&best).unwrap();
+    let error = refused(dir.path(), &["gpt", "sample", "a"]);
+    assert!(error.contains("its settings describe a model of") && error.contains("but it holds"), "{error}");
+    checkpoint.metadata["config"]["model"]["n_embd"] = 24.into();
+    checkpoint.save(&best).unwrap();
+    let error = refused(dir.path(), &["gpt", "sample", "a"]);
+    assert!(error.contains("but this model needs ["), "{error}");
+}
+
+/// A memory map would end the process with SIGBUS.
+#[test]
+fn tokens_that_are_cut_off_during_training_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.txt"), text()).unwrap();
+    ok(dir.path(), &["gpt", "prepare", "a.txt", "--out", "p"]);
+    let mut child = m2g(dir.path(), &TRAIN).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&dir.path().join("runs/a/last.safetensors"));
+    sleep(Duration::from_millis(200));
+    fs::File::options().write(true).open(dir.path().join("p/train.bin")).unwrap().set_len(64).unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it trains on");
+        sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("p/train.bin: it had ") && error.contains("has fewer now"), "{error}");
+}
+
+fn wait_for(path: &Path) {
+    let started = Instant::now();
+    while !path.exists() && started.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn sizes_beyond_the_memory_are_refused_with_the_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.txt"), text()).unwrap();
+    small_mnist(dir.path(), 100, 10);
+    for args in [
+        &["gpt", "train", "--data", "a.txt", "--n-embd", "100000"][..],
+        &["gpt", "train", "--data", "a.txt", "--batch-size", "1048576", "--block-size", "1000"],
+        &["gpt", "train", "--data", "a.txt", "--n-layer", "1000", "--n-embd", "12800"],
+        &["digits", "train", "--data", "small", "--hidden", "100000,100000"],
+    ] {
+        let error = refused(dir.path(), args).replace("\n  ", " ");
+        for part in ["training this model needs about ", " for parameters, gradients", "B are available: use a "] {
+            assert!(error.contains(part), "{args:?}: {error}");
+        }
+        assert!(!dir.path().join("runs").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn inputs_beyond_their_limit_are_refused_with_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+    write("large.toml", "# comment\n".repeat(120_000).as_bytes());
+    write("large.txt", "abc def gh".repeat(2 << 20).as_bytes());
+    write("t.json", &[b' '; 49 << 20]);
+    // 100 MB of the letter a, packed to 100 kB.
+    write("bomb.gz", &gzip(&[b'a'; 100 << 20]));
+    let images = [&[0, 0, 8, 3, 0, 2, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28][..], &vec![0; 784 << 17]].concat();
+    small_mnist(dir.path(), 10, 10);
+    fs::remove_file(dir.path().join("small/train-images-idx3-ubyte")).unwrap();
+    write("small/train-images-idx3-ubyte.gz", &gzip(&images));
+    for (args, why) in [
+        (&["gpt", "train", "--config", "large.toml"][..], "more than 1 MiB, the most that a configuration"),
+        (&["lab", "large.toml"], "more than 1 MiB, the most that a configuration"),
+        (&["gpt", "sample", "a", "--prompt-file", "large.txt"], "it has more than 16 MiB"),
+        (&["gpt", "eval", "a", "--tokens", "t.json"], "more than 48 MiB, the most that a file of token ids"),
+        (&["gpt", "train", "--data", "bomb.gz"], "it unpacks to more than 100 times its size"),
+        (&["gpt", "prepare", "bomb.gz", "--out", "p"], "it unpacks to more than 100 times its size"),
+        (&["digits", "train", "--data", "small"], "it unpacks to more than 100 times its size"),
+    ] {
+        let error = refused(dir.path(), args).replace("\n  ", " ");
+        assert!(error.contains(why), "{args:?}: {error}");
+    }
+    let error = piped(dir.path(), &["gpt", "sample", "a"], &fs::read(dir.path().join("large.txt")).unwrap());
+    assert!(String::from_utf8_lossy(&error.stderr).contains("it has more than 16 MiB"));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// Training that diverges ends with a sentence and keeps the checkpoint before it.
+#[test]
+fn an_absurd_learning_rate_ends_with_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.txt"), text()).unwrap();
+    small_mnist(dir.path(), 200, 50);
+    for args in [
+        &["gpt", "train", "--data", "a.txt", "--run", "r", "--learning-rate", "1e30", "--max-iters", "50"][..],
+        &["gpt", "train", "--data", "a.txt", "--run", "r", "--learning-rate", "1e300", "--max-iters", "50"],
+        &["digits", "train", "--data", "small", "--run", "r", "--learning-rate", "1e38", "--preset", "best"],
+        &["digits", "train", "--data", "small", "--run", "r", "--learning-rate", "1e300"],
+    ] {
+        let error = refused(dir.path(), args).replace("\n  ", " ");
+        assert!(error.contains("is not finite at step"), "{args:?}: {error}");
+        assert!(error.contains("training has diverged; use a smaller learning rate"), "{args:?}: {error}");
+        // What is there can be used.
+        let run = dir.path().join("runs/r");
+        for file in ["best", "last"] {
+            let path = run.join(format!("{file}.safetensors"));
+            let checkpoint = Checkpoint::<f32>::load(&path).unwrap();
+            checkpoint.check_finite(&path).unwrap();
+        }
+        fs::remove_dir_all(run).unwrap();
+    }
+}
