@@ -48,7 +48,7 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
     let (path, file) = (run_path(name), if last { LAST } else { BEST });
     let kind = kind_of(&path, file)?;
     let model = kind.open(&path, file)?;
-    tell_of_missing_checksum(&path, file, kind.name())?;
+    tell_of_missing_checksum(&path, file)?;
     Ok((kind, model))
 }
 

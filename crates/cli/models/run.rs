@@ -31,14 +31,13 @@ impl SavedRun {
 /// The model of a checkpoint, and its description.
 pub fn load<M: Trainable>(run: &Path, file: &str) -> Result<(M, M::Description), Error> {
     let loaded = Session::<M>::load(run, file)?;
-    tell_of_missing_checksum(run, file, M::KIND)?;
+    tell_of_missing_checksum(run, file)?;
     Ok(loaded)
 }
 
 /// Tells the user if a checkpoint has no checksum, so that damage to it would go unnoticed.
-pub fn tell_of_missing_checksum(run: &Path, file: &str, kind: &str) -> Result<(), Error> {
-    let metadata = run_folder::metadata(run, file, kind)?;
-    run_folder::note_on(&run.join(file), &metadata).iter().for_each(|text| note(text));
+pub fn tell_of_missing_checksum(run: &Path, file: &str) -> Result<(), Error> {
+    run_folder::note_on(&run.join(file))?.iter().for_each(|text| note(text));
     Ok(())
 }
 

@@ -44,8 +44,8 @@ impl<T: Float> Checkpoint<T> {
     }
 
     /// Writes the file, a chunk of elements at a time, so that a large model needs no second copy
-    /// in memory. An old file stays until the new one is complete. The metadata must be a JSON object; it
-    /// gets the keys `format` and `checksum`.
+    /// in memory. An old file stays until the new one is complete. The metadata must be a JSON object; in
+    /// the file it has two more keys, `format` and `checksum`.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written; [`Error::Checkpoint`] if the metadata is too large.

@@ -134,15 +134,15 @@ impl OpenFile {
             .ok_or_else(|| unusable(path, "it was not written by m2g (no `m2g` metadata)"))?;
         let mut metadata: Value = serde_json::from_str(text)
             .map_err(|e| unusable(path, &format!("its metadata is not JSON ({e})")))?;
-        let stored = metadata.as_object_mut().and_then(|metadata| metadata.remove(CHECKSUM_KEY));
-        let checksum = match (metadata[FORMAT_KEY].as_u64(), stored) {
+        let mut remove = |key| metadata.as_object_mut().and_then(|metadata| metadata.remove(key));
+        let (format, stored) = (remove(FORMAT_KEY).unwrap_or_default(), remove(CHECKSUM_KEY));
+        let checksum = match (format.as_u64(), stored) {
             (Some(1), None) => None,
             (Some(FORMAT), Some(Value::String(stored))) => Some(checked(path, &mut bytes, &stored)?),
             (Some(1..=FORMAT), _) => return Err(damaged(path, "it has lost its checksums")),
             _ => {
-                let found = &metadata[FORMAT_KEY];
                 let why =
-                    format!("its format is {found}, but this version of m2g reads formats 1 to {FORMAT}");
+                    format!("its format is {format}, but this version of m2g reads formats 1 to {FORMAT}");
                 return Err(unusable(path, &why));
             }
         };
@@ -171,9 +171,12 @@ impl OpenFile {
     }
 }
 
-/// Whether a checkpoint with this metadata has checksums. Those of older versions have none.
-pub fn has_checksums(metadata: &Value) -> bool {
-    metadata[FORMAT_KEY] == FORMAT
+/// Whether a checkpoint has checksums. Those of older versions have none.
+///
+/// # Errors
+/// As [`Checkpoint::load`](super::Checkpoint::load).
+pub fn has_checksums(path: &Path) -> Result<bool, Error> {
+    OpenFile::open(path).map(|open| open.checksum.is_some())
 }
 
 /// Checks the checksum of a header, and returns that of the tensors. Changes the bytes.

@@ -209,11 +209,13 @@ pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
     Ok(found)
 }
 
-/// A remark on a checkpoint with this metadata: one of an older version may be damaged, and nobody would
-/// notice.
-pub fn note_on(path: &Path, metadata: &Value) -> Option<String> {
+/// A remark on a checkpoint of an older version: it may be damaged, and nobody would notice.
+///
+/// # Errors
+/// As [`Checkpoint::load_metadata`].
+pub fn note_on(path: &Path) -> Result<Option<String>, Error> {
     let unchecked = "was written by an older version, without a checksum: damage to it cannot be detected";
-    (!has_checksums(metadata)).then(|| format!("{} {unchecked}", path.display()))
+    Ok((!has_checksums(path)?).then(|| format!("{} {unchecked}", path.display())))
 }
 
 /// Reads the evaluations of a run, one JSON value per line of the metrics. Skips an incomplete last

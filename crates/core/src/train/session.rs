@@ -117,7 +117,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(path, M::KIND)?;
         let last = path.join(LAST);
         let mut notes = check_memory::<M>(&description)?;
-        notes.extend(run_folder::note_on(&last, &checkpoint.metadata));
+        notes.extend(run_folder::note_on(&last)?);
         checkpoint.check_finite(&last)?;
         let model = restored::<M>(&last, &mut checkpoint, &description)?;
         let mut optimizer = M::optimizer(&description, data);
