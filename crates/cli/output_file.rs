@@ -104,7 +104,7 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()>) ->
     other_error.map_or(Ok(written?), Err)
 }
 
-/// [`write`] with bytes that are complete.
+/// As [`write()`], with bytes that are complete.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write(path, |file| Ok(file.write_all(bytes)?))
 }

@@ -32,6 +32,8 @@ fn errors_repeat_only_the_start_of_a_long_flag() {
     for input in [&word, &words, &escape] {
         let input = input.as_str();
         let flags = |command: &[&'static str], names: &[&str]| {
+            // The words differ from the word only where flags are not quoted.
+            let names = if input.contains(' ') { &names[..1] } else { names };
             for name in names {
                 check(dir.path(), &[command, &[*name, input]].concat());
                 if input.len() < 100 {
