@@ -182,7 +182,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 32))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
 
     #[test]
     fn gradients_agree_with_finite_differences(
