@@ -23,6 +23,7 @@ mod gpt_train;
 mod habits;
 mod inputs;
 mod inspect;
+mod kills;
 mod lab;
 mod long_run;
 mod notes;

@@ -1,6 +1,6 @@
 //! The settings of a training run: a preset, then a file, then flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use clap::Args;
@@ -51,6 +51,11 @@ impl Settings {
         }
         config.validate()?;
         Ok(config)
+    }
+
+    /// The same flags on top of the settings in this file.
+    pub fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
     }
 
     /// Applies the flags to the configuration of a resumed run.

@@ -54,6 +54,11 @@ impl Settings {
         Ok((config, tokenizer))
     }
 
+    /// The same flags on top of the settings in this file.
+    pub fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
+    }
+
     /// Applies the flags to the configuration of a resumed run.
     pub fn resume(&self, config: &mut Config) {
         self.apply(config);

@@ -132,6 +132,12 @@ impl Lab {
         let toml = toml::to_string(&experiment)?;
         atomic::write(&folder.join("experiment.toml"), |f| std::io::Write::write_all(f, toml.as_bytes()))?;
         note(&format!("{name}: {}", experiment.about));
+        if !results.is_locked() {
+            note(&format!(
+                "the file system of {} has no locks: do not run this experiment in two processes",
+                folder.display()
+            ));
+        }
         let measures: Vec<&str> = experiment.measures().collect();
         let known = |job: &Job| results.get(&job.key, &measures).filter(|_| !self.overwrite).cloned();
         let mut trials: Vec<Option<Trial>> = jobs.iter().map(|job| Some(job.name(known(job)?))).collect();

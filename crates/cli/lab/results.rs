@@ -2,12 +2,14 @@
 //! the result. So more arms, other seeds, other settings or another data set never collide, and
 //! what is finished is not repeated.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use m2g_core::{atomic, bounded};
+use m2g_core::atomic::{self, Lock};
+use m2g_core::train::run_folder::LOCK;
+use m2g_core::{Error, bounded};
 use serde_json::{Value, json};
 
 use super::old_results;
@@ -18,18 +20,29 @@ const FILE: &str = "results.jsonl";
 /// The version of the file, in its first line.
 const FORMAT: u64 = 2;
 
-/// The results so far.
+/// The results so far. No other process adds to them.
 #[derive(Debug)]
 pub struct Results {
     records: Vec<Record>,
     path: PathBuf,
-    file: File,
+    file: atomic::File,
+    lock: Lock,
 }
 
 impl Results {
-    /// Opens the results in `folder`, or starts a new file. Results of an older version are
-    /// converted. A file that cannot be read is an error or, with `overwrite`, replaced.
+    /// Opens the results in `folder`, or starts a new file, and locks them. Results of an older
+    /// version are converted. A file that cannot be read is an error or, with `overwrite`, replaced.
     pub fn open(folder: &Path, overwrite: bool) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder).map_err(|e| anyhow!("cannot create {}: {e}", folder.display()))?;
+        let lock = Lock::take(&folder.join(LOCK)).map_err(Error::io("lock", folder))?;
+        let lock = lock.ok_or_else(|| {
+            anyhow!(
+                "another process is running the experiment in {}: wait until it ends, or save elsewhere \
+                 with --run NAME",
+                folder.display()
+            )
+        })?;
+        atomic::remove_leftover_files(folder);
         let path = folder.join(FILE);
         let found = if path.exists() { read(&path) } else { Ok(Found::Nothing) };
         let records = match found {
@@ -42,7 +55,6 @@ impl Results {
                 records
             }
             Ok(Found::Nothing) => {
-                fs::create_dir_all(folder).map_err(|e| anyhow!("cannot create {}: {e}", folder.display()))?;
                 write(&path, &[])?;
                 Vec::new()
             }
@@ -52,9 +64,14 @@ impl Results {
             }
             Err(error) => return Err(error),
         };
-        let file = OpenOptions::new().append(true).open(&path);
+        let file = atomic::File::append(&path);
         let file = file.map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
-        Ok(Self { records, path, file })
+        Ok(Self { records, path, file, lock })
+    }
+
+    /// Whether the lock keeps other processes out: `false` on a file system without locks.
+    pub fn is_locked(&self) -> bool {
+        self.lock.works()
     }
 
     /// Adds a result and appends it to the file.

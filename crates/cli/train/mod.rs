@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use m2g_core::Error;
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Ended, Outcome, Save, Session, Trainable};
+use m2g_core::train::run_folder::CONFIG;
+use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, Trainable};
 use serde_json::Value;
 
 use self::watch::{Log, Watch};
@@ -59,6 +61,9 @@ pub trait TrainCommand: Trainable + 'static {
     /// The configuration and the data of a new run.
     fn prepare(settings: &Self::Settings) -> anyhow::Result<(Self::Config, Self::Data)>;
 
+    /// The same settings on top of those in the file `config.toml` of a run.
+    fn on_top_of(settings: &Self::Settings, config: &Path) -> Self::Settings;
+
     /// The description of a saved run, with the new values of resumable settings, and its data.
     fn reopen(settings: &Self::Settings, run: &Path) -> anyhow::Result<(Self::Description, Self::Data)>;
 
@@ -104,7 +109,13 @@ impl<M: TrainCommand> Train<M> {
         let (config, data) = M::prepare(&self.settings)?;
         let work = Work::orderly();
         let folder = followed_folder(&path);
-        let session = Session::<M>::new(config, &data, Save::at(&folder, self.args.overwrite))?;
+        let session = match Session::<M>::new(config, &data, Save::at(&folder, self.args.overwrite)) {
+            // Another process took the free name just now.
+            Err(Error::RunExists { .. } | Error::BeingWritten(_)) if self.args.run.is_none() => {
+                return self.start();
+            }
+            session => session?,
+        };
         self.train(session, &data, &path, work)
     }
 
@@ -115,9 +126,14 @@ impl<M: TrainCommand> Train<M> {
                 path.join("config.toml").display()
             );
         }
+        let lock = RunLock::take(path)?;
+        if lock.is_blank() {
+            drop(lock);
+            return self.start_again(path);
+        }
         let (description, data) = M::reopen(&self.settings, path)?;
         let work = Work::orderly();
-        let session = Session::<M>::resume(path, &data, description)?;
+        let session = Session::<M>::resume_locked(lock, &data, description)?;
         let why = match session.ended() {
             None => {
                 notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
@@ -130,6 +146,16 @@ impl<M: TrainCommand> Train<M> {
             }
         };
         bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
+    }
+
+    /// Starts a run anew that was killed before its first checkpoint, as older versions left it.
+    fn start_again(&self, path: &Path) -> anyhow::Result<ExitCode> {
+        let settings = M::on_top_of(&self.settings, &path.join(CONFIG));
+        let (config, data) = M::prepare(&settings)?;
+        let work = Work::orderly();
+        let session = Session::<M>::new(config, &data, Save::Replace(path))?;
+        note(&format!("{} has no checkpoint yet, so it starts from the beginning", path.display()));
+        self.train(session, &data, path, work)
     }
 
     /// Trains, which is `work`, and reports.

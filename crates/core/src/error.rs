@@ -146,6 +146,9 @@ pub enum Error {
     /// Another process trains the run.
     #[error("another process is training {}: wait until it ends, or stop it", .0.display())]
     Busy(PathBuf),
+    /// Another process creates, replaces or removes the folder now.
+    #[error("another process is writing {}: wait until it ends, or choose another folder", .0.display())]
+    BeingWritten(PathBuf),
     /// The model crate or the data source failed.
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),

@@ -36,6 +36,10 @@ impl TrainCommand for Network<f32> {
         Ok((config, data))
     }
 
+    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
+        settings.on_top_of(config)
+    }
+
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, DigitData)> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();

@@ -70,6 +70,10 @@ impl TrainCommand for Gpt<f32> {
         Ok((config, corpus))
     }
 
+    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
+        settings.on_top_of(config)
+    }
+
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();

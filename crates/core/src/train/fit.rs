@@ -58,10 +58,6 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         let seconds = || seconds_before + started.elapsed().as_secs_f64();
         let first_step = self.state.step;
         let (mut last_save, mut save_time) = (Instant::now(), Duration::ZERO);
-        if self.state.step == 0 && self.folder.is_some() {
-            self.best = Some(self.model.params().clone());
-            self.save()?;
-        }
         let ended = loop {
             if self.state.evaluation_is_due
                 && !self.evaluate(task, &mut evaluation_tape, seconds, observer)?

@@ -1,15 +1,14 @@
 //! Runs on the disk: renames and deletes the folder of a run, unless a process trains it.
 
-use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
 
-use super::run_folder::{CONFIG, LOCK, lock};
+use super::run_folder::{CONFIG, LOCK, check_is_run, lock};
 use crate::{Error, atomic};
 
 /// Whether a process trains the run in this folder now.
 pub fn is_training(run: &Path) -> bool {
-    let file = File::open(run.join(LOCK));
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    atomic::Lock::is_taken(&run.join(LOCK))
 }
 
 /// Gives the folder of a run another name in the same parent folder.
@@ -18,40 +17,40 @@ pub fn is_training(run: &Path) -> bool {
 /// [`Error::NoRun`] if there is no run; [`Error::RunExists`] if the new name is taken;
 /// [`Error::Busy`] if another process trains the run; [`Error::Io`].
 pub fn rename(run: &Path, to: &Path) -> Result<(), Error> {
-    if !run.join(CONFIG).is_file() {
-        return Err(Error::NoRun(run.to_path_buf()));
-    }
+    check_is_run(run)?;
+    let exists = || Error::RunExists { path: to.to_path_buf(), is_run: to.join(CONFIG).is_file() };
     // A link that leads nowhere is taken too.
     if to.symlink_metadata().is_ok() {
-        return Err(Error::RunExists { path: to.to_path_buf(), is_run: to.join(CONFIG).is_file() });
+        return Err(exists());
     }
     let _lock = lock(run)?;
-    fs::rename(run, to).map_err(Error::io("rename", run))
+    atomic::rename_to_free(run, to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => exists(),
+        _ => Error::io("rename", run)(error),
+    })
 }
 
 /// Deletes a folder and everything in it. The folder disappears first, in one step, so that no
 /// half of it can be taken for a run.
 ///
 /// # Errors
-/// [`Error::Busy`] if a process trains the run; [`Error::Io`].
+/// [`Error::Busy`] if a process trains the run; [`Error::BeingWritten`] if one replaces it;
+/// [`Error::Io`].
 pub fn delete(run: &Path) -> Result<(), Error> {
     let _lock = lock(run)?;
-    let parent = run.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let aside = tempfile::Builder::new().prefix(".old-").tempdir_in(parent);
-    let aside = aside.map_err(Error::io("delete", run))?;
-    fs::rename(run, aside.path().join("run")).map_err(Error::io("delete", run))?;
-    atomic::sync_folder(parent).map_err(Error::io("delete", run))?;
-    aside.close().map_err(Error::io("delete", run))
+    atomic::remove(run)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
     use crate::train::{RunFolder, Save};
 
     fn run(path: &Path) -> RunFolder {
-        RunFolder::create(Save::New(path), "kind", "", serde_json::json!({})).unwrap().unwrap()
+        RunFolder::create(Save::New(path), "kind", "", serde_json::json!({}), |_| Ok(())).unwrap().unwrap()
     }
 
     #[test]

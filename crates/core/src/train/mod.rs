@@ -29,7 +29,7 @@ mod trainable;
 pub use fit::Fit;
 pub use model::{Model, gradients_by_tape};
 pub use observer::{EvaluationRecord, Observer, Progress, is_logged};
-pub use run_folder::{RunFolder, Save};
+pub use run_folder::{RunFolder, RunLock, Save};
 pub use session::{Outcome, Session};
 pub use state::{Ended, Options, State};
 pub use step::{StepReport, Stepper};

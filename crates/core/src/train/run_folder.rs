@@ -5,12 +5,14 @@
 //! runs/NAME/metrics.jsonl        one line per logged step and per evaluation
 //! runs/NAME/last.safetensors     parameters, optimiser and state, to resume from
 //! runs/NAME/best.safetensors     the parameters with the best score, to use
+//! runs/NAME/lock                 locked by the process that trains or changes the run
 //! ```
 //!
-//! A folder appears only when it is complete, and every checkpoint replaces the previous
-//! one in a single rename: the process may be killed at any moment.
+//! A folder appears only when it is complete, with the checkpoints of step 0, and every checkpoint
+//! replaces the previous one in a single rename: the process may be killed at any moment. Nothing is
+//! read to be changed, or changed, before the lock is held.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::state::State;
+use crate::atomic::Lock;
 use crate::checkpoint::{Checkpoint, OPTIMIZER, has_checksums, unusable};
 use crate::optim::Optimizer;
 use crate::{Error, Float, Params, atomic};
@@ -51,77 +54,129 @@ impl<'a> Save<'a> {
     }
 }
 
+/// The lock of a run that exists: no other process changes the run until it is dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    path: PathBuf,
+    lock: Lock,
+}
+
+impl RunLock {
+    /// Locks the run in a folder, and removes the incomplete files that killed processes left there.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`] if there is no run; [`Error::Busy`] if another process trains it;
+    /// [`Error::Io`].
+    pub fn take(path: &Path) -> Result<Self, Error> {
+        check_is_run(path)?;
+        let lock = lock(path)?;
+        // Not earlier: only a process that may change runs clears up.
+        atomic::sweep(parent(path));
+        atomic::remove_leftover_files(path);
+        Ok(Self { path: path.to_path_buf(), lock })
+    }
+
+    /// The path of the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the run has no progress to lose: no checkpoint and no metrics. Older versions, killed
+    /// before their first checkpoint, left such runs.
+    pub fn is_blank(&self) -> bool {
+        let no_metrics = fs::metadata(self.path.join(METRICS)).map_or(true, |found| found.len() == 0);
+        no_metrics && [LAST, BEST].iter().all(|file| self.path.join(file).symlink_metadata().is_err())
+    }
+}
+
 /// The folder of a run, locked for this process.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     kind: String,
     config: Value,
-    metrics: File,
-    _lock: File,
+    metrics: atomic::File,
+    lock: Lock,
 }
 
 impl RunFolder {
     /// Creates the folder of a new run for this kind of model; `None` for [`Save::Nowhere`].
     /// `toml` and `config` hold the configuration, the first for people, the second for the
-    /// checkpoints.
+    /// checkpoints. `first` saves the first checkpoints: the folder appears with them, and locked.
     ///
     /// # Errors
     /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a
-    /// run; [`Error::Busy`] if another process trains it; [`Error::Io`].
-    pub fn create(save: Save<'_>, kind: &str, toml: &str, config: Value) -> Result<Option<Self>, Error> {
+    /// run; [`Error::Busy`] if another process trains it; [`Error::BeingWritten`] if another process
+    /// creates it now; [`Error::Io`].
+    pub fn create(
+        save: Save<'_>,
+        kind: &str,
+        toml: &str,
+        config: Value,
+        first: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Option<Self>, Error> {
         let (path, overwrite) = match save {
             Save::Nowhere => return Ok(None),
             Save::New(path) => (path, false),
             Save::Replace(path) => (path, true),
         };
-        if path.exists() {
+        // Held until the new run is in its place.
+        let mut old_lock = None;
+        let may_replace = || {
+            // A link that leads nowhere is taken too.
+            if path.symlink_metadata().is_err() {
+                return Ok(());
+            }
             let is_run = path.join(CONFIG).is_file();
             if !overwrite || !is_run {
                 return Err(Error::RunExists { path: path.to_path_buf(), is_run });
             }
-            lock(path)?;
-        }
-        atomic::folder(path, |new| {
-            atomic::write(&new.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
-            for name in [METRICS, LOCK] {
-                File::create(new.join(name)).map_err(Error::io("create", path.join(name)))?;
+            if old_lock.is_none() {
+                old_lock = Some(lock(path)?);
             }
             Ok(())
+        };
+        let mut folder = atomic::folder(path, may_replace, |new| {
+            atomic::write(&new.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
+            let mut folder = Self::open_files(new, kind, config, lock(new)?)?;
+            first(&mut folder)?;
+            Ok::<_, Error>(folder)
         })?;
-        Self::open_files(path, kind, config).map(Some)
+        folder.path = path.to_path_buf();
+        Ok(Some(folder))
     }
 
     /// Opens the folder of a run to resume it, with its last checkpoint and its state.
     /// Drops metrics that are newer than the checkpoint: they will be written again.
     ///
     /// # Errors
-    /// [`Error::NoRun`] if there is no run; [`Error::NeverSaved`] if it has no checkpoint;
-    /// [`Error::Checkpoint`] if the checkpoint is damaged or of another kind of model;
-    /// [`Error::Busy`] if another process trains the run.
-    pub fn resume<T: Float>(path: &Path, kind: &str) -> Result<(Self, Checkpoint<T>, State), Error> {
-        let checkpoint = load(path, LAST, kind)?;
+    /// [`Error::NeverSaved`] if it has no checkpoint; [`Error::Checkpoint`] if the checkpoint is
+    /// damaged or of another kind of model; [`Error::Io`].
+    pub fn resume<T: Float>(run: RunLock, kind: &str) -> Result<(Self, Checkpoint<T>, State), Error> {
+        let RunLock { path, lock } = run;
+        let checkpoint = load(&path, LAST, kind)?;
         let last = path.join(LAST);
         let state: State = serde_json::from_value(checkpoint.metadata["state"].clone())
             .map_err(|e| unusable(&last, &format!("its state cannot be read ({e})")))?;
         drop_metrics_after(&path.join(METRICS), state.step)?;
-        let run = Self::open_files(path, kind, checkpoint.metadata["config"].clone())?;
+        let run = Self::open_files(&path, kind, checkpoint.metadata["config"].clone(), lock)?;
         Ok((run, checkpoint, state))
     }
 
-    fn open_files(path: &Path, kind: &str, config: Value) -> Result<Self, Error> {
+    fn open_files(path: &Path, kind: &str, config: Value, lock: Lock) -> Result<Self, Error> {
         let metrics = path.join(METRICS);
         Ok(Self {
             path: path.to_path_buf(),
             kind: kind.to_string(),
             config,
-            metrics: OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(&metrics)
-                .map_err(Error::io("open", &metrics))?,
-            _lock: lock(path)?,
+            metrics: atomic::File::append(&metrics).map_err(Error::io("open", &metrics))?,
+            lock,
         })
+    }
+
+    /// Whether the lock keeps other processes out: `false` on a file system without locks.
+    pub fn is_locked(&self) -> bool {
+        self.lock.works()
     }
 
     /// The path of the folder.
@@ -185,11 +240,19 @@ pub fn kind(run: &Path, file: &str) -> Result<String, Error> {
     }
 }
 
+/// Checks that a folder holds a run. If a process was killed while it replaced the run, and left no
+/// folder of this name, moves the old one back.
+pub(super) fn check_is_run(path: &Path) -> Result<(), Error> {
+    atomic::restore(path);
+    match path.join(CONFIG).is_file() {
+        true => Ok(()),
+        false => Err(Error::NoRun(path.to_path_buf())),
+    }
+}
+
 /// The metadata of a checkpoint of any kind of model.
 fn any_metadata(run: &Path, file: &str) -> Result<Value, Error> {
-    if !run.join(CONFIG).is_file() {
-        return Err(Error::NoRun(run.to_path_buf()));
-    }
+    check_is_run(run)?;
     let path = run.join(file);
     if !path.exists() {
         return Err(Error::NeverSaved { run: run.to_path_buf(), file: file.to_string() });
@@ -265,17 +328,17 @@ fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
     atomic::write(path, |f| f.write_all(kept.as_bytes()))
 }
 
-/// Locks the run for this process, until the file is dropped.
+/// Locks the run for this process, until the lock is dropped.
 ///
 /// # Errors
 /// [`Error::Busy`] if another process trains the run.
-pub(super) fn lock(run: &Path) -> Result<File, Error> {
+pub(super) fn lock(run: &Path) -> Result<Lock, Error> {
     let path = run.join(LOCK);
-    let file = File::create(&path).map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(run.to_path_buf())),
-        // The file system has no locks: train without one.
-        Err(TryLockError::Error(_)) => Ok(file),
-    }
+    let lock = Lock::take(&path).map_err(Error::io("open", &path))?;
+    lock.ok_or_else(|| Error::Busy(run.to_path_buf()))
+}
+
+/// The folder that holds the folder of a run.
+fn parent(run: &Path) -> &Path {
+    run.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fit::Fit;
 use super::observer::{EvaluationRecord, Observer};
-use super::run_folder::{self, BEST, LAST, RunFolder, Save};
+use super::run_folder::{self, BEST, LAST, RunFolder, RunLock, Save};
 use super::state::{Ended, Options, State};
 use super::task::{Metrics, Task};
 use super::trainable::Trainable;
@@ -96,7 +96,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         let optimizer = M::optimizer(&description, data);
         // Fails before a folder is created if the data does not fit.
         M::task(&description, data)?;
-        let folder = create_folder::<M>(save, &description)?;
+        let folder = create_folder(save, &description, &model, &*optimizer)?;
         Ok(Self { model, description, state: State::default(), notes, optimizer, data, folder })
     }
 
@@ -106,6 +106,20 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// If there is no run, its checkpoint is damaged, or it was trained on other data.
     pub fn resume(path: &Path, data: &'a M::Data, description: M::Description) -> Result<Self, Error> {
+        Self::resume_locked(RunLock::take(path)?, data, description)
+    }
+
+    /// As [`Session::resume`], if the lock was taken before the description was read: then no other
+    /// process can change the run in between.
+    ///
+    /// # Errors
+    /// As [`Session::resume`].
+    pub fn resume_locked(
+        run: RunLock,
+        data: &'a M::Data,
+        description: M::Description,
+    ) -> Result<Self, Error> {
+        let path = &run.path().to_path_buf();
         M::validate(M::config(&description))?;
         if M::trained_on(&description).is_empty() {
             return Err(Error::Imported(path.to_path_buf()));
@@ -114,7 +128,7 @@ impl<'a, M: Trainable> Session<'a, M> {
             return Err(Error::OtherData { run: path.to_path_buf(), data: M::source(data) });
         }
         M::task(&description, data)?;
-        let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(path, M::KIND)?;
+        let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
         let last = path.join(LAST);
         let mut notes = check_memory::<M>(&description)?;
         notes.extend(run_folder::note_on(&last)?);
@@ -148,6 +162,12 @@ impl<'a, M: Trainable> Session<'a, M> {
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let options = self.options();
         let mut task = M::task(&self.description, self.data)?;
+        if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.is_locked()) {
+            observer.warning(&format!(
+                "the file system of {} has no locks: do not train this run in two processes",
+                folder.path().display()
+            ));
+        }
         let mut fit = Fit {
             state: self.state.clone(),
             folder: self.folder.as_mut(),
@@ -258,12 +278,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         model: &M,
         optimizer: &dyn Optimizer<f32>,
     ) -> Result<(), Error> {
-        match create_folder::<M>(save, description)? {
-            None => Ok(()),
-            Some(mut folder) => {
-                folder.save(model.params(), Some(model.params()), optimizer, &State::default())
-            }
-        }
+        create_folder(save, description, model, optimizer).map(drop)
     }
 }
 
@@ -298,13 +313,18 @@ fn restored<M: Trainable>(
     Ok(model)
 }
 
+/// Creates the folder of a run at step 0, with its checkpoints.
 fn create_folder<M: Trainable>(
     save: Save<'_>,
     description: &M::Description,
+    model: &M,
+    optimizer: &dyn Optimizer<f32>,
 ) -> Result<Option<RunFolder>, Error> {
     let toml = toml::to_string(M::config(description)).map_err(|e| Error::Other(Box::new(e)))?;
     let json = serde_json::to_value(description).map_err(|e| Error::Other(Box::new(e)))?;
-    RunFolder::create(save, M::KIND, &toml, json)
+    RunFolder::create(save, M::KIND, &toml, json, |folder| {
+        folder.save(model.params(), Some(model.params()), optimizer, &State::default())
+    })
 }
 
 fn read_description<M: Trainable>(

@@ -358,7 +358,16 @@ fn runs_that_cannot_be_used_are_refused() {
     drop(busy);
     assert!(matches!(run_folder::metadata(&run, LAST, "curve"), Err(Error::Checkpoint { .. })));
     new(Save::Replace(&run)).unwrap();
-    assert!(matches!(Training::describe(&run), Err(Error::NeverSaved { .. })), "it has not run yet");
+    assert_eq!(
+        Training::resume(&run, &data, description.clone()).unwrap().state.step,
+        0,
+        "it has not run yet"
+    );
+    std::fs::remove_file(run.join(LAST)).unwrap();
+    assert!(matches!(Training::describe(&run), Err(Error::NeverSaved { .. })));
+    assert!(!RunLock::take(&run).unwrap().is_blank(), "its best parameters are there");
+    std::fs::remove_file(run.join(BEST)).unwrap();
+    assert!(RunLock::take(&run).unwrap().is_blank());
 
     let imported = Description { data: String::new(), ..description };
     let line = Line::init(&imported, None).unwrap();

@@ -34,24 +34,28 @@ pub fn export(
     let end_of_text = tokenizer.and_then(Tokenizer::end_of_text);
     let config_json = settings::write(config, end_of_text)?;
     let tensors = tensors_to_write(config, params)?;
-    if dir.exists() {
+    let may_replace = || {
+        // A link that leads nowhere is taken too.
+        if dir.symlink_metadata().is_err() {
+            return Ok(());
+        }
         let is_export = dir.join(CONFIG).is_file();
         let empty = dir.read_dir().is_ok_and(|mut entries| entries.next().is_none());
-        let replaceable = empty || (overwrite && is_export);
-        if !replaceable {
-            return Err(ExportError::Exists { path: dir.to_path_buf(), is_export });
+        match empty || (overwrite && is_export) {
+            true => Ok(()),
+            false => Err(ExportError::Exists { path: dir.to_path_buf(), is_export }),
         }
-    }
-    let mut note = None;
-    atomic::folder(dir, |new| {
+    };
+    atomic::folder(dir, may_replace, |new| {
         write_json(&new.join(CONFIG), &config_json)?;
         let generation = json!({
             "_from_model_config": true, "bos_token_id": end_of_text, "eos_token_id": end_of_text
         });
         write_json(&new.join("generation_config.json"), &generation)?;
-        if let Some(tokenizer) = tokenizer {
-            note = hugging_face::write(new, tokenizer, config.block_size)?;
-        }
+        let note = match tokenizer {
+            Some(tokenizer) => hugging_face::write(new, tokenizer, config.block_size)?,
+            None => None,
+        };
         let names: Vec<_> = tensors.iter().map(|(spec, _)| (spec.their_name(), spec.their_shape())).collect();
         let path = new.join(MODEL);
         tensor_file::write(&path, &names, |i, file| {
@@ -64,9 +68,9 @@ pub fn export(
                 (spec, None) => Float::to_le_bytes(Tensor::<f32>::zeros(&spec.shape).data(), &mut bytes),
             }
             file.write_all(&bytes).map_err(Error::io("write", &path))
-        })
-    })?;
-    Ok(note)
+        })?;
+        Ok(note)
+    })
 }
 
 /// A tensor of the file with its value; `None` for the biases of a model without biases.

@@ -1,11 +1,11 @@
 //! Writes the tokens of a text to a folder, which appears only when it is complete.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use m2g_core::Error;
-use m2g_core::atomic::sync_folder;
+use m2g_core::atomic::{self, File};
 
 use super::encode::{Encode, Encoded, Progress, TokenizerChoice};
 use crate::error::TextError;
@@ -38,39 +38,10 @@ pub struct Prepare<'a> {
 /// [`TextError`] if an input cannot be read or is not text, if the text is too short, or if
 /// the folder exists or cannot be written. Then nothing is left behind.
 pub fn prepare(settings: &Prepare<'_>, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
-    let out = std::path::absolute(&settings.out).map_err(Error::io("find", &settings.out))?;
-    let Some(parent) = out.parent() else {
-        return Err(TextError::file(&out, "it is not a folder that can be created"));
-    };
-    check_replaceable(&settings.out, settings.overwrite)?;
     let sources = settings.inputs.iter().map(|input| Source::named(input)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::concat(sources);
-    let existing_parent = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(parent);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    // Removed with all its contents on drop, unless it is renamed first.
-    let new =
-        builder.tempdir_in(existing_parent).map_err(Error::io("create a folder in", existing_parent))?;
-
-    let meta = write_files(new.path(), settings, &source, watch)?;
-
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    check_replaceable(&settings.out, settings.overwrite)?;
-    let old =
-        builder.tempdir_in(existing_parent).map_err(Error::io("create a folder in", existing_parent))?;
-    if out.exists() {
-        fs::rename(&out, old.path().join("old")).map_err(Error::io("replace", &settings.out))?;
-    }
-    if let Err(error) = fs::rename(new.path(), &out) {
-        // Restore the old folder.
-        let _ = fs::rename(old.path().join("old"), &out);
-        return Err(Error::io("write", &settings.out)(error).into());
-    }
-    let _renamed = new.keep();
-    sync_folder(parent).map_err(Error::io("write", parent))?;
-    Ok(meta)
+    let may_replace = || check_replaceable(&settings.out, settings.overwrite);
+    atomic::folder(&settings.out, may_replace, |new| write_files(new, settings, &source, watch))
 }
 
 /// Encodes the text and writes the four files.
@@ -82,7 +53,7 @@ fn write_files(
 ) -> Result<Meta, TextError> {
     let [train_path, val_path] = [TRAIN, VAL].map(|name| folder.join(name));
     let create = |path: &Path| -> Result<_, TextError> {
-        Ok(BufWriter::with_capacity(1 << 16, File::create(path).map_err(Error::io("create", path))?))
+        Ok(BufWriter::with_capacity(1 << 16, File::create_new(path).map_err(Error::io("create", path))?))
     };
     let Prepare { documents, tokenizer, val_fraction, .. } = settings;
     let encode = Encode { source, documents, tokenizer: *tokenizer, val_fraction: *val_fraction };
@@ -108,15 +79,9 @@ fn write_files(
         [(TOKENIZER, serde_json::to_string(&tokenizer)), (META, serde_json::to_string_pretty(&meta))]
     {
         let path = folder.join(name);
-        json.map_err(std::io::Error::from)
-            .and_then(|json| {
-                let mut file = File::create(&path)?;
-                writeln!(file, "{json}")?;
-                file.sync_all()
-            })
-            .map_err(Error::io("write", &path))?;
+        let json = json.map_err(std::io::Error::from).map_err(Error::io("write", &path))?;
+        atomic::write(&path, |file| writeln!(file, "{json}"))?;
     }
-    sync_folder(folder).map_err(Error::io("write", folder))?;
     Ok(meta)
 }
 
@@ -133,7 +98,8 @@ fn finish(writer: TokenWriter<BufWriter<File>>, path: &Path) -> Result<String, T
 /// Checks that `out` does not exist, is empty, or may be overwritten.
 fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
     let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
-    if !out.exists() || (out.is_dir() && is_empty()) {
+    // A link that leads nowhere is taken too.
+    if out.symlink_metadata().is_err() || (out.is_dir() && is_empty()) {
         return Ok(());
     }
     match (is_prepared(out), overwrite) {

@@ -1,0 +1,214 @@
+//! The calls that change files, in one place.
+//!
+//! In builds with debug assertions, each of them is a point at which a test can kill the process:
+//! see [`KILL_BEFORE_CHANGE`].
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// The variable with the number N, from 1, of the change before which the process is killed; if
+/// that change is a write, half of it is written first. Only for builds with debug assertions.
+pub const KILL_BEFORE_CHANGE: &str = "M2G_KILL_BEFORE_CHANGE";
+
+/// The variable that, if it is set, makes the system pretend that it cannot exchange two names.
+/// Only for builds with debug assertions.
+pub const NO_EXCHANGE: &str = "M2G_NO_EXCHANGE";
+
+/// The variable that, if it is set, makes the system pretend that the file system has no locks. Only
+/// for builds with debug assertions.
+pub const NO_LOCKS: &str = "M2G_NO_LOCKS";
+
+/// Whether one of these variables is set.
+pub(super) fn pretends(variable: &str) -> bool {
+    cfg!(debug_assertions) && std::env::var_os(variable).is_some()
+}
+
+/// Whether the process is to be killed before the change that comes now.
+#[cfg(debug_assertions)]
+fn is_last() -> bool {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    static LEFT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let n = std::env::var(KILL_BEFORE_CHANGE).ok().and_then(|n| n.parse().ok());
+        AtomicU64::new(n.unwrap_or(u64::MAX))
+    });
+    LEFT.fetch_sub(1, Relaxed) == 1
+}
+
+#[cfg(not(debug_assertions))]
+fn is_last() -> bool {
+    false
+}
+
+/// Stands before each change.
+fn change() {
+    if is_last() {
+        // As after `kill -9`, nothing is dropped or flushed.
+        std::process::abort();
+    }
+}
+
+/// A file that this process writes.
+#[derive(Debug)]
+pub struct File(fs::File);
+
+impl File {
+    /// Creates a file where there is none.
+    ///
+    /// # Errors
+    /// If something has this name, or it cannot be created.
+    pub fn create_new(path: &Path) -> io::Result<Self> {
+        change();
+        OpenOptions::new().read(true).write(true).create_new(true).open(path).map(Self)
+    }
+
+    /// Opens a file to append to it, or creates it.
+    ///
+    /// # Errors
+    /// If it can be neither opened nor created.
+    pub fn append(path: &Path) -> io::Result<Self> {
+        change();
+        OpenOptions::new().append(true).create(true).open(path).map(Self)
+    }
+
+    /// Waits until the content is on the disk.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn sync_all(&self) -> io::Result<()> {
+        change();
+        self.0.sync_all()
+    }
+
+    /// The file itself, to lock it.
+    pub(super) fn inner(&self) -> &fs::File {
+        &self.0
+    }
+}
+
+impl Write for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if is_last() {
+            let _ = self.0.write(&bytes[..bytes.len() / 2]);
+            std::process::abort();
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Read for File {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Seek for File {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// Creates a folder where there is none.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    change();
+    fs::create_dir(path)
+}
+
+/// Opens a file to lock it. Creates it, but never changes its content.
+pub(super) fn open_lock(path: &Path) -> io::Result<fs::File> {
+    change();
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Gives a file another name. Replaces a file that has this name.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    change();
+    fs::rename(from, to)
+}
+
+/// Gives a folder another name, which must be free.
+///
+/// # Errors
+/// If something has this name. Where the system has no such rename, an empty folder is replaced.
+pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    change();
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    match rename_with(from, to, rustix::fs::RenameFlags::NOREPLACE) {
+        Err(error) if is_unsupported(&error) => {}
+        done => return done,
+    }
+    match to.symlink_metadata() {
+        // Renames of folders replace only empty ones.
+        Ok(found) if !found.is_dir() => Err(io::ErrorKind::AlreadyExists.into()),
+        _ => fs::rename(from, to),
+    }
+}
+
+/// Exchanges two names in one step.
+///
+/// # Errors
+/// [`is_unsupported`] is true for the error if the system cannot do it.
+pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    change();
+    if pretends(NO_EXCHANGE) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    return rename_with(a, b, rustix::fs::RenameFlags::EXCHANGE);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    {
+        let _ = (a, b);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether the system or the file system lacks a kind of rename.
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_with(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> io::Result<()> {
+    use rustix::fs::{CWD, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, flags)?)
+}
+
+/// Removes a file.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    change();
+    fs::remove_file(path)
+}
+
+/// Removes an empty folder.
+pub(super) fn remove_empty_folder(path: &Path) -> io::Result<()> {
+    change();
+    fs::remove_dir(path)
+}
+
+/// Removes a file, a link, or a folder with all that is in it.
+pub(super) fn remove_all(path: &Path) -> io::Result<()> {
+    if !path.symlink_metadata()?.is_dir() {
+        return remove_file(path);
+    }
+    for entry in fs::read_dir(path)? {
+        remove_all(&entry?.path())?;
+    }
+    remove_empty_folder(path)
+}
+
+/// Makes the names in a folder survive a power failure.
+///
+/// # Errors
+/// If the folder cannot be read, or the disk fails.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    change();
+    match cfg!(unix) {
+        true => fs::File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
+}
