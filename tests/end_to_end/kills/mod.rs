@@ -188,7 +188,7 @@ fn of_two_that_create_a_folder_one_does() {
 #[test]
 fn a_run_in_training_is_not_touched_by_another_process() {
     let (dir, run) = folder_with_images();
-    let long = [commands::MODEL, &["--epochs", "10000000", "--run", "a"]].concat();
+    let long = [commands::MODEL, &["--epochs", "1000000", "--run", "a"]].concat();
     let mut child = m2g(dir.path(), &long).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let metrics = run.join("metrics.jsonl");
     let lines = || std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
@@ -269,11 +269,11 @@ fn a_run_without_a_checkpoint_starts_anew() {
     assert!(output.contains("runs/a has no checkpoint yet, so it starts from the beginning"), "{output}");
     assert_eq!(state(&run), whole);
 
-    let data = small_mnist(dir.path(), 600, 100);
-    let digits =
-        ["digits", "train", "--preset", "book-ch3", "--epochs", "1", "--data", data.to_str().unwrap()];
-    ok(dir.path(), &[&digits[..], &["--run", "d"]].concat());
-    let run = dir.path().join("runs/d");
+    std::fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(100)).unwrap();
+    let settings =
+        ["--n-layer", "1", "--n-head", "1", "--n-embd", "4", "--block-size", "8", "--max-iters", "2"];
+    ok(dir.path(), &[&["gpt", "train", "--run", "g", "--data", "a.txt"], &settings[..]].concat());
+    let run = dir.path().join("runs/g");
     let whole = state(&run);
     for file in ["last.safetensors", "best.safetensors"] {
         std::fs::remove_file(run.join(file)).unwrap();

@@ -20,13 +20,15 @@ pub fn state(folder: &Path) -> Option<State> {
     for entry in entries {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        if name == "lock" || name.starts_with(".new-") {
+            continue;
+        }
         let bytes = fs::read(&path).unwrap();
         let content = match path.extension().and_then(|e| e.to_str()) {
             Some("safetensors") => tensors(&bytes),
             Some("jsonl") => lines(&bytes),
             // Drawings follow from the results.
             Some("svg" | "png") => continue,
-            _ if name == "lock" || name.starts_with(".new-") => continue,
             Some("toml") => without_paths(&bytes),
             _ => bytes,
         };

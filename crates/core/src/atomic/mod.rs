@@ -7,6 +7,7 @@
 //! | `lock.rs` | [`Lock`]: one process at a time |
 //! | `file.rs` | [`write()`]: a file is written under another name, and renamed |
 //! | `folder.rs` | [`folder()`]: a folder is filled elsewhere, and exchanged with the old one |
+//! | `staging.rs` | where that happens, and what becomes of it if the process is killed |
 //!
 //! What a killed process leaves is called `.new-NAME`, and is removed by the next process that
 //! creates something there. An old folder that had to be moved aside is moved back first.
@@ -17,12 +18,14 @@ mod changes;
 mod file;
 mod folder;
 mod lock;
+mod staging;
 
 pub(crate) use changes::rename_to_free;
 pub use changes::{File, KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_LOCKS, sync_folder};
 pub use file::{remove_leftover_files, write};
-pub use folder::{folder, remove, restore, sweep};
+pub use folder::{folder, remove};
 pub use lock::Lock;
+pub use staging::{restore, sweep};
 
 /// How the names of incomplete files and folders start.
 pub const PREFIX: &str = ".new-";

@@ -71,7 +71,9 @@ impl RunLock {
         check_is_run(path)?;
         let lock = lock(path)?;
         // Not earlier: only a process that may change runs clears up.
-        atomic::sweep(parent(path));
+        if let Some(parent) = path.canonicalize().as_deref().unwrap_or(path).parent() {
+            atomic::sweep(parent);
+        }
         atomic::remove_leftover_files(path);
         Ok(Self { path: path.to_path_buf(), lock })
     }
@@ -336,9 +338,4 @@ pub(super) fn lock(run: &Path) -> Result<Lock, Error> {
     let path = run.join(LOCK);
     let lock = Lock::take(&path).map_err(Error::io("open", &path))?;
     lock.ok_or_else(|| Error::Busy(run.to_path_buf()))
-}
-
-/// The folder that holds the folder of a run.
-fn parent(run: &Path) -> &Path {
-    run.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
