@@ -11,8 +11,8 @@ use std::path::Path;
 /// that change is a write, half of it is written first. Only for builds with debug assertions.
 pub const KILL_BEFORE_CHANGE: &str = "M2G_KILL_BEFORE_CHANGE";
 
-/// The variable that, if it is set, makes the system pretend that it cannot exchange two names.
-/// Only for builds with debug assertions.
+/// The variable that, if it is set, makes the system pretend that it can neither exchange two names
+/// nor rename only to a free one. Only for builds with debug assertions.
 pub const NO_EXCHANGE: &str = "M2G_NO_EXCHANGE";
 
 /// The variable that, if it is set, makes the system pretend that the file system has no locks. Only
@@ -137,8 +137,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// If something has this name. Where the system has no such rename, an empty folder is replaced.
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     change();
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    match rename_with(from, to, rustix::fs::RenameFlags::NOREPLACE) {
+    match rename_with(from, to, Rename::ToFree) {
         Err(error) if is_unsupported(&error) => {}
         done => return done,
     }
@@ -155,16 +154,7 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 /// [`is_unsupported`] is true for the error if the system cannot do it.
 pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     change();
-    if pretends(NO_EXCHANGE) {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    return rename_with(a, b, rustix::fs::RenameFlags::EXCHANGE);
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-    {
-        let _ = (a, b);
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    rename_with(a, b, Rename::Exchange)
 }
 
 /// Whether the system or the file system lacks a kind of rename.
@@ -172,10 +162,30 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
+/// A rename that not every system has.
+enum Rename {
+    /// Fails if the new name is taken.
+    ToFree,
+    /// Exchanges two names.
+    Exchange,
+}
+
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_with(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> io::Result<()> {
-    use rustix::fs::{CWD, renameat_with};
+fn rename_with(from: &Path, to: &Path, how: Rename) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    if pretends(NO_EXCHANGE) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let flags = match how {
+        Rename::ToFree => RenameFlags::NOREPLACE,
+        Rename::Exchange => RenameFlags::EXCHANGE,
+    };
     Ok(renameat_with(CWD, from, CWD, to, flags)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_with(_: &Path, _: &Path, _: Rename) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Removes a file.

@@ -90,8 +90,8 @@ pub(super) fn is_at(file: &fs::File, path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        matches!((file.metadata(), path.metadata()), (Ok(open), Ok(named)) if id(open.clone()) == id(named.clone()))
+        let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+        matches!((file.metadata(), path.metadata()), (Ok(open), Ok(named)) if id(&open) == id(&named))
     }
     #[cfg(not(unix))]
     {
