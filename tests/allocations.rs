@@ -226,7 +226,10 @@ fn training_needs_about_the_memory_that_is_estimated() {
     };
     for (what, config) in [
         ("many activations", usual.clone()),
-        ("dropout and two passes", m2g_gpt::Config { dropout: 0.1, gradient_accumulation_steps: 2, ..usual.clone() }),
+        (
+            "dropout and two passes",
+            m2g_gpt::Config { dropout: 0.1, gradient_accumulation_steps: 2, ..usual.clone() },
+        ),
         ("attention op by op", m2g_gpt::Config { fused: false, n_head: 4, ..usual.clone() }),
         ("another score", m2g_gpt::Config { score: m2g_core::nn::Score::Cosine, ..usual.clone() }),
         ("half precision", m2g_gpt::Config { precision: Precision::Bf16, ..usual.clone() }),

@@ -64,7 +64,7 @@ pub fn print_path(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes a file; `fill` writes its bytes. The core's [`Error::Io`] names the file.
-pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let failed = |error: io::Error| anyhow::Error::from(Error::io("write", path)(error));
     let (file, old) = match target(path).map_err(failed)? {
         Target::New(file) => (file, None),
@@ -93,7 +93,7 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()>) ->
     };
     let mut other_error = None;
     let written = atomic::write(&file, |out| {
-        old.as_ref().map_or(Ok(()), |old| keep_access(out, old))?;
+        old.as_ref().map_or(Ok(()), |old| keep_access(out.file(), old))?;
         fill(out).map_err(|error| {
             error.downcast::<io::Error>().unwrap_or_else(|error| {
                 other_error = Some(error);

@@ -14,8 +14,24 @@ use crate::support::*;
 
 /// A small model that trains for long.
 const TRAIN: [&str; 18] = [
-    "gpt", "train", "--data", "p", "--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16",
-    "--batch-size", "4", "--max-iters", "1000000", "--run", "a",
+    "gpt",
+    "train",
+    "--data",
+    "p",
+    "--n-layer",
+    "1",
+    "--n-head",
+    "2",
+    "--n-embd",
+    "16",
+    "--block-size",
+    "16",
+    "--batch-size",
+    "4",
+    "--max-iters",
+    "1000000",
+    "--run",
+    "a",
 ];
 
 fn text() -> String {
@@ -49,7 +65,10 @@ fn a_flipped_bit_is_refused_by_every_command() {
             bytes[at] ^= 0x10;
             fs::write(&path, bytes).unwrap();
             let error = refused(dir.path(), args);
-            assert!(error.contains(&format!("runs/a/{file}.safetensors is not a usable")), "{args:?}: {error}");
+            assert!(
+                error.contains(&format!("runs/a/{file}.safetensors is not a usable")),
+                "{args:?}: {error}"
+            );
             assert!(at == 300 || error.contains("checkpoint: it is damaged"), "{args:?}: {error}");
         }
         fs::write(&path, whole).unwrap();
@@ -141,7 +160,9 @@ fn sizes_beyond_the_memory_are_refused_with_the_figures() {
         &["digits", "train", "--data", "small", "--hidden", "100000,100000"],
     ] {
         let error = refused(dir.path(), args).replace("\n  ", " ");
-        for part in ["training this model needs about ", " for parameters, gradients", "B are available: use a "] {
+        for part in
+            ["training this model needs about ", " for parameters, gradients", "B are available: use a "]
+        {
             assert!(error.contains(part), "{args:?}: {error}");
         }
         assert!(!dir.path().join("runs").exists(), "{args:?}");

@@ -12,7 +12,7 @@ use crate::support::{TINY_GPT, last_json, m2g, ok, shell, with_text};
 const SOON: Duration = Duration::from_secs(3);
 
 /// The arguments of `gpt train` with these flags too.
-fn train<'a>(more: &'a str) -> Vec<&'a str> {
+fn train(more: &str) -> Vec<&str> {
     ["gpt", "train"].into_iter().chain(TINY_GPT.split(' ')).chain(more.split(' ')).collect()
 }
 

@@ -93,7 +93,11 @@ fn every_parser_survives_damaged_files() {
         for i in 0..NORMAL_INPUTS {
             let input = mutator.next_input();
             if let Err(why) = attack(parser, folder.path(), &input) {
-                panic!("{}, input {i}: {why}\nit is saved as {}", parser.name, save(parser, &input).display());
+                panic!(
+                    "{}, input {i}: {why}\nit is saved as {}",
+                    parser.name,
+                    save(parser, &input).display()
+                );
             }
             if started.elapsed() > NORMAL_TIME {
                 break;

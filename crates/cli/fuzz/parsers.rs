@@ -5,7 +5,7 @@ use std::path::Path;
 
 use m2g_core::data::idx;
 use m2g_core::settings::Settings;
-use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST, METRICS, RunFolder};
+use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST, METRICS, RunFolder, RunLock};
 use m2g_core::train::{Session, State, Trainable};
 use m2g_core::{Tape, Tokens};
 use m2g_digits::Network;
@@ -92,13 +92,7 @@ const PREPARED: Parser = Parser {
 
 pub const PARSERS: [Parser; 27] = [
     Parser { name: "idx", seeds: seeds::idx, parse: idx_file, ..PLAIN },
-    Parser {
-        name: "idx-gzip",
-        seeds: seeds::idx,
-        repair: gzip,
-        parse: idx_file,
-        ..PLAIN
-    },
+    Parser { name: "idx-gzip", seeds: seeds::idx, repair: gzip, parse: idx_file, ..PLAIN },
     Parser {
         name: "text",
         seeds: seeds::texts,
@@ -110,7 +104,8 @@ pub const PARSERS: [Parser; 27] = [
         seeds: seeds::texts,
         repair: gzip,
         parse: |folder| {
-            let documents = Documents { separator: r"\n\n".parse().map_err(anyhow::Error::msg)?, special_tokens: true };
+            let documents =
+                Documents { separator: r"\n\n".parse().map_err(anyhow::Error::msg)?, special_tokens: true };
             text_file(folder, &documents)
         },
         ..PLAIN
@@ -129,7 +124,12 @@ pub const PARSERS: [Parser; 27] = [
     },
     Parser { name: "run-best", file: BEST, seeds: || vec![fixture(&format!("{GPT_RUN}/{BEST}"))], ..RUN },
     Parser { name: "run-last", file: LAST, seeds: || vec![fixture(&format!("{GPT_RUN}/{LAST}"))], ..RUN },
-    Parser { name: "run-config", file: CONFIG, seeds: || vec![fixture(&format!("{GPT_RUN}/{CONFIG}"))], ..RUN },
+    Parser {
+        name: "run-config",
+        file: CONFIG,
+        seeds: || vec![fixture(&format!("{GPT_RUN}/{CONFIG}"))],
+        ..RUN
+    },
     Parser {
         name: "run-metrics",
         file: METRICS,
@@ -169,7 +169,12 @@ pub const PARSERS: [Parser; 27] = [
             copy(OWN_BPE, folder);
             fs::rename(folder.join("model.safetensors"), folder.join("a.safetensors")).unwrap();
         },
-        seeds: || vec![br#"{"metadata": {"total_size": 64000}, "weight_map": {"wte.weight": "a.safetensors"}}"#.to_vec()],
+        seeds: || {
+            vec![
+                br#"{"metadata": {"total_size": 64000}, "weight_map": {"wte.weight": "a.safetensors"}}"#
+                    .to_vec(),
+            ]
+        },
         ..HUGGING_FACE
     },
     Parser { name: "hf-vocab", file: "vocab.json", seeds: || hugging_face("vocab.json"), ..HUGGING_FACE },
@@ -199,7 +204,12 @@ pub const PARSERS: [Parser; 27] = [
         ..PLAIN
     },
     Parser { name: "prepared-meta", file: "meta.json", seeds: || of_prepared("meta.json"), ..PREPARED },
-    Parser { name: "prepared-tokenizer", file: "tokenizer.json", seeds: || of_prepared("tokenizer.json"), ..PREPARED },
+    Parser {
+        name: "prepared-tokenizer",
+        file: "tokenizer.json",
+        seeds: || of_prepared("tokenizer.json"),
+        ..PREPARED
+    },
     Parser {
         name: "token-bin",
         file: "train.bin",
@@ -215,7 +225,11 @@ pub const PARSERS: [Parser; 27] = [
     Parser {
         name: "token-rows",
         seeds: || vec![br#"{"tokens": [[1, 2, 3], [4, 5, 0]], "x": 0}"#.to_vec()],
-        parse: |folder| TokenRows::read(&folder.join("file"), &m2g_gpt::Config::default().model(7)).map(drop).map_err(Into::into),
+        parse: |folder| {
+            TokenRows::read(&folder.join("file"), &m2g_gpt::Config::default().model(7))
+                .map(drop)
+                .map_err(Into::into)
+        },
         ..PLAIN
     },
     Parser {
@@ -233,7 +247,11 @@ pub const PARSERS: [Parser; 27] = [
     Parser {
         name: "lab",
         file: "lab.toml",
-        seeds: || ["ablation", "digits", "mask", "score"].map(|name| fixture(&format!("configs/lab/{name}.toml"))).into(),
+        seeds: || {
+            ["ablation", "digits", "mask", "score"]
+                .map(|name| fixture(&format!("configs/lab/{name}.toml")))
+                .into()
+        },
         parse: |folder| Experiment::load(&folder.join("lab.toml").display().to_string()).map(drop),
         ..PLAIN
     },
@@ -294,7 +312,7 @@ fn one_token(gpt: &Gpt<f32>) -> anyhow::Result<()> {
 
 /// Reads everything that is needed to resume a run.
 fn resume<M: Trainable>(folder: &Path) -> anyhow::Result<()> {
-    let (run, checkpoint, _) = RunFolder::resume::<f32>(folder, M::KIND)?;
+    let (run, checkpoint, _) = RunFolder::resume::<f32>(RunLock::take(folder)?, M::KIND)?;
     checkpoint.check_finite(&run.path().join(LAST))?;
     Ok(())
 }
@@ -313,7 +331,8 @@ fn torch(folder: &Path) -> anyhow::Result<()> {
 fn settings(folder: &Path) -> anyhow::Result<()> {
     let text = String::from_utf8(fs::read(folder.join("file"))?)?;
     let gpt = with_keys(&m2g_gpt::Config::default(), "file", &text).and_then(|config| Ok(config.validate()?));
-    let digits = with_keys(&m2g_digits::Config::default(), "file", &text).and_then(|config| Ok(config.validate()?));
+    let digits =
+        with_keys(&m2g_digits::Config::default(), "file", &text).and_then(|config| Ok(config.validate()?));
     // Each value as the text of a flag, too.
     for line in text.lines() {
         let Some((name, value)) = line.split_once('=') else { continue };

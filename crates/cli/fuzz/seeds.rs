@@ -60,7 +60,9 @@ pub fn pictures() -> Vec<Vec<u8>> {
 pub fn with_png_checksums(mut file: Vec<u8>) -> Vec<u8> {
     let mut at = 8;
     while let Some(length) = file.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])) {
-        let Some(end) = at.checked_add(8 + length as usize).filter(|end| end + 4 <= file.len()) else { break };
+        let Some(end) = at.checked_add(8 + length as usize).filter(|end| end + 4 <= file.len()) else {
+            break;
+        };
         let mut crc = flate2::Crc::new();
         crc.update(&file[at + 4..end]);
         file[end..end + 4].copy_from_slice(&crc.sum().to_be_bytes());

@@ -54,7 +54,10 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read_text(&path, 5, "a configuration").unwrap(), "12345");
         let error = read(&path, 4, "a configuration").unwrap_err().to_string();
-        assert!(error.ends_with("c.toml has more than 4 bytes, the most that a configuration may have"), "{error}");
+        assert!(
+            error.ends_with("c.toml has more than 4 bytes, the most that a configuration may have"),
+            "{error}"
+        );
         std::fs::write(&path, b"\xff").unwrap();
         assert!(read_text(&path, 5, "a configuration").unwrap_err().to_string().contains("not UTF-8"));
         let far = |packed| expands_too_far(packed, 100 << 20);

@@ -61,7 +61,8 @@ impl<T: Float> Checkpoint<T> {
         atomic::write(path, |file| {
             file.write_all(header.bytes())?;
             let mut checksum = Crc::new();
-            let mut chunks = self.tensors.values().flat_map(|tensor| tensor.data().chunks(ELEMENTS_PER_CHUNK));
+            let mut chunks =
+                self.tensors.values().flat_map(|tensor| tensor.data().chunks(ELEMENTS_PER_CHUNK));
             let mut fill = |bytes: &mut Vec<u8>| {
                 bytes.clear();
                 T::to_le_bytes(chunks.next().unwrap_or_default(), bytes);

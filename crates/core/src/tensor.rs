@@ -33,7 +33,9 @@ impl<T: Float> Tensor<T> {
         let (expected, found) = (elements(shape), data.len());
         match ArcArray::from_shape_vec(IxDyn(shape), data) {
             Ok(array) if expected == Some(found) => Ok(Self { array }),
-            _ => Err(Error::Length { shape: shape.to_vec(), expected: expected.unwrap_or(usize::MAX), found }),
+            _ => {
+                Err(Error::Length { shape: shape.to_vec(), expected: expected.unwrap_or(usize::MAX), found })
+            }
         }
     }
 
@@ -160,7 +162,8 @@ fn storage_len<T: Float>(n: usize) -> usize {
 /// The number of elements of a shape; `None` if memory has no room for them. Axes of length 0 do not hide
 /// the others.
 fn elements(shape: &[usize]) -> Option<usize> {
-    let n = shape.iter().filter(|&&length| length > 0).try_fold(1_usize, |n, &length| n.checked_mul(length))?;
+    let n =
+        shape.iter().filter(|&&length| length > 0).try_fold(1_usize, |n, &length| n.checked_mul(length))?;
     let fits = n <= isize::MAX as usize / size_of::<f64>() - ALIGNMENT_BYTES;
     fits.then_some(if shape.contains(&0) { 0 } else { n })
 }

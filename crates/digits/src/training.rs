@@ -112,8 +112,11 @@ impl Trainable for Network<f32> {
         };
         // The weighted inputs of each layer, its activations and their gradients.
         let neurons: usize = sizes.iter().sum();
-        let activations = elements(&[3, config.batch_size, neurons])
-            .saturating_add(elements(&[2, EVALUATION_BATCH_SIZE, neurons]));
+        let activations = elements(&[3, config.batch_size, neurons]).saturating_add(elements(&[
+            2,
+            EVALUATION_BATCH_SIZE,
+            neurons,
+        ]));
         Some(Footprint { parameters, optimizer, activations })
     }
 

@@ -23,7 +23,8 @@ impl GptConfig {
     pub fn parameter_count(&self) -> u64 {
         let &Self { vocab_size: v, block_size: t, n_layer, n_embd: c, bias, norm, .. } = self;
         let biases = |n: usize| if bias { n as u64 } else { 0 };
-        let linear = |inputs: usize, outputs: usize| elements(&[inputs, outputs]).saturating_add(biases(outputs));
+        let linear =
+            |inputs: usize, outputs: usize| elements(&[inputs, outputs]).saturating_add(biases(outputs));
         let norms = |n: u64| if norm == NormPlace::None { 0 } else { n * (c as u64 + biases(c)) };
         let block = [
             norms(2),

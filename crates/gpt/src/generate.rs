@@ -163,7 +163,8 @@ impl<'a, T: Float> Generator<'a, T> {
         let cached = options.cache && gpt.config().can_cache();
         if cached {
             let GptConfig { n_layer, n_embd, .. } = *gpt.config();
-            let (what, advice) = ("the cache of keys and values", "generate without a cache, which is slower");
+            let (what, advice) =
+                ("the cache of keys and values", "generate without a cache, which is slower");
             memory::check(memory::elements(&[2, n_layer, block_size, n_embd]), what, advice)?;
         }
         let mut tape = Tape::new();

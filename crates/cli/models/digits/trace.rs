@@ -3,8 +3,8 @@
 use anyhow::bail;
 use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
-use m2g_digits::{Backprop, Network};
 use m2g_digits::training::Training;
+use m2g_digits::{Backprop, Network};
 
 use crate::digits::images;
 use crate::models::kind::TracedStep;

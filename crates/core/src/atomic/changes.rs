@@ -81,8 +81,8 @@ impl File {
         self.0.sync_all()
     }
 
-    /// The file itself, to lock it.
-    pub(super) fn inner(&self) -> &fs::File {
+    /// The file itself, to lock it, or to give it an owner and permissions.
+    pub fn file(&self) -> &fs::File {
         &self.0
     }
 }

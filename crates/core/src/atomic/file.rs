@@ -55,10 +55,10 @@ impl NewFile {
             // The second time, the leftover is gone.
             for _ in 0..2 {
                 match File::create_new(&path) {
-                    Ok(file) => match try_lock(file.inner()) {
+                    Ok(file) => match try_lock(file.file()) {
                         // Another process took it for a leftover between the two calls.
                         Attempt::Busy => break,
-                        Attempt::Locked if !is_at(file.inner(), &path) => {}
+                        Attempt::Locked if !is_at(file.file(), &path) => {}
                         Attempt::Locked | Attempt::Unsupported => {
                             return Ok(Self { file, path, renamed: false });
                         }

@@ -136,7 +136,10 @@ fn a_flipped_bit_anywhere_is_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, &bytes).unwrap();
     let error = Checkpoint::<f32>::load(&path).unwrap_err().to_string();
-    assert!(error.contains("it is damaged: its tensors do not match their checksum; use the other"), "{error}");
+    assert!(
+        error.contains("it is damaged: its tensors do not match their checksum; use the other"),
+        "{error}"
+    );
 }
 
 /// A file with this header text and these bytes of tensors.

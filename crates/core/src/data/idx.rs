@@ -135,7 +135,8 @@ fn elements(
     let width = if kind == INTEGER { 4 } else { 1 };
     if expected.saturating_mul(width) > MAX_BYTES {
         let most = MAX_BYTES >> 20;
-        let why = format!("its header claims {expected} elements, but at most {most} MiB are read: it is damaged");
+        let why =
+            format!("its header claims {expected} elements, but at most {most} MiB are read: it is damaged");
         return Err(DataError::file(path, why));
     }
     if packed_bytes.is_some_and(|packed| bounded::expands_too_far(packed, expected * width)) {

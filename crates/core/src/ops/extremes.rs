@@ -35,7 +35,8 @@ fn the_loss_of_huge_logits_is_their_difference() {
         (vec![f32::NEG_INFINITY, 0.0, 0.0], 1, 2.0_f32.ln(), [0.0, -0.5, 0.5]),
     ];
     for (z, id, want, gradient) in cases {
-        let (loss, dz) = loss_and_gradient(&[1, 1, 3], z.clone(), |tape, z| tape.cross_entropy(z, &target(id)));
+        let (loss, dz) =
+            loss_and_gradient(&[1, 1, 3], z.clone(), |tape, z| tape.cross_entropy(z, &target(id)));
         // At 1e30, the logarithm of the number of tokens is rounded away.
         assert!((loss - want).abs() <= 1e-6 * want.abs().max(1.0), "{z:?}: {loss}");
         if z[0] > -1e30 || z[0].is_infinite() {
@@ -57,7 +58,8 @@ fn the_loss_of_huge_logits_is_their_difference() {
 #[test]
 fn the_logarithm_of_a_probability_that_rounds_to_0_is_finite() {
     // e^-200 is 0 in single precision, but its logarithm is not computed from it.
-    let (loss, dz) = loss_and_gradient(&[1, 1, 2], vec![0.0, -200.0], |tape, z| tape.cross_entropy(z, &target(1)));
+    let (loss, dz) =
+        loss_and_gradient(&[1, 1, 2], vec![0.0, -200.0], |tape, z| tape.cross_entropy(z, &target(1)));
     assert_eq!((loss, &dz[..]), (200.0, &[1.0, -1.0][..]));
     for (z, y, want) in [(-200.0, 1.0, 200.0), (200.0, 0.0, 200.0), (1e30, 1.0, 0.0), (-1e30, 1.0, 1e30)] {
         let (loss, dz) = loss_and_gradient(&[1, 1], vec![z], |tape, z| {

@@ -139,7 +139,10 @@ impl<'a, M: Trainable> Session<'a, M> {
             |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("{OPTIMIZER}{name}"), shape);
         optimizer.restore(model.params(), state.step, &mut get)?;
         if let Some(other) = checkpoint.tensors.keys().next() {
-            return Err(unusable(&last, &format!("its optimizer {} has no tensor called {other}", optimizer.name())));
+            return Err(unusable(
+                &last,
+                &format!("its optimizer {} has no tensor called {other}", optimizer.name()),
+            ));
         }
         Ok(Self { model, description, state, notes, optimizer, data, folder: Some(folder) })
     }

@@ -185,7 +185,13 @@ mod tests {
     fn own_text_is_built_in() {
         let corpus = Corpus::load("own-text", TokenizerKind::Char).unwrap();
         assert!(corpus.train.len() > 8 * corpus.val.len() && corpus.val.len() > 10_000);
-        assert!(corpus.tokenizer.unwrap().decode(&corpus.train.to_vec().unwrap()[..30]).starts_with("==== README.md"));
+        assert!(
+            corpus
+                .tokenizer
+                .unwrap()
+                .decode(&corpus.train.to_vec().unwrap()[..30])
+                .starts_with("==== README.md")
+        );
         assert_eq!(corpus.source, "own-text");
     }
 

@@ -137,11 +137,10 @@ mod tests {
 
     #[test]
     fn windows_are_spread_over_the_data() {
-        let first =
-            |batch: Result<TokenBatch, Error>| {
-                let x = batch.unwrap().x;
-                x.ids.chunks(x.shape[1]).map(|row| row[0]).collect::<Vec<_>>()
-            };
+        let first = |batch: Result<TokenBatch, Error>| {
+            let x = batch.unwrap().x;
+            x.ids.chunks(x.shape[1]).map(|row| row[0]).collect::<Vec<_>>()
+        };
         assert_eq!(first(windows(&data(101), 10).evenly_spaced(5)), [0, 20, 40, 60, 80]);
         assert_eq!(first(windows(&data(101), 10).evenly_spaced(100)).len(), 10);
         let short = windows(&data(6), 10).evenly_spaced(3).unwrap();

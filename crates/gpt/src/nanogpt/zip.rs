@@ -102,7 +102,9 @@ impl Zip {
         let content = match method {
             0 if compressed == size => read_at(&mut self.file, start, size)?,
             8 if expands_too_far(compressed, size) => {
-                return damaged(format!("its entry {name} unpacks to more than {MAX_EXPANSION} times its size"));
+                return damaged(format!(
+                    "its entry {name} unpacks to more than {MAX_EXPANSION} times its size"
+                ));
             }
             8 if size / LARGEST_DEFLATE_RATIO <= compressed => {
                 self.file.seek(SeekFrom::Start(start))?;

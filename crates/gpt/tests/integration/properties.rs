@@ -224,7 +224,7 @@ proptest! {
         let tokenizer = corpus.tokenizer.as_ref().unwrap();
         let decoded = [&corpus.train, &corpus.val].map(|split| {
             let mut ids = vec![0; split.len()];
-            split.read(0, &mut ids);
+            split.read(0, &mut ids).unwrap();
             tokenizer.decode(&ids)
         });
         prop_assert_eq!(decoded.concat(), &*text);

@@ -364,6 +364,9 @@ mod tests {
             })
             .unwrap();
         assert_eq!(last, 18_000, "three passes over 6000 bytes");
-        assert!(matches!(encode.write(sinks(), None, &mut |p| p.doing != "encoding"), Err(TextError::Stopped)));
+        assert!(matches!(
+            encode.write(sinks(), None, &mut |p| p.doing != "encoding"),
+            Err(TextError::Stopped)
+        ));
     }
 }

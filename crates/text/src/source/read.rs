@@ -48,7 +48,9 @@ impl Source {
         let cleaned = self.read(&mut |_| true, &mut |text| {
             all.push_str(text);
             match all.len() as u64 > most {
-                true => Err(self.error(format!("it has more than {} MiB, which is too long here", most >> 20))),
+                true => {
+                    Err(self.error(format!("it has more than {} MiB, which is too long here", most >> 20)))
+                }
                 false => Ok(()),
             }
         })?;

@@ -24,7 +24,8 @@ impl Bytes {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let len = file.metadata().map_err(Error::io("read", path))?.len();
         // A machine of 32 bits cannot count the bytes of a larger file.
-        let len = usize::try_from(len).map_err(|_| Error::io("read", path)(ErrorKind::FileTooLarge.into()))?;
+        let len =
+            usize::try_from(len).map_err(|_| Error::io("read", path)(ErrorKind::FileTooLarge.into()))?;
         Ok(Self::File { file, path: path.to_path_buf(), len })
     }
 
