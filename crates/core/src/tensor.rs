@@ -51,8 +51,19 @@ impl<T: Float> Tensor<T> {
     /// If the shape has more elements than memory has addresses. Shapes from files are compared with the
     /// sizes of the files first, and those from settings with the memory: see [`crate::memory`].
     pub fn zeros(shape: &[usize]) -> Self {
+        Self::zeros_with_room(shape, 0)
+    }
+
+    /// A tensor of zeros whose storage has room for `room` elements, if that is more.
+    pub(crate) fn zeros_with_room(shape: &[usize], room: usize) -> Self {
         let n = elements(shape).unwrap_or_else(|| panic!("the shape {shape:?} has too many elements"));
-        let data = vec![T::zero(); storage_len::<T>(n)];
+        Self::in_storage(shape, vec![T::zero(); storage_len::<T>(n.max(room))])
+    }
+
+    /// A tensor in this storage, whose contents it takes over. The storage has at least the length of the
+    /// shape.
+    fn in_storage(shape: &[usize], data: Vec<T>) -> Self {
+        let n = shape.iter().product();
         let misaligned = data.as_ptr() as usize % ALIGNMENT_BYTES;
         let offset =
             if data.len() > n { (ALIGNMENT_BYTES - misaligned) % ALIGNMENT_BYTES / T::BYTES } else { 0 };
@@ -135,6 +146,17 @@ impl<T: Float> Tensor<T> {
     /// Whether no other tensor shares the elements.
     pub(crate) fn is_unique(&mut self) -> bool {
         self.array.is_unique()
+    }
+
+    /// A tensor of another shape in the same storage, with unspecified contents. If the storage has no room for
+    /// it, or is shared, the new tensor gets storage with `room`.
+    pub(crate) fn reuse(self, shape: &[usize], room: usize) -> Self {
+        let n = shape.iter().product();
+        let storage = self.array.try_into_owned_nocopy().ok().map(|array| array.into_raw_vec_and_offset().0);
+        match storage.filter(|storage| storage.len() >= storage_len::<T>(n)) {
+            Some(storage) => Self::in_storage(shape, storage),
+            None => Self::zeros_with_room(shape, room),
+        }
     }
 
     /// The same elements in another shape of the same length.

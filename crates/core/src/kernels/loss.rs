@@ -9,7 +9,7 @@ use super::elementwise::{fill, map, map2};
 use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
 use super::reduce::{sum, sum_squares};
 use super::simd::vectorised;
-use super::softmax::{log_sum_exp, softmax_rows};
+use super::softmax::{log_sum_exp, log_sum_exp_rows, softmax_rows};
 use crate::Float;
 
 /// `out = sum(x) / n`, of the `n` elements of `x`.
@@ -80,17 +80,7 @@ pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], 
 /// target.
 pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
-    let row = |(lse, z): (&mut T, &[T])| {
-        *lse = vectorised(
-            #[inline(always)]
-            || log_sum_exp(z),
-        );
-    };
-    if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
-        lse.iter_mut().zip(z.chunks_exact(v)).for_each(row);
-    } else {
-        lse.par_iter_mut().zip(z.par_chunks_exact(v)).with_min_len(16).for_each(row);
-    }
+    log_sum_exp_rows(lse, z, v);
     let costs = lse.iter().zip(z.chunks_exact(v)).zip(targets);
     let total: f64 = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64()).sum();
     out[0] = T::of(total / n as f64);
@@ -108,6 +98,79 @@ pub fn cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], lse: &[T], target
                 || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - lse).exp_fast()),
             );
             dz[id as usize] -= c;
+        }
+    });
+}
+
+/// The operands of [`smoothed_cross_entropy`] besides the logits.
+#[derive(Debug, Clone, Copy)]
+pub struct Smoothed<'a> {
+    /// The target of each row.
+    pub targets: &'a [u32],
+    /// The target of rows that count nothing.
+    pub padding: Option<u32>,
+    /// The share of each target that is spread over all columns.
+    pub smoothing: f64,
+    /// What the sum of the costs is divided by.
+    pub rows: f64,
+}
+
+/// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the sum of
+/// `lse[r] - (1 - smoothing) z[r][targets[r]] - smoothing mean(z[r])` over the rows that are not padding,
+/// divided by `rows`. Rows of padding have `lse` 0.
+pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>) {
+    let Smoothed { targets, padding, smoothing, rows } = smoothed;
+    let v = z.len() / targets.len();
+    let log_sum = |(lse, (z, &id)): (&mut T, (&[T], &u32))| {
+        *lse = match Some(id) == padding {
+            true => T::zero(),
+            false => vectorised(
+                #[inline(always)]
+                || log_sum_exp(z),
+            ),
+        };
+    };
+    if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
+        lse.iter_mut().zip(z.chunks_exact(v).zip(targets)).for_each(log_sum);
+    } else {
+        lse.par_iter_mut().zip(z.par_chunks_exact(v).zip(targets)).with_min_len(16).for_each(log_sum);
+    }
+    let mut total = 0.0;
+    for ((&lse, z), &id) in lse.iter().zip(z.chunks_exact(v)).zip(targets) {
+        if Some(id) != padding {
+            let mean = if smoothing > 0.0 { sum(z) / v as f64 } else { 0.0 };
+            let right = z[id as usize].as_f64();
+            total += lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean;
+        }
+    }
+    out[0] = T::of(total / rows);
+}
+
+/// `dz = dy (e^(z - lse) - (1 - smoothing) onehot(target) - smoothing / V) / rows` for each row, and 0 for
+/// rows of padding.
+pub fn smoothed_cross_entropy_backward<T: Float>(
+    dz: &mut [T],
+    z: &[T],
+    lse: &[T],
+    smoothed: Smoothed<'_>,
+    dy: &[T],
+) {
+    let Smoothed { targets, padding, smoothing, rows } = smoothed;
+    let v = z.len() / targets.len();
+    let c = dy[0] / T::of(rows);
+    let (even, right) = (T::of(smoothing / v as f64), c * T::of(1.0 - smoothing));
+    by_rows(dz, v, |first, dz| {
+        let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
+        for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {
+            if Some(id) == padding {
+                dz.fill(T::zero());
+                continue;
+            }
+            vectorised(
+                #[inline(always)]
+                || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * ((z - lse).exp_fast() - even)),
+            );
+            dz[id as usize] -= right;
         }
     });
 }

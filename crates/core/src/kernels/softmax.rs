@@ -47,6 +47,21 @@ pub fn softmax_rows_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], cols: us
     }
 }
 
+/// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.
+pub fn log_sum_exp_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+    let row = |(out, x): (&mut T, &[T])| {
+        *out = vectorised(
+            #[inline(always)]
+            || log_sum_exp(x),
+        );
+    };
+    if x.len() < MIN_PARALLEL_ELEMENTS / 4 {
+        out.iter_mut().zip(x.chunks_exact(cols)).for_each(row);
+    } else {
+        out.par_iter_mut().zip(x.par_chunks_exact(cols)).with_min_len(16).for_each(row);
+    }
+}
+
 #[inline(always)]
 fn softmax<T: Float>(out: &mut [T], x: &[T]) {
     let max = max(x);

@@ -174,6 +174,8 @@ pub struct BlockSettings {
     pub residual: bool,
     /// The dropout probability of each sub-layer's output.
     pub dropout: f64,
+    /// The dropout probability of the hidden layer of the feed-forward layers.
+    pub hidden_dropout: f64,
     /// The initialisation of the linear layers that read from the stream.
     pub init: Init,
     /// The initialisation of the linear layers that write to the stream.
@@ -206,6 +208,7 @@ impl BlockSettings {
             norm: NormPlace::Before,
             residual: true,
             dropout: 0.0,
+            hidden_dropout: 0.0,
             init,
             init_proj: init,
         }
@@ -243,7 +246,8 @@ impl Block {
         let ln_2 = layer_norm(params, &layer("ln_2"))?;
         let mlp = Mlp::new(params, &layer("mlp"), (c, hidden), activation, init, bias, rng)?;
         let BlockSettings { residual, dropout, .. } = *settings;
-        let (name, mlp) = (name.into(), Some(Mlp { gelu: settings.gelu, ..mlp }));
+        let mlp = Mlp { gelu: settings.gelu, dropout: settings.hidden_dropout, ..mlp };
+        let (name, mlp) = (name.into(), Some(mlp));
         Ok(Self { name, ln_1, attn, ln_cross, cross_attn, ln_2, mlp, norm, residual, dropout })
     }
 

@@ -33,18 +33,27 @@ pub struct Memory<'a> {
     is_projected: bool,
     /// Which tokens of the sequence each query sees: it hides the padding of short sequences.
     mask: &'a Mask,
+    /// The number of sequences `x`, one after the other, that attend to each sequence.
+    shared_by: usize,
 }
 
 impl<'a> Memory<'a> {
     /// A sequence `(B, Tk, C)`, such as the output of an encoder.
     pub fn new(sequence: Var, mask: &'a Mask) -> Self {
-        Self { var: sequence, is_projected: false, mask }
+        Self { var: sequence, is_projected: false, mask, shared_by: 1 }
     }
 
     /// The keys and values `(B, Tk, 2 C)` of a sequence, from [`CrossAttention::keys_values`] of the
     /// same layer. Generation computes them once and uses them for every token.
     pub fn projected(keys_values: Var, mask: &'a Mask) -> Self {
-        Self { var: keys_values, is_projected: true, mask }
+        Self { var: keys_values, is_projected: true, mask, shared_by: 1 }
+    }
+
+    /// `n` sequences `x` in a row attend to each of these sequences, as the hypotheses of a beam search do:
+    /// `x` then has `n` B sequences. The mask must not depend on the query.
+    #[must_use]
+    pub fn shared_by(self, n: usize) -> Self {
+        Self { shared_by: n, ..self }
     }
 }
 
@@ -86,6 +95,8 @@ impl CrossAttention {
     }
 
     /// Computes `Y`, `(B, Tq, C) -> (B, Tq, C)`, up to the projection, which the [`Branch`] computes.
+    /// Queries do not see each other, so those of all sequences that [share](Memory::shared_by) a memory
+    /// are computed as if they were one sequence.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
@@ -106,9 +117,18 @@ impl CrossAttention {
             false => self.keys_values(tape, params, memory.var)?, // (B, Tk, C) -> (B, Tk, 2 C)
         };
         let c = tape.value(q).rows_cols().1;
+        let (q, own_shape) = match (memory.shared_by, tape.value(q).shape()) {
+            // (n B, Tq, C) -> (B, n Tq, C)
+            (n, &[b, t, c]) if n > 1 => (tape.reshape(q, &[b / n, n * t, c])?, Some([b, t, c])),
+            _ => (q, None),
+        };
         let (scale, mask) = (score.scale(c / n_head, c), memory.mask.clone());
         let options = AttentionOptions { n_head, mask, scale, alibi: false, dropout };
         let y = self.attend(tape, params, (q, kv), options)?;
+        let y = match own_shape {
+            Some(shape) => tape.reshape(y, &shape)?,
+            None => y,
+        };
         Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
     }
 
@@ -223,6 +243,30 @@ mod tests {
             panic!("both have a projection")
         };
         assert!(worst(tape.value(y), tape.value(want)) < 1e-12);
+    }
+
+    #[test]
+    fn a_shared_memory_is_attended_to_as_copies_of_it_are() {
+        let mut params = Params::<f64>::new();
+        let layer = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
+        let memory: Tensor<f64> = constant(&[2, 5, C], 5.0);
+        let sequences = memory.data().chunks(5 * C);
+        let copies = sequences.flat_map(|sequence| [sequence; 3].concat()).collect();
+        let copies = Tensor::from_vec(&[6, 5, C], copies).unwrap();
+        let mut tape = Tape::new();
+        let x = tape.input(constant(&[6, 2, C], 3.0));
+        let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
+        let (padding, of_copies) =
+            (Mask::Padding([5, 3].into()), Mask::Padding([5, 5, 5, 3, 3, 3].into()));
+        let shared = Memory::new(memory, &padding).shared_by(3);
+        let outputs = [shared, Memory::new(copies, &of_copies)].map(|memory| {
+            let y = layer.forward(&mut tape, &params, x, memory).unwrap();
+            let y = y.value(&mut tape, &params).unwrap();
+            tape.value(y).clone()
+        });
+        assert!(worst(&outputs[0], &outputs[1]) < 1e-12);
+        let unequal = Memory::new(memory, &padding).shared_by(4);
+        assert!(layer.forward(&mut tape, &params, x, unequal).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled dot product |
 //! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
-//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with GELU by tanh |
+//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with GELU by tanh and no dropout of the hidden layer |
 
 use super::{Activation, GeluForm, Linear, Mlp, Score};
 use crate::{Error, Float, Params, Tape, Var};
@@ -90,5 +90,6 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
 /// derivatives of GELU for the backward pass, which is wasted work if there is none.
 fn fuses_mlp<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> bool {
     let gelu = (mlp.activation, mlp.gelu) == (Activation::Gelu, GeluForm::Tanh);
-    tape.is_fused() && tape.wants_gradients() && gelu && mlp.c_proj.is_some()
+    let plain = gelu && mlp.dropout == 0.0 && mlp.c_proj.is_some();
+    tape.is_fused() && tape.wants_gradients() && plain
 }

@@ -51,12 +51,48 @@ impl<T: Float> KvCache<T> {
     pub fn clear(&mut self) {
         self.layers.iter_mut().for_each(|layer| layer.len = 0);
     }
+
+    /// Keeps the sequences with these indices, in this order: one that is named twice continues in two
+    /// ways, as in a beam search.
+    ///
+    /// # Panics
+    /// If an index is not below B.
+    pub fn select(&mut self, sequences: &[usize]) {
+        self.layers.iter_mut().for_each(|layer| layer.select(sequences));
+    }
 }
 
 impl<T: Float> LayerCache<T> {
     /// The number of cached tokens.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// See [`KvCache::select`].
+    fn select(&mut self, sequences: &[usize]) {
+        let &[b, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
+        if sequences.iter().copied().eq(0..b) {
+            return;
+        }
+        let len = self.len;
+        let mut selected = [&self.keys, &self.values].map(|old| {
+            let mut shape = old.shape().to_vec();
+            shape[0] = sequences.len();
+            Tensor::zeros(&shape)
+        });
+        // Only the cached tokens: the start of each row of the keys, and of each head of the values.
+        for (new, (old, (row, used))) in
+            selected.iter_mut().zip([(&self.keys, (s, len)), (&self.values, (s * d, len * d))])
+        {
+            let sequence = h * d * s;
+            for (new, &i) in new.data_mut().chunks_exact_mut(sequence).zip(sequences) {
+                let old = &old.data()[i * sequence..(i + 1) * sequence];
+                for (new, old) in new.chunks_exact_mut(row).zip(old.chunks_exact(row)) {
+                    new[..used].copy_from_slice(&old[..used]);
+                }
+            }
+        }
+        [self.keys, self.values] = selected;
     }
 
     /// Appends the keys and values of T new tokens from `qkv`, `(B, T, 3 C)`. Drops tokens that do
@@ -88,5 +124,34 @@ impl<T: Float> LayerCache<T> {
     ) -> Result<Var, Error> {
         let (k, v) = (tape.input(self.keys.clone()), tape.input(self.values.clone()));
         tape.cached_attention((qkv, k, v), start, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::gradcheck::constant;
+
+    #[test]
+    fn selected_sequences_keep_their_tokens() {
+        // Three sequences of two tokens, two heads of two elements, room for five tokens.
+        let cache = |qkv: &Tensor<f64>| {
+            let mut cache = KvCache::new(1, [qkv.shape()[0], 2, 5, 2]);
+            cache.layers[0].append(qkv, &Mask::Causal, Score::ScaledDot).unwrap();
+            cache
+        };
+        let qkv = constant(&[3, 2, 12], 1.0);
+        let order = [2, 0, 2, 1];
+        let rows = order.map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
+        let want = cache(&Tensor::from_vec(&[4, 2, 12], rows).unwrap());
+        let mut got = cache(&qkv);
+        got.select(&order);
+        assert_eq!((&got.layers[0].keys, &got.layers[0].values), (&want.layers[0].keys, &want.layers[0].values));
+        assert_eq!(got.len(), 2);
+        got.select(&[0, 1, 2, 3]);
+        assert_eq!(got.layers[0].keys, want.layers[0].keys);
+        got.select(&[]);
+        assert_eq!(got.layers[0].values.shape(), [0, 2, 5, 2]);
     }
 }

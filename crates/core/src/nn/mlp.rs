@@ -17,6 +17,8 @@ pub struct Mlp {
     pub gelu: GeluForm,
     /// `W2` and `b2`, `(N) -> (C)`; without it, the hidden layer is the output.
     pub c_proj: Option<Linear>,
+    /// The dropout probability of the hidden layer.
+    pub dropout: f64,
 }
 
 impl Mlp {
@@ -37,7 +39,7 @@ impl Mlp {
         let linear = if bias { Linear::new } else { Linear::without_bias };
         let c_fc = linear(params, &format!("{name}.c_fc"), (c, hidden), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (hidden, c), init_proj, rng)?;
-        Ok(Self { c_fc, activation, gelu: GeluForm::default(), c_proj: Some(c_proj) })
+        Ok(Self { c_fc, activation, gelu: GeluForm::default(), c_proj: Some(c_proj), dropout: 0.0 })
     }
 
     /// `y`: `(.., C) -> (.., C)`.
@@ -68,7 +70,7 @@ impl Mlp {
             (activation, _) => activation.record(tape, z)?,
         };
         tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));
-        Ok(h)
+        tape.dropout(h, self.dropout)
     }
 
     /// `r + dropout(y)` in one op, which supports only the tanh form of GELU: `(.., C) -> (.., C)`.

@@ -61,12 +61,34 @@ impl PositionEmbedding {
     }
 
     /// Adds the encodings of the positions `start..start + T` to the token embeddings `x`:
-    /// `(B, T, C) -> (B, T, C)`.
+    /// `(B, T, C) -> (B, T, C)`. Before sines and cosines are added, `x` is multiplied by `sqrt(C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer learned positions than tokens.
     #[track_caller]
     pub fn add_to<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        start: usize,
+    ) -> Result<Var, Error> {
+        let c = tape.value(x).rows_cols().1;
+        let x = match self {
+            // Otherwise the sines drown the small initial embeddings (Vaswani et al. 2017, section 3.4).
+            Self::Sinusoidal { .. } => tape.scale(x, (c as f64).sqrt())?,
+            Self::Learned(_) | Self::None => x,
+        };
+        self.add_unscaled(tape, params, x, start)
+    }
+
+    /// As [`PositionEmbedding::add_to`], without the factor `sqrt(C)`: for models that apply it
+    /// themselves, or do without.
+    ///
+    /// # Errors
+    /// As [`PositionEmbedding::add_to`].
+    #[track_caller]
+    pub fn add_unscaled<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
@@ -81,8 +103,6 @@ impl PositionEmbedding {
                 tape.add(x, positions)
             }
             Self::Sinusoidal { base } => {
-                // Otherwise the sines drown the small initial embeddings (Vaswani et al. 2017, section 3.4).
-                let x = tape.scale(x, (c as f64).sqrt())?;
                 let positions = tape.input(sinusoidal(start, t, c, *base)); // (T, C)
                 tape.add(x, positions)
             }

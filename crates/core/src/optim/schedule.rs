@@ -27,6 +27,13 @@ pub enum Schedule {
         /// The factor from there on.
         floor: f64,
     },
+    /// `min(s / warmup, sqrt(warmup / s))` at step `s`, counted from 1: a linear rise during the first
+    /// `warmup` steps, then a fall with the square root of the step (Vaswani et al. 2017, equation 3, whose
+    /// rate peaks at `1 / sqrt(d_model warmup)`).
+    InverseSquareRoot {
+        /// The number of steps of the rise, at least 1.
+        warmup: u64,
+    },
     /// Halved whenever validation has not improved for `patience` evaluations (Nielsen, chapter 3:
     /// the learning rate). Training ends when the factor falls below 1/128.
     HalveOnPlateau {
@@ -42,6 +49,10 @@ impl Schedule {
         match *self {
             Self::Constant => 1.0,
             Self::HalveOnPlateau { .. } => 0.5_f64.powi(halvings as i32),
+            Self::InverseSquareRoot { warmup } => {
+                let (s, warmup) = ((step + 1) as f64, warmup.max(1) as f64);
+                (s / warmup).min((warmup / s).sqrt())
+            }
             Self::Cosine { warmup, floor } => {
                 let rise = warmup * total as f64;
                 if (step as f64) < rise {
@@ -90,6 +101,19 @@ mod tests {
         assert!((s.factor(55, 100, 0) - 0.55).abs() < 1e-12);
         assert!((s.factor(100, 100, 0) - 0.1).abs() < 1e-12);
         assert!((s.factor(500, 100, 0) - 0.1).abs() < 1e-12);
+    }
+
+    /// The paper's rate for d_model 512 and warm-up 4000 is 0.000698 at its peak.
+    #[test]
+    fn the_rate_of_the_paper() {
+        let s = Schedule::InverseSquareRoot { warmup: 4000 };
+        let paper = |s: f64| 512_f64.powf(-0.5) * s.powf(-0.5).min(s * 4000_f64.powf(-1.5));
+        let peak = 1.0 / (512.0 * 4000.0_f64).sqrt();
+        for step in [1, 2000, 3999, 4000, 4001, 100_000] {
+            let got = peak * s.factor(step - 1, 100_000, 0);
+            assert!((got - paper(step as f64)).abs() < 1e-15, "{step}: {got}");
+        }
+        assert_eq!(s.factor(3999, 9, 0), 1.0);
     }
 
     #[test]

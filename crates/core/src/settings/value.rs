@@ -183,6 +183,7 @@ impl SettingValue for Schedule {
             Self::Constant => "constant",
             Self::Cosine { .. } => "cosine",
             Self::WarmupCosine { .. } => "warmup-cosine",
+            Self::InverseSquareRoot { .. } => "inverse-square-root",
             Self::HalveOnPlateau { .. } => "halve-on-plateau",
         }
         .into()
