@@ -143,6 +143,7 @@ fn block<T: Float>(
             activation: Activation::Relu,
             gelu: GeluForm::default(),
             c_proj: feed_forward_proj,
+            dropout: 0.0,
         }),
         norm: if body.norm { NormPlace::Before } else { NormPlace::None },
         residual: body.residual,
