@@ -1,0 +1,265 @@
+//! Every setting of a translation model and of its training, declared once. The names are those of the
+//! paper, and nanoGPT's for the training run.
+
+use m2g_core::nn::{NormPlace, Positions};
+use m2g_core::optim::Schedule;
+use m2g_core::settings::Settings;
+use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::{Error, Precision, named_setting_values, within};
+use m2g_text::TokenizerKind;
+use serde::{Deserialize, Serialize};
+
+/// Which matrices are one and the same (Vaswani et al. 2017, section 3.4). The vocabulary is that of both
+/// languages, so all three have the shape `(V, C)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// The embeddings of source and target, and the output layer: the paper.
+    #[default]
+    ThreeWay,
+    /// The embedding of the target and the output layer.
+    TwoWay,
+    /// None.
+    None,
+}
+
+named_setting_values!(Sharing);
+
+m2g_core::settings! {
+    /// The settings of a training run, as `config.toml` holds them. The defaults learn the project's own
+    /// grammar in minutes.
+    pub struct Config {
+        "Data" {
+            /// The pairs to train on: grammar (Spanish to English), copy, reverse, sort, dates; a folder made
+            /// by prepare; or a file with source, tab, target on each line.
+            #[setting(resumable, value_name("DATA"))]
+            data: String = "grammar".into(),
+            /// How text becomes tokens, the same in both languages: char, byte, or bpe:N for N tokens; auto means
+            /// char for the toys, bpe:1000 for the grammar, and bpe:8000 for other text. A prepared folder
+            /// brings its own.
+            #[setting(value_name("NAME"), check(|name| known_tokenizer(name)))]
+            tokenizer: String = "auto".into(),
+            /// Whether the decoder reads the target one token late. Without the shift it reads the token that
+            /// it must predict, and learns to copy it.
+            shift: bool = true,
+        }
+        /// The settings that make up a model.
+        "Model" as TransformerConfig(
+            /// V: the number of tokens in the vocabulary, which the data decides.
+            vocab_size: usize
+        ) {
+            /// The number of encoder blocks.
+            #[setting(shape, check(within!(1..=1000)))]
+            encoder_layers: usize = 3,
+            /// The number of decoder blocks.
+            #[setting(shape, check(within!(1..=1000)))]
+            decoder_layers: usize = 3,
+            /// C: the width of the model, a multiple of n_head; each head has D = C / H channels.
+            #[setting(shape, check(within!(1..=100000)))]
+            d_model: usize = 128,
+            /// The width of the hidden layer of the feed-forward layers.
+            #[setting(shape, check(within!(1..=1000000)))]
+            d_ff: usize = 512,
+            /// H: attention heads in each layer.
+            #[setting(shape, check(within!(1..=10000)))]
+            n_head: usize = 4,
+            /// The largest number of tokens of a source or target, its end token included. Longer pairs are
+            /// dropped.
+            #[setting(shape_at_most, check(within!(2..=65536)))]
+            max_length: usize = 256,
+            /// The probability with which a training step drops an element of the embeddings and of each
+            /// layer's output.
+            #[setting(inherited, value_name("P"), check(below_one))]
+            dropout: f64 = 0.1,
+            /// The same for attention weights.
+            #[setting(inherited, value_name("P"), check(below_one))]
+            attention_dropout: f64 = 0.0,
+            /// The same for the hidden layer of the feed-forward layers, after ReLU.
+            #[setting(inherited, value_name("P"), check(below_one))]
+            relu_dropout: f64 = 0.0,
+            /// Which of source embedding, target embedding and output layer share their weights.
+            #[setting(shape)]
+            sharing: Sharing = Sharing::ThreeWay,
+            /// Whether embeddings are multiplied by sqrt(d_model), so that positions do not drown them.
+            #[setting(shape)]
+            scale_embeddings: bool = true,
+            /// How the model knows the position of a token.
+            #[setting(shape, check(not_alibi))]
+            positions: Positions = Positions::Sinusoidal,
+            /// The base of the wavelengths of sinusoidal positions.
+            #[setting(shape, check(positive))]
+            positions_base: f64 = 10_000.0,
+            /// Where the norms are: after as in the paper, or before, which trains faster and has a last norm.
+            #[setting(shape)]
+            norm: NormPlace = NormPlace::Before,
+            /// Whether attention hides the padding of short sentences. Without it, a sentence means something
+            /// else beside a longer one.
+            #[setting(shape)]
+            padding_mask: bool = true,
+            /// The share of each target that a training step spreads evenly over all tokens.
+            #[setting(inherited, value_name("EPS"), check(below_one))]
+            label_smoothing: f64 = 0.1,
+            /// Whether attention and residual connections run as fused ops, which is faster. Otherwise they run
+            /// op by op, and every matrix can be inspected. The result is the same.
+            fused: bool = true,
+            /// The precision of matrix products. bf16 is faster on processors that multiply it, and slower on
+            /// others.
+            precision: Precision = Precision::F32,
+        }
+        "Training" {
+            /// Tokens of a batch, padding included: of its sources or of its targets, whichever are more.
+            #[setting(check(within!(1..=16777216)))]
+            batch_tokens: usize = 2048,
+            /// Batches whose gradients are averaged for one step; each token counts the same.
+            #[setting(check(within!(1..=1048576)))]
+            gradient_accumulation_steps: usize = 1,
+            /// The number of training steps.
+            #[setting(resumable, check(within!(1..=1000000000)))]
+            max_iters: u64 = 1500,
+            /// The largest learning rate, at the end of the warm-up; 0 means the paper's,
+            /// 1 / sqrt(d_model warmup_iters).
+            #[alias = "lr"]
+            #[setting(check(not_negative))]
+            learning_rate: f64 = 2e-3,
+            /// Steps over which the learning rate rises from 0; it then falls with the square root of the step.
+            #[alias = "warmup"]
+            #[setting(check(at_least_one))]
+            warmup_iters: u64 = 200,
+            /// Adam's weight decay, which applies to tensors with two or more axes.
+            #[setting(check(not_negative))]
+            weight_decay: f64 = 0.0,
+            /// The decay rate of Adam's running mean of the gradient.
+            #[setting(check(below_one))]
+            beta1: f64 = 0.9,
+            /// The decay rate of Adam's running mean of the squared gradient.
+            #[setting(check(below_one))]
+            beta2: f64 = 0.98,
+            /// Adam's epsilon, which keeps its division finite.
+            #[setting(check(positive))]
+            eps: f64 = 1e-9,
+            /// The largest norm of the gradient, which is scaled down to it; 0 means no limit.
+            #[alias = "clip"]
+            #[setting(check(not_negative))]
+            grad_clip: f64 = 1.0,
+            /// The seed of all random numbers.
+            seed: u64 = 1,
+        }
+        "Evaluation" {
+            /// Steps between evaluations on the validation pairs.
+            #[setting(check(at_least_one))]
+            eval_interval: u64 = 250,
+            /// Validation pairs that each evaluation translates, greedily, to measure BLEU; 0 means none.
+            eval_translations: usize = 200,
+            /// Steps between lines of the log.
+            #[setting(check(at_least_one))]
+            log_interval: u64 = 50,
+            /// Stop after this many evaluations without a lower validation loss; 0 means never.
+            patience: u32 = 0,
+        }
+    }
+}
+
+impl Config {
+    /// The largest learning rate.
+    pub fn peak_learning_rate(&self) -> f64 {
+        match self.learning_rate {
+            0.0 => 1.0 / (self.d_model as f64 * self.warmup_iters as f64).sqrt(),
+            rate => rate,
+        }
+    }
+
+    /// The schedule of the learning rate, relative to its peak.
+    pub fn schedule(&self) -> Schedule {
+        Schedule::InverseSquareRoot { warmup: self.warmup_iters }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first invalid one.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.check_each()?;
+        self.model(1).check_heads()
+    }
+}
+
+impl TransformerConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first invalid one.
+    pub fn validate(&self) -> Result<(), Error> {
+        if !(1..=1 << 24).contains(&self.vocab_size) {
+            let rule = "it must be from 1 to 16777216";
+            return Err(Error::Setting { name: "vocab_size", value: self.vocab_size.to_string(), rule });
+        }
+        self.check_each()?;
+        self.check_heads()
+    }
+
+    fn check_heads(&self) -> Result<(), Error> {
+        let rule = if !self.d_model.is_multiple_of(self.n_head) {
+            "`d_model` must be a multiple of `n_head`, because all heads have the same width"
+        } else if self.positions == Positions::Rotary && !(self.d_model / self.n_head).is_multiple_of(2) {
+            "rotary positions rotate pairs of channels, so `d_model` / `n_head` must be even"
+        } else {
+            return Ok(());
+        };
+        let value = format!("{} with n_head {}", self.d_model, self.n_head);
+        Err(Error::Setting { name: "d_model", value, rule })
+    }
+}
+
+fn known_tokenizer(name: &str) -> Result<(), &'static str> {
+    if name == "auto" {
+        return Ok(());
+    }
+    match name.parse::<TokenizerKind>() {
+        Ok(TokenizerKind::Gpt2) => Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
+                                        choose char, byte or bpe:N"),
+        Ok(_) => Ok(()),
+        Err(Error::Setting { rule, .. }) => Err(rule),
+        Err(_) => Err("it must be char, byte or bpe:N"),
+    }
+}
+
+fn not_alibi(positions: &Positions) -> Result<(), &'static str> {
+    match positions {
+        Positions::Alibi => Err("ALiBi knows only what came before, but an encoder reads both ways: choose \
+                                 sinusoidal, learned, rotary or none"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn invalid_settings_are_named() {
+        let base = Config::default;
+        base().validate().unwrap();
+        let cases = [
+            (Config { d_model: 15, ..base() }, "d_model is 15 with n_head 4: d_model must be a multiple"),
+            (Config { tokenizer: "gpt2".into(), ..base() }, "tokenizer is gpt2: GPT-2's vocabulary"),
+            (Config { tokenizer: "words".into(), ..base() }, "tokenizer is words: it must be char"),
+            (Config { positions: Positions::Alibi, ..base() }, "positions is alibi: ALiBi knows only"),
+            (Config { label_smoothing: 1.0, ..base() }, "label_smoothing is 1: it must be at least 0"),
+            (Config { warmup_iters: 0, ..base() }, "warmup_iters is 0: it must be at least 1"),
+        ];
+        for (config, start) in cases {
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
+        assert!(TransformerConfig::default().validate().unwrap_err().to_string().starts_with("vocab_size is 0"));
+    }
+
+    /// The paper: d_model 512 and 4000 steps of warm-up.
+    #[test]
+    fn the_default_peak_is_the_papers() {
+        let paper = Config { d_model: 512, warmup_iters: 4000, learning_rate: 0.0, ..Config::default() };
+        assert!((paper.peak_learning_rate() - 0.000_698_77).abs() < 1e-8);
+        assert_eq!(Config::default().peak_learning_rate(), 2e-3);
+    }
+}
