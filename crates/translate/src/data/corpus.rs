@@ -1,0 +1,183 @@
+//! A corpus: all splits of a data set as tokens, by the name of the data.
+
+use std::path::Path;
+
+use m2g_core::rng::{Streams, permutation};
+use m2g_text::token_file::fingerprint;
+use m2g_text::{TextError, Tokenizer};
+
+use super::folder::{PreparedPairs, is_prepared, open};
+use super::pairs::{Pairs, check_not_empty};
+use super::text::{TextPair, TextSplits, read_tsv};
+use super::vocabulary::{Specials, specials, tokenizer_for};
+use super::{grammar, toys};
+use crate::Config;
+
+/// The most validation pairs that are held out of data without a validation split.
+pub const VAL_PAIRS: usize = 1000;
+/// Their largest share of the data: one in so many pairs.
+const ONE_IN: usize = 10;
+
+/// What a translation model is trained on.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    /// The pairs to train on.
+    pub train: Pairs,
+    /// The pairs by which the best model is chosen.
+    pub val: Pairs,
+    /// Pairs to look at once, by name.
+    pub tests: Vec<(String, Pairs)>,
+    /// The tokenizer of both languages.
+    pub tokenizer: Tokenizer,
+    /// Where the pairs come from, for messages.
+    pub source: String,
+    /// A hash of the tokens and the tokenizer.
+    pub fingerprint: String,
+    /// One sentence for each kind of change: what was cleaned, what was dropped.
+    pub reports: Vec<String>,
+}
+
+impl Corpus {
+    /// Loads the data of a configuration, with the tokenizer of an existing model if given: a toy, the
+    /// grammar, a prepared folder, or a file with tabs.
+    ///
+    /// # Errors
+    /// [`TextError`] if there is no such data, or it cannot be used.
+    pub fn load(config: &Config, tokenizer: Option<&Tokenizer>) -> Result<Self, TextError> {
+        let (data, path) = (&config.data[..], Path::new(&config.data));
+        if let Some(splits) = named(data) {
+            return Self::encode(splits, config, tokenizer);
+        }
+        if is_prepared(path) {
+            let PreparedPairs { train, val, tokenizer: own, meta } = open(path)?;
+            if tokenizer.is_some_and(|tokenizer| *tokenizer != own) {
+                let why = "it was prepared with another vocabulary than that of the model: prepare it with the \
+                           tokenizer of the run";
+                return Err(TextError::File { path: path.to_path_buf(), why: why.into() });
+            }
+            let mut reports = meta.reports;
+            let mut keep = |name: &str, pairs: &Pairs| {
+                let (pairs, dropped) = pairs.up_to(config.max_length);
+                reports.extend(dropped.reports(name, config.max_length));
+                pairs
+            };
+            let (train, val) = (keep("training", &train), keep("validation", &val));
+            return Self::new((train, val, Vec::new()), own, data.into(), reports);
+        }
+        if path.is_file() {
+            let (pairs, reports) = read_tsv(path)?;
+            let (train, val) = hold_out(pairs);
+            let splits = TextSplits { name: data.into(), train, val, tests: Vec::new(), reports };
+            return Self::encode(splits, config, tokenizer);
+        }
+        let why = match path.is_dir() {
+            true => "it is a folder, but not one that prepare made".into(),
+            false => format!(
+                "there is no such file or folder, and the built-in data are {}, {}",
+                grammar::NAME,
+                toys::NAMES.join(", ")
+            ),
+        };
+        Err(TextError::Text { source_name: data.into(), why })
+    }
+
+    fn encode(splits: TextSplits, config: &Config, known: Option<&Tokenizer>) -> Result<Self, TextError> {
+        let tokenizer = match known {
+            Some(tokenizer) => tokenizer.clone(),
+            None => tokenizer_for(&config.tokenizer, &config.data, &splits.train)?,
+        };
+        let TextSplits { name, train, val, tests, mut reports } = splits;
+        let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
+            let (pairs, dropped) = Pairs::encode(pairs, &tokenizer, config.max_length)?;
+            reports.extend(dropped.reports(split, config.max_length));
+            Ok(pairs)
+        };
+        let (train, val) = (encode("training", &train)?, encode("validation", &val)?);
+        let tests = tests.into_iter().map(|(name, pairs)| Ok((name.clone(), encode(&name, &pairs)?)));
+        let tests = tests.collect::<Result<_, TextError>>()?;
+        Self::new((train, val, tests), tokenizer, name, reports)
+    }
+
+    /// A corpus of these parts.
+    ///
+    /// # Errors
+    /// [`TextError`] if there are no training or no validation pairs, or the tokenizer lacks special tokens.
+    fn new(
+        (train, val, tests): (Pairs, Pairs, Vec<(String, Pairs)>),
+        tokenizer: Tokenizer,
+        source: String,
+        reports: Vec<String>,
+    ) -> Result<Self, TextError> {
+        specials(&tokenizer)?;
+        check_not_empty(&source, (&train, &val), &reports)?;
+        let parts = [train.token_data(), val.token_data()].into_iter().flatten().collect::<Vec<_>>();
+        let fingerprint = fingerprint(&tokenizer, &parts.iter().collect::<Vec<_>>());
+        Ok(Self { train, val, tests, tokenizer, source, fingerprint, reports })
+    }
+
+    /// The special tokens of the tokenizer.
+    pub fn specials(&self) -> Specials {
+        Specials::of(&self.tokenizer).expect("the tokenizer was checked")
+    }
+}
+
+/// The built-in data of this name.
+fn named(name: &str) -> Option<TextSplits> {
+    if name == grammar::NAME { Some(grammar::splits()) } else { toys::splits(name) }
+}
+
+/// Training and validation pairs: a tenth, but at most [`VAL_PAIRS`], is held out at random, the same in
+/// every run.
+pub fn hold_out(pairs: Vec<TextPair>) -> (Vec<TextPair>, Vec<TextPair>) {
+    let held_out = (pairs.len() / ONE_IN).clamp(usize::from(pairs.len() > 1), VAL_PAIRS);
+    let order = permutation(&mut Streams::new(1).stream("validation", 0), pairs.len() as u32);
+    let mut is_val = vec![false; pairs.len()];
+    order.iter().take(held_out).for_each(|&i| is_val[i as usize] = true);
+    let (val, train): (Vec<_>, Vec<_>) = pairs.into_iter().zip(is_val).partition(|(_, is_val)| *is_val);
+    let texts = |pairs: Vec<(TextPair, bool)>| pairs.into_iter().map(|(pair, _)| pair).collect();
+    (texts(train), texts(val))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    fn config(data: &str, tokenizer: &str) -> Config {
+        Config { data: data.into(), tokenizer: tokenizer.into(), ..Config::default() }
+    }
+
+    #[test]
+    fn built_in_data_is_loaded_by_name() {
+        let corpus = Corpus::load(&config("dates", "auto"), None).unwrap();
+        assert_eq!((corpus.train.len(), corpus.val.len(), corpus.tests[0].1.len()), (20_000, 500, 1_000));
+        assert!(corpus.tokenizer.vocab_size() < 50 && corpus.reports.is_empty());
+        let again = Corpus::load(&config("dates", "auto"), Some(&corpus.tokenizer)).unwrap();
+        assert_eq!(again.fingerprint, corpus.fingerprint);
+        assert_ne!(Corpus::load(&config("copy", "auto"), None).unwrap().fingerprint, corpus.fingerprint);
+        let error = Corpus::load(&config("datse", "auto"), None).unwrap_err().to_string();
+        assert!(error.starts_with("datse: there is no such file") && error.contains("grammar, copy"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_split_and_its_faults_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tsv");
+        let lines: String = (0..50).map(|i| format!("número {i}\tnumber {i}\n")).collect();
+        fs::write(&path, lines + "\tempty\n" + &"x".repeat(300) + "\tlong\n").unwrap();
+        let config = config(path.to_str().unwrap(), "byte");
+        let corpus = Corpus::load(&config, None).unwrap();
+        assert_eq!(corpus.train.len() + corpus.val.len(), 50);
+        assert!((4..=5).contains(&corpus.val.len()));
+        assert_eq!(corpus.reports.len(), 2, "{:?}", corpus.reports);
+        fs::write(&path, "\tempty\na\t\n").unwrap();
+        let error = Corpus::load(&config, None).unwrap_err().to_string();
+        assert!(error.contains("a.tsv: it has no training pairs left: 1 of the"), "{error}");
+        fs::write(&path, "").unwrap();
+        assert!(Corpus::load(&config, None).unwrap_err().to_string().contains("no training pairs"));
+        let error = Corpus::load(&Config { data: dir.path().display().to_string(), ..config }, None);
+        assert!(error.unwrap_err().to_string().contains("not one that prepare made"));
+    }
+}

@@ -1,0 +1,64 @@
+//! The vocabulary of both languages.
+
+use m2g_core::Error;
+use m2g_text::tokenizer::SpecialToken::{Beginning, EndOfText, Padding};
+use m2g_text::tokenizer::TokenizerError;
+use m2g_text::{TextError, Tokenizer, TokenizerKind};
+
+use super::text::TextPair;
+use super::{grammar, toys};
+
+/// The ids of the tokens around and between sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Specials {
+    /// The decoder's first input.
+    pub beginning: u32,
+    /// The last token of every source and target.
+    pub end: u32,
+    /// Fills up short sentences.
+    pub padding: u32,
+}
+
+impl Specials {
+    /// The special tokens of a tokenizer; `None` if it lacks one.
+    pub fn of(tokenizer: &Tokenizer) -> Option<Self> {
+        let [beginning, end, padding] = [Beginning, EndOfText, Padding].map(|token| tokenizer.special_id(token));
+        Some(Self { beginning: beginning?, end: end?, padding: padding? })
+    }
+}
+
+/// The tokenizer that a name asks for, learned from the training pairs of both languages together. bpe:N has
+/// N tokens, special ones included. `auto` means char for the toys, bpe:1000 for the grammar, and bpe:8000 for
+/// other text.
+///
+/// # Errors
+/// [`TextError`] if there is no such tokenizer, or it cannot have special tokens.
+pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Tokenizer, TextError> {
+    const SPECIAL: [m2g_text::tokenizer::SpecialToken; 3] = [Beginning, EndOfText, Padding];
+    const SMALLEST_BPE: usize = 256;
+    let kind: TokenizerKind = match name {
+        "auto" if toys::NAMES.contains(&data) => TokenizerKind::Char,
+        "auto" if data == grammar::NAME => TokenizerKind::Bpe(1000),
+        "auto" => TokenizerKind::Bpe(8000),
+        name => name.parse()?,
+    };
+    let text = || -> String { train.iter().flat_map(|pair| [&pair.source, "\n", &pair.target, "\n"]).collect() };
+    let tokenizer = match kind {
+        TokenizerKind::Byte => Tokenizer::byte(),
+        TokenizerKind::Char => Tokenizer::char(&text()),
+        TokenizerKind::Bpe(n) => Tokenizer::bpe(&text(), n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE))?,
+        TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
+    };
+    Ok(tokenizer.with_special_tokens(&SPECIAL)?)
+}
+
+/// The special tokens of a tokenizer that pairs are encoded with.
+///
+/// # Errors
+/// [`TextError::Core`] if it lacks one.
+pub(super) fn specials(tokenizer: &Tokenizer) -> Result<Specials, TextError> {
+    Specials::of(tokenizer).ok_or_else(|| {
+        let rule = "it has no tokens for the beginning, the end and padding: it was made for another model";
+        Error::Setting { name: "tokenizer", value: tokenizer.name(), rule }.into()
+    })
+}
