@@ -1,0 +1,168 @@
+//! Runs the model for the beams of several sentences at once.
+
+use std::sync::Arc;
+
+use m2g_core::nn::KvCache;
+use m2g_core::tape::Mark;
+use m2g_core::train::Model;
+use m2g_core::{Error, Mask, Tape, Tensor, Tokens};
+
+use super::beam::{Beam, Extension, Hypothesis};
+use super::candidates::most_likely;
+use super::options::Options;
+use crate::Transformer;
+use crate::data::Specials;
+use crate::model::Encoded;
+
+/// Translates sources side by side: tokens, each with its end token. Returns the best translations of each,
+/// best first. `text` is the text of tokens, by which two translations are the same.
+///
+/// In each step the model reads one token of every open translation, a row each: those of the first sentence,
+/// then those of the second, and so on. All open translations of a step have the same number of tokens, and
+/// every sentence has the same number of them. A sentence whose search is over leaves the batch.
+///
+/// # Errors
+/// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`.
+pub fn search(
+    model: &Transformer<f32>,
+    sources: &[&[u32]],
+    special: Specials,
+    options: &Options,
+    text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
+) -> Result<Vec<Vec<Hypothesis>>, Error> {
+    options.validate()?;
+    let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
+    if sources.is_empty() {
+        return Ok(done);
+    }
+    let limit = |source: &&[u32]| (source.len() - 1 + options.extra_length).clamp(1, model.config().max_length);
+    let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
+        .map(|(i, source)| (i, Beam::new(*options, limit(source), special.end)))
+        .collect();
+    let longest = sources.iter().map(limit).max().unwrap_or(1);
+    let mut rows = Rows::new(model, sources, special, (options.cache, longest))?;
+    let mut active = beams;
+    while !active.is_empty() {
+        let open = active[0].1.open();
+        let extensions = rows.extensions(&active, special, 2 * options.beam)?;
+        let mut parents = Vec::new();
+        for (place, ((_, beam), extensions)) in active.iter_mut().zip(&extensions).enumerate() {
+            parents.push(beam.step(extensions, text).into_iter().map(|i| place * open + i).collect::<Vec<_>>());
+        }
+        let going_on: Vec<bool> = active.iter().map(|(_, beam)| !beam.is_done()).collect();
+        let mut kept = Vec::new();
+        for ((i, beam), going_on) in std::mem::take(&mut active).into_iter().zip(&going_on) {
+            match going_on {
+                true => kept.push((i, beam)),
+                false => done[i] = beam.best(text),
+            }
+        }
+        active = kept;
+        rows.keep(&going_on, &parents);
+    }
+    Ok(done)
+}
+
+/// The state of the model for all open translations.
+struct Rows<'a> {
+    model: &'a Transformer<f32>,
+    tape: Tape<f32>,
+    /// The end of the parameters on the tape.
+    mark: Mark,
+    /// The keys and values of each decoder layer for the sources of the active sentences, `(B, S, 2 C)`.
+    keys_values: Vec<Tensor<f32>>,
+    source_lengths: Arc<[usize]>,
+    /// The keys and values of the tokens of each open translation; without it, they are computed again.
+    cache: Option<KvCache<f32>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Encodes the sources. The cache has room for `longest` tokens.
+    fn new(
+        model: &'a Transformer<f32>,
+        sources: &[&[u32]],
+        special: Specials,
+        (cache, longest): (bool, usize),
+    ) -> Result<Self, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        let mark = tape.record_params(model.params());
+        let source_lengths: Arc<[usize]> = sources.iter().map(|source| source.len()).collect();
+        let s = source_lengths.iter().copied().max().unwrap_or(0);
+        let mut ids = Vec::with_capacity(sources.len() * s);
+        for source in sources {
+            ids.extend_from_slice(source);
+            ids.resize(ids.len().next_multiple_of(s), special.padding);
+        }
+        let tokens = Tokens::new([sources.len(), s], ids)?;
+        let memory = model.encode(&mut tape, &tokens, &source_lengths)?; // (B, S) -> (B, S, C)
+        let keys_values = model.keys_values(&mut tape, memory)?;
+        let keys_values = keys_values.into_iter().map(|var| tape.value(var).clone()).collect();
+        let cache = cache.then(|| model.cache(sources.len(), longest));
+        Ok(Self { model, tape, mark, keys_values, source_lengths, cache })
+    }
+
+    /// The `n` most likely next tokens of every open translation of each sentence.
+    fn extensions(
+        &mut self,
+        active: &[(usize, Beam)],
+        special: Specials,
+        n: usize,
+    ) -> Result<Vec<Vec<Extension>>, Error> {
+        let Self { model, tape, .. } = self;
+        tape.rewind(self.mark);
+        let layers: Vec<_> = self.keys_values.iter().map(|tensor| tape.input(tensor.clone())).collect();
+        let open = active[0].1.open();
+        let rows = active.iter().flat_map(|(_, beam)| (0..open).map(|i| beam.tokens(i)));
+        let ids: Vec<u32> = match &self.cache {
+            // The newest token of each.
+            Some(_) => rows.map(|tokens| tokens.last().copied().unwrap_or(special.beginning)).collect(),
+            None => rows.flat_map(|tokens| [&[special.beginning], tokens].concat()).collect(),
+        };
+        let tokens = Tokens::new([active.len() * open, ids.len() / (active.len() * open)], ids)?;
+        let source = (Encoded::KeysValues(&layers, open), &self.source_lengths);
+        let x = model.decode(tape, &tokens, &Mask::Causal, source, self.cache.as_mut())?; // (R, T, C)
+        let x = tape.last_token(x)?; // (R, T, C) -> (R, 1, C)
+        let logits = model.logits(tape, x)?; // (R, 1, V)
+        let log_sums = tape.log_sum_exp(logits)?; // (R)
+        let v = model.config().vocab_size;
+        let rows = tape.value(logits).data().chunks_exact(v).zip(tape.value(log_sums).data());
+        let forbidden = [special.beginning, special.padding];
+        let rows: Vec<Vec<(u32, f64)>> = rows
+            .map(|(logits, &log_sum)| {
+                let likely = most_likely(logits, n, &forbidden).into_iter();
+                likely.map(|(token, logit)| (token, f64::from(logit) - f64::from(log_sum))).collect()
+            })
+            .collect();
+        if rows.iter().any(|row: &Vec<_>| row.is_empty() || !row[0].1.is_finite()) {
+            let why = "the logits are not finite: the model's parameters are damaged or its training diverged";
+            return Err(Error::Other(why.into()));
+        }
+        let extension = |(open, row): (usize, &Vec<(u32, f64)>)| -> Vec<Extension> {
+            row.iter().map(|&(token, log_probability)| Extension { open, token, log_probability }).collect()
+        };
+        Ok(rows.chunks(open).map(|rows| rows.iter().enumerate().flat_map(extension).collect()).collect())
+    }
+
+    /// Goes on with the sentences that are `going_on`: `parents` holds, for each sentence, the rows that its
+    /// open translations extend.
+    fn keep(&mut self, going_on: &[bool], parents: &[Vec<usize>]) {
+        let kept: Vec<usize> = (0..going_on.len()).filter(|&i| going_on[i]).collect();
+        if let Some(cache) = &mut self.cache {
+            // The tape shares the cache: it is given up first, so that the cache grows in place.
+            self.tape.rewind(self.mark);
+            let rows: Vec<usize> = kept.iter().flat_map(|&i| parents[i].iter().copied()).collect();
+            cache.select(&rows);
+        }
+        if kept.len() < going_on.len() {
+            self.source_lengths = kept.iter().map(|&i| self.source_lengths[i]).collect();
+            for tensor in &mut self.keys_values {
+                let mut shape = tensor.shape().to_vec();
+                let each = tensor.len() / shape[0];
+                shape[0] = kept.len();
+                let data = kept.iter().flat_map(|&i| tensor.data()[i * each..(i + 1) * each].iter().copied());
+                *tensor = Tensor::from_vec(&shape, data.collect()).expect("as many elements as its shape says");
+            }
+        }
+    }
+}

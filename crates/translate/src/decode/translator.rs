@@ -1,0 +1,105 @@
+//! Text in, text out.
+
+use m2g_core::Error;
+use m2g_text::Tokenizer;
+
+use super::options::Options;
+use super::search::search;
+use crate::Transformer;
+use crate::data::Specials;
+
+/// A translation as text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Translation {
+    /// The text.
+    pub text: String,
+    /// Its tokens, without beginning and end.
+    pub tokens: Vec<u32>,
+    /// The logarithm of its probability.
+    pub log_probability: f64,
+    /// `log_probability` divided by the length penalty.
+    pub score: f64,
+    /// Whether it has ended. Otherwise it was cut at the greatest length.
+    pub is_complete: bool,
+}
+
+/// A model that translates text.
+#[derive(Debug, Clone, Copy)]
+pub struct Translator<'a> {
+    model: &'a Transformer<f32>,
+    tokenizer: &'a Tokenizer,
+    special: Specials,
+    options: Options,
+}
+
+impl<'a> Translator<'a> {
+    /// A translator with these options.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if an option is invalid, or the tokenizer lacks a special token.
+    pub fn new(
+        model: &'a Transformer<f32>,
+        tokenizer: &'a Tokenizer,
+        options: Options,
+    ) -> Result<Self, Error> {
+        options.validate()?;
+        let Some(special) = Specials::of(tokenizer) else {
+            let rule = "it has no tokens for the beginning, the end and padding: it belongs to another model";
+            return Err(Error::Setting { name: "tokenizer", value: tokenizer.name(), rule });
+        };
+        Ok(Self { model, tokenizer, special, options })
+    }
+
+    /// The tokens of a sentence with its end token.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it has more than `max_length` tokens; [`Error::Other`] if a character has no token.
+    pub fn encode(&self, sentence: &str) -> Result<Vec<u32>, Error> {
+        let mut ids = self.tokenizer.encode(sentence).map_err(|error| Error::Other(Box::new(error)))?;
+        ids.push(self.special.end);
+        match ids.len() <= self.model.config().max_length {
+            true => Ok(ids),
+            false => Err(Error::Setting {
+                name: "a sentence",
+                value: format!("{} tokens long", ids.len()),
+                rule: "it has more tokens than the model can read (max_length): split it",
+            }),
+        }
+    }
+
+    /// The best translations of each source, best first; `sources` come from [`Translator::encode`]. Sources
+    /// of similar length are decoded side by side; the translations come back in the order of the sources. A
+    /// source without tokens, except perhaps its end, has an empty translation.
+    ///
+    /// # Errors
+    /// The errors of [`search`].
+    pub fn translate(&self, sources: &[Vec<u32>]) -> Result<Vec<Vec<Translation>>, Error> {
+        let mut order: Vec<usize> = (0..sources.len()).filter(|&i| sources[i].len() > 1).collect();
+        order.sort_by_key(|&i| sources[i].len());
+        let empty = Translation {
+            text: String::new(),
+            tokens: Vec::new(),
+            log_probability: 0.0,
+            score: 0.0,
+            is_complete: true,
+        };
+        let mut all = vec![vec![empty]; sources.len()];
+        let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
+        // The longest first, so that the first batch shows how much memory all of them need.
+        for indices in order.rchunks(self.options.batch) {
+            let batch: Vec<&[u32]> = indices.iter().map(|&i| &sources[i][..]).collect();
+            let found = search(self.model, &batch, self.special, &self.options, &mut text)?;
+            for (&i, hypotheses) in indices.iter().zip(found) {
+                let translation = |h: super::Hypothesis| Translation {
+                    text: self.tokenizer.decode(&h.tokens),
+                    tokens: h.tokens,
+                    log_probability: h.log_probability,
+                    score: h.score,
+                    is_complete: h.is_complete,
+                };
+                all[i] = hypotheses.into_iter().map(translation).collect();
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,86 @@
+//! How well a model does on pairs that it was not trained on.
+
+use m2g_core::{Error, Tape};
+use m2g_text::Tokenizer;
+
+use crate::Transformer;
+use crate::data::{Batches, Pairs, Specials, batch};
+use crate::decode::{Options, Translator};
+use crate::metrics::{Bleu, Metric};
+
+/// Padded tokens in a batch: enough to use all cores.
+const TOKENS_PER_BATCH: usize = 4096;
+
+/// How well a model predicts each token of the targets from the source and the right tokens before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The loss in nats per token, without label smoothing.
+    pub loss: f64,
+    /// The share of tokens to which the model gives the highest probability.
+    pub accuracy: f64,
+    /// The number of tokens, end tokens included.
+    pub tokens: usize,
+}
+
+impl Prediction {
+    /// `e^loss`: among so many equally likely tokens the model chooses.
+    pub fn perplexity(&self) -> f64 {
+        self.loss.exp()
+    }
+}
+
+/// Measures a model on pairs. `shift` is that of training: see [`batch`].
+///
+/// # Errors
+/// [`Error::Setting`] if a sentence is longer than `max_length`.
+pub fn predict(
+    model: &Transformer<f32>,
+    tape: &mut Tape<f32>,
+    pairs: &Pairs,
+    special: Specials,
+    shift: bool,
+) -> Result<Prediction, Error> {
+    let (mut loss, mut right, mut tokens) = (0.0, 0, 0);
+    for indices in Batches::new(pairs, TOKENS_PER_BATCH, 0).in_order() {
+        let batch = batch(pairs, &indices, special, shift)?;
+        let targets = batch.targets(0.0);
+        let count = targets.count();
+        let logits = model.forward(tape, &batch)?; // (B, T, V)
+        let most_likely = tape.argmax(logits)?; // (B T)
+        let likely = tape.value(most_likely).data().iter().zip(&batch.target.ids[..]);
+        right += likely.filter(|&(&likely, &id)| id != special.padding && likely == id as f32).count();
+        let mean = tape.smoothed_cross_entropy(logits, targets)?;
+        loss += f64::from(tape.read_loss(mean)) * count as f64;
+        tokens += count;
+        tape.reset();
+    }
+    let all = tokens.max(1) as f64;
+    Ok(Prediction { loss: loss / all, accuracy: right as f64 / all, tokens })
+}
+
+/// The translations of the sources of pairs, and the texts of their targets.
+///
+/// # Errors
+/// The errors of [`Translator::translate`].
+pub fn translations(
+    model: &Transformer<f32>,
+    tokenizer: &Tokenizer,
+    pairs: &Pairs,
+    indices: &[usize],
+    options: Options,
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    let translator = Translator::new(model, tokenizer, options)?;
+    let sources: Vec<Vec<u32>> = indices.iter().map(|&i| pairs.source.get(i).to_vec()).collect();
+    let best = translator.translate(&sources)?.into_iter();
+    let texts = best.map(|mut found| if found.is_empty() { String::new() } else { found.swap_remove(0).text });
+    let references = indices.iter().map(|&i| tokenizer.decode_without_special(pairs.target.get(i)));
+    Ok((texts.collect(), references.collect()))
+}
+
+/// BLEU (13a, cased) of translations, and the share of them that equal their reference.
+pub fn bleu_and_exact(translations: &[String], references: &[String]) -> (f64, f64) {
+    let bleu = Bleu::default();
+    let counts = bleu.corpus(translations, &[references.to_vec()]).unwrap_or_default();
+    let exact = translations.iter().zip(references).filter(|(ours, theirs)| ours == theirs).count();
+    (bleu.score(&counts), exact as f64 / translations.len().max(1) as f64)
+}

@@ -1,0 +1,176 @@
+//! Training a translation model in a run folder.
+
+use m2g_core::optim::{AdamW, Optimizer};
+use m2g_core::train::{Evaluation, Options, Session, Task, Trainable};
+use m2g_core::{Error, Tape};
+use m2g_text::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Batches, Corpus, batch};
+use crate::evaluation::{bleu_and_exact, predict, translations};
+use crate::{Config, PairBatch, Transformer, TransformerConfig, decode};
+
+/// A training run of a translation model.
+pub type Training<'a> = Session<'a, Transformer<f32>>;
+
+/// The name of this kind of model in checkpoints.
+pub const KIND: &str = <Transformer<f32> as Trainable>::KIND;
+
+/// What a checkpoint stores to rebuild a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The settings of its training run.
+    pub config: Config,
+    /// The settings of the model.
+    pub model: TransformerConfig,
+    /// The tokenizer of both languages.
+    pub tokenizer: Tokenizer,
+    /// The fingerprint of its training data.
+    pub data: String,
+}
+
+impl Trainable for Transformer<f32> {
+    const KIND: &'static str = "translate";
+    type Config = Config;
+    type Description = Description;
+    type Data = Corpus;
+
+    fn validate(config: &Config) -> Result<(), Error> {
+        config.validate()
+    }
+
+    fn describe(config: Config, corpus: &Corpus, _: Option<&Description>) -> Result<Description, Error> {
+        let (tokenizer, data) = (corpus.tokenizer.clone(), corpus.fingerprint.clone());
+        Ok(Description { model: config.model(tokenizer.vocab_size()), config, tokenizer, data })
+    }
+
+    fn check(description: &Description) -> Result<(), Error> {
+        description.model.validate()
+    }
+
+    fn config(description: &Description) -> &Config {
+        &description.config
+    }
+
+    fn trained_on(description: &Description) -> &str {
+        &description.data
+    }
+
+    fn fingerprint(corpus: &Corpus) -> &str {
+        &corpus.fingerprint
+    }
+
+    fn source(corpus: &Corpus) -> String {
+        corpus.source.clone()
+    }
+
+    fn init(description: &Description, _: Option<&Self>) -> Result<Self, Error> {
+        Transformer::new(description.model.clone(), description.config.seed)
+    }
+
+    fn options(description: &Description, _: &Corpus) -> Options {
+        let config = &description.config;
+        Options {
+            steps: config.max_iters,
+            steps_per_evaluation: config.eval_interval,
+            log_interval: Some(config.log_interval),
+            lr: config.peak_learning_rate(),
+            schedule: config.schedule(),
+            // The norm is computed even without a limit: it is worth seeing, and it reveals
+            // a gradient that is not finite.
+            clip: Some(if config.grad_clip > 0.0 { config.grad_clip } else { f64::INFINITY }),
+            patience: (config.patience > 0).then_some(config.patience),
+            seed: config.seed,
+            ..Options::default()
+        }
+    }
+
+    fn optimizer(description: &Description, _: &Corpus) -> Box<dyn Optimizer<f32>> {
+        let Config { beta1, beta2, eps, weight_decay, .. } = description.config;
+        let mut adam = AdamW::new(weight_decay);
+        (adam.betas, adam.eps) = ((beta1, beta2), eps);
+        Box::new(adam)
+    }
+
+    fn task<'a>(
+        description: &'a Description,
+        corpus: &'a Corpus,
+    ) -> Result<impl Task<f32, Self> + 'a, Error> {
+        let Config { batch_tokens, seed, .. } = description.config;
+        let train = Batches::new(&corpus.train, batch_tokens, seed);
+        Ok(TranslationTask { config: &description.config, corpus, epochs: Epochs::new(train), batches: Vec::new() })
+    }
+}
+
+/// The batches of all epochs in a row.
+struct Epochs<'a> {
+    batches: Batches<'a>,
+    /// The current epoch, the number of its first batch, and its batches.
+    epoch: u64,
+    first: u64,
+    current: Vec<Vec<usize>>,
+}
+
+impl<'a> Epochs<'a> {
+    fn new(batches: Batches<'a>) -> Self {
+        Self { batches, epoch: 0, first: 0, current: batches.epoch(0) }
+    }
+
+    /// Batch `number`, counted from the first of the first epoch, as indices of pairs.
+    fn get(&mut self, number: u64) -> &[usize] {
+        if number < self.first {
+            *self = Self::new(self.batches);
+        }
+        while number - self.first >= self.current.len() as u64 {
+            self.first += self.current.len() as u64;
+            self.epoch += 1;
+            self.current = self.batches.epoch(self.epoch);
+        }
+        &self.current[(number - self.first) as usize]
+    }
+}
+
+/// Trains on batches of the training pairs, and measures loss, accuracy and BLEU on the validation pairs.
+struct TranslationTask<'a> {
+    config: &'a Config,
+    corpus: &'a Corpus,
+    epochs: Epochs<'a>,
+    batches: Vec<PairBatch>,
+}
+
+impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
+    fn batches(&mut self, step: u64) -> Result<&[PairBatch], Error> {
+        let (passes, special) = (self.config.gradient_accumulation_steps as u64, self.corpus.specials());
+        let numbers = step * passes..(step + 1) * passes;
+        self.batches = numbers
+            .map(|number| batch(&self.corpus.train, self.epochs.get(number), special, self.config.shift))
+            .collect::<Result<_, _>>()?;
+        // The losses of the passes are averaged: each token shall count the same.
+        let targets: usize = self.batches.iter().map(|batch| batch.targets(0.0).count()).sum();
+        if passes > 1 {
+            let mean = targets as f64 / passes as f64;
+            self.batches.iter_mut().for_each(|batch| batch.rows = Some(mean));
+        }
+        Ok(&self.batches)
+    }
+
+    fn evaluate(&mut self, model: &Transformer<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+        let Self { config, corpus, .. } = self;
+        let found = predict(model, tape, &corpus.val, corpus.specials(), config.shift)?;
+        let mut metrics = vec![
+            ("val_loss", found.loss),
+            ("val_perplexity", found.perplexity()),
+            ("val_accuracy", found.accuracy),
+        ];
+        let n = config.eval_translations.min(corpus.val.len());
+        if n > 0 {
+            // Spread evenly over the pairs.
+            let indices: Vec<usize> = (0..n).map(|i| i * corpus.val.len() / n).collect();
+            let greedy = decode::Options { batch: 64, ..decode::Options::greedy() };
+            let (ours, theirs) = translations(model, &corpus.tokenizer, &corpus.val, &indices, greedy)?;
+            let (bleu, exact) = bleu_and_exact(&ours, &theirs);
+            metrics.extend([("val_bleu", bleu), ("val_exact", exact)]);
+        }
+        Ok(Evaluation { score: Some(-found.loss), metrics })
+    }
+}

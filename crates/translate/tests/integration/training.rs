@@ -1,0 +1,108 @@
+//! Training runs: they learn, stop and resume to the same bits, and weigh every token the same.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use m2g_core::train::{Model, Observer, Save, run_folder};
+use m2g_core::{Grads, Tape};
+use m2g_translate::data::{Corpus, batch};
+use m2g_translate::decode::Options;
+use m2g_translate::evaluation::{bleu_and_exact, translations};
+use m2g_translate::training::Training;
+use m2g_translate::{Config, Transformer};
+
+fn small(data: &str) -> Config {
+    Config {
+        data: data.into(),
+        encoder_layers: 1,
+        decoder_layers: 1,
+        d_model: 32,
+        d_ff: 64,
+        n_head: 2,
+        max_length: 40,
+        batch_tokens: 512,
+        max_iters: 12,
+        warmup_iters: 4,
+        eval_interval: 6,
+        eval_translations: 4,
+        ..Config::default()
+    }
+}
+
+/// Stops a run before step `at`.
+struct StopAt(u64);
+
+impl Observer for StopAt {
+    fn stop(&mut self) -> bool {
+        self.0 = self.0.wrapping_sub(1);
+        self.0 == u64::MAX
+    }
+}
+
+#[test]
+fn a_resumed_run_has_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { gradient_accumulation_steps: 2, dropout: 0.1, ..small("dates") };
+    let corpus = Corpus::load(&config, None).unwrap();
+    let bits = |run: &std::path::Path| {
+        let checkpoint = run_folder::load::<f32>(run, run_folder::LAST, "translate").unwrap();
+        checkpoint.tensors.into_iter().map(|(name, t)| (name, t.data().to_vec())).collect::<Vec<_>>()
+    };
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    Training::new(config.clone(), &corpus, Save::New(&whole)).unwrap().run(&mut ()).unwrap();
+    Training::new(config, &corpus, Save::New(&parts)).unwrap().run(&mut StopAt(5)).unwrap();
+    let description = Training::describe(&parts).unwrap();
+    let mut resumed = Training::resume(&parts, &corpus, description).unwrap();
+    assert_eq!(resumed.state.step, 5);
+    resumed.run(&mut ()).unwrap();
+    assert!(bits(&whole) == bits(&parts));
+    let metrics = run_folder::metrics(&parts).unwrap();
+    assert_eq!(metrics.len(), 2);
+    for name in ["val_loss", "val_perplexity", "val_accuracy", "val_bleu", "val_exact"] {
+        assert!(metrics[1][name].is_number(), "{name}");
+    }
+    assert!(fs::read_to_string(whole.join("config.toml")).unwrap().contains("label_smoothing = 0.1"));
+    // Other data.
+    let other = Corpus::load(&small("copy"), None).unwrap();
+    let description = Training::describe(&parts).unwrap();
+    let error = Training::resume(&parts, &other, description).err().unwrap().to_string();
+    assert!(error.contains("was started with other data than copy"), "{error}");
+}
+
+/// The gradient of two passes of different sizes is that of one pass over all pairs.
+#[test]
+fn every_token_counts_the_same_in_an_accumulated_step() {
+    let config = Config { dropout: 0.0, ..small("sort") };
+    let corpus = Corpus::load(&config, None).unwrap();
+    let model = Transformer::<f64>::new(config.model(corpus.tokenizer.vocab_size()), 1).unwrap();
+    let pairs = |indices: &[usize]| batch(&corpus.train, indices, corpus.specials(), true).unwrap();
+    let gradient = |batches: &[m2g_translate::PairBatch]| {
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        for batch in batches {
+            model.gradients(&mut tape, batch, &mut grads).unwrap();
+            tape.reset();
+        }
+        let scale = 1.0 / batches.len() as f64;
+        let flat = grads.iter().take(model.params().len()).flatten();
+        flat.flat_map(|g| g.data().iter().map(move |x| x * scale)).collect::<Vec<f64>>()
+    };
+    let mut parts = [pairs(&[0]), pairs(&[1, 2, 3, 4])];
+    let tokens: usize = parts.iter().map(|part| part.targets(0.0).count()).sum();
+    parts.iter_mut().for_each(|part| part.rows = Some(tokens as f64 / 2.0));
+    let (whole, parts) = (gradient(&[pairs(&[0, 1, 2, 3, 4])]), gradient(&parts));
+    assert!(whole.iter().zip(&parts).all(|(a, b)| (a - b).abs() < 1e-12));
+}
+
+/// A leak is not an achievement: without the shift the loss falls at once, and the translations are wrong.
+#[test]
+fn a_model_learns_dates_in_a_few_hundred_steps() {
+    let config = Config { max_iters: 300, warmup_iters: 60, learning_rate: 4e-3, eval_interval: 300, d_model: 64, d_ff: 128, batch_tokens: 1024, ..small("dates") };
+    let corpus = Corpus::load(&config, None).unwrap();
+    let mut training = Training::new(config, &corpus, Save::Nowhere).unwrap();
+    training.run(&mut ()).unwrap();
+    let indices: Vec<usize> = (0..100).collect();
+    let (ours, theirs) =
+        translations(&training.model, &corpus.tokenizer, &corpus.tests[0].1, &indices, Options::greedy()).unwrap();
+    let (_, exact) = bleu_and_exact(&ours, &theirs);
+    assert!(exact >= 0.9, "{exact}: {:?}", ours.iter().zip(theirs).take(5).collect::<Vec<_>>());
+}
