@@ -5,6 +5,7 @@
 //! for an invalid command line, 130 after Ctrl-C.
 
 mod bench;
+mod bleu;
 mod compare;
 mod config_file;
 mod data;
@@ -35,6 +36,7 @@ mod setting_flags;
 mod signals;
 mod terminal;
 mod train;
+mod translate;
 
 use std::process::ExitCode;
 
@@ -67,6 +69,7 @@ enum Command {
     Compare(compare::Compare),
     /// Inspect one step of a model, op by op, and draw its attention.
     Inspect(Box<inspect::Inspect>),
+    Bleu(bleu::BleuCommand),
     /// List every parameter of a model.
     Params(params::ListParams),
     /// List, show, rename and delete training runs.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),
         Command::Inspect(command) => command.run(),
+        Command::Bleu(command) => command.run(),
         Command::Params(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Data(command) => data::run(command).map(|()| ExitCode::SUCCESS),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod bleu;
 mod compare;
 mod damaged_files;
 mod determinism;
@@ -33,3 +34,4 @@ mod signals;
 mod streams;
 mod supply;
 mod support;
+mod translate;

@@ -89,6 +89,41 @@ pub const EXAMPLES: &[Examples] = &[
         ],
     ),
     (
+        "translate prepare",
+        &[
+            ("translate prepare train.de train.en --out de-en", "learn 8,000 tokens, encode the pairs"),
+            ("translate prepare pairs.tsv --tokenizer bpe:4000 --out pairs", "from one file with tabs"),
+        ],
+    ),
+    (
+        "translate train",
+        &[
+            ("translate train --run es-en", "Spanish to English, from a grammar in this program"),
+            ("translate train --data dates --run dates", "3 de mayo de 2021 to 2021-05-03"),
+            ("translate train --data de-en --config small", "on a folder that prepare made"),
+            ("translate train --resume es-en --max-iters 3000", "go on with a run"),
+        ],
+    ),
+    (
+        "translate eval",
+        &[
+            ("translate eval es-en", "loss and BLEU on the validation pairs"),
+            ("translate eval es-en --split combinations", "words that never met in training"),
+            ("translate eval de-en --source test.de --target test.en", "on other pairs"),
+        ],
+    ),
+    (
+        "translate translate",
+        &[
+            ("translate translate es-en spanish.txt", "a line for each line"),
+            ("translate translate es-en spanish.txt --beam 8 --n-best 4", "the four best of each"),
+        ],
+    ),
+    (
+        "translate score",
+        &[("translate score es-en spanish.txt english.txt", "how likely is each translation?")],
+    ),
+    (
         "lab",
         &[
             ("lab", "list the experiments"),
@@ -111,6 +146,13 @@ pub const EXAMPLES: &[Examples] = &[
             ("inspect own --layer 1 --head 0", "one head of one layer"),
             ("inspect own --attention --out attention.html", "draw the attention"),
             ("inspect digits --image my-digit.png", "a picture in the digit network"),
+        ],
+    ),
+    (
+        "bleu",
+        &[
+            ("bleu references.txt --hypotheses mine.txt", "score the translations in a file"),
+            ("bleu ref.txt --hypotheses mine.txt --baseline old.txt", "is it better than before?"),
         ],
     ),
     ("params", &[("params own", "every parameter of a run"), ("params gpt", "of an untrained GPT")]),

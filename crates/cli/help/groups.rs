@@ -22,6 +22,17 @@ const HEADINGS: [(&str, &[&str]); 6] = [
             "vocab_size",
             "document_separator",
             "special_tokens",
+            "hypotheses",
+            "baseline",
+            "lowercase",
+            "tokenize",
+            "effective_order",
+            "val",
+            "tokenizer",
+            "max_length",
+            "split",
+            "source",
+            "target",
         ],
     ),
     (
@@ -38,6 +49,11 @@ const HEADINGS: [(&str, &[&str]); 6] = [
             "slide",
             "no_cache",
             "weights",
+            "beam",
+            "alpha",
+            "n_best",
+            "extra_length",
+            "batch",
         ],
     ),
     ("Choice", &["arms", "seeds", "steps", "rungs", "full", "layer", "head", "values", "backward", "last"]),
@@ -48,7 +64,7 @@ const HEADINGS: [(&str, &[&str]); 6] = [
 
 /// What happens without a flag that has no value by default, by the path of its command, which may be
 /// empty for all commands, and by its id.
-const DEFAULTS: [(&str, &str, &str); 24] = [
+const DEFAULTS: [(&str, &str, &str); 26] = [
     ("", "config", "the default settings"),
     ("", "resume", "a new run"),
     ("", "threads", "one per core"),
@@ -65,6 +81,8 @@ const DEFAULTS: [(&str, &str, &str); 24] = [
     ("lab", "seeds", "the experiment's"),
     ("lab", "data", "the experiment's"),
     ("lab", "steps", "the experiment's"),
+    ("bleu", "baseline", "no comparison"),
+    ("translate prepare", "val", "held out"),
     ("compare", "code", "no source"),
     ("compare", "svg", "no drawing"),
     ("inspect", "label", "unknown"),

@@ -1,4 +1,4 @@
-//! The commands of the models, `m2g digits` and `m2g gpt`, built from the list of models.
+//! The commands of the models, `m2g digits`, `m2g gpt` and `m2g translate`, built from the list of models.
 
 use std::process::ExitCode;
 

@@ -4,15 +4,16 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `kind.rs` | the traits of a model |
-//! | `command.rs` | the commands `m2g digits`, `m2g gpt` |
+//! | `command.rs` | the commands `m2g digits`, `m2g gpt`, `m2g translate` |
 //! | `run.rs` | a run on disk |
-//! | `digits/`, `gpt/` | one folder per model |
+//! | `digits/`, `gpt/`, `translate/` | one folder per model |
 
 pub mod command;
 mod digits;
 mod gpt;
 pub mod kind;
 pub mod run;
+mod translate;
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ use self::run::{SavedRun, tell_of_missing_checksum};
 use crate::flags::{nearest, quoted, run_path};
 
 /// All models.
-pub const MODELS: [&dyn ModelKind; 2] = [&digits::Digits, &gpt::Gpt];
+pub const MODELS: [&dyn ModelKind; 3] = [&digits::Digits, &gpt::Gpt, &translate::Translate];
 
 /// The model with this name.
 pub fn named(name: &str) -> Option<&'static dyn ModelKind> {

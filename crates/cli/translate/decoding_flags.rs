@@ -1,0 +1,35 @@
+//! The flags of decoding.
+
+use clap::Args;
+use m2g_translate::decode::Options;
+
+/// How translations are searched.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DecodingFlags {
+    /// Translations that are compared for each sentence while they grow; 1 takes the most likely token every
+    /// time.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    beam: usize,
+    /// The length penalty ((5 + n) / 6)^alpha of a translation of n tokens; 0 favours short ones.
+    #[arg(long, value_name = "X", default_value_t = 0.6)]
+    alpha: f64,
+    /// A translation has at most this number of tokens more than its source.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    extra_length: usize,
+    /// Sentences that are translated side by side; it changes the speed, not the result.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch: usize,
+    /// Compute the keys and values of earlier tokens again for every token, to see what the cache saves.
+    #[arg(long)]
+    no_cache: bool,
+}
+
+impl DecodingFlags {
+    /// The options, to return the `n_best` best translations of each sentence.
+    pub fn options(&self, n_best: usize) -> anyhow::Result<Options> {
+        let Self { beam, alpha, extra_length, batch, no_cache } = *self;
+        let options = Options { beam, alpha, n_best, extra_length, batch, cache: !no_cache };
+        options.validate()?;
+        Ok(options)
+    }
+}

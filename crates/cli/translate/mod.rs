@@ -1,0 +1,8 @@
+//! Commands of translation alone.
+
+pub mod decoding_flags;
+pub mod lines;
+pub mod prepare;
+pub mod score;
+pub mod settings;
+pub mod translate;

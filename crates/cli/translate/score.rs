@@ -1,0 +1,84 @@
+//! `m2g translate score`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use m2g_core::threads::with_threads;
+use m2g_core::train::run_folder::{BEST, LAST};
+use m2g_translate::data::{Pairs, TextPair};
+use m2g_translate::decode::score;
+use m2g_translate::training::Training;
+use serde_json::json;
+
+use super::lines::{lines, parallel_lines};
+use crate::flags::run_path;
+use crate::output;
+use crate::terminal::lines::note;
+
+/// Score given translations: how likely does the model find each of them?
+///
+/// Prints the mean log-probability per token of each translation, a tab, and its number of tokens.
+#[derive(Args)]
+pub struct Score {
+    /// The run: a name under runs/, or a path.
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The file with the sentences, one on each line; - for standard input.
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// The file with their translations.
+    #[arg(value_name = "TARGET")]
+    target: PathBuf,
+    /// Use the last parameters of the run instead of the best on held-out data.
+    #[arg(long)]
+    last: bool,
+    /// Print one JSON object per pair to stdout, with the log-probability of each token.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Score {
+    /// Scores and reports.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let file = if self.last { LAST } else { BEST };
+        let (model, description) = Training::load(&run_path(&self.run), file)?;
+        let (tokenizer, max_length) = (&description.tokenizer, description.model.max_length);
+        let sources = lines(&self.source)?;
+        let targets = lines(&self.target)?;
+        parallel_lines(&self.target, targets.len(), &self.source, sources.len())?;
+        let texts: Vec<TextPair> =
+            sources.iter().zip(&targets).map(|(s, t)| TextPair { source: s.clone(), target: t.clone() }).collect();
+        let (pairs, special) = Pairs::encode_all(&texts, tokenizer).map_err(m2g_core::Error::from)?;
+        for i in 0..pairs.len() {
+            let longest = pairs.source.get(i).len().max(pairs.target.get(i).len());
+            if longest > max_length {
+                bail!(
+                    "line {} has {longest} tokens, but the model reads at most {max_length} (max_length): split it, \
+                     or leave it out",
+                    i + 1
+                );
+            }
+        }
+        let scores = with_threads(0, || score(&model, &pairs, special))??;
+        let mut all = (0.0, 0);
+        for (i, tokens) in scores.iter().enumerate() {
+            let sum: f64 = tokens.iter().sum();
+            all = (all.0 + sum, all.1 + tokens.len());
+            let mean = sum / tokens.len() as f64;
+            match self.json {
+                true => output::line(json!({
+                    "event": "score", "line": i + 1, "log_probability": sum, "per_token": mean,
+                    "tokens": pairs.target.get(i), "log_probabilities": tokens,
+                }))?,
+                false => output::line(format!("{mean:.4}\t{}", tokens.len()))?,
+            }
+        }
+        if all.1 > 0 {
+            let loss = -all.0 / all.1 as f64;
+            note(&format!("{} tokens, perplexity {:.4}", all.1, loss.exp()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

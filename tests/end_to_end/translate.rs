@@ -1,0 +1,99 @@
+//! `m2g translate`: prepare, train, eval, translate, score.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::*;
+use serde_json::Value;
+
+/// The flags of a model that trains in a second.
+const SMALL: [&str; 18] = [
+    "--encoder-layers", "1", "--decoder-layers", "1", "--d-model", "32", "--d-ff", "64", "--n-head", "2",
+    "--batch-tokens", "512", "--warmup-iters", "5", "--eval-interval", "10", "--eval-translations", "5",
+];
+
+fn train(dir: &Path, args: &[&str]) -> String {
+    ok(dir, &[&["translate", "train"], &SMALL[..], args].concat())
+}
+
+#[test]
+fn a_model_is_trained_and_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let text = train(dir, &["--data", "dates", "--run", "d", "--max-iters", "20"]);
+    assert!(text.contains("validation loss") && text.contains("translation "), "{text}");
+    // Resumed, with one more evaluation.
+    ok(dir, &["translate", "train", "--resume", "d", "--max-iters", "30"]);
+    let shown = ok(dir, &["runs", "show", "d"]);
+    assert!(shown.contains("translate") && shown.contains("30"), "{shown}");
+
+    fs::write(dir.join("es.txt"), "3 de mayo de 2021\n\n1 de enero de 1999\n").unwrap();
+    fs::write(dir.join("iso.txt"), "2021-05-03\n\n1999-01-01\n").unwrap();
+    let lines = ok(dir, &["translate", "translate", "d", "es.txt"]);
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    assert_eq!(lines.lines().nth(1), Some(""), "an empty line stays empty");
+    for other in [&["--batch", "1"][..], &["--no-cache"], &["--threads", "1"]] {
+        assert_eq!(ok(dir, &[&["translate", "translate", "d", "es.txt"], other].concat()), lines);
+    }
+    let stdin = piped(dir, &["translate", "translate", "d"], b"3 de mayo de 2021\n");
+    assert_eq!(String::from_utf8(stdin.stdout).unwrap().lines().next(), lines.lines().next());
+    let best = ok(dir, &["translate", "translate", "d", "es.txt", "--n-best", "3", "--json"]);
+    let first: Value = serde_json::from_str(best.lines().next().unwrap()).unwrap();
+    assert_eq!((first["translations"].as_array().unwrap().len(), &first["line"]), (3, &1.into()));
+    assert_eq!(first["translations"][0]["text"], lines.lines().next().unwrap());
+
+    let scores = ok(dir, &["translate", "score", "d", "es.txt", "iso.txt"]);
+    let tokens: Vec<&str> = scores.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+    assert_eq!(tokens, ["11", "1", "11"]);
+    let eval: Value = serde_json::from_str(&ok(
+        dir,
+        &["translate", "eval", "d", "--source", "es.txt", "--target", "iso.txt", "--beam", "1", "--json"],
+    ))
+    .unwrap();
+    assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["sentences"] == 3, "{eval}");
+    // The loss and the scores agree.
+    let sum: f64 = scores
+        .lines()
+        .map(|line| line.split_once('\t').unwrap())
+        .map(|(mean, n)| mean.parse::<f64>().unwrap() * n.parse::<f64>().unwrap())
+        .sum();
+    assert!((eval["loss"].as_f64().unwrap() + sum / 23.0).abs() < 1e-3, "{eval} {sum}");
+}
+
+#[test]
+fn pairs_are_prepared_and_faults_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let lines = |n: usize, word: &str| (0..n).map(|i| format!("{word} {i}\n")).collect::<String>();
+    fs::write(dir.join("a.de"), lines(60, "Satz") + "\n").unwrap();
+    fs::write(dir.join("a.en"), lines(60, "sentence") + "empty\n").unwrap();
+    let prepare = ["translate", "prepare", "a.de", "a.en", "--tokenizer", "bpe:270", "--out", "pairs"];
+    let output = run(dir, &prepare);
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(stdout.contains("270 tokens in the vocabulary, 54 training and 6 validation pairs"), "{stdout}");
+    assert!(stderr.contains("dropped: a sentence is empty"), "{stderr}");
+    assert!(refused(dir, &prepare).contains("--overwrite"));
+    ok(dir, &[&prepare[..], &["--overwrite", "--json"]].concat());
+    train(dir, &["--data", "pairs", "--run", "p", "--max-iters", "3"]);
+
+    fs::write(dir.join("short.en"), lines(59, "sentence")).unwrap();
+    let short = refused(dir, &["translate", "prepare", "a.de", "short.en", "--out", "x"]);
+    assert!(short.contains("short.en: it has 59 lines, but") && !dir.join("x").exists(), "{short}");
+    let missing = refused(dir, &["translate", "train", "--data", "nothing"]);
+    assert!(missing.contains("nothing: there is no such file or folder"), "{missing}");
+    let bytes = refused(dir, &["translate", "train", "--resume", "p", "--d-model", "64"]);
+    assert!(bytes.contains("--d-model cannot change"), "{bytes}");
+
+    // A sentence that is too long loses only itself.
+    fs::write(dir.join("long.de"), format!("Satz 1\n{}\nSatz 2\n", "x ".repeat(5000))).unwrap();
+    let output = run(dir, &["translate", "translate", "p", "long.de"]);
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert_eq!((output.status.code(), stdout.lines().count()), (Some(1), 3), "{stderr}");
+    assert!(stderr.contains("line 2 is left empty: a sentence is ") && stdout.lines().nth(1) == Some(""));
+    let score = refused(dir, &["translate", "score", "p", "long.de", "a.en"]);
+    assert!(score.contains("a.en has 61 lines, but long.de has 3"), "{score}");
+    let wide = refused(dir, &["translate", "translate", "p", "a.de", "--beam", "2", "--n-best", "3"]);
+    assert!(wide.contains("--n-best is 3") && wide.contains("--beam"), "{wide}");
+    let kind = refused(dir, &["gpt", "sample", "p"]);
+    assert!(kind.contains("a model of kind \"translate\""), "{kind}");
+}
