@@ -12,6 +12,7 @@ pub mod op;
 
 use std::panic::Location;
 
+use crate::kernels::matmul::RowBits;
 use crate::kernels::{elementwise, reduce};
 use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
@@ -67,6 +68,7 @@ pub struct Tape<T: Float> {
     keep_values: bool,
     fused: bool,
     precision: Precision,
+    row_bits: RowBits,
     dropout: Option<DropoutKey>,
     /// Asked before each op whether to stop.
     stop: Option<fn() -> bool>,
@@ -93,6 +95,7 @@ impl<T: Float> Tape<T> {
             keep_values: false,
             fused: true,
             precision: Precision::F32,
+            row_bits: RowBits::Free,
             dropout: None,
             stop: None,
             trace: Trace::default(),
@@ -124,6 +127,13 @@ impl<T: Float> Tape<T> {
     /// The precision of matrix products from now on, forward and backward.
     pub fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;
+    }
+
+    /// Whether linear layers compute each row to the same bits, however many rows there are: a sentence then
+    /// means the same alone and in a batch. Otherwise a few rows take a faster kernel, which adds in another
+    /// order.
+    pub fn set_fixed_row_bits(&mut self, fixed: bool) {
+        self.row_bits = if fixed { RowBits::Fixed } else { RowBits::Free };
     }
 
     /// Switches dropout on with this step's key, or off.
@@ -309,6 +319,7 @@ impl<T: Float> Tape<T> {
             saved: &mut saved,
             pool: &mut self.pool,
             precision: self.precision,
+            row_bits: self.row_bits,
             out: out.data_mut(),
         });
         self.trace.finish(started, |time| Record {

@@ -136,12 +136,14 @@ impl<T: Float> Transformer<T> {
         Ok(Self { config, params, source, encoder, encoder_norm, target, decoder, decoder_norm, output })
     }
 
-    /// The logits of each token of the target, `(B, T, V)`, from the source and the earlier tokens.
+    /// The logits of each token of the target, `(B, T, V)`, from the source and the earlier tokens. A pair has
+    /// the same bits alone and in a batch.
     ///
     /// # Errors
     /// [`Error::Setting`] if a sequence is longer than `max_length`; [`Error::Shape`] if a token is not in
     /// the vocabulary.
     pub fn forward(&self, tape: &mut Tape<T>, batch: &PairBatch) -> Result<Var, Error> {
+        tape.set_fixed_row_bits(true);
         let memory = self.encode(tape, &batch.source, &batch.source_lengths)?; // (B, S) -> (B, S, C)
         let source = (Encoded::Sequence(memory), &batch.source_lengths);
         let mask = match self.config.padding_mask {
@@ -210,13 +212,7 @@ impl<T: Float> Transformer<T> {
     }
 
     /// Sections 3.4 and 3.5: embeddings times `sqrt(C)`, plus positions from `start` on: `(B, T) -> (B, T, C)`.
-    fn embed(
-        &self,
-        tape: &mut Tape<T>,
-        input: &Input,
-        tokens: &Tokens,
-        start: usize,
-    ) -> Result<Var, Error> {
+    fn embed(&self, tape: &mut Tape<T>, input: &Input, tokens: &Tokens, start: usize) -> Result<Var, Error> {
         let (config, params) = (&self.config, &self.params);
         tape.set_precision(config.precision);
         tape.set_fused(config.fused);

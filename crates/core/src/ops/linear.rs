@@ -1,6 +1,6 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use crate::kernels::matmul::{Accumulate, matmul};
+use crate::kernels::matmul::{Accumulate, Epilogue, matmul, multiply};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -49,12 +49,13 @@ impl<T: Float> Op<T> for Linear {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
         let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
-        matmul(
+        multiply(
             matrix(x),
             matrix(w).t(),
             bias.map_or(Accumulate::Overwrite, Accumulate::Bias),
             io.out,
-            io.precision,
+            (io.precision, io.row_bits),
+            Epilogue::None,
         );
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {

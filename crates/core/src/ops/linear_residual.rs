@@ -2,7 +2,7 @@
 
 use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, matmul, multiply};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -67,7 +67,7 @@ impl<T: Float> Op<T> for LinearResidual {
         let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
         let accumulate = bias.map_or(Accumulate::Overwrite, Accumulate::Bias);
         let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
-        matmul_with_epilogue(matrix(x), matrix(w).t(), accumulate, io.out, io.precision, add);
+        multiply(matrix(x), matrix(w).t(), accumulate, io.out, (io.precision, io.row_bits), add);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let per_element = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use super::node::Node;
 use crate::kernels::elementwise;
+use crate::kernels::matmul::RowBits;
 use crate::pool::Pool;
 use crate::{Float, Precision, Shape, Tensor, Var};
 
@@ -54,6 +55,8 @@ pub struct Forward<'a, T: Float> {
     pub(crate) pool: &'a mut Pool<T>,
     /// The precision of matrix products.
     pub precision: Precision,
+    /// Whether the bits of a row may depend on the number of rows.
+    pub(crate) row_bits: RowBits,
     /// The output: unspecified on entry, completely written on return.
     pub out: &'a mut [T],
 }

@@ -15,7 +15,15 @@ const PADDING: u32 = 10;
 const BEGINNING: u32 = 9;
 
 fn config() -> Config {
-    Config { encoder_layers: 2, decoder_layers: 2, d_model: 32, d_ff: 48, n_head: 4, max_length: 60, ..Config::default() }
+    Config {
+        encoder_layers: 2,
+        decoder_layers: 2,
+        d_model: 32,
+        d_ff: 48,
+        n_head: 4,
+        max_length: 60,
+        ..Config::default()
+    }
 }
 
 fn model<T: Float>(config: TransformerConfig) -> Transformer<T> {
@@ -70,14 +78,17 @@ fn variants() -> Vec<TransformerConfig> {
     all
 }
 
-/// The logits of a sentence are the same to the last bit, alone and beside longer ones.
+/// The logits of a sentence are the same to the last bit, alone and beside longer ones. Op by op, where the
+/// matrices of attention have the size of the longest, to rounding.
 #[test]
 fn longer_neighbours_change_no_bit() {
     for config in variants() {
+        let tolerance = if config.fused { 0.0 } else { 1e-5 };
         let model = model::<f32>(config);
         let together = logits(&model, &batch(&[(5, 4), (40, 50), (1, 1)], (40, 50), PADDING));
         let alone = logits(&model, &batch(&[(5, 4)], (5, 4), PADDING));
-        assert!(together[..4 * V] == alone[..], "{:?}", model.config());
+        let worst = together[..4 * V].iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(alone.len() == 4 * V && worst <= tolerance, "{worst} {:?}", model.config());
     }
 }
 
@@ -119,7 +130,8 @@ fn gradients_match_finite_differences() {
         (Sharing::TwoWay, Positions::Learned, NormPlace::Before),
         (Sharing::None, Positions::Rotary, NormPlace::After),
     ] {
-        let small = Config { encoder_layers: 1, decoder_layers: 1, d_model: 4, d_ff: 6, n_head: 2, ..config() };
+        let small =
+            Config { encoder_layers: 1, decoder_layers: 1, d_model: 4, d_ff: 6, n_head: 2, ..config() };
         let config = Config { max_length: 6, sharing, positions, norm, dropout: 0.0, ..small };
         let mut model = model::<f64>(config.model(V));
         let batch = batch(&[(3, 2), (5, 4)], (5, 4), PADDING);
@@ -171,7 +183,11 @@ fn cached_decoding_gives_the_states_of_the_whole_target() {
             let step = model.logits(&mut tape, x).unwrap();
             for (row, step) in tape.value(step).data().chunks(V).enumerate() {
                 let want = &whole[(row * 6 + t) * V..][..V];
-                assert!(step.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{t} {:?}", model.config());
+                assert!(
+                    step.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12),
+                    "{t} {:?}",
+                    model.config()
+                );
             }
         }
     }

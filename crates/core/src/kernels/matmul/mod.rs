@@ -26,7 +26,7 @@ mod tile;
 pub use batched::{MatBatch, batched_matmul};
 pub use epilogue::{Accumulate, Epilogue};
 pub use matrix::Mat;
-pub use multiply::{matmul, matmul_serial, matmul_with_epilogue};
+pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue, multiply};
 
 #[cfg(test)]
 mod tests;

@@ -52,6 +52,31 @@ pub fn matmul_with_epilogue<T: Float>(
     precision: Precision,
     epilogue: Epilogue<'_, T>,
 ) {
+    multiply(a, b, accumulate, out, (precision, RowBits::Free), epilogue);
+}
+
+/// Whether the bits of a row of a product may depend on the number of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RowBits {
+    /// They may: the fastest kernel for this number of rows adds in its own order.
+    #[default]
+    Free,
+    /// They do not: one kernel computes every number of rows.
+    Fixed,
+}
+
+/// [`matmul_with_epilogue`], with a choice of [`RowBits`].
+///
+/// # Panics
+/// As [`matmul_with_epilogue`].
+pub fn multiply<T: Float>(
+    a: Mat<T>,
+    b: Mat<T>,
+    accumulate: Accumulate<T>,
+    out: &mut [T],
+    (precision, row_bits): (Precision, RowBits),
+    epilogue: Epilogue<'_, T>,
+) {
     assert!(epilogue.fits(out.len()), "lengths of an epilogue");
     assert_eq!(a.cols, b.rows, "inner lengths of a matrix product");
     assert_eq!(out.len(), a.rows * b.cols, "length of a matrix product");
@@ -60,7 +85,8 @@ pub fn matmul_with_epilogue<T: Float>(
         epilogue => Some(RemainingEpilogue::new(epilogue)),
     };
     let work = a.rows * a.cols * b.cols;
-    let in_place = precision == Precision::F32 && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
+    let free = row_bits == RowBits::Free && precision == Precision::F32;
+    let in_place = free && a.is_dense(false) && b.is_dense(true) && !out.is_empty();
     let small = work < MIN_PARALLEL_MULTIPLICATIONS && small_matmul::is_faster(a.rows, a.cols, b.cols);
     if in_place && (a.rows == 1 || small) && !matches!(accumulate, Accumulate::Multiply) {
         if let Accumulate::Bias(bias) = accumulate {
