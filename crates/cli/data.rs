@@ -76,9 +76,8 @@ fn used_by(dataset: &str) -> &'static str {
         "mnist" => "digits train, which reads it by default; lab digits",
         "fashion-mnist" => "digits train --data FOLDER",
         "tiny-shakespeare" => "gpt train --config shakespeare-char-cpu; gpt ladder",
-        "multi30k-de-en" => {
-            "gpt train and gpt prepare, as plain text in both languages; no model here translates yet"
-        }
+        "multi30k" => "translate train --data multi30k-de-en, or another pair of de, en, fr",
+        "multi30k-de-en" => "gpt train and gpt prepare, as plain text in both languages",
         _ => "digits train --data FOLDER, or gpt train --data NAME",
     }
 }

@@ -104,14 +104,23 @@ pub const DATASETS: &[Dataset] = &[
     },
     Dataset {
         name: "multi30k-de-en",
-        about: "31,014 picture captions in German and English (Elliott et al. 2016)",
+        about: "the German and English captions of multi30k (Elliott et al. 2016)",
         licence: "for research; see github.com/multi30k/dataset",
         size: 1_294_986,
+        files: MULTI30K.split_at(6).0,
+        mirrors: &["https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"],
+    },
+    Dataset {
+        name: "multi30k",
+        about: "31,014 picture captions in German, English and French (Elliott et al. 2016, 2017)",
+        licence: "for research; see github.com/multi30k/dataset",
+        size: 1_945_824,
         files: MULTI30K,
         mirrors: &["https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"],
     },
 ];
 
+/// German and English first.
 const MULTI30K: &[DataFile] = &[
     file("train.de.gz", "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72"),
     file("train.en.gz", "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6"),
@@ -119,6 +128,9 @@ const MULTI30K: &[DataFile] = &[
     file("val.en.gz", "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227"),
     file("test_2016_flickr.de.gz", "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"),
     file("test_2016_flickr.en.gz", "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"),
+    file("train.fr.gz", "5925a3c18f1587b6b54b87743106e6e8ab93618edb6f65d19eac0621f853a10d"),
+    file("val.fr.gz", "5304e444d842e962b2dda4d816b70b22a1765b15401642b7ca37a67477e708dc"),
+    file("test_2016_flickr.fr.gz", "cb3160d69b002bb638e66cc7612fcd56cb0af82eadc9c142dedc438afb885ef6"),
 ];
 
 /// Looks up a dataset by name.

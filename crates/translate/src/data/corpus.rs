@@ -10,7 +10,7 @@ use super::folder::{PreparedPairs, is_prepared, open};
 use super::pairs::{Pairs, check_not_empty};
 use super::text::{TextPair, TextSplits, read_tsv};
 use super::vocabulary::{Specials, specials, tokenizer_for};
-use super::{grammar, toys};
+use super::{grammar, multi30k, toys};
 use crate::Config;
 
 /// The most validation pairs that are held out of data without a validation split.
@@ -39,14 +39,14 @@ pub struct Corpus {
 
 impl Corpus {
     /// Loads the data of a configuration, with the tokenizer of an existing model if given: a toy, the
-    /// grammar, a prepared folder, or a file with tabs.
+    /// grammar, two languages of Multi30k, a prepared folder, or a file with tabs.
     ///
     /// # Errors
     /// [`TextError`] if there is no such data, or it cannot be used.
     pub fn load(config: &Config, tokenizer: Option<&Tokenizer>) -> Result<Self, TextError> {
         let (data, path) = (&config.data[..], Path::new(&config.data));
         if let Some(splits) = named(data) {
-            return Self::encode(splits, config, tokenizer);
+            return Self::encode(splits?, config, tokenizer);
         }
         if is_prepared(path) {
             let PreparedPairs { train, val, tokenizer: own, meta } = open(path)?;
@@ -73,9 +73,11 @@ impl Corpus {
         let why = match path.is_dir() {
             true => "it is a folder, but not one that prepare made".into(),
             false => format!(
-                "there is no such file or folder, and the built-in data are {}, {}",
+                "there is no such file or folder, and the built-in data are {}, {}, and {}-de-en and other \
+                 pairs of de, en, fr",
                 grammar::NAME,
-                toys::NAMES.join(", ")
+                toys::NAMES.join(", "),
+                multi30k::NAME
             ),
         };
         Err(TextError::Text { source_name: data.into(), why })
@@ -122,8 +124,12 @@ impl Corpus {
 }
 
 /// The built-in data of this name.
-fn named(name: &str) -> Option<TextSplits> {
-    if name == grammar::NAME { Some(grammar::splits()) } else { toys::splits(name) }
+fn named(name: &str) -> Option<Result<TextSplits, TextError>> {
+    if let Some(splits) = multi30k::splits(name) {
+        return Some(splits);
+    }
+    let splits = if name == grammar::NAME { Some(grammar::splits()) } else { toys::splits(name) };
+    splits.map(Ok)
 }
 
 /// Training and validation pairs: a tenth, but at most [`VAL_PAIRS`], is held out at random, the same in
@@ -158,7 +164,10 @@ mod tests {
         assert_eq!(again.fingerprint, corpus.fingerprint);
         assert_ne!(Corpus::load(&config("copy", "auto"), None).unwrap().fingerprint, corpus.fingerprint);
         let error = Corpus::load(&config("datse", "auto"), None).unwrap_err().to_string();
-        assert!(error.starts_with("datse: there is no such file") && error.contains("grammar, copy"), "{error}");
+        assert!(
+            error.starts_with("datse: there is no such file") && error.contains("grammar, copy"),
+            "{error}"
+        );
     }
 
     #[test]

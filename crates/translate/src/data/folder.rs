@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use m2g_core::{Error, atomic};
 use m2g_text::token_file::{TokenWriter, Width, tokenizer_sha256};
 use m2g_text::{TextError, TokenData, Tokenizer};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::pairs::{Pairs, Sentences, check_not_empty};
 use super::text::TextPair;
@@ -141,7 +141,8 @@ fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
         (false, ..) | (_, true, true) => Ok(()),
         (_, true, false) => Err(TextError::Exists(out.to_path_buf())),
         _ => {
-            let why = "it exists and is not a prepared folder, so it is never replaced: choose another folder";
+            let why =
+                "it exists and is not a prepared folder, so it is never replaced: choose another folder";
             Err(TextError::File { path: out.to_path_buf(), why: why.into() })
         }
     }
@@ -167,7 +168,10 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
     };
     let meta: PairsMeta = read_json(folder, META)?;
     if meta.format != FORMAT {
-        return Err(again(META, format!("its format is {}, but this program reads format {FORMAT}", meta.format)));
+        return Err(again(
+            META,
+            format!("its format is {}, but this program reads format {FORMAT}", meta.format),
+        ));
     }
     let tokenizer: Tokenizer = read_json(folder, TOKENIZER)?;
     if tokenizer_sha256(&tokenizer) != meta.tokenizer_sha256 {
@@ -185,10 +189,14 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
     let lengths: Vec<usize> = sentences.iter().map(Sentences::len).collect();
     let (t, v) = (meta.train_pairs, meta.val_pairs);
     if lengths != [t, t, v, v] {
-        return Err(again(META, format!("it describes {t} and {v} pairs, but the files have {lengths:?} sentences")));
+        return Err(again(
+            META,
+            format!("it describes {t} and {v} pairs, but the files have {lengths:?} sentences"),
+        ));
     }
     let mut sides = sentences.into_iter();
-    let mut pairs = || Pairs { source: sides.next().unwrap_or_default(), target: sides.next().unwrap_or_default() };
+    let mut pairs =
+        || Pairs { source: sides.next().unwrap_or_default(), target: sides.next().unwrap_or_default() };
     let (train, val) = (pairs(), pairs());
     Ok(PreparedPairs { train, val, tokenizer, meta })
 }
@@ -196,10 +204,8 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {
     let path = folder.join(name);
     let text = fs::read(&path).map_err(Error::io("read", &path))?;
-    serde_json::from_slice(&text).map_err(|e| TextError::File {
-        path,
-        why: format!("it is damaged ({e}): prepare the pairs again"),
-    })
+    serde_json::from_slice(&text)
+        .map_err(|e| TextError::File { path, why: format!("it is damaged ({e}): prepare the pairs again") })
 }
 
 #[cfg(test)]

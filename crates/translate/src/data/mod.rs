@@ -5,6 +5,7 @@
 //! | `text` | parallel text: two files, or one with tabs |
 //! | `toys` | copy, reverse, sort, dates |
 //! | `grammar` | a grammar that writes Spanish sentences and their translations |
+//! | `multi30k` | captions of pictures in three languages, which users download |
 //! | `pairs` | [`Pairs`]: sentences and their translations as tokens |
 //! | `vocabulary` | [`Specials`]: the tokens around a sentence; the vocabulary of both languages |
 //! | `corpus` | [`Corpus`]: all splits and their tokenizer, by the name of the data |
@@ -15,6 +16,7 @@ mod batches;
 mod corpus;
 mod folder;
 mod grammar;
+mod multi30k;
 mod pairs;
 mod text;
 mod toys;

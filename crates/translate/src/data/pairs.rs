@@ -175,7 +175,8 @@ pub(super) fn check_not_empty(
     (train, val): (&Pairs, &Pairs),
     reports: &[String],
 ) -> Result<(), TextError> {
-    let Some((_, name)) = [(train, "training"), (val, "validation")].into_iter().find(|(pairs, _)| pairs.is_empty())
+    let Some((_, name)) =
+        [(train, "training"), (val, "validation")].into_iter().find(|(pairs, _)| pairs.is_empty())
     else {
         return Ok(());
     };
@@ -198,12 +199,18 @@ mod tests {
         let tokenizer = tokenizer_for("char", "x", &text).unwrap();
         let (pairs, dropped) = Pairs::encode(&text, &tokenizer, 4).unwrap();
         assert_eq!(dropped, Dropped { empty: 2, long: 1 });
-        assert_eq!(dropped.reports("training", 4)[0], "2 of the training pairs were dropped: a sentence is empty");
+        assert_eq!(
+            dropped.reports("training", 4)[0],
+            "2 of the training pairs were dropped: a sentence is empty"
+        );
         let end = tokenizer.end_of_text().unwrap();
         let letter = |c: &str| tokenizer.encode(c).unwrap()[0];
         assert_eq!(pairs.len(), 2);
         assert_eq!(pairs.source.get(0), [letter("a"), letter("b"), end]);
-        assert_eq!((pairs.source.get(1), pairs.target.get(1)), (&[letter("a"), end][..], &[letter("b"), end][..]));
+        assert_eq!(
+            (pairs.source.get(1), pairs.target.get(1)),
+            (&[letter("a"), end][..], &[letter("b"), end][..])
+        );
         assert_eq!(Sentences::split(pairs.source.ids().to_vec(), end), pairs.source);
         assert_eq!(Sentences::split(vec![1, end, 7], end).len(), 1);
         assert_eq!(pairs.up_to(2).0.len(), 1);

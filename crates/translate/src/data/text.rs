@@ -83,7 +83,10 @@ pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> 
 fn read(path: &Path) -> Result<(String, Vec<String>), TextError> {
     let source = Source::files(&[path.to_path_buf()])?;
     let (text, cleaned): (String, Cleaned) = source.read_to_string()?;
-    Ok((text, source.reports(&cleaned).iter().map(|report| format!("{}: {report}", path.display())).collect()))
+    Ok((
+        text,
+        source.reports(&cleaned).iter().map(|report| format!("{}: {report}", path.display())).collect(),
+    ))
 }
 
 #[cfg(test)]

@@ -92,12 +92,18 @@ mod tests {
                 match name {
                     "copy" => assert_eq!(source, target),
                     "dates" => {
-                        let [day, _, month, _, year] = source.split(' ').collect::<Vec<_>>()[..] else { panic!() };
+                        let [day, _, month, _, year] = source.split(' ').collect::<Vec<_>>()[..] else {
+                            panic!()
+                        };
                         let number = 1 + MONTHS.iter().position(|(name, _)| *name == month).unwrap();
                         assert_eq!(*target, format!("{year}-{number:02}-{day:0>2}"));
                     }
                     _ => {
-                        if name == "sort" { letters.sort_unstable() } else { letters.reverse() }
+                        if name == "sort" {
+                            letters.sort_unstable()
+                        } else {
+                            letters.reverse()
+                        }
                         assert_eq!(*target, letters.into_iter().collect::<String>());
                     }
                 }

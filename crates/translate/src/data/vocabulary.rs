@@ -22,7 +22,8 @@ pub struct Specials {
 impl Specials {
     /// The special tokens of a tokenizer; `None` if it lacks one.
     pub fn of(tokenizer: &Tokenizer) -> Option<Self> {
-        let [beginning, end, padding] = [Beginning, EndOfText, Padding].map(|token| tokenizer.special_id(token));
+        let [beginning, end, padding] =
+            [Beginning, EndOfText, Padding].map(|token| tokenizer.special_id(token));
         Some(Self { beginning: beginning?, end: end?, padding: padding? })
     }
 }
@@ -42,7 +43,8 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
         "auto" => TokenizerKind::Bpe(8000),
         name => name.parse()?,
     };
-    let text = || -> String { train.iter().flat_map(|pair| [&pair.source, "\n", &pair.target, "\n"]).collect() };
+    let text =
+        || -> String { train.iter().flat_map(|pair| [&pair.source, "\n", &pair.target, "\n"]).collect() };
     let tokenizer = match kind {
         TokenizerKind::Byte => Tokenizer::byte(),
         TokenizerKind::Char => Tokenizer::char(&text()),

@@ -172,7 +172,11 @@ impl Writer<'_> {
                 let &(deed, did) = self.pick(&DEEDS);
                 match is_food {
                     true => [
-                        format!("{spanish} que {} {} {verb} {what}", deed[usize::from(other.plural)], other.spanish),
+                        format!(
+                            "{spanish} que {} {} {verb} {what}",
+                            deed[usize::from(other.plural)],
+                            other.spanish
+                        ),
                         format!("{english} that {} {did} {meaning}", other.english),
                     ],
                     false => [
@@ -281,7 +285,9 @@ mod tests {
     fn the_subject_decides_what_sabia_means() {
         let all = all();
         let with = |source: &str, target: &str| {
-            all.iter().filter(|(_, pair)| pair.source.contains(source) && pair.target.contains(target)).count()
+            all.iter()
+                .filter(|(_, pair)| pair.source.contains(source) && pair.target.contains(target))
+                .count()
         };
         assert!(with("sabía bien", "tasted good") > 100 && with("sabía bien", "knew well") > 100);
         for (_, pair) in all.iter().filter(|(_, pair)| pair.source.contains(" sabía")) {
@@ -310,7 +316,13 @@ mod tests {
                 .map(|(noun, adjective, feminine)| format!("{noun} {}", agreeing(adjective, feminine, false)))
                 .collect();
             let has = |pair: &TextPair| {
-                held_out.iter().any(|words| pair.source.split(['.', ' ']).collect::<Vec<_>>().join(" ").contains(&format!(" {words} ")))
+                held_out.iter().any(|words| {
+                    pair.source
+                        .split(['.', ' '])
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                        .contains(&format!(" {words} "))
+                })
             };
             all.iter().filter(|(i, pair)| *i == split && has(pair)).count()
         };
