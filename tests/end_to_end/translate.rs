@@ -8,8 +8,24 @@ use serde_json::Value;
 
 /// The flags of a model that trains in a second.
 const SMALL: [&str; 18] = [
-    "--encoder-layers", "1", "--decoder-layers", "1", "--d-model", "32", "--d-ff", "64", "--n-head", "2",
-    "--batch-tokens", "512", "--warmup-iters", "5", "--eval-interval", "10", "--eval-translations", "5",
+    "--encoder-layers",
+    "1",
+    "--decoder-layers",
+    "1",
+    "--d-model",
+    "32",
+    "--d-ff",
+    "64",
+    "--n-head",
+    "2",
+    "--batch-tokens",
+    "512",
+    "--warmup-iters",
+    "5",
+    "--eval-interval",
+    "10",
+    "--eval-translations",
+    "5",
 ];
 
 fn train(dir: &Path, args: &[&str]) -> String {

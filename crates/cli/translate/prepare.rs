@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 use clap::Args;
+use m2g_core::train::run_folder::LAST;
 use m2g_text::TextError;
 use m2g_translate::data::{Prepare, TextPair, hold_out, prepare, read_tsv, read_two_files};
 use m2g_translate::training::Training;
-use m2g_core::train::run_folder::LAST;
 use serde_json::json;
 
 use crate::flags::{quoted, run_path};

@@ -62,7 +62,10 @@ impl Translate {
         let sentences = lines(&self.file)?;
         let started = Instant::now();
         let (mut skipped, mut done) = (0, 0);
-        for (chunk, first) in sentences.chunks(options.batch * BATCHES_PER_WRITE).zip((1..).step_by(options.batch * BATCHES_PER_WRITE)) {
+        for (chunk, first) in sentences
+            .chunks(options.batch * BATCHES_PER_WRITE)
+            .zip((1..).step_by(options.batch * BATCHES_PER_WRITE))
+        {
             if interrupt::requested() {
                 break;
             }
@@ -80,7 +83,10 @@ impl Translate {
             done += chunk.len();
         }
         let seconds = started.elapsed().as_secs_f64();
-        note(&format!("{done} sentences in {seconds:.2} s, {:.1} sentences/s", done as f64 / seconds.max(1e-9)));
+        note(&format!(
+            "{done} sentences in {seconds:.2} s, {:.1} sentences/s",
+            done as f64 / seconds.max(1e-9)
+        ));
         Ok(match (interrupt::requested(), skipped) {
             (true, _) => ExitCode::from(interrupt::EXIT_CODE),
             (false, 0) => ExitCode::SUCCESS,
@@ -106,9 +112,9 @@ impl Translate {
         match self.n_best {
             // A translation is one line, whatever it says.
             1 => output::line(found.first().map_or(String::new(), |t| one_line(&t.text))),
-            _ => found.iter().try_for_each(|t| {
-                output::line(format!("{line}\t{:.4}\t{}", t.score, one_line(&t.text)))
-            }),
+            _ => found
+                .iter()
+                .try_for_each(|t| output::line(format!("{line}\t{:.4}\t{}", t.score, one_line(&t.text)))),
         }
     }
 }

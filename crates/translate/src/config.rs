@@ -30,8 +30,9 @@ m2g_core::settings! {
     /// grammar in minutes.
     pub struct Config {
         "Data" {
-            /// The pairs to train on: grammar (Spanish to English), copy, reverse, sort, dates; a folder made
-            /// by prepare; or a file with source, tab, target on each line.
+            /// The pairs to train on: grammar (Spanish to English), copy, reverse, sort, dates; multi30k-de-en
+            /// or another pair of de, en, fr; a folder made by prepare; or a file with source, tab, target on
+            /// each line.
             #[setting(resumable, value_name("DATA"))]
             data: String = "grammar".into(),
             /// How text becomes tokens, the same in both languages: char, byte, or bpe:N for N tokens; auto means
@@ -215,8 +216,10 @@ fn known_tokenizer(name: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     match name.parse::<TokenizerKind>() {
-        Ok(TokenizerKind::Gpt2) => Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
-                                        choose char, byte or bpe:N"),
+        Ok(TokenizerKind::Gpt2) => {
+            Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
+                                        choose char, byte or bpe:N")
+        }
         Ok(_) => Ok(()),
         Err(Error::Setting { rule, .. }) => Err(rule),
         Err(_) => Err("it must be char, byte or bpe:N"),
@@ -252,7 +255,9 @@ mod tests {
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(start), "{error}");
         }
-        assert!(TransformerConfig::default().validate().unwrap_err().to_string().starts_with("vocab_size is 0"));
+        assert!(
+            TransformerConfig::default().validate().unwrap_err().to_string().starts_with("vocab_size is 0")
+        );
     }
 
     /// The paper: d_model 512 and 4000 steps of warm-up.

@@ -72,7 +72,8 @@ pub fn translations(
     let translator = Translator::new(model, tokenizer, options)?;
     let sources: Vec<Vec<u32>> = indices.iter().map(|&i| pairs.source.get(i).to_vec()).collect();
     let best = translator.translate(&sources)?.into_iter();
-    let texts = best.map(|mut found| if found.is_empty() { String::new() } else { found.swap_remove(0).text });
+    let texts =
+        best.map(|mut found| if found.is_empty() { String::new() } else { found.swap_remove(0).text });
     let references = indices.iter().map(|&i| tokenizer.decode_without_special(pairs.target.get(i)));
     Ok((texts.collect(), references.collect()))
 }

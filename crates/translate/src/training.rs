@@ -98,7 +98,12 @@ impl Trainable for Transformer<f32> {
     ) -> Result<impl Task<f32, Self> + 'a, Error> {
         let Config { batch_tokens, seed, .. } = description.config;
         let train = Batches::new(&corpus.train, batch_tokens, seed);
-        Ok(TranslationTask { config: &description.config, corpus, epochs: Epochs::new(train), batches: Vec::new() })
+        Ok(TranslationTask {
+            config: &description.config,
+            corpus,
+            epochs: Epochs::new(train),
+            batches: Vec::new(),
+        })
     }
 }
 

@@ -57,7 +57,11 @@ fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Vec<TextPai
     if let (Some(source), Some(target)) = (&flags.source, &flags.target) {
         let (sources, targets) = (lines(source)?, lines(target)?);
         parallel_lines(target, targets.len(), source, sources.len())?;
-        return Ok(sources.into_iter().zip(targets).map(|(source, target)| TextPair { source, target }).collect());
+        return Ok(sources
+            .into_iter()
+            .zip(targets)
+            .map(|(source, target)| TextPair { source, target })
+            .collect());
     }
     let Description { config, tokenizer, data, .. } = description;
     let corpus = Corpus::load(config, Some(tokenizer)).map_err(Error::from)?;
@@ -107,8 +111,11 @@ fn measure(
     let found = predict(model, &mut tape, &pairs, special, shift)?;
     let translator = Translator::new(model, tokenizer, options)?;
     let sources: Vec<Vec<u32>> = (0..pairs.len()).map(|i| pairs.source.get(i).to_vec()).collect();
-    let translations: Vec<String> =
-        translator.translate(&sources)?.into_iter().map(|t| t.into_iter().next().map_or(String::new(), |t| t.text)).collect();
+    let translations: Vec<String> = translator
+        .translate(&sources)?
+        .into_iter()
+        .map(|t| t.into_iter().next().map_or(String::new(), |t| t.text))
+        .collect();
     let references: Vec<String> = texts.iter().map(|pair| pair.target.clone()).collect();
     let (_, exact) = bleu_and_exact(&translations, &references);
     let sets = [references];
@@ -122,9 +129,21 @@ fn measure(
     let columns = columns();
     let entry = |name: &str, text: String| entry_at(TEXT_COLUMN, name, &text, columns);
     let text = [
-        entry("loss", format!("{:.4} nats per token, perplexity {:.3}, not smoothed", found.loss, found.perplexity())),
-        entry("accuracy", format!("{} of {} tokens, each after the right ones", percent(found.accuracy), found.tokens)),
-        entry("BLEU", format!("{bleu:.2} cased, {lowercase:.2} lower-cased; beam {}, alpha {}", options.beam, options.alpha)),
+        entry(
+            "loss",
+            format!("{:.4} nats per token, perplexity {:.3}, not smoothed", found.loss, found.perplexity()),
+        ),
+        entry(
+            "accuracy",
+            format!("{} of {} tokens, each after the right ones", percent(found.accuracy), found.tokens),
+        ),
+        entry(
+            "BLEU",
+            format!(
+                "{bleu:.2} cased, {lowercase:.2} lower-cased; beam {}, alpha {}",
+                options.beam, options.alpha
+            ),
+        ),
         entry("", signature.clone()),
         entry("chrF2", format!("{chrf:.2}")),
         entry("exact", format!("{} of {} sentences", percent(exact), texts.len())),

@@ -93,11 +93,11 @@ impl OpenModel for OpenTransformer {
         let [_, s] = batch.source.shape;
         let [_, t] = batch.target.shape;
         let letters = letters(config, s, t);
-        let step = Step::record(&self.model, input.backward, letters, layers.collect(), |tape| {
-            match input.backward {
-                false => self.model.forward(tape, &batch).map(|_| None),
-                true => self.model.loss(tape, &batch).map(Some),
-            }
+        let step = Step::record(&self.model, input.backward, letters, layers.collect(), |tape| match input
+            .backward
+        {
+            false => self.model.forward(tape, &batch).map(|_| None),
+            true => self.model.loss(tape, &batch).map(Some),
         })?;
         let ids = pairs.source.get(0).to_vec();
         let tokens = ids.iter().map(|&id| prompt::readable(id, Some(tokenizer))).collect();

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use m2g_core::{Error, threads};
 use m2g_core::train::{Model, Outcome};
+use m2g_core::{Error, threads};
 use m2g_translate::data::{Batches, Corpus};
 use m2g_translate::decode::Options;
 use m2g_translate::evaluation::translations;
@@ -101,7 +101,10 @@ impl TrainCommand for Transformer<f32> {
         let result = format!("{}  (step {}, the best)", show(best), outcome.best_step);
         let mut text = vec![
             entry_at(RESULT_COLUMN, "validation loss", &result, columns),
-            format!("{} steps in {:.1} s, {tokens_per_second:.0} target tokens/s", outcome.steps, outcome.seconds),
+            format!(
+                "{} steps in {:.1} s, {tokens_per_second:.0} target tokens/s",
+                outcome.steps, outcome.seconds
+            ),
         ];
         let n = SHOWN_PAIRS.min(corpus.val.len());
         let indices: Vec<usize> = (0..n).map(|i| i * corpus.val.len() / n).collect();

@@ -256,8 +256,7 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.input(constant(&[6, 2, C], 3.0));
         let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
-        let (padding, of_copies) =
-            (Mask::Padding([5, 3].into()), Mask::Padding([5, 5, 5, 3, 3, 3].into()));
+        let (padding, of_copies) = (Mask::Padding([5, 3].into()), Mask::Padding([5, 5, 5, 3, 3, 3].into()));
         let shared = Memory::new(memory, &padding).shared_by(3);
         let outputs = [shared, Memory::new(copies, &of_copies)].map(|memory| {
             let y = layer.forward(&mut tape, &params, x, memory).unwrap();

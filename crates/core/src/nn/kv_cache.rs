@@ -147,7 +147,10 @@ mod tests {
         let want = cache(&Tensor::from_vec(&[4, 2, 12], rows).unwrap());
         let mut got = cache(&qkv);
         got.select(&order);
-        assert_eq!((&got.layers[0].keys, &got.layers[0].values), (&want.layers[0].keys, &want.layers[0].values));
+        assert_eq!(
+            (&got.layers[0].keys, &got.layers[0].values),
+            (&want.layers[0].keys, &want.layers[0].values)
+        );
         assert_eq!(got.len(), 2);
         got.select(&[0, 1, 2, 3]);
         assert_eq!(got.layers[0].keys, want.layers[0].keys);

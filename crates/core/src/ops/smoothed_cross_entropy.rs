@@ -52,7 +52,11 @@ impl<T: Float> Tape<T> {
     pub fn smoothed_cross_entropy(&mut self, logits: Var, targets: SmoothedTargets) -> Result<Var, Error> {
         if !(0.0..1.0).contains(&targets.smoothing) {
             let rule = "it must be at least 0 and below 1";
-            return Err(Error::Setting { name: "label_smoothing", value: targets.smoothing.to_string(), rule });
+            return Err(Error::Setting {
+                name: "label_smoothing",
+                value: targets.smoothing.to_string(),
+                rule,
+            });
         }
         self.record(SmoothedCrossEntropy(targets), &[logits])
     }
@@ -149,7 +153,8 @@ mod tests {
         let cost = tape.smoothed_cross_entropy(z, targets(&[1, 0, 1], Some(0), 0.1)).unwrap();
         let want = -(0.95 * 0.75_f64.ln() + 0.05 * 0.25_f64.ln());
         assert!((tape.read_loss(cost) - want).abs() < 1e-14);
-        for (ids, smoothing) in [(&[0, 0, 0], 0.1), (&[1, 2, 1], 0.1), (&[1, 1, 1], 1.0), (&[1, 1, 1], -0.1)] {
+        for (ids, smoothing) in [(&[0, 0, 0], 0.1), (&[1, 2, 1], 0.1), (&[1, 1, 1], 1.0), (&[1, 1, 1], -0.1)]
+        {
             assert!(tape.smoothed_cross_entropy(z, targets(ids, Some(0), smoothing)).is_err());
         }
     }

@@ -160,7 +160,8 @@ mod tests {
     }
 
     fn step(beam: &mut Beam, extensions: &[(usize, u32, f64)]) -> Vec<usize> {
-        let extension = |&(open, token, p): &(usize, u32, f64)| Extension { open, token, log_probability: p.ln() };
+        let extension =
+            |&(open, token, p): &(usize, u32, f64)| Extension { open, token, log_probability: p.ln() };
         let extensions: Vec<Extension> = extensions.iter().map(extension).collect();
         beam.step(&extensions, &mut |tokens| tokens.iter().map(|&t| t as u8).collect())
     }
@@ -174,7 +175,10 @@ mod tests {
     fn close(got: &[(Vec<u32>, f64, bool)], want: &[(&[u32], f64, bool)]) {
         assert_eq!(got.len(), want.len(), "{got:?}");
         for ((tokens, p, complete), (want_tokens, want_p, want_complete)) in got.iter().zip(want) {
-            assert!(tokens == want_tokens && (p - want_p).abs() < 1e-12 && complete == want_complete, "{got:?}");
+            assert!(
+                tokens == want_tokens && (p - want_p).abs() < 1e-12 && complete == want_complete,
+                "{got:?}"
+            );
         }
     }
 

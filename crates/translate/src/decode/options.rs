@@ -47,7 +47,8 @@ impl Options {
             return setting("alpha", self.alpha.to_string(), "it must be from 0 to 10");
         }
         if self.n_best == 0 || self.n_best > self.beam {
-            let rule = "it must be at least 1 and at most `beam`, the number of translations that are compared";
+            let rule =
+                "it must be at least 1 and at most `beam`, the number of translations that are compared";
             return setting("n_best", self.n_best.to_string(), rule);
         }
         if self.batch == 0 {

@@ -35,7 +35,8 @@ pub fn search(
     if sources.is_empty() {
         return Ok(done);
     }
-    let limit = |source: &&[u32]| (source.len() - 1 + options.extra_length).clamp(1, model.config().max_length);
+    let limit =
+        |source: &&[u32]| (source.len() - 1 + options.extra_length).clamp(1, model.config().max_length);
     let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
         .map(|(i, source)| (i, Beam::new(*options, limit(source), special.end)))
         .collect();
@@ -47,7 +48,8 @@ pub fn search(
         let extensions = rows.extensions(&active, special, 2 * options.beam)?;
         let mut parents = Vec::new();
         for (place, ((_, beam), extensions)) in active.iter_mut().zip(&extensions).enumerate() {
-            parents.push(beam.step(extensions, text).into_iter().map(|i| place * open + i).collect::<Vec<_>>());
+            parents
+                .push(beam.step(extensions, text).into_iter().map(|i| place * open + i).collect::<Vec<_>>());
         }
         let going_on: Vec<bool> = active.iter().map(|(_, beam)| !beam.is_done()).collect();
         let mut kept = Vec::new();
@@ -135,7 +137,8 @@ impl<'a> Rows<'a> {
             })
             .collect();
         if rows.iter().any(|row: &Vec<_>| row.is_empty() || !row[0].1.is_finite()) {
-            let why = "the logits are not finite: the model's parameters are damaged or its training diverged";
+            let why =
+                "the logits are not finite: the model's parameters are damaged or its training diverged";
             return Err(Error::Other(why.into()));
         }
         let extension = |(open, row): (usize, &Vec<(u32, f64)>)| -> Vec<Extension> {
@@ -161,7 +164,8 @@ impl<'a> Rows<'a> {
                 let each = tensor.len() / shape[0];
                 shape[0] = kept.len();
                 let data = kept.iter().flat_map(|&i| tensor.data()[i * each..(i + 1) * each].iter().copied());
-                *tensor = Tensor::from_vec(&shape, data.collect()).expect("as many elements as its shape says");
+                *tensor =
+                    Tensor::from_vec(&shape, data.collect()).expect("as many elements as its shape says");
             }
         }
     }

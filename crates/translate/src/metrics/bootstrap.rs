@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn a_system_differs_from_a_worse_one_and_not_from_itself() {
         let bleu = Bleu::default();
-        let references: Vec<String> = (0..60).map(|i| format!("this is sentence number {i} of sixty")).collect();
+        let references: Vec<String> =
+            (0..60).map(|i| format!("this is sentence number {i} of sixty")).collect();
         let worse: Vec<String> = references.iter().map(|line| line.replace("sentence", "phrase")).collect();
         let segments = |lines: &[String]| bleu.segments(lines, &[references.clone()]).unwrap();
         let (good, bad) = (segments(&references), segments(&worse));

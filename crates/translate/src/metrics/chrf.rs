@@ -127,9 +127,8 @@ impl Chrf {
     /// The counts of a hypothesis and one reference.
     fn pair(&self, hypothesis: &str, reference: &str) -> ChrfCounts {
         let mut counts = ChrfCounts::default();
-        let characters = |text: &str| -> Vec<char> {
-            text.chars().filter(|&c| self.whitespace || !is_space(c)).collect()
-        };
+        let characters =
+            |text: &str| -> Vec<char> { text.chars().filter(|&c| self.whitespace || !is_space(c)).collect() };
         let [a, b] = [hypothesis, reference].map(characters);
         for n in 1..=CHARACTER_ORDERS {
             counts.count(n - 1, n, &a, &b);

@@ -100,8 +100,7 @@ fn rows(sequences: &[Vec<u32>]) -> (Tokens, Vec<usize>) {
 }
 
 fn batch() -> PairBatch {
-    let (source, source_lengths) =
-        rows(&[vec![1, 2, 3, 4, 5, END], vec![6, 7, END], vec![9, 8, 7, 0, END]]);
+    let (source, source_lengths) = rows(&[vec![1, 2, 3, 4, 5, END], vec![6, 7, END], vec![9, 8, 7, 0, END]]);
     let targets = [vec![3, 2, END], vec![4, 5, 6, 7, 8, 9, END], vec![0, 1, END]];
     let inputs = targets.clone().map(|t| [&[BEGINNING], &t[..t.len() - 1]].concat());
     let (target, target_lengths) = rows(&targets);
