@@ -18,7 +18,7 @@ use crate::{models, output};
 /// List every parameter of a model: shape, count, decay, norm, and the norm of its gradient.
 #[derive(Args)]
 pub struct ListParams {
-    /// `digits` or `gpt` for an untrained model, or a run: a name under runs/, or a path.
+    /// `digits`, `gpt` or `translate` for an untrained model, or a run: a name under runs/, or a path.
     #[arg(value_name = "MODEL")]
     model: String,
     /// Use the last parameters of the run instead of the best.

@@ -45,7 +45,7 @@ use crate::{output, output_file};
 /// data.
 #[derive(Args)]
 pub struct Compare {
-    /// A model, digits or gpt, or a run: a name under runs/, or a path.
+    /// A model, digits, gpt or translate, or a run: a name under runs/, or a path.
     #[arg(value_name = "digits|gpt|RUN", default_value = "digits", value_parser = NonEmptyStringValueParser::new())]
     first: String,
     /// The model or run to compare the first with.

@@ -27,7 +27,7 @@ pub struct Comparison {
 pub struct Model {
     /// The name on the command line.
     pub name: String,
-    /// The kind of model: `digits` or `gpt`.
+    /// The kind of model: `digits`, `gpt` or `translate`.
     pub kind: &'static str,
     /// The folder of the run, unless the model is untrained.
     pub run: Option<String>,

@@ -10,7 +10,7 @@ use super::step::Step;
 /// The input of the step.
 #[derive(Args)]
 pub struct Input {
-    /// The text that a GPT reads [default: a short sentence].
+    /// The text that a GPT or a translation model reads [default: a short sentence].
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "image")]
     pub prompt: Option<String>,
     /// The picture that a digit network reads, PNG or JPEG [default: the first test image].

@@ -47,7 +47,7 @@ use crate::terminal::width::columns;
 /// Inspect one step of a model, op by op: shapes, costs, statistics and values.
 #[derive(Args)]
 pub struct Inspect {
-    /// `digits` or `gpt` for an untrained model, or a run: a name under runs/, or a path.
+    /// `digits`, `gpt` or `translate` for an untrained model, or a run: a name under runs/, or a path.
     #[arg(value_name = "MODEL")]
     model: String,
     #[command(flatten)]

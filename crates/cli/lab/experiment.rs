@@ -25,7 +25,7 @@ pub const SHIPPED: [(&str, &str); 5] = [
 pub struct Experiment {
     /// The question, in one sentence.
     pub about: String,
-    /// The name of the model: `digits` or `gpt`.
+    /// The name of the model: `digits`, `gpt` or `translate`.
     pub model: String,
     /// The measure by which arms are compared.
     pub measure: String,

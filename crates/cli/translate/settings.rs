@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use m2g_translate::Config;
+use m2g_translate::data::is_built_in;
 use m2g_translate::presets::{PRESETS, preset};
 
 use crate::config_file::{Source, find, with_keys};
@@ -40,7 +41,7 @@ impl Settings {
     pub fn resume(&self, config: &mut Config) {
         self.flags.apply(config);
         let path = Path::new(&config.data);
-        if path.exists() {
+        if !is_built_in(&config.data) && path.exists() {
             config.data = std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string();
         }
     }

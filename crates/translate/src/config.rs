@@ -151,6 +151,10 @@ m2g_core::settings! {
             eval_interval: u64 = 250,
             /// Validation pairs that each evaluation translates, greedily, to measure BLEU; 0 means none.
             eval_translations: usize = 200,
+            /// Evaluations whose parameters are averaged: each measures the mean of the last ones, and the best
+            /// mean is kept; 1 means no average.
+            #[setting(check(within!(1..=100)))]
+            average: usize = 1,
             /// Steps between lines of the log.
             #[setting(check(at_least_one))]
             log_interval: u64 = 50,

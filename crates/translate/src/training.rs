@@ -1,6 +1,6 @@
 //! Training a translation model in a run folder.
 
-use m2g_core::optim::{AdamW, Optimizer};
+use m2g_core::optim::{AdamW, Averaged, Optimizer};
 use m2g_core::train::{Evaluation, Options, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
@@ -86,10 +86,13 @@ impl Trainable for Transformer<f32> {
     }
 
     fn optimizer(description: &Description, _: &Corpus) -> Box<dyn Optimizer<f32>> {
-        let Config { beta1, beta2, eps, weight_decay, .. } = description.config;
+        let Config { beta1, beta2, eps, weight_decay, average, .. } = description.config;
         let mut adam = AdamW::new(weight_decay);
         (adam.betas, adam.eps) = ((beta1, beta2), eps);
-        Box::new(adam)
+        match average {
+            1 => Box::new(adam),
+            average => Box::new(Averaged::new(Box::new(adam), average)),
+        }
     }
 
     fn task<'a>(

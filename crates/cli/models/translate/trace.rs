@@ -24,6 +24,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
     let note = changed_data(&saved.data, &corpus.fingerprint);
     let mut training = Training::new(saved.config, &corpus, Save::Nowhere)?;
     training.model = model;
+    training.state = run.state()?;
     record(training, &corpus, warm_up, note)
 }
 

@@ -129,11 +129,10 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "data",
         &format!(
-            "{} training and {} validation pairs from {}; tokenizer {} with {} tokens",
+            "{} training and {} validation pairs from {}; {} tokens in the vocabulary of both languages",
             corpus.train.len(),
             corpus.val.len(),
             corpus.source,
-            corpus.tokenizer.name(),
             corpus.tokenizer.vocab_size(),
         ),
     );

@@ -79,7 +79,7 @@ impl<T: Float> Differentiable<T> for Linear {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::gradcheck::check;
+    use crate::gradcheck::{check, constant};
     use crate::{Tape, Tensor};
 
     #[test]
@@ -89,6 +89,32 @@ mod tests {
             check(&[&[b, k], &[n, k]], |tape, x| tape.linear(x[0], x[1], None));
         }
         check(&[&[2, 3, 4], &[5, 4], &[5]], |tape, x| tape.linear(x[0], x[1], Some(x[2])));
+    }
+
+    #[test]
+    fn with_fixed_row_bits_the_number_of_rows_changes_no_bit() {
+        let (k, n) = (70, 48);
+        let mut tape = Tape::<f32>::new();
+        tape.set_fixed_row_bits(true);
+        let f32s = |shape: &[usize], seed| {
+            let values = constant(shape, seed);
+            let mut values = values.data().iter().map(|&x| x as f32);
+            Tensor::from_fn(shape, || values.next().unwrap())
+        };
+        let (w, b) = (tape.input(f32s(&[n, k], 1.0)), tape.input(f32s(&[n], 2.0)));
+        let all = f32s(&[300, k], 3.0);
+        let mut rows = |m: usize| {
+            let x = tape.input(Tensor::from_vec(&[m, k], all.data()[..m * k].to_vec()).unwrap());
+            let y = tape.linear(x, w, Some(b)).unwrap();
+            let z = tape.linear_residual(y, x, w, None, 0.0).unwrap();
+            [y, z].map(|var| tape.value(var).data().to_vec())
+        };
+        let want = rows(300);
+        for m in [1, 2, 5, 17, 64, 299] {
+            for (got, want) in rows(m).iter().zip(&want) {
+                assert!(got[..] == want[..m * n], "{m} rows");
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Optimisers: rules that update parameters along their gradients.
 
 mod adamw;
+mod averaged;
 mod clip;
 mod schedule;
 mod sgd;
 
 pub use adamw::AdamW;
+pub use averaged::Averaged;
 pub use clip::clip_norm;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
@@ -32,6 +34,18 @@ pub trait Optimizer<T: Float>: Send {
     /// The cost of a step per element of a parameter: the numbers of floating-point operations, and of
     /// elements read and written.
     fn cost(&self) -> (u64, u64);
+
+    /// The parameters to evaluate and, if they are the best, to keep, if they are not `params`, those of
+    /// the last step.
+    fn average(&self, params: &Params<T>) -> Option<Params<T>> {
+        _ = params;
+        None
+    }
+
+    /// Called after each evaluation, with the parameters of the last step.
+    fn evaluated(&mut self, params: &Params<T>) {
+        _ = params;
+    }
 
     /// The tensors that a checkpoint needs to resume with the same bits, by name.
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)>;

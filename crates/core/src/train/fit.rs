@@ -111,7 +111,11 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         seconds: impl Fn() -> f64,
         observer: &mut dyn Observer,
     ) -> Result<bool, Error> {
+        let mut mean = self.optimizer.average(self.model.params());
+        let mut swap = || mean.as_mut().map(|mean| std::mem::swap(self.model.params_mut(), mean));
+        swap();
         let evaluation = task.evaluate(self.model, tape);
+        swap();
         tape.reset();
         let evaluation = match evaluation {
             Err(Error::Stopped) => return Ok(false),
@@ -124,8 +128,9 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         if let Some(folder) = &mut self.folder {
             folder.append_metrics(&record)?;
         }
+        self.optimizer.evaluated(self.model.params());
         if record.best {
-            self.best = Some(self.model.params().clone());
+            self.best = Some(mean.unwrap_or_else(|| self.model.params().clone()));
         }
         observer.evaluated(&record);
         self.last_evaluation = Some(record);

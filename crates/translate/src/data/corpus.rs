@@ -123,7 +123,12 @@ impl Corpus {
     }
 }
 
-/// The built-in data of this name.
+/// Whether data of this name is built in or downloaded, so that no file or folder is meant.
+pub fn is_built_in(name: &str) -> bool {
+    name == grammar::NAME || toys::NAMES.contains(&name) || multi30k::languages(name).is_some()
+}
+
+/// The data of this name, if it [is built in](is_built_in).
 fn named(name: &str) -> Option<Result<TextSplits, TextError>> {
     if let Some(splits) = multi30k::splits(name) {
         return Some(splits);
@@ -163,6 +168,7 @@ mod tests {
         let again = Corpus::load(&config("dates", "auto"), Some(&corpus.tokenizer)).unwrap();
         assert_eq!(again.fingerprint, corpus.fingerprint);
         assert_ne!(Corpus::load(&config("copy", "auto"), None).unwrap().fingerprint, corpus.fingerprint);
+        assert!(["dates", "grammar", "multi30k-en-fr"].into_iter().all(is_built_in) && !is_built_in("a.tsv"));
         let error = Corpus::load(&config("datse", "auto"), None).unwrap_err().to_string();
         assert!(
             error.starts_with("datse: there is no such file") && error.contains("grammar, copy"),

@@ -23,7 +23,7 @@ mod toys;
 mod vocabulary;
 
 pub use batches::{Batches, batch};
-pub use corpus::{Corpus, VAL_PAIRS, hold_out};
+pub use corpus::{Corpus, VAL_PAIRS, hold_out, is_built_in};
 pub use folder::{META, PairsMeta, Prepare, is_prepared, prepare};
 pub use grammar::{NAME as GRAMMAR, PIZZA};
 pub use pairs::{Pairs, Sentences};

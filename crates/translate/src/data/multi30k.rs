@@ -12,14 +12,19 @@ pub(super) const NAME: &str = "multi30k";
 
 const LANGUAGES: [&str; 3] = ["de", "en", "fr"];
 
+/// The languages in the name of a pair; `None` if it is no such name.
+pub(super) fn languages(name: &str) -> Option<(&str, &str)> {
+    let (from, to) = name.strip_prefix(NAME)?.strip_prefix('-')?.split_once('-')?;
+    let known = |language| LANGUAGES.contains(&language);
+    (known(from) && known(to) && from != to).then_some((from, to))
+}
+
 /// The splits of a pair of languages, with the captions of 2016 as test; `None` if the name is no such pair.
 ///
 /// # Errors
 /// [`TextError`] if the dataset is not on this machine, or a file is damaged.
 pub(super) fn splits(name: &str) -> Option<Result<TextSplits, TextError>> {
-    let (from, to) = name.strip_prefix(NAME)?.strip_prefix('-')?.split_once('-')?;
-    let known = |language| LANGUAGES.contains(&language);
-    (known(from) && known(to) && from != to).then(|| read(name, from, to))
+    languages(name).map(|(from, to)| read(name, from, to))
 }
 
 fn read(name: &str, from: &str, to: &str) -> Result<TextSplits, TextError> {
