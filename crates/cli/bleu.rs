@@ -138,7 +138,7 @@ impl Corpus {
 
 impl<C> Scores<C> {
     fn text(&self) -> String {
-        format!("{:.2}  {}", self.score, self.signature)
+        format!("{:.2} {}", self.score, self.signature)
     }
 
     fn json(&self) -> Value {

@@ -117,14 +117,14 @@ fn the_loss_falls() {
         eval_interval: 40,
         eval_translations: 0,
         learning_rate: 5e-3,
-        ..small("copy")
+        ..small("dates")
     };
     let corpus = Corpus::load(&config, None).unwrap();
     let ln_v = (corpus.tokenizer.vocab_size() as f64).ln();
     let mut training = Training::new(config, &corpus, Save::Nowhere).unwrap();
     let outcome = training.run(&mut ()).unwrap();
     let loss = outcome.metric("val_loss").unwrap();
-    assert!(loss < 0.9 * ln_v, "{loss}, but ln V is {ln_v}");
+    assert!(loss < 0.8 * ln_v, "{loss}, but ln V is {ln_v}");
     assert_eq!(outcome.metric("val_bleu"), None);
 }
 
