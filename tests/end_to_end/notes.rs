@@ -53,6 +53,11 @@ fn run_all(file: &str) -> usize {
     });
     picture.save(dir.path().join("my-digit.png")).unwrap();
     fs::copy(root().join("README.md"), dir.path().join("README.md")).unwrap();
+    for (name, line) in
+        [("spanish.txt", "El perro vio la casa"), ("mine.txt", "a house"), ("references.txt", "the house")]
+    {
+        fs::write(dir.path().join(name), format!("{line}\n")).unwrap();
+    }
     let all = commands(&text);
     for command in &all {
         let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -61,6 +66,10 @@ fn run_all(file: &str) -> usize {
                 with_small_budget(&mut args, "--epochs", "1");
             }
             ["gpt", "train"] => with_small_budget(&mut args, "--max-iters", "5"),
+            ["translate", "train"] => {
+                with_small_budget(&mut args, "--max-iters", "2");
+                with_small_budget(&mut args, "--eval-translations", "0");
+            }
             ["gpt", "ladder"] => with_small_budget(&mut args, "--steps", "5"),
             ["lab", name] => {
                 // A short text has a short validation split.

@@ -41,7 +41,7 @@ fn a_model_is_trained_and_used() {
     // Resumed, with one more evaluation.
     ok(dir, &["translate", "train", "--resume", "d", "--max-iters", "30"]);
     let shown = ok(dir, &["runs", "show", "d"]);
-    assert!(shown.contains("translate") && shown.contains("30"), "{shown}");
+    assert!(shown.contains("a translation model") && shown.contains("30 in "), "{shown}");
 
     fs::write(dir.join("es.txt"), "3 de mayo de 2021\n\n1 de enero de 1999\n").unwrap();
     fs::write(dir.join("iso.txt"), "2021-05-03\n\n1999-01-01\n").unwrap();
