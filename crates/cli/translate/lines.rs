@@ -11,13 +11,17 @@ pub fn name(file: &Path) -> String {
     if file.as_os_str() == PIPED { STANDARD_INPUT.into() } else { file.display().to_string() }
 }
 
+/// Sentences are held in memory.
+const MAX_BYTES: u64 = 1 << 28;
+
 /// The lines of a file, plain or gzip, or of standard input.
 pub fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
     let source = match file.as_os_str() == PIPED {
-        true => Source::standard_input(),
+        true => Source::standard_input(MAX_BYTES),
         false => Source::files(&[file.to_path_buf()]),
     };
-    let (text, _) = source.and_then(|source| source.read_to_string()).map_err(|error| anyhow!("{error}"))?;
+    let (text, _) =
+        source.and_then(|source| source.read_to_string(MAX_BYTES)).map_err(|error| anyhow!("{error}"))?;
     Ok(text.lines().map(String::from).collect())
 }
 

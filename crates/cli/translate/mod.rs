@@ -4,5 +4,5 @@ pub mod decoding_flags;
 pub mod lines;
 pub mod prepare;
 pub mod score;
+pub mod sentences;
 pub mod settings;
-pub mod translate;

@@ -36,6 +36,11 @@ impl Settings {
         Ok(config)
     }
 
+    /// The same flags on top of the settings in this file.
+    pub fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
+    }
+
     /// Applies the flags to the configuration of a resumed run. The path of the data becomes absolute, so that
     /// --resume finds it from any folder.
     pub fn resume(&self, config: &mut Config) {

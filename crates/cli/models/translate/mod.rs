@@ -29,7 +29,7 @@ use crate::config_file::{one_line, with_current_names};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
-use crate::translate::{prepare, score, translate};
+use crate::translate::{prepare, score, sentences};
 
 /// The encoder-decoder Transformer.
 pub struct Translate;
@@ -50,7 +50,7 @@ enum TranslateCommand {
     /// Measure a model on pairs of sentences: loss, accuracy, BLEU, chrF.
     Eval(Eval<Transformer<f32>>),
     /// Translate sentences: one line in, one line out.
-    Translate(Box<translate::Translate>),
+    Translate(Box<sentences::Translate>),
     /// Score given translations: how likely does the model find each of them?
     ///
     /// Prints the mean log-probability per token of each translation, a tab, and its number of tokens.

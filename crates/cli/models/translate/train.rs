@@ -62,6 +62,10 @@ impl TrainCommand for Transformer<f32> {
         Ok((config, corpus))
     }
 
+    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
+        settings.on_top_of(config)
+    }
+
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();
@@ -71,8 +75,8 @@ impl TrainCommand for Transformer<f32> {
         Ok((description, corpus))
     }
 
-    fn introduce(training: &Training<'_>, corpus: &Corpus) -> Log {
-        Log { steps: Some(introduce(training, corpus)), evaluations: Some(EVALUATIONS) }
+    fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<Log> {
+        Ok(Log { steps: Some(introduce(training, corpus)), evaluations: Some(EVALUATIONS) })
     }
 
     fn json(_: &Training<'_>, outcome: &Outcome, tokens_per_second: f64) -> Value {

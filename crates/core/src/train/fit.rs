@@ -112,10 +112,14 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         observer: &mut dyn Observer,
     ) -> Result<bool, Error> {
         let mut mean = self.optimizer.average(self.model.params());
-        let mut swap = || mean.as_mut().map(|mean| std::mem::swap(self.model.params_mut(), mean));
-        swap();
+        let mut exchange = |model: &mut M| {
+            if let Some(mean) = &mut mean {
+                std::mem::swap(model.params_mut(), mean);
+            }
+        };
+        exchange(self.model);
         let evaluation = task.evaluate(self.model, tape);
-        swap();
+        exchange(self.model);
         tape.reset();
         let evaluation = match evaluation {
             Err(Error::Stopped) => return Ok(false),

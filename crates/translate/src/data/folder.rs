@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, atomic};
+use m2g_core::{Error, atomic, bounded};
 use m2g_text::token_file::{TokenWriter, Width, tokenizer_sha256};
 use m2g_text::{TextError, TokenData, Tokenizer};
 use serde::de::DeserializeOwned;
@@ -84,7 +84,9 @@ pub fn is_prepared(folder: &Path) -> bool {
 /// [`TextError`] if no pairs are left, or the folder exists or cannot be written.
 pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     let out = &settings.out;
-    check_replaceable(out, settings.overwrite)?;
+    let may_replace = || check_replaceable(out, settings.overwrite);
+    // Before the work of encoding.
+    may_replace()?;
     let tokenizer = match settings.tokenizer {
         Ok(tokenizer) => tokenizer.clone(),
         Err(name) => tokenizer_for(name, "", settings.train)?,
@@ -122,7 +124,7 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
         (TOKENIZER, json(serde_json::to_string(&tokenizer))?),
         (META, json(serde_json::to_string_pretty(&meta))?),
     ];
-    atomic::folder(out, |new| {
+    atomic::folder(out, may_replace, |new| -> Result<(), TextError> {
         for (name, (bytes, _)) in FILES.iter().zip(&written) {
             atomic::write(&new.join(name), |file| file.write_all(bytes))?;
         }
@@ -184,7 +186,7 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
         if data.sha256() != sha256 {
             return Err(again(name, format!("it is not the file that {META} describes (wrong SHA-256)")));
         }
-        sentences.push(Sentences::split(data.to_vec(), end));
+        sentences.push(Sentences::split(data.to_vec()?, end));
     }
     let lengths: Vec<usize> = sentences.iter().map(Sentences::len).collect();
     let (t, v) = (meta.train_pairs, meta.val_pairs);
@@ -201,9 +203,12 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
     Ok(PreparedPairs { train, val, tokenizer, meta })
 }
 
+/// The largest tokenizer has a few MB.
+const MAX_JSON_BYTES: u64 = 64 << 20;
+
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {
     let path = folder.join(name);
-    let text = fs::read(&path).map_err(Error::io("read", &path))?;
+    let text = bounded::read(&path, MAX_JSON_BYTES, "a file of prepared pairs")?;
     serde_json::from_slice(&text)
         .map_err(|e| TextError::File { path, why: format!("it is damaged ({e}): prepare the pairs again") })
 }

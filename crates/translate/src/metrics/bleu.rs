@@ -101,7 +101,7 @@ impl Bleu {
         }
         let mut orders = MAX_ORDER;
         let mut halved = 1.0;
-        for n in 0..MAX_ORDER {
+        for (n, precision) in precisions.iter_mut().enumerate() {
             let added = match self.smoothing {
                 Smoothing::AddK(k) if n > 0 => k,
                 _ => 0.0,
@@ -113,7 +113,7 @@ impl Bleu {
             if self.effective_order {
                 orders = n + 1;
             }
-            precisions[n] = match self.smoothing {
+            *precision = match self.smoothing {
                 _ if matches > 0.0 => 100.0 * matches / total,
                 Smoothing::Exp => {
                     halved *= 2.0;

@@ -42,8 +42,13 @@ impl Observer for StopAt {
 #[test]
 fn a_resumed_run_has_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
-    let config =
-        Config { gradient_accumulation_steps: 2, dropout: 0.1, average: 2, eval_interval: 4, ..small("dates") };
+    let config = Config {
+        gradient_accumulation_steps: 2,
+        dropout: 0.1,
+        average: 2,
+        eval_interval: 4,
+        ..small("dates")
+    };
     let corpus = Corpus::load(&config, None).unwrap();
     let bits = |run: &std::path::Path| {
         let checkpoint = run_folder::load::<f32>(run, run_folder::LAST, "translate").unwrap();

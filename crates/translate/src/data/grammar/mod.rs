@@ -34,7 +34,7 @@ const SPLITS: [usize; 4] = [18_000, 500, 1_000, 500];
 pub(crate) fn splits() -> TextSplits {
     let mut rng = Streams::new(1762).stream(NAME, 0);
     let mut seen = BTreeSet::new();
-    let mut splits = SPLITS.map(|size| Vec::with_capacity(size));
+    let mut splits = SPLITS.map(Vec::with_capacity);
     let [_, _, sentences, _] = &mut splits;
     sentences.push(TextPair::from(PIZZA));
     seen.insert(PIZZA[0].to_string());
