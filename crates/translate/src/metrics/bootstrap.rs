@@ -67,7 +67,7 @@ mod tests {
         let references: Vec<String> =
             (0..60).map(|i| format!("this is sentence number {i} of sixty")).collect();
         let worse: Vec<String> = references.iter().map(|line| line.replace("sentence", "phrase")).collect();
-        let segments = |lines: &[String]| bleu.segments(lines, &[references.clone()]).unwrap();
+        let segments = |lines: &[String]| bleu.segments(lines, std::slice::from_ref(&references)).unwrap();
         let (good, bad) = (segments(&references), segments(&worse));
         let same = paired_bootstrap(&bleu, &good, &good, 200, 1);
         assert_eq!((same.difference, same.low, same.high, same.p), (0.0, 0.0, 0.0, 1.0));
