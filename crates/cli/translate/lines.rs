@@ -11,8 +11,8 @@ pub fn name(file: &Path) -> String {
     if file.as_os_str() == PIPED { STANDARD_INPUT.into() } else { file.display().to_string() }
 }
 
-/// Sentences are held in memory.
-const MAX_BYTES: u64 = 1 << 28;
+/// The longest text in bytes.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// The lines of a file, plain or gzip, or of standard input.
 pub fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
@@ -20,8 +20,7 @@ pub fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
         true => Source::standard_input(MAX_BYTES),
         false => Source::files(&[file.to_path_buf()]),
     };
-    let (text, _) =
-        source.and_then(|source| source.read_to_string(MAX_BYTES)).map_err(|error| anyhow!("{error}"))?;
+    let (text, _) = source.and_then(|source| source.read_to_string(MAX_BYTES)).map_err(|error| anyhow!("{error}"))?;
     Ok(text.lines().map(String::from).collect())
 }
 

@@ -7,13 +7,14 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
+use m2g_translate::Transformer;
 use m2g_translate::data::{Pairs, TextPair};
 use m2g_translate::decode::score;
-use m2g_translate::training::Training;
 use serde_json::json;
 
 use super::lines::{lines, parallel_lines};
 use crate::flags::run_path;
+use crate::models::run::load;
 use crate::output;
 use crate::terminal::lines::note;
 
@@ -43,7 +44,7 @@ impl Score {
     /// Scores and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let file = if self.last { LAST } else { BEST };
-        let (model, description) = Training::load(&run_path(&self.run), file)?;
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let (tokenizer, max_length) = (&description.tokenizer, description.model.max_length);
         let sources = lines(&self.source)?;
         let targets = lines(&self.target)?;

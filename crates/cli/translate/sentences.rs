@@ -8,13 +8,14 @@ use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::source::PIPED;
+use m2g_translate::Transformer;
 use m2g_translate::decode::{Translation, Translator};
-use m2g_translate::training::Training;
 use serde_json::json;
 
 use super::decoding_flags::DecodingFlags;
 use super::lines::lines;
 use crate::flags::run_path;
+use crate::models::run::load;
 use crate::terminal::lines::note;
 use crate::{interrupt, output};
 
@@ -57,7 +58,7 @@ impl Translate {
     fn translate(&self) -> anyhow::Result<ExitCode> {
         let options = self.decoding.options(self.n_best)?;
         let file = if self.last { LAST } else { BEST };
-        let (model, description) = Training::load(&run_path(&self.run), file)?;
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let translator = Translator::new(&model, &description.tokenizer, options)?;
         let sentences = lines(&self.file)?;
         let started = Instant::now();

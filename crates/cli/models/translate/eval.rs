@@ -10,11 +10,12 @@ use m2g_translate::data::{Corpus, Pairs, TextPair};
 use m2g_translate::decode::{Options, Translator};
 use m2g_translate::evaluation::{bleu_and_exact, predict};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
-use m2g_translate::training::{Description, Training};
+use m2g_translate::training::Description;
 use m2g_translate::{Config, Transformer};
 use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
+use crate::models::run::load;
 use crate::output::percent;
 use crate::terminal::lines::{entry_at, note};
 use crate::terminal::width::columns;
@@ -46,7 +47,7 @@ impl EvalCommand for Transformer<f32> {
 
     fn evaluate(flags: Flags, run: &Path, file: &str) -> anyhow::Result<Measured> {
         let options = flags.decoding.options(1)?;
-        let (model, description) = Training::load(run, file)?;
+        let (model, description) = load::<Transformer<f32>>(run, file)?;
         let pairs = pairs(&flags, &description)?;
         with_threads(0, || measure(&model, &description, &pairs, options))?
     }

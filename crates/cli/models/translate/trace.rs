@@ -3,13 +3,13 @@
 use m2g_core::Error;
 use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
-use m2g_translate::Config;
 use m2g_translate::data::{Batches, Corpus};
 use m2g_translate::training::Training;
+use m2g_translate::{Config, Transformer};
 
 use super::open::unfused;
 use crate::models::kind::TracedStep;
-use crate::models::run::{SavedRun, changed_data};
+use crate::models::run::{SavedRun, changed_data, load};
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
@@ -19,7 +19,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
         let training = Training::new(config, &corpus, Save::Nowhere)?;
         return record(training, &corpus, warm_up, None);
     };
-    let (model, saved) = Training::load(&run.path, LAST)?;
+    let (model, saved) = load::<Transformer<f32>>(&run.path, LAST)?;
     let corpus = Corpus::load(&saved.config, Some(&saved.tokenizer)).map_err(Error::from)?;
     let note = changed_data(&saved.data, &corpus.fingerprint);
     let mut training = Training::new(saved.config, &corpus, Save::Nowhere)?;

@@ -84,9 +84,7 @@ pub fn is_prepared(folder: &Path) -> bool {
 /// [`TextError`] if no pairs are left, or the folder exists or cannot be written.
 pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     let out = &settings.out;
-    let may_replace = || check_replaceable(out, settings.overwrite);
-    // Before the work of encoding.
-    may_replace()?;
+    check_replaceable(out, settings.overwrite)?;
     let tokenizer = match settings.tokenizer {
         Ok(tokenizer) => tokenizer.clone(),
         Err(name) => tokenizer_for(name, "", settings.train)?,
@@ -124,7 +122,7 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
         (TOKENIZER, json(serde_json::to_string(&tokenizer))?),
         (META, json(serde_json::to_string_pretty(&meta))?),
     ];
-    atomic::folder(out, may_replace, |new| -> Result<(), TextError> {
+    atomic::folder(out, |new| {
         for (name, (bytes, _)) in FILES.iter().zip(&written) {
             atomic::write(&new.join(name), |file| file.write_all(bytes))?;
         }
@@ -203,12 +201,12 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
     Ok(PreparedPairs { train, val, tokenizer, meta })
 }
 
-/// The largest tokenizer has a few MB.
+/// The largest `meta.json` and `tokenizer.json` in bytes.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {
     let path = folder.join(name);
-    let text = bounded::read(&path, MAX_JSON_BYTES, "a file of prepared pairs")?;
+    let text = bounded::read(&path, MAX_JSON_BYTES, "a file of this name")?;
     serde_json::from_slice(&text)
         .map_err(|e| TextError::File { path, why: format!("it is damaged ({e}): prepare the pairs again") })
 }

@@ -79,13 +79,13 @@ pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> 
     Ok((pairs, reports))
 }
 
-/// Parallel text is held in memory.
-const MAX_TEXT_BYTES: u64 = 1 << 30;
+/// The longest side of a text of pairs in bytes: larger ones do not fit into memory as pairs.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The text of a file, plain or gzip.
 fn read(path: &Path) -> Result<(String, Vec<String>), TextError> {
     let source = Source::files(&[path.to_path_buf()])?;
-    let (text, cleaned): (String, Cleaned) = source.read_to_string(MAX_TEXT_BYTES)?;
+    let (text, cleaned): (String, Cleaned) = source.read_to_string(MAX_BYTES)?;
     Ok((
         text,
         source.reports(&cleaned).iter().map(|report| format!("{}: {report}", path.display())).collect(),
