@@ -122,22 +122,23 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
         (TOKENIZER, json(serde_json::to_string(&tokenizer))?),
         (META, json(serde_json::to_string_pretty(&meta))?),
     ];
-    atomic::folder(out, |new| {
+    let may_replace = || check_replaceable(out, settings.overwrite);
+    atomic::folder(out, may_replace, |new| {
         for (name, (bytes, _)) in FILES.iter().zip(&written) {
             atomic::write(&new.join(name), |file| file.write_all(bytes))?;
         }
         for (name, text) in &texts {
             atomic::write(&new.join(name), |file| writeln!(file, "{text}"))?;
         }
-        Ok(())
-    })?;
-    Ok(meta)
+        Ok(meta)
+    })
 }
 
 /// Checks that `out` does not exist, is empty, or may be overwritten.
 fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
     let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
-    match (out.exists() && !is_empty(), is_prepared(out), overwrite) {
+    // A link that leads nowhere is taken too.
+    match (out.symlink_metadata().is_ok() && !is_empty(), is_prepared(out), overwrite) {
         (false, ..) | (_, true, true) => Ok(()),
         (_, true, false) => Err(TextError::Exists(out.to_path_buf())),
         _ => {
