@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::flags::{quoted, run_path};
 use crate::output;
+use crate::output_file::followed_folder;
 use crate::terminal::lines::note;
 
 /// Tokenize parallel text into a folder to train on.
@@ -71,7 +72,7 @@ impl PreparePairs {
             reports,
             tokenizer: of_run.as_ref().ok_or(&self.tokenizer[..]),
             max_length: self.max_length,
-            out: self.out,
+            out: followed_folder(&self.out),
             overwrite: self.overwrite,
         };
         let meta = match prepare(&what) {

@@ -15,9 +15,10 @@ use serde_json::json;
 use super::decoding_flags::DecodingFlags;
 use super::lines::lines;
 use crate::flags::run_path;
+use crate::interrupt::{self, Work};
 use crate::models::run::load;
+use crate::output;
 use crate::terminal::lines::note;
-use crate::{interrupt, output};
 
 /// Batches between two writes: enough that sentences of similar length meet in a batch.
 const BATCHES_PER_WRITE: usize = 16;
@@ -51,7 +52,7 @@ pub struct Translate {
 impl Translate {
     /// Translates, and reports the speed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        interrupt::listen();
+        let _work = Work::stoppable();
         with_threads(usize::from(self.threads.unwrap_or(0)), || self.translate())?
     }
 
@@ -84,8 +85,9 @@ impl Translate {
             done += chunk.len();
         }
         let seconds = started.elapsed().as_secs_f64();
+        let stopped = if interrupt::requested() { "stopped before the end: " } else { "" };
         note(&format!(
-            "{done} sentences in {seconds:.2} s, {:.1} sentences/s",
+            "{stopped}{done} sentences in {seconds:.2} s, {:.1} sentences/s",
             done as f64 / seconds.max(1e-9)
         ));
         Ok(match (interrupt::requested(), skipped) {
