@@ -16,6 +16,7 @@ pub mod config;
 pub mod data;
 pub mod decode;
 pub mod evaluation;
+mod footprint;
 pub mod metrics;
 pub mod model;
 pub mod presets;

@@ -1,5 +1,6 @@
 //! Training a translation model in a run folder.
 
+use m2g_core::memory::Footprint;
 use m2g_core::optim::{AdamW, Averaged, Optimizer};
 use m2g_core::train::{Evaluation, Options, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Batches, Corpus, batch};
 use crate::evaluation::{bleu_and_exact, predict, translations};
+use crate::footprint::footprint;
 use crate::{Config, PairBatch, Transformer, TransformerConfig, decode};
 
 /// A training run of a translation model.
@@ -46,6 +48,10 @@ impl Trainable for Transformer<f32> {
 
     fn check(description: &Description) -> Result<(), Error> {
         description.model.validate()
+    }
+
+    fn footprint(description: &Description) -> Option<Footprint> {
+        Some(footprint(&description.config, &description.model))
     }
 
     fn config(description: &Description) -> &Config {

@@ -1,0 +1,96 @@
+//! The memory that training a translator needs, from its settings alone.
+//!
+//! With C = d_model, F = d_ff, V tokens in the vocabulary, and N tokens in a batch on each side, a pass keeps
+//! these values until it ends:
+//!
+//! ```text
+//! N (9 C + 3 F)     in each block of the encoder: two norms, Q K V, the heads, two sub-layers, the hidden layer
+//! N (15 C + 3 F)    in each block of the decoder: also those of cross-attention
+//! N (2 V + 13 C)    once: the logits, and the gradients on their way back
+//! ```
+
+use m2g_core::memory::{Footprint, elements};
+use m2g_core::nn::{NormPlace, Positions};
+
+use crate::{Config, Sharing, TransformerConfig};
+
+impl TransformerConfig {
+    /// The number of parameters, without a model being built.
+    pub fn parameter_count(&self) -> u64 {
+        let &Self { vocab_size: v, d_model: c, d_ff: f, norm, .. } = self;
+        let linear = |inputs: usize, outputs: usize| elements(&[inputs + 1, outputs]);
+        let norms = |n: usize| if norm == NormPlace::None { 0 } else { elements(&[2 * n, c]) };
+        let encoder = sum(&[norms(2), linear(c, 3 * c), linear(c, c), linear(c, f), linear(f, c)]);
+        let decoder = sum(&[encoder, norms(1), linear(c, c), linear(c, 2 * c), linear(c, c)]);
+        let tables = match self.sharing {
+            Sharing::ThreeWay => 1,
+            Sharing::TwoWay => 2,
+            Sharing::None => 3,
+        };
+        sum(&[
+            elements(&[tables, v, c]),
+            if self.positions == Positions::Learned { elements(&[2, self.max_length, c]) } else { 0 },
+            encoder.saturating_mul(self.encoder_layers as u64),
+            decoder.saturating_mul(self.decoder_layers as u64),
+            if norm == NormPlace::Before { norms(2) } else { 0 },
+        ])
+    }
+}
+
+/// The memory that training this model needs.
+pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint {
+    let &TransformerConfig { vocab_size: v, d_model: c, d_ff: f, encoder_layers, decoder_layers, .. } = model;
+    let per_token = sum(&[
+        elements(&[encoder_layers, 9 * c + 3 * f]),
+        elements(&[decoder_layers, 15 * c + 3 * f]),
+        (2 * v + 13 * c) as u64,
+    ]);
+    let parameters = model.parameter_count();
+    // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
+    let kept = if config.average > 1 { config.average } else { 0 };
+    let optimizer = parameters.saturating_mul(2 + kept as u64);
+    Footprint { parameters, optimizer, activations: per_token.saturating_mul(config.batch_tokens as u64) }
+}
+
+fn sum(terms: &[u64]) -> u64 {
+    terms.iter().fold(0, |sum: u64, term| sum.saturating_add(*term))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_core::train::Model;
+
+    use super::*;
+    use crate::Transformer;
+
+    #[test]
+    fn the_number_of_parameters_is_that_of_the_model() {
+        for sharing in [Sharing::ThreeWay, Sharing::TwoWay, Sharing::None] {
+            for norm in [NormPlace::Before, NormPlace::After, NormPlace::None] {
+                for positions in [Positions::Learned, Positions::Sinusoidal] {
+                    let config = TransformerConfig {
+                        encoder_layers: 1,
+                        decoder_layers: 2,
+                        d_model: 8,
+                        d_ff: 12,
+                        n_head: 2,
+                        max_length: 7,
+                        sharing,
+                        norm,
+                        positions,
+                        ..Config::default().model(11)
+                    };
+                    let model = Transformer::<f32>::new(config.clone(), 1).unwrap();
+                    assert_eq!(config.parameter_count(), model.params().count() as u64, "{config:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn absurd_settings_need_absurd_memory() {
+        let absurd = Config { d_model: 100_000, d_ff: 1_000_000, ..Config::default() };
+        assert!(footprint(&absurd, &absurd.model(1 << 20)).bytes() > 1 << 40);
+    }
+}
