@@ -129,14 +129,16 @@ fn nothing_is_lost_when_a_command_is_killed() {
 #[test]
 #[ignore = "takes minutes"]
 fn nothing_is_lost_at_any_change_and_at_random_moments() {
-    const RANDOM_KILLS: u32 = 20;
+    const KILLS_AT_A_MOMENT: usize = 20;
+    /// Fractions of the golden ratio's multiples are spread evenly, and look random.
+    const GOLDEN_RATIO: f64 = 0.618_033_988_749_895;
     let rows: Vec<String> = std::thread::scope(|scope| {
         let one = |killed: &'static Killed| {
             let experiment = Experiment::new(killed);
             let changes = (1..).take_while(|&n| experiment.kill(&Kill::Change(n))).count();
-            // Evenly spread over the time that the command takes.
-            let moments = (0..RANDOM_KILLS).map(|i| experiment.time * i / RANDOM_KILLS);
-            let random = moments.filter(|time| experiment.kill(&Kill::After(*time))).count();
+            let moments = (1..200).map(|i| experiment.time.mul_f64((f64::from(i) * GOLDEN_RATIO).fract()));
+            let killed_at = moments.filter(|time| experiment.kill(&Kill::After(*time)));
+            let random = killed_at.take(KILLS_AT_A_MOMENT).count();
             format!("| {} | {changes} | {random} |", killed.name)
         };
         let all: Vec<_> = COMMANDS.iter().map(|killed| scope.spawn(move || one(killed))).collect();
