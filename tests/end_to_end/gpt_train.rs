@@ -236,7 +236,7 @@ fn settings_come_from_the_configuration_and_then_from_flags() {
         ("zzz = 3\n", "unknown setting zzz; the settings are"),
         ("n_layer = \"many\"\n", "n_layer is \"many\""),
         ("n_layer = -2\n", "mine.toml"),
-        ("learning_rate = nan\n", "learning_rate is NaN"),
+        ("learning_rate = nan\n", "learning_rate is nan: it must be a finite number"),
         ("n_layer = \n", "mine.toml is not valid TOML"),
     ] {
         fs::write(dir.path().join("mine.toml"), toml).unwrap();
