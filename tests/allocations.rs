@@ -232,7 +232,6 @@ fn training_needs_about_the_memory_that_is_estimated() {
         ),
         ("attention op by op", m2g_gpt::Config { fused: false, n_head: 4, ..usual.clone() }),
         ("another score", m2g_gpt::Config { score: m2g_core::nn::Score::Cosine, ..usual.clone() }),
-        ("half precision", m2g_gpt::Config { precision: Precision::Bf16, ..usual.clone() }),
     ] {
         compare_with_estimate::<Gpt<f32>>(what, config, &corpus);
     }
