@@ -68,7 +68,8 @@ fn a_resumed_run_has_the_same_bits() {
         assert!(metrics[1][name].is_number(), "{name}");
     }
     assert!(fs::read_to_string(whole.join("config.toml")).unwrap().contains("label_smoothing = 0.1"));
-    // Other data.
+    // Other data, once nobody trains the run.
+    drop(resumed);
     let other = Corpus::load(&small("copy"), None).unwrap();
     let description = Training::describe(&parts).unwrap();
     let error = Training::resume(&parts, &other, description).err().unwrap().to_string();
