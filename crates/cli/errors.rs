@@ -101,10 +101,15 @@ fn with_excerpt_of(input: &str, message: &str) -> String {
     text + rest
 }
 
-/// The message with an excerpt of each part, counted from 0, between separators that is `too_long`.
+/// The message with an excerpt of each part, counted from 0, between separators that is `too_long`. The
+/// punctuation after a part stays.
 fn shortened(message: &str, separator: &str, too_long: impl Fn(usize, &str) -> bool) -> String {
+    let short = |part: &str| {
+        let input = part.trim_end_matches([':', ';', ',']);
+        excerpt(input) + &part[input.len()..]
+    };
     let parts = message.split(separator).enumerate();
-    let parts = parts.map(|(i, part)| if too_long(i, part) { excerpt(part) } else { part.to_string() });
+    let parts = parts.map(|(i, part)| if too_long(i, part) { short(part) } else { part.to_string() });
     parts.collect::<Vec<_>>().join(separator)
 }
 

@@ -185,6 +185,7 @@ mod tests {
         let mut again = Results::open(&folder, false).unwrap();
         assert_eq!(again.records, std::slice::from_ref(&one));
         again.add(two.clone()).unwrap();
+        drop(again);
         let again = Results::open(&folder, false).unwrap();
         assert_eq!(again.get(&two.key, &["val_loss"]), Some(&two.trial));
     }
