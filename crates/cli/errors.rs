@@ -70,9 +70,8 @@ pub fn readable(message: &str) -> String {
         word.chars().count() > if word.contains('/') { MAX_PATH } else { MAX_EXCERPT }
     });
     // An input that is neither quoted nor a word, such as a name with spaces.
-    for separator in [": ", "; ", ", "] {
-        let is_long = message.chars().count() > LONG_MESSAGE;
-        message = shortened(&message, separator, |_, clause| is_long && clause.chars().count() > MAX_EXCERPT);
+    if message.chars().count() > LONG_MESSAGE {
+        message = with_short_clauses(&message);
     }
     // A message may have lines, but nothing else that moves the cursor.
     let escape = |c: char| match is_unsafe_in_terminals(c) && c != '\n' {
@@ -99,6 +98,25 @@ fn with_excerpt_of(input: &str, message: &str) -> String {
         rest = &rest[at + length..];
     }
     text + rest
+}
+
+/// The message with an excerpt of each long clause. Paths in it do not count, up to a limit.
+fn with_short_clauses(message: &str) -> String {
+    let (mut text, mut rest) = (String::new(), message);
+    loop {
+        let ends = [": ", "; ", ", "].into_iter().filter_map(|end| Some((rest.find(end)?, end)));
+        let (length, end) = ends.min().unwrap_or((rest.len(), ""));
+        let clause = &rest[..length];
+        let words = clause.split(' ').filter(|word| !word.contains('/'));
+        let is_long = words.map(|word| word.chars().count() + 1).sum::<usize>() > MAX_EXCERPT
+            || clause.chars().count() > MAX_PATH + MAX_EXCERPT;
+        text += &if is_long { excerpt(clause) } else { clause.into() };
+        text += end;
+        if end.is_empty() {
+            return text;
+        }
+        rest = &rest[length + end.len()..];
+    }
 }
 
 /// The message with an excerpt of each part, counted from 0, between separators that is `too_long`. The
