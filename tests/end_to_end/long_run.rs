@@ -116,7 +116,7 @@ fn assert_steady(name: &str, unit: &str, tenths: &[Tenth]) {
 }
 
 #[test]
-#[ignore = "takes about 8 minutes, on a machine with nothing else to do"]
+#[ignore = "takes about 8 minutes and an idle machine: cargo test --release --test end_to_end long_run -- --ignored"]
 fn a_long_run_is_steady() {
     let dir = tempfile::tempdir().unwrap();
     let tokens = std::env::var("M2G_LONG_RUN_TOKENS").map_or(TOKENS, |tokens| tokens.parse().unwrap());

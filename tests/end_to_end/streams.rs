@@ -64,7 +64,7 @@ fn a_training_goes_on_when_nobody_reads_its_results() {
     assert_eq!(steps(dir.path(), "head"), 400, "{notes}");
     assert_eq!(notes.matches("cannot write to standard output").count(), 1, "{notes}");
 
-    // What was asked for is missing, but not because its reader left.
+    // The output is incomplete because of an error, not because its reader left.
     let output = shell(dir.path(), &format!("{train} --run full >/dev/full"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), steps(dir.path(), "full")), (Some(1), 400), "{stderr}");

@@ -123,7 +123,7 @@ fn every_finding_stays_mended() {
 }
 
 #[test]
-#[ignore = "minutes per parser: M2G_FUZZ_MINUTES=10 cargo test --bin m2g fuzz -- --ignored --nocapture"]
+#[ignore = "each parser takes minutes: M2G_FUZZ_MINUTES=10 cargo test --bin m2g fuzz -- --ignored --nocapture"]
 fn every_parser_survives_for_minutes() {
     let variable = |name| std::env::var(name).ok();
     let minutes = variable("M2G_FUZZ_MINUTES").map_or(1.0, |text| text.parse().unwrap());

@@ -148,7 +148,8 @@ impl<M: TrainCommand> Train<M> {
         bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
     }
 
-    /// Starts a run anew that was killed before its first checkpoint, as older versions left it.
+    /// Starts a run from the beginning. Older versions wrote no checkpoint at step 0, so a run that was killed
+    /// early has nothing to resume from.
     fn start_again(&self, path: &Path) -> anyhow::Result<ExitCode> {
         let settings = M::on_top_of(&self.settings, &path.join(CONFIG));
         let (config, data) = M::prepare(&settings)?;

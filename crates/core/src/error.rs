@@ -157,8 +157,8 @@ pub enum Error {
 /// The most characters of an input that an error repeats.
 pub const MAX_EXCERPT: usize = 200;
 
-/// An input as an error repeats it: at most [`MAX_EXCERPT`] characters, the last of which is `…` if
-/// more were given. What would move the cursor or change the terminal is escaped.
+/// Shortens an input so that an error can repeat it: at most [`MAX_EXCERPT`] characters, and `…` at the end
+/// if something was cut off. Characters that would move the cursor or change the terminal are escaped.
 pub fn excerpt(input: &str) -> String {
     let mut escaped = input.chars().flat_map(|c| {
         let (plain, code) =

@@ -127,7 +127,7 @@ mod tests {
         Input,
     }
 
-    /// Element `(i, j)` of the product of two matrices, of which `a` or `b` may be transposed.
+    /// Element `(i, j)` of the product of two matrices. Either may be transposed.
     fn product(a: impl Fn(usize, usize) -> f64, b: impl Fn(usize, usize) -> f64, i: usize, j: usize) -> f64 {
         (0..N).map(|k| a(i, k) * b(k, j)).sum()
     }

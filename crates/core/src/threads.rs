@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 
-/// The most threads that may be asked for.
+/// The largest number of threads that is accepted.
 pub const MAX_THREADS: usize = 1024;
 
 /// The environment variable with the number of threads, for a caller that gives none.

@@ -23,7 +23,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// `e^loss`: among so many equally likely tokens the model chooses.
+    /// `e^loss`: the model is as uncertain as if it chose among this many equally likely tokens.
     pub fn perplexity(&self) -> f64 {
         self.loss.exp()
     }

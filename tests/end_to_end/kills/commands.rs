@@ -47,8 +47,8 @@ impl Killed {
     }
 }
 
-/// Trains for two epochs.
-pub const TRAIN: &[&str] = &[
+/// Trains for two epochs, and replaces an earlier run.
+const OVERWRITE: &[&str] = &[
     "digits",
     "train",
     "--data",
@@ -63,7 +63,11 @@ pub const TRAIN: &[&str] = &[
     "2",
     "--run",
     "a",
+    "--overwrite",
 ];
+
+/// Trains for two epochs.
+pub const TRAIN: &[&str] = OVERWRITE.split_at(OVERWRITE.len() - 1).0;
 
 /// The arguments of [`TRAIN`] without the number of epochs and the name.
 pub const MODEL: &[&str] = TRAIN.split_at(TRAIN.len() - 4).0;
@@ -86,23 +90,6 @@ pub const OTHER: &[&str] = &[
 /// Two training runs.
 pub const LAB: &[&str] = &["lab", "tiny.toml", "--threads", "1"];
 
-const OVERWRITE: &[&str] = &[
-    "digits",
-    "train",
-    "--data",
-    "small",
-    "--hidden",
-    "8",
-    "--batch-size",
-    "50",
-    "--threads",
-    "1",
-    "--epochs",
-    "2",
-    "--run",
-    "a",
-    "--overwrite",
-];
 /// Resumes the run of [`TRAIN`].
 pub const RESUME: &[&str] = &["digits", "train", "--resume", "a"];
 /// Extends the run of [`TRAIN`].

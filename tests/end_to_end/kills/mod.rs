@@ -127,7 +127,7 @@ fn nothing_is_lost_when_a_command_is_killed() {
 
 /// `cargo test --test end_to_end kills -- --ignored --nocapture`
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "more than 1,000 kills take minutes: cargo test --test end_to_end kills -- --ignored --nocapture"]
 fn nothing_is_lost_at_any_change_and_at_random_moments() {
     const KILLS_AT_A_MOMENT: usize = 20;
     /// Fractions of the golden ratio's multiples are spread evenly, and look random.

@@ -141,7 +141,7 @@ mod tests {
         super::write(&path, |f| f.write_all(b"whole")).unwrap();
         assert_eq!((fs::read(&path).unwrap(), names(dir.path())), (b"whole".to_vec(), vec!["a".to_string()]));
 
-        // Two at once, of which the second is faster; what is no file stays.
+        // Two writers at once; the second finishes first. Anything that is not a file stays.
         fs::create_dir(dir.path().join(".new-a-2")).unwrap();
         super::write(&path, |f| {
             f.write_all(b"slow")?;

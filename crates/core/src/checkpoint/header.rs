@@ -3,8 +3,8 @@
 //! The metadata holds two checksums, as eight hexadecimal digits each: of the header, with zeros in place
 //! of its own checksum, and of the bytes of all tensors. A checksum is a CRC-32, as in gzip, zip and PNG:
 //! it detects every change within 32 bits in a row, so every flipped bit, and all but one in 2^32 of other
-//! changes. It costs as little as reading memory. It is no signature: whoever edits a file on purpose can
-//! compute it anew.
+//! changes. It costs as little as reading memory. It is not a signature: anyone who edits a file on
+//! purpose can compute a new one.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Cross-entropy with smoothed targets, for rows of which some are padding.
+//! Cross-entropy with smoothed targets, where some rows may be padding.
 
 use crate::kernels::loss::{self, Smoothed};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};

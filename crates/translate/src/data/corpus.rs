@@ -15,7 +15,7 @@ use crate::Config;
 
 /// The most validation pairs that are held out of data without a validation split.
 pub const VAL_PAIRS: usize = 1000;
-/// Their largest share of the data: one in so many pairs.
+/// At most every tenth pair is held out.
 const ONE_IN: usize = 10;
 
 /// What a translation model is trained on.

@@ -134,10 +134,8 @@ fn the_loss_falls() {
     assert_eq!(outcome.metric("val_bleu"), None);
 }
 
-/// Trains for minutes:
-/// `cargo test -p m2g-translate --release --test integration -- --ignored the_toys`.
 #[test]
-#[ignore = "trains for minutes"]
+#[ignore = "trains for minutes: cargo test -p m2g-translate --release --test integration -- --ignored the_toys"]
 fn the_toys_are_learned() {
     for toy in m2g_translate::data::TOYS {
         let exact = exact(Config { data: toy.into(), ..Config::default() }, 1000);
@@ -145,10 +143,8 @@ fn the_toys_are_learned() {
     }
 }
 
-/// Trains for minutes:
-/// `cargo test -p m2g-translate --release --test integration -- --ignored the_grammar`.
 #[test]
-#[ignore = "trains for minutes"]
+#[ignore = "trains for minutes: cargo test -p m2g-translate --release --test integration -- --ignored the_grammar"]
 fn the_grammar_is_learned() {
     let exact = exact(Config::default(), 1000);
     assert!(exact[0] >= 0.99 && exact[1] >= 0.95, "{exact:?}");
