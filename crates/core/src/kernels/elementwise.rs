@@ -71,6 +71,19 @@ pub fn relu_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() });
 }
 
+/// Replaces `z` by the derivative of ReLU and sets `h = max(0, z)`, on this thread.
+pub(super) fn relu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (z, h) in z.iter_mut().zip(h) {
+                *h = if *z < T::zero() { T::zero() } else { *z };
+                *z = if *z > T::zero() { T::one() } else { T::zero() };
+            }
+        },
+    );
+}
+
 /// `out = 1 / (1 + e^-x)`.
 pub fn sigmoid<T: Float>(out: &mut [T], x: &[T]) {
     map(out, x, T::sigmoid);

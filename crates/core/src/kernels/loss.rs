@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::elementwise::{fill, map, map2};
 use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
 use super::reduce::{sum, sum_squares};
+use super::scratch::with_scratch;
 use super::simd::vectorised;
 use super::softmax::{log_sum_exp, log_sum_exp_rows, softmax_rows};
 use crate::Float;
@@ -121,29 +122,27 @@ pub struct Smoothed<'a> {
 pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
-    let log_sum = |(lse, (z, &id)): (&mut T, (&[T], &u32))| {
-        *lse = match Some(id) == padding {
-            true => T::zero(),
-            false => vectorised(
+    let row = |((cost, lse), (z, &id)): ((&mut f64, &mut T), (&[T], &u32))| {
+        (*cost, *lse) = (0.0, T::zero());
+        if Some(id) != padding {
+            *lse = vectorised(
                 #[inline(always)]
                 || log_sum_exp(z),
-            ),
-        };
-    };
-    if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
-        lse.iter_mut().zip(z.chunks_exact(v).zip(targets)).for_each(log_sum);
-    } else {
-        lse.par_iter_mut().zip(z.par_chunks_exact(v).zip(targets)).with_min_len(16).for_each(log_sum);
-    }
-    let mut total = 0.0;
-    for ((&lse, z), &id) in lse.iter().zip(z.chunks_exact(v)).zip(targets) {
-        if Some(id) != padding {
+            );
             let mean = if smoothing > 0.0 { sum(z) / v as f64 } else { 0.0 };
             let right = z[id as usize].as_f64();
-            total += lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean;
+            *cost = lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean;
         }
-    }
-    out[0] = T::of(total / rows);
+    };
+    with_scratch(targets.len(), |costs: &mut [f64]| {
+        if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
+            costs.iter_mut().zip(&mut *lse).zip(z.chunks_exact(v).zip(targets)).for_each(row);
+        } else {
+            let all = costs.par_iter_mut().zip(lse).zip(z.par_chunks_exact(v).zip(targets));
+            all.with_min_len(16).for_each(row);
+        }
+        out[0] = T::of(costs.iter().sum::<f64>() / rows);
+    });
 }
 
 /// `dz = dy (e^(z - lse) - (1 - smoothing) onehot(target) - smoothing / V) / rows` for each row, and 0 for

@@ -8,9 +8,10 @@
 //! | --- | --- | --- |
 //! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled dot product |
 //! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
-//! | linear, GELU, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with GELU by tanh and no dropout of the hidden layer |
+//! | linear, activation, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with ReLU or GELU by tanh and no dropout of the hidden layer |
 
-use super::{Activation, GeluForm, Linear, Mlp, Score};
+use super::{Linear, Mlp, Score};
+use crate::kernels::matmul::OutputActivation;
 use crate::{Error, Float, Params, Tape, Var};
 
 /// The output `y` of a sub-layer of a [`Block`](super::Block), before its last linear layers are
@@ -59,11 +60,13 @@ impl<'a> Branch<'a> {
         p: f64,
     ) -> Result<Var, Error> {
         match self {
-            Self::Mlp(mlp, input) if fuses_mlp(tape, mlp) => mlp.forward_residual(tape, params, x, input, p),
-            Self::Mlp(mlp, input) => {
-                let h = mlp.hidden(tape, params, input)?;
-                Self::projected(mlp.c_proj.as_ref(), h).add_to_residual(tape, params, x, p)
-            }
+            Self::Mlp(mlp, input) => match fused_activation(tape, mlp) {
+                Some(function) => mlp.forward_residual(tape, params, function, (x, input), p),
+                None => {
+                    let h = mlp.hidden(tape, params, input)?;
+                    Self::projected(mlp.c_proj.as_ref(), h).add_to_residual(tape, params, x, p)
+                }
+            },
             Self::Linear(proj, input) if fuses_linear(tape, params, proj, input) => {
                 proj.forward_residual(tape, params, x, input, p)
             }
@@ -86,10 +89,10 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
     tape.is_fused() && !proj.reads_packed(tape, params, x)
 }
 
-/// Whether one op computes the feed-forward layers and the residual connection. It stores the
-/// derivatives of GELU for the backward pass, which is wasted work if there is none.
-fn fuses_mlp<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> bool {
-    let gelu = (mlp.activation, mlp.gelu) == (Activation::Gelu, GeluForm::Tanh);
-    let plain = gelu && mlp.dropout == 0.0 && mlp.c_proj.is_some();
-    tape.is_fused() && tape.wants_gradients() && plain
+/// The activation function of the one op that computes the feed-forward layers and the residual
+/// connection, if it is used. It stores derivatives for the backward pass, which is wasted work if there is
+/// none.
+fn fused_activation<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> Option<OutputActivation> {
+    let plain = mlp.dropout == 0.0 && mlp.c_proj.is_some();
+    (tape.is_fused() && tape.wants_gradients() && plain).then(|| mlp.fused_activation()).flatten()
 }

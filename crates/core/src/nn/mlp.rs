@@ -1,6 +1,7 @@
 //! The feed-forward layers of a Transformer block.
 
 use super::{Activation, GeluForm, Init, Linear};
+use crate::kernels::matmul::OutputActivation;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
@@ -73,14 +74,23 @@ impl Mlp {
         tape.dropout(h, self.dropout)
     }
 
-    /// `r + dropout(y)` in one op, which supports only the tanh form of GELU: `(.., C) -> (.., C)`.
+    /// The activation function of the fused op, if it has this one.
+    pub(super) fn fused_activation(&self) -> Option<OutputActivation> {
+        match (self.activation, self.gelu) {
+            (Activation::Gelu, GeluForm::Tanh) => Some(OutputActivation::Gelu),
+            (Activation::Relu, _) => Some(OutputActivation::Relu),
+            _ => None,
+        }
+    }
+
+    /// `r + dropout(y)` in one op with this activation function: `(.., C) -> (.., C)`.
     #[track_caller]
     pub(super) fn forward_residual<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
-        r: Var,
-        x: Var,
+        function: OutputActivation,
+        (r, x): (Var, Var),
         p: f64,
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
@@ -88,6 +98,6 @@ impl Mlp {
         let weights = layers.map(|layer| tape.param(params, layer.weight));
         let biases = layers[0].bias.zip(layers[1].bias);
         let biases = biases.map(|(b1, b2)| [b1, b2].map(|id| tape.param(params, id)));
-        tape.feed_forward(r, x, weights, biases, p)
+        tape.feed_forward(function, (r, x), weights, biases, p)
     }
 }

@@ -2,28 +2,29 @@
 
 use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = R + m O / (1 - p)` with `O = gelu(X W1^T + b1) W2^T + b2`: [linear](super::linear),
-/// [GELU](super::gelu), linear (Vaswani et al. 2017, equation 2) and [residual](super::residual),
-/// in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`,
+/// `Y = R + m O / (1 - p)` with `O = f(X W1^T + b1) W2^T + b2`: [linear](super::linear), an activation
+/// function `f`, [GELU](super::gelu) or [ReLU](super::relu), linear (Vaswani et al. 2017, equation 2) and
+/// [residual](super::residual), in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`,
 /// `(M, N)`, `(N)` and `(M)`; Y is `(.., M)`.
 ///
-/// With `Z = X W1^T + b1`, `H = gelu(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
-/// `dZ = dL/dZ = (dO W2) * gelu'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
+/// With `Z = X W1^T + b1`, `H = f(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
+/// `dZ = dL/dZ = (dO W2) * f'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
 /// `dL/dW2 = dO^T H`, and `dL/db1` and `dL/db2` are the sums over the rows of `dZ` and `dO`.
-/// `forward` saves `H` and `gelu'(Z)`, which `dZ` then overwrites.
+/// `forward` saves `H` and `f'(Z)`, which `dZ` then overwrites.
 #[derive(Debug)]
 pub struct FeedForward {
+    function: OutputActivation,
     dropout: Option<DropoutMask>,
 }
 
 impl<T: Float> Tape<T> {
-    /// Records [`FeedForward`] with weights `[w1, w2]`, with or without biases `[b1, b2]`, and with
-    /// dropout of probability `p` if the tape is [training](Tape::set_dropout).
+    /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
+    /// `[b1, b2]`, and with dropout of probability `p` if the tape is [training](Tape::set_dropout).
     ///
     /// # Errors
     /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] unless each layer fits its input, the
@@ -31,13 +32,13 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn feed_forward(
         &mut self,
-        r: Var,
-        x: Var,
+        function: OutputActivation,
+        (r, x): (Var, Var),
         weights: [Var; 2],
         biases: Option<[Var; 2]>,
         p: f64,
     ) -> Result<Var, Error> {
-        let (op, [w1, w2]) = (FeedForward { dropout: self.dropout_mask(p)? }, weights);
+        let (op, [w1, w2]) = (FeedForward { function, dropout: self.dropout_mask(p)? }, weights);
         match biases {
             Some([b1, b2]) => self.record(op, &[r, x, w1, w2, b1, b2]),
             None => self.record(op, &[r, x, w1, w2]),
@@ -50,9 +51,15 @@ impl<T: Float> Op<T> for FeedForward {
         "feed_forward"
     }
     fn equation(&self) -> &'static str {
-        match self.dropout {
-            None => "Y = R + gelu(X W1^T + b1) W2^T + b2",
-            Some(_) => "Y = R + m (gelu(X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p",
+        match (self.function, &self.dropout) {
+            (OutputActivation::Gelu, None) => "Y = R + gelu(X W1^T + b1) W2^T + b2",
+            (OutputActivation::Gelu, Some(_)) => {
+                "Y = R + m (gelu(X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
+            }
+            (OutputActivation::Relu, None) => "Y = R + max(0, X W1^T + b1) W2^T + b2",
+            (OutputActivation::Relu, Some(_)) => {
+                "Y = R + m (max(0, X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
+            }
         }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -75,8 +82,8 @@ impl<T: Float> Op<T> for FeedForward {
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let gelu = Epilogue::Gelu { activation: hidden.data_mut() };
-        matmul_with_epilogue(x, w1.t(), b1, slope.data_mut(), io.precision, gelu); // Z -> gelu'(Z), H
+        let activate = Epilogue::Activate { function: self.function, activation: hidden.data_mut() };
+        matmul_with_epilogue(x, w1.t(), b1, slope.data_mut(), io.precision, activate); // Z -> f'(Z), H
         let add = Epilogue::AddResidual { residual: io.input(0).data(), dropout: self.dropout };
         matmul_with_epilogue(matrix(&hidden), w2.t(), b2, io.out, io.precision, add);
         io.saved.extend([hidden, slope]);
@@ -85,7 +92,11 @@ impl<T: Float> Op<T> for FeedForward {
         let [n, c, m] = [inputs[2][0], inputs[2][1], inputs[3][0]].map(|n| n as u64);
         let bias = if inputs.len() > 4 { n + m } else { 0 };
         let sum_and_dropout = m * (1 + u64::from(self.dropout.is_some()));
-        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + 8 * n + sum_and_dropout)
+        let activation = match self.function {
+            OutputActivation::Gelu => 8 * n,
+            OutputActivation::Relu => n,
+        };
+        count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + activation + sum_and_dropout)
     }
 }
 
@@ -97,7 +108,7 @@ impl<T: Float> Differentiable<T> for FeedForward {
         io.input_grad(3, |dw2| {
             matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
         });
-        matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // gelu'(Z) -> dZ
+        matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // f'(Z) -> dZ
         io.input_grad(1, |dx| matmul(matrix(&dz), w1, Accumulate::Overwrite, dx, precision));
         io.input_grad(2, |dw1| matmul(matrix(&dz).t(), x, Accumulate::Overwrite, dw1, precision));
         if io.inputs.len() > 4 {
@@ -114,32 +125,39 @@ impl<T: Float> Differentiable<T> for FeedForward {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::gradcheck::{check, constant};
+    use crate::kernels::matmul::OutputActivation::{self, Gelu, Relu};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 
     #[test]
     fn gradient() {
         let key = Streams::new(1).dropout(0);
-        for p in [0.0, 0.4] {
+        for (function, p) in [(Gelu, 0.0), (Gelu, 0.4), (Relu, 0.0), (Relu, 0.4)] {
             for (b, c, n, m) in [(3, 4, 5, 2), (1, 4, 1, 3), (2, 1, 3, 1), (1, 1, 1, 1), (7, 5, 70, 6)] {
                 let shapes = [&[b, m][..], &[b, c], &[n, c], &[m, n], &[n], &[m]];
                 check(&shapes, |tape, x| {
                     tape.set_dropout(Some(key));
-                    tape.feed_forward(x[0], x[1], [x[2], x[3]], Some([x[4], x[5]]), p)
+                    tape.feed_forward(function, (x[0], x[1]), [x[2], x[3]], Some([x[4], x[5]]), p)
                 });
                 check(&shapes[..4], |tape, x| {
                     tape.set_dropout(Some(key));
-                    tape.feed_forward(x[0], x[1], [x[2], x[3]], None, p)
+                    tape.feed_forward(function, (x[0], x[1]), [x[2], x[3]], None, p)
                 });
             }
         }
         check(&[&[2, 3, 4], &[2, 3, 4], &[5, 4], &[4, 5]], |tape, x| {
-            tape.feed_forward(x[0], x[1], [x[2], x[3]], None, 0.0)
+            tape.feed_forward(Gelu, (x[0], x[1]), [x[2], x[3]], None, 0.0)
         });
     }
 
     /// The output and the gradients, computed by one op or by four.
-    fn run(in_one: bool, [rows, c, n]: [usize; 3], precision: Precision, p: f64) -> Vec<Tensor<f32>> {
+    fn run(
+        in_one: bool,
+        function: OutputActivation,
+        [rows, c, n]: [usize; 3],
+        precision: Precision,
+        p: f64,
+    ) -> Vec<Tensor<f32>> {
         let mut params = Params::new();
         let shapes = [&[rows, c][..], &[rows, c], &[n, c], &[c, n], &[n], &[c]];
         let ids = shapes.iter().enumerate().map(|(i, shape)| {
@@ -156,10 +174,13 @@ mod tests {
         let inputs: Vec<_> = ids.iter().map(|&id| tape.param(&params, id)).collect();
         let &[r, x, w1, w2, b1, b2] = &inputs[..] else { unreachable!() };
         let y = match in_one {
-            true => tape.feed_forward(r, x, [w1, w2], Some([b1, b2]), p).unwrap(),
+            true => tape.feed_forward(function, (r, x), [w1, w2], Some([b1, b2]), p).unwrap(),
             false => {
                 let z = tape.linear(x, w1, Some(b1)).unwrap();
-                let h = tape.gelu(z).unwrap();
+                let h = match function {
+                    Gelu => tape.gelu(z).unwrap(),
+                    Relu => tape.relu(z).unwrap(),
+                };
                 let o = tape.linear(h, w2, Some(b2)).unwrap();
                 tape.residual(r, o, p).unwrap()
             }
@@ -172,18 +193,23 @@ mod tests {
     }
 
     #[test]
-    fn is_linear_gelu_linear_residual() {
+    fn is_linear_activation_linear_residual() {
         // Panels per thread and blocks of rows; one slice and several; transposed products.
         for shape in [[1, 8, 32], [5, 24, 96], [200, 32, 256], [200, 48, 100], [70, 600, 640]] {
-            for (precision, p) in [(Precision::F32, 0.0), (Precision::F32, 0.3), (Precision::Bf16, 0.0)] {
-                let both = [true, false].map(|in_one| run(in_one, shape, precision, p));
+            for (function, precision, p) in [
+                (Gelu, Precision::F32, 0.0),
+                (Gelu, Precision::F32, 0.3),
+                (Gelu, Precision::Bf16, 0.0),
+                (Relu, Precision::F32, 0.3),
+            ] {
+                let both = [true, false].map(|in_one| run(in_one, function, shape, precision, p));
                 for (i, (one, four)) in both[0].iter().zip(&both[1]).enumerate() {
                     let scale = four.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
                     let off =
                         one.data().iter().zip(four.data()).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
                     assert!(
                         off <= 1e-5 * scale,
-                        "{shape:?} {precision:?} {p}, result {i}: off by {off} of {scale}"
+                        "{function:?} {shape:?} {precision:?} {p}, result {i}: off by {off} of {scale}"
                     );
                 }
             }
@@ -195,11 +221,11 @@ mod tests {
         let mut tape = Tape::<f32>::new();
         let [x, w1, w2, b] =
             [&[2, 3][..], &[4, 3], &[3, 4], &[4]].map(|shape| tape.input(Tensor::zeros(shape)));
-        assert!(tape.feed_forward(x, x, [w1, w2], None, 0.0).is_ok());
-        assert!(tape.feed_forward(b, x, [w1, w2], None, 0.0).is_err());
-        assert!(tape.feed_forward(x, x, [w2, w1], None, 0.0).is_err());
-        assert!(tape.feed_forward(x, x, [w1, w1], None, 0.0).is_err());
-        assert!(tape.feed_forward(x, x, [w1, w2], Some([b, b]), 0.0).is_err());
-        assert!(tape.feed_forward(x, x, [w1, w2], None, 1.0).is_err());
+        assert!(tape.feed_forward(Gelu, (x, x), [w1, w2], None, 0.0).is_ok());
+        assert!(tape.feed_forward(Gelu, (b, x), [w1, w2], None, 0.0).is_err());
+        assert!(tape.feed_forward(Gelu, (x, x), [w2, w1], None, 0.0).is_err());
+        assert!(tape.feed_forward(Gelu, (x, x), [w1, w1], None, 0.0).is_err());
+        assert!(tape.feed_forward(Gelu, (x, x), [w1, w2], Some([b, b]), 0.0).is_err());
+        assert!(tape.feed_forward(Gelu, (x, x), [w1, w2], None, 1.0).is_err());
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::Float;
 use crate::kernels::dropout::DropoutMask;
+use crate::kernels::elementwise::relu_and_slope;
 use crate::kernels::gelu::gelu_and_slope;
 use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use crate::kernels::simd::vectorised;
@@ -32,14 +33,25 @@ impl<T> Accumulate<'_, T> {
     }
 }
 
+/// An activation function that a product applies to its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputActivation {
+    /// GELU in its tanh form.
+    Gelu,
+    /// `max(0, x)`.
+    Relu,
+}
+
 /// An element-wise function of a finished product `C`. It is applied to complete rows while they
 /// are in a cache, if the product is computed row by row; otherwise afterwards.
 #[derive(Debug)]
 pub enum Epilogue<'a, T> {
     /// `C` stays unchanged.
     None,
-    /// `activation = gelu(C)`, and `C = gelu'(C)`, which the backward pass needs.
-    Gelu {
+    /// `activation = f(C)`, and `C = f'(C)`, which the backward pass needs.
+    Activate {
+        /// `f`.
+        function: OutputActivation,
         /// Has the length of `C`.
         activation: &'a mut [T],
     },
@@ -57,7 +69,7 @@ impl<T> Epilogue<'_, T> {
     pub(super) fn fits(&self, n: usize) -> bool {
         match self {
             Self::None => true,
-            Self::Gelu { activation } => activation.len() == n,
+            Self::Activate { activation, .. } => activation.len() == n,
             Self::AddResidual { residual, .. } => residual.len() == n,
         }
     }
@@ -80,8 +92,9 @@ impl<'a, T: Float> RemainingEpilogue<'a, T> {
     pub fn take(&mut self, n: usize) -> Self {
         let epilogue = match &mut self.epilogue {
             Epilogue::None => Epilogue::None,
-            Epilogue::Gelu { activation } => {
-                Epilogue::Gelu { activation: activation.split_off_mut(..n).expect("the length was checked") }
+            Epilogue::Activate { function, activation } => {
+                let activation = activation.split_off_mut(..n).expect("the length was checked");
+                Epilogue::Activate { function: *function, activation }
             }
             &mut Epilogue::AddResidual { residual, dropout } => Epilogue::AddResidual { residual, dropout },
         };
@@ -97,7 +110,10 @@ impl<'a, T: Float> RemainingEpilogue<'a, T> {
     pub fn apply(self, elements: &mut [T]) {
         match self.epilogue {
             Epilogue::None => {}
-            Epilogue::Gelu { activation } => gelu_and_slope(elements, activation),
+            Epilogue::Activate { function, activation } => match function {
+                OutputActivation::Gelu => gelu_and_slope(elements, activation),
+                OutputActivation::Relu => relu_and_slope(elements, activation),
+            },
             Epilogue::AddResidual { residual, dropout } => {
                 let pairs = elements.iter_mut().zip(&residual[self.first..]);
                 match dropout {

@@ -24,7 +24,7 @@ mod slices;
 mod tile;
 
 pub use batched::{MatBatch, batched_matmul};
-pub use epilogue::{Accumulate, Epilogue};
+pub use epilogue::{Accumulate, Epilogue, OutputActivation};
 pub use matrix::Mat;
 pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue, multiply};
 

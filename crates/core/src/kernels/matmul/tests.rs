@@ -7,11 +7,11 @@ use ndarray::ArrayViewMut2;
 use super::factor::{Encoding, Factor};
 use super::product::Product;
 use super::*;
-use crate::kernels::gelu;
 use crate::kernels::isa::{Compiled, Isa, Plain};
 use crate::kernels::scratch::{Scratch, thread_buffers};
 use crate::kernels::simd::array;
 use crate::kernels::transpose::Transpose;
+use crate::kernels::{elementwise, gelu};
 use crate::threads::with_threads;
 use crate::{Float, Precision};
 
@@ -211,8 +211,14 @@ fn an_epilogue_is_applied_once_to_every_finished_element() {
         let product = by_definition(&a, &b, shape, layout);
         let residual: Vec<_> = (0..m * n).map(|i| (i % 1000) as f32).collect();
         let sum: Vec<_> = product.iter().zip(&residual).map(|(c, x)| x + c).collect();
-        let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
-        gelu::gelu_and_slope(&mut slope, &mut activation);
+        let activations = [OutputActivation::Gelu, OutputActivation::Relu].map(|function| {
+            let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
+            match function {
+                OutputActivation::Gelu => gelu::gelu_and_slope(&mut slope, &mut activation),
+                OutputActivation::Relu => elementwise::relu_and_slope(&mut slope, &mut activation),
+            }
+            (function, slope, activation)
+        });
         let (a, b) = mats((&a, &b), shape, layout);
         for threads in [1, 2] {
             let run = |epilogue: Epilogue<'_, f32>| {
@@ -226,10 +232,12 @@ fn an_epilogue_is_applied_once_to_every_finished_element() {
             assert_eq!(run(Epilogue::None), product, "{shape:?}, transposed: {layout:?}, {threads} threads");
             let out = run(Epilogue::AddResidual { residual: &residual, dropout: None });
             assert_eq!(out, sum, "{shape:?}, transposed: {layout:?}, {threads} threads");
-            let mut got = vec![5.0; m * n];
-            let out = run(Epilogue::Gelu { activation: &mut got });
-            assert_eq!(out, slope, "{shape:?}, transposed: {layout:?}, {threads} threads");
-            assert_eq!(got, activation, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            for (function, slope, activation) in &activations {
+                let mut got = vec![5.0; m * n];
+                let out = run(Epilogue::Activate { function: *function, activation: &mut got });
+                assert_eq!(out, *slope, "{shape:?}, transposed: {layout:?}, {threads} threads");
+                assert_eq!(got, *activation, "{shape:?}, transposed: {layout:?}, {threads} threads");
+            }
         }
     }
 }
