@@ -130,6 +130,12 @@ impl<T: Float> Tensor<T> {
         self.array.into_shape_with_order(shape).expect("rows x columns = length").into_owned()
     }
 
+    /// The storage of the elements, to be used again; copies nothing unless another tensor shares them. Its
+    /// length may be greater than the tensor's.
+    pub(crate) fn into_storage(self) -> Vec<T> {
+        self.array.into_owned().into_raw_vec_and_offset().0
+    }
+
     /// The number of rows and columns of [`Tensor::matrix`]. A scalar is `(1, 1)`.
     pub fn rows_cols(&self) -> (usize, usize) {
         rows_cols(self.shape())

@@ -235,7 +235,7 @@ impl<T: Float> Transformer<T> {
         layers.map(|layer| layer.keys_values(tape, &self.params, memory)).collect()
     }
 
-    /// An empty cache for the self-attention of `b` targets of up to `tokens` tokens.
+    /// An empty cache for the self-attention of `b` targets, with room for `tokens` tokens.
     pub fn cache(&self, b: usize, tokens: usize) -> KvCache<T> {
         let TransformerConfig { decoder_layers, n_head, d_model, .. } = self.config;
         KvCache::new(decoder_layers, [b, n_head, tokens, d_model / n_head])

@@ -1,6 +1,9 @@
 //! Kernels that treat each row of a matrix separately.
 
-use super::parallel::by_rows;
+use rayon::prelude::*;
+
+use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
+use super::simd::vectorised;
 use crate::Float;
 
 /// `out[r] = argmax_j x[r][j]`, the first of equal elements; `cols` is at least 1.
@@ -8,6 +11,53 @@ pub fn argmax<T: Float>(out: &mut [T], x: &[T], cols: usize) {
     for (out, row) in out.iter_mut().zip(x.chunks_exact(cols)) {
         let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
         *out = T::of(best as f64);
+    }
+}
+
+/// Elements that [`top_k`] compares with the smallest of the largest at once: one or two vector registers.
+const ELEMENTS_PER_COMPARISON: usize = 16;
+
+/// The `k` largest elements of each row, largest first, then their columns: `out` has `2 k` elements for each
+/// row of `cols` elements. Of equal elements, those of the first columns; NaN is never taken. Without enough
+/// elements, minus infinity at column 0 fills up.
+pub fn top_k<T: Float>(out: &mut [T], x: &[T], cols: usize, k: usize) {
+    let one = |(out, x): (&mut [T], &[T])| {
+        let (values, columns) = out.split_at_mut(k);
+        values.fill(T::neg_infinity());
+        columns.fill(T::zero());
+        let mut insert = |x: T, column: usize| {
+            if x > values[k - 1] {
+                let place = values.partition_point(|&value| value >= x);
+                values.copy_within(place..k - 1, place + 1);
+                columns.copy_within(place..k - 1, place + 1);
+                (values[place], columns[place]) = (x, T::of(column as f64));
+            }
+            values[k - 1]
+        };
+        let mut least = T::neg_infinity();
+        let (blocks, tail) = x.as_chunks::<ELEMENTS_PER_COMPARISON>();
+        for (i, block) in blocks.iter().enumerate() {
+            if block.iter().fold(false, |found, &x| found | (x > least)) {
+                for (j, &x) in block.iter().enumerate() {
+                    least = insert(x, i * ELEMENTS_PER_COMPARISON + j);
+                }
+            }
+        }
+        for (j, &x) in tail.iter().enumerate() {
+            insert(x, blocks.len() * ELEMENTS_PER_COMPARISON + j);
+        }
+    };
+    let row = |(out, x): (&mut [T], &[T])| {
+        vectorised(
+            #[inline(always)]
+            || one((out, x)),
+        );
+    };
+    match x.len() < MIN_PARALLEL_ELEMENTS {
+        true => out.chunks_exact_mut(2 * k).zip(x.chunks_exact(cols)).for_each(row),
+        false => {
+            out.par_chunks_exact_mut(2 * k).zip(x.par_chunks_exact(cols)).with_min_len(4).for_each(row);
+        }
     }
 }
 

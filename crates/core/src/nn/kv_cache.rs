@@ -5,10 +5,14 @@
 //! appends them to the cache.
 
 use super::Score;
+use crate::kernels::attention::{CacheDims, select_from_cache};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
 use crate::ops::cached_attention::append;
 use crate::{Error, Float, Tape, Tensor, Var};
+
+/// [`KvCache::reserve`] makes room for a multiple of this number of tokens: one vector register of scores.
+const TOKENS_PER_BLOCK: usize = 16;
 
 /// The keys and values of all tokens so far, for each layer of a model.
 #[derive(Debug, Clone)]
@@ -25,6 +29,8 @@ pub struct LayerCache<T: Float> {
     /// `(B, H, S, D)`
     values: Tensor<T>,
     len: usize,
+    /// The storage that the last [`KvCache::select`] copied from, for the next one to copy to.
+    spare: [Vec<T>; 2],
 }
 
 impl<T: Float> KvCache<T> {
@@ -33,7 +39,12 @@ impl<T: Float> KvCache<T> {
     pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
         let [b, h, s, d] = shape;
         let (keys, values) = ([b, h, d, s], [b, h, s, d]);
-        let layer = || LayerCache { keys: Tensor::zeros(&keys), values: Tensor::zeros(&values), len: 0 };
+        let layer = || LayerCache {
+            keys: Tensor::zeros(&keys),
+            values: Tensor::zeros(&values),
+            len: 0,
+            spare: [Vec::new(), Vec::new()],
+        };
         Self { layers: (0..n_layer).map(|_| layer()).collect() }
     }
 
@@ -50,6 +61,12 @@ impl<T: Float> KvCache<T> {
     /// Removes all tokens and keeps the memory.
     pub fn clear(&mut self) {
         self.layers.iter_mut().for_each(|layer| layer.len = 0);
+    }
+
+    /// Makes room for this number of further tokens. A cache that has no more room than its tokens need is
+    /// copied faster by [`KvCache::select`].
+    pub fn reserve(&mut self, tokens: usize) {
+        self.layers.iter_mut().for_each(|layer| layer.reserve(tokens));
     }
 
     /// Keeps the sequences with these indices, in this order: one that is named twice continues in two
@@ -70,29 +87,37 @@ impl<T: Float> LayerCache<T> {
 
     /// See [`KvCache::select`].
     fn select(&mut self, sequences: &[usize]) {
-        let &[b, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
-        if sequences.iter().copied().eq(0..b) {
-            return;
+        let &[b, _, s, _] = self.values.shape() else { unreachable!("a cache has four axes") };
+        if !sequences.iter().copied().eq(0..b) {
+            self.copy(sequences, s);
         }
-        let len = self.len;
-        let mut selected = [&self.keys, &self.values].map(|old| {
-            let mut shape = old.shape().to_vec();
-            shape[0] = sequences.len();
-            Tensor::zeros(&shape)
+    }
+
+    /// See [`KvCache::reserve`].
+    fn reserve(&mut self, tokens: usize) {
+        let &[b, _, s, _] = self.values.shape() else { unreachable!("a cache has four axes") };
+        if self.len + tokens > s {
+            let all: Vec<usize> = (0..b).collect();
+            self.copy(&all, (self.len + tokens).next_multiple_of(TOKENS_PER_BLOCK));
+        }
+    }
+
+    /// Copies these sequences to storage with room for `new_s` tokens, and goes on with that.
+    fn copy(&mut self, sequences: &[usize], new_s: usize) {
+        let &[_, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
+        let n = sequences.len();
+        let [mut keys, mut values] = std::mem::take(&mut self.spare).map(|mut storage| {
+            storage.resize(n * h * new_s * d, T::zero());
+            storage
         });
-        // Only the cached tokens: the start of each row of the keys, and of each head of the values.
-        for (new, (old, (row, used))) in
-            selected.iter_mut().zip([(&self.keys, (s, len)), (&self.values, (s * d, len * d))])
-        {
-            let sequence = h * d * s;
-            for (new, &i) in new.data_mut().chunks_exact_mut(sequence).zip(sequences) {
-                let old = &old.data()[i * sequence..(i + 1) * sequence];
-                for (new, old) in new.chunks_exact_mut(row).zip(old.chunks_exact(row)) {
-                    new[..used].copy_from_slice(&old[..used]);
-                }
-            }
-        }
-        [self.keys, self.values] = selected;
+        let (new, old) = ((&mut keys[..], &mut values[..], new_s), (self.keys.data(), self.values.data()));
+        select_from_cache(new, old, sequences, self.len, CacheDims { h, s, d });
+        let tensor = |shape: &[usize], storage| {
+            Tensor::from_vec(shape, storage).expect("the storage has the length of its shape")
+        };
+        let keys = std::mem::replace(&mut self.keys, tensor(&[n, h, d, new_s], keys));
+        let values = std::mem::replace(&mut self.values, tensor(&[n, h, new_s, d], values));
+        self.spare = [keys.into_storage(), values.into_storage()];
     }
 
     /// Appends the keys and values of T new tokens from `qkv`, `(B, T, 3 C)`. Drops tokens that do
@@ -141,20 +166,37 @@ mod tests {
             cache.layers[0].append(qkv, &Mask::Causal, Score::ScaledDot).unwrap();
             cache
         };
+        // The elements of the cached tokens; what the others hold does not matter.
+        let cached = |layer: &LayerCache<f64>| {
+            let keys: Vec<f64> = layer.keys.data().chunks(5).flat_map(|row| row[..2].to_vec()).collect();
+            let values: Vec<f64> =
+                layer.values.data().chunks(10).flat_map(|head| head[..4].to_vec()).collect();
+            (keys, values)
+        };
         let qkv = constant(&[3, 2, 12], 1.0);
         let order = [2, 0, 2, 1];
         let rows = order.map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
         let want = cache(&Tensor::from_vec(&[4, 2, 12], rows).unwrap());
         let mut got = cache(&qkv);
         got.select(&order);
-        assert_eq!(
-            (&got.layers[0].keys, &got.layers[0].values),
-            (&want.layers[0].keys, &want.layers[0].values)
-        );
+        assert_eq!(cached(&got.layers[0]), cached(&want.layers[0]));
         assert_eq!(got.len(), 2);
+        // The storage of the first selection is used again.
+        got.select(&[3, 1]);
+        got.select(&[1, 1, 0, 0]);
+        let rows = [0, 0, 1, 1].map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
+        let want = cache(&Tensor::from_vec(&[4, 2, 12], rows).unwrap());
+        assert_eq!(cached(&got.layers[0]), cached(&want.layers[0]));
         got.select(&[0, 1, 2, 3]);
-        assert_eq!(got.layers[0].keys, want.layers[0].keys);
+        assert_eq!(cached(&got.layers[0]), cached(&want.layers[0]));
+        // Three more tokens fit, four do not.
+        got.reserve(3);
+        assert_eq!(got.layers[0].values.shape(), [4, 2, 5, 2]);
+        got.reserve(4);
+        assert_eq!(got.layers[0].values.shape(), [4, 2, 16, 2]);
+        let keys = got.layers[0].keys.data().chunks(16).flat_map(|row| row[..2].to_vec());
+        assert_eq!(keys.collect::<Vec<_>>(), cached(&want.layers[0]).0);
         got.select(&[]);
-        assert_eq!(got.layers[0].values.shape(), [0, 2, 5, 2]);
+        assert_eq!(got.layers[0].values.shape(), [0, 2, 16, 2]);
     }
 }

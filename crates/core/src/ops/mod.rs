@@ -46,6 +46,7 @@ pub mod smoothed_cross_entropy;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod tanh;
+pub mod top_k;
 
 use crate::kernels::matmul::Mat;
 pub use crate::tape::op::{Backward, Differentiable, Forward, Op};

@@ -4,13 +4,11 @@
 //! | --- | --- |
 //! | `options` | [`Options`]: beam width, length penalty, limits |
 //! | `beam` | [`Beam`]: the open and the finished translations of one sentence |
-//! | `candidates` | the most likely next tokens of a row of logits |
 //! | `search` | runs the model for the beams of several sentences at once |
 //! | `translator` | [`Translator`]: text in, text out, in the order in which it came |
 //! | `score` | the log-probability of each token of a given translation |
 
 mod beam;
-mod candidates;
 mod options;
 mod score;
 mod search;

@@ -8,7 +8,6 @@ use m2g_core::train::Model;
 use m2g_core::{Error, Mask, Tape, Tensor, Tokens};
 
 use super::beam::{Beam, Extension, Hypothesis};
-use super::candidates::most_likely;
 use super::options::Options;
 use crate::Transformer;
 use crate::data::Specials;
@@ -40,8 +39,7 @@ pub fn search(
     let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
         .map(|(i, source)| (i, Beam::new(*options, limit(source), special.end)))
         .collect();
-    let longest = sources.iter().map(limit).max().unwrap_or(1);
-    let mut rows = Rows::new(model, sources, special, (options.cache, longest))?;
+    let mut rows = Rows::new(model, sources, special, options.cache)?;
     let mut active = beams;
     while !active.is_empty() {
         let open = active[0].1.open();
@@ -79,12 +77,12 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Encodes the sources. The cache has room for `longest` tokens.
+    /// Encodes the sources.
     fn new(
         model: &'a Transformer<f32>,
         sources: &[&[u32]],
         special: Specials,
-        (cache, longest): (bool, usize),
+        cache: bool,
     ) -> Result<Self, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
@@ -100,7 +98,7 @@ impl<'a> Rows<'a> {
         let memory = model.encode(&mut tape, &tokens, &source_lengths)?; // (B, S) -> (B, S, C)
         let keys_values = model.keys_values(&mut tape, memory)?;
         let keys_values = keys_values.into_iter().map(|var| tape.value(var).clone()).collect();
-        let cache = cache.then(|| model.cache(sources.len(), longest));
+        let cache = cache.then(|| model.cache(sources.len(), 0));
         Ok(Self { model, tape, mark, keys_values, source_lengths, cache })
     }
 
@@ -121,6 +119,9 @@ impl<'a> Rows<'a> {
             Some(_) => rows.map(|tokens| tokens.last().copied().unwrap_or(special.beginning)).collect(),
             None => rows.flat_map(|tokens| [&[special.beginning], tokens].concat()).collect(),
         };
+        if let Some(cache) = &mut self.cache {
+            cache.reserve(1);
+        }
         let tokens = Tokens::new([active.len() * open, ids.len() / (active.len() * open)], ids)?;
         let source = (Encoded::KeysValues(&layers, open), &self.source_lengths);
         let x = model.decode(tape, &tokens, &Mask::Causal, source, self.cache.as_mut())?; // (R, T, C)
@@ -128,12 +129,18 @@ impl<'a> Rows<'a> {
         let logits = model.logits(tape, x)?; // (R, 1, V)
         let log_sums = tape.log_sum_exp(logits)?; // (R)
         let v = model.config().vocab_size;
-        let rows = tape.value(logits).data().chunks_exact(v).zip(tape.value(log_sums).data());
         let forbidden = [special.beginning, special.padding];
+        let k = (n + forbidden.len()).min(v);
+        let likely = tape.top_k(logits, k)?; // (R, 2 k)
+        let rows = tape.value(likely).data().chunks_exact(2 * k).zip(tape.value(log_sums).data());
         let rows: Vec<Vec<(u32, f64)>> = rows
-            .map(|(logits, &log_sum)| {
-                let likely = most_likely(logits, n, &forbidden).into_iter();
-                likely.map(|(token, logit)| (token, f64::from(logit) - f64::from(log_sum))).collect()
+            .map(|(likely, &log_sum)| {
+                let (logits, tokens) = likely.split_at(k);
+                let likely = tokens.iter().map(|&token| token as u32).zip(logits);
+                let allowed =
+                    likely.filter(|(token, logit)| !forbidden.contains(token) && **logit > f32::NEG_INFINITY);
+                let log_probability = |&logit: &f32| f64::from(logit) - f64::from(log_sum);
+                allowed.take(n).map(|(token, logit)| (token, log_probability(logit))).collect()
             })
             .collect();
         if rows.iter().any(|row: &Vec<_>| row.is_empty() || !row[0].1.is_finite()) {

@@ -95,16 +95,46 @@ pub fn append_to_cache<T: Float>(
     dims: CacheDims,
 ) {
     let CacheDims { h, s, d } = dims;
-    for (row, qkv) in qkv.chunks_exact(3 * h * d).enumerate() {
-        let (b, place) = (row / t, start + row % t);
-        if place < s {
+    let sequence = |((keys, values), qkv): ((&mut [T], &mut [T]), &[T])| {
+        for (qkv, place) in qkv.chunks_exact(3 * h * d).zip(start..s) {
             let (k, v) = qkv[h * d..].split_at(h * d);
             for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
-                let head = (b * h + h_i) * s * d;
+                let head = h_i * s * d;
                 keys[head..][..s * d].chunks_exact_mut(s).zip(k).for_each(|(row, &k)| row[place] = k);
                 values[head + place * d..][..d].copy_from_slice(v);
             }
         }
+    };
+    let each = h * s * d;
+    if each > 0 && t > 0 {
+        let caches = keys.par_chunks_exact_mut(each).zip(values.par_chunks_exact_mut(each));
+        caches.zip(qkv.par_chunks_exact(t * 3 * h * d)).with_min_len(16).for_each(sequence);
+    }
+}
+
+/// Copies the first `seen` tokens of the sequences with these indices, in this order, from one cache with room
+/// for `dims.s` tokens to another with room for `new_s`. The other elements of the new one stay as they are.
+pub fn select_from_cache<T: Float>(
+    (new_keys, new_values, new_s): (&mut [T], &mut [T], usize),
+    (keys, values): (&[T], &[T]),
+    sequences: &[usize],
+    seen: usize,
+    dims: CacheDims,
+) {
+    let CacheDims { h, s, d } = dims;
+    let (each, new_each) = (h * s * d, h * new_s * d);
+    let one = |((new_keys, new_values), &i): ((&mut [T], &mut [T]), &usize)| {
+        let (keys, values) = (&keys[i * each..][..each], &values[i * each..][..each]);
+        // A row of tokens for each element of a key; `d` elements of a value for each token.
+        for (new, old, d) in [(new_keys, keys, 1), (new_values, values, d)] {
+            for (new, old) in new.chunks_exact_mut(new_s * d).zip(old.chunks_exact(s * d)) {
+                new[..seen * d].copy_from_slice(&old[..seen * d]);
+            }
+        }
+    };
+    if each > 0 && new_each > 0 {
+        let new = new_keys.par_chunks_exact_mut(new_each).zip(new_values.par_chunks_exact_mut(new_each));
+        new.zip(sequences).with_min_len(4).for_each(one);
     }
 }
 

@@ -12,7 +12,7 @@
 //! | kernel | computes | used for |
 //! | --- | --- | --- |
 //! | [`Attention::forward`], [`Attention::backward`] | all of it, without storing the T_q x T_k matrix | training |
-//! | [`cached_attention`], [`append_to_cache`] | the last tokens of a text, with cached keys and values | generation |
+//! | [`cached_attention`], [`append_to_cache`], [`select_from_cache`] | the last tokens of a text, with cached keys and values | generation |
 //! | [`masked_softmax()`], [`masked_softmax_backward`] | the weights alone | attention made of primitive ops |
 
 mod backward;
@@ -24,7 +24,7 @@ mod masked_softmax;
 mod operands;
 mod tile;
 
-pub use cached::{CacheDims, CachedAttention, append_to_cache, cached_attention};
+pub use cached::{CacheDims, CachedAttention, append_to_cache, cached_attention, select_from_cache};
 pub use dims::Dims;
 pub use fused::Attention;
 pub use masked_softmax::{masked_softmax, masked_softmax_backward};
