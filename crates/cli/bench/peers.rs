@@ -45,6 +45,8 @@ pub enum Script {
     DigitsNumpy,
     /// The GPT in PyTorch and in transformers.
     GptTorch,
+    /// The translation model in PyTorch.
+    TranslateTorch,
 }
 
 impl Script {
@@ -54,6 +56,9 @@ impl Script {
             Self::DigitsTorch => ("digits_torch.py", include_str!("../../../benches/peers/digits_torch.py")),
             Self::DigitsNumpy => ("digits_numpy.py", include_str!("../../../benches/peers/digits_numpy.py")),
             Self::GptTorch => ("gpt_torch.py", include_str!("../../../benches/peers/gpt_torch.py")),
+            Self::TranslateTorch => {
+                ("translate_torch.py", include_str!("../../../benches/peers/translate_torch.py"))
+            }
         }
     }
 }
@@ -61,7 +66,7 @@ impl Script {
 /// Writes all scripts to a temporary folder, which is deleted when the result is dropped.
 pub fn write_scripts() -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder for the peers' scripts")?;
-    for script in [Script::DigitsTorch, Script::DigitsNumpy, Script::GptTorch] {
+    for script in [Script::DigitsTorch, Script::DigitsNumpy, Script::GptTorch, Script::TranslateTorch] {
         let (name, text) = script.file();
         let path = folder.path().join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -79,8 +79,10 @@ impl Translate {
                     Vec::new()
                 }));
             }
-            for ((sentence, found), line) in chunk.iter().zip(translator.translate(&sources)?).zip(first..) {
-                self.print(line, sentence, &found)?;
+            for (((sentence, tokens), found), line) in
+                chunk.iter().zip(&sources).zip(translator.translate(&sources)?).zip(first..)
+            {
+                self.print(line, (sentence, tokens), &found)?;
             }
             done += chunk.len();
         }
@@ -97,7 +99,12 @@ impl Translate {
         })
     }
 
-    fn print(&self, line: usize, sentence: &str, found: &[Translation]) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        line: usize,
+        (sentence, tokens): (&str, &[u32]),
+        found: &[Translation],
+    ) -> anyhow::Result<()> {
         if self.json {
             let translations: Vec<_> = found
                 .iter()
@@ -109,7 +116,8 @@ impl Translate {
                 })
                 .collect();
             return output::line(json!({
-                "event": "translation", "line": line, "source": sentence, "translations": translations,
+                "event": "translation", "line": line, "source": sentence, "source_tokens": tokens,
+                "translations": translations,
             }));
         }
         match self.n_best {

@@ -6,7 +6,9 @@
 //! | `open.rs` | a model in memory: gradients, and a step to inspect |
 //! | `trace.rs` | one recorded training step |
 //! | `lab.rs` | training for experiments |
+//! | `bench.rs` | the workloads of `m2g bench` |
 
+mod bench;
 mod eval;
 mod lab;
 mod open;
@@ -110,7 +112,7 @@ impl ModelKind for Translate {
     }
 
     fn workloads(&self) -> Vec<&'static dyn Workload> {
-        Vec::new()
+        bench::WORKLOADS.iter().map(|workload| workload as &dyn Workload).collect()
     }
 
     fn measures(&self) -> &'static [&'static str] {

@@ -1,0 +1,203 @@
+//! The workloads of translation: training steps, on the code path of `m2g translate train`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use m2g_core::optim::AdamW;
+use m2g_core::rng::{ChaCha8Rng, Streams, below};
+use m2g_core::train::{Model, Stepper};
+use m2g_core::{Precision, Tokens};
+use m2g_translate::presets::preset;
+use m2g_translate::{Config, PairBatch, Transformer};
+
+use crate::bench::measurement::Measurement;
+use crate::bench::peers::{Peer, Script};
+use crate::bench::work::{Recording, Work};
+use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
+
+/// The pairs of a batch, and the lengths to which their sources and targets are padded: 4096 target tokens.
+const B: usize = 256;
+const S: usize = 18;
+const T: usize = 16;
+
+/// The number of tokens of source `i`.
+fn source_length(i: usize) -> usize {
+    S - 5 * i % 8
+}
+
+/// The number of tokens of target `i`.
+fn target_length(i: usize) -> usize {
+    T - i % 4
+}
+
+/// A translation model that trains.
+pub struct TranslateWorkload {
+    facts: Facts,
+    /// The preset, and the number of tokens in the vocabulary.
+    preset: &'static str,
+    vocab_size: usize,
+}
+
+/// The workloads.
+pub static WORKLOADS: [TranslateWorkload; 5] = [
+    train("train-translate-tiny", "a step of 4+4 layers, 128 wide, 4096 target tokens", TINY, 20),
+    train("train-translate-small", "a step of 3+3 layers, 256 wide, 4096 target tokens", SMALL, 8),
+    train("train-translate-base", "a step of the paper's base model, 4096 target tokens", BASE, 2),
+    in_bf16(train(
+        "train-translate-tiny-bf16",
+        "a step of 4+4 layers, 128 wide, 4096 target tokens",
+        TINY,
+        20,
+    )),
+    in_bf16(train(
+        "train-translate-small-bf16",
+        "a step of 3+3 layers, 256 wide, 4096 target tokens",
+        SMALL,
+        8,
+    )),
+];
+
+/// A preset, the size of its vocabulary, and the most seconds a step should take.
+type Size = (&'static str, usize, f64);
+const TINY: Size = ("tiny", 9712, 0.40);
+const SMALL: Size = ("small", 8000, 0.75);
+const BASE: Size = ("base", 10_000, 5.0);
+
+const fn train(
+    name: &'static str,
+    what: &'static str,
+    (preset, vocab_size, seconds): Size,
+    steps: usize,
+) -> TranslateWorkload {
+    let facts = Facts {
+        name,
+        what,
+        precision: Precision::F32,
+        steps,
+        recorded: 2,
+        target: Target::Seconds(seconds),
+        ratios: Some([1.3, 1.3]),
+        scalings: &[],
+    };
+    TranslateWorkload { facts, preset, vocab_size }
+}
+
+const fn in_bf16(workload: TranslateWorkload) -> TranslateWorkload {
+    let facts = Facts { precision: Precision::Bf16, ..workload.facts };
+    TranslateWorkload { facts, ..workload }
+}
+
+impl Workload for TranslateWorkload {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn amount(&self) -> (usize, &'static str) {
+        ((0..B).map(target_length).sum(), "tokens/s")
+    }
+
+    fn recorded_part(&self) -> &'static str {
+        "a step"
+    }
+
+    fn peers(&self, steps: usize, threads: usize) -> Vec<Peer> {
+        let [first, last] = self.facts.ratios.map_or([None; 2], |ratios| ratios.map(Some));
+        let (steps, threads) = (steps.to_string(), threads.to_string());
+        let dtype = self.facts.precision.name();
+        let args = ["--workload", self.preset, "--steps", &steps, "--threads", &threads, "--dtype", dtype];
+        let peer = |name, model, mode, target| {
+            let args = [&args[..], &["--model", model, "--mode", mode]].concat();
+            Peer::new(name, Script::TranslateTorch, &["torch"], &args, target)
+        };
+        vec![
+            peer("nn.Transformer eager", "nn", "eager", first),
+            peer("PyTorch eager", "fused", "eager", first),
+            peer("PyTorch compiled", "fused", "compile", last),
+        ]
+    }
+
+    fn with_work(&self, _: Option<Batch>, measure: Measure<'_>) -> anyhow::Result<Measurement> {
+        measure(&mut Training::new(self)?)
+    }
+
+    fn only_steps(&self, _: u64) -> anyhow::Result<()> {
+        bail!("--only-steps is for digit networks")
+    }
+}
+
+/// A translation model in training.
+struct Training {
+    model: Transformer<f32>,
+    stepper: Stepper<f32>,
+    adamw: AdamW<f32>,
+    rng: ChaCha8Rng,
+    /// The number of steps taken.
+    step: u64,
+}
+
+impl Training {
+    fn new(workload: &TranslateWorkload) -> anyhow::Result<Self> {
+        let mut all = toml::Table::try_from(Config::default())?;
+        all.extend(toml::from_str::<toml::Table>(preset(workload.preset).unwrap_or_default())?);
+        let config = Config { precision: workload.facts.precision, ..all.try_into()? };
+        let mut adamw = AdamW::new(0.0);
+        (adamw.betas, adamw.eps) = ((config.beta1, config.beta2), config.eps);
+        Ok(Self {
+            model: Transformer::new(config.model(workload.vocab_size), 1)?,
+            stepper: Stepper::default(),
+            adamw,
+            rng: Streams::new(1).stream("bench", 0),
+            step: 0,
+        })
+    }
+
+    /// Random tokens, `(B, longest)`, each row followed by padding.
+    fn tokens(&mut self, longest: usize, length: fn(usize) -> usize) -> anyhow::Result<Tokens> {
+        let v = self.model.config().vocab_size as u32;
+        let mut ids = Vec::with_capacity(B * longest);
+        for i in 0..B {
+            ids.extend((0..length(i)).map(|_| PADDING + 1 + below(&mut self.rng, v - PADDING - 1)));
+            ids.resize((i + 1) * longest, PADDING);
+        }
+        Ok(Tokens::new([B, longest], ids)?)
+    }
+
+    fn batch(&mut self) -> anyhow::Result<PairBatch> {
+        let lengths = |length: fn(usize) -> usize| -> Arc<[usize]> { (0..B).map(length).collect() };
+        Ok(PairBatch {
+            source: self.tokens(S, source_length)?,
+            source_lengths: lengths(source_length),
+            input: self.tokens(T, target_length)?,
+            target: self.tokens(T, target_length)?,
+            target_lengths: lengths(target_length),
+            padding: PADDING,
+            rows: None,
+        })
+    }
+}
+
+/// The token of the padding.
+const PADDING: u32 = 0;
+
+impl Work for Training {
+    fn run(&mut self) -> anyhow::Result<Duration> {
+        let batch = [self.batch()?];
+        let started = Instant::now();
+        self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
+        self.stepper.step(&mut self.model, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
+        self.step += 1;
+        Ok(started.elapsed())
+    }
+
+    fn record(&mut self) -> anyhow::Result<Recording> {
+        self.stepper.tape.trace.switch(true);
+        let seconds = self.run()?;
+        self.stepper.tape.trace.switch(false);
+        Ok(Recording { seconds, fetched: None, records: self.stepper.tape.trace.take() })
+    }
+
+    fn parameters(&self) -> usize {
+        self.model.params().count()
+    }
+}
