@@ -85,6 +85,7 @@ pub use tensor::{Shape, Tensor};
 pub use tokens::Tokens;
 pub use var::Var;
 
+pub use kernels::bf16_path::Bf16Path;
 pub use kernels::elementwise::unit_interval;
 pub use kernels::isa::{available_instruction_sets, instruction_set, use_instruction_set};
 pub use kernels::packed_weights::WeightFormat;

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use crate::{Error, Precision};
+#[cfg(target_arch = "x86_64")]
+use super::amx;
+use crate::Error;
 
 /// The instruction set of the kernels, decided once for the whole program.
 static IN_USE: OnceLock<Isa> = OnceLock::new();
@@ -10,6 +12,8 @@ static IN_USE: OnceLock<Isa> = OnceLock::new();
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
+    /// AVX-512 with bf16 and AMX tiles, which multiply bf16.
+    Amx,
     /// AVX-512 with bf16 dot products.
     Avx512Bf16,
     /// 32 registers of 64 bytes.
@@ -24,7 +28,8 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, best first.
-    pub const ALL: [Self; 5] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
+    pub const ALL: [Self; 6] =
+        [Self::Amx, Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
 
     /// The instruction set that the kernels use: the best that this machine supports, unless
     /// [`use_instruction_set`] has chosen another.
@@ -35,6 +40,8 @@ impl Isa {
     /// Whether this machine supports this instruction set.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Avx512Bf16::is_available() && amx::detect().is_ok(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => Avx512Bf16::is_available(),
             #[cfg(target_arch = "x86_64")]
@@ -51,6 +58,7 @@ impl Isa {
     /// The name to display.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Amx => "AVX-512 with bf16, and AMX tiles",
             Self::Avx512Bf16 => "AVX-512 with bf16",
             Self::Avx512 => "AVX-512",
             Self::Avx2 => "AVX2 and FMA",
@@ -63,6 +71,7 @@ impl Isa {
     /// The name to choose it by.
     fn key(self) -> &'static str {
         match self {
+            Self::Amx => "amx",
             Self::Avx512Bf16 => "avx512-bf16",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
@@ -72,7 +81,7 @@ impl Isa {
     }
 }
 
-/// Makes the arithmetic of the kernels use an instruction set below the best: `avx512-bf16`,
+/// Makes the arithmetic of the kernels use an instruction set below the best: `amx`, `avx512-bf16`,
 /// `avx512`, `avx2`, `neon` or `baseline`. A program calls it before it computes anything, to get the
 /// bits of a machine that has no better one.
 ///
@@ -83,7 +92,7 @@ pub fn use_instruction_set(name: &str) -> Result<(), Error> {
     let refused =
         |rule| Err(Error::Setting { name: "instruction_set", value: name.escape_debug().to_string(), rule });
     let Some(isa) = Isa::ALL.into_iter().find(|isa| isa.key() == name) else {
-        return refused("it must be avx512-bf16, avx512, avx2, neon or baseline");
+        return refused("it must be amx, avx512-bf16, avx512, avx2, neon or baseline");
     };
     if !isa.is_available() {
         return refused("this machine does not have it");
@@ -92,13 +101,6 @@ pub fn use_instruction_set(name: &str) -> Result<(), Error> {
         return refused("another one is already in use");
     }
     Ok(())
-}
-
-impl Precision {
-    /// Whether this processor multiplies this format natively.
-    pub fn is_native(self) -> bool {
-        self == Self::F32 || Isa::in_use() == Isa::Avx512Bf16
-    }
 }
 
 /// The name of the instruction set that the kernels use on this machine.
@@ -119,6 +121,8 @@ pub fn available_instruction_sets() -> Vec<&'static str> {
         ("AVX-512F", std::is_x86_feature_detected!("avx512f")),
         #[cfg(target_arch = "x86_64")]
         ("AVX512-BF16", std::is_x86_feature_detected!("avx512bf16")),
+        #[cfg(target_arch = "x86_64")]
+        ("AMX-BF16", amx::detect().is_ok()),
         #[cfg(target_arch = "aarch64")]
         ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
     ];
@@ -224,7 +228,7 @@ mod tests {
     #[test]
     fn an_instruction_set_is_chosen_by_its_name_and_only_once() {
         let error = |name: &str| use_instruction_set(name).unwrap_err().to_string();
-        assert!(error("mmx").starts_with("instruction_set is mmx: it must be avx512-bf16"));
+        assert!(error("mmx").starts_with("instruction_set is mmx: it must be amx, avx512-bf16"));
         for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
             assert!(error(isa.key()).contains("does not have it"), "{isa:?}");
         }

@@ -27,7 +27,9 @@
 //! The order of every reduction depends on the shapes alone, so results are bitwise identical for
 //! any number of threads.
 
+pub mod amx;
 pub mod attention;
+pub mod bf16_path;
 pub mod dropout;
 pub mod elementwise;
 pub mod embedding;

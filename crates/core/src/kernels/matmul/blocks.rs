@@ -35,7 +35,8 @@ const UNROLLED_STEPS: usize = 4;
 impl<T: Float> Product<'_, '_, T> {
     /// Computes the product with panels of at most V vectors of L lanes.
     pub(super) fn compute<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(self) {
-        let Self { a, b, accumulate, mut out, transposed, threads, .. } = self;
+        let product = self.in_faster_order();
+        let Self { a, b, accumulate, mut out, transposed, threads, .. } = product;
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
         if m == 0 || n == 0 {
             return;
@@ -52,7 +53,7 @@ impl<T: Float> Product<'_, '_, T> {
         let sums = (slices.count - 1) * m * n * size_of::<T>();
         let by_slices = threads > 1 && slices.count.is_multiple_of(threads) && sums <= BYTES_IN_L3;
         if by_slices && a.transposed && !b.transposed {
-            return Self { out, ..self }.compute_by_slices::<E, I, V, L>(slices);
+            return Self { out, ..product }.compute_by_slices::<E, I, V, L>(slices);
         }
         // Packing B pays off if each element is used often.
         let b_in_place = E::as_is(b.data).filter(|_| !b.transposed && m <= ROWS_IN_L1 && n.is_multiple_of(L));
@@ -70,10 +71,10 @@ impl<T: Float> Product<'_, '_, T> {
         let shared = n > threads * width && n.is_multiple_of(threads * width);
         if small && pays && shared && b_in_place.is_none() {
             with_scratch::<E::Factor, _>(slices.count * room, |copied| {
-                Self { out, ..self }.compute_by_panels::<E, I, V, L>(slices, copied);
+                Self { out, ..product }.compute_by_panels::<E, I, V, L>(slices, copied);
             });
         } else {
-            Self { out, ..self }.compute_by_blocks::<E, I, V, L>(slices, b_in_place);
+            Self { out, ..product }.compute_by_blocks::<E, I, V, L>(slices, b_in_place);
         }
     }
 

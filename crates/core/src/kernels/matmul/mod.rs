@@ -10,6 +10,8 @@
 //! Each element of C is summed in the same order, whatever its position and whichever thread
 //! computes it: it is bitwise independent of the number of threads and of the other rows.
 
+#[cfg(any(test, all(target_os = "linux", target_arch = "x86_64")))]
+mod amx;
 mod batched;
 pub mod bf16;
 mod blocks;

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 
 use ndarray::ArrayViewMut2;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::amx;
 #[cfg(target_arch = "x86_64")]
 use super::bf16::DotPair;
 use super::bf16::Rounded;
@@ -12,6 +14,8 @@ use super::factor::Exact;
 use super::matrix::Mat;
 use super::product::Product;
 use crate::float::PerType;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::bf16_path::has_fast_dot_products;
 #[cfg(target_arch = "aarch64")]
 use crate::kernels::isa::Neon;
 #[cfg(target_arch = "x86_64")]
@@ -131,14 +135,11 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
         return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::in_use()));
     }
     // With an empty inner dimension, all sums are zero.
-    let Product { accumulate, mut out, transposed, .. } = product;
+    let Product { accumulate, mut out, .. } = product;
     match accumulate {
         Accumulate::Overwrite | Accumulate::Multiply => out.fill(T::zero()),
         Accumulate::Add => {}
-        Accumulate::Bias(bias) => {
-            let rows = if transposed { out.reversed_axes() } else { out };
-            rows.into_iter().zip(bias.iter().cycle()).for_each(|(out, &b)| *out = b);
-        }
+        Accumulate::Bias(bias) => out.into_iter().zip(bias.iter().cycle()).for_each(|(out, &b)| *out = b),
     }
 }
 
@@ -164,16 +165,22 @@ impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
 pub(super) fn compute_f32(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
     match (precision, isa) {
         #[cfg(target_arch = "x86_64")]
-        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<Exact, Avx512, 4, 16>(),
+        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx) => {
+            product.compute::<Exact, Avx512, 4, 16>()
+        }
         #[cfg(target_arch = "x86_64")]
         (Precision::F32, Isa::Avx2) => product.compute::<Exact, Avx2, 2, 8>(),
         #[cfg(target_arch = "aarch64")]
         (Precision::F32, Isa::Neon) => product.compute::<Exact, Neon, 4, 4>(),
         (Precision::F32, _) => product.compute::<Exact, Plain, 2, 4>(),
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        (Precision::Bf16, Isa::Amx) => amx::compute::<amx::hardware::Amx>(product),
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, Isa::Avx512Bf16) => product.compute::<DotPair, Avx512Bf16, 4, 16>(),
+        (Precision::Bf16, Isa::Avx512Bf16) if has_fast_dot_products() => {
+            product.compute::<DotPair, Avx512Bf16, 4, 16>();
+        }
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, Isa::Avx512) => product.compute::<Rounded, Avx512, 4, 16>(),
+        (Precision::Bf16, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<Rounded, Avx512, 4, 16>(),
         #[cfg(target_arch = "x86_64")]
         (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
         #[cfg(target_arch = "aarch64")]

@@ -22,8 +22,7 @@ pub struct Product<'a, 'b, T> {
 }
 
 impl<'a, T: Float> Product<'a, '_, T> {
-    /// `out = accumulate + a b`, or its transpose if that is faster: if the larger of the two
-    /// matrices would otherwise have to be transposed when it is packed.
+    /// `out = accumulate + a b`.
     pub(super) fn new(
         a: Mat<'a, T>,
         b: Mat<'a, T>,
@@ -31,10 +30,17 @@ impl<'a, T: Float> Product<'a, '_, T> {
         out: ArrayViewMut2<'a, T>,
         threads: usize,
     ) -> Self {
+        Self { a, b, accumulate, out, transposed: false, threads, epilogue: None }
+    }
+
+    /// The product, or its transpose if that is faster: if the larger of the two matrices would
+    /// otherwise have to be transposed when it is packed.
+    pub(super) fn in_faster_order(self) -> Self {
+        let Self { a, b, out, .. } = self;
         if b.transposed && !a.transposed && a.rows < b.cols {
             let (a, b, out) = (b.t(), a.t(), out.reversed_axes());
-            return Self { a, b, accumulate, out, transposed: true, threads, epilogue: None };
+            return Self { a, b, out, transposed: true, ..self };
         }
-        Self { a, b, accumulate, out, transposed: false, threads, epilogue: None }
+        Self { a, b, out, ..self }
     }
 }
