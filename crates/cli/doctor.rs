@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::Precision;
 use m2g_core::data::catalogue;
 use serde::Serialize;
 
@@ -137,12 +136,7 @@ impl Findings {
             format!("{one:.0} GFLOP/s with 1 thread, {more:.0} GFLOP/s with {n}, in matrix products")
         };
         line("f32 peak", rate(both(|limits| limits.f32_gflops)))?;
-        let as_f32 = if Precision::Bf16.is_native() {
-            ""
-        } else {
-            "; computed as f32, because the processor has no bf16"
-        };
-        line("bf16 peak", rate(both(|limits| limits.bf16_gflops)) + as_f32)?;
+        line("bf16 peak", format!("{}, {}", rate(both(|limits| limits.bf16_gflops)), machine.bf16_path))?;
         line("MNIST", self.data.text())?;
         let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
         line("searched", places.collect::<Vec<_>>().join(", "))?;

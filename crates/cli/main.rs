@@ -86,8 +86,8 @@ enum Command {
     /// down.
     ///
     /// The kernels use the best instruction set that the processor has. The environment variable
-    /// M2G_INSTRUCTION_SET makes any command use a lower one instead: avx512-bf16, avx512, avx2, neon or
-    /// baseline. A result then has the bits that a machine with no better one computes.
+    /// M2G_INSTRUCTION_SET makes any command use a lower one instead: amx, avx512-bf16, avx512, avx2, neon
+    /// or baseline. A result then has the bits that a machine with no better one computes.
     Doctor(doctor::Doctor),
     /// Print the completions of a shell: bash, zsh, fish or powershell.
     ///

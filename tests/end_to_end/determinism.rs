@@ -116,7 +116,6 @@ fn an_unknown_instruction_set_is_refused() {
     let output = m2g(dir.path(), &["data", "list"]).env("M2G_INSTRUCTION_SET", "avx1024").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    let expected =
-        "error: M2G_INSTRUCTION_SET is avx1024: it must be avx512-bf16, avx512, avx2, neon or baseline\n";
+    let expected = "error: M2G_INSTRUCTION_SET is avx1024: it must be amx, avx512-bf16, avx512, avx2, neon or baseline\n";
     assert_eq!(stderr, expected);
 }

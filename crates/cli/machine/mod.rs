@@ -24,6 +24,8 @@ pub struct Machine {
     pub instruction_sets: Vec<&'static str>,
     /// The instruction set that the element-wise kernels use.
     pub kernels_use: &'static str,
+    /// How matrix products in bf16 are computed, and why.
+    pub bf16_path: String,
     /// The number of processors available to this program.
     pub logical_processors: usize,
     /// Bytes of memory, where the system reports it.
@@ -56,6 +58,7 @@ impl Machine {
             system: std::env::consts::OS,
             instruction_sets: m2g_core::available_instruction_sets(),
             kernels_use: m2g_core::instruction_set(),
+            bf16_path: m2g_core::Bf16Path::in_use().reason(),
             logical_processors: available_parallelism().map_or(1, usize::from),
             memory: bytes("MemTotal"),
             memory_available: m2g_core::memory::available(),

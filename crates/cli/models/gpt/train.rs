@@ -193,8 +193,10 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     if !model.precision.is_native() {
         fact(
             "note",
-            "this processor has no bf16 arithmetic: rounded values are multiplied as f32, which is not faster \
-             than --precision f32",
+            &format!(
+                "products in bf16 are {}: not faster than --precision f32",
+                m2g_core::Bf16Path::in_use().reason(),
+            ),
         );
     }
     Ok(StepLog { interval: config.log_interval, tokens, gflop, peak })
