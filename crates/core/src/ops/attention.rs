@@ -4,7 +4,7 @@ use crate::kernels::attention::{Attention as Kernel, Dims, Gradients, Inputs};
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Precision, Shape, Tape, Var};
 
 /// `Y = softmax(scale Q K^T + mask) V` for each of H heads, with the scale `1 / sqrt(D)`
 /// (Vaswani et al. 2017, equation 1).
@@ -123,10 +123,10 @@ impl Attention {
         }
     }
 
-    fn kernel(&self, dims: Dims) -> Kernel<'_> {
+    fn kernel(&self, dims: Dims, precision: Precision) -> Kernel<'_> {
         let scale = self.options.scale.unwrap_or(1.0 / (dims.d as f64).sqrt());
         let (mask, slopes) = (&self.options.mask, self.slopes.as_deref());
-        Kernel { dims, mask, scale, slopes, dropout: self.dropout }
+        Kernel { dims, mask, scale, slopes, dropout: self.dropout, precision }
     }
 }
 
@@ -176,7 +176,7 @@ impl<T: Float> Op<T> for Attention {
             None => Inputs::self_attention(dims, first.data()),
             Some(kv) => Inputs::cross_attention(dims, first.data(), kv.data()),
         };
-        self.kernel(dims).forward(io.out, io.saved[0].data_mut(), inputs, scratch.data_mut());
+        self.kernel(dims, io.precision).forward(io.out, io.saved[0].data_mut(), inputs, scratch.data_mut());
         io.give_back(scratch);
     }
     /// Two products and a softmax, for the pairs of query and key that see each other: with a
@@ -192,6 +192,7 @@ impl<T: Float> Op<T> for Attention {
 impl<T: Float> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (first, dy, log_sums) = (io.input(0), io.dy.data(), io.saved(0));
+        let precision = io.precision;
         match self.kind {
             Kind::SelfAttention => {
                 let (dims, qkv) = (self.dims(&[first.shape()]), first.data());
@@ -199,7 +200,12 @@ impl<T: Float> Differentiable<T> for Attention {
                 io.input_grad(0, |dqkv| {
                     let gradients = Gradients::self_attention(dims, dqkv);
                     let inputs = Inputs::self_attention(dims, qkv);
-                    self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
+                    self.kernel(dims, precision).backward(
+                        gradients,
+                        inputs,
+                        (dy, log_sums.data()),
+                        scratch.data_mut(),
+                    );
                 });
                 io.give_back(scratch);
             }
@@ -211,7 +217,12 @@ impl<T: Float> Differentiable<T> for Attention {
                 io.two_input_grads([0, 1], |dq, dkv| {
                     let gradients = Gradients::cross_attention(dims, dq, dkv);
                     let inputs = Inputs::cross_attention(dims, q, kv);
-                    self.kernel(dims).backward(gradients, inputs, (dy, log_sums.data()), scratch.data_mut());
+                    self.kernel(dims, precision).backward(
+                        gradients,
+                        inputs,
+                        (dy, log_sums.data()),
+                        scratch.data_mut(),
+                    );
                 });
                 io.give_back(scratch);
             }
@@ -230,9 +241,9 @@ mod property_tests;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Tensor;
-    use crate::gradcheck::check;
+    use crate::gradcheck::{check, constant};
     use crate::rng::Streams;
+    use crate::{Grads, Params, Tensor};
 
     #[test]
     fn gradient() {
@@ -291,6 +302,42 @@ mod tests {
                 check(&[&[1, t_q, 1], &[1, t_k, 2]], |tape, x| {
                     tape.cross_attention(x[0], x[1], AttentionOptions::new(1, mask.clone()))
                 });
+            }
+        }
+    }
+
+    /// Where AMX multiplies bf16, the factors are rounded; elsewhere nothing changes.
+    #[test]
+    fn bf16_is_close_to_f32() {
+        let masks = [Mask::None, Mask::Causal, Mask::Reversed, Mask::Window(40), Mask::Finite];
+        let padded = [Mask::Padding([70, 0].into()), Mask::CausalPadding([70, 0].into())];
+        for mask in masks.into_iter().chain(padded) {
+            for (t, h, d, dropout) in [(130, 2, 24, 0.0), (130, 1, 64, 0.3), (33, 3, 1, 0.0)] {
+                let run = |precision| {
+                    let mut params = Params::new();
+                    let values = constant(&[2, t, 3 * h * d], 1.0);
+                    let mut values = values.data().iter().map(|&x| x as f32);
+                    let qkv = Tensor::from_fn(&[2, t, 3 * h * d], || values.next().unwrap());
+                    let qkv = params.add("qkv".into(), qkv).unwrap();
+                    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+                    tape.set_precision(precision);
+                    tape.set_keep_values(true);
+                    tape.set_dropout(Some(Streams::new(1).dropout(0)));
+                    let x = tape.param(&params, qkv);
+                    let options = AttentionOptions { dropout, ..AttentionOptions::new(h, mask.clone()) };
+                    let y = tape.attention(x, options).unwrap();
+                    let squares = tape.mul(y, y).unwrap();
+                    let loss = tape.mean(squares).unwrap();
+                    tape.backward(loss, &mut grads).unwrap();
+                    [tape.value(y).clone(), grads.get(qkv).unwrap().clone()]
+                };
+                let [exact, rounded] = [Precision::F32, Precision::Bf16].map(run);
+                for (exact, rounded) in exact.iter().zip(&rounded) {
+                    let scale = exact.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+                    let pairs = exact.data().iter().zip(rounded.data());
+                    let off = pairs.fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+                    assert!(off <= 0.02 * scale, "{mask:?} {t} {h} {d}: off by {off} of {scale}");
+                }
             }
         }
     }

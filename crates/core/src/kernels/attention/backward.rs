@@ -5,10 +5,10 @@ use ndarray::ArrayViewMut2;
 use super::dims::Dims;
 use super::fused::{Attention, take_front};
 use super::operands::{Gradients, Heads, Inputs, heads_mut, rows_mut};
-use super::tile::{QUERIES_PER_STRIPE, Stripe, Tile, stripe_rows};
+use super::tile::{Products, QUERIES_PER_STRIPE, Stripe, Tile, stripe_rows};
+use crate::Float;
 use crate::kernels::matmul::{Accumulate, matmul_serial};
 use crate::kernels::simd::{array, vectorised};
-use crate::{Float, Precision};
 
 /// The gradients of one head, `(T, D)` each.
 struct HeadGradients<'a, T> {
@@ -46,6 +46,7 @@ impl Attention<'_> {
         mut scratch: &mut [T],
     ) {
         let Dims { t_q, t_k, h, d, .. } = self.dims;
+        let (products, precision) = (self.products(), self.products().precision());
         let [q_columns, dy_columns] = [(); 2].map(|()| take_front(&mut scratch, Tile::width(t_q) * d));
         let (weights, dscores) = scratch.split_at_mut(Tile::width(t_q) * t_k);
         // From the last queries to the first: with a causal mask, the last ones see all keys, so dK
@@ -65,8 +66,8 @@ impl Attention<'_> {
             // Recompute the scores, and compute dL/dweights = dY V^T; both are (keys, queries).
             tile.rows_to_columns(q_columns, q, T::of(self.scale));
             tile.rows_to_columns(dy_columns, dy, T::one());
-            tile.scalar_products(p, k, q_columns);
-            tile.scalar_products(ds, v, dy_columns);
+            tile.scalar_products(p, k, q_columns, products);
+            tile.scalar_products(ds, v, dy_columns, products);
             for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
                 let place = (seen.start - start) * width..(seen.end - start) * width;
                 self.add_to_scores(bh % h, tile, stripe, &mut p[place]);
@@ -77,19 +78,25 @@ impl Attention<'_> {
                     #[inline(always)]
                     || self.score_gradients(bh, tile, stripe, stripe_log_sums, (p, ds)),
                 );
-                let dq = rows_mut(gradients.q.view_mut(), first + rows.start..first + rows.end);
-                let columns = stripe * QUERIES_PER_STRIPE..stripe * QUERIES_PER_STRIPE + rows.len();
-                let (ds, k) =
-                    (tile.part(ds, seen.clone(), columns), k.rows_of(seen.start - start..seen.end - start));
-                matmul_serial(ds.t(), k, Accumulate::Overwrite, dq, Precision::F32); // dQ = dS K
+                if products == Products::SeenParts {
+                    let dq = rows_mut(gradients.q.view_mut(), first + rows.start..first + rows.end);
+                    let ds = tile.part(ds, seen.clone(), rows);
+                    let k = k.rows_of(seen.start - start..seen.end - start);
+                    matmul_serial(ds.t(), k, Accumulate::Overwrite, dq, precision); // dQ = dS K
+                }
             }
-            for (keys, columns) in tile.blocks() {
+            if products == Products::WholeTiles {
+                let dq = rows_mut(gradients.q.view_mut(), first..first + tile.rows);
+                let ds = tile.part(ds, tile.keys.clone(), 0..tile.rows);
+                matmul_serial(ds.t(), k, Accumulate::Overwrite, dq, precision);
+            }
+            for (keys, columns) in tile.blocks(products) {
                 let queries = columns.start..columns.end.min(tile.rows);
                 let [p, ds] = [&*p, &*ds].map(|x| tile.part(x, keys.clone(), queries.clone()));
                 let dk = rows_mut(gradients.k.view_mut(), keys.clone());
-                matmul_serial(ds, q.rows_of(queries.clone()), accumulate, dk, Precision::F32); // dK += dS^T Q
+                matmul_serial(ds, q.rows_of(queries.clone()), accumulate, dk, precision); // dK += dS^T Q
                 let dv = rows_mut(gradients.v.view_mut(), keys);
-                matmul_serial(p, dy.rows_of(queries), accumulate, dv, Precision::F32); // dV += P^T dY
+                matmul_serial(p, dy.rows_of(queries), accumulate, dv, precision); // dV += P^T dY
             }
             accumulate = Accumulate::Add;
         }
@@ -111,10 +118,8 @@ impl Attention<'_> {
         let seen = (stripe.seen.start - tile.keys.start) * width..(stripe.seen.end - tile.keys.start) * width;
         // Zero the keys that this stripe does not see, because dK and dV are products over all
         // stripes.
-        for x in [&mut *p, &mut *ds] {
-            stripe_rows(&mut x[..seen.start], width, v).for_each(|x| *x = [T::zero(); QUERIES_PER_STRIPE]);
-            stripe_rows(&mut x[seen.end..], width, v).for_each(|x| *x = [T::zero(); QUERIES_PER_STRIPE]);
-        }
+        tile.zero_unseen(p, v);
+        tile.zero_unseen(ds, v);
         let keys = stripe.seen.start as u32..;
         // sum_j weight_j dL/dweight_j, which the derivative of the softmax subtracts.
         let mut inner = [T::zero(); QUERIES_PER_STRIPE];

@@ -5,10 +5,10 @@ use ndarray::ArrayViewMut2;
 use super::dims::Dims;
 use super::fused::{Attention, take_front};
 use super::operands::{Inputs, heads_mut, parts_mut, rows_mut};
-use super::tile::{QUERIES_PER_STRIPE, Stripe, Tile, stripe_rows};
+use super::tile::{Products, QUERIES_PER_STRIPE, STRIPES_PER_TILE, Stripe, Tile, stripe_rows};
+use crate::Float;
 use crate::kernels::matmul::{Accumulate, matmul_serial};
 use crate::kernels::simd::{array, vectorised};
-use crate::{Float, Precision};
 
 impl Attention<'_> {
     /// Writes the output to `out`, `(B, T_q, C)`, and the logarithm of each query's sum of
@@ -37,14 +37,15 @@ impl Attention<'_> {
         mut scratch: &mut [T],
     ) {
         let Dims { h, d, t_q, .. } = self.dims;
-        let q_columns = take_front(&mut scratch, Tile::width(t_q) * d);
+        let (products, q_columns) = (self.products(), take_front(&mut scratch, Tile::width(t_q) * d));
         for tile in tiles {
             let first = tile.first;
             let [k, v] = [inputs.k, inputs.v].map(|heads| heads.rows(bh, tile.keys.clone()));
             let scores = &mut scratch[..tile.keys.len() * tile.width];
             tile.rows_to_columns(q_columns, inputs.q.rows(bh, first..first + tile.rows), T::of(self.scale));
-            tile.scalar_products(scores, k, q_columns);
-            for (stripe, rows, Stripe { seen, n_seen, .. }) in tile.stripes() {
+            tile.scalar_products(scores, k, q_columns, products);
+            let mut sums = [[T::zero(); QUERIES_PER_STRIPE]; STRIPES_PER_TILE];
+            for (stripe, rows, Stripe { seen, .. }) in tile.stripes() {
                 let place = seen.start - tile.keys.start..seen.end - tile.keys.start;
                 let seen_scores = &mut scores[place.start * tile.width..place.end * tile.width];
                 self.add_to_scores(bh % h, tile, stripe, seen_scores);
@@ -52,11 +53,34 @@ impl Attention<'_> {
                     #[inline(always)]
                     || self.unnormalised_weights(bh, tile, stripe, seen_scores),
                 );
-                let mut y = rows_mut(out.view_mut(), first + rows.start..first + rows.end);
-                let columns = stripe * QUERIES_PER_STRIPE..stripe * QUERIES_PER_STRIPE + rows.len();
-                let p = tile.part(scores, seen.clone(), columns);
-                // (16, keys) (keys, D) -> (16, D)
-                matmul_serial(p.t(), v.rows_of(place), Accumulate::Overwrite, y.view_mut(), Precision::F32);
+                sums[stripe] = sum;
+                for (l, r) in rows.clone().enumerate() {
+                    log_sums[first + r] = max[l] + sum[l].ln();
+                }
+                match products {
+                    // (16, keys) (keys, D) -> (16, D)
+                    Products::SeenParts => {
+                        let y = rows_mut(out.view_mut(), first + rows.start..first + rows.end);
+                        let p = tile.part(scores, seen.clone(), rows);
+                        matmul_serial(
+                            p.t(),
+                            v.rows_of(place),
+                            Accumulate::Overwrite,
+                            y,
+                            products.precision(),
+                        );
+                    }
+                    Products::WholeTiles => tile.zero_unseen(scores, stripe),
+                }
+            }
+            if products == Products::WholeTiles && !tile.keys.is_empty() {
+                let y = rows_mut(out.view_mut(), first..first + tile.rows);
+                let p = tile.part(scores, tile.keys.clone(), 0..tile.rows);
+                matmul_serial(p.t(), v, Accumulate::Overwrite, y, products.precision());
+            }
+            for (stripe, rows, Stripe { n_seen, .. }) in tile.stripes() {
+                let (mut y, sum) =
+                    (rows_mut(out.view_mut(), first + rows.start..first + rows.end), sums[stripe]);
                 vectorised(
                     #[inline(always)]
                     || {
@@ -69,9 +93,6 @@ impl Attention<'_> {
                         }
                     },
                 );
-                for (l, r) in rows.enumerate() {
-                    log_sums[first + r] = max[l] + sum[l].ln();
-                }
             }
         }
     }

@@ -7,17 +7,20 @@
 //! The scores of a tile are stored as `S^T`: one row for each key, one column for each query. A
 //! vector register then holds the scores of [`QUERIES_PER_STRIPE`] queries with one key. The
 //! softmax runs down the columns and needs no horizontal sums. Of the triangle that a causal mask
-//! hides, only the registers on the diagonal are computed. Keys and values are read in place and
-//! always in f32: for such small products, rounding the factors to bf16 takes at least as long as
-//! it saves.
+//! hides, only the registers on the diagonal are computed. Keys and values are read in place and in
+//! f32: for such small products, rounding the factors to bf16 takes at least as long as it saves.
+//!
+//! AMX tiles are so much faster that it pays, and that the hidden part of a tile's triangle costs less
+//! than products of parts of it: in bf16, they multiply whole tiles. The softmax stays in f32.
 
 use rayon::prelude::*;
 
 use super::dims::Dims;
-use super::tile::{QUERIES_PER_STRIPE, QUERIES_PER_TILE, Tile, stripe_rows};
-use crate::Float;
+use super::tile::{Products, QUERIES_PER_STRIPE, QUERIES_PER_TILE, Tile, stripe_rows};
+use crate::kernels::bf16_path::Bf16Path;
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
+use crate::{Float, Precision};
 
 /// Attention, `softmax(scale Q K^T + slope (j - i)) V`, with a mask and dropout.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Attention<'a> {
     pub slopes: Option<&'a [f64]>,
     /// Which weights are dropped.
     pub dropout: Option<DropoutMask>,
+    /// The precision of the products where AMX computes them; elsewhere it is f32.
+    pub precision: Precision,
 }
 
 impl Attention<'_> {
@@ -39,6 +44,14 @@ impl Attention<'_> {
     fn tiles(&self, b: usize) -> Vec<Tile> {
         let Dims { t_q, t_k, .. } = self.dims;
         (0..t_q).step_by(QUERIES_PER_TILE).map(|first| Tile::new(self.mask, b, first, (t_q, t_k))).collect()
+    }
+
+    /// How products are computed on this machine.
+    pub(super) fn products(&self) -> Products {
+        match (self.precision, Bf16Path::in_use()) {
+            (Precision::Bf16, Bf16Path::Tiles) => Products::WholeTiles,
+            _ => Products::SeenParts,
+        }
     }
 
     /// Calls `compute(bh, tiles, head, scratch)` for each head `bh = b H + h`, in parallel.

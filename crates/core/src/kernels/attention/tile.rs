@@ -16,8 +16,30 @@ pub const QUERIES_PER_TILE: usize = 64;
 /// Queries per stripe: the f32 lanes of an AVX-512 register.
 pub const QUERIES_PER_STRIPE: usize = 16;
 
+/// Stripes per tile.
+pub const STRIPES_PER_TILE: usize = QUERIES_PER_TILE / QUERIES_PER_STRIPE;
+
 /// Keys per block. The products of a block skip the stripes that see none of its keys.
 const KEYS_PER_BLOCK: usize = 48;
+
+/// How the products of a tile are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Products {
+    /// In f32, without the parts that no query sees.
+    SeenParts,
+    /// In bf16, all keys and queries of a tile at once.
+    WholeTiles,
+}
+
+impl Products {
+    /// The precision of the products.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::SeenParts => Precision::F32,
+            Self::WholeTiles => Precision::Bf16,
+        }
+    }
+}
 
 /// Consecutive queries of a head, and the keys that they see.
 pub struct Tile {
@@ -30,7 +52,7 @@ pub struct Tile {
     /// The smallest range that contains all keys that a query of the tile sees.
     pub keys: Range<usize>,
     /// The queries, [`QUERIES_PER_STRIPE`] at a time.
-    pub stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE],
+    pub stripes: [Stripe; STRIPES_PER_TILE],
 }
 
 /// Queries of a tile that share a vector register.
@@ -53,7 +75,7 @@ impl Tile {
     /// The tile of sequence `b` that starts at query `first` of `t_q`, with `t_k` keys.
     pub fn new(mask: &Mask, b: usize, first: usize, (t_q, t_k): (usize, usize)) -> Self {
         let rows = QUERIES_PER_TILE.min(t_q - first);
-        let mut stripes: [Stripe; QUERIES_PER_TILE / QUERIES_PER_STRIPE] = Default::default();
+        let mut stripes: [Stripe; STRIPES_PER_TILE] = Default::default();
         for r in 0..rows {
             let seen = mask.visible(b, first + r, t_k);
             let (stripe, l) = (&mut stripes[r / QUERIES_PER_STRIPE], r % QUERIES_PER_STRIPE);
@@ -68,10 +90,14 @@ impl Tile {
     }
 
     /// Blocks of keys, each with the range of columns whose queries see a key of the block.
-    pub fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    pub fn blocks(&self, products: Products) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let Range { start, end } = self.keys;
-        (start..end).step_by(KEYS_PER_BLOCK).map(move |from| {
-            let keys = from..end.min(from + KEYS_PER_BLOCK);
+        let length = match products {
+            Products::SeenParts => KEYS_PER_BLOCK,
+            Products::WholeTiles => self.keys.len().max(1),
+        };
+        (start..end).step_by(length).map(move |from| {
+            let keys = from..end.min(from + length);
             let sees = |stripe: &Stripe| stripe.seen.start < keys.end && keys.start < stripe.seen.end;
             let first = self.stripes.iter().position(sees).unwrap_or(0);
             let last = self.stripes.iter().rposition(sees).map_or(first, |last| last + 1);
@@ -114,16 +140,26 @@ impl Tile {
 
     /// The scalar products of keys (or values) `k` and the columns of `q`, for the keys and
     /// queries that see each other: `(keys, D) (D, width) -> (keys, width)`.
-    pub fn scalar_products<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T]) {
+    pub fn scalar_products<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], products: Products) {
         let d = k.cols();
         let mut out =
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
-        for (keys, columns) in self.blocks() {
+        for (keys, columns) in self.blocks(products) {
             let rows = keys.start - self.keys.start..keys.end - self.keys.start;
             let q = Mat::with_row_stride(&q[columns.start..], (d, columns.len()), self.width);
             let part = out.slice_mut(s![rows.clone(), columns]);
-            matmul_serial(k.rows_of(rows), q, Accumulate::Overwrite, part, Precision::F32);
+            matmul_serial(k.rows_of(rows), q, Accumulate::Overwrite, part, products.precision());
         }
+    }
+
+    /// Sets `x`, `(keys, width)`, to zero where stripe `v` sees no key.
+    #[inline(always)]
+    pub fn zero_unseen<T: Float>(&self, x: &mut [T], v: usize) {
+        let Range { start, end } = self.stripes[v].seen;
+        let seen = (start - self.keys.start) * self.width..(end - self.keys.start) * self.width;
+        let zero = [T::zero(); QUERIES_PER_STRIPE];
+        stripe_rows(&mut x[..seen.start], self.width, v).for_each(|x| *x = zero);
+        stripe_rows(&mut x[seen.end..], self.width, v).for_each(|x| *x = zero);
     }
 }
 
