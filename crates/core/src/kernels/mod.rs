@@ -24,6 +24,9 @@
 //! | [`reduce`] | `column_sums`; `sum_squares`, `all_finite`, `all_zero`, which return values to the host |
 //! | [`optimizer`] | `sgd`, `sgd_with_momentum`, `adamw` |
 //!
+//! [`isa`] chooses the instruction set, [`bf16_path`] says how bf16 is multiplied, and [`amx`] asks
+//! the system for the use of tiles.
+//!
 //! The order of every reduction depends on the shapes alone, so results are bitwise identical for
 //! any number of threads.
 

@@ -7,6 +7,8 @@
 //! into panels, which the innermost loop reads in order. A is packed only if it is not already
 //! stored in the order in which that loop reads it.
 //!
+//! Where the processor has tiles (Intel's AMX), they compute the products in bf16: see `amx/`.
+//!
 //! Each element of C is summed in the same order, whatever its position and whichever thread
 //! computes it: it is bitwise independent of the number of threads and of the other rows.
 
