@@ -22,6 +22,7 @@ mod help;
 mod inspect;
 mod interrupt;
 mod lab;
+mod learn;
 mod learning;
 mod machine;
 mod models;
@@ -60,6 +61,7 @@ enum Command {
     /// One command per model.
     #[command(flatten)]
     Model(ModelCommand),
+    Learn(learn::Learn),
     /// Run what-if experiments: train models that differ in one setting, and compare them.
     Lab(Box<lab::Lab>),
     /// Show what two models share: the core functions of one training step of each.
@@ -114,6 +116,7 @@ fn main() -> ExitCode {
     }
     let result = machine::choose_instruction_set().and_then(|()| match cli.command {
         Command::Model(command) => command.run(),
+        Command::Learn(learn) => learn.run(),
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),
         Command::Inspect(command) => command.run(),

@@ -66,6 +66,8 @@ fn an_import_of_the_wrong_crate() {
             ("crates/gpt/tests/integration/model.rs", "use m2g_digits::Network;"),
             ("crates/core/Cargo.toml", "[dev-dependencies]\nm2g-gpt.workspace = true"),
             ("crates/core/Cargo.toml", "[dependencies.m2g-text]"),
+            ("crates/gpt/src/model.rs", "use m2g_exercises::Matrix;"),
+            ("crates/learn/src/grade.rs", "use m2g_gpt::Gpt;"),
             ("crates/speech/src/lib.rs", "// An unknown crate."),
         ],
     );
@@ -75,6 +77,7 @@ fn an_import_of_the_wrong_crate() {
             ("crates/core/src/tensor.rs", "// As in m2g_gpt, `use m2g_gpt::Gpt;`"),
             ("crates/translate/src/lib.rs", "use m2g_text::tokenizer;"),
             ("crates/page/src/lib.rs", "use m2g_gpt::Gpt;"),
+            ("crates/learn/src/grade.rs", "use m2g_exercises::Matrix;"),
             ("tests/end_to_end/main.rs", "use m2g_gpt::Gpt;"),
         ],
     );
@@ -236,6 +239,7 @@ fn printing_below_the_command_line() {
             ("crates/gpt/examples/planted.rs", "fn f() { println!(\"x\"); }"),
             ("crates/core/src/tensor.rs", "#[cfg(test)]\nfn f() { println!(\"x\"); }"),
             ("crates/core/src/tensor.rs", "/// println!(\"x\")"),
+            ("crates/text/src/lib.rs", "fn f(c: &mut Command) { c.stdout(Stdio::null()); }"),
         ],
     );
 }

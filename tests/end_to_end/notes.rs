@@ -122,7 +122,9 @@ notes! {
 #[test]
 fn every_note_has_a_test() {
     let folder = root().join("notebooks-notes");
-    let mut notes: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    let mut notes: Vec<_> = files.map(|path| path.file_name().unwrap().to_owned()).collect();
     notes.sort();
     assert_eq!(notes, NOTES);
     let count = |note: &&str| commands(&fs::read_to_string(folder.join(note)).unwrap()).len();

@@ -1,0 +1,421 @@
+//! `m2g learn`: exercises that are graded whenever the learner saves.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use m2g_core::data::catalogue;
+use m2g_core::data::mnist::{self, LabelledImages, Split};
+use m2g_learn::apply;
+use m2g_learn::error::LearnError;
+use m2g_learn::exercise::Exercise;
+use m2g_learn::exercises::{ALL, named};
+use m2g_learn::folder::Folder;
+use m2g_learn::grade::{Verdict, grade};
+use m2g_learn::program::{Build, Compiled, Program, compile};
+use m2g_learn::report;
+use m2g_learn::texts::{Language, Texts};
+use serde_json::json;
+
+use crate::flags::quoted;
+use crate::interrupt::{self, Work};
+use crate::output;
+use crate::terminal::lines::{note, wrap};
+use crate::terminal::notes;
+use crate::terminal::program::{command, with_program};
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::columns;
+
+/// How often the file is looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How long the learner's program may compute when it is used.
+const USE: Duration = Duration::from_secs(300);
+
+/// The training and the test images of its network, and its epochs.
+const DIGITS: (usize, usize) = (5000, 1000);
+const EPOCHS: usize = 3;
+
+/// The most lines of compiler messages that are shown: the first one is the one to mend.
+const MAX_COMPILER_LINES: usize = 40;
+
+/// The most lines that are shown of what the learner's program prints.
+const MAX_PRINTED_LINES: usize = 20;
+
+/// Learn by writing it yourself: exercises from a neuron to a GPT, graded whenever you save.
+///
+/// The exercises are small Rust files with a gap, in the folder learn (or --dir). In a terminal, the
+/// command watches the file of an exercise, and compiles and grades it again at each save; elsewhere it
+/// grades once, and the exit code is 0 if the exercise passes.
+#[derive(Args)]
+pub struct Learn {
+    /// The exercise: a name or a number from the list. Without it, the next one.
+    #[arg(value_name = "EXERCISE")]
+    exercise: Option<String>,
+    /// Grade once instead of watching the file.
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+/// Flags of all actions.
+#[derive(Args)]
+struct Options {
+    /// The folder for the exercises and your progress; it is created.
+    #[arg(long, value_name = "DIR", default_value = "learn", global = true)]
+    dir: PathBuf,
+    /// The language of tasks, hints and answers [default: that of the environment].
+    #[arg(long, value_name = "LANGUAGE", global = true)]
+    lang: Option<LanguageFlag>,
+    /// Print JSON to stdout.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LanguageFlag {
+    /// English.
+    En,
+    /// Spanish, español.
+    Es,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show the next hint of an exercise; there are three steps.
+    Hint(Named),
+    /// Show a solution.
+    Solution(Named),
+    /// Put an exercise back as it was. Your version is kept in the folder old.
+    Reset(Named),
+    /// List all exercises, and which of them pass.
+    List,
+    /// Use a finished exercise in a model, beside our own code.
+    Use(Named),
+}
+
+#[derive(Args)]
+struct Named {
+    /// The exercise: a name or a number. Without it, the current one.
+    #[arg(value_name = "EXERCISE")]
+    exercise: Option<String>,
+}
+
+impl Learn {
+    /// Runs the action.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let language = self.options.lang.map_or_else(of_environment, |language| match language {
+            LanguageFlag::En => Language::English,
+            LanguageFlag::Es => Language::Spanish,
+        });
+        let folder = Folder::open(&self.options.dir, language)?;
+        let mut course = Course { folder, texts: language.texts(), json: self.options.json };
+        let chosen = |name: &Option<String>| name.as_deref().map(named).transpose();
+        match self.action {
+            None => course.learn(chosen(&self.exercise)?, self.once),
+            Some(Action::Hint(name)) => course.hint(chosen(&name.exercise)?),
+            Some(Action::Solution(name)) => course.solution(chosen(&name.exercise)?),
+            Some(Action::Reset(name)) => course.reset(chosen(&name.exercise)?),
+            Some(Action::List) => course.list(),
+            Some(Action::Use(name)) => course.apply(chosen(&name.exercise)?),
+        }
+    }
+}
+
+/// The language that the environment asks for.
+fn of_environment() -> Language {
+    let set = |name: &&str| env::var(name).is_ok_and(|locale| !locale.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find(set);
+    Language::of_locale(&name.and_then(|name| env::var(name).ok()).unwrap_or_default())
+}
+
+/// The learner's folder, and how to speak about it.
+struct Course {
+    folder: Folder,
+    texts: Texts,
+    json: bool,
+}
+
+impl Course {
+    fn learn(&mut self, chosen: Option<&'static Exercise>, once: bool) -> anyhow::Result<ExitCode> {
+        let Some(mut exercise) = chosen.or_else(|| self.folder.current()) else {
+            self.say_all_done()?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let watches = !once && !self.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+        self.introduce(exercise);
+        if !watches {
+            let passes = self.grade(exercise)?;
+            return Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        note(&with_program(&self.texts.say("watching", &[])));
+        let work = Work::stoppable();
+        let mut seen = None;
+        while !interrupt::requested() {
+            let changed = self.folder.changed(exercise);
+            if changed.is_some() && changed != seen {
+                seen = changed;
+                if self.grade(exercise)? {
+                    let Some(next) = self.folder.current() else { break };
+                    exercise = next;
+                    seen = self.folder.changed(exercise);
+                    self.introduce(exercise);
+                }
+            }
+            sleep(POLL);
+        }
+        drop(work);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The exercise and its file.
+    fn introduce(&self, exercise: &Exercise) {
+        let number = ALL.iter().position(|known| known.name == exercise.name).unwrap_or(0) + 1;
+        notes::line(format_args!("\n{number} {}: {}", exercise.name, self.texts.title(exercise)));
+        let path = self.folder.file(exercise);
+        note(&self.texts.say("file", &[("path", &quoted(&path))]));
+    }
+
+    /// Compiles and grades an exercise, and says what came out. Returns whether it passes.
+    fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<bool> {
+        let colour = !self.json && io::stdout().is_terminal();
+        let build = Build { release: false, colour };
+        let program = match compile(self.folder.path(), &[exercise.sources.program], build)? {
+            Compiled::Program(program) => program,
+            Compiled::Refused(why) => {
+                self.folder.note(exercise, false)?;
+                self.say_refused(exercise, &why)?;
+                return Ok(false);
+            }
+        };
+        let mut program = Program::to_grade(program);
+        let verdict = grade(exercise, &mut program)?;
+        let passes = matches!(verdict, Verdict::Passed { .. });
+        self.folder.note(exercise, passes)?;
+        if self.json {
+            output::line(report::json(exercise, &verdict, &self.texts))?;
+            return Ok(passes);
+        }
+        let printed = program.printed();
+        if !printed.is_empty() {
+            self.line(&self.texts.say("printed", &[]))?;
+            let lines: Vec<&str> = printed.lines().take(MAX_PRINTED_LINES).collect();
+            output::line(crate::errors::readable(&lines.join("\n")))?;
+        }
+        match &verdict {
+            Verdict::Passed { cases } => {
+                self.line(&self.texts.say("passed", &[("cases", &cases.to_string())]))?;
+                self.say_progress()?;
+                if apply::is_used(exercise) {
+                    let again = command(&format!("learn use {}", exercise.name));
+                    self.line(&self.texts.say("use", &[("command", &again)]))?;
+                }
+            }
+            Verdict::Failed(finding) => {
+                for sentence in report::sentences(exercise, finding, &self.texts) {
+                    self.line(&sentence)?;
+                }
+                note(&with_program(&self.texts.say("help", &[])));
+            }
+        }
+        Ok(passes)
+    }
+
+    fn say_refused(&self, exercise: &Exercise, why: &str) -> anyhow::Result<()> {
+        if self.json {
+            return output::line(json!({
+                "event": "graded", "exercise": exercise.name, "passed": false, "failure": "compiler",
+                "sentences": [self.texts.say("compiler", &[]), why],
+            }));
+        }
+        self.line(&self.texts.say("compiler", &[]))?;
+        let lines: Vec<&str> = why.lines().take(MAX_COMPILER_LINES).collect();
+        output::line(lines.join("\n"))
+    }
+
+    fn say_progress(&self) -> anyhow::Result<()> {
+        let (passed, all) = (self.folder.progress.passed.len().to_string(), ALL.len().to_string());
+        self.line(&self.texts.say("progress", &[("passed", &passed), ("all", &all)]))?;
+        match self.folder.current() {
+            Some(next) => {
+                let inserts = [("name", next.name), ("title", &*self.texts.title(next))];
+                self.line(&self.texts.say("next", &inserts))
+            }
+            None => self.say_all_done(),
+        }
+    }
+
+    fn say_all_done(&self) -> anyhow::Result<()> {
+        self.line(&self.texts.say("all_done", &[("all", &ALL.len().to_string())]))
+    }
+
+    fn hint(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
+        let Some(exercise) = chosen.or_else(|| self.folder.current()) else {
+            self.say_all_done()?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let hints = self.texts.hints(exercise);
+        let read = self.folder.progress.hints.get(exercise.name).copied().unwrap_or(0);
+        // The last hint stays.
+        let step = (read + 1).min(hints.len());
+        let hint = hints.get(step.saturating_sub(1)).map_or("", String::as_str);
+        match self.json {
+            true => output::line(json!({
+                "event": "hint", "exercise": exercise.name, "step": step, "steps": hints.len(), "hint": hint,
+            }))?,
+            false => {
+                let (step, steps) = (step.to_string(), hints.len().to_string());
+                let text = self.texts.say("hint", &[("step", &step), ("steps", &steps), ("hint", hint)]);
+                self.line(&format!("{}: {text}", exercise.name))?;
+                if read >= hints.len() {
+                    note(&with_program(&self.texts.say("no_more_hints", &[])));
+                }
+            }
+        }
+        self.folder.progress.hints.insert(exercise.name.into(), step);
+        self.folder.save()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn solution(&self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
+        let Some(exercise) = chosen.or_else(|| self.folder.current()) else {
+            self.say_all_done()?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let solution = exercise.sources.solution.trim();
+        match self.json {
+            true => {
+                output::line(json!({"event": "solution", "exercise": exercise.name, "solution": solution}))?
+            }
+            false => output::line(solution)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn reset(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
+        let Some(exercise) = chosen.or_else(|| self.folder.current()) else {
+            self.say_all_done()?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let kept = self.folder.reset(exercise, &self.texts)?;
+        let shown = |path: &Path| quoted(path);
+        let path = shown(&self.folder.file(exercise));
+        if self.json {
+            output::line(json!({"event": "reset", "exercise": exercise.name, "kept": kept}))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        match kept {
+            Some(kept) => {
+                self.line(&self.texts.say("reset", &[("path", &path)]))?;
+                self.line(&self.texts.say("kept", &[("path", &shown(&kept))]))?;
+            }
+            None => self.line(&self.texts.say("untouched", &[("path", &path)]))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn list(&self) -> anyhow::Result<ExitCode> {
+        let progress = &self.folder.progress;
+        let passes = |exercise: &Exercise| progress.passed.contains(exercise.name);
+        if self.json {
+            let all = ALL.iter().enumerate().map(|(i, exercise)| {
+                json!({
+                    "number": i + 1, "name": exercise.name, "title": self.texts.title(exercise),
+                    "passed": passes(exercise), "file": self.folder.file(exercise),
+                    "hints_read": progress.hints.get(exercise.name).copied().unwrap_or(0),
+                })
+            });
+            output::line(json!({"event": "list", "exercises": all.collect::<Vec<_>>()}))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut table = Table::new()
+            .number("", Narrow::Keep)
+            .text("", Narrow::Keep)
+            .text("", Narrow::Keep)
+            .text("", Narrow::Fold(1));
+        for (i, exercise) in ALL.iter().enumerate() {
+            let mark = if passes(exercise) { "x" } else { "-" };
+            table.row([(i + 1).to_string(), mark.into(), exercise.name.into(), self.texts.title(exercise)]);
+        }
+        output::line(table.render(columns()))?;
+        self.say_progress()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The learner's program trains, beside the core.
+    fn apply(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
+        let passed = |exercise: &&Exercise| self.folder.progress.passed.contains(exercise.name);
+        let last = || ALL.into_iter().filter(passed).rfind(|exercise| apply::is_used(exercise));
+        let Some(exercise) = chosen.or_else(last) else {
+            return Err(LearnError::NotPassed(apply::USED[0]).into());
+        };
+        if !apply::is_used(exercise) {
+            return Err(LearnError::Unused { name: exercise.name, used: apply::USED.join(", ") }.into());
+        }
+        let program = self.passing_program(exercise)?;
+        self.train_digits(exercise, program)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The optimised program of an exercise that passes.
+    fn passing_program(&mut self, exercise: &'static Exercise) -> anyhow::Result<PathBuf> {
+        let build = Build { release: true, colour: false };
+        let Compiled::Program(path) = compile(self.folder.path(), &[exercise.sources.program], build)? else {
+            return Err(LearnError::NotPassed(exercise.name).into());
+        };
+        let verdict = grade(exercise, &mut Program::to_grade(path.clone()))?;
+        let passes = matches!(verdict, Verdict::Passed { .. });
+        self.folder.note(exercise, passes)?;
+        if passes { Ok(path) } else { Err(LearnError::NotPassed(exercise.name).into()) }
+    }
+
+    fn train_digits(&self, exercise: &'static Exercise, program: PathBuf) -> anyhow::Result<()> {
+        let data = mnist::load(&catalogue::find("mnist", None)?, Split::default())?;
+        let first = |images: &LabelledImages, n: usize| images.slice(0..images.len().min(n));
+        let (training, test) = (first(&data.train, DIGITS.0), first(&data.test, DIGITS.1));
+        let (images, tests) = (training.len().to_string(), test.len().to_string());
+        if !self.json {
+            self.line(&self.texts.say("use_mnist", &[("name", exercise.name), ("images", &images)]))?;
+        }
+        let mut solver = Program::within(program, USE);
+        let mut failed = None;
+        let difference =
+            apply::digits::train(exercise, &mut solver, (&training, &test), EPOCHS, &mut |epoch| {
+                let (number, yours, ours) =
+                    (epoch.epoch.to_string(), epoch.yours.to_string(), epoch.ours.to_string());
+                let inserts = [("epoch", &*number), ("yours", &yours), ("ours", &ours), ("tests", &tests)];
+                let written = match self.json {
+                    true => output::line(json!({
+                        "event": "use", "exercise": exercise.name, "epoch": epoch.epoch, "yours": epoch.yours,
+                        "ours": epoch.ours, "tests": test.len(),
+                    })),
+                    false => self.line(&self.texts.say("use_mnist_epoch", &inserts)),
+                };
+                failed = failed.take().or(written.err());
+                Ok(())
+            })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match self.json {
+            true => {
+                output::line(json!({"event": "used", "exercise": exercise.name, "difference": difference}))
+            }
+            false => {
+                self.line(&self.texts.say("use_mnist_end", &[("difference", &format!("{difference:.1e}"))]))
+            }
+        }
+    }
+
+    /// Prints a sentence to stdout, wrapped; its commands as the user types them.
+    fn line(&self, sentence: &str) -> anyhow::Result<()> {
+        output::line(wrap(&with_program(sentence), columns(), 2))
+    }
+}

@@ -1,0 +1,145 @@
+//! The learner's `backprop` or `update_mini_batch` trains the network [784, 30, 10] on real digits,
+//! beside the same training by the tape.
+
+use m2g_core::data::mnist::LabelledImages;
+use m2g_core::rng::{Streams, normal};
+use m2g_exercises::given::{add_to_rows, sigmoid};
+use m2g_exercises::{Matrix, Value};
+
+use crate::compare::is_same;
+use crate::error::LearnError;
+use crate::exercise::Exercise;
+use crate::exercises::digit_network::{Network, step};
+use crate::grade::Solver;
+
+/// The sizes of the layers.
+const SIZES: [usize; 3] = [784, 30, 10];
+/// The examples of a mini-batch, and the learning rate, both the book's.
+const MINI_BATCH: usize = 10;
+const ETA: f64 = 3.0;
+
+/// What an epoch reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// The test images that the learner's network reads correctly.
+    pub yours: usize,
+    /// The test images that the core's network reads correctly.
+    pub ours: usize,
+}
+
+/// Trains both networks, from the same weights on the same mini-batches, and returns the largest
+/// difference between their weights.
+///
+/// # Errors
+/// If the learner's program gives no answer, or one of another shape.
+pub fn train(
+    exercise: &Exercise,
+    solver: &mut dyn Solver,
+    (training, test): (&LabelledImages, &LabelledImages),
+    epochs: usize,
+    report: &mut dyn FnMut(Epoch) -> Result<(), LearnError>,
+) -> Result<f64, LearnError> {
+    let (x, y, _) = matrices(training);
+    let (test_x, _, labels) = matrices(test);
+    let (mut yours, mut ours) = (parameters(), parameters());
+    for epoch in 1..=epochs {
+        for start in (0..x.rows).step_by(MINI_BATCH) {
+            let rows = |m: &Matrix| {
+                let end = (start + MINI_BATCH).min(m.rows);
+                Matrix::new(end - start, m.cols, m.data[start * m.cols..end * m.cols].to_vec())
+            };
+            yours = learners_step(exercise, solver, network(yours, rows(&x), rows(&y)))?;
+            ours = step(&network(ours, rows(&x), rows(&y)), ETA, Network::gradient)?;
+        }
+        let right = |(biases, weights): &(Vec<Vec<f64>>, Vec<Matrix>)| {
+            let mut a = test_x.clone();
+            for (w, b) in weights.iter().zip(biases) {
+                a = sigmoid(&add_to_rows(&a.matmul(&w.transpose()), b));
+            }
+            labels.iter().enumerate().filter(|&(i, &label)| largest(a.row(i)) == label).count()
+        };
+        report(Epoch { epoch, yours: right(&yours), ours: right(&ours) })?;
+    }
+    let pairs = yours.1.iter().zip(&ours.1).flat_map(|(a, b)| a.data.iter().zip(&b.data));
+    Ok(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
+}
+
+/// Biases and weights, `(N)` and `(N, K)` of each layer.
+type Parameters = (Vec<Vec<f64>>, Vec<Matrix>);
+
+/// Initial parameters, scaled as in chapter 3.
+fn parameters() -> Parameters {
+    let mut rng = Streams::new(1).stream("init", 0);
+    let mut draw =
+        |n: usize, deviation: f64| (0..n).map(|_| deviation * normal(&mut rng)).collect::<Vec<_>>();
+    let biases = SIZES[1..].iter().map(|&n| draw(n, 1.0)).collect();
+    let weight =
+        |two: &[usize]| Matrix::new(two[1], two[0], draw(two[0] * two[1], (two[0] as f64).powf(-0.5)));
+    (biases, SIZES.windows(2).map(weight).collect())
+}
+
+fn network((biases, weights): Parameters, x: Matrix, y: Matrix) -> Network {
+    Network { weights, biases, x, y }
+}
+
+/// A step with the learner's program.
+fn learners_step(
+    exercise: &Exercise,
+    solver: &mut dyn Solver,
+    network: Network,
+) -> Result<Parameters, LearnError> {
+    let takes_the_step = exercise.inputs.contains(&"eta");
+    let mut case = network.case();
+    if takes_the_step {
+        case.push(Value::Number(ETA));
+    }
+    let failed = |why: String| LearnError::Failed { name: exercise.name, why };
+    let answer = solver.answer(&case).map_err(|failure| failed(format!("{failure:?}")))?;
+    let answer = parts(&answer, &network).ok_or_else(|| failed("its shapes are wrong".into()))?;
+    match takes_the_step {
+        true => Ok(answer),
+        false => Ok(step(&network, ETA, |_| Ok(answer.clone()))?),
+    }
+}
+
+/// The biases and the weights of an answer, if their shapes are those of the network.
+fn parts(answer: &Value, network: &Network) -> Option<Parameters> {
+    let zeros = |value: &Value| match value {
+        Value::Numbers(xs) => Some(Value::Numbers(vec![0.0; xs.len()])),
+        Value::Matrix(m) => Some(Value::Matrix(Matrix::zeros(m.rows, m.cols))),
+        _ => None,
+    };
+    let Value::List(both) = answer else { return None };
+    let [Value::List(biases), Value::List(weights)] = &both[..] else { return None };
+    let expected = network.biases.iter().map(|b| Value::from(vec![0.0; b.len()]));
+    let expected = expected.chain(network.weights.iter().map(|w| Matrix::zeros(w.rows, w.cols).into()));
+    let actual = biases.iter().chain(weights).map(zeros).collect::<Option<Vec<_>>>()?;
+    if !is_same(&Value::List(expected.collect()), &Value::List(actual)) {
+        return None;
+    }
+    let numbers = |value: &Value| if let Value::Numbers(xs) = value { Some(xs.clone()) } else { None };
+    let matrix = |value: &Value| match value {
+        Value::Matrix(m) if m.data.len() == m.rows * m.cols => Some(m.clone()),
+        _ => None,
+    };
+    Some((
+        biases.iter().map(numbers).collect::<Option<_>>()?,
+        weights.iter().map(matrix).collect::<Option<_>>()?,
+    ))
+}
+
+/// Pixels `(B, 784)`, desired outputs `(B, 10)`, labels.
+fn matrices(images: &LabelledImages) -> (Matrix, Matrix, Vec<usize>) {
+    let pixels =
+        (0..images.len()).flat_map(|i| images.image(i).iter().map(|&p| f64::from(p) / 255.0)).collect();
+    let labels: Vec<usize> = images.labels.iter().map(|&label| usize::from(label)).collect();
+    let y = Matrix::from_fn(images.len(), SIZES[2], |i, j| if labels[i] == j { 1.0 } else { 0.0 });
+    (Matrix::new(images.len(), SIZES[0], pixels), y, labels)
+}
+
+/// The index of the largest number.
+fn largest(row: &[f64]) -> usize {
+    (0..row.len()).max_by(|&i, &j| row[i].total_cmp(&row[j])).unwrap_or(0)
+}

@@ -1,0 +1,65 @@
+//! What can go wrong before an exercise is graded.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What can go wrong before an exercise is graded.
+#[derive(Debug, Error)]
+pub enum LearnError {
+    /// Cargo does not start.
+    #[error("cannot start cargo, which compiles the exercises: {0}: install Rust, see https://rustup.rs")]
+    Cargo(io::Error),
+    /// There is no such exercise.
+    #[error("there is no exercise {name:?}{hint}: `m2g learn list` lists all")]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// Exercises whose names contain it.
+        hint: String,
+    },
+    /// The folder holds something else.
+    #[error("{0} holds other files: choose another folder with the setting dir")]
+    Foreign(PathBuf),
+    /// The file with the progress is damaged.
+    #[error("cannot read {path}: {why}: delete it to begin counting again, your exercises stay")]
+    Progress {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}: {why}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        why: io::Error,
+    },
+    /// The exercise does not pass, so its program cannot be used.
+    #[error("{0} does not pass yet: `m2g learn {0}` grades it")]
+    NotPassed(&'static str),
+    /// The exercise is not part of a model.
+    #[error("{name} is not used in a model: these are: {used}")]
+    Unused {
+        /// The exercise.
+        name: &'static str,
+        /// Those that are.
+        used: String,
+    },
+    /// The learner's program failed while it was used.
+    #[error("{name} gave no answer in the middle of the training: {why}")]
+    Failed {
+        /// The exercise.
+        name: &'static str,
+        /// The reason.
+        why: String,
+    },
+    /// The core refused something.
+    #[error(transparent)]
+    Core(#[from] m2g_core::Error),
+}

@@ -1,0 +1,64 @@
+//! Feedforward of a layer: `a' = s(w a + b)`.
+
+use m2g_core::Tensor;
+use m2g_exercises::given::sigmoid;
+use m2g_exercises::{Input, Matrix};
+
+use crate::core_values::{run, tensor};
+use crate::exercise::{Exercise, Mistake, sources};
+
+pub const EXERCISE: Exercise = Exercise {
+    name: "layer",
+    sources: sources!("03_layer"),
+    inputs: &["w", "b", "a"],
+    outputs: &["layer"],
+    cases: |random| {
+        let sizes = [(2, 3), (4, 1), (3, 3)];
+        sizes
+            .map(|(n, k)| {
+                vec![random.matrix(n, k).into(), random.numbers(n).into(), random.numbers(k).into()]
+            })
+            .into()
+    },
+    reference: |input| {
+        let (w, b, a) = arguments(input);
+        let inputs = [Tensor::from_vec(&[1, a.cols], a.data)?, tensor(&w)?, Tensor::from_vec(&[b.len()], b)?];
+        let out = run(&inputs, |tape, v| {
+            let z = tape.linear(v[0], v[1], Some(v[2]))?;
+            tape.sigmoid(z)
+        })?;
+        Ok(out.data().to_vec().into())
+    },
+    gradient: None,
+    mistakes: &[
+        Mistake {
+            name: "transposed",
+            answer: |input| {
+                let (w, b, a) = arguments(input);
+                sigmoid(&add(&a.matmul(&w), &b)).data.into()
+            },
+        },
+        Mistake {
+            name: "no_bias",
+            answer: |input| {
+                let (w, _, a) = arguments(input);
+                sigmoid(&a.matmul(&w.transpose())).data.into()
+            },
+        },
+        Mistake {
+            name: "no_sigmoid",
+            answer: |input| {
+                let (w, b, a) = arguments(input);
+                add(&a.matmul(&w.transpose()), &b).data.into()
+            },
+        },
+    ],
+};
+
+/// The weights, the biases, and the inputs as a row.
+fn arguments(input: &mut Input) -> (Matrix, Vec<f64>, Matrix) {
+    let (w, b, a) = (input.matrix(), input.numbers(), input.numbers());
+    (w, b, Matrix::new(1, a.len(), a))
+}
+
+use m2g_exercises::given::add_to_rows as add;

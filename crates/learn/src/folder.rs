@@ -1,0 +1,247 @@
+//! The learner's folder: the exercises, what is done, and old versions. Nothing that the learner wrote
+//! is ever overwritten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use m2g_core::atomic;
+use serde::{Deserialize, Serialize};
+
+use crate::error::LearnError;
+use crate::exercise::Exercise;
+use crate::exercises::ALL;
+use crate::texts::{Language, Texts};
+
+/// The file with the progress.
+const PROGRESS: &str = "progress.json";
+
+/// The folder for versions that `reset` took away.
+const OLD: &str = "old";
+
+/// The files that all exercises share.
+const SHARED: [(&str, &str); 6] = [
+    ("Cargo.toml", include_str!("../../../notebooks-notes/exercises/Cargo.toml")),
+    (".gitignore", "/target\n"),
+    ("src/lib.rs", include_str!("../../../notebooks-notes/exercises/src/lib.rs")),
+    ("src/matrix.rs", include_str!("../../../notebooks-notes/exercises/src/matrix.rs")),
+    ("src/given.rs", include_str!("../../../notebooks-notes/exercises/src/given.rs")),
+    ("src/protocol.rs", include_str!("../../../notebooks-notes/exercises/src/protocol.rs")),
+];
+
+/// What the learner has done.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// The exercise that was graded last.
+    pub current: Option<String>,
+    /// The exercises that pass.
+    pub passed: BTreeSet<String>,
+    /// The hints that were read, by exercise.
+    pub hints: BTreeMap<String, usize>,
+}
+
+/// The learner's folder.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// What is done.
+    pub progress: Progress,
+}
+
+impl Folder {
+    /// Opens a folder, and writes the files that are missing. Files that the learner has not touched
+    /// change to the language.
+    ///
+    /// # Errors
+    /// If it holds something else, or cannot be read or written.
+    pub fn open(path: &Path, language: Language) -> Result<Self, LearnError> {
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+        if !manifest.contains("name = \"m2g-exercises\"") && !is_free(path) {
+            return Err(LearnError::Foreign(path.to_path_buf()));
+        }
+        let programs = path.join("src/bin");
+        fs::create_dir_all(&programs).map_err(|why| file("create", &programs, why))?;
+        for (name, text) in SHARED {
+            write_if(&path.join(name), text, |_| false)?;
+        }
+        let texts = Language::ALL.map(|other| (other, other.texts()));
+        for exercise in ALL {
+            let versions: Vec<String> = texts.iter().map(|(_, texts)| texts.file(exercise)).collect();
+            let own = texts.iter().position(|(other, _)| *other == language).unwrap_or(0);
+            let is_untouched = |text: &str| versions.iter().any(|version| version == text);
+            write_if(&path_of(path, exercise), &versions[own], is_untouched)?;
+        }
+        Ok(Self { path: path.to_path_buf(), progress: read_progress(&path.join(PROGRESS))? })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of an exercise.
+    pub fn file(&self, exercise: &Exercise) -> PathBuf {
+        path_of(&self.path, exercise)
+    }
+
+    /// When the exercise's file was last changed, if there is one.
+    pub fn changed(&self, exercise: &Exercise) -> Option<SystemTime> {
+        fs::metadata(self.file(exercise)).and_then(|data| data.modified()).ok()
+    }
+
+    /// The exercise to go on with: the one that was graded last unless it passes, else the first
+    /// that does not pass.
+    pub fn current(&self) -> Option<&'static Exercise> {
+        let open = |exercise: &&Exercise| !self.progress.passed.contains(exercise.name);
+        let last = self.progress.current.as_deref().and_then(|name| ALL.into_iter().find(|e| e.name == name));
+        last.filter(open).or_else(|| ALL.into_iter().find(open))
+    }
+
+    /// Keeps the progress.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self) -> Result<(), LearnError> {
+        let text = serde_json::to_string_pretty(&self.progress).unwrap_or_default();
+        Ok(atomic::write(&self.path.join(PROGRESS), |out| writeln!(out, "{text}"))?)
+    }
+
+    /// Notes whether an exercise passes. Returns whether it passes for the first time.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note(&mut self, exercise: &Exercise, passes: bool) -> Result<bool, LearnError> {
+        let before = self.progress.clone();
+        self.progress.current = Some(exercise.name.into());
+        let changed = match passes {
+            true => self.progress.passed.insert(exercise.name.into()),
+            false => self.progress.passed.remove(exercise.name),
+        };
+        if before != self.progress {
+            self.save()?;
+        }
+        Ok(changed && passes)
+    }
+
+    /// Puts an exercise back as it was, and keeps the learner's version: returns where.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn reset(&mut self, exercise: &Exercise, texts: &Texts) -> Result<Option<PathBuf>, LearnError> {
+        let path = self.file(exercise);
+        let text = fs::read(&path).map_err(|why| file("read", &path, why))?;
+        let original = texts.file(exercise);
+        let kept = if text == original.as_bytes() { None } else { Some(self.keep(exercise, &text)?) };
+        write_whole(&path, original.as_bytes())?;
+        self.progress.passed.remove(exercise.name);
+        self.progress.hints.remove(exercise.name);
+        self.save()?;
+        Ok(kept)
+    }
+
+    /// Writes a version of an exercise to the folder of old versions, under a free name.
+    fn keep(&self, exercise: &Exercise, text: &[u8]) -> Result<PathBuf, LearnError> {
+        let folder = self.path.join(OLD);
+        fs::create_dir_all(&folder).map_err(|why| file("create", &folder, why))?;
+        let name = |n: usize| folder.join(format!("{}-{n}.rs", exercise.sources.program));
+        let path = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
+        write_whole(&path, text)?;
+        Ok(path)
+    }
+}
+
+fn path_of(folder: &Path, exercise: &Exercise) -> PathBuf {
+    folder.join("src/bin").join(format!("{}.rs", exercise.sources.program))
+}
+
+/// Whether a path is an empty folder, or nothing.
+fn is_free(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Writes a file if there is none, or if what it holds may be replaced.
+fn write_if(path: &Path, text: &str, may_replace: impl Fn(&str) -> bool) -> Result<(), LearnError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_whole(path, text.as_bytes()),
+        Err(why) => Err(file("read", path, why)),
+        Ok(old) => match std::str::from_utf8(&old) {
+            Ok(old) if old != text && may_replace(old) => write_whole(path, text.as_bytes()),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn write_whole(path: &Path, text: &[u8]) -> Result<(), LearnError> {
+    Ok(atomic::write(path, |out| out.write_all(text))?)
+}
+
+fn read_progress(path: &Path) -> Result<Progress, LearnError> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
+        text => text.map_err(|why| file("read", path, why))?,
+    };
+    serde_json::from_str(&text)
+        .map_err(|why| LearnError::Progress { path: path.to_path_buf(), why: why.to_string() })
+}
+
+fn file(action: &'static str, path: &Path, why: io::Error) -> LearnError {
+    LearnError::File { action, path: path.to_path_buf(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_learners_work_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("learn");
+        let mut folder = Folder::open(&path, Language::English).unwrap();
+        let exercise = ALL[0];
+        assert_eq!(fs::read_to_string(folder.file(exercise)).unwrap(), exercise.sources.task);
+        fs::write(folder.file(exercise), "mine").unwrap();
+        fs::write(path.join("src/matrix.rs"), "my matrix").unwrap();
+        assert!(folder.note(exercise, true).unwrap() && !folder.note(exercise, true).unwrap());
+
+        // In another language, only the untouched exercises change.
+        let mut folder = Folder::open(&path, Language::Spanish).unwrap();
+        let texts = Language::Spanish.texts();
+        assert_eq!(fs::read_to_string(folder.file(exercise)).unwrap(), "mine");
+        assert_eq!(fs::read_to_string(path.join("src/matrix.rs")).unwrap(), "my matrix");
+        assert_eq!(fs::read_to_string(folder.file(ALL[1])).unwrap(), texts.file(ALL[1]));
+        assert!(folder.progress.passed.contains(exercise.name));
+        assert_eq!(folder.current().unwrap().name, ALL[1].name);
+
+        for n in 1..3 {
+            let kept = folder.reset(exercise, &texts).unwrap().unwrap();
+            assert_eq!(kept, path.join(format!("old/{}-{n}.rs", exercise.sources.program)));
+            assert_eq!(fs::read_to_string(kept).unwrap(), "mine");
+            assert_eq!(fs::read_to_string(folder.file(exercise)).unwrap(), texts.file(exercise));
+            fs::write(folder.file(exercise), "mine").unwrap();
+        }
+        assert!(folder.progress.passed.is_empty());
+    }
+
+    #[test]
+    fn other_folders_and_damaged_progress_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        let refused = Folder::open(dir.path(), Language::English).unwrap_err().to_string();
+        assert!(refused.contains("holds other files"), "{refused}");
+        let file = dir.path().join("letter.txt");
+        assert!(Folder::open(&file, Language::English).is_err());
+
+        let path = dir.path().join("learn");
+        Folder::open(&path, Language::English).unwrap();
+        fs::write(path.join(PROGRESS), "{").unwrap();
+        let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
+        assert!(refused.contains("progress.json") && refused.contains("delete it"), "{refused}");
+    }
+}

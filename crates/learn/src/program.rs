@@ -1,0 +1,281 @@
+//! The learner's program: compiled by cargo, run as a process of its own with limits on its time,
+//! memory and output.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use m2g_exercises::Value;
+use m2g_exercises::protocol::{MARKER, frame, values};
+
+use crate::error::LearnError;
+use crate::exercise::Case;
+use crate::failure::Failure;
+use crate::grade::Solver;
+
+/// How long all cases of an exercise may take together.
+const GRADING: Duration = Duration::from_millis(2500);
+/// The most bytes of one answer.
+const MAX_ANSWER: u64 = 64 << 20;
+/// The most bytes that a program may print beside its answers.
+const MAX_PRINTED: usize = 1 << 20;
+/// The address space of a program, in KiB.
+const MEMORY_KIB: u32 = 4 << 20;
+/// How often waiting looks up.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What cargo made of an exercise.
+#[derive(Debug)]
+pub enum Compiled {
+    /// A program.
+    Program(PathBuf),
+    /// The compiler refuses it, and says this.
+    Refused(String),
+}
+
+/// How to compile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Build {
+    /// Whether the program is optimised, for training.
+    pub release: bool,
+    /// Whether the compiler's messages are coloured.
+    pub colour: bool,
+}
+
+/// Compiles the programs `names` of the workspace `folder`, and returns the last.
+///
+/// # Errors
+/// If cargo does not start.
+pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, LearnError> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--offline", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--color", if build.colour { "always" } else { "never" }]);
+    cargo
+        .arg("--manifest-path")
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(folder.join("target"));
+    names.iter().for_each(|name| _ = cargo.args(["--bin", name]));
+    if build.release {
+        cargo.arg("--release");
+    }
+    let output = cargo.stdin(Stdio::null()).output().map_err(LearnError::Cargo)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = names.last().copied().unwrap_or_default();
+    let executable = text.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == name;
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    });
+    match executable.last().filter(|_| output.status.success()) {
+        Some(program) => Ok(Compiled::Program(program)),
+        None => Ok(Compiled::Refused(messages(&String::from_utf8_lossy(&output.stderr)))),
+    }
+}
+
+/// What the compiler says, without the summary at its end.
+fn messages(stderr: &str) -> String {
+    const SUMMARY: [&str; 3] = ["could not compile", "For more information about", "Some errors have detailed"];
+    let lines = stderr.lines().filter(|line| !SUMMARY.iter().any(|summary| line.contains(summary)));
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_string()
+}
+
+/// A program that answers cases. It is started when it is first needed, and again if it ended.
+pub struct Program {
+    path: PathBuf,
+    deadline: Instant,
+    running: Option<Running>,
+    printed: Arc<Mutex<Vec<u8>>>,
+}
+
+/// A process, and the threads that serve its pipes.
+struct Running {
+    child: Child,
+    cases: Sender<Vec<u8>>,
+    answers: Receiver<Result<Vec<u8>, Failure>>,
+    stderr: thread::JoinHandle<Vec<u8>>,
+}
+
+impl Program {
+    /// A program to grade: all its answers together may take [`GRADING`].
+    pub fn to_grade(path: PathBuf) -> Self {
+        Self::within(path, GRADING)
+    }
+
+    /// A program whose answers may take this time together.
+    pub fn within(path: PathBuf, time: Duration) -> Self {
+        Self { path, deadline: Instant::now() + time, running: None, printed: Arc::default() }
+    }
+
+    /// What the program printed itself.
+    pub fn printed(&self) -> String {
+        let printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&printed).into_owned()
+    }
+
+    fn start(&self) -> std::io::Result<Running> {
+        let mut command = limited(&self.path);
+        command.env("RUST_BACKTRACE", "0");
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn()?;
+        let (cases, to_send) = mpsc::channel::<Vec<u8>>();
+        let (found, answers) = mpsc::channel();
+        if let Some(mut stdin) = child.stdin.take() {
+            thread::spawn(move || {
+                for case in to_send {
+                    if stdin.write_all(&case).and_then(|()| stdin.flush()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        if let Some(stdout) = child.stdout.take() {
+            let printed = Arc::clone(&self.printed);
+            thread::spawn(move || read_answers(stdout, &found, &printed));
+        }
+        let stderr = child.stderr.take();
+        let stderr = thread::spawn(move || {
+            let mut text = Vec::new();
+            if let Some(mut stderr) = stderr {
+                let _ = stderr.by_ref().take(MAX_PRINTED as u64).read_to_end(&mut text);
+                // The rest is of no interest, but a full pipe would stop the program.
+                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+            }
+            text
+        });
+        Ok(Running { child, cases, answers, stderr })
+    }
+}
+
+impl Solver for Program {
+    fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+        let running = match self.running.take() {
+            Some(running) => running,
+            None => self.start().map_err(|_| Failure::Ended)?,
+        };
+        // A program that ended takes nothing any more; what it wrote says why.
+        let _ = running.cases.send(frame(case));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match running.answers.recv_timeout(left) {
+            Ok(Ok(answer)) => {
+                self.running = Some(running);
+                let mut values = values(&answer).ok_or(Failure::Protocol)?;
+                values.pop().ok_or(Failure::Protocol)
+            }
+            Ok(Err(failure)) => {
+                running.end();
+                Err(failure)
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                running.end();
+                Err(Failure::Timeout)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let stderr = running.end();
+                Err(Failure::of(&String::from_utf8_lossy(&stderr)))
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.end();
+        }
+    }
+}
+
+impl Running {
+    /// Ends the process, and returns what it wrote to stderr.
+    fn end(mut self) -> Vec<u8> {
+        // A panicking program is still writing its message when its answers end.
+        let patience = Instant::now() + Duration::from_millis(200);
+        drop(self.cases);
+        while Instant::now() < patience && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(POLL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.stderr.join().unwrap_or_default()
+    }
+}
+
+/// The command of a program, with a limit on its memory where the system has one.
+fn limited(path: &Path) -> Command {
+    if cfg!(unix) {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -v {MEMORY_KIB} 2>/dev/null; exec \"$0\"")).arg(path);
+        return shell;
+    }
+    Command::new(path)
+}
+
+/// Splits what a program writes into answers and what it printed itself.
+fn read_answers(stdout: impl Read, found: &Sender<Result<Vec<u8>, Failure>>, printed: &Mutex<Vec<u8>>) {
+    let mut stdout = std::io::BufReader::new(stdout);
+    let (mut matched, mut byte) = (0, [0]);
+    while stdout.read_exact(&mut byte).is_ok() {
+        if byte[0] == MARKER[matched] {
+            matched += 1;
+            if matched < MARKER.len() {
+                continue;
+            }
+            matched = 0;
+            let mut length = [0; 8];
+            if stdout.read_exact(&mut length).is_err() {
+                return;
+            }
+            let length = u64::from_le_bytes(length);
+            let mut answer = Vec::new();
+            if length > MAX_ANSWER {
+                let _ = found.send(Err(Failure::TooLong));
+                return;
+            }
+            let complete = stdout.by_ref().take(length).read_to_end(&mut answer);
+            if complete.ok() != Some(length as usize) || found.send(Ok(answer)).is_err() {
+                return;
+            }
+        } else {
+            let mut printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
+            printed.extend(&MARKER[..matched]);
+            // The byte may begin a marker itself.
+            matched = usize::from(byte[0] == MARKER[0]);
+            printed.extend(&byte[..1 - matched]);
+            if printed.len() > MAX_PRINTED {
+                let _ = found.send(Err(Failure::TooLong));
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_stands_apart_from_its_answers() {
+        let stream = [&b"hello \x1em "[..], &frame(&[Value::Number(1.0)]), b"\x1e", &frame(&[])].concat();
+        let ((found, answers), printed) = (mpsc::channel(), Mutex::default());
+        read_answers(&stream[..], &found, &printed);
+        drop(found);
+        let answers: Vec<_> = answers.iter().map(|answer| values(&answer.unwrap()).unwrap()).collect();
+        assert_eq!(answers, [vec![Value::Number(1.0)], vec![]]);
+        assert_eq!(*printed.lock().unwrap(), b"hello \x1em \x1e");
+    }
+
+    #[test]
+    fn endless_output_ends() {
+        let ((found, answers), printed) = (mpsc::channel(), Mutex::default());
+        read_answers(std::io::repeat(b'a'), &found, &printed);
+        assert_eq!(answers.recv().unwrap(), Err(Failure::TooLong));
+        let long = [&MARKER[..], &u64::MAX.to_le_bytes()].concat();
+        read_answers(&long[..], &found, &Mutex::default());
+        assert_eq!(answers.recv().unwrap(), Err(Failure::TooLong));
+    }
+}

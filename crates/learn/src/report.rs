@@ -1,0 +1,205 @@
+//! What the grader found, in sentences.
+
+use serde_json::{Value as Json, json};
+
+use crate::compare::{Difference, What};
+use crate::exercise::Exercise;
+use crate::failure::Failure;
+use crate::grade::{Finding, Problem, Relation, Verdict};
+use crate::texts::Texts;
+
+/// The finding in sentences, one per line: shapes, the first wrong number, its slope, the mistake.
+pub fn sentences(exercise: &Exercise, finding: &Finding, texts: &Texts) -> Vec<String> {
+    let inputs: Vec<String> =
+        finding.inputs.iter().map(|(name, shape)| format!("{name} {}", tuple(shape, texts))).collect();
+    let case = (finding.case + 1).to_string();
+    let mut lines = Vec::new();
+    if !matches!(finding.problem, Problem::Failure(Failure::Gap)) {
+        lines.push(texts.say("case", &[("case", &case), ("inputs", &inputs.join(", "))]));
+    }
+    match &finding.problem {
+        Problem::Failure(failure) => lines.extend(failed(failure, texts)),
+        Problem::Difference(found) => lines.extend(differs(exercise, found, texts)),
+    }
+    if let (Some(slope), Problem::Difference(Difference { what: What::Number { actual, .. }, .. })) =
+        (finding.slope, &finding.problem)
+    {
+        lines.push(texts.say("slope", &[("slope", &number(slope)), ("actual", &number(*actual))]));
+    }
+    match (finding.mistake, &finding.relation) {
+        (Some(mistake), _) => {
+            lines.push(texts.say("mistake", &[("mistake", texts.mistake(exercise, mistake))]));
+        }
+        (None, Some(relation)) => lines.push(related(relation, texts)),
+        (None, None) => {}
+    }
+    lines
+}
+
+/// The finding for machines.
+pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
+    let mut json = json!({
+        "event": "graded", "exercise": exercise.name, "passed": matches!(verdict, Verdict::Passed { .. }),
+    });
+    match verdict {
+        Verdict::Passed { cases } => json["cases"] = json!(cases),
+        Verdict::Failed(finding) => {
+            json["case"] = json!(finding.case + 1);
+            let shape = |(name, shape): &(&str, Vec<usize>)| ((*name).to_string(), json!(shape));
+            json["inputs"] = finding.inputs.iter().map(shape).collect::<serde_json::Map<_, _>>().into();
+            json["mistake"] = json!(finding.mistake);
+            json["slope"] = json!(finding.slope);
+            json["sentences"] = json!(sentences(exercise, finding, texts));
+            match &finding.problem {
+                Problem::Failure(failure) => json["failure"] = json!(key(failure)),
+                Problem::Difference(Difference { path, what }) => {
+                    json["part"] = json!(part_name(exercise, path));
+                    match what {
+                        What::Shape { expected, actual } => {
+                            json["expected_shape"] = json!(expected);
+                            json["actual_shape"] = json!(actual);
+                        }
+                        What::Number { index, expected, actual, .. } => {
+                            json["index"] = json!(index);
+                            // JSON has no infinity and no NaN.
+                            json["expected"] = json!(number(*expected));
+                            json["actual"] = json!(number(*actual));
+                        }
+                        What::Text { expected, actual } => {
+                            json["expected"] = json!(expected);
+                            json["actual"] = json!(actual);
+                        }
+                        What::Type | What::Broken { .. } => {}
+                    }
+                }
+            }
+        }
+    }
+    json
+}
+
+/// The key of the sentence about a failure.
+fn key(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Gap => "gap",
+        Failure::Panic { .. } => "panic",
+        Failure::Timeout => "timeout",
+        Failure::Memory => "memory",
+        Failure::StackOverflow => "stack",
+        Failure::TooLong => "too_long",
+        Failure::Ended => "ended",
+        Failure::Protocol => "protocol",
+    }
+}
+
+/// Why there is no answer.
+pub fn failed(failure: &Failure, texts: &Texts) -> Vec<String> {
+    match failure {
+        Failure::Panic { place, message } => {
+            let mut lines = vec![texts.say("panic", &[("place", place), ("message", message)])];
+            if message.starts_with("matmul of ") {
+                lines.push(texts.say("transpose_one", &[]));
+            }
+            lines
+        }
+        other => vec![texts.say(key(other), &[])],
+    }
+}
+
+/// The most characters of a text that are shown.
+const MAX_TEXT: usize = 200;
+
+fn differs(exercise: &Exercise, found: &Difference, texts: &Texts) -> Vec<String> {
+    let part = part_name(exercise, &found.path);
+    match &found.what {
+        What::Type => vec![texts.say("type", &[])],
+        What::Broken { shape, elements } => {
+            let inserts = [("shape", &*tuple(shape, texts)), ("elements", &elements.to_string())];
+            vec![texts.say("broken", &[&[("part", &*part)], &inserts[..]].concat())]
+        }
+        What::Shape { expected, actual } => {
+            let (expected, actual) = (tuple(expected, texts), tuple(actual, texts));
+            vec![texts.say("shape", &[("part", &part), ("expected", &expected), ("actual", &actual)])]
+        }
+        What::Number { index, expected, actual, wrong, total } => {
+            let at = index.iter().map(|i| format!("[{i}]")).collect::<String>();
+            let inserts = [
+                ("part", format!("{part}{at}")),
+                ("expected", number(*expected)),
+                ("actual", number(*actual)),
+            ];
+            let inserts = inserts.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let first = texts.say("number", &inserts);
+            let (wrong, total_text) = (wrong.to_string(), total.to_string());
+            match total {
+                0 | 1 => vec![first],
+                _ => vec![first, texts.say("wrong", &[("wrong", &wrong), ("total", &total_text)])],
+            }
+        }
+        What::Text { expected, actual } => {
+            let shown = |text: &str| format!("{:?}", text.chars().take(MAX_TEXT).collect::<String>());
+            let inserts = [("part", &*part), ("expected", &shown(expected)), ("actual", &shown(actual))];
+            vec![texts.say("text", &inserts)]
+        }
+    }
+}
+
+fn related(relation: &Relation, texts: &Texts) -> String {
+    match relation {
+        Relation::Transposed => texts.say("transposed", &[]),
+        Relation::Negated => texts.say("negated", &[]),
+        Relation::Multiple { factor, size_of: None } => {
+            texts.say("multiple", &[("factor", &number(*factor))])
+        }
+        Relation::Multiple { factor, size_of: Some((name, axis)) } => {
+            let size = if *factor < 1.0 { 1.0 / factor } else { *factor };
+            let inserts = [("factor", number(*factor)), ("size", number(size)), ("axis", axis.to_string())];
+            let inserts = inserts.each_ref().map(|(name, value)| (*name, value.as_str()));
+            texts.say("multiple_of_size", &[&[("input", *name)], &inserts[..]].concat())
+        }
+    }
+}
+
+/// The name of a part of the answer: `nabla_w[1]`.
+fn part_name(exercise: &Exercise, path: &[usize]) -> String {
+    let (name, rest) = match path {
+        [first, rest @ ..] if exercise.outputs.len() > 1 => (exercise.outputs.get(*first), rest),
+        path => (exercise.outputs.first(), path),
+    };
+    let rest: String = rest.iter().map(|i| format!("[{i}]")).collect();
+    format!("{}{rest}", name.copied().unwrap_or_default())
+}
+
+/// A shape as `(2, 3)`.
+fn tuple(shape: &[usize], texts: &Texts) -> String {
+    match shape {
+        [] => texts.say("one_number", &[]),
+        shape => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// A number with six digits that count.
+pub fn number(x: f64) -> String {
+    if x == 0.0 || !x.is_finite() || (1e-4..1e6).contains(&x.abs()) {
+        let digits = (5 - x.abs().max(1.0).log10().floor().min(5.0) as i32).max(0) as usize;
+        let text = format!("{x:.digits$}");
+        return match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+            false => text,
+        };
+    }
+    format!("{x:.5e}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let shown =
+            [0.5, -1.25, 0.0, 123_456.7, 1e-7, f64::NAN, f64::NEG_INFINITY, 3.0, 1.0 / 3.0].map(number);
+        let want = ["0.5", "-1.25", "0", "123457", "1.00000e-7", "NaN", "-inf", "3", "0.33333"];
+        assert_eq!(shown, want);
+    }
+}

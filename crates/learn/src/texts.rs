@@ -1,0 +1,193 @@
+//! The texts in each language: tasks, hints, mistakes, and the sentences of the grader.
+//!
+//! The English task is the head of the exercise's file; all other texts are in
+//! `notebooks-notes/exercises/texts/`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::exercise::Exercise;
+
+/// A language of the course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Spanish.
+    Spanish,
+}
+
+impl Language {
+    /// All languages.
+    pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
+
+    /// Its two letters.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Spanish => "es",
+        }
+    }
+
+    /// The language of a locale such as `es_AR.UTF-8`: English unless it is Spanish.
+    pub fn of_locale(locale: &str) -> Self {
+        let language = locale.split(['_', '.', '@', '-', ':']).next().unwrap_or_default();
+        if language.eq_ignore_ascii_case("es") { Self::Spanish } else { Self::English }
+    }
+
+    /// Its texts.
+    ///
+    /// # Panics
+    /// Never: a test reads the files, which are part of the binary.
+    pub fn texts(self) -> Texts {
+        let file = match self {
+            Self::English => include_str!("../../../notebooks-notes/exercises/texts/en.toml"),
+            Self::Spanish => include_str!("../../../notebooks-notes/exercises/texts/es.toml"),
+        };
+        let texts: Texts = toml::from_str(file).expect("a test reads this file");
+        texts
+    }
+}
+
+/// The texts in one language.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Texts {
+    /// The sentences of the grader, with names in braces for what they insert.
+    pub messages: BTreeMap<String, String>,
+    /// The texts of each exercise.
+    pub exercises: BTreeMap<String, ExerciseText>,
+}
+
+/// The texts of an exercise.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExerciseText {
+    /// The task; in English it is the head of the exercise's file.
+    pub task: Option<String>,
+    /// Three steps towards the solution.
+    pub hints: [String; 3],
+    /// What each typical mistake is.
+    pub mistakes: BTreeMap<String, String>,
+}
+
+/// What begins each line of a file's head.
+const HEAD: &str = "//!";
+
+impl Texts {
+    /// The sentence `key` with each `{name}` replaced.
+    pub fn say(&self, key: &str, inserts: &[(&str, &str)]) -> String {
+        let mut text = self.messages.get(key).cloned().unwrap_or_else(|| key.to_string());
+        for (name, value) in inserts {
+            text = text.replace(&format!("{{{name}}}"), value);
+        }
+        text
+    }
+
+    /// The hints of an exercise.
+    pub fn hints(&self, exercise: &Exercise) -> &[String] {
+        self.exercises.get(exercise.name).map_or(&[], |texts| &texts.hints)
+    }
+
+    /// What a typical mistake is.
+    pub fn mistake(&self, exercise: &Exercise, mistake: &str) -> &str {
+        let mistakes = self.exercises.get(exercise.name).map(|texts| &texts.mistakes);
+        mistakes.and_then(|all| all.get(mistake)).map_or("", String::as_str)
+    }
+
+    /// The task of an exercise; its first line is its title.
+    pub fn task(&self, exercise: &Exercise) -> String {
+        let translated = self.exercises.get(exercise.name).and_then(|texts| texts.task.clone());
+        translated.map_or_else(|| head(exercise.sources.task), |task| task.trim().to_string())
+    }
+
+    /// The title of an exercise.
+    pub fn title(&self, exercise: &Exercise) -> String {
+        let task = self.task(exercise);
+        task.lines().next().unwrap_or_default().trim_start_matches("# ").to_string()
+    }
+
+    /// The exercise's file, as the learner gets it.
+    pub fn file(&self, exercise: &Exercise) -> String {
+        let lines = self.task(exercise);
+        let lines = lines.lines().map(|line| format!("{HEAD} {line}").trim_end().to_string());
+        format!("{}\n{}", lines.collect::<Vec<_>>().join("\n"), code(exercise.sources.task))
+    }
+}
+
+/// The text in the head of a file.
+fn head(file: &str) -> String {
+    let lines = file.lines().map_while(|line| line.strip_prefix(HEAD));
+    let lines: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    lines.join("\n")
+}
+
+/// A file without its head.
+pub fn code(file: &str) -> String {
+    let mut code: String =
+        file.lines().skip_while(|line| line.starts_with(HEAD)).collect::<Vec<_>>().join("\n");
+    code.push('\n');
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::exercises::ALL;
+
+    #[test]
+    fn the_environment_chooses_the_language() {
+        let spanish = ["es", "es_AR.UTF-8", "es-419", "ES", "es:en"];
+        assert!(spanish.iter().all(|locale| Language::of_locale(locale) == Language::Spanish));
+        let english = ["", "C", "C.UTF-8", "en_GB", "est", "eo"];
+        assert!(english.iter().all(|locale| Language::of_locale(locale) == Language::English));
+    }
+
+    /// The names in braces, and the code in backticks.
+    fn marked(text: &str) -> BTreeSet<String> {
+        let braces = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+        let code = text.split('`').skip(1).step_by(2);
+        braces.map(|name| format!("{{{name}}}")).chain(code.map(String::from)).collect()
+    }
+
+    #[test]
+    fn both_languages_say_the_same() {
+        let [en, es] = Language::ALL.map(Language::texts);
+        let keys = |texts: &Texts| texts.messages.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&en), keys(&es));
+        for (key, text) in &en.messages {
+            assert_eq!(marked(text), marked(&es.messages[key]), "{key}");
+        }
+        let names: BTreeSet<&str> = ALL.iter().map(|exercise| exercise.name).collect();
+        for texts in [&en, &es] {
+            assert_eq!(texts.exercises.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
+        }
+        for exercise in ALL {
+            let name = exercise.name;
+            let mistakes: BTreeSet<&str> = exercise.mistakes.iter().map(|mistake| mistake.name).collect();
+            for texts in [&en, &es] {
+                let text = &texts.exercises[name];
+                let named: BTreeSet<&str> = text.mistakes.keys().map(String::as_str).collect();
+                assert_eq!(named, mistakes, "{name}");
+                assert!(
+                    text.hints.iter().chain(text.mistakes.values()).all(|text| text.len() > 10),
+                    "{name}"
+                );
+                let task = texts.task(exercise);
+                assert!(task.starts_with("# ") && task.lines().count() > 3, "{name}: {task}");
+                assert!(task.lines().all(|line| line.chars().count() <= 100), "{name}: {task}");
+            }
+            assert!(es.exercises[name].task.is_some() && en.exercises[name].task.is_none(), "{name}");
+            // Formulas stand in lines of their own; their words are translated.
+            let formulas =
+                |texts: &Texts| texts.task(exercise).lines().filter(|line| line.starts_with("    ")).count();
+            assert_eq!(formulas(&en), formulas(&es), "{name}");
+            assert_eq!(marked(&en.task(exercise)), marked(&es.task(exercise)), "{name}");
+            assert_eq!(en.file(exercise), exercise.sources.task, "{name}");
+            assert_eq!(code(&es.file(exercise)), code(exercise.sources.task), "{name}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a learner's program may do wrong without harm: never end, panic, print or take too much.
+
+use std::fs;
+use std::time::Instant;
+
+use m2g_learn::exercises::named;
+use m2g_learn::failure::Failure;
+use m2g_learn::folder::Folder;
+use m2g_learn::grade::{Problem, Verdict, grade};
+use m2g_learn::program::{Compiled, Program, compile};
+use m2g_learn::texts::Language;
+
+use crate::programs::PLAIN;
+
+/// Grades `neuron` with each of these bodies, which one program holds; the length of the weights in
+/// the last case tells nothing, so the body is chosen by the program's name.
+#[test]
+fn no_program_hangs_or_crashes_the_grader() {
+    const BODIES: [(&str, &str); 9] = [
+        ("gap", "todo!()"),
+        ("timeout", "loop {}"),
+        ("panic", "w[99]"),
+        (
+            "stack",
+            "fn deep(n: u64) -> u64 { std::hint::black_box(if n == u64::MAX { 0 } else { deep(n + 1) + n }) } deep(0) as f64",
+        ),
+        (
+            "memory",
+            "let mut all = Vec::new(); loop { all.push(vec![1.0; 1 << 20]); if all.len() == usize::MAX { return 0.0; } }",
+        ),
+        ("too_long", "loop { println!(\"abcdefghijklmnopqrstuvwxyz\"); }"),
+        ("ended", "std::process::exit(0)"),
+        ("nan", "f64::NAN"),
+        (
+            "printed",
+            "println!(\"hello {b}\"); dbg!(b); 1.0 / (1.0 + (-(w.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + b)).exp())",
+        ),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("neuron").unwrap();
+    let mut body = String::from("    match std::env::args().next().unwrap().rsplit('/').next().unwrap() {\n");
+    for (name, code) in BODIES {
+        body += &format!("        {name:?} => {{ {code} }}\n");
+    }
+    body += "        _ => 0.0,\n    }";
+    let source = exercise.sources.task.replace("    todo!()", &body);
+    fs::write(learn.join("src/bin/01_neuron.rs"), source).unwrap();
+    let program = match compile(&learn, &["01_neuron"], PLAIN).unwrap() {
+        Compiled::Program(program) => program,
+        Compiled::Refused(why) => panic!("{why}"),
+    };
+    for (name, _) in BODIES {
+        let link = dir.path().join(name);
+        std::os::unix::fs::symlink(&program, &link).unwrap();
+        let (mut solver, start) = (Program::to_grade(link), Instant::now());
+        let verdict = grade(exercise, &mut solver).unwrap();
+        assert!(start.elapsed().as_secs_f64() < 4.0, "{name}: {:?}", start.elapsed());
+        let problem = match verdict {
+            Verdict::Failed(finding) => finding.problem,
+            Verdict::Passed { .. } => {
+                assert_eq!(name, "printed");
+                assert!(solver.printed().starts_with("hello "), "{}", solver.printed());
+                continue;
+            }
+        };
+        let expected = match (name, &problem) {
+            ("gap", Problem::Failure(Failure::Gap))
+            | ("timeout", Problem::Failure(Failure::Timeout))
+            | ("stack", Problem::Failure(Failure::StackOverflow))
+            | ("memory", Problem::Failure(Failure::Memory | Failure::Timeout))
+            | ("too_long", Problem::Failure(Failure::TooLong))
+            | ("ended", Problem::Failure(Failure::Ended))
+            | ("nan", Problem::Difference(_)) => true,
+            ("panic", Problem::Failure(Failure::Panic { place, message })) => {
+                place.starts_with("src/bin/01_neuron.rs:") && message.contains("out of bounds")
+            }
+            _ => false,
+        };
+        assert!(expected, "{name}: {problem:?}");
+    }
+}
+
+#[test]
+fn the_compiler_says_what_it_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let folder = Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("neuron").unwrap();
+    fs::write(folder.file(exercise), exercise.sources.task.replace("todo!()", "b + \"one\"")).unwrap();
+    match compile(&learn, &[exercise.sources.program], PLAIN).unwrap() {
+        Compiled::Refused(why) => {
+            assert!(
+                why.contains("cannot add `&str` to `f64`") && why.contains("src/bin/01_neuron.rs"),
+                "{why}"
+            );
+            assert!(!why.contains("could not compile"), "{why}");
+        }
+        Compiled::Program(program) => panic!("{}", program.display()),
+    }
+    // Another exercise is not concerned.
+    let other = compile(&learn, &["02_sigmoid"], PLAIN).unwrap();
+    assert!(matches!(other, Compiled::Program(_)), "{other:?}");
+}
