@@ -79,7 +79,8 @@ pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, 
 
 /// What the compiler says, without the summary at its end.
 fn messages(stderr: &str) -> String {
-    const SUMMARY: [&str; 3] = ["could not compile", "For more information about", "Some errors have detailed"];
+    const SUMMARY: [&str; 3] =
+        ["could not compile", "For more information about", "Some errors have detailed"];
     let lines = stderr.lines().filter(|line| !SUMMARY.iter().any(|summary| line.contains(summary)));
     lines.collect::<Vec<_>>().join("\n").trim_end().to_string()
 }

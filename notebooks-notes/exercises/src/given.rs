@@ -92,7 +92,8 @@ pub fn head(q: &Matrix, k: &Matrix, v: &Matrix) -> Matrix {
 /// Matrices with the same rows beside each other.
 pub fn side_by_side(parts: &[Matrix]) -> Matrix {
     let rows = parts.first().map_or(0, |part| part.rows);
-    let data: Vec<f64> = (0..rows).flat_map(|i| parts.iter().flat_map(move |part| part.row(i).to_vec())).collect();
+    let data: Vec<f64> =
+        (0..rows).flat_map(|i| parts.iter().flat_map(move |part| part.row(i).to_vec())).collect();
     Matrix::new(rows, parts.iter().map(|part| part.cols).sum(), data)
 }
 

@@ -23,15 +23,19 @@ pub const EXERCISE: Exercise = Exercise {
     reference: |input| {
         let (q, k, v, length) = (input.matrix(), input.matrix(), input.matrix(), input.count());
         let kv = side_by_side(&[k, v]); // (S, 2D)
-        let y = run(&[shaped(&[1, q.rows, q.cols], &q)?, shaped(&[1, kv.rows, kv.cols], &kv)?], |tape, v| {
-            tape.cross_attention(v[0], v[1], AttentionOptions::new(1, Mask::Padding([length].into())))
-        })?;
+        let y =
+            run(&[shaped(&[1, q.rows, q.cols], &q)?, shaped(&[1, kv.rows, kv.cols], &kv)?], |tape, v| {
+                tape.cross_attention(v[0], v[1], AttentionOptions::new(1, Mask::Padding([length].into())))
+            })?;
         Ok(matrix(&y).into())
     },
     gradient: None,
     mistakes: &[
         Mistake { name: "no_padding", answer: |input| attend(input, |_, _, _| false, 1.0).into() },
-        Mistake { name: "causal", answer: |input| attend(input, |i, j, length| j > i || j >= length, 1.0).into() },
+        Mistake {
+            name: "causal",
+            answer: |input| attend(input, |i, j, length| j > i || j >= length, 1.0).into(),
+        },
         Mistake { name: "no_scale", answer: |input| attend(input, |_, j, length| j >= length, 0.0).into() },
     ],
 };

@@ -34,7 +34,10 @@ pub const EXERCISE: Exercise = Exercise {
     gradient: None,
     mistakes: &[
         Mistake { name: "no_positions", answer: |input| embed(input, |id, _| id, None).into() },
-        Mistake { name: "position_of_token", answer: |input| embed(input, |id, _| id, Some(|id, _| id)).into() },
+        Mistake {
+            name: "position_of_token",
+            answer: |input| embed(input, |id, _| id, Some(|id, _| id)).into(),
+        },
         Mistake { name: "token_of_position", answer: |input| embed(input, |_, t| t, Some(|_, t| t)).into() },
     ],
 };

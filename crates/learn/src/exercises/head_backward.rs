@@ -2,7 +2,7 @@
 
 use m2g_core::ops::attention::AttentionOptions;
 use m2g_core::{Error, Mask, Tape, Var};
-use m2g_exercises::given::{attention_weights, head, side_by_side, columns};
+use m2g_exercises::given::{attention_weights, columns, head, side_by_side};
 use m2g_exercises::{Input, Matrix};
 
 use super::head::cases;
@@ -32,9 +32,18 @@ pub const EXERCISE: Exercise = Exercise {
     }),
     mistakes: &[
         Mistake { name: "no_scale", answer: |input| backward(input, Wrong { scale: true, ..RIGHT }).into() },
-        Mistake { name: "no_row_term", answer: |input| backward(input, Wrong { row_term: true, ..RIGHT }).into() },
-        Mistake { name: "no_transpose_dv", answer: |input| backward(input, Wrong { dv: true, ..RIGHT }).into() },
-        Mistake { name: "no_transpose_dk", answer: |input| backward(input, Wrong { dk: true, ..RIGHT }).into() },
+        Mistake {
+            name: "no_row_term",
+            answer: |input| backward(input, Wrong { row_term: true, ..RIGHT }).into(),
+        },
+        Mistake {
+            name: "no_transpose_dv",
+            answer: |input| backward(input, Wrong { dv: true, ..RIGHT }).into(),
+        },
+        Mistake {
+            name: "no_transpose_dk",
+            answer: |input| backward(input, Wrong { dk: true, ..RIGHT }).into(),
+        },
     ],
 };
 

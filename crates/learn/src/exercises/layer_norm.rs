@@ -15,7 +15,8 @@ pub const EXERCISE: Exercise = Exercise {
     inputs: &["x", "gain", "bias"],
     outputs: &["y"],
     cases: |random| {
-        let case = |(t, c)| vec![random.matrix(t, c).into(), random.numbers(c).into(), random.numbers(c).into()];
+        let case =
+            |(t, c)| vec![random.matrix(t, c).into(), random.numbers(c).into(), random.numbers(c).into()];
         [(2, 4), (4, 3), (3, 3)].map(case).into()
     },
     reference: |input| {

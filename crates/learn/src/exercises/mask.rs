@@ -19,7 +19,10 @@ pub const EXERCISE: Exercise = Exercise {
     },
     gradient: None,
     mistakes: &[
-        Mistake { name: "other_triangle", answer: |input| hide(input, |i, j| j < i, f64::NEG_INFINITY).into() },
+        Mistake {
+            name: "other_triangle",
+            answer: |input| hide(input, |i, j| j < i, f64::NEG_INFINITY).into(),
+        },
         Mistake { name: "diagonal", answer: |input| hide(input, |i, j| j >= i, f64::NEG_INFINITY).into() },
         Mistake { name: "zeros", answer: |input| hide(input, |i, j| j > i, 0.0).into() },
     ],

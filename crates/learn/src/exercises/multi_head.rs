@@ -52,9 +52,9 @@ pub const EXERCISE: Exercise = Exercise {
             answer: |input| {
                 let Arguments { qkv, n_head, w } = Arguments::of(input);
                 let every = |h: usize| {
-                    let [q, k, v] = qkv.each_ref().map(|m| {
-                        Matrix::from_fn(m.rows, m.cols / n_head, |i, j| m[(i, j * n_head + h)])
-                    });
+                    let [q, k, v] = qkv
+                        .each_ref()
+                        .map(|m| Matrix::from_fn(m.rows, m.cols / n_head, |i, j| m[(i, j * n_head + h)]));
                     head(&q, &k, &v)
                 };
                 side_by_side(&(0..n_head).map(every).collect::<Vec<_>>()).matmul(&w.transpose()).into()

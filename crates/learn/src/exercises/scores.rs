@@ -11,7 +11,9 @@ pub const EXERCISE: Exercise = Exercise {
     inputs: &["q", "k"],
     outputs: &["scores"],
     cases: |random| {
-        [(2, 4), (4, 2), (3, 3)].map(|(t, d)| vec![random.matrix(t, d).into(), random.matrix(t, d).into()]).into()
+        [(2, 4), (4, 2), (3, 3)]
+            .map(|(t, d)| vec![random.matrix(t, d).into(), random.matrix(t, d).into()])
+            .into()
     },
     reference: |input| {
         let (q, k) = (input.matrix(), input.matrix());

@@ -38,9 +38,7 @@ pub const EXERCISE: Exercise = Exercise {
         },
         Mistake {
             name: "wrong_axis",
-            answer: |input| {
-                m2g_exercises::given::softmax(&input.matrix().transpose()).transpose().into()
-            },
+            answer: |input| m2g_exercises::given::softmax(&input.matrix().transpose()).transpose().into(),
         },
     ],
 };

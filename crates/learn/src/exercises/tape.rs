@@ -76,7 +76,8 @@ fn walk(input: &mut Input, wrong: Wrong) -> Vec<f64> {
     let mut nodes = forward(&input.ids(), &input.numbers());
     let last = nodes.len() - 1;
     nodes[last].grad = if wrong == Wrong::Seed { 0.0 } else { 1.0 };
-    let order: Vec<usize> = if wrong == Wrong::Order { (0..=last).collect() } else { (0..=last).rev().collect() };
+    let order: Vec<usize> =
+        if wrong == Wrong::Order { (0..=last).collect() } else { (0..=last).rev().collect() };
     for i in order {
         let Node { op, value, grad } = nodes[i];
         let mut give = |to: usize, part: f64| {
