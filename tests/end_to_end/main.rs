@@ -35,3 +35,4 @@ mod streams;
 mod supply;
 mod support;
 mod translate;
+mod translate_inside;

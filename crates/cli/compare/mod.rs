@@ -46,10 +46,10 @@ use crate::{output, output_file};
 #[derive(Args)]
 pub struct Compare {
     /// A model, digits, gpt or translate, or a run: a name under runs/, or a path.
-    #[arg(value_name = "digits|gpt|RUN", default_value = "digits", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "MODEL|RUN", default_value = "digits", value_parser = NonEmptyStringValueParser::new())]
     first: String,
     /// The model or run to compare the first with.
-    #[arg(value_name = "digits|gpt|RUN", default_value = "gpt", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "MODEL|RUN", default_value = "gpt", value_parser = NonEmptyStringValueParser::new())]
     second: String,
     /// Print the source of a function, such as linear, and the lines of both models that call it.
     /// Without a name, print all shared functions.

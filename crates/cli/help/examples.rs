@@ -117,11 +117,26 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("translate translate es-en spanish.txt", "a line for each line"),
             ("translate translate es-en spanish.txt --beam 8 --n-best 4", "the four best of each"),
+            ("translate translate es-en spanish.txt --alignments", "which word comes from which"),
+            ("translate translate es-en one.txt --beam-tree tree.svg", "draw the search"),
         ],
     ),
     (
         "translate score",
         &[("translate score es-en spanish.txt english.txt", "how likely is each translation?")],
+    ),
+    (
+        "translate ask",
+        &[
+            (
+                "translate ask es-en \"La pizza salió del horno y sabía bien\" --word sabía",
+                "the pizza or the oven?",
+            ),
+            (
+                "translate ask es-en \"El pan sabía mal\" --word sabía --replace \"El pan=María\"",
+                "a change of your own",
+            ),
+        ],
     ),
     (
         "lab",
@@ -135,6 +150,7 @@ pub const EXAMPLES: &[Examples] = &[
         "compare",
         &[
             ("compare", "the digit network and the GPT"),
+            ("compare gpt translate", "the GPT and the encoder-decoder"),
             ("compare first own", "two runs"),
             ("compare --code linear", "the source of a shared function"),
         ],
@@ -146,6 +162,7 @@ pub const EXAMPLES: &[Examples] = &[
             ("inspect own --layer 1 --head 0", "one head of one layer"),
             ("inspect own --attention --out attention.html", "draw the attention"),
             ("inspect digits --image my-digit.png", "a picture in the digit network"),
+            ("inspect translate --layer 3", "a decoder block, with cross-attention"),
         ],
     ),
     (

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use base64::Engine;
-use m2g_core::Mask;
 use serde_json::{Value, json};
 
 use super::draw;
+use super::input::AttentionLayout;
 use super::step::Step;
 use super::values::nested;
 use crate::plot::title::{Title, key};
@@ -23,43 +23,65 @@ const MASKED: Rgb = [228, 228, 228];
 /// The attention weights of some layers and heads.
 pub struct Attention {
     model: String,
-    tokens: Vec<String>,
-    mask: String,
-    /// The range of keys that each query sees.
-    rows: Vec<[usize; 2]>,
-    maps: Vec<Map>,
+    groups: Vec<Group>,
+    /// The number of heads beside each other.
     columns: usize,
 }
 
-/// The weights of one head, `(T, T)`.
+/// Heads in which the same tokens attend to the same tokens.
+struct Group {
+    name: &'static str,
+    mask: String,
+    queries: Vec<String>,
+    keys: Vec<String>,
+    /// The range of keys that each query sees.
+    seen: Vec<[usize; 2]>,
+    maps: Vec<Map>,
+}
+
+/// The weights of one head, `(T, T)`, or `(T, S)` in cross-attention.
 struct Map {
     layer: usize,
     head: usize,
+    title: String,
     weights: Vec<f32>,
 }
 
 impl Attention {
-    /// The weights of these layers and heads.
+    /// The weights of these heads, of one block or of all.
     pub fn of(
         step: &Step,
         model: &str,
-        mask: &Mask,
-        tokens: Vec<String>,
-        (layers, heads): (Vec<usize>, Vec<usize>),
+        layout: &AttentionLayout,
+        block: Option<usize>,
+        heads: &[usize],
     ) -> anyhow::Result<Self> {
-        let t = tokens.len();
-        let mut maps = Vec::new();
-        for &layer in &layers {
-            let var = step.labelled(&format!("h.{layer}.attn.weights"));
-            let all =
-                step.tape.value(var.ok_or_else(|| anyhow!("layer {layer} recorded no weights"))?).data();
-            for &head in &heads {
-                maps.push(Map { layer, head, weights: all[head * t * t..(head + 1) * t * t].to_vec() });
+        let mut groups = Vec::new();
+        for group in &layout.groups {
+            let (queries, keys) = (group.queries.clone(), group.keys.clone());
+            let (t, s) = (queries.len(), keys.len());
+            let mut maps = Vec::new();
+            for layer in group.layers_of(block) {
+                let var = step.labelled(&format!("{}.weights", layer.label));
+                let all = step
+                    .tape
+                    .value(var.ok_or_else(|| anyhow!("{} recorded no weights", layer.label))?)
+                    .data();
+                maps.extend(heads.iter().map(|&head| Map {
+                    layer: layer.number,
+                    head,
+                    title: layer.title.clone(),
+                    weights: all[head * t * s..(head + 1) * t * s].to_vec(),
+                }));
+            }
+            let visible = |i| group.mask.visible(0, i, s);
+            let seen = (0..t).map(|i| [visible(i).start, visible(i).end]).collect();
+            if !maps.is_empty() {
+                let mask = group.mask.to_string();
+                groups.push(Group { name: group.name, mask, queries, keys, seen, maps });
             }
         }
-        let seen = |i| mask.visible(0, i, t);
-        let rows = (0..t).map(|i| [seen(i).start, seen(i).end]).collect();
-        Ok(Self { model: model.into(), tokens, mask: mask.to_string(), rows, maps, columns: heads.len() })
+        Ok(Self { model: model.into(), groups, columns: heads.len() })
     }
 
     /// Draws to a file and prints its path. Without a file, or with `json`, prints all weights as JSON.
@@ -79,16 +101,30 @@ impl Attention {
 
     /// The largest difference between the sum of a row and 1.
     fn worst_sum(&self) -> f64 {
-        let rows = self.maps.iter().flat_map(|map| map.weights.chunks(self.tokens.len().max(1)));
+        let rows = self
+            .groups
+            .iter()
+            .flat_map(|group| group.maps.iter().flat_map(|map| map.weights.chunks(group.keys.len().max(1))));
         rows.map(|row| (row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1.0).abs()).fold(0.0, f64::max)
     }
 
+    /// All weights. `tokens` and `mask` are those of the first group.
     fn json(&self) -> Value {
-        let t = self.tokens.len();
-        let map = |m: &Map| json!({"layer": m.layer, "head": m.head, "weights": nested(&[t, t], &m.weights)});
+        let map = |group: &Group, m: &Map| {
+            json!({
+                "layer": m.layer, "head": m.head, "kind": group.name, "title": m.title,
+                "weights": nested(&[group.queries.len(), group.keys.len()], &m.weights),
+            })
+        };
+        let heads = self.groups.iter().flat_map(|group| group.maps.iter().map(move |m| map(group, m)));
+        let groups = self.groups.iter().map(|group| {
+            json!({"kind": group.name, "mask": group.mask, "queries": group.queries, "keys": group.keys})
+        });
+        let first = self.groups.first();
         json!({
-            "event": "attention", "model": self.model, "tokens": self.tokens, "mask": self.mask,
-            "worst_row_sum": self.worst_sum(), "heads": self.maps.iter().map(map).collect::<Vec<_>>(),
+            "event": "attention", "model": self.model, "tokens": first.map(|group| &group.queries),
+            "mask": first.map(|group| &group.mask), "groups": groups.collect::<Vec<_>>(),
+            "worst_row_sum": self.worst_sum(), "heads": heads.collect::<Vec<_>>(),
         })
     }
 
@@ -96,22 +132,33 @@ impl Attention {
     /// be too large.
     fn page(&self) -> String {
         const MAX_16_BIT_WEIGHTS: usize = 650_000;
-        let seen = self.rows.iter().map(|[start, end]| end - start).sum::<usize>() * self.maps.len();
+        let visible = |group: &Group| {
+            group.seen.iter().map(|[start, end]| end - start).sum::<usize>() * group.maps.len()
+        };
+        let seen = self.groups.iter().map(visible).sum::<usize>();
         let bits = if seen <= MAX_16_BIT_WEIGHTS { 16 } else { 8 };
         let mut bytes = Vec::with_capacity(seen * bits / 8);
-        for map in &self.maps {
-            for (row, &[start, end]) in map.weights.chunks(self.tokens.len().max(1)).zip(&self.rows) {
-                for w in &row[start..end] {
-                    match bits {
-                        16 => bytes.extend(((w * 65535.0).round() as u16).to_le_bytes()),
-                        _ => bytes.push((w * 255.0).round() as u8),
+        for group in &self.groups {
+            for map in &group.maps {
+                for (row, &[start, end]) in map.weights.chunks(group.keys.len().max(1)).zip(&group.seen) {
+                    for w in &row[start..end] {
+                        match bits {
+                            16 => bytes.extend(((w * 65535.0).round() as u16).to_le_bytes()),
+                            _ => bytes.push((w * 255.0).round() as u8),
+                        }
                     }
                 }
             }
         }
+        let groups = self.groups.iter().map(|group| {
+            json!({
+                "name": group.name, "mask": group.mask, "queries": group.queries, "keys": group.keys,
+                "seen": group.seen,
+                "maps": group.maps.iter().map(|m| format!("{}, head {}", m.title, m.head)).collect::<Vec<_>>(),
+            })
+        });
         let data = json!({
-            "model": self.model, "tokens": self.tokens, "mask": self.mask, "rows": self.rows, "bits": bits,
-            "columns": self.columns, "maps": self.maps.iter().map(|m| [m.layer, m.head]).collect::<Vec<_>>(),
+            "model": self.model, "bits": bits, "columns": self.columns, "groups": groups.collect::<Vec<_>>(),
             "weights": base64::engine::general_purpose::STANDARD.encode(bytes),
         });
         // The text of a script element must not contain "<".
@@ -119,61 +166,121 @@ impl Attention {
     }
 
     fn figure(&self) -> Figure {
-        let t = self.tokens.len().max(1);
-        let single = self.maps.len() == 1;
-        // Tokens name rows and columns where their letters can be read.
-        let labelled = if single { t <= 64 } else { t <= 32 };
-        let side = match single {
-            true => 560.0,
-            false if labelled => (9.0 * t as f64).max(130.0),
-            false => 130.0,
+        let single = self.groups.len() == 1 && self.groups[0].maps.len() == 1;
+        let sizes: Vec<Size> = self.groups.iter().map(|group| Size::of(group, single)).collect();
+        let columns = self.columns.max(1);
+        let widest =
+            sizes.iter().map(|size| size.room[0] + size.step()[0] * columns as f64).fold(0.0, f64::max);
+        let width = (MARGIN + widest).max(480.0);
+        let mask = match &self.groups[..] {
+            [group] => format!(", mask {}", group.mask),
+            _ => String::new(),
         };
-        let cell = side / t as f64;
-        let label_size = (cell * 0.9).clamp(6.0, 10.0);
-        let names: Vec<String> =
-            self.tokens.iter().enumerate().map(|(i, token)| format!("{i} {token}")).collect();
-        let longest = names.iter().map(|name| font::width(name, label_size)).fold(0.0, f64::max);
-        let room = if labelled { longest.min(MAX_LABEL) + 8.0 } else { 0.0 };
-        let step = side + 28.0;
-        let rows = self.maps.len().div_ceil(self.columns.max(1));
-        let width = (MARGIN + room + step * self.columns as f64).max(480.0);
-        let title = format!("Attention of {}: rows attend to columns, mask {}", self.model, self.mask);
+        let title = format!("Attention of {}: rows attend to columns{mask}", self.model);
         let title = Title::new(&title, 13.0, width - 2.0 * MARGIN);
-        let top = 78.0 + title.extra_height() + room;
-        let mut figure = Figure::new(width as usize, (top + step * rows as f64) as usize);
+        let start = 56.0 + title.extra_height();
+        let rows = |group: &Group| group.maps.len().div_ceil(columns) as f64;
+        let height =
+            |(group, size): (&Group, &Size)| GROUP_TITLE + size.room[1] + size.step()[1] * rows(group);
+        let total = self.groups.iter().zip(&sizes).map(height).sum::<f64>();
+        let mut figure = Figure::new(width as usize, (start + total) as usize);
         title.draw(&mut figure, (MARGIN, 20.0));
         weights_key(&mut figure, (MARGIN, 42.0 + title.extra_height()));
+        let mut top = start;
+        for (group, size) in self.groups.iter().zip(&sizes) {
+            if self.groups.len() > 1 {
+                let text = format!("{}, mask {}", group.name, group.mask);
+                figure.text((MARGIN, top + 18.0), text, 12.0, Anchor::Start, BLACK);
+            }
+            group.draw(&mut figure, size, top + GROUP_TITLE + size.room[1], columns);
+            top += height((group, size));
+        }
+        figure
+    }
+}
+
+/// The sizes of the maps of a group, in pixels.
+struct Size {
+    cell: f64,
+    /// The width and height of a map.
+    map: [f64; 2],
+    /// The size of the names of tokens, and the room for those of rows and of columns.
+    label: f64,
+    room: [f64; 2],
+}
+
+impl Size {
+    fn of(group: &Group, single: bool) -> Self {
+        let (rows, columns) = (group.queries.len().max(1), group.keys.len().max(1));
+        let most = rows.max(columns);
+        // Tokens name rows and columns where their letters can be read.
+        let labelled = if single { most <= 64 } else { most <= 32 };
+        let side = match single {
+            true => 560.0,
+            false if labelled => (9.0 * most as f64).max(130.0),
+            false => 130.0,
+        };
+        let cell = side / most as f64;
+        let label = (cell * 0.9).clamp(6.0, 10.0);
+        let longest = |tokens: &[String]| {
+            let widths = names(tokens).into_iter().map(|name| font::width(&name, label));
+            if labelled { widths.fold(0.0, f64::max).min(MAX_LABEL) + 8.0 } else { 0.0 }
+        };
+        let room = [longest(&group.queries), longest(&group.keys)];
+        Self { cell, map: [cell * columns as f64, cell * rows as f64], label, room }
+    }
+
+    /// From one map to the next.
+    fn step(&self) -> [f64; 2] {
+        self.map.map(|side| side + 28.0)
+    }
+}
+
+/// The tokens with their numbers.
+fn names(tokens: &[String]) -> Vec<String> {
+    tokens.iter().enumerate().map(|(i, token)| format!("{i} {token}")).collect()
+}
+
+impl Group {
+    /// Draws the maps, the first row of them at `top`.
+    fn draw(&self, figure: &mut Figure, size: &Size, top: f64, columns: usize) {
+        let s = self.keys.len().max(1);
+        let step = size.step();
         for (i, map) in self.maps.iter().enumerate() {
-            let (column, row) = (i % self.columns, i / self.columns);
-            let x = MARGIN + room + step * column as f64;
-            let y = top + step * row as f64;
+            let (column, row) = (i % columns, i / columns);
+            let x = MARGIN + size.room[0] + step[0] * column as f64;
+            let y = top + step[1] * row as f64;
             let pixel = |(place, &weight): (usize, &f32)| {
-                let ([start, end], j) = (self.rows[place / t], place % t);
+                let ([start, end], j) = (self.seen[place / s], place % s);
                 if (start..end).contains(&j) { draw::shade(weight) } else { MASKED }
             };
-            let name = format!("layer {} head {}", map.layer, map.head);
-            let above = if row == 0 { room } else { 0.0 };
-            figure.text((x, y - above - 4.0), name, 10.0, Anchor::Start, BLACK);
-            let pixels = map.weights.iter().enumerate().map(pixel).collect();
-            figure.image((x, y), cell, t, pixels);
-            for (i, name) in names.iter().enumerate().filter(|_| labelled) {
-                let middle = cell * (i as f64 + 0.5) + label_size * 0.35;
-                let (text, size) = font::fit(name, label_size, MAX_LABEL);
-                if column == 0 {
-                    figure.text((x - 5.0, y + middle), text.as_str(), size, Anchor::End, BLACK);
+            let name = format!("{} head {}", map.title, map.head);
+            let above = if row == 0 { size.room[1] } else { 0.0 };
+            let (name, letters) = font::fit(&name, 10.0, step[0] - 4.0);
+            figure.text((x, y - above - 4.0), name, letters, Anchor::Start, BLACK);
+            figure.image((x, y), size.cell, s, map.weights.iter().enumerate().map(pixel).collect());
+            let middle = |i: usize| size.cell * (i as f64 + 0.5) + size.label * 0.35;
+            if column == 0 && size.room[0] > 0.0 {
+                for (i, name) in names(&self.queries).iter().enumerate() {
+                    let (text, letters) = font::fit(name, size.label, MAX_LABEL);
+                    figure.text((x - 5.0, y + middle(i)), text, letters, Anchor::End, BLACK);
                 }
-                if row == 0 {
-                    figure.text_upward((x + middle, y - 4.0), text, size, BLACK);
+            }
+            if row == 0 && size.room[1] > 0.0 {
+                for (i, name) in names(&self.keys).iter().enumerate() {
+                    let (text, letters) = font::fit(name, size.label, MAX_LABEL);
+                    figure.text_upward((x + middle(i), y - 4.0), text, letters, BLACK);
                 }
             }
         }
-        figure
     }
 }
 
 /// The margin, and the length of the longest name of a token, in pixels.
 const MARGIN: f64 = 14.0;
 const MAX_LABEL: f64 = 80.0;
+/// The height of the title of a group, in pixels.
+const GROUP_TITLE: f64 = 22.0;
 
 /// Draws the key of the weights; `at` is its upper left corner.
 fn weights_key(figure: &mut Figure, (x, y): (f64, f64)) {

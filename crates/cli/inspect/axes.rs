@@ -17,6 +17,8 @@ pub struct Letters {
     parameters: fn(&str) -> &'static [&'static str],
     /// The axes of input data, by the number of axes.
     data: fn(usize) -> &'static [&'static str],
+    /// The letters of the sequences of tokens, in the order in which the model embeds them.
+    sequences: &'static [&'static str],
 }
 
 /// A letter.
@@ -42,7 +44,13 @@ impl Letters {
         data: fn(usize) -> &'static [&'static str],
     ) -> Self {
         let letters = letters.iter().map(|&(name, size, meaning)| Letter { name, size, meaning }).collect();
-        Self { letters, parameters, data }
+        Self { letters, parameters, data, sequences: &["T"] }
+    }
+
+    /// For a model that reads several sequences of tokens: their letters, in the order in which it embeds
+    /// them.
+    pub fn with_sequences(self, sequences: &'static [&'static str]) -> Self {
+        Self { sequences, ..self }
     }
 
     /// The letters with a meaning.
@@ -60,8 +68,9 @@ impl Letters {
         shape.iter().enumerate().map(axis).collect()
     }
 
-    /// The axes of an op's output, from those of its inputs.
-    fn output(&self, record: &Record, inputs: &[Names]) -> Names {
+    /// The axes of an op's output, from those of its inputs. `sequence` is the letter of the tokens that
+    /// were embedded last.
+    fn output(&self, record: &Record, inputs: &[Names], sequence: &str) -> Names {
         let shape = record.output.slice();
         let axis = |input: usize, from_end: usize| -> &str {
             inputs.get(input).and_then(|names| names.iter().rev().nth(from_end)).map_or("", String::as_str)
@@ -69,11 +78,11 @@ impl Letters {
         let first = || inputs.first().map_or(&[][..], Vec::as_slice).iter().map(String::as_str);
         let all_but_last = || first().rev().skip(1).rev();
         let names: Vec<&str> = match record.name {
-            "embedding" if axis(0, 1) == "block_size" => vec!["1", "T", "C"],
-            "embedding" => vec!["B", "T", axis(0, 0)],
+            "embedding" if axis(0, 1) == TOKENS => vec!["B", sequence, axis(0, 0)],
+            "embedding" => vec!["1", sequence, "C"],
             "linear" => all_but_last().chain([axis(1, 1)]).collect(),
-            "split_heads" => vec!["B", "H", "T", "D"],
-            "merge_heads" => vec!["B", "T", "C"],
+            "split_heads" => vec!["B", "H", axis(0, 1), "D"],
+            "merge_heads" => vec!["B", axis(0, 1), "C"],
             "batched_matmul" | "matmul" => all_but_last().chain([axis(1, 0)]).collect(),
             "batched_matmul_transposed" | "additive_scores" | "negative_distance" => {
                 all_but_last().chain([axis(1, 1)]).collect()
@@ -84,19 +93,36 @@ impl Letters {
     }
 }
 
+/// The letter of the axis that counts the tokens of the vocabulary.
+const TOKENS: &str = "V";
+
 /// The names of the axes of every value on the tape.
 pub fn of_values(letters: &Letters, tape: &Tape<f32>, params: &Params<f32>) -> HashMap<Var, Names> {
     let mut names: HashMap<Var, Names> = HashMap::new();
+    let mut sequences = letters.sequences.iter();
+    let mut sequence = "";
     for record in tape.trace.records().iter().filter(|r| r.is_work() && r.phase != Phase::Backward) {
+        let mut first: Option<Names> = None;
         for (&var, shape) in record.from.iter().zip(&record.inputs) {
-            names.entry(var).or_insert_with(|| match tape.param_at(var) {
-                Some(id) => letters.checked((letters.parameters)(&params.get(id).name), shape.slice()),
-                None => letters.checked((letters.data)(shape.slice().len()), shape.slice()),
-            });
+            let of_input = || match (tape.param_at(var), &first) {
+                (Some(id), _) => letters.checked((letters.parameters)(&params.get(id).name), shape.slice()),
+                // A table that is added to every sequence of a batch has the last axes of what it is added to.
+                (None, Some(first)) if record.name == "add" && first.len() >= shape.slice().len() => {
+                    let last: Vec<&str> = first.iter().map(String::as_str).collect();
+                    letters.checked(&last[first.len() - shape.slice().len()..], shape.slice())
+                }
+                (None, _) => letters.checked((letters.data)(shape.slice().len()), shape.slice()),
+            };
+            first = Some(names.entry(var).or_insert_with(of_input).clone());
         }
         let inputs: Vec<Names> = record.from.iter().map(|var| names[var].clone()).collect();
+        let reads_tokens =
+            || inputs.first().and_then(|table| table.first()).is_some_and(|axis| axis == TOKENS);
+        if record.name == "embedding" && reads_tokens() {
+            sequence = sequences.next().unwrap_or(&sequence);
+        }
         if let Some(to) = record.to {
-            names.insert(to, letters.output(record, &inputs));
+            names.insert(to, letters.output(record, &inputs, sequence));
         }
     }
     names

@@ -4,6 +4,7 @@ use m2g_core::Mask;
 use serde_json::{Value, json};
 
 use super::axes::tuple;
+use super::input::{AttentionGroup, AttentionLayer, AttentionLayout};
 use super::numbers::{SHORT, Statistics, WHOLE, matrix};
 use super::step::Step;
 use super::values::nested;
@@ -18,12 +19,10 @@ const MATRICES: [&str; 5] = ["q", "k", "v", "scores", "weights"];
 pub struct Heads<'a> {
     /// The step.
     pub step: &'a Step,
-    /// The tokens, which name the rows.
-    pub tokens: &'a [String],
-    /// The keys that a query can see.
-    pub mask: &'a Mask,
-    /// The layers.
-    pub layers: Vec<usize>,
+    /// The attention layers.
+    pub layout: &'a AttentionLayout,
+    /// Only the attention of this block.
+    pub layer: Option<usize>,
     /// The heads.
     pub heads: Vec<usize>,
 }
@@ -36,61 +35,82 @@ struct Matrix<'a> {
 }
 
 impl Heads<'_> {
-    /// Whether a single head is selected, which is shown in more detail.
-    fn single(&self) -> bool {
-        self.layers.len() == 1 && self.heads.len() == 1
+    /// The attention layers to show, each with its group.
+    fn layers(&self) -> impl Iterator<Item = (&AttentionGroup, &AttentionLayer)> {
+        self.layout
+            .groups
+            .iter()
+            .flat_map(|group| group.layers_of(self.layer).map(move |layer| (group, layer)))
     }
 
-    fn matrix(&self, layer: usize, head: usize, name: &str) -> Option<Matrix<'_>> {
-        let var = self.step.labelled(&format!("h.{layer}.attn.{name}"))?;
+    /// Whether a single head is selected, which is shown in more detail.
+    fn single(&self) -> bool {
+        self.layer.is_some() && self.heads.len() == 1 || self.layers().count() * self.heads.len() == 1
+    }
+
+    fn matrix(&self, layer: &AttentionLayer, head: usize, name: &str) -> Option<Matrix<'_>> {
+        let var = self.step.labelled(&format!("{}.{name}", layer.label))?;
         let tensor = self.step.tape.value(var);
         let &[_, _, rows, columns] = tensor.shape() else { return None };
         let data = tensor.data().get(head * rows * columns..(head + 1) * rows * columns)?;
         Some(Matrix { axes: self.step.axes(var).split_off(2), shape: [rows, columns], data })
     }
 
-    /// Prints the mask and the matrices of each head.
+    /// Prints the mask of each group, and the matrices of each head.
     pub fn print(&self) -> anyhow::Result<()> {
-        self.print_mask()?;
-        for &layer in &self.layers {
-            for &head in &self.heads {
-                output::line(format!("\nh.{layer}.attn, head {head}"))?;
-                for name in MATRICES {
-                    let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
-                    let (axes, shape_text) = (tuple(&axes), tuple(&shape));
-                    let head = format!("  {name:<8} {axes} {shape_text} ");
-                    let fields = [vec![head], Statistics::of(data).fields()].concat();
-                    output::line(flow(&fields, "  ", columns(), 6))?;
-                    let cut = if self.single() { WHOLE } else { SHORT }.within(columns());
-                    for line in matrix(data, shape[1], self.tokens, cut) {
-                        output::line(line)?;
-                    }
+        for group in &self.layout.groups {
+            let Some(first) = group.layers_of(self.layer).next() else { continue };
+            self.print_mask(group, first)?;
+            for layer in group.layers_of(self.layer) {
+                for &head in &self.heads {
+                    output::line(format!("\n{}, head {head}", layer.label))?;
+                    self.print_head(group, layer, head)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn print_head(&self, group: &AttentionGroup, layer: &AttentionLayer, head: usize) -> anyhow::Result<()> {
+        for name in MATRICES {
+            let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
+            let (axes, shape_text) = (tuple(&axes), tuple(&shape));
+            let head = format!("  {name:<8} {axes} {shape_text} ");
+            let fields = [vec![head], Statistics::of(data).fields()].concat();
+            output::line(flow(&fields, "  ", columns(), 6))?;
+            let cut = if self.single() { WHOLE } else { SHORT }.within(columns());
+            let rows = if matches!(name, "k" | "v") { &group.keys } else { &group.queries };
+            for line in matrix(data, shape[1], rows, cut) {
+                output::line(line)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One row per query: `#` for a visible key, `.` for a masked one.
-    fn print_mask(&self) -> anyhow::Result<()> {
+    fn print_mask(&self, group: &AttentionGroup, layer: &AttentionLayer) -> anyhow::Result<()> {
         const MAX_TOKENS: usize = 64;
-        let t = self.tokens.len();
-        let title =
-            format!("mask  {}, of every head (T, T) ({t}, {t}): # is visible, . is masked", self.mask);
+        let (t, keys) = (group.queries.len(), group.keys.len());
+        let axes = self.matrix(layer, 0, "weights").map_or(String::new(), |weights| tuple(&weights.axes));
+        let of = if self.layout.groups.len() > 1 { format!(", {}", group.name) } else { String::new() };
+        let title = format!(
+            "mask  {}, of every head{of} {axes} ({t}, {keys}): # is visible, . is masked",
+            group.mask
+        );
         output::line(format!("\n{}", wrap(&title, columns(), 6)))?;
         // Without room for spaces, the signs stand side by side.
         let room = columns().saturating_sub(9);
-        let gap = if 2 * t <= room { " " } else { "" };
-        if t > MAX_TOKENS || t > room {
+        let gap = if 2 * keys <= room { " " } else { "" };
+        if t.max(keys) > MAX_TOKENS || keys > room {
             return Ok(());
         }
         for i in 0..t {
-            let seen = self.mask.visible(0, i, t);
+            let seen = group.mask.visible(0, i, keys);
             let sign = |j: usize| if seen.contains(&j) { "#" } else { "." };
-            let row: String = (0..t).map(|j| format!("{gap}{}", sign(j))).collect();
+            let row: String = (0..keys).map(|j| format!("{gap}{}", sign(j))).collect();
             output::line(format!("    {i:>4} {row}"))?;
         }
-        if *self.mask == Mask::Finite {
+        if group.mask == Mask::Finite {
             output::line(format!("    and {} is added to the scores above the diagonal", Mask::FINITE))?;
         }
         Ok(())
@@ -99,9 +119,11 @@ impl Heads<'_> {
     /// One JSON value per head; a single head includes all its elements.
     pub fn json(&self) -> Vec<Value> {
         let mut all = Vec::new();
-        for &layer in &self.layers {
+        for (group, layer) in self.layers() {
             for &head in &self.heads {
-                let mut object = json!({"layer": layer, "head": head});
+                let mut object = json!({
+                    "layer": layer.number, "head": head, "label": layer.label, "kind": group.name,
+                });
                 for name in MATRICES {
                     let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
                     let values = self.single().then(|| nested(&shape, data));

@@ -28,8 +28,8 @@ pub struct Input {
 pub struct Inspection {
     /// The step with all values.
     pub step: Step,
-    /// The text that was read, if the model reads text.
-    pub text: Option<Text>,
+    /// The texts that were read: none, one, or source and target.
+    pub texts: Vec<Text>,
     /// The layout of the attention, if the model has attention.
     pub attention: Option<AttentionLayout>,
     /// The answer of the model.
@@ -63,18 +63,49 @@ impl Prediction {
 
 /// A text as the model reads it.
 pub struct Text {
+    /// The letter of its axis.
+    pub axis: &'static str,
     /// The ids of the tokens.
     pub ids: Vec<u32>,
     /// The tokens in readable form; they name the rows of matrices over time.
     pub tokens: Vec<String>,
 }
 
-/// The layers and heads of the attention.
+/// The attention of a model.
 pub struct AttentionLayout {
-    /// The number of layers.
-    pub layers: usize,
     /// The number of heads per layer.
     pub heads: usize,
+    /// The attention layers, in groups of the same kind.
+    pub groups: Vec<AttentionGroup>,
+}
+
+/// Attention layers in which the same tokens attend to the same tokens.
+pub struct AttentionGroup {
+    /// What it is: `self-attention`, `cross-attention`.
+    pub name: &'static str,
+    /// The layers.
+    pub layers: Vec<AttentionLayer>,
     /// The keys that a query can see.
     pub mask: Mask,
+    /// The tokens that attend, a row each.
+    pub queries: Vec<String>,
+    /// The tokens that they attend to, a column each.
+    pub keys: Vec<String>,
+}
+
+/// An attention layer.
+pub struct AttentionLayer {
+    /// The number of its block.
+    pub number: usize,
+    /// What the labels of its matrices begin with: `h.0.attn`.
+    pub label: String,
+    /// Its title in drawings: `layer 0`.
+    pub title: String,
+}
+
+impl AttentionGroup {
+    /// The layers of one block, or all.
+    pub fn layers_of(&self, block: Option<usize>) -> impl Iterator<Item = &AttentionLayer> {
+        self.layers.iter().filter(move |layer| block.is_none_or(|block| layer.number == block))
+    }
 }

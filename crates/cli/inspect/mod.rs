@@ -118,21 +118,19 @@ impl Inspect {
         {
             return positions::show(&positions, self.out.as_deref(), self.json);
         }
-        let Inspection { step, text, attention, prediction } = model.inspect(&self.input)?;
+        let Inspection { step, texts, attention, prediction } = model.inspect(&self.input)?;
         let heads = attention.as_ref().map_or(0, |attention| attention.heads);
         if let Some(head) = self.head.filter(|&head| head >= heads) {
             bail!("--head is {head}: the model has the heads 0 to {}", heads.saturating_sub(1));
         }
         let layer = self.checked_layer(&step)?;
-        let tokens = text.as_ref().map_or(&[][..], |text| &text.tokens[..]);
         if let Some(name) = &self.values {
-            let selected = Selected::find(&step, name, self.head, tokens)?;
+            let selected = Selected::find(&step, name, self.head, &texts)?;
             return if self.json { output::line(selected.json()) } else { selected.print() };
         }
-        let one_or_all = |one: Option<usize>, n: usize| one.map_or((0..n).collect(), |i| vec![i]);
+        let chosen_heads: Vec<usize> = self.head.map_or((0..heads).collect(), |head| vec![head]);
         if let Some(layout) = attention.as_ref().filter(|_| self.attention) {
-            let chosen = (one_or_all(layer, layout.layers), one_or_all(self.head, layout.heads));
-            let attention = Attention::of(&step, &self.model, &layout.mask, tokens.to_vec(), chosen)?;
+            let attention = Attention::of(&step, &self.model, layout, layer, &chosen_heads)?;
             return attention.show(self.out.as_deref(), self.json);
         }
         // As text, one layer is shown in full. JSON has all, unless one is chosen.
@@ -140,13 +138,8 @@ impl Inspect {
             None if !self.json => Some(step.layer_numbers().0),
             _ => layer,
         };
-        let heads = attention.as_ref().map(|layout| Heads {
-            step: &step,
-            tokens,
-            mask: &layout.mask,
-            layers: one_or_all(full, layout.layers),
-            heads: one_or_all(self.head, layout.heads),
-        });
+        let heads =
+            attention.as_ref().map(|layout| Heads { step: &step, layout, layer: full, heads: chosen_heads });
         if !self.json {
             table::print(&step, full)?;
             heads.map_or(Ok(()), |heads| heads.print())?;
@@ -159,12 +152,12 @@ impl Inspect {
             "event": "inspect", "model": kind.name(), "loss": step.loss, "ops": table::json(&step, layer),
             "prediction": prediction.as_ref().map(prediction::json),
         });
-        if let Some(text) = &text {
-            object["tokens"] = json!(text.tokens);
-            object["ids"] = json!(text.ids);
+        for (text, names) in texts.iter().zip([["tokens", "ids"], ["target_tokens", "target_ids"]]) {
+            object[names[0]] = json!(text.tokens);
+            object[names[1]] = json!(text.ids);
         }
         if let Some(heads) = heads {
-            object["mask"] = json!(heads.mask);
+            object["mask"] = json!(heads.layout.groups.first().map(|group| &group.mask));
             object["attention"] = json!(heads.json());
         }
         output::line(object)

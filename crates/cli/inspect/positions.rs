@@ -25,8 +25,8 @@ pub struct PositionSettings {
     pub n_embd: usize,
     /// The base of the wavelengths of the sin/cos table.
     pub base: f64,
-    /// The name and the values of the learned table, `(block_size, C)`, if any.
-    pub learned: Option<(&'static str, Tensor<f32>)>,
+    /// The name and the values of each learned table, `(block_size, C)`.
+    pub learned: Vec<(&'static str, Tensor<f32>)>,
     /// Whether the model adds positions to its tokens.
     pub added: bool,
 }
@@ -59,7 +59,7 @@ pub fn show(settings: &PositionSettings, out: Option<&Path>, json: bool) -> anyh
         note(&format!("showing the first {t} of {} positions", settings.block_size));
     }
     let mut tables = vec![Table::new("sin and cos".into(), sinusoidal(0, t, c, settings.base))];
-    if let Some((name, table)) = &settings.learned {
+    for (name, table) in &settings.learned {
         let rows = Tensor::from_vec(&[t, c], table.data()[..t * c].to_vec())?;
         tables.push(Table::new(format!("learned, {name}"), rows));
     }

@@ -6,6 +6,7 @@ use m2g_core::{Tensor, Var};
 use serde_json::{Value, json};
 
 use super::axes::tuple;
+use super::input::Text;
 use super::numbers::{Statistics, WHOLE, matrix, number};
 use super::step::Step;
 use crate::flags::nearest;
@@ -19,8 +20,8 @@ pub struct Selected<'a> {
     name: &'a str,
     var: Var,
     head: Option<usize>,
-    /// The tokens, which name the rows of matrices over time.
-    rows: &'a [String],
+    /// The texts, whose tokens name the rows of matrices over them.
+    texts: &'a [Text],
 }
 
 impl<'a> Selected<'a> {
@@ -30,7 +31,7 @@ impl<'a> Selected<'a> {
         step: &'a Step,
         name: &'a str,
         head: Option<usize>,
-        rows: &'a [String],
+        texts: &'a [Text],
     ) -> anyhow::Result<Self> {
         let var = match name.trim_start_matches('#').parse::<usize>() {
             Ok(op) => by_number(step, op)?,
@@ -39,7 +40,7 @@ impl<'a> Selected<'a> {
         if head.is_some() && step.tape.value(var).shape().len() != 4 {
             bail!("{name} has no heads: leave out --head, or give q, k, v, scores or weights");
         }
-        Ok(Self { step, name, var, head, rows })
+        Ok(Self { step, name, var, head, texts })
     }
 
     /// Prints the elements, and those of the gradient, if any.
@@ -82,12 +83,13 @@ impl<'a> Selected<'a> {
         };
         let rows = rest.last().copied().unwrap_or(1);
         let matrices = data.chunks(rows.saturating_mul(columns).max(1)).enumerate();
+        let axes = self.axes();
+        let text = axes.iter().rev().nth(1).and_then(|axis| self.texts.iter().find(|text| text.axis == axis));
+        let names = text.map_or(&[][..], |text| &text.tokens);
         for (i, part) in matrices {
             if rest.len() > 1 {
                 output::line(format!("  {}", index_of(i, &rest[..rest.len() - 1])))?;
             }
-            let names =
-                if self.axes().iter().rev().nth(1).is_some_and(|axis| axis == "T") { self.rows } else { &[] };
             for line in matrix(part, columns, names, WHOLE.within(terminal_columns())) {
                 output::line(line)?;
             }

@@ -1,5 +1,7 @@
 //! Commands of translation alone.
 
+pub mod ask;
+mod beam_tree;
 pub mod decoding_flags;
 pub mod lines;
 pub mod prepare;

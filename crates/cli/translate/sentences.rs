@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::bail;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
+use m2g_text::Tokenizer;
 use m2g_text::source::PIPED;
 use m2g_translate::Transformer;
+use m2g_translate::ask::{Pair, alignment};
 use m2g_translate::decode::{Translation, Translator};
 use serde_json::json;
 
+use super::beam_tree;
 use super::decoding_flags::DecodingFlags;
 use super::lines::lines;
 use crate::flags::run_path;
@@ -19,6 +23,7 @@ use crate::interrupt::{self, Work};
 use crate::models::run::load;
 use crate::output;
 use crate::terminal::lines::note;
+use crate::terminal::notes;
 
 /// Batches between two writes: enough that sentences of similar length meet in a batch.
 const BATCHES_PER_WRITE: usize = 16;
@@ -38,6 +43,15 @@ pub struct Translate {
     /// its line and its score.
     #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
+    /// After each translation, print ||| and which of its words comes from which word of the sentence: i-j links
+    /// word i of the sentence to word j of the translation, both counted from 0, with white space between words
+    /// (the format of Pharaoh). Each word of the translation is linked to the one that its prediction attends to
+    /// most, in the mean over the heads of the last decoder layer but one.
+    #[arg(long)]
+    alignments: bool,
+    /// Draw the search of a single sentence as a tree, with scores and pruned branches: a .svg, .png or .txt file.
+    #[arg(long, value_name = "FILE")]
+    beam_tree: Option<PathBuf>,
     /// Use the last parameters of the run instead of the best on held-out data.
     #[arg(long)]
     last: bool,
@@ -62,6 +76,20 @@ impl Translate {
         let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let translator = Translator::new(&model, &description.tokenizer, options)?;
         let sentences = lines(&self.file)?;
+        if let Some(out) = &self.beam_tree {
+            let [sentence] = &sentences[..] else {
+                bail!(
+                    "--beam-tree draws the search of one sentence, but there are {}: give one line",
+                    sentences.len()
+                );
+            };
+            beam_tree::check(out)?;
+            let (_, tree) = translator.tree(&translator.encode(sentence)?)?;
+            beam_tree::save(out, sentence, &tree, &description.tokenizer, &options)?;
+            notes::line(format_args!("drawn: {}", out.display()));
+        }
+        // Attention is visible only where it runs op by op.
+        let unfused = self.alignments.then(|| model.unfused()).transpose()?;
         let started = Instant::now();
         let (mut skipped, mut done) = (0, 0);
         for (chunk, first) in sentences
@@ -79,10 +107,16 @@ impl Translate {
                     Vec::new()
                 }));
             }
-            for (((sentence, tokens), found), line) in
-                chunk.iter().zip(&sources).zip(translator.translate(&sources)?).zip(first..)
+            let translated = translator.translate(&sources)?;
+            for (((sentence, source), found), line) in
+                chunk.iter().zip(&sources).zip(&translated).zip(first..)
             {
-                self.print(line, (sentence, tokens), &found)?;
+                let links = found.iter().map(|found| {
+                    let Some(model) = &unfused else { return Ok(None) };
+                    links(model, &description.tokenizer, &translator, source, found).map(Some)
+                });
+                let links: Vec<Option<Links>> = links.collect::<anyhow::Result<_>>()?;
+                self.print(line, (sentence, source), found, &links)?;
             }
             done += chunk.len();
         }
@@ -104,30 +138,58 @@ impl Translate {
         line: usize,
         (sentence, tokens): (&str, &[u32]),
         found: &[Translation],
+        links: &[Option<Links>],
     ) -> anyhow::Result<()> {
+        let found = found.iter().zip(links);
         if self.json {
-            let translations: Vec<_> = found
-                .iter()
-                .map(|t| {
-                    json!({
-                        "text": t.text, "tokens": t.tokens, "score": t.score,
-                        "log_probability": t.log_probability, "is_complete": t.is_complete,
-                    })
-                })
-                .collect();
+            let translation = |(t, links): (&Translation, &Option<Links>)| {
+                let mut object = json!({
+                    "text": t.text, "tokens": t.tokens, "score": t.score,
+                    "log_probability": t.log_probability, "is_complete": t.is_complete,
+                });
+                if let Some(links) = links {
+                    object["alignment"] = json!(links);
+                }
+                object
+            };
             return output::line(json!({
                 "event": "translation", "line": line, "source": sentence, "source_tokens": tokens,
-                "translations": translations,
+                "translations": found.map(translation).collect::<Vec<_>>(),
             }));
         }
+        // A translation is one line, whatever it says.
+        let text = |(t, links): (&Translation, &Option<Links>)| match links {
+            Some(links) => {
+                let links: Vec<String> = links.iter().map(|[i, j]| format!("{i}-{j}")).collect();
+                format!("{} ||| {}", one_line(&t.text), links.join(" ")).trim_end().to_string()
+            }
+            None => one_line(&t.text),
+        };
+        let mut found = found;
         match self.n_best {
-            // A translation is one line, whatever it says.
-            1 => output::line(found.first().map_or(String::new(), |t| one_line(&t.text))),
-            _ => found
-                .iter()
-                .try_for_each(|t| output::line(format!("{line}\t{:.4}\t{}", t.score, one_line(&t.text)))),
+            1 => output::line(found.next().map_or(String::new(), text)),
+            _ => found.try_for_each(|t| output::line(format!("{line}\t{:.4}\t{}", t.0.score, text(t)))),
         }
     }
+}
+
+/// Pairs of a word of the sentence and a word of its translation.
+type Links = Vec<[usize; 2]>;
+
+/// The links of a translation. `model` runs op by op.
+fn links(
+    model: &Transformer<f32>,
+    tokenizer: &Tokenizer,
+    translator: &Translator<'_>,
+    source: &[u32],
+    found: &Translation,
+) -> anyhow::Result<Links> {
+    if source.is_empty() || found.tokens.is_empty() {
+        return Ok(Links::new());
+    }
+    let special = translator.specials();
+    let target = [&found.tokens[..], &[special.end]].concat();
+    Ok(alignment(model, &Pair::new(source, &target, tokenizer), special)?)
 }
 
 /// The text without line breaks.

@@ -256,6 +256,15 @@ impl<T: Float> Transformer<T> {
         }
     }
 
+    /// The same model, built from unfused ops, so that every matrix can be inspected. The result is the same.
+    ///
+    /// # Errors
+    /// None: the settings are those of this model.
+    pub fn unfused(&self) -> Result<Self, Error> {
+        let config = TransformerConfig { fused: false, ..self.config.clone() };
+        Ok(Self { params: self.params.clone(), ..Self::new(config, 0)? })
+    }
+
     /// The settings of the model.
     pub fn config(&self) -> &TransformerConfig {
         &self.config

@@ -118,7 +118,7 @@ impl OpenModel for OpenNetwork {
             None => self.network.feedforward_on(tape, &image).map(|_| None),
             Some(y) => self.network.loss(tape, &MiniBatch { x: image, y }).map(Some),
         })?;
-        Ok(Inspection { step, text: None, attention: None, prediction: Some(prediction) })
+        Ok(Inspection { step, texts: Vec::new(), attention: None, prediction: Some(prediction) })
     }
 }
 

@@ -12,7 +12,9 @@ use m2g_gpt::{Config, Gpt, GptConfig, TokenBatch};
 use m2g_text::Tokenizer;
 
 use crate::inspect::axes::Letters;
-use crate::inspect::input::{AttentionLayout, Input, Inspection, Prediction, Text};
+use crate::inspect::input::{
+    AttentionGroup, AttentionLayer, AttentionLayout, Input, Inspection, Prediction, Text,
+};
 use crate::inspect::positions::PositionSettings;
 use crate::inspect::prompt;
 use crate::inspect::step::{Layer, Step};
@@ -108,11 +110,23 @@ impl OpenModel for OpenGpt {
                 }
             })?;
         let ids = ids[..t].to_vec();
-        let tokens = ids.iter().map(|&id| prompt::readable(id, tokenizer)).collect();
-        let attention =
-            AttentionLayout { layers: config.n_layer, heads: config.n_head, mask: config.mask.clone() };
+        let tokens: Vec<String> = ids.iter().map(|&id| prompt::readable(id, tokenizer)).collect();
+        let layer = |number: usize| AttentionLayer {
+            number,
+            label: format!("h.{number}.attn"),
+            title: format!("layer {number}"),
+        };
+        let group = AttentionGroup {
+            name: "self-attention",
+            layers: (0..config.n_layer).map(layer).collect(),
+            mask: config.mask.clone(),
+            queries: tokens.clone(),
+            keys: tokens.clone(),
+        };
+        let attention = AttentionLayout { heads: config.n_head, groups: vec![group] };
         let prediction = next_tokens(&step, tokenizer);
-        Ok(Inspection { step, text: Some(Text { ids, tokens }), attention: Some(attention), prediction })
+        let text = Text { axis: "T", ids, tokens };
+        Ok(Inspection { step, texts: vec![text], attention: Some(attention), prediction })
     }
 
     fn positions(&self) -> Option<PositionSettings> {
@@ -123,7 +137,7 @@ impl OpenModel for OpenGpt {
             n_embd: config.n_embd,
             base: config.positions_base,
             added: learned.is_some() || config.positions == Positions::Sinusoidal,
-            learned: learned.map(|table| ("wpe.weight", table)),
+            learned: learned.map(|table| ("wpe.weight", table)).into_iter().collect(),
         })
     }
 }
@@ -158,11 +172,7 @@ fn letters(config: &GptConfig, b: usize, t: usize) -> Letters {
             ("4 C", 4 * c, ""),
         ],
         parameter_axes,
-        |axes| match axes {
-            2 => &["T", "C"],
-            3 => &["H", "T", "T"],
-            _ => &[],
-        },
+        |_| &[],
     )
 }
 

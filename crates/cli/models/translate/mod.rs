@@ -31,7 +31,7 @@ use crate::config_file::{one_line, with_current_names};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
-use crate::translate::{prepare, score, sentences};
+use crate::translate::{ask, prepare, score, sentences};
 
 /// The encoder-decoder Transformer.
 pub struct Translate;
@@ -57,6 +57,14 @@ enum TranslateCommand {
     ///
     /// Prints the mean log-probability per token of each translation, a tab, and its number of tokens.
     Score(score::Score),
+    /// Ask what a word of a sentence attends to, and what decides how it is translated.
+    ///
+    /// Shows the attention of the word in the encoder, and that of its translation to the source, by words: a
+    /// word in several tokens attends with their mean, and is attended to with their sum. Attention tells
+    /// where a layer looks, not what decides. So a causal test changes the sentence, and shows how the
+    /// probabilities of the translated word and of another one change: if the source and the words before
+    /// change, if only the source does, and if only the words before do.
+    Ask(Box<ask::Ask>),
 }
 
 impl ModelKind for Translate {
@@ -80,6 +88,7 @@ impl ModelKind for Translate {
             TranslateCommand::Eval(eval) => eval.run(),
             TranslateCommand::Translate(translate) => translate.run(),
             TranslateCommand::Score(score) => score.run(),
+            TranslateCommand::Ask(ask) => ask.run(),
         }
     }
 
@@ -92,7 +101,7 @@ impl ModelKind for Translate {
     }
 
     fn inspect_flags(&self) -> &'static [&'static str] {
-        &["--prompt"]
+        &["--prompt", "--attention", "--positions", "--head"]
     }
 
     fn trace_step(&self, run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {

@@ -7,7 +7,6 @@ use m2g_translate::data::{Batches, Corpus};
 use m2g_translate::training::Training;
 use m2g_translate::{Config, Transformer};
 
-use super::open::unfused;
 use crate::models::kind::TracedStep;
 use crate::models::run::{SavedRun, changed_data, load};
 
@@ -35,7 +34,7 @@ fn record(
     note: Option<String>,
 ) -> anyhow::Result<TracedStep> {
     // Fused ops would hide the layers that models share.
-    training.model = unfused(training.model)?;
+    training.model = training.model.unfused()?;
     let Config { batch_tokens, gradient_accumulation_steps, seed, .. } = training.description.config;
     let (targets, _) = Batches::new(&corpus.train, batch_tokens, seed).statistics();
     let passes = match gradient_accumulation_steps {

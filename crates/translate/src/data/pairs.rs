@@ -84,6 +84,16 @@ impl Dropped {
 }
 
 impl Pairs {
+    /// Pairs of these tokens; each source and target ends with its end token.
+    pub fn of_tokens<'a>(pairs: impl IntoIterator<Item = (&'a [u32], &'a [u32])>) -> Self {
+        let mut all = Self::default();
+        for (source, target) in pairs {
+            all.source.push(source);
+            all.target.push(target);
+        }
+        all
+    }
+
     /// The tokens of these pairs, without those that are empty or longer than `max_length` tokens.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Beam search: the open and the finished translations of one sentence.
 
 use super::options::Options;
+use super::tree::{Fate, Node, Tree};
 
 /// A translation as tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Beam {
     open: Vec<Open>,
     /// The best so far, best first, no two with the same text.
     finished: Vec<(Vec<u8>, Hypothesis)>,
+    /// The search so far, if it is recorded.
+    tree: Option<Tree>,
 }
 
 /// An open translation.
@@ -37,6 +40,8 @@ pub struct Beam {
 struct Open {
     tokens: Vec<u32>,
     log_probability: f64,
+    /// Its node in the tree, if the search is recorded and it has tokens.
+    node: Option<usize>,
 }
 
 /// An extension of an open translation by one token.
@@ -53,7 +58,17 @@ pub(super) struct Extension {
 impl Beam {
     /// The start of a search: one open translation without tokens.
     pub(super) fn new(options: Options, max_tokens: usize, end: u32) -> Self {
-        Self { options, max_tokens, end, open: vec![Open::default()], finished: Vec::new() }
+        Self { options, max_tokens, end, open: vec![Open::default()], finished: Vec::new(), tree: None }
+    }
+
+    /// The same, and every step is recorded.
+    pub(super) fn recorded(self) -> Self {
+        Self { tree: Some(Tree::default()), ..self }
+    }
+
+    /// The recorded search; empty if it was not recorded.
+    pub(super) fn take_tree(&mut self) -> Tree {
+        self.tree.take().unwrap_or_default()
     }
 
     /// The number of open translations.
@@ -80,19 +95,47 @@ impl Beam {
         let (mut open, mut parents) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
         for (rank, (log_probability, extension)) in ranked.into_iter().enumerate() {
             let mut tokens = self.open[extension.open].tokens.clone();
-            if extension.token == self.end {
-                if rank < beam {
+            let ends = extension.token == self.end;
+            let fate = match ends {
+                true if rank < beam => Fate::Finished,
+                false if open.len() < beam => Fate::Kept,
+                _ => Fate::Pruned,
+            };
+            let node = self.record(rank, &extension, log_probability, fate);
+            match fate {
+                Fate::Finished => {
                     let hypothesis = self.hypothesis(tokens, log_probability, true);
                     self.finish(hypothesis, text);
                 }
-            } else if open.len() < beam {
-                tokens.push(extension.token);
-                open.push(Open { tokens, log_probability });
-                parents.push(extension.open);
+                Fate::Kept => {
+                    tokens.push(extension.token);
+                    open.push(Open { tokens, log_probability, node });
+                    parents.push(extension.open);
+                }
+                Fate::Pruned => {}
             }
         }
         self.open = open;
         parents
+    }
+
+    /// Adds an extension to the tree, if the search is recorded and the tree has room for one of this rank.
+    /// Returns its node.
+    fn record(
+        &mut self,
+        rank: usize,
+        extension: &Extension,
+        log_probability: f64,
+        fate: Fate,
+    ) -> Option<usize> {
+        let Open { tokens, node: parent, .. } = &self.open[extension.open];
+        let (parent, depth) = (*parent, tokens.len() + 1);
+        let score = log_probability / self.options.length_penalty(depth);
+        let most = 2 * self.options.beam;
+        let tree = self.tree.as_mut().filter(|_| rank < most || fate != Fate::Pruned)?;
+        let token = extension.token;
+        tree.nodes.push(Node { parent, depth, token, log_probability, score, fate });
+        Some(tree.nodes.len() - 1)
     }
 
     /// A hypothesis with its score.
@@ -138,7 +181,7 @@ impl Beam {
         open.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
         let complete = self.finished.len();
         let mut cut: Vec<(Vec<u8>, Hypothesis)> = Vec::new();
-        for Open { tokens, log_probability } in open {
+        for Open { tokens, log_probability, .. } in open {
             let key = text(&tokens);
             if !self.finished.iter().chain(&cut).any(|(known, _)| *known == key) {
                 cut.push((key, self.hypothesis(tokens, log_probability, false)));
@@ -214,6 +257,31 @@ mod tests {
         }
         assert_eq!(beam.finished.len(), 1);
         assert!((beam.finished[0].1.log_probability.exp() - 0.25).abs() < 1e-12);
+    }
+
+    /// The first example again: the tree holds what was kept, pruned and finished, and the way to the best.
+    #[test]
+    fn a_recorded_search_is_a_tree() {
+        let mut two = beam(2, 2, 0.0, 10).recorded();
+        step(&mut two, &[(0, 1, 0.6), (0, 2, 0.4)]);
+        step(&mut two, &[(0, END, 0.41), (0, 3, 0.39), (1, END, 0.95), (1, 4, 0.05)]);
+        let tree = two.take_tree();
+        let nodes: Vec<_> = tree.nodes.iter().map(|n| (n.parent, n.depth, n.token, n.fate)).collect();
+        let want = [
+            (None, 1, 1, Fate::Kept),
+            (None, 1, 2, Fate::Kept),
+            (Some(1), 2, END, Fate::Finished),
+            (Some(0), 2, END, Fate::Finished),
+            (Some(0), 2, 3, Fate::Kept),
+            (Some(1), 2, 4, Fate::Kept),
+        ];
+        assert_eq!(nodes, want);
+        assert_eq!((tree.best(), tree.depth()), (vec![1, 2], 2));
+        assert_eq!(tree.children(Some(0)).collect::<Vec<_>>(), [3, 4]);
+        let mut one = beam(1, 1, 0.0, 10).recorded();
+        step(&mut one, &[(0, 1, 0.6), (0, 2, 0.4)]);
+        assert_eq!(one.take_tree().nodes[1].fate, Fate::Pruned);
+        assert!(one.take_tree().best().is_empty());
     }
 
     /// With alpha 1, six tokens divide the logarithm by 11 / 6: a longer translation wins.

@@ -6,6 +6,7 @@
 //! | `beam` | [`Beam`]: the open and the finished translations of one sentence |
 //! | `search` | runs the model for the beams of several sentences at once |
 //! | `translator` | [`Translator`]: text in, text out, in the order in which it came |
+//! | `tree` | [`Tree`]: the search of one sentence, with what was pruned |
 //! | `score` | the log-probability of each token of a given translation |
 
 mod beam;
@@ -13,9 +14,11 @@ mod options;
 mod score;
 mod search;
 mod translator;
+mod tree;
 
 pub use beam::{Beam, Hypothesis};
 pub use options::Options;
 pub use score::score;
-pub use search::search;
+pub use search::{recorded_search, search};
 pub use translator::{Translation, Translator};
+pub use tree::{Fate, Node, Tree};

@@ -9,6 +9,7 @@ use m2g_core::{Error, Mask, Tape, Tensor, Tokens};
 
 use super::beam::{Beam, Extension, Hypothesis};
 use super::options::Options;
+use super::tree::Tree;
 use crate::Transformer;
 use crate::data::Specials;
 use crate::model::Encoded;
@@ -29,15 +30,45 @@ pub fn search(
     options: &Options,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<Vec<Vec<Hypothesis>>, Error> {
+    let found = run(model, sources, special, options, (text, false))?;
+    Ok(found.into_iter().map(|(best, _)| best).collect())
+}
+
+/// As [`search`] for one source, and the tree of the search.
+///
+/// # Errors
+/// As [`search`].
+pub fn recorded_search(
+    model: &Transformer<f32>,
+    source: &[u32],
+    special: Specials,
+    options: &Options,
+    text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
+) -> Result<(Vec<Hypothesis>, Tree), Error> {
+    let found = run(model, &[source], special, options, (text, true))?;
+    Ok(found.into_iter().next().unwrap_or_default())
+}
+
+/// The best translations of each source, and the tree of each search if it is recorded.
+fn run(
+    model: &Transformer<f32>,
+    sources: &[&[u32]],
+    special: Specials,
+    options: &Options,
+    (text, recorded): (&mut dyn FnMut(&[u32]) -> Vec<u8>, bool),
+) -> Result<Vec<(Vec<Hypothesis>, Tree)>, Error> {
     options.validate()?;
-    let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
+    let mut done = vec![(Vec::new(), Tree::default()); sources.len()];
     if sources.is_empty() {
         return Ok(done);
     }
     let limit =
         |source: &&[u32]| (source.len() - 1 + options.extra_length).clamp(1, model.config().max_length);
     let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
-        .map(|(i, source)| (i, Beam::new(*options, limit(source), special.end)))
+        .map(|(i, source)| {
+            let beam = Beam::new(*options, limit(source), special.end);
+            (i, if recorded { beam.recorded() } else { beam })
+        })
         .collect();
     let mut rows = Rows::new(model, sources, special, options.cache)?;
     let mut active = beams;
@@ -51,10 +82,13 @@ pub fn search(
         }
         let going_on: Vec<bool> = active.iter().map(|(_, beam)| !beam.is_done()).collect();
         let mut kept = Vec::new();
-        for ((i, beam), going_on) in std::mem::take(&mut active).into_iter().zip(&going_on) {
+        for ((i, mut beam), going_on) in std::mem::take(&mut active).into_iter().zip(&going_on) {
             match going_on {
                 true => kept.push((i, beam)),
-                false => done[i] = beam.best(text),
+                false => {
+                    let tree = beam.take_tree();
+                    done[i] = (beam.best(text), tree);
+                }
             }
         }
         active = kept;

@@ -3,8 +3,10 @@
 use m2g_core::Error;
 use m2g_text::Tokenizer;
 
+use super::beam::Hypothesis;
 use super::options::Options;
-use super::search::search;
+use super::search::{recorded_search, search};
+use super::tree::Tree;
 use crate::Transformer;
 use crate::data::Specials;
 
@@ -90,16 +92,34 @@ impl<'a> Translator<'a> {
             let batch: Vec<&[u32]> = indices.iter().map(|&i| &sources[i][..]).collect();
             let found = search(self.model, &batch, self.special, &self.options, &mut text)?;
             for (&i, hypotheses) in indices.iter().zip(found) {
-                let translation = |h: super::Hypothesis| Translation {
-                    text: self.tokenizer.decode(&h.tokens),
-                    tokens: h.tokens,
-                    log_probability: h.log_probability,
-                    score: h.score,
-                    is_complete: h.is_complete,
-                };
-                all[i] = hypotheses.into_iter().map(translation).collect();
+                all[i] = hypotheses.into_iter().map(|found| self.translation(found)).collect();
             }
         }
         Ok(all)
+    }
+
+    /// The best translations of one source, which comes from [`Translator::encode`], and the tree of the search.
+    ///
+    /// # Errors
+    /// The errors of [`search`].
+    pub fn tree(&self, source: &[u32]) -> Result<(Vec<Translation>, Tree), Error> {
+        let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
+        let (found, tree) = recorded_search(self.model, source, self.special, &self.options, &mut text)?;
+        Ok((found.into_iter().map(|found| self.translation(found)).collect(), tree))
+    }
+
+    fn translation(&self, found: Hypothesis) -> Translation {
+        Translation {
+            text: self.tokenizer.decode(&found.tokens),
+            tokens: found.tokens,
+            log_probability: found.log_probability,
+            score: found.score,
+            is_complete: found.is_complete,
+        }
+    }
+
+    /// The special tokens.
+    pub fn specials(&self) -> Specials {
+        self.special
     }
 }

@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
 
 use self::words::{
-    ADJECTIVES, AMBIGUOUS, ANIMALS, DEEDS, FOODS, Noun, ORIGINS, PEOPLE, TASTES, THINGS, TIMES, agreeing,
+    ADJECTIVES, AMBIGUOUS, ANIMALS, DEEDS, FOODS, NAMES, Noun, ORIGINS, PEOPLE, TASTES, THINGS, TIMES,
+    agreeing,
 };
 use super::text::{TextPair, TextSplits};
 
@@ -25,6 +26,12 @@ pub const NAME: &str = "grammar";
 /// The sentence of the paper's readers: who tasted good, the pizza or the oven?
 pub const PIZZA: [&str; 2] =
     ["La pizza salió del horno y sabía bien", "The pizza came out of the oven and tasted good"];
+
+/// A word of another kind in the place of this one, with the same gender and number: *niña* for *pizza*,
+/// *mercado* for *horno*. `None` if the grammar has none.
+pub fn of_another_kind(word: &str) -> Option<&'static str> {
+    words::of_another_kind(word)
+}
 
 /// The number of sentences in each split: 20,000 in all.
 const SPLITS: [usize; 4] = [18_000, 500, 1_000, 500];
@@ -64,7 +71,7 @@ fn is_held_out(a: &str, b: &str) -> bool {
 struct Phrase {
     spanish: String,
     english: String,
-    /// The Spanish noun in the singular.
+    /// The Spanish noun in the singular, or the name.
     noun: &'static str,
     plural: bool,
 }
@@ -141,10 +148,22 @@ impl Writer<'_> {
         self.noun_phrase(nouns, plural)
     }
 
+    /// People: a noun phrase in singular or plural, or now and then a name.
+    fn people(&mut self) -> Phrase {
+        const ONE_NAME_IN: u32 = 6;
+        match self.once_in(ONE_NAME_IN) {
+            true => {
+                let noun = *self.pick(&NAMES);
+                Phrase { spanish: noun.into(), english: noun.into(), noun, plural: false }
+            }
+            false => self.any_phrase(&PEOPLE),
+        }
+    }
+
     /// *sabía*: after food "tasted", after a person "knew". Another noun may stand between.
     fn tasted_or_knew(&mut self) -> [String; 2] {
         let is_food = self.once_in(2);
-        let subject = self.any_phrase(if is_food { &FOODS } else { &PEOPLE });
+        let subject = if is_food { self.any_phrase(&FOODS) } else { self.people() };
         let number = usize::from(subject.plural);
         let (what, tasted, knew) = loop {
             let taste = *self.pick(&TASTES);
@@ -168,7 +187,7 @@ impl Writer<'_> {
             }
             // The other noun stands nearer to the verb than the subject.
             _ => {
-                let other = self.any_phrase(if is_food { &PEOPLE } else { &FOODS });
+                let other = if is_food { self.people() } else { self.any_phrase(&FOODS) };
                 let &(deed, did) = self.pick(&DEEDS);
                 match is_food {
                     true => [
@@ -198,7 +217,7 @@ impl Writer<'_> {
     /// Somebody did something with a thing.
     fn deed(&mut self) -> [String; 2] {
         let by_an_animal = self.once_in(4);
-        let subject = self.any_phrase(if by_an_animal { &ANIMALS } else { &PEOPLE });
+        let subject = if by_an_animal { self.any_phrase(&ANIMALS) } else { self.people() };
         let object = match below(self.rng, 3) {
             0 => self.any_phrase(&FOODS),
             1 => self.any_phrase(&ANIMALS),
@@ -334,6 +353,24 @@ mod tests {
             words.collect()
         };
         assert!(words(|split| split > 0).is_subset(&words(|split| split == 0)));
+    }
+
+    #[test]
+    fn words_are_swapped_for_words_of_another_kind() {
+        for (word, other) in [
+            ("pizza", Some("niña")),
+            ("niña", Some("pizza")),
+            ("panes", Some("niños")),
+            ("horno", Some("mercado")),
+            ("mercado", Some("coche")),
+            ("tienda", Some("casa")),
+            ("sabía", None),
+        ] {
+            assert_eq!(of_another_kind(word), other, "{word}");
+        }
+        for noun in words::PEOPLE.iter().chain(&words::FOODS) {
+            assert!(noun.spanish.iter().all(|word| of_another_kind(word).is_some()), "{noun:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub(super) const PEOPLE: [Noun; 16] = [
     f(["cantante", "cantantes"], ["singer", "singers"]),
 ];
 
+/// Names of people, which need no article and are the same in both languages.
+pub(super) const NAMES: [&str; 6] = ["María", "Juan", "Lucía", "Pedro", "Ana", "Carlos"];
+
 pub(super) const FOODS: [Noun; 14] = [
     f(["pizza", "pizzas"], ["pizza", "pizzas"]),
     m(["pan", "panes"], ["bread", "breads"]),
@@ -202,3 +205,22 @@ pub(super) const AMBIGUOUS: [(&str, &str); 24] = [
     ("{} caminó por la sierra", "{} walked through the mountains"),
     ("{} pasó el invierno en la sierra", "{} spent the winter in the mountains"),
 ];
+
+/// A word of another kind in the place of this one, with the same gender and number: a person for food, food
+/// for a person, another place for a place. `None` if the grammar has none.
+pub(super) fn of_another_kind(word: &str) -> Option<&'static str> {
+    for (these, others) in [(&FOODS[..], &PEOPLE[..]), (&PEOPLE, &FOODS)] {
+        for number in [0, 1] {
+            if let Some(noun) = these.iter().find(|noun| noun.spanish[number] == word) {
+                let same =
+                    |list: &'static [Noun]| list.iter().filter(|other| other.feminine == noun.feminine);
+                let place = same(these).position(|other| other.spanish[number] == word)?;
+                return same(others).cycle().nth(place).map(|other| other.spanish[number]);
+            }
+        }
+    }
+    let (article, _) =
+        ORIGINS.iter().find_map(|(origin, _)| origin.rsplit_once(' ').filter(|(_, o)| *o == word))?;
+    let others = ORIGINS.iter().filter_map(|(origin, _)| origin.rsplit_once(' '));
+    others.filter(|(other, noun)| *other == article && *noun != word).last().map(|(_, noun)| noun)
+}

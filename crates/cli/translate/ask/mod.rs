@@ -1,0 +1,217 @@
+//! `m2g translate ask`.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `change.rs` | changes of the sentence |
+//! | `answer.rs` | the answer, as text and as JSON |
+
+mod answer;
+mod change;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use m2g_core::Error;
+use m2g_core::threads::with_threads;
+use m2g_core::train::run_folder::{BEST, LAST};
+use m2g_text::Tokenizer;
+use m2g_translate::Transformer;
+use m2g_translate::ask::{Attention, Pair, Words, alternative, choose};
+use m2g_translate::data::{GRAMMAR, Specials};
+use m2g_translate::decode::{Translation, Translator};
+use m2g_translate::training::Description;
+
+use self::answer::{Answer, Tried};
+use self::change::Change;
+use super::decoding_flags::DecodingFlags;
+use crate::flags::{nearest, run_path};
+use crate::models::run::load;
+use crate::output;
+
+/// Ask what a word of a sentence attends to, and what decides how it is translated.
+///
+/// Shows the attention of the word in the encoder, and that of its translation to the source, by words: a
+/// word in several tokens attends with their mean, and is attended to with their sum. Attention tells where
+/// a layer looks, not what decides. So a causal test changes the sentence, and shows how the probabilities of
+/// the translated word and of another one change: if the source and the words before change, if only the
+/// source does, and if only the words before do.
+#[derive(Args)]
+pub struct Ask {
+    /// The run: a name under runs/, or a path.
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The sentence.
+    #[arg(value_name = "SENTENCE", allow_hyphen_values = true)]
+    sentence: String,
+    /// The word of the sentence to ask about.
+    #[arg(long, value_name = "WORD")]
+    word: String,
+    /// Replace a word by another: pizza=María. May be repeated [default: words of the grammar by words of
+    /// another kind].
+    #[arg(long, value_name = "WORD=OTHER", value_parser = Change::replace)]
+    replace: Vec<Change>,
+    /// Leave out a word. May be repeated [default: the words that the default replaces, or each in turn].
+    #[arg(long, value_name = "WORD")]
+    blank: Vec<String>,
+    /// The words of the translation to compare: tasted,knew [default: the translation of the word, and the
+    /// one that gains most by a change].
+    #[arg(long, value_name = "WORD,..", value_delimiter = ',')]
+    against: Vec<String>,
+    #[command(flatten)]
+    decoding: DecodingFlags,
+    /// Use the last parameters of the run instead of the best on held-out data.
+    #[arg(long)]
+    last: bool,
+    /// Print one JSON object to stdout, with all weights.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Ask {
+    /// Answers.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let answer = with_threads(0, || self.answer())??;
+        match self.json {
+            true => output::line(answer.json())?,
+            false => output::line(answer.text())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn answer(&self) -> anyhow::Result<Answer> {
+        let file = if self.last { LAST } else { BEST };
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
+        let Description { config, tokenizer, .. } = &description;
+        let translator = Translator::new(&model, tokenizer, self.decoding.options(1)?)?;
+        let asked = Asked { model: &model, tokenizer, special: translator.specials(), translator };
+        let (asked_source, best) = asked.translate(&self.sentence)?;
+        let pair = asked.pair(&asked_source, &best);
+        let word = self.word_of(&pair.source)?;
+        let attention = Attention::of(&model.unfused()?, &pair, asked.special)?;
+
+        let mut changes = self.replace.clone();
+        changes.extend(self.blank.iter().map(|word| Change::Blank(word.trim().into())));
+        if changes.is_empty() {
+            changes = Change::defaults(&pair.source, word, config.data == GRAMMAR);
+        }
+        let changed = changes.iter().map(|change| change.apply(&self.sentence));
+        let changed: Vec<String> = changed.collect::<anyhow::Result<_>>()?;
+        let translated = changed.iter().map(|sentence| asked.translate(sentence));
+        let translated: Vec<(Vec<u32>, Translation)> = translated.collect::<anyhow::Result<_>>()?;
+
+        let against: Vec<String> = self.against.iter().map(|word| word.trim().to_string()).collect();
+        if against.iter().any(String::is_empty) {
+            bail!("--against has an empty word: give words with commas between them, such as tasted,knew");
+        }
+        // Where the words compete in the translation, and which words they are.
+        let (target, words) = match &against[..] {
+            [_, _, ..] => {
+                let place = choose(asked.context(), &asked_source, &best.tokens, &against, None)?.place;
+                (pair.target.of_token(place), against)
+            }
+            given => {
+                let target = attention.translation_of(&pair, word);
+                let own = target.map_or("", |target| bare(&pair.target.words[target])).to_string();
+                let place = target.map_or(0, |target| pair.target.tokens(target).next().unwrap_or(0));
+                let sources: Vec<Vec<u32>> = translated.iter().map(|(source, _)| source.clone()).collect();
+                let other = match given {
+                    [other] => Some(other.clone()),
+                    _ if own.is_empty() => None,
+                    _ => alternative(asked.context(), &asked_source, &best.tokens[..place], &own, &sources)?,
+                };
+                (target, std::iter::once(own).chain(other).collect())
+            }
+        };
+        let target = target.context("the model translates the sentence by nothing: train it for longer")?;
+        let place = pair.target.tokens(target).next().unwrap_or(0);
+        if words.iter().any(String::is_empty) {
+            bail!(
+                "{} is translated by {}, which is no word: name the words to compare with --against",
+                self.word,
+                pair.target.words[target]
+            );
+        }
+        let before = &best.tokens[..place];
+        let mut tried = Vec::new();
+        let names = std::iter::once(None).chain(changes.iter().map(|change| Some(change.name())));
+        let sentences = std::iter::once(&self.sentence).chain(&changed);
+        let all = std::iter::once((&asked_source, &best)).chain(translated.iter().map(|(s, t)| (s, t)));
+        for ((change, sentence), (source, translation)) in names.zip(sentences).zip(all) {
+            let fixed = change.is_none().then_some(place);
+            let both = choose(asked.context(), source, &translation.tokens, &words, fixed)?;
+            let own = &translation.tokens[..both.place];
+            let at_end = |source, before: &[u32]| {
+                Ok::<_, Error>(
+                    choose(asked.context(), source, before, &words, Some(before.len()))?.probabilities,
+                )
+            };
+            tried.push(Tried {
+                change,
+                source: sentence.clone(),
+                translation: translation.text.clone(),
+                both: both.probabilities,
+                only_source: at_end(source, before)?,
+                only_words: at_end(&asked_source, own)?,
+            });
+        }
+        Ok(Answer {
+            sentence: self.sentence.clone(),
+            translation: best.text.clone(),
+            before: tokenizer.decode(before).trim().to_string(),
+            word,
+            target,
+            encoder: attention.of_source_word(&pair, word),
+            cross: attention.of_target_word(&pair, target),
+            pair,
+            words,
+            tried,
+        })
+    }
+
+    /// The index of the word that is asked about.
+    fn word_of(&self, words: &Words) -> anyhow::Result<usize> {
+        words.find(self.word.trim()).with_context(|| {
+            let near = nearest(&self.word, words.words.iter().map(String::as_str));
+            let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!(
+                "--word is {}, which is not in the sentence{hint}: its words are {}",
+                self.word,
+                words.words.join(", ")
+            )
+        })
+    }
+}
+
+/// A model that is asked.
+struct Asked<'a> {
+    model: &'a Transformer<f32>,
+    tokenizer: &'a Tokenizer,
+    special: Specials,
+    translator: Translator<'a>,
+}
+
+impl<'a> Asked<'a> {
+    fn context(&self) -> (&'a Transformer<f32>, &'a Tokenizer, Specials) {
+        (self.model, self.tokenizer, self.special)
+    }
+
+    /// The tokens of a sentence, and its best translation.
+    fn translate(&self, sentence: &str) -> anyhow::Result<(Vec<u32>, Translation)> {
+        let source = self.translator.encode(sentence)?;
+        let found = self.translator.translate(std::slice::from_ref(&source))?.concat();
+        let best = found.into_iter().next();
+        let best = best.ok_or_else(|| Error::Other("the sentence has no translation".into()))?;
+        Ok((source, best))
+    }
+
+    fn pair(&self, source: &[u32], translation: &Translation) -> Pair {
+        let target = [&translation.tokens[..], &[self.special.end]].concat();
+        Pair::new(source, &target, self.tokenizer)
+    }
+}
+
+/// A word without punctuation around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric())
+}

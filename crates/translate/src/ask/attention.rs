@@ -1,0 +1,156 @@
+//! The attention of a sentence and its translation, by words.
+
+use m2g_core::{Error, Tape, Tensor};
+use m2g_text::Tokenizer;
+
+use super::words::Words;
+use crate::Transformer;
+use crate::data::{Pairs, Specials, batch};
+
+/// A sentence and a translation of it, as tokens and as words.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The tokens, for the model.
+    pairs: Pairs,
+    /// The words of the sentence.
+    pub source: Words,
+    /// The words of the translation.
+    pub target: Words,
+}
+
+impl Pair {
+    /// A pair of these tokens, each with its end token.
+    pub fn new(source: &[u32], target: &[u32], tokenizer: &Tokenizer) -> Self {
+        let words = |ids| Words::of(ids, tokenizer);
+        Self { pairs: Pairs::of_tokens([(source, target)]), source: words(source), target: words(target) }
+    }
+}
+
+/// The attention weights of all layers and heads for one pair.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    /// Of each encoder layer, between source tokens: `(1, H, S, S)`.
+    encoder: Vec<Tensor<f32>>,
+    /// Of each decoder layer, from target tokens to source tokens: `(1, H, T, S)`. Row t is that of the
+    /// prediction of token t.
+    cross: Vec<Tensor<f32>>,
+}
+
+/// How much one word attends to each source word, in one head.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadWeights {
+    /// The layer of the stack.
+    pub layer: usize,
+    /// The head.
+    pub head: usize,
+    /// The weight of each source word. What is missing to 1 goes to the end token.
+    pub weights: Vec<f64>,
+}
+
+impl Attention {
+    /// Runs the pair through the model, op by op. `model` must be [unfused](Transformer::unfused).
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a side is longer than `max_length`, or the model runs fused.
+    pub fn of(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Self, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        tape.set_keep_values(true);
+        tape.trace.switch(true);
+        model.forward(&mut tape, &batch(&pair.pairs, &[0], special, true)?)?;
+        let weights = |stack: &str, layers: usize, kind: &str| {
+            let layer = |i: usize| {
+                let label = format!("{stack}.{i}.{kind}.weights");
+                let found = tape.trace.labels().iter().find(|(_, name)| *name == label);
+                let rule = "attention is visible only where it runs op by op";
+                let (var, _) = found.ok_or(Error::Setting { name: "fused", value: "true".into(), rule })?;
+                Ok(tape.value(*var).clone())
+            };
+            (0..layers).map(layer).collect::<Result<Vec<_>, Error>>()
+        };
+        let config = model.config();
+        Ok(Self {
+            encoder: weights("encoder", config.encoder_layers, "attn")?,
+            cross: weights("decoder", config.decoder_layers, "cross_attn")?,
+        })
+    }
+
+    /// How much a source word attends to each source word in the encoder, head by head.
+    pub fn of_source_word(&self, pair: &Pair, word: usize) -> Vec<HeadWeights> {
+        by_words(&self.encoder, &pair.source.tokens(word).collect::<Vec<_>>(), &pair.source)
+    }
+
+    /// How much the prediction of a target word attends to each source word, head by head.
+    pub fn of_target_word(&self, pair: &Pair, word: usize) -> Vec<HeadWeights> {
+        by_words(&self.cross, &pair.target.tokens(word).collect::<Vec<_>>(), &pair.source)
+    }
+}
+
+impl Attention {
+    /// The target word that is translated from a source word, as far as cross-attention tells: the one whose
+    /// prediction attends to it most, in [`Attention::translating`].
+    pub fn translation_of(&self, pair: &Pair, word: usize) -> Option<usize> {
+        let targets = 0..pair.target.words.len();
+        largest(&targets.map(|target| self.translating(pair, target)[word]).collect::<Vec<_>>())
+    }
+
+    /// How much the prediction of a target word attends to each source word where it looks for what to
+    /// translate next: in the mean over the heads of the last decoder layer but one (Garg et al. 2019). The
+    /// layers around it also look at words that only tell how to translate.
+    fn translating(&self, pair: &Pair, target: usize) -> Vec<f64> {
+        let layer = self.cross.len().saturating_sub(2);
+        let heads = self.of_target_word(pair, target);
+        HeadWeights::mean(&heads.into_iter().filter(|head| head.layer == layer).collect::<Vec<_>>())
+    }
+}
+
+impl HeadWeights {
+    /// The mean weights over these heads; empty without heads.
+    pub fn mean(heads: &[Self]) -> Vec<f64> {
+        let words = heads.first().map_or(0, |head| head.weights.len());
+        let mean = |word| heads.iter().map(|head| head.weights[word]).sum::<f64>() / heads.len() as f64;
+        (0..words).map(mean).collect()
+    }
+}
+
+/// The weights from some tokens to words, in every head of these layers: the mean over the tokens that
+/// attend, and the sum over the tokens of each word (Clark et al. 2019).
+fn by_words(layers: &[Tensor<f32>], from: &[usize], words: &Words) -> Vec<HeadWeights> {
+    let mut all = Vec::new();
+    for (layer, tensor) in layers.iter().enumerate() {
+        let &[_, heads, t, s] = tensor.shape() else { continue };
+        for head in 0..heads {
+            let mut weights = vec![0.0; words.words.len()];
+            for &row in from {
+                let start = (head * t + row) * s;
+                for (token, &weight) in tensor.data()[start..start + s].iter().enumerate() {
+                    if let Some(word) = words.of_token(token) {
+                        weights[word] += f64::from(weight) / from.len() as f64;
+                    }
+                }
+            }
+            all.push(HeadWeights { layer, head, weights });
+        }
+    }
+    all
+}
+
+/// The source word that each target word is translated from, as far as cross-attention tells: the one that its
+/// prediction attends to most, in the mean over the heads of the last decoder layer but one; of equal ones, the
+/// first. Pairs of a source and a target word, in the order of the source.
+///
+/// # Errors
+/// The errors of [`Attention::of`].
+pub fn alignment(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Vec<[usize; 2]>, Error> {
+    let attention = Attention::of(model, pair, special)?;
+    let targets = 0..pair.target.words.len();
+    let link = |target| Some([largest(&attention.translating(pair, target))?, target]);
+    let mut links: Vec<[usize; 2]> = targets.filter_map(link).collect();
+    links.sort_unstable();
+    Ok(links)
+}
+
+/// The index of the largest value, the first of equal ones.
+fn largest(values: &[f64]) -> Option<usize> {
+    (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best })
+}
