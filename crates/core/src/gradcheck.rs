@@ -3,6 +3,7 @@
 //! `df/dx = (f(x + h) - f(x - h)) / 2h`, with an error of the order of `h^2`. A `backward` that
 //! disagrees with it is wrong.
 
+use crate::kernels::subnormals;
 use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
 
 /// `h`, half the step of the finite differences.
@@ -73,32 +74,73 @@ pub fn constant(shape: &[usize], seed: f64) -> Tensor<f64> {
 }
 
 /// Checks the op that `build` records on inputs of these shapes: the gradient of a fixed random
-/// linear combination of its outputs, for every element of every input.
+/// linear combination of its outputs, for every element of every input. With tiny numbers, the op must
+/// let no subnormal number through.
 ///
 /// # Panics
 /// If the op fails, or a relative error is above [`TOLERANCE`]; the message names the element.
 #[track_caller]
 pub fn check(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
+    check_gradient(shapes, &build);
+    check_subnormals(shapes, &build);
+}
+
+/// Inputs of these shapes, with this mean magnitude.
+fn inputs(shapes: &[&[usize]], magnitude: f64) -> Params<f64> {
     let mut params = Params::new();
-    let ids: Vec<ParamId> = shapes
-        .iter()
-        .enumerate()
-        .map(|(i, shape)| params.add(format!("input {i}"), constant(shape, 100.0 * i as f64)))
-        .collect::<Result<_, _>>()
-        .expect("the names differ");
-    let worst = worst(&mut params, |tape, params| {
-        let inputs: Vec<Var> = ids.iter().map(|&id| tape.param(params, id)).collect();
-        let y = build(tape, &inputs)?;
-        let mixture = constant(tape.value(y).shape(), 7.7);
-        let count = mixture.len() as f64;
-        let mixture = tape.input(mixture);
-        let mixed = tape.mul(y, mixture)?;
-        let mean = tape.mean(mixed)?;
-        tape.scale(mean, count)
-    })
-    .expect("the op takes these shapes");
+    for (i, shape) in shapes.iter().enumerate() {
+        let input = times(constant(shape, 100.0 * i as f64), magnitude);
+        params.add(format!("input {i}"), input).expect("the names differ");
+    }
+    params
+}
+
+/// A fixed linear combination of the outputs of the op, whose factors have this mean magnitude.
+fn combination(
+    (tape, params): (&mut Tape<f64>, &Params<f64>),
+    build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>,
+    magnitude: f64,
+) -> Result<Var, Error> {
+    let inputs: Vec<Var> = (0..params.len()).map(|i| tape.param(params, ParamId(i))).collect();
+    let y = build(tape, &inputs)?;
+    let mixture = times(constant(tape.value(y).shape(), 7.7), magnitude);
+    let count = mixture.len() as f64;
+    let mixture = tape.input(mixture);
+    let mixed = tape.mul(y, mixture)?;
+    let mean = tape.mean(mixed)?;
+    tape.scale(mean, count)
+}
+
+#[track_caller]
+fn check_gradient(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
+    let worst = worst(&mut inputs(shapes, 1.0), |tape, params| combination((tape, params), &build, 1.0));
+    let worst = worst.expect("the op takes these shapes");
     assert!(worst.error < TOLERANCE, "shapes {shapes:?}: {worst:?}");
     assert!(!worst.param.is_empty() || worst.error == 0.0);
+}
+
+#[track_caller]
+fn check_subnormals(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
+    for (of_inputs, of_gradient) in TINY {
+        let (mut tape, mut grads, params) = (Tape::new(), Grads::new(), inputs(shapes, of_inputs));
+        tape.set_keep_values(true);
+        let loss = combination((&mut tape, &params), &build, of_gradient).expect("it takes these shapes");
+        tape.backward(loss, &mut grads).expect("it has a gradient");
+        let all = (0..=loss.0).map(Var).flat_map(|var| [Some(tape.value(var)), tape.grad(var)]);
+        let mut elements =
+            all.flatten().chain(grads.iter().take(shapes.len()).flatten()).flat_map(|x| x.data().to_vec());
+        let found = elements.find(|x| x.is_subnormal() && subnormals::ARE_ZERO);
+        assert!(found.is_none(), "shapes {shapes:?}, inputs of {of_inputs:e}: {found:?}");
+    }
+}
+
+/// Magnitudes of the inputs and of the gradient of the output whose products, or else whose differences
+/// and fractions, are subnormal.
+const TINY: [(f64, f64); 4] = [(1e-157, 1.0), (1.0, 1e-306), (1e-157, 1e-157), (1e-306, 1e-306)];
+
+fn times(mut x: Tensor<f64>, factor: f64) -> Tensor<f64> {
+    x.data_mut().iter_mut().for_each(|x| *x *= factor);
+    x
 }
 
 #[cfg(test)]
@@ -184,7 +226,9 @@ mod tests {
     #[test]
     fn every_kind_of_wrong_backward_is_caught() {
         let check = |planted| {
-            std::panic::catch_unwind(|| check(&[&[N, N], &[N, N]], |tape, x| tape.record(planted, x)))
+            std::panic::catch_unwind(|| {
+                check_gradient(&[&[N, N], &[N, N]], |tape, x| tape.record(planted, x))
+            })
         };
         assert!(check(Planted::Right).is_ok());
         for (planted, input) in [

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
 use super::amx;
+use super::subnormals::flushing_subnormals;
 use crate::Error;
 
 /// The instruction set of the kernels, decided once for the whole program.
@@ -135,7 +136,7 @@ pub trait Compiled {
     const FUSED: bool;
 
     /// Runs `f` compiled for this instruction set. Only code that is inlined into `f` is compiled
-    /// for it.
+    /// for it. Subnormal numbers are zero inside.
     ///
     /// # Panics
     /// If this machine does not support the instruction set.
@@ -151,7 +152,7 @@ impl Compiled for Plain {
 
     #[inline(always)]
     fn run<R>(f: impl FnOnce() -> R) -> R {
-        f()
+        flushing_subnormals(f)
     }
 }
 
@@ -166,7 +167,7 @@ impl Compiled for Neon {
 
     #[inline(always)]
     fn run<R>(f: impl FnOnce() -> R) -> R {
-        f()
+        flushing_subnormals(f)
     }
 }
 
@@ -195,8 +196,11 @@ macro_rules! x86 {
                     f()
                 }
                 assert!(Self::is_available(), "this machine does not support {}", stringify!($name));
-                // SAFETY: the assertion has checked all features that `compiled` is compiled for.
-                unsafe { compiled(f) }
+                flushing_subnormals(
+                    #[inline(always)]
+                    // SAFETY: the assertion has checked all features that `compiled` is compiled for.
+                    || unsafe { compiled(f) },
+                )
             }
         }
     };

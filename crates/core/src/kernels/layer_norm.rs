@@ -75,9 +75,14 @@ pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[
     };
     dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each(block);
     let (total, parts) = sums.split_at_mut(2 * c);
-    for part in parts.chunks_exact(2 * c) {
-        total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for part in parts.chunks_exact(2 * c) {
+                total.iter_mut().zip(part).for_each(|(t, &p)| *t += p);
+            }
+        },
+    );
 }
 
 /// `dx += rstd (dy w - g - xhat g_xhat)` for one row. It is a separate function so that the

@@ -11,28 +11,39 @@ use super::reduce::{sum, sum_squares};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
 use super::softmax::{log_sum_exp, log_sum_exp_rows, softmax_rows};
+use super::subnormals::flushing_subnormals;
 use crate::Float;
+
+/// The mean of `rows` costs.
+fn average<T: Float>(total: f64, rows: f64) -> T {
+    flushing_subnormals(|| T::of(total / rows))
+}
+
+/// The gradient of each cost, where the loss is the mean of `rows` costs.
+fn share<T: Float>(dy: &[T], rows: f64) -> T {
+    flushing_subnormals(|| dy[0] / T::of(rows))
+}
 
 /// `out = sum(x) / n`, of the `n` elements of `x`.
 pub fn mean<T: Float>(out: &mut [T], x: &[T]) {
-    out[0] = T::of(sum(x) / x.len() as f64);
+    out[0] = average(sum(x), x.len() as f64);
 }
 
 /// `dx = dy / n`.
 pub fn mean_backward<T: Float>(dx: &mut [T], dy: &[T]) {
-    let share = dy[0] / T::of(dx.len() as f64);
+    let share = share(dy, dx.len() as f64);
     fill(dx, share);
 }
 
 /// `difference = a - y`, `out = 1/(2 rows) sum difference^2`.
 pub fn quadratic<T: Float>(out: &mut [T], difference: &mut [T], a: &[T], y: &[T], rows: usize) {
     map2(difference, a, y, |a, y| a - y);
-    out[0] = T::of(sum_squares(&[difference]) / (2.0 * rows as f64));
+    out[0] = average(sum_squares(&[difference]), 2.0 * rows as f64);
 }
 
 /// `da = dy difference / rows`.
 pub fn quadratic_backward<T: Float>(da: &mut [T], difference: &[T], dy: &[T], rows: usize) {
-    let c = dy[0] / T::of(rows as f64);
+    let c = share(dy, rows as f64);
     map(da, difference, |d| c * d);
 }
 
@@ -42,12 +53,12 @@ pub fn sigmoid_cross_entropy<T: Float>(out: &mut [T], costs: &mut [T], z: &[T], 
         let positive = if z > T::zero() { z } else { T::zero() };
         positive - z * y + (-z.abs()).exp_fast().ln_1p()
     });
-    out[0] = T::of(sum(costs) / rows as f64);
+    out[0] = average(sum(costs), rows as f64);
 }
 
 /// `dz = dy (sigmoid(z) - y) / rows`.
 pub fn sigmoid_cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], y: &[T], dy: &[T], rows: usize) {
-    let c = dy[0] / T::of(rows as f64);
+    let c = share(dy, rows as f64);
     map2(dz, z, y, |z, y| c * (z.sigmoid() - y));
 }
 
@@ -56,22 +67,23 @@ pub fn sigmoid_cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], y: &[T], 
 pub fn softmax_cross_entropy<T: Float>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
     softmax_rows(a, z, cols);
     // ln a_j = z_j - max - ln sum e^(z - max) is finite even where a_j rounds to 0.
-    let mut total = 0.0;
-    for (z, y) in z.chunks_exact(cols).zip(y.chunks_exact(cols)) {
+    let cost = |(z, y): (&[T], &[T])| {
         let max = z.iter().copied().fold(T::neg_infinity(), T::max);
         let sum: T = z.iter().map(|&z| (z - max).exp_fast()).sum();
         let log_sum = max + sum.ln();
         let cost: T = z.iter().zip(y).map(|(&z, &y)| y * (log_sum - z)).sum();
-        total += cost.as_f64();
-    }
-    out[0] = T::of(total / (z.len() / cols) as f64);
+        cost.as_f64()
+    };
+    let rows = z.chunks_exact(cols).zip(y.chunks_exact(cols));
+    let total = flushing_subnormals(|| rows.map(cost).sum());
+    out[0] = average(total, (z.len() / cols) as f64);
 }
 
 /// `dz = dy (a sum_j y_j - y) / rows` for each row.
 pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], dy: &[T], cols: usize) {
-    let c = dy[0] / T::of((a.len() / cols) as f64);
+    let c = share(dy, (a.len() / cols) as f64);
     for ((dz, a), y) in dz.chunks_exact_mut(cols).zip(a.chunks_exact(cols)).zip(y.chunks_exact(cols)) {
-        let total = T::of(sum(y));
+        let total = average::<T>(sum(y), 1.0);
         map2(dz, a, y, |a, y| c * (a * total - y));
     }
 }
@@ -83,14 +95,14 @@ pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &
     let (n, v) = (targets.len(), z.len() / targets.len());
     log_sum_exp_rows(lse, z, v);
     let costs = lse.iter().zip(z.chunks_exact(v)).zip(targets);
-    let total: f64 = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64()).sum();
-    out[0] = T::of(total / n as f64);
+    let costs = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64());
+    out[0] = average(flushing_subnormals(|| costs.sum()), n as f64);
 }
 
 /// `dz = dy (e^(z - lse) - onehot(target)) / n` for each of `n` rows.
 pub fn cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
-    let c = dy[0] / T::of(n as f64);
+    let c = share(dy, n as f64);
     by_rows(dz, v, |first, dz| {
         let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
         for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {
@@ -131,7 +143,8 @@ pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], s
             );
             let mean = if smoothing > 0.0 { sum(z) / v as f64 } else { 0.0 };
             let right = z[id as usize].as_f64();
-            *cost = lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean;
+            *cost =
+                flushing_subnormals(|| lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean);
         }
     };
     with_scratch(targets.len(), |costs: &mut [f64]| {
@@ -141,7 +154,7 @@ pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], s
             let all = costs.par_iter_mut().zip(lse).zip(z.par_chunks_exact(v).zip(targets));
             all.with_min_len(16).for_each(row);
         }
-        out[0] = T::of(costs.iter().sum::<f64>() / rows);
+        out[0] = average(costs.iter().sum(), rows);
     });
 }
 
@@ -156,8 +169,9 @@ pub fn smoothed_cross_entropy_backward<T: Float>(
 ) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
-    let c = dy[0] / T::of(rows);
-    let (even, right) = (T::of(smoothing / v as f64), c * T::of(1.0 - smoothing));
+    let c = share(dy, rows);
+    let even = T::of(smoothing / v as f64);
+    let right = flushing_subnormals(|| c * T::of(1.0 - smoothing));
     by_rows(dz, v, |first, dz| {
         let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
         for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {

@@ -27,7 +27,8 @@
 //! [`isa`] chooses the instruction set, [`bf16_path`] says how bf16 is multiplied, and [`amx`] asks
 //! the system for the use of tiles.
 //!
-//! The order of every reduction depends on the shapes alone, so results are bitwise identical for
+//! Numbers too small for all their digits count as zero: see [`subnormals`]. The order of every
+//! reduction depends on the shapes alone, so results are bitwise identical for
 //! any number of threads.
 
 pub mod amx;
@@ -56,4 +57,5 @@ mod scratch;
 mod simd;
 mod small_matmul;
 pub mod softmax;
+pub mod subnormals;
 pub mod transpose;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::matmul::bf16;
 use super::matvec::MAX_BYTES_ON_ONE_THREAD;
 use super::simd::{array, vectorised};
+use super::subnormals::flushing_subnormals;
 use crate::Float;
 
 /// How weights are stored for generation.
@@ -132,7 +133,8 @@ impl<T: Float> PackedWeights<T> {
             WeightFormat::Bf16 => (Columns::Bf16(pack(w, k, None)), None),
             WeightFormat::Int8 => {
                 let scale = |row: &[T]| largest_magnitude(row) / T::of(127.0);
-                let scales: Vec<T> = w.chunks_exact(k.max(1)).map(scale).collect();
+                let scales = w.chunks_exact(k.max(1)).map(scale);
+                let scales: Vec<T> = flushing_subnormals(|| scales.collect());
                 (Columns::Int8(pack(w, k, Some(&scales))), Some(scales))
             }
         };
@@ -168,9 +170,11 @@ impl<T: Float> PackedWeights<T> {
             Columns::Int8(columns) => unpack(columns, k, w),
         }
         if let Some(scales) = &self.scales {
-            for (row, &scale) in w.chunks_exact_mut(k.max(1)).zip(scales) {
-                row.iter_mut().for_each(|w| *w *= scale);
-            }
+            flushing_subnormals(|| {
+                for (row, &scale) in w.chunks_exact_mut(k.max(1)).zip(scales) {
+                    row.iter_mut().for_each(|w| *w *= scale);
+                }
+            });
         }
     }
 

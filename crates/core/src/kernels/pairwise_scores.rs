@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::elementwise::add_assign;
 use super::reduce::scalar_product;
 use super::simd::vectorised;
 use crate::Float;
@@ -104,9 +105,7 @@ pub fn additive_backward<T: Float>(
 /// Sums the gradients of the weights over the sequences: `(B, H, D) -> (H, D)`.
 pub fn sum_over_sequences<T: Float>(out: &mut [T], dw: &[T]) {
     out.fill(T::zero());
-    for sequence in dw.chunks_exact(out.len()) {
-        out.iter_mut().zip(sequence).for_each(|(out, &x)| *out += x);
-    }
+    dw.chunks_exact(out.len()).for_each(|sequence| add_assign(out, sequence));
 }
 
 /// `out[i, j] = -sum_d (q[i, d] - k[j, d])^2` for each head.

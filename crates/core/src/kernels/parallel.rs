@@ -2,19 +2,22 @@
 
 use rayon::prelude::*;
 
+use super::subnormals::flushing_subnormals;
+
 /// The minimum number of elements for which a loop uses several threads.
 pub const MIN_PARALLEL_ELEMENTS: usize = 1 << 16;
 /// Elements per parallel task: few enough for the L1 cache.
 pub const ELEMENTS_PER_CHUNK: usize = 1 << 13;
 
 /// Calls `f(first_row, rows)` for blocks of whole rows of `cols` elements, in parallel if there are
-/// enough elements.
+/// enough elements. Subnormal numbers are zero inside.
 pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let rows = (ELEMENTS_PER_CHUNK / cols.max(1)).max(1);
+    let run = |first: usize, rows: &mut [T]| flushing_subnormals(|| f(first, rows));
     if out.len() < MIN_PARALLEL_ELEMENTS / 4 {
-        f(0, out);
+        run(0, out);
     } else {
-        out.par_chunks_mut(rows * cols).enumerate().for_each(|(i, block)| f(i * rows, block));
+        out.par_chunks_mut(rows * cols).enumerate().for_each(|(i, block)| run(i * rows, block));
     }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
+use super::subnormals::flushing_subnormals;
 use crate::Float;
 
 /// Independent running sums: one or two vector registers.
@@ -68,11 +69,11 @@ fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     };
     let chunks = all.iter().flat_map(|x| x.chunks(ELEMENTS_PER_CHUNK));
     if all.iter().map(|x| x.len()).sum::<usize>() < MIN_PARALLEL_ELEMENTS {
-        chunks.map(chunk).sum()
+        flushing_subnormals(|| chunks.map(chunk).sum())
     } else {
         let chunks: Vec<&[T]> = chunks.collect();
         let parts: Vec<f64> = chunks.into_par_iter().map(chunk).collect();
-        parts.into_iter().sum()
+        flushing_subnormals(|| parts.into_iter().sum())
     }
 }
 

@@ -3,16 +3,21 @@
 use std::sync::OnceLock;
 
 use super::isa::Isa;
+use super::subnormals::flushing_subnormals;
 
 /// Bytes of a cache line, and of the longest vector register (AVX-512).
 pub const BYTES_PER_CACHE_LINE: usize = 64;
 
 /// Runs `f` compiled for the instruction set in use (SSE2, AVX2, AVX-512, NEON). Only code that is
-/// inlined into `f` is compiled for it.
+/// inlined into `f` is compiled for it. Subnormal numbers are zero inside.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
-    ARCH.get_or_init(arch).dispatch(f)
+    let arch = ARCH.get_or_init(arch);
+    flushing_subnormals(
+        #[inline(always)]
+        || arch.dispatch(f),
+    )
 }
 
 /// The instruction set in use, as pulp calls it.

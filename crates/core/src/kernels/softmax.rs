@@ -39,12 +39,18 @@ pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
 
 /// `dx_j = y_j (dy_j - sum_k y_k dy_k)` for each row of `cols` elements; `cols` is at least 1.
 pub fn softmax_rows_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], cols: usize) {
-    for ((dx, y), dy) in dx.chunks_exact_mut(cols).zip(y.chunks_exact(cols)).zip(dy.chunks_exact(cols)) {
-        let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
-        for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-            *dx = y * (dy - inner);
-        }
-    }
+    let rows = dx.chunks_exact_mut(cols).zip(y.chunks_exact(cols)).zip(dy.chunks_exact(cols));
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((dx, y), dy) in rows {
+                let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+                for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                    *dx = y * (dy - inner);
+                }
+            }
+        },
+    );
 }
 
 /// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.

@@ -109,6 +109,24 @@ fn all_available_instruction_sets_agree() {
     }
 }
 
+#[test]
+fn subnormal_sums_are_zero_with_every_instruction_set() {
+    // Each term is 1e-40, and each sum 8e-40.
+    let (m, k, n) = (13, 8, 37);
+    let (a, b) = (vec![1e-20; m * k], vec![1e-20; k * n]);
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for layout in LAYOUTS {
+                let mut out = vec![1.0; m * n];
+                let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
+                let (a, b) = mats((&a, &b), (m, k, n), layout);
+                multiply::compute_f32(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
+                assert_eq!(out, vec![0.0; m * n], "{isa:?} {precision:?} {layout:?}");
+            }
+        }
+    }
+}
+
 /// A factor of two elements, as for the bf16 instruction that not every machine has.
 #[derive(Clone, Copy, Default)]
 struct Two(f32, f32);
