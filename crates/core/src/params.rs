@@ -26,6 +26,9 @@ pub struct Param<T: Float> {
     pub value: Tensor<T>,
     /// Whether weight decay and L2 regularisation apply: by convention to weights, not to biases.
     pub decay: bool,
+    /// The number of matrices between the embeddings and the output that it holds, one below the other: 3 for
+    /// queries, keys and values. 0 for embeddings, the output layer, biases and gains.
+    pub hidden_matrices: usize,
     /// A copy of the value in another format, for generation: see [`Params::pack`].
     packed: Option<Arc<PackedWeights<T>>>,
 }
@@ -59,13 +62,19 @@ impl<T: Float> Params<T> {
             return Err(Error::DuplicateParam(name));
         }
         let decay = value.shape().len() >= 2;
-        self.list.push(Param { name, value, decay, packed: None });
+        self.list.push(Param { name, value, decay, hidden_matrices: 0, packed: None });
         Ok(ParamId(self.list.len() - 1))
     }
 
     /// One parameter.
     pub fn get(&self, id: ParamId) -> &Param<T> {
         &self.list[id.0]
+    }
+
+    /// Says that these weights hold `n` matrices of a block, one below the other: see
+    /// [`Param::hidden_matrices`].
+    pub(crate) fn set_hidden_matrices(&mut self, weights: &[(ParamId, usize)]) {
+        weights.iter().for_each(|&(id, n)| self.list[id.0].hidden_matrices = n);
     }
 
     /// One parameter, mutably. Drops its packed copy.

@@ -126,6 +126,10 @@ m2g_core::settings! {
             /// The decay rate of AdamW's running mean of the squared gradient.
             #[setting(check(below_one))]
             beta2: f64 = 0.99,
+            /// Muon's largest learning rate, for the matrices of the blocks, which AdamW then leaves alone; 0
+            /// means AdamW for all.
+            #[setting(check(not_negative))]
+            muon_learning_rate: f64 = 0.0,
             /// The largest norm of the gradient, which is scaled down to it; 0 means no limit.
             #[alias = "clip"]
             #[setting(check(not_negative))]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use m2g_core::memory::Footprint;
-use m2g_core::optim::{AdamW, Optimizer};
+use m2g_core::optim::{AdamW, Muon, Optimizer};
 use m2g_core::train::{Evaluation, Options, Save, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 
@@ -103,7 +103,14 @@ impl Trainable for Gpt<f32> {
     }
 
     fn optimizer(description: &Description, _: &Corpus) -> Box<dyn Optimizer<f32>> {
-        Box::new(adamw(&description.config))
+        let config = &description.config;
+        match config.muon_learning_rate {
+            0.0 => Box::new(adamw(config)),
+            rate => {
+                let muon = Muon::new(adamw(config), rate / config.learning_rate);
+                Box::new(Muon { precision: config.precision, ..muon })
+            }
+        }
     }
 
     fn task<'a>(

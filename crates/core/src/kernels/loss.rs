@@ -143,8 +143,7 @@ pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], s
             );
             let mean = if smoothing > 0.0 { sum(z) / v as f64 } else { 0.0 };
             let right = z[id as usize].as_f64();
-            *cost =
-                flushing_subnormals(|| lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean);
+            *cost = flushing_subnormals(|| lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean);
         }
     };
     with_scratch(targets.len(), |costs: &mut [f64]| {

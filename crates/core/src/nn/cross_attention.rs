@@ -76,6 +76,7 @@ impl CrossAttention {
         let c_q = linear(params, &format!("{name}.c_q"), (c, c), init, rng)?;
         let c_kv = linear(params, &format!("{name}.c_kv"), (c, 2 * c), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (c, c), init_proj, rng)?;
+        params.set_hidden_matrices(&[(c_q.weight, 1), (c_kv.weight, 2), (c_proj.weight, 1)]);
         let score = settings.score.add_weights(params, name, (settings.n_head, c), init, rng)?;
         Ok(Self { c_q, c_kv, c_proj, score, settings })
     }

@@ -40,6 +40,7 @@ impl Mlp {
         let linear = if bias { Linear::new } else { Linear::without_bias };
         let c_fc = linear(params, &format!("{name}.c_fc"), (c, hidden), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (hidden, c), init_proj, rng)?;
+        params.set_hidden_matrices(&[(c_fc.weight, 1), (c_proj.weight, 1)]);
         Ok(Self { c_fc, activation, gelu: GeluForm::default(), c_proj: Some(c_proj), dropout: 0.0 })
     }
 

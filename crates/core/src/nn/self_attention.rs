@@ -44,6 +44,7 @@ impl SelfAttention {
         let linear = if settings.bias { Linear::new } else { Linear::without_bias };
         let c_attn = linear(params, &format!("{name}.c_attn"), (c, 3 * c), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (c, c), init_proj, rng)?;
+        params.set_hidden_matrices(&[(c_attn.weight, 3), (c_proj.weight, 1)]);
         let score = settings.score.add_weights(params, name, (settings.n_head, c), init, rng)?;
         Ok(Self { c_attn, c_proj: Some(c_proj), score, settings })
     }

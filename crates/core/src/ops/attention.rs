@@ -318,7 +318,7 @@ mod tests {
                     let values = constant(&[2, t, 3 * h * d], 1.0);
                     let mut values = values.data().iter().map(|&x| x as f32);
                     let qkv = Tensor::from_fn(&[2, t, 3 * h * d], || values.next().unwrap());
-                    let qkv = params.add("qkv".into(), qkv).unwrap();
+                    let qkv = params.add("qkv", qkv).unwrap();
                     let (mut tape, mut grads) = (Tape::new(), Grads::new());
                     tape.set_precision(precision);
                     tape.set_keep_values(true);

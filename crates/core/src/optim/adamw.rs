@@ -1,6 +1,6 @@
 //! Adam with decoupled weight decay.
 
-use super::{FindTensor, Optimizer, named, restored, zeros};
+use super::{AppliesTo, FindTensor, Optimizer, named, restored, zeros};
 use crate::kernels::optimizer::{AdamWParam, AdamWStep, adamw};
 use crate::{Error, Float, Grads, Params, Tensor};
 
@@ -23,6 +23,8 @@ pub struct AdamW<T: Float> {
     pub eps: f64,
     /// The strength of the weight decay.
     pub weight_decay: f64,
+    /// Whether it updates this parameter; another optimiser updates the others.
+    pub(super) applies_to: AppliesTo<T>,
     steps: u64,
     m: Vec<Tensor<T>>,
     v: Vec<Tensor<T>>,
@@ -31,7 +33,15 @@ pub struct AdamW<T: Float> {
 impl<T: Float> AdamW<T> {
     /// AdamW with `betas` (0.9, 0.999), `eps` 1e-8 and this weight decay.
     pub fn new(weight_decay: f64) -> Self {
-        Self { betas: (0.9, 0.999), eps: 1e-8, weight_decay, steps: 0, m: Vec::new(), v: Vec::new() }
+        Self {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay,
+            applies_to: |_| true,
+            steps: 0,
+            m: Vec::new(),
+            v: Vec::new(),
+        }
     }
 }
 
@@ -42,7 +52,7 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
 
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
         if self.m.is_empty() {
-            (self.m, self.v) = (zeros(params), zeros(params));
+            (self.m, self.v) = (zeros(params, self.applies_to), zeros(params, self.applies_to));
         }
         self.steps += 1;
         let (beta1, beta2) = self.betas;
@@ -56,7 +66,9 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
             scale: T::of(scale),
         };
         let moments = self.m.iter_mut().zip(&mut self.v);
+        let applies_to = self.applies_to;
         let all = params.iter_mut().zip(grads.iter()).zip(moments).filter_map(|((param, grad), (m, v))| {
+            let grad = grad.filter(|_| applies_to(param));
             let keep = T::of(if param.decay { 1.0 - lr * self.weight_decay } else { 1.0 });
             let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
             Some(AdamWParam { w, m, v, g: grad?.data(), keep })
@@ -69,15 +81,16 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
-        let mut state = named("m", params, &self.m);
-        state.extend(named("v", params, &self.v));
+        let mut state = named("m", params, &self.m, self.applies_to);
+        state.extend(named("v", params, &self.v, self.applies_to));
         state
     }
 
     fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error> {
         self.steps = steps;
         if steps > 0 {
-            (self.m, self.v) = (restored("m", params, get)?, restored("v", params, get)?);
+            self.m = restored("m", params, get, self.applies_to)?;
+            self.v = restored("v", params, get, self.applies_to)?;
         }
         Ok(())
     }

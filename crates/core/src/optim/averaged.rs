@@ -70,7 +70,7 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
         let mut state = self.optimizer.state(params);
         state.push((COUNT.into(), Tensor::from_fn(&[1], || T::of(self.recent.len() as f64))));
         for (i, values) in self.recent.iter().enumerate() {
-            state.extend(named(&format!("average.{i}"), params, values));
+            state.extend(named(&format!("average.{i}"), params, values, |_| true));
         }
         state
     }
@@ -80,8 +80,9 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
         let count = get(COUNT, &[1])?.data()[0].as_f64();
         // A damaged count names tensors that are missing.
         let evaluations = (0..self.last).take_while(|&i| (i as f64) < count);
-        self.recent =
-            evaluations.map(|i| restored(&format!("average.{i}"), params, get)).collect::<Result<_, _>>()?;
+        self.recent = evaluations
+            .map(|i| restored(&format!("average.{i}"), params, get, |_| true))
+            .collect::<Result<_, _>>()?;
         Ok(())
     }
 }

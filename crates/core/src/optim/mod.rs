@@ -3,16 +3,19 @@
 mod adamw;
 mod averaged;
 mod clip;
+mod muon;
+mod orthogonalize;
 mod schedule;
 mod sgd;
 
 pub use adamw::AdamW;
 pub use averaged::Averaged;
 pub use clip::clip_norm;
+pub use muon::Muon;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 
-use crate::{Error, Float, Grads, Params, Tensor};
+use crate::{Error, Float, Grads, Param, Params, Tensor};
 
 /// Finds a tensor of a checkpoint by its name, and checks its shape.
 pub type FindTensor<'a, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>, Error> + 'a;
@@ -58,14 +61,25 @@ pub trait Optimizer<T: Float>: Send {
     fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error>;
 }
 
-/// A tensor of zeros for each parameter: the moments before the first step.
-fn zeros<T: Float>(params: &Params<T>) -> Vec<Tensor<T>> {
-    params.iter().map(|p| Tensor::zeros(p.value.shape())).collect()
+/// Which parameters an optimiser updates.
+type AppliesTo<T> = fn(&Param<T>) -> bool;
+
+/// A tensor of zeros for each of these parameters, and an empty one for each other: the moments before the
+/// first step.
+fn zeros<T: Float>(params: &Params<T>, applies_to: AppliesTo<T>) -> Vec<Tensor<T>> {
+    let zeros = |p: &Param<T>| Tensor::zeros(if applies_to(p) { p.value.shape() } else { &[0] });
+    params.iter().map(zeros).collect()
 }
 
-/// Names `moments` after their parameters.
-fn named<T: Float>(kind: &str, params: &Params<T>, moments: &[Tensor<T>]) -> Vec<(String, Tensor<T>)> {
-    params.iter().zip(moments).map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
+/// Names the `moments` of these parameters after them.
+fn named<T: Float>(
+    kind: &str,
+    params: &Params<T>,
+    moments: &[Tensor<T>],
+    applies_to: AppliesTo<T>,
+) -> Vec<(String, Tensor<T>)> {
+    let all = params.iter().zip(moments).filter(|(p, _)| applies_to(p));
+    all.map(|(p, m)| (format!("{kind}.{}", p.name), m.clone())).collect()
 }
 
 /// Finds the tensors that [`named`] has named.
@@ -73,6 +87,11 @@ fn restored<T: Float>(
     kind: &str,
     params: &Params<T>,
     get: &mut FindTensor<'_, T>,
+    applies_to: AppliesTo<T>,
 ) -> Result<Vec<Tensor<T>>, Error> {
-    params.iter().map(|p| get(&format!("{kind}.{}", p.name), p.value.shape())).collect()
+    let restored = |p: &Param<T>| match applies_to(p) {
+        true => get(&format!("{kind}.{}", p.name), p.value.shape()),
+        false => Ok(Tensor::zeros(&[0])),
+    };
+    params.iter().map(restored).collect()
 }

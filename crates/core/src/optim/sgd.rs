@@ -44,7 +44,7 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
     fn update(&mut self, params: &mut Params<T>, grads: &Grads<T>, scale: f64, lr: f64) {
         let (scale, rate, momentum) = (T::of(scale), T::of(lr), T::of(self.momentum));
         if self.momentum != 0.0 && self.velocity.is_empty() {
-            self.velocity = zeros(params);
+            self.velocity = zeros(params, |_| true);
         }
         for (i, (param, grad)) in params.iter_mut().zip(grads.iter()).enumerate() {
             let Some(grad) = grad else { continue };
@@ -64,12 +64,12 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
-        named("velocity", params, &self.velocity)
+        named("velocity", params, &self.velocity, |_| true)
     }
 
     fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error> {
         if self.momentum != 0.0 && steps > 0 {
-            self.velocity = restored("velocity", params, get)?;
+            self.velocity = restored("velocity", params, get, |_| true)?;
         }
         Ok(())
     }

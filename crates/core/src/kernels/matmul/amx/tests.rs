@@ -8,7 +8,7 @@ use super::unit::{LINES, Line, STEP, TILE, TileUnit};
 use super::*;
 use crate::kernels::gelu;
 use crate::kernels::matmul::bf16::{round, widen};
-use crate::kernels::matmul::{Epilogue, Mat};
+use crate::kernels::matmul::{Epilogue, Mat, OutputActivation};
 use crate::threads::with_threads;
 
 /// Calls a generic function for the model, and for the processor's tiles if it has them.
@@ -140,7 +140,10 @@ fn an_epilogue_is_applied_once<U: TileUnit>() {
     let (a, b) = mats((&a, &b), shape, (false, false));
     for plan in plans() {
         let (mut out, mut activation) = (vec![9.0; m * n], vec![5.0; m * n]);
-        let mut epilogue = RemainingEpilogue::new(Epilogue::Gelu { activation: &mut activation });
+        let mut epilogue = RemainingEpilogue::new(Epilogue::Activate {
+            function: OutputActivation::Gelu,
+            activation: &mut activation,
+        });
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
         let mut product = Product::new(a, b, Accumulate::Overwrite, view, 2);
         product.epilogue = Some(&mut epilogue);
