@@ -58,7 +58,8 @@ fn a_row_with_a_missing_file_or_item_is_detected() {
 }
 
 /// The folders with documents.
-const DOCUMENTS: [&str; 5] = ["", "benches", "benches/peers", "datasets", "notebooks-notes"];
+const DOCUMENTS: [&str; 6] =
+    ["", "benches", "benches/peers", "datasets", "notebooks-notes", "notebooks-notes/exercises"];
 
 #[test]
 fn every_link_in_a_document_leads_to_a_file() {

@@ -26,6 +26,7 @@ mod inputs;
 mod inspect;
 mod kills;
 mod lab;
+mod learn;
 mod long_run;
 mod notes;
 mod output_files;

@@ -20,7 +20,7 @@ pub enum LearnError {
         hint: String,
     },
     /// The folder holds something else.
-    #[error("{0} holds other files: choose another folder with the setting dir")]
+    #[error("{0} holds other files: choose another folder")]
     Foreign(PathBuf),
     /// The file with the progress is damaged.
     #[error("cannot read {path}: {why}: delete it to begin counting again, your exercises stay")]

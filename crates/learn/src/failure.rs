@@ -1,11 +1,13 @@
 //! Why a program gave no answer.
 
 /// Why a program gave no answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
     /// The gap is not filled: `todo!()` ran.
+    #[error("its gap is not filled")]
     Gap,
     /// It panicked.
+    #[error("it stopped at {place}: {message}")]
     Panic {
         /// The file, line and column.
         place: String,
@@ -13,16 +15,22 @@ pub enum Failure {
         message: String,
     },
     /// It took too long.
+    #[error("it took too long")]
     Timeout,
     /// It needed too much memory.
+    #[error("it needed too much memory")]
     Memory,
     /// A function called itself without end.
+    #[error("a function called itself without end")]
     StackOverflow,
     /// It printed or answered too much.
+    #[error("it printed or answered too much")]
     TooLong,
     /// It ended without an answer.
+    #[error("it ended without an answer")]
     Ended,
     /// Its answer is not of this version of the grader.
+    #[error("its answer cannot be read")]
     Protocol,
 }
 

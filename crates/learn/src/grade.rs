@@ -33,8 +33,8 @@ pub enum Verdict {
 pub struct Finding {
     /// Its number, from 0.
     pub case: usize,
-    /// The name and shape of each argument.
-    pub inputs: Vec<(&'static str, Vec<usize>)>,
+    /// The name and value of each argument.
+    pub inputs: Vec<(&'static str, Value)>,
     /// What is wrong.
     pub problem: Problem,
     /// The typical mistake that gives the same numbers.
@@ -101,7 +101,7 @@ pub fn grade(exercise: &Exercise, solver: &mut dyn Solver) -> Result<Verdict, Er
             }
             _ => (None, None),
         };
-        let inputs = exercise.inputs.iter().copied().zip(case.iter().map(shape)).collect();
+        let inputs = exercise.inputs.iter().copied().zip(case.iter().cloned()).collect();
         return Ok(Verdict::Failed(Box::new(Finding { case: i, inputs, problem, mistake, relation, slope })));
     }
     Ok(Verdict::Passed { cases: cases.len() })

@@ -24,7 +24,7 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// The most bytes that a program may print beside its answers.
 const MAX_PRINTED: usize = 1 << 20;
 /// The address space of a program, in KiB.
-const MEMORY_KIB: u32 = 4 << 20;
+const MEMORY_KIB: u32 = 1 << 20;
 /// How often waiting looks up.
 const POLL: Duration = Duration::from_millis(5);
 

@@ -1,8 +1,9 @@
 //! What the grader found, in sentences.
 
+use m2g_exercises::Value;
 use serde_json::{Value as Json, json};
 
-use crate::compare::{Difference, What};
+use crate::compare::{Difference, What, shape};
 use crate::exercise::Exercise;
 use crate::failure::Failure;
 use crate::grade::{Finding, Problem, Relation, Verdict};
@@ -11,7 +12,7 @@ use crate::texts::Texts;
 /// The finding in sentences, one per line: shapes, the first wrong number, its slope, the mistake.
 pub fn sentences(exercise: &Exercise, finding: &Finding, texts: &Texts) -> Vec<String> {
     let inputs: Vec<String> =
-        finding.inputs.iter().map(|(name, shape)| format!("{name} {}", tuple(shape, texts))).collect();
+        finding.inputs.iter().map(|(name, value)| format!("{name} {}", described(value, texts))).collect();
     let case = (finding.case + 1).to_string();
     let mut lines = Vec::new();
     if !matches!(finding.problem, Problem::Failure(Failure::Gap)) {
@@ -45,7 +46,7 @@ pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
         Verdict::Passed { cases } => json["cases"] = json!(cases),
         Verdict::Failed(finding) => {
             json["case"] = json!(finding.case + 1);
-            let shape = |(name, shape): &(&str, Vec<usize>)| ((*name).to_string(), json!(shape));
+            let shape = |(name, value): &(&str, Value)| ((*name).to_string(), json!(shape(value)));
             json["inputs"] = finding.inputs.iter().map(shape).collect::<serde_json::Map<_, _>>().into();
             json["mistake"] = json!(finding.mistake);
             json["slope"] = json!(finding.slope);
@@ -123,11 +124,8 @@ fn differs(exercise: &Exercise, found: &Difference, texts: &Texts) -> Vec<String
         }
         What::Number { index, expected, actual, wrong, total } => {
             let at = index.iter().map(|i| format!("[{i}]")).collect::<String>();
-            let inserts = [
-                ("part", format!("{part}{at}")),
-                ("expected", number(*expected)),
-                ("actual", number(*actual)),
-            ];
+            let (expected, actual) = apart(*expected, *actual);
+            let inserts = [("part", format!("{part}{at}")), ("expected", expected), ("actual", actual)];
             let inserts = inserts.each_ref().map(|(name, value)| (*name, value.as_str()));
             let first = texts.say("number", &inserts);
             let (wrong, total_text) = (wrong.to_string(), total.to_string());
@@ -170,6 +168,15 @@ fn part_name(exercise: &Exercise, path: &[usize]) -> String {
     format!("{}{rest}", name.copied().unwrap_or_default())
 }
 
+/// The shape of an argument, or the number itself.
+fn described(value: &Value, texts: &Texts) -> String {
+    match value {
+        Value::Number(x) => number(*x),
+        Value::Count(n) => n.to_string(),
+        value => tuple(&shape(value), texts),
+    }
+}
+
 /// A shape as `(2, 3)`.
 fn tuple(shape: &[usize], texts: &Texts) -> String {
     match shape {
@@ -180,15 +187,21 @@ fn tuple(shape: &[usize], texts: &Texts) -> String {
 
 /// A number with six digits that count.
 pub fn number(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() || (1e-4..1e6).contains(&x.abs()) {
-        let digits = (5 - x.abs().max(1.0).log10().floor().min(5.0) as i32).max(0) as usize;
-        let text = format!("{x:.digits$}");
-        return match text.contains('.') {
-            true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-            false => text,
-        };
+    if x == 0.0 || !x.is_finite() {
+        return x.to_string();
     }
-    format!("{x:.5e}")
+    let magnitude = x.abs().log10().floor();
+    if !(-4.0..6.0).contains(&magnitude) {
+        return format!("{x:.5e}");
+    }
+    let text = format!("{x:.*}", (5.0 - magnitude) as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+/// Two different numbers, with enough digits to look different.
+fn apart(a: f64, b: f64) -> (String, String) {
+    let short = (number(a), number(b));
+    if short.0 == short.1 { (a.to_string(), b.to_string()) } else { short }
 }
 
 #[cfg(test)]
@@ -199,7 +212,10 @@ mod tests {
     fn numbers_are_short() {
         let shown =
             [0.5, -1.25, 0.0, 123_456.7, 1e-7, f64::NAN, f64::NEG_INFINITY, 3.0, 1.0 / 3.0].map(number);
-        let want = ["0.5", "-1.25", "0", "123457", "1.00000e-7", "NaN", "-inf", "3", "0.33333"];
+        let want = ["0.5", "-1.25", "0", "123457", "1.00000e-7", "NaN", "-inf", "3", "0.333333"];
         assert_eq!(shown, want);
+        assert_eq!(number(-0.012_345_678), "-0.0123457");
+        assert_eq!(apart(1.0, 1.000_001), ("1".into(), "1.000001".into()));
+        assert_eq!(apart(0.25, 0.5), ("0.25".into(), "0.5".into()));
     }
 }

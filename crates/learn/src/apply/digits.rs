@@ -18,7 +18,7 @@ const SIZES: [usize; 3] = [784, 30, 10];
 const MINI_BATCH: usize = 10;
 const ETA: f64 = 3.0;
 
-/// What an epoch reached.
+/// What an epoch, one pass over the training images, reached.
 #[derive(Debug, Clone, Copy)]
 pub struct Epoch {
     /// Its number, from 1.
@@ -38,29 +38,31 @@ pub fn train(
     exercise: &Exercise,
     solver: &mut dyn Solver,
     (training, test): (&LabelledImages, &LabelledImages),
-    epochs: usize,
-    report: &mut dyn FnMut(Epoch) -> Result<(), LearnError>,
+    steps: usize,
+    report: &mut dyn FnMut(Epoch),
 ) -> Result<f64, LearnError> {
     let (x, y, _) = matrices(training);
     let (test_x, _, labels) = matrices(test);
     let (mut yours, mut ours) = (parameters(), parameters());
-    for epoch in 1..=epochs {
-        for start in (0..x.rows).step_by(MINI_BATCH) {
-            let rows = |m: &Matrix| {
-                let end = (start + MINI_BATCH).min(m.rows);
-                Matrix::new(end - start, m.cols, m.data[start * m.cols..end * m.cols].to_vec())
-            };
-            yours = learners_step(exercise, solver, network(yours, rows(&x), rows(&y)))?;
-            ours = step(&network(ours, rows(&x), rows(&y)), ETA, Network::gradient)?;
-        }
-        let right = |(biases, weights): &(Vec<Vec<f64>>, Vec<Matrix>)| {
-            let mut a = test_x.clone();
-            for (w, b) in weights.iter().zip(biases) {
-                a = sigmoid(&add_to_rows(&a.matmul(&w.transpose()), b));
-            }
-            labels.iter().enumerate().filter(|&(i, &label)| largest(a.row(i)) == label).count()
+    let per_epoch = x.rows.div_ceil(MINI_BATCH).max(1);
+    for done in 1..=steps {
+        let start = (done - 1) % per_epoch * MINI_BATCH;
+        let rows = |m: &Matrix| {
+            let end = (start + MINI_BATCH).min(m.rows);
+            Matrix::new(end - start, m.cols, m.data[start * m.cols..end * m.cols].to_vec())
         };
-        report(Epoch { epoch, yours: right(&yours), ours: right(&ours) })?;
+        yours = learners_step(exercise, solver, network(yours, rows(&x), rows(&y)))?;
+        ours = step(&network(ours, rows(&x), rows(&y)), ETA, Network::gradient)?;
+        if done % per_epoch == 0 || done == steps {
+            let right = |(biases, weights): &Parameters| {
+                let mut a = test_x.clone();
+                for (w, b) in weights.iter().zip(biases) {
+                    a = sigmoid(&add_to_rows(&a.matmul(&w.transpose()), b));
+                }
+                labels.iter().enumerate().filter(|&(i, &label)| largest(a.row(i)) == label).count()
+            };
+            report(Epoch { epoch: done.div_ceil(per_epoch), yours: right(&yours), ours: right(&ours) });
+        }
     }
     let pairs = yours.1.iter().zip(&ours.1).flat_map(|(a, b)| a.data.iter().zip(&b.data));
     Ok(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
@@ -96,7 +98,7 @@ fn learners_step(
         case.push(Value::Number(ETA));
     }
     let failed = |why: String| LearnError::Failed { name: exercise.name, why };
-    let answer = solver.answer(&case).map_err(|failure| failed(format!("{failure:?}")))?;
+    let answer = solver.answer(&case).map_err(|failure| failed(failure.to_string()))?;
     let answer = parts(&answer, &network).ok_or_else(|| failed("its shapes are wrong".into()))?;
     match takes_the_step {
         true => Ok(answer),

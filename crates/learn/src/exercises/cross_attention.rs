@@ -36,6 +36,15 @@ pub const EXERCISE: Exercise = Exercise {
             name: "causal",
             answer: |input| attend(input, |i, j, length| j > i || j >= length, 1.0).into(),
         },
+        Mistake {
+            name: "wrong_axis",
+            answer: |input| {
+                let (q, k, v, length) = (input.matrix(), input.matrix(), input.matrix(), input.count());
+                let scores = q.matmul(&k.transpose()).scale((q.cols as f64).powf(-0.5));
+                let shown = |j, i| if j >= length { f64::NEG_INFINITY } else { scores[(i, j)] };
+                softmax(&Matrix::from_fn(scores.cols, scores.rows, shown)).transpose().matmul(&v).into()
+            },
+        },
         Mistake { name: "no_scale", answer: |input| attend(input, |_, j, length| j >= length, 0.0).into() },
     ],
 };

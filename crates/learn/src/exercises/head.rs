@@ -52,6 +52,21 @@ pub const EXERCISE: Exercise = Exercise {
                 softmax(&causal(&scores.scale(root), f64::NEG_INFINITY)).scale(1.0 / root).matmul(&v).into()
             },
         },
+        Mistake {
+            name: "wrong_axis",
+            answer: |input| {
+                let (scores, v) = scores(input);
+                softmax(&causal(&scores, f64::NEG_INFINITY).transpose()).transpose().matmul(&v).into()
+            },
+        },
+        Mistake {
+            name: "no_transpose",
+            answer: |input| {
+                let (q, k, v) = (input.matrix(), input.matrix(), input.matrix());
+                let scores = q.matmul(&k).scale((q.cols as f64).powf(-0.5));
+                softmax(&causal(&scores, f64::NEG_INFINITY)).matmul(&v).into()
+            },
+        },
     ],
 };
 

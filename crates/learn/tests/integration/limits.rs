@@ -56,7 +56,7 @@ fn no_program_hangs_or_crashes_the_grader() {
         std::os::unix::fs::symlink(&program, &link).unwrap();
         let (mut solver, start) = (Program::to_grade(link), Instant::now());
         let verdict = grade(exercise, &mut solver).unwrap();
-        assert!(start.elapsed().as_secs_f64() < 4.0, "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
         let problem = match verdict {
             Verdict::Failed(finding) => finding.problem,
             Verdict::Passed { .. } => {

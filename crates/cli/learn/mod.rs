@@ -1,4 +1,11 @@
 //! `m2g learn`: exercises that are graded whenever the learner saves.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `mod.rs` | the command: grading, watching, hints, solutions, the list |
+//! | `apply.rs` | `m2g learn use`: the learner's code trains a model, beside ours |
+
+mod apply;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -8,10 +15,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use m2g_core::data::catalogue;
-use m2g_core::data::mnist::{self, LabelledImages, Split};
-use m2g_learn::apply;
-use m2g_learn::error::LearnError;
+use m2g_learn::apply::is_used;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
 use m2g_learn::folder::Folder;
@@ -32,13 +36,6 @@ use crate::terminal::width::columns;
 
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(200);
-
-/// How long the learner's program may compute when it is used.
-const USE: Duration = Duration::from_secs(300);
-
-/// The training and the test images of its network, and its epochs.
-const DIGITS: (usize, usize) = (5000, 1000);
-const EPOCHS: usize = 3;
 
 /// The most lines of compiler messages that are shown: the first one is the one to mend.
 const MAX_COMPILER_LINES: usize = 40;
@@ -97,8 +94,7 @@ enum Action {
     Reset(Named),
     /// List all exercises, and which of them pass.
     List,
-    /// Use a finished exercise in a model, beside our own code.
-    Use(Named),
+    Use(apply::Use),
 }
 
 #[derive(Args)]
@@ -124,7 +120,7 @@ impl Learn {
             Some(Action::Solution(name)) => course.solution(chosen(&name.exercise)?),
             Some(Action::Reset(name)) => course.reset(chosen(&name.exercise)?),
             Some(Action::List) => course.list(),
-            Some(Action::Use(name)) => course.apply(chosen(&name.exercise)?),
+            Some(Action::Use(apply)) => apply.run(&mut course),
         }
     }
 }
@@ -213,7 +209,7 @@ impl Course {
             Verdict::Passed { cases } => {
                 self.line(&self.texts.say("passed", &[("cases", &cases.to_string())]))?;
                 self.say_progress()?;
-                if apply::is_used(exercise) {
+                if is_used(exercise) {
                     let again = command(&format!("learn use {}", exercise.name));
                     self.line(&self.texts.say("use", &[("command", &again)]))?;
                 }
@@ -347,71 +343,6 @@ impl Course {
         output::line(table.render(columns()))?;
         self.say_progress()?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// The learner's program trains, beside the core.
-    fn apply(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
-        let passed = |exercise: &&Exercise| self.folder.progress.passed.contains(exercise.name);
-        let last = || ALL.into_iter().filter(passed).rfind(|exercise| apply::is_used(exercise));
-        let Some(exercise) = chosen.or_else(last) else {
-            return Err(LearnError::NotPassed(apply::USED[0]).into());
-        };
-        if !apply::is_used(exercise) {
-            return Err(LearnError::Unused { name: exercise.name, used: apply::USED.join(", ") }.into());
-        }
-        let program = self.passing_program(exercise)?;
-        self.train_digits(exercise, program)?;
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// The optimised program of an exercise that passes.
-    fn passing_program(&mut self, exercise: &'static Exercise) -> anyhow::Result<PathBuf> {
-        let build = Build { release: true, colour: false };
-        let Compiled::Program(path) = compile(self.folder.path(), &[exercise.sources.program], build)? else {
-            return Err(LearnError::NotPassed(exercise.name).into());
-        };
-        let verdict = grade(exercise, &mut Program::to_grade(path.clone()))?;
-        let passes = matches!(verdict, Verdict::Passed { .. });
-        self.folder.note(exercise, passes)?;
-        if passes { Ok(path) } else { Err(LearnError::NotPassed(exercise.name).into()) }
-    }
-
-    fn train_digits(&self, exercise: &'static Exercise, program: PathBuf) -> anyhow::Result<()> {
-        let data = mnist::load(&catalogue::find("mnist", None)?, Split::default())?;
-        let first = |images: &LabelledImages, n: usize| images.slice(0..images.len().min(n));
-        let (training, test) = (first(&data.train, DIGITS.0), first(&data.test, DIGITS.1));
-        let (images, tests) = (training.len().to_string(), test.len().to_string());
-        if !self.json {
-            self.line(&self.texts.say("use_mnist", &[("name", exercise.name), ("images", &images)]))?;
-        }
-        let mut solver = Program::within(program, USE);
-        let mut failed = None;
-        let difference =
-            apply::digits::train(exercise, &mut solver, (&training, &test), EPOCHS, &mut |epoch| {
-                let (number, yours, ours) =
-                    (epoch.epoch.to_string(), epoch.yours.to_string(), epoch.ours.to_string());
-                let inserts = [("epoch", &*number), ("yours", &yours), ("ours", &ours), ("tests", &tests)];
-                let written = match self.json {
-                    true => output::line(json!({
-                        "event": "use", "exercise": exercise.name, "epoch": epoch.epoch, "yours": epoch.yours,
-                        "ours": epoch.ours, "tests": test.len(),
-                    })),
-                    false => self.line(&self.texts.say("use_mnist_epoch", &inserts)),
-                };
-                failed = failed.take().or(written.err());
-                Ok(())
-            })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        match self.json {
-            true => {
-                output::line(json!({"event": "used", "exercise": exercise.name, "difference": difference}))
-            }
-            false => {
-                self.line(&self.texts.say("use_mnist_end", &[("difference", &format!("{difference:.1e}"))]))
-            }
-        }
     }
 
     /// Prints a sentence to stdout, wrapped; its commands as the user types them.

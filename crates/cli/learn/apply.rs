@@ -1,0 +1,181 @@
+//! `m2g learn use`: the learner's code trains a model, beside ours.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use m2g_core::data::catalogue;
+use m2g_core::data::mnist::{self, LabelledImages, Split};
+use m2g_gpt::data::OWN_FILES;
+use m2g_learn::apply::attention::Programs;
+use m2g_learn::apply::{USED, digits, is_used, text};
+use m2g_learn::error::LearnError;
+use m2g_learn::exercise::Exercise;
+use m2g_learn::exercises::{ALL, named};
+use m2g_learn::grade::{Verdict, grade};
+use m2g_learn::program::{Build, Compiled, Program, compile};
+use m2g_text::Source;
+use serde_json::json;
+
+use super::Course;
+use crate::output;
+use crate::terminal::lines::fold;
+use crate::terminal::width::columns;
+
+/// How long the learner's program may compute when it is used.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// The training and the test images of the network of digits.
+const IMAGES: (usize, usize) = (5000, 1000);
+
+/// Steps of the network of digits: three times over its images.
+const DIGIT_STEPS: usize = 1500;
+
+/// Steps of the GPT, and the characters that it writes.
+const TEXT_STEPS: usize = 1000;
+const CHARACTERS: usize = 400;
+
+/// The text to train on if it is on this machine.
+const SHAKESPEARE: &str = "tiny-shakespeare";
+
+/// The most bytes of a text.
+const MAX_TEXT: u64 = 16 << 20;
+
+/// Use a finished exercise in a model, beside our own code: `backprop` or `update_mini_batch` trains a
+/// network on real digits; `head` and `head_backward` train a small GPT, which then writes.
+#[derive(Args)]
+pub struct Use {
+    /// The exercise: a name or a number. Without it, the last one that passes and can be used.
+    #[arg(value_name = "EXERCISE")]
+    exercise: Option<String>,
+    /// Training steps [default: 1500 on digits, 1000 on text].
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// The text for a GPT: a file, a folder or a dataset [default: tiny-shakespeare if it is on this
+    /// machine, or else the notes of this project].
+    #[arg(long, value_name = "TEXT")]
+    data: Option<PathBuf>,
+}
+
+impl Use {
+    /// Trains with the learner's programs.
+    pub(super) fn run(self, course: &mut Course) -> anyhow::Result<ExitCode> {
+        let passed = |exercise: &&Exercise| course.folder.progress.passed.contains(exercise.name);
+        let last = || ALL.into_iter().filter(passed).rfind(|exercise| is_used(exercise));
+        let exercise = match &self.exercise {
+            Some(name) => named(name)?,
+            None => last().ok_or(LearnError::NotPassed(USED[0]))?,
+        };
+        if !is_used(exercise) {
+            return Err(LearnError::Unused { name: exercise.name, used: USED.join(", ") }.into());
+        }
+        match exercise.name {
+            "head" | "head_backward" => self.train_text(course)?,
+            _ => self.train_digits(course, exercise)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn train_digits(&self, course: &mut Course, exercise: &'static Exercise) -> anyhow::Result<()> {
+        let mut solver = course.passing_program(exercise)?;
+        let data = mnist::load(&catalogue::find("mnist", None)?, Split::default())?;
+        let first = |images: &LabelledImages, n: usize| images.slice(0..images.len().min(n));
+        let (training, test) = (first(&data.train, IMAGES.0), first(&data.test, IMAGES.1));
+        let (images, tests) = (training.len().to_string(), test.len().to_string());
+        let (texts, is_json) = (&course.texts, course.json);
+        if !is_json {
+            course.line(&texts.say("use_mnist", &[("name", exercise.name), ("images", &images)]))?;
+        }
+        let mut written = Ok(());
+        let report = &mut |epoch: digits::Epoch| {
+            let (number, yours, ours) =
+                (epoch.epoch.to_string(), epoch.yours.to_string(), epoch.ours.to_string());
+            let inserts = [("epoch", &*number), ("yours", &yours), ("ours", &ours), ("tests", &tests)];
+            let line = match is_json {
+                true => output::line(json!({
+                    "event": "use", "exercise": exercise.name, "epoch": epoch.epoch, "yours": epoch.yours,
+                    "ours": epoch.ours, "tests": test.len(),
+                })),
+                false => course.line(&texts.say("use_mnist_epoch", &inserts)),
+            };
+            written = std::mem::replace(&mut written, Ok(())).and(line);
+        };
+        let steps = self.steps.unwrap_or(DIGIT_STEPS);
+        let difference = digits::train(exercise, &mut solver, (&training, &test), steps, report)?;
+        written?;
+        match is_json {
+            true => output::line(json!({
+                "event": "used", "exercise": exercise.name, "difference": difference,
+            })),
+            false => {
+                let difference = format!("{difference:.1e}");
+                course.line(&texts.say("use_mnist_end", &[("difference", &difference)]))
+            }
+        }
+    }
+
+    fn train_text(&self, course: &mut Course) -> anyhow::Result<()> {
+        let [head, backward] = ["head", "head_backward"];
+        let head = Box::new(course.passing_program(named(head)?)?);
+        let backward = Box::new(course.passing_program(named(backward)?)?);
+        let programs = Programs { head, backward, failed: None };
+        let data = self.text()?;
+        let (texts, is_json) = (&course.texts, course.json);
+        if !is_json {
+            let characters = data.chars().count().to_string();
+            course.line(&texts.say("use_text", &[("name", "head"), ("characters", &characters)]))?;
+        }
+        let mut written = Ok(());
+        let report = &mut |losses: text::Losses| {
+            let text::Losses { step, yours, ours } = losses;
+            let line = match is_json {
+                true => output::line(json!({"event": "use", "step": step, "yours": yours, "ours": ours})),
+                false => {
+                    let (step, yours, ours) = (step.to_string(), format!("{yours:.4}"), format!("{ours:.4}"));
+                    let inserts = [("step", &*step), ("yours", &*yours), ("ours", &*ours)];
+                    course.line(&texts.say("use_text_step", &inserts))
+                }
+            };
+            written = std::mem::replace(&mut written, Ok(())).and(line);
+        };
+        let steps = self.steps.unwrap_or(TEXT_STEPS);
+        let sample = text::train_and_write(programs, &data, steps, CHARACTERS, report)?;
+        written?;
+        if is_json {
+            return output::line(json!({"event": "used", "exercise": "head", "sample": sample}));
+        }
+        course.line(&texts.say("use_text_sample", &[]))?;
+        output::line(crate::errors::readable(&fold(&sample, columns())))
+    }
+
+    /// The text to train on.
+    fn text(&self) -> anyhow::Result<String> {
+        let shakespeare = || catalogue::find(SHAKESPEARE, None).is_ok().then(|| PathBuf::from(SHAKESPEARE));
+        match self.data.clone().or_else(shakespeare) {
+            Some(name) => Ok(Source::named(Path::new(&name))?.read_to_string(MAX_TEXT)?.0),
+            None => {
+                let notes = OWN_FILES.iter().filter(|(name, _)| name.ends_with(".md"));
+                Ok(notes.map(|(_, text)| *text).collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+impl Course {
+    /// The optimised program of an exercise that passes.
+    fn passing_program(&mut self, exercise: &'static Exercise) -> anyhow::Result<Program> {
+        let build = Build { release: true, colour: false };
+        let Compiled::Program(path) = compile(self.folder.path(), &[exercise.sources.program], build)? else {
+            return Err(LearnError::NotPassed(exercise.name).into());
+        };
+        let verdict = grade(exercise, &mut Program::to_grade(path.clone()))?;
+        let passes = matches!(verdict, Verdict::Passed { .. });
+        self.folder.note(exercise, passes)?;
+        if passes {
+            Ok(Program::within(path, LIMIT))
+        } else {
+            Err(LearnError::NotPassed(exercise.name).into())
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `m2g learn`: from a new folder to a trained network.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::*;
+use serde_json::Value;
+
+/// Runs `m2g learn` in English. Returns the exit code and stdout.
+fn learn(dir: &Path, args: &[&str]) -> (i32, String) {
+    let output = in_language(dir, "C", args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked") && !stderr.contains("error: "), "{stderr}");
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn in_language(dir: &Path, locale: &str, args: &[&str]) -> Output {
+    m2g(dir, &[&["learn"], args].concat()).env("LC_ALL", locale).output().unwrap()
+}
+
+/// A solution as it is in the repository.
+fn solve(dir: &Path, program: &str) {
+    let from = root().join("notebooks-notes/exercises/solutions").join(program);
+    fs::copy(from, dir.join("learn/src/bin").join(program)).unwrap();
+}
+
+#[test]
+fn an_exercise_is_graded_hinted_solved_and_reset() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(learn(dir, &[]), (1, "The gap is still there: replace todo!() with your code.\n".to_string()));
+    let file = dir.join("learn/src/bin/01_neuron.rs");
+    let task = fs::read_to_string(&file).unwrap();
+
+    fs::write(&file, task.replace("todo!()", "z + 1")).unwrap();
+    let (code, text) = learn(dir, &[]);
+    assert!(
+        code == 1 && text.contains("The compiler refuses") && text.contains("cannot find value `z`"),
+        "{text}"
+    );
+
+    fs::write(&file, task.replace("todo!()", "println!(\"hi\"); w[0] * x[0] + b")).unwrap();
+    let (code, text) = learn(dir, &["neuron"]);
+    assert!(
+        code == 1 && text.contains("Your program printed:\nhi\n") && text.contains("a should be "),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    let hints: Vec<String> = (0..4).map(|_| learn(dir, &["hint"]).1).collect();
+    let steps = ["1 of 3", "2 of 3", "3 of 3", "3 of 3"];
+    assert!(hints.iter().zip(steps).all(|(hint, step)| hint.contains(step)), "{hints:?}");
+    let spanish = in_language(dir, "es_AR.UTF-8", &["hint"]).stdout;
+    assert!(String::from_utf8(spanish).unwrap().contains("Pista 3 de 3: "));
+
+    let (_, solution) = learn(dir, &["solution"]);
+    fs::write(&file, solution).unwrap();
+    let (code, text) = learn(dir, &["1"]);
+    assert!(code == 0 && text.starts_with("Right, in all 3 cases.\n1 of 34 exercises done.\n"), "{text}");
+    let (code, json) = learn(dir, &["neuron", "--json"]);
+    assert!(code == 0 && last_json(&json)["passed"] == true, "{json}");
+
+    let list: Value = last_json(&learn(dir, &["list", "--json"]).1);
+    assert_eq!(
+        (list["exercises"][0]["passed"].clone(), list["exercises"][1]["passed"].clone()),
+        (true.into(), false.into())
+    );
+    let (_, text) = learn(dir, &["reset", "neuron"]);
+    assert!(text.contains("learn/old/01_neuron-1.rs"), "{text}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), task);
+    assert!(dir.join("learn/old/01_neuron-1.rs").exists());
+}
+
+#[test]
+fn a_wrong_gradient_shows_its_shape_its_first_number_its_slope_and_the_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(in_language(dir, "C", &["list"]).status.success());
+    let file = dir.join("learn/src/bin/09_bp4.rs");
+    let task = fs::read_to_string(&file).unwrap();
+    let write = |code: &str| fs::write(&file, task.replace("todo!()", code)).unwrap();
+
+    write("a.transpose().matmul(delta)");
+    let (_, text) = learn(dir, &["bp4"]);
+    let shapes =
+        "Case 1: delta (4, 2), a (4, 3).\ndC/dw should have the shape (2, 3), but yours has (3, 2).\n";
+    assert!(text.starts_with(shapes) && text.contains("Hint: this is a^T delta"), "{text}");
+
+    write("delta.transpose().matmul(a).scale(1.0 / a.rows as f64)");
+    let json = last_json(&learn(dir, &["bp4", "--json"]).1);
+    assert_eq!(
+        (&json["mistake"], &json["index"], &json["part"]),
+        (&"mean".into(), &serde_json::json!([0, 0]), &"dC/dw".into())
+    );
+    let slope = json["slope"].as_f64().unwrap();
+    let expected: f64 = json["expected"].as_str().unwrap().parse().unwrap();
+    assert!((slope - expected).abs() < 1e-4, "{json}");
+
+    // Not one of the known mistakes, but every number has the wrong sign.
+    write("delta.transpose().matmul(a).scale(-1.0)");
+    let text = String::from_utf8(in_language(dir, "es", &["bp4"]).stdout).unwrap();
+    assert!(
+        text.contains("Prueba del gradiente") && text.contains("Pista: todos los números tienen el signo"),
+        "{text}"
+    );
+
+    // A product that panics is tried again with equal sizes.
+    write("delta.matmul(a)");
+    let (_, text) = learn(dir, &["bp4"]);
+    assert!(
+        text.contains("matmul of (4, 2) and (4, 3)") && text.contains("Hint: delta is not transposed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn finished_exercises_train_models() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("a.txt"), "to be or not to be, that is the question. ".repeat(20)).unwrap();
+    assert!(in_language(dir, "C", &["list"]).status.success());
+    let early = in_language(dir, "C", &["use", "backprop"]);
+    assert!(String::from_utf8_lossy(&early.stderr).contains("backprop does not pass yet"), "{early:?}");
+    for program in ["11_update_mini_batch.rs", "25_head.rs", "26_head_backward.rs"] {
+        solve(dir, program);
+    }
+    let (code, text) = learn(dir, &["use", "update_mini_batch", "--steps", "2", "--json"]);
+    let [epoch, used] = [0, 1].map(|i| last_json(text.lines().nth(i).unwrap()));
+    assert!(
+        code == 0 && epoch["yours"] == epoch["ours"] && used["difference"].as_f64().unwrap() < 1e-9,
+        "{text}"
+    );
+
+    let (code, text) = learn(dir, &["use", "head", "--steps", "2", "--data", "a.txt"]);
+    assert!(code == 0 && text.contains("\nstep 2: loss ") && text.contains("\nIt writes:\n"), "{text}");
+    let losses: Vec<&str> = text.split("loss ").nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(losses[0], losses[3], "{text}");
+}
+
+#[test]
+fn what_cannot_be_learnt_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+    let error = |args: &[&str]| refused(dir.path(), &[&["learn"], args].concat());
+    assert!(error(&["--dir", "."]).contains("holds other files: choose another folder with --dir"));
+    assert!(error(&["nothing"]).contains("there is no exercise \"nothing\""));
+    assert!(error(&["soft"]).contains("did you mean softmax"));
+    assert!(error(&["hint", "99"]).contains("there is no exercise"));
+    assert!(error(&["use", "neuron"]).contains("neuron is not used in a model"));
+    assert!(error(&["--lang", "fr"]).contains("possible values"));
+    fs::write(dir.path().join("learn/progress.json"), "[").unwrap();
+    assert!(error(&["list"]).contains("progress.json"));
+}
