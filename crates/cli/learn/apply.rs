@@ -9,7 +9,7 @@ use m2g_core::data::catalogue;
 use m2g_core::data::mnist::{self, LabelledImages, Split};
 use m2g_gpt::data::OWN_FILES;
 use m2g_learn::apply::attention::Programs;
-use m2g_learn::apply::{USED, digits, is_used, text};
+use m2g_learn::apply::{digits, needed, text, used};
 use m2g_learn::error::LearnError;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
@@ -59,16 +59,22 @@ pub struct Use {
 }
 
 impl Use {
+    /// Uses this exercise with the default text and steps.
+    pub(super) fn of(exercise: &Exercise) -> Self {
+        Self { exercise: Some(exercise.name.into()), steps: None, data: None }
+    }
+
     /// Trains with the learner's programs.
     pub(super) fn run(self, course: &mut Course) -> anyhow::Result<ExitCode> {
         let passed = |exercise: &&Exercise| course.folder.progress.passed.contains(exercise.name);
-        let last = || ALL.into_iter().filter(passed).rfind(|exercise| is_used(exercise));
+        let last = || ALL.into_iter().filter(passed).rfind(|exercise| needed(exercise).is_some());
         let exercise = match &self.exercise {
             Some(name) => named(name)?,
-            None => last().ok_or(LearnError::NotPassed(USED[0]))?,
+            None => last().ok_or(LearnError::NotPassed("backprop"))?,
         };
-        if !is_used(exercise) {
-            return Err(LearnError::Unused { name: exercise.name, used: USED.join(", ") }.into());
+        if needed(exercise).is_none() {
+            let used = used().collect::<Vec<_>>().join(", ");
+            return Err(LearnError::Unused { name: exercise.name, used }.into());
         }
         match exercise.name {
             "head" | "head_backward" => self.train_text(course)?,

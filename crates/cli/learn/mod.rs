@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use m2g_learn::apply::is_used;
+use m2g_learn::apply::needed;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
 use m2g_learn::folder::Folder;
@@ -132,6 +132,13 @@ fn of_environment() -> Language {
     Language::of_locale(&name.and_then(|name| env::var(name).ok()).unwrap_or_default())
 }
 
+/// What came out of grading.
+struct Grade {
+    passes: bool,
+    /// Whether it passes for the first time.
+    is_new: bool,
+}
+
 /// The learner's folder, and how to speak about it.
 struct Course {
     folder: Folder,
@@ -148,7 +155,7 @@ impl Course {
         let watches = !once && !self.json && io::stdin().is_terminal() && io::stdout().is_terminal();
         self.introduce(exercise);
         if !watches {
-            let passes = self.grade(exercise)?;
+            let Grade { passes, .. } = self.grade(exercise)?;
             return Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         note(&with_program(&self.texts.say("watching", &[])));
@@ -158,7 +165,11 @@ impl Course {
             let changed = self.folder.changed(exercise);
             if changed.is_some() && changed != seen {
                 seen = changed;
-                if self.grade(exercise)? {
+                let Grade { passes, is_new } = self.grade(exercise)?;
+                if is_new && self.is_ready_to_use(exercise) {
+                    apply::Use::of(exercise).run(self)?;
+                }
+                if passes {
                     let Some(next) = self.folder.current() else { break };
                     exercise = next;
                     seen = self.folder.changed(exercise);
@@ -179,8 +190,8 @@ impl Course {
         note(&self.texts.say("file", &[("path", &quoted(&path))]));
     }
 
-    /// Compiles and grades an exercise, and says what came out. Returns whether it passes.
-    fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<bool> {
+    /// Compiles and grades an exercise, and says what came out.
+    fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<Grade> {
         let colour = !self.json && io::stdout().is_terminal();
         let build = Build { release: false, colour };
         let program = match compile(self.folder.path(), &[exercise.sources.program], build)? {
@@ -188,16 +199,16 @@ impl Course {
             Compiled::Refused(why) => {
                 self.folder.note(exercise, false)?;
                 self.say_refused(exercise, &why)?;
-                return Ok(false);
+                return Ok(Grade { passes: false, is_new: false });
             }
         };
         let mut program = Program::to_grade(program);
         let verdict = grade(exercise, &mut program)?;
         let passes = matches!(verdict, Verdict::Passed { .. });
-        self.folder.note(exercise, passes)?;
+        let is_new = self.folder.note(exercise, passes)?;
         if self.json {
             output::line(report::json(exercise, &verdict, &self.texts))?;
-            return Ok(passes);
+            return Ok(Grade { passes, is_new });
         }
         let printed = program.printed();
         if !printed.is_empty() {
@@ -209,7 +220,7 @@ impl Course {
             Verdict::Passed { cases } => {
                 self.line(&self.texts.say("passed", &[("cases", &cases.to_string())]))?;
                 self.say_progress()?;
-                if is_used(exercise) {
+                if self.is_ready_to_use(exercise) {
                     let again = command(&format!("learn use {}", exercise.name));
                     self.line(&self.texts.say("use", &[("command", &again)]))?;
                 }
@@ -221,7 +232,13 @@ impl Course {
                 note(&with_program(&self.texts.say("help", &[])));
             }
         }
-        Ok(passes)
+        Ok(Grade { passes, is_new })
+    }
+
+    /// Whether all exercises pass that are needed to use this one.
+    fn is_ready_to_use(&self, exercise: &Exercise) -> bool {
+        let passes = |name: &&str| self.folder.progress.passed.contains(*name);
+        needed(exercise).is_some_and(|names| names.iter().all(passes))
     }
 
     fn say_refused(&self, exercise: &Exercise, why: &str) -> anyhow::Result<()> {

@@ -164,3 +164,56 @@ fn slope(exercise: &Exercise, case: &Case, found: &Difference) -> Result<Option<
     let [above, below] = [STEP, -STEP].map(|step| gradient(case, &found.path, at, step));
     Ok(Some((above? - below?) / (2.0 * STEP)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_exercises::Matrix;
+
+    use super::*;
+    use crate::exercises::named;
+
+    /// The right answer, changed.
+    struct Changed(&'static Exercise, fn(Matrix) -> Matrix);
+
+    impl Solver for Changed {
+        fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+            match self.0.expected(case).unwrap() {
+                Value::Matrix(m) => Ok(self.1(m).into()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn finding(name: &str, change: fn(Matrix) -> Matrix) -> Finding {
+        let exercise = named(name).unwrap();
+        match grade(exercise, &mut Changed(exercise, change)).unwrap() {
+            Verdict::Failed(finding) => *finding,
+            Verdict::Passed { .. } => panic!("{name} passes"),
+        }
+    }
+
+    #[test]
+    fn what_all_wrong_numbers_have_in_common_is_found() {
+        let relation = |name, change| finding(name, change).relation;
+        assert_eq!(relation("batch", |m| m.transpose()), Some(Relation::Transposed));
+        assert_eq!(relation("bp2", |m| m.scale(-1.0)), Some(Relation::Negated));
+        let size_of = Some(("delta", 0));
+        assert_eq!(relation("bp4", |m| m.scale(4.0)), Some(Relation::Multiple { factor: 4.0, size_of }));
+        let other = relation("bp4", |m| m.scale(0.7));
+        assert!(matches!(other, Some(Relation::Multiple { size_of: None, .. })), "{other:?}");
+        assert_eq!(relation("bp4", |m| m.map(|x| x + 1.0)), None);
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_right_gradient() {
+        for name in ["bp1", "bp2", "bp4", "cross_entropy_gradient"] {
+            let found = finding(name, |m| m.scale(3.0));
+            let Problem::Difference(Difference { what: What::Number { expected, .. }, .. }) = found.problem
+            else {
+                panic!("{name}: {found:?}")
+            };
+            assert!((found.slope.unwrap() - expected).abs() < 1e-6, "{name}: {:?} {expected}", found.slope);
+        }
+    }
+}

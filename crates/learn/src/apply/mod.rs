@@ -12,10 +12,20 @@ pub mod text;
 
 use crate::exercise::Exercise;
 
-/// The exercises that are used.
-pub const USED: [&str; 4] = ["backprop", "update_mini_batch", "head", "head_backward"];
+/// The exercises that are used, each with those that must pass for it.
+const USES: [(&str, &[&str]); 4] = [
+    ("backprop", &["backprop"]),
+    ("update_mini_batch", &["update_mini_batch"]),
+    ("head", &["head", "head_backward"]),
+    ("head_backward", &["head", "head_backward"]),
+];
 
-/// Whether an exercise is used in a model.
-pub fn is_used(exercise: &Exercise) -> bool {
-    USED.contains(&exercise.name)
+/// The names of the exercises that are used.
+pub fn used() -> impl Iterator<Item = &'static str> {
+    USES.iter().map(|(name, _)| *name)
+}
+
+/// The exercises that must pass before this one is used; `None` if it is never used.
+pub fn needed(exercise: &Exercise) -> Option<&'static [&'static str]> {
+    USES.iter().find(|(name, _)| *name == exercise.name).map(|(_, needed)| *needed)
 }
