@@ -48,7 +48,7 @@ pub fn gradients(
     let (mut params, mut tape, mut grads) = (Params::new(), Tape::new(), Grads::new());
     let mut ids = Vec::new();
     for (i, input) in inputs.iter().enumerate() {
-        ids.push(params.add(&format!("input{i}"), input.clone())?);
+        ids.push(params.add(format!("input{i}"), input.clone())?);
     }
     let vars: Vec<Var> = ids.iter().map(|&id| tape.param(&params, id)).collect();
     let loss = build(&mut tape, &vars)?;

@@ -66,12 +66,12 @@ pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, 
     let output = cargo.stdin(Stdio::null()).output().map_err(LearnError::Cargo)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let name = names.last().copied().unwrap_or_default();
-    let executable = text.lines().filter_map(|line| {
+    let mut executable = text.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_it = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     });
-    match executable.last().filter(|_| output.status.success()) {
+    match executable.next_back().filter(|_| output.status.success()) {
         Some(program) => Ok(Compiled::Program(program)),
         None => Ok(Compiled::Refused(messages(&String::from_utf8_lossy(&output.stderr)))),
     }
@@ -257,6 +257,7 @@ fn read_answers(stdout: impl Read, found: &Sender<Result<Vec<u8>, Failure>>, pri
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
