@@ -12,6 +12,7 @@ pub const EXAMPLES: &[Examples] = &[
             ("gpt train --run own", "train a small GPT"),
             ("gpt sample own", "let it write"),
             ("compare", "see what both have in common"),
+            ("learn", "write it all yourself, exercise by exercise"),
         ],
     ),
     (
