@@ -142,12 +142,17 @@ fn finished_exercises_train_models() {
 fn what_cannot_be_learnt_is_said() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("letter.txt"), "dear").unwrap();
-    let error = |args: &[&str]| refused(dir.path(), &[&["learn"], args].concat());
+    let error = |args: &[&str]| {
+        // In English unless an argument says otherwise.
+        let language: &[&str] = if args.contains(&"--lang") { &[] } else { &["--lang", "en"] };
+        refused(dir.path(), &[&["learn"], args, language].concat())
+    };
     assert!(error(&["--dir", "."]).contains("holds other files: choose another folder with --dir"));
     assert!(error(&["nothing"]).contains("there is no exercise \"nothing\""));
     assert!(error(&["soft"]).contains("did you mean softmax"));
     assert!(error(&["hint", "99"]).contains("there is no exercise"));
     assert!(error(&["use", "neuron"]).contains("neuron is not used in a model"));
+    assert!(error(&["use", "neuron", "--lang", "es"]).contains("neuron no se usa en un modelo"));
     assert!(error(&["--lang", "fr"]).contains("possible values"));
     fs::write(dir.path().join("learn/progress.json"), "[").unwrap();
     assert!(error(&["list"]).contains("progress.json"));

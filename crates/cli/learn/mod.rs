@@ -111,6 +111,14 @@ impl Learn {
             LanguageFlag::En => Language::English,
             LanguageFlag::Es => Language::Spanish,
         });
+        let texts = language.texts();
+        self.act(language).map_err(|error| {
+            let translated = error.downcast_ref().and_then(|error| texts.error(error));
+            translated.map_or(error, anyhow::Error::msg)
+        })
+    }
+
+    fn act(self, language: Language) -> anyhow::Result<ExitCode> {
         let folder = Folder::open(&self.options.dir, language)?;
         let mut course = Course { folder, texts: language.texts(), json: self.options.json };
         let chosen = |name: &Option<String>| name.as_deref().map(named).transpose();

@@ -12,12 +12,12 @@ pub enum LearnError {
     #[error("cannot start cargo, which compiles the exercises: {0}: install Rust, see https://rustup.rs")]
     Cargo(io::Error),
     /// There is no such exercise.
-    #[error("there is no exercise {name:?}{hint}: `m2g learn list` lists all")]
+    #[error("there is no exercise {name:?}{}: `m2g learn list` lists all", did_you_mean(similar))]
     Unknown {
         /// What was typed.
         name: String,
         /// Exercises whose names contain it.
-        hint: String,
+        similar: Vec<&'static str>,
     },
     /// The folder holds something else.
     #[error("{0} holds other files: choose another folder")]
@@ -62,4 +62,8 @@ pub enum LearnError {
     /// The core refused something.
     #[error(transparent)]
     Core(#[from] m2g_core::Error),
+}
+
+fn did_you_mean(similar: &[&str]) -> String {
+    if similar.is_empty() { String::new() } else { format!(" (did you mean {}?)", similar.join(", ")) }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::error::LearnError;
 use crate::exercise::Exercise;
 
 /// A language of the course.
@@ -56,6 +57,9 @@ impl Language {
 pub struct Texts {
     /// The sentences of the grader, with names in braces for what they insert.
     pub messages: BTreeMap<String, String>,
+    /// The errors, in a language other than English, in which they are [`LearnError`]'s.
+    #[serde(default)]
+    pub errors: BTreeMap<String, String>,
     /// The texts of each exercise.
     pub exercises: BTreeMap<String, ExerciseText>,
 }
@@ -78,11 +82,37 @@ const HEAD: &str = "//!";
 impl Texts {
     /// The sentence `key` with each `{name}` replaced.
     pub fn say(&self, key: &str, inserts: &[(&str, &str)]) -> String {
-        let mut text = self.messages.get(key).cloned().unwrap_or_else(|| key.to_string());
-        for (name, value) in inserts {
-            text = text.replace(&format!("{{{name}}}"), value);
-        }
-        text
+        filled(self.messages.get(key).map_or(key, String::as_str), inserts)
+    }
+
+    /// An error in this language; `None` if that is English, or if the core found it.
+    pub fn error(&self, error: &LearnError) -> Option<String> {
+        let (key, inserts) = match error {
+            LearnError::Cargo(why) => ("cargo", vec![("why", why.to_string())]),
+            LearnError::Unknown { name, similar } => {
+                let hint =
+                    if similar.is_empty() { String::new() } else { format!(" (¿{}?)", similar.join(", ")) };
+                ("unknown", vec![("name", format!("{name:?}")), ("hint", hint)])
+            }
+            LearnError::Foreign(path) => ("foreign", vec![("path", path.display().to_string())]),
+            LearnError::Progress { path, why } => {
+                ("progress", vec![("path", path.display().to_string()), ("why", why.clone())])
+            }
+            LearnError::File { path, why, .. } => {
+                ("file", vec![("path", path.display().to_string()), ("why", why.to_string())])
+            }
+            LearnError::NotPassed(name) => ("not_passed", vec![("name", (*name).to_string())]),
+            LearnError::Unused { name, used } => {
+                ("unused", vec![("name", (*name).to_string()), ("used", used.clone())])
+            }
+            LearnError::Failed { name, why } => {
+                ("failed", vec![("name", (*name).to_string()), ("why", why.clone())])
+            }
+            LearnError::Core(_) => return None,
+        };
+        let inserts: Vec<(&str, &str)> =
+            inserts.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.errors.get(key).map(|text| filled(text, &inserts))
     }
 
     /// The hints of an exercise.
@@ -116,6 +146,11 @@ impl Texts {
     }
 }
 
+/// The text with each `{name}` replaced.
+fn filled(text: &str, inserts: &[(&str, &str)]) -> String {
+    inserts.iter().fold(text.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
 /// The text in the head of a file.
 fn head(file: &str) -> String {
     let lines = file.lines().map_while(|line| line.strip_prefix(HEAD));
@@ -144,6 +179,32 @@ mod tests {
         assert!(spanish.iter().all(|locale| Language::of_locale(locale) == Language::Spanish));
         let english = ["", "C", "C.UTF-8", "en_GB", "est", "eo"];
         assert!(english.iter().all(|locale| Language::of_locale(locale) == Language::English));
+    }
+
+    #[test]
+    fn errors_speak_spanish() {
+        let [en, es] = Language::ALL.map(Language::texts);
+        let io = || std::io::Error::other("why");
+        let (path, why) = (std::path::PathBuf::from("learn"), "why".to_string());
+        let errors = [
+            LearnError::Cargo(io()),
+            LearnError::Unknown { name: "x".into(), similar: vec!["bp1"] },
+            LearnError::Foreign(path.clone()),
+            LearnError::Progress { path: path.clone(), why: why.clone() },
+            LearnError::File { action: "read", path, why: io() },
+            LearnError::NotPassed("bp1"),
+            LearnError::Unused { name: "bp1", used: "head".into() },
+            LearnError::Failed { name: "bp1", why },
+        ];
+        assert_eq!(errors.len(), es.errors.len());
+        for error in errors {
+            let spanish = es.error(&error).unwrap_or_default();
+            assert!(
+                spanish.len() > 20 && !spanish.contains('{') && spanish != error.to_string(),
+                "{spanish}"
+            );
+            assert_eq!(en.error(&error), None);
+        }
     }
 
     /// The names in braces, and the code in backticks.

@@ -90,8 +90,5 @@ pub fn named(name: &str) -> Result<&'static Exercise, LearnError> {
         return Ok(exercise);
     }
     let similar = ALL.iter().map(|e| e.name).filter(|known| wanted.len() > 1 && known.contains(&wanted));
-    let similar: Vec<&str> = similar.collect();
-    let hint =
-        if similar.is_empty() { String::new() } else { format!(" (did you mean {}?)", similar.join(", ")) };
-    Err(LearnError::Unknown { name: name.into(), hint })
+    Err(LearnError::Unknown { name: name.into(), similar: similar.collect() })
 }
