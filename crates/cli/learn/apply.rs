@@ -18,7 +18,7 @@ use m2g_learn::program::{Build, Compiled, Program, compile};
 use m2g_text::Source;
 use serde_json::json;
 
-use super::Course;
+use super::course::Course;
 use crate::output;
 use crate::terminal::lines::fold;
 use crate::terminal::width::columns;

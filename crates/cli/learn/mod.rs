@@ -2,10 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `mod.rs` | the command: grading, watching, hints, solutions, the list |
+//! | `mod.rs` | the command: watching, hints, solutions, the list |
+//! | `course.rs` | the learner's folder, grading, and what is said about it |
 //! | `apply.rs` | `m2g learn use`: the learner's code trains a model, beside ours |
 
 mod apply;
+mod course;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -15,33 +17,23 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use m2g_learn::apply::needed;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
 use m2g_learn::folder::Folder;
-use m2g_learn::grade::{Verdict, grade};
-use m2g_learn::program::{Build, Compiled, Program, compile};
-use m2g_learn::report;
-use m2g_learn::texts::{Language, Texts};
+use m2g_learn::texts::Language;
 use serde_json::json;
 
+use self::course::{Course, Grade};
 use crate::flags::quoted;
 use crate::interrupt::{self, Work};
 use crate::output;
-use crate::terminal::lines::{note, wrap};
-use crate::terminal::notes;
-use crate::terminal::program::{command, with_program};
+use crate::terminal::lines::note;
+use crate::terminal::program::with_program;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(200);
-
-/// The most lines of compiler messages that are shown: the first one is the one to mend.
-const MAX_COMPILER_LINES: usize = 40;
-
-/// The most lines that are shown of what the learner's program prints.
-const MAX_PRINTED_LINES: usize = 20;
 
 /// Learn by writing it yourself: exercises from a neuron to a GPT, graded whenever you save.
 ///
@@ -140,20 +132,6 @@ fn of_environment() -> Language {
     Language::of_locale(&name.and_then(|name| env::var(name).ok()).unwrap_or_default())
 }
 
-/// What came out of grading.
-struct Grade {
-    passes: bool,
-    /// Whether it passes for the first time.
-    is_new: bool,
-}
-
-/// The learner's folder, and how to speak about it.
-struct Course {
-    folder: Folder,
-    texts: Texts,
-    json: bool,
-}
-
 impl Course {
     fn learn(&mut self, chosen: Option<&'static Exercise>, once: bool) -> anyhow::Result<ExitCode> {
         let Some(mut exercise) = chosen.or_else(|| self.folder.current()) else {
@@ -188,93 +166,6 @@ impl Course {
         }
         drop(work);
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// The exercise and its file.
-    fn introduce(&self, exercise: &Exercise) {
-        let number = ALL.iter().position(|known| known.name == exercise.name).unwrap_or(0) + 1;
-        notes::line(format_args!("\n{number} {}: {}", exercise.name, self.texts.title(exercise)));
-        let path = self.folder.file(exercise);
-        note(&self.texts.say("file", &[("path", &quoted(&path))]));
-    }
-
-    /// Compiles and grades an exercise, and says what came out.
-    fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<Grade> {
-        let colour = !self.json && io::stdout().is_terminal();
-        let build = Build { release: false, colour };
-        let program = match compile(self.folder.path(), &[exercise.sources.program], build)? {
-            Compiled::Program(program) => program,
-            Compiled::Refused(why) => {
-                self.folder.note(exercise, false)?;
-                self.say_refused(exercise, &why)?;
-                return Ok(Grade { passes: false, is_new: false });
-            }
-        };
-        let mut program = Program::to_grade(program);
-        let verdict = grade(exercise, &mut program)?;
-        let passes = matches!(verdict, Verdict::Passed { .. });
-        let is_new = self.folder.note(exercise, passes)?;
-        if self.json {
-            output::line(report::json(exercise, &verdict, &self.texts))?;
-            return Ok(Grade { passes, is_new });
-        }
-        let printed = program.printed();
-        if !printed.is_empty() {
-            self.line(&self.texts.say("printed", &[]))?;
-            let lines: Vec<&str> = printed.lines().take(MAX_PRINTED_LINES).collect();
-            output::line(crate::errors::readable(&lines.join("\n")))?;
-        }
-        match &verdict {
-            Verdict::Passed { cases } => {
-                self.line(&self.texts.say("passed", &[("cases", &cases.to_string())]))?;
-                self.say_progress()?;
-                if self.is_ready_to_use(exercise) {
-                    let again = command(&format!("learn use {}", exercise.name));
-                    self.line(&self.texts.say("use", &[("command", &again)]))?;
-                }
-            }
-            Verdict::Failed(finding) => {
-                for sentence in report::sentences(exercise, finding, &self.texts) {
-                    self.line(&sentence)?;
-                }
-                note(&with_program(&self.texts.say("help", &[])));
-            }
-        }
-        Ok(Grade { passes, is_new })
-    }
-
-    /// Whether all exercises pass that are needed to use this one.
-    fn is_ready_to_use(&self, exercise: &Exercise) -> bool {
-        let passes = |name: &&str| self.folder.progress.passed.contains(*name);
-        needed(exercise).is_some_and(|names| names.iter().all(passes))
-    }
-
-    fn say_refused(&self, exercise: &Exercise, why: &str) -> anyhow::Result<()> {
-        if self.json {
-            return output::line(json!({
-                "event": "graded", "exercise": exercise.name, "passed": false, "failure": "compiler",
-                "sentences": [self.texts.say("compiler", &[]), why],
-            }));
-        }
-        self.line(&self.texts.say("compiler", &[]))?;
-        let lines: Vec<&str> = why.lines().take(MAX_COMPILER_LINES).collect();
-        output::line(lines.join("\n"))
-    }
-
-    fn say_progress(&self) -> anyhow::Result<()> {
-        let (passed, all) = (self.folder.progress.passed.len().to_string(), ALL.len().to_string());
-        self.line(&self.texts.say("progress", &[("passed", &passed), ("all", &all)]))?;
-        match self.folder.current() {
-            Some(next) => {
-                let inserts = [("name", next.name), ("title", &*self.texts.title(next))];
-                self.line(&self.texts.say("next", &inserts))
-            }
-            None => self.say_all_done(),
-        }
-    }
-
-    fn say_all_done(&self) -> anyhow::Result<()> {
-        self.line(&self.texts.say("all_done", &[("all", &ALL.len().to_string())]))
     }
 
     fn hint(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
@@ -368,10 +259,5 @@ impl Course {
         output::line(table.render(columns()))?;
         self.say_progress()?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// Prints a sentence to stdout, wrapped; its commands as the user types them.
-    fn line(&self, sentence: &str) -> anyhow::Result<()> {
-        output::line(wrap(&with_program(sentence), columns(), 2))
     }
 }
