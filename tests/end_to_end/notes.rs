@@ -73,7 +73,7 @@ fn run_all(file: &str) -> usize {
             ["gpt", "ladder"] => with_small_budget(&mut args, "--steps", "5"),
             ["lab", name] => {
                 // A short text has a short validation split.
-                if name != "digits" {
+                if !["digits", "translate"].contains(&name) {
                     with_small_budget(&mut args, "--data", "README.md");
                 }
                 with_small_budget(&mut args, "--steps", "1");
@@ -116,6 +116,7 @@ notes! {
     note_09: "09-what-if-ablation.md",
     note_10: "10-what-if-digits.md",
     note_11: "11-where-to-find-what.md",
+    note_12: "12-translation.md",
     note_contents: "README.md",
 }
 

@@ -33,6 +33,9 @@ const HEADINGS: [(&str, &[&str]); 6] = [
             "split",
             "source",
             "target",
+            "word",
+            "replace",
+            "blank",
         ],
     ),
     (
@@ -57,14 +60,14 @@ const HEADINGS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("Choice", &["arms", "seeds", "steps", "rungs", "full", "layer", "head", "values", "backward", "last"]),
-    ("Saving", &["run", "overwrite", "resume", "out", "svg", "logits", "yes"]),
-    ("Output", &["json", "schema", "code", "attention", "positions", "all", "show"]),
+    ("Saving", &["run", "overwrite", "resume", "out", "svg", "logits", "yes", "beam_tree"]),
+    ("Output", &["json", "schema", "code", "attention", "positions", "all", "show", "alignments"]),
     ("Machine", &["threads"]),
 ];
 
 /// What happens without a flag that has no value by default, by the path of its command, which may be
 /// empty for all commands, and by its id.
-const DEFAULTS: [(&str, &str, &str); 26] = [
+const DEFAULTS: [(&str, &str, &str); 27] = [
     ("", "config", "the default settings"),
     ("", "resume", "a new run"),
     ("", "threads", "one per core"),
@@ -83,6 +86,7 @@ const DEFAULTS: [(&str, &str, &str); 26] = [
     ("lab", "steps", "the experiment's"),
     ("bleu", "baseline", "no comparison"),
     ("translate prepare", "val", "held out"),
+    ("translate translate", "beam_tree", "no drawing"),
     ("compare", "code", "no source"),
     ("compare", "svg", "no drawing"),
     ("inspect", "label", "unknown"),

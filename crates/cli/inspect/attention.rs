@@ -179,9 +179,9 @@ impl Attention {
         let title = format!("Attention of {}: rows attend to columns{mask}", self.model);
         let title = Title::new(&title, 13.0, width - 2.0 * MARGIN);
         let start = 56.0 + title.extra_height();
+        let titles = if self.groups.len() > 1 { GROUP_TITLE + MAP_TITLE } else { MAP_TITLE };
         let rows = |group: &Group| group.maps.len().div_ceil(columns) as f64;
-        let height =
-            |(group, size): (&Group, &Size)| GROUP_TITLE + size.room[1] + size.step()[1] * rows(group);
+        let height = |(group, size): (&Group, &Size)| titles + size.room[1] + size.step()[1] * rows(group);
         let total = self.groups.iter().zip(&sizes).map(height).sum::<f64>();
         let mut figure = Figure::new(width as usize, (start + total) as usize);
         title.draw(&mut figure, (MARGIN, 20.0));
@@ -192,7 +192,7 @@ impl Attention {
                 let text = format!("{}, mask {}", group.name, group.mask);
                 figure.text((MARGIN, top + 18.0), text, 12.0, Anchor::Start, BLACK);
             }
-            group.draw(&mut figure, size, top + GROUP_TITLE + size.room[1], columns);
+            group.draw(&mut figure, size, top + titles + size.room[1], columns);
             top += height((group, size));
         }
         figure
@@ -279,8 +279,9 @@ impl Group {
 /// The margin, and the length of the longest name of a token, in pixels.
 const MARGIN: f64 = 14.0;
 const MAX_LABEL: f64 = 80.0;
-/// The height of the title of a group, in pixels.
-const GROUP_TITLE: f64 = 22.0;
+/// The height of the titles above the maps of a group, in pixels: that of a map, and that of the group.
+const MAP_TITLE: f64 = 22.0;
+const GROUP_TITLE: f64 = 20.0;
 
 /// Draws the key of the weights; `at` is its upper left corner.
 fn weights_key(figure: &mut Figure, (x, y): (f64, f64)) {

@@ -11,12 +11,13 @@ use crate::models::kind::ModelKind;
 use crate::models::{named, names};
 
 /// The built-in experiments.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("score", include_str!("../../../configs/lab/score.toml")),
     ("mask", include_str!("../../../configs/lab/mask.toml")),
     ("positions", include_str!("../../../configs/lab/positions.toml")),
     ("ablation", include_str!("../../../configs/lab/ablation.toml")),
     ("digits", include_str!("../../../configs/lab/digits.toml")),
+    ("translate", include_str!("../../../configs/lab/translate.toml")),
 ];
 
 /// An experiment as its TOML file describes it.

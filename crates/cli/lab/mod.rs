@@ -51,7 +51,7 @@ const LABEL_COLUMNS: usize = 30;
 /// the built-in experiments.
 #[derive(Args)]
 pub struct Lab {
-    /// The experiment: score, mask, positions, ablation, digits, or your own TOML file.
+    /// The experiment: score, mask, positions, ablation, digits, translate, or your own TOML file.
     #[arg(value_name = "NAME|FILE.toml")]
     name: Option<String>,
     /// Train only the standard and these arms: names with commas between them. May be repeated; a

@@ -46,7 +46,7 @@ pub struct Translate {
     /// After each translation, print ||| and which of its words comes from which word of the sentence: i-j links
     /// word i of the sentence to word j of the translation, both counted from 0, with white space between words
     /// (the format of Pharaoh). Each word of the translation is linked to the one that its prediction attends to
-    /// most, in the mean over the heads of the last decoder layer but one.
+    /// most, in the mean over the heads of all decoder layers but the first.
     #[arg(long)]
     alignments: bool,
     /// Draw the search of a single sentence as a tree, with scores and pruned branches: a .svg, .png or .txt file.

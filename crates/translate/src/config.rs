@@ -27,7 +27,7 @@ named_setting_values!(Sharing);
 
 m2g_core::settings! {
     /// The settings of a training run, as `config.toml` holds them. The defaults learn the project's own
-    /// grammar in minutes.
+    /// grammar, or a toy, in a minute on two cores.
     pub struct Config {
         "Data" {
             /// The pairs to train on: grammar (Spanish to English), copy, reverse, sort, dates; multi30k-de-en
@@ -51,16 +51,16 @@ m2g_core::settings! {
         ) {
             /// The number of encoder blocks.
             #[setting(shape, check(within!(1..=1000)))]
-            encoder_layers: usize = 3,
+            encoder_layers: usize = 2,
             /// The number of decoder blocks.
             #[setting(shape, check(within!(1..=1000)))]
-            decoder_layers: usize = 3,
+            decoder_layers: usize = 2,
             /// C: the width of the model, a multiple of n_head; each head has D = C / H channels.
             #[setting(shape, check(within!(1..=100000)))]
             d_model: usize = 128,
             /// The width of the hidden layer of the feed-forward layers.
             #[setting(shape, check(within!(1..=1000000)))]
-            d_ff: usize = 512,
+            d_ff: usize = 256,
             /// H: attention heads in each layer.
             #[setting(shape, check(within!(1..=10000)))]
             n_head: usize = 4,
@@ -71,7 +71,7 @@ m2g_core::settings! {
             /// The probability with which a training step drops an element of the embeddings and of each
             /// layer's output.
             #[setting(inherited, value_name("P"), check(below_one))]
-            dropout: f64 = 0.1,
+            dropout: f64 = 0.0,
             /// The same for attention weights.
             #[setting(inherited, value_name("P"), check(below_one))]
             attention_dropout: f64 = 0.0,
@@ -99,7 +99,7 @@ m2g_core::settings! {
             padding_mask: bool = true,
             /// The share of each target that a training step spreads evenly over all tokens.
             #[setting(inherited, value_name("EPS"), check(below_one))]
-            label_smoothing: f64 = 0.1,
+            label_smoothing: f64 = 0.0,
             /// Whether attention and residual connections run as fused ops, which is faster. Otherwise they run
             /// op by op, and every matrix can be inspected. The result is the same.
             fused: bool = true,
@@ -110,13 +110,13 @@ m2g_core::settings! {
         "Training" {
             /// Tokens of a batch, padding included: of its sources or of its targets, whichever are more.
             #[setting(check(within!(1..=16777216)))]
-            batch_tokens: usize = 2048,
+            batch_tokens: usize = 1024,
             /// Batches whose gradients are averaged for one step; each token counts the same.
             #[setting(check(within!(1..=1048576)))]
             gradient_accumulation_steps: usize = 1,
             /// The number of training steps.
             #[setting(resumable, check(within!(1..=1000000000)))]
-            max_iters: u64 = 1500,
+            max_iters: u64 = 1200,
             /// The largest learning rate, at the end of the warm-up; 0 means the paper's,
             /// 1 / sqrt(d_model warmup_iters).
             #[alias = "lr"]
@@ -125,7 +125,7 @@ m2g_core::settings! {
             /// Steps over which the learning rate rises from 0; it then falls with the square root of the step.
             #[alias = "warmup"]
             #[setting(check(at_least_one))]
-            warmup_iters: u64 = 200,
+            warmup_iters: u64 = 150,
             /// Adam's weight decay, which applies to tensors with two or more axes.
             #[setting(check(not_negative))]
             weight_decay: f64 = 0.0,
@@ -148,13 +148,19 @@ m2g_core::settings! {
         "Evaluation" {
             /// Steps between evaluations on the validation pairs.
             #[setting(check(at_least_one))]
-            eval_interval: u64 = 250,
-            /// Validation pairs that each evaluation translates, greedily, to measure BLEU; 0 means none.
+            eval_interval: u64 = 200,
+            /// Validation pairs that each evaluation translates, to measure BLEU; 0 means none.
             eval_translations: usize = 200,
+            /// Translations that are compared for each of these pairs while they grow; 1 is greedy.
+            #[setting(check(within!(1..=1000)))]
+            eval_beam: usize = 1,
+            /// The length penalty ((5 + n) / 6)^eval_alpha of a translation of n tokens, if there is a choice.
+            #[setting(check(not_negative))]
+            eval_alpha: f64 = 0.6,
             /// Evaluations whose parameters are averaged: each measures the mean of the last ones, and the best
             /// mean is kept; 1 means no average.
             #[setting(check(within!(1..=100)))]
-            average: usize = 1,
+            average: usize = 3,
             /// Steps between lines of the log.
             #[setting(check(at_least_one))]
             log_interval: u64 = 50,

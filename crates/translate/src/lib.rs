@@ -26,3 +26,8 @@ pub mod training;
 
 pub use config::{Config, Sharing, TransformerConfig};
 pub use model::{PairBatch, Transformer};
+
+/// Runs the code of the notes as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../notebooks-notes/12-translation.md")]
+struct NotesTranslation;

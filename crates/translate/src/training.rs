@@ -180,8 +180,13 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
         if n > 0 {
             // Spread evenly over the pairs.
             let indices: Vec<usize> = (0..n).map(|i| i * corpus.val.len() / n).collect();
-            let greedy = decode::Options { batch: 64, ..decode::Options::greedy() };
-            let (ours, theirs) = translations(model, &corpus.tokenizer, &corpus.val, &indices, greedy)?;
+            let options = decode::Options {
+                beam: config.eval_beam,
+                alpha: config.eval_alpha,
+                batch: 64,
+                ..decode::Options::default()
+            };
+            let (ours, theirs) = translations(model, &corpus.tokenizer, &corpus.val, &indices, options)?;
             let (bleu, exact) = bleu_and_exact(&ours, &theirs);
             metrics.extend([("val_bleu", bleu), ("val_exact", exact)]);
         }

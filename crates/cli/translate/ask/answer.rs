@@ -25,8 +25,8 @@ pub struct Answer {
     pub pair: Pair,
     /// The word that was asked about, as an index of the source.
     pub word: usize,
-    /// The word that translates it, as an index of the translation.
-    pub target: usize,
+    /// The word that translates it, as an index of the translation, if the translation has words.
+    pub target: Option<usize>,
     /// What the word attends to in the encoder.
     pub encoder: Vec<HeadWeights>,
     /// What the prediction of its translation attends to.
@@ -57,12 +57,28 @@ impl Answer {
     /// The answer for people.
     pub fn text(&self) -> String {
         let columns = columns();
-        let (word, target) = (&self.pair.source.words[self.word], &self.pair.target.words[self.target]);
-        let heads = self.encoder.len();
+        let word = &self.pair.source.words[self.word];
         let first = format!(
-            "{word} attends to, in the encoder (mean of {heads} heads, then head by head; what is missing to 100 % \
-             goes to the end of the sentence):"
+            "{word} attends to, in the encoder (mean of {} heads, then head by head; what is missing to 100 % goes to \
+             the end of the sentence):",
+            self.encoder.len()
         );
+        let mut parts = vec![
+            wrap(&self.sentence, columns, 2),
+            wrap(&self.translation, columns, 2),
+            String::new(),
+            wrap(&first, columns, 2),
+            self.weights(&self.encoder, columns),
+            String::new(),
+        ];
+        let Some(target) = self.target.map(|target| &self.pair.target.words[target]) else {
+            parts.push(wrap(
+                "The model translates the sentence by nothing: train it for longer.",
+                columns,
+                2,
+            ));
+            return parts.join("\n");
+        };
         let second = format!(
             "\"{target}\" is its translation. Before it is said, the decoder attends to (mean of {} heads, then head \
              by head):",
@@ -76,20 +92,14 @@ impl Answer {
             self.words.join(" and "),
             self.before
         );
-        [
-            wrap(&self.sentence, columns, 2),
-            wrap(&self.translation, columns, 2),
-            String::new(),
-            wrap(&first, columns, 2),
-            self.weights(&self.encoder, columns),
-            String::new(),
+        parts.extend([
             wrap(&second, columns, 2),
             self.weights(&self.cross, columns),
             String::new(),
             wrap(&third, columns, 2),
             self.test(columns),
-        ]
-        .join("\n")
+        ]);
+        parts.join("\n")
     }
 
     /// The mean weight of each word, and the words that each head attends to most.
@@ -157,7 +167,7 @@ impl Answer {
             "event": "answer", "source": self.sentence, "translation": self.translation,
             "source_words": source, "target_words": target,
             "word": {"index": self.word, "text": source[self.word]},
-            "translated_by": {"index": self.target, "text": target[self.target], "after": self.before},
+            "translated_by": self.target.map(|i| json!({"index": i, "text": target[i], "after": self.before})),
             "encoder_attention": weights(&self.encoder), "cross_attention": weights(&self.cross),
             "compared": self.words, "tests": self.tried.iter().map(tried).collect::<Vec<_>>(),
         })

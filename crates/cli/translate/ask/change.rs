@@ -71,13 +71,15 @@ impl Change {
             Self::Replace([word, other]) => ("--replace", word, other.as_str()),
             Self::Blank(word) => ("--blank", word, ""),
         };
+        if word.is_empty() {
+            bail!("{flag} is empty: give a word of the sentence");
+        }
         let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let whole = |&(at, _): &(usize, &str)| {
             let after = at + word.len();
             !is_part(sentence[..at].chars().next_back()) && !is_part(sentence[after..].chars().next())
         };
-        let Some((at, _)) = sentence.match_indices(word.as_str()).find(whole).filter(|_| !word.is_empty())
-        else {
+        let Some((at, _)) = sentence.match_indices(word.as_str()).find(whole) else {
             let words: Vec<&str> = sentence.split_whitespace().collect();
             bail!("{flag} names {word}, which is not in the sentence: its words are {}", words.join(", "));
         };

@@ -56,7 +56,7 @@ pub struct Ask {
     blank: Vec<String>,
     /// The words of the translation to compare: tasted,knew [default: the translation of the word, and the
     /// one that gains most by a change].
-    #[arg(long, value_name = "WORD,..", value_delimiter = ',')]
+    #[arg(long, value_name = "WORD,..", value_delimiter = ',', help_heading = "Choice")]
     against: Vec<String>,
     #[command(flatten)]
     decoding: DecodingFlags,
@@ -112,26 +112,20 @@ impl Ask {
             }
             given => {
                 let target = attention.translation_of(&pair, word);
-                let own = target.map_or("", |target| bare(&pair.target.words[target])).to_string();
-                let place = target.map_or(0, |target| pair.target.tokens(target).next().unwrap_or(0));
+                let own = target.map(|target| bare(&pair.target.words[target]).to_string());
+                let place = target.and_then(|target| pair.target.tokens(target).next()).unwrap_or(0);
                 let sources: Vec<Vec<u32>> = translated.iter().map(|(source, _)| source.clone()).collect();
-                let other = match given {
-                    [other] => Some(other.clone()),
-                    _ if own.is_empty() => None,
-                    _ => alternative(asked.context(), &asked_source, &best.tokens[..place], &own, &sources)?,
+                let other = match (given, &own) {
+                    ([other], _) => Some(other.clone()),
+                    (_, None) => None,
+                    (_, Some(own)) => {
+                        alternative(asked.context(), &asked_source, &best.tokens[..place], own, &sources)?
+                    }
                 };
-                (target, std::iter::once(own).chain(other).collect())
+                (target, own.into_iter().chain(other).collect())
             }
         };
-        let target = target.context("the model translates the sentence by nothing: train it for longer")?;
-        let place = pair.target.tokens(target).next().unwrap_or(0);
-        if words.iter().any(String::is_empty) {
-            bail!(
-                "{} is translated by {}, which is no word: name the words to compare with --against",
-                self.word,
-                pair.target.words[target]
-            );
-        }
+        let place = target.and_then(|target| pair.target.tokens(target).next()).unwrap_or(0);
         let before = &best.tokens[..place];
         let mut tried = Vec::new();
         let names = std::iter::once(None).chain(changes.iter().map(|change| Some(change.name())));
@@ -162,7 +156,7 @@ impl Ask {
             word,
             target,
             encoder: attention.of_source_word(&pair, word),
-            cross: attention.of_target_word(&pair, target),
+            cross: target.map_or(Vec::new(), |target| attention.of_target_word(&pair, target)),
             pair,
             words,
             tried,
@@ -211,7 +205,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A word without punctuation around it.
+/// A word without punctuation around it, or punctuation alone.
 fn bare(word: &str) -> &str {
-    word.trim_matches(|c: char| !c.is_alphanumeric())
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    if bare.is_empty() { word } else { bare }
 }

@@ -88,19 +88,19 @@ impl Attention {
 
 impl Attention {
     /// The target word that is translated from a source word, as far as cross-attention tells: the one whose
-    /// prediction attends to it most, in [`Attention::translating`].
+    /// prediction attends to it most, in the mean over the heads of all decoder layers but the first.
     pub fn translation_of(&self, pair: &Pair, word: usize) -> Option<usize> {
         let targets = 0..pair.target.words.len();
         largest(&targets.map(|target| self.translating(pair, target)[word]).collect::<Vec<_>>())
     }
 
-    /// How much the prediction of a target word attends to each source word where it looks for what to
-    /// translate next: in the mean over the heads of the last decoder layer but one (Garg et al. 2019). The
-    /// layers around it also look at words that only tell how to translate.
+    /// How much the prediction of a target word attends to each source word, in the mean over the heads of all
+    /// decoder layers but the first, unless it is the only one. The first asks before it has looked at the
+    /// source, and so often looks past the word to translate.
     fn translating(&self, pair: &Pair, target: usize) -> Vec<f64> {
-        let layer = self.cross.len().saturating_sub(2);
+        let first = usize::from(self.cross.len() > 1);
         let heads = self.of_target_word(pair, target);
-        HeadWeights::mean(&heads.into_iter().filter(|head| head.layer == layer).collect::<Vec<_>>())
+        HeadWeights::mean(&heads.into_iter().filter(|head| head.layer >= first).collect::<Vec<_>>())
     }
 }
 
@@ -136,7 +136,7 @@ fn by_words(layers: &[Tensor<f32>], from: &[usize], words: &Words) -> Vec<HeadWe
 }
 
 /// The source word that each target word is translated from, as far as cross-attention tells: the one that its
-/// prediction attends to most, in the mean over the heads of the last decoder layer but one; of equal ones, the
+/// prediction attends to most, in the mean over the heads of all decoder layers but the first; of equal ones, the
 /// first. Pairs of a source and a target word, in the order of the source.
 ///
 /// # Errors
