@@ -30,7 +30,7 @@ pub fn search(
     options: &Options,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<Vec<Vec<Hypothesis>>, Error> {
-    let found = run(model, sources, special, options, (text, false))?;
+    let found = run(model, sources, special, (options, false), text)?;
     Ok(found.into_iter().map(|(best, _)| best).collect())
 }
 
@@ -45,7 +45,7 @@ pub fn recorded_search(
     options: &Options,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<(Vec<Hypothesis>, Tree), Error> {
-    let found = run(model, &[source], special, options, (text, true))?;
+    let found = run(model, &[source], special, (options, true), text)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
@@ -54,8 +54,8 @@ fn run(
     model: &Transformer<f32>,
     sources: &[&[u32]],
     special: Specials,
-    options: &Options,
-    (text, recorded): (&mut dyn FnMut(&[u32]) -> Vec<u8>, bool),
+    (options, recorded): (&Options, bool),
+    text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<Vec<(Vec<Hypothesis>, Tree)>, Error> {
     options.validate()?;
     let mut done = vec![(Vec::new(), Tree::default()); sources.len()];

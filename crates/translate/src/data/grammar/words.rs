@@ -221,6 +221,6 @@ pub(super) fn of_another_kind(word: &str) -> Option<&'static str> {
     }
     let (article, _) =
         ORIGINS.iter().find_map(|(origin, _)| origin.rsplit_once(' ').filter(|(_, o)| *o == word))?;
-    let others = ORIGINS.iter().filter_map(|(origin, _)| origin.rsplit_once(' '));
-    others.filter(|(other, noun)| *other == article && *noun != word).last().map(|(_, noun)| noun)
+    let mut others = ORIGINS.iter().filter_map(|(origin, _)| origin.rsplit_once(' '));
+    others.rfind(|(other, noun)| *other == article && *noun != word).map(|(_, noun)| noun)
 }
