@@ -107,8 +107,9 @@ impl Trainable for Gpt<f32> {
         match config.muon_learning_rate {
             0.0 => Box::new(adamw(config)),
             rate => {
-                let muon = Muon::new(adamw(config), rate / config.learning_rate);
-                Box::new(Muon { precision: config.precision, ..muon })
+                let mut muon = Muon::new(adamw(config), rate / config.learning_rate);
+                muon.precision = config.precision;
+                Box::new(muon)
             }
         }
     }
