@@ -11,7 +11,7 @@
 //! | linear, activation, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with ReLU or GELU by tanh and no dropout of the hidden layer |
 
 use super::{Linear, Mlp, Score};
-use crate::kernels::matmul::OutputActivation;
+use crate::ops::feed_forward::OutputActivation;
 use crate::{Error, Float, Params, Tape, Var};
 
 /// The output `y` of a sub-layer of a [`Block`](super::Block), before its last linear layers are

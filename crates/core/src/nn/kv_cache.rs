@@ -5,10 +5,9 @@
 //! appends them to the cache.
 
 use super::Score;
-use crate::kernels::attention::{CacheDims, select_from_cache};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
-use crate::ops::cached_attention::append;
+use crate::ops::cached_attention::{append, select};
 use crate::{Error, Float, Tape, Tensor, Var};
 
 /// [`KvCache::reserve`] makes room for a multiple of this number of tokens: one vector register of scores.
@@ -104,14 +103,14 @@ impl<T: Float> LayerCache<T> {
 
     /// Copies these sequences to storage with room for `new_s` tokens, and goes on with that.
     fn copy(&mut self, sequences: &[usize], new_s: usize) {
-        let &[_, h, s, d] = self.values.shape() else { unreachable!("a cache has four axes") };
+        let &[_, h, _, d] = self.values.shape() else { unreachable!("a cache has four axes") };
         let n = sequences.len();
         let [mut keys, mut values] = std::mem::take(&mut self.spare).map(|mut storage| {
             storage.resize(n * h * new_s * d, T::zero());
             storage
         });
-        let (new, old) = ((&mut keys[..], &mut values[..], new_s), (self.keys.data(), self.values.data()));
-        select_from_cache(new, old, sequences, self.len, CacheDims { h, s, d });
+        let new = (&mut keys[..], &mut values[..], new_s);
+        select(new, (&self.keys, &self.values), sequences, self.len);
         let tensor = |shape: &[usize], storage| {
             Tensor::from_vec(shape, storage).expect("the storage has the length of its shape")
         };

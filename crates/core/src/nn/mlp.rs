@@ -1,7 +1,7 @@
 //! The feed-forward layers of a Transformer block.
 
 use super::{Activation, GeluForm, Init, Linear};
-use crate::kernels::matmul::OutputActivation;
+use crate::ops::feed_forward::OutputActivation;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 

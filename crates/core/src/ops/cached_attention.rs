@@ -97,6 +97,19 @@ pub(crate) fn append<T: Float>(
     attention::append_to_cache(cache, qkv.data(), (t, start), CacheDims { h, s, d });
 }
 
+/// Copies the first `seen` tokens of these sequences, in this order, from caches `(B, H, D, S)` and
+/// `(B, H, S, D)` to others that hold as many sequences and have room for `new_s` tokens.
+pub(crate) fn select<T: Float>(
+    (new_keys, new_values, new_s): (&mut [T], &mut [T], usize),
+    (keys, values): (&Tensor<T>, &Tensor<T>),
+    sequences: &[usize],
+    seen: usize,
+) {
+    let &[_, h, s, d] = values.shape() else { unreachable!("a cache has four axes") };
+    let (new, old) = ((new_keys, new_values, new_s), (keys.data(), values.data()));
+    attention::select_from_cache(new, old, sequences, seen, CacheDims { h, s, d });
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

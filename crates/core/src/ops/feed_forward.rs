@@ -2,7 +2,8 @@
 
 use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, matmul, matmul_with_epilogue};
+pub use crate::kernels::matmul::OutputActivation;
+use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
