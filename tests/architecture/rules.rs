@@ -65,7 +65,7 @@ const AREAS: [(&str, &[&str]); 15] = [
     ("ops", &["kernels", "var", "pool", "params", "tape"]),
     ("tape", &["kernels", "var", "pool", "trace", "params"]),
     ("nn", &["var", "params", "ops", "tape"]),
-    ("gradcheck", &["var", "params", "tape"]),
+    ("gradcheck", &["kernels", "var", "params", "tape"]),
     ("optim", &["kernels", "params"]),
     ("settings", &["nn", "optim"]),
     // Files.

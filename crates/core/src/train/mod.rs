@@ -9,12 +9,14 @@
 //! | `observer.rs` | [`Observer`]: progress, evaluations, warnings |
 //! | `fit.rs` | [`Fit`], the loop: steps, evaluations, checkpoints, when to stop |
 //! | [`run_folder`] | the folder of a run: configuration, metrics, checkpoints |
+//! | `metrics.rs` | the metrics of a run: read within limits, cut at a checkpoint |
 //! | [`manage`] | runs on the disk: rename, delete |
 //! | `trainable.rs` | [`Trainable`]: everything that a session needs to know about a model |
 //! | `session.rs` | [`Session`]: start, resume, run, load |
 
 mod fit;
 pub mod manage;
+mod metrics;
 mod model;
 mod observer;
 pub mod run_folder;

@@ -13,12 +13,13 @@
 //! read to be changed, or changed, before the lock is held.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::metrics::{self, drop_after};
 use super::state::State;
 use crate::atomic::Lock;
 use crate::checkpoint::{Checkpoint, OPTIMIZER, has_checksums, unusable};
@@ -160,7 +161,7 @@ impl RunFolder {
         let last = path.join(LAST);
         let state: State = serde_json::from_value(checkpoint.metadata["state"].clone())
             .map_err(|e| unusable(&last, &format!("its state cannot be read ({e})")))?;
-        drop_metrics_after(&path.join(METRICS), state.step)?;
+        drop_after(&path.join(METRICS), state.step)?;
         let run = Self::open_files(&path, kind, checkpoint.metadata["config"].clone(), lock)?;
         Ok((run, checkpoint, state))
     }
@@ -196,7 +197,8 @@ impl RunFolder {
         self.metrics.write_all(line.as_bytes()).map_err(Error::io("write", self.path.join(METRICS)))
     }
 
-    /// Writes the checkpoints: first the best parameters, if they are new, then the last ones.
+    /// Writes the checkpoints: first the best parameters, if they are new, then the last ones. The
+    /// metrics up to here are on the disk before them.
     ///
     /// # Errors
     /// [`Error::Io`] if one cannot be written; the previous file then stays.
@@ -211,6 +213,7 @@ impl RunFolder {
             "kind": self.kind, "config": self.config,
             "optimizer": optimizer.name(), "state": state,
         });
+        self.metrics.sync_all().map_err(Error::io("write", self.path.join(METRICS)))?;
         if let Some(best) = new_best {
             Checkpoint::new(metadata.clone(), best).save(&self.path.join(BEST))?;
         }
@@ -283,51 +286,20 @@ pub fn note_on(path: &Path) -> Result<Option<String>, Error> {
     Ok((!has_checksums(path)?).then(|| format!("{} {unchecked}", path.display())))
 }
 
-/// Reads the evaluations of a run, one JSON value per line of the metrics. Skips an incomplete last
-/// line, which a killed process may leave.
+/// Reads the evaluations of a run, one JSON value per line of the metrics.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read.
+/// [`Error::Io`] if the file cannot be read; [`Error::TooLarge`] if it is absurdly large.
 pub fn metrics(run: &Path) -> Result<Vec<Value>, Error> {
-    Ok(read_metrics(run)?.into_iter().filter(is_evaluation).collect())
+    metrics::evaluations(&run.join(METRICS))
 }
 
 /// Reads the logged steps of a run, as [`metrics`]. Runs of older versions have none.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read.
+/// As [`metrics`].
 pub fn logged_steps(run: &Path) -> Result<Vec<Value>, Error> {
-    Ok(read_metrics(run)?.into_iter().filter(|line| !is_evaluation(line)).collect())
-}
-
-/// Whether a line of the metrics is an evaluation, rather than a logged step.
-fn is_evaluation(line: &Value) -> bool {
-    line.get("train_loss").is_some()
-}
-
-fn read_metrics(run: &Path) -> Result<Vec<Value>, Error> {
-    let path = run.join(METRICS);
-    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect())
-}
-
-/// Removes incomplete lines, and lines that were written after this step.
-fn drop_metrics_after(path: &Path, step: u64) -> Result<(), Error> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(Error::io("read", path)(e)),
-    };
-    let keep = |line: &&str| {
-        let value: Result<Value, _> = serde_json::from_str(line);
-        line.ends_with('\n') && value.is_ok_and(|v| v["step"].as_u64().is_some_and(|s| s <= step))
-    };
-    let kept: String = text.split_inclusive('\n').filter(keep).collect();
-    if kept.len() == text.len() {
-        return Ok(());
-    }
-    atomic::write(path, |f| f.write_all(kept.as_bytes()))
+    metrics::logged_steps(&run.join(METRICS))
 }
 
 /// Locks the run for this process, until the lock is dropped.

@@ -2,6 +2,7 @@
 
 mod decode;
 mod golden;
+mod gradients;
 mod metrics;
 mod model;
 mod training;

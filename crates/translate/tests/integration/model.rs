@@ -3,18 +3,17 @@
 
 use std::sync::Arc;
 
-use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Positions};
 use m2g_core::train::Model;
 use m2g_core::{Float, Mask, Tape, Tokens};
 use m2g_translate::model::Encoded;
 use m2g_translate::{Config, PairBatch, Sharing, Transformer, TransformerConfig};
 
-const V: usize = 11;
-const PADDING: u32 = 10;
+pub const V: usize = 11;
+pub const PADDING: u32 = 10;
 const BEGINNING: u32 = 9;
 
-fn config() -> Config {
+pub fn config() -> Config {
     Config {
         encoder_layers: 2,
         decoder_layers: 2,
@@ -26,12 +25,12 @@ fn config() -> Config {
     }
 }
 
-fn model<T: Float>(config: TransformerConfig) -> Transformer<T> {
+pub fn model<T: Float>(config: TransformerConfig) -> Transformer<T> {
     Transformer::new(config, 3).unwrap()
 }
 
 /// Pairs of sources and targets of these lengths, filled up to `to` with the token `fill`.
-fn batch(lengths: &[(usize, usize)], to: (usize, usize), fill: u32) -> PairBatch {
+pub fn batch(lengths: &[(usize, usize)], to: (usize, usize), fill: u32) -> PairBatch {
     let rows = |lengths: Vec<usize>, to: usize, seed: usize, first: Option<u32>| {
         let ids: Vec<u32> = lengths
             .iter()
@@ -121,37 +120,6 @@ fn a_target_token_changes_no_logit_before_it() {
             assert!(after[t * V..(t + 1) * V] != before[t * V..(t + 1) * V], "{t}");
         }
     }
-}
-
-#[test]
-fn gradients_match_finite_differences() {
-    for (sharing, positions, norm) in [
-        (Sharing::ThreeWay, Positions::Sinusoidal, NormPlace::After),
-        (Sharing::TwoWay, Positions::Learned, NormPlace::Before),
-        (Sharing::None, Positions::Rotary, NormPlace::After),
-    ] {
-        let small =
-            Config { encoder_layers: 1, decoder_layers: 1, d_model: 4, d_ff: 6, n_head: 2, ..config() };
-        let config = Config { max_length: 6, sharing, positions, norm, dropout: 0.0, ..small };
-        let mut model = model::<f64>(config.model(V));
-        let batch = batch(&[(3, 2), (5, 4)], (5, 4), PADDING);
-        let batch = PairBatch { target: padded(&batch), ..batch };
-        let mut params = model.params().clone();
-        let worst = gradcheck::worst(&mut params, |tape, params| {
-            *model.params_mut() = params.clone();
-            model.loss(tape, &batch)
-        });
-        let worst = worst.unwrap();
-        assert!(worst.error < gradcheck::TOLERANCE, "{sharing:?}: {worst:?}");
-    }
-}
-
-/// The targets with padding after their lengths.
-fn padded(batch: &PairBatch) -> Tokens {
-    let t = batch.target.shape[1];
-    let ids = batch.target.ids.iter().enumerate();
-    let ids = ids.map(|(i, &id)| if i % t < batch.target_lengths[i / t] { id } else { PADDING });
-    Tokens::new(batch.target.shape, ids.collect::<Vec<_>>()).unwrap()
 }
 
 #[test]
