@@ -38,56 +38,6 @@ fn text() -> String {
     "some text of a few words\n".repeat(400)
 }
 
-/// The commands that use a run called `a`, and the checkpoint that each reads.
-const COMMANDS: [(&[&str], &str); 9] = [
-    (&["gpt", "eval", "a", "--tokens", "t.json"], "best"),
-    (&["gpt", "sample", "a"], "best"),
-    (&["gpt", "sample", "a", "--last"], "last"),
-    (&["gpt", "chat", "a"], "best"),
-    (&["gpt", "export", "a", "out"], "best"),
-    (&["params", "a"], "best"),
-    (&["inspect", "a"], "best"),
-    (&["gpt", "train", "--init-from", "a", "--data", "t.txt", "--run", "b"], "best"),
-    (&["compare", "a", "a"], "last"),
-];
-
-#[test]
-fn a_flipped_bit_is_refused_by_every_command() {
-    let dir = tempfile::tempdir().unwrap();
-    char_run(dir.path());
-    fs::write(dir.path().join("t.txt"), "abc def gh".repeat(50)).unwrap();
-    fs::write(dir.path().join("t.json"), r#"{"tokens": [[1, 2, 3]]}"#).unwrap();
-    for (args, file) in COMMANDS {
-        let path = dir.path().join(format!("runs/a/{file}.safetensors"));
-        let whole = fs::read(&path).unwrap();
-        for at in [whole.len() - 1, whole.len() / 2, 300] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0x10;
-            fs::write(&path, bytes).unwrap();
-            let error = refused(dir.path(), args);
-            assert!(
-                error.contains(&format!("runs/a/{file}.safetensors is not a usable")),
-                "{args:?}: {error}"
-            );
-            assert!(at == 300 || error.contains("checkpoint: it is damaged"), "{args:?}: {error}");
-        }
-        fs::write(&path, whole).unwrap();
-    }
-    let damage = |file: &str| {
-        let path = dir.path().join(format!("runs/a/{file}.safetensors"));
-        let mut bytes = fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(path, bytes).unwrap();
-    };
-    damage("best");
-    let error = refused(dir.path(), &["gpt", "sample", "a"]);
-    assert!(error.contains("its tensors do not match their checksum; use the last checkpoint"), "{error}");
-    ok(dir.path(), &["gpt", "sample", "a", "--last", "--tokens", "3"]);
-    damage("last");
-    let error = refused(dir.path(), &["gpt", "sample", "a", "--last"]);
-    assert!(error.contains("use the best checkpoint of the run, without --last"), "{error}");
-}
-
 #[test]
 fn a_checkpoint_without_a_checksum_is_used_and_told() {
     let dir = tempfile::tempdir().unwrap();

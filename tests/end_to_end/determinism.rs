@@ -16,11 +16,18 @@ const GPT: &str = "gpt train --data text.txt --n-layer 1 --n-head 2 --n-embd 32 
 const DIGITS: &str = "digits train --data small --batch-size 400 --epochs 1 --distort elastic --dropout 0.2 \
     --cost cross-entropy --learning-rate 0.5 --momentum 0.5";
 
-/// A folder with the data of both trainings.
+/// A training of a translation model, with label smoothing and every kind of dropout.
+const TRANSLATION: &str = "translate train --data pairs.tsv --tokenizer byte --encoder-layers 1 --decoder-layers 1 \
+    --d-model 32 --d-ff 128 --n-head 2 --batch-tokens 4096 --max-iters 2 --warmup-iters 1 --attention-dropout 0.1 \
+    --relu-dropout 0.1 --eval-translations 0";
+
+/// A folder with the data of these trainings.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let text: String = (0..200).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
     std::fs::write(dir.path().join("text.txt"), text).unwrap();
+    let pair = |i: u32| format!("{} por siete son {}\t{0} times 7 is {1}\n", i % 50, i % 50 * 7);
+    std::fs::write(dir.path().join("pairs.tsv"), (0..400).map(pair).collect::<String>()).unwrap();
     small_mnist(dir.path(), 960, 50);
     dir
 }
@@ -42,10 +49,12 @@ fn trained(dir: &Path, name: &str, settings: &[&str]) -> Vec<(String, Vec<u8>)> 
 #[test]
 fn one_seed_gives_the_same_bits_for_1_to_4_threads() {
     let dir = folder();
-    let (gpt, bf16, digits) = ([GPT], [GPT, "--precision bf16"], [DIGITS]);
-    for (kind, settings, others) in
-        [("gpt", &gpt[..], &[2, 3, 4][..]), ("bf16", &bf16, &[3]), ("digits", &digits, &[2, 4])]
-    {
+    for (kind, settings, others) in [
+        ("gpt", &[GPT][..], &[2, 3, 4][..]),
+        ("bf16", &[GPT, "--precision bf16"], &[3]),
+        ("digits", &[DIGITS], &[2, 4]),
+        ("translation", &[TRANSLATION], &[2, 3]),
+    ] {
         let with = |threads: usize| {
             let more = format!("--threads {threads}");
             trained(dir.path(), &format!("{kind}-{threads}"), &[settings, &[&more]].concat())
@@ -80,9 +89,12 @@ fn short_trainings_have_their_golden_digests() {
     let mut found = toml::Table::new();
     for isa in golden.keys() {
         let mut digests = toml::Table::new();
-        for (kind, settings) in
-            [("gpt-f32", &[GPT][..]), ("gpt-bf16", &[GPT, "--precision bf16"]), ("digits", &[DIGITS])]
-        {
+        for (kind, settings) in [
+            ("gpt-f32", &[GPT][..]),
+            ("gpt-bf16", &[GPT, "--precision bf16"]),
+            ("digits", &[DIGITS]),
+            ("translation", &[TRANSLATION]),
+        ] {
             let (mut command, run) = training(dir.path(), &format!("{isa}-of-{kind}"), settings);
             let output = command.env("M2G_INSTRUCTION_SET", isa).output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);

@@ -13,6 +13,7 @@ mod digits_family;
 mod digits_pictures;
 mod digits_train;
 mod digits_use;
+mod flipped_bits;
 mod gpt_chat;
 mod gpt_ends;
 mod gpt_folders;

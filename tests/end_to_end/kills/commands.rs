@@ -72,6 +72,42 @@ pub const TRAIN: &[&str] = OVERWRITE.split_at(OVERWRITE.len() - 1).0;
 /// The arguments of [`TRAIN`] without the number of epochs and the name.
 pub const MODEL: &[&str] = TRAIN.split_at(TRAIN.len() - 4).0;
 
+/// Trains a translation model, and replaces an earlier run.
+const OVERWRITE_TRANSLATION: &[&str] = &[
+    "translate",
+    "train",
+    "--data",
+    "a.tsv",
+    "--tokenizer",
+    "byte",
+    "--encoder-layers",
+    "1",
+    "--decoder-layers",
+    "1",
+    "--d-model",
+    "4",
+    "--d-ff",
+    "4",
+    "--n-head",
+    "1",
+    "--eval-interval",
+    "2",
+    "--eval-translations",
+    "2",
+    "--threads",
+    "1",
+    "--max-iters",
+    "4",
+    "--run",
+    "t",
+    "--overwrite",
+];
+
+/// Trains a translation model.
+const TRANSLATION: &[&str] = OVERWRITE_TRANSLATION.split_at(OVERWRITE_TRANSLATION.len() - 1).0;
+
+const RESUME_TRANSLATION: &[&str] = &["translate", "train", "--resume", "t"];
+
 /// A run of its own, beside the others.
 pub const OTHER: &[&str] = &[
     "digits",
@@ -98,6 +134,9 @@ const PREPARE: &[&str] = &["gpt", "prepare", "a.txt", "--out", "data/out"];
 const PREPARE_AGAIN: &[&str] = &["gpt", "prepare", "a.txt", "--out", "data/out", "--overwrite"];
 const IMPORT: &[&str] = &["gpt", "import", "exported", "--run", "i"];
 const IMPORT_AGAIN: &[&str] = &["gpt", "import", "exported", "--run", "i", "--overwrite"];
+const PAIRS: &[&str] = &["translate", "prepare", "a.tsv", "--tokenizer", "byte", "--out", "data/pairs"];
+const PAIRS_AGAIN: &[&str] =
+    &["translate", "prepare", "a.tsv", "--tokenizer", "byte", "--out", "data/pairs", "--overwrite"];
 const EXPORT: &[&str] = &["gpt", "export", "g", "out"];
 const EXPORT_AGAIN: &[&str] = &["gpt", "export", "g", "out", "--overwrite"];
 const DELETE: &[&str] = &["runs", "delete", "--yes", "a"];
@@ -154,6 +193,44 @@ pub const COMMANDS: &[Killed] = &[
         command: PREPARE_AGAIN,
         folder: "data/out",
         next: |_, _| PREPARE_AGAIN.to_vec(),
+        exchange: true,
+    },
+    Killed {
+        name: "translate train",
+        setup: parallel_text,
+        command: TRANSLATION,
+        folder: "runs/t",
+        next: |there, _| if there { RESUME_TRANSLATION } else { TRANSLATION }.to_vec(),
+        exchange: true,
+    },
+    Killed {
+        name: "translate train --overwrite",
+        setup: |dir| {
+            parallel_text(dir);
+            ok(dir, &[TRANSLATION, &["--seed", "9"]].concat());
+        },
+        command: OVERWRITE_TRANSLATION,
+        folder: "runs/t",
+        next: |_, before| if before { OVERWRITE_TRANSLATION } else { RESUME_TRANSLATION }.to_vec(),
+        exchange: true,
+    },
+    Killed {
+        name: "translate prepare",
+        setup: parallel_text,
+        command: PAIRS,
+        folder: "data/pairs",
+        next: |_, _| PAIRS_AGAIN.to_vec(),
+        exchange: true,
+    },
+    Killed {
+        name: "translate prepare --overwrite",
+        setup: |dir| {
+            parallel_text(dir);
+            ok(dir, &[PAIRS, &["--max-length", "16"]].concat());
+        },
+        command: PAIRS_AGAIN,
+        folder: "data/pairs",
+        next: |_, _| PAIRS_AGAIN.to_vec(),
         exchange: true,
     },
     Killed {
@@ -237,6 +314,13 @@ pub fn images(dir: &Path) {
 fn text(dir: &Path) {
     images(dir);
     fs::write(dir.join("a.txt"), "7 times 7 is 49.\n".repeat(100)).unwrap();
+}
+
+/// Writes a text in two languages.
+fn parallel_text(dir: &Path) {
+    images(dir);
+    let pair = |i: u32| format!("el {i}\tthe {}{i}\n", "large ".repeat((i % 7) as usize));
+    fs::write(dir.join("a.tsv"), (0..40).map(pair).collect::<String>()).unwrap();
 }
 
 fn trained(dir: &Path) {

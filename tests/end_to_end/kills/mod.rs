@@ -105,16 +105,18 @@ impl Experiment {
     }
 }
 
-/// Ten kills, some of them just before and after the exchange of an old and a new folder.
+/// A dozen kills, some of them just before and after the exchange of an old and a new folder.
 #[test]
 fn nothing_is_lost_when_a_command_is_killed() {
     for (name, changes) in [
         ("train", &[20, 50][..]),
-        ("overwrite", &[33, 36]),
-        ("overwrite, without exchange", &[35, 36]),
+        ("overwrite", &[34, 37]),
+        ("overwrite, without exchange", &[36, 37]),
         ("prepare --overwrite", &[23]),
-        ("import --overwrite", &[60]),
+        ("import --overwrite", &[61]),
         ("lab", &[30]),
+        ("translate train", &[40]),
+        ("translate prepare --overwrite", &[30]),
     ] {
         let experiment = Experiment::new(commands::named(name));
         for &n in changes {
