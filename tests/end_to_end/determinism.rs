@@ -18,8 +18,8 @@ const DIGITS: &str = "digits train --data small --batch-size 400 --epochs 1 --di
 
 /// A training of a translation model, with label smoothing and every kind of dropout.
 const TRANSLATION: &str = "translate train --data pairs.tsv --tokenizer byte --encoder-layers 1 --decoder-layers 1 \
-    --d-model 32 --d-ff 128 --n-head 2 --batch-tokens 4096 --max-iters 2 --warmup-iters 1 --attention-dropout 0.1 \
-    --relu-dropout 0.1 --eval-translations 0";
+    --d-model 32 --d-ff 128 --n-head 2 --batch-tokens 4096 --max-iters 2 --warmup-iters 1 --dropout 0.1 \
+    --attention-dropout 0.1 --relu-dropout 0.1 --label-smoothing 0.1 --average 1 --eval-translations 0";
 
 /// A folder with the data of these trainings.
 fn folder() -> tempfile::TempDir {
