@@ -3,7 +3,8 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `parsers.rs` | the table of all parsers, each with its seeds |
+//! | `parsers.rs` | the table of parsers, each with its seeds |
+//! | `translation.rs` | the same for translation |
 //! | `seeds.rs` | small whole files |
 //! | `mutate.rs` | damages files |
 //! | `findings/` | inputs that once broke a parser, in a folder of its name |
@@ -22,6 +23,7 @@
 mod mutate;
 mod parsers;
 mod seeds;
+mod translation;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::mutate::Mutator;
-use self::parsers::{PARSERS, Parser};
+use self::parsers::Parser;
 use crate::terminal::notes;
 
 /// The longest time for one input, in a build for tests.
@@ -41,6 +43,11 @@ const MAX_BYTES: u64 = 1 << 30;
 /// How long a parser is attacked in the normal run, and by how many inputs at most.
 const NORMAL_TIME: Duration = Duration::from_millis(180);
 const NORMAL_INPUTS: u64 = 300;
+
+/// All parsers.
+fn all_parsers() -> impl Iterator<Item = &'static Parser> {
+    parsers::PARSERS.iter().chain(&translation::PARSERS)
+}
 
 /// Gives a parser one input, in its folder. Returns what went wrong.
 fn attack(parser: &Parser, folder: &Path, input: &[u8]) -> Result<bool, String> {
@@ -89,7 +96,7 @@ fn folder_of(parser: &Parser) -> tempfile::TempDir {
 
 #[test]
 fn every_parser_accepts_its_seeds() {
-    for parser in &PARSERS {
+    for parser in all_parsers() {
         let folder = folder_of(parser);
         for (i, seed) in (parser.seeds)().iter().enumerate() {
             fs::write(folder.path().join(parser.file), seed).unwrap();
@@ -102,7 +109,7 @@ fn every_parser_accepts_its_seeds() {
 
 #[test]
 fn every_parser_survives_damaged_files() {
-    for parser in &PARSERS {
+    for parser in all_parsers() {
         let (folder, started) = (folder_of(parser), Instant::now());
         let mut mutator = Mutator::new(parser, 0);
         for i in 0..NORMAL_INPUTS {
@@ -126,7 +133,7 @@ fn every_finding_stays_mended() {
     let findings = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/cli/fuzz/findings");
     for entry in fs::read_dir(&findings).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
         let name = entry.file_name().into_string().unwrap();
-        let parser = PARSERS.iter().find(|parser| parser.name == name);
+        let parser = all_parsers().find(|parser| parser.name == name);
         let parser = parser.unwrap_or_else(|| panic!("there is no parser called {name}"));
         let folder = folder_of(parser);
         for finding in fs::read_dir(entry.path()).unwrap().map(|file| file.unwrap().path()) {
@@ -144,11 +151,11 @@ fn every_parser_survives_for_minutes() {
     let minutes = variable("M2G_FUZZ_MINUTES").map_or(1.0, |text| text.parse().unwrap());
     let seed = variable("M2G_FUZZ_SEED").map_or(1, |text| text.parse().unwrap());
     let chosen = variable("M2G_FUZZ");
-    let is_chosen = |parser: &&Parser| {
+    let is_chosen = |parser: &&'static Parser| {
         chosen.as_ref().is_none_or(|names| names.split(',').any(|name| name == parser.name))
     };
     let mut broken = 0;
-    for parser in PARSERS.iter().filter(is_chosen) {
+    for parser in all_parsers().filter(is_chosen) {
         let folder = folder_of(parser);
         let mut mutator = Mutator::new(parser, seed);
         let (mut inputs, mut accepted) = (0_u64, 0_u64);

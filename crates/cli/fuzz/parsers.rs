@@ -1,4 +1,4 @@
-//! Every parser of bytes from outside.
+//! Every parser of bytes from outside, but those of translation.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub struct Parser {
 }
 
 /// A parser of a lone file without lengths and checksums.
-const PLAIN: Parser = Parser {
+pub const PLAIN: Parser = Parser {
     name: "",
     file: "file",
     prepare: |_| {},
@@ -265,7 +265,7 @@ pub const PARSERS: [Parser; 27] = [
 ];
 
 impl Parser {
-    fn parse_in(&self, folder: &Path) -> anyhow::Result<()> {
+    pub fn parse_in(&self, folder: &Path) -> anyhow::Result<()> {
         (self.parse)(folder)
     }
 }
@@ -311,7 +311,7 @@ fn one_token(gpt: &Gpt<f32>) -> anyhow::Result<()> {
 }
 
 /// Reads everything that is needed to resume a run.
-fn resume<M: Trainable>(folder: &Path) -> anyhow::Result<()> {
+pub fn resume<M: Trainable>(folder: &Path) -> anyhow::Result<()> {
     let (run, checkpoint, _) = RunFolder::resume::<f32>(RunLock::take(folder)?, M::KIND)?;
     checkpoint.check_finite(&run.path().join(LAST))?;
     Ok(())
