@@ -55,7 +55,9 @@ pub fn worst(
                 (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0)
             };
             let mut difference = quotient(H)?;
-            if !(error_of(difference) < TOLERANCE) {
+            // NaN is no agreement.
+            let agrees = error_of(difference) < TOLERANCE;
+            if !agrees {
                 difference = extrapolated(quotient)?;
             }
             at(x)?;

@@ -11,7 +11,7 @@
 //! | linear, activation, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with ReLU or GELU by tanh and no dropout of the hidden layer |
 
 use super::{Linear, Mlp, Score};
-use crate::ops::feed_forward::OutputActivation;
+use crate::ops::feed_forward::HiddenActivation;
 use crate::{Error, Float, Params, Tape, Var};
 
 /// The output `y` of a sub-layer of a [`Block`](super::Block), before its last linear layers are
@@ -92,7 +92,7 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
 /// The activation function of the one op that computes the feed-forward layers and the residual
 /// connection, if it is used. It stores derivatives for the backward pass, which is wasted work if there is
 /// none.
-fn fused_activation<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> Option<OutputActivation> {
+fn fused_activation<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> Option<HiddenActivation> {
     let plain = mlp.dropout == 0.0 && mlp.c_proj.is_some();
     (tape.is_fused() && tape.wants_gradients() && plain).then(|| mlp.fused_activation()).flatten()
 }

@@ -1,7 +1,7 @@
 //! The feed-forward layers of a Transformer block.
 
 use super::{Activation, GeluForm, Init, Linear};
-use crate::ops::feed_forward::OutputActivation;
+use crate::ops::feed_forward::HiddenActivation;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
@@ -76,10 +76,10 @@ impl Mlp {
     }
 
     /// The activation function of the fused op, if it has this one.
-    pub(super) fn fused_activation(&self) -> Option<OutputActivation> {
+    pub(super) fn fused_activation(&self) -> Option<HiddenActivation> {
         match (self.activation, self.gelu) {
-            (Activation::Gelu, GeluForm::Tanh) => Some(OutputActivation::Gelu),
-            (Activation::Relu, _) => Some(OutputActivation::Relu),
+            (Activation::Gelu, GeluForm::Tanh) => Some(HiddenActivation::Gelu),
+            (Activation::Relu, _) => Some(HiddenActivation::Relu),
             _ => None,
         }
     }
@@ -90,7 +90,7 @@ impl Mlp {
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
-        function: OutputActivation,
+        function: HiddenActivation,
         (r, x): (Var, Var),
         p: f64,
     ) -> Result<Var, Error> {

@@ -2,8 +2,7 @@
 
 use super::residual::branch_gradient;
 use crate::kernels::dropout::DropoutMask;
-pub use crate::kernels::matmul::OutputActivation;
-use crate::kernels::matmul::{Accumulate, Epilogue, matmul, matmul_with_epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, matmul, matmul_with_epilogue};
 use crate::kernels::reduce;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -19,8 +18,26 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `forward` saves `H` and `f'(Z)`, which `dZ` then overwrites.
 #[derive(Debug)]
 pub struct FeedForward {
-    function: OutputActivation,
+    function: HiddenActivation,
     dropout: Option<DropoutMask>,
+}
+
+/// The activation function of the hidden layer of [`FeedForward`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenActivation {
+    /// [GELU](super::gelu) in its tanh form.
+    Gelu,
+    /// [ReLU](super::relu).
+    Relu,
+}
+
+impl HiddenActivation {
+    fn kernel(self) -> OutputActivation {
+        match self {
+            Self::Gelu => OutputActivation::Gelu,
+            Self::Relu => OutputActivation::Relu,
+        }
+    }
 }
 
 impl<T: Float> Tape<T> {
@@ -33,7 +50,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn feed_forward(
         &mut self,
-        function: OutputActivation,
+        function: HiddenActivation,
         (r, x): (Var, Var),
         weights: [Var; 2],
         biases: Option<[Var; 2]>,
@@ -53,12 +70,12 @@ impl<T: Float> Op<T> for FeedForward {
     }
     fn equation(&self) -> &'static str {
         match (self.function, &self.dropout) {
-            (OutputActivation::Gelu, None) => "Y = R + gelu(X W1^T + b1) W2^T + b2",
-            (OutputActivation::Gelu, Some(_)) => {
+            (HiddenActivation::Gelu, None) => "Y = R + gelu(X W1^T + b1) W2^T + b2",
+            (HiddenActivation::Gelu, Some(_)) => {
                 "Y = R + m (gelu(X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
             }
-            (OutputActivation::Relu, None) => "Y = R + max(0, X W1^T + b1) W2^T + b2",
-            (OutputActivation::Relu, Some(_)) => {
+            (HiddenActivation::Relu, None) => "Y = R + max(0, X W1^T + b1) W2^T + b2",
+            (HiddenActivation::Relu, Some(_)) => {
                 "Y = R + m (max(0, X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
             }
         }
@@ -83,7 +100,7 @@ impl<T: Float> Op<T> for FeedForward {
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let activate = Epilogue::Activate { function: self.function, activation: hidden.data_mut() };
+        let activate = Epilogue::Activate { function: self.function.kernel(), activation: hidden.data_mut() };
         matmul_with_epilogue(x, w1.t(), b1, slope.data_mut(), io.precision, activate); // Z -> f'(Z), H
         let add = Epilogue::AddResidual { residual: io.input(0).data(), dropout: self.dropout };
         matmul_with_epilogue(matrix(&hidden), w2.t(), b2, io.out, io.precision, add);
@@ -94,8 +111,8 @@ impl<T: Float> Op<T> for FeedForward {
         let bias = if inputs.len() > 4 { n + m } else { 0 };
         let sum_and_dropout = m * (1 + u64::from(self.dropout.is_some()));
         let activation = match self.function {
-            OutputActivation::Gelu => 8 * n,
-            OutputActivation::Relu => n,
+            HiddenActivation::Gelu => 8 * n,
+            HiddenActivation::Relu => n,
         };
         count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + activation + sum_and_dropout)
     }
@@ -125,8 +142,8 @@ impl<T: Float> Differentiable<T> for FeedForward {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::HiddenActivation::{self, Gelu, Relu};
     use crate::gradcheck::{check, constant};
-    use crate::kernels::matmul::OutputActivation::{self, Gelu, Relu};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 
@@ -154,7 +171,7 @@ mod tests {
     /// The output and the gradients, computed by one op or by four.
     fn run(
         in_one: bool,
-        function: OutputActivation,
+        function: HiddenActivation,
         [rows, c, n]: [usize; 3],
         precision: Precision,
         p: f64,
