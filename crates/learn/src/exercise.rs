@@ -21,7 +21,7 @@ pub struct Exercise {
     pub cases: fn(&mut Random) -> Vec<Case>,
     /// The right answer, by the core.
     pub reference: fn(&mut Input) -> Result<Value, Error>,
-    /// If the answer is a gradient: the cost of which it is the gradient.
+    /// If the answer is a gradient: the cost that it belongs to.
     pub gradient: Option<Gradient>,
     /// Mistakes that learners make, the most likely first.
     pub mistakes: &'static [Mistake],

@@ -294,10 +294,10 @@ pub fn metrics(run: &Path) -> Result<Vec<Value>, Error> {
     metrics::evaluations(&run.join(METRICS))
 }
 
-/// Reads the logged steps of a run, as [`metrics`]. Runs of older versions have none.
+/// Reads the logged steps of a run, as [`metrics()`]. Runs of older versions have none.
 ///
 /// # Errors
-/// As [`metrics`].
+/// As [`metrics()`].
 pub fn logged_steps(run: &Path) -> Result<Vec<Value>, Error> {
     metrics::logged_steps(&run.join(METRICS))
 }
