@@ -1,8 +1,11 @@
 //! Work that can be timed and recorded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use m2g_core::optim::AdamW;
+use m2g_core::rng::Streams;
 use m2g_core::trace::Record;
+use m2g_core::train::{Model, Stepper};
 
 /// Work that can be repeated.
 pub trait Work {
@@ -29,4 +32,44 @@ pub struct Recording {
     pub fetched: Option<Duration>,
     /// The trace.
     pub records: Vec<Record>,
+}
+
+/// Training steps of a model: forward, backward, clip, AdamW.
+pub struct TrainingSteps<M, F> {
+    model: M,
+    adamw: AdamW<f32>,
+    /// Makes the batch of the next step, which is not timed.
+    next_batch: F,
+    stepper: Stepper<f32>,
+    /// The number of steps taken.
+    step: u64,
+}
+
+impl<M: Model<f32>, F: FnMut() -> anyhow::Result<M::Batch>> TrainingSteps<M, F> {
+    /// The model before its first step.
+    pub fn new(model: M, adamw: AdamW<f32>, next_batch: F) -> Self {
+        Self { model, adamw, next_batch, stepper: Stepper::default(), step: 0 }
+    }
+}
+
+impl<M: Model<f32>, F: FnMut() -> anyhow::Result<M::Batch>> Work for TrainingSteps<M, F> {
+    fn run(&mut self) -> anyhow::Result<Duration> {
+        let batch = [(self.next_batch)()?];
+        let started = Instant::now();
+        self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
+        self.stepper.step(&mut self.model, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
+        self.step += 1;
+        Ok(started.elapsed())
+    }
+
+    fn record(&mut self) -> anyhow::Result<Recording> {
+        self.stepper.tape.trace.switch(true);
+        let seconds = self.run()?;
+        self.stepper.tape.trace.switch(false);
+        Ok(Recording { seconds, fetched: None, records: self.stepper.tape.trace.take() })
+    }
+
+    fn parameters(&self) -> usize {
+        self.model.params().count()
+    }
 }

@@ -4,7 +4,7 @@
 use anyhow::bail;
 use m2g_core::{Precision, WeightFormat};
 
-use super::work::{Generation, Shape, Training};
+use super::work::{Generation, Shape, training};
 use crate::bench::measurement::Measurement;
 use crate::bench::peers::{Peer, Script};
 use crate::bench::workload::{Batch, Facts, Measure, Scaling, Target, Workload};
@@ -203,7 +203,7 @@ impl Workload for GptWorkload {
                     block_size,
                     ..self.shape
                 });
-                measure(&mut Training::new(shape, precision)?)
+                measure(&mut training(shape, precision)?)
             }
             Task::Generate(weights) => {
                 let mut gpt = self.shape.model(precision)?;

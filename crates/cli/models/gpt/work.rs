@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use m2g_core::optim::AdamW;
-use m2g_core::rng::{ChaCha8Rng, Streams, below};
-use m2g_core::train::{Model, Stepper};
+use m2g_core::rng::{Streams, below};
+use m2g_core::train::Model;
 use m2g_core::{Precision, Tokens};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
 
-use crate::bench::work::{Recording, Work};
+use crate::bench::work::{Recording, TrainingSteps, Work};
 use crate::bench::workload::Scaling;
 
 /// A GPT and its batch.
@@ -49,55 +49,19 @@ impl Shape {
     }
 }
 
-/// A GPT in training.
-pub struct Training {
-    shape: Shape,
-    gpt: Gpt<f32>,
-    stepper: Stepper<f32>,
-    adamw: AdamW<f32>,
-    rng: ChaCha8Rng,
-    /// The number of steps taken.
-    step: u64,
-}
-
-impl Training {
-    /// The model before its first step.
-    pub fn new(shape: Shape, precision: Precision) -> anyhow::Result<Self> {
-        let mut adamw = AdamW::new(0.1);
-        adamw.betas = (0.9, 0.95);
-        let stepper = Stepper::default();
-        let rng = Streams::new(1).stream("bench", 0);
-        Ok(Self { shape, gpt: shape.model(precision)?, stepper, adamw, rng, step: 0 })
-    }
-
-    /// Random tokens, `(B, T)`.
-    fn tokens(&mut self) -> anyhow::Result<Tokens> {
-        let Shape { batch_size, block_size, vocab_size, .. } = self.shape;
-        let ids = (0..batch_size * block_size).map(|_| below(&mut self.rng, vocab_size as u32));
-        Ok(Tokens::new([batch_size, block_size], ids.collect::<Vec<_>>())?)
-    }
-}
-
-impl Work for Training {
-    fn run(&mut self) -> anyhow::Result<Duration> {
-        let batch = [TokenBatch { x: self.tokens()?, y: self.tokens()? }];
-        let started = Instant::now();
-        self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
-        self.stepper.step(&mut self.gpt, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
-        self.step += 1;
-        Ok(started.elapsed())
-    }
-
-    fn record(&mut self) -> anyhow::Result<Recording> {
-        self.stepper.tape.trace.switch(true);
-        let seconds = self.run()?;
-        self.stepper.tape.trace.switch(false);
-        Ok(Recording { seconds, fetched: None, records: self.stepper.tape.trace.take() })
-    }
-
-    fn parameters(&self) -> usize {
-        self.gpt.params().count()
-    }
+/// Training steps of a GPT of this shape, on random tokens.
+pub fn training(shape: Shape, precision: Precision) -> anyhow::Result<impl Work> {
+    let mut adamw = AdamW::new(0.1);
+    adamw.betas = (0.9, 0.95);
+    let mut rng = Streams::new(1).stream("bench", 0);
+    // (B, T)
+    let mut tokens = move || {
+        let Shape { batch_size, block_size, vocab_size, .. } = shape;
+        let ids = (0..batch_size * block_size).map(|_| below(&mut rng, vocab_size as u32));
+        Tokens::new([batch_size, block_size], ids.collect::<Vec<_>>())
+    };
+    let next_batch = move || Ok(TokenBatch { x: tokens()?, y: tokens()? });
+    Ok(TrainingSteps::new(shape.model(precision)?, adamw, next_batch))
 }
 
 /// A GPT that generates texts, each from one token to a full window.

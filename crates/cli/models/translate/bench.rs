@@ -1,19 +1,17 @@
 //! The workloads of translation: training steps, on the code path of `m2g translate train`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use m2g_core::optim::AdamW;
-use m2g_core::rng::{ChaCha8Rng, Streams, below};
-use m2g_core::train::{Model, Stepper};
+use m2g_core::rng::{Streams, below};
 use m2g_core::{Precision, Tokens};
 use m2g_translate::presets::preset;
 use m2g_translate::{Config, PairBatch, Transformer};
 
 use crate::bench::measurement::Measurement;
 use crate::bench::peers::{Peer, Script};
-use crate::bench::work::{Recording, Work};
+use crate::bench::work::{TrainingSteps, Work};
 use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
 
 /// The pairs of a batch, and the lengths to which their sources and targets are padded: 4096 target tokens.
@@ -118,7 +116,7 @@ impl Workload for TranslateWorkload {
     }
 
     fn with_work(&self, _: Option<Batch>, measure: Measure<'_>) -> anyhow::Result<Measurement> {
-        measure(&mut Training::new(self)?)
+        measure(&mut training(self)?)
     }
 
     fn only_steps(&self, _: u64) -> anyhow::Result<()> {
@@ -126,78 +124,38 @@ impl Workload for TranslateWorkload {
     }
 }
 
-/// A translation model in training.
-struct Training {
-    model: Transformer<f32>,
-    stepper: Stepper<f32>,
-    adamw: AdamW<f32>,
-    rng: ChaCha8Rng,
-    /// The number of steps taken.
-    step: u64,
-}
+/// The token of the padding.
+const PADDING: u32 = 0;
 
-impl Training {
-    fn new(workload: &TranslateWorkload) -> anyhow::Result<Self> {
-        let mut all = toml::Table::try_from(Config::default())?;
-        all.extend(toml::from_str::<toml::Table>(preset(workload.preset).unwrap_or_default())?);
-        let config = Config { precision: workload.facts.precision, ..all.try_into()? };
-        let mut adamw = AdamW::new(0.0);
-        (adamw.betas, adamw.eps) = ((config.beta1, config.beta2), config.eps);
-        Ok(Self {
-            model: Transformer::new(config.model(workload.vocab_size), 1)?,
-            stepper: Stepper::default(),
-            adamw,
-            rng: Streams::new(1).stream("bench", 0),
-            step: 0,
-        })
-    }
-
-    /// Random tokens, `(B, longest)`, each row followed by padding.
-    fn tokens(&mut self, longest: usize, length: fn(usize) -> usize) -> anyhow::Result<Tokens> {
-        let v = self.model.config().vocab_size as u32;
+/// Training steps of this workload's model, on random tokens.
+fn training(workload: &TranslateWorkload) -> anyhow::Result<impl Work> {
+    let mut all = toml::Table::try_from(Config::default())?;
+    all.extend(toml::from_str::<toml::Table>(preset(workload.preset).unwrap_or_default())?);
+    let config = Config { precision: workload.facts.precision, ..all.try_into()? };
+    let mut adamw = AdamW::new(0.0);
+    (adamw.betas, adamw.eps) = ((config.beta1, config.beta2), config.eps);
+    let model = Transformer::new(config.model(workload.vocab_size), 1)?;
+    let (v, mut rng) = (workload.vocab_size as u32, Streams::new(1).stream("bench", 0));
+    // (B, longest), each row followed by padding
+    let mut tokens = move |longest: usize, length: fn(usize) -> usize| {
         let mut ids = Vec::with_capacity(B * longest);
         for i in 0..B {
-            ids.extend((0..length(i)).map(|_| PADDING + 1 + below(&mut self.rng, v - PADDING - 1)));
+            ids.extend((0..length(i)).map(|_| PADDING + 1 + below(&mut rng, v - PADDING - 1)));
             ids.resize((i + 1) * longest, PADDING);
         }
-        Ok(Tokens::new([B, longest], ids)?)
-    }
-
-    fn batch(&mut self) -> anyhow::Result<PairBatch> {
-        let lengths = |length: fn(usize) -> usize| -> Arc<[usize]> { (0..B).map(length).collect() };
+        Tokens::new([B, longest], ids)
+    };
+    let lengths = |length: fn(usize) -> usize| -> Arc<[usize]> { (0..B).map(length).collect() };
+    let next_batch = move || {
         Ok(PairBatch {
-            source: self.tokens(S, source_length)?,
+            source: tokens(S, source_length)?,
             source_lengths: lengths(source_length),
-            input: self.tokens(T, target_length)?,
-            target: self.tokens(T, target_length)?,
+            input: tokens(T, target_length)?,
+            target: tokens(T, target_length)?,
             target_lengths: lengths(target_length),
             padding: PADDING,
             rows: None,
         })
-    }
-}
-
-/// The token of the padding.
-const PADDING: u32 = 0;
-
-impl Work for Training {
-    fn run(&mut self) -> anyhow::Result<Duration> {
-        let batch = [self.batch()?];
-        let started = Instant::now();
-        self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
-        self.stepper.step(&mut self.model, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
-        self.step += 1;
-        Ok(started.elapsed())
-    }
-
-    fn record(&mut self) -> anyhow::Result<Recording> {
-        self.stepper.tape.trace.switch(true);
-        let seconds = self.run()?;
-        self.stepper.tape.trace.switch(false);
-        Ok(Recording { seconds, fetched: None, records: self.stepper.tape.trace.take() })
-    }
-
-    fn parameters(&self) -> usize {
-        self.model.params().count()
-    }
+    };
+    Ok(TrainingSteps::new(model, adamw, next_batch))
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::elementwise::update;
+use super::elementwise::{map2, update};
 use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
 use crate::Float;
@@ -46,6 +46,17 @@ pub fn sgd_with_momentum<T: Float>(w: &mut [T], v: &mut [T], g: &[T], step: SgdS
             .zip(g.par_chunks(ELEMENTS_PER_CHUNK))
             .for_each(|((w, v), g)| run(w, v, g));
     }
+}
+
+/// `m = momentum m + scale g`, `u = scale g + momentum m`: momentum that looks one step ahead (Nesterov 1983).
+pub fn nesterov<T: Float>(u: &mut [T], m: &mut [T], g: &[T], scale: T, momentum: T) {
+    update(m, g, move |m, g| momentum * m + scale * g);
+    map2(u, m, g, move |m, g| scale * g + momentum * m);
+}
+
+/// `x = a x + b y`.
+pub fn combine<T: Float>(x: &mut [T], y: &[T], a: T, b: T) {
+    update(x, y, move |x, y| a * x + b * y);
 }
 
 /// A parameter with its two moments and its gradient.

@@ -2,6 +2,7 @@
 
 use super::orthogonalize::orthogonalize;
 use super::{AdamW, FindTensor, Optimizer, named, restored, zeros};
+use crate::kernels::optimizer::{combine, nesterov};
 use crate::{Error, Float, Grads, Param, Params, Precision, Tensor};
 
 /// Muon (Jordan et al. 2024) for the matrices between the embeddings and the output, and [`AdamW`] for all
@@ -49,14 +50,10 @@ impl<T: Float> Muon<T> {
         let w = param.value.data_mut().chunks_exact_mut(rows * cols);
         let m = m.data_mut().chunks_exact_mut(rows * cols);
         for ((w, m), g) in w.zip(m).zip(grad.data().chunks_exact(rows * cols)) {
-            let look_ahead = |(m, &g): (&mut T, &T)| {
-                let g = scale * g;
-                *m = momentum * *m + g;
-                g + momentum * *m
-            };
-            let mut u: Vec<T> = m.iter_mut().zip(g).map(look_ahead).collect();
+            let mut u = vec![T::zero(); rows * cols];
+            nesterov(&mut u, m, g, scale, momentum);
             orthogonalize(&mut u, (rows, cols), self.precision);
-            w.iter_mut().zip(&u).for_each(|(w, &u)| *w = keep * *w - step * u);
+            combine(w, &u, keep, -step);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::kernels::elementwise::scale;
 use crate::kernels::matmul::{Accumulate, Mat, matmul};
+use crate::kernels::optimizer::combine;
 use crate::kernels::reduce::sum_squares;
 use crate::{Float, Precision};
 
@@ -40,7 +41,7 @@ pub(super) fn orthogonalize<T: Float>(g: &mut [T], (rows, cols): (usize, usize),
         matmul(left, right, Accumulate::Overwrite, &mut gram, precision); // A
         let square = Mat::new(&gram, (n, n));
         matmul(square, square, Accumulate::Overwrite, &mut sum, precision); // A A
-        sum.iter_mut().zip(&gram).for_each(|(sum, &gram)| *sum = b * gram + c * *sum); // b A + c A A
+        combine(&mut sum, &gram, c, b); // b A + c A A
         scale(&mut next, g, a);
         let sum = Mat::new(&sum, (n, n));
         let (left, right) = if rows <= cols { (sum, x) } else { (x, sum) };

@@ -135,6 +135,29 @@ fn a_resumed_run_ends_with_the_same_bits() {
     }
 }
 
+/// Muon updates the matrices of the blocks, AdamW the rest; both come back from a checkpoint.
+#[test]
+fn a_run_with_muon_resumes_and_moves_every_matrix() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let muon = Config { muon_learning_rate: 0.02, ..config() };
+    let whole = trained(muon.clone(), &corpus, dir.path());
+    assert!(whole != trained(config(), &corpus, dir.path()), "AdamW alone ends elsewhere");
+    let run = dir.path().join("stopped");
+    let training = Training::new(muon.clone(), &corpus, Save::New(&run)).unwrap();
+    let before = training.model.params().clone();
+    { training }.run(&mut Watch { at: Some(7), ..Watch::default() }).unwrap();
+    let description = Training::describe(&run).unwrap();
+    Training::resume(&run, &corpus, description).unwrap().run(&mut ()).unwrap();
+    let after = Training::load(&run, LAST).unwrap().0;
+    assert!(bits(&after) == whole, "resumed with other bits");
+    // Queries, keys and values; the projection; the two feed-forward layers: four in each of two blocks.
+    let hidden: Vec<_> = before.iter().filter(|p| p.hidden_matrices > 0).collect();
+    assert_eq!(hidden.len(), 8);
+    assert_eq!(hidden.iter().map(|p| p.hidden_matrices).sum::<usize>(), 12);
+    assert!(before.iter().zip(after.params().iter()).all(|(a, b)| a.value != b.value));
+}
+
 #[test]
 fn evaluations_change_no_bit() {
     let dir = tempfile::tempdir().unwrap();
