@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::kernels::Kernels;
+use crate::kernels::block_format::BlockFormat;
 use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
-use crate::kernels::reduce;
+use crate::ranks::Outbox;
 use crate::{Error, Float, Tensor};
 
 /// The index of a parameter in its [`Params`].
@@ -89,9 +91,33 @@ impl<T: Float> Params<T> {
     /// every input is multiplied by the same weights.
     pub fn pack(&mut self, id: ParamId, format: WeightFormat) {
         let value = &mut self.get_mut(id).value;
-        let packed = PackedWeights::new(value.data(), value.rows_cols().1, format);
-        packed.unpack(value.data_mut());
+        let packed = T::Kernels::pack_weights(value.data(), value.rows_cols().1, format);
+        T::Kernels::unpack_weights(&packed, value.data_mut());
         self.list[id.0].packed = Some(Arc::new(packed));
+    }
+
+    /// Packs the weight matrix that these blocks hold, without rounding anything: see [`Params::pack`].
+    /// Blocks that generation does not read as they are, are packed as `f32`. The parameter takes their
+    /// values.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless the blocks have the shape of the parameter.
+    pub fn pack_blocks(&mut self, id: ParamId, format: BlockFormat, bytes: &[u8]) -> Result<(), Error> {
+        let value = &mut self.get_mut(id).value;
+        let ((_, k), whole) = (value.rows_cols(), format.weights_per_block());
+        if !k.is_multiple_of(whole) || bytes.len() != format.bytes(value.len()) {
+            let found = bytes.len() / format.bytes_per_block() * whole;
+            return Err(Error::Length { shape: value.shape().to_vec(), expected: value.len(), found });
+        }
+        let packed = T::Kernels::pack_blocks(format, bytes, k).unwrap_or_else(|| {
+            let mut values = vec![0.0_f32; value.len()];
+            format.dequantise(bytes, &mut values);
+            let values: Vec<T> = values.into_iter().map(|x| T::of(f64::from(x))).collect();
+            T::Kernels::pack_weights(&values, k, WeightFormat::F32)
+        });
+        T::Kernels::unpack_weights(&packed, value.data_mut());
+        self.list[id.0].packed = Some(Arc::new(packed));
+        Ok(())
     }
 
     /// The copy that [`Params::pack`] made.
@@ -134,7 +160,7 @@ impl<T: Float> Params<T> {
 
 /// The index, row by row, of the first element that is NaN or infinite.
 pub(crate) fn first_not_finite<T: Float>(tensor: &Tensor<T>) -> Option<usize> {
-    match reduce::all_finite(tensor.data()) {
+    match T::Kernels::all_finite(tensor.data()) {
         true => None,
         false => tensor.data().iter().position(|x| !x.is_finite()),
     }
@@ -144,12 +170,14 @@ pub(crate) fn first_not_finite<T: Float>(tensor: &Tensor<T>) -> Option<usize> {
 #[derive(Debug, Default)]
 pub struct Grads<T: Float> {
     pub(crate) list: Vec<Option<Tensor<T>>>,
+    /// Sends each gradient to other processes when the pass in progress has completed it.
+    pub(crate) outbox: Option<Box<Outbox<T>>>,
 }
 
 impl<T: Float> Grads<T> {
     /// No gradients yet.
     pub fn new() -> Self {
-        Self { list: Vec::new() }
+        Self { list: Vec::new(), outbox: None }
     }
 
     /// The gradient of one parameter.
@@ -165,7 +193,7 @@ impl<T: Float> Grads<T> {
     /// The Euclidean norm of all gradients together.
     pub fn norm(&self) -> f64 {
         let all: Vec<&[T]> = self.list.iter().flatten().map(Tensor::data).collect();
-        reduce::sum_squares(&all).sqrt()
+        T::Kernels::sum_squares(&all).sqrt()
     }
 }
 

@@ -13,8 +13,8 @@ pub mod op;
 
 use std::panic::Location;
 
+use crate::kernels::Kernels;
 use crate::kernels::matmul::RowBits;
-use crate::kernels::{elementwise, reduce};
 use crate::params::{Grads, ParamId, Params};
 use crate::pool::Pool;
 use crate::rng::DropoutKey;
@@ -144,7 +144,7 @@ impl<T: Float> Tape<T> {
     /// Describes the first value on the tape that holds NaN or infinity.
     pub(crate) fn first_not_finite(&self, params: &Params<T>) -> Option<String> {
         let mut values = self.nodes.iter().zip(&self.origins);
-        let broken = values.find(|(node, _)| !reduce::all_finite(node.value.data()));
+        let broken = values.find(|(node, _)| !T::Kernels::all_finite(node.value.data()));
         broken.map(|(_, origin)| match origin {
             Origin::Constant => "the input".into(),
             Origin::Param(id) => format!("the parameter {}", params.get(*id).name),
@@ -300,7 +300,7 @@ impl<T: Float> Tape<T> {
             return Err(Error::NotALoss(node.value.shape().to_vec()));
         }
         let mut one = self.pool.take(node.value.dims());
-        elementwise::fill(one.data_mut(), T::one());
+        T::Kernels::fill(one.data_mut(), T::one());
         self.trace.enter(Phase::Backward, "Tape::backward", std::any::type_name::<Self>());
         self.grads.resize_with(self.nodes.len(), || None);
         self.grads[loss.0] = Some(one);

@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray, Array, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
-use crate::{Error, Float};
+use crate::{Error, Number};
 
 /// The lengths of a tensor's axes, outermost first.
 pub type Shape = IxDyn;
@@ -20,11 +20,11 @@ pub type Shape = IxDyn;
 /// # Ok::<(), m2g_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tensor<T: Float> {
+pub struct Tensor<T: Number> {
     array: ArcArray<T, IxDyn>,
 }
 
-impl<T: Float> Tensor<T> {
+impl<T: Number> Tensor<T> {
     /// A tensor of `shape` with the elements of `data`, row by row.
     ///
     /// # Errors
@@ -183,7 +183,7 @@ const MIN_ELEMENTS_TO_ALIGN: usize = 256;
 
 /// The length of the storage for a tensor of `n` elements. Large tensors get some extra elements,
 /// so that they can begin at a multiple of [`ALIGNMENT_BYTES`].
-fn storage_len<T: Float>(n: usize) -> usize {
+fn storage_len<T: Number>(n: usize) -> usize {
     if n < MIN_ELEMENTS_TO_ALIGN { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
 }
 

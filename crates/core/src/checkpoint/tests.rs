@@ -61,7 +61,8 @@ fn the_safetensors_crate_writes_the_same_file() {
         .map(|t| t.data().iter().flat_map(|x| x.to_le_bytes()).collect())
         .collect();
     let views = checkpoint.tensors.iter().zip(&bytes).map(|((name, t), bytes)| {
-        let view = safetensors::tensor::TensorView::new(f32::DTYPE, t.shape().to_vec(), bytes);
+        let view =
+            safetensors::tensor::TensorView::new(<f32 as crate::Number>::DTYPE, t.shape().to_vec(), bytes);
         (name, view.unwrap())
     });
     let found = std::fs::read(&path).unwrap();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 use crate::rng::DropoutKey;
 
 /// The factors `m_i / (1 - p)`, where `m_i` is 0 with probability `p` and 1 otherwise, from a
@@ -23,20 +23,20 @@ impl DropoutMask {
 
     /// The function that maps `i` to the factor of element `start + i`.
     #[inline(always)]
-    pub(super) fn factor_from<T: Float>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
+    pub(super) fn factor_from<T: Number>(&self, start: u64) -> impl Fn(u32) -> T + Sync + use<T> {
         let (random, keep) = (self.key.random_from(start), self.keep());
         let threshold = (self.p * 2f64.powi(32)) as u32;
         move |i| if random(i) < threshold { T::zero() } else { keep }
     }
 
     /// The factor of a kept element, `1 / (1 - p)`.
-    pub fn keep<T: Float>(&self) -> T {
+    pub fn keep<T: Number>(&self) -> T {
         T::of(1.0 / (1.0 - self.p))
     }
 }
 
 /// `out = m x / (1 - p)`.
-pub fn dropout<T: Float>(out: &mut [T], x: &[T], mask: &DropoutMask) {
+pub fn dropout<T: Number>(out: &mut [T], x: &[T], mask: &DropoutMask) {
     map_indexed(out, x, |start| {
         let factor = mask.factor_from::<T>(start);
         move |i, x| factor(i) * x
@@ -44,7 +44,7 @@ pub fn dropout<T: Float>(out: &mut [T], x: &[T], mask: &DropoutMask) {
 }
 
 /// `out = x + m b / (1 - p)`.
-pub fn dropout_add<T: Float>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask) {
+pub fn dropout_add<T: Number>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask) {
     map2_indexed(out, x, b, |start| {
         let factor = mask.factor_from::<T>(start);
         move |i, x, b| x + factor(i) * b
@@ -53,7 +53,7 @@ pub fn dropout_add<T: Float>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask
 
 /// `out[start + i] = f(start)(i, x[start + i])` for each chunk, which begins at `start`. The index
 /// within a chunk fits in 32 bits.
-fn map_indexed<T: Float, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
+fn map_indexed<T: Number, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
     let run = |(chunk, (out, x)): (usize, (&mut [T], &[T]))| {
         let f = f((chunk * ELEMENTS_PER_CHUNK) as u64);
         vectorised(
@@ -74,7 +74,7 @@ fn map_indexed<T: Float, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(
 }
 
 /// [`map_indexed`] of two slices.
-fn map2_indexed<T: Float, F: Fn(u32, T, T) -> T>(
+fn map2_indexed<T: Number, F: Fn(u32, T, T) -> T>(
     out: &mut [T],
     x: &[T],
     y: &[T],

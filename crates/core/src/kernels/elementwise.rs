@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// Sets every element of `out` to `x`.
-pub fn fill<T: Float>(out: &mut [T], x: T) {
+pub fn fill<T: Number>(out: &mut [T], x: T) {
     if out.len() < MIN_PARALLEL_ELEMENTS {
         out.fill(x);
     } else {
@@ -17,22 +17,22 @@ pub fn fill<T: Float>(out: &mut [T], x: T) {
 }
 
 /// `out = x`.
-pub fn copy<T: Float>(out: &mut [T], x: &[T]) {
+pub fn copy<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, |x| x);
 }
 
 /// `out = a + b`.
-pub fn add<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+pub fn add<T: Number>(out: &mut [T], a: &[T], b: &[T]) {
     map2(out, a, b, |a, b| a + b);
 }
 
 /// `out += x`.
-pub fn add_assign<T: Float>(out: &mut [T], x: &[T]) {
+pub fn add_assign<T: Number>(out: &mut [T], x: &[T]) {
     update(out, x, |a, b| a + b);
 }
 
 /// `out = a + b`, with `b` added to each block of `b.len()` elements of `a`.
-pub fn add_row_block<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+pub fn add_row_block<T: Number>(out: &mut [T], a: &[T], b: &[T]) {
     let n = b.len().max(1);
     by_rows(out, n, |first, out| {
         for (out, a) in out.chunks_exact_mut(n).zip(a[first * n..].chunks_exact(n)) {
@@ -42,37 +42,37 @@ pub fn add_row_block<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
 }
 
 /// `out = a * b`.
-pub fn multiply<T: Float>(out: &mut [T], a: &[T], b: &[T]) {
+pub fn multiply<T: Number>(out: &mut [T], a: &[T], b: &[T]) {
     map2(out, a, b, |a, b| a * b);
 }
 
 /// `out = c x`.
-pub fn scale<T: Float>(out: &mut [T], x: &[T], c: T) {
+pub fn scale<T: Number>(out: &mut [T], x: &[T], c: T) {
     map(out, x, |x| c * x);
 }
 
 /// `out = 1 / x`.
-pub fn reciprocal<T: Float>(out: &mut [T], x: &[T]) {
+pub fn reciprocal<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, |x| T::one() / x);
 }
 
 /// `dx = -dy y^2`.
-pub fn reciprocal_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+pub fn reciprocal_backward<T: Number>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| -dy * y * y);
 }
 
 /// `out = max(0, x)`. NaN stays NaN, because `NaN < 0` is false.
-pub fn relu<T: Float>(out: &mut [T], x: &[T]) {
+pub fn relu<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, |x| if x < T::zero() { T::zero() } else { x });
 }
 
 /// `dx = dy` where `y > 0`, else 0.
-pub fn relu_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+pub fn relu_backward<T: Number>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| if y > T::zero() { dy } else { T::zero() });
 }
 
 /// Replaces `z` by the derivative of ReLU and sets `h = max(0, z)`, on this thread.
-pub(super) fn relu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
+pub(super) fn relu_and_slope<T: Number>(z: &mut [T], h: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
@@ -84,28 +84,52 @@ pub(super) fn relu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
     );
 }
 
+/// `out = max(0, x)^2`.
+pub fn relu_squared<T: Number>(out: &mut [T], x: &[T]) {
+    map(out, x, |x| if x < T::zero() { T::zero() } else { x * x });
+}
+
+/// `dx = 2 max(0, x) dy`.
+pub fn relu_squared_backward<T: Number>(dx: &mut [T], dy: &[T], x: &[T]) {
+    map2(dx, dy, x, |dy, x| if x > T::zero() { (x + x) * dy } else { T::zero() });
+}
+
+/// Replaces `z` by the derivative of squared ReLU and sets `h = max(0, z)^2`, on this thread.
+pub(super) fn relu_squared_and_slope<T: Number>(z: &mut [T], h: &mut [T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (z, h) in z.iter_mut().zip(h) {
+                let x = if *z < T::zero() { T::zero() } else { *z };
+                *h = x * x;
+                *z = x + x;
+            }
+        },
+    );
+}
+
 /// `out = 1 / (1 + e^-x)`.
-pub fn sigmoid<T: Float>(out: &mut [T], x: &[T]) {
+pub fn sigmoid<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, T::sigmoid);
 }
 
 /// `dx = dy y (1 - y)`.
-pub fn sigmoid_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+pub fn sigmoid_backward<T: Number>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| dy * y * (T::one() - y));
 }
 
 /// `out = tanh x`.
-pub fn tanh<T: Float>(out: &mut [T], x: &[T]) {
+pub fn tanh<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, T::tanh_fast);
 }
 
 /// `dx = dy (1 - y^2)`.
-pub fn tanh_backward<T: Float>(dx: &mut [T], dy: &[T], y: &[T]) {
+pub fn tanh_backward<T: Number>(dx: &mut [T], dy: &[T], y: &[T]) {
     map2(dx, dy, y, |dy, y| dy * (T::one() - y * y));
 }
 
 /// Maps pixels from `0..=255` to the interval `[0, 1]`.
-pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
+pub fn unit_interval<T: Number>(out: &mut [T], pixels: &[u8]) {
     let scale = T::one() / T::of(255.0);
     vectorised(
         #[inline(always)]
@@ -114,7 +138,7 @@ pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
 }
 
 /// `out[i] = f(x[i])`.
-pub(super) fn map<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
+pub(super) fn map<T: Number>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
     let run = |out: &mut [T], x: &[T]| {
         vectorised(
             #[inline(always)]
@@ -131,7 +155,7 @@ pub(super) fn map<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
 }
 
 /// `out[i] = f(x[i], y[i])`.
-pub(super) fn map2<T: Float>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
+pub(super) fn map2<T: Number>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -> T + Sync) {
     let run = |out: &mut [T], x: &[T], y: &[T]| {
         vectorised(
             #[inline(always)]
@@ -152,7 +176,7 @@ pub(super) fn map2<T: Float>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) -
 ///
 /// `f` must capture its constants by value (`move`). Captured by reference, they would have to be
 /// read again after each store, and the loop would not be vectorised.
-pub(super) fn update<T: Float>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
+pub(super) fn update<T: Number>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
     let run = |w: &mut [T], g: &[T]| {
         vectorised(
             #[inline(always)]

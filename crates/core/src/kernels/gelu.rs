@@ -3,7 +3,7 @@
 
 use super::elementwise::{map, map2};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// `2 sqrt(2/pi)`.
 const A: f64 = 1.595_769_121_605_731;
@@ -13,12 +13,12 @@ const B: f64 = 0.044_715;
 const ELEMENTS_PER_BLOCK: usize = 256;
 
 /// `out = gelu(x)`.
-pub fn gelu<T: Float>(out: &mut [T], x: &[T]) {
+pub fn gelu<T: Number>(out: &mut [T], x: &[T]) {
     map(out, x, value);
 }
 
 /// `dx = dy gelu'(x)`.
-pub fn gelu_backward<T: Float>(dx: &mut [T], x: &[T], dy: &[T]) {
+pub fn gelu_backward<T: Number>(dx: &mut [T], x: &[T], dy: &[T]) {
     map2(
         dx,
         x,
@@ -32,7 +32,7 @@ pub fn gelu_backward<T: Float>(dx: &mut [T], x: &[T], dy: &[T]) {
 ///
 /// Runs three short loops: in a single one, the dependency chain from `z` to the results is so long
 /// that too few elements are in flight.
-pub(super) fn gelu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
+pub(super) fn gelu_and_slope<T: Number>(z: &mut [T], h: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
@@ -47,26 +47,26 @@ pub(super) fn gelu_and_slope<T: Float>(z: &mut [T], h: &mut [T]) {
 
 /// `-2u`.
 #[inline(always)]
-fn exponent<T: Float>(x: T) -> T {
+fn exponent<T: Number>(x: T) -> T {
     let (a, ab) = (T::of(A), T::of(A * B));
     -(x * (a + ab * x * x))
 }
 
 /// `gelu(x)`.
 #[inline(always)]
-fn value<T: Float>(x: T) -> T {
+fn value<T: Number>(x: T) -> T {
     x * logistic(exponent(x).exp_fast())
 }
 
 /// `gelu'(x)` and `gelu(x)`, given `e = e^(-2u)`.
 #[inline(always)]
-fn slope_and_value<T: Float>(x: T, e: T) -> (T, T) {
+fn slope_and_value<T: Number>(x: T, e: T) -> (T, T) {
     let (a, ab3, s) = (T::of(A), T::of(3.0 * A * B), logistic(e));
     (s + x * s * (T::one() - s) * (a + ab3 * x * x), x * s)
 }
 
 /// `s(t)`, given `e = e^(-t)`.
 #[inline(always)]
-fn logistic<T: Float>(e: T) -> T {
+fn logistic<T: Number>(e: T) -> T {
     T::one() / (T::one() + e)
 }

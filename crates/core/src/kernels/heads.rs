@@ -1,7 +1,7 @@
 //! Copies between the rows of tokens, `(B, T, parts H D)`, and the rows of heads, `(B, H, T, D)`.
 
 use super::parallel::by_rows;
-use crate::Float;
+use crate::Number;
 
 /// The position of the heads in the rows of the tokens.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl HeadLayout {
 }
 
 /// `heads[b, h, t] = tokens[b, t, part, h]`.
-pub fn split<T: Float>(heads: &mut [T], tokens: &[T], layout: HeadLayout) {
+pub fn split<T: Number>(heads: &mut [T], tokens: &[T], layout: HeadLayout) {
     let d = layout.d;
     by_rows(heads, d, |first, rows| {
         for (i, row) in rows.chunks_exact_mut(d).enumerate() {
@@ -47,16 +47,16 @@ pub fn split<T: Float>(heads: &mut [T], tokens: &[T], layout: HeadLayout) {
 }
 
 /// `tokens[b, t, part, h] = heads[b, h, t]`.
-pub fn merge<T: Float>(tokens: &mut [T], heads: &[T], layout: HeadLayout) {
+pub fn merge<T: Number>(tokens: &mut [T], heads: &[T], layout: HeadLayout) {
     merge_with(tokens, heads, layout, |to, from| to.copy_from_slice(from));
 }
 
 /// `tokens[b, t, part, h] += heads[b, h, t]`.
-pub fn merge_add<T: Float>(tokens: &mut [T], heads: &[T], layout: HeadLayout) {
+pub fn merge_add<T: Number>(tokens: &mut [T], heads: &[T], layout: HeadLayout) {
     merge_with(tokens, heads, layout, |to, from| to.iter_mut().zip(from).for_each(|(to, &x)| *to += x));
 }
 
-fn merge_with<T: Float>(
+fn merge_with<T: Number>(
     tokens: &mut [T],
     heads: &[T],
     layout: HeadLayout,

@@ -5,11 +5,27 @@ use rayon::prelude::*;
 use super::parallel::ELEMENTS_PER_CHUNK;
 use super::reduce::{RUNNING_SUMS, rows_per_part, scalar_product, sum_chunk, sum_lanes};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
+
+/// What is subtracted from the elements of a row before they are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Centering {
+    /// Their mean: layer normalisation.
+    Mean,
+    /// Nothing: root-mean-square normalisation. The mean counts as 0 in what follows.
+    Zero,
+}
 
 /// `out = xhat w + b` with `xhat = (x - mean) rstd` for each row. `stats` receives each row's
 /// `(mean, rstd)`.
-pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Option<&[T]>, eps: f64) {
+pub fn forward<T: Number>(
+    out: &mut [T],
+    stats: &mut [T],
+    x: &[T],
+    w: &[T],
+    b: Option<&[T]>,
+    (eps, centering): (f64, Centering),
+) {
     let c = w.len();
     let n = T::of(c as f64);
     let block = |((out, stats), x): ((&mut [T], &mut [T]), &[T])| {
@@ -18,7 +34,10 @@ pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Op
             || {
                 let rows = out.chunks_exact_mut(c).zip(stats.as_chunks_mut::<2>().0).zip(x.chunks_exact(c));
                 for ((out, stats), x) in rows {
-                    let mean = sum_chunk(x, |x| x) / n;
+                    let mean = match centering {
+                        Centering::Mean => sum_chunk(x, |x| x) / n,
+                        Centering::Zero => T::zero(),
+                    };
                     let variance = sum_chunk(x, |x| (x - mean) * (x - mean)) / n;
                     let rstd = T::one() / (variance + T::of(eps)).sqrt();
                     *stats = [mean, rstd];
@@ -49,8 +68,17 @@ pub fn forward<T: Float>(out: &mut [T], stats: &mut [T], x: &[T], w: &[T], b: Op
 ///
 /// `sums` has [`sums_len`] elements. Its first `c` elements receive the gradient of `w`, the sum
 /// over the rows of `dy xhat`; the next `c` receive that of `b`, the sum of `dy`. The others are
-/// scratch space.
-pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[T], stats: &[T]) {
+/// scratch space. Without [`Centering::Mean`], `mean(g)` is left out, because shifting a row changes
+/// `xhat`.
+pub fn backward<T: Number>(
+    dx: &mut [T],
+    sums: &mut [T],
+    dy: &[T],
+    x: &[T],
+    w: &[T],
+    stats: &[T],
+    centering: Centering,
+) {
     let c = w.len();
     let n = T::of(c as f64);
     let part = rows_per_part(dy.len() / c);
@@ -65,7 +93,10 @@ pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[
                 let rows = dx.chunks_exact_mut(c).zip(dy[first * c..].chunks_exact(c));
                 let rows = rows.zip(x[first * c..].chunks_exact(c));
                 for (((dx, dy), x), &[mean, rstd]) in rows.zip(&stats.as_chunks::<2>().0[first..]) {
-                    let g = scalar_product(dy, w) / n;
+                    let g = match centering {
+                        Centering::Mean => scalar_product(dy, w) / n,
+                        Centering::Zero => T::zero(),
+                    };
                     let g_xhat = sum_products(dy, w, x, mean) * rstd / n;
                     add_row(dx, dy, w, x, (mean, rstd), (g, g_xhat));
                     add_to_sums(dw, db, dy, x, (mean, rstd));
@@ -88,7 +119,7 @@ pub fn backward<T: Float>(dx: &mut [T], sums: &mut [T], dy: &[T], x: &[T], w: &[
 /// `dx += rstd (dy w - g - xhat g_xhat)` for one row. It is a separate function so that the
 /// compiler knows that the slices do not overlap.
 #[inline(always)]
-fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
+fn add_row<T: Number>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T, T), (g, g_xhat): (T, T)) {
     let slope = rstd * rstd * g_xhat;
     for (((dx, &dy), &w), &x) in dx.iter_mut().zip(dy).zip(w).zip(x) {
         *dx += rstd * (dy * w - g) - (x - mean) * slope;
@@ -97,7 +128,7 @@ fn add_row<T: Float>(dx: &mut [T], dy: &[T], w: &[T], x: &[T], (mean, rstd): (T,
 
 /// The sum over a row of `dy w (x - mean)`.
 #[inline(always)]
-fn sum_products<T: Float>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
+fn sum_products<T: Number>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
     let mut sums = [T::zero(); RUNNING_SUMS];
     let ((dys, dy), (ws, w)) = (dy.as_chunks::<RUNNING_SUMS>(), w.as_chunks::<RUNNING_SUMS>());
     let (xs, x) = x.as_chunks::<RUNNING_SUMS>();
@@ -114,7 +145,7 @@ fn sum_products<T: Float>(dy: &[T], w: &[T], x: &[T], mean: T) -> T {
 
 /// Adds one row to the gradients of `w` and `b`.
 #[inline(always)]
-fn add_to_sums<T: Float>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
+fn add_to_sums<T: Number>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, rstd): (T, T)) {
     for (((dw, db), &dy), &x) in dw.iter_mut().zip(db).zip(dy).zip(x) {
         *dw += dy * ((x - mean) * rstd);
         *db += dy;

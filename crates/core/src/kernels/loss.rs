@@ -12,43 +12,43 @@ use super::scratch::with_scratch;
 use super::simd::vectorised;
 use super::softmax::{log_sum_exp, log_sum_exp_rows, softmax_rows};
 use super::subnormals::flushing_subnormals;
-use crate::Float;
+use crate::Number;
 
 /// The mean of `rows` costs.
-fn average<T: Float>(total: f64, rows: f64) -> T {
+fn average<T: Number>(total: f64, rows: f64) -> T {
     flushing_subnormals(|| T::of(total / rows))
 }
 
 /// The gradient of each cost, where the loss is the mean of `rows` costs.
-fn share<T: Float>(dy: &[T], rows: f64) -> T {
+fn share<T: Number>(dy: &[T], rows: f64) -> T {
     flushing_subnormals(|| dy[0] / T::of(rows))
 }
 
 /// `out = sum(x) / n`, of the `n` elements of `x`.
-pub fn mean<T: Float>(out: &mut [T], x: &[T]) {
+pub fn mean<T: Number>(out: &mut [T], x: &[T]) {
     out[0] = average(sum(x), x.len() as f64);
 }
 
 /// `dx = dy / n`.
-pub fn mean_backward<T: Float>(dx: &mut [T], dy: &[T]) {
+pub fn mean_backward<T: Number>(dx: &mut [T], dy: &[T]) {
     let share = share(dy, dx.len() as f64);
     fill(dx, share);
 }
 
 /// `difference = a - y`, `out = 1/(2 rows) sum difference^2`.
-pub fn quadratic<T: Float>(out: &mut [T], difference: &mut [T], a: &[T], y: &[T], rows: usize) {
+pub fn quadratic<T: Number>(out: &mut [T], difference: &mut [T], a: &[T], y: &[T], rows: usize) {
     map2(difference, a, y, |a, y| a - y);
     out[0] = average(sum_squares(&[difference]), 2.0 * rows as f64);
 }
 
 /// `da = dy difference / rows`.
-pub fn quadratic_backward<T: Float>(da: &mut [T], difference: &[T], dy: &[T], rows: usize) {
+pub fn quadratic_backward<T: Number>(da: &mut [T], difference: &[T], dy: &[T], rows: usize) {
     let c = share(dy, rows as f64);
     map(da, difference, |d| c * d);
 }
 
 /// `costs = max(z, 0) - z y + ln(1 + e^-|z|)`, `out = sum costs / rows`.
-pub fn sigmoid_cross_entropy<T: Float>(out: &mut [T], costs: &mut [T], z: &[T], y: &[T], rows: usize) {
+pub fn sigmoid_cross_entropy<T: Number>(out: &mut [T], costs: &mut [T], z: &[T], y: &[T], rows: usize) {
     map2(costs, z, y, |z, y| {
         let positive = if z > T::zero() { z } else { T::zero() };
         positive - z * y + (-z.abs()).exp_fast().ln_1p()
@@ -57,14 +57,14 @@ pub fn sigmoid_cross_entropy<T: Float>(out: &mut [T], costs: &mut [T], z: &[T], 
 }
 
 /// `dz = dy (sigmoid(z) - y) / rows`.
-pub fn sigmoid_cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], y: &[T], dy: &[T], rows: usize) {
+pub fn sigmoid_cross_entropy_backward<T: Number>(dz: &mut [T], z: &[T], y: &[T], dy: &[T], rows: usize) {
     let c = share(dy, rows as f64);
     map2(dz, z, y, |z, y| c * (z.sigmoid() - y));
 }
 
 /// `a = softmax(z)` and `out` = the mean over the rows of `sum_j y_j (lse(z) - z_j)`, for rows of
 /// `cols` elements.
-pub fn softmax_cross_entropy<T: Float>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
+pub fn softmax_cross_entropy<T: Number>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
     softmax_rows(a, z, cols);
     // ln a_j = z_j - max - ln sum e^(z - max) is finite even where a_j rounds to 0.
     let cost = |(z, y): (&[T], &[T])| {
@@ -80,7 +80,7 @@ pub fn softmax_cross_entropy<T: Float>(out: &mut [T], a: &mut [T], z: &[T], y: &
 }
 
 /// `dz = dy (a sum_j y_j - y) / rows` for each row.
-pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], dy: &[T], cols: usize) {
+pub fn softmax_cross_entropy_backward<T: Number>(dz: &mut [T], a: &[T], y: &[T], dy: &[T], cols: usize) {
     let c = share(dy, (a.len() / cols) as f64);
     for ((dz, a), y) in dz.chunks_exact_mut(cols).zip(a.chunks_exact(cols)).zip(y.chunks_exact(cols)) {
         let total = average::<T>(sum(y), 1.0);
@@ -91,7 +91,7 @@ pub fn softmax_cross_entropy_backward<T: Float>(dz: &mut [T], a: &[T], y: &[T], 
 /// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the mean of `lse[r] - z[r][targets[r]]`: the mean
 /// negative log-probability of the targets. There is one row of logits and one element of `lse` per
 /// target.
-pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
+pub fn cross_entropy<T: Number>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
     log_sum_exp_rows(lse, z, v);
     let costs = lse.iter().zip(z.chunks_exact(v)).zip(targets);
@@ -100,7 +100,7 @@ pub fn cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], targets: &
 }
 
 /// `dz = dy (e^(z - lse) - onehot(target)) / n` for each of `n` rows.
-pub fn cross_entropy_backward<T: Float>(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T]) {
+pub fn cross_entropy_backward<T: Number>(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
     let c = share(dy, n as f64);
     by_rows(dz, v, |first, dz| {
@@ -131,7 +131,7 @@ pub struct Smoothed<'a> {
 /// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the sum of
 /// `lse[r] - (1 - smoothing) z[r][targets[r]] - smoothing mean(z[r])` over the rows that are not padding,
 /// divided by `rows`. Rows of padding have `lse` 0.
-pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>) {
+pub fn smoothed_cross_entropy<T: Number>(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
     let row = |((cost, lse), (z, &id)): ((&mut f64, &mut T), (&[T], &u32))| {
@@ -159,7 +159,7 @@ pub fn smoothed_cross_entropy<T: Float>(out: &mut [T], lse: &mut [T], z: &[T], s
 
 /// `dz = dy (e^(z - lse) - (1 - smoothing) onehot(target) - smoothing / V) / rows` for each row, and 0 for
 /// rows of padding.
-pub fn smoothed_cross_entropy_backward<T: Float>(
+pub fn smoothed_cross_entropy_backward<T: Number>(
     dz: &mut [T],
     z: &[T],
     lse: &[T],

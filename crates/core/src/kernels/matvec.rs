@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// Up to this many bytes of weights, one thread is as fast as two that share a cache, and faster
 /// than two that do not: waking the second thread takes as long as reading half of the weights.
@@ -27,7 +27,7 @@ const ELEMENTS_AT_ONCE: usize = 16;
 ///
 /// # Panics
 /// Unless `w` has `out.len() * x.len()` elements.
-pub fn matvec<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+pub fn matvec<T: Number>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     assert_eq!(w.len(), out.len() * x.len(), "length of a matrix");
     let row = x.len().max(1);
     let bytes = w.len() * T::BYTES;
@@ -41,7 +41,7 @@ pub fn matvec<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
 }
 
 /// [`matvec`] on this thread.
-fn matvec_serial<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
+fn matvec_serial<T: Number>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     vectorised(
         #[inline(always)]
         || {
@@ -53,7 +53,7 @@ fn matvec_serial<T: Float>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
 /// Calls `take` with every element of `out` and the scalar product of its row of `w` with `x`. Must
 /// be called inside [`vectorised`].
 #[inline(always)]
-fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
+fn rows_times<T: Number>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
     let k = x.len();
     let (groups, rest) = out.as_chunks_mut::<ROWS_AT_ONCE>();
     let (w_groups, w_rest) = w.split_at(groups.len() * ROWS_AT_ONCE * k);
@@ -73,7 +73,7 @@ fn rows_times<T: Float>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T
 
 /// The scalar product of each row with `x`.
 #[inline(always)]
-fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS_AT_ONCE], x: &[T]) -> [T; ROWS_AT_ONCE] {
+fn scalar_products<T: Number>([a, b, c, d]: [&[T]; ROWS_AT_ONCE], x: &[T]) -> [T; ROWS_AT_ONCE] {
     let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =
         [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks()];
     let (x_blocks, x_tail) = x.as_chunks();
@@ -97,7 +97,7 @@ fn scalar_products<T: Float>([a, b, c, d]: [&[T]; ROWS_AT_ONCE], x: &[T]) -> [T;
 
 /// `a b + c`, lane by lane.
 #[inline(always)]
-fn mul_add<T: Float>(
+fn mul_add<T: Number>(
     a: &[T; ELEMENTS_AT_ONCE],
     b: &[T; ELEMENTS_AT_ONCE],
     c: [T; ELEMENTS_AT_ONCE],
@@ -112,7 +112,7 @@ fn mul_add<T: Float>(
 /// Adds up the running sums of each row pairwise. Not inlined, so that the caller's running sums,
 /// whose addresses are never taken, stay in registers.
 #[inline(never)]
-fn totals<T: Float>(sums: &[[T; ELEMENTS_AT_ONCE]; ROWS_AT_ONCE]) -> [T; ROWS_AT_ONCE] {
+fn totals<T: Number>(sums: &[[T; ELEMENTS_AT_ONCE]; ROWS_AT_ONCE]) -> [T; ROWS_AT_ONCE] {
     let mut quarters = [[T::zero(); 4]; ROWS_AT_ONCE];
     for (q, s) in quarters.iter_mut().zip(sums) {
         for l in 0..4 {

@@ -2,19 +2,22 @@
 //!
 //! Every kernel is a named function, or a method of a small descriptor, that takes slices, sizes
 //! and enums. No closure crosses this interface, and nothing here depends on ops, layers or the
-//! tape: a second device would implement the functions of this table.
+//! tape: a second device would implement [`Kernels`], the trait by which generic code calls them.
 //!
 //! | file | kernels |
 //! | --- | --- |
 //! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`; `matmul_serial` inside other kernels |
-//! | [`packed_weights`] | `PackedWeights::{new, unpack, multiply_rows}`: matrix-vector products for generation |
+//! | [`packed_weights`] | `PackedWeights::{new, from_blocks, unpack, multiply_rows}`: matrix-vector products for generation |
+//! | [`block_format`] | `BlockFormat::{dequantise, quantise}`: the formats in which llama.cpp stores weights |
 //! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `masked_softmax`, `masked_softmax_backward` |
-//! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
+//! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `relu_squared`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
 //! | [`gelu_exact`] | `gelu_exact`, `gelu_exact_backward` |
 //! | [`dropout`] | `dropout`, `dropout_add`: the mask is recomputed, never stored |
 //! | [`softmax`] | `softmax_rows`, `softmax_rows_backward` |
-//! | [`layer_norm`] | `forward`, `backward` |
+//! | [`layer_norm`] | `forward`, `backward`, of layer and RMS normalisation |
+//! | `qk_norm` | `normalize_heads`, with its `_backward` |
+//! | `swiglu` | `swiglu`, with its `_backward` |
 //! | [`loss`] | `mean`, `quadratic`, `sigmoid_cross_entropy`, `softmax_cross_entropy`, `cross_entropy`, each with its `_backward` |
 //! | [`embedding`] | `gather_rows`, `scatter_add_rows` |
 //! | [`heads`] | `split`, `merge`, `merge_add` |
@@ -34,11 +37,13 @@
 pub mod amx;
 pub mod attention;
 pub mod bf16_path;
+pub mod block_format;
 pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
 pub mod gelu;
 pub mod gelu_exact;
+pub mod half;
 pub mod heads;
 pub mod huge_pages;
 pub mod isa;
@@ -47,9 +52,12 @@ pub mod loss;
 pub mod matmul;
 mod matvec;
 pub mod optimizer;
+mod packed_blocks;
 pub mod packed_weights;
 pub mod pairwise_scores;
+mod panels;
 pub mod parallel;
+mod qk_norm;
 pub mod reduce;
 pub mod rotary;
 pub mod rows;
@@ -58,4 +66,8 @@ mod simd;
 mod small_matmul;
 pub mod softmax;
 pub mod subnormals;
+mod swiglu;
+mod table;
 pub mod transpose;
+
+pub use table::{Cpu, Kernels};

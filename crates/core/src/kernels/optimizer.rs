@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::elementwise::{map2, update};
 use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// The constants of one step of stochastic gradient descent.
 #[derive(Debug, Clone, Copy)]
@@ -19,13 +19,13 @@ pub struct SgdStep<T> {
 }
 
 /// `w -= rate (scale g + l2 w)`.
-pub fn sgd<T: Float>(w: &mut [T], g: &[T], step: SgdStep<T>) {
+pub fn sgd<T: Number>(w: &mut [T], g: &[T], step: SgdStep<T>) {
     let SgdStep { rate, scale, l2 } = step;
     update(w, g, move |w, g| w - rate * (scale * g + l2 * w));
 }
 
 /// `v = momentum v + scale g + l2 w`, `w -= rate v`.
-pub fn sgd_with_momentum<T: Float>(w: &mut [T], v: &mut [T], g: &[T], step: SgdStep<T>, momentum: T) {
+pub fn sgd_with_momentum<T: Number>(w: &mut [T], v: &mut [T], g: &[T], step: SgdStep<T>, momentum: T) {
     let SgdStep { rate, scale, l2 } = step;
     let run = |w: &mut [T], v: &mut [T], g: &[T]| {
         vectorised(
@@ -49,13 +49,13 @@ pub fn sgd_with_momentum<T: Float>(w: &mut [T], v: &mut [T], g: &[T], step: SgdS
 }
 
 /// `m = momentum m + scale g`, `u = scale g + momentum m`: momentum that looks one step ahead (Nesterov 1983).
-pub fn nesterov<T: Float>(u: &mut [T], m: &mut [T], g: &[T], scale: T, momentum: T) {
+pub fn nesterov<T: Number>(u: &mut [T], m: &mut [T], g: &[T], scale: T, momentum: T) {
     update(m, g, move |m, g| momentum * m + scale * g);
     map2(u, m, g, move |m, g| scale * g + momentum * m);
 }
 
 /// `x = a x + b y`.
-pub fn combine<T: Float>(x: &mut [T], y: &[T], a: T, b: T) {
+pub fn combine<T: Number>(x: &mut [T], y: &[T], a: T, b: T) {
     update(x, y, move |x, y| a * x + b * y);
 }
 
@@ -93,7 +93,7 @@ pub struct AdamWStep<T> {
 /// `m = beta1 m + (1 - beta1) scale g`, `v = beta2 v + (1 - beta2) (scale g)^2`,
 /// `w = keep w - rate m / (unbias sqrt(v) + eps)`, for all parameters at once. They are split into
 /// chunks of one parallel loop, so that many small parameters use all threads.
-pub fn adamw<T: Float>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
+pub fn adamw<T: Number>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
     let AdamWStep { rate, unbias, betas: [b1, b2], complements: [c1, c2], eps, scale } = step;
     let elements: usize = params.iter().map(|p| p.w.len()).sum();
     let size = (elements / 1024).next_multiple_of(ELEMENTS_PER_CHUNK).max(ELEMENTS_PER_CHUNK);

@@ -1,4 +1,4 @@
-//! Weights for generation, stored in the order in which they are read, in 4, 2 or 1 bytes each.
+//! Weights for generation, stored in the order in which they are read, in 4 bytes to half a byte each.
 //!
 //! Generating a token multiplies one row `x` by each matrix. This uses every weight once, so memory
 //! bandwidth limits the speed. The rows of W are stored in panels, column by column:
@@ -13,11 +13,14 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::block_format::{BLOCK, BlockFormat};
 use super::matmul::bf16;
 use super::matvec::MAX_BYTES_ON_ONE_THREAD;
+use super::packed_blocks::PackedBlocks;
+use super::panels::{Column, ROWS_PER_PANEL};
 use super::simd::{array, vectorised};
 use super::subnormals::flushing_subnormals;
-use crate::Float;
+use crate::Number;
 
 /// How weights are stored for generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,12 @@ pub enum WeightFormat {
     Bf16,
     /// Integers from -127 to 127, times a scale of each row: one byte.
     Int8,
+    /// Integers from -127 to 127, times a scale of every 32 weights, as in llama.cpp: one byte.
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    /// Integers from -8 to 7, times a scale of every 32 weights, as in llama.cpp: half a byte.
+    #[serde(rename = "q4_0")]
+    Q4_0,
 }
 
 impl WeightFormat {
@@ -39,21 +48,27 @@ impl WeightFormat {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
         }
     }
 
-    /// Bytes per weight.
-    pub fn bytes(self) -> usize {
+    /// The names of all formats.
+    pub const NAMES: [&'static str; 5] = ["f32", "bf16", "int8", "q8_0", "q4_0"];
+
+    /// Bytes per weight. In blocks, each scale adds 4 bytes for 32 weights.
+    pub fn bytes(self) -> f64 {
+        let scale = size_of::<f32>() as f64 / BLOCK as f64;
         match self {
-            Self::F32 => 4,
-            Self::Bf16 => 2,
-            Self::Int8 => 1,
+            Self::F32 => 4.0,
+            Self::Bf16 => 2.0,
+            Self::Int8 => 1.0,
+            Self::Q8_0 => 1.0 + scale,
+            Self::Q4_0 => 0.5 + scale,
         }
     }
 }
 
-/// Rows per panel: enough independent sums to hide the latency of an addition.
-const ROWS_PER_PANEL: usize = 64;
 /// The minimum number of bytes per parallel task.
 const MIN_BYTES_PER_TASK: usize = 1 << 15;
 
@@ -72,12 +87,8 @@ enum Columns<T> {
     F32(Vec<Column<T>>),
     Bf16(Vec<Column<Bf16>>),
     Int8(Vec<Column<i8>>),
+    Blocks(PackedBlocks<T>),
 }
-
-/// A column of a panel, aligned to a cache line.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Column<S>([S; ROWS_PER_PANEL]);
 
 /// A storage type of weights.
 trait Stored<T>: Copy + Default + Sync {
@@ -87,7 +98,7 @@ trait Stored<T>: Copy + Default + Sync {
     fn value(self) -> T;
 }
 
-impl<T: Float> Stored<T> for T {
+impl<T: Number> Stored<T> for T {
     fn nearest(x: T) -> T {
         x
     }
@@ -101,7 +112,7 @@ impl<T: Float> Stored<T> for T {
 #[derive(Debug, Clone, Copy, Default)]
 struct Bf16(u16);
 
-impl<T: Float> Stored<T> for Bf16 {
+impl<T: Number> Stored<T> for Bf16 {
     fn nearest(x: T) -> Self {
         Self(bf16::round(x.as_f64() as f32))
     }
@@ -111,7 +122,7 @@ impl<T: Float> Stored<T> for Bf16 {
     }
 }
 
-impl<T: Float> Stored<T> for i8 {
+impl<T: Number> Stored<T> for i8 {
     /// NaN becomes 0.
     fn nearest(x: T) -> Self {
         x.as_f64().round_ties_even() as i8
@@ -122,7 +133,7 @@ impl<T: Float> Stored<T> for i8 {
     }
 }
 
-impl<T: Float> PackedWeights<T> {
+impl<T: Number> PackedWeights<T> {
     /// Packs a matrix whose rows have `k` elements.
     ///
     /// NaN and infinity are kept; with [`WeightFormat::Int8`], they turn their whole row into NaN.
@@ -137,8 +148,25 @@ impl<T: Float> PackedWeights<T> {
                 let scales: Vec<T> = flushing_subnormals(|| scales.collect());
                 (Columns::Int8(pack(w, k, Some(&scales))), Some(scales))
             }
+            WeightFormat::Q8_0 => (in_blocks(w, k, BlockFormat::Q8_0), None),
+            WeightFormat::Q4_0 => (in_blocks(w, k, BlockFormat::Q4_0), None),
         };
         Self { shape, columns, scales }
+    }
+
+    /// Takes over a matrix of N rows of K elements in blocks of Q8_0 or Q4_0, unchanged; `None` for other
+    /// formats.
+    ///
+    /// # Panics
+    /// Unless K is whole blocks and `bytes` are whole rows.
+    pub fn from_blocks(format: BlockFormat, bytes: &[u8], k: usize) -> Option<Self> {
+        if !matches!(format, BlockFormat::Q8_0 | BlockFormat::Q4_0) {
+            return None;
+        }
+        assert!(k.is_multiple_of(BLOCK), "whole blocks");
+        let n = bytes.len() / format.bytes(k).max(1);
+        let columns = Columns::Blocks(PackedBlocks::new(format, bytes, k / BLOCK));
+        Some(Self { shape: [n, k], columns, scales: None })
     }
 
     /// `(N, K)`.
@@ -154,6 +182,7 @@ impl<T: Float> PackedWeights<T> {
                 Columns::F32(columns) => size_of_val(&columns[..]),
                 Columns::Bf16(columns) => size_of_val(&columns[..]),
                 Columns::Int8(columns) => size_of_val(&columns[..]),
+                Columns::Blocks(blocks) => blocks.bytes(),
             }
     }
 
@@ -168,6 +197,7 @@ impl<T: Float> PackedWeights<T> {
             Columns::F32(columns) => unpack(columns, k, w),
             Columns::Bf16(columns) => unpack(columns, k, w),
             Columns::Int8(columns) => unpack(columns, k, w),
+            Columns::Blocks(blocks) => blocks.unpack(k, w),
         }
         if let Some(scales) = &self.scales {
             flushing_subnormals(|| {
@@ -193,22 +223,50 @@ impl<T: Float> PackedWeights<T> {
     /// Each sum runs from the first element to the last, so the result is bitwise identical for any
     /// number of threads.
     fn multiply_row(&self, x: &[T], b: Option<&[T]>, out: &mut [T]) {
+        let [n, k] = self.shape;
+        assert_eq!([out.len(), x.len(), b.map_or(n, <[T]>::len)], [n, k, n], "lengths of a product");
         match &self.columns {
-            Columns::F32(columns) => self.multiply_columns(columns, x, b, out),
-            Columns::Bf16(columns) => self.multiply_columns(columns, x, b, out),
-            Columns::Int8(columns) => self.multiply_columns(columns, x, b, out),
+            Columns::F32(columns) => self.by_panels(
+                b,
+                out,
+                #[inline(always)]
+                |panel| multiply_panel(&columns[panel * k..][..k], x),
+            ),
+            Columns::Bf16(columns) => self.by_panels(
+                b,
+                out,
+                #[inline(always)]
+                |panel| multiply_panel(&columns[panel * k..][..k], x),
+            ),
+            Columns::Int8(columns) => self.by_panels(
+                b,
+                out,
+                #[inline(always)]
+                |panel| multiply_panel(&columns[panel * k..][..k], x),
+            ),
+            Columns::Blocks(blocks) => self.by_panels(
+                b,
+                out,
+                #[inline(always)]
+                |panel| blocks.multiply_panel(panel, x),
+            ),
         }
     }
 
-    fn multiply_columns<S: Stored<T>>(&self, columns: &[Column<S>], x: &[T], b: Option<&[T]>, out: &mut [T]) {
-        let [n, k] = self.shape;
-        assert_eq!([out.len(), x.len(), b.map_or(n, <[T]>::len)], [n, k, n], "lengths of a product");
+    /// `out = sums + b`, where `sums_of(i)` gives the sums of panel i.
+    #[inline(always)]
+    fn by_panels(
+        &self,
+        b: Option<&[T]>,
+        out: &mut [T],
+        sums_of: impl Fn(usize) -> [T; ROWS_PER_PANEL] + Sync,
+    ) {
         let block = |first: usize, out: &mut [T]| {
             vectorised(
                 #[inline(always)]
                 || {
                     for (i, out) in out.chunks_mut(ROWS_PER_PANEL).enumerate() {
-                        let sums = multiply_panel(&columns[(first / ROWS_PER_PANEL + i) * k..][..k], x);
+                        let sums = sums_of(first / ROWS_PER_PANEL + i);
                         out.copy_from_slice(&sums[..out.len()]);
                     }
                     if let Some(scales) = &self.scales {
@@ -220,12 +278,26 @@ impl<T: Float> PackedWeights<T> {
                 },
             );
         };
-        if size_of_val(columns) <= MAX_BYTES_ON_ONE_THREAD || rayon::current_num_threads() == 1 {
+        let bytes = self.bytes();
+        if bytes <= MAX_BYTES_ON_ONE_THREAD || rayon::current_num_threads() == 1 {
             return block(0, out);
         }
-        let rows = MIN_BYTES_PER_TASK.div_ceil(size_of::<Column<S>>() * k) * ROWS_PER_PANEL;
+        let panels = out.len().div_ceil(ROWS_PER_PANEL);
+        let rows = (MIN_BYTES_PER_TASK * panels).div_ceil(bytes) * ROWS_PER_PANEL;
         out.par_chunks_mut(rows).enumerate().for_each(|(i, out)| block(i * rows, out));
     }
+}
+
+/// Rounds a matrix to blocks, and packs them. Rows are filled up to whole blocks with zeros.
+fn in_blocks<T: Number>(w: &[T], k: usize, format: BlockFormat) -> Columns<T> {
+    let blocks = k.div_ceil(BLOCK);
+    let mut bytes = Vec::new();
+    let mut row = vec![0.0_f32; blocks * BLOCK];
+    for w in w.chunks_exact(k.max(1)) {
+        row.iter_mut().zip(w).for_each(|(to, w)| *to = w.as_f64() as f32);
+        format.quantise(&row, &mut bytes);
+    }
+    Columns::Blocks(PackedBlocks::new(format, &bytes, blocks))
 }
 
 /// The scalar product of `x` and each row of a panel.
@@ -233,7 +305,7 @@ impl<T: Float> PackedWeights<T> {
 /// All loops but one have constant bounds: this compiles to loads, conversions and multiply-adds
 /// only, with the sums in registers. Check the machine code after a change here.
 #[inline(always)]
-fn multiply_panel<T: Float, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS_PER_PANEL] {
+fn multiply_panel<T: Number, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T; ROWS_PER_PANEL] {
     let mut sums = [T::zero(); ROWS_PER_PANEL];
     for (column, &x) in columns.iter().zip(x) {
         for (sum, w) in sums.iter_mut().zip(&column.0) {
@@ -245,7 +317,7 @@ fn multiply_panel<T: Float, S: Stored<T>>(columns: &[Column<S>], x: &[T]) -> [T;
 
 /// Packs rows of `k` elements into panels. Divides each element by the scale of its row, if there
 /// are scales.
-fn pack<T: Float, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
+fn pack<T: Number, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) -> Vec<Column<S>> {
     let panels = w.par_chunks((ROWS_PER_PANEL * k).max(1)).enumerate();
     let stored = move |row: usize, w: T| match scales {
         // In a row of zeros, 0 / 0 is stored as 0.
@@ -258,7 +330,7 @@ fn pack<T: Float, S: Stored<T> + Send>(w: &[T], k: usize, scales: Option<&[T]>) 
     panels.flat_map_iter(|(i, panel)| (0..k).map(move |c| column(i, panel, c))).collect()
 }
 
-fn unpack<T: Float, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
+fn unpack<T: Number, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) {
     for (panel, columns) in w.chunks_mut((ROWS_PER_PANEL * k).max(1)).zip(columns.chunks(k.max(1))) {
         for (c, column) in columns.iter().enumerate() {
             for (row, stored) in panel.chunks_exact_mut(k).zip(column.0) {
@@ -269,7 +341,7 @@ fn unpack<T: Float, S: Stored<T>>(columns: &[Column<S>], k: usize, w: &mut [T]) 
 }
 
 /// The largest absolute value of a row, or NaN if the row contains NaN.
-fn largest_magnitude<T: Float>(row: &[T]) -> T {
+fn largest_magnitude<T: Number>(row: &[T]) -> T {
     row.iter().fold(T::zero(), |most, w| if w.abs() > most || w.is_nan() { w.abs() } else { most })
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::elementwise::add_assign;
 use super::reduce::scalar_product;
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// The shape of queries and keys, `(B, H, T, D)`.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +66,13 @@ impl HeadShape {
 }
 
 /// `out[i, j] = sum_d w[d] tanh(q[i, d] + k[j, d])` for each head, with weights `(H, D)`.
-pub fn additive<T: Float>(out: &mut [T], (q, k): (&[T], &[T]), w: &[T], scratch: &mut [T], shape: HeadShape) {
+pub fn additive<T: Number>(
+    out: &mut [T],
+    (q, k): (&[T], &[T]),
+    w: &[T],
+    scratch: &mut [T],
+    shape: HeadShape,
+) {
     let HeadShape { h, d, .. } = shape;
     forward(
         out,
@@ -80,7 +86,7 @@ pub fn additive<T: Float>(out: &mut [T], (q, k): (&[T], &[T]), w: &[T], scratch:
 
 /// The gradients of [`additive`]. With `z_ijd = ds_ij w_d (1 - tanh^2(q_id + k_jd))`:
 /// `dq_i = sum_j z_ij`, `dk_j = sum_i z_ij`, `dw = sum_ij ds_ij tanh(q_i + k_j)`.
-pub fn additive_backward<T: Float>(
+pub fn additive_backward<T: Number>(
     gradients: ScoreGradients<'_, T>,
     inputs: ScoreInputs<'_, T>,
     w: &[T],
@@ -103,13 +109,18 @@ pub fn additive_backward<T: Float>(
 }
 
 /// Sums the gradients of the weights over the sequences: `(B, H, D) -> (H, D)`.
-pub fn sum_over_sequences<T: Float>(out: &mut [T], dw: &[T]) {
+pub fn sum_over_sequences<T: Number>(out: &mut [T], dw: &[T]) {
     out.fill(T::zero());
     dw.chunks_exact(out.len()).for_each(|sequence| add_assign(out, sequence));
 }
 
 /// `out[i, j] = -sum_d (q[i, d] - k[j, d])^2` for each head.
-pub fn negative_distance<T: Float>(out: &mut [T], (q, k): (&[T], &[T]), scratch: &mut [T], shape: HeadShape) {
+pub fn negative_distance<T: Number>(
+    out: &mut [T],
+    (q, k): (&[T], &[T]),
+    scratch: &mut [T],
+    shape: HeadShape,
+) {
     forward(
         out,
         (q, k),
@@ -122,7 +133,7 @@ pub fn negative_distance<T: Float>(out: &mut [T], (q, k): (&[T], &[T]), scratch:
 
 /// The gradients of [`negative_distance`]: `dq_i = -2 sum_j ds_ij (q_i - k_j)`,
 /// `dk_j = 2 sum_i ds_ij (q_i - k_j)`, `dw = 0`.
-pub fn negative_distance_backward<T: Float>(
+pub fn negative_distance_backward<T: Number>(
     gradients: ScoreGradients<'_, T>,
     inputs: ScoreInputs<'_, T>,
     scratch: &mut [T],
@@ -143,7 +154,7 @@ pub fn negative_distance_backward<T: Float>(
 
 /// `out[n, i, j] = sum_d f(n, d, q[n, i, d], k[n, j, d])`, where `n` is the head. The inner loop
 /// runs over all keys, for one query and one `d`.
-fn forward<T: Float>(
+fn forward<T: Number>(
     out: &mut [T],
     (q, k): (&[T], &[T]),
     scratch: &mut [T],
@@ -171,7 +182,7 @@ fn forward<T: Float>(
 
 /// The gradients of [`forward`], where `f(n, d, q, k)` returns the derivatives of the summand with
 /// respect to `q`, `k` and weight `d` of head `n`.
-fn backward<T: Float>(
+fn backward<T: Number>(
     ScoreGradients { dq, dk, dw }: ScoreGradients<'_, T>,
     ScoreInputs { q, k, ds }: ScoreInputs<'_, T>,
     scratch: &mut [T],
@@ -214,7 +225,7 @@ fn backward<T: Float>(
 }
 
 /// `to[x, y] = from[y, x]`, where `from` has `rows` rows.
-fn transpose<T: Float>(to: &mut [T], from: &[T], rows: usize) {
+fn transpose<T: Number>(to: &mut [T], from: &[T], rows: usize) {
     let cols = from.len() / rows;
     for (x, to) in to.chunks_exact_mut(rows).enumerate() {
         to.iter_mut().zip(from[x..].iter().step_by(cols)).for_each(|(to, &x)| *to = x);

@@ -6,7 +6,7 @@ use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
 use super::subnormals::flushing_subnormals;
-use crate::Float;
+use crate::Number;
 
 /// Independent running sums: one or two vector registers.
 pub(super) const RUNNING_SUMS: usize = 16;
@@ -14,7 +14,7 @@ pub(super) const RUNNING_SUMS: usize = 16;
 /// Adds up running sums pairwise: one by one, each addition would wait for the previous one. N is a
 /// power of two.
 #[inline(always)]
-pub fn sum_lanes<T: Float, const N: usize>(mut sums: [T; N]) -> T {
+pub fn sum_lanes<T: Number, const N: usize>(mut sums: [T; N]) -> T {
     let mut half = N / 2;
     while half > 0 {
         for l in 0..half {
@@ -27,7 +27,7 @@ pub fn sum_lanes<T: Float, const N: usize>(mut sums: [T; N]) -> T {
 
 /// The sum of `f(x)` over a slice: [`RUNNING_SUMS`] running sums, which are then added up.
 #[inline(always)]
-pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
+pub(super) fn sum_chunk<T: Number>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut sums = [T::zero(); RUNNING_SUMS];
     let (blocks, tail) = x.as_chunks::<RUNNING_SUMS>();
     for block in blocks {
@@ -43,7 +43,7 @@ pub(super) fn sum_chunk<T: Float>(x: &[T], f: impl Fn(T) -> T) -> T {
 
 /// The scalar product of two short rows, summed in the order of [`sum_chunk`].
 #[inline(always)]
-pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
+pub fn scalar_product<T: Number>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::zero(); RUNNING_SUMS];
     let ((x_blocks, x_tail), (y_blocks, y_tail)) =
         (x.as_chunks::<RUNNING_SUMS>(), y.as_chunks::<RUNNING_SUMS>());
@@ -59,7 +59,7 @@ pub fn scalar_product<T: Float>(x: &[T], y: &[T]) -> T {
 }
 
 /// The sum of `f(x)` over several slices: each chunk in `T`, then the sums of the chunks in `f64`.
-fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
+fn sum_by<T: Number>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
     let chunk = |x: &[T]| {
         vectorised(
             #[inline(always)]
@@ -78,24 +78,44 @@ fn sum_by<T: Float>(all: &[&[T]], f: impl Fn(T) -> T + Sync) -> f64 {
 }
 
 /// The sum of all elements.
-pub fn sum<T: Float>(x: &[T]) -> f64 {
+pub fn sum<T: Number>(x: &[T]) -> f64 {
     sum_by(&[x], |x| x)
 }
 
 /// The sum of the squares of several slices: the squared norm of a gradient. The slices share one
 /// parallel loop, so that many short ones use all threads.
-pub fn sum_squares<T: Float>(all: &[&[T]]) -> f64 {
+pub fn sum_squares<T: Number>(all: &[&[T]]) -> f64 {
     sum_by(all, |x| x * x)
 }
 
 /// Whether no element is NaN or infinite.
-pub fn all_finite<T: Float>(x: &[T]) -> bool {
+pub fn all_finite<T: Number>(x: &[T]) -> bool {
     x.iter().all(|x| x.is_finite())
 }
 
 /// Whether all elements are 0.
-pub fn all_zero<T: Float>(x: &[T]) -> bool {
+pub fn all_zero<T: Number>(x: &[T]) -> bool {
     x.iter().all(|&x| x == T::zero())
+}
+
+/// The smallest element, the largest, the sum, and the number of zeros. NaN if an element is NaN or there is
+/// none.
+pub fn summary(x: &[f32]) -> [f64; 4] {
+    if x.is_empty() {
+        return [f64::NAN; 4];
+    }
+    let (mut min, mut max, mut sum, mut zeros) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0.0);
+    for &x in x {
+        min = min.min(x);
+        max = max.max(x);
+        sum += f64::from(x);
+        zeros += f64::from(u8::from(x == 0.0));
+    }
+    // `min` and `max` skip NaN; infinities of both signs sum to NaN, so the sum alone does not tell.
+    if sum.is_nan() && x.iter().any(|x| x.is_nan()) {
+        return [f64::NAN, f64::NAN, f64::NAN, zeros];
+    }
+    [f64::from(min), f64::from(max), sum, zeros]
 }
 
 /// The sum of each column of a matrix with `out.len()` columns, such as the gradient of a bias.
@@ -103,7 +123,7 @@ pub fn all_zero<T: Float>(x: &[T]) -> bool {
 /// Blocks of rows are summed in parallel, then their sums are added up. A thread mostly reads rows
 /// that it wrote itself; with a split by columns, half of every row would be in another thread's
 /// cache.
-pub fn column_sums<T: Float>(x: &[T], out: &mut [T]) {
+pub fn column_sums<T: Number>(x: &[T], out: &mut [T]) {
     let cols = out.len();
     let run = |x: &[T], out: &mut [T]| {
         vectorised(

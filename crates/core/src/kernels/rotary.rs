@@ -1,7 +1,7 @@
 //! Rotary position embeddings of queries and keys.
 
 use super::parallel::by_rows;
-use crate::Float;
+use crate::Number;
 
 /// The layout of Q, K and V side by side, `(B, T, 3 H D)`.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub enum Direction {
 }
 
 /// Rotates pair `i` of each head of Q and K at position `p` by `p / 10000^(2i/D)`; copies V.
-pub fn rotate<T: Float>(out: &mut [T], x: &[T], layout: RotaryLayout, direction: Direction) {
+pub fn rotate<T: Number>(out: &mut [T], x: &[T], layout: RotaryLayout, direction: Direction) {
     let RotaryLayout { t, n_head, d, start } = layout;
     let width = 3 * n_head * d;
     let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// `out[r] = argmax_j x[r][j]`, the first of equal elements; `cols` is at least 1.
-pub fn argmax<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+pub fn argmax<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     for (out, row) in out.iter_mut().zip(x.chunks_exact(cols)) {
         let best = (1..cols).fold(0, |best, j| if row[j] > row[best] { j } else { best });
         *out = T::of(best as f64);
@@ -20,7 +20,7 @@ const ELEMENTS_PER_COMPARISON: usize = 16;
 /// The `k` largest elements of each row, largest first, then their columns: `out` has `2 k` elements for each
 /// row of `cols` elements. Of equal elements, those of the first columns; NaN is never taken. Without enough
 /// elements, minus infinity at column 0 fills up.
-pub fn top_k<T: Float>(out: &mut [T], x: &[T], cols: usize, k: usize) {
+pub fn top_k<T: Number>(out: &mut [T], x: &[T], cols: usize, k: usize) {
     let one = |(out, x): (&mut [T], &[T])| {
         let (values, columns) = out.split_at_mut(k);
         values.fill(T::neg_infinity());
@@ -62,7 +62,7 @@ pub fn top_k<T: Float>(out: &mut [T], x: &[T], cols: usize, k: usize) {
 }
 
 /// `out[r][j] = x[r][cols - 1 - j]`; `cols` is at least 1.
-pub fn reverse<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+pub fn reverse<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     by_rows(out, cols, |first, rows| {
         for (out, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
             out.iter_mut().zip(x.iter().rev()).for_each(|(out, &x)| *out = x);
@@ -71,7 +71,7 @@ pub fn reverse<T: Float>(out: &mut [T], x: &[T], cols: usize) {
 }
 
 /// `out = x / |x|` for each row; zero rows stay zero. `cols` is at least 1.
-pub fn normalize<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+pub fn normalize<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     by_rows(out, cols, |first, rows| {
         for (y, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
             let inverse = inverse_norm(x);
@@ -81,7 +81,7 @@ pub fn normalize<T: Float>(out: &mut [T], x: &[T], cols: usize) {
 }
 
 /// `dx = (dy - y (y . dy)) / |x|` for each row, with `y = x / |x|`; 0 for zero rows.
-pub fn normalize_backward<T: Float>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], cols: usize) {
+pub fn normalize_backward<T: Number>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], cols: usize) {
     by_rows(dx, cols, |first, rows| {
         for (r, dx) in rows.chunks_exact_mut(cols).enumerate() {
             let row = (first + r) * cols..(first + r + 1) * cols;
@@ -96,13 +96,13 @@ pub fn normalize_backward<T: Float>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], co
 }
 
 /// `1 / |x|`, or 0 for a zero row.
-fn inverse_norm<T: Float>(x: &[T]) -> T {
+fn inverse_norm<T: Number>(x: &[T]) -> T {
     let squares: T = x.iter().map(|&x| x * x).sum();
     if squares > T::zero() { T::one() / squares.sqrt() } else { T::zero() }
 }
 
 /// Copies the last of every `t` rows: `(B, t, cols) -> (B, cols)`.
-pub fn take_last<T: Float>(out: &mut [T], x: &[T], t: usize, cols: usize) {
+pub fn take_last<T: Number>(out: &mut [T], x: &[T], t: usize, cols: usize) {
     let sequences = x.chunks_exact((t * cols).max(1));
     for (out, x) in out.chunks_exact_mut(cols.max(1)).zip(sequences) {
         out.copy_from_slice(&x[x.len() - cols..]);
@@ -110,7 +110,7 @@ pub fn take_last<T: Float>(out: &mut [T], x: &[T], t: usize, cols: usize) {
 }
 
 /// `dx` is `dy` in the last of every `t` rows and 0 in the others.
-pub fn take_last_backward<T: Float>(dx: &mut [T], dy: &[T], t: usize, cols: usize) {
+pub fn take_last_backward<T: Number>(dx: &mut [T], dy: &[T], t: usize, cols: usize) {
     dx.fill(T::zero());
     for (dx, dy) in dx.chunks_exact_mut((t * cols).max(1)).zip(dy.chunks_exact(cols.max(1))) {
         dx[(t - 1) * cols..].copy_from_slice(dy);

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::simd::BYTES_PER_CACHE_LINE;
-use crate::Float;
-use crate::float::PerType;
+use crate::Number;
+use crate::number::PerType;
 
 /// An element type with scratch buffers in every thread.
 pub trait Scratch: Copy + Default + 'static {
@@ -24,12 +24,12 @@ macro_rules! thread_buffers {
 }
 pub(super) use thread_buffers;
 
-/// Selects the buffers of a [`Float`] type.
+/// Selects the buffers of a [`Number`] type.
 struct FloatBuffers;
 
 impl PerType for FloatBuffers {
-    type Args<T: Float> = ();
-    type Output<T: Float> = &'static LocalKey<RefCell<Vec<Vec<T>>>>;
+    type Args<T: Number> = ();
+    type Output<T: Number> = &'static LocalKey<RefCell<Vec<Vec<T>>>>;
 
     fn f32((): ()) -> Self::Output<f32> {
         thread_buffers!(f32)
@@ -39,7 +39,7 @@ impl PerType for FloatBuffers {
     }
 }
 
-impl<T: Float> Scratch for T {
+impl<T: Number> Scratch for T {
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<T>>>> {
         T::dispatch::<FloatBuffers>(())
     }

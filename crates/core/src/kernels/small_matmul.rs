@@ -5,7 +5,7 @@
 
 use super::reduce::sum_lanes;
 use super::simd::{array, vectorised};
-use crate::Float;
+use crate::Number;
 
 /// Whether [`rows_times_rows`] is faster than the general product `(m, k) (k, n)`: it is if that
 /// would copy far more elements than the output has. Each output element costs a horizontal sum
@@ -16,14 +16,14 @@ pub fn is_faster(m: usize, k: usize, n: usize) -> bool {
 
 /// `out = a b^T`, or `out += a b^T`, of row-major matrices `(m, k)` and `(n, k)`, as
 /// the scalar products of their rows; `k` is at least 1.
-pub fn rows_times_rows<T: Float>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
+pub fn rows_times_rows<T: Number>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
     in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
 
 /// [`rows_times_rows`] in tiles of `ROWS` rows of `a` and `COLS` rows of `b`, so that every loaded
 /// element is used several times. The result depends on the number of lanes, but not on the tile
 /// size.
-fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usize>(
+fn in_tiles<'a, T: Number, const ROWS: usize, const COLS: usize, const LANES: usize>(
     a: &'a [T],
     b: &'a [T],
     k: usize,
@@ -67,7 +67,7 @@ fn in_tiles<'a, T: Float, const ROWS: usize, const COLS: usize, const LANES: usi
 /// compiles to loads and multiply-adds only, with the sums in registers. Check the machine code
 /// after a change here.
 #[inline(always)]
-fn scalar_products<T: Float, const R: usize, const C: usize, const LANES: usize>(
+fn scalar_products<T: Number, const R: usize, const C: usize, const LANES: usize>(
     a: [&[T]; R],
     b: [&[T]; C],
 ) -> [[T; C]; R] {
@@ -105,7 +105,7 @@ fn scalar_products<T: Float, const R: usize, const C: usize, const LANES: usize>
 
 /// `a b + c`, lane by lane.
 #[inline(always)]
-fn mul_add<T: Float, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
+fn mul_add<T: Number, const LANES: usize>(a: [T; LANES], b: [T; LANES], c: [T; LANES]) -> [T; LANES] {
     array(
         #[inline(always)]
         |l| a[l].fused_mul_add(b[l], c[l]),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::parallel::MIN_PARALLEL_ELEMENTS;
 use super::reduce::sum_lanes;
 use super::simd::vectorised;
-use crate::Float;
+use crate::Number;
 
 /// Independent running maxima and sums, in one or two vector registers: they break the dependency
 /// chain from one element to the next.
@@ -15,7 +15,7 @@ const RUNNING_VALUES: usize = 16;
 ///
 /// The maximum is subtracted first, so that no exponential overflows. Minus infinity gives
 /// exactly 0; a row of minus infinities gives zeros.
-pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+pub fn softmax_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     if cols == 0 {
         return;
     }
@@ -38,7 +38,7 @@ pub fn softmax_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
 }
 
 /// `dx_j = y_j (dy_j - sum_k y_k dy_k)` for each row of `cols` elements; `cols` is at least 1.
-pub fn softmax_rows_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], cols: usize) {
+pub fn softmax_rows_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], cols: usize) {
     let rows = dx.chunks_exact_mut(cols).zip(y.chunks_exact(cols)).zip(dy.chunks_exact(cols));
     vectorised(
         #[inline(always)]
@@ -54,7 +54,7 @@ pub fn softmax_rows_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], cols: us
 }
 
 /// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.
-pub fn log_sum_exp_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
+pub fn log_sum_exp_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     let row = |(out, x): (&mut T, &[T])| {
         *out = vectorised(
             #[inline(always)]
@@ -69,7 +69,7 @@ pub fn log_sum_exp_rows<T: Float>(out: &mut [T], x: &[T], cols: usize) {
 }
 
 #[inline(always)]
-fn softmax<T: Float>(out: &mut [T], x: &[T]) {
+fn softmax<T: Number>(out: &mut [T], x: &[T]) {
     let max = max(x);
     if max == T::neg_infinity() {
         out.fill(T::zero());
@@ -82,7 +82,7 @@ fn softmax<T: Float>(out: &mut [T], x: &[T]) {
 
 /// The largest element of a row, or NaN if the row contains NaN.
 #[inline(always)]
-pub fn max<T: Float>(x: &[T]) -> T {
+pub fn max<T: Number>(x: &[T]) -> T {
     let mut lanes = [T::neg_infinity(); RUNNING_VALUES];
     let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();
     let larger = |m: T, x: T| if x > m || x.is_nan() { x } else { m };
@@ -99,7 +99,7 @@ pub fn max<T: Float>(x: &[T]) -> T {
 
 /// Replaces each `x` by `e^(x - max)` and returns the sum.
 #[inline(always)]
-pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
+pub fn exp_minus<T: Number>(x: &mut [T], max: T) -> T {
     let mut sums = [T::zero(); RUNNING_VALUES];
     let (blocks, tail) = x.as_chunks_mut::<RUNNING_VALUES>();
     for block in blocks {
@@ -118,7 +118,7 @@ pub fn exp_minus<T: Float>(x: &mut [T], max: T) -> T {
 /// `lse = ln sum e^x` over a row. The logarithm of a probability is then `x - lse`, which stays
 /// finite even where the probability itself rounds to 0.
 #[inline(always)]
-pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
+pub fn log_sum_exp<T: Number>(x: &[T]) -> T {
     let max = max(x);
     let mut sums = [T::zero(); RUNNING_VALUES];
     let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();

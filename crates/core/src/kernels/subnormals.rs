@@ -127,7 +127,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::Float;
+    use crate::Number;
     use crate::kernels::{elementwise, gelu_exact, optimizer, softmax};
     use crate::threads::with_threads;
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// Squares of normal numbers that underflow, partly to normal and partly to subnormal numbers.
-    fn squares<T: Float>(threads: usize, smallest: f64) -> Vec<T> {
+    fn squares<T: Number>(threads: usize, smallest: f64) -> Vec<T> {
         let x: Vec<T> = (0..100_000).map(|i| T::of(smallest * f64::from(1 + i % 1000))).collect();
         let mut out = vec![T::one(); x.len()];
         with_threads(threads, || elementwise::multiply(&mut out, &x, &x)).unwrap();
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn products_are_flushed_on_every_thread() {
-        fn check<T: Float + PartialEq>(smallest: f64) {
+        fn check<T: Number + PartialEq>(smallest: f64) {
             let one = squares::<T>(1, smallest);
             assert!(one.iter().all(|x| !x.is_subnormal()));
             assert!(one.contains(&T::zero()) && one.iter().any(|x| *x > T::zero()));

@@ -1,8 +1,8 @@
 //! Matrix transposition in registers.
 
 use super::simd::{BYTES_PER_CACHE_LINE, array, prefetch};
-use crate::Float;
-use crate::float::PerType;
+use crate::Number;
+use crate::number::PerType;
 
 /// Rows, and columns, of a block that is transposed in registers.
 pub const BLOCK_SIDE: usize = 8;
@@ -19,12 +19,12 @@ pub trait Transpose: Copy + Default {
     }
 }
 
-/// Selects the transposition of a [`Float`] type.
+/// Selects the transposition of a [`Number`] type.
 struct TransposeFloat;
 
 impl PerType for TransposeFloat {
-    type Args<T: Float> = Block<T>;
-    type Output<T: Float> = Block<T>;
+    type Args<T: Number> = Block<T>;
+    type Output<T: Number> = Block<T>;
 
     #[inline(always)]
     fn f32(block: Block<f32>) -> Block<f32> {
@@ -40,7 +40,7 @@ impl PerType for TransposeFloat {
     }
 }
 
-impl<T: Float> Transpose for T {
+impl<T: Number> Transpose for T {
     #[inline(always)]
     fn transposed(block: Block<T>) -> Block<T> {
         T::dispatch::<TransposeFloat>(block)
@@ -103,7 +103,7 @@ fn in_registers(
 /// row `r`, which has one element for each row of `to`. If `to` has more columns, those up to the
 /// next multiple of [`BLOCK_SIDE`] are set to zero.
 #[inline(always)]
-pub fn rows_to_columns<'a, T: Float>(
+pub fn rows_to_columns<'a, T: Number>(
     to: &mut [T],
     width: usize,
     rows: usize,

@@ -16,6 +16,9 @@ pub struct AttentionSettings {
     pub score: Score,
     /// Whether the linear layers have biases.
     pub bias: bool,
+    /// Whether self-attention divides each query and key by its root mean square:
+    /// [`ops::qk_norm`](crate::ops::qk_norm).
+    pub qk_norm: bool,
     /// The dropout probability of the attention weights.
     pub dropout: f64,
 }

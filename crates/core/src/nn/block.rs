@@ -1,8 +1,8 @@
 //! The Transformer block.
 
 use super::{
-    Activation, AttentionSettings, Branch, CrossAttention, GeluForm, Init, LayerCache, LayerNorm, Linear,
-    Memory, Mlp, NormPlace, Positions, Score, SelfAttention,
+    AttentionSettings, Branch, CrossAttention, GeluForm, Init, LayerCache, Linear, Memory, Mlp,
+    MlpActivation, Norm, NormKind, NormPlace, Positions, Score, SelfAttention,
 };
 use crate::mask::Mask;
 use crate::rng::ChaCha8Rng;
@@ -25,15 +25,15 @@ pub struct Block {
     /// The name of the output in the trace, and the prefix of the parameters' names.
     pub name: String,
     /// The norm of the attention sub-layer.
-    pub ln_1: Option<LayerNorm>,
+    pub ln_1: Option<Norm>,
     /// Self-attention.
     pub attn: SelfAttention,
     /// The norm of the cross-attention sub-layer.
-    pub ln_cross: Option<LayerNorm>,
+    pub ln_cross: Option<Norm>,
     /// Attention to another sequence, in a decoder block.
     pub cross_attn: Option<CrossAttention>,
     /// The norm of the feed-forward sub-layer.
-    pub ln_2: Option<LayerNorm>,
+    pub ln_2: Option<Norm>,
     /// The feed-forward layers; `None` in an attention-only block.
     pub mlp: Option<Mlp>,
     /// Where the norms are applied.
@@ -86,7 +86,7 @@ impl Block {
         tape: &mut Tape<T>,
         params: &Params<T>,
         x: Var,
-        norm: Option<LayerNorm>,
+        norm: Option<Norm>,
         f: impl FnOnce(&mut Tape<T>, Var) -> Result<Branch<'a>, Error>,
     ) -> Result<Var, Error> {
         match (self.norm, norm) {
@@ -160,7 +160,7 @@ pub struct BlockSettings {
     /// N: the number of neurons in the hidden layer of the feed-forward layers.
     pub hidden: usize,
     /// The activation function of the hidden layer.
-    pub activation: Activation,
+    pub activation: MlpActivation,
     /// The form of GELU, if that is the activation.
     pub gelu: GeluForm,
     /// The settings of self-attention and cross-attention. `attention.bias` decides for all layers
@@ -170,6 +170,8 @@ pub struct BlockSettings {
     pub cross_attention: bool,
     /// Where the norms are applied.
     pub norm: NormPlace,
+    /// Their kind.
+    pub norm_kind: NormKind,
     /// Whether each sub-layer adds to the stream instead of replacing it.
     pub residual: bool,
     /// The dropout probability of each sub-layer's output.
@@ -195,17 +197,19 @@ impl BlockSettings {
         Self {
             width,
             hidden: 4 * width,
-            activation: Activation::Gelu,
+            activation: MlpActivation::Gelu,
             gelu: GeluForm::default(),
             attention: AttentionSettings {
                 n_head,
                 positions: Positions::None,
                 score: Score::ScaledDot,
                 bias: true,
+                qk_norm: false,
                 dropout: 0.0,
             },
             cross_attention: false,
             norm: NormPlace::Before,
+            norm_kind: NormKind::Layer,
             residual: true,
             dropout: 0.0,
             hidden_dropout: 0.0,
@@ -230,20 +234,20 @@ impl Block {
         let BlockSettings { width: c, hidden, activation, attention, norm, .. } = *settings;
         let (init, bias) = ((settings.init, settings.init_proj), attention.bias);
         let layer = |layer: &str| format!("{name}.{layer}");
-        let layer_norm = |params: &mut _, name: &str| match norm {
+        let new_norm = |params: &mut _, name: &str| match norm {
             NormPlace::None => Ok(None),
-            _ => LayerNorm::new(params, name, c, bias).map(Some),
+            _ => Norm::new(params, name, settings.norm_kind, c, bias).map(Some),
         };
-        let ln_1 = layer_norm(params, &layer("ln_1"))?;
+        let ln_1 = new_norm(params, &layer("ln_1"))?;
         let attn = SelfAttention::new(params, &layer("attn"), c, init, attention, rng)?;
         let (ln_cross, cross_attn) = match settings.cross_attention {
             true => (
-                layer_norm(params, &layer("ln_cross"))?,
+                new_norm(params, &layer("ln_cross"))?,
                 Some(CrossAttention::new(params, &layer("cross_attn"), c, init, attention, rng)?),
             ),
             false => (None, None),
         };
-        let ln_2 = layer_norm(params, &layer("ln_2"))?;
+        let ln_2 = new_norm(params, &layer("ln_2"))?;
         let mlp = Mlp::new(params, &layer("mlp"), (c, hidden), activation, init, bias, rng)?;
         let BlockSettings { residual, dropout, .. } = *settings;
         let mlp = Mlp { gelu: settings.gelu, dropout: settings.hidden_dropout, ..mlp };

@@ -166,8 +166,14 @@ mod tests {
     const C: usize = 12;
 
     fn layer(params: &mut Params<f64>, name: &str, score: Score, dropout: f64) -> CrossAttention {
-        let settings =
-            AttentionSettings { n_head: 3, positions: Positions::None, score, bias: true, dropout };
+        let settings = AttentionSettings {
+            n_head: 3,
+            positions: Positions::None,
+            score,
+            bias: true,
+            qk_norm: false,
+            dropout,
+        };
         let init = Init::Normal(0.5);
         let mut rng = Streams::new(1).stream("init", 0);
         CrossAttention::new(params, name, C, (init, init), settings, &mut rng).unwrap()

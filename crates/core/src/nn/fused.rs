@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | split heads, scores, mask, softmax, weighted mean, merge heads | [attention](crate::ops::attention), which never stores the T x T matrix | if the score is a scaled dot product |
 //! | linear, dropout, add | [linear with residual](crate::ops::linear_residual) | unless the weights are [packed](Params::pack) |
-//! | linear, activation, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with ReLU or GELU by tanh and no dropout of the hidden layer |
+//! | linear, activation, linear, dropout, add | [feed-forward](crate::ops::feed_forward) | in training, with ReLU, its square or GELU by tanh and no dropout of the hidden layer |
 
 use super::{Linear, Mlp, Score};
 use crate::ops::feed_forward::HiddenActivation;

@@ -1,19 +1,19 @@
 //! The feed-forward layers of a Transformer block.
 
-use super::{Activation, GeluForm, Init, Linear};
+use super::{GeluForm, Init, Linear, MlpActivation};
 use crate::ops::feed_forward::HiddenActivation;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
 /// `y = W2 a(W1 x + b1) + b2` with an activation function `a`: ReLU in the paper (Vaswani et al.
-/// 2017, equation 2), GELU in GPT-2. It is a network with one hidden layer, applied to each token
+/// 2017, equation 2), GELU in GPT-2, or another [`MlpActivation`]. It is a network with one hidden layer, applied to each token
 /// separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp {
-    /// `W1` and `b1`, `(C) -> (N)`.
+    /// `W1` and `b1`, `(C) -> (N)`; `(C) -> (2 N)` with a gate beside the hidden layer.
     pub c_fc: Linear,
     /// `a`.
-    pub activation: Activation,
+    pub activation: MlpActivation,
     /// The form of GELU, if `a` is that.
     pub gelu: GeluForm,
     /// `W2` and `b2`, `(N) -> (C)`; without it, the hidden layer is the output.
@@ -32,15 +32,15 @@ impl Mlp {
         params: &mut Params<T>,
         name: &str,
         (c, hidden): (usize, usize),
-        activation: Activation,
+        activation: MlpActivation,
         (init, init_proj): (Init, Init),
         bias: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
         let linear = if bias { Linear::new } else { Linear::without_bias };
-        let c_fc = linear(params, &format!("{name}.c_fc"), (c, hidden), init, rng)?;
+        let c_fc = linear(params, &format!("{name}.c_fc"), (c, activation.layers() * hidden), init, rng)?;
         let c_proj = linear(params, &format!("{name}.c_proj"), (hidden, c), init_proj, rng)?;
-        params.set_hidden_matrices(&[(c_fc.weight, 1), (c_proj.weight, 1)]);
+        params.set_hidden_matrices(&[(c_fc.weight, activation.layers()), (c_proj.weight, 1)]);
         Ok(Self { c_fc, activation, gelu: GeluForm::default(), c_proj: Some(c_proj), dropout: 0.0 })
     }
 
@@ -67,21 +67,14 @@ impl Mlp {
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
         let z = self.c_fc.forward(tape, params, x)?;
-        let h = match (self.activation, self.gelu) {
-            (Activation::Gelu, GeluForm::Exact) => tape.gelu_exact(z)?,
-            (activation, _) => activation.record(tape, z)?,
-        };
+        let h = self.activation.record(tape, z, self.gelu)?;
         tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));
         tape.dropout(h, self.dropout)
     }
 
     /// The activation function of the fused op, if it has this one.
     pub(super) fn fused_activation(&self) -> Option<HiddenActivation> {
-        match (self.activation, self.gelu) {
-            (Activation::Gelu, GeluForm::Tanh) => Some(HiddenActivation::Gelu),
-            (Activation::Relu, _) => Some(HiddenActivation::Relu),
-            _ => None,
-        }
+        self.activation.fused(self.gelu)
     }
 
     /// `r + dropout(y)` in one op with this activation function: `(.., C) -> (.., C)`.

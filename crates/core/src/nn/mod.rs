@@ -12,8 +12,11 @@
 //! | `fused.rs` | [`Branch`]: the one place that chooses fused ops |
 //! | `linear.rs` | [`Linear`]: `x W^T + b`, and [`Init`]: its initial weights |
 //! | `activation.rs` | [`Activation`]: sigmoid, tanh, ReLU, GELU |
+//! | `mlp_activation.rs` | [`MlpActivation`]: GELU, ReLU, squared ReLU, SwiGLU |
 //! | `gelu_form.rs` | [`GeluForm`]: the two forms of GELU |
 //! | `layer_norm.rs` | [`LayerNorm`] |
+//! | `rms_norm.rs` | [`RmsNorm`] |
+//! | `norm.rs` | [`Norm`]: the norm of a sub-layer, of either kind |
 //! | `norm_place.rs` | [`NormPlace`]: where a block applies its norms |
 //! | `embedding.rs` | [`Embedding`]: a row of a table for each token |
 //! | `positions.rs` | [`Positions`]: how a model encodes positions; [`PositionEmbedding`] |
@@ -29,8 +32,11 @@ mod kv_cache;
 mod layer_norm;
 mod linear;
 mod mlp;
+mod mlp_activation;
+mod norm;
 mod norm_place;
 mod positions;
+mod rms_norm;
 mod score;
 mod self_attention;
 
@@ -45,7 +51,10 @@ pub use kv_cache::{KvCache, LayerCache};
 pub use layer_norm::LayerNorm;
 pub use linear::{Init, Linear};
 pub use mlp::Mlp;
+pub use mlp_activation::MlpActivation;
+pub use norm::{Norm, NormKind};
 pub use norm_place::NormPlace;
 pub use positions::{PositionEmbedding, Positions, sinusoidal};
+pub use rms_norm::RmsNorm;
 pub use score::Score;
 pub use self_attention::SelfAttention;

@@ -47,6 +47,34 @@ impl Score {
         "additive",
     ];
 
+    /// All scores, in the order of the variants.
+    pub const ALL: [Self; 9] = [
+        Self::ScaledDot,
+        Self::Dot,
+        Self::WidthScaledDot,
+        Self::SquaredDot,
+        Self::InverseDot,
+        Self::ReversedDot,
+        Self::Cosine,
+        Self::NegativeDistance,
+        Self::Additive,
+    ];
+
+    /// The equation in one line.
+    pub fn equation(self) -> &'static str {
+        match self {
+            Self::ScaledDot => "q . k / sqrt(D)",
+            Self::Dot => "q . k",
+            Self::WidthScaledDot => "q . k / sqrt(C)",
+            Self::SquaredDot => "sum_d q_d^2 k_d^2 / sqrt(D)",
+            Self::InverseDot => "1 / (q . k)",
+            Self::ReversedDot => "sum_d q_d k_(D-1-d) / sqrt(D)",
+            Self::Cosine => "sqrt(D) q . k / (|q| |k|)",
+            Self::NegativeDistance => "-|q - k|^2 / (2 sqrt(D))",
+            Self::Additive => "w . tanh(q + k)",
+        }
+    }
+
     /// Whether the score is the dot product times a constant, as fused attention and the KV cache
     /// require.
     pub fn is_scaled_dot(self) -> bool {

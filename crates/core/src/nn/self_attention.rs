@@ -98,9 +98,13 @@ impl SelfAttention {
         x: Var,
         start: usize,
     ) -> Result<Var, Error> {
-        let qkv = self.c_attn.forward(tape, params, x)?;
-        match self.settings.positions {
-            Positions::Rotary => tape.rotary(qkv, self.settings.n_head, start),
+        let AttentionSettings { n_head, positions, qk_norm, .. } = self.settings;
+        let mut qkv = self.c_attn.forward(tape, params, x)?;
+        if qk_norm {
+            qkv = tape.qk_norm(qkv, n_head)?;
+        }
+        match positions {
+            Positions::Rotary => tape.rotary(qkv, n_head, start),
             _ => Ok(qkv),
         }
     }
@@ -145,7 +149,7 @@ mod tests {
         let (b, t, c) = (2, 70, 12);
         let mut params = Params::new();
         let mut rng = Streams::new(1).stream("init", 0);
-        let settings = AttentionSettings { n_head: 3, positions, score, bias: true, dropout };
+        let settings = AttentionSettings { n_head: 3, positions, score, bias: true, qk_norm: false, dropout };
         let init = Init::Normal(0.5);
         let layer = SelfAttention::new(&mut params, "attn", c, (init, init), settings, &mut rng).unwrap();
         let x = params.add("x", constant(&[b, t, c], 3.0)).unwrap();

@@ -1,6 +1,6 @@
 //! The sum of two tensors.
 
-use crate::kernels::{elementwise, reduce};
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -43,9 +43,9 @@ impl<T: Float> Op<T> for Add {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (io.input(0).data(), io.input(1).data());
         if a.len() == b.len() {
-            return elementwise::add(io.out, a, b);
+            return T::Kernels::add(io.out, a, b);
         }
-        elementwise::add_row_block(io.out, a, b);
+        T::Kernels::add_row_block(io.out, a, b);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -59,7 +59,7 @@ impl<T: Float> Differentiable<T> for Add {
             return io.pass(1);
         }
         let dy = io.dy.data();
-        io.input_grad(1, |db| reduce::column_sums(dy, db));
+        io.input_grad(1, |db| T::Kernels::column_sums(dy, db));
     }
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         if inputs[0] == inputs[1] { 0 } else { count(output) }

@@ -1,7 +1,7 @@
 //! Additive attention scores, from a small network.
 
-use crate::kernels::elementwise;
-use crate::kernels::pairwise_scores::{self, ScoreGradients, ScoreInputs};
+use crate::kernels::Kernels;
+use crate::kernels::pairwise_scores::{ScoreGradients, ScoreInputs};
 use crate::ops::negative_distance::{head_shape, scores_shape};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for AdditiveScores {
         let (q, k, w) = (io.input(0), io.input(1), io.input(2).data());
         let shape = head_shape(q.shape());
         let mut scratch = io.scratch(shape.forward_scratch());
-        pairwise_scores::additive(io.out, (q.data(), k.data()), w, scratch.data_mut(), shape);
+        T::Kernels::additive_scores(io.out, (q.data(), k.data()), w, scratch.data_mut(), shape);
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -57,16 +57,16 @@ impl<T: Float> Differentiable<T> for AdditiveScores {
         let shape = head_shape(q.shape());
         let [mut dq, mut dk, mut dw] = [q.len(), q.len(), shape.b * w.len()].map(|len| io.scratch(len));
         let mut scratch = io.scratch(shape.backward_scratch());
-        pairwise_scores::additive_backward(
+        T::Kernels::additive_scores_backward(
             ScoreGradients { dq: dq.data_mut(), dk: dk.data_mut(), dw: dw.data_mut() },
             ScoreInputs { q: q.data(), k: k.data(), ds },
             w,
             scratch.data_mut(),
             shape,
         );
-        io.input_grad(0, |to| elementwise::copy(to, dq.data()));
-        io.input_grad(1, |to| elementwise::copy(to, dk.data()));
-        io.input_grad(2, |to| pairwise_scores::sum_over_sequences(to, dw.data())); // (B, H, D) -> (H, D)
+        io.input_grad(0, |to| T::Kernels::copy(to, dq.data()));
+        io.input_grad(1, |to| T::Kernels::copy(to, dk.data()));
+        io.input_grad(2, |to| T::Kernels::sum_over_sequences(to, dw.data())); // (B, H, D) -> (H, D)
         [dq, dk, dw, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }

@@ -1,6 +1,6 @@
 //! The index of the largest element, for evaluation.
 
-use crate::kernels::rows;
+use crate::kernels::Kernels;
 use crate::ops::{Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for Argmax {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rows::argmax(io.out, x.data(), x.rows_cols().1);
+        T::Kernels::argmax(io.out, x.data(), x.rows_cols().1);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])

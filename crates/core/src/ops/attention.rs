@@ -1,5 +1,6 @@
 //! Fused attention: one op that never stores the T x T matrix of weights.
 
+use crate::kernels::Kernels;
 use crate::kernels::attention::{Attention as Kernel, Dims, Gradients, Inputs};
 use crate::kernels::dropout::DropoutMask;
 use crate::mask::Mask;
@@ -176,7 +177,8 @@ impl<T: Float> Op<T> for Attention {
             None => Inputs::self_attention(dims, first.data()),
             Some(kv) => Inputs::cross_attention(dims, first.data(), kv.data()),
         };
-        self.kernel(dims, io.precision).forward(io.out, io.saved[0].data_mut(), inputs, scratch.data_mut());
+        let log_sums = io.saved[0].data_mut();
+        T::Kernels::attention(&self.kernel(dims, io.precision), io.out, log_sums, inputs, scratch.data_mut());
         io.give_back(scratch);
     }
     /// Two products and a softmax, for the pairs of query and key that see each other: with a
@@ -200,7 +202,8 @@ impl<T: Float> Differentiable<T> for Attention {
                 io.input_grad(0, |dqkv| {
                     let gradients = Gradients::self_attention(dims, dqkv);
                     let inputs = Inputs::self_attention(dims, qkv);
-                    self.kernel(dims, precision).backward(
+                    T::Kernels::attention_backward(
+                        &self.kernel(dims, precision),
                         gradients,
                         inputs,
                         (dy, log_sums.data()),
@@ -217,7 +220,8 @@ impl<T: Float> Differentiable<T> for Attention {
                 io.two_input_grads([0, 1], |dq, dkv| {
                     let gradients = Gradients::cross_attention(dims, dq, dkv);
                     let inputs = Inputs::cross_attention(dims, q, kv);
-                    self.kernel(dims, precision).backward(
+                    T::Kernels::attention_backward(
+                        &self.kernel(dims, precision),
                         gradients,
                         inputs,
                         (dy, log_sums.data()),

@@ -1,6 +1,7 @@
 //! A batch of matrix products: one for each sequence and head.
 
-use crate::kernels::matmul::{MatBatch, batched_matmul};
+use crate::kernels::Kernels;
+use crate::kernels::matmul::MatBatch;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
@@ -64,7 +65,7 @@ impl<T: Float> Op<T> for BatchedMatMul {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (matrices(io.input(0)), matrices(io.input(1)));
         let b = if self.transposed { b.t() } else { b };
-        batched_matmul(a, b, io.out, io.precision);
+        T::Kernels::batched_matmul(a, b, io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output) * inputs[0][inputs[0].len() - 1] as u64
@@ -75,10 +76,12 @@ impl<T: Float> Differentiable<T> for BatchedMatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrices);
         let (transposed, precision) = (self.transposed, io.precision);
-        io.input_grad(0, |da| batched_matmul(dy, if transposed { b } else { b.t() }, da, precision));
+        io.input_grad(0, |da| {
+            T::Kernels::batched_matmul(dy, if transposed { b } else { b.t() }, da, precision)
+        });
         io.input_grad(1, |db| match transposed {
-            true => batched_matmul(dy.t(), a, db, precision),
-            false => batched_matmul(a.t(), dy, db, precision),
+            true => T::Kernels::batched_matmul(dy.t(), a, db, precision),
+            false => T::Kernels::batched_matmul(a.t(), dy, db, precision),
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Attention of new tokens to all tokens so far, whose keys and values are cached.
 
+use crate::kernels::Kernels;
 use crate::kernels::attention::{self, CacheDims};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
@@ -75,7 +76,7 @@ impl<T: Float> Op<T> for CachedAttention {
             slopes: self.slopes.as_deref(),
         };
         let mut scratch = io.scratch(b * t * s);
-        attention::cached_attention(io.out, operands, scratch.data_mut());
+        T::Kernels::cached_attention(io.out, operands, scratch.data_mut());
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
@@ -94,7 +95,7 @@ pub(crate) fn append<T: Float>(
 ) {
     let &[_, h, s, d] = values.shape() else { unreachable!("a cache has four axes") };
     let (t, cache) = (qkv.shape()[1], (keys.data_mut(), values.data_mut()));
-    attention::append_to_cache(cache, qkv.data(), (t, start), CacheDims { h, s, d });
+    T::Kernels::append_to_cache(cache, qkv.data(), (t, start), CacheDims { h, s, d });
 }
 
 /// Copies the first `seen` tokens of these sequences, in this order, from caches `(B, H, D, S)` and
@@ -107,7 +108,7 @@ pub(crate) fn select<T: Float>(
 ) {
     let &[_, h, s, d] = values.shape() else { unreachable!("a cache has four axes") };
     let (new, old) = ((new_keys, new_values, new_s), (keys.data(), values.data()));
-    attention::select_from_cache(new, old, sequences, seen, CacheDims { h, s, d });
+    T::Kernels::select_from_cache(new, old, sequences, seen, CacheDims { h, s, d });
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The loss of a GPT: how surprised the model is by the next token.
 
-use crate::kernels::loss;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -50,7 +50,7 @@ impl<T: Float> Op<T> for CrossEntropy {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let z = io.input(0);
         io.save(&[z.rows_cols().0]);
-        loss::cross_entropy(io.out, io.saved[0].data_mut(), z.data(), &self.targets.ids);
+        T::Kernels::cross_entropy(io.out, io.saved[0].data_mut(), z.data(), &self.targets.ids);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         4 * count(inputs[0])
@@ -60,7 +60,7 @@ impl<T: Float> Op<T> for CrossEntropy {
 impl<T: Float> Differentiable<T> for CrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, lse, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
-        io.input_grad(0, |dz| loss::cross_entropy_backward(dz, z, lse.data(), &self.targets.ids, dy));
+        io.input_grad(0, |dz| T::Kernels::cross_entropy_backward(dz, z, lse.data(), &self.targets.ids, dy));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Dropout: every step drops a different part of the network.
 
-use crate::kernels::dropout::{self, DropoutMask};
+use crate::kernels::Kernels;
+use crate::kernels::dropout::DropoutMask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -50,7 +51,7 @@ impl<T: Float> Op<T> for Dropout {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        dropout::dropout(io.out, io.input(0).data(), &self.mask);
+        T::Kernels::dropout(io.out, io.input(0).data(), &self.mask);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -60,7 +61,7 @@ impl<T: Float> Op<T> for Dropout {
 impl<T: Float> Differentiable<T> for Dropout {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(0, |dx| dropout::dropout(dx, dy, &self.mask));
+        io.input_grad(0, |dx| T::Kernels::dropout(dx, dy, &self.mask));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -1,6 +1,6 @@
 //! The embedding: a table with a row for each token.
 
-use crate::kernels::embedding::{gather_rows, scatter_add_rows};
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for Embedding {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let table = io.input(0);
-        gather_rows(io.out, table.data(), &self.tokens.ids, table.rows_cols().1);
+        T::Kernels::gather_rows(io.out, table.data(), &self.tokens.ids, table.rows_cols().1);
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -54,7 +54,7 @@ impl<T: Float> Differentiable<T> for Embedding {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (_, c) = io.input(0).rows_cols();
         let dy = io.dy.data();
-        io.add_to_input_grad(0, |dw| scatter_add_rows(dw, dy, &self.tokens.ids, c));
+        io.add_to_input_grad(0, |dw| T::Kernels::scatter_add_rows(dw, dy, &self.tokens.ids, c));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

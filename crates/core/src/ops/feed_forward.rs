@@ -1,14 +1,14 @@
 //! The feed-forward layers of a Transformer block in one op.
 
 use super::residual::branch_gradient;
+use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, matmul, matmul_with_epilogue};
-use crate::kernels::reduce;
+use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, RowBits};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `Y = R + m O / (1 - p)` with `O = f(X W1^T + b1) W2^T + b2`: [linear](super::linear), an activation
-/// function `f`, [GELU](super::gelu) or [ReLU](super::relu), linear (Vaswani et al. 2017, equation 2) and
+/// function `f`, [GELU](super::gelu), [ReLU](super::relu) or its [square](super::relu_squared), linear (Vaswani et al. 2017, equation 2) and
 /// [residual](super::residual), in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`,
 /// `(M, N)`, `(N)` and `(M)`; Y is `(.., M)`.
 ///
@@ -29,6 +29,8 @@ pub enum HiddenActivation {
     Gelu,
     /// [ReLU](super::relu).
     Relu,
+    /// [Squared ReLU](super::relu_squared).
+    ReluSquared,
 }
 
 impl HiddenActivation {
@@ -36,6 +38,7 @@ impl HiddenActivation {
         match self {
             Self::Gelu => OutputActivation::Gelu,
             Self::Relu => OutputActivation::Relu,
+            Self::ReluSquared => OutputActivation::ReluSquared,
         }
     }
 }
@@ -78,6 +81,10 @@ impl<T: Float> Op<T> for FeedForward {
             (HiddenActivation::Relu, Some(_)) => {
                 "Y = R + m (max(0, X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
             }
+            (HiddenActivation::ReluSquared, None) => "Y = R + max(0, X W1^T + b1)^2 W2^T + b2",
+            (HiddenActivation::ReluSquared, Some(_)) => {
+                "Y = R + m (max(0, X W1^T + b1)^2 W2^T + b2) / (1 - p), m = 0 with probability p"
+            }
         }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -101,9 +108,23 @@ impl<T: Float> Op<T> for FeedForward {
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
         let activate = Epilogue::Activate { function: self.function.kernel(), activation: hidden.data_mut() };
-        matmul_with_epilogue(x, w1.t(), b1, slope.data_mut(), io.precision, activate); // Z -> f'(Z), H
+        T::Kernels::matmul_with_epilogue(
+            x,
+            w1.t(),
+            b1,
+            slope.data_mut(),
+            (io.precision, RowBits::Free),
+            activate,
+        ); // Z -> f'(Z), H
         let add = Epilogue::AddResidual { residual: io.input(0).data(), dropout: self.dropout };
-        matmul_with_epilogue(matrix(&hidden), w2.t(), b2, io.out, io.precision, add);
+        T::Kernels::matmul_with_epilogue(
+            matrix(&hidden),
+            w2.t(),
+            b2,
+            io.out,
+            (io.precision, RowBits::Free),
+            add,
+        );
         io.saved.extend([hidden, slope]);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -113,6 +134,7 @@ impl<T: Float> Op<T> for FeedForward {
         let activation = match self.function {
             HiddenActivation::Gelu => 8 * n,
             HiddenActivation::Relu => n,
+            HiddenActivation::ReluSquared => 2 * n,
         };
         count(output) / m.max(1) * (2 * n * c + 2 * m * n + bias + activation + sum_and_dropout)
     }
@@ -124,14 +146,14 @@ impl<T: Float> Differentiable<T> for FeedForward {
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);
         let d_out = branch_gradient(io, self.dropout);
         io.input_grad(3, |dw2| {
-            matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
+            T::Kernels::matmul(matrix(&d_out).t(), matrix(&hidden), Accumulate::Overwrite, dw2, precision)
         });
-        matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // f'(Z) -> dZ
-        io.input_grad(1, |dx| matmul(matrix(&dz), w1, Accumulate::Overwrite, dx, precision));
-        io.input_grad(2, |dw1| matmul(matrix(&dz).t(), x, Accumulate::Overwrite, dw1, precision));
+        T::Kernels::matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // f'(Z) -> dZ
+        io.input_grad(1, |dx| T::Kernels::matmul(matrix(&dz), w1, Accumulate::Overwrite, dx, precision));
+        io.input_grad(2, |dw1| T::Kernels::matmul(matrix(&dz).t(), x, Accumulate::Overwrite, dw1, precision));
         if io.inputs.len() > 4 {
-            io.input_grad(4, |db1| reduce::column_sums(dz.data(), db1));
-            io.input_grad(5, |db2| reduce::column_sums(d_out.data(), db2));
+            io.input_grad(4, |db1| T::Kernels::column_sums(dz.data(), db1));
+            io.input_grad(5, |db2| T::Kernels::column_sums(d_out.data(), db2));
         }
         io.give_back(dz);
         io.give_back(d_out);
@@ -142,7 +164,7 @@ impl<T: Float> Differentiable<T> for FeedForward {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::HiddenActivation::{self, Gelu, Relu};
+    use super::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::gradcheck::{check, constant};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
@@ -150,7 +172,7 @@ mod tests {
     #[test]
     fn gradient() {
         let key = Streams::new(1).dropout(0);
-        for (function, p) in [(Gelu, 0.0), (Gelu, 0.4), (Relu, 0.0), (Relu, 0.4)] {
+        for (function, p) in [(Gelu, 0.0), (Gelu, 0.4), (Relu, 0.0), (Relu, 0.4), (ReluSquared, 0.4)] {
             for (b, c, n, m) in [(3, 4, 5, 2), (1, 4, 1, 3), (2, 1, 3, 1), (1, 1, 1, 1), (7, 5, 70, 6)] {
                 let shapes = [&[b, m][..], &[b, c], &[n, c], &[m, n], &[n], &[m]];
                 check(&shapes, |tape, x| {
@@ -198,6 +220,7 @@ mod tests {
                 let h = match function {
                     Gelu => tape.gelu(z).unwrap(),
                     Relu => tape.relu(z).unwrap(),
+                    ReluSquared => tape.relu_squared(z).unwrap(),
                 };
                 let o = tape.linear(h, w2, Some(b2)).unwrap();
                 tape.residual(r, o, p).unwrap()
@@ -219,6 +242,7 @@ mod tests {
                 (Gelu, Precision::F32, 0.3),
                 (Gelu, Precision::Bf16, 0.0),
                 (Relu, Precision::F32, 0.3),
+                (ReluSquared, Precision::F32, 0.0),
             ] {
                 let both = [true, false].map(|in_one| run(in_one, function, shape, precision, p));
                 for (i, (one, four)) in both[0].iter().zip(&both[1]).enumerate() {

@@ -1,6 +1,6 @@
 //! The Gaussian error linear unit.
 
-use crate::kernels::gelu;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -35,7 +35,7 @@ impl<T: Float> Op<T> for Gelu {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        gelu::gelu(io.out, io.input(0).data());
+        T::Kernels::gelu(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output)
@@ -45,7 +45,7 @@ impl<T: Float> Op<T> for Gelu {
 impl<T: Float> Differentiable<T> for Gelu {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
-        io.input_grad(0, |dx| gelu::gelu_backward(dx, x, dy));
+        io.input_grad(0, |dx| T::Kernels::gelu_backward(dx, x, dy));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Gaussian error linear unit, exact.
 
-use crate::kernels::gelu_exact;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -34,7 +34,7 @@ impl<T: Float> Op<T> for GeluExact {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        gelu_exact::gelu_exact(io.out, io.input(0).data());
+        T::Kernels::gelu_exact(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output)
@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for GeluExact {
 impl<T: Float> Differentiable<T> for GeluExact {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
-        io.input_grad(0, |dx| gelu_exact::gelu_exact_backward(dx, x, dy));
+        io.input_grad(0, |dx| T::Kernels::gelu_exact_backward(dx, x, dy));
     }
 }
 

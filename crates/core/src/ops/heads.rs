@@ -1,6 +1,7 @@
 //! Splits each token's row into heads, and merges the heads again.
 
-use crate::kernels::heads::{self, HeadLayout};
+use crate::kernels::Kernels;
+use crate::kernels::heads::HeadLayout;
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -68,7 +69,7 @@ impl<T: Float> Op<T> for SplitHeads {
         let x = io.input(0);
         let (b, t, width) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let shape = [b, self.n_head, t, width / (self.parts * self.n_head)];
-        heads::split(io.out, x.data(), layout(&shape, self.part, self.parts));
+        T::Kernels::split_heads(io.out, x.data(), layout(&shape, self.part, self.parts));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -78,7 +79,7 @@ impl<T: Float> Op<T> for SplitHeads {
 impl<T: Float> Differentiable<T> for SplitHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, layout) = (io.dy.data(), layout(io.dy.shape(), self.part, self.parts));
-        io.add_to_input_grad(0, |dx| heads::merge_add(dx, dy, layout));
+        io.add_to_input_grad(0, |dx| T::Kernels::merge_add_heads(dx, dy, layout));
     }
 }
 
@@ -97,7 +98,7 @@ impl<T: Float> Op<T> for MergeHeads {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        heads::merge(io.out, x.data(), layout(x.shape(), 0, 1));
+        T::Kernels::merge_heads(io.out, x.data(), layout(x.shape(), 0, 1));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -107,7 +108,7 @@ impl<T: Float> Op<T> for MergeHeads {
 impl<T: Float> Differentiable<T> for MergeHeads {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, layout) = (io.dy.data(), layout(io.input(0).shape(), 0, 1));
-        io.input_grad(0, |dx| heads::split(dx, dy, layout));
+        io.input_grad(0, |dx| T::Kernels::split_heads(dx, dy, layout));
     }
 }
 

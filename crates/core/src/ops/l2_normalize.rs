@@ -1,6 +1,6 @@
 //! L2 normalisation: each row is scaled to length 1.
 
-use crate::kernels::rows;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -36,7 +36,7 @@ impl<T: Float> Op<T> for L2Normalize {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rows::normalize(io.out, x.data(), x.rows_cols().1.max(1));
+        T::Kernels::normalize(io.out, x.data(), x.rows_cols().1.max(1));
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         3 * count(output)
@@ -47,7 +47,7 @@ impl<T: Float> Differentiable<T> for L2Normalize {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = rows_cols(io.y.shape()).1.max(1);
         let (x, y, dy) = (io.input(0).data(), io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| rows::normalize_backward(dx, x, y, dy, cols));
+        io.input_grad(0, |dx| T::Kernels::normalize_backward(dx, x, y, dy, cols));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The last token of each sequence: all that is needed to predict the next token.
 
-use crate::kernels::rows;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -36,7 +36,7 @@ impl<T: Float> Op<T> for LastToken {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rows::take_last(io.out, x.data(), x.shape()[1], x.shape()[2]);
+        T::Kernels::take_last(io.out, x.data(), x.shape()[1], x.shape()[2]);
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -46,7 +46,7 @@ impl<T: Float> Op<T> for LastToken {
 impl<T: Float> Differentiable<T> for LastToken {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0), io.dy.data());
-        io.input_grad(0, |dx| rows::take_last_backward(dx, dy, x.shape()[1], x.shape()[2]));
+        io.input_grad(0, |dx| T::Kernels::take_last_backward(dx, dy, x.shape()[1], x.shape()[2]));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Layer normalisation.
 
-use crate::kernels::{elementwise, layer_norm};
+use crate::kernels::Kernels;
+use crate::kernels::layer_norm::{self, Centering};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -50,7 +51,7 @@ impl<T: Float> Op<T> for LayerNorm {
         let (rows, _) = x.rows_cols();
         io.save(&[rows, 2]);
         let stats = io.saved[0].data_mut();
-        layer_norm::forward(io.out, stats, x.data(), w.data(), b, EPS);
+        T::Kernels::layer_norm(io.out, stats, x.data(), w.data(), b, (EPS, Centering::Mean));
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output)
@@ -64,15 +65,25 @@ impl<T: Float> Differentiable<T> for LayerNorm {
         let (rows, c) = x.rows_cols();
         let mut sums = io.scratch(layer_norm::sums_len(rows, c));
         if io.wants_input_grad(0) {
-            io.add_to_input_grad(0, |dx| layer_norm::backward(dx, sums.data_mut(), dy, x.data(), w, stats));
+            io.add_to_input_grad(0, |dx| {
+                T::Kernels::layer_norm_backward(dx, sums.data_mut(), dy, x.data(), w, stats, Centering::Mean)
+            });
         } else {
             let mut unused = io.scratch(x.len());
-            layer_norm::backward(unused.data_mut(), sums.data_mut(), dy, x.data(), w, stats);
+            T::Kernels::layer_norm_backward(
+                unused.data_mut(),
+                sums.data_mut(),
+                dy,
+                x.data(),
+                w,
+                stats,
+                Centering::Mean,
+            );
             io.give_back(unused);
         }
-        io.input_grad(1, |dw| elementwise::copy(dw, &sums.data()[..c]));
+        io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));
         if io.inputs.len() == 3 {
-            io.input_grad(2, |db| elementwise::copy(db, &sums.data()[c..2 * c]));
+            io.input_grad(2, |db| T::Kernels::copy(db, &sums.data()[c..2 * c]));
         }
         io.give_back(sums);
     }

@@ -1,7 +1,7 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use crate::kernels::matmul::{Accumulate, Epilogue, matmul, multiply};
-use crate::kernels::reduce;
+use crate::kernels::Kernels;
+use crate::kernels::matmul::{Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -49,7 +49,7 @@ impl<T: Float> Op<T> for Linear {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
         let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
-        multiply(
+        T::Kernels::matmul_with_epilogue(
             matrix(x),
             matrix(w).t(),
             bias.map_or(Accumulate::Overwrite, Accumulate::Bias),
@@ -68,10 +68,10 @@ impl<T: Float> Differentiable<T> for Linear {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let (dy_data, precision) = (io.dy.data(), io.precision);
-        io.input_grad(0, |dx| matmul(dy, w, Accumulate::Overwrite, dx, precision));
-        io.input_grad(1, |dw| matmul(dy.t(), x, Accumulate::Overwrite, dw, precision));
+        io.input_grad(0, |dx| T::Kernels::matmul(dy, w, Accumulate::Overwrite, dx, precision));
+        io.input_grad(1, |dw| T::Kernels::matmul(dy.t(), x, Accumulate::Overwrite, dw, precision));
         if io.inputs.len() == 3 {
-            io.input_grad(2, |db| reduce::column_sums(dy_data, db));
+            io.input_grad(2, |db| T::Kernels::column_sums(dy_data, db));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The fully connected layer at the end of a residual branch, fused with the addition.
 
 use super::residual::branch_gradient;
+use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, matmul, multiply};
-use crate::kernels::reduce;
+use crate::kernels::matmul::{Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -67,7 +67,14 @@ impl<T: Float> Op<T> for LinearResidual {
         let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
         let accumulate = bias.map_or(Accumulate::Overwrite, Accumulate::Bias);
         let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
-        multiply(matrix(x), matrix(w).t(), accumulate, io.out, (io.precision, io.row_bits), add);
+        T::Kernels::matmul_with_epilogue(
+            matrix(x),
+            matrix(w).t(),
+            accumulate,
+            io.out,
+            (io.precision, io.row_bits),
+            add,
+        );
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let per_element = 1 + u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
@@ -80,10 +87,10 @@ impl<T: Float> Differentiable<T> for LinearResidual {
         let dz = branch_gradient(io, self.dropout);
         let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(matrix);
         let precision = io.precision;
-        io.input_grad(1, |dx| matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
-        io.input_grad(2, |dw| matmul(dz_rows.t(), x, Accumulate::Overwrite, dw, precision));
+        io.input_grad(1, |dx| T::Kernels::matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
+        io.input_grad(2, |dw| T::Kernels::matmul(dz_rows.t(), x, Accumulate::Overwrite, dw, precision));
         if io.inputs.len() == 4 {
-            io.input_grad(3, |db| reduce::column_sums(dz.data(), db));
+            io.input_grad(3, |db| T::Kernels::column_sums(dz.data(), db));
         }
         io.give_back(dz);
         io.pass(0);

@@ -1,6 +1,6 @@
 //! The logarithm of the sum of exponentials of each row, for log-probabilities.
 
-use crate::kernels::softmax;
+use crate::kernels::Kernels;
 use crate::ops::{Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for LogSumExp {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        softmax::log_sum_exp_rows(io.out, x.data(), x.rows_cols().1);
+        T::Kernels::log_sum_exp(io.out, x.data(), x.rows_cols().1);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         3 * count(inputs[0])

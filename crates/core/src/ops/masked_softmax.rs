@@ -1,6 +1,7 @@
 //! The softmax of attention scores over the keys that each query sees.
 
-use crate::kernels::attention::{masked_softmax, masked_softmax_backward};
+use crate::kernels::Kernels;
+use crate::kernels::attention::masked_softmax;
 use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -54,7 +55,7 @@ impl<T: Float> Op<T> for MaskedSoftmax {
 impl<T: Float> Differentiable<T> for MaskedSoftmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy, t_k) = (io.y.data(), io.dy.data(), io.y.shape()[3]);
-        io.input_grad(0, |dx| masked_softmax_backward(dx, y, dy, t_k));
+        io.input_grad(0, |dx| T::Kernels::masked_softmax_backward(dx, y, dy, t_k));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The matrix product.
 
-use crate::kernels::matmul::{Accumulate, matmul};
+use crate::kernels::Kernels;
+use crate::kernels::matmul::Accumulate;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -38,7 +39,7 @@ impl<T: Float> Op<T> for MatMul {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, b) = (io.input(0), io.input(1));
-        matmul(matrix(a), matrix(b), Accumulate::Overwrite, io.out, io.precision);
+        T::Kernels::matmul(matrix(a), matrix(b), Accumulate::Overwrite, io.out, io.precision);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output) * inputs[0][1] as u64
@@ -49,8 +50,8 @@ impl<T: Float> Differentiable<T> for MatMul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let precision = io.precision;
-        io.input_grad(0, |da| matmul(dy, b.t(), Accumulate::Overwrite, da, precision));
-        io.input_grad(1, |db| matmul(a.t(), dy, Accumulate::Overwrite, db, precision));
+        io.input_grad(0, |da| T::Kernels::matmul(dy, b.t(), Accumulate::Overwrite, da, precision));
+        io.input_grad(1, |db| T::Kernels::matmul(a.t(), dy, Accumulate::Overwrite, db, precision));
     }
 }
 

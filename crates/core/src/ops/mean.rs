@@ -1,6 +1,6 @@
 //! The mean of all elements.
 
-use crate::kernels::loss;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for Mean {
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        loss::mean(io.out, io.input(0).data());
+        T::Kernels::mean(io.out, io.input(0).data());
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for Mean {
 impl<T: Float> Differentiable<T> for Mean {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(0, |dx| loss::mean_backward(dx, dy));
+        io.input_grad(0, |dx| T::Kernels::mean_backward(dx, dy));
     }
     fn backward_flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         1

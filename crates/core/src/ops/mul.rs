@@ -1,6 +1,6 @@
 //! The element-wise product of two tensors.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for Mul {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::multiply(io.out, io.input(0).data(), io.input(1).data());
+        T::Kernels::multiply(io.out, io.input(0).data(), io.input(1).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -42,8 +42,8 @@ impl<T: Float> Op<T> for Mul {
 impl<T: Float> Differentiable<T> for Mul {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, b, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
-        io.input_grad(0, |da| elementwise::multiply(da, dy, b));
-        io.input_grad(1, |db| elementwise::multiply(db, dy, a));
+        io.input_grad(0, |da| T::Kernels::multiply(da, dy, b));
+        io.input_grad(1, |db| T::Kernels::multiply(db, dy, a));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Attention scores that measure how close a key is to a query.
 
-use crate::kernels::elementwise;
-use crate::kernels::pairwise_scores::{self, HeadShape, ScoreGradients, ScoreInputs};
+use crate::kernels::Kernels;
+use crate::kernels::pairwise_scores::{HeadShape, ScoreGradients, ScoreInputs};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -52,7 +52,7 @@ impl<T: Float> Op<T> for NegativeDistance {
         let (q, k) = (io.input(0), io.input(1));
         let shape = head_shape(q.shape());
         let mut scratch = io.scratch(shape.forward_scratch());
-        pairwise_scores::negative_distance(io.out, (q.data(), k.data()), scratch.data_mut(), shape);
+        T::Kernels::negative_distance(io.out, (q.data(), k.data()), scratch.data_mut(), shape);
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
@@ -67,14 +67,14 @@ impl<T: Float> Differentiable<T> for NegativeDistance {
         let per_head = shape.b * shape.h * shape.d;
         let [mut dq, mut dk, mut dw] = [q.len(), q.len(), per_head].map(|len| io.scratch(len));
         let mut scratch = io.scratch(shape.backward_scratch());
-        pairwise_scores::negative_distance_backward(
+        T::Kernels::negative_distance_backward(
             ScoreGradients { dq: dq.data_mut(), dk: dk.data_mut(), dw: dw.data_mut() },
             ScoreInputs { q: q.data(), k: k.data(), ds },
             scratch.data_mut(),
             shape,
         );
-        io.input_grad(0, |to| elementwise::copy(to, dq.data()));
-        io.input_grad(1, |to| elementwise::copy(to, dk.data()));
+        io.input_grad(0, |to| T::Kernels::copy(to, dq.data()));
+        io.input_grad(1, |to| T::Kernels::copy(to, dk.data()));
         [dq, dk, dw, scratch].into_iter().for_each(|scratch| io.give_back(scratch));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::kernels::Kernels;
 use crate::kernels::packed_weights::PackedWeights;
 use crate::ops::{Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -64,7 +65,7 @@ impl<T: Float> Op<T> for PackedLinear<T> {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let bias = (io.inputs.len() == 2).then(|| io.input(1).data());
-        self.weights.multiply_rows(io.input(0).data(), bias, io.out);
+        T::Kernels::packed_matvec(&self.weights, io.input(0).data(), bias, io.out);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         let bias = if inputs.len() == 2 { count(output) } else { 0 };

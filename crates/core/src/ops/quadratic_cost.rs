@@ -1,6 +1,6 @@
 //! The quadratic cost, the book's first cost function.
 
-use crate::kernels::loss;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for QuadraticCost {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, y) = (io.input(0), io.input(1));
         io.save(a.shape());
-        loss::quadratic(io.out, io.saved[0].data_mut(), a.data(), y.data(), a.rows_cols().0);
+        T::Kernels::quadratic(io.out, io.saved[0].data_mut(), a.data(), y.data(), a.rows_cols().0);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         3 * count(inputs[0])
@@ -51,7 +51,7 @@ impl<T: Float> Differentiable<T> for QuadraticCost {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (difference, dy) = (io.saved(0), io.dy.data());
         let rows = rows_cols(difference.shape()).0;
-        io.input_grad(0, |da| loss::quadratic_backward(da, difference.data(), dy, rows));
+        io.input_grad(0, |da| T::Kernels::quadratic_backward(da, difference.data(), dy, rows));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])

@@ -1,6 +1,6 @@
 //! The reciprocal of each element.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for Reciprocal {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::reciprocal(io.out, io.input(0).data());
+        T::Kernels::reciprocal(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for Reciprocal {
 impl<T: Float> Differentiable<T> for Reciprocal {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| elementwise::reciprocal_backward(dx, dy, y));
+        io.input_grad(0, |dx| T::Kernels::reciprocal_backward(dx, dy, y));
     }
 }
 

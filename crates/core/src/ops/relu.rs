@@ -1,6 +1,6 @@
 //! The rectified linear unit.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for Relu {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::relu(io.out, io.input(0).data());
+        T::Kernels::relu(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -42,7 +42,7 @@ impl<T: Float> Op<T> for Relu {
 impl<T: Float> Differentiable<T> for Relu {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| elementwise::relu_backward(dx, dy, y));
+        io.input_grad(0, |dx| T::Kernels::relu_backward(dx, dy, y));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -1,6 +1,6 @@
 //! The same elements in another shape.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for Reshape {
 impl<T: Float> Differentiable<T> for Reshape {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.add_to_input_grad(0, |dx| elementwise::add_assign(dx, dy));
+        io.add_to_input_grad(0, |dx| T::Kernels::add_assign(dx, dy));
     }
 }
 

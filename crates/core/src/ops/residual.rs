@@ -1,6 +1,7 @@
 //! The residual connection: the output of a layer is added to its input.
 
-use crate::kernels::dropout::{self, DropoutMask};
+use crate::kernels::Kernels;
+use crate::kernels::dropout::DropoutMask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
@@ -35,7 +36,7 @@ impl<T: Float> Tape<T> {
 pub(super) fn branch_gradient<T: Float>(io: &mut Backward<'_, T>, dropout: Option<DropoutMask>) -> Tensor<T> {
     let Some(mask) = dropout else { return io.dy.clone() };
     let mut db = io.pool.take(io.dy.dims());
-    dropout::dropout(db.data_mut(), io.dy.data(), &mask);
+    T::Kernels::dropout(db.data_mut(), io.dy.data(), &mask);
     db
 }
 
@@ -51,7 +52,7 @@ impl<T: Float> Op<T> for Residual {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, b) = (io.input(0).data(), io.input(1).data());
-        dropout::dropout_add(io.out, x, b, &self.dropout);
+        T::Kernels::dropout_add(io.out, x, b, &self.dropout);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output)
@@ -61,7 +62,7 @@ impl<T: Float> Op<T> for Residual {
 impl<T: Float> Differentiable<T> for Residual {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
-        io.input_grad(1, |db| dropout::dropout(db, dy, &self.dropout));
+        io.input_grad(1, |db| T::Kernels::dropout(db, dy, &self.dropout));
         io.pass(0);
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {

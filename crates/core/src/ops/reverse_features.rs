@@ -1,6 +1,6 @@
 //! Each row in reverse order.
 
-use crate::kernels::rows;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for ReverseFeatures {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rows::reverse(io.out, x.data(), x.rows_cols().1.max(1));
+        T::Kernels::reverse(io.out, x.data(), x.rows_cols().1.max(1));
     }
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> u64 {
         0
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for ReverseFeatures {
 impl<T: Float> Differentiable<T> for ReverseFeatures {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (cols, dy) = (rows_cols(io.y.shape()).1.max(1), io.dy.data());
-        io.input_grad(0, |dx| rows::reverse(dx, dy, cols));
+        io.input_grad(0, |dx| T::Kernels::reverse(dx, dy, cols));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rotary position embeddings: Q and K are rotated by an angle that grows with the position.
 
-use crate::kernels::rotary::{Direction, RotaryLayout, rotate};
+use crate::kernels::Kernels;
+use crate::kernels::rotary::{Direction, RotaryLayout};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -51,7 +52,7 @@ impl<T: Float> Op<T> for Rotary {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rotate(io.out, x.data(), self.layout(x.shape()), Direction::Forward);
+        T::Kernels::rotate(io.out, x.data(), self.layout(x.shape()), Direction::Forward);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output)
@@ -61,7 +62,9 @@ impl<T: Float> Op<T> for Rotary {
 impl<T: Float> Differentiable<T> for Rotary {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy;
-        io.input_grad(0, |dx| rotate(dx, dy.data(), self.layout(dy.shape()), Direction::Backward));
+        io.input_grad(0, |dx| {
+            T::Kernels::rotate(dx, dy.data(), self.layout(dy.shape()), Direction::Backward)
+        });
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         2 * count(output)

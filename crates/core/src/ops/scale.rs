@@ -1,6 +1,6 @@
 //! A tensor times a constant.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for Scale {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::scale(io.out, io.input(0).data(), T::of(self.0));
+        T::Kernels::scale(io.out, io.input(0).data(), T::of(self.0));
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for Scale {
 impl<T: Float> Differentiable<T> for Scale {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (c, dy) = (T::of(self.0), io.dy.data());
-        io.input_grad(0, |dx| elementwise::scale(dx, dy, c));
+        io.input_grad(0, |dx| T::Kernels::scale(dx, dy, c));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         count(output)

@@ -1,6 +1,6 @@
 //! The sigmoid, the activation function of the book's neurons.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for Sigmoid {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::sigmoid(io.out, io.input(0).data());
+        T::Kernels::sigmoid(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         4 * count(output)
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for Sigmoid {
 impl<T: Float> Differentiable<T> for Sigmoid {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| elementwise::sigmoid_backward(dx, dy, y));
+        io.input_grad(0, |dx| T::Kernels::sigmoid_backward(dx, dy, y));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         3 * count(output)

@@ -1,6 +1,6 @@
 //! The cross-entropy cost of sigmoid neurons.
 
-use crate::kernels::loss;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -42,7 +42,13 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1));
         io.save(z.shape());
-        loss::sigmoid_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), y.data(), z.rows_cols().0);
+        T::Kernels::sigmoid_cross_entropy(
+            io.out,
+            io.saved[0].data_mut(),
+            z.data(),
+            y.data(),
+            z.rows_cols().0,
+        );
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         6 * count(inputs[0])
@@ -53,7 +59,7 @@ impl<T: Float> Differentiable<T> for SigmoidCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, y, dy) = (io.input(0), io.input(1).data(), io.dy.data());
         let rows = z.rows_cols().0;
-        io.input_grad(0, |dz| loss::sigmoid_cross_entropy_backward(dz, z.data(), y, dy, rows));
+        io.input_grad(0, |dz| T::Kernels::sigmoid_cross_entropy_backward(dz, z.data(), y, dy, rows));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         6 * count(inputs[0])

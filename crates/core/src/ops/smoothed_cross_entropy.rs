@@ -1,6 +1,7 @@
 //! Cross-entropy with smoothed targets, where some rows may be padding.
 
-use crate::kernels::loss::{self, Smoothed};
+use crate::kernels::Kernels;
+use crate::kernels::loss::Smoothed;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -95,7 +96,7 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let z = io.input(0);
         io.save(&[z.rows_cols().0]);
-        loss::smoothed_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), self.kernel());
+        T::Kernels::smoothed_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), self.kernel());
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         5 * count(inputs[0])
@@ -105,7 +106,9 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
 impl<T: Float> Differentiable<T> for SmoothedCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, lse, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
-        io.input_grad(0, |dz| loss::smoothed_cross_entropy_backward(dz, z, lse.data(), self.kernel(), dy));
+        io.input_grad(0, |dz| {
+            T::Kernels::smoothed_cross_entropy_backward(dz, z, lse.data(), self.kernel(), dy)
+        });
     }
 }
 

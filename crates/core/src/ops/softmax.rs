@@ -1,6 +1,6 @@
 //! Softmax over the last axis: scores become probabilities.
 
-use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -35,7 +35,7 @@ impl<T: Float> Op<T> for Softmax {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        softmax_rows(io.out, x.data(), x.rows_cols().1);
+        T::Kernels::softmax(io.out, x.data(), x.rows_cols().1);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         5 * count(output)
@@ -46,7 +46,7 @@ impl<T: Float> Differentiable<T> for Softmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = rows_cols(io.y.shape()).1.max(1);
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| softmax_rows_backward(dx, y, dy, cols));
+        io.input_grad(0, |dx| T::Kernels::softmax_backward(dx, y, dy, cols));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         4 * count(output)

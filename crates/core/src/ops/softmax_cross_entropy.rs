@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy in one op: the usual cost of classifiers.
 
-use crate::kernels::loss;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -42,7 +42,13 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1));
         io.save(z.shape());
-        loss::softmax_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), y.data(), z.rows_cols().1);
+        T::Kernels::softmax_cross_entropy(
+            io.out,
+            io.saved[0].data_mut(),
+            z.data(),
+            y.data(),
+            z.rows_cols().1,
+        );
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         8 * count(inputs[0])
@@ -53,7 +59,7 @@ impl<T: Float> Differentiable<T> for SoftmaxCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, y, dy) = (io.saved(0), io.input(1).data(), io.dy.data());
         let cols = rows_cols(a.shape()).1;
-        io.input_grad(0, |dz| loss::softmax_cross_entropy_backward(dz, a.data(), y, dy, cols));
+        io.input_grad(0, |dz| T::Kernels::softmax_cross_entropy_backward(dz, a.data(), y, dy, cols));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         4 * count(inputs[0])

@@ -1,6 +1,6 @@
 //! The hyperbolic tangent, a sigmoid between -1 and 1.
 
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for Tanh {
         same_shape(inputs)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        elementwise::tanh(io.out, io.input(0).data());
+        T::Kernels::tanh(io.out, io.input(0).data());
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         5 * count(output)
@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for Tanh {
 impl<T: Float> Differentiable<T> for Tanh {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
-        io.input_grad(0, |dx| elementwise::tanh_backward(dx, dy, y));
+        io.input_grad(0, |dx| T::Kernels::tanh_backward(dx, dy, y));
     }
     fn backward_flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         3 * count(output)

@@ -1,6 +1,6 @@
 //! The largest elements of each row, for generation.
 
-use crate::kernels::rows;
+use crate::kernels::Kernels;
 use crate::ops::{Forward, Op, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for TopK {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
-        rows::top_k(io.out, x.data(), x.rows_cols().1, self.k);
+        T::Kernels::top_k(io.out, x.data(), x.rows_cols().1, self.k);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         count(inputs[0])

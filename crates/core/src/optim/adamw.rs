@@ -1,7 +1,8 @@
 //! Adam with decoupled weight decay.
 
 use super::{AppliesTo, FindTensor, Optimizer, named, restored, zeros};
-use crate::kernels::optimizer::{AdamWParam, AdamWStep, adamw};
+use crate::kernels::Kernels;
+use crate::kernels::optimizer::{AdamWParam, AdamWStep};
 use crate::{Error, Float, Grads, Params, Tensor};
 
 /// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), as PyTorch computes it:
@@ -73,7 +74,7 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
             let (w, m, v) = (param.value.data_mut(), m.data_mut(), v.data_mut());
             Some(AdamWParam { w, m, v, g: grad?.data(), keep })
         });
-        adamw(all.collect(), step);
+        T::Kernels::adamw(all.collect(), step);
     }
 
     fn cost(&self) -> (u64, u64) {

@@ -1,7 +1,7 @@
 //! The mean of the parameters of the last evaluations.
 
 use super::{FindTensor, Optimizer, named, restored};
-use crate::kernels::elementwise::{add_assign, scale};
+use crate::kernels::Kernels;
 use crate::{Error, Float, Grads, Params, Tensor};
 
 /// An optimiser that also averages: an evaluation measures the mean of the parameters at the last
@@ -50,10 +50,10 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
         let mut mean = params.clone();
         for (i, param) in mean.iter_mut().enumerate() {
             let mut sum = Tensor::zeros(param.value.shape());
-            recent.iter().for_each(|values| add_assign(sum.data_mut(), values[i].data()));
-            add_assign(sum.data_mut(), param.value.data());
+            recent.iter().for_each(|values| T::Kernels::add_assign(sum.data_mut(), values[i].data()));
+            T::Kernels::add_assign(sum.data_mut(), param.value.data());
             let mut value = Tensor::zeros(param.value.shape());
-            scale(value.data_mut(), sum.data(), share);
+            T::Kernels::scale(value.data_mut(), sum.data(), share);
             param.value = value;
         }
         Some(mean)

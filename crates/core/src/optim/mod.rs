@@ -12,7 +12,7 @@ pub use adamw::AdamW;
 pub use averaged::Averaged;
 pub use clip::clip_norm;
 pub use muon::Muon;
-pub use schedule::Schedule;
+pub use schedule::{Decay, Schedule};
 pub use sgd::Sgd;
 
 use crate::{Error, Float, Grads, Param, Params, Tensor};

@@ -2,7 +2,7 @@
 
 use super::orthogonalize::orthogonalize;
 use super::{AdamW, FindTensor, Optimizer, named, restored, zeros};
-use crate::kernels::optimizer::{combine, nesterov};
+use crate::kernels::Kernels;
 use crate::{Error, Float, Grads, Param, Params, Precision, Tensor};
 
 /// Muon (Jordan et al. 2024) for the matrices between the embeddings and the output, and [`AdamW`] for all
@@ -51,9 +51,9 @@ impl<T: Float> Muon<T> {
         let m = m.data_mut().chunks_exact_mut(rows * cols);
         for ((w, m), g) in w.zip(m).zip(grad.data().chunks_exact(rows * cols)) {
             let mut u = vec![T::zero(); rows * cols];
-            nesterov(&mut u, m, g, scale, momentum);
+            T::Kernels::nesterov(&mut u, m, g, scale, momentum);
             orthogonalize(&mut u, (rows, cols), self.precision);
-            combine(w, &u, keep, -step);
+            T::Kernels::combine(w, &u, keep, -step);
         }
     }
 }

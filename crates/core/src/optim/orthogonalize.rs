@@ -1,9 +1,7 @@
 //! The nearest orthogonal matrix, roughly, by products alone.
 
-use crate::kernels::elementwise::scale;
-use crate::kernels::matmul::{Accumulate, Mat, matmul};
-use crate::kernels::optimizer::combine;
-use crate::kernels::reduce::sum_squares;
+use crate::kernels::Kernels;
+use crate::kernels::matmul::{Accumulate, Mat};
 use crate::{Float, Precision};
 
 /// The coefficients of the iteration, which Jordan et al. 2024 chose so that small singular values grow fast:
@@ -27,25 +25,25 @@ const STEPS: usize = 5;
 /// which computes `s := a s + b s^3 + c s^5` on each singular value. If there are more rows than columns, the
 /// smaller `A = X^T X` multiplies from the right instead. A matrix of zeros stays zero.
 pub(super) fn orthogonalize<T: Float>(g: &mut [T], (rows, cols): (usize, usize), precision: Precision) {
-    let norm = sum_squares(&[g]).sqrt();
+    let norm = T::Kernels::sum_squares(&[g]).sqrt();
     if norm == 0.0 || !norm.is_finite() {
         return;
     }
     let [a, b, c] = COEFFICIENTS.map(T::of);
     let n = rows.min(cols);
     let (mut gram, mut sum, mut next) = (vec![T::zero(); n * n], vec![T::zero(); n * n], g.to_vec());
-    scale(g, &next, T::of(1.0 / norm));
+    T::Kernels::scale(g, &next, T::of(1.0 / norm));
     for _ in 0..STEPS {
         let x = Mat::new(g, (rows, cols));
         let (left, right) = if rows <= cols { (x, x.t()) } else { (x.t(), x) };
-        matmul(left, right, Accumulate::Overwrite, &mut gram, precision); // A
+        T::Kernels::matmul(left, right, Accumulate::Overwrite, &mut gram, precision); // A
         let square = Mat::new(&gram, (n, n));
-        matmul(square, square, Accumulate::Overwrite, &mut sum, precision); // A A
-        combine(&mut sum, &gram, c, b); // b A + c A A
-        scale(&mut next, g, a);
+        T::Kernels::matmul(square, square, Accumulate::Overwrite, &mut sum, precision); // A A
+        T::Kernels::combine(&mut sum, &gram, c, b); // b A + c A A
+        T::Kernels::scale(&mut next, g, a);
         let sum = Mat::new(&sum, (n, n));
         let (left, right) = if rows <= cols { (sum, x) } else { (x, sum) };
-        matmul(left, right, Accumulate::Add, &mut next, precision);
+        T::Kernels::matmul(left, right, Accumulate::Add, &mut next, precision);
         g.copy_from_slice(&next);
     }
 }

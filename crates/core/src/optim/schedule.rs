@@ -16,16 +16,17 @@ pub enum Schedule {
         /// The factor at the end.
         floor: f64,
     },
-    /// [`Schedule::Cosine`] with its lengths in steps, as in nanoGPT: `(step + 1) / (warmup + 1)`
-    /// during the first `warmup` steps, then half a cosine that reaches `floor` at step `decay` and
-    /// stays there.
-    WarmupCosine {
+    /// The rate of nanoGPT, with its lengths in steps: `(step + 1) / (warmup + 1)` during the first
+    /// `warmup` steps, then down to the factor `floor` at step `end`, where it stays.
+    Warmup {
         /// The number of steps of the rise.
         warmup: u64,
-        /// The step at which the cosine ends.
-        decay: u64,
+        /// The step at which the decay ends.
+        end: u64,
         /// The factor from there on.
         floor: f64,
+        /// The way down.
+        decay: Decay,
     },
     /// `min(s / warmup, sqrt(warmup / s))` at step `s`, counted from 1: a linear rise during the first
     /// `warmup` steps, then a fall with the square root of the step (Vaswani et al. 2017, equation 3, whose
@@ -61,11 +62,37 @@ impl Schedule {
                 let done = (step as f64 - rise) / (total as f64 - rise).max(1.0);
                 half_cosine(done, floor)
             }
-            Self::WarmupCosine { warmup, .. } if step < warmup => (step + 1) as f64 / (warmup + 1) as f64,
-            Self::WarmupCosine { decay, floor, .. } if step >= decay => floor,
-            Self::WarmupCosine { warmup, decay, floor } => {
-                half_cosine((step - warmup) as f64 / (decay - warmup) as f64, floor)
+            Self::Warmup { warmup, .. } if step < warmup => (step + 1) as f64 / (warmup + 1) as f64,
+            Self::Warmup { end, floor, .. } if step >= end => floor,
+            Self::Warmup { warmup, end, floor, decay } => {
+                decay.factor((step - warmup) as f64 / (end - warmup) as f64, floor)
             }
+        }
+    }
+}
+
+/// How a learning rate falls from its largest value to its smallest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Along half a cosine (Loshchilov and Hutter 2017).
+    #[default]
+    Cosine,
+    /// Along a straight line.
+    Linear,
+    /// Not at all, then along a straight line over the last 40 % of the steps: a trapezoid, with the
+    /// warm-up (Hägele et al. 2024).
+    Trapezoid,
+}
+
+impl Decay {
+    /// The factor from 1 down to `floor` after the share `done` of the steps.
+    fn factor(self, done: f64, floor: f64) -> f64 {
+        const COOLDOWN: f64 = 0.4;
+        match self {
+            Self::Cosine => half_cosine(done, floor),
+            Self::Linear => 1.0 - (1.0 - floor) * done,
+            Self::Trapezoid => 1.0 - (1.0 - floor) * ((done - 1.0) / COOLDOWN + 1.0).max(0.0),
         }
     }
 }
@@ -82,15 +109,31 @@ mod tests {
     /// nanoGPT's `get_lr` for learning_rate 1, warmup_iters 4, lr_decay_iters 12, min_lr 0.1.
     #[test]
     fn steps_of_warm_up_and_cosine() {
-        let s = Schedule::WarmupCosine { warmup: 4, decay: 12, floor: 0.1 };
+        let s = Schedule::Warmup { warmup: 4, end: 12, floor: 0.1, decay: Decay::Cosine };
         let at = |step| s.factor(step, 1000, 0);
         for (step, want) in [(0, 0.2), (3, 0.8), (4, 1.0), (8, 0.55), (12, 0.1), (999, 0.1)] {
             assert!((at(step) - want).abs() < 1e-12, "{step}: {}", at(step));
         }
         assert!((at(6) - (0.1 + 0.45 * (1.0 + 0.5_f64.sqrt()))).abs() < 1e-12);
         // The decay ends before the warm-up: the factor drops to the floor after it.
-        let s = Schedule::WarmupCosine { warmup: 4, decay: 2, floor: 0.1 };
+        let s = Schedule::Warmup { warmup: 4, end: 2, floor: 0.1, decay: Decay::Cosine };
         assert_eq!([s.factor(3, 9, 0), s.factor(4, 9, 0)], [0.8, 0.1]);
+    }
+
+    #[test]
+    fn straight_lines() {
+        let at = |decay, step| Schedule::Warmup { warmup: 0, end: 10, floor: 0.2, decay }.factor(step, 10, 0);
+        for (decay, step, want) in [
+            (Decay::Linear, 0, 1.0),
+            (Decay::Linear, 5, 0.6),
+            (Decay::Linear, 10, 0.2),
+            (Decay::Trapezoid, 6, 1.0),
+            (Decay::Trapezoid, 8, 0.6),
+            (Decay::Trapezoid, 9, 0.4),
+            (Decay::Trapezoid, 10, 0.2),
+        ] {
+            assert!((at(decay, step) - want).abs() < 1e-12, "{decay:?} {step}: {}", at(decay, step));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Stochastic gradient descent.
 
 use super::{FindTensor, Optimizer, named, restored, zeros};
-use crate::kernels::optimizer::{SgdStep, sgd, sgd_with_momentum};
+use crate::kernels::Kernels;
+use crate::kernels::optimizer::SgdStep;
 use crate::{Error, Float, Grads, Params, Tensor};
 
 /// Stochastic gradient descent: `w := w - lr (g + l2 w)`, or with momentum
@@ -51,10 +52,10 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
             let l2 = T::of(if param.decay { self.l2 } else { 0.0 });
             let (w, g) = (param.value.data_mut(), grad.data());
             if self.momentum == 0.0 {
-                sgd(w, g, SgdStep { rate, scale, l2 });
+                T::Kernels::sgd(w, g, SgdStep { rate, scale, l2 });
             } else {
                 let v = self.velocity[i].data_mut();
-                sgd_with_momentum(w, v, g, SgdStep { rate, scale, l2 }, momentum);
+                T::Kernels::sgd_with_momentum(w, v, g, SgdStep { rate, scale, l2 }, momentum);
             }
         }
     }

@@ -10,7 +10,8 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use serde_json::Value;
 
-use crate::nn::{Activation, GeluForm, NormPlace, Positions, Score};
+use crate::nn::{Activation, GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
+use crate::optim::Decay;
 use crate::optim::Schedule;
 use crate::{Mask, Precision};
 
@@ -112,7 +113,17 @@ macro_rules! named_setting_values {
     )* };
 }
 
-named_setting_values!(Activation, GeluForm, NormPlace, Positions, Precision, Score);
+named_setting_values!(
+    Activation,
+    Decay,
+    GeluForm,
+    MlpActivation,
+    NormKind,
+    NormPlace,
+    Positions,
+    Precision,
+    Score,
+);
 
 impl SettingValue for bool {
     const VALUE_NAME: &'static str = "BOOL";
@@ -182,7 +193,7 @@ impl SettingValue for Schedule {
         match self {
             Self::Constant => "constant",
             Self::Cosine { .. } => "cosine",
-            Self::WarmupCosine { .. } => "warmup-cosine",
+            Self::Warmup { .. } => "warmup",
             Self::InverseSquareRoot { .. } => "inverse-square-root",
             Self::HalveOnPlateau { .. } => "halve-on-plateau",
         }

@@ -11,6 +11,9 @@ impl<T: Float> Grads<T> {
             self.list.resize_with(id.0 + 1, || None);
         }
         tape.sum_into(&mut self.list[id.0], grad);
+        if let (Some(outbox), Some(grad)) = (&mut self.outbox, &self.list[id.0]) {
+            outbox.completed(id.0, grad.data());
+        }
     }
 
     /// Drops the gradients; their buffers return to the tape for the next step.

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use super::node::Node;
-use crate::kernels::elementwise;
+use crate::kernels::Kernels;
 use crate::kernels::matmul::RowBits;
 use crate::pool::Pool;
 use crate::{Float, Precision, Shape, Tensor, Var};
@@ -154,7 +154,7 @@ impl<'a, T: Float> Backward<'a, T> {
             let slot = &mut self.grads[self.inputs[i].0];
             let mut dx = slot.take().unwrap_or_else(|| {
                 let mut zeros = self.pool.take(node.value.dims());
-                elementwise::fill(zeros.data_mut(), T::zero());
+                T::Kernels::fill(zeros.data_mut(), T::zero());
                 zeros
             });
             add(dx.data_mut());
@@ -190,7 +190,7 @@ pub(crate) fn sum_into<T: Float>(sum: &mut Option<Tensor<T>>, mut more: Tensor<T
     if !old.is_unique() {
         std::mem::swap(&mut old, &mut more);
     }
-    elementwise::add_assign(old.data_mut(), more.data());
+    T::Kernels::add_assign(old.data_mut(), more.data());
     pool.give(more);
     *sum = Some(old);
 }

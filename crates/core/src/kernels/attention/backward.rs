@@ -6,7 +6,7 @@ use super::dims::Dims;
 use super::fused::{Attention, take_front};
 use super::operands::{Gradients, Heads, Inputs, heads_mut, rows_mut};
 use super::tile::{Products, QUERIES_PER_STRIPE, Stripe, Tile, stripe_rows};
-use crate::Float;
+use crate::Number;
 use crate::kernels::matmul::{Accumulate, matmul_serial};
 use crate::kernels::simd::{array, vectorised};
 
@@ -20,7 +20,7 @@ struct HeadGradients<'a, T> {
 impl Attention<'_> {
     /// Writes the gradients with respect to Q, K and V, from the gradient `dy` of the output,
     /// `(B, T_q, C)`, and the `log_sums` of [`Attention::forward`].
-    pub fn backward<T: Float>(
+    pub fn backward<T: Number>(
         &self,
         gradients: Gradients<'_, T>,
         inputs: Inputs<'_, T>,
@@ -37,7 +37,7 @@ impl Attention<'_> {
         });
     }
 
-    fn backward_head<T: Float>(
+    fn backward_head<T: Number>(
         &self,
         bh: usize,
         tiles: &[Tile],
@@ -105,7 +105,7 @@ impl Attention<'_> {
     /// Replaces the scores of stripe `v` in `p` with the weights, and `dL/dweights` in `ds` with
     /// `scale dL/dscores`.
     #[inline(always)]
-    fn score_gradients<T: Float>(
+    fn score_gradients<T: Number>(
         &self,
         bh: usize,
         tile: &Tile,

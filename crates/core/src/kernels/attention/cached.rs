@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::Float;
+use crate::Number;
 use crate::kernels::simd::vectorised;
 use crate::kernels::softmax::{exp_minus, max};
 
@@ -47,7 +47,7 @@ pub struct CachedAttention<'a, T> {
 
 /// `out = softmax(scale Q K^T) V`, `(B, T, C)`, where new token `i` sees the first
 /// `start + i + 1` keys. `scratch` has B T S elements.
-pub fn cached_attention<T: Float>(out: &mut [T], operands: CachedAttention<'_, T>, scratch: &mut [T]) {
+pub fn cached_attention<T: Number>(out: &mut [T], operands: CachedAttention<'_, T>, scratch: &mut [T]) {
     let CachedAttention { qkv, t, start, keys, values, dims: CacheDims { h, s, d }, slopes, .. } = operands;
     let (c, scale) = (h * d, T::of(operands.scale));
     let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
@@ -88,7 +88,7 @@ pub fn cached_attention<T: Float>(out: &mut [T], operands: CachedAttention<'_, T
 
 /// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys` and
 /// `values`. Skips tokens beyond the capacity.
-pub fn append_to_cache<T: Float>(
+pub fn append_to_cache<T: Number>(
     (keys, values): (&mut [T], &mut [T]),
     qkv: &[T],
     (t, start): (usize, usize),
@@ -114,7 +114,7 @@ pub fn append_to_cache<T: Float>(
 
 /// Copies the first `seen` tokens of the sequences with these indices, in this order, from one cache with room
 /// for `dims.s` tokens to another with room for `new_s`. The other elements of the new one stay as they are.
-pub fn select_from_cache<T: Float>(
+pub fn select_from_cache<T: Number>(
     (new_keys, new_values, new_s): (&mut [T], &mut [T], usize),
     (keys, values): (&[T], &[T]),
     sequences: &[usize],
@@ -140,7 +140,7 @@ pub fn select_from_cache<T: Float>(
 
 /// `scores = scale q K` for the first `scores.len()` keys, `(D) (D, S) -> (S)`.
 #[inline(always)]
-fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
+fn scalar_products<T: Number>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
     let rows = || q.iter().zip(keys.chunks_exact(keys.len() / q.len()));
     let (blocks, tail) = scores.as_chunks_mut::<KEYS_PER_PASS>();
     let start = blocks.len() * KEYS_PER_PASS;
@@ -165,7 +165,7 @@ fn scalar_products<T: Float>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {
 
 /// `out = weights V`, `(S) (S, D) -> (D)`.
 #[inline(always)]
-fn weighted_sum<T: Float>(out: &mut [T], weights: &[T], values: &[T]) {
+fn weighted_sum<T: Number>(out: &mut [T], weights: &[T], values: &[T]) {
     let d = out.len();
     let (blocks, tail) = out.as_chunks_mut::<COLUMNS_PER_PASS>();
     for (i, out) in blocks.iter_mut().enumerate() {

@@ -6,14 +6,14 @@ use super::dims::Dims;
 use super::fused::{Attention, take_front};
 use super::operands::{Inputs, heads_mut, parts_mut, rows_mut};
 use super::tile::{Products, QUERIES_PER_STRIPE, STRIPES_PER_TILE, Stripe, Tile, stripe_rows};
-use crate::Float;
+use crate::Number;
 use crate::kernels::matmul::{Accumulate, matmul_serial};
 use crate::kernels::simd::{array, vectorised};
 
 impl Attention<'_> {
     /// Writes the output to `out`, `(B, T_q, C)`, and the logarithm of each query's sum of
     /// exponentials to `log_sums`, `(B, H, T_q)`. A query that sees no key gets zeros.
-    pub fn forward<T: Float>(
+    pub fn forward<T: Number>(
         &self,
         out: &mut [T],
         log_sums: &mut [T],
@@ -28,7 +28,7 @@ impl Attention<'_> {
         });
     }
 
-    fn forward_head<T: Float>(
+    fn forward_head<T: Number>(
         &self,
         bh: usize,
         tiles: &[Tile],
@@ -101,7 +101,7 @@ impl Attention<'_> {
     /// query's largest score and the sum of its weights before dropout. The maximum ignores NaN;
     /// the sum becomes NaN.
     #[inline(always)]
-    fn unnormalised_weights<T: Float>(
+    fn unnormalised_weights<T: Number>(
         &self,
         bh: usize,
         tile: &Tile,

@@ -21,7 +21,7 @@ use crate::kernels::bf16_path::Bf16Path;
 use crate::kernels::dropout::DropoutMask;
 use crate::kernels::subnormals::flushing_subnormals;
 use crate::mask::Mask;
-use crate::{Float, Precision};
+use crate::{Number, Precision};
 
 /// Attention, `softmax(scale Q K^T + slope (j - i)) V`, with a mask and dropout.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Attention<'_> {
     }
 
     /// Calls `compute(bh, tiles, head, scratch)` for each head `bh = b H + h`, in parallel.
-    pub(super) fn for_each_head<T: Float, W: Send>(
+    pub(super) fn for_each_head<T: Number, W: Send>(
         &self,
         heads: impl Iterator<Item = W>,
         scratch: &mut [T],
@@ -81,7 +81,7 @@ impl Attention<'_> {
     }
 
     /// Adds ALiBi's `slope (j - i)` and the values of a finite mask to the scores of stripe `v`.
-    pub(super) fn add_to_scores<T: Float>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
+    pub(super) fn add_to_scores<T: Number>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
         if self.slopes.is_none() && *self.mask != Mask::Finite {
             return;
         }

@@ -1,6 +1,6 @@
 //! The softmax of stored scores, over the keys that each query sees.
 
-use crate::Float;
+use crate::Number;
 use crate::kernels::parallel::by_rows;
 use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 use crate::mask::Mask;
@@ -8,7 +8,7 @@ use crate::mask::Mask;
 /// `out = softmax(scores)` over the keys that `mask` lets each query see, and 0 for the other keys.
 /// `scores` is `(B, H, T_q, T_k)`, and `dims` is `[H, T_q, T_k]`. The row of a query that sees no
 /// key is zero.
-pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], mask: &Mask) {
+pub fn masked_softmax<T: Number>(out: &mut [T], scores: &[T], dims: [usize; 3], mask: &Mask) {
     let [h, t_q, t_k] = dims;
     by_rows(out, t_k, |first, out| {
         let mut shifted = vec![T::zero(); if *mask == Mask::Finite { t_k } else { 0 }];
@@ -33,7 +33,7 @@ pub fn masked_softmax<T: Float>(out: &mut [T], scores: &[T], dims: [usize; 3], m
 }
 
 /// The gradient of the scores, `dx_ij = y_ij (dy_ij - sum_k y_ik dy_ik)`, in rows of T_k elements.
-pub fn masked_softmax_backward<T: Float>(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) {
+pub fn masked_softmax_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) {
     let t_k = t_k.max(1);
     by_rows(dx, t_k, |first, dx| {
         softmax_rows_backward(dx, &y[first * t_k..], &dy[first * t_k..], t_k);

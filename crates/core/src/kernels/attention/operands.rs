@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut, ArrayViewMut2, ArrayViewMut4, ArrayViewMut5, Axis, RemoveAxis};
 
 use super::dims::Dims;
-use crate::Float;
+use crate::Number;
 use crate::kernels::matmul::Mat;
 
 /// One of Q, K, V and Y: a vector for each token and head. The D elements of head `h` of token `t`
@@ -23,7 +23,7 @@ pub struct Heads<'a, T> {
     row_stride: usize,
 }
 
-impl<'a, T: Float> Heads<'a, T> {
+impl<'a, T: Number> Heads<'a, T> {
     /// Part `part` of `data`, `(B, T, parts C)`: `parts` parts of C columns, side by side. `shape`
     /// is `[T, H, D]`.
     pub fn new(data: &'a [T], shape: [usize; 3], (part, parts): (usize, usize)) -> Self {
@@ -52,7 +52,7 @@ pub struct Inputs<'a, T> {
     pub v: Heads<'a, T>,
 }
 
-impl<'a, T: Float> Inputs<'a, T> {
+impl<'a, T: Number> Inputs<'a, T> {
     /// Self-attention: Q, K and V side by side in `qkv`, `(B, T, 3 C)`.
     pub fn self_attention(dims: Dims, qkv: &'a [T]) -> Self {
         let part = |part| Heads::new(qkv, [dims.t_k, dims.h, dims.d], (part, 3));
@@ -78,7 +78,7 @@ pub struct Gradients<'a, T> {
     pub v: ArrayViewMut4<'a, T>,
 }
 
-impl<'a, T: Float> Gradients<'a, T> {
+impl<'a, T: Number> Gradients<'a, T> {
     /// The gradients of [`Inputs::self_attention`], in `dqkv` `(B, T, 3 C)`.
     pub fn self_attention(dims: Dims, dqkv: &'a mut [T]) -> Self {
         let [q, k, v] = parts_mut(dqkv, [dims.b, dims.t_k, dims.h, dims.d]);
@@ -94,7 +94,7 @@ impl<'a, T: Float> Gradients<'a, T> {
 }
 
 /// Splits `(B, T, PARTS C)` into its parts, each as `(B, H, T, D)`; `shape` is `[B, T, H, D]`.
-pub(super) fn parts_mut<T: Float, const PARTS: usize>(
+pub(super) fn parts_mut<T: Number, const PARTS: usize>(
     data: &mut [T],
     shape: [usize; 4],
 ) -> [ArrayViewMut4<'_, T>; PARTS] {

@@ -8,7 +8,7 @@ use crate::kernels::matmul::{Accumulate, Mat, matmul_serial};
 use crate::kernels::simd::vectorised;
 use crate::kernels::transpose::rows_to_columns;
 use crate::mask::Mask;
-use crate::{Float, Precision};
+use crate::{Number, Precision};
 
 /// Queries per tile.
 pub const QUERIES_PER_TILE: usize = 64;
@@ -114,13 +114,13 @@ impl Tile {
     }
 
     /// A range of keys and of columns of a matrix `(keys, width)`, such as the scores.
-    pub fn part<'a, T: Float>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
+    pub fn part<'a, T: Number>(&self, x: &'a [T], keys: Range<usize>, columns: Range<usize>) -> Mat<'a, T> {
         let first = (keys.start - self.keys.start) * self.width + columns.start;
         Mat::with_row_stride(&x[first.min(x.len())..], (keys.len(), columns.len()), self.width)
     }
 
     /// Copies `factor rows` into the columns of `to`: `(rows, D) -> (D, width)`.
-    pub fn rows_to_columns<T: Float>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
+    pub fn rows_to_columns<T: Number>(&self, to: &mut [T], rows: Mat<'_, T>, factor: T) {
         vectorised(
             #[inline(always)]
             || {
@@ -140,7 +140,7 @@ impl Tile {
 
     /// The scalar products of keys (or values) `k` and the columns of `q`, for the keys and
     /// queries that see each other: `(keys, D) (D, width) -> (keys, width)`.
-    pub fn scalar_products<T: Float>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], products: Products) {
+    pub fn scalar_products<T: Number>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], products: Products) {
         let d = k.cols();
         let mut out =
             ArrayViewMut2::from_shape((self.keys.len(), self.width), out).expect("a row for each key");
@@ -154,7 +154,7 @@ impl Tile {
 
     /// Sets `x`, `(keys, width)`, to zero where stripe `v` sees no key.
     #[inline(always)]
-    pub fn zero_unseen<T: Float>(&self, x: &mut [T], v: usize) {
+    pub fn zero_unseen<T: Number>(&self, x: &mut [T], v: usize) {
         let Range { start, end } = self.stripes[v].seen;
         let seen = (start - self.keys.start) * self.width..(end - self.keys.start) * self.width;
         let zero = [T::zero(); QUERIES_PER_STRIPE];
@@ -181,7 +181,7 @@ impl Stripe {
 
     /// `x` if query `l` sees key `j`, else 0.
     #[inline(always)]
-    pub fn zero_unless_seen<T: Float>(&self, j: u32, l: usize, x: T) -> T {
+    pub fn zero_unless_seen<T: Number>(&self, j: u32, l: usize, x: T) -> T {
         if self.sees(j, l) { x } else { T::zero() }
     }
 }

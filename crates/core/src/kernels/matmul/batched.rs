@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::epilogue::Accumulate;
 use super::matrix::Mat;
 use super::multiply::matmul_serial;
-use crate::{Float, Precision};
+use crate::{Number, Precision};
 
 /// Matrices of one shape, stored one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct MatBatch<'a, T> {
     transposed: bool,
 }
 
-impl<'a, T: Float> MatBatch<'a, T> {
+impl<'a, T: Number> MatBatch<'a, T> {
     /// Row-major matrices of the given number of rows and columns.
     pub fn new(data: &'a [T], shape: (usize, usize)) -> Self {
         Self { data, shape, transposed: false }
@@ -40,7 +40,12 @@ impl<'a, T: Float> MatBatch<'a, T> {
 }
 
 /// `out[n] = a[n] b[n]`, in parallel; each product runs on one thread.
-pub fn batched_matmul<T: Float>(a: MatBatch<'_, T>, b: MatBatch<'_, T>, out: &mut [T], precision: Precision) {
+pub fn batched_matmul<T: Number>(
+    a: MatBatch<'_, T>,
+    b: MatBatch<'_, T>,
+    out: &mut [T],
+    precision: Precision,
+) {
     let pairs = a.data.par_chunks_exact(a.elements()).zip(b.data.par_chunks_exact(b.elements()));
     let elements = out.len() / (a.data.len() / a.elements()).max(1);
     out.par_chunks_exact_mut(elements.max(1)).zip(pairs).for_each(|(out, (a_n, b_n))| {

@@ -14,7 +14,7 @@ use super::pack;
 use super::product::Product;
 use super::slices::{DEPTH_PER_SLICE, Slices};
 use super::tile::{OutputPart, ROWS_IN_L1, rows_times_panel};
-use crate::Float;
+use crate::Number;
 use crate::kernels::elementwise::add_assign;
 use crate::kernels::isa::Compiled;
 use crate::kernels::scratch::with_scratch;
@@ -32,7 +32,7 @@ const MAX_TILES_PER_BLOCK: usize = 32;
 /// cache line to prefetch cost little, few enough that the loop stays small.
 const UNROLLED_STEPS: usize = 4;
 
-impl<T: Float> Product<'_, '_, T> {
+impl<T: Number> Product<'_, '_, T> {
     /// Computes the product with panels of at most V vectors of L lanes.
     pub(super) fn compute<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(self) {
         let product = self.in_faster_order();
@@ -228,7 +228,7 @@ type InPlace<'a, F> = (Left<'a, F>, Panels<'a, F>);
 
 /// Both matrices in place, if there are few rows and the innermost loop can read both as they
 /// are stored, with panels of `width` columns.
-fn in_place<'a, T: Float, E: Encoding<T>, const L: usize>(
+fn in_place<'a, T: Number, E: Encoding<T>, const L: usize>(
     a: Mat<'a, T>,
     b: Mat<'a, T>,
     width: usize,
@@ -245,7 +245,7 @@ fn in_place<'a, T: Float, E: Encoding<T>, const L: usize>(
 }
 
 /// Packs a panel of B: rows `inner` of `columns`, padded to whole vectors of L columns.
-fn pack_panel<T: Float, E: Encoding<T>, I: Compiled, const L: usize>(
+fn pack_panel<T: Number, E: Encoding<T>, I: Compiled, const L: usize>(
     panel: &mut [E::Factor],
     b: Mat<'_, T>,
     inner: Range<usize>,
@@ -292,7 +292,7 @@ struct RowBlock<'a, T> {
     inner: Range<usize>,
 }
 
-impl<'a, T: Float> RowBlock<'a, T> {
+impl<'a, T: Number> RowBlock<'a, T> {
     /// Factors per row.
     fn depth<E: Encoding<T>>(&self) -> usize {
         self.inner.len().div_ceil(E::DEPTH)
@@ -380,7 +380,7 @@ impl<'a, T: Float> RowBlock<'a, T> {
 ///
 /// The epilogue is then applied to these rows. It needs complete rows of an output that is not
 /// transposed.
-fn multiply_panels<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn multiply_panels<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
     (accumulate, transposed): (Accumulate<'_, T>, bool),
@@ -428,7 +428,7 @@ fn multiply_panels<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L:
 
 /// [`rows_times_panel`] for one panel, with as few vectors as its columns need.
 #[inline(always)]
-fn multiply_panel<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn multiply_panel<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Right<'_, F>,
     out: OutputPart<'_, T>,

@@ -3,9 +3,9 @@
 
 use rayon::prelude::*;
 
-use crate::Float;
+use crate::Number;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::elementwise::relu_and_slope;
+use crate::kernels::elementwise::{relu_and_slope, relu_squared_and_slope};
 use crate::kernels::gelu::gelu_and_slope;
 use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
 use crate::kernels::simd::vectorised;
@@ -40,6 +40,8 @@ pub enum OutputActivation {
     Gelu,
     /// `max(0, x)`.
     Relu,
+    /// `max(0, x)^2`.
+    ReluSquared,
 }
 
 /// An element-wise function of a finished product `C`. It is applied to complete rows while they
@@ -82,7 +84,7 @@ pub struct RemainingEpilogue<'a, T> {
     epilogue: Epilogue<'a, T>,
 }
 
-impl<'a, T: Float> RemainingEpilogue<'a, T> {
+impl<'a, T: Number> RemainingEpilogue<'a, T> {
     /// The epilogue of a whole product.
     pub fn new(epilogue: Epilogue<'a, T>) -> Self {
         Self { first: 0, epilogue }
@@ -113,6 +115,7 @@ impl<'a, T: Float> RemainingEpilogue<'a, T> {
             Epilogue::Activate { function, activation } => match function {
                 OutputActivation::Gelu => gelu_and_slope(elements, activation),
                 OutputActivation::Relu => relu_and_slope(elements, activation),
+                OutputActivation::ReluSquared => relu_squared_and_slope(elements, activation),
             },
             Epilogue::AddResidual { residual, dropout } => {
                 let pairs = elements.iter_mut().zip(&residual[self.first..]);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Float;
+use crate::Number;
 
 /// A row-major matrix, or the transpose of one.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ pub struct Mat<'a, T> {
     pub(super) transposed: bool,
 }
 
-impl<'a, T: Float> Mat<'a, T> {
+impl<'a, T: Number> Mat<'a, T> {
     /// A row-major matrix of `rows` times `cols` elements, without gaps.
     ///
     /// # Panics

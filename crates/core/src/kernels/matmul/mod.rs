@@ -30,7 +30,7 @@ mod tile;
 pub use batched::{MatBatch, batched_matmul};
 pub use epilogue::{Accumulate, Epilogue, OutputActivation};
 pub use matrix::Mat;
-pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue, multiply};
+pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,6 @@ use super::epilogue::{Accumulate, Epilogue, RemainingEpilogue};
 use super::factor::Exact;
 use super::matrix::Mat;
 use super::product::Product;
-use crate::float::PerType;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::bf16_path::has_fast_dot_products;
 #[cfg(target_arch = "aarch64")]
@@ -23,7 +22,8 @@ use crate::kernels::isa::{Avx2, Avx512, Avx512Bf16};
 use crate::kernels::isa::{Isa, Plain};
 use crate::kernels::matvec::matvec;
 use crate::kernels::small_matmul::{self, rows_times_rows};
-use crate::{Float, Precision};
+use crate::number::PerType;
+use crate::{Number, Precision};
 
 /// Below this many multiplications, a second thread costs more than it gains.
 const MIN_PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
@@ -34,29 +34,14 @@ const MIN_PARALLEL_MULTIPLICATIONS: usize = 1 << 20;
 ///
 /// # Panics
 /// If the shapes do not match.
-pub fn matmul<T: Float>(
+pub fn matmul<T: Number>(
     a: Mat<T>,
     b: Mat<T>,
     accumulate: Accumulate<T>,
     out: &mut [T],
     precision: Precision,
 ) {
-    matmul_with_epilogue(a, b, accumulate, out, precision, Epilogue::None);
-}
-
-/// [`matmul`], followed by the epilogue.
-///
-/// # Panics
-/// If the shapes do not match, or the slices of the epilogue do not have the length of the product.
-pub fn matmul_with_epilogue<T: Float>(
-    a: Mat<T>,
-    b: Mat<T>,
-    accumulate: Accumulate<T>,
-    out: &mut [T],
-    precision: Precision,
-    epilogue: Epilogue<'_, T>,
-) {
-    multiply(a, b, accumulate, out, (precision, RowBits::Free), epilogue);
+    matmul_with_epilogue(a, b, accumulate, out, (precision, RowBits::Free), Epilogue::None);
 }
 
 /// Whether the bits of a row of a product may depend on the number of rows.
@@ -69,11 +54,11 @@ pub enum RowBits {
     Fixed,
 }
 
-/// [`matmul_with_epilogue`], with a choice of [`RowBits`].
+/// [`matmul`], followed by the epilogue, with a choice of [`RowBits`].
 ///
 /// # Panics
-/// As [`matmul_with_epilogue`].
-pub fn multiply<T: Float>(
+/// If the shapes do not match, or the slices of the epilogue do not have the length of the product.
+pub fn matmul_with_epilogue<T: Number>(
     a: Mat<T>,
     b: Mat<T>,
     accumulate: Accumulate<T>,
@@ -117,7 +102,7 @@ pub fn multiply<T: Float>(
 ///
 /// # Panics
 /// If the shapes do not match, or the rows of `out` are not contiguous.
-pub fn matmul_serial<T: Float>(
+pub fn matmul_serial<T: Number>(
     a: Mat<T>,
     b: Mat<T>,
     accumulate: Accumulate<T>,
@@ -130,7 +115,7 @@ pub fn matmul_serial<T: Float>(
 }
 
 /// Computes a product with the best instructions of this machine.
-fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
+fn compute<T: Number>(product: Product<'_, '_, T>, precision: Precision) {
     if product.a.cols > 0 {
         return T::dispatch::<ComputeWith<'_, '_>>((product, precision, Isa::in_use()));
     }
@@ -143,12 +128,12 @@ fn compute<T: Float>(product: Product<'_, '_, T>, precision: Precision) {
     }
 }
 
-/// Computes a product of a [`Float`] type with an instruction set that this machine supports.
+/// Computes a product of a [`Number`] type with an instruction set that this machine supports.
 struct ComputeWith<'a, 'b>(PhantomData<(&'a (), &'b ())>);
 
 impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
-    type Args<T: Float> = (Product<'a, 'b, T>, Precision, Isa);
-    type Output<T: Float> = ();
+    type Args<T: Number> = (Product<'a, 'b, T>, Precision, Isa);
+    type Output<T: Number> = ();
 
     fn f32((product, precision, isa): Self::Args<f32>) {
         compute_f32(product, precision, isa);

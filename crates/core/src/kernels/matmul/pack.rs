@@ -3,7 +3,7 @@
 use super::factor::Encoding;
 use super::matrix::Mat;
 use super::operands::{ROWS_PER_TILE, Right, Steps, Strided};
-use crate::Float;
+use crate::Number;
 use crate::kernels::simd::{array, prefetch};
 use crate::kernels::transpose::{BLOCK_SIDE, Transpose};
 
@@ -19,7 +19,7 @@ const PREFETCH_ROWS_AHEAD: usize = 8;
 /// `DEPTH` rows. It is padded with zeros: missing columns at the edge, and the second half of the
 /// last factor if `depth` is odd.
 #[inline(always)]
-pub fn from_rows<'a, T: Float, E: Encoding<T>>(
+pub fn from_rows<'a, T: Number, E: Encoding<T>>(
     packed: &mut [E::Factor],
     width: usize,
     depth: usize,
@@ -45,7 +45,7 @@ pub fn from_rows<'a, T: Float, E: Encoding<T>>(
 /// [`from_rows`] for a matrix whose columns are stored as rows: `column(j)` returns column `j` of
 /// `columns`.
 #[inline(always)]
-pub fn from_columns<'a, T: Float, E: Encoding<T>>(
+pub fn from_columns<'a, T: Number, E: Encoding<T>>(
     packed: &mut [E::Factor],
     width: usize,
     columns: usize,
@@ -81,7 +81,7 @@ pub fn from_columns<'a, T: Float, E: Encoding<T>>(
 /// Packs [`ELEMENTS_PER_LINE`] elements of each of [`BLOCK_SIDE`] columns into rows of `to`, which
 /// are `width` apart.
 #[inline(always)]
-fn blocks<T: Float, E: Encoding<T>>(
+fn blocks<T: Number, E: Encoding<T>>(
     to: &mut [E::Factor],
     width: usize,
     side: [&[T; ELEMENTS_PER_LINE]; BLOCK_SIDE],
@@ -110,7 +110,7 @@ fn blocks<T: Float, E: Encoding<T>>(
 ///
 /// Missing rows of the last tile are set to zero.
 #[inline(always)]
-pub fn tiles<T: Float, E: Encoding<T>>(packed: &mut [E::Factor], columns: Mat<'_, T>) {
+pub fn tiles<T: Number, E: Encoding<T>>(packed: &mut [E::Factor], columns: Mat<'_, T>) {
     let Mat { data, rows: depth, cols: rows, row_stride: stride, .. } = columns;
     let (factors, whole) = (depth.div_ceil(E::DEPTH), rows / ROWS_PER_TILE);
     // One line of columns at a time: its cache lines serve all tiles while the next ones are
@@ -146,7 +146,7 @@ pub fn tiles<T: Float, E: Encoding<T>>(packed: &mut [E::Factor], columns: Mat<'_
 
 /// Packs `column(p)` for `p` from 0 to `depth`.
 #[inline(always)]
-fn pack_columns<T: Float, E: Encoding<T>>(
+fn pack_columns<T: Number, E: Encoding<T>>(
     to: &mut [[E::Factor; ROWS_PER_TILE]],
     depth: usize,
     mut column: impl FnMut(usize) -> [T; ROWS_PER_TILE],
@@ -167,7 +167,7 @@ fn pack_columns<T: Float, E: Encoding<T>>(
 
 /// Packs rows of `depth` factors each, one after the other.
 #[inline(always)]
-pub fn rows<'a, T: Float, E: Encoding<T>>(
+pub fn rows<'a, T: Number, E: Encoding<T>>(
     packed: &mut [E::Factor],
     depth: usize,
     row: impl Fn(usize) -> &'a [T],

@@ -4,7 +4,7 @@ use ndarray::ArrayViewMut2;
 
 use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::matrix::Mat;
-use crate::Float;
+use crate::Number;
 
 /// `out = accumulate + a b`.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Product<'a, 'b, T> {
     pub(super) epilogue: Option<&'a mut RemainingEpilogue<'b, T>>,
 }
 
-impl<'a, T: Float> Product<'a, '_, T> {
+impl<'a, T: Number> Product<'a, '_, T> {
     /// `out = accumulate + a b`.
     pub(super) fn new(
         a: Mat<'a, T>,

@@ -13,7 +13,7 @@ use crate::kernels::simd::array;
 use crate::kernels::transpose::Transpose;
 use crate::kernels::{elementwise, gelu};
 use crate::threads::with_threads;
-use crate::{Float, Precision};
+use crate::{Number, Precision};
 
 /// Small integers, which bf16 represents too: every order of addition is exact.
 fn integers(n: usize, seed: usize) -> Vec<f32> {
@@ -32,7 +32,7 @@ fn by_definition(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize), (ta, tb
     elements.map(|(i, j)| (0..k).map(|p| at(i, p) * bt(p, j)).sum()).collect()
 }
 
-fn mats<'a, T: Float>(
+fn mats<'a, T: Number>(
     (a, b): (&'a [T], &'a [T]),
     (m, k, n): (usize, usize, usize),
     (ta, tb): (bool, bool),
@@ -229,20 +229,25 @@ fn an_epilogue_is_applied_once_to_every_finished_element() {
         let product = by_definition(&a, &b, shape, layout);
         let residual: Vec<_> = (0..m * n).map(|i| (i % 1000) as f32).collect();
         let sum: Vec<_> = product.iter().zip(&residual).map(|(c, x)| x + c).collect();
-        let activations = [OutputActivation::Gelu, OutputActivation::Relu].map(|function| {
-            let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
-            match function {
-                OutputActivation::Gelu => gelu::gelu_and_slope(&mut slope, &mut activation),
-                OutputActivation::Relu => elementwise::relu_and_slope(&mut slope, &mut activation),
-            }
-            (function, slope, activation)
-        });
+        let activations = [OutputActivation::Gelu, OutputActivation::Relu, OutputActivation::ReluSquared]
+            .map(|function| {
+                let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
+                match function {
+                    OutputActivation::Gelu => gelu::gelu_and_slope(&mut slope, &mut activation),
+                    OutputActivation::Relu => elementwise::relu_and_slope(&mut slope, &mut activation),
+                    OutputActivation::ReluSquared => {
+                        elementwise::relu_squared_and_slope(&mut slope, &mut activation)
+                    }
+                }
+                (function, slope, activation)
+            });
         let (a, b) = mats((&a, &b), shape, layout);
         for threads in [1, 2] {
             let run = |epilogue: Epilogue<'_, f32>| {
                 let mut out = vec![9.0; m * n];
                 with_threads(threads, || {
-                    matmul_with_epilogue(a, b, Accumulate::Overwrite, &mut out, Precision::F32, epilogue);
+                    let options = (Precision::F32, RowBits::Free);
+                    matmul_with_epilogue(a, b, Accumulate::Overwrite, &mut out, options, epilogue);
                 })
                 .unwrap();
                 out

@@ -7,7 +7,7 @@ use super::factor::Factor;
 use super::operands::{
     Contiguous, Left, Order, PackedTile, ROWS_PER_TILE, Right, Steps, Strided, TileByColumns, TileByRows,
 };
-use crate::Float;
+use crate::Number;
 use crate::kernels::isa::Compiled;
 use crate::kernels::simd::{array, prefetch};
 
@@ -35,7 +35,7 @@ pub struct OutputPart<'a, T> {
 /// may have fewer columns. The innermost loop is unrolled by S.
 #[inline(always)]
 pub fn rows_times_panel<
-    T: Float,
+    T: Number,
     F: Factor<T>,
     I: Compiled,
     const V: usize,
@@ -93,7 +93,7 @@ fn whole_tile<'a, T, const V: usize, const L: usize>(
 /// The sums of the tile whose first row is `first`. An unrolled loop also prefetches the output
 /// rows `prefetched`; without unrolling, prefetching costs more than it saves.
 #[inline(always)]
-fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn tile<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     a: Left<'_, F>,
     first: usize,
     b: Right<'_, F>,
@@ -120,7 +120,7 @@ fn tile<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, con
 
 /// The sums of the products of `n` steps.
 #[inline(always)]
-fn sums<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn sums<'b, T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     n: usize,
     mut a: impl Steps<S, Factors = [F; ROWS_PER_TILE]>,
     mut b: impl Steps<S, Factors = &'b [[F; L]; V]>,
@@ -143,7 +143,7 @@ fn sums<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize,
 /// The rows `prefetched` are prefetched line by line: all at once would stall the loop, because a
 /// core fetches only about ten lines at a time.
 #[inline(always)]
-fn add_products<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
+fn add_products<'b, T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize, const S: usize>(
     sums: [[[T; L]; V]; ROWS_PER_TILE],
     (n, rest): (usize, bool),
     a: &mut impl Steps<S, Factors = [F; ROWS_PER_TILE]>,
@@ -170,7 +170,7 @@ fn add_products<'b, T: Float, F: Factor<T>, I: Compiled, const V: usize, const L
 
 /// `sums += a b` for a row of the panel.
 #[inline(always)]
-fn add_product<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+fn add_product<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     sums: &mut [[T; L]; V],
     a: F,
     b: &[[F; L]; V],
@@ -182,7 +182,7 @@ fn add_product<T: Float, F: Factor<T>, I: Compiled, const V: usize, const L: usi
 
 /// Writes a whole tile.
 #[inline(always)]
-fn write_tile<T: Float, const V: usize, const L: usize>(
+fn write_tile<T: Number, const V: usize, const L: usize>(
     rows: &mut [&mut [[T; L]; V]; ROWS_PER_TILE],
     sums: [[[T; L]; V]; ROWS_PER_TILE],
     accumulate: Accumulate<'_, T>,
@@ -217,7 +217,7 @@ fn write_tile<T: Float, const V: usize, const L: usize>(
 
 /// `out = f(v, out, sums)` for each vector v of each row of a tile.
 #[inline(always)]
-fn write_rows<T: Float, const V: usize, const L: usize>(
+fn write_rows<T: Number, const V: usize, const L: usize>(
     [r0, r1, r2, r3, r4, r5]: &mut [&mut [[T; L]; V]; ROWS_PER_TILE],
     [s0, s1, s2, s3, s4, s5]: [[[T; L]; V]; ROWS_PER_TILE],
     f: impl Fn(usize, [T; L], [T; L]) -> [T; L] + Copy,
@@ -231,7 +231,7 @@ fn write_rows<T: Float, const V: usize, const L: usize>(
 }
 
 #[inline(always)]
-fn write_row<T: Float, const V: usize, const L: usize>(
+fn write_row<T: Number, const V: usize, const L: usize>(
     row: &mut [[T; L]; V],
     sums: [[T; L]; V],
     f: impl Fn(usize, [T; L], [T; L]) -> [T; L],
@@ -243,7 +243,7 @@ fn write_row<T: Float, const V: usize, const L: usize>(
 
 /// Writes rows of `width` sums to an output that may have fewer rows and columns.
 #[inline(never)]
-fn write_edge<T: Float>(
+fn write_edge<T: Number>(
     mut part: ArrayViewMut2<'_, T>,
     sums: &[T],
     width: usize,
@@ -256,7 +256,7 @@ fn write_edge<T: Float>(
 
 /// Transposes rows of `width` sums, starting at row `row` of `rows`.
 #[inline(never)]
-fn transpose_sums<T: Float>(transposed: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
+fn transpose_sums<T: Number>(transposed: &mut [T], (rows, row): (usize, usize), sums: &[T], width: usize) {
     let here = (sums.len() / width).min(rows - row);
     for (c, to) in transposed.chunks_exact_mut(rows).enumerate() {
         for (r, to) in to[row..row + here].iter_mut().enumerate() {
@@ -267,7 +267,7 @@ fn transpose_sums<T: Float>(transposed: &mut [T], (rows, row): (usize, usize), s
 
 /// Writes transposed sums.
 #[inline(never)]
-fn write_transposed<T: Float>(
+fn write_transposed<T: Number>(
     mut part: ArrayViewMut2<'_, T>,
     transposed: &[T],
     accumulate: Accumulate<'_, T>,
@@ -280,7 +280,7 @@ fn write_transposed<T: Float>(
 
 /// `out = accumulate + sums`, for the elements that `out` has.
 #[inline(never)]
-fn write<T: Float>(out: &mut [T], sums: &[T], accumulate: Accumulate<'_, T>) {
+fn write<T: Number>(out: &mut [T], sums: &[T], accumulate: Accumulate<'_, T>) {
     let pairs = out.iter_mut().zip(sums);
     match accumulate {
         Accumulate::Overwrite => pairs.for_each(|(out, &sum)| *out = sum),
@@ -292,7 +292,7 @@ fn write<T: Float>(out: &mut [T], sums: &[T], accumulate: Accumulate<'_, T>) {
 
 /// `a + b`, lane by lane.
 #[inline(always)]
-fn plus<T: Float, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
+fn plus<T: Number, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
     array(
         #[inline(always)]
         |l| a[l] + b[l],
@@ -301,7 +301,7 @@ fn plus<T: Float, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
 
 /// `a b`, lane by lane.
 #[inline(always)]
-fn times<T: Float, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
+fn times<T: Number, const L: usize>(a: [T; L], b: [T; L]) -> [T; L] {
     array(
         #[inline(always)]
         |l| a[l] * b[l],
