@@ -10,12 +10,14 @@
 //! | `peers.rs` | the PyTorch and numpy scripts, and whether Python is installed |
 //! | `profile.rs` | the time of a step, op by op |
 //! | `scaling.rs`, `scaled.rs` | measurements at several numbers of threads, batch and block sizes |
+//! | `ranks.rs` | training by several processes |
 //! | `summary.rs` | medians and spreads |
 //! | `report.rs`, `table.rs` | the results, for machines and for people |
 
 pub mod measurement;
 pub mod peers;
 pub mod profile;
+mod ranks;
 mod report;
 mod rounds;
 mod scaled;
@@ -48,6 +50,9 @@ use crate::terminal::notes;
 /// The number of rounds without and with peers.
 const ROUNDS: (usize, usize) = (3, 5);
 
+/// The number of steps that several processes take, by default.
+const RANKS_STEPS: usize = 40;
+
 /// Measure training steps and generation: time, share of the machine's peak, memory. Compare
 /// with the targets and, with --against, with PyTorch.
 #[derive(Args)]
@@ -64,8 +69,8 @@ pub struct Bench {
     /// Measure how training steps scale instead of how fast they are.
     #[arg(long, value_name = "WITH", conflicts_with_all = ["against", "profile"])]
     scaling: Option<Scaling>,
-    /// Numbers of threads, batch sizes or block sizes for --scaling; the first is the
-    /// reference [default: 1 and all threads; 1,2,4 ... 64; 256,512 ... 4096].
+    /// Numbers of threads, batch sizes, block sizes or processes for --scaling; the first is the
+    /// reference [default: 1 and all threads; 1,2,4 ... 64; 256,512 ... 4096; 1,2].
     #[arg(long, value_name = "N,N", requires = "scaling", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(1..))]
     sizes: Vec<u16>,
@@ -143,7 +148,15 @@ impl Bench {
             if !self.json {
                 output::line(table::machine(&run))?;
             }
-            let sizes = self.sizes.iter().copied().map(usize::from).collect();
+            let mut sizes: Vec<usize> = self.sizes.iter().copied().map(usize::from).collect();
+            if scaling == Scaling::Ranks {
+                if sizes.is_empty() {
+                    sizes = vec![1, 2];
+                }
+                let steps = self.steps.map_or(RANKS_STEPS, usize::from);
+                let threads = usize::from(self.threads.unwrap_or(1));
+                return ranks::measure(&ranks::Request { sizes, steps, threads, json: self.json }, &run);
+            }
             let mut workloads = self.workloads.clone();
             if workloads.is_empty() {
                 workloads = all_workloads();

@@ -182,7 +182,7 @@ impl<'a> Report<'a> {
             peers: peers.iter().filter(|peer| peer.failed.is_none()).map(compared).collect(),
             target: TargetReport { seconds, tokens_per_second, met },
             weights_gb_per_s: weights
-                .map(|weights| (weights.bytes() * parameters) as f64 * ours.per_second / 1e9),
+                .map(|weights| weights.bytes() * parameters as f64 * ours.per_second / 1e9),
             profile: us.measurements.iter().find_map(|m| m.profile.as_ref()),
             run,
             ours,

@@ -80,7 +80,7 @@ impl Scaling {
     /// The default sizes.
     pub fn sizes(self, threads: usize) -> Vec<usize> {
         match self {
-            Self::Threads => vec![1, threads],
+            Self::Threads | Self::Ranks => vec![1, threads],
             Self::BatchSize => (0..=6).map(|i| 1 << i).collect(),
             Self::BlockSize => (8..=12).map(|i| 1 << i).collect(),
         }
@@ -93,7 +93,7 @@ impl Scaling {
         let Batch { batch_size, block_size } = batch;
         let usual = || Point { threads, batch_size, block_size, steps, ..Point::default() };
         let point = |&size: &usize| match self {
-            Self::Threads => Point { threads: size, ..usual() },
+            Self::Threads | Self::Ranks => Point { threads: size, ..usual() },
             Self::BatchSize => Point { batch_size: size, steps: (largest / size).clamp(3, 16), ..usual() },
             Self::BlockSize => Point { batch_size: largest / size, block_size: size, steps: 1, ..usual() },
         };
@@ -104,7 +104,7 @@ impl Scaling {
     pub fn target(self, points: &[Point]) -> ScalingTarget {
         let times = points.iter().map(|point| point.relative_time);
         match self {
-            Self::Threads => {
+            Self::Threads | Self::Ranks => {
                 let (threads, speed_up) =
                     points.last().map_or((0, f64::NAN), |last| (last.threads, 1.0 / last.relative_time));
                 let what = format!("at least {SPEED_UP} times as fast with {threads} threads");

@@ -92,4 +92,6 @@ pub enum Scaling {
     BatchSize,
     /// Texts of 256 to 4096 tokens, with the same number of tokens per step: is the memory constant?
     BlockSize,
+    /// One process and several, started by mpirun: how many times faster is a step?
+    Ranks,
 }

@@ -140,6 +140,17 @@ pub enum Error {
     /// The run to resume holds an imported model.
     #[error("{} holds an imported model, which has no training to resume: start a new run from it with init_from", .0.display())]
     Imported(PathBuf),
+    /// Another process of the same run has failed.
+    #[error("process {rank}: {why}")]
+    Rank {
+        /// The process.
+        rank: usize,
+        /// Its error.
+        why: String,
+    },
+    /// The processes of a run do not fit together, or cannot reach each other.
+    #[error("{0}")]
+    Ranks(String),
     /// The caller stopped an evaluation: see [`Tape::set_stop`](crate::Tape::set_stop).
     #[error("the evaluation was stopped before its end")]
     Stopped,

@@ -36,7 +36,14 @@ impl Streams {
 
     /// The key of the dropout masks of one training step.
     pub fn dropout(&self, step: u64) -> DropoutKey {
-        DropoutKey(self.stream("dropout", step).next_u64())
+        self.dropout_of_shard(step, 0)
+    }
+
+    /// The key of the dropout masks of one shard of a training step: the next number of the step's stream.
+    pub fn dropout_of_shard(&self, step: u64, shard: usize) -> DropoutKey {
+        let mut stream = self.stream("dropout", step);
+        (0..shard).for_each(|_| _ = stream.next_u64());
+        DropoutKey(stream.next_u64())
     }
 }
 
@@ -184,6 +191,7 @@ mod tests {
     #[test]
     fn dropout_bits_are_fair() {
         let key = Streams::new(4).dropout(0);
+        assert_ne!(Streams::new(4).dropout_of_shard(0, 1), key, "each shard drops others");
         for bit in 0..32 {
             let ones = (0..10_000).filter(|&i| key.random_from(0)(i) >> bit & 1 == 1).count();
             assert!((4_700..5_300).contains(&ones), "bit {bit}: {ones}");

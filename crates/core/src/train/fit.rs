@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::look::Seen;
 use super::model::Model;
 use super::observer::{EvaluationRecord, Observer, Progress, is_logged};
 use super::run_folder::RunFolder;
+use super::shards::Sharded;
 use super::state::{Ended, Options, State};
 use super::step::{StepReport, Stepper, routine};
 use super::task::Task;
 use crate::optim::Optimizer;
+use crate::ranks::Ranks;
 use crate::rng::Streams;
 use crate::trace::{Phase, Record};
 use crate::{Error, Float, Params, Tape};
@@ -34,13 +37,31 @@ pub struct Fit<'a, T: Float, M: Model<T>> {
     pub best: Option<Params<T>>,
     /// The last evaluation of this session.
     pub last_evaluation: Option<EvaluationRecord>,
+    /// The processes that train together.
+    pub ranks: Ranks<T>,
+    pub(super) sharded: Sharded,
+    /// Whether the processes have agreed to stop.
+    pub(super) stop: bool,
+    /// What went wrong in this process alone since the last step.
+    pub(super) failed: Option<Error>,
 }
 
 impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     /// A run at step 0 that is not saved.
     pub fn new(model: &'a mut M, optimizer: &'a mut dyn Optimizer<T>, options: Options) -> Self {
-        let state = State::default();
-        Self { model, optimizer, options, state, folder: None, best: None, last_evaluation: None }
+        Self {
+            model,
+            optimizer,
+            options,
+            state: State::default(),
+            folder: None,
+            best: None,
+            last_evaluation: None,
+            ranks: Ranks::default(),
+            sharded: Sharded::default(),
+            stop: false,
+            failed: None,
+        }
     }
 
     /// Trains to the end, or until the observer stops the run. The model then has the
@@ -57,6 +78,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         let (seconds_before, started) = (self.state.seconds, Instant::now());
         let seconds = || seconds_before + started.elapsed().as_secs_f64();
         let first_step = self.state.step;
+        observer.look(&Seen { params: self.model.params(), grads: &stepper.grads });
         let (mut last_save, mut save_time) = (Instant::now(), Duration::ZERO);
         let ended = loop {
             if self.state.evaluation_is_due
@@ -68,17 +90,20 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
             if self.state.step > first_step && last_save.elapsed() >= interval {
                 self.state.seconds = seconds();
                 let save_started = Instant::now();
-                self.save()?;
+                let saved = self.save();
+                self.go_on(saved)?;
                 last_save = Instant::now();
                 save_time = last_save - save_started;
             }
             if let Some(ended) = self.options.ended(&self.state) {
                 break ended;
             }
-            if observer.stop() {
+            let stop = observer.stop();
+            // Several processes stop after the same step.
+            if if self.ranks.is_alone() { stop } else { self.stop } {
                 break Ended::Stopped;
             }
-            let (report, lr) = self.step(&mut stepper, task)?;
+            let (report, lr) = self.step(&mut stepper, task, stop)?;
             if self.state.step == 1 {
                 warn_of_missing_gradients(&stepper.without_gradient(self.model), observer);
             }
@@ -88,18 +113,34 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
                 loss: report.loss,
                 lr,
                 grad_norm: report.grad_norm,
+                waited: (!self.ranks.is_alone()).then(|| self.ranks.take_waited()),
             };
             if let (Some(folder), Some(interval)) = (&mut self.folder, self.options.log_interval)
                 && is_logged(progress.step, interval)
             {
-                folder.append_metrics(&progress)?;
+                let written = folder.append_metrics(&progress);
+                self.go_on(written)?;
             }
             observer.step(&progress);
+            observer.look(&Seen { params: self.model.params(), grads: &stepper.grads });
             self.state.evaluation_is_due = self.options.evaluates_after(self.state.step);
         };
         self.state.seconds = seconds();
-        self.save()?;
+        let saved = self.failed.take().map_or_else(|| self.save(), Err);
+        self.ranks.agree(saved)?;
         Ok(ended)
+    }
+
+    /// A process that trains alone ends when it fails. One of several goes on to the end of the next step, in
+    /// which all learn of it, so that no other waits for it.
+    fn go_on(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        match result {
+            Err(error) if !self.ranks.is_alone() => {
+                self.failed.get_or_insert(error);
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Evaluates the model after the last step, and reports it. Returns `false` if the observer stopped the
@@ -118,7 +159,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
             }
         };
         exchange(self.model);
-        let evaluation = task.evaluate(self.model, tape);
+        let evaluation = task.evaluate(self.model, tape, &mut self.ranks);
         exchange(self.model);
         tape.reset();
         let evaluation = match evaluation {
@@ -130,7 +171,8 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         let lr = self.learning_rate(self.state.step - 1);
         let record = self.state.record(evaluation, &self.options, lr);
         if let Some(folder) = &mut self.folder {
-            folder.append_metrics(&record)?;
+            let written = folder.append_metrics(&record);
+            self.go_on(written)?;
         }
         self.optimizer.evaluated(self.model.params());
         if record.best {
@@ -153,18 +195,29 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         &mut self,
         stepper: &mut Stepper<T>,
         task: &mut dyn Task<T, M>,
+        stop: bool,
     ) -> Result<(StepReport, f64), Error> {
-        let Options { clip, seed, .. } = self.options;
+        let Options { clip, seed, shards, .. } = self.options;
         let step = self.state.step;
         let lr = self.learning_rate(step);
         let trace = &mut stepper.tape.trace;
         trace.enter(Phase::Batch, "Fit::step", "m2g_core::train::fit::Fit");
-        stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));
-        let (started, function) = (stepper.tape.trace.start(), task.function());
-        let batches = task.batches(step)?;
-        let record = |time| Record { time, ..routine(Phase::Batch, "batches", function, 0) };
-        stepper.tape.trace.finish(started, record);
-        let report = stepper.step(self.model, batches, self.optimizer, lr, clip, step)?;
+        let report = if shards == 1 && self.ranks.is_alone() {
+            stepper.tape.set_dropout(Some(Streams::new(seed).dropout(step)));
+            let (started, function) = (stepper.tape.trace.start(), task.function());
+            let batches = task.batches(step, 0)?;
+            let record = |time| Record { time, ..routine(Phase::Batch, "batches", function, 0) };
+            stepper.tape.trace.finish(started, record);
+            stepper.step(self.model, batches, self.optimizer, lr, clip, step)?
+        } else {
+            // What was waited for before, in an evaluation, is not part of the step.
+            self.ranks.take_waited();
+            let so_far = self.failed.take().map_or(Ok(stop), Err);
+            let (sharded, ranks) = (&mut self.sharded, &mut self.ranks);
+            let found = sharded.gradients(stepper, self.model, task, (step, shards, seed), ranks, so_far)?;
+            self.stop = found.stop;
+            stepper.update(self.model, found.passes, found.loss, self.optimizer, (lr, clip), step)?
+        };
         self.state.step += 1;
         self.state.loss_sum += report.loss;
         Ok((report, lr))
@@ -177,10 +230,10 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     pub fn trace_step(&mut self, task: &mut dyn Task<T, M>, warm_up: u64) -> Result<Vec<Record>, Error> {
         let mut stepper = Stepper::default();
         for _ in 0..warm_up {
-            self.step(&mut stepper, task)?;
+            self.step(&mut stepper, task, false)?;
         }
         stepper.tape.trace.switch(true);
-        self.step(&mut stepper, task)?;
+        self.step(&mut stepper, task, false)?;
         Ok(stepper.tape.trace.take())
     }
 

@@ -1,11 +1,16 @@
 //! The reports of a training run while it runs. The core itself prints nothing.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
 
+use super::look::Look;
 use super::task::Metrics;
 
 /// Observes a training run.
 pub trait Observer {
+    /// Called before the first step and after every step, with the parameters and their last gradients.
+    fn look(&mut self, _: &dyn Look) {}
     /// Called after every step.
     fn step(&mut self, _: &Progress) {}
     /// Called after every evaluation.
@@ -40,6 +45,9 @@ pub struct Progress {
     pub lr: f64,
     /// The norm of the last gradient before clipping; `None` without clipping.
     pub grad_norm: Option<f64>,
+    /// How long this process waited for others in the last step; `None` if it trains alone.
+    #[serde(skip)]
+    pub waited: Option<Duration>,
 }
 
 /// Whether a step is logged: the first one, and every `interval`-th.

@@ -14,8 +14,9 @@ use super::trainable::Trainable;
 use crate::checkpoint::{Checkpoint, OPTIMIZER, check_finite, unusable};
 use crate::memory::Footprint;
 use crate::optim::Optimizer;
+use crate::ranks::Ranks;
 use crate::trace::Record;
-use crate::{Error, Grads, Tape};
+use crate::{Error, Grads, Params, Tape};
 
 /// A training run of one model on its data: started, resumed, run, and saved in a folder.
 ///
@@ -34,8 +35,11 @@ pub struct Session<'a, M: Trainable> {
     /// What a person should know before the run.
     pub notes: Vec<String>,
     optimizer: Box<dyn Optimizer<f32>>,
-    data: &'a M::Data,
-    folder: Option<RunFolder>,
+    pub(super) data: &'a M::Data,
+    pub(super) folder: Option<RunFolder>,
+    /// The best parameters so far, in a process without the folder.
+    pub(super) best: Option<Params<f32>>,
+    pub(super) ranks: Ranks,
 }
 
 /// How a session ended.
@@ -97,7 +101,17 @@ impl<'a, M: Trainable> Session<'a, M> {
         // Fails before a folder is created if the data does not fit.
         M::task(&description, data)?;
         let folder = create_folder(save, &description, &model, &*optimizer)?;
-        Ok(Self { model, description, state: State::default(), notes, optimizer, data, folder })
+        Ok(Self {
+            model,
+            description,
+            state: State::default(),
+            notes,
+            optimizer,
+            data,
+            folder,
+            best: None,
+            ranks: Ranks::default(),
+        })
     }
 
     /// Resumes the run in a folder. `description` comes from [`Session::describe`]; its number of
@@ -144,7 +158,17 @@ impl<'a, M: Trainable> Session<'a, M> {
                 &format!("its optimizer {} has no tensor called {other}", optimizer.name()),
             ));
         }
-        Ok(Self { model, description, state, notes, optimizer, data, folder: Some(folder) })
+        Ok(Self {
+            model,
+            description,
+            state,
+            notes,
+            optimizer,
+            data,
+            folder: Some(folder),
+            best: None,
+            ranks: Ranks::default(),
+        })
     }
 
     /// How the run trains, and for how long.
@@ -174,19 +198,21 @@ impl<'a, M: Trainable> Session<'a, M> {
         let mut fit = Fit {
             state: self.state.clone(),
             folder: self.folder.as_mut(),
+            best: self.best.take(),
+            ranks: std::mem::take(&mut self.ranks),
             ..Fit::new(&mut self.model, &mut *self.optimizer, options)
         };
         let ended = fit.run(&mut task, observer)?;
-        let Fit { state, best, last_evaluation, .. } = fit;
+        let Fit { state, best, last_evaluation, mut ranks, .. } = fit;
         self.state = state;
         let mut ended = ended;
-        let mut test = |model: &M| {
+        let mut test = |model: &M, ranks: &mut Ranks| {
             let mut tape = Tape::new();
             tape.set_gradients(false);
             tape.set_stop(observer.stop_during_evaluation());
             match ended {
                 Ended::Stopped => Ok(Metrics::new()),
-                _ => task.test(model, &mut tape).or_else(|error| match error {
+                _ => task.test(model, &mut tape, ranks).or_else(|error| match error {
                     Error::Stopped => {
                         ended = Ended::Stopped;
                         Ok(Metrics::new())
@@ -195,14 +221,22 @@ impl<'a, M: Trainable> Session<'a, M> {
                 }),
             }
         };
-        let last_test = test(&self.model)?;
-        if let Some(best) = best {
-            *self.model.params_mut() = best;
-        } else if let Some(folder) = self.folder.as_ref().filter(|_| self.state.best_step > 0) {
-            let path = folder.path().join(BEST);
-            Checkpoint::load(&path)?.restore(&path, self.model.params_mut())?;
-        }
-        let best_test = test(&self.model)?;
+        let last_test = test(&self.model, &mut ranks)?;
+        let loaded = match (best, &self.folder) {
+            (Some(best), _) => {
+                *self.model.params_mut() = best;
+                Ok(())
+            }
+            (None, Some(folder)) if self.state.best_step > 0 => {
+                let path = folder.path().join(BEST);
+                let params = self.model.params_mut();
+                Checkpoint::load(&path).and_then(|mut checkpoint| checkpoint.restore(&path, params))
+            }
+            (None, _) => Ok(()),
+        };
+        ranks.agree(loaded)?;
+        let best_test = test(&self.model, &mut ranks)?;
+        self.ranks = ranks;
         Ok(Outcome {
             ended,
             steps: self.state.step,
@@ -238,7 +272,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     ) -> Result<(Grads<f32>, f64), Error> {
         let (mut tape, mut grads) = (Tape::new(), Grads::new());
         let mut task = M::task(description, data)?;
-        let loss = model.gradients(&mut tape, &task.batches(0)?[0], &mut grads)?;
+        let loss = model.gradients(&mut tape, &task.batches(0, 0)?[0], &mut grads)?;
         Ok((grads, f64::from(loss)))
     }
 

@@ -28,6 +28,8 @@ pub struct Options {
     pub clip: Option<f64>,
     /// Stop after this many evaluations in a row without improvement.
     pub patience: Option<u32>,
+    /// The number of shards of each step, which several processes can compute at the same time.
+    pub shards: usize,
     /// The seed of the dropout masks.
     pub seed: u64,
     /// The minimum time between two checkpoints.
@@ -45,6 +47,7 @@ impl Default for Options {
             schedule: Schedule::Constant,
             clip: None,
             patience: None,
+            shards: 1,
             seed: 1,
             checkpoint_interval: Duration::from_secs(2),
         }

@@ -3,8 +3,8 @@
 use std::panic::Location;
 
 use super::model::Model;
+use crate::kernels::Kernels;
 use crate::kernels::huge_pages::use_huge_pages;
-use crate::kernels::reduce;
 use crate::optim::{Optimizer, clip_norm};
 use crate::threads::Spinner;
 use crate::trace::{Phase, Record};
@@ -53,27 +53,38 @@ impl<T: Float> Stepper<T> {
         clip: Option<f64>,
         step: u64,
     ) -> Result<StepReport, Error> {
-        self.spinner.spin(self.buffer_bytes());
-        let Self { tape, grads, .. } = self;
-        tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
-        grads.clear(tape);
+        self.begin();
         let mut loss = 0.0;
         for batch in batches {
-            let this = model.gradients(tape, batch, grads)?.as_f64();
-            if !this.is_finite() {
-                let what = match tape.first_not_finite(model.params()) {
-                    Some(first) => format!("loss (and before it {first})"),
-                    None => "loss".into(),
-                };
-                return Err(Error::NotFinite { what, step });
-            }
-            loss += this / batches.len() as f64;
-            // Releases the parameters, so that the update happens in place.
-            tape.reset();
+            let Self { tape, grads, .. } = self;
+            loss += pass(model, tape, batch, grads, step)? / batches.len() as f64;
         }
+        self.update(model, batches.len(), loss, optimizer, (lr, clip), step)
+    }
+
+    /// Begins a step: drops the gradients of the last one.
+    #[track_caller]
+    pub(super) fn begin(&mut self) {
+        self.spinner.spin(self.buffer_bytes());
+        self.tape.trace.enter(Phase::Forward, "Stepper::step", std::any::type_name::<Self>());
+        self.grads.clear(&mut self.tape);
+    }
+
+    /// Takes the step along the mean gradient, after `passes` passes whose gradients were added up.
+    #[track_caller]
+    pub(super) fn update<M: Model<T>>(
+        &mut self,
+        model: &mut M,
+        passes: usize,
+        loss: f64,
+        optimizer: &mut dyn Optimizer<T>,
+        (lr, clip): (f64, Option<f64>),
+        step: u64,
+    ) -> Result<StepReport, Error> {
+        let Self { tape, grads, .. } = self;
         let elements = model.params().count() as u64;
         // `grads` holds the sum over the batches; the step goes along the mean.
-        let mut scale = 1.0 / batches.len() as f64;
+        let mut scale = 1.0 / passes as f64;
         let mut grad_norm = None;
         if let Some(max) = clip {
             let started = tape.trace.start();
@@ -115,7 +126,7 @@ impl<T: Float> Stepper<T> {
 
     /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
-        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| !reduce::all_finite(g.data()));
+        let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| !T::Kernels::all_finite(g.data()));
         let names = model.params().iter().zip(self.grads.iter());
         match names.into_iter().find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),
@@ -126,10 +137,36 @@ impl<T: Float> Stepper<T> {
     /// The names of the parameters whose gradient was missing or zero in the last step, because
     /// their layer is disconnected or dead.
     pub fn without_gradient<M: Model<T>>(&self, model: &M) -> Vec<String> {
-        let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| reduce::all_zero(g.data()));
+        let zero = |g: Option<&Tensor<T>>| g.is_none_or(|g| T::Kernels::all_zero(g.data()));
         let params = model.params().iter().zip(self.grads.iter());
         params.filter(|(_, g)| zero(*g)).map(|(p, _)| p.name.clone()).collect()
     }
+}
+
+/// One forward and backward pass: adds the gradient of the mean loss of a batch to `grads`, and returns the
+/// loss.
+///
+/// # Errors
+/// The errors of the model; [`Error::NotFinite`] if the loss is NaN or infinite.
+#[track_caller]
+pub(super) fn pass<T: Float, M: Model<T>>(
+    model: &M,
+    tape: &mut Tape<T>,
+    batch: &M::Batch,
+    grads: &mut Grads<T>,
+    step: u64,
+) -> Result<f64, Error> {
+    let loss = model.gradients(tape, batch, grads)?.as_f64();
+    if !loss.is_finite() {
+        let what = match tape.first_not_finite(model.params()) {
+            Some(first) => format!("loss (and before it {first})"),
+            None => "loss".into(),
+        };
+        return Err(Error::NotFinite { what, step });
+    }
+    // Releases the parameters, so that the update happens in place.
+    tape.reset();
+    Ok(loss)
 }
 
 /// The trace record of a routine that is not an op and works on this number of elements.

@@ -15,8 +15,12 @@ use super::run_folder::{BEST, LAST, metrics};
 use super::*;
 use crate::nn::{Init, Linear};
 use crate::optim::{Optimizer, Sgd};
+use crate::ranks::Ranks;
 use crate::rng::Streams;
 use crate::{Error, Params, Tape, Tensor, Var};
+
+#[cfg(test)]
+mod together;
 
 /// `y = w x + b`.
 #[derive(Debug)]
@@ -73,6 +77,8 @@ struct Config {
     momentum: f64,
     init_from: String,
     seed: u64,
+    shards: usize,
+    passes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,8 +139,8 @@ impl Trainable for Line {
     }
 
     fn options(description: &Description, _: &Points) -> Options {
-        let Config { steps, seed, .. } = description.config;
-        Options { steps, steps_per_evaluation: 5, lr: 0.1, seed, ..Options::default() }
+        let Config { steps, seed, shards, .. } = description.config;
+        Options { steps, steps_per_evaluation: 5, lr: 0.1, seed, shards, ..Options::default() }
     }
 
     fn optimizer(description: &Description, _: &Points) -> Box<dyn Optimizer<f32>> {
@@ -142,32 +148,38 @@ impl Trainable for Line {
     }
 
     fn task<'a>(description: &'a Description, data: &'a Points) -> Result<impl Task<f32, Self> + 'a, Error> {
-        Ok(LineTask { data, streams: Streams::new(description.config.seed), batches: Vec::new() })
+        let Config { seed, passes, .. } = description.config;
+        Ok(LineTask { data, streams: Streams::new(seed), passes, batches: Vec::new() })
     }
 }
 
 struct LineTask<'a> {
     data: &'a Points,
     streams: Streams,
+    passes: usize,
     batches: Vec<Batch>,
 }
 
 impl Task<f32, Line> for LineTask<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[Batch], Error> {
-        let mut rng = self.streams.stream("batch", step);
-        let x: Vec<f32> = (0..4).map(|_| rng.next_u32() as f32 / u32::MAX as f32).collect();
-        let y = x.iter().map(|x| self.data.slope * x).collect();
-        self.batches = vec![Batch { x: Tensor::from_vec(&[4, 1], x)?, y: Tensor::from_vec(&[4, 1], y)? }];
+    fn batches(&mut self, step: u64, shard: usize) -> Result<&[Batch], Error> {
+        let batch = |number: usize| {
+            let mut rng = self.streams.stream(&format!("batch{number}"), step);
+            let x: Vec<f32> = (0..4).map(|_| rng.next_u32() as f32 / u32::MAX as f32).collect();
+            let y = x.iter().map(|x| self.data.slope * x).collect();
+            Ok(Batch { x: Tensor::from_vec(&[4, 1], x)?, y: Tensor::from_vec(&[4, 1], y)? })
+        };
+        let numbers = shard * self.passes..(shard + 1) * self.passes;
+        self.batches = numbers.map(batch).collect::<Result<_, Error>>()?;
         Ok(&self.batches)
     }
 
     /// Prefers a slope of 1, which training passes on its way from 0 to the slope of the points.
-    fn evaluate(&mut self, line: &Line, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(&mut self, line: &Line, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Evaluation, Error> {
         let slope = line.slope_on(tape)?;
         Ok(Evaluation { score: Some(-(slope - 1.0).abs()), metrics: vec![("slope", slope)] })
     }
 
-    fn test(&mut self, line: &Line, tape: &mut Tape<f32>) -> Result<Metrics, Error> {
+    fn test(&mut self, line: &Line, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Metrics, Error> {
         Ok(vec![("slope", line.slope_on(tape)?)])
     }
 }
@@ -175,7 +187,7 @@ impl Task<f32, Line> for LineTask<'_> {
 type Training<'a> = Session<'a, Line>;
 
 fn config() -> Config {
-    Config { steps: 103, momentum: 0.5, init_from: String::new(), seed: 3 }
+    Config { steps: 103, momentum: 0.5, init_from: String::new(), seed: 3, shards: 1, passes: 1 }
 }
 
 fn points() -> Points {

@@ -1,0 +1,122 @@
+//! Ranks that are threads of one process: for tests, and to see what the ranks of a run do.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::communicator::Communicator;
+use super::handle::Ranks;
+use crate::{Error, Float};
+
+/// What one rank sends another.
+enum Message<T> {
+    Elements(Vec<T>),
+    Bytes(Vec<u8>),
+}
+
+/// A rank that is a thread.
+struct InProcess<T> {
+    rank: usize,
+    /// To each rank, itself included.
+    to: Vec<Sender<Message<T>>>,
+    /// From each rank.
+    from: Vec<Receiver<Message<T>>>,
+}
+
+/// Runs `f` in `size` threads, each of which is a rank, and returns their results.
+///
+/// # Errors
+/// If a thread cannot be started.
+///
+/// # Panics
+/// If `f` does.
+pub fn in_threads<T: Float, R: Send>(size: usize, f: impl Fn(Ranks<T>) -> R + Sync) -> Result<Vec<R>, Error> {
+    let (all, f) = (connected(size)?, &f);
+    Ok(std::thread::scope(|scope| {
+        let threads: Vec<_> = all.into_iter().map(|ranks| scope.spawn(move || f(ranks))).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    }))
+}
+
+/// Ranks that are connected to each other.
+fn connected<T: Float>(size: usize) -> Result<Vec<Ranks<T>>, Error> {
+    let mut ends: Vec<InProcess<T>> =
+        (0..size).map(|rank| InProcess { rank, to: Vec::new(), from: Vec::new() }).collect();
+    for from in 0..size {
+        for to in 0..size {
+            let (sender, receiver) = channel();
+            ends[from].to.push(sender);
+            ends[to].from.push(receiver);
+        }
+    }
+    ends.into_iter().map(|end| Ranks::connect(move || Ok(Box::new(end)))).collect()
+}
+
+impl<T> InProcess<T> {
+    fn send(&self, rank: usize, message: Message<T>) -> Result<(), Error> {
+        self.to[rank].send(message).map_err(|_| lost(rank))
+    }
+
+    fn receive(&self, rank: usize) -> Result<Message<T>, Error> {
+        self.from[rank].recv().map_err(|_| lost(rank))
+    }
+
+    fn receive_into(&self, rank: usize, out: &mut [T]) -> Result<(), Error>
+    where
+        T: Copy,
+    {
+        match self.receive(rank)? {
+            Message::Elements(elements) if elements.len() == out.len() => {
+                out.copy_from_slice(&elements);
+                Ok(())
+            }
+            _ => Err(lost(rank)),
+        }
+    }
+}
+
+fn lost(rank: usize) -> Error {
+    Error::Rank { rank, why: "it has ended before the others".into() }
+}
+
+/// `lengths`, one after the other, as parts of a slice.
+fn parts(lengths: &[usize]) -> impl Iterator<Item = std::ops::Range<usize>> {
+    lengths.iter().scan(0, |start, length| {
+        *start += length;
+        Some(*start - length..*start)
+    })
+}
+
+impl<T: Float> Communicator<T> for InProcess<T> {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.to.len()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        vec!["this machine".into(); self.size()]
+    }
+
+    fn exchange(&mut self, send: &[T], to: &[usize], receive: &mut [T], from: &[usize]) -> Result<(), Error> {
+        for (rank, part) in parts(to).enumerate() {
+            self.send(rank, Message::Elements(send[part].to_vec()))?;
+        }
+        parts(from).enumerate().try_for_each(|(rank, part)| self.receive_into(rank, &mut receive[part]))
+    }
+
+    fn gather(&mut self, mine: &[T], all: &mut [T], lengths: &[usize]) -> Result<(), Error> {
+        (0..self.size()).try_for_each(|rank| self.send(rank, Message::Elements(mine.to_vec())))?;
+        parts(lengths).enumerate().try_for_each(|(rank, part)| self.receive_into(rank, &mut all[part]))
+    }
+
+    fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        (0..self.size()).try_for_each(|rank| self.send(rank, Message::Bytes(mine.to_vec())))?;
+        let received = (0..self.size()).map(|rank| match self.receive(rank)? {
+            Message::Bytes(bytes) => Ok(bytes),
+            Message::Elements(_) => Err(lost(rank)),
+        });
+        received.collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! What the processes of a run check before they begin, and how all get the run to resume.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::run_folder::{self, BEST, CONFIG, LAST};
+use super::session::Session;
+use super::trainable::Trainable;
+use crate::ranks::Ranks;
+use crate::{Error, Float, Params, instruction_set};
+
+/// The number of bytes of a file that are sent at a time.
+const CHUNK: u64 = 16 << 20;
+
+impl<M: Trainable> Session<'_, M> {
+    /// Trains together with the other processes of `ranks`. Process 0 alone then writes to the folder of the
+    /// run. `program` identifies the program that runs.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if the processes differ in program, instruction set, data, settings or parameters, or
+    /// if there are more processes than shards; those of [`Session::load`].
+    pub fn join(&mut self, mut ranks: Ranks, program: &str) -> Result<(), Error> {
+        let facts = self.facts(program);
+        let facts = ranks.agree(facts)?;
+        ranks.check_equal(&facts)?;
+        let (shards, size) = (self.options().shards, ranks.size());
+        if shards < size {
+            return Err(Error::Ranks(format!(
+                "{size} processes cannot share the {shards} {} of a step: set shards to {size} or more, or start \
+                 fewer processes",
+                if shards == 1 { "shard" } else { "shards" }
+            )));
+        }
+        if ranks.rank() > 0
+            && let Some(folder) = self.folder.take()
+            && self.state.best_step > 0
+        {
+            let (best, _) = Self::load(folder.path(), BEST)?;
+            self.best = Some(best.params().clone());
+        }
+        self.ranks = ranks;
+        Ok(())
+    }
+
+    /// The processes that train this model.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// Waits until all processes have come here, so that none ends before the others are done.
+    ///
+    /// # Errors
+    /// [`Error::Rank`] if another process has failed.
+    pub fn leave(mut self) -> Result<(), Error> {
+        self.ranks.agree(Ok(()))
+    }
+
+    /// What must be the same in all processes, each with its name.
+    fn facts(&self, program: &str) -> Result<Vec<(String, String)>, Error> {
+        let config =
+            serde_json::to_value(M::config(&self.description)).map_err(|e| Error::Other(Box::new(e)))?;
+        let mut facts = vec![
+            ("program".into(), program.into()),
+            ("instruction set".into(), instruction_set().into()),
+            ("training data".into(), M::fingerprint(self.data).into()),
+        ];
+        let settings = config.as_object().into_iter().flatten();
+        facts.extend(settings.map(|(name, value)| (format!("value of {name}"), value.to_string())));
+        facts.push(("step".into(), self.state.step.to_string()));
+        facts.push(("set of parameters".into(), digest(self.model.params())));
+        Ok(facts)
+    }
+}
+
+/// What identifies the program that runs: the start of the SHA-256 of its file.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub fn this_program() -> Result<String, Error> {
+    let path = std::env::current_exe().map_err(Error::io("find", "this program"))?;
+    let mut file = File::open(&path).map_err(Error::io("read", &path))?;
+    let mut digest = Sha256::new();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut bytes).map_err(Error::io("read", &path))? {
+            0 => return Ok(start_of(digest)),
+            n => digest.update(&bytes[..n]),
+        }
+    }
+}
+
+fn start_of(digest: Sha256) -> String {
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A digest of all parameters.
+fn digest<T: Float>(params: &Params<T>) -> String {
+    let mut digest = Sha256::new();
+    let mut bytes = Vec::new();
+    for chunk in params.iter().flat_map(|param| param.value.data().chunks(1 << 16)) {
+        bytes.clear();
+        T::to_le_bytes(chunk, &mut bytes);
+        digest.update(&bytes);
+    }
+    start_of(digest)
+}
+
+/// Gives all other processes a copy of a run, in the folder `copy` of each. `run` is the folder of the run in
+/// process 0.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be read or written.
+pub fn copy_run(ranks: &mut Ranks, run: &Path, copy: &Path) -> Result<(), Error> {
+    if ranks.rank() == 0 {
+        ranks.agree(run_folder::check_is_run(run))?;
+    } else {
+        ranks.agree(std::fs::create_dir_all(copy).map_err(Error::io("create", copy)))?;
+    }
+    for name in [CONFIG, LAST, BEST] {
+        let mut file = match ranks.rank() {
+            0 => ranks.agree(File::open(run.join(name)).map_err(Error::io("read", run.join(name))))?,
+            _ => ranks.agree(File::create(copy.join(name)).map_err(Error::io("create", copy.join(name))))?,
+        };
+        let mut written = Ok(());
+        loop {
+            let mut chunk = Vec::new();
+            if ranks.rank() == 0 {
+                let read = (&file).take(CHUNK).read_to_end(&mut chunk);
+                written = read.map(drop).map_err(Error::io("read", run.join(name)));
+            }
+            let all = ranks.tell(written.map(|()| chunk))?;
+            if all[0].is_empty() {
+                break;
+            }
+            written = match ranks.rank() {
+                0 => Ok(()),
+                _ => file.write_all(&all[0]).map_err(Error::io("write", copy.join(name))),
+            };
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The processes of a run, connected by MPI.
+//!
+//! All calls of MPI come from one thread. Every message is sent without waiting in MPI: between two looks at
+//! it, this thread sends heartbeats and leaves the processor to those that compute.
+
+use std::time::{Duration, Instant};
+
+use m2g_core::Error;
+use m2g_core::ranks::Communicator;
+use mpi::Threading;
+use mpi::datatype::{Partition, PartitionMut};
+use mpi::environment::{Universe, processor_name};
+use mpi::request::{Request, Scope, scope};
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::{Communicator as _, CommunicatorCollectives, Equivalence};
+
+use crate::callbacks::Callbacks;
+use crate::launch::Launch;
+use crate::pulse::Pulse;
+
+/// A message is looked at without a pause for so long.
+const SPIN: Duration = Duration::from_micros(100);
+
+/// The pause between two later looks.
+const PAUSE: Duration = Duration::from_micros(30);
+
+/// The bytes of each process that travel at once when nobody knows how many there are: most messages fit.
+const FIRST: usize = 256;
+
+/// The bytes of a length in front of them.
+const LENGTH: usize = 8;
+
+/// The bytes of a host's name that are known to others.
+const HOST: usize = 64;
+
+/// At the end, a process waits for the others for so long.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The connection to all processes.
+pub struct World {
+    world: SimpleCommunicator,
+    /// For the last words, which must not meet other messages.
+    goodbye: SimpleCommunicator,
+    pulse: Pulse,
+    hosts: Vec<String>,
+    // Ends MPI when it is dropped, after all else.
+    _universe: Universe,
+}
+
+impl World {
+    /// Starts MPI.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if it does not start, or does not connect the processes that the launcher has started.
+    pub fn open(launch: Launch, callbacks: Callbacks) -> Result<Self, Error> {
+        let refused = |why: String| Err(Error::Ranks(why));
+        let Some((universe, _)) = mpi::initialize_with_threading(Threading::Funneled) else {
+            return refused("MPI cannot be started twice".into());
+        };
+        let world = universe.world();
+        let size = usize::try_from(world.size()).unwrap_or(0);
+        if size != launch.size {
+            return refused(format!(
+                "the launcher has started {} processes, but MPI connects {size}: mpirun and the library that this \
+                 program was built with do not belong together",
+                launch.size
+            ));
+        }
+        let hosts = hosts(&world);
+        let pulse = Pulse::new(world.duplicate(), &hosts, callbacks);
+        let goodbye = world.duplicate();
+        Ok(Self { world, goodbye, pulse, hosts, _universe: universe })
+    }
+}
+
+/// The name of the machine of each process.
+fn hosts(world: &SimpleCommunicator) -> Vec<String> {
+    let name = processor_name().unwrap_or_default();
+    let mut mine = [0; HOST];
+    mine.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+    let mut all = vec![0; HOST * world.size() as usize];
+    world.all_gather_into(&mine[..], &mut all[..]);
+    let name = |bytes: &[u8]| {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(HOST);
+        String::from_utf8_lossy(&bytes[..end]).into_owned()
+    };
+    all.chunks_exact(HOST).map(name).collect()
+}
+
+/// Waits for a message.
+fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>, pulse: &mut Pulse) {
+    let started = Instant::now();
+    while let Err(unfinished) = request.test() {
+        request = unfinished;
+        pulse.beat();
+        match started.elapsed() < SPIN {
+            true => std::thread::yield_now(),
+            false => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Numbers of elements as MPI counts them, and where each part begins.
+fn counts(lengths: &[usize]) -> Result<(Vec<i32>, Vec<i32>), Error> {
+    let mut starts = Vec::with_capacity(lengths.len());
+    let mut end = 0_i32;
+    let counts = lengths.iter().map(|&length| {
+        starts.push(end);
+        let count = i32::try_from(length).ok()?;
+        end = end.checked_add(count)?;
+        Some(count)
+    });
+    let counts: Option<Vec<i32>> = counts.collect();
+    let counts = counts.ok_or_else(|| Error::Ranks("a message is too large for MPI".into()))?;
+    Ok((counts, starts))
+}
+
+impl World {
+    fn gather_parts<T: Equivalence>(
+        &mut self,
+        mine: &[T],
+        all: &mut [T],
+        lengths: &[usize],
+    ) -> Result<(), Error> {
+        let (counts, starts) = counts(lengths)?;
+        let mut all = PartitionMut::new(all, counts, starts);
+        scope(|scope| {
+            wait(self.world.immediate_all_gather_varcount_into(scope, mine, &mut all), &mut self.pulse);
+        });
+        Ok(())
+    }
+}
+
+impl Communicator<f32> for World {
+    fn rank(&self) -> usize {
+        usize::try_from(self.world.rank()).unwrap_or(0)
+    }
+
+    fn size(&self) -> usize {
+        self.hosts.len()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.hosts.clone()
+    }
+
+    fn exchange(
+        &mut self,
+        send: &[f32],
+        to: &[usize],
+        receive: &mut [f32],
+        from: &[usize],
+    ) -> Result<(), Error> {
+        let ((to, to_starts), (from, from_starts)) = (counts(to)?, counts(from)?);
+        let send = Partition::new(send, to, to_starts);
+        let mut receive = PartitionMut::new(receive, from, from_starts);
+        scope(|scope| {
+            let request = self.world.immediate_all_to_all_varcount_into(scope, &send, &mut receive);
+            wait(request, &mut self.pulse);
+        });
+        Ok(())
+    }
+
+    fn gather(&mut self, mine: &[f32], all: &mut [f32], lengths: &[usize]) -> Result<(), Error> {
+        self.gather_parts(mine, all, lengths)
+    }
+
+    fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        // The length and the first bytes of each; then the rest, if there is any.
+        let mut first = [0; FIRST];
+        first[..LENGTH].copy_from_slice(&(mine.len() as u64).to_le_bytes());
+        let (start, rest) = mine.split_at(mine.len().min(FIRST - LENGTH));
+        first[LENGTH..LENGTH + start.len()].copy_from_slice(start);
+        let mut all = vec![0; FIRST * self.size()];
+        scope(|scope| {
+            let request = self.world.immediate_all_gather_into(scope, &first[..], &mut all[..]);
+            wait(request, &mut self.pulse);
+        });
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        for bytes in all.chunks_exact(FIRST) {
+            let (length, bytes) = bytes.split_at(LENGTH);
+            let length = length.iter().rev().fold(0_usize, |length, byte| (length << 8) | usize::from(*byte));
+            found.push(bytes[..length.min(bytes.len())].to_vec());
+            missing.push(length.saturating_sub(bytes.len()));
+        }
+        if missing.iter().any(|missing| *missing > 0) {
+            let mut rests = vec![0; missing.iter().sum()];
+            self.gather_parts(rest, &mut rests, &missing)?;
+            let mut rests = &rests[..];
+            for (bytes, missing) in found.iter_mut().zip(missing) {
+                let (rest, others) = rests.split_at(missing);
+                bytes.extend_from_slice(rest);
+                rests = others;
+            }
+        }
+        Ok(found)
+    }
+
+    fn idle(&mut self) -> Result<(), Error> {
+        self.pulse.beat();
+        Ok(())
+    }
+
+    /// MPI can only be ended by all together. If the others do not come, this ends them too.
+    fn close(&mut self) {
+        let started = Instant::now();
+        let mut barrier = self.goodbye.immediate_barrier();
+        while let Err(unfinished) = barrier.test() {
+            barrier = unfinished;
+            self.pulse.beat();
+            if started.elapsed() > GOODBYE {
+                self.world.abort(1);
+            }
+            std::thread::sleep(10 * PAUSE);
+        }
+    }
+}

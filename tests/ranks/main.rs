@@ -1,0 +1,196 @@
+//! Training by several processes, started by `mpirun` on this machine. Needs the feature `mpi` and Open MPI:
+//! `cargo test --features mpi --test ranks`.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use safetensors::SafeTensors;
+
+/// A training run that takes a second or two.
+const GPT: [&str; 22] = [
+    "gpt",
+    "train",
+    "--shards",
+    "4",
+    "--batch-size",
+    "2",
+    "--block-size",
+    "16",
+    "--n-layer",
+    "1",
+    "--n-head",
+    "2",
+    "--n-embd",
+    "16",
+    "--dropout",
+    "0.1",
+    "--eval-interval",
+    "10",
+    "--threads",
+    "1",
+    "--max-iters",
+    "25",
+];
+
+const DIGITS: [&str; 10] =
+    ["digits", "train", "--shards", "3", "--epochs", "1", "--batch-size", "100", "--threads", "1"];
+
+const TRANSLATE: [&str; 22] = [
+    "translate",
+    "train",
+    "--data",
+    "dates",
+    "--shards",
+    "4",
+    "--batch-tokens",
+    "128",
+    "--d-model",
+    "16",
+    "--d-ff",
+    "16",
+    "--n-head",
+    "2",
+    "--max-iters",
+    "6",
+    "--eval-interval",
+    "3",
+    "--eval-translations",
+    "4",
+    "--threads",
+    "1",
+];
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_m2g");
+
+/// `m2g` in `size` processes; alone for 1.
+fn together(dir: &Path, size: usize, args: &[&str]) -> Command {
+    let mut command = match size {
+        1 => Command::new(PROGRAM),
+        _ => Command::new("mpirun"),
+    };
+    if size > 1 {
+        command.args(["-n", &size.to_string(), "--oversubscribe", "--bind-to", "none", PROGRAM]);
+    }
+    // Open MPI refuses root, as in a container, unless it is told twice.
+    command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(dir: &Path, size: usize, args: &[&str]) -> Output {
+    together(dir, size, args).output().unwrap()
+}
+
+fn ok(dir: &Path, size: usize, args: &[&str]) -> String {
+    let output = run(dir, size, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{size} processes: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Our error among the lines of all processes and of mpirun.
+fn our_errors(output: &Output) -> Vec<String> {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    stderr.lines().filter(|line| line.starts_with("error: ")).map(String::from).collect()
+}
+
+/// The tensors of both checkpoints of a run.
+fn tensors(dir: &Path, run: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for file in ["last.safetensors", "best.safetensors"] {
+        let bytes = fs::read(dir.join("runs").join(run).join(file)).unwrap();
+        for (name, tensor) in SafeTensors::deserialize(&bytes).unwrap().iter() {
+            all.insert(format!("{file}/{name}"), tensor.data().to_vec());
+        }
+    }
+    all
+}
+
+#[test]
+fn two_processes_train_each_model_to_the_bits_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&GPT[..], &DIGITS, &TRANSLATE] {
+        for (size, name) in [(1, "one"), (2, "two")] {
+            let out = ok(dir.path(), size, &[args, &["--run", name, "--overwrite", "--json"]].concat());
+            assert_eq!(out.matches("\"event\":\"done\"").count(), 1, "one process prints: {out}");
+        }
+        assert!(tensors(dir.path(), "one") == tensors(dir.path(), "two"), "{}", args[0]);
+    }
+}
+
+#[test]
+fn processes_that_do_not_fit_together_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = |second: &[&str]| {
+        let mut command = together(dir.path(), 2, &[]);
+        command
+            .args(GPT)
+            .args(["--run", "mixed", "--overwrite", ":", "-n", "1", PROGRAM])
+            .args(GPT)
+            .args(second);
+        command.output().unwrap()
+    };
+    // `-n 2` of the first three processes.
+    let refused = other(&["--seed", "7"]);
+    assert!(!refused.status.success());
+    let errors = our_errors(&refused);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("has another value of seed than process 0"), "{errors:?}");
+
+    let many = run(dir.path(), 2, &[&GPT[..2], &["--run", "many", "--max-iters", "1"]].concat());
+    assert!(our_errors(&many)[0].contains("2 processes cannot share the 1 shard"), "{:?}", our_errors(&many));
+    assert!(our_errors(&many)[0].contains("set --shards to 2 or more"), "{:?}", our_errors(&many));
+
+    for size in [1, 2] {
+        let output = run(dir.path(), size, &["gpt", "train", "--ranks-expected", "3"]);
+        assert!(our_errors(&output)[0].contains("--ranks-expected is 3"), "{:?}", our_errors(&output));
+    }
+    let output = run(dir.path(), 2, &["doctor"]);
+    assert!(our_errors(&output)[0].contains("mpirun is for training"), "{:?}", our_errors(&output));
+}
+
+/// The processes that `parent` has started.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let id = entry.ok()?.file_name().to_str()?.parse::<u32>().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let after_name = stat.rsplit_once(')')?.1;
+        (after_name.split_whitespace().nth(1)?.parse() == Ok(parent)).then_some(id)
+    });
+    let mut found: Vec<u32> = processes.collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn a_lost_process_ends_all_and_the_run_goes_on_with_another_number_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = ["--threads", "1", "--eval-interval", "1000", "--max-iters", "6000", "--run"];
+    let long = |run: &'static str| [&GPT[..16], &more, &[run]].concat();
+    ok(dir.path(), 1, &long("whole"));
+    let child = together(dir.path(), 2, &long("parts")).spawn().unwrap();
+    let last = dir.path().join("runs/parts/last.safetensors");
+    let started = Instant::now();
+    while children(child.id()).len() < 2 || !last.exists() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the run has not begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Long enough for a checkpoint after the first.
+    std::thread::sleep(Duration::from_millis(2500));
+    let victim = children(child.id())[1];
+    let killed = Command::new("kill").args(["-9", &victim.to_string()]).status().unwrap();
+    assert!(killed.success());
+    let lost = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(lost.elapsed() < Duration::from_secs(10), "{:?}", lost.elapsed());
+    assert!(!output.status.success());
+    let errors = our_errors(&output);
+    assert_eq!(errors.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(errors[0].contains("process 1 on ") && errors[0].contains("does not answer"), "{errors:?}");
+    ok(dir.path(), 3, &["gpt", "train", "--resume", "parts", "--ranks-expected", "3"]);
+    assert!(tensors(dir.path(), "whole") == tensors(dir.path(), "parts"));
+}
