@@ -8,18 +8,20 @@ use clap::Args;
 use m2g_core::train::{Model, Save};
 use m2g_gpt::gpt2::Imported;
 use m2g_gpt::training::{Description, create};
-use m2g_gpt::{Config, gpt2, nanogpt};
+use m2g_gpt::{Config, gguf, gpt2, nanogpt};
 
+use super::export::names_gguf;
 use crate::flags::{quoted, run_path};
 use crate::output_file::followed_folder;
 use crate::terminal::lines::note;
 
-/// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
+/// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a GGUF
+/// file of llama.cpp.
 #[derive(Args)]
 pub struct Import {
     /// A folder with config.json and model.safetensors, whole or in shards; or nanoGPT's ckpt.pt, or
-    /// its folder out.
-    #[arg(value_name = "DIR|ckpt.pt")]
+    /// its folder out; or a GGUF file of the architecture gpt2, mpt or gptneox, quantised or not.
+    #[arg(value_name = "DIR|ckpt.pt|FILE.gguf")]
     path: PathBuf,
     /// The meta.pkl of nanoGPT's data, which holds the characters of the model. Without it, a
     /// vocabulary of GPT-2's size is GPT-2's.
@@ -69,7 +71,7 @@ impl Import {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Reads the folder or the checkpoint.
+    /// Reads the folder, the checkpoint or the file.
     fn read(&self) -> anyhow::Result<Imported> {
         let inside = self.path.join("ckpt.pt");
         let checkpoint = match self.path.is_dir() {
@@ -78,6 +80,9 @@ impl Import {
             false => self.path.is_file().then(|| self.path.clone()),
         };
         match checkpoint {
+            Some(file) if self.meta.is_none() && (names_gguf(&file) || gguf::is_gguf(&file)) => {
+                Ok(gguf::import(&file)?)
+            }
             Some(checkpoint) => Ok(nanogpt::import(&checkpoint, self.meta.as_deref())?),
             None if self.meta.is_some() => {
                 bail!("--meta belongs to a checkpoint of nanoGPT, but {} is none", self.path.display())

@@ -1,0 +1,124 @@
+//! GGUF files that are damaged, or hold another model.
+
+use std::fs;
+use std::path::Path;
+
+use m2g_core::train::Model;
+use m2g_gpt::gguf::{self, Export, Quantisation};
+use m2g_gpt::{Config, Gpt, GptConfig};
+
+use crate::gguf::fixture;
+
+/// Why a file is refused.
+fn refused(bytes: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    fs::write(&path, bytes).unwrap();
+    let error = gguf::import(&path).unwrap_err().to_string();
+    assert!(error.contains("m.gguf"), "{error}");
+    error
+}
+
+fn position(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+}
+
+/// The file with other bytes after the first place of this text and `skip` more bytes.
+fn with(bytes: &[u8], text: &str, skip: usize, new: &[u8]) -> Vec<u8> {
+    let at = position(bytes, text) + text.len() + skip;
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + new.len()].copy_from_slice(new);
+    bytes
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_is_refused() {
+    let bytes = fs::read(fixture("gpt2-q4_0.gguf")).unwrap();
+    for length in (0..bytes.len() - 32).step_by(37) {
+        let error = refused(&bytes[..length]);
+        assert!(error.contains("cut off") || error.contains("not a GGUF file"), "{length}: {error}");
+    }
+}
+
+#[test]
+fn absurd_lengths_are_refused_before_anything_is_allocated() {
+    let bytes = fs::read(fixture("gpt2.gguf")).unwrap();
+    let huge = u64::MAX.to_le_bytes();
+    let large = (1_u64 << 40).to_le_bytes();
+    for (what, damaged) in [
+        ("tensors", [&bytes[..8], &huge, &bytes[16..]].concat()),
+        ("keys", [&bytes[..16], &huge, &bytes[24..]].concat()),
+        ("a key", [&bytes[..24], &large, &bytes[32..]].concat()),
+        ("tokens", with(&bytes, "tokenizer.ggml.tokens", 8, &large)),
+        ("merges", with(&bytes, "tokenizer.ggml.merges", 8, &huge)),
+        ("a name", with(&bytes, "general.name", 4, &huge)),
+        ("a width", with(&bytes, "token_embd.weight", 4, &huge)),
+        ("an offset", with(&bytes, "blk.0.ffn_up.weight", 4 + 16 + 4, &(1_u64 << 40).to_le_bytes())),
+        ("layers", with(&bytes, "gpt2.block_count", 4, &999_u32.to_le_bytes())),
+    ] {
+        let error = refused(&damaged);
+        assert!(error.len() > 30, "{what}: {error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let bytes = fs::read(fixture("gptneox.gguf")).unwrap();
+    let float = |x: f32| x.to_le_bytes();
+    for (damaged, says) in [
+        (b"GGML....".to_vec(), "it is not a GGUF file"),
+        (with(&bytes, "GGUF", 0, &1_u32.to_le_bytes()), "it has version 1 of the format"),
+        (with(&bytes, "GGUF", 0, &3_u32.to_be_bytes()), "big-endian"),
+        (with(&bytes, "general.alignment", 4, &24_u32.to_le_bytes()), "its general.alignment is 24"),
+        (
+            with(&bytes, "general.architecture", 12, b"llama!!"),
+            "general.architecture is llama!!, but only gpt2",
+        ),
+        (with(&bytes, "use_parallel_residual", 4, &[1]), "gptneox.use_parallel_residual is true, but"),
+        (with(&bytes, "rope.freq_base", 4, &float(500.0)), "gptneox.rope.freq_base is 500, but"),
+        (
+            with(&bytes, "rope.dimension_count", 4, &4_u32.to_le_bytes()),
+            "rotates all channels of a head: it must be 16",
+        ),
+        (
+            with(&bytes, "attention.head_count", 4, &3_u32.to_le_bytes()),
+            "n_embd must be a multiple of n_head",
+        ),
+        (with(&bytes, "layer_norm_epsilon", 4, &float(1e-6)), "layer_norm_epsilon is 0.000001, but"),
+        (
+            with(&bytes, "feed_forward_length", 4, &64_u32.to_le_bytes()),
+            "gptneox.feed_forward_length is 64, but",
+        ),
+        (with(&bytes, "embedding_length", 0, &6_u32.to_le_bytes()), "but it must be a whole number"),
+        (
+            with(&bytes, "token_embd.weight", 4 + 16, &10_u32.to_le_bytes()),
+            "its tensor token_embd.weight is stored as Q2_K",
+        ),
+        (with(&bytes, "blk.0.attn_norm.weigh", 0, b"s"), "missing    blk.0.attn_norm.weight: expected [32]"),
+        (with(&bytes, "blk.0.attn_norm.weigh", 0, b"s"), "extra      blk.0.attn_norm.weighs: found [32]"),
+        (with(&bytes, "output_norm.bias", 4 + 8 + 4 + 8, &float(f32::NAN)), "cut off"),
+    ] {
+        let error = refused(&damaged);
+        if says != "cut off" {
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_the_format_cannot_hold_is_refused() {
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 48, block_size: 4, ..Config::default() };
+    let config = shape.model(20);
+    let gpt = Gpt::new(config.clone(), 1).unwrap();
+    let export = |config: &GptConfig, quantisation| {
+        let mut bytes = Vec::new();
+        let model = Export { name: "x", config, params: gpt.params(), tokenizer: None, quantisation };
+        gguf::export(&mut bytes, Path::new("x"), model).map(|_| bytes)
+    };
+    let error = export(&config, Quantisation::Q8_0).unwrap_err().to_string();
+    assert!(error.starts_with("GGUF cannot express n_embd = 48 in Q8_0: it rounds 32 weights"), "{error}");
+    assert!(export(&config, Quantisation::F16).is_ok());
+    let other = GptConfig { n_embd: 32, ..config };
+    let error = export(&other, Quantisation::F32).unwrap_err().to_string();
+    assert!(error.contains("wte.weight"), "{error}");
+}
