@@ -1,29 +1,33 @@
 //! Every setting of a GPT and of its training, declared once, under nanoGPT's names.
 
-use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
-use m2g_core::optim::Schedule;
+use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
+use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
 use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
 use m2g_text::source::DocumentSeparator;
-use m2g_text::{Documents, TokenizerKind};
+use m2g_text::{Documents, TokenizerKind, tales};
+
+/// Byte pairs that hold nearly every word of the tales: a window of 64 tokens is then most of a tale.
+const TALES_BPE: usize = 512;
 
 m2g_core::settings! {
     /// The settings of a training run, as `config.toml` holds them. The defaults are those of
-    /// `own-text`: a small model, trained on the project's own text.
+    /// `tales`: a small model, trained on short tales that a grammar writes.
     pub struct Config {
         "Data" {
             /// The text to train on: a text file, a folder of text or one made by `m2g gpt prepare` or
-            /// nanoGPT, the name of a dataset, or own-text.
+            /// nanoGPT, the name of a dataset, or what this program writes or holds: tales (short tales in
+            /// English and Spanish), tales-es (the Spanish ones), own-sources (its own notes and sources).
             #[setting(resumable, value_name("DATA"))]
-            data: String = "own-text".into(),
-            /// How text becomes tokens: char, byte, gpt2, or bpe:N for N tokens. A prepared folder
-            /// brings its own.
+            data: String = "tales".into(),
+            /// How text becomes tokens: char, word, byte, gpt2, or bpe:N for N tokens. auto means bpe:512 for the
+            /// tales and char for any other text. A prepared folder brings its own.
             #[setting(value_name("NAME"), check(|name| known_tokenizer(name)))]
-            tokenizer: String = "char".into(),
+            tokenizer: String = Config::AUTO.into(),
             /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
             /// separates documents within a file. An end-of-text token stands between two documents. auto
-            /// means files for gpt2 and bpe:N, none for char and byte.
+            /// means files for gpt2 and bpe:N, none for char, word and byte.
             #[setting(absent(one_document))]
             document_separator: DocumentSeparator = DocumentSeparator::Auto,
             /// Whether <|endoftext|> in the text is the end-of-text token, not plain text.
@@ -78,12 +82,32 @@ m2g_core::settings! {
             /// Where the norms are.
             #[setting(shape)]
             norm: NormPlace = NormPlace::Before,
+            /// What they compute: layer normalisation, or rms, which leaves out mean and bias (Zhang and
+            /// Sennrich 2019).
+            #[setting(shape)]
+            norm_kind: NormKind = NormKind::Layer,
+            /// Whether each query and key is divided by its root mean square, so that scores stay bounded
+            /// (Henry et al. 2020).
+            #[setting(shape)]
+            qk_norm: bool = false,
+            /// The activation function of the feed-forward layers: relu-squared is that of So et al. 2021,
+            /// swiglu that of Shazeer 2020, with a hidden layer of 8/3 instead of 4 n_embd.
+            #[setting(shape)]
+            activation: MlpActivation = MlpActivation::Gelu,
             /// The form of GELU: tanh as in GPT-2, or exact as in nanoGPT, which is slower.
             #[setting(shape)]
             gelu: GeluForm = GeluForm::Tanh,
             /// Whether attention and feed-forward layers add to their input or replace it.
             #[setting(shape)]
             residual: bool = true,
+            /// Bounds the logits to this size, softly: z becomes cap tanh(z / cap) (Gemma 2, 2024); 0 means
+            /// no bound.
+            #[setting(shape, check(not_negative))]
+            logit_cap: f64 = 0.0,
+            /// Whether the matrices that add to the residual stream start at 0, so that each block does
+            /// nothing at first (Zhang et al. 2019).
+            #[setting(inherited)]
+            zero_init_proj: bool = false,
             /// Whether each attention and feed-forward layer runs as one fused op, which is faster.
             /// Otherwise they run op by op, and every matrix can be inspected. The result is the
             /// same.
@@ -101,15 +125,22 @@ m2g_core::settings! {
             /// Passes whose gradients are averaged for one step.
             #[setting(check(within!(1..=1048576)))]
             gradient_accumulation_steps: usize = 1,
+            /// Parts of a step that several processes can share. Each has its own passes; the gradients of all
+            /// are averaged.
+            #[setting(check(within!(1..=65536)))]
+            shards: usize = 1,
             /// The number of training steps.
             #[setting(resumable, check(within!(1..=1000000000)))]
             max_iters: u64 = 2000,
             /// The largest learning rate.
             #[alias = "lr"]
             #[setting(check(positive))]
-            learning_rate: f64 = 1e-3,
-            /// Whether the learning rate decays along half a cosine.
+            learning_rate: f64 = 2e-3,
+            /// Whether the learning rate decays.
             decay_lr: bool = true,
+            /// The way it decays: along half a cosine, along a line (linear), or along a line at the end
+            /// only (trapezoid, over the last 40 % of the steps after the warm-up).
+            lr_decay: Decay = Decay::Cosine,
             /// Steps over which the learning rate rises from 0.
             warmup_iters: u64 = 100,
             /// The step at which the learning rate reaches min_lr; 0 means max_iters.
@@ -130,6 +161,10 @@ m2g_core::settings! {
             /// means AdamW for all.
             #[setting(check(not_negative))]
             muon_learning_rate: f64 = 0.0,
+            /// Evaluations whose parameters are averaged: each measures the mean of the last ones, and the
+            /// best mean is kept (Vaswani et al. 2017, section 6.1); 1 means no average.
+            #[setting(check(within!(1..=1000)))]
+            average: usize = 1,
             /// The largest norm of the gradient, which is scaled down to it; 0 means no limit.
             #[alias = "clip"]
             #[setting(check(not_negative))]
@@ -156,6 +191,21 @@ impl Config {
     /// The `init_from` of a run that starts from random weights.
     pub const SCRATCH: &'static str = "scratch";
 
+    /// The `tokenizer` that the data decides.
+    pub const AUTO: &'static str = "auto";
+
+    /// How text becomes tokens, if the data and its tokenizer have to be made.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no tokenizer of this name.
+    pub fn tokenizer_kind(&self) -> Result<TokenizerKind, Error> {
+        match &*self.tokenizer {
+            Self::AUTO if tales::is_name(&self.data) => Ok(TokenizerKind::Bpe(TALES_BPE)),
+            Self::AUTO => Ok(TokenizerKind::Char),
+            name => name.parse(),
+        }
+    }
+
     /// Where the documents of the text end.
     pub fn documents(&self) -> Documents {
         Documents { separator: self.document_separator.clone(), special_tokens: self.special_tokens }
@@ -165,10 +215,11 @@ impl Config {
     pub fn schedule(&self) -> Schedule {
         let decay = if self.lr_decay_iters == 0 { self.max_iters } else { self.lr_decay_iters };
         match self.decay_lr {
-            true => Schedule::WarmupCosine {
+            true => Schedule::Warmup {
                 warmup: self.warmup_iters,
-                decay,
+                end: decay,
                 floor: self.min_lr / self.learning_rate,
+                decay: self.lr_decay,
             },
             false => Schedule::Constant,
         }
@@ -237,6 +288,7 @@ fn one_document() -> DocumentSeparator {
 
 fn known_tokenizer(name: &str) -> Result<(), &'static str> {
     match name.parse::<TokenizerKind>() {
+        _ if name == Config::AUTO => Ok(()),
         Err(Error::Setting { rule, .. }) => Err(rule),
         _ => Ok(()),
     }

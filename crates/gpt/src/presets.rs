@@ -1,8 +1,9 @@
 //! The configurations in `configs/`, by name.
 
 /// The name and the TOML of each preset.
-pub const PRESETS: [(&str, &str); 5] = [
-    ("own-text", include_str!("../../../configs/own-text.toml")),
+pub const PRESETS: [(&str, &str); 6] = [
+    ("tales", include_str!("../../../configs/tales.toml")),
+    ("own-sources", include_str!("../../../configs/own-sources.toml")),
     ("shakespeare-char-cpu", include_str!("../../../configs/shakespeare-char-cpu.toml")),
     ("shakespeare-char", include_str!("../../../configs/shakespeare-char.toml")),
     ("gpt2-124m", include_str!("../../../configs/gpt2-124m.toml")),
@@ -36,7 +37,7 @@ mod tests {
             all.extend(own);
             let config: Config = all.try_into().unwrap();
             config.validate().unwrap();
-            assert_eq!(name == "own-text", config == Config::default());
+            assert_eq!(name == "tales", config == Config::default());
             for line in text.lines().filter(|line| line.contains(" = ")) {
                 assert!(line.contains("  # "), "{name}: {line}");
             }

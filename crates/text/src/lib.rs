@@ -2,7 +2,10 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back, by characters, bytes or byte pairs |
+//! | [`tokenizer`] | [`Tokenizer`]: text to token ids and back, by characters, words, bytes or byte pairs |
+//! | [`words`] | [`Words`](words::Words): tokens joined to words, and the attention between words |
+//! | [`lexicon`] | words of Spanish and English, for the texts that this project writes |
+//! | [`tales`] | short tales in both languages, which a grammar writes |
 //! | [`source`] | [`Source`]: text from files, folders, datasets or memory, cleaned while it is read |
 //! | [`token_file`] | [`TokenData`]: token ids in memory or in a file; prepared folders |
 //! | [`prepare`] | encodes text of any size into a training and a validation split of tokens |
@@ -12,19 +15,22 @@
 //! | [`pickle`] | reads Python's pickles, and executes nothing |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
-//! Each module uses only those before it in this list: `utf8`, `pickle`, `tokenizer`, `error`,
-//! `hugging_face`, `token_file`, `source`, `prepare`.
+//! Each module uses only those before it in this list: `utf8`, `pickle`, `tokenizer`, `words`, `error`,
+//! `hugging_face`, `token_file`, `lexicon`, `tales`, `source`, `prepare`.
 
 mod error;
 pub mod hugging_face;
+pub mod lexicon;
 pub mod pickle;
 pub mod prepare;
 pub mod sampler;
 pub mod source;
 pub mod stop;
+pub mod tales;
 pub mod token_file;
 pub mod tokenizer;
 pub mod utf8;
+pub mod words;
 
 pub use error::TextError;
 pub use sampler::{Sampler, Sampling};

@@ -79,28 +79,11 @@ impl Sampler {
     /// # Errors
     /// [`Error::Other`] if no logit is finite or one is NaN.
     pub fn choose<T: Float>(&mut self, logits: &[T], u: f64) -> Result<u32, Error> {
-        let mut best = 0;
-        for (i, logit) in logits.iter().enumerate() {
-            if logit.is_nan() {
-                best = i;
-                break;
-            }
-            if *logit > logits[best] {
-                best = i;
-            }
-        }
-        if !logits.get(best).is_some_and(|logit| logit.is_finite()) {
-            let why =
-                "the logits are not finite: the model's parameters are damaged or its training diverged";
-            return Err(Error::Other(why.into()));
-        }
+        let best = likeliest(logits)?;
         if self.sampling.greedy {
             return Ok(best as u32);
         }
-        self.weigh(logits, logits[best].as_f64());
-        if let Some(p) = self.sampling.top_p {
-            self.keep_nucleus(p);
-        }
+        self.keep(logits, best);
         let total: f64 = self.candidates.iter().map(|(_, p)| p).sum();
         let mut rest = u * total;
         for &(token, p) in &self.candidates {
@@ -112,6 +95,33 @@ impl Sampler {
         // Because of rounding, `rest` did not become negative.
         let last = self.candidates.iter().rfind(|(_, p)| *p > 0.0);
         Ok(last.map_or(best as u32, |(token, _)| *token))
+    }
+
+    /// The probability with which each token is chosen from logits `(V)`: 0 for those that are not kept.
+    ///
+    /// # Errors
+    /// As [`Sampler::choose`].
+    pub fn probabilities<T: Float>(&mut self, logits: &[T]) -> Result<Vec<f64>, Error> {
+        let best = likeliest(logits)?;
+        let mut all = vec![0.0; logits.len()];
+        if self.sampling.greedy {
+            all[best] = 1.0;
+            return Ok(all);
+        }
+        self.keep(logits, best);
+        let total: f64 = self.candidates.iter().map(|(_, p)| p).sum();
+        for &(token, p) in &self.candidates {
+            all[token as usize] = p / total;
+        }
+        Ok(all)
+    }
+
+    /// Makes those tokens the candidates that may be chosen.
+    fn keep<T: Float>(&mut self, logits: &[T], best: usize) {
+        self.weigh(logits, logits[best].as_f64());
+        if let Some(p) = self.sampling.top_p {
+            self.keep_nucleus(p);
+        }
     }
 
     /// Makes the `top_k` tokens the candidates, in the order of their ids, each with weight
@@ -147,6 +157,26 @@ impl Sampler {
         });
         self.candidates.truncate(needed.map_or(self.candidates.len(), |i| i + 1));
         self.candidates.sort_by_key(|(token, _)| *token);
+    }
+}
+
+/// The index of the largest logit, the first of equal ones.
+fn likeliest<T: Float>(logits: &[T]) -> Result<usize, Error> {
+    let mut best = 0;
+    for (i, logit) in logits.iter().enumerate() {
+        if logit.is_nan() {
+            best = i;
+            break;
+        }
+        if *logit > logits[best] {
+            best = i;
+        }
+    }
+    match logits.get(best).is_some_and(|logit| logit.is_finite()) {
+        true => Ok(best),
+        false => Err(Error::Other(
+            "the logits are not finite: the model's parameters are damaged or its training diverged".into(),
+        )),
     }
 }
 

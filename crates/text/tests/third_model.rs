@@ -4,6 +4,7 @@
 
 use m2g_core::nn::{Block, BlockSettings, Embedding, Linear, Memory, PositionEmbedding};
 use m2g_core::optim::{AdamW, Optimizer};
+use m2g_core::ranks::Ranks;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
 use m2g_core::train::{Evaluation, Model, Options, Save, Session, Task, Trainable, run_folder::BEST};
 use m2g_core::{Error, Mask, Params, Tape, Tokens, Var};
@@ -77,11 +78,11 @@ impl Words<'_> {
 }
 
 impl Task<f32, Copier> for Words<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[Batch], Error> {
+    fn batches(&mut self, step: u64, _: usize) -> Result<&[Batch], Error> {
         self.1 = vec![self.batch(Streams::new(1).stream("batch", step))];
         Ok(&self.1)
     }
-    fn evaluate(&mut self, model: &Copier, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(&mut self, model: &Copier, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Evaluation, Error> {
         let loss = model.loss(tape, &self.batch(Streams::new(1).stream("validation", 0)))?;
         let loss = f64::from(tape.read_loss(loss));
         Ok(Evaluation { score: Some(-loss), metrics: vec![("loss", loss)] })

@@ -49,7 +49,7 @@ impl Corpus {
         Self { fingerprint, train, val, tokenizer, vocab_size, source, reports }
     }
 
-    /// Loads `own-text`, `copy-task`, a text file, a folder of text files, a prepared
+    /// Loads `tales`, `tales-es`, `own-sources`, `copy-task`, a text file, a folder of text files, a prepared
     /// folder, a folder of nanoGPT's, a dataset of the catalogue, or `-`, standard input. `kind` is the
     /// tokenizer for plain text; a prepared folder has its own.
     ///
@@ -66,7 +66,7 @@ impl Corpus {
     pub fn load_configured(config: &Config, tokenizer: Option<&Tokenizer>) -> Result<Self, TextError> {
         let choice = match tokenizer {
             Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
-            None => TokenizerChoice::New(config.tokenizer.parse()?),
+            None => TokenizerChoice::New(config.tokenizer_kind()?),
         };
         Self::load_with(&config.data, choice, &config.documents(), config.vocab_size)
     }
@@ -105,7 +105,7 @@ impl Corpus {
             return Err(TextError::Text { source_name: data.into(), why: why.into() });
         }
         let source = match data {
-            own_text::NAME => own_text::source(),
+            own_text::NAME | own_text::OLD_NAME => own_text::source(data),
             copy_task::NAME => copy_task::source(),
             _ if is_prepared(path) => {
                 let PreparedText { train, val, tokenizer, meta } = token_file::open(path)?;
@@ -182,8 +182,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_text_is_built_in() {
-        let corpus = Corpus::load("own-text", TokenizerKind::Char).unwrap();
+    fn own_sources_are_built_in_under_both_names() {
+        let corpus = Corpus::load("own-sources", TokenizerKind::Char).unwrap();
+        let old = Corpus::load("own-text", TokenizerKind::Char).unwrap();
+        assert_eq!(corpus.fingerprint, old.fingerprint);
         assert!(corpus.train.len() > 8 * corpus.val.len() && corpus.val.len() > 10_000);
         assert!(
             corpus
@@ -192,7 +194,7 @@ mod tests {
                 .decode(&corpus.train.to_vec().unwrap()[..30])
                 .starts_with("==== README.md")
         );
-        assert_eq!(corpus.source, "own-text");
+        assert_eq!([corpus.source, old.source], ["own-sources", "own-text"]);
     }
 
     #[test]

@@ -16,7 +16,14 @@ pub mod entropy;
 mod own_text;
 mod windows;
 
+use m2g_text::tales;
+
 pub use batches::Batches;
 pub use corpus::Corpus;
-pub use own_text::{FILES as OWN_FILES, NAME as OWN_TEXT};
+pub use own_text::{FILES as OWN_FILES, NAME as OWN_SOURCES};
 pub use windows::Windows;
+
+/// Whether data with this name is part of the program, and so changes with it.
+pub fn is_built_in(name: &str) -> bool {
+    tales::is_name(name) || [own_text::NAME, own_text::OLD_NAME, copy_task::NAME].contains(&name)
+}

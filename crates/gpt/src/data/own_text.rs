@@ -3,14 +3,16 @@
 use m2g_text::Source;
 
 /// The name of this text. It is part of the program, and changes with it.
-pub const NAME: &str = "own-text";
+pub const NAME: &str = "own-sources";
+/// The name that it had in older runs.
+pub const OLD_NAME: &str = "own-text";
 
 /// The name and content of each file that this program was built from: README, notes, sources.
 pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
 /// All files, one after the other, each under a line with its name. Tests are dropped: their modules
 /// are at the end of a source file, and files of tests end in `tests.rs`.
-pub(super) fn source() -> Source {
+pub(super) fn source(name: &str) -> Source {
     let mut text = String::new();
     for (name, content) in FILES.iter().filter(|(name, _)| !name.ends_with("tests.rs")) {
         let content = content.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
@@ -20,7 +22,7 @@ pub(super) fn source() -> Source {
         text.push_str(content.trim_end());
         text.push_str("\n\n");
     }
-    Source::text(NAME, text)
+    Source::text(name, text)
 }
 
 #[cfg(test)]
@@ -33,7 +35,7 @@ mod tests {
     #[test]
     fn the_text_is_the_readme_the_notes_and_the_sources_in_order() {
         let mut text = String::new();
-        source()
+        source(NAME)
             .read(&mut |_| true, &mut |t| {
                 text.push_str(t);
                 Ok(())

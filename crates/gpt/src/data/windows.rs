@@ -39,15 +39,29 @@ impl<'a> Windows<'a> {
     /// separate batch. The loss on the data is the mean over the batches, weighted by their
     /// numbers of tokens. An item is an error where [`TokenData::read`] fails.
     pub fn batches(self, batch_size: usize) -> impl Iterator<Item = Result<TokenBatch, Error>> + use<'a> {
+        (0..self.batch_count(batch_size)).map(move |i| self.batch(batch_size, i))
+    }
+
+    /// The number of [`Windows::batches`].
+    pub fn batch_count(self, batch_size: usize) -> usize {
+        let (whole, rest) = (self.targets() / self.block_size, self.targets() % self.block_size);
+        whole.div_ceil(batch_size.max(1)) + usize::from(rest > 0)
+    }
+
+    /// Batch `i` of [`Windows::batches`].
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn batch(self, batch_size: usize, i: usize) -> Result<TokenBatch, Error> {
         let Self { data, block_size } = self;
         let (whole, rest) = (self.targets() / block_size, self.targets() % block_size);
-        let batch_size = batch_size.max(1);
-        let full = (0..whole).step_by(batch_size).map(move |first| {
-            let windows = first..whole.min(first + batch_size);
+        let first = i * batch_size.max(1);
+        if first < whole {
+            let windows = first..whole.min(first + batch_size.max(1));
             windows_at(data, windows.map(|i| i * block_size), block_size)
-        });
-        let last = (rest > 0).then(|| windows_at(data, std::iter::once(whole * block_size), rest));
-        full.chain(last)
+        } else {
+            windows_at(data, std::iter::once(whole * block_size), rest)
+        }
     }
 
     /// One batch of at most `n` full windows, spread evenly over the data. Data shorter than

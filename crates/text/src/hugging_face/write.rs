@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{MERGES, OURS, TOKENIZER, TOKENIZER_CONFIG, VOCAB};
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer, TokenizerKind};
 
-/// Writes `tokenizer.json`, `vocab.json`, `merges.txt` and `tokenizer_config.json`. A tokenizer that the
-/// format cannot express is written in the format of this project, as `m2g_tokenizer.json`; then a
+/// Writes `tokenizer.json`, `vocab.json`, `merges.txt` and `tokenizer_config.json`. A tokenizer that is
+/// not written in this format is written in the format of this project, as `m2g_tokenizer.json`; then a
 /// sentence on why comes back. `block_size` is the longest text that the model sees.
 ///
 /// # Errors
@@ -22,10 +22,7 @@ pub fn write(dir: &Path, tokenizer: &Tokenizer, block_size: usize) -> Result<Opt
         Err(why) => {
             let json = serde_json::to_string(tokenizer).map_err(|e| Error::Other(Box::new(e)))?;
             write_text(&dir.join(OURS), &json)?;
-            return Ok(Some(format!(
-                "{why}, which the format of Hugging Face cannot express: the tokenizer is in {OURS}, which \
-                 only this program reads"
-            )));
+            return Ok(Some(format!("{why}: the tokenizer is in {OURS}, which only this program reads")));
         }
     };
     write_text(&dir.join(TOKENIZER), &format!("{:#}\n", files.tokenizer))?;

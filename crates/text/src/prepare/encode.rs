@@ -1,7 +1,7 @@
 //! Encodes text of any size into two splits of tokens.
 //!
 //! The text is read two or three times: to count and collect its characters; to count its
-//! words, if byte pairs are learned; and to encode it. Memory holds one piece of it at a time.
+//! words, if they become tokens or byte pairs are learned; and to encode it. Memory holds one piece of it at a time.
 
 use std::io::Write;
 use std::path::Path;
@@ -27,7 +27,7 @@ const TOKEN_BYTES_PER_TEXT_BYTE: u64 = 4;
 /// The progress of encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The current pass: `reading`, `learning byte pairs`, `encoding`.
+    /// The current pass: `reading`, `collecting words`, `learning byte pairs`, `encoding`.
     pub doing: &'static str,
     /// Bytes done in all passes.
     pub done: u64,
@@ -101,8 +101,10 @@ impl Encode<'_> {
             return Err(Error::Setting { name: "val_fraction", value, rule }.into());
         }
         let size = self.source.size();
-        let passes =
-            if matches!(self.tokenizer, TokenizerChoice::New(TokenizerKind::Bpe(_))) { 3 } else { 2 };
+        let passes = match self.tokenizer {
+            TokenizerChoice::New(TokenizerKind::Word | TokenizerKind::Bpe(_)) => 3,
+            _ => 2,
+        };
         let mut pass = 0;
         let mut progress =
             |doing, done, pass| watch(Progress { doing, done: pass * size + done, total: passes * size });
@@ -126,7 +128,12 @@ impl Encode<'_> {
         self.check_ends(found)?;
         let ends = found.ends > 0;
         let train_characters = self.train_characters(&characters, found)?;
-        let text = SplitText { source: self.source, documents, counted: (cleaned, found), train_characters };
+        let whole_words = match self.tokenizer {
+            TokenizerChoice::New(kind) => kind == TokenizerKind::Word,
+            TokenizerChoice::Existing(tokenizer) => tokenizer.kind() == TokenizerKind::Word,
+        };
+        let counted = (cleaned, found);
+        let text = SplitText { source: self.source, documents, counted, train_characters, whole_words };
         pass += 1;
 
         let mut reports = self.source.reports(&cleaned);
@@ -134,6 +141,18 @@ impl Encode<'_> {
         let tokenizer = match self.tokenizer {
             TokenizerChoice::Existing(tokenizer) => tokenizer.clone(),
             TokenizerChoice::New(TokenizerKind::Char) => Tokenizer::from_characters(characters.distinct()),
+            TokenizerChoice::New(TokenizerKind::Word) => {
+                let mut counts = WordCounts::default();
+                let mut progress = |done| progress("collecting words", done, pass);
+                text.for_each_piece(&last_cut, &mut progress, &mut |_, part| {
+                    if let Part::Text(piece) = part {
+                        counts.add(piece);
+                    }
+                    Ok(())
+                })?;
+                pass += 1;
+                Tokenizer::from_words(counts)?
+            }
             TokenizerChoice::New(TokenizerKind::Byte) => Tokenizer::byte(),
             TokenizerChoice::New(TokenizerKind::Gpt2) => Tokenizer::gpt2(),
             TokenizerChoice::New(TokenizerKind::Bpe(tokens)) => {

@@ -22,6 +22,8 @@ pub(super) struct SplitText<'a> {
     pub counted: (Cleaned, Found),
     /// Characters in the training split, at the start of the text.
     pub train_characters: u64,
+    /// Whether the training split goes on to the end of its last word, so that no word is cut in two.
+    pub whole_words: bool,
 }
 
 impl SplitText<'_> {
@@ -51,7 +53,20 @@ impl SplitText<'_> {
                 if characters < train_left {
                     train_left -= characters;
                 } else {
-                    let end = text.char_indices().nth(train_left as usize).map_or(text.len(), |(at, _)| at);
+                    let mut end =
+                        text.char_indices().nth(train_left as usize).map_or(text.len(), |(at, _)| at);
+                    if self.whole_words {
+                        let before = text[..end].chars().next_back().or(buffer.chars().next_back());
+                        match end_of_word(&text[end..], before) {
+                            Some(more) => end += more,
+                            None => {
+                                // The word goes on in the text that follows.
+                                train_left = 0;
+                                buffer.push_str(text);
+                                return Ok(());
+                            }
+                        }
+                    }
                     buffer.push_str(&text[..end]);
                     visit(Split::Train, Part::Text(&buffer))?;
                     buffer.clear();
@@ -75,9 +90,24 @@ impl SplitText<'_> {
             }
             Ok(())
         })?;
+        if split == Split::Train && self.whole_words && counted == self.counted {
+            return Err(self
+                .source
+                .error("its last tenth has no white space to split the text at: use another tokenizer"));
+        }
         if counted != self.counted || split == Split::Train {
             return Err(self.source.error("the text changed while it was being read: try again"));
         }
         visit(split, Part::Text(&buffer))
     }
+}
+
+/// The byte offset of the first white space of `text` that follows another character; `before` is the one before
+/// the text.
+fn end_of_word(text: &str, mut before: Option<char>) -> Option<usize> {
+    text.char_indices().find_map(|(at, c)| {
+        let ends = c.is_whitespace() && before.is_some_and(|before| !before.is_whitespace());
+        before = Some(c);
+        ends.then_some(at)
+    })
 }

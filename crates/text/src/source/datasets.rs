@@ -6,15 +6,20 @@ use m2g_core::data::{DataError, catalogue};
 
 use super::inputs::{PIPED, Source};
 use crate::error::TextError;
+use crate::tales;
 
 impl Source {
-    /// The text behind a name: a file, a folder, a dataset, or `-` for standard input.
+    /// The text behind a name: a file, a folder, a dataset, `-` for standard input, or the
+    /// [`crate::tales`], before which a file of this name is found as `./tales`.
     ///
     /// # Errors
     /// As [`text_files`], [`Source::files`] and [`Source::standard_input`].
     pub fn named(name: &Path) -> Result<Self, TextError> {
         if name.as_os_str() == PIPED {
             return Self::standard_input(u64::MAX);
+        }
+        if let Some(text) = name.to_str().and_then(tales::named) {
+            return Ok(Self::text(&name.display().to_string(), text));
         }
         Ok(Self { name: name.display().to_string(), ..Self::files(&text_files(name)?)? })
     }

@@ -21,12 +21,12 @@ static BYTES: LazyLock<FxHashMap<char, u8>> =
     LazyLock::new(|| LETTERS.iter().copied().zip(0..=255).collect());
 
 /// The bytes of a token as visible characters.
-pub(crate) fn spell(bytes: &[u8]) -> String {
+pub fn spell(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| LETTERS[usize::from(byte)]).collect()
 }
 
 /// The bytes that are spelled so; `None` if a character stands for no byte.
-pub(crate) fn unspell(text: &str) -> Option<Vec<u8>> {
+pub fn unspell(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|c| BYTES.get(&c).copied()).collect()
 }
 

@@ -22,6 +22,23 @@ pub enum TokenizerError {
         /// The number of characters that the tokenizer knows.
         known: usize,
     },
+    /// The text has words without a token.
+    #[error(
+        "the tokenizer has no token for {}: it knows only the {known} words and signs of the text that it was made \
+         from; use other words, or train with the tokenizer byte, gpt2 or bpe:N, which know all words",
+        quoted(words)
+    )]
+    UnknownWords {
+        /// The words, without the space before them.
+        words: Vec<String>,
+        /// The number of tokens.
+        known: usize,
+    },
+    /// The text has more distinct words than a vocabulary can hold.
+    #[error(
+        "the text has {0} different words, and a vocabulary holds at most {LARGEST_BPE}: use the tokenizer bpe:N"
+    )]
+    TooManyWords(usize),
     /// The vocabulary already has this special token.
     #[error("the tokenizer already has the special token {0}")]
     DuplicateSpecial(SpecialToken),
@@ -35,9 +52,19 @@ pub enum TokenizerError {
 
 /// At most ten characters, escaped and quoted.
 fn list(characters: &[char]) -> String {
-    let shown: Vec<String> = characters.iter().take(10).map(|c| format!("'{}'", c.escape_debug())).collect();
-    match characters.len().saturating_sub(10) {
+    first_ten(characters.iter().map(|c| format!("'{}'", c.escape_debug())), "characters")
+}
+
+/// At most ten words, escaped and quoted.
+fn quoted(words: &[String]) -> String {
+    first_ten(words.iter().map(|word| format!("\"{}\"", word.escape_debug())), "words")
+}
+
+fn first_ten(all: impl ExactSizeIterator<Item = String>, noun: &str) -> String {
+    let more = all.len().saturating_sub(10);
+    let shown: Vec<String> = all.take(10).collect();
+    match more {
         0 => shown.join(", "),
-        more => format!("{} and {more} more characters", shown.join(", ")),
+        more => format!("{} and {more} more {noun}", shown.join(", ")),
     }
 }

@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use m2g_core::Error;
 
-/// How text becomes tokens: `char`, `byte`, `gpt2` or `bpe:N`.
+/// How text becomes tokens: `char`, `word`, `byte`, `gpt2` or `bpe:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenizerKind {
     /// One token for each distinct character of the text.
     Char,
+    /// One token for each distinct word of the text, with the space before it.
+    Word,
     /// One token for each of the 256 bytes.
     Byte,
     /// GPT-2's 50,257 tokens.
@@ -38,11 +40,12 @@ impl FromStr for TokenizerKind {
     /// [`Error::Setting`], of the setting `tokenizer`.
     fn from_str(name: &str) -> Result<Self, Error> {
         let setting = |value| {
-            let rule = "it must be char, byte, gpt2 or bpe:N, where N is from 256 to 1048576 tokens";
+            let rule = "it must be char, word, byte, gpt2 or bpe:N, where N is from 256 to 1048576 tokens";
             Err(Error::Setting { name: "tokenizer", value, rule })
         };
         match (name, name.strip_prefix("bpe:").map(usize::from_str)) {
             ("char", _) => Ok(Self::Char),
+            ("word", _) => Ok(Self::Word),
             ("byte", _) => Ok(Self::Byte),
             ("gpt2", _) => Ok(Self::Gpt2),
             (_, Some(Ok(tokens))) if is_bpe_size(tokens) => Ok(Self::Bpe(tokens)),
@@ -56,6 +59,7 @@ impl Display for TokenizerKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Char => f.write_str("char"),
+            Self::Word => f.write_str("word"),
             Self::Byte => f.write_str("byte"),
             Self::Gpt2 => f.write_str("gpt2"),
             Self::Bpe(tokens) => write!(f, "bpe:{tokens}"),
@@ -70,7 +74,7 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for name in ["char", "byte", "gpt2", "bpe:256", "bpe:1000"] {
+        for name in ["char", "word", "byte", "gpt2", "bpe:256", "bpe:1000"] {
             assert_eq!(name.parse::<TokenizerKind>().unwrap().to_string(), name);
         }
         for name in

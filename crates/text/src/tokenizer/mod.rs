@@ -2,9 +2,10 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `vocabulary` | [`Tokenizer`]: one of five vocabularies, and special tokens |
-//! | `kind` | [`TokenizerKind`]: `char`, `byte`, `gpt2`, `bpe:N` |
+//! | `vocabulary` | [`Tokenizer`]: one of six vocabularies, and special tokens |
+//! | `kind` | [`TokenizerKind`]: `char`, `word`, `byte`, `gpt2`, `bpe:N` |
 //! | `char` | one token per character of a text |
+//! | `word` | one token per word of a text, with the space before it |
 //! | `bpe` | byte-pair encoding: the bytes, then the merges of frequent pairs |
 //! | `train` | learns the merges from a text |
 //! | `pretokenize` | splits text into words, across which no pairs are merged |
@@ -15,6 +16,7 @@
 //! | `parts` | every tokenizer of bytes as [`ByteLevelParts`], and back |
 //! | `special` | [`SpecialToken`]: beginning, end of text, padding |
 //! | `as_typed` | the name of a tokenizer, and text that spells special tokens |
+//! | `readable` | tokens as people read them |
 //! | `saved` | the JSON form |
 //! | `stream` | [`StreamDecoder`]: decodes token ids as they arrive |
 //!
@@ -39,16 +41,20 @@ mod gpt2;
 mod kind;
 mod parts;
 pub(crate) mod pretokenize;
+mod readable;
 mod saved;
 mod special;
 mod stream;
 pub(crate) mod train;
 mod vocabulary;
+mod word;
 
 pub use self::added::AddedToken;
+pub use self::byte_letters::{spell, unspell};
 pub use self::byte_level::ByteLevelParts;
 pub use self::error::TokenizerError;
 pub use self::kind::TokenizerKind;
+pub use self::readable::readable;
 pub use self::special::SpecialToken;
 pub use self::stream::StreamDecoder;
 pub use self::vocabulary::{Encoder, Tokenizer};

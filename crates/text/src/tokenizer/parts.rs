@@ -44,11 +44,17 @@ impl Tokenizer {
     /// The parts of a tokenizer of bytes; `None` for one of characters.
     ///
     /// # Errors
-    /// A sentence about two tokens with the same bytes, which the parts cannot tell apart.
+    /// Why there are none: two tokens have the same bytes, which the parts cannot tell apart, or the tokens are
+    /// words.
     pub fn byte_level_parts(&self) -> Result<Option<ByteLevelParts>, String> {
         let mut parts = match (self.own_parts(), self.kind()) {
             (Some(parts), _) => parts.clone(),
             (None, TokenizerKind::Char) => return Ok(None),
+            (None, TokenizerKind::Word) => {
+                return Err(
+                    "its tokens are whole words, which are not written in the format of Hugging Face".into(),
+                );
+            }
             (None, kind) => {
                 let is_text = |&id: &u32| self.special_token(id).is_none();
                 let tokens: Vec<_> = (0..)
@@ -62,7 +68,10 @@ impl Tokenizer {
                 };
                 let mut seen = FxHashSet::default();
                 if let Some(twice) = tokens.iter().find(|token| !seen.insert(&token[..])) {
-                    return Err(format!("two of its tokens are both \"{}\"", spell(twice)));
+                    return Err(format!(
+                        "two of its tokens are both \"{}\", which the format of Hugging Face cannot express",
+                        spell(twice)
+                    ));
                 }
                 let tokens = tokens.iter().map(|token| Some(spell(token))).collect();
                 ByteLevelParts { tokens, merges, ..ByteLevelParts::default() }

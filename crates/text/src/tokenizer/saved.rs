@@ -15,6 +15,11 @@ pub(super) enum Saved {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         special: Vec<SpecialToken>,
     },
+    Word {
+        words: Vec<Box<str>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        special: Vec<SpecialToken>,
+    },
     Byte {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         special: Vec<SpecialToken>,

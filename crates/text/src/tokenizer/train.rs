@@ -29,6 +29,13 @@ impl WordCounts {
             }
         }
     }
+
+    /// The words, in the order of their bytes.
+    pub fn into_sorted_words(self) -> Vec<Box<str>> {
+        let mut words: Vec<Box<str>> = self.0.into_keys().collect();
+        words.sort_unstable();
+        words
+    }
 }
 
 type Pair = [u32; 2];

@@ -1,4 +1,4 @@
-//! [`Tokenizer`]: the five vocabularies behind one type.
+//! [`Tokenizer`]: the six vocabularies behind one type.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,9 +12,10 @@ use super::error::TokenizerError;
 use super::kind::{TokenizerKind, is_bpe_size};
 use super::saved::Saved;
 use super::special::SpecialToken;
+use super::word::WordList;
 use super::{gpt2, pretokenize, train};
 
-/// Splits text into tokens by one of five vocabularies, and joins them again.
+/// Splits text into tokens by one of six vocabularies, and joins them again.
 ///
 /// The ids of special tokens, which [`Tokenizer::with_special_tokens`] adds, follow those of
 /// the vocabulary. A tokenizer is saved as JSON, and checked when it is loaded.
@@ -29,6 +30,7 @@ pub struct Tokenizer {
 #[derive(Debug, Clone, PartialEq)]
 enum Vocabulary {
     Char(Characters),
+    Word(WordList),
     Byte,
     Gpt2,
     Bpe(Bpe),
@@ -40,6 +42,7 @@ impl Vocabulary {
     fn size(&self) -> usize {
         match self {
             Self::Char(characters) => characters.vocab_size(),
+            Self::Word(words) => words.vocab_size(),
             Self::Byte => 256,
             Self::Gpt2 => gpt2::VOCAB_SIZE,
             Self::Bpe(bpe) => bpe.vocab_size(),
@@ -51,6 +54,7 @@ impl Vocabulary {
     fn token(&self, id: u32) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Char(characters) => characters.token(id).map(|c| Cow::Owned(c.to_string().into_bytes())),
+            Self::Word(words) => words.token(id).map(Cow::Borrowed),
             Self::Byte => u8::try_from(id).ok().map(|byte| Cow::Owned(vec![byte])),
             Self::Gpt2 => gpt2::bpe().token(id).map(Cow::Borrowed),
             Self::Bpe(bpe) => bpe.token(id).map(Cow::Borrowed),
@@ -83,6 +87,22 @@ impl Tokenizer {
     /// [`TokenizerError::Damaged`] if there is none, or one occurs twice.
     pub fn characters_in_order(characters: &str) -> Result<Self, TokenizerError> {
         Ok(Vocabulary::Char(Characters::in_order(characters)?).into())
+    }
+
+    /// One token for each distinct word of `text`, with the space before it, in the order of their bytes. A text
+    /// of these words decodes to itself.
+    ///
+    /// # Errors
+    /// [`TokenizerError::TooManyWords`]; [`TokenizerError::Damaged`] if the text is empty.
+    pub fn word(text: &str) -> Result<Self, TokenizerError> {
+        let mut counts = train::WordCounts::default();
+        counts.add(text);
+        Self::from_words(counts)
+    }
+
+    /// [`Tokenizer::word`] for words that are already counted.
+    pub(crate) fn from_words(counts: train::WordCounts) -> Result<Self, TokenizerError> {
+        Ok(Vocabulary::Word(WordList::in_order(counts.into_sorted_words())?).into())
     }
 
     /// One token for each of the 256 bytes of UTF-8.
@@ -175,6 +195,7 @@ impl Tokenizer {
     pub fn kind(&self) -> TokenizerKind {
         match &self.vocabulary {
             Vocabulary::Char(_) => TokenizerKind::Char,
+            Vocabulary::Word(_) => TokenizerKind::Word,
             Vocabulary::Byte => TokenizerKind::Byte,
             Vocabulary::Gpt2 => TokenizerKind::Gpt2,
             Vocabulary::Bpe(bpe) => TokenizerKind::Bpe(bpe.vocab_size()),
@@ -192,6 +213,15 @@ impl Tokenizer {
     pub fn token(&self, id: u32) -> Option<Cow<'_, [u8]>> {
         let special = || Some(Cow::Borrowed(self.special_token(id)?.spelling().as_bytes()));
         self.vocabulary.token(id).or_else(special)
+    }
+
+    /// The token that marks the start of a text: the end-of-text token, as in GPT-2, or a newline as in nanoGPT;
+    /// token 0 if there is neither.
+    pub fn start_of_text(&self) -> Vec<u32> {
+        match self.end_of_text() {
+            Some(end_of_text) => vec![end_of_text],
+            None => self.encode("\n").unwrap_or_else(|_| vec![0]),
+        }
     }
 
     /// The id of the token before a sequence, if the tokenizer has one.
@@ -268,7 +298,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError::UnknownCharacters`] if characters have no token, which happens
-    /// only with a vocabulary of characters.
+    /// only with a vocabulary of characters; [`TokenizerError::UnknownWords`] if words have none, with a
+    /// vocabulary of words.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let mut ids = Vec::new();
         self.encoder().encode(text, &mut ids)?;
@@ -279,6 +310,7 @@ impl Tokenizer {
     pub fn encoder(&self) -> Encoder<'_> {
         Encoder(match &self.vocabulary {
             Vocabulary::Char(characters) => EncoderKind::Char(characters),
+            Vocabulary::Word(words) => EncoderKind::WholeWords { words, at_start: true },
             Vocabulary::Byte => EncoderKind::Byte,
             Vocabulary::Gpt2 => EncoderKind::Words(WordEncoder::new(gpt2::bpe())),
             Vocabulary::Bpe(bpe) => EncoderKind::Words(WordEncoder::new(bpe)),
@@ -291,7 +323,7 @@ impl Tokenizer {
     pub fn last_cut(&self, text: &str, from: usize) -> Option<usize> {
         match self.vocabulary {
             Vocabulary::Char(_) | Vocabulary::Byte => Some(text.len()),
-            Vocabulary::Gpt2 | Vocabulary::Bpe(_) | Vocabulary::ByteLevel(_) => {
+            Vocabulary::Word(_) | Vocabulary::Gpt2 | Vocabulary::Bpe(_) | Vocabulary::ByteLevel(_) => {
                 pretokenize::last_cut(text, from)
             }
         }
@@ -333,6 +365,7 @@ pub struct Encoder<'a>(EncoderKind<'a>);
 #[derive(Debug)]
 enum EncoderKind<'a> {
     Char(&'a Characters),
+    WholeWords { words: &'a WordList, at_start: bool },
     Byte,
     Words(WordEncoder<'a>),
     ByteLevel(Box<ByteLevelEncoder<'a>>),
@@ -346,6 +379,7 @@ impl Encoder<'_> {
     pub fn encode(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
         match &mut self.0 {
             EncoderKind::Char(characters) => characters.encode(text, ids)?,
+            EncoderKind::WholeWords { words, at_start } => words.encode(text, at_start, ids)?,
             EncoderKind::Byte => ids.extend(text.bytes().map(u32::from)),
             EncoderKind::Words(words) => words.encode(text, ids),
             EncoderKind::ByteLevel(encoder) => encoder.encode(text, ids)?,
@@ -358,6 +392,7 @@ impl From<Tokenizer> for Saved {
     fn from(Tokenizer { vocabulary, special }: Tokenizer) -> Self {
         match vocabulary {
             Vocabulary::Char(characters) => Self::Char { characters: characters.to_string(), special },
+            Vocabulary::Word(words) => Self::Word { words: words.words().to_vec(), special },
             Vocabulary::Byte => Self::Byte { special },
             Vocabulary::Gpt2 => Self::Gpt2 {},
             Vocabulary::Bpe(bpe) => Self::Bpe { merges: bpe.merges().to_vec(), special },
@@ -374,6 +409,7 @@ impl TryFrom<Saved> for Tokenizer {
             Saved::Char { characters, special } => {
                 (Vocabulary::Char(Characters::in_order(&characters)?), special)
             }
+            Saved::Word { words, special } => (Vocabulary::Word(WordList::in_order(words)?), special),
             Saved::Byte { special } => (Vocabulary::Byte, special),
             Saved::Gpt2 {} => (Vocabulary::Gpt2, Vec::new()),
             Saved::Bpe { merges, special } => (Vocabulary::Bpe(Bpe::from_merges(merges)?), special),
