@@ -5,9 +5,11 @@
 //! | `mod.rs` | the command: watching, hints, solutions, the list |
 //! | `course.rs` | the learner's folder, grading, and what is said about it |
 //! | `apply.rs` | `m2g learn use`: the learner's code trains a model, beside ours |
+//! | `help.rs` | the help in Spanish |
 
 mod apply;
 mod course;
+pub mod help;
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -60,6 +60,9 @@ pub struct Texts {
     /// The errors, in a language other than English, in which they are [`LearnError`]'s.
     #[serde(default)]
     pub errors: BTreeMap<String, String>,
+    /// What `m2g learn --help` says, by its English, in another language.
+    #[serde(default)]
+    pub help: BTreeMap<String, String>,
     /// The texts of each exercise.
     pub exercises: BTreeMap<String, ExerciseText>,
 }

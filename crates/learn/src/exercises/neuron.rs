@@ -1,6 +1,6 @@
 //! A neuron: `a = s(w . x + b)`.
 
-use m2g_core::Float;
+use m2g_core::Number;
 
 use crate::exercise::{Exercise, Mistake, sources};
 

@@ -2,10 +2,12 @@
 //!
 //! A command is a line in a `console` block that begins with `$ m2g` or `$ cargo run --release --`.
 //! The commands of a file run in order in a temporary folder, with a small budget: a training run
-//! takes one epoch or five steps.
+//! takes one epoch or five steps. What downloads is not run. `examples.rs` runs the examples.
 
 use std::fs;
+use std::path::Path;
 
+use super::{notes, read};
 use crate::support::*;
 
 /// The arguments of every `m2g` command in a text.
@@ -65,12 +67,23 @@ fn run_all(file: &str) -> usize {
             ["digits", "train"] if !args.contains(&"--resume") => {
                 with_small_budget(&mut args, "--epochs", "1");
             }
-            ["gpt", "train"] => with_small_budget(&mut args, "--max-iters", "5"),
+            ["gpt", "train"] => {
+                with_small_budget(&mut args, "--max-iters", "5");
+                // Two megabytes of tales have a long validation split.
+                if !["--data", "--resume", "--init-from"].iter().any(|flag| args.contains(flag)) {
+                    args.extend(["--data", "README.md"]);
+                }
+            }
             ["translate", "train"] => {
                 with_small_budget(&mut args, "--max-iters", "2");
                 with_small_budget(&mut args, "--eval-translations", "0");
             }
-            ["gpt", "ladder"] => with_small_budget(&mut args, "--steps", "5"),
+            ["gpt", "ladder"] => {
+                with_small_budget(&mut args, "--steps", "5");
+                with_small_budget(&mut args, "--data", "README.md");
+            }
+            // Notes 6 and 7 run the whole experiments.
+            ["lab", _] if file.contains("questions") && !args.contains(&"--steps") => continue,
             ["lab", name] => {
                 // A short text has a short validation split.
                 if !["digits", "translate"].contains(&name) {
@@ -78,7 +91,12 @@ fn run_all(file: &str) -> usize {
                 }
                 with_small_budget(&mut args, "--steps", "1");
                 with_small_budget(&mut args, "--seeds", "1");
+                // Each arm translates hundreds of sentences.
+                if name == "translate" {
+                    with_small_budget(&mut args, "--arms", "no smoothing");
+                }
             }
+            ["data", "get"] => continue,
             _ => {}
         }
         ok(dir.path(), &args);
@@ -117,17 +135,35 @@ notes! {
     note_10: "10-what-if-digits.md",
     note_11: "11-where-to-find-what.md",
     note_12: "12-translation.md",
+    note_14: "14-quantisation.md",
+    note_15: "15-many-machines.md",
     note_contents: "README.md",
+    derivation_attention: "derivations/attention.md",
+    derivation_backprop: "derivations/backprop.md",
+    derivation_layer_norm: "derivations/layer-norm.md",
+    derivation_positions: "derivations/positions.md",
+    derivation_softmax: "derivations/softmax-and-cross-entropy.md",
+    glossary: "glossary.md",
+    question_inverted: "questions/inverted-dot-product.md",
+    question_mask: "questions/mask-over-the-lower-left.md",
+    question_no_different: "questions/no-different.md",
+    question_pizza: "questions/pizza-or-oven.md",
+    question_shapes: "questions/shapes-of-q-k-v.md",
+    question_similarity: "questions/similarity.md",
+    question_squared: "questions/squared-dot-product.md",
+    rust: "rust.md",
 }
 
 #[test]
 fn every_note_has_a_test() {
-    let folder = root().join("notebooks-notes");
-    let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.filter(|path| path.is_file());
-    let mut notes: Vec<_> = files.map(|path| path.file_name().unwrap().to_owned()).collect();
-    notes.sort();
-    assert_eq!(notes, NOTES);
-    let count = |note: &&str| commands(&fs::read_to_string(folder.join(note)).unwrap()).len();
-    assert!(NOTES.iter().map(count).sum::<usize>() >= 5);
+    let names: Vec<String> = notes().iter().map(|note| note.to_str().unwrap().replace('\\', "/")).collect();
+    assert_eq!(names, NOTES);
+    assert!(names.iter().map(|note| commands(&read(Path::new(note))).len()).sum::<usize>() >= 5);
+}
+
+#[test]
+fn the_commands_of_the_page_on_pizza_and_oven_run() {
+    for language in ["", "es/"] {
+        assert!(run_all(&format!("notebooks-notes/{language}questions/pizza-or-oven.md")) >= 5);
+    }
 }
