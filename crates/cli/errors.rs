@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use m2g_core::Error;
 use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
 use m2g_core::train::run_folder::{BEST, LAST};
-use m2g_gpt::data::OWN_TEXT;
+use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
 use m2g_learn::error::LearnError;
 
@@ -31,6 +31,9 @@ pub fn print(error: &impl Display) {
 /// Prints why the command line is invalid, or the help or the version that it asks for. Returns the exit
 /// code.
 pub fn usage(error: &clap::Error) -> ExitCode {
+    if notes::is_silent() {
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
     if !error.use_stderr() {
         return match error.print().map_err(output::failed) {
             Err(error) if !output::is_broken_pipe(&error) => {
@@ -158,7 +161,7 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
         Some(Error::RunExists { is_run: false, .. }) => ": choose another name with --run",
         Some(Error::NoRun(_)) => ": train one first, with --run NAME",
         Some(Error::NeverSaved { .. }) => ": train it again with --overwrite",
-        Some(Error::OtherData { run, data }) if data == OWN_TEXT => {
+        Some(Error::OtherData { run, data }) if is_built_in(data) => {
             return format!(
                 "{data} is part of this program and has changed since the run in {} was started, so this \
                  version cannot resume it: start a new run from it with --init-from {}",
@@ -210,6 +213,7 @@ pub fn with_dashes(sentence: &str) -> String {
         "set special_tokens",
         "set document_separator to",
         "and special_tokens to",
+        "set shards to",
     ];
     advice.iter().fold(sentence.to_string(), |sentence, advice| {
         let (before, rest) = advice.split_once(' ').unwrap_or((advice, ""));

@@ -4,6 +4,7 @@
 //! and notes go to stderr. An error prints one sentence and sets the exit code: 1 for a failure, 2
 //! for an invalid command line, 130 after Ctrl-C.
 
+mod ask;
 mod bench;
 mod bleu;
 mod compare;
@@ -26,12 +27,15 @@ mod learn;
 mod learning;
 mod machine;
 mod models;
+#[cfg(feature = "page")]
+mod open;
 mod output;
 mod output_file;
 mod params;
 mod picture;
 mod plot;
 mod progress;
+mod ranks;
 mod runs;
 mod setting_flags;
 mod signals;
@@ -39,6 +43,7 @@ mod terminal;
 mod train;
 mod translate;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -61,6 +66,8 @@ enum Command {
     /// One command per model.
     #[command(flatten)]
     Model(ModelCommand),
+    #[cfg(feature = "page")]
+    Open(open::Open),
     Learn(learn::Learn),
     /// Run what-if experiments: train models that differ in one setting, and compare them.
     Lab(Box<lab::Lab>),
@@ -100,7 +107,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = || help::complete(Cli::command(), &program()).term_width(columns());
+    let arguments: Vec<String> = env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
+    let complete = || help::complete(Cli::command(), &program()).term_width(columns());
+    let command = || learn::help::translate(complete(), &arguments);
+    ranks::prepare();
     interrupt::listen();
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
@@ -114,8 +124,13 @@ fn main() -> ExitCode {
         errors::print(&error);
         return ExitCode::FAILURE;
     }
-    let result = machine::choose_instruction_set().and_then(|()| match cli.command {
+    let trains = matches!(&cli.command, Command::Model(command) if command.trains());
+    let given = matches.subcommand_name().unwrap_or_default();
+    let alone = if trains { Ok(()) } else { ranks::refuse(&format!("m2g {given}")) };
+    let result = alone.and_then(|()| machine::choose_instruction_set()).and_then(|()| match cli.command {
         Command::Model(command) => command.run(),
+        #[cfg(feature = "page")]
+        Command::Open(open) => open.run(),
         Command::Learn(learn) => learn.run(),
         Command::Lab(lab) => lab.run(),
         Command::Compare(compare) => compare.run(),

@@ -101,7 +101,10 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()
             })
         })
     });
-    other_error.map_or(Ok(written?), Err)
+    match other_error {
+        Some(error) => Err(error),
+        None => Ok(written?),
+    }
 }
 
 /// As [`write()`], with bytes that are complete.

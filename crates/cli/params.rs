@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use m2g_core::inspect::axes::tuple;
 use m2g_core::threads::with_threads;
 use m2g_text::source::with_thousands_separators;
 use serde_json::json;
 
-use crate::inspect::axes::tuple;
 use crate::inspect::numbers::number;
 use crate::models::kind::OpenModel;
 use crate::terminal::lines::{note, wrap};

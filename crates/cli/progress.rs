@@ -10,7 +10,11 @@ pub struct Bar(ProgressBar);
 impl Bar {
     /// A bar at step `step` of `steps`.
     pub fn new(step: u64, steps: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let target = match notes::is_silent() {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(steps), target);
         let style = "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} left  {msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         bar.set_position(step);

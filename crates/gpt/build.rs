@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn add_files(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for path in sorted_entries(folder)? {
-        if path.is_dir() {
+        // One language is enough: the Spanish notes say the same.
+        if path.is_dir() && !path.ends_with("es") {
             add_files(&path, extension, files)?;
         } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);

@@ -3,6 +3,7 @@
 //! ```text
 //! cli -> page -> {digits, gpt, translate} -> text -> core        (digits does without text)
 //! cli -> learn -> {translate, text, core, exercises}             (exercises is the learner's crate)
+//! cli -> mpi -> core
 //! train, nn -> tape, ops -> kernels -> tensor, mask, tokens, ... (the areas of the core)
 //! ```
 //!

@@ -58,8 +58,19 @@ fn a_row_with_a_missing_file_or_item_is_detected() {
 }
 
 /// The folders with documents.
-const DOCUMENTS: [&str; 6] =
-    ["", "benches", "benches/peers", "datasets", "notebooks-notes", "notebooks-notes/exercises"];
+const DOCUMENTS: [&str; 11] = [
+    "",
+    "benches",
+    "benches/peers",
+    "datasets",
+    "notebooks-notes",
+    "notebooks-notes/derivations",
+    "notebooks-notes/es",
+    "notebooks-notes/es/derivations",
+    "notebooks-notes/es/questions",
+    "notebooks-notes/exercises",
+    "notebooks-notes/questions",
+];
 
 #[test]
 fn every_link_in_a_document_leads_to_a_file() {

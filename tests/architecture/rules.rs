@@ -25,35 +25,38 @@ pub const ALL: [Rule; 11] = [
 
 /// The crates, each with the crates that it may import. Its tests and examples count too.
 /// `exercises` is the learner's crate, in notebooks-notes/.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("text", &["core"]),
+    ("mpi", &["core"]),
     ("digits", &["core"]),
     ("gpt", &["core", "text"]),
     ("translate", &["core", "text"]),
     ("exercises", &[]),
     ("learn", &["core", "text", "translate", "exercises"]),
     ("page", &["core", "text", "digits", "gpt", "translate"]),
-    ("cli", &["core", "text", "digits", "gpt", "translate", "learn", "page"]),
+    ("cli", &["core", "text", "digits", "gpt", "translate", "mpi", "learn", "page"]),
 ];
 
 /// The lowest areas of the core, each with the areas that it may import. An area is a top-level module.
-const FOUNDATION: [(&str, &[&str]); 11] = [
+const FOUNDATION: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("memory", &["error"]),
     ("bounded", &["error"]),
-    ("float", &[]),
+    ("number", &[]),
+    // An element type names its kernels, so the kernels are generic over numbers.
+    ("float", &["number", "kernels"]),
     ("precision", &[]),
     ("rng", &[]),
     ("huge_pages", &[]),
     ("threads", &["error"]),
-    ("mask", &["error", "float"]),
+    ("mask", &["error", "number"]),
     ("tokens", &["error"]),
-    ("tensor", &["error", "float"]),
+    ("tensor", &["error", "number"]),
 ];
 
 /// The other areas of the core, each with the areas that it may import besides the foundation.
-const AREAS: [(&str, &[&str]); 15] = [
+const AREAS: [(&str, &[&str]); 17] = [
     // Everything that loops over elements.
     ("kernels", &[]),
     // Ops and layers. An op's file adds a method to the tape. The tape runs ops through the traits in
@@ -61,11 +64,15 @@ const AREAS: [(&str, &[&str]); 15] = [
     ("var", &[]),
     ("pool", &[]),
     ("trace", &["var"]),
-    ("params", &["kernels"]),
+    // Several processes: adds up gradients, and knows nothing of who computes them.
+    ("ranks", &["kernels"]),
+    ("params", &["kernels", "ranks"]),
     ("ops", &["kernels", "var", "pool", "params", "tape"]),
     ("tape", &["kernels", "var", "pool", "trace", "params"]),
     ("nn", &["var", "params", "ops", "tape"]),
     ("gradcheck", &["kernels", "var", "params", "tape"]),
+    // What a person sees of a recorded step.
+    ("inspect", &["kernels", "var", "trace", "params", "tape"]),
     ("optim", &["kernels", "params"]),
     ("settings", &["nn", "optim"]),
     // Files.
@@ -80,6 +87,7 @@ const AREAS: [(&str, &[&str]); 15] = [
             "var",
             "pool",
             "trace",
+            "ranks",
             "params",
             "tape",
             "optim",

@@ -10,9 +10,11 @@ use serde_json::Value;
 use crate::support::root;
 
 /// The files that start other programs, each with what it starts.
-const STARTS_PROGRAMS: [(&str, &str); 4] = [
+const STARTS_PROGRAMS: [(&str, &str); 6] = [
     ("crates/cli/bench/peers.rs", "the user's Python"),
+    ("crates/cli/bench/ranks.rs", "m2g itself, with mpirun for several processes"),
     ("crates/cli/bench/rounds.rs", "m2g itself and the user's Python"),
+    ("crates/cli/open/browser.rs", "the user's browser"),
     ("crates/core/src/kernels/amx.rs", "itself, in the test of a stack overflow"),
     ("crates/learn/src/program.rs", "cargo, and the exercises that the user wrote"),
 ];

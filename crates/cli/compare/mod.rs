@@ -20,7 +20,7 @@ mod functions;
 mod result;
 mod runs;
 mod runs_table;
-mod source;
+pub mod source;
 mod stage;
 mod summary;
 mod table;
@@ -79,9 +79,7 @@ impl Compare {
         }
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
-        let models =
-            with_threads(0, || anyhow::Ok([Compared::new(&self.first)?, Compared::new(&self.second)?]))??;
-        let comparison = Comparison::new(&models)?;
+        let comparison = of(&self.first, &self.second)?;
         if self.json {
             output::line(serde_json::to_string(&comparison)?)?;
         } else if let Some(name) = &self.code {
@@ -102,6 +100,12 @@ impl Compare {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Takes a step of each model or run, and compares them.
+pub fn of(first: &str, second: &str) -> anyhow::Result<Comparison> {
+    let models = with_threads(0, || anyhow::Ok([Compared::new(first)?, Compared::new(second)?]))??;
+    Comparison::new(&models)
 }
 
 /// Draws the steps, and the curves of two runs: one file per metric, since different metrics

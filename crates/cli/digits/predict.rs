@@ -8,9 +8,10 @@ use clap::Args;
 use m2g_core::train::run_folder::BEST;
 use m2g_digits::Network;
 use m2g_digits::normalise::SIDE;
+use m2g_digits::reading::ReadDigit;
 use serde_json::json;
 
-use super::reading::{ReadDigit, read};
+use super::reading::{InWords, read};
 use crate::errors;
 use crate::flags::run_path;
 use crate::models::run::load;

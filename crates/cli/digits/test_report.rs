@@ -8,6 +8,7 @@ use m2g_core::data::mnist::LabelledImages;
 use m2g_core::settings::SettingValue;
 use m2g_core::threads::with_threads;
 use m2g_digits::Network;
+use m2g_digits::test_report::{self, Mistake, TestReport};
 use m2g_digits::training::Description;
 
 use super::images;
@@ -17,30 +18,6 @@ use crate::plot::tiles::{Tile, tiles};
 
 /// The number of mistakes that are drawn.
 pub const MAX_SHOWN_MISTAKES: usize = 40;
-
-/// An image that the network classified wrongly.
-pub struct Mistake {
-    /// The index in the test file.
-    pub index: usize,
-    /// The correct label.
-    pub label: usize,
-    /// The network's answer.
-    pub said: usize,
-    /// The activation of the network's answer, 0 to 1.
-    pub activity: f32,
-}
-
-/// The result on the test images.
-pub struct TestReport {
-    /// The number of correct answers.
-    pub correct: usize,
-    /// The number of images.
-    pub images: usize,
-    /// The confusion matrix, `[label][said]`.
-    pub confusion: Vec<Vec<usize>>,
-    /// The mistakes, the most confident first.
-    pub mistakes: Vec<Mistake>,
-}
 
 /// Test images given as a flag.
 #[derive(Args)]
@@ -77,21 +54,7 @@ pub fn load_with_images(
 
 /// Measures the network on the test images.
 pub fn measure(network: &Network<f32>, test: &LabelledImages) -> anyhow::Result<TestReport> {
-    let outputs = with_threads(0, || network.outputs(test))??;
-    let outputs = outputs.matrix();
-    let classes = outputs.ncols();
-    let mut confusion = vec![vec![0; classes]; classes];
-    let mut mistakes = Vec::new();
-    for (index, (row, &label)) in outputs.outer_iter().zip(&test.labels).enumerate() {
-        let label = usize::from(label);
-        let said = (1..classes).fold(0, |best, j| if row[j] > row[best] { j } else { best });
-        confusion[label][said] += 1;
-        if said != label {
-            mistakes.push(Mistake { index, label, said, activity: row[said] });
-        }
-    }
-    mistakes.sort_by(|a, b| b.activity.total_cmp(&a.activity));
-    Ok(TestReport { correct: test.len() - mistakes.len(), images: test.len(), confusion, mistakes })
+    Ok(with_threads(0, || test_report::measure(network, test))??)
 }
 
 /// Draws the most confident mistakes, with the names of the classes.

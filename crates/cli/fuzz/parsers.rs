@@ -8,7 +8,8 @@ use m2g_core::settings::Settings;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST, METRICS, RunFolder, RunLock};
 use m2g_core::train::{Session, State, Trainable};
 use m2g_core::{Tape, Tokens};
-use m2g_digits::Network;
+use m2g_digits::{Network, photo};
+use m2g_gpt::gguf;
 use m2g_gpt::gpt2;
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::{Gpt, nanogpt};
@@ -21,7 +22,6 @@ use crate::config_file::with_keys;
 use crate::digits::reading::single_image;
 use crate::lab::experiment::Experiment;
 use crate::lab::results::Results;
-use crate::picture;
 use crate::runs::summary::Summary;
 
 /// A parser, and files that it accepts.
@@ -51,6 +51,7 @@ pub const PLAIN: Parser = Parser {
 
 const OWN_BPE: &str = "crates/gpt/tests/own-bpe";
 const NANOGPT: &str = "crates/gpt/tests/nanogpt";
+const GGUF: &str = "crates/gpt/tests/gguf";
 const GPT_RUN: &str = "crates/gpt/tests/old-run/run";
 const DIGITS_RUN: &str = "crates/digits/tests/old-run/run";
 
@@ -90,7 +91,7 @@ const PREPARED: Parser = Parser {
     ..PLAIN
 };
 
-pub const PARSERS: [Parser; 27] = [
+pub const PARSERS: [Parser; 28] = [
     Parser { name: "idx", seeds: seeds::idx, parse: idx_file, ..PLAIN },
     Parser { name: "idx-gzip", seeds: seeds::idx, repair: gzip, parse: idx_file, ..PLAIN },
     Parser {
@@ -116,7 +117,7 @@ pub const PARSERS: [Parser; 27] = [
         seeds: seeds::pictures,
         repair: seeds::with_png_checksums,
         parse: |folder| {
-            picture::load(&folder.join("picture.png"))?;
+            photo::load(&folder.join("picture.png"))?;
             let _ = single_image(&folder.join("picture.png"));
             Ok(())
         },
@@ -186,6 +187,13 @@ pub const PARSERS: [Parser; 27] = [
         parse: |folder| m2g_text::hugging_face::read(folder, 5).map(drop).map_err(Into::into),
         ..PLAIN
     },
+    Parser {
+        name: "gguf",
+        file: "model.gguf",
+        seeds: || ["gpt2-q4_0", "gptneox"].map(|name| fixture(&format!("{GGUF}/{name}.gguf"))).into(),
+        parse: gguf_file,
+        ..PLAIN
+    },
     Parser { name: "torch", file: "ckpt.pt", seeds: || vec![seeds::torch()], parse: torch, ..PLAIN },
     Parser {
         name: "pickle",
@@ -235,7 +243,7 @@ pub const PARSERS: [Parser; 27] = [
     Parser {
         name: "settings",
         seeds: || {
-            let files = ["own-text", "gpt2-124m", "finetune-gpt2", "shakespeare-char"];
+            let files = ["tales", "gpt2-124m", "finetune-gpt2", "shakespeare-char"];
             let mut seeds: Vec<_> = files.map(|name| fixture(&format!("configs/{name}.toml"))).into();
             seeds.push(toml::to_string(&m2g_digits::Config::preset("best").unwrap()).unwrap().into());
             seeds.push(toml::to_string(&m2g_gpt::Config::default()).unwrap().into());
@@ -291,7 +299,7 @@ fn idx_file(folder: &Path) -> anyhow::Result<()> {
 fn text_file(folder: &Path, documents: &Documents) -> anyhow::Result<()> {
     let source = Source::files(&[folder.join("file")])?;
     source.read_to_string(1 << 20)?;
-    for kind in [TokenizerKind::Char, TokenizerKind::Byte, TokenizerKind::Bpe(260)] {
+    for kind in [TokenizerKind::Char, TokenizerKind::Word, TokenizerKind::Byte, TokenizerKind::Bpe(260)] {
         let tokenizer = TokenizerChoice::New(kind);
         let encoded = Encode { source: &source, documents, tokenizer, val_fraction: 0.1 }.in_memory()?;
         encoded.tokenizer.decode(&encoded.train.to_vec()?);
@@ -322,6 +330,14 @@ fn state(folder: &Path) -> anyhow::Result<()> {
     let options = m2g_core::train::Options { steps: 100, ..Default::default() };
     options.ended(&state);
     Ok(())
+}
+
+fn gguf_file(folder: &Path) -> anyhow::Result<()> {
+    let gguf::Loaded { gpt, tokenizer, .. } = gguf::load(&folder.join("model.gguf"))?;
+    if let Ok(tokenizer) = tokenizer {
+        tokenizer.decode(&tokenizer.encode("the cat").unwrap_or_default());
+    }
+    one_token(&gpt)
 }
 
 fn torch(folder: &Path) -> anyhow::Result<()> {

@@ -10,19 +10,19 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_gpt::Generator;
+use m2g_gpt::continuation::beginning;
 
 use self::conversation::{Conversation, Next};
-use super::generation_flags::{GenerationFlags, beginning};
+use super::generation_flags::GenerationFlags;
 use crate::errors;
-use crate::flags::run_path;
 use crate::terminal::notes;
 use crate::{interrupt, output};
 
 /// Type a line, and see a trained model continue it.
 #[derive(Args)]
 pub struct Chat {
-    /// The run: a name under runs/, or a path.
-    #[arg(value_name = "RUN")]
+    /// The run: a name under runs/, or a path; or a GGUF file.
+    #[arg(value_name = "RUN|FILE.gguf")]
     run: String,
     /// The largest number of tokens of an answer.
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -41,7 +41,7 @@ impl Chat {
     }
 
     fn talk(&self, terminal: bool) -> anyhow::Result<ExitCode> {
-        let (gpt, tokenizer) = self.generation.load(&run_path(&self.run))?;
+        let (gpt, tokenizer) = self.generation.load(&self.run)?;
         let Some(tokenizer) = tokenizer else {
             bail!("{} has no tokenizer, so it cannot read a line: use `m2g gpt sample`", self.run)
         };

@@ -8,12 +8,13 @@ use clap::Args;
 use m2g_core::WeightFormat;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::continuation::Until;
-use m2g_gpt::{GenerateOptions, Gpt};
+use m2g_gpt::{GenerateOptions, Gpt, gguf};
 use m2g_text::source::unescape;
 use m2g_text::tokenizer::{SpecialToken, Tokenizer};
 use m2g_text::{Sampling, source::with_thousands_separators};
 
-use crate::flags::one_of;
+use super::export::names_gguf;
+use crate::flags::{one_of, run_path};
 use crate::models::run::load;
 use crate::terminal::notes;
 
@@ -54,10 +55,10 @@ pub struct GenerationFlags {
     #[arg(long)]
     last: bool,
     /// The storage format of weights: smaller formats are faster and less precise. int8 has one
-    /// scale per matrix row; activations stay f32.
-    #[arg(long, value_name = "FORMAT", default_value = "f32",
-          value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
-    weights: WeightFormat,
+    /// scale per matrix row, q8_0 and q4_0 one for every 32 weights, as in llama.cpp; activations stay
+    /// f32 [default: f32; of a GGUF file, as it is stored].
+    #[arg(long, value_name = "FORMAT", value_parser = one_of::<WeightFormat>(&WeightFormat::NAMES))]
+    weights: Option<WeightFormat>,
     /// Number of threads; the result is the same for any number [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -77,14 +78,36 @@ impl GenerationFlags {
         usize::from(self.threads.unwrap_or(0))
     }
 
-    /// The model of a run and its tokenizer, ready to write.
-    pub fn load(&self, run: &Path) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
-        let (mut gpt, description) = load::<Gpt<f32>>(run, if self.last { LAST } else { BEST })?;
-        gpt.pack(self.weights);
-        if description.tokenizer.is_none() && !self.stop.is_empty() {
-            bail!("{} has no tokenizer, so --stop has no text to look for", run.display());
+    /// The model of a run or of a GGUF file, and its tokenizer, ready to write.
+    pub fn load(&self, name: &str) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
+        let run = run_path(name);
+        let (gpt, tokenizer) = match names_gguf(Path::new(name)) && !run.is_dir() {
+            true => self.load_file(Path::new(name))?,
+            false => {
+                let (mut gpt, description) = load::<Gpt<f32>>(&run, if self.last { LAST } else { BEST })?;
+                gpt.pack(self.weights.unwrap_or_default());
+                (gpt, description.tokenizer)
+            }
+        };
+        if tokenizer.is_none() && !self.stop.is_empty() {
+            bail!("{name} has no tokenizer, so --stop has no text to look for");
         }
-        Ok((gpt, description.tokenizer))
+        Ok((gpt, tokenizer))
+    }
+
+    fn load_file(&self, file: &Path) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
+        if self.last {
+            bail!("--last belongs to a run, but {} is a file with one model: leave it out", file.display());
+        }
+        let gguf::Loaded { mut gpt, tokenizer, notes } = gguf::load(file)?;
+        notes.iter().for_each(|text| notes::line(format_args!("note: {text}")));
+        if let Some(format) = self.weights {
+            gpt.pack(format);
+        }
+        if let Err(why) = &tokenizer {
+            notes::line(format_args!("the model reads only token ids: {why}"));
+        }
+        Ok((gpt, tokenizer.ok()))
     }
 
     /// The seed that was given, or a new one, short enough to type.
@@ -134,16 +157,6 @@ impl GenerationFlags {
             ));
         }
         Ok(tokenizer.encode(text)?)
-    }
-}
-
-/// The token that marks the start of a text: the end-of-text token, as in GPT-2, or a newline as in
-/// nanoGPT. Without a tokenizer, token 0.
-pub fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
-    let Some(tokenizer) = tokenizer else { return vec![0] };
-    match tokenizer.end_of_text() {
-        Some(end_of_text) => vec![end_of_text],
-        None => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The subcommands of `m2g gpt` that no other model has, and its settings.
 
+pub mod ask;
 pub mod chat;
 pub mod export;
 mod generation_flags;

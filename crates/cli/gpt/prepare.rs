@@ -25,17 +25,17 @@ use crate::terminal::notes;
 /// tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
-    /// Text files of any size, plain or gzip; folders of text files; names of datasets; or - for
+    /// Text files of any size, plain or gzip; folders of text files; names of datasets; tales; or - for
     /// standard input. All texts are concatenated.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The tokenizer: char, byte, gpt2, bpe:N for N tokens learned from the text, or a run for the
+    /// The tokenizer: char, word, byte, gpt2, bpe:N for N tokens learned from the text, or a run for the
     /// tokenizer of that run.
-    #[arg(long, value_name = "char|byte|gpt2|bpe:N|RUN", default_value = "char")]
+    #[arg(long, value_name = "char|word|byte|gpt2|bpe:N|RUN", default_value = "char")]
     tokenizer: String,
     /// Where documents end: files (at the end of each file), none, or a text such as \n\n that also
     /// separates documents within a file. An end-of-text token stands between two documents. auto means
-    /// files for gpt2 and bpe:N, none for char and byte.
+    /// files for gpt2 and bpe:N, none for char, word and byte.
     #[arg(long, value_name = "TEXT", default_value = "auto")]
     document_separator: DocumentSeparator,
     /// Read <|endoftext|> in the text as the end-of-text token, not as plain text.

@@ -7,13 +7,12 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_gpt::Generator;
-use m2g_gpt::continuation::{StopReason, Until, continue_until};
+use m2g_gpt::continuation::{StopReason, Until, beginning, continue_until};
 use m2g_text::tokenizer::Tokenizer;
 use serde_json::json;
 
-use super::generation_flags::{GenerationFlags, beginning, tell_of_window};
+use super::generation_flags::{GenerationFlags, tell_of_window};
 use super::prompt::{Prompt, PromptFlags};
-use crate::flags::run_path;
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::terminal::notes;
@@ -22,8 +21,8 @@ use crate::terminal::notes;
 /// it has none, after a newline.
 #[derive(Args)]
 pub struct Sample {
-    /// The run: a name under runs/, or a path.
-    #[arg(value_name = "RUN")]
+    /// The run: a name under runs/, or a path; or a GGUF file.
+    #[arg(value_name = "RUN|FILE.gguf")]
     run: String,
     #[command(flatten)]
     prompt: PromptFlags,
@@ -52,7 +51,7 @@ impl Sample {
     }
 
     fn samples(&self) -> anyhow::Result<ExitCode> {
-        let (gpt, tokenizer) = self.generation.load(&run_path(&self.run))?;
+        let (gpt, tokenizer) = self.generation.load(&self.run)?;
         let tokenizer = tokenizer.as_ref();
         let prompt = self.prompt(tokenizer)?;
         let start = match &prompt[..] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use m2g_core::data::catalogue;
 use m2g_gpt::Config;
+use m2g_gpt::data::is_built_in;
 use m2g_gpt::presets::{PRESETS, preset};
 use m2g_gpt::training::Training;
 use m2g_text::Tokenizer;
@@ -16,8 +17,8 @@ use crate::setting_flags::SettingFlags;
 /// The sources of the settings.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// A TOML file with settings, or the name of a built-in configuration: own-text (the
-    /// default), shakespeare-char-cpu, shakespeare-char, gpt2-124m, finetune-gpt2.
+    /// A TOML file with settings, or the name of a built-in configuration: tales (the
+    /// default), own-sources, shakespeare-char-cpu, shakespeare-char, gpt2-124m, finetune-gpt2.
     #[arg(long, value_name = "FILE.toml|NAME")]
     config: Option<String>,
     #[command(flatten)]
@@ -51,6 +52,7 @@ impl Settings {
             config.init_from = full_path(run);
         }
         config.validate()?;
+        config.tokenizer = config.tokenizer_kind()?.to_string();
         Ok((config, tokenizer))
     }
 
@@ -87,12 +89,14 @@ impl Settings {
             None => configured,
         };
         let path = Path::new(name);
-        if name != Config::default().data && path.exists() { full_path(path) } else { name.into() }
+        if !is_built_in(name) && path.exists() { full_path(path) } else { name.into() }
     }
 }
 
 /// The TOML of a file, or of a built-in configuration, with its name.
 fn named(name: &str) -> anyhow::Result<(String, String)> {
+    // The name that it had before.
+    let name = if name == "own-text" { "own-sources" } else { name };
     let text = match find(name, &PRESETS.map(|(name, _)| name))? {
         Source::File(text) => text,
         Source::BuiltIn => preset(name).unwrap_or_default().into(),

@@ -9,8 +9,8 @@ pub const EXAMPLES: &[Examples] = &[
         "",
         &[
             ("digits train", "train the book's network on handwritten digits"),
-            ("gpt train --run own", "train a small GPT"),
-            ("gpt sample own", "let it write"),
+            ("gpt train --run tales", "train a small GPT"),
+            ("gpt sample tales", "let it write"),
             ("compare", "see what both have in common"),
             ("learn", "write it all yourself, exercise by exercise"),
         ],
@@ -46,7 +46,8 @@ pub const EXAMPLES: &[Examples] = &[
     (
         "gpt train",
         &[
-            ("gpt train --run own", "a small GPT on the text of this project"),
+            ("gpt train --run tales", "a small GPT on short tales from a grammar in this program"),
+            ("gpt train --data own-sources --run own", "on the notes and sources of this project"),
             ("gpt train --data book.txt --run book", "on your own text"),
             ("gpt train --config shakespeare-char-cpu", "nanoGPT's example for a CPU"),
             ("gpt train --resume own --max-iters 4000", "go on with a run"),
@@ -66,13 +67,26 @@ pub const EXAMPLES: &[Examples] = &[
             ("gpt plot own book --out both.png", "two runs in one drawing"),
         ],
     ),
-    ("gpt import", &[("gpt import gpt2-folder --run gpt2", "a run from a Hugging Face folder")]),
-    ("gpt export", &[("gpt export own exported", "a folder that transformers can load")]),
+    (
+        "gpt import",
+        &[
+            ("gpt import gpt2-folder --run gpt2", "a run from a Hugging Face folder"),
+            ("gpt import own.gguf --run again", "from a file of llama.cpp"),
+        ],
+    ),
+    (
+        "gpt export",
+        &[
+            ("gpt export own exported", "a folder that transformers can load"),
+            ("gpt export own own.gguf --quantise q8_0", "a file that llama.cpp can run, in 8 bits"),
+        ],
+    ),
     (
         "gpt sample",
         &[
             ("gpt sample own --prompt \"use \"", "continue a text"),
             ("gpt sample own --tokens 100 --temperature 0.5", "shorter, and less random"),
+            ("gpt sample own.gguf", "with the model of a GGUF file"),
         ],
     ),
     (
@@ -80,6 +94,19 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("gpt chat own", "type a line, see it continued; /help lists the commands"),
             ("gpt chat own --stop \"\\n\" --tokens 50", "one line for each answer"),
+        ],
+    ),
+    (
+        "gpt ask",
+        &[
+            (
+                "gpt ask spanish \"La pizza salió del horno y sabía bien\" --word sabía",
+                "the pizza or the oven?",
+            ),
+            (
+                "gpt ask spanish \"El pan sabía mal\" --word sabía --replace \"El pan=María\"",
+                "a change of your own",
+            ),
         ],
     ),
     (
@@ -171,6 +198,13 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("bleu references.txt --hypotheses mine.txt", "score the translations in a file"),
             ("bleu ref.txt --hypotheses mine.txt --baseline old.txt", "is it better than before?"),
+        ],
+    ),
+    (
+        "open",
+        &[
+            ("open", "the page, with all your runs"),
+            ("open first --no-browser", "print the address, with this run first"),
         ],
     ),
     (

@@ -60,9 +60,9 @@ const HEADINGS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("Choice", &["arms", "seeds", "steps", "rungs", "full", "layer", "head", "values", "backward", "last"]),
-    ("Saving", &["run", "overwrite", "resume", "out", "svg", "logits", "yes", "beam_tree"]),
+    ("Saving", &["run", "overwrite", "quantise", "resume", "out", "svg", "logits", "yes", "beam_tree"]),
     ("Output", &["json", "schema", "code", "attention", "positions", "all", "show", "alignments"]),
-    ("Machine", &["threads"]),
+    ("Machine", &["threads", "port", "no_browser"]),
 ];
 
 /// What happens without a flag that has no value by default, by the path of its command, which may be

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use base64::Engine;
+use m2g_core::inspect::{AttentionLayout, Step, nested};
 use serde_json::{Value, json};
 
 use super::draw;
-use super::input::AttentionLayout;
-use super::step::Step;
-use super::values::nested;
 use crate::plot::title::{Title, key};
 use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};
 use crate::terminal::notes;

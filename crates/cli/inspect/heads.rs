@@ -1,19 +1,17 @@
 //! Shows attention, head by head: Q, K, V, scores, mask and weights.
 
 use m2g_core::Mask;
-use serde_json::{Value, json};
+use m2g_core::inspect::axes::tuple;
+use m2g_core::inspect::{
+    AttentionGroup, AttentionLayer, AttentionLayout, HeadMatrix, MATRICES, Statistics, Step,
+    attention_layers, heads,
+};
+use serde_json::Value;
 
-use super::axes::tuple;
-use super::input::{AttentionGroup, AttentionLayer, AttentionLayout};
-use super::numbers::{SHORT, Statistics, WHOLE, matrix};
-use super::step::Step;
-use super::values::nested;
+use super::numbers::{SHORT, WHOLE, fields, matrix};
 use crate::output;
 use crate::terminal::lines::{flow, wrap};
 use crate::terminal::width::columns;
-
-/// The matrices of a head, by the last part of their labels.
-const MATRICES: [&str; 5] = ["q", "k", "v", "scores", "weights"];
 
 /// The attention heads to show.
 pub struct Heads<'a> {
@@ -27,33 +25,11 @@ pub struct Heads<'a> {
     pub heads: Vec<usize>,
 }
 
-/// One matrix of one head.
-struct Matrix<'a> {
-    axes: Vec<String>,
-    shape: [usize; 2],
-    data: &'a [f32],
-}
-
 impl Heads<'_> {
-    /// The attention layers to show, each with its group.
-    fn layers(&self) -> impl Iterator<Item = (&AttentionGroup, &AttentionLayer)> {
-        self.layout
-            .groups
-            .iter()
-            .flat_map(|group| group.layers_of(self.layer).map(move |layer| (group, layer)))
-    }
-
     /// Whether a single head is selected, which is shown in more detail.
     fn single(&self) -> bool {
-        self.layer.is_some() && self.heads.len() == 1 || self.layers().count() * self.heads.len() == 1
-    }
-
-    fn matrix(&self, layer: &AttentionLayer, head: usize, name: &str) -> Option<Matrix<'_>> {
-        let var = self.step.labelled(&format!("{}.{name}", layer.label))?;
-        let tensor = self.step.tape.value(var);
-        let &[_, _, rows, columns] = tensor.shape() else { return None };
-        let data = tensor.data().get(head * rows * columns..(head + 1) * rows * columns)?;
-        Some(Matrix { axes: self.step.axes(var).split_off(2), shape: [rows, columns], data })
+        self.layer.is_some() && self.heads.len() == 1
+            || attention_layers(self.layout, self.layer).count() * self.heads.len() == 1
     }
 
     /// Prints the mask of each group, and the matrices of each head.
@@ -73,10 +49,12 @@ impl Heads<'_> {
 
     fn print_head(&self, group: &AttentionGroup, layer: &AttentionLayer, head: usize) -> anyhow::Result<()> {
         for name in MATRICES {
-            let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
+            let Some(HeadMatrix { axes, shape, data }) = self.step.matrix_of_head(layer, head, name) else {
+                continue;
+            };
             let (axes, shape_text) = (tuple(&axes), tuple(&shape));
             let head = format!("  {name:<8} {axes} {shape_text} ");
-            let fields = [vec![head], Statistics::of(data).fields()].concat();
+            let fields = [vec![head], fields(&Statistics::of(data))].concat();
             output::line(flow(&fields, "  ", columns(), 6))?;
             let cut = if self.single() { WHOLE } else { SHORT }.within(columns());
             let rows = if matches!(name, "k" | "v") { &group.keys } else { &group.queries };
@@ -91,7 +69,10 @@ impl Heads<'_> {
     fn print_mask(&self, group: &AttentionGroup, layer: &AttentionLayer) -> anyhow::Result<()> {
         const MAX_TOKENS: usize = 64;
         let (t, keys) = (group.queries.len(), group.keys.len());
-        let axes = self.matrix(layer, 0, "weights").map_or(String::new(), |weights| tuple(&weights.axes));
+        let axes = self
+            .step
+            .matrix_of_head(layer, 0, "weights")
+            .map_or(String::new(), |weights| tuple(&weights.axes));
         let of = if self.layout.groups.len() > 1 { format!(", {}", group.name) } else { String::new() };
         let title = format!(
             "mask  {}, of every head{of} {axes} ({t}, {keys}): # is visible, . is masked",
@@ -118,22 +99,6 @@ impl Heads<'_> {
 
     /// One JSON value per head; a single head includes all its elements.
     pub fn json(&self) -> Vec<Value> {
-        let mut all = Vec::new();
-        for (group, layer) in self.layers() {
-            for &head in &self.heads {
-                let mut object = json!({
-                    "layer": layer.number, "head": head, "label": layer.label, "kind": group.name,
-                });
-                for name in MATRICES {
-                    let Some(Matrix { axes, shape, data }) = self.matrix(layer, head, name) else { continue };
-                    let values = self.single().then(|| nested(&shape, data));
-                    object[name] = json!({
-                        "axes": tuple(&axes), "shape": shape, "statistics": Statistics::of(data), "values": values,
-                    });
-                }
-                all.push(object);
-            }
-        }
-        all
+        heads(self.step, self.layout, self.layer, &self.heads, self.single())
     }
 }

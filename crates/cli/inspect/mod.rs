@@ -2,9 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `input.rs` | the input and the result of an inspection |
-//! | `step.rs` | the recorded step |
-//! | `axes.rs` | the letters of its shapes |
+//! | `input.rs` | the input of an inspection |
 //! | `table.rs`, `numbers.rs` | all ops, with statistics |
 //! | `values.rs` | the elements of one value |
 //! | `prediction.rs` | the answer of the model |
@@ -13,7 +11,6 @@
 //! | `prompt.rs`, `draw.rs` | the tokens of a prompt; drawings in files |
 
 mod attention;
-pub mod axes;
 mod draw;
 mod heads;
 pub mod input;
@@ -21,7 +18,6 @@ pub mod numbers;
 pub mod positions;
 mod prediction;
 pub mod prompt;
-pub mod step;
 mod table;
 mod values;
 
@@ -30,13 +26,13 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use m2g_core::inspect::{Inspection, Prediction, Step};
 use m2g_core::threads::with_threads;
 use serde_json::json;
 
 use self::attention::Attention;
 use self::heads::Heads;
-use self::input::{Input, Inspection};
-use self::step::Step;
+use self::input::Input;
 use self::values::Selected;
 use crate::models::kind::ModelKind;
 use crate::models::{MODELS, open, same_name_hint};
@@ -149,8 +145,8 @@ impl Inspect {
             };
         }
         let mut object = json!({
-            "event": "inspect", "model": kind.name(), "loss": step.loss, "ops": table::json(&step, layer),
-            "prediction": prediction.as_ref().map(prediction::json),
+            "event": "inspect", "model": kind.name(), "loss": step.loss, "ops": step.ops(layer),
+            "prediction": prediction.as_ref().map(Prediction::json),
         });
         for (text, names) in texts.iter().zip([["tokens", "ids"], ["target_tokens", "target_ids"]]) {
             object[names[0]] = json!(text.tokens);

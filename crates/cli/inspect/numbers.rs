@@ -1,46 +1,14 @@
 //! Formats numbers, statistics and matrices as text.
 
-use serde::Serialize;
+use m2g_core::inspect::Statistics;
 
-/// Statistics of the elements of a slice. NaN if an element is NaN or the slice is empty.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Statistics {
-    /// The smallest element.
-    pub min: f64,
-    /// The mean.
-    pub mean: f64,
-    /// The largest element.
-    pub max: f64,
-    /// The share of elements that are exactly 0.
-    pub zeros: f64,
-}
-
-impl Statistics {
-    /// Computes the statistics.
-    pub fn of(data: &[f32]) -> Self {
-        let n = data.len() as f64;
-        let extreme = |pick: fn(f64, f64) -> f64, start: f64| {
-            data.iter()
-                .map(|&x| f64::from(x))
-                .fold(start, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { pick(a, b) })
-        };
-        let none = data.is_empty();
-        Self {
-            min: if none { f64::NAN } else { extreme(f64::min, f64::INFINITY) },
-            mean: data.iter().map(|&x| f64::from(x)).sum::<f64>() / n,
-            max: if none { f64::NAN } else { extreme(f64::max, f64::NEG_INFINITY) },
-            zeros: data.iter().filter(|&&x| x == 0.0).count() as f64 / n,
-        }
-    }
-
-    /// The statistics as fields of a line.
-    pub fn fields(&self) -> Vec<String> {
-        let Self { min, mean, max, zeros } = *self;
-        let [min, mean, max] = [min, mean, max].map(number);
-        let all = [format!("min {min:>8}"), format!("mean {mean:>8}"), format!("max {max:>8}")];
-        let zeros = if zeros > 0.0 { format!("zeros {:.2} %", 100.0 * zeros) } else { String::new() };
-        [&all[..], &[zeros]].concat()
-    }
+/// Statistics as fields of a line.
+pub fn fields(statistics: &Statistics) -> Vec<String> {
+    let Statistics { min, mean, max, zeros } = *statistics;
+    let [min, mean, max] = [min, mean, max].map(number);
+    let all = [format!("min {min:>8}"), format!("mean {mean:>8}"), format!("max {max:>8}")];
+    let zeros = if zeros > 0.0 { format!("zeros {:.2} %", 100.0 * zeros) } else { String::new() };
+    [&all[..], &[zeros]].concat()
 }
 
 /// A number in at most nine characters. Exact zeros are `0`.
@@ -118,15 +86,6 @@ pub fn clipped(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statistics_match_hand_computed_values() {
-        let all = Statistics::of(&[0.0, -1.0, 4.0, 0.0]);
-        assert_eq!(all, Statistics { min: -1.0, mean: 0.75, max: 4.0, zeros: 0.5 });
-        let broken = Statistics::of(&[1.0, f32::NAN, 2.0]);
-        assert!(broken.min.is_nan() && broken.max.is_nan() && broken.mean.is_nan());
-        assert!(Statistics::of(&[]).min.is_nan());
-    }
 
     #[test]
     fn numbers_are_short() {

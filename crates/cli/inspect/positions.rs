@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use m2g_core::Tensor;
+use m2g_core::inspect::nested;
 use m2g_core::nn::sinusoidal;
 use serde_json::json;
 
 use super::draw;
-use super::values::nested;
 use crate::plot::tiles::{Tile, WEIGHTS_KEY};
 use crate::plot::title::key;
 use crate::plot::{Anchor, BLACK, Figure, font};

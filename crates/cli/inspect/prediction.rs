@@ -1,8 +1,7 @@
 //! Shows what the model says: the digit, or the likeliest next tokens.
 
-use serde_json::{Value, json};
+use m2g_core::inspect::Prediction;
 
-use super::input::Prediction;
 use crate::output::percent;
 use crate::terminal::table::{Narrow, Table};
 
@@ -27,14 +26,6 @@ pub fn text(prediction: &Prediction, columns: usize) -> String {
         table.row([name.clone(), percent(*p), bar]);
     }
     format!("{headline}\n{}", table.render(columns))
-}
-
-/// The answers as JSON.
-pub fn json(prediction: &Prediction) -> Value {
-    let ranked = prediction.ranked.iter().map(|(name, p)| json!({"name": name, "probability": p}));
-    json!({
-        "what": prediction.what, "truth": prediction.truth, "ranked": ranked.collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]

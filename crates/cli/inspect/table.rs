@@ -1,13 +1,10 @@
 //! Shows the step, op by op.
 
+use m2g_core::inspect::{Step, direction};
 use m2g_core::trace::{Phase, Record};
 use m2g_text::source::with_thousands_separators;
-use ndarray::Dimension;
-use serde_json::{Value, json};
 
-use super::axes::tuple;
-use super::numbers::Statistics;
-use super::step::Step;
+use super::numbers::fields;
 use crate::output;
 use crate::terminal::lines::flow;
 use crate::terminal::width::columns;
@@ -60,12 +57,12 @@ fn op(step: &Step, number: usize, record: &Record) -> String {
     } else {
         head.extend(record.equation.split(' ').map(String::from));
     }
-    let (named, sizes) = shapes(step, record);
+    let (named, sizes) = step.shapes(record);
     let costs = [
-        format!("parameters {}", with_thousands_separators(parameters(step, record))),
+        format!("parameters {}", with_thousands_separators(step.parameter_count(record))),
         format!("FLOPs {}", with_thousands_separators(record.flops)),
     ];
-    let statistics = statistics(step, record).map_or(Vec::new(), |statistics| statistics.fields());
+    let statistics = step.statistics(record).map_or(Vec::new(), |statistics| fields(&statistics));
     // A line may break after an arrow.
     let arrows = |text: String| text.split_inclusive("-> ").map(|part| part.trim().to_string()).collect();
     let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
@@ -87,7 +84,7 @@ fn folded(step: &Step, layer: usize, group: &[(usize, &Record)]) -> String {
     };
     let fields = [
         format!("{first:>4}-{last}  layer {layer}, folded: {} ops", group.len()),
-        format!("parameters {}", sum(&|record| parameters(step, record))),
+        format!("parameters {}", sum(&|record| step.parameter_count(record))),
         format!("FLOPs {}", sum(&|record| record.flops)),
         format!("(see --layer {layer})"),
     ];
@@ -102,59 +99,9 @@ fn indented(text: &str) -> String {
     format!("      {}", text.replace('\n', "\n      "))
 }
 
-/// All ops as JSON values.
-pub fn json(step: &Step, layer: Option<usize>) -> Vec<Value> {
-    let op = |(number, record): (usize, &Record)| {
-        let (named, _) = shapes(step, record);
-        let parameters = step.parameters(record).into_iter().map(|id| &step.params.get(id).name);
-        json!({
-            "number": number, "phase": direction(record), "op": record.name,
-            "label": record.to.and_then(|to| step.label(to)), "equation": record.equation,
-            "function": record.function, "caller": record.caller.to_string(), "axes": named,
-            "inputs": record.inputs.iter().map(|s| s.slice()).collect::<Vec<_>>(),
-            "output": record.output.slice(), "parameters": parameters.collect::<Vec<_>>(),
-            "parameter_count": self::parameters(step, record), "flops": record.flops,
-            "statistics": statistics(step, record),
-        })
-    };
-    step.records(layer).into_iter().map(op).collect()
-}
-
-fn direction(record: &Record) -> &'static str {
-    if record.phase == Phase::Backward { "backward" } else { "forward" }
-}
-
 fn op_name(record: &Record) -> String {
     match record.phase {
         Phase::Backward => format!("{}'", record.name),
         _ => record.name.into(),
     }
-}
-
-/// Input and output shapes, in letters and in sizes. For a backward op, the input is the gradient of
-/// the forward op's output.
-fn shapes(step: &Step, record: &Record) -> (String, String) {
-    let list = |all: Vec<String>| all.join(" ");
-    let inputs = (
-        list(record.from.iter().map(|&var| tuple(&step.axes(var))).collect()),
-        list(record.inputs.iter().map(|shape| tuple(shape.slice())).collect()),
-    );
-    let output = (record.to.map_or(String::new(), |to| tuple(&step.axes(to))), tuple(record.output.slice()));
-    let (from, to) = if record.phase == Phase::Backward { (output, inputs) } else { (inputs, output) };
-    (format!("{} -> {}", from.0, to.0), format!("{} -> {}", from.1, to.1))
-}
-
-/// The number of parameters among the op's inputs.
-fn parameters(step: &Step, record: &Record) -> u64 {
-    step.parameters(record).into_iter().map(|id| step.params.get(id).value.len() as u64).sum()
-}
-
-/// Statistics of the op's output or, for a backward op, of the output's gradient.
-fn statistics(step: &Step, record: &Record) -> Option<Statistics> {
-    let to = record.to?;
-    let tensor = match record.phase {
-        Phase::Backward => step.gradient(to)?,
-        _ => step.tape.value(to),
-    };
-    Some(Statistics::of(tensor.data()))
 }

@@ -1,14 +1,13 @@
 //! Shows the elements of one value.
 
 use anyhow::{anyhow, bail};
+use m2g_core::inspect::axes::tuple;
+use m2g_core::inspect::{Statistics, Step, Text, nested};
 use m2g_core::trace::Phase;
 use m2g_core::{Tensor, Var};
 use serde_json::{Value, json};
 
-use super::axes::tuple;
-use super::input::Text;
-use super::numbers::{Statistics, WHOLE, matrix, number};
-use super::step::Step;
+use super::numbers::{WHOLE, fields, matrix, number};
 use crate::flags::nearest;
 use crate::output;
 use crate::terminal::lines::flow;
@@ -70,7 +69,7 @@ impl<'a> Selected<'a> {
         output::line(format!("{title}  {}  {}", tuple(&self.axes()), tuple(&shape)))?;
         output::line(format!(
             "    {}",
-            flow(&Statistics::of(data).fields(), "  ", terminal_columns() - 4, 4)
+            flow(&fields(&Statistics::of(data)), "  ", terminal_columns() - 4, 4)
         ))?;
         let (columns, rest) = match shape.split_last() {
             Some((&columns, rest)) => (columns, rest),
@@ -128,42 +127,22 @@ fn index_of(mut i: usize, axes: &[usize]) -> String {
     format!("{indices:?}")
 }
 
-/// Elements as nested JSON arrays.
-pub fn nested(shape: &[usize], data: &[f32]) -> Value {
-    match shape {
-        [] => json!(data.first()),
-        [_] => json!(data),
-        [_, rest @ ..] => {
-            let each = rest.iter().product::<usize>().max(1);
-            Value::Array(data.chunks(each).map(|part| nested(rest, part)).collect())
-        }
-    }
-}
-
 fn by_number(step: &Step, op: usize) -> anyhow::Result<Var> {
-    let records: Vec<_> = step.tape.trace.records().iter().filter(|record| record.is_work()).collect();
-    let forward = records.iter().filter(|r| r.phase != Phase::Backward).count();
-    let record = op.checked_sub(1).and_then(|i| records.get(i));
-    record.and_then(|record| record.to).ok_or_else(|| {
-        anyhow!(
-            "--values is {op}: the ops are numbered from 1 to {}",
-            if step.loss.is_some() { records.len() } else { forward }
-        )
+    step.output_of(op).ok_or_else(|| {
+        let ops = step.tape.trace.records().iter().filter(|record| record.is_work());
+        let last = match step.loss {
+            Some(_) => ops.count(),
+            None => ops.filter(|record| record.phase != Phase::Backward).count(),
+        };
+        anyhow!("--values is {op}: the ops are numbered from 1 to {last}")
     })
 }
 
 fn by_name(step: &Step, name: &str) -> anyhow::Result<Var> {
-    if let Some(var) = step.labelled(name) {
+    if let Some(var) = step.named(name) {
         return Ok(var);
     }
-    let used = step.tape.trace.records().iter().flat_map(|record| &record.from);
-    let parameters = || used.clone().filter_map(|&var| Some((step.tape.param_at(var)?, var)));
-    if let Some((_, var)) = parameters().find(|(id, _)| step.params.get(*id).name == name) {
-        return Ok(var);
-    }
-    let labels = step.tape.trace.labels().iter().map(|(_, name)| &name[..]);
-    let known = labels.chain(parameters().map(|(id, _)| &step.params.get(id).name[..]));
-    match nearest(name, known) {
+    match nearest(name, step.value_names()) {
         Some(near) => bail!("no value is called \"{name}\": did you mean {near}?"),
         None => bail!(
             "no value is called \"{name}\": give a name or an op's number from `m2g inspect` without --values"
@@ -176,10 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_nest_by_shape() {
-        let data = [1.0, 2.0, 3.0, 4.0];
-        assert_eq!(nested(&[2, 1, 2], &data), json!([[[1.0, 2.0]], [[3.0, 4.0]]]));
-        assert_eq!(nested(&[], &data[..1]), json!(1.0));
+    fn indices_count_the_last_axis_first() {
         assert_eq!(index_of(5, &[2, 3]), "[1, 2]");
     }
 }

@@ -7,11 +7,14 @@
 //! | `watch.rs` | progress and measures of a training run |
 //! | `trial.rs` | the result of an arm with a seed, and what determines it |
 //! | `results.rs` | the file of all results, each under the settings that made it |
+//! | `means.rs` | the results in short, for the page |
 //! | `old_results.rs` | results files of older versions |
 //! | `statistics.rs` | mean, deviation, confidence interval of a difference |
 //! | `table.rs` | the final table |
 
 pub mod experiment;
+#[cfg(feature = "page")]
+pub mod means;
 mod old_results;
 pub mod results;
 mod statistics;

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use super::old_results;
 use super::trial::{Key, Record, Trial};
+#[cfg(feature = "page")]
+use crate::{flags::RUNS, runs::manage::EXPERIMENTS};
 
 /// The file's name in the folder of an experiment.
 const FILE: &str = "results.jsonl";
@@ -88,6 +90,16 @@ impl Results {
     pub fn get(&self, key: &Key, measures: &[&str]) -> Option<&Trial> {
         let found = self.records.iter().rev().find(|record| record.key == *key && record.has(measures));
         found.map(|record| &record.trial)
+    }
+}
+
+/// The finished training runs of an experiment in its usual folder; none if it has not run.
+#[cfg(feature = "page")]
+pub fn finished(experiment: &str) -> Vec<Trial> {
+    let path = Path::new(RUNS).join(EXPERIMENTS).join(experiment).join(FILE);
+    match read(&path) {
+        Ok(Found::Current(records) | Found::Older(records)) => records.into_iter().map(|r| r.trial).collect(),
+        Ok(Found::Nothing) | Err(_) => Vec::new(),
     }
 }
 

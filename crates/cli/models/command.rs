@@ -15,6 +15,11 @@ pub struct ModelCommand {
 }
 
 impl ModelCommand {
+    /// Whether it trains a model, which several processes can do together.
+    pub fn trains(&self) -> bool {
+        self.matches.subcommand_name() == Some("train")
+    }
+
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         self.model.run(&self.matches)

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
+use m2g_core::inspect::Inspection;
 use m2g_core::trace::Record;
 use m2g_core::{Grads, Params};
 use serde_json::{Map, Value};
 
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::inspect::input::{Input, Inspection};
+use crate::inspect::input::Input;
 use crate::inspect::positions::PositionSettings;
 use crate::lab::trainer::Trainer;
 

@@ -74,7 +74,7 @@ fn table(runs: &[Summary]) -> Table {
 }
 
 /// The folders in runs/, without hidden ones and the results of experiments.
-fn folders() -> anyhow::Result<Vec<PathBuf>> {
+pub fn folders() -> anyhow::Result<Vec<PathBuf>> {
     let folder = Path::new(RUNS);
     if !folder.exists() {
         return Ok(Vec::new());

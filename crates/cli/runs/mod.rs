@@ -6,8 +6,8 @@
 //! | `list.rs`, `show.rs` | runs as text |
 //! | `manage.rs` | renaming and deleting, with all that is checked before |
 
-mod list;
-mod manage;
+pub mod list;
+pub mod manage;
 mod show;
 pub mod summary;
 

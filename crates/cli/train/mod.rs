@@ -8,16 +8,18 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use m2g_core::Error;
-use m2g_core::threads::with_threads;
+use m2g_core::ranks::Ranks;
+use m2g_core::threads::{self, with_threads};
 use m2g_core::train::run_folder::CONFIG;
-use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, Trainable};
+use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, Trainable, copy_run, this_program};
 use serde_json::Value;
 
 use self::watch::{Log, Watch};
 use crate::flags::{new_run_path, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output_file::followed_folder;
-use crate::terminal::lines::note;
+use crate::ranks;
+use crate::terminal::lines::{fact, note};
 use crate::terminal::notes;
 use crate::terminal::program::command;
 
@@ -39,6 +41,9 @@ pub struct TrainArgs {
     /// Print one JSON object per logged step and per evaluation, and a final one, to stdout.
     #[arg(long)]
     json: bool,
+    /// Refuse to train unless this number of processes does it together, started by mpirun.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    ranks_expected: Option<u16>,
 }
 
 /// A model with the subcommand `train`.
@@ -94,38 +99,71 @@ pub struct Train<M: TrainCommand> {
 impl<M: TrainCommand> Train<M> {
     /// Trains and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let threads = usize::from(self.args.threads.unwrap_or(0));
+        let ranks = ranks::together(self.args.ranks_expected)?;
+        let threads = self.args.threads.map_or_else(ranks::default_threads, usize::from);
         with_threads(threads, || match &self.args.resume {
-            Some(run) => self.resume(&run_path(run)),
-            None => self.start(),
+            Some(run) if ranks.is_alone() => self.resume(&run_path(run)),
+            Some(run) => self.resume_together(&run_path(run), ranks),
+            None => self.start(ranks),
         })?
     }
 
-    fn start(&self) -> anyhow::Result<ExitCode> {
+    /// Starts a new run. Of several processes, only the first saves it.
+    fn start(&self, mut ranks: Ranks) -> anyhow::Result<ExitCode> {
         let path = match &self.args.run {
             Some(name) => run_path(name),
             None => new_run_path(M::KIND),
         };
-        let (config, data) = M::prepare(&self.settings)?;
+        let (config, data) = ranks.agree(M::prepare(&self.settings))?;
         let work = Work::orderly();
         let folder = followed_folder(&path);
-        let session = match Session::<M>::new(config, &data, Save::at(&folder, self.args.overwrite)) {
-            // Another process took the free name just now.
-            Err(Error::RunExists { .. } | Error::BeingWritten(_)) if self.args.run.is_none() => {
-                return self.start();
-            }
-            session => session?,
+        let save = match ranks.rank() {
+            0 => Save::at(&folder, self.args.overwrite),
+            _ => Save::Nowhere,
         };
-        self.train(session, &data, &path, work)
+        let session = match Session::<M>::new(config, &data, save) {
+            // Another process took the free name just now.
+            Err(Error::RunExists { .. } | Error::BeingWritten(_))
+                if self.args.run.is_none() && ranks.is_alone() =>
+            {
+                return self.start(ranks);
+            }
+            session => ranks.agree(session)?,
+        };
+        self.train(joined(session, ranks)?, &data, &path, work)
+    }
+
+    /// Resumes a run in several processes. All but the first work on a copy of it, and save nothing.
+    fn resume_together(&self, path: &Path, mut ranks: Ranks) -> anyhow::Result<ExitCode> {
+        self.check_settings_are_kept(path)?;
+        let lock = match ranks.rank() {
+            0 => Some(ranks.agree(RunLock::take(path))?),
+            _ => ranks.agree(Ok::<_, Error>(None))?,
+        };
+        let folder = ranks.agree(tempfile::tempdir().map_err(anyhow::Error::from))?;
+        let copy = folder.path().join("run");
+        copy_run(&mut ranks, path, &copy)?;
+        let lock = ranks.agree(lock.map_or_else(|| RunLock::take(&copy), Ok))?;
+        let (description, data) = ranks.agree(M::reopen(&self.settings, lock.path()))?;
+        let work = Work::orderly();
+        let session = ranks.agree(Session::<M>::resume_locked(lock, &data, description))?;
+        check_has_not_ended(&session, path)?;
+        notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
+        self.train(joined(session, ranks)?, &data, path, work)
+    }
+
+    fn check_settings_are_kept(&self, path: &Path) -> anyhow::Result<()> {
+        match M::fixed_flag(&self.settings) {
+            Some(flag) => bail!(
+                "{flag} cannot change when a run is resumed: its settings are in {}",
+                path.join("config.toml").display()
+            ),
+            None => Ok(()),
+        }
     }
 
     fn resume(&self, path: &Path) -> anyhow::Result<ExitCode> {
-        if let Some(flag) = M::fixed_flag(&self.settings) {
-            bail!(
-                "{flag} cannot change when a run is resumed: its settings are in {}",
-                path.join("config.toml").display()
-            );
-        }
+        self.check_settings_are_kept(path)?;
         let lock = RunLock::take(path)?;
         if lock.is_blank() {
             drop(lock);
@@ -134,18 +172,9 @@ impl<M: TrainCommand> Train<M> {
         let (description, data) = M::reopen(&self.settings, path)?;
         let work = Work::orderly();
         let session = Session::<M>::resume_locked(lock, &data, description)?;
-        let why = match session.ended() {
-            None => {
-                notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
-                return self.train(session, &data, path, work);
-            }
-            Some(Ended::OutOfPatience) => "has run out of patience".into(),
-            Some(_) => {
-                let length = M::length(&session.description);
-                format!("has finished all its {length}: give more with {}", M::LENGTH_FLAG)
-            }
-        };
-        bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
+        check_has_not_ended(&session, path)?;
+        notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
+        self.train(session, &data, path, work)
     }
 
     /// Starts a run from the beginning. Older versions wrote no checkpoint at step 0, so a run that was killed
@@ -170,18 +199,25 @@ impl<M: TrainCommand> Train<M> {
         session.notes.iter().for_each(|text| note(text));
         let steps = session.options().steps;
         let log = M::introduce(&session, data)?;
+        introduce_processes(&session);
         let mut watch = Watch::new((session.state.step, steps), log, self.args.json);
         let outcome = session.run(&mut watch);
         let tokens_per_second = watch.tokens_per_second();
         let mut results = watch.finish();
         let outcome = outcome?;
         drop(work);
+        if session.ranks().rank() > 0 {
+            let stopped = outcome.ended == Ended::Stopped;
+            session.leave()?;
+            return Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS });
+        }
         if outcome.ended == Ended::Stopped && session.ended().is_some() {
             note(&format!(
                 "stopped before the test; all steps are taken and saved in {}; next:",
                 path.display()
             ));
             notes::line(format_args!("  {}", use_command::<M>(path)));
+            session.leave()?;
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if outcome.ended == Ended::Stopped {
@@ -190,6 +226,7 @@ impl<M: TrainCommand> Train<M> {
                 "  {}",
                 command(&format!("{} train --resume {}", M::KIND, quoted(path)))
             ));
+            session.leave()?;
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if self.args.json {
@@ -201,9 +238,46 @@ impl<M: TrainCommand> Train<M> {
             results.line(M::text(&session, data, &outcome, tokens_per_second)?);
         }
         notes::line(format_args!("saved in {}; next:\n  {}", path.display(), use_command::<M>(path)));
+        session.leave()?;
         results.finish()?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A session that trains together with other processes, if there are any.
+fn joined<'a, M: Trainable>(mut session: Session<'a, M>, ranks: Ranks) -> anyhow::Result<Session<'a, M>> {
+    if !ranks.is_alone() {
+        session.join(ranks, &this_program()?)?;
+    }
+    Ok(session)
+}
+
+/// Says how the work is shared.
+fn introduce_processes<M: Trainable>(session: &Session<'_, M>) {
+    let ranks = session.ranks();
+    if !ranks.is_alone() {
+        let shards = session.options().shards;
+        let text = format!(
+            "{} share the {shards} shards of a step, with {} threads each; communication is the time in which the \
+             first waits for others",
+            ranks.size(),
+            threads::current()
+        );
+        fact("processes", &text);
+    }
+}
+
+/// Refuses to resume a run that has no steps left.
+fn check_has_not_ended<M: TrainCommand>(session: &Session<'_, M>, path: &Path) -> anyhow::Result<()> {
+    let why = match session.ended() {
+        None => return Ok(()),
+        Some(Ended::OutOfPatience) => "has run out of patience".into(),
+        Some(_) => {
+            let length = M::length(&session.description);
+            format!("has finished all its {length}: give more with {}", M::LENGTH_FLAG)
+        }
+    };
+    bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))
 }
 
 /// The command that uses a run.

@@ -77,12 +77,20 @@ pub struct Watch {
 struct Pace {
     steps: u64,
     time: Duration,
+    /// The part of it in which this process waited for others.
+    waited: Duration,
 }
 
 impl Pace {
-    fn add(&mut self, time: Duration) {
+    fn add(&mut self, time: Duration, waited: Duration) {
         self.steps += 1;
         self.time += time;
+        self.waited += waited;
+    }
+
+    /// The share of the time in which this process waited for others.
+    fn communication(self) -> f64 {
+        self.waited.as_secs_f64() / self.time.as_secs_f64().max(1e-9)
     }
 
     fn per_second(self, each: f64) -> f64 {
@@ -133,28 +141,38 @@ impl Watch {
         }
         let tokens = self.recent.per_second(log.tokens as f64);
         let gflops = self.recent.per_second(log.gflop);
+        let communication = progress.waited.map(|_| self.recent.communication());
         self.recent = Pace::default();
         // A step can exceed the measured peak if the machine was busy during that measurement.
         log.peak = log.peak.max(gflops);
         let share = gflops / log.peak;
-        let Progress { step, steps, loss, lr, grad_norm } = *progress;
+        let Progress { step, steps, loss, lr, grad_norm, .. } = *progress;
         let norm = grad_norm.unwrap_or(f64::NAN);
         self.bar.message(format!("loss {loss:.4}"));
         // What matters least goes first in a narrow terminal.
-        let fields = [
+        let mut fields = vec![
             (0, format!("step {step:>width$}/{steps}", width = steps.to_string().len())),
             (0, format!("loss {loss:.4}")),
             (3, format!("lr {lr:.1e}")),
             (2, format!("norm {norm:.2}")),
             (1, format!("{tokens:.0} tokens/s")),
             (5, format!("{gflops:.0} GFLOP/s")),
-            (4, format!("{:.0} % of peak", 100.0 * share)),
         ];
+        fields.push(match communication {
+            // The peak is that of one machine.
+            Some(communication) => (2, format!("{:.0} % communication", 100.0 * communication)),
+            None => (4, format!("{:.0} % of peak", 100.0 * share)),
+        });
         self.bar.print_line(&fit(&fields, terminal_columns()));
-        self.print_json(json!({
+        let mut line = json!({
             "event": "step", "step": step, "loss": loss, "lr": lr, "grad_norm": grad_norm,
             "tokens_per_second": tokens, "gflops": gflops, "share_of_peak": share,
-        }));
+        });
+        if let Some(communication) = communication {
+            line["share_of_peak"] = Value::Null;
+            line["communication"] = json!(communication);
+        }
+        self.print_json(line);
     }
 }
 
@@ -162,8 +180,9 @@ impl Observer for Watch {
     fn step(&mut self, progress: &Progress) {
         let now = Instant::now();
         let time = now - self.step_started;
-        self.recent.add(time);
-        self.overall.add(time);
+        let waited = progress.waited.unwrap_or_default();
+        self.recent.add(time, waited);
+        self.overall.add(time, waited);
         if now - self.bar_updated >= BAR_INTERVAL {
             self.bar.set_step(progress.step);
             self.bar_updated = now;

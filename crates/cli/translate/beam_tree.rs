@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_text::Tokenizer;
+use m2g_text::tokenizer::readable;
 use m2g_translate::decode::{Fate, Node, Options, Tree};
 
-use crate::inspect::prompt::readable;
 use crate::output_file;
 use crate::plot::title::Title;
 use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};

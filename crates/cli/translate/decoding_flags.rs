@@ -8,20 +8,28 @@ use m2g_translate::decode::Options;
 pub struct DecodingFlags {
     /// Translations that are compared for each sentence while they grow; 1 takes the most likely token every
     /// time.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().beam)]
     beam: usize,
     /// The length penalty ((5 + n) / 6)^alpha of a translation of n tokens; 0 favours short ones.
-    #[arg(long, value_name = "X", default_value_t = 0.6)]
+    #[arg(long, value_name = "X", default_value_t = Options::default().alpha)]
     alpha: f64,
     /// A translation has at most this number of tokens more than its source.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().extra_length)]
     extra_length: usize,
     /// Sentences that are translated side by side; it changes the speed, not the result.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     /// Compute the keys and values of earlier tokens again for every token, to see what the cache saves.
     #[arg(long)]
     no_cache: bool,
+}
+
+/// The values without flags.
+impl Default for DecodingFlags {
+    fn default() -> Self {
+        let Options { beam, alpha, extra_length, batch, .. } = Options::default();
+        Self { beam, alpha, extra_length, batch, no_cache: false }
+    }
 }
 
 impl DecodingFlags {

@@ -29,9 +29,9 @@ pub struct PreparePairs {
     /// The validation pairs, given like the input [default: a tenth of the input, at most 1000 pairs].
     #[arg(long, num_args = 1..=2, value_name = "INPUT")]
     val: Vec<PathBuf>,
-    /// The tokenizer: char, byte, bpe:N for N tokens learned from both languages, or a run for the tokenizer of
-    /// that run.
-    #[arg(long, value_name = "char|byte|bpe:N|RUN", default_value = "bpe:8000")]
+    /// The tokenizer: char, word, byte, bpe:N for N tokens learned from both languages, or a run for the
+    /// tokenizer of that run.
+    #[arg(long, value_name = "char|word|byte|bpe:N|RUN", default_value = "bpe:8000")]
     tokenizer: String,
     /// Drop pairs with more tokens than this on a side.
     #[arg(long, value_name = "N", default_value_t = 256)]

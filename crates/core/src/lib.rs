@@ -14,8 +14,10 @@
 //! | [`checkpoint`] | parameters and training state in one file, written atomically |
 //! | [`data`] | the catalogue of datasets, IDX files, MNIST |
 //! | [`mod@settings`] | settings, each declared once for files, flags, checks and checkpoints |
+//! | [`ranks`] | several processes that train one model together |
 //! | [`rng`] | one seed, separate named streams of random numbers |
 //! | [`trace`] | the record of a step: op, shapes, FLOPs, bytes, time, caller |
+//! | [`inspect`] | a recorded step with all its values, under their names |
 //! | [`gradcheck`] | checks gradients against finite differences |
 //! | [`threads`] | the number of threads that the kernels use |
 //! | [`memory`] | the memory that training needs, and the memory that there is |
@@ -55,15 +57,18 @@ pub mod data;
 pub mod error;
 mod float;
 pub mod gradcheck;
+pub mod inspect;
 mod kernels;
 pub mod mask;
 pub mod memory;
 pub mod nn;
+mod number;
 pub mod ops;
 pub mod optim;
 mod params;
 mod pool;
 mod precision;
+pub mod ranks;
 pub mod rng;
 pub mod settings;
 pub mod tape;
@@ -78,6 +83,7 @@ pub use error::Error;
 pub use float::Float;
 pub use mask::Mask;
 pub use ndarray;
+pub use number::Number;
 pub use params::{Grads, Param, ParamId, Params};
 pub use precision::Precision;
 pub use tape::Tape;
@@ -86,7 +92,9 @@ pub use tokens::Tokens;
 pub use var::Var;
 
 pub use kernels::bf16_path::Bf16Path;
+pub use kernels::block_format::BlockFormat;
 pub use kernels::elementwise::unit_interval;
+pub use kernels::half::f16_to_f32;
 pub use kernels::isa::{available_instruction_sets, instruction_set, use_instruction_set};
 pub use kernels::packed_weights::WeightFormat;
 

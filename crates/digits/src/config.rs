@@ -104,6 +104,10 @@ m2g_core::settings! {
             #[alias = "mini_batch"]
             #[setting(check(at_least_one_image))]
             batch_size: usize = 10,
+            /// Parts of a step that several processes can share. Each has its own mini-batch; the gradients of
+            /// all are averaged.
+            #[setting(check(within!(1..=65536)))]
+            shards: usize = 1,
             /// The learning rate, the book's eta.
             #[alias = "lr"]
             #[setting(check(positive))]
@@ -321,7 +325,10 @@ mod tests {
         let same = Config { batch_size: 20, learning_rate: 0.25, grad_clip: 2.0, ..Config::default() };
         assert_eq!(config, same);
         let written = toml::to_string(&config).unwrap();
-        assert!(written.contains("batch_size = 20\nlearning_rate = 0.25\n"), "{written}");
+        assert!(
+            written.contains("batch_size = 20\n") && written.contains("learning_rate = 0.25\n"),
+            "{written}"
+        );
         assert_eq!(toml::from_str::<Config>(&written).unwrap(), same);
     }
 }

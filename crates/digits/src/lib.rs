@@ -12,6 +12,10 @@
 //! | [`distort`] | training images rotated, stretched and bent on the fly |
 //! | [`config`] | every setting of a training run, and the presets |
 //! | [`normalise`] | converts your own picture to MNIST's format |
+//! | [`photo`] | reads picture files |
+//! | [`reading`] | what a network reads in a picture |
+//! | [`images`], [`test_report`] | the images of a run, and how well a network reads them |
+//! | [`inspect`] | one step with every value under its name |
 //! | [`training`] | training runs, new or resumed |
 //!
 //! ```
@@ -34,10 +38,15 @@ pub mod backprop;
 pub mod config;
 pub mod cost;
 pub mod distort;
+pub mod images;
+pub mod inspect;
 pub mod mini_batches;
 pub mod network;
 mod neuron;
 pub mod normalise;
+pub mod photo;
+pub mod reading;
+pub mod test_report;
 pub mod training;
 
 pub use architecture::{Architecture, Backprop, Initialisation};
@@ -45,8 +54,3 @@ pub use config::Config;
 pub use cost::Cost;
 pub use mini_batches::{MiniBatch, MiniBatches};
 pub use network::Network;
-
-/// Runs the code in the notes as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../notebooks-notes/01-from-a-neuron-to-backprop.md")]
-struct NotesFromANeuronToBackprop;

@@ -23,6 +23,7 @@ pub struct MiniBatch<T: Float> {
 pub struct MiniBatches<'a, T: Float> {
     data: &'a LabelledImages,
     size: usize,
+    shards: usize,
     streams: Streams,
     epoch: Option<u64>,
     order: Vec<u32>,
@@ -46,7 +47,21 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
         let streams = Streams::new(seed);
         let (epoch, order, distorted) = (None, Vec::new(), Vec::new());
-        Ok(Self { data, size, streams, epoch, order, batch, distorter: None, distorted })
+        Ok(Self { data, size, shards: 1, streams, epoch, order, batch, distorter: None, distorted })
+    }
+
+    /// Gives each step this number of mini-batches of equal size: its shards. Images that are left over at the
+    /// end of an epoch, fewer than there are shards, wait for another epoch.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are not enough images for a step.
+    pub fn sharded(self, shards: usize) -> Result<Self, Error> {
+        let images = self.size.saturating_mul(shards);
+        if shards == 0 || images > self.data.len() {
+            let rule = "times the batch size, it must be at most the number of training images";
+            return Err(Error::Setting { name: "shards", value: shards.to_string(), rule });
+        }
+        Ok(Self { shards, ..self })
     }
 
     /// Distorts every image, differently in every epoch.
@@ -64,21 +79,29 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(self)
     }
 
-    /// The number of mini-batches in an epoch.
+    /// The number of steps in an epoch.
     pub fn per_epoch(&self) -> u64 {
-        self.data.len().div_ceil(self.size) as u64
+        steps_per_epoch(self.data.len(), self.size, self.shards)
     }
 
     /// The mini-batch of step `step`, counted from 0 over all epochs.
     pub fn get(&mut self, step: u64) -> &MiniBatch<T> {
+        self.get_shard(step, 0)
+    }
+
+    /// The mini-batch of a shard of step `step`.
+    pub fn get_shard(&mut self, step: u64, shard: usize) -> &MiniBatch<T> {
         let (epoch, batch) = (step / self.per_epoch(), (step % self.per_epoch()) as usize);
         if self.epoch != Some(epoch) {
             let mut rng = self.streams.stream("shuffle", epoch);
             self.order = permutation(&mut rng, self.data.len() as u32);
             self.epoch = Some(epoch);
         }
-        let start = batch * self.size;
-        let chosen = &self.order[start..(start + self.size).min(self.order.len())];
+        let start = batch * self.size * self.shards;
+        // Equally many images for each shard, fewer at the end of an epoch.
+        let images = ((self.order.len() - start) / self.shards).min(self.size);
+        let start = start + shard * images;
+        let chosen = &self.order[start..start + images];
         let (pixels, classes) = (self.batch.x.shape()[1], self.batch.y.shape()[1]);
         if self.batch.x.shape()[0] != chosen.len() {
             self.batch.x = Tensor::zeros(&[chosen.len(), pixels]);
@@ -103,6 +126,12 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         one_hot(self.batch.y.data_mut(), classes, labels);
         &self.batch
     }
+}
+
+/// The number of steps in an epoch of `images` images, whose shards have up to `size` images.
+pub(crate) fn steps_per_epoch(images: usize, size: usize, shards: usize) -> u64 {
+    let step = size.max(1).saturating_mul(shards.max(1));
+    (images / step + usize::from(images % step >= shards.max(1))) as u64
 }
 
 /// Loads images that are scattered in memory into the cache: reads one byte of every cache
@@ -164,6 +193,28 @@ mod tests {
         let mut backward: Vec<_> = (0..8).rev().map(|s| back.get(s).clone()).collect();
         backward.reverse();
         assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn shards_of_a_step_have_equally_many_images_and_none_twice() {
+        let data = data();
+        for (size, shards, steps, seen_in_all) in [(2, 3, 2, 12), (3, 2, 3, 14), (7, 2, 1, 14), (4, 3, 1, 12)]
+        {
+            let mut batches = MiniBatches::<f64>::new(&data, size, 10, 1).unwrap().sharded(shards).unwrap();
+            assert_eq!(batches.per_epoch(), steps);
+            let mut seen = Vec::new();
+            for step in 0..steps {
+                let parts: Vec<Vec<u64>> =
+                    (0..shards).map(|shard| first_pixels(batches.get_shard(step, shard))).collect();
+                assert!(parts.iter().all(|part| part.len() == parts[0].len() && !part.is_empty()));
+                seen.extend(parts.concat());
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), seen_in_all);
+        }
+        let error = MiniBatches::<f64>::new(&data, 5, 10, 1).unwrap().sharded(3).unwrap_err().to_string();
+        assert!(error.starts_with("shards is 3"), "{error}");
     }
 
     #[test]

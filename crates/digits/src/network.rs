@@ -1,5 +1,6 @@
 //! The network: layers of neurons, each neuron connected to all neurons of the previous layer.
 
+use std::ops::Range;
 use std::slice;
 
 use m2g_core::data::mnist::LabelledImages;
@@ -204,16 +205,27 @@ impl<T: Float> Network<T> {
         let mut correct = 0;
         for start in (0..test_data.len()).step_by(EVALUATION_BATCH_SIZE) {
             let end = (start + EVALUATION_BATCH_SIZE).min(test_data.len());
-            let x = tape.input_with(&[end - start, test_data.rows * test_data.cols], |x| {
-                images_into(x, test_data, start..end);
-            });
-            let z = self.weighted_inputs(tape, x)?;
-            let predicted = tape.argmax(z)?;
-            let predicted = tape.value(predicted).data().iter();
-            let labels = &test_data.labels[start..end];
-            correct += predicted.zip(labels).filter(|(p, label)| **p == T::of_u8(**label)).count();
-            tape.reset();
+            correct += self.correct_in(tape, test_data, start..end)?;
         }
+        Ok(correct)
+    }
+
+    /// The number of these images that the network classifies correctly.
+    pub(crate) fn correct_in(
+        &self,
+        tape: &mut Tape<T>,
+        images: &LabelledImages,
+        range: Range<usize>,
+    ) -> Result<usize, Error> {
+        let x = tape.input_with(&[range.len(), images.rows * images.cols], |x| {
+            images_into(x, images, range.clone());
+        });
+        let z = self.weighted_inputs(tape, x)?;
+        let predicted = tape.argmax(z)?;
+        let predicted = tape.value(predicted).data().iter();
+        let correct = predicted.zip(&images.labels[range]).filter(|(p, label)| **p == T::of_u8(**label));
+        let correct = correct.count();
+        tape.reset();
         Ok(correct)
     }
 
@@ -237,7 +249,7 @@ fn bias(layer: &Linear) -> ParamId {
 pub(crate) const EVALUATION_BATCH_SIZE: usize = 1000;
 
 /// Writes the images in `range` to the rows of `x`, with pixels scaled to 0..=1.
-fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: std::ops::Range<usize>) {
+fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: Range<usize>) {
     let pixels = (data.rows * data.cols).max(1);
     x.chunks_exact_mut(pixels).zip(range).for_each(|(x, i)| unit_interval(x, data.image(i)));
 }

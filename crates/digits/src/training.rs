@@ -3,11 +3,13 @@
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
+use m2g_core::ranks::Ranks;
 use m2g_core::train::{Evaluation, Metrics, Options, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::config::OptimizerKind;
+use crate::mini_batches::steps_per_epoch;
 use crate::network::EVALUATION_BATCH_SIZE;
 use crate::{Config, MiniBatch, MiniBatches, Network};
 
@@ -142,7 +144,7 @@ impl Trainable for Network<f32> {
 
     fn options(description: &Description, data: &DigitData) -> Options {
         let config = &description.config;
-        let steps_per_epoch = data.train.len().div_ceil(config.batch_size) as u64;
+        let steps_per_epoch = steps_per_epoch(data.train.len(), config.batch_size, config.shards);
         Options {
             steps: config.epochs * steps_per_epoch,
             steps_per_evaluation: steps_per_epoch,
@@ -150,6 +152,7 @@ impl Trainable for Network<f32> {
             schedule: config.schedule,
             clip: (config.grad_clip > 0.0).then_some(config.grad_clip),
             patience: (config.patience > 0).then_some(config.patience),
+            shards: config.shards,
             seed: config.seed,
             ..Options::default()
         }
@@ -185,29 +188,50 @@ impl<'a> DigitTask<'a> {
     fn new(description: &Description, data: &'a DigitData) -> Result<Self, Error> {
         let config = &description.config;
         let batches = MiniBatches::new(&data.train, config.batch_size, description.classes, config.seed)?;
-        Ok(Self { batches: batches.distorted(config.distort)?, data })
+        Ok(Self { batches: batches.sharded(config.shards)?.distorted(config.distort)?, data })
     }
 }
 
 impl Task<f32, Network<f32>> for DigitTask<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[MiniBatch<f32>], Error> {
-        Ok(std::slice::from_ref(self.batches.get(step)))
+    fn batches(&mut self, step: u64, shard: usize) -> Result<&[MiniBatch<f32>], Error> {
+        Ok(std::slice::from_ref(self.batches.get_shard(step, shard)))
     }
 
-    fn evaluate(&mut self, network: &Network<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(
+        &mut self,
+        network: &Network<f32>,
+        tape: &mut Tape<f32>,
+        ranks: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
         if self.data.validation.is_empty() {
             return Ok(Evaluation::default());
         }
-        let accuracy = accuracy(network, tape, &self.data.validation)?;
+        let accuracy = accuracy(network, tape, &self.data.validation, ranks)?;
         Ok(Evaluation { score: Some(accuracy), metrics: vec![("validation_accuracy", accuracy)] })
     }
 
-    fn test(&mut self, network: &Network<f32>, tape: &mut Tape<f32>) -> Result<Metrics, Error> {
-        Ok(vec![("test_accuracy", accuracy(network, tape, &self.data.test)?)])
+    fn test(
+        &mut self,
+        network: &Network<f32>,
+        tape: &mut Tape<f32>,
+        ranks: &mut Ranks,
+    ) -> Result<Metrics, Error> {
+        Ok(vec![("test_accuracy", accuracy(network, tape, &self.data.test, ranks)?)])
     }
 }
 
 /// The share of images that the network classifies correctly.
-fn accuracy(network: &Network<f32>, tape: &mut Tape<f32>, images: &LabelledImages) -> Result<f64, Error> {
-    Ok(network.evaluate_on(tape, images)? as f64 / images.len().max(1) as f64)
+fn accuracy(
+    network: &Network<f32>,
+    tape: &mut Tape<f32>,
+    images: &LabelledImages,
+    ranks: &mut Ranks,
+) -> Result<f64, Error> {
+    let batches = images.len().div_ceil(EVALUATION_BATCH_SIZE);
+    let correct = ranks.map(batches, |i| {
+        let start = i * EVALUATION_BATCH_SIZE;
+        let end = (start + EVALUATION_BATCH_SIZE).min(images.len());
+        Ok([network.correct_in(tape, images, start..end)? as f64])
+    })?;
+    Ok(correct.iter().map(|[correct]| correct).sum::<f64>() / images.len().max(1) as f64)
 }

@@ -1,5 +1,6 @@
 //! The loss of a GPT on text that it was not trained on.
 
+use m2g_core::ranks::Ranks;
 use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tokens};
 use m2g_text::TokenData;
@@ -18,13 +19,26 @@ pub fn full_pass_loss(
     data: &TokenData,
     batch_size: usize,
 ) -> Result<f64, Error> {
+    shared_full_pass_loss(gpt, tape, data, batch_size, &mut Ranks::default())
+}
+
+/// [`full_pass_loss`], whose batches several processes share.
+///
+/// # Errors
+/// As [`full_pass_loss`].
+pub fn shared_full_pass_loss(
+    gpt: &Gpt<f32>,
+    tape: &mut Tape<f32>,
+    data: &TokenData,
+    batch_size: usize,
+    ranks: &mut Ranks,
+) -> Result<f64, Error> {
     let windows = Windows::new(data, gpt.config().block_size)?;
-    let mut sum = 0.0;
-    for batch in windows.batches(batch_size) {
-        let batch = batch?;
-        sum += batch_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64;
-    }
-    Ok(sum / windows.targets() as f64)
+    let losses = ranks.map(windows.batch_count(batch_size), |i| {
+        let batch = windows.batch(batch_size, i)?;
+        Ok([batch_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64])
+    })?;
+    Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / windows.targets() as f64)
 }
 
 /// The mean loss when the model sees only the tokens before each target, as in generation.

@@ -13,7 +13,7 @@
 //! average half of it.
 
 use m2g_core::memory::{Footprint, elements};
-use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::nn::{MlpActivation, NormKind, NormPlace, Positions, Score};
 
 use crate::evaluation::full_pass_batch_size;
 use crate::{Config, GptConfig};
@@ -21,18 +21,20 @@ use crate::{Config, GptConfig};
 impl GptConfig {
     /// The number of parameters, without a model being built.
     pub fn parameter_count(&self) -> u64 {
-        let &Self { vocab_size: v, block_size: t, n_layer, n_embd: c, bias, norm, .. } = self;
+        let &Self { vocab_size: v, block_size: t, n_layer, n_embd: c, bias, norm, activation, .. } = self;
+        let hidden = activation.usual_hidden(c);
         let biases = |n: usize| if bias { n as u64 } else { 0 };
         let linear =
             |inputs: usize, outputs: usize| elements(&[inputs, outputs]).saturating_add(biases(outputs));
-        let norms = |n: u64| if norm == NormPlace::None { 0 } else { n * (c as u64 + biases(c)) };
+        let norm_biases = if self.norm_kind == NormKind::Layer { biases(c) } else { 0 };
+        let norms = |n: u64| if norm == NormPlace::None { 0 } else { n * (c as u64 + norm_biases) };
         let block = [
             norms(2),
             linear(c, 3 * c),
             linear(c, c),
             if self.score == Score::Additive { c as u64 } else { 0 },
-            linear(c, 4 * c),
-            linear(4 * c, c),
+            linear(c, activation.layers() * hidden),
+            linear(hidden, c),
         ];
         let outside = [
             elements(&[v, c]),
@@ -48,8 +50,15 @@ impl GptConfig {
         let &Self { vocab_size: v, block_size: t, n_layer, n_head: h, n_embd: c, .. } = self;
         let op_by_op = !self.fused || !self.score.is_scaled_dot();
         let attention = if op_by_op { elements(&[3, h, t]).saturating_add(4 * c as u64) } else { 0 };
-        let block = (16 * c + h) as u64 + attention;
-        let once = (2 * v + 13 * c) as u64;
+        // What the usual block, with a fused feed-forward layer, does not keep.
+        let hidden = match self.activation {
+            MlpActivation::Swiglu => 3 * self.activation.usual_hidden(c) - 8 * c,
+            _ => 0,
+        };
+        let heads = if self.qk_norm { 3 * c } else { 0 };
+        let block = (16 * c + h + hidden + heads) as u64 + attention;
+        let capped = if self.logit_cap > 0.0 { 3 * v } else { 0 };
+        let once = (2 * v + capped + 13 * c) as u64;
         elements(&[b, t]).saturating_mul(sum(&[once, block.saturating_mul(n_layer as u64)]))
     }
 }
@@ -84,7 +93,9 @@ mod tests {
             (v, t, n_layer, heads, d) in (1..40_usize, 1..9_usize, 1..4_usize, 1..4_usize, 1..4_usize),
             (bias, tie_weights) in any::<(bool, bool)>(),
             (positions, norm, score) in (0..5_usize, 0..3_usize, 0..2_usize),
+            (norm_kind, activation) in (0..2_usize, 0..4_usize),
         ) {
+            use MlpActivation::{Gelu, Relu, ReluSquared, Swiglu};
             use Positions::{Alibi, Learned, None, Rotary, Sinusoidal};
             let config = GptConfig {
                 block_size: t,
@@ -94,6 +105,8 @@ mod tests {
                 bias,
                 tie_weights,
                 positions: [Learned, Sinusoidal, Rotary, Alibi, None][positions],
+                norm_kind: [NormKind::Layer, NormKind::Rms][norm_kind],
+                activation: [Gelu, Relu, ReluSquared, Swiglu][activation],
                 norm: [NormPlace::Before, NormPlace::After, NormPlace::None][norm],
                 score: [Score::ScaledDot, Score::Additive][score],
                 ..Config::default().model(v)

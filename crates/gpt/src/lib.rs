@@ -12,11 +12,15 @@
 //! | [`evaluation`] | the loss on text that the model was not trained on |
 //! | [`token_rows`] | the loss and the logits of rows of token ids from a file |
 //! | [`gpt2`] | GPT-2 in the format of Hugging Face, in and out |
+//! | [`gguf`] | the files of llama.cpp, in and out, and quantised |
 //! | [`nanogpt`] | checkpoints of nanoGPT, in |
 //! | [`generate`] | [`Generator`]: one token at a time, with a cache and a sliding window |
 //! | [`continuation`] | a generated text up to where it ends: its length, its end, a stop text |
+//! | [`ask`] | questions to a trained model: attention by words, causal tests |
+//! | [`writing`] | how much of what a model writes is words and sentences of the tales |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |
 
+pub mod ask;
 pub mod config;
 pub mod continuation;
 pub mod data;
@@ -25,24 +29,17 @@ pub mod evaluation;
 mod fine_tuning;
 mod footprint;
 pub mod generate;
+pub mod gguf;
 pub mod gpt2;
+pub mod inspect;
 pub mod ladder;
 pub mod model;
 pub mod nanogpt;
 pub mod presets;
 pub mod token_rows;
 pub mod training;
+pub mod writing;
 
 pub use config::{Config, GptConfig};
 pub use generate::{GenerateOptions, Generator};
 pub use model::{Gpt, TokenBatch};
-
-/// Runs the code of the notes as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../notebooks-notes/02-from-digits-to-tokens.md")]
-struct NotesFromDigitsToTokens;
-
-/// Runs the code of the notes as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../notebooks-notes/03-attention.md")]
-struct NotesAttention;

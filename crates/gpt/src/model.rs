@@ -5,7 +5,7 @@
 //! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
 use m2g_core::nn::{
-    AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, NormPlace,
+    AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, Linear, Norm, NormPlace,
     PositionEmbedding,
 };
 use m2g_core::rng::Streams;
@@ -30,7 +30,7 @@ pub struct Gpt<T: Float> {
     /// `x = x + attn(norm(x)); x = x + mlp(norm(x))`, `n_layer` times.
     blocks: Vec<Block>,
     /// The final norm, if the blocks normalise before their sub-layers.
-    ln_f: Option<LayerNorm>,
+    ln_f: Option<Norm>,
     /// `(C) -> (V)`; if tied, its weight is that of `wte`.
     lm_head: Linear,
 }
@@ -38,14 +38,17 @@ pub struct Gpt<T: Float> {
 impl GptConfig {
     /// The settings of each block, whose initial weights have standard deviation `std`.
     fn block_settings(&self, std: f64) -> BlockSettings {
-        let &Self { n_embd, n_head, positions, score, bias, norm, gelu, residual, dropout, .. } = self;
+        let &Self { n_embd, n_head, positions, score, bias, qk_norm, activation, dropout, .. } = self;
         // 2 n_layer sub-layers add to the stream: scaled by this, their sum keeps its variance.
-        let proj_std = std / (2.0 * self.n_layer as f64).sqrt();
+        let proj_std = if self.zero_init_proj { 0.0 } else { std / (2.0 * self.n_layer as f64).sqrt() };
         BlockSettings {
-            attention: AttentionSettings { n_head, positions, score, bias, dropout },
-            norm,
-            gelu,
-            residual,
+            hidden: activation.usual_hidden(n_embd),
+            activation,
+            gelu: self.gelu,
+            attention: AttentionSettings { n_head, positions, score, bias, qk_norm, dropout },
+            norm: self.norm,
+            norm_kind: self.norm_kind,
+            residual: self.residual,
             dropout,
             init: Init::NormalWeights(std),
             init_proj: Init::NormalWeights(proj_std),
@@ -82,7 +85,7 @@ impl<T: Float> Gpt<T> {
             .map(|i| Block::new(params, &format!("h.{i}"), &block, rng))
             .collect::<Result<_, _>>()?;
         let ln_f = match config.norm {
-            NormPlace::Before => Some(LayerNorm::new(params, "ln_f", c, config.bias)?),
+            NormPlace::Before => Some(Norm::new(params, "ln_f", config.norm_kind, c, config.bias)?),
             NormPlace::After | NormPlace::None => None,
         };
         let lm_head = match config.tie_weights {
@@ -132,7 +135,13 @@ impl<T: Float> Gpt<T> {
         if let Some(ln_f) = &self.ln_f {
             x = ln_f.forward(tape, &self.params, x)?;
         }
-        let logits = self.lm_head.forward(tape, &self.params, x)?;
+        let mut logits = self.lm_head.forward(tape, &self.params, x)?;
+        if self.config.logit_cap > 0.0 {
+            let cap = self.config.logit_cap; // cap tanh(logits / cap)
+            let bounded = tape.scale(logits, 1.0 / cap)?;
+            let bounded = tape.tanh(bounded)?;
+            logits = tape.scale(bounded, cap)?;
+        }
         Ok(tape.label(logits, "logits"))
     }
 

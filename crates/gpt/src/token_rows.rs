@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, Float, Tape, Tokens, bounded};
+use m2g_core::{Error, Number, Tape, Tokens, bounded};
 use serde_json::Value;
 
 use crate::gpt2::tensor_file;
@@ -113,7 +113,7 @@ impl TokenRows {
                 // Row by row: the bytes of all of them would need as much memory again.
                 logits.chunks(gpt.config().vocab_size).try_for_each(|row| {
                     bytes.clear();
-                    Float::to_le_bytes(row, &mut bytes);
+                    Number::to_le_bytes(row, &mut bytes);
                     file.write_all(&bytes).map_err(Error::io("write", path))
                 })
             })?;

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use m2g_core::memory::Footprint;
-use m2g_core::optim::{AdamW, Muon, Optimizer};
+use m2g_core::optim::{AdamW, Averaged, Muon, Optimizer};
+use m2g_core::ranks::Ranks;
 use m2g_core::train::{Evaluation, Options, Save, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 
 use crate::data::{Batches, Corpus};
 pub use crate::description::Description;
-use crate::evaluation::{batch_loss, full_pass_batch_size, full_pass_loss};
+use crate::evaluation::{batch_loss, full_pass_batch_size, shared_full_pass_loss};
 use crate::footprint::footprint;
 use crate::{Config, Gpt, TokenBatch, fine_tuning};
 
@@ -97,6 +98,7 @@ impl Trainable for Gpt<f32> {
             // a gradient that is not finite.
             clip: Some(if config.grad_clip > 0.0 { config.grad_clip } else { f64::INFINITY }),
             patience: (config.patience > 0).then_some(config.patience),
+            shards: config.shards,
             seed: config.seed,
             ..Options::default()
         }
@@ -104,13 +106,17 @@ impl Trainable for Gpt<f32> {
 
     fn optimizer(description: &Description, _: &Corpus) -> Box<dyn Optimizer<f32>> {
         let config = &description.config;
-        match config.muon_learning_rate {
+        let optimizer: Box<dyn Optimizer<f32>> = match config.muon_learning_rate {
             0.0 => Box::new(adamw(config)),
             rate => {
                 let mut muon = Muon::new(adamw(config), rate / config.learning_rate);
                 muon.precision = config.precision;
                 Box::new(muon)
             }
+        };
+        match config.average {
+            1 => optimizer,
+            last => Box::new(Averaged::new(optimizer, last)),
         }
     }
 
@@ -164,31 +170,39 @@ impl<'a> GptTask<'a> {
         tape: &mut Tape<f32>,
         batches: &Batches<'_>,
         stream: &str,
+        ranks: &mut Ranks,
     ) -> Result<f64, Error> {
-        let mut sum = 0.0;
-        for i in 0..self.config.eval_iters {
-            sum += batch_loss(gpt, tape, &batches.get(stream, self.step, i)?)?;
-        }
-        Ok(sum / self.config.eval_iters as f64)
+        let losses = ranks.map(self.config.eval_iters as usize, |i| {
+            Ok([batch_loss(gpt, tape, &batches.get(stream, self.step, i as u64)?)?])
+        })?;
+        Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / self.config.eval_iters as f64)
     }
 }
 
 impl Task<f32, Gpt<f32>> for GptTask<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
+    fn batches(&mut self, step: u64, shard: usize) -> Result<&[TokenBatch], Error> {
         self.step = step;
-        self.batches.resize_with(self.config.gradient_accumulation_steps, TokenBatch::default);
-        for (batch, i) in self.batches.iter_mut().zip(0..) {
+        let passes = self.config.gradient_accumulation_steps;
+        self.batches.resize_with(passes, TokenBatch::default);
+        let first = (shard * passes) as u64;
+        for (batch, i) in self.batches.iter_mut().zip(first..) {
             self.train.get_into(batch, "batch", step, i)?;
         }
         Ok(&self.batches)
     }
 
-    fn evaluate(&mut self, gpt: &Gpt<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
-        let val_loss = full_pass_loss(gpt, tape, &self.corpus.val, full_pass_batch_size(gpt.config()))?;
+    fn evaluate(
+        &mut self,
+        gpt: &Gpt<f32>,
+        tape: &mut Tape<f32>,
+        ranks: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
+        let batch_size = full_pass_batch_size(gpt.config());
+        let val_loss = shared_full_pass_loss(gpt, tape, &self.corpus.val, batch_size, ranks)?;
         let mut metrics = vec![("val_loss", val_loss)];
         if self.config.eval_iters > 0 {
-            let train = self.estimate_loss(gpt, tape, &self.train, "estimate train")?;
-            let val = self.estimate_loss(gpt, tape, &self.val, "estimate val")?;
+            let train = self.estimate_loss(gpt, tape, &self.train, "estimate train", ranks)?;
+            let val = self.estimate_loss(gpt, tape, &self.val, "estimate val", ranks)?;
             metrics.extend([("train_loss_estimate", train), ("val_loss_estimate", val)]);
         }
         Ok(Evaluation { score: Some(-val_loss), metrics })

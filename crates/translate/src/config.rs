@@ -35,7 +35,7 @@ m2g_core::settings! {
             /// each line.
             #[setting(resumable, value_name("DATA"))]
             data: String = "grammar".into(),
-            /// How text becomes tokens, the same in both languages: char, byte, or bpe:N for N tokens; auto means
+            /// How text becomes tokens, the same in both languages: char, word, byte, or bpe:N for N tokens; auto means
             /// char for the toys, bpe:1000 for the grammar, and bpe:8000 for other text. A prepared folder
             /// brings its own.
             #[setting(value_name("NAME"), check(|name| known_tokenizer(name)))]
@@ -114,6 +114,10 @@ m2g_core::settings! {
             /// Batches whose gradients are averaged for one step; each token counts the same.
             #[setting(check(within!(1..=1048576)))]
             gradient_accumulation_steps: usize = 1,
+            /// Parts of a step that several processes can share. Each has its own batches; the gradients of all
+            /// are averaged.
+            #[setting(check(within!(1..=65536)))]
+            shards: usize = 1,
             /// The number of training steps.
             #[setting(resumable, check(within!(1..=1000000000)))]
             max_iters: u64 = 1200,
@@ -228,11 +232,11 @@ fn known_tokenizer(name: &str) -> Result<(), &'static str> {
     match name.parse::<TokenizerKind>() {
         Ok(TokenizerKind::Gpt2) => {
             Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
-                                        choose char, byte or bpe:N")
+                                        choose char, word, byte or bpe:N")
         }
         Ok(_) => Ok(()),
         Err(Error::Setting { rule, .. }) => Err(rule),
-        Err(_) => Err("it must be char, byte or bpe:N"),
+        Err(_) => Err("it must be char, word, byte or bpe:N"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How well a model does on pairs that it was not trained on.
 
+use m2g_core::ranks::Ranks;
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 
@@ -40,22 +41,37 @@ pub fn predict(
     special: Specials,
     shift: bool,
 ) -> Result<Prediction, Error> {
-    let (mut loss, mut right, mut tokens) = (0.0, 0, 0);
-    for indices in Batches::new(pairs, TOKENS_PER_BATCH, 0).in_order() {
-        let batch = batch(pairs, &indices, special, shift)?;
+    shared_predict(model, tape, pairs, (special, shift), &mut Ranks::default())
+}
+
+/// [`predict`], whose batches several processes share.
+///
+/// # Errors
+/// As [`predict`].
+pub fn shared_predict(
+    model: &Transformer<f32>,
+    tape: &mut Tape<f32>,
+    pairs: &Pairs,
+    (special, shift): (Specials, bool),
+    ranks: &mut Ranks,
+) -> Result<Prediction, Error> {
+    let batches = Batches::new(pairs, TOKENS_PER_BATCH, 0).in_order();
+    let measured = ranks.map(batches.len(), |i| {
+        let batch = batch(pairs, &batches[i], special, shift)?;
         let targets = batch.targets(0.0);
         let count = targets.count();
         let logits = model.forward(tape, &batch)?; // (B, T, V)
         let most_likely = tape.argmax(logits)?; // (B T)
         let likely = tape.value(most_likely).data().iter().zip(&batch.target.ids[..]);
-        right += likely.filter(|&(&likely, &id)| id != special.padding && likely == id as f32).count();
+        let right = likely.filter(|&(&likely, &id)| id != special.padding && likely == id as f32).count();
         let mean = tape.smoothed_cross_entropy(logits, targets)?;
-        loss += f64::from(tape.read_loss(mean)) * count as f64;
-        tokens += count;
+        let loss = f64::from(tape.read_loss(mean)) * count as f64;
         tape.reset();
-    }
-    let all = tokens.max(1) as f64;
-    Ok(Prediction { loss: loss / all, accuracy: right as f64 / all, tokens })
+        Ok([loss, right as f64, count as f64])
+    })?;
+    let sum = |i: usize| measured.iter().fold(0.0, |sum, values| sum + values[i]);
+    let all = sum(2).max(1.0);
+    Ok(Prediction { loss: sum(0) / all, accuracy: sum(1) / all, tokens: sum(2) as usize })
 }
 
 /// The translations of the sources of pairs, and the texts of their targets.
@@ -69,13 +85,32 @@ pub fn translations(
     indices: &[usize],
     options: Options,
 ) -> Result<(Vec<String>, Vec<String>), Error> {
+    let texts = translate(model, tokenizer, pairs, indices, options)?;
+    Ok((texts, references(tokenizer, pairs, indices)))
+}
+
+/// The translations of the sources of pairs.
+///
+/// # Errors
+/// The errors of [`Translator::translate`].
+pub fn translate(
+    model: &Transformer<f32>,
+    tokenizer: &Tokenizer,
+    pairs: &Pairs,
+    indices: &[usize],
+    options: Options,
+) -> Result<Vec<String>, Error> {
     let translator = Translator::new(model, tokenizer, options)?;
     let sources: Vec<Vec<u32>> = indices.iter().map(|&i| pairs.source.get(i).to_vec()).collect();
     let best = translator.translate(&sources)?.into_iter();
     let texts =
         best.map(|mut found| if found.is_empty() { String::new() } else { found.swap_remove(0).text });
-    let references = indices.iter().map(|&i| tokenizer.decode_without_special(pairs.target.get(i)));
-    Ok((texts.collect(), references.collect()))
+    Ok(texts.collect())
+}
+
+/// The texts of the targets of pairs.
+pub fn references(tokenizer: &Tokenizer, pairs: &Pairs, indices: &[usize]) -> Vec<String> {
+    indices.iter().map(|&i| tokenizer.decode_without_special(pairs.target.get(i))).collect()
 }
 
 /// BLEU (13a, cased) of translations, and the share of them that equal their reference.

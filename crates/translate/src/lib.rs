@@ -19,6 +19,7 @@ pub mod data;
 pub mod decode;
 pub mod evaluation;
 mod footprint;
+pub mod inspect;
 pub mod metrics;
 pub mod model;
 pub mod presets;
@@ -26,8 +27,3 @@ pub mod training;
 
 pub use config::{Config, Sharing, TransformerConfig};
 pub use model::{PairBatch, Transformer};
-
-/// Runs the code of the notes as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../notebooks-notes/12-translation.md")]
-struct NotesTranslation;

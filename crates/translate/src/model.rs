@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use m2g_core::nn::{
-    Activation, AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, Memory,
-    NormPlace, PositionEmbedding, Score,
+    AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, Memory,
+    MlpActivation, NormPlace, PositionEmbedding, Score,
 };
 use m2g_core::ops::smoothed_cross_entropy::SmoothedTargets;
 use m2g_core::rng::{ChaCha8Rng, Streams};
@@ -66,12 +66,13 @@ impl TransformerConfig {
         let init = Init::Scaled { gain: 1.0, bias: 0.0 };
         BlockSettings {
             hidden: d_ff,
-            activation: Activation::Relu,
+            activation: MlpActivation::Relu,
             attention: AttentionSettings {
                 n_head,
                 positions,
                 score: Score::ScaledDot,
                 bias: true,
+                qk_norm: false,
                 dropout: self.attention_dropout,
             },
             cross_attention,

@@ -2,13 +2,14 @@
 
 use m2g_core::memory::Footprint;
 use m2g_core::optim::{AdamW, Averaged, Optimizer};
+use m2g_core::ranks::Ranks;
 use m2g_core::train::{Evaluation, Options, Session, Task, Trainable};
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batches, Corpus, batch};
-use crate::evaluation::{bleu_and_exact, predict, translations};
+use crate::evaluation::{bleu_and_exact, references, shared_predict, translate};
 use crate::footprint::footprint;
 use crate::{Config, PairBatch, Transformer, TransformerConfig, decode};
 
@@ -86,6 +87,7 @@ impl Trainable for Transformer<f32> {
             // a gradient that is not finite.
             clip: Some(if config.grad_clip > 0.0 { config.grad_clip } else { f64::INFINITY }),
             patience: (config.patience > 0).then_some(config.patience),
+            shards: config.shards,
             seed: config.seed,
             ..Options::default()
         }
@@ -111,6 +113,7 @@ impl Trainable for Transformer<f32> {
             config: &description.config,
             corpus,
             epochs: Epochs::new(train),
+            step: Step::default(),
             batches: Vec::new(),
         })
     }
@@ -149,28 +152,50 @@ struct TranslationTask<'a> {
     config: &'a Config,
     corpus: &'a Corpus,
     epochs: Epochs<'a>,
+    step: Step,
     batches: Vec<PairBatch>,
 }
 
+/// The batches of a step, as indices of pairs.
+#[derive(Default)]
+struct Step {
+    number: Option<u64>,
+    /// Of all shards.
+    batches: Vec<Vec<usize>>,
+}
+
 impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[PairBatch], Error> {
-        let (passes, special) = (self.config.gradient_accumulation_steps as u64, self.corpus.specials());
-        let numbers = step * passes..(step + 1) * passes;
-        self.batches = numbers
-            .map(|number| batch(&self.corpus.train, self.epochs.get(number), special, self.config.shift))
+    fn batches(&mut self, step: u64, shard: usize) -> Result<&[PairBatch], Error> {
+        let (passes, special) = (self.config.gradient_accumulation_steps, self.corpus.specials());
+        let in_all = (passes * self.config.shards) as u64;
+        if self.step.number != Some(step) {
+            let numbers = step * in_all..(step + 1) * in_all;
+            let batches = numbers.map(|number| self.epochs.get(number).to_vec()).collect();
+            self.step = Step { number: Some(step), batches };
+        }
+        let all = &self.step.batches;
+        let pairs = &self.corpus.train;
+        self.batches = all[shard * passes..(shard + 1) * passes]
+            .iter()
+            .map(|indices| batch(pairs, indices, special, self.config.shift))
             .collect::<Result<_, _>>()?;
-        // The losses of the passes are averaged: each token shall count the same.
-        let targets: usize = self.batches.iter().map(|batch| batch.targets(0.0).count()).sum();
-        if passes > 1 {
-            let mean = targets as f64 / passes as f64;
+        // The losses of all passes are averaged: each token shall count the same.
+        if in_all > 1 {
+            let targets: usize = all.iter().flatten().map(|&i| pairs.target.get(i).len()).sum();
+            let mean = targets as f64 / in_all as f64;
             self.batches.iter_mut().for_each(|batch| batch.rows = Some(mean));
         }
         Ok(&self.batches)
     }
 
-    fn evaluate(&mut self, model: &Transformer<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(
+        &mut self,
+        model: &Transformer<f32>,
+        tape: &mut Tape<f32>,
+        ranks: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
         let Self { config, corpus, .. } = self;
-        let found = predict(model, tape, &corpus.val, corpus.specials(), config.shift)?;
+        let found = shared_predict(model, tape, &corpus.val, (corpus.specials(), config.shift), ranks)?;
         let mut metrics = vec![
             ("val_loss", found.loss),
             ("val_perplexity", found.perplexity()),
@@ -186,8 +211,12 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
                 batch: 64,
                 ..decode::Options::default()
             };
-            let (ours, theirs) = translations(model, &corpus.tokenizer, &corpus.val, &indices, options)?;
-            let (bleu, exact) = bleu_and_exact(&ours, &theirs);
+            // A sentence has the same translation in any batch.
+            let ours = ranks.map_texts(n, |mine| {
+                let mine: Vec<usize> = mine.iter().map(|&i| indices[i]).collect();
+                translate(model, &corpus.tokenizer, &corpus.val, &mine, options)
+            })?;
+            let (bleu, exact) = bleu_and_exact(&ours, &references(&corpus.tokenizer, &corpus.val, &indices));
             metrics.extend([("val_bleu", bleu), ("val_exact", exact)]);
         }
         Ok(Evaluation { score: Some(-found.loss), metrics })

@@ -2,10 +2,11 @@
 
 use anyhow::{anyhow, bail};
 use m2g_gpt::Generator;
+use m2g_gpt::continuation::beginning;
 
 use super::conversation::{Conversation, Next};
 use crate::flags::nearest;
-use crate::gpt::generation_flags::{beginning, stop_text};
+use crate::gpt::generation_flags::stop_text;
 use crate::output;
 
 /// Each command with its values and what it does.

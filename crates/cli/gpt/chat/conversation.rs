@@ -1,10 +1,10 @@
 //! What was said in a conversation, and its next answer.
 
-use m2g_gpt::continuation::{StopReason, Until, continue_until};
+use m2g_gpt::continuation::{StopReason, Until, beginning, continue_until};
 use m2g_gpt::{GenerateOptions, Generator, Gpt};
 use m2g_text::Tokenizer;
 
-use crate::gpt::generation_flags::{GenerationFlags, beginning, tell_of_window};
+use crate::gpt::generation_flags::{GenerationFlags, tell_of_window};
 use crate::interrupt::{self, Work};
 use crate::output::Stream;
 

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use clap::Args;
 use m2g_digits::Network;
+use m2g_digits::test_report::TestReport;
 use serde_json::json;
 
-use crate::digits::test_report::{
-    MAX_SHOWN_MISTAKES, TestData, TestReport, load_with_images, measure, mistakes_figure,
-};
+use crate::digits::test_report::{MAX_SHOWN_MISTAKES, TestData, load_with_images, measure, mistakes_figure};
 use crate::eval::{EvalCommand, Measured};
 use crate::output::percent;
 

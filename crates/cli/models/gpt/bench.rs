@@ -172,8 +172,8 @@ impl Workload for GptWorkload {
                 ]
             }
             // No peer stores weights in these formats.
-            Task::Generate(WeightFormat::Bf16 | WeightFormat::Int8) => Vec::new(),
-            Task::Generate(WeightFormat::F32) => {
+            Task::Generate(format) if format != WeightFormat::F32 => Vec::new(),
+            Task::Generate(_) => {
                 let tokens = self.amount().0.to_string();
                 let args = [&args[..], &["--generate", &tokens, "--cache"]].concat();
                 let needs = &["torch", "transformers"];

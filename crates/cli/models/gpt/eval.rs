@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Tape, WeightFormat};
-use m2g_gpt::data::{Corpus, OWN_TEXT};
+use m2g_gpt::data::{Corpus, is_built_in};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::Description;
@@ -37,7 +37,7 @@ pub struct Flags {
     logits: Option<PathBuf>,
     /// Store the weights in this format, as in `sample`, to see its effect on the loss.
     #[arg(long, value_name = "FORMAT", default_value = "f32",
-          value_parser = one_of::<WeightFormat>(&["f32", "bf16", "int8"]))]
+          value_parser = one_of::<WeightFormat>(&WeightFormat::NAMES))]
     weights: WeightFormat,
 }
 
@@ -103,7 +103,7 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
     let data = &description.config.data;
     let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref());
     let corpus = corpus.map_err(|error| match error {
-        TextError::Tokenizer(error) if data == OWN_TEXT => anyhow!(
+        TextError::Tokenizer(error) if is_built_in(data) => anyhow!(
             "{data} is part of this program and has changed since the run was made ({error}): give other data \
              with --data"
         ),

@@ -29,7 +29,7 @@ use super::run::SavedRun;
 use crate::bench::workload::Workload;
 use crate::config_file::{one_line, with_current_names};
 use crate::eval::Eval;
-use crate::gpt::{chat, export, import, ladder, plot, prepare, sample};
+use crate::gpt::{ask, chat, export, import, ladder, plot, prepare, sample};
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
 
@@ -46,15 +46,18 @@ enum GptCommand {
     Prepare(prepare::PrepareText),
     /// Train a GPT on any text.
     ///
-    /// Without flags, trains a small GPT on this project's own notes and sources.
+    /// Without flags, trains a small GPT on short tales in English and Spanish, which a grammar in this program
+    /// writes.
     Train(Box<Train<m2g_gpt::Gpt<f32>>>),
     /// Measure a model on text, or on rows of token ids.
     Eval(Eval<m2g_gpt::Gpt<f32>>),
     /// Draw the loss curves of one or more runs.
     Plot(plot::Plot),
-    /// Create a run from a GPT-2 model in the Hugging Face format, or from a checkpoint of nanoGPT.
+    /// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a
+    /// GGUF file of llama.cpp.
     Import(import::Import),
-    /// Export a run and its tokenizer in the Hugging Face format, which transformers can load.
+    /// Export a run and its tokenizer: as a folder that transformers can load, or as a file NAME.gguf
+    /// that llama.cpp can run.
     Export(export::Export),
     /// Let a trained model continue a text.
     ///
@@ -66,6 +69,7 @@ enum GptCommand {
     /// Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. The model continues all that was
     /// said before, as far as its window reaches. With lines piped in, it works as a script.
     Chat(Box<chat::Chat>),
+    Ask(Box<ask::Ask>),
     /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
     ///
     /// Trains each model with the lecture's settings and prints its loss next to the lecture's.
@@ -96,6 +100,7 @@ impl ModelKind for Gpt {
             GptCommand::Export(export) => export.run(),
             GptCommand::Sample(sample) => sample.run(),
             GptCommand::Chat(chat) => chat.run(),
+            GptCommand::Ask(ask) => ask.run(),
             GptCommand::Ladder(ladder) => ladder.run(),
         }
     }

@@ -8,7 +8,6 @@ use m2g_gpt::training::Training;
 use m2g_gpt::{Config, Gpt};
 use m2g_text::TextError;
 
-use super::open::unfused;
 use crate::flags::quoted;
 use crate::models::kind::TracedStep;
 use crate::models::run::{SavedRun, changed_data, load};
@@ -58,9 +57,9 @@ fn record(
     note: Option<String>,
 ) -> anyhow::Result<TracedStep> {
     // Fused ops would hide the layers that models share.
-    training.model = unfused(training.model)?;
+    training.model = training.model.unfused()?;
     let (config, model) = (&training.description.config, &training.description.model);
-    let passes = match config.gradient_accumulation_steps {
+    let passes = match config.gradient_accumulation_steps * config.shards {
         1 => String::new(),
         n => format!("{n} x "),
     };

@@ -6,24 +6,29 @@ use std::time::Duration;
 use anyhow::anyhow;
 use m2g_core::threads;
 use m2g_core::train::{Model, Outcome};
-use m2g_gpt::data::{Corpus, OWN_TEXT, entropy};
+use m2g_gpt::data::{Corpus, entropy, is_built_in};
 use m2g_gpt::training::{Description, Training};
+use m2g_gpt::writing::Writing;
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
 use m2g_text::source::{PIPED, STANDARD_INPUT};
 use m2g_text::tokenizer::{Tokenizer, TokenizerError};
-use m2g_text::{Sampling, TextError};
+use m2g_text::{Sampling, TextError, tales};
 use serde_json::{Value, json};
 
 use crate::errors::with_dashes;
 use crate::gpt::settings::Settings;
 use crate::machine;
-use crate::terminal::lines::{entry_at, fact, fold, note};
+use crate::output::percent;
+use crate::terminal::lines::{entry_at, fact, fold, note, wrap};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
 
 /// The length of the sample after training.
 const SAMPLE_TOKENS: usize = 300;
+
+/// The sentences after training that are held to the grammar of the tales.
+const COUNTED_SENTENCES: usize = 200;
 
 /// The column in which the results after training start.
 const RESULT_COLUMN: usize = 17;
@@ -108,13 +113,26 @@ impl TrainCommand for Gpt<f32> {
         let columns = columns();
         let best = format!("{}  (step {}, the best)", show(best_loss(outcome)), outcome.best_step);
         let text = sample(&training.model, corpus.tokenizer.as_ref())?;
-        Ok([
+        let mut lines = vec![
             entry_at(RESULT_COLUMN, "validation loss", &best, columns),
             format!("  after the last step {}", show(outcome.metric("val_loss"))),
             format!("{} steps in {:.1} s, {tokens_per_second:.0} tokens/s", outcome.steps, outcome.seconds),
             format!("a sample:\n{}", fold(&text, columns)),
-        ]
-        .join("\n"))
+        ];
+        if let Some(tokenizer) = &corpus.tokenizer
+            && tales::is_name(&training.description.config.data)
+        {
+            let found = Writing::by(&training.model, tokenizer, &sampling(), COUNTED_SENTENCES)?;
+            let counted = format!(
+                "of {} words that it writes, {} are words of the tales; of {} sentences, {} follow their grammar",
+                found.words,
+                percent(found.share_of_words()),
+                found.sentences,
+                percent(found.share_of_sentences()),
+            );
+            lines.push(wrap(&counted, columns, 2));
+        }
+        Ok(lines.join("\n"))
     }
 }
 
@@ -129,7 +147,7 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
     let data = &config.data;
     Corpus::load_configured(config, tokenizer).map_err(|error| match error {
         TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) if tokenizer.is_some() => {
-            let changed = match data == OWN_TEXT {
+            let changed = match is_built_in(data) {
                 true => ", which is part of this program and may have changed since",
                 false => "",
             };
@@ -178,7 +196,8 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
             entropy::bigram(&corpus.train)?,
         ),
     );
-    let tokens = (config.batch_size * config.gradient_accumulation_steps * model.block_size) as u64;
+    let passes = config.gradient_accumulation_steps * config.shards;
+    let tokens = (config.batch_size * passes * model.block_size) as u64;
     let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
     let peak = machine::product_gflops(model.precision, PEAK_TIME);
     fact(
@@ -202,12 +221,16 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     Ok(StepLog { interval: config.log_interval, tokens, gflop, peak })
 }
 
+/// How the samples after training are chosen: as those of `m2g gpt sample`.
+fn sampling() -> GenerateOptions {
+    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
+    GenerateOptions { sampling, ..GenerateOptions::default() }
+}
+
 /// A text that the model generates from a newline; without a tokenizer, token ids from token 0.
 fn sample(gpt: &Gpt<f32>, tokenizer: Option<&Tokenizer>) -> anyhow::Result<String> {
     let start = tokenizer.and_then(|tokenizer| tokenizer.encode("\n").ok()).unwrap_or(vec![0]);
-    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
-    let options = GenerateOptions { sampling, ..GenerateOptions::default() };
-    let ids: Vec<u32> = Generator::new(gpt, &options, &start, 0)?
+    let ids: Vec<u32> = Generator::new(gpt, &sampling(), &start, 0)?
         .only_tokens_of(tokenizer)
         .take(SAMPLE_TOKENS)
         .collect::<Result<_, _>>()?;

@@ -35,9 +35,9 @@ fn record(
 ) -> anyhow::Result<TracedStep> {
     // Fused ops would hide the layers that models share.
     training.model = training.model.unfused()?;
-    let Config { batch_tokens, gradient_accumulation_steps, seed, .. } = training.description.config;
+    let Config { batch_tokens, gradient_accumulation_steps, shards, seed, .. } = training.description.config;
     let (targets, _) = Batches::new(&corpus.train, batch_tokens, seed).statistics();
-    let passes = match gradient_accumulation_steps {
+    let passes = match gradient_accumulation_steps * shards {
         1 => String::new(),
         n => format!("{n} x "),
     };

@@ -165,7 +165,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             (model.vocab_size as f64).ln()
         ),
     );
-    let tokens = targets * config.gradient_accumulation_steps as f64;
+    let tokens = targets * (config.gradient_accumulation_steps * config.shards) as f64;
     // Forward and backward, 6 per parameter and token, without attention.
     let gflop = 6.0 * parameters as f64 * tokens / 1e9;
     let peak = machine::product_gflops(model.precision, PEAK_TIME);

@@ -1,17 +1,14 @@
 //! The answer, as text and as JSON.
 
-use m2g_translate::ask::{HeadWeights, Pair};
+use m2g_text::words::HeadWeights;
+use m2g_translate::ask::Pair;
 use serde_json::{Value, json};
 
+use crate::ask::weights;
 use crate::output::percent;
-use crate::terminal::lines::{flow, wrap};
+use crate::terminal::lines::wrap;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
-
-/// The width of the longest bar, in columns.
-const BAR_COLUMNS: f64 = 30.0;
-/// The words that are named for each head.
-const WORDS_PER_HEAD: usize = 3;
 
 /// What was found.
 pub struct Answer {
@@ -68,7 +65,7 @@ impl Answer {
             wrap(&self.translation, columns, 2),
             String::new(),
             wrap(&first, columns, 2),
-            self.weights(&self.encoder, columns),
+            weights::table(&self.pair.source.words, &self.encoder, None, columns),
             String::new(),
         ];
         let Some(target) = self.target.map(|target| &self.pair.target.words[target]) else {
@@ -94,35 +91,12 @@ impl Answer {
         );
         parts.extend([
             wrap(&second, columns, 2),
-            self.weights(&self.cross, columns),
+            weights::table(&self.pair.source.words, &self.cross, None, columns),
             String::new(),
             wrap(&third, columns, 2),
             self.test(columns),
         ]);
         parts.join("\n")
-    }
-
-    /// The mean weight of each word, and the words that each head attends to most.
-    fn weights(&self, heads: &[HeadWeights], columns: usize) -> String {
-        let mean = HeadWeights::mean(heads);
-        let words = &self.pair.source.words;
-        let mut table =
-            Table::new().text("word", Narrow::Keep).number("weight", Narrow::Keep).text("", Narrow::Drop(1));
-        for (word, weight) in words.iter().zip(&mean) {
-            let bar = "#".repeat((weight.clamp(0.0, 1.0) * BAR_COLUMNS).round() as usize);
-            table.row([word.clone(), percent(*weight), bar]);
-        }
-        let mut lines = vec![table.render(columns)];
-        for HeadWeights { layer, head, weights } in heads {
-            let mut order: Vec<usize> = (0..weights.len()).collect();
-            order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
-            let most = order.into_iter().take(WORDS_PER_HEAD);
-            let most = most.map(|i| format!("{} {:.0} %", words[i], 100.0 * weights[i]));
-            let fields: Vec<String> =
-                std::iter::once(format!("layer {layer} head {head}:")).chain(most).collect();
-            lines.push(flow(&fields, "  ", columns, 4));
-        }
-        lines.join("\n")
     }
 
     /// The causal test as a table.
@@ -147,10 +121,6 @@ impl Answer {
     /// The answer for programs.
     pub fn json(&self) -> Value {
         let (source, target) = (&self.pair.source.words, &self.pair.target.words);
-        let weights = |heads: &[HeadWeights]| {
-            let head = |h: &HeadWeights| json!({"layer": h.layer, "head": h.head, "weights": h.weights});
-            json!({"mean": HeadWeights::mean(heads), "heads": heads.iter().map(head).collect::<Vec<_>>()})
-        };
         let probabilities = |values: &[f64]| {
             let pairs = self.words.iter().zip(values).map(|(word, p)| (word.clone(), json!(p)));
             Value::Object(pairs.collect())
@@ -168,7 +138,7 @@ impl Answer {
             "source_words": source, "target_words": target,
             "word": {"index": self.word, "text": source[self.word]},
             "translated_by": self.target.map(|i| json!({"index": i, "text": target[i], "after": self.before})),
-            "encoder_attention": weights(&self.encoder), "cross_attention": weights(&self.cross),
+            "encoder_attention": weights::json(&self.encoder), "cross_attention": weights::json(&self.cross),
             "compared": self.words, "tests": self.tried.iter().map(tried).collect::<Vec<_>>(),
         })
     }

@@ -2,32 +2,37 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `change.rs` | changes of the sentence |
 //! | `answer.rs` | the answer, as text and as JSON |
 
 mod answer;
-mod change;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use m2g_core::Error;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::Tokenizer;
+use m2g_text::lexicon::of_another_kind;
+use m2g_text::words::Words;
 use m2g_translate::Transformer;
-use m2g_translate::ask::{Attention, Pair, Words, alternative, choose};
+use m2g_translate::ask::{Attention, Pair, alternative, choose};
 use m2g_translate::data::{GRAMMAR, Specials};
 use m2g_translate::decode::{Translation, Translator};
 use m2g_translate::training::Description;
 
-use self::answer::{Answer, Tried};
-use self::change::Change;
+pub use self::answer::Answer;
+use self::answer::Tried;
 use super::decoding_flags::DecodingFlags;
-use crate::flags::{nearest, run_path};
+use crate::ask::change::Change;
+use crate::ask::{bare, word_of};
+use crate::flags::run_path;
 use crate::models::run::load;
 use crate::output;
+
+/// The most words that are left out one by one.
+const MAX_LEFT_OUT: usize = 24;
 
 /// Ask what a word of a sentence attends to, and what decides how it is translated.
 ///
@@ -69,6 +74,13 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Asks about a word as the command does without further flags.
+    pub fn about(run: String, sentence: String, word: String) -> Self {
+        let (replace, blank, against) = Default::default();
+        let decoding = DecodingFlags::default();
+        Self { run, sentence, word, replace, blank, against, decoding, last: false, json: true }
+    }
+
     /// Answers.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let answer = with_threads(0, || self.answer())??;
@@ -79,7 +91,8 @@ impl Ask {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn answer(&self) -> anyhow::Result<Answer> {
+    /// The answer.
+    pub fn answer(&self) -> anyhow::Result<Answer> {
         let file = if self.last { LAST } else { BEST };
         let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let Description { config, tokenizer, .. } = &description;
@@ -87,13 +100,13 @@ impl Ask {
         let asked = Asked { model: &model, tokenizer, special: translator.specials(), translator };
         let (asked_source, best) = asked.translate(&self.sentence)?;
         let pair = asked.pair(&asked_source, &best);
-        let word = self.word_of(&pair.source)?;
+        let word = word_of(&self.word, &pair.source)?;
         let attention = Attention::of(&model.unfused()?, &pair, asked.special)?;
 
         let mut changes = self.replace.clone();
         changes.extend(self.blank.iter().map(|word| Change::Blank(word.trim().into())));
         if changes.is_empty() {
-            changes = Change::defaults(&pair.source, word, config.data == GRAMMAR);
+            changes = default_changes(&pair.source, word, config.data == GRAMMAR);
         }
         let changed = changes.iter().map(|change| change.apply(&self.sentence));
         let changed: Vec<String> = changed.collect::<anyhow::Result<_>>()?;
@@ -162,19 +175,6 @@ impl Ask {
             tried,
         })
     }
-
-    /// The index of the word that is asked about.
-    fn word_of(&self, words: &Words) -> anyhow::Result<usize> {
-        words.find(self.word.trim()).with_context(|| {
-            let near = nearest(&self.word, words.words.iter().map(String::as_str));
-            let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-            format!(
-                "--word is {}, which is not in the sentence{hint}: its words are {}",
-                self.word,
-                words.words.join(", ")
-            )
-        })
-    }
 }
 
 /// A model that is asked.
@@ -205,8 +205,32 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A word without punctuation around it, or punctuation alone.
-fn bare(word: &str) -> &str {
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-    if bare.is_empty() { word } else { bare }
+/// The changes to try if none is given. Of the grammar's words, each that has a counterpart of another kind is
+/// replaced by it, and left out. Without such words, every word but the one in question is left out in turn.
+fn default_changes(words: &Words, word: usize, knows_the_grammar: bool) -> Vec<Change> {
+    let others: Vec<&str> = (words.words.iter().enumerate())
+        .filter(|(i, _)| *i != word)
+        .map(|(_, word)| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let swap = |word: &&str| Some((word.to_string(), of_another_kind(word)?.to_string()));
+    let swaps: Vec<(String, String)> =
+        if knows_the_grammar { others.iter().filter_map(swap).collect() } else { Vec::new() };
+    let mut changes: Vec<Change> = match &swaps[..] {
+        [] => others.iter().take(MAX_LEFT_OUT).map(|word| Change::Blank(word.to_string())).collect(),
+        swaps => swaps
+            .iter()
+            .flat_map(|(word, other)| {
+                [Change::Replace([word.clone(), other.clone()]), Change::Blank(word.clone())]
+            })
+            .collect(),
+    };
+    let mut seen = Vec::new();
+    changes.retain(|change| {
+        !seen.contains(change) && {
+            seen.push(change.clone());
+            true
+        }
+    });
+    changes
 }

@@ -3,4 +3,5 @@
 
 mod gradients;
 mod old_run;
+mod together;
 mod training;

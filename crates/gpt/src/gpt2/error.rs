@@ -127,6 +127,14 @@ pub enum ExportError {
         /// What the format allows, and what to do.
         why: &'static str,
     },
+    /// GGUF, or the models of llama.cpp, cannot express a property of the model.
+    #[error("GGUF cannot express {what}: {why}")]
+    Gguf {
+        /// The property of the model.
+        what: String,
+        /// What the format allows, and what to do.
+        why: String,
+    },
     /// The parameters do not fit the configuration.
     #[error(
         "the parameter {name} is missing or does not have the shape {expected:?}: the parameters belong to another model"

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use m2g_core::{Error, Float, Params, Tensor, atomic};
+use m2g_core::{Error, Number, Params, Tensor, atomic};
 use serde_json::{Value, json};
 
 use super::layout::{CONFIG, MODEL, TensorSpec, layout};
@@ -62,10 +62,10 @@ pub fn export(
             let mut bytes = Vec::new();
             match &tensors[i] {
                 (TensorSpec { conv1d: true, .. }, Some(value)) => {
-                    Float::to_le_bytes(transposed(value).data(), &mut bytes)
+                    Number::to_le_bytes(transposed(value).data(), &mut bytes)
                 }
-                (_, Some(value)) => Float::to_le_bytes(value.data(), &mut bytes),
-                (spec, None) => Float::to_le_bytes(Tensor::<f32>::zeros(&spec.shape).data(), &mut bytes),
+                (_, Some(value)) => Number::to_le_bytes(value.data(), &mut bytes),
+                (spec, None) => Number::to_le_bytes(Tensor::<f32>::zeros(&spec.shape).data(), &mut bytes),
             }
             file.write_all(&bytes).map_err(Error::io("write", &path))
         })?;

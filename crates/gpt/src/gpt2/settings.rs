@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
+use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::{Error, Mask, bounded};
 use serde_json::{Map, Value, json};
 
@@ -154,6 +154,10 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         ("score", config.score == Score::ScaledDot),
         ("mask", config.mask == Mask::Causal),
         ("norm", config.norm == NormPlace::Before),
+        ("norm_kind", config.norm_kind == NormKind::Layer),
+        ("qk_norm", !config.qk_norm),
+        ("activation", config.activation == MlpActivation::Gelu),
+        ("logit_cap", config.logit_cap == 0.0),
         ("residual", config.residual),
     ];
     if let Some((key, _)) = standard.into_iter().find(|(_, standard)| !standard) {

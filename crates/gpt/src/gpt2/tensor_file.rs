@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, Float};
+use m2g_core::{Error, Number, f16_to_f32};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
@@ -102,22 +102,8 @@ pub fn widen(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         Dtype::F16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f16_to_f32(h)),
         Dtype::BF16 => out.iter_mut().zip(halves).for_each(|(x, h)| *x = f32::from_bits(u32::from(h) << 16)),
-        _ => Float::from_le_bytes(bytes, out),
+        _ => Number::from_le_bytes(bytes, out),
     }
-}
-
-/// Widens a half-precision float: 1 bit sign, 5 bits exponent with bias 15, 10 bits fraction.
-/// `f32` represents every such value exactly.
-fn f16_to_f32(half: u16) -> f32 {
-    let (sign, exponent, fraction) = (half >> 15, (half >> 10) & 0x1f, half & 0x3ff);
-    let magnitude = match exponent {
-        // Subnormal: a multiple of 2^-24.
-        0 => f32::from(fraction) / 16_777_216.0,
-        // Infinity and NaN keep their fraction.
-        0x1f => f32::from_bits(0x7f80_0000 | u32::from(fraction) << 13),
-        _ => f32::from_bits((u32::from(exponent) + 112) << 23 | u32::from(fraction) << 13),
-    };
-    if sign == 1 { -magnitude } else { magnitude }
 }
 
 /// Writes a file as [`write_to`] does.
@@ -207,7 +193,7 @@ mod tests {
         let values = [vec![1.5_f32, -0.0], vec![f32::MIN_POSITIVE, 7.0, -3.25]];
         write(&path, &tensors, |i, out| {
             let mut bytes = Vec::new();
-            Float::to_le_bytes(&values[i], &mut bytes);
+            Number::to_le_bytes(&values[i], &mut bytes);
             out.write_all(&bytes).map_err(Error::io("write", &path))
         })
         .unwrap();

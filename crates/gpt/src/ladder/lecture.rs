@@ -1,8 +1,8 @@
 //! The model of the lecture, from the bigram table to a GPT.
 
 use m2g_core::nn::{
-    Activation, AttentionSettings, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp, NormPlace,
-    PositionEmbedding, Positions, Score, SelfAttention,
+    AttentionSettings, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp, MlpActivation, Norm,
+    NormPlace, PositionEmbedding, Positions, Score, SelfAttention,
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
@@ -129,18 +129,19 @@ fn block<T: Float>(
         // Divided by sqrt(C / H), the root of the head's width; some copies of the lecture take sqrt(C).
         score: Score::ScaledDot,
         bias: false,
+        qk_norm: false,
         dropout: body.dropout,
     };
     Ok(Block {
         name,
-        ln_1,
+        ln_1: ln_1.map(Norm::Layer),
         attn: SelfAttention { c_attn: qkv, c_proj: attention_proj, score: None, settings },
         ln_cross: None,
         cross_attn: None,
-        ln_2,
+        ln_2: ln_2.map(Norm::Layer),
         mlp: feed_forward.map(|c_fc| Mlp {
             c_fc,
-            activation: Activation::Relu,
+            activation: MlpActivation::Relu,
             gelu: GeluForm::default(),
             c_proj: feed_forward_proj,
             dropout: 0.0,

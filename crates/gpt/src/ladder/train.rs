@@ -1,6 +1,7 @@
 //! Training a rung, and measuring its loss as the lecture does.
 
 use m2g_core::optim::AdamW;
+use m2g_core::ranks::Ranks;
 use m2g_core::train::{Ended, Evaluation, Fit, Model, Observer, Options, Task};
 use m2g_core::{Error, Tape};
 
@@ -76,11 +77,16 @@ const ESTIMATE_BATCHES: u64 = 200;
 const TOKENS_PER_EVAL_BATCH: usize = 4096;
 
 impl Task<f32, Lecture<f32>> for LectureTask<'_> {
-    fn batches(&mut self, step: u64) -> Result<&[TokenBatch], Error> {
+    fn batches(&mut self, step: u64, _: usize) -> Result<&[TokenBatch], Error> {
         Ok(std::slice::from_ref(self.batch.insert(self.train.get("batch", step, 0)?)))
     }
 
-    fn evaluate(&mut self, model: &Lecture<f32>, tape: &mut Tape<f32>) -> Result<Evaluation, Error> {
+    fn evaluate(
+        &mut self,
+        model: &Lecture<f32>,
+        tape: &mut Tape<f32>,
+        _: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
         let mut loss = |batch: &TokenBatch| -> Result<f64, Error> {
             tape.reset();
             let loss = model.loss(tape, batch)?;

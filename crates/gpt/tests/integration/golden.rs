@@ -7,7 +7,7 @@ use std::path::Path;
 
 use m2g_core::optim::AdamW;
 use m2g_core::train::{Model, Stepper};
-use m2g_core::{Float, Grads, Tape, Tensor, Tokens};
+use m2g_core::{Float, Grads, Number, Tape, Tensor, Tokens};
 use m2g_gpt::gpt2::import;
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::{Gpt, TokenBatch};
@@ -66,7 +66,7 @@ fn logits_written_to_a_file() {
             let tensor = file.tensor("logits").unwrap();
             assert_eq!(tensor.shape(), [2, 32, 101]);
             let mut values = vec![0.0_f32; 2 * 32 * 101];
-            Float::from_le_bytes(tensor.data(), &mut values);
+            Number::from_le_bytes(tensor.data(), &mut values);
             values
         });
     assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-4));
@@ -78,7 +78,7 @@ fn logits() {
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let theirs = file.tensor("logits").unwrap();
     let mut want = Tensor::<f32>::zeros(theirs.shape());
-    Float::from_le_bytes(theirs.data(), want.data_mut());
+    Number::from_le_bytes(theirs.data(), want.data_mut());
     for fused in FUSED {
         let gpt = model::<f32>(fused);
         let mut tape = Tape::new();

@@ -3,6 +3,8 @@
 
 mod checkpoint;
 mod generate;
+mod gguf;
+mod gguf_refused;
 mod golden;
 mod gpt2_folders;
 mod model;
@@ -11,6 +13,8 @@ mod nanogpt_refused;
 mod old_run;
 mod own_bpe;
 mod properties;
+mod tales;
+mod together;
 mod torch_save;
 mod training;
 mod what_if;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::gradcheck::{self, TOLERANCE};
-use m2g_core::nn::{GeluForm, NormPlace, Positions, Score};
+use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::rng::{Streams, below, permutation};
 use m2g_core::train::Model;
 use m2g_core::{Float, Grads, Mask, Precision, Tape, Tokens};
@@ -28,29 +28,45 @@ fn configurations() -> impl Strategy<Value = GptConfig> {
         select(vec![Precision::F32, Precision::Bf16]),
     );
     let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (shape, kinds, switches).prop_map(|(shape, kinds, (bias, tie_weights, residual, fused))| {
-        let (n_layer, n_head, channels_per_head, block_size, vocab_size) = shape;
-        let (positions, score, mask, norm, gelu, precision) = kinds;
-        // Only a dot product has fixed biases, as it has one with a position.
-        let score = if positions == Positions::Alibi { Score::ScaledDot } else { score };
-        GptConfig {
-            n_layer,
-            n_head,
-            n_embd: n_head * channels_per_head,
-            block_size,
-            bias,
-            tie_weights,
-            residual,
-            fused,
-            positions,
-            score,
-            mask,
-            norm,
-            gelu,
-            precision,
-            ..Config::default().model(vocab_size)
-        }
-    })
+    // Not ReLU, whose gradient jumps.
+    let recent = (
+        select(vec![NormKind::Layer, NormKind::Rms]),
+        select(vec![MlpActivation::Gelu, MlpActivation::ReluSquared, MlpActivation::Swiglu]),
+        any::<bool>(),
+        select(vec![0.0, 5.0]),
+    );
+    (shape, kinds, switches, recent).prop_map(
+        |(shape, kinds, (bias, tie_weights, residual, fused), recent)| {
+            let (norm_kind, activation, qk_norm, logit_cap) = recent;
+            // Without residual connections, silent ReLUs leave tokens of zeros, around which a norm turns sharply.
+            let activation = if residual { activation } else { MlpActivation::Gelu };
+            let (n_layer, n_head, channels_per_head, block_size, vocab_size) = shape;
+            let (positions, score, mask, norm, gelu, precision) = kinds;
+            // Only a dot product has fixed biases, as it has one with a position.
+            let score = if positions == Positions::Alibi { Score::ScaledDot } else { score };
+            GptConfig {
+                n_layer,
+                n_head,
+                n_embd: n_head * channels_per_head,
+                block_size,
+                bias,
+                tie_weights,
+                residual,
+                fused,
+                positions,
+                score,
+                mask,
+                norm,
+                gelu,
+                norm_kind,
+                activation,
+                qk_norm,
+                logit_cap,
+                precision,
+                ..Config::default().model(vocab_size)
+            }
+        },
+    )
 }
 
 /// A model with confident predictions, unlike one with its initial weights.

@@ -124,7 +124,14 @@ fn a_resumed_run_ends_with_the_same_bits() {
         let mut watch = Watch { at: Some(at), ..Watch::default() };
         if at == 0 {
             // A run saves a checkpoint before its first step, too.
-            watch.steps.push(Progress { step: 0, steps: 0, loss: 0.0, lr: 0.0, grad_norm: None });
+            watch.steps.push(Progress {
+                step: 0,
+                steps: 0,
+                loss: 0.0,
+                lr: 0.0,
+                grad_norm: None,
+                waited: None,
+            });
         }
         let outcome = Training::new(config(), &corpus, Save::New(&run)).unwrap().run(&mut watch).unwrap();
         assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, at));

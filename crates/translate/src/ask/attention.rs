@@ -2,8 +2,8 @@
 
 use m2g_core::{Error, Tape, Tensor};
 use m2g_text::Tokenizer;
+use m2g_text::words::{HeadWeights, Words};
 
-use super::words::Words;
 use crate::Transformer;
 use crate::data::{Pairs, Specials, batch};
 
@@ -36,17 +36,6 @@ pub struct Attention {
     cross: Vec<Tensor<f32>>,
 }
 
-/// How much one word attends to each source word, in one head.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeadWeights {
-    /// The layer of the stack.
-    pub layer: usize,
-    /// The head.
-    pub head: usize,
-    /// The weight of each source word. What is missing to 1 goes to the end token.
-    pub weights: Vec<f64>,
-}
-
 impl Attention {
     /// Runs the pair through the model, op by op. `model` must be [unfused](Transformer::unfused).
     ///
@@ -77,12 +66,12 @@ impl Attention {
 
     /// How much a source word attends to each source word in the encoder, head by head.
     pub fn of_source_word(&self, pair: &Pair, word: usize) -> Vec<HeadWeights> {
-        by_words(&self.encoder, &pair.source.tokens(word).collect::<Vec<_>>(), &pair.source)
+        HeadWeights::of(&self.encoder, &pair.source.tokens(word).collect::<Vec<_>>(), &pair.source)
     }
 
     /// How much the prediction of a target word attends to each source word, head by head.
     pub fn of_target_word(&self, pair: &Pair, word: usize) -> Vec<HeadWeights> {
-        by_words(&self.cross, &pair.target.tokens(word).collect::<Vec<_>>(), &pair.source)
+        HeadWeights::of(&self.cross, &pair.target.tokens(word).collect::<Vec<_>>(), &pair.source)
     }
 }
 
@@ -102,37 +91,6 @@ impl Attention {
         let heads = self.of_target_word(pair, target);
         HeadWeights::mean(&heads.into_iter().filter(|head| head.layer >= first).collect::<Vec<_>>())
     }
-}
-
-impl HeadWeights {
-    /// The mean weights over these heads; empty without heads.
-    pub fn mean(heads: &[Self]) -> Vec<f64> {
-        let words = heads.first().map_or(0, |head| head.weights.len());
-        let mean = |word| heads.iter().map(|head| head.weights[word]).sum::<f64>() / heads.len() as f64;
-        (0..words).map(mean).collect()
-    }
-}
-
-/// The weights from some tokens to words, in every head of these layers: the mean over the tokens that
-/// attend, and the sum over the tokens of each word (Clark et al. 2019).
-fn by_words(layers: &[Tensor<f32>], from: &[usize], words: &Words) -> Vec<HeadWeights> {
-    let mut all = Vec::new();
-    for (layer, tensor) in layers.iter().enumerate() {
-        let &[_, heads, t, s] = tensor.shape() else { continue };
-        for head in 0..heads {
-            let mut weights = vec![0.0; words.words.len()];
-            for &row in from {
-                let start = (head * t + row) * s;
-                for (token, &weight) in tensor.data()[start..start + s].iter().enumerate() {
-                    if let Some(word) = words.of_token(token) {
-                        weights[word] += f64::from(weight) / from.len() as f64;
-                    }
-                }
-            }
-            all.push(HeadWeights { layer, head, weights });
-        }
-    }
-    all
 }
 
 /// The source word that each target word is translated from, as far as cross-attention tells: the one that its

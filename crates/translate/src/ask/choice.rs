@@ -2,8 +2,8 @@
 
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
+use m2g_text::words::Words;
 
-use super::words::Words;
 use crate::Transformer;
 use crate::data::{Pairs, Specials, batch};
 use crate::decode::score;

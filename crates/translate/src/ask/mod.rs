@@ -2,7 +2,6 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `words` | [`Words`]: which tokens make up each word |
 //! | `attention` | [`Attention`]: the attention of a sentence and its translation, by words; alignments |
 //! | `choice` | [`Choice`]: how likely the model finds each of some words, for a source that is changed |
 //!
@@ -11,8 +10,6 @@
 
 mod attention;
 mod choice;
-mod words;
 
-pub use attention::{Attention, HeadWeights, Pair, alignment};
+pub use attention::{Attention, Pair, alignment};
 pub use choice::{Choice, alternative, choose};
-pub use words::Words;

@@ -25,7 +25,7 @@ mod vocabulary;
 pub use batches::{Batches, batch};
 pub use corpus::{Corpus, VAL_PAIRS, hold_out, is_built_in};
 pub use folder::{META, PairsMeta, Prepare, is_prepared, prepare};
-pub use grammar::{NAME as GRAMMAR, PIZZA, of_another_kind};
+pub use grammar::{NAME as GRAMMAR, PIZZA};
 pub use pairs::{Pairs, Sentences};
 pub use text::{TextPair, TextSplits, read_tsv, read_two_files};
 pub use toys::NAMES as TOYS;

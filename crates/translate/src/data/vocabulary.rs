@@ -48,6 +48,7 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
     let tokenizer = match kind {
         TokenizerKind::Byte => Tokenizer::byte(),
         TokenizerKind::Char => Tokenizer::char(&text()),
+        TokenizerKind::Word => Tokenizer::word(&text())?,
         TokenizerKind::Bpe(n) => Tokenizer::bpe(&text(), n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE))?,
         TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use m2g_core::nn::NormPlace;
 use m2g_core::train::Model;
-use m2g_core::{Float, Grads, Tape, Tokens};
+use m2g_core::{Float, Grads, Number, Tape, Tokens};
 use m2g_translate::{Config, PairBatch, Transformer};
 
 const BEGINNING: u32 = 10;
@@ -25,7 +25,7 @@ fn golden(norm: &str) -> Tensors {
     let values = |name: &str| {
         let bytes = file.tensor(name).unwrap().data().to_vec();
         let mut values = vec![0.0_f32; bytes.len() / 4];
-        Float::from_le_bytes(&bytes, &mut values);
+        Number::from_le_bytes(&bytes, &mut values);
         values
     };
     file.names().into_iter().map(|name| (name.to_string(), values(name))).collect()

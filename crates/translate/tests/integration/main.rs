@@ -5,4 +5,5 @@ mod golden;
 mod gradients;
 mod metrics;
 mod model;
+mod together;
 mod training;

@@ -5,8 +5,9 @@ use std::fs;
 
 use m2g_core::train::{Model, Observer, Save, run_folder};
 use m2g_core::{Grads, Tape};
+use m2g_text::lexicon::of_another_kind;
 use m2g_translate::ask::choose;
-use m2g_translate::data::{Corpus, PIZZA, Pairs, batch, of_another_kind};
+use m2g_translate::data::{Corpus, PIZZA, Pairs, batch};
 use m2g_translate::decode::{Options, Translator};
 use m2g_translate::evaluation::{bleu_and_exact, translations};
 use m2g_translate::training::Training;

@@ -14,10 +14,11 @@ use std::collections::BTreeSet;
 
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
 
-use self::words::{
-    ADJECTIVES, AMBIGUOUS, ANIMALS, DEEDS, FOODS, NAMES, Noun, ORIGINS, PEOPLE, TASTES, THINGS, TIMES,
-    agreeing,
+use m2g_text::lexicon::{
+    ADJECTIVES, ANIMALS, FOODS, NAMES, Noun, ORIGINS, PEOPLE, THINGS, a_or_an, agreeing, capital,
 };
+
+use self::words::{AMBIGUOUS, DEEDS, TASTES, TIMES};
 use super::text::{TextPair, TextSplits};
 
 /// The name of this data.
@@ -26,12 +27,6 @@ pub const NAME: &str = "grammar";
 /// The sentence of the paper's readers: who tasted good, the pizza or the oven?
 pub const PIZZA: [&str; 2] =
     ["La pizza salió del horno y sabía bien", "The pizza came out of the oven and tasted good"];
-
-/// A word of another kind in the place of this one, with the same gender and number: *niña* for *pizza*,
-/// *mercado* for *horno*. `None` if the grammar has none.
-pub fn of_another_kind(word: &str) -> Option<&'static str> {
-    words::of_another_kind(word)
-}
 
 /// The number of sentences in each split: 20,000 in all.
 const SPLITS: [usize; 4] = [18_000, 500, 1_000, 500];
@@ -268,16 +263,6 @@ impl Writer<'_> {
     }
 }
 
-fn a_or_an(english: &str) -> &'static str {
-    if english.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
-}
-
-/// A sentence with a capital letter.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,34 +338,5 @@ mod tests {
             words.collect()
         };
         assert!(words(|split| split > 0).is_subset(&words(|split| split == 0)));
-    }
-
-    #[test]
-    fn words_are_swapped_for_words_of_another_kind() {
-        for (word, other) in [
-            ("pizza", Some("niña")),
-            ("niña", Some("pizza")),
-            ("panes", Some("niños")),
-            ("horno", Some("mercado")),
-            ("mercado", Some("coche")),
-            ("tienda", Some("casa")),
-            ("sabía", None),
-        ] {
-            assert_eq!(of_another_kind(word), other, "{word}");
-        }
-        for noun in words::PEOPLE.iter().chain(&words::FOODS) {
-            assert!(noun.spanish.iter().all(|word| of_another_kind(word).is_some()), "{noun:?}");
-        }
-    }
-
-    #[test]
-    fn adjectives_agree() {
-        let forms = |adjective| {
-            [(false, false), (true, false), (false, true), (true, true)]
-                .map(|(feminine, plural)| agreeing(adjective, feminine, plural))
-        };
-        assert_eq!(forms("rojo"), ["rojo", "roja", "rojos", "rojas"]);
-        assert_eq!(forms("verde"), ["verde", "verde", "verdes", "verdes"]);
-        assert_eq!(forms("azul"), ["azul", "azul", "azules", "azules"]);
     }
 }

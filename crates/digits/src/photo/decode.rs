@@ -2,13 +2,13 @@
 
 use std::io::Cursor;
 
-use m2g_digits::normalise::Samples;
 use png::DecodingError;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 
 use super::exif;
+use crate::normalise::Samples;
 
 /// The longest side of a picture in pixels.
 pub const MAX_SIDE: usize = 12_000;

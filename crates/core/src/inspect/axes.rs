@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use m2g_core::trace::{Phase, Record};
-use m2g_core::{Params, Tape, Var};
 use ndarray::Dimension;
+
+use crate::trace::{Phase, Record};
+use crate::{Params, Tape, Var};
 
 /// The letters of a model's dimensions.
 #[derive(Debug, Clone)]

@@ -2,13 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use m2g_core::trace::{Phase, Record};
-use m2g_core::train::Model;
-use m2g_core::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
-
 use super::axes::{self, Letters, Names};
+use crate::trace::{Phase, Record};
+use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
 
 /// The trace of a step, and all its values and gradients. Dropout is off.
+#[derive(Debug)]
 pub struct Step {
     /// The tape, with its trace.
     pub tape: Tape<f32>,
@@ -25,6 +24,7 @@ pub struct Step {
 }
 
 /// The extent of a layer.
+#[derive(Debug, Clone)]
 pub struct Layer {
     /// The number of the layer.
     pub number: usize,
@@ -35,12 +35,13 @@ pub struct Layer {
 }
 
 impl Step {
-    /// Records a step. If `forward` returns a loss, also runs the backward pass.
+    /// Records a step of a model with these parameters. If `forward` returns a loss, also runs the backward
+    /// pass.
     ///
     /// # Errors
     /// Those of `forward`.
-    pub fn record<M: Model<f32>>(
-        model: &M,
+    pub fn record(
+        params: &Params<f32>,
         backward: bool,
         letters: Letters,
         layers: Vec<Layer>,
@@ -59,7 +60,7 @@ impl Step {
                 Some(grads)
             }
         };
-        let params = model.params().clone();
+        let params = params.clone();
         let names = axes::of_values(&letters, &tape, &params);
         let loss = loss.map(|loss| f64::from(tape.value(loss).data()[0]));
         Ok(Self { tape, params, letters, loss, grads, names, layers })
@@ -68,6 +69,31 @@ impl Step {
     /// The value with this label.
     pub fn labelled(&self, label: &str) -> Option<Var> {
         self.tape.trace.labels().iter().find(|(_, name)| name == label).map(|(var, _)| *var)
+    }
+
+    /// The value with this label, or the parameter with this name.
+    pub fn named(&self, name: &str) -> Option<Var> {
+        self.labelled(name).or_else(|| {
+            self.used_parameters().find(|(id, _)| self.params.get(*id).name == name).map(|(_, var)| var)
+        })
+    }
+
+    /// The output of the op with this number, counted from 1; of a backward op, its gradient belongs to it.
+    pub fn output_of(&self, op: usize) -> Option<Var> {
+        let mut ops = self.tape.trace.records().iter().filter(|record| record.is_work());
+        ops.nth(op.checked_sub(1)?)?.to
+    }
+
+    /// The names of all values and parameters.
+    pub fn value_names(&self) -> impl Iterator<Item = &str> {
+        let labels = self.tape.trace.labels().iter().map(|(_, name)| &name[..]);
+        labels.chain(self.used_parameters().map(|(id, _)| &self.params.get(id).name[..]))
+    }
+
+    /// The parameters that the step used, and their values on the tape.
+    fn used_parameters(&self) -> impl Iterator<Item = (ParamId, Var)> {
+        let used = self.tape.trace.records().iter().flat_map(|record| &record.from);
+        used.filter_map(|&var| Some((self.tape.param_at(var)?, var)))
     }
 
     /// The name of a value: its last label, or the name of the parameter.

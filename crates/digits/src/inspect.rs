@@ -1,0 +1,103 @@
+//! One step of a digit network with every value under its name.
+
+use m2g_core::data::mnist::CLASSES;
+use m2g_core::inspect::{Inspection, Layer, Letters, Prediction, Step};
+use m2g_core::train::Model;
+use m2g_core::{Error, Tensor};
+
+use crate::normalise::SIDE;
+use crate::training::Description;
+use crate::{Config, MiniBatch, Network};
+
+/// The network that training starts with by default, and its description.
+///
+/// # Errors
+/// None: the default settings are valid.
+pub fn untrained() -> Result<(Network<f32>, Description), Error> {
+    let description = Description {
+        config: Config::default(),
+        image: (SIDE, SIDE),
+        classes: CLASSES,
+        class_names: Vec::new(),
+        transposed: false,
+        data: String::new(),
+    };
+    Ok((description.network()?, description))
+}
+
+impl Network<f32> {
+    /// Runs one image, `(1, 784)`, through the network. `digit` is what it shows, if that is known; `backward`
+    /// needs it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the image does not fit the network; [`Error::Setting`] if the digit is missing, or none
+    /// of its classes.
+    pub fn inspect(
+        &self,
+        image: &Tensor<f32>,
+        digit: Option<usize>,
+        backward: bool,
+    ) -> Result<Inspection, Error> {
+        let prediction = self.prediction(image, digit)?;
+        let step = match backward {
+            false => self.record(1, false, |tape| self.feedforward_on(tape, image).map(|_| None)),
+            true => {
+                let classes = prediction.ranked.len();
+                let rule = "backward, the step needs the class of the image";
+                let value = digit.map_or("missing".into(), |digit| digit.to_string());
+                let digit = digit.filter(|&digit| digit < classes);
+                let digit = digit.ok_or(Error::Setting { name: "label", value, rule })?;
+                let mut y = Tensor::zeros(&[1, classes]);
+                y.data_mut()[digit] = 1.0;
+                self.inspect_batch(&MiniBatch { x: image.clone(), y })
+            }
+        }?;
+        Ok(Inspection { step, texts: Vec::new(), attention: None, prediction: Some(prediction) })
+    }
+
+    /// Runs a mini-batch forward and backward: the gradient of `layerL.z` is the delta of layer L.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the mini-batch does not fit the network.
+    pub fn inspect_batch(&self, batch: &MiniBatch<f32>) -> Result<Step, Error> {
+        self.record(batch.x.shape()[0], true, |tape| self.loss(tape, batch).map(Some))
+    }
+
+    fn record(
+        &self,
+        images: usize,
+        backward: bool,
+        forward: impl FnOnce(&mut m2g_core::Tape<f32>) -> Result<Option<m2g_core::Var>, Error>,
+    ) -> Result<Step, Error> {
+        let n = self.layers().count();
+        let layer = |number| Layer {
+            number,
+            after: (number > 1).then(|| format!("layer{}.a", number - 1)),
+            last: (number < n).then(|| format!("layer{number}.a")),
+        };
+        Step::record(self.params(), backward, letters(images), (1..=n).map(layer).collect(), forward)
+    }
+
+    /// The digit that the network sees. Sigmoid outputs need not sum to 1: the probabilities are
+    /// their shares.
+    fn prediction(&self, image: &Tensor<f32>, digit: Option<usize>) -> Result<Prediction, Error> {
+        let output = self.feedforward(image)?;
+        let outputs: Vec<f64> = output.data().iter().map(|&a| f64::from(a)).collect();
+        let total = outputs.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let shares: Vec<f64> = outputs.iter().map(|a| a / total).collect();
+        let prediction = Prediction::likeliest("digit", &shares, shares.len(), |i| i.to_string());
+        Ok(Prediction { truth: digit.map(|digit| digit.to_string()), ..prediction })
+    }
+}
+
+/// The axes of a network that reads B images. The layers have no letters.
+fn letters(b: usize) -> Letters {
+    Letters::new(
+        &[("B", b, "images")],
+        |_| &[],
+        |axes| match axes {
+            2 => &["B", ""],
+            _ => &[],
+        },
+    )
+}

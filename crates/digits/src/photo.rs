@@ -1,0 +1,113 @@
+//! Reads picture files: PNG and JPEG, turned upright.
+
+mod decode;
+mod exif;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::normalise::Picture;
+use decode::{Fault, MAX_MEGAPIXELS, MAX_SIDE, decode};
+
+/// Why a file cannot be read as a picture: a sentence that names it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PhotoError(String);
+
+fn fail<T>(why: String) -> Result<T, PhotoError> {
+    Err(PhotoError(why))
+}
+
+/// A [`PhotoError`] with a formatted sentence.
+macro_rules! error {
+    ($($sentence:tt)*) => { PhotoError(format!($($sentence)*)) };
+}
+
+/// The largest picture file in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 28;
+
+/// Other formats of pictures: their names, and the bytes at a place in the file that tell them.
+const OTHER_FORMATS: [(&str, usize, &[u8]); 5] = [
+    ("HEIC or AVIF", 4, b"ftyp"),
+    ("GIF", 0, b"GIF8"),
+    ("WebP", 8, b"WEBP"),
+    ("BMP", 0, b"BM"),
+    ("TIFF", 0, b"II*\0"),
+];
+
+/// Reads a PNG or JPEG picture and turns it upright, as its EXIF data says.
+///
+/// # Errors
+/// [`PhotoError`] if the file cannot be read, and those of [`parse`].
+pub fn load(path: &Path) -> Result<Picture, PhotoError> {
+    let name = path.display();
+    if path.is_dir() {
+        return fail(format!("{name} is a folder: give the path of the picture"));
+    }
+    let metadata = std::fs::metadata(path).map_err(|e| error!("cannot read {name}: {e}"))?;
+    if !metadata.is_file() {
+        return fail(format!("{name} is not a file"));
+    }
+    let file = File::open(path).map_err(|e| error!("cannot read {name}: {e}"))?;
+    let mut content = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|e| error!("cannot read {name}: {e}"))?;
+    if content.len() as u64 > MAX_FILE_BYTES {
+        return fail(format!("{name} has more than {} MiB: save it smaller", MAX_FILE_BYTES >> 20));
+    }
+    parse(&name.to_string(), &content)
+}
+
+/// Reads the content of a PNG or JPEG file, which errors call `name`, and turns it upright.
+///
+/// # Errors
+/// [`PhotoError`] for another format, damage, or a picture that is too large.
+pub fn parse(name: &str, content: &[u8]) -> Result<Picture, PhotoError> {
+    if content.is_empty() {
+        return fail(format!("{name} is empty: it has 0 bytes"));
+    }
+    let decoded = decode(content).map_err(|fault| match fault {
+        Fault::UnknownFormat => {
+            let is = |&(_, at, bytes): &(&str, usize, &[u8])| {
+                content.get(at..).is_some_and(|rest| rest.starts_with(bytes))
+            };
+            match OTHER_FORMATS.iter().copied().find(is) {
+                Some((format, ..)) => {
+                    error!(
+                        "{name} is a {format} picture, which is not supported: save it as a PNG or JPEG file"
+                    )
+                }
+                None => error!("{name} is not a picture of a known format: give a PNG or JPEG file"),
+            }
+        }
+        Fault::TooLarge(width, height) => {
+            error!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side and {MAX_MEGAPIXELS} megapixels")
+        }
+        Fault::Unsupported(why) => error!("{name} is a PNG or JPEG picture of an unsupported kind ({why})"),
+        Fault::Damaged(why) => error!("{name} is damaged: {why}"),
+    })?;
+    let picture = Picture::new(decoded.width, decoded.height, decoded.samples, &decoded.bytes)
+        .map_err(|e| error!("{name}: {e}"))?;
+    Ok(picture.upright(decoded.orientation))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.png");
+        std::fs::write(&path, bytes).unwrap();
+        load(&path).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_that_are_not_pictures_get_a_clear_error() {
+        assert!(refused(b"").contains("0 bytes"));
+        assert!(refused(b"this is a text").contains("not a picture"));
+        assert!(refused(b"GIF89a\x01\0\x01\0").contains("is a GIF picture"));
+        assert!(refused(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
+    }
+}

@@ -1,0 +1,93 @@
+//! What a network reads in a picture of digits.
+
+use std::sync::Arc;
+
+use m2g_core::{Error, Tensor, unit_interval};
+use serde_json::{Value, json};
+
+use crate::Network;
+use crate::normalise::{Candidate, PIXELS};
+
+/// An answer with a smaller share is unsure.
+const MIN_CONFIDENCE: f32 = 0.6;
+
+/// A wider candidate may be two digits that touch: of MNIST's digits, one in 200 is wider.
+const MAX_WIDTH_RATIO: f32 = 1.5;
+
+/// One digit of a picture, as the network reads it.
+#[derive(Debug, Clone)]
+pub struct ReadDigit {
+    /// Where it stands, and what the network saw.
+    pub candidate: Candidate,
+    /// The share of each class in the outputs.
+    pub probabilities: Vec<f32>,
+    /// The name of each class: a digit or, for other data, a letter.
+    pub names: Arc<[String]>,
+}
+
+impl ReadDigit {
+    /// Reads a digit, with a network whose classes have these names.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the network reads images of another size than MNIST's.
+    pub fn new(network: &Network<f32>, names: &Arc<[String]>, candidate: Candidate) -> Result<Self, Error> {
+        let mut x = Tensor::zeros(&[1, PIXELS]);
+        unit_interval(x.data_mut(), &candidate.image);
+        let probabilities = shares(network.feedforward(&x)?.data());
+        Ok(Self { candidate, probabilities, names: Arc::clone(names) })
+    }
+
+    /// The likeliest digit.
+    pub fn digit(&self) -> usize {
+        self.likeliest(None)
+    }
+
+    /// The name of the likeliest class: `7`, or `S` of a network that reads letters.
+    pub fn name(&self) -> &str {
+        &self.names[self.digit()]
+    }
+
+    /// The second likeliest digit.
+    pub fn runner_up(&self) -> usize {
+        self.likeliest(Some(self.digit()))
+    }
+
+    fn likeliest(&self, except: Option<usize>) -> usize {
+        let classes = (0..self.probabilities.len()).filter(|&j| Some(j) != except);
+        let greater = |best: usize, j: usize| if self.share(j) > self.share(best) { j } else { best };
+        classes.reduce(greater).unwrap_or(0)
+    }
+
+    /// The share of a class.
+    pub fn share(&self, class: usize) -> f32 {
+        self.probabilities[class]
+    }
+
+    /// Whether the answer is clear, and the candidate not as wide as two digits that touch.
+    pub fn is_sure(&self) -> bool {
+        let area = &self.candidate.area;
+        let wide = area.width as f32 > MAX_WIDTH_RATIO * area.height as f32;
+        !wide && self.share(self.digit()) >= MIN_CONFIDENCE
+    }
+
+    /// All of it for machines.
+    pub fn json(&self) -> Value {
+        let area = &self.candidate.area;
+        json!({
+            "digit": self.digit(),
+            "class": self.name(),
+            "confidence": self.share(self.digit()),
+            "runner_up": { "digit": self.runner_up(), "confidence": self.share(self.runner_up()) },
+            "sure": self.is_sure(),
+            "box": { "left": area.left, "top": area.top, "width": area.width, "height": area.height },
+            "probabilities": self.probabilities,
+            "image": self.candidate.image.to_vec(),
+        })
+    }
+}
+
+/// The shares of the outputs: those of a sigmoid need not sum to 1.
+pub fn shares(outputs: &[f32]) -> Vec<f32> {
+    let total: f32 = outputs.iter().sum();
+    outputs.iter().map(|a| a / total.max(f32::MIN_POSITIVE)).collect()
+}

@@ -1,0 +1,88 @@
+// All runs: a table, their curves over each other, the settings that differ; live, also for trainings on the command line.
+
+import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, put } from '../lib/page.js';
+
+const AT_FIRST = 3;
+const POINTS = 500;
+const MEASURES = ['val_loss', 'validation_accuracy', 'train_loss', 'loss', 'val_bleu', 'lr', 'grad_norm'];
+const plain = (value) => (value === null || value === undefined ? '–' : typeof value === 'object' ? JSON.stringify(value) : String(value));
+
+export async function mount(root, ended) {
+	const [rows, curves, chosen] = [new Map(), new Map(), new Set()];
+	let metric = '';
+	const body = el('tbody');
+	const filter = el('input', { type: 'search', 'aria-label': t('runs.filter'), placeholder: t('runs.filter'), oninput: () => sift() });
+	const chart = new Chart(t('runs.curves'), t('step'), '');
+	const [measure, settings, total] = [el('div'), el('div'), el('p.hint')];
+
+	// The row of a run, made once and then changed in place.
+	function see(run) {
+		const { name } = run;
+		if (!rows.has(name)) {
+			const box = el('input', { type: 'checkbox', 'aria-label': t('runs.show', { name }), onchange: () => { chosen[box.checked ? 'add' : 'delete'](name); compare(); } });
+			const cells = Array.from({ length: 6 }, () => el('td'));
+			rows.set(name, { box, cells, tr: el('tr', el('td', box), el('th', { scope: 'row' }, name), cells) });
+		}
+		const own = Object.assign(rows.get(name), { run });
+		const texts = [run.kind, run.training ? t('state.running') : run.wrong ?? '', run.best === null ? '–' : `${number(run.best)} ${named('metric', run.metric)}`, plain(run.steps),
+			run.seconds ? `${number(run.seconds, 3)} s` : '–', (run.changed_settings ?? []).map((s) => `${s} = ${plain(run.settings?.[s])}`).join(', ')];
+		texts.forEach((text, i) => { if (own.cells[i].textContent !== text) own.cells[i].textContent = text; });
+		own.tr.classList.toggle('live', Boolean(run.training));
+		own.box.checked = chosen.has(name);
+		return own;
+	}
+
+	function sift() {
+		const word = filter.value.toLowerCase();
+		for (const { tr, run } of rows.values()) tr.hidden = !`${run.name} ${run.kind} ${run.changed_settings}`.toLowerCase().includes(word);
+		total.textContent = t('runs.total', { n: rows.size });
+	}
+
+	const compare = () => attempt(async () => {
+		const missing = [...chosen].filter((name) => !curves.has(name));
+		if (missing.length) for (const run of (await get(`runs/curves?${new URLSearchParams([...missing.map((name) => ['run', name]), ['points', POINTS]])}`)).runs) curves.set(run.name, run);
+		draw();
+		differ();
+	});
+
+	function draw() {
+		const shown = [...chosen].map((name) => curves.get(name)).filter(Boolean);
+		const points = (run) => [...run.steps, ...run.evaluations].filter((l) => typeof l[metric] === 'number').map((l) => [l.step, l[metric]]).sort((a, b) => a[0] - b[0]);
+		const knows = (run, k) => [...run.steps, ...run.evaluations].some((l) => typeof l[k] === 'number');
+		const keys = MEASURES.filter((k) => shown.some((run) => knows(run, k)));
+		if (!keys.includes(metric)) metric = keys.find((k) => shown.every((run) => knows(run, k))) ?? keys[0];
+		put(measure, keys.length ? field('runs.measure', select(keys.map((k) => [k, named('metric', k)]), metric, (k) => { metric = k; draw(); })) : '');
+		chart.y = named('metric', metric);
+		chart.update(shown.map((run) => ({ name: run.name, points: points(run) })));
+	}
+
+	function differ() {
+		const shown = [...chosen].map((name) => rows.get(name)?.run).filter(Boolean);
+		const names = [...new Set(shown.flatMap((run) => Object.keys(run.settings ?? {})))].sort();
+		const other = names.filter((n) => new Set(shown.map((run) => plain(run.settings?.[n]))).size > 1);
+		put(settings, shown.length > 1 && other.length ? table('runs.settings', ['', ...shown.map((r) => r.name)], other.map((n) => [el('code', n), ...shown.map((r) => plain(r.settings?.[n]))]))
+			: el('p.hint', t(shown.length < 2 ? 'runs.two' : 'runs.equal')));
+	}
+
+	function heard(name, data) {
+		if (name === 'runs') {
+			data.runs.forEach((run) => body.prepend(see(run).tr));
+			for (const gone of data.gone ?? []) { rows.get(gone)?.tr.remove(); rows.delete(gone); chosen.delete(gone); }
+			sift();
+		} else if (name === 'metrics' && curves.has(data.run)) {
+			const run = curves.get(data.run);
+			for (const line of data.lines) (line.evaluation === undefined ? run.steps : run.evaluations).push(line);
+			draw();
+		}
+	}
+
+	const { runs } = await get('runs');
+	for (const run of runs.filter((r) => !r.wrong).slice(0, AT_FIRST)) chosen.add(run.name);
+	body.append(...runs.map((run) => see(run).tr));
+	sift();
+	const none = () => { chosen.clear(); for (const { box } of rows.values()) box.checked = false; compare(); };
+	root.append(runs.length ? '' : el('p.note', t('runs.none')), card('runs.curves', measure, chart.node), card('runs.settings', settings),
+		card('runs.all', row(filter, button('runs.clear', none)), total, scroll(t('runs.all'), el('table.runs', el('thead', el('tr', ['runs.compare', 'run', 'runs.kind', 'runs.state', 'runs.best', 'steps', 'runs.time', 'runs.changed'].map((k) => el('th', { scope: 'col' }, t(k))))), body), '.tall')));
+	await compare();
+	ended(stream('runs/events', heard));
+}

@@ -1,0 +1,75 @@
+// Start a training and watch it: curves, weights and gradients; then one step, opened.
+
+import { attempt, button, card, Chart, el, get, link, named, number, post, say, stream, t, put } from '../lib/page.js';
+import { starting } from './train-start.js';
+import { Watched } from './train-watched.js';
+import { openedStep } from './train-step.js';
+
+const MOST_POINTS = 800;
+const SPEEDS = ['step', 'slow', 'full', 'pause'];
+const OVER = ['finished', 'stopped', 'failed'];
+
+export async function mount(root, ended) {
+	const state = el('p', { id: 'training-state' });
+	const bar = el('progress', { max: 1, 'aria-label': t('progress') });
+	const loss = new Chart(t('train.loss'), t('step'), t('loss'));
+	const quality = new Chart(t('train.quality'), t('step'), '');
+	const watched = new Watched();
+	const step = openedStep();
+	let [now, losses, marks] = [null, [], []];
+
+	const control = (body) => attempt(async () => see(await post('training/control', body)));
+	const speeds = SPEEDS.map((speed) => button(t(`speed.${speed}`), () => control({ speed })));
+	const stop = button('stop', () => control({ stop: true }));
+
+	function see(training) {
+		if (training?.state === 'loading') [losses, marks] = [[], []];
+		if (training?.run !== now?.run || training?.parameters.length !== now?.parameters.length) watched.of(training);
+		if (training?.state !== now?.state) {
+			say(training ? t(`state.${training.state}`) : '');
+			attempt(() => step.training(training));
+		}
+		now = training;
+		const over = !now || OVER.includes(now.state);
+		speeds.forEach((b, i) => { b.disabled = over; b.setAttribute('aria-pressed', String(!over && now.speed === SPEEDS[i])); });
+		stop.disabled = over;
+		start.busy(!over);
+		progress();
+	}
+
+	function progress() {
+		live.hidden = !now;
+		if (!now) return;
+		const { result } = now;
+		bar.value = now.steps ? now.step / now.steps : 0;
+		put(state, el('strong', now.run), ` · ${t(`state.${now.state}`)} · ${t('step')} ${now.step} / ${now.steps ?? '?'}`, now.loss ? ` · ${t('loss')} ${number(now.loss)}` : '',
+			el('span.error', now.error ? ` ${now.error}` : ''), result ? ` · ${named('metric', result.metric)} ${number(result.best)}` : '',
+			...(['finished', 'stopped'].includes(now.state) ? [' · ', el('a', { href: link(now.kind, { m: now.run }) }, t('train.look'))] : []));
+	}
+
+	function heard(event, data) {
+		if (event === 'training') see(data);
+		else if (event === 'step' && now) {
+			losses.push(...(data.losses ?? [[data.step, data.loss]]));
+			if (losses.length > MOST_POINTS) losses = losses.filter((_, i) => i % 2 === 0);
+			Object.assign(now, { step: data.step, loss: data.loss });
+			loss.update([{ name: t('loss'), points: losses }]);
+			progress();
+			watched.refresh();
+		} else if (event === 'evaluation') {
+			marks.push(data);
+			const metric = Object.keys(data).find((k) => k.startsWith('val')) ?? 'train_loss';
+			quality.y = named('metric', metric);
+			quality.update([{ name: quality.y, points: marks.map((m) => [m.step, m[metric]]), colour: 2 }]);
+		} else if (event === 'warning') say(data.text);
+	}
+
+	const start = await starting(see);
+	const live = card('train.live', state, bar, el('div.row', { role: 'group', 'aria-label': t('speed') }, speeds, stop),
+		el('div.cards', el('div', el('h3', t('train.loss')), loss.node), el('div', el('h3', t('train.quality')), quality.node)), watched.node);
+	live.hidden = true;
+	root.append(start.node, live, step.node);
+	see(await get('training'));
+	await step.training(now);
+	ended(stream('training/events', heard));
+}

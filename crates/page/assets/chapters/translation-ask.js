@@ -1,0 +1,37 @@
+// What does a word look at, and what decides how it is translated? Attention, and a causal test beside it.
+
+import { attempt, Bars, button, card, el, percent, post, t, table, put } from '../lib/page.js';
+
+const FIRST = /^sabía/;
+const GROUPS = ['both', 'only_source', 'only_words'];
+
+export function question({ model, sentence }) {
+	const [words, answer] = [el('div.chips', { role: 'group', 'aria-label': t('ask.title') }), el('div')];
+
+	const ask = (chip) => attempt(async () => {
+		for (const c of words.children) c.setAttribute('aria-pressed', String(c === chip));
+		put(answer, el('p.hint', t('loading')));
+		const got = await post('translate/ask', { model: model(), sentence: sentence(), word: chip.textContent });
+		const bars = (title, { mean }) => {
+			const b = new Bars(title, got.source_words);
+			b.update(mean);
+			return el('div', el('h3', title), b.node);
+		};
+		const cells = (test) => GROUPS.flatMap((g) => got.compared.map((w) => (test[g]?.[w] === undefined ? '–' : percent(test[g][w]))));
+		put(answer, el('p', t('ask.translation'), ' ', el('strong', got.translation)),
+			el('div.sides', bars(t('ask.encoder', { word: got.word.text }), got.encoder_attention), got.translated_by ? bars(t('ask.cross', { word: got.translated_by.text }), got.cross_attention) : ''),
+			el('h3', t('ask.test')), el('p', t('ask.test.about', { words: got.compared.join(', ') })),
+			table('ask.test', [t('ask.change'), t('translation.text'), ...GROUPS.flatMap((g) => got.compared.map((w) => `${t(`ask.${g}`)}: ${w}`))], got.tests.map((test) => [test.change ?? t('ask.nothing'), test.translation, ...cells(test)])),
+			el('p.note', t('ask.moral')));
+	});
+
+	// The words of another sentence; the question about *sabía* is put at once.
+	function load() {
+		const chips = sentence().split(/\s+/).filter(Boolean).map((word) => { const chip = button([word], () => ask(chip), { class: 'chip' }); return chip; });
+		put(words, chips);
+		put(answer);
+		const first = chips.find((c) => FIRST.test(c.textContent));
+		return first && ask(first);
+	}
+	return { node: card('ask.title', el('p', t('ask.about')), words, answer), load };
+}

@@ -1,0 +1,38 @@
+// A translation: its beam tree, its cross-attention, and the sentence with the pizza: what decides?
+
+import { address, attempt, button, card, el, field, hint, keep, models, number, numberField, post, row, select, t, table, values, put } from '../lib/page.js';
+import { attention } from '../lib/attention.js';
+import { tree } from './translation-tree.js';
+import { question } from './translation-ask.js';
+
+const SENTENCE = 'La pizza salió del horno y sabía bien';
+
+export async function mount(root) {
+	const text = el('textarea', { rows: 2, maxlength: 1000, spellcheck: 'false' }, address().text ?? SENTENCE);
+	const beam = numberField(4, { min: 1, max: 16 });
+	const [result, cross] = [el('div'), el('div')];
+	const ask = question({ model: () => choice.name, sentence: () => text.value });
+
+	const go = () => attempt(async () => {
+		keep({ text: text.value });
+		const got = await post('translate', { model: choice.name, sentence: text.value, beam: Number(beam.value) });
+		put(result, card('translation.result', el('p.lead', { id: 'translation' }, el('strong', got.translations[0]?.text ?? '–')),
+			table('translation.result', [t('translation.text'), 'ln p', t('score')], got.translations.map((x) => [x.text, number(x.log_probability), number(x.score)]))),
+			card('tree.title', hint('tree.about'), tree(got.tree)));
+		await look();
+		await ask.load();
+	});
+
+	async function look() {
+		const got = await post('inspect', { model: choice.name, prompt: text.value });
+		const heads = got.attention.filter((a) => a.kind === 'cross-attention');
+		const picture = el('div');
+		const draw = (i) => attempt(async () => put(picture, attention(got, heads[i], (await values(got.id, `${heads[i].label}.weights`, { head: heads[i].head })).data).node));
+		put(cross, card('cross.title', el('p', t('cross.about')), row(field('head', select(heads.map((h, i) => [String(i), `${t('layer')} ${h.layer}, ${t('head')} ${h.head}`]), '0', draw))), picture));
+		await draw(0);
+	}
+
+	const choice = await models('translate', go);
+	root.append(row(choice.node, el('div.wide', field('translation.sentence', text)), field('translation.beam', beam), button('translation.go', go, { class: 'main' })), result, cross, ask.node);
+	await go();
+}

@@ -1,0 +1,20 @@
+// The state of the page is in the address: the token, the chapter, and what it shows. A link can be kept or opened
+// in a second tab.
+
+const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+
+// The state as an object: `t` is the token and `c` the chapter, always there, possibly empty.
+export function address() {
+	return { t: '', c: '', ...read() };
+}
+
+export function link(chapter, more = {}) {
+	return `#${new URLSearchParams({ t: address().t, c: chapter, ...more })}`;
+}
+
+// Keeps a setting of the chapter in the address, without a new entry in the history.
+export function keep(changes) {
+	const state = { ...read(), ...changes };
+	for (const [key, value] of Object.entries(state)) if (value === '' || value === null) delete state[key];
+	history.replaceState(null, '', `#${new URLSearchParams(state)}`);
+}

@@ -1,0 +1,86 @@
+//! The files of the page: HTML, modules, styles, texts.
+
+use bytes::Bytes;
+
+use crate::server::reply::{Answer, Refusal, Reply};
+
+/// The name and content of every file.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// In a debug build, this folder replaces the files in the program: an edit shows after a reload.
+#[cfg(debug_assertions)]
+const FOLDER: &str = "M2G_PAGE_ASSETS";
+
+/// Finds the file at a path of the address.
+pub fn find(path: &str) -> Answer {
+    let name = path.strip_prefix('/').unwrap_or(path);
+    let name = if name.is_empty() { "index.html" } else { name };
+    let content = content(name).ok_or_else(|| Refusal::missing("the page has no such file"))?;
+    Ok(Reply::File { kind: kind(name), content })
+}
+
+#[cfg(debug_assertions)]
+fn content(name: &str) -> Option<Bytes> {
+    let Some(folder) = std::env::var_os(FOLDER) else { return embedded(name) };
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':']);
+    if !name.split('/').all(plain) {
+        return None;
+    }
+    std::fs::read(std::path::Path::new(&folder).join(name)).ok().map(Bytes::from)
+}
+
+#[cfg(not(debug_assertions))]
+fn content(name: &str) -> Option<Bytes> {
+    embedded(name)
+}
+
+fn embedded(name: &str) -> Option<Bytes> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, content)| Bytes::from_static(content))
+}
+
+/// The media type, by the ending of the name.
+fn kind(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// All files together, uncompressed.
+    const MOST_BYTES: usize = 150 << 10;
+
+    #[test]
+    fn the_page_is_light_and_complete() {
+        let bytes: usize = FILES.iter().map(|(_, content)| content.len()).sum();
+        assert!(bytes <= MOST_BYTES, "{bytes} bytes");
+        assert!(embedded("index.html").is_some());
+        for (name, _) in FILES {
+            assert_ne!(kind(name), "text/plain; charset=utf-8", "{name}");
+        }
+    }
+
+    #[test]
+    fn no_path_leaves_the_page() {
+        for path in [
+            "/../Cargo.toml",
+            "/lib/../../src/lib.rs",
+            "//etc/passwd",
+            "/%2e%2e/x",
+            "/.git/config",
+            "/nothing",
+        ] {
+            assert_eq!(find(path).unwrap_err().status, 404, "{path}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What if the score or the mask were another one? What there is to choose, and what experiments measured.
+
+use m2g_core::Mask;
+use m2g_core::nn::Score;
+use serde_json::json;
+
+use crate::server::reply::{Answer, Reply};
+use crate::server::request::Request;
+use crate::state::State;
+
+/// The scores and masks, those of the model, and the measured results of retrained models.
+pub fn choices(state: &State, request: &Request) -> Answer {
+    let model = state.models.open(request.text("model").unwrap_or("gpt"))?;
+    let (gpt, _) = model.gpt()?;
+    let own = |score: Score| {
+        let config = m2g_gpt::GptConfig { score, ..gpt.config().clone() };
+        gpt.with_config(config).is_err()
+    };
+    let scores =
+        Score::ALL.map(|score| json!({"name": score, "equation": score.equation(), "own": own(score)}));
+    let masks = ["causal", "reversed", "none", "window:16", "finite"].map(|name| name.parse::<Mask>().ok());
+    let lab: Vec<_> = ["score", "mask"].into_iter().flat_map(state.commands.lab).collect();
+    Ok(Reply::Json(json!({
+        "scores": scores, "masks": masks, "score": gpt.config().score, "mask": gpt.config().mask, "lab": lab,
+    })))
+}

@@ -1,0 +1,212 @@
+//! Models by name: the untrained ones, and the runs on the disk.
+//!
+//! A request names a model only by a name from this listing, never by a path.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use m2g_core::train::run_folder::{self, BEST};
+use m2g_digits::Network;
+use m2g_gpt::Gpt;
+use m2g_translate::Transformer;
+
+use crate::commands::Commands;
+use crate::server::reply::Refusal;
+
+/// The kinds of models, which are also the names of the untrained ones.
+pub const KINDS: [&str; 3] = ["digits", "gpt", "translate"];
+
+/// The most models that are kept in memory.
+const KEPT: usize = 4;
+
+/// A model in memory. Those with attention are built from unfused ops, so that every matrix can be seen.
+#[derive(Debug)]
+pub enum Model {
+    /// A digit network.
+    Digits(Network<f32>, m2g_digits::training::Description),
+    /// A GPT.
+    Gpt(Gpt<f32>, m2g_gpt::training::Description),
+    /// A translation model.
+    Translate(Transformer<f32>, m2g_translate::training::Description),
+}
+
+impl Model {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Digits(..) => KINDS[0],
+            Self::Gpt(..) => KINDS[1],
+            Self::Translate(..) => KINDS[2],
+        }
+    }
+
+    /// The digit network, or a refusal that says what is needed.
+    pub fn digits(&self) -> Result<(&Network<f32>, &m2g_digits::training::Description), Refusal> {
+        match self {
+            Self::Digits(network, description) => Ok((network, description)),
+            other => {
+                Err(Refusal::bad(format!("this is for a digit network, but the model is {}", other.noun())))
+            }
+        }
+    }
+
+    /// The GPT, or a refusal that says what is needed.
+    pub fn gpt(&self) -> Result<(&Gpt<f32>, &m2g_gpt::training::Description), Refusal> {
+        match self {
+            Self::Gpt(gpt, description) => Ok((gpt, description)),
+            other => Err(Refusal::bad(format!("this is for a GPT, but the model is {}", other.noun()))),
+        }
+    }
+
+    /// The translation model, or a refusal that says what is needed.
+    pub fn translate(&self) -> Result<(&Transformer<f32>, &m2g_translate::training::Description), Refusal> {
+        match self {
+            Self::Translate(model, description) => Ok((model, description)),
+            other => Err(Refusal::bad(format!(
+                "this is for a translation model, but the model is {}",
+                other.noun()
+            ))),
+        }
+    }
+
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Digits(..) => "a digit network",
+            Self::Gpt(..) => "a GPT",
+            Self::Translate(..) => "a translation model",
+        }
+    }
+
+    /// The untrained model of this kind.
+    fn untrained(kind: &str) -> anyhow::Result<Self> {
+        Ok(match kind {
+            "digits" => {
+                let (network, description) = m2g_digits::inspect::untrained()?;
+                Self::Digits(network, description)
+            }
+            "gpt" => {
+                let (gpt, description) = m2g_gpt::inspect::untrained()?;
+                Self::Gpt(gpt.unfused()?, description)
+            }
+            _ => {
+                let (model, description) = m2g_translate::inspect::untrained()?;
+                Self::Translate(model.unfused()?, description)
+            }
+        })
+    }
+
+    /// The model with the best parameters of a run.
+    fn load(run: &Path) -> anyhow::Result<Self> {
+        Ok(match run_folder::kind(run, BEST)?.as_str() {
+            "digits" => {
+                let (network, description) = m2g_digits::training::Training::load(run, BEST)?;
+                Self::Digits(network, description)
+            }
+            "gpt" => {
+                let (gpt, description) = m2g_gpt::training::Training::load(run, BEST)?;
+                Self::Gpt(gpt.unfused()?, description)
+            }
+            "translate" => {
+                let (model, description) = m2g_translate::training::Training::load(run, BEST)?;
+                Self::Translate(model.unfused()?, description)
+            }
+            kind => anyhow::bail!("{} is a model of unknown kind {kind}", run.display()),
+        })
+    }
+}
+
+/// A run in the listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its name on the page, which no other run has.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Whether it was named on the command line.
+    pub asked: bool,
+}
+
+/// A model in memory with its name and the time of its file.
+type Kept = (String, Option<SystemTime>, Arc<Model>);
+
+/// All models.
+#[derive(Debug)]
+pub struct Models {
+    asked: Vec<PathBuf>,
+    folders: fn() -> anyhow::Result<Vec<PathBuf>>,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+impl Models {
+    /// The runs that were named on the command line, and those in runs/.
+    pub fn new(asked: Vec<PathBuf>, commands: Commands) -> Self {
+        Self { asked, folders: commands.folders, kept: Mutex::default() }
+    }
+
+    /// The runs that were named on the command line.
+    pub fn asked(&self) -> &[PathBuf] {
+        &self.asked
+    }
+
+    /// All runs: those that were asked for first.
+    pub fn runs(&self) -> Result<Vec<Listed>, Refusal> {
+        let mut all: Vec<Listed> = Vec::new();
+        let asked = self.asked.iter().map(|path| (path.clone(), true));
+        for (path, asked) in asked.chain((self.folders)()?.into_iter().map(|path| (path, false))) {
+            if all.iter().any(|run| same(&run.path, &path)) {
+                continue;
+            }
+            let mut name = listed_name(&path);
+            // Two folders may have the same name.
+            if all.iter().any(|run| run.name == name) {
+                name = path.display().to_string();
+            }
+            all.push(Listed { name, path, asked });
+        }
+        Ok(all)
+    }
+
+    /// The folder of a run in the listing.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, Refusal> {
+        let found = self.runs()?.into_iter().find(|run| run.name == name);
+        found.map(|run| run.path).ok_or_else(|| Refusal::missing(format!("there is no run called {name}")))
+    }
+
+    /// Opens a model by its name.
+    pub fn open(&self, name: &str) -> Result<Arc<Model>, Refusal> {
+        let path = if KINDS.contains(&name) { None } else { Some(self.folder(name)?) };
+        let saved = path.as_ref().and_then(|path| path.join(BEST).metadata().ok()?.modified().ok());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(i) = kept.iter().position(|(known, time, _)| known == name && *time == saved)
+            && let Some(found) = kept.remove(i)
+        {
+            let model = Arc::clone(&found.2);
+            kept.push_front(found);
+            return Ok(model);
+        }
+        drop(kept);
+        let model = Arc::new(match &path {
+            None => Model::untrained(name)?,
+            Some(path) => Model::load(path)?,
+        });
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(known, ..)| known != name);
+        kept.push_front((name.into(), saved, Arc::clone(&model)));
+        kept.truncate(KEPT);
+        Ok(model)
+    }
+}
+
+/// The name of a run on the page: that of its folder or, since `digits` is the untrained model, its path.
+pub fn listed_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    if KINDS.contains(&&*name) { path.display().to_string() } else { name.into_owned() }
+}
+
+/// Whether two paths lead to the same folder.
+fn same(a: &Path, b: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    a == b || whole(a) == whole(b)
+}

@@ -1,0 +1,98 @@
+//! What a request is answered with.
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+/// An answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// JSON.
+    Json(Value),
+    /// The elements of a value, f32 in little-endian order, with headers that describe them.
+    Elements {
+        /// The elements.
+        bytes: Vec<u8>,
+        /// Names and values of headers.
+        headers: Vec<(&'static str, String)>,
+    },
+    /// A file of the page.
+    File {
+        /// Its media type.
+        kind: &'static str,
+        /// Its content.
+        content: Bytes,
+    },
+    /// Server-sent events, as they come.
+    Events(mpsc::Receiver<Bytes>),
+}
+
+impl Reply {
+    /// The elements of a value with its shape and the names of its axes.
+    pub fn elements(data: &[f32], shape: &[usize], axes: &[String]) -> Self {
+        let bytes = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        Self::Elements { bytes, headers: vec![("x-shape", shape), ("x-axes", axes.join(","))] }
+    }
+
+    /// With another header.
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        if let Self::Elements { headers, .. } = &mut self {
+            headers.push((name, value.to_string()));
+        }
+        self
+    }
+}
+
+/// Why a request is refused: the status, and a sentence for the person.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The sentence.
+    pub why: String,
+}
+
+impl Refusal {
+    /// The input is wrong.
+    pub fn bad(why: impl Into<String>) -> Self {
+        Self { status: 400, why: why.into() }
+    }
+
+    /// There is no such thing.
+    pub fn missing(why: impl Into<String>) -> Self {
+        Self { status: 404, why: why.into() }
+    }
+
+    /// Something else is in progress.
+    pub fn busy(why: impl Into<String>) -> Self {
+        Self { status: 409, why: why.into() }
+    }
+}
+
+/// What a request asks for cannot be done with this model, these files or these settings.
+impl<E: Into<anyhow::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::bad(format!("{:#}", error.into()))
+    }
+}
+
+/// The result of a request.
+pub type Answer = Result<Reply, Refusal>;
+
+/// One server-sent event.
+pub fn event(name: &str, data: &Value) -> Bytes {
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_data() {
+        assert_eq!(event("step", &json!({"a": "x\ny"})), "event: step\ndata: {\"a\":\"x\\ny\"}\n\n");
+    }
+}

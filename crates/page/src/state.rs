@@ -1,0 +1,127 @@
+//! What the server keeps between requests.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use m2g_core::Params;
+use m2g_core::data::mnist::LabelledImages;
+use m2g_core::inspect::Inspection;
+use m2g_gpt::Gpt;
+
+use crate::commands::Commands;
+use crate::models::{Model, Models};
+use crate::server::reply::{Answer, Refusal};
+use crate::training::Trainings;
+use crate::watch::Watch;
+
+/// The most inspected steps that are kept, with all their values.
+const KEPT_STEPS: usize = 16;
+
+/// A step that was run for the page, with all its values.
+#[derive(Debug)]
+pub struct Opened {
+    /// The step.
+    pub inspection: Inspection,
+    /// Its model.
+    pub model: Arc<Model>,
+    /// The same weights under another score or mask, if the step ran with those.
+    pub changed: Option<Gpt<f32>>,
+    /// The parameters after the step, if it updated them.
+    pub updated: Option<Params<f32>>,
+}
+
+impl Opened {
+    /// The GPT that ran the step.
+    pub fn gpt(&self) -> Result<&Gpt<f32>, Refusal> {
+        match &self.changed {
+            Some(gpt) => Ok(gpt),
+            None => Ok(self.model.gpt()?.0),
+        }
+    }
+}
+
+/// Test images, with the data that they belong to.
+type Tests = Option<(String, Arc<LabelledImages>)>;
+
+/// The state of the server.
+#[derive(Debug)]
+pub struct State {
+    /// The answers of other commands.
+    pub commands: Commands,
+    /// All models.
+    pub models: Models,
+    /// The training in progress, and the last one.
+    pub training: Arc<Trainings>,
+    /// The runs as they change.
+    pub watch: Arc<Watch>,
+    steps: Mutex<VecDeque<(u64, Arc<Mutex<Opened>>)>>,
+    next: AtomicU64,
+    tests: Mutex<Tests>,
+}
+
+impl State {
+    /// Nothing is loaded yet.
+    pub fn new(runs: Vec<std::path::PathBuf>, commands: Commands) -> Self {
+        Self {
+            commands,
+            models: Models::new(runs, commands),
+            training: Arc::default(),
+            watch: Arc::default(),
+            steps: Mutex::default(),
+            next: AtomicU64::new(1),
+            tests: Mutex::default(),
+        }
+    }
+
+    /// Keeps a step. Returns its id.
+    pub fn keep(&self, opened: Opened) -> String {
+        let id = self.next.fetch_add(1, Relaxed);
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.push_front((id, Arc::new(Mutex::new(opened))));
+        steps.truncate(KEPT_STEPS);
+        id.to_string()
+    }
+
+    /// Answers from the step with this id.
+    pub fn opened(&self, id: &str, answer: impl FnOnce(&Opened) -> Answer) -> Answer {
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = steps.iter().find(|(known, _)| known.to_string() == id);
+        let Some(found) = found.map(|(_, opened)| Arc::clone(opened)) else {
+            return Err(Refusal::missing("this step is no longer kept: run it again"));
+        };
+        drop(steps);
+        answer(&found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The test images of a digit network.
+    pub fn tests(
+        &self,
+        description: &m2g_digits::training::Description,
+    ) -> Result<Arc<LabelledImages>, Refusal> {
+        let key =
+            format!("{:?} {} {:?}", description.config.data, description.transposed, description.class_names);
+        let mut tests = self.tests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, images)) = tests.as_ref().filter(|(known, _)| *known == key) {
+            return Ok(Arc::clone(images));
+        }
+        let (images, _) = m2g_digits::images::load_test(description, None, None)?;
+        if (images.rows, images.cols) != description.image {
+            return Err(Refusal::bad("the test images have another size than the network reads"));
+        }
+        let images = Arc::new(images);
+        *tests = Some((key, Arc::clone(&images)));
+        Ok(images)
+    }
+
+    /// Tells open streams that the server lives.
+    pub fn ping(&self) {
+        self.training.hub.ping();
+        self.watch.hub.ping();
+    }
+
+    /// Saves the training in progress.
+    pub fn stop(&self) {
+        self.training.stop_and_wait();
+    }
+}

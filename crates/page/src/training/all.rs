@@ -1,0 +1,106 @@
+//! The training in progress, or the last one, and the streams that follow it.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use m2g_digits::training::Description;
+use serde_json::Value;
+
+use super::images::Images;
+use super::one::{Elements, STOPPING, Speed, Training, lock};
+use super::start::Order;
+use crate::hub::Hub;
+use crate::server::reply::{Refusal, event};
+
+/// The training in progress, or the last one.
+#[derive(Debug, Default)]
+pub struct Trainings {
+    /// The open streams.
+    pub hub: Hub,
+    current: Mutex<Option<(Arc<Training>, JoinHandle<()>)>>,
+    /// The images of digit networks.
+    pub images: Images,
+}
+
+impl Trainings {
+    /// What the page shows; null before the first training.
+    pub fn view(&self) -> Value {
+        self.current().map_or(Value::Null, |training| training.json())
+    }
+
+    /// The first event of a stream.
+    pub fn first_event(&self) -> bytes::Bytes {
+        event("training", &self.view())
+    }
+
+    fn current(&self) -> Option<Arc<Training>> {
+        lock(&self.current).as_ref().map(|(training, _)| Arc::clone(training))
+    }
+
+    fn needed(&self) -> Result<Arc<Training>, Refusal> {
+        self.current().ok_or_else(|| Refusal::missing("no training has been started on this page"))
+    }
+
+    /// Starts or resumes a training.
+    pub fn begin(self: &Arc<Self>, order: Order) -> Result<Value, Refusal> {
+        let mut current = lock(&self.current);
+        if let Some((running, _)) = current.as_ref().filter(|(training, _)| !training.stage().is_over()) {
+            let why = format!("{} is being trained: stop it first", running.path().display());
+            return Err(Refusal::busy(why));
+        }
+        STOPPING.store(false, Relaxed);
+        let training = Arc::new(order.training());
+        let (all, own) = (Arc::clone(self), Arc::clone(&training));
+        let thread = std::thread::Builder::new()
+            .name("train".into())
+            .spawn(move || order.run(&own, &all.hub, &all.images))?;
+        let view = training.json();
+        *current = Some((training, thread));
+        Ok(view)
+    }
+
+    /// Changes the speed, or stops.
+    pub fn steer(&self, speed: Option<Speed>, stop: bool) -> Result<Value, Refusal> {
+        let training = self.needed()?;
+        training.steer(speed, stop);
+        self.hub.send(&event("training", &training.json()));
+        Ok(training.json())
+    }
+
+    /// A parameter after the last step, or its gradient in that step.
+    pub fn parameter(&self, name: &str, gradient: bool) -> Result<Elements, Refusal> {
+        let training = self.needed()?;
+        let seen = training.fresh();
+        let found = seen.values.iter().find(|(known, ..)| known == name);
+        let (_, shape, value, grad) = found
+            .ok_or_else(|| Refusal::missing(format!("the model has no parameter {name}, or none yet")))?;
+        let data = if gradient { grad.as_ref() } else { Some(value) };
+        let data = data.ok_or_else(|| Refusal::missing("there is no gradient before the first step"))?;
+        Ok((data.clone(), shape.clone(), seen.step.unwrap_or(0)))
+    }
+
+    /// The digit network in training, as it is after the last step; its description; the number of that step.
+    pub fn network(&self) -> Result<(m2g_digits::Network<f32>, Description, u64), Refusal> {
+        use m2g_core::train::Model;
+        let training = self.needed()?;
+        let description = lock(&training.description).clone();
+        let description = description.ok_or_else(|| Refusal::missing("no digit network is being trained"))?;
+        let seen = training.fresh();
+        let mut network = description.network()?;
+        for param in network.params_mut().iter_mut() {
+            let found = seen.values.iter().find(|(name, ..)| *name == param.name);
+            let (.., value, _) = found.ok_or_else(|| Refusal::missing("the training has no values yet"))?;
+            param.value.data_mut().copy_from_slice(value);
+        }
+        Ok((network, description, seen.step.unwrap_or(0)))
+    }
+
+    /// Stops the training in progress, and waits until it is saved.
+    pub fn stop_and_wait(&self) {
+        let Some((training, thread)) = lock(&self.current).take() else { return };
+        training.steer(None, true);
+        // It has reported its own errors.
+        let _ = thread.join();
+    }
+}

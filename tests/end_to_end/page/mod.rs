@@ -1,0 +1,17 @@
+//! `m2g open`: the server over real sockets, and the page in a real browser.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `served.rs` | a running server, and requests to it |
+//! | `gate.rs` | who may ask, and what ends the server |
+//! | `numbers.rs` | the answers are those of the other commands |
+//! | `trained.rs` | a training from the page |
+//! | `webdriver.rs` | a client for a browser's driver |
+//! | `browser.rs` | the page in Chromium |
+
+mod browser;
+mod gate;
+mod numbers;
+mod served;
+mod trained;
+mod webdriver;

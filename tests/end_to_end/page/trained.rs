@@ -1,0 +1,176 @@
+//! A training from the page: an ordinary run, with the same bits as from the command line.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::served::Served;
+use crate::support::{ok, small_mnist, weights};
+
+/// Waits until the training is in this state.
+fn wait(served: &Served, state: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let training = served.got("/api/training");
+        if training["state"] == state {
+            return training;
+        }
+        assert_ne!(training["state"], "failed", "{training}");
+        assert!(started.elapsed() < Duration::from_secs(60), "never {state}: {training}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = small_mnist(dir.path(), 2000, 100);
+    let data = small.to_str().unwrap();
+    ok(
+        dir.path(),
+        &["digits", "train", "--epochs", "2", "--run", "command", "--data", data, "--train-on-all"],
+    );
+    let served = Served::start(dir.path(), &[]);
+    assert_eq!(served.get("/api/training").json(), Value::Null);
+    assert_eq!(served.post("/api/training/control", json!({"stop": true})).status, 404);
+
+    let settings = json!({"epochs": 2, "data": data, "train_on_all": true});
+    let start = json!({"kind": "digits", "run": "page", "settings": settings, "speed": "pause"});
+    served.posted("/api/training/start", start.clone());
+    let paused = wait(&served, "paused");
+    assert_eq!((paused["run"].as_str(), paused["step"].as_u64()), (Some("page"), Some(0)));
+    assert_eq!(served.post("/api/training/start", start).status, 409, "one at a time");
+    assert_eq!(served.get("/api/training/parameter?name=layer1.weight&gradient=1").status, 404);
+
+    // Step by step: weights and gradients change.
+    let parameter = |query: &str| {
+        let answer = served.get(&format!("/api/training/parameter?name=layer1.weight{query}"));
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        (answer.header("x-step").parse::<u64>().unwrap(), answer.floats())
+    };
+    let mut seen = vec![parameter("").1];
+    for step in 1..=3 {
+        served.posted("/api/training/control", json!({"speed": "step"}));
+        let started = Instant::now();
+        while served.got("/api/training")["step"].as_u64() != Some(step) {
+            assert!(started.elapsed() < Duration::from_secs(20));
+        }
+        wait(&served, "paused");
+        let (at, now) = parameter("");
+        assert_eq!(at, step);
+        assert!(seen.iter().all(|before| *before != now));
+        seen.push(now);
+        assert!(parameter("&gradient=1").1.iter().any(|x| *x != 0.0));
+    }
+    // The next step, opened: its update is what the training then does.
+    let step = served.posted("/api/digits/step", json!({"model": "training"}));
+    assert_eq!(step["step"], 3);
+    let id = step["id"].as_str().unwrap();
+    let (updated, _) = served.values(&format!("/api/inspect/{id}/values?name=layer1.weight&updated=1"));
+    served.posted("/api/training/control", json!({"speed": "step"}));
+    while served.got("/api/training")["step"].as_u64() != Some(4) {}
+    wait(&served, "paused");
+    let far = parameter("").1.iter().zip(&updated).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-6, "{far}");
+
+    // Full speed, its events, and an end in the middle.
+    let mut losses = Vec::new();
+    served.posted("/api/training/control", json!({"speed": "slow"}));
+    served.events("GET", "/api/training/events", "", |name, data| {
+        if name == "step" {
+            losses.extend(data["losses"].as_array().unwrap().iter().map(|point| point[1].as_f64().unwrap()));
+        }
+        losses.len() > 2
+    });
+    served.posted("/api/training/control", json!({"stop": true}));
+    let stopped = wait(&served, "stopped");
+    assert!((4..400).contains(&stopped["step"].as_u64().unwrap()), "{stopped}");
+    served.posted("/api/training/resume", json!({"run": "page"}));
+    let finished = wait(&served, "finished");
+    assert_eq!(finished["step"], 400);
+    assert!(finished["result"]["test_accuracy"].as_f64().unwrap() > 0.5, "{finished}");
+    assert!(finished["loss"].as_f64().unwrap() < losses[0], "{finished}");
+    let [page, command] = ["page", "command"].map(|run| weights(&dir.path().join("runs").join(run)));
+    assert!(page == command, "the bits differ");
+    assert_eq!(
+        served.post("/api/training/start", json!({"kind": "digits", "settings": {"nothing": 1}})).status,
+        400
+    );
+
+    // The runs, with curves, and what is trained on the command line.
+    let curves = served.got("/api/runs/curves?run=page&run=command");
+    assert_eq!(
+        curves["runs"][0]["evaluations"][1]["train_loss"],
+        curves["runs"][1]["evaluations"][1]["train_loss"]
+    );
+    let mut lines = 0;
+    let more = ["digits", "train", "--epochs", "2", "--run", "elsewhere", "--data", data];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(1000));
+            ok(dir.path(), &more);
+        });
+        served.events("GET", "/api/runs/events", "", |name, data| {
+            if name == "metrics" && data["run"] == "elsewhere" {
+                lines += data["lines"].as_array().unwrap().len();
+            }
+            lines >= 2
+        });
+    });
+    assert!(lines >= 2);
+}
+
+#[test]
+fn a_small_gpt_is_trained_and_ctrl_c_saves_it() {
+    let dir = crate::support::with_text();
+    let mut served = Served::start(dir.path(), &[]);
+    let settings = json!({
+        "data": dir.path().join("a.txt"), "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4,
+        "max_iters": 1_000_000, "log_interval": 1,
+    });
+    served.posted("/api/training/start", json!({"kind": "gpt", "settings": settings}));
+    let started = Instant::now();
+    while served.got("/api/training")["step"].as_u64() < Some(20) {
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+    std::process::Command::new("kill").args(["-INT", &served.child.id().to_string()]).status().unwrap();
+    assert_eq!(served.child.wait().unwrap().code(), Some(130));
+    let shown = crate::support::last_json(&ok(dir.path(), &["runs", "show", "runs/gpt", "--json"]));
+    assert!(shown["steps"].as_u64() >= Some(20), "{shown}");
+}
+
+#[test]
+fn three_hundred_runs_are_listed_without_delay() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = small_mnist(dir.path(), 100, 50);
+    ok(
+        dir.path(),
+        &[
+            "digits",
+            "train",
+            "--epochs",
+            "1",
+            "--run",
+            "r0",
+            "--data",
+            small.to_str().unwrap(),
+            "--train-on-all",
+        ],
+    );
+    for i in 1..300 {
+        let to = dir.path().join(format!("runs/r{i}"));
+        std::fs::create_dir(&to).unwrap();
+        for file in ["config.toml", "metrics.jsonl", "last.safetensors", "best.safetensors"] {
+            std::fs::hard_link(dir.path().join("runs/r0").join(file), to.join(file)).unwrap();
+        }
+    }
+    let served = Served::start(dir.path(), &[]);
+    let times = [(); 3].map(|()| {
+        let started = Instant::now();
+        assert_eq!(served.got("/api/runs")["runs"].as_array().unwrap().len(), 300);
+        started.elapsed()
+    });
+    println!("300 runs: {times:?}");
+    // The tests share few cores, and the program is built for tests.
+    assert!(times[1] < Duration::from_secs(2), "{times:?}");
+}
