@@ -2,7 +2,7 @@
 //!
 //! A request names a model only by a name from this listing, never by a path.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -150,18 +150,21 @@ impl Models {
         &self.asked
     }
 
-    /// All runs: those that were asked for first.
+    /// All runs. Those that the user named come first.
     pub fn runs(&self) -> Result<Vec<Listed>, Refusal> {
         let mut all: Vec<Listed> = Vec::new();
+        let (mut folders, mut names) = (HashSet::new(), HashSet::new());
         let asked = self.asked.iter().map(|path| (path.clone(), true));
         for (path, asked) in asked.chain((self.folders)()?.into_iter().map(|path| (path, false))) {
-            if all.iter().any(|run| same(&run.path, &path)) {
+            // Two paths may lead to one folder.
+            if !folders.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
                 continue;
             }
             let mut name = listed_name(&path);
             // Two folders may have the same name.
-            if all.iter().any(|run| run.name == name) {
+            if !names.insert(name.clone()) {
                 name = path.display().to_string();
+                names.insert(name.clone());
             }
             all.push(Listed { name, path, asked });
         }
@@ -203,10 +206,4 @@ impl Models {
 pub fn listed_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     if KINDS.contains(&&*name) { path.display().to_string() } else { name.into_owned() }
-}
-
-/// Whether two paths lead to the same folder.
-fn same(a: &Path, b: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    a == b || whole(a) == whole(b)
 }

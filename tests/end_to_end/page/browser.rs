@@ -139,8 +139,8 @@ fn draws(browser: &Browser, served: &Served) {
     };
     let idle = times();
     println!("pointer to picture: p95 {:.1} ms of {}", p95(idle.clone()), idle.len());
-    // 33 ms is for a machine with nothing else to do; the tests share few cores, so only a standstill fails.
-    assert!(p95(idle) < 2000.0);
+    // 33 ms is for a machine with nothing else to do; the tests share few cores.
+    assert!(p95(idle) < 150.0);
 
     // With the keyboard alone: down with the pen, and across.
     browser.run("document.getElementById('pad').focus()");
@@ -155,7 +155,7 @@ fn draws(browser: &Browser, served: &Served) {
     browser.wait("return performance.getEntriesByName('draw').length > 5");
     let busy = times();
     println!("while a training runs: p95 {:.1} ms of {}", p95(busy.clone()), busy.len());
-    assert!(p95(busy) < 4000.0);
+    assert!(p95(busy) < 400.0);
     served.posted("/api/training/control", json!({"stop": true}));
 
     // A text that looks like markup stays text.
