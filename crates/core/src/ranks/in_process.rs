@@ -21,7 +21,7 @@ struct InProcess<T> {
     from: Vec<Receiver<Message<T>>>,
 }
 
-/// Runs `f` in `size` threads, each of which is a rank, and returns their results.
+/// Runs `f` once per rank, in `size` threads, and returns the results in the order of the ranks.
 ///
 /// # Errors
 /// If a thread cannot be started.

@@ -1,4 +1,4 @@
-//! Which elements of which gradient travel together.
+//! How the elements of all gradients are grouped into the messages that carry them.
 
 use std::ops::Range;
 

@@ -9,7 +9,7 @@
 //! | `tree.rs` | the shards of a process, and the [tree](Sum) in which all are added |
 //! | `communicator.rs` | [`Communicator`]: what an engine such as MPI has to offer |
 //! | `in_process.rs` | [`in_threads`]: ranks that are threads of one process |
-//! | `layout.rs` | [`Layout`]: which elements of which gradient travel together |
+//! | `layout.rs` | [`Layout`]: how the elements of all gradients are grouped into messages |
 //! | `outbox.rs` | [`Outbox`]: sends gradients while the backward pass still computes others |
 //! | `thread.rs` | the thread that communicates |
 //! | `handle.rs` | [`Ranks`]: the place of this process among all |

@@ -20,11 +20,11 @@
 const LARGEST_LOGIT: f64 = -10_000.0;
 /// `n . beta'` in units of R.
 const SHIFT: f64 = 1.5;
-/// A row of W of which less than this is left, next to the rows before it, is a combination of them.
+/// A row of W depends on the rows before it if less than this remains once their directions are removed.
 const LEAST_OF_ROW: f64 = 1e-9;
-/// The direction is found from an axis of which at least this is left, next to the rows of W.
+/// A new direction exists if at least this remains of an axis once the directions of all rows are removed.
 const LEAST_OF_AXIS: f64 = 1e-3;
-/// The most multiplications for the search of the direction, some seconds.
+/// The largest number of multiplications in the search for the direction: a few seconds.
 const MOST_WORK: usize = 20_000_000_000;
 
 /// A token that is never drawn.
@@ -63,10 +63,10 @@ impl NeverDrawn {
 fn unseen(head: &[f32], c: usize) -> Option<Vec<f64>> {
     let mut basis: Vec<Vec<f64>> = Vec::new();
     for row in head.chunks_exact(c) {
-        // A row that the others span adds nothing.
+        // A row that depends on the others adds no direction.
         basis.extend(new_direction(widened(row), &basis, LEAST_OF_ROW));
     }
-    // The unit vector of which most is left.
+    // Start from the axis that the rows cover least.
     let left = |i: &usize| 1.0 - basis.iter().map(|b| b[*i] * b[*i]).sum::<f64>();
     let i = (0..c).max_by(|a, b| left(a).total_cmp(&left(b)))?;
     let mut axis = vec![0.0; c];

@@ -57,7 +57,7 @@ pub struct TokenKeys {
 }
 
 impl TokenKeys {
-    /// A tokenizer for a model with `vocab_size` tokens, of which the tokenizer may have fewer.
+    /// The keys of a tokenizer. The model has `vocab_size` tokens; the tokenizer may have fewer.
     ///
     /// # Errors
     /// [`ExportError::Gguf`] if two tokens have the same bytes.
@@ -194,8 +194,8 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// The tokenizer of a file whose token embedding has `vocab_size` rows, of which the last is left out if
-/// `without_last`.
+/// The tokenizer of a file whose token embedding has `vocab_size` rows. With `without_last`, the last row
+/// is left out.
 ///
 /// # Errors
 /// [`ImportError::File`] if the keys contradict each other; [`ImportError::Config`] if one has another type.

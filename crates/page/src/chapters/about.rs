@@ -19,7 +19,7 @@ pub fn answer(state: &State, _: &Request) -> Answer {
             "wrong": summary["wrong"], "best": summary["best"], "metric": summary["metric"], "saved": summary["saved"],
         }));
     }
-    // Those that were asked for keep their place; the others come latest first.
+    // Runs that the user named keep their place; the others follow, latest first.
     models.sort_by_key(|model| {
         let saved = model["saved"].as_str().unwrap_or_default().to_string();
         (model["asked"] != json!(true), std::cmp::Reverse(saved))

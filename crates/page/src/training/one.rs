@@ -186,7 +186,7 @@ impl Training {
         self.changed.notify_all();
     }
 
-    /// The values after the last step, read anew if the training goes on.
+    /// The values after the last step, read again if the training goes on.
     pub(super) fn fresh(&self) -> MutexGuard<'_, Seen> {
         let mut control = lock(&self.control);
         if matches!(self.stage(), Stage::Running | Stage::Loading) {
