@@ -26,14 +26,14 @@ fn a_short_training_already_writes_words() {
         block_size: 32,
         learning_rate: 1e-2,
         warmup_iters: 10,
-        max_iters: 400,
+        max_iters: 800,
         eval_interval: 1000,
         ..Config::default()
     };
     let untrained = trained(Config { max_iters: 1, learning_rate: 1e-9, ..small.clone() }, 20);
     let found = trained(small, 40);
     assert!(untrained.share_of_words() < 0.5 && untrained.grammatical == 0, "{untrained:?}");
-    assert!(found.share_of_words() > 0.6 && found.sentences == 40, "{found:?}");
+    assert!(found.share_of_words() > 0.7 && found.sentences == 40, "{found:?}");
 }
 
 /// The promise of the first run. `cargo test --release -p m2g-gpt --test integration tales -- --ignored --nocapture`
