@@ -1,9 +1,12 @@
 //! Helpers for the end-to-end tests: running `m2g`, and small data cut from MNIST.
 pub mod schema;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use m2g_core::data::idx::{self, Idx};
 
@@ -14,6 +17,9 @@ pub const FILES: [&str; 4] = [
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 ];
+
+/// The longest that a test waits for a command. One that never ends fails its test, and holds up no other.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
@@ -48,7 +54,34 @@ pub fn with_text() -> tempfile::TempDir {
 
 /// Runs `m2g` and waits for it.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
-    m2g(dir, args).output().unwrap()
+    let mut command = m2g(dir, args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (stdout, stderr) = (all_of(child.stdout.take().unwrap()), all_of(child.stderr.take().unwrap()));
+    let deadline = Instant::now() + PATIENCE;
+    let stdout = within(deadline, &stdout, &mut child, args);
+    let stderr = within(deadline, &stderr, &mut child, args);
+    Output { status: child.wait().unwrap(), stdout, stderr }
+}
+
+/// Reads a stream to its end on a thread of its own.
+fn all_of(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        // Nobody listens where the test has failed.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// What a stream of `child` held, once it has ended. Ends a child that is not done at the deadline.
+fn within(deadline: Instant, stream: &mpsc::Receiver<Vec<u8>>, child: &mut Child, args: &[&str]) -> Vec<u8> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    stream.recv_timeout(left).unwrap_or_else(|_| {
+        child.kill().unwrap();
+        panic!("m2g {} did not end within {PATIENCE:?}", args.join(" "))
+    })
 }
 
 /// Runs `m2g` with a text on stdin.
