@@ -126,9 +126,9 @@ fn inputs_beyond_their_limit_are_refused_with_the_limit() {
     let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
     write("large.toml", "# comment\n".repeat(120_000).as_bytes());
     write("large.txt", "abc def gh".repeat(2 << 20).as_bytes());
-    write("t.json", &[b' '; 49 << 20]);
+    write("t.json", &vec![b' '; 49 << 20]);
     // 100 MB of the letter a, packed to 100 kB.
-    write("bomb.gz", &gzip(&[b'a'; 100 << 20]));
+    write("bomb.gz", &gzip(&vec![b'a'; 100 << 20]));
     let images = [&[0, 0, 8, 3, 0, 2, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28][..], &vec![0; 784 << 17]].concat();
     small_mnist(dir.path(), 10, 10);
     fs::remove_file(dir.path().join("small/train-images-idx3-ubyte")).unwrap();

@@ -14,7 +14,7 @@ use crate::terminal::notes;
 use crate::{output, output_file};
 
 /// The template of the page; the data replaces `DATA`.
-const PAGE: &str = include_str!("attention.html");
+static PAGE: &str = include_str!("attention.html");
 /// The colour of masked weights.
 const MASKED: Rgb = [228, 228, 228];
 

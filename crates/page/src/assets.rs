@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::server::reply::{Answer, Refusal, Reply};
 
 /// The name and content of every file.
-const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// In a debug build, this folder replaces the files in the program: an edit shows after a reload.
 #[cfg(debug_assertions)]

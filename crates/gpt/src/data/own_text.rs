@@ -8,7 +8,7 @@ pub const NAME: &str = "own-sources";
 pub const OLD_NAME: &str = "own-text";
 
 /// The name and content of each file that this program was built from: README, notes, sources.
-pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
+pub static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
 
 /// All files, one after the other, each under a line with its name. Tests are dropped: their modules
 /// are at the end of a source file, and files of tests end in `tests.rs`.

@@ -13,7 +13,7 @@ pub(super) const END_OF_TEXT: u32 = 50_256;
 
 /// The merges in order, as OpenAI published them with GPT-2 (`vocab.bpe`, MIT licence): for each, the
 /// ids of the left and the right token, as little-endian `u16`. Merge `i` forms token `256 + i`.
-const MERGES: &[u8] = include_bytes!("../../data/gpt2.merges");
+static MERGES: &[u8] = include_bytes!("../../data/gpt2.merges");
 
 /// The vocabulary, built once. Ids 0 to 255 are the bytes, in the order of their letters.
 pub(super) fn bpe() -> &'static Bpe {
