@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use super::half::{f16_to_f32, f32_to_f16};
 use super::matmul::bf16;
+use super::parallel::ForEachTask;
 use crate::Number;
 
 /// A format of stored tensors.
@@ -129,7 +130,7 @@ impl BlockFormat {
         assert!(out.len().is_multiple_of(self.weights_per_block()), "whole blocks");
         assert_eq!(bytes.len(), self.bytes(out.len()), "bytes of the blocks");
         let tasks = bytes.par_chunks(self.bytes(WEIGHTS_PER_TASK)).zip(out.par_chunks_mut(WEIGHTS_PER_TASK));
-        tasks.for_each(|(bytes, out)| {
+        tasks.for_each_task(&|(bytes, out)| {
             let blocks = bytes.chunks_exact(self.bytes_per_block());
             let blocks = blocks.zip(out.chunks_exact_mut(self.weights_per_block()));
             match self {
@@ -162,7 +163,7 @@ impl BlockFormat {
         out.resize(start + self.bytes(w.len()), 0);
         let tasks =
             out[start..].par_chunks_mut(self.bytes(WEIGHTS_PER_TASK)).zip(w.par_chunks(WEIGHTS_PER_TASK));
-        tasks.for_each(|(out, w)| {
+        tasks.for_each_task(&|(out, w)| {
             let blocks = out.chunks_exact_mut(self.bytes_per_block());
             let blocks = blocks.zip(w.chunks_exact(self.weights_per_block()));
             match self {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::parallel::{ELEMENTS_PER_CHUNK, ForEachTask, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
 use crate::Number;
 use crate::rng::DropoutKey;
@@ -69,7 +69,7 @@ fn map_indexed<T: Number, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn
         out.chunks_mut(ELEMENTS_PER_CHUNK).zip(x.chunks(ELEMENTS_PER_CHUNK)).enumerate().for_each(run);
     } else {
         let chunks = out.par_chunks_mut(ELEMENTS_PER_CHUNK).zip(x.par_chunks(ELEMENTS_PER_CHUNK));
-        chunks.enumerate().for_each(run);
+        chunks.enumerate().for_each_task(&run);
     }
 }
 
@@ -97,7 +97,7 @@ fn map2_indexed<T: Number, F: Fn(u32, T, T) -> T>(
         chunks.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
     } else {
         let chunks = out.par_chunks_mut(N).zip(x.par_chunks(N)).zip(y.par_chunks(N));
-        chunks.enumerate().for_each(|(i, ((o, x), y))| run(i, o, x, y));
+        chunks.enumerate().for_each_task(&|(i, ((o, x), y))| run(i, o, x, y));
     }
 }
 

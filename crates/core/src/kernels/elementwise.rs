@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS, by_rows};
+use super::parallel::{ELEMENTS_PER_CHUNK, ForEachTask, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::simd::vectorised;
 use crate::Number;
 
@@ -12,7 +12,7 @@ pub fn fill<T: Number>(out: &mut [T], x: T) {
     if out.len() < MIN_PARALLEL_ELEMENTS {
         out.fill(x);
     } else {
-        out.par_chunks_mut(ELEMENTS_PER_CHUNK).for_each(|o| o.fill(x));
+        out.par_chunks_mut(ELEMENTS_PER_CHUNK).for_each_task(&|o| o.fill(x));
     }
 }
 
@@ -150,7 +150,7 @@ pub(super) fn map<T: Number>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) 
     } else {
         out.par_chunks_mut(ELEMENTS_PER_CHUNK)
             .zip(x.par_chunks(ELEMENTS_PER_CHUNK))
-            .for_each(|(o, x)| run(o, x));
+            .for_each_task(&|(o, x)| run(o, x));
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) fn map2<T: Number>(out: &mut [T], x: &[T], y: &[T], f: impl Fn(T, T) 
         out.par_chunks_mut(ELEMENTS_PER_CHUNK)
             .zip(x.par_chunks(ELEMENTS_PER_CHUNK))
             .zip(y.par_chunks(ELEMENTS_PER_CHUNK))
-            .for_each(|((o, x), y)| run(o, x, y));
+            .for_each_task(&|((o, x), y)| run(o, x, y));
     }
 }
 
@@ -188,6 +188,6 @@ pub(super) fn update<T: Number>(w: &mut [T], g: &[T], f: impl Fn(T, T) -> T + Co
     } else {
         w.par_chunks_mut(ELEMENTS_PER_CHUNK)
             .zip(g.par_chunks(ELEMENTS_PER_CHUNK))
-            .for_each(|(w, g)| run(w, g));
+            .for_each_task(&|(w, g)| run(w, g));
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::ELEMENTS_PER_CHUNK;
+use super::parallel::{ELEMENTS_PER_CHUNK, ForEachTask};
 use super::reduce::{RUNNING_SUMS, rows_per_part, scalar_product, sum_chunk, sum_lanes};
 use super::simd::vectorised;
 use crate::Number;
@@ -61,7 +61,7 @@ pub fn forward<T: Number>(
     out.par_chunks_mut(rows * c)
         .zip(stats.par_chunks_mut(rows * 2))
         .zip(x.par_chunks(rows * c))
-        .for_each(block);
+        .for_each_task(&block);
 }
 
 /// `dx += rstd (g - mean(g) - xhat mean(g xhat))` for each row, with `g = dy w`.
@@ -104,7 +104,7 @@ pub fn backward<T: Number>(
             },
         );
     };
-    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each(block);
+    dx.par_chunks_mut(part * c).zip(sums.par_chunks_mut(2 * c)).enumerate().for_each_task(&block);
     let (total, parts) = sums.split_at_mut(2 * c);
     vectorised(
         #[inline(always)]

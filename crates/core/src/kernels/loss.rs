@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::elementwise::{fill, map, map2};
-use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
+use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::reduce::{sum, sum_squares};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
@@ -151,7 +151,7 @@ pub fn smoothed_cross_entropy<T: Number>(out: &mut [T], lse: &mut [T], z: &[T], 
             costs.iter_mut().zip(&mut *lse).zip(z.chunks_exact(v).zip(targets)).for_each(row);
         } else {
             let all = costs.par_iter_mut().zip(lse).zip(z.par_chunks_exact(v).zip(targets));
-            all.with_min_len(16).for_each(row);
+            all.with_min_len(16).for_each_task(&row);
         }
         out[0] = average(costs.iter().sum(), rows);
     });

@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::parallel::ForEachTask;
 use super::simd::vectorised;
 use crate::Number;
 
@@ -37,7 +38,7 @@ pub fn matvec<T: Number>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     let rows = (BYTES_PER_TASK / (row * T::BYTES)).next_multiple_of(ROWS_AT_ONCE);
     out.par_chunks_mut(rows)
         .zip(w.par_chunks(rows * row))
-        .for_each(|(out, w)| matvec_serial(w, x, out, accumulate));
+        .for_each_task(&|(out, w)| matvec_serial(w, x, out, accumulate));
 }
 
 /// [`matvec`] on this thread.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::elementwise::{map2, update};
-use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::parallel::{ELEMENTS_PER_CHUNK, ForEachTask, MIN_PARALLEL_ELEMENTS};
 use super::simd::vectorised;
 use crate::Number;
 
@@ -44,7 +44,7 @@ pub fn sgd_with_momentum<T: Number>(w: &mut [T], v: &mut [T], g: &[T], step: Sgd
         w.par_chunks_mut(ELEMENTS_PER_CHUNK)
             .zip(v.par_chunks_mut(ELEMENTS_PER_CHUNK))
             .zip(g.par_chunks(ELEMENTS_PER_CHUNK))
-            .for_each(|((w, v), g)| run(w, v, g));
+            .for_each_task(&|((w, v), g)| run(w, v, g));
     }
 }
 
@@ -118,6 +118,6 @@ pub fn adamw<T: Number>(params: Vec<AdamWParam<'_, T>>, step: AdamWStep<T>) {
     };
     match elements < MIN_PARALLEL_ELEMENTS {
         true => chunks.into_iter().for_each(run),
-        false => chunks.into_par_iter().for_each(run),
+        false => chunks.into_par_iter().for_each_task(&run),
     }
 }

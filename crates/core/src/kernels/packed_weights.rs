@@ -18,6 +18,7 @@ use super::matmul::bf16;
 use super::matvec::MAX_BYTES_ON_ONE_THREAD;
 use super::packed_blocks::PackedBlocks;
 use super::panels::{Column, ROWS_PER_PANEL};
+use super::parallel::ForEachTask;
 use super::simd::{array, vectorised};
 use super::subnormals::flushing_subnormals;
 use crate::Number;
@@ -284,7 +285,7 @@ impl<T: Number> PackedWeights<T> {
         }
         let panels = out.len().div_ceil(ROWS_PER_PANEL);
         let rows = (MIN_BYTES_PER_TASK * panels).div_ceil(bytes) * ROWS_PER_PANEL;
-        out.par_chunks_mut(rows).enumerate().for_each(|(i, out)| block(i * rows, out));
+        out.par_chunks_mut(rows).enumerate().for_each_task(&|(i, out)| block(i * rows, out));
     }
 }
 

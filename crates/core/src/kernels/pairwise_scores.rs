@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::elementwise::add_assign;
+use super::parallel::ForEachTask;
 use super::reduce::scalar_product;
 use super::simd::vectorised;
 use crate::Number;
@@ -164,7 +165,7 @@ fn forward<T: Number>(
     let HeadShape { t, d, .. } = shape;
     let from = q.par_chunks_exact(t * d).zip(k.par_chunks_exact(t * d));
     let to = out.par_chunks_exact_mut(t * t).zip(scratch.par_chunks_exact_mut(t * d));
-    to.zip(from).enumerate().for_each(|(n, ((out, keys), (q, k)))| {
+    to.zip(from).enumerate().for_each_task(&|(n, ((out, keys), (q, k)))| {
         transpose(keys, k, t); // (T, D) -> (D, T)
         vectorised(
             #[inline(always)]
@@ -194,7 +195,7 @@ fn backward<T: Number>(
     let to = dq.par_chunks_exact_mut(t * d).zip(dk.par_chunks_exact_mut(t * d));
     let scratch = scratch.par_chunks_exact_mut(shape.backward_scratch_per_head());
     let to = to.zip(dw.par_chunks_exact_mut(d)).zip(scratch);
-    to.zip(from).enumerate().for_each(|(n, ((((dq, dk), dw), scratch), ((q, k), ds)))| {
+    to.zip(from).enumerate().for_each_task(&|(n, ((((dq, dk), dw), scratch), ((q, k), ds)))| {
         let (keys, scratch) = scratch.split_at_mut(t * d);
         let (dkeys, rows) = scratch.split_at_mut(t * d); // (D, T) both
         let (by_q, rows) = rows.split_at_mut(t);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use super::parallel::{ELEMENTS_PER_CHUNK, ForEachTask, MIN_PARALLEL_ELEMENTS};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
 use super::subnormals::flushing_subnormals;
@@ -142,7 +142,7 @@ pub fn column_sums<T: Number>(x: &[T], out: &mut [T]) {
     let rows = x.len() / cols;
     let part = rows_per_part(rows);
     with_scratch::<T, _>(rows.div_ceil(part) * cols, |sums| {
-        sums.par_chunks_mut(cols).zip(x.par_chunks(part * cols)).for_each(|(sums, x)| run(x, sums));
+        sums.par_chunks_mut(cols).zip(x.par_chunks(part * cols)).for_each_task(&|(sums, x)| run(x, sums));
         run(sums, out);
     });
 }

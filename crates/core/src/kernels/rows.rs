@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::{MIN_PARALLEL_ELEMENTS, by_rows};
+use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::simd::vectorised;
 use crate::Number;
 
@@ -56,7 +56,7 @@ pub fn top_k<T: Number>(out: &mut [T], x: &[T], cols: usize, k: usize) {
     match x.len() < MIN_PARALLEL_ELEMENTS {
         true => out.chunks_exact_mut(2 * k).zip(x.chunks_exact(cols)).for_each(row),
         false => {
-            out.par_chunks_exact_mut(2 * k).zip(x.par_chunks_exact(cols)).with_min_len(4).for_each(row);
+            out.par_chunks_exact_mut(2 * k).zip(x.par_chunks_exact(cols)).with_min_len(4).for_each_task(&row);
         }
     }
 }

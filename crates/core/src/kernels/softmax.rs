@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::MIN_PARALLEL_ELEMENTS;
+use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS};
 use super::reduce::sum_lanes;
 use super::simd::vectorised;
 use crate::Number;
@@ -33,7 +33,7 @@ pub fn softmax_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     if x.len() < MIN_PARALLEL_ELEMENTS {
         run(out, x);
     } else {
-        out.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(o, x)| run(o, x));
+        out.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each_task(&|(o, x)| run(o, x));
     }
 }
 
@@ -64,7 +64,7 @@ pub fn log_sum_exp_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     if x.len() < MIN_PARALLEL_ELEMENTS / 4 {
         out.iter_mut().zip(x.chunks_exact(cols)).for_each(row);
     } else {
-        out.par_iter_mut().zip(x.par_chunks_exact(cols)).with_min_len(16).for_each(row);
+        out.par_iter_mut().zip(x.par_chunks_exact(cols)).with_min_len(16).for_each_task(&row);
     }
 }
 

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::Number;
+use crate::kernels::parallel::ForEachTask;
 use crate::kernels::simd::vectorised;
 use crate::kernels::softmax::{exp_minus, max};
 
@@ -82,7 +83,7 @@ pub fn cached_attention<T: Number>(out: &mut [T], operands: CachedAttention<'_, 
     let work = out.chunks_exact_mut(c).zip(scratch.chunks_exact_mut(s));
     match rows {
         1 => work.enumerate().for_each(row),
-        _ => work.enumerate().collect::<Vec<_>>().into_par_iter().for_each(row),
+        _ => work.enumerate().collect::<Vec<_>>().into_par_iter().for_each_task(&row),
     }
 }
 
@@ -108,7 +109,7 @@ pub fn append_to_cache<T: Number>(
     let each = h * s * d;
     if each > 0 && t > 0 {
         let caches = keys.par_chunks_exact_mut(each).zip(values.par_chunks_exact_mut(each));
-        caches.zip(qkv.par_chunks_exact(t * 3 * h * d)).with_min_len(16).for_each(sequence);
+        caches.zip(qkv.par_chunks_exact(t * 3 * h * d)).with_min_len(16).for_each_task(&sequence);
     }
 }
 
@@ -134,7 +135,7 @@ pub fn select_from_cache<T: Number>(
     };
     if each > 0 && new_each > 0 {
         let new = new_keys.par_chunks_exact_mut(new_each).zip(new_values.par_chunks_exact_mut(new_each));
-        new.zip(sequences).with_min_len(4).for_each(one);
+        new.zip(sequences).with_min_len(4).for_each_task(&one);
     }
 }
 

@@ -19,6 +19,7 @@ use super::dims::Dims;
 use super::tile::{Products, QUERIES_PER_STRIPE, QUERIES_PER_TILE, Tile, stripe_rows};
 use crate::kernels::bf16_path::Bf16Path;
 use crate::kernels::dropout::DropoutMask;
+use crate::kernels::parallel::ForEachTask;
 use crate::kernels::subnormals::flushing_subnormals;
 use crate::mask::Mask;
 use crate::{Number, Precision};
@@ -66,8 +67,8 @@ impl Attention<'_> {
         let jobs = self.dims.jobs().max(1);
         let (scratch_per_job, heads_per_job) = (scratch.len() / jobs, heads.len().div_ceil(jobs).max(1));
         let sequence = |bh: usize| bh / self.dims.h;
-        heads.par_chunks_mut(heads_per_job).zip(scratch.par_chunks_mut(scratch_per_job)).for_each(
-            |(heads, scratch)| {
+        heads.par_chunks_mut(heads_per_job).zip(scratch.par_chunks_mut(scratch_per_job)).for_each_task(
+            &|(heads, scratch)| {
                 flushing_subnormals(|| {
                     for heads in heads.chunk_by_mut(|(one, _), (two, _)| sequence(*one) == sequence(*two)) {
                         let tiles = self.tiles(sequence(heads[0].0));

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::epilogue::Accumulate;
 use super::matrix::Mat;
 use super::multiply::matmul_serial;
+use crate::kernels::parallel::ForEachTask;
 use crate::{Number, Precision};
 
 /// Matrices of one shape, stored one after the other.
@@ -48,7 +49,7 @@ pub fn batched_matmul<T: Number>(
 ) {
     let pairs = a.data.par_chunks_exact(a.elements()).zip(b.data.par_chunks_exact(b.elements()));
     let elements = out.len() / (a.data.len() / a.elements()).max(1);
-    out.par_chunks_exact_mut(elements.max(1)).zip(pairs).for_each(|(out, (a_n, b_n))| {
+    out.par_chunks_exact_mut(elements.max(1)).zip(pairs).for_each_task(&|(out, (a_n, b_n))| {
         let (a, b) = (a.matrix(a_n), b.matrix(b_n));
         let out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("the output fits the product");
         matmul_serial(a, b, Accumulate::Overwrite, out, precision);

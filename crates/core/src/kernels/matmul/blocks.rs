@@ -17,6 +17,7 @@ use super::tile::{OutputPart, ROWS_IN_L1, rows_times_panel};
 use crate::Number;
 use crate::kernels::elementwise::add_assign;
 use crate::kernels::isa::Compiled;
+use crate::kernels::parallel::ForEachTask;
 use crate::kernels::scratch::with_scratch;
 
 /// Bytes of B that stay in the L2 cache while all rows are multiplied with them.
@@ -87,7 +88,7 @@ impl<T: Number> Product<'_, '_, T> {
             products.extend(others.chunks_exact_mut(m * n).map(|sums| {
                 (Accumulate::Overwrite, ArrayViewMut2::from_shape((m, n), sums).expect("room for a product"))
             }));
-            products.into_par_iter().enumerate().for_each(|(s, (accumulate, out))| {
+            products.into_par_iter().enumerate().for_each_task(&|(s, (accumulate, out))| {
                 let (a, b) = (a.t().rows_of(slices.range(s)).t(), b.rows_of(slices.range(s)));
                 Product { a, b, accumulate, out, transposed, threads: 1, epilogue: None }
                     .compute::<E, I, V, L>();
@@ -130,7 +131,7 @@ impl<T: Number> Product<'_, '_, T> {
         let panels = out.axis_chunks_iter_mut(Axis(1), width).enumerate();
         match threads {
             1 => panels.for_each(task),
-            _ => panels.collect::<Vec<_>>().into_par_iter().for_each(task),
+            _ => panels.collect::<Vec<_>>().into_par_iter().for_each_task(&task),
         }
     }
 
@@ -170,7 +171,7 @@ impl<T: Number> Product<'_, '_, T> {
                     };
                     match threads {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
-                        _ => packed.par_chunks_exact_mut(panel).enumerate().for_each(pack),
+                        _ => packed.par_chunks_exact_mut(panel).enumerate().for_each_task(&pack),
                     }
                     let task = |(i, (mut out, mut epilogue)): (usize, OutputRows<'_, T>)| {
                         for s in now.clone() {
@@ -212,7 +213,7 @@ impl<T: Number> Product<'_, '_, T> {
                     let blocks = blocks.enumerate();
                     match threads {
                         1 => blocks.for_each(task),
-                        _ => blocks.collect::<Vec<_>>().into_par_iter().for_each(task),
+                        _ => blocks.collect::<Vec<_>>().into_par_iter().for_each_task(&task),
                     }
                 });
             }
@@ -340,7 +341,7 @@ impl<'a, T: Number> RowBlock<'a, T> {
     fn copy_parallel<E: Encoding<T>, I: Compiled>(&self, copied: &mut [E::Factor]) {
         const ROWS_PER_TASK: usize = 4 * ROWS_PER_TILE;
         let copied = &mut copied[..self.packed_len::<E>()];
-        copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<E>()).enumerate().for_each(|(i, copied)| {
+        copied.par_chunks_mut(ROWS_PER_TASK * self.depth::<E>()).enumerate().for_each_task(&|(i, copied)| {
             let first = self.rows.start + i * ROWS_PER_TASK;
             let rows = first..self.rows.end.min(first + ROWS_PER_TASK);
             RowBlock { rows, inner: self.inner.clone(), ..*self }.copy::<E, I>(copied);

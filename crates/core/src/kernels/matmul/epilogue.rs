@@ -7,7 +7,7 @@ use crate::Number;
 use crate::kernels::dropout::DropoutMask;
 use crate::kernels::elementwise::{relu_and_slope, relu_squared_and_slope};
 use crate::kernels::gelu::gelu_and_slope;
-use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, MIN_PARALLEL_ELEMENTS};
+use crate::kernels::parallel::{ELEMENTS_PER_CHUNK, ForEachTask, MIN_PARALLEL_ELEMENTS};
 use crate::kernels::simd::vectorised;
 
 /// How a product is combined with the previous contents of the output.
@@ -143,6 +143,6 @@ impl<'a, T: Number> RemainingEpilogue<'a, T> {
             return self.apply(elements);
         }
         let chunks = elements.chunks_mut(ELEMENTS_PER_CHUNK).map(|chunk| (self.take(chunk.len()), chunk));
-        chunks.collect::<Vec<_>>().into_par_iter().for_each(|(epilogue, chunk)| epilogue.apply(chunk));
+        chunks.collect::<Vec<_>>().into_par_iter().for_each_task(&|(epilogue, chunk)| epilogue.apply(chunk));
     }
 }

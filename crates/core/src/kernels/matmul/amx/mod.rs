@@ -47,6 +47,7 @@ use self::plan::{Plan, Tasks};
 use self::unit::{LINES, Line, Prefetch, STRIP, TileUnit};
 use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::product::Product;
+use crate::kernels::parallel::ForEachTask;
 use crate::kernels::scratch::with_scratch;
 
 /// Computes a product with tiles.
@@ -148,7 +149,7 @@ type Rows<'a> = (usize, ArrayViewMut2<'a, f32>, Option<RemainingEpilogue<'a, f32
 fn for_each<T: Send>(threads: usize, tasks: impl Iterator<Item = T>, f: impl Fn(T) + Sync + Send) {
     match threads {
         1 => tasks.for_each(f),
-        _ => tasks.collect::<Vec<_>>().into_par_iter().for_each(f),
+        _ => tasks.collect::<Vec<_>>().into_par_iter().for_each_task(&f),
     }
 }
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::unit::{LINES, Line, STEP, STRIP, TILE, TileUnit};
 use crate::kernels::matmul::matrix::Mat;
+use crate::kernels::parallel::ForEachTask;
 use crate::kernels::simd::prefetch;
 
 /// Rows of A that are packed at the same time: memory is faster with a few streams than with one.
@@ -78,7 +79,7 @@ impl<'a> TileFactor<'a> {
         }
         // Stored rows that run across the strips are read in long pieces.
         let strips = if self.along_inner { 1 } else { self.strips().div_ceil(threads) };
-        to.par_chunks_mut(strips * lines).enumerate().for_each(|(i, to)| {
+        to.par_chunks_mut(strips * lines).enumerate().for_each_task(&|(i, to)| {
             let strips = i * strips..i * strips + to.len() / lines;
             self.pack::<U>(to, strips, 0..self.steps());
         });
