@@ -9,6 +9,7 @@
 //! | `observer.rs` | [`Observer`]: progress, evaluations, warnings |
 //! | `fit.rs` | [`Fit`], the loop: steps, evaluations, checkpoints, when to stop |
 //! | `shards.rs` | a step that is cut into shards, in one process or several |
+//! | [`rank_check`] | any number of ranks trains to the same bits: a check for tests |
 //! | `together.rs` | what the processes of a run check before they begin |
 //! | [`run_folder`] | the folder of a run: configuration, metrics, checkpoints |
 //! | `metrics.rs` | the metrics of a run: read within limits, cut at a checkpoint |
@@ -23,6 +24,7 @@ pub mod manage;
 mod metrics;
 mod model;
 mod observer;
+pub mod rank_check;
 pub mod run_folder;
 mod session;
 mod shards;

@@ -4,11 +4,8 @@
 use std::path::Path;
 
 use m2g_core::data::mnist::{DigitData, Split, load};
-use m2g_core::ranks::in_threads;
-use m2g_core::train::Save;
-use m2g_core::train::run_folder::{self, BEST, LAST};
-use m2g_digits::training::{KIND, Training};
-use m2g_digits::{Backprop, Config};
+use m2g_core::train::rank_check;
+use m2g_digits::{Backprop, Config, Network};
 
 /// Some of MNIST.
 fn data(_: &Config) -> DigitData {
@@ -31,35 +28,11 @@ fn configs() -> [Config; 2] {
     ]
 }
 
-/// The bits of both checkpoints, and the evaluations without their times.
-fn saved(run: &Path) -> (Vec<Vec<u32>>, Vec<serde_json::Value>) {
-    let bits = [BEST, LAST].into_iter().map(|file| {
-        let checkpoint = run_folder::load::<f32>(run, file, KIND).unwrap();
-        checkpoint.tensors.values().flat_map(|t| t.data()).map(|x| x.to_bits()).collect()
-    });
-    let mut metrics = run_folder::metrics(run).unwrap();
-    metrics.iter_mut().for_each(|line| line["seconds"] = serde_json::Value::Null);
-    (bits.collect(), metrics)
-}
-
 #[test]
 fn any_number_of_ranks_trains_to_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
     for config in configs() {
-        let data = data(&config);
-        let mut first = None;
-        for size in 1..=4 {
-            let run = dir.path().join(size.to_string());
-            let outcomes = in_threads(size, |mut ranks| {
-                let save = if ranks.rank() == 0 { Save::Replace(&run) } else { Save::Nowhere };
-                let mut training = ranks.agree(Training::new(config.clone(), &data, save)).unwrap();
-                training.join(ranks, "test").unwrap();
-                training.run(&mut ()).unwrap()
-            });
-            let outcomes = outcomes.unwrap();
-            let result = (saved(&run), outcomes[0].best_test.clone());
-            assert!(outcomes.iter().all(|outcome| outcome.best_test == result.1));
-            assert!(*first.get_or_insert_with(|| result.clone()) == result, "{size} ranks");
-        }
+        let difference = rank_check::first_difference::<Network<f32>>(&config, &data(&config), dir.path(), 4);
+        assert_eq!(difference.unwrap(), None, "ranks");
     }
 }

@@ -1,0 +1,75 @@
+//! Checks that any number of ranks trains to the same bits: for the tests of every model, as
+//! [`gradcheck`](crate::gradcheck) is for its gradients.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::run_folder::{self, BEST, LAST, Save};
+use super::session::Session;
+use super::task::Metrics;
+use super::trainable::Trainable;
+use crate::Error;
+use crate::ranks::in_threads;
+
+/// What a training leaves: the bits of both checkpoints, the evaluations without their times, and the test
+/// metrics.
+type Left = (Vec<Vec<u32>>, Vec<Value>, Metrics);
+
+/// Trains with 1 to `most` ranks, which are threads, in folders in `dir`. Returns the first number of ranks
+/// that leaves other bits than one rank, or whose ranks disagree about the test metrics; `None` if there is
+/// none.
+///
+/// # Errors
+/// The errors of the training.
+pub fn first_difference<M: Trainable>(
+    config: &M::Config,
+    data: &M::Data,
+    dir: &Path,
+    most: usize,
+) -> Result<Option<usize>, Error>
+where
+    M::Config: Clone + Sync,
+    M::Data: Sync,
+{
+    let one = train::<M>(config, data, dir, 1)?;
+    for size in 2..=most {
+        if train::<M>(config, data, dir, size)? != one {
+            return Ok(Some(size));
+        }
+    }
+    Ok(None)
+}
+
+/// Trains with this many ranks. `None` if they disagree.
+fn train<M: Trainable>(
+    config: &M::Config,
+    data: &M::Data,
+    dir: &Path,
+    size: usize,
+) -> Result<Option<Left>, Error>
+where
+    M::Config: Clone + Sync,
+    M::Data: Sync,
+{
+    let run = dir.join(size.to_string());
+    let outcomes = in_threads(size, |mut ranks| {
+        let save = if ranks.rank() == 0 { Save::Replace(&run) } else { Save::Nowhere };
+        let mut session = ranks.agree(Session::<M>::new(config.clone(), data, save))?;
+        session.join(ranks, "check")?;
+        session.run(&mut ())
+    })?;
+    let tests =
+        outcomes.into_iter().map(|outcome| Ok(outcome?.best_test)).collect::<Result<Vec<_>, Error>>()?;
+    if tests.iter().any(|test| *test != tests[0]) {
+        return Ok(None);
+    }
+    let bits = [BEST, LAST].map(|file| {
+        let checkpoint = run_folder::load::<f32>(&run, file, M::KIND)?;
+        Ok(checkpoint.tensors.values().flat_map(|t| t.data()).map(|x| x.to_bits()).collect())
+    });
+    let mut metrics = run_folder::metrics(&run)?;
+    metrics.iter_mut().for_each(|line| line["seconds"] = Value::Null);
+    let bits = bits.into_iter().collect::<Result<_, Error>>()?;
+    Ok(tests.into_iter().next().map(|test| (bits, metrics, test)))
+}
