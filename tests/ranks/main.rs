@@ -166,14 +166,11 @@ fn children(parent: u32) -> Vec<u32> {
     found
 }
 
-#[test]
-fn a_lost_process_ends_all_and_the_run_goes_on_with_another_number_of_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let more = ["--threads", "1", "--eval-interval", "1000", "--max-iters", "6000", "--run"];
-    let long = |run: &'static str| [&GPT[..16], &more, &[run]].concat();
-    ok(dir.path(), 1, &long("whole"));
-    let child = together(dir.path(), 2, &long("parts")).spawn().unwrap();
-    let last = dir.path().join("runs/parts/last.safetensors");
+/// Starts two processes, and sends the second one a signal after their first checkpoints. All must end with one
+/// sentence.
+fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) {
+    let child = together(dir, 2, args).spawn().unwrap();
+    let last = dir.join("runs").join(run).join("last.safetensors");
     let started = Instant::now();
     while children(child.id()).len() < 2 || !last.exists() {
         assert!(started.elapsed() < Duration::from_secs(30), "the run has not begun");
@@ -182,15 +179,28 @@ fn a_lost_process_ends_all_and_the_run_goes_on_with_another_number_of_them() {
     // Long enough for a checkpoint after the first.
     std::thread::sleep(Duration::from_millis(2500));
     let victim = children(child.id())[1];
-    let killed = Command::new("kill").args(["-9", &victim.to_string()]).status().unwrap();
-    assert!(killed.success());
+    let sent = Command::new("kill").args([signal, &victim.to_string()]).status().unwrap();
+    assert!(sent.success());
     let lost = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert!(lost.elapsed() < Duration::from_secs(10), "{:?}", lost.elapsed());
+    assert!(lost.elapsed() < Duration::from_secs(10), "{signal}: {:?}", lost.elapsed());
     assert!(!output.status.success());
     let errors = our_errors(&output);
-    assert_eq!(errors.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(errors.len(), 1, "{signal}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(errors[0].contains("process 1 on ") && errors[0].contains("does not answer"), "{errors:?}");
-    ok(dir.path(), 3, &["gpt", "train", "--resume", "parts", "--ranks-expected", "3"]);
-    assert!(tensors(dir.path(), "whole") == tensors(dir.path(), "parts"));
+    assert!(!Path::new(&format!("/proc/{victim}")).exists(), "{signal}: process {victim} is left over");
+}
+
+#[test]
+fn a_lost_process_ends_all_and_the_run_goes_on_with_another_number_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = ["--threads", "1", "--eval-interval", "1000", "--max-iters", "6000", "--run"];
+    let long = |run: &'static str| [&GPT[..16], &more, &[run]].concat();
+    ok(dir.path(), 1, &long("whole"));
+    // One that has died, and one that hangs, as on a machine that is frozen.
+    for (run, signal) in [("killed", "-KILL"), ("stopped", "-STOP")] {
+        lose_one(dir.path(), run, &long(run), signal);
+        ok(dir.path(), 3, &["gpt", "train", "--resume", run, "--ranks-expected", "3"]);
+        assert!(tensors(dir.path(), "whole") == tensors(dir.path(), run), "{run}");
+    }
 }

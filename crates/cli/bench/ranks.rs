@@ -29,7 +29,7 @@ pub struct Request {
     pub json: bool,
 }
 
-/// The settings of the model that is trained: those of the default GPT, on the text of this program.
+/// The settings of the model that is trained: those of the default GPT on the tales, with another batch.
 const SETTINGS: [&str; 8] =
     ["--batch-size", "8", "--block-size", "64", "--eval-interval", "1000000", "--eval-iters", "0"];
 
@@ -116,9 +116,9 @@ fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> S
         ]);
     }
     format!(
-        "\ngpt in {shards} shards of 8 x 64 tokens, {} threads for each process, {} steps, median of {rounds} \
+        "\ngpt in {shards} shards of 8 x 64 tokens, {} for each process, {} steps, median of {rounds} \
          rounds\n{}",
-        request.threads,
+        if request.threads == 1 { "1 thread".into() } else { format!("{} threads", request.threads) },
         request.steps,
         table.render(columns())
     )

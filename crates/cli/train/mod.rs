@@ -258,10 +258,13 @@ fn introduce_processes<M: Trainable>(session: &Session<'_, M>) {
     if !ranks.is_alone() {
         let shards = session.options().shards;
         let text = format!(
-            "{} share the {shards} shards of a step, with {} threads each; communication is the time in which the \
-             first waits for others",
+            "{} share the {shards} shards of a step, with {} each; communication is the time in which the first waits \
+             for others",
             ranks.size(),
-            threads::current()
+            match threads::current() {
+                1 => "1 thread".into(),
+                n => format!("{n} threads"),
+            }
         );
         fact("processes", &text);
     }
