@@ -1,7 +1,7 @@
 //! Which of llama.cpp's models is ours.
 
 use m2g_core::Mask;
-use m2g_core::nn::{NormPlace, Positions, Score};
+use m2g_core::nn::{MlpActivation, NormKind, NormPlace, Positions, Score};
 
 use crate::GptConfig;
 use crate::gpt2::ExportError;
@@ -26,42 +26,79 @@ impl Architecture {
     /// # Errors
     /// [`ExportError::Gguf`] names the first setting that no architecture has.
     pub fn of(config: &GptConfig) -> Result<Self, ExportError> {
+        // All settings by name, so that a new one is not forgotten here. Sizes and what only training uses
+        // fit every architecture; `fused` and `precision` change no result.
+        let &GptConfig {
+            vocab_size: _,
+            n_layer: _,
+            n_head,
+            n_embd: _,
+            block_size: _,
+            dropout: _,
+            bias,
+            tie_weights: _,
+            positions,
+            positions_base: _,
+            score,
+            ref mask,
+            norm,
+            norm_kind,
+            qk_norm,
+            activation,
+            gelu: _,
+            residual,
+            logit_cap,
+            zero_init_proj: _,
+            fused: _,
+            precision: _,
+        } = config;
         let refused = |what: String, why: &str| Err(ExportError::Gguf { what, why: why.into() });
         let named = |setting: &str, value: String, why: &str| refused(format!("{setting} = {value}"), why);
-        if config.score != Score::ScaledDot {
+        if score != Score::ScaledDot {
             return named(
                 "score",
-                in_words(&config.score),
+                in_words(&score),
                 "llama.cpp has only the scaled dot product (scaled-dot)",
             );
         }
-        if config.mask != Mask::Causal {
-            return named(
-                "mask",
-                in_words(&config.mask),
-                "these models of llama.cpp have only the causal mask",
-            );
+        if *mask != Mask::Causal {
+            return named("mask", in_words(mask), "these models of llama.cpp have only the causal mask");
         }
-        if config.norm != NormPlace::Before {
-            return named(
-                "norm",
-                in_words(&config.norm),
-                "these models of llama.cpp have their norms before each layer",
-            );
+        if norm != NormPlace::Before {
+            let why = "these models of llama.cpp have their norms before each layer";
+            return named("norm", in_words(&norm), why);
         }
-        if !config.residual {
-            return named(
-                "residual",
-                "false".into(),
-                "these models of llama.cpp always add to the residual stream",
-            );
+        if !residual {
+            let why = "these models of llama.cpp always add to the residual stream";
+            return named("residual", "false".into(), why);
         }
-        if config.positions == Positions::Alibi && !config.n_head.is_power_of_two() {
+        if logit_cap > 0.0 {
+            let why = "these models of llama.cpp do not bound the logits (logit_cap 0)";
+            return named("logit_cap", logit_cap.to_string(), why);
+        }
+        if positions == Positions::Alibi && !n_head.is_power_of_two() {
             let why = "llama.cpp has the same slopes only for a power of two";
-            return refused(format!("ALiBi with {} heads", config.n_head), why);
+            return refused(format!("ALiBi with {n_head} heads"), why);
         }
-        Ok(match config.positions {
-            Positions::Learned | Positions::Sinusoidal if config.bias => Self::Gpt2,
+        if norm_kind != NormKind::Layer {
+            return named(
+                "norm_kind",
+                in_words(&norm_kind),
+                "these models of llama.cpp have layer norms (layer)",
+            );
+        }
+        if qk_norm {
+            return named(
+                "qk_norm",
+                "true".into(),
+                "these models of llama.cpp do not normalise queries and keys",
+            );
+        }
+        if activation != MlpActivation::Gelu {
+            return named("activation", in_words(&activation), "these models of llama.cpp have only gelu");
+        }
+        Ok(match positions {
+            Positions::Learned | Positions::Sinusoidal if bias => Self::Gpt2,
             Positions::Learned | Positions::Sinusoidal | Positions::Alibi | Positions::None => Self::Mpt,
             Positions::Rotary => Self::GptNeox,
         })
@@ -120,7 +157,17 @@ mod tests {
     fn what_no_architecture_has_is_refused_by_name() {
         let model = || Config::default().model(65);
         let alibi = || GptConfig { positions: Positions::Alibi, ..model() };
+        use MlpActivation::{Relu, ReluSquared, Swiglu};
         for (config, start) in [
+            (GptConfig { norm_kind: NormKind::Rms, ..model() }, "GGUF cannot express norm_kind = rms: "),
+            (GptConfig { qk_norm: true, ..model() }, "GGUF cannot express qk_norm = true: "),
+            (GptConfig { activation: Relu, ..model() }, "GGUF cannot express activation = relu: "),
+            (
+                GptConfig { activation: ReluSquared, ..model() },
+                "GGUF cannot express activation = relu-squared: ",
+            ),
+            (GptConfig { activation: Swiglu, ..model() }, "GGUF cannot express activation = swiglu: "),
+            (GptConfig { logit_cap: 15.0, ..model() }, "GGUF cannot express logit_cap = 15: "),
             (GptConfig { score: Score::Additive, ..model() }, "GGUF cannot express score = additive: "),
             (GptConfig { score: Score::WidthScaledDot, ..model() }, "GGUF cannot express score = "),
             (GptConfig { mask: Mask::Window(8), ..model() }, "GGUF cannot express mask = window:8: "),
@@ -132,5 +179,7 @@ mod tests {
             assert!(error.starts_with(start), "{error}");
         }
         assert!(Architecture::of(&alibi()).is_ok());
+        // How the weights begin is no matter of the file.
+        assert!(Architecture::of(&GptConfig { zero_init_proj: true, ..model() }).is_ok());
     }
 }
