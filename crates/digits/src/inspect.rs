@@ -3,7 +3,7 @@
 use m2g_core::data::mnist::CLASSES;
 use m2g_core::inspect::{Inspection, Layer, Letters, Prediction, Step};
 use m2g_core::train::Model;
-use m2g_core::{Error, Tensor};
+use m2g_core::{Error, Tape, Tensor, Var};
 
 use crate::normalise::SIDE;
 use crate::training::Description;
@@ -63,11 +63,24 @@ impl Network<f32> {
         self.record(batch.x.shape()[0], true, |tape| self.loss(tape, batch).map(Some))
     }
 
+    /// The activations of the last layer for its weighted inputs `z`, `(B, N)`, which a cost may compute in one op
+    /// with itself.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `z` is no matrix.
+    pub fn last_activations(&self, z: &Tensor<f32>) -> Result<Tensor<f32>, Error> {
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        let z = tape.input(z.clone());
+        let a = self.architecture().cost.output(&mut tape, z)?; // (B, N) -> (B, N)
+        Ok(tape.value(a).clone())
+    }
+
     fn record(
         &self,
         images: usize,
         backward: bool,
-        forward: impl FnOnce(&mut m2g_core::Tape<f32>) -> Result<Option<m2g_core::Var>, Error>,
+        forward: impl FnOnce(&mut Tape<f32>) -> Result<Option<Var>, Error>,
     ) -> Result<Step, Error> {
         let n = self.layers().count();
         let layer = |number| Layer {

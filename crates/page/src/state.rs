@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use m2g_core::Params;
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::inspect::Inspection;
+use m2g_core::{Params, Tensor};
 use m2g_gpt::Gpt;
 
 use crate::commands::Commands;
@@ -29,6 +29,8 @@ pub struct Opened {
     pub changed: Option<Gpt<f32>>,
     /// The parameters after the step, if it updated them.
     pub updated: Option<Params<f32>>,
+    /// A value that the step has only inside an op, with its name.
+    pub hidden: Option<(String, Tensor<f32>)>,
 }
 
 impl Opened {

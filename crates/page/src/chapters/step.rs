@@ -51,21 +51,20 @@ pub fn open(state: &State, request: &Request) -> Answer {
     if let Some(grads) = &taken.grads {
         Sgd::new().update(&mut updated, grads, 1.0, config.learning_rate);
     }
-    let mut lines = lines(&network, batch.x.shape()[0]);
-    // A cost may compute the last activations and the cost in one op, which keeps no activations.
-    lines.retain(|line| {
-        line["name"] != "a" || line["value"].as_str().is_some_and(|a| taken.named(a).is_some())
-    });
-    let answer = json!({
+    let last = network.layers().count();
+    let hidden = match taken.named(&format!("layer{last}.z")) {
+        Some(z) => Some((format!("layer{last}.a"), network.last_activations(taken.tape.value(z))?)),
+        None => None,
+    };
+    let mut answer = json!({
         "step": step, "batch": batch.x.shape()[0], "labels": labels, "loss": taken.loss,
-        "learning_rate": config.learning_rate, "lines": lines,
+        "learning_rate": config.learning_rate, "lines": lines(&network, batch.x.shape()[0]),
         "functions": [function("update_mini_batch", NETWORK), function("backprop", BACKPROP)],
     });
     let prediction = None::<Prediction>;
     let inspection = Inspection { step: taken, texts: Vec::new(), attention: None, prediction };
     let model = Arc::new(Model::Digits(network, description));
-    let id = state.keep(Opened { inspection, model, changed: None, updated: Some(updated) });
-    let mut answer = answer;
+    let id = state.keep(Opened { inspection, model, changed: None, updated: Some(updated), hidden });
     answer["id"] = json!(id);
     Ok(Reply::Json(answer))
 }
