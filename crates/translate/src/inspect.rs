@@ -8,7 +8,7 @@ use m2g_core::{Error, Mask};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::readable;
 
-use crate::data::{Corpus, Pairs, TextPair, batch};
+use crate::data::{Corpus, GRAMMAR, PIZZA, Pairs, TextPair, batch};
 use crate::decode::{Options, Translator};
 use crate::training::Description;
 use crate::{Config, Transformer, TransformerConfig};
@@ -24,6 +24,23 @@ pub fn untrained() -> Result<(Transformer<f32>, Description), Error> {
     let model = config.model(tokenizer.vocab_size());
     let transformer = Transformer::new(model.clone(), config.seed)?;
     Ok((transformer, Description { config, model, tokenizer, data }))
+}
+
+/// A sentence that the model reads: of the grammar, the one about the pizza; else the first validation pair of its
+/// data or, without the data, as much of that sentence as the tokenizer knows.
+pub fn default_sentence(description: &Description) -> String {
+    let Description { config, tokenizer, .. } = description;
+    if config.data != GRAMMAR
+        && let Ok(corpus) = Corpus::load(config, Some(tokenizer))
+    {
+        let ids = corpus.val.source.get(0);
+        return tokenizer.decode_without_special(ids);
+    }
+    let known = |c: &char| tokenizer.encode(&c.to_string()).is_ok();
+    match tokenizer.encode(PIZZA[0]) {
+        Ok(_) => PIZZA[0].into(),
+        Err(_) => PIZZA[0].chars().filter(known).collect(),
+    }
 }
 
 impl Transformer<f32> {

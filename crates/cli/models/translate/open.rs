@@ -7,7 +7,8 @@ use m2g_core::inspect::Inspection;
 use m2g_core::nn::Positions;
 use m2g_core::train::Model;
 use m2g_core::{Error, Grads, Params};
-use m2g_translate::data::{Corpus, PIZZA};
+use m2g_translate::data::Corpus;
+use m2g_translate::inspect::default_sentence;
 use m2g_translate::training::{Description, Training};
 use m2g_translate::{Sharing, Transformer};
 
@@ -59,8 +60,8 @@ impl OpenModel for OpenTransformer {
         if input.prompt.as_deref().is_some_and(|prompt| prompt.trim().is_empty()) {
             bail!("--prompt is empty: give a sentence of at least one character");
         }
-        let sentence = input.prompt.as_deref().unwrap_or(PIZZA[0]);
-        Ok(self.model.inspect(&self.description.tokenizer, sentence, input.backward)?)
+        let sentence = input.prompt.clone().unwrap_or_else(|| default_sentence(&self.description));
+        Ok(self.model.inspect(&self.description.tokenizer, &sentence, input.backward)?)
     }
 
     fn positions(&self) -> Option<PositionSettings> {

@@ -8,7 +8,7 @@ use m2g_core::nn::Score;
 use m2g_core::{Mask, Tensor, Var};
 use m2g_gpt::inspect::default_tokens;
 use m2g_gpt::{Gpt, GptConfig};
-use m2g_translate::data::PIZZA;
+use m2g_translate::inspect::default_sentence;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,20 +40,21 @@ pub fn inspect(state: &State, request: &Request) -> Answer {
     let started = Instant::now();
     let wanted: Wanted = request.json()?;
     let model = state.models.open(&wanted.model)?;
-    let (inspection, changed) = run(state, &model, &wanted)?;
+    let (inspection, changed, left_out) = run(state, &model, &wanted)?;
     let mut answer = describe(&model, &inspection, changed.as_ref());
     answer["model"] = json!(wanted.model);
-    let id = state.keep(Opened { inspection, model, changed, updated: None });
+    answer["left_out"] = json!(left_out);
+    let id = state.keep(Opened { inspection, model, changed, updated: None, hidden: None });
     answer["id"] = json!(id);
     answer["seconds"] = json!(started.elapsed().as_secs_f64());
     Ok(Reply::Json(answer))
 }
 
-fn run(
-    state: &State,
-    model: &Arc<Model>,
-    wanted: &Wanted,
-) -> Result<(Inspection, Option<Gpt<f32>>), Refusal> {
+/// A step; the same weights under another score or mask, if it ran with those; and how many tokens at the beginning
+/// of the text are more than the model reads.
+type Ran = (Inspection, Option<Gpt<f32>>, usize);
+
+fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusal> {
     let prompt = wanted.prompt.as_deref();
     if prompt.is_some_and(|prompt| prompt.trim().is_empty()) {
         return Err(Refusal::bad("the text is empty: type at least one character"));
@@ -71,7 +72,7 @@ fn run(
                     (tests.image(index).to_vec(), Some(label))
                 }
             };
-            Ok((network.inspect(&digits::input(&pixels), label, wanted.backward)?, None))
+            Ok((network.inspect(&digits::input(&pixels), label, wanted.backward)?, None, 0))
         }
         Model::Gpt(gpt, description) => {
             let changed = changed(gpt, wanted)?;
@@ -85,19 +86,14 @@ fn run(
                     return Err(Refusal::bad("this run has no tokenizer: it cannot read a text"));
                 }
             };
-            if ids.len() > most {
-                let why = format!(
-                    "the text has {} tokens, but the model reads at most {most}: shorten it",
-                    ids.len()
-                );
-                return Err(Refusal::bad(why));
-            }
-            let inspection = gpt.inspect(tokenizer, &ids, wanted.backward)?;
-            Ok((inspection, changed))
+            // As in generation, a model reads the end of a text that is longer than its window.
+            let left_out = ids.len().saturating_sub(most);
+            let inspection = gpt.inspect(tokenizer, &ids[left_out..], wanted.backward)?;
+            Ok((inspection, changed, left_out))
         }
         Model::Translate(model, description) => {
-            let sentence = prompt.unwrap_or(PIZZA[0]);
-            Ok((model.inspect(&description.tokenizer, sentence, wanted.backward)?, None))
+            let sentence = prompt.map_or_else(|| default_sentence(description), String::from);
+            Ok((model.inspect(&description.tokenizer, &sentence, wanted.backward)?, None, 0))
         }
     }
 }
@@ -124,7 +120,7 @@ pub(super) fn describe(model: &Model, inspection: &Inspection, changed: Option<&
     let mut answer = json!({
         "kind": model.kind(), "ops": step.ops(None), "letters": letters.collect::<Vec<_>>(), "loss": step.loss,
         "prediction": prediction.as_ref().map(|prediction| prediction.json()), "layers": layers(inspection),
-        "config": config(model, changed),
+        "config": config(model, changed), "text": text(model, inspection),
     });
     for (text, names) in texts.iter().zip([["tokens", "ids"], ["target_tokens", "target_ids"]]) {
         answer[names[0]] = json!(text.tokens);
@@ -138,6 +134,19 @@ pub(super) fn describe(model: &Model, inspection: &Inspection, changed: Option<&
         answer["groups"] = groups(layout);
     }
     answer
+}
+
+/// What was read, as it can be typed; `None` without a tokenizer.
+fn text(model: &Model, inspection: &Inspection) -> Option<String> {
+    let ids = &inspection.texts.first()?.ids;
+    match model {
+        Model::Digits(..) => None,
+        Model::Gpt(_, description) => Some(description.tokenizer.as_ref()?.decode(ids)),
+        // The last token ends the sentence.
+        Model::Translate(_, description) => {
+            Some(description.tokenizer.decode(&ids[..ids.len().saturating_sub(1)]))
+        }
+    }
 }
 
 /// The numbers of the first and last forward op of each layer.
@@ -194,6 +203,9 @@ pub fn values(state: &State, request: &Request) -> Answer {
 fn elements(opened: &Opened, request: &Request) -> Answer {
     let step = &opened.inspection.step;
     let name = request.required("name")?;
+    if let Some((_, hidden)) = opened.hidden.as_ref().filter(|(known, _)| known == name) {
+        return Ok(Reply::elements(hidden.data(), hidden.shape(), &["B".into(), "N".into()]));
+    }
     let var = match name.strip_prefix('#').map(str::parse::<usize>) {
         Some(Ok(op)) => step.output_of(op),
         _ => step.named(name),

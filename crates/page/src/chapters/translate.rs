@@ -1,8 +1,8 @@
 //! Translation: the best translations of a sentence, the tree of the search, and what decides a word.
 
 use m2g_text::tokenizer::readable;
-use m2g_translate::data::PIZZA;
 use m2g_translate::decode::{Fate, Options, Translator};
+use m2g_translate::inspect::default_sentence;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -33,7 +33,8 @@ pub fn translate(state: &State, request: &Request) -> Answer {
         return Err(Refusal::bad(format!("beam is {beam}: it must be from 1 to {MOST_BEAM}")));
     }
     let translator = Translator::new(model, tokenizer, Options { beam, n_best: beam, ..Options::default() })?;
-    let source = translator.encode(wanted.sentence.as_deref().unwrap_or(PIZZA[0]))?;
+    let sentence = wanted.sentence.unwrap_or_else(|| default_sentence(description));
+    let source = translator.encode(&sentence)?;
     let (found, tree) = translator.tree(&source)?;
     let token = |id: u32| readable(id, Some(tokenizer));
     let nodes = tree.nodes.iter().map(|node| {
@@ -49,6 +50,7 @@ pub fn translate(state: &State, request: &Request) -> Answer {
         })
     });
     Ok(Reply::Json(json!({
+        "sentence": sentence,
         "source_tokens": source.iter().map(|&id| token(id)).collect::<Vec<_>>(),
         "translations": translations.collect::<Vec<_>>(),
         "tree": {"nodes": nodes.collect::<Vec<_>>(), "best": tree.best()},
