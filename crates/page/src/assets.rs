@@ -7,6 +7,9 @@ use crate::server::reply::{Answer, Refusal, Reply};
 /// The name and content of every file.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
+/// The pictures of the notes, which the page shows with them.
+const PICTURES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pictures.rs"));
+
 /// In a debug build, this folder replaces the files in the program: an edit shows after a reload.
 #[cfg(debug_assertions)]
 const FOLDER: &str = "M2G_PAGE_ASSETS";
@@ -15,7 +18,11 @@ const FOLDER: &str = "M2G_PAGE_ASSETS";
 pub fn find(path: &str) -> Answer {
     let name = path.strip_prefix('/').unwrap_or(path);
     let name = if name.is_empty() { "index.html" } else { name };
-    let content = content(name).ok_or_else(|| Refusal::missing("the page has no such file"))?;
+    let picture = || {
+        PICTURES.iter().find(|(known, _)| *known == name).map(|(_, svg)| Bytes::from_static(svg.as_bytes()))
+    };
+    let content =
+        content(name).or_else(picture).ok_or_else(|| Refusal::missing("the page has no such file"))?;
     Ok(Reply::File { kind: kind(name), content })
 }
 

@@ -16,12 +16,14 @@
 //! | `watch` | the runs as they change |
 //! | `training/` | a training that the page has started |
 //! | `hub` | streams of events |
+//! | `markdown` | the notes as blocks |
 //! | `chapters/` | the answers of each chapter |
 
 mod assets;
 mod chapters;
 mod commands;
 mod hub;
+mod markdown;
 mod models;
 mod routes;
 mod server;

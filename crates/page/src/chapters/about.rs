@@ -1,15 +1,14 @@
-//! What there is: models, notes, a training in progress.
+//! What there is: models, a training in progress.
 
 use m2g_core::threads;
 use serde_json::{Value, json};
 
-use super::notes;
 use crate::models::KINDS;
 use crate::server::reply::{Answer, Reply};
 use crate::server::request::Request;
 use crate::state::State;
 
-/// What there is: models, notes, a training in progress.
+/// What there is: models, a training in progress.
 pub fn answer(state: &State, _: &Request) -> Answer {
     let mut models = Vec::new();
     for run in state.models.runs()? {
@@ -31,7 +30,7 @@ pub fn answer(state: &State, _: &Request) -> Answer {
         })
     }));
     Ok(Reply::Json(json!({
-        "version": env!("CARGO_PKG_VERSION"), "models": models, "notes": notes::titles(),
+        "version": env!("CARGO_PKG_VERSION"), "models": models,
         "training": state.training.view(), "threads": threads::current(),
     })))
 }
