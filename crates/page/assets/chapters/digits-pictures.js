@@ -37,6 +37,6 @@ export function pictures({ of, test, pick, ended }) {
 	addEventListener('paste', paste);
 	ended(() => removeEventListener('paste', paste));
 	const drop = el('section.card', { ondragover: (e) => e.preventDefault(), ondrop: (e) => { e.preventDefault(); photo(e.dataTransfer.files[0]); } },
-		el('h2', t('digits.photo')), el('div.row.drop', el('label', { for: 'photo' }, t('digits.photo.how')), input), photos);
+		el('h2', t('digits.photo')), el('div.row', el('label', { for: 'photo' }, t('digits.photo.how')), input), photos);
 	return { node: el('div', images, mistakes, drop), reload: () => mistakes.refresh() };
 }

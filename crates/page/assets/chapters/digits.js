@@ -9,7 +9,7 @@ export async function mount(root, ended) {
 	let again = null; // reads the same picture with another model
 	const verdict = el('p.verdict', { id: 'verdict' });
 	const layers = new Layers();
-	const seen = new Matrix({ rows: 28, cols: 28, scale: 'ink', data: new Float32Array(784), most: 255, label: t('digits.seen'),
+	const seen = new Matrix({ rows: 28, cols: 28, scale: 'ink', cell: 5, data: new Float32Array(784), most: 255, label: t('digits.seen'),
 		pick: (i, j, value) => show({ name: t('digits.pixel'), about: t('digits.pixel.about', { i: i * 28 + j }), shape: [1, 784], value: value / 255, rows: [[t('place'), `${i}, ${j}`]] }) });
 
 	function view(read, more = '') {
@@ -43,8 +43,7 @@ export async function mount(root, ended) {
 
 	root.append(row(choice.node),
 		el('div.cards', card('digits.yours', pad.node, el('p.hint', { id: 'pad-help' }, t('pad.help')), button('clear', () => { pad.empty(); draw(performance.now()); })),
-			card('digits.seen', seen.node, hint('digits.seen.about')),
-			card('digits.says', verdict, layers.bars.node)),
+			card('digits.seen', el('div.seen', seen.node, verdict), hint('digits.seen.about'), layers.bars.node)),
 		layers.node, more.node);
 	await layers.load(choice.name);
 	view(null);

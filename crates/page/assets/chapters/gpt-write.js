@@ -2,7 +2,7 @@
 
 import { ask, attempt, button, card, el, events, field, hint, number, numberField, row, t, put } from '../lib/page.js';
 
-export function writer({ model, text, read, settings, ended }) {
+export function writer({ model, prompt, read, settings, ended }) {
 	const [out, facts] = [el('p.written.code', { id: 'written' }), el('p.hint')];
 	const seed = numberField(1);
 	const length = numberField(100, { min: 1, max: 2000 });
@@ -11,7 +11,7 @@ export function writer({ model, text, read, settings, ended }) {
 	async function generate(tokens, heard) {
 		control?.abort();
 		control = new AbortController();
-		const body = { model: model(), prompt: text.value, tokens, seed: Number(seed.value), ...settings() };
+		const body = { model: model(), prompt: prompt.text, tokens, seed: Number(seed.value), ...settings() };
 		await attempt(async () => events(await ask('generate', { body, signal: control.signal }), (name, data) => {
 			if (name === 'failed') throw new Error(data.error);
 			heard(name, data);
@@ -19,12 +19,12 @@ export function writer({ model, text, read, settings, ended }) {
 	}
 
 	const one = async () => {
-		await generate(1, (name, data) => { if (name === 'token') text.value += data.text; });
+		await generate(1, (name, data) => { if (name === 'token') prompt.type(prompt.text + data.text); });
 		seed.value = Number(seed.value) + 1;
 		read();
 	};
 	const many = async () => {
-		put(out, el('span.hint', text.value));
+		put(out, el('span.hint', prompt.text));
 		stop.disabled = false;
 		await generate(Number(length.value), (name, data) => {
 			if (name === 'token') out.append(data.text);

@@ -1,6 +1,6 @@
 // Type a text and open the GPT: overview first, every part expands.
 
-import { address, attempt, card, Chips, el, field, formula, hint, keep, Matrix, models, newest, number, part, post, query, row, select, show, t, tensor, put, visible } from '../lib/page.js';
+import { attempt, card, Chips, el, field, formula, hint, Matrix, models, newest, number, part, Prompt, query, row, select, show, t, tensor, put, visible } from '../lib/page.js';
 import { headChoice } from '../lib/attention.js';
 import { opPart } from '../lib/ops.js';
 import { Look } from './gpt-look.js';
@@ -11,28 +11,27 @@ const PAUSE = 60; // ms after an answer, so that a fast typist does not wait for
 
 export async function mount(root, ended) {
 	const summary = el('p.hint', { id: 'gpt-summary' });
-	const text = el('textarea', { rows: 2, spellcheck: 'false', maxlength: 4000, oninput: () => read() }, address().text ?? t('gpt.text'));
+	const prompt = new Prompt(() => read());
 	let [inspection, layer, head] = [null, 0, 0];
 	let parts = [];
 	const open = new Set();
 	const heads = headChoice(choose);
 	const [below, inside, above] = [el('div'), el('div'), el('div')];
-	const next = nextTokens((token) => { text.value += token; read(); });
+	const next = nextTokens((token) => { prompt.type(prompt.text + token); read(); });
 	const look = new Look((l, h) => choose(l, h));
 	const chips = new Chips(t('tokens'), (i) => {
 		look.from(i);
 		next.at(i);
 		show({ name: visible(inspection.tokens[i]), rows: [['id', String(inspection.ids[i])], [t('place'), String(i)]] });
 	});
-	const write = writer({ model: () => choice.name, text, read: () => read(), settings: next.settings, ended });
+	const write = writer({ model: () => choice.name, prompt, read: () => read(), settings: next.settings, ended });
 
 	const read = newest(async () => {
 		await attempt(async () => {
-			keep({ text: text.value });
-			inspection = await post('inspect', { model: choice.name, prompt: text.value });
+			inspection = await prompt.inspect(choice.name);
 			const { layers, tokens, config, seconds, model } = inspection;
 			[layer, head] = [Math.min(layer, layers.length - 1), Math.min(head, inspection.heads - 1)];
-			summary.textContent = t('gpt.summary', { model, layers: layers.length, heads: inspection.heads, width: config.n_embd, tokens: tokens.length, ms: number(1000 * seconds, 3) });
+			summary.textContent = t('gpt.summary', { model, layers: layers.length, heads: inspection.heads, width: config.n_embd, tokens: tokens.length, ms: number(1000 * seconds, 3) }) + (inspection.left_out ? ` ${t('gpt.left', { n: inspection.left_out })}` : '');
 			chips.set(tokens);
 			next.set(inspection);
 			await look.set(inspection, chips, [layer, head]);
@@ -68,7 +67,7 @@ export async function mount(root, ended) {
 
 	const choice = await models('gpt', () => read());
 	const places = positions(() => choice.name);
-	root.append(row(choice.node, el('div.wide', field('gpt.your', text))), summary, card('look.title', hint('look.how'), chips.node, look.node),
+	root.append(row(choice.node, el('div.wide', field('gpt.your', prompt.node))), summary, card('look.title', hint('look.how'), chips.node, look.node),
 		el('div.cards', next.node, next.lens), write, card('gpt.inside', el('p', t('gpt.inside.about')), below, heads.node, inside, above));
 	await read();
 }

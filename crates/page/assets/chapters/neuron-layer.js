@@ -32,5 +32,5 @@ export async function layer({ B, N, key, rule }) {
 	const weights = factor('w', 'wᵀ', '(K, N)', times(K, (k) => w.map((r) => r[k])), 'input', 'neuron');
 	const parts = [inputs, weights, factor('b', 'b', '(N)', [b], 'neuron', 'neuron'), factor('z', 'z', '(B, N)', z, 'example', 'neuron', explain), factor('a', 'a = σ(z)', '(B, N)', a, 'example', 'neuron', explain)];
 	explain(0, 0);
-	return card(`${key}.title`, el('p', t(`${key}.about`)), formula(rule), el('div.product', parts.map((p, i) => [el('span.big', SIGNS[i]), p.node])), sum);
+	return card(`${key}.title`, el('p', t(`${key}.about`)), formula(rule), el('div.product', parts.map((p, i) => el('div.factor', el('span.big', SIGNS[i]), p.node))), sum);
 }

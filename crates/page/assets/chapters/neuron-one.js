@@ -27,6 +27,7 @@ export async function neuron() {
 			`${cost === 'quadratic' ? 'C = (a - y)^2 / 2' : 'C = -(y ln a + (1 - y) ln (1 - a))'} = ${number(got.cost)}`, `dC / dw = ${number(dw)}, dC / db = ${number(db)}`].map(formula));
 		curve.x = of;
 		curve.update([{ name: t('cost'), points: got.sweep.at.map((at, i) => [at, got.sweep.cost[i]]), dot: [state[of], got.cost] }]);
+		path.node.hidden = history.length < 2;
 		path.update([{ name: t('cost'), points: history, colour: 1 }]);
 		show({ name: t('neuron.one'), about: t('neuron.sees', { z: number(z), a: number(a) }), shape: [1, 1], axes: '(B, N)', equation: 'a = 1 / (1 + exp(-z))', value: a,
 			rows: [['z', number(z, 6)], [t('cost'), number(got.cost, 6)], ['∂C/∂w', number(dw, 6)], ['∂C/∂b', number(db, 6)]], place: got.ops[0]?.caller });
@@ -47,7 +48,7 @@ export async function neuron() {
 		el('div.sides', el('div', picture.node, worked),
 			el('div', row(field('cost', select([['quadratic', t('cost.quadratic')], ['cross-entropy', t('cost.cross-entropy')]], cost, (c) => { cost = c; history = []; load(); })),
 				field('neuron.over', select(['w', 'b'], of, (o) => { of = o; load(); }))), curve.node)),
-		el('h3', t('neuron.step')), el('p', t('neuron.step.about')), formula("w' = w - eta * dC / dw, b' = b - eta * dC / db"),
+		el('h3', t('neuron.step')), el('p', t('neuron.step.about')), formula('w -> w - eta * dC / dw, b -> b - eta * dC / db'),
 		el('p', t('neuron.lr'), ' η = ', drag('lr', { min: 0.05, max: 10, step: 0.05 })), row([1, 10, 100].map(learn), button('reset', reset)), path.node);
 	await load();
 	return node;

@@ -1,22 +1,22 @@
 // The notes of the learning path, with the live pictures of the other chapters in their places.
 
-import { address, el, get, link, part, row, t } from '../lib/page.js';
+import { address, el, get, language as lang, link, part, row, t } from '../lib/page.js';
 import { blocks } from '../lib/blocks.js';
 import { CHAPTERS } from './list.js';
 
 export async function mount(root, ended) {
-	const { notes } = await get('notes');
+	const { notes } = await get(`notes?lang=${lang}`);
 	const { note: asked } = address();
 	const at = Math.max(0, notes.findIndex((n) => n.name === asked));
 	const entry = (n) => el('li', el('a', { href: link('notes', { note: n.name }), 'aria-current': n === notes[at] && 'page' }, n.title));
 	const step = (n, key) => (n ? el('a', { href: link('notes', { note: n.name }) }, `${t(key)}: ${n.title}`) : '');
-	const note = await get(`notes/${encodeURIComponent(notes[at].name)}`);
+	const note = await get(`notes/${encodeURIComponent(notes[at].name)}?lang=${lang}`);
 
 	// The place of a live picture: the chapter is there when it is opened.
 	const live = ({ chapter }) => (CHAPTERS.includes(chapter) ? part(t('notes.live', { chapter: t(`${chapter}.title`) }), async () => {
-		const inside = el(`div.chapter.${chapter}`, { lang: document.documentElement.lang });
+		const inside = el(`div.chapter.${chapter}`);
 		await (await import(`./${chapter}.js`)).mount(inside, ended);
 		return inside;
 	}, { kind: 'part.live-part' }) : '');
-	root.append(part('notes.list', () => el('ol', notes.map(entry)), { open: !asked }), el('article', { lang: 'en' }, blocks(note.blocks, live)), row(step(notes[at - 1], 'before'), step(notes[at + 1], 'next')));
+	root.append(part('notes.list', () => el('ol', notes.map(entry))), el('article', blocks(note.blocks, live)), row(step(notes[at - 1], 'before'), step(notes[at + 1], 'next')));
 }

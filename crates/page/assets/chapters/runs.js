@@ -1,6 +1,6 @@
 // All runs: a table, their curves over each other, the settings that differ; live, also for trainings on the command line.
 
-import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, put } from '../lib/page.js';
+import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, times, put } from '../lib/page.js';
 
 const AT_FIRST = 3;
 const POINTS = 500;
@@ -20,11 +20,12 @@ export async function mount(root, ended) {
 		const { name } = run;
 		if (!rows.has(name)) {
 			const box = el('input', { type: 'checkbox', 'aria-label': t('runs.show', { name }), onchange: () => { chosen[box.checked ? 'add' : 'delete'](name); compare(); } });
-			const cells = Array.from({ length: 6 }, () => el('td'));
-			rows.set(name, { box, cells, tr: el('tr', el('td', box), el('th', { scope: 'row' }, name), cells) });
+			const [state, cells] = [el('span'), times(5, () => el('td'))];
+			rows.set(name, { box, state, cells, tr: el('tr', el('td', box), el('th', { scope: 'row' }, name, state), cells) });
 		}
 		const own = Object.assign(rows.get(name), { run });
-		const texts = [run.kind, run.training ? t('state.running') : run.wrong ?? '', run.best === null ? '–' : `${number(run.best)} ${named('metric', run.metric)}`, plain(run.steps),
+		own.state.textContent = run.training ? ` · ${t('state.running')}` : run.wrong ? ` · ${run.wrong}` : '';
+		const texts = [run.kind, run.best === null ? '–' : `${number(run.best)} ${named('metric', run.metric)}`, plain(run.steps),
 			run.seconds ? `${number(run.seconds, 3)} s` : '–', (run.changed_settings ?? []).map((s) => `${s} = ${plain(run.settings?.[s])}`).join(', ')];
 		texts.forEach((text, i) => { if (own.cells[i].textContent !== text) own.cells[i].textContent = text; });
 		own.tr.classList.toggle('live', Boolean(run.training));
@@ -47,13 +48,12 @@ export async function mount(root, ended) {
 
 	function draw() {
 		const shown = [...chosen].map((name) => curves.get(name)).filter(Boolean);
-		const points = (run) => [...run.steps, ...run.evaluations].filter((l) => typeof l[metric] === 'number').map((l) => [l.step, l[metric]]).sort((a, b) => a[0] - b[0]);
-		const knows = (run, k) => [...run.steps, ...run.evaluations].some((l) => typeof l[k] === 'number');
-		const keys = MEASURES.filter((k) => shown.some((run) => knows(run, k)));
-		if (!keys.includes(metric)) metric = keys.find((k) => shown.every((run) => knows(run, k))) ?? keys[0];
+		const points = (run, k) => [...run.steps, ...run.evaluations].filter((l) => typeof l[k] === 'number').map((l) => [l.step, l[k]]);
+		const keys = MEASURES.filter((k) => shown.some((run) => points(run, k).length));
+		if (!keys.includes(metric)) metric = keys.find((k) => shown.every((run) => points(run, k).length)) ?? keys[0];
 		put(measure, keys.length ? field('runs.measure', select(keys.map((k) => [k, named('metric', k)]), metric, (k) => { metric = k; draw(); })) : '');
 		chart.y = named('metric', metric);
-		chart.update(shown.map((run) => ({ name: run.name, points: points(run) })));
+		chart.update(shown.map((run) => ({ name: run.name, points: points(run, metric).sort((a, b) => a[0] - b[0]) })));
 	}
 
 	function differ() {
@@ -77,12 +77,14 @@ export async function mount(root, ended) {
 	}
 
 	const { runs } = await get('runs');
-	for (const run of runs.filter((r) => !r.wrong).slice(0, AT_FIRST)) chosen.add(run.name);
+	runs.sort((a, b) => (b.saved ?? '').localeCompare(a.saved ?? ''));
+	const good = runs.filter((r) => !r.wrong);
+	for (const run of good.filter((r) => r.kind === good[0].kind).slice(0, AT_FIRST)) chosen.add(run.name);
 	body.append(...runs.map((run) => see(run).tr));
 	sift();
 	const none = () => { chosen.clear(); for (const { box } of rows.values()) box.checked = false; compare(); };
 	root.append(runs.length ? '' : el('p.note', t('runs.none')), card('runs.curves', measure, chart.node), card('runs.settings', settings),
-		card('runs.all', row(filter, button('runs.clear', none)), total, scroll(t('runs.all'), el('table.runs', el('thead', el('tr', ['runs.compare', 'run', 'runs.kind', 'runs.state', 'runs.best', 'steps', 'runs.time', 'runs.changed'].map((k) => el('th', { scope: 'col' }, t(k))))), body), '.tall')));
+		card('runs.all', row(filter, button('runs.clear', none)), total, scroll(t('runs.all'), el('table.runs', el('thead', el('tr', ['runs.compare', 'run', 'runs.kind', 'runs.best', 'steps', 'runs.time', 'runs.changed'].map((k) => el('th', { scope: 'col' }, t(k))))), body))));
 	await compare();
 	ended(stream('runs/events', heard));
 }

@@ -1,6 +1,6 @@
 // From pixels to tokens: the same `linear`, once with the row of an image, once with the row of a token.
 
-import { Chips, el, field, formula, Matrix, models, latest, numberField, post, row, shape, show, t, values, put } from '../lib/page.js';
+import { Chips, el, field, formula, Matrix, models, latest, numberField, post, Prompt, row, shape, show, t, values, put } from '../lib/page.js';
 import { facts } from '../lib/ops.js';
 import { sourceLink } from '../lib/source.js';
 
@@ -36,24 +36,24 @@ export async function mount(root) {
 		join();
 	});
 	const read = latest(async () => {
-		text = await post('inspect', { model: gpt.name, prompt: prompt.value });
+		text = await prompt.inspect(gpt.name);
 		chips.set(text.tokens, 0);
 		await token(0);
 	});
 
 	const index = numberField(0, { max: 9999, oninput: () => image() });
-	const prompt = el('input', { value: t('gpt.text'), maxlength: 200, oninput: () => read() });
+	const prompt = new Prompt(() => read());
 	const chips = new Chips(t('tokens'), (i) => token(i));
 	const digits = await models('digits', () => image(), 'd');
 	const gpt = await models('gpt', () => read(), 'g');
 	root.append(same, el('div.sides', el('section.card', el('h2', t('tokens.image')), row(digits.node, field('digits.test', index)), left),
-		el('section.card', el('h2', t('tokens.text')), row(gpt.node, el('div.wide', field('gpt.your', prompt))), chips.node, right)), el('p.lead', t('tokens.end')));
+		el('section.card', el('h2', t('tokens.text')), row(gpt.node, el('div.wide', field('gpt.your', prompt.node))), chips.node, right)), el('p.lead', t('tokens.end')));
 	await Promise.all([image(), read()]);
 }
 
-const stage = (key, dims, matrix, more) => el('div.stage', el('h3', t(key, more), ' ', el('span.code', shape(dims))), matrix.node);
+const stage = (key, dims, matrix, more) => el('div', el('h3', t(key, more), ' ', el('span.code', shape(dims))), matrix.node);
 
-const strip = (data, op, name, scale) => new Matrix({ rows: 1, cols: data.length, data, scale, most: scale && 1, cell: 16, high: 28, label: name, pick: (_, j, value) => show(facts(op, { name: `${name}[${j}]`, value })) });
+const strip = (data, op, name, scale) => new Matrix({ rows: 1, cols: data.length, data, scale, most: scale && 1, cell: 16, high: 28, label: `${name} ${data.length}`, pick: (_, j, value) => show(facts(op, { name: `${name}[${j}]`, value })) });
 
 const weights = ({ data, shape: dims }, op) => new Matrix({ rows: data.length / dims.at(-1), cols: dims.at(-1), data, cell: 3, label: op.parameters[0],
 	pick: (i, j, value) => show(facts(op, { name: `${op.parameters[0]}[${i}, ${j}]`, shape: dims, value })) });

@@ -1,6 +1,6 @@
 // The form that starts or resumes a training. The settings, their defaults and their meaning come from the core.
 
-import { attempt, button, card, el, field, get, hint, numberField, part, post, row, select, t, put } from '../lib/page.js';
+import { attempt, button, card, el, field, get, hint, numberField, part, post, row, select, show, t, put } from '../lib/page.js';
 
 const SHOWN = { digits: ['hidden', 'epochs', 'batch_size', 'learning_rate', 'cost', 'seed'], gpt: ['n_layer', 'n_head', 'n_embd', 'block_size', 'batch_size', 'max_iters', 'learning_rate', 'seed'] };
 const SMALL = { digits: { epochs: 3 }, gpt: { n_layer: 2, n_embd: 64, max_iters: 600 } };
@@ -10,7 +10,7 @@ const LENGTH = { digits: 'epochs', gpt: 'max_iters' };
 function setting({ name, about, choices, default: like }, start = like) {
 	const isList = Array.isArray(like);
 	const control = choices ? select(choices, start) : isList ? el('input', { size: 8, value: start.join(', ') }) : numberField(start, { step: 'any' });
-	control.title = about;
+	control.onfocus = () => show({ name, about });
 	const get = () => (isList ? control.value.split(/[ ,]+/).filter(Boolean).map(Number) : typeof like === 'number' ? Number(control.value) : control.value);
 	return { node: field([name], control), name, get };
 }
@@ -34,9 +34,9 @@ export async function starting(started) {
 		const chosen = () => runs.find((r) => r.name === choice.value);
 		const length = numberField(0, { min: 1 });
 		const box = field('', length);
-		const show = () => { const key = LENGTH[chosen().kind]; length.value = chosen().settings[key]; box.firstChild.textContent = key; };
-		const choice = select(runs.map((r) => r.name), runs[0].name, show);
-		show();
+		const reach = () => { const key = LENGTH[chosen().kind]; length.value = chosen().settings[key]; box.firstChild.textContent = key; };
+		const choice = select(runs.map((r) => r.name), runs[0].name, reach);
+		reach();
 		return row(field('run', choice), box, button('resume', () => send('resume', { run: choice.value, settings: { [LENGTH[chosen().kind]]: Number(length.value) } })));
 	}, { kind: 'behind' });
 	fill();

@@ -20,7 +20,7 @@ export function openedStep() {
 }
 
 // Walks through the lines of a step.
-function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels = [] }) {
+function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels }) {
 	let at = 0;
 	const [code, picture, place] = [el('div'), el('div'), el('span.hint')];
 	const slider = el('input', { type: 'range', min: 0, max: lines.length - 1, 'aria-label': t('step.line'), oninput: () => go(Number(slider.value)), value: 0 });
@@ -54,7 +54,7 @@ function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels = 
 		if (lines[at] !== line) return;
 		const cols = value?.shape.at(-1) ?? 1;
 		const rows = value ? value.data.length / cols : 0;
-		const rowNames = rows === batch && labels.length ? labels.map((label, i) => t('example.n', { i, label })) : undefined;
+		const rowNames = rows === batch ? labels.map((label, i) => t('example.n', { i, label })) : undefined;
 		put(picture, el('h3', el('span.code', line.name), ` ${shape(line.shape ?? [])}`), formula(line.equation), el('p', about),
 			rows * cols > 1 ? new Matrix({ rows, cols, data: value.data, cell: 18, label: line.name, rowNames, scale: line.value === 'x' ? 'ink' : 'signed',
 				pick: (i, j, v) => show({ ...facts, name: `${line.name}[${i}, ${j}]`, value: v, rows: [[t('row'), rowNames?.[i]]] }) }).node : rows > 0 && el('p.big', number(value.data[0], 6)));
@@ -75,8 +75,7 @@ function flow(lines, go) {
 	const back = stops.slice(there.length);
 	const n = Math.max(there.length, back.length);
 	const stop = ({ line, i }, x, y, kind) => svg(`g.stop.${kind}`, { 'data-at': i, onclick: () => go(i) }, svg('rect', { x, y, width: WIDE - 14, height: 30, rx: 6 }), svg('text', { x: x + WIDE / 2 - 7, y: y + 20 }, short(line)));
-	const arrow = (x, y, text) => svg('text', { x, y }, text);
 	return scroll('step.flow', svg('svg', { viewBox: `-2 0 ${n * WIDE} 86`, width: n * WIDE, height: 86, role: 'img', 'aria-label': t('step.flow') },
-		there.map((s, k) => [stop(s, k * WIDE, 4, 'there'), k > 0 && arrow(k * WIDE - 7, 24, '→')]),
-		back.map((s, k) => [stop(s, (n - 1 - k) * WIDE, 50, 'back'), k > 0 && arrow((n - k) * WIDE - 7, 70, '←')])), '.flow');
+		there.map((s, k) => [stop(s, k * WIDE, 4, 'there'), k > 0 && svg('text', { x: k * WIDE - 7, y: 24 }, '→')]),
+		back.map((s, k) => [stop(s, (n - 1 - k) * WIDE, 50, 'back'), k > 0 && svg('text', { x: (n - k) * WIDE - 7, y: 70 }, '←')])), '.flow');
 }

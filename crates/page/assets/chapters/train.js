@@ -40,10 +40,10 @@ export async function mount(root, ended) {
 	function progress() {
 		live.hidden = !now;
 		if (!now) return;
-		const { result } = now;
+		const right = now.result?.test_accuracy;
 		bar.value = now.steps ? now.step / now.steps : 0;
 		put(state, el('strong', now.run), ` · ${t(`state.${now.state}`)} · ${t('step')} ${now.step} / ${now.steps ?? '?'}`, now.loss ? ` · ${t('loss')} ${number(now.loss)}` : '',
-			el('span.error', now.error ? ` ${now.error}` : ''), result ? ` · ${named('metric', result.metric)} ${number(result.best)}` : '',
+			el('span.error', now.error ? ` ${now.error}` : ''), right ? ` · ${t('metric.test_accuracy')} ${number(right)}` : '',
 			...(['finished', 'stopped'].includes(now.state) ? [' · ', el('a', { href: link(now.kind, { m: now.run }) }, t('train.look'))] : []));
 	}
 

@@ -20,8 +20,8 @@ export function question({ model, sentence }) {
 		const cells = (test) => GROUPS.flatMap((g) => got.compared.map((w) => (test[g]?.[w] === undefined ? '–' : percent(test[g][w]))));
 		put(answer, el('p', t('ask.translation'), ' ', el('strong', got.translation)),
 			el('div.sides', bars(t('ask.encoder', { word: got.word.text }), got.encoder_attention), got.translated_by ? bars(t('ask.cross', { word: got.translated_by.text }), got.cross_attention) : ''),
-			el('h3', t('ask.test')), el('p', t('ask.test.about', { words: got.compared.join(', ') })),
-			table('ask.test', [t('ask.change'), t('translation.text'), ...GROUPS.flatMap((g) => got.compared.map((w) => `${t(`ask.${g}`)}: ${w}`))], got.tests.map((test) => [test.change ?? t('ask.nothing'), test.translation, ...cells(test)])),
+			el('h3', t('ask.test')), el('p', t('ask.test.about', { words: got.compared.map((w) => `“${w}”`).join(', ') })),
+			table('ask.test', [t('ask.change'), t('translation.title'), ...GROUPS.flatMap((g) => got.compared.map((w) => `${t(`ask.${g}`)}: ${w}`))], got.tests.map((test) => [test.change ?? t('ask.nothing'), test.translation, ...cells(test)])),
 			el('p.note', t('ask.moral')));
 	});
 

@@ -18,6 +18,6 @@ export function tree({ nodes, best }) {
 		return svg(`g.${n.fate}${won.has(i) ? '.won' : ''}`, { onpointerenter: look }, svg('rect', { x, y: y + 2, width: WIDE - GAP, height: HIGH - 9, rx: 5 }), svg('text', { x: x + 6, y: y + 19 }, clip(token)));
 	};
 	const art = svg('svg.tree', { viewBox: `-2 0 ${width + 2} ${height}`, width, height, role: 'img', 'aria-label': t('tree.title') }, nodes.map((n, i) => n.parent !== null && edge(n, i)), nodes.map(box));
-	return el('figure', scroll(t('tree.title'), art, '.tall'), part('table', () => table('tree.title', ['#', t('tree.parent'), t('token'), 'ln p', t('score'), t('tree.fate')],
+	return el('figure', scroll(t('tree.title'), art), part('table', () => table('tree.title', ['#', t('tree.parent'), t('token'), 'ln p', t('score'), t('tree.fate')],
 		nodes.map((n, i) => [i, n.parent ?? '–', visible(n.token), number(n.log_probability), number(n.score), t(`fate.${n.fate}`)])), { kind: 'behind' }));
 }

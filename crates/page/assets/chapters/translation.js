@@ -1,30 +1,28 @@
 // A translation: its beam tree, its cross-attention, and the sentence with the pizza: what decides?
 
-import { address, attempt, button, card, el, field, hint, keep, models, number, numberField, post, row, select, t, table, values, put } from '../lib/page.js';
+import { attempt, button, card, el, field, hint, models, number, numberField, post, Prompt, row, select, t, table, values, put } from '../lib/page.js';
 import { attention } from '../lib/attention.js';
 import { tree } from './translation-tree.js';
 import { question } from './translation-ask.js';
 
-const SENTENCE = 'La pizza salió del horno y sabía bien';
-
 export async function mount(root) {
-	const text = el('textarea', { rows: 2, maxlength: 1000, spellcheck: 'false' }, address().text ?? SENTENCE);
+	const prompt = new Prompt(() => {});
 	const beam = numberField(4, { min: 1, max: 16 });
 	const [result, cross] = [el('div'), el('div')];
-	const ask = question({ model: () => choice.name, sentence: () => text.value });
+	const ask = question({ model: () => choice.name, sentence: () => prompt.text });
 
 	const go = () => attempt(async () => {
-		keep({ text: text.value });
-		const got = await post('translate', { model: choice.name, sentence: text.value, beam: Number(beam.value) });
+		const got = await post('translate', { model: choice.name, sentence: prompt.own, beam: Number(beam.value) });
+		prompt.suit(got.sentence);
 		put(result, card('translation.result', el('p.lead', { id: 'translation' }, el('strong', got.translations[0]?.text ?? '–')),
-			table('translation.result', [t('translation.text'), 'ln p', t('score')], got.translations.map((x) => [x.text, number(x.log_probability), number(x.score)]))),
+			table('translation.result', [t('translation.title'), 'ln p', t('score')], got.translations.map((x) => [x.text, number(x.log_probability), number(x.score)]))),
 			card('tree.title', hint('tree.about'), tree(got.tree)));
 		await look();
 		await ask.load();
 	});
 
 	async function look() {
-		const got = await post('inspect', { model: choice.name, prompt: text.value });
+		const got = await prompt.inspect(choice.name);
 		const heads = got.attention.filter((a) => a.kind === 'cross-attention');
 		const picture = el('div');
 		const draw = (i) => attempt(async () => put(picture, attention(got, heads[i], (await values(got.id, `${heads[i].label}.weights`, { head: heads[i].head })).data).node));
@@ -33,6 +31,6 @@ export async function mount(root) {
 	}
 
 	const choice = await models('translate', go);
-	root.append(row(choice.node, el('div.wide', field('translation.sentence', text)), field('translation.beam', beam), button('translation.go', go, { class: 'main' })), result, cross, ask.node);
+	root.append(row(choice.node, el('div.wide', field('translation.sentence', prompt.node)), field('translation.beam', beam), button('translation.go', go, { class: 'main' })), result, cross, ask.node);
 	await go();
 }

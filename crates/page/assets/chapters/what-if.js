@@ -1,10 +1,10 @@
 // Another score or another mask on the same weights: before and after, side by side. Nothing is retrained.
 
-import { address, attempt, Bars, card, el, field, formula, get, has, keep, models, latest, number, post, query, row, select, t, table, values, visible, put } from '../lib/page.js';
+import { attempt, Bars, card, el, field, formula, get, has, models, latest, number, Prompt, query, row, select, t, table, values, visible, put } from '../lib/page.js';
 import { attention, headChoice } from '../lib/attention.js';
 
 export async function mount(root) {
-	const text = el('textarea', { rows: 2, spellcheck: 'false', maxlength: 4000, oninput: () => { keep({ text: text.value }); run(); } }, address().text ?? t('gpt.text'));
+	const prompt = new Prompt(() => run());
 	const [before, after] = [new Side('what-if.before'), new Side('what-if.after')];
 	const [choices, rules, lab] = [row(), el('div'), el('div')];
 	const heads = headChoice((layer, head) => set({ layer, head }));
@@ -14,20 +14,19 @@ export async function mount(root) {
 
 	const run = latest(async () => {
 		const { score, mask } = now;
-		const body = { model: choice.name, prompt: text.value };
-		const [a, b] = await Promise.all([post('inspect', body), post('inspect', { ...body, score, mask })]);
+		const [a, b] = await Promise.all([{}, { score, mask }].map((change) => prompt.inspect(choice.name, change)));
 		now.layer = Math.min(now.layer, a.layers.length - 1);
 		now.head = Math.min(now.head, a.heads - 1);
 		heads.set(a, now.layer, now.head);
 		await Promise.all([before.draw(a, now), after.draw(b, now)]);
-		const rule = (what, name) => el('p', el('b', t(what)), ` ${name} `, has(`${what}.${name}`) && t(`${what}.${name}`));
+		const rule = (what, name) => el('p', t(what), ' ', el('b.code', name), ': ', has(`${what}.${name}`) && t(`${what}.${name}`));
 		put(rules, rule('score', score), formula(options.scores.find((s) => s.name === score).equation), rule('mask', mask.split(':')[0]));
 		measured();
 	});
 
 	function measured() {
 		const arms = options.lab.filter((a) => a.arm.includes(now.score) || a.arm.includes(now.mask.replace(':', ' ')));
-		put(lab, card('what-if.lab', arms.length ? table('what-if.lab', ['what-if.arm', 'what-if.measure', 'what-if.retrained', 'what-if.standard', 'what-if.seeds'].map((k) => t(k)), arms.map((a) => [a.arm, a.measure, number(a.mean), number(a.standard), a.seeds]))
+		put(lab, card('what-if.lab', arms.length ? table('what-if.lab', ['what-if.arm', 'runs.measure', 'what-if.retrained', 'what-if.standard', 'what-if.seeds'].map((k) => t(k)), arms.map((a) => [a.arm, a.measure, number(a.mean), number(a.standard), a.seeds]))
 			: el('p.hint', t('what-if.lab.none'))));
 	}
 
@@ -41,7 +40,7 @@ export async function mount(root) {
 	});
 
 	const choice = await models('gpt', load);
-	root.append(row(choice.node, el('div.wide', field('gpt.your', text))), choices, el('p.note', el('strong', t('what-if.not')), ' ', t('what-if.not.about')), rules, el('div.sides', before.node, after.node), lab);
+	root.append(row(choice.node, el('div.wide', field('gpt.your', prompt.node))), choices, el('p.note', el('strong', t('what-if.not')), ' ', t('what-if.not.about')), rules, el('div.sides', before.node, after.node), lab);
 	await load();
 }
 

@@ -3,7 +3,7 @@
 
 const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
-// The state as an object: `t` is the token and `c` the chapter, always there, possibly empty.
+// The state: `t` is the token and `c` the chapter.
 export function address() {
 	return { t: '', c: '', ...read() };
 }

@@ -2,7 +2,7 @@
 
 import { field, Matrix, put, row, select, show, t, times, visible } from './page.js';
 
-const GREATEST = 340; // CSS pixels
+const [GREATEST, LEGIBLE] = [340, 12]; // CSS pixels
 
 // `data`: the weights of a head; `pick(i, j)` hears which is pointed at.
 export function attention(inspection, { label, layer, head }, data, pick = () => {}) {
@@ -11,7 +11,8 @@ export function attention(inspection, { label, layer, head }, data, pick = () =>
 	const [rows, cols] = [rowNames.length, colNames.length];
 	const masked = (i, j) => j < (group.seen?.[i]?.[0] ?? 0) || j >= (group.seen?.[i]?.[1] ?? cols);
 	const op = inspection.ops.find((o) => o.label === `${label}.weights`);
-	return new Matrix({ rows, cols, data, most: 1, scale: 'share', masked, rowNames, colNames, cell: Math.max(4, Math.min(26, Math.floor(GREATEST / Math.max(rows, cols)))),
+	const cell = Math.max(4, Math.min(26, Math.floor(GREATEST / Math.max(rows, cols))));
+	return new Matrix({ rows, cols, data, most: 1, scale: 'share', masked, rowNames, colNames, cell, names: cell >= LEGIBLE,
 		label: t('look.matrix', { l: layer, h: head }),
 		pick: (i, j, value) => {
 			pick(i, j);

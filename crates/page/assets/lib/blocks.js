@@ -1,22 +1,14 @@
 // Draws the blocks of a note. Every text is set as text: nothing in a note can become an element of the page.
 
 import { el, link, scroll } from './page.js';
-import { sourceLink } from './source.js';
 
-const NOTE = /^(?:\.\/)?([\w-]+)\.md(#.*)?$/;
-
-function anchor(href, inner) {
-	const note = NOTE.exec(href);
-	if (note) return el('a', { href: link('notes', { note: note[1] }) }, inner);
-	if (/^https?:\/\//.test(href)) return el('a', { href, rel: 'noreferrer', target: '_blank' }, inner);
-	return /\.\w+$/.test(href) ? sourceLink({ file: href.replace(/^(\.\.\/)+/, ''), line: 1 }, inner) : inner;
-}
-
-function span({ text, code, strong, em, href }) {
+function span({ text, code, strong, em, href, note, src }) {
+	if (src) return el('img', { src, alt: text, loading: 'lazy' });
 	let inner = code ? el('code', text) : document.createTextNode(text);
 	if (strong) inner = el('strong', inner);
 	if (em) inner = el('em', inner);
-	return href ? anchor(href, inner) : inner;
+	if (note) return el('a', { href: link('notes', { note }) }, inner);
+	return href ? el('a', { href, rel: 'noreferrer', target: '_blank' }, inner) : inner;
 }
 const text = (spans) => spans.map((s) => s.text).join('');
 

@@ -4,7 +4,7 @@ import { el, svg, put, times } from './dom.js';
 import { part, table } from './parts.js';
 import { number } from './i18n.js';
 
-const [H, LEFT, RIGHT, TOP, BOTTOM] = [220, 52, 24, 12, 34];
+const [H, LEFT, RIGHT, TOP, BOTTOM] = [220, 62, 24, 12, 34];
 const MOST_ROWS = 60;
 
 function ticks(low, high) {

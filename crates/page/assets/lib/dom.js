@@ -1,5 +1,6 @@
 // Builds elements. Text is always set as text, never as HTML.
 
+const shown = (children) => children.flat(9).filter((child) => child || child === 0);
 const isProps = (x) => x && Object.getPrototypeOf(x) === Object.prototype;
 
 const maker = (space) => (name, ...rest) => {
@@ -13,7 +14,7 @@ const maker = (space) => (name, ...rest) => {
 		else if (key === 'value') node.value = value;
 		else node.setAttribute(key, value === true ? '' : value);
 	}
-	node.append(...rest.flat(9).filter((child) => child || child === 0));
+	node.append(...shown(rest));
 	return node;
 };
 
@@ -22,7 +23,7 @@ export const el = maker('http://www.w3.org/1999/xhtml');
 export const svg = maker('http://www.w3.org/2000/svg');
 export const mathml = maker('http://www.w3.org/1998/Math/MathML');
 
-export const put = (node, ...children) => node.replaceChildren(...children.flat(9).filter((child) => child || child === 0));
+export const put = (node, ...children) => node.replaceChildren(...shown(children));
 
 export const times = (n, make) => Array.from({ length: n }, (_, i) => make(i));
 

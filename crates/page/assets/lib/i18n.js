@@ -11,7 +11,7 @@ document.documentElement.lang = language;
 const strings = new Map();
 let group = '';
 for (const line of text.trim().split('\n')) {
-	const [key, ...texts] = line.split(' | ');
+	const [key, ...texts] = line.split('\t');
 	if (texts.length) strings.set(group + key, texts[column] ?? texts[0]);
 	else group = `${key.slice(2)}.`;
 }

@@ -12,7 +12,8 @@ const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRig
 
 // `rows`, `cols`, `data` (row by row), `label`; `scale` (`signed`, `ink`, `share`), `most` (the number of the strongest
 // colour), `cell` (CSS pixels), `high` (the height of the picture), `rowNames`, `colNames`, `masked(row, col)`,
-// `write` for the numbers themselves in the cells, `pick(row, col, value)` when a number is pointed at.
+// `names` to write the names beside the picture, `write` for the numbers themselves in the cells, `pick(row, col, value)`
+// when a number is pointed at.
 export class Matrix {
 	constructor(options) {
 		Object.assign(this, { scale: 'signed', cell: 10, at: [0, 0] }, options);
@@ -27,7 +28,8 @@ export class Matrix {
 		if (this.high) frame.style.height = `${this.high}px`;
 		else frame.style.aspectRatio = `${wide} / ${Math.min(HIGHEST, rows * Math.max(wide / cols, Math.min(cell, LOWEST)))}`;
 		this.behind = part('table', () => this.window(), { kind: 'behind' });
-		this.node = el('figure', frame, this.behind);
+		const beside = (kind, names) => el(`div.${kind}`, { 'aria-hidden': 'true' }, names.map((name) => el('span', name)));
+		this.node = el('figure', this.names ? el('div.named', beside('tops', this.colNames), beside('lefts', this.rowNames), frame) : frame, this.behind);
 		this.listen();
 		if (this.data) this.update(this.data, this.most);
 	}

@@ -6,6 +6,7 @@ export const SIDE = 112;
 const WIDTH = 9;
 const KEY_STEP = 4;
 const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+const MOVE = 'onpointerrawupdate' in window ? 'pointerrawupdate' : 'pointermove'; // a raw move does not wait for the next frame
 const percent = (x) => `${(100 * x) / SIDE}%`;
 
 export class Pad {
@@ -44,10 +45,13 @@ export class Pad {
 		this.context.stroke();
 	}
 
+	on(name, work) {
+		this.canvas.addEventListener(name, work);
+	}
+
 	byPointer() {
 		let last = null;
 		let size = null;
-		const on = (name, work) => this.canvas.addEventListener(name, work);
 		const spot = (e) => [((e.clientX - size.left) / size.width) * SIDE, ((e.clientY - size.top) / size.height) * SIDE];
 		const draw = (e) => {
 			for (const part of e.getCoalescedEvents?.().length ? e.getCoalescedEvents() : [e]) {
@@ -57,7 +61,7 @@ export class Pad {
 			}
 			this.drawn(e.timeStamp);
 		};
-		on('pointerdown', (e) => {
+		this.on('pointerdown', (e) => {
 			if (e.button) return;
 			this.canvas.setPointerCapture(e.pointerId);
 			size = this.canvas.getBoundingClientRect();
@@ -65,13 +69,12 @@ export class Pad {
 			last = spot(e);
 			draw(e);
 		});
-		on('pointermove', (e) => last && draw(e));
-		on('lostpointercapture', () => { last = null; });
+		this.on(MOVE, (e) => last && draw(e));
+		this.on('lostpointercapture', () => { last = null; });
 	}
 
 	byKey() {
-		const on = (name, work) => this.canvas.addEventListener(name, work);
-		on('keydown', (e) => {
+		this.on('keydown', (e) => {
 			const by = KEYS[e.key];
 			if (by) this.go(by, e.timeStamp);
 			else if (e.key === ' ' || e.key === 'Enter') { this.down = !this.down; say(t(this.down ? 'pad.down' : 'pad.up')); }
@@ -80,8 +83,8 @@ export class Pad {
 			e.preventDefault();
 			this.showPen();
 		});
-		on('blur', () => { this.pen.hidden = true; this.down = false; });
-		on('focus', () => this.canvas.matches(':focus-visible') && this.showPen());
+		this.on('blur', () => { this.pen.hidden = true; this.down = false; });
+		this.on('focus', () => this.canvas.matches(':focus-visible') && this.showPen());
 	}
 
 	go(by, time) {

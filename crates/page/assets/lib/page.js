@@ -12,5 +12,6 @@ export * from './models.js';
 export * from './numbers.js';
 export * from './palette.js';
 export * from './parts.js';
+export * from './prompt.js';
 export * from './stream.js';
 export * from './tokens.js';

@@ -1,7 +1,7 @@
 // Numbers as colours, one pixel each. The ends of each scale come from the style sheet: they follow light and dark.
 
 const STEPS = 256;
-const SCALES = { signed: ['neg', 'zero', 'pos'], ink: ['paper', 'paper', 'pen'], share: ['zero', 'zero', 'pos'] };
+const SCALES = { signed: ['neg', 'zero', 'pos'], ink: ['paper', 'paper', 'ink'], share: ['zero', 'zero', 'pos'] };
 let tables = {};
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 	tables = {};

@@ -9,10 +9,10 @@ import { t } from './i18n.js';
 // A button named after a place, which opens its lines: those around a call, `file:line`, or a whole `{file, line}`.
 export function sourceLink(at, text) {
 	const [file, line] = typeof at === 'string' ? at.split(':') : [at.file, at.line];
-	return button(text ?? `${file.split('/').slice(-2).join('/')}:${line}`, () => open(file, Number(line), typeof at === 'string'), { class: 'link code', title: `${file}:${line}` });
+	return button(text ?? `${file.split('/').slice(-2).join('/')}:${line}`, () => open(file, Number(line), typeof at === 'string'), { class: 'link code' });
 }
 
-export const lines = (text, first, marked) => el('ol.source', { start: first, tabindex: 0, role: 'region', 'aria-label': t('source') },
+export const lines = (text, first, marked) => el('ol.source', { start: first, tabindex: 0, 'aria-label': t('source') },
 	text.map((line, i) => el(marked.includes(first + i) ? 'li.marked' : 'li', { value: first + i }, el('code', line || ' '))));
 
 export async function sheet(title, make) {
