@@ -8,9 +8,11 @@
 //! | `trained.rs` | a training from the page |
 //! | `webdriver.rs` | a client for a browser's driver |
 //! | `browser.rs` | the page in Chromium |
+//! | `keyboard.rs` | every chapter without a mouse |
 
 mod browser;
 mod gate;
+mod keyboard;
 mod numbers;
 mod served;
 mod trained;

@@ -14,6 +14,17 @@ const REQUIRED: &str = "M2G_REQUIRE_BROWSER";
 const DRIVERS: [&str; 3] = ["chromedriver", "/usr/bin/chromedriver", "/usr/lib/chromium/chromedriver"];
 const BROWSERS: [&str; 4] = ["chromium", "/usr/bin/chromium", "chromium-browser", "google-chrome"];
 
+/// Keys without a letter, as WebDriver names them.
+pub mod key {
+    pub const TAB: &str = "\u{E004}";
+    pub const ENTER: &str = "\u{E007}";
+    pub const ESCAPE: &str = "\u{E00C}";
+    pub const LEFT: &str = "\u{E012}";
+    pub const UP: &str = "\u{E013}";
+    pub const RIGHT: &str = "\u{E014}";
+    pub const DOWN: &str = "\u{E015}";
+}
+
 /// A browser with one window.
 pub struct Browser {
     driver: Child,
@@ -166,6 +177,14 @@ impl Browser {
         actions.push(json!({"type": "pointerUp", "button": 0}));
         let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions});
         self.post("actions", json!({"actions": [mouse]}));
+    }
+
+    /// Presses these keys one after the other; [`key`] has those without a letter.
+    pub fn press(&self, keys: &str) {
+        let press = |key: char| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}));
+        let actions: Vec<Value> = keys.chars().flat_map(press).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.post("actions", json!({"actions": [keyboard]}));
     }
 
     /// A command of the browser's own protocol.
