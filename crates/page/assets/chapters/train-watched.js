@@ -2,7 +2,7 @@
 
 import { el, field, Matrix, newest, paint, query, row, select, shape, show, strongest, t, tensor, put, times } from '../lib/page.js';
 
-const BREAK = 120; // ms between two pictures, so that the training keeps its pace
+const BREAK = 120; // ms, so that the training keeps its pace
 const IMAGE = 784;
 
 export class Watched {

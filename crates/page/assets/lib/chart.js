@@ -44,7 +44,7 @@ export class Chart {
 		const py = (y) => H - BOTTOM - ((y - y0) / (y1 - y0)) * (H - TOP - BOTTOM);
 		const text = (x, y, anchor, words, more) => svg('text', { x, y, 'text-anchor': anchor, ...more }, words);
 		const middle = (H - BOTTOM) / 2;
-		put(this.art, 
+		put(this.art,
 			...ticks(y0, y1).flatMap((v) => [svg('line.grid', { x1: LEFT, x2: W - RIGHT, y1: py(v), y2: py(v) }), text(LEFT - 6, py(v) + 4, 'end', number(v, 6))]),
 			...ticks(x0, x1).map((v) => text(px(v), H - BOTTOM + 15, 'middle', number(v, 7))),
 			text((LEFT + W - RIGHT) / 2, H - 3, 'middle', this.x), text(12, middle, 'middle', this.y, { transform: `rotate(-90 12 ${middle})` }),

@@ -6,7 +6,7 @@ import { el, mathml } from './dom.js';
 const NAMES = { alpha: 'α', delta: 'δ', eta: 'η', sigma: 'σ', lambda: 'λ', eps: 'ε', pi: 'π', nabla: '∇', dC: '∂C', dw: '∂w', db: '∂b', da: '∂a', dz: '∂z' };
 const SIGNS = { '*': '·', '->': '→', '-': '−', "'": '′' };
 const CLOSE = { '(': ')', '[': ']', '|': '|' };
-const BETWEEN = ['+', '-', '=', ',', '*', '·', ';', '->'];
+const BETWEEN = ['+', '-', '=', ',', '*', '·', ';', ':', '->'];
 const TOKENS = /->|\d+(?:\.\d+)?|\p{L}+|\S/gu;
 
 const row = (nodes) => (nodes.length === 1 ? nodes[0] : mathml('mrow', nodes));
