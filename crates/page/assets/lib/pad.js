@@ -25,7 +25,9 @@ export class Pad {
 
 	dots() {
 		const rgba = this.context.getImageData(0, 0, SIDE, SIDE).data;
-		return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => rgba[4 * i + 3]);
+		const ink = new Uint8Array(SIDE * SIDE);
+		for (let i = 0; i < ink.length; i++) ink[i] = rgba[4 * i + 3];
+		return ink;
 	}
 
 	empty() {
