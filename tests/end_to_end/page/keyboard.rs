@@ -78,13 +78,16 @@ pub fn walk(browser: &Browser, served: &Served) {
     browser.press(&key::DOWN.repeat(17));
     browser.wait("return document.querySelector('#verdict .digit')?.textContent === '1'");
 
+    // Slowly, so that it does not end before it is stopped.
     enter(browser, "train");
+    tab_to(browser, ".field:nth-child(3) > select");
+    browser.press(key::DOWN);
     tab_to(browser, "#start");
     browser.press(key::ENTER);
     browser.wait("return /training/.test(document.getElementById('training-state').textContent)");
     tab_to(browser, "#training-state ~ .row button:last-child");
     browser.press(key::ENTER);
-    browser.wait("return /stopped|finished/.test(document.getElementById('training-state').textContent)");
+    browser.wait("return /stopped/.test(document.getElementById('training-state').textContent)");
     tab_to(browser, "#open-step");
     browser.press(key::ENTER);
     browser.wait("return document.querySelector('.stop.now')");
@@ -125,6 +128,7 @@ pub fn walk(browser: &Browser, served: &Served) {
     changes(browser, mask, &before);
 
     enter(browser, "core");
+    browser.wait("return document.querySelector('.fn') !== null");
     tab_to(browser, ".fn");
     browser.press(key::ENTER);
     browser.wait("return document.querySelector('dialog[open] .marked')");
@@ -144,7 +148,7 @@ pub fn walk(browser: &Browser, served: &Served) {
     browser.wait("return document.querySelector('.tree')");
 
     enter(browser, "notes");
-    tab_to(browser, "li + li a[href*='note=']");
+    tab_to(browser, "article a[href*='note=']");
     let before = text(browser, "article h2, article h1");
     browser.press(key::ENTER);
     changes(browser, "article h2, article h1", &before);
