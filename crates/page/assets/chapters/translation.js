@@ -14,8 +14,8 @@ export async function mount(root) {
 	const go = () => attempt(async () => {
 		const got = await post('translate', { model: choice.name, sentence: prompt.own, beam: Number(beam.value) });
 		prompt.suit(got.sentence);
-		put(result, card('translation.result', el('p.lead', { id: 'translation' }, el('strong', got.translations[0]?.text ?? '–')),
-			table('translation.result', [t('translation.title'), 'ln p', t('score')], got.translations.map((x) => [x.text, number(x.log_probability), number(x.score)]))),
+		put(result, card('translation.result', el('p.lead', { id: 'translation' }, el('strong', got.translations[0]?.text || '–')),
+			table('translation.result', [t('translation.title'), 'ln p', t('score')], got.translations.map((x) => [x.text || '–', number(x.log_probability), number(x.score)]))),
 			card('tree.title', hint('tree.about'), tree(got.tree)));
 		await look();
 		await ask.load();
