@@ -156,7 +156,8 @@ fn draws(browser: &Browser, served: &Served) {
     let prompt = "%3Cscript%3Edocument.title%3D%27gone%27%3C%2Fscript%3E";
     go(browser, "gpt", &format!("&m=gpt&text={prompt}"));
     browser.wait("return document.querySelectorAll('.chips .chip').length > 5");
-    let chips = browser.run("return [...document.querySelectorAll('.chips .chip')].map((c) => c.textContent).join('')");
+    let chips = browser
+        .run("return [...document.querySelectorAll('.chips .chip')].map((c) => c.textContent).join('')");
     assert_eq!(chips, "<script>document.title='gone'</script>");
     assert_ne!(browser.run("return document.title"), Value::from("gone"));
     check_quiet(browser, served, "markup");

@@ -161,6 +161,12 @@ fn a_gpt_shows_what_inspect_sample_and_compare_print() {
     for field in ["tokens", "ids", "mask", "attention", "prediction"] {
         assert_eq!(page[field], command[field], "{field}");
     }
+    // Without a text, one that the model can read; of a long one, the end.
+    let own = served.posted("/api/inspect", json!({"model": "g"}));
+    let again = served.posted("/api/inspect", json!({"model": "g", "prompt": own["text"]}));
+    assert_eq!(own["ids"], again["ids"]);
+    let long = served.posted("/api/inspect", json!({"model": "g", "prompt": prompt.repeat(40)}));
+    assert!(long["left_out"].as_u64() > Some(0) && long["tokens"].as_array().unwrap().len() > 4, "{long}");
     // Every row of weights sums to 1, and what is masked is exactly 0.
     let id = page["id"].as_str().unwrap();
     let t = page["ids"].as_array().unwrap().len();
@@ -254,10 +260,13 @@ fn a_gpt_shows_what_inspect_sample_and_compare_print() {
             assert!(caller["lines"].as_array().unwrap().len() >= 4, "{caller}");
         }
     }
-    let notes = served.got("/api/notes");
-    for note in notes["notes"].as_array().unwrap() {
-        let note = served.got(&format!("/api/notes/{}", note["name"].as_str().unwrap()));
-        assert!(note["blocks"].as_array().unwrap().len() > 3);
+    for lang in ["en", "es"] {
+        let notes = served.got(&format!("/api/notes?lang={lang}"));
+        for note in notes["notes"].as_array().unwrap() {
+            let name = note["name"].as_str().unwrap().replace('/', "%2F");
+            let note = served.got(&format!("/api/notes/{name}?lang={lang}"));
+            assert!(note["blocks"].as_array().unwrap().len() > 3);
+        }
     }
 }
 

@@ -67,6 +67,16 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
     assert_eq!(step["step"], 3);
     let id = step["id"].as_str().unwrap();
     let (updated, _) = served.values(&format!("/api/inspect/{id}/values?name=layer1.weight&updated=1"));
+    // Every z and a of every layer is there, also that of the last.
+    let lines = step["lines"].as_array().unwrap().iter();
+    let layers: Vec<_> = lines.filter(|line| line["name"] == "z" || line["name"] == "a").collect();
+    assert_eq!(layers.len(), 4);
+    for line in layers {
+        let name = line["value"].as_str().unwrap();
+        let (values, shape) = served.values(&format!("/api/inspect/{id}/values?name={name}"));
+        assert_eq!(json!(shape), line["shape"]);
+        assert!(line["name"] == "z" || values.iter().all(|a| (0.0..=1.0).contains(a)), "{name}");
+    }
     served.posted("/api/training/control", json!({"speed": "step"}));
     while served.got("/api/training")["step"].as_u64() != Some(4) {}
     wait(&served, "paused");

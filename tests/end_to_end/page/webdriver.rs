@@ -181,7 +181,8 @@ impl Browser {
 
     /// Presses these keys one after the other; [`key`] has those without a letter.
     pub fn press(&self, keys: &str) {
-        let press = |key: char| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}));
+        let press =
+            |key: char| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}));
         let actions: Vec<Value> = keys.chars().flat_map(press).collect();
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
         self.post("actions", json!({"actions": [keyboard]}));
