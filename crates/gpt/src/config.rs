@@ -90,6 +90,10 @@ m2g_core::settings! {
             /// (Henry et al. 2020).
             #[setting(shape)]
             qk_norm: bool = false,
+            /// Whether every block but the first attends to the mean of its values and those of the first
+            /// (Zhou et al. 2024).
+            #[setting(shape)]
+            value_residual: bool = false,
             /// The activation function of the feed-forward layers: relu-squared is that of So et al. 2021,
             /// swiglu that of Shazeer 2020, with a hidden layer of 8/3 instead of 4 n_embd.
             #[setting(shape)]

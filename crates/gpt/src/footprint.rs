@@ -55,7 +55,7 @@ impl GptConfig {
             MlpActivation::Swiglu => 3 * self.activation.usual_hidden(c) - 8 * c,
             _ => 0,
         };
-        let heads = if self.qk_norm { 3 * c } else { 0 };
+        let heads = 3 * c * (usize::from(self.qk_norm) + usize::from(self.value_residual));
         let block = (16 * c + h + hidden + heads) as u64 + attention;
         let capped = if self.logit_cap > 0.0 { 3 * v } else { 0 };
         let once = (2 * v + capped + 13 * c) as u64;

@@ -5,7 +5,7 @@
 //! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
 use m2g_core::nn::{
-    AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, Linear, Norm, NormPlace,
+    AttentionSettings, Block, BlockSettings, Embedding, FirstValues, Init, KvCache, Linear, Norm, NormPlace,
     PositionEmbedding,
 };
 use m2g_core::rng::Streams;
@@ -124,8 +124,14 @@ impl<T: Float> Gpt<T> {
         let x = tape.dropout(x, config.dropout)?;
         let mut x = tape.label(x, "embedded");
         let mut caches = cache.into_iter().flat_map(|cache| &mut cache.layers);
+        let mut first_values = FirstValues::default();
         for block in &self.blocks {
-            x = block.forward(tape, params, x, &config.mask, caches.next(), None)?;
+            x = match config.value_residual {
+                true => {
+                    block.forward_mixing(tape, params, x, &config.mask, caches.next(), &mut first_values)?
+                }
+                false => block.forward(tape, params, x, &config.mask, caches.next(), None)?,
+            };
         }
         Ok(x)
     }

@@ -18,6 +18,7 @@
 //! | [`layer_norm`] | `forward`, `backward`, of layer and RMS normalisation |
 //! | `qk_norm` | `normalize_heads`, with its `_backward` |
 //! | `swiglu` | `swiglu`, with its `_backward` |
+//! | [`value_residual`] | `mean_of_values`, with its `_backward` |
 //! | [`loss`] | `mean`, `quadratic`, `sigmoid_cross_entropy`, `softmax_cross_entropy`, `cross_entropy`, each with its `_backward` |
 //! | [`embedding`] | `gather_rows`, `scatter_add_rows` |
 //! | [`heads`] | `split`, `merge`, `merge_add` |
@@ -69,5 +70,6 @@ pub mod subnormals;
 mod swiglu;
 mod table;
 pub mod transpose;
+pub mod value_residual;
 
 pub use table::{Cpu, Kernels};

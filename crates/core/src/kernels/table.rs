@@ -16,6 +16,7 @@ use super::optimizer::{self, AdamWParam, AdamWStep, SgdStep};
 use super::packed_weights::{PackedWeights, WeightFormat};
 use super::pairwise_scores::{self, HeadShape, ScoreGradients, ScoreInputs};
 use super::rotary::{self, Direction, RotaryLayout};
+use super::value_residual::{self, ValuesOf};
 use super::{elementwise, embedding, gelu, gelu_exact, qk_norm, reduce, rows, softmax, swiglu};
 use crate::{Mask, Number, Precision};
 
@@ -161,6 +162,9 @@ kernels! {
     fn normalize_heads(out: &mut [T], x: &[T], width: usize, d: usize, eps: f64) = qk_norm::normalize_heads;
     fn normalize_heads_backward(dx: &mut [T], dy: &[T], x: &[T], width: usize, d: usize, eps: f64)
         = qk_norm::normalize_heads_backward;
+    fn mean_of_values(out: &mut [T], qkv: &[T], first: &[T], width: usize) = value_residual::mean_of_values;
+    fn mean_of_values_backward(dx: &mut [T], dy: &[T], width: usize, of: ValuesOf)
+        = value_residual::mean_of_values_backward;
     fn gather_rows(out: &mut [T], table: &[T], ids: &[u32], cols: usize) = embedding::gather_rows;
     fn scatter_add_rows(table: &mut [T], rows: &[T], ids: &[u32], cols: usize) = embedding::scatter_add_rows;
     fn argmax(out: &mut [T], x: &[T], cols: usize) = rows::argmax;

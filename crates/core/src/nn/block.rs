@@ -1,7 +1,7 @@
 //! The Transformer block.
 
 use super::{
-    AttentionSettings, Branch, CrossAttention, GeluForm, Init, LayerCache, Linear, Memory, Mlp,
+    AttentionSettings, Branch, CrossAttention, FirstValues, GeluForm, Init, LayerCache, Linear, Memory, Mlp,
     MlpActivation, Norm, NormKind, NormPlace, Positions, Score, SelfAttention,
 };
 use crate::mask::Mask;
@@ -62,10 +62,41 @@ impl Block {
         cache: Option<&mut LayerCache<T>>,
         memory: Option<Memory<'_>>,
     ) -> Result<Var, Error> {
+        self.sublayers(tape, params, x, memory, |tape, x| self.attn.forward(tape, params, x, mask, cache))
+    }
+
+    /// As [`Block::forward`] without a memory, with a value residual: the first block fills `first_values`, and
+    /// the others mix them into their own.
+    ///
+    /// # Errors
+    /// As [`Block::forward`].
+    #[track_caller]
+    pub fn forward_mixing<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        mask: &Mask,
+        cache: Option<&mut LayerCache<T>>,
+        first_values: &mut FirstValues,
+    ) -> Result<Var, Error> {
+        self.sublayers(tape, params, x, None, |tape, x| {
+            self.attn.forward_mixing(tape, params, x, mask, cache, Some(first_values))
+        })
+    }
+
+    /// The sub-layers in order, with self-attention `attn`.
+    #[track_caller]
+    fn sublayers<'a, T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        memory: Option<Memory<'_>>,
+        attn: impl FnOnce(&mut Tape<T>, Var) -> Result<Branch<'a>, Error>,
+    ) -> Result<Var, Error> {
         // x + attn(norm(x))
-        let mut x = self.sublayer(tape, params, x, self.ln_1, |tape, x| {
-            self.attn.forward(tape, params, x, mask, cache)
-        })?;
+        let mut x = self.sublayer(tape, params, x, self.ln_1, attn)?;
         // x + cross_attn(norm(x), memory)
         if let Some((cross_attn, memory)) = self.cross_attention(memory)? {
             x = self.sublayer(tape, params, x, self.ln_cross, |tape, x| {

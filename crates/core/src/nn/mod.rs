@@ -7,6 +7,7 @@
 //! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence attend to another sequence |
 //! | `attention.rs` | common parts of both: [`AttentionSettings`], attention op by op |
 //! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens, kept for generation |
+//! | `first_values.rs` | [`FirstValues`]: the values of the first block, for the others |
 //! | `score.rs` | [`Score`]: how well a key matches a query |
 //! | `mlp.rs` | [`Mlp`]: the feed-forward layers |
 //! | `fused.rs` | [`Branch`]: the one place that chooses fused ops |
@@ -26,6 +27,7 @@ mod attention;
 mod block;
 mod cross_attention;
 mod embedding;
+mod first_values;
 mod fused;
 mod gelu_form;
 mod kv_cache;
@@ -45,6 +47,7 @@ pub use attention::AttentionSettings;
 pub use block::{Block, BlockSettings};
 pub use cross_attention::{CrossAttention, Memory};
 pub use embedding::Embedding;
+pub use first_values::FirstValues;
 pub use fused::Branch;
 pub use gelu_form::GeluForm;
 pub use kv_cache::{KvCache, LayerCache};

@@ -1,7 +1,7 @@
 //! Multi-head self-attention.
 
 use super::attention::{Scoring, op_by_op};
-use super::{AttentionSettings, Branch, Init, LayerCache, Linear, Positions, fused};
+use super::{AttentionSettings, Branch, FirstValues, Init, LayerCache, Linear, Positions, fused};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
 use crate::rng::ChaCha8Rng;
@@ -67,10 +67,31 @@ impl SelfAttention {
         mask: &Mask,
         cache: Option<&mut LayerCache<T>>,
     ) -> Result<Branch<'_>, Error> {
+        self.forward_mixing(tape, params, x, mask, cache, None)
+    }
+
+    /// As [`SelfAttention::forward`], and mixes the values of the first block into these if there are
+    /// `first_values`.
+    ///
+    /// # Errors
+    /// As [`SelfAttention::forward`].
+    #[track_caller]
+    pub(super) fn forward_mixing<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        mask: &Mask,
+        cache: Option<&mut LayerCache<T>>,
+        first_values: Option<&mut FirstValues>,
+    ) -> Result<Branch<'_>, Error> {
         tape.enter::<Self>("SelfAttention::forward");
         let AttentionSettings { n_head, positions, score, dropout, .. } = self.settings;
         let start = cache.as_ref().map_or(0, |cache| cache.len());
-        let qkv = self.queries_keys_values(tape, params, x, start)?; // (B, T, C) -> (B, T, 3 C)
+        let mut qkv = self.queries_keys_values(tape, params, x, start)?; // (B, T, C) -> (B, T, 3 C)
+        if let Some(first_values) = first_values {
+            qkv = first_values.mix(tape, qkv)?;
+        }
         let c = tape.value(qkv).rows_cols().1 / 3;
         let (scale, alibi) = (score.scale(c / n_head, c), positions == Positions::Alibi);
         let options = AttentionOptions { n_head, mask: mask.clone(), scale, alibi, dropout };

@@ -51,6 +51,7 @@ pub mod softmax_cross_entropy;
 pub mod swiglu;
 pub mod tanh;
 pub mod top_k;
+pub mod value_residual;
 
 use crate::kernels::matmul::Mat;
 pub use crate::tape::op::{Backward, Differentiable, Forward, Op};

@@ -47,6 +47,7 @@ impl Architecture {
             activation,
             gelu: _,
             residual,
+            value_residual,
             logit_cap,
             zero_init_proj: _,
             fused: _,
@@ -75,6 +76,10 @@ impl Architecture {
         if logit_cap > 0.0 {
             let why = "these models of llama.cpp do not bound the logits (logit_cap 0)";
             return named("logit_cap", logit_cap.to_string(), why);
+        }
+        if value_residual {
+            let why = "these models of llama.cpp give each layer its own values alone";
+            return named("value_residual", "true".into(), why);
         }
         if positions == Positions::Alibi && !n_head.is_power_of_two() {
             let why = "llama.cpp has the same slopes only for a power of two";
@@ -167,12 +172,14 @@ mod tests {
                 "GGUF cannot express activation = relu-squared: ",
             ),
             (GptConfig { activation: Swiglu, ..model() }, "GGUF cannot express activation = swiglu: "),
+            (GptConfig { value_residual: true, ..model() }, "GGUF cannot express value_residual = true: "),
             (GptConfig { logit_cap: 15.0, ..model() }, "GGUF cannot express logit_cap = 15: "),
             (GptConfig { score: Score::Additive, ..model() }, "GGUF cannot express score = additive: "),
             (GptConfig { score: Score::WidthScaledDot, ..model() }, "GGUF cannot express score = "),
             (GptConfig { mask: Mask::Window(8), ..model() }, "GGUF cannot express mask = window:8: "),
             (GptConfig { norm: NormPlace::After, ..model() }, "GGUF cannot express norm = after: "),
             (GptConfig { residual: false, ..model() }, "GGUF cannot express residual = false: "),
+            (GptConfig { value_residual: true, ..model() }, "GGUF cannot express value_residual = true: "),
             (GptConfig { n_head: 3, n_embd: 96, ..alibi() }, "GGUF cannot express ALiBi with 3 heads: "),
         ] {
             let error = Architecture::of(&config).unwrap_err().to_string();

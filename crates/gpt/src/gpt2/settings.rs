@@ -156,6 +156,7 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         ("norm", config.norm == NormPlace::Before),
         ("norm_kind", config.norm_kind == NormKind::Layer),
         ("qk_norm", !config.qk_norm),
+        ("value_residual", !config.value_residual),
         ("activation", config.activation == MlpActivation::Gelu),
         ("logit_cap", config.logit_cap == 0.0),
         ("residual", config.residual),
@@ -279,5 +280,8 @@ mod tests {
         let config = GptConfig { mask: Mask::None, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
         let error = write(&config, None).unwrap_err().to_string();
         assert!(error.contains("a non-standard value of mask"), "{error}");
+        let mixed = GptConfig { value_residual: true, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
+        let error = write(&mixed, None).unwrap_err().to_string();
+        assert!(error.contains("a non-standard value of value_residual"), "{error}");
     }
 }

@@ -32,12 +32,12 @@ fn configurations() -> impl Strategy<Value = GptConfig> {
     let recent = (
         select(vec![NormKind::Layer, NormKind::Rms]),
         select(vec![MlpActivation::Gelu, MlpActivation::ReluSquared, MlpActivation::Swiglu]),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>()),
         select(vec![0.0, 5.0]),
     );
     (shape, kinds, switches, recent).prop_map(
         |(shape, kinds, (bias, tie_weights, residual, fused), recent)| {
-            let (norm_kind, activation, qk_norm, logit_cap) = recent;
+            let (norm_kind, activation, (qk_norm, value_residual), logit_cap) = recent;
             // Without residual connections, silent ReLUs leave tokens of zeros, around which a norm turns sharply.
             let activation = if residual { activation } else { MlpActivation::Gelu };
             let (n_layer, n_head, channels_per_head, block_size, vocab_size) = shape;
@@ -61,6 +61,7 @@ fn configurations() -> impl Strategy<Value = GptConfig> {
                 norm_kind,
                 activation,
                 qk_norm,
+                value_residual,
                 logit_cap,
                 precision,
                 ..Config::default().model(vocab_size)
