@@ -31,6 +31,8 @@ pub struct StepLog {
     pub tokens: u64,
     /// GFLOP per step.
     pub gflop: f64,
+    /// The share of them that a step takes, counted from 1: batches may grow.
+    pub share: Box<dyn Fn(u64) -> f64>,
     /// The highest GFLOP/s of the machine so far.
     pub peak: f64,
 }
@@ -75,15 +77,16 @@ pub struct Watch {
 /// A number of steps and the time they took, without evaluations and checkpoints.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
-    steps: u64,
+    /// Whole steps: a smaller one counts in part.
+    steps: f64,
     time: Duration,
     /// The part of it in which this process waited for others.
     waited: Duration,
 }
 
 impl Pace {
-    fn add(&mut self, time: Duration, waited: Duration) {
-        self.steps += 1;
+    fn add(&mut self, share: f64, time: Duration, waited: Duration) {
+        self.steps += share;
         self.time += time;
         self.waited += waited;
     }
@@ -94,10 +97,7 @@ impl Pace {
     }
 
     fn per_second(self, each: f64) -> f64 {
-        match self.steps {
-            0 => 0.0,
-            steps => each * steps as f64 / self.time.as_secs_f64().max(1e-9),
-        }
+        each * self.steps / self.time.as_secs_f64().max(1e-9)
     }
 }
 
@@ -181,8 +181,9 @@ impl Observer for Watch {
         let now = Instant::now();
         let time = now - self.step_started;
         let waited = progress.waited.unwrap_or_default();
-        self.recent.add(time, waited);
-        self.overall.add(time, waited);
+        let share = self.log.steps.as_ref().map_or(1.0, |log| (log.share)(progress.step));
+        self.recent.add(share, time, waited);
+        self.overall.add(share, time, waited);
         if now - self.bar_updated >= BAR_INTERVAL {
             self.bar.set_step(progress.step);
             self.bar_updated = now;

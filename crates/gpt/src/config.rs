@@ -126,6 +126,12 @@ m2g_core::settings! {
             /// Sequences in one forward and backward pass.
             #[setting(check(within!(1..=1048576)))]
             batch_size: usize = 12,
+            /// Steps over which batches grow: an eighth of batch_size in the first third of them, then a
+            /// quarter, then half (McCandlish et al. 2018); 0 means whole batches from the start.
+            batch_size_warmup: u64 = 0,
+            /// Steps over which the windows to train on grow: an eighth of block_size in the first third of
+            /// them, then a quarter, then half (Li et al. 2022); 0 means whole windows from the start.
+            block_size_warmup: u64 = 0,
             /// Passes whose gradients are averaged for one step.
             #[setting(check(within!(1..=1048576)))]
             gradient_accumulation_steps: usize = 1,

@@ -141,6 +141,8 @@ struct GptTask<'a> {
     val: Batches<'a>,
     corpus: &'a Corpus,
     config: &'a Config,
+    /// The tokens of a whole window.
+    block_size: usize,
     /// The current step, and its batches.
     step: u64,
     batches: Vec<TokenBatch>,
@@ -157,6 +159,7 @@ impl<'a> GptTask<'a> {
             val: Batches::new(&corpus.val, batch_size, val_block_size, seed)?,
             corpus,
             config: &description.config,
+            block_size,
             step: 0,
             batches: Vec::new(),
         })
@@ -185,8 +188,9 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
         let passes = self.config.gradient_accumulation_steps;
         self.batches.resize_with(passes, TokenBatch::default);
         let first = (shard * passes) as u64;
+        let shape = self.config.batch_shape(self.block_size, step);
         for (batch, i) in self.batches.iter_mut().zip(first..) {
-            self.train.get_into(batch, "batch", step, i)?;
+            self.train.get_part_into(batch, "batch", (step, i), shape)?;
         }
         Ok(&self.batches)
     }

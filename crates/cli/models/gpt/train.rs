@@ -218,7 +218,9 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
             ),
         );
     }
-    Ok(StepLog { interval: config.log_interval, tokens, gflop, peak })
+    let (growing, block_size) = (config.clone(), model.block_size);
+    let share = Box::new(move |step: u64| growing.share_of_tokens(block_size, step.saturating_sub(1)));
+    Ok(StepLog { interval: config.log_interval, tokens, gflop, share, peak })
 }
 
 /// How the samples after training are chosen: as those of `m2g gpt sample`.

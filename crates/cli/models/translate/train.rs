@@ -178,5 +178,5 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             model.precision.name(),
         ),
     );
-    StepLog { interval: config.log_interval, tokens: tokens as u64, gflop, peak }
+    StepLog { interval: config.log_interval, tokens: tokens as u64, gflop, share: Box::new(|_| 1.0), peak }
 }

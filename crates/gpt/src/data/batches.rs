@@ -61,13 +61,27 @@ impl<'a> Batches<'a> {
         step: u64,
         micro_step: u64,
     ) -> Result<(), Error> {
+        self.get_part_into(batch, name, (step, micro_step), [self.batch_size, self.block_size])
+    }
+
+    /// [`Batches::get_into`] with a smaller shape: the first of the windows, and fewer tokens of each.
+    ///
+    /// # Errors
+    /// As [`TokenData::read`].
+    pub fn get_part_into(
+        &self,
+        batch: &mut TokenBatch,
+        name: &str,
+        (step, micro_step): (u64, u64),
+        [windows, length]: [usize; 2],
+    ) -> Result<(), Error> {
+        let (windows, length) = (windows.min(self.batch_size), length.min(self.block_size));
         let offset = self.streams.stream(&format!("{name}/{micro_step}"), 0).next_u64();
         let first = step.wrapping_mul(self.batch_size as u64);
         // The last window with a token after it starts at `starts - 1`.
-        let starts = self.data.len() - self.block_size;
-        let windows =
-            (0..self.batch_size as u64).map(|i| evenly_spread(offset, first.wrapping_add(i), starts));
-        read_windows(batch, self.data, windows.collect::<Vec<_>>().into_iter(), self.block_size)
+        let starts = self.data.len() - length;
+        let windows = (0..windows as u64).map(|i| evenly_spread(offset, first.wrapping_add(i), starts));
+        read_windows(batch, self.data, windows.collect::<Vec<_>>().into_iter(), length)
     }
 }
 
@@ -125,6 +139,22 @@ mod tests {
         assert_eq!(batch, batches.get("train", 1, 0).unwrap());
         // x is still shared, y is not and keeps its memory.
         assert_eq!((held, batch.y.ids.as_ptr()), (batches.get("train", 0, 0).unwrap().x, address));
+    }
+
+    #[test]
+    fn a_smaller_batch_has_the_first_windows_and_the_first_tokens_of_each() {
+        let data = data(100_000);
+        let batches = Batches::new(&data, 4, 8, 1).unwrap();
+        let whole = batches.get("train", 3, 1).unwrap();
+        let mut part = TokenBatch::default();
+        batches.get_part_into(&mut part, "train", (3, 1), [2, 5]).unwrap();
+        assert_eq!((part.x.shape, part.y.shape), ([2, 5], [2, 5]));
+        for (part, whole) in part.x.ids.chunks(5).zip(whole.x.ids.chunks(8)) {
+            // A shorter window may start a little later: there is more room at the end.
+            assert!(part[0].abs_diff(whole[0]) <= 3 && part.windows(2).all(|w| w[1] == w[0] + 1));
+        }
+        batches.get_part_into(&mut part, "train", (3, 1), [4, 8]).unwrap();
+        assert_eq!(part, whole);
     }
 
     #[test]

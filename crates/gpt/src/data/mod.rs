@@ -6,6 +6,7 @@
 //! | `own_text` | the project's own notes and sources, compiled in |
 //! | `copy_task` | a synthetic text; half of its tokens are predictable |
 //! | `batches` | [`Batches`]: random windows |
+//! | `growth` | batches that grow at the start of training |
 //! | `windows` | [`Windows`]: all windows, one after the other |
 //! | [`entropy`] | the loss of models that know only token frequencies |
 
@@ -13,6 +14,7 @@ mod batches;
 mod copy_task;
 mod corpus;
 pub mod entropy;
+mod growth;
 mod own_text;
 mod windows;
 

@@ -165,6 +165,29 @@ fn a_run_with_muon_resumes_and_moves_every_matrix() {
     assert!(before.iter().zip(after.params().iter()).all(|(a, b)| a.value != b.value));
 }
 
+/// The start of a run: batches and windows an eighth as large as later.
+#[test]
+fn batches_grow_and_a_run_resumes_among_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus();
+    let growing = Config { batch_size: 8, batch_size_warmup: 9, block_size_warmup: 15, ..config() };
+    let whole = trained(growing.clone(), &corpus, dir.path());
+    for other in [
+        Config { batch_size_warmup: 0, ..growing.clone() },
+        Config { block_size_warmup: 0, ..growing.clone() },
+    ] {
+        assert!(trained(other, &corpus, dir.path()) != whole);
+    }
+    for at in [2, 9, 14] {
+        let run = dir.path().join(format!("stopped-{at}"));
+        let mut watch = Watch { at: Some(at), ..Watch::default() };
+        Training::new(growing.clone(), &corpus, Save::New(&run)).unwrap().run(&mut watch).unwrap();
+        let description = Training::describe(&run).unwrap();
+        Training::resume(&run, &corpus, description).unwrap().run(&mut ()).unwrap();
+        assert!(bits(&Training::load(&run, LAST).unwrap().0) == whole, "stopped after {at}");
+    }
+}
+
 #[test]
 fn evaluations_change_no_bit() {
     let dir = tempfile::tempdir().unwrap();
@@ -286,8 +309,13 @@ proptest! {
     #[test]
     fn a_run_resumes_at_any_step_to_the_same_bits(
         stops in prop::collection::vec(0..24_u64, 1..4), bf16: bool, fused: bool, accumulate in 1..3_usize,
+        recent: bool,
     ) {
         let config = Config {
+            value_residual: recent,
+            batch_size_warmup: if recent { 10 } else { 0 },
+            block_size_warmup: if recent { 13 } else { 0 },
+            average: if recent { 3 } else { 1 },
             precision: if bf16 { Precision::Bf16 } else { Precision::F32 },
             fused,
             gradient_accumulation_steps: accumulate,
