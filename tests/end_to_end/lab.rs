@@ -157,6 +157,35 @@ fn results_of_older_versions_are_used() {
 }
 
 #[test]
+fn a_ladder_says_when_each_rung_reaches_a_value() {
+    let ladder = TINY.replace("seeds =", "reach = [1000.0, 0.5]\nseeds =").replace(
+        "name = \"more\"",
+        "name = \"wider\"\nn_embd = 16\n[[arms]]\nname = \"more\"\non = \"wider\"",
+    );
+    let dir = folder_with(&ladder);
+    let found = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
+    let arms = measured(&found);
+    for arm in &arms {
+        let [high, low] = [&arm["reached"][0], &arm["reached"][1]];
+        // The first evaluation, after 2 steps, is below 1000.
+        assert_eq!((&high["steps"], &high["target"]), (&serde_json::json!([2, 2]), &1000.0.into()));
+        let seconds: Vec<f64> =
+            high["seconds"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+        assert!(seconds.iter().all(|s| *s > 0.0), "{seconds:?}");
+        assert!(low["seconds"].as_array().unwrap().is_empty() && low["runs"] == 2, "{low}");
+    }
+    // A rung is compared with the one below it.
+    let mean = |arm: usize| arms[arm]["measures"]["val_loss"]["mean"].as_f64().unwrap();
+    let difference = arms[2]["difference"].as_f64().unwrap();
+    assert!((difference - (mean(2) - mean(1))).abs() < 1e-12, "{difference}");
+    let records = fs::read_to_string(dir.path().join("runs/lab/tiny/results.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["settings"]["n_embd"], &last["settings"]["max_iters"]), (&16.into(), &5.into()));
+    let table = ok(dir.path(), &["lab", "tiny.toml"]);
+    assert!(table.contains("time to 1000") && table.contains("time to 0.5"), "{table}");
+}
+
+#[test]
 fn a_diverged_arm_is_part_of_the_result() {
     let text = TINY.replace("name = \"more\"", "name = \"more\"\nlearning_rate = 1e30\nmin_lr = 1e30");
     let dir = folder_with(&text.replace("max_iters = 5", "max_iters = 30"));

@@ -18,7 +18,8 @@ use crate::setting_flags::SettingFlags;
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// A TOML file with settings, or the name of a built-in configuration: tales (the
-    /// default), own-sources, shakespeare-char-cpu, shakespeare-char, gpt2-124m, finetune-gpt2.
+    /// default), own-sources, shakespeare-char-cpu, shakespeare-char-fast, shakespeare-char, gpt2-124m,
+    /// finetune-gpt2.
     #[arg(long, value_name = "FILE.toml|NAME")]
     config: Option<String>,
     #[command(flatten)]

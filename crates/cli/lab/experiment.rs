@@ -11,11 +11,12 @@ use crate::models::kind::ModelKind;
 use crate::models::{named, names};
 
 /// The built-in experiments.
-pub const SHIPPED: [(&str, &str); 6] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     ("score", include_str!("../../../configs/lab/score.toml")),
     ("mask", include_str!("../../../configs/lab/mask.toml")),
     ("positions", include_str!("../../../configs/lab/positions.toml")),
     ("ablation", include_str!("../../../configs/lab/ablation.toml")),
+    ("speedrun", include_str!("../../../configs/lab/speedrun.toml")),
     ("digits", include_str!("../../../configs/lab/digits.toml")),
     ("translate", include_str!("../../../configs/lab/translate.toml")),
 ];
@@ -33,6 +34,9 @@ pub struct Experiment {
     /// Other measures.
     #[serde(default)]
     pub also: Vec<String>,
+    /// Values of the measure: the table says how long each arm takes to reach them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<f64>,
     /// The seeds. Each arm is trained once with each seed.
     #[serde(default = "three_seeds")]
     pub seeds: Vec<u64>,
@@ -42,7 +46,7 @@ pub struct Experiment {
     /// The tasks that all arms are trained on, each with its settings. Empty means one task.
     #[serde(default)]
     pub tasks: Vec<Arm>,
-    /// The arms. The others are compared with the first, the standard.
+    /// The arms. The others are compared with the first, the standard, or with the arm that they build on.
     pub arms: Vec<Arm>,
 }
 
@@ -54,6 +58,9 @@ pub struct Arm {
     /// A short description.
     #[serde(default)]
     pub about: String,
+    /// The earlier arm that it builds on: it has that arm's settings except where its own differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
     /// The settings: all other keys.
     #[serde(flatten)]
     pub settings: toml::Table,
@@ -89,10 +96,33 @@ impl Experiment {
     }
 
     fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
-        let experiment: Self =
+        let mut experiment: Self =
             toml::from_str(text).map_err(|e| anyhow!("{name} is not an experiment: {}", reason(text, &e)))?;
+        experiment.build_on_earlier_arms().map_err(|e| anyhow!("{name}: {e}"))?;
         experiment.check().map_err(|e| anyhow!("{name}: {e}"))?;
         Ok(experiment)
+    }
+
+    /// Gives each arm that builds on another the settings of that one.
+    fn build_on_earlier_arms(&mut self) -> anyhow::Result<()> {
+        for i in 0..self.arms.len() {
+            let (earlier, later) = self.arms.split_at_mut(i);
+            let arm = &mut later[0];
+            let Some(on) = &arm.on else { continue };
+            let Some(base) = earlier.iter().find(|arm| arm.name == *on) else {
+                bail!("arm {} builds on {on}, but no earlier arm is called that", arm.name);
+            };
+            for (key, value) in &base.settings {
+                arm.settings.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The arm that an arm is compared with: the one that it builds on, or the first.
+    pub fn compared_with(&self, arm: &Arm) -> &Arm {
+        let on = arm.on.as_ref().and_then(|on| self.arms.iter().find(|other| other.name == *on));
+        on.unwrap_or(&self.arms[0])
     }
 
     /// The model.
@@ -127,6 +157,9 @@ impl Experiment {
         let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
             bail!("seed cannot be a setting here: write the seeds of all arms as seeds = [1, 2, 3]");
+        }
+        if let Some(target) = self.reach.iter().find(|target| !target.is_finite()) {
+            bail!("reach has {target}: write values of {}, such as 1.5", self.measure);
         }
         for (what, list) in [("arms", &self.arms), ("tasks", &self.tasks)] {
             for (i, arm) in list.iter().enumerate() {
@@ -189,6 +222,10 @@ impl Experiment {
             }
         }
         self.arms.retain(|arm| chosen.contains(&arm.name));
+        for arm in &mut self.arms {
+            // It has the settings already.
+            arm.on = arm.on.take().filter(|on| chosen.contains(on));
+        }
         Ok(())
     }
 }
@@ -237,6 +274,12 @@ mod tests {
             (format!("{head}{arm}seed = 7"), "seeds = [1, 2, 3]"),
             (format!("{head}arms = []"), "at least one arm"),
             (head.replace("val_loss", "valloss") + arm, "did you mean val_loss?"),
+            (
+                format!("{head}{arm}on = \"b\"\n[[arms]]\nname = \"b\""),
+                "arm a builds on b, but no earlier arm",
+            ),
+            (format!("{head}{arm}on = \"a\""), "arm a builds on a, but no earlier arm"),
+            (format!("{head}reach = [nan]\n{arm}"), "reach has NaN"),
             (head.replace("gpt", "mnist") + arm, "mnist"),
         ];
         for (text, part) in cases {
@@ -255,6 +298,29 @@ mod tests {
         let error = score.keep_arms(&["xyzzy".into()]).unwrap_err().to_string();
         assert!(error.contains("the arms are scaled-dot; cosine"), "{error}");
         assert!(Experiment::load("scores").unwrap_err().to_string().contains("did you mean score?"));
+    }
+
+    #[test]
+    fn an_arm_has_the_settings_of_the_arm_that_it_builds_on() {
+        let text = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n\
+            [[arms]]\nname = \"a\"\nn_layer = 1\nn_head = 1\n\
+            [[arms]]\nname = \"b\"\non = \"a\"\nn_layer = 2\n\
+            [[arms]]\nname = \"c\"\non = \"b\"\nqk_norm = true\n\
+            [[arms]]\nname = \"d\"\nn_layer = 3\n";
+        let mut experiment = Experiment::parse("x.toml", text).unwrap();
+        let c = &experiment.arms[2];
+        assert_eq!(toml::to_string(&c.settings).unwrap(), "n_head = 1\nn_layer = 2\nqk_norm = true\n");
+        let compared = |experiment: &Experiment| -> Vec<String> {
+            experiment.arms.iter().map(|arm| experiment.compared_with(arm).name.clone()).collect()
+        };
+        assert_eq!(compared(&experiment), ["a", "a", "b", "a"]);
+        // What is written reads as the same experiment, also without the arm in between.
+        let again = Experiment::parse("x.toml", &toml::to_string(&experiment).unwrap()).unwrap();
+        assert_eq!(again, experiment);
+        experiment.keep_arms(&["c".into()]).unwrap();
+        assert_eq!(compared(&experiment), ["a", "a"]);
+        let again = Experiment::parse("x.toml", &toml::to_string(&experiment).unwrap()).unwrap();
+        assert_eq!(again, experiment);
     }
 
     #[test]

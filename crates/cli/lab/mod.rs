@@ -9,6 +9,7 @@
 //! | `results.rs` | the file of all results, each under the settings that made it |
 //! | `means.rs` | the results in short, for the page |
 //! | `old_results.rs` | results files of older versions |
+//! | `reach.rs` | how long training runs take to reach a value |
 //! | `statistics.rs` | mean, deviation, confidence interval of a difference |
 //! | `table.rs` | the final table |
 
@@ -16,6 +17,7 @@ pub mod experiment;
 #[cfg(feature = "page")]
 pub mod means;
 mod old_results;
+mod reach;
 pub mod results;
 mod statistics;
 mod table;
@@ -54,7 +56,7 @@ const LABEL_COLUMNS: usize = 30;
 /// the built-in experiments.
 #[derive(Args)]
 pub struct Lab {
-    /// The experiment: score, mask, positions, ablation, digits, translate, or your own TOML file.
+    /// The experiment: score, mask, positions, ablation, speedrun, digits, translate, or your own TOML file.
     #[arg(value_name = "NAME|FILE.toml")]
     name: Option<String>,
     /// Train only the standard and these arms: names with commas between them. May be repeated; a
@@ -142,7 +144,10 @@ impl Lab {
             ));
         }
         let measures: Vec<&str> = experiment.measures().collect();
-        let known = |job: &Job| results.get(&job.key, &measures).filter(|_| !self.overwrite).cloned();
+        // Results of older versions do not say when a value was reached.
+        let timed = |trial: &&Trial| experiment.reach.is_empty() || trial.times.len() == trial.curve.len();
+        let known =
+            |job: &Job| results.get(&job.key, &measures).filter(|_| !self.overwrite).filter(timed).cloned();
         let mut trials: Vec<Option<Trial>> = jobs.iter().map(|job| Some(job.name(known(job)?))).collect();
         let finished: Vec<bool> = trials.iter().map(Option::is_some).collect();
         let steps = |skip: bool| -> u64 {
@@ -180,6 +185,7 @@ impl Lab {
                 seed: job.seed,
                 measures: measured.measures,
                 curve: measured.curve,
+                times: measured.times,
                 diverged: measured.diverged,
                 seconds: measured.seconds,
             };

@@ -73,6 +73,7 @@ mod tests {
             seed: 2,
             measures: [("val_loss".to_string(), 1.5)].into(),
             curve: Vec::new(),
+            times: Vec::new(),
             diverged: None,
             seconds: 1.0,
         };

@@ -176,6 +176,7 @@ mod tests {
             seed: 1,
             measures: [("val_loss".to_string(), 0.1 + 0.2)].into(),
             curve: vec![(1, 1.0 / 3.0)],
+            times: vec![0.1],
             diverged: None,
             seconds: 1.5,
         };

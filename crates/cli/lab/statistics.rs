@@ -9,12 +9,17 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, Option<f64>) {
 }
 
 /// The mean difference of pairs, and half the width of its 95 % confidence interval (Student
-/// 1908): `t s / sqrt(n)`, with the standard deviation `s` of the n differences. Pairs that share a
-/// seed share their data and much of their randomness.
+/// 1908). Pairs that share a seed share their data and much of their randomness.
 pub fn paired_difference(values: &[f64], standard: &[f64]) -> (f64, Option<f64>) {
     let differences: Vec<f64> = values.iter().zip(standard).map(|(a, b)| a - b).collect();
-    let (mean, deviation) = mean_and_deviation(&differences);
-    let n = differences.len();
+    mean_and_interval(&differences)
+}
+
+/// The mean and half the width of its 95 % confidence interval: `t s / sqrt(n)`, with the standard deviation
+/// `s` of the n values.
+pub fn mean_and_interval(values: &[f64]) -> (f64, Option<f64>) {
+    let (mean, deviation) = mean_and_deviation(values);
+    let n = values.len();
     (mean, deviation.map(|s| student(n - 1) * s / (n as f64).sqrt()))
 }
 

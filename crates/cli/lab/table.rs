@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::experiment::Experiment;
+use super::reach::Reached;
 use super::statistics::{mean_and_deviation, paired_difference};
 use super::trial::Trial;
 use crate::terminal::lines::entry_at;
@@ -19,7 +20,10 @@ pub struct Row {
     pub values: Vec<f64>,
     /// Name, mean and standard deviation of each measure.
     pub measures: Vec<(String, f64, Option<f64>)>,
-    /// The mean difference from the standard, and half the width of its 95 % confidence interval.
+    /// When the training runs reached each value of the experiment's `reach`.
+    pub reached: Vec<Reached>,
+    /// The mean difference from the standard, or from the arm that this one builds on, and half the width of
+    /// its 95 % confidence interval.
     pub difference: Option<(f64, Option<f64>)>,
     /// The number of seeds whose training diverged.
     pub diverged: usize,
@@ -30,7 +34,6 @@ pub fn rows(experiment: &Experiment, trials: &[Trial], task: Option<&str>) -> Ve
     let find = |arm: &str, seed: u64| {
         trials.iter().find(|t| t.task.as_deref() == task && t.arm == arm && t.seed == seed)
     };
-    let standard = &experiment.arms[0].name;
     let rows = experiment.arms.iter().map(|arm| {
         let trials: Vec<&Trial> = experiment.seeds.iter().filter_map(|&seed| find(&arm.name, seed)).collect();
         let of_measure = |measure: &str| {
@@ -41,6 +44,8 @@ pub fn rows(experiment: &Experiment, trials: &[Trial], task: Option<&str>) -> Ve
             let (mean, deviation) = mean_and_deviation(&values);
             (!values.is_empty()).then(|| (measure.to_string(), mean, deviation))
         };
+        let reached = |&target: &f64| Reached::of(&trials, &experiment.measure, target);
+        let standard = &experiment.compared_with(arm).name;
         // Pairs of training runs with the same seed that both finished.
         let value = |arm: &str, seed| find(arm, seed)?.measures.get(&experiment.measure).copied();
         let pairs =
@@ -51,6 +56,7 @@ pub fn rows(experiment: &Experiment, trials: &[Trial], task: Option<&str>) -> Ve
             about: arm.about.clone(),
             values: of_measure(&experiment.measure),
             measures: experiment.measures().filter_map(summary).collect(),
+            reached: experiment.reach.iter().map(reached).collect(),
             difference: (arm.name != *standard && !ours.is_empty())
                 .then(|| paired_difference(&ours, &theirs)),
             diverged: trials.iter().filter(|trial| trial.diverged.is_some()).count(),
@@ -99,6 +105,9 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
     for (rank, also) in (1..u8::MAX).zip(&experiment.also) {
         table = table.text(also.as_str(), Narrow::Drop(rank));
     }
+    for (rank, &target) in (1..u8::MAX).zip(&experiment.reach) {
+        table = table.text(Reached::title(target), Narrow::Drop(rank));
+    }
     if with_descriptions {
         table = table.text("description", Narrow::Keep);
     }
@@ -118,6 +127,7 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
         let mut cells = vec![row.arm.clone(), mean(measure)];
         cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
         cells.extend((1..u8::MAX).zip(&experiment.also).map(|(_, also)| mean(also)));
+        cells.extend((1..u8::MAX).zip(&row.reached).map(|(_, reached)| reached.text()));
         if with_descriptions {
             cells.push(description(experiment, row));
         }
@@ -137,5 +147,6 @@ pub fn object(task: Option<&str>, row: &Row) -> Value {
         "event": "arm", "task": task, "arm": row.arm, "values": row.values, "measures": measures,
         "difference": row.difference.map(|(mean, _)| mean),
         "difference_95": row.difference.and_then(|(_, half)| half), "diverged": row.diverged,
+        "reached": row.reached.iter().map(Reached::object).collect::<Vec<_>>(),
     })
 }

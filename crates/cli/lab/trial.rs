@@ -18,6 +18,9 @@ pub struct Trial {
     pub measures: BTreeMap<String, f64>,
     /// Step and value of the first measure at each evaluation.
     pub curve: Vec<(u64, f64)>,
+    /// The training time in seconds at each evaluation of the curve; empty in results of older versions.
+    #[serde(default)]
+    pub times: Vec<f64>,
     /// The error that says where training diverged, if it did.
     pub diverged: Option<String>,
     /// The training time in seconds.

@@ -18,6 +18,8 @@ pub struct Measured {
     pub measures: BTreeMap<String, f64>,
     /// Step and value of the first measure at each evaluation.
     pub curve: Vec<(u64, f64)>,
+    /// The training time in seconds at each of them.
+    pub times: Vec<f64>,
     /// The error that says where training diverged, if it did.
     pub diverged: Option<String>,
     /// The training time in seconds.
@@ -32,6 +34,7 @@ pub struct Watch {
     pub before: u64,
     curve_of: String,
     curve: Vec<(u64, f64)>,
+    times: Vec<f64>,
     /// The last evaluation.
     last: BTreeMap<String, f64>,
 }
@@ -40,13 +43,21 @@ impl Watch {
     /// Watches training runs of `steps` steps in total; `before` steps are already done.
     pub fn new(before: u64, steps: u64) -> Self {
         let bar = Bar::new(before, steps);
-        Self { bar, before, curve_of: String::new(), curve: Vec::new(), last: BTreeMap::new() }
+        Self {
+            bar,
+            before,
+            curve_of: String::new(),
+            curve: Vec::new(),
+            times: Vec::new(),
+            last: BTreeMap::new(),
+        }
     }
 
     /// Prepares for the next training run, whose curve shows this measure.
     pub fn start(&mut self, measure: &str) {
         self.curve_of = measure.to_string();
         self.curve.clear();
+        self.times.clear();
         self.last.clear();
     }
 
@@ -75,8 +86,8 @@ impl Watch {
         // A training run may end normally without a finite result.
         let lost =
             (!found.contains_key(measures[0])).then(|| format!("{} is not finite at the end", measures[0]));
-        let curve = std::mem::take(&mut self.curve);
-        Ok(Some(Measured { measures: found, curve, diverged: diverged.or(lost), seconds }))
+        let (curve, times) = (std::mem::take(&mut self.curve), std::mem::take(&mut self.times));
+        Ok(Some(Measured { measures: found, curve, times, diverged: diverged.or(lost), seconds }))
     }
 }
 
@@ -94,6 +105,7 @@ impl Observer for Watch {
         let names = [self.curve_of.as_str(), "val_loss", "validation_accuracy"];
         if let Some(value) = names.iter().find_map(|name| self.last.get(*name)).filter(|v| v.is_finite()) {
             self.curve.push((record.step, *value));
+            self.times.push(record.seconds);
         }
     }
 
