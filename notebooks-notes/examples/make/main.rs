@@ -11,6 +11,7 @@ mod attention;
 mod canvas;
 mod derivations;
 mod experiments;
+mod faster;
 mod neurons;
 mod notebooks;
 mod tokens;
@@ -71,6 +72,8 @@ const PICTURES: &[(&str, Draw)] = &[
     ("score-functions", experiments::score_functions),
     ("similarity", experiments::similarity),
     ("digits-and-gpt", experiments::digits_and_gpt),
+    ("singular-values", faster::singular_values),
+    ("decays", faster::decays),
 ];
 
 /// The name that makes the notebooks.

@@ -136,6 +136,7 @@ notes! {
     note_10: "10-what-if-digits.md",
     note_11: "11-where-to-find-what.md",
     note_12: "12-translation.md",
+    note_13: "13-faster.md",
     note_14: "14-quantisation.md",
     note_15: "15-many-machines.md",
     note_contents: "README.md",
