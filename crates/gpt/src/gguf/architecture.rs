@@ -179,7 +179,6 @@ mod tests {
             (GptConfig { mask: Mask::Window(8), ..model() }, "GGUF cannot express mask = window:8: "),
             (GptConfig { norm: NormPlace::After, ..model() }, "GGUF cannot express norm = after: "),
             (GptConfig { residual: false, ..model() }, "GGUF cannot express residual = false: "),
-            (GptConfig { value_residual: true, ..model() }, "GGUF cannot express value_residual = true: "),
             (GptConfig { n_head: 3, n_embd: 96, ..alibi() }, "GGUF cannot express ALiBi with 3 heads: "),
         ] {
             let error = Architecture::of(&config).unwrap_err().to_string();
