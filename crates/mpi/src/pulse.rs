@@ -34,6 +34,8 @@ pub struct Pulse {
     name: String,
     sent: Instant,
     heard: Instant,
+    /// When this process last went on after it was held up for so long that the others may have given it up.
+    thawed: Option<Instant>,
 }
 
 impl Pulse {
@@ -43,7 +45,7 @@ impl Pulse {
         let (before, after) = ((rank + size - 1) % size, (rank + 1) % size);
         let name = format!("process {before} on {}", hosts[before as usize]);
         let now = Instant::now();
-        Self { world, callbacks, before, after, name, sent: now, heard: now }
+        Self { world, callbacks, before, after, name, sent: now, heard: now, thawed: None }
     }
 
     /// Sends a heartbeat if it is time, and listens. Ends all processes if the one before this is lost.
@@ -56,6 +58,9 @@ impl Pulse {
         if since > 5 * INTERVAL {
             // This process itself was held up, perhaps with all others.
             self.heard = now;
+            if since > PATIENCE {
+                self.thawed = Some(now);
+            }
         }
         self.sent = now;
         // One byte: the call returns before it is received.
@@ -66,9 +71,15 @@ impl Pulse {
             self.heard = now;
         }
         let silence = now - self.heard;
-        let patience = if (self.callbacks.stopping)() { PATIENCE_WHEN_STOPPING } else { PATIENCE };
+        let stopping = (self.callbacks.stopping)();
+        let patience = if stopping { PATIENCE_WHEN_STOPPING } else { PATIENCE };
         if silence > patience {
-            (self.callbacks.lost)(&self.name);
+            // `mpirun` wakes a frozen process to end it: this one is the lost one then, and the others have
+            // said so.
+            let is_the_lost_one = stopping && self.thawed.is_some_and(|thawed| now - thawed < PATIENCE);
+            if !is_the_lost_one {
+                (self.callbacks.lost)(&self.name);
+            }
             self.world.abort(1);
         }
     }
