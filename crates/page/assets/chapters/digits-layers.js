@@ -24,7 +24,7 @@ export class Layers {
 	}
 
 	layer(l, w, [rows, cols], last) {
-		const most = strongest(w) / (rows > 1 ? 2 : 1); // few pixels weigh much
+		const most = strongest(w) / (rows > 1 ? 2 : 1);
 		const fills = [];
 		this.fills.push(fills);
 		const neurons = times(Math.min(l.outputs, MOST_NEURONS), (i) => {

@@ -1,4 +1,4 @@
-// One step opened: `update_mini_batch` and `backprop`, line by line, with the matrices of each line.
+// One step opened: `update_mini_batch` and `backprop`, line by line.
 
 import { attempt, button, card, el, field, formula, get, has, Matrix, modelsOf, number, post, put, row, say, scroll, select, shape, show, svg, t, values } from '../lib/page.js';
 import { lines as source } from '../lib/source.js';

@@ -1,4 +1,4 @@
-// The weights and the gradients of a training, as pictures that change with the steps.
+// The weights and gradients of a training as pictures.
 
 import { el, field, Matrix, newest, paint, query, row, select, shape, show, strongest, t, tensor, put, times } from '../lib/page.js';
 
@@ -14,6 +14,7 @@ export class Watched {
 	of(training) {
 		const all = training?.parameters ?? [];
 		const choose = (name) => { this.name = name; this.pictures = null; this.refresh(); };
+		this.moved = training?.state === 'finished'; // before a step, there is no gradient
 		this.box = el('div.cards');
 		put(this.node, all.length > 0 && [row(field('train.watch', select(all.map((p) => [p.name, `${p.name} ${shape(p.shape)}`]), all[0].name, choose))), this.box]);
 		choose(all[0]?.name);
@@ -22,7 +23,7 @@ export class Watched {
 	async fetch() {
 		const { name } = this;
 		if (document.hidden || !name || !this.node.isConnected) return;
-		const both = await Promise.all([0, 1].map((gradient) => tensor(`training/parameter?${query({ name, gradient: gradient || '' })}`).catch(() => null)));
+		const both = await Promise.all([0, 1].slice(0, this.moved ? 2 : 1).map((gradient) => tensor(`training/parameter?${query({ name, gradient: gradient || '' })}`).catch(() => null)));
 		if (name !== this.name) return;
 		if (!this.pictures || both.some((x, i) => x && !this.pictures[i])) {
 			this.pictures = both.map((x, i) => x && this.picture(x, t(i ? 'gradient' : 'weights')));

@@ -55,6 +55,7 @@ export async function mount(root, ended) {
 			Object.assign(now, { step: data.step, loss: data.loss });
 			loss.update([{ name: t('loss'), points: losses }]);
 			progress();
+			watched.moved = true;
 			watched.refresh();
 		} else if (event === 'evaluation') {
 			marks.push(data);

@@ -41,7 +41,7 @@ export function paint(canvas, data, rows, cols, { most, scale = 'signed', masked
 	const colours = palette(scale);
 	const grey = (tables.grey ??= pixel(rgb('masked')));
 	const full = most || strongest(data);
-	const share = scale === 'share' ? (x) => Math.sqrt(x / full) : (x) => x / full; // small weights must be seen
+	const share = scale === 'share' ? (x) => Math.sqrt(x / full) : (x) => x / full;
 	for (let i = 0; i < pixels.length; i++) {
 		pixels[i] = data[i] === -Infinity || masked?.(i) ? grey : colours[Math.round(STEPS * Math.max(-1, Math.min(1, share(data[i])))) + STEPS];
 	}
