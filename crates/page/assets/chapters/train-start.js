@@ -25,7 +25,7 @@ export async function starting(started) {
 		fields = SHOWN[kind].map((n) => lists[kind].settings.find((s) => s.name === n)).filter(Boolean).map((s) => setting(s, SMALL[kind][s.name]));
 		put(box, fields.map((f) => f.node));
 	};
-	const send = (path, body) => attempt(async () => started(await post(`training/${path}`, { ...body, speed })));
+	const send = (path, body) => attempt(async () => { await post(`training/${path}`, { ...body, speed }); started(await get('training')); });
 	const start = button('start', () => send('start', { kind, run: name.value.trim() || null, settings: Object.fromEntries(fields.map((f) => [f.name, f.get()])) }), { class: 'main', id: 'start' });
 
 	const resume = part('train.resume', async () => {

@@ -18,7 +18,7 @@ export async function mount(root, ended) {
 	const step = openedStep();
 	let [now, losses, marks] = [null, [], []];
 
-	const control = (body) => attempt(async () => see(await post('training/control', body)));
+	const control = (body) => attempt(() => post('training/control', body));
 	const speeds = SPEEDS.map((speed) => button(t(`speed.${speed}`), () => control({ speed })));
 	const stop = button('stop', () => control({ stop: true }));
 

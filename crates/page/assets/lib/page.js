@@ -1,4 +1,4 @@
-// What chapters are made of, behind one import.
+// What chapters are made of.
 
 export * from './address.js';
 export * from './api.js';

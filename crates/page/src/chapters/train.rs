@@ -103,7 +103,7 @@ pub fn control(state: &State, request: &Request) -> Answer {
 
 /// Streams what happens.
 pub fn events(state: &State, _: &Request) -> Answer {
-    Ok(Reply::Events(state.training.hub.join([state.training.first_event()])))
+    Ok(Reply::Events(state.training.join()))
 }
 
 /// A parameter after the last step, or its gradient.

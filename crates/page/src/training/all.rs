@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use m2g_digits::training::Description;
 use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
 
 use super::images::Images;
 use super::one::{Elements, STOPPING, Speed, Training, lock};
@@ -29,9 +31,12 @@ impl Trainings {
         self.current().map_or(Value::Null, |training| training.json())
     }
 
-    /// The first event of a stream.
-    pub fn first_event(&self) -> bytes::Bytes {
-        event("training", &self.view())
+    /// A new stream.
+    pub fn join(&self) -> Receiver<Bytes> {
+        match self.current() {
+            Some(training) => training.join(&self.hub),
+            None => self.hub.join([event("training", &Value::Null)]),
+        }
     }
 
     fn current(&self) -> Option<Arc<Training>> {
@@ -64,7 +69,7 @@ impl Trainings {
     pub fn steer(&self, speed: Option<Speed>, stop: bool) -> Result<Value, Refusal> {
         let training = self.needed()?;
         training.steer(speed, stop);
-        self.hub.send(&event("training", &training.json()));
+        training.announce(&self.hub);
         Ok(training.json())
     }
 

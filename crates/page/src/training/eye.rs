@@ -68,7 +68,7 @@ impl<'a> Eye<'a> {
         if view.state != stage {
             view.state = stage;
             drop(view);
-            self.hub.send(&event("training", &self.training.json()));
+            self.training.announce(self.hub);
         }
     }
 }

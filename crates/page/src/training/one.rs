@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use m2g_digits::training::Description;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
 
+use crate::hub::Hub;
 use crate::models::listed_name;
+use crate::server::reply::event;
 
 /// How long a request waits for the values after the next step.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -162,6 +166,18 @@ impl Training {
 
     pub(super) fn json(&self) -> Value {
         json!(*lock(&self.view))
+    }
+
+    /// Tells all streams how it stands. The view is locked meanwhile, so that no older state is sent after a newer.
+    pub(super) fn announce(&self, hub: &Hub) {
+        let view = lock(&self.view);
+        hub.send(&event("training", &json!(*view)));
+    }
+
+    /// A new stream, which begins with how it stands and misses nothing after that.
+    pub(super) fn join(&self, hub: &Hub) -> Receiver<Bytes> {
+        let view = lock(&self.view);
+        hub.join([event("training", &json!(*view))])
     }
 
     pub(super) fn steer(&self, speed: Option<Speed>, stop: bool) {

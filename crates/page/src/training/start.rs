@@ -94,7 +94,7 @@ impl Order {
         }
         drop(view);
         training.changed.notify_all();
-        hub.send(&event("training", &training.json()));
+        training.announce(hub);
     }
 
     fn train(self, training: &Training, hub: &Hub, images: &Images) -> anyhow::Result<(Stage, Value)> {
@@ -153,7 +153,7 @@ fn observe<M: Trainable>(
     view.settings = serde_json::to_value(M::config(&session.description))?;
     view.state = Stage::Running;
     drop(view);
-    hub.send(&event("training", &training.json()));
+    training.announce(hub);
     for note in &session.notes {
         hub.send(&event("warning", &json!({"text": note})));
     }
