@@ -100,13 +100,15 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
     };
     let measure = experiment.measure.as_str();
     let mut table = Table::markdown().text("arm", Narrow::Keep).text(measure, Narrow::Keep);
-    // In a narrow terminal the deviation goes first, then the other measures from the last.
+    // In a narrow terminal the deviation goes first, then the other measures from the last, then the times.
     table = table.text("sd", Narrow::Drop(u8::MAX)).text("difference, 95 %", Narrow::Keep);
-    for (rank, also) in (1..u8::MAX).zip(&experiment.also) {
-        table = table.text(also.as_str(), Narrow::Drop(rank));
+    let drop = |rank: usize| Narrow::Drop(u8::try_from(rank).unwrap_or(u8::MAX).min(u8::MAX - 1));
+    let times = experiment.reach.len();
+    for (i, also) in experiment.also.iter().enumerate() {
+        table = table.text(also.as_str(), drop(1 + times + i));
     }
-    for (rank, &target) in (1..u8::MAX).zip(&experiment.reach) {
-        table = table.text(Reached::title(target), Narrow::Drop(rank));
+    for (i, &target) in experiment.reach.iter().enumerate() {
+        table = table.text(Reached::title(target), drop(1 + i));
     }
     if with_descriptions {
         table = table.text("description", Narrow::Keep);
@@ -126,8 +128,8 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
         };
         let mut cells = vec![row.arm.clone(), mean(measure)];
         cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
-        cells.extend((1..u8::MAX).zip(&experiment.also).map(|(_, also)| mean(also)));
-        cells.extend((1..u8::MAX).zip(&row.reached).map(|(_, reached)| reached.text()));
+        cells.extend(experiment.also.iter().map(|also| mean(also)));
+        cells.extend(row.reached.iter().map(Reached::text));
         if with_descriptions {
             cells.push(description(experiment, row));
         }
