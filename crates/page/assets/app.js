@@ -35,7 +35,6 @@ async function show() {
 		const chapter = await import(`./chapters/${name}.js`);
 		await chapter.mount(root, (end) => (ends === leave ? ends.push(end) : end()));
 	} catch (error) { root.append(failure(error)); }
-	return undefined;
 }
 
 at('skip').textContent = t('skip');
@@ -43,5 +42,7 @@ at('skip').addEventListener('click', (e) => { e.preventDefault(); at('main').foc
 at('path').setAttribute('aria-label', t('chapters'));
 at('numbers').setAttribute('aria-label', t('numbers'));
 top();
+// What grows above the focus must not push it out of the window.
+new ResizeObserver(() => at('main').querySelector(':focus-visible')?.scrollIntoView({ block: 'nearest' })).observe(at('main'));
 addEventListener('hashchange', () => { top(); show(); });
 show();

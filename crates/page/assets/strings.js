@@ -1,4 +1,4 @@
-// Every text of the page, a line each: key, English, Spanish, with tabs between them. `t('gpt.title')` is `title` below `# gpt`.
+// Every text, a line each: key, English, Spanish, with tabs between. `t('gpt.title')` is `title` below `# gpt`.
 
 export const text = `
 skip	Skip to the picture	Ir a la imagen

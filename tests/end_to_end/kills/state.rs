@@ -64,7 +64,8 @@ fn lines(bytes: &[u8]) -> Vec<u8> {
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let each = whole.map(|line| {
         let mut value: Value = serde_json::from_str(line).unwrap();
-        value.as_object_mut().unwrap().remove("seconds");
+        let object = value.as_object_mut().unwrap();
+        ["seconds", "times"].map(|times| object.remove(times));
         format!("{value}\n")
     });
     each.collect::<String>().into_bytes()

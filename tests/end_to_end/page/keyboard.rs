@@ -7,19 +7,21 @@ use super::webdriver::{Browser, key};
 /// The most presses of Tab to reach anything.
 const MOST_TABS: usize = 300;
 
-/// Whether the element with the focus has an outline and is in the window.
+/// Whether the element with the focus has an outline and is in the window; null if nothing has the focus.
 const IS_SEEN: &str = "const e = document.activeElement; const s = getComputedStyle(e); const r = e.getBoundingClientRect(); \
-     return (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight) \
-     || e.outerHTML.slice(0, 120)";
+     return e === document.body ? null \
+     : (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight) \
+     || `outline ${s.outlineStyle} ${s.outlineWidth}, from ${r.top} to ${r.bottom} of ${innerHeight}: ${e.outerHTML.slice(0, 120)}`";
 
 /// Presses Tab until the element is reached, and looks at each place where the focus stops.
 fn tab_to(browser: &Browser, selector: &str) {
     for _ in 0..MOST_TABS {
         browser.press(key::TAB);
-        if browser.run("return document.activeElement === document.body").as_bool() == Some(true) {
+        let seen = browser.run(IS_SEEN);
+        if seen.is_null() {
             continue;
         }
-        assert_eq!(browser.run(IS_SEEN), true, "on the way to {selector}");
+        assert_eq!(seen, true, "on the way to {selector}");
         if browser.run(&format!("return document.activeElement.matches({selector:?})")).as_bool()
             == Some(true)
         {

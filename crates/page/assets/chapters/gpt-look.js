@@ -1,4 +1,4 @@
-// "Which earlier token does this one look at?" The attention of every head at a glance, and of one token by pointing.
+// Which earlier token does this one look at? Every head at a glance, and one token by pointing.
 
 import { el, paint, percent, t, values, visible, put, times } from '../lib/page.js';
 import { attention } from '../lib/attention.js';

@@ -1,4 +1,4 @@
-// One neuron that learns: numbers to drag, the cost curve, one gradient step at a time.
+// One neuron: numbers to drag, the cost curve, one gradient step at a time.
 
 import { attempt, button, card, Chart, Drag, el, field, formula, latest, number, post, row, select, show, svg, t, put } from '../lib/page.js';
 

@@ -1,4 +1,4 @@
-// The notes of the learning path, with the live pictures of the other chapters in their places.
+// The notes, with the live pictures of the other chapters in their places.
 
 import { address, el, get, language as lang, link, part, row, t } from '../lib/page.js';
 import { blocks } from '../lib/blocks.js';

@@ -1,4 +1,4 @@
-// All runs: a table, their curves over each other, the settings that differ; live, also for trainings on the command line.
+// All runs: a table, their curves, the settings that differ; live, also for trainings on the command line.
 
 import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, times, put } from '../lib/page.js';
 

@@ -1,4 +1,4 @@
-// What does a word look at, and what decides how it is translated? Attention, and a causal test beside it.
+// What a word looks at, and what decides its translation: attention, and a causal test.
 
 import { attempt, Bars, button, card, el, percent, post, t, table, put } from '../lib/page.js';
 

@@ -1,4 +1,4 @@
-// A translation: its beam tree, its cross-attention, and the sentence with the pizza: what decides?
+// A translation: its beam tree, its cross-attention, and the sentence with the pizza.
 
 import { attempt, button, card, el, field, hint, models, number, numberField, post, Prompt, row, select, t, table, values, put } from '../lib/page.js';
 import { attention } from '../lib/attention.js';

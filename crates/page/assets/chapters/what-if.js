@@ -1,4 +1,4 @@
-// Another score or another mask on the same weights: before and after, side by side. Nothing is retrained.
+// Another score or another mask on the same weights: before and after. Nothing is retrained.
 
 import { attempt, Bars, card, el, field, formula, get, has, models, latest, number, Prompt, query, row, select, t, table, values, visible, put } from '../lib/page.js';
 import { attention, headChoice } from '../lib/attention.js';

@@ -1,4 +1,4 @@
-// Draws the blocks of a note. Every text is set as text: nothing in a note can become an element of the page.
+// Draws the blocks of a note. Every text is set as text: nothing in a note becomes an element.
 
 import { el, link, scroll } from './page.js';
 
