@@ -8,7 +8,7 @@ use crate::server::reply::{Answer, Refusal, Reply};
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The pictures of the notes, which the page shows with them.
-const PICTURES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pictures.rs"));
+static PICTURES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pictures.rs"));
 
 /// In a debug build, this folder replaces the files in the program: an edit shows after a reload.
 #[cfg(debug_assertions)]

@@ -8,7 +8,7 @@ use crate::server::request::Request;
 use crate::state::State;
 
 /// The path below the folder of the notes and the text of every note; those in Spanish are in `es`.
-const NOTES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/notes.rs"));
+static NOTES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 /// The folder of the Spanish notes.
 const SPANISH: &str = "es/";
 /// The note with the learning path, which is the first.
