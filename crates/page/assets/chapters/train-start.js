@@ -15,8 +15,8 @@ function setting({ name, about, choices, default: like }, start = like) {
 	return { node: field([name], control), name, get };
 }
 
-// The form; `started(training)` hears of a training that began.
-export async function starting(started) {
+// The form. The stream tells how the training goes.
+export async function starting() {
 	const lists = { digits: await get('training/settings?kind=digits'), gpt: await get('training/settings?kind=gpt') };
 	let [kind, speed, fields] = ['digits', 'full', []];
 	const box = row();
@@ -25,7 +25,7 @@ export async function starting(started) {
 		fields = SHOWN[kind].map((n) => lists[kind].settings.find((s) => s.name === n)).filter(Boolean).map((s) => setting(s, SMALL[kind][s.name]));
 		put(box, fields.map((f) => f.node));
 	};
-	const send = (path, body) => attempt(async () => { await post(`training/${path}`, { ...body, speed }); started(await get('training')); });
+	const send = (path, body) => attempt(() => post(`training/${path}`, { ...body, speed }));
 	const start = button('start', () => send('start', { kind, run: name.value.trim() || null, settings: Object.fromEntries(fields.map((f) => [f.name, f.get()])) }), { class: 'main', id: 'start' });
 
 	const resume = part('train.resume', async () => {

@@ -65,7 +65,7 @@ export async function mount(root, ended) {
 		} else if (event === 'warning') say(data.text);
 	}
 
-	const start = await starting(see);
+	const start = await starting();
 	const live = card('train.live', state, bar, el('div.row', { role: 'group', 'aria-label': t('speed') }, speeds, stop),
 		el('div.cards', el('div', el('h3', t('train.loss')), loss.node), el('div', el('h3', t('train.quality')), quality.node)), watched.node);
 	live.hidden = true;

@@ -61,6 +61,7 @@ impl Trainings {
             .name("train".into())
             .spawn(move || order.run(&own, &all.hub, &all.images))?;
         let view = training.json();
+        training.announce(&self.hub);
         *current = Some((training, thread));
         Ok(view)
     }
