@@ -13,6 +13,7 @@ use super::summary::{median, spread};
 use crate::interrupt;
 use crate::output;
 use crate::progress::Bar;
+use crate::terminal::lines::counted;
 use crate::terminal::notes;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
@@ -118,7 +119,7 @@ fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> S
     format!(
         "\ngpt in {shards} shards of 8 x 64 tokens, {} for each process, {} steps, median of {rounds} \
          rounds\n{}",
-        if request.threads == 1 { "1 thread".into() } else { format!("{} threads", request.threads) },
+        counted(request.threads, "thread"),
         request.steps,
         table.render(columns())
     )

@@ -122,6 +122,11 @@ fn beside(
     }
 }
 
+/// A number of things: `1 thread`, `2 threads`.
+pub fn counted(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Prints a remark to stderr, wrapped.
 pub fn note(text: &str) {
     notes::line(wrap(text, columns(), 2));

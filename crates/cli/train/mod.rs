@@ -19,7 +19,7 @@ use crate::flags::{new_run_path, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output_file::followed_folder;
 use crate::ranks;
-use crate::terminal::lines::{fact, note};
+use crate::terminal::lines::{counted, fact, note};
 use crate::terminal::notes;
 use crate::terminal::program::command;
 
@@ -261,10 +261,7 @@ fn introduce_processes<M: Trainable>(session: &Session<'_, M>) {
             "{} share the {shards} shards of a step, with {} each; communication is the time in which the first waits \
              for others",
             ranks.size(),
-            match threads::current() {
-                1 => "1 thread".into(),
-                n => format!("{n} threads"),
-            }
+            counted(threads::current(), "thread"),
         );
         fact("processes", &text);
     }

@@ -32,44 +32,33 @@ where
     M::Config: Clone + Sync,
     M::Data: Sync,
 {
-    let one = train::<M>(config, data, dir, 1)?;
-    for size in 2..=most {
-        if train::<M>(config, data, dir, size)? != one {
-            return Ok(Some(size));
+    let mut first = None;
+    for size in 1..=most {
+        let run = dir.join(size.to_string());
+        let outcomes = in_threads(size, |mut ranks| {
+            let save = if ranks.rank() == 0 { Save::Replace(&run) } else { Save::Nowhere };
+            let mut session = ranks.agree(Session::<M>::new(config.clone(), data, save))?;
+            session.join(ranks, "check")?;
+            session.run(&mut ())
+        })?;
+        for outcome in outcomes {
+            let left = left_in::<M>(&run, outcome?.best_test)?;
+            if *first.get_or_insert_with(|| left.clone()) != left {
+                return Ok(Some(size));
+            }
         }
     }
     Ok(None)
 }
 
-/// Trains with this many ranks. `None` if they disagree.
-fn train<M: Trainable>(
-    config: &M::Config,
-    data: &M::Data,
-    dir: &Path,
-    size: usize,
-) -> Result<Option<Left>, Error>
-where
-    M::Config: Clone + Sync,
-    M::Data: Sync,
-{
-    let run = dir.join(size.to_string());
-    let outcomes = in_threads(size, |mut ranks| {
-        let save = if ranks.rank() == 0 { Save::Replace(&run) } else { Save::Nowhere };
-        let mut session = ranks.agree(Session::<M>::new(config.clone(), data, save))?;
-        session.join(ranks, "check")?;
-        session.run(&mut ())
-    })?;
-    let tests =
-        outcomes.into_iter().map(|outcome| Ok(outcome?.best_test)).collect::<Result<Vec<_>, Error>>()?;
-    if tests.iter().any(|test| *test != tests[0]) {
-        return Ok(None);
-    }
+/// What a training has left in its folder, with the test metrics of one rank.
+fn left_in<M: Trainable>(run: &Path, test: Metrics) -> Result<Left, Error> {
     let bits = [BEST, LAST].map(|file| {
-        let checkpoint = run_folder::load::<f32>(&run, file, M::KIND)?;
+        let checkpoint = run_folder::load::<f32>(run, file, M::KIND)?;
         Ok(checkpoint.tensors.values().flat_map(|t| t.data()).map(|x| x.to_bits()).collect())
     });
-    let mut metrics = run_folder::metrics(&run)?;
-    metrics.iter_mut().for_each(|line| line["seconds"] = Value::Null);
     let bits = bits.into_iter().collect::<Result<_, Error>>()?;
-    Ok(tests.into_iter().next().map(|test| (bits, metrics, test)))
+    let mut metrics = run_folder::metrics(run)?;
+    metrics.iter_mut().for_each(|line| line["seconds"] = Value::Null);
+    Ok((bits, metrics, test))
 }
