@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Observer, Progress, Save, Session, Trainable};
+use m2g_core::train::{Observer, Progress, Save, Session, SessionModel};
 use m2g_core::{Error, Precision};
 use m2g_digits::{Backprop, Network};
 use m2g_gpt::Gpt;
@@ -194,7 +194,7 @@ fn a_training_step_in_steady_state_makes_no_large_allocation() {
 /// Trains for a few steps, and compares the most memory that this needed with the estimate.
 fn compare_with_estimate<M>(what: &str, config: M::Config, data: &M::Data)
 where
-    M: Trainable<Config: Send, Data: Sync>,
+    M: SessionModel<Config: Send, Data: Sync>,
 {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);

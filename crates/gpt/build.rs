@@ -1,8 +1,7 @@
-//! Compiles the project's own notes and sources into the crate: they are the default
-//! training text.
+//! Packs the project's own notes and sources into the crate: they are a training text, and what
+//! `m2g compare` and the page show.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -19,15 +18,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             add_files(&sources, "rs", &mut files)?;
         }
     }
-    let mut list = String::from("&[\n");
+    let mut own = Vec::new();
     for file in files.iter().filter(|file| file.is_file()) {
         println!("cargo::rerun-if-changed={}", file.display());
         let name = file.strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
-        writeln!(list, "    ({name:?}, include_str!({:?})),", file.to_string_lossy())?;
+        own.push((name, fs::read_to_string(file)?));
     }
-    list.push_str("]\n");
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("own_text.rs"), list)?;
-    Ok(())
+    Ok(m2g_packed::pack(&own, &Path::new(&env::var("OUT_DIR")?).join("own_text"))?)
 }
 
 /// Adds the files below `folder` with this extension. Cargo watches the folder for new ones.

@@ -1,7 +1,6 @@
-//! Lists the files that are compiled into the program: those of the page, the notes and their pictures.
+//! Packs the files that the program holds: those of the page, the notes and their pictures.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -15,31 +14,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     let assets = here.join("assets");
     let mut files = Vec::new();
     add_files(&assets, &mut files)?;
-    write_list("assets.rs", "include_bytes", &assets, files)?;
+    pack("assets", &assets, files)?;
     let notes = here.join("../../notebooks-notes");
-    for (list, ending, folders) in [("notes.rs", "md", &NOTES[..]), ("pictures.rs", "svg", &PICTURES)] {
+    for (packed, ending, folders) in [("notes", "md", &NOTES[..]), ("pictures", "svg", &PICTURES)] {
         let mut files = Vec::new();
         for folder in folders {
             files.extend(
                 entries(&notes.join(folder))?.filter(|file| file.extension().is_some_and(|e| e == ending)),
             );
         }
-        write_list(list, "include_str", &notes, files)?;
+        pack(packed, &notes, files)?;
     }
     Ok(())
 }
 
-/// Writes a list of names and contents, by name.
-fn write_list(list: &str, include: &str, root: &Path, mut files: Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+/// Packs files, sorted by their path below `root`, into one.
+fn pack(packed: &str, root: &Path, mut files: Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     files.sort();
-    let mut all = String::from("&[\n");
+    let mut all = Vec::new();
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
         let name = file.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
-        writeln!(all, "    ({name:?}, {include}!({:?})),", file.to_string_lossy())?;
+        all.push((name, fs::read_to_string(file)?));
     }
-    all.push_str("]\n");
-    Ok(fs::write(Path::new(&env::var("OUT_DIR")?).join(list), all)?)
+    Ok(m2g_packed::pack(&all, &Path::new(&env::var("OUT_DIR")?).join(packed))?)
 }
 
 /// Adds the files below a folder.

@@ -4,6 +4,7 @@
 //! cli -> page -> {digits, gpt, translate} -> text -> core        (digits does without text)
 //! cli -> learn -> {translate, text, core, exercises}             (exercises is the learner's crate)
 //! cli -> mpi -> core
+//! gpt, page -> packed
 //! train, nn -> tape, ops -> kernels -> tensor, mask, tokens, ... (the areas of the core)
 //! ```
 //!

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use m2g_core::optim::AdamW;
 use m2g_core::rng::Streams;
 use m2g_core::trace::Record;
-use m2g_core::train::{Model, Stepper};
+use m2g_core::train::{Session, SessionModel, Stepper};
 
 /// Work that can be repeated.
 pub trait Work {
@@ -45,19 +45,26 @@ pub struct TrainingSteps<M, F> {
     step: u64,
 }
 
-impl<M: Model<f32>, F: FnMut() -> anyhow::Result<M::Batch>> TrainingSteps<M, F> {
+impl<M: SessionModel, F: FnMut() -> anyhow::Result<M::Batch>> TrainingSteps<M, F> {
     /// The model before its first step.
     pub fn new(model: M, adamw: AdamW<f32>, next_batch: F) -> Self {
         Self { model, adamw, next_batch, stepper: Stepper::default(), step: 0 }
     }
 }
 
-impl<M: Model<f32>, F: FnMut() -> anyhow::Result<M::Batch>> Work for TrainingSteps<M, F> {
+impl<M: SessionModel, F: FnMut() -> anyhow::Result<M::Batch>> Work for TrainingSteps<M, F> {
     fn run(&mut self) -> anyhow::Result<Duration> {
         let batch = [(self.next_batch)()?];
         let started = Instant::now();
         self.stepper.tape.set_dropout(Some(Streams::new(1).dropout(self.step)));
-        self.stepper.step(&mut self.model, &batch, &mut self.adamw, 1e-3, Some(1.0), self.step)?;
+        Session::step(
+            &mut self.stepper,
+            &mut self.model,
+            &batch,
+            &mut self.adamw,
+            (1e-3, Some(1.0)),
+            self.step,
+        )?;
         self.step += 1;
         Ok(started.elapsed())
     }

@@ -80,7 +80,7 @@ pub fn find(path: &str, part: Part) -> Option<Place> {
 
 /// The lines of the function that starts at a place.
 pub fn text(place: &Place) -> Vec<&'static str> {
-    let Some((_, text)) = OWN_FILES.iter().find(|(name, _)| *name == place.file) else { return Vec::new() };
+    let Some(text) = OWN_FILES.get(&place.file) else { return Vec::new() };
     let mut lines = text.lines().skip(place.line.saturating_sub(1));
     let Some(first) = lines.next() else { return Vec::new() };
     let mut function = vec![first];
@@ -98,13 +98,13 @@ pub fn text(place: &Place) -> Vec<&'static str> {
 
 /// The line at a place.
 pub fn line(place: &Place) -> Option<&'static str> {
-    let (_, text) = OWN_FILES.iter().find(|(name, _)| *name == place.file)?;
+    let text = OWN_FILES.get(&place.file)?;
     text.lines().nth(place.line.checked_sub(1)?)
 }
 
 /// The name of the function that contains a line.
 pub fn enclosing(place: &Place) -> Option<&'static str> {
-    let (_, text) = OWN_FILES.iter().find(|(name, _)| *name == place.file)?;
+    let text = OWN_FILES.get(&place.file)?;
     let inner = indent(line(place)?);
     let before: Vec<&str> = text.lines().take(place.line).collect();
     before.into_iter().rev().filter(|line| indent(line) < inner).find_map(defined)
@@ -115,7 +115,7 @@ fn file_of(module: &str) -> Option<(&'static str, &'static str)> {
     let (name, inner) = module.strip_prefix("m2g_")?.split_once("::").unwrap_or((&module[4..], "lib"));
     let stem = format!("crates/{name}/src/{}", inner.replace("::", "/"));
     let names = [format!("{stem}.rs"), format!("{stem}/mod.rs")];
-    OWN_FILES.iter().find(|(name, _)| names.iter().any(|n| n == name)).copied()
+    OWN_FILES.iter().find(|(name, _)| names.iter().any(|n| n == name))
 }
 
 /// Whether a line starts an inherent `impl<..> name`.
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn every_op_and_optimiser_is_found() {
         let mut found = 0;
-        for (file, text) in OWN_FILES {
+        for (file, text) in OWN_FILES.iter() {
             let Some(module) = file.strip_prefix("crates/core/src/").and_then(|f| f.strip_suffix(".rs"))
             else {
                 continue;

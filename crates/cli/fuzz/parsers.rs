@@ -6,7 +6,7 @@ use std::path::Path;
 use m2g_core::data::idx;
 use m2g_core::settings::Settings;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST, METRICS, RunFolder, RunLock};
-use m2g_core::train::{Session, State, Trainable};
+use m2g_core::train::{Session, SessionModel, State};
 use m2g_core::{Tape, Tokens};
 use m2g_digits::{Network, photo};
 use m2g_gpt::gguf;
@@ -319,7 +319,7 @@ fn one_token(gpt: &Gpt<f32>) -> anyhow::Result<()> {
 }
 
 /// Reads everything that is needed to resume a run.
-pub fn resume<M: Trainable>(folder: &Path) -> anyhow::Result<()> {
+pub fn resume<M: SessionModel>(folder: &Path) -> anyhow::Result<()> {
     let (run, checkpoint, _) = RunFolder::resume::<f32>(RunLock::take(folder)?, M::KIND)?;
     checkpoint.check_finite(&run.path().join(LAST))?;
     Ok(())

@@ -113,7 +113,7 @@ impl Sample {
 
 /// Prints the prompt, and the tokens as they are generated.
 fn stream(
-    generator: &mut Generator<'_, f32>,
+    generator: &mut Generator<'_>,
     tokenizer: Option<&Tokenizer>,
     prompt: &[u32],
     until: &Until,
@@ -134,7 +134,7 @@ fn stream(
 
 /// Prints the whole sample as one JSON object.
 fn json(
-    generator: &mut Generator<'_, f32>,
+    generator: &mut Generator<'_>,
     tokenizer: Option<&Tokenizer>,
     prompt: &[u32],
     until: &Until,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::anyhow;
 use m2g_core::Error;
 use m2g_core::settings::Settings;
-use m2g_core::train::{Ended, Observer, Outcome, Save, Session, Trainable};
+use m2g_core::train::{Ended, Observer, Outcome, Save, Session, SessionModel};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::config_file::with_table;
 pub type Layers<'a> = [(&'a str, &'a toml::Table)];
 
 /// A model that experiments can train.
-pub trait LabModel: Trainable<Config: Settings + Clone + Default + DeserializeOwned> {
+pub trait LabModel: SessionModel<Config: Settings + Clone + Default + DeserializeOwned> {
     /// Sets the seed.
     fn set_seed(config: &mut Self::Config, seed: u64);
 

@@ -162,7 +162,7 @@ impl Use {
             Some(name) => Ok(Source::named(Path::new(&name))?.read_to_string(MAX_TEXT)?.0),
             None => {
                 let notes = OWN_FILES.iter().filter(|(name, _)| name.ends_with(".md"));
-                Ok(notes.map(|(_, text)| *text).collect::<Vec<_>>().join("\n"))
+                Ok(notes.map(|(_, text)| text).collect::<Vec<_>>().join("\n"))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use m2g_core::Error;
 use m2g_core::train::run_folder::{self, LAST};
-use m2g_core::train::{Session, State, Trainable};
+use m2g_core::train::{Session, SessionModel, State};
 use serde_json::Value;
 
 use crate::terminal::lines::note;
@@ -29,7 +29,7 @@ impl SavedRun {
 }
 
 /// The model of a checkpoint, and its description.
-pub fn load<M: Trainable>(run: &Path, file: &str) -> Result<(M, M::Description), Error> {
+pub fn load<M: SessionModel>(run: &Path, file: &str) -> Result<(M, M::Description), Error> {
     let loaded = Session::<M>::load(run, file)?;
     tell_of_missing_checksum(run, file)?;
     Ok(loaded)

@@ -11,7 +11,7 @@ use m2g_core::Error;
 use m2g_core::ranks::Ranks;
 use m2g_core::threads::{self, with_threads};
 use m2g_core::train::run_folder::CONFIG;
-use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, Trainable, copy_run, this_program};
+use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, SessionModel, copy_run, this_program};
 use serde_json::Value;
 
 use self::watch::{Log, Watch};
@@ -47,7 +47,7 @@ pub struct TrainArgs {
 }
 
 /// A model with the subcommand `train`.
-pub trait TrainCommand: Trainable + 'static {
+pub trait TrainCommand: SessionModel {
     /// The flags of the model's settings.
     type Settings: Args + Send + Sync;
 
@@ -245,7 +245,7 @@ impl<M: TrainCommand> Train<M> {
 }
 
 /// A session that trains together with other processes, if there are any.
-fn joined<'a, M: Trainable>(mut session: Session<'a, M>, ranks: Ranks) -> anyhow::Result<Session<'a, M>> {
+fn joined<'a, M: SessionModel>(mut session: Session<'a, M>, ranks: Ranks) -> anyhow::Result<Session<'a, M>> {
     if !ranks.is_alone() {
         session.join(ranks, &this_program()?)?;
     }
@@ -253,7 +253,7 @@ fn joined<'a, M: Trainable>(mut session: Session<'a, M>, ranks: Ranks) -> anyhow
 }
 
 /// Says how the work is shared.
-fn introduce_processes<M: Trainable>(session: &Session<'_, M>) {
+fn introduce_processes<M: SessionModel>(session: &Session<'_, M>) {
     let ranks = session.ranks();
     if !ranks.is_alone() {
         let shards = session.options().shards;

@@ -218,15 +218,13 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn record<O: Differentiable<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let caller = Location::caller();
-        let (value, saved) = self.compute(&op, inputs, caller)?;
-        let needs_grad = inputs.iter().any(|i| self.nodes[i.0].needs_grad);
-        let origin = if needs_grad {
-            Origin::Op { op: Box::new(op), inputs: Inputs::new(inputs), saved, caller }
+        let (value, saved) = self.compute(&op, std::any::type_name::<O>(), inputs, caller)?;
+        if self.any_needs_grad(inputs) {
+            let op = Box::new(op);
+            Ok(self.push(value, true, Origin::Op { op, inputs: Inputs::new(inputs), saved, caller }))
         } else {
-            saved.into_iter().for_each(|s| self.pool.give(s));
-            Origin::Constant
-        };
-        Ok(self.push(value, needs_grad, origin))
+            Ok(self.push_constant(value, saved))
+        }
     }
 
     /// Computes an op that has no derivative.
@@ -237,16 +235,29 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn record_forward_only<O: Op<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let at = Location::caller();
-        if inputs.iter().any(|i| self.nodes[i.0].needs_grad) {
+        if self.any_needs_grad(inputs) {
             return Err(Error::NoBackward { op: op.name(), at });
         }
-        let (value, _) = self.compute(&op, inputs, at)?;
-        Ok(self.push(value, false, Origin::Constant))
+        let (value, saved) = self.compute(&op, std::any::type_name::<O>(), inputs, at)?;
+        Ok(self.push_constant(value, saved))
     }
 
-    fn compute<O: Op<T>>(
+    fn any_needs_grad(&self, inputs: &[Var]) -> bool {
+        inputs.iter().any(|i| self.nodes[i.0].needs_grad)
+    }
+
+    /// Pushes an output that needs no gradient, and frees what the op saved for its backward pass.
+    fn push_constant(&mut self, value: Tensor<T>, saved: Vec<Tensor<T>>) -> Var {
+        saved.into_iter().for_each(|s| self.pool.give(s));
+        self.push(value, false, Origin::Constant)
+    }
+
+    /// `function` is the path of the type of `op`. The op is a trait object so that this is compiled
+    /// once, and not once per op.
+    fn compute(
         &mut self,
-        op: &O,
+        op: &dyn Op<T>,
+        function: &'static str,
         inputs: &[Var],
         at: &'static Location<'static>,
     ) -> Result<(Tensor<T>, Vec<Tensor<T>>), Error> {
@@ -274,7 +285,7 @@ impl<T: Float> Tape<T> {
         self.trace.finish(started, |time| Record {
             phase,
             name: op.name(),
-            function: std::any::type_name::<O>(),
+            function,
             equation: op.equation(),
             caller: at,
             inputs: shapes.to_dims(),

@@ -4,7 +4,7 @@ use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
 use m2g_core::ranks::Ranks;
-use m2g_core::train::{Evaluation, Metrics, Options, Session, Task, Trainable};
+use m2g_core::train::{Evaluation, Metrics, Options, Session, SessionCode, SessionModel, Task, Trainable};
 use m2g_core::{Error, Tape};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,13 @@ impl Description {
     /// As [`Network::build`].
     pub fn network(&self) -> Result<Network<f32>, Error> {
         Network::build(self.config.architecture(self.image.0 * self.image.1, self.classes))
+    }
+}
+
+impl SessionModel for Network<f32> {
+    fn code() -> &'static SessionCode<Self> {
+        static CODE: SessionCode<Network<f32>> = SessionCode::new();
+        &CODE
     }
 }
 

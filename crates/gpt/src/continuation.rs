@@ -1,6 +1,6 @@
 //! Continues a text until it ends: at a number of tokens, at the end-of-text token, or at a stop text.
 
-use m2g_core::{Error, Float};
+use m2g_core::Error;
 use m2g_text::Tokenizer;
 use m2g_text::stop::StopTexts;
 
@@ -64,8 +64,8 @@ pub struct Continuation {
 ///
 /// # Errors
 /// Those of [`Generator::next_token`] and of `show`.
-pub fn continue_until<T: Float, E: From<Error>>(
-    generator: &mut Generator<'_, T>,
+pub fn continue_until<E: From<Error>>(
+    generator: &mut Generator<'_>,
     tokenizer: Option<&Tokenizer>,
     until: &Until,
     shown_before: &[u32],

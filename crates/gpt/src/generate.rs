@@ -111,15 +111,15 @@ pub fn window_start(n: usize, block_size: usize, slide: usize) -> usize {
 /// New token i of sample s depends only on the model, the text, the options and (seed, s, i), not on
 /// other samples.
 #[derive(Debug)]
-pub struct Generator<'a, T: Float> {
-    gpt: &'a Gpt<T>,
+pub struct Generator<'a> {
+    gpt: &'a Gpt<f32>,
     sampler: Sampler,
     rng: ChaCha8Rng,
     slide: usize,
-    tape: Tape<T>,
+    tape: Tape<f32>,
     /// The end of the parameters on the tape: rewinding to it keeps them for the next token.
     mark: Mark,
-    cache: Option<KvCache<T>>,
+    cache: Option<KvCache<f32>>,
     /// The number of tokens of the prompt that the model never sees, because it is too long.
     dropped: usize,
     /// The index of the first token in the cache.
@@ -128,21 +128,21 @@ pub struct Generator<'a, T: Float> {
     /// The ids that are never chosen.
     forbidden: Vec<u32>,
     /// Scratch space for the logits of the others.
-    allowed: Vec<T>,
+    allowed: Vec<f32>,
     /// The logits of the next token, if they are on the tape.
     next: Option<Var>,
     /// Keeps the other threads spinning between the ops.
     spinner: Spinner,
 }
 
-impl<'a, T: Float> Generator<'a, T> {
+impl<'a> Generator<'a> {
     /// Continues `prompt`, as sample number `sample`.
     ///
     /// # Errors
     /// [`Error::Setting`] if an option is invalid, the prompt is empty, or one of its tokens is not
     /// in the vocabulary; [`Error::Memory`] if there is not enough for the cache.
     pub fn new(
-        gpt: &'a Gpt<T>,
+        gpt: &'a Gpt<f32>,
         options: &GenerateOptions,
         prompt: &[u32],
         sample: u64,
@@ -226,7 +226,7 @@ impl<'a, T: Float> Generator<'a, T> {
     ///
     /// # Errors
     /// The errors of [`Gpt::forward_last`].
-    pub fn logits(&mut self) -> Result<&[T], Error> {
+    pub fn logits(&mut self) -> Result<&[f32], Error> {
         let logits = self.forward()?;
         Ok(self.tape.value(logits).data())
     }
@@ -241,7 +241,7 @@ impl<'a, T: Float> Generator<'a, T> {
         if !self.forbidden.is_empty() {
             self.allowed.clear();
             self.allowed.extend_from_slice(logits);
-            self.forbidden.iter().for_each(|&id| self.allowed[id as usize] = T::of(f64::NEG_INFINITY));
+            self.forbidden.iter().for_each(|&id| self.allowed[id as usize] = f32::NEG_INFINITY);
             logits = &self.allowed;
         }
         let token = self.sampler.choose(logits, uniform(&mut self.rng))?;
@@ -255,7 +255,7 @@ impl<'a, T: Float> Generator<'a, T> {
         if let Some(logits) = self.next {
             return Ok(logits);
         }
-        self.spinner.spin(self.gpt.params().count() * T::BYTES);
+        self.spinner.spin(self.gpt.params().count() * size_of::<f32>());
         self.tape.rewind(self.mark);
         let seen = self.tokens.len() - self.dropped;
         let start = self.dropped + window_start(seen, self.gpt.config().block_size, self.slide);
@@ -275,7 +275,7 @@ impl<'a, T: Float> Generator<'a, T> {
     }
 }
 
-impl<T: Float> Iterator for Generator<'_, T> {
+impl Iterator for Generator<'_> {
     type Item = Result<u32, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

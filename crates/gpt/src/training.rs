@@ -5,7 +5,7 @@ use std::path::Path;
 use m2g_core::memory::Footprint;
 use m2g_core::optim::{AdamW, Averaged, Muon, Optimizer};
 use m2g_core::ranks::Ranks;
-use m2g_core::train::{Evaluation, Options, Save, Session, Task, Trainable};
+use m2g_core::train::{Evaluation, Options, Save, Session, SessionCode, SessionModel, Task, Trainable};
 use m2g_core::{Error, Tape};
 
 use crate::data::{Batches, Corpus};
@@ -26,6 +26,13 @@ pub const KIND: &str = <Gpt<f32> as Trainable>::KIND;
 /// [`Error::RunExists`] if the folder exists and is not to be replaced; [`Error::Io`].
 pub fn create(save: Save<'_>, description: &Description, gpt: &Gpt<f32>) -> Result<(), Error> {
     Training::create(save, description, gpt, &adamw(&description.config))
+}
+
+impl SessionModel for Gpt<f32> {
+    fn code() -> &'static SessionCode<Self> {
+        static CODE: SessionCode<Gpt<f32>> = SessionCode::new();
+        &CODE
+    }
 }
 
 impl Trainable for Gpt<f32> {

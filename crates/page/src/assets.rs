@@ -1,14 +1,15 @@
 //! The files of the page: HTML, modules, styles, texts.
 
 use bytes::Bytes;
+use m2g_packed::Files;
 
 use crate::server::reply::{Answer, Refusal, Reply};
 
 /// The name and content of every file.
-static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+static FILES: Files = Files::new(include_bytes!(concat!(env!("OUT_DIR"), "/assets")));
 
 /// The pictures of the notes, which the page shows with them.
-static PICTURES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pictures.rs"));
+static PICTURES: Files = Files::new(include_bytes!(concat!(env!("OUT_DIR"), "/pictures")));
 
 /// In a debug build, this folder replaces the files in the program: an edit shows after a reload.
 #[cfg(debug_assertions)]
@@ -18,9 +19,7 @@ const FOLDER: &str = "M2G_PAGE_ASSETS";
 pub fn find(path: &str) -> Answer {
     let name = path.strip_prefix('/').unwrap_or(path);
     let name = if name.is_empty() { "index.html" } else { name };
-    let picture = || {
-        PICTURES.iter().find(|(known, _)| *known == name).map(|(_, svg)| Bytes::from_static(svg.as_bytes()))
-    };
+    let picture = || PICTURES.get(name).map(|svg| Bytes::from_static(svg.as_bytes()));
     let content =
         content(name).or_else(picture).ok_or_else(|| Refusal::missing("the page has no such file"))?;
     Ok(Reply::File { kind: kind(name), content })
@@ -42,7 +41,7 @@ fn content(name: &str) -> Option<Bytes> {
 }
 
 fn embedded(name: &str) -> Option<Bytes> {
-    FILES.iter().find(|(known, _)| *known == name).map(|(_, content)| Bytes::from_static(content))
+    FILES.get(name).map(|content| Bytes::from_static(content.as_bytes()))
 }
 
 /// The media type, by the ending of the name.
@@ -72,7 +71,7 @@ mod tests {
         let bytes: usize = FILES.iter().map(|(_, content)| content.len()).sum();
         assert!(bytes <= MOST_BYTES, "{bytes} bytes");
         assert!(embedded("index.html").is_some());
-        for (name, _) in FILES {
+        for (name, _) in FILES.iter() {
             assert_ne!(kind(name), "text/plain; charset=utf-8", "{name}");
         }
     }

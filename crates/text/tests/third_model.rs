@@ -6,7 +6,9 @@ use m2g_core::nn::{Block, BlockSettings, Embedding, Linear, Memory, PositionEmbe
 use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::ranks::Ranks;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
-use m2g_core::train::{Evaluation, Model, Options, Save, Session, Task, Trainable, run_folder::BEST};
+use m2g_core::train::{
+    Evaluation, Model, Options, Save, Session, SessionCode, SessionModel, Task, Trainable, run_folder::BEST,
+};
 use m2g_core::{Error, Mask, Params, Tape, Tokens, Var};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::SpecialToken::{Beginning, Padding};
@@ -86,6 +88,13 @@ impl Task<f32, Copier> for Words<'_> {
         let loss = model.loss(tape, &self.batch(Streams::new(1).stream("validation", 0)))?;
         let loss = f64::from(tape.read_loss(loss));
         Ok(Evaluation { score: Some(-loss), metrics: vec![("loss", loss)] })
+    }
+}
+
+impl SessionModel for Copier {
+    fn code() -> &'static SessionCode<Self> {
+        static CODE: SessionCode<Copier> = SessionCode::new();
+        &CODE
     }
 }
 

@@ -3,7 +3,7 @@
 use m2g_core::memory::Footprint;
 use m2g_core::optim::{AdamW, Averaged, Optimizer};
 use m2g_core::ranks::Ranks;
-use m2g_core::train::{Evaluation, Options, Session, Task, Trainable};
+use m2g_core::train::{Evaluation, Options, Session, SessionCode, SessionModel, Task, Trainable};
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,13 @@ pub struct Description {
     pub tokenizer: Tokenizer,
     /// The fingerprint of its training data.
     pub data: String,
+}
+
+impl SessionModel for Transformer<f32> {
+    fn code() -> &'static SessionCode<Self> {
+        static CODE: SessionCode<Transformer<f32>> = SessionCode::new();
+        &CODE
+    }
 }
 
 impl Trainable for Transformer<f32> {

@@ -6,7 +6,7 @@ use m2g_core::Precision;
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::optim::Sgd;
 use m2g_core::rng::{Streams, below};
-use m2g_core::train::{Model, Stepper};
+use m2g_core::train::{Model, Session, Stepper};
 use m2g_digits::{MiniBatches, Network};
 
 use crate::bench::measurement::Measurement;
@@ -135,7 +135,14 @@ impl<'a> Training<'a> {
         let batch = std::slice::from_ref(self.batches.get(self.step));
         let fetched = started.map(|started| started.elapsed());
         let learning_rate = self.epoch.learning_rate;
-        self.stepper.step(&mut self.network, batch, &mut self.sgd, learning_rate, None, self.step)?;
+        Session::step(
+            &mut self.stepper,
+            &mut self.network,
+            batch,
+            &mut self.sgd,
+            (learning_rate, None),
+            self.step,
+        )?;
         self.step += 1;
         Ok(fetched)
     }

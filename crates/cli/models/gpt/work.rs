@@ -69,7 +69,7 @@ pub struct Generation(pub Gpt<f32>);
 
 impl Generation {
     /// Generates a text. Calls `observe` before the first token and after the last.
-    fn generate(&self, mut observe: impl FnMut(&mut Generator<'_, f32>)) -> anyhow::Result<Duration> {
+    fn generate(&self, mut observe: impl FnMut(&mut Generator<'_>)) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut generator = Generator::new(&self.0, &GenerateOptions::default(), &[0], 0)?;
         observe(&mut generator);

@@ -75,6 +75,7 @@ pub struct Ask {
 
 impl Ask {
     /// Asks about a word as the command does without further flags.
+    #[cfg(feature = "page")]
     pub fn about(run: String, sentence: String, word: String) -> Self {
         let (replace, blank, against) = Default::default();
         let decoding = DecodingFlags::default();

@@ -22,6 +22,8 @@ macro_rules! thread_buffers {
         &BUFFERS
     }};
 }
+// Products of bf16 use it: only x86-64 has them.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_imports))]
 pub(super) use thread_buffers;
 
 /// Selects the buffers of a [`Number`] type.

@@ -51,4 +51,6 @@ pub fn prefetch<T>(elements: &[T]) {
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(elements.as_ptr().cast());
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = elements;
 }

@@ -17,8 +17,8 @@
 //! returns is read and computed inside. The test of every op checks that none lets a subnormal number
 //! through.
 
-/// Runs `f` with subnormal operands and results taken as zero, with their sign. Threads that `f` starts
-/// or uses have their own mode.
+/// Runs `f` with subnormal operands and results taken as zero, with their sign. A thread that
+/// `f` uses has its own mode; one that it starts begins with a copy of this.
 #[inline(always)]
 pub fn flushing_subnormals<R>(f: impl FnOnce() -> R) -> R {
     /// Restores the mode at the end of the work, and after a panic.

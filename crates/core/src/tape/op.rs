@@ -125,22 +125,30 @@ impl<'a, T: Float> Backward<'a, T> {
     /// Sets the gradient of input `i`: `write` fills a slice of the input's length with unspecified
     /// contents. Does nothing if the input needs no gradient.
     pub fn input_grad(&mut self, i: usize, write: impl FnOnce(&mut [T])) {
-        let node = &self.nodes[self.inputs[i].0];
-        if node.needs_grad {
-            let mut dx = self.pool.take(node.value.dims());
+        if self.wants_input_grad(i) {
+            let mut dx = self.like_input(i);
             write(dx.data_mut());
-            sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool);
+            self.sum_into_input_grad(i, dx);
         }
+    }
+
+    /// A tensor of the shape of input `i` with unspecified contents.
+    fn like_input(&mut self, i: usize) -> Tensor<T> {
+        self.pool.take(self.nodes[self.inputs[i].0].value.dims())
+    }
+
+    fn sum_into_input_grad(&mut self, i: usize, dx: Tensor<T>) {
+        sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool);
     }
 
     /// [`Backward::input_grad`] for two inputs at once, for an op that computes both gradients
     /// together. `write` fills both slices even if only one gradient is needed.
     pub(crate) fn two_input_grads(&mut self, inputs: [usize; 2], write: impl FnOnce(&mut [T], &mut [T])) {
-        let [mut first, mut second] = inputs.map(|i| self.pool.take(self.input(i).dims()));
+        let [mut first, mut second] = inputs.map(|i| self.like_input(i));
         write(first.data_mut(), second.data_mut());
         for (i, dx) in inputs.into_iter().zip([first, second]) {
             match self.wants_input_grad(i) {
-                true => sum_into(&mut self.grads[self.inputs[i].0], dx, self.pool),
+                true => self.sum_into_input_grad(i, dx),
                 false => self.pool.give(dx),
             }
         }
@@ -149,17 +157,20 @@ impl<'a, T: Float> Backward<'a, T> {
     /// Adds to the gradient of input `i` in place: `add` receives the sum of its gradients so far, or
     /// zeros. Saves a pass over memory compared to [`Backward::input_grad`].
     pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {
-        let node = &self.nodes[self.inputs[i].0];
-        if node.needs_grad {
-            let slot = &mut self.grads[self.inputs[i].0];
-            let mut dx = slot.take().unwrap_or_else(|| {
-                let mut zeros = self.pool.take(node.value.dims());
-                T::Kernels::fill(zeros.data_mut(), T::zero());
-                zeros
-            });
+        if self.wants_input_grad(i) {
+            let mut dx = self.take_input_grad(i);
             add(dx.data_mut());
-            *slot = Some(dx);
+            self.grads[self.inputs[i].0] = Some(dx);
         }
+    }
+
+    /// The sum of the gradients of input `i` so far, or zeros.
+    fn take_input_grad(&mut self, i: usize) -> Tensor<T> {
+        self.grads[self.inputs[i].0].take().unwrap_or_else(|| {
+            let mut zeros = self.like_input(i);
+            T::Kernels::fill(zeros.data_mut(), T::zero());
+            zeros
+        })
     }
 
     /// Scratch space with unspecified contents; [`Backward::give_back`] returns it.
@@ -175,7 +186,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// Passes the output's gradient on to input `i`, without a copy.
     pub fn pass(&mut self, i: usize) {
         if self.wants_input_grad(i) {
-            sum_into(&mut self.grads[self.inputs[i].0], self.dy.clone(), self.pool);
+            self.sum_into_input_grad(i, self.dy.clone());
         }
     }
 }

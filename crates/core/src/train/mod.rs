@@ -17,6 +17,7 @@
 //! | `look.rs` | [`Look`]: parameters and gradients while a run trains |
 //! | `trainable.rs` | [`Trainable`]: everything that a session needs to know about a model |
 //! | `session.rs` | [`Session`]: start, resume, run, load |
+//! | `session_code.rs` | how it does so, compiled once for each model |
 
 mod fit;
 mod look;
@@ -27,6 +28,7 @@ mod observer;
 pub mod rank_check;
 pub mod run_folder;
 mod session;
+mod session_code;
 mod shards;
 mod state;
 mod step;
@@ -41,7 +43,7 @@ pub use look::Look;
 pub use model::{Model, gradients_by_tape};
 pub use observer::{EvaluationRecord, Observer, Progress, is_logged};
 pub use run_folder::{RunFolder, RunLock, Save};
-pub use session::{Outcome, Session};
+pub use session::{Outcome, Session, SessionCode, SessionModel};
 pub use state::{Ended, Options, State};
 pub use step::{StepReport, Stepper};
 pub use task::{Evaluation, Metrics, Task};

@@ -6,9 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::run_folder::{self, BEST, LAST, Save};
-use super::session::Session;
+use super::session::{Session, SessionModel};
 use super::task::Metrics;
-use super::trainable::Trainable;
 use crate::Error;
 use crate::ranks::in_threads;
 
@@ -22,7 +21,7 @@ type Left = (Vec<Vec<u32>>, Vec<Value>, Metrics);
 ///
 /// # Errors
 /// The errors of the training.
-pub fn first_difference<M: Trainable>(
+pub fn first_difference<M: SessionModel>(
     config: &M::Config,
     data: &M::Data,
     dir: &Path,
@@ -52,7 +51,7 @@ where
 }
 
 /// What a training has left in its folder, with the test metrics of one rank.
-fn left_in<M: Trainable>(run: &Path, test: Metrics) -> Result<Left, Error> {
+fn left_in<M: SessionModel>(run: &Path, test: Metrics) -> Result<Left, Error> {
     let bits = [BEST, LAST].map(|file| {
         let checkpoint = run_folder::load::<f32>(run, file, M::KIND)?;
         Ok(checkpoint.tensors.values().flat_map(|t| t.data()).map(|x| x.to_bits()).collect())

@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::fit::Fit;
+use super::model::Model;
 use super::observer::{EvaluationRecord, Observer};
-use super::run_folder::{self, BEST, LAST, RunFolder, RunLock, Save};
+use super::run_folder::{RunFolder, RunLock, Save};
 use super::state::{Ended, Options, State};
+use super::step::{StepReport, Stepper};
 use super::task::{Metrics, Task};
 use super::trainable::Trainable;
-use crate::checkpoint::{Checkpoint, OPTIMIZER, check_finite, unusable};
-use crate::memory::Footprint;
+use crate::checkpoint::check_finite;
 use crate::optim::Optimizer;
 use crate::ranks::Ranks;
 use crate::trace::Record;
@@ -25,7 +22,7 @@ use crate::{Error, Grads, Params, Tape};
 /// Session::resume(path, &data, Session::describe(path)?)?.run(&mut observer)?
 /// let (model, description) = Session::load(path, BEST)?;
 /// ```
-pub struct Session<'a, M: Trainable> {
+pub struct Session<'a, M: SessionModel> {
     /// The model. After [`Session::run`] it has the best parameters.
     pub model: M,
     /// The description of the model in the checkpoints.
@@ -34,13 +31,50 @@ pub struct Session<'a, M: Trainable> {
     pub state: State,
     /// What a person should know before the run.
     pub notes: Vec<String>,
-    optimizer: Box<dyn Optimizer<f32>>,
+    pub(super) optimizer: Box<dyn Optimizer<f32>>,
     pub(super) data: &'a M::Data,
     pub(super) folder: Option<RunFolder>,
     /// The best parameters so far, in a process without the folder.
     pub(super) best: Option<Params<f32>>,
     pub(super) ranks: Ranks,
 }
+
+/// A [`Trainable`] model with the code of its sessions.
+pub trait SessionModel: Trainable {
+    /// The code of its sessions, a static in the crate of the model.
+    fn code() -> &'static SessionCode<Self>;
+}
+
+/// The functions of a [`Session`] that start, train and load.
+///
+/// Rust compiles a generic function again in every crate that calls it, and a session contains the
+/// whole training loop. A static in the crate of the model therefore holds its functions, and the
+/// command line, the page and all others call those:
+///
+/// ```text
+/// static CODE: SessionCode<Network<f32>> = SessionCode::new();
+/// ```
+pub struct SessionCode<M: SessionModel> {
+    pub(super) start: for<'a> fn(M::Config, &'a M::Data, Save<'_>) -> Result<Session<'a, M>, Error>,
+    pub(super) resume: for<'a> fn(RunLock, &'a M::Data, M::Description) -> Result<Session<'a, M>, Error>,
+    pub(super) run: fn(&mut Session<'_, M>, &mut dyn Observer) -> Result<Outcome, Error>,
+    pub(super) trace_step: fn(&mut Session<'_, M>, u64) -> Result<Vec<Record>, Error>,
+    pub(super) step: Step<M>,
+    pub(super) describe: fn(&Path) -> Result<M::Description, Error>,
+    pub(super) create: fn(Save<'_>, &M::Description, &M, &dyn Optimizer<f32>) -> Result<(), Error>,
+    pub(super) load: fn(&Path, &str) -> Result<(M, M::Description), Error>,
+}
+
+/// [`Stepper::step`].
+type Step<M> = fn(
+    &mut Stepper<f32>,
+    &mut M,
+    &[<M as Model<f32>>::Batch],
+    &mut dyn Optimizer<f32>,
+    f64,
+    Option<f64>,
+    u64,
+) -> Result<StepReport, Error>;
 
 /// How a session ended.
 #[derive(Debug, Clone)]
@@ -84,34 +118,14 @@ fn find(metrics: &Metrics, name: &str) -> Option<f64> {
     metrics.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
-impl<'a, M: Trainable> Session<'a, M> {
+impl<'a, M: SessionModel> Session<'a, M> {
     /// Starts a new run.
     ///
     /// # Errors
     /// If a setting is invalid, the data does not fit, the run to start from cannot be used, or
     /// the folder cannot be created.
     pub fn new(config: M::Config, data: &'a M::Data, save: Save<'_>) -> Result<Self, Error> {
-        M::validate(&config)?;
-        let base = M::init_from(&config).map(|run| Self::load(run, BEST)).transpose()?;
-        let (base, base_description) = base.unzip();
-        let description = M::describe(config, data, base_description.as_ref())?;
-        let notes = check_memory::<M>(&description)?;
-        let model = M::init(&description, base.as_ref())?;
-        let optimizer = M::optimizer(&description, data);
-        // Fails before a folder is created if the data does not fit.
-        M::task(&description, data)?;
-        let folder = create_folder(save, &description, &model, &*optimizer)?;
-        Ok(Self {
-            model,
-            description,
-            state: State::default(),
-            notes,
-            optimizer,
-            data,
-            folder,
-            best: None,
-            ranks: Ranks::default(),
-        })
+        (M::code().start)(config, data, save)
     }
 
     /// Resumes the run in a folder. `description` comes from [`Session::describe`]; its number of
@@ -133,42 +147,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         data: &'a M::Data,
         description: M::Description,
     ) -> Result<Self, Error> {
-        let path = &run.path().to_path_buf();
-        M::validate(M::config(&description))?;
-        if M::trained_on(&description).is_empty() {
-            return Err(Error::Imported(path.to_path_buf()));
-        }
-        if M::trained_on(&description) != M::fingerprint(data) {
-            return Err(Error::OtherData { run: path.to_path_buf(), data: M::source(data) });
-        }
-        M::task(&description, data)?;
-        let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
-        let last = path.join(LAST);
-        let mut notes = check_memory::<M>(&description)?;
-        notes.extend(run_folder::note_on(&last)?);
-        checkpoint.check_finite(&last)?;
-        let model = restored::<M>(&last, &mut checkpoint, &description)?;
-        let mut optimizer = M::optimizer(&description, data);
-        let mut get =
-            |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("{OPTIMIZER}{name}"), shape);
-        optimizer.restore(model.params(), state.step, &mut get)?;
-        if let Some(other) = checkpoint.tensors.keys().next() {
-            return Err(unusable(
-                &last,
-                &format!("its optimizer {} has no tensor called {other}", optimizer.name()),
-            ));
-        }
-        Ok(Self {
-            model,
-            description,
-            state,
-            notes,
-            optimizer,
-            data,
-            folder: Some(folder),
-            best: None,
-            ranks: Ranks::default(),
-        })
+        (M::code().resume)(run, data, description)
     }
 
     /// How the run trains, and for how long.
@@ -187,66 +166,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// If training diverges, or the folder cannot be written.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-        let options = self.options();
-        let mut task = M::task(&self.description, self.data)?;
-        if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.is_locked()) {
-            observer.warning(&format!(
-                "the file system of {} has no locks: do not train this run in two processes",
-                folder.path().display()
-            ));
-        }
-        let mut fit = Fit {
-            state: self.state.clone(),
-            folder: self.folder.as_mut(),
-            best: self.best.take(),
-            ranks: std::mem::take(&mut self.ranks),
-            ..Fit::new(&mut self.model, &mut *self.optimizer, options)
-        };
-        let ended = fit.run(&mut task, observer)?;
-        let Fit { state, best, last_evaluation, mut ranks, .. } = fit;
-        self.state = state;
-        let mut ended = ended;
-        let mut test = |model: &M, ranks: &mut Ranks| {
-            let mut tape = Tape::new();
-            tape.set_gradients(false);
-            tape.set_stop(observer.stop_during_evaluation());
-            match ended {
-                Ended::Stopped => Ok(Metrics::new()),
-                _ => task.test(model, &mut tape, ranks).or_else(|error| match error {
-                    Error::Stopped => {
-                        ended = Ended::Stopped;
-                        Ok(Metrics::new())
-                    }
-                    error => Err(error),
-                }),
-            }
-        };
-        let last_test = test(&self.model, &mut ranks)?;
-        let loaded = match (best, &self.folder) {
-            (Some(best), _) => {
-                *self.model.params_mut() = best;
-                Ok(())
-            }
-            (None, Some(folder)) if self.state.best_step > 0 => {
-                let path = folder.path().join(BEST);
-                let params = self.model.params_mut();
-                Checkpoint::load(&path).and_then(|mut checkpoint| checkpoint.restore(&path, params))
-            }
-            (None, _) => Ok(()),
-        };
-        ranks.agree(loaded)?;
-        let best_test = test(&self.model, &mut ranks)?;
-        self.ranks = ranks;
-        Ok(Outcome {
-            ended,
-            steps: self.state.step,
-            seconds: self.state.seconds,
-            best_step: self.state.best_step,
-            best_score: self.state.best_score,
-            last_evaluation,
-            best_test,
-            last_test,
-        })
+        (M::code().run)(self, observer)
     }
 
     /// Takes `warm_up` steps, then one more, and returns the trace of that one. Saves nothing.
@@ -254,11 +174,22 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// If training diverges.
     pub fn trace_step(&mut self, warm_up: u64) -> Result<Vec<Record>, Error> {
-        let options = self.options();
-        let mut task = M::task(&self.description, self.data)?;
-        let state = self.state.clone();
-        let mut fit = Fit { state, ..Fit::new(&mut self.model, &mut *self.optimizer, options) };
-        fit.trace_step(&mut task, warm_up)
+        (M::code().trace_step)(self, warm_up)
+    }
+
+    /// Takes one step as [`Session::run`] does, for a benchmark: [`Stepper::step`].
+    ///
+    /// # Errors
+    /// As [`Stepper::step`].
+    pub fn step(
+        stepper: &mut Stepper<f32>,
+        model: &mut M,
+        batches: &[M::Batch],
+        optimizer: &mut dyn Optimizer<f32>,
+        (lr, clip): (f64, Option<f64>),
+        step: u64,
+    ) -> Result<StepReport, Error> {
+        (M::code().step)(stepper, model, batches, optimizer, lr, clip, step)
     }
 
     /// The gradient of the mean loss of the first batch of a run, without dropout, and the loss.
@@ -281,7 +212,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// If there is no run, or its checkpoint is damaged or of another kind of model.
     pub fn describe(path: &Path) -> Result<M::Description, Error> {
-        read_description::<M>(path, LAST, &run_folder::metadata(path, LAST, M::KIND)?)
+        (M::code().describe)(path)
     }
 
     /// Reads a trained model from a run: `file` is [`BEST`] or [`LAST`].
@@ -299,10 +230,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// # Errors
     /// As [`Session::describe`].
     pub fn load_unchecked(path: &Path, file: &str) -> Result<(M, M::Description), Error> {
-        let mut checkpoint = run_folder::load(path, file, M::KIND)?;
-        let description = read_description::<M>(path, file, &checkpoint.metadata)?;
-        let model = restored::<M>(&path.join(file), &mut checkpoint, &description)?;
-        Ok((model, description))
+        (M::code().load)(path, file)
     }
 
     /// Creates the folder of a run at step 0 that holds a model trained elsewhere.
@@ -315,63 +243,6 @@ impl<'a, M: Trainable> Session<'a, M> {
         model: &M,
         optimizer: &dyn Optimizer<f32>,
     ) -> Result<(), Error> {
-        create_folder(save, description, model, optimizer).map(drop)
+        (M::code().create)(save, description, model, optimizer)
     }
-}
-
-/// A model of this many parameters may be built to find out whether a checkpoint fits it.
-const SMALL_MODEL: u64 = 1 << 22;
-
-/// Checks that there is enough memory for training.
-fn check_memory<M: Trainable>(description: &M::Description) -> Result<Vec<String>, Error> {
-    let warning = M::footprint(description).map(|footprint| footprint.check()).transpose()?;
-    Ok(warning.flatten().into_iter().collect())
-}
-
-/// The model of a checkpoint.
-fn restored<M: Trainable>(
-    path: &Path,
-    checkpoint: &mut Checkpoint<f32>,
-    description: &M::Description,
-) -> Result<M, Error> {
-    // A large model is not built before its size is compared with that of the file.
-    let found = checkpoint.parameter_count() as u64;
-    if let Some(Footprint { parameters: described, .. }) = M::footprint(description)
-        && described > found.max(SMALL_MODEL)
-    {
-        let why = format!(
-            "its settings describe a model of {described} parameters, but it holds {found}: the settings and \
-             the tensors do not belong together"
-        );
-        return Err(unusable(path, &why));
-    }
-    let mut model = M::empty(description)?;
-    checkpoint.restore(path, model.params_mut())?;
-    Ok(model)
-}
-
-/// Creates the folder of a run at step 0, with its checkpoints.
-fn create_folder<M: Trainable>(
-    save: Save<'_>,
-    description: &M::Description,
-    model: &M,
-    optimizer: &dyn Optimizer<f32>,
-) -> Result<Option<RunFolder>, Error> {
-    let toml = toml::to_string(M::config(description)).map_err(|e| Error::Other(Box::new(e)))?;
-    let json = serde_json::to_value(description).map_err(|e| Error::Other(Box::new(e)))?;
-    RunFolder::create(save, M::KIND, &toml, json, |folder| {
-        folder.save(model.params(), Some(model.params()), optimizer, &State::default())
-    })
-}
-
-fn read_description<M: Trainable>(
-    path: &Path,
-    file: &str,
-    metadata: &Value,
-) -> Result<M::Description, Error> {
-    let unusable = |why: String| Error::Checkpoint { path: path.join(file), why };
-    let description = M::Description::deserialize(&metadata["config"])
-        .map_err(|e| unusable(format!("its configuration cannot be read ({e})")))?;
-    M::check(&description).map_err(|e| unusable(format!("its configuration is damaged ({e})")))?;
-    Ok(description)
 }

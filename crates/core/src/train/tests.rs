@@ -93,6 +93,13 @@ struct Points {
     fingerprint: String,
 }
 
+impl SessionModel for Line {
+    fn code() -> &'static SessionCode<Self> {
+        static CODE: SessionCode<Line> = SessionCode::new();
+        &CODE
+    }
+}
+
 impl Trainable for Line {
     const KIND: &'static str = "line";
     type Config = Config;

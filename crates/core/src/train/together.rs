@@ -7,15 +7,14 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::run_folder::{self, BEST, CONFIG, LAST};
-use super::session::Session;
-use super::trainable::Trainable;
+use super::session::{Session, SessionModel};
 use crate::ranks::Ranks;
 use crate::{Error, Float, Params, instruction_set};
 
 /// The number of bytes of a file that are sent at a time.
 const CHUNK: u64 = 16 << 20;
 
-impl<M: Trainable> Session<'_, M> {
+impl<M: SessionModel> Session<'_, M> {
     /// Trains together with the other processes of `ranks`. Process 0 alone then writes to the folder of the
     /// run. `program` identifies the program that runs.
     ///

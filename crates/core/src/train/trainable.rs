@@ -16,7 +16,7 @@ use crate::optim::Optimizer;
 ///
 /// Three types belong to it: `Config` holds the settings that a person chooses, `Data` is the
 /// training data, and `Description` is stored in checkpoints to rebuild the model.
-pub trait Trainable: Model<f32> + Sized {
+pub trait Trainable: Model<f32> + Sized + 'static {
     /// The name of this kind of model in checkpoints.
     const KIND: &'static str;
 

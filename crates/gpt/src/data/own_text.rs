@@ -1,5 +1,6 @@
 //! The project's own notes and sources: a text that needs no file.
 
+use m2g_packed::Files;
 use m2g_text::Source;
 
 /// The name of this text. It is part of the program, and changes with it.
@@ -8,7 +9,7 @@ pub const NAME: &str = "own-sources";
 pub const OLD_NAME: &str = "own-text";
 
 /// The name and content of each file that this program was built from: README, notes, sources.
-pub static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/own_text.rs"));
+pub static FILES: Files = Files::new(include_bytes!(concat!(env!("OUT_DIR"), "/own_text")));
 
 /// All files, one after the other, each under a line with its name. Tests are dropped: their modules
 /// are at the end of a source file, and files of tests end in `tests.rs`.

@@ -1,5 +1,6 @@
 //! The notes in both languages, with live pictures in their places. One source: the files of the notes.
 
+use m2g_packed::Files;
 use serde_json::{Value, json};
 
 use crate::markdown::{blocks, plain};
@@ -8,7 +9,7 @@ use crate::server::request::Request;
 use crate::state::State;
 
 /// The path below the folder of the notes and the text of every note; those in Spanish are in `es`.
-static NOTES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/notes.rs"));
+static NOTES: Files = Files::new(include_bytes!(concat!(env!("OUT_DIR"), "/notes")));
 /// The folder of the Spanish notes.
 const SPANISH: &str = "es/";
 /// The note with the learning path, which is the first.
@@ -35,8 +36,8 @@ fn all(spanish: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     let notes = NOTES.iter().filter_map(move |(file, text)| {
         let name = file.strip_suffix(".md")?;
         match name.strip_prefix(SPANISH) {
-            Some(name) => spanish.then_some((name, *text)),
-            None => (!spanish).then_some((name, *text)),
+            Some(name) => spanish.then_some((name, text)),
+            None => (!spanish).then_some((name, text)),
         }
     });
     let (first, others): (Vec<_>, Vec<_>) = notes.partition(|(name, _)| *name == PATH);

@@ -82,8 +82,7 @@ fn function(name: &str, file: &str) -> Value {
 }
 
 fn source(file: &str) -> Vec<&'static str> {
-    let found = OWN_FILES.iter().find(|(name, _)| *name == file);
-    found.map(|(_, text)| text.lines().collect()).unwrap_or_default()
+    OWN_FILES.get(file).map(|text| text.lines().collect()).unwrap_or_default()
 }
 
 /// The number of the line of a file that begins like this, counted from 1.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use m2g_core::settings::{Role, Settings};
 use m2g_core::threads::with_threads;
-use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, Trainable};
+use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, SessionModel};
 use m2g_digits::Network;
 use m2g_gpt::Gpt;
 use m2g_gpt::data::Corpus;
@@ -135,7 +135,7 @@ impl Order {
 }
 
 /// Runs a session under the eye of the page.
-fn observe<M: Trainable>(
+fn observe<M: SessionModel>(
     mut session: Session<'_, M>,
     training: &Training,
     hub: &Hub,

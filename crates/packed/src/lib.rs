@@ -1,0 +1,93 @@
+//! Text files inside the program, compressed: its sources, its notes and their pictures.
+//!
+//! A build script calls [`pack`], and the crate holds what it wrote in a static [`Files`], which is
+//! unpacked when it is first read. Compressed, the files take a fifth of their bytes.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+
+/// What stands behind each name and each text. No text file holds it.
+const END: char = '\0';
+
+/// Writes the texts into one file, each under its name.
+///
+/// # Errors
+/// If a name or a text holds a zero byte, or if the file cannot be written.
+pub fn pack(files: &[(String, String)], to: &Path) -> io::Result<()> {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
+    for part in files.iter().flat_map(|(name, text)| [name, text]) {
+        if part.contains(END) {
+            let what = format!("a text file with a zero byte: {}", part.escape_debug());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        write!(packed, "{part}{END}")?;
+    }
+    std::fs::write(to, packed.finish()?)
+}
+
+/// The files that [`pack`] has written.
+#[derive(Debug)]
+pub struct Files {
+    packed: &'static [u8],
+    unpacked: OnceLock<String>,
+}
+
+impl Files {
+    /// Holds a file of [`pack`].
+    pub const fn new(packed: &'static [u8]) -> Self {
+        Self { packed, unpacked: OnceLock::new() }
+    }
+
+    /// The name and the text of every file, in the order in which they were packed.
+    pub fn iter(&'static self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let mut parts = self.text().split_terminator(END);
+        std::iter::from_fn(move || parts.next().zip(parts.next()))
+    }
+
+    /// The text of a file.
+    pub fn get(&'static self, name: &str) -> Option<&'static str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, text)| text)
+    }
+
+    /// # Panics
+    /// If [`pack`] has not written it: then the program was not built by its build script.
+    fn text(&'static self) -> &'static str {
+        self.unpacked.get_or_init(|| {
+            let mut text = String::new();
+            let read = ZlibDecoder::new(self.packed).read_to_string(&mut text);
+            read.expect("the build script packed these files");
+            text
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn files_come_back_in_order() {
+        let files = [("b/año.md", "uno\ndos\n"), ("a.rs", ""), ("c", "fn main() {}")];
+        let owned = files.map(|(name, text)| (name.to_string(), text.to_string()));
+        let path = std::env::temp_dir().join(format!("m2g-packed-{}", std::process::id()));
+        pack(&owned, &path).unwrap();
+        let packed: &'static [u8] = std::fs::read(&path).unwrap().leak();
+        std::fs::remove_file(path).unwrap();
+        let unpacked: &'static Files = Box::leak(Box::new(Files::new(packed)));
+        assert_eq!(unpacked.iter().collect::<Vec<_>>(), files);
+        assert_eq!((unpacked.get("a.rs"), unpacked.get("a")), (Some(""), None));
+    }
+
+    #[test]
+    fn a_zero_byte_is_refused() {
+        let path = std::env::temp_dir().join("m2g-packed-never-written");
+        let error = pack(&[("name".into(), "a\0b".into())], &path).unwrap_err();
+        assert!(error.to_string().contains("zero byte") && !path.exists());
+    }
+}
