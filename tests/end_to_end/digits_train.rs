@@ -192,7 +192,7 @@ fn parameters_without_a_gradient_are_named() {
         stderr
     };
     let warned = stderr(&["--dropout", "0.9999999"]);
-    let line = warned.lines().find(|line| line.starts_with("warning: in the first step")).unwrap();
+    let line = warned.lines().find(|line| line.starts_with("warning: in the second step")).unwrap();
     assert!(line.ends_with("layer1.weight, layer1.bias, layer2.weight"), "{line}");
     assert!(!stderr(&[]).contains("gradient"));
 }

@@ -94,6 +94,15 @@ fn a_run_reports_its_progress_and_ends_with_a_sample() {
     assert!(sample.len() > 100 && sample.chars().all(|c| known.contains(c)), "{sample}");
 }
 
+/// In the first step, projections that start at 0 pass no gradient back: that is no fault.
+#[test]
+fn blocks_that_start_as_nothing_are_not_warned_of() {
+    let dir = with_text();
+    let output = run(dir.path(), &train(&["--zero-init-proj", "--max-iters", "3"]));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !stderr.contains("gradient"), "{stderr}");
+}
+
 #[test]
 fn one_seed_gives_the_same_bits_for_any_threads_and_evaluations() {
     let dir = with_text();

@@ -44,6 +44,14 @@ fn stop(signal: &str, child: Child) -> String {
     stderr
 }
 
+/// Whether the tests themselves run under `nohup`, from which all that they start inherits it.
+fn hangups_are_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Bit 0 is signal 1.
+    ignored.is_some_and(|mask| mask.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']))
+}
+
 fn metrics(dir: &Path, run: &str) -> String {
     fs::read_to_string(dir.join("runs").join(run).join("metrics.jsonl")).unwrap_or_default()
 }
@@ -52,6 +60,10 @@ fn metrics(dir: &Path, run: &str) -> String {
 fn a_training_is_saved_when_its_terminal_is_closed_or_it_is_terminated() {
     let dir = with_text();
     for (run, signal) in [("hangup", "-HUP"), ("terminated", "-TERM")] {
+        if signal == "-HUP" && hangups_are_ignored() {
+            println!("a closed terminal was not tried: under nohup, no program ends with it");
+            continue;
+        }
         let args = format!("--max-iters 1000000 --log-interval 1 --run {run}");
         let child = start(m2g(dir.path(), &train(&args)));
         wait_until(|| metrics(dir.path(), run).lines().count() > 20);

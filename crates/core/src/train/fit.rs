@@ -104,7 +104,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
                 break Ended::Stopped;
             }
             let (report, lr) = self.step(&mut stepper, task, stop)?;
-            if self.state.step == 1 {
+            if self.state.step == STEP_WITH_ALL_GRADIENTS {
                 warn_of_missing_gradients(&stepper.without_gradient(self.model), observer);
             }
             let progress = Progress {
@@ -251,6 +251,10 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     }
 }
 
+/// The step whose gradients are checked. In the first, matrices that start at 0 (`zero_init_proj`) pass
+/// none back.
+const STEP_WITH_ALL_GRADIENTS: u64 = 2;
+
 /// The number of parameters that a warning names.
 const MAX_NAMED: usize = 10;
 
@@ -263,7 +267,7 @@ fn warn_of_missing_gradients(names: &[String], observer: &mut dyn Observer) {
         list += &format!(" and {} more", names.len() - MAX_NAMED);
     }
     observer.warning(&format!(
-        "in the first step, these parameters had no gradient, or only zeros, and they do not learn while that is so: \
+        "in the second step, these parameters had no gradient, or only zeros, and they do not learn while that is so: \
          {list}"
     ));
 }
