@@ -31,10 +31,12 @@ async function show() {
 	if (shown) { at('main').focus({ preventScroll: true }); scrollTo(0, 0); }
 	shown = name;
 	if (!token) return at('error').append(el('p.note.bad', { role: 'alert' }, t('token.none')));
+	root.ariaBusy = true;
 	try {
 		const chapter = await import(`./chapters/${name}.js`);
 		await chapter.mount(root, (end) => (ends === leave ? ends.push(end) : end()));
 	} catch (error) { root.append(failure(error)); }
+	root.ariaBusy = false;
 }
 
 at('skip').textContent = t('skip');

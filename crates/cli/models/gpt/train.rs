@@ -19,7 +19,7 @@ use crate::errors::with_dashes;
 use crate::gpt::settings::Settings;
 use crate::machine;
 use crate::output::percent;
-use crate::terminal::lines::{entry_at, fact, fold, note, wrap};
+use crate::terminal::lines::{counted, entry_at, fact, fold, note, wrap};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
@@ -203,10 +203,10 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     fact(
         "machine",
         &format!(
-            "{} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is {tokens} tokens, {gflop:.2} GFLOP \
+            "{} products at {peak:.0} GFLOP/s with {}; a step is {tokens} tokens, {gflop:.2} GFLOP \
              (6 N + 12 L C T per token)",
-            threads::current(),
             model.precision.name(),
+            counted(threads::current(), "thread"),
         ),
     );
     if !model.precision.is_native() {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::machine;
 use crate::output::percent;
-use crate::terminal::lines::{entry_at, fact, note};
+use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
@@ -172,10 +172,10 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "machine",
         &format!(
-            "{} threads multiply {} matrices at {peak:.0} GFLOP/s; a step is about {tokens:.0} target tokens, {gflop:.1} \
+            "{} products at {peak:.0} GFLOP/s with {}; a step is about {tokens:.0} target tokens, {gflop:.1} \
              GFLOP (6 N per token)",
-            threads::current(),
             model.precision.name(),
+            counted(threads::current(), "thread"),
         ),
     );
     StepLog { interval: config.log_interval, tokens: tokens as u64, gflop, share: Box::new(|_| 1.0), peak }
