@@ -113,15 +113,23 @@ fn make(notes: &Path, out: &Path, names: &[String]) -> io::Result<()> {
             let mut canvas = Canvas::new(language);
             draw(&mut canvas);
             let path = out.join(folder).join(name).with_extension("svg");
-            fs::write(&path, canvas.finish())?;
+            write_changed(&path, &canvas.finish())?;
             println!("{}", path.display());
         }
     }
     if wanted(NOTEBOOKS) {
         for (path, notebook) in notebooks::all(notes)? {
-            fs::write(out.join(&path), notebook)?;
+            write_changed(&out.join(&path), &notebook)?;
             println!("{}", out.join(path).display());
         }
     }
     Ok(())
+}
+
+/// Writes a file unless it says the same already: cargo compiles again what is built from a newer one.
+fn write_changed(path: &Path, text: &str) -> io::Result<()> {
+    match fs::read_to_string(path) {
+        Ok(old) if old == text => Ok(()),
+        _ => fs::write(path, text),
+    }
 }

@@ -158,11 +158,14 @@ fn run_notebook(path: &Path) -> Option<serde_json::Value> {
     let kernels = Command::new("jupyter").args(["kernelspec", "list", "--json"]).output().ok()?;
     let kernels: serde_json::Value = serde_json::from_slice(&kernels.stdout).ok()?;
     kernels["kernelspecs"].get("rust")?;
+    // The kernel prints to stdout as well.
+    let out = tempfile::tempdir().unwrap();
     let mut jupyter = Command::new("jupyter");
-    jupyter.args(["nbconvert", "--to", "notebook", "--execute", "--stdout"]);
-    let output = jupyter.arg("--ExecutePreprocessor.timeout=900").arg(path).output().unwrap();
+    jupyter.args(["nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=900"]);
+    let output =
+        jupyter.arg("--output-dir").arg(out.path()).args(["--output", "run"]).arg(path).output().unwrap();
     assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    Some(serde_json::from_str(&fs::read_to_string(out.path().join("run.ipynb")).unwrap()).unwrap())
 }
 
 /// What the cells of a notebook print, one text per cell.

@@ -57,7 +57,10 @@ fn parts(text: &str) -> Vec<Part> {
     let mut block: Option<(String, Vec<&str>)> = None;
     for line in text.lines() {
         match (line.strip_prefix("```"), block.take()) {
-            (Some(_), Some((language, lines))) => parts.push(Part::Block(language, lines.join("\n"))),
+            (Some(rest), Some((language, lines))) => {
+                assert_eq!(rest, "", "text behind the end of a block of code");
+                parts.push(Part::Block(language, lines.join("\n")));
+            }
             (Some(language), None) => block = Some((language.into(), Vec::new())),
             (None, Some((language, mut lines))) => {
                 lines.push(line);

@@ -137,10 +137,14 @@ fn reference(config: &Config) -> Option<&'static str> {
         return Some("96.59 % in the book (chapter 1; it varies a lot between runs)");
     }
     if like("default", &[30]).is_some() {
-        return Some("95.42 % in the book, with its N(0, 1) weights; 95.5-95.9 % in numpy with these");
+        return Some(
+            "95.42 % in the book, with its N(0, 1) weights; 95.5-95.9 % in numpy with these weights",
+        );
     }
     if like("default", &[100]).is_some() {
-        return Some("96.59 % in the book, with its N(0, 1) weights; 97.7-97.8 % in numpy with these");
+        return Some(
+            "96.59 % in the book, with its N(0, 1) weights; 97.7-97.8 % in numpy with these weights",
+        );
     }
     if like("book-ch3", &[100]).is_some() {
         return Some("97.92 % on the validation images in the book (chapter 3)");
