@@ -54,6 +54,8 @@ pub trait SessionModel: Trainable {
 /// ```text
 /// static CODE: SessionCode<Network<f32>> = SessionCode::new();
 /// ```
+// Each type is the signature of a method of `Session`.
+#[allow(clippy::type_complexity)]
 pub struct SessionCode<M: SessionModel> {
     pub(super) start: for<'a> fn(M::Config, &'a M::Data, Save<'_>) -> Result<Session<'a, M>, Error>,
     pub(super) resume: for<'a> fn(RunLock, &'a M::Data, M::Description) -> Result<Session<'a, M>, Error>,
