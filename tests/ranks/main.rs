@@ -166,18 +166,17 @@ fn children(parent: u32) -> Vec<u32> {
     found
 }
 
-/// Starts two processes, and sends the second one a signal after their first checkpoints. All must end with one
-/// sentence.
+/// Starts two processes, and sends the second one a signal after their first evaluation, which is saved. All must
+/// end with one sentence.
 fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) {
     let child = together(dir, 2, args).spawn().unwrap();
-    let last = dir.join("runs").join(run).join("last.safetensors");
+    // The first checkpoint, of step 0, has no best parameters.
+    let best = dir.join("runs").join(run).join("best.safetensors");
     let started = Instant::now();
-    while children(child.id()).len() < 2 || !last.exists() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the run has not begun");
-        std::thread::sleep(Duration::from_millis(20));
+    while children(child.id()).len() < 2 || !best.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the run has not begun");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    // Long enough for a checkpoint after the first.
-    std::thread::sleep(Duration::from_millis(2500));
     let victim = children(child.id())[1];
     let sent = Command::new("kill").args([signal, &victim.to_string()]).status().unwrap();
     assert!(sent.success());

@@ -32,6 +32,10 @@ const BYTES_PER_ELEMENT: u64 = 4;
 /// Copies of the parameters: themselves, their best values, their gradients.
 const COPIES: u64 = 3;
 
+/// Fewer bytes are not compared with the available memory: to ask for it takes longer than the generation of
+/// some tokens.
+const FEW_BYTES: u64 = 16 << 20;
+
 /// From this share of the available memory on, a run may not fit: the estimate is rough.
 const NEAR: f64 = 0.8;
 
@@ -87,6 +91,9 @@ impl Footprint {
 /// [`Error::Memory`] if there is not.
 pub fn check(elements: u64, what: &'static str, advice: &'static str) -> Result<(), Error> {
     let needed = elements.saturating_mul(BYTES_PER_ELEMENT);
+    if needed < FEW_BYTES {
+        return Ok(());
+    }
     match available() {
         Some(available) if needed > available => {
             let (needed, available) = (readable(needed), readable(available));

@@ -381,8 +381,8 @@ impl<T: Float> Tape<T> {
     pub fn rewind(&mut self, mark: Mark) {
         self.params.iter_mut().for_each(|place| *place = place.filter(|var| var.0 < mark.0));
         let first = mark.0.min(self.nodes.len());
-        for (node, origin) in self.nodes.drain(first..).zip(self.origins.drain(first..)) {
-            self.pool.give(node.value);
+        self.nodes.drain(first..).for_each(|node| self.pool.give(node.value));
+        for origin in self.origins.drain(first..) {
             if let Origin::Op { saved, .. } = origin {
                 saved.into_iter().for_each(|s| self.pool.give(s));
             }

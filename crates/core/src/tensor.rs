@@ -1,6 +1,9 @@
 //! [`Tensor`]: a shape and its elements.
 
-use ndarray::{ArcArray, Array, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::{Array, Array1, Array2, ArrayView2, ArrayViewD, Dimension, IxDyn, s};
 
 use crate::{Error, Number};
 
@@ -9,8 +12,8 @@ pub type Shape = IxDyn;
 
 /// A contiguous, row-major array with any number of axes.
 ///
-/// The storage is an [`ndarray::ArcArray`]: clones share it, and writing to a shared tensor copies
-/// it first. Every tensor is one slice, [`Tensor::data`], on which the kernels operate.
+/// Clones share the storage, and writing to a shared tensor copies it first. Every tensor is one slice,
+/// [`Tensor::data`], on which the kernels operate, and can be seen as an [`ndarray`] array.
 ///
 /// ```
 /// use m2g_core::Tensor;
@@ -19,9 +22,14 @@ pub type Shape = IxDyn;
 /// assert_eq!(t.view()[[1, 0]], 4.0);
 /// # Ok::<(), m2g_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Tensor<T: Number> {
-    array: ArcArray<T, IxDyn>,
+    shape: Shape,
+    storage: Arc<Vec<T>>,
+    /// The index of the first element in the storage, which may be longer.
+    start: usize,
+    /// The number of elements: the product of the shape.
+    len: usize,
 }
 
 impl<T: Number> Tensor<T> {
@@ -30,19 +38,20 @@ impl<T: Number> Tensor<T> {
     /// # Errors
     /// [`Error::Length`] unless `data` has the length of the shape.
     pub fn from_vec(shape: &[usize], data: Vec<T>) -> Result<Self, Error> {
-        let (expected, found) = (elements(shape), data.len());
-        match ArcArray::from_shape_vec(IxDyn(shape), data) {
-            Ok(array) if expected == Some(found) => Ok(Self { array }),
-            _ => {
-                Err(Error::Length { shape: shape.to_vec(), expected: expected.unwrap_or(usize::MAX), found })
-            }
+        let (expected, len) = (elements(shape), data.len());
+        if expected != Some(len) {
+            let expected = expected.unwrap_or(usize::MAX);
+            return Err(Error::Length { shape: shape.to_vec(), expected, found: len });
         }
+        Ok(Self { shape: IxDyn(shape), storage: Arc::new(data), start: 0, len })
     }
 
     /// A tensor with the elements of an ndarray array, copied only if it is not row-major.
     pub fn from_array<D: Dimension>(array: Array<T, D>) -> Self {
         let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-        Self { array: array.into_dyn().into_shared() }
+        let (shape, len) = (array.raw_dim().into_dyn(), array.len());
+        let (storage, start) = array.into_raw_vec_and_offset();
+        Self { shape, storage: Arc::new(storage), start: start.unwrap_or(0), len }
     }
 
     /// A tensor of zeros.
@@ -62,13 +71,12 @@ impl<T: Number> Tensor<T> {
 
     /// A tensor in this storage, whose contents it takes over. The storage has at least the length of the
     /// shape.
-    fn in_storage(shape: &[usize], data: Vec<T>) -> Self {
-        let n = shape.iter().product();
-        let misaligned = data.as_ptr() as usize % ALIGNMENT_BYTES;
-        let offset =
-            if data.len() > n { (ALIGNMENT_BYTES - misaligned) % ALIGNMENT_BYTES / T::BYTES } else { 0 };
-        let array = ArcArray::from(data).slice_move(s![offset..offset + n]);
-        Self { array: array.into_shape_with_order(IxDyn(shape)).expect("the length fits the shape") }
+    fn in_storage(shape: &[usize], storage: Vec<T>) -> Self {
+        let len = shape.iter().product();
+        let misaligned = storage.as_ptr() as usize % ALIGNMENT_BYTES;
+        let start =
+            if storage.len() > len { (ALIGNMENT_BYTES - misaligned) % ALIGNMENT_BYTES / T::BYTES } else { 0 };
+        Self { shape: IxDyn(shape), storage: Arc::new(storage), start, len }
     }
 
     /// A tensor whose elements, row by row, are the results of successive calls of `f`.
@@ -80,42 +88,43 @@ impl<T: Number> Tensor<T> {
 
     /// The lengths of the axes.
     pub fn shape(&self) -> &[usize] {
-        self.array.shape()
+        self.shape.slice()
     }
 
     /// [`Tensor::shape`] as an owned value.
     pub fn dims(&self) -> Shape {
-        self.array.raw_dim()
+        self.shape.clone()
     }
 
     /// The number of elements.
     pub fn len(&self) -> usize {
-        self.array.len()
+        self.len
     }
 
     /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.array.is_empty()
+        self.len == 0
     }
 
     /// All elements, row by row.
     pub fn data(&self) -> &[T] {
-        self.array.as_slice().expect("a tensor is contiguous and row-major")
+        &self.storage[self.start..self.start + self.len]
     }
 
     /// All elements, row by row, mutably. Copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [T] {
-        if !self.array.is_unique() {
+        if !self.is_unique() {
             let mut copy = Self::zeros(self.shape());
             copy.data_mut().copy_from_slice(self.data());
             *self = copy;
         }
-        self.array.as_slice_mut().expect("a tensor is contiguous and row-major")
+        let storage = Arc::get_mut(&mut self.storage).expect("no other tensor shares the storage");
+        &mut storage[self.start..self.start + self.len]
     }
 
     /// The tensor as an ndarray view.
     pub fn view(&self) -> ArrayViewD<'_, T> {
-        self.array.view()
+        ArrayViewD::from_shape(self.dims(), self.data()).expect("the length fits the shape")
     }
 
     /// The tensor as a matrix `(rows, columns)`: all axes but the last are its rows.
@@ -126,14 +135,15 @@ impl<T: Number> Tensor<T> {
     /// [`Tensor::matrix`] as an owned array; copies nothing unless another tensor shares the
     /// elements.
     pub fn into_matrix(self) -> Array2<T> {
-        let shape = self.rows_cols();
-        self.array.into_shape_with_order(shape).expect("rows x columns = length").into_owned()
+        let (shape, start, end) = (self.rows_cols(), self.start, self.start + self.len);
+        let elements = Array1::from_vec(self.into_storage()).slice_move(s![start..end]);
+        elements.into_shape_with_order(shape).expect("rows x columns = length")
     }
 
     /// The storage of the elements, to be used again; copies nothing unless another tensor shares them. Its
     /// length may be greater than the tensor's.
     pub(crate) fn into_storage(self) -> Vec<T> {
-        self.array.into_owned().into_raw_vec_and_offset().0
+        Arc::unwrap_or_clone(self.storage)
     }
 
     /// The number of rows and columns of [`Tensor::matrix`]. A scalar is `(1, 1)`.
@@ -151,15 +161,14 @@ impl<T: Number> Tensor<T> {
 
     /// Whether no other tensor shares the elements.
     pub(crate) fn is_unique(&mut self) -> bool {
-        self.array.is_unique()
+        Arc::get_mut(&mut self.storage).is_some()
     }
 
     /// A tensor of another shape in the same storage, with unspecified contents. If the storage has no room for
     /// it, or is shared, the new tensor gets storage with `room`.
     pub(crate) fn reuse(self, shape: &[usize], room: usize) -> Self {
         let n = shape.iter().product();
-        let storage = self.array.try_into_owned_nocopy().ok().map(|array| array.into_raw_vec_and_offset().0);
-        match storage.filter(|storage| storage.len() >= storage_len::<T>(n)) {
+        match Arc::into_inner(self.storage).filter(|storage| storage.len() >= storage_len::<T>(n)) {
             Some(storage) => Self::in_storage(shape, storage),
             None => Self::zeros_with_room(shape, room),
         }
@@ -167,10 +176,20 @@ impl<T: Number> Tensor<T> {
 
     /// The same elements in another shape of the same length.
     pub(crate) fn into_shape(self, shape: Shape) -> Self {
-        if self.array.raw_dim() == shape {
-            return self;
-        }
-        Self { array: self.array.into_shape_with_order(shape).expect("the length fits the shape") }
+        assert_eq!(shape.size(), self.len, "the length fits the shape");
+        Self { shape, ..self }
+    }
+}
+
+impl<T: Number> PartialEq for Tensor<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.data() == other.data()
+    }
+}
+
+impl<T: Number> fmt::Debug for Tensor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tensor").field(&self.view()).finish()
     }
 }
 
