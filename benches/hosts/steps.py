@@ -4,7 +4,7 @@
 
 M2G was built with the feature mpi. Needs what `run` needs. For each model, in turns:
 
-compute   a step of one process, while a second one trains by itself on the other processor
+compute   a step of one process on one processor, while a second one trains by itself on the other
 wire      the bytes that each host has to send, by the rate of the cable: 8 P (N - 1) / N
 bound     max(compute, 1.3 wire), and a tenth more
 step      a step of two processes, one on each host, that train together
@@ -71,7 +71,8 @@ def main():
         alone, together, shares = [], [], []
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as folder:
-                both = [start(command(m2g, settings, 1, os.path.join(folder, name))) for name in ("a", "b")]
+                both = [start(["taskset", "-c", str(core), *command(m2g, settings, 1, os.path.join(folder, str(core)))])
+                        for core in (0, 1)]
                 times = [seconds(finished(process), batch * block)[0] for process in both]
                 alone.append(max(times))
                 args = command(m2g, settings, 2, os.path.join(folder, "c"))

@@ -6,23 +6,26 @@
 use std::time::{Duration, Instant};
 
 use m2g_core::Error;
-use m2g_core::ranks::Communicator;
+use m2g_core::ranks::{Communicator, Transfer};
 use mpi::Threading;
-use mpi::datatype::{Partition, PartitionMut};
+use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, processor_name};
 use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator as _, CommunicatorCollectives, Equivalence};
+use mpi::traits::{Communicator as _, CommunicatorCollectives, Destination, Equivalence, Source};
 
 use crate::callbacks::Callbacks;
 use crate::launch::Launch;
 use crate::pulse::Pulse;
 
 /// A message is looked at without a pause for so long.
-const SPIN: Duration = Duration::from_micros(100);
+const SPIN: Duration = Duration::from_micros(20);
 
 /// The pause between two later looks.
-const PAUSE: Duration = Duration::from_micros(30);
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// The elements of one message: with its header, it is shorter than 64 KiB, and is sent at once.
+const ELEMENTS_PER_MESSAGE: usize = 15 << 10;
 
 /// The bytes of each process that travel at once when nobody knows how many there are: most messages fit.
 const FIRST: usize = 256;
@@ -94,7 +97,7 @@ fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>, pulse: &mut
         request = unfinished;
         pulse.beat();
         match started.elapsed() < SPIN {
-            true => std::thread::yield_now(),
+            true => std::hint::spin_loop(),
             false => std::thread::sleep(PAUSE),
         }
     }
@@ -144,25 +147,34 @@ impl Communicator<f32> for World {
         self.hosts.clone()
     }
 
-    fn exchange(
-        &mut self,
-        send: &[f32],
-        to: &[usize],
-        receive: &mut [f32],
-        from: &[usize],
-    ) -> Result<(), Error> {
-        let ((to, to_starts), (from, from_starts)) = (counts(to)?, counts(from)?);
-        let send = Partition::new(send, to, to_starts);
-        let mut receive = PartitionMut::new(receive, from, from_starts);
+    /// Not by collective operations: over TCP, Open MPI sends what is longer than 64 KiB only after an answer of
+    /// the receiver, which takes half as long again as the sending itself.
+    fn transfer(&mut self, mut transfers: Vec<Transfer<'_, f32>>) -> Result<(), Error> {
+        let (rank, size) = (self.world.rank() as usize, self.hosts.len());
+        for Transfer { send, receive } in &mut transfers {
+            receive[rank].copy_from_slice(send[rank]);
+        }
+        // Everybody sends to the next process first, so that nobody is sent to by all at once.
+        let others = || (1..size).map(|i| (rank + i) % size);
         scope(|scope| {
-            let request = self.world.immediate_all_to_all_varcount_into(scope, &send, &mut receive);
-            wait(request, &mut self.pulse);
+            let mut requests = Vec::new();
+            for Transfer { send, receive } in &mut transfers {
+                for (other, part) in receive.iter_mut().enumerate().filter(|(other, _)| *other != rank) {
+                    let process = self.world.process_at_rank(other as i32);
+                    for piece in part.chunks_mut(ELEMENTS_PER_MESSAGE) {
+                        requests.push(process.immediate_receive_into(scope, piece));
+                    }
+                }
+                for other in others() {
+                    let process = self.world.process_at_rank(other as i32);
+                    for piece in send[other].chunks(ELEMENTS_PER_MESSAGE) {
+                        requests.push(process.immediate_send(scope, piece));
+                    }
+                }
+            }
+            requests.into_iter().for_each(|request| wait(request, &mut self.pulse));
         });
         Ok(())
-    }
-
-    fn gather(&mut self, mine: &[f32], all: &mut [f32], lengths: &[usize]) -> Result<(), Error> {
-        self.gather_parts(mine, all, lengths)
     }
 
     fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
@@ -212,7 +224,7 @@ impl Communicator<f32> for World {
             if started.elapsed() > GOODBYE {
                 self.world.abort(1);
             }
-            std::thread::sleep(10 * PAUSE);
+            std::thread::sleep(PAUSE);
         }
     }
 }

@@ -2,6 +2,34 @@
 
 use crate::Error;
 
+/// What goes to each process, and where that which comes from each is put.
+#[derive(Debug)]
+pub struct Transfer<'a, T> {
+    /// The part for each process, this one included.
+    pub send: Vec<&'a [T]>,
+    /// The part from each process, this one included.
+    pub receive: Vec<&'a mut [T]>,
+}
+
+impl<'a, T> Transfer<'a, T> {
+    /// Sends a part of `send` to each process, and receives one from each. The parts lie one after the
+    /// other: `to[r]` elements for process `r`, `from[r]` elements from it.
+    pub fn exchange(mut send: &'a [T], to: &[usize], receive: &'a mut [T], from: &[usize]) -> Self {
+        let send = to.iter().map(|&length| send.split_off(..length).unwrap_or_default()).collect();
+        Self { send, receive: parts(receive, from) }
+    }
+
+    /// Gives all processes the elements of each, one after the other: process `r` has `lengths[r]`.
+    pub fn gather(mine: &'a [T], all: &'a mut [T], lengths: &[usize]) -> Self {
+        Self { send: vec![mine; lengths.len()], receive: parts(all, lengths) }
+    }
+}
+
+/// The parts of a slice, one after the other.
+fn parts<'a, T>(mut slice: &'a mut [T], lengths: &[usize]) -> Vec<&'a mut [T]> {
+    lengths.iter().map(|&length| slice.split_off_mut(..length).unwrap_or_default()).collect()
+}
+
 /// The connection of a process to all processes of a run. Every method is called by all of them, in the same
 /// order; the elements are of type `T`.
 pub trait Communicator<T> {
@@ -14,18 +42,12 @@ pub trait Communicator<T> {
     /// The name of the machine that each process runs on.
     fn hosts(&self) -> Vec<String>;
 
-    /// Sends a part of `send` to each process, and receives one from each. The parts lie one after the
-    /// other: `to[r]` elements for process `r`, `from[r]` elements from it.
+    /// Makes transfers, all at the same time if it can. Between two processes, those of one call and of the calls
+    /// after it arrive in their order, however they are spread over calls.
     ///
     /// # Errors
     /// If a process is lost.
-    fn exchange(&mut self, send: &[T], to: &[usize], receive: &mut [T], from: &[usize]) -> Result<(), Error>;
-
-    /// Gives all processes the elements of each, one after the other: process `r` has `lengths[r]`.
-    ///
-    /// # Errors
-    /// If a process is lost.
-    fn gather(&mut self, mine: &[T], all: &mut [T], lengths: &[usize]) -> Result<(), Error>;
+    fn transfer(&mut self, transfers: Vec<Transfer<'_, T>>) -> Result<(), Error>;
 
     /// Gives all processes the bytes of each. No process needs to know how many the others have.
     ///

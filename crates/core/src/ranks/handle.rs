@@ -142,18 +142,17 @@ impl<T: Float> Ranks<T> {
         let (pending, unexpected) = outbox.close();
         for _ in 0..layout.buckets() {
             let Reply::Summed(bucket) = self.wait()? else { return Err(ended()) };
-            self.spare.push(bucket);
-        }
-        self.spare.sort_by_key(|bucket| std::cmp::Reverse(bucket.number));
-        for (param, grad) in grads.iter_mut().enumerate() {
-            let Some(grad) = grad.as_mut().filter(|_| layout.has(param)) else { continue };
-            for (number, at, of) in layout.parts(param) {
-                let sums = self.spare.iter().find(|bucket| bucket.number == number);
-                if let Some(bucket) = sums {
+            // The next one is still on its way.
+            for (param, grad) in grads.iter_mut().enumerate().filter(|(param, _)| layout.has(*param)) {
+                let part = layout.parts(param).find(|(number, ..)| *number == bucket.number);
+                if let Some(((_, at, of), grad)) = part.zip(grad.as_mut()) {
                     grad.data_mut()[of].copy_from_slice(&bucket.sum[at]);
                 }
             }
+            self.spare.push(bucket);
         }
+        // The first bucket takes the first buffer.
+        self.spare.reverse();
         Ok((pending, unexpected))
     }
 

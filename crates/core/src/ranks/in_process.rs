@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::communicator::Communicator;
+use super::communicator::{Communicator, Transfer};
 use super::handle::Ranks;
 use crate::{Error, Float};
 
@@ -78,14 +78,6 @@ fn lost(rank: usize) -> Error {
     Error::Rank { rank, why: "it has ended before the others".into() }
 }
 
-/// `lengths`, one after the other, as parts of a slice.
-fn parts(lengths: &[usize]) -> impl Iterator<Item = std::ops::Range<usize>> {
-    lengths.iter().scan(0, |start, length| {
-        *start += length;
-        Some(*start - length..*start)
-    })
-}
-
 impl<T: Float> Communicator<T> for InProcess<T> {
     fn rank(&self) -> usize {
         self.rank
@@ -99,16 +91,16 @@ impl<T: Float> Communicator<T> for InProcess<T> {
         vec!["this machine".into(); self.size()]
     }
 
-    fn exchange(&mut self, send: &[T], to: &[usize], receive: &mut [T], from: &[usize]) -> Result<(), Error> {
-        for (rank, part) in parts(to).enumerate() {
-            self.send(rank, Message::Elements(send[part].to_vec()))?;
+    fn transfer(&mut self, transfers: Vec<Transfer<'_, T>>) -> Result<(), Error> {
+        for Transfer { send, receive } in transfers {
+            for (rank, part) in send.into_iter().enumerate() {
+                self.send(rank, Message::Elements(part.to_vec()))?;
+            }
+            for (rank, part) in receive.into_iter().enumerate() {
+                self.receive_into(rank, part)?;
+            }
         }
-        parts(from).enumerate().try_for_each(|(rank, part)| self.receive_into(rank, &mut receive[part]))
-    }
-
-    fn gather(&mut self, mine: &[T], all: &mut [T], lengths: &[usize]) -> Result<(), Error> {
-        (0..self.size()).try_for_each(|rank| self.send(rank, Message::Elements(mine.to_vec())))?;
-        parts(lengths).enumerate().try_for_each(|(rank, part)| self.receive_into(rank, &mut all[part]))
+        Ok(())
     }
 
     fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {

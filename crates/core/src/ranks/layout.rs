@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::tree::{Block, largest_nodes, share};
 
 /// The smallest bucket: a message has a cost of its own.
-const MIN_BUCKET_BYTES: usize = 1 << 20;
+const MIN_BUCKET_BYTES: usize = 512 << 10;
 
-/// The largest number of buckets. The last one is not sent before the backward pass has ended, so more buckets
-/// leave less to wait for; but each costs two round trips.
-const MAX_BUCKETS: usize = 8;
+/// The largest number of buckets. The first one is sent when it is full, and the last one when the backward pass
+/// has ended: more buckets begin sooner and leave less to wait for.
+const MAX_BUCKETS: usize = 16;
 
 /// How the gradients of a model are cut up for sending.
 ///
@@ -129,8 +129,8 @@ mod tests {
     fn every_element_is_in_one_place() {
         let lengths = [3, 0, 700_000, 5, 400_001];
         let layout = Layout::new(&lengths, 4, 5, 1, 3);
-        assert_eq!((layout.buckets(), layout.own_nodes()), (4, 2));
-        let mut seen: Vec<Vec<bool>> = (0..4).map(|b| vec![false; layout.bucket_len(b)]).collect();
+        assert_eq!((layout.buckets(), layout.own_nodes()), (8, 2));
+        let mut seen: Vec<Vec<bool>> = (0..8).map(|b| vec![false; layout.bucket_len(b)]).collect();
         for (param, length) in lengths.into_iter().enumerate() {
             let mut next = 0;
             for (bucket, at, of) in layout.parts(param) {

@@ -27,7 +27,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use communicator::Communicator;
+pub use communicator::{Communicator, Transfer};
 pub use handle::Ranks;
 pub use in_process::in_threads;
 pub use layout::Layout;
