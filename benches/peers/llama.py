@@ -41,14 +41,15 @@ def run(m2g, *args, cwd=None):
     return done.stdout
 
 
-def last_json(text):
-    return json.loads(text.strip().splitlines()[-1])
+def lines_of(text):
+    """The lines of JSON; str.splitlines also ends a line at characters that a string may hold, such as U+2028."""
+    return text.strip().split("\n")
 
 
 def sample(m2g, file, ids, tokens, *more):
     """Our continuation: the tokens, and tokens per second."""
     args = ["gpt", "sample", file, "--prompt-tokens", ",".join(map(str, ids)), "--tokens", tokens, "--greedy", "--json"]
-    lines = [json.loads(line) for line in run(m2g, *args, *more).splitlines()]
+    lines = [json.loads(line) for line in lines_of(run(m2g, *args, *more))]
     return lines[0]["tokens"], lines[-1]["tokens_per_second"]
 
 
@@ -185,7 +186,7 @@ def logits(args):
 
 def our_ids(m2g, file, path):
     out = run(m2g, "gpt", "sample", file, "--prompt-file", path, "--tokens", 0, "--json")
-    return json.loads(out.splitlines()[0])["prompt_tokens"]
+    return json.loads(lines_of(out)[0])["prompt_tokens"]
 
 
 def tokens(args):
