@@ -32,8 +32,8 @@ const BYTES_PER_ELEMENT: u64 = 4;
 /// Copies of the parameters: themselves, their best values, their gradients.
 const COPIES: u64 = 3;
 
-/// Fewer bytes are not compared with the available memory: to ask for it takes longer than the generation of
-/// some tokens.
+/// A smaller need is not compared with the available memory. Reading that takes 60 us, as long as a small model
+/// takes for two tokens.
 const FEW_BYTES: u64 = 16 << 20;
 
 /// From this share of the available memory on, a run may not fit: the estimate is rough.

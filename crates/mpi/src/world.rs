@@ -18,10 +18,10 @@ use crate::callbacks::Callbacks;
 use crate::launch::Launch;
 use crate::pulse::Pulse;
 
-/// A message is looked at without a pause for so long.
+/// How long a message is waited for without a pause.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// The pause between two later looks.
+/// After that, the pause between two looks. A yield instead would cost this thread its next time slice.
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// The elements of one message: with its header, it is shorter than 64 KiB, and is sent at once.
@@ -147,15 +147,13 @@ impl Communicator<f32> for World {
         self.hosts.clone()
     }
 
-    /// Not by collective operations: over TCP, Open MPI sends what is longer than 64 KiB only after an answer of
-    /// the receiver, which takes half as long again as the sending itself.
+    /// Sends many short messages instead of using MPI's collective operations. Over TCP, Open MPI sends a message
+    /// of more than 64 KiB only after the receiver has answered, which makes a transfer half as long again.
     fn transfer(&mut self, mut transfers: Vec<Transfer<'_, f32>>) -> Result<(), Error> {
         let (rank, size) = (self.world.rank() as usize, self.hosts.len());
         for Transfer { send, receive } in &mut transfers {
             receive[rank].copy_from_slice(send[rank]);
         }
-        // Everybody sends to the next process first, so that nobody is sent to by all at once.
-        let others = || (1..size).map(|i| (rank + i) % size);
         scope(|scope| {
             let mut requests = Vec::new();
             for Transfer { send, receive } in &mut transfers {
@@ -165,7 +163,8 @@ impl Communicator<f32> for World {
                         requests.push(process.immediate_receive_into(scope, piece));
                     }
                 }
-                for other in others() {
+                // Each process begins with the next one, so that none gets the messages of all at once.
+                for other in (1..size).map(|i| (rank + i) % size) {
                     let process = self.world.process_at_rank(other as i32);
                     for piece in send[other].chunks(ELEMENTS_PER_MESSAGE) {
                         requests.push(process.immediate_send(scope, piece));

@@ -34,7 +34,7 @@ pub fn pack(files: &[(String, String)], to: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Files {
     packed: &'static [u8],
-    /// Names and texts, found once: they are asked for many times.
+    /// The name and the text of each file.
     unpacked: OnceLock<Vec<(&'static str, &'static str)>>,
 }
 

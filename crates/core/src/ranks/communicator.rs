@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-/// What goes to each process, and where that which comes from each is put.
+/// What to send to each process, and where to put what each of them sends.
 #[derive(Debug)]
 pub struct Transfer<'a, T> {
     /// The part for each process, this one included.
@@ -42,8 +42,8 @@ pub trait Communicator<T> {
     /// The name of the machine that each process runs on.
     fn hosts(&self) -> Vec<String>;
 
-    /// Makes transfers, all at the same time if it can. Between two processes, those of one call and of the calls
-    /// after it arrive in their order, however they are spread over calls.
+    /// Makes these transfers, at the same time if it can. Between two processes, they arrive in order. Another
+    /// process may make the same transfers in more calls, or in fewer.
     ///
     /// # Errors
     /// If a process is lost.

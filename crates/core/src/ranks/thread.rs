@@ -96,8 +96,8 @@ pub fn run<T: Float>(
 
 impl<T: Float> Worker<'_, T> {
     /// Adds up a bucket: every rank gets the nodes of one slice from all, adds them in the order of the tree, and
-    /// gives the sum to all. It does so with the next bucket, or without one if there is none yet, so that the
-    /// wire always has something to carry.
+    /// gives the sum to all. The slice of one bucket is given away while the next bucket is exchanged, if
+    /// there is one yet: the wire always has something to carry.
     fn sum(&mut self, next: Option<Bucket<T>>) -> Result<(), Error> {
         let mut next = next.map(|bucket| {
             let layout = &bucket.layout;
