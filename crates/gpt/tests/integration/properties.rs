@@ -213,7 +213,9 @@ proptest! {
             block_size: config.block_size.min(4),
             mask: mask.unwrap_or(config.mask),
             precision: Precision::F32,
-            dropout,
+            // Dropout may leave a token no channel. Then q . k is 0, the pole of the reciprocal, and without
+            // residual connections a norm turns sharply around a token of zeros.
+            dropout: if config.residual && config.score != Score::InverseDot { dropout } else { 0.0 },
             ..config
         };
         let (t, v) = (config.block_size, config.vocab_size);
