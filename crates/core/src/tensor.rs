@@ -174,6 +174,14 @@ impl<T: Number> Tensor<T> {
         }
     }
 
+    /// Keeps only the first `n` elements along the first axis, in the same storage.
+    pub(crate) fn keep_first(&mut self, n: usize) {
+        let first = self.shape[0];
+        assert!(n <= first, "there are only {first} elements along the first axis, not {n}");
+        self.len = self.len / first.max(1) * n;
+        self.shape[0] = n;
+    }
+
     /// The same elements in another shape of the same length.
     pub(crate) fn into_shape(self, shape: Shape) -> Self {
         assert_eq!(shape.size(), self.len, "the length fits the shape");

@@ -7,7 +7,7 @@
 use super::Score;
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
-use crate::ops::cached_attention::{append, select};
+use crate::ops::cached_attention::{append, select, select_in_place};
 use crate::{Error, Float, Tape, Tensor, Var};
 
 /// [`KvCache::reserve`] makes room for a multiple of this number of tokens: one vector register of scores.
@@ -69,7 +69,8 @@ impl<T: Float> KvCache<T> {
     }
 
     /// Keeps the sequences with these indices, in this order: one that is named twice continues in two
-    /// ways, as in a beam search.
+    /// ways, as in a beam search. This is fastest if most sequences keep their places, and each of the others
+    /// continues one that does or that comes after all places.
     ///
     /// # Panics
     /// If an index is not below B.
@@ -87,7 +88,12 @@ impl<T: Float> LayerCache<T> {
     /// See [`KvCache::select`].
     fn select(&mut self, sequences: &[usize]) {
         let &[b, _, s, _] = self.values.shape() else { unreachable!("a cache has four axes") };
-        if !sequences.iter().copied().eq(0..b) {
+        let n = sequences.len();
+        let is_kept = |&from: &usize| from < b && (from >= n || sequences[from] == from);
+        if n <= b && sequences.iter().all(is_kept) {
+            select_in_place(&mut self.keys, sequences);
+            select_in_place(&mut self.values, sequences);
+        } else {
             self.copy(sequences, s);
         }
     }
@@ -186,8 +192,18 @@ mod tests {
         let rows = [0, 0, 1, 1].map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
         let want = cache(&Tensor::from_vec(&[4, 2, 12], rows).unwrap());
         assert_eq!(cached(&got.layers[0]), cached(&want.layers[0]));
+        // All stay, then most do, and the last takes the place of the second.
         got.select(&[0, 1, 2, 3]);
         assert_eq!(cached(&got.layers[0]), cached(&want.layers[0]));
+        let mut moved = cache(&qkv);
+        moved.select(&[0, 0, 2]);
+        let rows = [0, 0, 2].map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
+        let all = cache(&Tensor::from_vec(&[3, 2, 12], rows).unwrap());
+        assert_eq!(cached(&moved.layers[0]), cached(&all.layers[0]));
+        moved.select(&[2, 1]);
+        let rows = [2, 0].map(|i| qkv.data()[i * 24..(i + 1) * 24].to_vec()).concat();
+        let all = cache(&Tensor::from_vec(&[2, 2, 12], rows).unwrap());
+        assert_eq!(cached(&moved.layers[0]), cached(&all.layers[0]));
         // Three more tokens fit, four do not.
         got.reserve(3);
         assert_eq!(got.layers[0].values.shape(), [4, 2, 5, 2]);

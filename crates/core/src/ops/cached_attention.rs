@@ -111,6 +111,14 @@ pub(crate) fn select<T: Float>(
     T::Kernels::select_from_cache(new, old, sequences, seen, CacheDims { h, s, d });
 }
 
+/// Keeps these sequences of a cache, `(B, ..)`, in its own storage. A sequence that others continue stays where it
+/// is, or comes after those that are kept.
+pub(crate) fn select_in_place<T: Float>(cache: &mut Tensor<T>, sequences: &[usize]) {
+    let each = cache.shape()[1..].iter().product();
+    T::Kernels::move_blocks(cache.data_mut(), each, sequences);
+    cache.keep_first(sequences.len());
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

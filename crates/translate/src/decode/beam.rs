@@ -82,7 +82,8 @@ impl Beam {
     }
 
     /// Takes a step: `extensions` hold the `2 beam` most likely tokens of each open translation. Returns the
-    /// index of the translation that each new one extends. `text` is the text of tokens.
+    /// index of the translation that each new one extends. The likeliest extension of a translation keeps its
+    /// index: then most of the KV cache stays where it is. `text` is the text of tokens.
     pub(super) fn step(
         &mut self,
         extensions: &[Extension],
@@ -92,7 +93,7 @@ impl Beam {
         let probability = |e: &Extension| self.open[e.open].log_probability + e.log_probability;
         let mut ranked: Vec<(f64, Extension)> = extensions.iter().map(|e| (probability(e), *e)).collect();
         ranked.sort_by(|(a, x), (b, y)| b.total_cmp(a).then((x.open, x.token).cmp(&(y.open, y.token))));
-        let (mut open, mut parents) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
+        let mut open = Vec::with_capacity(beam);
         for (rank, (log_probability, extension)) in ranked.into_iter().enumerate() {
             let mut tokens = self.open[extension.open].tokens.clone();
             let ends = extension.token == self.end;
@@ -109,12 +110,12 @@ impl Beam {
                 }
                 Fate::Kept => {
                     tokens.push(extension.token);
-                    open.push(Open { tokens, log_probability, node });
-                    parents.push(extension.open);
+                    open.push((extension.open, Open { tokens, log_probability, node }));
                 }
                 Fate::Pruned => {}
             }
         }
+        let (parents, open) = in_place(open).into_iter().unzip();
         self.open = open;
         parents
     }
@@ -192,11 +193,39 @@ impl Beam {
     }
 }
 
+/// Reorders children, each with the index of its parent: the first child of a parent takes its index, the others the
+/// free ones.
+fn in_place<T>(children: Vec<(usize, T)>) -> Vec<(usize, T)> {
+    let mut places: Vec<Option<(usize, T)>> = children.iter().map(|_| None).collect();
+    let mut others = Vec::new();
+    for (parent, child) in children {
+        match places.get_mut(parent) {
+            Some(place @ None) => *place = Some((parent, child)),
+            _ => others.push((parent, child)),
+        }
+    }
+    let mut others = others.into_iter();
+    places.into_iter().filter_map(|place| place.or_else(|| others.next())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const END: u32 = 9;
+
+    #[test]
+    fn first_children_keep_the_places_of_their_parents() {
+        let parents = |children: &[usize]| -> Vec<usize> {
+            let children = in_place(children.iter().map(|&parent| (parent, ())).collect());
+            children.into_iter().map(|(parent, ())| parent).collect()
+        };
+        assert_eq!(parents(&[0, 0, 0]), [0, 0, 0]);
+        assert_eq!(parents(&[2, 0, 2, 1]), [0, 1, 2, 2]);
+        assert_eq!(parents(&[3, 3, 1, 3]), [3, 1, 3, 3]);
+        // Fewer children than parents.
+        assert_eq!(parents(&[3, 1]), [3, 1]);
+    }
 
     fn beam(beam: usize, n_best: usize, alpha: f64, max_tokens: usize) -> Beam {
         Beam::new(Options { beam, n_best, alpha, ..Options::default() }, max_tokens, END)

@@ -17,8 +17,8 @@ use crate::model::Encoded;
 /// Translates sources side by side: tokens, each with its end token. Returns the best translations of each,
 /// best first. `text` is the text of tokens, by which two translations are the same.
 ///
-/// In each step the model reads one token of every open translation, a row each: those of the first sentence,
-/// then those of the second, and so on. All open translations of a step have the same number of tokens, and
+/// In each step the model reads one token of every open translation, a row each: those of one sentence, then
+/// those of another, and so on. All open translations of a step have the same number of tokens, and
 /// every sentence has the same number of them. A sentence whose search is over leaves the batch.
 ///
 /// # Errors
@@ -80,19 +80,20 @@ fn run(
             parents
                 .push(beam.step(extensions, text).into_iter().map(|i| place * open + i).collect::<Vec<_>>());
         }
-        let going_on: Vec<bool> = active.iter().map(|(_, beam)| !beam.is_done()).collect();
-        let mut kept = Vec::new();
-        for ((i, mut beam), going_on) in std::mem::take(&mut active).into_iter().zip(&going_on) {
-            match going_on {
-                true => kept.push((i, beam)),
-                false => {
-                    let tree = beam.take_tree();
-                    done[i] = (beam.best(text), tree);
-                }
+        let mut places: Vec<usize> = (0..active.len()).collect();
+        let mut place = 0;
+        while place < active.len() {
+            if !active[place].1.is_done() {
+                place += 1;
+                continue;
             }
+            // The last sentence takes this place, so that all others keep theirs.
+            let (i, mut beam) = active.swap_remove(place);
+            places.swap_remove(place);
+            let tree = beam.take_tree();
+            done[i] = (beam.best(text), tree);
         }
-        active = kept;
-        rows.keep(&going_on, &parents);
+        rows.keep(&places, &parents);
     }
     Ok(done)
 }
@@ -188,25 +189,24 @@ impl<'a> Rows<'a> {
         Ok(rows.chunks(open).map(|rows| rows.iter().enumerate().flat_map(extension).collect()).collect())
     }
 
-    /// Goes on with the sentences that are `going_on`: `parents` holds, for each sentence, the rows that its
-    /// open translations extend.
-    fn keep(&mut self, going_on: &[bool], parents: &[Vec<usize>]) {
-        let kept: Vec<usize> = (0..going_on.len()).filter(|&i| going_on[i]).collect();
+    /// Goes on with the sentences that were at these `places`, in this order: `parents` holds, for each place, the
+    /// rows that its open translations extend.
+    fn keep(&mut self, places: &[usize], parents: &[Vec<usize>]) {
         if let Some(cache) = &mut self.cache {
-            // The tape shares the cache: it is given up first, so that the cache grows in place.
+            // The tape shares the cache: it is given up first, so that the cache stays in place.
             self.tape.rewind(self.mark);
-            let rows: Vec<usize> = kept.iter().flat_map(|&i| parents[i].iter().copied()).collect();
+            let rows: Vec<usize> = places.iter().flat_map(|&place| parents[place].iter().copied()).collect();
             cache.select(&rows);
         }
-        if kept.len() < going_on.len() {
-            self.source_lengths = kept.iter().map(|&i| self.source_lengths[i]).collect();
+        if places.len() < parents.len() {
+            self.source_lengths = places.iter().map(|&place| self.source_lengths[place]).collect();
             for tensor in &mut self.keys_values {
                 let mut shape = tensor.shape().to_vec();
                 let each = tensor.len() / shape[0];
-                shape[0] = kept.len();
-                let data = kept.iter().flat_map(|&i| tensor.data()[i * each..(i + 1) * each].iter().copied());
+                shape[0] = places.len();
+                let data: Vec<&[f32]> = places.iter().map(|&i| &tensor.data()[i * each..][..each]).collect();
                 *tensor =
-                    Tensor::from_vec(&shape, data.collect()).expect("as many elements as its shape says");
+                    Tensor::from_vec(&shape, data.concat()).expect("as many elements as its shape says");
             }
         }
     }

@@ -139,6 +139,17 @@ pub fn select_from_cache<T: Number>(
     }
 }
 
+/// Copies blocks of `each` elements: block `i` becomes what block `from[i]` is. Blocks that others become must stay
+/// as they are, or come after those of `from`.
+pub fn move_blocks<T: Number>(data: &mut [T], each: usize, from: &[usize]) {
+    let mut blocks: Vec<Option<&mut [T]>> = data.chunks_exact_mut(each.max(1)).map(Some).collect();
+    let moves = from.iter().enumerate().filter(|(i, from)| i != *from);
+    let targets: Vec<_> = moves.filter_map(|(i, from)| Some((blocks[i].take()?, from))).collect();
+    let moves: Vec<(&mut [T], &[T])> =
+        targets.into_iter().filter_map(|(to, &from)| Some((to, blocks[from].as_deref()?))).collect();
+    moves.into_par_iter().with_min_len(4).for_each_task(&|(to, from)| to.copy_from_slice(from));
+}
+
 /// `scores = scale q K` for the first `scores.len()` keys, `(D) (D, S) -> (S)`.
 #[inline(always)]
 fn scalar_products<T: Number>(scores: &mut [T], q: &[T], keys: &[T], scale: T) {

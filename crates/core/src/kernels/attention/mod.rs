@@ -24,7 +24,9 @@ mod masked_softmax;
 mod operands;
 mod tile;
 
-pub use cached::{CacheDims, CachedAttention, append_to_cache, cached_attention, select_from_cache};
+pub use cached::{
+    CacheDims, CachedAttention, append_to_cache, cached_attention, move_blocks, select_from_cache,
+};
 pub use dims::Dims;
 pub use fused::Attention;
 pub use masked_softmax::{masked_softmax, masked_softmax_backward};
