@@ -13,7 +13,7 @@ use crate::setting_flags::SettingFlags;
 /// The sources of the settings.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// A TOML file with settings, or the name of a built-in configuration: tiny, small, multi30k, base.
+    /// A TOML file with settings, or the name of a built-in configuration: tiny, small, quick, multi30k, base.
     #[arg(long, value_name = "FILE.toml|NAME")]
     config: Option<String>,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 //! paper, and nanoGPT's for the training run.
 
 use m2g_core::nn::{NormPlace, Positions};
-use m2g_core::optim::Schedule;
+use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::Settings;
 use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
 use m2g_core::{Error, Precision, named_setting_values, within};
@@ -24,6 +24,23 @@ pub enum Sharing {
 }
 
 named_setting_values!(Sharing);
+
+/// How the learning rate falls after its warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LrDecay {
+    /// With the square root of the step, whatever the number of steps: the paper.
+    #[default]
+    InverseSqrt,
+    /// Along half a cosine, to 0 at the last step.
+    Cosine,
+    /// Along a straight line, to 0 at the last step.
+    Linear,
+    /// Not at all, then along a straight line over the last 40 % of the steps after the warm-up, to 0.
+    Trapezoid,
+}
+
+named_setting_values!(LrDecay);
 
 m2g_core::settings! {
     /// The settings of a training run, as `config.toml` holds them. The defaults learn the project's own
@@ -126,10 +143,14 @@ m2g_core::settings! {
             #[alias = "lr"]
             #[setting(check(not_negative))]
             learning_rate: f64 = 2e-3,
-            /// Steps over which the learning rate rises from 0; it then falls with the square root of the step.
+            /// Steps over which the learning rate rises from 0.
             #[alias = "warmup"]
             #[setting(check(at_least_one))]
             warmup_iters: u64 = 150,
+            /// How it then falls: with the square root of the step (inverse-sqrt, the paper), or to 0 at the
+            /// last step along half a cosine, along a line (linear), or along a line over the last 40 % of
+            /// the steps only (trapezoid).
+            lr_decay: LrDecay = LrDecay::InverseSqrt,
             /// Adam's weight decay, which applies to tensors with two or more axes.
             #[setting(check(not_negative))]
             weight_decay: f64 = 0.0,
@@ -185,7 +206,13 @@ impl Config {
 
     /// The schedule of the learning rate, relative to its peak.
     pub fn schedule(&self) -> Schedule {
-        Schedule::InverseSquareRoot { warmup: self.warmup_iters }
+        let decay = match self.lr_decay {
+            LrDecay::InverseSqrt => return Schedule::InverseSquareRoot { warmup: self.warmup_iters },
+            LrDecay::Cosine => Decay::Cosine,
+            LrDecay::Linear => Decay::Linear,
+            LrDecay::Trapezoid => Decay::Trapezoid,
+        };
+        Schedule::Warmup { warmup: self.warmup_iters, end: self.max_iters, floor: 0.0, decay }
     }
 
     /// Checks every setting.
@@ -272,6 +299,19 @@ mod tests {
         assert!(
             TransformerConfig::default().validate().unwrap_err().to_string().starts_with("vocab_size is 0")
         );
+    }
+
+    #[test]
+    fn the_rate_falls_to_nothing_or_with_the_square_root() {
+        let base = Config { warmup_iters: 100, max_iters: 1100, ..Config::default() };
+        let rates = |lr_decay| {
+            let schedule = Config { lr_decay, ..base.clone() }.schedule();
+            [100, 600, 1100].map(|step| schedule.factor(step, base.max_iters, 0))
+        };
+        assert!((rates(LrDecay::InverseSqrt)[2] - (100.0 / 1101.0_f64).sqrt()).abs() < 1e-12);
+        assert_eq!(rates(LrDecay::Linear), [1.0, 0.5, 0.0]);
+        assert!((rates(LrDecay::Cosine)[1] - 0.5).abs() < 1e-12);
+        assert_eq!(rates(LrDecay::Trapezoid), [1.0, 1.0, 0.0]);
     }
 
     /// The paper: d_model 512 and 4000 steps of warm-up.

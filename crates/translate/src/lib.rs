@@ -25,5 +25,5 @@ pub mod model;
 pub mod presets;
 pub mod training;
 
-pub use config::{Config, Sharing, TransformerConfig};
+pub use config::{Config, LrDecay, Sharing, TransformerConfig};
 pub use model::{PairBatch, Transformer};

@@ -9,7 +9,7 @@ use m2g_translate::data::{Batches, Corpus};
 use m2g_translate::decode::Options;
 use m2g_translate::evaluation::translations;
 use m2g_translate::training::{Description, Training};
-use m2g_translate::{Config, Transformer};
+use m2g_translate::{Config, LrDecay, Transformer};
 use serde_json::{Value, json};
 
 use crate::machine;
@@ -159,9 +159,15 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "rate",
         &format!(
-            "rises to {:.2e} in {} steps, then falls with the square root of the step; loss at random {:.4} (ln V)",
+            "rises to {:.2e} in {} steps, then falls {}; loss at random {:.4} (ln V)",
             config.peak_learning_rate(),
             config.warmup_iters,
+            match config.lr_decay {
+                LrDecay::InverseSqrt => "with the square root of the step",
+                LrDecay::Cosine => "along half a cosine to 0",
+                LrDecay::Linear => "along a line to 0",
+                LrDecay::Trapezoid => "at the end only, along a line to 0",
+            },
             (model.vocab_size as f64).ln()
         ),
     );
