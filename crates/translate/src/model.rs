@@ -50,12 +50,12 @@ struct Input {
 
 /// What the decoder attends to: the output of the encoder, or what each layer makes of it.
 #[derive(Debug, Clone, Copy)]
-pub enum Encoded<'a> {
+pub enum Encoded<'a, T: Float> {
     /// The output of the encoder, `(B, S, C)`.
     Sequence(Var),
-    /// The keys and values of each decoder layer, `(B, S, 2 C)`, and the number of sequences in a row that
-    /// read the same source.
-    KeysValues(&'a [Var], usize),
+    /// The keys and values of each decoder layer: see [`Transformer::keys_values`]. As many targets in a row read
+    /// the same source as there are more targets than sources.
+    KeysValues(&'a KvCache<T>),
 }
 
 impl TransformerConfig {
@@ -182,18 +182,25 @@ impl<T: Float> Transformer<T> {
         tape: &mut Tape<T>,
         target: &Tokens,
         mask: &Mask,
-        (encoded, source_lengths): (Encoded<'_>, &Arc<[usize]>),
+        (encoded, source_lengths): (Encoded<'_, T>, &Arc<[usize]>),
         cache: Option<&mut KvCache<T>>,
     ) -> Result<Var, Error> {
         let start = cache.as_ref().map_or(0, |cache| cache.len());
         let source_mask = self.source_mask(source_lengths);
+        let seen = match encoded {
+            // Without a padding mask, attention sees the padding too.
+            Encoded::KeysValues(cache) if !self.config.padding_mask => {
+                vec![cache.len(); source_lengths.len()].into()
+            }
+            _ => source_lengths.clone(),
+        };
         let x = self.embed(tape, &self.target, target, start)?; // (B, T) -> (B, T, C)
         let mut x = tape.label(x, "target embedded");
         let mut caches = cache.into_iter().flat_map(|cache| &mut cache.layers);
         for (i, block) in self.decoder.iter().enumerate() {
             let memory = match encoded {
                 Encoded::Sequence(memory) => Memory::new(memory, &source_mask),
-                Encoded::KeysValues(layers, n) => Memory::projected(layers[i], &source_mask).shared_by(n),
+                Encoded::KeysValues(cache) => Memory::cached(tape, &cache.layers[i], &seen),
             };
             x = block.forward(tape, &self.params, x, mask, caches.next(), Some(memory))?;
         }
@@ -226,14 +233,15 @@ impl<T: Float> Transformer<T> {
         tape.dropout(x, config.dropout)
     }
 
-    /// The keys and values of every decoder layer for a memory `(B, S, C)`, each `(B, S, 2 C)`: generation
-    /// computes them once and uses them for every token.
+    /// The keys and values of every decoder layer for a memory `(B, S, C)`: generation computes them once and uses
+    /// them for every token.
     ///
     /// # Errors
     /// [`Error::Shape`] if the memory does not have C columns.
-    pub fn keys_values(&self, tape: &mut Tape<T>, memory: Var) -> Result<Vec<Var>, Error> {
+    pub fn keys_values(&self, tape: &mut Tape<T>, memory: Var) -> Result<KvCache<T>, Error> {
         let layers = self.decoder.iter().filter_map(|block| block.cross_attn.as_ref());
-        layers.map(|layer| layer.keys_values(tape, &self.params, memory)).collect()
+        let layers = layers.map(|layer| layer.keys_values(tape, &self.params, memory));
+        Ok(KvCache { layers: layers.collect::<Result<_, _>>()? })
     }
 
     /// An empty cache for the self-attention of `b` targets, with room for `tokens` tokens.

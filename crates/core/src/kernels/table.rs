@@ -83,7 +83,12 @@ kernels! {
     ) = Attention::backward;
     fn cached_attention(out: &mut [T], operands: CachedAttention<'_, T>, scratch: &mut [T])
         = attention::cached_attention;
-    fn append_to_cache(cache: (&mut [T], &mut [T]), qkv: &[T], t_and_start: (usize, usize), dims: CacheDims)
+    fn append_to_cache(
+        cache: (&mut [T], &mut [T]),
+        tokens_and_row: (&[T], usize),
+        t_and_start: (usize, usize),
+        dims: CacheDims,
+    )
         = attention::append_to_cache;
     fn select_from_cache(
         new: (&mut [T], &mut [T], usize),

@@ -1,7 +1,9 @@
 //! Multi-head cross-attention: from one sequence to another.
 
+use std::sync::Arc;
+
 use super::attention::{Scoring, op_by_op};
-use super::{AttentionSettings, Branch, Init, Linear, fused};
+use super::{AttentionSettings, Branch, Init, LayerCache, Linear, fused};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
 use crate::rng::ChaCha8Rng;
@@ -27,33 +29,26 @@ pub struct CrossAttention {
 
 /// The sequence that [`CrossAttention`] attends to.
 #[derive(Debug, Clone, Copy)]
-pub struct Memory<'a> {
-    /// The sequence `(B, Tk, C)`, or its keys and values `(B, Tk, 2 C)`.
-    var: Var,
-    is_projected: bool,
-    /// Which tokens of the sequence each query sees: it hides the padding of short sequences.
-    mask: &'a Mask,
-    /// The number of sequences `x`, one after the other, that attend to each sequence.
-    shared_by: usize,
+pub enum Memory<'a> {
+    /// A sequence `(B, Tk, C)`, such as the output of an encoder, and which of its tokens each query sees: the mask
+    /// hides the padding of short sequences.
+    Sequence(Var, &'a Mask),
+    /// The keys and values of a sequence on the tape, `(B, H, D, S)` and `(B, H, S, D)`, and its lengths `(B)`. The
+    /// sequences `x` may be n B: then `n` in a row attend to each of these, as the hypotheses of a beam search do.
+    KeysValues(Var, Var, &'a Arc<[usize]>),
 }
 
 impl<'a> Memory<'a> {
     /// A sequence `(B, Tk, C)`, such as the output of an encoder.
     pub fn new(sequence: Var, mask: &'a Mask) -> Self {
-        Self { var: sequence, is_projected: false, mask, shared_by: 1 }
+        Self::Sequence(sequence, mask)
     }
 
-    /// The keys and values `(B, Tk, 2 C)` of a sequence, from [`CrossAttention::keys_values`] of the
-    /// same layer. Generation computes them once and uses them for every token.
-    pub fn projected(keys_values: Var, mask: &'a Mask) -> Self {
-        Self { var: keys_values, is_projected: true, mask, shared_by: 1 }
-    }
-
-    /// `n` sequences `x` in a row attend to each of these sequences, as the hypotheses of a beam search do:
-    /// `x` then has `n` B sequences. The mask must not depend on the query.
-    #[must_use]
-    pub fn shared_by(self, n: usize) -> Self {
-        Self { shared_by: n, ..self }
+    /// The keys and values of sequences of these lengths, from [`CrossAttention::keys_values`] of the same layer.
+    /// Generation computes them once and uses them for every token.
+    pub fn cached<T: Float>(tape: &mut Tape<T>, cache: &LayerCache<T>, lengths: &'a Arc<[usize]>) -> Self {
+        let (keys, values) = cache.on(tape);
+        Self::KeysValues(keys, values, lengths)
     }
 }
 
@@ -81,27 +76,27 @@ impl CrossAttention {
         Ok(Self { c_q, c_kv, c_proj, score, settings })
     }
 
-    /// The keys and values of a sequence, for [`Memory::projected`]: `(B, Tk, C) -> (B, Tk, 2 C)`.
+    /// The keys and values of sequences `(B, S, C)`, for [`Memory::cached`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if the sequence does not have C columns.
+    /// [`Error::Shape`] if the sequences do not have C columns.
     #[track_caller]
     pub fn keys_values<T: Float>(
         &self,
         tape: &mut Tape<T>,
         params: &Params<T>,
-        sequence: Var,
-    ) -> Result<Var, Error> {
-        self.c_kv.forward(tape, params, sequence)
+        sequences: Var,
+    ) -> Result<LayerCache<T>, Error> {
+        let kv = self.c_kv.forward(tape, params, sequences)?; // (B, S, C) -> (B, S, 2 C)
+        Ok(LayerCache::of_sequences(tape.value(kv), self.settings.n_head))
     }
 
     /// Computes `Y`, `(B, Tq, C) -> (B, Tq, C)`, up to the projection, which the [`Branch`] computes.
-    /// Queries do not see each other, so those of all sequences that [share](Memory::shared_by) a memory
-    /// are computed as if they were one sequence.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
-    /// they differ in length and the score is additive or a distance.
+    /// they differ in length and the score is additive or a distance; [`Error::Setting`] if keys and values are
+    /// cached and the score is not a scaled dot product.
     #[track_caller]
     pub fn forward<T: Float>(
         &self,
@@ -113,22 +108,23 @@ impl CrossAttention {
         tape.enter::<Self>("CrossAttention::forward");
         let AttentionSettings { n_head, score, dropout, .. } = self.settings;
         let q = self.c_q.forward(tape, params, x)?; // (B, Tq, C) -> (B, Tq, C)
-        let kv = match memory.is_projected {
-            true => memory.var,
-            false => self.keys_values(tape, params, memory.var)?, // (B, Tk, C) -> (B, Tk, 2 C)
-        };
         let c = tape.value(q).rows_cols().1;
-        let (q, own_shape) = match (memory.shared_by, tape.value(q).shape()) {
-            // (n B, Tq, C) -> (B, n Tq, C)
-            (n, &[b, t, c]) if n > 1 => (tape.reshape(q, &[b / n, n * t, c])?, Some([b, t, c])),
-            _ => (q, None),
+        let options = |mask: &Mask| {
+            let (mask, scale) = (mask.clone(), score.scale(c / n_head, c));
+            AttentionOptions { n_head, mask, scale, alibi: false, dropout }
         };
-        let (scale, mask) = (score.scale(c / n_head, c), memory.mask.clone());
-        let options = AttentionOptions { n_head, mask, scale, alibi: false, dropout };
-        let y = self.attend(tape, params, (q, kv), options)?;
-        let y = match own_shape {
-            Some(shape) => tape.reshape(y, &shape)?,
-            None => y,
+        let y = match memory {
+            Memory::Sequence(sequence, mask) => {
+                let kv = self.c_kv.forward(tape, params, sequence)?; // (B, Tk, C) -> (B, Tk, 2 C)
+                self.attend(tape, params, (q, kv), options(mask))?
+            }
+            Memory::KeysValues(..) if !score.is_scaled_dot() => {
+                let rule = "cached keys and values need a scaled dot product";
+                return Err(Error::Setting { name: "the score", value: format!("{score:?}"), rule });
+            }
+            Memory::KeysValues(keys, values, lengths) => {
+                tape.cached_cross_attention((q, keys, values), lengths, &options(&Mask::None))?
+            }
         };
         Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
     }
@@ -184,7 +180,7 @@ mod tests {
     }
 
     /// The output and all gradients.
-    fn run(fused: bool, mask: &Mask, dropout: f64, projected: bool) -> Vec<Tensor<f64>> {
+    fn run(fused: bool, mask: &Mask, dropout: f64) -> Vec<Tensor<f64>> {
         let (b, t_q, t_k) = (2, 7, 40);
         let mut params = Params::new();
         let layer = layer(&mut params, "cross_attn", Score::ScaledDot, dropout);
@@ -194,11 +190,7 @@ mod tests {
         tape.set_fused(fused);
         tape.set_dropout(Some(Streams::new(1).dropout(7)));
         let [x, memory] = [x, memory].map(|id| tape.param(&params, id));
-        let memory = match projected {
-            true => Memory::projected(layer.keys_values(&mut tape, &params, memory).unwrap(), mask),
-            false => Memory::new(memory, mask),
-        };
-        let y = layer.forward(&mut tape, &params, x, memory).unwrap();
+        let y = layer.forward(&mut tape, &params, x, Memory::new(memory, mask)).unwrap();
         let y = y.add_to_residual(&mut tape, &params, x, dropout).unwrap();
         let out = tape.value(y).clone();
         let weights = tape.input(constant(&[b, t_q, C], 9.0));
@@ -213,13 +205,10 @@ mod tests {
     fn fused_and_op_by_op_agree() {
         for mask in [Mask::None, Mask::Padding([40, 9].into())] {
             for dropout in [0.0, 0.25] {
-                let fused = run(true, &mask, dropout, false);
-                for (projected, other) in [(false, false), (true, true), (true, false)] {
-                    let same = run(other, &mask, dropout, projected);
-                    for (i, (a, b)) in fused.iter().zip(&same).enumerate() {
-                        let worst = worst(a, b);
-                        assert!(worst < 1e-12, "{mask:?} {dropout} {projected}, tensor {i}: {worst}");
-                    }
+                let outputs = [true, false].map(|fused| run(fused, &mask, dropout));
+                for (i, (a, b)) in outputs[0].iter().zip(&outputs[1]).enumerate() {
+                    let worst = worst(a, b);
+                    assert!(worst < 1e-12, "{mask:?} {dropout}, tensor {i}: {worst}");
                 }
             }
         }
@@ -253,26 +242,41 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_memory_is_attended_to_as_copies_of_it_are() {
+    fn a_cached_memory_is_attended_to_as_copies_of_it_are() {
         let mut params = Params::<f64>::new();
         let layer = layer(&mut params, "cross_attn", Score::ScaledDot, 0.0);
-        let memory: Tensor<f64> = constant(&[2, 5, C], 5.0);
-        let sequences = memory.data().chunks(5 * C);
-        let copies = sequences.flat_map(|sequence| [sequence; 3].concat()).collect();
-        let copies = Tensor::from_vec(&[6, 5, C], copies).unwrap();
+        for (n, s, t) in [(3, 5, 2), (1, 40, 1), (2, 16, 7)] {
+            let (memory, lengths): (Tensor<f64>, _) = (constant(&[2, s, C], 5.0), [s, 3]);
+            let sequences = memory.data().chunks(s * C);
+            let copies = sequences.flat_map(|sequence| vec![sequence; n].concat()).collect();
+            let copies = Tensor::from_vec(&[2 * n, s, C], copies).unwrap();
+            let of_copies = lengths.iter().flat_map(|&length| vec![length; n]).collect();
+            let (of_copies, lengths) = (Mask::Padding(of_copies), lengths.into());
+            let mut tape = Tape::new();
+            tape.set_gradients(false);
+            let x = tape.input(constant(&[2 * n, t, C], 3.0));
+            let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
+            let cache = layer.keys_values(&mut tape, &params, memory).unwrap();
+            let cached = Memory::cached(&mut tape, &cache, &lengths);
+            let outputs = [cached, Memory::new(copies, &of_copies)].map(|memory| {
+                let y = layer.forward(&mut tape, &params, x, memory).unwrap();
+                let y = y.value(&mut tape, &params).unwrap();
+                tape.value(y).clone()
+            });
+            assert!(worst(&outputs[0], &outputs[1]) < 1e-12, "{n} {s} {t}");
+            let unequal = tape.input(constant(&[2 * n + 1, t, C], 3.0));
+            assert!(layer.forward(&mut tape, &params, unequal, cached).is_err());
+            let too_long = [s, s.next_multiple_of(16) + 1].into();
+            let too_long = Memory::cached(&mut tape, &cache, &too_long);
+            assert!(layer.forward(&mut tape, &params, x, too_long).is_err());
+        }
+        let mut params = Params::<f64>::new();
+        let cosine = self::layer(&mut params, "cross_attn", Score::Cosine, 0.0);
         let mut tape = Tape::new();
-        let x = tape.input(constant(&[6, 2, C], 3.0));
-        let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
-        let (padding, of_copies) = (Mask::Padding([5, 3].into()), Mask::Padding([5, 5, 5, 3, 3, 3].into()));
-        let shared = Memory::new(memory, &padding).shared_by(3);
-        let outputs = [shared, Memory::new(copies, &of_copies)].map(|memory| {
-            let y = layer.forward(&mut tape, &params, x, memory).unwrap();
-            let y = y.value(&mut tape, &params).unwrap();
-            tape.value(y).clone()
-        });
-        assert!(worst(&outputs[0], &outputs[1]) < 1e-12);
-        let unequal = Memory::new(memory, &padding).shared_by(4);
-        assert!(layer.forward(&mut tape, &params, x, unequal).is_err());
+        let x = tape.input(constant(&[1, 2, C], 3.0));
+        let (cache, lengths) = (cosine.keys_values(&mut tape, &params, x).unwrap(), [2].into());
+        let cached = Memory::cached(&mut tape, &cache, &lengths);
+        assert!(matches!(cosine.forward(&mut tape, &params, x, cached), Err(Error::Setting { .. })));
     }
 
     #[test]

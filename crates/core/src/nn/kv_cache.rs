@@ -80,6 +80,22 @@ impl<T: Float> KvCache<T> {
 }
 
 impl<T: Float> LayerCache<T> {
+    /// The keys and values of whole sequences, from `(B, S, 2 C)`, for cross-attention with `n_head` heads.
+    pub(super) fn of_sequences(keys_values: &Tensor<T>, n_head: usize) -> Self {
+        let &[b, s, c2] = keys_values.shape() else { unreachable!("keys and values have three axes") };
+        let room = s.next_multiple_of(TOKENS_PER_BLOCK);
+        let mut cache = KvCache::new(1, [b, n_head, room, c2 / 2 / n_head]);
+        let mut layer = cache.layers.remove(0);
+        append((&mut layer.keys, &mut layer.values), keys_values, 0);
+        layer.len = s;
+        layer
+    }
+
+    /// The keys and values on a tape.
+    pub(super) fn on(&self, tape: &mut Tape<T>) -> (Var, Var) {
+        (tape.input(self.keys.clone()), tape.input(self.values.clone()))
+    }
+
     /// The number of cached tokens.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -152,7 +168,7 @@ impl<T: Float> LayerCache<T> {
         start: usize,
         options: &AttentionOptions,
     ) -> Result<Var, Error> {
-        let (k, v) = (tape.input(self.keys.clone()), tape.input(self.values.clone()));
+        let (k, v) = self.on(tape);
         tape.cached_attention((qkv, k, v), start, options)
     }
 }

@@ -1,7 +1,9 @@
-//! Attention of new tokens to all tokens so far, whose keys and values are cached.
+//! Attention to tokens whose keys and values are cached: all so far, or those of the sequence that a decoder reads.
+
+use std::sync::Arc;
 
 use crate::kernels::Kernels;
-use crate::kernels::attention::{self, CacheDims};
+use crate::kernels::attention::{self, CacheDims, Seen};
 use crate::ops::attention::{AttentionOptions, alibi_slopes};
 use crate::ops::{Forward, Op};
 use crate::{Error, Float, Shape, Tape, Tensor, Var};
@@ -15,12 +17,24 @@ use crate::{Error, Float, Shape, Tape, Tensor, Var};
 ///
 /// Generation computes the keys and values of each token only once: because of the mask, later
 /// tokens do not change them. This op has no backward pass.
+///
+/// In cross-attention the first input is Q alone, `(n B, T, C)`: `n` sequences in a row see the same cached sequence,
+/// up to its length.
 #[derive(Debug)]
 pub struct CachedAttention {
     n_head: usize,
-    start: usize,
+    seen: SeenKeys,
     scale: Option<f64>,
     slopes: Option<Vec<f64>>,
+}
+
+/// The keys that a query sees.
+#[derive(Debug)]
+enum SeenKeys {
+    /// Those of its own text, up to its own: the first new token has this place.
+    From(usize),
+    /// As many as the length of the cached sequence.
+    Lengths(Arc<[usize]>),
 }
 
 impl<T: Float> Tape<T> {
@@ -39,7 +53,25 @@ impl<T: Float> Tape<T> {
     ) -> Result<Var, Error> {
         let AttentionOptions { n_head, scale, alibi, .. } = *options;
         let slopes = alibi.then(|| alibi_slopes(n_head));
-        self.record_forward_only(CachedAttention { n_head, start, scale, slopes }, &[qkv, keys, values])
+        let op = CachedAttention { n_head, seen: SeenKeys::From(start), scale, slopes };
+        self.record_forward_only(op, &[qkv, keys, values])
+    }
+
+    /// Records [`CachedAttention`] to sequences of these lengths, `(B)`: `(n B, T, C) -> (n B, T, C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the shapes match and the cache holds sequences of these lengths;
+    /// [`Error::NoBackward`] if an input needs a gradient.
+    #[track_caller]
+    pub(crate) fn cached_cross_attention(
+        &mut self,
+        (q, keys, values): (Var, Var, Var),
+        lengths: &Arc<[usize]>,
+        options: &AttentionOptions,
+    ) -> Result<Var, Error> {
+        let AttentionOptions { n_head, scale, .. } = *options;
+        let op = CachedAttention { n_head, seen: SeenKeys::Lengths(lengths.clone()), scale, slopes: None };
+        self.record_forward_only(op, &[q, keys, values])
     }
 }
 
@@ -51,51 +83,69 @@ impl<T: Float> Op<T> for CachedAttention {
         "y = softmax(scale q K^T) V, K and V cached"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        const RULE: &str =
-            "expected Q, K, V (B, T, 3 C), keys (B, H, D, S), values (B, H, S, D), and room for all tokens";
-        let (&[b, t, c3], &[b2, h, s, d]) = (inputs[0], inputs[2]) else { return Err(RULE.into()) };
-        let fits = b == b2 && h == self.n_head && c3 == 3 * h * d && *inputs[1] == [b, h, d, s] && d > 0;
-        match fits && self.start + t <= s {
-            true => Ok(ndarray::IxDyn(&[b, t, h * d])),
-            false => Err(RULE.into()),
+        let rule = match self.seen {
+            SeenKeys::From(_) => {
+                "expected Q, K, V (B, T, 3 C), keys (B, H, D, S), values (B, H, S, D), and room for all tokens"
+            }
+            SeenKeys::Lengths(_) => {
+                "expected Q (n B, T, C), keys (B, H, D, S), values (B, H, S, D), and B lengths from 1 to S"
+            }
+        };
+        let (&[r, t, row], &[b, h, s, d]) = (inputs[0], inputs[2]) else { return Err(rule.into()) };
+        let fits = match &self.seen {
+            SeenKeys::From(start) => r == b && row == 3 * h * d && start + t <= s,
+            SeenKeys::Lengths(lengths) => {
+                let fit = lengths.iter().all(|length| (1..=s).contains(length));
+                lengths.len() == b && r.is_multiple_of(b.max(1)) && row == h * d && fit
+            }
+        };
+        match fits && h == self.n_head && *inputs[1] == [b, h, d, s] && d > 0 {
+            true => Ok(ndarray::IxDyn(&[r, t, h * d])),
+            false => Err(rule.into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let (qkv, keys, values) = (io.input(0), io.input(1), io.input(2));
-        let (&[b, t, _], &[_, h, s, d]) = (qkv.shape(), values.shape()) else {
+        let (queries, keys, values) = (io.input(0), io.input(1), io.input(2));
+        let (&[r, t, row], &[b, h, s, d]) = (queries.shape(), values.shape()) else {
             unreachable!("the shape was checked")
         };
         let operands = attention::CachedAttention {
-            qkv: qkv.data(),
-            t,
-            start: self.start,
+            queries: queries.data(),
+            row,
+            seen: match &self.seen {
+                SeenKeys::From(start) => Seen::Causal { start: *start, t },
+                SeenKeys::Lengths(lengths) => Seen::Lengths { lengths, queries: r * t / b.max(1) },
+            },
             keys: keys.data(),
             values: values.data(),
             dims: CacheDims { h, s, d },
             scale: self.scale.unwrap_or(1.0 / (d as f64).sqrt()),
             slopes: self.slopes.as_deref(),
         };
-        let mut scratch = io.scratch(b * t * s);
+        let mut scratch = io.scratch(r * t * s);
         T::Kernels::cached_attention(io.out, operands, scratch.data_mut());
         io.give_back(scratch);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
-        let (b, t, c) = (inputs[0][0], inputs[0][1], inputs[0][2] / 3);
-        let pairs: usize = (0..t).map(|i| self.start + i + 1).sum();
-        (b * pairs * (4 * c + 6 * self.n_head)) as u64
+        let (r, t, c) = (inputs[0][0], inputs[0][1], inputs[2][1] * inputs[2][3]);
+        let pairs: usize = match &self.seen {
+            SeenKeys::From(start) => r * (0..t).map(|i| start + i + 1).sum::<usize>(),
+            SeenKeys::Lengths(lengths) => lengths.iter().sum::<usize>() * (r * t / lengths.len().max(1)),
+        };
+        (pairs * (4 * c + 6 * self.n_head)) as u64
     }
 }
 
-/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys`
-/// `(B, H, D, S)` and `values` `(B, H, S, D)`. Skips tokens beyond the capacity.
+/// Appends K and V of T new tokens, the last 2 C columns of `tokens` `(B, T, 3 C)` or `(B, T, 2 C)`, to the `start`
+/// tokens in `keys` `(B, H, D, S)` and `values` `(B, H, S, D)`. Skips tokens beyond the capacity.
 pub(crate) fn append<T: Float>(
     (keys, values): (&mut Tensor<T>, &mut Tensor<T>),
-    qkv: &Tensor<T>,
+    tokens: &Tensor<T>,
     start: usize,
 ) {
     let &[_, h, s, d] = values.shape() else { unreachable!("a cache has four axes") };
-    let (t, cache) = (qkv.shape()[1], (keys.data_mut(), values.data_mut()));
-    T::Kernels::append_to_cache(cache, qkv.data(), (t, start), CacheDims { h, s, d });
+    let (t, row, cache) = (tokens.shape()[1], tokens.shape()[2], (keys.data_mut(), values.data_mut()));
+    T::Kernels::append_to_cache(cache, (tokens.data(), row), (t, start), CacheDims { h, s, d });
 }
 
 /// Copies the first `seen` tokens of these sequences, in this order, from caches `(B, H, D, S)` and

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use m2g_core::nn::KvCache;
 use m2g_core::tape::Mark;
 use m2g_core::train::Model;
-use m2g_core::{Error, Mask, Tape, Tensor, Tokens};
+use m2g_core::{Error, Mask, Tape, Tokens};
 
 use super::beam::{Beam, Extension, Hypothesis};
 use super::options::Options;
@@ -104,8 +104,8 @@ struct Rows<'a> {
     tape: Tape<f32>,
     /// The end of the parameters on the tape.
     mark: Mark,
-    /// The keys and values of each decoder layer for the sources of the active sentences, `(B, S, 2 C)`.
-    keys_values: Vec<Tensor<f32>>,
+    /// The keys and values of each decoder layer for the sources of the active sentences.
+    keys_values: KvCache<f32>,
     source_lengths: Arc<[usize]>,
     /// The keys and values of the tokens of each open translation; without it, they are computed again.
     cache: Option<KvCache<f32>>,
@@ -132,7 +132,6 @@ impl<'a> Rows<'a> {
         let tokens = Tokens::new([sources.len(), s], ids)?;
         let memory = model.encode(&mut tape, &tokens, &source_lengths)?; // (B, S) -> (B, S, C)
         let keys_values = model.keys_values(&mut tape, memory)?;
-        let keys_values = keys_values.into_iter().map(|var| tape.value(var).clone()).collect();
         let cache = cache.then(|| model.cache(sources.len(), 0));
         Ok(Self { model, tape, mark, keys_values, source_lengths, cache })
     }
@@ -146,7 +145,6 @@ impl<'a> Rows<'a> {
     ) -> Result<Vec<Vec<Extension>>, Error> {
         let Self { model, tape, .. } = self;
         tape.rewind(self.mark);
-        let layers: Vec<_> = self.keys_values.iter().map(|tensor| tape.input(tensor.clone())).collect();
         let open = active[0].1.open();
         let rows = active.iter().flat_map(|(_, beam)| (0..open).map(|i| beam.tokens(i)));
         let ids: Vec<u32> = match &self.cache {
@@ -158,7 +156,7 @@ impl<'a> Rows<'a> {
             cache.reserve(1);
         }
         let tokens = Tokens::new([active.len() * open, ids.len() / (active.len() * open)], ids)?;
-        let source = (Encoded::KeysValues(&layers, open), &self.source_lengths);
+        let source = (Encoded::KeysValues(&self.keys_values), &self.source_lengths);
         let x = model.decode(tape, &tokens, &Mask::Causal, source, self.cache.as_mut())?; // (R, T, C)
         let x = tape.last_token(x)?; // (R, T, C) -> (R, 1, C)
         let logits = model.logits(tape, x)?; // (R, 1, V)
@@ -192,22 +190,15 @@ impl<'a> Rows<'a> {
     /// Goes on with the sentences that were at these `places`, in this order: `parents` holds, for each place, the
     /// rows that its open translations extend.
     fn keep(&mut self, places: &[usize], parents: &[Vec<usize>]) {
+        // The tape shares the caches: it gives them up first, so that they stay in place.
+        self.tape.rewind(self.mark);
         if let Some(cache) = &mut self.cache {
-            // The tape shares the cache: it is given up first, so that the cache stays in place.
-            self.tape.rewind(self.mark);
             let rows: Vec<usize> = places.iter().flat_map(|&place| parents[place].iter().copied()).collect();
             cache.select(&rows);
         }
         if places.len() < parents.len() {
             self.source_lengths = places.iter().map(|&place| self.source_lengths[place]).collect();
-            for tensor in &mut self.keys_values {
-                let mut shape = tensor.shape().to_vec();
-                let each = tensor.len() / shape[0];
-                shape[0] = places.len();
-                let data: Vec<&[f32]> = places.iter().map(|&i| &tensor.data()[i * each..][..each]).collect();
-                *tensor =
-                    Tensor::from_vec(&shape, data.concat()).expect("as many elements as its shape says");
-            }
+            self.keys_values.select(places);
         }
     }
 }

@@ -146,7 +146,7 @@ fn cached_decoding_gives_the_states_of_the_whole_target() {
         for t in 0..6 {
             let ids: Vec<u32> = (0..2).map(|row| batch.input.ids[row * 6 + t]).collect();
             let token = Tokens::new([2, 1], ids).unwrap();
-            let source = (Encoded::KeysValues(&layers, 1), &lengths);
+            let source = (Encoded::KeysValues(&layers), &lengths);
             let x = model.decode(&mut tape, &token, &Mask::Causal, source, Some(&mut cache)).unwrap();
             let step = model.logits(&mut tape, x).unwrap();
             for (row, step) in tape.value(step).data().chunks(V).enumerate() {

@@ -1,4 +1,4 @@
-//! Attention of the last tokens of a text, with the keys and values of all tokens in a cache.
+//! Attention to keys and values in a cache: those of all tokens of a text, or of the sequence that a decoder reads.
 
 use rayon::prelude::*;
 
@@ -25,18 +25,47 @@ pub struct CacheDims {
     pub d: usize,
 }
 
+/// The keys that a query sees.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// Query `i` of `t` in a sequence sees the first `start + i + 1` keys of this sequence.
+    Causal {
+        /// The number of tokens before the new ones.
+        start: usize,
+        /// T: new tokens in each sequence.
+        t: usize,
+    },
+    /// `queries` queries in a row see the same sequence: as many keys as `lengths` says.
+    Lengths {
+        /// The length of each sequence, `(B)`.
+        lengths: &'a [usize],
+        /// The number of queries of each.
+        queries: usize,
+    },
+}
+
+impl Seen<'_> {
+    /// The sequence that a row of queries sees, and the number of keys.
+    fn by_row(self, row: usize) -> (usize, usize) {
+        match self {
+            Self::Causal { start, t } => (row / t, start + row % t + 1),
+            Self::Lengths { lengths, queries } => (row / queries, lengths[row / queries]),
+        }
+    }
+}
+
 /// The operands of [`cached_attention`].
 #[derive(Debug, Clone, Copy)]
 pub struct CachedAttention<'a, T> {
-    /// Q, K and V of the T new tokens side by side, `(B, T, 3 C)`. Only Q is read.
-    pub qkv: &'a [T],
-    /// T: new tokens in each sequence.
-    pub t: usize,
-    /// The number of tokens before the new ones.
-    pub start: usize,
-    /// The keys of all tokens, the new ones included, `(B, H, D, S)`.
+    /// The queries, `(.., C)`, each at the start of a row; what follows them in the row is not read.
+    pub queries: &'a [T],
+    /// The elements of a row.
+    pub row: usize,
+    /// The keys that each query sees.
+    pub seen: Seen<'a>,
+    /// The keys, `(B, H, D, S)`.
     pub keys: &'a [T],
-    /// The values of all tokens, the new ones included, `(B, H, S, D)`.
+    /// The values, `(B, H, S, D)`.
     pub values: &'a [T],
     /// The shape of `keys` and `values`.
     pub dims: CacheDims,
@@ -46,15 +75,13 @@ pub struct CachedAttention<'a, T> {
     pub slopes: Option<&'a [f64]>,
 }
 
-/// `out = softmax(scale Q K^T) V`, `(B, T, C)`, where new token `i` sees the first
-/// `start + i + 1` keys. `scratch` has B T S elements.
+/// `out = softmax(scale Q K^T) V`, `(.., C)`. `scratch` has S elements for each query.
 pub fn cached_attention<T: Number>(out: &mut [T], operands: CachedAttention<'_, T>, scratch: &mut [T]) {
-    let CachedAttention { qkv, t, start, keys, values, dims: CacheDims { h, s, d }, slopes, .. } = operands;
+    let CachedAttention { queries, keys, values, dims: CacheDims { h, s, d }, slopes, .. } = operands;
     let (c, scale) = (h * d, T::of(operands.scale));
     let row = |(row, (out, scores)): (usize, (&mut [T], &mut [T]))| {
-        let (b, i) = (row / t, row % t);
-        let seen = start + i + 1;
-        let q = &qkv[row * 3 * c..][..c];
+        let (b, seen) = operands.seen.by_row(row);
+        let q = &queries[row * operands.row..][..c];
         // Rounded up to whole passes if the cache has room. Keys that the query does not see get no
         // weight.
         let scores = &mut scores[..seen.next_multiple_of(KEYS_PER_PASS).min(s)];
@@ -87,18 +114,18 @@ pub fn cached_attention<T: Number>(out: &mut [T], operands: CachedAttention<'_, 
     }
 }
 
-/// Appends K and V of T new tokens, from `qkv` `(B, T, 3 C)`, to the `start` tokens in `keys` and
-/// `values`. Skips tokens beyond the capacity.
+/// Appends K and V of new tokens to the `start` tokens in `keys` and `values`: the last 2 C elements of each row of
+/// `tokens`, `(B, T, row)`. Skips tokens beyond the capacity.
 pub fn append_to_cache<T: Number>(
     (keys, values): (&mut [T], &mut [T]),
-    qkv: &[T],
+    (tokens, row): (&[T], usize),
     (t, start): (usize, usize),
     dims: CacheDims,
 ) {
     let CacheDims { h, s, d } = dims;
-    let sequence = |((keys, values), qkv): ((&mut [T], &mut [T]), &[T])| {
-        for (qkv, place) in qkv.chunks_exact(3 * h * d).zip(start..s) {
-            let (k, v) = qkv[h * d..].split_at(h * d);
+    let sequence = |((keys, values), tokens): ((&mut [T], &mut [T]), &[T])| {
+        for (token, place) in tokens.chunks_exact(row).zip(start..s) {
+            let (k, v) = token[row - 2 * h * d..].split_at(h * d);
             for (h_i, (k, v)) in k.chunks_exact(d).zip(v.chunks_exact(d)).enumerate() {
                 let head = h_i * s * d;
                 keys[head..][..s * d].chunks_exact_mut(s).zip(k).for_each(|(row, &k)| row[place] = k);
@@ -109,7 +136,7 @@ pub fn append_to_cache<T: Number>(
     let each = h * s * d;
     if each > 0 && t > 0 {
         let caches = keys.par_chunks_exact_mut(each).zip(values.par_chunks_exact_mut(each));
-        caches.zip(qkv.par_chunks_exact(t * 3 * h * d)).with_min_len(16).for_each_task(&sequence);
+        caches.zip(tokens.par_chunks_exact(t * row)).with_min_len(16).for_each_task(&sequence);
     }
 }
 
@@ -211,10 +238,10 @@ mod tests {
         let dims = CacheDims { h: 1, s: 3, d: 2 };
         let (mut keys, mut values) = ([0.0_f32; 6], [0.0_f32; 6]);
         let token = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0];
-        append_to_cache((&mut keys, &mut values), &token, (1, 1), dims);
+        append_to_cache((&mut keys, &mut values), (&token, 6), (1, 1), dims);
         assert_eq!((keys, values), ([0.0, 1.0, 0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 3.0, 4.0, 0.0, 0.0]));
         // Of two more tokens, only one fits.
-        append_to_cache((&mut keys, &mut values), &[token, [7.0; 6]].concat(), (2, 2), dims);
+        append_to_cache((&mut keys, &mut values), (&[token, [7.0; 6]].concat(), 6), (2, 2), dims);
         assert_eq!((keys, values), ([0.0, 1.0, 1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 3.0, 4.0, 3.0, 4.0]));
     }
 }

@@ -25,7 +25,7 @@ mod operands;
 mod tile;
 
 pub use cached::{
-    CacheDims, CachedAttention, append_to_cache, cached_attention, move_blocks, select_from_cache,
+    CacheDims, CachedAttention, Seen, append_to_cache, cached_attention, move_blocks, select_from_cache,
 };
 pub use dims::Dims;
 pub use fused::Attention;
