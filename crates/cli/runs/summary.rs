@@ -141,7 +141,23 @@ pub fn plain(value: &Value) -> String {
             Path::new(text).file_name().map_or(text.clone(), |name| name.to_string_lossy().into_owned())
         }
         Value::String(text) => text.clone(),
-        value => value.to_string(),
+        value => without_rounding(value).to_string(),
+    }
+}
+
+/// Numbers as they were before they were stored as f32: 0.15 instead of 0.15000000596046448.
+fn without_rounding(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let single = number.as_f64().filter(|x| number.is_f64() && f64::from(*x as f32) == *x);
+            let decimal = single.and_then(|x| (x as f32).to_string().parse::<f64>().ok());
+            decimal.map_or_else(|| value.clone(), Value::from)
+        }
+        Value::Array(values) => values.iter().map(without_rounding).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), without_rounding(value))).collect()
+        }
+        value => value.clone(),
     }
 }
 
@@ -181,6 +197,9 @@ mod tests {
         );
         assert_eq!(plain(&json!("/a/b/text.txt")), "text.txt");
         assert_eq!([plain(&json!("own-text")), plain(&json!([30, 10]))], ["own-text", "[30,10]"]);
+        let settings = json!({"rotate": 0.15_f32, "scale": [0.1_f32, 0.5], "lr": 0.1, "steps": 3});
+        assert_eq!(plain(&settings), r#"{"lr":0.1,"rotate":0.15,"scale":[0.1,0.5],"steps":3}"#);
+        assert_eq!(plain(&json!(1e-9_f32)), "1e-9");
     }
 
     #[test]
