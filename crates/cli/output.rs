@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, StdoutLock, Write};
 
+use serde_json::Value;
+
 use crate::terminal::notes;
 
 /// Writes a line to stdout. Unlike `println!`, returns an error instead of panicking when stdout
@@ -74,6 +76,22 @@ pub fn failed(error: io::Error) -> anyhow::Error {
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+/// Numbers as they were before they were stored as f32: 0.15 instead of 0.15000000596046448.
+pub fn without_rounding(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let single = number.as_f64().filter(|x| number.is_f64() && f64::from(*x as f32) == *x);
+            let decimal = single.and_then(|x| (x as f32).to_string().parse::<f64>().ok());
+            decimal.map_or_else(|| value.clone(), Value::from)
+        }
+        Value::Array(values) => values.iter().map(without_rounding).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), without_rounding(value))).collect()
+        }
+        value => value.clone(),
+    }
 }
 
 /// A share as a percentage with two decimals: `95.42 %`.

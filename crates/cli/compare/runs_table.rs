@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::runs::{End, Parameter, Runs, Setting, Validation};
 use super::table::shape;
+use crate::output::without_rounding;
 use crate::terminal::lines::flow;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::{clip, width};
@@ -92,7 +93,7 @@ fn only_one_has(label: &str, settings: &[Setting], side: usize, columns: usize) 
 
 /// A setting without the quotes of JSON.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    value.as_str().map_or_else(|| without_rounding(value).to_string(), str::to_string)
 }
 
 fn number(x: f64) -> String {

@@ -29,8 +29,8 @@ pub fn text(prediction: &Prediction, columns: usize) -> String {
     format!("{headline}\n{}", table.render(columns))
 }
 
-/// The decimals of percentages of which this is the largest: two, or as many as show three of its digits. Of the
-/// 50,257 tokens of an untrained GPT-2, none has more than a few thousandths of a percent.
+/// How many decimals percentages need if this is the largest share: two, or more below 1 %, so that three of its
+/// digits show. Of the 50,257 tokens of an untrained GPT-2, none has more than a few thousandths of a percent.
 fn decimals(largest: f64) -> usize {
     match 100.0 * largest {
         percent if percent >= 1.0 || percent <= 0.0 => 2,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::config_file::{MAX_CONFIG_BYTES, one_line};
 use crate::models::kind::ModelKind;
 use crate::models::named;
-use crate::output::percent;
+use crate::output::{percent, without_rounding};
 
 /// A run on disk.
 pub struct Summary {
@@ -142,22 +142,6 @@ pub fn plain(value: &Value) -> String {
         }
         Value::String(text) => text.clone(),
         value => without_rounding(value).to_string(),
-    }
-}
-
-/// Numbers as they were before they were stored as f32: 0.15 instead of 0.15000000596046448.
-fn without_rounding(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => {
-            let single = number.as_f64().filter(|x| number.is_f64() && f64::from(*x as f32) == *x);
-            let decimal = single.and_then(|x| (x as f32).to_string().parse::<f64>().ok());
-            decimal.map_or_else(|| value.clone(), Value::from)
-        }
-        Value::Array(values) => values.iter().map(without_rounding).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), without_rounding(value))).collect()
-        }
-        value => value.clone(),
     }
 }
 

@@ -147,9 +147,10 @@ m2g_core::settings! {
             #[alias = "warmup"]
             #[setting(check(at_least_one))]
             warmup_iters: u64 = 150,
-            /// How it then falls: with the square root of the step (inverse-sqrt, the paper), or to 0 at the
-            /// last step along half a cosine, along a line (linear), or along a line over the last 40 % of
-            /// the steps only (trapezoid).
+            /// How the learning rate falls after its warm-up: with the square root of the step (inverse-sqrt,
+            /// the paper), or to 0 at max_iters along half a cosine (cosine), along a line (linear), or along a
+            /// line over the last 40 % of these steps only (trapezoid). In a run that is resumed with more steps
+            /// the last three begin again from a higher rate.
             lr_decay: LrDecay = LrDecay::InverseSqrt,
             /// Adam's weight decay, which applies to tensors with two or more axes.
             #[setting(check(not_negative))]

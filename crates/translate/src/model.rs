@@ -53,8 +53,8 @@ struct Input {
 pub enum Encoded<'a, T: Float> {
     /// The output of the encoder, `(B, S, C)`.
     Sequence(Var),
-    /// The keys and values of each decoder layer: see [`Transformer::keys_values`]. As many targets in a row read
-    /// the same source as there are more targets than sources.
+    /// The keys and values of each decoder layer: see [`Transformer::keys_values`]. If there are n times as many
+    /// targets as sources, n targets in a row read the same source.
     KeysValues(&'a KvCache<T>),
 }
 

@@ -33,9 +33,18 @@ pub enum Memory<'a> {
     /// A sequence `(B, Tk, C)`, such as the output of an encoder, and which of its tokens each query sees: the mask
     /// hides the padding of short sequences.
     Sequence(Var, &'a Mask),
-    /// The keys and values of a sequence on the tape, `(B, H, D, S)` and `(B, H, S, D)`, and its lengths `(B)`. The
-    /// sequences `x` may be n B: then `n` in a row attend to each of these, as the hypotheses of a beam search do.
-    KeysValues(Var, Var, &'a Arc<[usize]>),
+    /// The keys and values of B sequences. The sequences `x` may be n B: then `n` in a row attend to each of these, as
+    /// the hypotheses of a beam search do.
+    KeysValues {
+        /// The keys on the tape, `(B, H, D, S)`.
+        keys: Var,
+        /// The values on the tape, `(B, H, S, D)`.
+        values: Var,
+        /// The number of tokens that are cached, at most S.
+        tokens: usize,
+        /// The number of tokens of each sequence, `(B)`; the others are padding.
+        lengths: &'a Arc<[usize]>,
+    },
 }
 
 impl<'a> Memory<'a> {
@@ -48,7 +57,7 @@ impl<'a> Memory<'a> {
     /// Generation computes them once and uses them for every token.
     pub fn cached<T: Float>(tape: &mut Tape<T>, cache: &LayerCache<T>, lengths: &'a Arc<[usize]>) -> Self {
         let (keys, values) = cache.on(tape);
-        Self::KeysValues(keys, values, lengths)
+        Self::KeysValues { keys, values, tokens: cache.len(), lengths }
     }
 }
 
@@ -95,8 +104,9 @@ impl CrossAttention {
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
-    /// they differ in length and the score is additive or a distance; [`Error::Setting`] if keys and values are
-    /// cached and the score is not a scaled dot product.
+    /// they differ in length and the score is additive or a distance. With cached keys and values: if the
+    /// sequences of `x` are not a multiple of the cached ones, or a length does not fit; [`Error::Setting`] if the
+    /// score is not a scaled dot product, [`Error::NoBackward`] if a gradient is needed.
     #[track_caller]
     pub fn forward<T: Float>(
         &self,
@@ -118,12 +128,13 @@ impl CrossAttention {
                 let kv = self.c_kv.forward(tape, params, sequence)?; // (B, Tk, C) -> (B, Tk, 2 C)
                 self.attend(tape, params, (q, kv), options(mask))?
             }
-            Memory::KeysValues(..) if !score.is_scaled_dot() => {
+            Memory::KeysValues { .. } if !score.is_scaled_dot() => {
                 let rule = "cached keys and values need a scaled dot product";
                 return Err(Error::Setting { name: "the score", value: format!("{score:?}"), rule });
             }
-            Memory::KeysValues(keys, values, lengths) => {
-                tape.cached_cross_attention((q, keys, values), lengths, &options(&Mask::None))?
+            Memory::KeysValues { keys, values, tokens, lengths } => {
+                let operands = (q, keys, values);
+                tape.cached_cross_attention(operands, (tokens, lengths), &options(&Mask::None))?
             }
         };
         Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
@@ -266,7 +277,7 @@ mod tests {
             assert!(worst(&outputs[0], &outputs[1]) < 1e-12, "{n} {s} {t}");
             let unequal = tape.input(constant(&[2 * n + 1, t, C], 3.0));
             assert!(layer.forward(&mut tape, &params, unequal, cached).is_err());
-            let too_long = [s, s.next_multiple_of(16) + 1].into();
+            let too_long = [s, s + 1].into();
             let too_long = Memory::cached(&mut tape, &cache, &too_long);
             assert!(layer.forward(&mut tape, &params, x, too_long).is_err());
         }

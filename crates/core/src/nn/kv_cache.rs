@@ -2,7 +2,7 @@
 //!
 //! With the causal mask, no later token changes the keys and values of an earlier one. To generate
 //! the next token, a model therefore computes only the keys and values of the newest token and
-//! appends them to the cache.
+//! appends them to the cache. Cross-attention keeps the keys and values of the source in the same form.
 
 use super::Score;
 use crate::mask::Mask;
@@ -69,8 +69,8 @@ impl<T: Float> KvCache<T> {
     }
 
     /// Keeps the sequences with these indices, in this order: one that is named twice continues in two
-    /// ways, as in a beam search. This is fastest if most sequences keep their places, and each of the others
-    /// continues one that does or that comes after all places.
+    /// ways, as in a beam search. This copies least if every index that is named either stays in its place or is
+    /// at least the number of sequences that are kept; otherwise the whole cache is copied.
     ///
     /// # Panics
     /// If an index is not below B.
@@ -227,6 +227,9 @@ mod tests {
         assert_eq!(got.layers[0].values.shape(), [4, 2, 16, 2]);
         let keys = got.layers[0].keys.data().chunks(16).flat_map(|row| row[..2].to_vec());
         assert_eq!(keys.collect::<Vec<_>>(), cached(&want.layers[0]).0);
+        let mut empty = KvCache::<f64>::new(1, [2, 2, 0, 2]);
+        empty.select(&[0, 0]);
+        assert_eq!(empty.layers[0].values.shape(), [2, 2, 0, 2]);
         got.select(&[]);
         assert_eq!(got.layers[0].values.shape(), [0, 2, 16, 2]);
     }

@@ -6,7 +6,7 @@
 //! | `self_attention.rs` | [`SelfAttention`]: the tokens of a sequence attend to each other |
 //! | `cross_attention.rs` | [`CrossAttention`]: the tokens of one sequence attend to another sequence |
 //! | `attention.rs` | common parts of both: [`AttentionSettings`], attention op by op |
-//! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens, kept for generation |
+//! | `kv_cache.rs` | [`KvCache`]: the keys and values of earlier tokens or of a source, kept for generation |
 //! | `first_values.rs` | [`FirstValues`]: the values of the first block, for the others |
 //! | `score.rs` | [`Score`]: how well a key matches a query |
 //! | `mlp.rs` | [`Mlp`]: the feed-forward layers |

@@ -34,7 +34,12 @@ enum SeenKeys {
     /// Those of its own text, up to its own: the first new token has this place.
     From(usize),
     /// As many as the length of the cached sequence.
-    Lengths(Arc<[usize]>),
+    Lengths {
+        /// The number of cached tokens, with the padding of short sequences.
+        tokens: usize,
+        /// Those without padding, of each sequence.
+        lengths: Arc<[usize]>,
+    },
 }
 
 impl<T: Float> Tape<T> {
@@ -57,7 +62,8 @@ impl<T: Float> Tape<T> {
         self.record_forward_only(op, &[qkv, keys, values])
     }
 
-    /// Records [`CachedAttention`] to sequences of these lengths, `(B)`: `(n B, T, C) -> (n B, T, C)`.
+    /// Records [`CachedAttention`] to sequences of these lengths, `(B)`, at most the number of cached tokens:
+    /// `(n B, T, C) -> (n B, T, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the shapes match and the cache holds sequences of these lengths;
@@ -66,11 +72,12 @@ impl<T: Float> Tape<T> {
     pub(crate) fn cached_cross_attention(
         &mut self,
         (q, keys, values): (Var, Var, Var),
-        lengths: &Arc<[usize]>,
+        (tokens, lengths): (usize, &Arc<[usize]>),
         options: &AttentionOptions,
     ) -> Result<Var, Error> {
         let AttentionOptions { n_head, scale, .. } = *options;
-        let op = CachedAttention { n_head, seen: SeenKeys::Lengths(lengths.clone()), scale, slopes: None };
+        let seen = SeenKeys::Lengths { tokens, lengths: lengths.clone() };
+        let op = CachedAttention { n_head, seen, scale, slopes: None };
         self.record_forward_only(op, &[q, keys, values])
     }
 }
@@ -87,16 +94,16 @@ impl<T: Float> Op<T> for CachedAttention {
             SeenKeys::From(_) => {
                 "expected Q, K, V (B, T, 3 C), keys (B, H, D, S), values (B, H, S, D), and room for all tokens"
             }
-            SeenKeys::Lengths(_) => {
-                "expected Q (n B, T, C), keys (B, H, D, S), values (B, H, S, D), and B lengths from 1 to S"
+            SeenKeys::Lengths { .. } => {
+                "expected Q (n B, T, C), keys (B, H, D, S), values (B, H, S, D), and B lengths from 1 to the cached"
             }
         };
         let (&[r, t, row], &[b, h, s, d]) = (inputs[0], inputs[2]) else { return Err(rule.into()) };
         let fits = match &self.seen {
             SeenKeys::From(start) => r == b && row == 3 * h * d && start + t <= s,
-            SeenKeys::Lengths(lengths) => {
-                let fit = lengths.iter().all(|length| (1..=s).contains(length));
-                lengths.len() == b && r.is_multiple_of(b.max(1)) && row == h * d && fit
+            SeenKeys::Lengths { tokens, lengths } => {
+                let fit = *tokens <= s && lengths.iter().all(|length| (1..=*tokens).contains(length));
+                lengths.len() == b && r.is_multiple_of(b) && row == h * d && fit
             }
         };
         match fits && h == self.n_head && *inputs[1] == [b, h, d, s] && d > 0 {
@@ -114,7 +121,7 @@ impl<T: Float> Op<T> for CachedAttention {
             row,
             seen: match &self.seen {
                 SeenKeys::From(start) => Seen::Causal { start: *start, t },
-                SeenKeys::Lengths(lengths) => Seen::Lengths { lengths, queries: r * t / b.max(1) },
+                SeenKeys::Lengths { lengths, .. } => Seen::Lengths { lengths, queries: r * t / b.max(1) },
             },
             keys: keys.data(),
             values: values.data(),
@@ -130,7 +137,9 @@ impl<T: Float> Op<T> for CachedAttention {
         let (r, t, c) = (inputs[0][0], inputs[0][1], inputs[2][1] * inputs[2][3]);
         let pairs: usize = match &self.seen {
             SeenKeys::From(start) => r * (0..t).map(|i| start + i + 1).sum::<usize>(),
-            SeenKeys::Lengths(lengths) => lengths.iter().sum::<usize>() * (r * t / lengths.len().max(1)),
+            SeenKeys::Lengths { lengths, .. } => {
+                lengths.iter().sum::<usize>() * (r * t / lengths.len().max(1))
+            }
         };
         (pairs * (4 * c + 6 * self.n_head)) as u64
     }
@@ -161,8 +170,8 @@ pub(crate) fn select<T: Float>(
     T::Kernels::select_from_cache(new, old, sequences, seen, CacheDims { h, s, d });
 }
 
-/// Keeps these sequences of a cache, `(B, ..)`, in its own storage. A sequence that others continue stays where it
-/// is, or comes after those that are kept.
+/// Keeps these sequences of a cache, `(B, ..)`, in its own storage. For each `i` in `sequences`, `sequences[i] == i` or
+/// `i >= sequences.len()`: what is copied is not overwritten.
 pub(crate) fn select_in_place<T: Float>(cache: &mut Tensor<T>, sequences: &[usize]) {
     let each = cache.shape()[1..].iter().product();
     T::Kernels::move_blocks(cache.data_mut(), each, sequences);

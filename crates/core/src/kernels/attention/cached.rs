@@ -166,10 +166,17 @@ pub fn select_from_cache<T: Number>(
     }
 }
 
-/// Copies blocks of `each` elements: block `i` becomes what block `from[i]` is. Blocks that others become must stay
-/// as they are, or come after those of `from`.
+/// Copies blocks of `each` elements: block `i` becomes what block `from[i]` is. For each `j` in `from`, `from[j] == j`
+/// or `j >= from.len()`: what is copied is not overwritten.
 pub fn move_blocks<T: Number>(data: &mut [T], each: usize, from: &[usize]) {
-    let mut blocks: Vec<Option<&mut [T]>> = data.chunks_exact_mut(each.max(1)).map(Some).collect();
+    debug_assert!(
+        from.iter().all(|&j| j >= from.len() || from[j] == j),
+        "what is copied is overwritten: {from:?}"
+    );
+    if each == 0 {
+        return;
+    }
+    let mut blocks: Vec<Option<&mut [T]>> = data.chunks_exact_mut(each).map(Some).collect();
     let moves = from.iter().enumerate().filter(|(i, from)| i != *from);
     let targets: Vec<_> = moves.filter_map(|(i, from)| Some((blocks[i].take()?, from))).collect();
     let moves: Vec<(&mut [T], &[T])> =
