@@ -195,6 +195,12 @@ fn stored(
         bytes.truncate(bytes.len() / rows * config.vocab_size);
     }
     if spec.rotated {
+        // Its elements are moved one by one, which those of a block cannot be.
+        if spec.is_bias() && format.weights_per_block() > 1 {
+            let why =
+                format!("its bias {} is stored in blocks: a bias must be F32, F16 or BF16", spec.theirs);
+            return Err(file.unusable(why));
+        }
         let row = bytes.len() / (3 * config.n_embd);
         bytes = reordered(&bytes, row, config.n_embd / config.n_head, Direction::FromFile);
     }

@@ -94,6 +94,11 @@ fn what_is_wrong_is_named() {
             with(&bytes, "token_embd.weight", 4 + 16, &10_u32.to_le_bytes()),
             "its tensor token_embd.weight is stored as Q2_K",
         ),
+        (
+            with(&bytes, "blk.0.attn_qkv.bias", 4 + 8, &[2]),
+            "its bias blk.0.attn_qkv.bias is stored in blocks",
+        ),
+        (with(&bytes, "blk.0.attn_qkv.bias", 4 + 8, &[8]), "a bias must be F32, F16 or BF16"),
         (with(&bytes, "blk.0.attn_norm.weigh", 0, b"s"), "missing    blk.0.attn_norm.weight: expected [32]"),
         (with(&bytes, "blk.0.attn_norm.weigh", 0, b"s"), "extra      blk.0.attn_norm.weighs: found [32]"),
         (with(&bytes, "output_norm.bias", 4 + 8 + 4 + 8, &float(f32::NAN)), "cut off"),
