@@ -1,7 +1,8 @@
 //! A pool of buffers: after the first steps, training allocates no large memory.
 //!
-//! Steps of different shapes, such as batches of sentences of different lengths, share buffers of similar
-//! length. Otherwise the pool would keep a buffer for every length that ever occurred.
+//! Steps of different shapes, such as batches of sentences of different lengths, share buffers: a large tensor
+//! also takes a free buffer of up to twice its length, and a new buffer replaces a smaller one that is free.
+//! Otherwise the pool would keep buffers for every length that ever occurred.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ pub struct Pool<T: Float> {
 /// Smaller tensors share buffers only with those of the same length.
 const MIN_ELEMENTS_TO_ROUND: usize = 4096;
 
-/// The room of a buffer for `n` elements: `n`, or the next of eight steps between two powers of two.
+/// The room of a new buffer for `n` elements: `n`, or the next of eight steps between two powers of two.
 fn room(n: usize) -> usize {
     match n {
         0..MIN_ELEMENTS_TO_ROUND => n,
@@ -26,30 +27,43 @@ fn room(n: usize) -> usize {
     }
 }
 
-/// The tensors of similar length.
+/// The buffers with the same room.
 #[derive(Debug, Default)]
 struct Shelf<T: Float> {
     free: Vec<Tensor<T>>,
-    /// The number of tensors allocated here; `free` never holds more.
+    /// The number of buffers of this room; `free` never holds more.
     allocated: usize,
 }
 
 impl<T: Float> Pool<T> {
     /// A tensor of `shape` with unspecified contents.
     pub fn take(&mut self, shape: Shape) -> Tensor<T> {
-        let room = room(shape.size());
-        let shelf = self.shelves.entry(room).or_default();
-        match shelf.free.pop() {
-            Some(tensor) if tensor.len() == shape.size() => tensor.into_shape(shape),
+        let n = shape.size();
+        let room = room(n);
+        let most = if n < MIN_ELEMENTS_TO_ROUND { room } else { 2 * room };
+        match self.shelves.range_mut(room..=most).find_map(|(_, shelf)| shelf.free.pop()) {
+            Some(tensor) if tensor.len() == n => tensor.into_shape(shape),
             Some(tensor) => tensor.reuse(shape.slice(), room),
             None => {
-                shelf.allocated += 1;
+                if n >= MIN_ELEMENTS_TO_ROUND {
+                    self.free_largest(room / 2..room);
+                }
+                self.shelves.entry(room).or_default().allocated += 1;
                 Tensor::zeros_with_room(shape.slice(), room)
             }
         }
     }
 
-    /// The number of elements of all tensors allocated here.
+    /// Frees the memory of the largest buffer of these rooms that is not in use.
+    fn free_largest(&mut self, rooms: std::ops::Range<usize>) {
+        let shelf = self.shelves.range_mut(rooms).rev().find(|(_, shelf)| !shelf.free.is_empty());
+        if let Some((_, shelf)) = shelf {
+            shelf.free.pop();
+            shelf.allocated -= 1;
+        }
+    }
+
+    /// The number of elements of all buffers allocated here.
     pub fn elements(&self) -> usize {
         self.shelves.iter().map(|(room, shelf)| room * shelf.allocated).sum()
     }
@@ -57,7 +71,7 @@ impl<T: Float> Pool<T> {
     /// Takes a tensor's buffer back, unless another tensor shares it. Buffers from elsewhere are
     /// accepted too, but the pool never holds more than it has allocated.
     pub fn give(&mut self, mut tensor: Tensor<T>) {
-        if let Some(shelf) = self.shelves.get_mut(&room(tensor.len()))
+        if let Some(shelf) = self.shelves.get_mut(&tensor.room())
             && shelf.free.len() < shelf.allocated
             && tensor.is_unique()
         {
@@ -95,13 +109,40 @@ mod tests {
             b.data_mut().fill(1.0);
             pool.give(b);
         }
-        assert_ne!(take(&mut pool, &[9217]).data().as_ptr(), address, "there is no room for one more");
-        assert_eq!(pool.elements(), 9216 + 10_240);
-        // A buffer from elsewhere, without room to grow.
-        let exact = Tensor::from_vec(&[9000], vec![1.0; 9000]).unwrap();
-        drop(take(&mut pool, &[9000]));
-        pool.give(exact);
-        assert_eq!(take(&mut pool, &[9200]).shape(), [9200]);
+        let larger = take(&mut pool, &[9217]);
+        assert_eq!(pool.elements(), 10_240, "the buffer that has no room for one more is replaced");
+        let address = larger.data().as_ptr();
+        pool.give(larger);
+        for (n, shares) in
+            [(9216, true), (10_240, true), (5120, true), (5119, true), (5100, true), (4608, false)]
+        {
+            let b = take(&mut pool, &[n]);
+            assert_eq!((b.len(), b.data().as_ptr() == address), (n, shares), "{n} of 10240 elements");
+            pool.give(b);
+        }
+        assert_eq!(pool.elements(), 10_240 + 4608);
+        // A buffer from elsewhere.
+        pool.give(Tensor::from_vec(&[9000], vec![1.0; 9000]).unwrap());
+        assert_eq!(take(&mut pool, &[10_000]).data().as_ptr(), address);
+    }
+
+    #[test]
+    fn steps_of_many_shapes_need_little_more_memory_than_the_largest() {
+        // Sentences: in each step other numbers of tokens, with a few tensors of each width.
+        let (mut pool, mut largest, mut last) = (Pool::<f32>::default(), 0, 0);
+        let mut rng = crate::rng::Streams::new(1).stream("lengths", 0);
+        for step in 0..400 {
+            last = pool.elements();
+            let tokens = 180 + crate::rng::below(&mut rng, 76);
+            let widths = [(256, 12), (512, 3), (768, 4), (1024, 4), (8000, 2)];
+            let take = |(width, count)| (0..count).map(move |_| tokens as usize * width);
+            let sizes: Vec<usize> = widths.into_iter().flat_map(take).collect();
+            let tensors: Vec<_> = sizes.iter().map(|&n| pool.take(ndarray::IxDyn(&[n]))).collect();
+            tensors.into_iter().for_each(|tensor| pool.give(tensor));
+            largest = largest.max(sizes.iter().sum());
+            assert!(step < 200 || pool.elements() == last, "step {step} allocates");
+        }
+        assert!(last >= largest && last < 3 * largest / 2, "{last} for at most {largest}");
     }
 
     #[test]

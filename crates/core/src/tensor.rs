@@ -159,6 +159,14 @@ impl<T: Number> Tensor<T> {
         }
     }
 
+    /// The number of elements that the storage has room for.
+    pub(crate) fn room(&self) -> usize {
+        match self.storage.len() {
+            len if len < MIN_ELEMENTS_TO_ALIGN => len,
+            len => len.saturating_sub(ALIGNMENT_BYTES / T::BYTES - 1),
+        }
+    }
+
     /// Whether no other tensor shares the elements.
     pub(crate) fn is_unique(&mut self) -> bool {
         Arc::get_mut(&mut self.storage).is_some()
