@@ -59,11 +59,11 @@ pub enum Encoded<'a, T: Float> {
 }
 
 impl TransformerConfig {
-    /// The settings of a block: the paper's, unless the configuration says otherwise.
-    fn block_settings(&self, cross_attention: bool) -> BlockSettings {
+    /// The settings of a block: the paper's, unless the configuration says otherwise. `gain`: see
+    /// [`Init::Scaled`].
+    fn block_settings(&self, cross_attention: bool, gain: f64) -> BlockSettings {
         let &Self { d_model, d_ff, n_head, positions, norm, dropout, relu_dropout, .. } = self;
-        // Each sum of inputs keeps their variance.
-        let init = Init::Scaled { gain: 1.0, bias: 0.0 };
+        let init = Init::Scaled { gain, bias: 0.0 };
         BlockSettings {
             hidden: d_ff,
             activation: MlpActivation::Relu,
@@ -94,10 +94,23 @@ impl<T: Float> Transformer<T> {
     /// # Errors
     /// [`Error::Setting`] if a setting is invalid.
     pub fn new(config: TransformerConfig, seed: u64) -> Result<Self, Error> {
+        // With gain 1, each sum of inputs keeps their variance.
+        Self::build(config, 1.0, seed)
+    }
+
+    /// A model with weights 0, to fill from a file.
+    ///
+    /// # Errors
+    /// As [`Transformer::new`].
+    pub fn zeros(config: TransformerConfig) -> Result<Self, Error> {
+        Self::build(config, 0.0, 0)
+    }
+
+    fn build(config: TransformerConfig, gain: f64, seed: u64) -> Result<Self, Error> {
         config.validate()?;
         let (params, rng) = (&mut Params::new(), &mut Streams::new(seed).stream("init", 0));
         let (v, c) = (config.vocab_size, config.d_model);
-        let std = (c as f64).powf(-0.5);
+        let std = gain * (c as f64).powf(-0.5);
         let embedding = |params: &mut _, name: &str, rng: &mut ChaCha8Rng| {
             Embedding::new(params, &format!("{name}_embedding"), (v, c), std, rng)
         };
@@ -118,7 +131,7 @@ impl<T: Float> Transformer<T> {
         };
         let (source, target) = (input(params, "source", rng)?, input(params, "target", rng)?);
         let stack = |params: &mut Params<T>, name: &str, (n, cross): (usize, bool), rng: &mut ChaCha8Rng| {
-            let settings = config.block_settings(cross);
+            let settings = config.block_settings(cross, gain);
             let blocks = (0..n).map(|i| Block::new(params, &format!("{name}.{i}"), &settings, rng));
             let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
             let norm = match config.norm {
@@ -271,7 +284,7 @@ impl<T: Float> Transformer<T> {
     /// None: the settings are those of this model.
     pub fn unfused(&self) -> Result<Self, Error> {
         let config = TransformerConfig { fused: false, ..self.config.clone() };
-        Ok(Self { params: self.params.clone(), ..Self::new(config, 0)? })
+        Ok(Self { params: self.params.clone(), ..Self::zeros(config)? })
     }
 
     /// The settings of the model.

@@ -82,6 +82,10 @@ impl Trainable for Transformer<f32> {
         Transformer::new(description.model.clone(), description.config.seed)
     }
 
+    fn empty(description: &Description) -> Result<Self, Error> {
+        Transformer::zeros(description.model.clone())
+    }
+
     fn options(description: &Description, _: &Corpus) -> Options {
         let config = &description.config;
         Options {

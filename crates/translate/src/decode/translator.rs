@@ -1,6 +1,6 @@
 //! Text in, text out.
 
-use m2g_core::Error;
+use m2g_core::{Error, threads};
 use m2g_text::Tokenizer;
 
 use super::beam::Hypothesis;
@@ -86,12 +86,17 @@ impl<'a> Translator<'a> {
             is_complete: true,
         };
         let mut all = vec![vec![empty]; sources.len()];
-        let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-        // The longest first, so that the first batch shows how much memory all of them need.
-        for indices in order.rchunks(self.options.batch) {
-            let batch: Vec<&[u32]> = indices.iter().map(|&i| &sources[i][..]).collect();
-            let found = search(self.model, &batch, self.special, &self.options, &mut text)?;
-            for (&i, hypotheses) in indices.iter().zip(found) {
+        // The longest first: the last threads then wait less. Whole batches are decoded in parallel, because a step of
+        // one batch has little work to share.
+        let batches: Vec<&[usize]> = order.rchunks(self.options.batch).collect();
+        let mut found: Vec<_> = batches.iter().map(|_| Ok(Vec::new())).collect();
+        threads::for_each_chunk(&mut found, 1, 1, |(): &mut (), i, found| {
+            let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();
+            let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
+            found[0] = search(self.model, &batch, self.special, &self.options, &mut text);
+        });
+        for (indices, found) in batches.into_iter().zip(found) {
+            for (&i, hypotheses) in indices.iter().zip(found?) {
                 all[i] = hypotheses.into_iter().map(|found| self.translation(found)).collect();
             }
         }
