@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::kernels::Kernels;
 use crate::kernels::block_format::BlockFormat;
+use crate::kernels::matmul::{Mat, PackedFactor};
 use crate::kernels::packed_weights::{PackedWeights, WeightFormat};
 use crate::ranks::Outbox;
-use crate::{Error, Float, Tensor};
+use crate::{Error, Float, Precision, Tensor};
 
 /// The index of a parameter in its [`Params`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,12 +34,18 @@ pub struct Param<T: Float> {
     pub hidden_matrices: usize,
     /// A copy of the value in another format, for generation: see [`Params::pack`].
     packed: Option<Arc<PackedWeights<T>>>,
+    /// A copy of the value as a factor of products: see [`Params::pack_factor`].
+    factor: Option<Arc<PackedFactor>>,
 }
 
 impl<T: Float> Param<T> {
     /// The name of its layer: `h.0.ln_1` for `h.0.ln_1.weight`.
     pub fn layer(&self) -> &str {
         self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+    }
+
+    fn drop_copies(&mut self) {
+        (self.packed, self.factor) = (None, None);
     }
 }
 
@@ -64,7 +71,7 @@ impl<T: Float> Params<T> {
             return Err(Error::DuplicateParam(name));
         }
         let decay = value.shape().len() >= 2;
-        self.list.push(Param { name, value, decay, hidden_matrices: 0, packed: None });
+        self.list.push(Param { name, value, decay, hidden_matrices: 0, packed: None, factor: None });
         Ok(ParamId(self.list.len() - 1))
     }
 
@@ -79,10 +86,10 @@ impl<T: Float> Params<T> {
         weights.iter().for_each(|&(id, n)| self.list[id.0].hidden_matrices = n);
     }
 
-    /// One parameter, mutably. Drops its packed copy.
+    /// One parameter, mutably. Drops its packed copies.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Param<T> {
         let param = &mut self.list[id.0];
-        param.packed = None;
+        param.drop_copies();
         param
     }
 
@@ -125,6 +132,19 @@ impl<T: Float> Params<T> {
         self.list[id.0].packed.as_ref()
     }
 
+    /// Packs the weight matrix of a layer for products of this precision with several rows. Each product of
+    /// [`Linear`](crate::nn::Linear) otherwise packs it again. No result changes.
+    pub fn pack_factor(&mut self, id: ParamId, precision: Precision) {
+        let param = &mut self.list[id.0];
+        let w = Mat::new(param.value.data(), param.value.rows_cols());
+        param.factor = Some(Arc::new(T::Kernels::pack_factor(w.t(), precision)));
+    }
+
+    /// The copy that [`Params::pack_factor`] made.
+    pub(crate) fn factor(&self, id: ParamId) -> Option<&Arc<PackedFactor>> {
+        self.list[id.0].factor.as_ref()
+    }
+
     /// All parameters in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Param<T>> {
         self.list.iter()
@@ -132,7 +152,7 @@ impl<T: Float> Params<T> {
 
     /// All parameters in order, mutably. Drops their packed copies.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Param<T>> {
-        self.list.iter_mut().for_each(|param| param.packed = None);
+        self.list.iter_mut().for_each(Param::drop_copies);
         self.list.iter_mut()
     }
 
@@ -203,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mutable_access_drops_the_packed_copy() {
+    fn mutable_access_drops_the_packed_copies() {
         let mut params = Params::new();
         let ids = ["a", "b"].map(|name| params.add(name, Tensor::<f32>::zeros(&[2, 2])).unwrap());
         for format in [WeightFormat::F32, WeightFormat::Int8] {
@@ -212,6 +232,10 @@ mod tests {
             assert!(params.packed(ids[0]).is_none() && params.packed(ids[1]).is_some());
             assert_eq!(params.iter_mut().len(), 2);
             assert!(params.packed(ids[1]).is_none());
+            ids.iter().for_each(|&id| params.pack_factor(id, Precision::F32));
+            params.get_mut(ids[0]);
+            assert!(params.factor(ids[0]).is_none() && params.factor(ids[1]).is_some());
+            assert!(params.iter_mut().len() == 2 && params.factor(ids[1]).is_none());
         }
     }
 }

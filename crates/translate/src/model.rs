@@ -287,6 +287,15 @@ impl<T: Float> Transformer<T> {
         Ok(Self { params: self.params.clone(), ..Self::zeros(config)? })
     }
 
+    /// Packs the weights of all linear layers once, for many products with few rows, as in a search. No result
+    /// changes.
+    pub fn pack(&mut self) {
+        let linears = self.encoder.iter().chain(&self.decoder).flat_map(Block::linears).chain([&self.output]);
+        let weights: Vec<_> = linears.map(|linear| linear.weight).collect();
+        let precision = self.config.precision;
+        weights.into_iter().for_each(|weight| self.params.pack_factor(weight, precision));
+    }
+
     /// The settings of the model.
     pub fn config(&self) -> &TransformerConfig {
         &self.config

@@ -6,7 +6,7 @@
 //!
 //! | file | kernels |
 //! | --- | --- |
-//! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`; `matmul_serial` inside other kernels |
+//! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`, `PackedFactor::new`; `matmul_serial` inside other kernels |
 //! | [`packed_weights`] | `PackedWeights::{new, from_blocks, unpack, multiply_rows}`: matrix-vector products for generation |
 //! | [`block_format`] | `BlockFormat::{dequantise, quantise}`: the formats in which llama.cpp stores weights |
 //! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `masked_softmax`, `masked_softmax_backward` |
@@ -35,6 +35,7 @@
 //! reduction depends on the shapes alone, so results are bitwise identical for
 //! any number of threads.
 
+mod aligned;
 pub mod amx;
 pub mod attention;
 pub mod bf16_path;

@@ -11,7 +11,7 @@ use super::dropout::{self, DropoutMask};
 use super::heads::{self, HeadLayout};
 use super::layer_norm::{self, Centering};
 use super::loss::{self, Smoothed};
-use super::matmul::{self, Accumulate, Epilogue, Mat, MatBatch, RowBits};
+use super::matmul::{self, Accumulate, Epilogue, Mat, MatBatch, PackedFactor, RowBits};
 use super::optimizer::{self, AdamWParam, AdamWStep, SgdStep};
 use super::packed_weights::{PackedWeights, WeightFormat};
 use super::pairwise_scores::{self, HeadShape, ScoreGradients, ScoreInputs};
@@ -65,6 +65,7 @@ kernels! {
     ) = matmul::matmul_with_epilogue;
     fn batched_matmul(a: MatBatch<'_, T>, b: MatBatch<'_, T>, out: &mut [T], precision: Precision)
         = matmul::batched_matmul;
+    fn pack_factor(b: Mat<'_, T>, precision: Precision) -> PackedFactor = PackedFactor::new;
     fn pack_weights(w: &[T], k: usize, format: WeightFormat) -> PackedWeights<T> = PackedWeights::new;
     fn pack_blocks(format: BlockFormat, bytes: &[u8], k: usize) -> Option<PackedWeights<T>>
         = PackedWeights::from_blocks;

@@ -96,7 +96,7 @@ impl Linear {
             Some(weights) => tape.packed_linear(x, weights, bias)?,
             None => {
                 let weight = tape.param(params, self.weight);
-                tape.linear(x, weight, bias)?
+                tape.linear_with_packed(x, (weight, params.factor(self.weight)), bias)?
             }
         };
         tape.trace.label(y, || params.get(self.weight).layer().into());
@@ -120,8 +120,8 @@ impl Linear {
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward_residual");
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        let weight = tape.param(params, self.weight);
-        let y = tape.linear_residual(r, x, weight, bias, p)?;
+        let weight = (tape.param(params, self.weight), params.factor(self.weight));
+        let y = tape.linear_residual_with_packed(r, x, weight, bias, p)?;
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }

@@ -1,7 +1,9 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
+use std::sync::Arc;
+
 use crate::kernels::Kernels;
-use crate::kernels::matmul::{Accumulate, Epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, PackedFactor};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -12,8 +14,11 @@ use crate::{Error, Float, Shape, Tape, Var};
 ///
 /// With `dY = dL/dY`: `dL/dX = dY W`, `dL/dW = dY^T X` (BP4 for a whole mini-batch at once), and
 /// `dL/db` is the sum of the rows of `dY` (BP3).
-#[derive(Debug)]
-pub struct Linear;
+#[derive(Debug, Default)]
+pub struct Linear {
+    /// A packed copy of `W^T`, which the forward pass reads instead.
+    packed: Option<Arc<PackedFactor>>,
+}
 
 impl<T: Float> Tape<T> {
     /// Records [`Linear`], with or without a bias.
@@ -23,9 +28,21 @@ impl<T: Float> Tape<T> {
     /// output.
     #[track_caller]
     pub fn linear(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
+        self.linear_with_packed(x, (weight, None), bias)
+    }
+
+    /// As [`Tape::linear`], with a packed copy of `W^T`.
+    #[track_caller]
+    pub(crate) fn linear_with_packed(
+        &mut self,
+        x: Var,
+        (weight, packed): (Var, Option<&Arc<PackedFactor>>),
+        bias: Option<Var>,
+    ) -> Result<Var, Error> {
+        let op = Linear { packed: packed.cloned() };
         match bias {
-            Some(bias) => self.record(Linear, &[x, weight, bias]),
-            None => self.record(Linear, &[x, weight]),
+            Some(bias) => self.record(op, &[x, weight, bias]),
+            None => self.record(op, &[x, weight]),
         }
     }
 }
@@ -51,7 +68,7 @@ impl<T: Float> Op<T> for Linear {
         let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
         T::Kernels::matmul_with_epilogue(
             matrix(x),
-            matrix(w).t(),
+            matrix(w).t().with_packed(self.packed.as_deref(), io.precision),
             bias.map_or(Accumulate::Overwrite, Accumulate::Bias),
             io.out,
             (io.precision, io.row_bits),

@@ -1,9 +1,11 @@
 //! The fully connected layer at the end of a residual branch, fused with the addition.
 
+use std::sync::Arc;
+
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, PackedFactor};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -16,6 +18,8 @@ use crate::{Error, Float, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct LinearResidual {
     dropout: Option<DropoutMask>,
+    /// A packed copy of `W^T`, which the forward pass reads instead.
+    packed: Option<Arc<PackedFactor>>,
 }
 
 impl<T: Float> Tape<T> {
@@ -34,7 +38,20 @@ impl<T: Float> Tape<T> {
         bias: Option<Var>,
         p: f64,
     ) -> Result<Var, Error> {
-        let op = LinearResidual { dropout: self.dropout_mask(p)? };
+        self.linear_residual_with_packed(r, x, (weight, None), bias, p)
+    }
+
+    /// As [`Tape::linear_residual`], with a packed copy of `W^T`.
+    #[track_caller]
+    pub(crate) fn linear_residual_with_packed(
+        &mut self,
+        r: Var,
+        x: Var,
+        (weight, packed): (Var, Option<&Arc<PackedFactor>>),
+        bias: Option<Var>,
+        p: f64,
+    ) -> Result<Var, Error> {
+        let op = LinearResidual { dropout: self.dropout_mask(p)?, packed: packed.cloned() };
         match bias {
             Some(bias) => self.record(op, &[r, x, weight, bias]),
             None => self.record(op, &[r, x, weight]),
@@ -69,7 +86,7 @@ impl<T: Float> Op<T> for LinearResidual {
         let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
         T::Kernels::matmul_with_epilogue(
             matrix(x),
-            matrix(w).t(),
+            matrix(w).t().with_packed(self.packed.as_deref(), io.precision),
             accumulate,
             io.out,
             (io.precision, io.row_bits),

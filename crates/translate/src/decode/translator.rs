@@ -26,9 +26,10 @@ pub struct Translation {
 }
 
 /// A model that translates text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Translator<'a> {
-    model: &'a Transformer<f32>,
+    /// With packed weights.
+    model: Transformer<f32>,
     tokenizer: &'a Tokenizer,
     special: Specials,
     options: Options,
@@ -39,16 +40,14 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// [`Error::Setting`] if an option is invalid, or the tokenizer lacks a special token.
-    pub fn new(
-        model: &'a Transformer<f32>,
-        tokenizer: &'a Tokenizer,
-        options: Options,
-    ) -> Result<Self, Error> {
+    pub fn new(model: &Transformer<f32>, tokenizer: &'a Tokenizer, options: Options) -> Result<Self, Error> {
         options.validate()?;
         let Some(special) = Specials::of(tokenizer) else {
             let rule = "it has no tokens for the beginning, the end and padding: it belongs to another model";
             return Err(Error::Setting { name: "tokenizer", value: tokenizer.name(), rule });
         };
+        let mut model = model.clone();
+        model.pack();
         Ok(Self { model, tokenizer, special, options })
     }
 
@@ -93,7 +92,7 @@ impl<'a> Translator<'a> {
         threads::for_each_chunk(&mut found, 1, 1, |(): &mut (), i, found| {
             let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();
             let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-            found[0] = search(self.model, &batch, self.special, &self.options, &mut text);
+            found[0] = search(&self.model, &batch, self.special, &self.options, &mut text);
         });
         for (indices, found) in batches.into_iter().zip(found) {
             for (&i, hypotheses) in indices.iter().zip(found?) {
@@ -109,7 +108,7 @@ impl<'a> Translator<'a> {
     /// The errors of [`search`].
     pub fn tree(&self, source: &[u32]) -> Result<(Vec<Translation>, Tree), Error> {
         let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-        let (found, tree) = recorded_search(self.model, source, self.special, &self.options, &mut text)?;
+        let (found, tree) = recorded_search(&self.model, source, self.special, &self.options, &mut text)?;
         Ok((found.into_iter().map(|found| self.translation(found)).collect(), tree))
     }
 

@@ -36,6 +36,9 @@ const UNROLLED_STEPS: usize = 4;
 impl<T: Number> Product<'_, '_, T> {
     /// Computes the product with panels of at most V vectors of L lanes.
     pub(super) fn compute<E: Encoding<T>, I: Compiled, const V: usize, const L: usize>(self) {
+        if let Some(packed) = self.b.packed.and_then(|packed| packed.factors(V * L)) {
+            return self.compute_packed::<E, I, V, L>(packed);
+        }
         let product = self.in_faster_order();
         let Self { a, b, accumulate, mut out, transposed, threads, .. } = product;
         let (m, inner, n, width) = (a.rows, a.cols, b.cols, V * L);
@@ -119,7 +122,7 @@ impl<T: Number> Product<'_, '_, T> {
         let task = |(i, mut out): (usize, ArrayViewMut2<'_, T>)| {
             with_scratch::<E::Factor, _>(panel, |packed| {
                 for s in 0..slices.count {
-                    pack_panel::<T, E, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
+                    pack::panel::<T, E, I, L>(packed, b, slices.range(s), i * width..(i + 1) * width);
                     let accumulate = if s == 0 { accumulate } else { Accumulate::Add };
                     let accumulate = accumulate.starting_at(if transposed { 0 } else { i * width });
                     let b = Panels { data: packed, panel_stride: panel, row_stride: 0 };
@@ -167,7 +170,7 @@ impl<T: Number> Product<'_, '_, T> {
                     let pack = |(i, to): (usize, &mut [E::Factor])| {
                         let j = j0 + i % panels * width;
                         let columns = j..columns.end.min(j + width);
-                        pack_panel::<T, E, I, L>(to, b, slices.range(s0 + i / panels), columns);
+                        pack::panel::<T, E, I, L>(to, b, slices.range(s0 + i / panels), columns);
                     };
                     match threads {
                         1 => packed.chunks_exact_mut(panel).enumerate().for_each(pack),
@@ -222,7 +225,7 @@ impl<T: Number> Product<'_, '_, T> {
 }
 
 /// A block of rows of the output, and their epilogue.
-type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
+pub(super) type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
 
 /// Both operands, read as they are stored.
 type InPlace<'a, F> = (Left<'a, F>, Panels<'a, F>);
@@ -245,52 +248,22 @@ fn in_place<'a, T: Number, E: Encoding<T>, const L: usize>(
     Some((left, Panels { data: E::as_is(b.data)?, panel_stride: width, row_stride: b.row_stride }))
 }
 
-/// Packs a panel of B: rows `inner` of `columns`, padded to whole vectors of L columns.
-fn pack_panel<T: Number, E: Encoding<T>, I: Compiled, const L: usize>(
-    panel: &mut [E::Factor],
-    b: Mat<'_, T>,
-    inner: Range<usize>,
-    columns: Range<usize>,
-) {
-    let width = columns.len().next_multiple_of(L);
-    let panel = &mut panel[..inner.len().div_ceil(E::DEPTH) * width];
-    I::run(
-        #[inline(always)]
-        || match b.transposed {
-            false => pack::from_rows::<T, E>(
-                panel,
-                width,
-                inner.len(),
-                #[inline(always)]
-                |p| b.stored_row(inner.start + p, columns.start, columns.len()),
-            ),
-            true => pack::from_columns::<T, E>(
-                panel,
-                width,
-                columns.len(),
-                #[inline(always)]
-                |j| b.stored_row(columns.start + j, inner.start, inner.len()),
-            ),
-        },
-    );
-}
-
 /// The panels of B in a slice of the inner dimension.
 #[derive(Clone, Copy)]
-struct Panels<'a, F> {
+pub(super) struct Panels<'a, F> {
     /// The factors, from the first of the first panel on.
-    data: &'a [F],
+    pub data: &'a [F],
     /// Factors from one panel to the next.
-    panel_stride: usize,
+    pub panel_stride: usize,
     /// Factors from one row of a panel to the next; 0 if the rows are contiguous.
-    row_stride: usize,
+    pub row_stride: usize,
 }
 
 /// A block of rows of A in a slice of the inner dimension.
-struct RowBlock<'a, T> {
-    a: Mat<'a, T>,
-    rows: Range<usize>,
-    inner: Range<usize>,
+pub(super) struct RowBlock<'a, T> {
+    pub a: Mat<'a, T>,
+    pub rows: Range<usize>,
+    pub inner: Range<usize>,
 }
 
 impl<'a, T: Number> RowBlock<'a, T> {
@@ -306,7 +279,7 @@ impl<'a, T: Number> RowBlock<'a, T> {
 
     /// The number of factors to pack, including the padding of the last tile; 0 if A is read in
     /// place.
-    fn packed_len<E: Encoding<T>>(&self) -> usize {
+    pub(super) fn packed_len<E: Encoding<T>>(&self) -> usize {
         match self.as_is::<E>() {
             Some(_) => 0,
             None => self.rows.len().next_multiple_of(ROWS_PER_TILE) * self.depth::<E>(),
@@ -314,7 +287,7 @@ impl<'a, T: Number> RowBlock<'a, T> {
     }
 
     /// Packs the block into the first [`Self::packed_len`] elements of `copied`.
-    fn copy<E: Encoding<T>, I: Compiled>(&self, copied: &mut [E::Factor]) {
+    pub(super) fn copy<E: Encoding<T>, I: Compiled>(&self, copied: &mut [E::Factor]) {
         let Self { a, ref rows, ref inner } = *self;
         let copied = &mut copied[..self.packed_len::<E>()];
         I::run(
@@ -349,7 +322,7 @@ impl<'a, T: Number> RowBlock<'a, T> {
     }
 
     /// The operand of the innermost loop: A in place, or the packed factors `copied`.
-    fn left<'b, E: Encoding<T>>(&self, copied: &'b [E::Factor]) -> Left<'b, E::Factor>
+    pub(super) fn left<'b, E: Encoding<T>>(&self, copied: &'b [E::Factor]) -> Left<'b, E::Factor>
     where
         'a: 'b,
     {
@@ -381,7 +354,7 @@ impl<'a, T: Number> RowBlock<'a, T> {
 ///
 /// The epilogue is then applied to these rows. It needs complete rows of an output that is not
 /// transposed.
-fn multiply_panels<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
+pub(super) fn multiply_panels<T: Number, F: Factor<T>, I: Compiled, const V: usize, const L: usize>(
     a: Left<'_, F>,
     b: Panels<'_, F>,
     (accumulate, transposed): (Accumulate<'_, T>, bool),

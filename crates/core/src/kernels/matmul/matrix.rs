@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::Number;
+use super::packed_factor::PackedFactor;
+use crate::{Number, Precision};
 
 /// A row-major matrix, or the transpose of one.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,8 @@ pub struct Mat<'a, T> {
     /// Elements from the start of one stored row to the start of the next.
     pub(super) row_stride: usize,
     pub(super) transposed: bool,
+    /// A packed copy, if there is one.
+    pub(super) packed: Option<&'a PackedFactor>,
 }
 
 impl<'a, T: Number> Mat<'a, T> {
@@ -22,7 +25,7 @@ impl<'a, T: Number> Mat<'a, T> {
     /// Unless `data` has `rows * cols` elements.
     pub fn new(data: &'a [T], (rows, cols): (usize, usize)) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows} x {cols} matrix");
-        Self { data, rows, cols, row_stride: cols, transposed: false }
+        Self { data, rows, cols, row_stride: cols, transposed: false, packed: None }
     }
 
     /// A row-major matrix with `row_stride` elements from the start of one row to the start of the
@@ -33,12 +36,25 @@ impl<'a, T: Number> Mat<'a, T> {
     pub fn with_row_stride(data: &'a [T], (rows, cols): (usize, usize), row_stride: usize) -> Self {
         let end = if rows == 0 { 0 } else { (rows - 1) * row_stride + cols };
         assert!(row_stride >= cols && data.len() >= end, "a {rows} x {cols} matrix");
-        Self { data, rows, cols, row_stride, transposed: false }
+        Self { data, rows, cols, row_stride, transposed: false, packed: None }
     }
 
     /// The transpose; no element is moved.
     pub fn t(self) -> Self {
-        Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
+        Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, packed: None, ..self }
+    }
+
+    /// The same matrix with its packed copy, which products of `precision` read where it stands on the right.
+    ///
+    /// # Panics
+    /// If the copy has another shape.
+    pub fn with_packed(self, packed: Option<&'a PackedFactor>, precision: Precision) -> Self {
+        let packed = packed.filter(|packed| packed.precision == precision);
+        assert!(
+            packed.is_none_or(|packed| packed.shape == (self.rows, self.cols)),
+            "shape of a packed factor"
+        );
+        Self { packed, ..self }
     }
 
     /// The number of rows.
@@ -58,7 +74,7 @@ impl<'a, T: Number> Mat<'a, T> {
     pub fn rows_of(self, rows: Range<usize>) -> Self {
         assert!(!self.transposed && rows.start <= rows.end && rows.end <= self.rows, "rows of a matrix");
         let data = &self.data[(rows.start * self.row_stride).min(self.data.len())..];
-        Self { data, rows: rows.len(), ..self }
+        Self { data, rows: rows.len(), packed: None, ..self }
     }
 
     /// Stored row `i`, which is a column if the matrix is transposed.

@@ -23,6 +23,8 @@ mod matrix;
 mod multiply;
 mod operands;
 mod pack;
+mod packed_factor;
+mod packed_product;
 mod product;
 mod slices;
 mod tile;
@@ -31,6 +33,7 @@ pub use batched::{MatBatch, batched_matmul};
 pub use epilogue::{Accumulate, Epilogue, OutputActivation};
 pub use matrix::Mat;
 pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue};
+pub use packed_factor::PackedFactor;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::amx;
 use super::bf16::DotPair;
 use super::bf16::Rounded;
 use super::epilogue::{Accumulate, Epilogue, RemainingEpilogue};
-use super::factor::Exact;
+use super::factor::{Encoding, Exact};
 use super::matrix::Mat;
 use super::product::Product;
 #[cfg(target_arch = "x86_64")]
@@ -19,7 +19,7 @@ use crate::kernels::bf16_path::has_fast_dot_products;
 use crate::kernels::isa::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::isa::{Avx2, Avx512, Avx512Bf16};
-use crate::kernels::isa::{Isa, Plain};
+use crate::kernels::isa::{Compiled, Isa, Plain};
 use crate::kernels::matvec::matvec;
 use crate::kernels::small_matmul::{self, rows_times_rows};
 use crate::number::PerType;
@@ -136,7 +136,7 @@ impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
     type Output<T: Number> = ();
 
     fn f32((product, precision, isa): Self::Args<f32>) {
-        compute_f32(product, precision, isa);
+        with_instructions(product, precision, isa);
     }
 
     /// Computes in f64, whatever the precision. Only gradient checks do, so one instruction set is
@@ -146,30 +146,54 @@ impl<'a, 'b: 'a> PerType for ComputeWith<'a, 'b> {
     }
 }
 
-/// Computes a product of f32 with the instructions of `isa`, which this machine must support.
-pub(super) fn compute_f32(product: Product<'_, '_, f32>, precision: Precision, isa: Isa) {
+/// Work on f32 with the encoding, the instructions and the panels that a precision has on a machine.
+pub(super) trait Task {
+    /// The result.
+    type Output;
+
+    /// With panels of at most V vectors of L lanes.
+    fn run<E: Encoding<f32>, I: Compiled, const V: usize, const L: usize>(self) -> Self::Output;
+
+    /// With tiles.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn run_in_tiles(self) -> Self::Output;
+}
+
+impl Task for Product<'_, '_, f32> {
+    type Output = ();
+
+    fn run<E: Encoding<f32>, I: Compiled, const V: usize, const L: usize>(self) {
+        self.compute::<E, I, V, L>();
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn run_in_tiles(self) {
+        amx::compute::<amx::hardware::Amx>(self);
+    }
+}
+
+/// Does a task with the instructions of `isa`, which this machine must support.
+pub(super) fn with_instructions<K: Task>(task: K, precision: Precision, isa: Isa) -> K::Output {
     match (precision, isa) {
         #[cfg(target_arch = "x86_64")]
-        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx) => {
-            product.compute::<Exact, Avx512, 4, 16>()
-        }
+        (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx) => task.run::<Exact, Avx512, 4, 16>(),
         #[cfg(target_arch = "x86_64")]
-        (Precision::F32, Isa::Avx2) => product.compute::<Exact, Avx2, 2, 8>(),
+        (Precision::F32, Isa::Avx2) => task.run::<Exact, Avx2, 2, 8>(),
         #[cfg(target_arch = "aarch64")]
-        (Precision::F32, Isa::Neon) => product.compute::<Exact, Neon, 4, 4>(),
-        (Precision::F32, _) => product.compute::<Exact, Plain, 2, 4>(),
+        (Precision::F32, Isa::Neon) => task.run::<Exact, Neon, 4, 4>(),
+        (Precision::F32, _) => task.run::<Exact, Plain, 2, 4>(),
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        (Precision::Bf16, Isa::Amx) => amx::compute::<amx::hardware::Amx>(product),
+        (Precision::Bf16, Isa::Amx) => task.run_in_tiles(),
         #[cfg(target_arch = "x86_64")]
         (Precision::Bf16, Isa::Avx512Bf16) if has_fast_dot_products() => {
-            product.compute::<DotPair, Avx512Bf16, 4, 16>();
+            task.run::<DotPair, Avx512Bf16, 4, 16>()
         }
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, Isa::Avx512 | Isa::Avx512Bf16) => product.compute::<Rounded, Avx512, 4, 16>(),
+        (Precision::Bf16, Isa::Avx512 | Isa::Avx512Bf16) => task.run::<Rounded, Avx512, 4, 16>(),
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, Isa::Avx2) => product.compute::<Rounded, Avx2, 2, 8>(),
+        (Precision::Bf16, Isa::Avx2) => task.run::<Rounded, Avx2, 2, 8>(),
         #[cfg(target_arch = "aarch64")]
-        (Precision::Bf16, Isa::Neon) => product.compute::<Rounded, Neon, 4, 4>(),
-        (Precision::Bf16, _) => product.compute::<Rounded, Plain, 2, 4>(),
+        (Precision::Bf16, Isa::Neon) => task.run::<Rounded, Neon, 4, 4>(),
+        (Precision::Bf16, _) => task.run::<Rounded, Plain, 2, 4>(),
     }
 }

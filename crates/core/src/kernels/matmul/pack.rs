@@ -1,9 +1,12 @@
 //! Packing: copies factors into the order in which the innermost loop reads them.
 
+use std::ops::Range;
+
 use super::factor::Encoding;
 use super::matrix::Mat;
 use super::operands::{ROWS_PER_TILE, Right, Steps, Strided};
 use crate::Number;
+use crate::kernels::isa::Compiled;
 use crate::kernels::simd::{array, prefetch};
 use crate::kernels::transpose::{BLOCK_SIDE, Transpose};
 
@@ -12,6 +15,47 @@ const ELEMENTS_PER_LINE: usize = 16;
 
 /// The distance in rows between the copy and the prefetch ahead of it.
 const PREFETCH_ROWS_AHEAD: usize = 8;
+
+/// Packs a panel of B: rows `inner` of `columns`, padded to whole vectors of L columns.
+pub fn panel<T: Number, E: Encoding<T>, I: Compiled, const L: usize>(
+    panel: &mut [E::Factor],
+    b: Mat<'_, T>,
+    inner: Range<usize>,
+    columns: Range<usize>,
+) {
+    let width = columns.len().next_multiple_of(L);
+    let panel = &mut panel[..inner.len().div_ceil(E::DEPTH) * width];
+    padded_panel::<T, E, I>(panel, width, b, inner, columns);
+}
+
+/// Packs rows `inner` of `columns` of B, padded to `width` columns.
+pub fn padded_panel<T: Number, E: Encoding<T>, I: Compiled>(
+    panel: &mut [E::Factor],
+    width: usize,
+    b: Mat<'_, T>,
+    inner: Range<usize>,
+    columns: Range<usize>,
+) {
+    I::run(
+        #[inline(always)]
+        || match b.transposed {
+            false => from_rows::<T, E>(
+                panel,
+                width,
+                inner.len(),
+                #[inline(always)]
+                |p| b.stored_row(inner.start + p, columns.start, columns.len()),
+            ),
+            true => from_columns::<T, E>(
+                panel,
+                width,
+                columns.len(),
+                #[inline(always)]
+                |j| b.stored_row(columns.start + j, inner.start, inner.len()),
+            ),
+        },
+    );
+}
 
 /// Packs columns side by side: the first factor of each column, then the second, and so on.
 ///

@@ -89,7 +89,7 @@ fn all_available_instruction_sets_agree() {
         let mut out = vec![0.0; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
         let (a, b) = mats((&a, &b), shape, layout);
-        multiply::compute_f32(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
+        multiply::with_instructions(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
         out
     };
     for layout in LAYOUTS {
@@ -120,7 +120,11 @@ fn subnormal_sums_are_zero_with_every_instruction_set() {
                 let mut out = vec![1.0; m * n];
                 let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
                 let (a, b) = mats((&a, &b), (m, k, n), layout);
-                multiply::compute_f32(Product::new(a, b, Accumulate::Overwrite, view, 1), precision, isa);
+                multiply::with_instructions(
+                    Product::new(a, b, Accumulate::Overwrite, view, 1),
+                    precision,
+                    isa,
+                );
                 assert_eq!(out, vec![0.0; m * n], "{isa:?} {precision:?} {layout:?}");
             }
         }

@@ -36,6 +36,7 @@ mod plan;
 mod tests;
 mod unit;
 
+use std::any::Any;
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, Axis};
@@ -46,7 +47,9 @@ use self::pack::TileFactor;
 use self::plan::{Plan, Tasks};
 use self::unit::{LINES, Line, Prefetch, STRIP, TileUnit};
 use super::epilogue::{Accumulate, RemainingEpilogue};
+use super::matrix::Mat;
 use super::product::Product;
+use crate::kernels::aligned::Aligned;
 use crate::kernels::parallel::ForEachTask;
 use crate::kernels::scratch::with_scratch;
 
@@ -62,14 +65,26 @@ pub fn compute<U: TileUnit>(product: Product<'_, '_, f32>) {
 /// Computes a product that has elements, split by `plan`.
 fn compute_by<U: TileUnit>(product: Product<'_, '_, f32>, plan: Plan) {
     let (a, b) = (TileFactor::left(product.a), TileFactor::right(product.b));
+    let packed_b = product.b.packed.and_then(|packed| packed.factors(STRIP));
+    if let (Tasks::Rows, Some(packed)) = (plan.tasks, packed_b) {
+        return by_rows::<U>(product, packed, plan);
+    }
     let whole = if plan.tasks == Tasks::Rows { b } else { a };
     with_scratch::<Line, _>(whole.strips() * whole.steps() * LINES, |packed| {
         whole.pack_all::<U>(packed, product.threads);
         match plan.tasks {
             Tasks::Rows => by_rows::<U>(product, packed, plan),
-            Tasks::Columns => by_columns::<U>(product, packed, plan),
+            Tasks::Columns => by_columns::<U>(product, packed, packed_b, plan),
         }
     });
+}
+
+/// Packs all strips of `b`; returns the number of columns of each.
+pub(super) fn packed<U: TileUnit>(b: Mat<'_, f32>) -> (usize, Box<dyn Any + Send + Sync>) {
+    let b = TileFactor::right(b);
+    let mut packed = Aligned::<Line>::new(b.strips() * b.steps() * LINES);
+    b.pack_all::<U>(packed.as_mut_slice(), rayon::current_num_threads());
+    (STRIP, Box::new(packed))
 }
 
 /// Blocks of rows side by side, each packed by the thread that multiplies it.
@@ -112,18 +127,25 @@ fn by_rows<U: TileUnit>(product: Product<'_, '_, f32>, b: &[Line], plan: Plan) {
     });
 }
 
-/// Panels of columns side by side, each packed by the thread that multiplies it.
-fn by_columns<U: TileUnit>(product: Product<'_, '_, f32>, a: &[Line], plan: Plan) {
+/// Panels of columns side by side, each packed by the thread that multiplies it, unless all of B is packed.
+fn by_columns<U: TileUnit>(product: Product<'_, '_, f32>, a: &[Line], packed_b: Option<&[Line]>, plan: Plan) {
     let Product { b, accumulate, mut out, threads, .. } = product;
     let b = TileFactor::right(b);
     let tasks = out.axis_chunks_iter_mut(Axis(1), plan.strips * STRIP).enumerate();
     for_each(threads, tasks, |(i, mut out): (usize, ArrayViewMut2<'_, f32>)| {
         let strips = i * plan.strips..i * plan.strips + out.ncols().div_ceil(STRIP);
         let slices = Slices::new(&b, plan, accumulate);
-        with_scratch::<Line, _>(strips.len() * slices.longest() * LINES, |packed| {
+        let room = if packed_b.is_some() { 0 } else { strips.len() * slices.longest() * LINES };
+        with_scratch::<Line, _>(room, |packed| {
             for steps in slices.ranges() {
-                let packed = &mut packed[..strips.len() * steps.len() * LINES];
-                b.pack::<U>(packed, strips.clone(), steps.clone());
+                if packed_b.is_none() {
+                    let packed = &mut packed[..strips.len() * steps.len() * LINES];
+                    b.pack::<U>(packed, strips.clone(), steps.clone());
+                }
+                let strip_of_b = |j: usize| match packed_b {
+                    Some(all) => part_of(all, strips.start + j, slices.steps, &steps),
+                    None => part_of(packed, j, steps.len(), &(0..steps.len())),
+                };
                 let accumulate = match steps.start {
                     0 => accumulate.starting_at(strips.start * STRIP),
                     _ => Accumulate::Add,
@@ -132,7 +154,8 @@ fn by_columns<U: TileUnit>(product: Product<'_, '_, f32>, a: &[Line], plan: Plan
                 for (i, out) in out.axis_chunks_iter_mut(Axis(0), STRIP).enumerate() {
                     let a = part_of(a, i, slices.steps, &steps);
                     let mut strip = OutputStrip::<U>::new(out, &session);
-                    for (j, b) in packed.chunks_exact(steps.len() * LINES).enumerate() {
+                    for j in 0..strips.len() {
+                        let b = strip_of_b(j);
                         let prefetch = Prefetch { next_rows: plan.next_rows, ..strip.next_block(j) };
                         strip.multiply((a, b), j, accumulate, prefetch);
                     }

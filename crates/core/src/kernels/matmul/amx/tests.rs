@@ -6,9 +6,10 @@ use super::pack::TileFactor;
 use super::plan::{Plan, Tasks};
 use super::unit::{LINES, Line, STEP, TILE, TileUnit};
 use super::*;
+use crate::Precision;
 use crate::kernels::gelu;
 use crate::kernels::matmul::bf16::{round, widen};
-use crate::kernels::matmul::{Epilogue, Mat, OutputActivation};
+use crate::kernels::matmul::{Epilogue, Mat, OutputActivation, PackedFactor};
 use crate::threads::with_threads;
 
 /// Calls a generic function for the model, and for the processor's tiles if it has them.
@@ -114,6 +115,8 @@ fn every_plan_gives_the_bits_of_the_model<U: TileUnit>() {
     let (a, b) = (noise(m * k, 0.37), noise(k * n, 0.23));
     let want = by_the_model(&a, &b, shape);
     let (a, b) = mats((&a, &b), shape, (false, false));
+    let (width, factors) = packed::<U>(b);
+    let packed_b = PackedFactor { shape: (k, n), precision: Precision::Bf16, width, factors };
     for threads in [1, 2, 5] {
         for plan in plans().chain([Plan::new(shape, threads)]) {
             let mut out = vec![9.0; m * n];
@@ -121,6 +124,13 @@ fn every_plan_gives_the_bits_of_the_model<U: TileUnit>() {
             let product = Product::new(a, b, Accumulate::Overwrite, view, threads);
             with_threads(threads, || compute_by::<U>(product, plan)).unwrap();
             assert_eq!(out, want, "{threads} threads, {plan:?}");
+
+            let mut out = vec![9.0; m * n];
+            let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
+            let b = b.with_packed(Some(&packed_b), Precision::Bf16);
+            let product = Product::new(a, b, Accumulate::Overwrite, view, threads);
+            with_threads(threads, || compute_by::<U>(product, plan)).unwrap();
+            assert_eq!(out, want, "{threads} threads, {plan:?}, B packed before");
         }
     }
 }
