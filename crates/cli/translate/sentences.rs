@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
-use m2g_core::threads::with_threads;
+use m2g_core::threads::{self, with_threads};
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::Tokenizer;
 use m2g_text::source::PIPED;
@@ -25,7 +25,8 @@ use crate::output;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 
-/// Batches between two writes: enough that sentences of similar length meet in a batch.
+/// Batches between two writes: enough that sentences of similar length meet in a batch. With many threads, there are two
+/// for each.
 const BATCHES_PER_WRITE: usize = 16;
 
 /// Translate sentences: one line in, one line out.
@@ -92,10 +93,8 @@ impl Translate {
         let unfused = self.alignments.then(|| model.unfused()).transpose()?;
         let started = Instant::now();
         let (mut skipped, mut done) = (0, 0);
-        for (chunk, first) in sentences
-            .chunks(options.batch * BATCHES_PER_WRITE)
-            .zip((1..).step_by(options.batch * BATCHES_PER_WRITE))
-        {
+        let per_write = options.batch.saturating_mul(BATCHES_PER_WRITE.max(2 * threads::current()));
+        for (chunk, first) in sentences.chunks(per_write).zip((1..).step_by(per_write)) {
             if interrupt::requested() {
                 break;
             }

@@ -103,6 +103,21 @@ pub fn check(elements: u64, what: &'static str, advice: &'static str) -> Result<
     }
 }
 
+/// How many pieces of work that hold this number of elements each may run side by side: up to `most`, as far as half
+/// of the available memory has room for them, and at least one.
+pub fn at_once(elements: u64, most: usize) -> usize {
+    let bytes = elements.saturating_mul(BYTES_PER_ELEMENT);
+    match most {
+        0 | 1 => 1,
+        _ => at_once_in(bytes, most, available()),
+    }
+}
+
+fn at_once_in(bytes: u64, most: usize, available: Option<u64>) -> usize {
+    let room = available.map_or(u64::MAX, |available| available / 2 / bytes.max(1));
+    most.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
+}
+
 /// The product of lengths, which may be absurd; at most `u64::MAX`.
 pub fn elements(lengths: &[usize]) -> u64 {
     lengths.iter().fold(1, |n: u64, &length| n.saturating_mul(length as u64))
@@ -174,6 +189,21 @@ mod tests {
     use super::*;
 
     const SMALL: Footprint = Footprint { parameters: 1000, optimizer: 2000, activations: 5000 };
+
+    #[test]
+    fn as_many_run_at_once_as_half_of_the_memory_has_room_for() {
+        for (bytes, most, available, want) in [
+            (100, 8, Some(1000), 5),
+            (100, 3, Some(1000), 3),
+            (100, 8, Some(10), 1),
+            (0, 8, Some(10), 5),
+            (100, 8, None, 8),
+            (u64::MAX, 8, Some(1000), 1),
+            (100, 0, Some(1000), 1),
+        ] {
+            assert_eq!(at_once_in(bytes, most, available), want, "{bytes} {most} {available:?}");
+        }
+    }
 
     #[test]
     fn a_model_larger_than_the_memory_is_refused_with_the_figures() {

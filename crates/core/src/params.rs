@@ -132,8 +132,9 @@ impl<T: Float> Params<T> {
         self.list[id.0].packed.as_ref()
     }
 
-    /// Packs the weight matrix of a layer for products of this precision with several rows. Each product of
-    /// [`Linear`](crate::nn::Linear) otherwise packs it again. No result changes.
+    /// Packs the weight matrix of a layer once for all products of this precision. It pays where
+    /// [`Linear`](crate::nn::Linear) multiplies it with a few rows at a time, again and again. No
+    /// bit of a result changes.
     pub fn pack_factor(&mut self, id: ParamId, precision: Precision) {
         let param = &mut self.list[id.0];
         let w = Mat::new(param.value.data(), param.value.rows_cols());

@@ -68,8 +68,8 @@ impl<T: Float> Pool<T> {
         self.shelves.iter().map(|(room, shelf)| room * shelf.allocated).sum()
     }
 
-    /// Takes a tensor's buffer back, unless another tensor shares it. Buffers from elsewhere are
-    /// accepted too, but the pool never holds more than it has allocated.
+    /// Takes a tensor's buffer back, unless another tensor shares it. A buffer from elsewhere may take the place of one
+    /// of the same room; the pool never holds more than it has allocated.
     pub fn give(&mut self, mut tensor: Tensor<T>) {
         if let Some(shelf) = self.shelves.get_mut(&tensor.room())
             && shelf.free.len() < shelf.allocated

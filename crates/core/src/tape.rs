@@ -364,7 +364,8 @@ impl<T: Float> Tape<T> {
                 self.grads[i] = Some(dy);
             } else {
                 // Every use of this value has run: its memory is free. The gradient is given back
-                // last, because it is in the cache and the pool reuses the last buffer first.
+                // last, because it is in the cache and of equal buffers the pool
+                // reuses the last first.
                 self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
                 self.pool.give(dy);
             }
@@ -400,9 +401,14 @@ impl<T: Float> Tape<T> {
         self.pool.give(tensor);
     }
 
-    /// The number of elements of all buffers of the tape, including those in use.
-    pub(crate) fn buffer_elements(&self) -> usize {
-        self.pool.elements()
+    /// The bytes of all buffers of the tape, including those in use.
+    pub fn bytes(&self) -> usize {
+        self.pool.elements() * T::BYTES
+    }
+
+    /// Swaps the buffers of two tapes, so that two that are never used at the same time need memory once.
+    pub(crate) fn swap_buffers(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.pool, &mut other.pool);
     }
 
     /// `sum += more`, where `None` is zero.

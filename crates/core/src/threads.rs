@@ -1,7 +1,7 @@
 //! The threads of the kernels: their number, and a spinner that keeps them awake between ops.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -69,6 +69,44 @@ pub fn for_each_chunk<T: Send, S: Default>(
 ) {
     let chunks = out.par_chunks_exact_mut(len).enumerate().with_min_len(min_chunks);
     chunks.for_each_init(S::default, |scratch, (i, chunk)| f(scratch, i, chunk));
+}
+
+/// The results of `f(0)`, `f(1)`, .. `f(n - 1)`. They begin in this order: a thread takes the next number when it is
+/// free, and at most `at_once` run at a time. After the first error, none begins.
+///
+/// Unlike in other parallel loops, a thread that waits for its share of a kernel never begins another `f` meanwhile.
+///
+/// # Errors
+/// The first error in the order of the numbers.
+pub fn in_turns<R: Send, E: Send>(
+    n: usize,
+    at_once: usize,
+    f: impl Fn(usize) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let (next, workers) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        let mut done = Vec::new();
+        if workers.fetch_add(1, Relaxed) >= at_once.max(1) {
+            return done;
+        }
+        loop {
+            let i = next.fetch_add(1, Relaxed);
+            if i >= n {
+                return done;
+            }
+            let result = f(i);
+            if result.is_err() {
+                next.fetch_max(n, Relaxed);
+            }
+            done.push((i, result));
+        }
+    };
+    let mut all = match n.min(at_once).min(current()) {
+        0 | 1 => work(),
+        _ => rayon::broadcast(|_| work()).into_iter().flatten().collect(),
+    };
+    all.sort_unstable_by_key(|(i, _)| *i);
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The number of threads that kernels use here.
@@ -164,6 +202,32 @@ mod tests {
             );
         })
         .unwrap();
+    }
+
+    #[test]
+    fn work_begins_in_order_and_ends_with_the_first_error() {
+        for (threads, at_once) in [(1, 1), (1, 4), (3, 1), (3, 2), (3, 9)] {
+            with_threads(threads, || {
+                let (running, most, begun) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+                let run = |fails: usize| {
+                    begun.store(0, Relaxed);
+                    in_turns(20, at_once, |i| {
+                        most.fetch_max(running.fetch_add(1, Relaxed) + 1, Relaxed);
+                        begun.fetch_add(1, Relaxed);
+                        // What a kernel does.
+                        let sum: usize = (0..1000).into_par_iter().map(|k| k * i).sum();
+                        running.fetch_sub(1, Relaxed);
+                        if i >= fails { Err(i) } else { Ok(sum) }
+                    })
+                };
+                assert_eq!(run(20).unwrap(), (0..20).map(|i| 499_500 * i).collect::<Vec<_>>());
+                assert_eq!(run(5).unwrap_err(), 5);
+                assert!(begun.load(Relaxed) < 6 + threads, "{} have begun", begun.load(Relaxed));
+                assert!(most.load(Relaxed) <= at_once.min(threads));
+            })
+            .unwrap();
+        }
+        assert_eq!(in_turns(0, 3, |_| Ok::<(), ()>(())), Ok(Vec::new()));
     }
 
     #[test]

@@ -66,11 +66,11 @@ impl GptConfig {
 /// The memory that training this model needs.
 pub(crate) fn footprint(config: &Config, model: &GptConfig) -> Footprint {
     let parameters = model.parameter_count();
-    let step = model.activations(config.batch_size);
-    let evaluation = model.activations(full_pass_batch_size(model));
-    let activations = sum(&[step, evaluation, evaluation / 2]);
-    // AdamW has two moments.
-    Footprint { parameters, optimizer: parameters.saturating_mul(2), activations }
+    // An evaluation uses the memory of the steps.
+    let activations = model.activations(config.batch_size.max(full_pass_batch_size(model)));
+    // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
+    let kept = if config.average > 1 { config.average } else { 0 };
+    Footprint { parameters, optimizer: parameters.saturating_mul(2 + kept as u64), activations }
 }
 
 fn sum(terms: &[u64]) -> u64 {

@@ -18,6 +18,9 @@ use crate::watch::Watch;
 /// The most inspected steps that are kept, with all their values.
 const KEPT_STEPS: usize = 16;
 
+/// The most bytes of their values, unless a single step has more.
+const KEPT_BYTES: usize = 1 << 30;
+
 /// A step that was run for the page, with all its values.
 #[derive(Debug)]
 pub struct Opened {
@@ -31,6 +34,15 @@ pub struct Opened {
     pub updated: Option<Params<f32>>,
     /// A value that the step has only inside an op, with its name.
     pub hidden: Option<(String, Tensor<f32>)>,
+}
+
+/// A step that is kept.
+#[derive(Debug)]
+struct Kept {
+    id: u64,
+    /// The bytes of its values.
+    bytes: usize,
+    opened: Arc<Mutex<Opened>>,
 }
 
 impl Opened {
@@ -57,7 +69,7 @@ pub struct State {
     pub training: Arc<Trainings>,
     /// The runs as they change.
     pub watch: Arc<Watch>,
-    steps: Mutex<VecDeque<(u64, Arc<Mutex<Opened>>)>>,
+    steps: Mutex<VecDeque<Kept>>,
     next: AtomicU64,
     tests: Mutex<Tests>,
 }
@@ -79,17 +91,24 @@ impl State {
     /// Keeps a step. Returns its id.
     pub fn keep(&self, opened: Opened) -> String {
         let id = self.next.fetch_add(1, Relaxed);
+        let bytes = opened.inspection.step.tape.bytes();
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.push_front((id, Arc::new(Mutex::new(opened))));
-        steps.truncate(KEPT_STEPS);
+        steps.push_front(Kept { id, bytes, opened: Arc::new(Mutex::new(opened)) });
+        let mut sum = 0;
+        let fits = |kept: &&Kept| {
+            sum += kept.bytes;
+            sum <= KEPT_BYTES
+        };
+        let fitting = steps.iter().take_while(fits).count();
+        steps.truncate(fitting.clamp(1, KEPT_STEPS));
         id.to_string()
     }
 
     /// Answers from the step with this id.
     pub fn opened(&self, id: &str, answer: impl FnOnce(&Opened) -> Answer) -> Answer {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = steps.iter().find(|(known, _)| known.to_string() == id);
-        let Some(found) = found.map(|(_, opened)| Arc::clone(opened)) else {
+        let found = steps.iter().find(|kept| kept.id.to_string() == id);
+        let Some(found) = found.map(|kept| Arc::clone(&kept.opened)) else {
             return Err(Refusal::missing("this step is no longer kept: run it again"));
         };
         drop(steps);

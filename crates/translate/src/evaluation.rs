@@ -10,7 +10,7 @@ use crate::decode::{Options, Translator};
 use crate::metrics::{Bleu, Metric};
 
 /// Padded tokens in a batch: enough to use all cores.
-const TOKENS_PER_BATCH: usize = 4096;
+pub(crate) const TOKENS_PER_BATCH: usize = 4096;
 
 /// How well a model predicts each token of the targets from the source and the right tokens before it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,10 +8,14 @@
 //! N (15 C + 3 F)    in each block of the decoder: also those of cross-attention
 //! N (2 V + 13 C)    once: the logits, and the gradients on their way back
 //! ```
+//!
+//! An evaluation has the logits, but no gradients, and batches of its own size. It uses the memory of the steps.
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{NormPlace, Positions};
 
+use crate::decode::Options;
+use crate::evaluation::TOKENS_PER_BATCH;
 use crate::{Config, Sharing, TransformerConfig};
 
 impl TransformerConfig {
@@ -40,16 +44,30 @@ impl TransformerConfig {
 /// The memory that training this model needs.
 pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint {
     let &TransformerConfig { vocab_size: v, d_model: c, d_ff: f, encoder_layers, decoder_layers, .. } = model;
-    let per_token = sum(&[
-        elements(&[encoder_layers, 9 * c + 3 * f]),
-        elements(&[decoder_layers, 15 * c + 3 * f]),
-        (2 * v + 13 * c) as u64,
-    ]);
+    let blocks =
+        sum(&[elements(&[encoder_layers, 9 * c + 3 * f]), elements(&[decoder_layers, 15 * c + 3 * f])]);
+    let step = sum(&[blocks, (2 * v + 13 * c) as u64]).saturating_mul(config.batch_tokens as u64);
+    let evaluation = sum(&[blocks, v as u64]).saturating_mul(TOKENS_PER_BATCH as u64);
     let parameters = model.parameter_count();
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    Footprint { parameters, optimizer, activations: per_token.saturating_mul(config.batch_tokens as u64) }
+    Footprint { parameters, optimizer, activations: step.max(evaluation) }
+}
+
+/// The elements that translating a batch holds: the values of the encoder, `N (9 C + 3 F)` in each block for N tokens
+/// with padding; K and V of the source in each decoder block; those of every hypothesis, and the copies that they came
+/// from; and the logits. A translation is taken to be `extra_length` tokens longer than its source.
+pub(crate) fn decoding_elements(model: &TransformerConfig, options: &Options, source: usize) -> u64 {
+    let &TransformerConfig { vocab_size: v, d_model: c, d_ff: f, encoder_layers, decoder_layers, .. } = model;
+    let (batch, hypotheses) = (options.batch, options.batch.saturating_mul(options.beam));
+    let target = source.saturating_add(options.extra_length).min(model.max_length);
+    sum(&[
+        elements(&[batch, source, encoder_layers, 9 * c + 3 * f]),
+        elements(&[batch, source, decoder_layers, 2 * c]),
+        elements(&[2, hypotheses, target, decoder_layers, 2 * c]),
+        elements(&[2, hypotheses, v]),
+    ])
 }
 
 fn sum(terms: &[u64]) -> u64 {

@@ -82,7 +82,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         let (mut last_save, mut save_time) = (Instant::now(), Duration::ZERO);
         let ended = loop {
             if self.state.evaluation_is_due
-                && !self.evaluate(task, &mut evaluation_tape, seconds, observer)?
+                && !self.evaluate(task, &mut stepper, &mut evaluation_tape, seconds, observer)?
             {
                 break Ended::Stopped;
             }
@@ -148,6 +148,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     fn evaluate(
         &mut self,
         task: &mut dyn Task<T, M>,
+        stepper: &mut Stepper<T>,
         tape: &mut Tape<T>,
         seconds: impl Fn() -> f64,
         observer: &mut dyn Observer,
@@ -159,9 +160,12 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
             }
         };
         exchange(self.model);
-        let evaluation = task.evaluate(self.model, tape, &mut self.ranks);
+        let evaluation = stepper.lend_buffers(tape, |tape| {
+            let evaluation = task.evaluate(self.model, tape, &mut self.ranks);
+            tape.reset();
+            evaluation
+        });
         exchange(self.model);
-        tape.reset();
         let evaluation = match evaluation {
             Err(Error::Stopped) => return Ok(false),
             evaluation => evaluation?,

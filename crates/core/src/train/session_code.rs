@@ -69,9 +69,9 @@ fn resume<'a, M: SessionModel>(
         return Err(Error::OtherData { run: path.to_path_buf(), data: M::source(data) });
     }
     M::task(&description, data)?;
+    let mut notes = check_memory::<M>(&description)?;
     let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
     let last = path.join(LAST);
-    let mut notes = check_memory::<M>(&description)?;
     notes.extend(run_folder::note_on(&last)?);
     checkpoint.check_finite(&last)?;
     let model = restored::<M>(&last, &mut checkpoint, &description)?;

@@ -26,8 +26,10 @@ pub struct Stepper<T: Float> {
     pub tape: Tape<T>,
     /// The gradients of the last step.
     pub grads: Grads<T>,
-    /// Whether the first step is done, after which no new buffers are needed.
+    /// Whether the first step is done, after which few new buffers are needed.
     buffers_allocated: bool,
+    /// The bytes of the buffers that evaluations added.
+    added_bytes: usize,
     /// Keeps the worker threads spinning between ops.
     spinner: Spinner,
 }
@@ -121,7 +123,24 @@ impl<T: Float> Stepper<T> {
 
     /// The size of all buffers that the steps so far needed.
     fn buffer_bytes(&self) -> usize {
-        self.tape.buffer_elements() * T::BYTES
+        self.tape.bytes().saturating_sub(self.added_bytes)
+    }
+
+    /// Calls `evaluate` with a tape that has the buffers of the steps, and returns them to the steps.
+    pub(super) fn lend_buffers<R>(
+        &mut self,
+        tape: &mut Tape<T>,
+        evaluate: impl FnOnce(&mut Tape<T>) -> R,
+    ) -> R {
+        if !self.buffers_allocated {
+            return evaluate(tape);
+        }
+        let before = self.tape.bytes();
+        self.tape.swap_buffers(tape);
+        let result = evaluate(tape);
+        self.tape.swap_buffers(tape);
+        self.added_bytes += self.tape.bytes().saturating_sub(before);
+        result
     }
 
     /// Names the first gradient that is not finite.

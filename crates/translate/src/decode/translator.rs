@@ -1,6 +1,6 @@
 //! Text in, text out.
 
-use m2g_core::{Error, threads};
+use m2g_core::{Error, memory, threads};
 use m2g_text::Tokenizer;
 
 use super::beam::Hypothesis;
@@ -9,6 +9,7 @@ use super::search::{recorded_search, search};
 use super::tree::Tree;
 use crate::Transformer;
 use crate::data::Specials;
+use crate::footprint::decoding_elements;
 
 /// A translation as text.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +74,7 @@ impl<'a> Translator<'a> {
     /// source without tokens, except perhaps its end, has an empty translation.
     ///
     /// # Errors
-    /// The errors of [`search`].
+    /// The errors of [`search`]; [`Error::Memory`] if there is too little memory for a batch.
     pub fn translate(&self, sources: &[Vec<u32>]) -> Result<Vec<Vec<Translation>>, Error> {
         let mut order: Vec<usize> = (0..sources.len()).filter(|&i| sources[i].len() > 1).collect();
         order.sort_by_key(|&i| sources[i].len());
@@ -85,17 +86,19 @@ impl<'a> Translator<'a> {
             is_complete: true,
         };
         let mut all = vec![vec![empty]; sources.len()];
-        // The longest first: the last threads then wait less. Whole batches are decoded in parallel, because a step of
-        // one batch has little work to share.
+        // The longest first: the threads then end at about the same time. Whole batches run side by side, because a step
+        // of one has little work to share.
         let batches: Vec<&[usize]> = order.rchunks(self.options.batch).collect();
-        let mut found: Vec<_> = batches.iter().map(|_| Ok(Vec::new())).collect();
-        threads::for_each_chunk(&mut found, 1, 1, |(): &mut (), i, found| {
+        let longest = order.last().map_or(0, |&i| sources[i].len());
+        let elements = decoding_elements(self.model.config(), &self.options, longest);
+        memory::check(elements, "translating a batch of these sentences", "use a smaller --batch or --beam")?;
+        let found = threads::in_turns(batches.len(), memory::at_once(elements, threads::current()), |i| {
             let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();
             let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-            found[0] = search(&self.model, &batch, self.special, &self.options, &mut text);
-        });
+            search(&self.model, &batch, self.special, &self.options, &mut text)
+        })?;
         for (indices, found) in batches.into_iter().zip(found) {
-            for (&i, hypotheses) in indices.iter().zip(found?) {
+            for (&i, hypotheses) in indices.iter().zip(found) {
                 all[i] = hypotheses.into_iter().map(|found| self.translation(found)).collect();
             }
         }

@@ -225,7 +225,7 @@ impl<T: Number> Product<'_, '_, T> {
 }
 
 /// A block of rows of the output, and their epilogue.
-pub(super) type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
+type OutputRows<'a, T> = (ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
 
 /// Both operands, read as they are stored.
 type InPlace<'a, F> = (Left<'a, F>, Panels<'a, F>);

@@ -44,7 +44,8 @@ impl<'a, T: Number> Mat<'a, T> {
         Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, packed: None, ..self }
     }
 
-    /// The same matrix with its packed copy, which products of `precision` read where it stands on the right.
+    /// The same matrix with its packed copy. A product of this precision reads the copy if the matrix is its right
+    /// factor.
     ///
     /// # Panics
     /// If the copy has another shape.

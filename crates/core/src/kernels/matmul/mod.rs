@@ -4,7 +4,8 @@
 //! whose part of B stays in a cache; into blocks of rows of C, or of columns where A is small; and
 //! into tiles of C, whose sums stay in registers. Threads work on different blocks, or on different
 //! slices where C is small compared with A and B, as in the gradient of a weight. B is first packed
-//! into panels, which the innermost loop reads in order. A is packed only if it is not already
+//! into panels, which the innermost loop reads in order, unless it was packed before
+//! (`packed_factor.rs`). A is packed only if it is not already
 //! stored in the order in which that loop reads it.
 //!
 //! Where the processor has tiles (Intel's AMX), they compute the products in bf16: see `amx/`.

@@ -1,4 +1,4 @@
-//! A right factor that is packed once for many products: the weights of a model that nobody trains.
+//! A right factor that is packed once for many products, such as the weights of a model that only translates.
 
 use std::any::Any;
 use std::fmt;
@@ -8,8 +8,9 @@ use crate::kernels::aligned::Aligned;
 
 /// B, `(inner, n)`, in the order in which the innermost loop reads it for products of one precision.
 ///
-/// A product packs B each time. With many rows this costs little. Where a few rows meet the same weights again
-/// and again, as in each step of a translation, it takes about as long as multiplying them.
+/// A product otherwise packs B each time, or, with few rows, transposes its output. With many rows this costs little.
+/// Where a few rows meet the same weights again and again, as in each step of a translation, it takes up to as long as
+/// multiplying them.
 pub struct PackedFactor {
     /// `(inner, n)`.
     pub(super) shape: (usize, usize),
@@ -20,8 +21,8 @@ pub struct PackedFactor {
     pub(super) factors: Factors,
 }
 
-/// Factors of the type that the instruction set in use multiplies, [`Aligned`]. They lie panel by panel, each
-/// padded to its whole width, or strip by strip for tiles; the inner dimension is not cut.
+/// [`Aligned`] factors, of the type that the instruction set in use multiplies: all of the first panel, padded to its
+/// whole width, then all of the second, and so on. For tiles, strips take the place of panels.
 pub(super) type Factors = Box<dyn Any + Send + Sync>;
 
 impl fmt::Debug for PackedFactor {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx;
-use super::blocks::{OutputRows, Panels, RowBlock, multiply_panels};
+use super::blocks::{Panels, RowBlock, multiply_panels};
 use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::factor::{Encoding, Exact};
 use super::matrix::Mat;
@@ -82,6 +82,12 @@ fn in_panels<T: Number, E: Encoding<T>, I: Compiled, const V: usize, const L: us
     (width, Box::new(packed))
 }
 
+/// A part of a product: its rows, its first panel, the output and the epilogue.
+type Block<'a, T> = (Range<usize>, usize, ArrayViewMut2<'a, T>, Option<RemainingEpilogue<'a, T>>);
+
+/// The most rows of a block, whose factors are copied if they cannot be read in place.
+const MAX_ROWS_PER_BLOCK: usize = 32 * ROWS_PER_TILE;
+
 impl<T: Number> Product<'_, '_, T> {
     /// Computes the product with a B that [`in_panels`] has packed: blocks of rows side by side, or blocks of
     /// columns if there are few rows.
@@ -116,25 +122,37 @@ impl<T: Number> Product<'_, '_, T> {
                 });
             }
         };
-        if threads == 1 || a.rows >= threads * ROWS_IN_L1 {
-            let block = a.rows.div_ceil(threads).next_multiple_of(ROWS_PER_TILE);
-            let blocks = out.axis_chunks_iter_mut(Axis(0), block).map(|out| {
-                let epilogue = epilogue.as_mut().map(|epilogue| epilogue.take(out.len()));
-                (out, epilogue)
-            });
-            let task = |(i, (out, epilogue)): (usize, OutputRows<'_, T>)| {
-                let first = i * block;
-                multiply(first..first + out.nrows(), 0, out, epilogue);
+        // Few rows are not split, so that no factor of B is read by several threads, unless there are fewer panels than
+        // threads.
+        let (rows, panels) = (a.rows, out.ncols().div_ceil(width));
+        let (row_blocks, column_blocks) = match rows >= threads * ROWS_IN_L1 {
+            true => (threads, 1),
+            false => (threads.div_ceil(panels), threads.min(panels)),
+        };
+        let row_blocks = row_blocks.max(rows.div_ceil(MAX_ROWS_PER_BLOCK));
+        let block = rows.div_ceil(row_blocks).next_multiple_of(ROWS_PER_TILE);
+        let panels = panels.div_ceil(column_blocks);
+        let mut tasks = Vec::new();
+        for (i, mut out) in out.axis_chunks_iter_mut(Axis(0), block).enumerate() {
+            let rows = i * block..i * block + out.nrows();
+            // An epilogue needs complete rows.
+            let epilogue = match column_blocks {
+                1 => epilogue.as_mut().map(|epilogue| epilogue.take(out.len())),
+                _ => None,
             };
-            match threads {
-                1 => blocks.enumerate().for_each(task),
-                _ => blocks.enumerate().collect::<Vec<_>>().into_par_iter().for_each_task(&task),
+            let mut first_panel = 0;
+            while out.ncols() > panels * width {
+                let (left, right) = out.split_at(Axis(1), panels * width);
+                tasks.push((rows.clone(), first_panel, left, None));
+                (out, first_panel) = (right, first_panel + panels);
             }
-        } else {
-            let panels = out.ncols().div_ceil(width).div_ceil(threads);
-            let blocks = out.axis_chunks_iter_mut(Axis(1), panels * width).enumerate();
-            let task = |(i, out): (usize, ArrayViewMut2<'_, T>)| multiply(0..a.rows, i * panels, out, None);
-            blocks.collect::<Vec<_>>().into_par_iter().for_each_task(&task);
+            tasks.push((rows, first_panel, out, epilogue));
+        }
+        let task =
+            |(rows, first_panel, out, epilogue): Block<'_, T>| multiply(rows, first_panel, out, epilogue);
+        match threads {
+            1 => tasks.into_iter().for_each(task),
+            _ => tasks.into_par_iter().for_each_task(&task),
         }
     }
 }

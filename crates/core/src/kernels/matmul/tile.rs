@@ -12,7 +12,7 @@ use crate::kernels::isa::Compiled;
 use crate::kernels::simd::{array, prefetch};
 
 /// Rows that stay in the L1 cache while they are multiplied with panel after panel. A product with
-/// at most this many rows reads B in place.
+/// at most this many rows reads B in place, unless a packed copy of B is given.
 pub const ROWS_IN_L1: usize = 8 * ROWS_PER_TILE;
 
 /// The minimum number of factors per row for which the output is prefetched while its sums are

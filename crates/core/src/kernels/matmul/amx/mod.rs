@@ -83,7 +83,9 @@ fn compute_by<U: TileUnit>(product: Product<'_, '_, f32>, plan: Plan) {
 pub(super) fn packed<U: TileUnit>(b: Mat<'_, f32>) -> (usize, Box<dyn Any + Send + Sync>) {
     let b = TileFactor::right(b);
     let mut packed = Aligned::<Line>::new(b.strips() * b.steps() * LINES);
-    b.pack_all::<U>(packed.as_mut_slice(), rayon::current_num_threads());
+    if !packed.as_slice().is_empty() {
+        b.pack_all::<U>(packed.as_mut_slice(), rayon::current_num_threads());
+    }
     (STRIP, Box::new(packed))
 }
 

@@ -16,7 +16,8 @@ const STRIPS_IN_L2: usize = 18;
 /// threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// What each task packs and multiplies with the other factor, which is packed whole before.
+    /// What each task packs, unless it was packed before, and multiplies with the other factor, which is packed
+    /// whole before.
     pub tasks: Tasks,
     /// Strips per task.
     pub strips: usize,
