@@ -187,13 +187,19 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
             model.block_size,
         ),
     );
+    let tokens = entropy::counted(&corpus.train);
     fact(
         "reference",
         &format!(
-            "loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token",
+            "loss per token: {:.4} at random (ln V); {:.4} by frequency; {:.4} from the previous token{}",
             (model.vocab_size as f64).ln(),
             entropy::unigram(&corpus.train)?,
             entropy::bigram(&corpus.train)?,
+            if tokens < corpus.train.len() {
+                format!(" (in {tokens} tokens of the text)")
+            } else {
+                String::new()
+            },
         ),
     );
     let passes = config.gradient_accumulation_steps * config.shards;

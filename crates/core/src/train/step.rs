@@ -207,3 +207,28 @@ pub(super) fn routine(phase: Phase, name: &'static str, function: &'static str, 
         time: std::time::Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_evaluation_uses_the_buffers_of_the_steps() {
+        let (mut stepper, mut tape) = (Stepper::<f32>::default(), Tape::new());
+        let take = |tape: &mut Tape<f32>, n: usize| {
+            let buffer = tape.buffer(&[n]);
+            let address = buffer.data().as_ptr();
+            tape.recycle(buffer);
+            address
+        };
+        stepper.lend_buffers(&mut tape, |tape| take(tape, 1000));
+        assert_eq!(stepper.tape.bytes(), 0, "before the first step there is nothing to lend");
+
+        let of_steps = take(&mut stepper.tape, 1000);
+        stepper.buffers_allocated = true;
+        let [lent, added] = stepper.lend_buffers(&mut tape, |tape| [1000, 2000].map(|n| take(tape, n)));
+        assert_eq!(lent, of_steps);
+        assert_eq!((stepper.tape.bytes(), stepper.buffer_bytes()), (12_000, 4000));
+        assert_eq!(take(&mut stepper.tape, 2000), added, "the steps use what the evaluation added");
+    }
+}
