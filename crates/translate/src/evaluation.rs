@@ -5,12 +5,9 @@ use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 
 use crate::Transformer;
-use crate::data::{Batches, Pairs, Specials, batch};
+use crate::data::{Batches, EVALUATION_TOKENS, Pairs, Specials, batch};
 use crate::decode::{Options, Translator};
 use crate::metrics::{Bleu, Metric};
-
-/// Padded tokens in a batch: enough to use all cores.
-pub(crate) const TOKENS_PER_BATCH: usize = 4096;
 
 /// How well a model predicts each token of the targets from the source and the right tokens before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +52,7 @@ pub fn shared_predict(
     (special, shift): (Specials, bool),
     ranks: &mut Ranks,
 ) -> Result<Prediction, Error> {
-    let batches = Batches::new(pairs, TOKENS_PER_BATCH, 0).in_order();
+    let batches = Batches::new(pairs, EVALUATION_TOKENS, 0).in_order();
     let measured = ranks.map(batches.len(), |i| {
         let batch = batch(pairs, &batches[i], special, shift)?;
         let targets = batch.targets(0.0);

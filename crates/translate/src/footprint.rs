@@ -14,8 +14,8 @@
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{NormPlace, Positions};
 
+use crate::data::EVALUATION_TOKENS;
 use crate::decode::Options;
-use crate::evaluation::TOKENS_PER_BATCH;
 use crate::{Config, Sharing, TransformerConfig};
 
 impl TransformerConfig {
@@ -47,7 +47,7 @@ pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint
     let blocks =
         sum(&[elements(&[encoder_layers, 9 * c + 3 * f]), elements(&[decoder_layers, 15 * c + 3 * f])]);
     let step = sum(&[blocks, (2 * v + 13 * c) as u64]).saturating_mul(config.batch_tokens as u64);
-    let evaluation = sum(&[blocks, v as u64]).saturating_mul(TOKENS_PER_BATCH as u64);
+    let evaluation = sum(&[blocks, v as u64]).saturating_mul(EVALUATION_TOKENS as u64);
     let parameters = model.parameter_count();
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };

@@ -7,6 +7,9 @@ use super::pairs::{Pairs, Sentences};
 use super::vocabulary::Specials;
 use crate::PairBatch;
 
+/// The tokens of a batch of an evaluation, padding included: enough to use all cores.
+pub(crate) const EVALUATION_TOKENS: usize = 4096;
+
 /// Batches of pairs, by their padded size.
 ///
 /// Every epoch shuffles the pairs, sorts them by length, and cuts them into batches of at most `tokens`

@@ -22,6 +22,7 @@ mod text;
 mod toys;
 mod vocabulary;
 
+pub(crate) use batches::EVALUATION_TOKENS;
 pub use batches::{Batches, batch};
 pub use corpus::{Corpus, VAL_PAIRS, hold_out, is_built_in};
 pub use folder::{META, PairsMeta, Prepare, is_prepared, prepare};
