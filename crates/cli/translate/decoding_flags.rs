@@ -16,8 +16,7 @@ pub struct DecodingFlags {
     /// A translation has at most this number of tokens more than its source.
     #[arg(long, value_name = "N", default_value_t = Options::default().extra_length)]
     extra_length: usize,
-    /// Sentences that are translated side by side. Each thread takes so many. It changes the speed and the memory, not
-    /// the result.
+    /// Sentences that a thread translates side by side. It changes the speed and the memory, not the result.
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     /// Compute the keys and values of earlier tokens again for every token, to see what the cache saves.

@@ -25,8 +25,8 @@ use crate::output;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 
-/// Batches between two writes: enough that sentences of similar length meet in a batch. With many threads, there are two
-/// for each.
+/// Batches between two writes: enough that sentences of similar length meet in a batch. With many threads, it is two
+/// for each thread.
 const BATCHES_PER_WRITE: usize = 16;
 
 /// Translate sentences: one line in, one line out.

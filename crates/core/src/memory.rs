@@ -103,8 +103,8 @@ pub fn check(elements: u64, what: &'static str, advice: &'static str) -> Result<
     }
 }
 
-/// How many pieces of work that hold this number of elements each may run side by side: up to `most`, as far as half
-/// of the available memory has room for them, and at least one.
+/// How many pieces of work may run side by side if each holds this number of elements: at most `most`, at least one,
+/// and no more than half of the available memory has room for.
 pub fn at_once(elements: u64, most: usize) -> usize {
     let bytes = elements.saturating_mul(BYTES_PER_ELEMENT);
     match most {

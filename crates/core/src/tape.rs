@@ -406,7 +406,7 @@ impl<T: Float> Tape<T> {
         self.pool.elements() * T::BYTES
     }
 
-    /// Swaps the buffers of two tapes, so that two that are never used at the same time need memory once.
+    /// Swaps the buffers of two tapes. Two that are never used at the same time can so share their memory.
     pub(crate) fn swap_buffers(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.pool, &mut other.pool);
     }

@@ -74,7 +74,7 @@ pub fn for_each_chunk<T: Send, S: Default>(
 /// The results of `f(0)`, `f(1)`, .. `f(n - 1)`. They begin in this order: a thread takes the next number when it is
 /// free, and at most `at_once` run at a time. After the first error, none begins.
 ///
-/// Unlike in other parallel loops, a thread that waits for its share of a kernel never begins another `f` meanwhile.
+/// A thread that waits inside a kernel does not begin another `f`, as it might in other parallel loops.
 ///
 /// # Errors
 /// The first error in the order of the numbers.

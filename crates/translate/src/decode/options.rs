@@ -15,8 +15,7 @@ pub struct Options {
     pub n_best: usize,
     /// A translation has at most this number of tokens more than its source.
     pub extra_length: usize,
-    /// Sentences that are decoded side by side. Each thread takes so many. It changes the speed and the memory, not the
-    /// result.
+    /// Sentences that a thread decodes side by side. It changes the speed and the memory, not the result.
     pub batch: usize,
     /// Whether keys and values of earlier tokens are kept instead of computed again. It changes the speed,
     /// not the result.

@@ -9,8 +9,7 @@ use crate::kernels::aligned::Aligned;
 /// B, `(inner, n)`, in the order in which the innermost loop reads it for products of one precision.
 ///
 /// A product otherwise packs B each time, or, with few rows, transposes its output. With many rows this costs little.
-/// Where a few rows meet the same weights again and again, as in each step of a translation, it takes up to as long as
-/// multiplying them.
+/// With few, as in the steps of a translation, it takes up to as long as the multiplication.
 pub struct PackedFactor {
     /// `(inner, n)`.
     pub(super) shape: (usize, usize),

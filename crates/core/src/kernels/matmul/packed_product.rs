@@ -122,8 +122,8 @@ impl<T: Number> Product<'_, '_, T> {
                 });
             }
         };
-        // Few rows are not split, so that no factor of B is read by several threads, unless there are fewer panels than
-        // threads.
+        // If there are few rows, threads take panels, so that each factor of B is read by one thread. If there are fewer
+        // panels than threads, the rows are split as well.
         let (rows, panels) = (a.rows, out.ncols().div_ceil(width));
         let (row_blocks, column_blocks) = match rows >= threads * ROWS_IN_L1 {
             true => (threads, 1),
