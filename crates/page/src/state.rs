@@ -94,13 +94,8 @@ impl State {
         let bytes = opened.inspection.step.tape.bytes();
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         steps.push_front(Kept { id, bytes, opened: Arc::new(Mutex::new(opened)) });
-        let mut sum = 0;
-        let fits = |kept: &&Kept| {
-            sum += kept.bytes;
-            sum <= KEPT_BYTES
-        };
-        let fitting = steps.iter().take_while(fits).count();
-        steps.truncate(fitting.clamp(1, KEPT_STEPS));
+        let n = number_to_keep(steps.iter().map(|kept| kept.bytes));
+        steps.truncate(n);
         id.to_string()
     }
 
@@ -144,5 +139,29 @@ impl State {
     /// Saves the training in progress.
     pub fn stop(&self) {
         self.training.stop_and_wait();
+    }
+}
+
+/// How many of the newest steps are kept: those that fit, and always the newest. `bytes` are theirs, newest first.
+fn number_to_keep(bytes: impl Iterator<Item = usize>) -> usize {
+    let sums = bytes.scan(0_usize, |sum, bytes| {
+        *sum = sum.saturating_add(bytes);
+        Some(*sum)
+    });
+    sums.take_while(|&sum| sum <= KEPT_BYTES).count().clamp(1, KEPT_STEPS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_steps_that_fit_are_kept() {
+        let keep = |bytes: &[usize]| number_to_keep(bytes.iter().copied());
+        assert_eq!(keep(&[1, 2]), 2);
+        assert_eq!(keep(&[1; 20]), KEPT_STEPS);
+        assert_eq!(keep(&[KEPT_BYTES / 2, KEPT_BYTES / 2, 1]), 2);
+        assert_eq!(keep(&[KEPT_BYTES + 1, 1]), 1, "the newest is kept, whatever its size");
+        assert_eq!(keep(&[1, usize::MAX, usize::MAX]), 1);
     }
 }

@@ -55,12 +55,16 @@ pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint
     Footprint { parameters, optimizer, activations: step.max(evaluation) }
 }
 
-/// The elements that translating a batch holds: the values of the encoder, `N (9 C + 3 F)` in each block for N tokens
+/// The elements that translating a batch of sources of this length holds: the values of the encoder, `N (9 C + 3 F)` in each block for N tokens
 /// with padding; K and V of the source in each decoder block; those of every hypothesis, and the copies that they came
 /// from; and the logits. A translation is taken to be `extra_length` tokens longer than its source.
-pub(crate) fn decoding_elements(model: &TransformerConfig, options: &Options, source: usize) -> u64 {
+pub(crate) fn decoding_elements(
+    model: &TransformerConfig,
+    options: &Options,
+    (batch, source): (usize, usize),
+) -> u64 {
     let &TransformerConfig { vocab_size: v, d_model: c, d_ff: f, encoder_layers, decoder_layers, .. } = model;
-    let (batch, hypotheses) = (options.batch, options.batch.saturating_mul(options.beam));
+    let hypotheses = batch.saturating_mul(options.beam);
     let target = source.saturating_add(options.extra_length).min(model.max_length);
     sum(&[
         elements(&[batch, source, encoder_layers, 9 * c + 3 * f]),
@@ -104,6 +108,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn decoding_needs_memory_for_each_sentence_and_hypothesis() {
+        let model = Config::default().model(1000);
+        let usual = Options::default();
+        let need = |options: &Options, size| decoding_elements(&model, options, size);
+        let one = need(&usual, (1, 20));
+        assert_eq!(need(&usual, (32, 20)), 32 * one);
+        assert!(need(&usual, (1, 40)) > one && need(&Options { beam: 8, ..usual }, (1, 20)) > one);
+        // What counts is how many sentences there are, not how many a batch may have.
+        assert_eq!(need(&Options { batch: 1 << 40, ..usual }, (1, 20)), one);
+        assert_eq!(need(&usual, (usize::MAX, 20)), u64::MAX);
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl<'a> Translator<'a> {
         // of one has little work to share.
         let batches: Vec<&[usize]> = order.rchunks(self.options.batch).collect();
         let longest = order.last().map_or(0, |&i| sources[i].len());
-        let elements = decoding_elements(self.model.config(), &self.options, longest);
+        let batch = self.options.batch.min(order.len());
+        let elements = decoding_elements(self.model.config(), &self.options, (batch, longest));
         memory::check(elements, "translating a batch of these sentences", "use a smaller --batch or --beam")?;
         let found = threads::in_turns(batches.len(), memory::at_once(elements, threads::current()), |i| {
             let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();

@@ -36,7 +36,6 @@ mod plan;
 mod tests;
 mod unit;
 
-use std::any::Any;
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, Axis};
@@ -48,6 +47,7 @@ use self::plan::{Plan, Tasks};
 use self::unit::{LINES, Line, Prefetch, STRIP, TileUnit};
 use super::epilogue::{Accumulate, RemainingEpilogue};
 use super::matrix::Mat;
+use super::packed_factor::Factors;
 use super::product::Product;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::parallel::ForEachTask;
@@ -80,7 +80,7 @@ fn compute_by<U: TileUnit>(product: Product<'_, '_, f32>, plan: Plan) {
 }
 
 /// Packs all strips of `b`; returns the number of columns of each.
-pub(super) fn packed<U: TileUnit>(b: Mat<'_, f32>) -> (usize, Box<dyn Any + Send + Sync>) {
+pub(super) fn packed<U: TileUnit>(b: Mat<'_, f32>) -> (usize, Factors) {
     let b = TileFactor::right(b);
     let mut packed = Aligned::<Line>::new(b.strips() * b.steps() * LINES);
     if !packed.as_slice().is_empty() {
