@@ -1,5 +1,6 @@
 //! The architecture of a network.
 
+use m2g_core::Precision;
 use m2g_core::nn::Activation;
 use serde::{Deserialize, Serialize};
 
@@ -42,13 +43,15 @@ pub struct Architecture {
     pub dropout: f64,
     /// How the gradient is computed.
     pub backprop: Backprop,
+    /// The precision of the matrix products.
+    pub precision: Precision,
     /// The seed of the initial weights.
     pub seed: u64,
 }
 
 impl Architecture {
     /// Sigmoid neurons, the quadratic cost, scaled initial weights, no dropout, and gradients
-    /// computed by the tape.
+    /// computed by the tape in full precision.
     pub fn new(sizes: &[usize]) -> Self {
         Self {
             sizes: sizes.to_vec(),
@@ -57,6 +60,7 @@ impl Architecture {
             init: Initialisation::Scaled,
             dropout: 0.0,
             backprop: Backprop::Tape,
+            precision: Precision::F32,
             seed: 1,
         }
     }

@@ -6,7 +6,7 @@ use m2g_core::nn::Activation;
 use m2g_core::optim::Schedule;
 use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
 use m2g_core::settings::{Kind, SettingValue, Settings};
-use m2g_core::{Error, named_setting_values, within};
+use m2g_core::{Error, Precision, named_setting_values, within};
 use serde::{Deserialize, Serialize};
 
 use crate::distort::{self, Distort};
@@ -95,6 +95,9 @@ m2g_core::settings! {
             /// The probability that a training step drops a hidden neuron.
             #[setting(inherited, value_name("P"), check(below_one))]
             dropout: f64 = 0.0,
+            /// The precision of matrix products. bf16 is faster on processors that multiply it, and slower on
+            /// others.
+            precision: Precision = Precision::F32,
         }
         "Training" {
             /// Passes over the training images.
@@ -148,6 +151,9 @@ m2g_core::settings! {
             schedule: Schedule = Schedule::Constant,
             /// Rotate, stretch and bend the training images on the fly.
             distort: Distort = Distort::None,
+            /// The share of the epochs, the last ones, whose images are not distorted.
+            #[setting(check(below_one))]
+            undistorted: f64 = 0.0,
         }
     }
 }
@@ -200,8 +206,14 @@ impl Config {
             init: self.init,
             dropout: self.dropout,
             backprop: self.backprop,
+            precision: self.precision,
             seed: self.seed,
         }
+    }
+
+    /// The number of epochs whose images are distorted: the first ones.
+    pub fn distorted_epochs(&self) -> u64 {
+        self.epochs - (self.epochs as f64 * self.undistorted).round() as u64
     }
 
     /// Checks every setting, and that they are compatible.
@@ -282,6 +294,7 @@ mod tests {
             (Config { epochs: 0, ..base() }, "epochs is 0"),
             (Config { batch_size: 0, ..base() }, "batch_size is 0"),
             (Config { dropout: 1.0, ..base() }, "dropout is 1"),
+            (Config { undistorted: 1.0, ..base() }, "undistorted is 1"),
             (Config { l2: f64::INFINITY, ..base() }, "l2 is inf"),
             (Config { train_on_all: true, patience: 3, ..base() }, "patience is 3"),
             (Config { weight_decay: 0.1, ..base() }, "weight_decay is 0.1: it belongs to adamw"),
@@ -291,6 +304,16 @@ mod tests {
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(start), "{error}");
         }
+    }
+
+    #[test]
+    fn the_last_epochs_may_be_undistorted() {
+        let distorted =
+            |epochs, undistorted| Config { epochs, undistorted, ..Config::default() }.distorted_epochs();
+        assert_eq!(
+            [distorted(30, 0.0), distorted(30, 0.1), distorted(1, 0.1), distorted(1, 0.9)],
+            [30, 27, 1, 0]
+        );
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct MiniBatches<'a, T: Float> {
     epoch: Option<u64>,
     order: Vec<u32>,
     batch: MiniBatch<T>,
-    distorter: Option<Distorter>,
+    /// Distorts the images of epochs before this one.
+    distorter: Option<(Distorter, u64)>,
     /// The distorted images of the batch, `(B, pixels)`.
     distorted: Vec<f32>,
 }
@@ -37,11 +38,16 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// Mini-batches of `size` images; the last of an epoch may be smaller.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no images, or fewer than `size`, or `size` is 0.
+    /// [`Error::Setting`] if there are no images, or fewer than `size`, or `size` is 0, or a label is not one of
+    /// the classes.
     pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
         if size == 0 || size > data.len() {
             let rule = "it must be at least 1 and at most the number of training images";
             return Err(Error::Setting { name: "batch_size", value: size.to_string(), rule });
+        }
+        if let Some(label) = data.labels.iter().find(|&&label| usize::from(label) >= classes) {
+            let rule = "the network has fewer classes: give the images that it was trained on";
+            return Err(Error::Setting { name: "the class of an image", value: label.to_string(), rule });
         }
         let pixels = data.rows * data.cols;
         let batch = MiniBatch { x: Tensor::zeros(&[size, pixels]), y: Tensor::zeros(&[size, classes]) };
@@ -64,16 +70,16 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(Self { shards, ..self })
     }
 
-    /// Distorts every image, differently in every epoch.
+    /// Distorts every image in the first `epochs` epochs, differently in each.
     ///
     /// # Errors
     /// As [`Distorter::new`].
-    pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
+    pub fn distorted(mut self, distort: Distort, epochs: u64) -> Result<Self, Error> {
         self.distorter = match distort {
             Distort::None => None,
             _ => {
                 let distorter = Distorter::new(distort, self.data.rows, self.data.cols);
-                Some(distorter.map_err(|e| Error::Other(Box::new(e)))?)
+                Some((distorter.map_err(|e| Error::Other(Box::new(e)))?, epochs))
             }
         };
         Ok(self)
@@ -108,7 +114,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
             self.batch.y = Tensor::zeros(&[chosen.len(), classes]);
         }
         let x = self.batch.x.data_mut();
-        if let Some(distorter) = &self.distorter {
+        if let Some((distorter, _)) = self.distorter.as_ref().filter(|(_, epochs)| epoch < *epochs) {
             let images: Vec<&[u8]> = chosen.iter().map(|&i| self.data.image(i as usize)).collect();
             self.distorted.resize(x.len(), 0.0);
             // A separate random stream for each image in each epoch.
@@ -196,6 +202,17 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_epochs_are_distorted() {
+        let data = LabelledImages { rows: 2, cols: 7, images: vec![200; 14 * 14], labels: vec![1; 14] };
+        let mut plain = MiniBatches::<f64>::new(&data, 7, 10, 1).unwrap();
+        let mut batches = MiniBatches::<f64>::new(&data, 7, 10, 1).unwrap();
+        batches = batches.distorted("affine".parse().unwrap(), 2).unwrap();
+        // Two steps in an epoch.
+        let distorted: Vec<bool> = (0..6).map(|step| batches.get(step) != plain.get(step)).collect();
+        assert_eq!(distorted, [true, true, true, true, false, false]);
+    }
+
+    #[test]
     fn shards_of_a_step_have_equally_many_images_and_none_twice() {
         let data = data();
         for (size, shards, steps, seen_in_all) in [(2, 3, 2, 12), (3, 2, 3, 14), (7, 2, 1, 14), (4, 3, 1, 12)]
@@ -230,5 +247,11 @@ mod tests {
             let error = MiniBatches::<f64>::new(&data(), size, 10, 1).unwrap_err().to_string();
             assert!(error.starts_with("batch_size is"), "{error}");
         }
+    }
+
+    #[test]
+    fn images_of_a_class_that_the_network_does_not_know_are_refused() {
+        let error = MiniBatches::<f64>::new(&data(), 4, 9, 1).unwrap_err().to_string();
+        assert!(error.starts_with("the class of an image is 9: the network has fewer classes"), "{error}");
     }
 }

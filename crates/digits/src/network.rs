@@ -8,7 +8,7 @@ use m2g_core::nn::{Activation, Init, Linear};
 use m2g_core::optim::Sgd;
 use m2g_core::rng::Streams;
 use m2g_core::train::{Model, Stepper, gradients_by_tape};
-use m2g_core::{Error, Float, Grads, ParamId, Params, Tape, Tensor, Var, unit_interval};
+use m2g_core::{Error, Float, Grads, ParamId, Params, Precision, Tape, Tensor, Var, unit_interval};
 
 use crate::backprop::{Nabla, backprop};
 use crate::{Architecture, Backprop, Initialisation, MiniBatch, MiniBatches};
@@ -33,16 +33,26 @@ impl<T: Float> Network<T> {
     /// Builds a network of the given architecture, with random weights.
     ///
     /// # Errors
-    /// As [`Network::new`], and if dropout is combined with backpropagation by hand.
+    /// As [`Network::new`], and if dropout or bf16 is combined with backpropagation by hand.
     pub fn build(architecture: Architecture) -> Result<Self, Error> {
         let sizes = &architecture.sizes;
         if sizes.len() < 2 || sizes.contains(&0) {
             let rule = "a network needs at least two layers, none of them empty";
             return Err(Error::Setting { name: "sizes", value: format!("{sizes:?}"), rule });
         }
-        if architecture.dropout > 0.0 && architecture.backprop == Backprop::ByHand {
+        if architecture.backprop == Backprop::ByHand {
             let rule = "it needs `backprop = \"tape\"`";
-            return Err(Error::Setting { name: "dropout", value: architecture.dropout.to_string(), rule });
+            if architecture.dropout > 0.0 {
+                return Err(Error::Setting {
+                    name: "dropout",
+                    value: architecture.dropout.to_string(),
+                    rule,
+                });
+            }
+            if architecture.precision != Precision::F32 {
+                let value = architecture.precision.name().into();
+                return Err(Error::Setting { name: "precision", value, rule });
+            }
         }
         let init = match (architecture.init, architecture.activation) {
             (Initialisation::Book, _) => Init::Normal(1.0),
@@ -101,6 +111,7 @@ impl<T: Float> Network<T> {
 
     /// The weighted inputs `z` of the last layer: `(B, 784) -> (B, 10)`.
     fn weighted_inputs(&self, tape: &mut Tape<T>, x: Var) -> Result<Var, Error> {
+        tape.set_precision(self.architecture.precision);
         let (last, hidden) = self.layers.split_last().expect("there is at least one layer");
         let mut a = x;
         for (l, layer) in (1..).zip(hidden) {
@@ -203,9 +214,8 @@ impl<T: Float> Network<T> {
     /// [`Network::evaluate`] on the given tape, which must not compute gradients.
     pub(crate) fn evaluate_on(&self, tape: &mut Tape<T>, test_data: &LabelledImages) -> Result<usize, Error> {
         let mut correct = 0;
-        for start in (0..test_data.len()).step_by(EVALUATION_BATCH_SIZE) {
-            let end = (start + EVALUATION_BATCH_SIZE).min(test_data.len());
-            correct += self.correct_in(tape, test_data, start..end)?;
+        for range in evaluation_batches(test_data.len()) {
+            correct += self.correct_in(tape, test_data, range)?;
         }
         Ok(correct)
     }
@@ -217,9 +227,7 @@ impl<T: Float> Network<T> {
         images: &LabelledImages,
         range: Range<usize>,
     ) -> Result<usize, Error> {
-        let x = tape.input_with(&[range.len(), images.rows * images.cols], |x| {
-            images_into(x, images, range.clone());
-        });
+        let x = images_on(tape, images, range.clone());
         let z = self.weighted_inputs(tape, x)?;
         let predicted = tape.argmax(z)?;
         let predicted = tape.value(predicted).data().iter();
@@ -234,9 +242,21 @@ impl<T: Float> Network<T> {
     /// # Errors
     /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn outputs(&self, data: &LabelledImages) -> Result<Tensor<T>, Error> {
-        let mut x = Tensor::zeros(&[data.len(), data.rows * data.cols]);
-        images_into(x.data_mut(), data, 0..data.len());
-        self.feedforward(&x)
+        let classes = *self.architecture.sizes.last().expect("a network has layers");
+        let mut outputs = Tensor::zeros(&[data.len(), classes]);
+        let mut tape = Tape::new();
+        tape.set_gradients(false);
+        // Several batches then have the bits of a single one.
+        tape.set_fixed_row_bits(data.len() > EVALUATION_BATCH_SIZE);
+        let rows = outputs.data_mut().chunks_mut(EVALUATION_BATCH_SIZE * classes);
+        for (rows, range) in rows.zip(evaluation_batches(data.len())) {
+            let x = images_on(&mut tape, data, range);
+            let z = self.weighted_inputs(&mut tape, x)?;
+            let a = self.architecture.cost.output(&mut tape, z)?;
+            rows.copy_from_slice(tape.value(a).data());
+            tape.reset();
+        }
+        Ok(outputs)
     }
 }
 
@@ -248,10 +268,18 @@ fn bias(layer: &Linear) -> ParamId {
 /// Images per forward pass of an evaluation.
 pub(crate) const EVALUATION_BATCH_SIZE: usize = 1000;
 
-/// Writes the images in `range` to the rows of `x`, with pixels scaled to 0..=1.
-fn images_into<T: Float>(x: &mut [T], data: &LabelledImages, range: Range<usize>) {
-    let pixels = (data.rows * data.cols).max(1);
-    x.chunks_exact_mut(pixels).zip(range).for_each(|(x, i)| unit_interval(x, data.image(i)));
+/// The images of each forward pass of an evaluation of `n` images.
+fn evaluation_batches(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(EVALUATION_BATCH_SIZE).map(move |start| start..(start + EVALUATION_BATCH_SIZE).min(n))
+}
+
+/// Records the images in `range`, a row each, with pixels scaled to 0..=1.
+fn images_on<T: Float>(tape: &mut Tape<T>, images: &LabelledImages, range: Range<usize>) -> Var {
+    let pixels = images.rows * images.cols;
+    tape.input_with(&[range.len(), pixels], |x| {
+        let rows = x.chunks_exact_mut(pixels.max(1));
+        rows.zip(range).for_each(|(x, i)| unit_interval(x, images.image(i)));
+    })
 }
 
 impl<T: Float> Model<T> for Network<T> {

@@ -126,7 +126,7 @@ impl Trainable for Network<f32> {
             EVALUATION_BATCH_SIZE,
             neurons,
         ]));
-        Some(Footprint { parameters, optimizer, activations })
+        Some(Footprint { parameters, optimizer, activations }.sharded(config.shards))
     }
 
     fn config(description: &Description) -> &Config {
@@ -195,7 +195,8 @@ impl<'a> DigitTask<'a> {
     fn new(description: &Description, data: &'a DigitData) -> Result<Self, Error> {
         let config = &description.config;
         let batches = MiniBatches::new(&data.train, config.batch_size, description.classes, config.seed)?;
-        Ok(Self { batches: batches.sharded(config.shards)?.distorted(config.distort)?, data })
+        let batches = batches.sharded(config.shards)?.distorted(config.distort, config.distorted_epochs())?;
+        Ok(Self { batches, data })
     }
 }
 
