@@ -122,13 +122,14 @@ struct Scores<C> {
 
 impl Corpus {
     fn measure<M: Metric>(&self, metric: &M) -> anyhow::Result<Scores<M::Counts>> {
-        let segments = metric.segments(&self.hypotheses, &self.references)?;
-        let counts = segments.iter().copied().sum();
-        let difference = match &self.baseline {
-            None => None,
+        let (counts, difference) = match &self.baseline {
+            None => (metric.corpus(&self.hypotheses, &self.references)?, None),
             Some(baseline) => {
+                // The bootstrap draws segments.
+                let segments = metric.segments(&self.hypotheses, &self.references)?;
                 let baseline = metric.segments(baseline, &self.references)?;
-                Some(paired_bootstrap(metric, &segments, &baseline, SAMPLES, 1))
+                let difference = paired_bootstrap(metric, &segments, &baseline, SAMPLES, 1);
+                (segments.into_iter().sum(), Some(difference))
             }
         };
         let signature = metric.signature(self.references.len());

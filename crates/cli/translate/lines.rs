@@ -20,9 +20,8 @@ pub fn lines(file: &Path) -> anyhow::Result<Vec<String>> {
         true => Source::standard_input(MAX_BYTES),
         false => Source::files(&[file.to_path_buf()]),
     };
-    let (text, _) =
-        source.and_then(|source| source.read_to_string(MAX_BYTES)).map_err(|error| anyhow!("{error}"))?;
-    Ok(text.lines().map(String::from).collect())
+    let read = source.and_then(|source| source.read_lines(MAX_BYTES));
+    Ok(read.map_err(|error| anyhow!("{error}"))?.0)
 }
 
 /// Checks that two files have the same number of lines.

@@ -49,12 +49,10 @@ impl Score {
         let sources = lines(&self.source)?;
         let targets = lines(&self.target)?;
         parallel_lines(&self.target, targets.len(), &self.source, sources.len())?;
-        let texts: Vec<TextPair> = sources
-            .iter()
-            .zip(&targets)
-            .map(|(s, t)| TextPair { source: s.clone(), target: t.clone() })
-            .collect();
+        let texts: Vec<TextPair> =
+            sources.into_iter().zip(targets).map(|(source, target)| TextPair { source, target }).collect();
         let (pairs, special) = Pairs::encode_all(&texts, tokenizer).map_err(m2g_core::Error::from)?;
+        drop(texts);
         for i in 0..pairs.len() {
             let longest = pairs.source.get(i).len().max(pairs.target.get(i).len());
             if longest > max_length {

@@ -45,16 +45,42 @@ impl Source {
     /// As [`Source::read`]; [`TextError::Text`] if the text is longer.
     pub fn read_to_string(&self, most: u64) -> Result<(String, Cleaned), TextError> {
         let mut all = String::new();
-        let cleaned = self.read(&mut |_| true, &mut |text| {
-            all.push_str(text);
-            match all.len() as u64 > most {
+        let cleaned = self.read_at_most(most, &mut |text| all.push_str(text))?;
+        Ok((all, cleaned))
+    }
+
+    /// The lines of the text, which has at most `most` bytes, and what was cleaned. Memory never holds the text
+    /// twice.
+    ///
+    /// # Errors
+    /// As [`Source::read_to_string`].
+    pub fn read_lines(&self, most: u64) -> Result<(Vec<String>, Cleaned), TextError> {
+        let (mut lines, mut line) = (Vec::new(), String::new());
+        let cleaned = self.read_at_most(most, &mut |text| {
+            for part in text.split_inclusive('\n') {
+                line.push_str(part);
+                if line.ends_with('\n') {
+                    lines.extend(line.lines().map(String::from));
+                    line.clear();
+                }
+            }
+        })?;
+        lines.extend(line.lines().map(String::from));
+        Ok((lines, cleaned))
+    }
+
+    fn read_at_most(&self, most: u64, visit: &mut dyn FnMut(&str)) -> Result<Cleaned, TextError> {
+        let mut bytes = 0;
+        self.read(&mut |_| true, &mut |text| {
+            visit(text);
+            bytes += text.len() as u64;
+            match bytes > most {
                 true => {
                     Err(self.error(format!("it has more than {} MiB, which is too long here", most >> 20)))
                 }
                 false => Ok(()),
             }
-        })?;
-        Ok((all, cleaned))
+        })
     }
 
     /// As [`Source::read`], with the ends of the inputs.
@@ -142,6 +168,19 @@ mod tests {
                 "1 byte that is not UTF-8 was replaced by U+FFFD"
             ]
         );
+    }
+
+    #[test]
+    fn lines_are_those_of_the_whole_text() {
+        let long = "x".repeat(BYTES_PER_CHUNK);
+        for text in ["", "\n", "a\nb", "a\n\nb\r\r\n\r", &format!("{long}\né{long}\r\n{long}\r")] {
+            let source = Source::text("a text", text.into());
+            let (whole, cleaned) = read(&source).unwrap();
+            let lines: Vec<String> = whole.lines().map(String::from).collect();
+            assert!(source.read_lines(1 << 20).unwrap() == (lines, cleaned), "{:?}", text.get(..9));
+        }
+        let error = Source::text("a text", "a\nbc".into()).read_lines(3).unwrap_err().to_string();
+        assert!(error.starts_with("a text: it has more than 0 MiB"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The bytes are the same in both: little-endian integers of 16 bits if the vocabulary
 //! fits, else of 32, without a header, as in nanoGPT.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -31,11 +32,12 @@ const BYTES_PER_READ: usize = 1 << 13;
 impl TokenData {
     /// These tokens, in memory.
     pub fn new(ids: &[u32]) -> Self {
-        let largest = ids.iter().max().map_or(0, |&id| id as usize);
-        let mut writer = TokenWriter::new(Vec::new(), Width::of(largest + 1));
-        // Writing to memory does not fail.
-        let _ = writer.write(ids);
-        writer.into()
+        written(ids, Vec::new()).into()
+    }
+
+    /// [`TokenData::sha256`] of these tokens in memory, without a copy of them.
+    pub fn sha256_of(ids: &[u32]) -> String {
+        written(ids, io::sink()).finish().1
     }
 
     /// The tokens of a file, which stays open. Reads all of it once to check it.
@@ -144,6 +146,16 @@ impl TokenData {
     }
 }
 
+/// These tokens, written to `out`, which must not fail.
+fn written<W: Write>(ids: &[u32], out: W) -> TokenWriter<W> {
+    let largest = ids.iter().max().map_or(0, |&id| id as usize);
+    let mut writer = TokenWriter::new(out, Width::of(largest + 1));
+    for chunk in ids.chunks(TOKENS_PER_CHUNK) {
+        let _ = writer.write(chunk);
+    }
+    writer
+}
+
 /// The tokens that were written to memory.
 impl From<TokenWriter<Vec<u8>>> for TokenData {
     fn from(writer: TokenWriter<Vec<u8>>) -> Self {
@@ -174,6 +186,7 @@ mod tests {
             let file = TokenData::open(&path, width, 80_000).unwrap();
             assert_eq!(file.to_vec().unwrap(), ids);
             assert!(file.sha256() == sha256 && memory.sha256() == sha256);
+            assert_eq!(TokenData::sha256_of(&ids), sha256);
             let mut two = [0; 2];
             file.read(1, &mut two).unwrap();
             assert_eq!(two, ids[1..]);

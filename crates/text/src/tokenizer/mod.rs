@@ -8,6 +8,7 @@
 //! | `word` | one token per word of a text, with the space before it |
 //! | `bpe` | byte-pair encoding: the bytes, then the merges of frequent pairs |
 //! | `train` | learns the merges from a text |
+//! | `pieces` | a new tokenizer from a text in pieces |
 //! | `pretokenize` | splits text into words, across which no pairs are merged |
 //! | `gpt2` | GPT-2's 50,257 tokens |
 //! | `byte_level` | a byte-level BPE vocabulary from elsewhere |
@@ -40,6 +41,7 @@ mod error;
 mod gpt2;
 mod kind;
 mod parts;
+mod pieces;
 pub(crate) mod pretokenize;
 mod readable;
 mod saved;

@@ -5,11 +5,14 @@
 //! that a text gives the same tokens on every machine. Equal words are merged once,
 //! weighted by their count, and a merge updates only the counts of adjacent pairs.
 
+mod increasing;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::increasing::Increasing;
 use super::bpe::MAX_BYTES_PER_TOKEN;
 use super::pretokenize::words;
 
@@ -40,24 +43,24 @@ impl WordCounts {
 
 type Pair = [u32; 2];
 
-struct Word {
-    tokens: Vec<u32>,
-    count: u64,
-}
+/// An integer that holds the id of a token.
+trait Id: Copy + PartialEq + From<u8> + Into<u32> + TryFrom<u32> {}
 
-/// The distinct words, and where their pairs occur.
-struct Pairs {
-    words: Vec<Word>,
-    counts: FxHashMap<Pair, u64>,
-    /// The indices of the words in which a pair occurs or occurred.
-    places: FxHashMap<Pair, Vec<usize>>,
-    /// The pairs whose counts the last merge changed.
-    changed: FxHashSet<Pair>,
-}
+impl Id for u16 {}
+impl Id for u32 {}
 
 /// The first `n` merges, in order; fewer if no pair is left.
 pub(crate) fn merges(counts: WordCounts, n: usize) -> Vec<Pair> {
-    let mut pairs = Pairs::new(counts);
+    // Half the memory is enough for nearly every vocabulary.
+    match 256 + n <= 1 << 16 {
+        true => learn::<u16>(counts, n),
+        false => learn::<u32>(counts, n),
+    }
+}
+
+fn learn<T: Id>(counts: WordCounts, n: usize) -> Vec<Pair> {
+    let mut words = Words::<T>::new(counts);
+    let mut pairs = words.pairs();
     // Counts in the heap may be stale, so they are compared with the current counts when popped.
     let mut heap: BinaryHeap<(u64, Reverse<Pair>)> =
         pairs.counts.iter().map(|(&pair, &count)| (count, Reverse(pair))).collect();
@@ -75,7 +78,7 @@ pub(crate) fn merges(counts: WordCounts, n: usize) -> Vec<Pair> {
         let id = lengths.len() as u32;
         lengths.push(length);
         merges.push(pair);
-        pairs.merge(pair, id);
+        words.merge(pair, id, &mut pairs);
         for pair in pairs.changed.drain() {
             heap.push((pairs.counts[&pair], Reverse(pair)));
         }
@@ -83,71 +86,105 @@ pub(crate) fn merges(counts: WordCounts, n: usize) -> Vec<Pair> {
     merges
 }
 
-impl Pairs {
+/// The distinct words as tokens.
+struct Words<T> {
+    /// The tokens of one word after the other. A word that a merge has made shorter leaves a gap behind it.
+    tokens: Vec<T>,
+    words: Vec<Word>,
+}
+
+struct Word {
+    /// The index of its first token.
+    start: usize,
+    /// The number of its tokens.
+    len: usize,
+    /// How often it occurs.
+    count: u64,
+}
+
+/// How often pairs occur, and where.
+#[derive(Default)]
+struct Pairs {
+    counts: FxHashMap<Pair, u64>,
+    /// The indices of the words in which a pair occurs or occurred. In a text without spaces, there are about as
+    /// many as the text has bytes.
+    places: FxHashMap<Pair, Increasing>,
+    /// The pairs whose counts the last merge changed.
+    changed: FxHashSet<Pair>,
+}
+
+impl<T: Id> Words<T> {
     fn new(counts: WordCounts) -> Self {
-        let words = counts.0.into_iter();
-        let words = words.map(|(word, count)| Word { tokens: word.bytes().map(u32::from).collect(), count });
-        let mut pairs = Self {
-            words: words.collect(),
-            counts: FxHashMap::default(),
-            places: FxHashMap::default(),
-            changed: FxHashSet::default(),
-        };
-        for (place, word) in pairs.words.iter().enumerate() {
-            for pair in word.tokens.windows(2) {
-                let pair = [pair[0], pair[1]];
-                *pairs.counts.entry(pair).or_default() += word.count;
-                let places: &mut Vec<usize> = pairs.places.entry(pair).or_default();
-                if places.last() != Some(&place) {
-                    places.push(place);
-                }
+        let mut tokens: Vec<T> = Vec::with_capacity(counts.0.keys().map(|word| word.len()).sum());
+        let words = counts.0.into_iter().map(|(word, count)| {
+            let (start, len) = (tokens.len(), word.len());
+            tokens.extend(word.bytes().map(T::from));
+            Word { start, len, count }
+        });
+        let words = words.collect();
+        Self { tokens, words }
+    }
+
+    /// All pairs.
+    fn pairs(&self) -> Pairs {
+        let mut pairs = Pairs::default();
+        for (place, word) in self.words.iter().enumerate() {
+            for pair in self.tokens[word.start..][..word.len].windows(2) {
+                pairs.add([pair[0].into(), pair[1].into()], word.count, place);
             }
         }
         pairs
     }
 
     /// Replaces every `pair` by the token `id`.
-    fn merge(&mut self, pair: Pair, id: u32) {
-        for place in self.places.remove(&pair).unwrap_or_default() {
-            let old = std::mem::take(&mut self.words[place].tokens);
-            let count = self.words[place].count;
-            let mut new: Vec<u32> = Vec::with_capacity(old.len());
-            let mut i = 0;
-            while i < old.len() {
-                if !old[i..].starts_with(&pair) {
-                    new.push(old[i]);
-                    i += 1;
+    fn merge(&mut self, pair: Pair, id: u32, pairs: &mut Pairs) {
+        let of = |id: u32| T::try_from(id).ok().expect("the type was chosen for the number of tokens");
+        let (two, one) = (pair.map(of), of(id));
+        // All pairs with the new token are new, so their places come in increasing order too.
+        for place in pairs.places.remove(&pair).unwrap_or_default().iter() {
+            let word = &mut self.words[place];
+            let tokens = &mut self.tokens[word.start..][..word.len];
+            let (mut read, mut written) = (0, 0);
+            while read < tokens.len() {
+                if !tokens[read..].starts_with(&two) {
+                    tokens[written] = tokens[read];
+                    read += 1;
+                    written += 1;
                     continue;
                 }
-                self.decrease(pair, count);
-                if let Some(&before) = new.last() {
-                    self.decrease([before, pair[0]], count);
-                    self.increase([before, id], count, place);
+                pairs.decrease(pair, word.count);
+                if let Some(&before) = tokens[..written].last() {
+                    pairs.decrease([before.into(), pair[0]], word.count);
+                    pairs.increase([before.into(), id], word.count, place);
                 }
-                if let Some(&after) = old.get(i + 2) {
-                    self.decrease([pair[1], after], count);
-                    self.increase([id, after], count, place);
+                if let Some(&after) = tokens.get(read + 2) {
+                    pairs.decrease([pair[1], after.into()], word.count);
+                    pairs.increase([id, after.into()], word.count, place);
                 }
-                new.push(id);
-                i += 2;
+                tokens[written] = one;
+                read += 2;
+                written += 1;
             }
-            self.words[place].tokens = new;
+            word.len = written;
         }
+    }
+}
+
+impl Pairs {
+    fn add(&mut self, pair: Pair, count: u64, place: usize) {
+        *self.counts.entry(pair).or_default() += count;
+        self.places.entry(pair).or_default().push(place);
+    }
+
+    fn increase(&mut self, pair: Pair, count: u64, place: usize) {
+        self.add(pair, count, place);
+        self.changed.insert(pair);
     }
 
     fn decrease(&mut self, pair: Pair, count: u64) {
         if let Some(n) = self.counts.get_mut(&pair) {
             *n -= count;
             self.changed.insert(pair);
-        }
-    }
-
-    fn increase(&mut self, pair: Pair, count: u64, place: usize) {
-        *self.counts.entry(pair).or_default() += count;
-        self.changed.insert(pair);
-        let places = self.places.entry(pair).or_default();
-        if places.last() != Some(&place) {
-            places.push(place);
         }
     }
 }
@@ -190,7 +227,9 @@ mod tests {
     fn learned(text: &str, n: usize) -> Vec<Pair> {
         let mut counts = WordCounts::default();
         counts.add(text);
-        merges(counts, n)
+        let merges = merges(counts.clone(), n);
+        assert_eq!(learn::<u32>(counts, n), merges);
+        merges
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use m2g_core::rng::{Streams, permutation};
-use m2g_text::token_file::fingerprint;
+use m2g_text::token_file::fingerprint_of_sha256;
 use m2g_text::{TextError, Tokenizer};
 
 use super::folder::{PreparedPairs, is_prepared, open};
@@ -56,12 +56,12 @@ impl Corpus {
                 return Err(TextError::File { path: path.to_path_buf(), why: why.into() });
             }
             let mut reports = meta.reports;
-            let mut keep = |name: &str, pairs: &Pairs| {
+            let mut keep = |name: &str, pairs: Pairs| {
                 let (pairs, dropped) = pairs.up_to(config.max_length);
                 reports.extend(dropped.reports(name, config.max_length));
                 pairs
             };
-            let (train, val) = (keep("training", &train), keep("validation", &val));
+            let (train, val) = (keep("training", train), keep("validation", val));
             return Self::new((train, val, Vec::new()), own, data.into(), reports);
         }
         if path.is_file() {
@@ -89,13 +89,14 @@ impl Corpus {
             None => tokenizer_for(&config.tokenizer, &config.data, &splits.train)?,
         };
         let TextSplits { name, train, val, tests, mut reports } = splits;
-        let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
-            let (pairs, dropped) = Pairs::encode(pairs, &tokenizer, config.max_length)?;
+        // Takes the text of a split, which is not needed any more.
+        let mut encode = |split: &str, pairs: Vec<TextPair>| -> Result<Pairs, TextError> {
+            let (pairs, dropped) = Pairs::encode(&pairs, &tokenizer, config.max_length)?;
             reports.extend(dropped.reports(split, config.max_length));
             Ok(pairs)
         };
-        let (train, val) = (encode("training", &train)?, encode("validation", &val)?);
-        let tests = tests.into_iter().map(|(name, pairs)| Ok((name.clone(), encode(&name, &pairs)?)));
+        let (train, val) = (encode("training", train)?, encode("validation", val)?);
+        let tests = tests.into_iter().map(|(name, pairs)| Ok((name.clone(), encode(&name, pairs)?)));
         let tests = tests.collect::<Result<_, TextError>>()?;
         Self::new((train, val, tests), tokenizer, name, reports)
     }
@@ -112,8 +113,8 @@ impl Corpus {
     ) -> Result<Self, TextError> {
         specials(&tokenizer)?;
         check_not_empty(&source, (&train, &val), &reports)?;
-        let parts = [train.token_data(), val.token_data()].into_iter().flatten().collect::<Vec<_>>();
-        let fingerprint = fingerprint(&tokenizer, &parts.iter().collect::<Vec<_>>());
+        let parts = [train.sha256(), val.sha256()];
+        let fingerprint = fingerprint_of_sha256(&tokenizer, parts.iter().flatten().map(String::as_str));
         Ok(Self { train, val, tests, tokenizer, source, fingerprint, reports })
     }
 
@@ -139,14 +140,14 @@ fn named(name: &str) -> Option<Result<TextSplits, TextError>> {
 
 /// Training and validation pairs: a tenth, but at most [`VAL_PAIRS`], is held out at random, the same in
 /// every run.
-pub fn hold_out(pairs: Vec<TextPair>) -> (Vec<TextPair>, Vec<TextPair>) {
+pub fn hold_out(mut pairs: Vec<TextPair>) -> (Vec<TextPair>, Vec<TextPair>) {
     let held_out = (pairs.len() / ONE_IN).clamp(usize::from(pairs.len() > 1), VAL_PAIRS);
     let order = permutation(&mut Streams::new(1).stream("validation", 0), pairs.len() as u32);
     let mut is_val = vec![false; pairs.len()];
     order.iter().take(held_out).for_each(|&i| is_val[i as usize] = true);
-    let (val, train): (Vec<_>, Vec<_>) = pairs.into_iter().zip(is_val).partition(|(_, is_val)| *is_val);
-    let texts = |pairs: Vec<(TextPair, bool)>| pairs.into_iter().map(|(pair, _)| pair).collect();
-    (texts(train), texts(val))
+    let mut is_val = is_val.into_iter();
+    let val = pairs.extract_if(.., |_| is_val.next() == Some(true)).collect();
+    (pairs, val)
 }
 
 #[cfg(test)]

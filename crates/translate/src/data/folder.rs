@@ -25,6 +25,8 @@ use super::vocabulary::{specials, tokenizer_for};
 pub const META: &str = "pairs.json";
 const TOKENIZER: &str = "tokenizer.json";
 const FILES: [&str; 4] = ["train.source.bin", "train.target.bin", "val.source.bin", "val.target.bin"];
+/// Tokens that are written at a time.
+const TOKENS_PER_WRITE: usize = 1 << 16;
 /// The version of this format.
 const FORMAT: u32 = 1;
 
@@ -99,35 +101,33 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     check_not_empty(&settings.sources.join(", "), (&train, &val), &reports)?;
     let vocab_size = tokenizer.vocab_size();
     let dtype = Width::of(vocab_size);
-    let files = [&train.source, &train.target, &val.source, &val.target];
-    let written = files.map(|sentences| {
-        let mut writer = TokenWriter::new(Vec::new(), dtype);
-        // Writing to memory does not fail.
-        let _ = writer.write(sentences.ids());
-        writer.finish()
-    });
-    let meta = PairsMeta {
-        format: FORMAT,
-        vocab_size,
-        dtype,
-        train_pairs: train.len(),
-        val_pairs: val.len(),
-        sources: settings.sources.clone(),
-        reports,
-        sha256: written.each_ref().map(|(_, sha256)| sha256.clone()),
-        tokenizer_sha256: tokenizer_sha256(&tokenizer),
-    };
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Other(Box::new(e)));
-    let texts = [
-        (TOKENIZER, json(serde_json::to_string(&tokenizer))?),
-        (META, json(serde_json::to_string_pretty(&meta))?),
-    ];
+    let tokenizer_json = json(serde_json::to_string(&tokenizer))?;
     let may_replace = || check_replaceable(out, settings.overwrite);
     atomic::folder(out, may_replace, |new| {
-        for (name, (bytes, _)) in FILES.iter().zip(&written) {
-            atomic::write(&new.join(name), |file| file.write_all(bytes))?;
+        let mut sha256: [String; 4] = Default::default();
+        let sides = [&train.source, &train.target, &val.source, &val.target];
+        for ((name, sentences), sha256) in FILES.iter().zip(sides).zip(&mut sha256) {
+            atomic::write(&new.join(name), |file| {
+                let mut writer = TokenWriter::new(file, dtype);
+                sentences.ids().chunks(TOKENS_PER_WRITE).try_for_each(|ids| writer.write(ids))?;
+                *sha256 = writer.finish().1;
+                Ok(())
+            })?;
         }
-        for (name, text) in &texts {
+        let meta = PairsMeta {
+            format: FORMAT,
+            vocab_size,
+            dtype,
+            train_pairs: train.len(),
+            val_pairs: val.len(),
+            sources: settings.sources.clone(),
+            reports,
+            sha256,
+            tokenizer_sha256: tokenizer_sha256(&tokenizer),
+        };
+        let meta_json = json(serde_json::to_string_pretty(&meta))?;
+        for (name, text) in [(TOKENIZER, tokenizer_json), (META, meta_json)] {
             atomic::write(&new.join(name), |file| writeln!(file, "{text}"))?;
         }
         Ok(meta)

@@ -27,6 +27,23 @@ impl Sentences {
         self.ends.push(self.ids.len());
     }
 
+    /// Keeps only the sentences for which `kept` is true, in the same memory.
+    fn keep(&mut self, kept: &[bool]) {
+        let (mut start, mut tokens, mut sentences) = (0, 0, 0);
+        for (i, &kept) in kept.iter().enumerate() {
+            let end = self.ends[i];
+            if kept {
+                self.ids.copy_within(start..end, tokens);
+                tokens += end - start;
+                self.ends[sentences] = tokens;
+                sentences += 1;
+            }
+            start = end;
+        }
+        self.ids.truncate(tokens);
+        self.ends.truncate(sentences);
+    }
+
     /// The number of sentences.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -147,17 +164,13 @@ impl Pairs {
     }
 
     /// These pairs without those longer than `max_length` tokens, and the number of those.
-    pub(crate) fn up_to(&self, max_length: usize) -> (Self, Dropped) {
-        let mut kept = Self::default();
-        for i in 0..self.len() {
-            let (source, target) = (self.source.get(i), self.target.get(i));
-            if source.len().max(target.len()) <= max_length {
-                kept.source.push(source);
-                kept.target.push(target);
-            }
-        }
-        let long = self.len() - kept.len();
-        (kept, Dropped { empty: 0, long })
+    pub(crate) fn up_to(mut self, max_length: usize) -> (Self, Dropped) {
+        let length = |i: usize| self.source.get(i).len().max(self.target.get(i).len());
+        let kept: Vec<bool> = (0..self.len()).map(|i| length(i) <= max_length).collect();
+        self.source.keep(&kept);
+        self.target.keep(&kept);
+        let long = kept.len() - self.len();
+        (self, Dropped { empty: 0, long })
     }
 
     /// The number of pairs.
@@ -170,9 +183,9 @@ impl Pairs {
         self.source.is_empty()
     }
 
-    /// The texts of both sides as one sequence of tokens each, for a fingerprint.
-    pub(crate) fn token_data(&self) -> [TokenData; 2] {
-        [&self.source, &self.target].map(|sentences| TokenData::new(sentences.ids()))
+    /// The SHA-256 of the tokens of each side, for a fingerprint.
+    pub(crate) fn sha256(&self) -> [String; 2] {
+        [&self.source, &self.target].map(|sentences| TokenData::sha256_of(sentences.ids()))
     }
 }
 
@@ -223,6 +236,9 @@ mod tests {
         );
         assert_eq!(Sentences::split(pairs.source.ids().to_vec(), end), pairs.source);
         assert_eq!(Sentences::split(vec![1, end, 7], end).len(), 1);
-        assert_eq!(pairs.up_to(2).0.len(), 1);
+        let (short, dropped) = pairs.up_to(2);
+        assert_eq!(dropped, Dropped { empty: 0, long: 1 });
+        assert_eq!(short.source.ids(), [letter("a"), end]);
+        assert_eq!(short.target.ids(), [letter("b"), end]);
     }
 }

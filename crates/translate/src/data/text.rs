@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use m2g_text::source::Cleaned;
 use m2g_text::{Source, TextError};
 
 /// A sentence and its translation.
@@ -44,7 +43,7 @@ pub fn read_two_files(source: &Path, target: &Path) -> Result<(Vec<TextPair>, Ve
     let (sources, mut reports) = read(source)?;
     let (targets, more) = read(target)?;
     reports.extend(more);
-    let (s, t) = (sources.lines().count(), targets.lines().count());
+    let (s, t) = (sources.len(), targets.len());
     if s != t {
         let why = format!(
             "it has {t} lines, but {} has {s}: line n of one must translate line n of the other",
@@ -52,7 +51,7 @@ pub fn read_two_files(source: &Path, target: &Path) -> Result<(Vec<TextPair>, Ve
         );
         return Err(TextError::File { path: target.to_path_buf(), why });
     }
-    let pairs = sources.lines().zip(targets.lines()).map(|(source, target)| TextPair::from([source, target]));
+    let pairs = sources.into_iter().zip(targets).map(|(source, target)| TextPair { source, target });
     Ok((pairs.collect(), reports))
 }
 
@@ -61,9 +60,9 @@ pub fn read_two_files(source: &Path, target: &Path) -> Result<(Vec<TextPair>, Ve
 /// # Errors
 /// [`TextError`] if it cannot be read, is not text, or a line has no tab or more than one.
 pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> {
-    let (text, reports) = read(path)?;
-    let mut pairs = Vec::new();
-    for (line, number) in text.lines().zip(1..) {
+    let (lines, reports) = read(path)?;
+    let mut pairs = Vec::with_capacity(lines.len());
+    for (line, number) in lines.into_iter().zip(1..) {
         match line.split('\t').collect::<Vec<_>>()[..] {
             [source, target] => pairs.push(TextPair::from([source, target])),
             [""] => pairs.push(TextPair::from(["", ""])),
@@ -82,14 +81,12 @@ pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> 
 /// The longest side of a text of pairs in bytes: larger ones do not fit into memory as pairs.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// The text of a file, plain or gzip.
-fn read(path: &Path) -> Result<(String, Vec<String>), TextError> {
+/// The lines of a file, plain or gzip.
+fn read(path: &Path) -> Result<(Vec<String>, Vec<String>), TextError> {
     let source = Source::files(&[path.to_path_buf()])?;
-    let (text, cleaned): (String, Cleaned) = source.read_to_string(MAX_BYTES)?;
-    Ok((
-        text,
-        source.reports(&cleaned).iter().map(|report| format!("{}: {report}", path.display())).collect(),
-    ))
+    let (lines, cleaned) = source.read_lines(MAX_BYTES)?;
+    let reports = source.reports(&cleaned);
+    Ok((lines, reports.iter().map(|report| format!("{}: {report}", path.display())).collect()))
 }
 
 #[cfg(test)]

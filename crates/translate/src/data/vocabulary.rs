@@ -43,16 +43,13 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
         "auto" => TokenizerKind::Bpe(8000),
         name => name.parse()?,
     };
-    let text =
-        || -> String { train.iter().flat_map(|pair| [&pair.source, "\n", &pair.target, "\n"]).collect() };
-    let tokenizer = match kind {
-        TokenizerKind::Byte => Tokenizer::byte(),
-        TokenizerKind::Char => Tokenizer::char(&text()),
-        TokenizerKind::Word => Tokenizer::word(&text())?,
-        TokenizerKind::Bpe(n) => Tokenizer::bpe(&text(), n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE))?,
+    let kind = match kind {
         TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
+        TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE)),
+        kind => kind,
     };
-    Ok(tokenizer.with_special_tokens(&SPECIAL)?)
+    let lines = train.iter().flat_map(|pair| [&pair.source[..], "\n", &pair.target[..], "\n"]);
+    Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SPECIAL)?)
 }
 
 /// The special tokens of a tokenizer that pairs are encoded with.

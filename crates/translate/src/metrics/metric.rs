@@ -33,20 +33,10 @@ pub trait Metric {
         hypotheses: &[S],
         references: &[Vec<S>],
     ) -> Result<Vec<Self::Counts>, MetricError> {
-        if hypotheses.is_empty() || references.is_empty() {
-            return Err(MetricError::Empty);
-        }
-        if let Some(set) = references.iter().find(|set| set.len() != hypotheses.len()) {
-            return Err(MetricError::Lengths { hypotheses: hypotheses.len(), references: set.len() });
-        }
-        let counts = hypotheses.iter().enumerate().map(|(i, hypothesis)| {
-            let references: Vec<&str> = references.iter().map(|set| set[i].as_ref()).collect();
-            self.segment(hypothesis.as_ref(), &references)
-        });
-        Ok(counts.collect())
+        Ok(each_segment(self, hypotheses, references)?.collect())
     }
 
-    /// The counts of a corpus: the sum over its segments.
+    /// The counts of a corpus: the sum over its segments, of which none is kept.
     ///
     /// # Errors
     /// As [`Metric::segments`].
@@ -55,8 +45,26 @@ pub trait Metric {
         hypotheses: &[S],
         references: &[Vec<S>],
     ) -> Result<Self::Counts, MetricError> {
-        Ok(self.segments(hypotheses, references)?.into_iter().sum())
+        Ok(each_segment(self, hypotheses, references)?.sum())
     }
+}
+
+/// The counts of one segment after the other.
+fn each_segment<M: Metric + ?Sized, S: AsRef<str>>(
+    metric: &M,
+    hypotheses: &[S],
+    references: &[Vec<S>],
+) -> Result<impl Iterator<Item = M::Counts>, MetricError> {
+    if hypotheses.is_empty() || references.is_empty() {
+        return Err(MetricError::Empty);
+    }
+    if let Some(set) = references.iter().find(|set| set.len() != hypotheses.len()) {
+        return Err(MetricError::Lengths { hypotheses: hypotheses.len(), references: set.len() });
+    }
+    Ok(hypotheses.iter().enumerate().map(move |(i, hypothesis)| {
+        let references: Vec<&str> = references.iter().map(|set| set[i].as_ref()).collect();
+        metric.segment(hypothesis.as_ref(), &references)
+    }))
 }
 
 /// Why a corpus cannot be scored.
