@@ -11,9 +11,9 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// The steps of a large learning rate end beside a minimum, on all sides of it; their mean lies nearer.
 pub struct Averaged<T: Float> {
     optimizer: Box<dyn Optimizer<T>>,
-    /// The largest number of evaluations to average.
-    last: usize,
-    /// The parameters at the last evaluations, oldest first.
+    /// The largest number of earlier evaluations that the mean of the next one needs.
+    earlier: usize,
+    /// The parameters at these evaluations, oldest first.
     recent: Vec<Vec<Tensor<T>>>,
 }
 
@@ -23,7 +23,13 @@ const COUNT: &str = "average.count";
 impl<T: Float> Averaged<T> {
     /// Averages the last `last` evaluations, and updates as `optimizer` does.
     pub fn new(optimizer: Box<dyn Optimizer<T>>, last: usize) -> Self {
-        Self { optimizer, last, recent: Vec::new() }
+        Self { optimizer, earlier: last.saturating_sub(1), recent: Vec::new() }
+    }
+
+    /// Drops the parameters of evaluations that no mean needs any more.
+    fn forget(&mut self) {
+        let surplus = self.recent.len().saturating_sub(self.earlier);
+        self.recent.drain(..surplus);
     }
 }
 
@@ -45,12 +51,11 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
     }
 
     fn average(&self, params: &Params<T>) -> Option<Params<T>> {
-        let recent = &self.recent[(self.recent.len() + 1).saturating_sub(self.last)..];
-        let share = T::of(1.0 / (recent.len() + 1) as f64);
+        let share = T::of(1.0 / (self.recent.len() + 1) as f64);
         let mut mean = params.clone();
         for (i, param) in mean.iter_mut().enumerate() {
             let mut sum = Tensor::zeros(param.value.shape());
-            recent.iter().for_each(|values| T::Kernels::add_assign(sum.data_mut(), values[i].data()));
+            self.recent.iter().for_each(|values| T::Kernels::add_assign(sum.data_mut(), values[i].data()));
             T::Kernels::add_assign(sum.data_mut(), param.value.data());
             let mut value = Tensor::zeros(param.value.shape());
             T::Kernels::scale(value.data_mut(), sum.data(), share);
@@ -60,10 +65,8 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
     }
 
     fn evaluated(&mut self, params: &Params<T>) {
-        if self.recent.len() == self.last {
-            self.recent.remove(0);
-        }
         self.recent.push(params.iter().map(|param| param.value.clone()).collect());
+        self.forget();
     }
 
     fn state(&self, params: &Params<T>) -> Vec<(String, Tensor<T>)> {
@@ -78,11 +81,12 @@ impl<T: Float> Optimizer<T> for Averaged<T> {
     fn restore(&mut self, params: &Params<T>, steps: u64, get: &mut FindTensor<'_, T>) -> Result<(), Error> {
         self.optimizer.restore(params, steps, get)?;
         let count = get(COUNT, &[1])?.data()[0].as_f64();
-        // A damaged count names tensors that are missing.
-        let evaluations = (0..self.last).take_while(|&i| (i as f64) < count);
+        // Older versions kept one evaluation more. A damaged count names tensors that are missing.
+        let evaluations = (0..=self.earlier).take_while(|&i| (i as f64) < count);
         self.recent = evaluations
             .map(|i| restored(&format!("average.{i}"), params, get, |_| true))
             .collect::<Result<_, _>>()?;
+        self.forget();
         Ok(())
     }
 }
@@ -114,11 +118,19 @@ mod tests {
         assert_eq!(evaluate(&mut averaged, [3.0, 6.0]), [2.0, 4.0]);
         assert_eq!(evaluate(&mut averaged, [5.0, 6.0]), [4.0, 6.0]);
         let state: BTreeMap<String, Tensor<f64>> = averaged.state(&params).into_iter().collect();
-        let mut resumed = new();
-        resumed.restore(&params, 0, &mut |name, _| Ok(state[name].clone())).unwrap();
-        params.get_mut(w).value = Tensor::from_vec(&[2], vec![7.0, 8.0]).unwrap();
-        let means = [&mut averaged, &mut resumed].map(|optimizer| optimizer.average(&params).unwrap());
-        assert_eq!(means[0].get(w).value, means[1].get(w).value);
-        assert_eq!(means[1].get(w).value.data(), [6.0, 7.0]);
+        assert_eq!(state.keys().collect::<Vec<_>>(), ["average.0.w", COUNT], "a mean of 2 needs one before");
+        // Older versions kept two.
+        let tensor = |values: &[f64]| Tensor::from_vec(&[values.len()], values.to_vec()).unwrap();
+        let old = [(COUNT, &[2.0][..]), ("average.0.w", &[3.0, 6.0]), ("average.1.w", &[5.0, 6.0])];
+        let old = old.into_iter().map(|(name, values)| (name.to_string(), tensor(values))).collect();
+        params.get_mut(w).value = tensor(&[7.0, 8.0]);
+        assert_eq!(averaged.average(&params).unwrap().get(w).value.data(), [6.0, 7.0]);
+        for mut state in [state, old] {
+            let mut resumed = new();
+            resumed.restore(&params, 0, &mut |name, _| Ok(state.remove(name).unwrap())).unwrap();
+            assert!(state.is_empty(), "a resumed run refuses tensors that nobody reads");
+            assert_eq!(resumed.recent.len(), 1);
+            assert_eq!(resumed.average(&params).unwrap().get(w).value.data(), [6.0, 7.0]);
+        }
     }
 }

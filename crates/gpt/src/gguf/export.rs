@@ -1,5 +1,6 @@
 //! Writes a model to a file.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
@@ -73,9 +74,27 @@ impl Quantisation {
 }
 
 /// A tensor with its place in the file.
-struct Filled {
+struct Filled<'p> {
     place: TensorToWrite,
-    value: Vec<f32>,
+    /// The values of the model, unless the file has others.
+    value: Cow<'p, [f32]>,
+    /// Whether the rows are those of Q, K and V, which get the order of the file when they are written.
+    rotated: bool,
+}
+
+impl Filled<'_> {
+    /// Its bytes in the file.
+    fn bytes(&self, config: &GptConfig) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.rotated {
+            let (row, d) = (self.value.len() / (3 * config.n_embd), config.n_embd / config.n_head);
+            let rows = reordered(&self.value, row, d, Direction::ToFile);
+            self.place.format.quantise(&rows, &mut bytes);
+        } else {
+            self.place.format.quantise(&self.value, &mut bytes);
+        }
+        bytes
+    }
 }
 
 /// A model to write.
@@ -159,23 +178,18 @@ pub fn export(out: &mut dyn Write, path: &Path, model: Export<'_>) -> Result<Vec
         keys.push((TRUE_OUTPUT_NORM_BIAS.into(), Written::F32s(bias)));
     }
     let places: Vec<TensorToWrite> = tensors.iter().map(|tensor| tensor.place.clone()).collect();
-    let bytes_of = |i: usize| {
-        let mut bytes = Vec::new();
-        let Filled { place, value } = &tensors[i];
-        place.format.quantise(value, &mut bytes);
-        bytes
-    };
-    writer::write(out, &keys, &places, bytes_of).map_err(m2g_core::Error::io("write", path))?;
+    writer::write(out, &keys, &places, |i| tensors[i].bytes(config))
+        .map_err(m2g_core::Error::io("write", path))?;
     Ok(notes)
 }
 
 /// All tensors, in the order of the file.
-fn tensors(
+fn tensors<'p>(
     config: &GptConfig,
     architecture: Architecture,
-    params: &Params<f32>,
+    params: &'p Params<f32>,
     quantisation: Quantisation,
-) -> Result<Vec<Filled>, ExportError> {
+) -> Result<Vec<Filled<'p>>, ExportError> {
     let mut tensors = Vec::new();
     let with_biases = config.bias || architecture.needs_biases();
     for spec in layout(config, architecture) {
@@ -183,15 +197,11 @@ fn tensors(
             continue;
         }
         let found = params.iter().find(|p| p.name == spec.ours).map(|p| &p.value);
-        let mut value = match found {
-            Some(value) if value.shape() == spec.shape => value.data().to_vec(),
-            None if !config.bias && spec.is_bias() => vec![0.0; spec.shape.iter().product()],
+        let value = match found {
+            Some(value) if value.shape() == spec.shape => Cow::Borrowed(value.data()),
+            None if !config.bias && spec.is_bias() => Cow::Owned(vec![0.0; spec.shape.iter().product()]),
             _ => return Err(ExportError::Params { name: spec.ours, expected: spec.shape }),
         };
-        if spec.rotated {
-            let row = value.len() / (3 * config.n_embd);
-            value = reordered(&value, row, config.n_embd / config.n_head, Direction::ToFile);
-        }
         tensors.push(filled(spec, value, quantisation));
     }
     let sinusoidal_positions = config.positions == Positions::Sinusoidal;
@@ -203,39 +213,43 @@ fn tensors(
         // The model adds the table to the embedding times sqrt(C); the file holds both as they are added.
         let (t, c) = (config.block_size, config.n_embd);
         let scale = (c as f64).sqrt() as f32;
-        tensors[0].value.iter_mut().for_each(|x| *x *= scale);
+        tensors[0].value.to_mut().iter_mut().for_each(|x| *x *= scale);
         let table: Tensor<f32> = sinusoidal(0, t, c, config.positions_base);
         let place = TensorToWrite { name: POSITION_EMBD.into(), shape: vec![t, c], format: BlockFormat::F32 };
-        tensors.insert(1, Filled { place, value: table.data().to_vec() });
+        tensors.insert(1, Filled { place, value: table.data().to_vec().into(), rotated: false });
     }
     Ok(tensors)
 }
 
-fn filled(spec: TensorSpec, value: Vec<f32>, quantisation: Quantisation) -> Filled {
+fn filled(spec: TensorSpec, value: Cow<'_, [f32]>, quantisation: Quantisation) -> Filled<'_> {
     let format = match spec.theirs.as_str() {
         TOKEN_EMBD | OUTPUT => quantisation.of_tokens(),
         POSITION_EMBD => BlockFormat::F32,
         _ if spec.shape.len() == 1 => BlockFormat::F32,
         _ => quantisation.of_blocks(),
     };
-    Filled { place: TensorToWrite { name: spec.theirs, shape: spec.shape, format }, value }
+    let place = TensorToWrite { name: spec.theirs, shape: spec.shape, format };
+    Filled { place, value, rotated: spec.rotated }
 }
 
 /// Adds the embedding once more, as the head.
-fn add_head(tensors: &mut Vec<Filled>) {
-    let Filled { place, value } = &tensors[0];
+fn add_head(tensors: &mut Vec<Filled<'_>>) {
+    let Filled { place, value, rotated } = &tensors[0];
     let place = TensorToWrite { name: OUTPUT.into(), ..place.clone() };
-    let value = value.clone();
-    tensors.push(Filled { place, value });
+    let head = Filled { place, value: value.clone(), rotated: *rotated };
+    tensors.push(head);
 }
 
 /// Adds a token that is never drawn. Returns the true bias of the last norm, empty for a model without
 /// biases; `None` if there is no such token. The tensors are unchanged then.
-fn add_end_of_text(config: &GptConfig, tensors: &mut Vec<Filled>) -> Option<Vec<f32>> {
+fn add_end_of_text(config: &GptConfig, tensors: &mut Vec<Filled<'_>>) -> Option<Vec<f32>> {
+    if !NeverDrawn::may_exist(config.vocab_size, config.n_embd) {
+        return None;
+    }
     let of = |name: &str| tensors.iter().position(|tensor| tensor.place.name == name);
     let (gain, bias) = (&tensors[of(OUTPUT_NORM)?].value, of(OUTPUT_NORM_BIAS));
     let zeros = vec![0.0; gain.len()];
-    let true_bias = bias.map_or(&zeros, |at| &tensors[at].value);
+    let true_bias = bias.map_or(&zeros[..], |at| &tensors[at].value[..]);
     // The direction must be unseen by the weights that llama.cpp reads.
     let head = &tensors[of(OUTPUT).unwrap_or(0)];
     let mut bytes = Vec::new();
@@ -244,9 +258,9 @@ fn add_end_of_text(config: &GptConfig, tensors: &mut Vec<Filled>) -> Option<Vec<
     head.place.format.dequantise(&bytes, &mut rounded);
     let token = NeverDrawn::new(&rounded, gain, true_bias)?;
 
-    let kept = if config.bias { true_bias.clone() } else { Vec::new() };
+    let kept = if config.bias { true_bias.to_vec() } else { Vec::new() };
     match bias {
-        Some(at) => tensors[at].value = token.bias,
+        Some(at) => tensors[at].value = token.bias.into(),
         None => {
             let place = TensorToWrite {
                 name: OUTPUT_NORM_BIAS.into(),
@@ -254,7 +268,7 @@ fn add_end_of_text(config: &GptConfig, tensors: &mut Vec<Filled>) -> Option<Vec<
                 format: BlockFormat::F32,
             };
             let after = of(OUTPUT_NORM)? + 1;
-            tensors.insert(after, Filled { place, value: token.bias });
+            tensors.insert(after, Filled { place, value: token.bias.into(), rotated: false });
         }
     }
     if tensors.iter().all(|tensor| tensor.place.name != OUTPUT) {
@@ -266,7 +280,7 @@ fn add_end_of_text(config: &GptConfig, tensors: &mut Vec<Filled>) -> Option<Vec<
             OUTPUT => &token.row,
             _ => continue,
         };
-        tensor.value.extend_from_slice(row);
+        tensor.value.to_mut().extend_from_slice(row);
         tensor.place.shape[0] += 1;
     }
     Some(kept)

@@ -37,13 +37,18 @@ pub struct NeverDrawn {
 }
 
 impl NeverDrawn {
+    /// Whether V tokens may leave one of C directions unseen, and the search for it is short.
+    pub fn may_exist(v: usize, c: usize) -> bool {
+        v < c && v.saturating_mul(v).saturating_mul(c) <= MOST_WORK
+    }
+
     /// The token for a head `W` `(V, C)` after a norm with this gain and bias, `(C)`. `None` if there is no
     /// direction that no row of W sees: with V >= C, or weights that are not finite.
     pub fn new(head: &[f32], gain: &[f32], bias: &[f32]) -> Option<Self> {
         let c = gain.len();
         let v = head.len() / c.max(1);
         let finite = head.iter().chain(gain).chain(bias).all(|x| x.is_finite());
-        if !finite || v >= c || v.saturating_mul(v).saturating_mul(c) > MOST_WORK {
+        if !finite || !Self::may_exist(v, c) {
             return None;
         }
         let direction = unseen(head, c)?;

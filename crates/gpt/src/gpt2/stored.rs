@@ -108,8 +108,9 @@ impl<P> StoredTensors<P> {
         }
         let head = self.read(&head(specs), read)?;
         let embedding = params.iter().find(|p| p.name == specs[0].name).map(|p| p.value.data());
-        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        Ok((embedding.map(bits) != Some(bits(head.data()))).then_some(head))
+        let bits = |x: &f32| x.to_bits();
+        let same = embedding.is_some_and(|x| x.iter().map(bits).eq(head.data().iter().map(bits)));
+        Ok((!same).then_some(head))
     }
 
     /// A tensor in the shape that it has in our model.
