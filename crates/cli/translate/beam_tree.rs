@@ -15,6 +15,8 @@ use crate::plot::{Anchor, BLACK, Figure, GREY, Rgb, font};
 const FLAG: &str = "--beam-tree";
 /// The most steps that a drawing has room for.
 const MAX_STEPS: usize = 200;
+/// The widest beam that a .png file has room for: a step has up to twice as many rows.
+const MAX_BEAM: usize = 100;
 /// The colour of the best translation, and of the translations that ended.
 const BEST: Rgb = [8, 81, 156];
 const FINISHED: Rgb = [0, 109, 44];
@@ -26,8 +28,13 @@ fn format(out: &Path) -> anyhow::Result<&'static str> {
 }
 
 /// Checks the file before anything is computed.
-pub fn check(out: &Path) -> anyhow::Result<()> {
-    format(out)?;
+pub fn check(out: &Path, options: &Options) -> anyhow::Result<()> {
+    if format(out)? == "png" && options.beam > MAX_BEAM {
+        bail!(
+            "a .png file has room for a beam of {MAX_BEAM}, and --beam is {}: give a .svg or .txt file",
+            options.beam
+        );
+    }
     output_file::check(FLAG, out)
 }
 

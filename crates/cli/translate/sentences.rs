@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
-use m2g_core::threads::{self, with_threads};
+use m2g_core::Error;
+use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::Tokenizer;
 use m2g_text::source::PIPED;
@@ -25,9 +26,9 @@ use crate::output;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 
-/// Batches between two writes: enough that sentences of similar length meet in a batch. With many threads, it is two
-/// for each thread.
-const BATCHES_PER_WRITE: usize = 16;
+/// Batches between two writes: enough that sentences of similar length meet in a batch, and that many threads have work.
+/// The number of threads does not count: which sentences share a batch must not depend on it.
+const BATCHES_PER_WRITE: usize = 64;
 
 /// Translate sentences: one line in, one line out.
 #[derive(Args)]
@@ -76,6 +77,7 @@ impl Translate {
         let file = if self.last { LAST } else { BEST };
         let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let translator = Translator::new(&model, &description.tokenizer, options)?;
+        let translator = translator.stop_when(Some(interrupt::requested));
         let sentences = lines(&self.file)?;
         if let Some(out) = &self.beam_tree {
             let [sentence] = &sentences[..] else {
@@ -84,7 +86,7 @@ impl Translate {
                     sentences.len()
                 );
             };
-            beam_tree::check(out)?;
+            beam_tree::check(out, &options)?;
             let (_, tree) = translator.tree(&translator.encode(sentence)?)?;
             beam_tree::save(out, sentence, &tree, &description.tokenizer, &options)?;
             notes::line(format_args!("drawn: {}", out.display()));
@@ -93,7 +95,7 @@ impl Translate {
         let unfused = self.alignments.then(|| model.unfused()).transpose()?;
         let started = Instant::now();
         let (mut skipped, mut done) = (0, 0);
-        let per_write = options.batch.saturating_mul(BATCHES_PER_WRITE.max(2 * threads::current()));
+        let per_write = options.batch.saturating_mul(BATCHES_PER_WRITE);
         for (chunk, first) in sentences.chunks(per_write).zip((1..).step_by(per_write)) {
             if interrupt::requested() {
                 break;
@@ -106,7 +108,10 @@ impl Translate {
                     Vec::new()
                 }));
             }
-            let translated = translator.translate(&sources)?;
+            let translated = match translator.translate(&sources) {
+                Err(Error::Stopped) => break,
+                translated => translated?,
+            };
             for (((sentence, source), found), line) in
                 chunk.iter().zip(&sources).zip(&translated).zip(first..)
             {
@@ -187,8 +192,7 @@ fn links(
         return Ok(Links::new());
     }
     let special = translator.specials();
-    let target = [&found.tokens[..], &[special.end]].concat();
-    Ok(alignment(model, &Pair::new(source, &target, tokenizer), special)?)
+    Ok(alignment(model, &Pair::new(source, &found.with_end(special), tokenizer), special)?)
 }
 
 /// The text without line breaks.

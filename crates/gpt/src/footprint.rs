@@ -70,7 +70,8 @@ pub(crate) fn footprint(config: &Config, model: &GptConfig) -> Footprint {
     let activations = model.activations(config.batch_size.max(full_pass_batch_size(model)));
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
-    Footprint { parameters, optimizer: parameters.saturating_mul(2 + kept as u64), activations }
+    let optimizer = parameters.saturating_mul(2 + kept as u64);
+    Footprint { parameters, optimizer, activations }.sharded(config.shards)
 }
 
 fn sum(terms: &[u64]) -> u64 {

@@ -18,7 +18,7 @@ use crate::watch::Watch;
 /// The most inspected steps that are kept, with all their values.
 const KEPT_STEPS: usize = 16;
 
-/// The most bytes of their values, unless a single step has more.
+/// The most bytes of their values and models, unless a single step has more.
 const KEPT_BYTES: usize = 1 << 30;
 
 /// A step that was run for the page, with all its values.
@@ -40,8 +40,10 @@ pub struct Opened {
 #[derive(Debug)]
 struct Kept {
     id: u64,
-    /// The bytes of its values.
+    /// The bytes of its values, and of the parameters that are its own.
     bytes: usize,
+    /// Its model, which several steps may share, and the bytes of its parameters.
+    model: (Arc<Model>, usize),
     opened: Arc<Mutex<Opened>>,
 }
 
@@ -91,10 +93,20 @@ impl State {
     /// Keeps a step. Returns its id.
     pub fn keep(&self, opened: Opened) -> String {
         let id = self.next.fetch_add(1, Relaxed);
-        let bytes = opened.inspection.step.tape.bytes();
+        let parameters = |params: &Params<f32>| params.count() * size_of::<f32>();
+        let step = &opened.inspection.step;
+        let bytes = step.tape.bytes() + opened.updated.as_ref().map_or(0, parameters);
+        let model = (Arc::clone(&opened.model), parameters(&step.params));
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.push_front(Kept { id, bytes, opened: Arc::new(Mutex::new(opened)) });
-        let n = number_to_keep(steps.iter().map(|kept| kept.bytes));
+        steps.push_front(Kept { id, bytes, model, opened: Arc::new(Mutex::new(opened)) });
+        let mut counted = Vec::new();
+        let n = number_to_keep(steps.iter().map(|Kept { bytes, model: (model, parameters), .. }| {
+            if counted.contains(&Arc::as_ptr(model)) {
+                return *bytes;
+            }
+            counted.push(Arc::as_ptr(model));
+            bytes.saturating_add(*parameters)
+        }));
         steps.truncate(n);
         id.to_string()
     }

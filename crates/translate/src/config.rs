@@ -9,6 +9,8 @@ use m2g_core::{Error, Precision, named_setting_values, within};
 use m2g_text::TokenizerKind;
 use serde::{Deserialize, Serialize};
 
+use crate::decode::{Options, valid_alpha};
+
 /// Which matrices are one and the same (Vaswani et al. 2017, section 3.4). The vocabulary is that of both
 /// languages, so all three have the shape `(V, C)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +183,7 @@ m2g_core::settings! {
             #[setting(check(within!(1..=1000)))]
             eval_beam: usize = 1,
             /// The length penalty ((5 + n) / 6)^eval_alpha of a translation of n tokens, if there is a choice.
-            #[setting(check(not_negative))]
+            #[setting(check(valid_alpha))]
             eval_alpha: f64 = 0.6,
             /// Evaluations whose parameters are averaged: each measures the mean of the last ones, and the best
             /// mean is kept; 1 means no average.
@@ -197,6 +199,11 @@ m2g_core::settings! {
 }
 
 impl Config {
+    /// How evaluations translate.
+    pub fn decoding(&self) -> Options {
+        Options { beam: self.eval_beam, alpha: self.eval_alpha, batch: 64, ..Options::default() }
+    }
+
     /// The largest learning rate.
     pub fn peak_learning_rate(&self) -> f64 {
         match self.learning_rate {
@@ -292,6 +299,7 @@ mod tests {
             (Config { positions: Positions::Alibi, ..base() }, "positions is alibi: ALiBi knows only"),
             (Config { label_smoothing: 1.0, ..base() }, "label_smoothing is 1: it must be at least 0"),
             (Config { warmup_iters: 0, ..base() }, "warmup_iters is 0: it must be at least 1"),
+            (Config { eval_alpha: 10.5, ..base() }, "eval_alpha is 10.5: it must be from 0 to 10"),
         ];
         for (config, start) in cases {
             let error = config.validate().unwrap_err().to_string();

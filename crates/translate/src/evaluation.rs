@@ -82,7 +82,7 @@ pub fn translations(
     indices: &[usize],
     options: Options,
 ) -> Result<(Vec<String>, Vec<String>), Error> {
-    let texts = translate(model, tokenizer, pairs, indices, options)?;
+    let texts = translate(&Translator::new(model, tokenizer, options)?, pairs, indices)?;
     Ok((texts, references(tokenizer, pairs, indices)))
 }
 
@@ -91,13 +91,10 @@ pub fn translations(
 /// # Errors
 /// The errors of [`Translator::translate`].
 pub fn translate(
-    model: &Transformer<f32>,
-    tokenizer: &Tokenizer,
+    translator: &Translator<'_>,
     pairs: &Pairs,
     indices: &[usize],
-    options: Options,
 ) -> Result<Vec<String>, Error> {
-    let translator = Translator::new(model, tokenizer, options)?;
     let sources: Vec<Vec<u32>> = indices.iter().map(|&i| pairs.source.get(i).to_vec()).collect();
     let best = translator.translate(&sources)?.into_iter();
     let texts =

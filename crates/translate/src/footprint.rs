@@ -9,7 +9,8 @@
 //! N (2 V + 13 C)    once: the logits, and the gradients on their way back
 //! ```
 //!
-//! An evaluation has the logits, but no gradients, and batches of its own size. It uses the memory of the steps.
+//! An evaluation has the logits, but no gradients, and batches of its own size. It uses the memory of the steps. If it
+//! translates, it needs more: packed weights, and at least the values of one sentence.
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{NormPlace, Positions};
@@ -49,28 +50,37 @@ pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint
     let step = sum(&[blocks, (2 * v + 13 * c) as u64]).saturating_mul(config.batch_tokens as u64);
     let evaluation = sum(&[blocks, v as u64]).saturating_mul(EVALUATION_TOKENS as u64);
     let parameters = model.parameter_count();
+    let translating = match config.eval_translations {
+        0 => 0,
+        _ => parameters.saturating_add(decoding_elements(model, &config.decoding(), model.max_length)),
+    };
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    Footprint { parameters, optimizer, activations: step.max(evaluation) }
+    let activations = step.max(evaluation).saturating_add(translating);
+    Footprint { parameters, optimizer, activations }.sharded(config.shards)
 }
 
-/// The elements that translating a batch of sources of this length holds: the values of the encoder, `N (9 C + 3 F)` in each block for N tokens
-/// with padding; K and V of the source in each decoder block; those of every hypothesis, and the copies that they came
-/// from; and the logits. A translation is taken to be `extra_length` tokens longer than its source.
-pub(crate) fn decoding_elements(
-    model: &TransformerConfig,
-    options: &Options,
-    (batch, source): (usize, usize),
-) -> u64 {
+/// The elements that translating a source of N tokens holds, in each of the sentences of a batch:
+///
+/// ```text
+/// N (9 C + 3 F)       in each block of the encoder
+/// N (2 C)             in each block of the decoder: K and V of the source
+/// 2 T (2 C)           for each hypothesis of T tokens in each block of the decoder: its K and V, and a copy
+/// T (15 C + 3 F)      instead, without a cache: all tokens are computed again
+/// 2 V + 24 beam       for each hypothesis: the logits, and its likeliest next tokens
+/// ```
+///
+/// A translation is taken to be `extra_length` tokens longer than its source.
+pub(crate) fn decoding_elements(model: &TransformerConfig, options: &Options, source: usize) -> u64 {
     let &TransformerConfig { vocab_size: v, d_model: c, d_ff: f, encoder_layers, decoder_layers, .. } = model;
-    let hypotheses = batch.saturating_mul(options.beam);
     let target = source.saturating_add(options.extra_length).min(model.max_length);
+    let earlier = if options.cache { 4 * c } else { 15 * c + 3 * f };
+    let hypothesis = sum(&[elements(&[target, decoder_layers, earlier]), (2 * v + 24 * options.beam) as u64]);
     sum(&[
-        elements(&[batch, source, encoder_layers, 9 * c + 3 * f]),
-        elements(&[batch, source, decoder_layers, 2 * c]),
-        elements(&[2, hypotheses, target, decoder_layers, 2 * c]),
-        elements(&[2, hypotheses, v]),
+        elements(&[source, encoder_layers, 9 * c + 3 * f]),
+        elements(&[source, decoder_layers, 2 * c]),
+        hypothesis.saturating_mul(options.beam as u64),
     ])
 }
 
@@ -114,13 +124,24 @@ mod tests {
     fn decoding_needs_memory_for_each_sentence_and_hypothesis() {
         let model = Config::default().model(1000);
         let usual = Options::default();
-        let need = |options: &Options, size| decoding_elements(&model, options, size);
-        let one = need(&usual, (1, 20));
-        assert_eq!(need(&usual, (32, 20)), 32 * one);
-        assert!(need(&usual, (1, 40)) > one && need(&Options { beam: 8, ..usual }, (1, 20)) > one);
-        // What counts is how many sentences there are, not how many a batch may have.
-        assert_eq!(need(&Options { batch: 1 << 40, ..usual }, (1, 20)), one);
-        assert_eq!(need(&usual, (usize::MAX, 20)), u64::MAX);
+        let need = |options: &Options, source| decoding_elements(&model, options, source);
+        let one = need(&usual, 20);
+        assert!(need(&usual, 40) > one && need(&Options { beam: 8, ..usual }, 20) > one);
+        assert!(need(&Options { cache: false, ..usual }, 20) > one);
+        // What counts is a sentence, not how many a batch may have.
+        assert_eq!(need(&Options { batch: 1 << 40, ..usual }, 20), one);
+        assert_eq!(need(&usual, usize::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn evaluations_that_translate_and_shards_need_more_memory() {
+        let config = Config::default();
+        let model = config.model(1000);
+        let need = |config: &Config| footprint(config, &model).bytes() / 4;
+        let without = Config { eval_translations: 0, ..config.clone() };
+        assert!(need(&config) > need(&without) + model.parameter_count());
+        let sharded = Config { shards: 5, ..config.clone() };
+        assert_eq!(need(&sharded), need(&config) + 2 * model.parameter_count());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use m2g_core::{Error, Mask};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::readable;
 
-use crate::data::{Corpus, GRAMMAR, PIZZA, Pairs, TextPair, batch};
+use crate::data::{Corpus, GRAMMAR, PIZZA, Pairs, batch};
 use crate::decode::{Options, Translator};
 use crate::training::Description;
 use crate::{Config, Transformer, TransformerConfig};
@@ -57,14 +57,13 @@ impl Transformer<f32> {
     ) -> Result<Inspection, Error> {
         let options = Options { n_best: Options::default().beam, ..Options::default() };
         let translator = Translator::new(self, tokenizer, options)?;
-        let source = sentence.to_string();
-        let tokens = translator.encode(&source)?;
-        let found = translator.translate(&[tokens])?.concat();
+        let tokens = translator.encode(sentence)?;
+        let found = translator.translate(std::slice::from_ref(&tokens))?.concat();
         let ranked = found.iter().map(|t| (t.text.clone(), t.log_probability.exp())).collect();
         let prediction = Prediction { what: "translation", ranked, truth: None };
-        let target = found.first().map_or(String::new(), |best| best.text.clone());
-        let (pairs, special) =
-            Pairs::encode_all(&[TextPair { source, target }], tokenizer).map_err(Error::from)?;
+        let special = translator.specials();
+        let target = found.first().map_or_else(|| vec![special.end], |best| best.with_end(special));
+        let pairs = Pairs::of_tokens([(&tokens[..], &target[..])]);
         let batch = batch(&pairs, &[0], special, true)?;
         let config = self.config();
         let names = |stack: &'static str, n: usize| (0..n).map(move |i| format!("{stack}.{i}"));

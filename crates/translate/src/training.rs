@@ -9,9 +9,10 @@ use m2g_text::Tokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Batches, Corpus, batch};
+use crate::decode::Translator;
 use crate::evaluation::{bleu_and_exact, references, shared_predict, translate};
 use crate::footprint::footprint;
-use crate::{Config, PairBatch, Transformer, TransformerConfig, decode};
+use crate::{Config, PairBatch, Transformer, TransformerConfig};
 
 /// A training run of a translation model.
 pub type Training<'a> = Session<'a, Transformer<f32>>;
@@ -216,16 +217,12 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
         if n > 0 {
             // Spread evenly over the pairs.
             let indices: Vec<usize> = (0..n).map(|i| i * corpus.val.len() / n).collect();
-            let options = decode::Options {
-                beam: config.eval_beam,
-                alpha: config.eval_alpha,
-                batch: 64,
-                ..decode::Options::default()
-            };
+            let translator =
+                Translator::new(model, &corpus.tokenizer, config.decoding())?.stop_when(tape.stop());
             // A sentence has the same translation in any batch.
             let ours = ranks.map_texts(n, |mine| {
                 let mine: Vec<usize> = mine.iter().map(|&i| indices[i]).collect();
-                translate(model, &corpus.tokenizer, &corpus.val, &mine, options)
+                translate(&translator, &corpus.val, &mine)
             })?;
             let (bleu, exact) = bleu_and_exact(&ours, &references(&corpus.tokenizer, &corpus.val, &indices));
             metrics.extend([("val_bleu", bleu), ("val_exact", exact)]);

@@ -201,8 +201,7 @@ impl<'a> Asked<'a> {
     }
 
     fn pair(&self, source: &[u32], translation: &Translation) -> Pair {
-        let target = [&translation.tokens[..], &[self.special.end]].concat();
-        Pair::new(source, &target, self.tokenizer)
+        Pair::new(source, &translation.with_end(self.special), self.tokenizer)
     }
 }
 

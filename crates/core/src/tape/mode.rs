@@ -51,6 +51,11 @@ impl<T: Float> Tape<T> {
         self.stop = Some(stop);
     }
 
+    /// The function of [`Tape::set_stop`].
+    pub fn stop(&self) -> Option<fn() -> bool> {
+        self.stop
+    }
+
     /// The key of the next dropout of this step; none outside training.
     pub(crate) fn next_dropout(&mut self) -> Option<DropoutKey> {
         let key = self.dropout?;

@@ -19,7 +19,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// A pair of these tokens, each with its end token.
+    /// A pair of these tokens, the source with its end token, the target too unless it was cut.
     pub fn new(source: &[u32], target: &[u32], tokenizer: &Tokenizer) -> Self {
         let words = |ids| Words::of(ids, tokenizer);
         Self { pairs: Pairs::of_tokens([(source, target)]), source: words(source), target: words(target) }

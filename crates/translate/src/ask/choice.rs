@@ -32,28 +32,29 @@ pub fn choose(
     words: &[String],
     fixed: Option<usize>,
 ) -> Result<Choice, Error> {
-    let places: Vec<usize> = match fixed {
+    let candidates: Vec<usize> = match fixed {
         Some(place) => vec![place],
         None => {
             let starts: Vec<usize> = Words::of(target, tokenizer).starts().collect();
             if starts.is_empty() { vec![0] } else { starts }
         }
     };
-    let mut pairs = Vec::new();
-    let mut lengths = Vec::new();
-    for &place in &places {
-        for word in words {
-            let word = encode(tokenizer, word, place > 0)?;
-            pairs.push((source.to_vec(), [&target[..place], &word, &[special.end]].concat()));
-            lengths.push(word.len());
+    let (mut places, mut pairs, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    for place in candidates {
+        let words = words.iter().map(|word| encode(tokenizer, word, place > 0));
+        let words: Vec<Vec<u32>> = words.collect::<Result<_, _>>()?;
+        // At the end of a translation that was cut, a word may not fit.
+        let longest = words.iter().map(Vec::len).max().unwrap_or(0);
+        if fixed.is_none() && place + longest > model.config().max_length {
+            continue;
         }
+        places.push(place);
+        lengths.extend(words.iter().map(Vec::len));
+        pairs.extend(words.iter().map(|word| (source.to_vec(), [&target[..place], word].concat())));
     }
     let pairs = Pairs::of_tokens(pairs.iter().map(|(source, target)| (&source[..], &target[..])));
     let scores = score(model, &pairs, special)?;
-    let probability = |(scores, n): (&Vec<f64>, &usize)| {
-        let of_word = scores.len() - 1 - n..scores.len() - 1;
-        scores[of_word].iter().sum::<f64>().exp()
-    };
+    let probability = |(scores, n): (&Vec<f64>, &usize)| scores[scores.len() - n..].iter().sum::<f64>().exp();
     let probabilities: Vec<f64> = scores.iter().zip(&lengths).map(probability).collect();
     let choices = places.into_iter().zip(probabilities.chunks(words.len().max(1)));
     let best = choices.max_by(|(_, a), (_, b)| a.iter().sum::<f64>().total_cmp(&b.iter().sum()));
@@ -96,7 +97,8 @@ pub fn alternative(
     }
     let Some((_, source, id)) = best else { return Ok(None) };
     let mut ids = [prefix, &[id]].concat();
-    while ids.len() < prefix.len() + MAX_TOKENS_OF_A_WORD {
+    let most = (prefix.len() + MAX_TOKENS_OF_A_WORD).min(model.config().max_length);
+    while ids.len() < most {
         let likely = next(model, source, &ids, special)?;
         let Some((id, _)) = (0..).zip(&likely).max_by(|(_, a), (_, b)| a.total_cmp(b)) else { break };
         let text = tokenizer.decode_bytes(&[id]);

@@ -18,6 +18,7 @@ mod tree;
 
 pub use beam::{Beam, Hypothesis};
 pub use options::Options;
+pub(crate) use options::valid_alpha;
 pub use score::score;
 pub use search::{recorded_search, search};
 pub use translator::{Translation, Translator};

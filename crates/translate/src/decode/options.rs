@@ -28,6 +28,11 @@ impl Default for Options {
     }
 }
 
+/// Whether `alpha` of a length penalty is from 0 to 10.
+pub(crate) fn valid_alpha(alpha: &f64) -> Result<(), &'static str> {
+    if (0.0..=10.0).contains(alpha) { Ok(()) } else { Err("it must be from 0 to 10") }
+}
+
 impl Options {
     /// Greedy decoding.
     pub fn greedy() -> Self {
@@ -43,8 +48,8 @@ impl Options {
         if !(1..=1000).contains(&self.beam) {
             return setting("beam", self.beam.to_string(), "it must be from 1 to 1000");
         }
-        if !(self.alpha >= 0.0 && self.alpha <= 10.0) {
-            return setting("alpha", self.alpha.to_string(), "it must be from 0 to 10");
+        if let Err(rule) = valid_alpha(&self.alpha) {
+            return setting("alpha", self.alpha.to_string(), rule);
         }
         if self.n_best == 0 || self.n_best > self.beam {
             let rule =

@@ -19,18 +19,25 @@ use crate::model::Encoded;
 ///
 /// In each step the model reads one token of every open translation, a row each: those of one sentence, then
 /// those of another, and so on. All open translations of a step have the same number of tokens, and
-/// every sentence has the same number of them. A sentence whose search is over leaves the batch.
+/// every sentence has the same number of them. A sentence whose search is over leaves the batch. Each translation and
+/// its probability are the same to the last bit, whatever the batch.
 ///
 /// # Errors
-/// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`.
+/// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`; [`Error::Stopped`] once `stop`
+/// has answered `true`.
 pub fn search(
     model: &Transformer<f32>,
     sources: &[&[u32]],
     special: Specials,
     options: &Options,
+    stop: Option<fn() -> bool>,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<Vec<Vec<Hypothesis>>, Error> {
-    let found = run(model, sources, special, (options, false), text)?;
+    let mut tape = Tape::new();
+    if let Some(stop) = stop {
+        tape.set_stop(stop);
+    }
+    let found = run(model, tape, sources, special, (options, false), text)?;
     Ok(found.into_iter().map(|(best, _)| best).collect())
 }
 
@@ -45,13 +52,14 @@ pub fn recorded_search(
     options: &Options,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<(Vec<Hypothesis>, Tree), Error> {
-    let found = run(model, &[source], special, (options, true), text)?;
+    let found = run(model, Tape::new(), &[source], special, (options, true), text)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
 /// The best translations of each source, and the tree of each search if it is recorded.
 fn run(
     model: &Transformer<f32>,
+    tape: Tape<f32>,
     sources: &[&[u32]],
     special: Specials,
     (options, recorded): (&Options, bool),
@@ -62,15 +70,16 @@ fn run(
     if sources.is_empty() {
         return Ok(done);
     }
+    let max_length = model.config().max_length;
     let limit =
-        |source: &&[u32]| (source.len() - 1 + options.extra_length).clamp(1, model.config().max_length);
+        |source: &&[u32]| (source.len() - 1).saturating_add(options.extra_length).clamp(1, max_length);
     let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
         .map(|(i, source)| {
             let beam = Beam::new(*options, limit(source), special.end);
             (i, if recorded { beam.recorded() } else { beam })
         })
         .collect();
-    let mut rows = Rows::new(model, sources, special, options.cache)?;
+    let mut rows = Rows::new(model, tape, sources, special, options.cache)?;
     let mut active = beams;
     while !active.is_empty() {
         let open = active[0].1.open();
@@ -115,12 +124,13 @@ impl<'a> Rows<'a> {
     /// Encodes the sources.
     fn new(
         model: &'a Transformer<f32>,
+        mut tape: Tape<f32>,
         sources: &[&[u32]],
         special: Specials,
         cache: bool,
     ) -> Result<Self, Error> {
-        let mut tape = Tape::new();
         tape.set_gradients(false);
+        tape.set_fixed_row_bits(true);
         let mark = tape.record_params(model.params());
         let source_lengths: Arc<[usize]> = sources.iter().map(|source| source.len()).collect();
         let s = source_lengths.iter().copied().max().unwrap_or(0);

@@ -26,6 +26,17 @@ pub struct Translation {
     pub is_complete: bool,
 }
 
+impl Translation {
+    /// Its tokens, with the end token unless it was cut.
+    pub fn with_end(&self, special: Specials) -> Vec<u32> {
+        let mut tokens = self.tokens.clone();
+        if self.is_complete {
+            tokens.push(special.end);
+        }
+        tokens
+    }
+}
+
 /// A model that translates text.
 #[derive(Debug, Clone)]
 pub struct Translator<'a> {
@@ -34,6 +45,8 @@ pub struct Translator<'a> {
     tokenizer: &'a Tokenizer,
     special: Specials,
     options: Options,
+    /// Asked before each op whether to stop.
+    stop: Option<fn() -> bool>,
 }
 
 impl<'a> Translator<'a> {
@@ -49,7 +62,13 @@ impl<'a> Translator<'a> {
         };
         let mut model = model.clone();
         model.pack();
-        Ok(Self { model, tokenizer, special, options })
+        Ok(Self { model, tokenizer, special, options, stop: None })
+    }
+
+    /// From now on, a translation ends within one op once `stop` has answered `true`.
+    pub fn stop_when(mut self, stop: Option<fn() -> bool>) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// The tokens of a sentence with its end token.
@@ -74,7 +93,8 @@ impl<'a> Translator<'a> {
     /// source without tokens, except perhaps its end, has an empty translation.
     ///
     /// # Errors
-    /// The errors of [`search`]; [`Error::Memory`] if there is too little memory for a batch.
+    /// The errors of [`search`]; [`Error::Memory`] if there is too little memory for one sentence;
+    /// [`Error::Stopped`] after [`Translator::stop_when`].
     pub fn translate(&self, sources: &[Vec<u32>]) -> Result<Vec<Vec<Translation>>, Error> {
         let mut order: Vec<usize> = (0..sources.len()).filter(|&i| sources[i].len() > 1).collect();
         order.sort_by_key(|&i| sources[i].len());
@@ -86,17 +106,19 @@ impl<'a> Translator<'a> {
             is_complete: true,
         };
         let mut all = vec![vec![empty]; sources.len()];
+        let longest = order.last().map_or(0, |&i| sources[i].len());
+        let elements = decoding_elements(self.model.config(), &self.options, longest);
+        memory::check(elements, "translating the longest of these sentences", "use a smaller beam")?;
+        // A batch is as large as the memory allows.
+        let batch = memory::at_once(elements, self.options.batch.min(order.len()));
         // The longest first: the threads then end at about the same time. Whole batches run side by side, because a step
         // of one has little work to share.
-        let batches: Vec<&[usize]> = order.rchunks(self.options.batch).collect();
-        let longest = order.last().map_or(0, |&i| sources[i].len());
-        let batch = self.options.batch.min(order.len());
-        let elements = decoding_elements(self.model.config(), &self.options, (batch, longest));
-        memory::check(elements, "translating a batch of these sentences", "use a smaller --batch or --beam")?;
-        let found = threads::in_turns(batches.len(), memory::at_once(elements, threads::current()), |i| {
+        let batches: Vec<&[usize]> = order.rchunks(batch).collect();
+        let at_once = memory::at_once(elements.saturating_mul(batch as u64), threads::current());
+        let found = threads::in_turns(batches.len(), at_once, |i| {
             let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();
             let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-            search(&self.model, &batch, self.special, &self.options, &mut text)
+            search(&self.model, &batch, self.special, &self.options, self.stop, &mut text)
         })?;
         for (indices, found) in batches.into_iter().zip(found) {
             for (&i, hypotheses) in indices.iter().zip(found) {

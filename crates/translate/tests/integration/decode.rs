@@ -13,13 +13,17 @@ fn tokenizer() -> Tokenizer {
 
 /// A model with random weights.
 fn model() -> Transformer<f32> {
+    model_that_reads(40)
+}
+
+fn model_that_reads(max_length: usize) -> Transformer<f32> {
     let config = Config {
         encoder_layers: 2,
         decoder_layers: 2,
         d_model: 16,
         d_ff: 24,
         n_head: 2,
-        max_length: 40,
+        max_length,
         ..Config::default()
     };
     Transformer::new(config.model(tokenizer().vocab_size()), 5).unwrap()
@@ -39,18 +43,54 @@ fn tokens(all: &[Vec<Translation>]) -> Vec<Vec<&[u32]>> {
 }
 
 #[test]
-fn batches_and_caches_change_no_token() {
+fn batches_change_no_bit_and_caches_no_token() {
     for (beam, n_best, alpha) in [(1, 1, 0.6), (4, 1, 0.6), (3, 3, 0.0), (5, 2, 1.0)] {
         let options = Options { beam, n_best, alpha, extra_length: 9, ..Options::default() };
         let want = translate(options, &SENTENCES);
         for (batch, cache) in [(1, true), (3, true), (32, false), (2, false)] {
             let got = translate(Options { batch, cache, ..options }, &SENTENCES);
             assert_eq!(tokens(&got), tokens(&want), "beam {beam}, batch {batch}, cache {cache}");
+            if cache {
+                assert_eq!(got, want, "beam {beam}, batch {batch}");
+            }
             for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
                 assert!((got.score - want.score).abs() < 1e-4);
             }
         }
     }
+}
+
+#[test]
+fn no_limit_of_the_length_is_the_models() {
+    let options = |extra_length| Options { extra_length, ..Options::default() };
+    assert_eq!(translate(options(usize::MAX), &SENTENCES), translate(options(40), &SENTENCES));
+}
+
+/// A translation that is cut has no end token: with one, it would be longer than the model reads.
+#[test]
+fn a_cut_translation_can_be_inspected() {
+    let (model, tokenizer) = (model_that_reads(4), tokenizer());
+    let translator = Translator::new(&model, &tokenizer, Options::default()).unwrap();
+    let (unfused, special) = (model.unfused().unwrap(), translator.specials());
+    let mut cut = 0;
+    for sentence in ["abc", "h", "dd", "gfe", "aaa"] {
+        let best = translator.translate(&[translator.encode(sentence).unwrap()]).unwrap().concat().remove(0);
+        let target = best.with_end(special);
+        assert_eq!(target.ends_with(&[special.end]), best.is_complete);
+        cut += usize::from(!best.is_complete && best.tokens.len() == 4);
+        let inspection = unfused.inspect(&tokenizer, sentence, false).unwrap();
+        assert_eq!(inspection.texts[1].ids.len(), target.len());
+    }
+    assert!(cut > 0);
+}
+
+#[test]
+fn a_translation_stops_when_it_is_asked_to() {
+    let (model, tokenizer) = (model(), tokenizer());
+    let translator = Translator::new(&model, &tokenizer, Options::default()).unwrap();
+    let source = translator.encode("abc").unwrap();
+    let translator = translator.stop_when(Some(|| true));
+    assert!(matches!(translator.translate(&[source]), Err(m2g_core::Error::Stopped)));
 }
 
 #[test]
