@@ -125,6 +125,24 @@ fn check(what: &str, threads: usize, train: impl FnOnce(&mut Watch) -> Result<()
     assert!(large <= allowed, "{what}: in steady state {large} steps allocate: {steady:?}");
 }
 
+#[test]
+fn byte_pairs_of_a_text_without_spaces_are_learned_in_few_bytes() {
+    let _alone = ONE_TEST.lock().unwrap();
+    // 40,000 different lines of 10 Chinese characters.
+    let mut state = 1_u32;
+    let mut character = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x4e00 + (state >> 16) % 0x5000).unwrap()
+    };
+    let text: String = (0..440_000).map(|i| if i % 11 == 10 { '\n' } else { character() }).collect();
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let tokenizer = Tokenizer::bpe(&text, 300).unwrap();
+    let ratio = (PEAK.load(Relaxed) - before) as f64 / text.len() as f64;
+    println!("{} tokens: {ratio:.1} bytes per byte of text", tokenizer.vocab_size());
+    assert!(ratio < 8.0, "{ratio:.1} bytes per byte of text");
+}
+
 /// A GPT with large weights and 256 tokens per sequence.
 fn gpt(precision: Precision, batch_size: usize) -> (m2g_gpt::Config, Corpus) {
     let text: String = (0..200).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
@@ -170,6 +188,23 @@ fn digits(backprop: Backprop) -> (m2g_digits::Config, DigitData) {
 }
 
 #[test]
+fn a_corpus_is_scored_a_line_at_a_time() {
+    use m2g_translate::metrics::{Bleu, Chrf, Metric};
+
+    let _alone = ONE_TEST.lock().unwrap();
+    let lines = vec!["a few words on a line"; 20_000];
+    let references = [lines.clone()];
+    let (bleu, chrf) = (Bleu::default(), Chrf::default());
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let bleu = bleu.score(&bleu.corpus(&lines, &references).unwrap());
+    let chrf = chrf.score(&chrf.corpus(&lines, &references).unwrap());
+    let needed = PEAK.load(Relaxed) - before;
+    println!("BLEU {bleu}, chrF {chrf}: {needed} bytes for {} lines", lines.len());
+    assert!(needed < lines.len(), "{needed} bytes for {} lines", lines.len());
+}
+
+#[test]
 fn a_training_step_in_steady_state_makes_no_large_allocation() {
     let _alone = ONE_TEST.lock().unwrap();
     // With 64 sequences, as in nanoGPT's GPU configuration, the tokens themselves are large.
@@ -191,6 +226,26 @@ fn a_training_step_in_steady_state_makes_no_large_allocation() {
     }
 }
 
+#[test]
+fn many_images_are_measured_in_the_memory_of_one_batch() {
+    let _alone = ONE_TEST.lock().unwrap();
+    let network = Network::<f32>::new(&[784, 30, 10]).unwrap();
+    let mut test = digits(Backprop::Tape).1.test;
+    (test.images, test.labels) = (test.images.repeat(500), test.labels.repeat(500));
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let report = with_threads(1, || m2g_digits::test_report::measure(&network, &test)).unwrap().unwrap();
+    let needed = PEAK.load(Relaxed) - before;
+    let pixels = 4 * test.images.len();
+    println!(
+        "{} images: {:.1} MB, {:.1} MB of pixels",
+        report.images,
+        needed as f64 / 1e6,
+        pixels as f64 / 1e6
+    );
+    assert!(needed < pixels / 2, "{needed} bytes for {pixels} of pixels");
+}
+
 /// Trains for a few steps, and compares the most memory that this needed with the estimate.
 fn compare_with_estimate<M>(what: &str, config: M::Config, data: &M::Data)
 where
@@ -208,6 +263,25 @@ where
     let ratio = estimate.bytes() as f64 / needed;
     println!("{what}: {:.1} MB, estimated as {ratio:.2} times that ({estimate:?})", needed / 1e6);
     assert!((0.5..2.0).contains(&ratio), "{what}: {needed} bytes, estimated as {ratio:.2} times that");
+}
+
+#[test]
+fn parallel_text_is_in_memory_once_while_it_is_loaded() {
+    let _alone = ONE_TEST.lock().unwrap();
+    // Long words: few tokens beside the text.
+    let side = |letter: &str| vec![letter.repeat(80); 5].join(" ");
+    let text = format!("{}\t{}\n", side("a"), side("b")).repeat(10_000);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pairs.tsv");
+    std::fs::write(&file, &text).unwrap();
+    let data = file.display().to_string();
+    let config = m2g_translate::Config { data, tokenizer: "word".into(), ..m2g_translate::Config::default() };
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let corpus = m2g_translate::data::Corpus::load(&config, None).unwrap();
+    let ratio = (PEAK.load(Relaxed) - before) as f64 / text.len() as f64;
+    println!("{} pairs: {ratio:.2} bytes per byte of text", corpus.train.len());
+    assert!(ratio < 1.5, "{ratio:.2} bytes per byte of text");
 }
 
 #[test]
@@ -244,5 +318,33 @@ fn training_needs_about_the_memory_that_is_estimated() {
         let optimizer = m2g_core::settings::SettingValue::from_text(optimizer).unwrap();
         let config = m2g_digits::Config { hidden: vec![1000, 1000], optimizer, ..config };
         compare_with_estimate::<Network<f32>>("digits", config, &data);
+    }
+}
+
+#[test]
+fn an_export_does_not_copy_the_model() {
+    use m2g_core::nn::Positions::{Learned, Rotary};
+    use m2g_core::train::Model;
+    use m2g_gpt::gguf::{Export, Quantisation, export};
+    use m2g_gpt::{Config, GptConfig};
+
+    let _alone = ONE_TEST.lock().unwrap();
+    // Few enough characters for a token that is never drawn, and more tokens than channels.
+    let characters = Tokenizer::char("abcdefghijklmnopqrstuvwxyz");
+    for (tokenizer, vocab_size) in [(Some(&characters), 26), (None, 500)] {
+        for positions in [Learned, Rotary] {
+            let settings = Config { n_layer: 8, n_head: 2, n_embd: 64, block_size: 32, ..Config::default() };
+            let config = GptConfig { positions, ..settings.model(vocab_size) };
+            let gpt = Gpt::<f32>::new(config.clone(), 1).unwrap();
+            let (params, quantisation) = (gpt.params(), Quantisation::F32);
+            let before = LIVE.load(Relaxed);
+            PEAK.store(before, Relaxed);
+            let model = Export { name: "x", config: &config, params, tokenizer, quantisation };
+            export(&mut std::io::sink(), std::path::Path::new("x"), model).unwrap();
+            let (needed, model) = (PEAK.load(Relaxed) - before, 4 * params.count());
+            let what = format!("{positions:?}, {vocab_size} tokens: {needed} bytes to export {model}");
+            println!("{what}");
+            assert!(needed < model / 3, "{what}");
+        }
     }
 }

@@ -10,6 +10,7 @@ const POSITIONS: &str = include_str!("../../08-what-if-positions.md");
 const ABLATION: &str = include_str!("../../09-what-if-ablation.md");
 const DIGITS: &str = include_str!("../../10-what-if-digits.md");
 const TRANSLATION: &str = include_str!("../../12-translation.md");
+const FASTER: &str = include_str!("../../13-faster.md");
 
 /// The cells of the rows of the `nth` table whose first cell is `first`.
 fn rows(note: &'static str, first: &str, nth: usize) -> Vec<Vec<&'static str>> {
@@ -27,15 +28,18 @@ fn number(cell: &str) -> f64 {
     cell.trim_end_matches(['%', ' ']).parse().expect("the tables of the notes hold numbers")
 }
 
-/// A dot with its standard deviation for each arm; what lies beyond the axis is an arrow.
+/// A dot with its standard deviation, if several seeds show one, for each arm; what lies beyond the axis is an arrow.
 fn dots(c: &mut Canvas, rows: &[Vec<&str>], (low, high): (f64, f64), ticks: &[f64], label: &str) {
     let height = 26.0 * rows.len() as f64;
     let axes = Axes { x: (low, high), y: (0.0, 1.0), left: 160.0, top: 40.0, width: 380.0, height };
     axes.draw(c, ticks, &[], (label, ""));
     let standard = number(rows[0][1]);
-    c.line(axes.at(standard, 0.0), axes.at(standard, 1.0), "blue dash");
+    if (low..=high).contains(&standard) {
+        c.line(axes.at(standard, 0.0), axes.at(standard, 1.0), "blue dash");
+    }
     for (i, row) in rows.iter().enumerate() {
-        let (y, mean, sd) = (53.0 + 26.0 * i as f64, number(row[1]), number(row[2]));
+        let (y, mean) = (53.0 + 26.0 * i as f64, number(row[1]));
+        let sd = if row[2] == "-" { 0.0 } else { number(row[2]) };
         c.styled((150.0, y + 5.0), "end", "small", row[0]);
         let class = if i == 0 { "blue" } else { "red" };
         match mean <= high && mean >= low {
@@ -147,6 +151,20 @@ pub fn what_if_digits(c: &mut Canvas) {
         &[92.0, 94.0, 96.0, 98.0],
         c.say("test accuracy in %; more is better", "aciertos en % en la prueba; más es mejor"),
     );
+}
+
+pub fn ladder(c: &mut Canvas) {
+    let rows = rows(FASTER, "arm", 0);
+    c.start(640.0, size(rows.len()), "The ladder, rung by rung", "La escalera, peldaño a peldaño");
+    let range = (1.42, 1.62);
+    let label = c.say(
+        "validation loss; dashed: nanoGPT on a GPU",
+        "pérdida de validación; a trazos: nanoGPT en una GPU",
+    );
+    dots(c, &rows, range, &[1.45, 1.5, 1.55, 1.6], label);
+    let height = 26.0 * rows.len() as f64;
+    let axes = Axes { x: range, y: (0.0, 1.0), left: 160.0, top: 40.0, width: 380.0, height };
+    c.line(axes.at(1.4697, 0.0), axes.at(1.4697, 1.0), "green dash");
 }
 
 pub fn sabia(c: &mut Canvas) {

@@ -74,6 +74,7 @@ const PICTURES: &[(&str, Draw)] = &[
     ("digits-and-gpt", experiments::digits_and_gpt),
     ("singular-values", faster::singular_values),
     ("decays", faster::decays),
+    ("ladder", experiments::ladder),
 ];
 
 /// The name that makes the notebooks.
