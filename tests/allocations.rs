@@ -192,7 +192,7 @@ fn a_corpus_is_scored_a_line_at_a_time() {
     use m2g_translate::metrics::{Bleu, Chrf, Metric};
 
     let _alone = ONE_TEST.lock().unwrap();
-    let lines = vec!["a few words on a line"; 20_000];
+    let lines = vec!["a few words on a line"; 50_000];
     let references = [lines.clone()];
     let (bleu, chrf) = (Bleu::default(), Chrf::default());
     let before = LIVE.load(Relaxed);

@@ -28,7 +28,7 @@ use crate::terminal::notes;
 
 /// Batches between two writes: enough that sentences of similar length meet in a batch, and that many threads have work.
 /// The number of threads does not count: which sentences share a batch must not depend on it.
-const BATCHES_PER_WRITE: usize = 64;
+const BATCHES_PER_WRITE: usize = 32;
 
 /// Translate sentences: one line in, one line out.
 #[derive(Args)]

@@ -6,7 +6,6 @@
 //! N                    the parameters
 //! N                    their best values so far
 //! N                    their gradients
-//! N log2(shards)       sums of gradients that wait for those of other shards
 //! the optimiser        2 N for AdamW, N for momentum
 //! activations          the values of one forward and backward pass, which the model estimates
 //! ```
@@ -41,14 +40,6 @@ const FEW_BYTES: u64 = 16 << 20;
 const NEAR: f64 = 0.8;
 
 impl Footprint {
-    /// With this number of shards in a step: sums of gradients wait for those of other shards, at most one on each level
-    /// of the tree in which they are added.
-    #[must_use]
-    pub fn sharded(self, shards: usize) -> Self {
-        let waiting = self.parameters.saturating_mul(u64::from(shards.max(1).ilog2()));
-        Self { optimizer: self.optimizer.saturating_add(waiting), ..self }
-    }
-
     /// The bytes that training needs.
     pub fn bytes(&self) -> u64 {
         let elements = self.parameters.saturating_mul(COPIES);
@@ -226,12 +217,6 @@ mod tests {
         assert!(error.contains(figures), "{error}");
         let absurd = Footprint { parameters: u64::MAX, optimizer: u64::MAX, activations: 1 };
         assert!(absurd.check_against(u64::MAX - 1).is_err());
-    }
-
-    #[test]
-    fn shards_need_memory_for_the_sums_that_wait() {
-        let waiting = |shards| SMALL.sharded(shards).optimizer - SMALL.optimizer;
-        assert_eq!([0, 1, 2, 3, 4, 16].map(waiting), [0, 0, 1000, 1000, 2000, 4000]);
     }
 
     #[test]

@@ -211,8 +211,11 @@ impl Config {
         }
     }
 
-    /// The number of epochs whose images are distorted: the first ones.
+    /// The number of epochs whose images are distorted: the first ones, or all that there will ever be.
     pub fn distorted_epochs(&self) -> u64 {
+        if self.undistorted == 0.0 {
+            return u64::MAX;
+        }
         self.epochs - (self.epochs as f64 * self.undistorted).round() as u64
     }
 
@@ -312,7 +315,7 @@ mod tests {
             |epochs, undistorted| Config { epochs, undistorted, ..Config::default() }.distorted_epochs();
         assert_eq!(
             [distorted(30, 0.0), distorted(30, 0.1), distorted(1, 0.1), distorted(1, 0.9)],
-            [30, 27, 1, 0]
+            [u64::MAX, 27, 1, 0]
         );
     }
 

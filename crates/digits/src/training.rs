@@ -126,7 +126,7 @@ impl Trainable for Network<f32> {
             EVALUATION_BATCH_SIZE,
             neurons,
         ]));
-        Some(Footprint { parameters, optimizer, activations }.sharded(config.shards))
+        Some(Footprint { parameters, optimizer, activations })
     }
 
     fn config(description: &Description) -> &Config {

@@ -71,7 +71,7 @@ pub(crate) fn footprint(config: &Config, model: &GptConfig) -> Footprint {
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    Footprint { parameters, optimizer, activations }.sharded(config.shards)
+    Footprint { parameters, optimizer, activations }
 }
 
 fn sum(terms: &[u64]) -> u64 {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! An evaluation has the logits, but no gradients, and batches of its own size. It uses the memory of the steps. If it
-//! translates, it needs more: packed weights, and at least the values of one sentence.
+//! translates, it has packed weights too. Its batches of sentences fit into the memory that is left.
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{NormPlace, Positions};
@@ -50,15 +50,11 @@ pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint
     let step = sum(&[blocks, (2 * v + 13 * c) as u64]).saturating_mul(config.batch_tokens as u64);
     let evaluation = sum(&[blocks, v as u64]).saturating_mul(EVALUATION_TOKENS as u64);
     let parameters = model.parameter_count();
-    let translating = match config.eval_translations {
-        0 => 0,
-        _ => parameters.saturating_add(decoding_elements(model, &config.decoding(), model.max_length)),
-    };
+    let packed = if config.eval_translations > 0 { parameters } else { 0 };
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    let activations = step.max(evaluation).saturating_add(translating);
-    Footprint { parameters, optimizer, activations }.sharded(config.shards)
+    Footprint { parameters, optimizer, activations: step.max(evaluation).saturating_add(packed) }
 }
 
 /// The elements that translating a source of N tokens holds, in each of the sentences of a batch:
@@ -134,14 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn evaluations_that_translate_and_shards_need_more_memory() {
+    fn evaluations_that_translate_need_packed_weights() {
         let config = Config::default();
         let model = config.model(1000);
         let need = |config: &Config| footprint(config, &model).bytes() / 4;
         let without = Config { eval_translations: 0, ..config.clone() };
-        assert!(need(&config) > need(&without) + model.parameter_count());
-        let sharded = Config { shards: 5, ..config.clone() };
-        assert_eq!(need(&sharded), need(&config) + 2 * model.parameter_count());
+        assert_eq!(need(&config), need(&without) + model.parameter_count());
     }
 
     #[test]

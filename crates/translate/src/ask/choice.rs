@@ -24,7 +24,7 @@ pub struct Choice {
 /// together. `target` holds the tokens of the translation; `fixed` is the place, if it is known.
 ///
 /// # Errors
-/// The errors of [`score`]; [`Error::Other`] if a word has no tokens.
+/// The errors of [`score`]; [`Error::Other`] if a word has no tokens, or more than fit anywhere.
 pub fn choose(
     (model, tokenizer, special): (&Transformer<f32>, &Tokenizer, Specials),
     source: &[u32],
@@ -51,6 +51,9 @@ pub fn choose(
         places.push(place);
         lengths.extend(words.iter().map(Vec::len));
         pairs.extend(words.iter().map(|word| (source.to_vec(), [&target[..place], word].concat())));
+    }
+    if places.is_empty() {
+        return Err(Error::Other("a word has more tokens than the model can write (max_length)".into()));
     }
     let pairs = Pairs::of_tokens(pairs.iter().map(|(source, target)| (&source[..], &target[..])));
     let scores = score(model, &pairs, special)?;

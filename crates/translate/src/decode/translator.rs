@@ -106,7 +106,9 @@ impl<'a> Translator<'a> {
             is_complete: true,
         };
         let mut all = vec![vec![empty]; sources.len()];
-        let longest = order.last().map_or(0, |&i| sources[i].len());
+        let Some(longest) = order.last().map(|&i| sources[i].len()) else {
+            return Ok(all);
+        };
         let elements = decoding_elements(self.model.config(), &self.options, longest);
         memory::check(elements, "translating the longest of these sentences", "use a smaller beam")?;
         // A batch is as large as the memory allows.
