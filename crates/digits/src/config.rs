@@ -151,9 +151,6 @@ m2g_core::settings! {
             schedule: Schedule = Schedule::Constant,
             /// Rotate, stretch and bend the training images on the fly.
             distort: Distort = Distort::None,
-            /// The share of the epochs, the last ones, whose images are not distorted.
-            #[setting(check(below_one))]
-            undistorted: f64 = 0.0,
         }
     }
 }
@@ -209,14 +206,6 @@ impl Config {
             precision: self.precision,
             seed: self.seed,
         }
-    }
-
-    /// The number of epochs whose images are distorted: the first ones, or all that there will ever be.
-    pub fn distorted_epochs(&self) -> u64 {
-        if self.undistorted == 0.0 {
-            return u64::MAX;
-        }
-        self.epochs - (self.epochs as f64 * self.undistorted).round() as u64
     }
 
     /// Checks every setting, and that they are compatible.
@@ -297,7 +286,6 @@ mod tests {
             (Config { epochs: 0, ..base() }, "epochs is 0"),
             (Config { batch_size: 0, ..base() }, "batch_size is 0"),
             (Config { dropout: 1.0, ..base() }, "dropout is 1"),
-            (Config { undistorted: 1.0, ..base() }, "undistorted is 1"),
             (Config { l2: f64::INFINITY, ..base() }, "l2 is inf"),
             (Config { train_on_all: true, patience: 3, ..base() }, "patience is 3"),
             (Config { weight_decay: 0.1, ..base() }, "weight_decay is 0.1: it belongs to adamw"),
@@ -307,16 +295,6 @@ mod tests {
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(start), "{error}");
         }
-    }
-
-    #[test]
-    fn the_last_epochs_may_be_undistorted() {
-        let distorted =
-            |epochs, undistorted| Config { epochs, undistorted, ..Config::default() }.distorted_epochs();
-        assert_eq!(
-            [distorted(30, 0.0), distorted(30, 0.1), distorted(1, 0.1), distorted(1, 0.9)],
-            [u64::MAX, 27, 1, 0]
-        );
     }
 
     #[test]

@@ -28,8 +28,7 @@ pub struct MiniBatches<'a, T: Float> {
     epoch: Option<u64>,
     order: Vec<u32>,
     batch: MiniBatch<T>,
-    /// Distorts the images of epochs before this one.
-    distorter: Option<(Distorter, u64)>,
+    distorter: Option<Distorter>,
     /// The distorted images of the batch, `(B, pixels)`.
     distorted: Vec<f32>,
 }
@@ -70,16 +69,16 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         Ok(Self { shards, ..self })
     }
 
-    /// Distorts every image in the first `epochs` epochs, differently in each.
+    /// Distorts every image, differently in every epoch.
     ///
     /// # Errors
     /// As [`Distorter::new`].
-    pub fn distorted(mut self, distort: Distort, epochs: u64) -> Result<Self, Error> {
+    pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
         self.distorter = match distort {
             Distort::None => None,
             _ => {
                 let distorter = Distorter::new(distort, self.data.rows, self.data.cols);
-                Some((distorter.map_err(|e| Error::Other(Box::new(e)))?, epochs))
+                Some(distorter.map_err(|e| Error::Other(Box::new(e)))?)
             }
         };
         Ok(self)
@@ -114,7 +113,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
             self.batch.y = Tensor::zeros(&[chosen.len(), classes]);
         }
         let x = self.batch.x.data_mut();
-        if let Some((distorter, _)) = self.distorter.as_ref().filter(|(_, epochs)| epoch < *epochs) {
+        if let Some(distorter) = &self.distorter {
             let images: Vec<&[u8]> = chosen.iter().map(|&i| self.data.image(i as usize)).collect();
             self.distorted.resize(x.len(), 0.0);
             // A separate random stream for each image in each epoch.
@@ -199,17 +198,6 @@ mod tests {
         let mut backward: Vec<_> = (0..8).rev().map(|s| back.get(s).clone()).collect();
         backward.reverse();
         assert_eq!(forward, backward);
-    }
-
-    #[test]
-    fn only_the_first_epochs_are_distorted() {
-        let data = LabelledImages { rows: 2, cols: 7, images: vec![200; 14 * 14], labels: vec![1; 14] };
-        let mut plain = MiniBatches::<f64>::new(&data, 7, 10, 1).unwrap();
-        let mut batches = MiniBatches::<f64>::new(&data, 7, 10, 1).unwrap();
-        batches = batches.distorted("affine".parse().unwrap(), 2).unwrap();
-        // Two steps in an epoch.
-        let distorted: Vec<bool> = (0..6).map(|step| batches.get(step) != plain.get(step)).collect();
-        assert_eq!(distorted, [true, true, true, true, false, false]);
     }
 
     #[test]

@@ -195,8 +195,7 @@ impl<'a> DigitTask<'a> {
     fn new(description: &Description, data: &'a DigitData) -> Result<Self, Error> {
         let config = &description.config;
         let batches = MiniBatches::new(&data.train, config.batch_size, description.classes, config.seed)?;
-        let batches = batches.sharded(config.shards)?.distorted(config.distort, config.distorted_epochs())?;
-        Ok(Self { batches, data })
+        Ok(Self { batches: batches.sharded(config.shards)?.distorted(config.distort)?, data })
     }
 }
 

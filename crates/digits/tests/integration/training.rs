@@ -190,7 +190,6 @@ proptest! {
             distort: if distort { "affine".parse().unwrap() } else { Distort::None },
             dropout: if dropout { 0.3 } else { 0.0 },
             precision: if bf16 { Precision::Bf16 } else { Precision::F32 },
-            undistorted: 0.5,
             ..config()
         };
         let dir = tempfile::tempdir().unwrap();

@@ -42,7 +42,7 @@ pub fn open(state: &State, request: &Request) -> Answer {
     let transposed = (!description.data.is_empty()).then_some(description.transposed);
     let data = state.training.images.load(config, transposed)?;
     let batches = MiniBatches::new(&data.train, config.batch_size, description.classes, config.seed)?;
-    let mut batches = batches.distorted(config.distort, config.distorted_epochs())?;
+    let mut batches = batches.distorted(config.distort)?;
     let batch = batches.get(step).clone();
     let labels = batch.y.data().chunks(description.classes);
     let labels: Vec<Option<usize>> = labels.map(|row| row.iter().position(|&y| y == 1.0)).collect();

@@ -36,7 +36,7 @@ pub trait Metric {
         Ok(each_segment(self, hypotheses, references)?.collect())
     }
 
-    /// The counts of a corpus: the sum over its segments, of which none is kept.
+    /// The counts of a corpus: the sum over its segments. Uses the memory of one segment at a time.
     ///
     /// # Errors
     /// As [`Metric::segments`].
@@ -49,7 +49,7 @@ pub trait Metric {
     }
 }
 
-/// The counts of one segment after the other.
+/// Counts segment by segment, as the iterator is read.
 fn each_segment<M: Metric + ?Sized, S: AsRef<str>>(
     metric: &M,
     hypotheses: &[S],
