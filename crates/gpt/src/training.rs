@@ -150,8 +150,7 @@ struct GptTask<'a> {
     config: &'a Config,
     /// The tokens of a whole window.
     block_size: usize,
-    /// The current step, and its batches.
-    step: u64,
+    /// The batches of the current step.
     batches: Vec<TokenBatch>,
 }
 
@@ -167,7 +166,6 @@ impl<'a> GptTask<'a> {
             corpus,
             config: &description.config,
             block_size,
-            step: 0,
             batches: Vec::new(),
         })
     }
@@ -176,14 +174,13 @@ impl<'a> GptTask<'a> {
     /// from a separate random stream, so that evaluations do not change the training batches.
     fn estimate_loss(
         &self,
+        (batches, stream, step): (&Batches<'_>, &str, u64),
         gpt: &Gpt<f32>,
         tape: &mut Tape<f32>,
-        batches: &Batches<'_>,
-        stream: &str,
         ranks: &mut Ranks,
     ) -> Result<f64, Error> {
         let losses = ranks.map(self.config.eval_iters as usize, |i| {
-            Ok([batch_loss(gpt, tape, &batches.get(stream, self.step, i as u64)?)?])
+            Ok([batch_loss(gpt, tape, &batches.get(stream, step, i as u64)?)?])
         })?;
         Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / self.config.eval_iters as f64)
     }
@@ -191,7 +188,6 @@ impl<'a> GptTask<'a> {
 
 impl Task<f32, Gpt<f32>> for GptTask<'_> {
     fn batches(&mut self, step: u64, shard: usize) -> Result<&[TokenBatch], Error> {
-        self.step = step;
         let passes = self.config.gradient_accumulation_steps;
         self.batches.resize_with(passes, TokenBatch::default);
         let first = (shard * passes) as u64;
@@ -204,6 +200,7 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
 
     fn evaluate(
         &mut self,
+        step: u64,
         gpt: &Gpt<f32>,
         tape: &mut Tape<f32>,
         ranks: &mut Ranks,
@@ -212,8 +209,8 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
         let val_loss = shared_full_pass_loss(gpt, tape, &self.corpus.val, batch_size, ranks)?;
         let mut metrics = vec![("val_loss", val_loss)];
         if self.config.eval_iters > 0 {
-            let train = self.estimate_loss(gpt, tape, &self.train, "estimate train", ranks)?;
-            let val = self.estimate_loss(gpt, tape, &self.val, "estimate val", ranks)?;
+            let train = self.estimate_loss((&self.train, "estimate train", step), gpt, tape, ranks)?;
+            let val = self.estimate_loss((&self.val, "estimate val", step), gpt, tape, ranks)?;
             metrics.extend([("train_loss_estimate", train), ("val_loss_estimate", val)]);
         }
         Ok(Evaluation { score: Some(-val_loss), metrics })

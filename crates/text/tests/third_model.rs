@@ -84,7 +84,13 @@ impl Task<f32, Copier> for Words<'_> {
         self.1 = vec![self.batch(Streams::new(1).stream("batch", step))];
         Ok(&self.1)
     }
-    fn evaluate(&mut self, model: &Copier, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Evaluation, Error> {
+    fn evaluate(
+        &mut self,
+        _: u64,
+        model: &Copier,
+        tape: &mut Tape<f32>,
+        _: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
         let loss = model.loss(tape, &self.batch(Streams::new(1).stream("validation", 0)))?;
         let loss = f64::from(tape.read_loss(loss));
         Ok(Evaluation { score: Some(-loss), metrics: vec![("loss", loss)] })

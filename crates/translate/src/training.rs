@@ -202,6 +202,7 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
 
     fn evaluate(
         &mut self,
+        _: u64,
         model: &Transformer<f32>,
         tape: &mut Tape<f32>,
         ranks: &mut Ranks,

@@ -49,7 +49,7 @@ impl TrainCommand for Transformer<f32> {
     const LENGTH_FLAG: &'static str = "--max-iters N";
 
     fn length(description: &Description) -> String {
-        format!("{} steps", description.config.max_iters)
+        counted(description.config.max_iters, "step")
     }
 
     fn fixed_flag(settings: &Settings) -> Option<String> {
@@ -71,7 +71,7 @@ impl TrainCommand for Transformer<f32> {
         let mut config = description.config.clone();
         settings.resume(&mut config);
         let corpus = Corpus::load(&config, Some(&description.tokenizer)).map_err(Error::from)?;
-        description.config.max_iters = config.max_iters;
+        (description.config.max_iters, description.config.data) = (config.max_iters, config.data);
         Ok((description, corpus))
     }
 
@@ -106,8 +106,9 @@ impl TrainCommand for Transformer<f32> {
         let mut text = vec![
             entry_at(RESULT_COLUMN, "validation loss", &result, columns),
             format!(
-                "{} steps in {:.1} s, {tokens_per_second:.0} target tokens/s",
-                outcome.steps, outcome.seconds
+                "{} in {:.1} s, {tokens_per_second:.0} target tokens/s",
+                counted(outcome.steps, "step"),
+                outcome.seconds
             ),
         ];
         let n = SHOWN_PAIRS.min(corpus.val.len());
@@ -152,8 +153,12 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "model",
         &format!(
-            "{parameters} parameters; {} + {} layers, {} heads, {} wide, {} in the feed-forward layers",
-            model.encoder_layers, model.decoder_layers, model.n_head, model.d_model, model.d_ff,
+            "{parameters} parameters; {} + {} layers, {}, {} wide, {} in the feed-forward layers",
+            model.encoder_layers,
+            model.decoder_layers,
+            counted(model.n_head, "head"),
+            model.d_model,
+            model.d_ff,
         ),
     );
     fact(

@@ -160,8 +160,9 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
             }
         };
         exchange(self.model);
+        let step = self.state.step - 1;
         let evaluation = stepper.lend_buffers(tape, |tape| {
-            let evaluation = task.evaluate(self.model, tape, &mut self.ranks);
+            let evaluation = task.evaluate(step, self.model, tape, &mut self.ranks);
             tape.reset();
             evaluation
         });
@@ -172,7 +173,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
         };
         self.state.evaluation_is_due = false;
         self.state.seconds = seconds();
-        let lr = self.learning_rate(self.state.step - 1);
+        let lr = self.learning_rate(step);
         let record = self.state.record(evaluation, &self.options, lr);
         if let Some(folder) = &mut self.folder {
             let written = folder.append_metrics(&record);

@@ -81,18 +81,23 @@ fn for_each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), Error>) 
     }
 }
 
-/// Removes incomplete lines, and lines that were written after this step.
+/// Removes incomplete lines, and lines that were written after this step; unless it was `evaluated`, its evaluation
+/// too.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can be neither read nor written; [`Error::TooLarge`].
-pub fn drop_after(path: &Path, step: u64) -> Result<(), Error> {
+pub fn drop_after(path: &Path, step: u64, evaluated: bool) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Line {
         step: u64,
+        /// Only evaluations have it.
+        evaluation: Option<u64>,
     }
+    let is_kept =
+        |line: Line| line.step < step || line.step == step && (evaluated || line.evaluation.is_none());
     let keep = |line: &[u8]| {
         let value: Result<Line, _> = serde_json::from_slice(line);
-        line.ends_with(b"\n") && value.is_ok_and(|line| line.step <= step)
+        line.ends_with(b"\n") && value.is_ok_and(is_kept)
     };
     let mut all_kept = true;
     match for_each_line(path, |line| {
@@ -134,13 +139,17 @@ mod tests {
         let later = "{\"step\":3}\n{\"no\":1}\nnonsense\n{\"step\":2";
         let (_dir, path) = written(&[whole, later].concat());
         assert_eq!((evaluations(&path).unwrap().len(), logged_steps(&path).unwrap().len()), (1, 3));
-        drop_after(&path, 2).unwrap();
+        drop_after(&path, 2, true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
         let before = path.metadata().unwrap().modified().unwrap();
-        drop_after(&path, 2).unwrap();
+        drop_after(&path, 2, true).unwrap();
         assert_eq!(path.metadata().unwrap().modified().unwrap(), before, "nothing to drop, nothing written");
+        // An evaluation that was finished after the checkpoint in which it is still due.
+        fs::write(&path, "{\"step\":2}\n{\"evaluation\":1,\"step\":2,\"train_loss\":3.5}\n").unwrap();
+        drop_after(&path, 2, false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":2}\n");
         fs::remove_file(&path).unwrap();
-        drop_after(&path, 2).unwrap();
+        drop_after(&path, 2, true).unwrap();
         assert!(evaluations(&path).unwrap_err().to_string().contains("metrics.jsonl"));
     }
 
@@ -156,16 +165,16 @@ mod tests {
             "{error}"
         );
         assert_eq!(evaluations(&path).unwrap().len(), 1);
-        drop_after(&path, 1).unwrap();
+        drop_after(&path, 1, true).unwrap();
         // A line that does not end.
         let endless = [b"{\"step\":1}\n{\"step\":1, \"x\": \"".as_slice(), &[b'x'; 1 << 20]].concat();
         fs::write(&path, endless).unwrap();
         assert_eq!(logged_steps(&path).unwrap().len(), 1);
-        drop_after(&path, 1).unwrap();
+        drop_after(&path, 1, true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n");
         // 5 GiB without a byte on the disk.
         File::create(&path).unwrap().set_len(5 << 30).unwrap();
-        let error = drop_after(&path, 1).unwrap_err().to_string();
+        let error = drop_after(&path, 1, true).unwrap_err().to_string();
         assert!(error.contains("metrics.jsonl has more than 4096 MiB"), "{error}");
     }
 }

@@ -98,6 +98,8 @@ pub struct RunFolder {
     path: PathBuf,
     kind: String,
     config: Value,
+    /// The new text of [`CONFIG`], until it is saved.
+    new_toml: Option<String>,
     metrics: atomic::File,
     lock: Lock,
 }
@@ -161,7 +163,7 @@ impl RunFolder {
         let last = path.join(LAST);
         let state: State = serde_json::from_value(checkpoint.metadata["state"].clone())
             .map_err(|e| unusable(&last, &format!("its state cannot be read ({e})")))?;
-        drop_after(&path.join(METRICS), state.step)?;
+        drop_after(&path.join(METRICS), state.step, !state.evaluation_is_due)?;
         let run = Self::open_files(&path, kind, checkpoint.metadata["config"].clone(), lock)?;
         Ok((run, checkpoint, state))
     }
@@ -172,6 +174,7 @@ impl RunFolder {
             path: path.to_path_buf(),
             kind: kind.to_string(),
             config,
+            new_toml: None,
             metrics: atomic::File::append(&metrics).map_err(Error::io("open", &metrics))?,
             lock,
         })
@@ -185,6 +188,11 @@ impl RunFolder {
     /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Changes the settings: [`CONFIG`] and the checkpoints have these from the next save on.
+    pub fn set_config(&mut self, toml: String, config: Value) {
+        (self.new_toml, self.config) = (Some(toml), config);
     }
 
     /// Appends a line to the metrics.
@@ -221,7 +229,13 @@ impl RunFolder {
         for (name, tensor) in optimizer.state(params) {
             last.tensors.insert(format!("{OPTIMIZER}{name}"), tensor);
         }
-        last.save(&self.path.join(LAST))
+        if let Some(toml) = &self.new_toml {
+            atomic::write(&self.path.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
+        }
+        // At the end: the same command does all of it again for a run that is killed before this.
+        last.save(&self.path.join(LAST))?;
+        self.new_toml = None;
+        Ok(())
     }
 }
 

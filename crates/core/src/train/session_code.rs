@@ -70,8 +70,12 @@ fn resume<'a, M: SessionModel>(
     }
     M::task(&description, data)?;
     let mut notes = check_memory::<M>(&description)?;
-    let (folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
+    let (mut folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
     let last = path.join(LAST);
+    let (toml, json) = written::<M>(&description)?;
+    if json != written::<M>(&read_description::<M>(path, LAST, &checkpoint.metadata)?)?.1 {
+        folder.set_config(toml, json);
+    }
     notes.extend(run_folder::note_on(&last)?);
     checkpoint.check_finite(&last)?;
     let model = restored::<M>(&last, &mut checkpoint, &description)?;
@@ -226,11 +230,17 @@ fn create_folder<M: SessionModel>(
     model: &M,
     optimizer: &dyn Optimizer<f32>,
 ) -> Result<Option<RunFolder>, Error> {
-    let toml = toml::to_string(M::config(description)).map_err(|e| Error::Other(Box::new(e)))?;
-    let json = serde_json::to_value(description).map_err(|e| Error::Other(Box::new(e)))?;
+    let (toml, json) = written::<M>(description)?;
     RunFolder::create(save, M::KIND, &toml, json, |folder| {
         folder.save(model.params(), Some(model.params()), optimizer, &State::default())
     })
+}
+
+/// A description as its run holds it: the configuration for people, and all of it for the checkpoints.
+fn written<M: SessionModel>(description: &M::Description) -> Result<(String, Value), Error> {
+    let toml = toml::to_string(M::config(description)).map_err(|e| Error::Other(Box::new(e)))?;
+    let json = serde_json::to_value(description).map_err(|e| Error::Other(Box::new(e)))?;
+    Ok((toml, json))
 }
 
 fn read_description<M: SessionModel>(

@@ -103,6 +103,9 @@ pub struct State {
     pub without_improvement: u32,
     /// How often the learning rate has been halved.
     pub halvings: u32,
+    /// The step of the last evaluation; 0 in checkpoints of older versions.
+    #[serde(default)]
+    pub evaluated: u64,
     /// Whether the evaluation after the last step is missing, because it was stopped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evaluation_is_due: bool,
@@ -114,7 +117,10 @@ impl State {
     /// Updates the state after an evaluation, and returns its record.
     pub(super) fn record(&mut self, evaluation: Evaluation, options: &Options, lr: f64) -> EvaluationRecord {
         let every = options.steps_per_evaluation.max(1);
-        let steps_since_last = (self.step - 1) % every + 1;
+        // The last step of a run that was made longer was evaluated out of turn.
+        let last = ((self.step - 1) / every * every).max(self.evaluated);
+        let steps_since_last = self.step.saturating_sub(last).max(1);
+        self.evaluated = self.step;
         let train_loss = std::mem::take(&mut self.loss_sum) / steps_since_last as f64;
         // Without a score, the latest parameters count as the best.
         let best = match (evaluation.score, self.best_score) {

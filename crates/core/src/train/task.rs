@@ -18,12 +18,19 @@ pub trait Task<T: Float, M: Model<T>> {
     /// If the data cannot be read.
     fn batches(&mut self, step: u64, shard: usize) -> Result<&[M::Batch], Error>;
 
-    /// Measures the model on held-out data. The tape computes no gradients; the caller
-    /// resets it afterwards. `ranks` share out the work, see [`Ranks::map`].
+    /// Measures the model on held-out data after step `step`, which a resumed run may not have taken itself.
+    /// The tape computes no gradients; the caller resets it afterwards. `ranks` share out the work, see
+    /// [`Ranks::map`].
     ///
     /// # Errors
     /// If the data does not fit the model.
-    fn evaluate(&mut self, model: &M, tape: &mut Tape<T>, ranks: &mut Ranks<T>) -> Result<Evaluation, Error>;
+    fn evaluate(
+        &mut self,
+        step: u64,
+        model: &M,
+        tape: &mut Tape<T>,
+        ranks: &mut Ranks<T>,
+    ) -> Result<Evaluation, Error>;
 
     /// Measures the model on test data, once at the end of a run. By default, measures nothing.
     ///

@@ -11,7 +11,7 @@ use rand::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::run_folder::{BEST, LAST, metrics};
+use super::run_folder::{BEST, CONFIG, LAST, metrics};
 use super::*;
 use crate::nn::{Init, Linear};
 use crate::optim::{Optimizer, Sgd};
@@ -181,9 +181,16 @@ impl Task<f32, Line> for LineTask<'_> {
     }
 
     /// Prefers a slope of 1, which training passes on its way from 0 to the slope of the points.
-    fn evaluate(&mut self, line: &Line, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Evaluation, Error> {
+    fn evaluate(
+        &mut self,
+        step: u64,
+        line: &Line,
+        tape: &mut Tape<f32>,
+        _: &mut Ranks,
+    ) -> Result<Evaluation, Error> {
         let slope = line.slope_on(tape)?;
-        Ok(Evaluation { score: Some(-(slope - 1.0).abs()), metrics: vec![("slope", slope)] })
+        let metrics = vec![("slope", slope), ("after_step", step as f64)];
+        Ok(Evaluation { score: Some(-(slope - 1.0).abs()), metrics })
     }
 
     fn test(&mut self, line: &Line, tape: &mut Tape<f32>, _: &mut Ranks) -> Result<Metrics, Error> {
@@ -282,6 +289,40 @@ fn a_stopped_evaluation_is_made_up_for() {
         lines
     };
     assert_eq!(lines(&whole), lines(&parts));
+}
+
+#[test]
+fn a_run_that_is_made_longer_remembers_its_length() {
+    /// The losses up to the first evaluation, and what it says of them.
+    #[derive(Default)]
+    struct Losses(Vec<f64>, Option<f64>);
+    impl Observer for Losses {
+        fn step(&mut self, progress: &Progress) {
+            self.0.push(progress.loss);
+        }
+        fn evaluated(&mut self, record: &EvaluationRecord) {
+            self.1 = Some(record.train_loss);
+        }
+        fn stop(&mut self) -> bool {
+            self.1.is_some()
+        }
+    }
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let run = dir.path().join("run");
+    Training::new(config(), &data, Save::New(&run)).unwrap().run(&mut ()).unwrap();
+    let shorter = Training::describe(&run).unwrap();
+    let longer = Description { config: Config { steps: 203, ..config() }, ..shorter.clone() };
+    let mut session = Training::resume(&run, &data, longer.clone()).unwrap();
+    assert_eq!(Training::describe(&run).unwrap(), shorter, "nothing has been saved yet");
+    let mut losses = Losses::default();
+    assert_eq!(session.run(&mut losses).unwrap().ended, Ended::Stopped);
+    drop(session);
+    // Evaluated after step 103, its last one then, and after step 105.
+    let Losses(losses, train_loss) = losses;
+    assert_eq!((losses.len(), train_loss), (2, Some((losses[0] + losses[1]) / 2.0)));
+    assert_eq!(Training::describe(&run).unwrap(), longer);
+    let written = std::fs::read_to_string(run.join(CONFIG)).unwrap();
+    assert!(written.contains("steps = 203"), "{written}");
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Task<f32, Lecture<f32>> for LectureTask<'_> {
 
     fn evaluate(
         &mut self,
+        _: u64,
         model: &Lecture<f32>,
         tape: &mut Tape<f32>,
         _: &mut Ranks,
