@@ -87,6 +87,13 @@ fn questions_to_a_gpt_are_answered() {
         assert!(said.contains(word), "{args:?}: {said}");
     }
     assert!(refused(dir, &["gpt", "ask", "t", " ", "--word", "x"]).contains("the sentence is empty"));
+    // As many tokens as the model reads: there is no room for a longer sentence.
+    for (tokenizer, size) in [("char", "38"), ("word", "9")] {
+        let run =
+            ["gpt", "train", "--run", "v", "--overwrite", "--data", "tales-es", "--tokenizer", tokenizer];
+        ok(dir, &[&run[..], &small, &["--block-size", size]].concat());
+        ok(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien"]);
+    }
     let long = "la pizza ".repeat(30);
     let said = refused(dir, &["gpt", "ask", "t", &long, "--word", "pizza"]);
     assert!(said.contains("but the model reads 32"), "{said}");

@@ -13,7 +13,7 @@ use m2g_gpt::{Config, gguf, gpt2, nanogpt};
 use super::export::names_gguf;
 use crate::flags::{quoted, run_path};
 use crate::output_file::followed_folder;
-use crate::terminal::lines::note;
+use crate::terminal::lines::{counted, note};
 
 /// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a GGUF
 /// file of llama.cpp.
@@ -56,12 +56,12 @@ impl Import {
         create(Save::at(&followed_folder(&path), self.overwrite), &description, &gpt)?;
         let model = &description.model;
         note(&format!(
-            "{} parameters: {} layers, {} heads, {} wide, a window of {} tokens, a vocabulary of {}",
+            "{} parameters: {}, {}, {} wide, a window of {}, a vocabulary of {}",
             gpt.params().count(),
-            model.n_layer,
-            model.n_head,
+            counted(model.n_layer, "layer"),
+            counted(model.n_head, "head"),
             model.n_embd,
-            model.block_size,
+            counted(model.block_size, "token"),
             model.vocab_size
         ));
         if let Some(tokenizer) = &description.tokenizer {

@@ -135,6 +135,6 @@ fn json(meta: &Meta, what: &Prepare<'_>) -> anyhow::Result<serde_json::Value> {
     let mut json = serde_json::to_value(meta)?;
     json.as_object_mut()
         .context("the description of the data is not a JSON object")?
-        .insert("folder".into(), serde_json::to_value(&what.out)?);
+        .insert("folder".into(), what.out.to_string_lossy().into());
     Ok(json)
 }

@@ -15,6 +15,7 @@ use super::generation_flags::{GenerationFlags, tell_of_window};
 use super::prompt::{Prompt, PromptFlags};
 use crate::interrupt::{self, Work};
 use crate::output;
+use crate::terminal::lines::counted;
 use crate::terminal::notes;
 
 /// Let a trained model continue a text. Without a prompt, it starts after the end-of-text token or, if
@@ -35,7 +36,7 @@ pub struct Sample {
     #[command(flatten)]
     generation: GenerationFlags,
     /// Print one JSON object per sample, and a final one, to stdout. `stop_reason` says why a sample
-    /// ended: end-of-text, stop, length.
+    /// ended: end-of-text, stop, length or, after Ctrl-C, interrupted.
     #[arg(long)]
     json: bool,
 }
@@ -93,7 +94,8 @@ impl Sample {
         let repeat = repeat.map_or(String::new(), |seed| format!("; --seed {seed} repeats it"));
         let stopped = if interrupt::requested() { "stopped before the end: " } else { "" };
         notes::line(format_args!(
-            "{stopped}{tokens} tokens in {seconds:.2} s, {per_second:.0} tokens/s{repeat}"
+            "{stopped}{} in {seconds:.2} s, {per_second:.0} tokens/s{repeat}",
+            counted(tokens, "token")
         ));
         Ok(if interrupt::requested() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
     }

@@ -151,17 +151,19 @@ impl<'a> Predictions<'a> {
             (Some(space), None) => [before, space].concat(),
             (None, None) => return Ok(None),
         };
-        while ids.len() < (place + MAX_TOKENS_OF_A_WORD).min(self.gpt.config().block_size) {
+        let mut has_ended = false;
+        while ids.len() < place + MAX_TOKENS_OF_A_WORD && ids.len() <= self.gpt.config().block_size {
             let Some(id) = self.likeliest_token(&ids, |_| true)? else { break };
             let text = self.tokenizer.decode_bytes(&[id]);
             let goes_on = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-            if self.tokenizer.is_special(id) || !goes_on {
+            has_ended = self.tokenizer.is_special(id) || !goes_on;
+            if has_ended {
                 break;
             }
             ids.push(id);
         }
-        if ids.len() >= place + MAX_TOKENS_OF_A_WORD {
-            return Ok(None); // The word does not end.
+        if !has_ended {
+            return Ok(None); // Or not within what the model reads.
         }
         let word = self.tokenizer.decode(&ids[place..]).trim().to_string();
         Ok(Some(word).filter(|word| word.chars().any(char::is_alphabetic)))
@@ -177,16 +179,20 @@ impl<'a> Predictions<'a> {
         Ok(tokens.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(id, _)| id))
     }
 
-    /// The loss of each token, given those before it; 0 for the first.
+    /// The loss of each token, given those before it; 0 for the first. The model does not read the last one.
     fn token_losses(&self, ids: &[u32]) -> Result<Vec<f64>, Error> {
+        let [read @ .., _] = ids else { return Ok(Vec::new()) };
+        if read.is_empty() {
+            return Ok(vec![0.0]);
+        }
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        let logits = self.gpt.forward(&mut tape, &row(ids)?)?; // (1, T, V)
+        let logits = self.gpt.forward(&mut tape, &row(read)?)?; // (1, T, V)
         let log_sums = tape.log_sum_exp(logits)?; // (T)
         let v = self.gpt.config().vocab_size;
         let (logits, log_sums) = (tape.value(logits).data(), tape.value(log_sums).data());
         let loss = |i: usize| f64::from(log_sums[i]) - f64::from(logits[i * v + ids[i + 1] as usize]);
-        Ok(std::iter::once(0.0).chain((0..ids.len() - 1).map(loss)).collect())
+        Ok(std::iter::once(0.0).chain((0..read.len()).map(loss)).collect())
     }
 
     /// Whether these tokens end where a word begins: at the start of a text, or after a space, which tokens of

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::ask::weights;
 use crate::output::percent;
-use crate::terminal::lines::wrap;
+use crate::terminal::lines::{counted, wrap};
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 
@@ -54,9 +54,9 @@ impl Answer {
         let columns = columns();
         let (word, following) = (&self.words[self.word], &self.words[self.word + 1..]);
         let first = format!(
-            "{word} attends to (mean of {} heads; rollout through all layers; then head by head; what is missing to \
+            "{word} attends to (mean of {}; rollout through all layers; then head by head; what is missing to \
              100 % goes to the start of the text):",
-            self.heads.len()
+            counted(self.heads.len(), "head")
         );
         let what = match following {
             [] => format!("What comes after {word}? The probability of each word, for the changed sentence."),

@@ -116,7 +116,7 @@ impl Ask {
             changes.push((change.name(), changed));
         }
         if changes.is_empty() {
-            changes = asked.default_changes(&sentence, word)?;
+            changes = asked.default_changes(&gpt, &sentence, word)?;
         }
         let mut tried = vec![(None, sentence.clone())];
         for (name, changed) in changes {
@@ -199,7 +199,13 @@ impl Asked<'_> {
     }
 
     /// Each of the last earlier words is replaced, and left out: what it is called, and the changed sentence.
-    fn default_changes(&self, sentence: &Sentence, word: usize) -> anyhow::Result<Vec<(String, String)>> {
+    /// Those that the model can read.
+    fn default_changes(
+        &self,
+        gpt: &Gpt<f32>,
+        sentence: &Sentence,
+        word: usize,
+    ) -> anyhow::Result<Vec<(String, String)>> {
         let words = &sentence.words.words;
         let mut changes = Vec::new();
         for i in word.saturating_sub(MAX_CHANGED)..word {
@@ -226,7 +232,7 @@ impl Asked<'_> {
                 changes.push((Change::Blank(old.into()).name(), blanked));
             }
         }
-        changes.retain(|(_, changed)| self.tokenizer.encode(changed).is_ok());
+        changes.retain(|(_, changed)| self.read(gpt, changed).is_ok());
         Ok(changes)
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Conversation<'a> {
         self.answers += 1;
         // Of a stop text, nothing was shown, so nothing belongs to the conversation.
         match &answer.reason {
-            StopReason::Stop(_) => ids.extend(self.tokenizer.encode(&answer.text)?),
+            StopReason::Stop(_) => ids.extend(shown(self.tokenizer, &answer.tokens, &answer.text)),
             _ => ids.extend(&answer.tokens),
         }
         ids.drain(..ids.len().saturating_sub(window));
@@ -102,5 +102,45 @@ impl<'a> Conversation<'a> {
             return Ok(newline);
         }
         self.flags.encode(self.tokenizer, line)
+    }
+}
+
+/// The tokens of a text that was shown, the beginning of that of `tokens`: those that lie in it, and what it has of the
+/// next one.
+fn shown(tokenizer: &Tokenizer, tokens: &[u32], text: &str) -> Vec<u32> {
+    let lies_in_it = |n: &usize| text.starts_with(&tokenizer.decode(&tokens[..*n]));
+    let mut shown = tokens[..(0..=tokens.len()).rev().find(lies_in_it).unwrap_or(0)].to_vec();
+    let rest = &text[tokenizer.decode(&shown).len()..];
+    // A tokenizer of words may have no token for a part of one.
+    shown.extend(tokenizer.encode(rest).unwrap_or_default());
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_text::tokenizer::SpecialToken;
+
+    use super::*;
+
+    #[test]
+    fn what_was_shown_keeps_its_tokens() {
+        let words = Tokenizer::word("The cat saw the end. The end").unwrap();
+        let the = words.encode("The").unwrap();
+        // Two words side by side are no word of the vocabulary.
+        let said = [&the[..], &the, &words.encode(".").unwrap()].concat();
+        assert!(words.encode("TheThe").is_err());
+        assert_eq!(shown(&words, &said, "TheThe"), said[..2]);
+        assert_eq!(shown(&words, &said, "TheTh"), the);
+        let chars = Tokenizer::char("abc").with_special_tokens(&[SpecialToken::EndOfText]).unwrap();
+        let said =
+            [&chars.encode("a").unwrap()[..], &[chars.end_of_text().unwrap()], &chars.encode("bc").unwrap()];
+        let said = said.concat();
+        let text = chars.decode(&said[..3]);
+        assert_eq!(shown(&chars, &said, &text), said[..3]);
+        // The stop text began within a token.
+        let gpt2 = Tokenizer::gpt2();
+        let said = gpt2.encode("one two").unwrap();
+        assert_eq!(shown(&gpt2, &said, "one t"), gpt2.encode("one t").unwrap());
     }
 }

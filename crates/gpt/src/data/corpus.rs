@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use m2g_text::prepare::{Encode, Encoded, TokenizerChoice};
-use m2g_text::source::{PIPED, STANDARD_INPUT};
+use m2g_text::source::{DocumentSeparator, PIPED, STANDARD_INPUT};
 use m2g_text::token_file::{
     self, NanoGptFolder, PreparedText, fingerprint, fingerprint_of_ids, is_nanogpt, is_prepared,
 };
@@ -108,7 +108,14 @@ impl Corpus {
             own_text::NAME | own_text::OLD_NAME => own_text::source(data),
             copy_task::NAME => copy_task::source(),
             _ if is_prepared(path) => {
-                let PreparedText { train, val, tokenizer, meta } = token_file::open(path)?;
+                let PreparedText { train, val, tokenizer, mut meta } = token_file::open(path)?;
+                let separates =
+                    matches!(documents.separator, DocumentSeparator::Text(_) | DocumentSeparator::Files);
+                if separates || documents.special_tokens {
+                    let why = "document_separator and special_tokens change nothing: the folder was prepared with \
+                               its own";
+                    meta.reports.push(why.into());
+                }
                 return Ok(Self::new(train, val, tokenizer, data.into(), meta.reports));
             }
             STANDARD_INPUT if !path.exists() => {

@@ -44,11 +44,13 @@ pub(super) fn read(dir: &Path) -> Result<Result<Described, String>, TextError> {
 pub(super) fn tokens(vocab: &Value, what: &str) -> Result<Result<Vec<Option<String>>, ()>, String> {
     /// Ids are at most this many times the number of tokens, so that a list by id is no waste.
     const SPARSEST: usize = 64;
+    /// No model has more tokens.
+    const MOST: usize = 1 << 24;
     let map = vocab.as_object().ok_or(format!("{what} is not a JSON object"))?;
     let mut tokens = Vec::new();
     for (token, id) in map {
         let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
-        let id = id.filter(|id| *id < SPARSEST * map.len().max(1024));
+        let id = id.filter(|id| *id < (SPARSEST * map.len().max(1024)).min(MOST));
         let id = id.ok_or(format!("{what} has no usable id for \"{}\"", token.escape_debug()))?;
         if id >= tokens.len() {
             tokens.resize(id + 1, None);
