@@ -26,7 +26,7 @@ resume	Resume	Continuar
 before	Back	Anterior
 next	Next	Siguiente
 table	As a table	Como tabla
-window	{n} × {n} numbers around the one that you picked last.	{n} × {n} números en torno al último que elegiste.
+window	{n} × {n} numbers around the one picked last.	{n} × {n} números en torno al último que elegiste.
 model	Model	Modelo
 untrained	{name} (untrained)	{name} (sin entrenar)
 run	Run	Ejecución
@@ -82,7 +82,7 @@ curve	Cost over one parameter	Coste según un parámetro
 over	Over	Según
 path	Cost after each step	Coste tras cada paso
 step	One gradient step	Un paso de gradiente
-step.about	The gradient ∂C/∂w says how fast the cost C rises with w. A step goes the other way, downhill. At w = b = 2 the curve is flat and learning starts slowly; with cross-entropy it does not.	El gradiente ∂C/∂w dice cuánto sube el coste C con w. Un paso va al revés, cuesta abajo. En w = b = 2 la curva es plana y se aprende despacio; con la entropía cruzada, no.
+step.about	The gradient ∂C/∂w says how fast the cost C rises with w. A step goes downhill. At w = b = 2 the curve is flat and learning starts slowly; with cross-entropy it does not.	El gradiente ∂C/∂w dice cuánto sube el coste C con w. Un paso va cuesta abajo. En w = b = 2 la curva es plana y se aprende despacio; con la entropía cruzada, no.
 steps	Steps: {n}	Pasos: {n}
 n	Neuron {n}	Neurona {n}
 of	Neuron {n} of layer {l}	Neurona {n} de la capa {l}
@@ -196,7 +196,7 @@ nabla_w	Layer {l}: the gradient of the weights, δᵀ times what came in.	Capa {
 update	The step: each parameter goes against its gradient, times η.	El paso: cada parámetro va contra su gradiente, por η.
 # tokens
 title	From pixels to tokens	De píxeles a tokens
-lead	An image is a row of numbers. A token becomes a row of numbers too. From there on, both run through the same function.	Una imagen es una fila de números. Un token también se vuelve una fila de números. Desde ahí, ambos pasan por la misma función.
+lead	An image is a row of numbers. A token becomes one too. From there on, both run through the same function.	Una imagen es una fila de números. Un token se vuelve otra. Desde ahí, ambos pasan por la misma función.
 image	An image	Una imagen
 text	A text	Un texto
 same	Both rows go through the same function:	Ambas filas pasan por la misma función:
@@ -302,7 +302,7 @@ logits.about	A number for every token of the vocabulary.	Un número para cada to
 title	What if	¿Y si…?
 lead	Another score or another mask for the attention, on the same weights and the same text.	Otra puntuación u otra máscara para la atención, con los mismos pesos y el mismo texto.
 not	Not retrained.	Sin reentrenar.
-not.about	The weights were learned with the model’s own score and mask. A model trained with another one adapts: see below what “m2g lab” has measured.	Los pesos se aprendieron con la puntuación y la máscara propias. Un modelo entrenado con otra se adapta: abajo está lo que «m2g lab» ha medido.
+not.about	The weights were learned with the model’s own score and mask. A model trained with others adapts: “m2g lab” measured it, see below.	Los pesos se aprendieron con la puntuación y la máscara propias. Un modelo entrenado con otras se adapta: «m2g lab» lo midió, ver abajo.
 before	Before: as trained	Antes: como se entrenó
 after	After: not retrained	Después: sin reentrenar
 own	{name} (its own)	{name} (la suya)

@@ -202,8 +202,23 @@ impl Models {
     }
 }
 
-/// The name of a run on the page: that of its folder or, since `digits` is the untrained model, its path.
+/// The name of a run on the page: that of its folder or, since `digits` is the untrained model and `training` the
+/// one that is trained, its path.
 pub fn listed_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    if KINDS.contains(&&*name) { path.display().to_string() } else { name.into_owned() }
+    if KINDS.contains(&&*name) || name == "training" { path.display().to_string() } else { name.into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_never_taken_for_something_else() {
+        for (path, name) in
+            [("runs/a", "a"), ("runs/digits", "runs/digits"), ("runs/training", "runs/training")]
+        {
+            assert_eq!(listed_name(Path::new(path)), name);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-// The training steps of two or three models as lanes. A function that several models run is joined.
+// The training steps of two or three models as lanes. A function that several run is joined.
 
 import { attempt, button, card, el, field, formula, get, hint, modelsOf, named, percent, query, row, select, shape, show, t, table, put } from '../lib/page.js';
 import { lines, sheet } from '../lib/source.js';

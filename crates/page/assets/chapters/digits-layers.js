@@ -3,7 +3,7 @@
 import { Bars, card, el, formula, get, hint, Matrix, number, paint, part, query, show, strongest, t, table, tensor, put, times } from '../lib/page.js';
 
 const MOST_NEURONS = 200;
-const RULES = { softmax: 'a = softmax(z)', relu: 'a = max(0, z)', tanh: 'a = tanh z', sigmoid: 'a = 1 / (1 + exp(-z))' };
+const RULES = { softmax: 'a = softmax(z)', relu: 'a = max(0, z)', gelu: 'a = gelu(z)', tanh: 'a = tanh z', sigmoid: 'a = 1 / (1 + exp(-z))' };
 
 export class Layers {
 	constructor() {

@@ -1,5 +1,4 @@
-// The ten likeliest next tokens, with another temperature or top-k, and what each layer alone would predict. The server
-// keeps the logits: nothing runs again.
+// The ten likeliest next tokens, with another temperature or top-k, and those after each layer. Nothing runs again.
 
 import { Bars, button, card, el, field, formula, get, hint, latest, number, numberField, percent, query, row, show, t, table, visible, put } from '../lib/page.js';
 

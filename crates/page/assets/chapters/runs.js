@@ -1,4 +1,4 @@
-// All runs: a table, their curves, the settings that differ; live, also for trainings on the command line.
+// All runs, live: a table, their curves, the settings that differ.
 
 import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, times, put } from '../lib/page.js';
 
@@ -64,8 +64,21 @@ export async function mount(root, ended) {
 			: el('p.hint', t(shown.length < 2 ? 'runs.two' : 'runs.equal')));
 	}
 
+	// Also what a closed stream, such as that of a hidden tab, has missed.
+	async function load() {
+		const { runs } = await get('runs');
+		runs.sort((a, b) => (b.saved ?? '').localeCompare(a.saved ?? ''));
+		rows.clear();
+		curves.clear();
+		put(body, runs.map((run) => see(run).tr));
+		for (const name of chosen) if (!rows.has(name)) chosen.delete(name);
+		sift();
+		return runs;
+	}
+
 	function heard(name, data) {
-		if (name === 'runs') {
+		if (name === 'open') attempt(load).then(compare);
+		else if (name === 'runs') {
 			data.runs.forEach((run) => body.prepend(see(run).tr));
 			for (const gone of data.gone ?? []) { rows.get(gone)?.tr.remove(); rows.delete(gone); chosen.delete(gone); }
 			sift();
@@ -76,12 +89,9 @@ export async function mount(root, ended) {
 		}
 	}
 
-	const { runs } = await get('runs');
-	runs.sort((a, b) => (b.saved ?? '').localeCompare(a.saved ?? ''));
+	const runs = await load();
 	const good = runs.filter((r) => !r.wrong);
-	for (const run of good.filter((r) => r.kind === good[0].kind).slice(0, AT_FIRST)) chosen.add(run.name);
-	body.append(...runs.map((run) => see(run).tr));
-	sift();
+	for (const run of good.filter((r) => r.kind === good[0].kind).slice(0, AT_FIRST)) rows.get(run.name).box.checked = Boolean(chosen.add(run.name));
 	const none = () => { chosen.clear(); for (const { box } of rows.values()) box.checked = false; compare(); };
 	root.append(runs.length ? '' : el('p.note', t('runs.none')), card('runs.curves', measure, chart.node), card('runs.settings', settings),
 		card('runs.all', row(filter, button('runs.clear', none)), total, scroll(t('runs.all'), el('table.runs', el('thead', el('tr', ['runs.compare', 'run', 'runs.kind', 'runs.best', 'steps', 'runs.time', 'runs.changed'].map((k) => el('th', { scope: 'col' }, t(k))))), body))));

@@ -1,4 +1,4 @@
-// From pixels to tokens: the same `linear`, once with the row of an image, once with the row of a token.
+// From pixels to tokens: the same `linear` reads the row of an image and the row of a token.
 
 import { Chips, el, field, formula, Matrix, models, latest, numberField, post, Prompt, row, shape, show, t, values, put } from '../lib/page.js';
 import { facts } from '../lib/ops.js';

@@ -1,4 +1,4 @@
-// What a word looks at, and what decides its translation: attention, and a causal test.
+// What a word looks at, and what decides its translation.
 
 import { attempt, Bars, button, card, el, percent, post, t, table, put } from '../lib/page.js';
 

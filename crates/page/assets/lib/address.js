@@ -1,5 +1,4 @@
-// The state of the page is in the address: the token, the chapter, and what it shows. A link can be kept or opened
-// in a second tab.
+// The state of the page is in the address: the token, the chapter, what it shows. A link can be kept and opened.
 
 const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 

@@ -38,7 +38,7 @@ export const values = (id, name, more) => tensor(`inspect/${id}/values?${query({
 // `a=1&b=2` from an object; what is empty is left out.
 export const query = (all) => new URLSearchParams(Object.entries(all).filter(([, v]) => v !== undefined && v !== null && v !== '' && v !== false));
 
-// Runs the newest request only: while one is on its way, a later call waits and replaces any other that waits.
+// Runs the newest request only: while one is on its way, a later call replaces any that waits.
 export function newest(work) {
 	let busy = false;
 	let next = null;

@@ -3,7 +3,7 @@
 import { el, unique } from './dom.js';
 import { number, t } from './i18n.js';
 
-// A button with a text or elements; a key of the strings becomes its text, here and in all that follows.
+// A button with a text or elements; a key of the strings becomes its text, here and below.
 export const button = (text, onclick, props = {}) => el('button', { type: 'button', onclick, ...props }, t(text));
 
 export function field(label, control) {

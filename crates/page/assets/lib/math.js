@@ -1,5 +1,5 @@
-// Draws an equation. The core states its equations as plain text, such as `y = 1 / (1 + exp(-x))`; this turns the
-// text into MathML, with fractions, roots, indices and Greek letters.
+// Draws an equation of the core, plain text such as `y = 1 / (1 + exp(-x))`, as MathML: fractions, roots, indices,
+// Greek letters.
 
 import { el, mathml } from './dom.js';
 

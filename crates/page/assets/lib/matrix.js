@@ -1,4 +1,4 @@
-// A matrix as a picture. The pointer or the arrow keys pick a number; a table stands behind each picture.
+// A matrix as a picture: the pointer or the arrow keys pick a number; a table stands behind it.
 
 import { el, say, times } from './dom.js';
 import { paint } from './palette.js';

@@ -1,6 +1,6 @@
-// One op of a step as a part that opens: what it does, its equation, its shapes, and its result as a picture.
+// An op as a part that opens: what it does, its equation, its shapes, its result as a picture.
 
-import { el, formula, has, hint, Matrix, part, shape, show, t, values, visible } from './page.js';
+import { el, formula, has, Matrix, part, shape, show, t, values, visible } from './page.js';
 import { attention } from './attention.js';
 import { sourceLink } from './source.js';
 

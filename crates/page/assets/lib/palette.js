@@ -1,4 +1,4 @@
-// Numbers as colours, one pixel each. The ends of each scale come from the style sheet: they follow light and dark.
+// Numbers as colours, one pixel each. The ends of each scale are those of the style sheet.
 
 const STEPS = 256;
 const SCALES = { signed: ['neg', 'zero', 'pos'], ink: ['paper', 'paper', 'ink'], share: ['zero', 'zero', 'pos'] };

@@ -49,7 +49,7 @@ export const table = (caption, head, rows, kind = '') => scroll(caption, el(`tab
 	el('thead', el('tr', head.map((cell) => (cell === '' ? el('td') : el('th', { scope: 'col' }, cell))))),
 	el('tbody', rows.map(([first, ...cells]) => el('tr', el('th', { scope: 'row' }, first), cells.map((cell) => el('td', cell)))))));
 
-// Probabilities as bars. An update of the numbers changes nothing that would have to be laid out again.
+// Probabilities as bars. An update lays nothing out again.
 export class Bars {
 	constructor(label, names = []) {
 		this.node = el('ul.bars', { 'aria-label': label });

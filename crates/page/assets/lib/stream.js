@@ -21,15 +21,17 @@ export async function events(response, heard) {
 	}
 }
 
-// Hears the events of `path` until the function that it returns is called.
+// Hears the events of `path`, and `open` when it is opened again, until the function that it returns is called.
 export function stream(path, heard) {
-	let control = null;
-	let over = false;
+	let [control, again, over] = [];
 	async function open() {
 		if (over || control || document.hidden) return;
 		const own = (control = new AbortController());
 		try {
-			await events(await ask(path, { signal: own.signal }), (name, data) => own.signal.aborted || heard(name, data));
+			const answer = await ask(path, { signal: own.signal });
+			if (again) heard('open');
+			again = own;
+			await events(answer, (name, data) => own.signal.aborted || heard(name, data));
 		} catch { /* it is opened again */ }
 		if (own.signal.aborted) return;
 		control = null;

@@ -104,7 +104,7 @@ fn add_layers(
     description: &Description,
     image: &[u8],
 ) -> Result<(), Refusal> {
-    let step = network.inspect(&input(image), None, false)?.step;
+    let step = network.inspect(&input(image), None, &[], false)?.step;
     let (rows, cols) = description.image;
     read["classes"] = json!(description.all_class_names());
     read["rows"] = json!(rows);

@@ -80,7 +80,8 @@ fn row<'a>(opened: &'a Opened, request: &Request, logits: Option<&'a [f32]>) -> 
 /// A token: its id, as people read it, and its text, which a prompt can go on with.
 fn token(id: usize, tokenizer: Option<&Tokenizer>) -> Value {
     let number = u32::try_from(id).unwrap_or(u32::MAX);
-    let text = tokenizer.map(|tokenizer| tokenizer.decode(&[number]));
+    // A prompt goes on with nothing where there is no text.
+    let text = tokenizer.map_or_else(String::new, |tokenizer| tokenizer.decode(&[number]));
     json!({"id": id, "token": readable(number, tokenizer), "text": text})
 }
 

@@ -72,7 +72,11 @@ fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusa
                     (tests.image(index).to_vec(), Some(label))
                 }
             };
-            Ok((network.inspect(&digits::input(&pixels), label, wanted.backward)?, None, 0))
+            Ok((
+                network.inspect(&digits::input(&pixels), label, &description.class_names, wanted.backward)?,
+                None,
+                0,
+            ))
         }
         Model::Gpt(gpt, description) => {
             let changed = changed(gpt, wanted)?;

@@ -18,7 +18,11 @@ pub fn choices(state: &State, request: &Request) -> Answer {
     };
     let scores =
         Score::ALL.map(|score| json!({"name": score, "equation": score.equation(), "own": own(score)}));
-    let masks = ["causal", "reversed", "none", "window:16", "finite"].map(|name| name.parse::<Mask>().ok());
+    let others = ["causal", "reversed", "none", "window:16", "finite"];
+    let mut masks: Vec<Mask> = others.iter().filter_map(|name| name.parse().ok()).collect();
+    if !masks.contains(&gpt.config().mask) {
+        masks.insert(0, gpt.config().mask.clone());
+    }
     let lab: Vec<_> = ["score", "mask"].into_iter().flat_map(state.commands.lab).collect();
     Ok(Reply::Json(json!({
         "scores": scores, "masks": masks, "score": gpt.config().score, "mask": gpt.config().mask, "lab": lab,

@@ -18,7 +18,9 @@ pub struct Gate {
 impl Gate {
     /// For a server on this port of 127.0.0.1.
     pub fn new(port: u16, token: String) -> Self {
-        Self { host: format!("127.0.0.1:{port}"), token }
+        // Browsers leave out the port of HTTP.
+        let host = if port == 80 { "127.0.0.1".into() } else { format!("127.0.0.1:{port}") };
+        Self { host, token }
     }
 
     /// The address that a person opens.
@@ -70,15 +72,15 @@ mod tests {
             let name: hyper::header::HeaderName = name.parse().unwrap();
             all.append(name, value.parse().unwrap());
         }
-        Gate::new(80, "abc".into()).check(&all, secret).map_or_else(|refusal| refusal.status, |()| 200)
+        Gate::new(81, "abc".into()).check(&all, secret).map_or_else(|refusal| refusal.status, |()| 200)
     }
 
     #[test]
     fn only_this_host_and_this_token_are_let_in() {
-        let host = ("host", "127.0.0.1:80");
+        let host = ("host", "127.0.0.1:81");
         assert_eq!(status(&[host], false), 200);
         for foreign in
-            ["localhost:80", "127.0.0.1", "127.0.0.1:81", "evil.example", "127.0.0.1:80.evil.example", ""]
+            ["localhost:81", "127.0.0.1", "127.0.0.1:80", "evil.example", "127.0.0.1:81.evil.example", ""]
         {
             assert_eq!(status(&[("host", foreign)], false), 403, "{foreign}");
         }
@@ -92,7 +94,16 @@ mod tests {
         assert_eq!(status(&[host, right], true), 200);
         assert_eq!(status(&[host, right, ("origin", "http://evil.example")], true), 403);
         assert_eq!(status(&[host, right, ("origin", "null")], true), 403);
-        assert_eq!(status(&[host, right, ("origin", "http://127.0.0.1:80")], true), 200);
+        assert_eq!(status(&[host, right, ("origin", "http://127.0.0.1:81")], true), 200);
+    }
+
+    #[test]
+    fn the_port_of_http_is_left_out() {
+        let gate = Gate::new(80, "abc".into());
+        assert_eq!(gate.address(), "http://127.0.0.1/#t=abc");
+        let is_let_in =
+            |host: &str| gate.check(&HeaderMap::from_iter([(HOST, host.parse().unwrap())]), false).is_ok();
+        assert!(is_let_in("127.0.0.1") && !is_let_in("evil.example") && !is_let_in("127.0.0.1:81"));
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Training {
     /// One that is about to begin.
     pub(super) fn new(path: &Path, kind: &'static str, settings: Value, speed: Speed) -> Self {
+        // A single step is one of a training that waits.
+        let (speed, steps) = if speed == Speed::Step { (Speed::Pause, 1) } else { (speed, 0) };
         let view = View {
             run: listed_name(path),
             folder: path.display().to_string(),
@@ -144,7 +146,6 @@ impl Training {
             settings,
             result: Value::Null,
         };
-        let steps = u64::from(speed == Speed::Step);
         Self {
             path: path.to_path_buf(),
             control: Mutex::new(Control { speed, steps, stop: false, wanted: false }),
