@@ -66,8 +66,7 @@ impl Use {
 
     /// Trains with the learner's programs.
     pub(super) fn run(self, course: &mut Course) -> anyhow::Result<ExitCode> {
-        let passed = |exercise: &&Exercise| course.folder.progress.passed.contains(exercise.name);
-        let last = || ALL.into_iter().filter(passed).rfind(|exercise| needed(exercise).is_some());
+        let last = || ALL.into_iter().rfind(|exercise| course.is_ready_to_use(exercise));
         let exercise = match &self.exercise {
             Some(name) => named(name)?,
             None => last().ok_or(LearnError::NotPassed("backprop"))?,
@@ -78,6 +77,7 @@ impl Use {
         }
         match exercise.name {
             "head" | "head_backward" => self.train_text(course)?,
+            name if self.data.is_some() => return Err(LearnError::NoText(name).into()),
             _ => self.train_digits(course, exercise)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -154,8 +154,13 @@ impl Course {
             if changed.is_some() && changed != seen {
                 seen = changed;
                 let Grade { passes, is_new } = self.grade(exercise)?;
-                if is_new && self.is_ready_to_use(exercise) {
-                    apply::Use::of(exercise).run(self)?;
+                // The exercise passes, whatever comes of its use.
+                if is_new
+                    && self.is_ready_to_use(exercise)
+                    && let Err(error) = apply::Use::of(exercise).run(self)
+                {
+                    let translated = error.downcast_ref().and_then(|error| self.texts.error(error));
+                    note(&with_program(&translated.unwrap_or_else(|| format!("{error:#}"))));
                 }
                 if passes {
                     let Some(next) = self.folder.current() else { break };
@@ -222,6 +227,7 @@ impl Course {
         let shown = |path: &Path| quoted(path);
         let path = shown(&self.folder.file(exercise));
         if self.json {
+            let kept = kept.as_ref().map(|path| path.to_string_lossy());
             output::line(json!({"event": "reset", "exercise": exercise.name, "kept": kept}))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -242,7 +248,7 @@ impl Course {
             let all = ALL.iter().enumerate().map(|(i, exercise)| {
                 json!({
                     "number": i + 1, "name": exercise.name, "title": self.texts.title(exercise),
-                    "passed": passes(exercise), "file": self.folder.file(exercise),
+                    "passed": passes(exercise), "file": self.folder.file(exercise).to_string_lossy(),
                     "hints_read": progress.hints.get(exercise.name).copied().unwrap_or(0),
                 })
             });

@@ -51,6 +51,9 @@ pub enum LearnError {
         /// Those that are.
         used: String,
     },
+    /// The exercise is used with digits, not with a text.
+    #[error("--data is a text for head and head_backward, but {0} reads digits: leave it out")]
+    NoText(&'static str),
     /// The learner's program failed while it was used.
     #[error("{name} gave no answer in the middle of the training: {why}")]
     Failed {

@@ -114,6 +114,8 @@ impl Folder {
     /// # Errors
     /// If it cannot be written.
     pub fn note(&mut self, exercise: &Exercise, passes: bool) -> Result<bool, LearnError> {
+        // Another terminal may have noted something since.
+        self.progress = read_progress(&self.path.join(PROGRESS))?;
         let before = self.progress.clone();
         self.progress.current = Some(exercise.name.into());
         let changed = match passes {
@@ -136,6 +138,7 @@ impl Folder {
         let original = texts.file(exercise);
         let kept = if text == original.as_bytes() { None } else { Some(self.keep(exercise, &text)?) };
         write_whole(&path, original.as_bytes())?;
+        self.progress = read_progress(&self.path.join(PROGRESS))?;
         self.progress.passed.remove(exercise.name);
         self.progress.hints.remove(exercise.name);
         self.save()?;

@@ -108,6 +108,7 @@ impl Texts {
             LearnError::Unused { name, used } => {
                 ("unused", vec![("name", (*name).to_string()), ("used", used.clone())])
             }
+            LearnError::NoText(name) => ("no_text", vec![("name", (*name).to_string())]),
             LearnError::Failed { name, why } => {
                 ("failed", vec![("name", (*name).to_string()), ("why", why.clone())])
             }
@@ -197,6 +198,7 @@ mod tests {
             LearnError::File { action: "read", path, why: io() },
             LearnError::NotPassed("bp1"),
             LearnError::Unused { name: "bp1", used: "head".into() },
+            LearnError::NoText("bp1"),
             LearnError::Failed { name: "bp1", why },
         ];
         assert_eq!(errors.len(), es.errors.len());

@@ -103,3 +103,17 @@ fn the_compiler_says_what_it_refuses() {
     let other = compile(&learn, &["02_sigmoid"], PLAIN).unwrap();
     assert!(matches!(other, Compiled::Program(_)), "{other:?}");
 }
+
+#[test]
+fn two_terminals_keep_each_others_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let open = || Folder::open(&learn, Language::English).unwrap();
+    let (mut here, mut there) = (open(), open());
+    let [neuron, layer] = ["neuron", "layer"].map(|name| named(name).unwrap());
+    assert!(here.note(neuron, true).unwrap());
+    assert!(there.note(layer, true).unwrap());
+    assert_eq!(open().progress.passed.len(), 2);
+    here.reset(layer, &Language::English.texts()).unwrap();
+    assert!(open().progress.passed.contains("neuron") && !open().progress.passed.contains("layer"));
+}
