@@ -15,8 +15,9 @@ use crate::setting_flags::SettingFlags;
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// A TOML file with settings, or the name of a built-in configuration: default, book-ch1 and
-    /// book-ch3 for the book's networks, best for the most accurate known network. --preset NAME is
-    /// the older spelling for a built-in configuration.
+    /// book-ch3 for the book's networks, best for the most accurate network that trains in some minutes,
+    /// record for the most accurate that trains in an hour. --preset NAME is the older
+    /// spelling for a built-in configuration.
     #[arg(long, value_name = "FILE.toml|NAME")]
     config: Option<String>,
     /// The built-in configuration that a file given with --config builds on.

@@ -20,7 +20,7 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("digits train", "the book's first network, on MNIST"),
             ("digits train --hidden 100 --run wide", "a wider one, saved in runs/wide"),
-            ("digits train --config best", "the best network, in some minutes"),
+            ("digits train --config best", "a much better one, in some minutes"),
             ("digits train --resume wide --epochs 60", "go on with a run"),
         ],
     ),

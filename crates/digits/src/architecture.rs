@@ -14,7 +14,7 @@ pub enum Initialisation {
     /// inputs the weighted sums are so large that neurons start saturated.
     Book,
     /// Chapter 3: weights have standard deviation 1 / sqrt(inputs), times sqrt(2) before
-    /// ReLU; biases have standard deviation 1, or are 0 with ReLU.
+    /// ReLU and GELU; biases have standard deviation 1, or are 0 with these two.
     Scaled,
 }
 

@@ -9,7 +9,7 @@ use m2g_core::settings::{Kind, SettingValue, Settings};
 use m2g_core::{Error, Precision, named_setting_values, within};
 use serde::{Deserialize, Serialize};
 
-use crate::distort::{self, Distort};
+use crate::distort::{self, Affine, Distort, Elastic};
 use crate::{Architecture, Backprop, Cost, Initialisation};
 
 /// The rule that updates the weights.
@@ -78,7 +78,7 @@ m2g_core::settings! {
     /// first network, with chapter 3's smaller initial weights.
     pub struct Config {
         "Network" {
-            /// Where the settings came from: default, book-ch1, book-ch3, best.
+            /// Where the settings came from: default, book-ch1, book-ch3, best, record.
             #[setting(without_flag)]
             preset: String = "default".into(),
             /// Neurons in each hidden layer, such as 30 or 100,60.
@@ -156,7 +156,7 @@ m2g_core::settings! {
 }
 
 /// The names of the presets.
-pub const PRESETS: [&str; 4] = ["default", "book-ch1", "book-ch3", "best"];
+pub const PRESETS: [&str; 5] = ["default", "book-ch1", "book-ch3", "best", "record"];
 
 impl Config {
     /// The settings of the preset with this name; `None` if it does not exist.
@@ -183,8 +183,22 @@ impl Config {
                 dropout: 0.1,
                 grad_clip: 1.0,
                 schedule: Schedule::Cosine { warmup: 0.02, floor: 0.0 },
-                distort: "elastic".parse().unwrap_or_default(),
+                distort: Distort::Elastic { affine: Affine::default(), elastic: Elastic::default() },
                 ..Self::default()
+            },
+            // Images that are shown so often may differ more each time, and then need no dropout.
+            "record" => Self {
+                hidden: vec![2000, 1500],
+                activation: Activation::Gelu,
+                epochs: 165,
+                weight_decay: 0.05,
+                dropout: 0.0,
+                train_on_all: true,
+                distort: Distort::Elastic {
+                    affine: Affine { shift: 1.2, rotate: 15.0, scale: 0.18, shear: 0.18 },
+                    elastic: Elastic { alpha: 43.0, sigma: 6.0 },
+                },
+                ..Self::preset("best")?
             },
             _ => return None,
         };
@@ -213,6 +227,23 @@ impl Config {
     /// # Errors
     /// [`Error::Setting`] for the first invalid setting.
     pub fn validate(&self) -> Result<(), Error> {
+        self.check_saved()?;
+        let is_plateau = matches!(self.schedule, Schedule::HalveOnPlateau { .. });
+        let rule = match schedule_in_range(&self.schedule) {
+            Err(rule) => rule,
+            Ok(()) if self.train_on_all && is_plateau => {
+                "it needs validation images, and `train_on_all` leaves none: choose constant or cosine"
+            }
+            Ok(()) => return Ok(()),
+        };
+        Err(Error::Setting { name: "schedule", value: self.schedule.to_text(), rule })
+    }
+
+    /// Checks what every version has checked: the runs of older versions can still be used.
+    ///
+    /// # Errors
+    /// As [`Config::validate`].
+    pub fn check_saved(&self) -> Result<(), Error> {
         self.check_each()?;
         let (name, value, rule) =
             if self.optimizer == OptimizerKind::AdamW && (self.momentum != 0.0 || self.l2 != 0.0) {
@@ -236,6 +267,19 @@ fn hidden_layers(hidden: &[usize]) -> Result<(), &'static str> {
         Err("every hidden layer needs 1 to 100000 neurons")
     } else {
         Ok(())
+    }
+}
+
+fn schedule_in_range(schedule: &Schedule) -> Result<(), &'static str> {
+    let factor = 0.0..=1.0;
+    match schedule {
+        Schedule::Cosine { warmup, .. } if !factor.contains(warmup) => {
+            Err("its warmup, a share of all steps, must be from 0 to 1")
+        }
+        Schedule::Cosine { floor, .. } | Schedule::Warmup { floor, .. } if !factor.contains(floor) => {
+            Err("its floor, a factor of the learning rate, must be from 0 to 1")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -279,6 +323,8 @@ mod tests {
     #[test]
     fn invalid_settings_are_named() {
         let base = Config::default;
+        let plateau = Schedule::HalveOnPlateau { patience: 10 };
+        let cosine = |warmup, floor| Schedule::Cosine { warmup, floor };
         let cases = [
             (Config { learning_rate: f64::NAN, ..base() }, "learning_rate is NaN"),
             (Config { learning_rate: -1.0, ..base() }, "learning_rate is -1"),
@@ -288,6 +334,10 @@ mod tests {
             (Config { dropout: 1.0, ..base() }, "dropout is 1"),
             (Config { l2: f64::INFINITY, ..base() }, "l2 is inf"),
             (Config { train_on_all: true, patience: 3, ..base() }, "patience is 3"),
+            (Config { train_on_all: true, schedule: plateau, ..base() }, "schedule is halve-on-plateau"),
+            (Config { schedule: cosine(500.0, 0.0), ..base() }, "schedule is cosine: its warmup"),
+            (Config { schedule: cosine(f64::NAN, 0.0), ..base() }, "schedule is cosine: its warmup"),
+            (Config { schedule: cosine(0.1, -1.0), ..base() }, "schedule is cosine: its floor"),
             (Config { weight_decay: 0.1, ..base() }, "weight_decay is 0.1: it belongs to adamw"),
             (Config { optimizer: OptimizerKind::AdamW, l2: 1.0, ..base() }, "optimizer is adamw"),
         ];

@@ -26,29 +26,30 @@ pub fn untrained() -> Result<(Network<f32>, Description), Error> {
 }
 
 impl Network<f32> {
-    /// Runs one image, `(1, 784)`, through the network. `digit` is what it shows, if that is known; `backward`
-    /// needs it.
+    /// Runs one image, `(1, 784)`, through the network. `class` is what it shows, if that is known; `backward`
+    /// needs it. `names` are those of the classes; without any, they are digits.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the image does not fit the network; [`Error::Setting`] if the digit is missing, or none
+    /// [`Error::Shape`] if the image does not fit the network; [`Error::Setting`] if the class is missing, or none
     /// of its classes.
     pub fn inspect(
         &self,
         image: &Tensor<f32>,
-        digit: Option<usize>,
+        class: Option<usize>,
+        names: &[String],
         backward: bool,
     ) -> Result<Inspection, Error> {
-        let prediction = self.prediction(image, digit)?;
+        let prediction = self.prediction(image, class, names)?;
         let step = match backward {
             false => self.record(1, false, |tape| self.feedforward_on(tape, image).map(|_| None)),
             true => {
                 let classes = prediction.ranked.len();
                 let rule = "backward, the step needs the class of the image";
-                let value = digit.map_or("missing".into(), |digit| digit.to_string());
-                let digit = digit.filter(|&digit| digit < classes);
-                let digit = digit.ok_or(Error::Setting { name: "label", value, rule })?;
+                let value = class.map_or("missing".into(), |class| class.to_string());
+                let class = class.filter(|&class| class < classes);
+                let class = class.ok_or(Error::Setting { name: "label", value, rule })?;
                 let mut y = Tensor::zeros(&[1, classes]);
-                y.data_mut()[digit] = 1.0;
+                y.data_mut()[class] = 1.0;
                 self.inspect_batch(&MiniBatch { x: image.clone(), y })
             }
         }?;
@@ -91,15 +92,22 @@ impl Network<f32> {
         Step::record(self.params(), backward, letters(images), (1..=n).map(layer).collect(), forward)
     }
 
-    /// The digit that the network sees. Sigmoid outputs need not sum to 1: the probabilities are
+    /// The class that the network sees. Sigmoid outputs need not sum to 1: the probabilities are
     /// their shares.
-    fn prediction(&self, image: &Tensor<f32>, digit: Option<usize>) -> Result<Prediction, Error> {
+    fn prediction(
+        &self,
+        image: &Tensor<f32>,
+        class: Option<usize>,
+        names: &[String],
+    ) -> Result<Prediction, Error> {
         let output = self.feedforward(image)?;
         let outputs: Vec<f64> = output.data().iter().map(|&a| f64::from(a)).collect();
         let total = outputs.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let shares: Vec<f64> = outputs.iter().map(|a| a / total).collect();
-        let prediction = Prediction::likeliest("digit", &shares, shares.len(), |i| i.to_string());
-        Ok(Prediction { truth: digit.map(|digit| digit.to_string()), ..prediction })
+        let what = if names.is_empty() { "digit" } else { "class" };
+        let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let prediction = Prediction::likeliest(what, &shares, shares.len(), name);
+        Ok(Prediction { truth: class.map(name), ..prediction })
     }
 }
 
@@ -113,4 +121,24 @@ fn letters(b: usize) -> Letters {
             _ => &[],
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn classes_have_their_names() {
+        let network = Network::<f32>::new(&[4, 3, 2]).unwrap();
+        let image = Tensor::zeros(&[1, 4]);
+        let predicted =
+            |names: &[String]| network.inspect(&image, Some(1), names, false).unwrap().prediction.unwrap();
+        let (digits, letters) = (predicted(&[]), predicted(&["R".into(), "S".into()]));
+        assert_eq!((digits.what, digits.truth.as_deref()), ("digit", Some("1")));
+        assert_eq!((letters.what, letters.truth.as_deref()), ("class", Some("S")));
+        for ((digit, p), (letter, q)) in digits.ranked.iter().zip(&letters.ranked) {
+            assert_eq!((if digit == "0" { "R" } else { "S" }, p), (&**letter, q));
+        }
+    }
 }

@@ -56,7 +56,9 @@ impl<T: Float> Network<T> {
         }
         let init = match (architecture.init, architecture.activation) {
             (Initialisation::Book, _) => Init::Normal(1.0),
-            (Initialisation::Scaled, Activation::Relu) => Init::Scaled { gain: 2.0_f64.sqrt(), bias: 0.0 },
+            (Initialisation::Scaled, Activation::Relu | Activation::Gelu) => {
+                Init::Scaled { gain: 2.0_f64.sqrt(), bias: 0.0 }
+            }
             (Initialisation::Scaled, _) => Init::Scaled { gain: 1.0, bias: 1.0 },
         };
         let mut params = Params::new();

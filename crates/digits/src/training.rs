@@ -94,7 +94,7 @@ impl Trainable for Network<f32> {
 
     fn check(description: &Description) -> Result<(), Error> {
         let Description { config, image, classes, class_names, .. } = description;
-        config.validate()?;
+        config.check_saved()?;
         let wrong = |name, value: String, rule| Err(Error::Setting { name, value, rule });
         if ![image.0, image.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return wrong("image", format!("{image:?}"), "an image has from 1 to 65536 rows and columns");
@@ -206,6 +206,7 @@ impl Task<f32, Network<f32>> for DigitTask<'_> {
 
     fn evaluate(
         &mut self,
+        _: u64,
         network: &Network<f32>,
         tape: &mut Tape<f32>,
         ranks: &mut Ranks,

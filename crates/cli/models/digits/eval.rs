@@ -33,7 +33,7 @@ impl EvalCommand for Network<f32> {
             .map(|m| json!({"index": m.index, "label": m.label, "said": m.said, "activity": m.activity}));
         let json = json!({
             "test_accuracy": accuracy, "correct": report.correct, "images": report.images,
-            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture,
+            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture.to_string_lossy(),
         });
         let mut lines = vec![format!(
             "test accuracy  {}  ({} of {} images)",

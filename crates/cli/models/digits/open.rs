@@ -81,6 +81,6 @@ impl OpenModel for OpenNetwork {
             }
             _ => {}
         }
-        Ok(self.network.inspect(&image, digit, input.backward)?)
+        Ok(self.network.inspect(&image, digit, &self.description.class_names, input.backward)?)
     }
 }

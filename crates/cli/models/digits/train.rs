@@ -5,13 +5,13 @@ use std::path::Path;
 use m2g_core::data::mnist::DigitData;
 use m2g_core::train::{Model, Outcome};
 use m2g_digits::training::{Description, Training};
-use m2g_digits::{Config, Initialisation, Network};
+use m2g_digits::{Config, Network};
 use serde_json::{Value, json};
 
 use crate::digits::images;
 use crate::digits::settings::Settings;
 use crate::output::percent;
-use crate::terminal::lines::{entry_at, fact};
+use crate::terminal::lines::{counted, entry_at, fact};
 use crate::terminal::notes;
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
@@ -23,7 +23,7 @@ impl TrainCommand for Network<f32> {
     const LENGTH_FLAG: &'static str = "--epochs N";
 
     fn length(description: &Description) -> String {
-        format!("{} epochs", description.config.epochs)
+        counted(description.config.epochs, "epoch")
     }
 
     fn fixed_flag(settings: &Settings) -> Option<String> {
@@ -45,7 +45,7 @@ impl TrainCommand for Network<f32> {
         let mut config = description.config.clone();
         settings.resume(&mut config);
         let data = images::load_again(&description, config.data.as_deref())?;
-        description.config.epochs = config.epochs;
+        (description.config.epochs, description.config.data) = (config.epochs, config.data);
         Ok((description, data))
     }
 
@@ -112,7 +112,11 @@ fn summary(config: &Config, outcome: &Outcome, steps_per_epoch: u64) -> String {
     if let Some(reference) = reference(config) {
         lines.push(entry_at(21, "for comparison", reference, columns()));
     }
-    lines.push(format!("{} epochs in {:.1} s", outcome.steps.div_ceil(steps_per_epoch), outcome.seconds));
+    lines.push(format!(
+        "{} in {:.1} s",
+        counted(outcome.steps.div_ceil(steps_per_epoch), "epoch"),
+        outcome.seconds
+    ));
     lines.join("\n")
 }
 
@@ -149,8 +153,27 @@ fn reference(config: &Config) -> Option<&'static str> {
     if like("book-ch3", &[100]).is_some() {
         return Some("97.92 % on the validation images in the book (chapter 3)");
     }
-    if config.preset == "best" && config.init == Initialisation::Scaled {
+    if ["best", "record"]
+        .iter()
+        .any(|preset| config.preset == *preset && like(preset, &config.hidden).is_some())
+    {
         return Some("99.3 % (Simard 2003, 800 hidden neurons), 99.65 % (Ciresan 2010, 12 M weights)");
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_what_is_comparable_is_compared() {
+        for preset in ["default", "book-ch1", "best", "record"] {
+            let config = Config::preset(preset).unwrap();
+            assert!(reference(&Config { seed: 7, ..config.clone() }).is_some(), "{preset}");
+            assert!(reference(&Config { data: Some("fashion-mnist".into()), ..config.clone() }).is_none());
+            assert!(reference(&Config { epochs: config.epochs + 1, ..config }).is_none());
+        }
+    }
 }

@@ -14,9 +14,8 @@ pub enum Activation {
     Tanh,
     /// `max(0, z)`.
     Relu,
-    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`: [`ops::gelu`](crate::ops::gelu). Settings
-    /// cannot name it: the models that use it offer no choice of activation.
-    #[serde(skip)]
+    /// `z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))`, a smooth ReLU, the GPT's:
+    /// [`ops::gelu`](crate::ops::gelu).
     Gelu,
 }
 

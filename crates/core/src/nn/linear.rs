@@ -14,7 +14,7 @@ pub enum Init {
     /// grows nor shrinks with the number of inputs (LeCun et al. 1998 with gain 1, He et al. 2015
     /// with gain sqrt(2)); biases normal with standard deviation `bias`.
     Scaled {
-        /// 1 for sigmoid and tanh, sqrt(2) for ReLU.
+        /// 1 for sigmoid and tanh, sqrt(2) for ReLU and GELU.
         gain: f64,
         /// 1 in the book (chapter 3), otherwise 0.
         bias: f64,
