@@ -22,7 +22,7 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Download a dataset unless it is already on this machine, and print its folder.
+    /// Download what this machine lacks of a dataset, or has damaged, and print its folder.
     Get {
         /// The name of the dataset, from `m2g data list`.
         name: String,
@@ -87,7 +87,7 @@ fn list_json() -> anyhow::Result<()> {
         json!({
             "name": d.name, "about": d.about, "used_by": used_by(d.name), "licence": d.licence, "bytes": d.size,
             "files": d.files.iter().map(|f| f.name).collect::<Vec<_>>(),
-            "folder": catalogue::find(d.name, None).ok(),
+            "folder": catalogue::find(d.name, None).ok().map(|folder| folder.to_string_lossy().into_owned()),
         })
     });
     output::line(json!(all.collect::<Vec<_>>()))

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::inspect::numbers::number;
 use crate::models::kind::OpenModel;
-use crate::terminal::lines::{note, wrap};
+use crate::terminal::lines::{counted, note, wrap};
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 use crate::{models, output};
@@ -84,9 +84,9 @@ impl ListParams {
         }
         output::line(table.render(columns()))?;
         output::line(format!(
-            "{} parameters in {} tensors",
+            "{} parameters in {}",
             with_thousands_separators(params.count() as u64),
-            params.len()
+            counted(params.len(), "tensor")
         ))?;
         match gradient {
             Some((grads, loss)) => output::line(wrap(

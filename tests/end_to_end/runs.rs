@@ -41,6 +41,17 @@ fn answer(dir: &Path, args: &[&str], text: &str) -> Output {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn names_that_are_not_utf8_are_shown() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir_all(dir.path().join("runs").join(name)).unwrap();
+    let listed = list(dir.path());
+    assert!(listed[0]["folder"].as_str().unwrap().ends_with("caf\u{fffd}"), "{listed:?}");
+}
+
+#[test]
 fn runs_are_listed_and_shown() {
     let dir = with_run("a");
     assert_eq!(list(dir.path())[0]["name"], "a");

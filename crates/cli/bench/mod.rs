@@ -150,6 +150,12 @@ impl Bench {
             }
             let mut sizes: Vec<usize> = self.sizes.iter().copied().map(usize::from).collect();
             if scaling == Scaling::Ranks {
+                if let Some(workload) = self.workloads.first() {
+                    bail!(
+                        "--scaling ranks trains a small GPT of its own: leave out {}",
+                        workload.facts().name
+                    );
+                }
                 if sizes.is_empty() {
                     sizes = vec![1, 2];
                 }

@@ -12,10 +12,13 @@ use crate::terminal::width::{clip, pad, width};
 /// A role in a training step: its name, and whether a function plays it.
 type Role = (&'static str, fn(&Function) -> bool);
 
+/// The activation functions of all models.
+const ACTIVATIONS: [&str; 7] = ["sigmoid", "tanh", "relu", "gelu", "gelu_exact", "relu_squared", "swiglu"];
+
 /// The roles, in the order of the step. Every model has a function for each.
 const ROLES: [Role; 5] = [
     ("weights", |f| f.stage == Stage::Forward && f.name == "linear"),
-    ("activation", |f| f.stage == Stage::Forward && ["sigmoid", "tanh", "relu", "gelu"].contains(&f.name)),
+    ("activation", |f| f.stage == Stage::Forward && ACTIVATIONS.contains(&f.name)),
     ("cost", |f| f.stage == Stage::Loss && f.kind == Kind::Op),
     ("gradients", |f| f.stage == Stage::Backward && f.kind == Kind::Caller),
     ("update", |f| f.stage == Stage::Update),

@@ -72,7 +72,7 @@ impl Predict {
                     if self.json {
                         let error = errors::readable(&error.to_string());
                         output::line(
-                            json!({ "event": "predict", "file": file, "digit": null, "error": error }),
+                            json!({ "event": "predict", "file": file.to_string_lossy(), "digit": null, "error": error }),
                         )?;
                     }
                     summary.push([short(file), "-".into(), "".into(), "no digit read".into()]);
@@ -124,7 +124,8 @@ impl Predict {
     /// The fields of the only digit stand at the top too; without one, `digit` is null.
     fn print_json(&self, file: &Path, digits: &[ReadDigit]) -> anyhow::Result<()> {
         let all: Vec<_> = digits.iter().map(ReadDigit::json).collect();
-        let mut object = json!({ "event": "predict", "file": file, "digit": null, "sure": false });
+        let mut object =
+            json!({ "event": "predict", "file": file.to_string_lossy(), "digit": null, "sure": false });
         if let ([only], Some(object)) = (&all[..], object.as_object_mut()) {
             object.extend(only.as_object().cloned().unwrap_or_default());
         }

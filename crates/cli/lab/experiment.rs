@@ -70,6 +70,9 @@ fn three_seeds() -> Vec<u64> {
     vec![1, 2, 3]
 }
 
+/// Measures that are taken once, after training.
+const AFTER_TRAINING: [&str; 2] = ["test_accuracy", "generation_loss"];
+
 impl Experiment {
     /// Loads a built-in experiment or a file. Returns its short name too.
     pub fn load(name: &str) -> anyhow::Result<(String, Self)> {
@@ -144,6 +147,13 @@ impl Experiment {
         if self.seeds.is_empty() {
             bail!("an experiment needs at least one seed");
         }
+        if let Some((_, seed)) =
+            self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed))
+        {
+            bail!(
+                "seed {seed} is there twice: give each seed once, since equal runs do not show what chance does"
+            );
+        }
         let known = model.measures();
         for measure in self.measures() {
             if !known.contains(&measure) {
@@ -157,6 +167,12 @@ impl Experiment {
         let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
             bail!("seed cannot be a setting here: write the seeds of all arms as seeds = [1, 2, 3]");
+        }
+        if !self.reach.is_empty() && AFTER_TRAINING.contains(&&*self.measure) {
+            bail!(
+                "reach needs a measure that is taken during training, but {} is taken after it",
+                self.measure
+            );
         }
         if let Some(target) = self.reach.iter().find(|target| !target.is_finite()) {
             bail!("reach has {target}: write values of {}, such as 1.5", self.measure);
@@ -271,6 +287,11 @@ mod tests {
             (format!("{head}{arm}{arm}"), "two arms are called a"),
             (format!("{head}seed = [1]\n{arm}"), "unknown field `seed`"),
             (format!("{head}seeds = []\n{arm}"), "at least one seed"),
+            (format!("{head}seeds = [1, 2, 1]\n{arm}"), "seed 1 is there twice"),
+            (
+                head.replace("val_loss", "generation_loss") + "reach = [1.5]\n" + arm,
+                "generation_loss is taken after it",
+            ),
             (format!("{head}{arm}seed = 7"), "seeds = [1, 2, 3]"),
             (format!("{head}arms = []"), "at least one arm"),
             (head.replace("val_loss", "valloss") + arm, "did you mean val_loss?"),

@@ -69,7 +69,8 @@ pub struct Lab {
     /// Use this text or folder of images instead of the experiment's data.
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
-    /// Train for N steps (digits: N epochs) instead of the experiment's number.
+    /// Train for N steps (digits: N epochs) instead of the experiment's number. Arms and tasks with a number
+    /// of their own keep it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
@@ -235,6 +236,16 @@ impl Lab {
             let steps =
                 i64::try_from(steps).map_err(|_| anyhow!("--steps is {steps}: give a smaller number"))?;
             base.insert(length.into(), steps.into());
+            let own: Vec<&str> = experiment
+                .tasks
+                .iter()
+                .chain(&experiment.arms)
+                .filter(|arm| arm.settings.contains_key(length))
+                .map(|arm| &*arm.name)
+                .collect();
+            if !own.is_empty() {
+                note(&format!("--steps does not change those with their own {length}: {}", own.join("; ")));
+            }
         }
         experiment.check()
     }
@@ -276,7 +287,7 @@ impl Lab {
         let seconds = started.elapsed().as_secs_f64();
         match self.json {
             true => shown.line(json!({
-                "event": "done", "trials": trials.len(), "seconds": seconds, "folder": folder,
+                "event": "done", "trials": trials.len(), "seconds": seconds, "folder": folder.to_string_lossy(),
             })),
             false => shown.line(text.trim_end()),
         }

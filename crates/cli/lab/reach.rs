@@ -59,7 +59,7 @@ impl Reached {
 
 /// Whether a measure is better the lower it is.
 fn is_loss(measure: &str) -> bool {
-    measure.contains("loss")
+    measure.contains("loss") || measure.contains("perplexity")
 }
 
 #[cfg(test)]
@@ -90,6 +90,8 @@ mod tests {
         assert_eq!(Reached::of(&trials, "val_loss", 1.45).text(), "3.0 s (1 of 2)");
         assert_eq!(Reached::of(&trials, "val_loss", 1.0).text(), "-");
         assert_eq!(Reached::of(&trials, "test_accuracy", 1.7).steps, [10, 10]);
+        // The lower, the better.
+        assert_eq!(Reached::of(&trials, "val_perplexity", 1.5).steps, [20, 30]);
         // A result of an older version has no times.
         let old = Trial { times: Vec::new(), ..trial(&[(10, 1.0)]) };
         assert_eq!(Reached::of(&[&old], "val_loss", 1.5).text(), "-");

@@ -1,5 +1,7 @@
 //! Breaks text where a reader would break it: between words, or between fields.
 
+use std::fmt;
+
 use super::notes;
 use super::width::{clip, columns, width};
 
@@ -123,8 +125,9 @@ fn beside(
 }
 
 /// A number of things: `1 thread`, `2 threads`.
-pub fn counted(n: usize, thing: &str) -> String {
-    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+pub fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, thing: &str) -> String {
+    let plural = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {thing}{plural}")
 }
 
 /// Prints a remark to stderr, wrapped.

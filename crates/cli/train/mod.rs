@@ -221,7 +221,11 @@ impl<M: TrainCommand> Train<M> {
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         if outcome.ended == Ended::Stopped {
-            note(&format!("stopped and saved after {} of {steps} steps; to resume:", outcome.steps));
+            note(&format!(
+                "stopped and saved after {} of {}; to resume:",
+                outcome.steps,
+                counted(steps, "step")
+            ));
             notes::line(format_args!(
                 "  {}",
                 command(&format!("{} train --resume {}", M::KIND, quoted(path)))
@@ -232,7 +236,7 @@ impl<M: TrainCommand> Train<M> {
         if self.args.json {
             let mut json = M::json(&session, &outcome, tokens_per_second);
             json["event"] = "done".into();
-            json["run"] = serde_json::to_value(path)?;
+            json["run"] = path.to_string_lossy().into();
             results.line(json);
         } else {
             results.line(M::text(&session, data, &outcome, tokens_per_second)?);
@@ -274,7 +278,7 @@ fn check_has_not_ended<M: TrainCommand>(session: &Session<'_, M>, path: &Path) -
         Some(Ended::OutOfPatience) => "has run out of patience".into(),
         Some(_) => {
             let length = M::length(&session.description);
-            format!("has finished all its {length}: give more with {}", M::LENGTH_FLAG)
+            format!("has finished its {length}: give more with {}", M::LENGTH_FLAG)
         }
     };
     bail!("{} {why}; or use it with `{}`", path.display(), use_command::<M>(path))

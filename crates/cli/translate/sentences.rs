@@ -23,7 +23,7 @@ use crate::flags::run_path;
 use crate::interrupt::{self, Work};
 use crate::models::run::load;
 use crate::output;
-use crate::terminal::lines::note;
+use crate::terminal::lines::{counted, note};
 use crate::terminal::notes;
 
 /// Batches between two writes: enough that sentences of similar length meet in a batch, and that many threads have work.
@@ -127,7 +127,8 @@ impl Translate {
         let seconds = started.elapsed().as_secs_f64();
         let stopped = if interrupt::requested() { "stopped before the end: " } else { "" };
         note(&format!(
-            "{stopped}{done} sentences in {seconds:.2} s, {:.1} sentences/s",
+            "{stopped}{} in {seconds:.2} s, {:.1} sentences/s",
+            counted(done, "sentence"),
             done as f64 / seconds.max(1e-9)
         ));
         Ok(match (interrupt::requested(), skipped) {

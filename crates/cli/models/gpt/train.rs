@@ -58,7 +58,7 @@ impl TrainCommand for Gpt<f32> {
     const LENGTH_FLAG: &'static str = "--max-iters N";
 
     fn length(description: &Description) -> String {
-        format!("{} steps", description.config.max_iters)
+        counted(description.config.max_iters, "step")
     }
 
     fn fixed_flag(settings: &Settings) -> Option<String> {
@@ -68,10 +68,7 @@ impl TrainCommand for Gpt<f32> {
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
         let (mut config, tokenizer) = settings.resolve()?;
         let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
-        if config.data == PIPED {
-            // The text cannot be read again from there.
-            config.data = STANDARD_INPUT.into();
-        }
+        config.data = repeatable(config.data);
         Ok((config, corpus))
     }
 
@@ -84,7 +81,7 @@ impl TrainCommand for Gpt<f32> {
         let mut config = description.config.clone();
         settings.resume(&mut config);
         let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string())?;
-        description.config.max_iters = config.max_iters;
+        (description.config.max_iters, description.config.data) = (config.max_iters, repeatable(config.data));
         Ok((description, corpus))
     }
 
@@ -116,21 +113,25 @@ impl TrainCommand for Gpt<f32> {
         let mut lines = vec![
             entry_at(RESULT_COLUMN, "validation loss", &best, columns),
             format!("  after the last step {}", show(outcome.metric("val_loss"))),
-            format!("{} steps in {:.1} s, {tokens_per_second:.0} tokens/s", outcome.steps, outcome.seconds),
+            format!(
+                "{} in {:.1} s, {tokens_per_second:.0} tokens/s",
+                counted(outcome.steps, "step"),
+                outcome.seconds
+            ),
             format!("a sample:\n{}", fold(&text, columns)),
         ];
         if let Some(tokenizer) = &corpus.tokenizer
             && tales::is_name(&training.description.config.data)
         {
             let found = Writing::by(&training.model, tokenizer, &sampling(), COUNTED_SENTENCES)?;
-            let counted = format!(
+            let written = format!(
                 "of {} words that it writes, {} are words of the tales; of {} sentences, {} follow their grammar",
                 found.words,
                 percent(found.share_of_words()),
                 found.sentences,
                 percent(found.share_of_sentences()),
             );
-            lines.push(wrap(&counted, columns, 2));
+            lines.push(wrap(&written, columns, 2));
         }
         Ok(lines.join("\n"))
     }
@@ -157,6 +158,11 @@ fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> any
     })
 }
 
+/// Where the text is, for another time: a pipe cannot be read again.
+fn repeatable(data: String) -> String {
+    if data == PIPED { STANDARD_INPUT.into() } else { data }
+}
+
 /// Describes the data, the model and the machine, with losses for comparison.
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog> {
     let (config, model) = (&training.description.config, &training.description.model);
@@ -179,12 +185,12 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     fact(
         "model",
         &format!(
-            "{} parameters, {decayed} of them decayed; {} layers, {} heads, {} wide, a window of {} tokens",
+            "{} parameters, {decayed} of them decayed; {}, {}, {} wide, a window of {}",
             params.count(),
-            model.n_layer,
-            model.n_head,
+            counted(model.n_layer, "layer"),
+            counted(model.n_head, "head"),
             model.n_embd,
-            model.block_size,
+            counted(model.block_size, "token"),
         ),
     );
     let tokens = entropy::counted(&corpus.train);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::ask::weights;
 use crate::output::percent;
-use crate::terminal::lines::wrap;
+use crate::terminal::lines::{counted, wrap};
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 
@@ -56,9 +56,9 @@ impl Answer {
         let columns = columns();
         let word = &self.pair.source.words[self.word];
         let first = format!(
-            "{word} attends to, in the encoder (mean of {} heads, then head by head; what is missing to 100 % goes to \
+            "{word} attends to, in the encoder (mean of {}, then head by head; what is missing to 100 % goes to \
              the end of the sentence):",
-            self.encoder.len()
+            counted(self.encoder.len(), "head")
         );
         let mut parts = vec![
             wrap(&self.sentence, columns, 2),
@@ -77,9 +77,9 @@ impl Answer {
             return parts.join("\n");
         };
         let second = format!(
-            "\"{target}\" is its translation. Before it is said, the decoder attends to (mean of {} heads, then head \
+            "\"{target}\" is its translation. Before it is said, the decoder attends to (mean of {}, then head \
              by head):",
-            self.cross.len()
+            counted(self.cross.len(), "head")
         );
         let third = format!(
             "What decides between {}? Their probabilities where \"{target}\" was said. \"Both\": for the changed \

@@ -25,23 +25,30 @@ pub fn find(name: &str, explicit: Option<&Path>) -> Result<PathBuf, DataError> {
     places(dataset).into_iter().find(has_all).ok_or(DataError::NotHere { name: dataset.name })
 }
 
-/// Returns the folder of a dataset, downloading it first if it is not on this machine.
+/// Returns the folder of a dataset, downloading what is not on this machine, or damaged there.
 /// `progress` receives the file name, the bytes downloaded and, if known, the total.
 ///
 /// # Errors
-/// [`DataError::Download`] if no mirror serves an intact file.
+/// [`DataError::Download`] if no mirror serves an intact file; [`DataError::File`] for another file in a folder that
+/// is not called after the dataset.
 pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, DataError> {
-    match find(name, None) {
-        Err(DataError::NotHere { .. }) => {}
-        found => return found,
-    }
     let dataset = named(name)?;
-    let dir = download_folder(dataset)?;
-    std::fs::create_dir_all(&dir).map_err(DataError::io("create", &dir))?;
+    let dir = match find(name, None) {
+        Err(DataError::NotHere { .. }) => {
+            let dir = download_folder(dataset)?;
+            std::fs::create_dir_all(&dir).map_err(DataError::io("create", &dir))?;
+            dir
+        }
+        found => found?,
+    };
+    // Another folder, such as $M2G_DATA itself, may hold other data under the same names.
+    let is_its_own = dir.file_name().is_some_and(|folder| folder == dataset.name);
     for file in dataset.files {
-        if local(&dir, file).is_none_or(|path| check(&path, file).is_err()) {
+        match local(&dir, file).map(|path| check(&path, file)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) if !is_its_own => return Err(error),
             // Twice the size of all its files together is too much for one of them.
-            fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?;
+            _ => fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?,
         }
     }
     Ok(dir)

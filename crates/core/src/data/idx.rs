@@ -60,7 +60,7 @@ pub fn read_labels(path: &Path) -> Result<Idx, DataError> {
         return Ok(Idx { shape, data: bytes });
     }
     let columns = shape.get(1).copied().unwrap_or(1).max(1);
-    let mut data = Vec::with_capacity(shape[0]);
+    let mut data = Vec::with_capacity(bytes.len() / (4 * columns));
     for (i, row) in bytes.chunks_exact(4 * columns).enumerate() {
         let label = i32::from_be_bytes([row[0], row[1], row[2], row[3]]);
         let label = u8::try_from(label).map_err(|_| {
@@ -239,6 +239,8 @@ mod tests {
         assert_eq!(labels(&[2, 8], &eight_columns), Ok(Idx { shape: vec![2], data: vec![5, 4] }));
         assert_eq!(labels(&[3], &[1, 2, 255]), Ok(Idx { shape: vec![3], data: vec![1, 2, 255] }));
         assert_eq!(labels(&[0, 8], &[]), Ok(Idx { shape: vec![0], data: vec![] }));
+        // Rows without columns, which would need 4 GiB if a row were a label.
+        assert_eq!(labels(&[u32::MAX, 0], &[]).map(|labels| labels.data.capacity()), Ok(0));
         assert!(labels(&[2], &[1, -1]).unwrap_err().contains("label number 1 is -1"));
         assert!(labels(&[2, 8], &eight_columns[..9]).unwrap_err().contains("9 of 16"));
         assert!(parsed(&std::fs::read(&path).unwrap()).unwrap_err().contains("0x0c"));
