@@ -22,7 +22,7 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Download what this machine lacks of a dataset, or has damaged, and print its folder.
+    /// Download the files of a dataset that are missing or damaged, and print its folder.
     Get {
         /// The name of the dataset, from `m2g data list`.
         name: String,

@@ -151,7 +151,7 @@ impl Experiment {
             self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed))
         {
             bail!(
-                "seed {seed} is there twice: give each seed once, since equal runs do not show what chance does"
+                "seed {seed} is there twice: give each seed once, because equal runs say nothing about chance"
             );
         }
         let known = model.measures();

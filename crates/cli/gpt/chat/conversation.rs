@@ -105,8 +105,8 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The tokens of a text that was shown, the beginning of that of `tokens`: those that lie in it, and what it has of the
-/// next one.
+/// The tokens of `text`, the part of an answer that was shown. `tokens` are those of the whole answer: as many as the
+/// text holds are kept, and the rest of the text is encoded again.
 fn shown(tokenizer: &Tokenizer, tokens: &[u32], text: &str) -> Vec<u32> {
     let lies_in_it = |n: &usize| text.starts_with(&tokenizer.decode(&tokens[..*n]));
     let mut shown = tokens[..(0..=tokens.len()).rev().find(lies_in_it).unwrap_or(0)].to_vec();

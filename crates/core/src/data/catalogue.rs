@@ -25,12 +25,12 @@ pub fn find(name: &str, explicit: Option<&Path>) -> Result<PathBuf, DataError> {
     places(dataset).into_iter().find(has_all).ok_or(DataError::NotHere { name: dataset.name })
 }
 
-/// Returns the folder of a dataset, downloading what is not on this machine, or damaged there.
+/// Returns the folder of a dataset. Files that are missing on this machine, or damaged, are downloaded first;
 /// `progress` receives the file name, the bytes downloaded and, if known, the total.
 ///
 /// # Errors
-/// [`DataError::Download`] if no mirror serves an intact file; [`DataError::File`] for another file in a folder that
-/// is not called after the dataset.
+/// [`DataError::Download`] if no mirror serves an intact file; [`DataError::File`] for a damaged file in a folder
+/// with another name than the dataset, which may hold other data.
 pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, DataError> {
     let dataset = named(name)?;
     let dir = match find(name, None) {

@@ -23,14 +23,14 @@ export async function events(response, heard) {
 
 // Hears the events of `path`, and `open` when it is opened again, until the function that it returns is called.
 export function stream(path, heard) {
-	let [control, again, over] = [];
+	let control, again, over;
 	async function open() {
 		if (over || control || document.hidden) return;
 		const own = (control = new AbortController());
 		try {
 			const answer = await ask(path, { signal: own.signal });
 			if (again) heard('open');
-			again = own;
+			again = true;
 			await events(answer, (name, data) => own.signal.aborted || heard(name, data));
 		} catch { /* it is opened again */ }
 		if (own.signal.aborted) return;
