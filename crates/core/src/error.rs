@@ -44,6 +44,12 @@ pub enum Error {
     /// `backward` was called on something that is not a scalar, or needs no gradient.
     #[error("backward starts at a scalar that depends on a parameter, not at shape {0:?}")]
     NotALoss(Vec<usize>),
+    /// `backward` has freed the values of the tape.
+    #[error(
+        "backward has already run on this tape and freed its values: call reset and record the ops \
+         again, or call set_keep_values before them"
+    )]
+    ValuesFreed,
     /// Two parameters have the same name.
     #[error("two parameters are called {0}")]
     DuplicateParam(String),

@@ -151,7 +151,6 @@ fn check_gradient(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) ->
     let worst = worst(&mut inputs(shapes, 1.0), |tape, params| combination((tape, params), &build, 1.0));
     let worst = worst.expect("the op takes these shapes");
     assert!(worst.error < TOLERANCE, "shapes {shapes:?}: {worst:?}");
-    assert!(!worst.param.is_empty() || worst.error == 0.0);
 }
 
 #[track_caller]

@@ -9,7 +9,7 @@
 //! | [`ops`] | one file per op: its mathematics, forward, backward, gradient check |
 //! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
 //! | [`nn`] | layers: parameters and a `forward` that records ops |
-//! | [`optim`] | SGD, AdamW, learning-rate schedules, gradient clipping |
+//! | [`optim`] | SGD, AdamW, Muon, averages of weights, learning-rate schedules, gradient clipping |
 //! | [`train`] | one step, one loop and one session, which every model uses |
 //! | [`checkpoint`] | parameters and training state in one file, written atomically |
 //! | [`data`] | the catalogue of datasets, IDX files, MNIST |

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Parameters, gradients, moments, norms and sums are f32 in both cases (Micikevicius et al. 2018;
 /// Kalamkar et al. 2019 for bf16, which needs no loss scaling). So is
-/// [fused attention](crate::ops::attention), whose products are too small to benefit.
+/// [fused attention](crate::ops::attention), but where the processor has AMX tiles, which multiply its
+/// products in bf16 too: elsewhere they are too small to benefit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -67,6 +67,8 @@ pub struct Tape<T: Float> {
     pool: Pool<T>,
     gradients: bool,
     keep_values: bool,
+    /// Whether [`Tape::backward`] has freed the values it used.
+    values_freed: bool,
     fused: bool,
     precision: Precision,
     row_bits: RowBits,
@@ -94,6 +96,7 @@ impl<T: Float> Tape<T> {
             pool: Pool::default(),
             gradients: true,
             keep_values: false,
+            values_freed: false,
             fused: true,
             precision: Precision::F32,
             row_bits: RowBits::Free,
@@ -146,7 +149,7 @@ impl<T: Float> Tape<T> {
         let mut values = self.nodes.iter().zip(&self.origins);
         let broken = values.find(|(node, _)| !T::Kernels::all_finite(node.value.data()));
         broken.map(|(_, origin)| match origin {
-            Origin::Constant => "the input".into(),
+            Origin::Constant => "an input, or a value without parameters".into(),
             Origin::Param(id) => format!("the parameter {}", params.get(*id).name),
             Origin::Op { op, caller, .. } => format!("the output of {} called at {caller}", op.name()),
         })
@@ -235,11 +238,17 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn record_forward_only<O: Op<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let at = Location::caller();
-        if self.any_needs_grad(inputs) {
-            return Err(Error::NoBackward { op: op.name(), at });
-        }
+        self.need_no_gradient(op.name(), inputs)?;
         let (value, saved) = self.compute(&op, std::any::type_name::<O>(), inputs, at)?;
         Ok(self.push_constant(value, saved))
+    }
+
+    /// # Errors
+    /// [`Error::NoBackward`] if one of `inputs` needs a gradient, which the op would not pass on.
+    #[track_caller]
+    pub(crate) fn need_no_gradient(&self, op: &'static str, inputs: &[Var]) -> Result<(), Error> {
+        let at = Location::caller();
+        if self.any_needs_grad(inputs) { Err(Error::NoBackward { op, at }) } else { Ok(()) }
     }
 
     fn any_needs_grad(&self, inputs: &[Var]) -> bool {
@@ -300,12 +309,17 @@ impl<T: Float> Tape<T> {
         Ok((out, saved))
     }
 
-    /// Runs the tape backward from `loss` and adds the gradient of every parameter to `grads`.
+    /// Runs the tape backward from `loss` and adds the gradient of every parameter to `grads`. It frees the
+    /// values it has used: for a second loss on the same tape, switch [`Tape::set_keep_values`] on.
     ///
     /// # Errors
-    /// [`Error::NotALoss`] unless `loss` is a single element that depends on a parameter.
+    /// [`Error::NotALoss`] unless `loss` is a single element that depends on a parameter;
+    /// [`Error::ValuesFreed`] if an earlier call has freed the values.
     #[track_caller]
     pub fn backward(&mut self, loss: Var, grads: &mut Grads<T>) -> Result<(), Error> {
+        if self.values_freed {
+            return Err(Error::ValuesFreed);
+        }
         let node = &self.nodes[loss.0];
         if node.value.len() != 1 || !node.needs_grad {
             return Err(Error::NotALoss(node.value.shape().to_vec()));
@@ -313,7 +327,10 @@ impl<T: Float> Tape<T> {
         let mut one = self.pool.take(node.value.dims());
         T::Kernels::fill(one.data_mut(), T::one());
         self.trace.enter(Phase::Backward, "Tape::backward", std::any::type_name::<Self>());
+        // Those of an earlier loss, kept to be read, are no part of this gradient.
+        self.grads.drain(..).flatten().for_each(|g| self.pool.give(g));
         self.grads.resize_with(self.nodes.len(), || None);
+        self.values_freed = !self.keep_values;
         self.grads[loss.0] = Some(one);
 
         for i in (0..=loss.0).rev() {
@@ -389,6 +406,7 @@ impl<T: Float> Tape<T> {
             }
         }
         self.grads.drain(..).flatten().for_each(|g| self.pool.give(g));
+        self.values_freed = false;
     }
 
     /// A tensor from the tape's buffers, with unspecified contents.

@@ -73,11 +73,6 @@ impl Trace {
         self.on = on;
     }
 
-    /// Whether it is recording.
-    pub fn is_on(&self) -> bool {
-        self.on
-    }
-
     /// The current time, if it is recording.
     pub fn start(&self) -> Option<Instant> {
         self.on.then(Instant::now)

@@ -154,5 +154,5 @@ fn add_to_sums<T: Number>(dw: &mut [T], db: &mut [T], dy: &[T], x: &[T], (mean, 
 
 /// The length of `sums` in [`backward`], for `rows` rows of `c` elements.
 pub fn sums_len(rows: usize, c: usize) -> usize {
-    rows.div_ceil(rows_per_part(rows)) * 2 * c
+    rows.div_ceil(rows_per_part(rows)).max(1) * 2 * c
 }

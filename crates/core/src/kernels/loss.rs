@@ -24,6 +24,11 @@ fn share<T: Number>(dy: &[T], rows: f64) -> T {
     flushing_subnormals(|| dy[0] / T::of(rows))
 }
 
+/// `y cost`, where a target of 0 counts nothing: not even the infinite cost of a logit of minus infinity.
+fn share_of<T: Number>(y: T, cost: T) -> T {
+    if y == T::zero() { T::zero() } else { y * cost }
+}
+
 /// `out = sum(x) / n`, of the `n` elements of `x`.
 pub fn mean<T: Number>(out: &mut [T], x: &[T]) {
     out[0] = average(sum(x), x.len() as f64);
@@ -51,7 +56,7 @@ pub fn quadratic_backward<T: Number>(da: &mut [T], difference: &[T], dy: &[T], r
 pub fn sigmoid_cross_entropy<T: Number>(out: &mut [T], costs: &mut [T], z: &[T], y: &[T], rows: usize) {
     map2(costs, z, y, |z, y| {
         let positive = if z > T::zero() { z } else { T::zero() };
-        positive - z * y + (-z.abs()).exp_fast().ln_1p()
+        positive - share_of(y, z) + (-z.abs()).exp_fast().ln_1p()
     });
     out[0] = average(sum(costs), rows as f64);
 }
@@ -71,7 +76,7 @@ pub fn softmax_cross_entropy<T: Number>(out: &mut [T], a: &mut [T], z: &[T], y: 
         let max = z.iter().copied().fold(T::neg_infinity(), T::max);
         let sum: T = z.iter().map(|&z| (z - max).exp_fast()).sum();
         let log_sum = max + sum.ln();
-        let cost: T = z.iter().zip(y).map(|(&z, &y)| y * (log_sum - z)).sum();
+        let cost: T = z.iter().zip(y).map(|(&z, &y)| share_of(y, log_sum - z)).sum();
         cost.as_f64()
     };
     let rows = z.chunks_exact(cols).zip(y.chunks_exact(cols));

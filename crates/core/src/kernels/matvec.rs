@@ -35,7 +35,8 @@ pub fn matvec<T: Number>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     if bytes <= MAX_BYTES_ON_ONE_THREAD || rayon::current_num_threads() == 1 {
         return matvec_serial(w, x, out, accumulate);
     }
-    let rows = (BYTES_PER_TASK / (row * T::BYTES)).next_multiple_of(ROWS_AT_ONCE);
+    // A row longer than a task's bytes is still a task.
+    let rows = (BYTES_PER_TASK / (row * T::BYTES)).max(1).next_multiple_of(ROWS_AT_ONCE);
     out.par_chunks_mut(rows)
         .zip(w.par_chunks(rows * row))
         .for_each_task(&|(out, w)| matvec_serial(w, x, out, accumulate));
@@ -160,19 +161,21 @@ mod tests {
 
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
-        let (n, k) = (1003, 777);
-        let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
-        let (w, x) = (noise(n * k), noise(k));
-        assert!(n * k * 4 > MAX_BYTES_ON_ONE_THREAD);
-        let product = |threads| {
-            with_threads(threads, || {
-                let mut out = vec![0.0; n];
-                matvec(&w, &x, &mut out, false);
-                out
-            })
-            .unwrap()
-        };
-        let one = product(1);
-        assert!(one == product(2) && one == product(5));
+        // In the second matrix a row is longer than a task.
+        for (n, k) in [(1003, 777), (10, BYTES_PER_TASK / 4 + 1)] {
+            let noise = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
+            let (w, x) = (noise(n * k), noise(k));
+            assert!(n * k * 4 > MAX_BYTES_ON_ONE_THREAD);
+            let product = |threads| {
+                with_threads(threads, || {
+                    let mut out = vec![0.0; n];
+                    matvec(&w, &x, &mut out, false);
+                    out
+                })
+                .unwrap()
+            };
+            let one = product(1);
+            assert!(one == product(2) && one == product(5));
+        }
     }
 }

@@ -9,24 +9,24 @@
 //! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`, `PackedFactor::new`; `matmul_serial` inside other kernels |
 //! | [`packed_weights`] | `PackedWeights::{new, from_blocks, unpack, multiply_rows}`: matrix-vector products for generation |
 //! | [`block_format`] | `BlockFormat::{dequantise, quantise}`: the formats in which llama.cpp stores weights |
-//! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `masked_softmax`, `masked_softmax_backward` |
+//! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `select_from_cache`, `move_blocks`, `masked_softmax`, `masked_softmax_backward` |
 //! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `relu_squared`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
 //! | [`gelu_exact`] | `gelu_exact`, `gelu_exact_backward` |
 //! | [`dropout`] | `dropout`, `dropout_add`: the mask is recomputed, never stored |
-//! | [`softmax`] | `softmax_rows`, `softmax_rows_backward` |
+//! | [`softmax`] | `softmax_rows`, `softmax_rows_backward`, `log_sum_exp_rows` |
 //! | [`layer_norm`] | `forward`, `backward`, of layer and RMS normalisation |
 //! | `qk_norm` | `normalize_heads`, with its `_backward` |
 //! | `swiglu` | `swiglu`, with its `_backward` |
 //! | [`value_residual`] | `mean_of_values`, with its `_backward` |
-//! | [`loss`] | `mean`, `quadratic`, `sigmoid_cross_entropy`, `softmax_cross_entropy`, `cross_entropy`, each with its `_backward` |
+//! | [`loss`] | `mean`, `quadratic`, `sigmoid_cross_entropy`, `softmax_cross_entropy`, `cross_entropy`, `smoothed_cross_entropy`, each with its `_backward` |
 //! | [`embedding`] | `gather_rows`, `scatter_add_rows` |
 //! | [`heads`] | `split`, `merge`, `merge_add` |
 //! | [`rotary`] | `rotate` |
-//! | [`pairwise_scores`] | `additive`, `negative_distance`, each with its `_backward` |
-//! | [`rows`] | `argmax`, `reverse`, `normalize`, `normalize_backward`, `take_last`, `take_last_backward` |
+//! | [`pairwise_scores`] | `additive`, `negative_distance`, each with its `_backward`; `sum_over_sequences` |
+//! | [`rows`] | `argmax`, `top_k`, `reverse`, `normalize`, `normalize_backward`, `take_last`, `take_last_backward` |
 //! | [`reduce`] | `column_sums`; `sum_squares`, `all_finite`, `all_zero`, which return values to the host |
-//! | [`optimizer`] | `sgd`, `sgd_with_momentum`, `adamw` |
+//! | [`optimizer`] | `sgd`, `sgd_with_momentum`, `adamw`; `nesterov`, `combine` for Muon |
 //!
 //! [`isa`] chooses the instruction set, [`bf16_path`] says how bf16 is multiplied, and [`amx`] asks
 //! the system for the use of tiles.

@@ -137,7 +137,8 @@ impl<T: Number> Stored<T> for i8 {
 impl<T: Number> PackedWeights<T> {
     /// Packs a matrix whose rows have `k` elements.
     ///
-    /// NaN and infinity are kept; with [`WeightFormat::Int8`], they turn their whole row into NaN.
+    /// NaN and infinity are kept in f32 and bf16. With [`WeightFormat::Int8`] they turn their whole row into
+    /// NaN. The formats in blocks have no code for them: their block then holds no useful numbers.
     pub fn new(w: &[T], k: usize, format: WeightFormat) -> Self {
         let shape = [w.len() / k.max(1), k];
         let (columns, scales) = match format {

@@ -124,7 +124,7 @@ pub fn summary(x: &[f32]) -> [f64; 4] {
 /// that it wrote itself; with a split by columns, half of every row would be in another thread's
 /// cache.
 pub fn column_sums<T: Number>(x: &[T], out: &mut [T]) {
-    let cols = out.len();
+    let cols = out.len().max(1);
     let run = |x: &[T], out: &mut [T]| {
         vectorised(
             #[inline(always)]

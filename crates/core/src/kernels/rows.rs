@@ -98,7 +98,16 @@ pub fn normalize_backward<T: Number>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], c
 /// `1 / |x|`, or 0 for a zero row.
 fn inverse_norm<T: Number>(x: &[T]) -> T {
     let squares: T = x.iter().map(|&x| x * x).sum();
-    if squares > T::zero() { T::one() / squares.sqrt() } else { T::zero() }
+    if squares.is_normal() || squares.is_nan() {
+        return T::one() / squares.sqrt();
+    }
+    // The squares are too large or too small: divide by the largest element first.
+    let largest = x.iter().fold(T::zero(), |largest, x| largest.max(x.abs()));
+    if !largest.is_normal() {
+        return T::zero();
+    }
+    let squares: T = x.iter().map(|&x| (x / largest) * (x / largest)).sum();
+    T::one() / largest / squares.sqrt()
 }
 
 /// Copies the last of every `t` rows: `(B, t, cols) -> (B, cols)`.

@@ -116,10 +116,13 @@ pub fn exp_minus<T: Number>(x: &mut [T], max: T) -> T {
 }
 
 /// `lse = ln sum e^x` over a row. The logarithm of a probability is then `x - lse`, which stays
-/// finite even where the probability itself rounds to 0.
+/// finite even where the probability itself rounds to 0. It is minus infinity for a row of minus infinities.
 #[inline(always)]
 pub fn log_sum_exp<T: Number>(x: &[T]) -> T {
     let max = max(x);
+    if max == T::neg_infinity() {
+        return max;
+    }
     let mut sums = [T::zero(); RUNNING_VALUES];
     let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();
     for block in blocks {
@@ -167,5 +170,6 @@ mod tests {
             let want = x.iter().map(|x| (x + 700.0).exp()).sum::<f64>().ln() - 700.0;
             assert!((log_sum_exp(&x) - want).abs() < 1e-12);
         }
+        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 20]), f32::NEG_INFINITY);
     }
 }

@@ -1,8 +1,9 @@
 //! A learned vector for each token, or for each position.
 
-use crate::rng::{ChaCha8Rng, normal};
+use super::linear::normal_tensor;
+use crate::rng::ChaCha8Rng;
 use crate::tokens::Tokens;
-use crate::{Error, Float, ParamId, Params, Tape, Tensor, Var};
+use crate::{Error, Float, ParamId, Params, Tape, Var};
 
 /// A table of V rows and C columns: maps token `v` to row `v`.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +25,7 @@ impl Embedding {
         std: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, Error> {
-        let table = match std {
-            0.0 => Tensor::zeros(&[rows, cols]),
-            std => Tensor::from_fn(&[rows, cols], || T::of(std * normal(rng))),
-        };
+        let table = normal_tensor(&[rows, cols], std, rng);
         Ok(Self { weight: params.add(format!("{name}.weight"), table)? })
     }
 

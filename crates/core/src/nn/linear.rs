@@ -134,7 +134,7 @@ impl Linear {
 }
 
 /// Normal random values with this standard deviation; if it is 0, `rng` is left unchanged.
-fn normal_tensor<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
+pub(super) fn normal_tensor<T: Float>(shape: &[usize], std: f64, rng: &mut ChaCha8Rng) -> Tensor<T> {
     match std {
         0.0 => Tensor::zeros(shape),
         std => Tensor::from_fn(shape, || T::of(std * normal(rng))),

@@ -56,7 +56,9 @@ impl<T: Float> Op<T> for SplitHeads {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
-            &[b, t, width] if self.part < self.parts && width.is_multiple_of(self.parts * self.n_head) => {
+            &[b, t, width]
+                if width > 0 && self.part < self.parts && width.is_multiple_of(self.parts * self.n_head) =>
+            {
                 Ok(ndarray::IxDyn(&[b, self.n_head, t, width / (self.parts * self.n_head)]))
             }
             _ => Err(format!(
@@ -92,8 +94,8 @@ impl<T: Float> Op<T> for MergeHeads {
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
-            &[b, h, t, d] => Ok(ndarray::IxDyn(&[b, t, h * d])),
-            _ => Err("expected (B, H, T, D)".into()),
+            &[b, h, t, d] if h * d > 0 => Ok(ndarray::IxDyn(&[b, t, h * d])),
+            _ => Err("expected (B, H, T, D), with heads that are not empty".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
@@ -146,5 +148,9 @@ mod tests {
         let back = tape.merge_heads(k).unwrap();
         assert_eq!(tape.value(back).data(), [10.0, 11.0, 20.0, 21.0]);
         assert!(tape.split_heads(x, 0, 3, 4).is_err());
+        let empty = tape.input(Tensor::zeros(&[1, 2, 0]));
+        assert!(tape.split_heads(empty, 0, 3, 2).is_err());
+        let empty = tape.input(Tensor::zeros(&[1, 2, 3, 0]));
+        assert!(tape.merge_heads(empty).is_err());
     }
 }

@@ -71,5 +71,11 @@ mod tests {
         let y = tape.l2_normalize(x).unwrap();
         assert!((tape.value(y).data()[0] - 0.6).abs() < 1e-6 && (tape.value(y).data()[1] - 0.8).abs() < 1e-6);
         assert_eq!(tape.value(y).data()[2..], [0.0, 0.0]);
+        // The squares of these overflow, or round to 0.
+        let x = tape.input(Tensor::from_vec(&[2, 2], vec![3e30_f32, 4e30, -3e-30, 4e-30]).unwrap());
+        let y = tape.l2_normalize(x).unwrap();
+        for (got, want) in tape.value(y).data().iter().zip([0.6, 0.8, -0.6, 0.8]) {
+            assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
     }
 }

@@ -61,24 +61,16 @@ impl<T: Float> Op<T> for LayerNorm {
 impl<T: Float> Differentiable<T> for LayerNorm {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, w, dy, stats) = (io.input(0), io.input(1).data(), io.dy.data(), io.saved(0));
-        let stats = stats.data();
         let (rows, c) = x.rows_cols();
         let mut sums = io.scratch(layer_norm::sums_len(rows, c));
+        let backward = |dx: &mut [T], sums: &mut [T]| {
+            T::Kernels::layer_norm_backward(dx, sums, dy, x.data(), w, stats.data(), Centering::Mean);
+        };
         if io.wants_input_grad(0) {
-            io.add_to_input_grad(0, |dx| {
-                T::Kernels::layer_norm_backward(dx, sums.data_mut(), dy, x.data(), w, stats, Centering::Mean)
-            });
+            io.add_to_input_grad(0, |dx| backward(dx, sums.data_mut()));
         } else {
             let mut unused = io.scratch(x.len());
-            T::Kernels::layer_norm_backward(
-                unused.data_mut(),
-                sums.data_mut(),
-                dy,
-                x.data(),
-                w,
-                stats,
-                Centering::Mean,
-            );
+            backward(unused.data_mut(), sums.data_mut());
             io.give_back(unused);
         }
         io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));

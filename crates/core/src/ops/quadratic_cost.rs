@@ -17,9 +17,11 @@ impl<T: Float> Tape<T> {
     /// Records [`QuadraticCost`] of outputs `a` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape and are not empty.
+    /// [`Error::Shape`] unless both have the same shape and are not empty; [`Error::NoBackward`] if `y` needs a
+    /// gradient.
     #[track_caller]
     pub fn quadratic_cost(&mut self, a: Var, y: Var) -> Result<Var, Error> {
+        self.need_no_gradient("quadratic_cost", &[y])?;
         self.record(QuadraticCost, &[a, y])
     }
 }

@@ -19,9 +19,11 @@ impl<T: Float> Tape<T> {
     /// Records [`SigmoidCrossEntropy`] of weighted inputs `z` and desired outputs `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape and are not empty.
+    /// [`Error::Shape`] unless both have the same shape and are not empty; [`Error::NoBackward`] if `y` needs a
+    /// gradient.
     #[track_caller]
     pub fn sigmoid_cross_entropy(&mut self, z: Var, y: Var) -> Result<Var, Error> {
+        self.need_no_gradient("sigmoid_cross_entropy", &[y])?;
         self.record(SigmoidCrossEntropy, &[z, y])
     }
 }

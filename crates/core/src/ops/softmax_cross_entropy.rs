@@ -19,9 +19,11 @@ impl<T: Float> Tape<T> {
     /// Records [`SoftmaxCrossEntropy`] of logits `z` and target probabilities `y`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have the same shape and are not empty.
+    /// [`Error::Shape`] unless both have the same shape and are not empty; [`Error::NoBackward`] if `y` needs a
+    /// gradient.
     #[track_caller]
     pub fn softmax_cross_entropy(&mut self, z: Var, y: Var) -> Result<Var, Error> {
+        self.need_no_gradient("softmax_cross_entropy", &[y])?;
         self.record(SoftmaxCrossEntropy, &[z, y])
     }
 }

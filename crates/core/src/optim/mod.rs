@@ -95,3 +95,45 @@ fn restored<T: Float>(
     };
     params.iter().map(restored).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{ParamId, Tape};
+
+    fn step(optimizer: &mut dyn Optimizer<f64>, params: &mut Params<f64>, g: [f64; 2]) {
+        let (mut grads, mut tape) = (Grads::new(), Tape::new());
+        grads.add(ParamId(0), Tensor::from_vec(&[1], vec![3.0]).unwrap(), &mut tape);
+        grads.add(ParamId(1), Tensor::from_vec(&[2, 1], g.to_vec()).unwrap(), &mut tape);
+        optimizer.update(params, &grads, 1.0, 0.01);
+    }
+
+    #[test]
+    fn a_restored_state_goes_on_with_the_same_bits() {
+        let new: [fn() -> Box<dyn Optimizer<f64>>; 3] = [
+            || Box::new(Sgd::new().momentum(0.9).l2(0.1)),
+            || Box::new(AdamW::new(0.1)),
+            || Box::new(Muon::new(AdamW::new(0.1), 2.0)),
+        ];
+        for new in new {
+            let mut params = Params::new();
+            params.add("b", Tensor::from_vec(&[1], vec![1.0]).unwrap()).unwrap();
+            let w = params.add("w", Tensor::from_vec(&[2, 1], vec![1.0, 1.0]).unwrap()).unwrap();
+            params.get_mut(w).hidden_matrices = 2;
+            let mut optimizer = new();
+            step(&mut *optimizer, &mut params, [0.3, 0.7]);
+            let state: BTreeMap<_, _> = optimizer.state(&params).into_iter().collect();
+            assert!(!state.is_empty(), "{}", optimizer.name());
+            let mut restored = new();
+            restored.restore(&params, 1, &mut |name, _| Ok(state[name].clone())).unwrap();
+            let mut again = params.clone();
+            step(&mut *optimizer, &mut params, [-0.2, 0.1]);
+            step(&mut *restored, &mut again, [-0.2, 0.1]);
+            let same = params.iter().zip(again.iter()).all(|(a, b)| a.value == b.value);
+            assert!(same, "{}", optimizer.name());
+        }
+    }
+}

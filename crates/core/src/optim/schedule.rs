@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Schedule {
     /// A constant rate.
     Constant,
-    /// A linear rise from 0 over the first `warmup` share of all steps, then half a cosine down to
-    /// the factor `floor` (Loshchilov and Hutter 2017).
+    /// `(step + 1) / rise`, at most 1, during the first `rise = warmup total` steps, then half a cosine down
+    /// to the factor `floor` (Loshchilov and Hutter 2017).
     Cosine {
         /// The share of all steps, 0 to 1.
         warmup: f64,
@@ -57,7 +57,7 @@ impl Schedule {
             Self::Cosine { warmup, floor } => {
                 let rise = warmup * total as f64;
                 if (step as f64) < rise {
-                    return (step + 1) as f64 / rise.max(1.0);
+                    return ((step + 1) as f64 / rise.max(1.0)).min(1.0);
                 }
                 let done = (step as f64 - rise) / (total as f64 - rise).max(1.0);
                 half_cosine(done, floor)
@@ -144,6 +144,10 @@ mod tests {
         assert!((s.factor(55, 100, 0) - 0.55).abs() < 1e-12);
         assert!((s.factor(100, 100, 0) - 0.1).abs() < 1e-12);
         assert!((s.factor(500, 100, 0) - 0.1).abs() < 1e-12);
+        // A rise of 1.1 steps: the second would be 2 / 1.1.
+        let s = Schedule::Cosine { warmup: 0.1, floor: 0.1 };
+        assert_eq!(s.factor(1, 11, 0), 1.0);
+        assert!((0..11).all(|step| s.factor(step, 11, 0) <= 1.0));
     }
 
     /// The paper's rate for d_model 512 and warm-up 4000 is 0.000698 at its peak.

@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn names_are_those_of_serde() {
         assert_eq!(NormPlace::names(), ["before", "after", "none"]);
-        assert_eq!(Score::names(), Score::NAMES);
+        assert_eq!(Score::names().len(), Score::ALL.len());
+        assert_eq!(Score::names()[..2], ["scaled-dot", "dot"]);
         assert_eq!(Precision::names(), ["f32", "bf16"]);
         for name in Score::names() {
             round_trip::<Score>(&[(name, name)]);

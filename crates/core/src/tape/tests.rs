@@ -127,3 +127,43 @@ fn a_rewound_tape_keeps_the_values_before_the_mark() {
     tape.input(constant(&[1], 1.0));
     assert_eq!(tape.param(&params, w), Var(1));
 }
+
+#[test]
+fn a_second_backward_pass_adds_the_gradient_once_more_or_says_that_the_values_are_gone() {
+    for keep in [true, false] {
+        let mut params = Params::new();
+        let id = params.add("w", constant(&[3], 1.0)).unwrap();
+        let (mut tape, mut grads) = (Tape::new(), Grads::new());
+        tape.set_keep_values(keep);
+        let w = tape.param(&params, id);
+        let y = tape.mul(w, w).unwrap();
+        let loss = tape.mean(y).unwrap();
+        tape.backward(loss, &mut grads).unwrap();
+        let once = grads.get(id).unwrap().data().to_vec();
+        let second = tape.backward(loss, &mut grads);
+        if keep {
+            second.unwrap();
+            let twice: Vec<_> = once.iter().map(|g| 2.0 * g).collect();
+            assert_eq!(grads.get(id).unwrap().data(), twice);
+        } else {
+            assert!(matches!(second, Err(Error::ValuesFreed)), "{second:?}");
+            tape.reset();
+            let w = tape.param(&params, id);
+            let loss = tape.mean(w).unwrap();
+            tape.backward(loss, &mut grads).unwrap();
+        }
+    }
+}
+
+#[test]
+fn costs_refuse_targets_that_need_a_gradient() {
+    let mut params = Params::new();
+    let id = params.add("y", constant(&[1, 3], 1.0)).unwrap();
+    let mut tape = Tape::new();
+    let (y, z) = (tape.param(&params, id), tape.input(constant(&[1, 3], 2.0)));
+    for cost in
+        [tape.quadratic_cost(z, y), tape.sigmoid_cross_entropy(z, y), tape.softmax_cross_entropy(z, y)]
+    {
+        assert!(matches!(cost, Err(Error::NoBackward { .. })), "{cost:?}");
+    }
+}

@@ -124,7 +124,8 @@ impl State {
         let train_loss = std::mem::take(&mut self.loss_sum) / steps_since_last as f64;
         // Without a score, the latest parameters count as the best.
         let best = match (evaluation.score, self.best_score) {
-            (Some(new), Some(old)) => new > old,
+            // NaN is never the best: any score replaces it.
+            (Some(new), Some(old)) => new > old || old.is_nan(),
             _ => true,
         };
         if best {

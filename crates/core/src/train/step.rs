@@ -43,8 +43,9 @@ impl<T: Float> Stepper<T> {
     /// batches if one batch of all examples would not fit into memory.
     ///
     /// # Errors
-    /// The errors of the model; [`Error::NotFinite`] if the loss or the norm of the gradient
-    /// is NaN or infinite. The parameters are then unchanged.
+    /// The errors of the model; [`Error::NotFinite`] if the loss or, with `clip`, the norm of the gradient
+    /// is NaN or infinite. The parameters are then unchanged. Without `clip` no norm is computed: such a
+    /// gradient reaches the parameters, and the loss of the next step is the error.
     #[track_caller]
     pub fn step<M: Model<T>>(
         &mut self,
