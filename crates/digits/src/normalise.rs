@@ -15,8 +15,8 @@
 //! | remove uneven light | `light.rs` |
 //! | separate ink from paper | `ink.rs` |
 //! | remove ruled lines and underlines | `lines.rs`, `tracks.rs` |
-//! | drop borders, form boxes and circles | `frames.rs`, `components.rs` |
-//! | group strokes into digits, in reading order | `group.rs` |
+//! | drop borders, form boxes and circles | `frames.rs`, `outline.rs`, `components.rs` |
+//! | group strokes into digits | `group.rs` |
 //! | scale each into 20x20, centre it in 28x28 | `place.rs` |
 //!
 //! Callers should show the result, so that people see what the network saw.
@@ -32,6 +32,7 @@ mod ink;
 mod light;
 mod lines;
 mod mask;
+mod outline;
 mod paper;
 mod picture;
 mod place;
@@ -48,6 +49,7 @@ pub use place::{PIXELS, SIDE};
 use group::Group;
 use hull::Hull;
 use mask::Mask;
+use outline::Outline;
 use paper::Page;
 use plane::Plane;
 
@@ -145,12 +147,18 @@ fn in_plane(plane: &Plane) -> Result<Vec<Digit>, NormaliseError> {
     on_papers.or_else(|_| whole())
 }
 
-/// Whether every digit contains one of the others, which may be a part of it.
+/// Whether each of the clipped digits, which may be a part of one, lies in a digit; and whether the other
+/// digits are about as large as these.
 fn continues(digits: &[Digit], clipped: &[Digit]) -> bool {
     let contains = |(a, _): &Digit, (b, _): &Digit| {
         a.shared_columns(b) * 5 >= b.width * 4 && a.shared_rows(b) * 5 >= b.height * 4
     };
-    digits.iter().all(|digit| clipped.iter().any(|part| contains(digit, part)))
+    let (whole, others): (Vec<&Digit>, Vec<&Digit>) =
+        digits.iter().partition(|digit| clipped.iter().any(|part| contains(digit, part)));
+    let sizes = || whole.iter().map(|(area, _)| area.longest());
+    let (Some(least), Some(most)) = (sizes().min(), sizes().max()) else { return false };
+    let similar = |(area, _): &&Digit| 3 * area.longest() >= 2 * least && 2 * area.longest() <= 3 * most;
+    clipped.iter().all(|part| whole.iter().any(|digit| contains(digit, part))) && others.iter().all(similar)
 }
 
 /// The digits on several papers.
@@ -165,8 +173,29 @@ fn on_pages(pages: &[Page]) -> Result<Vec<Digit>, NormaliseError> {
     }
     match first_error {
         Some(error) if found.is_empty() => Err(error),
-        _ => Ok(found),
+        _ => Ok(in_reading_order(found)),
     }
+}
+
+/// Row by row from the top, each from left to right. A row may rise or fall: each digit is compared
+/// with the one on its left.
+fn in_reading_order(mut digits: Vec<Digit>) -> Vec<Digit> {
+    digits.sort_by_key(|(area, _)| area.left);
+    let mut rows: Vec<Vec<Digit>> = Vec::new();
+    for digit in digits {
+        let same_row = |row: &&mut Vec<Digit>| {
+            row.last()
+                .is_some_and(|(last, _)| 2 * last.shared_rows(&digit.0) >= last.height.min(digit.0.height))
+        };
+        match rows.iter_mut().find(same_row) {
+            Some(row) => row.push(digit),
+            None => rows.push(vec![digit]),
+        }
+    }
+    let height =
+        |row: &Vec<Digit>| row.iter().map(|(area, _)| 2 * area.top + area.height).sum::<usize>() / row.len();
+    rows.sort_by_key(height);
+    rows.into_iter().flatten().collect()
 }
 
 /// The digits on one paper.
@@ -179,6 +208,7 @@ fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
     // Without lines, boxes with open corners and broken circles show.
     let parts = components::large(components::components(&strokes), &strokes)?;
     let parts = frames::without_frames(parts, &strokes);
+    let parts = outline::without_print(parts, &strokes);
     let groups = group::groups(parts, strokes.width)?;
     if groups.len() > MAX_DIGITS {
         return Err(NormaliseError::TooMany { marks: groups.len() });
@@ -203,7 +233,7 @@ fn on_page(page: &Page) -> Result<Vec<Digit>, NormaliseError> {
             digits.push((Area { left, top, ..group.area }, image));
         }
     }
-    if digits.is_empty() { Err(NormaliseError::NoStroke) } else { Ok(digits) }
+    if digits.is_empty() { Err(NormaliseError::NoStroke) } else { Ok(in_reading_order(digits)) }
 }
 
 /// Whether a group with strokes of this mean width has the shape of a digit, and not that of a patch or of
@@ -216,7 +246,8 @@ fn is_stroke(group: &Group, width: f32, strokes: &Mask) -> bool {
     let size = group.area.longest() as f32;
     let length = group.pixels.len() as f32 / width;
     let thin = width <= MAX_STROKE_SHARE * size && length <= MAX_LENGTH_RATIO * size;
-    thin && !filled && holes(group, strokes) <= MAX_HOLES
+    let outline = Outline::of(&group.pixels, &group.area, width, strokes.width);
+    thin && !filled && outline != Outline::Box && holes(group, strokes) <= MAX_HOLES
 }
 
 /// The number of holes in a group, not counting pinholes.

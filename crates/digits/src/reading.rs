@@ -9,10 +9,13 @@ use crate::Network;
 use crate::normalise::{Candidate, PIXELS};
 
 /// An answer with a smaller share is unsure.
-const MIN_CONFIDENCE: f32 = 0.6;
+pub const MIN_CONFIDENCE: f32 = 0.6;
 
 /// A wider candidate may be two digits that touch: of MNIST's digits, one in 200 is wider.
 const MAX_WIDTH_RATIO: f32 = 1.5;
+
+/// A candidate with a shorter longest side has too few pixels to show a shape.
+const MIN_PIXELS: usize = 7;
 
 /// One digit of a picture, as the network reads it.
 #[derive(Debug, Clone)]
@@ -63,11 +66,22 @@ impl ReadDigit {
         self.probabilities[class]
     }
 
-    /// Whether the answer is clear, and the candidate not as wide as two digits that touch.
+    /// Whether the answer is clear, and the candidate neither as wide as two digits that touch nor only a few
+    /// pixels large.
     pub fn is_sure(&self) -> bool {
+        !self.is_wide() && !self.is_tiny() && self.share(self.digit()) >= MIN_CONFIDENCE
+    }
+
+    /// Whether the candidate is as wide as two digits that touch.
+    pub fn is_wide(&self) -> bool {
         let area = &self.candidate.area;
-        let wide = area.width as f32 > MAX_WIDTH_RATIO * area.height as f32;
-        !wide && self.share(self.digit()) >= MIN_CONFIDENCE
+        area.width as f32 > MAX_WIDTH_RATIO * area.height as f32
+    }
+
+    /// Whether the candidate has too few pixels to show a shape.
+    pub fn is_tiny(&self) -> bool {
+        let area = &self.candidate.area;
+        area.width.max(area.height) < MIN_PIXELS
     }
 
     /// All of it for machines.

@@ -9,8 +9,9 @@
 //! ```
 
 use super::area::Area;
-use super::components::{Component, labels};
+use super::components::{self, Component, labels};
 use super::mask::Mask;
+use super::outline::Outline;
 
 /// A border covers at least this share of a side of the page.
 const BORDER_SHARE: f32 = 0.4;
@@ -26,6 +27,8 @@ const MIN_ENCLOSED_BY_PAGE: f32 = 0.06;
 const PAGE_FRAME_SHARE: f32 = 0.8;
 /// A frame, or a part of one, is at least this many times as large as the digit in it.
 const MIN_FRAME_RATIO: f32 = 1.3;
+/// An upright box may be as close around a digit as this.
+const MIN_BOX_RATIO: f32 = 1.02;
 /// A bar is this many times as wide as it is high.
 const BAR_RATIO: usize = 4;
 /// A frame has at most this many parts: the sides of a box.
@@ -56,9 +59,11 @@ pub(super) fn without_frames(components: Vec<Component>, page: &Mask) -> Vec<Com
     parts
 }
 
-/// Whether a component lies along a side of the page.
+/// Whether a component lies along a side of the page, or in a corner, as a vignette and a desk beside the
+/// sheet do.
 fn is_border(part: &Component, page: &Mask) -> bool {
     let (w, h) = (page.width, page.height);
+    let corners = [0, w - 1, w * (h - 1), w * h - 1];
     let mut sides = [0usize; 4];
     for &pixel in &part.pixels {
         let (x, y) = (pixel % w, pixel / w);
@@ -72,7 +77,8 @@ fn is_border(part: &Component, page: &Mask) -> bool {
         across as f32 <= BORDER_THICKNESS_SHARE * side as f32 && along >= 4 * across
     };
     let (across, along) = (part.area.width, part.area.height);
-    covers(sides[0].max(sides[1]), h)
+    part.pixels.iter().any(|pixel| corners.contains(pixel))
+        || covers(sides[0].max(sides[1]), h)
         || covers(sides[2].max(sides[3]), w)
         || (sides[0].max(sides[1]) * 2 > along && thin(across, along, w))
         || (sides[2].max(sides[3]) * 2 > across && thin(along, across, h))
@@ -81,12 +87,17 @@ fn is_border(part: &Component, page: &Mask) -> bool {
 /// The indices of the parts that together surround a digit. A thin frame may be broken into several.
 fn around(digit: &Component, parts: &[Component], label: &[usize], page: &Mask) -> Vec<usize> {
     let size = digit.area.longest() as f32;
+    let is_closed = |part: &Component| {
+        let width = components::stroke_width(&part.pixels, page);
+        Outline::of(&part.pixels, &part.area, width, page.width) == Outline::Box
+    };
     let may_be_frame = |part: &Component| {
         let (w, h) = (part.area.width as f32, part.area.height as f32);
         let spans = w >= PAGE_FRAME_SHARE * page.width as f32 && h >= PAGE_FRAME_SHARE * page.height as f32;
         let least = if spans { MIN_ENCLOSED_BY_PAGE } else { MIN_ENCLOSED_SHARE };
         let longest = part.area.longest() as f32;
-        longest >= MIN_FRAME_RATIO * size && size >= least * longest
+        let ratio = if is_closed(part) { MIN_BOX_RATIO } else { MIN_FRAME_RATIO };
+        longest >= ratio * size && size >= least * longest
     };
     let large: Vec<usize> = (0..parts.len()).filter(|&i| may_be_frame(&parts[i])).collect();
     let outline = large.iter().map(|&i| parts[i].area).reduce(|a, b| a.with(&b));

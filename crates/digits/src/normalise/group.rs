@@ -1,4 +1,4 @@
-//! Groups strokes into candidates for digits, and puts these into reading order.
+//! Groups strokes into candidates for digits.
 //!
 //! ```text
 //!    ===   /|             [===]  [/|]
@@ -26,6 +26,12 @@ const MAX_GAP_BESIDE: f32 = 0.1;
 const MAX_BREAK: f32 = 0.15;
 /// Two halves of a digit are together at most this many times as tall as another digit.
 const MAX_HALVES: f32 = 1.1;
+/// In rows of digits, which have at least this many of about the same height, two that are together this
+/// many times as tall are two digits.
+const MIN_ROW_DIGITS: usize = 4;
+const MAX_ROW_RATIO: f32 = 1.3;
+/// What is at most this many pixels away is near, in pictures of any size.
+const MIN_MARGIN: usize = 6;
 /// A bar below a digit belongs to it only if it is this close.
 const MAX_GAP_BELOW: f32 = 0.05;
 /// A digit has at most this many patches, however often its stroke is broken.
@@ -45,7 +51,24 @@ pub(super) struct Group {
     parts: usize,
 }
 
-/// The candidates on a page of some width, in reading order.
+impl Group {
+    /// Whether its ink keeps away from the box of another that may be a digit, as the edge of a sheet bends
+    /// around what is written on it.
+    fn bends_around(&self, other: &Self, width: usize) -> bool {
+        let (size, inner) = (self.area.longest() as f32, other.area.longest() as f32);
+        if inner < MIN_DIGIT_SHARE * size {
+            return false;
+        }
+        let margin = ((MAX_GAP_ABOVE * inner) as usize).max(MIN_MARGIN);
+        let near = other.area.grown(margin, usize::MAX, usize::MAX);
+        !self.pixels.iter().any(|pixel| {
+            let (x, y) = (pixel % width, pixel / width);
+            (near.left..near.right()).contains(&x) && (near.top..near.bottom()).contains(&y)
+        })
+    }
+}
+
+/// The candidates on a page of some width.
 pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Group>, NormaliseError> {
     let largest = parts.iter().map(|part| part.pixels.len()).max().unwrap_or(0);
     parts.retain(|part| part.pixels.len() as f32 >= DUST_SHARE * largest as f32);
@@ -54,7 +77,8 @@ pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Grou
     }
     let group = |part: Component| Group { pixels: part.pixels, area: part.area, parts: 1 };
     let mut groups: Vec<Group> = parts.into_iter().map(group).collect();
-    while let Some((i, j)) = pair(&groups) {
+    let row = height_of_rows(&groups);
+    while let Some((i, j)) = pair(&groups, row, width) {
         let other = groups.swap_remove(j);
         groups[i].area = groups[i].area.with(&other.area);
         groups[i].pixels.extend(other.pixels);
@@ -66,7 +90,7 @@ pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Grou
         groups.retain(|group| !is_bar(&group.area));
     }
     groups.retain(|group| group.parts <= MAX_DIGIT_PARTS && !(group.parts > 2 && group.area.width == width));
-    Ok(in_reading_order(groups))
+    Ok(groups)
 }
 
 /// Whether a box is that of a dash or an underline.
@@ -74,11 +98,30 @@ fn is_bar(area: &Area) -> bool {
     area.width >= BAR_RATIO * area.height
 }
 
+/// The height of most parts, if there are enough of about the same: those of rows of digits.
+fn height_of_rows(groups: &[Group]) -> Option<usize> {
+    let mut heights: Vec<usize> = groups.iter().map(|group| group.area.height).collect();
+    heights.sort_unstable();
+    let median = *heights.get(heights.len() / 2)?;
+    let similar = heights.iter().filter(|&&height| 4 * height >= 3 * median && 3 * height <= 4 * median);
+    (similar.count() >= MIN_ROW_DIGITS).then_some(median)
+}
+
 /// Two groups that belong to one digit.
-fn pair(groups: &[Group]) -> Option<(usize, usize)> {
+fn pair(groups: &[Group], row: Option<usize>, width: usize) -> Option<(usize, usize)> {
     let tallest = groups.iter().map(|group| group.area.height).max()?;
     let pairs = (0..groups.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
-    pairs.into_iter().find(|&(i, j)| belong_together(&groups[i].area, &groups[j].area, tallest))
+    pairs.into_iter().find(|&(i, j)| {
+        let (a, b) = (&groups[i], &groups[j]);
+        // Two digits of rows that are close.
+        let are_two = row.is_some_and(|row| {
+            a.area.height.min(b.area.height) as f32 >= PART_SHARE * row as f32
+                && a.area.with(&b.area).height as f32 > MAX_ROW_RATIO * row as f32
+        });
+        !are_two
+            && belong_together(&a.area, &b.area, tallest)
+            && !(a.area.gaps(&b.area) == (0, 0) && (a.bends_around(b, width) || b.bends_around(a, width)))
+    })
 }
 
 fn belong_together(a: &Area, b: &Area, tallest: usize) -> bool {
@@ -103,28 +146,4 @@ fn belong_together(a: &Area, b: &Area, tallest: usize) -> bool {
     let beside = one_is_part && shared_rows > 0.0 && across <= MAX_GAP_BESIDE;
     let corner = one_is_part && across <= MAX_GAP_BESIDE && down <= MAX_GAP_BESIDE;
     overlap || above || beside || corner
-}
-
-/// Row by row from the top, each from left to right. A row may rise or fall: each digit is compared
-/// with the one on its left.
-fn in_reading_order(mut groups: Vec<Group>) -> Vec<Group> {
-    groups.sort_by_key(|group| group.area.left);
-    let mut rows: Vec<Vec<Group>> = Vec::new();
-    for group in groups {
-        let same_row = |row: &&mut Vec<Group>| {
-            row.last().is_some_and(|last| {
-                let smaller = last.area.height.min(group.area.height);
-                2 * last.area.shared_rows(&group.area) >= smaller
-            })
-        };
-        match rows.iter_mut().find(same_row) {
-            Some(row) => row.push(group),
-            None => rows.push(vec![group]),
-        }
-    }
-    let height = |row: &Vec<Group>| {
-        row.iter().map(|group| 2 * group.area.top + group.area.height).sum::<usize>() / row.len()
-    };
-    rows.sort_by_key(height);
-    rows.into_iter().flatten().collect()
 }

@@ -21,6 +21,14 @@ const MIN_LEVELS: f32 = 6.0;
 /// split into two halves, reaches 2.6.
 const MIN_CONTRAST_DEVIATIONS: f32 = 4.0;
 
+/// A shadow that is taken for ink has this share of all that is taken for ink...
+const MIN_SHADOW_SHARE: f32 = 0.6;
+/// ...and covers this share of the picture's border, where there is hardly any ink.
+const MIN_SHADOW_BORDER: f32 = 0.03;
+const MAX_INK_SHARE: f32 = 0.05;
+/// The edge of a stroke is soft over this many pixels.
+const SOFT_EDGE: usize = 2;
+
 /// The ink of a picture.
 pub(super) struct Ink {
     /// How much ink each pixel holds, 0..=255, without the light.
@@ -50,10 +58,14 @@ pub(super) fn separate(picture: &Plane, dark_on_light: Option<bool>) -> Result<I
     let amount = light::without_light(&smooth, &paper_level, dark_on_light);
 
     let values = &amount.values;
-    let threshold = otsu(values);
-    let is_ink = values.iter().map(|&v| v > threshold).collect();
-    let mask = Mask { width: amount.width, height: amount.height, bits: is_ink };
-    let near_ink = mask.grown(2 + noise_radius);
+    let darker_than = |threshold: f32| {
+        let bits = values.iter().map(|&v| v > threshold).collect();
+        Mask { width: amount.width, height: amount.height, bits }
+    };
+    let no_paper = otsu(values);
+    let shadow = band_of_shadow(&amount, no_paper);
+    let mask = darker_than(shadow.map_or(no_paper, |(threshold, _)| threshold));
+    let near_ink = darker_than(no_paper).grown(2 + noise_radius);
     let (paper, difference) = compared(values, &mask, &near_ink);
     if difference < MIN_CONTRAST_LEVELS {
         return Err(NormaliseError::TooFaint { difference });
@@ -70,8 +82,28 @@ pub(super) fn separate(picture: &Plane, dark_on_light: Option<bool>) -> Result<I
     if difference_levels < MIN_LEVELS {
         return Err(NormaliseError::TooFaint { difference: difference_levels });
     }
-    let floor = paper.mean + 2.0 * paper.deviation;
+    let floor = shadow.map_or(paper.floor(), |(_, floor)| floor);
     Ok(Ink { amount, mask, floor, noise_radius })
+}
+
+/// A band of shadow that crosses the picture, narrow enough to be taken for strokes: the threshold between it
+/// and the ink, and the amount below which there is only shadow. Most of what is above the first threshold is
+/// then shadow, and a second one within it separates the ink. The soft edges of the strokes do not count.
+fn band_of_shadow(amount: &Plane, first: f32) -> Option<(f32, f32)> {
+    let (w, h) = (amount.width, amount.height);
+    let dark: Vec<f32> = amount.values.iter().copied().filter(|&v| v > first).collect();
+    let second = otsu(&dark);
+    let light = amount.values.iter().map(|&v| v <= first).collect();
+    let near_light = Mask { width: w, height: h, bits: light }.grown(SOFT_EDGE);
+    let core = || amount.values.iter().zip(&near_light.bits).filter(|&(_, &near)| !near).map(|(v, _)| *v);
+    let shadow = || core().filter(|&v| v <= second);
+    let border = amount.border();
+    let on_border = border.iter().filter(|&&v| v > first).count() as f32;
+    let ink_on_border = border.iter().filter(|&&v| v > second).count() as f32;
+    let is_shadow = shadow().count() as f32 >= MIN_SHADOW_SHARE * core().count().max(1) as f32
+        && on_border >= MIN_SHADOW_BORDER * 2.0 * (w + h) as f32
+        && ink_on_border <= MAX_INK_SHARE * on_border;
+    is_shadow.then(|| (second, Spread::of(shadow()).floor()))
 }
 
 /// The spread of the values far from ink, and by how much the mean over the ink exceeds their mean.
@@ -154,6 +186,11 @@ impl Spread {
         let mean = sum / n.max(1.0);
         let variance = squares / n.max(1.0) - mean * mean;
         Self { mean: mean as f32, deviation: variance.max(0.0).sqrt() as f32 }
+    }
+
+    /// Nearly all values are below this.
+    fn floor(&self) -> f32 {
+        self.mean + 2.0 * self.deviation
     }
 }
 

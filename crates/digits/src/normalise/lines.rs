@@ -7,7 +7,7 @@
 //!   --##########-           ..####......
 //! ```
 
-use super::components::{Component, components, labels};
+use super::components::{self, Component, components, labels};
 use super::mask::Mask;
 use super::tracks::{Run, Track, tracks};
 
@@ -25,6 +25,14 @@ const SPAN_SHARE: f32 = 0.85;
 const GRID_LINES: usize = 3;
 /// On a smaller page, a bar of a digit would be mistaken for a line.
 const MIN_PAGE_PIXELS: usize = 100;
+/// Among more lines, no boxes are looked for.
+const MAX_BOX_TRACKS: usize = 12;
+/// The sides of a box meet at its corners, but for this share of a side.
+const MAX_CORNER_GAP: f32 = 0.08;
+/// What is written into a box is at least this large, as a share of its height.
+const MIN_BOXED_SHARE: f32 = 0.25;
+/// What is smaller, as a share of a box's height, is a scrap of its sides.
+const MIN_PART_SHARE: f32 = 0.1;
 /// A run this much thicker than its line belongs to a stroke.
 const STROKE_RATIO: f32 = 1.6;
 
@@ -47,10 +55,58 @@ pub(super) fn without_lines(mask: &Mask) -> Mask {
         level.extend(across);
         upright.extend(down);
     }
-    let rest = without(&rest, &level, MIN_LENGTH_RATIO);
-    let rest = without(&rest.transposed(), &upright, MIN_UPRIGHT_RATIO).transposed();
+    let rest = without_boxes(rest, &level, &upright);
+    let rest = without(&rest, &level, Direction::Level);
+    let rest = without(&rest.transposed(), &upright, Direction::Upright).transposed();
     // A page of lines alone is one of digits: 1 is a line.
     if rest.pixels().next().is_some() { rest } else { mask.clone() }
+}
+
+/// The mask without upright boxes that something is written into, and may touch.
+fn without_boxes(mask: Mask, level: &[Track], upright: &[Track]) -> Mask {
+    if level.len().max(upright.len()) > MAX_BOX_TRACKS {
+        return mask;
+    }
+    let pairs = |tracks: &'_ [Track]| -> Vec<(usize, usize)> {
+        (0..tracks.len())
+            .flat_map(|i| (0..tracks.len()).map(move |j| (i, j)))
+            .filter(|(i, j)| i != j)
+            .collect()
+    };
+    let mut rest = mask.clone();
+    for (top, bottom) in pairs(level) {
+        for (left, right) in pairs(upright) {
+            let [top, bottom] = [top, bottom].map(|i| &level[i]);
+            let [left, right] = [left, right].map(|i| &upright[i]);
+            if !are_box([top, bottom], [left, right]) {
+                continue;
+            }
+            let mut inside = rest.clone();
+            erase_all(&[top.clone(), bottom.clone()], &[left.clone(), right.clone()], &mut inside);
+            let size = |part: &Component| part.area.longest() as f32 / left.length() as f32;
+            let mut parts = components(&inside);
+            if parts.iter().any(|part| size(part) >= MIN_BOXED_SHARE) {
+                parts.retain(|part| size(part) >= MIN_PART_SHARE);
+                rest = components::mask(&parts, &rest);
+            }
+        }
+    }
+    rest
+}
+
+/// Whether the ends of four lines meet: the top and the bottom of a box, and its left and right side.
+fn are_box(level: [&Track; 2], upright: [&Track; 2]) -> bool {
+    let ends = |track: &Track| [track.runs[0].x, track.runs[track.runs.len() - 1].x];
+    // Where a line of one direction ends, the line of the other direction is.
+    let meet = |line: &Track, others: [&Track; 2]| {
+        let near = 3.0 + MAX_CORNER_GAP * line.length() as f32;
+        let is_near = |(end, other): (usize, &Track)| {
+            let row = line.row(end).max(0.0) as usize;
+            (other.row(row) - end as f32).abs() <= near
+        };
+        ends(line).into_iter().zip(others).all(is_near)
+    };
+    level.into_iter().all(|line| meet(line, upright)) && upright.into_iter().all(|line| meet(line, level))
 }
 
 fn erase_all(across: &[Track], down: &[Track], mask: &mut Mask) {
@@ -60,9 +116,17 @@ fn erase_all(across: &[Track], down: &[Track], mask: &mut Mask) {
     *mask = transposed.transposed();
 }
 
-/// The mask without those lines that are at least `ratio` times as long as the largest digit that
-/// they touch is large, or as the largest digit at all if they touch none.
-fn without(mask: &Mask, tracks: &[Track], ratio: f32) -> Mask {
+/// How a line runs on the page.
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Level,
+    /// The mask is transposed, so that the line runs along its rows.
+    Upright,
+}
+
+/// The mask without those lines that are much longer than the largest digit that they touch is large, or
+/// than the largest digit at all if they touch none.
+fn without(mask: &Mask, tracks: &[Track], direction: Direction) -> Mask {
     let mut rest = mask.clone();
     tracks.iter().for_each(|track| erase(track, &mut rest));
     let digits = components(&rest);
@@ -71,12 +135,24 @@ fn without(mask: &Mask, tracks: &[Track], ratio: f32) -> Mask {
         return mask.clone();
     }
     let label = labels(&digits, mask);
-    // What a free line is compared with: patches that are more than lines.
+    // What a free line is compared with: patches that are more than lines. A ruling that crosses a digit
+    // makes one patch with it, and is no part of the digit's size; a straight part of a 1 is.
     let kept =
         |part: &&Component| 2 * part.pixels.iter().filter(|&&i| rest.bits[i]).count() >= part.pixels.len();
     let patches = components(mask);
     let patch_of = labels(&patches, mask);
-    let largest_shape = patches.iter().filter(kept).map(|part| part.area.longest()).max();
+    let shapes = patches.iter().filter(kept);
+    let largest_shape = match direction {
+        Direction::Level => {
+            let strokes = shapes.flat_map(|part| &part.pixels).filter_map(|&pixel| digits.get(label[pixel]));
+            strokes.map(|digit| digit.area.longest()).max()
+        }
+        Direction::Upright => shapes.map(|part| part.area.longest()).max(),
+    };
+    let ratio = match direction {
+        Direction::Level => MIN_LENGTH_RATIO,
+        Direction::Upright => MIN_UPRIGHT_RATIO,
+    };
     let mut cleaned = mask.clone();
     for track in tracks {
         let length = track.length() as f32;

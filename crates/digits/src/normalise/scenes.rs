@@ -210,6 +210,90 @@ fn boxes_circles_borders_and_underlines() {
 }
 
 #[test]
+fn a_single_line_that_crosses_or_touches_a_digit() {
+    // Much longer than the digit, so that it and the digit are one patch.
+    for (left, right, y) in [(0.0, 500.0, 215.0), (60.0, 440.0, 215.0), (0.0, 500.0, 262.0)] {
+        assert_shows("a line", |image| {
+            let mut sheet = Scene::sheet(500, 400, image, 150);
+            sheet.line((left, y), (right, y), 3.0, 90.0);
+            sheet
+        });
+    }
+}
+
+#[test]
+fn boxes_that_are_close_or_open() {
+    let sides = |sheet: &mut Scene, (left, top, right, bottom): (f32, f32, f32, f32), gap: f32| {
+        for (from, to) in [
+            ((left + gap, top), (right - gap, top)),
+            ((right, top + gap), (right, bottom - gap)),
+            ((right - gap, bottom), (left + gap, bottom)),
+            ((left, bottom - gap), (left, top + gap)),
+        ] {
+            sheet.line(from, to, 3.0, 60.0);
+        }
+    };
+    // The digits are up to 107 pixels large; the box is close around them, and some touch it.
+    for half in [57.0, 62.0, 75.0] {
+        assert_shows("a close box", |image| {
+            let mut sheet = Scene::sheet(380, 380, image, 150);
+            let (low, high) = (190.0 - half, 190.0 + half);
+            sides(&mut sheet, (low, low, high, high), 0.0);
+            sheet
+        });
+    }
+    assert_shows("a box without corners", |image| {
+        let mut sheet = Scene::sheet(380, 380, image, 150);
+        sides(&mut sheet, (80.0, 80.0, 300.0, 300.0), 20.0);
+        sheet
+    });
+    assert_shows("the corners of a box", |image| {
+        let mut sheet = Scene::sheet(380, 380, image, 150);
+        for (x, y) in [(80.0, 80.0), (300.0, 80.0), (300.0, 300.0), (80.0, 300.0)] {
+            let inward = |at: f32| if at < 190.0 { at + 38.0 } else { at - 38.0 };
+            sheet.line((x, y), (inward(x), y), 3.0, 60.0);
+            sheet.line((x, y), (x, inward(y)), 3.0, 60.0);
+        }
+        sheet
+    });
+    assert_shows("one box of a row", |image| {
+        let mut form = Scene::new(560, 220, 225.0);
+        form.write(image, 170, 55, 100, 30.0);
+        sides(&mut form, (40.0, 50.0, 520.0, 165.0), 0.0);
+        (1..4).for_each(|i| {
+            form.line((40.0 + 120.0 * i as f32, 50.0), (40.0 + 120.0 * i as f32, 165.0), 3.0, 60.0)
+        });
+        form
+    });
+    assert_shows("a comb", |image| {
+        let mut form = Scene::new(560, 220, 225.0);
+        form.write(image, 170, 55, 100, 30.0);
+        form.line((40.0, 175.0), (520.0, 175.0), 3.0, 60.0);
+        (0..5).for_each(|i| {
+            form.line((40.0 + 120.0 * i as f32, 115.0), (40.0 + 120.0 * i as f32, 175.0), 3.0, 60.0)
+        });
+        form
+    });
+}
+
+#[test]
+fn a_vignette_and_a_band_of_shadow() {
+    assert_shows("a vignette", |image| {
+        let mut sheet = Scene::sheet(400, 400, image, 190);
+        sheet.set(|x, y, v| v * (1.0 - 0.75 * ((x - 200.0).hypot(y - 200.0) / 283.0).powi(4)));
+        sheet
+    });
+    for (width, depth) in [(50.0, 0.5), (80.0, 0.4)] {
+        assert_shows("a band", |image| {
+            let mut sheet = Scene::sheet(400, 400, image, 190);
+            let distance = |x: f32, y: f32| (0.5 * x - 0.87 * y + 74.0).abs();
+            sheet.set(|x, y, v| v * (1.0 - depth / (1.0 + (0.4 * (distance(x, y) - width / 2.0)).exp())));
+            sheet
+        });
+    }
+}
+
+#[test]
 fn a_shadow_over_half_the_sheet() {
     for (softness, depth) in [(60.0, 0.5), (25.0, 0.4), (12.0, 0.5)] {
         assert_shows("a shadow", |image| {
@@ -260,6 +344,16 @@ fn several_digits_are_read_in_order() {
         }
     }
     assert_eq!(order(&form.found().unwrap()), [0, 1, 2, 3]);
+
+    // Two sheets, the right one larger.
+    let mut desk = wood(900, 420, 70.0);
+    let sheets = [Scene::sheet(220, 220, &images[5], 150), Scene::sheet(300, 280, &images[6], 150)];
+    for (sheet, left) in sheets.iter().zip([100, 480]) {
+        for (i, &v) in sheet.values.iter().enumerate() {
+            desk.values[(60 + i / sheet.width) * 900 + left + i % sheet.width] = v;
+        }
+    }
+    assert_eq!(order(&desk.found().unwrap()), [5, 6]);
 }
 
 #[test]
@@ -316,5 +410,11 @@ fn what_shows_no_digit_is_refused_or_shows_several() {
     let mut blot = Scene::new(300, 400, 230.0);
     blot.set(|x, y, v| if (x - 150.0).hypot(y - 180.0) < 60.0 { 30.0 } else { v });
     refused("a blot", &blot);
+    let mut form = Scene::new(300, 400, 230.0);
+    form.set(|x, y, v| {
+        let edge = (x - 150.0).abs().max(0.8 * (y - 200.0).abs());
+        if (95.0..99.0).contains(&edge) { 40.0 } else { v }
+    });
+    refused("an empty box", &form);
     refused("a blank sheet on a desk", &Scene::new(200, 150, 230.0).on(&wood(420, 400, 70.0), 5.0));
 }
