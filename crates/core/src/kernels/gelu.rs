@@ -62,10 +62,10 @@ fn value<T: Number>(x: T) -> T {
 #[inline(always)]
 fn slope_and_value<T: Number>(x: T, e: T) -> (T, T) {
     let (a, ab3, s) = (T::of(A), T::of(3.0 * A * B), logistic(e));
-    // Where x^2 overflows, s (1 - s) is 0, and 0 times infinity would be NaN.
-    let square = x * x;
-    let square = if square > T::max_value() { T::max_value() } else { square };
-    (s + x * s * (T::one() - s) * (a + ab3 * square), x * s)
+    // Where the square of x overflows, s (1 - s) is 0, and 0 times infinity would be NaN.
+    let growth = ab3 * x * x;
+    let growth = if growth > T::max_value() { T::max_value() } else { growth };
+    (s + x * s * (T::one() - s) * (a + growth), x * s)
 }
 
 /// `s(t)`, given `e = e^(-t)`.

@@ -104,6 +104,9 @@ mod tests {
     use super::*;
     use crate::{ParamId, Tape};
 
+    /// Makes an optimiser without a state.
+    type New = fn() -> Box<dyn Optimizer<f64>>;
+
     fn step(optimizer: &mut dyn Optimizer<f64>, params: &mut Params<f64>, g: [f64; 2]) {
         let (mut grads, mut tape) = (Grads::new(), Tape::new());
         grads.add(ParamId(0), Tensor::from_vec(&[1], vec![3.0]).unwrap(), &mut tape);
@@ -113,12 +116,12 @@ mod tests {
 
     #[test]
     fn a_restored_state_goes_on_with_the_same_bits() {
-        let new: [fn() -> Box<dyn Optimizer<f64>>; 3] = [
+        let all: [New; 3] = [
             || Box::new(Sgd::new().momentum(0.9).l2(0.1)),
             || Box::new(AdamW::new(0.1)),
             || Box::new(Muon::new(AdamW::new(0.1), 2.0)),
         ];
-        for new in new {
+        for new in all {
             let mut params = Params::new();
             params.add("b", Tensor::from_vec(&[1], vec![1.0]).unwrap()).unwrap();
             let w = params.add("w", Tensor::from_vec(&[2, 1], vec![1.0, 1.0]).unwrap()).unwrap();
