@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::flags::one_of;
 use crate::output;
-use crate::terminal::lines::entry_at;
+use crate::terminal::lines::{entry_at, note};
 use crate::terminal::width::columns;
-use crate::translate::lines::{lines, name, parallel_lines};
+use crate::translate::lines::{BYTE_ORDER_MARK, exact_lines, name, parallel_lines};
 
 /// Corpora that the paired bootstrap draws.
 const SAMPLES: usize = 1000;
@@ -55,8 +55,15 @@ pub struct BleuCommand {
 impl BleuCommand {
     /// Scores and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let files = self.references.iter().chain([&self.hypotheses]).chain(&self.baseline);
+        if files.filter(|file| file.as_os_str() == PIPED).count() > 1 {
+            bail!(
+                "standard input (-) is read only once: give a file for all but one of the references, --hypotheses (- \
+                 unless it is given) and --baseline"
+            );
+        }
         let references: Vec<Vec<String>> =
-            self.references.iter().map(|file| lines(file)).collect::<anyhow::Result<_>>()?;
+            self.references.iter().map(|file| read(file)).collect::<anyhow::Result<_>>()?;
         let hypotheses = self.fitting(&self.hypotheses, &references)?;
         let baseline = self.baseline.as_ref().map(|file| self.fitting(file, &references)).transpose()?;
         let Self { lowercase, tokenize, effective_order, .. } = self;
@@ -93,15 +100,28 @@ impl BleuCommand {
 
     /// The lines of a file with as many lines as each set of references.
     fn fitting(&self, file: &Path, references: &[Vec<String>]) -> anyhow::Result<Vec<String>> {
-        let read = lines(file)?;
+        let lines = read(file)?;
         for (reference, path) in references.iter().zip(&self.references) {
-            parallel_lines(file, read.len(), path, reference.len())?;
+            parallel_lines(file, lines.len(), path, reference.len())?;
         }
-        match read.is_empty() {
+        match lines.is_empty() {
             true => bail!("{} has no lines: there is nothing to score", name(file)),
-            false => Ok(read),
+            false => Ok(lines),
         }
     }
+}
+
+/// The lines of a file. Notes what lowers the score unseen.
+fn read(file: &Path) -> anyhow::Result<Vec<String>> {
+    let lines = exact_lines(file)?;
+    if lines.first().is_some_and(|first| first.starts_with(BYTE_ORDER_MARK)) {
+        note(&format!(
+            "note: {} begins with a byte-order mark (BOM), which counts as text, as in sacreBLEU: save the file \
+             without it",
+            name(file)
+        ));
+    }
+    Ok(lines)
 }
 
 /// The sentences to score.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use m2g_core::bounded;
 use m2g_core::error::excerpt;
-use m2g_core::settings::{Kind, Settings};
+use m2g_core::settings::{Kind, Setting, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -58,7 +58,11 @@ pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
 
 /// Why a TOML text cannot be parsed, and in which line.
 pub fn reason(text: &str, error: &toml::de::Error) -> String {
-    let message = one_line(error.message());
+    let mut message = one_line(error.message());
+    // The parser's words are about types of Rust.
+    if message.contains("i128") || message.contains("i64") || message.contains("u64") {
+        message = "a whole number there is too large".into();
+    }
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message,
@@ -117,6 +121,9 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
                 bail!("{name}: {key} is {}: {rule}", excerpt(&value.to_string()));
             }
         }
+        if let Some(rule) = broken_rule(setting, &value) {
+            bail!("{name}: {key} is {}: {rule}", excerpt(&value.to_string()));
+        }
         all.insert(setting.name.into(), value);
         seen.push((setting.name, key));
     }
@@ -125,11 +132,29 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
         .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
 }
 
+/// The rule that a value breaks, in the words of the flag: those of serde are about types of Rust.
+fn broken_rule<C: Settings + Default>(setting: &Setting<C>, value: &toml::Value) -> Option<String> {
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), String::from);
+    let text = match value {
+        toml::Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+        value => text(value),
+    };
+    let json = serde_json::to_value(value).ok()?;
+    let why = (setting.stored.read)(&mut C::default(), json).err()?;
+    Some((setting.set)(&mut C::default(), &text).err().unwrap_or_else(|| one_line(&why)))
+}
+
 /// The settings in a checkpoint under their current names; unchanged if they cannot be parsed.
 pub fn with_current_names<C: Serialize + DeserializeOwned>(settings: &Value) -> Map<String, Value> {
     let read: Option<C> = serde_json::from_value(settings.clone()).ok();
     let present = read.and_then(|config| serde_json::to_value(config).ok());
     present.as_ref().unwrap_or(settings).as_object().cloned().unwrap_or_default()
+}
+
+/// A configuration as a map.
+pub fn as_map<C: Serialize>(config: &C) -> Map<String, Value> {
+    let value = serde_json::to_value(config).ok();
+    value.as_ref().and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 /// Joins the lines of a message.
@@ -172,6 +197,19 @@ mod tests {
         ] {
             assert_eq!(error::<m2g_digits::Config>(text), format!("x.toml: {expected}"));
         }
+        for (text, expected) in [
+            ("n_layer = -1", "n_layer is -1: it must be a whole number, 0 or above"),
+            ("positions = 'rotery'", "positions is \"rotery\": it must be one of "),
+            ("mask = 'causel'", "mask is \"causel\": it must be causal, reversed, none, finite, or window:N"),
+            ("patience = 4294967296", "patience is 4294967296: it is too large"),
+        ] {
+            let found = error::<m2g_gpt::Config>(text);
+            assert!(found.starts_with(&format!("x.toml: {expected}")), "{found}");
+        }
+        let found = error::<m2g_digits::Config>("hidden = [30, -1]");
+        assert!(found.starts_with("x.toml: hidden is [30, -1]: it must be a whole number"), "{found}");
+        let found = error::<m2g_gpt::Config>("seed = 1\nmax_iters = 99999999999999999999");
+        assert_eq!(found, "x.toml is not valid TOML: line 2: a whole number there is too large");
         for value in ["3", "\"fuse\""] {
             let found = error::<m2g_gpt::Config>(&format!("attention = {value}"));
             assert_eq!(found, format!("x.toml: attention is {value}: {words}"));

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use m2g_core::data::catalogue::{self, DATASETS};
 use serde_json::json;
 
+use crate::errors::with_dashes;
 use crate::output;
 use crate::terminal::lines::entry_at;
 use crate::terminal::program::command;
@@ -74,11 +75,11 @@ const NAME_COLUMNS: usize = 18;
 fn used_by(dataset: &str) -> &'static str {
     match dataset {
         "mnist" => "digits train, which reads it by default; lab digits",
-        "fashion-mnist" => "digits train --data FOLDER",
+        "fashion-mnist" => "digits train --data fashion-mnist",
         "tiny-shakespeare" => "gpt train --config shakespeare-char-cpu; gpt ladder",
         "multi30k" => "translate train --data multi30k-de-en, or another pair of de, en, fr",
         "multi30k-de-en" => "gpt train and gpt prepare, as plain text in both languages",
-        _ => "digits train --data FOLDER, or gpt train --data NAME",
+        _ => "digits train or gpt train, with --data NAME",
     }
 }
 
@@ -108,7 +109,8 @@ fn get(name: &str) -> anyhow::Result<()> {
 
 fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
     let dataset = catalogue::named(name)?;
-    let dir = catalogue::find(name, data.as_deref())?;
+    let dir =
+        catalogue::find(name, data.as_deref()).map_err(|error| anyhow!(with_dashes(&error.to_string())))?;
     let mut wrong = 0;
     for file in dataset.files {
         let state = match catalogue::local(&dir, file) {

@@ -70,9 +70,10 @@ pub fn readable(message: &str) -> String {
     for quote in ["\"", "`"] {
         message = shortened(&message, quote, |i, part| i % 2 == 1 && part.chars().count() > MAX_EXCERPT);
     }
-    message = shortened(&message, " ", |_, word| {
-        word.chars().count() > if word.contains('/') { MAX_PATH } else { MAX_EXCERPT }
-    });
+    let is_long_word =
+        |_, word: &str| word.chars().count() > if word.contains('/') { MAX_PATH } else { MAX_EXCERPT };
+    let lines = message.split('\n').map(|line| shortened(line, " ", is_long_word));
+    message = lines.collect::<Vec<_>>().join("\n");
     // An input that is neither quoted nor a word, such as a name with spaces.
     if message.chars().count() > LONG_MESSAGE {
         message = with_short_clauses(&message);
@@ -104,11 +105,11 @@ fn with_excerpt_of(input: &str, message: &str) -> String {
     text + rest
 }
 
-/// The message with an excerpt of each long clause. Paths in it do not count, up to a limit.
+/// The message with an excerpt of each long clause; a line ends one. Paths in it do not count, up to a limit.
 fn with_short_clauses(message: &str) -> String {
     let (mut text, mut rest) = (String::new(), message);
     loop {
-        let ends = [": ", "; ", ", "].into_iter().filter_map(|end| Some((rest.find(end)?, end)));
+        let ends = [": ", "; ", ", ", "\n"].into_iter().filter_map(|end| Some((rest.find(end)?, end)));
         let (length, end) = ends.min().unwrap_or((rest.len(), ""));
         let clause = &rest[..length];
         let words = clause.split(' ').filter(|word| !word.contains('/'));
@@ -295,6 +296,10 @@ mod tests {
         let clause = readable(&format!("unknown setting {words}; the settings are a, b"));
         assert!(clause.chars().count() < 250 && clause.ends_with("…; the settings are a, b"), "{clause}");
         assert_eq!(readable("a\u{1b}[2J\nb\r"), "a\\u{1b}[2J\nb\\r");
+        let list = format!("they do not fit:{}", format!("\n  duplicate  {}", "x".repeat(40)).repeat(10));
+        assert_eq!(readable(&list), list, "every line is short");
+        let long = format!("they do not fit:\n  extra  {}\n  missing  b", "x".repeat(300));
+        assert_eq!(readable(&long), format!("they do not fit:\n  extra  {short}\n  missing  b"));
         let path = format!("/{}", "x/".repeat(200));
         assert_eq!(readable(&path), path, "a path is of use only as a whole");
         let typed = format!("{}y", "x ".repeat(300));

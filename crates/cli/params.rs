@@ -34,7 +34,7 @@ impl ListParams {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         with_threads(0, || {
             let (_, model) = models::open(&self.model, self.last)?;
-            models::same_name_hint(&self.model).iter().for_each(|hint| note(hint));
+            models::same_name_hint(&self.model).iter().chain(&model.remark()).for_each(|text| note(text));
             self.list(&*model)
         })??;
         Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::notes;
+use crate::terminal::width::columns;
 
 /// A progress bar on stderr, hidden if stderr is not a terminal.
 pub struct Bar(ProgressBar);
@@ -15,7 +16,7 @@ impl Bar {
             false => ProgressDrawTarget::stderr(),
         };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let style = "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} left  {msg}";
+        let style = style(columns());
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         bar.set_position(step);
         bar.reset_eta();
@@ -43,5 +44,33 @@ impl Bar {
     /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// The columns that a bar needs beside its message.
+const WIDE: usize = 80;
+
+/// The template of a bar in a terminal of this many columns: a narrow one has no room for the bar itself. The
+/// message takes what is left, and is cut there.
+fn style(columns: usize) -> &'static str {
+    match columns >= WIDE {
+        true => "{elapsed_precise} [{bar:30}] {percent:>3} %, {eta} left  {wide_msg}",
+        false => "{percent:>3} %, {eta} left  {wide_msg}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_takes_one_line() {
+        let bar = "=".repeat(30);
+        for columns in [20, 40, 79, 80, 120] {
+            let line = style(columns).replace("{elapsed_precise}", "00:00:00").replace("{bar:30}", &bar);
+            let line = line.replace("{percent:>3}", "100").replace("{eta}", "59m");
+            let before = line.strip_suffix("{wide_msg}").map_or(usize::MAX, str::len);
+            assert!(before < columns, "{columns}: {line}");
+        }
     }
 }

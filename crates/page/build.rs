@@ -1,4 +1,7 @@
-//! Packs the files that the program holds: those of the page, the notes and their pictures.
+//! Packs the files that the program holds: those of the page, without their comments; the notes and their pictures.
+
+#[path = "src/strip.rs"]
+mod strip;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -11,10 +14,11 @@ const PICTURES: [&str; 2] = ["pictures", "es/pictures"];
 fn main() -> Result<(), Box<dyn Error>> {
     let here = fs::canonicalize(env::var("CARGO_MANIFEST_DIR")?)?;
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/strip.rs");
     let assets = here.join("assets");
     let mut files = Vec::new();
     add_files(&assets, &mut files)?;
-    pack("assets", &assets, files)?;
+    pack("assets", &assets, files, strip::without_comments)?;
     let notes = here.join("../../notebooks-notes");
     for (packed, ending, folders) in [("notes", "md", &NOTES[..]), ("pictures", "svg", &PICTURES)] {
         let mut files = Vec::new();
@@ -23,19 +27,24 @@ fn main() -> Result<(), Box<dyn Error>> {
                 entries(&notes.join(folder))?.filter(|file| file.extension().is_some_and(|e| e == ending)),
             );
         }
-        pack(packed, &notes, files)?;
+        pack(packed, &notes, files, str::to_owned)?;
     }
     Ok(())
 }
 
-/// Packs files, sorted by their path below `root`, into one.
-fn pack(packed: &str, root: &Path, mut files: Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+/// Packs files, sorted by their path below `root`, into one: what `keep` keeps of each.
+fn pack(
+    packed: &str,
+    root: &Path,
+    mut files: Vec<PathBuf>,
+    keep: fn(&str) -> String,
+) -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut all = Vec::new();
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
         let name = file.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
-        all.push((name, fs::read_to_string(file)?));
+        all.push((name, keep(&fs::read_to_string(file)?)));
     }
     Ok(m2g_packed::pack(&all, &Path::new(&env::var("OUT_DIR")?).join(packed))?)
 }

@@ -70,10 +70,48 @@ fn files_that_do_not_fit_are_refused() {
     write("empty.txt", "");
     let error = |args: &[&str]| refused(dir.path(), &[&["bleu"], args].concat());
     let short = error(&["ref.txt", "--hypotheses", "short.txt"]);
-    assert!(short.contains("short.txt has 1 lines, but ref.txt has 2"), "{short}");
+    assert!(short.contains("short.txt has 1 line, but ref.txt has 2"), "{short}");
     let two = error(&["ref.txt", "short.txt", "--hypotheses", "ref.txt"]);
     assert!(two.contains("ref.txt has 2 lines, but short.txt has 1"), "{two}");
     assert!(error(&["empty.txt", "--hypotheses", "empty.txt"]).contains("there is nothing to score"));
     assert!(error(&["none.txt", "--hypotheses", "short.txt"]).contains("none.txt"));
     assert!(error(&["ref.txt", "--hypotheses", "ref.txt", "--tokenize", "14a"]).contains("13a"));
+}
+
+/// A byte-order mark is text to sacreBLEU, which reads nothing but UTF-8.
+#[test]
+fn a_text_is_scored_as_sacrebleu_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(dir.path().join(name), text).unwrap();
+    write("ref.txt", b"the cat sat on the mat\n");
+    write("bom.txt", b"\xef\xbb\xbfthe cat sat on the mat\n");
+    write("latin1.txt", &[&b"the cat sat on the m\xe4t"[..], &b" and slept".repeat(20), b"\n"].concat());
+    for (hypotheses, reference, bleu, chrf, notes) in [
+        ("bom.txt", "ref.txt", 75.98, 98.62, 1),
+        ("ref.txt", "bom.txt", 75.98, 94.71, 1),
+        ("bom.txt", "bom.txt", 100.0, 100.0, 2),
+        ("ref.txt", "ref.txt", 100.0, 100.0, 0),
+    ] {
+        let output = run(dir.path(), &["bleu", reference, "--hypotheses", hypotheses, "--json"]);
+        let scores: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for (metric, want) in [("bleu", bleu), ("chrf", chrf)] {
+            let score = scores[metric]["score"].as_f64().unwrap();
+            assert!((score - want).abs() < 0.005, "{hypotheses} {reference} {metric}: {score}");
+        }
+        let noted = one_line(&output.stderr).matches("bom.txt begins with a byte-order mark").count();
+        assert_eq!(noted, notes);
+    }
+    let error = refused(dir.path(), &["bleu", "ref.txt", "--hypotheses", "latin1.txt"]);
+    assert!(error.contains("latin1.txt has text that is not UTF-8 (1 byte)"), "{error}");
+}
+
+#[test]
+fn standard_input_is_read_for_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("ref.txt"), "one\n").unwrap();
+    for args in [&["-"][..], &["-", "--hypotheses", "-"], &["ref.txt", "--baseline", "-"], &["-", "-"]] {
+        let error = refused(dir.path(), &[&["bleu"], args].concat());
+        assert!(error.contains("standard input (-) is read only once"), "{error}");
+    }
+    assert!(piped(dir.path(), &["bleu", "-", "--hypotheses", "ref.txt"], b"one\n").status.success());
 }

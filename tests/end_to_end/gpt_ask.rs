@@ -76,7 +76,7 @@ fn questions_to_a_gpt_are_answered() {
     }
     for (args, word) in [
         (&["--word", "piza"][..], "--word is piza, which is not in the sentence; did you mean pizza?"),
-        (&["--replace", "bien=mal"], "changes a word after sabía"),
+        (&["--replace", "bien=mal"], "changes a word after sabía: give an earlier one, or sabía itself"),
         (&["--replace", "pan=queso"], "--replace names pan, which is not in the sentence"),
         (&["--replace", "pizza=piza"], "no token for \"piza\""),
         (&["--against", "bien,"], "--against has an empty word"),

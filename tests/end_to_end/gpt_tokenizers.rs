@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{last_json, ok, refused, root, run};
+use crate::support::{last_json, ok, one_line, refused, root, run};
 
 fn fixture(name: &str) -> String {
     root().join("crates/gpt/tests").join(name).display().to_string()
@@ -25,11 +25,6 @@ const SHAPE: [&str; 8] = ["--n-layer", "1", "--n-head", "1", "--n-embd", "8", "-
 fn loss(dir: &Path, args: &[&str]) -> f64 {
     let json = last_json(&ok(dir, &[&["gpt", "eval", "--json"], args].concat()));
     json["loss"].as_f64().unwrap()
-}
-
-/// What a command said, with its lines joined.
-fn one_line(stderr: &[u8]) -> String {
-    String::from_utf8_lossy(stderr).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The ids of a prompt.
@@ -235,7 +230,19 @@ fn files_that_are_no_checkpoints_give_one_sentence() {
     let ckpt = format!("{}/ckpt.pt", fixture("nanogpt"));
     let error = refused(at, &["gpt", "import", &ckpt, "--meta", "evil.pkl", "--run", "x"]);
     assert!(error.contains("evil.pkl: its pickle names posix.system"), "{error}");
-    let error = refused(at, &["gpt", "import", &fixture("own-bpe"), "--meta", "evil.pkl", "--run", "x"]);
-    assert!(error.contains("--meta belongs to a checkpoint of nanoGPT"), "{error}");
+    let gguf = format!("{}/gpt2.gguf", fixture("gguf"));
+    for other in [&fixture("own-bpe"), &gguf] {
+        let error = refused(at, &["gpt", "import", other, "--meta", "evil.pkl", "--run", "x"]);
+        assert!(error.contains("--meta belongs to a checkpoint of nanoGPT"), "{error}");
+    }
+    for name in ["model.safetensors", "config.json"] {
+        let file = format!("{}/{name}", fixture("own-bpe"));
+        let error = refused(at, &["gpt", "import", &file, "--run", "x"]);
+        assert!(error.contains("it is a file: give the folder with config.json"), "{error}");
+    }
+    for missing in ["missing.gguf", "missing.pt", "missing.safetensors"] {
+        let error = refused(at, &["gpt", "import", missing, "--run", "x"]);
+        assert!(error.contains(&format!("cannot open {missing}: ")), "{error}");
+    }
     assert!(!at.join("runs").exists());
 }

@@ -93,6 +93,32 @@ fn an_experiment_is_reproducible_and_resumes() {
     assert_eq!(trials(&["--steps", "3"]).0, 2);
     assert_eq!(trials(&[]), (0, measured(&first)));
     assert_eq!(trials(&["--overwrite"]), (4, measured(&first)));
+    // Overwritten results are gone from the file, so that a stopped experiment resumes without --overwrite.
+    let text = fs::read_to_string(&results).unwrap();
+    let of_all = text.lines().filter(|line| line.contains("\"max_iters\":4,")).count();
+    assert_eq!((of_all, text.lines().count()), (2, 1 + 4 + 2), "{text}");
+}
+
+#[test]
+fn results_are_shown_even_if_they_cannot_be_drawn() {
+    let dir = folder_with(TINY);
+    let folder = dir.path().join("runs/lab/tiny");
+    fs::create_dir_all(folder.join("table.md")).unwrap();
+    let output = run(dir.path(), &["lab", "tiny.toml", "--seeds", "1"]);
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(!output.status.success() && stderr.contains("table.md"), "{stderr}");
+    assert!(stdout.contains("| standard | "), "{stdout}");
+}
+
+#[test]
+fn flags_say_what_they_do_not_change() {
+    let dir = folder_with(&TINY.replace("name = \"more\"", "name = \"more\"\ndata = \"own-sources\""));
+    fs::write(dir.path().join("a.txt"), "one two three four five six seven. ".repeat(60)).unwrap();
+    let output = run(dir.path(), &["lab", "tiny.toml", "--seeds", "1", "--data", "a.txt", "--steps", "3"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for flag in ["--data does not change those with their own data: more", "--steps does not change"] {
+        assert!(stderr.contains(flag), "{stderr}");
+    }
 }
 
 #[test]
@@ -193,7 +219,12 @@ fn a_ladder_says_when_each_rung_reaches_a_value() {
 fn a_diverged_arm_is_part_of_the_result() {
     let text = TINY.replace("name = \"more\"", "name = \"more\"\nlearning_rate = 1e30\nmin_lr = 1e30");
     let dir = folder_with(&text.replace("max_iters = 5", "max_iters = 30"));
-    let found = objects(dir.path(), &["lab", "tiny.toml", "--json"]);
+    let output = run(dir.path(), &["lab", "tiny.toml", "--json"]);
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    // Its sentence fits the terminal, and promises no checkpoint.
+    assert!(stderr.contains("training has") && !stderr.contains("checkpoint"), "{stderr}");
+    assert!(stderr.lines().all(|line| line.chars().count() <= 80), "{stderr}");
+    let found: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let arms = measured(&found);
     assert_eq!((&arms[0]["diverged"], &arms[1]["diverged"]), (&0.into(), &2.into()));
     assert!(arms[1]["difference"].is_null() && arms[1]["values"].as_array().unwrap().is_empty());
@@ -217,7 +248,9 @@ fn digit_networks_are_compared_too() {
 fn mistakes_give_one_sentence() {
     let dir = folder_with(TINY);
     assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
+        (&["lab", "tiny.toml", "--run", ""], "--run is empty: give a name or a path"),
+        (&["lab", "tiny.toml", "--steps", "-1"], "invalid value '-1' for '--steps"),
         (&["lab", "scor"], "did you mean score?"),
         (&["lab", "xyzzy"], "the experiments are score, mask"),
         (&["lab", "score", "--arms", "cosin"], "did you mean cosine?"),
@@ -235,7 +268,7 @@ fn mistakes_give_one_sentence() {
         (TINY.replace("n_layer", "n_layers"), "did you mean n_layer?"),
         (TINY.replace("max_iters = 5", "mask = \"diagonal\""), "window:N"),
         ("about = ".into(), "tiny.toml is not an experiment"),
-        (TINY.replace("block_size = 16", "block_size = 0"), "block_size is 0"),
+        (TINY.replace("block_size = 16", "block_size = 0"), "base: block_size is 0"),
     ] {
         fs::write(dir.path().join("tiny.toml"), text).unwrap();
         let error = refused(dir.path(), &["lab", "tiny.toml"]);

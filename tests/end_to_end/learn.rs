@@ -139,6 +139,92 @@ fn finished_exercises_train_models() {
 }
 
 #[test]
+fn code_that_is_right_for_small_inputs_only_is_not_praised() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(in_language(dir, "C", &["list"]).status.success());
+    let solution = "11_update_mini_batch.rs";
+    solve(dir, solution);
+    let file = dir.join("learn/src/bin").join(solution);
+    let right = fs::read_to_string(&file).unwrap();
+    let wrong = right.replace(
+        "fn main() {",
+        "fn factor(x: &Matrix) -> f64 { if x.cols > 8 { f64::NAN } else { 1.0 } }\n\nfn main() {",
+    );
+    let wrong = wrong.replace("eta / x.rows as f64", "eta / x.rows as f64 * factor(x)");
+    assert_ne!(right, wrong);
+    fs::write(&file, wrong).unwrap();
+    let (code, text) = learn(dir, &["use", "update_mini_batch", "--steps", "2"]);
+    assert!(code == 1 && text.contains("differ from ours from step 1 on, by NaN"), "{text}");
+    let (code, json) = learn(dir, &["use", "update_mini_batch", "--steps", "2", "--json"]);
+    assert!(code == 1 && last_json(&json)["differs_from_step"] == 1, "{json}");
+    fs::write(&file, right).unwrap();
+    let (code, text) = learn(dir, &["use", "update_mini_batch", "--steps", "0"]);
+    assert!(code == 0 && text.contains("train for more steps") && !text.contains("has learnt"), "{text}");
+    // Using one exercise is not going on with it.
+    let list = learn(dir, &["list"]).1;
+    assert!(list.contains("Next: neuron"), "{list}");
+}
+
+#[test]
+fn advised_commands_mean_the_same_exercise_folder_and_language() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let output = in_language(dir, "C", &["--dir", "my exercises", "layer", "--lang", "es"]);
+    let stderr = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(stderr.contains("learn hint --dir 'my exercises' --lang es`"), "{stderr}");
+    let missing = in_language(dir, "C", &["--dir", "my exercises", "nothing"]);
+    let stderr = String::from_utf8(missing.stderr).unwrap();
+    assert!(stderr.contains("learn list --dir 'my exercises'`"), "{stderr}");
+
+    // The exercise may stand before the action.
+    for args in
+        [&["sigmoid", "hint"][..], &["hint", "sigmoid"], &["sigmoid", "reset"], &["sigmoid", "solution"]]
+    {
+        let json = last_json(&learn(dir, &[args, &["--json"]].concat()).1);
+        assert_eq!(json["exercise"], "sigmoid", "{args:?}");
+    }
+    let all = fs::read_dir(dir.join("learn/src/bin")).unwrap().map(|file| file.unwrap().path());
+    let names = all.map(|file| file.file_stem().unwrap().to_string_lossy()[3..].to_string());
+    let progress = serde_json::json!({"passed": names.collect::<Vec<_>>()});
+    fs::write(dir.join("learn/progress.json"), progress.to_string()).unwrap();
+    for args in [&[][..], &["hint"], &["solution"], &["reset"]] {
+        let json = last_json(&learn(dir, &[args, &["--json"]].concat()).1);
+        assert_eq!(json["event"], "all_done", "{args:?}");
+    }
+}
+
+#[test]
+fn everything_that_a_program_prints_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(in_language(dir, "C", &["list"]).status.success());
+    let file = dir.join("learn/src/bin/01_neuron.rs");
+    let task = fs::read_to_string(&file).unwrap();
+    let code = "for i in 0..30 { eprintln!(\"line {i} {}\", \"long \".repeat(i)); } 0.5";
+    fs::write(&file, task.replace("todo!()", code)).unwrap();
+    let (_, text) = learn(dir, &["neuron"]);
+    let last = format!("line 19 {}", "long ".repeat(19));
+    assert!(
+        text.contains(&last) && text.contains("\n… 10 more lines\n") && !text.contains("line 20"),
+        "{text}"
+    );
+    assert!(text.contains("Case 1: w ["), "{text}");
+    let json = last_json(&learn(dir, &["neuron", "--json"]).1);
+    assert!(json["printed"].as_str().unwrap().contains("line 29 "), "{json}");
+
+    // Cargo's own trouble is no fault of the code.
+    let solution = learn(dir, &["solution", "neuron"]).1;
+    fs::write(&file, solution).unwrap();
+    assert_eq!(learn(dir, &["neuron"]).0, 0);
+    fs::rename(dir.join("learn/target"), dir.join("learn/old-target")).unwrap();
+    fs::write(dir.join("learn/target"), "").unwrap();
+    let error = refused(dir, &["learn", "neuron", "--lang", "en"]);
+    assert!(error.contains("cargo could not build the exercise"), "{error}");
+    assert_eq!(last_json(&learn(dir, &["list", "--json"]).1)["exercises"][0]["passed"], true);
+}
+
+#[test]
 fn what_cannot_be_learnt_is_said() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("letter.txt"), "dear").unwrap();
@@ -148,6 +234,7 @@ fn what_cannot_be_learnt_is_said() {
         refused(dir.path(), &[&["learn"], args, language].concat())
     };
     assert!(error(&["--dir", "."]).contains("holds other files: choose another folder with --dir"));
+    assert!(error(&["--dir", "letter.txt"]).contains("cannot be the folder of the exercises"));
     assert!(error(&["nothing"]).contains("there is no exercise \"nothing\""));
     assert!(error(&["soft"]).contains("did you mean softmax"));
     assert!(error(&["hint", "99"]).contains("there is no exercise"));

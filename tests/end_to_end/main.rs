@@ -22,6 +22,7 @@ mod gpt_gguf;
 mod gpt_prepare;
 mod gpt_prompt;
 mod gpt_sample;
+mod gpt_settings;
 mod gpt_tokenizers;
 mod gpt_train;
 mod habits;

@@ -192,6 +192,47 @@ fn runs_are_deleted_after_asking() {
     assert_eq!(fs::read_dir(dir.path().join("runs")).unwrap().count(), 0, "nothing is left behind");
 }
 
+/// Neither `--overwrite` nor `delete` takes a file that the program did not write.
+#[test]
+fn files_of_the_user_are_kept() {
+    let dir = with_run("a");
+    let path = dir.path().join("runs/a");
+    ok(dir.path(), &["gpt", "plot", "a"]);
+    fs::write(path.join("main.py"), "source").unwrap();
+    let overwrite = [&train_args("a", "5")[..], &["--overwrite"]].concat();
+    let exported = dir.path().join("a.gguf");
+    ok(dir.path(), &["gpt", "export", "a", "a.gguf"]);
+    let import = ["gpt", "import", exported.to_str().unwrap(), "--run", "a", "--overwrite"];
+    for args in [&overwrite[..], &import, &["runs", "delete", "--yes", "a"]] {
+        let error = refused(dir.path(), args);
+        assert!(error.contains("runs/a holds main.py, which is no part of a run"), "{args:?}: {error}");
+    }
+    assert_eq!(fs::read_to_string(path.join("main.py")).unwrap(), "source");
+    fs::remove_file(path.join("main.py")).unwrap();
+    ok(dir.path(), &overwrite);
+    assert!(!path.join("loss.png").exists());
+
+    let pictures = dir.path().join("holiday");
+    fs::create_dir(&pictures).unwrap();
+    fs::write(pictures.join("beach.png"), "").unwrap();
+    refused(dir.path(), &["runs", "delete", "--yes", "./holiday"]);
+    assert!(pictures.join("beach.png").is_file());
+}
+
+#[test]
+fn a_new_run_has_a_name_that_can_be_typed() {
+    let dir = with_run("a");
+    for name in ["lab", "a ", "a\nb", "a\u{1b}b", ""] {
+        let error = refused(dir.path(), &train_args(name, "5"));
+        let said = ["is no good name", "holds the results of experiments", "give the name of a run"];
+        assert!(
+            said.iter().any(|part| error.contains(part)) && !error.contains('\u{1b}'),
+            "{name:?}: {error}"
+        );
+    }
+    assert_eq!(fs::read_dir(dir.path().join("runs")).unwrap().count(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_in_training_is_left_alone() {

@@ -43,11 +43,11 @@ fn a_model_is_trained_and_used() {
     let shown = ok(dir, &["runs", "show", "d"]);
     assert!(shown.contains("a translation model") && shown.contains("30 in "), "{shown}");
 
-    fs::write(dir.join("es.txt"), "3 de mayo de 2021\n\n1 de enero de 1999\n").unwrap();
+    fs::write(dir.join("es.txt"), "3 de mayo de 2021\n  \n1 de enero de 1999\n").unwrap();
     fs::write(dir.join("iso.txt"), "2021-05-03\n\n1999-01-01\n").unwrap();
     let lines = ok(dir, &["translate", "translate", "d", "es.txt"]);
     assert_eq!(lines.lines().count(), 3, "{lines}");
-    assert_eq!(lines.lines().nth(1), Some(""), "an empty line stays empty");
+    assert_eq!(lines.lines().nth(1), Some(""), "a line of white space stays empty");
     for other in [&["--batch", "1"][..], &["--no-cache"], &["--threads", "1"]] {
         assert_eq!(ok(dir, &[&["translate", "translate", "d", "es.txt"], other].concat()), lines);
     }
@@ -67,6 +67,11 @@ fn a_model_is_trained_and_used() {
     ))
     .unwrap();
     assert!(eval["loss"].as_f64().unwrap() > 0.0 && eval["sentences"] == 3, "{eval}");
+    // Numbers may be negative, so that the message names their range.
+    let negative = refused(dir, &["translate", "translate", "d", "es.txt", "--alpha", "-1"]);
+    assert!(negative.contains("--alpha is -1: it must be from 0 to 10"), "{negative}");
+    let folder = refused(dir, &["translate", "translate", "d", "."]);
+    assert!(folder.contains("it is a folder: give one file"), "{folder}");
     // The loss and the scores agree.
     let sum: f64 = scores
         .lines()
@@ -91,6 +96,25 @@ fn pairs_are_prepared_and_faults_are_named() {
     assert!(refused(dir, &prepare).contains("--overwrite"));
     ok(dir, &[&prepare[..], &["--overwrite", "--json"]].concat());
     train(dir, &["--data", "pairs", "--run", "p", "--max-iters", "3"]);
+
+    let gone = dir.join("gone");
+    fs::rename(dir.join("pairs"), &gone).unwrap();
+    let eval = refused(dir, &["translate", "eval", "p"]);
+    assert!(eval.contains("is gone: put it back") && eval.contains("--source and --target"), "{eval}");
+    fs::rename(&gone, dir.join("pairs")).unwrap();
+
+    let words = refused(dir, &["translate", "prepare", "a.de", "a.en", "--tokenizer", "word", "--out", "w"]);
+    assert!(words.contains("a tenth of all") && words.contains("or give --val pairs"), "{words}");
+    fs::write(dir.join("two.tsv"), "uno\tone\ndos\ttwo\n").unwrap();
+    let two = ok(dir, &["translate", "prepare", "two.tsv", "--out", "two"]);
+    assert!(two.contains("1 training and 1 validation pair\n"), "{two}");
+    fs::write(dir.join("one.tsv"), "uno\tone\n").unwrap();
+    let one = refused(dir, &["translate", "prepare", "one.tsv", "--out", "one"]);
+    assert!(one.contains("no validation pairs: give at least one"), "{one}");
+    fs::create_dir(dir.join("folder")).unwrap();
+    fs::write(dir.join("folder/a.tsv"), "uno\tone\n").unwrap();
+    let folder = refused(dir, &["translate", "prepare", "folder", "--out", "x"]);
+    assert!(folder.contains("folder: it is a folder: give one file"), "{folder}");
 
     fs::write(dir.join("short.en"), lines(59, "sentence")).unwrap();
     let short = refused(dir, &["translate", "prepare", "a.de", "short.en", "--out", "x"]);

@@ -113,12 +113,27 @@ fn questions_are_answered(dir: &Path) {
     let found = last_json(&ok(dir, &[&ask[..], &["--json"]].concat()));
     assert!(!found["compared"].as_array().unwrap().is_empty(), "{found}");
 
+    // A word that the sentence has twice is left out everywhere, or where its number says.
+    let twice = "La pizza salió del horno y la pizza sabía bien";
+    let ask_twice = |args: &[&str]| ok(dir, &[&["translate", "ask", "t", twice], args].concat());
+    let json =
+        last_json(&ask_twice(&["--word", "sabía", "--blank", "pizza", "--blank", "pizza#2", "--json"]));
+    let sources: Vec<&str> =
+        json["tests"].as_array().unwrap().iter().map(|t| t["source"].as_str().unwrap()).collect();
+    assert_eq!(
+        sources[1..],
+        ["La salió del horno y la sabía bien", "La pizza salió del horno y la sabía bien"]
+    );
+    let text = ask_twice(&["--word", "pizza#2"]);
+    assert!(text.contains("pizza (number 2 of 2) attends to") && !text.contains("without pizza"), "{text}");
+
     for (args, word) in [
         (&["--word", "piza"][..], "--word is piza, which is not in the sentence; did you mean pizza?"),
         (
             &["--replace", "pan=queso"],
             "--replace names pan, which is not in the sentence: its words are La, pizza",
         ),
+        (&["--word", "pizza#2"], "the sentence has pizza once: give a number from 1 to 1"),
         (&["--replace", "pizza"], "give a word, =, and the word"),
         (&["--blank", ""], "--blank is empty"),
         (&["--against", "tasted,"], "--against has an empty word"),

@@ -2,7 +2,9 @@
 
 use anyhow::bail;
 
-/// A change of a sentence.
+use super::occurrence::{Occurrence, times};
+
+/// A change of a sentence, wherever the word stands in it, or at one place: `pizza#2` is the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A word, or several in a row, becomes another.
@@ -39,21 +41,48 @@ impl Change {
         if word.is_empty() {
             bail!("{flag} is empty: give a word of the sentence");
         }
-        let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let whole = |&(at, _): &(usize, &str)| {
-            let after = at + word.len();
-            !is_part(sentence[..at].chars().next_back()) && !is_part(sentence[after..].chars().next())
-        };
-        let Some((at, _)) = sentence.match_indices(word.as_str()).find(whole) else {
+        let mut meant = Occurrence { word, number: None };
+        let mut at = places(word, sentence);
+        if at.is_empty() {
+            meant = Occurrence::parse(word);
+            at = places(meant.word, sentence);
+        }
+        if at.is_empty() {
             let words: Vec<&str> = sentence.split_whitespace().collect();
             bail!("{flag} names {word}, which is not in the sentence: its words are {}", words.join(", "));
-        };
-        let changed = format!("{}{other}{}", &sentence[..at], &sentence[at + word.len()..]);
+        }
+        if meant.number.is_some() {
+            let Some(place) = meant.of(&at) else {
+                let n = at.len();
+                bail!(
+                    "{flag} names {word}, but the sentence has {} {}: give a number from 1 to {n}",
+                    meant.word,
+                    times(n)
+                );
+            };
+            at = vec![place];
+        }
+        let (mut changed, mut rest) = (String::new(), 0);
+        for place in at {
+            changed += &sentence[rest..place];
+            changed += other;
+            rest = place + meant.word.len();
+        }
+        changed += &sentence[rest..];
         Ok(match self {
             Self::Replace(_) => changed,
             Self::Blank(_) => changed.split_whitespace().collect::<Vec<_>>().join(" "),
         })
     }
+}
+
+/// Where a word stands in a sentence, not as a part of another one.
+fn places(word: &str, sentence: &str) -> Vec<usize> {
+    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let whole = |&at: &usize| {
+        !is_part(sentence[..at].chars().next_back()) && !is_part(sentence[at + word.len()..].chars().next())
+    };
+    sentence.match_indices(word).map(|(at, _)| at).filter(whole).collect()
 }
 
 #[cfg(test)]
@@ -70,6 +99,17 @@ mod tests {
         assert_eq!(Change::Blank("pizza".into()).apply(sentence).unwrap(), "La de pizzas, sabía");
         let error = replace("piz=x").unwrap_err().to_string();
         assert!(error.contains("piz, which is not in the sentence: its words are La, pizza, de"), "{error}");
+        let twice = "La pizza salió y la pizza, sabía";
+        let blank = |word: &str| Change::Blank(word.into()).apply(twice);
+        assert_eq!(blank("pizza").unwrap(), "La salió y la , sabía", "wherever it stands");
+        assert_eq!(blank("pizza#1").unwrap(), "La salió y la pizza, sabía");
+        assert_eq!(
+            Change::replace("pizza#2=casa").unwrap().apply(twice).unwrap(),
+            "La pizza salió y la casa, sabía"
+        );
+        let error = blank("pizza#3").unwrap_err().to_string();
+        assert!(error.contains("the sentence has pizza 2 times: give a number from 1 to 2"), "{error}");
+        assert_eq!(Change::Blank("C#1".into()).apply("C#1 y C").unwrap(), "y C", "a word as it is written");
         assert!(Change::Blank(String::new()).apply(sentence).is_err());
         for wrong in ["pizza", "=x", "x=", " = "] {
             assert!(Change::replace(wrong).is_err(), "{wrong}");

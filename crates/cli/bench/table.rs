@@ -46,6 +46,11 @@ pub fn text(report: &Report<'_>) -> String {
     table.row(figures(&report.ours));
     report.peers.iter().for_each(|peer| table.row(figures(&peer.figures)));
     let mut lines = vec![format!("\n{}", wrap(&title, columns(), 2)), table.render(columns())];
+    if report.ours.share_of_peak > 1.0 || report.peers.iter().any(|peer| peer.figures.share_of_peak > 1.0) {
+        let why = "more than 100 % of the peak: other programs kept the machine busy while its peak was measured, so \
+                   measure again when it is idle";
+        lines.push(wrap(why, columns(), 2));
+    }
     let target = match (report.target.seconds, report.target.tokens_per_second) {
         (Some(seconds), _) => format!("at most {}", time(seconds)),
         (None, tokens) => format!("at least {:.0} tokens/s", tokens.unwrap_or_default()),

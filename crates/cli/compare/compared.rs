@@ -33,6 +33,10 @@ impl Compared {
             }
         };
         let step = kind.trace_step(run.as_ref(), WARM_UP_STEPS).map_err(|error| match &run {
+            Some(run) if matches!(error.downcast_ref(), Some(Error::NotFinite { .. })) => anyhow!(
+                "{} cannot be compared: its training has diverged, so that a step of it is not finite",
+                run.path.display()
+            ),
             // The core's errors already name the file.
             Some(run) if !error.is::<Error>() => anyhow!("{}: {error}", run.path.display()),
             _ => error,

@@ -28,6 +28,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use m2g_core::threads::with_threads;
@@ -75,7 +76,7 @@ impl Compare {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(file) = &self.svg {
-            output_file::check("--svg", file)?;
+            check_svg(file)?;
         }
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
@@ -100,6 +101,15 @@ impl Compare {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Checks the path of the drawing before anything is computed: a name with another ending is that of a file that
+/// the drawing should not replace.
+fn check_svg(file: &Path) -> anyhow::Result<()> {
+    if output_file::ending(file, &["svg"]).is_none() {
+        bail!("--svg is {}: its name must end in .svg", file.display());
+    }
+    output_file::check("--svg", file)
 }
 
 /// Takes a step of each model or run, and compares them.
@@ -135,4 +145,21 @@ fn draw(comparison: &Comparison, file: &Path) -> anyhow::Result<()> {
         notes::line(format_args!("drawn: {}", beside.display()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_drawing_does_not_go_to_a_file_of_another_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["precious.txt", "a.png", "svg"] {
+            let error = check_svg(&dir.path().join(name)).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("{name}: its name must end in .svg")), "{error}");
+        }
+        check_svg(&dir.path().join("a.svg")).unwrap();
+        check_svg(&dir.path().join("A.SVG")).unwrap();
+    }
 }

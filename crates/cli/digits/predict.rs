@@ -136,14 +136,7 @@ impl Predict {
     /// The row of a picture in the summary: file, digit, confidence, note.
     fn row(&self, file: &Path, digits: &[ReadDigit]) -> [String; 4] {
         match digits {
-            [digit] => {
-                let note = if digit.is_sure() {
-                    format!("next {}", digit.next())
-                } else {
-                    format!("unsure: or {}", digit.next())
-                };
-                [short(file), digit.name().into(), digit.confidence(), note]
-            }
+            [digit] => [short(file), digit.name().into(), digit.confidence(), digit.doubt()],
             _ => {
                 let unsure = if self.all { "" } else { "unsure: " };
                 let note = format!("{unsure}{} digits: {}", digits.len(), sequence(digits));

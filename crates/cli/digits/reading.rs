@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use m2g_digits::Network;
 use m2g_digits::normalise::{Candidate, PIXELS, digits};
 use m2g_digits::photo::load;
-use m2g_digits::reading::ReadDigit;
+use m2g_digits::reading::{MIN_CONFIDENCE, ReadDigit};
 
 use crate::output::percent;
 
@@ -38,6 +38,9 @@ pub trait InWords {
 
     /// The digit, its confidence and the runner-up in one phrase.
     fn phrase(&self) -> String;
+
+    /// Why it is unsure, or the runner-up, in few characters.
+    fn doubt(&self) -> String;
 }
 
 impl InWords for ReadDigit {
@@ -51,11 +54,28 @@ impl InWords for ReadDigit {
 
     fn phrase(&self) -> String {
         let digit = self.name();
-        if self.is_sure() {
-            format!("{digit} ({}; next {})", self.confidence(), self.next())
-        } else {
-            format!("unsure: {digit} ({}) or {}", self.confidence(), self.next())
+        match only_doubt(self) {
+            _ if self.is_sure() => format!("{digit} ({}; next {})", self.confidence(), self.next()),
+            Some(doubt) => format!("unsure: {digit} ({}), but {doubt}", self.confidence()),
+            None => format!("unsure: {digit} ({}) or {}", self.confidence(), self.next()),
         }
+    }
+
+    fn doubt(&self) -> String {
+        match only_doubt(self) {
+            _ if self.is_sure() => format!("next {}", self.next()),
+            Some(doubt) => format!("unsure: {doubt}"),
+            None => format!("unsure: or {}", self.next()),
+        }
+    }
+}
+
+/// What makes a digit unsure that the network reads clearly.
+fn only_doubt(digit: &ReadDigit) -> Option<&'static str> {
+    match digit.share(digit.digit()) >= MIN_CONFIDENCE {
+        true if digit.is_wide() => Some("as wide as two digits"),
+        true if digit.is_tiny() => Some("too small to read"),
+        _ => None,
     }
 }
 
@@ -65,7 +85,7 @@ mod tests {
     use m2g_digits::normalise::Area;
 
     fn read(probabilities: &[f32]) -> ReadDigit {
-        let area = Area { left: 1, top: 2, width: 3, height: 4 };
+        let area = Area { left: 1, top: 2, width: 30, height: 40 };
         let names = (0..probabilities.len()).map(|class| class.to_string()).collect();
         let candidate = Candidate { area, image: [0; PIXELS] };
         ReadDigit { candidate, probabilities: probabilities.into(), names }
@@ -77,8 +97,15 @@ mod tests {
         assert_eq!(clear.phrase(), "1 (95.00 %; next 2 4.00 %)");
         let unclear = read(&[0.45, 0.15, 0.4]);
         assert_eq!(unclear.phrase(), "unsure: 0 (45.00 %) or 2 40.00 %");
+        let mut line = read(&[0.0, 0.9999, 0.0001]);
+        line.candidate.area.width = 80;
+        assert_eq!(line.phrase(), "unsure: 1 (99.99 %), but as wide as two digits");
+        assert_eq!(line.doubt(), "unsure: as wide as two digits");
+        line.candidate.area = Area { width: 3, height: 4, ..line.candidate.area };
+        assert_eq!(line.phrase(), "unsure: 1 (99.99 %), but too small to read");
+        assert_eq!([clear.doubt(), unclear.doubt()], ["next 2 4.00 %", "unsure: or 2 40.00 %"]);
         assert_eq!(unclear.json()["sure"], false);
         assert_eq!(unclear.json()["runner_up"]["digit"], 2);
-        assert_eq!(unclear.json()["box"]["width"], 3);
+        assert_eq!(unclear.json()["box"]["width"], 30);
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use m2g_digits::Config;
 use m2g_digits::config::PRESETS;
+use m2g_digits::images::is_dataset;
 
 use crate::config_file::{Source, find, with_keys};
 use crate::setting_flags::SettingFlags;
@@ -48,7 +49,8 @@ impl Settings {
         self.flags.apply(&mut config);
         if let Some(dir) = self.flags.text("data").map(PathBuf::from) {
             // An absolute path, so that --resume finds the data from any folder.
-            config.data = Some(std::path::absolute(&dir).unwrap_or(dir));
+            let is_path = !is_dataset(&dir);
+            config.data = Some(if is_path { std::path::absolute(&dir).unwrap_or(dir) } else { dir });
         }
         config.validate()?;
         Ok(config)

@@ -23,7 +23,7 @@ pub const MAX_SHOWN_MISTAKES: usize = 40;
 #[derive(Args)]
 pub struct TestData {
     /// Other test images: a folder with IDX files, or DIR/emnist-letters for files whose names begin with
-    /// emnist-letters [default: the data that the run was trained on].
+    /// emnist-letters; or the name of a dataset, such as fashion-mnist [default: the data that the run was trained on].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes or no

@@ -19,7 +19,7 @@ use super::parsers::{PLAIN, Parser, resume};
 use super::seeds::{self, fixture};
 use crate::config_file::with_keys;
 use crate::runs::summary::Summary;
-use crate::translate::lines::lines;
+use crate::translate::lines::exact_lines;
 
 /// The tokens of the training sources in a prepared folder.
 const TOKENS: &str = "train.source.bin";
@@ -104,7 +104,7 @@ pub const PARSERS: [Parser; 10] = [
         name: "sentences",
         seeds: || vec!["uno dos\n\ntres \u{1f642}\r\n".into(), vec![b'x'; 40]],
         parse: |folder| {
-            let lines = lines(&folder.join("file"))?;
+            let lines = exact_lines(&folder.join("file"))?;
             let few: Vec<String> = lines.iter().take(3).map(|line| line.chars().take(20).collect()).collect();
             let references = [few.clone()];
             Bleu::default().corpus(&few, &references)?;

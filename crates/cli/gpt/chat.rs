@@ -13,7 +13,7 @@ use m2g_gpt::Generator;
 use m2g_gpt::continuation::beginning;
 
 use self::conversation::{Conversation, Next};
-use super::generation_flags::GenerationFlags;
+use super::generation_flags::{GenerationFlags, at_least_one};
 use crate::errors;
 use crate::terminal::notes;
 use crate::{interrupt, output};
@@ -25,7 +25,7 @@ pub struct Chat {
     #[arg(value_name = "RUN|FILE.gguf")]
     run: String,
     /// The largest number of tokens of an answer.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one)]
     tokens: usize,
     #[command(flatten)]
     generation: GenerationFlags,

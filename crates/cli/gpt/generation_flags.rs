@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 use clap::Args;
 use m2g_core::WeightFormat;
+use m2g_core::settings::SettingValue;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::continuation::Until;
 use m2g_gpt::{GenerateOptions, Gpt, gguf};
@@ -62,6 +63,14 @@ pub struct GenerationFlags {
     /// Number of threads; the result is the same for any number [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+}
+
+/// A number of tokens, of which there is at least one.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match usize::from_text(text)? {
+        0 => Err("it must be at least 1".into()),
+        number => Ok(number),
+    }
 }
 
 /// A stop text as it was typed.

@@ -1,6 +1,6 @@
 //! `m2g gpt import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -11,8 +11,9 @@ use m2g_gpt::training::{Description, create};
 use m2g_gpt::{Config, gguf, gpt2, nanogpt};
 
 use super::export::names_gguf;
-use crate::flags::{quoted, run_path};
+use crate::flags::quoted;
 use crate::output_file::followed_folder;
+use crate::runs::name::new_run;
 use crate::terminal::lines::{counted, note};
 
 /// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a GGUF
@@ -38,7 +39,7 @@ pub struct Import {
 impl Import {
     /// Imports the model.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let path = run_path(&self.run);
+        let path = new_run(&self.run)?;
         let imported = self.read()?;
         imported.notes.iter().for_each(|text| note(&format!("note: {text}")));
         let tokenizer = match &imported.tokenizer {
@@ -65,7 +66,7 @@ impl Import {
             model.vocab_size
         ));
         if let Some(tokenizer) = &description.tokenizer {
-            note(&format!("tokenizer {} with {} tokens", tokenizer.kind(), tokenizer.vocab_size()));
+            note(&format!("tokenizer {} with {} tokens", tokenizer.name(), tokenizer.vocab_size()));
         }
         note(&format!("saved in {}; train from it with `--init-from {}`", path.display(), quoted(&path)));
         Ok(ExitCode::SUCCESS)
@@ -73,21 +74,53 @@ impl Import {
 
     /// Reads the folder, the checkpoint or the file.
     fn read(&self) -> anyhow::Result<Imported> {
-        let inside = self.path.join("ckpt.pt");
-        let checkpoint = match self.path.is_dir() {
-            true if inside.is_file() && !self.path.join("config.json").is_file() => Some(inside),
-            true => None,
-            false => self.path.is_file().then(|| self.path.clone()),
-        };
-        match checkpoint {
-            Some(file) if self.meta.is_none() && (names_gguf(&file) || gguf::is_gguf(&file)) => {
-                Ok(gguf::import(&file)?)
-            }
-            Some(checkpoint) => Ok(nanogpt::import(&checkpoint, self.meta.as_deref())?),
-            None if self.meta.is_some() => {
-                bail!("--meta belongs to a checkpoint of nanoGPT, but {} is none", self.path.display())
-            }
-            None => Ok(gpt2::import(&self.path)?),
+        let source = Source::of(&self.path);
+        if self.meta.is_some() && !matches!(source, Source::Checkpoint(_)) {
+            bail!(
+                "--meta belongs to a checkpoint of nanoGPT, but {} is none: leave it out",
+                self.path.display()
+            );
+        }
+        Ok(match source {
+            Source::Checkpoint(file) => nanogpt::import(&file, self.meta.as_deref())?,
+            Source::Gguf => gguf::import(&self.path)?,
+            Source::HuggingFace => gpt2::import(&self.path)?,
+        })
+    }
+}
+
+/// What a path is, or is meant to be.
+enum Source {
+    /// A folder in the Hugging Face format.
+    HuggingFace,
+    /// A checkpoint of nanoGPT, which may be in a folder of that path.
+    Checkpoint(PathBuf),
+    /// A GGUF file.
+    Gguf,
+}
+
+impl Source {
+    fn of(path: &Path) -> Self {
+        let inside = path.join("ckpt.pt");
+        if path.is_dir() {
+            let is_nanogpt = inside.is_file() && !path.join("config.json").is_file();
+            return if is_nanogpt { Self::Checkpoint(inside) } else { Self::HuggingFace };
+        }
+        if names_gguf(path) || gguf::is_gguf(path) {
+            return Self::Gguf;
+        }
+        // A missing file is reported as one, and a file of a folder as one that needs its folder.
+        let is_meant_as_file = path.is_file() || (!path.exists() && path.extension().is_some());
+        match is_meant_as_file && !(path.is_file() && is_of_folder(path)) {
+            true => Self::Checkpoint(path.to_path_buf()),
+            false => Self::HuggingFace,
         }
     }
+}
+
+/// Whether a file is one of a folder in the Hugging Face format, by its name.
+fn is_of_folder(path: &Path) -> bool {
+    let has = |ending| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    ["safetensors", "json", "h5"].into_iter().any(has) || name.starts_with("pytorch_model")
 }

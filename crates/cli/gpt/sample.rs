@@ -31,7 +31,7 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 500)]
     tokens: usize,
     /// Number of samples.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     samples: u64,
     #[command(flatten)]
     generation: GenerationFlags,
@@ -55,6 +55,9 @@ impl Sample {
         let (gpt, tokenizer) = self.generation.load(&self.run)?;
         let tokenizer = tokenizer.as_ref();
         let prompt = self.prompt(tokenizer)?;
+        if prompt.is_empty() && self.tokens == 0 {
+            bail!("--tokens is 0 and there is no prompt, so there is nothing to print: give at least 1");
+        }
         let start = match &prompt[..] {
             [] => beginning(tokenizer),
             prompt => prompt.to_vec(),

@@ -1,14 +1,19 @@
 //! The settings of a training run: the default or a named configuration, then flags.
 
+mod idle;
+
 use std::path::Path;
 
+use anyhow::bail;
 use clap::Args;
+use m2g_core::Error;
 use m2g_core::data::catalogue;
 use m2g_gpt::Config;
 use m2g_gpt::data::is_built_in;
 use m2g_gpt::presets::{PRESETS, preset};
 use m2g_gpt::training::Training;
 use m2g_text::Tokenizer;
+use m2g_text::token_file::{is_nanogpt, is_prepared};
 
 use crate::config_file::{Source, find, parse, with_keys};
 use crate::flags::run_path;
@@ -30,6 +35,7 @@ impl Settings {
     /// The complete configuration, and the tokenizer of the run that it starts from, if any.
     pub fn resolve(&self) -> anyhow::Result<(Config, Option<Tokenizer>)> {
         let named = self.config.as_deref().map(named).transpose()?;
+        let is_built_in = named.as_ref().is_some_and(|(name, text)| preset(name) == Some(text));
         let mut config = Config::default();
         let mut tokenizer = None;
         let init_from = match (self.flags.text("init_from"), &named) {
@@ -53,8 +59,48 @@ impl Settings {
             config.init_from = full_path(run);
         }
         config.validate()?;
+        idle::check(&self.flags, &config)?;
+        let file = named.filter(|_| !is_built_in);
+        let min_lr_in_file = file.map_or(Ok(false), |(name, text)| {
+            parse(&name, &text).map(|table| table.contains_key("min_lr"))
+        })?;
+        self.bound_min_lr(&mut config, min_lr_in_file)?;
         config.tokenizer = config.tokenizer_kind()?.to_string();
         Ok((config, tokenizer))
+    }
+
+    /// Lowers a default `min_lr` to a smaller `learning_rate`, so that the rate does not grow. One that was given is
+    /// refused.
+    fn bound_min_lr(&self, config: &mut Config, is_in_file: bool) -> Result<(), Error> {
+        if !config.decay_lr || config.min_lr <= config.learning_rate {
+            return Ok(());
+        }
+        if is_in_file || self.flags.text("min_lr").is_some() {
+            let rule = "the learning rate decays to it, so it must be at most `learning_rate`";
+            return Err(Error::Setting { name: "min_lr", value: config.min_lr.to_string(), rule });
+        }
+        config.min_lr = config.learning_rate;
+        Ok(())
+    }
+
+    /// Refuses a tokenizer that was given for data, or for a run to start from, with another one.
+    pub fn check_tokenizer(&self, config: &Config, used: Option<&Tokenizer>) -> anyhow::Result<()> {
+        let Some(given) = self.flags.text("tokenizer").filter(|given| *given != Config::AUTO) else {
+            return Ok(());
+        };
+        let data = Path::new(&config.data);
+        let owner = match &*config.init_from {
+            Config::SCRATCH if is_prepared(data) || is_nanogpt(data) => &config.data,
+            Config::SCRATCH => return Ok(()),
+            run => run,
+        };
+        match used.map(Tokenizer::name) {
+            Some(name) if name == config.tokenizer => Ok(()),
+            Some(name) => {
+                bail!("--tokenizer is {given}, but {owner} has the tokenizer {name}: leave --tokenizer out")
+            }
+            None => bail!("--tokenizer is {given}, but {owner} has token ids alone: leave --tokenizer out"),
+        }
     }
 
     /// The same flags on top of the settings in this file.
@@ -107,4 +153,94 @@ fn named(name: &str) -> anyhow::Result<(String, String)> {
 
 fn full_path(path: &Path) -> String {
     std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Train {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn settings(flags: &str) -> Settings {
+        Train::try_parse_from(["train"].into_iter().chain(flags.split_whitespace())).unwrap().settings
+    }
+
+    fn resolved(flags: &str) -> Result<Config, String> {
+        settings(flags).resolve().map(|(config, _)| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_that_do_not_act_are_refused() {
+        for (flags, start) in [
+            ("--positions-base 50", "positions_base is 50: it acts only with sinusoidal positions"),
+            ("--gelu exact --activation relu", "gelu is exact: it acts only with the activation gelu"),
+            ("--norm none --norm-kind rms", "norm_kind is rms: it acts only where there are norms"),
+            ("--value-residual --n-layer 1", "value_residual is true: it acts only between layers"),
+            ("--decay-lr=false --min-lr 1e-5", "min_lr is 1e-5: it acts only if the learning rate decays"),
+            ("--decay-lr=false --lr-decay linear", "lr_decay is linear: it acts only if"),
+            ("--decay-lr=false --lr-decay-iters 5", "lr_decay_iters is 5: it acts only if"),
+            ("--decay-lr=false --warmup-iters 5", "warmup_iters is 5: it acts only if"),
+        ] {
+            let error = resolved(flags).unwrap_err();
+            assert!(error.starts_with(start), "{flags}: {error}");
+        }
+        for flags in [
+            "--positions sinusoidal --positions-base 50",
+            "--gelu exact",
+            "--norm after --norm-kind rms",
+            "--value-residual=false --n-layer 1",
+            "--decay-lr=false",
+            "--min-lr 1e-5 --lr-decay linear --lr-decay-iters 5 --warmup-iters 5",
+        ] {
+            assert!(resolved(flags).is_ok(), "{flags}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_learning_rate_is_not_above_the_largest() {
+        let error = resolved("--learning-rate 1e-5 --min-lr 1e-4").unwrap_err();
+        assert!(
+            error.starts_with("min_lr is 0.0001: the learning rate decays to it, so it must be at most"),
+            "{error}"
+        );
+        for flags in ["--learning-rate 1e-5", "--config shakespeare-char-cpu --learning-rate 1e-5"] {
+            assert_eq!(resolved(flags).unwrap().min_lr, 1e-5, "{flags}");
+        }
+        assert_eq!(
+            resolved("--learning-rate 1e-5 --decay-lr=false").unwrap().min_lr,
+            Config::default().min_lr
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "min_lr = 1e-4\n").unwrap();
+        let flags = format!("--config {}", file.path().display());
+        assert!(resolved(&flags).is_ok());
+        assert!(
+            resolved(&format!("{flags} --learning-rate 1e-5")).unwrap_err().starts_with("min_lr is 0.0001: ")
+        );
+    }
+
+    #[test]
+    fn a_tokenizer_beside_that_of_a_run_is_refused() {
+        let byte = Tokenizer::byte();
+        let check = |flags: &str, init_from: &str, used| {
+            let settings = settings(flags);
+            let (config, _) = settings.resolve().unwrap();
+            let config = Config { init_from: init_from.into(), ..config };
+            settings.check_tokenizer(&config, used).map_err(|error| error.to_string())
+        };
+        let error = check("--tokenizer gpt2", "runs/a", Some(&byte)).unwrap_err();
+        assert_eq!(error, "--tokenizer is gpt2, but runs/a has the tokenizer byte: leave --tokenizer out");
+        assert!(check("--tokenizer gpt2", "runs/a", None).unwrap_err().contains("token ids alone"));
+        for flags in ["--tokenizer byte", "--tokenizer auto", ""] {
+            check(flags, "runs/a", Some(&byte)).unwrap();
+        }
+        check("--tokenizer gpt2", Config::SCRATCH, Some(&byte)).unwrap();
+    }
 }

@@ -108,7 +108,7 @@ impl Inspect {
     fn inspect(&self) -> anyhow::Result<()> {
         let (kind, model) = open(&self.model, self.last)?;
         self.check_flags(kind)?;
-        same_name_hint(&self.model).iter().for_each(|hint| note(hint));
+        same_name_hint(&self.model).iter().chain(&model.remark()).for_each(|text| note(text));
         if self.positions
             && let Some(positions) = model.positions()
         {

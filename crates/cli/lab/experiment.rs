@@ -70,9 +70,6 @@ fn three_seeds() -> Vec<u64> {
     vec![1, 2, 3]
 }
 
-/// Measures that are taken once, after training.
-const AFTER_TRAINING: [&str; 2] = ["test_accuracy", "generation_loss"];
-
 impl Experiment {
     /// Loads a built-in experiment or a file. Returns its short name too.
     pub fn load(name: &str) -> anyhow::Result<(String, Self)> {
@@ -98,7 +95,7 @@ impl Experiment {
         Ok((short, experiment))
     }
 
-    fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
         let mut experiment: Self =
             toml::from_str(text).map_err(|e| anyhow!("{name} is not an experiment: {}", reason(text, &e)))?;
         experiment.build_on_earlier_arms().map_err(|e| anyhow!("{name}: {e}"))?;
@@ -136,61 +133,6 @@ impl Experiment {
         let known = || names().collect::<Vec<_>>().join(", ");
         named(&self.model)
             .ok_or_else(|| anyhow!("no model is called {}; the models are {}", self.model, known()))
-    }
-
-    /// Checks everything that can be checked without training.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let model = self.model()?;
-        if self.arms.is_empty() {
-            bail!("an experiment needs at least one arm: write it as [[arms]]");
-        }
-        if self.seeds.is_empty() {
-            bail!("an experiment needs at least one seed");
-        }
-        if let Some((_, seed)) =
-            self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed))
-        {
-            bail!(
-                "seed {seed} is there twice: give each seed once, because equal runs say nothing about chance"
-            );
-        }
-        let known = model.measures();
-        for measure in self.measures() {
-            if !known.contains(&measure) {
-                let near = nearest(measure, known.iter().copied());
-                let hint = near.map_or(format!("the measures are {}", known.join(", ")), |n| {
-                    format!("did you mean {n}?")
-                });
-                bail!("no measure is called {measure}; {hint}");
-            }
-        }
-        let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
-        if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
-            bail!("seed cannot be a setting here: write the seeds of all arms as seeds = [1, 2, 3]");
-        }
-        if !self.reach.is_empty() && AFTER_TRAINING.contains(&&*self.measure) {
-            bail!(
-                "reach needs a measure that is taken during training, but {} is taken after it",
-                self.measure
-            );
-        }
-        if let Some(target) = self.reach.iter().find(|target| !target.is_finite()) {
-            bail!("reach has {target}: write values of {}, such as 1.5", self.measure);
-        }
-        for (what, list) in [("arms", &self.arms), ("tasks", &self.tasks)] {
-            for (i, arm) in list.iter().enumerate() {
-                if list[..i].iter().any(|other| other.name == arm.name) {
-                    bail!("two {what} are called {}", arm.name);
-                }
-            }
-        }
-        let trainer = model.trainer();
-        for task in self.tasks() {
-            for arm in &self.arms {
-                trainer.check(&self.layers(task, arm), self.seeds[0])?;
-            }
-        }
-        Ok(())
     }
 
     /// All measures, the one that arms are compared by first.
@@ -274,39 +216,6 @@ mod tests {
         let text = note.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         let experiment = Experiment::parse("wide-or-deep.toml", text).unwrap();
         assert_eq!(experiment.arms.len(), 2);
-    }
-
-    #[test]
-    fn errors_name_the_mistake() {
-        let arm = "[[arms]]\nname = \"a\"\n";
-        let head = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n";
-        let cases = [
-            (format!("{head}{arm}n_heads = 2"), "did you mean n_head?"),
-            (format!("{head}{arm}score = \"cosin\""), "cosin"),
-            (format!("{head}{arm}n_head = 3"), "multiple of n_head"),
-            (format!("{head}{arm}{arm}"), "two arms are called a"),
-            (format!("{head}seed = [1]\n{arm}"), "unknown field `seed`"),
-            (format!("{head}seeds = []\n{arm}"), "at least one seed"),
-            (format!("{head}seeds = [1, 2, 1]\n{arm}"), "seed 1 is there twice"),
-            (
-                head.replace("val_loss", "generation_loss") + "reach = [1.5]\n" + arm,
-                "generation_loss is taken after it",
-            ),
-            (format!("{head}{arm}seed = 7"), "seeds = [1, 2, 3]"),
-            (format!("{head}arms = []"), "at least one arm"),
-            (head.replace("val_loss", "valloss") + arm, "did you mean val_loss?"),
-            (
-                format!("{head}{arm}on = \"b\"\n[[arms]]\nname = \"b\""),
-                "arm a builds on b, but no earlier arm",
-            ),
-            (format!("{head}{arm}on = \"a\""), "arm a builds on a, but no earlier arm"),
-            (format!("{head}reach = [nan]\n{arm}"), "reach has NaN"),
-            (head.replace("gpt", "mnist") + arm, "mnist"),
-        ];
-        for (text, part) in cases {
-            let error = Experiment::parse("x.toml", &text).unwrap_err().to_string();
-            assert!(error.contains(part) && !error.contains('\n'), "{text}\n{error}");
-        }
     }
 
     #[test]

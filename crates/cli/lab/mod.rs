@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `experiment.rs` | the TOML file: base, tasks, arms |
+//! | `check.rs` | what can be checked of it without training |
 //! | `trainer.rs` | training of the arms, for any kind of model |
 //! | `watch.rs` | progress and measures of a training run |
 //! | `trial.rs` | the result of an arm with a seed, and what determines it |
@@ -13,6 +14,7 @@
 //! | `statistics.rs` | mean, deviation, confidence interval of a difference |
 //! | `table.rs` | the final table |
 
+mod check;
 pub mod experiment;
 #[cfg(feature = "page")]
 pub mod means;
@@ -64,14 +66,20 @@ pub struct Lab {
     #[arg(long, value_name = "NAMES")]
     arms: Vec<String>,
     /// Use these seeds instead of the experiment's.
-    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', allow_negative_numbers = true)]
     seeds: Vec<u64>,
-    /// Use this text or folder of images instead of the experiment's data.
+    /// Use this text or folder of images instead of the experiment's data. Arms and tasks with data of their own
+    /// keep them.
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
     /// Train for N steps (digits: N epochs) instead of the experiment's number. Arms and tasks with a number
     /// of their own keep it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        allow_negative_numbers = true
+    )]
     steps: Option<u64>,
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
     #[arg(long, value_name = "NAME")]
@@ -80,7 +88,12 @@ pub struct Lab {
     #[arg(long)]
     overwrite: bool,
     /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        allow_negative_numbers = true
+    )]
     threads: Option<u16>,
     /// Print one JSON object per training run and per arm, and a final one, to stdout.
     #[arg(long)]
@@ -124,6 +137,9 @@ impl Lab {
     }
 
     fn experiment(&self, name: &str) -> anyhow::Result<ExitCode> {
+        if self.run.as_deref() == Some("") {
+            bail!("--run is empty: give a name or a path");
+        }
         let (short, mut experiment) = Experiment::load(name)?;
         self.apply_flags(&mut experiment)?;
         let folder = match &self.run {
@@ -135,6 +151,10 @@ impl Lab {
         let mut trainer = experiment.model()?.trainer();
         let jobs = jobs(&experiment, &mut *trainer)?;
         let mut results = Results::open(&folder, self.overwrite)?;
+        if self.overwrite {
+            // Before training, so that the new results are all that is found if it is stopped.
+            results.forget(&jobs.iter().map(|job| &job.key).collect::<Vec<_>>())?;
+        }
         let toml = toml::to_string(&experiment)?;
         atomic::write(&folder.join("experiment.toml"), |f| std::io::Write::write_all(f, toml.as_bytes()))?;
         note(&format!("{name}: {}", experiment.about));
@@ -147,8 +167,7 @@ impl Lab {
         let measures: Vec<&str> = experiment.measures().collect();
         // Results of older versions do not say when a value was reached.
         let timed = |trial: &&Trial| experiment.reach.is_empty() || trial.times.len() == trial.curve.len();
-        let known =
-            |job: &Job| results.get(&job.key, &measures).filter(|_| !self.overwrite).filter(timed).cloned();
+        let known = |job: &Job| results.get(&job.key, &measures).filter(timed).cloned();
         let mut trials: Vec<Option<Trial>> = jobs.iter().map(|job| Some(job.name(known(job)?))).collect();
         let finished: Vec<bool> = trials.iter().map(Option::is_some).collect();
         let steps = |skip: bool| -> u64 {
@@ -172,8 +191,9 @@ impl Lab {
             let ended = trainer.train(job.run, &measures, &mut watch);
             let Some(measured) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
+                let again = if self.overwrite { " without --overwrite" } else { "" };
                 note(&format!(
-                    "stopped after {} of {} training runs; run the same command again to resume",
+                    "stopped after {} of {} training runs; run the same command again{again} to resume",
                     trials.iter().flatten().count(),
                     jobs.len()
                 ));
@@ -190,17 +210,17 @@ impl Lab {
                 diverged: measured.diverged,
                 seconds: measured.seconds,
             };
-            let outcome = match (&trial.diverged, trial.measures.get(&experiment.measure)) {
-                (Some(error), _) => error.clone(),
-                (None, Some(value)) => format!("{} {value:.4}", experiment.measure),
-                (None, None) => "nothing was measured".into(),
+            let outcome = match trial.measures.get(&experiment.measure) {
+                Some(value) => format!("{} {value:.4}", experiment.measure),
+                None => format!("{} was not measured", experiment.measure),
             };
             let label = clip(&label, columns());
             let figures = flow(&[outcome, format!("{:.1} s", trial.seconds)], "  ", columns() - 2, 2);
             let beside = width(&label) <= LABEL_COLUMNS && LABEL_COLUMNS + 2 + width(&figures) <= columns();
-            watch.bar.print_line(&match beside {
-                true => format!("{}  {figures}", pad(&label, LABEL_COLUMNS, false)),
-                false => format!("{label}\n  {figures}"),
+            watch.bar.print_line(&match &trial.diverged {
+                Some(error) => format!("{label}\n  {}", wrap(error, columns() - 2, 2)),
+                None if beside => format!("{}  {figures}", pad(&label, LABEL_COLUMNS, false)),
+                None => format!("{label}\n  {figures}"),
             });
             let wanted = measures.iter().map(ToString::to_string).collect();
             results.add(Record { trial: trial.clone(), key: job.key.clone(), wanted })?;
@@ -226,26 +246,17 @@ impl Lab {
             experiment.seeds = self.seeds.clone();
         }
         let length = experiment.model()?.length_setting();
-        let base = &mut experiment.base;
         if let Some(data) = &self.data {
             let path = Path::new(data);
             let full = std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string();
-            base.insert("data".into(), if path.exists() { full } else { data.clone() }.into());
+            experiment.base.insert("data".into(), if path.exists() { full } else { data.clone() }.into());
+            note_own(experiment, "--data", "data");
         }
         if let Some(steps) = self.steps {
             let steps =
                 i64::try_from(steps).map_err(|_| anyhow!("--steps is {steps}: give a smaller number"))?;
-            base.insert(length.into(), steps.into());
-            let own: Vec<&str> = experiment
-                .tasks
-                .iter()
-                .chain(&experiment.arms)
-                .filter(|arm| arm.settings.contains_key(length))
-                .map(|arm| &*arm.name)
-                .collect();
-            if !own.is_empty() {
-                note(&format!("--steps does not change those with their own {length}: {}", own.join("; ")));
-            }
+            experiment.base.insert(length.into(), steps.into());
+            note_own(experiment, "--steps", length);
         }
         experiment.check()
     }
@@ -259,7 +270,7 @@ impl Lab {
         started: Instant,
         mut shown: LongRun,
     ) -> anyhow::Result<ExitCode> {
-        let (mut text, mut file) = (String::new(), String::new());
+        let (mut text, mut file, mut drawings) = (String::new(), String::new(), Vec::new());
         for task in experiment.tasks() {
             let name = task.map(|task| task.name.as_str());
             let rows = table::rows(experiment, trials, name);
@@ -275,25 +286,41 @@ impl Lab {
             let suffix = name.map_or(String::new(), |name| format!("-{name}"));
             let each: Vec<Dots> =
                 rows.iter().map(|row| Dots { name: row.arm.clone(), values: row.values.clone() }).collect();
-            dots(&title, &experiment.measure, &each).save(folder, &format!("arms{suffix}"))?;
+            drawings.push((format!("arms{suffix}"), dots(&title, &experiment.measure, &each)));
             let lines: Vec<Curve> =
                 experiment.arms.iter().map(|arm| curve(trials, name, &arm.name)).collect();
-            curves(&title, "step", &lines).save(folder, &format!("curves{suffix}"))?;
+            drawings.push((format!("curves{suffix}"), curves(&title, "step", &lines)));
             if self.json {
                 rows.iter().for_each(|row| shown.line(table::object(name, row)));
             }
         }
+        // What was found is shown before anything that can fail.
+        if !self.json {
+            shown.line(text.trim_end());
+        }
         atomic::write(&folder.join("table.md"), |out| std::io::Write::write_all(out, file.as_bytes()))?;
+        for (name, drawing) in drawings {
+            drawing.save(folder, &name)?;
+        }
         let seconds = started.elapsed().as_secs_f64();
-        match self.json {
-            true => shown.line(json!({
+        if self.json {
+            shown.line(json!({
                 "event": "done", "trials": trials.len(), "seconds": seconds, "folder": folder.to_string_lossy(),
-            })),
-            false => shown.line(text.trim_end()),
+            }));
         }
         note(&format!("{seconds:.0} s; tables and drawings are in {}", folder.display()));
         shown.finish()?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says which tasks and arms have this setting of their own, which a flag does not change.
+fn note_own(experiment: &Experiment, flag: &str, setting: &str) {
+    let parts = experiment.tasks.iter().chain(&experiment.arms);
+    let own: Vec<&str> =
+        parts.filter(|arm| arm.settings.contains_key(setting)).map(|arm| &*arm.name).collect();
+    if !own.is_empty() {
+        note(&format!("{flag} does not change those with their own {setting}: {}", own.join("; ")));
     }
 }
 

@@ -31,8 +31,12 @@ impl Reached {
     }
 
     /// The title of its column.
-    pub fn title(target: f64) -> String {
-        format!("time to {target}")
+    pub fn title(measure: &str, target: f64) -> String {
+        match is_accuracy(measure) {
+            // Rounded, so that 0.07 is not 7.000000000000001 %.
+            true => format!("time to {} %", (1e8 * target).round() / 1e6),
+            false => format!("time to {target}"),
+        }
     }
 
     /// The mean time with half the width of its 95 % confidence interval, and how many of the runs reached the
@@ -54,6 +58,22 @@ impl Reached {
     /// As JSON.
     pub fn object(&self) -> Value {
         json!({"target": self.target, "seconds": self.seconds, "steps": self.steps, "runs": self.runs})
+    }
+}
+
+/// Whether a measure is shown in per cent.
+pub fn is_accuracy(measure: &str) -> bool {
+    measure.ends_with("accuracy")
+}
+
+/// The greatest value of a measure.
+pub fn greatest(measure: &str) -> f64 {
+    if is_accuracy(measure) || measure.ends_with("exact") {
+        1.0
+    } else if measure.ends_with("bleu") {
+        100.0
+    } else {
+        f64::INFINITY
     }
 }
 
@@ -92,6 +112,8 @@ mod tests {
         assert_eq!(Reached::of(&trials, "test_accuracy", 1.7).steps, [10, 10]);
         // The lower, the better.
         assert_eq!(Reached::of(&trials, "val_perplexity", 1.5).steps, [20, 30]);
+        assert_eq!(Reached::title("val_loss", 1.5), "time to 1.5");
+        assert_eq!(Reached::title("validation_accuracy", 0.07), "time to 7 %");
         // A result of an older version has no times.
         let old = Trial { times: Vec::new(), ..trial(&[(10, 1.0)]) };
         assert_eq!(Reached::of(&[&old], "val_loss", 1.5).text(), "-");

@@ -10,12 +10,13 @@ use anyhow::{anyhow, bail};
 use m2g_core::atomic::{self, Lock};
 use m2g_core::train::run_folder::LOCK;
 use m2g_core::{Error, bounded};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::old_results;
 use super::trial::{Key, Record, Trial};
 #[cfg(feature = "page")]
-use crate::{flags::RUNS, runs::manage::EXPERIMENTS};
+use crate::{flags::RUNS, runs::name::EXPERIMENTS};
 
 /// The file's name in the folder of an experiment.
 const FILE: &str = "results.jsonl";
@@ -66,8 +67,7 @@ impl Results {
             }
             Err(error) => return Err(error),
         };
-        let file = atomic::File::append(&path);
-        let file = file.map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
+        let file = append(&path)?;
         Ok(Self { records, path, file, lock })
     }
 
@@ -86,6 +86,14 @@ impl Results {
         Ok(())
     }
 
+    /// Removes the results of these training runs, also from the file.
+    pub fn forget(&mut self, keys: &[&Key]) -> anyhow::Result<()> {
+        self.records.retain(|record| !keys.contains(&&record.key));
+        write(&self.path, &self.records)?;
+        self.file = append(&self.path)?;
+        Ok(())
+    }
+
     /// The latest result of a training run, if it is finished and has these measures.
     pub fn get(&self, key: &Key, measures: &[&str]) -> Option<&Trial> {
         let found = self.records.iter().rev().find(|record| record.key == *key && record.has(measures));
@@ -95,10 +103,10 @@ impl Results {
 
 /// The finished training runs of an experiment in its usual folder; none if it has not run.
 #[cfg(feature = "page")]
-pub fn finished(experiment: &str) -> Vec<Trial> {
+pub fn finished(experiment: &str) -> Vec<Record> {
     let path = Path::new(RUNS).join(EXPERIMENTS).join(experiment).join(FILE);
     match read(&path) {
-        Ok(Found::Current(records) | Found::Older(records)) => records.into_iter().map(|r| r.trial).collect(),
+        Ok(Found::Current(records) | Found::Older(records)) => records,
         Ok(Found::Nothing) | Err(_) => Vec::new(),
     }
 }
@@ -116,26 +124,25 @@ enum Found {
     Older(Vec<Record>),
 }
 
+/// Opens a file to add to it.
+fn append(path: &Path) -> anyhow::Result<atomic::File> {
+    atomic::File::append(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))
+}
+
 /// Reads a file. Ignores an incomplete last line, left by a killed process.
 fn read(path: &Path) -> anyhow::Result<Found> {
-    let text = bounded::read_text(path, MAX_RESULTS_BYTES, "a file of results")?;
-    let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let Some(head) = lines.next() else { return Ok(Found::Nothing) };
-    let damaged = |e| {
-        anyhow!(
-            "{} is damaged ({e}): start over with --overwrite, or save elsewhere with --run NAME",
-            path.display()
-        )
-    };
-    let head: Value = serde_json::from_str(head).map_err(damaged)?;
+    let bytes = bounded::read(path, MAX_RESULTS_BYTES, "a file of results")?;
+    let mut lines = whole_lines(&bytes).split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let Some((head, _)) = lines.next() else { return Ok(Found::Nothing) };
+    let head: Value = parse(path, head, 1)?;
     match head["format"].as_u64() {
         Some(FORMAT) => {
-            let records = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-            Ok(Found::Current(records.map_err(damaged)?))
+            let records = lines.map(|(line, number)| parse(path, line, number));
+            Ok(Found::Current(records.collect::<Result<_, _>>()?))
         }
         None if head["experiment"].is_object() => {
-            let trials = lines.map(serde_json::from_str).collect::<Result<_, _>>().map_err(damaged)?;
-            Ok(Found::Older(old_results::convert(&head, trials)))
+            let trials = lines.map(|(line, number)| parse(path, line, number));
+            Ok(Found::Older(old_results::convert(&head, trials.collect::<Result<_, _>>()?)))
         }
         _ => bail!(
             "{} is not a file of results that this version reads: replace it with --overwrite, or save \
@@ -143,6 +150,26 @@ fn read(path: &Path) -> anyhow::Result<Found> {
             path.display()
         ),
     }
+}
+
+/// The bytes up to the last line break: what is written after it is incomplete.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)]
+}
+
+/// The content of a line.
+fn parse<T: DeserializeOwned>(path: &Path, line: &[u8], number: usize) -> anyhow::Result<T> {
+    serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
+        // The parser counts the lines of this line alone.
+        let message = error.to_string();
+        let why = message.split(" at line ").next().unwrap_or_default();
+        anyhow!(
+            "{} is damaged in line {number}, column {} ({why}): start over with --overwrite, or save elsewhere \
+             with --run NAME",
+            path.display(),
+            error.column()
+        )
+    })
 }
 
 /// Writes a file with these results.
@@ -156,10 +183,10 @@ fn write(path: &Path, records: &[Record]) -> anyhow::Result<()> {
 
 /// Removes an incomplete last line.
 fn remove_incomplete_line(path: &Path) -> anyhow::Result<()> {
-    let text = bounded::read_text(path, MAX_RESULTS_BYTES, "a file of results")?;
-    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-    if whole.len() < text.len() {
-        atomic::write(path, |file| file.write_all(whole.as_bytes()))?;
+    let bytes = bounded::read(path, MAX_RESULTS_BYTES, "a file of results")?;
+    let whole = whole_lines(&bytes);
+    if whole.len() < bytes.len() {
+        atomic::write(path, |file| file.write_all(whole))?;
     }
     Ok(())
 }
@@ -190,10 +217,10 @@ mod tests {
         let folder = dir.path().join("a/b");
         let [one, two] = [record("one", json!({"lr": 0.1})), record("two", json!({"lr": 0.3}))];
         Results::open(&folder, false).unwrap().add(one.clone()).unwrap();
-        // As left by a process that was killed while writing.
+        // As left by a process that was killed while writing, inside a letter.
         let path = folder.join(FILE);
-        let mut text = fs::read_to_string(&path).unwrap();
-        text.push_str("{\"task\":nu");
+        let mut text = fs::read(&path).unwrap();
+        text.extend(b"{\"arm\":\"\xc3");
         fs::write(&path, text).unwrap();
         let mut again = Results::open(&folder, false).unwrap();
         assert_eq!(again.records, std::slice::from_ref(&one));
@@ -223,10 +250,40 @@ mod tests {
     }
 
     #[test]
+    fn forgotten_results_are_gone_from_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two, three] = [1, 2, 3].map(|lr| record("arm", json!({"lr": lr})));
+        let mut results = Results::open(dir.path(), false).unwrap();
+        results.add(one.clone()).unwrap();
+        results.add(two.clone()).unwrap();
+        results.forget(&[&one.key, &three.key]).unwrap();
+        results.add(three.clone()).unwrap();
+        drop(results);
+        assert_eq!(Results::open(dir.path(), false).unwrap().records, [two, three]);
+    }
+
+    #[test]
+    fn damage_is_located_by_the_line_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut results = Results::open(dir.path(), false).unwrap();
+        results.add(record("one", json!({"lr": 0.1}))).unwrap();
+        drop(results);
+        let good = fs::read(&path).unwrap();
+        for (line, column) in [(&b"{\"arm\":\n"[..], 7), (b"\"\xc3\x28\"\n", 2), (b"\n", 0)] {
+            fs::write(&path, [&good, line, b"{}\n"].concat()).unwrap();
+            let error = Results::open(dir.path(), false).unwrap_err().to_string();
+            assert!(error.contains(&format!("is damaged in line 3, column {column} (")), "{error}");
+            assert!(error.contains("--overwrite") && !error.contains("at line"), "{error}");
+        }
+    }
+
+    #[test]
     fn strange_files_are_replaced_only_on_request() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        for text in ["no JSON\n", "{\"format\": 99}\n", "{\"event\":\"results\",\"format\":2}\n{\"arm\":1}\n"]
+        for text in
+            ["no JSON\n", "\n\n", "{\"format\": 99}\n", "{\"event\":\"results\",\"format\":2}\n{\"arm\":1}\n"]
         {
             fs::write(&path, text).unwrap();
             let error = Results::open(dir.path(), false).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::experiment::Experiment;
-use super::reach::Reached;
+use super::reach::{Reached, is_accuracy};
 use super::statistics::{mean_and_deviation, paired_difference};
 use super::trial::Trial;
 use crate::terminal::lines::entry_at;
@@ -22,8 +22,9 @@ pub struct Row {
     pub measures: Vec<(String, f64, Option<f64>)>,
     /// When the training runs reached each value of the experiment's `reach`.
     pub reached: Vec<Reached>,
-    /// The mean difference from the standard, or from the arm that this one builds on, and half the width of
-    /// its 95 % confidence interval.
+    /// The arm that it is compared with: the standard, or the one that it builds on. None for the standard.
+    pub compared_with: Option<String>,
+    /// The mean difference from that arm, and half the width of its 95 % confidence interval.
     pub difference: Option<(f64, Option<f64>)>,
     /// The number of seeds whose training diverged.
     pub diverged: usize,
@@ -57,6 +58,7 @@ pub fn rows(experiment: &Experiment, trials: &[Trial], task: Option<&str>) -> Ve
             values: of_measure(&experiment.measure),
             measures: experiment.measures().filter_map(summary).collect(),
             reached: experiment.reach.iter().map(reached).collect(),
+            compared_with: (arm.name != *standard).then(|| standard.clone()),
             difference: (arm.name != *standard && !ours.is_empty())
                 .then(|| paired_difference(&ours, &theirs)),
             diverged: trials.iter().filter(|trial| trial.diverged.is_some()).count(),
@@ -81,20 +83,23 @@ pub fn text(experiment: &Experiment, rows: &[Row], columns: usize) -> String {
     format!("{}\n\n{abouts}", table(experiment, rows, false).render(columns)).trim_end().to_string()
 }
 
-/// The description of an arm, and how often it diverged.
+/// The description of an arm, what it is compared with if not with the standard, and how often it diverged.
 fn description(experiment: &Experiment, row: &Row) -> String {
-    match row.diverged {
-        0 => row.about.clone(),
-        n => {
-            let seeds = experiment.seeds.len();
-            format!("{} (diverged with {n} of {seeds} seeds)", row.about).trim_start().to_string()
-        }
-    }
+    let other = row.compared_with.as_ref().filter(|other| **other != experiment.arms[0].name);
+    let compared = other.map(|other| format!("(difference from {other})"));
+    let seeds = experiment.seeds.len();
+    let diverged = (row.diverged > 0).then(|| format!("(diverged with {} of {seeds} seeds)", row.diverged));
+    let words = row.about.split_whitespace().map(String::from);
+    words.chain(compared).chain(diverged).collect::<Vec<_>>().join(" ")
+}
+
+/// A text as the cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Table {
-    let accuracy = |measure: &str| measure.ends_with("accuracy");
-    let number = |measure: &str, value: f64| match accuracy(measure) {
+    let number = |measure: &str, value: f64| match is_accuracy(measure) {
         true => format!("{:.2} %", 100.0 * value),
         false => format!("{value:.4}"),
     };
@@ -108,7 +113,7 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
         table = table.text(also.as_str(), drop(1 + times + i));
     }
     for (i, &target) in experiment.reach.iter().enumerate() {
-        table = table.text(Reached::title(target), drop(1 + i));
+        table = table.text(Reached::title(measure, target), drop(1 + i));
     }
     if with_descriptions {
         table = table.text("description", Narrow::Keep);
@@ -117,8 +122,8 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
         let found = |measure: &str| row.measures.iter().find(|(name, ..)| name == measure);
         let mean = |measure: &str| found(measure).map_or("-".into(), |(name, mean, _)| number(name, *mean));
         let deviation = found(measure).and_then(|(.., deviation)| *deviation);
-        let (scale, unit) = if accuracy(measure) { (100.0, " %") } else { (1.0, "") };
-        let decimals = if accuracy(measure) { 2 } else { 4 };
+        let (scale, unit) = if is_accuracy(measure) { (100.0, " %") } else { (1.0, "") };
+        let decimals = if is_accuracy(measure) { 2 } else { 4 };
         let difference = match row.difference {
             Some((mean, Some(half))) => {
                 format!("{:+.decimals$} ± {:.decimals$}{unit}", scale * mean, scale * half)
@@ -126,12 +131,12 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
             Some((mean, None)) => format!("{:+.decimals$}{unit}", scale * mean),
             None => String::new(),
         };
-        let mut cells = vec![row.arm.clone(), mean(measure)];
+        let mut cells = vec![cell(&row.arm), mean(measure)];
         cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
         cells.extend(experiment.also.iter().map(|also| mean(also)));
         cells.extend(row.reached.iter().map(Reached::text));
         if with_descriptions {
-            cells.push(description(experiment, row));
+            cells.push(cell(&description(experiment, row)));
         }
         table.row(cells);
     }
@@ -147,8 +152,45 @@ pub fn object(task: Option<&str>, row: &Row) -> Value {
         .collect();
     json!({
         "event": "arm", "task": task, "arm": row.arm, "values": row.values, "measures": measures,
-        "difference": row.difference.map(|(mean, _)| mean),
+        "compared_with": row.compared_with, "difference": row.difference.map(|(mean, _)| mean),
         "difference_95": row.difference.and_then(|(_, half)| half), "diverged": row.diverged,
         "reached": row.reached.iter().map(Reached::object).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_table_says_what_an_arm_is_compared_with_and_keeps_its_columns() {
+        let text = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\nseeds = [1]\n\
+            [[arms]]\nname = \"a\"\n\
+            [[arms]]\nname = \"b | c\"\nabout = \"\"\"two\nlines | here\"\"\"\n\
+            [[arms]]\nname = \"d\"\non = \"b | c\"\nabout = \"wider\"\n";
+        let experiment = Experiment::parse("x.toml", text).unwrap();
+        let trial = |arm: &str, loss: f64| Trial {
+            task: None,
+            arm: arm.into(),
+            seed: 1,
+            measures: [("val_loss".to_string(), loss)].into(),
+            curve: Vec::new(),
+            times: Vec::new(),
+            diverged: None,
+            seconds: 1.0,
+        };
+        let rows = rows(&experiment, &[trial("a", 3.0), trial("b | c", 2.0), trial("d", 1.5)], None);
+        let compared: Vec<Value> =
+            rows.iter().map(|row| object(None, row)["compared_with"].clone()).collect();
+        assert_eq!(compared, [Value::Null, "a".into(), "b | c".into()]);
+        let table = markdown(&experiment, &rows);
+        assert_eq!(table.lines().count(), 5, "{table}");
+        assert!(table.lines().all(|line| line.replace("\\|", "").matches('|').count() == 6), "{table}");
+        assert!(
+            table.contains("two lines \\| here") && table.contains("wider (difference from b \\| c)"),
+            "{table}"
+        );
+        assert!(super::text(&experiment, &rows, 100).contains("wider (difference from b | c)"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::anyhow;
+use anyhow::bail;
 use m2g_core::Error;
 use m2g_core::settings::Settings;
 use m2g_core::train::{Ended, Observer, Outcome, Save, Session, SessionModel};
@@ -46,10 +46,10 @@ pub struct Trained {
 
 /// Trains the arms of an experiment, without naming the kind of model.
 pub trait Trainer {
-    /// Checks the settings of a training run.
-    fn check(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<()>;
-
     /// The complete settings of a training run, without the place of its data, whose content counts.
+    ///
+    /// # Errors
+    /// If one is invalid: the message names the layer that made it so.
     fn settings(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<Value>;
 
     /// Adds a training run and loads its data if necessary. Returns its index.
@@ -88,12 +88,20 @@ impl<M: LabModel> Default for TypedTrainer<M> {
 impl<M: LabModel> TypedTrainer<M> {
     fn config(layers: &Layers<'_>, seed: u64) -> anyhow::Result<M::Config> {
         let mut config = M::Config::default();
+        // The first layer after which the settings are invalid for the reason that remains.
+        let mut wrong: Option<(&str, String)> = None;
         for (name, settings) in layers {
             config = with_table(&config, name, (*settings).clone())?;
+            let error = M::validate(&config).err().map(|error| error.to_string());
+            wrong = match (error, wrong) {
+                (Some(error), Some(earlier)) if error == earlier.1 => Some(earlier),
+                (error, _) => error.map(|error| (*name, error)),
+            };
+        }
+        if let Some((name, error)) = wrong {
+            bail!("{name}: {error}");
         }
         M::set_seed(&mut config, seed);
-        let arm = layers.last().map_or("", |(name, _)| *name);
-        M::validate(&config).map_err(|e| anyhow!("{arm}: {e}"))?;
         Ok(config)
     }
 
@@ -103,10 +111,6 @@ impl<M: LabModel> TypedTrainer<M> {
 }
 
 impl<M: LabModel> Trainer for TypedTrainer<M> {
-    fn check(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<()> {
-        Self::config(layers, seed).map(drop)
-    }
-
     fn settings(&self, layers: &Layers<'_>, seed: u64) -> anyhow::Result<Value> {
         let mut settings = serde_json::to_value(Self::config(layers, seed)?)?;
         if let Some(settings) = settings.as_object_mut() {

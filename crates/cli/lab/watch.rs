@@ -8,6 +8,8 @@ use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress};
 use super::trainer::Trained;
 use crate::interrupt;
 use crate::progress::Bar;
+use crate::terminal::lines::wrap;
+use crate::terminal::width::columns;
 
 /// Steps between two updates of the bar.
 const STEPS_PER_UPDATE: u64 = 20;
@@ -73,7 +75,11 @@ impl Watch {
         let (trained, diverged) = match ended {
             Ok(Trained { ended: Ended::Stopped, .. }) => return Ok(None),
             Ok(trained) => (Some(trained), None),
-            Err(error @ Error::NotFinite { .. }) => (None, Some(error.to_string())),
+            // The error itself advises to use a checkpoint, which experiments do not save.
+            Err(Error::NotFinite { what, step }) => {
+                let why = "training has diverged; use a smaller learning rate";
+                (None, Some(format!("the {what} is not finite at step {step}: {why}")))
+            }
             Err(error) => return Err(error.into()),
         };
         let seconds = trained.as_ref().map_or(0.0, |trained| trained.seconds);
@@ -82,10 +88,10 @@ impl Watch {
             found.append(&mut self.last);
             found.extend(trained.measures.into_iter().map(|(name, value)| (name.to_string(), value)));
         }
+        // A training run may end normally without a finite result. A measure that was not taken is no such case.
+        let lost = found.get(measures[0]).is_some_and(|value| !value.is_finite());
+        let lost = lost.then(|| format!("{} is not finite at the end", measures[0]));
         found.retain(|name, value| measures.contains(&name.as_str()) && value.is_finite());
-        // A training run may end normally without a finite result.
-        let lost =
-            (!found.contains_key(measures[0])).then(|| format!("{} is not finite at the end", measures[0]));
         let (curve, times) = (std::mem::take(&mut self.curve), std::mem::take(&mut self.times));
         Ok(Some(Measured { measures: found, curve, times, diverged: diverged.or(lost), seconds }))
     }
@@ -110,7 +116,7 @@ impl Observer for Watch {
     }
 
     fn warning(&mut self, message: &str) {
-        self.bar.print_line(&format!("warning: {message}"));
+        self.bar.print_line(&wrap(&format!("warning: {message}"), columns(), 2));
     }
 
     fn stop(&mut self) -> bool {
@@ -119,5 +125,31 @@ impl Observer for Watch {
 
     fn stop_during_evaluation(&self) -> fn() -> bool {
         interrupt::requested
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The result of a training run with this validation loss, if it was measured, or this error.
+    fn result(val_loss: Option<f64>, error: Option<Error>) -> Measured {
+        let mut watch = Watch::new(0, 1);
+        watch.start("val_loss");
+        watch.last.extend(val_loss.map(|loss| ("val_loss".to_string(), loss)));
+        let trained = Trained { ended: Ended::Finished, seconds: 1.0, measures: Vec::new() };
+        watch.result(error.map_or(Ok(trained), Err), &["val_loss"]).unwrap().unwrap()
+    }
+
+    #[test]
+    fn only_what_is_not_finite_has_diverged() {
+        assert_eq!(result(Some(1.5), None).diverged, None);
+        let missing = result(None, None);
+        assert!(missing.diverged.is_none() && missing.measures.is_empty());
+        assert_eq!(result(Some(f64::NAN), None).diverged.unwrap(), "val_loss is not finite at the end");
+        let error = result(None, Some(Error::NotFinite { what: "loss".into(), step: 7 })).diverged.unwrap();
+        assert!(error.starts_with("the loss is not finite at step 7: training has diverged"), "{error}");
+        assert!(!error.contains("checkpoint"), "experiments save none: {error}");
     }
 }

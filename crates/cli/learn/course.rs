@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use m2g_core::error::is_unsafe_in_terminals;
 use m2g_learn::apply::needed;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::ALL;
@@ -16,7 +17,7 @@ use crate::flags::quoted;
 use crate::output;
 use crate::terminal::lines::{note, wrap};
 use crate::terminal::notes;
-use crate::terminal::program::{command, with_program};
+use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
 
 /// The most lines of compiler messages that are shown: the first one is the one to mend.
@@ -41,6 +42,8 @@ pub struct Course {
     pub texts: Texts,
     /// Whether results are JSON.
     pub json: bool,
+    /// The flags that every command of this course needs, as they were typed.
+    pub flags: String,
 }
 
 impl Course {
@@ -49,7 +52,7 @@ impl Course {
         let number = ALL.iter().position(|known| known.name == exercise.name).unwrap_or(0) + 1;
         notes::line(format_args!("\n{number} {}: {}", exercise.name, self.texts.title(exercise)));
         let path = self.folder.file(exercise);
-        note(&self.texts.say("file", &[("path", &quoted(&path))]));
+        self.note(&self.texts.say("file", &[("path", &quoted(&path))]));
     }
 
     /// Compiles and grades an exercise, and says what came out.
@@ -72,26 +75,28 @@ impl Course {
             output::line(report::json(exercise, &verdict, &self.texts))?;
             return Ok(Grade { passes, is_new });
         }
-        let printed = program.printed();
+        let printed = match &verdict {
+            Verdict::Passed { printed, .. } => printed,
+            Verdict::Failed(finding) => &finding.printed,
+        };
         if !printed.is_empty() {
             self.line(&self.texts.say("printed", &[]))?;
-            let lines: Vec<&str> = printed.lines().take(MAX_PRINTED_LINES).collect();
-            output::line(crate::errors::readable(&lines.join("\n")))?;
+            self.first_lines(&visible(printed), MAX_PRINTED_LINES)?;
         }
         match &verdict {
-            Verdict::Passed { cases } => {
+            Verdict::Passed { cases, .. } => {
                 self.line(&self.texts.say("passed", &[("cases", &cases.to_string())]))?;
                 self.say_progress()?;
                 if self.is_ready_to_use(exercise) {
-                    let again = command(&format!("learn use {}", exercise.name));
-                    self.line(&self.texts.say("use", &[("command", &again)]))?;
+                    let again = self.commands(&format!("`m2g learn use {}`", exercise.name));
+                    self.line(&self.texts.say("use", &[("command", again.trim_matches('`'))]))?;
                 }
             }
             Verdict::Failed(finding) => {
                 for sentence in report::sentences(exercise, finding, &self.texts) {
                     self.line(&sentence)?;
                 }
-                note(&with_program(&self.texts.say("help", &[])));
+                self.note(&self.texts.say("help", &[]));
             }
         }
         Ok(Grade { passes, is_new })
@@ -112,8 +117,19 @@ impl Course {
             }));
         }
         self.line(&self.texts.say("compiler", &[]))?;
-        let lines: Vec<&str> = why.lines().take(MAX_COMPILER_LINES).collect();
-        output::line(lines.join("\n"))
+        self.first_lines(why, MAX_COMPILER_LINES)
+    }
+
+    /// Prints the first lines of a text, and how many more there are.
+    fn first_lines(&self, text: &str, most: usize) -> anyhow::Result<()> {
+        let lines: Vec<&str> = text.lines().collect();
+        // A line that says that one more was left out would take its place.
+        let shown = if lines.len() <= most + 1 { lines.len() } else { most };
+        output::line(lines[..shown].join("\n"))?;
+        match lines.len() - shown {
+            0 => Ok(()),
+            left => self.line(&self.texts.say("more_lines", &[("lines", &left.to_string())])),
+        }
     }
 
     /// How many exercises pass, and the next one.
@@ -131,11 +147,63 @@ impl Course {
 
     /// That nothing is left.
     pub fn say_all_done(&self) -> anyhow::Result<()> {
+        if self.json {
+            return output::line(json!({"event": "all_done", "exercises": ALL.len()}));
+        }
         self.line(&self.texts.say("all_done", &[("all", &ALL.len().to_string())]))
     }
 
     /// Prints a sentence to stdout, wrapped; its commands as the user types them.
     pub fn line(&self, sentence: &str) -> anyhow::Result<()> {
-        output::line(wrap(&with_program(sentence), columns(), 2))
+        output::line(wrap(&self.commands(sentence), columns(), 2))
+    }
+
+    /// Prints a remark to stderr; its commands as the user types them.
+    pub fn note(&self, sentence: &str) {
+        note(&self.commands(sentence));
+    }
+
+    /// The text with every command of the course, `` `m2g learn ...` ``, as the user would type it: for this
+    /// folder and in this language.
+    pub fn commands(&self, text: &str) -> String {
+        with_program(&with_flags(text, &self.flags))
+    }
+}
+
+/// A text with flags at the end of every command `` `m2g learn ...` ``.
+pub fn with_flags(text: &str, flags: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(i, part)| match part.starts_with("m2g learn") {
+        true if i % 2 == 1 => format!("{part}{flags}"),
+        _ => part.to_string(),
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+/// A text that someone's program wrote, as it is, except for what would move the cursor.
+pub fn visible(text: &str) -> String {
+    let escaped = |c: char| match is_unsafe_in_terminals(c) && c != '\n' && c != '\t' {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_get_the_flags_of_the_course() {
+        let text = "Type `m2g learn hint` or `todo!()`, then `m2g learn list`.";
+        let want = "Type `m2g learn hint --lang es` or `todo!()`, then `m2g learn list --lang es`.";
+        assert_eq!(with_flags(text, " --lang es"), want);
+        assert_eq!(with_flags(text, ""), text);
+    }
+
+    #[test]
+    fn a_text_stays_whole_and_cannot_reach_the_terminal() {
+        let text = format!("\"{}\"\n\tb", "long ".repeat(200));
+        assert_eq!(visible(&text), text);
+        assert_eq!(visible("a\u{1b}[2J\r"), "a\\u{1b}[2J\\r");
     }
 }

@@ -25,14 +25,15 @@ use m2g_learn::folder::Folder;
 use m2g_learn::texts::Language;
 use serde_json::json;
 
-use self::course::{Course, Grade};
+use self::course::{Course, Grade, with_flags};
 use crate::flags::quoted;
 use crate::interrupt::{self, Work};
 use crate::output;
-use crate::terminal::lines::note;
-use crate::terminal::program::with_program;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
+
+/// The folder of the exercises, unless the user chooses another one.
+const FOLDER: &str = "learn";
 
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -60,7 +61,7 @@ pub struct Learn {
 #[derive(Args)]
 struct Options {
     /// The folder for the exercises and your progress; it is created.
-    #[arg(long, value_name = "DIR", default_value = "learn", global = true)]
+    #[arg(long, value_name = "DIR", default_value = FOLDER, global = true)]
     dir: PathBuf,
     /// The language of tasks, hints and answers [default: that of the environment].
     #[arg(long, value_name = "LANGUAGE", global = true)]
@@ -105,25 +106,45 @@ impl Learn {
             LanguageFlag::En => Language::English,
             LanguageFlag::Es => Language::Spanish,
         });
-        let texts = language.texts();
+        let (texts, flags) = (language.texts(), self.options.flags());
         self.act(language).map_err(|error| {
             let translated = error.downcast_ref().and_then(|error| texts.error(error));
-            translated.map_or(error, anyhow::Error::msg)
+            let text = translated.clone().unwrap_or_else(|| error.to_string());
+            let complete = with_flags(&text, &flags);
+            match translated.is_some() || complete != text {
+                true => anyhow::Error::msg(complete),
+                false => error,
+            }
         })
     }
 
     fn act(self, language: Language) -> anyhow::Result<ExitCode> {
         let folder = Folder::open(&self.options.dir, language)?;
-        let mut course = Course { folder, texts: language.texts(), json: self.options.json };
-        let chosen = |name: &Option<String>| name.as_deref().map(named).transpose();
+        let (json, flags) = (self.options.json, self.options.flags());
+        let mut course = Course { folder, texts: language.texts(), json, flags };
+        // `learn NAME hint` means the same as `learn hint NAME`.
+        let outer = self.exercise;
+        let chosen = |inner: Option<String>| inner.or(outer.clone()).as_deref().map(named).transpose();
         match self.action {
-            None => course.learn(chosen(&self.exercise)?, self.once),
-            Some(Action::Hint(name)) => course.hint(chosen(&name.exercise)?),
-            Some(Action::Solution(name)) => course.solution(chosen(&name.exercise)?),
-            Some(Action::Reset(name)) => course.reset(chosen(&name.exercise)?),
+            None => course.learn(chosen(None)?, self.once),
+            Some(Action::Hint(name)) => course.hint(chosen(name.exercise)?),
+            Some(Action::Solution(name)) => course.solution(chosen(name.exercise)?),
+            Some(Action::Reset(name)) => course.reset(chosen(name.exercise)?),
             Some(Action::List) => course.list(),
-            Some(Action::Use(apply)) => apply.run(&mut course),
+            Some(Action::Use(apply)) => apply.or(outer).run(&mut course),
         }
+    }
+}
+
+impl Options {
+    /// The flags that a command for the same folder in the same language needs.
+    fn flags(&self) -> String {
+        let dir = (self.dir != Path::new(FOLDER)).then(|| format!(" --dir {}", quoted(&self.dir)));
+        let lang = self.lang.map(|language| match language {
+            LanguageFlag::En => " --lang en",
+            LanguageFlag::Es => " --lang es",
+        });
+        dir.unwrap_or_default() + lang.unwrap_or_default()
     }
 }
 
@@ -146,21 +167,25 @@ impl Course {
             let Grade { passes, .. } = self.grade(exercise)?;
             return Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        note(&with_program(&self.texts.say("watching", &[])));
+        self.note(&self.texts.say("watching", &[]));
         let work = Work::stoppable();
         let mut seen = None;
         while !interrupt::requested() {
             let changed = self.folder.changed(exercise);
             if changed.is_some() && changed != seen {
                 seen = changed;
-                let Grade { passes, is_new } = self.grade(exercise)?;
+                let Grade { passes, is_new } = match self.grade(exercise) {
+                    // Ctrl-C ends cargo too.
+                    Err(_) if interrupt::requested() => break,
+                    graded => graded?,
+                };
                 // The exercise passes, whatever comes of its use.
                 if is_new
                     && self.is_ready_to_use(exercise)
                     && let Err(error) = apply::Use::of(exercise).run(self)
                 {
                     let translated = error.downcast_ref().and_then(|error| self.texts.error(error));
-                    note(&with_program(&translated.unwrap_or_else(|| format!("{error:#}"))));
+                    self.note(&translated.unwrap_or_else(|| format!("{error:#}")));
                 }
                 if passes {
                     let Some(next) = self.folder.current() else { break };
@@ -194,7 +219,7 @@ impl Course {
                 let text = self.texts.say("hint", &[("step", &step), ("steps", &steps), ("hint", hint)]);
                 self.line(&format!("{}: {text}", exercise.name))?;
                 if read >= hints.len() {
-                    note(&with_program(&self.texts.say("no_more_hints", &[])));
+                    self.note(&self.texts.say("no_more_hints", &[]));
                 }
             }
         }

@@ -45,6 +45,9 @@ pub trait ModelKind: Sync {
     /// The settings in the metadata of a checkpoint, under their current names.
     fn settings(&self, config: &Value) -> Map<String, Value>;
 
+    /// The settings of a run without flags on the data of these settings, which may decide some of them.
+    fn default_settings(&self, settings: &Map<String, Value>) -> Map<String, Value>;
+
     /// What is wrong with settings that were read from a file, if anything is.
     fn wrong_setting(&self, config: &Value) -> Option<String>;
 
@@ -68,6 +71,11 @@ pub trait ModelKind: Sync {
 pub trait OpenModel {
     /// The parameters.
     fn params(&self) -> &Params<f32>;
+
+    /// What a reader should know of the model: a sentence.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 
     /// The gradient on the first training batch, and its loss.
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)>;

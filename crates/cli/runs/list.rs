@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use m2g_core::error::excerpt;
 use serde_json::Value;
 
 use super::summary::{Summary, bytes};
@@ -53,7 +54,7 @@ fn table(runs: &[Summary]) -> Table {
         .text("of", Narrow::Drop(4));
     for run in runs {
         table.row([
-            run.name.clone(),
+            excerpt(&run.name),
             run.kind_name().into(),
             run.saved.map_or("-".into(), minute),
             bytes(run.bytes),
@@ -82,7 +83,7 @@ pub fn folders() -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|e| anyhow!("cannot read {RUNS}: {e}"))?;
     let folders = entries.flatten().filter(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let experiments = name == super::manage::EXPERIMENTS && !entry.path().join("config.toml").exists();
+        let experiments = name == super::name::EXPERIMENTS && !entry.path().join("config.toml").exists();
         entry.path().is_dir() && !name.starts_with('.') && !experiments
     });
     Ok(folders.map(|entry| entry.path()).collect())

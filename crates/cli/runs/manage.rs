@@ -7,17 +7,14 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::Error;
-use m2g_core::train::manage;
-use m2g_core::train::run_folder::{CONFIG, LOCK, METRICS};
+use m2g_core::train::{manage, run_folder};
 
+use super::name;
 use super::summary::{Summary, bytes};
 use crate::flags::{RUNS, nearest, quoted, run_path};
 use crate::models::{named, same_name_hint};
 use crate::terminal::lines::note;
 use crate::terminal::notes;
-
-/// The folder in runs/ with the results of experiments.
-pub const EXPERIMENTS: &str = "lab";
 
 /// Give a run another name.
 #[derive(Args)]
@@ -43,7 +40,7 @@ impl Rename {
     /// Renames the run.
     pub fn run(self) -> anyhow::Result<()> {
         let path = existing(&self.run)?;
-        check_name(&self.name)?;
+        name::check(&self.name)?;
         let to = path.with_file_name(&self.name);
         manage::rename(&path, &to).map_err(|error| match error {
             Error::RunExists { path, .. } => {
@@ -62,7 +59,13 @@ impl Rename {
 impl Delete {
     /// Asks, and deletes.
     pub fn run(self) -> anyhow::Result<()> {
-        let paths = self.runs.iter().map(|run| existing(run)).collect::<Result<Vec<_>, _>>()?;
+        let mut paths = Vec::new();
+        for run in &self.runs {
+            let path = existing(run)?;
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
         paths.iter().try_for_each(|path| check_content(path))?;
         for path in &paths {
             let run = Summary::read(path);
@@ -95,6 +98,13 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
     if path.is_dir() {
         return Ok(path.components().collect());
     }
+    if let Ok(target) = path.read_link() {
+        bail!(
+            "{} is a link to {}, where there is nothing: remove the link",
+            path.display(),
+            target.display()
+        );
+    }
     let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
     let known: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     match nearest(name, known.iter().map(String::as_str)) {
@@ -103,47 +113,12 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Checks a new name: one that is not hidden, and no path.
-fn check_name(name: &str) -> anyhow::Result<()> {
-    let path = Path::new(name);
-    let mut parts = path.components();
-    let single = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
-    if !single || name.contains(['/', '\\']) {
-        bail!("\"{name}\" is not a name: give one without slashes, since the run stays in its folder");
-    }
-    if name.starts_with(['.', '-']) || name.trim() != name || name.chars().any(char::is_control) {
-        bail!(
-            "\"{name}\" is no good name: it must not start with a dot, a dash or a space, nor end with a space"
-        );
-    }
-    if name == EXPERIMENTS {
-        bail!("{RUNS}/{EXPERIMENTS} holds the results of experiments: choose another name");
-    }
-    Ok(())
-}
-
 /// Checks that a folder holds a run, or what is left of one: nothing else is ever deleted.
 fn check_content(path: &Path) -> anyhow::Result<()> {
-    let own = |name: &str| {
-        let ending = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or("");
-        [CONFIG, METRICS, LOCK].contains(&name)
-            || ["safetensors", "png", "svg", "html"].contains(&ending)
-            || name.starts_with(".new-")
-    };
-    let entries = fs::read_dir(path).map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if folder || !own(&name) {
-            bail!(
-                "{} holds {name}, which is no part of a run: move it elsewhere first, or delete the folder \
-                 yourself",
-                path.display()
-            );
-        }
-    }
-    Ok(())
+    run_folder::check_content(path).map_err(|error| match error {
+        Error::NoRun(path) => anyhow!("{} holds no run: delete the folder yourself", path.display()),
+        error => error.into(),
+    })
 }
 
 /// Asks on stderr, and reads the answer from stdin: yes only for `y` or `yes`.
@@ -157,28 +132,39 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use m2g_core::train::run_folder::LOCK;
+
     use super::*;
 
     #[test]
-    fn paths_are_no_names() {
-        for name in ["b", "my run", "a,b", "über", "gpt"] {
-            check_name(name).unwrap();
-        }
-        for name in ["", ".", "..", "a/b", "/a", "../a", "a/", "a\\b", ".a", "-a", " a", "a ", "a\nb", "lab"]
-        {
-            assert!(check_name(name).is_err(), "{name:?}");
-        }
+    fn what_is_no_run_is_not_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = || check_content(dir.path()).map_err(|error| error.to_string());
+        fs::write(dir.path().join("loss.png"), "").unwrap();
+        assert!(check().unwrap_err().ends_with("holds no run: delete the folder yourself"));
+        fs::write(dir.path().join("photo.png"), "").unwrap();
+        assert!(check().unwrap_err().contains("photo.png, which is no part of a run"));
+        assert!(["..", ".", "/", "", "runs/.."].iter().all(|name| existing(name).is_err()));
     }
 
     #[test]
-    fn a_folder_with_other_files_is_no_run() {
+    fn a_run_that_is_named_twice_is_deleted_once() {
         let dir = tempfile::tempdir().unwrap();
-        for file in [CONFIG, METRICS, LOCK, "last.safetensors", "loss.png"] {
-            fs::write(dir.path().join(file), "").unwrap();
-        }
-        check_content(dir.path()).unwrap();
-        fs::write(dir.path().join("thesis.txt"), "").unwrap();
-        assert!(check_content(dir.path()).unwrap_err().to_string().contains("thesis.txt"));
-        assert!(["..", ".", "/", "", "runs/.."].iter().all(|name| existing(name).is_err()));
+        let run = dir.path().join("a");
+        fs::create_dir(&run).unwrap();
+        fs::write(run.join(LOCK), "").unwrap();
+        let name = run.display().to_string();
+        Delete { runs: vec![name.clone(), format!("{name}/"), name], yes: true }.run().unwrap();
+        assert!(!run.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_called_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("gone"), &link).unwrap();
+        let error = existing(link.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("is a link to") && error.contains("/gone, where there is nothing"), "{error}");
     }
 }

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `summary.rs` | what is known of a run, and what is wrong with it |
 //! | `list.rs`, `show.rs` | runs as text |
+//! | `name.rs` | what a run may be called |
 //! | `manage.rs` | renaming and deleting, with all that is checked before |
 
 pub mod list;
 pub mod manage;
+pub mod name;
 mod show;
 pub mod summary;
 

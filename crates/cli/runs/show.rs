@@ -3,10 +3,12 @@
 use std::fs;
 
 use clap::Args;
+use m2g_core::error::excerpt;
 
 use super::manage::existing;
 use super::summary::{Summary, bytes};
 use crate::date::minute;
+use crate::errors::readable;
 use crate::output;
 use crate::terminal::lines::{entry_at, entry_of_fields};
 use crate::terminal::width::columns;
@@ -33,8 +35,8 @@ impl Show {
         }
         let columns = columns();
         let line = |name: &str, text: &str| output::line(entry_at(NAME_COLUMNS, name, text, columns));
-        line("run", &run.name)?;
-        line("folder", &run.path.display().to_string())?;
+        line("run", &excerpt(&run.name))?;
+        line("folder", &readable(&run.path.display().to_string()))?;
         if let Some(wrong) = &run.wrong {
             line("wrong", wrong)?;
         }

@@ -113,7 +113,7 @@ impl Summary {
     /// The settings that differ from the default, as name and value.
     pub fn changed_settings(&self) -> Vec<(String, String)> {
         let Some(kind) = self.kind else { return Vec::new() };
-        let defaults = kind.settings(&json!({}));
+        let defaults = kind.default_settings(&self.settings);
         let changed = self.settings.iter().filter(|(name, value)| defaults.get(*name) != Some(*value));
         changed.map(|(name, value)| (name.clone(), plain(value))).collect()
     }

@@ -1,5 +1,7 @@
 //! `m2g MODEL train` for every model: shared arguments, progress, stopping, resuming.
 
+mod resumed;
+mod unsaved;
 pub mod watch;
 
 use std::path::Path;
@@ -12,6 +14,7 @@ use m2g_core::ranks::Ranks;
 use m2g_core::threads::{self, with_threads};
 use m2g_core::train::run_folder::CONFIG;
 use m2g_core::train::{Ended, Outcome, RunLock, Save, Session, SessionModel, copy_run, this_program};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::watch::{Log, Watch};
@@ -19,6 +22,7 @@ use crate::flags::{new_run_path, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output_file::followed_folder;
 use crate::ranks;
+use crate::runs::name::new_run;
 use crate::terminal::lines::{counted, fact, note};
 use crate::terminal::notes;
 use crate::terminal::program::command;
@@ -47,7 +51,7 @@ pub struct TrainArgs {
 }
 
 /// A model with the subcommand `train`.
-pub trait TrainCommand: SessionModel {
+pub trait TrainCommand: SessionModel<Config: DeserializeOwned> {
     /// The flags of the model's settings.
     type Settings: Args + Send + Sync;
 
@@ -59,6 +63,11 @@ pub trait TrainCommand: SessionModel {
 
     /// The length of a run: `30 epochs`.
     fn length(description: &Self::Description) -> String;
+
+    /// What a run has taken of it so far: `12 epochs`.
+    fn taken(session: &Session<'_, Self>) -> String {
+        counted(session.state.step, "step")
+    }
 
     /// The first flag that would change a setting of a resumed run, if one is given.
     fn fixed_flag(settings: &Self::Settings) -> Option<String>;
@@ -111,7 +120,7 @@ impl<M: TrainCommand> Train<M> {
     /// Starts a new run. Of several processes, only the first saves it.
     fn start(&self, mut ranks: Ranks) -> anyhow::Result<ExitCode> {
         let path = match &self.args.run {
-            Some(name) => run_path(name),
+            Some(name) => new_run(name)?,
             None => new_run_path(M::KIND),
         };
         let (config, data) = ranks.agree(M::prepare(&self.settings))?;
@@ -144,6 +153,9 @@ impl<M: TrainCommand> Train<M> {
         let copy = folder.path().join("run");
         copy_run(&mut ranks, path, &copy)?;
         let lock = ranks.agree(lock.map_or_else(|| RunLock::take(&copy), Ok))?;
+        if ranks.rank() == 0 {
+            resumed::tell_of_other_settings::<M>(path)?;
+        }
         let (description, data) = ranks.agree(M::reopen(&self.settings, lock.path()))?;
         let work = Work::orderly();
         let session = ranks.agree(Session::<M>::resume_locked(lock, &data, description))?;
@@ -155,8 +167,9 @@ impl<M: TrainCommand> Train<M> {
     fn check_settings_are_kept(&self, path: &Path) -> anyhow::Result<()> {
         match M::fixed_flag(&self.settings) {
             Some(flag) => bail!(
-                "{flag} cannot change when a run is resumed: its settings are in {}",
-                path.join("config.toml").display()
+                "{flag} cannot change when a run is resumed, since the checkpoints of {} hold its settings: start a \
+                 new run with --run NAME",
+                path.display()
             ),
             None => Ok(()),
         }
@@ -169,6 +182,7 @@ impl<M: TrainCommand> Train<M> {
             drop(lock);
             return self.start_again(path);
         }
+        resumed::tell_of_other_settings::<M>(path)?;
         let (description, data) = M::reopen(&self.settings, path)?;
         let work = Work::orderly();
         let session = Session::<M>::resume_locked(lock, &data, description)?;
@@ -204,7 +218,7 @@ impl<M: TrainCommand> Train<M> {
         let outcome = session.run(&mut watch);
         let tokens_per_second = watch.tokens_per_second();
         let mut results = watch.finish();
-        let outcome = outcome?;
+        let outcome = outcome.map_err(|error| unsaved::with_advice(error, M::KIND, path))?;
         drop(work);
         if session.ranks().rank() > 0 {
             let stopped = outcome.ended == Ended::Stopped;
@@ -276,6 +290,9 @@ fn check_has_not_ended<M: TrainCommand>(session: &Session<'_, M>, path: &Path) -
     let why = match session.ended() {
         None => return Ok(()),
         Some(Ended::OutOfPatience) => "has run out of patience".into(),
+        Some(_) if session.state.step > session.options().steps => {
+            format!("already has {}: give more with {}", M::taken(session), M::LENGTH_FLAG)
+        }
         Some(_) => {
             let length = M::length(&session.description);
             format!("has finished its {length}: give more with {}", M::LENGTH_FLAG)

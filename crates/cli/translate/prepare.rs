@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::flags::{quoted, run_path};
 use crate::output;
 use crate::output_file::followed_folder;
-use crate::terminal::lines::note;
+use crate::terminal::lines::{counted, note};
 
 /// Tokenize parallel text into a folder to train on.
 ///
@@ -34,7 +34,7 @@ pub struct PreparePairs {
     #[arg(long, value_name = "char|word|byte|bpe:N|RUN", default_value = "bpe:8000")]
     tokenizer: String,
     /// Drop pairs with more tokens than this on a side.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, allow_negative_numbers = true)]
     max_length: usize,
     /// The folder to create.
     #[arg(long, value_name = "DIR")]
@@ -80,6 +80,9 @@ impl PreparePairs {
                 "{} exists: choose another folder with --out, or replace it with --overwrite",
                 out.display()
             ),
+            Err(error @ TextError::Text { .. }) => {
+                bail!("{}", error.to_string().replace("or give validation pairs", "or give --val pairs"))
+            }
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         meta.reports.iter().for_each(|report| note(report));
@@ -89,11 +92,11 @@ impl PreparePairs {
             output::line(json)?;
         } else {
             output::line(format!(
-                "{}: {} tokens in the vocabulary, {} training and {} validation pairs",
+                "{}: {} tokens in the vocabulary, {} training and {}",
                 quoted(&what.out),
                 meta.vocab_size,
                 meta.train_pairs,
-                meta.val_pairs
+                counted(meta.val_pairs as u64, "validation pair")
             ))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -54,10 +54,7 @@ pub enum Error {
     #[error("two parameters are called {0}")]
     DuplicateParam(String),
     /// The loss or a gradient is NaN or infinite.
-    #[error(
-        "the {what} is not finite at step {step}: training has diverged; use a smaller learning \
-         rate (the last checkpoint still holds an earlier state)"
-    )]
+    #[error("the {what} is not finite at step {step}{}", after_not_finite(*step))]
     NotFinite {
         /// The loss, or the first gradient that is not finite.
         what: String,
@@ -122,6 +119,20 @@ pub enum Error {
         path: PathBuf,
         /// Whether it holds a run.
         is_run: bool,
+    },
+    /// A folder to replace or to delete holds something else as well.
+    #[error(
+        "{} holds {}, which is no part of {what}, so nothing there is deleted: move it elsewhere first",
+        folder.display(),
+        excerpt(name)
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds.
+        name: String,
+        /// What it should hold: `a run`.
+        what: &'static str,
     },
     /// The folder holds no run.
     #[error("there is no run in {}", .0.display())]
@@ -205,6 +216,19 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// What a value that is not finite means. The first step computes it before any update, so no learning rate has
+/// an influence on it.
+fn after_not_finite(step: u64) -> &'static str {
+    match step {
+        0 => {
+            ", before any training: bring the settings closer to their defaults, or start from another model"
+        }
+        _ => {
+            ": training has diverged; use a smaller learning rate (the last checkpoint still holds an earlier state)"
+        }
+    }
+}
+
 impl Error {
     /// An [`Error::Io`] for `path`, for use with `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
@@ -216,6 +240,14 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_later_steps_are_called_divergence() {
+        let message = |step| Error::NotFinite { what: "loss".into(), step }.to_string();
+        assert!(message(0).starts_with("the loss is not finite at step 0, before any training: "));
+        assert!(message(7).starts_with("the loss is not finite at step 7: training has diverged; "));
+        assert!(!message(0).contains("learning rate"));
+    }
 
     #[test]
     fn inputs_are_repeated_up_to_a_limit_and_cannot_reach_the_terminal() {

@@ -140,7 +140,7 @@ m2g_core::settings! {
             /// The seed of all random numbers.
             seed: u64 = 1,
             /// Other images than MNIST: a folder with four IDX files; or DIR/emnist-letters for files whose
-            /// names begin with emnist-letters.
+            /// names begin with emnist-letters; or the name of a dataset, such as fashion-mnist.
             #[setting(resumable, value_name("DIR"))]
             data: Option<PathBuf> = None,
             /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes, no, or auto,

@@ -9,12 +9,18 @@ use m2g_core::data::mnist::{self, DigitData, LabelledImages, Reading, Split, Tes
 use crate::Config;
 use crate::training::Description;
 
-/// The data that a user named, or the folder of MNIST.
+/// The folder that a user named, by its path or as a dataset, or that of MNIST.
 fn named(data: Option<&Path>) -> Result<PathBuf, Error> {
     match data {
+        Some(data) if is_dataset(data) => Ok(catalogue::find(&data.to_string_lossy(), None)?),
         Some(data) => Ok(data.to_path_buf()),
         None => Ok(catalogue::find("mnist", None)?),
     }
+}
+
+/// Whether a user means a known dataset, such as `fashion-mnist`, rather than a path.
+pub fn is_dataset(data: &Path) -> bool {
+    !data.exists() && catalogue::named(&data.to_string_lossy()).is_ok()
 }
 
 /// Loads the data of a configuration.
@@ -78,4 +84,19 @@ pub fn load_test(
         *label = class as u8;
     }
     Ok((images, reports))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_dataset_is_found_by_its_name() {
+        assert_eq!(named(Some(Path::new("mnist"))).unwrap(), named(None).unwrap());
+        for path in ["minst", "./mnist", "src"] {
+            assert!(!is_dataset(Path::new(path)));
+            assert_eq!(named(Some(Path::new(path))).unwrap(), Path::new(path));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::optim::{Decay, Schedule};
-use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::settings::rules::{at_least_one, below_one, not_negative, not_negative_f32, positive};
 use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
 use m2g_text::source::DocumentSeparator;
@@ -106,7 +106,7 @@ m2g_core::settings! {
             residual: bool = true,
             /// Bounds the logits to this size, softly: z becomes cap tanh(z / cap) (Gemma 2, 2024); 0 means
             /// no bound.
-            #[setting(shape, check(not_negative))]
+            #[setting(shape, check(not_negative_f32))]
             logit_cap: f64 = 0.0,
             /// Whether the matrices that add to the residual stream start at 0, so that each block does
             /// nothing at first (Zhang et al. 2019).
@@ -228,7 +228,8 @@ impl Config {
             true => Schedule::Warmup {
                 warmup: self.warmup_iters,
                 end: decay,
-                floor: self.min_lr / self.learning_rate,
+                // A rate does not decay to a larger one.
+                floor: (self.min_lr / self.learning_rate).min(1.0),
                 decay: self.lr_decay,
             },
             false => Schedule::Constant,
@@ -365,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn the_learning_rate_never_grows_to_min_lr() {
+        let small = Config { learning_rate: 1e-5, min_lr: 1e-4, warmup_iters: 0, ..Config::default() };
+        let factors = [0, 1000, 1999, 5000].map(|step| small.schedule().factor(step, small.max_iters, 0));
+        assert_eq!(factors, [1.0; 4]);
+        let usual = Config::default();
+        let end = usual.schedule().factor(usual.max_iters, usual.max_iters, 0);
+        assert_eq!(end, usual.min_lr / usual.learning_rate);
+    }
+
+    #[test]
     fn invalid_settings_are_named() {
         let base = Config::default;
         let cases = [
@@ -379,6 +390,11 @@ mod tests {
             ),
             (Config { tokenizer: "words".into(), ..base() }, "tokenizer is words: it must be char"),
             (Config { log_interval: 0, ..base() }, "log_interval is 0: it must be at least 1"),
+            (
+                Config { logit_cap: 1e39, ..base() },
+                "logit_cap is 1000000000000000000000000000000000000000: it must be",
+            ),
+            (Config { grad_clip: f64::INFINITY, ..base() }, "grad_clip is inf: it must be a finite number"),
         ];
         for (config, start) in cases {
             let error = config.validate().unwrap_err().to_string();

@@ -76,6 +76,11 @@ pub fn nudge(value: &mut Value, path: &[usize], index: usize, step: f64) {
     }
 }
 
+/// The matrix product, if the inner sizes agree.
+pub fn product(a: &Matrix, b: &Matrix) -> Option<Matrix> {
+    (a.cols == b.rows).then(|| a.matmul(b))
+}
+
 /// The sum of all elements of `a` times those of `b`: a cost whose gradient with respect to `b` is `a`.
 pub fn dot(a: &Matrix, b: &Matrix) -> f64 {
     a.data.iter().zip(&b.data).map(|(a, b)| a * b).sum()

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::failure::Failure;
+
 /// What can go wrong before an exercise is graded.
 #[derive(Debug, Error)]
 pub enum LearnError {
     /// Cargo does not start.
     #[error("cannot start cargo, which compiles the exercises: {0}: install Rust, see https://rustup.rs")]
     Cargo(io::Error),
+    /// Cargo fails, but not because of an error in the code.
+    #[error("cargo could not build the exercise, so it was not graded: {0}")]
+    Build(String),
     /// There is no such exercise.
     #[error("there is no exercise {name:?}{}: `m2g learn list` lists all", did_you_mean(similar))]
     Unknown {
@@ -22,6 +27,14 @@ pub enum LearnError {
     /// The folder holds something else.
     #[error("{0} holds other files: choose another folder")]
     Foreign(PathBuf),
+    /// The folder cannot be one.
+    #[error("{path} cannot be the folder of the exercises: {why}: choose another folder with --dir")]
+    Folder {
+        /// The path.
+        path: PathBuf,
+        /// The reason.
+        why: io::Error,
+    },
     /// The file with the progress is damaged.
     #[error("cannot read {path}: {why}: delete it to begin counting again, your exercises stay")]
     Progress {
@@ -55,12 +68,12 @@ pub enum LearnError {
     #[error("--data is a text for head and head_backward, but {0} reads digits: leave it out")]
     NoText(&'static str),
     /// The learner's program failed while it was used.
-    #[error("{name} gave no answer in the middle of the training: {why}")]
+    #[error("{name} failed in the middle of the training: {why}")]
     Failed {
         /// The exercise.
         name: &'static str,
         /// The reason.
-        why: String,
+        why: Failure,
     },
     /// The core refused something.
     #[error(transparent)]

@@ -23,6 +23,8 @@ pub struct Exercise {
     pub reference: fn(&mut Input) -> Result<Value, Error>,
     /// If the answer is a gradient: the cost that it belongs to.
     pub gradient: Option<Gradient>,
+    /// Lists of integers, inputs or outputs, in which several belong together: how many.
+    pub groups: &'static [(&'static str, usize)],
     /// Mistakes that learners make, the most likely first.
     pub mistakes: &'static [Mistake],
 }
@@ -56,14 +58,37 @@ pub type Gradient = fn(case: &Case, path: &[usize], index: usize, step: f64) -> 
 pub struct Mistake {
     /// Its name, under which the texts have its hint.
     pub name: &'static str,
-    /// What a program with this mistake answers to the last case.
+    /// What a program with this mistake answers to a case: [`STOPS`] if the shapes do not fit there.
     pub answer: fn(&mut Input) -> Value,
 }
+
+/// In place of an answer: a program with the mistake panics.
+pub const STOPS: Value = Value::List(Vec::new());
 
 impl Exercise {
     /// The cases, the same each time.
     pub fn all_cases(&self) -> Vec<Case> {
         (self.cases)(&mut Random(Streams::new(1).stream(self.name, 0)))
+    }
+
+    /// An input or output as it is shown: integers that belong together are lists of their own.
+    pub fn shown(&self, name: &str, value: Value) -> Value {
+        match (value, self.groups.iter().find(|(grouped, _)| *grouped == name)) {
+            (Value::Ids(ids), Some((_, size))) if ids.len() % size == 0 => {
+                Value::List(ids.chunks(*size).map(|group| group.to_vec().into()).collect())
+            }
+            (value, _) => value,
+        }
+    }
+
+    /// An answer as it is shown, part by part.
+    pub fn shown_answer(&self, answer: Value) -> Value {
+        match answer {
+            Value::List(parts) if self.outputs.len() > 1 && parts.len() == self.outputs.len() => Value::List(
+                self.outputs.iter().zip(parts).map(|(name, part)| self.shown(name, part)).collect(),
+            ),
+            answer => answer,
+        }
     }
 
     /// The right answer to a case.

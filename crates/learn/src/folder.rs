@@ -43,6 +43,19 @@ pub struct Progress {
     pub hints: BTreeMap<String, usize>,
 }
 
+impl Progress {
+    /// Marks whether an exercise passes. Returns whether it passes for the first time.
+    fn mark(&mut self, exercise: &Exercise, passes: bool) -> bool {
+        match passes {
+            true => self.passed.insert(exercise.name.into()),
+            false => {
+                self.passed.remove(exercise.name);
+                false
+            }
+        }
+    }
+}
+
 /// The learner's folder.
 #[derive(Debug)]
 pub struct Folder {
@@ -59,11 +72,11 @@ impl Folder {
     /// If it holds something else, or cannot be read or written.
     pub fn open(path: &Path, language: Language) -> Result<Self, LearnError> {
         let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
-        if !manifest.contains("name = \"m2g-exercises\"") && !is_free(path) {
-            return Err(LearnError::Foreign(path.to_path_buf()));
+        if !manifest.contains("name = \"m2g-exercises\"") {
+            check_free(path)?;
         }
         let programs = path.join("src/bin");
-        fs::create_dir_all(&programs).map_err(|why| file("create", &programs, why))?;
+        fs::create_dir_all(&programs).map_err(|why| LearnError::Folder { path: path.to_path_buf(), why })?;
         for (name, text) in SHARED {
             write_if(&path.join(name), text, |_| false)?;
         }
@@ -114,18 +127,29 @@ impl Folder {
     /// # Errors
     /// If it cannot be written.
     pub fn note(&mut self, exercise: &Exercise, passes: bool) -> Result<bool, LearnError> {
+        self.update(|progress| {
+            progress.current = Some(exercise.name.into());
+            progress.mark(exercise, passes)
+        })
+    }
+
+    /// As [`Folder::note`], but the learner goes on with the exercise of before.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_aside(&mut self, exercise: &Exercise, passes: bool) -> Result<bool, LearnError> {
+        self.update(|progress| progress.mark(exercise, passes))
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut Progress) -> bool) -> Result<bool, LearnError> {
         // Another terminal may have noted something since.
         self.progress = read_progress(&self.path.join(PROGRESS))?;
         let before = self.progress.clone();
-        self.progress.current = Some(exercise.name.into());
-        let changed = match passes {
-            true => self.progress.passed.insert(exercise.name.into()),
-            false => self.progress.passed.remove(exercise.name),
-        };
+        let is_new = change(&mut self.progress);
         if before != self.progress {
             self.save()?;
         }
-        Ok(changed && passes)
+        Ok(is_new)
     }
 
     /// Puts an exercise back as it was, and keeps the learner's version: returns where.
@@ -160,11 +184,15 @@ fn path_of(folder: &Path, exercise: &Exercise) -> PathBuf {
     folder.join("src/bin").join(format!("{}.rs", exercise.sources.program))
 }
 
-/// Whether a path is an empty folder, or nothing.
-fn is_free(path: &Path) -> bool {
+/// Checks that a path is an empty folder, or nothing.
+fn check_free(path: &Path) -> Result<(), LearnError> {
     match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(LearnError::Foreign(path.to_path_buf())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(why) => Err(LearnError::Folder { path: path.to_path_buf(), why }),
     }
 }
 
@@ -185,11 +213,11 @@ fn write_whole(path: &Path, text: &[u8]) -> Result<(), LearnError> {
 }
 
 fn read_progress(path: &Path) -> Result<Progress, LearnError> {
-    let text = match fs::read_to_string(path) {
+    let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
         text => text.map_err(|why| file("read", path, why))?,
     };
-    serde_json::from_str(&text)
+    serde_json::from_slice(&text)
         .map_err(|why| LearnError::Progress { path: path.to_path_buf(), why: why.to_string() })
 }
 
@@ -212,6 +240,8 @@ mod tests {
         fs::write(folder.file(exercise), "mine").unwrap();
         fs::write(path.join("src/matrix.rs"), "my matrix").unwrap();
         assert!(folder.note(exercise, true).unwrap() && !folder.note(exercise, true).unwrap());
+        folder.note_aside(ALL[5], false).unwrap();
+        assert_eq!(folder.progress.current.as_deref(), Some(exercise.name));
 
         // In another language, only the untouched exercises change.
         let mut folder = Folder::open(&path, Language::Spanish).unwrap();
@@ -239,12 +269,20 @@ mod tests {
         let refused = Folder::open(dir.path(), Language::English).unwrap_err().to_string();
         assert!(refused.contains("holds other files"), "{refused}");
         let file = dir.path().join("letter.txt");
-        assert!(Folder::open(&file, Language::English).is_err());
+        for path in [&file, &file.join("below")] {
+            let refused = Folder::open(path, Language::English).unwrap_err().to_string();
+            assert!(
+                refused.contains("cannot be the folder") && !refused.contains("holds other"),
+                "{refused}"
+            );
+        }
 
         let path = dir.path().join("learn");
         Folder::open(&path, Language::English).unwrap();
-        fs::write(path.join(PROGRESS), "{").unwrap();
-        let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
-        assert!(refused.contains("progress.json") && refused.contains("delete it"), "{refused}");
+        for damaged in [&b"{"[..], b"{\"current\": \"\xff\"}"] {
+            fs::write(path.join(PROGRESS), damaged).unwrap();
+            let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
+            assert!(refused.contains("progress.json") && refused.contains("delete it"), "{refused}");
+        }
     }
 }

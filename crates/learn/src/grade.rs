@@ -1,9 +1,10 @@
 //! Grades a program: the first case that it gets wrong, and why.
 
 use m2g_core::Error;
-use m2g_exercises::{Input, Value};
+use m2g_exercises::Value;
 
-use crate::compare::{Difference, What, difference, elements, is_close, is_same, part, shape};
+use crate::compare::{Difference, What, difference, part, shape};
+use crate::evidence::{Relation, Tried};
 use crate::exercise::{Case, Exercise};
 use crate::failure::Failure;
 
@@ -14,6 +15,11 @@ pub trait Solver {
     /// # Errors
     /// Why there is none.
     fn answer(&mut self, case: &Case) -> Result<Value, Failure>;
+
+    /// What it printed while it answered the last case.
+    fn printed(&self) -> String {
+        String::new()
+    }
 }
 
 /// What came out.
@@ -23,6 +29,8 @@ pub enum Verdict {
     Passed {
         /// The number of cases.
         cases: usize,
+        /// What the program printed, in all cases.
+        printed: String,
     },
     /// A case is wrong.
     Failed(Box<Finding>),
@@ -37,6 +45,8 @@ pub struct Finding {
     pub inputs: Vec<(&'static str, Value)>,
     /// What is wrong.
     pub problem: Problem,
+    /// What the program printed in this case.
+    pub printed: String,
     /// The typical mistake that gives the same numbers.
     pub mistake: Option<&'static str>,
     /// What all wrong numbers have in common.
@@ -54,22 +64,6 @@ pub enum Problem {
     Difference(Difference),
 }
 
-/// How a wrong part is related to the right one.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Relation {
-    /// It is the transpose.
-    Transposed,
-    /// Every sign is wrong.
-    Negated,
-    /// Every number is this many times the right one.
-    Multiple {
-        /// The factor.
-        factor: f64,
-        /// The argument and the axis whose size is the factor or its inverse.
-        size_of: Option<(&'static str, usize)>,
-    },
-}
-
 /// The size of the step of finite differences.
 const STEP: f64 = 1e-5;
 
@@ -79,12 +73,20 @@ const STEP: f64 = 1e-5;
 /// If the core cannot compute a right answer.
 pub fn grade(exercise: &Exercise, solver: &mut dyn Solver) -> Result<Verdict, Error> {
     let cases = exercise.all_cases();
+    let mut all_printed = String::new();
     for (i, case) in cases.iter().enumerate() {
         let expected = exercise.expected(case)?;
-        let (problem, answer) = match solver.answer(case) {
+        let shown = exercise.shown_answer(expected.clone());
+        let answer = solver.answer(case);
+        // Before the last case is tried: what that prints belongs to no case that is shown.
+        let printed = solver.printed();
+        let (problem, answer) = match answer {
             Err(failure) => (Problem::Failure(failure), None),
-            Ok(actual) => match difference(&expected, &actual) {
-                None => continue,
+            Ok(actual) => match difference(&shown, &exercise.shown_answer(actual.clone())) {
+                None => {
+                    all_printed += &printed;
+                    continue;
+                }
                 Some(difference) => (Problem::Difference(difference), Some(actual)),
             },
         };
@@ -94,63 +96,18 @@ pub fn grade(exercise: &Exercise, solver: &mut dyn Solver) -> Result<Verdict, Er
             Problem::Failure(failure) if !failure.is_panic() => None,
             _ => solver.answer(last).ok(),
         };
-        let mistake = at_last.and_then(|answer| mistake(exercise, last, &answer));
-        let (relation, slope) = match (&problem, &answer) {
-            (Problem::Difference(found), Some(answer)) => {
-                (relation(exercise, case, &expected, answer, found), slope(exercise, case, found)?)
-            }
-            _ => (None, None),
+        let tried = Tried { exercise, before: &cases[..i], case, answer: answer.as_ref(), last, at_last };
+        let mistake = tried.mistake()?;
+        let (relation, slope) = match &problem {
+            Problem::Difference(found) => (tried.relation(found)?, slope(exercise, case, found)?),
+            Problem::Failure(_) => (None, None),
         };
-        let inputs = exercise.inputs.iter().copied().zip(case.iter().cloned()).collect();
-        return Ok(Verdict::Failed(Box::new(Finding { case: i, inputs, problem, mistake, relation, slope })));
+        let input = |(name, value): (&&'static str, &Value)| (*name, exercise.shown(name, value.clone()));
+        let inputs = exercise.inputs.iter().zip(case).map(input).collect();
+        let finding = Finding { case: i, inputs, problem, printed, mistake, relation, slope };
+        return Ok(Verdict::Failed(Box::new(finding)));
     }
-    Ok(Verdict::Passed { cases: cases.len() })
-}
-
-/// The typical mistake that gives this answer to the last case.
-fn mistake(exercise: &Exercise, last: &Case, answer: &Value) -> Option<&'static str> {
-    let same = exercise.mistakes.iter().find(|m| is_same(&(m.answer)(&mut Input::new(last.clone())), answer));
-    same.map(|mistake| mistake.name)
-}
-
-/// What the wrong part has in common with the right one.
-fn relation(
-    exercise: &Exercise,
-    case: &Case,
-    expected: &Value,
-    actual: &Value,
-    found: &Difference,
-) -> Option<Relation> {
-    let (expected, actual) = (part(expected, &found.path)?, part(actual, &found.path)?);
-    if let (Value::Matrix(expected), Value::Matrix(actual)) = (expected, actual)
-        && actual.rows.checked_mul(actual.cols) == Some(actual.data.len())
-        && is_same(&Value::Matrix(expected.clone()), &Value::Matrix(actual.transpose()))
-    {
-        return Some(Relation::Transposed);
-    }
-    if !matches!(found.what, What::Number { .. }) {
-        return None;
-    }
-    let (expected, actual) = (elements(expected), elements(actual));
-    let largest = (0..expected.len()).max_by(|&i, &j| expected[i].abs().total_cmp(&expected[j].abs()))?;
-    let factor = actual[largest] / expected[largest];
-    let all = expected.iter().zip(&actual).all(|(e, a)| is_close(*a, factor * e));
-    // A single number is a multiple of any other, and one of many zeros says nothing.
-    let telling = expected.iter().filter(|e| e.abs() > 1e-9).count() > 1;
-    if !all || !factor.is_finite() || factor == 0.0 {
-        return None;
-    }
-    if is_close(factor, -1.0) && expected[largest] != 0.0 {
-        return Some(Relation::Negated);
-    }
-    let size_of = exercise.inputs.iter().zip(case).find_map(|(name, value)| {
-        let axes = shape(value);
-        let fits = |&size: &usize| {
-            size > 1 && (is_close(factor, size as f64) || is_close(factor, 1.0 / size as f64))
-        };
-        axes.iter().position(fits).map(|axis| (*name, axis))
-    });
-    (telling || size_of.is_some()).then_some(Relation::Multiple { factor, size_of })
+    Ok(Verdict::Passed { cases: cases.len(), printed: all_printed })
 }
 
 /// The slope of the cost at the first wrong number, by central differences.
@@ -168,9 +125,10 @@ fn slope(exercise: &Exercise, case: &Case, found: &Difference) -> Result<Option<
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use m2g_exercises::Matrix;
+    use m2g_exercises::{Input, Matrix};
 
     use super::*;
+    use crate::compare::is_same;
     use crate::exercises::named;
 
     /// The right answer, changed.
@@ -182,6 +140,23 @@ mod tests {
                 Value::Matrix(m) => Ok(self.1(m).into()),
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    /// Answers by a function.
+    struct By(&'static Exercise, fn(&Exercise, &Case) -> Value);
+
+    impl Solver for By {
+        fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+            Ok(self.1(self.0, case))
+        }
+    }
+
+    fn failed(name: &str, answer: fn(&Exercise, &Case) -> Value) -> Finding {
+        let exercise = named(name).unwrap();
+        match grade(exercise, &mut By(exercise, answer)).unwrap() {
+            Verdict::Failed(finding) => *finding,
+            Verdict::Passed { .. } => panic!("{name} passes"),
         }
     }
 
@@ -198,11 +173,105 @@ mod tests {
         let relation = |name, change| finding(name, change).relation;
         assert_eq!(relation("batch", |m| m.transpose()), Some(Relation::Transposed));
         assert_eq!(relation("bp2", |m| m.scale(-1.0)), Some(Relation::Negated));
-        let size_of = Some(("delta", 0));
-        assert_eq!(relation("bp4", |m| m.scale(4.0)), Some(Relation::Multiple { factor: 4.0, size_of }));
         let other = relation("bp4", |m| m.scale(0.7));
         assert!(matches!(other, Some(Relation::Multiple { size_of: None, .. })), "{other:?}");
         assert_eq!(relation("bp4", |m| m.map(|x| x + 1.0)), None);
+    }
+
+    #[test]
+    fn a_factor_is_a_size_only_if_it_is_in_every_case() {
+        // The first case has 4 examples, so that the same factor everywhere is a size by coincidence.
+        let four = finding("bp4", |m| m.scale(4.0)).relation;
+        assert_eq!(four, Some(Relation::Multiple { factor: 4.0, size_of: None }));
+        let examples = failed("bp4", |exercise, case| match exercise.expected(case).unwrap() {
+            Value::Matrix(m) => m.scale(shape(&case[0])[0] as f64).into(),
+            other => panic!("{other:?}"),
+        });
+        let size_of = Some(("delta", 0));
+        assert_eq!(examples.relation, Some(Relation::Multiple { factor: 4.0, size_of }));
+    }
+
+    #[test]
+    fn a_mistake_gives_the_same_answers_to_all_cases() {
+        fn by_mistake(exercise: &Exercise, case: &Case, name: &str) -> Value {
+            let mistake = exercise.mistakes.iter().find(|mistake| mistake.name == name).unwrap();
+            (mistake.answer)(&mut Input::new(case.clone()))
+        }
+        // Right in the last case only: a penalty of e^(1 - h/r), at most 1, is no missing penalty.
+        let capped = failed("bleu", |exercise, case| match by_mistake(exercise, case, "no_brevity") {
+            Value::Number(score) => {
+                let [h, r] = [0, 1].map(|i| shape(&case[i])[0] as f64);
+                (score * (1.0 - h / r).exp().min(1.0)).into()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!((capped.case, capped.mistake), (1, None));
+        let missing = failed("bleu", |exercise, case| by_mistake(exercise, case, "no_brevity"));
+        assert_eq!(missing.mistake, Some("no_brevity"));
+        assert_eq!(failed("cross_entropy", |_, _| f64::NAN.into()).mistake, None);
+        let one_less = failed("cross_attention", |exercise, case| {
+            let mut case = case.clone();
+            if let (Value::Matrix(k), Value::Count(n)) = (case[1].clone(), &mut case[3]) {
+                *n = (*n + 1).min(k.rows);
+            }
+            exercise.expected(&case).unwrap()
+        });
+        assert_eq!(one_less.mistake, None);
+        let twice = failed("bp1", |exercise, case| match exercise.expected(case).unwrap() {
+            Value::Matrix(m) => m.scale(2.0).into(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(twice.relation, Some(Relation::Multiple { factor: 2.0, size_of: None }));
+    }
+
+    #[test]
+    fn every_mistake_answers_every_case_and_one_of_them_wrongly() {
+        for exercise in crate::exercises::ALL {
+            let cases = exercise.all_cases();
+            for mistake in exercise.mistakes {
+                let wrong = cases.iter().filter(|case| {
+                    let answer = (mistake.answer)(&mut Input::new((*case).clone()));
+                    !is_same(&exercise.expected(case).unwrap(), &answer)
+                });
+                assert!(wrong.count() > 0, "{} {}", exercise.name, mistake.name);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_the_shown_case_printed_is_kept() {
+        struct Printing(usize);
+        impl Solver for Printing {
+            fn answer(&mut self, _: &Case) -> Result<Value, Failure> {
+                self.0 += 1;
+                Err(Failure::Panic { place: "here".into(), message: "no".into() })
+            }
+            fn printed(&self) -> String {
+                format!("case {}", self.0)
+            }
+        }
+        let mut solver = Printing(0);
+        let Verdict::Failed(found) = grade(named("bp4").unwrap(), &mut solver).unwrap() else {
+            panic!("passes")
+        };
+        assert_eq!((solver.0, &*found.printed), (2, "case 1"));
+    }
+
+    #[test]
+    fn integers_that_belong_together_are_shown_together() {
+        let found = failed("merges", |exercise, case| match exercise.expected(case).unwrap() {
+            Value::List(mut parts) => {
+                if let Value::Ids(pairs) = &mut parts[0] {
+                    pairs.last_mut().into_iter().for_each(|token| *token += 1);
+                }
+                Value::List(parts)
+            }
+            other => panic!("{other:?}"),
+        });
+        let Problem::Difference(Difference { path, what: What::Number { index, .. } }) = found.problem else {
+            panic!("{:?}", found.problem)
+        };
+        assert_eq!((path, index), (vec![0, 0], vec![1]));
     }
 
     #[test]

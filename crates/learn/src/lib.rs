@@ -7,7 +7,8 @@
 //! | `exercises/` | one file per exercise |
 //! | `folder.rs` | [`folder::Folder`]: the learner's files and progress |
 //! | `program.rs` | compiles a program and runs it within limits |
-//! | `grade.rs` | finds the first wrong case, and which mistake gives the same numbers |
+//! | `grade.rs` | finds the first wrong case |
+//! | `evidence.rs` | which mistake gives the same answers, and how they are related to the right ones |
 //! | `compare.rs` | the first difference of two values: shapes, then numbers |
 //! | `apply/` | a finished exercise in a model, beside the core |
 //! | `report.rs`, `texts.rs` | the sentences, in English and Spanish |
@@ -16,6 +17,7 @@ pub mod apply;
 pub mod compare;
 mod core_values;
 pub mod error;
+mod evidence;
 pub mod exercise;
 pub mod exercises;
 pub mod failure;

@@ -1,9 +1,9 @@
 //! The learner's program: compiled by cargo, run as a process of its own with limits on its time,
 //! memory and output.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,7 +14,7 @@ use m2g_exercises::protocol::{MARKER, frame, values};
 
 use crate::error::LearnError;
 use crate::exercise::Case;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_report};
 use crate::grade::Solver;
 
 /// How long all cases of an exercise may take together.
@@ -49,11 +49,12 @@ pub struct Build {
 /// Compiles the programs `names` of the workspace `folder`, and returns the last.
 ///
 /// # Errors
-/// If cargo does not start.
+/// If cargo does not start, or fails for another reason than an error in the code.
 pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, LearnError> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--offline", "--message-format", "json-render-diagnostics"]);
-    cargo.args(["--color", if build.colour { "always" } else { "never" }]);
+    // Errors come as data, so that nothing else that cargo fails at looks like one.
+    let format = if build.colour { "json-diagnostic-rendered-ansi" } else { "json" };
+    cargo.args(["build", "--quiet", "--offline", "--color", "never", "--message-format", format]);
     cargo
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
@@ -66,23 +67,37 @@ pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, 
     let output = cargo.stdin(Stdio::null()).output().map_err(LearnError::Cargo)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let name = names.last().copied().unwrap_or_default();
-    let mut executable = text.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let said: Vec<serde_json::Value> =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let mut executable = said.iter().filter_map(|message| {
         let is_it = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     });
-    match executable.next_back().filter(|_| output.status.success()) {
-        Some(program) => Ok(Compiled::Program(program)),
-        None => Ok(Compiled::Refused(messages(&String::from_utf8_lossy(&output.stderr)))),
+    if let Some(program) = executable.next_back().filter(|_| output.status.success()) {
+        return Ok(Compiled::Program(program));
+    }
+    let errors: Vec<&str> = said.iter().filter_map(|message| error(&message["message"])).collect();
+    match errors.is_empty() {
+        true => Err(LearnError::Build(reason(&output))),
+        false => Ok(Compiled::Refused(errors.join("\n\n"))),
     }
 }
 
-/// What the compiler says, without the summary at its end.
-fn messages(stderr: &str) -> String {
-    const SUMMARY: [&str; 3] =
-        ["could not compile", "For more information about", "Some errors have detailed"];
-    let lines = stderr.lines().filter(|line| !SUMMARY.iter().any(|summary| line.contains(summary)));
-    lines.collect::<Vec<_>>().join("\n").trim_end().to_string()
+/// The text of a compiler's message if it is an error, and not the count of errors at the end.
+fn error(message: &serde_json::Value) -> Option<&str> {
+    let is_count = message["message"].as_str()?.starts_with("aborting due to");
+    let is_error = message["level"] == "error" && !is_count;
+    message["rendered"].as_str().filter(|_| is_error).map(str::trim_end)
+}
+
+/// Why cargo built nothing, in one line.
+fn reason(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.join(" ") {
+        said if said.is_empty() => format!("it ended with {}", output.status),
+        said => said.strip_prefix("error: ").unwrap_or(&said).to_string(),
+    }
 }
 
 /// A program that answers cases. It is started when it is first needed, and again if it ended.
@@ -90,7 +105,8 @@ pub struct Program {
     path: PathBuf,
     deadline: Instant,
     running: Option<Running>,
-    printed: Arc<Mutex<Vec<u8>>>,
+    /// What it wrote beside its answers since the last case.
+    written: Arc<Mutex<Vec<u8>>>,
 }
 
 /// A process, and the threads that serve its pipes.
@@ -98,7 +114,6 @@ struct Running {
     child: Child,
     cases: Sender<Vec<u8>>,
     answers: Receiver<Result<Vec<u8>, Failure>>,
-    stderr: thread::JoinHandle<Vec<u8>>,
 }
 
 impl Program {
@@ -109,20 +124,24 @@ impl Program {
 
     /// A program whose answers may take this time together.
     pub fn within(path: PathBuf, time: Duration) -> Self {
-        Self { path, deadline: Instant::now() + time, running: None, printed: Arc::default() }
+        Self { path, deadline: Instant::now() + time, running: None, written: Arc::default() }
     }
 
-    /// What the program printed itself.
-    pub fn printed(&self) -> String {
-        let printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&printed).into_owned()
+    /// What the program wrote beside its answers since the last case, the end of a panic included.
+    fn written(&self) -> String {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&written).into_owned()
     }
 
-    fn start(&self) -> std::io::Result<Running> {
+    fn start(&self) -> io::Result<Running> {
         let mut command = limited(&self.path);
         command.env("RUST_BACKTRACE", "0");
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // One pipe for both, so that everything comes in the order in which it was written.
+        let (output, writer) = io::pipe()?;
+        let piped = command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
         let mut child = piped.spawn()?;
+        // The pipe ends when the program does: nothing else may hold its other side.
+        drop(command);
         let (cases, to_send) = mpsc::channel::<Vec<u8>>();
         let (found, answers) = mpsc::channel();
         if let Some(mut stdin) = child.stdin.take() {
@@ -134,26 +153,15 @@ impl Program {
                 }
             });
         }
-        if let Some(stdout) = child.stdout.take() {
-            let printed = Arc::clone(&self.printed);
-            thread::spawn(move || read_answers(stdout, &found, &printed));
-        }
-        let stderr = child.stderr.take();
-        let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            if let Some(mut stderr) = stderr {
-                let _ = stderr.by_ref().take(MAX_PRINTED as u64).read_to_end(&mut text);
-                // The rest is of no interest, but a full pipe would stop the program.
-                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-            }
-            text
-        });
-        Ok(Running { child, cases, answers, stderr })
+        let written = Arc::clone(&self.written);
+        thread::spawn(move || read_answers(output, &found, &written));
+        Ok(Running { child, cases, answers })
     }
 }
 
 impl Solver for Program {
     fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let running = match self.running.take() {
             Some(running) => running,
             None => self.start().map_err(|_| Failure::Ended)?,
@@ -176,10 +184,14 @@ impl Solver for Program {
                 Err(Failure::Timeout)
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let stderr = running.end();
-                Err(Failure::of(&String::from_utf8_lossy(&stderr)))
+                running.end();
+                Err(Failure::of(&self.written()))
             }
         }
+    }
+
+    fn printed(&self) -> String {
+        without_report(&self.written())
     }
 }
 
@@ -192,9 +204,9 @@ impl Drop for Program {
 }
 
 impl Running {
-    /// Ends the process, and returns what it wrote to stderr.
-    fn end(mut self) -> Vec<u8> {
-        // A panicking program is still writing its message when its answers end.
+    /// Ends the process.
+    fn end(mut self) {
+        // It ends by itself when no more cases come.
         let patience = Instant::now() + Duration::from_millis(200);
         drop(self.cases);
         while Instant::now() < patience && matches!(self.child.try_wait(), Ok(None)) {
@@ -202,7 +214,6 @@ impl Running {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.stderr.join().unwrap_or_default()
     }
 }
 
@@ -269,6 +280,15 @@ mod tests {
         let answers: Vec<_> = answers.iter().map(|answer| values(&answer.unwrap()).unwrap()).collect();
         assert_eq!(answers, [vec![Value::Number(1.0)], vec![]]);
         assert_eq!(*printed.lock().unwrap(), b"hello \x1em \x1e");
+    }
+
+    #[test]
+    fn only_errors_in_the_code_are_the_compilers() {
+        let message = |level: &str, text: &str| serde_json::json!({"level": level, "message": text, "rendered": format!("{text}\n")});
+        assert_eq!(error(&message("error", "mismatched types")), Some("mismatched types"));
+        assert_eq!(error(&message("error", "aborting due to 1 previous error")), None);
+        assert_eq!(error(&message("warning", "unused variable")), None);
+        assert_eq!(error(&serde_json::Value::Null), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use m2g_exercises::Value;
 use serde_json::{Value as Json, json};
 
 use crate::compare::{Difference, What, shape};
+use crate::evidence::Relation;
 use crate::exercise::Exercise;
 use crate::failure::Failure;
-use crate::grade::{Finding, Problem, Relation, Verdict};
+use crate::grade::{Finding, Problem, Verdict};
 use crate::texts::Texts;
 
 /// The finding in sentences, one per line: shapes, the first wrong number, its slope, the mistake.
@@ -19,7 +20,7 @@ pub fn sentences(exercise: &Exercise, finding: &Finding, texts: &Texts) -> Vec<S
         lines.push(texts.say("case", &[("case", &case), ("inputs", &inputs.join(", "))]));
     }
     match &finding.problem {
-        Problem::Failure(failure) => lines.extend(failed(failure, texts)),
+        Problem::Failure(failure) => lines.extend(texts.failure(failure)),
         Problem::Difference(found) => lines.extend(differs(exercise, found, texts)),
     }
     if let (Some(slope), Problem::Difference(Difference { what: What::Number { actual, .. }, .. })) =
@@ -43,8 +44,12 @@ pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
         "event": "graded", "exercise": exercise.name, "passed": matches!(verdict, Verdict::Passed { .. }),
     });
     match verdict {
-        Verdict::Passed { cases } => json["cases"] = json!(cases),
+        Verdict::Passed { cases, printed } => {
+            json["cases"] = json!(cases);
+            json["printed"] = json!(printed);
+        }
         Verdict::Failed(finding) => {
+            json["printed"] = json!(finding.printed);
             json["case"] = json!(finding.case + 1);
             let shape = |(name, value): &(&str, Value)| ((*name).to_string(), json!(shape(value)));
             json["inputs"] = finding.inputs.iter().map(shape).collect::<serde_json::Map<_, _>>().into();
@@ -52,7 +57,7 @@ pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
             json["slope"] = json!(finding.slope);
             json["sentences"] = json!(sentences(exercise, finding, texts));
             match &finding.problem {
-                Problem::Failure(failure) => json["failure"] = json!(key(failure)),
+                Problem::Failure(failure) => json["failure"] = json!(failure.key()),
                 Problem::Difference(Difference { path, what }) => {
                     json["part"] = json!(part_name(exercise, path));
                     match what {
@@ -77,34 +82,6 @@ pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
         }
     }
     json
-}
-
-/// The key of the sentence about a failure.
-fn key(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Gap => "gap",
-        Failure::Panic { .. } => "panic",
-        Failure::Timeout => "timeout",
-        Failure::Memory => "memory",
-        Failure::StackOverflow => "stack",
-        Failure::TooLong => "too_long",
-        Failure::Ended => "ended",
-        Failure::Protocol => "protocol",
-    }
-}
-
-/// Why there is no answer.
-pub fn failed(failure: &Failure, texts: &Texts) -> Vec<String> {
-    match failure {
-        Failure::Panic { place, message } => {
-            let mut lines = vec![texts.say("panic", &[("place", place), ("message", message)])];
-            if message.starts_with("matmul of ") {
-                lines.push(texts.say("transpose_one", &[]));
-            }
-            lines
-        }
-        other => vec![texts.say(key(other), &[])],
-    }
 }
 
 /// The most characters of a text that are shown.
@@ -168,12 +145,33 @@ fn part_name(exercise: &Exercise, path: &[usize]) -> String {
     format!("{}{rest}", name.copied().unwrap_or_default())
 }
 
-/// The shape of an argument, or the number itself.
+/// The most real numbers, and the most characters of integers and texts, of an argument that is shown as
+/// a whole, so that one can work the case out by hand.
+const MAX_NUMBERS: usize = 8;
+const MAX_CHARACTERS: usize = 120;
+
+/// An argument if it is short, or else its shape.
 fn described(value: &Value, texts: &Texts) -> String {
+    match in_full(value).filter(|text| text.chars().count() <= MAX_CHARACTERS) {
+        Some(text) => text,
+        None => tuple(&shape(value), texts),
+    }
+}
+
+/// Numbers, lists and texts as one writes them; `None` for what has too many real numbers.
+fn in_full(value: &Value) -> Option<String> {
+    let list = |parts: Vec<String>| Some(format!("[{}]", parts.join(", ")));
     match value {
-        Value::Number(x) => number(*x),
-        Value::Count(n) => n.to_string(),
-        value => tuple(&shape(value), texts),
+        // One just below 1 is not 1.
+        Value::Number(x) => Some(apart(*x, x.round()).0),
+        Value::Count(n) => Some(n.to_string()),
+        Value::Numbers(xs) if xs.len() <= MAX_NUMBERS => list(xs.iter().map(|x| number(*x)).collect()),
+        Value::Ids(ids) => list(ids.iter().map(usize::to_string).collect()),
+        Value::Text(text) => Some(format!("{text:?}")),
+        Value::List(parts) if parts.iter().all(|part| matches!(part, Value::Ids(_))) => {
+            list(parts.iter().map(in_full).collect::<Option<_>>()?)
+        }
+        Value::Numbers(_) | Value::Matrix(_) | Value::List(_) => None,
     }
 }
 
@@ -207,6 +205,22 @@ fn apart(a: f64, b: f64) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn short_arguments_are_shown_as_a_whole() {
+        let texts = Language::English.texts();
+        let shown = |value: Value| described(&value, &texts);
+        assert_eq!(shown(vec![1_usize, 2, 3].into()), "[1, 2, 3]");
+        assert_eq!(shown(vec![0.5, -1.0].into()), "[0.5, -1]");
+        assert_eq!(shown(Value::Text("a\nb".into())), "\"a\\nb\"");
+        let nodes = vec![Value::from(vec![0_usize, 0, 0]), vec![3_usize, 0, 0].into()];
+        assert_eq!(shown(Value::List(nodes)), "[[0, 0, 0], [3, 0, 0]]");
+        assert_eq!(shown(vec![7_usize; 100].into()), "(100)");
+        assert_eq!(shown(vec![0.5; 9].into()), "(9)");
+        assert_eq!(shown((1.0 - f64::EPSILON / 2.0).into()), "0.9999999999999999");
+        assert_eq!([shown(3.0.into()), shown(0.25.into())], ["3", "0.25"]);
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::error::LearnError;
 use crate::exercise::Exercise;
+use crate::failure::Failure;
 
 /// A language of the course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,20 @@ pub struct ExerciseText {
 const HEAD: &str = "//!";
 
 impl Texts {
+    /// Why there is no answer.
+    pub fn failure(&self, failure: &Failure) -> Vec<String> {
+        match failure {
+            Failure::Panic { place, message } => {
+                let mut lines = vec![self.say("panic", &[("place", place), ("message", message)])];
+                if message.starts_with("matmul of ") {
+                    lines.push(self.say("transpose_one", &[]));
+                }
+                lines
+            }
+            other => vec![self.say(other.key(), &[])],
+        }
+    }
+
     /// The sentence `key` with each `{name}` replaced.
     pub fn say(&self, key: &str, inserts: &[(&str, &str)]) -> String {
         filled(self.messages.get(key).map_or(key, String::as_str), inserts)
@@ -92,12 +107,16 @@ impl Texts {
     pub fn error(&self, error: &LearnError) -> Option<String> {
         let (key, inserts) = match error {
             LearnError::Cargo(why) => ("cargo", vec![("why", why.to_string())]),
+            LearnError::Build(why) => ("build", vec![("why", why.clone())]),
             LearnError::Unknown { name, similar } => {
                 let hint =
                     if similar.is_empty() { String::new() } else { format!(" (¿{}?)", similar.join(", ")) };
                 ("unknown", vec![("name", format!("{name:?}")), ("hint", hint)])
             }
             LearnError::Foreign(path) => ("foreign", vec![("path", path.display().to_string())]),
+            LearnError::Folder { path, why } => {
+                ("folder", vec![("path", path.display().to_string()), ("why", why.to_string())])
+            }
             LearnError::Progress { path, why } => {
                 ("progress", vec![("path", path.display().to_string()), ("why", why.clone())])
             }
@@ -110,7 +129,7 @@ impl Texts {
             }
             LearnError::NoText(name) => ("no_text", vec![("name", (*name).to_string())]),
             LearnError::Failed { name, why } => {
-                ("failed", vec![("name", (*name).to_string()), ("why", why.clone())])
+                ("failed", vec![("name", (*name).to_string()), ("why", self.failure(why).join(" "))])
             }
             LearnError::Core(_) => return None,
         };
@@ -176,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::exercises::ALL;
+    use crate::failure::Failure;
 
     #[test]
     fn the_environment_chooses_the_language() {
@@ -192,14 +212,16 @@ mod tests {
         let (path, why) = (std::path::PathBuf::from("learn"), "why".to_string());
         let errors = [
             LearnError::Cargo(io()),
+            LearnError::Build(why.clone()),
             LearnError::Unknown { name: "x".into(), similar: vec!["bp1"] },
             LearnError::Foreign(path.clone()),
+            LearnError::Folder { path: path.clone(), why: io() },
             LearnError::Progress { path: path.clone(), why: why.clone() },
             LearnError::File { action: "read", path, why: io() },
             LearnError::NotPassed("bp1"),
             LearnError::Unused { name: "bp1", used: "head".into() },
             LearnError::NoText("bp1"),
-            LearnError::Failed { name: "bp1", why },
+            LearnError::Failed { name: "bp1", why: Failure::Timeout },
         ];
         assert_eq!(errors.len(), es.errors.len());
         for error in errors {
@@ -210,6 +232,8 @@ mod tests {
             );
             assert_eq!(en.error(&error), None);
         }
+        let failed = LearnError::Failed { name: "head", why: Failure::Timeout };
+        assert!(es.error(&failed).unwrap_or_default().contains("tardó demasiado"));
     }
 
     /// The names in braces, and the code in backticks.

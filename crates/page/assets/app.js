@@ -1,14 +1,14 @@
 // The shell: the path of chapters, the language, and the chapter that the address names.
 
 import { address, el, failure, fill, language, LANGUAGES, link, select, t, put } from './lib/page.js';
-import { CHAPTERS } from './chapters/list.js';
+import { chapter, CHAPTERS } from './chapters/list.js';
 
 const at = (id) => document.getElementById(id);
 let leave = [];
 let shown = null;
 
 function top() {
-	const choice = select(Object.entries(LANGUAGES), language, (to) => location.assign(`?lang=${to}${location.hash}`));
+	const choice = select(Object.entries(LANGUAGES), language, (to) => location.replace(`?lang=${to}${location.hash}`));
 	choice.setAttribute('aria-label', t('language'));
 	put(at('top'), el('a.brand', { href: link('') }, el('img', { src: 'icon.svg', alt: '' }), 'mnist-to-gpt'), choice);
 }
@@ -33,8 +33,7 @@ async function show() {
 	if (!token) return at('error').append(el('p.note.bad', { role: 'alert' }, t('token.none')));
 	root.ariaBusy = true;
 	try {
-		const chapter = await import(`./chapters/${name}.js`);
-		await chapter.mount(root, (end) => (ends === leave ? ends.push(end) : end()));
+		await (await chapter(name)).mount(root, (end) => (ends === leave ? ends.push(end) : end()));
 	} catch (error) { root.append(failure(error)); }
 	root.ariaBusy = false;
 }
@@ -47,4 +46,6 @@ top();
 // What grows above the focus must not push it out of the window.
 new ResizeObserver(() => at('main').querySelector(':focus-visible')?.scrollIntoView({ block: 'nearest' })).observe(at('main'));
 addEventListener('hashchange', () => { top(); show(); });
+// A page that Back brings out of the browser's memory has the choice of the language that left it.
+addEventListener('pageshow', (e) => e.persisted && top());
 show();

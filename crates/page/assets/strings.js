@@ -57,6 +57,9 @@ empty	Point at something, or reach it with Tab and the arrow keys, to see its nu
 # token
 n	Token {i}: {token}
 none	This address has no token. Open the one that “m2g open” printed.	A esta dirección le falta el token. Abre la que mostró «m2g open».
+# wanted
+whole	{name} must be a whole number of at most 15 digits.	{name} debe ser un número entero de 15 cifras como máximo.
+number	{name} must be a number.	{name} debe ser un número.
 # none
 digits	Untrained: it guesses. Train a network in	Sin entrenar: adivina. Entrena una red en
 gpt	Untrained: it guesses. Train a small GPT in a minute in	Sin entrenar: adivina. Entrena un GPT pequeño en un minuto en
@@ -112,11 +115,13 @@ seen	What it sees and says	Lo que ve y dice
 seen.about	28 × 28 pixels: cut out, scaled and centred like the training images.	28 × 28 píxeles: recortado, escalado y centrado como las imágenes de entrenamiento.
 draw	Draw a digit, or pick a test image.	Dibuja un dígito o elige una imagen de prueba.
 sure	with {p}.	con {p}.
+tiny	with {p}, but it has too few pixels to show a shape: it is not sure.	con {p}, pero tiene muy pocos píxeles para mostrar una forma: no está segura.
+wide	with {p}, but it is as wide as two digits: it is not sure.	con {p}, pero es tan ancho como dos dígitos: no está segura.
 unsure	with {p}, but {other} has {q}: it is not sure.	con {p}, pero {other} tiene {q}: no está segura.
 several	It found {n} digits and reads the largest.	Encontró {n} dígitos y lee el mayor.
 truth	Test image {index} is a {label}.	La imagen de prueba {index} es un {label}.
 pixel	Pixel	Píxel
-pixel.about	Input {i} of 784: 0 is paper, 1 is ink.	Entrada {i} de 784: 0 es papel, 1 es tinta.
+pixel.about	Input {i} of {n}: 0 is paper, 1 is ink.	Entrada {i} de {n}: 0 es papel, 1 es tinta.
 hidden	Hidden neurons	Neuronas ocultas
 hidden.about	{n} neurons, each with {k} weights, drawn as an image: ink on blue raises z, ink on orange lowers it. The bar is the activation a.	{n} neuronas, cada una con {k} pesos, dibujados como imagen: la tinta en azul sube z, en naranja la baja. La barra es la activación a.
 last	Output neurons	Neuronas de salida
@@ -164,11 +169,11 @@ pause	Pause	Pausa
 loading	loading	cargando
 running	training	entrenando
 paused	paused	en pausa
-saving	saving	guardando
 finished	finished	terminado
 stopped	stopped	parado
 failed	failed	falló
 # metric
+val_bleu	validation BLEU	BLEU de validación
 val_loss	validation loss	pérdida de validación
 validation_accuracy	validation accuracy	exactitud de validación
 test_accuracy	test accuracy	exactitud de prueba
@@ -182,6 +187,7 @@ about	update_mini_batch asks backprop for the gradient and takes a step. Blue: v
 open	Open a step	Abrir un paso
 training	the training above	el entrenamiento de arriba
 facts	Loss {loss}, B = {batch} examples of {labels}, η = {eta}	Pérdida {loss}, B = {batch} ejemplos de {labels}, η = {eta}
+more	What opens here is a step of plain gradient descent. The run itself trains with {settings}.	Lo que se abre aquí es un paso del descenso de gradiente simple. La ejecución entrena con {settings}.
 line	Line of the step	Línea del paso
 flow	The way of values and errors	El camino de valores y errores
 # example
@@ -294,6 +300,27 @@ c_fc	MLP: widen	MLP: ampliar
 c_fc.about	Four times as many neurons, for each token alone.	Cuatro veces más neuronas, para cada token por separado.
 gelu	MLP: activation	MLP: activación
 gelu.about	A soft switch: what the sigmoid is to the digit network.	Un interruptor suave: lo que la sigmoide es para la red de dígitos.
+mul	Multiply, number by number	Multiplicar, número a número
+scale	Scale	Escalar
+scale.about	Every number times the same factor.	Cada número por el mismo factor.
+tanh	Cap	Tope
+tanh.about	tanh bends large numbers towards ±1.	tanh acerca los números grandes a ±1.
+reverse_features	Backwards	Al revés
+reverse_features.about	The numbers of each key in reverse order.	Los números de cada clave en orden inverso.
+l2_normalize	Length 1	Longitud 1
+l2_normalize.about	Each vector is divided by its length: only its direction stays.	Cada vector se divide por su longitud: solo queda su dirección.
+negative_distance	Minus the distance	Menos la distancia
+negative_distance.about	The nearer a key is to a query, the higher the score.	Cuanto más cerca está una clave de una consulta, mayor es la puntuación.
+rms_norm	Normalise	Normalizar
+rms_norm.about	Each row is divided by the root of the mean of its squares, then weights.	Cada fila se divide por la raíz de la media de sus cuadrados, y luego pesos.
+qk_norm	Normalise Q and K	Normalizar Q y K
+rotary	Turn by position	Girar según la posición
+rotary.about	Queries and keys turn with their position: their product depends on the distance.	Consultas y claves giran con su posición: su producto depende de la distancia.
+value_residual	Values of the first layer	Valores de la primera capa
+value_residual.about	They are mixed into the values of this layer.	Se mezclan con los valores de esta capa.
+relu	MLP: activation	MLP: activación
+relu_squared	MLP: activation	MLP: activación
+swiglu	MLP: activation	MLP: activación
 block	End of the layer	Fin de la capa
 block.about	What goes on to the next layer.	Lo que pasa a la capa siguiente.
 logits	Logits
@@ -315,11 +342,13 @@ seeds	Seeds	Semillas
 # score
 scaled-dot	the standard.	lo normal.
 dot	not divided by √D.	sin dividir por √D.
+width-scaled-dot	divided by √C instead of √D.	dividida por √C en vez de √D.
 squared-dot	squares the numbers first: the sign is lost.	eleva antes al cuadrado: se pierde el signo.
 inverse-dot	inverted: a good match scores low.	invertida: lo que encaja puntúa poco.
 reversed-dot	the key read backwards.	la clave leída al revés.
 cosine	only the angle counts.	solo cuenta el ángulo.
 negative-distance	near is good.	cerca es bueno.
+additive	a small network compares query and key.	una red pequeña compara consulta y clave.
 # mask
 causal	each token sees itself and the earlier ones.	cada token se ve a sí mismo y a los anteriores.
 reversed	the lower-left triangle is hidden: each token sees itself and the later ones.	se oculta el triángulo inferior izquierdo: cada token se ve a sí mismo y a los siguientes.
@@ -339,6 +368,10 @@ joined	Several models run this function.	Varios modelos ejecutan esta función.
 own	Only one of these models runs it.	Solo uno de estos modelos la ejecuta.
 callers	Called here	Se llama aquí
 click	Click a function to see its source and the lines that call it.	Haz clic en una función para ver su código y las líneas que la llaman.
+# unit
+about	about	unos
+images	images	imágenes
+target tokens	target tokens	tokens de destino
 # stage
 batch	Fetch a batch	Tomar un lote
 forward	Forward	Hacia delante

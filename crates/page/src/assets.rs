@@ -1,4 +1,4 @@
-//! The files of the page: HTML, modules, styles, texts.
+//! The files of the page: HTML, modules, styles, texts. The program holds them without their comments.
 
 use bytes::Bytes;
 use m2g_packed::Files;
@@ -73,6 +73,25 @@ mod tests {
         assert!(embedded("index.html").is_some());
         for (name, _) in FILES.iter() {
             assert_ne!(kind(name), "text/plain; charset=utf-8", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_its_source_without_comments() {
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+        for (name, content) in FILES.iter() {
+            let source = std::fs::read_to_string(source.join(name)).unwrap();
+            assert_eq!(content, crate::strip::without_comments(&source), "{name}");
+            // Only comments are gone, and the literal with all texts has lost nothing.
+            let mut rest = content.lines().peekable();
+            for line in source.lines() {
+                let is_comment = ["//", "/*"].iter().any(|mark| line.trim().starts_with(mark));
+                assert!(rest.next_if_eq(&line).is_some() || is_comment, "{name}: {line}");
+            }
+            assert_eq!(rest.next(), None, "{name}");
+            if name == "strings.js" {
+                assert!(source.ends_with(&content[content.find('`').unwrap()..]));
+            }
         }
     }
 

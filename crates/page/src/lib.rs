@@ -10,10 +10,12 @@
 //! | `server` | HTTP on 127.0.0.1, and who may ask |
 //! | `routes` | what can be asked |
 //! | `assets` | the files of the page, which `assets/` holds |
+//! | `strip` | leaves out their comments when they are packed |
 //! | `state` | the models, the steps that are kept, the training in progress |
 //! | `commands` | what other commands answer |
 //! | `models` | models by name: untrained ones, and runs |
 //! | `watch` | the runs as they change |
+//! | `texts` | tests that every name has a text |
 //! | `training/` | a training that the page has started |
 //! | `hub` | streams of events |
 //! | `markdown` | the notes as blocks |
@@ -28,6 +30,10 @@ mod models;
 mod routes;
 mod server;
 mod state;
+#[cfg(test)]
+mod strip;
+#[cfg(test)]
+mod texts;
 mod training;
 mod watch;
 

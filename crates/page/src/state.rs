@@ -15,8 +15,8 @@ use crate::server::reply::{Answer, Refusal};
 use crate::training::Trainings;
 use crate::watch::Watch;
 
-/// The most inspected steps that are kept, with all their values.
-const KEPT_STEPS: usize = 16;
+/// The most inspected steps that are kept, with all their values: two for each letter that is typed in What if.
+const KEPT_STEPS: usize = 512;
 
 /// The most bytes of their values and models, unless a single step has more.
 const KEPT_BYTES: usize = 1 << 30;
@@ -116,7 +116,9 @@ impl State {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let found = steps.iter().find(|kept| kept.id.to_string() == id);
         let Some(found) = found.map(|kept| Arc::clone(&kept.opened)) else {
-            return Err(Refusal::missing("this step is no longer kept: run it again"));
+            return Err(Refusal::missing(
+                "this step is no longer kept: reload the page, which runs it again",
+            ));
         };
         drop(steps);
         answer(&found.lock().unwrap_or_else(PoisonError::into_inner))
@@ -171,7 +173,8 @@ mod tests {
     fn the_newest_steps_that_fit_are_kept() {
         let keep = |bytes: &[usize]| number_to_keep(bytes.iter().copied());
         assert_eq!(keep(&[1, 2]), 2);
-        assert_eq!(keep(&[1; 20]), KEPT_STEPS);
+        assert_eq!(keep(&[1; 200]), 200, "another tab may type for a while");
+        assert_eq!(keep(&[1; KEPT_STEPS + 4]), KEPT_STEPS);
         assert_eq!(keep(&[KEPT_BYTES / 2, KEPT_BYTES / 2, 1]), 2);
         assert_eq!(keep(&[KEPT_BYTES + 1, 1]), 1, "the newest is kept, whatever its size");
         assert_eq!(keep(&[1, usize::MAX, usize::MAX]), 1);

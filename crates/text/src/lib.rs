@@ -13,12 +13,14 @@
 //! | [`stop`] | [`StopTexts`](stop::StopTexts): where a generated text ends |
 //! | [`hugging_face`] | the tokenizer of a folder in Hugging Face's format, in and out |
 //! | [`pickle`] | reads Python's pickles, and executes nothing |
+//! | [`git_lfs`] | recognises the pointers that Git LFS leaves in place of large files |
 //! | [`utf8`] | [`Utf8Stream`](utf8::Utf8Stream): UTF-8 that arrives in chunks |
 //!
-//! Each module uses only those before it in this list: `utf8`, `pickle`, `tokenizer`, `words`, `error`,
+//! Each module uses only those before it in this list: `utf8`, `git_lfs`, `pickle`, `tokenizer`, `words`, `error`,
 //! `hugging_face`, `token_file`, `lexicon`, `tales`, `source`, `prepare`.
 
 mod error;
+pub mod git_lfs;
 pub mod hugging_face;
 pub mod lexicon;
 pub mod pickle;

@@ -33,7 +33,10 @@ impl Sampling {
     /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
         let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+        if self.temperature == f64::INFINITY {
+            return setting("temperature", "infinite".into(), "it must be a finite number above 0");
+        }
+        if self.temperature.is_nan() || self.temperature <= 0.0 {
             let rule = "it must be above 0; to take the most likely token every time, set `greedy`";
             return setting("temperature", self.temperature.to_string(), rule);
         }
@@ -264,7 +267,10 @@ mod tests {
         for (sampling, word) in [
             (Sampling { temperature: 0.0, ..plain }, "temperature is 0: it must be above 0"),
             (Sampling { temperature: f64::NAN, ..plain }, "temperature is NaN"),
-            (Sampling { temperature: f64::INFINITY, ..plain }, "temperature is inf"),
+            (
+                Sampling { temperature: f64::INFINITY, ..plain },
+                "temperature is infinite: it must be a finite number",
+            ),
             (Sampling { top_k: Some(0), ..plain }, "top_k is 0"),
             (Sampling { top_p: Some(0.0), ..plain }, "top_p is 0"),
             (Sampling { top_p: Some(1.5), ..plain }, "top_p is 1.5"),

@@ -23,7 +23,7 @@ fn draw(p: &[f64], u: f64) -> usize {
             return i;
         }
     }
-    p.len() - 1
+    p.iter().rposition(|x| *x > 0.0).unwrap_or(0)
 }
 
 fn main() {

@@ -35,16 +35,29 @@ pub fn sum_of_rows(m: &Matrix) -> Vec<f64> {
 }
 
 /// The matrix with `b` added to each row.
+///
+/// # Panics
+/// Unless `b` has a number for each column.
+#[track_caller]
 pub fn add_to_rows(m: &Matrix, b: &[f64]) -> Matrix {
+    let (shape, n) = (m.shape(), b.len());
+    assert!(m.cols == n, "add_to_rows of {shape:?} and ({n}): each column needs one number");
     Matrix::from_fn(m.rows, m.cols, |i, j| m[(i, j)] + b[j])
 }
 
 /// The columns `start..end`.
+///
+/// # Panics
+/// Unless the matrix has them.
+#[track_caller]
 pub fn columns(m: &Matrix, start: usize, end: usize) -> Matrix {
+    let shape = m.shape();
+    assert!(start <= end && end <= m.cols, "columns {start}..{end} of a matrix {shape:?}: they count from 0");
     Matrix::from_fn(m.rows, end - start, |i, j| m[(i, start + j)])
 }
 
 /// The gradient of one example's cost with respect to the biases and the weights of each layer.
+#[track_caller]
 pub fn backprop_one(
     weights: &[Matrix],
     biases: &[Vec<f64>],
@@ -79,19 +92,29 @@ pub fn bumpy(x: &[f64]) -> f64 {
 }
 
 /// The weights of causal attention: `softmax(mask(q k^T / sqrt(D)))`.
+#[track_caller]
 pub fn attention_weights(q: &Matrix, k: &Matrix) -> Matrix {
     let scores = q.matmul(&k.transpose()).scale(1.0 / (q.cols as f64).sqrt());
     softmax(&Matrix::from_fn(q.rows, k.rows, |i, j| if j > i { f64::NEG_INFINITY } else { scores[(i, j)] }))
 }
 
 /// A head of causal attention.
+#[track_caller]
 pub fn head(q: &Matrix, k: &Matrix, v: &Matrix) -> Matrix {
     attention_weights(q, k).matmul(v)
 }
 
-/// Matrices with the same rows beside each other.
+/// Matrices with the same number of rows beside each other.
+///
+/// # Panics
+/// Unless they have the same number of rows.
+#[track_caller]
 pub fn side_by_side(parts: &[Matrix]) -> Matrix {
     let rows = parts.first().map_or(0, |part| part.rows);
+    for part in parts {
+        let (first, other) = (parts[0].shape(), part.shape());
+        assert!(part.rows == rows, "side_by_side of {first:?} and {other:?}: the numbers of rows differ");
+    }
     let data: Vec<f64> =
         (0..rows).flat_map(|i| parts.iter().flat_map(move |part| part.row(i).to_vec())).collect();
     Matrix::new(rows, parts.iter().map(|part| part.cols).sum(), data)
@@ -109,6 +132,7 @@ pub fn norm(x: &Matrix) -> Matrix {
 }
 
 /// Two layers with a ReLU between them.
+#[track_caller]
 pub fn mlp(x: &Matrix, w1: &Matrix, w2: &Matrix) -> Matrix {
     x.matmul(&w1.transpose()).map(|z| z.max(0.0)).matmul(&w2.transpose())
 }

@@ -1,7 +1,7 @@
 //! How an exercise talks with the grader: cases come in on stdin, answers go out on stdout.
 //!
 //! A frame is a marker, a length in bytes and a list of [`Value`]s. What you print yourself stands
-//! between the frames; the grader shows it to you.
+//! between the frames, on stdout or stderr; the grader shows it to you.
 
 use std::io::{self, IsTerminal, Read, Write};
 

@@ -23,7 +23,7 @@ fn p95(mut times: Vec<f64>) -> f64 {
 }
 
 /// Goes to a chapter, and waits until it is there.
-fn go(browser: &Browser, chapter: &str, more: &str) {
+pub(super) fn go(browser: &Browser, chapter: &str, more: &str) {
     browser.run(&format!(
         "const at = new URLSearchParams(location.hash.slice(1)); location.hash = 't=' + at.get('t') + '&c={chapter}{more}'"
     ));

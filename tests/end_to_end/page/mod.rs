@@ -8,9 +8,11 @@
 //! | `trained.rs` | a training from the page |
 //! | `webdriver.rs` | a client for a browser's driver |
 //! | `browser.rs` | the page in Chromium |
+//! | `changes.rs` | the page in Chromium while something under it changes or goes wrong |
 //! | `keyboard.rs` | every chapter without a mouse |
 
 mod browser;
+mod changes;
 mod gate;
 mod keyboard;
 mod numbers;

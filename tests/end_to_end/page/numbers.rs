@@ -106,6 +106,7 @@ fn digits_are_read_as_the_command_reads_them() {
     assert!(same >= 8, "a drawn test digit is read as the test digit: {same} of 10");
     assert_eq!(served.post_bytes("/api/digits/draw?model=d", &[0; 112 * 112]).json()["found"], 0);
     assert_eq!(served.post_bytes("/api/digits/draw?model=d", &[0; 7]).status, 400);
+    doubts_are_said(&served);
     let photo = std::fs::read(dir.path().join("drawn.png")).unwrap();
     assert!(served.post_bytes("/api/digits/photo?model=d", &photo).status == 200);
     assert_eq!(served.post_bytes("/api/digits/photo?model=d", b"no picture").status, 400);
@@ -143,6 +144,32 @@ fn digits_are_read_as_the_command_reads_them() {
     let (w, gradient, updated) = (value(""), value("&gradient=1"), value("&updated=1"));
     let eta = step["learning_rate"].as_f64().unwrap() as f32;
     assert!(w.iter().zip(&gradient).zip(&updated).all(|((w, g), u)| (w - eta * g - u).abs() < 1e-6));
+}
+
+/// A small share, a wide figure and a dot are no sure digits, and the answer says which of these it is.
+fn doubts_are_said(served: &Served) {
+    let mut unsure = 0;
+    for model in ["d", "digits"] {
+        for index in 0..20 {
+            let test = served.got(&format!("/api/digits/test/{index}?model={model}"));
+            assert_eq!(test["sure"], json!(test["confidence"].as_f64() >= Some(0.6)), "{test}");
+            unsure += usize::from(test["sure"] == json!(false));
+        }
+    }
+    assert!((20..40).contains(&unsure), "{unsure}");
+    // A zigzag, twice as wide as high.
+    let mut wide = vec![0; 112 * 112];
+    for x in 16..96_usize {
+        let middle = 40 + ((x - 16) % 40).abs_diff(20) * 3 / 2;
+        (middle - 4..middle + 4).for_each(|y| wide[y * 112 + x] = 255);
+    }
+    let read = |drawn: &[u8]| served.post_bytes("/api/digits/draw?model=d", drawn).json();
+    let zigzag = read(&wide);
+    assert_eq!((&zigzag["sure"], &zigzag["doubt"]), (&json!(false), &json!("wide")), "{zigzag}");
+    let mut dot = vec![0; 112 * 112];
+    dot[50 * 112 + 50] = 255;
+    let dot = read(&dot);
+    assert!(dot["why"].is_string() || dot["doubt"] == "tiny", "{dot}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::served::Served;
 use crate::support::{ok, small_mnist, weights};
 
 /// Waits until the training is in this state.
-fn wait(served: &Served, state: &str) -> Value {
+pub(super) fn wait(served: &Served, state: &str) -> Value {
     let started = Instant::now();
     loop {
         let training = served.got("/api/training");
@@ -121,8 +121,10 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
             ok(dir.path(), &more);
         });
         served.events("GET", "/api/runs/events", "", |name, data| {
-            if name == "metrics" && data["run"] == "elsewhere" {
-                lines += data["lines"].as_array().unwrap().len();
+            if name == "runs" && data["runs"].as_array().unwrap().iter().any(|run| run["name"] == "elsewhere")
+            {
+                let curves = served.got("/api/runs/curves?run=elsewhere");
+                lines = curves["runs"][0]["evaluations"].as_array().unwrap().len();
             }
             lines >= 2
         });

@@ -157,3 +157,8 @@ pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     all.sort();
     all
 }
+
+/// What a command said, with its lines joined.
+pub fn one_line(stderr: &[u8]) -> String {
+    String::from_utf8_lossy(stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -108,7 +108,7 @@ impl Ask {
             let changed = change.apply(&text)?;
             if !keeps_the_end(&changed, &following) {
                 bail!(
-                    "\"{}\" changes a word after {}: give an earlier one, or {0} itself",
+                    "\"{}\" changes a word after {}: give an earlier one, or {1} itself",
                     change.name(),
                     self.word
                 );

@@ -1,12 +1,13 @@
 //! The commands of a conversation: lines that start with a slash.
 
 use anyhow::{anyhow, bail};
+use m2g_core::settings::SettingValue;
 use m2g_gpt::Generator;
 use m2g_gpt::continuation::beginning;
 
 use super::conversation::{Conversation, Next};
 use crate::flags::nearest;
-use crate::gpt::generation_flags::stop_text;
+use crate::gpt::generation_flags::{at_least_one, stop_text};
 use crate::output;
 
 /// Each command with its values and what it does.
@@ -54,7 +55,10 @@ impl Conversation<'_> {
                     other => bail!("/greedy is {other}: it must be on or off"),
                 }
             }
-            "tokens" => self.until.tokens = number(name, trimmed)?,
+            "tokens" => {
+                self.until.tokens =
+                    at_least_one(trimmed).map_err(|why| anyhow!("/{name} is {trimmed}: {why}"))?
+            }
             "stop" if value.is_empty() => self.until.stop.clear(),
             "stop" => self.until.stop.push(stop_text(value).map_err(|why| anyhow!("/stop: {why}"))?),
             "seed" => {
@@ -84,15 +88,15 @@ fn help() -> anyhow::Result<()> {
     output::line("  //...              a text that starts with a slash")
 }
 
-fn number<T: std::str::FromStr>(name: &str, text: &str) -> anyhow::Result<T> {
-    match text.parse() {
+fn number<T: SettingValue>(name: &str, text: &str) -> anyhow::Result<T> {
+    match T::from_text(text) {
         Ok(number) => Ok(number),
         Err(_) if text.is_empty() => bail!("/{name} needs a number"),
-        Err(_) => bail!("/{name} is {text}: it must be a number"),
+        Err(rule) => bail!("/{name} is {text}: {rule}"),
     }
 }
 
-fn number_or_off<T: std::str::FromStr>(name: &str, text: &str) -> anyhow::Result<Option<T>> {
+fn number_or_off<T: SettingValue>(name: &str, text: &str) -> anyhow::Result<Option<T>> {
     match text {
         "off" => Ok(None),
         text => number(name, text).map(Some),

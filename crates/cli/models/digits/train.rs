@@ -26,6 +26,11 @@ impl TrainCommand for Network<f32> {
         counted(description.config.epochs, "epoch")
     }
 
+    fn taken(training: &Training<'_>) -> String {
+        let steps_per_epoch = training.options().steps_per_evaluation;
+        counted(training.state.step.div_ceil(steps_per_epoch), "epoch")
+    }
+
     fn fixed_flag(settings: &Settings) -> Option<String> {
         settings.first_fixed()
     }

@@ -46,6 +46,9 @@ impl EvalCommand for Gpt<f32> {
 
     fn evaluate(flags: Flags, run: &Path, file: &str) -> anyhow::Result<Measured> {
         if let Some(path) = &flags.logits {
+            if output_file::ending(path, &["safetensors"]).is_none() {
+                bail!("--logits is {}: its name must end in .safetensors", path.display());
+            }
             output_file::check("--logits", path)?;
         }
         let (mut gpt, description) = load::<Gpt<f32>>(run, file)?;
@@ -134,7 +137,7 @@ fn other_data(data: &str, gpt: &Gpt<f32>, description: &Description) -> anyhow::
 /// Checks that the data has the tokens that the run knows: a prepared folder brings its own.
 fn check_vocabulary(corpus: &Corpus, gpt: &Gpt<f32>, description: &Description) -> anyhow::Result<()> {
     let name = |tokenizer: &Option<Tokenizer>| {
-        tokenizer.as_ref().map_or("no tokenizer".into(), |tokenizer| tokenizer.kind().to_string())
+        tokenizer.as_ref().map_or("no tokenizer".into(), |tokenizer| tokenizer.name())
     };
     let fits = match (&corpus.tokenizer, &description.tokenizer) {
         (Some(theirs), Some(ours)) => theirs == ours,

@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::{one_line, with_current_names};
+use crate::config_file::{as_map, one_line, with_current_names};
 use crate::eval::Eval;
 use crate::gpt::{ask, chat, export, import, ladder, plot, prepare, sample};
 use crate::lab::trainer::{Trainer, TypedTrainer};
@@ -123,6 +123,18 @@ impl ModelKind for Gpt {
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
         with_current_names::<m2g_gpt::Config>(config)
+    }
+
+    fn default_settings(&self, settings: &Map<String, Value>) -> Map<String, Value> {
+        let data = settings.get("data").and_then(Value::as_str);
+        let mut config = m2g_gpt::Config::default();
+        // The data decides what the tokenizer auto stands for.
+        let on_its_data =
+            m2g_gpt::Config { data: data.map_or(config.data.clone(), String::from), ..config.clone() };
+        if let Ok(kind) = on_its_data.tokenizer_kind() {
+            config.tokenizer = kind.to_string();
+        }
+        as_map(&config)
     }
 
     fn wrong_setting(&self, config: &Value) -> Option<String> {

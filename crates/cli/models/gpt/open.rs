@@ -44,6 +44,16 @@ impl OpenModel for OpenGpt {
         self.gpt.params()
     }
 
+    fn remark(&self) -> Option<String> {
+        let tokens = self.gpt.config().vocab_size;
+        self.untrained.then(|| {
+            format!(
+                "the untrained GPT has GPT-2's vocabulary of {tokens} tokens, so that it can read any text; `m2g gpt \
+                 train` and `m2g compare` give it that of its data, which is smaller by default"
+            )
+        })
+    }
+
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)> {
         let description = &self.description;
         if description.data.is_empty() && !self.untrained {

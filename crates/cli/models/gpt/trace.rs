@@ -18,7 +18,12 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
         let config = Config::default();
         let corpus = Corpus::load_configured(&config, None)?;
         let training = Training::new(config, &corpus, Save::Nowhere)?;
-        return record(training, &corpus, warm_up, None);
+        let remark = format!(
+            "untrained, with the vocabulary of its default data, {} tokens; `m2g params` and `m2g inspect` give it \
+             GPT-2's, to read any text",
+            corpus.vocab_size
+        );
+        return record(training, &corpus, warm_up, Some(remark));
     };
     let (gpt, saved) = load::<Gpt<f32>>(&run.path, LAST)?;
     if saved.data.is_empty() {

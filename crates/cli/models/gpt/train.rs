@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use m2g_core::threads;
 use m2g_core::train::{Model, Outcome};
+use m2g_core::{Error, threads};
 use m2g_gpt::data::{Corpus, entropy, is_built_in};
 use m2g_gpt::training::{Description, Training};
 use m2g_gpt::writing::Writing;
@@ -68,6 +68,7 @@ impl TrainCommand for Gpt<f32> {
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
         let (mut config, tokenizer) = settings.resolve()?;
         let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
+        settings.check_tokenizer(&config, corpus.tokenizer.as_ref())?;
         config.data = repeatable(config.data);
         Ok((config, corpus))
     }
@@ -78,6 +79,10 @@ impl TrainCommand for Gpt<f32> {
 
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
         let mut description = Training::describe(run)?;
+        // Before its data is read: it has none.
+        if description.data.is_empty() {
+            return Err(Error::Imported(run.to_path_buf()).into());
+        }
         let mut config = description.config.clone();
         settings.resume(&mut config);
         let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string())?;

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Error, Tape};
-use m2g_translate::data::{Corpus, Pairs, TextPair};
+use m2g_translate::data::{Corpus, Pairs, TextPair, is_built_in};
 use m2g_translate::decode::{Options, Translator};
 use m2g_translate::evaluation::{bleu_and_exact, predict};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
@@ -65,6 +65,13 @@ fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Vec<TextPai
             .collect());
     }
     let Description { config, tokenizer, data, .. } = description;
+    if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
+        bail!(
+            "{}, which the run was trained on, is gone: put it back, or measure other sentences with --source and \
+             --target",
+            config.data
+        );
+    }
     let corpus = Corpus::load(config, Some(tokenizer)).map_err(Error::from)?;
     if corpus.fingerprint != *data {
         note(&format!("note: {} has changed since the run was trained", config.data));

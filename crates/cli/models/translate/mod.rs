@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
 use super::run::SavedRun;
 use crate::bench::workload::Workload;
-use crate::config_file::{one_line, with_current_names};
+use crate::config_file::{as_map, one_line, with_current_names};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
@@ -110,6 +110,10 @@ impl ModelKind for Translate {
 
     fn settings(&self, config: &Value) -> Map<String, Value> {
         with_current_names::<m2g_translate::Config>(config)
+    }
+
+    fn default_settings(&self, _: &Map<String, Value>) -> Map<String, Value> {
+        as_map(&m2g_translate::Config::default())
     }
 
     fn wrong_setting(&self, config: &Value) -> Option<String> {

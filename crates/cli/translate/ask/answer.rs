@@ -4,7 +4,7 @@ use m2g_text::words::HeadWeights;
 use m2g_translate::ask::Pair;
 use serde_json::{Value, json};
 
-use crate::ask::weights;
+use crate::ask::{equal_to, weights};
 use crate::output::percent;
 use crate::terminal::lines::{counted, wrap};
 use crate::terminal::table::{Narrow, Table};
@@ -54,7 +54,7 @@ impl Answer {
     /// The answer for people.
     pub fn text(&self) -> String {
         let columns = columns();
-        let word = &self.pair.source.words[self.word];
+        let word = self.name_of_word();
         let first = format!(
             "{word} attends to, in the encoder (mean of {}, then head by head; what is missing to 100 % goes to \
              the end of the sentence):",
@@ -97,6 +97,16 @@ impl Answer {
             self.test(columns),
         ]);
         parts.join("\n")
+    }
+
+    /// The word that was asked about, with its number if the sentence has it more than once.
+    fn name_of_word(&self) -> String {
+        let words = &self.pair.source;
+        let same = equal_to(self.word, words);
+        let number = same.iter().position(|i| *i == self.word).map_or(1, |i| i + 1);
+        let numbered =
+            if same.len() > 1 { format!(" (number {number} of {})", same.len()) } else { String::new() };
+        format!("{}{numbered}", words.words[self.word])
     }
 
     /// The causal test as a table.

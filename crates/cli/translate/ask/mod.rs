@@ -26,7 +26,7 @@ pub use self::answer::Answer;
 use self::answer::Tried;
 use super::decoding_flags::DecodingFlags;
 use crate::ask::change::Change;
-use crate::ask::{bare, word_of};
+use crate::ask::{bare, equal_to, word_of};
 use crate::flags::run_path;
 use crate::models::run::load;
 use crate::output;
@@ -49,14 +49,15 @@ pub struct Ask {
     /// The sentence.
     #[arg(value_name = "SENTENCE", allow_hyphen_values = true)]
     sentence: String,
-    /// The word of the sentence to ask about.
+    /// The word of the sentence to ask about; of several equal ones the first, and sabía#2 for the second.
     #[arg(long, value_name = "WORD")]
     word: String,
-    /// Replace a word by another: pizza=María. May be repeated [default: words of the grammar by words of
-    /// another kind].
+    /// Replace a word by another, wherever it stands: pizza=María; or at one place: pizza#2=María. May be repeated
+    /// [default: words of the grammar by words of another kind].
     #[arg(long, value_name = "WORD=OTHER", value_parser = Change::replace)]
     replace: Vec<Change>,
-    /// Leave out a word. May be repeated [default: the words that the default replaces, or each in turn].
+    /// Leave out a word, wherever it stands; pizza#2 only at its second place. May be repeated [default: the words
+    /// that the default replaces, or each in turn].
     #[arg(long, value_name = "WORD")]
     blank: Vec<String>,
     /// The words of the translation to compare: tasted,knew [default: the translation of the word, and the
@@ -206,10 +207,12 @@ impl<'a> Asked<'a> {
 }
 
 /// The changes to try if none is given. Of the grammar's words, each that has a counterpart of another kind is
-/// replaced by it, and left out. Without such words, every word but the one in question is left out in turn.
+/// replaced by it, and left out. Without such words, every word but the one in question is left out in turn,
+/// wherever it stands.
 fn default_changes(words: &Words, word: usize, knows_the_grammar: bool) -> Vec<Change> {
+    let same = equal_to(word, words);
     let others: Vec<&str> = (words.words.iter().enumerate())
-        .filter(|(i, _)| *i != word)
+        .filter(|(i, _)| !same.contains(i))
         .map(|(_, word)| word.trim_matches(|c: char| !c.is_alphanumeric()))
         .filter(|word| !word.is_empty())
         .collect();

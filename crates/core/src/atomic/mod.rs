@@ -7,6 +7,7 @@
 //! | `lock.rs` | [`Lock`]: one process at a time |
 //! | `file.rs` | [`write()`]: a file is written under another name, and renamed |
 //! | `folder.rs` | [`folder()`]: a folder is filled elsewhere, and exchanged with the old one |
+//! | `own.rs` | [`check_own()`]: a folder with other files is not replaced |
 //! | `staging.rs` | where that happens, and what becomes of it if the process is killed |
 //!
 //! What a killed process leaves is called `.new-NAME`, and is removed by the next process that
@@ -18,6 +19,7 @@ mod changes;
 mod file;
 mod folder;
 mod lock;
+mod own;
 mod staging;
 
 pub(crate) use changes::rename_to_free;
@@ -25,6 +27,7 @@ pub use changes::{File, KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_LOCKS, sync_folder};
 pub use file::{remove_leftover_files, write};
 pub use folder::{folder, remove};
 pub use lock::Lock;
+pub use own::check_own;
 pub use staging::{restore, sweep};
 
 /// How the names of incomplete files and folders start.

@@ -5,7 +5,11 @@
 /// # Errors
 /// The rule, if `x` breaks it.
 pub fn positive(x: &f64) -> Result<(), &'static str> {
-    if x.is_finite() && *x > 0.0 { Ok(()) } else { Err("it must be a number above 0") }
+    match *x {
+        f64::INFINITY => Err("it must be a finite number above 0"),
+        x if x > 0.0 => Ok(()),
+        _ => Err("it must be a number above 0"),
+    }
 }
 
 /// 0 or above, and finite.
@@ -13,7 +17,22 @@ pub fn positive(x: &f64) -> Result<(), &'static str> {
 /// # Errors
 /// The rule, if `x` breaks it.
 pub fn not_negative(x: &f64) -> Result<(), &'static str> {
-    if x.is_finite() && *x >= 0.0 { Ok(()) } else { Err("it must be a number, 0 or above") }
+    match *x {
+        f64::INFINITY => Err("it must be a finite number, 0 or above"),
+        x if x >= 0.0 => Ok(()),
+        _ => Err("it must be a number, 0 or above"),
+    }
+}
+
+/// 0 or above, and finite as a number of 32 bits, with which models compute.
+///
+/// # Errors
+/// The rule, if `x` breaks it.
+pub fn not_negative_f32(x: &f64) -> Result<(), &'static str> {
+    match (*x as f32).is_infinite() && x.is_finite() {
+        true => Err("it must be at most 3.4e38, the largest number of 32 bits"),
+        false => not_negative(x),
+    }
 }
 
 /// At least 0 and below 1, such as a probability or a decay rate.
@@ -44,4 +63,23 @@ macro_rules! within {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinity_is_called_so() {
+        assert_eq!(positive(&f64::INFINITY), Err("it must be a finite number above 0"));
+        for rule in [not_negative, not_negative_f32] {
+            assert_eq!(rule(&f64::INFINITY), Err("it must be a finite number, 0 or above"));
+            assert_eq!(rule(&f64::NAN), Err("it must be a number, 0 or above"));
+            assert_eq!(rule(&-1.0), Err("it must be a number, 0 or above"));
+            assert_eq!([rule(&0.0), rule(&1e38)], [Ok(()); 2]);
+        }
+        assert_eq!([positive(&0.0), positive(&f64::NAN)], [Err("it must be a number above 0"); 2]);
+        assert_eq!([positive(&1e300), not_negative(&1e300)], [Ok(()); 2]);
+        assert!(not_negative_f32(&1e39).is_err_and(|rule| rule.starts_with("it must be at most 3.4e38")));
+    }
 }

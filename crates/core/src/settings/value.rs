@@ -102,7 +102,8 @@ macro_rules! named_setting_values {
 
             fn from_text(text: &str) -> Result<Self, String> {
                 let name = ::serde::de::value::StrDeserializer::<::serde::de::value::Error>::new(text);
-                ::serde::Deserialize::deserialize(name).map_err(|error| error.to_string())
+                ::serde::Deserialize::deserialize(name)
+                    .map_err(|_| format!("it must be one of {}", Self::names().join(", ")))
             }
 
             fn to_text(&self) -> String {
@@ -299,6 +300,7 @@ mod tests {
             round_trip::<Score>(&[(name, name)]);
         }
         assert!(Positions::from_text("sinusoid").unwrap_err().contains("sinusoidal"));
+        assert_eq!(NormPlace::from_text("befor").unwrap_err(), "it must be one of before, after, none");
     }
 
     #[test]

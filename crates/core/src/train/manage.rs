@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::run_folder::{CONFIG, LOCK, check_is_run, lock};
+use super::run_folder::{CONFIG, LOCK, check_content, check_is_run, lock};
 use crate::{Error, atomic};
 
 /// Whether a process trains the run in this folder now.
@@ -30,13 +30,14 @@ pub fn rename(run: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
-/// Deletes a folder and everything in it. The folder disappears first, in one step, so that no
+/// Deletes the folder of a run, or of what is left of one. The folder disappears first, in one step, so that no
 /// half of it can be taken for a run.
 ///
 /// # Errors
-/// [`Error::Busy`] if a process trains the run; [`Error::BeingWritten`] if one replaces it;
+/// Those of [`check_content`]; [`Error::Busy`] if a process trains the run; [`Error::BeingWritten`] if one replaces it;
 /// [`Error::Io`].
 pub fn delete(run: &Path) -> Result<(), Error> {
+    check_content(run)?;
     let _lock = lock(run)?;
     atomic::remove(run)
 }
@@ -67,6 +68,46 @@ mod tests {
         assert!(!a.exists() && b.join(CONFIG).is_file());
         delete(&b).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// Neither deleted nor replaced with `overwrite`.
+    #[test]
+    fn a_folder_with_other_files_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+        drop((run(&a), run(&b)));
+        let replace = |path: &Path| {
+            let json = serde_json::json!({});
+            RunFolder::create(Save::Replace(path), "kind", "", json, |_| Ok(())).map(drop)
+        };
+        for name in ["loss.png", "weights.svg", "cost-of-3-runs.png", ".new-config.toml", "last.safetensors"]
+        {
+            fs::write(a.join(name), "").unwrap();
+        }
+        check_content(&a).unwrap();
+        for name in ["main.py", "photo.png", "loss-of-x-runs.png", "index.html", "model.safetensors"] {
+            fs::write(a.join(name), "").unwrap();
+            for refused in [delete(&a), replace(&a)] {
+                assert!(matches!(refused, Err(Error::Foreign { name: found, .. }) if found == name));
+            }
+            fs::remove_file(a.join(name)).unwrap();
+        }
+        fs::create_dir_all(b.join("lock-folder")).unwrap();
+        assert!(matches!(replace(&b), Err(Error::Foreign { .. })));
+        replace(&a).unwrap();
+        assert!(!a.join("loss.png").exists());
+
+        // What every folder may hold makes no run of it.
+        let c = dir.path().join("c");
+        fs::create_dir(&c).unwrap();
+        check_content(&c).unwrap();
+        fs::write(c.join("loss.png"), "").unwrap();
+        assert!(matches!(delete(&c), Err(Error::NoRun(_))) && c.join("loss.png").exists());
+        fs::write(c.join(LOCK), "").unwrap();
+        delete(&c).unwrap();
+        fs::create_dir(&c).unwrap();
+        fs::write(c.join(CONFIG), "").unwrap();
+        assert!(matches!(replace(&c), Err(Error::RunExists { is_run: false, .. })));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! runs/NAME/last.safetensors     parameters, optimiser and state, to resume from
 //! runs/NAME/best.safetensors     the parameters with the best score, to use
 //! runs/NAME/lock                 locked by the process that trains or changes the run
+//! runs/NAME/loss.png             the loss and other things, drawn by the command line; also as .svg
 //! ```
 //!
 //! A folder appears only when it is complete, with the checkpoints of step 0, and every checkpoint
@@ -36,6 +37,10 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 /// Locked while a process trains the run.
 pub const LOCK: &str = "lock";
+
+/// What the command line draws into the folder, as `NAME.png` and `NAME.svg`, and of several runs as
+/// `NAME-of-2-runs.png`.
+pub const DRAWINGS: [&str; 6] = ["loss", "cost", "accuracy", "confusion", "mistakes", "weights"];
 
 /// Where a new run is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +116,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a
-    /// run; [`Error::Busy`] if another process trains it; [`Error::BeingWritten`] if another process
+    /// run; [`Error::Foreign`] if it holds other files as well; [`Error::Busy`] if another process trains it; [`Error::BeingWritten`] if another process
     /// creates it now; [`Error::Io`].
     pub fn create(
         save: Save<'_>,
@@ -132,10 +137,13 @@ impl RunFolder {
             if path.symlink_metadata().is_err() {
                 return Ok(());
             }
-            let is_run = path.join(CONFIG).is_file();
+            // Other programs have a file of this name too, but not one of the others beside it.
+            let beside = [METRICS, LAST, BEST, LOCK];
+            let is_run = path.join(CONFIG).is_file() && beside.iter().any(|file| path.join(file).is_file());
             if !overwrite || !is_run {
                 return Err(Error::RunExists { path: path.to_path_buf(), is_run });
             }
+            check_content(path)?;
             if old_lock.is_none() {
                 old_lock = Some(lock(path)?);
             }
@@ -266,6 +274,30 @@ pub(super) fn check_is_run(path: &Path) -> Result<(), Error> {
     match path.join(CONFIG).is_file() {
         true => Ok(()),
         false => Err(Error::NoRun(path.to_path_buf())),
+    }
+}
+
+/// Checks that a folder holds nothing but a run, or what is left of one, if anything: nothing else is ever deleted.
+///
+/// # Errors
+/// [`Error::Foreign`] if it holds another file or a folder; [`Error::NoRun`] if it holds nothing that only runs have;
+/// [`Error::Io`].
+pub fn check_content(run: &Path) -> Result<(), Error> {
+    let is_drawing = |name: &str| {
+        let stem = [".png", ".svg"].iter().find_map(|ending| name.strip_suffix(ending));
+        let (drawing, of) = stem.map_or(("", ""), |stem| stem.split_once("-of-").unwrap_or((stem, "2-runs")));
+        let number = of.strip_suffix("-runs").is_some_and(|number| number.parse::<usize>().is_ok());
+        DRAWINGS.contains(&drawing) && number
+    };
+    let own = [CONFIG, METRICS, LAST, BEST, LOCK];
+    atomic::check_own(run, "a run", |name| own.contains(&name) || is_drawing(name))?;
+    let entries = fs::read_dir(run).map_err(Error::io("read", run))?;
+    let names: Vec<_> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let is_of_a_run = |name: &String| own.contains(&&**name) || name.starts_with(atomic::PREFIX);
+    match names.is_empty() || names.iter().any(is_of_a_run) {
+        true => Ok(()),
+        false => Err(Error::NoRun(run.to_path_buf())),
     }
 }
 

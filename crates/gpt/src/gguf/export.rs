@@ -156,6 +156,8 @@ pub fn export(out: &mut dyn Write, path: &Path, model: Export<'_>) -> Result<Vec
         );
     }
 
+    check_range(&tensors)?;
+
     let architecture_name = architecture.name();
     let mut keys = vec![
         ("general.architecture".to_string(), Written::Text(architecture_name)),
@@ -219,6 +221,27 @@ fn tensors<'p>(
         tensors.insert(1, Filled { place, value: table.data().to_vec().into(), rotated: false });
     }
     Ok(tensors)
+}
+
+/// Checks that every weight, or the scale of its block, is within its format.
+fn check_range(tensors: &[Filled<'_>]) -> Result<(), ExportError> {
+    for Filled { place, value, .. } in tensors {
+        let larger = |most: f32, x: f32| if x > most || x.is_nan() { x } else { most };
+        let largest = value.iter().map(|x| x.abs()).fold(0.0, larger);
+        // The block of the largest weight has the largest scale.
+        let mut block = vec![largest; place.format.weights_per_block()];
+        let mut bytes = Vec::new();
+        place.format.quantise(&block, &mut bytes);
+        place.format.dequantise(&bytes, &mut block);
+        if !block.iter().all(|x| x.is_finite()) {
+            let advice = if place.format == BlockFormat::F32 { "" } else { ": export as f32" };
+            return Err(ExportError::Gguf {
+                what: format!("{} in {}", place.name, place.format.name()),
+                why: format!("its largest weight, {largest:.1e}, is beyond that format{advice}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn filled(spec: TensorSpec, value: Cow<'_, [f32]>, quantisation: Quantisation) -> Filled<'_> {

@@ -14,6 +14,7 @@ use super::layout::{Direction, OUTPUT, OUTPUT_NORM_BIAS, TOKEN_EMBD, TensorSpec,
 use super::reader::{GgufFile, MAGIC};
 use super::value::Value;
 use super::{settings, tokens};
+use crate::gpt2::error::not_finite;
 use crate::gpt2::{ImportError, Imported, TensorProblem};
 use crate::{Gpt, GptConfig};
 
@@ -69,6 +70,7 @@ struct StoredModel {
 
 fn read(path: &Path) -> Result<StoredModel, ImportError> {
     let mut file = GgufFile::open(path)?;
+    check_whole(&file)?;
     let (architecture, mut config) = settings::read(&file)?;
     let true_bias = true_bias(&file, &config)?;
     let rows = config.vocab_size;
@@ -129,11 +131,25 @@ fn read(path: &Path) -> Result<StoredModel, ImportError> {
         params.add(spec.ours.clone(), value)?;
     }
     if let Some(param) = params.first_not_finite() {
-        return Err(file.unusable(format!("its {} has elements that are not finite", param.name)));
+        let theirs = specs.iter().find(|spec| spec.ours == param.name).map(|spec| &spec.theirs);
+        return Err(file.unusable(not_finite(theirs.unwrap_or(&param.name))));
     }
     let found = tokens::read(&file, rows, true_bias.is_some())?;
     let imported = Imported { config, params, tokenizer: found.tokenizer, notes: found.notes };
     Ok(StoredModel { imported, blocks })
+}
+
+/// Checks that a file is not one of several parts.
+fn check_whole(file: &GgufFile) -> Result<(), ImportError> {
+    match file.size("split.count")? {
+        Some(parts) if parts > 1 => {
+            let number = file.size("split.no")?.unwrap_or(0).saturating_add(1);
+            Err(file.unusable(format!(
+                "it is part {number} of {parts}: merge the parts with `llama-gguf-split --merge` of llama.cpp"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bias of the last norm before an export moved it, empty for a model without biases; `None` if the
@@ -175,10 +191,9 @@ fn problems(file: &GgufFile, specs: &[TensorSpec], moved_bias: bool) -> Vec<Tens
     let extra = file.tensors().iter().filter(|(name, _)| {
         !(known.contains(name.as_str()) || moved_bias && name.as_str() == OUTPUT_NORM_BIAS)
     });
-    problems.extend(extra.map(|(name, found)| TensorProblem::Extra {
-        name: name.escape_debug().to_string(),
-        found: found.shape.clone(),
-    }));
+    problems.extend(
+        extra.map(|(name, found)| TensorProblem::Extra { name: name.clone(), found: found.shape.clone() }),
+    );
     problems
 }
 

@@ -57,10 +57,10 @@ impl NeverDrawn {
         let present = dot(&direction, &widened(bias));
         let shift = SHIFT * radius - present;
         let lambda = -LARGEST_LOGIT / (SHIFT - 1.0) / radius;
-        (lambda.is_finite() && shift.is_finite()).then(|| Self {
-            row: direction.iter().map(|n| (-lambda * n) as f32).collect(),
-            bias: direction.iter().zip(bias).map(|(n, b)| (f64::from(*b) + shift * n) as f32).collect(),
-        })
+        let row: Vec<f32> = direction.iter().map(|n| (-lambda * n) as f32).collect();
+        let moved = direction.iter().zip(bias).map(|(n, b)| (f64::from(*b) + shift * n) as f32);
+        let token = Self { row, bias: moved.collect() };
+        token.row.iter().chain(&token.bias).all(|x| x.is_finite()).then_some(token)
     }
 }
 
@@ -149,6 +149,7 @@ mod tests {
         assert!(NeverDrawn::new(&noise(32 * 32, 1.0), &[1.0; 32], &[0.0; 32]).is_none());
         assert!(NeverDrawn::new(&[f32::NAN; 64], &[1.0; 32], &[0.0; 32]).is_none());
         assert!(NeverDrawn::new(&noise(64, 1.0), &[0.0; 32], &[0.0; 32]).is_none(), "no gain");
+        assert!(NeverDrawn::new(&noise(64, 1.0), &[1e-38; 32], &[0.0; 32]).is_none(), "its row overflows");
         assert!(NeverDrawn::new(&noise(64, 1.0), &[1.0; 32], &[f32::NAN; 32]).is_none());
     }
 }

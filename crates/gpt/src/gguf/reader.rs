@@ -9,7 +9,7 @@ use m2g_core::{BlockFormat, Error};
 
 use super::layout::format_numbered;
 use super::value::{Type, Value};
-use crate::gpt2::ImportError;
+use crate::gpt2::{ImportError, git_lfs};
 
 /// How a file begins.
 pub const MAGIC: &[u8; 4] = b"GGUF";
@@ -57,6 +57,7 @@ impl GgufFile {
     /// # Errors
     /// [`Error::Io`]; [`ImportError::File`] if it is not a GGUF file, or is damaged or cut off.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
+        git_lfs::check(path)?;
         let file = File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("read", path))?.len();
         let mut header = Header { path, file: BufReader::new(file), read: 0, size };

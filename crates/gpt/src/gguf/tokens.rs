@@ -9,8 +9,8 @@
 
 use std::collections::BTreeSet;
 
-use m2g_text::Tokenizer;
 use m2g_text::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, spell, unspell};
+use m2g_text::{Tokenizer, TokenizerKind};
 use rustc_hash::FxHashMap;
 
 use super::reader::GgufFile;
@@ -60,9 +60,14 @@ impl TokenKeys {
     /// The keys of a tokenizer. The model has `vocab_size` tokens; the tokenizer may have fewer.
     ///
     /// # Errors
-    /// [`ExportError::Gguf`] if two tokens have the same bytes.
+    /// [`ExportError::Gguf`] if the tokens are words, or two tokens have the same bytes.
     pub fn of(tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self, ExportError> {
         let refused = |why| ExportError::Gguf { what: "its tokenizer".into(), why };
+        if tokenizer.kind() == TokenizerKind::Word {
+            let why = "its tokens are whole words, and those of these models of llama.cpp are bytes: train with \
+                       another tokenizer, such as bpe";
+            return Err(refused(why.into()));
+        }
         let mut keys = match tokenizer.byte_level_parts().map_err(refused)? {
             Some(parts) => Self::of_bytes(&parts),
             None => Self::of_characters(tokenizer),

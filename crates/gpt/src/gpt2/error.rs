@@ -1,7 +1,7 @@
 //! The errors of import and export.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
@@ -41,7 +41,7 @@ pub enum ImportError {
         rule: String,
     },
     /// The tensors do not fit the configuration.
-    #[error("the tensors in {} do not fit its {settings}:{}", path.display(), list(problems))]
+    #[error("{}", misfit(path, settings, problems))]
     Tensors {
         /// The folder or the file.
         path: PathBuf,
@@ -92,24 +92,64 @@ pub enum TensorProblem {
     },
 }
 
-impl fmt::Display for TensorProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TensorProblem {
+    fn name(&self) -> &str {
         match self {
-            Self::Missing { name, expected } => write!(f, "missing    {name}: expected {expected:?}"),
-            Self::Extra { name, found } => write!(f, "extra      {name}: found {found:?}"),
-            Self::Shape { name, expected, found } => {
-                write!(f, "shape      {name}: expected {expected:?}, found {found:?}")
-            }
-            Self::Type { name, found } => {
-                write!(f, "type       {name}: expected F32, F16 or BF16, found {found:?}")
-            }
-            Self::Duplicate { name } => write!(f, "duplicate  {name}"),
+            Self::Missing { name, .. }
+            | Self::Extra { name, .. }
+            | Self::Shape { name, .. }
+            | Self::Type { name, .. }
+            | Self::Duplicate { name } => name,
         }
     }
 }
 
-fn list(problems: &[TensorProblem]) -> String {
-    problems.iter().map(|p| format!("\n  {p}")).collect()
+impl fmt::Display for TensorProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A name from a file may hold anything.
+        let name = self.name().escape_debug();
+        match self {
+            Self::Missing { expected, .. } => write!(f, "missing    {name}: expected {expected:?}"),
+            Self::Extra { found, .. } => write!(f, "extra      {name}: found {found:?}"),
+            Self::Shape { expected, found, .. } => {
+                write!(f, "shape      {name}: expected {expected:?}, found {found:?}")
+            }
+            Self::Type { found, .. } => {
+                write!(f, "type       {name}: expected F32, F16 or BF16, found {found:?}")
+            }
+            Self::Duplicate { .. } => write!(f, "duplicate  {name}"),
+        }
+    }
+}
+
+/// The most problems that are listed: the first ones show what the others are like.
+const MOST_LISTED: usize = 8;
+
+/// The problems, one a line; a sentence if there is nothing but the types of elements.
+fn misfit(path: &Path, settings: &str, problems: &[TensorProblem]) -> String {
+    let path = path.display();
+    let are_types = problems.iter().all(|problem| matches!(problem, TensorProblem::Type { .. }));
+    if let (true, Some(TensorProblem::Type { name, found })) = (are_types, problems.first()) {
+        let name = name.escape_debug();
+        return format!(
+            "{path} cannot be used: it has tensors of type {found:?}, such as {name}: save the model as F32 \
+             (float32)"
+        );
+    }
+    let mut text = format!("the tensors in {path} do not fit its {settings}:");
+    problems.iter().take(MOST_LISTED).for_each(|problem| text += &format!("\n  {problem}"));
+    if let Some(more) = problems.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
+        text += &format!("\n  and {more} more");
+    }
+    text
+}
+
+/// Why a model is refused if the tensor with this name has an element that is NaN or infinite.
+pub(crate) fn not_finite(name: &str) -> String {
+    format!(
+        "its {} holds NaN or infinity: its training diverged, or the file is damaged",
+        name.escape_debug()
+    )
 }
 
 /// Why a model cannot be exported.

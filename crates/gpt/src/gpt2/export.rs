@@ -12,18 +12,32 @@ use super::{ExportError, settings, tensor_file};
 use crate::GptConfig;
 use m2g_text::{Tokenizer, hugging_face};
 
+/// All files that an export can hold.
+const FILES: [&str; 8] = [
+    CONFIG,
+    GENERATION_CONFIG,
+    MODEL,
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "m2g_tokenizer.json",
+];
+
+const GENERATION_CONFIG: &str = "generation_config.json";
+
 /// Writes a folder that `transformers` loads as `GPT2LMHeadModel`: `config.json`,
 /// `generation_config.json`, `model.safetensors` and the files of the tokenizer. GPT-2 always has
 /// biases: those of a model without biases are written as zeros. Returns a sentence if only this
 /// program can read the tokenizer.
 ///
 /// The folder appears only when it is complete. An existing folder is replaced if it is empty, or
-/// if it holds such a model and `overwrite` is set.
+/// if it holds such a model and nothing else, and `overwrite` is set.
 ///
 /// # Errors
 /// [`ExportError::Inexpressible`] if the format cannot express the model; [`ExportError::Params`]
-/// if the parameters do not fit `config`; [`ExportError::Exists`]; [`m2g_core::Error::Io`] if a
-/// file cannot be written.
+/// if the parameters do not fit `config`; [`ExportError::Exists`]; [`m2g_core::Error::Foreign`] if
+/// the folder holds other files as well; [`m2g_core::Error::Io`] if a file cannot be written.
 pub fn export(
     dir: &Path,
     config: &GptConfig,
@@ -41,7 +55,10 @@ pub fn export(
         }
         let is_export = dir.join(CONFIG).is_file();
         let empty = dir.read_dir().is_ok_and(|mut entries| entries.next().is_none());
-        match empty || (overwrite && is_export) {
+        if overwrite && is_export && !empty {
+            return Ok(atomic::check_own(dir, "such an export", |name| FILES.contains(&name))?);
+        }
+        match empty {
             true => Ok(()),
             false => Err(ExportError::Exists { path: dir.to_path_buf(), is_export }),
         }
@@ -51,7 +68,7 @@ pub fn export(
         let generation = json!({
             "_from_model_config": true, "bos_token_id": end_of_text, "eos_token_id": end_of_text
         });
-        write_json(&new.join("generation_config.json"), &generation)?;
+        write_json(&new.join(GENERATION_CONFIG), &generation)?;
         let note = match tokenizer {
             Some(tokenizer) => hugging_face::write(new, tokenizer, config.block_size)?,
             None => None,

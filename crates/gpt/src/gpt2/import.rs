@@ -7,6 +7,7 @@ use m2g_core::bounded;
 use m2g_text::hugging_face;
 use serde_json::Value;
 
+use super::error::not_finite;
 use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, WTE, layout};
 use super::stored::{Stored, StoredTensors};
 use super::tensor_file::TensorFile;
@@ -24,7 +25,8 @@ const MAX_INDEX_BYTES: u64 = 16 << 20;
 pub fn import(dir: &Path) -> Result<Imported, ImportError> {
     let not_a_folder = |why: String| ImportError::Folder { path: dir.to_path_buf(), why };
     if !dir.is_dir() {
-        return Err(not_a_folder("there is no such folder".into()));
+        let is_file = format!("it is a file: give the folder with {CONFIG} and {MODEL}");
+        return Err(not_a_folder(if dir.is_file() { is_file } else { "there is no such folder".into() }));
     }
     if !dir.join(CONFIG).is_file() {
         return Err(not_a_folder(format!("it has no {CONFIG}")));
@@ -45,6 +47,10 @@ pub fn import(dir: &Path) -> Result<Imported, ImportError> {
         let rule = format!("but {LM_HEAD} differs from {WTE}: set it to false to keep both");
         let (path, key) = (dir.join(CONFIG), "tie_word_embeddings".to_string());
         return Err(ImportError::Config { path, key, value: "true".into(), rule });
+    }
+    if let Some(broken) = found.first_not_finite(&params) {
+        let path = files[broken.place].path().to_path_buf();
+        return Err(ImportError::File { path, why: not_finite(&broken.name) });
     }
     let found = hugging_face::read(dir, config.vocab_size).map_err(m2g_core::Error::from)?;
     notes.extend(found.notes);

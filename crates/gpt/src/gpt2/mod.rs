@@ -9,6 +9,7 @@
 //! | `settings.rs` | reads and writes `config.json` |
 //! | `layout.rs` | the files of a folder; the name and the shape of every tensor, in our model and in the files |
 //! | `tensor_file.rs` | reads and writes safetensors files tensor by tensor |
+//! | `git_lfs.rs` | recognises the pointers of Git LFS, for all formats |
 //! | `error.rs` | the errors of import and export |
 //!
 //! The tokenizer is read and written by [`m2g_text::hugging_face`].
@@ -17,8 +18,9 @@
 //! Conv1D; our weights are `(outputs, inputs)`, like those of PyTorch's `nn.Linear`. Apart from that,
 //! only the prefix `transformer.` of the names differs.
 
-mod error;
+pub(crate) mod error;
 mod export;
+pub(crate) mod git_lfs;
 mod import;
 mod imported;
 pub(crate) mod layout;

@@ -32,7 +32,8 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportErr
     let n_embd = keys.size(&["n_embd", "hidden_size"], 768)?;
     let dropout = keys.number("resid_pdrop", 0.1)?;
     let config = GptConfig {
-        block_size: keys.size(&["n_positions", "max_position_embeddings", "n_ctx"], 1024)?,
+        // Old versions also had the length of the causal mask, n_ctx.
+        block_size: keys.size(&["n_positions", "max_position_embeddings"], keys.size(&["n_ctx"], 1024)?)?,
         n_layer: keys.size(&["n_layer", "num_hidden_layers"], 12)?,
         n_head: keys.size(&["n_head", "num_attention_heads"], 12)?,
         n_embd,
@@ -105,24 +106,34 @@ impl Keys<'_> {
         ImportError::Config { path, key, value: value.to_string(), rule: rule.into() }
     }
 
-    /// The first of these keys that is present and not null.
-    fn first<'k>(&self, names: &[&'k str]) -> Option<(&'k str, &Value)> {
-        names.iter().find_map(|k| self.map.get(*k).filter(|v| !v.is_null()).map(|v| (*k, v)))
+    /// The first of these keys that is present and not null. They are names of one setting, so others that
+    /// are present must have the same value.
+    fn first<'k>(&self, names: &[&'k str]) -> Result<Option<(&'k str, &Value)>, ImportError> {
+        let mut present =
+            names.iter().filter_map(|k| self.map.get(*k).filter(|v| !v.is_null()).map(|v| (*k, v)));
+        let first = present.next();
+        if let Some((key, value)) = first
+            && let Some((other, differs)) = present.find(|(_, other)| *other != value)
+        {
+            let rule = format!("but {other}, another name of it, is {differs}: remove the wrong one");
+            return Err(self.wrong(key, value, rule));
+        }
+        Ok(first)
     }
 
     fn size(&self, names: &[&str], default: usize) -> Result<usize, ImportError> {
-        let Some((key, value)) = self.first(names) else { return Ok(default) };
+        let Some((key, value)) = self.first(names)? else { return Ok(default) };
         let size = value.as_u64().and_then(|n| usize::try_from(n).ok());
         size.ok_or_else(|| self.wrong(key, value, "but it must be a whole number"))
     }
 
     fn number(&self, key: &str, default: f64) -> Result<f64, ImportError> {
-        let Some((_, value)) = self.first(&[key]) else { return Ok(default) };
+        let Some((_, value)) = self.first(&[key])? else { return Ok(default) };
         value.as_f64().ok_or_else(|| self.wrong(key, value, "but it must be a number"))
     }
 
     fn flag(&self, key: &str, default: bool) -> Result<bool, ImportError> {
-        let Some((_, value)) = self.first(&[key]) else { return Ok(default) };
+        let Some((_, value)) = self.first(&[key])? else { return Ok(default) };
         value.as_bool().ok_or_else(|| self.wrong(key, value, "but it must be true or false"))
     }
 
@@ -258,6 +269,28 @@ mod tests {
         assert!(error.contains("multiple of n_head"), "{error}");
         let error = read_json(&json!({"n_embd": 10})).unwrap_err().to_string();
         assert!(error.contains("model_type is null, but only gpt2"), "{error}");
+    }
+
+    #[test]
+    fn two_names_of_a_setting_must_agree() {
+        let config = json!({"model_type": "gpt2", "n_head": 2, "num_attention_heads": 2, "n_embd": 768});
+        assert_eq!(read_json(&config).unwrap().n_head, 2);
+        for (key, other) in [
+            ("n_head", "num_attention_heads"),
+            ("n_layer", "num_hidden_layers"),
+            ("n_embd", "hidden_size"),
+            ("n_positions", "max_position_embeddings"),
+        ] {
+            let error =
+                read_json(&json!({"model_type": "gpt2", key: 24, other: 12})).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{key} is 24, but {other}, another name of it, is 12")),
+                "{error}"
+            );
+        }
+        // The length of the causal mask of old versions is another setting.
+        let config = json!({"model_type": "gpt2", "n_positions": 1024, "n_ctx": 512});
+        assert_eq!(read_json(&config).unwrap().block_size, 1024);
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl<P> StoredTensors<P> {
         Ok(params)
     }
 
+    /// The first tensor with an element that is NaN or infinite.
+    pub fn first_not_finite(&self, params: &Params<f32>) -> Option<&Stored<P>> {
+        params.first_not_finite().and_then(|param| self.tensors.get(&param.name))
+    }
+
     /// The stored head, if it differs from the token embedding in `params`, so that the weights are
     /// not tied in fact.
     ///

@@ -12,7 +12,7 @@ use m2g_core::{Error, Number, f16_to_f32};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::ImportError;
+use super::{ImportError, git_lfs};
 
 /// The longest accepted header in bytes. That of a model of 1000 blocks takes 2 MB.
 const MAX_HEADER_BYTES: u64 = 32 << 20;
@@ -34,6 +34,7 @@ impl TensorFile {
     /// [`Error::Io`]; [`ImportError::File`] if it is not a safetensors file, or truncated.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
+        git_lfs::check(path)?;
         let mut file = File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("read", path))?.len();
         let mut length = [0; 8];
@@ -58,6 +59,11 @@ impl TensorFile {
             return Err(unusable(format!("{what}: it should have {want} bytes, but has {size}")));
         }
         Ok(Self { path: path.to_path_buf(), file, start: 8 + length, header })
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Type, shape and byte range of each tensor, by name.

@@ -9,6 +9,7 @@ use m2g_text::token_file::{NanoGptMeta, read_meta};
 use super::model_args;
 use super::torch_file::{TorchFile, View};
 use crate::GptConfig;
+use crate::gpt2::error::not_finite;
 use crate::gpt2::layout::{LM_HEAD, TensorSpec, layout};
 use crate::gpt2::stored::{Stored, StoredTensors};
 use crate::gpt2::{ImportError, Imported};
@@ -30,6 +31,7 @@ pub fn import(path: &Path, meta: Option<&Path>) -> Result<Imported, ImportError>
     let mut file = TorchFile::open(path)?;
     let root = file.pickle().root();
     if file.pickle().dict(root).is_none() {
+        file.pickle().check(root).map_err(|e| unusable(e.to_string()))?;
         return Err(unusable("it is not a checkpoint of nanoGPT: it does not hold a dict".into()));
     }
     let mut config = model_args::read(file.pickle(), root).map_err(unusable)?;
@@ -52,6 +54,9 @@ pub fn import(path: &Path, meta: Option<&Path>) -> Result<Imported, ImportError>
         let why = "its byteorder says big, but its tensors read in this order are not those of a model";
         return Err(unusable(why.into()));
     }
+    if let Some(broken) = tensors.first_not_finite(&params) {
+        return Err(unusable(not_finite(&broken.name)));
+    }
     let mut notes = Vec::new();
     let tokenizer = tokenizer(&config, meta, dataset(&file), &mut notes)?;
     Ok(Imported { config, params, tokenizer, notes })
@@ -67,8 +72,8 @@ fn tensors_of(config: &GptConfig) -> Vec<TensorSpec> {
 /// All tensors in the dict `model`.
 fn tensors(file: &TorchFile) -> Result<Vec<Stored<View>>, String> {
     let pickle = file.pickle();
-    let model =
-        pickle.get(pickle.root(), "model").ok_or("it holds no model: it is not a checkpoint of nanoGPT")?;
+    let model = pickle.needed(pickle.root(), "model").map_err(|e| e.to_string())?;
+    let model = model.ok_or("it holds no model: it is not a checkpoint of nanoGPT")?;
     let items = pickle.dict(model).ok_or("its model is not a dict of tensors")?;
     let mut tensors = Vec::new();
     for &(name, value) in items {
@@ -98,19 +103,22 @@ fn tokenizer(
     dataset: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<Result<Tokenizer, String>, ImportError> {
+    let of = dataset.map_or(String::new(), |name| format!(" of the data {}", name.escape_debug()));
     let Some(path) = meta else {
         if GPT2_SIZES.contains(&config.vocab_size) {
             let tokens = config.vocab_size;
             notes.push(format!("without a meta.pkl, the {tokens} tokens are taken to be those of GPT-2"));
             return Ok(Ok(Tokenizer::gpt2()));
         }
-        let of = dataset.map_or(String::new(), |name| format!(" of the data {}", name.escape_debug()));
         return Ok(Err(format!("its characters are in the meta.pkl{of}: give that too")));
     };
     let NanoGptMeta { vocab_size, tokenizer } = read_meta(path).map_err(m2g_core::Error::from)?;
-    let tokens = tokenizer.as_ref().map_or(vocab_size, Tokenizer::vocab_size);
-    if tokens > config.vocab_size {
-        let why = format!("it has {tokens} tokens, but the model has {}", config.vocab_size);
+    // nanoGPT gives the model as many tokens as its meta.pkl says.
+    if vocab_size != config.vocab_size {
+        let why = format!(
+            "it has {vocab_size} tokens, but the model has {}: give the meta.pkl{of} that it was trained on",
+            config.vocab_size
+        );
         return Err(ImportError::File { path: path.to_path_buf(), why });
     }
     Ok(tokenizer)

@@ -13,7 +13,7 @@ use crate::{Config, GptConfig};
 pub(super) fn read(pickle: &Pickle, checkpoint: ValueId) -> Result<GptConfig, String> {
     let missing =
         "it holds no model_args: it is not a checkpoint of nanoGPT, which says how many heads the model has";
-    let args = pickle.get(checkpoint, "model_args").ok_or(missing)?;
+    let args = pickle.needed(checkpoint, "model_args").map_err(|e| e.to_string())?.ok_or(missing)?;
     for &(key, _) in pickle.dict(args).ok_or("its model_args is not a dict")? {
         let key = pickle.text(key).unwrap_or("a key that is no text");
         if !["n_layer", "n_head", "n_embd", "block_size", "bias", "vocab_size", "dropout"].contains(&key) {
@@ -24,10 +24,13 @@ pub(super) fn read(pickle: &Pickle, checkpoint: ValueId) -> Result<GptConfig, St
         let value = pickle.get(args, key).ok_or(format!("its model_args has no {key}"))?;
         pickle.size(value).ok_or(format!("{key} in its model_args is not a whole number"))
     };
-    // The first versions had biases and did not say so.
-    let bias = match pickle.get(args, "bias") {
-        None => true,
-        Some(value) => pickle.flag(value).ok_or("bias in its model_args is neither True nor False")?,
+    let (bias, gelu) = match pickle.get(args, "bias") {
+        // The first versions had biases and GELU by tanh, and did not say so.
+        None => (true, GeluForm::Tanh),
+        Some(value) => {
+            let bias = pickle.flag(value).ok_or("bias in its model_args is neither True nor False")?;
+            (bias, GeluForm::Exact)
+        }
     };
     let dropout = match pickle.get(args, "dropout") {
         None => 0.0,
@@ -41,7 +44,7 @@ pub(super) fn read(pickle: &Pickle, checkpoint: ValueId) -> Result<GptConfig, St
         bias,
         dropout,
         tie_weights: true,
-        gelu: GeluForm::Exact,
+        gelu,
         ..Config::default().model(size("vocab_size")?)
     };
     config.validate().map_err(|e| match e {

@@ -10,8 +10,8 @@ use m2g_text::pickle::{self, Pickle, Value, ValueId};
 use safetensors::Dtype;
 
 use super::zip::Zip;
-use crate::gpt2::ImportError;
 use crate::gpt2::tensor_file::{bytes_per_element, widen};
+use crate::gpt2::{ImportError, git_lfs};
 
 /// The functions that rebuild a tensor.
 const REBUILD_V2: &str = "torch._utils._rebuild_tensor_v2";
@@ -77,10 +77,10 @@ impl TorchFile {
     /// Opens a file and reads its pickle.
     ///
     /// # Errors
-    /// [`ImportError`] if it is not a file of `torch.save`, is damaged, or holds something other than
-    /// tensors, numbers, strings, lists and dicts.
+    /// [`ImportError`] if it is not a file of `torch.save`, or is damaged.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
+        git_lfs::check(path)?;
         check_start(path)?;
         let mut zip = Zip::open(path).map_err(|e| e.at(path, unusable))?;
         let prefix = zip.names().find_map(|name| name.strip_suffix("data.pkl").map(String::from));
@@ -106,6 +106,7 @@ impl TorchFile {
                 .into_iter()
                 .chain(types)
                 .collect();
+        // What the model does not need may be anything.
         let pickle = pickle::read(&bytes, &known).map_err(|e| unusable(e.to_string()))?;
         Ok(Self { path: path.to_path_buf(), zip, pickle, prefix, big_endian, storage: Default::default() })
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use m2g_core::train::Model;
 use m2g_gpt::gguf::{self, Export, Quantisation};
 use m2g_gpt::{Config, Gpt, GptConfig};
+use m2g_text::Tokenizer;
 
 use crate::gguf::fixture;
 
@@ -108,6 +109,96 @@ fn what_is_wrong_is_named() {
             assert!(error.contains(says), "{error}");
         }
     }
+}
+
+#[test]
+fn a_part_a_pointer_and_weights_that_are_not_finite_are_refused() {
+    let bytes = fs::read(fixture("gpt2.gguf")).unwrap();
+    let key = |name: &str, kind: u32, value: &[u8]| {
+        let length = (name.len() as u64).to_le_bytes();
+        [&length[..], name.as_bytes(), &kind.to_le_bytes(), value].concat()
+    };
+    // llama-gguf-split writes numbers of 16 bits. Parts after the first have no other keys.
+    let keys = [key("split.no", 2, &[1, 0]), key("split.count", 2, &[3, 0])].concat();
+    let part = [&bytes[..8], &0_u64.to_le_bytes(), &2_u64.to_le_bytes(), &keys].concat();
+    assert!(refused(&part).contains("it is part 2 of 3: merge the parts with `llama-gguf-split --merge`"));
+    assert!(refused(b"version https://git-lfs.github.com/spec/v1\n").contains("`git lfs pull`"));
+    let params = gguf::import(&fixture("gpt2.gguf")).unwrap().params;
+    let gain = params.iter().find(|p| p.name == "ln_f.weight").unwrap().value.data();
+    let stored: Vec<u8> = gain.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let at = bytes.windows(stored.len()).position(|window| window == stored).unwrap();
+    let mut broken = bytes.clone();
+    broken[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(refused(&broken).contains("its output_norm.weight holds NaN or infinity"));
+}
+
+#[test]
+fn weights_beyond_a_format_are_refused() {
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 32, block_size: 4, ..Config::default() };
+    let config = shape.model(20);
+    let export = |name: &str, at: usize, value: f32, quantisation| {
+        let mut gpt = Gpt::new(config.clone(), 1).unwrap();
+        gpt.params_mut().iter_mut().find(|p| p.name == name).unwrap().value.data_mut()[at] = value;
+        let params = gpt.params();
+        let model = Export { name: "x", config: &config, params, tokenizer: None, quantisation };
+        gguf::export(&mut Vec::new(), Path::new("x"), model).map(drop).map_err(|e| e.to_string())
+    };
+    use Quantisation::{F16, F32, Q4_0, Q8_0};
+    let weight = "h.0.mlp.c_fc.weight";
+    for (value, quantisation, format) in [
+        (7e4, F16, "F16"),
+        (-7e4, F16, "F16"),
+        (1e30, Q8_0, "Q8_0"),
+        (-1e30, Q4_0, "Q4_0"),
+        (6e5, Q4_0, "Q4_0"),
+        (9e6, Q8_0, "Q8_0"),
+    ] {
+        let error = export(weight, 77, value, quantisation).unwrap_err();
+        assert!(
+            error.starts_with(&format!("GGUF cannot express blk.0.ffn_up.weight in {format}: its largest")),
+            "{error}"
+        );
+        assert!(error.ends_with("is beyond that format: export as f32"), "{error}");
+        assert_eq!(export(weight, 77, value, F32), Ok(()));
+    }
+    for (value, quantisation) in [(6.5e4, F16), (8e6, Q8_0), (-5e5, Q4_0)] {
+        assert_eq!(export(weight, 77, value, quantisation), Ok(()));
+    }
+    // Vectors are always F32.
+    assert_eq!(export("h.0.ln_1.weight", 3, 7e4, F16), Ok(()));
+    assert!(export(weight, 77, f32::INFINITY, F32).unwrap_err().contains("ffn_up.weight in F32"));
+}
+
+#[test]
+fn the_row_of_the_added_token_must_fit_the_format() {
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 32, block_size: 4, ..Config::default() };
+    let tokenizer = Tokenizer::char("abcdefghijklmnop");
+    let config = shape.model(tokenizer.vocab_size());
+    let mut gpt = Gpt::new(config.clone(), 1).unwrap();
+    let gain = gpt.params_mut().iter_mut().find(|p| p.name == "ln_f.weight").unwrap();
+    gain.value.data_mut().fill(0.003);
+    for (quantisation, fits) in [(Quantisation::F32, true), (Quantisation::F16, false)] {
+        let (config, params, tokenizer) = (&config, gpt.params(), Some(&tokenizer));
+        let model = Export { name: "x", config, params, tokenizer, quantisation };
+        let exported = gguf::export(&mut Vec::new(), Path::new("x"), model).map_err(|e| e.to_string());
+        assert_eq!(exported.is_ok(), fits, "{exported:?}");
+        assert!(fits || exported.unwrap_err().contains("output.weight in F16"));
+    }
+}
+
+#[test]
+fn a_tokenizer_of_words_is_refused_as_one() {
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 32, block_size: 4, ..Config::default() };
+    let tokenizer = Tokenizer::word("the cat sat on the mat").unwrap();
+    let config = shape.model(tokenizer.vocab_size());
+    let gpt = Gpt::new(config.clone(), 1).unwrap();
+    let (config, params, tokenizer) = (&config, gpt.params(), Some(&tokenizer));
+    let model = Export { name: "x", config, params, tokenizer, quantisation: Quantisation::F32 };
+    let error = gguf::export(&mut Vec::new(), Path::new("x"), model).unwrap_err().to_string();
+    assert!(
+        error.starts_with("GGUF cannot express its tokenizer: its tokens are whole words, and"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use m2g_core::nn::Positions;
 use m2g_core::{Params, Tensor};
 use m2g_gpt::gpt2::{Imported, export, import};
+use m2g_text::Tokenizer;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
@@ -157,6 +158,55 @@ fn all_mismatches_are_listed_together() {
 }
 
 #[test]
+fn long_lists_are_cut_and_one_cause_is_one_sentence() {
+    let mut folder = Folder::tiny();
+    folder.config["n_layer"] = json!(1000);
+    let error = folder.error();
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 1 + 8 + 1, "{error}");
+    assert_eq!(
+        (lines[1].trim_start(), lines[9]),
+        ("missing    transformer.h.3.ln_1.weight: expected [64]", "  and 11956 more")
+    );
+
+    let mut folder = Folder::tiny();
+    for (dtype, shape, data) in folder.tensors.values_mut() {
+        (*dtype, *data) = (Dtype::F64, vec![0; 8 * shape.iter().product::<usize>()]);
+    }
+    let error = folder.error();
+    assert!(
+        error.ends_with(
+            "it has tensors of type F64, such as transformer.wte.weight: save the model as F32 (float32)"
+        ) && error.lines().count() == 1,
+        "{error}"
+    );
+
+    let mut folder = Folder::tiny();
+    folder.tensors.insert("a\n  missing".into(), (Dtype::F32, vec![1], vec![0; 4]));
+    assert!(folder.error().ends_with("extra      a\\n  missing: found [1]"));
+}
+
+#[test]
+fn models_that_are_not_finite_are_refused_by_file_and_tensor() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut folder = Folder::tiny();
+        let name = "transformer.h.1.mlp.c_fc.weight";
+        folder.tensors.get_mut(name).unwrap().2[400..404].copy_from_slice(&value.to_le_bytes());
+        let broken = format!("cannot be used: its {name} holds NaN or infinity");
+        let error = folder.error();
+        assert!(error.contains(&format!("model.safetensors {broken}")), "{error}");
+        folder.save_sharded();
+        let error = import(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("-of-00002.safetensors") && error.contains(&broken), "{error}");
+    }
+    let mut folder = Folder::tiny();
+    folder.config["tie_word_embeddings"] = json!(false);
+    let head = (Dtype::F32, vec![101, 64], f32::NAN.to_le_bytes().repeat(101 * 64));
+    folder.tensors.insert("lm_head.weight".into(), head);
+    assert!(folder.error().contains("its lm_head.weight holds NaN or infinity"));
+}
+
+#[test]
 fn separate_head_needs_untied_weights() {
     let mut folder = Folder::tiny();
     let wte = folder.tensors["transformer.wte.weight"].clone();
@@ -198,6 +248,14 @@ fn errors_name_the_damaged_file() {
         let error = import(&dir).unwrap_err().to_string();
         assert!(error.contains("model.safetensors cannot be used: it"), "{noise}: {error}");
     }
+    let error = import(&model).unwrap_err().to_string();
+    assert!(
+        error.ends_with("it is a file: give the folder with config.json and model.safetensors"),
+        "{error}"
+    );
+    std::fs::write(&model, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n").unwrap();
+    let error = import(&dir).unwrap_err().to_string();
+    assert!(error.contains("model.safetensors cannot be used: it is only a pointer of Git LFS"), "{error}");
     std::fs::remove_file(&model).unwrap();
     assert!(import(&dir).unwrap_err().to_string().contains("it has neither model.safetensors nor"));
     std::fs::write(dir.join("pytorch_model.bin"), "").unwrap();
@@ -306,4 +364,16 @@ fn failed_exports_change_nothing() {
     assert!(error.ends_with("out exists"), "{error}");
     export(&out, &tiny.config, &tiny.params, None, true).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no leftovers");
+
+    // Every export replaces any other, but no file of someone else's.
+    let text = "It was the best of times, it was the worst of times. ".repeat(20);
+    let word = Tokenizer::word(&text).unwrap();
+    for tokenizer in [Tokenizer::char(&text), Tokenizer::bpe(&text, 270).unwrap(), word, Tokenizer::byte()] {
+        export(&out, &tiny.config, &tiny.params, Some(&tokenizer), true).unwrap();
+    }
+    let card = out.join("README.md");
+    std::fs::write(&card, "my model").unwrap();
+    let error = export(&out, &tiny.config, &tiny.params, None, true).unwrap_err().to_string();
+    assert!(error.contains("holds README.md, which is no part of such an export"), "{error}");
+    assert_eq!(std::fs::read_to_string(&card).unwrap(), "my model");
 }

@@ -1,5 +1,6 @@
 //! Checkpoints of nanoGPT. `tests/nanogpt` holds one, with its `meta.pkl` and with PyTorch's results.
 
+use m2g_core::nn::GeluForm;
 use m2g_core::train::Model;
 use m2g_core::{Params, Tape, Tokens};
 use m2g_gpt::gpt2::{export, import as import_folder};
@@ -124,6 +125,15 @@ fn every_way_to_save_the_same_model_gives_the_same_model() {
             ("config", dict([("compile", Object::Flag(true)), ("device", Object::Text("cuda".into()))])),
         ];
     });
+    check("with values of other libraries that the model does not need", &|c| {
+        let raw = |bytes: &[u8]| Object::Raw(bytes.to_vec());
+        let device = raw(b"ctorch\ndevice\nX\x03\x00\x00\x00cpu\x85R");
+        c.more = vec![
+            ("best_val_loss", raw(b"cnumpy._core.multiarray\nscalar\nNN\x86R")),
+            ("config", dict([("device", device), ("path", raw(b"cpathlib\nPosixPath\nN\x85R"))])),
+            ("x", raw(b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R")),
+        ];
+    });
     check("without dropout", &|c| c.args.retain(|(key, _)| *key != "dropout"));
 }
 
@@ -164,10 +174,12 @@ fn a_model_with_biases_is_read_and_exported_to_the_same_bits() {
         let bias = checkpoint.store(0.125_f32.to_le_bytes().repeat(n), "FloatStorage", 4, &[n]);
         checkpoint.tensors.push((name, Object::Tensor(bias)));
     }
-    // The first versions of nanoGPT had biases and did not say so.
+    // The first versions of nanoGPT had biases and GELU by tanh, and did not say so.
     checkpoint.args.retain(|(key, _)| *key != "bias");
     let model = checkpoint.import().unwrap();
-    assert!(model.config.bias);
+    assert!(model.config.bias && model.config.gelu == GeluForm::Tanh);
+    checkpoint.args.push(("bias", Object::Flag(true)));
+    assert_eq!(checkpoint.import().unwrap().config.gelu, GeluForm::Exact);
     assert_eq!(
         model.params.iter().find(|p| p.name == "h.1.mlp.c_fc.bias").unwrap().value.data(),
         [0.125; 128]

@@ -38,10 +38,26 @@ fn what_is_not_a_checkpoint_is_refused_with_one_sentence() {
             "names posix.system",
         ),
         (
-            changed(&|c| {
-                c.more.push(("x", Object::Raw(b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R".to_vec())))
-            }),
+            changed(&|c| c.tensors[0].1 = Object::Raw(b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R".to_vec())),
             "names builtins.eval",
+        ),
+        (arg("n_layer", Object::Raw(b"cnumpy\nint64\nK\x02\x85R".to_vec())), "names numpy.int64, and only"),
+        (import_bytes(b"version https://git-lfs.github.com/spec/v1\n").unwrap_err(), "`git lfs pull`"),
+        (
+            plain(&[("a/data.pkl".into(), b"(dp0\n.".to_vec())]),
+            "if it is one of protocol 0 or 1, save it again with protocol 2",
+        ),
+        (
+            changed(&|c| c.storages[2].1[4..8].copy_from_slice(&f32::NAN.to_le_bytes())),
+            "its transformer.h.0.ln_1.weight holds NaN or infinity",
+        ),
+        (
+            changed(&|c| {
+                let bytes = f32::INFINITY.to_le_bytes().repeat(62 * 32);
+                let head = c.store(bytes, "FloatStorage", 4, &[62, 32]);
+                c.tensors.push(("lm_head.weight".into(), Object::Tensor(head)));
+            }),
+            "its lm_head.weight holds NaN or infinity",
         ),
         (changed(&|c| c.args.clear()), "its model_args has no n_layer"),
         (arg("n_kv_head", Object::Int(1)), "its model_args has n_kv_head, which nanoGPT does not know"),
@@ -123,15 +139,21 @@ fn the_vocabulary_must_fit_the_model() {
     let stoi = |tokens: &[&str]| {
         Object::Dict(tokens.iter().zip(0..).map(|(token, id)| (text(token), Object::Int(id))).collect())
     };
-    // Fewer characters than the model has rows, in an order of their own.
-    let tokenizer =
-        with(dict([("vocab_size", Object::Int(3)), ("stoi", stoi(&["b", "a", "é"]))])).unwrap().tokenizer;
+    // Fewer characters than tokens, in an order of their own.
+    let size = || ("vocab_size", Object::Int(62));
+    let tokenizer = with(dict([size(), ("stoi", stoi(&["b", "a", "é"]))])).unwrap().tokenizer;
     assert_eq!(tokenizer.unwrap().encode("aéb").unwrap(), [1, 2, 0]);
-    let words = with(dict([("stoi", stoi(&["a", "two"]))])).unwrap().tokenizer.unwrap_err();
+    let words = with(dict([size(), ("stoi", stoi(&["a", "two"]))])).unwrap().tokenizer.unwrap_err();
     assert!(words.contains("token 1 is \"two\", not one character"), "{words}");
     assert!(with(dict([("vocab_size", Object::Int(62))])).unwrap().tokenizer.is_err());
     for (object, why) in [
         (dict([("vocab_size", Object::Int(65))]), "it has 65 tokens, but the model has 62"),
+        (
+            dict([("vocab_size", Object::Int(3)), ("stoi", stoi(&["b", "a", "é"]))]),
+            "it has 3 tokens, but the model has 62: give the meta.pkl of the data shakespeare_char that it was",
+        ),
+        (dict([("stoi", stoi(&["a", "b"]))]), "it has 2 tokens, but the model has 62"),
+        (dict([("vocab_size", Object::Int(70)), ("stoi", stoi(&["a"]))]), "it has 70 tokens, but the model"),
         (dict([("vocab_size", Object::Int(-1))]), "its vocab_size is not a number"),
         (dict([]), "neither vocab_size nor stoi"),
         (Object::Int(3), "neither vocab_size nor stoi"),

@@ -5,6 +5,7 @@
 use m2g_core::gradcheck::{self, TOLERANCE};
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::rng::{Streams, below, permutation};
+use m2g_core::settings::SettingValue;
 use m2g_core::train::Model;
 use m2g_core::{Float, Grads, Mask, Precision, Tape, Tokens};
 use m2g_gpt::data::Corpus;
@@ -15,7 +16,7 @@ use proptest::sample::select;
 
 /// A configuration of a small model, with every setting that changes what it computes.
 fn configurations() -> impl Strategy<Value = GptConfig> {
-    let scores = Score::NAMES.iter().map(|name| serde_json::from_value((*name).into()).unwrap());
+    let scores = Score::names().iter().map(|name| serde_json::from_value((*name).into()).unwrap());
     let positions =
         [Positions::Learned, Positions::Sinusoidal, Positions::Rotary, Positions::Alibi, Positions::None];
     let shape = (1..=2_usize, 1..=3_usize, select(vec![2_usize, 4, 6, 16]), 1..=40_usize, 2..=30_usize);

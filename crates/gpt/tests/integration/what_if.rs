@@ -4,6 +4,7 @@
 use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Score};
 use m2g_core::rng::{Streams, below};
+use m2g_core::settings::SettingValue;
 use m2g_core::train::Model;
 use m2g_core::{Float, Mask, Tape, Tokens};
 use m2g_gpt::evaluation::{full_pass_loss, generation_loss};
@@ -18,7 +19,7 @@ fn config() -> GptConfig {
 }
 
 fn scores() -> impl Iterator<Item = Score> {
-    Score::NAMES.iter().map(|name| serde_json::from_value(serde_json::json!(name)).unwrap())
+    Score::names().iter().map(|name| serde_json::from_value(serde_json::json!(name)).unwrap())
 }
 
 /// A model with confident predictions, unlike one with its initial weights.

@@ -18,8 +18,8 @@ pub struct Programs {
     pub head: Box<dyn Solver + Send>,
     /// The program of `head_backward`.
     pub backward: Box<dyn Solver + Send>,
-    /// Why an answer is missing; its numbers are then 0.
-    pub failed: Option<Failure>,
+    /// The exercise whose answer is missing, and why; its numbers are then 0.
+    pub failed: Option<(&'static str, Failure)>,
 }
 
 /// `(B, T, 3C) -> (B, T, C)`: the learner's head for each sequence and each C / `n_head` columns.
@@ -54,25 +54,46 @@ impl LearnersAttention {
         Sizes { t: *t, c, d: c / self.n_head }
     }
 
-    /// The answers of one program to every head of every sequence.
-    fn ask(&self, backward: bool, cases: impl Iterator<Item = Vec<Value>>) -> Vec<Option<Value>> {
+    /// The answers of one program to every head of every sequence: matrices `(T, D)`, none after a failure.
+    fn ask(&self, backward: bool, sizes: Sizes, cases: impl Iterator<Item = Vec<Value>>) -> Vec<Vec<Matrix>> {
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answers = Vec::new();
         for case in cases {
             if programs.failed.is_some() {
-                answers.push(None);
+                answers.push(vec![]);
                 continue;
             }
-            let solver = if backward { &mut programs.backward } else { &mut programs.head };
-            match solver.answer(&case) {
-                Ok(answer) => answers.push(Some(answer)),
+            let (name, solver, parts) = match backward {
+                false => ("head", &mut programs.head, 1),
+                true => ("head_backward", &mut programs.backward, 3),
+            };
+            match solver.answer(&case).and_then(|answer| matrices(answer, parts, sizes)) {
+                Ok(answer) => answers.push(answer),
                 Err(failure) => {
-                    programs.failed = Some(failure);
-                    answers.push(None);
+                    programs.failed = Some((name, failure));
+                    answers.push(vec![]);
                 }
             }
         }
         answers
+    }
+}
+
+/// The parts of an answer, if there are so many, of the right shape and with finite numbers.
+fn matrices(answer: Value, parts: usize, Sizes { t, d, .. }: Sizes) -> Result<Vec<Matrix>, Failure> {
+    let all = match answer {
+        Value::List(all) => all,
+        one => vec![one],
+    };
+    let matrix = |value: Value| match value {
+        Value::Matrix(m) if m.shape() == (t, d) && m.data.len() == t * d => Some(m),
+        _ => None,
+    };
+    let all = all.into_iter().map(matrix).collect::<Option<Vec<Matrix>>>();
+    let all = all.filter(|all| all.len() == parts).ok_or(Failure::WrongShape)?;
+    match all.iter().flat_map(|m| &m.data).all(|x| x.is_finite()) {
+        true => Ok(all),
+        false => Err(Failure::NotFinite),
     }
 }
 
@@ -86,19 +107,15 @@ fn arguments(qkv: &[f64], sizes: Sizes, b: usize, h: usize) -> Vec<Value> {
     (0..3).map(|n| part(qkv, 3 * sizes.c, sizes, b, n * sizes.c + h * sizes.d).into()).collect()
 }
 
-/// Writes an answer of the right shape into its columns.
+/// Writes an answer into its columns, or zeros if there is none.
 fn put(
-    answer: Option<&Value>,
+    answer: Option<&Matrix>,
     out: &mut [f64],
     width: usize,
     Sizes { t, d, .. }: Sizes,
     b: usize,
     start: usize,
 ) {
-    let answer = match answer {
-        Some(Value::Matrix(m)) if m.shape() == (t, d) && m.data.len() == t * d => Some(m),
-        _ => None,
-    };
     for i in 0..t {
         for j in 0..d {
             out[(b * t + i) * width + start + j] = answer.map_or(0.0, |m| m.data[i * d + j]);
@@ -123,9 +140,9 @@ impl Op<f64> for LearnersAttention {
         let qkv = io.input(0);
         let (sizes, sequences) = (self.sizes(qkv), qkv.shape()[0]);
         let heads = (0..sequences).flat_map(|b| (0..self.n_head).map(move |h| (b, h)));
-        let answers = self.ask(false, heads.clone().map(|(b, h)| arguments(qkv.data(), sizes, b, h)));
+        let answers = self.ask(false, sizes, heads.clone().map(|(b, h)| arguments(qkv.data(), sizes, b, h)));
         for ((b, h), answer) in heads.zip(&answers) {
-            put(answer.as_ref(), io.out, sizes.c, sizes, b, h * sizes.d);
+            put(answer.first(), io.out, sizes.c, sizes, b, h * sizes.d);
         }
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
@@ -141,6 +158,7 @@ impl Differentiable<f64> for LearnersAttention {
         let heads = (0..sequences).flat_map(|b| (0..self.n_head).map(move |h| (b, h)));
         let answers = self.ask(
             true,
+            sizes,
             heads.clone().map(|(b, h)| {
                 let mut case = arguments(qkv.data(), sizes, b, h);
                 case.push(part(dy.data(), sizes.c, sizes, b, h * sizes.d).into());
@@ -149,12 +167,8 @@ impl Differentiable<f64> for LearnersAttention {
         );
         io.input_grad(0, |dqkv| {
             for ((b, h), answer) in heads.zip(&answers) {
-                let parts = match answer {
-                    Some(Value::List(parts)) => &parts[..],
-                    _ => &[],
-                };
                 for n in 0..3 {
-                    put(parts.get(n), dqkv, 3 * sizes.c, sizes, b, n * sizes.c + h * sizes.d);
+                    put(answer.get(n), dqkv, 3 * sizes.c, sizes, b, n * sizes.c + h * sizes.d);
                 }
             }
         });
@@ -169,7 +183,7 @@ mod tests {
     use m2g_core::ops::attention::AttentionOptions;
 
     use super::*;
-    use crate::core_values::run;
+    use crate::core_values::{gradients, run};
     use crate::exercise::{Case, Exercise};
     use crate::exercises::named;
 
@@ -204,16 +218,35 @@ mod tests {
 
     #[test]
     fn a_program_that_fails_is_noted() {
-        struct Broken;
+        type Answer = fn() -> Result<Value, Failure>;
+        struct Broken(Answer);
         impl Solver for Broken {
             fn answer(&mut self, _: &Case) -> Result<Value, Failure> {
-                Err(Failure::Gap)
+                self.0()
             }
         }
-        let op = by_reference(1);
-        op.programs.lock().unwrap().head = Box::new(Broken);
-        let y = run(&[constant(&[1, 2, 6], 1.0)], |tape, v| tape.record(op.clone(), v)).unwrap();
-        assert_eq!(y.data(), [0.0; 4]);
-        assert_eq!(op.programs.lock().unwrap().failed, Some(Failure::Gap));
+        let wrong: [(Answer, Failure); 4] = [
+            (|| Err(Failure::Gap), Failure::Gap),
+            (|| Ok(Matrix::zeros(1, 2).into()), Failure::WrongShape),
+            (|| Ok(Value::List(vec![])), Failure::WrongShape),
+            (|| Ok(Matrix::new(2, 2, vec![f64::NAN; 4]).into()), Failure::NotFinite),
+        ];
+        for (answer, failure) in wrong {
+            let op = by_reference(1);
+            op.programs.lock().unwrap().head = Box::new(Broken(answer));
+            let y = run(&[constant(&[1, 2, 6], 1.0)], |tape, v| tape.record(op.clone(), v)).unwrap();
+            assert_eq!(y.data(), [0.0; 4]);
+            assert_eq!(op.programs.lock().unwrap().failed, Some(("head", failure.clone())));
+
+            let op = by_reference(1);
+            op.programs.lock().unwrap().backward = Box::new(Broken(answer));
+            let found = gradients(&[constant(&[1, 2, 6], 1.0)], |tape, v| {
+                let y = tape.record(op.clone(), v)?;
+                tape.mean(y)
+            });
+            assert_eq!(found.unwrap()[0].data(), [0.0; 12]);
+            let noted = op.programs.lock().unwrap().failed.clone().unwrap();
+            assert!(noted.0 == "head_backward" && (noted.1 == failure || noted.1 == Failure::WrongShape));
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::compare::is_same;
 use crate::error::LearnError;
 use crate::exercise::Exercise;
 use crate::exercises::digit_network::{Network, step};
+use crate::failure::Failure;
 use crate::grade::Solver;
 
 /// The sizes of the layers.
@@ -29,8 +30,21 @@ pub struct Epoch {
     pub ours: usize,
 }
 
-/// Trains both networks, from the same weights on the same mini-batches, and returns the largest
-/// difference between their weights.
+/// How the two networks compare after the training.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison {
+    /// The largest difference of a weight or bias; NaN if one of them is.
+    pub difference: f64,
+    /// The first step, from 1, after which they differ by more than rounding.
+    pub differs_from: Option<usize>,
+    /// The test images that the learner's network reads correctly.
+    pub right: usize,
+}
+
+/// Weights differ by rounding up to this.
+const ROUNDING: f64 = 1e-6;
+
+/// Trains both networks, from the same weights on the same mini-batches, and compares them.
 ///
 /// # Errors
 /// If the learner's program gives no answer, or one of another shape.
@@ -40,11 +54,19 @@ pub fn train(
     (training, test): (&LabelledImages, &LabelledImages),
     steps: usize,
     report: &mut dyn FnMut(Epoch),
-) -> Result<f64, LearnError> {
+) -> Result<Comparison, LearnError> {
     let (x, y, _) = matrices(training);
     let (test_x, _, labels) = matrices(test);
     let (mut yours, mut ours) = (parameters(), parameters());
     let per_epoch = x.rows.div_ceil(MINI_BATCH).max(1);
+    let right = |(biases, weights): &Parameters| {
+        let mut a = test_x.clone();
+        for (w, b) in weights.iter().zip(biases) {
+            a = sigmoid(&add_to_rows(&a.matmul(&w.transpose()), b));
+        }
+        labels.iter().enumerate().filter(|&(i, &label)| largest(a.row(i)) == label).count()
+    };
+    let mut differs_from = None;
     for done in 1..=steps {
         let start = (done - 1) % per_epoch * MINI_BATCH;
         let rows = |m: &Matrix| {
@@ -53,19 +75,22 @@ pub fn train(
         };
         yours = learners_step(exercise, solver, network(yours, rows(&x), rows(&y)))?;
         ours = step(&network(ours, rows(&x), rows(&y)), ETA, Network::gradient)?;
+        let is_same = largest_difference(&yours, &ours) <= ROUNDING;
+        differs_from = differs_from.or((!is_same).then_some(done));
         if done % per_epoch == 0 || done == steps {
-            let right = |(biases, weights): &Parameters| {
-                let mut a = test_x.clone();
-                for (w, b) in weights.iter().zip(biases) {
-                    a = sigmoid(&add_to_rows(&a.matmul(&w.transpose()), b));
-                }
-                labels.iter().enumerate().filter(|&(i, &label)| largest(a.row(i)) == label).count()
-            };
             report(Epoch { epoch: done.div_ceil(per_epoch), yours: right(&yours), ours: right(&ours) });
         }
     }
-    let pairs = yours.1.iter().zip(&ours.1).flat_map(|(a, b)| a.data.iter().zip(&b.data));
-    Ok(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
+    Ok(Comparison { difference: largest_difference(&yours, &ours), differs_from, right: right(&yours) })
+}
+
+/// The largest difference of two parameters; NaN if one of them is.
+fn largest_difference(yours: &Parameters, ours: &Parameters) -> f64 {
+    let biases = yours.0.iter().flatten().zip(ours.0.iter().flatten());
+    let weights = yours.1.iter().flat_map(|w| &w.data).zip(ours.1.iter().flat_map(|w| &w.data));
+    let differences = biases.chain(weights).map(|(a, b)| (a - b).abs());
+    // `f64::max` would forget a NaN.
+    differences.fold(0.0, |largest, x| if x.is_nan() || x > largest { x } else { largest })
 }
 
 /// Biases and weights, `(N)` and `(N, K)` of each layer.
@@ -97,9 +122,9 @@ fn learners_step(
     if takes_the_step {
         case.push(Value::Number(ETA));
     }
-    let failed = |why: String| LearnError::Failed { name: exercise.name, why };
-    let answer = solver.answer(&case).map_err(|failure| failed(failure.to_string()))?;
-    let answer = parts(&answer, &network).ok_or_else(|| failed("its shapes are wrong".into()))?;
+    let failed = |why| LearnError::Failed { name: exercise.name, why };
+    let answer = solver.answer(&case).map_err(failed)?;
+    let answer = parts(&answer, &network).ok_or_else(|| failed(Failure::WrongShape))?;
     match takes_the_step {
         true => Ok(answer),
         false => Ok(step(&network, ETA, |_| Ok(answer.clone()))?),
@@ -144,4 +169,49 @@ fn matrices(images: &LabelledImages) -> (Matrix, Matrix, Vec<usize>) {
 /// The index of the largest number.
 fn largest(row: &[f64]) -> usize {
     (0..row.len()).max_by(|&i, &j| row[i].total_cmp(&row[j])).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::exercise::Case;
+    use crate::exercises::named;
+
+    /// The right gradient, changed in the first weight of the first layer.
+    struct Changed(&'static Exercise, fn(f64) -> f64);
+
+    impl Solver for Changed {
+        fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+            let mut answer = self.0.expected(case).unwrap();
+            if let Value::List(both) = &mut answer
+                && let Value::List(weights) = &mut both[1]
+                && let Value::Matrix(w) = &mut weights[0]
+            {
+                w.data[0] = self.1(w.data[0]);
+            }
+            Ok(answer)
+        }
+    }
+
+    #[test]
+    fn code_that_is_wrong_at_this_size_is_found_out() {
+        let images = LabelledImages {
+            images: (0..20 * SIZES[0]).map(|i| (i * i % 251) as u8).collect(),
+            labels: (0..20).map(|i| i % 10).collect(),
+            rows: 28,
+            cols: 28,
+        };
+        let compare = |change, steps| {
+            let exercise = named("backprop").unwrap();
+            let solver = &mut Changed(exercise, change);
+            train(exercise, solver, (&images, &images), steps, &mut |_| ()).unwrap()
+        };
+        let right = compare(|x| x, 2);
+        assert!(right.differs_from.is_none() && right.difference < 1e-9, "{right:?}");
+        let not_a_number = compare(|_| f64::NAN, 2);
+        assert!(not_a_number.difference.is_nan() && not_a_number.differs_from == Some(1), "{not_a_number:?}");
+        let wrong = compare(|x| x + 1.0, 2);
+        assert!(wrong.difference > 0.1 && wrong.differs_from == Some(1), "{wrong:?}");
+    }
 }

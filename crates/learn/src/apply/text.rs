@@ -39,8 +39,19 @@ pub struct Losses {
     pub ours: f64,
 }
 
+/// What came of the training.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What the model with the learner's attention wrote.
+    pub sample: String,
+    /// The first step, from 1, at which the losses differ by more than rounding.
+    pub differs_from: Option<usize>,
+}
+
+/// Losses differ by rounding up to this.
+const ROUNDING: f64 = 1e-4;
+
 /// Trains two models that differ only in whose code computes attention, and lets the learner's write.
-/// Returns what it wrote.
 ///
 /// # Errors
 /// If the text is too short, or a program of the learner gives no answer.
@@ -50,7 +61,7 @@ pub fn train_and_write(
     steps: usize,
     characters: usize,
     report: &mut dyn FnMut(Losses),
-) -> Result<String, LearnError> {
+) -> Result<Written, LearnError> {
     let tokenizer = Tokenizer::char(text);
     let ids = tokenizer.encode(text).map_err(|error| Error::Other(Box::new(error)))?;
     if ids.len() <= BLOCK_SIZE + 1 {
@@ -62,22 +73,25 @@ pub fn train_and_write(
     let mut models =
         [Model::new(tokenizer.vocab_size(), yours)?, Model::new(tokenizer.vocab_size(), Attention::Core)?];
     let mut rng = Streams::new(1).stream("batches", 0);
-    let mut sums = [0.0; 2];
+    let (mut sums, mut differs_from) = ([0.0; 2], None);
     for step in 1..=steps {
         let (x, y) = batch(&ids, &mut rng)?;
-        for (model, sum) in models.iter_mut().zip(&mut sums) {
-            *sum += model.step(&x, &y)?;
-        }
+        let [yours, ours] = models.each_mut().map(|model| model.step(&x, &y));
+        // The failure of a program explains what goes wrong after it.
         failed(&programs)?;
+        let losses = [yours?, ours?];
+        let is_same = (losses[0] - losses[1]).abs() <= ROUNDING;
+        differs_from = differs_from.or((!is_same).then_some(step));
+        sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
         if step % REPORT_STEPS == 0 || step == steps {
             let n = ((step - 1) % REPORT_STEPS + 1) as f64;
             report(Losses { step, yours: sums[0] / n, ours: sums[1] / n });
             sums = [0.0; 2];
         }
     }
-    let written = models[0].write(characters)?;
+    let written = models[0].write(characters);
     failed(&programs)?;
-    Ok(tokenizer.decode(&written))
+    Ok(Written { sample: tokenizer.decode(&written?), differs_from })
 }
 
 /// The failure of a program, if there is one.
@@ -85,7 +99,7 @@ fn failed(programs: &Mutex<Programs>) -> Result<(), LearnError> {
     let programs = programs.lock().unwrap_or_else(PoisonError::into_inner);
     match &programs.failed {
         None => Ok(()),
-        Some(failure) => Err(LearnError::Failed { name: "head", why: failure.to_string() }),
+        Some((name, failure)) => Err(LearnError::Failed { name, why: failure.clone() }),
     }
 }
 
@@ -202,5 +216,53 @@ impl Model {
             written.push(token);
         }
         Ok(written.split_off(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use m2g_exercises::{Matrix, Value};
+
+    use super::*;
+    use crate::exercise::{Case, Exercise};
+    use crate::exercises::named;
+    use crate::failure::Failure;
+    use crate::grade::Solver;
+
+    /// The right answers, changed.
+    struct Changed(&'static Exercise, fn(Matrix) -> Matrix);
+
+    impl Solver for Changed {
+        fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
+            match self.0.expected(case).unwrap() {
+                Value::Matrix(m) => Ok(self.1(m).into()),
+                other => Ok(other),
+            }
+        }
+    }
+
+    fn write(change: fn(Matrix) -> Matrix) -> Result<Written, LearnError> {
+        let program = |name, change| Box::new(Changed(named(name).unwrap(), change));
+        let programs = Programs {
+            head: program("head", change),
+            backward: program("head_backward", |m| m),
+            failed: None,
+        };
+        train_and_write(programs, &"to be or not to be. ".repeat(10), 2, 5, &mut |_| ())
+    }
+
+    #[test]
+    fn code_that_is_wrong_at_this_size_is_found_out() {
+        let right = write(|m| m).unwrap();
+        assert!(right.differs_from.is_none() && right.sample.chars().count() == 5, "{right:?}");
+        assert_eq!(write(|m| m.scale(1.5)).unwrap().differs_from, Some(1));
+        for (change, why) in [
+            ((|m| m.map(|_| f64::NAN)) as fn(Matrix) -> Matrix, Failure::NotFinite),
+            (|m| Matrix::zeros(m.rows + 1, m.cols), Failure::WrongShape),
+        ] {
+            let error = write(change).unwrap_err();
+            assert!(matches!(&error, LearnError::Failed { name: "head", why: w } if *w == why), "{error}");
+        }
     }
 }

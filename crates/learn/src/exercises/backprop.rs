@@ -14,6 +14,7 @@ pub const EXERCISE: Exercise = Exercise {
     cases,
     reference: |input| Ok(value(Network::of(input).gradient()?)),
     gradient: Some(cost_after),
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_hidden_slope",

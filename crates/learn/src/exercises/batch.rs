@@ -4,8 +4,8 @@ use m2g_core::Tensor;
 use m2g_exercises::Matrix;
 use m2g_exercises::given::add_to_rows;
 
-use crate::core_values::{matrix, run, tensor};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::core_values::{matrix, product, run, tensor};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "batch",
@@ -25,12 +25,14 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&run(&inputs, |tape, v| tape.linear(v[0], v[1], Some(v[2])))?).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_transpose",
             answer: |input| {
                 let (x, w, b) = (input.matrix(), input.matrix(), input.numbers());
-                add_to_rows(&x.matmul(&w), &b).into()
+                let z = product(&x, &w).filter(|z| z.cols == b.len());
+                z.map_or(STOPS, |z| add_to_rows(&z, &b).into())
             },
         },
         Mistake {
@@ -38,7 +40,7 @@ pub const EXERCISE: Exercise = Exercise {
             answer: |input| {
                 let (x, w, b) = (input.matrix(), input.matrix(), input.numbers());
                 let z = x.matmul(&w.transpose());
-                Matrix::from_fn(z.rows, z.cols, |i, j| z[(i, j)] + b[i]).into()
+                Matrix::from_fn(z.rows, z.cols, |i, j| z[(i, j)] + b[i % b.len()]).into()
             },
         },
         Mistake {

@@ -16,6 +16,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(run_on(&[&logits], |tape, v| tape.softmax(v[0]))?.into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake { name: "reversed", answer: |input| shares(&counts(input, 1.0).transpose()).into() },
         Mistake { name: "no_ones", answer: |input| shares(&counts(input, 0.0)).into() },

@@ -30,6 +30,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(bleu.score(&bleu.segment(&hypothesis, &[&reference])).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_clipping",

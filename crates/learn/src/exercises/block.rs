@@ -40,6 +40,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&y).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_residual",

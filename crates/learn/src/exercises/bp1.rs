@@ -30,6 +30,7 @@ pub const EXERCISE: Exercise = Exercise {
         nudge(&mut case[0], &[], index, step);
         cost(&mut Input::new(case))
     }),
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_slope",

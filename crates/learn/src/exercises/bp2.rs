@@ -3,8 +3,8 @@
 use m2g_exercises::Input;
 use m2g_exercises::given::{sigmoid, sigmoid_prime};
 
-use crate::core_values::{dot, matrix, nudge, run, run_on, tensor};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::core_values::{dot, matrix, nudge, product, run, run_on, tensor};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "bp2",
@@ -41,12 +41,14 @@ pub const EXERCISE: Exercise = Exercise {
         })?;
         Ok(dot(&delta, &z_next))
     }),
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "transposed",
             answer: |input| {
                 let (delta, w, z) = (input.matrix(), input.matrix(), input.matrix());
-                delta.matmul(&w.transpose()).times(&sigmoid_prime(&z)).into()
+                let back = product(&delta, &w.transpose()).filter(|back| back.shape() == z.shape());
+                back.map_or(STOPS, |back| back.times(&sigmoid_prime(&z)).into())
             },
         },
         Mistake { name: "no_slope", answer: |input| input.matrix().matmul(&input.matrix()).into() },

@@ -26,6 +26,7 @@ pub const EXERCISE: Exercise = Exercise {
         let Value::Numbers(b) = b else { return Ok(0.0) };
         Ok(run(&[Tensor::from_vec(&[b.len()], b)?], |tape, v| cost(tape, v[0], &delta))?.data()[0])
     }),
+    groups: &[],
     mistakes: &[
         Mistake { name: "wrong_axis", answer: |input| sum_of_rows(&input.matrix().transpose()).into() },
         Mistake {

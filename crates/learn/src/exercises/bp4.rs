@@ -3,8 +3,8 @@
 use m2g_core::{Error, Tape, Tensor, Var};
 use m2g_exercises::{Input, Matrix, Value};
 
-use crate::core_values::{gradients, matrix, nudge, run_on, tensor};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::core_values::{gradients, matrix, nudge, product, run_on, tensor};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "bp4",
@@ -28,11 +28,15 @@ pub const EXERCISE: Exercise = Exercise {
         let Value::Matrix(w) = w else { return Ok(0.0) };
         Ok(run_on(&[&w], |tape, v| cost(tape, v[0], &delta, &a))?.data[0])
     }),
+    groups: &[],
     mistakes: &[
-        Mistake { name: "no_transpose", answer: |input| input.matrix().matmul(&input.matrix()).into() },
+        Mistake {
+            name: "no_transpose",
+            answer: |input| product(&input.matrix(), &input.matrix()).map_or(STOPS, Into::into),
+        },
         Mistake {
             name: "wrong_transpose",
-            answer: |input| input.matrix().matmul(&input.matrix().transpose()).into(),
+            answer: |input| product(&input.matrix(), &input.matrix().transpose()).map_or(STOPS, Into::into),
         },
         Mistake {
             name: "swapped",

@@ -23,6 +23,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((tokenizer.decode(&vocabulary), tokens, tokenizer.decode(&ids)).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "not_sorted",

@@ -19,6 +19,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(run_on(&[&a, &y], |tape, v| tape.quadratic_cost(v[0], v[1]))?.data[0].into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_half",

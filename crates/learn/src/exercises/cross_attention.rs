@@ -18,7 +18,8 @@ pub const EXERCISE: Exercise = Exercise {
             let (q, k, v) = (random.matrix(t, d), random.matrix(s, d), random.matrix(s, d));
             vec![q.into(), k.into(), v.into(), length.into()]
         };
-        [(2, 4, 3, 4), (3, 2, 2, 1), (4, 4, 4, 3)].map(case).into()
+        // At least two rows are hidden, so that hiding one less differs from hiding none.
+        [(2, 4, 3, 4), (3, 3, 2, 1), (4, 4, 4, 2)].map(case).into()
     },
     reference: |input| {
         let (q, k, v, length) = (input.matrix(), input.matrix(), input.matrix(), input.count());
@@ -30,6 +31,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&y).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake { name: "no_padding", answer: |input| attend(input, |_, _, _| false, 1.0).into() },
         Mistake {

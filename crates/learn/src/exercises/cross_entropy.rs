@@ -15,6 +15,7 @@ pub const EXERCISE: Exercise = Exercise {
     cases,
     reference: |input| Ok(loss(&input.matrix(), &input.ids())?.into()),
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_mean",
@@ -36,10 +37,13 @@ pub const EXERCISE: Exercise = Exercise {
     ],
 };
 
-/// Logits and targets.
+/// Logits and targets. Those of the last case are positive, so that all have a logarithm.
 pub fn cases(random: &mut Random) -> Vec<Case> {
-    let case = |(b, v)| vec![random.matrix(b, v).into(), random.ids(b, v).into()];
-    [(1, 3), (4, 5), (3, 3)].map(case).into()
+    let case = |(b, v, sign): (usize, usize, fn(f64) -> f64)| {
+        vec![random.matrix(b, v).map(sign).into(), random.ids(b, v).into()]
+    };
+    let any: fn(f64) -> f64 = |x| x;
+    [(1, 3, any), (4, 5, any), (3, 3, f64::abs)].map(case).into()
 }
 
 /// The loss by the core.

@@ -23,6 +23,7 @@ pub const EXERCISE: Exercise = Exercise {
         let input = &mut Input::new(case);
         loss(&input.matrix(), &input.ids())
     }),
+    groups: &[],
     mistakes: &[
         Mistake { name: "no_mean", answer: |input| gradient(input, 1.0, |_, _| 1.0).into() },
         Mistake { name: "wrong_sign", answer: |input| gradient(input, 1.0, |b, _| -1.0 / b).into() },

@@ -1,10 +1,10 @@
 //! Embedding: a row for the token plus a row for its position.
 
-use m2g_exercises::{Input, Matrix};
+use m2g_exercises::{Input, Matrix, Value};
 
 use super::cross_entropy::tokens;
 use crate::core_values::{matrix, run, tensor};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "embedding",
@@ -32,13 +32,11 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&x).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
-        Mistake { name: "no_positions", answer: |input| embed(input, |id, _| id, None).into() },
-        Mistake {
-            name: "position_of_token",
-            answer: |input| embed(input, |id, _| id, Some(|id, _| id)).into(),
-        },
-        Mistake { name: "token_of_position", answer: |input| embed(input, |_, t| t, Some(|_, t| t)).into() },
+        Mistake { name: "no_positions", answer: |input| embed(input, |id, _| id, None) },
+        Mistake { name: "position_of_token", answer: |input| embed(input, |id, _| id, Some(|id, _| id)) },
+        Mistake { name: "token_of_position", answer: |input| embed(input, |_, t| t, Some(|_, t| t)) },
     ],
 };
 
@@ -47,9 +45,16 @@ fn embed(
     input: &mut Input,
     token: impl Fn(usize, usize) -> usize,
     position: Option<fn(usize, usize) -> usize>,
-) -> Matrix {
+) -> Value {
     let (ids, wte, wpe) = (input.ids(), input.matrix(), input.matrix());
-    Matrix::from_fn(ids.len(), wte.cols, |t, c| {
+    let fits = |t: usize| {
+        token(ids[t], t) < wte.rows && position.is_none_or(|position| position(ids[t], t) < wpe.rows)
+    };
+    if !(0..ids.len()).all(fits) {
+        return STOPS;
+    }
+    let x = Matrix::from_fn(ids.len(), wte.cols, |t, c| {
         wte[(token(ids[t], t), c)] + position.map_or(0.0, |position| wpe[(position(ids[t], t), c)])
-    })
+    });
+    x.into()
 }

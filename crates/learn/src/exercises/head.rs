@@ -5,8 +5,8 @@ use m2g_core::ops::attention::AttentionOptions;
 use m2g_exercises::given::{side_by_side, softmax};
 use m2g_exercises::{Input, Matrix};
 
-use crate::core_values::{matrix, run, shaped};
-use crate::exercise::{Case, Exercise, Mistake, Random, sources};
+use crate::core_values::{matrix, product, run, shaped};
+use crate::exercise::{Case, Exercise, Mistake, Random, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "head",
@@ -22,6 +22,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&y).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_mask",
@@ -63,8 +64,11 @@ pub const EXERCISE: Exercise = Exercise {
             name: "no_transpose",
             answer: |input| {
                 let (q, k, v) = (input.matrix(), input.matrix(), input.matrix());
-                let scores = q.matmul(&k).scale((q.cols as f64).powf(-0.5));
-                softmax(&causal(&scores, f64::NEG_INFINITY)).matmul(&v).into()
+                let scores = product(&q, &k).filter(|scores| scores.cols == v.rows);
+                scores.map_or(STOPS, |scores| {
+                    let scores = scores.scale((q.cols as f64).powf(-0.5));
+                    softmax(&causal(&scores, f64::NEG_INFINITY)).matmul(&v).into()
+                })
             },
         },
     ],

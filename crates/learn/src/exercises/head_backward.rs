@@ -30,6 +30,7 @@ pub const EXERCISE: Exercise = Exercise {
         let input = &mut Input::new(case);
         Ok(dot(&head(&input.matrix(), &input.matrix(), &input.matrix()), &input.matrix()))
     }),
+    groups: &[],
     mistakes: &[
         Mistake { name: "no_scale", answer: |input| backward(input, Wrong { scale: true, ..RIGHT }).into() },
         Mistake {

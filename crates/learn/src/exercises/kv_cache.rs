@@ -32,6 +32,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((keys, values, y.data().to_vec()).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "without_itself",

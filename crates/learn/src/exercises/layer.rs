@@ -4,8 +4,8 @@ use m2g_core::Tensor;
 use m2g_exercises::given::sigmoid;
 use m2g_exercises::{Input, Matrix};
 
-use crate::core_values::{run, tensor};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::core_values::{product, run, tensor};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "layer",
@@ -30,12 +30,14 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(out.data().to_vec().into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "transposed",
             answer: |input| {
                 let (w, b, a) = arguments(input);
-                sigmoid(&add(&a.matmul(&w), &b)).data.into()
+                let z = product(&a, &w).filter(|z| z.cols == b.len());
+                z.map_or(STOPS, |z| sigmoid(&add(&z, &b)).data.into())
             },
         },
         Mistake {

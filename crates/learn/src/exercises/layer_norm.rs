@@ -26,6 +26,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&y).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "sample_variance",

@@ -18,6 +18,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(Matrix::from_fn(t.rows, t.cols, hidden).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "other_triangle",

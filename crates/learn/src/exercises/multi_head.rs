@@ -31,6 +31,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&y).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "one_head",

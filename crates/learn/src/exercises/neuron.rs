@@ -20,6 +20,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((dot(&w, &x) + b).sigmoid().into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_bias",

@@ -17,6 +17,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&sinusoidal(0, t, c, 1e4)).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake { name: "swapped", answer: |input| table(input, 0, |j| j - j % 2, 1).into() },
         Mistake { name: "own_exponent", answer: |input| table(input, 0, |j| j, 0).into() },

@@ -31,6 +31,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((part(0)?, part(1)?, part(2)?).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "wrong_order",

@@ -15,9 +15,17 @@ pub const EXERCISE: Exercise = Exercise {
         let case = |(v, temperature, k, u): (usize, f64, usize, f64)| {
             vec![random.numbers(v).into(), temperature.into(), k.into(), u.into()]
         };
-        let mut cases: Vec<_> = [(3, 1.0, 3, 0.5), (6, 0.5, 2, 0.1), (5, 2.0, 3, 0.99)].map(case).into();
+        let mut cases: Vec<_> = [(3, 1.0, 3, 0.5), (6, 0.5, 2, 0.1)].map(case).into();
+        let mut add = |logits: &[f64], temperature: f64, k: usize, u: f64| {
+            cases.push(vec![logits.to_vec().into(), temperature.into(), k.into(), u.into()]);
+        };
+        // Large enough to overflow.
+        add(&[1000.0, 1001.5, 999.0, -3.0], 0.5, 3, 0.4);
+        // Both ends of u: tokens that are cut off are never drawn. Seven times 1/7 is below the last u.
+        add(&[-1.0, 2.0, 0.5, 1.0], 1.0, 2, 0.0);
+        add(&[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, -9.0], 1.0, 7, 1.0 - f64::EPSILON / 2.0);
         // The last kept token is not the most likely one.
-        cases[2][0] = vec![0.3, 2.0, -1.0, 1.5, 0.9].into();
+        add(&[0.3, 2.0, -1.0, 1.5, 0.9], 2.0, 3, 0.99);
         cases
     },
     reference: |input| {
@@ -30,6 +38,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((p.data, token as usize).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "times_temperature",
@@ -70,6 +79,33 @@ pub const EXERCISE: Exercise = Exercise {
                 (p, best).into()
             },
         },
+        Mistake {
+            name: "no_max",
+            answer: |input| {
+                let Arguments { logits, temperature, k, u } = Arguments::of(input);
+                let e: Vec<f64> = kept(&logits, k).iter().map(|x| (x / temperature).exp()).collect();
+                let sum: f64 = e.iter().sum();
+                drawn(e.iter().map(|e| e / sum).collect(), u)
+            },
+        },
+        Mistake {
+            name: "at_least_u",
+            answer: |input| {
+                let Arguments { logits, temperature, k, u } = Arguments::of(input);
+                let p = softmax(&kept(&logits, k), temperature);
+                let token = reached(&p, |sum| sum >= u).unwrap_or_else(|| last_kept(&p));
+                (p, token).into()
+            },
+        },
+        Mistake {
+            name: "last_of_all",
+            answer: |input| {
+                let Arguments { logits, temperature, k, u } = Arguments::of(input);
+                let p = softmax(&kept(&logits, k), temperature);
+                let token = reached(&p, |sum| sum > u).unwrap_or(p.len() - 1);
+                (p, token).into()
+            },
+        },
     ],
 };
 
@@ -100,11 +136,20 @@ fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
 
 /// The probabilities with the token that u draws.
 fn drawn(p: Vec<f64>, u: f64) -> Value {
+    let token = reached(&p, |sum| sum > u).unwrap_or_else(|| last_kept(&p));
+    (p, token).into()
+}
+
+/// The first token up to which the sum of the probabilities is enough.
+fn reached(p: &[f64], enough: impl Fn(f64) -> bool) -> Option<usize> {
     let mut sum = 0.0;
-    let token = p.iter().position(|p| {
+    p.iter().position(|p| {
         sum += p;
-        sum > u
-    });
-    let last = p.len() - 1;
-    (p, token.unwrap_or(last)).into()
+        enough(sum)
+    })
+}
+
+/// The last token that may be drawn: by rounding, the sum of all may stay below u.
+fn last_kept(p: &[f64]) -> usize {
+    p.iter().rposition(|p| *p > 0.0).unwrap_or(0)
 }

@@ -2,8 +2,8 @@
 
 use m2g_exercises::Input;
 
-use crate::core_values::{matrix, run, shaped};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::core_values::{matrix, product, run, shaped};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "scores",
@@ -25,6 +25,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(matrix(&scores).into())
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake { name: "no_scale", answer: |input| products(input, |_| 1.0).into() },
         Mistake { name: "no_root", answer: |input| products(input, |d| 1.0 / d).into() },
@@ -33,7 +34,7 @@ pub const EXERCISE: Exercise = Exercise {
             name: "no_transpose",
             answer: |input| {
                 let (q, k) = (input.matrix(), input.matrix());
-                q.matmul(&k).scale((q.cols as f64).powf(-0.5)).into()
+                product(&q, &k).map_or(STOPS, |scores| scores.scale((q.cols as f64).powf(-0.5)).into())
             },
         },
     ],

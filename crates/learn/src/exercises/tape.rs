@@ -39,6 +39,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok((0..nodes.len()).map(slope).collect::<Result<Vec<f64>, _>>()?.into())
     },
     gradient: None,
+    groups: &[("nodes", 3)],
     mistakes: &[
         Mistake { name: "overwritten", answer: |input| walk(input, Wrong::Overwritten).into() },
         Mistake { name: "forward_order", answer: |input| walk(input, Wrong::Order).into() },

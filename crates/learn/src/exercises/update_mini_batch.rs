@@ -4,7 +4,7 @@ use m2g_exercises::Value;
 use m2g_exercises::given::backprop_one;
 
 use super::digit_network::{self, Network, step, value};
-use crate::exercise::{Exercise, Mistake, sources};
+use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
     name: "update_mini_batch",
@@ -21,6 +21,7 @@ pub const EXERCISE: Exercise = Exercise {
         Ok(value(step(&network, eta, Network::gradient)?))
     },
     gradient: None,
+    groups: &[],
     mistakes: &[
         Mistake {
             name: "no_mean",
@@ -58,7 +59,7 @@ pub const EXERCISE: Exercise = Exercise {
 
 /// A step of another size against the mean gradient.
 fn wrong_step(network: Network, eta: f64) -> Value {
-    step(&network, eta, Network::gradient).map_or(Value::List(vec![]), value)
+    step(&network, eta, Network::gradient).map_or(STOPS, value)
 }
 
 /// Steps against the gradient of one example after the other, from example `first` on.

@@ -19,7 +19,7 @@ fn no_program_hangs_or_crashes_the_grader() {
     const BODIES: [(&str, &str); 9] = [
         ("gap", "todo!()"),
         ("timeout", "loop {}"),
-        ("panic", "w[99]"),
+        ("panic", "eprintln!(\"before\"); w[99]"),
         (
             "stack",
             "fn deep(n: u64) -> u64 { std::hint::black_box(if n == u64::MAX { 0 } else { deep(n + 1) + n }) } deep(0) as f64",
@@ -58,10 +58,25 @@ fn no_program_hangs_or_crashes_the_grader() {
         let verdict = grade(exercise, &mut solver).unwrap();
         assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
         let problem = match verdict {
-            Verdict::Failed(finding) => finding.problem,
-            Verdict::Passed { .. } => {
+            Verdict::Failed(finding) => {
+                assert_eq!(
+                    finding.printed.lines().next(),
+                    match name {
+                        "panic" => Some("before"),
+                        "too_long" => Some("abcdefghijklmnopqrstuvwxyz"),
+                        _ => None,
+                    },
+                    "{name}: {}",
+                    finding.printed
+                );
+                finding.problem
+            }
+            Verdict::Passed { printed, .. } => {
                 assert_eq!(name, "printed");
-                assert!(solver.printed().starts_with("hello "), "{}", solver.printed());
+                // In the order in which it was written, to stdout and to stderr.
+                let lines: Vec<&str> = printed.lines().collect();
+                assert!(lines[0].starts_with("hello ") && lines[1].contains("] b = "), "{printed}");
+                assert!(lines[2].starts_with("hello "), "{printed}");
                 continue;
             }
         };
@@ -102,6 +117,55 @@ fn the_compiler_says_what_it_refuses() {
     // Another exercise is not concerned.
     let other = compile(&learn, &["02_sigmoid"], PLAIN).unwrap();
     assert!(matches!(other, Compiled::Program(_)), "{other:?}");
+}
+
+#[test]
+fn what_cargo_fails_at_is_no_fault_of_the_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let folder = Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("neuron").unwrap();
+    fs::write(folder.file(exercise), exercise.sources.solution).unwrap();
+    fs::write(learn.join("target"), "a file").unwrap();
+    let error = compile(&learn, &[exercise.sources.program], PLAIN).unwrap_err().to_string();
+    assert!(error.starts_with("cargo could not build the exercise, so it was not graded: "), "{error}");
+    fs::remove_file(learn.join("target")).unwrap();
+    fs::write(learn.join("Cargo.toml"), "[package").unwrap();
+    let error = compile(&learn, &[exercise.sources.program], PLAIN).unwrap_err().to_string();
+    assert!(error.contains("cargo could not build"), "{error}");
+}
+
+#[test]
+fn a_panic_in_a_given_function_is_in_the_learners_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let folder = Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("qkv").unwrap();
+    for (code, said) in [
+        ("let z = add_to_rows(x, &b[..1]);", "add_to_rows of (2, 3) and (1)"),
+        ("let z = columns(x, 2, 9);", "columns 2..9 of a matrix (2, 3)"),
+        (
+            "let z = m2g_exercises::given::side_by_side(&[x.clone(), w.clone()]);",
+            "side_by_side of (2, 3) and (9, 3)",
+        ),
+        ("let z = m2g_exercises::given::head(x, w, &x.transpose());", "matmul of (2, 9) and (3, 2)"),
+    ] {
+        fs::write(
+            folder.file(exercise),
+            exercise.sources.task.replace("todo!()", &format!("{code} panic!()")),
+        )
+        .unwrap();
+        let Compiled::Program(program) = compile(&learn, &[exercise.sources.program], PLAIN).unwrap() else {
+            panic!("refused: {code}")
+        };
+        let Verdict::Failed(finding) = grade(exercise, &mut Program::to_grade(program)).unwrap() else {
+            panic!("passes: {code}")
+        };
+        let Problem::Failure(Failure::Panic { place, message }) = &finding.problem else {
+            panic!("{:?}", finding.problem)
+        };
+        assert!(place.starts_with("src/bin/21_qkv.rs:") && message.starts_with(said), "{place}: {message}");
+    }
 }
 
 #[test]

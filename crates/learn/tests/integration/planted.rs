@@ -45,6 +45,8 @@ pub const PLANTED: &[Planted] = &[
     ("update_mini_batch", "for i in 0..x.rows", "for i in x.rows - 1..x.rows", "last_only"),
     ("update_mini_batch", "        for l in 0..sum_b.len() {\n            sum_w[l]", "        for l in 0..nabla_b.len() {\n            let step = eta / x.rows as f64;\n            weights[l] = &weights[l] - &nabla_w[l].scale(step);\n            for n in 0..nabla_b[l].len() {\n                biases[l][n] -= step * nabla_b[l][n];\n            }\n        }\n        let eta = 0.0;\n        for l in 0..0 {\n            sum_w[l]", "inside_the_loop"),
     ("softmax", "(z[(i, j)] - max).exp()", "z[(i, j)].exp()", "no_max"),
+    ("softmax", "fold(f64::NEG_INFINITY", "fold(0.0", "max_from_zero"),
+    ("softmax", "fold(f64::NEG_INFINITY", "fold(f64::MIN_POSITIVE", "max_from_zero"),
     ("softmax", "    p\n}", "    let mut e = z.clone();\n    for i in 0..z.rows { let max = z.row(i).iter().copied().fold(f64::NEG_INFINITY, f64::max); for j in 0..z.cols { e[(i, j)] = (z[(i, j)] - max).exp(); } }\n    let all: f64 = e.data.iter().sum();\n    e.scale(1.0 / all)\n}", "whole_matrix"),
     ("softmax", "    p\n}", "    m2g_exercises::given::softmax(&z.transpose()).transpose()\n}", "wrong_axis"),
     ("cross_entropy", "loss / p.rows as f64", "loss", "no_mean"),
@@ -86,6 +88,7 @@ pub const PLANTED: &[Planted] = &[
     ("mask", "j > i", "j >= i", "diagonal"),
     ("mask", "f64::NEG_INFINITY", "0.0", "zeros"),
     ("masked_softmax", "if max.is_finite()", "if true", "not_a_number"),
+    ("masked_softmax", " - max", "", "no_max"),
     ("masked_softmax", "        if max.is_finite() {", "        for j in 0..scores.cols { weights[(i, j)] = 1.0 / scores.cols as f64; }\n        if max.is_finite() {", "uniform"),
     ("masked_softmax", "    weights\n}", "    m2g_exercises::given::softmax(&scores.transpose()).transpose()\n}", "wrong_axis"),
     ("head", "for j in i + 1..scores.cols", "for j in 0..0", "no_mask"),
@@ -115,10 +118,14 @@ pub const PLANTED: &[Planted] = &[
     ("sampling", "x < smallest", "x < f64::NEG_INFINITY", "no_top_k"),
     ("sampling", "/ temperature", "/ 1.0", "no_temperature"),
     ("sampling", "if sum > u {", "if p.iter().all(|x| *x <= p[i]) {", "most_likely"),
+    ("sampling", "(x - largest)", "x", "no_max"),
+    ("sampling", "sum > u", "sum >= u", "at_least_u"),
+    ("sampling", "p.iter().rposition(|x| *x > 0.0).unwrap_or(0)", "p.len() - 1", "last_of_all"),
     ("kv_cache", "let (keys, values) = (append(keys, k), append(values, v));", "if true { let y = softmax(&Matrix::new(1, q.len(), q.to_vec()).matmul(&keys.transpose()).scale(1.0 / (q.len() as f64).sqrt())).matmul(&values).data; return (append(keys, k), append(values, v), y); } let (keys, values) = (append(keys, k), append(values, v));", "without_itself"),
     ("kv_cache", "cache.data.extend(row);", "cache.data.splice(0..0, row.iter().copied());", "in_front"),
     ("kv_cache", ".scale(1.0 / (q.cols as f64).sqrt())", "", "no_scale"),
     ("merges", "count > most", "count >= most", "largest_of_several"),
+    ("merges", "for (pair, count) in counts {\n", "for i in 1..tokens.len() {\n        let pair = (tokens[i - 1], tokens[i]);\n        let count = counts[&pair];\n", "first_of_several"),
     ("merges", "(tokens[i], tokens[i + 1]) == pair {", "(tokens[i], tokens[i + 1]) == pair && !merged.contains(&new) {", "first_only"),
     ("merges", "i += 2", "i += 1", "not_used_up"),
     ("cross_attention", "length..scores.cols", "0..0", "no_padding"),
@@ -129,4 +136,18 @@ pub const PLANTED: &[Planted] = &[
     ("bleu", "100.0 * brevity", "100.0", "no_brevity"),
     ("bleu", "(log_sum / 4.0).exp()", "{ let p = |n: usize| { let mut left = reference.windows(n).map(|g| g.to_vec()).collect::<Vec<_>>(); let all = hypothesis.windows(n).count() as f64; hypothesis.windows(n).filter(|g| match left.iter().position(|l| l == g) { Some(at) => { left.remove(at); true } None => false }).count() as f64 / all }; (p(1) + p(2) + p(3) + p(4)) / 4.0 }", "arithmetic"),
     ("bleu", "100.0 * brevity", "brevity", "share"),
+];
+
+/// Programs that were right by luck, or for small numbers only: the exercise, what is replaced, by what.
+#[rustfmt::skip]
+pub const NEARLY_RIGHT: &[(&str, &str, &str)] = &[
+    ("softmax", "(z[(i, j)] - max).exp()", "z[(i, j)].min(700.0).exp()"),
+    ("masked_softmax", "max.is_finite()", "scores[(i, 0)].is_finite()"),
+    ("masked_softmax", "let sum: f64 = scores.row(i).iter()", "let sum: f64 = scores.row(i).iter().take_while(|s| s.is_finite())"),
+    ("gradient_check", "let mut x = x.to_vec();", "let mut x = x.to_vec(); let h = 1e-5;"),
+    ("merges", "    for (pair, count) in counts {\n        if count > most {\n            (best, most) = (pair, count);\n        }\n    }\n", "    if let Some((pair, _)) = counts.into_iter().collect::<std::collections::HashMap<_, _>>().into_iter().max_by_key(|(_, count)| *count) { best = pair; }\n"),
+    ("bleu", "if h > r { 1.0 } else { (1.0 - r / h).exp() }", "(1.0 - h / r).exp().min(1.0)"),
+    ("cross_attention", "in length..scores.cols", "in length + 1..scores.cols"),
+    ("cross_entropy", ".ln()", ".mul_add(-1.0, 0.0).ln()"),
+    ("bp1", "(&a - y)", "(&a - y).scale(2.0)"),
 ];

@@ -13,7 +13,7 @@ use m2g_learn::program::{Build, Compiled, Program, compile};
 use m2g_learn::report::sentences;
 use m2g_learn::texts::Language;
 
-use crate::planted::PLANTED;
+use crate::planted::{NEARLY_RIGHT, PLANTED};
 
 /// For grading.
 pub const PLAIN: Build = Build { release: false, colour: false };
@@ -45,6 +45,11 @@ fn programs() -> &'static Programs {
             assert!(solution.contains(from), "{exercise} {mistake}: {from} is not in\n{solution}");
             add(&format!("wrong_{i}"), &solution.replace(from, to));
         }
+        for (i, (exercise, from, to)) in NEARLY_RIGHT.iter().enumerate() {
+            let solution = named(exercise).unwrap().sources.solution;
+            assert!(solution.contains(from), "{exercise}: {from} is not in\n{solution}");
+            add(&format!("nearly_{i}"), &solution.replace(from, to));
+        }
         let main = format!(
             "fn main() {{\n    let name = std::env::args().next().unwrap();\n    match name.rsplit('/').next().unwrap() {{\n{arms}        \
              other => panic!(\"{{other}}\"),\n    }}\n}}\n"
@@ -70,7 +75,7 @@ fn every_solution_passes() {
     for exercise in ALL {
         let verdict = grade(exercise, &mut program(&format!("solution_{}", exercise.name))).unwrap();
         match verdict {
-            Verdict::Passed { cases } => assert!(cases >= 3, "{}: {cases} cases", exercise.name),
+            Verdict::Passed { cases, .. } => assert!(cases >= 3, "{}: {cases} cases", exercise.name),
             Verdict::Failed(finding) => {
                 panic!("{}: {:?}", exercise.name, sentences(exercise, &finding, &Language::English.texts()))
             }
@@ -104,6 +109,18 @@ fn every_planted_mistake_gets_its_hint() {
         let known: BTreeSet<&str> = exercise.mistakes.iter().map(|mistake| mistake.name).collect();
         assert!(known.len() >= 2, "{}", exercise.name);
         assert_eq!(planted[exercise.name], known, "{}", exercise.name);
+    }
+}
+
+#[test]
+fn what_is_right_by_luck_fails_and_gets_no_wrong_hint() {
+    let texts = Language::English.texts();
+    for (i, (name, _, to)) in NEARLY_RIGHT.iter().enumerate() {
+        let exercise = named(name).unwrap();
+        let Verdict::Failed(finding) = grade(exercise, &mut program(&format!("nearly_{i}"))).unwrap() else {
+            panic!("{name} passes with {to}")
+        };
+        assert_eq!(finding.mistake, None, "{name}: {to}: {:?}", sentences(exercise, &finding, &texts));
     }
 }
 

@@ -1,10 +1,11 @@
 // The training steps of two or three models as lanes. A function that several run is joined.
 
-import { attempt, button, card, el, field, formula, get, hint, modelsOf, named, percent, query, row, select, shape, show, t, table, put } from '../lib/page.js';
+import { button, card, el, field, formula, get, hint, latest, modelsOf, named, percent, query, row, select, shape, show, t, table, put } from '../lib/page.js';
 import { lines, sheet } from '../lib/source.js';
 
 const MOST_CALLERS = 4;
 const MOST_SHAPES = 6;
+const UNITS = /about|images|target tokens/g; // of a batch
 const isShared = (fn) => fn.runs.filter(Boolean).length > 1;
 
 export async function mount(root) {
@@ -15,7 +16,7 @@ export async function mount(root) {
 	const chosen = [kinds[0].at(-1)[0], kinds[1].at(-1)[0], ''];
 	let now = null;
 
-	const load = () => attempt(async () => {
+	const load = latest(async () => {
 		const [a, b, c] = chosen;
 		put(lanes, el('p.hint', t('loading')));
 		now = joined(await get(`compare?${query({ a, b })}`), c && (await get(`compare?${query({ a, b: c })}`)));
@@ -28,7 +29,7 @@ export async function mount(root) {
 		const { models, functions } = now;
 		const use = (fn, i) => (fn.runs[i] ? button([el('b', fn.name), el('span', fn.runs[i].calls > 1 ? `× ${fn.runs[i].calls}` : '')], () => open(fn), { class: `fn c${i}`, 'aria-label': `${fn.name} × ${fn.runs[i].calls}, ${models[i].name}` }) : el('span.none'));
 		lanes.style.setProperty('--lanes', models.length);
-		put(lanes, el('div.lane', models.map((m, i) => el(`div.c${i}`, el('b', m.name), el('div.hint', t('core.model', { n: m.parameters, batch: m.batch }))))),
+		put(lanes, el('div.lane', models.map((m, i) => el(`div.c${i}`, el('b', m.name), el('div.hint', t('core.model', { n: m.parameters, batch: m.batch.replace(UNITS, (word) => named('unit', word)) }))))),
 			...[...new Set(functions.map((fn) => fn.stage))].map((stage) => {
 				const own = functions.filter((fn) => fn.stage === stage);
 				return [el('h3', named('stage', stage)), el('ul', own.map((fn) => el(isShared(fn) ? 'li.lane.joined' : 'li.lane', models.map((_, i) => use(fn, i)))))];

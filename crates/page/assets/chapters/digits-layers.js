@@ -11,16 +11,18 @@ export class Layers {
 		this.node = el('div');
 	}
 
-	async load(model) {
+	// The layers of a model. `look(rows, cols)` hears the size of its images.
+	async load(model, look) {
 		const first = await get(`digits/test/0?${query({ model })}`);
 		const weights = await Promise.all(first.layers.map((l) => tensor(`digits/weights?${query({ model, layer: l.number })}`)));
-		this.classes = first.classes;
+		Object.assign(this, { model, classes: first.classes });
+		look(first.rows, first.cols);
 		this.bars.names(first.classes);
 		this.fills = [];
 		const cards = first.layers.map((l, i) => this.layer(l, weights[i].data, i ? [1, l.inputs] : [first.rows, first.cols], i + 1 === first.layers.length));
 		this.behind = part('digits.all', () => (this.read?.layers ?? []).map((l) => table(t('layer.n', { n: l.number }), [t('neuron'), 'z', 'a'], l.z.map((z, i) => [i, number(z), number(l.a[i])]), '.figures')), { kind: 'behind' });
 		put(this.node, cards, this.behind);
-		this.update(this.read);
+		this.update(null);
 	}
 
 	layer(l, w, [rows, cols], last) {

@@ -49,6 +49,7 @@ export class Look {
 	async choose(layer, head) {
 		Object.assign(this, { layer, head });
 		if (!this.of(layer, head)) await this.fetch(layer);
+		if (layer !== this.layer || head !== this.head) return;
 		for (const b of this.grid.querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.head === `${layer} ${head}`));
 		const look = this.inspection.attention.find((a) => a.layer === layer && a.head === head);
 		this.matrix = attention(this.inspection, look, this.of(layer, head), (i) => { this.chips.mark(i); this.tint(i); });

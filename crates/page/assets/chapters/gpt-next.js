@@ -1,6 +1,6 @@
 // The ten likeliest next tokens, with another temperature or top-k, and those after each layer. Nothing runs again.
 
-import { Bars, button, card, el, field, formula, get, hint, latest, number, numberField, percent, query, row, show, t, table, visible, put } from '../lib/page.js';
+import { Bars, button, card, el, field, formula, get, hint, latest, number, numberField, percent, query, row, show, t, table, visible, wanted, put } from '../lib/page.js';
 
 const N = 10;
 const RULE = 'p_j = exp(z_j / T) / sum_k exp(z_k / T)';
@@ -12,7 +12,7 @@ export function nextTokens(append) {
 	const [about, layers, shown] = [el('p.hint'), el('div'), el('output.code')];
 	const temperature = el('input', { type: 'range', min: 0.1, max: 3, step: 0.05, value: 1, id: 'temperature', oninput: () => load() });
 	const topK = numberField(0, { oninput: () => load(), id: 'top-k' });
-	const settings = () => ({ temperature: Number(temperature.value), top_k: Number(topK.value) || null });
+	const settings = () => ({ temperature: Number(temperature.value), top_k: topK.value ? wanted(topK, 'top-k', true) || null : null });
 
 	const load = latest(async () => {
 		const { id, ops, tokens } = inspection;
@@ -20,7 +20,7 @@ export function nextTokens(append) {
 		const op = ops.find((o) => o.label === 'logits');
 		bars.names(got.candidates.map((c) => {
 			const look = () => show({ name: visible(c.token), about: t('next.about'), shape: op?.output, axes: op?.axes, equation: RULE, value: c.probability, rows: [[t('logit'), number(c.logit, 6)], ['id', String(c.id)]], place: op?.caller });
-			return button([visible(c.token)], () => append(c.text), { class: 'chip', onfocus: look, onpointerenter: look, 'aria-label': t('next.add', { token: visible(c.token) }) });
+			return button([visible(c.token)], () => append(c.text), { disabled: !c.text, class: 'chip', onfocus: look, onpointerenter: look, 'aria-label': t('next.add', { token: visible(c.token) }) });
 		}));
 		bars.update(got.candidates.map((c) => c.probability), got.candidates[0]?.probability);
 		shown.textContent = number(Number(temperature.value), 3);

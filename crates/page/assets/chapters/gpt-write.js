@@ -1,6 +1,8 @@
 // Lets the model write: one token at a time into the text above, or a longer piece.
 
-import { ask, attempt, button, card, el, events, field, hint, number, numberField, row, t, put } from '../lib/page.js';
+import { ApiError, ask, attempt, button, card, el, events, field, hint, number, numberField, row, t, wanted, put } from '../lib/page.js';
+
+const BYTES = 4; // of the longest character
 
 export function writer({ model, prompt, read, settings, ended }) {
 	const [out, facts] = [el('p.written.code', { id: 'written' }), el('p.hint')];
@@ -10,23 +12,33 @@ export function writer({ model, prompt, read, settings, ended }) {
 
 	async function generate(tokens, heard) {
 		control?.abort();
-		control = new AbortController();
-		const body = { model: model(), prompt: prompt.text, tokens, seed: Number(seed.value), ...settings() };
-		await attempt(async () => events(await ask('generate', { body, signal: control.signal }), (name, data) => {
-			if (name === 'failed') throw new Error(data.error);
-			heard(name, data);
-		}));
+		const { signal } = (control = new AbortController());
+		await attempt(async () => {
+			const body = { model: model(), prompt: prompt.text, tokens: tokens ?? wanted(length, 'write.length', true), seed: wanted(seed, 'seed', true), ...settings() };
+			await events(await ask('generate', { body, signal }), (name, data) => {
+				if (signal.aborted) return;
+				if (name === 'failed') throw new ApiError(data.error);
+				heard(name, data);
+			});
+		});
 	}
 
+	// One token, or as many as its character has.
 	const one = async () => {
-		await generate(1, (name, data) => { if (name === 'token') prompt.type(prompt.text + data.text); });
+		let text = null;
+		await generate(BYTES, (name, data) => {
+			text = data.text;
+			if (text) control.abort();
+		});
+		if (text === null) return;
+		prompt.type(prompt.text + text.replaceAll('\uFFFD', ''));
 		seed.value = Number(seed.value) + 1;
 		read();
 	};
 	const many = async () => {
 		put(out, el('span.hint', prompt.text));
 		stop.disabled = false;
-		await generate(Number(length.value), (name, data) => {
+		await generate(null, (name, data) => {
 			if (name === 'token') out.append(data.text);
 			else if (name === 'done') facts.textContent = t('write.done', { n: data.ids.length, ms: number(1000 * data.seconds, 3), seed: data.seed });
 		});

@@ -33,14 +33,17 @@ export async function neuron() {
 			rows: [['z', number(z, 6)], [t('cost'), number(got.cost, 6)], ['∂C/∂w', number(dw, 6)], ['∂C/∂b', number(db, 6)]], place: got.ops[0]?.caller });
 	});
 
-	const learn = (n) => button(t('neuron.steps', { n }), () => attempt(async () => {
+	// A step begins when the one before is drawn, however fast the clicks come.
+	let last = Promise.resolve();
+	const queue = (work) => { last = last.then(() => attempt(work)); };
+	const learn = (n) => button(t('neuron.steps', { n }), () => queue(async () => {
 		const got = await ask(n);
 		history.push(...got.path.map((at, i) => [history.length + i, at.cost]));
 		const { w, b } = got.path.at(-1);
 		set({ w: [w].flat(2)[0], b: [b].flat()[0] });
 		await load();
 	}), { class: n === 1 && 'main' });
-	const reset = () => { set(START); history = []; load(); };
+	const reset = () => queue(() => { set(START); history = []; load(); });
 
 	const holes = { x: () => drag('x'), w: () => drag('w'), b: () => drag('b'), y: () => drag('y', { min: 0, max: 1 }) };
 	const sentence = el('p.lead', t('neuron.sentence').split(/\{(\w+)\}/).map((piece, i) => (i % 2 ? holes[piece]() : piece)));

@@ -2,7 +2,7 @@
 
 import { address, el, get, language as lang, link, part, row, t } from '../lib/page.js';
 import { blocks } from '../lib/blocks.js';
-import { CHAPTERS } from './list.js';
+import { chapter as load, CHAPTERS } from './list.js';
 
 export async function mount(root, ended) {
 	const { notes } = await get(`notes?lang=${lang}`);
@@ -15,7 +15,7 @@ export async function mount(root, ended) {
 	// The place of a live picture: the chapter is there when it is opened.
 	const live = ({ chapter }) => (CHAPTERS.includes(chapter) ? part(t('notes.live', { chapter: t(`${chapter}.title`) }), async () => {
 		const inside = el(`div.chapter.${chapter}`);
-		await (await import(`./${chapter}.js`)).mount(inside, ended);
+		await (await load(chapter)).mount(inside, ended);
 		return inside;
 	}, { kind: 'part.live-part' }) : '');
 	root.append(part('notes.list', () => el('ol', notes.map(entry))), el('article', blocks(note.blocks, live)), row(step(notes[at - 1], 'before'), step(notes[at + 1], 'next')));

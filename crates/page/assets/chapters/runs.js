@@ -1,15 +1,15 @@
 // All runs, live: a table, their curves, the settings that differ.
 
-import { attempt, button, card, Chart, el, field, get, named, number, row, scroll, select, stream, t, table, times, put } from '../lib/page.js';
+import { attempt, button, card, Chart, el, field, get, latest, named, number, row, scroll, select, stream, t, table, times, put } from '../lib/page.js';
 
 const AT_FIRST = 3;
 const POINTS = 500;
 const MEASURES = ['val_loss', 'validation_accuracy', 'train_loss', 'loss', 'val_bleu', 'lr', 'grad_norm'];
-const plain = (value) => (value === null || value === undefined ? '–' : typeof value === 'object' ? JSON.stringify(value) : String(value));
+const plain = (value) => (value == null ? '–' : typeof value === 'object' ? JSON.stringify(value) : String(value));
 
 export async function mount(root, ended) {
 	const [rows, curves, chosen] = [new Map(), new Map(), new Set()];
-	let metric = '';
+	let [metric, offered, compared] = ['', '', ''];
 	const body = el('tbody');
 	const filter = el('input', { type: 'search', 'aria-label': t('runs.filter'), placeholder: t('runs.filter'), oninput: () => sift() });
 	const chart = new Chart(t('runs.curves'), t('step'), '');
@@ -39,9 +39,10 @@ export async function mount(root, ended) {
 		total.textContent = t('runs.total', { n: rows.size });
 	}
 
-	const compare = () => attempt(async () => {
-		const missing = [...chosen].filter((name) => !curves.has(name));
-		if (missing.length) for (const run of (await get(`runs/curves?${new URLSearchParams([...missing.map((name) => ['run', name]), ['points', POINTS]])}`)).runs) curves.set(run.name, run);
+	// The curves are read again when their runs have changed: another run may have the name now.
+	const compare = latest(async () => {
+		const old = [...chosen].map((name) => rows.get(name).run).filter((run) => curves.get(run.name)?.of !== run);
+		if (old.length) (await get(`runs/curves?${new URLSearchParams([...old.map((run) => ['run', run.name]), ['points', POINTS]])}`)).runs.forEach((run, i) => curves.set(run.name, { ...run, of: old[i] }));
 		draw();
 		differ();
 	});
@@ -51,7 +52,8 @@ export async function mount(root, ended) {
 		const points = (run, k) => [...run.steps, ...run.evaluations].filter((l) => typeof l[k] === 'number').map((l) => [l.step, l[k]]);
 		const keys = MEASURES.filter((k) => shown.some((run) => points(run, k).length));
 		if (!keys.includes(metric)) metric = keys.find((k) => shown.every((run) => points(run, k).length)) ?? keys[0];
-		put(measure, keys.length ? field('runs.measure', select(keys.map((k) => [k, named('metric', k)]), metric, (k) => { metric = k; draw(); })) : '');
+		// What has not changed stays, with its focus.
+		if (offered !== (offered = `${keys}`)) put(measure, offered && field('runs.measure', select(keys.map((k) => [k, named('metric', k)]), metric, (k) => { metric = k; draw(); })));
 		chart.y = named('metric', metric);
 		chart.update(shown.map((run) => ({ name: run.name, points: points(run, metric).sort((a, b) => a[0] - b[0]) })));
 	}
@@ -60,7 +62,9 @@ export async function mount(root, ended) {
 		const shown = [...chosen].map((name) => rows.get(name)?.run).filter(Boolean);
 		const names = [...new Set(shown.flatMap((run) => Object.keys(run.settings ?? {})))].sort();
 		const other = names.filter((n) => new Set(shown.map((run) => plain(run.settings?.[n]))).size > 1);
-		put(settings, shown.length > 1 && other.length ? table('runs.settings', ['', ...shown.map((r) => r.name)], other.map((n) => [el('code', n), ...shown.map((r) => plain(r.settings?.[n]))]))
+		const texts = other.map((n) => shown.map((r) => plain(r.settings?.[n])));
+		if (compared === (compared = JSON.stringify([shown.map((r) => r.name), other, texts]))) return;
+		put(settings, shown.length > 1 && other.length ? table('runs.settings', ['', ...shown.map((r) => r.name)], other.map((n, i) => [el('code', n), ...texts[i]]))
 			: el('p.hint', t(shown.length < 2 ? 'runs.two' : 'runs.equal')));
 	}
 
@@ -69,7 +73,6 @@ export async function mount(root, ended) {
 		const { runs } = await get('runs');
 		runs.sort((a, b) => (b.saved ?? '').localeCompare(a.saved ?? ''));
 		rows.clear();
-		curves.clear();
 		put(body, runs.map((run) => see(run).tr));
 		for (const name of chosen) if (!rows.has(name)) chosen.delete(name);
 		sift();
@@ -82,10 +85,7 @@ export async function mount(root, ended) {
 			data.runs.forEach((run) => body.prepend(see(run).tr));
 			for (const gone of data.gone ?? []) { rows.get(gone)?.tr.remove(); rows.delete(gone); chosen.delete(gone); }
 			sift();
-		} else if (name === 'metrics' && curves.has(data.run)) {
-			const run = curves.get(data.run);
-			for (const line of data.lines) (line.evaluation === undefined ? run.steps : run.evaluations).push(line);
-			draw();
+			compare();
 		}
 	}
 

@@ -1,6 +1,6 @@
 // From pixels to tokens: the same `linear` reads the row of an image and the row of a token.
 
-import { Chips, el, field, formula, Matrix, models, latest, numberField, post, Prompt, row, shape, show, t, values, put } from '../lib/page.js';
+import { Chips, el, field, formula, Matrix, models, latest, numberField, post, Prompt, row, shape, show, t, values, wanted, put } from '../lib/page.js';
 import { facts } from '../lib/ops.js';
 import { sourceLink } from '../lib/source.js';
 
@@ -16,10 +16,10 @@ export async function mount(root) {
 	};
 
 	const image = latest(async () => {
-		const got = await post('inspect', { model: digits.name, test: Number(index.value) || 0 });
+		const got = await post('inspect', { model: digits.name, test: wanted({ value: index.value || '0' }, 'digits.test', true) });
 		const op = (ops.a = got.ops.find(isLinear));
 		const [x, w, z] = await Promise.all(['x', op.parameters[0], `#${op.number}`].map((name) => values(got.id, name)));
-		put(left, stage('tokens.image.in', [28, 28], new Matrix({ rows: 28, cols: 28, data: x.data, scale: 'ink', most: 1, cell: 8, label: t('digits.seen') })),
+		put(left, stage('tokens.image.in', got.image, new Matrix({ rows: got.image[0], cols: got.image[1], data: x.data, scale: 'ink', most: 1, cell: 8, label: t('digits.seen') })),
 			stage('tokens.image.row', op.inputs[0], strip(x.data, op, 'x', 'ink')), stage('tokens.image.w', op.inputs[1], weights(w, op)), stage('tokens.image.out', op.output, strip(z.data, op, 'z')));
 		join();
 	});

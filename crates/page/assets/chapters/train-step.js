@@ -1,6 +1,6 @@
 // One step opened: `update_mini_batch` and `backprop`, line by line.
 
-import { attempt, button, card, el, field, formula, get, has, Matrix, modelsOf, number, post, put, row, say, scroll, select, shape, show, svg, t, values } from '../lib/page.js';
+import { attempt, button, card, el, field, formula, get, has, latest, Matrix, modelsOf, number, post, put, row, say, scroll, select, shape, show, svg, t, values } from '../lib/page.js';
 import { lines as source } from '../lib/source.js';
 
 const WIDE = 74;
@@ -9,18 +9,18 @@ const WIDE = 74;
 export function openedStep() {
 	const [box, choice] = [el('div'), el('div')];
 	let control = null;
-	const open = button('step.open', () => attempt(async () => put(box, walk(await post('digits/step', { model: control.value, step: 0 })))), { class: 'main', id: 'open-step' });
-	const training = async (now) => {
+	const open = button('step.open', () => attempt(async () => put(box, walk(await post('digits/step', { model: control.value })))), { class: 'main', id: 'open-step' });
+	const training = latest(async (now) => {
 		const options = modelsOf(await get('about'), 'digits');
 		if (now?.kind === 'digits') options.unshift(['training', t('step.training')]);
 		control = select(options, options[0][0]);
 		put(choice, field('model', control));
-	};
+	});
 	return { node: card('step.title', el('p', t('step.about')), row(choice, open), box), training };
 }
 
 // Walks through the lines of a step.
-function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels }) {
+function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels, more }) {
 	let at = 0;
 	const [code, picture, place] = [el('div'), el('div'), el('span.hint')];
 	const slider = el('input', { type: 'range', min: 0, max: lines.length - 1, 'aria-label': t('step.line'), oninput: () => go(Number(slider.value)), value: 0 });
@@ -61,7 +61,7 @@ function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels })
 	}
 
 	go(0);
-	return el('div', el('p.hint', t('step.facts', { loss: number(loss, 6), batch, eta: number(eta), labels: labels.join(' ') })),
+	return el('div', el('p.hint', t('step.facts', { loss: number(loss, 6), batch, eta: number(eta), labels: labels.join(' ') })), more.length > 0 && el('p.note', t('step.more', { settings: more.join(', ') })),
 		way, row(button('before', () => go(at - 1)), button('next', () => go(at + 1), { class: 'main' }), slider, place), el('div.sides', picture, code));
 }
 

@@ -5,7 +5,7 @@ import { starting } from './train-start.js';
 import { Watched } from './train-watched.js';
 import { openedStep } from './train-step.js';
 
-const MOST_POINTS = 800;
+const POINTS = 500; // about as many of a long curve are drawn
 const SPEEDS = ['step', 'slow', 'full', 'pause'];
 const OVER = ['finished', 'stopped', 'failed'];
 
@@ -23,11 +23,13 @@ export async function mount(root, ended) {
 	const stop = button('stop', () => control({ stop: true }));
 
 	function see(training) {
-		if (training?.state === 'loading') [losses, marks] = [[], []];
+		[losses, marks] = [training?.losses ?? [], training?.evaluations ?? []];
+		drawLoss();
+		drawQuality();
 		if (training?.run !== now?.run || training?.parameters.length !== now?.parameters.length) watched.of(training);
 		if (training?.state !== now?.state) {
 			say(training ? t(`state.${training.state}`) : '');
-			attempt(() => step.training(training));
+			step.training(training);
 		}
 		now = training;
 		const over = !now || OVER.includes(now.state);
@@ -47,21 +49,28 @@ export async function mount(root, ended) {
 			...(['finished', 'stopped'].includes(now.state) ? [' · ', el('a', { href: link(now.kind, { m: now.run }) }, t('train.look'))] : []));
 	}
 
+	const drawLoss = () => loss.update([{ name: t('loss'), points: losses }]);
+
+	function drawQuality() {
+		const metric = Object.keys(marks[0]?.[1] ?? {}).find((k) => k.startsWith('val')) ?? 'train_loss';
+		quality.y = named('metric', metric);
+		quality.update([{ name: quality.y, points: marks.map(([step, m]) => [step, m[metric]]), colour: 2 }]);
+	}
+
 	function heard(event, data) {
 		if (event === 'training') see(data);
 		else if (event === 'step' && now) {
-			losses.push(...(data.losses ?? [[data.step, data.loss]]));
-			if (losses.length > MOST_POINTS) losses = losses.filter((_, i) => i % 2 === 0);
+			const known = losses.at(-1)?.[0] ?? -1;
+			losses.push(...data.losses.filter(([step]) => step > known));
+			if (losses.length > 2 * POINTS) losses = spread(losses);
 			Object.assign(now, { step: data.step, loss: data.loss });
-			loss.update([{ name: t('loss'), points: losses }]);
+			drawLoss();
 			progress();
 			watched.moved = true;
 			watched.refresh();
 		} else if (event === 'evaluation') {
-			marks.push(data);
-			const metric = Object.keys(data).find((k) => k.startsWith('val')) ?? 'train_loss';
-			quality.y = named('metric', metric);
-			quality.update([{ name: quality.y, points: marks.map((m) => [m.step, m[metric]]), colour: 2 }]);
+			marks.push([data.step, data]);
+			drawQuality();
 		} else if (event === 'warning') say(data.text);
 	}
 
@@ -73,4 +82,17 @@ export async function mount(root, ended) {
 	see(await get('training'));
 	await step.training(now);
 	ended(stream('training/events', heard));
+}
+
+// Points of a long curve, evenly spread: of those of each gap, the first stays. With powers of two, it stayed the last
+// time too.
+function spread(points) {
+	const first = points[0][0];
+	const gap = 2 ** Math.ceil(Math.log2((points.at(-1)[0] - first) / POINTS));
+	let last = -1;
+	return points.filter(([step], i) => {
+		const before = last;
+		last = Math.floor((step - first) / gap);
+		return last !== before || i + 1 === points.length;
+	});
 }

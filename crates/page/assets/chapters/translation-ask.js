@@ -1,6 +1,6 @@
 // What a word looks at, and what decides its translation.
 
-import { attempt, Bars, button, card, el, percent, post, t, table, put } from '../lib/page.js';
+import { Bars, button, card, el, latest, percent, post, t, table, put } from '../lib/page.js';
 
 const FIRST = /^sabía/;
 const GROUPS = ['both', 'only_source', 'only_words'];
@@ -8,7 +8,7 @@ const GROUPS = ['both', 'only_source', 'only_words'];
 export function question({ model, sentence }) {
 	const [words, answer] = [el('div.chips', { role: 'group', 'aria-label': t('ask.title') }), el('div')];
 
-	const ask = (chip) => attempt(async () => {
+	const ask = latest(async (chip) => {
 		for (const c of words.children) c.setAttribute('aria-pressed', String(c === chip));
 		put(answer, el('p.hint', t('loading')));
 		const got = await post('translate/ask', { model: model(), sentence: sentence(), word: chip.textContent });
@@ -27,7 +27,7 @@ export function question({ model, sentence }) {
 
 	// The words of another sentence; the question about *sabía* is put at once.
 	function load() {
-		const chips = sentence().split(/\s+/).filter(Boolean).map((word) => { const chip = button([word], () => ask(chip), { class: 'chip' }); return chip; });
+		const chips = sentence().split(/\s+/).filter(Boolean).map((word) => button([word], (e) => ask(e.currentTarget), { class: 'chip' }));
 		put(words, chips);
 		put(answer);
 		const first = chips.find((c) => FIRST.test(c.textContent));

@@ -1,6 +1,6 @@
 // Another score or another mask on the same weights: before and after. Nothing is retrained.
 
-import { attempt, Bars, card, el, field, formula, get, has, models, latest, number, Prompt, query, row, select, t, table, values, visible, put } from '../lib/page.js';
+import { Bars, card, el, field, formula, get, has, models, latest, number, Prompt, query, row, select, t, table, values, visible, put } from '../lib/page.js';
 import { attention, headChoice } from '../lib/attention.js';
 
 export async function mount(root) {
@@ -30,7 +30,7 @@ export async function mount(root) {
 			: el('p.hint', t('what-if.lab.none'))));
 	}
 
-	const load = () => attempt(async () => {
+	const load = latest(async () => {
 		options = await get(`what-if?${query({ model: choice.name })}`);
 		const own = (name, standard) => [name, name === standard ? t('what-if.own', { name }) : name];
 		const scores = options.scores.filter((s) => !s.own || s.name === options.score).map((s) => own(s.name, options.score));

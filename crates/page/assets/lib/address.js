@@ -14,6 +14,6 @@ export function link(chapter, more = {}) {
 // Keeps a setting of the chapter in the address, without a new entry in the history.
 export function keep(changes) {
 	const state = { ...read(), ...changes };
-	for (const [key, value] of Object.entries(state)) if (value === '' || value === null) delete state[key];
+	for (const [key, value] of Object.entries(state)) if (!value) delete state[key];
 	history.replaceState(null, '', `#${new URLSearchParams(state)}`);
 }

@@ -4,22 +4,20 @@ import { address } from './address.js';
 
 export class ApiError extends Error {}
 
+// What becomes of a request without an answer. A browser says it in its own words.
+export const offline = (error) => { throw error instanceof TypeError ? new ApiError('offline') : error; };
+
 // The answer to a request, if it is good. A string or an object is sent as JSON, anything else as bytes.
 export async function ask(path, { body, signal } = {}) {
 	const headers = { authorization: `Bearer ${address().t}` };
 	const isBytes = body instanceof Blob || ArrayBuffer.isView(body);
 	if (body) headers['content-type'] = isBytes ? body.type || 'application/octet-stream' : 'application/json';
-	let response;
-	try {
-		response = await fetch(`/api/${path}`, { method: body ? 'POST' : 'GET', headers, signal, body: body && !isBytes ? JSON.stringify(body) : body });
-	} catch (error) {
-		throw error.name === 'AbortError' ? error : new ApiError('offline');
-	}
+	const response = await fetch(`/api/${path}`, { method: body ? 'POST' : 'GET', headers, signal, body: body && !isBytes ? JSON.stringify(body) : body }).catch(offline);
 	if (response.ok) return response;
 	const text = await response.text();
 	let sentence = text;
 	try { sentence = JSON.parse(text).error; } catch { /* a plain sentence */ }
-	throw new ApiError(sentence || `HTTP ${response.status}`);
+	throw Object.assign(new ApiError(sentence || `HTTP ${response.status}`), { status: response.status });
 }
 
 export const get = async (path) => (await ask(path)).json();
@@ -36,7 +34,7 @@ export async function tensor(path) {
 export const values = (id, name, more) => tensor(`inspect/${id}/values?${query({ name, ...more })}`);
 
 // `a=1&b=2` from an object; what is empty is left out.
-export const query = (all) => new URLSearchParams(Object.entries(all).filter(([, v]) => v !== undefined && v !== null && v !== '' && v !== false));
+export const query = (all) => new URLSearchParams(Object.entries(all).filter(([, v]) => v || v === 0));
 
 // Runs the newest request only: while one is on its way, a later call replaces any that waits.
 export function newest(work) {

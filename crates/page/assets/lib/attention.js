@@ -4,8 +4,11 @@ import { field, Matrix, put, row, select, show, t, times, visible } from './page
 
 const [GREATEST, LEGIBLE] = [340, 12]; // CSS pixels
 
+// The number of a layer in its own part of the model: 1 of `decoder.1.cross_attn`.
+export const layerOf = ({ label }) => label.split('.')[1];
+
 // `data`: the weights of a head; `pick(i, j)` hears which is pointed at.
-export function attention(inspection, { label, layer, head }, data, pick = () => {}) {
+export function attention(inspection, { label, head }, data, pick = () => {}) {
 	const group = inspection.groups.find((g) => g.labels.includes(label));
 	const [rowNames, colNames] = [group.queries, group.keys].map((list) => list.map((x, i) => `${i} ${visible(x)}`));
 	const [rows, cols] = [rowNames.length, colNames.length];
@@ -13,7 +16,7 @@ export function attention(inspection, { label, layer, head }, data, pick = () =>
 	const op = inspection.ops.find((o) => o.label === `${label}.weights`);
 	const cell = Math.max(4, Math.min(26, Math.floor(GREATEST / Math.max(rows, cols))));
 	return new Matrix({ rows, cols, data, most: 1, scale: 'share', masked, rowNames, colNames, cell, names: cell >= LEGIBLE,
-		label: t('look.matrix', { l: layer, h: head }),
+		label: t('look.matrix', { l: layerOf({ label }), h: head }),
 		pick: (i, j, value) => {
 			pick(i, j);
 			show({ name: t('look.weight', { q: rowNames[i], k: colNames[j] }), about: t(masked(i, j) ? 'look.masked' : 'look.about'), shape: op?.output, axes: op?.axes, equation: op?.equation, value, place: op?.caller });

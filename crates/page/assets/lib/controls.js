@@ -1,5 +1,6 @@
 // Buttons, fields, choices, and numbers that can be dragged.
 
+import { ApiError } from './api.js';
 import { el, unique } from './dom.js';
 import { number, t } from './i18n.js';
 
@@ -20,6 +21,14 @@ export function select(options, value, onchange = () => {}) {
 }
 
 export const numberField = (value, props = {}) => el('input', { type: 'number', min: 0, step: 1, ...props, value });
+
+// The number in a field, or a sentence that says what it must be. JavaScript holds 15 digits of any whole number.
+export function wanted({ value }, name, whole = false) {
+	const x = Number(value);
+	const wrong = !value.trim() || !Number.isFinite(x) ? (whole ? 'whole' : 'number') : Number.isInteger(x) ? !Number.isSafeInteger(x) && 'whole' : whole && 'whole';
+	if (wrong) throw new ApiError(t(`wanted.${wrong}`, { name: t(name) }));
+	return x;
+}
 
 const KEYS = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10, Home: -1e9, End: 1e9 };
 const STEPS_PER_PIXEL = 0.25;

@@ -9,7 +9,7 @@ const maker = (space) => (name, ...rest) => {
 	if (classes.length) node.setAttribute('class', classes.join(' '));
 	const props = isProps(rest[0]) ? rest.shift() : {};
 	for (const [key, value] of Object.entries(props)) {
-		if (value === undefined || value === null || value === false) continue;
+		if (value == null || value === false) continue;
 		if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
 		else if (key === 'value') node.value = value;
 		else node.setAttribute(key, value === true ? '' : value);

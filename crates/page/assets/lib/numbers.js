@@ -15,7 +15,7 @@ export function show({ name, about, shape: dims, axes, equation, value, statisti
 		[t('shape'), dims && el('code', shape(dims))],
 		[t('axes'), axes && el('code', axes)],
 		[t('equation'), equation && formula(equation)],
-		[t('value'), value !== undefined && el('strong.big', typeof value === 'number' ? number(value, 6) : value)],
+		[t('value'), value !== undefined && el('strong.big', number(value, 6))],
 		[t('range'), s && `${number(s.min)} … ${number(s.max)}, ${t('mean')} ${number(s.mean)}`],
 		...rows,
 		[t('source'), place && sourceLink(place)],

@@ -14,28 +14,33 @@ export function failure(error) {
 	return el('p.note.bad', { role: 'alert' }, error.message === 'offline' ? t('offline') : error.message);
 }
 
-// Runs `work`; a failure is shown at the top of the page until something works again.
-export async function attempt(work) {
+// Runs `work`; a failure is shown at the top of the page until something that begins later works: with `own`, another
+// work of the same owner.
+export async function attempt(work, own) {
 	const box = document.getElementById('error');
+	const before = own ? own.note : box.firstChild;
 	try {
 		const result = await work();
-		put(box);
+		before?.remove();
 		return result;
 	} catch (error) {
-		if (error.name !== 'AbortError') put(box, failure(error));
+		if (error.name === 'AbortError') return undefined;
+		const note = failure(error);
+		if (own) own.note = note;
+		put(box, note);
 		return undefined;
 	}
 }
 
 // The newest request only, with its failure shown.
-export const latest = (work) => newest((...args) => attempt(() => work(...args)));
+export const latest = (work, own = {}) => newest((...args) => attempt(() => work(...args), own));
 
 // A part that opens: `fill()` makes what is inside, each time that it opens or that `refresh` is called.
 export function part(title, fill, { kind = 'part', open = false } = {}) {
 	const inside = el('div.inside');
-	const draw = async () => {
+	const draw = newest(async () => {
 		try { put(inside, await fill()); } catch (error) { put(inside, failure(error)); }
-	};
+	});
 	const node = el(`details.${kind}`, { open, ontoggle: () => (node.open ? draw() : put(inside)) }, el('summary', t(title)), inside);
 	node.refresh = () => node.open && draw();
 	return node;

@@ -1,7 +1,9 @@
 // Server-sent events over fetch, so that the token can be a header. A browser allows six connections to a server:
 // a hidden tab closes its stream, and opens it again when it is seen.
 
-import { ask } from './api.js';
+import { ask, offline } from './api.js';
+import { put } from './dom.js';
+import { failure } from './parts.js';
 
 const PAUSE = 2000; // ms before a stream that ended is opened again
 
@@ -10,7 +12,7 @@ export async function events(response, heard) {
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = '';
 	for (;;) {
-		const { value, done } = await reader.read();
+		const { value, done } = await reader.read().catch(offline);
 		if (done) return;
 		const parts = (rest + value).split('\n\n');
 		rest = parts.pop();
@@ -21,18 +23,24 @@ export async function events(response, heard) {
 	}
 }
 
-// Hears the events of `path`, and `open` when it is opened again, until the function that it returns is called.
+// Hears the events of `path`, and `open` when it is opened again, until the function that it returns is called. While
+// there is no server, the page says so; a server that does not know the token is another one.
 export function stream(path, heard) {
-	let control, again, over;
+	let control, again, over, note;
 	async function open() {
 		if (over || control || document.hidden) return;
 		const own = (control = new AbortController());
 		try {
 			const answer = await ask(path, { signal: own.signal });
+			note?.remove();
 			if (again) heard('open');
 			again = true;
 			await events(answer, (name, data) => own.signal.aborted || heard(name, data));
-		} catch { /* it is opened again */ }
+		} catch (error) {
+			if (own.signal.aborted) return;
+			over = error.status === 401;
+			if (!note?.isConnected || over) put(document.getElementById('error'), note = failure(error));
+		}
 		if (own.signal.aborted) return;
 		control = null;
 		setTimeout(open, PAUSE);

@@ -10,7 +10,7 @@ use m2g_core::{Tensor, unit_interval};
 use m2g_digits::Network;
 use m2g_digits::normalise::{Candidate, NormaliseError, PIXELS, Picture, SIDE, Samples, digits};
 use m2g_digits::photo;
-use m2g_digits::reading::{ReadDigit, shares};
+use m2g_digits::reading::{MIN_CONFIDENCE, ReadDigit, shares};
 use m2g_digits::test_report::measure;
 use m2g_digits::training::Description;
 use serde_json::{Value, json};
@@ -86,6 +86,12 @@ fn read(network: &Network<f32>, description: &Description, candidate: Candidate)
     let names: Arc<[String]> = description.all_class_names().into();
     let digit = ReadDigit::new(network, &names, candidate)?;
     let mut read = digit.json();
+    // What makes it unsure, unless it is another class.
+    read["doubt"] = match (digit.is_wide(), digit.is_tiny()) {
+        (true, _) => json!("wide"),
+        (_, true) => json!("tiny"),
+        _ => Value::Null,
+    };
     add_layers(&mut read, network, description, &image)?;
     Ok(read)
 }
@@ -135,13 +141,19 @@ fn layer(step: &Step, number: usize, w: &Tensor<f32>) -> Value {
 /// Some test images.
 pub fn test_images(state: &State, request: &Request) -> Answer {
     let model = model(state, request)?;
-    let tests = state.tests(model.digits()?.1)?;
+    let (_, description) = model.digits()?;
+    let tests = state.tests(description)?;
     let from: usize = request.number("from", 0)?;
     let n = request.number("n", 60)?.min(MOST_IMAGES);
     let images = (from.min(tests.len())..from.saturating_add(n).min(tests.len())).map(|index| {
-        json!({"index": index, "label": tests.labels[index], "pixels": STANDARD.encode(tests.image(index))})
+        json!({
+            "index": index, "label": tests.labels[index], "name": description.class_name(tests.labels[index].into()),
+            "pixels": STANDARD.encode(tests.image(index)),
+        })
     });
-    Ok(Reply::Json(json!({"total": tests.len(), "images": images.collect::<Vec<_>>()})))
+    Ok(Reply::Json(json!({
+        "total": tests.len(), "rows": tests.rows, "cols": tests.cols, "images": images.collect::<Vec<_>>(),
+    })))
 }
 
 /// What the network reads in one test image, which is not normalised again.
@@ -161,7 +173,8 @@ pub fn test_image(state: &State, request: &Request) -> Answer {
     let next = order.get(1).copied().unwrap_or(0);
     let mut read = json!({
         "found": 1, "index": index, "label": tests.labels[index], "digit": said, "class": description.class_name(said),
-        "confidence": probabilities[said], "sure": true, "box": null, "image": image,
+        "confidence": probabilities[said], "sure": probabilities[said] >= MIN_CONFIDENCE, "box": null, "image": image,
+        "name": description.class_name(tests.labels[index].into()),
         "runner_up": {"digit": next, "confidence": probabilities[next]}, "probabilities": probabilities,
     });
     add_layers(&mut read, network, description, image)?;
@@ -178,11 +191,12 @@ pub fn mistakes(state: &State, request: &Request) -> Answer {
     let shown = report.mistakes.iter().take(n).map(|mistake| {
         json!({
             "index": mistake.index, "label": mistake.label, "said": mistake.said, "activity": mistake.activity,
+            "name": description.class_name(mistake.label), "said_name": description.class_name(mistake.said),
             "pixels": STANDARD.encode(tests.image(mistake.index)),
         })
     });
     Ok(Reply::Json(json!({
-        "images": report.images, "correct": report.correct,
+        "images": report.images, "correct": report.correct, "rows": tests.rows, "cols": tests.cols,
         "test_accuracy": report.correct as f64 / report.images.max(1) as f64, "mistakes": shown.collect::<Vec<_>>(),
     })))
 }

@@ -80,9 +80,14 @@ fn row<'a>(opened: &'a Opened, request: &Request, logits: Option<&'a [f32]>) -> 
 /// A token: its id, as people read it, and its text, which a prompt can go on with.
 fn token(id: usize, tokenizer: Option<&Tokenizer>) -> Value {
     let number = u32::try_from(id).unwrap_or(u32::MAX);
-    // A prompt goes on with nothing where there is no text.
-    let text = tokenizer.map_or_else(String::new, |tokenizer| tokenizer.decode(&[number]));
-    json!({"id": id, "token": readable(number, tokenizer), "text": text})
+    json!({"id": id, "token": readable(number, tokenizer), "text": text(number, tokenizer).unwrap_or_default()})
+}
+
+/// The text of a token. A part of a character, such as the byte 0xc3, has none.
+fn text(id: u32, tokenizer: Option<&Tokenizer>) -> Option<String> {
+    let tokenizer = tokenizer?;
+    let is_whole = tokenizer.token(id).is_none_or(|bytes| std::str::from_utf8(&bytes).is_ok());
+    is_whole.then(|| tokenizer.decode(&[id]))
 }
 
 /// The table of positions, `(block_size, C)`.
@@ -104,5 +109,28 @@ pub fn positions(state: &State, request: &Request) -> Answer {
         }
         ("learned", None) => Err(Refusal::missing("this model has no learned positions")),
         (kind, _) => Err(Refusal::bad(format!("kind is {kind}: choose sinusoidal or learned"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_character_is_no_text() {
+        let gpt2 = Tokenizer::gpt2();
+        let (mut whole, mut parts) = (0, 0);
+        for id in 0..256 {
+            let token = token(id, Some(&gpt2));
+            let (name, text) = (&token["token"], token["text"].as_str().unwrap_or("?"));
+            assert!(!text.contains('\u{fffd}'), "{token}");
+            match name.as_str().is_some_and(|name| name.starts_with("\\x")) {
+                true => parts += 1,
+                false => whole += usize::from(!text.is_empty()),
+            }
+        }
+        assert_eq!((whole, parts), (128, 128));
+        assert_eq!(token(11, Some(&gpt2))["text"], ",");
+        assert_eq!(token(11, None)["text"], "");
     }
 }

@@ -56,9 +56,7 @@ type Ran = (Inspection, Option<Gpt<f32>>, usize);
 
 fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusal> {
     let prompt = wanted.prompt.as_deref();
-    if prompt.is_some_and(|prompt| prompt.trim().is_empty()) {
-        return Err(Refusal::bad("the text is empty: type at least one character"));
-    }
+    check_text(prompt)?;
     match &**model {
         Model::Digits(network, description) => {
             let (pixels, label) = match (&wanted.image, wanted.test) {
@@ -102,6 +100,14 @@ fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusa
     }
 }
 
+/// A text that is given has at least one character that is not a space.
+pub(super) fn check_text(text: Option<&str>) -> Result<(), Refusal> {
+    match text.is_some_and(|text| text.trim().is_empty()) {
+        true => Err(Refusal::bad("the text is empty: type at least one character")),
+        false => Ok(()),
+    }
+}
+
 /// The same weights under the wanted score and mask, if any is wanted.
 fn changed(gpt: &Gpt<f32>, wanted: &Wanted) -> Result<Option<Gpt<f32>>, Refusal> {
     if wanted.score.is_none() && wanted.mask.is_none() {
@@ -129,6 +135,9 @@ pub(super) fn describe(model: &Model, inspection: &Inspection, changed: Option<&
     for (text, names) in texts.iter().zip([["tokens", "ids"], ["target_tokens", "target_ids"]]) {
         answer[names[0]] = json!(text.tokens);
         answer[names[1]] = json!(text.ids);
+    }
+    if let Model::Digits(_, description) = model {
+        answer["image"] = json!(description.image);
     }
     if let Some(layout) = attention {
         let all: Vec<usize> = (0..layout.heads).collect();

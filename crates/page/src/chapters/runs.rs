@@ -1,8 +1,5 @@
 //! All runs: their table, their curves, and what changes while they train, wherever they were started.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,8 +20,6 @@ const POINTS: usize = 500;
 const MOST_POINTS: usize = 5000;
 /// The most runs whose curves are read at once.
 const MOST_RUNS: usize = 50;
-/// The most new bytes of a metrics file that are read at once.
-const MOST_NEW_BYTES: u64 = 1 << 20;
 
 /// All runs.
 pub fn list(state: &State, _: &Request) -> Answer {
@@ -74,7 +69,7 @@ pub fn events(state: &State, _: &Request) -> Answer {
     let receiver = state.watch.hub.join([]);
     if !state.watch.looking.swap(true, Relaxed) {
         let (watch, commands) = (Arc::clone(&state.watch), state.commands);
-        let look = Look { state: State::new(state.models.asked().to_vec(), commands), read: HashMap::new() };
+        let look = Look { state: State::new(state.models.asked().to_vec(), commands) };
         let spawned =
             std::thread::Builder::new().name("watch runs".into()).spawn(move || look.until_unheard(&watch));
         if let Err(error) = spawned {
@@ -89,12 +84,10 @@ pub fn events(state: &State, _: &Request) -> Answer {
 struct Look {
     /// Its own listing and summaries.
     state: State,
-    /// How far each metrics file has been read.
-    read: HashMap<String, u64>,
 }
 
 impl Look {
-    fn until_unheard(mut self, watch: &Watch) {
+    fn until_unheard(self, watch: &Watch) {
         let (mut names, mut first) = (Vec::new(), true);
         loop {
             while watch.hub.is_heard() {
@@ -114,16 +107,12 @@ impl Look {
     }
 
     /// Tells what has changed since the last look, at which the runs had these names. Returns their names now.
-    fn tell(&mut self, watch: &Watch, runs: &[Listed], before: &[String], first: bool) -> Vec<String> {
+    fn tell(&self, watch: &Watch, runs: &[Listed], before: &[String], first: bool) -> Vec<String> {
         let mut changed = Vec::new();
         for run in runs {
             let (summary, is_new) = self.state.watch.summary(&self.state.commands, run);
             if is_new && !first {
                 changed.push(summary);
-            }
-            let lines = self.new_lines(run, first);
-            if !lines.is_empty() {
-                watch.hub.send(&event("metrics", &json!({"run": run.name, "lines": lines})));
             }
         }
         let now: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
@@ -132,33 +121,6 @@ impl Look {
             watch.hub.send(&event("runs", &json!({"runs": changed, "gone": gone})));
         }
         now
-    }
-
-    /// The whole lines that were added to the metrics of a run since the last look.
-    fn new_lines(&mut self, run: &Listed, first: bool) -> Vec<Value> {
-        let path = run.path.join(METRICS);
-        let length = path.metadata().map_or(0, |found| found.len());
-        let known = self.read.get(&run.name).copied();
-        // A file that is seen for the first time is what the curves have shown, unless the run is new.
-        let from = known.unwrap_or(if first { length } else { 0 });
-        if length <= from {
-            self.read.insert(run.name.clone(), length);
-            return Vec::new();
-        }
-        let mut new = Vec::new();
-        let read = File::open(&path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(from))?;
-            file.take(MOST_NEW_BYTES).read_to_end(&mut new)
-        });
-        let whole = new.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        if read.is_err() || whole == 0 {
-            return Vec::new();
-        }
-        self.read.insert(run.name.clone(), from + whole as u64);
-        new[..whole]
-            .split(|&byte| byte == b'\n')
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect()
     }
 }
 

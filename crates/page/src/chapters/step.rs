@@ -3,8 +3,9 @@
 
 use m2g_core::inspect::{Inspection, Prediction};
 use m2g_core::optim::{Optimizer, Sgd};
+use m2g_core::settings::Settings as _;
 use m2g_core::train::Model as _;
-use m2g_digits::{MiniBatches, Network};
+use m2g_digits::{Config, MiniBatches, Network};
 use m2g_gpt::data::OWN_FILES;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +22,10 @@ struct Wanted {
     model: String,
     step: Option<u64>,
 }
+
+/// What changes a step of a training, besides the gradient and the learning rate.
+const MORE: [&str; 8] =
+    ["optimizer", "momentum", "l2", "weight_decay", "grad_clip", "dropout", "schedule", "shards"];
 
 /// The files of both functions.
 const NETWORK: &str = "crates/digits/src/network.rs";
@@ -59,6 +64,7 @@ pub fn open(state: &State, request: &Request) -> Answer {
     let mut answer = json!({
         "step": step, "batch": batch.x.shape()[0], "labels": labels, "loss": taken.loss,
         "learning_rate": config.learning_rate, "lines": lines(&network, batch.x.shape()[0]),
+        "more": more(config),
         "functions": [function("update_mini_batch", NETWORK), function("backprop", BACKPROP)],
     });
     let prediction = None::<Prediction>;
@@ -67,6 +73,17 @@ pub fn open(state: &State, request: &Request) -> Answer {
     let id = state.keep(Opened { inspection, model, changed: None, updated: Some(updated), hidden });
     answer["id"] = json!(id);
     Ok(Reply::Json(answer))
+}
+
+/// The settings of a run because of which its own step is another one: the page opens one of plain gradient descent.
+fn more(config: &Config) -> Vec<String> {
+    let plain = Config::default();
+    let changed = |name: &&str| {
+        let write = Config::setting(name)?.stored.write;
+        let value = write(config).ok().filter(|value| Some(value) != write(&plain).ok().as_ref())?;
+        Some(format!("{name} = {}", value.as_str().map_or_else(|| value.to_string(), String::from)))
+    };
+    MORE.iter().filter_map(changed).collect()
 }
 
 /// A function with its source.
@@ -149,6 +166,17 @@ enum How {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_step_of_more_than_gradient_descent_is_said_to_be_one() {
+        assert!(more(&Config::default()).is_empty());
+        let config = Config {
+            optimizer: m2g_digits::config::OptimizerKind::AdamW,
+            weight_decay: 0.1,
+            ..Config::default()
+        };
+        assert_eq!(more(&config), ["optimizer = adamw", "weight_decay = 0.1"]);
+    }
 
     #[test]
     fn every_line_is_found_in_the_source() {

@@ -6,6 +6,7 @@ use m2g_translate::inspect::default_sentence;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::inspect::check_text;
 use crate::models::KINDS;
 use crate::server::reply::{Answer, Refusal, Reply};
 use crate::server::request::Request;
@@ -25,6 +26,7 @@ struct Wanted {
 /// Translates a sentence, and shows the search as a tree.
 pub fn translate(state: &State, request: &Request) -> Answer {
     let wanted: Wanted = request.json()?;
+    check_text(wanted.sentence.as_deref())?;
     let model = state.models.open(&wanted.model)?;
     let (model, description) = model.translate()?;
     let tokenizer = &description.tokenizer;
@@ -68,6 +70,7 @@ struct Asked {
 /// What a word attends to, and what decides between its translations.
 pub fn ask(state: &State, request: &Request) -> Answer {
     let Asked { model, sentence, word } = request.json()?;
+    check_text(Some(&sentence))?;
     if KINDS.contains(&model.as_str()) {
         return Err(Refusal::bad("an untrained model has nothing to say: choose a translation run"));
     }

@@ -54,6 +54,7 @@ impl Trainings {
             let why = format!("{} is being trained: stop it first", running.path().display());
             return Err(Refusal::busy(why));
         }
+        order.check_place()?;
         STOPPING.store(false, Relaxed);
         let training = Arc::new(order.training());
         let (all, own) = (Arc::clone(self), Arc::clone(&training));

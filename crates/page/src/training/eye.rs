@@ -79,6 +79,7 @@ impl Observer for Eye<'_> {
         self.losses.push((progress.step, progress.loss));
         let mut view = lock(&self.training.view);
         (view.step, view.loss) = (progress.step, Some(progress.loss));
+        view.losses.push(progress.step, progress.loss);
         view.seconds = self.started.elapsed().as_secs_f64();
         let speed = view.speed;
         drop(view);
@@ -145,7 +146,12 @@ impl Observer for Eye<'_> {
 
     fn evaluated(&mut self, record: &EvaluationRecord) {
         self.flush();
-        self.hub.send(&event("evaluation", &json!(record)));
+        let data = json!(record);
+        let evaluation = event("evaluation", &data);
+        // The view is locked until it is sent: a stream that begins now has it once.
+        let mut view = lock(&self.training.view);
+        view.evaluations.push(data["step"].as_u64().unwrap_or(0), data);
+        self.hub.send(&evaluation);
     }
 
     fn warning(&mut self, text: &str) {

@@ -6,12 +6,14 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `one` | one training: its control, its view, its values |
+//! | `curve` | its losses and evaluations until now |
 //! | `eye` | its observer, which waits while it is paused |
 //! | `images` | the images of digit networks |
 //! | `start` | new and resumed trainings |
 //! | `all` | the training in progress |
 
 mod all;
+mod curve;
 mod eye;
 mod images;
 mod one;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 
+use super::curve::Curve;
 use crate::hub::Hub;
 use crate::models::listed_name;
 use crate::server::reply::event;
@@ -89,6 +90,10 @@ pub(super) struct View {
     pub(super) state: Stage,
     pub(super) error: Option<String>,
     pub(super) loss: Option<f64>,
+    /// The losses until now.
+    pub(super) losses: Curve<f64>,
+    /// The evaluations until now.
+    pub(super) evaluations: Curve<Value>,
     pub(super) seconds: f64,
     pub(super) parameters: Vec<Value>,
     pub(super) settings: Value,
@@ -141,6 +146,8 @@ impl Training {
             state: Stage::Loading,
             error: None,
             loss: None,
+            losses: Curve::default(),
+            evaluations: Curve::default(),
             seconds: 0.0,
             parameters: Vec::new(),
             settings,

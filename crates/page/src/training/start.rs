@@ -73,6 +73,16 @@ impl Order {
         Ok(Self { path, speed, what: What::Resume { kind, settings } })
     }
 
+    /// Refuses a new run in a folder that exists.
+    pub(super) fn check_place(&self) -> Result<(), Refusal> {
+        match &self.what {
+            What::Digits(_) | What::Gpt(_) if self.path.exists() => {
+                Err(Refusal::bad(format!("{} exists: choose another name", self.path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The training before it begins.
     pub(super) fn training(&self) -> Training {
         let (kind, settings) = match &self.what {
@@ -187,7 +197,45 @@ fn set<C: Settings>(config: &mut C, settings: &Map<String, Value>, resumed: bool
         if resumed && setting.role != Role::Resumable {
             return Err(Refusal::bad(format!("{name} cannot change when a run is resumed")));
         }
-        (setting.stored.read)(config, value.clone()).map_err(|why| Refusal::bad(format!("{name}: {why}")))?;
+        (setting.stored.read)(config, value.clone()).map_err(|why| {
+            // As on the command line, which reads it as a text.
+            let text = plain(value);
+            let rule = (setting.set)(config, &text).err().unwrap_or(why);
+            Refusal::bad(format!("{name} is {text}: {rule}"))
+        })?;
     }
     Ok(config.check_each()?)
+}
+
+/// A value as a person types it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_is_refused_as_on_the_command_line() {
+        for (name, value, why) in [
+            ("epochs", json!(1.5), "epochs is 1.5: it must be a whole number, 0 or above"),
+            ("seed", json!(-1), "seed is -1: it must be a whole number, 0 or above"),
+            ("epochs", json!(null), "epochs is null: it must be a whole number, 0 or above"),
+            (
+                "hidden",
+                json!([30, null]),
+                "hidden is 30,null: it must be a whole number, or several separated by commas",
+            ),
+            ("learning_rate", json!("fast"), "learning_rate is fast: it must be a number"),
+        ] {
+            let settings = Map::from_iter([(name.to_string(), value)]);
+            let refused = set(&mut m2g_digits::Config::default(), &settings, false);
+            assert_eq!(refused.map_err(|refusal| refusal.why), Err(why.to_string()));
+        }
+    }
 }

@@ -6,12 +6,14 @@
 //! | `described` | a tokenizer as the files describe it |
 //! | `tokenizer_json` | `tokenizer.json`, which holds everything |
 //! | `vocab_and_merges` | `vocab.json` and `merges.txt`, GPT-2's older files |
+//! | `added_tokens` | the added tokens of a folder, and the ids that Hugging Face gives them |
 //! | `special_tokens` | which tokens begin and end a text |
 //! | `write` | [`write()`]: writes all of these files |
 //!
 //! The files spell a token of bytes with one visible character for each byte, so that it contains no
 //! spaces.
 
+mod added_tokens;
 mod described;
 mod read;
 mod special_tokens;
@@ -22,6 +24,8 @@ mod write;
 pub use read::{Found, read};
 pub use write::write;
 
+#[cfg(test)]
+mod same_ids;
 #[cfg(test)]
 mod tests;
 

@@ -36,27 +36,26 @@ pub fn read(dir: &Path, vocab_size: usize) -> Result<Found, TextError> {
         return ours(dir, vocab_size);
     }
     let mut notes = Vec::new();
-    let described = if dir.join(TOKENIZER).is_file() {
-        tokenizer_json::read(&dir.join(TOKENIZER), &mut notes)?
+    let (name, described) = if dir.join(TOKENIZER).is_file() {
+        (TOKENIZER, tokenizer_json::read(dir, &mut notes)?)
     } else if dir.join(VOCAB).is_file() {
-        vocab_and_merges::read(dir)?
+        (VOCAB, vocab_and_merges::read(dir)?)
     } else {
         return Ok(without_files(dir, vocab_size));
     };
-    let name = if dir.join(TOKENIZER).is_file() { TOKENIZER } else { VOCAB };
     let tokenizer = match described {
-        Err(why) => Err(format!("{name}: {why}")),
+        Err(why) => Err(why),
         Ok(Described::Characters(tokenizer)) => match tokenizer.vocab_size() {
             n if n > vocab_size => Err(too_many(name, n, vocab_size)),
             _ => Ok(tokenizer),
         },
         Ok(Described::ByteLevel(mut parts)) => {
+            drop_beyond(&mut parts, vocab_size, &mut notes);
             let largest = parts.tokens.iter().rposition(Option::is_some).map_or(0, |id| id + 1);
             parts.tokens.truncate(largest);
             match largest > vocab_size {
                 true => Err(too_many(name, largest, vocab_size)),
                 false => {
-                    drop_beyond(&mut parts, vocab_size, &mut notes);
                     assign(dir, &mut parts)?;
                     note_unfound(&parts, &mut notes);
                     Tokenizer::byte_level(parts).map_err(|e| format!("{name}: {e}"))
@@ -108,9 +107,14 @@ fn too_many(name: &str, tokens: usize, vocab_size: usize) -> String {
 
 /// Drops the added tokens that the model has no row for.
 fn drop_beyond(parts: &mut ByteLevelParts, vocab_size: usize, notes: &mut Vec<String>) {
-    parts.added.retain(|token| {
+    let ByteLevelParts { added, tokens, .. } = parts;
+    added.retain(|token| {
         let kept = (token.id as usize) < vocab_size;
         if !kept {
+            // The vocabulary may have it too.
+            if let Some(place) = tokens.get_mut(token.id as usize) {
+                *place = None;
+            }
             notes.push(format!(
                 "the added token {} is left out: its id is {}, but the model has {vocab_size} tokens",
                 token.text.escape_debug(),

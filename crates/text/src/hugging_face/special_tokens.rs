@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::TOKENIZER_CONFIG;
 use super::described::read_json;
 use crate::error::TextError;
@@ -48,34 +46,4 @@ fn make_special(parts: &mut ByteLevelParts, text: &str) -> Option<u32> {
     let id = parts.tokens.iter().position(|token| token.as_deref() == Some(text))? as u32;
     parts.added.push(AddedToken::special(id, text));
     Some(id)
-}
-
-/// The added tokens of `added_tokens.json` and of `tokenizer_config.json`, which older folders have
-/// beside `vocab.json`.
-pub(super) fn added(dir: &Path) -> Result<Vec<AddedToken>, TextError> {
-    let mut tokens: Vec<AddedToken> = Vec::new();
-    let config = dir.join(TOKENIZER_CONFIG);
-    if config.is_file() {
-        let json = read_json(&config)?;
-        for (id, token) in json["added_tokens_decoder"].as_object().into_iter().flatten() {
-            let mut token = token.clone();
-            token["id"] = id.parse::<u32>().map_or(Value::Null, Value::from);
-            let token = serde_json::from_value(token).map_err(|e| {
-                TextError::file(&config, format!("its added token {id} cannot be read ({e})"))
-            })?;
-            tokens.push(token);
-        }
-    }
-    let path = dir.join("added_tokens.json");
-    if path.is_file() {
-        for (text, id) in read_json(&path)?.as_object().into_iter().flatten() {
-            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-            let id = id.ok_or_else(|| TextError::file(&path, format!("{text} has no id")))?;
-            if !tokens.iter().any(|token| token.id == id) {
-                tokens.push(AddedToken { special: false, ..AddedToken::special(id, text) });
-            }
-        }
-    }
-    tokens.sort_by_key(|token| token.id);
-    Ok(tokens)
 }

@@ -1,22 +1,26 @@
 //! `tokenizer.json`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::described::{Described, read_json};
 use super::vocab_and_merges::{merge_ids, tokens};
+use super::{TOKENIZER, TOKENIZER_CONFIG, added_tokens};
 use crate::error::TextError;
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer};
 
 /// The pattern of GPT-2's words, as some files spell it out.
 const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-/// Reads the file. Differences that change no text are added to `notes`.
+/// Reads the file of a folder, and what is set beside it. Differences are added to `notes`.
 ///
 /// # Errors
 /// [`TextError`] if the file is damaged. The inner result says what cannot be expressed.
-pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Result<Described, String>, TextError> {
+pub(super) fn read(dir: &Path, notes: &mut Vec<String>) -> Result<Result<Described, String>, TextError> {
+    let path = &dir.join(TOKENIZER);
+    let inexpressible = |why: String| format!("{TOKENIZER}: {why}");
     let json = read_json(path)?;
     let model = &json["model"];
     // Old files of BPE do not name their model.
@@ -28,22 +32,50 @@ pub(super) fn read(path: &Path, notes: &mut Vec<String>) -> Result<Result<Descri
         }
         None => return Err(TextError::file(path, "its model.vocab is not a JSON object")),
         Some(kind) => {
-            return Ok(Err(format!("a tokenizer of {kind} cannot be expressed: only byte-level BPE can")));
+            let why = format!("a tokenizer of {kind} cannot be expressed: only byte-level BPE can");
+            return Ok(Err(inexpressible(why)));
         }
     }
     let Ok(tokens) = tokens(&model["vocab"], "its model.vocab").map_err(|why| TextError::file(path, why))?
     else {
-        return Ok(Err("two tokens have the same id".into()));
+        return Ok(Err(inexpressible("two tokens have the same id".into())));
     };
-    let added = match &json["added_tokens"] {
+    let mut added = match &json["added_tokens"] {
         Value::Null => Vec::new(),
         added => serde_json::from_value::<Vec<AddedToken>>(added.clone())
             .map_err(|e| TextError::file(path, format!("its added_tokens cannot be read ({e})")))?,
     };
-    if json["pre_tokenizer"].is_null() && model["merges"].as_array().is_none_or(Vec::is_empty) {
-        return Ok(check_model(&json).and_then(|()| characters(tokens, &added)));
+    added_tokens::add_those_beside(dir, &mut added)?;
+    if let Err(why) = added_tokens::check_ids(&tokens, &added) {
+        return Ok(Err(why));
     }
-    Ok(byte_level(&json, tokens, added, notes).map(Described::ByteLevel))
+    if json["pre_tokenizer"].is_null() && model["merges"].as_array().is_none_or(Vec::is_empty) {
+        let characters = check_model(&json).and_then(|()| characters(tokens, &added));
+        return Ok(characters.map_err(inexpressible));
+    }
+    Ok(match byte_level(&json, tokens, added, notes) {
+        Err(why) => Err(inexpressible(why)),
+        Ok(parts) => {
+            let prefix_space = prefix_space(dir, parts.prefix_space, notes)?;
+            Ok(Described::ByteLevel(ByteLevelParts { prefix_space, ..parts }))
+        }
+    })
+}
+
+/// Whether a text gets a space in front, if the file says so as `of_file`. GPT-2's class has a setting of its
+/// own, which replaces that of the file.
+fn prefix_space(dir: &Path, of_file: bool, notes: &mut Vec<String>) -> Result<bool, TextError> {
+    let path = dir.join(TOKENIZER_CONFIG);
+    let config = if path.is_file() { read_json(&path)? } else { Value::Null };
+    let Some(other) = config["add_prefix_space"].as_bool().filter(|other| *other != of_file) else {
+        return Ok(of_file);
+    };
+    let of_gpt2 = config["tokenizer_class"].as_str().is_some_and(|class| class.starts_with("GPT2Tokenizer"));
+    let (taken, from) = if of_gpt2 { (other, TOKENIZER_CONFIG) } else { (of_file, TOKENIZER) };
+    notes.push(format!(
+        "add_prefix_space is {other} in {TOKENIZER_CONFIG}, but {of_file} in {TOKENIZER}: that of {from} is taken"
+    ));
+    Ok(taken)
 }
 
 /// What applies to all models.
@@ -96,11 +128,27 @@ fn byte_level(
     if model["dropout"].as_f64().is_some_and(|p| p > 0.0) {
         notes.push("its dropout of merges is left out".into());
     }
-    let template = &json["post_processor"]["special_tokens"];
-    if let Some(text) = template.as_object().and_then(|tokens| tokens.keys().next()) {
-        notes.push(format!("its post-processor adds {text} to a text, which is left out"));
+    let by_processor: Vec<&str> = added_by(&json["post_processor"]).into_iter().collect();
+    if !by_processor.is_empty() {
+        let tokens = by_processor.join(" and ");
+        notes.push(format!("its post-processor adds {} to a text, which is left out", tokens.escape_debug()));
     }
     Ok(ByteLevelParts { tokens, merges, added, unknown, prefix_space, ..ByteLevelParts::default() })
+}
+
+/// The tokens that a post-processor adds to a text.
+fn added_by(processor: &Value) -> BTreeSet<&str> {
+    match processor["type"].as_str() {
+        Some("Sequence") => {
+            processor["processors"].as_array().into_iter().flatten().flat_map(added_by).collect()
+        }
+        Some("RobertaProcessing" | "BertProcessing") => {
+            ["cls", "sep"].into_iter().filter_map(|key| processor[key][0].as_str()).collect()
+        }
+        _ => {
+            processor["special_tokens"].as_object().into_iter().flatten().map(|(text, _)| &text[..]).collect()
+        }
+    }
 }
 
 /// Checks that a text is split into words as GPT-2 does, and returns whether it gets a space in front.
@@ -137,7 +185,15 @@ fn split_as_gpt2(pre_tokenizer: &Value, no_merges: bool) -> Result<bool, String>
             return Err(format!("its pre_tokenizer {}{pattern} cannot be expressed", kind(other)));
         }
     }
-    Ok(last["add_prefix_space"] == true)
+    let prefix_space = last["add_prefix_space"] == true;
+    if prefix_space && !before.is_empty() {
+        return Err(
+            "its pre_tokenizer puts a space before every word (add_prefix_space after a Split), which \
+                    cannot be expressed"
+                .into(),
+        );
+    }
+    Ok(prefix_space)
 }
 
 /// A vocabulary of characters: no merges, and nothing that splits a text.

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use m2g_core::bounded;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use super::described::{Described, MAX_FILE_BYTES, read_json};
-use super::{MERGES, TOKENIZER_CONFIG, VOCAB, special_tokens};
+use super::{MERGES, TOKENIZER_CONFIG, VOCAB, added_tokens};
 use crate::error::TextError;
-use crate::tokenizer::{ByteLevelParts, Tokenizer};
+use crate::tokenizer::{AddedToken, ByteLevelParts, Tokenizer};
 
 /// Reads both files, and the added tokens beside them.
 ///
@@ -18,23 +18,36 @@ use crate::tokenizer::{ByteLevelParts, Tokenizer};
 pub(super) fn read(dir: &Path) -> Result<Result<Described, String>, TextError> {
     let path = dir.join(VOCAB);
     let Ok(tokens) = tokens(&read_json(&path)?, "it").map_err(|why| TextError::file(&path, why))? else {
-        return Ok(Err("two tokens have the same id".into()));
+        return Ok(Err(format!("{VOCAB}: two tokens have the same id")));
     };
-    let added = special_tokens::added(dir)?;
+    let mut added = Vec::new();
+    added_tokens::add_those_beside(dir, &mut added)?;
+    if let Err(why) = added_tokens::check_ids(&tokens, &added) {
+        return Ok(Err(why));
+    }
     let prefix_space = match dir.join(TOKENIZER_CONFIG) {
         config if config.is_file() => read_json(&config)?["add_prefix_space"] == true,
         _ => false,
     };
     let merges = dir.join(MERGES);
-    let lines = match merges.is_file() {
+    let text = match merges.is_file() {
         true => bounded::read_text(&merges, MAX_FILE_BYTES, "a file of a tokenizer")?,
         false if is_gpt2(&tokens) => gpt2_merges(),
-        false => return Ok(Err(format!("it needs {MERGES}, which is missing"))),
+        false => return Ok(Err(format!("{VOCAB}: it needs {MERGES}, which is missing"))),
     };
-    let lines = lines.lines().filter(|line| !line.starts_with("#version") && !line.is_empty());
-    let pairs = lines.map(|line| line.split_once(' ').ok_or(format!("{MERGES} has the line \"{line}\"")));
+    // Some editors put a byte-order mark before the first line.
+    let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
+    let lines = lines.filter(|line| !line.starts_with("#version") && !line.is_empty());
+    let no_pair = |line: &str| format!("it has the line \"{}\", which is no pair", line.escape_debug());
+    let pairs = lines.map(|line| line.split_once(' ').ok_or_else(|| no_pair(line)));
     let merges = pairs.collect::<Result<Vec<_>, _>>().and_then(|pairs| merge_ids(&tokens, pairs));
-    Ok(merges.map(|merges| {
+    let merges = merges.and_then(|merges| match without_merge(&tokens, &merges, &added) {
+        0 => Ok(merges),
+        n => Err(format!(
+            "it seems cut off, because no merge makes {n} of the tokens in {VOCAB}: get the whole file"
+        )),
+    });
+    Ok(merges.map_err(|why| format!("{MERGES}: {why}")).map(|merges| {
         Described::ByteLevel(ByteLevelParts { tokens, merges, added, prefix_space, ..Default::default() })
     }))
 }
@@ -62,7 +75,7 @@ pub(super) fn tokens(vocab: &Value, what: &str) -> Result<Result<Vec<Option<Stri
     Ok(Ok(tokens))
 }
 
-/// The merges as ids.
+/// The merges as ids. Of equal ones, the last counts in Hugging Face.
 pub(super) fn merge_ids<'a>(
     tokens: &[Option<String>],
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -70,9 +83,36 @@ pub(super) fn merge_ids<'a>(
     let ids: FxHashMap<&str, u32> =
         tokens.iter().zip(0..).filter_map(|(token, id)| Some((token.as_deref()?, id))).collect();
     let id = |token: &str| {
-        ids.get(token).copied().ok_or(format!("a merge uses \"{token}\", which is not in the vocabulary"))
+        let unknown = || format!("a merge uses \"{}\", which is not in the vocabulary", token.escape_debug());
+        ids.get(token).copied().ok_or_else(unknown)
     };
-    pairs.into_iter().map(|(a, b)| Ok([id(a)?, id(b)?])).collect()
+    let pairs = pairs.into_iter().map(|(a, b)| Ok([id(a)?, id(b)?]));
+    let merges: Vec<[u32; 2]> = pairs.collect::<Result<_, String>>()?;
+    let last: FxHashMap<[u32; 2], usize> = merges.iter().copied().zip(0..).collect();
+    Ok(merges
+        .into_iter()
+        .zip(0..)
+        .filter(|(pair, place)| last[pair] == *place)
+        .map(|(pair, _)| pair)
+        .collect())
+}
+
+/// How many tokens are two tokens in a row, as if merged, but no merge makes them. Added tokens are not
+/// merged, and neither are those that look like special ones: `<s>`, `[PAD]`.
+fn without_merge(tokens: &[Option<String>], merges: &[[u32; 2]], added: &[AddedToken]) -> usize {
+    /// Longer tokens are not looked at: there are many ways to split them.
+    const LONGEST_BYTES: usize = 64;
+    let known: FxHashSet<&str> = tokens.iter().flatten().map(String::as_str).collect();
+    let spelled = |id: u32| tokens[id as usize].as_deref().unwrap_or_default();
+    let mut made: FxHashSet<String> = merges.iter().map(|pair| pair.map(spelled).concat()).collect();
+    made.extend(added.iter().map(|token| token.text.clone()));
+    let is_special = |text: &str| text.starts_with(['<', '[']) && text.ends_with(['>', ']']);
+    let is_pair = |text: &str| {
+        let mut splits = text.char_indices().skip(1).map(|(at, _)| text.split_at(at));
+        splits.any(|(a, b)| known.contains(a) && known.contains(b))
+    };
+    let lost = known.iter().filter(|text| text.len() <= LONGEST_BYTES && !made.contains(**text));
+    lost.filter(|text| !is_special(text) && is_pair(text)).count()
 }
 
 /// Whether the tokens begin with GPT-2's.

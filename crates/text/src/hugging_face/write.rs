@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use m2g_core::{Error, atomic};
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value, json};
 
 use super::{MERGES, OURS, TOKENIZER, TOKENIZER_CONFIG, VOCAB};
@@ -16,9 +17,12 @@ use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer, Toke
 /// # Errors
 /// [`Error::Io`].
 pub fn write(dir: &Path, tokenizer: &Tokenizer, block_size: usize) -> Result<Option<String>, Error> {
-    let files = match tokenizer.byte_level_parts() {
-        Ok(Some(parts)) => byte_level(&parts),
-        Ok(None) => characters(tokenizer),
+    let files = tokenizer.byte_level_parts().and_then(|parts| match parts {
+        Some(parts) => byte_level(&parts),
+        None => characters(tokenizer),
+    });
+    let files = match files {
+        Ok(files) => files,
         Err(why) => {
             let json = serde_json::to_string(tokenizer).map_err(|e| Error::Other(Box::new(e)))?;
             write_text(&dir.join(OURS), &json)?;
@@ -42,7 +46,11 @@ struct Files {
     prefix_space: bool,
 }
 
-fn byte_level(parts: &ByteLevelParts) -> Files {
+/// The files of a tokenizer of bytes.
+///
+/// # Errors
+/// A sentence, if the format cannot express it.
+fn byte_level(parts: &ByteLevelParts) -> Result<Files, String> {
     let tokens = parts.tokens.iter().zip(0..).filter_map(|(token, id)| Some((token.clone()?, id)));
     let mut vocab: Vec<(String, u32)> = tokens.collect();
     let spelled = |id: u32| parts.tokens[id as usize].as_deref().unwrap_or_default();
@@ -56,15 +64,16 @@ fn byte_level(parts: &ByteLevelParts) -> Files {
         let added = parts.added.iter().find(|token| token.id == id).map(|token| token.text.as_str());
         added.or(parts.tokens.get(id as usize)?.as_deref())
     });
+    // Hugging Face numbers an added token anew, unless the vocabulary has it.
+    add_to(&mut vocab, &parts.added)?;
     let model = model(&vocab, json!(pairs), unknown);
     let tokenizer = tokenizer_json(&parts.added, model, step(parts.prefix_space), step(true));
     let merges = pairs.iter().map(|[a, b]| format!("{a} {b}\n")).collect();
-    add_to(&mut vocab, &parts.added);
-    Files { tokenizer, vocab, merges, prefix_space: parts.prefix_space }
+    Ok(Files { tokenizer, vocab, merges, prefix_space: parts.prefix_space })
 }
 
 /// A vocabulary of characters is a BPE without merges on the whole text.
-fn characters(tokenizer: &Tokenizer) -> Files {
+fn characters(tokenizer: &Tokenizer) -> Result<Files, String> {
     let (mut vocab, mut added) = (Vec::new(), Vec::new());
     for (id, token) in (0..).map_while(|id| Some((id, tokenizer.token(id)?))) {
         let text = String::from_utf8_lossy(&token).into_owned();
@@ -75,15 +84,34 @@ fn characters(tokenizer: &Tokenizer) -> Files {
     }
     let model = model(&vocab, json!([]), None);
     let tokenizer = tokenizer_json(&added, model, Value::Null, json!({"type": "Fuse"}));
-    add_to(&mut vocab, &added);
-    Files { tokenizer, vocab, merges: String::new(), prefix_space: false }
+    add_to(&mut vocab, &added)?;
+    Ok(Files { tokenizer, vocab, merges: String::new(), prefix_space: false })
 }
 
 /// Adds the tokens that are not in the vocabulary.
-fn add_to(vocab: &mut Vec<(String, u32)>, added: &[AddedToken]) {
-    let new = added.iter().filter(|token| vocab.iter().all(|(_, id)| *id != token.id));
-    let new: Vec<_> = new.map(|token| (token.text.clone(), token.id)).collect();
-    vocab.extend(new);
+///
+/// # Errors
+/// A sentence, if one has the text or the id of another token.
+fn add_to(vocab: &mut Vec<(String, u32)>, added: &[AddedToken]) -> Result<(), String> {
+    let mut by_text: FxHashMap<String, u32> = vocab.iter().cloned().collect();
+    let mut taken: FxHashSet<u32> = by_text.values().copied().collect();
+    for AddedToken { id, text, .. } in added {
+        match by_text.get(text) {
+            Some(same) if same == id => {}
+            None if taken.insert(*id) => {
+                by_text.insert(text.clone(), *id);
+                vocab.push((text.clone(), *id));
+            }
+            _ => {
+                return Err(format!(
+                    "its added token \"{}\" has the text or the id of another token, which the format of Hugging \
+                     Face cannot express",
+                    text.escape_debug()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn model(vocab: &[(String, u32)], merges: Value, unknown: Option<&str>) -> Value {

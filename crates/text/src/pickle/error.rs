@@ -7,10 +7,10 @@ pub const MAX_BYTES: usize = 1 << 24;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PickleError {
-    /// It names a function or a class that is not known.
+    /// It names a function or a class that is not known, in a value that is needed.
     #[error(
         "its pickle names {0}, and only tensors, numbers, strings, lists and dicts are read: nothing of it was \
-         executed"
+         executed, so save the file again with only those"
     )]
     Unknown(String),
     /// It ends in the middle.
@@ -25,8 +25,13 @@ pub enum PickleError {
         why: &'static str,
     },
     /// It does not begin as pickles of protocol 2 to 5 do.
-    #[error("it is not a pickle of protocol 2 to 5")]
+    #[error(
+        "it is not a pickle of protocol 2 to 5: if it is one of protocol 0 or 1, save it again with protocol 2"
+    )]
     Protocol,
+    /// It is a pointer of Git LFS: see [`crate::git_lfs`].
+    #[error("{0}")]
+    GitLfs(&'static str),
     /// It is larger than a pickle without tensors can sensibly be.
     #[error("its pickle has {0} bytes, more than the {MAX_BYTES} that are read")]
     TooLarge(usize),

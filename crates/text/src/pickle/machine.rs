@@ -10,18 +10,24 @@ use super::bytes::{Bytes, int};
 use super::error::{MAX_BYTES, PickleError};
 use super::opcodes as op;
 use super::value::{Pickle, Value, ValueId};
+use crate::git_lfs;
 
 /// The one class that every pickle may name.
 const ORDERED_DICT: &str = "collections.OrderedDict";
+/// The most bytes of a module, and of a name, that are kept: a pickle may repeat one as often as it likes.
+const MAX_NAME_BYTES: usize = 100;
 
-/// Reads a pickle. `known` lists the functions and classes that it may name, as `module.name`.
+/// Reads a pickle. `known` lists the functions and classes that the caller interprets, as `module.name`;
+/// others, and what they make, become [`Value::Unknown`].
 ///
 /// # Errors
-/// [`PickleError`] if the pickle names another function or class, is damaged, or is of another
-/// protocol.
+/// [`PickleError`] if the pickle is damaged, or of another protocol.
 pub fn read(bytes: &[u8], known: &[&str]) -> Result<Pickle, PickleError> {
     if bytes.len() > MAX_BYTES {
         return Err(PickleError::TooLarge(bytes.len()));
+    }
+    if let Some(why) = git_lfs::pointer(bytes) {
+        return Err(PickleError::GitLfs(why));
     }
     if !matches!(bytes, [op::PROTO, 2..=5, ..]) {
         return Err(PickleError::Protocol);
@@ -195,7 +201,7 @@ impl Machine<'_> {
             // Functions and classes.
             op::GLOBAL => {
                 let name = self.global_lines()?;
-                self.push_name(name)?;
+                self.push_name(name);
             }
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
@@ -203,8 +209,8 @@ impl Machine<'_> {
                     Value::Text(text) => Ok(text),
                     _ => Err(self.damaged("a name is not a string")),
                 };
-                let name = format!("{}.{}", text(module)?, text(name)?);
-                self.push_name(name)?;
+                let name = full_name(text(module)?, text(name)?);
+                self.push_name(name);
             }
             op::REDUCE | op::NEWOBJ => {
                 let (arguments, function) = (self.pop()?, self.pop()?);
@@ -213,12 +219,28 @@ impl Machine<'_> {
             op::BUILD => self.build()?,
             op::INST => {
                 let name = self.global_lines()?;
-                return Err(PickleError::Unknown(name));
+                self.pop_to_mark()?;
+                self.push(Value::Unknown(name.into()));
             }
-            op::OBJ | op::NEWOBJ_EX => return Err(PickleError::Unknown("an object".into())),
-            op::EXT1 | op::EXT2 | op::EXT4 => return Err(PickleError::Unknown("an extension".into())),
-            op::NEXT_BUFFER | op::READONLY_BUFFER => {
-                return Err(PickleError::Unknown("a buffer outside of the file".into()));
+            op::OBJ => {
+                let class = self.pop_to_mark()?.first().copied();
+                self.push_object(class.ok_or(self.damaged("an object has no class"))?);
+            }
+            op::NEWOBJ_EX => {
+                let (_, _, class) = (self.pop()?, self.pop()?, self.pop()?);
+                self.push_object(class);
+            }
+            op::EXT1 | op::EXT2 | op::EXT4 => {
+                self.bytes.take(match opcode {
+                    op::EXT1 => 1,
+                    op::EXT2 => 2,
+                    _ => 4,
+                })?;
+                self.push(Value::Unknown("an extension".into()));
+            }
+            op::NEXT_BUFFER => self.push(Value::Unknown("a buffer outside of the file".into())),
+            op::READONLY_BUFFER => {
+                self.top()?;
             }
             _ => return Err(self.damaged("this opcode is not one of protocols 2 to 5")),
         }
@@ -282,6 +304,7 @@ impl Machine<'_> {
         let list = self.top()?;
         match &mut self.values[list.0] {
             Value::List(items) => items.extend(new),
+            Value::Unknown(_) => {}
             _ => return Err(self.damaged("it appends to something that is not a list")),
         }
         Ok(())
@@ -291,6 +314,7 @@ impl Machine<'_> {
         let dict = self.top()?;
         match &mut self.values[dict.0] {
             Value::Dict(items) => items.extend(new),
+            Value::Unknown(_) => {}
             _ => return Err(self.damaged("it sets a key of something that is not a dict")),
         }
         Ok(())
@@ -298,35 +322,41 @@ impl Machine<'_> {
 
     /// The module and the name of a function, on two lines.
     fn global_lines(&mut self) -> Result<String, PickleError> {
-        let (module, name) = (self.bytes.line()?, self.bytes.line()?);
-        Ok(format!("{module}.{name}"))
+        let module = self.bytes.line()?;
+        Ok(full_name(module, self.bytes.line()?))
     }
 
-    fn push_name(&mut self, name: String) -> Result<(), PickleError> {
-        if name != ORDERED_DICT && !self.known.contains(&&*name) {
-            // A name from a file may hold anything.
-            let printable = name.chars().take(100).flat_map(char::escape_debug).collect();
-            return Err(PickleError::Unknown(printable));
-        }
-        self.push(Value::Name(name.into()));
-        Ok(())
+    fn push_name(&mut self, name: String) {
+        let is_known = name == ORDERED_DICT || self.known.contains(&&*name);
+        self.push(if is_known { Value::Name(name.into()) } else { Value::Unknown(name.into()) });
     }
 
     /// Records a call. An `OrderedDict` becomes a dict, which later opcodes fill.
     fn call(&mut self, function: ValueId, arguments: ValueId) -> Result<(), PickleError> {
-        let Value::Name(function) = &self.values[function.0] else {
-            return Err(self.damaged("it calls something that is not a function"));
+        let value = match (&self.values[function.0], &self.values[arguments.0]) {
+            (Value::Name(name), Value::Tuple(none)) if &**name == ORDERED_DICT && none.is_empty() => {
+                Value::Dict(Vec::new())
+            }
+            (Value::Name(name), _) if &**name == ORDERED_DICT => {
+                Value::Unknown(format!("{ORDERED_DICT} with arguments").into())
+            }
+            (Value::Name(name), _) => Value::Call { function: name.clone(), arguments },
+            (Value::Unknown(_), _) => {
+                self.push_object(function);
+                return Ok(());
+            }
+            _ => return Err(self.damaged("it calls something that is not a function")),
         };
-        if &**function != ORDERED_DICT {
-            let function = function.clone();
-            self.push(Value::Call { function, arguments });
-            return Ok(());
-        }
-        match &self.values[arguments.0] {
-            Value::Tuple(none) if none.is_empty() => self.push(Value::Dict(Vec::new())),
-            _ => return Err(PickleError::Unknown(format!("{ORDERED_DICT} with arguments"))),
-        }
+        self.push(value);
         Ok(())
+    }
+
+    /// Pushes an object of a class, which is as unknown as its class: no new value is needed.
+    fn push_object(&mut self, class: ValueId) {
+        match self.values[class.0] {
+            Value::Unknown(_) => self.stack.push(class),
+            _ => self.push(Value::Unknown("an object".into())),
+        }
     }
 
     /// Sets the attributes of an object. A dict of PyTorch's parameters has one, `_metadata`, which
@@ -334,9 +364,16 @@ impl Machine<'_> {
     fn build(&mut self) -> Result<(), PickleError> {
         self.pop()?;
         let object = self.top()?;
-        match self.values[object.0] {
-            Value::Dict(_) => Ok(()),
-            _ => Err(PickleError::Unknown("an object with attributes".into())),
+        let value = &mut self.values[object.0];
+        if !matches!(value, Value::Dict(_) | Value::Unknown(_)) {
+            *value = Value::Unknown("an object with attributes".into());
         }
+        Ok(())
     }
+}
+
+/// `module.name`, shortened if it is longer than any that is known.
+fn full_name(module: &str, name: &str) -> String {
+    let short = |text: &str| text[..text.floor_char_boundary(MAX_NAME_BYTES)].to_string();
+    format!("{}.{}", short(module), short(name))
 }

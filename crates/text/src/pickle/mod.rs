@@ -1,9 +1,10 @@
 //! Reads Python's pickles, protocols 2 to 5, and executes nothing.
 //!
 //! A pickle is a program for a stack machine that can call any function of Python. This reader
-//! knows the opcodes that build numbers, strings, lists, tuples and dicts. It refuses every function
-//! and class by name, except `collections.OrderedDict`, which is a dict, and the names that its caller
-//! lists: a call of one of those becomes a [`Value::Call`], which the caller interprets.
+//! knows the opcodes that build numbers, strings, lists, tuples and dicts. It keeps every function and class
+//! as a name, and what one makes as [`Value::Unknown`], except `collections.OrderedDict`, which is a dict, and
+//! the names that its caller lists: a call of one of those becomes a [`Value::Call`], which the caller
+//! interprets. A value that the caller needs must hold nothing unknown: see [`Pickle::needed`].
 //!
 //! | file | holds |
 //! | --- | --- |

@@ -74,7 +74,11 @@ fn a_dict_in_order_is_a_dict_and_its_attributes_are_left_out() {
 
 #[test]
 fn functions_are_refused_by_name_and_known_ones_are_recorded() {
-    let refused = |bytes: &[u8]| read(bytes, &["m.f"]).unwrap_err().to_string();
+    let refused = |bytes: &[u8]| {
+        let pickle = read(bytes, &["m.f"]).unwrap();
+        assert_eq!(pickle.needed(pickle.root(), "k"), pickle.check(pickle.root()).map(|()| None));
+        pickle.check(pickle.root()).unwrap_err().to_string()
+    };
     for (bytes, name) in [
         (&b"\x80\x02cposix\nsystem\n(X\x04\x00\x00\x00ls /tR."[..], "posix.system"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02ls\x85R.", "os.system"),
@@ -82,6 +86,12 @@ fn functions_are_refused_by_name_and_known_ones_are_recorded() {
         (b"\x80\x02(X\x02\x00\x00\x00lsios\nsystem\n.", "os.system"),
         (b"\x80\x02c__builtin__\nexec\nX\x01\x00\x00\x00x\x85R.", "__builtin__.exec"),
         (b"\x80\x02\x82\x01.", "an extension"),
+        (b"\x80\x02\x84\x01\x00\x00\x00.", "an extension"),
+        (b"\x80\x05\x97\x98.", "a buffer outside of the file"),
+        (b"\x80\x02(cos\nsystem\nX\x02\x00\x00\x00lso.", "os.system"),
+        (b"\x80\x04\x8c\x02os\x8c\x06system\x93)}\x92.", "os.system"),
+        (b"\x80\x02cm\nf\n)}\x92.", "an object"),
+        (b"\x80\x02ca\x1b\nf\n.", "a\\u{1b}.f"),
         (b"\x80\x02ccollections\nOrderedDict\n]\x85R.", "collections.OrderedDict with arguments"),
         (b"\x80\x02cm\nf\n)R}b.", "an object with attributes"),
     ] {
@@ -94,6 +104,39 @@ fn functions_are_refused_by_name_and_known_ones_are_recorded() {
     assert_eq!((&**function, pickle.items(*arguments).unwrap().len()), ("m.f", 2));
 }
 
+/// `{'x': OBJECT, 'k': 7}`: what is unknown harms only where it is needed.
+#[test]
+fn unknown_values_are_only_names() {
+    for object in [
+        // numpy.float64(1.0), whose type and bytes are calls too.
+        &b"cnumpy\nscalar\n(cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R(K\x03NtbC\x08\0\0\0\0\0\0\xf0?tR"
+            [..],
+        // The call of what a call made, as of a method.
+        b"cbuiltins\ngetattr\nNN\x86R)R",
+        // Objects with items, keys and attributes.
+        b"ccollections\ndeque\n)R(K\x01K\x02eK\x03a",
+        b"ccollections\nCounter\n}\x85R(K\x01K\x02uK\x03K\x04s}b",
+        b"ca\nB\n)\x81}b",
+        b"(ca\nB\nK\x01o",
+        b"(K\x01ia\nB\n",
+        b"ca\nB\n)}\x92",
+        b"\x83\x01\x00",
+        b"cm\nf\n)R}b",
+    ] {
+        let bytes = [&b"\x80\x02}(X\x01\x00\x00\x00x"[..], object, b"X\x01\x00\x00\x00kK\x07u."].concat();
+        let pickle = read(&bytes, &["m.f"]).unwrap();
+        let needed = |key| pickle.needed(pickle.root(), key);
+        assert_eq!(pickle.size(needed("k").unwrap().unwrap()), Some(7));
+        assert!(matches!(needed("x"), Err(PickleError::Unknown(_))), "{object:?}");
+        assert!(pickle.check(pickle.root()).is_err());
+    }
+    // A name that is repeated takes no more room each time than a short one.
+    let long = "x".repeat(10_000);
+    let bytes = [&b"\x80\x02c"[..], long.as_bytes(), b"\n", long.as_bytes(), b"\n."].concat();
+    let error = read(&bytes, &[]).and_then(|pickle| pickle.check(pickle.root())).unwrap_err().to_string();
+    assert!(error.len() < 400, "{error}");
+}
+
 #[test]
 fn damaged_pickles_are_refused() {
     for (bytes, why) in [
@@ -101,6 +144,10 @@ fn damaged_pickles_are_refused() {
         (b"\x80\x01N.", "protocol 2 to 5"),
         (b"\x80\x06N.", "protocol 2 to 5"),
         (b"I1\n.", "protocol 2 to 5"),
+        (b"(dp0\n.", "save it again with protocol 2"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "git lfs pull"),
+        (b"\x80\x02(o.", "an object has no class"),
+        (b"\x80\x02\x84\x01.", "cut off"),
         (b"\x80\x02", "cut off at byte 2"),
         (b"\x80\x02.", "its stack is empty"),
         (b"\x80\x02K", "cut off"),
@@ -130,7 +177,9 @@ fn damaged_pickles_are_refused() {
 fn depth_and_cycles_do_no_harm() {
     let cycle = read(b"\x80\x02]q\x00h\x00a.", &[]).unwrap();
     assert_eq!(cycle.items(cycle.root()), Some(&[cycle.root()][..]));
+    assert_eq!(cycle.check(cycle.root()), Ok(()));
     let deep = [&b"\x80\x02"[..], &b"]".repeat(1 << 20), &b"a".repeat((1 << 20) - 1), b"."].concat();
+    assert_eq!(read(&deep, &[]).map(|pickle| pickle.check(pickle.root())), Ok(Ok(())));
     assert_eq!(read(&deep, &[]).unwrap().items(read(&deep, &[]).unwrap().root()).unwrap().len(), 1);
 }
 
@@ -145,7 +194,9 @@ proptest! {
         ),
     ) {
         let _ = read(&bytes, &[]);
-        let _ = read(&[b"\x80\x04", &bytes[..]].concat(), &["a.b"]);
+        if let Ok(pickle) = read(&[b"\x80\x04", &bytes[..]].concat(), &["a.b"]) {
+            let _ = pickle.check(pickle.root());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a pickle holds.
 
+use super::PickleError;
+
 /// The index of a value in its [`Pickle`]. A value may occur in several places, even in itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValueId(pub(super) usize);
@@ -39,6 +41,8 @@ pub enum Value {
     },
     /// A reference to something outside the pickle.
     Persistent(ValueId),
+    /// A function or a class that the caller does not know, or what one makes: nothing was executed.
+    Unknown(Box<str>),
 }
 
 /// The values of a pickle.
@@ -64,6 +68,41 @@ impl Pickle {
     pub fn get(&self, dict: ValueId, key: &str) -> Option<ValueId> {
         let is_key = |(id, _): &&(ValueId, ValueId)| self.text(*id) == Some(key);
         self.dict(dict)?.iter().rev().find(is_key).map(|(_, value)| *value)
+    }
+
+    /// The same, of a value that the caller needs, so that all of it must be known.
+    ///
+    /// # Errors
+    /// As [`Pickle::check`], for the dict itself too.
+    pub fn needed(&self, dict: ValueId, key: &str) -> Result<Option<ValueId>, PickleError> {
+        match self.get(dict, key) {
+            Some(value) => self.check(value).map(|()| Some(value)),
+            None if self.dict(dict).is_some() => Ok(None),
+            None => self.check(dict).map(|()| None),
+        }
+    }
+
+    /// Checks that nothing in a value is unknown.
+    ///
+    /// # Errors
+    /// [`PickleError::Unknown`] names the first function or class that is.
+    pub fn check(&self, id: ValueId) -> Result<(), PickleError> {
+        // A list of what is left: values may be in each other, and in themselves.
+        let (mut seen, mut left) = (vec![false; self.values.len()], vec![id]);
+        while let Some(id) = left.pop() {
+            if std::mem::replace(&mut seen[id.0], true) {
+                continue;
+            }
+            match self.value(id) {
+                // A name from a file may hold anything.
+                Value::Unknown(name) => return Err(PickleError::Unknown(name.escape_debug().to_string())),
+                Value::List(items) | Value::Tuple(items) => left.extend(items.iter().rev()),
+                Value::Dict(items) => left.extend(items.iter().rev().flat_map(|&(key, value)| [value, key])),
+                Value::Call { arguments: inner, .. } | Value::Persistent(inner) => left.push(*inner),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The keys and values of a dict.

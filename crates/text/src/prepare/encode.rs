@@ -192,7 +192,10 @@ impl Encode<'_> {
             ids.clear();
             match part {
                 Part::Text(piece) => encoder.encode(piece, &mut ids)?,
-                Part::EndOfText => ids.extend(tokenizer.end_of_text()),
+                Part::EndOfText => {
+                    ids.extend(tokenizer.end_of_text());
+                    encoder.start_text();
+                }
             }
             match split {
                 Split::Train => train.write(&ids).map_err(Error::io("write", paths[0]))?,
@@ -266,6 +269,7 @@ impl Encode<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::tokenizer::ByteLevelParts;
 
     fn encode(text: &str, kind: TokenizerKind) -> Result<(Tokenizer, Vec<u32>, Vec<u32>), TextError> {
         let source = Source::text("a text", text.into());
@@ -350,6 +354,26 @@ mod tests {
         assert!(encode(&Documents::default()).unwrap() == bpe);
         let files = Documents { separator: "files".parse().unwrap(), special_tokens: false };
         assert!(encode(&files).unwrap_err().to_string().contains("no end-of-text token"));
+    }
+
+    /// Where a word is encoded otherwise at the start of a text, it is so in every document.
+    #[test]
+    fn every_document_is_the_start_of_a_text() {
+        let parts = Tokenizer::bpe("a cat", 256).unwrap().byte_level_parts().unwrap().unwrap();
+        let spaced = Tokenizer::byte_level(ByteLevelParts { prefix_space: true, ..parts }).unwrap();
+        let words = Tokenizer::word("Una pizza y una pizza").unwrap();
+        for (tokenizer, document, read) in
+            [(spaced, "a cat ", " a cat "), (words, "pizza y una pizza y una", " pizza y una pizza y una")]
+        {
+            let tokenizer = tokenizer.with_special_tokens(&[SpecialToken::EndOfText]).unwrap();
+            let source = Source::concat([1, 2, 3].map(|_| Source::text("a text", document.into())));
+            let documents = &Documents { separator: "files".parse().unwrap(), special_tokens: false };
+            let choice = TokenizerChoice::Existing(&tokenizer);
+            let encode = Encode { source: &source, documents, tokenizer: choice, val_fraction: 0.1 };
+            let Encoded { train, val, .. } = encode.in_memory().unwrap();
+            let text = tokenizer.decode(&train.to_vec().unwrap()) + &tokenizer.decode(&val.to_vec().unwrap());
+            assert_eq!(text, [read; 3].join("<|endoftext|>"));
+        }
     }
 
     #[test]

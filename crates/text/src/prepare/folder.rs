@@ -9,7 +9,7 @@ use m2g_core::atomic::{self, File};
 
 use super::encode::{Encode, Encoded, Progress, TokenizerChoice};
 use crate::error::TextError;
-use crate::source::{Documents, Source};
+use crate::source::{Documents, Source, with_thousands_separators};
 use crate::token_file::{
     META, Meta, TOKENIZER, TRAIN, TokenWriter, VAL, Width, is_prepared, tokenizer_sha256,
 };
@@ -58,12 +58,21 @@ fn write_files(
     let Prepare { documents, tokenizer, val_fraction, .. } = settings;
     let encode = Encode { source, documents, tokenizer: *tokenizer, val_fraction: *val_fraction };
     let sinks = [(create(&train_path)?, train_path.as_path()), (create(&val_path)?, val_path.as_path())];
-    let Encoded { tokenizer, train, val, characters, bytes, reports } = encode.write(sinks, None, watch)?;
+    let Encoded { tokenizer, train, val, characters, bytes, mut reports } =
+        encode.write(sinks, None, watch)?;
+    let dtype = Width::of(tokenizer.vocab_size());
+    if dtype == Width::U32 {
+        reports.push(format!(
+            "{TRAIN} and {VAL} hold ids of 32 bits, for {} tokens, but nanoGPT reads 16 bits: for nanoGPT, use a \
+             vocabulary of at most 65,536 tokens",
+            with_thousands_separators(tokenizer.vocab_size() as u64)
+        ));
+    }
     let meta = Meta {
         format: 1,
         tokenizer: tokenizer.name(),
         vocab_size: tokenizer.vocab_size(),
-        dtype: Width::of(tokenizer.vocab_size()),
+        dtype,
         train_tokens: train.tokens(),
         val_tokens: val.tokens(),
         characters,
@@ -103,7 +112,10 @@ fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
         return Ok(());
     }
     match (is_prepared(out), overwrite) {
-        (true, true) => Ok(()),
+        (true, true) => {
+            let own = [META, TOKENIZER, TRAIN, VAL];
+            Ok(atomic::check_own(out, "a prepared folder", |name| own.contains(&name))?)
+        }
         (true, false) => Err(TextError::Exists(out.to_path_buf())),
         (false, _) => {
             let why =
@@ -168,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_nanogpt_cannot_read_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = job(dir.path(), TokenizerKind::Word);
+        for (words, reported) in [(70_000, true), (60_000, false)] {
+            let letter = |i: u32| char::from_u32(0x4e00 + i).unwrap();
+            let text: Vec<String> =
+                (0..words).map(|i| [letter(i / 300), letter(i % 300)].iter().collect()).collect();
+            fs::write(&job.inputs[0], text.join(" ")).unwrap();
+            let meta = prepare(&Prepare { overwrite: true, ..job.clone() }, &mut |_| true).unwrap();
+            assert_eq!((meta.dtype == Width::U32, !meta.reports.is_empty()), (reported, reported));
+            assert!(!reported || meta.reports[0].contains("nanoGPT reads 16 bits"), "{:?}", meta.reports);
+        }
+    }
+
+    #[test]
     fn nothing_is_replaced_without_overwrite_and_no_partial_folder_stays() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = job(dir.path(), TokenizerKind::Char);
@@ -181,7 +208,12 @@ mod tests {
         assert_eq!(prepare(&job, &mut |_| true).unwrap().vocab_size, 256);
         assert_eq!(entries(&dir.path().join("a")), ["out"]);
 
-        // Any other folder is never replaced, except an empty one.
+        // Neither is one with another file, nor any other folder, except an empty one.
+        let notes = job.out.join("notes.md");
+        fs::write(&notes, "mine").unwrap();
+        let refused = prepare(&job, &mut |_| true).unwrap_err().to_string();
+        assert!(refused.contains("holds notes.md, which is no part of a prepared folder"), "{refused}");
+        assert_eq!(fs::read_to_string(&notes).unwrap(), "mine");
         job.out = dir.path().join("a");
         assert!(prepare(&job, &mut |_| true).unwrap_err().to_string().contains("not a prepared folder"));
         job.out = dir.path().join("empty");

@@ -91,6 +91,17 @@ impl Source {
         Ok(source)
     }
 
+    /// This file, and no folder: for text whose lines belong together.
+    ///
+    /// # Errors
+    /// As [`Source::files`]; [`TextError`] if it is a folder.
+    pub fn file(path: &Path) -> Result<Self, TextError> {
+        if path.is_dir() {
+            return Err(TextError::file(path, "it is a folder: give one file"));
+        }
+        Self::files(&[path.to_path_buf()])
+    }
+
     /// What is piped into this program, to its end, or up to the byte after the first `most` ones.
     ///
     /// # Errors
@@ -196,6 +207,15 @@ fn is_pipe(_: &fs::Metadata) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn one_file_is_no_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.txt"), "one").unwrap();
+        let error = Source::file(dir.path()).unwrap_err().to_string();
+        assert!(error.ends_with("it is a folder: give one file"), "{error}");
+        assert_eq!(Source::file(&dir.path().join("a.txt")).unwrap().read_to_string(9).unwrap().0, "one");
+    }
 
     #[test]
     fn a_pipe_is_read_as_a_file_is_and_more_than_once() {

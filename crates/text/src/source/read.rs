@@ -45,18 +45,26 @@ impl Source {
     /// As [`Source::read`]; [`TextError::Text`] if the text is longer.
     pub fn read_to_string(&self, most: u64) -> Result<(String, Cleaned), TextError> {
         let mut all = String::new();
-        let cleaned = self.read_at_most(most, &mut |text| all.push_str(text))?;
+        let cleaned = self.read_at_most(most, &mut |read| {
+            if let Read::Text(text) = read {
+                all.push_str(text);
+            }
+        })?;
         Ok((all, cleaned))
     }
 
-    /// The lines of the text, which has at most `most` bytes, and what was cleaned. Memory never holds the text
-    /// twice.
+    /// The lines of the text, which has at most `most` bytes, and what was cleaned. The end of an input ends its
+    /// last line. Memory never holds the text twice.
     ///
     /// # Errors
     /// As [`Source::read_to_string`].
     pub fn read_lines(&self, most: u64) -> Result<(Vec<String>, Cleaned), TextError> {
         let (mut lines, mut line) = (Vec::new(), String::new());
-        let cleaned = self.read_at_most(most, &mut |text| {
+        let cleaned = self.read_at_most(most, &mut |read| {
+            let (text, is_end) = match read {
+                Read::Text(text) => (*text, false),
+                Read::EndOfFile => ("", true),
+            };
             for part in text.split_inclusive('\n') {
                 line.push_str(part);
                 if line.ends_with('\n') {
@@ -64,16 +72,21 @@ impl Source {
                     line.clear();
                 }
             }
+            if is_end {
+                lines.extend(line.lines().map(String::from));
+                line.clear();
+            }
         })?;
-        lines.extend(line.lines().map(String::from));
         Ok((lines, cleaned))
     }
 
-    fn read_at_most(&self, most: u64, visit: &mut dyn FnMut(&str)) -> Result<Cleaned, TextError> {
+    fn read_at_most(&self, most: u64, visit: &mut dyn FnMut(&Read<'_>)) -> Result<Cleaned, TextError> {
         let mut bytes = 0;
-        self.read(&mut |_| true, &mut |text| {
-            visit(text);
-            bytes += text.len() as u64;
+        self.read_files(&mut |_| true, &mut |read| {
+            visit(&read);
+            if let Read::Text(text) = read {
+                bytes += text.len() as u64;
+            }
             match bytes > most {
                 true => {
                     Err(self.error(format!("it has more than {} MiB, which is too long here", most >> 20)))
@@ -179,6 +192,9 @@ mod tests {
             let lines: Vec<String> = whole.lines().map(String::from).collect();
             assert!(source.read_lines(1 << 20).unwrap() == (lines, cleaned), "{:?}", text.get(..9));
         }
+        let texts = ["a\nb", "c\r", "", "d\n", "\n"].map(|text| Source::text("a text", text.into()));
+        let lines = Source::concat(texts).read_lines(99).unwrap().0;
+        assert_eq!(lines, ["a", "b", "c\r", "d", ""], "the end of an input ends its last line");
         let error = Source::text("a text", "a\nbc".into()).read_lines(3).unwrap_err().to_string();
         assert!(error.starts_with("a text: it has more than 0 MiB"), "{error}");
     }

@@ -33,7 +33,7 @@ struct Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.gzip.read(buffer)?;
+        let n = self.gzip.read(buffer).map_err(damaged)?;
         self.bytes += n as u64;
         match bounded::expands_too_far(self.packed_bytes, self.bytes) {
             true => Err(io::Error::other(format!(
@@ -41,6 +41,17 @@ impl Read for Unpacked {
             ))),
             false => Ok(n),
         }
+    }
+}
+
+/// The error with advice, if the content is at fault and not the system.
+fn damaged(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput => io::Error::new(
+            error.kind(),
+            format!("its gzip data are damaged or incomplete ({error}): get or pack the file again"),
+        ),
+        _ => error,
     }
 }
 
@@ -64,4 +75,31 @@ pub(super) fn why_skip(path: &Path) -> Result<Option<String>, TextError> {
     let n = fill(&mut *open(path)?, &mut start).map_err(Error::io("read", path))?;
     let start = &start[..n];
     Ok(why_not_text(start).or_else(|| why_not_utf8(invalid_bytes(start), n as u64)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_damaged_gzip_file_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.gz");
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(b"one two three four five six seven").unwrap();
+        let whole = gzip.finish().unwrap();
+        let mut wrong = whole.clone();
+        wrong[12] ^= 0xff;
+        for bytes in [&whole[..whole.len() - 12], &whole[..whole.len() - 3], &wrong] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = open(&path).unwrap().read_to_end(&mut Vec::new()).unwrap_err().to_string();
+            assert!(error.contains("damaged or incomplete") && error.ends_with("the file again"), "{error}");
+        }
+    }
 }

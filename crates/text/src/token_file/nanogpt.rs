@@ -9,7 +9,7 @@ use super::data::TokenData;
 use super::folder::{META, TOKENIZER, TRAIN, VAL};
 use super::width::Width;
 use crate::error::TextError;
-use crate::pickle::{self, Pickle};
+use crate::pickle::{self, Pickle, ValueId};
 use crate::tokenizer::Tokenizer;
 
 /// The vocabulary of the folder.
@@ -61,10 +61,14 @@ impl NanoGptFolder {
         let open = |name| {
             let path = self.path.join(name);
             let data = TokenData::open(&path, Width::of(vocab_size), vocab_size)?;
+            let bits = 8 * data.width().bytes();
             match is_wider(&data)? {
                 true => Err(TextError::file(
                     &path,
-                    "every second id of 16 bits is 0, as in a file of wider ids: save them as 16 bits (uint16)",
+                    format!(
+                        "every second id of {bits} bits is 0, as in a file of wider ids: save them as {bits} bits \
+                         (uint{bits})"
+                    ),
                 )),
                 false => Ok(data),
             }
@@ -73,7 +77,7 @@ impl NanoGptFolder {
     }
 }
 
-/// Whether ids of 16 bits look like wider ones: their upper halves are 0.
+/// Whether ids look like the halves of wider ones, of which the upper are 0.
 fn is_wider(data: &TokenData) -> Result<bool, TextError> {
     /// A text this short may have a pattern by chance.
     const SHORTEST: usize = 32;
@@ -83,7 +87,7 @@ fn is_wider(data: &TokenData) -> Result<bool, TextError> {
             *(if index % 2 == 1 { &mut upper } else { &mut lower }) |= id;
         }
     })?;
-    let even = data.width() == Width::U16 && data.len() >= SHORTEST && data.len().is_multiple_of(2);
+    let even = data.len() >= SHORTEST && data.len().is_multiple_of(2);
     Ok(even && upper == 0 && lower > 0)
 }
 
@@ -127,8 +131,12 @@ struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
+    fn needed(&self, key: &str) -> Result<Option<ValueId>, String> {
+        self.pickle.needed(self.pickle.root(), key).map_err(|e| e.to_string())
+    }
+
     fn size(&self, key: &str) -> Result<Option<usize>, String> {
-        let Some(id) = self.pickle.get(self.pickle.root(), key) else { return Ok(None) };
+        let Some(id) = self.needed(key)? else { return Ok(None) };
         let size = self.pickle.size(id).filter(|size| (1..=1 << 24).contains(size));
         size.map(Some).ok_or(format!("its {key} is not a number from 1 to 16777216"))
     }
@@ -137,7 +145,7 @@ impl<'a> Meta<'a> {
     fn tokens(&self) -> Result<Option<Vec<&'a str>>, String> {
         let pickle = self.pickle;
         let by_id = |key: &str, swap: bool| -> Result<Option<Vec<&'a str>>, String> {
-            let Some(id) = pickle.get(pickle.root(), key) else { return Ok(None) };
+            let Some(id) = self.needed(key)? else { return Ok(None) };
             let items: Vec<(Option<&str>, Option<usize>)> = match (pickle.dict(id), pickle.items(id)) {
                 (Some(items), _) => {
                     let pair = |&(k, v)| {
@@ -208,6 +216,11 @@ mod tests {
         let dir = folder(&wide, &[1, 2]);
         let error = NanoGptFolder::open(dir.path()).unwrap().tokens(50).unwrap_err().to_string();
         assert!(error.contains("train.bin: every second id of 16 bits is 0"), "{error}");
+        // 64 bits, read as 32.
+        let wider: Vec<u16> = (0..20).flat_map(|i| [i, 0, 0, 0]).collect();
+        let dir = folder(&wider, &wider);
+        let error = NanoGptFolder::open(dir.path()).unwrap().tokens(70_000).unwrap_err().to_string();
+        assert!(error.contains("every second id of 32 bits is 0") && error.contains("(uint32)"), "{error}");
         for ids in [vec![0; 40], (0..40).collect()] {
             let dir = folder(&ids, &[1, 2]);
             NanoGptFolder::open(dir.path()).unwrap().tokens(50).unwrap();
@@ -225,7 +238,18 @@ mod tests {
         // {"itos": ["b", "a"]}
         std::fs::write(&path, b"\x80\x04}\x8c\x04itos](\x8c\x01b\x8c\x01aes.").unwrap();
         let meta = read_meta(&path).unwrap();
-        assert_eq!((meta.vocab_size, meta.tokenizer.unwrap().encode("ab").unwrap()), (2, vec![1, 0]));
+        assert_eq!(
+            (meta.vocab_size, meta.tokenizer.as_ref().unwrap().encode("ab").unwrap()),
+            (2, vec![1, 0])
+        );
+        // {"itos": ["b", "a"], "n": Counter()}: what is not needed may be anything, but itos may not.
+        let counter = &b"\x8c\x0bcollections\x8c\x07Counter\x93)R"[..];
+        let with_counter = [&b"\x80\x04}(\x8c\x04itos](\x8c\x01b\x8c\x01ae\x8c\x01n"[..], counter, b"u."];
+        std::fs::write(&path, with_counter.concat()).unwrap();
+        assert_eq!(read_meta(&path).unwrap(), meta);
+        std::fs::write(&path, [&b"\x80\x04}\x8c\x04itos"[..], counter, b"s."].concat()).unwrap();
+        let error = read_meta(&path).unwrap_err().to_string();
+        assert!(error.contains("meta.pkl: its pickle names collections.Counter, and only"), "{error}");
         std::fs::write(&path, b"\x80\x04}\x8c\x04itos](\x8c\x01b").unwrap();
         let error = NanoGptFolder::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("meta.pkl: its pickle is cut off at byte"), "{error}");

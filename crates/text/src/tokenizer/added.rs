@@ -25,7 +25,7 @@ pub struct AddedToken {
     /// Whether it takes the white space after it.
     #[serde(default)]
     pub rstrip: bool,
-    /// Whether it is looked for in the normalised text.
+    /// Whether it is looked for in the normalised text, after the other added tokens.
     #[serde(default)]
     pub normalized: bool,
 }
@@ -56,7 +56,7 @@ impl AddedToken {
     }
 }
 
-/// Finds the added tokens that are text.
+/// Finds added tokens that are text.
 #[derive(Debug, Default)]
 pub(super) struct Finder<'a> {
     /// The tokens by their first character, the longest first.
@@ -64,9 +64,17 @@ pub(super) struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    pub fn new(added: &'a [AddedToken]) -> Self {
+    /// Those to look for first, and those to look for in the text between them.
+    pub fn passes(added: &'a [AddedToken]) -> [Self; 2] {
+        let is_text = |token: &&AddedToken| !token.special && token.not_found_because().is_none();
+        [false, true].map(|normalized| {
+            Self::new(added.iter().filter(is_text).filter(|token| token.normalized == normalized))
+        })
+    }
+
+    fn new(added: impl Iterator<Item = &'a AddedToken>) -> Self {
         let mut by_first: FxHashMap<char, Vec<&AddedToken>> = FxHashMap::default();
-        for token in added.iter().filter(|token| !token.special && token.not_found_because().is_none()) {
+        for token in added {
             by_first.entry(token.text.chars().next().unwrap_or_default()).or_default().push(token);
         }
         by_first.values_mut().for_each(|tokens| tokens.sort_by_key(|token| Reverse(token.text.len())));

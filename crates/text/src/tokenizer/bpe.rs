@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use super::error::TokenizerError;
+use super::error::{Known, TokenizerError};
 use super::pretokenize::words;
 
 /// The limit keeps merges that double in length from filling the memory.
@@ -181,7 +181,7 @@ impl<'a> WordEncoder<'a> {
             }
         }
         let known = self.bpe.bytes.iter().filter(|&&id| id != NO_TOKEN).count();
-        Err(TokenizerError::UnknownCharacters { characters, known })
+        Err(TokenizerError::UnknownCharacters { characters, known: Known::Bytes(known) })
     }
 
     /// Appends the tokens of one word.

@@ -45,8 +45,9 @@ pub struct ByteLevelParts {
 pub(super) struct ByteLevel {
     parts: ByteLevelParts,
     bpe: Bpe,
-    /// The text of each added token.
-    added: FxHashMap<u32, String>,
+    /// The text of each token that is not made of bytes: the added ones, and those with characters that stand
+    /// for no byte.
+    texts: FxHashMap<u32, String>,
     /// One more than the largest id.
     size: usize,
 }
@@ -63,13 +64,20 @@ impl ByteLevel {
     /// # Errors
     /// [`TokenizerError::Damaged`] if they contradict each other.
     pub fn new(parts: ByteLevelParts) -> Result<Self, TokenizerError> {
-        let bytes = |token: &Option<String>| {
-            let token = token.as_deref()?;
-            // A token with other characters stands for itself; no text encodes to it.
-            Some(unspell(token).unwrap_or_else(|| token.as_bytes().to_vec()).into())
+        let mut texts: FxHashMap<u32, String> = FxHashMap::default();
+        let mut bytes = |(token, id): (&Option<String>, u32)| {
+            let token = token.as_ref()?;
+            let bytes = unspell(token);
+            if bytes.is_none() {
+                // It stands for itself. No text encodes to it, so that its merges never happen.
+                texts.insert(id, token.clone());
+            }
+            bytes.map(Vec::into_boxed_slice)
         };
-        let tokens: Vec<Option<Box<[u8]>>> = parts.tokens.iter().map(bytes).collect();
-        let bpe = Bpe::from_tokens_and_merges(tokens, parts.merges.clone(), parts.unknown)?;
+        let tokens: Vec<Option<Box<[u8]>>> = parts.tokens.iter().zip(0..).map(&mut bytes).collect();
+        let of_bytes = |pair: &&[u32; 2]| !pair.iter().any(|id| texts.contains_key(id));
+        let merges = parts.merges.iter().filter(of_bytes).copied().collect();
+        let bpe = Bpe::from_tokens_and_merges(tokens, merges, parts.unknown)?;
         let added: FxHashMap<u32, String> = parts.added.iter().map(|t| (t.id, t.text.clone())).collect();
         let damaged = |why: String| Err(TokenizerError::Damaged(why));
         if added.len() < parts.added.len() {
@@ -80,7 +88,8 @@ impl ByteLevel {
         if size > LARGEST {
             return damaged(format!("an added token has the id {}", size - 1));
         }
-        let vocabulary = Self { parts, bpe, added, size };
+        texts.extend(added);
+        let vocabulary = Self { parts, bpe, texts, size };
         let ByteLevelParts { end_of_text, beginning, padding, unknown, .. } = vocabulary.parts;
         for id in [end_of_text, beginning, padding, unknown].into_iter().flatten() {
             if vocabulary.token(id).is_none() {
@@ -101,7 +110,7 @@ impl ByteLevel {
 
     /// The bytes of a token.
     pub fn token(&self, id: u32) -> Option<&[u8]> {
-        match self.added.get(&id) {
+        match self.texts.get(&id) {
             Some(text) => Some(text.as_bytes()),
             None => self.bpe.token(id),
         }
@@ -114,7 +123,7 @@ impl ByteLevel {
 
     /// Whether a token stands for no text.
     pub fn is_special(&self, id: u32) -> bool {
-        self.added.contains_key(&id) && self.parts.added.iter().any(|token| token.id == id && token.special)
+        self.texts.contains_key(&id) && self.parts.added.iter().any(|token| token.id == id && token.special)
     }
 
     /// The ids of all tokens that stand for no text.
@@ -137,7 +146,7 @@ impl ByteLevel {
 
     pub fn encoder(&self) -> ByteLevelEncoder<'_> {
         ByteLevelEncoder {
-            added: Finder::new(&self.parts.added),
+            added: Finder::passes(&self.parts.added),
             words: WordEncoder::new(&self.bpe),
             prefix_space: self.parts.prefix_space,
             at_start: true,
@@ -151,8 +160,8 @@ const LARGEST: usize = 1 << 24;
 /// Encodes text piece by piece: first the added tokens in it, then the words between them.
 #[derive(Debug)]
 pub(super) struct ByteLevelEncoder<'a> {
-    /// Finds the added tokens that are text.
-    added: Finder<'a>,
+    /// Find the added tokens that are text, one after the other.
+    added: [Finder<'a>; 2],
     words: WordEncoder<'a>,
     prefix_space: bool,
     /// Whether the next word starts the text, or follows an added token.
@@ -160,15 +169,28 @@ pub(super) struct ByteLevelEncoder<'a> {
 }
 
 impl ByteLevelEncoder<'_> {
+    /// The next piece starts another text.
+    pub fn start_text(&mut self) {
+        self.at_start = true;
+    }
+
     /// Appends the tokens of `text`.
     pub fn encode(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        self.encode_from(0, text, ids)
+    }
+
+    /// Appends the tokens of `text`, which has no added token of the passes before `pass`.
+    fn encode_from(&mut self, pass: usize, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        if pass == self.added.len() {
+            return self.encode_words(text, ids);
+        }
         let mut rest = text;
-        while let Some((at, token)) = self.added.first(rest) {
-            self.encode_words(&rest[..at], ids)?;
+        while let Some((at, token)) = self.added[pass].first(rest) {
+            self.encode_from(pass + 1, &rest[..at], ids)?;
             ids.push(token.id);
             (self.at_start, rest) = (true, &rest[at + token.text.len()..]);
         }
-        self.encode_words(rest, ids)
+        self.encode_from(pass + 1, rest, ids)
     }
 
     fn encode_words(&mut self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use rustc_hash::FxHashMap;
 
-use super::error::TokenizerError;
+use super::error::{Known, TokenizerError};
 
 /// Distinct characters. The id of a character is its index.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,8 @@ impl Characters {
                 unknown.push(c);
             }
         }
-        Err(TokenizerError::UnknownCharacters { characters: unknown, known: self.vocab_size() })
+        let known = Known::Characters(self.vocab_size());
+        Err(TokenizerError::UnknownCharacters { characters: unknown, known })
     }
 }
 

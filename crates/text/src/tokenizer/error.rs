@@ -1,5 +1,7 @@
 //! The errors of a tokenizer.
 
+use std::fmt::{self, Display, Formatter};
+
 use super::kind::{LARGEST_BPE, SMALLEST_BPE};
 use super::special::SpecialToken;
 
@@ -12,15 +14,15 @@ pub enum TokenizerError {
     VocabSize(usize),
     /// The text has characters without a token.
     #[error(
-        "the tokenizer has no token for {}: it knows only the {known} characters of the text that it was made \
-         from; remove the others, or train with the tokenizer byte, gpt2 or bpe:N, which know all characters",
+        "the tokenizer has no token for {}: {known}, or train with the tokenizer byte, gpt2 or bpe:N, which know \
+         all characters",
         list(characters)
     )]
     UnknownCharacters {
         /// The characters, in the order of their first occurrence.
         characters: Vec<char>,
-        /// The number of characters that the tokenizer knows.
-        known: usize,
+        /// What the tokenizer knows.
+        known: Known,
     },
     /// The text has words without a token.
     #[error(
@@ -48,6 +50,30 @@ pub enum TokenizerError {
     /// A saved tokenizer contradicts itself.
     #[error("the tokenizer is damaged: {0}")]
     Damaged(String),
+}
+
+/// What a tokenizer knows that does not know all characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// This many characters, those of a text.
+    Characters(usize),
+    /// This many of the 256 bytes, those of a vocabulary from elsewhere.
+    Bytes(usize),
+}
+
+impl Display for Known {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Characters(n) => write!(
+                f,
+                "it knows only the {n} characters of the text that it was made from; remove the others"
+            ),
+            Self::Bytes(n) => write!(
+                f,
+                "its vocabulary, which was imported, has only {n} of the 256 bytes; remove these characters"
+            ),
+        }
+    }
 }
 
 /// At most ten characters, escaped and quoted.

@@ -372,6 +372,15 @@ enum EncoderKind<'a> {
 }
 
 impl Encoder<'_> {
+    /// The next piece starts another text, where a vocabulary may encode a word otherwise.
+    pub fn start_text(&mut self) {
+        match &mut self.0 {
+            EncoderKind::WholeWords { at_start, .. } => *at_start = true,
+            EncoderKind::ByteLevel(encoder) => encoder.start_text(),
+            EncoderKind::Char(_) | EncoderKind::Byte | EncoderKind::Words(_) => {}
+        }
+    }
+
     /// Appends the tokens of `text` to `ids`.
     ///
     /// # Errors

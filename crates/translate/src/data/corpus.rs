@@ -7,7 +7,7 @@ use m2g_text::token_file::fingerprint_of_sha256;
 use m2g_text::{TextError, Tokenizer};
 
 use super::folder::{PreparedPairs, is_prepared, open};
-use super::pairs::{Pairs, check_not_empty};
+use super::pairs::{Pairs, check_not_empty, does_not_fit};
 use super::text::{TextPair, TextSplits, read_tsv};
 use super::vocabulary::{Specials, specials, tokenizer_for};
 use super::{grammar, multi30k, toys};
@@ -91,7 +91,11 @@ impl Corpus {
         let TextSplits { name, train, val, tests, mut reports } = splits;
         // Takes the text of a split, which is not needed any more.
         let mut encode = |split: &str, pairs: Vec<TextPair>| -> Result<Pairs, TextError> {
-            let (pairs, dropped) = Pairs::encode(&pairs, &tokenizer, config.max_length)?;
+            let encoded = Pairs::encode(&pairs, &tokenizer, config.max_length);
+            let (pairs, dropped) = match known {
+                Some(_) => encoded?,
+                None => encoded.map_err(|error| does_not_fit(&name, split, error))?,
+            };
             reports.extend(dropped.reports(split, config.max_length));
             Ok(pairs)
         };
@@ -191,6 +195,10 @@ mod tests {
         fs::write(&path, "\tempty\na\t\n").unwrap();
         let error = Corpus::load(&config, None).unwrap_err().to_string();
         assert!(error.contains("a.tsv: it has no training pairs left: 1 of the"), "{error}");
+        let lines: String = (0..50).map(|i| format!("número n{i}\tnumber n{i}\n")).collect();
+        fs::write(&path, lines).unwrap();
+        let error = Corpus::load(&Config { tokenizer: "word".into(), ..config.clone() }, None).unwrap_err();
+        assert!(error.to_string().contains("a.tsv: its validation pairs, a tenth of all"), "{error}");
         fs::write(&path, "").unwrap();
         assert!(Corpus::load(&config, None).unwrap_err().to_string().contains("no training pairs"));
         let error = Corpus::load(&Config { data: dir.path().display().to_string(), ..config }, None);

@@ -17,7 +17,7 @@ use m2g_text::{TextError, TokenData, Tokenizer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::pairs::{Pairs, Sentences, check_not_empty};
+use super::pairs::{Pairs, Sentences, check_not_empty, does_not_fit};
 use super::text::TextPair;
 use super::vocabulary::{specials, tokenizer_for};
 
@@ -91,14 +91,19 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
         Ok(tokenizer) => tokenizer.clone(),
         Err(name) => tokenizer_for(name, "", settings.train)?,
     };
+    let source = settings.sources.join(", ");
     let mut reports = settings.reports.clone();
     let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
-        let (pairs, dropped) = Pairs::encode(pairs, &tokenizer, settings.max_length)?;
+        let encoded = Pairs::encode(pairs, &tokenizer, settings.max_length);
+        let (pairs, dropped) = match settings.tokenizer {
+            Ok(_) => encoded?,
+            Err(_) => encoded.map_err(|error| does_not_fit(&source, split, error))?,
+        };
         reports.extend(dropped.reports(split, settings.max_length));
         Ok(pairs)
     };
     let (train, val) = (encode("training", settings.train)?, encode("validation", settings.val)?);
-    check_not_empty(&settings.sources.join(", "), (&train, &val), &reports)?;
+    check_not_empty(&source, (&train, &val), &reports)?;
     let vocab_size = tokenizer.vocab_size();
     let dtype = Width::of(vocab_size);
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Other(Box::new(e)));
@@ -139,7 +144,11 @@ fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
     let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     // A link that leads nowhere is taken too.
     match (out.symlink_metadata().is_ok() && !is_empty(), is_prepared(out), overwrite) {
-        (false, ..) | (_, true, true) => Ok(()),
+        (false, ..) => Ok(()),
+        (_, true, true) => {
+            let own = |name: &str| [META, TOKENIZER].contains(&name) || FILES.contains(&name);
+            Ok(atomic::check_own(out, "a prepared folder", own)?)
+        }
         (_, true, false) => Err(TextError::Exists(out.to_path_buf())),
         _ => {
             let why =
@@ -251,6 +260,22 @@ mod tests {
         assert!(prepare(&settings(&train, &val, out.clone())).unwrap_err().to_string().contains("overwrite"));
         let again = Prepare { overwrite: true, ..settings(&train, &val, out) };
         assert_eq!(prepare(&again).unwrap(), meta);
+        let notes = again.out.join("notes.md");
+        fs::write(&notes, "mine").unwrap();
+        let refused = prepare(&again).unwrap_err().to_string();
+        assert!(refused.contains("holds notes.md, which is no part of a prepared folder"), "{refused}");
+        fs::remove_file(&notes).unwrap();
+        // A vocabulary of words that the validation pairs do not keep to.
+        let foreign = [TextPair::from(["sentence x", "Satz"])];
+        for tokenizer in ["word", "char"] {
+            let out = dir.path().join(tokenizer);
+            let words = Prepare { tokenizer: Err(tokenizer), ..settings(&train, &foreign, out) };
+            let error = prepare(&words).unwrap_err().to_string();
+            assert!(
+                error.contains("have \"x\", which the training pairs lack: choose"),
+                "{tokenizer}: {error}"
+            );
+        }
         let other = settings(&train, &val, dir.path().to_path_buf());
         assert!(prepare(&other).unwrap_err().to_string().contains("never replaced"));
         // Another vocabulary than the model's.

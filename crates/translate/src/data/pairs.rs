@@ -1,5 +1,6 @@
 //! Sentences and their translations as tokens.
 
+use m2g_text::tokenizer::TokenizerError;
 use m2g_text::{TextError, TokenData, Tokenizer};
 
 use super::text::TextPair;
@@ -144,7 +145,8 @@ impl Pairs {
         Ok((all, dropped))
     }
 
-    /// The tokens of all these pairs, and the special tokens. An empty text has only its end token.
+    /// The tokens of all these pairs, and the special tokens. A text that is empty, or only white space, has only
+    /// its end token.
     ///
     /// # Errors
     /// [`TextError::Tokenizer`] if a character has no token.
@@ -155,7 +157,9 @@ impl Pairs {
         for pair in pairs {
             for (text, sentences) in [(&pair.source, &mut all.source), (&pair.target, &mut all.target)] {
                 let mut ids = Vec::new();
-                encoder.encode(text, &mut ids)?;
+                if !text.trim().is_empty() {
+                    encoder.encode(text, &mut ids)?;
+                }
                 ids.push(special.end);
                 sentences.push(&ids);
             }
@@ -204,10 +208,27 @@ pub(super) fn check_not_empty(
         return Ok(());
     };
     let why = match reports {
-        [] => format!("it has no {name} pairs"),
+        [] => format!("it has no {name} pairs: give at least one to train on, and one to validate with"),
         reports => format!("it has no {name} pairs left: {}", reports.join("; ")),
     };
     Err(TextError::Text { source_name: source.into(), why })
+}
+
+/// The error of encoding a split, if the tokenizer was learned from the training pairs.
+pub(super) fn does_not_fit(source: &str, split: &str, error: TextError) -> TextError {
+    let unknown = match &error {
+        TextError::Tokenizer(TokenizerError::UnknownWords { words, .. }) => words.first().cloned(),
+        TextError::Tokenizer(TokenizerError::UnknownCharacters { characters, .. }) => {
+            characters.first().map(char::to_string)
+        }
+        _ => None,
+    };
+    let Some(unknown) = unknown else { return error };
+    let why = format!(
+        "its {split} pairs, a tenth of all if none are given, have {unknown:?}, which the training pairs lack: \
+         choose the tokenizer byte or bpe:N, or give validation pairs without it"
+    );
+    TextError::Text { source_name: source.into(), why }
 }
 
 #[cfg(test)]
@@ -236,6 +257,8 @@ mod tests {
         );
         assert_eq!(Sentences::split(pairs.source.ids().to_vec(), end), pairs.source);
         assert_eq!(Sentences::split(vec![1, end, 7], end).len(), 1);
+        let (blank, _) = Pairs::encode_all(&[["  ", "a"].into()], &tokenizer).unwrap();
+        assert_eq!(blank.source.get(0), [end], "white space is no sentence");
         let (short, dropped) = pairs.up_to(2);
         assert_eq!(dropped, Dropped { empty: 0, long: 1 });
         assert_eq!(short.source.ids(), [letter("a"), end]);

@@ -45,8 +45,9 @@ pub fn read_two_files(source: &Path, target: &Path) -> Result<(Vec<TextPair>, Ve
     reports.extend(more);
     let (s, t) = (sources.len(), targets.len());
     if s != t {
+        let lines = if t == 1 { "line" } else { "lines" };
         let why = format!(
-            "it has {t} lines, but {} has {s}: line n of one must translate line n of the other",
+            "it has {t} {lines}, but {} has {s}: line n of one must translate line n of the other",
             source.display()
         );
         return Err(TextError::File { path: target.to_path_buf(), why });
@@ -67,10 +68,13 @@ pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> 
             [source, target] => pairs.push(TextPair::from([source, target])),
             [""] => pairs.push(TextPair::from(["", ""])),
             ref columns => {
-                let why = format!(
-                    "line {number} has {} columns, but each line needs two: a sentence, a tab, its translation",
-                    columns.len()
-                );
+                let why = match columns.len() {
+                    1 => format!("line {number} has no tab: write a sentence, a tab, its translation"),
+                    n => format!(
+                        "line {number} has {} tabs: write a sentence, one tab, its translation",
+                        n - 1
+                    ),
+                };
                 return Err(TextError::File { path: path.to_path_buf(), why });
             }
         }
@@ -83,7 +87,7 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// The lines of a file, plain or gzip.
 fn read(path: &Path) -> Result<(Vec<String>, Vec<String>), TextError> {
-    let source = Source::files(&[path.to_path_buf()])?;
+    let source = Source::file(path)?;
     let (lines, cleaned) = source.read_lines(MAX_BYTES)?;
     let reports = source.reports(&cleaned);
     Ok((lines, reports.iter().map(|report| format!("{}: {report}", path.display())).collect()))
@@ -114,11 +118,13 @@ mod tests {
 
         let short = file("b.en", "one\n");
         let error = read_two_files(&es, &short).unwrap_err().to_string();
-        assert!(error.contains("b.en: it has 1 lines, but") && error.contains("a.es has 3"), "{error}");
-        for (text, columns) in [("a\tb\nc\n", 1), ("a\tb\nc\td\te\n", 3)] {
+        assert!(error.contains("b.en: it has 1 line, but") && error.contains("a.es has 3"), "{error}");
+        for (text, tabs) in [("a\tb\nc\n", "no tab:"), ("a\tb\nc\td\te\n", "2 tabs:")] {
             let error = read_tsv(&file("b.tsv", text)).unwrap_err().to_string();
-            assert!(error.contains(&format!("b.tsv: line 2 has {columns} columns")), "{error}");
+            assert!(error.contains(&format!("b.tsv: line 2 has {tabs} write a sentence")), "{error}");
         }
+        assert!(read_tsv(dir.path()).unwrap_err().to_string().contains("it is a folder"));
+        assert!(read_two_files(&es, dir.path()).unwrap_err().to_string().contains("it is a folder"));
         assert!(read_tsv(&dir.path().join("none.tsv")).unwrap_err().to_string().contains("none.tsv"));
     }
 }

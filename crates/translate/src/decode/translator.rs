@@ -71,12 +71,14 @@ impl<'a> Translator<'a> {
         self
     }
 
-    /// The tokens of a sentence with its end token.
+    /// The tokens of a sentence with its end token, which is all that white space has.
     ///
     /// # Errors
     /// [`Error::Setting`] if it has more than `max_length` tokens; [`Error::Other`] if a character has no token.
     pub fn encode(&self, sentence: &str) -> Result<Vec<u32>, Error> {
-        let mut ids = self.tokenizer.encode(sentence).map_err(|error| Error::Other(Box::new(error)))?;
+        // As in training, which drops such pairs.
+        let text = if sentence.trim().is_empty() { "" } else { sentence };
+        let mut ids = self.tokenizer.encode(text).map_err(|error| Error::Other(Box::new(error)))?;
         ids.push(self.special.end);
         match ids.len() <= self.model.config().max_length {
             true => Ok(ids),

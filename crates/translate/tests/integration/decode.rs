@@ -100,6 +100,7 @@ fn translations_come_in_the_order_of_the_sources_and_the_best_is_the_best_of_n()
     assert!(one.iter().all(|found| found.len() == 1));
     assert_eq!(one[0], one[5], "the same sentence");
     assert_eq!((&one[3][0].text[..], one[3][0].is_complete), ("", true), "nothing to translate");
+    assert_eq!(translate(options, &[" \t\u{a0}"])[0], one[3], "nor in white space");
     for (i, sentence) in SENTENCES.iter().enumerate() {
         assert_eq!(tokens(&translate(options, &[sentence]))[0], tokens(&one)[i]);
     }

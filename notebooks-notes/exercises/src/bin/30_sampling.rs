@@ -5,7 +5,8 @@
 //!
 //!     p = softmax(logits / temperature), over the k largest logits; all others 0
 //!
-//! Draw with u, uniform in 0..1: the first token at which the sum of p up to it exceeds u.
+//! Draw with u, uniform in 0..1: the first token at which the sum of p up to it exceeds u. If rounding
+//! keeps the sum of all below u, it is the last token with p > 0.
 
 use m2g_exercises::answer;
 

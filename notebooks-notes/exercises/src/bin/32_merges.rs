@@ -6,7 +6,8 @@
 //!     most_frequent  the pair that occurs most often; of several, the smallest
 //!     merge          every such pair becomes `new`, from left to right
 //!
-//! In 1 1 1, the pair (1, 1) occurs twice, but a merge makes 9 1: what is merged is used up.
+//! In 1 1 1, the pair (1, 1) occurs twice, but if `new` is 9, a merge makes 9 1: what is merged is
+//! used up.
 
 use std::collections::BTreeMap;
 

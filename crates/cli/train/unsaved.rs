@@ -1,0 +1,60 @@
+//! Training that ends because a file of its run cannot be written: what is saved, and how to go on.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::anyhow;
+use m2g_core::Error;
+use m2g_core::train::run_folder::{LAST, metadata};
+
+use crate::flags::quoted;
+use crate::models::run::SavedRun;
+use crate::output_file::followed_folder;
+
+/// The error, and what to do if it is that a file of the run `run`, a model of this kind, cannot be written.
+pub fn with_advice(error: Error, kind: &str, run: &Path) -> anyhow::Error {
+    let Error::Io { path, source, .. } = &error else { return error.into() };
+    if !path.starts_with(followed_folder(run)) {
+        return error.into();
+    }
+    let saved = metadata(run, LAST, kind).map(|metadata| SavedRun { path: run.to_path_buf(), metadata });
+    let Some(state) = saved.ok().and_then(|run| run.state().ok()) else { return error.into() };
+    let first = match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk",
+        _ => "make the folder writable",
+    };
+    let command = format!("m2g {kind} train --resume {}", quoted(run));
+    anyhow!("{error}; the run is saved up to step {}: {first}, then go on with `{command}`", state.step)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+
+    use m2g_core::train::{RunFolder, Save, State};
+    use m2g_core::{Params, Tensor, optim::Sgd};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("a");
+        let mut params = Params::<f32>::new();
+        params.add("w", Tensor::zeros(&[2])).unwrap();
+        let state = State { step: 40, ..State::default() };
+        let save = |folder: &mut RunFolder| folder.save(&params, None, &Sgd::new(), &state);
+        RunFolder::create(Save::New(&run), "gpt", "", serde_json::json!({}), save).unwrap();
+        let full = |path: PathBuf| Error::io("write", path)(ErrorKind::StorageFull.into());
+        let said = with_advice(full(run.join("metrics.jsonl")), "gpt", &run).to_string();
+        let expected = format!(
+            "; the run is saved up to step 40: make room on the disk, then go on with `m2g gpt train --resume {}`",
+            run.display()
+        );
+        assert!(said.contains("metrics.jsonl: ") && said.ends_with(&expected), "{said}");
+        let elsewhere = full(dir.path().join("b"));
+        let plain = elsewhere.to_string();
+        assert_eq!(with_advice(elsewhere, "gpt", &run).to_string(), plain);
+    }
+}
