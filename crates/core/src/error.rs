@@ -122,7 +122,7 @@ pub enum Error {
     },
     /// A folder to replace or to delete holds something else as well.
     #[error(
-        "{} holds {}, which is no part of {what}, so nothing there is deleted: move it elsewhere first",
+        "{} holds {}, which is no part of {what}, so the folder is kept: move it elsewhere first",
         folder.display(),
         excerpt(name)
     )]

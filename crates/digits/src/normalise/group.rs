@@ -30,8 +30,8 @@ const MAX_HALVES: f32 = 1.1;
 /// many times as tall are two digits.
 const MIN_ROW_DIGITS: usize = 4;
 const MAX_ROW_RATIO: f32 = 1.3;
-/// What is at most this many pixels away is near, in pictures of any size.
-const MIN_MARGIN: usize = 6;
+/// What is smaller is no edge of a sheet, but a part of a digit.
+const MIN_SHEET_PIXELS: f32 = 200.0;
 /// A bar below a digit belongs to it only if it is this close.
 const MAX_GAP_BELOW: f32 = 0.05;
 /// A digit has at most this many patches, however often its stroke is broken.
@@ -56,11 +56,10 @@ impl Group {
     /// around what is written on it.
     fn bends_around(&self, other: &Self, width: usize) -> bool {
         let (size, inner) = (self.area.longest() as f32, other.area.longest() as f32);
-        if inner < MIN_DIGIT_SHARE * size {
+        if size < MIN_SHEET_PIXELS || inner < MIN_DIGIT_SHARE * size {
             return false;
         }
-        let margin = ((MAX_GAP_ABOVE * inner) as usize).max(MIN_MARGIN);
-        let near = other.area.grown(margin, usize::MAX, usize::MAX);
+        let near = other.area.grown((MAX_GAP_ABOVE * inner) as usize, usize::MAX, usize::MAX);
         !self.pixels.iter().any(|pixel| {
             let (x, y) = (pixel % width, pixel / width);
             (near.left..near.right()).contains(&x) && (near.top..near.bottom()).contains(&y)
