@@ -65,7 +65,7 @@ pub struct GenerationFlags {
     threads: Option<u16>,
 }
 
-/// A number of tokens, of which there is at least one.
+/// A number of tokens, at least 1.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     match usize::from_text(text)? {
         0 => Err("it must be at least 1".into()),

@@ -79,7 +79,10 @@ impl LearnersAttention {
     }
 }
 
-/// The parts of an answer, if there are so many, of the right shape and with finite numbers.
+/// The matrices of an answer: `parts` of them, each `(T, D)`.
+///
+/// # Errors
+/// [`Failure::WrongShape`] for another number or shape; [`Failure::NotFinite`] for NaN or infinity.
 fn matrices(answer: Value, parts: usize, Sizes { t, d, .. }: Sizes) -> Result<Vec<Matrix>, Failure> {
     let all = match answer {
         Value::List(all) => all,

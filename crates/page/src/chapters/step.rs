@@ -75,7 +75,8 @@ pub fn open(state: &State, request: &Request) -> Answer {
     Ok(Reply::Json(answer))
 }
 
-/// The settings of a run because of which its own step is another one: the page opens one of plain gradient descent.
+/// The settings that make a run's own step differ from plain gradient descent, which is what the page shows:
+/// its optimiser, its weight decay, and so on.
 fn more(config: &Config) -> Vec<String> {
     let plain = Config::default();
     let changed = |name: &&str| {

@@ -64,7 +64,7 @@ fn byte_level(parts: &ByteLevelParts) -> Result<Files, String> {
         let added = parts.added.iter().find(|token| token.id == id).map(|token| token.text.as_str());
         added.or(parts.tokens.get(id as usize)?.as_deref())
     });
-    // Hugging Face numbers an added token anew, unless the vocabulary has it.
+    // Hugging Face keeps the id of an added token only if the vocabulary has the token too.
     add_to(&mut vocab, &parts.added)?;
     let model = model(&vocab, json!(pairs), unknown);
     let tokenizer = tokenizer_json(&parts.added, model, step(parts.prefix_space), step(true));

@@ -77,7 +77,7 @@ impl NanoGptFolder {
     }
 }
 
-/// Whether ids look like the halves of wider ones, of which the upper are 0.
+/// Whether the ids were written with twice as many bits. Each is then read as two: the id, and a 0.
 fn is_wider(data: &TokenData) -> Result<bool, TextError> {
     /// A text this short may have a pattern by chance.
     const SHORTEST: usize = 32;
@@ -242,7 +242,7 @@ mod tests {
             (meta.vocab_size, meta.tokenizer.as_ref().unwrap().encode("ab").unwrap()),
             (2, vec![1, 0])
         );
-        // {"itos": ["b", "a"], "n": Counter()}: what is not needed may be anything, but itos may not.
+        // {"itos": ["b", "a"], "n": Counter()}: a value that is not needed may have any type.
         let counter = &b"\x8c\x0bcollections\x8c\x07Counter\x93)R"[..];
         let with_counter = [&b"\x80\x04}(\x8c\x04itos](\x8c\x01b\x8c\x01ae\x8c\x01n"[..], counter, b"u."];
         std::fs::write(&path, with_counter.concat()).unwrap();
