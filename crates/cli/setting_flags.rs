@@ -105,8 +105,7 @@ fn arguments<C: Settings + Default>(setting: &'static Setting<C>) -> Vec<Arg> {
                     move |text: &str| (setting.set)(&mut C::default(), text).map(|()| text.to_string());
                 let arg = arg.value_parser(check);
                 match kind {
-                    Kind::Number => arg.allow_negative_numbers(true),
-                    Kind::List => arg.allow_negative_numbers(true).action(ArgAction::Append),
+                    Kind::List => arg.action(ArgAction::Append),
                     // An alias alone, such as --attention, does not say what it switches on.
                     Kind::Switch if id == setting.name => arg.num_args(0..=1).default_missing_value("true"),
                     _ => arg,
@@ -237,7 +236,7 @@ mod tests {
                 ["--learning-rate", "fast"],
                 ["invalid value 'fast' for '--learning-rate <X>'", "must be a number"],
             ),
-            (["--width-of-model", "-1"], ["'--width-of-model <N>'", "a whole number"]),
+            (["--steps=5", "--width-of-model=-1"], ["'--width-of-model <N>'", "a whole number"]),
             (["--norm", "befor"], ["--norm <NAME>", "'before'"]),
             (["--decay", "maybe"], ["--decay", "true or false"]),
             (["--decline", "maybe"], ["'--decline <BOOL>'", "true or false"]),
@@ -248,7 +247,7 @@ mod tests {
             let error = parse(&flags).unwrap_err();
             assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         }
-        assert_eq!(config(&["--learning-rate", "-3"]).learning_rate, -3.0);
+        assert_eq!(config(&["--learning-rate=-3"]).learning_rate, -3.0);
         assert!(config(&["--decay"]).decay && !config(&["--decay=off"]).decay);
         assert!(config(&["--decline=on"]).decay);
         assert!(parse(&["--decline"]).unwrap_err().contains("a value is required for '--decline <BOOL>'"));

@@ -23,13 +23,13 @@ use crate::terminal::notes;
 #[derive(Args, Clone, Debug)]
 pub struct GenerationFlags {
     /// Temperature: below 1 favours likely tokens, above 1 makes the choice more random.
-    #[arg(long, value_name = "X", default_value_t = 0.8, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 0.8)]
     temperature: f64,
     /// Sample from the N most likely tokens, ties included.
     #[arg(long, value_name = "N", default_value_t = 200)]
     top_k: usize,
     /// Sample from the smallest set of most likely tokens with this total probability.
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X")]
     top_p: Option<f64>,
     /// Always take the most likely token.
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]

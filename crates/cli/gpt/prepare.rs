@@ -21,8 +21,7 @@ use crate::output;
 use crate::output_file::followed_folder;
 use crate::terminal::notes;
 
-/// Tokenize text into a folder to train on: train.bin and val.bin (in nanoGPT's format),
-/// tokenizer.json and meta.json.
+/// Tokenize text into a folder to train on: train.bin and val.bin, tokenizer.json and meta.json.
 #[derive(Args)]
 pub struct PrepareText {
     /// Text files of any size, plain or gzip; folders of text files; names of datasets; tales; or - for

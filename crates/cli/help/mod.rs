@@ -12,14 +12,18 @@ mod groups;
 
 use clap::Command;
 
-/// The command line with grouped flags and examples, which begin with `program`.
+/// The command line with grouped flags and examples, which begin with `program`. A number may be negative
+/// everywhere, so that the message names the range of its flag.
 pub fn complete(command: Command, program: &str) -> Command {
     visit(command, &[], program)
 }
 
 fn visit(command: Command, path: &[String], program: &str) -> Command {
     let examples = examples::text(path, program);
-    let command = groups::group(command, path);
+    let command = groups::group(command, path).mut_args(|arg| {
+        let takes_values = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes_values)
+    });
     let command = match examples.is_empty() {
         true => command,
         false => command.after_help(examples),
@@ -84,6 +88,23 @@ mod tests {
                 let wide = text.lines().filter(|line| line.chars().count() > 80);
                 assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new(), "{path:?}");
             }
+        }
+    }
+
+    /// A number below the range is a wrong value, and not an unknown flag.
+    #[test]
+    fn every_flag_takes_negative_numbers() {
+        for (flag, value, rule) in [
+            ("lab score --steps", "-1", "--steps"),
+            ("bench --rounds", "-2", "--rounds"),
+            ("gpt sample a --tokens", "-3", "--tokens"),
+            ("open --port", "-1", "--port"),
+            ("digits train --epochs", "-1", "--epochs"),
+        ] {
+            let words = ["m2g"].into_iter().chain(flag.split(' ')).chain([value]);
+            let error = complete(crate::Cli::command(), "m2g").try_get_matches_from(words).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("invalid value '{value}' for '{rule}")), "{flag}: {text}");
         }
     }
 

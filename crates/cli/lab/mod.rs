@@ -66,7 +66,7 @@ pub struct Lab {
     #[arg(long, value_name = "NAMES")]
     arms: Vec<String>,
     /// Use these seeds instead of the experiment's.
-    #[arg(long, value_name = "N,..", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
     seeds: Vec<u64>,
     /// Use this text or folder of images instead of the experiment's data. Arms and tasks with data of their own
     /// keep them.
@@ -77,8 +77,7 @@ pub struct Lab {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..),
-        allow_negative_numbers = true
+        value_parser = clap::value_parser!(u64).range(1..)
     )]
     steps: Option<u64>,
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
@@ -91,8 +90,7 @@ pub struct Lab {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024),
-        allow_negative_numbers = true
+        value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     threads: Option<u16>,
     /// Print one JSON object per training run and per arm, and a final one, to stdout.
@@ -284,8 +282,14 @@ impl Lab {
             let table = table::text(experiment, &rows, columns());
             text.push_str(&format!("\n{}\n\n{table}\n", wrap(&head, columns(), 2)));
             let suffix = name.map_or(String::new(), |name| format!("-{name}"));
-            let each: Vec<Dots> =
-                rows.iter().map(|row| Dots { name: row.arm.clone(), values: row.values.clone() }).collect();
+            let each: Vec<Dots> = rows
+                .iter()
+                .map(|row| Dots {
+                    name: row.arm.clone(),
+                    values: row.values.clone(),
+                    diverged: row.diverged > 0,
+                })
+                .collect();
             drawings.push((format!("arms{suffix}"), dots(&title, &experiment.measure, &each)));
             let lines: Vec<Curve> =
                 experiment.arms.iter().map(|arm| curve(trials, name, &arm.name)).collect();

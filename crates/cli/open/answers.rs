@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::compare;
 use crate::flags::{new_run_path, run_path};
 use crate::lab::means;
-use crate::runs::list;
 use crate::runs::summary::Summary;
+use crate::runs::{list, name};
 use crate::translate::ask::Ask;
 
 /// All of them.
@@ -24,8 +24,10 @@ pub const COMMANDS: Commands = Commands {
     lab: means::means,
 };
 
-fn new_run(kind: &str, name: Option<&str>) -> PathBuf {
-    name.map_or_else(|| new_run_path(kind), run_path)
+fn new_run(kind: &str, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let Some(name) = name else { return Ok(new_run_path(kind)) };
+    name::check(name)?;
+    Ok(run_path(name))
 }
 
 fn ask(run: &Path, sentence: &str, word: &str) -> anyhow::Result<Value> {

@@ -10,6 +10,8 @@ pub struct Dots {
     pub name: String,
     /// The measurements; values that are not finite are skipped.
     pub values: Vec<f64>,
+    /// Whether a training run diverged, so that it has no value.
+    pub diverged: bool,
 }
 
 /// Draws rows of dots over one horizontal axis, with a short line at the mean of each row.
@@ -43,7 +45,10 @@ pub fn dots(title: &str, axis: &str, rows: &[Dots]) -> Figure {
             figure.rect((x(value) - 3.0, middle - 3.0), (6.0, 6.0), LINES[0]);
         }
         match values.len() {
-            0 => figure.text((LEFT + 6.0, middle + 4.0), "diverged", 11.0, Anchor::Start, LINES[1]),
+            0 => {
+                let why = if row.diverged { "diverged" } else { "not measured" };
+                figure.text((LEFT + 6.0, middle + 4.0), why, 11.0, Anchor::Start, LINES[1]);
+            }
             n => {
                 let mean = x(values.iter().sum::<f64>() / n as f64);
                 figure.line(vec![(mean, middle - 9.0), (mean, middle + 9.0)], LINES[1], 2.0);
@@ -59,7 +64,7 @@ mod tests {
 
     #[test]
     fn degenerate_rows_do_not_panic() {
-        let row = |values: Vec<f64>| Dots { name: "x".into(), values };
+        let row = |values: Vec<f64>| Dots { name: "x".into(), values, diverged: false };
         dots("t", "x", &[row(vec![]), row(vec![f64::NAN, 1.0]), row(vec![f64::INFINITY])]);
         dots("t", "x", &[]);
     }

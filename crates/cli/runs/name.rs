@@ -64,7 +64,8 @@ mod tests {
         for name in ["b", "my run", "a,b", "über", "gpt"] {
             check(name).unwrap();
         }
-        for name in ["", ".", "..", "a/b", "/a", "../a", "a/", "a\\b", ".a", "-a", " a", "a ", "a\nb", "lab"]
+        for name in
+            ["", ".", "..", "a/b", "/a", "../a", "a/", "a\\b", "..\\a", ".a", "-a", " a", "a ", "a\nb", "lab"]
         {
             assert!(check(name).is_err(), "{name:?}");
         }

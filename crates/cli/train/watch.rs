@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::interrupt;
 use crate::output::LongRun;
 use crate::progress::Bar;
-use crate::terminal::lines::{fit, flow};
+use crate::terminal::lines::{fit, flow, wrap};
 use crate::terminal::width::columns as terminal_columns;
 
 /// The shortest time between two updates of the bar: small steps take microseconds.
@@ -241,7 +241,7 @@ impl Observer for Watch {
     }
 
     fn warning(&mut self, message: &str) {
-        self.bar.print_line(&format!("warning: {message}"));
+        self.bar.print_line(&wrap(&format!("warning: {message}"), terminal_columns(), 2));
     }
 
     fn stop(&mut self) -> bool {

@@ -8,16 +8,16 @@ use m2g_translate::decode::Options;
 pub struct DecodingFlags {
     /// Translations that are compared for each sentence while they grow; 1 takes the most likely token every
     /// time.
-    #[arg(long, value_name = "N", default_value_t = Options::default().beam, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().beam)]
     beam: usize,
     /// The length penalty ((5 + n) / 6)^alpha of a translation of n tokens; 0 favours short ones.
-    #[arg(long, value_name = "X", default_value_t = Options::default().alpha, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = Options::default().alpha)]
     alpha: f64,
     /// A translation has at most this number of tokens more than its source.
-    #[arg(long, value_name = "N", default_value_t = Options::default().extra_length, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().extra_length)]
     extra_length: usize,
     /// Sentences that a thread translates side by side. It changes the speed and the memory, not the result.
-    #[arg(long, value_name = "N", default_value_t = Options::default().batch, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     /// Compute the keys and values of earlier tokens again for every token, to see what the cache saves.
     #[arg(long)]

@@ -34,7 +34,7 @@ pub struct PreparePairs {
     #[arg(long, value_name = "char|word|byte|bpe:N|RUN", default_value = "bpe:8000")]
     tokenizer: String,
     /// Drop pairs with more tokens than this on a side.
-    #[arg(long, value_name = "N", default_value_t = 256, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 256)]
     max_length: usize,
     /// The folder to create.
     #[arg(long, value_name = "DIR")]

@@ -43,7 +43,7 @@ pub struct Translate {
     decoding: DecodingFlags,
     /// Print this number of different translations of each sentence, the best first, each with the number of
     /// its line and its score.
-    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
     /// After each translation, print ||| and which of its words comes from which word of the sentence: i-j links
     /// word i of the sentence to word j of the translation, both counted from 0, with white space between words
@@ -61,8 +61,7 @@ pub struct Translate {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024),
-        allow_negative_numbers = true
+        value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     threads: Option<u16>,
     /// Print one JSON object per sentence to stdout.

@@ -123,7 +123,7 @@ fn slope(exercise: &Exercise, case: &Case, found: &Difference) -> Result<Option<
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use m2g_exercises::{Input, Matrix};
 
@@ -131,14 +131,14 @@ mod tests {
     use crate::compare::is_same;
     use crate::exercises::named;
 
-    /// The right answer, changed.
-    struct Changed(&'static Exercise, fn(Matrix) -> Matrix);
+    /// A program whose matrices are the right ones, changed.
+    pub(crate) struct Changed(pub(crate) &'static Exercise, pub(crate) fn(Matrix) -> Matrix);
 
     impl Solver for Changed {
         fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
             match self.0.expected(case).unwrap() {
                 Value::Matrix(m) => Ok(self.1(m).into()),
-                other => panic!("{other:?}"),
+                other => Ok(other),
             }
         }
     }

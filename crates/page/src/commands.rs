@@ -9,8 +9,8 @@ use serde_json::Value;
 pub struct Commands {
     /// The folders of all runs in runs/.
     pub folders: fn() -> anyhow::Result<Vec<PathBuf>>,
-    /// The folder of a new run of this kind, or with this name.
-    pub new_run: fn(&str, Option<&str>) -> PathBuf,
+    /// The folder of a new run of this kind or, if it is good, with this name.
+    pub new_run: fn(&str, Option<&str>) -> anyhow::Result<PathBuf>,
     /// What `m2g runs list` says of a run.
     pub summary: fn(&Path) -> Value,
     /// What `m2g compare` says of two models or runs.

@@ -34,6 +34,11 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
     assert_eq!(served.get("/api/training").json(), Value::Null);
     assert_eq!(served.post("/api/training/control", json!({"stop": true})).status, 404);
 
+    for name in ["", "../page", "a/b", "-page", "lab", " page"] {
+        let refused = served.post("/api/training/start", json!({"kind": "digits", "run": name}));
+        assert_eq!(refused.status, 400, "{name:?}");
+    }
+
     let settings = json!({"epochs": 2, "data": data, "train_on_all": true});
     let start = json!({"kind": "digits", "run": "page", "settings": settings, "speed": "pause"});
     served.posted("/api/training/start", start.clone());

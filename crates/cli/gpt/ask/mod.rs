@@ -45,14 +45,15 @@ pub struct Ask {
     /// The sentence.
     #[arg(value_name = "SENTENCE", allow_hyphen_values = true)]
     sentence: String,
-    /// The word of the sentence to ask about; of several equal ones, the first.
+    /// The word of the sentence to ask about; of several equal ones the first, and sabía#2 for the second.
     #[arg(long, value_name = "WORD")]
     word: String,
-    /// Replace a word by another: pizza=niña. May be repeated [default: each earlier word, by one of another
-    /// kind or else by the likeliest other one].
+    /// Replace a word by another, wherever it stands: pizza=niña; or at one place: pizza#2=niña. May be repeated
+    /// [default: each earlier word, by one of another kind or else by the likeliest other one].
     #[arg(long, value_name = "WORD=OTHER", value_parser = Change::replace)]
     replace: Vec<Change>,
-    /// Leave out a word. May be repeated [default: each earlier word].
+    /// Leave out a word, wherever it stands; pizza#2 only at its second place. May be repeated [default: each earlier
+    /// word].
     #[arg(long, value_name = "WORD")]
     blank: Vec<String>,
     /// The words that may come next, to compare: bien,la [default: the one that does, and the likeliest others].

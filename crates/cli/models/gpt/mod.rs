@@ -41,8 +41,8 @@ pub struct Gpt;
 enum GptCommand {
     /// Tokenize text into a folder to train on.
     ///
-    /// The folder holds train.bin and val.bin (in nanoGPT's format), tokenizer.json and
-    /// meta.json.
+    /// The folder holds train.bin and val.bin, tokenizer.json and meta.json. A token is 2 bytes, as in nanoGPT's
+    /// files, or 4 with more than 65,536 tokens.
     Prepare(prepare::PrepareText),
     /// Train a GPT on any text.
     ///

@@ -134,8 +134,8 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "data",
         &format!(
-            "{} training and {} validation pairs from {}; {} tokens in the vocabulary of both languages",
-            corpus.train.len(),
+            "{} for training and {} for validation from {}; {} tokens in the vocabulary of both languages",
+            counted(corpus.train.len() as u64, "pair"),
             corpus.val.len(),
             corpus.source,
             corpus.tokenizer.vocab_size(),

@@ -11,7 +11,7 @@ use super::error::not_finite;
 use super::layout::{CONFIG, INDEX, LM_HEAD, MODEL, WTE, layout};
 use super::stored::{Stored, StoredTensors};
 use super::tensor_file::TensorFile;
-use super::{ImportError, Imported, settings};
+use super::{ImportError, Imported, git_lfs, settings};
 
 /// The largest `model.safetensors.index.json` in bytes. That of a model of 1000 blocks has 1 MB.
 const MAX_INDEX_BYTES: u64 = 16 << 20;
@@ -89,6 +89,7 @@ fn open(dir: &Path) -> Result<Vec<TensorFile>, ImportError> {
         return Err(ImportError::Folder { path: dir.to_path_buf(), why });
     }
     let unusable = |why: String| ImportError::File { path: index.clone(), why };
+    git_lfs::check(&index)?;
     let text = bounded::read(&index, MAX_INDEX_BYTES, "an index of tensors")?;
     let json: Value = serde_json::from_slice(&text).map_err(|e| unusable(format!("it is not JSON ({e})")))?;
     let map = json["weight_map"].as_object().ok_or_else(|| unusable("it has no weight_map".into()))?;

@@ -6,7 +6,7 @@ use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Scor
 use m2g_core::{Error, Mask, bounded};
 use serde_json::{Map, Value, json};
 
-use super::{ExportError, ImportError};
+use super::{ExportError, ImportError, git_lfs};
 use crate::{Config, GptConfig};
 
 /// The largest `config.json` in bytes.
@@ -22,6 +22,7 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 /// [`Error::Io`]; [`ImportError::File`] if it is not JSON; [`ImportError::Config`] for the first
 /// key whose value this GPT does not support.
 pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportError> {
+    git_lfs::check(path)?;
     let text = bounded::read(path, MAX_CONFIG_BYTES, "a configuration")?;
     let unusable = |why: String| ImportError::File { path: path.to_path_buf(), why };
     let map: Map<String, Value> =

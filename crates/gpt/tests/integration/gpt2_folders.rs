@@ -263,6 +263,13 @@ fn errors_name_the_damaged_file() {
         import(&dir).unwrap_err().to_string().contains("only pytorch_model.bin: load it with transformers")
     );
 
+    let index = dir.join("model.safetensors.index.json");
+    for file in [&index, &dir.join("config.json")] {
+        std::fs::write(file, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+        let error = import(&dir).unwrap_err().to_string();
+        assert!(error.contains(".json cannot be used: it is only a pointer of Git LFS"), "{error}");
+    }
+
     std::fs::write(dir.join("config.json"), "{").unwrap();
     assert!(
         import(&dir).unwrap_err().to_string().contains("config.json cannot be used: it is not a JSON object")

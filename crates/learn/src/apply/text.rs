@@ -222,25 +222,12 @@ impl Model {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use m2g_exercises::{Matrix, Value};
+    use m2g_exercises::Matrix;
 
     use super::*;
-    use crate::exercise::{Case, Exercise};
     use crate::exercises::named;
     use crate::failure::Failure;
-    use crate::grade::Solver;
-
-    /// The right answers, changed.
-    struct Changed(&'static Exercise, fn(Matrix) -> Matrix);
-
-    impl Solver for Changed {
-        fn answer(&mut self, case: &Case) -> Result<Value, Failure> {
-            match self.0.expected(case).unwrap() {
-                Value::Matrix(m) => Ok(self.1(m).into()),
-                other => Ok(other),
-            }
-        }
-    }
+    use crate::grade::tests::Changed;
 
     fn write(change: fn(Matrix) -> Matrix) -> Result<Written, LearnError> {
         let program = |name, change| Box::new(Changed(named(name).unwrap(), change));

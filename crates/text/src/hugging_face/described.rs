@@ -6,6 +6,7 @@ use m2g_core::bounded;
 use serde_json::Value;
 
 use crate::error::TextError;
+use crate::git_lfs;
 use crate::tokenizer::{ByteLevelParts, Tokenizer};
 
 /// A tokenizer as the files describe it.
@@ -22,5 +23,8 @@ pub(super) const MAX_FILE_BYTES: u64 = 32 << 20;
 /// The content of a JSON file.
 pub(super) fn read_json(path: &Path) -> Result<Value, TextError> {
     let bytes = bounded::read(path, MAX_FILE_BYTES, "a file of a tokenizer")?;
+    if let Some(why) = git_lfs::pointer(&bytes) {
+        return Err(TextError::file(path, why));
+    }
     serde_json::from_slice(&bytes).map_err(|e| TextError::file(path, format!("it is not JSON ({e})")))
 }

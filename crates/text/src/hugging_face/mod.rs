@@ -37,5 +37,7 @@ const MERGES: &str = "merges.txt";
 const TOKENIZER: &str = "tokenizer.json";
 /// The class of the tokenizer, and the special tokens.
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// The settings of the model.
+const MODEL_CONFIG: &str = "config.json";
 /// A tokenizer of this project that the format cannot express.
 const OURS: &str = "m2g_tokenizer.json";

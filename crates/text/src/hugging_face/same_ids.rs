@@ -177,8 +177,25 @@ fn what_is_set_beside_the_file_counts() {
         let config = json!({"tokenizer_class": class, "add_prefix_space": flag}).to_string();
         let found = beside(TOKENIZER_CONFIG, &config);
         assert_eq!(encode(&found, "then") != plain, prefixed, "{class}");
-        let noted = found.notes.iter().any(|note| note.contains("that of tokenizer"));
+        let noted = found.notes.iter().any(|note| note.contains("transformers follows tokenizer"));
         assert_eq!(noted, flag, "{:?}", found.notes);
+    }
+
+    // GPT-2's class, which a folder with a GPT-2 has unless another is named, adds none by itself.
+    let mut prefixed = own();
+    prefixed["pre_tokenizer"]["add_prefix_space"] = true.into();
+    let prefixed = prefixed.to_string();
+    let gpt2 = ("config.json", r#"{"model_type": "gpt2"}"#);
+    for (files, adds) in [
+        (vec![], true),
+        (vec![gpt2], false),
+        (vec![gpt2, (TOKENIZER_CONFIG, r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#)], true),
+        (vec![(TOKENIZER_CONFIG, r#"{"tokenizer_class": "GPT2Tokenizer"}"#)], false),
+        (vec![gpt2, (TOKENIZER_CONFIG, r#"{"add_prefix_space": true}"#)], true),
+    ] {
+        let found = read_files(&[&[(TOKENIZER, &*prefixed)][..], &files].concat());
+        assert_eq!(encode(&found, "then") != plain, adds, "{files:?}");
+        assert_eq!(found.notes.iter().any(|note| note.contains("true in tokenizer.json and not set")), !adds);
     }
 }
 

@@ -234,6 +234,7 @@ fn damaged_files_are_errors_that_name_them() {
     };
     for (content, why) in [
         ("", "it is not JSON"),
+        ("version https://git-lfs.github.com/spec/v1\n", "get the file itself with `git lfs pull`"),
         ("[]", "its model.vocab is not a JSON object"),
         ("{}", "its model has no type"),
         (r#"{"model": {"type": "BPE", "vocab": [], "merges": []}}"#, "its model.vocab is not a JSON object"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::described::{Described, read_json};
 use super::vocab_and_merges::{merge_ids, tokens};
-use super::{TOKENIZER, TOKENIZER_CONFIG, added_tokens};
+use super::{MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG, added_tokens};
 use crate::error::TextError;
 use crate::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, Tokenizer};
 
@@ -62,19 +62,31 @@ pub(super) fn read(dir: &Path, notes: &mut Vec<String>) -> Result<Result<Describ
     })
 }
 
-/// Whether a text gets a space in front, if the file says so as `of_file`. GPT-2's class has a setting of its
-/// own, which replaces that of the file.
+/// Whether a text gets a space in front, if the file says so as `of_file`. GPT-2's class, which is that of a
+/// folder with a GPT-2 if none is named, has a setting of its own, which replaces that of the file: false
+/// unless it is given.
 fn prefix_space(dir: &Path, of_file: bool, notes: &mut Vec<String>) -> Result<bool, TextError> {
-    let path = dir.join(TOKENIZER_CONFIG);
-    let config = if path.is_file() { read_json(&path)? } else { Value::Null };
-    let Some(other) = config["add_prefix_space"].as_bool().filter(|other| *other != of_file) else {
-        return Ok(of_file);
+    let read = |name: &str| match dir.join(name) {
+        path if path.is_file() => read_json(&path),
+        _ => Ok(Value::Null),
     };
-    let of_gpt2 = config["tokenizer_class"].as_str().is_some_and(|class| class.starts_with("GPT2Tokenizer"));
-    let (taken, from) = if of_gpt2 { (other, TOKENIZER_CONFIG) } else { (of_file, TOKENIZER) };
-    notes.push(format!(
-        "add_prefix_space is {other} in {TOKENIZER_CONFIG}, but {of_file} in {TOKENIZER}: that of {from} is taken"
-    ));
+    let config = read(TOKENIZER_CONFIG)?;
+    let given = config["add_prefix_space"].as_bool();
+    let of_gpt2 = match config["tokenizer_class"].as_str() {
+        Some(class) => class.starts_with("GPT2Tokenizer"),
+        None => read(MODEL_CONFIG)?["model_type"] == "gpt2",
+    };
+    let taken = if of_gpt2 { given.unwrap_or(false) } else { of_file };
+    if given.unwrap_or(taken) != of_file {
+        let (other, followed) = (
+            given.map_or("not set".into(), |flag| flag.to_string()),
+            if of_gpt2 { TOKENIZER_CONFIG } else { TOKENIZER },
+        );
+        notes.push(format!(
+            "add_prefix_space is {of_file} in {TOKENIZER} and {other} in {TOKENIZER_CONFIG}: transformers follows \
+             {followed}, and so does this program"
+        ));
+    }
     Ok(taken)
 }
 

@@ -132,6 +132,7 @@ impl Pairs {
             }
             for (text, ids) in [(&pair.source, &mut source), (&pair.target, &mut target)] {
                 ids.clear();
+                encoder.start_text();
                 encoder.encode(text, ids)?;
                 ids.push(end);
             }
@@ -158,6 +159,7 @@ impl Pairs {
             for (text, sentences) in [(&pair.source, &mut all.source), (&pair.target, &mut all.target)] {
                 let mut ids = Vec::new();
                 if !text.trim().is_empty() {
+                    encoder.start_text();
                     encoder.encode(text, &mut ids)?;
                 }
                 ids.push(special.end);
@@ -236,6 +238,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::vocabulary::tokenizer_for;
     use super::*;
+
+    #[test]
+    fn every_sentence_is_the_start_of_a_text() {
+        // "oven" and "horno" are known after a space alone.
+        let text = [TextPair::from(["the oven", "el horno"])];
+        let tokenizer = tokenizer_for("word", "x", &text).unwrap();
+        let starts = [["the", "el"], ["oven", "horno"]].map(TextPair::from);
+        let (pairs, _) = Pairs::encode(&starts, &tokenizer, 4).unwrap();
+        let [oven] = tokenizer.encode("the oven").unwrap()[1..] else { panic!("two words") };
+        assert_eq!(pairs.source.get(1), [oven, tokenizer.end_of_text().unwrap()]);
+        assert_eq!(Pairs::encode_all(&starts, &tokenizer).unwrap().0, pairs);
+    }
 
     #[test]
     fn empty_and_long_pairs_are_dropped_and_counted() {
