@@ -8,8 +8,8 @@
 //! | | the book, one example | here, B examples | shapes |
 //! | --- | --- | --- | --- |
 //! | forward | `z = w a + b` | `z = a w^T + b` | `(B, N) = (B, K) (K, N) + (N)` |
-//! | BP1 | `delta^L = dC/da * s'(z^L)` | the same, averaged over B | `(B, N)` |
-//! | BP2 | `delta^l = w^T delta^(l+1) * s'(z^l)` | `delta^(l+1) w * s'(z^l)` | `(B, K) = (B, N) (N, K)` |
+//! | BP1 | `delta^L = dC/da * s'(z^L)` | the same, divided by B | `(B, N)` |
+//! | BP2 | `delta^l = w^(l+1)^T delta^(l+1) * s'(z^l)` | `delta^(l+1) w^(l+1) * s'(z^l)` | `(B, K) = (B, N) (N, K)` |
 //! | BP3 | `dC/db = delta` | the sum of the rows of `delta` | `(N)` |
 //! | BP4 | `dC/dw = delta a^T` | `delta^T a` | `(N, K) = (N, B) (B, K)` |
 //!

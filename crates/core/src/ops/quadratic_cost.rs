@@ -8,7 +8,7 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `C = 1/(2B) sum |a - y|^2`: outputs and desired outputs `(B, N)` give a single value (Nielsen,
 /// chapter 1, equation 6).
 ///
-/// `dC/da = (a - y) / B`: the book's `cost_derivative`, averaged over the mini-batch. `y` gets no
+/// `dC/da = (a - y) / B`: the book's `cost_derivative`, divided by the size of the mini-batch. `y` gets no
 /// gradient.
 #[derive(Debug)]
 pub struct QuadraticCost;

@@ -1,6 +1,6 @@
 //! # The quadratic cost
 //!
-//! How wrong are the outputs a, if y was desired? The book's first cost is half the squared
+//! How wrong are the outputs `a`, if `y` was desired? The book's first cost is half the squared
 //! distance, averaged over the B examples:
 //!
 //!     C = 1/(2B) sum (a - y)^2        over all elements of all examples

@@ -1,7 +1,7 @@
 //! # Backprop: the whole gradient
 //!
 //! Put the four equations together. Layer l has the weights `weights[l]` (N, K) and the biases
-//! `biases[l]` (N); x (B, K) are the inputs of the first layer, y (B, N) the desired outputs.
+//! `biases[l]` (N); `x` (B, K) are the inputs of the first layer, `y` (B, N) the desired outputs.
 //!
 //!     forward:   z = a w^T + b, a = s(z), layer by layer; keep every z and every a
 //!     backward:  BP1 for the last layer, then for each layer from the last to the first
