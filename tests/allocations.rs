@@ -217,6 +217,12 @@ fn a_training_step_in_steady_state_makes_no_large_allocation() {
             training.run(watch).map(drop)
         });
     }
+    let (config, corpus) = gpt(Precision::F32, 8);
+    check("GPT, Muon", 1, |watch| {
+        let config = m2g_gpt::Config { muon_learning_rate: 0.02, ..config };
+        let mut training = m2g_gpt::training::Training::new(config, &corpus, Save::Nowhere)?;
+        training.run(watch).map(drop)
+    });
     for backprop in [Backprop::Tape, Backprop::ByHand] {
         let (config, data) = digits(backprop);
         check(&format!("digits, {backprop:?}"), 1, |watch| {

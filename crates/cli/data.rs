@@ -129,9 +129,17 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
             }
         }
     }
-    match wrong {
-        0 => Ok(()),
-        1 => bail!("1 file of {name} is missing or damaged: get it again with `m2g data get {name}`"),
-        n => bail!("{n} files of {name} are missing or damaged: get them again with `m2g data get {name}`"),
+    let (files, them) = match wrong {
+        0 => return Ok(()),
+        1 => (format!("1 file of {name} is"), "it"),
+        n => (format!("{n} files of {name} are"), "them"),
+    };
+    match data {
+        None => bail!("{files} missing or damaged: get {them} again with `m2g data get {name}`"),
+        Some(dir) => bail!(
+            "{files} missing or damaged in {}: replace {them}, or leave out --data and use \
+             `m2g data get {name}`",
+            dir.display()
+        ),
     }
 }

@@ -14,7 +14,7 @@ use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
 use m2g_learn::error::LearnError;
 
-use crate::flags::quoted;
+use crate::flags::{RUNS, quoted};
 use crate::output;
 use crate::setting_flags::{flag, setting_and_flag};
 use crate::terminal::notes;
@@ -160,7 +160,7 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
             ": choose another name with --run, or replace it with --overwrite"
         }
         Some(Error::RunExists { is_run: false, .. }) => ": choose another name with --run",
-        Some(Error::NoRun(_)) => ": train one first, with --run NAME",
+        Some(Error::NoRun(path)) => return without_run(path, error),
         Some(Error::NeverSaved { .. }) => ": train it again with --overwrite",
         Some(Error::OtherData { run, data }) if is_built_in(data) => {
             return format!(
@@ -185,6 +185,28 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
         return with_dashes(&format!("{error}{advice}"));
     }
     format!("{error}{advice}")
+}
+
+/// What to do if a folder is no run: it may be a file, or a name that is known to be imported.
+fn without_run(path: &Path, error: &anyhow::Error) -> String {
+    let typed = path.strip_prefix(RUNS).unwrap_or(path);
+    if path.as_os_str().is_empty() {
+        return "the name of the run is empty: give a name under runs/, or the path of a folder".into();
+    }
+    if let Some(file) = [path, typed].into_iter().find(|path| path.is_file()) {
+        return match file.extension().is_some_and(|ending| ending == "gguf") {
+            true => format!(
+                "{} is a GGUF file and no run: make a run of it with `m2g gpt import {} --run NAME`",
+                file.display(),
+                quoted(file)
+            ),
+            false => format!("{} is a file and no run: give the folder of a run", file.display()),
+        };
+    }
+    if typed == Path::new("gpt2") {
+        return format!("{error}: import GPT-2 first, with `m2g gpt import FOLDER --run gpt2`");
+    }
+    format!("{error}: train one first, with --run NAME")
 }
 
 /// What the core advises for a damaged checkpoint.
@@ -256,6 +278,7 @@ fn with_flags(rule: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use clap::{Arg, Command};
 
     use super::*;
@@ -277,6 +300,25 @@ mod tests {
             with_dashes.replace("--learning-rate", "learning_rate")
         );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
+    }
+
+    #[test]
+    fn what_is_no_run_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |path: &Path| {
+            let error = Error::NoRun(path.to_path_buf());
+            sentence(&error.into(), &Command::new("m2g").get_matches_from(["m2g"]))
+        };
+        let file = |name: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            said(&path)
+        };
+        assert!(file("a.gguf").contains("a.gguf is a GGUF file and no run: make a run of it with"));
+        assert!(file("best.safetensors").ends_with(" is a file and no run: give the folder of a run"));
+        assert!(said(Path::new("runs/gpt2")).contains(": import GPT-2 first, with"));
+        assert!(said(Path::new("")).starts_with("the name of the run is empty"));
+        assert!(said(Path::new("runs/x")).ends_with("train one first, with --run NAME"));
     }
 
     #[test]

@@ -135,5 +135,5 @@ fn pairs_are_prepared_and_faults_are_named() {
     let wide = refused(dir, &["translate", "translate", "p", "a.de", "--beam", "2", "--n-best", "3"]);
     assert!(wide.contains("--n-best is 3") && wide.contains("--beam"), "{wide}");
     let kind = refused(dir, &["gpt", "sample", "p"]);
-    assert!(kind.contains("a model of kind \"translate\""), "{kind}");
+    assert!(kind.contains("a model of kind translate, not gpt: use it with the commands of"), "{kind}");
 }

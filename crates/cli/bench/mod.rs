@@ -30,7 +30,7 @@ pub mod workload;
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use m2g_core::threads::with_threads;
@@ -204,6 +204,7 @@ impl Bench {
         };
         let mut missing = Vec::new();
         let mut failed = Vec::new();
+        let mut measured_peers = 0;
         for workload in all {
             let name = workload.facts().name;
             let steps = self.steps_of(workload);
@@ -213,11 +214,7 @@ impl Bench {
                     match peer.needs.iter().find(|package| !python.has(package)) {
                         None => everyone.push(Contestant::peer(peer, folder.path(), run.limits.threads)),
                         Some(package) if !missing.contains(package) => {
-                            notes::line(format_args!(
-                                "{} is not measured: {}",
-                                peer.name,
-                                peers::without(package)
-                            ));
+                            note(&format!("{} is not measured: {}", peer.name, peers::without(package)));
                             missing.push(package);
                         }
                         Some(_) => {}
@@ -237,6 +234,7 @@ impl Bench {
             for (contestant, why) in everyone.iter().filter_map(|c| Some((c, c.failed.as_ref()?))) {
                 notes::line(format_args!("{name}: {} is dropped: {why}", contestant.name));
             }
+            measured_peers += everyone[1..].iter().filter(|peer| peer.failed.is_none()).count();
             let Some(report) = Report::new(run, workload, steps, &everyone) else {
                 failed.push(name);
                 continue;
@@ -246,10 +244,14 @@ impl Bench {
                 false => output::line(table::text(&report))?,
             }
         }
-        match failed.is_empty() {
-            true => Ok(ExitCode::SUCCESS),
-            false => Err(anyhow!("not measured: {}", failed.join(", "))),
+        if !failed.is_empty() {
+            bail!("not measured: {}", failed.join(", "));
         }
+        // The notes say why.
+        if self.against.is_some() && measured_peers == 0 {
+            bail!("no peer was measured");
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// The number of threads; 0 means one per core.

@@ -56,6 +56,7 @@ struct Point {
 /// Measures each number of processes in rounds. All take the same steps to the same bits: the number of shards
 /// is the largest number of processes.
 pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
+    check(request)?;
     let shards = request.sizes.iter().copied().max().unwrap_or(1);
     let mut points: Vec<Point> = request
         .sizes
@@ -98,6 +99,22 @@ pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
         output::line(table(&points, request, run.rounds, shards))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What can be known before the first training.
+fn check(request: &Request) -> anyhow::Result<()> {
+    if request.steps as u64 <= WARM_UP {
+        bail!("--steps is {}: give more than {WARM_UP}, which are not counted", request.steps);
+    }
+    if request.sizes.iter().all(|&processes| processes == 1) {
+        return Ok(());
+    }
+    if !cfg!(feature = "mpi") {
+        bail!("this m2g was built without MPI: build it with `cargo build --release --features mpi`");
+    }
+    let version =
+        Command::new("mpirun").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    version.map(drop).context("cannot start mpirun: install an MPI")
 }
 
 fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> String {

@@ -24,8 +24,8 @@ pub struct Scaled<'a> {
     pub precision: &'static str,
     /// The measurements, in order.
     pub points: Vec<Point>,
-    /// The target.
-    pub target: ScalingTarget,
+    /// The target, if several sizes were measured.
+    pub target: Option<ScalingTarget>,
     /// The run.
     #[serde(flatten)]
     pub run: &'a Run,
@@ -100,15 +100,20 @@ impl Scaling {
         sizes.iter().map(point).collect()
     }
 
-    /// The target, and the measured value.
-    pub fn target(self, points: &[Point]) -> ScalingTarget {
+    /// The target, and the measured value; none if only one number of threads was measured.
+    pub fn target(self, points: &[Point]) -> Option<ScalingTarget> {
         let times = points.iter().map(|point| point.relative_time);
         match self {
             Self::Threads | Self::Ranks => {
-                let (threads, speed_up) =
-                    points.last().map_or((0, f64::NAN), |last| (last.threads, 1.0 / last.relative_time));
-                let what = format!("at least {SPEED_UP} times as fast with {threads} threads");
-                ScalingTarget { what, value: Some(speed_up), met: speed_up >= SPEED_UP }
+                let least = points.iter().min_by_key(|point| point.threads)?;
+                let most = points.iter().max_by_key(|point| point.threads)?;
+                let (from, to) = (least.threads, most.threads);
+                if from == to {
+                    return None;
+                }
+                let speed_up = least.relative_time / most.relative_time;
+                let what = format!("at least {SPEED_UP} times as fast with {to} threads as with {from}");
+                Some(ScalingTarget { what, value: Some(speed_up), met: speed_up >= SPEED_UP })
             }
             Self::BatchSize => {
                 let least = times.clone().fold(f64::INFINITY, f64::min);
@@ -118,12 +123,13 @@ impl Scaling {
                 let what = format!(
                     "a token takes at most {CONSTANT_WITHIN} times the minimum once the machine is fully used"
                 );
-                ScalingTarget { what, value: Some(most), met: most <= CONSTANT_WITHIN }
+                Some(ScalingTarget { what, value: Some(most), met: most <= CONSTANT_WITHIN })
             }
             Self::BlockSize => {
                 let most = points.iter().filter_map(|point| point.relative_memory).reduce(f64::max);
                 let what = format!("at most {CONSTANT_WITHIN} times the memory of the shortest texts");
-                ScalingTarget { what, value: most, met: most.is_some_and(|most| most <= CONSTANT_WITHIN) }
+                let met = most.is_some_and(|most| most <= CONSTANT_WITHIN);
+                Some(ScalingTarget { what, value: most, met })
             }
         }
     }
@@ -187,11 +193,20 @@ mod tests {
     #[test]
     fn targets_match_hand_computed_values() {
         let target = |scaling: Scaling, of: &[(usize, f64, f64)]| {
-            let ScalingTarget { value, met, .. } = scaling.target(&points(of));
+            let ScalingTarget { value, met, .. } = scaling.target(&points(of)).unwrap();
             ((100.0 * value.unwrap()).round() / 100.0, met)
         };
-        assert_eq!(target(Scaling::Threads, &[(1, 1.9, 1.0), (1, 1.0, 1.0)]), (1.9, true));
-        assert_eq!(target(Scaling::Threads, &[(1, 1.7, 1.0), (1, 1.0, 1.0)]), (1.7, false));
+        // The most threads are compared with the fewest, in whatever order they were measured.
+        let threads = |of: [(usize, f64); 2]| {
+            let mut points = points(&of.map(|(_, seconds)| (1, seconds, 1.0)));
+            points.iter_mut().zip(of).for_each(|(point, (threads, _))| point.threads = threads);
+            Scaling::Threads
+                .target(&points)
+                .map(|target| ((100.0 * target.value.unwrap()).round(), target.met))
+        };
+        assert_eq!(threads([(1, 1.9), (2, 1.0)]), Some((190.0, true)));
+        assert_eq!(threads([(2, 1.0), (1, 1.7)]), Some((170.0, false)));
+        assert_eq!(threads([(2, 1.0), (2, 1.0)]), None);
         // Batches of 1 and 2 do not fill the machine. From 4 texts on, a token takes 1.1, 1 and 1.1.
         let batches = [(1, 3.0, 1.0), (2, 4.0, 1.0), (4, 4.4, 1.0), (8, 8.0, 1.0), (16, 17.6, 1.0)];
         assert_eq!(target(Scaling::BatchSize, &batches), (1.1, true));

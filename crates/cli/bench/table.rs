@@ -96,8 +96,10 @@ pub fn scaled(scaled: &Scaled<'_>) -> String {
         ]);
     }
     lines.push(table.render(columns()));
-    let target = format!("target: {}: {}, {}", target.what, number(target.value, 2), met(target.met));
-    lines.push(wrap(&target, columns(), 2));
+    if let Some(target) = target {
+        let target = format!("target: {}: {}, {}", target.what, number(target.value, 2), met(target.met));
+        lines.push(wrap(&target, columns(), 2));
+    }
     if let (Scaling::Threads, Some(last)) = (scaled.scaling, points.last()) {
         let products = format!(
             "large matrix products alone, after each measurement: {} times as fast",

@@ -93,7 +93,7 @@ pub struct Lab {
         value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     threads: Option<u16>,
-    /// Print one JSON object per training run and per arm, and a final one, to stdout.
+    /// Print one JSON object per training run and per arm and, unless it is stopped, a final one, to stdout.
     #[arg(long)]
     json: bool,
 }

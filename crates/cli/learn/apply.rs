@@ -18,9 +18,9 @@ use m2g_learn::program::{Build, Compiled, Program, compile};
 use m2g_text::Source;
 use serde_json::json;
 
-use super::course::{Course, visible};
+use super::course::Course;
 use crate::output;
-use crate::terminal::lines::fold;
+use crate::terminal::lines::{fold, visible};
 use crate::terminal::width::columns;
 
 /// How long the learner's program may compute when it is used.

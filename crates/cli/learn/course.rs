@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 
-use m2g_core::error::is_unsafe_in_terminals;
 use m2g_learn::apply::needed;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::ALL;
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use crate::flags::quoted;
 use crate::output;
-use crate::terminal::lines::{note, wrap};
+use crate::terminal::lines::{note, visible, wrap};
 use crate::terminal::notes;
 use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
@@ -179,15 +178,6 @@ pub fn with_flags(text: &str, flags: &str) -> String {
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// A text that someone's program wrote, as it is, except for what would move the cursor.
-pub fn visible(text: &str) -> String {
-    let escaped = |c: char| match is_unsafe_in_terminals(c) && c != '\n' && c != '\t' {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,12 +188,5 @@ mod tests {
         let want = "Type `m2g learn hint --lang es` or `todo!()`, then `m2g learn list --lang es`.";
         assert_eq!(with_flags(text, " --lang es"), want);
         assert_eq!(with_flags(text, ""), text);
-    }
-
-    #[test]
-    fn a_text_stays_whole_and_cannot_reach_the_terminal() {
-        let text = format!("\"{}\"\n\tb", "long ".repeat(200));
-        assert_eq!(visible(&text), text);
-        assert_eq!(visible("a\u{1b}[2J\r"), "a\\u{1b}[2J\\r");
     }
 }

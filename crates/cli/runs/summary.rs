@@ -1,6 +1,7 @@
 //! What is known of a run, and what is wrong with it. A damaged run is described as far as possible.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -60,8 +61,12 @@ impl Summary {
     fn fill(&mut self) -> Result<(), String> {
         let Self { path, .. } = self;
         let config = path.join(CONFIG);
-        if !config.is_file() {
-            return Err(format!("not a run: it has no {CONFIG}"));
+        match fs::metadata(&config) {
+            Ok(file) if file.is_file() => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err("it cannot be read: permission denied".into());
+            }
+            _ => return Err(format!("not a run: it has no {CONFIG}")),
         }
         let config = match bounded::read_text(&config, MAX_CONFIG_BYTES, "a configuration") {
             Ok(text) => toml::from_str::<Value>(&text)

@@ -2,11 +2,22 @@
 
 use std::fmt;
 
+use m2g_core::error::is_unsafe_in_terminals;
+
 use super::notes;
 use super::width::{clip, columns, width};
 
 /// The column in which the text after a name starts.
 const NAME_COLUMNS: usize = 11;
+
+/// A text of others, such as a name or the output of a program: as it is, except for what would move the cursor.
+pub fn visible(text: &str) -> String {
+    let escaped = |c: char| match is_unsafe_in_terminals(c) && c != '\n' && c != '\t' {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
 
 /// Breaks a paragraph between words. Every line but the first is indented by `indent` columns. A
 /// word that is longer than a line, such as a path, stays whole.
@@ -56,6 +67,7 @@ pub fn flow<S: AsRef<str>>(fields: &[S], gap: &str, columns: usize, indent: usiz
 fn join<'a>(parts: impl Iterator<Item = &'a str>, gap: &str, columns: usize, indent: usize) -> String {
     let (mut text, mut used) = (String::new(), 0);
     for part in parts {
+        let part = &visible(part);
         if text.is_empty() {
             text.push_str(part);
         } else if used + width(gap) + width(part) <= columns {
@@ -149,6 +161,17 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 2), "one two\n  three");
         assert_eq!(wrap("a /very/long/path b", 6, 0), "a\n/very/long/path\nb");
         assert_eq!(wrap("one\n\ntwo", 20, 0), "one\n\ntwo");
+    }
+
+    #[test]
+    fn a_text_of_others_stays_whole_and_cannot_move_the_cursor() {
+        let text = format!("\"{}\"\n\tb", "long ".repeat(200));
+        assert_eq!(visible(&text), text);
+        assert_eq!(visible("a\u{1b}[2J\r"), "a\\u{1b}[2J\\r");
+        let name = "\u{1b}[31mred";
+        let escaped = "\\u{1b}[31mred";
+        assert_eq!([wrap(name, 80, 0), flow(&[name], "  ", 80, 0)], [escaped, escaped]);
+        assert_eq!(entry("data", name, 80), format!("data       {escaped}"));
     }
 
     #[test]

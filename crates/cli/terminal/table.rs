@@ -5,7 +5,7 @@
 //! of their own; and if even the other columns do not fit, each row becomes a name with a list of
 //! fields below. A cell is never broken in the middle.
 
-use super::lines::{flow, wrap};
+use super::lines::{flow, visible, wrap};
 use super::width::{clip, pad, width};
 
 /// The first column keeps at least this width beside the others, in columns.
@@ -88,7 +88,7 @@ impl Table {
 
     /// Adds a row with a cell for each column.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(Row::Cells(cells.into_iter().collect(), Vec::new()));
+        self.rows.push(Row::Cells(cells.into_iter().map(|cell| visible(&cell)).collect(), Vec::new()));
     }
 
     /// Adds a line below the last row: fields with a gap between them, where the line may break.

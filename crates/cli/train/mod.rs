@@ -42,7 +42,7 @@ pub struct TrainArgs {
     /// Resume a stopped run, or extend a finished one by giving it more steps or epochs.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite"])]
     resume: Option<String>,
-    /// Print one JSON object per logged step and per evaluation, and a final one, to stdout.
+    /// Print one JSON object per logged step and per evaluation and, unless it is stopped, a final one, to stdout.
     #[arg(long)]
     json: bool,
     /// Refuse to train unless this number of processes does it together, started by mpirun.
@@ -218,7 +218,10 @@ impl<M: TrainCommand> Train<M> {
         let outcome = session.run(&mut watch);
         let tokens_per_second = watch.tokens_per_second();
         let mut results = watch.finish();
-        let outcome = outcome.map_err(|error| unsaved::with_advice(error, M::KIND, path))?;
+        let outcome = outcome.map_err(|error| {
+            let ended = session.ended().map(|_| (session.state.step, use_command::<M>(path)));
+            unsaved::with_advice(error, M::KIND, path, ended)
+        })?;
         drop(work);
         if session.ranks().rank() > 0 {
             let stopped = outcome.ended == Ended::Stopped;

@@ -12,13 +12,20 @@ use crate::models::run::SavedRun;
 use crate::output_file::followed_folder;
 
 /// The error, and what to do if it is that a file of the run `run`, a model of this kind, cannot be written.
-pub fn with_advice(error: Error, kind: &str, run: &Path) -> anyhow::Error {
+/// `ended` is the last step and the command that uses the run, if the training had ended.
+pub fn with_advice(error: Error, kind: &str, run: &Path, ended: Option<(u64, String)>) -> anyhow::Error {
     let Error::Io { path, source, .. } = &error else { return error.into() };
     if !path.starts_with(followed_folder(run)) {
         return error.into();
     }
     let saved = metadata(run, LAST, kind).map(|metadata| SavedRun { path: run.to_path_buf(), metadata });
     let Some(state) = saved.ok().and_then(|run| run.state().ok()) else { return error.into() };
+    if let Some((_, command)) = ended.filter(|(last, _)| *last == state.step) {
+        return anyhow!(
+            "{error}; the run is saved with all its {} steps: use it with `{command}`",
+            state.step
+        );
+    }
     let first = match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk",
         _ => "make the folder writable",
@@ -47,14 +54,20 @@ mod tests {
         let save = |folder: &mut RunFolder| folder.save(&params, None, &Sgd::new(), &state);
         RunFolder::create(Save::New(&run), "gpt", "", serde_json::json!({}), save).unwrap();
         let full = |path: PathBuf| Error::io("write", path)(ErrorKind::StorageFull.into());
-        let said = with_advice(full(run.join("metrics.jsonl")), "gpt", &run).to_string();
+        let said = with_advice(full(run.join("metrics.jsonl")), "gpt", &run, None).to_string();
         let expected = format!(
             "; the run is saved up to step 40: make room on the disk, then go on with `m2g gpt train --resume {}`",
             run.display()
         );
         assert!(said.contains("metrics.jsonl: ") && said.ends_with(&expected), "{said}");
+        let ended = |last| Some((last, "m2g gpt sample a".to_string()));
+        let said = |last| with_advice(full(run.join(LAST)), "gpt", &run, ended(last)).to_string();
+        assert!(
+            said(40).ends_with("; the run is saved with all its 40 steps: use it with `m2g gpt sample a`")
+        );
+        assert!(said(50).contains("then go on with"));
         let elsewhere = full(dir.path().join("b"));
         let plain = elsewhere.to_string();
-        assert_eq!(with_advice(elsewhere, "gpt", &run).to_string(), plain);
+        assert_eq!(with_advice(elsewhere, "gpt", &run, None).to_string(), plain);
     }
 }

@@ -137,6 +137,16 @@ pub enum Error {
     /// The folder holds no run.
     #[error("there is no run in {}", .0.display())]
     NoRun(PathBuf),
+    /// The run holds a model of another kind.
+    #[error("{} holds a model of kind {found}, not {wanted}: use it with the commands of `m2g {found}`", run.display())]
+    OtherKind {
+        /// The folder.
+        run: PathBuf,
+        /// The kind that it holds.
+        found: String,
+        /// The kind that is needed.
+        wanted: String,
+    },
     /// The run lacks this checkpoint: it was killed before its first save, or the file was
     /// removed.
     #[error("the run in {} has saved no {file}", run.display())]

@@ -93,10 +93,14 @@ pub use var::Var;
 
 pub use kernels::bf16_path::Bf16Path;
 pub use kernels::block_format::BlockFormat;
-pub use kernels::elementwise::unit_interval;
 pub use kernels::half::f16_to_f32;
 pub use kernels::isa::{available_instruction_sets, instruction_set, use_instruction_set};
 pub use kernels::packed_weights::WeightFormat;
 
 /// The matrix product of row-major slices that the ops use.
 pub use kernels::matmul::{Accumulate, Mat, matmul};
+
+/// Maps pixels from `0..=255` to the interval `[0, 1]`.
+pub fn unit_interval<T: Float>(out: &mut [T], pixels: &[u8]) {
+    <T::Kernels as kernels::Kernels<T>>::unit_interval(out, pixels);
+}

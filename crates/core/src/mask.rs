@@ -59,7 +59,7 @@ impl Mask {
         }
     }
 
-    /// Checks that a mask with lengths has one for each of `b` sequences.
+    /// Checks that a mask with lengths has one for each of `b` sequences; further ones are not used.
     pub(crate) fn check_sequences(&self, b: usize) -> Result<(), String> {
         match self.lengths() {
             Some(lengths) if lengths.len() < b => {

@@ -227,7 +227,7 @@ mod tests {
     fn mutable_access_drops_the_packed_copies() {
         let mut params = Params::new();
         let ids = ["a", "b"].map(|name| params.add(name, Tensor::<f32>::zeros(&[2, 2])).unwrap());
-        for format in [WeightFormat::F32, WeightFormat::Int8] {
+        for format in WeightFormat::ALL {
             ids.iter().for_each(|&id| params.pack(id, format));
             params.get_mut(ids[0]);
             assert!(params.packed(ids[0]).is_none() && params.packed(ids[1]).is_some());

@@ -42,7 +42,8 @@ impl Streams {
     /// The key of the dropout masks of one shard of a training step: the next number of the step's stream.
     pub fn dropout_of_shard(&self, step: u64, shard: usize) -> DropoutKey {
         let mut stream = self.stream("dropout", step);
-        (0..shard).for_each(|_| _ = stream.next_u64());
+        // A number takes two words of 32 bits.
+        stream.set_word_pos(2 * shard as u128);
         DropoutKey(stream.next_u64())
     }
 }

@@ -179,7 +179,8 @@ impl<T: Float> Tape<T> {
         self.value(loss).data()[0]
     }
 
-    /// The gradient of `var` after [`Tape::backward`], if [`Tape::set_keep_values`] is on.
+    /// The gradient of `var` after [`Tape::backward`], if [`Tape::set_keep_values`] is on. That of a parameter
+    /// is in the [`Grads`] instead.
     pub fn grad(&self, var: Var) -> Option<&Tensor<T>> {
         self.grads.get(var.0).and_then(Option::as_ref)
     }

@@ -6,6 +6,7 @@ use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tensor, Var};
 
 use crate::normalise::SIDE;
+use crate::reading::shares;
 use crate::training::Description;
 use crate::{Config, MiniBatch, Network};
 
@@ -101,9 +102,7 @@ impl Network<f32> {
         names: &[String],
     ) -> Result<Prediction, Error> {
         let output = self.feedforward(image)?;
-        let outputs: Vec<f64> = output.data().iter().map(|&a| f64::from(a)).collect();
-        let total = outputs.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        let shares: Vec<f64> = outputs.iter().map(|a| a / total).collect();
+        let shares: Vec<f64> = shares(output.data()).into_iter().map(f64::from).collect();
         let what = if names.is_empty() { "digit" } else { "class" };
         let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
         let prediction = Prediction::likeliest(what, &shares, shares.len(), name);

@@ -23,7 +23,9 @@ pub(crate) fn activation_prime<T: Float>(activation: Activation, z: T) -> T {
         Activation::Relu => T::zero(),
         Activation::Gelu => {
             let (s, b) = (gelu_gate(z), T::of(3.0 * GELU_CUBIC));
-            s + z * s * (T::one() - s) * T::of(GELU_LINEAR) * (T::one() + b * z * z)
+            // Where the square overflows, s (1 - s) is 0, and 0 times infinity would be NaN.
+            let growth = (b * z * z).min(T::max_value());
+            s + z * s * (T::one() - s) * T::of(GELU_LINEAR) * (T::one() + growth)
         }
     }
 }

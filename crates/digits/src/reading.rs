@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::Network;
 use crate::normalise::{Candidate, PIXELS};
 
-/// An answer with a smaller share is unsure.
-pub const MIN_CONFIDENCE: f32 = 0.6;
+/// An answer with a smaller share is unsure. Of the test images, a network of 99.4 % then calls 16 of its 62
+/// mistakes sure, and 0.8 % of its right answers unsure; with 0.6 it would be 49 mistakes and 0.1 %.
+pub const MIN_CONFIDENCE: f32 = 0.9;
 
 /// A wider candidate may be two digits that touch: of MNIST's digits, one in 200 is wider.
 const MAX_WIDTH_RATIO: f32 = 1.5;

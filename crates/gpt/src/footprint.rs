@@ -9,8 +9,7 @@
 //! B T (2 V + 13 C)   once: the logits, and the gradients on their way back
 //! ```
 //!
-//! An evaluation keeps its own: those of a whole batch, and of the smaller one at the end of the text, on
-//! average half of it.
+//! An evaluation uses the memory of the steps: what counts is the larger of the two batches.
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{MlpActivation, NormKind, NormPlace, Positions, Score};

@@ -269,7 +269,12 @@ impl<'a> Generator<'a> {
         }
         let new = &self.tokens[from..];
         let new = Tokens::new([1, new.len()], new)?;
-        let logits = self.gpt.forward_last(&mut self.tape, &new, self.cache.as_mut())?;
+        let logits = self.gpt.forward_last(&mut self.tape, &new, self.cache.as_mut());
+        if let (Err(_), Some(cache)) = (&logits, &mut self.cache) {
+            // The first layers may hold these tokens, the others not.
+            cache.clear();
+        }
+        let logits = logits?;
         self.next = Some(logits);
         Ok(logits)
     }

@@ -4,7 +4,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | [`config`] | [`TransformerConfig`]: the model; [`Config`]: every setting of a training run |
-//! | [`presets`] | settings by name: `tiny`, `small`, `base` |
+//! | [`presets`] | settings by name, from `tiny` to `base` |
 //! | [`model`] | [`Transformer`]: encoder, decoder, output; it reads like section 3 of the paper |
 //! | [`data`] | pairs of sentences, by name or from files, and batches of them |
 //! | [`decode`] | beam search: from a sentence to its best translations; the score of a given one |

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use m2g_digits::reading::MIN_CONFIDENCE;
 use serde_json::{Value, json};
 
 use super::served::Served;
@@ -152,7 +153,8 @@ fn doubts_are_said(served: &Served) {
     for model in ["d", "digits"] {
         for index in 0..20 {
             let test = served.got(&format!("/api/digits/test/{index}?model={model}"));
-            assert_eq!(test["sure"], json!(test["confidence"].as_f64() >= Some(0.6)), "{test}");
+            let is_clear = test["confidence"].as_f64().unwrap() as f32 >= MIN_CONFIDENCE;
+            assert_eq!(test["sure"], json!(is_clear), "{test}");
             unsure += usize::from(test["sure"] == json!(false));
         }
     }

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::digits::test_report::{MAX_SHOWN_MISTAKES, TestData, load_with_images, measure, mistakes_figure};
 use crate::eval::{EvalCommand, Measured};
 use crate::output::percent;
+use crate::terminal::lines::wrap;
+use crate::terminal::width::columns;
 
 /// The flags of `m2g digits eval` alone.
 #[derive(Args)]
@@ -26,14 +28,16 @@ impl EvalCommand for Network<f32> {
         let names = description.all_class_names();
         let report = measure(&network, &test)?;
         let accuracy = report.correct as f64 / report.images as f64;
-        let [_, picture] = mistakes_figure(&report, &test, &names).save(run, "mistakes")?;
+        // A run that cannot be written to is measured all the same.
+        let picture =
+            mistakes_figure(&report, &test, &names).save(run, "mistakes").map(|[_, picture]| picture);
         let mistakes = report
             .mistakes
             .iter()
             .map(|m| json!({"index": m.index, "label": m.label, "said": m.said, "activity": m.activity}));
         let json = json!({
             "test_accuracy": accuracy, "correct": report.correct, "images": report.images,
-            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture.to_string_lossy(),
+            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture.as_ref().ok().map(|path| path.to_string_lossy()),
         });
         let mut lines = vec![format!(
             "test accuracy  {}  ({} of {} images)",
@@ -46,7 +50,12 @@ impl EvalCommand for Network<f32> {
             _ => by_class(&report, &names),
         });
         let shown = report.mistakes.len().min(MAX_SHOWN_MISTAKES);
-        lines.push(format!("\nthe {shown} most confident mistakes: {}", picture.display()));
+        lines.push(match picture {
+            Ok(path) => format!("\nthe {shown} most confident mistakes: {}", path.display()),
+            Err(error) => {
+                format!("\n{}", wrap(&format!("the mistakes are not drawn: {error}"), columns(), 2))
+            }
+        });
         Ok(Measured { text: lines.join("\n"), json })
     }
 }

@@ -261,9 +261,14 @@ fn q6_k(block: &[u8], w: &mut [f32]) {
     }
 }
 
+/// The first weight of the largest magnitude, or NaN if there is one.
+fn largest(w: &[f32]) -> f32 {
+    w.iter().fold(0.0_f32, |most, &w| if w.is_nan() || w.abs() > most.abs() { w } else { most })
+}
+
 /// `d = max |w| / 127`, `q = round(w / d)`, halves away from zero.
 fn to_q8_0(w: &[f32], block: &mut [u8]) {
-    let d = w.iter().fold(0.0_f32, |most, w| most.max(w.abs())) / 127.0;
+    let d = largest(w).abs() / 127.0;
     let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
     block[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
     block[2..].iter_mut().zip(w).for_each(|(q, w)| *q = (w * inverse).round() as i8 as u8);
@@ -272,8 +277,7 @@ fn to_q8_0(w: &[f32], block: &mut [u8]) {
 /// `d = w_max / -8` with the first weight of the largest magnitude, so that it becomes -8 exactly;
 /// `q = floor(w / d + 8.5)`, at most 15.
 fn to_q4_0(w: &[f32], block: &mut [u8]) {
-    let largest = w.iter().fold(0.0_f32, |most, &w| if w.abs() > most.abs() { w } else { most });
-    let d = largest / -8.0;
+    let d = largest(w) / -8.0;
     let inverse = if d == 0.0 { 0.0 } else { 1.0 / d };
     let q = |w: f32| ((w * inverse + 8.5) as u8).min(15);
     block[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());

@@ -43,6 +43,9 @@ pub enum WeightFormat {
 }
 
 impl WeightFormat {
+    /// All formats.
+    pub const ALL: [Self; 5] = [Self::F32, Self::Bf16, Self::Int8, Self::Q8_0, Self::Q4_0];
+
     /// The name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -360,16 +363,21 @@ mod tests {
         let (n, k) = (70, 33);
         let w = weights(n, k);
         // bf16 has 8 bits of precision; int8 rounds by at most half of 1/127 of the row's largest
-        // weight.
+        // weight. Blocks round their scale too, and q4_0 cuts the second largest weight off at 7.
         for (format, max_error) in [
             (WeightFormat::F32, 0.0),
             (WeightFormat::Bf16, 0.1 / 256.0),
             (WeightFormat::Int8, 0.0501 / 127.0),
+            (WeightFormat::Q8_0, 0.1 / 127.0),
+            (WeightFormat::Q4_0, 0.1 / 7.0),
         ] {
             let mut rounded = vec![0.0; n * k];
             PackedWeights::new(&w, k, format).unpack(&mut rounded);
             let error = w.iter().zip(&rounded).map(|(w, r)| (w - r).abs()).fold(0.0, f32::max);
             assert!(error <= max_error, "{format:?}: {error}");
+            if matches!(format, WeightFormat::Q8_0 | WeightFormat::Q4_0) {
+                continue;
+            }
             // Rounding again changes nothing.
             let mut again = vec![0.0; n * k];
             PackedWeights::new(&rounded, k, format).unpack(&mut again);
@@ -381,7 +389,7 @@ mod tests {
     #[test]
     fn zero_rows_and_non_finite_weights() {
         let w = [0.0, 0.0, f32::NAN, 1.0, f32::INFINITY, 1.0_f32];
-        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+        for format in WeightFormat::ALL {
             let mut out = [1.0; 3];
             PackedWeights::new(&w, 2, format).multiply_rows(&[1.0, 1.0], None, &mut out);
             assert_eq!(out[0], 0.0, "{format:?}");
@@ -395,7 +403,7 @@ mod tests {
     fn results_do_not_depend_on_the_number_of_threads() {
         let (n, k) = (3000, 100);
         let (w, x) = (weights(n, k), weights(1, k));
-        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+        for format in WeightFormat::ALL {
             let packed = PackedWeights::new(&w, k, format);
             let product = |threads| {
                 let mut out = vec![0.0; n];

@@ -117,11 +117,12 @@ impl PositionEmbedding {
 /// Each pair of columns is the hand of a clock, and each clock runs slower than the one before.
 /// Together they identify every position.
 pub fn sinusoidal<T: Float>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
+    let wavelengths: Vec<f64> = (0..c).map(|k| base.powf((k - k % 2) as f64 / c as f64)).collect();
     let mut index = 0;
     Tensor::from_fn(&[t, c], || {
         let (p, column) = (start + index / c, index % c);
         index += 1;
-        let angle = p as f64 / base.powf((column - column % 2) as f64 / c as f64);
+        let angle = p as f64 / wavelengths[column];
         T::of(if column.is_multiple_of(2) { angle.sin() } else { angle.cos() })
     })
 }

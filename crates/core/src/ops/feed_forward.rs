@@ -3,7 +3,7 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation, RowBits};
+use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -113,7 +113,7 @@ impl<T: Float> Op<T> for FeedForward {
             w1.t(),
             b1,
             slope.data_mut(),
-            (io.precision, RowBits::Free),
+            (io.precision, io.row_bits),
             activate,
         ); // Z -> f'(Z), H
         let add = Epilogue::AddResidual { residual: io.input(0).data(), dropout: self.dropout };
@@ -122,7 +122,7 @@ impl<T: Float> Op<T> for FeedForward {
             w2.t(),
             b2,
             io.out,
-            (io.precision, RowBits::Free),
+            (io.precision, io.row_bits),
             add,
         );
         io.saved.extend([hidden, slope]);

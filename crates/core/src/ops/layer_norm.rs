@@ -1,7 +1,7 @@
 //! Layer normalisation.
 
 use crate::kernels::Kernels;
-use crate::kernels::layer_norm::{self, Centering};
+use crate::kernels::layer_norm::{Centering, sums_len};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -60,25 +60,30 @@ impl<T: Float> Op<T> for LayerNorm {
 
 impl<T: Float> Differentiable<T> for LayerNorm {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (x, w, dy, stats) = (io.input(0), io.input(1).data(), io.dy.data(), io.saved(0));
-        let (rows, c) = x.rows_cols();
-        let mut sums = io.scratch(layer_norm::sums_len(rows, c));
-        let backward = |dx: &mut [T], sums: &mut [T]| {
-            T::Kernels::layer_norm_backward(dx, sums, dy, x.data(), w, stats.data(), Centering::Mean);
-        };
-        if io.wants_input_grad(0) {
-            io.add_to_input_grad(0, |dx| backward(dx, sums.data_mut()));
-        } else {
-            let mut unused = io.scratch(x.len());
-            backward(unused.data_mut(), sums.data_mut());
-            io.give_back(unused);
-        }
-        io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));
-        if io.inputs.len() == 3 {
-            io.input_grad(2, |db| T::Kernels::copy(db, &sums.data()[c..2 * c]));
-        }
-        io.give_back(sums);
+        backward(io, Centering::Mean);
     }
+}
+
+/// The backward pass of both norms. `dL/db`, of the third input, is the second half of the sums.
+pub(super) fn backward<T: Float>(io: &mut Backward<'_, T>, centering: Centering) {
+    let (x, w, dy, stats) = (io.input(0), io.input(1).data(), io.dy.data(), io.saved(0));
+    let (rows, c) = x.rows_cols();
+    let mut sums = io.scratch(sums_len(rows, c));
+    let backward = |dx: &mut [T], sums: &mut [T]| {
+        T::Kernels::layer_norm_backward(dx, sums, dy, x.data(), w, stats.data(), centering);
+    };
+    if io.wants_input_grad(0) {
+        io.add_to_input_grad(0, |dx| backward(dx, sums.data_mut()));
+    } else {
+        let mut unused = io.scratch(x.len());
+        backward(unused.data_mut(), sums.data_mut());
+        io.give_back(unused);
+    }
+    io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));
+    if io.inputs.len() == 3 {
+        io.input_grad(2, |db| T::Kernels::copy(db, &sums.data()[c..2 * c]));
+    }
+    io.give_back(sums);
 }
 
 #[cfg(test)]

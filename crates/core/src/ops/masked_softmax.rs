@@ -1,7 +1,6 @@
 //! The softmax of attention scores over the keys that each query sees.
 
 use crate::kernels::Kernels;
-use crate::kernels::attention::masked_softmax;
 use crate::mask::Mask;
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
@@ -45,7 +44,7 @@ impl<T: Float> Op<T> for MaskedSoftmax {
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);
         let &[_, h, t_q, t_k] = x.shape() else { unreachable!("the shape was checked") };
-        masked_softmax(io.out, x.data(), [h, t_q, t_k], &self.mask);
+        T::Kernels::masked_softmax(io.out, x.data(), [h, t_q, t_k], &self.mask);
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         5 * count(output)

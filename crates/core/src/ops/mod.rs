@@ -37,7 +37,6 @@ pub mod quadratic_cost;
 pub mod reciprocal;
 pub mod relu;
 pub mod relu_squared;
-pub mod reshape;
 pub mod residual;
 pub mod reverse_features;
 pub mod rms_norm;

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn agrees_with_linear_on_the_rounded_weights() {
         let (n, k) = (37, 70);
-        for format in [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8] {
+        for format in WeightFormat::ALL {
             let mut w = constant(&[n, k], 1.0);
             let packed = Arc::new(PackedWeights::new(w.data(), k, format));
             packed.unpack(w.data_mut());

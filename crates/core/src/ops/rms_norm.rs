@@ -1,8 +1,8 @@
 //! Root-mean-square normalisation.
 
 use crate::kernels::Kernels;
-use crate::kernels::layer_norm::{self, Centering};
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::kernels::layer_norm::Centering;
+use crate::ops::{Backward, Differentiable, Forward, Op, count, layer_norm};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = x / sqrt(mean(x^2) + eps) * w` for each row of C elements (Zhang and Sennrich 2019): `x`
@@ -55,22 +55,7 @@ impl<T: Float> Op<T> for RmsNorm {
 
 impl<T: Float> Differentiable<T> for RmsNorm {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (x, w) = (io.input(0), io.input(1).data());
-        let (saved, dy) = (io.saved(0), io.dy.data());
-        let (rows, c) = x.rows_cols();
-        let mut sums = io.scratch(layer_norm::sums_len(rows, c));
-        let backward = |dx: &mut [T], sums: &mut [T]| {
-            T::Kernels::layer_norm_backward(dx, sums, dy, x.data(), w, saved.data(), Centering::Zero);
-        };
-        if io.wants_input_grad(0) {
-            io.add_to_input_grad(0, |dx| backward(dx, sums.data_mut()));
-        } else {
-            let mut unused = io.scratch(x.len());
-            backward(unused.data_mut(), sums.data_mut());
-            io.give_back(unused);
-        }
-        io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));
-        io.give_back(sums);
+        layer_norm::backward(io, Centering::Zero);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Momentum whose matrices are made orthogonal.
 
-use super::orthogonalize::orthogonalize;
+use super::orthogonalize::{Scratch, orthogonalize};
 use super::{AdamW, FindTensor, Optimizer, named, restored, zeros};
 use crate::kernels::Kernels;
 use crate::{Error, Float, Grads, Param, Params, Precision, Tensor};
@@ -30,16 +30,34 @@ pub struct Muon<T: Float> {
     pub precision: Precision,
     /// The momentum of each matrix; other parameters have an empty one.
     m: Vec<Tensor<T>>,
+    /// The memory of an update, which the next one uses again.
+    u: Vec<T>,
+    scratch: Scratch<T>,
 }
 
 impl<T: Float> Muon<T> {
     /// Muon whose learning rate is `rate` times that of `adamw`, with momentum 0.95.
     pub fn new(mut adamw: AdamW<T>, rate: f64) -> Self {
         adamw.applies_to = |param| !is_hidden(param);
-        Self { adamw, rate, momentum: 0.95, precision: Precision::F32, m: Vec::new() }
+        Self {
+            adamw,
+            rate,
+            momentum: 0.95,
+            precision: Precision::F32,
+            m: Vec::new(),
+            u: Vec::new(),
+            scratch: Scratch::default(),
+        }
     }
 
-    fn update_matrix(&self, param: &mut Param<T>, m: &mut Tensor<T>, grad: &Tensor<T>, scale: f64, lr: f64) {
+    fn update_matrix(
+        &mut self,
+        param: &mut Param<T>,
+        m: &mut Tensor<T>,
+        grad: &Tensor<T>,
+        scale: f64,
+        lr: f64,
+    ) {
         let matrices = param.hidden_matrices;
         let (all_rows, cols) = param.value.rows_cols();
         let rows = all_rows / matrices;
@@ -50,10 +68,10 @@ impl<T: Float> Muon<T> {
         let w = param.value.data_mut().chunks_exact_mut(rows * cols);
         let m = m.data_mut().chunks_exact_mut(rows * cols);
         for ((w, m), g) in w.zip(m).zip(grad.data().chunks_exact(rows * cols)) {
-            let mut u = vec![T::zero(); rows * cols];
-            T::Kernels::nesterov(&mut u, m, g, scale, momentum);
-            orthogonalize(&mut u, (rows, cols), self.precision);
-            T::Kernels::combine(w, &u, keep, -step);
+            self.u.resize(rows * cols, T::zero()); // which the next line overwrites
+            T::Kernels::nesterov(&mut self.u, m, g, scale, momentum);
+            orthogonalize(&mut self.u, (rows, cols), self.precision, &mut self.scratch);
+            T::Kernels::combine(w, &self.u, keep, -step);
         }
     }
 }

@@ -11,6 +11,14 @@ const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
 /// The number of steps of the iteration.
 const STEPS: usize = 5;
 
+/// The memory of [`orthogonalize`], which the next matrix uses again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scratch<T> {
+    gram: Vec<T>,
+    sum: Vec<T>,
+    next: Vec<T>,
+}
+
 /// Replaces a matrix `G = U S V^T` of `rows` times `cols` elements by about `U V^T`: all its singular values
 /// become about 1.
 ///
@@ -24,27 +32,36 @@ const STEPS: usize = 5;
 ///
 /// which computes `s := a s + b s^3 + c s^5` on each singular value. If there are more rows than columns, the
 /// smaller `A = X^T X` multiplies from the right instead. A matrix of zeros stays zero.
-pub(super) fn orthogonalize<T: Float>(g: &mut [T], (rows, cols): (usize, usize), precision: Precision) {
+pub(super) fn orthogonalize<T: Float>(
+    g: &mut [T],
+    (rows, cols): (usize, usize),
+    precision: Precision,
+    Scratch { gram, sum, next }: &mut Scratch<T>,
+) {
     let norm = T::Kernels::sum_squares(&[g]).sqrt();
     if norm == 0.0 || !norm.is_finite() {
         return;
     }
     let [a, b, c] = COEFFICIENTS.map(T::of);
     let n = rows.min(cols);
-    let (mut gram, mut sum, mut next) = (vec![T::zero(); n * n], vec![T::zero(); n * n], g.to_vec());
-    T::Kernels::scale(g, &next, T::of(1.0 / norm));
+    // The products overwrite them.
+    gram.resize(n * n, T::zero());
+    sum.resize(n * n, T::zero());
+    next.clear();
+    next.extend_from_slice(g);
+    T::Kernels::scale(g, next, T::of(1.0 / norm));
     for _ in 0..STEPS {
         let x = Mat::new(g, (rows, cols));
         let (left, right) = if rows <= cols { (x, x.t()) } else { (x.t(), x) };
-        T::Kernels::matmul(left, right, Accumulate::Overwrite, &mut gram, precision); // A
-        let square = Mat::new(&gram, (n, n));
-        T::Kernels::matmul(square, square, Accumulate::Overwrite, &mut sum, precision); // A A
-        T::Kernels::combine(&mut sum, &gram, c, b); // b A + c A A
-        T::Kernels::scale(&mut next, g, a);
-        let sum = Mat::new(&sum, (n, n));
+        T::Kernels::matmul(left, right, Accumulate::Overwrite, gram, precision); // A
+        let square = Mat::new(gram, (n, n));
+        T::Kernels::matmul(square, square, Accumulate::Overwrite, sum, precision); // A A
+        T::Kernels::combine(sum, gram, c, b); // b A + c A A
+        T::Kernels::scale(next, g, a);
+        let sum = Mat::new(sum, (n, n));
         let (left, right) = if rows <= cols { (sum, x) } else { (x, sum) };
-        T::Kernels::matmul(left, right, Accumulate::Add, &mut next, precision);
-        g.copy_from_slice(&next);
+        T::Kernels::matmul(left, right, Accumulate::Add, next, precision);
+        g.copy_from_slice(next);
     }
 }
 
@@ -53,7 +70,7 @@ mod tests {
     use super::*;
     use crate::gradcheck::constant;
 
-    /// `|X^T X|` of a vector `v`: how much the matrix stretches it.
+    /// `|X v| / |v|`: how much the matrix stretches `v`.
     fn stretch(x: &[f64], (rows, cols): (usize, usize), v: &[f64]) -> f64 {
         let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
         let y: Vec<f64> =
@@ -65,7 +82,7 @@ mod tests {
     fn a_square_or_tall_matrix_keeps_lengths() {
         for (rows, cols) in [(1, 1), (6, 6), (20, 7), (64, 16)] {
             let mut x = constant(&[rows, cols], 3.0).data().to_vec();
-            orthogonalize(&mut x, (rows, cols), Precision::F32);
+            orthogonalize(&mut x, (rows, cols), Precision::F32, &mut Scratch::default());
             for seed in 0..5 {
                 let v = constant(&[cols], f64::from(seed));
                 let stretch = stretch(&x, (rows, cols), v.data());
@@ -83,9 +100,9 @@ mod tests {
             (0..rows * cols).map(|i| x[i % rows * cols + i / rows]).collect()
         };
         let mut wide = x.clone();
-        orthogonalize(&mut wide, (rows, cols), Precision::F32);
+        orthogonalize(&mut wide, (rows, cols), Precision::F32, &mut Scratch::default());
         let mut tall = transposed(&x, (rows, cols));
-        orthogonalize(&mut tall, (cols, rows), Precision::F32);
+        orthogonalize(&mut tall, (cols, rows), Precision::F32, &mut Scratch::default());
         let back = transposed(&tall, (cols, rows));
         assert!(wide.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-12));
         let along: f64 = wide.iter().zip(&x).map(|(a, b)| a * b).sum();
@@ -95,7 +112,7 @@ mod tests {
     #[test]
     fn zeros_stay() {
         let mut x = vec![0.0_f32; 6];
-        orthogonalize(&mut x, (2, 3), Precision::F32);
+        orthogonalize(&mut x, (2, 3), Precision::F32, &mut Scratch::default());
         assert_eq!(x, [0.0; 6]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use super::layout::Layout;
 use super::thread::{Bucket, Job};
-use crate::kernels::elementwise::add_assign;
+use crate::kernels::Kernels;
 use crate::{Float, Tensor};
 
 /// The gradients of the nodes before the last one, one list of all parameters for each node.
@@ -83,7 +83,7 @@ impl<T: Float> Outbox<T> {
             let (left, right) = self.pending.split_at_mut(node + 1);
             let right = right.first().and_then(|right| right[param].as_ref()).map_or(grad, Tensor::data);
             if let Some(left) = left.last_mut().and_then(|left| left[param].as_mut()) {
-                add_assign(left.data_mut(), right);
+                T::Kernels::add_assign(left.data_mut(), right);
             }
         }
         true

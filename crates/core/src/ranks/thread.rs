@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::communicator::{Communicator, Transfer};
 use super::layout::Layout;
 use super::tree::Sum;
-use crate::kernels::elementwise::add_assign;
+use crate::kernels::Kernels;
 use crate::kernels::parallel::ELEMENTS_PER_CHUNK;
 use crate::{Error, Float};
 
@@ -163,6 +163,6 @@ impl<T: Float> Added<T> {
 /// `out += x` on this thread alone: the others compute.
 fn add_in_chunks<T: Float>(out: &mut [T], x: &[T]) {
     for (out, x) in out.chunks_mut(ELEMENTS_PER_CHUNK).zip(x.chunks(ELEMENTS_PER_CHUNK)) {
-        add_assign(out, x);
+        T::Kernels::add_assign(out, x);
     }
 }

@@ -32,8 +32,7 @@ pub struct Fit<'a, T: Float, M: Model<T>> {
     pub state: State,
     /// Where the run is saved, if anywhere.
     pub folder: Option<&'a mut RunFolder>,
-    /// The parameters with the best score, unless the folder holds them. The only copy of the
-    /// parameters that training keeps.
+    /// The parameters with the best score, unless the folder holds them.
     pub best: Option<Params<T>>,
     /// The last evaluation of this session.
     pub last_evaluation: Option<EvaluationRecord>,

@@ -14,7 +14,7 @@
 //! read to be changed, or changed, before the lock is held.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -263,17 +263,22 @@ pub fn load<T: Float>(run: &Path, file: &str, kind: &str) -> Result<Checkpoint<T
 pub fn kind(run: &Path, file: &str) -> Result<String, Error> {
     match any_metadata(run, file)?["kind"].as_str() {
         Some(kind) => Ok(kind.to_string()),
-        None => Err(unusable(&run.join(file), "it does not say which kind of model it holds")),
+        None => Err(no_kind(run, file)),
     }
+}
+
+fn no_kind(run: &Path, file: &str) -> Error {
+    unusable(&run.join(file), "it does not say which kind of model it holds")
 }
 
 /// Checks that a folder holds a run. If a process was killed while it replaced the run, and left no
 /// folder of this name, moves the old one back.
 pub(super) fn check_is_run(path: &Path) -> Result<(), Error> {
     atomic::restore(path);
-    match path.join(CONFIG).is_file() {
-        true => Ok(()),
-        false => Err(Error::NoRun(path.to_path_buf())),
+    match fs::metadata(path.join(CONFIG)) {
+        Ok(config) if config.is_file() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::io("read", path)(error)),
+        _ => Err(Error::NoRun(path.to_path_buf())),
     }
 }
 
@@ -316,11 +321,14 @@ fn any_metadata(run: &Path, file: &str) -> Result<Value, Error> {
 /// # Errors
 /// As [`RunFolder::resume`].
 pub fn metadata(run: &Path, file: &str, kind: &str) -> Result<Value, Error> {
-    let (found, path) = (any_metadata(run, file)?, run.join(file));
-    if found["kind"] != kind {
-        return Err(unusable(&path, &format!("it holds a model of kind {}, not \"{kind}\"", found["kind"])));
+    let found = any_metadata(run, file)?;
+    match found["kind"].as_str() {
+        Some(same) if same == kind => Ok(found),
+        Some(other) => {
+            Err(Error::OtherKind { run: run.to_path_buf(), found: other.into(), wanted: kind.into() })
+        }
+        None => Err(no_kind(run, file)),
     }
-    Ok(found)
 }
 
 /// A remark on a checkpoint of an older version: it may be damaged, and nobody would notice.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::model::Model;
 use super::step::{Stepper, pass, routine};
 use super::task::Task;
-use crate::kernels::elementwise::add_assign;
+use crate::kernels::Kernels;
 use crate::ranks::{Layout, Ranks, Sum};
 use crate::rng::Streams;
 use crate::trace::{Phase, Record};
@@ -241,7 +241,7 @@ fn add<T: Float>(left: &mut List<T>, right: List<T>, tape: &mut Tape<T>) {
     for (left, right) in left.iter_mut().zip(right) {
         match (left.as_mut(), right) {
             (Some(left), Some(right)) => {
-                add_assign(left.data_mut(), right.data());
+                T::Kernels::add_assign(left.data_mut(), right.data());
                 tape.recycle(right);
             }
             (None, Some(right)) => *left = Some(right),

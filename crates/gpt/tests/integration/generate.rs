@@ -1,10 +1,12 @@
 //! Generation, with and without the cache.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use m2g_core::nn::Positions;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Model;
-use m2g_core::{Tape, Tokens};
+use m2g_core::{Error, Tape, Tokens};
 use m2g_gpt::generate::window_start;
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig};
 use m2g_text::Sampling;
@@ -83,6 +85,41 @@ fn cached_and_uncached_generation_agree() {
             }
         }
     }
+}
+
+/// How many more ops run before [`stop`] answers `true`, once.
+static OPS_LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+fn stop() -> bool {
+    let before = OPS_LEFT.fetch_sub(1, Ordering::Relaxed);
+    if before == 0 {
+        OPS_LEFT.store(usize::MAX, Ordering::Relaxed);
+    }
+    before == 0
+}
+
+#[test]
+fn a_generation_goes_on_after_a_stop_wherever_it_came() {
+    let gpt = gpt(Positions::Learned);
+    let sampling = Sampling { greedy: true, ..Sampling::default() };
+    let options = GenerateOptions { sampling, ..options() };
+    let want = generated(&gpt, &options, &prompt(3), 0);
+    let mut stops = 0;
+    for ops in 0..60 {
+        let mut generator = Generator::new(&gpt, &options, &prompt(3), 0).unwrap();
+        generator.stop_when(stop);
+        OPS_LEFT.store(ops, Ordering::Relaxed);
+        let mut tokens = Vec::new();
+        while tokens.len() < want.len() {
+            match generator.next_token() {
+                Ok(token) => tokens.push(token),
+                Err(Error::Stopped) => stops += 1,
+                Err(other) => panic!("{ops}: {other}"),
+            }
+        }
+        assert_eq!(tokens, want, "stopped at op {ops}");
+    }
+    assert_eq!(stops, 60);
 }
 
 #[test]

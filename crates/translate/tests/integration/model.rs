@@ -58,10 +58,19 @@ pub fn batch(lengths: &[(usize, usize)], to: (usize, usize), fill: u32) -> PairB
 }
 
 fn logits<T: Float>(model: &Transformer<T>, batch: &PairBatch) -> Vec<T> {
+    logits_with(model, batch, false)
+}
+
+fn logits_with<T: Float>(model: &Transformer<T>, batch: &PairBatch, gradients: bool) -> Vec<T> {
     let mut tape = Tape::new();
-    tape.set_gradients(false);
+    tape.set_gradients(gradients);
     let logits = model.forward(&mut tape, batch).unwrap();
     tape.value(logits).data().to_vec()
+}
+
+/// A width at which the products of a few rows have a kernel of their own.
+fn wide() -> Config {
+    Config { d_model: 128, d_ff: 256, ..config() }
 }
 
 /// Every kind of position, place of the norm, and both ways to run.
@@ -81,13 +90,16 @@ fn variants() -> Vec<TransformerConfig> {
 /// matrices of attention have the size of the longest, to rounding.
 #[test]
 fn longer_neighbours_change_no_bit() {
-    for config in variants() {
+    for config in variants().into_iter().chain([wide().model(V)]) {
         let tolerance = if config.fused { 0.0 } else { 1e-5 };
         let model = model::<f32>(config);
-        let together = logits(&model, &batch(&[(5, 4), (40, 50), (1, 1)], (40, 50), PADDING));
-        let alone = logits(&model, &batch(&[(5, 4)], (5, 4), PADDING));
-        let worst = together[..4 * V].iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(alone.len() == 4 * V && worst <= tolerance, "{worst} {:?}", model.config());
+        for gradients in [false, true] {
+            let logits = |batch| logits_with(&model, &batch, gradients);
+            let together = logits(batch(&[(5, 4), (40, 50), (1, 1)], (40, 50), PADDING));
+            let alone = logits(batch(&[(5, 4)], (5, 4), PADDING));
+            let worst = together[..4 * V].iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(alone.len() == 4 * V && worst <= tolerance, "{worst} {gradients} {:?}", model.config());
+        }
     }
 }
 

@@ -11,7 +11,8 @@
 //! Where the processor has tiles (Intel's AMX), they compute the products in bf16: see `amx/`.
 //!
 //! Each element of C is summed in the same order, whatever its position and whichever thread
-//! computes it: it is bitwise independent of the number of threads and of the other rows.
+//! computes it: no bit depends on the number of threads. With [`RowBits::Fixed`], none depends on the
+//! number of rows either; otherwise a few rows may take a kernel that adds in another order.
 
 #[cfg(any(test, all(target_os = "linux", target_arch = "x86_64")))]
 mod amx;
