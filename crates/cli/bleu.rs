@@ -9,7 +9,7 @@ use m2g_text::source::PIPED;
 use m2g_translate::metrics::{Bleu, BleuScore, Chrf, Difference, Metric, Tokenization, paired_bootstrap};
 use serde_json::{Value, json};
 
-use crate::flags::one_of;
+use crate::flags::{check_read_once, one_of};
 use crate::output;
 use crate::terminal::lines::{entry_at, note};
 use crate::terminal::width::columns;
@@ -56,12 +56,7 @@ impl BleuCommand {
     /// Scores and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let files = self.references.iter().chain([&self.hypotheses]).chain(&self.baseline);
-        if files.filter(|file| file.as_os_str() == PIPED).count() > 1 {
-            bail!(
-                "standard input (-) is read only once: give a file for all but one of the references, --hypotheses (- \
-                 unless it is given) and --baseline"
-            );
-        }
+        check_read_once(files, "the references, --hypotheses (- unless it is given) and --baseline")?;
         let references: Vec<Vec<String>> =
             self.references.iter().map(|file| read(file)).collect::<anyhow::Result<_>>()?;
         let hypotheses = self.fitting(&self.hypotheses, &references)?;

@@ -24,7 +24,7 @@ pub enum Source {
 /// Finds the file or the built-in configuration called `name`. A file takes precedence.
 pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     let path = Path::new(name);
-    if path.is_file() {
+    if is_readable(path) {
         return Ok(Source::File(read(path)?));
     }
     if built_in.contains(&name) {
@@ -41,6 +41,11 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
             bail!("--config is {name}: no such file; the built-in configurations are {}", built_in.join(", "))
         }
     }
+}
+
+/// Whether there is a file at this path, or a pipe, which can be read as one.
+pub fn is_readable(path: &Path) -> bool {
+    path.exists() && !path.is_dir()
 }
 
 /// The largest file with settings in bytes.

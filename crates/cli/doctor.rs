@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::data::catalogue;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
@@ -49,9 +49,9 @@ struct Findings {
 #[derive(Serialize)]
 struct Data {
     /// The searched folders, in order.
-    looked_for_in: Vec<PathBuf>,
+    looked_for_in: Vec<Shown>,
     /// The first folder that holds all files.
-    mnist: Option<PathBuf>,
+    mnist: Option<Shown>,
     /// The error in the files, or the reason why none were found.
     wrong: Option<String>,
 }
@@ -59,8 +59,17 @@ struct Data {
 /// The runs.
 #[derive(Serialize)]
 struct Runs {
-    folder: PathBuf,
+    folder: Shown,
     count: usize,
+}
+
+/// A path, as text in JSON: what is not UTF-8 in it is replaced.
+struct Shown(PathBuf);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
 }
 
 impl Doctor {
@@ -138,9 +147,9 @@ impl Findings {
         line("f32 peak", rate(both(|limits| limits.f32_gflops)))?;
         line("bf16 peak", format!("{}, {}", rate(both(|limits| limits.bf16_gflops)), machine.bf16_path))?;
         line("MNIST", self.data.text())?;
-        let places = self.data.looked_for_in.iter().map(|dir| dir.display().to_string());
+        let places = self.data.looked_for_in.iter().map(|dir| dir.0.display().to_string());
         line("searched", places.collect::<Vec<_>>().join(", "))?;
-        line("runs", format!("{} in {}", self.runs.count, self.runs.folder.display()))?;
+        line("runs", format!("{} in {}", self.runs.count, self.runs.folder.0.display()))?;
         line("Python", with_program(&self.python()))?;
         match self.warnings.is_empty() {
             true => output::line("nothing here slows training down"),
@@ -168,7 +177,7 @@ impl Findings {
 impl Data {
     fn find() -> anyhow::Result<Self> {
         let mnist = catalogue::named("mnist")?;
-        let looked_for_in = catalogue::places(mnist);
+        let looked_for_in = catalogue::places(mnist).into_iter().map(Shown).collect();
         Ok(match catalogue::find(mnist.name, None) {
             Err(error) => Self { looked_for_in, mnist: None, wrong: Some(error.to_string()) },
             Ok(dir) => {
@@ -177,17 +186,17 @@ impl Data {
                     None => Some(format!("{} is missing", file.name)),
                 };
                 let wrong = mnist.files.iter().find_map(check);
-                Self { looked_for_in, mnist: Some(dir), wrong }
+                Self { looked_for_in, mnist: Some(Shown(dir)), wrong }
             }
         })
     }
 
     fn text(&self) -> String {
         match (&self.mnist, &self.wrong) {
-            (Some(dir), None) => {
+            (Some(Shown(dir)), None) => {
                 format!("complete, in {}", dir.canonicalize().unwrap_or(dir.clone()).display())
             }
-            (Some(dir), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
+            (Some(Shown(dir)), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
             (None, wrong) => wrong.clone().unwrap_or_default(),
         }
     }
@@ -198,7 +207,7 @@ impl Runs {
         let folder = std::path::absolute("runs").unwrap_or(Path::new("runs").to_path_buf());
         let entries = folder.read_dir().into_iter().flatten().flatten();
         let count = entries.filter(|entry| entry.path().join("config.toml").is_file()).count();
-        Self { folder, count }
+        Self { folder: Shown(folder), count }
     }
 }
 
@@ -224,6 +233,14 @@ fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_shown() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Shown(Path::new(std::ffi::OsStr::from_bytes(b"x\xff")).to_path_buf());
+        assert_eq!(serde_json::json!(path), "x\u{fffd}");
+    }
 
     #[test]
     fn slow_machines_get_a_warning() {

@@ -43,6 +43,14 @@ pub fn usage(error: &clap::Error) -> ExitCode {
             _ => ExitCode::SUCCESS,
         };
     }
+    let mut typed = std::env::args_os().skip(1);
+    if error.kind() == ErrorKind::InvalidUtf8
+        && let Some(argument) = typed.find(|argument| argument.to_str().is_none())
+    {
+        let argument = argument.display();
+        print(&format!("the argument {argument} is not UTF-8: give another name, or rename the file"));
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
     let (plain, is_help) =
         (error.render().to_string(), error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
     let readable = readable(&plain);
@@ -245,6 +253,11 @@ pub fn with_dashes(sentence: &str) -> String {
     })
 }
 
+/// A report on text without its advice to set what the command has no flag for.
+pub fn without_advice(report: &str) -> &str {
+    report.split_once(": set special_tokens").map_or(report, |(report, _)| report)
+}
+
 /// The flag of the innermost subcommand that set `name`, in the spelling that was typed.
 fn flag_given(name: &str, given: &ArgMatches) -> Option<String> {
     let (_, given) = innermost(given);
@@ -360,6 +373,8 @@ mod tests {
             "no end: set --document-separator to none and --special-tokens to false, or set --data to a file"
         );
         assert_eq!(with_dashes("3 times: set special_tokens to"), "3 times: set --special-tokens to");
+        assert_eq!(without_advice("plain text: set special_tokens to read it"), "plain text");
+        assert_eq!(without_advice("1 byte-order mark was removed"), "1 byte-order mark was removed");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use m2g_text::source::PIPED;
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
@@ -34,6 +36,29 @@ pub fn new_run_path(name: &str) -> PathBuf {
     names.map(|n| run_path(&n)).find(|p| !p.exists()).expect("there are infinitely many names")
 }
 
+/// The path from the root, as a run stores it: text.
+///
+/// # Errors
+/// If it is not UTF-8: a replaced character would name another path.
+pub fn full_path(path: &Path) -> anyhow::Result<String> {
+    let full = std::path::absolute(path).unwrap_or(path.to_path_buf());
+    match full.to_str() {
+        Some(text) => Ok(text.into()),
+        None => bail!(
+            "{} has a name in it that is not UTF-8, which a run cannot store: rename that folder",
+            full.display()
+        ),
+    }
+}
+
+/// Checks that at most one of these files is standard input. `all` names them in the message.
+pub fn check_read_once(files: impl IntoIterator<Item: AsRef<Path>>, all: &str) -> anyhow::Result<()> {
+    if files.into_iter().filter(|file| file.as_ref().as_os_str() == PIPED).count() > 1 {
+        bail!("standard input (-) is read only once: give a file for all but one of {all}");
+    }
+    Ok(())
+}
+
 /// `path`, quoted for the shell if necessary.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -61,6 +86,16 @@ mod tests {
         assert_eq!(run_path("./first"), Path::new("./first"));
         assert_eq!(run_path("/tmp/x"), Path::new("/tmp/x"));
         assert_eq!(run_path(".."), Path::new(".."));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"/x\xff/a.txt"));
+        let error = full_path(path).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("a.txt has a name in it that is not UTF-8")));
+        assert!(full_path(Path::new("/x/a.txt")).is_ok_and(|path| path == "/x/a.txt"));
     }
 
     #[test]

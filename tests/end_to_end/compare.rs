@@ -162,6 +162,14 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
 }
 
 #[test]
+fn every_model_matches_the_schema() {
+    // `compare` checks it.
+    for other in ["digits", "gpt", "translate"] {
+        assert_eq!(compare(root(), &["translate", other])["models"][1]["kind"], other);
+    }
+}
+
+#[test]
 fn every_reported_line_is_the_line_of_the_function() {
     let dir = folder();
     train_digits(dir.path(), "a", &[]);

@@ -35,6 +35,26 @@ fn lines_are_continued_one_after_the_other() {
 }
 
 #[test]
+fn all_that_was_said_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let told = |lines: &str| -> Option<usize> {
+        let output =
+            piped(dir.path(), &["gpt", "chat", "a", "--tokens", "100", "--seed", "3"], lines.as_bytes());
+        let said = one_line(&output.stderr);
+        said.split_once("the conversation has ")?
+            .1
+            .split_once(" tokens, but the model reads 16")?
+            .0
+            .parse()
+            .ok()
+    };
+    // A line, its answer, and the next line, before which a line may end.
+    assert!(matches!(told("abc \ndef\n"), Some(107 | 108)), "{:?}", told("abc \ndef\n"));
+    assert_eq!(told("abc \n/reset\ndef\n"), None);
+}
+
+#[test]
 fn commands_change_how_the_model_writes() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::gpt_sample::char_run;
-use crate::support::{last_json, ok, refused, root, run};
+use crate::support::{last_json, ok, one_line, piped, refused, root, run};
 use serde_json::Value;
 
 fn fixture(name: &str) -> String {
@@ -98,6 +98,12 @@ fn what_cannot_be_is_refused_by_name() {
     fs::write(at.join("no.gguf"), "GGUF").unwrap();
     says(&["gpt", "sample", "no.gguf", "--prompt", "a"], "it is cut off");
     says(&["gpt", "import", "no.gguf", "--run", "x"], "it is cut off");
+    #[cfg(unix)]
+    {
+        let import = ["gpt", "import", "/dev/stdin", "--run", "x"];
+        let said = one_line(&piped(at, &import, &fs::read(fixture("mpt.gguf")).unwrap()).stderr);
+        assert!(said.contains("/dev/stdin is a pipe or a device, not a file: save the model"), "{said}");
+    }
     says(&["gpt", "sample", &fixture("mpt.gguf"), "--last", "--prompt", "a"], "--last belongs to a run");
     assert!(!at.join("runs/x").exists() && !at.join("a.gguf").exists());
     let output = run(at, &["gpt", "export", "a", "a.gguf", "--quantise", "q5_0"]);

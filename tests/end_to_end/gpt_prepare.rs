@@ -91,6 +91,7 @@ fn bad_input_gives_one_sentence_and_no_folder() {
         (&["binary"], "it is not text"),
         (&["missing.txt"], "missing.txt"),
         (&["nothing"], "no text file"),
+        (&["-", "good.txt", "-"], "standard input (-) is read only once: give a file for all but one"),
         (&["good.txt", "--tokenizer", "words"], "--tokenizer is 'words'"),
         (&["good.txt", "--tokenizer", "bpe:10"], "--tokenizer is bpe:10"),
         (&["good.txt", "--val-fraction", "1"], "--val-fraction is 1"),

@@ -148,7 +148,7 @@ fn invalid_arguments_are_rejected() {
         (&["--top-p", "0"], "--top-p is 0"),
         (&["--top-p", "1.1"], "--top-p is 1.1"),
         (&["--slide", "0"], "slide is 0"),
-        (&["--slide", "17"], "slide is 17"),
+        (&["--slide", "17"], "slide is 17 with block_size 16: it must be"),
         (&["--weights", "int4"], "possible values: f32, bf16, int8"),
         (&["--greedy", "--top-k", "3"], "cannot be used with"),
         (&["--prompt", "a", "--prompt-tokens", "1"], "cannot be used with"),
@@ -183,4 +183,10 @@ fn the_ladder_prints_its_losses_next_to_the_lectures() {
     assert!(refuse(&["--data", "text.txt", "--rungs", "bigramm"]).contains("did you mean bigram?"));
     assert!(refuse(&["--data", "text.txt", "--steps", "0"]).contains("0"));
     assert!(refuse(&["--data", "none.txt"]).contains("none.txt"));
+    std::fs::write(dir.path().join("tiny.txt"), "to be, or not to be: that is the question\n").unwrap();
+    let tiny = refuse(&["--data", "tiny.txt"]);
+    assert!(
+        tiny.contains("tiny.txt: its validation split has 5 tokens, but the rung bigram needs 9"),
+        "{tiny}"
+    );
 }

@@ -40,6 +40,12 @@ fn a_tokenizer_that_would_not_be_used_is_refused() {
         assert!(line("--tokenizer char --run y --overwrite").status.success());
     }
     assert!(!at.join("runs/x").exists());
+    // A run has the tokenizer of its data on record.
+    ok(at, &["gpt", "prepare", "a.txt", "--tokenizer", "byte", "--out", "bytes"]);
+    let flags = TINY_GPT.replace("a.txt", "bytes");
+    assert!(shell(at, &format!("\"$M2G\" gpt train {flags} --max-iters 1 --run z")).status.success());
+    let config = fs::read_to_string(at.join("runs/z/config.toml")).unwrap();
+    assert!(config.contains("tokenizer = \"byte\""), "{config}");
 }
 
 #[test]

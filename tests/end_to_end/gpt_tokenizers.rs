@@ -65,7 +65,13 @@ fn a_run_measures_and_prepares_other_texts_with_its_own_tokenizer() {
     // A tokenizer of characters names those that it lacks; one of byte pairs knows all.
     assert!(loss(at, &["base", "--data", "c.txt"]) > 0.0);
     train(at, &[&SHAPE[..], &["--data", "a.txt", "--run", "char"]].concat());
-    assert!(refused(at, &["gpt", "eval", "char", "--data", "c.txt"]).contains("no token for 'ö', 'ß'"));
+    for args in [
+        &["gpt", "eval", "char", "--data", "c.txt"][..],
+        &["gpt", "prepare", "c.txt", "--tokenizer", "./runs/char", "--out", "c"],
+    ] {
+        let error = refused(at, args);
+        assert!(error.contains("c.txt: the tokenizer has no token for 'ö', 'ß'"), "{error}");
+    }
     // A prepared folder brings its own, which may be another.
     assert!(
         refused(at, &["gpt", "eval", "char", "--data", "b"])
@@ -73,6 +79,23 @@ fn a_run_measures_and_prepares_other_texts_with_its_own_tokenizer() {
     );
     let error = refused(at, &["gpt", "prepare", "a.txt", "--tokenizer", "nobody", "--out", "x"]);
     assert!(error.contains("--tokenizer is 'nobody'") && error.contains("or a run that exists"), "{error}");
+    // Its text was moved away.
+    fs::rename(at.join("a.txt"), at.join("moved.txt")).unwrap();
+    let error = refused(at, &["gpt", "eval", "char"]);
+    assert!(error.contains("a.txt, which the run was trained on, is gone: put it back"), "{error}");
+    let error = refused(at, &["gpt", "train", "--resume", "char", "--max-iters", "4"]);
+    assert!(error.contains("is gone: put it back, or name its new place with --data"), "{error}");
+    ok(at, &["gpt", "train", "--resume", "char", "--max-iters", "4", "--data", "moved.txt"]);
+}
+
+#[test]
+fn eval_advises_no_flag_that_it_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::write(at.join("a.txt"), text("one<|endoftext|>two")).unwrap();
+    train(at, &[&SHAPE[..], &["--data", "a.txt", "--run", "a"]].concat());
+    let said = one_line(&run(at, &["gpt", "eval", "a"]).stderr);
+    assert!(said.contains("was read as plain text") && !said.contains("special"), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{TINY_GPT, m2g, ok, refused, with_text};
+use crate::support::{TINY_GPT, m2g, ok, piped, refused, with_text};
 
 /// The most characters of an input in an error.
 const MAX_EXCERPT: usize = 200;
@@ -155,4 +155,45 @@ fn the_number_of_threads_in_the_environment_is_checked() {
     for value in ["0", "1", "2", ""] {
         assert!(run(value, &["params", "digits"]).status.success(), "{value}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn settings_are_read_from_a_pipe_too() {
+    let dir = with_text();
+    let at = dir.path();
+    let settings = b"data = \"a.txt\"\nn_layer = 1\nn_head = 1\nn_embd = 8\nblock_size = 8\nmax_iters = 1\n";
+    let output = piped(at, &["gpt", "train", "--config", "/dev/stdin", "--run", "a"], settings);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(fs::read_to_string(at.join("runs/a/config.toml")).unwrap().contains("n_embd = 8"));
+    let experiment = b"about = \"a?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\nseeds = [1]\n";
+    let output = piped(at, &["lab", "/dev/stdin"], experiment);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/dev/stdin is not an experiment: "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf_8_are_named() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = with_text();
+    let strange = dir.path().join(OsStr::from_bytes(b"x\xff"));
+    fs::create_dir(&strange).unwrap();
+    fs::copy(dir.path().join("a.txt"), strange.join("a.txt")).unwrap();
+    for train in [
+        &["gpt", "train", "--data", "a.txt"][..],
+        &["translate", "train", "--data", "a.txt"],
+        &["digits", "train", "--data", "."],
+        &["lab", "score", "--data", "a.txt"],
+    ] {
+        let error = refused(&strange, train);
+        assert!(error.contains("has a name in it that is not UTF-8"), "{train:?}: {error}");
+    }
+    let found = ok(&strange, &["doctor", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert!(found["runs"]["folder"].as_str().unwrap().ends_with("x\u{fffd}/runs"), "{found}");
+    let output = m2g(dir.path(), &["gpt", "sample"]).arg(OsStr::from_bytes(b"y\xff.gguf")).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("error: the argument y\u{fffd}.gguf is not UTF-8: give another name"), "{error}");
 }

@@ -245,6 +245,17 @@ fn digit_networks_are_compared_too() {
 }
 
 #[test]
+fn the_experiments_are_listed_as_json_too() {
+    let all = objects(root(), &["lab", "--json"]);
+    assert_eq!(all.len(), 7);
+    assert_eq!(all[0]["experiment"], "score");
+    for listed in all {
+        assert!(listed["about"].as_str().unwrap().ends_with('?'), "{listed}");
+        assert!(listed["arms"].as_array().unwrap().iter().all(Value::is_string), "{listed}");
+    }
+}
+
+#[test]
 fn mistakes_give_one_sentence() {
     let dir = folder_with(TINY);
     assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));

@@ -101,6 +101,8 @@ fn pairs_are_prepared_and_faults_are_named() {
     fs::rename(dir.join("pairs"), &gone).unwrap();
     let eval = refused(dir, &["translate", "eval", "p"]);
     assert!(eval.contains("is gone: put it back") && eval.contains("--source and --target"), "{eval}");
+    let resumed = refused(dir, &["translate", "train", "--resume", "p", "--max-iters", "4"]);
+    assert!(resumed.contains("is gone: put it back, or name its new place with --data"), "{resumed}");
     fs::rename(&gone, dir.join("pairs")).unwrap();
 
     let words = refused(dir, &["translate", "prepare", "a.de", "a.en", "--tokenizer", "word", "--out", "w"]);
@@ -124,6 +126,18 @@ fn pairs_are_prepared_and_faults_are_named() {
     let bytes = refused(dir, &["translate", "train", "--resume", "p", "--d-model", "64"]);
     assert!(bytes.contains("--d-model cannot change"), "{bytes}");
 
+    // A prepared folder brings its tokenizer.
+    let other = refused(dir, &["translate", "train", "--data", "pairs", "--tokenizer", "word"]);
+    assert!(
+        other.contains("--tokenizer is word, but ") && other.contains("has the tokenizer bpe:270"),
+        "{other}"
+    );
+    train(dir, &["--data", "pairs", "--tokenizer", "bpe:270", "--run", "same", "--max-iters", "1"]);
+    train(dir, &["--data", "pairs", "--config", "tiny", "--run", "own", "--max-iters", "1"]);
+    for run in ["p", "same", "own"] {
+        assert!(ok(dir, &["runs", "show", run]).contains("bpe:270"), "{run}");
+    }
+
     // A sentence that is too long loses only itself.
     fs::write(dir.join("long.de"), format!("Satz 1\n{}\nSatz 2\n", "x ".repeat(5000))).unwrap();
     let output = run(dir, &["translate", "translate", "p", "long.de"]);
@@ -132,6 +146,19 @@ fn pairs_are_prepared_and_faults_are_named() {
     assert!(stderr.contains("line 2 is left empty: a sentence is ") && stdout.lines().nth(1) == Some(""));
     let score = refused(dir, &["translate", "score", "p", "long.de", "a.en"]);
     assert!(score.contains("a.en has 61 lines, but long.de has 3"), "{score}");
+    let long = refused(dir, &["translate", "eval", "p", "--source", "long.de", "--target", "long.de"]);
+    assert!(long.contains("long.de: line 2 has "), "{long}");
+    fs::write(dir.join("none.de"), "").unwrap();
+    for args in [
+        &["score", "p", "none.de", "none.de"][..],
+        &["eval", "p", "--source", "none.de", "--target", "none.de"],
+    ] {
+        assert!(refused(dir, &[&["translate"], args].concat()).contains("none.de has no lines"));
+    }
+    for args in [&["score", "p", "-", "-"][..], &["eval", "p", "--source", "-", "--target", "-"]] {
+        let twice = refused(dir, &[&["translate"], args].concat());
+        assert!(twice.contains("standard input (-) is read only once"), "{twice}");
+    }
     let wide = refused(dir, &["translate", "translate", "p", "a.de", "--beam", "2", "--n-best", "3"]);
     assert!(wide.contains("--n-best is 3") && wide.contains("--beam"), "{wide}");
     let kind = refused(dir, &["gpt", "sample", "p"]);

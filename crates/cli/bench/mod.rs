@@ -175,7 +175,7 @@ impl Bench {
         let python = self.against.and_then(|Peer::Pytorch| match Python::find() {
             Ok(python) => Some(python),
             Err(why) => {
-                notes::line(format_args!("no peer is measured: {why}"));
+                note(&format!("no peer is measured: {why}"));
                 None
             }
         });

@@ -10,6 +10,7 @@ use m2g_digits::config::PRESETS;
 use m2g_digits::images::is_dataset;
 
 use crate::config_file::{Source, find, with_keys};
+use crate::flags::full_path;
 use crate::setting_flags::SettingFlags;
 
 /// The sources of the settings.
@@ -49,8 +50,7 @@ impl Settings {
         self.flags.apply(&mut config);
         if let Some(dir) = self.flags.text("data").map(PathBuf::from) {
             // An absolute path, so that --resume finds the data from any folder.
-            let is_path = !is_dataset(&dir);
-            config.data = Some(if is_path { std::path::absolute(&dir).unwrap_or(dir) } else { dir });
+            config.data = Some(if is_dataset(&dir) { dir } else { full_path(&dir)?.into() });
         }
         config.validate()?;
         Ok(config)

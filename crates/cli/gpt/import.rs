@@ -74,6 +74,12 @@ impl Import {
 
     /// Reads the folder, the checkpoint or the file.
     fn read(&self) -> anyhow::Result<Imported> {
+        if self.path.exists() && !self.path.is_file() && !self.path.is_dir() {
+            bail!(
+                "{} is a pipe or a device, not a file: save the model to a file, and import that",
+                self.path.display()
+            );
+        }
         let source = Source::of(&self.path);
         if self.meta.is_some() && !matches!(source, Source::Checkpoint(_)) {
             bail!(

@@ -13,7 +13,7 @@ use m2g_gpt::ladder::{RUNGS, Rung, RungResult};
 use m2g_text::TokenizerKind;
 use serde_json::json;
 
-use crate::errors::with_dashes;
+use crate::errors::without_advice;
 use crate::flags::nearest;
 use crate::interrupt::{self, Work};
 use crate::output;
@@ -61,7 +61,8 @@ impl Ladder {
     fn climb(&self) -> anyhow::Result<ExitCode> {
         let rungs = self.chosen()?;
         let corpus = Corpus::load(&self.data, TokenizerKind::Char)?;
-        corpus.reports.iter().for_each(|report| note(&with_dashes(report)));
+        corpus.reports.iter().for_each(|report| note(without_advice(report)));
+        rungs.iter().try_for_each(|rung| rung.check_length(&corpus))?;
         let comparable = self.steps.is_none() && is_lectures_text(&self.data);
         if !self.json {
             output::line(line(COLUMNS.map(|(_, title, _)| title.into()), comparable))?;

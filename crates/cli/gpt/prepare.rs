@@ -15,7 +15,7 @@ use m2g_text::token_file::Meta;
 use m2g_text::{Documents, TextError, Tokenizer, TokenizerKind};
 
 use crate::errors::with_dashes;
-use crate::flags::{quoted, run_path};
+use crate::flags::{check_read_once, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::output_file::followed_folder;
@@ -57,6 +57,7 @@ pub struct PrepareText {
 impl PrepareText {
     /// Prepares the text and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        check_read_once(&self.inputs, "the inputs")?;
         let of_run = tokenizer_of_run(&self.tokenizer)?;
         let what = Prepare {
             inputs: self.inputs,
@@ -90,6 +91,11 @@ impl PrepareText {
                 "{} exists: choose another folder with --out, or replace it with --overwrite",
                 out.display()
             ),
+            Err(TextError::Tokenizer(error)) if error.is_of_text() => {
+                let names: Vec<String> =
+                    what.inputs.iter().map(|input| input.display().to_string()).collect();
+                bail!("{}: {error}", names.join(", "))
+            }
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         for report in &meta.reports {

@@ -16,7 +16,7 @@ use m2g_text::Tokenizer;
 use m2g_text::token_file::{is_nanogpt, is_prepared};
 
 use crate::config_file::{Source, find, parse, with_keys};
-use crate::flags::run_path;
+use crate::flags::{full_path, run_path};
 use crate::setting_flags::SettingFlags;
 
 /// The sources of the settings.
@@ -54,9 +54,9 @@ impl Settings {
         if let Some((name, text)) = &named {
             config = with_keys(&config, name, text)?;
         }
-        self.apply(&mut config);
+        self.apply(&mut config)?;
         if let Some(run) = &run {
-            config.init_from = full_path(run);
+            config.init_from = full_path(run)?;
         }
         config.validate()?;
         idle::check(&self.flags, &config)?;
@@ -109,8 +109,8 @@ impl Settings {
     }
 
     /// Applies the flags to the configuration of a resumed run.
-    pub fn resume(&self, config: &mut Config) {
-        self.apply(config);
+    pub fn resume(&self, config: &mut Config) -> anyhow::Result<()> {
+        self.apply(config)
     }
 
     /// The first flag given that cannot change when a run is resumed.
@@ -118,15 +118,16 @@ impl Settings {
         self.config.is_some().then(|| "--config".into()).or_else(|| self.flags.first_fixed())
     }
 
-    fn apply(&self, config: &mut Config) {
-        let data = self.data(&config.data);
+    fn apply(&self, config: &mut Config) -> anyhow::Result<()> {
+        let data = self.data(&config.data)?;
         self.flags.apply(config);
         config.data = data;
+        Ok(())
     }
 
     /// The name of the data, from the flag or else from the configuration. Paths become absolute, so
     /// that --resume finds the data from any folder.
-    fn data(&self, configured: &str) -> String {
+    fn data(&self, configured: &str) -> anyhow::Result<String> {
         let name = match self.flags.text("data") {
             // In a folder of datasets, such as $M2G_DATA, use the dataset that the configuration names.
             Some(dir) if catalogue::named(configured).is_ok() && Path::new(dir).join(configured).is_dir() => {
@@ -136,7 +137,7 @@ impl Settings {
             None => configured,
         };
         let path = Path::new(name);
-        if !is_built_in(name) && path.exists() { full_path(path) } else { name.into() }
+        if !is_built_in(name) && path.exists() { full_path(path) } else { Ok(name.into()) }
     }
 }
 
@@ -149,10 +150,6 @@ fn named(name: &str) -> anyhow::Result<(String, String)> {
         Source::BuiltIn => preset(name).unwrap_or_default().into(),
     };
     Ok((name.into(), text))
-}
-
-fn full_path(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::config_file::{read, reason};
+use crate::config_file::{is_readable, read, reason};
 use crate::flags::nearest;
 use crate::models::kind::ModelKind;
 use crate::models::{named, names};
@@ -76,7 +76,7 @@ impl Experiment {
         let path = Path::new(name);
         let (short, text) = if let Some((name, text)) = SHIPPED.iter().find(|(known, _)| *known == name) {
             (name.to_string(), text.to_string())
-        } else if path.is_file() {
+        } else if is_readable(path) {
             let stem = path.file_stem().map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
             (stem, read(path)?)
         } else {

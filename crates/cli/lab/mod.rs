@@ -42,7 +42,7 @@ use self::results::Results;
 use self::trainer::Trainer;
 use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
-use crate::flags::run_path;
+use crate::flags::{full_path, run_path};
 use crate::interrupt::{self, Work};
 use crate::output::{self, LongRun};
 use crate::output_file::followed_folder;
@@ -93,7 +93,8 @@ pub struct Lab {
         value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     threads: Option<u16>,
-    /// Print one JSON object per training run and per arm and, unless it is stopped, a final one, to stdout.
+    /// Print one JSON object per training run and per arm and, unless it is stopped, a final one, to stdout; without
+    /// a name, one per experiment.
     #[arg(long)]
     json: bool,
 }
@@ -120,18 +121,26 @@ impl Job<'_> {
 impl Lab {
     /// Runs the experiment.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let Some(name) = &self.name else {
-            for (name, _) in SHIPPED {
-                let (_, experiment) = Experiment::load(name)?;
-                // Names may contain commas and spaces.
-                let arms: Vec<String> = experiment.arms.iter().map(|arm| format!("{};", arm.name)).collect();
-                let arms = flow(&arms, " ", columns().saturating_sub(11), 0);
-                let text = format!("{}\n{}", experiment.about, arms.trim_end_matches(';'));
-                output::line(entry(name, &text, columns()))?;
-            }
-            return Ok(ExitCode::SUCCESS);
-        };
+        let Some(name) = &self.name else { return self.list() };
         with_threads(usize::from(self.threads.unwrap_or(0)), || self.experiment(name))?
+    }
+
+    /// Lists the built-in experiments.
+    fn list(&self) -> anyhow::Result<ExitCode> {
+        for (name, _) in SHIPPED {
+            let (_, Experiment { about, arms, .. }) = Experiment::load(name)?;
+            let arms: Vec<String> = arms.into_iter().map(|arm| arm.name).collect();
+            if self.json {
+                output::line(json!({"experiment": name, "about": about, "arms": arms}))?;
+                continue;
+            }
+            // Names may contain commas and spaces.
+            let arms: Vec<String> = arms.iter().map(|arm| format!("{arm};")).collect();
+            let arms = flow(&arms, " ", columns().saturating_sub(11), 0);
+            let text = format!("{about}\n{}", arms.trim_end_matches(';'));
+            output::line(entry(name, &text, columns()))?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn experiment(&self, name: &str) -> anyhow::Result<ExitCode> {
@@ -246,8 +255,8 @@ impl Lab {
         let length = experiment.model()?.length_setting();
         if let Some(data) = &self.data {
             let path = Path::new(data);
-            let full = std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string();
-            experiment.base.insert("data".into(), if path.exists() { full } else { data.clone() }.into());
+            let stored = if path.exists() { full_path(path)? } else { data.clone() };
+            experiment.base.insert("data".into(), stored.into());
             note_own(experiment, "--data", "data");
         }
         if let Some(steps) = self.steps {

@@ -80,6 +80,9 @@ impl PreparePairs {
                 "{} exists: choose another folder with --out, or replace it with --overwrite",
                 out.display()
             ),
+            Err(TextError::Tokenizer(error)) if error.is_of_text() => {
+                bail!("{}: {error}", what.sources.join(", "))
+            }
             Err(error @ TextError::Text { .. }) => {
                 bail!("{}", error.to_string().replace("or give validation pairs", "or give --val pairs"))
             }

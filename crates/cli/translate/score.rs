@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_translate::Transformer;
-use m2g_translate::data::{Pairs, TextPair};
 use m2g_translate::decode::score;
 use serde_json::json;
 
-use super::lines::{lines, parallel_lines};
+use super::parallel::Parallel;
 use crate::flags::run_path;
 use crate::models::run::load;
 use crate::output;
@@ -46,23 +44,7 @@ impl Score {
         let file = if self.last { LAST } else { BEST };
         let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
         let (tokenizer, max_length) = (&description.tokenizer, description.model.max_length);
-        let sources = lines(&self.source)?;
-        let targets = lines(&self.target)?;
-        parallel_lines(&self.target, targets.len(), &self.source, sources.len())?;
-        let texts: Vec<TextPair> =
-            sources.into_iter().zip(targets).map(|(source, target)| TextPair { source, target }).collect();
-        let (pairs, special) = Pairs::encode_all(&texts, tokenizer).map_err(m2g_core::Error::from)?;
-        drop(texts);
-        for i in 0..pairs.len() {
-            let longest = pairs.source.get(i).len().max(pairs.target.get(i).len());
-            if longest > max_length {
-                bail!(
-                    "line {} has {longest} tokens, but the model reads at most {max_length} (max_length): split it, \
-                     or leave it out",
-                    i + 1
-                );
-            }
-        }
+        let (pairs, special) = Parallel::read(&self.source, &self.target)?.encode(tokenizer, max_length)?;
         let scores = with_threads(0, || score(&model, &pairs, special))??;
         let mut all = (0.0, 0);
         for (i, tokens) in scores.iter().enumerate() {

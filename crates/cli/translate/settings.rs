@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use clap::Args;
+use m2g_text::{Tokenizer, TokenizerKind};
 use m2g_translate::Config;
-use m2g_translate::data::is_built_in;
+use m2g_translate::data::{is_built_in, is_prepared, name_of};
 use m2g_translate::presets::{PRESETS, preset};
 
 use crate::config_file::{Source, find, with_keys};
+use crate::flags::full_path;
 use crate::setting_flags::SettingFlags;
 
 /// The sources of the settings.
@@ -31,9 +34,28 @@ impl Settings {
             };
             config = with_keys(&config, name, &text)?;
         }
-        self.resume(&mut config);
+        self.resume(&mut config)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// Takes the tokenizer that prepared data brings, and refuses another that was given for it.
+    pub fn take_tokenizer(&self, config: &mut Config, used: &Tokenizer) -> anyhow::Result<()> {
+        if is_built_in(&config.data) || !is_prepared(Path::new(&config.data)) {
+            return Ok(());
+        }
+        let name = name_of(used);
+        let is_same = |given: &str| {
+            given == "auto" || given.parse::<TokenizerKind>().is_ok_and(|kind| kind.to_string() == name)
+        };
+        if let Some(given) = self.flags.text("tokenizer").filter(|given| !is_same(given)) {
+            bail!(
+                "--tokenizer is {given}, but {} has the tokenizer {name}: leave --tokenizer out",
+                config.data
+            );
+        }
+        config.tokenizer = name;
+        Ok(())
     }
 
     /// The same flags on top of the settings in this file.
@@ -43,12 +65,13 @@ impl Settings {
 
     /// Applies the flags to the configuration of a resumed run. The path of the data becomes absolute, so that
     /// --resume finds it from any folder.
-    pub fn resume(&self, config: &mut Config) {
+    pub fn resume(&self, config: &mut Config) -> anyhow::Result<()> {
         self.flags.apply(config);
         let path = Path::new(&config.data);
         if !is_built_in(&config.data) && path.exists() {
-            config.data = std::path::absolute(path).unwrap_or(path.to_path_buf()).display().to_string();
+            config.data = full_path(path)?;
         }
+        Ok(())
     }
 
     /// The first flag given that cannot change when a run is resumed.

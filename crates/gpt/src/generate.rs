@@ -151,7 +151,8 @@ impl<'a> Generator<'a> {
         let (block_size, v) = (gpt.config().block_size, gpt.config().vocab_size);
         let slide = options.slide.unwrap_or(block_size.div_ceil(2));
         if slide == 0 || slide > block_size {
-            return setting("slide", slide.to_string(), "it must be at least 1 and at most block_size");
+            let value = format!("{slide} with block_size {block_size}");
+            return setting("slide", value, "it must be at least 1 and at most block_size");
         }
         if prompt.is_empty() {
             return setting("the prompt", "empty".into(), "the model needs at least one token to continue");

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::TokenBatch;
     use crate::data::Corpus;
-    use m2g_text::TokenizerKind;
+    use m2g_text::{TokenData, Tokenizer, TokenizerKind};
 
     #[test]
     fn rungs_have_the_parameter_counts_of_the_lecture() {
@@ -161,6 +161,21 @@ mod tests {
         assert_eq!(count("layer-norm"), ends + 3 * (block + 4 * c) + 2 * c);
         // The lecture prints 10.788929 million for its last model.
         assert_eq!(count("scaled"), 10_788_929);
+    }
+
+    #[test]
+    fn a_text_that_is_too_short_is_refused_by_its_name() {
+        let corpus = |val: usize| {
+            let split = |tokens: usize| TokenData::new(&vec![0; tokens]);
+            Corpus::new(split(40), split(val), Tokenizer::char("ab"), "t.txt".into(), Vec::new())
+        };
+        let bigram = Rung::named("bigram").unwrap();
+        assert!(bigram.check_length(&corpus(9)).is_ok());
+        let error = bigram.check_length(&corpus(8)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "t.txt: its validation split has 8 tokens, but the rung bigram needs 9: give a longer text"
+        );
     }
 
     #[test]

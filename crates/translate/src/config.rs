@@ -260,11 +260,23 @@ impl TransformerConfig {
     }
 }
 
+/// The tokenizer of this name: one of those that a translation model can have, or `gpt2`.
+///
+/// # Errors
+/// [`Error::Setting`], of the setting `tokenizer`.
+pub(crate) fn tokenizer_kind(name: &str) -> Result<TokenizerKind, Error> {
+    let rule = "it must be char, word, byte or bpe:N, where N is from 256 to 1048576 tokens";
+    match name.parse::<TokenizerKind>() {
+        Err(Error::Setting { name, value, .. }) => Err(Error::Setting { name, value, rule }),
+        parsed => parsed,
+    }
+}
+
 fn known_tokenizer(name: &str) -> Result<(), &'static str> {
     if name == "auto" {
         return Ok(());
     }
-    match name.parse::<TokenizerKind>() {
+    match tokenizer_kind(name) {
         Ok(TokenizerKind::Gpt2) => {
             Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
                                         choose char, word, byte or bpe:N")
@@ -295,7 +307,10 @@ mod tests {
         let cases = [
             (Config { d_model: 15, ..base() }, "d_model is 15 with n_head 4: d_model must be a multiple"),
             (Config { tokenizer: "gpt2".into(), ..base() }, "tokenizer is gpt2: GPT-2's vocabulary"),
-            (Config { tokenizer: "words".into(), ..base() }, "tokenizer is words: it must be char"),
+            (
+                Config { tokenizer: "words".into(), ..base() },
+                "tokenizer is words: it must be char, word, byte or bpe:N, where",
+            ),
             (Config { positions: Positions::Alibi, ..base() }, "positions is alibi: ALiBi knows only"),
             (Config { label_smoothing: 1.0, ..base() }, "label_smoothing is 1: it must be at least 0"),
             (Config { warmup_iters: 0, ..base() }, "warmup_iters is 0: it must be at least 1"),

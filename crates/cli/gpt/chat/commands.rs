@@ -44,7 +44,7 @@ impl Conversation<'_> {
         match name {
             "help" | "?" => help()?,
             "quit" | "exit" | "bye" => return Ok(Next::Leave),
-            "reset" => self.ids.clear(),
+            "reset" => self.reset(),
             "temperature" => sampling.temperature = number(name, trimmed)?,
             "top-k" => sampling.top_k = number_or_off(name, trimmed)?,
             "top-p" => sampling.top_p = number_or_off(name, trimmed)?,

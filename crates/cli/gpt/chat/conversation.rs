@@ -30,7 +30,9 @@ pub struct Conversation<'a> {
     /// When an answer ends.
     pub until: Until,
     /// The tokens of all lines and answers, at most `block_size` of them.
-    pub ids: Vec<u32>,
+    ids: Vec<u32>,
+    /// The number of tokens before these, which the model does not see any more.
+    dropped: usize,
     /// The number of answers since the seed was set: each has a random stream of its own.
     pub answers: u64,
     told_of_window: bool,
@@ -45,7 +47,14 @@ impl<'a> Conversation<'a> {
         options: GenerateOptions,
         until: Until,
     ) -> Self {
-        Self { gpt, tokenizer, flags, options, until, ids: Vec::new(), answers: 0, told_of_window: false }
+        let (ids, dropped) = (Vec::new(), 0);
+        Self { gpt, tokenizer, flags, options, until, ids, dropped, answers: 0, told_of_window: false }
+    }
+
+    /// Forgets all that was said.
+    pub fn reset(&mut self) {
+        self.ids.clear();
+        self.dropped = 0;
     }
 
     /// Continues all that was said, and this line. An empty line adds nothing to it. With `echo`, prints the
@@ -59,8 +68,9 @@ impl<'a> Conversation<'a> {
             ids = beginning(Some(self.tokenizer));
         }
         let window = self.gpt.config().block_size;
-        if ids.len() > window && !self.told_of_window {
-            tell_of_window("the conversation", ids.len(), window);
+        let said = self.dropped + ids.len();
+        if said > window && !self.told_of_window {
+            tell_of_window("the conversation", said, window);
             self.told_of_window = true;
         }
         let generator = Generator::new(self.gpt, &self.options, &ids, self.answers)?;
@@ -86,7 +96,9 @@ impl<'a> Conversation<'a> {
             StopReason::Stop(_) => ids.extend(shown(self.tokenizer, &answer.tokens, &answer.text)),
             _ => ids.extend(&answer.tokens),
         }
-        ids.drain(..ids.len().saturating_sub(window));
+        let beyond = ids.len().saturating_sub(window);
+        ids.drain(..beyond);
+        self.dropped += beyond;
         self.ids = ids;
         Ok(if answer.reason == StopReason::Interrupted { Next::Interrupted } else { Next::Line })
     }

@@ -15,6 +15,7 @@ use m2g_text::token_file::is_nanogpt;
 use m2g_text::{TextError, Tokenizer};
 use serde_json::json;
 
+use crate::errors::without_advice;
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
 use crate::models::run::load;
@@ -73,9 +74,10 @@ impl EvalCommand for Gpt<f32> {
             }
             None => validation_loss(flags.data.as_deref(), &gpt, &description),
         })??;
+        let logits = flags.logits.as_ref().map(|path| path.to_string_lossy());
         Ok(Measured {
             text: format!("loss  {loss:.4} nats per token  ({tokens} tokens)"),
-            json: json!({"loss": loss, "tokens": tokens, "logits": flags.logits}),
+            json: json!({"loss": loss, "tokens": tokens, "logits": logits}),
         })
     }
 }
@@ -94,7 +96,7 @@ fn validation_loss(
         None => own_data(description)?,
     };
     check_vocabulary(&corpus, gpt, description)?;
-    corpus.reports.iter().for_each(|report| note(report));
+    corpus.reports.iter().for_each(|report| note(without_advice(report)));
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let loss = full_pass_loss(gpt, &mut tape, &corpus.val, full_pass_batch_size(gpt.config()))?;
@@ -110,7 +112,10 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
             "{data} is part of this program and has changed since the run was made ({error}): give other data \
              with --data"
         ),
-        error => error.into(),
+        TextError::UnknownData { .. } => anyhow!(
+            "{data}, which the run was trained on, is gone: put it back, or measure other data with --data"
+        ),
+        error => with_data(data, error),
     })?;
     if corpus.fingerprint != description.data {
         note(&format!("note: {data} has changed since the run was trained"));
@@ -124,13 +129,21 @@ fn other_data(data: &str, gpt: &Gpt<f32>, description: &Description) -> anyhow::
         Some(tokenizer) => {
             // Its documents end where those of the run's own data do.
             let config = Config { data: data.into(), vocab_size: 0, ..description.config.clone() };
-            Ok(Corpus::load_configured(&config, Some(tokenizer))?)
+            Corpus::load_configured(&config, Some(tokenizer)).map_err(|error| with_data(data, error))
         }
         None if is_nanogpt(Path::new(data)) => Ok(Corpus::load_ids(data, gpt.config().vocab_size)?),
         None => bail!(
             "this run has no tokenizer: give rows of token ids with --tokens, or a folder with train.bin and \
              val.bin with --data"
         ),
+    }
+}
+
+/// The error with the name of the data, if its text does not fit the tokenizer.
+fn with_data(data: &str, error: TextError) -> anyhow::Error {
+    match error {
+        TextError::Tokenizer(error) if error.is_of_text() => anyhow!("{data}: {error}"),
+        error => error.into(),
     }
 }
 

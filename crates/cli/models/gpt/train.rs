@@ -11,8 +11,8 @@ use m2g_gpt::training::{Description, Training};
 use m2g_gpt::writing::Writing;
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
 use m2g_text::source::{PIPED, STANDARD_INPUT};
-use m2g_text::tokenizer::{Tokenizer, TokenizerError};
-use m2g_text::{Sampling, TextError, tales};
+use m2g_text::token_file::is_prepared;
+use m2g_text::{Sampling, TextError, Tokenizer, TokenizerKind, tales};
 use serde_json::{Value, json};
 
 use crate::errors::with_dashes;
@@ -69,6 +69,13 @@ impl TrainCommand for Gpt<f32> {
         let (mut config, tokenizer) = settings.resolve()?;
         let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
         settings.check_tokenizer(&config, corpus.tokenizer.as_ref())?;
+        // Prepared data brings its own.
+        if let Some(name) = corpus.tokenizer.as_ref().map(Tokenizer::name)
+            && is_prepared(Path::new(&config.data))
+            && name.parse::<TokenizerKind>().is_ok()
+        {
+            config.tokenizer = name;
+        }
         config.data = repeatable(config.data);
         Ok((config, corpus))
     }
@@ -84,8 +91,15 @@ impl TrainCommand for Gpt<f32> {
             return Err(Error::Imported(run.to_path_buf()).into());
         }
         let mut config = description.config.clone();
-        settings.resume(&mut config);
-        let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string())?;
+        settings.resume(&mut config)?;
+        let is_given = config.data != description.config.data;
+        let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string());
+        let corpus = corpus.map_err(|error| match error.downcast_ref() {
+            Some(TextError::UnknownData { data, .. }) if !is_given => anyhow!(
+                "{data}, which the run was trained on, is gone: put it back, or name its new place with --data"
+            ),
+            _ => error,
+        })?;
         (description.config.max_iters, description.config.data) = (config.max_iters, repeatable(config.data));
         Ok((description, corpus))
     }
@@ -152,7 +166,7 @@ fn best_loss(outcome: &Outcome) -> Option<f64> {
 fn load_corpus(config: &Config, tokenizer: Option<&Tokenizer>, run: &str) -> anyhow::Result<Corpus> {
     let data = &config.data;
     Corpus::load_configured(config, tokenizer).map_err(|error| match error {
-        TextError::Tokenizer(error @ TokenizerError::UnknownCharacters { .. }) if tokenizer.is_some() => {
+        TextError::Tokenizer(error) if tokenizer.is_some() && error.is_of_text() => {
             let changed = match is_built_in(data) {
                 true => ", which is part of this program and may have changed since",
                 false => "",

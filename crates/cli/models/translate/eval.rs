@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Error, Tape};
-use m2g_translate::data::{Corpus, Pairs, TextPair, is_built_in};
+use m2g_translate::data::{Corpus, TextPair, is_built_in};
 use m2g_translate::decode::{Options, Translator};
 use m2g_translate::evaluation::{bleu_and_exact, predict};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
@@ -20,7 +20,7 @@ use crate::output::percent;
 use crate::terminal::lines::{entry_at, note};
 use crate::terminal::width::columns;
 use crate::translate::decoding_flags::DecodingFlags;
-use crate::translate::lines::{lines, parallel_lines};
+use crate::translate::parallel::Parallel;
 
 /// The column in which the text after a name starts.
 const TEXT_COLUMN: usize = 10;
@@ -54,15 +54,9 @@ impl EvalCommand for Transformer<f32> {
 }
 
 /// The pairs to measure, as text.
-fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Vec<TextPair>> {
+fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Parallel> {
     if let (Some(source), Some(target)) = (&flags.source, &flags.target) {
-        let (sources, targets) = (lines(source)?, lines(target)?);
-        parallel_lines(target, targets.len(), source, sources.len())?;
-        return Ok(sources
-            .into_iter()
-            .zip(targets)
-            .map(|(source, target)| TextPair { source, target })
-            .collect());
+        return Parallel::read(source, target);
     }
     let Description { config, tokenizer, data, .. } = description;
     if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
@@ -89,30 +83,17 @@ fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Vec<TextPai
     };
     let text = |ids: &[u32]| tokenizer.decode_without_special(ids);
     let pair = |i| TextPair { source: text(split.source.get(i)), target: text(split.target.get(i)) };
-    Ok((0..split.len()).map(pair).collect())
+    Ok(Parallel::of_data(&config.data, (0..split.len()).map(pair).collect()))
 }
 
 fn measure(
     model: &Transformer<f32>,
     description: &Description,
-    texts: &[TextPair],
+    parallel: &Parallel,
     options: Options,
 ) -> anyhow::Result<Measured> {
-    if texts.is_empty() {
-        bail!("there are no sentences to measure");
-    }
     let Description { config, tokenizer, model: settings, .. } = description;
-    let (pairs, special) = Pairs::encode_all(texts, tokenizer).map_err(Error::from)?;
-    for i in 0..pairs.len() {
-        let longest = pairs.source.get(i).len().max(pairs.target.get(i).len());
-        if longest > settings.max_length {
-            bail!(
-                "line {} has {longest} tokens, but the model reads at most {} (max_length): leave it out",
-                i + 1,
-                settings.max_length
-            );
-        }
-    }
+    let (pairs, special) = parallel.encode(tokenizer, settings.max_length)?;
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let Config { shift, .. } = *config;
@@ -124,7 +105,7 @@ fn measure(
         .into_iter()
         .map(|t| t.into_iter().next().map_or(String::new(), |t| t.text))
         .collect();
-    let references: Vec<String> = texts.iter().map(|pair| pair.target.clone()).collect();
+    let references: Vec<String> = parallel.texts.iter().map(|pair| pair.target.clone()).collect();
     let (_, exact) = bleu_and_exact(&translations, &references);
     let sets = [references];
     let score = |lowercase: bool| -> anyhow::Result<(f64, String)> {
@@ -154,14 +135,14 @@ fn measure(
         ),
         entry("", signature.clone()),
         entry("chrF2", format!("{chrf:.2}")),
-        entry("exact", format!("{} of {} sentences", percent(exact), texts.len())),
+        entry("exact", format!("{} of {} sentences", percent(exact), pairs.len())),
     ];
     Ok(Measured {
         text: text.join("\n"),
         json: json!({
             "loss": found.loss, "perplexity": found.perplexity(), "accuracy": found.accuracy,
             "tokens": found.tokens, "bleu": bleu, "bleu_lowercase": lowercase, "signature": signature,
-            "chrf": chrf, "exact": exact, "sentences": texts.len(),
+            "chrf": chrf, "exact": exact, "sentences": pairs.len(),
         }),
     })
 }

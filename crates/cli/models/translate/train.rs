@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::bail;
 use m2g_core::train::{Model, Outcome};
 use m2g_core::{Error, threads};
-use m2g_translate::data::{Batches, Corpus};
+use m2g_translate::data::{Batches, Corpus, is_built_in};
 use m2g_translate::decode::Options;
 use m2g_translate::evaluation::translations;
 use m2g_translate::training::{Description, Training};
@@ -57,8 +58,9 @@ impl TrainCommand for Transformer<f32> {
     }
 
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
-        let config = settings.resolve()?;
+        let mut config = settings.resolve()?;
         let corpus = Corpus::load(&config, None).map_err(Error::from)?;
+        settings.take_tokenizer(&mut config, &corpus.tokenizer)?;
         Ok((config, corpus))
     }
 
@@ -69,7 +71,14 @@ impl TrainCommand for Transformer<f32> {
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();
-        settings.resume(&mut config);
+        settings.resume(&mut config)?;
+        let is_given = config.data != description.config.data;
+        if !is_given && !is_built_in(&config.data) && !Path::new(&config.data).exists() {
+            bail!(
+                "{}, which the run was trained on, is gone: put it back, or name its new place with --data",
+                config.data
+            );
+        }
         let corpus = Corpus::load(&config, Some(&description.tokenizer)).map_err(Error::from)?;
         (description.config.max_iters, description.config.data) = (config.max_iters, config.data);
         Ok((description, corpus))

@@ -25,6 +25,24 @@ pub struct RungResult {
 }
 
 impl Rung {
+    /// Checks that each split of a text has the tokens of a sequence, and the one after it.
+    ///
+    /// # Errors
+    /// [`Error::Other`] if the text is too short.
+    pub fn check_length(&self, corpus: &Corpus) -> Result<(), Error> {
+        let needed = self.block_size + 1;
+        for (split, tokens) in [("training", corpus.train.len()), ("validation", corpus.val.len())] {
+            if tokens < needed {
+                let why = format!(
+                    "{}: its {split} split has {tokens} tokens, but the rung {} needs {needed}: give a longer text",
+                    corpus.source, self.name
+                );
+                return Err(Error::Other(why.into()));
+            }
+        }
+        Ok(())
+    }
+
     /// Trains the model from random weights and measures its validation loss.
     ///
     /// # Errors
@@ -35,6 +53,7 @@ impl Rung {
         seed: u64,
         observer: &mut dyn Observer,
     ) -> Result<RungResult, Error> {
+        self.check_length(corpus)?;
         let mut lecture = Lecture::new(self, corpus.vocab_size, seed)?;
         let mut task = LectureTask {
             train: Batches::new(&corpus.train, self.batch_size, self.block_size, seed)?,

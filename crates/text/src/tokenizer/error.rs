@@ -14,8 +14,8 @@ pub enum TokenizerError {
     VocabSize(usize),
     /// The text has characters without a token.
     #[error(
-        "the tokenizer has no token for {}: {known}, or train with the tokenizer byte, gpt2 or bpe:N, which know \
-         all characters",
+        "the tokenizer has no token for {}: {known}, or train with the tokenizer byte or bpe:N, which know all \
+         characters",
         list(characters)
     )]
     UnknownCharacters {
@@ -25,14 +25,10 @@ pub enum TokenizerError {
         known: Known,
     },
     /// The text has words without a token.
-    #[error(
-        "the tokenizer has no token for {}: it knows only the {known} words and signs of the text that it was made \
-         from; use other words, or train with the tokenizer byte, gpt2 or bpe:N, which know all words",
-        quoted(words)
-    )]
+    #[error("the tokenizer has no token for {}", without_token(words, *known))]
     UnknownWords {
-        /// The words, without the space before them.
-        words: Vec<String>,
+        /// The words, sorted.
+        words: Vec<UnknownWord>,
         /// The number of tokens.
         known: usize,
     },
@@ -50,6 +46,41 @@ pub enum TokenizerError {
     /// A saved tokenizer contradicts itself.
     #[error("the tokenizer is damaged: {0}")]
     Damaged(String),
+}
+
+impl TokenizerError {
+    /// Whether a text has something without a token.
+    pub fn is_of_text(&self) -> bool {
+        matches!(self, Self::UnknownCharacters { .. } | Self::UnknownWords { .. })
+    }
+}
+
+/// A word without a token.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnknownWord {
+    /// It has no token in any place.
+    Everywhere(String),
+    /// It has one only where there is no space before it.
+    AfterSpace(String),
+    /// It has one only after a space.
+    WithoutSpace(String),
+    /// Nothing but spaces.
+    Spaces,
+}
+
+impl Display for UnknownWord {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everywhere(word) => write!(f, "\"{}\"", word.escape_debug()),
+            Self::AfterSpace(word) => {
+                write!(f, "\"{}\" after a space (it knows it without one)", word.escape_debug())
+            }
+            Self::WithoutSpace(word) => {
+                write!(f, "\"{}\" without a space before it (it knows it after one)", word.escape_debug())
+            }
+            Self::Spaces => f.write_str("a space at the end of the text or before another space"),
+        }
+    }
 }
 
 /// What a tokenizer knows that does not know all characters.
@@ -81,9 +112,19 @@ fn list(characters: &[char]) -> String {
     first_ten(characters.iter().map(|c| format!("'{}'", c.escape_debug())), "characters")
 }
 
-/// At most ten words, escaped and quoted.
-fn quoted(words: &[String]) -> String {
-    first_ten(words.iter().map(|word| format!("\"{}\"", word.escape_debug())), "words")
+/// At most ten words, and what to do about each kind.
+fn without_token(words: &[UnknownWord], known: usize) -> String {
+    let has_spaces = words.contains(&UnknownWord::Spaces);
+    let others: Vec<&UnknownWord> = words.iter().filter(|word| **word != UnknownWord::Spaces).collect();
+    let spaces = has_spaces.then(|| format!("{}: leave it out", UnknownWord::Spaces));
+    let others = (!others.is_empty()).then(|| {
+        format!(
+            "{}: it knows only the {known} words and signs of the text that it was made from; use other words, or \
+             train with the tokenizer byte or bpe:N, which know all words",
+            first_ten(others.iter().map(ToString::to_string), "words")
+        )
+    });
+    [spaces, others].into_iter().flatten().collect::<Vec<_>>().join("; and none for ")
 }
 
 fn first_ten(all: impl ExactSizeIterator<Item = String>, noun: &str) -> String {

@@ -54,7 +54,7 @@ mod word;
 pub use self::added::AddedToken;
 pub use self::byte_letters::{spell, unspell};
 pub use self::byte_level::ByteLevelParts;
-pub use self::error::{Known, TokenizerError};
+pub use self::error::{Known, TokenizerError, UnknownWord};
 pub use self::kind::TokenizerKind;
 pub use self::readable::readable;
 pub use self::special::SpecialToken;

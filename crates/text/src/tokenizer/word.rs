@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::error::TokenizerError;
+use super::error::{TokenizerError, UnknownWord};
 use super::kind::LARGEST_BPE;
 use super::pretokenize::words;
 
@@ -68,7 +68,7 @@ impl WordList {
             match id {
                 Some(&id) => ids.push(id),
                 None => {
-                    unknown.insert(word.trim_matches(' ').to_string());
+                    unknown.insert(self.why_unknown(word));
                 }
             }
         }
@@ -78,12 +78,23 @@ impl WordList {
         ids.truncate(before);
         Err(TokenizerError::UnknownWords { words: unknown.into_iter().collect(), known: self.vocab_size() })
     }
+
+    /// Where a word has no token: with a space before it, without one, or in both places.
+    fn why_unknown(&self, word: &str) -> UnknownWord {
+        match word.strip_prefix(' ') {
+            _ if word.trim_matches(' ').is_empty() => UnknownWord::Spaces,
+            Some(bare) if self.ids.contains_key(bare) => UnknownWord::AfterSpace(bare.into()),
+            Some(bare) => UnknownWord::Everywhere(bare.into()),
+            None if self.ids.contains_key(&*format!(" {word}")) => UnknownWord::WithoutSpace(word.into()),
+            None => UnknownWord::Everywhere(word.into()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::tokenizer::{Tokenizer, TokenizerError};
+    use crate::tokenizer::{Tokenizer, TokenizerError, UnknownWord};
 
     const TEXT: &str = "La pizza sabía bien.\nMaría sabía la verdad.\n";
 
@@ -115,11 +126,32 @@ mod tests {
     fn unknown_words_are_named() {
         let tokenizer = Tokenizer::word(TEXT).unwrap();
         let error = tokenizer.encode("La sopa y la sopa").unwrap_err();
-        assert_eq!(error, TokenizerError::UnknownWords { words: vec!["sopa".into(), "y".into()], known: 9 });
+        let words = ["sopa", "y"].map(|word| UnknownWord::Everywhere(word.into()));
+        assert_eq!(error, TokenizerError::UnknownWords { words: words.into(), known: 9 });
         let text = error.to_string();
         assert!(text.contains("\"sopa\", \"y\"") && text.contains("the 9 words"), "{text}");
         for damaged in [r#"{"kind":"word","words":[]}"#, r#"{"kind":"word","words":["a","a"]}"#] {
             assert!(serde_json::from_str::<Tokenizer>(damaged).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn spaces_are_named_where_they_make_a_word_unknown() {
+        let tokenizer = Tokenizer::word(TEXT).unwrap();
+        let says = |text: &str| tokenizer.encode(text).unwrap_err().to_string();
+        let space = "the tokenizer has no token for a space at the end of the text or before another space: leave \
+                     it out";
+        for text in ["La pizza ", "La  pizza", "La pizza  ", " "] {
+            assert_eq!(says(text), space, "{text:?}");
+        }
+        assert!(tokenizer.encode("La pizza.").is_ok());
+        for (text, named) in [
+            ("La pizza .", "for \".\" after a space (it knows it without one): it knows only the 9 words"),
+            ("La\npizza", "for \"pizza\" without a space before it (it knows it after one): "),
+            ("La\tverdad", "for \"\\t\", \"verdad\" without a space before it (it knows it after one): "),
+            ("La sopa ", "another space: leave it out; and none for \"sopa\": it knows only the 9 words"),
+        ] {
+            assert!(says(text).contains(named), "{text:?}: {}", says(text));
         }
     }
 }

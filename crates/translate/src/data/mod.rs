@@ -30,4 +30,4 @@ pub use grammar::{NAME as GRAMMAR, PIZZA};
 pub use pairs::{Pairs, Sentences};
 pub use text::{TextPair, TextSplits, read_tsv, read_two_files};
 pub use toys::NAMES as TOYS;
-pub use vocabulary::{Specials, tokenizer_for};
+pub use vocabulary::{Specials, name_of, tokenizer_for};

@@ -219,15 +219,17 @@ pub(super) fn check_not_empty(
 /// The error of encoding a split, if the tokenizer was learned from the training pairs.
 pub(super) fn does_not_fit(source: &str, split: &str, error: TextError) -> TextError {
     let unknown = match &error {
-        TextError::Tokenizer(TokenizerError::UnknownWords { words, .. }) => words.first().cloned(),
+        TextError::Tokenizer(TokenizerError::UnknownWords { words, .. }) => {
+            words.first().map(ToString::to_string)
+        }
         TextError::Tokenizer(TokenizerError::UnknownCharacters { characters, .. }) => {
-            characters.first().map(char::to_string)
+            characters.first().map(|c| format!("\"{}\"", c.escape_debug()))
         }
         _ => None,
     };
     let Some(unknown) = unknown else { return error };
     let why = format!(
-        "its {split} pairs, a tenth of all if none are given, have {unknown:?}, which the training pairs lack: \
+        "its {split} pairs, a tenth of all if none are given, have {unknown}, which the training pairs lack: \
          choose the tokenizer byte or bpe:N, or give validation pairs without it"
     );
     TextError::Text { source_name: source.into(), why }

@@ -7,6 +7,7 @@ use m2g_text::{TextError, Tokenizer, TokenizerKind};
 
 use super::text::TextPair;
 use super::{grammar, toys};
+use crate::config::tokenizer_kind;
 
 /// The ids of the tokens around and between sentences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
         "auto" if toys::NAMES.contains(&data) => TokenizerKind::Char,
         "auto" if data == grammar::NAME => TokenizerKind::Bpe(1000),
         "auto" => TokenizerKind::Bpe(8000),
-        name => name.parse()?,
+        name => tokenizer_kind(name)?,
     };
     let kind = match kind {
         TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
@@ -50,6 +51,14 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
     };
     let lines = train.iter().flat_map(|pair| [&pair.source[..], "\n", &pair.target[..], "\n"]);
     Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SPECIAL)?)
+}
+
+/// The name for which [`tokenizer_for`] makes this tokenizer.
+pub fn name_of(tokenizer: &Tokenizer) -> String {
+    match tokenizer.name() {
+        name if name.starts_with("bpe:") => format!("bpe:{}", tokenizer.vocab_size()),
+        name => name,
+    }
 }
 
 /// The special tokens of a tokenizer that pairs are encoded with.
@@ -61,4 +70,23 @@ pub(super) fn specials(tokenizer: &Tokenizer) -> Result<Specials, TextError> {
         let rule = "it has no tokens for the beginning, the end and padding: it was made for another model";
         Error::Setting { name: "tokenizer", value: tokenizer.name(), rule }.into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_a_translation_model_can_have() {
+        let text = [TextPair::from(["a bee or two bees", "una abeja o dos abejas"])];
+        for name in ["char", "word", "byte", "bpe:262"] {
+            assert_eq!(name_of(&tokenizer_for(name, "x", &text).unwrap()), name);
+        }
+        let error = tokenizer_for("nope", "x", &text).unwrap_err().to_string();
+        assert!(
+            error.contains("'nope': it must be char, word, byte or bpe:N") && !error.contains("gpt2"),
+            "{error}"
+        );
+    }
 }
