@@ -109,6 +109,18 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
             (Some(toml::Value::Float(_)), toml::Value::Integer(n)) => toml::Value::Float(n as f64),
             (_, value) => value,
         };
+        // A name as with the flag, for what is stored as a table: schedule = "cosine".
+        let value = match (all.get(setting.name), value) {
+            (Some(toml::Value::Table(_)), toml::Value::String(word)) => {
+                let mut named = C::default();
+                (setting.set)(&mut named, &word)
+                    .map_err(|rule| anyhow!("{name}: {key} is {}: {rule}", excerpt(&word)))?;
+                toml::Value::try_from(
+                    (setting.stored.write)(&named).map_err(|e| anyhow!("{name}: {key}: {e}"))?,
+                )?
+            }
+            (_, value) => value,
+        };
         if value.as_float().is_some_and(|x| !x.is_finite()) {
             bail!("{name}: {key} is {value}: it must be a finite number");
         }
@@ -146,6 +158,9 @@ fn broken_rule<C: Settings + Default>(setting: &Setting<C>, value: &toml::Value)
     };
     let json = serde_json::to_value(value).ok()?;
     let why = (setting.stored.read)(&mut C::default(), json).err()?;
+    if value.is_table() {
+        return Some(one_line(&why));
+    }
     Some((setting.set)(&mut C::default(), &text).err().unwrap_or_else(|| one_line(&why)))
 }
 
@@ -186,6 +201,21 @@ mod tests {
         assert_eq!(gpt["fused"], false);
         let strange = with_current_names::<m2g_gpt::Config>(&json!({"unknown": 1}));
         assert_eq!(Value::Object(strange), json!({"unknown": 1}));
+    }
+
+    #[test]
+    fn a_table_may_be_given_by_its_name_or_in_part() {
+        let read =
+            |text: &str| with_keys(&m2g_digits::Config::default(), "x.toml", text).map_err(|e| e.to_string());
+        let cosine = read("schedule = { kind = 'cosine', warmup = 0.02, floor = 0.0 }");
+        assert_eq!(read("schedule = 'cosine'"), cosine);
+        assert_eq!(read("schedule = { kind = 'cosine' }"), cosine);
+        let named = |name| read(&format!("schedule = '{name}'"));
+        assert_eq!(read("schedule = { kind = 'halve-on-plateau' }"), named("halve-on-plateau"));
+        assert_eq!(read("distort = 'affine'"), read("distort = { kind = 'affine' }"));
+        assert!(named("cosin").unwrap_err().contains("schedule is cosin: it must be one of"));
+        let why = read("distort = { kind = 'affin' }").unwrap_err();
+        assert!(why.contains("unknown variant `affin`, expected one of"), "{why}");
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn list_json() -> anyhow::Result<()> {
 
 fn get(name: &str) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
-    let style = "{msg}  [{bar:30}] {bytes}/{total_bytes}, {eta} left";
+    let style = "{bytes}/{total_bytes}, {eta} left  {wide_msg}";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
     let dir = catalogue::get(name, &mut |file, done, total| {
         bar.set_message(file.to_string());

@@ -78,6 +78,21 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     kind == Some(io::ErrorKind::BrokenPipe)
 }
 
+/// A value in a sentence: a text without quotes, and `cosine (warmup 0.02)` for a kind with its settings.
+pub fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(parts) if parts.get("kind").is_some_and(Value::is_string) => {
+            let settings = parts.iter().filter(|(name, _)| *name != "kind");
+            let settings: Vec<String> =
+                settings.map(|(name, value)| format!("{name} {}", in_words(value))).collect();
+            let kind = in_words(&parts["kind"]);
+            if settings.is_empty() { kind } else { format!("{kind} ({})", settings.join(", ")) }
+        }
+        value => without_rounding(value).to_string(),
+    }
+}
+
 /// Numbers as they were before they were stored as f32: 0.15 instead of 0.15000000596046448.
 pub fn without_rounding(value: &Value) -> Value {
     match value {

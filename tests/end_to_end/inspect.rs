@@ -122,6 +122,12 @@ fn attention_weights_sum_to_one_and_masked_ones_are_zero() {
 fn digits_are_inspected_and_parameters_listed() {
     let dir = tempfile::tempdir().unwrap();
     small_run(dir.path());
+    let picture = root().join("tests/data/digits/edge-border/5.jpg").display().to_string();
+    let label = ["inspect", "digits", "--image", &picture, "--label", "10"];
+    for more in [&[][..], &["--backward"]] {
+        let error = refused(dir.path(), &[&label[..], more].concat());
+        assert!(error.contains("--label is 10: the network knows 0 to 9"), "{error}");
+    }
     let text = ok(dir.path(), &["inspect", "digits", "--backward"]);
     assert!(text.contains("(B, 784) (30, 784) (30) -> (B, 30)"), "{text}");
     assert!(ok(dir.path(), &["inspect", "digits", "--values", "layer2.a"]).contains("(1, 10)"));

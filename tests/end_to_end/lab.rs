@@ -58,6 +58,12 @@ fn an_experiment_is_reproducible_and_resumes() {
     assert_eq!(first.iter().filter(|o| o["event"] == "trial").count(), 4);
     let again = objects(dir.path(), &["lab", "tiny.toml", "--json", "--run", "again", "--threads", "2"]);
     assert_eq!(measured(&first), measured(&again));
+    // The folder that the command names is the same place.
+    let same = ["lab", "tiny.toml", "--json", "--run", "runs/lab/again"];
+    assert!(
+        measured(&objects(dir.path(), &same)) == measured(&again)
+            && !dir.path().join("runs/lab/runs").exists()
+    );
 
     // As if killed while writing the result of the second training run.
     let folder = dir.path().join("runs/lab/tiny");

@@ -29,7 +29,10 @@ fn solve(dir: &Path, program: &str) {
 fn an_exercise_is_graded_hinted_solved_and_reset() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert_eq!(learn(dir, &[]), (1, "The gap is still there: replace todo!() with your code.\n".to_string()));
+    assert_eq!(
+        learn(dir, &[]),
+        (1, "A gap is still there: replace each todo!() with your code.\n".to_string())
+    );
     let file = dir.join("learn/src/bin/01_neuron.rs");
     let task = fs::read_to_string(&file).unwrap();
 

@@ -40,7 +40,10 @@ use crate::plot::curves::{Curve, curves};
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 use crate::terminal::width::columns;
-use crate::{output, output_file};
+use crate::{
+    output,
+    output_file::{self, is_stdout},
+};
 
 /// Show what two models share: the core functions that run in one training step of each, on real
 /// data.
@@ -81,7 +84,9 @@ impl Compare {
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
         let comparison = of(&self.first, &self.second)?;
-        if self.json {
+        if self.svg.as_deref().is_some_and(is_stdout) {
+            // The drawing alone goes to stdout.
+        } else if self.json {
             output::line(serde_json::to_string(&comparison)?)?;
         } else if let Some(name) = &self.code {
             output::line(code::text(&comparison, name.as_deref())?)?;

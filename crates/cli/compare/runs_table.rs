@@ -1,10 +1,8 @@
 //! Formats the comparison of two runs as text.
 
-use serde_json::Value;
-
 use super::runs::{End, Parameter, Runs, Setting, Validation};
 use super::table::shape;
-use crate::output::without_rounding;
+use crate::output::in_words;
 use crate::terminal::lines::flow;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::{clip, width};
@@ -29,7 +27,7 @@ pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
     ));
     for setting in &runs.settings {
         if let [Some(a), Some(b)] = &setting.values {
-            differs(&mut table, labels, &setting.name, [plain(a), plain(b)]);
+            differs(&mut table, labels, &setting.name, [in_words(a), in_words(b)]);
         }
     }
     let settings = table.render(columns);
@@ -86,14 +84,9 @@ fn differs(table: &mut Table, labels: &[String; 2], name: &str, values: [String;
 fn only_one_has(label: &str, settings: &[Setting], side: usize, columns: usize) -> Option<String> {
     let only = settings.iter().filter(|s| s.values[1 - side].is_none());
     let texts: Vec<String> =
-        only.filter_map(|s| Some(format!("{} {},", s.name, plain(s.values[side].as_ref()?)))).collect();
+        only.filter_map(|s| Some(format!("{} {},", s.name, in_words(s.values[side].as_ref()?)))).collect();
     let fields: Vec<String> = [format!("only {label}:")].into_iter().chain(texts).collect();
     (fields.len() > 1).then(|| flow(&fields, " ", columns, 2).trim_end_matches(',').to_string())
-}
-
-/// A setting without the quotes of JSON.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| without_rounding(value).to_string(), str::to_string)
 }
 
 fn number(x: f64) -> String {

@@ -23,10 +23,10 @@ use crate::terminal::notes;
 #[derive(Args, Clone, Debug)]
 pub struct GenerationFlags {
     /// Temperature: below 1 favours likely tokens, above 1 makes the choice more random.
-    #[arg(long, value_name = "X", default_value_t = 0.8)]
+    #[arg(long, value_name = "X", default_value_t = Sampling::WRITING.temperature)]
     temperature: f64,
     /// Sample from the N most likely tokens, ties included.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = Sampling::WRITING.top_k.unwrap_or(1))]
     top_k: usize,
     /// Sample from the smallest set of most likely tokens with this total probability.
     #[arg(long, value_name = "X")]

@@ -19,7 +19,9 @@ use crate::flags::{check_read_once, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::output_file::followed_folder;
+use crate::terminal::lines::wrap;
 use crate::terminal::notes;
+use crate::terminal::width::columns;
 
 /// Tokenize text into a folder to train on: train.bin and val.bin, tokenizer.json and meta.json.
 #[derive(Args)]
@@ -106,10 +108,11 @@ impl PrepareText {
         } else {
             let Meta { tokenizer, vocab_size, train_tokens, val_tokens, .. } = &meta;
             let out = quoted(&what.out);
-            output::line(format!(
+            let text = format!(
                 "{out}: tokenizer {tokenizer}, {vocab_size} tokens in the vocabulary, {train_tokens} training and \
                  {val_tokens} validation tokens"
-            ))?;
+            );
+            output::line(wrap(&text, columns(), 2))?;
         }
         Ok(ExitCode::SUCCESS)
     }

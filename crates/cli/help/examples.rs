@@ -18,7 +18,8 @@ pub const EXAMPLES: &[Examples] = &[
     (
         "digits train",
         &[
-            ("digits train", "the book's first network, on MNIST"),
+            ("digits train", "the book's network, with chapter 3's initial weights"),
+            ("digits train --config book-ch1", "the book's first network"),
             ("digits train --hidden 100 --run wide", "a wider one, saved in runs/wide"),
             ("digits train --config best", "a much better one, in some minutes"),
             ("digits train --resume wide --epochs 60", "go on with a run"),

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 
 /// Flags by their ids: the heading of each.
-const HEADINGS: [(&str, &[&str]); 6] = [
+pub(super) const HEADINGS: [(&str, &[&str]); 6] = [
     (
         "Input",
         &[
@@ -13,7 +13,6 @@ const HEADINGS: [(&str, &[&str]); 6] = [
             "image",
             "label",
             "data",
-            "tokens_file",
             "config",
             "preset",
             "val_fraction",
@@ -67,14 +66,12 @@ const HEADINGS: [(&str, &[&str]); 6] = [
 
 /// What happens without a flag that has no value by default, by the path of its command, which may be
 /// empty for all commands, and by its id.
-const DEFAULTS: [(&str, &str, &str); 27] = [
+pub(super) const DEFAULTS: [(&str, &str, &str); 23] = [
     ("", "config", "the default settings"),
     ("", "resume", "a new run"),
-    ("", "threads", "one per core"),
     ("digits train", "data", "MNIST"),
     ("gpt eval", "tokens", "the validation split"),
     ("gpt eval", "logits", "not written"),
-    ("gpt sample", "prompt", "a newline, or end-of-text"),
     ("gpt sample", "prompt_file", "see --prompt"),
     ("gpt sample", "prompt_tokens", "see --prompt"),
     ("", "top_p", "1, all tokens"),
@@ -85,7 +82,6 @@ const DEFAULTS: [(&str, &str, &str); 27] = [
     ("lab", "data", "the experiment's"),
     ("lab", "steps", "the experiment's"),
     ("bleu", "baseline", "no comparison"),
-    ("translate prepare", "val", "held out"),
     ("translate translate", "beam_tree", "no drawing"),
     ("compare", "code", "no source"),
     ("compare", "svg", "no drawing"),
@@ -94,7 +90,6 @@ const DEFAULTS: [(&str, &str, &str); 27] = [
     ("inspect", "head", "all heads"),
     ("inspect", "out", "no drawing"),
     ("bench", "against", "no peer"),
-    ("bench", "workloads", "all"),
 ];
 
 /// Puts every flag without a heading under one, and adds missing defaults to the descriptions.

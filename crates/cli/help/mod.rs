@@ -108,6 +108,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_row_of_the_tables_is_of_a_flag() {
+        let leaves = leaves(&complete(crate::Cli::command(), "m2g"), &[]);
+        let is_known =
+            |id: &str| leaves.iter().any(|(_, leaf)| leaf.get_arguments().any(|arg| arg.get_id() == id));
+        for id in groups::HEADINGS.iter().flat_map(|(_, ids)| *ids) {
+            assert!(is_known(id), "{id}");
+        }
+        for (command, id, default) in groups::DEFAULTS {
+            let said = |leaf: &Command| {
+                let help = leaf.get_opts().find(|arg| arg.get_id() == id).and_then(|arg| arg.get_help());
+                help.is_some_and(|help| help.to_string().ends_with(&format!(" [default: {default}]")))
+            };
+            let is_of = |path: &[String]| command.is_empty() || path.join(" ") == command;
+            assert!(leaves.iter().any(|(path, leaf)| is_of(path) && said(leaf)), "{command} {id}");
+        }
+    }
+
     /// A flag with a value has a default, or says what happens without it.
     #[test]
     fn every_default_is_shown() {

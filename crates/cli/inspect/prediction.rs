@@ -2,6 +2,7 @@
 
 use m2g_core::inspect::Prediction;
 
+use crate::terminal::lines::fold;
 use crate::terminal::table::{Narrow, Table};
 
 /// The width of the longest bar, in columns.
@@ -26,7 +27,7 @@ pub fn text(prediction: &Prediction, columns: usize) -> String {
         let bar = "#".repeat((p.clamp(0.0, 1.0) * BAR_COLUMNS).round() as usize);
         table.row([name.clone(), percent(*p), bar]);
     }
-    format!("{headline}\n{}", table.render(columns))
+    format!("{}\n{}", fold(&headline, columns), table.render(columns))
 }
 
 /// How many decimals percentages need if this is the largest share: two, or more below 1 %, so that three of its

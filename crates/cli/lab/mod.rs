@@ -27,7 +27,7 @@ pub mod trainer;
 mod trial;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -151,8 +151,10 @@ impl Lab {
         self.apply_flags(&mut experiment)?;
         let folder = match &self.run {
             None => Path::new("runs/lab").join(short),
-            Some(name) if run_path(name).starts_with("runs") => Path::new("runs/lab").join(name),
-            Some(path) => PathBuf::from(path),
+            Some(name) => match run_path(name) {
+                bare if bare == Path::new("runs").join(name) => Path::new("runs/lab").join(name),
+                path => path,
+            },
         };
         let folder = followed_folder(&folder);
         let mut trainer = experiment.model()?.trainer();

@@ -197,7 +197,7 @@ impl Course {
     /// The optimised program of an exercise that passes.
     fn passing_program(&mut self, exercise: &'static Exercise) -> anyhow::Result<Program> {
         let build = Build { release: true, colour: false };
-        let passing = match compile(self.folder.path(), &[exercise.sources.program], build)? {
+        let passing = match compile(self.folder.path(), exercise.sources.program, build)? {
             Compiled::Program(path) => {
                 let verdict = grade(exercise, &mut Program::to_grade(path.clone()))?;
                 matches!(verdict, Verdict::Passed { .. }).then_some(path)

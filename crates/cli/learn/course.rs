@@ -58,7 +58,7 @@ impl Course {
     pub fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<Grade> {
         let colour = !self.json && io::stdout().is_terminal();
         let build = Build { release: false, colour };
-        let program = match compile(self.folder.path(), &[exercise.sources.program], build)? {
+        let program = match compile(self.folder.path(), exercise.sources.program, build)? {
             Compiled::Program(program) => program,
             Compiled::Refused(why) => {
                 self.folder.note(exercise, false)?;

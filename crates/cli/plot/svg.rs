@@ -6,6 +6,7 @@ use base64::Engine;
 
 use super::shapes::{Anchor, Drawing, Rgb, Shape};
 use super::{font, png};
+use crate::terminal::lines::visible;
 
 /// The figure as an SVG document.
 pub(super) fn write(figure: &Drawing) -> String {
@@ -39,7 +40,8 @@ pub(super) fn write(figure: &Drawing) -> String {
                     Anchor::Middle => "middle",
                     Anchor::End => "end",
                 };
-                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                // XML has no control characters.
+                let text = visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let fill = hex(*colour);
                 let turn = match upward {
                     true => format!(" transform=\"rotate(-90 {x:.1} {y:.1})\""),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::config_file::{MAX_CONFIG_BYTES, one_line};
 use crate::models::kind::ModelKind;
 use crate::models::named;
-use crate::output::{percent, without_rounding};
+use crate::output::{in_words, percent};
 
 /// A run on disk.
 pub struct Summary {
@@ -145,8 +145,7 @@ pub fn plain(value: &Value) -> String {
         Value::String(text) if Path::new(text).is_absolute() => {
             Path::new(text).file_name().map_or(text.clone(), |name| name.to_string_lossy().into_owned())
         }
-        Value::String(text) => text.clone(),
-        value => without_rounding(value).to_string(),
+        value => in_words(value),
     }
 }
 

@@ -103,6 +103,10 @@ impl Network<f32> {
     ) -> Result<Prediction, Error> {
         let output = self.feedforward(image)?;
         let shares: Vec<f64> = shares(output.data()).into_iter().map(f64::from).collect();
+        if let Some(class) = class.filter(|&class| class >= shares.len()) {
+            let rule = "it must be the number of a class";
+            return Err(Error::Setting { name: "label", value: class.to_string(), rule });
+        }
         let what = if names.is_empty() { "digit" } else { "class" };
         let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
         let prediction = Prediction::likeliest(what, &shares, shares.len(), name);

@@ -51,7 +51,8 @@ macro_rules! sources {
 }
 pub(crate) use sources;
 
-/// The cost after element `index` of part `path` of the gradient's variable has grown by `step`.
+/// The cost after element `index` of part `path` of the gradient's variable has grown by `step`; NaN for a part that
+/// is no gradient.
 pub type Gradient = fn(case: &Case, path: &[usize], index: usize, step: f64) -> Result<f64, Error>;
 
 /// A typical mistake.

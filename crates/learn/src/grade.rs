@@ -119,7 +119,8 @@ fn slope(exercise: &Exercise, case: &Case, found: &Difference) -> Result<Option<
     let cols = part(&expected, &found.path).and_then(|part| shape(part).last().copied()).unwrap_or(1);
     let at = index.iter().fold(0, |at, i| at * cols + i);
     let [above, below] = [STEP, -STEP].map(|step| gradient(case, &found.path, at, step));
-    Ok(Some((above? - below?) / (2.0 * STEP)))
+    let slope = (above? - below?) / (2.0 * STEP);
+    Ok(slope.is_finite().then_some(slope))
 }
 
 #[cfg(test)]

@@ -46,11 +46,11 @@ pub struct Build {
     pub colour: bool,
 }
 
-/// Compiles the programs `names` of the workspace `folder`, and returns the last.
+/// Compiles the program `name` of the workspace `folder`.
 ///
 /// # Errors
 /// If cargo does not start, or fails for another reason than an error in the code.
-pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, LearnError> {
+pub fn compile(folder: &Path, name: &str, build: Build) -> Result<Compiled, LearnError> {
     let mut cargo = Command::new("cargo");
     // Errors come as data, so that nothing else that cargo fails at looks like one.
     let format = if build.colour { "json-diagnostic-rendered-ansi" } else { "json" };
@@ -60,13 +60,12 @@ pub fn compile(folder: &Path, names: &[&str], build: Build) -> Result<Compiled, 
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(folder.join("target"));
-    names.iter().for_each(|name| _ = cargo.args(["--bin", name]));
+    cargo.args(["--bin", name]);
     if build.release {
         cargo.arg("--release");
     }
     let output = cargo.stdin(Stdio::null()).output().map_err(LearnError::Cargo)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let name = names.last().copied().unwrap_or_default();
     let said: Vec<serde_json::Value> =
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let mut executable = said.iter().filter_map(|message| {

@@ -68,8 +68,8 @@ pub fn json(exercise: &Exercise, verdict: &Verdict, texts: &Texts) -> Json {
                         What::Number { index, expected, actual, .. } => {
                             json["index"] = json!(index);
                             // JSON has no infinity and no NaN.
-                            json["expected"] = json!(number(*expected));
-                            json["actual"] = json!(number(*actual));
+                            let (expected, actual) = apart(*expected, *actual);
+                            (json["expected"], json["actual"]) = (json!(expected), json!(actual));
                         }
                         What::Text { expected, actual } => {
                             json["expected"] = json!(expected);
@@ -170,6 +170,10 @@ fn in_full(value: &Value) -> Option<String> {
         Value::Text(text) => Some(format!("{text:?}")),
         Value::List(parts) if parts.iter().all(|part| matches!(part, Value::Ids(_))) => {
             list(parts.iter().map(in_full).collect::<Option<_>>()?)
+        }
+        Value::Matrix(m) if m.data.len() <= MAX_NUMBERS => {
+            let row = |i| list(m.row(i).iter().map(|x| number(*x)).collect());
+            list((0..m.rows).map(row).collect::<Option<_>>()?)
         }
         Value::Numbers(_) | Value::Matrix(_) | Value::List(_) => None,
     }

@@ -221,7 +221,7 @@ title	GPT
 lead	Type a text. The GPT turns each token into C numbers, lets the tokens look at each other layer by layer, and guesses the next one.	Escribe un texto. El GPT convierte cada token en C números, deja que los tokens se miren capa por capa y adivina el siguiente.
 left	Tokens before them, out of its sight: {n}.	Tokens anteriores, fuera de su vista: {n}.
 your	Your text	Tu texto
-summary	{model}: {layers} layers, {heads} heads, C = {width}. T = {tokens} tokens in {ms} ms.	{model}: {layers} capas, {heads} cabezas, C = {width}. T = {tokens} tokens en {ms} ms.
+summary	{model}: layers {layers}, heads {heads}, C = {width}, T = {tokens}; {ms} ms.	{model}: capas {layers}, cabezas {heads}, C = {width}, T = {tokens}; {ms} ms.
 inside	Inside, part by part	Por dentro, parte por parte
 inside.about	Every part opens. Rows are tokens.	Cada parte se abre. Las filas son tokens.
 in	Tokens become numbers	Los tokens se vuelven números

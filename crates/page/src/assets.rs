@@ -76,6 +76,20 @@ mod tests {
         }
     }
 
+    /// `palette.js` reads six hexadecimal digits.
+    #[test]
+    fn colours_of_pictures_have_six_digits() {
+        let style = embedded("style/base.css").unwrap();
+        let style = std::str::from_utf8(&style).unwrap();
+        for name in ["neg", "zero", "pos", "paper", "ink"] {
+            let start = format!("--{name}: #");
+            let values: Vec<&str> =
+                style.split(&start).skip(1).filter_map(|rest| rest.split(';').next()).collect();
+            let is_good = |value: &&str| value.len() == 6 && value.chars().all(|c| c.is_ascii_hexdigit());
+            assert!(values.len() >= 2 && values.iter().all(is_good), "{name}: {values:?}");
+        }
+    }
+
     #[test]
     fn a_file_is_its_source_without_comments() {
         let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");

@@ -171,6 +171,13 @@ impl Models {
         Ok(all)
     }
 
+    /// The name in the listing of the run in this folder, which may not be written yet.
+    pub fn name_of(&self, path: &Path) -> Result<String, Refusal> {
+        let name = listed_name(path);
+        let is_taken = self.runs()?.iter().any(|run| run.name == name && run.path != path);
+        Ok(if is_taken { path.display().to_string() } else { name })
+    }
+
     /// The folder of a run in the listing.
     pub fn folder(&self, name: &str) -> Result<PathBuf, Refusal> {
         let found = self.runs()?.into_iter().find(|run| run.name == name);
@@ -204,13 +211,14 @@ impl Models {
 
 /// The name of a run on the page: that of its folder or, since `digits` is the untrained model and `training` the
 /// one that is trained, its path.
-pub fn listed_name(path: &Path) -> String {
+fn listed_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     if KINDS.contains(&&*name) || name == "training" { path.display().to_string() } else { name.into_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -219,6 +227,25 @@ mod tests {
             [("runs/a", "a"), ("runs/digits", "runs/digits"), ("runs/training", "runs/training")]
         {
             assert_eq!(listed_name(Path::new(path)), name);
+        }
+    }
+
+    #[test]
+    fn two_runs_never_have_the_same_name() {
+        let models = Models {
+            asked: vec!["elsewhere/first".into()],
+            folders: || Ok(vec!["runs/first".into(), "runs/second".into()]),
+            kept: Mutex::default(),
+        };
+        let names: Vec<String> = models.runs().unwrap().into_iter().map(|run| run.name).collect();
+        assert_eq!(names, ["first", "runs/first", "second"]);
+        for (path, name) in [
+            ("elsewhere/first", "first"),
+            ("runs/first", "runs/first"),
+            ("runs/second", "second"),
+            ("runs/new", "new"),
+        ] {
+            assert_eq!(models.name_of(Path::new(path)).unwrap(), name);
         }
     }
 }

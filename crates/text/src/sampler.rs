@@ -27,6 +27,9 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// As `m2g gpt sample` and the page write unless they are told otherwise.
+    pub const WRITING: Self = Self { temperature: 0.8, top_k: Some(200), top_p: None, greedy: false };
+
     /// Checks every setting.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ fn the_page_follows_what_changes_under_it() {
     every_click_is_a_step(&browser, &served);
     a_success_hides_no_later_failure(&browser);
     a_wrong_number_is_refused(&browser);
+    a_live_picture_ends_when_it_is_closed(&browser);
     a_sentence_and_its_heads(&browser);
     the_language_is_that_of_the_page(&browser);
     a_training_is_seen_after_a_reload(&browser, &served, &data);
@@ -110,6 +111,23 @@ fn every_click_is_a_step(browser: &Browser, served: &Served) {
     let points = "[...document.querySelectorAll('main .chart')].find((c) => c.ariaLabel === 'Cost after each step')\
                   .querySelector('polyline').getAttribute('points').split(' ').length";
     browser.wait(&format!("return {points} === 8"));
+}
+
+/// A browser has six connections for a server, and the picture of the runs holds one while it is open.
+fn a_live_picture_ends_when_it_is_closed(browser: &Browser) {
+    go(browser, "notes", "&note=09-what-if-ablation");
+    browser.wait("return document.querySelector('details.live-part')");
+    for _ in 0..8 {
+        browser.run("document.querySelector('details.live-part').open = true");
+        browser.wait("return document.querySelector('details.live-part .chapter.runs table')");
+        browser.run("document.querySelector('details.live-part').open = false");
+        browser.wait("return !document.querySelector('details.live-part .chapter')");
+    }
+    let status = browser.run(
+        "return fetch('/lib/page.js', { cache: 'no-store', signal: AbortSignal.timeout(5000) }) \
+             .then(({ status }) => status, () => 'no answer')",
+    );
+    assert_eq!(status, json!(200));
 }
 
 fn a_success_hides_no_later_failure(browser: &Browser) {

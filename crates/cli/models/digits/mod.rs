@@ -41,7 +41,8 @@ pub struct Digits;
 enum DigitsCommand {
     /// Train a network on MNIST, or on other data in the same IDX format.
     ///
-    /// Without flags, trains the first network of the book, [784, 30, 10], on MNIST.
+    /// Without flags, trains the book's [784, 30, 10] on MNIST, with the initial weights of its chapter 3; the first
+    /// network of the book is --config book-ch1.
     Train(Box<Train<Network<f32>>>),
     /// Measure a trained network on the test images.
     Eval(Eval<Network<f32>>),

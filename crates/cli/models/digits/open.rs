@@ -76,7 +76,7 @@ impl OpenModel for OpenNetwork {
         let (image, digit) = self.image(input)?;
         match (input.backward, digit) {
             (true, None) => bail!("--backward needs the digit in the picture: give it with --label DIGIT"),
-            (true, Some(digit)) if digit >= classes => {
+            (_, Some(digit)) if digit >= classes => {
                 bail!("--label is {digit}: the network knows 0 to {}", classes - 1)
             }
             _ => {}

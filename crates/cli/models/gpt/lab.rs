@@ -7,6 +7,7 @@ use m2g_gpt::evaluation::generation_loss;
 use m2g_gpt::training::Training;
 use m2g_gpt::{Config, Gpt};
 
+use crate::errors::without_advice;
 use crate::lab::trainer::LabModel;
 use crate::terminal::lines::note;
 
@@ -24,7 +25,7 @@ impl LabModel for Gpt<f32> {
 
     fn load_data(config: &Config) -> anyhow::Result<Corpus> {
         let corpus = Corpus::load_configured(config, None)?;
-        corpus.reports.iter().for_each(|report| note(report));
+        corpus.reports.iter().for_each(|report| note(without_advice(report)));
         Ok(corpus)
     }
 

@@ -256,8 +256,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
 
 /// How the samples after training are chosen: as those of `m2g gpt sample`.
 fn sampling() -> GenerateOptions {
-    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
-    GenerateOptions { sampling, ..GenerateOptions::default() }
+    GenerateOptions { sampling: Sampling::WRITING, ..GenerateOptions::default() }
 }
 
 /// A text that the model generates from a newline; without a tokenizer, token ids from token 0.

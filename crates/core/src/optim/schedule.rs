@@ -12,8 +12,10 @@ pub enum Schedule {
     /// to the factor `floor` (Loshchilov and Hutter 2017).
     Cosine {
         /// The share of all steps, 0 to 1.
+        #[serde(default = "two_percent")]
         warmup: f64,
         /// The factor at the end.
+        #[serde(default)]
         floor: f64,
     },
     /// The rate of nanoGPT, with its lengths in steps: `(step + 1) / (warmup + 1)` during the first
@@ -39,8 +41,17 @@ pub enum Schedule {
     /// the learning rate). Training ends when the factor falls below 1/128.
     HalveOnPlateau {
         /// Evaluations without an improvement before the rate is halved.
+        #[serde(default = "ten")]
         patience: u32,
     },
+}
+
+fn two_percent() -> f64 {
+    0.02
+}
+
+fn ten() -> u32 {
+    10
 }
 
 impl Schedule {

@@ -416,7 +416,7 @@ fn runs_that_cannot_be_used_are_refused() {
     let busy = Training::resume(&run, &data, description.clone()).unwrap();
     assert!(matches!(resume(&data, description.clone()), Err(Error::Busy(_))));
     drop(busy);
-    assert!(matches!(run_folder::metadata(&run, LAST, "curve"), Err(Error::Checkpoint { .. })));
+    assert!(matches!(run_folder::metadata(&run, LAST, "curve"), Err(Error::OtherKind { .. })));
     new(Save::Replace(&run)).unwrap();
     assert_eq!(
         Training::resume(&run, &data, description.clone()).unwrap().state.step,

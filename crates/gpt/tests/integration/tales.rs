@@ -12,8 +12,7 @@ fn trained(config: Config, sentences: usize) -> Writing {
     let corpus = Corpus::load_configured(&config, None).unwrap();
     let mut training = Training::new(config, &corpus, Save::Nowhere).unwrap();
     training.run(&mut ()).unwrap();
-    let sampling = Sampling { temperature: 0.8, top_k: Some(200), ..Sampling::default() };
-    let options = GenerateOptions { sampling, ..GenerateOptions::default() };
+    let options = GenerateOptions { sampling: Sampling::WRITING, ..GenerateOptions::default() };
     Writing::by(&training.model, corpus.tokenizer.as_ref().unwrap(), &options, sentences).unwrap()
 }
 

@@ -36,6 +36,14 @@ pub const EXERCISE: Exercise = Exercise {
                 (sum / (2.0 * b * n)).into()
             },
         },
+        Mistake { name: "sum_alone", answer: |input| squares(input).0.into() },
+        Mistake {
+            name: "mean_over_outputs",
+            answer: |input| {
+                let (sum, _, n) = squares(input);
+                (sum / (2.0 * n)).into()
+            },
+        },
         Mistake {
             name: "not_squared",
             answer: |input| {

@@ -47,7 +47,7 @@ fn no_program_hangs_or_crashes_the_grader() {
     body += "        _ => 0.0,\n    }";
     let source = exercise.sources.task.replace("    todo!()", &body);
     fs::write(learn.join("src/bin/01_neuron.rs"), source).unwrap();
-    let program = match compile(&learn, &["01_neuron"], PLAIN).unwrap() {
+    let program = match compile(&learn, "01_neuron", PLAIN).unwrap() {
         Compiled::Program(program) => program,
         Compiled::Refused(why) => panic!("{why}"),
     };
@@ -104,7 +104,7 @@ fn the_compiler_says_what_it_refuses() {
     let folder = Folder::open(&learn, Language::English).unwrap();
     let exercise = named("neuron").unwrap();
     fs::write(folder.file(exercise), exercise.sources.task.replace("todo!()", "b + \"one\"")).unwrap();
-    match compile(&learn, &[exercise.sources.program], PLAIN).unwrap() {
+    match compile(&learn, exercise.sources.program, PLAIN).unwrap() {
         Compiled::Refused(why) => {
             assert!(
                 why.contains("cannot add `&str` to `f64`") && why.contains("src/bin/01_neuron.rs"),
@@ -115,7 +115,7 @@ fn the_compiler_says_what_it_refuses() {
         Compiled::Program(program) => panic!("{}", program.display()),
     }
     // Another exercise is not concerned.
-    let other = compile(&learn, &["02_sigmoid"], PLAIN).unwrap();
+    let other = compile(&learn, "02_sigmoid", PLAIN).unwrap();
     assert!(matches!(other, Compiled::Program(_)), "{other:?}");
 }
 
@@ -127,11 +127,11 @@ fn what_cargo_fails_at_is_no_fault_of_the_code() {
     let exercise = named("neuron").unwrap();
     fs::write(folder.file(exercise), exercise.sources.solution).unwrap();
     fs::write(learn.join("target"), "a file").unwrap();
-    let error = compile(&learn, &[exercise.sources.program], PLAIN).unwrap_err().to_string();
+    let error = compile(&learn, exercise.sources.program, PLAIN).unwrap_err().to_string();
     assert!(error.starts_with("cargo could not build the exercise, so it was not graded: "), "{error}");
     fs::remove_file(learn.join("target")).unwrap();
     fs::write(learn.join("Cargo.toml"), "[package").unwrap();
-    let error = compile(&learn, &[exercise.sources.program], PLAIN).unwrap_err().to_string();
+    let error = compile(&learn, exercise.sources.program, PLAIN).unwrap_err().to_string();
     assert!(error.contains("cargo could not build"), "{error}");
 }
 
@@ -155,7 +155,7 @@ fn a_panic_in_a_given_function_is_in_the_learners_line() {
             exercise.sources.task.replace("todo!()", &format!("{code} panic!()")),
         )
         .unwrap();
-        let Compiled::Program(program) = compile(&learn, &[exercise.sources.program], PLAIN).unwrap() else {
+        let Compiled::Program(program) = compile(&learn, exercise.sources.program, PLAIN).unwrap() else {
             panic!("refused: {code}")
         };
         let Verdict::Failed(finding) = grade(exercise, &mut Program::to_grade(program)).unwrap() else {

@@ -55,7 +55,7 @@ fn programs() -> &'static Programs {
              other => panic!(\"{{other}}\"),\n    }}\n}}\n"
         );
         fs::write(learn.join("src/bin/all.rs"), modules + &main).unwrap();
-        match compile(&learn, &["all"], PLAIN).unwrap() {
+        match compile(&learn, "all", PLAIN).unwrap() {
             Compiled::Program(all) => Programs { folder, all },
             Compiled::Refused(why) => panic!("{why}"),
         }

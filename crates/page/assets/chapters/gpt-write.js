@@ -13,6 +13,7 @@ export function writer({ model, prompt, read, settings, ended }) {
 	async function generate(tokens, heard) {
 		control?.abort();
 		const { signal } = (control = new AbortController());
+		stop.disabled = false;
 		await attempt(async () => {
 			const body = { model: model(), prompt: prompt.text, tokens: tokens ?? wanted(length, 'write.length', true), seed: wanted(seed, 'seed', true), ...settings() };
 			await events(await ask('generate', { body, signal }), (name, data) => {
@@ -21,6 +22,7 @@ export function writer({ model, prompt, read, settings, ended }) {
 				heard(name, data);
 			});
 		});
+		if (control.signal === signal) stop.disabled = true; // unless a newer text is being written
 	}
 
 	// One token, or as many as its character has.
@@ -37,12 +39,10 @@ export function writer({ model, prompt, read, settings, ended }) {
 	};
 	const many = async () => {
 		put(out, el('span.hint', prompt.text));
-		stop.disabled = false;
 		await generate(null, (name, data) => {
 			if (name === 'token') out.append(data.text);
 			else if (name === 'done') facts.textContent = t('write.done', { n: data.ids.length, ms: number(1000 * data.seconds, 3), seed: data.seed });
 		});
-		stop.disabled = true;
 	};
 	const stop = button('stop', () => control?.abort(), { disabled: true });
 	ended(() => control?.abort());

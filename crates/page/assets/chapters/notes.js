@@ -12,11 +12,20 @@ export async function mount(root, ended) {
 	const step = (n, key) => (n ? el('a', { href: link('notes', { note: n.name }) }, `${t(key)}: ${n.title}`) : '');
 	const note = await get(`notes/${encodeURIComponent(notes[at].name)}?lang=${lang}`);
 
-	// The place of a live picture: the chapter is there when it is opened.
-	const live = ({ chapter }) => (CHAPTERS.includes(chapter) ? part(t('notes.live', { chapter: t(`${chapter}.title`) }), async () => {
-		const inside = el(`div.chapter.${chapter}`);
-		await (await load(chapter)).mount(inside, ended);
-		return inside;
-	}, { kind: 'part.live-part' }) : '');
+	// The place of a live picture: the chapter is there while it is open.
+	const live = ({ chapter }) => {
+		if (!CHAPTERS.includes(chapter)) return '';
+		const ends = [];
+		const end = () => { for (const one of ends.splice(0)) one(); };
+		const node = part(t('notes.live', { chapter: t(`${chapter}.title`) }), async () => {
+			end();
+			const inside = el(`div.chapter.${chapter}`);
+			await (await load(chapter)).mount(inside, (one) => (node.open && node.isConnected ? ends.push(one) : one()));
+			return inside;
+		}, { kind: 'part.live-part' });
+		node.addEventListener('toggle', () => node.open || end());
+		ended(end);
+		return node;
+	};
 	root.append(part('notes.list', () => el('ol', notes.map(entry))), el('article', blocks(note.blocks, live)), row(step(notes[at - 1], 'before'), step(notes[at + 1], 'next')));
 }

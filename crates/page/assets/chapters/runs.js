@@ -82,7 +82,7 @@ export async function mount(root, ended) {
 	function heard(name, data) {
 		if (name === 'open') attempt(load).then(compare);
 		else if (name === 'runs') {
-			data.runs.forEach((run) => body.prepend(see(run).tr));
+			for (const { tr } of data.runs.map(see)) tr.isConnected || body.prepend(tr); // a row that moves loses the focus
 			for (const gone of data.gone ?? []) { rows.get(gone)?.tr.remove(); rows.delete(gone); chosen.delete(gone); }
 			sift();
 			compare();

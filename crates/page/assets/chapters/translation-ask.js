@@ -5,13 +5,17 @@ import { Bars, button, card, el, latest, percent, post, t, table, put } from '..
 const FIRST = /^sabía/;
 const GROUPS = ['both', 'only_source', 'only_words'];
 
+// A word without case and punctuation.
+const bare = ({ textContent: word }) => word.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '').toLowerCase() || word;
+
 export function question({ model, sentence }) {
 	const [words, answer] = [el('div.chips', { role: 'group', 'aria-label': t('ask.title') }), el('div')];
 
 	const ask = latest(async (chip) => {
 		for (const c of words.children) c.setAttribute('aria-pressed', String(c === chip));
 		put(answer, el('p.hint', t('loading')));
-		const got = await post('translate/ask', { model: model(), sentence: sentence(), word: chip.textContent });
+		const before = [...words.children].slice(0, [...words.children].indexOf(chip)).filter((c) => bare(c) === bare(chip)).length;
+		const got = await post('translate/ask', { model: model(), sentence: sentence(), word: before ? `${bare(chip)}#${before + 1}` : chip.textContent });
 		const bars = (title, { mean }) => {
 			const b = new Bars(title, got.source_words);
 			b.update(mean);

@@ -12,7 +12,7 @@ use crate::state::State;
 pub fn answer(state: &State, _: &Request) -> Answer {
     let mut models = Vec::new();
     for run in state.models.runs()? {
-        let summary = (state.commands.summary)(&run.path);
+        let (summary, _) = state.watch.summary(&state.commands, &run);
         models.push(json!({
             "name": run.name, "kind": summary["kind"], "trained": true, "run": true, "asked": run.asked,
             "wrong": summary["wrong"], "best": summary["best"], "metric": summary["metric"], "saved": summary["saved"],

@@ -220,7 +220,7 @@ pub fn weights(state: &State, request: &Request) -> Answer {
     }
 }
 
-/// The largest image that a request may give by its pixels.
+/// The pixels of an image in a request, 0 to 255, as bytes.
 pub(super) fn pixels(image: &[f64]) -> Result<Vec<u8>, Refusal> {
     let fits = image.len() == PIXELS && image.iter().all(|p| (0.0..=255.0).contains(p));
     match fits {

@@ -46,11 +46,11 @@ fn tokens() -> usize {
 
 /// The defaults of `m2g gpt sample`.
 fn temperature() -> f64 {
-    0.8
+    Sampling::WRITING.temperature
 }
 
 fn top_k() -> Option<usize> {
-    Some(200)
+    Sampling::WRITING.top_k
 }
 
 fn seed() -> u64 {

@@ -82,7 +82,8 @@ fn more(config: &Config) -> Vec<String> {
     let changed = |name: &&str| {
         let write = Config::setting(name)?.stored.write;
         let value = write(config).ok().filter(|value| Some(value) != write(&plain).ok().as_ref())?;
-        Some(format!("{name} = {}", value.as_str().map_or_else(|| value.to_string(), String::from)))
+        let word = value.as_str().or(value["kind"].as_str());
+        Some(format!("{name} = {}", word.map_or_else(|| value.to_string(), String::from)))
     };
     MORE.iter().filter_map(changed).collect()
 }

@@ -51,7 +51,8 @@ struct Start {
 pub fn start(state: &State, request: &Request) -> Answer {
     let Start { kind, run, settings, speed } = request.json()?;
     let path = (state.commands.new_run)(&kind, run.as_deref())?;
-    Ok(Reply::Json(state.training.begin(Order::new(&kind, path, &settings, speed)?)?))
+    let name = state.models.name_of(&path)?;
+    Ok(Reply::Json(state.training.begin(Order::new(&kind, (name, path), &settings, speed)?)?))
 }
 
 #[derive(Deserialize)]
@@ -67,7 +68,8 @@ struct Resume {
 /// Resumes a run of the listing.
 pub fn resume(state: &State, request: &Request) -> Answer {
     let Resume { run, settings, speed } = request.json()?;
-    let order = Order::resume(state.models.folder(&run)?, settings, speed)?;
+    let path = state.models.folder(&run)?;
+    let order = Order::resume((run, path), settings, speed)?;
     Ok(Reply::Json(state.training.begin(order)?))
 }
 

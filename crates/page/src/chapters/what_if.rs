@@ -18,7 +18,7 @@ pub fn choices(state: &State, request: &Request) -> Answer {
     };
     let scores =
         Score::ALL.map(|score| json!({"name": score, "equation": score.equation(), "own": own(score)}));
-    let others = ["causal", "reversed", "none", "window:16", "finite"];
+    let others = ["causal", "reversed", "none", "window:8", "finite"];
     let mut masks: Vec<Mask> = others.iter().filter_map(|name| name.parse().ok()).collect();
     if !masks.contains(&gpt.config().mask) {
         masks.insert(0, gpt.config().mask.clone());

@@ -13,7 +13,6 @@ use tokio::sync::mpsc::Receiver;
 
 use super::curve::Curve;
 use crate::hub::Hub;
-use crate::models::listed_name;
 use crate::server::reply::event;
 
 /// How long a request waits for the values after the next step.
@@ -132,11 +131,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Training {
     /// One that is about to begin.
-    pub(super) fn new(path: &Path, kind: &'static str, settings: Value, speed: Speed) -> Self {
+    pub(super) fn new(run: String, path: &Path, kind: &'static str, settings: Value, speed: Speed) -> Self {
         // A single step is one of a training that waits.
         let (speed, steps) = if speed == Speed::Step { (Speed::Pause, 1) } else { (speed, 0) };
         let view = View {
-            run: listed_name(path),
+            run,
             folder: path.display().to_string(),
             kind,
             speed,

@@ -19,6 +19,8 @@ use crate::server::reply::{Refusal, event};
 /// A training to begin.
 #[derive(Debug)]
 pub struct Order {
+    /// The name in the listing.
+    name: String,
     path: PathBuf,
     speed: Speed,
     what: What,
@@ -35,7 +37,7 @@ impl Order {
     /// A new run in a folder.
     pub fn new(
         kind: &str,
-        path: PathBuf,
+        (name, path): (String, PathBuf),
         settings: &Map<String, Value>,
         speed: Speed,
     ) -> Result<Self, Refusal> {
@@ -54,11 +56,15 @@ impl Order {
             }
             _ => return Err(Refusal::bad(format!("kind is {kind}: the page trains digits and gpt"))),
         };
-        Ok(Self { path, speed, what })
+        Ok(Self { name, path, speed, what })
     }
 
     /// A run to resume.
-    pub fn resume(path: PathBuf, settings: Map<String, Value>, speed: Speed) -> Result<Self, Refusal> {
+    pub fn resume(
+        (name, path): (String, PathBuf),
+        settings: Map<String, Value>,
+        speed: Speed,
+    ) -> Result<Self, Refusal> {
         let kind = m2g_core::train::run_folder::kind(&path, m2g_core::train::run_folder::LAST)?;
         let kind = match kind.as_str() {
             "digits" => "digits",
@@ -70,7 +76,7 @@ impl Order {
                 )));
             }
         };
-        Ok(Self { path, speed, what: What::Resume { kind, settings } })
+        Ok(Self { name, path, speed, what: What::Resume { kind, settings } })
     }
 
     /// Refuses a new run in a folder that exists.
@@ -90,7 +96,7 @@ impl Order {
             What::Gpt(config) => ("gpt", json!(config)),
             What::Resume { kind, settings } => (*kind, json!(settings)),
         };
-        Training::new(&self.path, kind, settings, self.speed)
+        Training::new(self.name.clone(), &self.path, kind, settings, self.speed)
     }
 
     /// Trains to the end, in the thread of the training.

@@ -91,9 +91,10 @@ impl SplitText<'_> {
             Ok(())
         })?;
         if split == Split::Train && self.whole_words && counted == self.counted {
-            return Err(self
-                .source
-                .error("its last tenth has no white space to split the text at: use another tokenizer"));
+            return Err(self.source.error(
+                "its validation split would begin inside a word that reaches to its end: use another \
+                        tokenizer or val_fraction",
+            ));
         }
         if counted != self.counted || split == Split::Train {
             return Err(self.source.error("the text changed while it was being read: try again"));

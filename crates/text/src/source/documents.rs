@@ -273,7 +273,8 @@ impl FromStr for DocumentSeparator {
             "auto" => Self::Auto,
             "files" => Self::Files,
             "none" => Self::None,
-            text => Self::Text(unescape(text)),
+            // As in the texts, which are split after their line ends are changed.
+            text => Self::Text(unescape(text).replace("\r\n", "\n")),
         })
     }
 }
@@ -373,6 +374,8 @@ mod tests {
         }
         assert_eq!("\n\n".parse(), Ok(DocumentSeparator::Text("\n\n".into())));
         assert_eq!(r"\n\x\".parse(), Ok(DocumentSeparator::Text("\n\\x\\".into())));
+        // The line ends of Windows are those of the text after it was cleaned.
+        assert_eq!(r"\r\n\r\n".parse(), Ok(DocumentSeparator::Text("\n\n".into())));
         assert!("".parse::<DocumentSeparator>().is_err());
     }
 
