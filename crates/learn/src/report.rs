@@ -150,11 +150,16 @@ fn part_name(exercise: &Exercise, path: &[usize]) -> String {
 const MAX_NUMBERS: usize = 8;
 const MAX_CHARACTERS: usize = 120;
 
-/// An argument if it is short, or else its shape.
+/// A matrix with more elements than this is shown by its shape alone.
+const MAX_ELEMENTS: usize = 6;
+
+/// An argument if it is short, or else its shape; a small matrix with both.
 fn described(value: &Value, texts: &Texts) -> String {
-    match in_full(value).filter(|text| text.chars().count() <= MAX_CHARACTERS) {
-        Some(text) => text,
-        None => tuple(&shape(value), texts),
+    let short = in_full(value).filter(|text| text.chars().count() <= MAX_CHARACTERS);
+    match (value, short) {
+        (Value::Matrix(_), Some(text)) => format!("{} = {text}", tuple(&shape(value), texts)),
+        (_, Some(text)) => text,
+        (_, None) => tuple(&shape(value), texts),
     }
 }
 
@@ -171,7 +176,7 @@ fn in_full(value: &Value) -> Option<String> {
         Value::List(parts) if parts.iter().all(|part| matches!(part, Value::Ids(_))) => {
             list(parts.iter().map(in_full).collect::<Option<_>>()?)
         }
-        Value::Matrix(m) if m.data.len() <= MAX_NUMBERS => {
+        Value::Matrix(m) if m.data.len() <= MAX_ELEMENTS => {
             let row = |i| list(m.row(i).iter().map(|x| number(*x)).collect());
             list((0..m.rows).map(row).collect::<Option<_>>()?)
         }

@@ -26,7 +26,7 @@ resume	Resume	Continuar
 before	Back	Anterior
 next	Next	Siguiente
 table	As a table	Como tabla
-window	{n} × {n} numbers around the one picked last.	{n} × {n} números en torno al último que elegiste.
+window	{r} × {c} numbers around the one picked last.	{r} × {c} números en torno al último que elegiste.
 model	Model	Modelo
 untrained	{name} (untrained)	{name} (sin entrenar)
 run	Run	Ejecución
@@ -58,7 +58,7 @@ empty	Point at something, or reach it with Tab and the arrow keys, to see its nu
 n	Token {i}: {token}
 none	This address has no token. Open the one that “m2g open” printed.	A esta dirección le falta el token. Abre la que mostró «m2g open».
 # wanted
-whole	{name} must be a whole number of at most 15 digits.	{name} debe ser un número entero de 15 cifras como máximo.
+whole	{name} must be a whole number, 0 or more, of at most 15 digits.	{name} debe ser un número entero, 0 o más, de 15 cifras como máximo.
 number	{name} must be a number.	{name} debe ser un número.
 # none
 digits	Untrained: it guesses. Train a network in	Sin entrenar: adivina. Entrena una red en
@@ -103,11 +103,12 @@ about	Three examples at once, one per row. Point at z: each number is a row of x
 n	Layer {n}	Capa {n}
 # matrix
 x	x: the inputs, an example per row	x: las entradas, un ejemplo por fila
-w	w: a row of weights per neuron	w: una fila de pesos por neurona
+w	wᵀ: a column of weights per neuron	wᵀ: una columna de pesos por neurona
 b	b: a bias per neuron	b: un sesgo por neurona
 z	z: the weighted sums	z: las sumas ponderadas
 a	a: the activations	a: las activaciones
 # digits
+deeper	{n} neurons. Each weighs the {k} activations before it. The bar is the activation a.	{n} neuronas. Cada una pondera las {k} activaciones anteriores. La barra es la activación a.
 title	Digits	Dígitos
 lead	Draw a digit. The network sees 784 pixels, computes z and a layer by layer, and answers with ten probabilities.	Dibuja un dígito. La red ve 784 píxeles, calcula z y a capa por capa y responde con diez probabilidades.
 yours	Your digit	Tu dígito
@@ -212,7 +213,7 @@ image.row	2. All pixels in one row: x	2. Todos los píxeles en una fila: x
 image.w	3. The weights: a row per neuron	3. Los pesos: una fila por neurona
 image.out	4. x times wᵀ plus b: z	4. x por wᵀ más b: z
 token.in	1. Row {id} of the embedding table	1. La fila {id} de la tabla de embeddings
-token.row	2. With its position, normalised: x	2. Con su posición, normalizada: x
+token.row	2. Normalised (with its position, if the model adds one): x	2. Normalizada (con su posición, si el modelo la suma): x
 token.w	3. The weights of queries, keys and values	3. Los pesos de consultas, claves y valores
 token.out	4. x times wᵀ: query, key and value	4. x por wᵀ: consulta, clave y valor
 end	Once text is numbers, a GPT is in essence no different from the digit network.	Una vez que el texto son números, un GPT no es en esencia distinto de la red de dígitos.
@@ -225,7 +226,7 @@ summary	{model}: layers {layers}, heads {heads}, C = {width}, T = {tokens}; {ms}
 inside	Inside, part by part	Por dentro, parte por parte
 inside.about	Every part opens. Rows are tokens.	Cada parte se abre. Las filas son tokens.
 in	Tokens become numbers	Los tokens se vuelven números
-in.about	Each token picks its row of a table; its position adds another row.	Cada token toma su fila de una tabla; su posición suma otra fila.
+in.about	Each token picks its row of a table; its position may add another.	Cada token toma su fila de una tabla; su posición puede sumar otra.
 layer	Layer {l}	Capa {l}
 layer.about	Attention: from its C numbers each token makes a query (what I look for), a key (what I offer) and a value (what I pass on). Then the MLP thinks about each token alone.	Atención: con sus C números cada token hace una consulta (qué busco), una clave (qué ofrezco) y un valor (qué entrego). Luego el MLP piensa en cada token por separado.
 out	Numbers become a guess	Los números se vuelven una predicción
@@ -238,7 +239,7 @@ sinusoidal	sin and cos	sen y cos
 learned	learned	aprendida
 at	Position {t}, number {c}.	Posición {t}, número {c}.
 # look
-title	Which earlier token does this one look at?	¿A qué token anterior mira este?
+title	Which token does this one look at?	¿A qué token mira este?
 how	Point at a token: the tint of the others says how much it looks at them. Pick a head below.	Señala un token: el tono de los demás dice cuánto los mira. Elige abajo una cabeza.
 says	In layer {l}, head {h}, {token} looks at	En la capa {l}, cabeza {h}, {token} mira a
 matrix	Attention weights of layer {l}, head {h}	Pesos de atención de la capa {l}, cabeza {h}
@@ -270,7 +271,7 @@ wte	Token embedding	Embedding de tokens
 wte.about	Each token picks its row of the table.	Cada token toma su fila de la tabla.
 wpe	Position embedding	Embedding de posiciones
 wpe.about	Each position picks its row.	Cada posición toma su fila.
-embedded	Token + position	Token + posición
+embedded	What enters the layers	Lo que entra en las capas
 embedded.about	What the model knows of each token before any layer.	Lo que el modelo sabe de cada token antes de toda capa.
 layer_norm	Normalise	Normalizar
 layer_norm.about	Each row gets mean 0 and variance 1, then weights.	Cada fila queda con media 0 y varianza 1, y luego pesos.
@@ -286,9 +287,9 @@ v.about	What each token passes on.	Lo que entrega cada token.
 batched_matmul_transposed	Q times Kᵀ	Q por Kᵀ
 batched_matmul_transposed.about	Every query meets every key: the dot product says how well they match.	Cada consulta se cruza con cada clave: el producto escalar dice si encajan.
 scores	Scores	Puntuaciones
-scores.about	Divided by √D, so that softmax does not saturate.	Divididas por √D, para que softmax no se sature.
+scores.about	Usually divided by √D, so that softmax does not saturate.	Normalmente divididas por √D, para que softmax no se sature.
 weights	Mask and softmax	Máscara y softmax
-weights.about	The mask hides what comes later; softmax turns each row into shares that sum to 1.	La máscara oculta lo que viene después; softmax hace de cada fila partes que suman 1.
+weights.about	Softmax turns each row into shares that sum to 1; what the mask hides gets 0.	Softmax hace de cada fila partes que suman 1; lo que oculta la máscara recibe 0.
 batched_matmul	Weighted values	Valores ponderados
 batched_matmul.about	Each token receives the mean of the values, with its weights.	Cada token recibe la media de los valores, con sus pesos.
 merge_heads	Heads side by side	Cabezas lado a lado
@@ -297,7 +298,7 @@ c_proj.about	Mixes what was found, back to C numbers.	Mezcla lo hallado, de vuel
 add	Residual: x + …
 add.about	The result is added to what the token had.	El resultado se suma a lo que el token tenía.
 c_fc	MLP: widen	MLP: ampliar
-c_fc.about	Four times as many neurons, for each token alone.	Cuatro veces más neuronas, para cada token por separado.
+c_fc.about	More neurons, for each token alone.	Más neuronas, para cada token por separado.
 gelu	MLP: activation	MLP: activación
 gelu.about	A soft switch: what the sigmoid is to the digit network.	Un interruptor suave: lo que la sigmoide es para la red de dígitos.
 mul	Multiply, number by number	Multiplicar, número a número
@@ -329,7 +330,7 @@ logits.about	A number for every token of the vocabulary.	Un número para cada to
 title	What if	¿Y si…?
 lead	Another score or another mask for the attention, on the same weights and the same text.	Otra puntuación u otra máscara para la atención, con los mismos pesos y el mismo texto.
 not	Not retrained.	Sin reentrenar.
-not.about	The weights were learned with the model’s own score and mask. A model trained with others adapts: “m2g lab” measured it, see below.	Los pesos se aprendieron con la puntuación y la máscara propias. Un modelo entrenado con otras se adapta: «m2g lab» lo midió, ver abajo.
+not.about	The weights were learned with the model’s own score and mask. A model trained with others adapts: “m2g lab” measures it, see below.	Los pesos se aprendieron con la puntuación y la máscara propias. Un modelo entrenado con otras se adapta: «m2g lab» lo mide, ver abajo.
 before	Before: as trained	Antes: como se entrenó
 after	After: not retrained	Después: sin reentrenar
 own	{name} (its own)	{name} (la suya)
@@ -418,6 +419,8 @@ finished	finished	terminado
 title	Cross-attention	Atención cruzada
 about	Each row is a token of the translation; it looks at the tokens of the sentence.	Cada fila es un token de la traducción; mira los tokens de la frase.
 # ask
+without	without	sin
+quoted	“{w}”	«{w}»
 title	Ask about a word	Pregunta por una palabra
 about	What does it look at, and what decides how it is translated?	¿Qué mira, y qué decide cómo se traduce?
 translation	Translation:	Traducción:

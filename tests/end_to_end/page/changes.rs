@@ -149,9 +149,9 @@ fn a_success_hides_no_later_failure(browser: &Browser) {
 fn a_wrong_number_is_refused(browser: &Browser) {
     go(browser, "train", "");
     for (label, value, sentence) in [
-        ("seed", "9007199254740993", "Seed must be a whole number of at most 15 digits."),
+        ("seed", "9007199254740993", "Seed must be a whole number, 0 or more, of at most 15 digits."),
         ("seed", "", "Seed must be a number."),
-        ("hidden", "30, x", "hidden must be a whole number of at most 15 digits."),
+        ("hidden", "30, x", "hidden must be a whole number, 0 or more, of at most 15 digits."),
         ("epochs", "1.5", "epochs is 1.5: it must be a whole number, 0 or above"),
         ("Name of the run", "d", "exists: choose another name"),
     ] {

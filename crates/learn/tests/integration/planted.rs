@@ -22,6 +22,8 @@ pub const PLANTED: &[Planted] = &[
     ("cost", "2.0 * a.rows as f64", "a.rows as f64", "no_half"),
     ("cost", "(2.0 * a.rows as f64)", "2.0", "no_mean"),
     ("cost", "a.rows as f64", "a.data.len() as f64", "mean_over_all"),
+    ("cost", " / (2.0 * a.rows as f64)", "", "sum_alone"),
+    ("cost", "a.rows as f64", "a.cols as f64", "mean_over_outputs"),
     ("cost", ".powi(2)", "", "not_squared"),
     ("bp1", "cost_derivative.times(&sigmoid_prime(z))", "cost_derivative", "no_slope"),
     ("bp1", "&a - y", "y - &a", "wrong_sign"),

@@ -20,8 +20,9 @@ export async function mount(root) {
 		const [a, b, c] = chosen;
 		put(lanes, el('p.hint', t('loading')));
 		now = joined(await get(`compare?${query({ a, b })}`), c && (await get(`compare?${query({ a, b: c })}`)));
+		const spent = (i, what) => percent(Math.min(1, now.functions.filter(isShared).reduce((all, fn) => all + (fn.runs[i]?.[what] ?? 0), 0)));
 		put(summary, el('strong', t('core.shared', { n: now.functions.filter(isShared).length, all: now.functions.length })), ' ',
-			...now.models.slice(0, 2).map((m) => `${t('core.share', { name: m.name, flops: percent(m.shared_flops_share), time: percent(m.shared_seconds_share) })} `));
+			...now.models.map((m, i) => `${t('core.share', { name: m.name, flops: spent(i, 'flops_share'), time: spent(i, 'seconds_share') })} `));
 		draw();
 	});
 

@@ -39,7 +39,7 @@ export class Layers {
 			return el('li', el('button.picture', { type: 'button', onpointerenter: look, onfocus: look, onclick: look, 'aria-label': t('neuron.n', { n: name }) }, last ? el('b', name) : '', canvas, el('span.level', fills[i])));
 		});
 		const kind = last ? 'digits.last' : 'digits.hidden';
-		return card(kind, hint(`${kind}.about`, { n: l.outputs, k: l.inputs }), el(rows > 1 ? 'ul.gallery' : 'ul.gallery.strips', neurons));
+		return card(kind, hint(rows > 1 || last ? `${kind}.about` : 'digits.deeper', { n: l.outputs, k: l.inputs }), el(rows > 1 ? 'ul.gallery' : 'ul.gallery.strips', neurons));
 	}
 
 	// Shows what the network computes from a picture; `null` for no picture.

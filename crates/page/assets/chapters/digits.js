@@ -12,8 +12,8 @@ export async function mount(root, ended) {
 	const layers = new Layers();
 	const own = {}; // what went wrong when a picture was read
 	const look = (rows, cols) => {
-		seen = new Matrix({ rows, cols, scale: 'ink', cell: 140 / cols, data: new Float32Array(rows * cols), most: 255, label: t('digits.seen'),
-			pick: (i, j, value) => show({ name: t('digits.pixel'), about: t('digits.pixel.about', { i: i * cols + j, n: rows * cols }), shape: [1, rows * cols], value: value / 255, rows: [[t('place'), `${i}, ${j}`]] }) });
+		seen = new Matrix({ rows, cols, scale: 'ink', cell: 140 / cols, data: new Float32Array(rows * cols), most: 1, label: t('digits.seen'),
+			pick: (i, j, value) => show({ name: t('digits.pixel'), about: t('digits.pixel.about', { i: i * cols + j, n: rows * cols }), shape: [1, rows * cols], value, rows: [[t('place'), `${i}, ${j}`]] }) });
 		put(picture, seen.node);
 	};
 	look(28, 28);
@@ -21,10 +21,10 @@ export async function mount(root, ended) {
 	function view(read, more = '') {
 		const known = read?.layers;
 		pad.frame(read?.box);
-		seen.update(known ? read.image : seen.data.map(() => 0), 255);
+		seen.update(known ? read.image.map((p) => p / 255) : seen.data.map(() => 0), 1);
 		layers.update(known ? read : null);
 		put(verdict, (known ? [el('strong.digit', read.class), ' ', t(`digits.${read.sure ? 'sure' : read.doubt ?? 'unsure'}`, { p: percent(read.confidence), other: read.classes[read.runner_up.digit], q: percent(read.runner_up.confidence) }),
-			' ', read.found > 1 ? t('digits.several', { n: read.found }) : '', more] : [read?.why ?? t('digits.draw')]));
+			' ', read.found > 1 ? t('digits.several', { n: read.found }) : '', more] : [t('digits.draw')]));
 	}
 
 	const of = (more) => query({ model: choice.name, ...more });

@@ -39,6 +39,7 @@ export function writer({ model, prompt, read, settings, ended }) {
 	};
 	const many = async () => {
 		put(out, el('span.hint', prompt.text));
+		put(facts);
 		await generate(null, (name, data) => {
 			if (name === 'token') out.append(data.text);
 			else if (name === 'done') facts.textContent = t('write.done', { n: data.ids.length, ms: number(1000 * data.seconds, 3), seed: data.seed });

@@ -1,6 +1,6 @@
 // Type a text and open the GPT: overview first, every part expands.
 
-import { attempt, card, Chips, el, field, formula, hint, Matrix, models, newest, number, part, Prompt, query, row, select, show, t, tensor, put, visible } from '../lib/page.js';
+import { attempt, card, Chips, el, failure, field, formula, hint, Matrix, models, newest, number, part, Prompt, query, row, select, show, t, tensor, put, visible } from '../lib/page.js';
 import { headChoice } from '../lib/attention.js';
 import { opPart } from '../lib/ops.js';
 import { Look } from './gpt-look.js';
@@ -65,7 +65,7 @@ export async function mount(root, ended) {
 		put(above, stage(t('gpt.out'), (n) => n > last, el('p', t('gpt.out.about'))));
 	}
 
-	const choice = await models('gpt', () => read());
+	const choice = await models('gpt', () => { read(); places.refresh(); });
 	const places = positions(() => choice.name);
 	root.append(row(choice.node, el('div.wide', field('gpt.your', prompt.node))), summary, card('look.title', hint('look.how'), chips.node, look.node),
 		el('div.cards', next.node, next.lens), write, card('gpt.inside', el('p', t('gpt.inside.about')), below, heads.node, inside, above));
@@ -76,7 +76,9 @@ export async function mount(root, ended) {
 function positions(model) {
 	let kind = 'sinusoidal';
 	const node = part('positions.title', async () => {
-		const { data, shape } = await tensor(`positions?${query({ model: model(), kind })}`);
+		const got = await tensor(`positions?${query({ model: model(), kind })}`).catch(failure);
+		if (!got.data) return [row(choice), got];
+		const { data, shape } = got;
 		const sine = kind === 'sinusoidal';
 		const equation = sine ? 'p_(2i) = sin(t / 10000^(2i / C)), p_(2i+1) = cos(t / 10000^(2i / C))' : 'p = W[t]';
 		return [el('p', t('positions.about')), row(choice), formula(equation), new Matrix({ rows: shape.at(-2), cols: shape.at(-1), data, cell: 4, most: sine ? 1 : null, label: t(`positions.${kind}`),

@@ -16,12 +16,13 @@ export async function layer({ B, N, key, rule }) {
 	const sum = el('div');
 	const factor = (name, title, axes, rows, rowKey, colKey, pick) => {
 		const dims = [rows.length, rows[0].length];
+		const own = axes === '(N)' ? [dims[1]] : dims;
 		const matrix = new Matrix({ rows: dims[0], cols: dims[1], data: rows.flat(), cell: 32, write: true, scale: name === 'a' ? 'share' : 'signed', label: t(`matrix.${name}`), rowNames: names(dims[0], rowKey), colNames: names(dims[1], colKey),
 			pick: (i, j, value) => {
 				pick?.(i, j);
-				show({ name: `${title} [${i}, ${j}]`, about: t(`matrix.${name}`), shape: dims, axes, value, equation: pick && (name === 'z' ? 'Y = X W^T + b' : 'a = 1 / (1 + exp(-z))'), place: pick && ops[0]?.caller });
+				show({ name: `${title} [${i}, ${j}]`, about: t(`matrix.${name}`), shape: own, axes, value, equation: pick && (name === 'z' ? 'Y = X W^T + b' : 'a = 1 / (1 + exp(-z))'), place: pick && ops[0]?.caller });
 			} });
-		return { matrix, node: el('div', el('h3', title, ' ', el('span.code', shape(dims))), matrix.node) };
+		return { matrix, node: el('div', el('h3', title, ' ', el('span.code', shape(own))), matrix.node) };
 	};
 	const explain = (i, j) => {
 		inputs.matrix.mark(i);

@@ -5,7 +5,7 @@ import { attempt, button, card, Chart, el, field, get, latest, named, number, ro
 const AT_FIRST = 3;
 const POINTS = 500;
 const MEASURES = ['val_loss', 'validation_accuracy', 'train_loss', 'loss', 'val_bleu', 'lr', 'grad_norm'];
-const plain = (value) => (value == null ? '–' : typeof value === 'object' ? JSON.stringify(value) : String(value));
+const plain = (value) => (value == null ? '–' : typeof value === 'object' ? value.kind ?? JSON.stringify(value) : String(value));
 
 export async function mount(root, ended) {
 	const [rows, curves, chosen] = [new Map(), new Map(), new Set()];
@@ -13,7 +13,7 @@ export async function mount(root, ended) {
 	const body = el('tbody');
 	const filter = el('input', { type: 'search', 'aria-label': t('runs.filter'), placeholder: t('runs.filter'), oninput: () => sift() });
 	const chart = new Chart(t('runs.curves'), t('step'), '');
-	const [measure, settings, total] = [el('div'), el('div'), el('p.hint')];
+	const [measure, settings, total, empty] = [el('div'), el('div'), el('p.hint'), el('p.note', t('runs.none'))];
 
 	// The row of a run, made once and then changed in place.
 	function see(run) {
@@ -36,6 +36,7 @@ export async function mount(root, ended) {
 	function sift() {
 		const word = filter.value.toLowerCase();
 		for (const { tr, run } of rows.values()) tr.hidden = !`${run.name} ${run.kind} ${run.changed_settings}`.toLowerCase().includes(word);
+		empty.hidden = rows.size > 0;
 		total.textContent = t('runs.total', { n: rows.size });
 	}
 
@@ -93,7 +94,7 @@ export async function mount(root, ended) {
 	const good = runs.filter((r) => !r.wrong);
 	for (const run of good.filter((r) => r.kind === good[0].kind).slice(0, AT_FIRST)) rows.get(run.name).box.checked = Boolean(chosen.add(run.name));
 	const none = () => { chosen.clear(); for (const { box } of rows.values()) box.checked = false; compare(); };
-	root.append(runs.length ? '' : el('p.note', t('runs.none')), card('runs.curves', measure, chart.node), card('runs.settings', settings),
+	root.append(empty, card('runs.curves', measure, chart.node), card('runs.settings', settings),
 		card('runs.all', row(filter, button('runs.clear', none)), total, scroll(t('runs.all'), el('table.runs', el('thead', el('tr', ['runs.compare', 'run', 'runs.kind', 'runs.best', 'steps', 'runs.time', 'runs.changed'].map((k) => el('th', { scope: 'col' }, t(k))))), body))));
 	await compare();
 	ended(stream('runs/events', heard));

@@ -14,7 +14,7 @@ export class Watched {
 	of(training) {
 		const all = training?.parameters ?? [];
 		const choose = (name) => { this.name = name; this.pictures = null; this.refresh(); };
-		this.moved = training?.step > 0; // before a step, there is no gradient
+		this.moved = training?.has_gradient; // before a step, there is no gradient
 		this.box = el('div.cards');
 		put(this.node, all.length > 0 && [row(field('train.watch', select(all.map((p) => [p.name, `${p.name} ${shape(p.shape)}`]), all[0].name, choose))), this.box]);
 		choose(all[0]?.name);

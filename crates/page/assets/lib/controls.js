@@ -25,7 +25,7 @@ export const numberField = (value, props = {}) => el('input', { type: 'number', 
 // The number in a field, or a sentence that says what it must be. JavaScript holds 15 digits of any whole number.
 export function wanted({ value }, name, whole = false) {
 	const x = Number(value);
-	const wrong = !value.trim() || !Number.isFinite(x) ? (whole ? 'whole' : 'number') : Number.isInteger(x) ? !Number.isSafeInteger(x) && 'whole' : whole && 'whole';
+	const wrong = !value.trim() || !Number.isFinite(x) ? (whole ? 'whole' : 'number') : Number.isInteger(x) ? (!Number.isSafeInteger(x) || (whole && x < 0)) && 'whole' : whole && 'whole';
 	if (wrong) throw new ApiError(t(`wanted.${wrong}`, { name: t(name) }));
 	return x;
 }

@@ -91,6 +91,6 @@ export class Matrix {
 		const around = (x, n) => { const from = Math.max(0, Math.min(x - WINDOW / 2, n - WINDOW)); return times(Math.min(WINDOW, n), (i) => from + i); };
 		const [rows, cols] = [around(this.at[0], this.rows), around(this.at[1], this.cols)];
 		const all = table(this.label, ['', ...cols.map((c) => this.colNames?.[c] ?? String(c))], rows.map((r) => [this.rowNames?.[r] ?? r, ...cols.map((c) => number(this.value(r, c)))]), '.figures');
-		return this.rows > WINDOW || this.cols > WINDOW ? [hint('window', { n: WINDOW }), all] : all;
+		return this.rows > WINDOW || this.cols > WINDOW ? [hint('window', { r: rows.length, c: cols.length }), all] : all;
 	}
 }

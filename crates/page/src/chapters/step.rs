@@ -5,7 +5,7 @@ use m2g_core::inspect::{Inspection, Prediction};
 use m2g_core::optim::{Optimizer, Sgd};
 use m2g_core::settings::Settings as _;
 use m2g_core::train::Model as _;
-use m2g_digits::{Config, MiniBatches, Network};
+use m2g_digits::{Config, Cost, MiniBatches, Network};
 use m2g_gpt::data::OWN_FILES;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -137,7 +137,11 @@ fn lines(network: &Network<f32>, b: usize) -> Vec<Value> {
         add("let z = activations[l]", "z = a w^T + b", l, "z", format!("layer{l}.z"), How::Value);
         add("activations.push(", "a = s(z)", l, "a", format!("layer{l}.a"), How::Value);
     }
-    let bp1 = "BP1: delta^L = dC/da * s'(z^L) / B";
+    // The slope of the other costs with respect to z is the same for each: the exercises derive it.
+    let bp1 = match network.architecture().cost {
+        Cost::Quadratic => "BP1: delta^L = dC/da * s'(z^L) / B",
+        _ => "BP1: delta^L = (a^L - y) / B",
+    };
     add("let mut delta", bp1, last, "delta", format!("layer{last}.z"), How::Gradient);
     for l in (1..=last).rev() {
         let (b, w) = (format!("layer{l}.bias"), format!("layer{l}.weight"));

@@ -61,6 +61,7 @@ impl<'a> Eye<'a> {
             (name, shape, value, gradient)
         };
         seen.values = look.names().into_iter().map(value).collect();
+        lock(&self.training.view).has_gradient = seen.values.iter().any(|(.., gradient)| gradient.is_some());
     }
 
     fn set_stage(&self, stage: Stage) {

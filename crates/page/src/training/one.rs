@@ -86,6 +86,8 @@ pub(super) struct View {
     pub(super) step: u64,
     pub(super) steps: u64,
     pub(super) steps_per_evaluation: u64,
+    /// Whether the values that were read last have gradients: before a step, there are none.
+    pub(super) has_gradient: bool,
     pub(super) state: Stage,
     pub(super) error: Option<String>,
     pub(super) loss: Option<f64>,
@@ -142,6 +144,7 @@ impl Training {
             step: 0,
             steps: 0,
             steps_per_evaluation: 0,
+            has_gradient: false,
             state: Stage::Loading,
             error: None,
             loss: None,
