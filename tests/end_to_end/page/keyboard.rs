@@ -118,6 +118,12 @@ pub fn walk(browser: &Browser, served: &Served) {
     browser.press(key::ENTER);
     browser
         .wait("return document.querySelector(\"[data-head='1 1']\").getAttribute('aria-pressed') === 'true'");
+    // A token is added, and the focus stays among the next ones.
+    tab_to(browser, ".bars button.chip");
+    let before = text(browser, ".chips");
+    browser.press(key::ENTER);
+    changes(browser, ".chips", &before);
+    browser.wait("return document.activeElement.closest('.bars') !== null");
     tab_to(browser, ".part.op > summary");
     browser.press(key::ENTER);
     browser.wait("return document.querySelector('.part.op[open] canvas')");

@@ -18,10 +18,12 @@ export function nextTokens(append) {
 		const { id, ops, tokens } = inspection;
 		const got = await get(`inspect/${id}/next?${query({ ...settings(), n: N, position })}`);
 		const op = ops.find((o) => o.label === 'logits');
+		const held = bars.node.contains(document.activeElement);
 		bars.names(got.candidates.map((c) => {
 			const look = () => show({ name: visible(c.token), about: t('next.about'), shape: op?.output, axes: op?.axes, equation: RULE, value: c.probability, rows: [[t('logit'), number(c.logit, 6)], ['id', String(c.id)]], place: op?.caller });
 			return button([visible(c.token)], () => append(c.text), { disabled: !c.text, class: 'chip', onfocus: look, onpointerenter: look, 'aria-label': t('next.add', { token: visible(c.token) }) });
 		}));
+		if (held) bars.node.querySelector('button:enabled')?.focus();
 		bars.update(got.candidates.map((c) => c.probability), got.candidates[0]?.probability);
 		shown.textContent = number(Number(temperature.value), 3);
 		about.textContent = t('next.after', { token: visible(tokens[position]), n: got.kept });

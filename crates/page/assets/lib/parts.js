@@ -39,7 +39,13 @@ export const latest = (work, own = {}) => newest((...args) => attempt(() => work
 export function part(title, fill, { kind = 'part', open = false } = {}) {
 	const inside = el('div.inside');
 	const draw = newest(async () => {
-		try { put(inside, await fill()); } catch (error) { put(inside, failure(error)); }
+		try {
+			const made = await fill();
+			const had = inside.contains(document.activeElement) && document.activeElement;
+			put(inside, made);
+			// What had the focus keeps it, or else the button that took its place.
+			if (had) (had.isConnected ? had : [...inside.querySelectorAll('button')].find((b) => b.textContent === had.textContent))?.focus();
+		} catch (error) { put(inside, failure(error)); }
 	});
 	const node = el(`details.${kind}`, { open, ontoggle: () => (node.open ? draw() : put(inside)) }, el('summary', t(title)), inside);
 	node.refresh = () => node.open && draw();

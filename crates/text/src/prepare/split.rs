@@ -92,8 +92,7 @@ impl SplitText<'_> {
         })?;
         if split == Split::Train && self.whole_words && counted == self.counted {
             return Err(self.source.error(
-                "its validation split would begin inside a word that reaches to its end: use another \
-                        tokenizer or val_fraction",
+                "the part for validation has no white space where it could begin: use another tokenizer",
             ));
         }
         if counted != self.counted || split == Split::Train {
