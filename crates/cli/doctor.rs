@@ -63,7 +63,7 @@ struct Runs {
     count: usize,
 }
 
-/// A path, as text in JSON: what is not UTF-8 in it is replaced.
+/// A path that JSON can hold: bytes that are not UTF-8 become U+FFFD.
 struct Shown(PathBuf);
 
 impl Serialize for Shown {

@@ -12,8 +12,8 @@ mod groups;
 
 use clap::Command;
 
-/// The command line with grouped flags and examples, which begin with `program`. A number may be negative
-/// everywhere, so that the message names the range of its flag.
+/// The command line with grouped flags and examples, which begin with `program`. Every flag takes a negative
+/// number: the message then names the range of the flag, and does not call the number an unknown flag.
 pub fn complete(command: Command, program: &str) -> Command {
     visit(command, &[], program)
 }

@@ -286,4 +286,19 @@ pub(crate) mod tests {
             assert!((found.slope.unwrap() - expected).abs() < 1e-6, "{name}: {:?} {expected}", found.slope);
         }
     }
+    /// The exercise asks for the sigmoid and its slope: only the second can be checked by differences.
+    #[test]
+    fn what_is_no_gradient_has_no_slope() {
+        let exercise = named("sigmoid").unwrap();
+        let case = &exercise.all_cases()[0];
+        let slope_of = |part: usize| {
+            let (expected, actual) = (0.0, 1.0);
+            let what = What::Number { index: vec![0, 0], expected, actual, wrong: 1, total: 1 };
+            slope(exercise, case, &Difference { path: vec![part], what }).unwrap()
+        };
+        assert_eq!(slope_of(0), None);
+        let Value::List(parts) = exercise.expected(case).unwrap() else { panic!("two matrices") };
+        let Value::Matrix(prime) = &parts[1] else { panic!("a matrix") };
+        assert!((slope_of(1).unwrap() - prime.data[0]).abs() < 1e-6);
+    }
 }

@@ -137,7 +137,7 @@ fn lines(network: &Network<f32>, b: usize) -> Vec<Value> {
         add("let z = activations[l]", "z = a w^T + b", l, "z", format!("layer{l}.z"), How::Value);
         add("activations.push(", "a = s(z)", l, "a", format!("layer{l}.a"), How::Value);
     }
-    // The slope of the other costs with respect to z is the same for each: the exercises derive it.
+    // With the other two costs, s'(z) cancels.
     let bp1 = match network.architecture().cost {
         Cost::Quadratic => "BP1: delta^L = dC/da * s'(z^L) / B",
         _ => "BP1: delta^L = (a^L - y) / B",
