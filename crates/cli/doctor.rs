@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
 use crate::output;
+use crate::runs::list;
 use crate::terminal::lines::{entry_at, wrap};
 use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
@@ -61,6 +62,8 @@ struct Data {
 struct Runs {
     folder: Shown,
     count: usize,
+    /// Why the folder cannot be read.
+    wrong: Option<String>,
 }
 
 /// A path that JSON can hold: bytes that are not UTF-8 become U+FFFD.
@@ -149,7 +152,7 @@ impl Findings {
         line("MNIST", self.data.text())?;
         let places = self.data.looked_for_in.iter().map(|dir| dir.0.display().to_string());
         line("searched", places.collect::<Vec<_>>().join(", "))?;
-        line("runs", format!("{} in {}", self.runs.count, self.runs.folder.0.display()))?;
+        line("runs", self.runs.text())?;
         line("Python", with_program(&self.python()))?;
         match self.warnings.is_empty() {
             true => output::line("nothing here slows training down"),
@@ -205,9 +208,19 @@ impl Data {
 impl Runs {
     fn find() -> Self {
         let folder = std::path::absolute("runs").unwrap_or(Path::new("runs").to_path_buf());
-        let entries = folder.read_dir().into_iter().flatten().flatten();
-        let count = entries.filter(|entry| entry.path().join("config.toml").is_file()).count();
-        Self { folder: Shown(folder), count }
+        let (runs, wrong) = match list::folders() {
+            Ok(runs) => (runs, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let count = runs.iter().filter(|run| run.join("config.toml").is_file()).count();
+        Self { folder: Shown(folder), count, wrong }
+    }
+
+    fn text(&self) -> String {
+        match &self.wrong {
+            Some(wrong) => wrong.clone(),
+            None => format!("{} in {}", self.count, self.folder.0.display()),
+        }
     }
 }
 

@@ -139,6 +139,10 @@ fn the_doctor_reports_data_and_measures_peaks() {
     let json = last_json(&ok(dir.path(), &["doctor", "--json"]));
     assert!(json["data"]["mnist"].is_string() && json["data"]["wrong"].is_null());
     assert!(json["machine"]["kernels_use"].is_string() && json["warnings"].is_array());
+    assert!(json["runs"]["count"] == 0 && json["runs"]["wrong"].is_null());
+    // What cannot be read is not called empty.
+    std::fs::write(dir.path().join("runs"), "").unwrap();
+    assert!(ok(dir.path(), &["doctor"]).contains("runs          cannot read runs: "));
     for peak in ["f32", "bf16"] {
         assert!(text.contains(&format!("\n{peak} peak ")), "{text}");
         for threads in ["one_thread", "all_threads"] {

@@ -60,11 +60,12 @@ fn output_fits_the_terminal() {
             &["inspect", LONG, "--values", "wte.weight"],
             &["runs"],
             &["runs", "show", LONG],
+            &["digits", "eval", "d"],
             &digits,
         ];
         if columns == 80 {
             // The sample after training and measured times vary.
-            commands.extend([&["doctor"][..]]);
+            commands.push(&["doctor"]);
             let wide = too_wide(dir.path(), columns, &train);
             assert!(wide.is_empty(), "{wide:#?}");
         }

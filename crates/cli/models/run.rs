@@ -46,3 +46,8 @@ pub fn changed_data(trained_on: &str, current: &str) -> Option<String> {
     (trained_on != current)
         .then(|| "its data has changed since it was trained; the step uses the current data".into())
 }
+
+/// The error for a run whose data are no longer where they were.
+pub fn data_is_gone(data: &str, instead: &str) -> anyhow::Error {
+    anyhow!("{data}, which the run was trained on, is gone: put it back, or {instead}")
+}

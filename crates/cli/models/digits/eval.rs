@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::digits::test_report::{MAX_SHOWN_MISTAKES, TestData, load_with_images, measure, mistakes_figure};
 use crate::eval::{EvalCommand, Measured};
 use crate::output::percent;
-use crate::terminal::lines::wrap;
-use crate::terminal::width::columns;
+use crate::terminal::lines::{flow, wrap};
+use crate::terminal::width::{columns, width};
 
 /// The flags of `m2g digits eval` alone.
 #[derive(Args)]
@@ -39,29 +39,22 @@ impl EvalCommand for Network<f32> {
             "test_accuracy": accuracy, "correct": report.correct, "images": report.images,
             "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture.as_ref().ok().map(|path| path.to_string_lossy()),
         });
-        let mut lines = vec![format!(
-            "test accuracy  {}  ({} of {} images)",
-            percent(accuracy),
-            report.correct,
-            report.images
-        )];
-        lines.extend(match names.len() {
-            0..=MAX_COLUMNS => matrix(&report, &names),
-            _ => by_class(&report, &names),
+        let columns = columns();
+        let of = format!("({} of {} images)", report.correct, report.images);
+        let mut lines = vec![flow(&["test accuracy".into(), percent(accuracy), of], "  ", columns, 2)];
+        lines.extend(match matrix(&report, &names) {
+            matrix if matrix.iter().all(|line| width(line) <= columns) => matrix,
+            _ => by_class(&report, &names, columns),
         });
         let shown = report.mistakes.len().min(MAX_SHOWN_MISTAKES);
-        lines.push(match picture {
-            Ok(path) => format!("\nthe {shown} most confident mistakes: {}", path.display()),
-            Err(error) => {
-                format!("\n{}", wrap(&format!("the mistakes are not drawn: {error}"), columns(), 2))
-            }
-        });
+        let drawn = match picture {
+            Ok(path) => format!("the {shown} most confident mistakes: {}", path.display()),
+            Err(error) => format!("the mistakes are not drawn: {error}"),
+        };
+        lines.push(format!("\n{}", wrap(&drawn, columns, 2)));
         Ok(Measured { text: lines.join("\n"), json })
     }
 }
-
-/// The most classes whose confusion matrix fits a terminal.
-const MAX_COLUMNS: usize = 10;
 
 /// The confusion matrix.
 fn matrix(report: &TestReport, names: &[String]) -> Vec<String> {
@@ -76,9 +69,8 @@ fn matrix(report: &TestReport, names: &[String]) -> Vec<String> {
     lines
 }
 
-/// The share of right answers of each class, and the most frequent mistakes.
-fn by_class(report: &TestReport, names: &[String]) -> Vec<String> {
-    const CLASSES_PER_LINE: usize = 5;
+/// The share of right answers of each class, and the most frequent mistakes: for a matrix too wide for the terminal.
+fn by_class(report: &TestReport, names: &[String], columns: usize) -> Vec<String> {
     const MISTAKES: usize = 10;
     let shares: Vec<String> = names
         .iter()
@@ -86,8 +78,7 @@ fn by_class(report: &TestReport, names: &[String]) -> Vec<String> {
         .filter(|(_, (_, row))| row.iter().sum::<usize>() > 0)
         .map(|(name, (class, row))| format!("{name:>3} {:>8}", percent(right(row, class))))
         .collect();
-    let mut lines = vec!["\nright, by class:".to_string()];
-    lines.extend(shares.chunks(CLASSES_PER_LINE).map(|line| line.join("   ")));
+    let mut lines = vec!["\nright, by class:".to_string(), flow(&shares, "   ", columns, 0)];
     let rows = report.confusion.iter().enumerate();
     let mut mistakes: Vec<(usize, usize, usize)> = rows
         .flat_map(|(class, row)| row.iter().enumerate().map(move |(said, &n)| (n, class, said)))

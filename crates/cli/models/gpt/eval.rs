@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::errors::without_advice;
 use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
-use crate::models::run::load;
+use crate::models::run::{data_is_gone, load};
 use crate::output_file;
 use crate::terminal::lines::note;
 
@@ -112,9 +112,7 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
             "{data} is part of this program and has changed since the run was made ({error}): give other data \
              with --data"
         ),
-        TextError::UnknownData { .. } => anyhow!(
-            "{data}, which the run was trained on, is gone: put it back, or measure other data with --data"
-        ),
+        TextError::UnknownData { .. } => data_is_gone(data, "measure other data with --data"),
         error => with_data(data, error),
     })?;
     if corpus.fingerprint != description.data {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::errors::with_dashes;
 use crate::gpt::settings::Settings;
 use crate::machine;
+use crate::models::run::data_is_gone;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, fold, note, wrap};
 use crate::terminal::width::columns;
@@ -95,9 +96,9 @@ impl TrainCommand for Gpt<f32> {
         let is_given = config.data != description.config.data;
         let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string());
         let corpus = corpus.map_err(|error| match error.downcast_ref() {
-            Some(TextError::UnknownData { data, .. }) if !is_given => anyhow!(
-                "{data}, which the run was trained on, is gone: put it back, or name its new place with --data"
-            ),
+            Some(TextError::UnknownData { data, .. }) if !is_given => {
+                data_is_gone(data, "name its new place with --data")
+            }
             _ => error,
         })?;
         (description.config.max_iters, description.config.data) = (config.max_iters, repeatable(config.data));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_core::{Error, Tape};
@@ -15,7 +15,7 @@ use m2g_translate::{Config, Transformer};
 use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
-use crate::models::run::load;
+use crate::models::run::{data_is_gone, load};
 use crate::output::percent;
 use crate::terminal::lines::{entry_at, note};
 use crate::terminal::width::columns;
@@ -60,11 +60,7 @@ fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Parallel> {
     }
     let Description { config, tokenizer, data, .. } = description;
     if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
-        bail!(
-            "{}, which the run was trained on, is gone: put it back, or measure other sentences with --source and \
-             --target",
-            config.data
-        );
+        return Err(data_is_gone(&config.data, "measure other sentences with --source and --target"));
     }
     let corpus = Corpus::load(config, Some(tokenizer)).map_err(Error::from)?;
     if corpus.fingerprint != *data {

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
 use m2g_core::train::{Model, Outcome};
 use m2g_core::{Error, threads};
 use m2g_translate::data::{Batches, Corpus, is_built_in};
@@ -14,6 +13,7 @@ use m2g_translate::{Config, LrDecay, Transformer};
 use serde_json::{Value, json};
 
 use crate::machine;
+use crate::models::run::data_is_gone;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
@@ -74,10 +74,7 @@ impl TrainCommand for Transformer<f32> {
         settings.resume(&mut config)?;
         let is_given = config.data != description.config.data;
         if !is_given && !is_built_in(&config.data) && !Path::new(&config.data).exists() {
-            bail!(
-                "{}, which the run was trained on, is gone: put it back, or name its new place with --data",
-                config.data
-            );
+            return Err(data_is_gone(&config.data, "name its new place with --data"));
         }
         let corpus = Corpus::load(&config, Some(&description.tokenizer)).map_err(Error::from)?;
         (description.config.max_iters, description.config.data) = (config.max_iters, config.data);

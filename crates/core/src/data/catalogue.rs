@@ -102,7 +102,9 @@ pub fn places(dataset: &Dataset) -> Vec<PathBuf> {
         places.extend(current.ancestors().map(|dir| dir.join("datasets").join(dataset.name)));
     }
     // The repository this program was built from.
-    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(dataset.name));
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    let its_own = repository.map(|dir| dir.join("datasets").join(dataset.name));
+    places.extend(its_own.filter(|dir| !places.contains(dir)));
     places.extend(cache_folder().map(|dir| dir.join(dataset.name)));
     places
 }

@@ -31,14 +31,15 @@ pub fn rename(run: &Path, to: &Path) -> Result<(), Error> {
 }
 
 /// Deletes the folder of a run, or of what is left of one. The folder disappears first, in one step, so that no
-/// half of it can be taken for a run.
+/// half of it can be taken for a run. Of a link only the link is deleted.
 ///
 /// # Errors
 /// Those of [`check_content`]; [`Error::Busy`] if a process trains the run; [`Error::BeingWritten`] if one replaces it;
 /// [`Error::Io`].
 pub fn delete(run: &Path) -> Result<(), Error> {
     check_content(run)?;
-    let _lock = lock(run)?;
+    // The lock of a link would stay behind in the folder it leads to.
+    let _lock = if run.is_symlink() { None } else { Some(lock(run)?) };
     atomic::remove(run)
 }
 
@@ -68,6 +69,22 @@ mod tests {
         assert!(!a.exists() && b.join(CONFIG).is_file());
         delete(&b).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_link_only_the_link_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, empty, link] = ["a", "empty", "link"].map(|name| dir.path().join(name));
+        drop(run(&a));
+        fs::create_dir(&empty).unwrap();
+        for target in [&a, &empty] {
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            delete(&link).unwrap();
+            assert!(!link.is_symlink() && target.is_dir());
+        }
+        assert!(a.join(CONFIG).is_file());
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
     }
 
     /// Neither deleted nor replaced with `overwrite`.
