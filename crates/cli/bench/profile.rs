@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::work::Recording;
 
 /// The ops dominated by matrix products, including attention and the feed-forward layers.
-const PRODUCTS: [&str; 9] = [
+const PRODUCTS: [&str; 10] = [
     "linear",
     "linear_residual",
     "feed_forward",
     "packed_linear",
     "matmul",
     "batched_matmul",
+    "batched_matmul_transposed",
     "attention",
     "cross_attention",
     "cached_attention",

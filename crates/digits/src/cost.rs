@@ -69,8 +69,8 @@ impl Cost {
                 let rows = z.outer_iter().zip(y.outer_iter());
                 rows.map(|(z, y)| {
                     let max = z.fold(T::neg_infinity(), |m, &z| m.max(z));
-                    let log_sum = max + z.mapv(|z| (z - max).exp_fast()).sum().ln();
-                    z.iter().zip(y).map(|(&z, &y)| y * (log_sum - z)).sum::<T>()
+                    let log_sum = z.mapv(|z| (z - max).exp_fast()).sum().ln();
+                    z.iter().zip(y).map(|(&z, &y)| y * (log_sum - (z - max))).sum::<T>()
                 })
                 .sum()
             }

@@ -20,12 +20,12 @@ const END: char = '\0';
 /// If a name or a text holds a zero byte, or if the file cannot be written.
 pub fn pack(files: &[(String, String)], to: &Path) -> io::Result<()> {
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
-    for part in files.iter().flat_map(|(name, text)| [name, text]) {
-        if part.contains(END) {
-            let what = format!("a text file with a zero byte: {}", part.escape_debug());
+    for (name, text) in files {
+        if name.contains(END) || text.contains(END) {
+            let what = format!("{} holds a zero byte, which no text file does", name.escape_debug());
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        write!(packed, "{part}{END}")?;
+        write!(packed, "{name}{END}{text}{END}")?;
     }
     std::fs::write(to, packed.finish()?)
 }
@@ -91,6 +91,6 @@ mod tests {
     fn a_zero_byte_is_refused() {
         let path = std::env::temp_dir().join("m2g-packed-never-written");
         let error = pack(&[("name".into(), "a\0b".into())], &path).unwrap_err();
-        assert!(error.to_string().contains("zero byte") && !path.exists());
+        assert!(error.to_string().starts_with("name holds a zero byte") && !path.exists());
     }
 }

@@ -81,6 +81,9 @@ pub fn backward<T: Number>(
 ) {
     let c = w.len();
     let n = T::of(c as f64);
+    if dy.is_empty() {
+        return sums.fill(T::zero());
+    }
     let part = rows_per_part(dy.len() / c);
     let block = |(i, (dx, sums)): (usize, (&mut [T], &mut [T]))| {
         let first = i * part;

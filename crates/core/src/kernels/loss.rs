@@ -10,7 +10,7 @@ use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::reduce::{sum, sum_squares};
 use super::scratch::with_scratch;
 use super::simd::vectorised;
-use super::softmax::{log_sum_exp, log_sum_exp_rows, softmax_rows};
+use super::softmax::{log_normalizer, log_normalizer_rows, shifted, softmax_rows};
 use super::subnormals::flushing_subnormals;
 use crate::Number;
 
@@ -52,11 +52,12 @@ pub fn quadratic_backward<T: Number>(da: &mut [T], difference: &[T], dy: &[T], r
     map(da, difference, |d| c * d);
 }
 
-/// `costs = max(z, 0) - z y + ln(1 + e^-|z|)`, `out = sum costs / rows`.
+/// `costs = max(z, 0) - z y + ln(1 + e^-|z|)`, `out = sum costs / rows`. A target of 0 or 1 costs nothing where `z` is
+/// infinite and right.
 pub fn sigmoid_cross_entropy<T: Number>(out: &mut [T], costs: &mut [T], z: &[T], y: &[T], rows: usize) {
     map2(costs, z, y, |z, y| {
-        let positive = if z > T::zero() { z } else { T::zero() };
-        positive - share_of(y, z) + (-z.abs()).exp_fast().ln_1p()
+        let missed = if z > T::zero() { share_of(T::one() - y, z) } else { -share_of(y, z) };
+        missed + (-z.abs()).exp_fast().ln_1p()
     });
     out[0] = average(sum(costs), rows as f64);
 }
@@ -67,16 +68,16 @@ pub fn sigmoid_cross_entropy_backward<T: Number>(dz: &mut [T], z: &[T], y: &[T],
     map2(dz, z, y, |z, y| c * (z.sigmoid() - y));
 }
 
-/// `a = softmax(z)` and `out` = the mean over the rows of `sum_j y_j (lse(z) - z_j)`, for rows of
+/// `a = softmax(z)` and `out` = the mean over the rows of `sum_j y_j (ln sum e^z - z_j)`, for rows of
 /// `cols` elements.
 pub fn softmax_cross_entropy<T: Number>(out: &mut [T], a: &mut [T], z: &[T], y: &[T], cols: usize) {
     softmax_rows(a, z, cols);
-    // ln a_j = z_j - max - ln sum e^(z - max) is finite even where a_j rounds to 0.
+    // ln a_j = z_j - ln sum e^z is finite even where a_j rounds to 0.
     let cost = |(z, y): (&[T], &[T])| {
         let max = z.iter().copied().fold(T::neg_infinity(), T::max);
         let sum: T = z.iter().map(|&z| (z - max).exp_fast()).sum();
-        let log_sum = max + sum.ln();
-        let cost: T = z.iter().zip(y).map(|(&z, &y)| share_of(y, log_sum - z)).sum();
+        let [shift, log_sum] = shifted(max, sum);
+        let cost: T = z.iter().zip(y).map(|(&z, &y)| share_of(y, log_sum - (z - shift))).sum();
         cost.as_f64()
     };
     let rows = z.chunks_exact(cols).zip(y.chunks_exact(cols));
@@ -93,27 +94,34 @@ pub fn softmax_cross_entropy_backward<T: Number>(dz: &mut [T], a: &[T], y: &[T],
     }
 }
 
-/// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the mean of `lse[r] - z[r][targets[r]]`: the mean
-/// negative log-probability of the targets. There is one row of logits and one element of `lse` per
-/// target.
-pub fn cross_entropy<T: Number>(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) {
+/// `normalizers[r]` = the [`log_normalizer`] of `z[r]` and `out` = the mean of `ln sum_j e^z[r][j] - z[r][targets[r]]`:
+/// the mean negative log-probability of the targets. There is one row of logits and one normalizer per target.
+pub fn cross_entropy<T: Number>(out: &mut [T], normalizers: &mut [[T; 2]], z: &[T], targets: &[u32]) {
     let (n, v) = (targets.len(), z.len() / targets.len());
-    log_sum_exp_rows(lse, z, v);
-    let costs = lse.iter().zip(z.chunks_exact(v)).zip(targets);
-    let costs = costs.map(|((&lse, z), &id)| (lse - z[id as usize]).as_f64());
+    log_normalizer_rows(normalizers, z, v);
+    let costs = normalizers.iter().zip(z.chunks_exact(v)).zip(targets);
+    let costs = costs.map(|((&[shift, log_sum], z), &id)| (log_sum - (z[id as usize] - shift)).as_f64());
     out[0] = average(flushing_subnormals(|| costs.sum()), n as f64);
 }
 
-/// `dz = dy (e^(z - lse) - onehot(target)) / n` for each of `n` rows.
-pub fn cross_entropy_backward<T: Number>(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T]) {
+/// `dz = dy (softmax(z) - onehot(target)) / n` for each of `n` rows.
+pub fn cross_entropy_backward<T: Number>(
+    dz: &mut [T],
+    z: &[T],
+    normalizers: &[[T; 2]],
+    targets: &[u32],
+    dy: &[T],
+) {
     let (n, v) = (targets.len(), z.len() / targets.len());
     let c = share(dy, n as f64);
     by_rows(dz, v, |first, dz| {
         let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
-        for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {
+        for ((dz, z), (&[shift, log_sum], &id)) in
+            rows.zip(normalizers[first..].iter().zip(&targets[first..]))
+        {
             vectorised(
                 #[inline(always)]
-                || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - lse).exp_fast()),
+                || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * (z - shift - log_sum).exp_fast()),
             );
             dz[id as usize] -= c;
         }
@@ -133,59 +141,71 @@ pub struct Smoothed<'a> {
     pub rows: f64,
 }
 
-/// `lse[r] = ln sum_j e^(z[r][j])` and `out` = the sum of
-/// `lse[r] - (1 - smoothing) z[r][targets[r]] - smoothing mean(z[r])` over the rows that are not padding,
-/// divided by `rows`. Rows of padding have `lse` 0.
-pub fn smoothed_cross_entropy<T: Number>(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>) {
+/// `normalizers[r]` = the [`log_normalizer`] of `z[r]` and `out` = the sum of
+/// `ln sum_j e^z[r][j] - (1 - smoothing) z[r][targets[r]] - smoothing mean(z[r])` over the rows that are not padding,
+/// divided by `rows`. Rows of padding have the normalizer 0.
+pub fn smoothed_cross_entropy<T: Number>(
+    out: &mut [T],
+    normalizers: &mut [[T; 2]],
+    z: &[T],
+    smoothed: Smoothed<'_>,
+) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
-    let row = |((cost, lse), (z, &id)): ((&mut f64, &mut T), (&[T], &u32))| {
-        (*cost, *lse) = (0.0, T::zero());
+    let row = |((cost, normalizer), (z, &id)): ((&mut f64, &mut [T; 2]), (&[T], &u32))| {
+        (*cost, *normalizer) = (0.0, [T::zero(); 2]);
         if Some(id) != padding {
-            *lse = vectorised(
+            *normalizer = vectorised(
                 #[inline(always)]
-                || log_sum_exp(z),
+                || log_normalizer(z),
             );
-            let mean = if smoothing > 0.0 { sum(z) / v as f64 } else { 0.0 };
-            let right = z[id as usize].as_f64();
-            *cost = flushing_subnormals(|| lse.as_f64() - (1.0 - smoothing) * right - smoothing * mean);
+            *cost = flushing_subnormals(|| {
+                let [shift, log_sum] = normalizer.map(T::as_f64);
+                let mean = if smoothing > 0.0 { sum(z) / v as f64 - shift } else { 0.0 };
+                let right = z[id as usize].as_f64() - shift;
+                log_sum - (1.0 - smoothing) * right - smoothing * mean
+            });
         }
     };
     with_scratch(targets.len(), |costs: &mut [f64]| {
         if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
-            costs.iter_mut().zip(&mut *lse).zip(z.chunks_exact(v).zip(targets)).for_each(row);
+            costs.iter_mut().zip(&mut *normalizers).zip(z.chunks_exact(v).zip(targets)).for_each(row);
         } else {
-            let all = costs.par_iter_mut().zip(lse).zip(z.par_chunks_exact(v).zip(targets));
+            let all = costs.par_iter_mut().zip(normalizers).zip(z.par_chunks_exact(v).zip(targets));
             all.with_min_len(16).for_each_task(&row);
         }
-        out[0] = average(costs.iter().sum(), rows);
+        out[0] = average(flushing_subnormals(|| costs.iter().sum()), rows);
     });
 }
 
-/// `dz = dy (e^(z - lse) - (1 - smoothing) onehot(target) - smoothing / V) / rows` for each row, and 0 for
+/// `dz = dy (softmax(z) - (1 - smoothing) onehot(target) - smoothing / V) / rows` for each row, and 0 for
 /// rows of padding.
 pub fn smoothed_cross_entropy_backward<T: Number>(
     dz: &mut [T],
     z: &[T],
-    lse: &[T],
+    normalizers: &[[T; 2]],
     smoothed: Smoothed<'_>,
     dy: &[T],
 ) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
     let c = share(dy, rows);
-    let even = T::of(smoothing / v as f64);
-    let right = flushing_subnormals(|| c * T::of(1.0 - smoothing));
+    let (even, right) = flushing_subnormals(|| (T::of(smoothing / v as f64), c * T::of(1.0 - smoothing)));
     by_rows(dz, v, |first, dz| {
         let rows = dz.chunks_exact_mut(v).zip(z[first * v..].chunks_exact(v));
-        for ((dz, z), (&lse, &id)) in rows.zip(lse[first..].iter().zip(&targets[first..])) {
+        for ((dz, z), (&[shift, log_sum], &id)) in
+            rows.zip(normalizers[first..].iter().zip(&targets[first..]))
+        {
             if Some(id) == padding {
                 dz.fill(T::zero());
                 continue;
             }
             vectorised(
                 #[inline(always)]
-                || dz.iter_mut().zip(z).for_each(|(dz, &z)| *dz = c * ((z - lse).exp_fast() - even)),
+                || {
+                    let shares = dz.iter_mut().zip(z);
+                    shares.for_each(|(dz, &z)| *dz = c * ((z - shift - log_sum).exp_fast() - even));
+                },
             );
             dz[id as usize] -= right;
         }

@@ -52,7 +52,7 @@ fn matvec_serial<T: Number>(w: &[T], x: &[T], out: &mut [T], accumulate: bool) {
     );
 }
 
-/// Calls `take` with every element of `out` and the scalar product of its row of `w` with `x`. Must
+/// Calls `take` with every element of `out` and the dot product of its row of `w` with `x`. Must
 /// be called inside [`vectorised`].
 #[inline(always)]
 fn rows_times<T: Number>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, T)) {
@@ -73,7 +73,7 @@ fn rows_times<T: Number>(w: &[T], x: &[T], out: &mut [T], take: impl Fn(&mut T, 
     }
 }
 
-/// The scalar product of each row with `x`.
+/// The dot product of each row with `x`.
 #[inline(always)]
 fn scalar_products<T: Number>([a, b, c, d]: [&[T]; ROWS_AT_ONCE], x: &[T]) -> [T; ROWS_AT_ONCE] {
     let [(a, a_tail), (b, b_tail), (c, c_tail), (d, d_tail)] =

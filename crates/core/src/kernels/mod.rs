@@ -1,4 +1,4 @@
-//! The numerical kernels: the only module with threads, SIMD and loops over elements.
+//! The numerical kernels: the only module with SIMD, loops over the elements of tensors, and threads inside an op.
 //!
 //! Every kernel is a named function, or a method of a small descriptor, that takes slices, sizes
 //! and enums. No closure crosses this interface, and nothing here depends on ops, layers or the
@@ -10,11 +10,11 @@
 //! | [`packed_weights`] | `PackedWeights::{new, from_blocks, unpack, multiply_rows}`: matrix-vector products for generation |
 //! | [`block_format`] | `BlockFormat::{dequantise, quantise}`: the formats in which llama.cpp stores weights |
 //! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `select_from_cache`, `move_blocks`, `masked_softmax`, `masked_softmax_backward` |
-//! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `reciprocal`, `relu`, `relu_squared`, `sigmoid`, `tanh`, each with its `_backward`; `unit_interval` |
+//! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `unit_interval`; `reciprocal`, `relu`, `relu_squared`, `sigmoid`, `tanh`, each with its `_backward` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
 //! | [`gelu_exact`] | `gelu_exact`, `gelu_exact_backward` |
 //! | [`dropout`] | `dropout`, `dropout_add`: the mask is recomputed, never stored |
-//! | [`softmax`] | `softmax_rows`, `softmax_rows_backward`, `log_sum_exp_rows` |
+//! | [`softmax`] | `softmax_rows`, `softmax_rows_backward`, `log_sum_exp_rows`, `log_normalizer_rows` |
 //! | [`layer_norm`] | `forward`, `backward`, of layer and RMS normalisation |
 //! | `qk_norm` | `normalize_heads`, with its `_backward` |
 //! | `swiglu` | `swiglu`, with its `_backward` |
@@ -25,13 +25,13 @@
 //! | [`rotary`] | `rotate` |
 //! | [`pairwise_scores`] | `additive`, `negative_distance`, each with its `_backward`; `sum_over_sequences` |
 //! | [`rows`] | `argmax`, `top_k`, `reverse`, `normalize`, `normalize_backward`, `take_last`, `take_last_backward` |
-//! | [`reduce`] | `column_sums`; `sum_squares`, `all_finite`, `all_zero`, which return values to the host |
+//! | [`reduce`] | `column_sums`; `sum_squares`, `all_finite`, `all_zero`, `summary`, which return values to the host |
 //! | [`optimizer`] | `sgd`, `sgd_with_momentum`, `adamw`; `nesterov`, `combine` for Muon |
 //!
 //! [`isa`] chooses the instruction set, [`bf16_path`] says how bf16 is multiplied, and [`amx`] asks
 //! the system for the use of tiles.
 //!
-//! Numbers too small for all their digits count as zero: see [`subnormals`]. The order of every
+//! Subnormal numbers count as zero: see [`subnormals`]. The order of every
 //! reduction depends on the shapes alone, so results are bitwise identical for
 //! any number of threads.
 

@@ -41,7 +41,7 @@ pub(super) fn sum_chunk<T: Number>(x: &[T], f: impl Fn(T) -> T) -> T {
     sum_lanes(sums)
 }
 
-/// The scalar product of two short rows, summed in the order of [`sum_chunk`].
+/// The dot product of two short rows, summed in the order of [`sum_chunk`].
 #[inline(always)]
 pub fn scalar_product<T: Number>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::zero(); RUNNING_SUMS];
@@ -170,9 +170,11 @@ mod tests {
     #[test]
     fn columns_are_summed_over_all_rows() {
         let (rows, cols) = (300, 700);
-        let x: Vec<f32> = (0..rows * cols).map(|i| (i % cols) as f32).collect();
+        // Each row has other elements, so that one summed twice and another left out would show.
+        let x: Vec<f32> = (0..rows * cols).map(|i| (i % cols + (i / cols) * (i / cols)) as f32).collect();
         let mut out = vec![1.0; cols];
         column_sums(&x, &mut out);
-        assert!(out.iter().enumerate().all(|(c, &o)| o == (c * rows) as f32));
+        let squares: usize = (0..rows).map(|r| r * r).sum();
+        assert!(out.iter().enumerate().all(|(c, &o)| o == (c * rows + squares) as f32));
     }
 }

@@ -74,8 +74,8 @@ pub fn reverse<T: Number>(out: &mut [T], x: &[T], cols: usize) {
 pub fn normalize<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     by_rows(out, cols, |first, rows| {
         for (y, x) in rows.chunks_exact_mut(cols).zip(x[first * cols..].chunks_exact(cols)) {
-            let inverse = inverse_norm(x);
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * inverse);
+            let [divisor, inverse] = inverse_norm(x);
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x / divisor * inverse);
         }
     });
 }
@@ -86,28 +86,30 @@ pub fn normalize_backward<T: Number>(dx: &mut [T], x: &[T], y: &[T], dy: &[T], c
         for (r, dx) in rows.chunks_exact_mut(cols).enumerate() {
             let row = (first + r) * cols..(first + r + 1) * cols;
             let (x, y, dy) = (&x[row.clone()], &y[row.clone()], &dy[row]);
-            let inverse = inverse_norm(x);
+            let [divisor, inverse] = inverse_norm(x);
             let along: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
             for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx = (dy - y * along) * inverse;
+                *dx = (dy - y * along) / divisor * inverse;
             }
         }
     });
 }
 
-/// `1 / |x|`, or 0 for a zero row.
-fn inverse_norm<T: Number>(x: &[T]) -> T {
+/// `[d, f]` with `x / |x| = x / d * f`; `f` is 0 for a zero row. One number for both could be too large or too small.
+fn inverse_norm<T: Number>(x: &[T]) -> [T; 2] {
     let squares: T = x.iter().map(|&x| x * x).sum();
-    if squares.is_normal() || squares.is_nan() {
-        return T::one() / squares.sqrt();
+    // Squares below the smallest normal number count as 0: in a sum of this size, all of them are a rounding error.
+    let least = T::min_positive_value() / T::epsilon() * T::of(x.len() as f64);
+    if squares.is_nan() || (squares.is_finite() && squares >= least) {
+        return [T::one(), T::one() / squares.sqrt()];
     }
     // The squares are too large or too small: divide by the largest element first.
     let largest = x.iter().fold(T::zero(), |largest, x| largest.max(x.abs()));
     if !largest.is_normal() {
-        return T::zero();
+        return [T::one(), T::zero()];
     }
     let squares: T = x.iter().map(|&x| (x / largest) * (x / largest)).sum();
-    T::one() / largest / squares.sqrt()
+    [largest, T::one() / squares.sqrt()]
 }
 
 /// Copies the last of every `t` rows: `(B, t, cols) -> (B, cols)`.

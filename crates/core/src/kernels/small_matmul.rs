@@ -15,7 +15,7 @@ pub fn is_faster(m: usize, k: usize, n: usize) -> bool {
 }
 
 /// `out = a b^T`, or `out += a b^T`, of row-major matrices `(m, k)` and `(n, k)`, as
-/// the scalar products of their rows; `k` is at least 1.
+/// the dot products of their rows; `k` is at least 1.
 pub fn rows_times_rows<T: Number>(a: &[T], b: &[T], k: usize, out: &mut [T], accumulate: bool) {
     in_tiles::<T, 5, 2, 8>(a, b, k, out, accumulate);
 }
@@ -61,7 +61,7 @@ fn in_tiles<'a, T: Number, const ROWS: usize, const COLS: usize, const LANES: us
     );
 }
 
-/// The scalar product of each row of `a` with each row of `b`, `LANES` elements at a time.
+/// The dot product of each row of `a` with each row of `b`, `LANES` elements at a time.
 ///
 /// All loops but one have constant bounds, and all slices of that one have the same length: this
 /// compiles to loads and multiply-adds only, with the sums in registers. Check the machine code

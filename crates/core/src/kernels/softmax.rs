@@ -55,10 +55,21 @@ pub fn softmax_rows_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], cols: u
 
 /// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.
 pub fn log_sum_exp_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
-    let row = |(out, x): (&mut T, &[T])| {
+    of_rows(out, x, cols, log_sum_exp);
+}
+
+/// `out[r] = log_normalizer(x[r])` for each row of `cols` elements; `cols` is at least 1.
+pub fn log_normalizer_rows<T: Number>(out: &mut [[T; 2]], x: &[T], cols: usize) {
+    of_rows(out, x, cols, log_normalizer);
+}
+
+/// `out[r] = f(x[r])` for each row of `cols` elements.
+#[inline(always)]
+fn of_rows<T: Number, U: Send>(out: &mut [U], x: &[T], cols: usize, f: impl Fn(&[T]) -> U + Sync) {
+    let row = |(out, x): (&mut U, &[T])| {
         *out = vectorised(
             #[inline(always)]
-            || log_sum_exp(x),
+            || f(x),
         );
     };
     if x.len() < MIN_PARALLEL_ELEMENTS / 4 {
@@ -115,13 +126,20 @@ pub fn exp_minus<T: Number>(x: &mut [T], max: T) -> T {
     sum_lanes(sums)
 }
 
-/// `lse = ln sum e^x` over a row. The logarithm of a probability is then `x - lse`, which stays
-/// finite even where the probability itself rounds to 0. It is minus infinity for a row of minus infinities.
+/// `ln sum e^x` over a row; minus infinity for a row of minus infinities.
 #[inline(always)]
 pub fn log_sum_exp<T: Number>(x: &[T]) -> T {
+    let [shift, log_sum] = log_normalizer(x);
+    shift + log_sum
+}
+
+/// `[shift, ln sum e^(x - shift)]` over a row. The logarithm of a probability is `(x - shift) - ln sum e^(x - shift)`,
+/// which stays finite even where the probability itself rounds to 0.
+#[inline(always)]
+pub fn log_normalizer<T: Number>(x: &[T]) -> [T; 2] {
     let max = max(x);
     if max == T::neg_infinity() {
-        return max;
+        return [T::zero(), max];
     }
     let mut sums = [T::zero(); RUNNING_VALUES];
     let (blocks, tail) = x.as_chunks::<RUNNING_VALUES>();
@@ -133,7 +151,18 @@ pub fn log_sum_exp<T: Number>(x: &[T]) -> T {
     for (s, &x) in sums.iter_mut().zip(tail) {
         *s += (x - max).exp_fast();
     }
-    max + sum_lanes(sums).ln()
+    shifted(max, sum_lanes(sums))
+}
+
+/// `[shift, ln sum e^(x - shift)]`, where `sum` is `sum e^(x - max)`. The shift is the largest element, if that is so
+/// far from 0 that `ln sum e^x` would lose the digits of `ln sum`, and 0 otherwise.
+#[inline(always)]
+pub fn shifted<T: Number>(max: T, sum: T) -> [T; 2] {
+    const FAR: f64 = 128.0;
+    match max.abs() < T::of(FAR) {
+        true => [T::zero(), max + sum.ln()],
+        false => [max, sum.ln()],
+    }
 }
 
 #[cfg(test)]

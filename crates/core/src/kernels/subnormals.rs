@@ -7,10 +7,11 @@
 //!
 //! The mode belongs to a thread. Each piece of work sets it where it starts and restores it where it
 //! ends, on whatever thread that is: neither the number of threads nor the mode of the caller changes a
-//! bit of a result, and the caller's own arithmetic stays as it was. All arithmetic of the kernels
+//! bit of a result, and the caller's own arithmetic stays as it was. The arithmetic on tensors
 //! therefore runs inside [`vectorised`](super::simd::vectorised),
 //! [`Compiled::run`](super::isa::Compiled::run) or [`by_rows`](super::parallel::by_rows), which call
-//! [`flushing_subnormals`].
+//! [`flushing_subnormals`]. Only the conversion of stored weights ([`block_format`](super::block_format)) keeps
+//! subnormal numbers, as the programs that wrote them do.
 //!
 //! Rust compiles arithmetic for the default mode, and does not promise that it stays between two
 //! instructions that change it. Work is therefore a call that is never inlined: what it reads and

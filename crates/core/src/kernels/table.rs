@@ -194,12 +194,13 @@ kernels! {
         = loss::softmax_cross_entropy;
     fn softmax_cross_entropy_backward(dz: &mut [T], a: &[T], y: &[T], dy: &[T], cols: usize)
         = loss::softmax_cross_entropy_backward;
-    fn cross_entropy(out: &mut [T], lse: &mut [T], z: &[T], targets: &[u32]) = loss::cross_entropy;
-    fn cross_entropy_backward(dz: &mut [T], z: &[T], lse: &[T], targets: &[u32], dy: &[T])
+    fn cross_entropy(out: &mut [T], normalizers: &mut [[T; 2]], z: &[T], targets: &[u32])
+        = loss::cross_entropy;
+    fn cross_entropy_backward(dz: &mut [T], z: &[T], normalizers: &[[T; 2]], targets: &[u32], dy: &[T])
         = loss::cross_entropy_backward;
-    fn smoothed_cross_entropy(out: &mut [T], lse: &mut [T], z: &[T], smoothed: Smoothed<'_>)
+    fn smoothed_cross_entropy(out: &mut [T], normalizers: &mut [[T; 2]], z: &[T], smoothed: Smoothed<'_>)
         = loss::smoothed_cross_entropy;
-    fn smoothed_cross_entropy_backward(dz: &mut [T], z: &[T], lse: &[T], smoothed: Smoothed<'_>, dy: &[T])
+    fn smoothed_cross_entropy_backward(dz: &mut [T], z: &[T], normalizers: &[[T; 2]], smoothed: Smoothed<'_>, dy: &[T])
         = loss::smoothed_cross_entropy_backward;
 
     fn column_sums(x: &[T], out: &mut [T]) = reduce::column_sums;

@@ -57,12 +57,12 @@ pub(super) fn op_by_op<T: Float>(
     tape.merge_heads(y) // (B, H, Tq, D) -> (B, Tq, C)
 }
 
-/// `slope_h (j - i)` for each head `h`, query `i` and key `j`, `(H, T, T)`.
-fn alibi_distances<T: Float>(h: usize, t: usize) -> Tensor<T> {
-    let (slopes, mut index) = (alibi_slopes(h), 0);
-    Tensor::from_fn(&[h, t, t], || {
+/// `-slope_h |i - j|` for each head `h`, query `i` and key `j`, `(H, T, T)`.
+fn alibi_distances<T: Float>(n_head: usize, t: usize) -> Tensor<T> {
+    let (slopes, mut index) = (alibi_slopes(n_head), 0);
+    Tensor::from_fn(&[n_head, t, t], || {
         let (h, i, j) = (index / (t * t), index / t % t, index % t);
         index += 1;
-        T::of(slopes[h] * (j as f64 - i as f64))
+        T::of(-(slopes[h] * i.abs_diff(j) as f64))
     })
 }

@@ -100,7 +100,10 @@ impl SelfAttention {
                 cache.append(tape.value(qkv), mask, score)?;
                 match start {
                     // No earlier tokens: `qkv` holds all keys and values.
-                    0 => self.attend(tape, params, qkv, options)?,
+                    0 if cache.len() == tape.value(qkv).shape()[1] => {
+                        self.attend(tape, params, qkv, options)?
+                    }
+                    // An error, if not all of them fit.
                     _ => cache.attend(tape, qkv, start, &options)?,
                 }
             }
@@ -203,6 +206,8 @@ mod tests {
             (learned, Mask::Finite, 0.0),
             ((Positions::Rotary, Score::Dot), Mask::Causal, 0.0),
             (alibi, Mask::Causal, 0.0),
+            (alibi, Mask::None, 0.0),
+            (alibi, Mask::Reversed, 0.0),
             (alibi, Mask::Window(5), 0.0),
             ((Positions::Alibi, Score::WidthScaledDot), Mask::Causal, 0.25),
         ];

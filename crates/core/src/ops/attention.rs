@@ -246,6 +246,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::gradcheck::{check, constant};
+    use crate::kernels::bf16_path::Bf16Path;
     use crate::rng::Streams;
     use crate::{Grads, Params, Tensor};
 
@@ -336,6 +337,9 @@ mod tests {
                     [tape.value(y).clone(), grads.get(qkv).unwrap().clone()]
                 };
                 let [exact, rounded] = [Precision::F32, Precision::Bf16].map(run);
+                if Bf16Path::in_use() != Bf16Path::Tiles {
+                    assert_eq!(exact, rounded);
+                }
                 for (exact, rounded) in exact.iter().zip(&rounded) {
                     let scale = exact.data().iter().fold(0.0, |m: f32, x| m.max(x.abs()));
                     let pairs = exact.data().iter().zip(rounded.data());
@@ -356,6 +360,35 @@ mod tests {
         assert_eq!(tape.value(y).data(), [10.0, 15.0]);
         assert!(tape.attention(qkv, AttentionOptions::new(2, Mask::Causal)).is_err());
         assert!(tape.attention(qkv, AttentionOptions::new(1, Mask::Padding([].into()))).is_err());
+    }
+
+    /// With equal scores, and values that are one-hot, the output is the weights.
+    #[test]
+    fn alibi_lowers_weights_by_the_distance_on_both_sides() {
+        const T: usize = 5;
+        let mut tape = Tape::new();
+        let mut index = 0..;
+        // Rows q k v of a head of T elements: q and k are 0.
+        let qkv = Tensor::from_fn(&[1, T, 3 * T], || {
+            let at: usize = index.next().unwrap();
+            if at % (3 * T) == 2 * T + at / (3 * T) { 1.0_f64 } else { 0.0 }
+        });
+        let qkv = tape.input(qkv);
+        for mask in [Mask::None, Mask::Causal, Mask::Reversed] {
+            let options = AttentionOptions { alibi: true, ..AttentionOptions::new(1, mask.clone()) };
+            let y = tape.attention(qkv, options).unwrap();
+            let weights = tape.value(y).data();
+            for i in 0..T {
+                // The slope of a single head is 2^-8.
+                let seen = mask.visible(0, i, T);
+                let raw: Vec<(usize, f64)> =
+                    seen.map(|j| (j, (-(i.abs_diff(j) as f64) / 256.0).exp())).collect();
+                let sum: f64 = raw.iter().map(|(_, w)| w).sum();
+                for (j, w) in raw {
+                    assert!((weights[i * T + j] - w / sum).abs() < 1e-12, "{mask:?} {i} {j}: {weights:?}");
+                }
+            }
+        }
     }
 
     #[test]

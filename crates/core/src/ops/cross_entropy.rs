@@ -49,8 +49,9 @@ impl<T: Float> Op<T> for CrossEntropy {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let z = io.input(0);
-        io.save(&[z.rows_cols().0]);
-        T::Kernels::cross_entropy(io.out, io.saved[0].data_mut(), z.data(), &self.targets.ids);
+        io.save(&[z.rows_cols().0, 2]);
+        let (normalizers, _) = io.saved[0].data_mut().as_chunks_mut();
+        T::Kernels::cross_entropy(io.out, normalizers, z.data(), &self.targets.ids);
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         4 * count(inputs[0])
@@ -59,8 +60,9 @@ impl<T: Float> Op<T> for CrossEntropy {
 
 impl<T: Float> Differentiable<T> for CrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (z, lse, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
-        io.input_grad(0, |dz| T::Kernels::cross_entropy_backward(dz, z, lse.data(), &self.targets.ids, dy));
+        let (z, saved, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
+        let (normalizers, _) = saved.data().as_chunks();
+        io.input_grad(0, |dz| T::Kernels::cross_entropy_backward(dz, z, normalizers, &self.targets.ids, dy));
     }
 }
 

@@ -2,6 +2,7 @@
 //! rounds to 0, rows without a key. Each result is defined, and a gradient of a finite loss is finite.
 
 #![allow(clippy::unwrap_used)]
+use crate::ops::smoothed_cross_entropy::SmoothedTargets;
 use crate::tokens::Tokens;
 use crate::{Error, Grads, Mask, Params, Tape, Tensor, Var};
 
@@ -30,26 +31,44 @@ fn the_loss_of_huge_logits_is_their_difference() {
     let cases = [
         (vec![1e30, 0.0, -1e30], 0, 0.0, [0.0, 0.0, 0.0]),
         (vec![1e30, 0.0, -1e30], 1, 1e30, [1.0, -1.0, 0.0]),
-        (vec![-1e30, -1e30, -1e30], 2, 0.0, [1.0 / 3.0, 1.0 / 3.0, -2.0 / 3.0]),
+        (vec![-1e30, -1e30, -1e30], 2, 3.0_f32.ln(), [1.0 / 3.0, 1.0 / 3.0, -2.0 / 3.0]),
         // A logit of minus infinity is a probability of 0.
         (vec![f32::NEG_INFINITY, 0.0, 0.0], 1, 2.0_f32.ln(), [0.0, -0.5, 0.5]),
     ];
     for (z, id, want, gradient) in cases {
-        let (loss, dz) =
-            loss_and_gradient(&[1, 1, 3], z.clone(), |tape, z| tape.cross_entropy(z, &target(id)));
-        // At 1e30, the logarithm of the number of tokens is rounded away.
-        assert!((loss - want).abs() <= 1e-6 * want.abs().max(1.0), "{z:?}: {loss}");
-        if z[0] > -1e30 || z[0].is_infinite() {
+        for (loss, dz) in token_losses(&z, id) {
+            assert!((loss - want).abs() <= 1e-6 * want.abs().max(1.0), "{z:?}: {loss}");
             dz.iter().zip(gradient).for_each(|(g, want)| assert!((g - want).abs() < 1e-6, "{z:?}: {dz:?}"));
         }
-        assert!(dz.iter().all(|g| g.is_finite()), "{z:?}: {dz:?}");
-        let one_hot = |j: u32| if j == id { 1.0 } else { 0.0 };
-        let (same, dz) = loss_and_gradient(&[1, 3], z.clone(), |tape, z| {
-            let y = tape.input(Tensor::from_vec(&[1, 3], (0..3).map(one_hot).collect()).unwrap());
+    }
+}
+
+/// The loss of three logits and its gradient, by each op that computes it.
+fn token_losses(z: &[f32], id: u32) -> [(f32, Vec<f32>); 3] {
+    let smoothed = SmoothedTargets { tokens: target(id), padding: None, smoothing: 0.0, rows: None };
+    let one_hot = (0..3).map(|j| if j == id { 1.0 } else { 0.0 }).collect();
+    let one_hot = Tensor::from_vec(&[1, 3], one_hot).unwrap();
+    [
+        loss_and_gradient(&[1, 1, 3], z.to_vec(), |tape, z| tape.cross_entropy(z, &target(id))),
+        loss_and_gradient(&[1, 1, 3], z.to_vec(), |tape, z| tape.smoothed_cross_entropy(z, smoothed)),
+        loss_and_gradient(&[1, 3], z.to_vec(), |tape, z| {
+            let y = tape.input(one_hot);
             tape.softmax_cross_entropy(z, y)
-        });
-        assert!((same - loss).abs() <= 1e-6 * loss.abs().max(2.0), "{z:?}: {same}");
-        assert!(dz.iter().all(|g| g.is_finite()), "{z:?}: {dz:?}");
+        }),
+    ]
+}
+
+#[test]
+fn the_loss_does_not_depend_on_what_all_logits_share() {
+    // 127 and 128 are on both sides of the size from which the largest logit is kept apart.
+    for offset in [0.0, 100.0, 127.0, 128.0, -128.0, 1e4, -1e6, 1e30] {
+        for (loss, dz) in token_losses(&[offset; 3], 1) {
+            assert!((loss - 3.0_f32.ln()).abs() < 1e-5, "{offset}: {loss}");
+            assert!(
+                (dz[0] - 1.0 / 3.0).abs() < 1e-5 && dz.iter().sum::<f32>().abs() < 3e-5,
+                "{offset}: {dz:?}"
+            );
+        }
     }
 }
 
@@ -65,6 +84,7 @@ fn the_logarithm_of_a_probability_that_rounds_to_0_is_finite() {
         (1e30, 1.0, 0.0),
         (-1e30, 1.0, 1e30),
         (f32::NEG_INFINITY, 0.0, 0.0),
+        (f32::INFINITY, 1.0, 0.0),
     ] {
         let (loss, dz) = loss_and_gradient(&[1, 1], vec![z], |tape, z| {
             let y = tape.input(Tensor::from_vec(&[1, 1], vec![y]).unwrap());
@@ -132,4 +152,30 @@ fn the_op_that_first_overflows_is_named() {
     assert_eq!(tape.value(loss).item(), Some(f32::INFINITY));
     let named = tape.first_not_finite(&params).unwrap();
     assert!(named.starts_with("the output of reciprocal called at"), "{named}");
+}
+
+/// A batch without rows contributes 0 to each gradient, whatever the memory held before.
+#[test]
+fn no_rows_give_no_gradient() {
+    let mut params = Params::<f32>::new();
+    let b = params.add("b", Tensor::from_vec(&[4, 3], vec![1.0; 12]).unwrap()).unwrap();
+    let w = params.add("w", Tensor::from_vec(&[3], vec![1.0; 3]).unwrap()).unwrap();
+    let (mut tape, mut grads) = (Tape::new(), Grads::new());
+    // The pool hands out memory that held NaN.
+    for size in [3, 6, 12, 64] {
+        let mut used = tape.buffer(&[size]);
+        used.data_mut().fill(f32::NAN);
+        tape.recycle(used);
+    }
+    let a = tape.input(Tensor::zeros(&[0, 4]));
+    let (b_used, w_used) = (tape.param(&params, b), tape.param(&params, w));
+    let y = tape.batched_matmul(a, b_used).unwrap(); // (0, 4) (4, 3) -> (0, 3)
+    let y = tape.layer_norm(y, w_used, None).unwrap();
+    let two = tape.input(Tensor::zeros(&[2, 0]));
+    let y = tape.matmul(two, y).unwrap(); // (2, 0) (0, 3) -> (2, 3)
+    let loss = tape.mean(y).unwrap();
+    tape.backward(loss, &mut grads).unwrap();
+    for id in [b, w] {
+        assert!(grads.get(id).unwrap().data().iter().all(|&g| g == 0.0), "{:?}", grads.get(id));
+    }
 }

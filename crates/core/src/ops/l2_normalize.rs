@@ -17,7 +17,7 @@ impl<T: Float> Tape<T> {
     /// Records [`L2Normalize`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn l2_normalize(&mut self, x: Var) -> Result<Var, Error> {
         self.record(L2Normalize, &[x])
@@ -76,6 +76,15 @@ mod tests {
         let y = tape.l2_normalize(x).unwrap();
         for (got, want) in tape.value(y).data().iter().zip([0.6, 0.8, -0.6, 0.8]) {
             assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
+        // The inverse of the length of these is too small, and single squares of the last count as 0.
+        let mut small = vec![1.08e-19_f32; 1000];
+        small[0] = 1.1e-19;
+        for x in [vec![3e38, 0.0], vec![1e38, 1e38], small] {
+            let x = tape.input(Tensor::from_vec(&[1, x.len()], x).unwrap());
+            let y = tape.l2_normalize(x).unwrap();
+            let length = tape.value(y).data().iter().map(|&y| f64::from(y).powi(2)).sum::<f64>().sqrt();
+            assert!((length - 1.0).abs() < 1e-5, "{length}");
         }
     }
 }

@@ -21,6 +21,8 @@ pub mod gelu;
 pub mod gelu_exact;
 pub mod heads;
 pub mod l2_normalize;
+#[cfg(test)]
+mod large_batches;
 pub mod last_token;
 pub mod layer_norm;
 pub mod linear;
@@ -61,6 +63,14 @@ pub(crate) fn same_shape(inputs: &[&[usize]]) -> Result<Shape, String> {
     match inputs {
         [first, rest @ ..] if rest.iter().all(|s| s == first) => Ok(ndarray::IxDyn(first)),
         _ => Err("all inputs must have the same shape".into()),
+    }
+}
+
+/// The output shape of a cost of two tensors `(B, N)`, or the rule `why`.
+fn cost_shape(inputs: &[&[usize]], why: &str) -> Result<Shape, String> {
+    match inputs {
+        [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
+        _ => Err(why.into()),
     }
 }
 

@@ -12,10 +12,10 @@ use crate::{Error, Float, Shape, Tape, Var};
 ///
 /// (Szegedy et al. 2016, section 7, which Vaswani et al. 2017, section 5.4, use with eps 0.1): the share
 /// eps of each target is spread evenly over all V tokens, the right one and padding included, as PyTorch
-/// computes it. A model that is too sure of itself pays for it, which lowers the loss least where it is
-/// sure and right: the smoothed loss is no perplexity. With eps 0 it is [cross-entropy](super::cross_entropy).
+/// computes it. Even a right prediction costs more the surer it is beyond `q`, so the smoothed loss cannot be read as
+/// the logarithm of a perplexity. With eps 0 it is [cross-entropy](super::cross_entropy).
 ///
-/// Rows whose target is the padding token count nothing. N is the number of the others, or
+/// Rows whose target is the padding token do not count. N is the number of the others, or
 /// [`SmoothedTargets::rows`].
 ///
 /// `dC/dz_nj = (softmax(z_n)_j - q_nj) / N`, and 0 in rows of padding.
@@ -95,8 +95,9 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let z = io.input(0);
-        io.save(&[z.rows_cols().0]);
-        T::Kernels::smoothed_cross_entropy(io.out, io.saved[0].data_mut(), z.data(), self.kernel());
+        io.save(&[z.rows_cols().0, 2]);
+        let (normalizers, _) = io.saved[0].data_mut().as_chunks_mut();
+        T::Kernels::smoothed_cross_entropy(io.out, normalizers, z.data(), self.kernel());
     }
     fn flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
         5 * count(inputs[0])
@@ -105,9 +106,10 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
 
 impl<T: Float> Differentiable<T> for SmoothedCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (z, lse, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
+        let (z, saved, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
+        let (normalizers, _) = saved.data().as_chunks();
         io.input_grad(0, |dz| {
-            T::Kernels::smoothed_cross_entropy_backward(dz, z, lse.data(), self.kernel(), dy)
+            T::Kernels::smoothed_cross_entropy_backward(dz, z, normalizers, self.kernel(), dy)
         });
     }
 }

@@ -24,7 +24,7 @@ use crate::kernels::subnormals::flushing_subnormals;
 use crate::mask::Mask;
 use crate::{Number, Precision};
 
-/// Attention, `softmax(scale Q K^T + slope (j - i)) V`, with a mask and dropout.
+/// Attention, `softmax(scale Q K^T - slope |i - j|) V`, with a mask and dropout.
 #[derive(Debug)]
 pub struct Attention<'a> {
     /// The sizes of the operands.
@@ -81,7 +81,7 @@ impl Attention<'_> {
         );
     }
 
-    /// Adds ALiBi's `slope (j - i)` and the values of a finite mask to the scores of stripe `v`.
+    /// Subtracts ALiBi's `slope |i - j|` from the scores of stripe `v`, and adds the values of a finite mask.
     pub(super) fn add_to_scores<T: Number>(&self, h: usize, tile: &Tile, v: usize, scores: &mut [T]) {
         if self.slopes.is_none() && *self.mask != Mask::Finite {
             return;
@@ -89,7 +89,7 @@ impl Attention<'_> {
         let slope = self.slopes.map_or(T::zero(), |slopes| T::of(slopes[h]));
         for (j, scores) in tile.stripes[v].seen.clone().zip(stripe_rows(scores, tile.width, v)) {
             for (i, score) in (tile.first + v * QUERIES_PER_STRIPE..).zip(scores) {
-                *score += slope * T::of(j as f64 - i as f64) + T::of(self.mask.added(i, j));
+                *score += T::of(self.mask.added(i, j)) - slope * T::of(i.abs_diff(j) as f64);
             }
         }
     }

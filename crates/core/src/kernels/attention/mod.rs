@@ -2,7 +2,7 @@
 //!
 //! A token has three vectors of D elements in each of H heads: the query Q asks for something,
 //! the key K says what the token offers, the value V is what it hands over. The score of query
-//! `i` with key `j` is the scalar product `Q_i . K_j`. The softmax turns the scores of a query
+//! `i` with key `j` is the dot product `Q_i . K_j`. The softmax turns the scores of a query
 //! into weights that sum to 1, and the output `Y_i` is the mean of the values `V_j` with these
 //! weights.
 //!

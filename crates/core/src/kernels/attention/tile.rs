@@ -138,7 +138,7 @@ impl Tile {
         );
     }
 
-    /// The scalar products of keys (or values) `k` and the columns of `q`, for the keys and
+    /// The dot products of keys (or values) `k` and the columns of `q`, for the keys and
     /// queries that see each other: `(keys, D) (D, width) -> (keys, width)`.
     pub fn scalar_products<T: Number>(&self, out: &mut [T], k: Mat<'_, T>, q: &[T], products: Products) {
         let d = k.cols();

@@ -40,13 +40,16 @@ impl<'a, T: Number> MatBatch<'a, T> {
     }
 }
 
-/// `out[n] = a[n] b[n]`, in parallel; each product runs on one thread.
+/// `out[n] = a[n] b[n]`, in parallel; each product runs on one thread. Matrices without elements have the product 0.
 pub fn batched_matmul<T: Number>(
     a: MatBatch<'_, T>,
     b: MatBatch<'_, T>,
     out: &mut [T],
     precision: Precision,
 ) {
+    if a.data.is_empty() || b.data.is_empty() {
+        return out.fill(T::zero());
+    }
     let pairs = a.data.par_chunks_exact(a.elements()).zip(b.data.par_chunks_exact(b.elements()));
     let elements = out.len() / (a.data.len() / a.elements()).max(1);
     out.par_chunks_exact_mut(elements.max(1)).zip(pairs).for_each_task(&|(out, (a_n, b_n))| {

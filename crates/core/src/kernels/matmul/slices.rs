@@ -17,7 +17,8 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// The slices of `inner`, or a `single` one: [`Accumulate::Multiply`](super::Accumulate::Multiply) needs complete sums.
+    /// The slices of `inner`, or a `single` one: [`Accumulate::Multiply`](super::Accumulate::Multiply) needs
+    /// complete sums.
     pub fn new(inner: usize, single: bool) -> Self {
         let count = if single { 1 } else { inner.div_ceil(DEPTH_PER_SLICE) };
         // Even lengths, so that the order of the sums does not depend on the number of elements per
