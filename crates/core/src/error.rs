@@ -30,10 +30,11 @@ pub enum Error {
         /// The line that called the op.
         at: &'static Location<'static>,
     },
-    /// An op without a backward pass was recorded on a tape that computes gradients.
+    /// An input that needs a gradient was given to an op that passes none back to it: an op without a backward
+    /// pass, or the targets of a cost.
     #[error(
-        "{op} has no backward pass, but one of its inputs needs a gradient: record it on a tape for \
-         evaluation, or implement its backward pass (called at {at})"
+        "{op} passes no gradient back to one of its inputs that needs one: record it on a tape for evaluation, \
+         or record that input as data (called at {at})"
     )]
     NoBackward {
         /// The op's name.

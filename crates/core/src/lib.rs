@@ -5,7 +5,7 @@
 //! | [`tensor`] | [`Tensor`]: a shape and its elements, row-major |
 //! | [`tokens`] | [`Tokens`]: rows of token ids |
 //! | [`mask`] | [`Mask`]: which keys each query sees |
-//! | `kernels` | the fast inner loops on plain operands; the only place with threads and SIMD |
+//! | `kernels` | the fast inner loops on plain operands; the only place with SIMD, and with threads inside an op |
 //! | [`ops`] | one file per op: its mathematics, forward, backward, gradient check |
 //! | [`tape`] | records the ops of one step, runs them backward, reuses their buffers |
 //! | [`nn`] | layers: parameters and a `forward` that records ops |
@@ -19,8 +19,9 @@
 //! | [`trace`] | the record of a step: op, shapes, FLOPs, bytes, time, caller |
 //! | [`inspect`] | a recorded step with all its values, under their names |
 //! | [`gradcheck`] | checks gradients against finite differences |
-//! | [`threads`] | the number of threads that the kernels use |
+//! | [`threads`] | the number of threads, and parallel work around the kernels: reading files, distortions, sentences |
 //! | [`memory`] | the memory that training needs, and the memory that there is |
+//! | [`error`] | [`Error`]: one sentence for each fault |
 //! | [`bounded`] | reads files of limited size |
 //! | [`atomic`] | writes files and folders completely or not at all |
 //!

@@ -5,7 +5,8 @@ use safetensors::Dtype;
 
 /// The element type of a tensor.
 ///
-/// Everything is generic over `T: Number`. The types differ in `exp` and `tanh`: `f32` uses the
+/// Tensors and kernels are generic over `T: Number`; the tape, ops, layers and models over
+/// [`Float`](crate::Float), a number with its kernels. The types differ in `exp` and `tanh`: `f32` uses the
 /// polynomials below, which the compiler vectorises; `f64` uses the functions of the standard library.
 pub trait Number: NdFloat + Default + std::iter::Sum {
     /// The name of this type in a checkpoint.
@@ -81,7 +82,7 @@ impl Number for f32 {
     /// the Taylor polynomial of degree 7 is exact to the last bit or two.
     #[inline(always)]
     fn exp_fast(self) -> f32 {
-        const LN_2_HIGH: f32 = 0.693_359_4; // 10 bits, so that n * LN_2_HIGH is exact
+        const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512, 9 bits, so that n * LN_2_HIGH is exact
         const LN_2_LOW: f32 = -2.121_944_4e-4;
         // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
         const ROUND: f32 = 12_582_912.0;

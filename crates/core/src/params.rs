@@ -29,7 +29,7 @@ pub struct Param<T: Float> {
     pub value: Tensor<T>,
     /// Whether weight decay and L2 regularisation apply: by convention to weights, not to biases.
     pub decay: bool,
-    /// The number of matrices between the embeddings and the output that it holds, one below the other: 3 for
+    /// The number of matrices of a block that it holds, one below the other, for [`Muon`](crate::optim::Muon): 3 for
     /// queries, keys and values. 0 for embeddings, the output layer, biases and gains.
     pub hidden_matrices: usize,
     /// A copy of the value in another format, for generation: see [`Params::pack`].
@@ -104,7 +104,7 @@ impl<T: Float> Params<T> {
     }
 
     /// Packs the weight matrix that these blocks hold, without rounding anything: see [`Params::pack`].
-    /// Blocks that generation does not read as they are, are packed as `f32`. The parameter takes their
+    /// Blocks in a format that generation cannot read directly are packed as `f32`. The parameter takes their
     /// values.
     ///
     /// # Errors

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 /// The format of the factors of matrix products.
 ///
 /// Parameters, gradients, moments, norms and sums are f32 in both cases (Micikevicius et al. 2018;
-/// Kalamkar et al. 2019 for bf16, which needs no loss scaling). So is
-/// [fused attention](crate::ops::attention), but where the processor has AMX tiles, which multiply its
-/// products in bf16 too: elsewhere they are too small to benefit.
+/// Kalamkar et al. 2019 for bf16, which needs no loss scaling). [Fused attention](crate::ops::attention) stays in
+/// f32 too, except on processors with AMX tiles: elsewhere its products are too small to gain from bf16.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Unchanged.
+    /// The factors are not rounded.
     #[default]
     F32,
     /// Rounded to bf16, 8 bits of precision with the range of f32, and summed in f32. Faster on

@@ -119,8 +119,8 @@ impl<T: Float> Tape<T> {
         self.input(value)
     }
 
-    /// Records a parameter, without copying it. Returns the existing value if the parameter is
-    /// already on the tape, so that it gets one gradient however often it is used.
+    /// Records a parameter, without copying it. If it is on the tape already, with the same value and for the same
+    /// [gradients](Tape::set_gradients), returns that value, so that it gets one gradient however often it is used.
     pub fn param(&mut self, params: &Params<T>, id: ParamId) -> Var {
         let value = &params.get(id).value;
         if let Some(Some(var)) = self.params.get(id.0) {
@@ -235,7 +235,7 @@ impl<T: Float> Tape<T> {
     ///
     /// # Errors
     /// [`Error::NoBackward`] if an input needs a gradient, which would silently
-    /// end here; [`Error::Shape`] as for [`Tape::record`].
+    /// end here; [`Error::Shape`] and [`Error::Stopped`] as for [`Tape::record`].
     #[track_caller]
     pub fn record_forward_only<O: Op<T>>(&mut self, op: O, inputs: &[Var]) -> Result<Var, Error> {
         let at = Location::caller();
@@ -244,6 +244,8 @@ impl<T: Float> Tape<T> {
         Ok(self.push_constant(value, saved))
     }
 
+    /// Refuses inputs of `op` that need a gradient.
+    ///
     /// # Errors
     /// [`Error::NoBackward`] if one of `inputs` needs a gradient, which the op would not pass on.
     #[track_caller]
@@ -382,8 +384,8 @@ impl<T: Float> Tape<T> {
                 self.grads[i] = Some(dy);
             } else {
                 // Every use of this value has run: its memory is free. The gradient is given back
-                // last, because it is in the cache and of equal buffers the pool
-                // reuses the last first.
+                // last: it is still in the cache, and of buffers of equal size the pool hands out the
+                // one that came back last.
                 self.pool.give(std::mem::replace(&mut node.value, Tensor::zeros(&[0])));
                 self.pool.give(dy);
             }

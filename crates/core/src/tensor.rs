@@ -57,8 +57,9 @@ impl<T: Number> Tensor<T> {
     /// A tensor of zeros.
     ///
     /// # Panics
-    /// If the shape has more elements than memory has addresses. Shapes from files are compared with the
-    /// sizes of the files first, and those from settings with the memory: see [`crate::memory`].
+    /// If the axes, those of length 0 left out, have more than about 2^60 elements, which no allocation can hold.
+    /// Shapes from files are compared with the sizes of the files first, and those from settings with the memory:
+    /// see [`crate::memory`].
     pub fn zeros(shape: &[usize]) -> Self {
         Self::zeros_with_room(shape, 0)
     }
@@ -222,8 +223,8 @@ fn storage_len<T: Number>(n: usize) -> usize {
     if n < MIN_ELEMENTS_TO_ALIGN { n } else { n + ALIGNMENT_BYTES / T::BYTES - 1 }
 }
 
-/// The number of elements of a shape; `None` if memory has no room for them. Axes of length 0 do not hide
-/// the others.
+/// The number of elements of a shape; `None` if no allocation can hold them. An axis of length 0 does not excuse
+/// the others: their product must fit too.
 fn elements(shape: &[usize]) -> Option<usize> {
     let n =
         shape.iter().filter(|&&length| length > 0).try_fold(1_usize, |n, &length| n.checked_mul(length))?;

@@ -22,7 +22,7 @@ pub enum Phase {
     Evaluate,
 }
 
-/// One op or routine that ran.
+/// One op or routine that ran, or a call of a layer or phase, whose ops follow: see [`Record::is_work`].
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its phase of the step.
@@ -32,7 +32,7 @@ pub struct Record {
     /// The path of the op's type or of the routine, which also names its file. For a method
     /// `Type::method`, the path of its type.
     pub function: &'static str,
-    /// The op's equation in one line; empty for a routine.
+    /// The op's equation in one line; empty for all others.
     pub equation: &'static str,
     /// The line of code that called it.
     pub caller: &'static Location<'static>,
@@ -48,7 +48,7 @@ pub struct Record {
     pub flops: u64,
     /// The minimum number of bytes read and written: every input and the output once.
     pub bytes: u64,
-    /// The time it took.
+    /// The time it took; 0 for a layer or phase.
     pub time: Duration,
 }
 

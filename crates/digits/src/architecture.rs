@@ -13,8 +13,8 @@ pub enum Initialisation {
     /// Chapter 1: weights and biases are normal with standard deviation 1. With 784
     /// inputs the weighted sums are so large that neurons start saturated.
     Book,
-    /// Chapter 3: weights have standard deviation 1 / sqrt(inputs), times sqrt(2) before
-    /// ReLU and GELU; biases have standard deviation 1, or are 0 with these two.
+    /// Chapter 3: weights have standard deviation 1 / sqrt(inputs), and biases have standard deviation 1. In a
+    /// network of ReLU or GELU neurons, all weights are sqrt(2) times as large (He et al. 2015) and biases are 0.
     Scaled,
 }
 
@@ -28,7 +28,8 @@ pub enum Backprop {
     Tape,
 }
 
-/// The layers of a network, its cost, and its initial weights.
+/// The layers of a network, its cost and initial weights, and how it is computed: dropout, the way to the gradient,
+/// the precision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// The number of neurons in each layer: inputs, hidden layers, outputs.

@@ -42,6 +42,10 @@ pub struct Nabla<T> {
 /// The gradient of the mean cost of a mini-batch with inputs `x`, `(B, K)`, and
 /// desired outputs `y`, `(B, N)`. The gradients of the weights overwrite `nabla_w`, one
 /// matrix for each layer, of the shape of its weights.
+///
+/// # Panics
+/// If there is no layer, or a shape does not fit the next: [`Network::backprop`](crate::Network::backprop) checks
+/// them first.
 pub fn backprop<T: Float>(
     layers: &Layers<T>,
     activation: Activation,
@@ -58,8 +62,8 @@ pub fn backprop<T: Float>(
     let mut zs: Vec<Array2<T>> = Vec::new(); // (B, N) each
     for (l, (w, b)) in layers.iter().enumerate() {
         let z = activations[l].dot(&w.t()) + b; // (B, K) (K, N) + (1, N) -> (B, N)
-        let last = l + 1 == layers.len();
-        activations.push(if last { cost.activate(&z) } else { z.mapv(|z| activate(activation, z)) });
+        let is_last = l + 1 == layers.len();
+        activations.push(if is_last { cost.activate(&z) } else { z.mapv(|z| activate(activation, z)) });
         zs.push(z);
     }
 
@@ -72,7 +76,7 @@ pub fn backprop<T: Float>(
         // BP4: (N, B) (B, K) -> (N, K), nabla_w = 1 * delta^T a + 0 * nabla_w.
         general_mat_mul(T::one(), &delta.t(), &activations[l], T::zero(), &mut nabla_w[l]);
         if l > 0 {
-            let prime = zs[l - 1].mapv(|z| activation_prime(activation, z)); // s'(z^l)
+            let prime = zs[l - 1].mapv(|z| activation_prime(activation, z)); // s'(z) of the layer below
             delta = delta.dot(&layers[l].0) * prime; // BP2: (B, N) (N, K) -> (B, K)
         }
     }

@@ -133,7 +133,7 @@ m2g_core::settings! {
             grad_clip: f64 = 0.0,
             /// Stop after this many epochs without a better validation accuracy; 0 means never.
             patience: u32 = 0,
-            /// Train on all 60,000 images and keep none for validation.
+            /// Train on all training images (MNIST: 60,000) and keep none for validation.
             train_on_all: bool = false,
             /// How the gradient is computed: by the book's four equations, or by the tape.
             backprop: Backprop = Backprop::Tape,

@@ -44,12 +44,9 @@ impl Network<f32> {
         let step = match backward {
             false => self.record(1, false, |tape| self.feedforward_on(tape, image).map(|_| None)),
             true => {
-                let classes = prediction.ranked.len();
                 let rule = "backward, the step needs the class of the image";
-                let value = class.map_or("missing".into(), |class| class.to_string());
-                let class = class.filter(|&class| class < classes);
-                let class = class.ok_or(Error::Setting { name: "label", value, rule })?;
-                let mut y = Tensor::zeros(&[1, classes]);
+                let class = class.ok_or(Error::Setting { name: "label", value: "missing".into(), rule })?;
+                let mut y = Tensor::zeros(&[1, prediction.ranked.len()]);
                 y.data_mut()[class] = 1.0;
                 self.inspect_batch(&MiniBatch { x: image.clone(), y })
             }
@@ -65,11 +62,11 @@ impl Network<f32> {
         self.record(batch.x.shape()[0], true, |tape| self.loss(tape, batch).map(Some))
     }
 
-    /// The activations of the last layer for its weighted inputs `z`, `(B, N)`, which a cost may compute in one op
-    /// with itself.
+    /// The activations of the last layer, `(B, N)`, from its weighted inputs `z`, `(B, N)`. A step with the
+    /// cross-entropy or the log-likelihood cost does not record them: the cost computes them inside its op.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `z` is no matrix.
+    /// None: any shape is valid.
     pub fn last_activations(&self, z: &Tensor<f32>) -> Result<Tensor<f32>, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);

@@ -7,7 +7,7 @@
 //! | [`backprop`] | `backprop` by hand: the four equations of chapter 2 |
 //! | [`cost`] | quadratic, cross-entropy and log-likelihood cost |
 //! | `neuron.rs` | activation functions and their derivatives, by hand |
-//! | [`architecture`] | the architecture of a network: sizes, activation, cost |
+//! | [`architecture`] | what a network is made of: sizes, activation, cost, initial weights, dropout, precision |
 //! | [`mini_batches`] | mini-batches, in a new order each epoch |
 //! | [`distort`] | training images rotated, stretched and bent on the fly |
 //! | [`config`] | every setting of a training run, and the presets |

@@ -59,11 +59,12 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// end of an epoch, fewer than there are shards, wait for another epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are not enough images for a step.
+    /// [`Error::Setting`] if `shards` is 0, or there are not enough images for a step.
     pub fn sharded(self, shards: usize) -> Result<Self, Error> {
         let images = self.size.saturating_mul(shards);
         if shards == 0 || images > self.data.len() {
-            let rule = "times the batch size, it must be at most the number of training images";
+            let rule =
+                "it must be at least 1 and, times the batch size, at most the number of training images";
             return Err(Error::Setting { name: "shards", value: shards.to_string(), rule });
         }
         Ok(Self { shards, ..self })
@@ -89,7 +90,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
         steps_per_epoch(self.data.len(), self.size, self.shards)
     }
 
-    /// The mini-batch of step `step`, counted from 0 over all epochs.
+    /// The mini-batch of step `step`, counted from 0 over all epochs: with several shards, that of the first.
     pub fn get(&mut self, step: u64) -> &MiniBatch<T> {
         self.get_shard(step, 0)
     }

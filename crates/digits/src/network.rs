@@ -77,7 +77,7 @@ impl<T: Float> Network<T> {
         &self.architecture
     }
 
-    /// The weights `(N, K)` and biases `(N)` of each layer.
+    /// The weights `(N, K)` and biases `(N)` of each layer of N neurons with K inputs.
     pub fn layers(&self) -> impl Iterator<Item = (&Tensor<T>, &Tensor<T>)> {
         self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(bias(l)).value))
     }
@@ -159,13 +159,14 @@ impl<T: Float> Network<T> {
     }
 
     /// One step of gradient descent: computes the gradient of the mean cost of the
-    /// mini-batch by [backpropagation](Network::backprop), then updates
+    /// mini-batch, by the tape or by the four equations ([`Architecture::backprop`]), then updates
     /// `w := w - eta dC/dw` and `b := b - eta dC/db`. Returns the cost before the step.
     ///
     /// This is [`Stepper::step`], the training step that every model takes.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the mini-batch does not fit the network.
+    /// [`Error::Shape`] if the mini-batch does not fit the network; [`Error::NotFinite`] if the cost is NaN or
+    /// infinite.
     pub fn update_mini_batch(&mut self, mini_batch: &MiniBatch<T>, eta: f64) -> Result<f64, Error> {
         let report =
             Stepper::default().step(self, slice::from_ref(mini_batch), &mut Sgd::new(), eta, None, 0)?;
@@ -239,7 +240,7 @@ impl<T: Float> Network<T> {
         Ok(correct)
     }
 
-    /// The output of the network for each image: `(N, 10)`.
+    /// The output of the network for each of B images: `(B, 10)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the images do not have one pixel per input neuron.
@@ -248,7 +249,7 @@ impl<T: Float> Network<T> {
         let mut outputs = Tensor::zeros(&[data.len(), classes]);
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        // Several batches then have the bits of a single one.
+        // Each output then has the same bits, however the images are cut into batches.
         tape.set_fixed_row_bits(data.len() > EVALUATION_BATCH_SIZE);
         let rows = outputs.data_mut().chunks_mut(EVALUATION_BATCH_SIZE * classes);
         for (rows, range) in rows.zip(evaluation_batches(data.len())) {

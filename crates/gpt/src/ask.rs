@@ -3,13 +3,12 @@
 //! Attention says where a layer looks, not what decides. So a causal test changes an earlier word, and measures
 //! what that does to the loss of the words that follow.
 
-use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tensor, Tokens};
 use m2g_text::Tokenizer;
 use m2g_text::words::{HeadWeights, Words, rollout};
 
+use crate::Gpt;
 use crate::continuation::beginning;
-use crate::{Gpt, GptConfig};
 
 /// The most tokens of a word that is completed.
 const MAX_TOKENS_OF_A_WORD: usize = 16;
@@ -50,14 +49,10 @@ impl Attention {
     /// # Errors
     /// [`Error::Setting`] if the text is longer than `block_size`.
     pub fn of(gpt: &Gpt<f32>, sentence: &Sentence) -> Result<Self, Error> {
-        let config = GptConfig { fused: false, ..gpt.config().clone() };
-        let mut unfused = Gpt::zeros(config)?;
-        *unfused.params_mut() = gpt.params().clone();
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        tape.set_keep_values(true);
         tape.trace.switch(true);
-        unfused.forward(&mut tape, &row(&sentence.ids)?)?;
+        gpt.unfused()?.forward(&mut tape, &row(&sentence.ids)?)?;
         let layer = |i: usize| {
             let label = format!("h.{i}.attn.weights");
             let found = tape.trace.labels().iter().find(|(_, name)| *name == label);

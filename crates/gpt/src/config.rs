@@ -113,8 +113,8 @@ m2g_core::settings! {
             #[setting(inherited)]
             zero_init_proj: bool = false,
             /// Whether each attention and feed-forward layer runs as one fused op, which is faster.
-            /// Otherwise they run op by op, and every matrix can be inspected. The result is the
-            /// same.
+            /// Otherwise they run op by op, and every matrix can be inspected. The result is the same up to
+            /// rounding.
             #[alias = "attention"]
             #[setting(from_text(fused_from_text))]
             fused: bool = true,

@@ -77,8 +77,12 @@ pub fn full_pass_batch_size(model: &GptConfig) -> usize {
 }
 
 /// The mean loss of one batch.
-pub(crate) fn batch_loss(gpt: &Gpt<f32>, tape: &mut Tape<f32>, batch: &TokenBatch) -> Result<f64, Error> {
-    let loss = gpt.loss(tape, batch)?;
+pub(crate) fn batch_loss<M: Model<f32, Batch = TokenBatch>>(
+    model: &M,
+    tape: &mut Tape<f32>,
+    batch: &TokenBatch,
+) -> Result<f64, Error> {
+    let loss = model.loss(tape, batch)?;
     let value = f64::from(tape.read_loss(loss));
     tape.reset();
     Ok(value)

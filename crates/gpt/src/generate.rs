@@ -39,7 +39,8 @@ impl<T: Float> Gpt<T> {
     }
 
     /// The logits of the next token for every token, `(B, T) -> (B, T, V)`. `tokens`
-    /// continue the cached ones and are cached too.
+    /// continue the cached ones and are cached too. Generation needs those of the last token alone:
+    /// [`Gpt::forward_last`]; this is for tests that compare every position.
     ///
     /// # Errors
     /// As [`Gpt::forward`], for all tokens together; [`Error::Setting`] if the model

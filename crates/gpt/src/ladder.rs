@@ -28,11 +28,11 @@ pub struct Rung {
     pub lr: f64,
     /// Training steps.
     pub steps: u64,
-    /// The layers that see more than one token; the bigram model has none.
+    /// What the model has above its token table; the bigram model is that table alone.
     pub body: Option<Body>,
 }
 
-/// The layers between the embeddings and the head.
+/// The blocks of a rung. A model with a body also has a position embedding and a head.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Body {
     /// C: the elements of a token's vector.

@@ -39,7 +39,8 @@ impl GptConfig {
     /// The settings of each block, whose initial weights have standard deviation `std`.
     fn block_settings(&self, std: f64) -> BlockSettings {
         let &Self { n_embd, n_head, positions, score, bias, qk_norm, activation, dropout, .. } = self;
-        // 2 n_layer sub-layers add to the stream: scaled by this, their sum keeps its variance.
+        // 2 n_layer sub-layers add to the stream: divided by the root of their number, their sum keeps its variance
+        // (Radford et al. 2019).
         let proj_std = if self.zero_init_proj { 0.0 } else { std / (2.0 * self.n_layer as f64).sqrt() };
         BlockSettings {
             hidden: activation.usual_hidden(n_embd),
@@ -66,7 +67,7 @@ impl<T: Float> Gpt<T> {
         Self::build(config, INIT_STD, seed)
     }
 
-    /// A GPT with weights 0, to fill from a file.
+    /// A GPT to fill from a file: its weights and biases are 0, the gains of its norms 1.
     ///
     /// # Errors
     /// As [`Gpt::new`].

@@ -121,7 +121,7 @@ impl Random {
         Matrix::from_fn(rows, cols, |i, j| if classes[i] == j { 1.0 } else { 0.0 })
     }
 
-    /// Integers below `below`.
+    /// Random integers from 0 to below `limit`.
     pub fn ids(&mut self, n: usize, limit: usize) -> Vec<usize> {
         (0..n).map(|_| below(&mut self.0, limit.max(1) as u32) as usize).collect()
     }

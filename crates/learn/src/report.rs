@@ -192,7 +192,7 @@ fn tuple(shape: &[usize], texts: &Texts) -> String {
     }
 }
 
-/// A number with six digits that count.
+/// A number with six significant digits.
 pub fn number(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return x.to_string();

@@ -34,7 +34,7 @@ impl Hub {
         });
     }
 
-    /// Tells all that the server lives, and forgets those that are gone.
+    /// Tells all that the server is alive, and forgets those that are gone.
     pub fn ping(&self) {
         self.send(&Bytes::from_static(b": .\n\n"));
     }

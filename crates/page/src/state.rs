@@ -144,13 +144,13 @@ impl State {
         Ok(images)
     }
 
-    /// Tells open streams that the server lives.
+    /// Tells open streams that the server is alive.
     pub fn ping(&self) {
         self.training.hub.ping();
         self.watch.hub.ping();
     }
 
-    /// Saves the training in progress.
+    /// Stops the training in progress, which saves itself first, and waits for it.
     pub fn stop(&self) {
         self.training.stop_and_wait();
     }

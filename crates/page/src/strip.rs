@@ -1,4 +1,5 @@
-//! The comments of the files of the page. Who reads the files in the program does not need them, and each byte is sent.
+//! Removes the comments of the page's files. They are for readers of the sources; the program sends every byte to the
+//! browser.
 
 /// The text without its lines that are comments alone: `// ..` and `/* .. */`. What is inside a template literal stays.
 pub fn without_comments(text: &str) -> String {

@@ -112,15 +112,15 @@ m2g_core::settings! {
             /// Where the norms are: after as in the paper, or before, which trains faster and has a last norm.
             #[setting(shape)]
             norm: NormPlace = NormPlace::Before,
-            /// Whether attention hides the padding of short sentences. Without it, a sentence means something
-            /// else beside a longer one.
+            /// Whether attention hides the padding of short sentences. Without it, the translation of a sentence
+            /// depends on the longer ones beside it.
             #[setting(shape)]
             padding_mask: bool = true,
             /// The share of each target that a training step spreads evenly over all tokens.
             #[setting(inherited, value_name("EPS"), check(below_one))]
             label_smoothing: f64 = 0.0,
             /// Whether attention and residual connections run as fused ops, which is faster. Otherwise they run
-            /// op by op, and every matrix can be inspected. The result is the same.
+            /// op by op, and every matrix can be inspected. The result is the same up to rounding.
             fused: bool = true,
             /// The precision of matrix products. bf16 is faster on processors that multiply it, and slower on
             /// others.
@@ -179,10 +179,10 @@ m2g_core::settings! {
             eval_interval: u64 = 200,
             /// Validation pairs that each evaluation translates, to measure BLEU; 0 means none.
             eval_translations: usize = 200,
-            /// Translations that are compared for each of these pairs while they grow; 1 is greedy.
+            /// The beam width of these translations; 1 is greedy decoding.
             #[setting(check(within!(1..=1000)))]
             eval_beam: usize = 1,
-            /// The length penalty ((5 + n) / 6)^eval_alpha of a translation of n tokens, if there is a choice.
+            /// The exponent of the length penalty ((5 + n) / 6)^eval_alpha for n tokens; greedy decoding has none.
             #[setting(check(valid_alpha))]
             eval_alpha: f64 = 0.6,
             /// Evaluations whose parameters are averaged: each measures the mean of the last ones, and the best

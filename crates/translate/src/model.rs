@@ -59,8 +59,8 @@ pub enum Encoded<'a, T: Float> {
 }
 
 impl TransformerConfig {
-    /// The settings of a block: the paper's, unless the configuration says otherwise. With `gain` 0, all weights are
-    /// 0.
+    /// The settings of a block: the paper's, unless the configuration says otherwise. With `gain` 0, all its linear
+    /// layers are 0.
     fn block_settings(&self, cross_attention: bool, gain: f64) -> BlockSettings {
         let &Self { d_model, d_ff, n_head, positions, norm, dropout, relu_dropout, .. } = self;
         let init = Init::Scaled { gain, bias: 0.0 };
@@ -88,8 +88,8 @@ impl TransformerConfig {
 
 impl<T: Float> Transformer<T> {
     /// A model with random initial weights, which `seed` determines. Embeddings are normal with standard
-    /// deviation `d_model^-0.5`: times `sqrt(d_model)` on the way in they have variance 1, and on the way out
-    /// the logits have.
+    /// deviation `d_model^-0.5`: multiplied by `sqrt(d_model)` at the input, they have variance 1; as the weights of
+    /// the output layer, they give logits of variance 1.
     ///
     /// # Errors
     /// [`Error::Setting`] if a setting is invalid.
@@ -98,7 +98,7 @@ impl<T: Float> Transformer<T> {
         Self::build(config, 1.0, seed)
     }
 
-    /// A model with weights 0, to fill from a file.
+    /// A model to fill from a file: its weights and biases are 0, the gains of its norms 1.
     ///
     /// # Errors
     /// As [`Transformer::new`].
@@ -278,7 +278,8 @@ impl<T: Float> Transformer<T> {
         }
     }
 
-    /// The same model, built from unfused ops, so that every matrix can be inspected. The result is the same.
+    /// The same model, built from unfused ops, so that every matrix can be inspected. The result is
+    /// the same up to rounding.
     ///
     /// # Errors
     /// None: the settings are those of this model.

@@ -85,7 +85,7 @@ impl Drop for NewFile {
 }
 
 /// Removes a file that a killed process left; returns whether it did. A file that is locked is
-/// written by a process that lives.
+/// written by a process that is still running.
 fn remove_leftover(path: &Path) -> bool {
     let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
     let Some(file) = is_file.then(|| fs::File::open(path).ok()).flatten() else { return false };

@@ -23,7 +23,7 @@ impl Activation {
     /// `a(z)`, element by element: `(..) -> (..)`.
     ///
     /// # Errors
-    /// Never: it accepts every shape.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Activation::forward");

@@ -6,8 +6,8 @@ use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
 /// `y = W2 a(W1 x + b1) + b2` with an activation function `a`: ReLU in the paper (Vaswani et al.
-/// 2017, equation 2), GELU in GPT-2, or another [`MlpActivation`]. It is a network with one hidden layer, applied to each token
-/// separately.
+/// 2017, equation 2), GELU in GPT-2, or another [`MlpActivation`]. It is a network with one hidden layer, applied
+/// to each token separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp {
     /// `W1` and `b1`, `(C) -> (N)`; `(C) -> (2 N)` with a gate beside the hidden layer.
@@ -72,7 +72,7 @@ impl Mlp {
         tape.dropout(h, self.dropout)
     }
 
-    /// The activation function of the fused op, if it has this one.
+    /// `a` in the fused op; `None` if the fused op does not have it.
     pub(super) fn fused_activation(&self) -> Option<HiddenActivation> {
         self.activation.fused(self.gelu)
     }

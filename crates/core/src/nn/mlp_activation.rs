@@ -49,7 +49,7 @@ impl MlpActivation {
         }
     }
 
-    /// The activation function of the fused op, if it has this one.
+    /// This activation in the fused op; `None` if the fused op does not have it.
     pub(super) fn fused(self, gelu: GeluForm) -> Option<HiddenActivation> {
         match (self, gelu) {
             (Self::Gelu, GeluForm::Tanh) => Some(HiddenActivation::Gelu),

@@ -43,7 +43,7 @@ impl Norm {
         }
     }
 
-    /// `y`: `(.., C) -> (.., C)`.
+    /// The normalised rows of `x`: `(.., C) -> (.., C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` does not have C columns.

@@ -65,6 +65,9 @@ impl PositionEmbedding {
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer learned positions than tokens.
+    ///
+    /// # Panics
+    /// If `x` does not have three axes.
     #[track_caller]
     pub fn add_to<T: Float>(
         &self,
@@ -75,7 +78,8 @@ impl PositionEmbedding {
     ) -> Result<Var, Error> {
         let c = tape.value(x).rows_cols().1;
         let x = match self {
-            // Otherwise the sines drown the small initial embeddings (Vaswani et al. 2017, section 3.4).
+            // As in the paper (Vaswani et al. 2017, section 3.4): otherwise the sines would drown the small initial
+            // embeddings.
             Self::Sinusoidal { .. } => tape.scale(x, (c as f64).sqrt())?,
             Self::Learned(_) | Self::None => x,
         };
@@ -117,12 +121,12 @@ impl PositionEmbedding {
 /// Each pair of columns is the hand of a clock, and each clock runs slower than the one before.
 /// Together they identify every position.
 pub fn sinusoidal<T: Float>(start: usize, t: usize, c: usize, base: f64) -> Tensor<T> {
-    let wavelengths: Vec<f64> = (0..c).map(|k| base.powf((k - k % 2) as f64 / c as f64)).collect();
+    let divisors: Vec<f64> = (0..c).map(|k| base.powf((k - k % 2) as f64 / c as f64)).collect();
     let mut index = 0;
     Tensor::from_fn(&[t, c], || {
         let (p, column) = (start + index / c, index % c);
         index += 1;
-        let angle = p as f64 / wavelengths[column];
+        let angle = p as f64 / divisors[column];
         T::of(if column.is_multiple_of(2) { angle.sin() } else { angle.cos() })
     })
 }

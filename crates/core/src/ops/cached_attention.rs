@@ -95,7 +95,7 @@ impl<T: Float> Op<T> for CachedAttention {
                 "expected Q, K, V (B, T, 3 C), keys (B, H, D, S), values (B, H, S, D), and room for all tokens"
             }
             SeenKeys::Lengths { .. } => {
-                "expected Q (n B, T, C), keys (B, H, D, S), values (B, H, S, D), and B lengths from 1 to the cached"
+                "expected Q (n B, T, C), keys (B, H, D, S), values (B, H, S, D), and B lengths from 1 to the number of cached tokens"
             }
         };
         let (&[r, t, row], &[b, h, s, d]) = (inputs[0], inputs[2]) else { return Err(rule.into()) };

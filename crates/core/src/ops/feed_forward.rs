@@ -3,14 +3,15 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation};
+use crate::kernels::matmul::{Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
-/// `Y = R + m O / (1 - p)` with `O = f(X W1^T + b1) W2^T + b2`: [linear](super::linear), an activation
-/// function `f`, [GELU](super::gelu), [ReLU](super::relu) or its [square](super::relu_squared), linear (Vaswani et al. 2017, equation 2) and
-/// [residual](super::residual), in fewer passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`,
-/// `(M, N)`, `(N)` and `(M)`; Y is `(.., M)`.
+/// `Y = R + m O / (1 - p)` with `O = f(X W1^T + b1) W2^T + b2` (Vaswani et al. 2017, equation 2): a
+/// [linear](super::linear) layer, its activation `f` ([GELU](super::gelu), [ReLU](super::relu) or its
+/// [square](super::relu_squared)), a second linear layer and the [residual](super::residual) connection, in fewer
+/// passes over memory. R, X, W1, W2, b1 and b2 are `(.., M)`, `(.., C)`, `(N, C)`, `(M, N)`, `(N)` and `(M)`; Y is
+/// `(.., M)`.
 ///
 /// With `Z = X W1^T + b1`, `H = f(Z)`, `dY = dL/dY` and `dO = m dY / (1 - p)`: `dL/dR = dY`,
 /// `dZ = dL/dZ = (dO W2) * f'(Z)`, element by element (BP2), `dL/dX = dZ W1`, `dL/dW1 = dZ^T X`,
@@ -23,25 +24,7 @@ pub struct FeedForward {
 }
 
 /// The activation function of the hidden layer of [`FeedForward`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HiddenActivation {
-    /// [GELU](super::gelu) in its tanh form.
-    Gelu,
-    /// [ReLU](super::relu).
-    Relu,
-    /// [Squared ReLU](super::relu_squared).
-    ReluSquared,
-}
-
-impl HiddenActivation {
-    fn kernel(self) -> OutputActivation {
-        match self {
-            Self::Gelu => OutputActivation::Gelu,
-            Self::Relu => OutputActivation::Relu,
-            Self::ReluSquared => OutputActivation::ReluSquared,
-        }
-    }
-}
+pub use crate::kernels::matmul::OutputActivation as HiddenActivation;
 
 impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
@@ -107,7 +90,7 @@ impl<T: Float> Op<T> for FeedForward {
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let activate = Epilogue::Activate { function: self.function.kernel(), activation: hidden.data_mut() };
+        let activate = Epilogue::Activate { function: self.function, activation: hidden.data_mut() };
         T::Kernels::matmul_with_epilogue(
             x,
             w1.t(),

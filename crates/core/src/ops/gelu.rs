@@ -17,7 +17,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Gelu`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn gelu(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Gelu, &[x])

@@ -16,7 +16,7 @@ impl<T: Float> Tape<T> {
     /// Records [`GeluExact`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn gelu_exact(&mut self, x: Var) -> Result<Var, Error> {
         self.record(GeluExact, &[x])

@@ -6,7 +6,7 @@ use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `s_ij = -|q_i - k_j|^2`: queries and keys `(B, H, T, D)` give `(B, H, T, T)`. The closer, the
-/// higher. Expanded, it is `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a scalar product that does not favour
+/// higher. Expanded, it is `2 q_i . k_j - |q_i|^2 - |k_j|^2`: a dot product that does not favour
 /// long keys. (Softmax cancels `|q_i|^2`, which is the same for all keys.)
 ///
 /// `dq_i = -2 sum_j ds_ij (q_i - k_j)`, `dk_j = 2 sum_i ds_ij (q_i - k_j)`.

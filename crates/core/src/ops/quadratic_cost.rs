@@ -1,7 +1,7 @@
 //! The quadratic cost, the book's first cost function.
 
 use crate::kernels::Kernels;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, cost_shape, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -34,10 +34,7 @@ impl<T: Float> Op<T> for QuadraticCost {
         "C = 1/(2B) sum (a - y)^2"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        match inputs {
-            [a, y] if a == y && count(a) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("outputs and desired outputs must have the same shape (B, N)".into()),
-        }
+        cost_shape(inputs, "outputs and desired outputs must have the same shape (B, N)")
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (a, y) = (io.input(0), io.input(1));

@@ -12,7 +12,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Reciprocal`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn reciprocal(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Reciprocal, &[x])

@@ -13,7 +13,7 @@ impl<T: Float> Tape<T> {
     /// Records [`ReluSquared`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn relu_squared(&mut self, x: Var) -> Result<Var, Error> {
         self.record(ReluSquared, &[x])

@@ -14,7 +14,7 @@ impl<T: Float> Tape<T> {
     /// Records [`ReverseFeatures`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn reverse_features(&mut self, x: Var) -> Result<Var, Error> {
         self.record(ReverseFeatures, &[x])

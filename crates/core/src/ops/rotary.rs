@@ -6,7 +6,7 @@ use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// In each head of Q and K, rotates the pair `(x_2i, x_2i+1)` of the token at position `p` by the
-/// angle `p / 10000^(2i/D)` (Su et al. 2021). Positions enter the scalar product of a rotated query
+/// angle `p / 10000^(2i/D)` (Su et al. 2021). Positions enter the dot product of a rotated query
 /// and a rotated key only as their distance. V is unchanged. `(B, T, 3 C)` gives `(B, T, 3 C)`.
 ///
 /// A rotation keeps lengths, and its derivative is the opposite rotation.

@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Scale`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn scale(&mut self, x: Var, c: f64) -> Result<Var, Error> {
         self.record(Scale(c), &[x])

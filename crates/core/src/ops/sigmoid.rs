@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Sigmoid`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn sigmoid(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Sigmoid, &[x])

@@ -1,7 +1,7 @@
 //! The cross-entropy cost of sigmoid neurons.
 
 use crate::kernels::Kernels;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, cost_shape, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = -1/B sum [y ln a + (1 - y) ln(1 - a)]` with `a = sigmoid(z)`: weighted inputs `z` and
@@ -36,10 +36,7 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
         "C = -1/B sum (y ln a + (1 - y) ln(1 - a)), a = sigmoid(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        match inputs {
-            [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("weighted inputs and desired outputs must have the same shape (B, N)".into()),
-        }
+        cost_shape(inputs, "weighted inputs and desired outputs must have the same shape (B, N)")
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1));

@@ -16,7 +16,7 @@ impl<T: Float> Tape<T> {
     /// Records [`Softmax`].
     ///
     /// # Errors
-    /// None: any shape is valid.
+    /// Only [`Error::Stopped`], after [`Tape::set_stop`]: any shape is valid.
     #[track_caller]
     pub fn softmax(&mut self, x: Var) -> Result<Var, Error> {
         self.record(Softmax, &[x])

@@ -1,7 +1,7 @@
 //! Softmax and cross-entropy in one op: the usual cost of classifiers.
 
 use crate::kernels::Kernels;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, cost_shape, count};
 use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -36,10 +36,7 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
         "C = -1/B sum y ln softmax(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        match inputs {
-            [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
-            _ => Err("logits and target probabilities must have the same shape (B, N)".into()),
-        }
+        cost_shape(inputs, "logits and target probabilities must have the same shape (B, N)")
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (z, y) = (io.input(0), io.input(1));

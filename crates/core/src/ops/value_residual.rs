@@ -9,7 +9,7 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// "Value Residual Learning", whose shares are one half each). Q and K are unchanged. Two tensors
 /// `(B, T, 3 C)`, each with Q, K and V side by side, give one `(B, T, 3 C)`.
 ///
-/// What a token is stays readable in every layer, however much the stream has changed by then.
+/// So every layer can still pass on the token itself, however much the residual stream has changed by then.
 ///
 /// `dL/dV = dL/dV_1 = 1/2 dL/dY` on the values.
 #[derive(Debug)]

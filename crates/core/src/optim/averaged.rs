@@ -8,7 +8,7 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// evaluations, and the best mean is kept (Vaswani et al. 2017, section 6.1, whose models are the mean of the
 /// last 5 checkpoints). Training itself goes on with its own parameters.
 ///
-/// The steps of a large learning rate end beside a minimum, on all sides of it; their mean lies nearer.
+/// With a large learning rate, the steps bounce around a minimum; their mean lies closer to it.
 pub struct Averaged<T: Float> {
     optimizer: Box<dyn Optimizer<T>>,
     /// The largest number of earlier evaluations that the mean of the next one needs.

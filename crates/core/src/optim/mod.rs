@@ -38,8 +38,8 @@ pub trait Optimizer<T: Float>: Send {
     /// elements read and written.
     fn cost(&self) -> (u64, u64);
 
-    /// The parameters to evaluate and, if they are the best, to keep, if they are not `params`, those of
-    /// the last step.
+    /// The parameters to evaluate, and to keep if they are the best. `None` stands for `params`, those of the last
+    /// step; [`Averaged`] returns a mean.
     fn average(&self, params: &Params<T>) -> Option<Params<T>> {
         _ = params;
         None
@@ -64,7 +64,7 @@ pub trait Optimizer<T: Float>: Send {
 /// Which parameters an optimiser updates.
 type AppliesTo<T> = fn(&Param<T>) -> bool;
 
-/// A tensor of zeros for each of these parameters, and an empty one for each other: the moments before the
+/// A tensor of zeros for each of these parameters, and an empty one for every other: the moments before the
 /// first step.
 fn zeros<T: Float>(params: &Params<T>, applies_to: AppliesTo<T>) -> Vec<Tensor<T>> {
     let zeros = |p: &Param<T>| Tensor::zeros(if applies_to(p) { p.value.shape() } else { &[0] });

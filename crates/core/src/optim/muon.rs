@@ -11,8 +11,8 @@ use crate::{Error, Float, Grads, Param, Params, Precision, Tensor};
 /// ```text
 /// m := momentum m + g
 /// u  = g + momentum m                     Nesterov's look ahead
-/// w := w - rate decay w - rate sqrt(max(1, rows / cols)) orthogonal(u)
-/// ```
+/// w := w - lr decay w - lr sqrt(max(1, rows / cols)) orthogonal(u)
+///
 ///
 /// A gradient's matrix is mostly a few directions with large singular values; `orthogonal(u)`, with all of them
 /// about 1, moves the rare directions as far as the common ones. `orthogonal` is the iteration of Newton and
@@ -62,9 +62,9 @@ impl<T: Float> Muon<T> {
         let (all_rows, cols) = param.value.rows_cols();
         let rows = all_rows / matrices;
         let (scale, momentum) = (T::of(scale), T::of(self.momentum));
-        let rate = lr * self.rate;
-        let keep = T::of(1.0 - rate * self.adamw.weight_decay);
-        let step = T::of(rate * (rows as f64 / cols as f64).max(1.0).sqrt());
+        let lr = lr * self.rate;
+        let keep = T::of(1.0 - lr * self.adamw.weight_decay);
+        let step = T::of(lr * (rows as f64 / cols as f64).max(1.0).sqrt());
         let w = param.value.data_mut().chunks_exact_mut(rows * cols);
         let m = m.data_mut().chunks_exact_mut(rows * cols);
         for ((w, m), g) in w.zip(m).zip(grad.data().chunks_exact(rows * cols)) {

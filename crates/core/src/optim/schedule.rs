@@ -91,13 +91,13 @@ pub enum Decay {
     Cosine,
     /// Along a straight line.
     Linear,
-    /// Not at all, then along a straight line over the last 40 % of the steps: a trapezoid, with the
-    /// warm-up (Hägele et al. 2024).
+    /// Not at all, then along a straight line over the last 40 % of the steps after the warm-up: with the warm-up,
+    /// a trapezoid (Hägele et al. 2024).
     Trapezoid,
 }
 
 impl Decay {
-    /// The factor from 1 down to `floor` after the share `done` of the steps.
+    /// The factor from 1 down to `floor` after the share `done` of the steps between warm-up and end.
     fn factor(self, done: f64, floor: f64) -> f64 {
         const COOLDOWN: f64 = 0.4;
         match self {

@@ -55,7 +55,7 @@ pub trait Communicator<T> {
     /// If a process is lost.
     fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
 
-    /// Called often while there is nothing to send, so that the others can tell that this process lives.
+    /// Called often while there is nothing to send, so that the others can tell that this process is alive.
     ///
     /// # Errors
     /// If a process is lost.

@@ -34,8 +34,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// Whether linear layers compute each row to the same bits, however many rows there are: a sentence then
-    /// means the same alone and in a batch. Otherwise a few rows take a faster kernel, which adds in another
-    /// order.
+    /// gives the same result alone and in a batch. Otherwise, a few rows take a faster kernel, which adds in
+    /// another order.
     pub fn set_fixed_row_bits(&mut self, fixed: bool) {
         self.row_bits = if fixed { RowBits::Fixed } else { RowBits::Free };
     }
@@ -45,8 +45,8 @@ impl<T: Float> Tape<T> {
         self.dropout = key;
     }
 
-    /// From now on, no op runs once `stop` has answered `true`: they return [`Error::Stopped`](crate::Error::Stopped). So a long
-    /// evaluation ends within one op.
+    /// From now on, once `stop` has answered `true`, every op returns [`Error::Stopped`](crate::Error::Stopped)
+    /// instead of running. So a long evaluation ends within one op.
     pub fn set_stop(&mut self, stop: fn() -> bool) {
         self.stop = Some(stop);
     }

@@ -77,8 +77,8 @@ impl<'a, T: Float> Forward<'a, T> {
         self.pool.give(scratch);
     }
 
-    /// A tensor to keep for `backward`, which finds it with [`Backward::saved`]. Its contents are
-    /// unspecified.
+    /// Adds a tensor to keep for `backward`, which finds it with [`Backward::saved`], and returns its elements. Their
+    /// contents are unspecified. An op that needs `out` at the same time writes them through `saved`.
     pub fn save(&mut self, shape: &[usize]) -> &mut [T] {
         self.saved.push(self.pool.take(ndarray::IxDyn(shape)));
         self.saved.last_mut().expect("just pushed").data_mut()
@@ -122,8 +122,8 @@ impl<'a, T: Float> Backward<'a, T> {
         self.nodes[self.inputs[i].0].needs_grad
     }
 
-    /// Sets the gradient of input `i`: `write` fills a slice of the input's length with unspecified
-    /// contents. Does nothing if the input needs no gradient.
+    /// Adds to the gradient of input `i` what this op contributes: `write` must write every element of a slice of
+    /// the input's length, whose contents are unspecified. Does nothing if the input needs no gradient.
     pub fn input_grad(&mut self, i: usize, write: impl FnOnce(&mut [T])) {
         if self.wants_input_grad(i) {
             let mut dx = self.like_input(i);
@@ -154,8 +154,8 @@ impl<'a, T: Float> Backward<'a, T> {
         }
     }
 
-    /// Adds to the gradient of input `i` in place: `add` receives the sum of its gradients so far, or
-    /// zeros. Saves a pass over memory compared to [`Backward::input_grad`].
+    /// [`Backward::input_grad`] in place: `add` receives the sum of the gradients of input `i` so far, or zeros,
+    /// and adds to it. This saves a pass over memory.
     pub fn add_to_input_grad(&mut self, i: usize, add: impl FnOnce(&mut [T])) {
         if self.wants_input_grad(i) {
             let mut dx = self.take_input_grad(i);

@@ -46,7 +46,7 @@ fn an_op_without_a_backward_is_refused_where_gradients_are_needed() {
     let mut tape = Tape::new();
     let w = tape.param(&params, id);
     let error = tape.argmax(w).unwrap_err().to_string();
-    assert!(error.starts_with("argmax has no backward") && error.contains("tests.rs:"), "{error}");
+    assert!(error.starts_with("argmax passes no gradient back") && error.contains("tests.rs:"), "{error}");
     tape.set_gradients(false);
     let w = tape.param(&params, id);
     assert!(tape.argmax(w).is_ok());
@@ -165,5 +165,6 @@ fn costs_refuse_targets_that_need_a_gradient() {
         [tape.quadratic_cost(z, y), tape.sigmoid_cross_entropy(z, y), tape.softmax_cross_entropy(z, y)]
     {
         assert!(matches!(cost, Err(Error::NoBackward { .. })), "{cost:?}");
+        assert!(cost.unwrap_err().to_string().contains("or record that input as data"));
     }
 }

@@ -98,8 +98,9 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
                 break ended;
             }
             let stop = observer.stop();
-            // Several processes stop after the same step.
-            if if self.ranks.is_alone() { stop } else { self.stop } {
+            // Several processes stop after the same step, on which they have agreed.
+            let stops_here = if self.ranks.is_alone() { stop } else { self.stop };
+            if stops_here {
                 break Ended::Stopped;
             }
             let (report, lr) = self.step(&mut stepper, task, stop)?;

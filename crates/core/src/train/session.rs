@@ -217,7 +217,8 @@ impl<'a, M: SessionModel> Session<'a, M> {
         (M::code().describe)(path)
     }
 
-    /// Reads a trained model from a run: `file` is [`BEST`](super::run_folder::BEST) or [`LAST`](super::run_folder::LAST).
+    /// Reads a trained model from a run: `file` is [`BEST`](super::run_folder::BEST) or
+    /// [`LAST`](super::run_folder::LAST).
     ///
     /// # Errors
     /// As [`Session::describe`]; [`Error::Checkpoint`] if a parameter is NaN or infinite.

@@ -26,9 +26,9 @@ pub struct Sharded {
     layout: Option<Arc<Layout>>,
 }
 
-/// What a step has come to, besides the gradient.
+/// What the shards of a step have come to, besides the gradient.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome {
+pub struct ShardsReport {
     /// The mean loss.
     pub loss: f64,
     /// The number of batches whose gradients were added up.
@@ -72,7 +72,7 @@ impl Sharded {
         (step, shards, seed): (u64, usize, u64),
         ranks: &mut Ranks<T>,
         so_far: Result<bool, Error>,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<ShardsReport, Error> {
         stepper.begin();
         let mut passes =
             Passes { losses: Vec::new(), before: Sum::new(shards), last: Grads::new(), merges: 0 };
@@ -89,7 +89,7 @@ impl Sharded {
                 last = Grads { list: left, outbox: None };
             }
             stepper.grads = last;
-            return Ok(Outcome { loss: mean(&losses), passes: losses.len(), stop });
+            return Ok(ShardsReport { loss: mean(&losses), passes: losses.len(), stop });
         }
         // A process that has failed sends its gradients too, so that the others do not wait; then all end.
         let done = self.exchange(done, &mut passes, (model, step, shards), tape, ranks)?;
@@ -101,7 +101,7 @@ impl Sharded {
         let bits = all.iter().flat_map(|status| &status.losses);
         let losses: Vec<f64> = bits.map(|bits| f64::from_bits(*bits)).collect();
         let stop = all.iter().any(|status| status.stop);
-        Ok(Outcome { loss: mean(&losses), passes: losses.len(), stop })
+        Ok(ShardsReport { loss: mean(&losses), passes: losses.len(), stop })
     }
 
     /// Computes the gradients of the shards of this process.

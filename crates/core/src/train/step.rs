@@ -40,7 +40,8 @@ const MIN_BYTES_FOR_HUGE_PAGES: usize = 16 << 20;
 impl<T: Float> Stepper<T> {
     /// Takes one optimiser step along the mean gradient of the batches, with learning rate
     /// `lr`. With `clip`, a gradient of a larger norm is scaled down to that norm. Use several
-    /// batches if one batch of all examples would not fit into memory.
+    /// batches if one batch of all examples would not fit into memory. `step` is the number of the step, for errors
+    /// alone.
     ///
     /// # Errors
     /// The errors of the model; [`Error::NotFinite`] if the loss or, with `clip`, the norm of the gradient
@@ -100,7 +101,7 @@ impl<T: Float> Stepper<T> {
                 ..routine(Phase::Clip, "clip_norm", "m2g_core::optim::clip::clip_norm", elements)
             });
         }
-        // Optimisers square the clipped gradient.
+        // Optimisers square the clipped gradient: its square must be finite too.
         let is_finite = |norm: f64, max: f64| norm.is_finite() && T::of(norm.min(max).powi(2)).is_finite();
         if grad_norm.zip(clip).is_some_and(|(norm, max)| !is_finite(norm, max)) {
             return Err(Error::NotFinite { what: self.first_not_finite(model), step });
@@ -147,8 +148,8 @@ impl<T: Float> Stepper<T> {
     /// Names the first gradient that is not finite.
     fn first_not_finite<M: Model<T>>(&self, model: &M) -> String {
         let broken = |g: Option<&Tensor<T>>| g.is_some_and(|g| !T::Kernels::all_finite(g.data()));
-        let names = model.params().iter().zip(self.grads.iter());
-        match names.into_iter().find(|(_, g)| broken(*g)) {
+        let mut all = model.params().iter().zip(self.grads.iter());
+        match all.find(|(_, g)| broken(*g)) {
             Some((param, _)) => format!("gradient of {}", param.name),
             None => "norm of the gradient".into(),
         }

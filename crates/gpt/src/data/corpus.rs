@@ -59,26 +59,18 @@ impl Corpus {
         Self::load_with(data, TokenizerChoice::New(kind), &Documents::default(), 0)
     }
 
-    /// Loads the data of a configuration, with the tokenizer of an existing model if given.
+    /// Loads the data of a configuration, with the tokenizer of an existing model if given. A prepared folder keeps
+    /// its own tokenizer, which may differ.
     ///
     /// # Errors
-    /// As [`Corpus::load_for`]; [`TextError::Core`] if the configuration names no tokenizer.
+    /// As [`Corpus::load`]; [`TextError::Tokenizer`] if the text has characters that the given tokenizer lacks;
+    /// [`TextError::Core`] if the configuration names no tokenizer.
     pub fn load_configured(config: &Config, tokenizer: Option<&Tokenizer>) -> Result<Self, TextError> {
         let choice = match tokenizer {
             Some(tokenizer) => TokenizerChoice::Existing(tokenizer),
             None => TokenizerChoice::New(config.tokenizer_kind()?),
         };
         Self::load_with(&config.data, choice, &config.documents(), config.vocab_size)
-    }
-
-    /// [`Corpus::load`] with the tokenizer of an existing model. A prepared folder keeps
-    /// its own tokenizer, which may differ.
-    ///
-    /// # Errors
-    /// As [`Corpus::load`]; [`TextError::Tokenizer`] if the text has characters that the
-    /// tokenizer lacks.
-    pub fn load_for(data: &str, tokenizer: &Tokenizer) -> Result<Self, TextError> {
-        Self::load_with(data, TokenizerChoice::Existing(tokenizer), &Documents::default(), 0)
     }
 
     /// A folder of token ids for a model without a tokenizer, which knows `vocab_size` tokens.

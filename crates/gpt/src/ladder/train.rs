@@ -8,6 +8,7 @@ use m2g_core::{Error, Tape};
 use super::{Lecture, Rung};
 use crate::TokenBatch;
 use crate::data::{Batches, Corpus, Windows};
+use crate::evaluation::batch_loss;
 
 /// The result of training a rung.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,7 @@ impl Rung {
     /// Trains the model from random weights and measures its validation loss.
     ///
     /// # Errors
-    /// [`Error::Other`] if the text is too short; [`Error`] if training diverges.
+    /// [`Error::Other`] if the text is too short; [`Error::NotFinite`] if training diverges.
     pub fn train(
         &self,
         corpus: &Corpus,
@@ -107,11 +108,7 @@ impl Task<f32, Lecture<f32>> for LectureTask<'_> {
         tape: &mut Tape<f32>,
         _: &mut Ranks,
     ) -> Result<Evaluation, Error> {
-        let mut loss = |batch: &TokenBatch| -> Result<f64, Error> {
-            tape.reset();
-            let loss = model.loss(tape, batch)?;
-            Ok(f64::from(tape.read_loss(loss)))
-        };
+        let mut loss = |batch: &TokenBatch| batch_loss(model, tape, batch);
         let mut estimate = 0.0;
         for i in 0..ESTIMATE_BATCHES {
             estimate += loss(&self.val.get("estimate val", 0, i)?)? / ESTIMATE_BATCHES as f64;

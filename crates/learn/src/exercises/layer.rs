@@ -1,7 +1,7 @@
 //! Feedforward of a layer: `a' = s(w a + b)`.
 
 use m2g_core::Tensor;
-use m2g_exercises::given::sigmoid;
+use m2g_exercises::given::{add_to_rows, sigmoid};
 use m2g_exercises::{Input, Matrix};
 
 use crate::core_values::{product, run, tensor};
@@ -37,7 +37,7 @@ pub const EXERCISE: Exercise = Exercise {
             answer: |input| {
                 let (w, b, a) = arguments(input);
                 let z = product(&a, &w).filter(|z| z.cols == b.len());
-                z.map_or(STOPS, |z| sigmoid(&add(&z, &b)).data.into())
+                z.map_or(STOPS, |z| sigmoid(&add_to_rows(&z, &b)).data.into())
             },
         },
         Mistake {
@@ -51,7 +51,7 @@ pub const EXERCISE: Exercise = Exercise {
             name: "no_sigmoid",
             answer: |input| {
                 let (w, b, a) = arguments(input);
-                add(&a.matmul(&w.transpose()), &b).data.into()
+                add_to_rows(&a.matmul(&w.transpose()), &b).data.into()
             },
         },
     ],
@@ -62,5 +62,3 @@ fn arguments(input: &mut Input) -> (Matrix, Vec<f64>, Matrix) {
     let (w, b, a) = (input.matrix(), input.numbers(), input.numbers());
     (w, b, Matrix::new(1, a.len(), a))
 }
-
-use m2g_exercises::given::add_to_rows as add;

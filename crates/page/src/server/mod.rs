@@ -47,7 +47,7 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 const MAX_HEADER_BYTES: usize = 32 << 10;
 /// How often the server looks whether it is to stop.
 const STOP_INTERVAL: Duration = Duration::from_millis(20);
-/// How often an open stream is told that the server lives.
+/// How often an open stream is told that the server is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// The most connections at a time: more than a browser opens, and fewer than a process may.
 const MAX_CONNECTIONS: usize = 512;

@@ -44,7 +44,6 @@ impl Attention {
     pub fn of(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Self, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        tape.set_keep_values(true);
         tape.trace.switch(true);
         model.forward(&mut tape, &batch(&pair.pairs, &[0], special, true)?)?;
         let weights = |stack: &str, layers: usize, kind: &str| {

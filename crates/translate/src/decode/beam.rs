@@ -83,7 +83,8 @@ impl Beam {
 
     /// Takes a step: `extensions` hold the `2 beam` most likely tokens of each open translation. Returns the
     /// index of the translation that each new one extends. The likeliest extension of a translation that
-    /// is kept takes its index, if there still is one: then most of the KV cache stays where it is. `text` is the text of tokens.
+    /// is kept takes its index, if there still is one: then most of the KV cache stays where it is. `text` decodes
+    /// tokens.
     pub(super) fn step(
         &mut self,
         extensions: &[Extension],

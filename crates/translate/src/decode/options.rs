@@ -5,8 +5,8 @@ use m2g_core::Error;
 /// How to decode. The default is the paper's: beam 4, alpha 0.6, up to 50 tokens more than the source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
-    /// The number of open translations of each sentence. 1 is greedy decoding: the most likely token, until
-    /// it is the end.
+    /// The beam width: the number of open translations of each sentence. 1 is greedy decoding, the most likely
+    /// token until it is the end.
     pub beam: usize,
     /// The length penalty: a finished translation of n tokens with probability p, its end token included,
     /// scores `ln p / ((5 + n) / 6)^alpha` (Wu et al. 2016). 0 favours short translations.

@@ -15,12 +15,12 @@ use crate::data::Specials;
 use crate::model::Encoded;
 
 /// Translates sources side by side: tokens, each with its end token. Returns the best translations of each,
-/// best first. `text` is the text of tokens, by which two translations are the same.
+/// best first. `text` decodes tokens: translations with the same text count as one.
 ///
 /// In each step the model reads one token of every open translation, a row each: those of one sentence, then
 /// those of another, and so on. All open translations of a step have the same number of tokens, and
-/// every sentence has the same number of them. A sentence whose search is over leaves the batch. Each translation and
-/// its probability are the same to the last bit, whatever the batch.
+/// every sentence has the same number of open translations. A sentence whose search is over leaves the batch. Each
+/// translation and its probability are the same to the last bit, whatever the batch.
 ///
 /// # Errors
 /// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`; [`Error::Stopped`] once `stop`
@@ -73,14 +73,13 @@ fn run(
     let max_length = model.config().max_length;
     let limit =
         |source: &&[u32]| (source.len() - 1).saturating_add(options.extra_length).clamp(1, max_length);
-    let beams: Vec<(usize, Beam)> = (sources.iter().enumerate())
+    let mut active: Vec<(usize, Beam)> = (sources.iter().enumerate())
         .map(|(i, source)| {
             let beam = Beam::new(*options, limit(source), special.end);
             (i, if recorded { beam.recorded() } else { beam })
         })
         .collect();
     let mut rows = Rows::new(model, tape, sources, special, options.cache)?;
-    let mut active = beams;
     while !active.is_empty() {
         let open = active[0].1.open();
         let extensions = rows.extensions(&active, special, 2 * options.beam)?;

@@ -71,7 +71,7 @@ impl<'a> Translator<'a> {
         self
     }
 
-    /// The tokens of a sentence with its end token, which is all that white space has.
+    /// The tokens of a sentence, then the end token. White space alone gives only the end token.
     ///
     /// # Errors
     /// [`Error::Setting`] if it has more than `max_length` tokens; [`Error::Other`] if a character has no token.
