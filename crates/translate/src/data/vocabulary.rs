@@ -49,7 +49,9 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
         TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE)),
         kind => kind,
     };
-    let lines = train.iter().flat_map(|pair| [&pair.source[..], "\n", &pair.target[..], "\n"]);
+    // A line end ends a word. As a character of its own, it would be one that no sentence has.
+    let end = if kind == TokenizerKind::Char { "" } else { "\n" };
+    let lines = train.iter().flat_map(|pair| [&pair.source[..], end, &pair.target[..], end]);
     Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SPECIAL)?)
 }
 

@@ -1,6 +1,7 @@
 //! What happens in the sentences of the grammar, in Spanish and English.
 
-/// Verbs with a thing as their object: Spanish past, singular and plural; English past.
+/// Verbs with a thing as their object: Spanish past, singular and plural; English past. Before an animal,
+/// *quería* is "loved".
 pub(super) const DEEDS: [([&str; 2], &str); 12] = [
     (["compró", "compraron"], "bought"),
     (["vio", "vieron"], "saw"),
@@ -15,6 +16,9 @@ pub(super) const DEEDS: [([&str; 2], &str); 12] = [
     (["olvidó", "olvidaron"], "forgot"),
     (["miró", "miraron"], "looked at"),
 ];
+
+/// Adjectives of a state, which *está* joins to its noun. The others name a quality: *es*.
+pub(super) const STATES: [&str; 2] = ["limpio", "sucio"];
 
 /// Times at the start of a sentence.
 pub(super) const TIMES: [(&str, &str); 6] = [
@@ -47,7 +51,7 @@ pub(super) const AMBIGUOUS: [(&str, &str); 24] = [
     // banco: bank, bench
     ("{} guardó el dinero en el banco", "{} kept the money in the bank"),
     ("{} pidió dinero al banco", "{} asked the bank for money"),
-    ("{} trabajó en el banco con su jefe", "{} worked at the bank with the boss"),
+    ("{} trabajó en el banco con el jefe", "{} worked at the bank with the boss"),
     ("{} se sentó en el banco", "{} sat on the bench"),
     ("{} durmió en el banco del parque", "{} slept on the bench in the park"),
     ("{} pintó el banco de madera", "{} painted the wooden bench"),
