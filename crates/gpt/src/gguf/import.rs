@@ -181,7 +181,7 @@ fn problems(file: &GgufFile, specs: &[TensorSpec], moved_bias: bool) -> Vec<Tens
         let (name, expected) = (spec.theirs.clone(), spec.shape.clone());
         match file.tensors().get(&spec.theirs) {
             None => problems.push(TensorProblem::Missing { name, expected }),
-            Some(found) if found.shape != expected => {
+            Some(found) if *found.axes(expected.len()) != *expected => {
                 problems.push(TensorProblem::Shape { name, expected, found: found.shape.clone() });
             }
             Some(_) => {}

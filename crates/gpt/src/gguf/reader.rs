@@ -51,6 +51,15 @@ pub struct StoredTensor {
     bytes: usize,
 }
 
+impl StoredTensor {
+    /// The shape with this number of axes. A file may list more of them, of length 1, which come first here.
+    pub fn axes(&self, n: usize) -> &[usize] {
+        let more = self.shape.len().saturating_sub(n);
+        let ones = self.shape.iter().take_while(|length| **length == 1).count();
+        &self.shape[more.min(ones)..]
+    }
+}
+
 impl GgufFile {
     /// Opens a file and checks that it is complete.
     ///

@@ -60,7 +60,7 @@ pub fn write(config: &GptConfig, architecture: Architecture) -> Vec<(String, Wri
 /// # Errors
 /// [`ImportError::Config`] for the first key that this GPT does not support.
 pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
-    let name = file.text("general.architecture")?.unwrap_or_default();
+    let name = file.text("general.architecture")?.unwrap_or("missing");
     let Some(architecture) = Architecture::ALL.into_iter().find(|known| known.name() == name) else {
         let rule = "but only gpt2, mpt and gptneox can be imported";
         return Err(wrong(file, "general.architecture", &name.escape_debug().to_string(), rule));
@@ -75,7 +75,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
         Architecture::Mpt if !file.tensors().contains_key(POSITION_EMBD) => Positions::None,
         Architecture::Gpt2 | Architecture::Mpt => Positions::Learned,
     };
-    let embedding = file.tensors().get(TOKEN_EMBD).map(|tensor| &tensor.shape[..]);
+    let embedding = file.tensors().get(TOKEN_EMBD).map(|tensor| tensor.axes(2));
     let Some(&[vocab_size, _]) = embedding else {
         return Err(file.unusable(format!("it has no matrix {TOKEN_EMBD}")));
     };
@@ -141,15 +141,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
                 "but this GPT rotates all channels of a head",
             )?;
             keys.check_number("rope.freq_base", ROTARY_BASE, "but this GPT's base is 10000")?;
-            let scaling = keys.key("rope.scaling.type");
-            if let Some(kind) = file.text(&scaling)?.filter(|kind| *kind != "none") {
-                return Err(wrong(
-                    file,
-                    &scaling,
-                    &kind.escape_debug().to_string(),
-                    "but this GPT does not scale rotary positions",
-                ));
-            }
+            keys.check_unscaled()?;
         }
     }
     Ok((architecture, config))
@@ -249,6 +241,24 @@ impl Keys<'_> {
                 Err(wrong(self.file, &key, &found.to_string(), &format!("{rule}: it must be {expected}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that rotary positions are not scaled. llama.cpp takes a missing type for linear, reads the first of two
+    /// names of the factor, and takes a factor of 0 for none.
+    fn check_unscaled(&self) -> Result<(), ImportError> {
+        let rule = "but this GPT does not scale rotary positions";
+        let kind = self.key("rope.scaling.type");
+        match self.file.text(&kind)? {
+            Some("none") => Ok(()),
+            None | Some("linear") => {
+                let mut names = ["rope.scaling.factor", "rope.scale_linear"].into_iter();
+                match names.find(|name| self.file.value(&self.key(name)).is_some()) {
+                    Some(name) if self.number(name, 1.0)? != 0.0 => self.check_number(name, 1.0, rule),
+                    _ => Ok(()),
+                }
+            }
+            Some(other) => Err(wrong(self.file, &kind, &other.escape_debug().to_string(), rule)),
         }
     }
 

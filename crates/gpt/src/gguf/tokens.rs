@@ -28,6 +28,7 @@ const BEGINNING: &str = "tokenizer.ggml.bos_token_id";
 const PADDING: &str = "tokenizer.ggml.padding_token_id";
 const UNKNOWN: &str = "tokenizer.ggml.unknown_token_id";
 const ADD_BEGINNING: &str = "tokenizer.ggml.add_bos_token";
+const ADD_END: &str = "tokenizer.ggml.add_eos_token";
 const ADD_SPACE: &str = "tokenizer.ggml.add_space_prefix";
 
 /// Types of tokens.
@@ -37,7 +38,9 @@ const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
 
 /// The names of ways to split a text into words that are GPT-2's.
-const LIKE_GPT2: [&str; 6] = ["gpt-2", "mpt", "olmo", "jais", "phi-2", "default"];
+const LIKE_GPT2: [&str; 5] = ["gpt-2", "mpt", "olmo", "jais", "phi-2"];
+/// The name of a way that llama.cpp also takes if a file names none, as old files of GPT-2 do.
+const DEFAULT: &str = "default";
 
 /// The token that llama.cpp takes for the end of a text if a file names none: in GPT-2 a comma, and by
 /// bytes a control character, which no text has.
@@ -216,8 +219,8 @@ pub fn read(file: &GgufFile, vocab_size: usize, without_last: bool) -> Result<Fo
             ));
         }
     }
-    let pre = file.text(PRE)?.unwrap_or("default");
-    if !LIKE_GPT2.contains(&pre) {
+    let pre = file.text(PRE)?.unwrap_or(DEFAULT);
+    if pre != DEFAULT && !LIKE_GPT2.contains(&pre) {
         let pre = pre.escape_debug();
         return unsupported(format!(
             "{PRE} is {pre}: only texts that are split as by gpt-2 can be expressed"
@@ -252,12 +255,22 @@ pub fn read(file: &GgufFile, vocab_size: usize, without_last: bool) -> Result<Fo
     let (end_of_text, beginning) = (id(END_OF_TEXT)?, id(BEGINNING)?);
     let padding = id(PADDING)?.filter(|id| Some(*id) != end_of_text && Some(*id) != beginning);
     let mut notes = Vec::new();
-    if file.flag(ADD_BEGINNING)? == Some(true) {
-        notes.push("llama.cpp puts a token before every text (add_bos_token), which is left out here".into());
+    for (key, name, place) in
+        [(ADD_BEGINNING, "add_bos_token", "before"), (ADD_END, "add_eos_token", "after")]
+    {
+        if file.flag(key)? == Some(true) {
+            notes.push(format!("llama.cpp puts a token {place} every text ({name}), which is left out here"));
+        }
     }
     let (texts, types) = (&texts[..kept], &types[..kept]);
     if let Some(characters) = characters(texts, types) {
         return Ok(Found { tokenizer: Ok(characters), notes });
+    }
+    if pre == DEFAULT {
+        notes.push(format!(
+            "the file does not say that it splits a text into words as gpt-2 does ({PRE}), but here it is split so: \
+             llama.cpp sets punctuation and digits apart, which can give other tokens"
+        ));
     }
     let mut parts = ByteLevelParts {
         end_of_text,

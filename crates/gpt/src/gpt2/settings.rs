@@ -158,8 +158,8 @@ impl Keys<'_> {
 pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, ExportError> {
     if config.positions != Positions::Learned {
         let name = serde_json::to_value(config.positions).map_err(|e| Error::Other(Box::new(e)))?;
-        let what = format!("{} positions", name.as_str().unwrap_or("these"));
-        let why = "it has only learned positions (positions = \"learned\")";
+        let what = format!("positions = {}", name.as_str().unwrap_or("another"));
+        let why = "it has only learned ones: export to a file NAME.gguf, which can have others";
         return Err(ExportError::Inexpressible { what, why });
     }
     let standard = [
@@ -174,8 +174,9 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         ("residual", config.residual),
     ];
     if let Some((key, _)) = standard.into_iter().find(|(_, standard)| !standard) {
-        let what = format!("a non-standard value of {key}");
-        return Err(ExportError::Inexpressible { what, why: "only a standard model can be exported" });
+        let what = format!("this model's {key}");
+        let why = "it has only the standard one, the default of `m2g gpt train`";
+        return Err(ExportError::Inexpressible { what, why });
     }
     Ok(json!({
         "activation_function": if config.gelu == GeluForm::Exact { "gelu" } else { "gelu_new" },
@@ -310,12 +311,13 @@ mod tests {
         let mut config = read_json(&json!({"model_type": "gpt2"})).unwrap();
         config.positions = Positions::Rotary;
         let error = write(&config, None).unwrap_err().to_string();
-        assert!(error.starts_with("GPT-2's format cannot express rotary positions"), "{error}");
+        assert!(error.starts_with("GPT-2's format cannot express positions = rotary: "), "{error}");
+        assert!(error.contains(".gguf"), "{error}");
         let config = GptConfig { mask: Mask::None, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
         let error = write(&config, None).unwrap_err().to_string();
-        assert!(error.contains("a non-standard value of mask"), "{error}");
+        assert!(error.contains("cannot express this model's mask: it has only the standard one"), "{error}");
         let mixed = GptConfig { value_residual: true, ..read_json(&json!({"model_type": "gpt2"})).unwrap() };
         let error = write(&mixed, None).unwrap_err().to_string();
-        assert!(error.contains("a non-standard value of value_residual"), "{error}");
+        assert!(error.contains("this model's value_residual"), "{error}");
     }
 }

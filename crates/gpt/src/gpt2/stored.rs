@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use m2g_core::{Params, Tensor};
+use m2g_core::{Params, Tensor, memory};
 use safetensors::Dtype;
 
 use super::layout::{LM_HEAD, TensorSpec, our_name};
@@ -26,7 +26,7 @@ pub struct Stored<P> {
 #[derive(Debug)]
 pub struct StoredTensors<P> {
     tensors: BTreeMap<String, Stored<P>>,
-    /// The names that occur more than once.
+    /// The names in the file of those that occur more than once.
     duplicates: BTreeSet<String>,
 }
 
@@ -36,8 +36,10 @@ impl<P> StoredTensors<P> {
         let (mut tensors, mut duplicates) = (BTreeMap::new(), BTreeSet::new());
         for tensor in all {
             let Some(ours) = our_name(&tensor.name).map(String::from) else { continue };
-            if tensors.insert(ours.clone(), tensor).is_some() {
-                duplicates.insert(ours);
+            let theirs = tensor.name.clone();
+            // A file of safetensors lists its tensors in no order: of two names, the same one is told each time.
+            if let Some(other) = tensors.insert(ours, tensor) {
+                duplicates.insert(theirs.max(other.name));
             }
         }
         Self { tensors, duplicates }
@@ -83,8 +85,13 @@ impl<P> StoredTensors<P> {
     /// All parameters of the model. `read` fills one from its place.
     ///
     /// # Errors
-    /// The errors of `read`.
+    /// [`m2g_core::Error::Memory`] if there is no room for them; the errors of `read`.
     pub fn params(&self, specs: &[TensorSpec], read: &mut Read<'_, P>) -> Result<Params<f32>, ImportError> {
+        // The size of the files is no bound: halves are widened, and the tensors of a checkpoint may share a storage.
+        let elements = || specs.iter().map(|spec| memory::elements(&spec.shape));
+        // One is held twice at a time: as it is stored and transposed, or the head and the token embedding.
+        let largest = elements().max().unwrap_or(0);
+        memory::check(elements().fold(largest, u64::saturating_add), "this model", "use a smaller one")?;
         let mut params = Params::new();
         for spec in specs {
             params.add(spec.name.clone(), self.read(spec, read)?)?;
@@ -158,6 +165,17 @@ pub(super) fn transposed(matrix: &Tensor<f32>) -> Tensor<f32> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_model_larger_than_the_memory_is_refused_before_it_is_read() {
+        let wte = TensorSpec { name: "wte.weight".into(), shape: vec![1 << 24, 1 << 24], conv1d: false };
+        let stored =
+            Stored { name: wte.their_name(), shape: wte.their_shape(), dtype: Dtype::F32, place: () };
+        let error = StoredTensors::new([stored]).params(&[wte], &mut |_, _| panic!("it is read"));
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("this model needs about 2.3 PB of memory, but "), "{error}");
+    }
 
     #[test]
     fn transposed_by_hand() {

@@ -17,6 +17,21 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gguf").join(name)
 }
 
+/// A key of a file, with the number of its type and the bytes of its value.
+pub fn key(name: &str, kind: u32, value: &[u8]) -> Vec<u8> {
+    let length = (name.len() as u64).to_le_bytes();
+    [&length[..], name.as_bytes(), &kind.to_le_bytes(), value].concat()
+}
+
+/// The file with more keys. One more text fills them up, so that the tensors stay aligned.
+pub fn with_keys(bytes: &[u8], keys: &[Vec<u8>]) -> Vec<u8> {
+    let filler = |n: usize| key("filler", 8, &[&(n as u64).to_le_bytes()[..], &vec![b' '; n]].concat());
+    let added = keys.concat();
+    let left = (added.len() + filler(0).len()).next_multiple_of(32) - added.len() - filler(0).len();
+    let count = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + keys.len() as u64 + 1;
+    [&bytes[..16], &count.to_le_bytes(), &added, &filler(left), &bytes[24..]].concat()
+}
+
 fn expected() -> Value {
     serde_json::from_slice(&std::fs::read(fixture("expected.json")).unwrap()).unwrap()
 }
@@ -245,6 +260,60 @@ fn tokenizers_come_back_as_they_were() {
             );
             assert_eq!(found.config.vocab_size, config.vocab_size);
         }
+    }
+}
+
+#[test]
+fn what_llama_cpp_does_otherwise_with_a_text_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    let bytes = std::fs::read(fixture("gpt2.gguf")).unwrap();
+    let notes = |bytes: &[u8], keys: &[Vec<u8>]| {
+        std::fs::write(&path, with_keys(bytes, keys)).unwrap();
+        let found = gguf::import(&path).unwrap();
+        assert!(found.tokenizer.is_ok(), "{:?}", found.tokenizer);
+        found.notes
+    };
+    assert!(notes(&bytes, &[]).is_empty());
+    // The key of the file gets another name: it is missing then.
+    let replaced = |text: &str, new: &[u8]| {
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        [&bytes[..at], new, &bytes[at + new.len()..]].concat()
+    };
+    let unnamed = replaced("tokenizer.ggml.pre", b"tokenizer.ggml.xxx");
+    let default = key("tokenizer.ggml.pre", 8, b"\x07\0\0\0\0\0\0\0default");
+    for keys in [&[][..], &[default]] {
+        let [note] = &notes(&unnamed, keys)[..] else { panic!("not one note") };
+        assert!(note.contains("(tokenizer.ggml.pre), but here it is split so"), "{note}");
+    }
+    let silent = replaced("tokenizer.ggml.add_bos_token", b"tokenizer.ggml.xxx_xxx_xxxxx");
+    let flag = |name: &str| key(&format!("tokenizer.ggml.{name}"), 7, &[1]);
+    let found = notes(&silent, &[flag("add_bos_token"), flag("add_eos_token")]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("before every text (add_bos_token)"), "{found:?}");
+    assert!(found[1].contains("after every text (add_eos_token)"), "{found:?}");
+}
+
+#[test]
+fn axes_of_length_1_may_be_listed() {
+    let mut bytes = std::fs::read(fixture("gpt2.gguf")).unwrap();
+    // In all, 32 more bytes: the tensors stay aligned.
+    for (name, axes, more) in
+        [("blk.0.attn_norm.bias", 1, 1), ("output_norm.bias", 1, 1), ("token_embd.weight", 2, 2)]
+    {
+        let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap() + name.len();
+        assert_eq!(bytes[at], axes);
+        bytes[at] += more;
+        let end = at + 4 + 8 * usize::from(axes);
+        bytes.splice(end..end, 1_u64.to_le_bytes().repeat(usize::from(more)));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let (found, plain) = (gguf::import(&path).unwrap(), gguf::import(&fixture("gpt2.gguf")).unwrap());
+    assert_eq!(found.config, plain.config);
+    for (a, b) in found.params.iter().zip(plain.params.iter()) {
+        assert!(a.name == b.name && a.value == b.value, "{}", a.name);
     }
 }
 
