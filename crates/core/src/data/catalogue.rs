@@ -42,7 +42,7 @@ pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Resu
         found => found?,
     };
     // Another folder, such as $M2G_DATA itself, may hold other data under the same names.
-    let is_its_own = dir.file_name().is_some_and(|folder| folder == dataset.name);
+    let is_its_own = dir.file_name().is_some_and(|folder| folders(dataset).any(|name| folder == name));
     for file in dataset.files {
         match local(&dir, file).map(|path| check(&path, file)) {
             Some(Ok(_)) => {}
@@ -91,21 +91,35 @@ pub(crate) fn expected_sha256(path: &Path) -> Option<&'static str> {
     dataset.files.iter().find(|f| plain(f.name) == plain(name))?.pin.content()
 }
 
+/// The names of the folders that hold a dataset: its own, and those of datasets that have all of its files, as
+/// multi30k has those of multi30k-de-en.
+fn folders(dataset: &Dataset) -> impl Iterator<Item = &'static str> {
+    let is_in = |other: &Dataset, file: &DataFile| {
+        other.files.iter().any(|found| (found.name, found.pin) == (file.name, file.pin))
+    };
+    let has_all = move |other: &&Dataset| dataset.files.iter().all(|file| is_in(other, file));
+    let others = DATASETS.iter().filter(|other| other.name != dataset.name).filter(has_all);
+    [dataset.name].into_iter().chain(others.map(|other| other.name))
+}
+
 /// The folders searched for a dataset, in order: `$M2G_DATA`, `datasets/` of the current
 /// folder and its parents, `datasets/` of the repository, and the user's cache.
 pub fn places(dataset: &Dataset) -> Vec<PathBuf> {
+    let named = |dir: &Path| folders(dataset).map(|folder| dir.join(folder)).collect::<Vec<_>>();
     let mut places = Vec::new();
     if let Some(dir) = env::var_os("M2G_DATA").map(PathBuf::from) {
-        places.extend([dir.join(dataset.name), dir]);
+        places.extend(named(&dir));
+        places.push(dir);
     }
     if let Ok(current) = env::current_dir() {
-        places.extend(current.ancestors().map(|dir| dir.join("datasets").join(dataset.name)));
+        places.extend(current.ancestors().flat_map(|dir| named(&dir.join("datasets"))));
     }
     // The repository this program was built from.
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    let its_own = repository.map(|dir| dir.join("datasets").join(dataset.name));
-    places.extend(its_own.filter(|dir| !places.contains(dir)));
-    places.extend(cache_folder().map(|dir| dir.join(dataset.name)));
+    let mut its_own = repository.map_or(Vec::new(), |dir| named(&dir.join("datasets")));
+    its_own.retain(|dir| !places.contains(dir));
+    places.extend(its_own);
+    places.extend(cache_folder().map_or(Vec::new(), |dir| named(&dir)));
     places
 }
 
@@ -131,9 +145,22 @@ mod tests {
     #[test]
     fn mnist_in_the_repository_is_found_and_intact() {
         let dir = find("mnist", None).unwrap();
+        assert!(!dir.to_string_lossy().contains(".."), "{}", dir.display());
         for file in named("mnist").unwrap().files {
             check(&local(&dir, file).unwrap(), file).unwrap();
         }
+    }
+
+    #[test]
+    fn a_dataset_is_found_in_the_folder_of_one_that_has_all_of_its_files() {
+        let names = |name: &str| folders(named(name).unwrap()).collect::<Vec<_>>();
+        assert_eq!(names("multi30k-de-en"), ["multi30k-de-en", "multi30k"]);
+        assert_eq!(names("multi30k"), ["multi30k"]);
+        // Files of the same names that are others.
+        assert_eq!(names("mnist"), ["mnist"]);
+        let places = places(named("multi30k-de-en").unwrap());
+        let at = |name: &str| places.iter().position(|place| place.ends_with(name)).unwrap();
+        assert!(at("datasets/multi30k-de-en") < at("datasets/multi30k"), "{places:?}");
     }
 
     #[test]
