@@ -1,5 +1,6 @@
 //! The added tokens of a folder, and the ids that Hugging Face gives them.
 
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
@@ -16,6 +17,9 @@ use crate::tokenizer::AddedToken;
 /// # Errors
 /// [`TextError`] if a file is damaged.
 pub(super) fn add_those_beside(dir: &Path, added: &mut Vec<AddedToken>) -> Result<(), TextError> {
+    // Of a text that is listed twice, the first token counts.
+    let mut places: FxHashMap<String, usize> =
+        added.iter().enumerate().rev().map(|(place, token)| (token.text.clone(), place)).collect();
     let config = dir.join(TOKENIZER_CONFIG);
     let json = if config.is_file() { read_json(&config)? } else { Value::Null };
     if let Some(listed) = json["added_tokens_decoder"].as_object() {
@@ -26,9 +30,12 @@ pub(super) fn add_those_beside(dir: &Path, added: &mut Vec<AddedToken>) -> Resul
                 .map_err(|e| TextError::file(&config, format!("its added token {id} cannot be read ({e})")))
         };
         for token in by_id(listed.iter().map(token).collect::<Result<_, _>>()?) {
-            match added.iter_mut().find(|known| known.text == token.text) {
-                Some(known) => *known = token,
-                None => added.push(token),
+            match places.entry(token.text.clone()) {
+                Entry::Occupied(place) => added[*place.get()] = token,
+                Entry::Vacant(place) => {
+                    place.insert(added.len());
+                    added.push(token);
+                }
             }
         }
         return Ok(());
@@ -45,7 +52,8 @@ pub(super) fn add_those_beside(dir: &Path, added: &mut Vec<AddedToken>) -> Resul
     let listed = read_json(&path)?;
     let listed = listed.as_object().into_iter().flatten().map(token).collect::<Result<_, TextError>>()?;
     for token in by_id(listed) {
-        if added.iter().all(|known| known.text != token.text) {
+        if let Entry::Vacant(place) = places.entry(token.text.clone()) {
+            place.insert(added.len());
             added.push(token);
         }
     }

@@ -1,12 +1,13 @@
 //! Reads the tokenizer of a folder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::described::{Described, read_json};
 use super::special_tokens::assign;
 use super::{OURS, TOKENIZER, TOKENIZER_CONFIG, VOCAB, tokenizer_json, vocab_and_merges};
 use crate::error::TextError;
-use crate::tokenizer::{ByteLevelParts, Tokenizer};
+use crate::tokenizer::{AddedToken, ByteLevelParts, Tokenizer};
 
 /// The tokenizer of a folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,33 +108,42 @@ fn too_many(name: &str, tokens: usize, vocab_size: usize) -> String {
 
 /// Drops the added tokens that the model has no row for.
 fn drop_beyond(parts: &mut ByteLevelParts, vocab_size: usize, notes: &mut Vec<String>) {
-    let ByteLevelParts { added, tokens, .. } = parts;
-    added.retain(|token| {
-        let kept = (token.id as usize) < vocab_size;
-        if !kept {
-            // The vocabulary may have it too.
-            if let Some(place) = tokens.get_mut(token.id as usize) {
-                *place = None;
-            }
-            notes.push(format!(
-                "the added token {} is left out: its id is {}, but the model has {vocab_size} tokens",
-                token.text.escape_debug(),
-                token.id
-            ));
+    let beyond: Vec<AddedToken> =
+        parts.added.extract_if(.., |token| token.id as usize >= vocab_size).collect();
+    for token in &beyond {
+        // The vocabulary may have it too.
+        if let Some(place) = parts.tokens.get_mut(token.id as usize) {
+            *place = None;
         }
-        kept
-    });
+    }
+    if let Some(first) = beyond.iter().min_by_key(|token| token.id) {
+        let (text, id) = (first.text.escape_debug(), first.id);
+        notes.push(match beyond.len() {
+            1 => format!(
+                "the added token {text} is left out: its id is {id}, but the model has {vocab_size} tokens"
+            ),
+            n => format!(
+                "{n} added tokens are left out, such as {text}: their ids begin at {id}, but the model has \
+                 {vocab_size} tokens"
+            ),
+        });
+    }
     parts.unknown = parts.unknown.filter(|&id| (id as usize) < vocab_size);
 }
 
-/// Notes the added tokens that a text is not encoded to here.
+/// Notes the added tokens that a text is not encoded to here, by the reason.
 fn note_unfound(parts: &ByteLevelParts, notes: &mut Vec<String>) {
+    let mut unfound: BTreeMap<&str, Vec<&AddedToken>> = BTreeMap::new();
     for token in parts.added.iter().filter(|token| !token.special) {
         if let Some(why) = token.not_found_because() {
-            notes.push(format!(
-                "the added token \"{}\" is not looked for in text: {why}",
-                token.text.escape_debug()
-            ));
+            unfound.entry(why).or_default().push(token);
         }
+    }
+    for (why, tokens) in unfound {
+        let text = tokens[0].text.escape_debug();
+        notes.push(match tokens.len() {
+            1 => format!("the added token \"{text}\" is not looked for in text: {why}"),
+            n => format!("{n} added tokens are not looked for in text, such as \"{text}\": {why}"),
+        });
     }
 }

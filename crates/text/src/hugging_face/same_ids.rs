@@ -77,6 +77,21 @@ fn an_added_token_that_hugging_face_numbers_otherwise_is_refused() {
     );
 }
 
+/// Compared each with each, they would take minutes.
+#[test]
+fn many_added_tokens_are_read_in_seconds() {
+    const TOKENS: u32 = 100_000;
+    let listed: Vec<Value> = (0..TOKENS).map(|i| added(NEXT + i, &format!("<{i}>"))).collect();
+    let beside: serde_json::Map<String, Value> =
+        listed.iter().map(|token| (token["id"].to_string(), token.clone())).collect();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(TOKENIZER), with_added(&listed).to_string()).unwrap();
+    fs::write(dir.path().join(TOKENIZER_CONFIG), json!({"added_tokens_decoder": beside}).to_string())
+        .unwrap();
+    let found = read(dir.path(), (NEXT + TOKENS) as usize).unwrap();
+    assert_eq!(found.tokenizer.unwrap().vocab_size(), (NEXT + TOKENS) as usize);
+}
+
 #[test]
 fn added_tokens_keep_their_ids_in_the_files() {
     let parts = ByteLevelParts {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rustc_hash::FxHashSet;
 use serde_json::Value;
 
 use super::described::{Described, read_json};
@@ -211,9 +212,9 @@ fn split_as_gpt2(pre_tokenizer: &Value, no_merges: bool) -> Result<bool, String>
 /// A vocabulary of characters: no merges, and nothing that splits a text.
 fn characters(tokens: Vec<Option<String>>, added: &[AddedToken]) -> Result<Described, String> {
     let what = "a BPE without merges and without a pre_tokenizer is read only as a vocabulary of characters";
-    let is_added = |id: usize| added.iter().any(|token| token.id as usize == id);
+    let added_ids: FxHashSet<usize> = added.iter().map(|token| token.id as usize).collect();
     let mut text = String::new();
-    for (id, token) in tokens.iter().enumerate().filter(|(id, _)| !is_added(*id)) {
+    for (id, token) in tokens.iter().enumerate().filter(|(id, _)| !added_ids.contains(id)) {
         let mut characters = token.as_deref().unwrap_or_default().chars();
         let (Some(c), None) = (characters.next(), characters.next()) else {
             return Err(format!("{what}, but token {id} is \"{}\"", token.as_deref().unwrap_or_default()));

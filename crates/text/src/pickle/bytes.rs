@@ -52,13 +52,6 @@ impl<'a> Bytes<'a> {
         self.take(n)
     }
 
-    /// The text after a length of `N` bytes.
-    pub fn text<const N: usize>(&mut self) -> Result<&'a str, PickleError> {
-        let at = self.at;
-        let bytes = self.counted::<N>()?;
-        std::str::from_utf8(bytes).map_err(|_| PickleError::Damaged { at, why: "a string is not UTF-8" })
-    }
-
     /// The text up to the end of the line.
     pub fn line(&mut self) -> Result<&'a str, PickleError> {
         let (at, rest) = (self.at, &self.all[self.at..]);

@@ -1,7 +1,7 @@
 //! Why a pickle cannot be read.
 
-/// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB.
-pub const MAX_BYTES: usize = 1 << 24;
+/// The longest accepted pickle. That of a checkpoint with 1000 blocks takes 2 MB, and 5 MB with the state of AdamW.
+pub const MAX_BYTES: usize = 1 << 23;
 
 /// An error of a pickle. The message completes a sentence about the file: "it ...".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

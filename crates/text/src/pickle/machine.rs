@@ -2,7 +2,7 @@
 //!
 //! All values live in one list, and the stack, the memo and the containers hold their indices: a
 //! value that occurs twice is stored once, and nothing here is recursive. Each opcode adds at most one
-//! value, so memory is bounded by the length of the pickle.
+//! value, so memory is bounded: by about 64 times the length of the pickle, half a gigabyte for the longest.
 
 use rustc_hash::FxHashMap;
 
@@ -104,16 +104,16 @@ impl Machine<'_> {
                 self.push(Value::Float(x));
             }
             op::SHORT_BINUNICODE | op::SHORT_BINSTRING => {
-                let text = self.bytes.text::<1>()?;
-                self.push(Value::Text(text.into()));
+                let bytes = self.bytes.counted::<1>()?;
+                self.push_text(bytes);
             }
             op::BINUNICODE | op::BINSTRING => {
-                let text = self.bytes.text::<4>()?;
-                self.push(Value::Text(text.into()));
+                let bytes = self.bytes.counted::<4>()?;
+                self.push_text(bytes);
             }
             op::BINUNICODE8 => {
-                let text = self.bytes.text::<8>()?;
-                self.push(Value::Text(text.into()));
+                let bytes = self.bytes.counted::<8>()?;
+                self.push_text(bytes);
             }
             op::SHORT_BINBYTES => {
                 let bytes = self.bytes.counted::<1>()?;
@@ -254,6 +254,14 @@ impl Machine<'_> {
     fn push(&mut self, value: Value) {
         self.stack.push(ValueId(self.values.len()));
         self.values.push(value);
+    }
+
+    /// Pushes a string. Python writes a path that is not UTF-8 as one that is not either, and Python 2 its bytes.
+    fn push_text(&mut self, bytes: &[u8]) {
+        self.push(match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text.into()),
+            Err(_) => Value::Bytes(bytes.into()),
+        });
     }
 
     /// Pushes a number of `n` bytes.

@@ -42,6 +42,23 @@ fn values_are_read() {
     }
 }
 
+#[test]
+fn a_string_that_is_not_utf_8_harms_only_where_it_is_needed() {
+    // {'a': 1, 'b': 'caf\udce9'}, and the same with the bytes of Python 2.
+    for string in [&b"X\x06\0\0\0caf\xed\xb3\xa9"[..], b"U\x04caf\xe9"] {
+        let bytes = [&b"\x80\x02}(X\x01\0\0\0aK\x01X\x01\0\0\0b"[..], string, b"u."].concat();
+        let pickle = read(&bytes, &[]).unwrap();
+        let get = |key| pickle.get(pickle.root(), key).unwrap();
+        assert_eq!((pickle.size(get("a")), pickle.text(get("b"))), (Some(1), None));
+    }
+}
+
+/// The bound on the memory of the longest pickle counts on it.
+#[test]
+fn a_value_is_small() {
+    assert!(size_of::<Value>() <= 32, "{}", size_of::<Value>());
+}
+
 fn list_id(pickle: &Pickle, index: usize) -> ValueId {
     pickle.items(pickle.get(pickle.root(), "list").unwrap()).unwrap()[index]
 }

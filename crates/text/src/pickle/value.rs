@@ -20,9 +20,9 @@ pub enum Value {
     LargeInt,
     /// A `float`.
     Float(f64),
-    /// A `str`.
+    /// A `str` that is UTF-8.
     Text(Box<str>),
-    /// `bytes` or a `bytearray`.
+    /// `bytes`, a `bytearray`, or a `str` that is not UTF-8.
     Bytes(Box<[u8]>),
     /// A `list`, a `set` or a `frozenset`.
     List(Vec<ValueId>),

@@ -2,6 +2,7 @@
 //!
 //! The text is read two or three times: to count and collect its characters; to count its
 //! words, if they become tokens or byte pairs are learned; and to encode it. Memory holds one piece of it at a time.
+//! A piece ends before white space, so a text without any is one piece, unless its tokens are characters or bytes.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,8 +21,8 @@ use crate::tokenizer::{SpecialToken, Tokenizer, TokenizerKind};
 /// Tokens of byte pairs without a merge: the bytes.
 const SMALLEST_BPE: usize = 256;
 
-/// Bytes of memory for the tokens of a byte of text: at most one token of 2 bytes, in a list that has
-/// room to grow.
+/// Bytes of memory for the tokens of a byte of text: at most one token of 2 bytes, in a list that has room to grow.
+/// A token of more than 65,536 has 4 bytes, but stands for several of the text.
 const TOKEN_BYTES_PER_TEXT_BYTE: u64 = 4;
 
 /// The progress of encoding.

@@ -31,8 +31,9 @@ pub struct Prepare<'a> {
     pub val_fraction: f64,
 }
 
-/// Creates the folder: `train.bin`, `val.bin`, `tokenizer.json`, `meta.json`. The text may
-/// be larger than memory. `watch` receives the progress, and returns whether to continue.
+/// Creates the folder: `train.bin`, `val.bin`, `tokenizer.json`, `meta.json`. The text may be
+/// larger than memory, if the tokenizer finds places to cut it. `watch` receives the progress, and returns whether
+/// to continue.
 ///
 /// # Errors
 /// [`TextError`] if an input cannot be read or is not text, if the text is too short, or if

@@ -1,10 +1,15 @@
 //! Cuts a text into a training and a validation split, and both into pieces.
 
+use m2g_core::memory;
+
 use crate::error::TextError;
 use crate::source::{Cleaned, Documents, Found, Part, Source};
 
 /// The approximate size of the pieces.
 const BYTES_PER_PIECE: usize = 1 << 20;
+
+/// Bytes of memory for a byte of text that cannot be cut, which is merged as one word: measured with gpt2.
+const MEMORY_PER_BYTE_UNCUT: u64 = 36;
 
 /// One of the two splits of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +91,10 @@ impl SplitText<'_> {
                     searched = 0;
                 }
                 // More text may allow a cut right after the last character.
-                None => searched = buffer.char_indices().next_back().map_or(0, |(at, _)| at),
+                None => {
+                    self.check_uncut(buffer.len(), memory::available())?;
+                    searched = buffer.char_indices().next_back().map_or(0, |(at, _)| at);
+                }
             }
             Ok(())
         })?;
@@ -100,6 +108,20 @@ impl SplitText<'_> {
         }
         visit(split, Part::Text(&buffer))
     }
+
+    /// Checks that there is memory to encode a part of this many bytes without a place to cut it.
+    fn check_uncut(&self, bytes: usize, available: Option<u64>) -> Result<(), TextError> {
+        let needed = (bytes as u64).saturating_mul(MEMORY_PER_BYTE_UNCUT);
+        if available.is_none_or(|available| needed <= available) {
+            return Ok(());
+        }
+        Err(self.source.error(format!(
+            "more than {} MB of it have no place where this tokenizer can cut the text, such as a space before a word, \
+             and to encode them as one piece needs more memory than there is: put line ends into the text, or use the \
+             tokenizer char or byte",
+            bytes / 1_000_000
+        )))
+    }
 }
 
 /// The byte offset of the first white space of `text` that follows another character; `before` is the one before
@@ -110,4 +132,21 @@ fn end_of_word(text: &str, mut before: Option<char>) -> Option<usize> {
         before = Some(c);
         ends.then_some(at)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_larger_than_the_memory_is_refused() {
+        let (source, documents) = (&Source::text("dna.txt", String::new()), &Documents::ONE);
+        let counted = Default::default();
+        let text = SplitText { source, documents, counted, train_characters: 1, whole_words: false };
+        assert!(text.check_uncut(1 << 30, None).is_ok());
+        assert!(text.check_uncut(1_000_000, Some(36_000_000)).is_ok());
+        let error =
+            text.check_uncut(2_000_000, Some(71_999_999)).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.starts_with("dna.txt: more than 2 MB of it have no place where"), "{error}");
+    }
 }

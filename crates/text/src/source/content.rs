@@ -106,7 +106,9 @@ fn byte_order_mark(start: &[u8]) -> Option<&'static str> {
 
 /// The form of UTF-16 in which bytes that make no sense as UTF-8 make good sense, if there is one.
 fn wide_encoding(start: &[u8]) -> Option<&'static str> {
-    if start.len() < BYTES_OF_START && !start.len().is_multiple_of(2) {
+    // A space, a line end or a digit has a zero byte in UTF-16. Shift-JIS has none, but many of its pairs of bytes
+    // are letters of UTF-16.
+    if !start.contains(&0) || start.len() < BYTES_OF_START && !start.len().is_multiple_of(2) {
         return None;
     }
     let pairs = || start.chunks_exact(2).map(|two| [two[0], two[1]]);
@@ -179,6 +181,17 @@ mod tests {
         }
         assert!(why_not_text(&utf16("abcd", u16::to_be_bytes)).unwrap().contains("UTF-16BE"));
         assert!(why_not_text(b"\xff\xfe\0\0a\0\0\0").unwrap().contains("UTF-32"));
+    }
+
+    #[test]
+    fn shift_jis_is_not_utf_16() {
+        // 「おはよう」 and a line end, 「がっこうへいきます」 and a line end.
+        let start =
+            b"\x81\x75\x82\xa8\x82\xcd\x82\xe6\x82\xa4\x81\x76\n\x81\x75\x82\xaa\x82\xc1\x82\xb1\x82\xa4\
+            \x82\xd6\x82\xa2\x82\xab\x82\xdc\x82\xb7\x81\x76\n";
+        assert_eq!(why_not_text(start), None);
+        let invalid = invalid_bytes(start);
+        assert!(why_not_utf8(invalid, start.len() as u64).unwrap().contains("text in another encoding"));
     }
 
     #[test]

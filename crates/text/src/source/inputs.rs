@@ -18,7 +18,7 @@ pub struct Source {
     /// The name for messages.
     pub name: String,
     pub(super) inputs: Vec<Input>,
-    /// Files of a folder that were skipped because they are not text, each with the reason.
+    /// Files and links of a folder that were skipped, each with the reason.
     pub(super) skipped: Vec<(String, String)>,
 }
 
@@ -158,6 +158,9 @@ impl Source {
             // A link to a folder may lead back here; a link to a file does not.
             if path.is_dir() && !path.is_symlink() {
                 self.add_folder(&path)?;
+            } else if path.is_dir() {
+                let why = "it is a link to a folder: name that folder too if it belongs to the text";
+                self.skipped.push((path.display().to_string(), why.into()));
             } else if path.is_file() {
                 match why_skip(&path)? {
                     None => self.inputs.push(Input::File(path)),

@@ -236,6 +236,14 @@ mod tests {
         assert_eq!(text, "one two three ");
         let reports = source.reports(&cleaned);
         assert!(reports.len() == 1 && reports[0].contains("z.png"), "{reports:?}");
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("b", at("l")).unwrap();
+            let source = Source::files(&[dir.path().to_path_buf()]).unwrap();
+            assert_eq!(read(&source).unwrap().0, text);
+            let reports = source.reports(&cleaned);
+            assert!(reports.len() == 2 && reports[0].contains("l: it is a link to a folder"), "{reports:?}");
+        }
 
         for (name, why) in [("made", "already prepared"), (".git/none", "none"), ("empty", "no text files")] {
             fs::create_dir_all(at("empty")).unwrap();

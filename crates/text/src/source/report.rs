@@ -15,10 +15,7 @@ impl Source {
         let mut skipped: Vec<String> =
             self.skipped.iter().take(NAMED).map(|(name, why)| format!("skipped {name}: {why}")).collect();
         let more = self.skipped.len().saturating_sub(NAMED) as u64;
-        skipped.extend(
-            counted(more, "more file was", "more files were")
-                .map(|files| format!("{files} skipped because they are not text")),
-        );
+        skipped.extend(counted(more, "more was", "more were").map(|them| format!("{them} skipped too")));
         let marks =
             counted(cleaned.byte_order_marks, "byte-order mark (BOM) was", "byte-order marks (BOM) were")
                 .map(|marks| format!("{marks} dropped"));
