@@ -51,7 +51,7 @@ fn train(dir: &Path, data: &str, more: &[&str]) -> (serde_json::Value, String) {
     let epochs = if more.contains(&"--epochs") { &[][..] } else { &["--epochs", "2"] };
     let args = ["digits", "train", "--data", data, "--run", "a", "--overwrite", "--json"];
     let output = run(dir, &[&args[..], epochs, more].concat());
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stderr = one_line(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     (last_json(&String::from_utf8(output.stdout).unwrap()), stderr)
 }

@@ -62,7 +62,7 @@ fn what_is_not_text_is_refused_with_the_same_sentence_everywhere() {
         fs::write(&inside, &bytes).unwrap();
         fs::write(dir.path().join("folder/good.txt"), "some good text\n".repeat(20)).unwrap();
         let output = run(dir.path(), &["gpt", "prepare", "folder", "--out", "out", "--overwrite"]);
-        let stderr = String::from_utf8(output.stderr).unwrap();
+        let stderr = one_line(&output.stderr);
         assert!(
             output.status.success() && stderr.contains(&format!("skipped folder/{name}: {sentence}")),
             "{stderr}"

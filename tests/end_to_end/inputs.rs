@@ -197,3 +197,18 @@ fn names_that_are_not_utf_8_are_named() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("error: the argument y\u{fffd}.gguf is not UTF-8: give another name"), "{error}");
 }
+
+/// The names of files in a folder are those of whoever made it.
+#[cfg(unix)]
+#[test]
+fn names_of_skipped_files_do_not_reach_the_terminal_raw() {
+    let dir = with_text();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(dir.path().join("a.txt"), folder.join("a.txt")).unwrap();
+    fs::write(folder.join("\u{1b}[31m.png"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
+    let output = m2g(dir.path(), &["gpt", "prepare", "folder", "--out", "out"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.contains("skipped folder/\\u{1b}[31m.png: it is "), "{stderr}");
+    assert!(!stderr.contains('\u{1b}') && stderr.lines().all(|line| line.len() <= 80), "{stderr}");
+}

@@ -8,7 +8,7 @@ use m2g_digits::training::Description;
 
 pub use m2g_digits::images::{load, load_again};
 
-use crate::terminal::notes;
+use crate::terminal::lines::note;
 
 /// Loads test images that a network knows the classes of: see [`images::load_test`].
 pub fn load_test(
@@ -17,7 +17,7 @@ pub fn load_test(
     transposed: Option<bool>,
 ) -> anyhow::Result<LabelledImages> {
     let (images, reports) = images::load_test(description, data, transposed)?;
-    reports.iter().for_each(|report| notes::line(with_dashes(report)));
+    reports.iter().for_each(|report| note(&with_dashes(report)));
     Ok(images)
 }
 

@@ -17,6 +17,7 @@ use m2g_text::{Sampling, source::with_thousands_separators};
 use super::export::names_gguf;
 use crate::flags::{one_of, run_path};
 use crate::models::run::load;
+use crate::terminal::lines::note;
 use crate::terminal::notes;
 
 /// How a model writes.
@@ -109,12 +110,12 @@ impl GenerationFlags {
             bail!("--last belongs to a run, but {} is a file with one model: leave it out", file.display());
         }
         let gguf::Loaded { mut gpt, tokenizer, notes } = gguf::load(file)?;
-        notes.iter().for_each(|text| notes::line(format_args!("note: {text}")));
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         if let Some(format) = self.weights {
             gpt.pack(format);
         }
         if let Err(why) = &tokenizer {
-            notes::line(format_args!("the model reads only token ids: {why}"));
+            note(&format!("the model reads only token ids: {why}"));
         }
         Ok((gpt, tokenizer.ok()))
     }

@@ -19,7 +19,7 @@ use crate::flags::{check_read_once, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::output_file::followed_folder;
-use crate::terminal::lines::wrap;
+use crate::terminal::lines::{note, wrap};
 use crate::terminal::notes;
 use crate::terminal::width::columns;
 
@@ -27,7 +27,8 @@ use crate::terminal::width::columns;
 #[derive(Args)]
 pub struct PrepareText {
     /// Text files of any size, plain or gzip; folders of text files; names of datasets; tales; or - for
-    /// standard input. All texts are concatenated.
+    /// standard input. All texts are concatenated. A text without white space needs memory for 36 times its size,
+    /// unless the tokenizer is char or byte.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The tokenizer: char, word, byte, gpt2, bpe:N for N tokens learned from the text, or a run for the
@@ -101,7 +102,7 @@ impl PrepareText {
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
         for report in &meta.reports {
-            notes::line(with_dashes(report));
+            note(&with_dashes(report));
         }
         if self.json {
             output::line(json(&meta, &what)?)?;

@@ -11,6 +11,7 @@ use clap::Args;
 use m2g_text::Source;
 use m2g_text::source::PIPED;
 
+use crate::terminal::lines::note;
 use crate::terminal::notes;
 
 /// The text that a model continues.
@@ -94,7 +95,7 @@ fn text(source: &Source) -> anyhow::Result<String> {
         );
     }
     for report in source.reports(&cleaned) {
-        notes::line(report);
+        note(&report);
     }
     Ok(text)
 }

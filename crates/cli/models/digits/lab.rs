@@ -8,7 +8,7 @@ use m2g_digits::{Config, Network};
 
 use crate::digits::images;
 use crate::lab::trainer::LabModel;
-use crate::terminal::notes;
+use crate::terminal::lines::note;
 
 impl LabModel for Network<f32> {
     fn set_seed(config: &mut Config, seed: u64) {
@@ -23,7 +23,7 @@ impl LabModel for Network<f32> {
 
     fn load_data(config: &Config) -> anyhow::Result<DigitData> {
         let data = images::load(config)?;
-        data.reports.iter().for_each(|report| notes::line(images::with_dashes(report)));
+        data.reports.iter().for_each(|report| note(&images::with_dashes(report)));
         Ok(data)
     }
 

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use crate::digits::images;
 use crate::digits::settings::Settings;
 use crate::output::percent;
-use crate::terminal::lines::{counted, entry_at, fact};
-use crate::terminal::notes;
+use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
 use crate::train::watch::{Column, EvaluationLog, Log};
@@ -56,7 +55,7 @@ impl TrainCommand for Network<f32> {
 
     fn introduce(training: &Training<'_>, data: &DigitData) -> anyhow::Result<Log> {
         let network = &training.model;
-        data.reports.iter().for_each(|report| notes::line(images::with_dashes(report)));
+        data.reports.iter().for_each(|report| note(&images::with_dashes(report)));
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
         fact("network", &format!("[{}], {} parameters", sizes.join(", "), network.params().count()));
         let source = data.source.canonicalize().unwrap_or(data.source.clone());
