@@ -63,11 +63,19 @@ pub fn parse(name: &str, text: &str) -> anyhow::Result<toml::Table> {
 
 /// Why a TOML text cannot be parsed, and in which line.
 pub fn reason(text: &str, error: &toml::de::Error) -> String {
-    let mut message = one_line(error.message());
-    // The parser's words are about types of Rust.
-    if message.contains("i128") || message.contains("i64") || message.contains("u64") {
-        message = "a whole number there is too large".into();
-    }
+    let message = one_line(error.message());
+    // The parser's words are about types of Rust. A number that fits into none of them is called an i128.
+    let typed = message.split_once(", expected ").filter(|(found, _)| !found.contains("i128"));
+    let message = match typed.map(|(_, expected)| expected) {
+        Some("u64") => "it must be a whole number, 0 or above".into(),
+        Some("f64") => "it must be a number".into(),
+        Some("struct Arm") => "it must be a table, such as [[arms]]".into(),
+        Some("a sequence") => "it must be a list: [1, 2] of values, [[arms]] of tables".into(),
+        _ if ["i128", "i64", "u64"].iter().any(|name| message.contains(name)) => {
+            "a whole number there is too large".into()
+        }
+        _ => message,
+    };
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message,

@@ -9,7 +9,7 @@ use m2g_core::data::catalogue::{self, DATASETS};
 use serde_json::json;
 
 use crate::errors::with_dashes;
-use crate::output;
+use crate::output::{self, LongRun};
 use crate::terminal::lines::entry_at;
 use crate::terminal::program::command;
 use crate::terminal::width::columns;
@@ -111,7 +111,7 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
     let dataset = catalogue::named(name)?;
     let dir =
         catalogue::find(name, data.as_deref()).map_err(|error| anyhow!(with_dashes(&error.to_string())))?;
-    let mut wrong = 0;
+    let (mut wrong, mut shown) = (0, LongRun::default());
     for file in dataset.files {
         let state = match catalogue::local(&dir, file) {
             None => Err(format!("{} is missing in {}", file.name, dir.display())),
@@ -122,15 +122,15 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
             },
         };
         match state {
-            Ok(text) => output::line(format!("ok     {text}"))?,
+            Ok(text) => shown.line(format_args!("ok     {text}")),
             Err(text) => {
                 wrong += 1;
-                output::line(format!("WRONG  {text}"))?;
+                shown.line(format_args!("WRONG  {text}"));
             }
         }
     }
     let (files, them) = match wrong {
-        0 => return Ok(()),
+        0 => return shown.finish(),
         1 => (format!("1 file of {name} is"), "it"),
         n => (format!("{n} files of {name} are"), "them"),
     };

@@ -53,7 +53,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
     let (plain, is_help) =
         (error.render().to_string(), error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
-    let readable = readable(&plain);
+    let readable = readable(&in_plain_words(&plain));
     if is_help || readable == plain {
         // With the colours of the terminal; if it is closed, nobody reads it.
         let _ = error.print();
@@ -61,6 +61,18 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         notes::part(readable);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The parser's message with our words for what Rust's own parsers of numbers say.
+fn in_plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("invalid digit found in string", "it must be a whole number, 0 or above"),
+        ("cannot parse integer from empty string", "it must be a whole number, 0 or above"),
+        ("number too large to fit in target type", "it is too large"),
+        ("invalid float literal", "it must be a number"),
+        ("cannot parse float from empty string", "it must be a number"),
+    ];
+    WORDS.iter().fold(message.into(), |message: String, (theirs, ours)| message.replace(theirs, ours))
 }
 
 /// The length of a message, in characters, from which its clauses are shortened too.

@@ -30,7 +30,7 @@ impl Learning {
             metadata(&path, LAST, kind)?;
             let (evaluations, steps) = (metrics(&path)?, logged_steps(&path)?);
             if evaluations.is_empty() && steps.is_empty() {
-                bail!("{} has no metrics to draw: it has not been trained yet", path.display());
+                bail!("{} has nothing to draw: it has no evaluation and no logged step yet", path.display());
             }
             let same = all.iter().filter(|run| run.path == path).count();
             let name = if same > 0 { format!("{name} ({})", same + 1) } else { name.clone() };

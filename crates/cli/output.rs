@@ -38,8 +38,8 @@ impl Stream {
     }
 }
 
-/// The results of a long run. If stdout can no longer be written, the run goes on, because what it saves is
-/// worth more than what it prints.
+/// The results of a command that also writes files. If stdout can no longer be written, it goes on, because what it
+/// saves is worth more than what it prints.
 #[derive(Default)]
 pub struct LongRun {
     /// The first error.
@@ -54,7 +54,7 @@ impl LongRun {
         }
         if let Err(error) = line(text) {
             notes::line(format_args!(
-                "{error}: what follows is not printed, but the run goes on and is saved"
+                "{error}: what follows is not printed, but the work goes on and is saved"
             ));
             self.failed = Some(error);
         }

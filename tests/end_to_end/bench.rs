@@ -17,7 +17,7 @@ fn a_workload_is_measured_and_profiled_without_python() {
     // Our own figures are printed. The command fails all the same, because the peer was not measured.
     assert_eq!(output.status.code(), Some(1), "{said}");
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("pip install -r benches/peers/requirements.txt"), "{said}");
+    assert!(said.contains("pip install numpy torch transformers"), "{said}");
     assert!(said.ends_with("error: no peer was measured"), "{said}");
     let report = last_json(&String::from_utf8_lossy(&output.stdout));
     assert_eq!(report["workload"], SMALL[1]);
@@ -97,12 +97,25 @@ fn a_training_step_is_scaled_by_threads_batch_and_block() {
     for (args, word) in [
         (&["digits-784-30-10", "--scaling", "threads", "--sizes", "1,2"][..], "digits-784-30-10"),
         (&["--scaling", "threads", "--threads", "1"], "--sizes 1,2"),
+        (&["--scaling", "threads", "--sizes", "1,1"], "error: --sizes has only 1: give the numbers"),
+        (&["--scaling", "threads", "--sizes", "1,1025"], "--sizes has 1025: at most 1024 threads can run"),
+        (&["--scaling", "ranks", "--steps", "2"], "give more than 2"),
         (&["--scaling", "block-size", "--sizes", "3,8"], "divisors of 8"),
         (&["--sizes", "1,2"], "--scaling"),
     ] {
-        let said = refused(dir.path(), &[&["bench"], args].concat());
-        assert!(said.contains(word), "{args:?}: {said}");
+        let output = m2g(dir.path(), &[&["bench"], args].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(word), "{args:?}: {said}");
+        assert!(output.stdout.is_empty(), "refused before anything is measured: {args:?}");
     }
+    let ranks = ["bench", "--scaling", "ranks", "--sizes", "1", "--steps", "3", "--rounds", "1"];
+    let text = ok(dir.path(), &ranks);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("gpt in 1 shard of 8 x 64 tokens") && words.contains("median of 1 round "),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]

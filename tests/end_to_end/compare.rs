@@ -144,6 +144,11 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
     let linear = found["functions"].as_array().unwrap().iter().find(|f| f["name"] == "linear").unwrap();
     assert_eq!(linear["runs"][0]["flops"], 2 * 10 * (784 * 30 + 30 * 10) + 10 * 30 + 10 * 10);
     assert_eq!(linear["runs"][0]["shapes"][0]["inputs"], serde_json::json!([[10, 784], [30, 784], [30]]));
+    // Backward, each weight twice, for its own gradient and for its input's; but the images have no gradient.
+    let backward = |f: &&Value| f["name"] == "linear" && f["stage"] == "backward";
+    let backward = found["functions"].as_array().unwrap().iter().find(backward).unwrap();
+    let flops = 2 * 10 * (784 * 30 + 2 * 30 * 10) + 2 * (10 * 30 + 10 * 10);
+    assert_eq!(backward["runs"][0]["flops"], flops);
     // Four linear layers in each of four blocks, and the head.
     assert_eq!(linear["runs"][1]["calls"], 17);
     assert_eq!(found["models"][0]["own"][0]["stage"], "batch");
@@ -276,6 +281,11 @@ fn two_runs_are_compared_and_not_changed() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // The names of the runs stand over their values.
+    let lines: Vec<&str> = text.lines().collect();
+    let heading = lines.iter().position(|line| line.starts_with("settings: ")).unwrap();
+    let titles = lines[heading - 2];
+    assert!(titles.starts_with("   ") && titles.trim_end().ends_with("runs/a"), "{text}");
     for file in ["both.svg", "both-validation_accuracy.svg", "both-val_loss.svg"] {
         let svg = fs::read_to_string(dir.path().join(file)).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{file}");

@@ -62,6 +62,21 @@ fn questions_to_a_gpt_are_answered() {
         assert!(weights.iter().sum::<f64>() < 1.0, "{weights:?}");
     }
     assert_eq!(json["attention"]["heads"].as_array().unwrap().len(), 4);
+    // Of equal words each has its own name, which a flag takes for the same change.
+    let twice = ["gpt", "ask", "t", "La pizza y la pizza sabían bien", "--word", "sabían", "--json"];
+    let found = last_json(&ok(dir, &twice));
+    let tests = &found["tests"].as_array().unwrap()[1..];
+    assert!(tests.iter().any(|test| test["change"] == "without pizza#2"), "{found}");
+    for test in tests {
+        let change = test["change"].as_str().unwrap();
+        let (flag, value) = match change.split_once(" -> ") {
+            Some((word, other)) => ("--replace", format!("{word}={other}")),
+            None => ("--blank", change.strip_prefix("without ").unwrap().to_string()),
+        };
+        let again = last_json(&ok(dir, &[&twice[..], &[flag, &value]].concat()));
+        assert_eq!(again["tests"][1]["sentence"], test["sentence"], "{change}");
+        assert_eq!(again["tests"][1]["change"], change);
+    }
     // The last word has none after it; the first none before it.
     let last = ok(dir, &["gpt", "ask", "t", SENTENCE, "--word", "bien"]);
     assert!(last.contains("What comes after bien?"), "{last}");
@@ -77,6 +92,10 @@ fn questions_to_a_gpt_are_answered() {
     for (args, word) in [
         (&["--word", "piza"][..], "--word is piza, which is not in the sentence; did you mean pizza?"),
         (&["--replace", "bien=mal"], "changes a word after sabía: give an earlier one, or sabía itself"),
+        (
+            &["--word", "La", "--blank", "La"],
+            "\"without La\" leaves no word before pizza: give another change",
+        ),
         (&["--replace", "pan=queso"], "--replace names pan, which is not in the sentence"),
         (&["--replace", "pizza=piza"], "no token for \"piza\""),
         (&["--against", "bien,"], "--against has an empty word"),

@@ -102,9 +102,12 @@ fn mistakes_get_a_sentence_and_the_conversation_goes_on() {
         ("/tempreature 1", "there is no command /tempreature: did you mean /temperature?"),
         ("/nothing", "/help lists them"),
         ("/temperature hot", "/temperature is hot: it must be a number"),
-        ("/temperature 0", "temperature is 0"),
+        (
+            "/temperature 0",
+            "/temperature is 0: it must be above 0; to take the most likely token every time, type `/greedy on`",
+        ),
         ("/temperature", "/temperature needs a number"),
-        ("/top-k 0", "top_k is 0"),
+        ("/top-k 0", "/top-k is 0"),
         ("/greedy maybe", "/greedy is maybe"),
         ("xyz", "'x', 'y', 'z'"),
     ] {

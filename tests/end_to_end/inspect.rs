@@ -130,6 +130,8 @@ fn digits_are_inspected_and_parameters_listed() {
     }
     let text = ok(dir.path(), &["inspect", "digits", "--backward"]);
     assert!(text.contains("(B, 784) (30, 784) (30) -> (B, 30)"), "{text}");
+    // The picture has no gradient.
+    assert!(text.contains("(B, 30) -> (30, 784) (30)"), "{text}");
     assert!(ok(dir.path(), &["inspect", "digits", "--values", "layer2.a"]).contains("(1, 10)"));
     let params = last_json(&ok(dir.path(), &["params", "digits", "--json"]));
     assert_eq!(params["count"], 784 * 30 + 30 + 30 * 10 + 10);

@@ -77,6 +77,16 @@ fn an_experiment_is_reproducible_and_resumes() {
     for file in ["table.md", "experiment.toml", "arms.svg", "arms.png", "curves.svg", "curves.png"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
+    let title = |folder: &str| {
+        fs::read_to_string(dir.path().join("runs/lab").join(folder).join("curves.svg")).unwrap()
+    };
+    assert!(title("tiny").contains("Does one step more help? (val_loss)"));
+    // What is measured only after training has no curve: that of the validation loss stands for it.
+    let after = TINY.replace("measure = \"val_loss\"", "measure = \"generation_loss\"");
+    let after = after.replace("[\"generation_loss\", \"train_loss\"]", "[]");
+    fs::write(dir.path().join("after.toml"), after).unwrap();
+    ok(dir.path(), &["lab", "after.toml"]);
+    assert!(title("after").contains("help? (val_loss)") && !title("after").contains("generation_loss"));
 
     // The table agrees with the objects, and every seed counts.
     let table = ok(dir.path(), &["lab", "tiny.toml"]);

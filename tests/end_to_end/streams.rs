@@ -107,3 +107,25 @@ fn what_a_reader_does_not_want_ends_quietly_and_what_is_lost_is_an_error() {
         );
     }
 }
+
+#[test]
+fn files_are_written_when_nobody_reads_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let train = "\"$M2G\" digits train --epochs 1 --run d 2>notes";
+    assert!(shell(dir.path(), train).status.success());
+    let count = |folder: &str| fs::read_dir(dir.path().join(folder)).unwrap().count();
+    for (command, folder) in
+        [("man pages", "pages"), ("digits plot d", "runs/d"), ("compare --svg f/a.svg", "f")]
+    {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+        let before = count(folder);
+        // The reader has gone before the first name comes.
+        let line = format!("{{ sleep 1; \"$M2G\" {command} 2>notes; echo $? > code; }} | true");
+        shell(dir.path(), &line);
+        let [notes, code] = ["notes", "code"].map(|file| fs::read_to_string(dir.path().join(file)).unwrap());
+        assert_eq!(code.trim(), "0", "{command}: {notes}");
+        let written = count(folder) - before;
+        assert!(shell(dir.path(), &format!("\"$M2G\" {command}")).status.success(), "{command}");
+        assert!(written > 0 && count(folder) - before == written, "{command}: {written} files, {notes}");
+    }
+}

@@ -76,6 +76,15 @@ impl Change {
     }
 }
 
+/// The word at this byte of a sentence as a change names it: with its number, if it stands at several places.
+pub fn numbered(word: &str, at: usize, sentence: &str) -> String {
+    let places = places(word, sentence);
+    match places.iter().position(|place| *place == at) {
+        Some(i) if places.len() > 1 => format!("{word}#{}", i + 1),
+        _ => word.into(),
+    }
+}
+
 /// Where a word stands in a sentence, not as a part of another one.
 fn places(word: &str, sentence: &str) -> Vec<usize> {
     let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
@@ -107,6 +116,8 @@ mod tests {
             Change::replace("pizza#2=casa").unwrap().apply(twice).unwrap(),
             "La pizza salió y la casa, sabía"
         );
+        let second = twice.rfind("pizza").unwrap();
+        assert_eq!([numbered("pizza", second, twice), numbered("y", 15, twice)], ["pizza#2", "y"]);
         let error = blank("pizza#3").unwrap_err().to_string();
         assert!(error.contains("the sentence has pizza 2 times: give a number from 1 to 2"), "{error}");
         assert_eq!(Change::Blank("C#1".into()).apply("C#1 y C").unwrap(), "y C", "a word as it is written");

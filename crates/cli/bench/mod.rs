@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use m2g_core::threads::with_threads;
+use m2g_core::threads::{self, with_threads};
 
 use self::peers::Python;
 use self::report::{Report, Run};
@@ -139,6 +139,9 @@ impl Bench {
             (None, None) => ROUNDS.0,
             (None, Some(_)) => ROUNDS.1,
         };
+        if let Some(scaling) = self.scaling {
+            self.check_scaling(scaling)?;
+        }
         let limits = Limits::measure(self.threads())?;
         let run = Run::new(Machine::here(), limits, rounds);
         if cfg!(debug_assertions) {
@@ -148,29 +151,10 @@ impl Bench {
             if !self.json {
                 output::line(table::machine(&run))?;
             }
-            let mut sizes: Vec<usize> = self.sizes.iter().copied().map(usize::from).collect();
-            if scaling == Scaling::Ranks {
-                if let Some(workload) = self.workloads.first() {
-                    bail!(
-                        "--scaling ranks trains a small GPT of its own: leave out {}",
-                        workload.facts().name
-                    );
-                }
-                if sizes.is_empty() {
-                    sizes = vec![1, 2];
-                }
-                let steps = self.steps.map_or(RANKS_STEPS, usize::from);
-                let threads = usize::from(self.threads.unwrap_or(1));
-                return ranks::measure(&ranks::Request { sizes, steps, threads, json: self.json }, &run);
-            }
-            let mut workloads = self.workloads.clone();
-            if workloads.is_empty() {
-                workloads = all_workloads();
-                workloads.retain(|workload| workload.facts().scalings.contains(&scaling));
-            }
-            let steps = self.steps.map(usize::from);
-            let request = scaling::Request { scaling, sizes, workloads: &workloads, steps, json: self.json };
-            return scaling::measure(request, &run);
+            return match scaling {
+                Scaling::Ranks => ranks::measure(&self.ranks(), &run),
+                _ => scaling::measure(self.scaled(scaling, &self.workloads_of(scaling)), &run),
+            };
         }
         let python = self.against.and_then(|Peer::Pytorch| match Python::find() {
             Ok(python) => Some(python),
@@ -183,6 +167,45 @@ impl Bench {
             output::line(table::machine(&run))?;
         }
         self.measure_all(&run, python.as_ref())
+    }
+
+    /// Refuses what cannot be measured before the time that the limits of the machine take.
+    fn check_scaling(&self, scaling: Scaling) -> anyhow::Result<()> {
+        if scaling != Scaling::Ranks {
+            let threads = with_threads(self.threads(), threads::current)?;
+            return scaling::check(&self.scaled(scaling, &self.workloads_of(scaling)), threads);
+        }
+        if let Some(workload) = self.workloads.first() {
+            bail!("--scaling ranks trains a small GPT of its own: leave out {}", workload.facts().name);
+        }
+        ranks::check(&self.ranks())
+    }
+
+    /// The request of `--scaling ranks`.
+    fn ranks(&self) -> ranks::Request {
+        let sizes = if self.sizes.is_empty() { vec![1, 2] } else { self.sizes() };
+        let steps = self.steps.map_or(RANKS_STEPS, usize::from);
+        ranks::Request { sizes, steps, threads: usize::from(self.threads.unwrap_or(1)), json: self.json }
+    }
+
+    /// The request of any other `--scaling`.
+    fn scaled<'a>(&self, scaling: Scaling, workloads: &'a [&'static dyn Workload]) -> scaling::Request<'a> {
+        let steps = self.steps.map(usize::from);
+        scaling::Request { scaling, sizes: self.sizes(), workloads, steps, json: self.json }
+    }
+
+    /// The workloads that were given, or all that scale in this way.
+    fn workloads_of(&self, scaling: Scaling) -> Vec<&'static dyn Workload> {
+        let mut workloads = self.workloads.clone();
+        if workloads.is_empty() {
+            workloads = all_workloads();
+            workloads.retain(|workload| workload.facts().scalings.contains(&scaling));
+        }
+        workloads
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        self.sizes.iter().copied().map(usize::from).collect()
     }
 
     /// Takes one measurement for the parent process.

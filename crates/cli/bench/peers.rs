@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -117,11 +117,21 @@ print(json.dumps({'python': platform.python_version(), 'packages': packages}))
 }
 
 /// The command that installs the packages.
-const INSTALL: &str = "`pip install -r benches/peers/requirements.txt`";
+const INSTALL: &str = "`pip install numpy torch transformers`";
 
 /// The message that a package is missing, with the command that installs it.
 pub fn without(package: &str) -> String {
     format!("the Python package {package} is missing; install it with {INSTALL}")
+}
+
+/// Why a process of ours or of a peer failed: its error, or the signal that ended it, or its last line.
+pub fn why(stderr: &[u8], status: ExitStatus) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    match (text.lines().find_map(|line| line.strip_prefix("error: ")), status.code()) {
+        (Some(error), _) => error.trim().into(),
+        (None, None) => format!("it was ended from outside, perhaps for want of memory ({status})"),
+        (None, Some(_)) => last_line(stderr),
+    }
 }
 
 /// The last line of a process's output, which names the error both in Python and in m2g.
@@ -129,4 +139,22 @@ pub fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message").trim();
     line.trim_start_matches("error: ").to_string()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_the_error_and_not_the_advice_below_it() {
+        let failed = |text: &str, status| why(text.as_bytes(), ExitStatus::from_raw(status));
+        let clap = "error: invalid value '1025' for '--threads <N>'\n\nFor more information, try '--help'.\n";
+        assert_eq!(failed(clap, 2 << 8), "invalid value '1025' for '--threads <N>'");
+        assert_eq!(failed("a line\nValueError: no\n\n", 1 << 8), "ValueError: no");
+        assert!(
+            failed("", 9).starts_with("it was ended from outside, perhaps for want of memory (signal: 9")
+        );
+    }
 }

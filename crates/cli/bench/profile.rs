@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use m2g_core::Var;
 use m2g_core::trace::{Phase, Record};
-use ndarray::Dimension;
 use serde::{Deserialize, Serialize};
 
 use super::work::Recording;
@@ -146,18 +145,16 @@ pub fn product_flops(records: &[Record]) -> u64 {
     costs(records).filter(|(record, ..)| PRODUCTS.contains(&record.name)).map(|(_, flops, _)| flops).sum()
 }
 
-/// The records that did work, with their operations and bytes. Corrects the trace in three cases. It
-/// counts the backward pass as if every input had a gradient, but the first layer's input is data.
-/// An embedding reads only some rows of its table. And the backward pass of `add` forwards its
-/// gradient without reading it.
+/// The records that did work, with their operations and bytes. Corrects the bytes of the trace in three cases. It
+/// counts those of the backward pass as if every input had a gradient, but the first layer's input is data.
+/// An embedding reads only some rows of its table. And the backward pass of `add` forwards its gradient without
+/// reading it.
 fn costs(records: &[Record]) -> impl Iterator<Item = (&Record, u64, u64)> {
     let made: HashSet<Var> = records.iter().filter_map(|record| record.to).collect();
     records.iter().filter(|record| record.is_work()).map(move |record| {
         let of_data = record.from.first().is_some_and(|x| !made.contains(x));
         if record.phase == Phase::Backward && record.name == "linear" && of_data {
-            // (B, outputs) and (outputs, inputs).
-            let (outputs, inputs) = (record.output.size(), record.inputs[1][1]);
-            (record, record.flops - 2 * (outputs * inputs) as u64, record.bytes / 2)
+            (record, record.flops, record.bytes / 2)
         } else if record.name == "embedding" || (record.phase == Phase::Backward && record.name == "add") {
             (record, record.flops, 0)
         } else {

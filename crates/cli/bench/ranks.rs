@@ -7,13 +7,13 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::peers::last_line;
+use super::peers::why;
 use super::report::Run;
 use super::summary::{median, spread};
 use crate::interrupt;
 use crate::output;
 use crate::progress::Bar;
-use crate::terminal::lines::counted;
+use crate::terminal::lines::{counted, wrap};
 use crate::terminal::notes;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
@@ -53,10 +53,9 @@ struct Point {
     rounds: Vec<(f64, f64)>,
 }
 
-/// Measures each number of processes in rounds. All take the same steps to the same bits: the number of shards
-/// is the largest number of processes.
+/// Measures each number of processes of a request that was [checked](check) in rounds. All take the same steps to
+/// the same bits: the number of shards is the largest number of processes.
 pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
-    check(request)?;
     let shards = request.sizes.iter().copied().max().unwrap_or(1);
     let mut points: Vec<Point> = request
         .sizes
@@ -102,7 +101,7 @@ pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 /// What can be known before the first training.
-fn check(request: &Request) -> anyhow::Result<()> {
+pub fn check(request: &Request) -> anyhow::Result<()> {
     if request.steps as u64 <= WARM_UP {
         bail!("--steps is {}: give more than {WARM_UP}, which are not counted", request.steps);
     }
@@ -133,13 +132,14 @@ fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> S
             format!("{:.1} %", 100.0 * point.communication),
         ]);
     }
-    format!(
-        "\ngpt in {shards} shards of 8 x 64 tokens, {} for each process, {} steps, median of {rounds} \
-         rounds\n{}",
+    let title = format!(
+        "gpt in {} of 8 x 64 tokens, {} for each process, {} steps, median of {}",
+        counted(shards, "shard"),
         counted(request.threads, "thread"),
         request.steps,
-        table.render(columns())
-    )
+        counted(rounds, "round")
+    );
+    format!("\n{}\n{}", wrap(&title, columns(), 2), table.render(columns()))
 }
 
 /// Trains once. Returns the tokens per second and the share of communication.
@@ -161,12 +161,7 @@ fn train(request: &Request, processes: usize, shards: usize) -> anyhow::Result<(
         return Ok((f64::NAN, f64::NAN));
     }
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let ours = text.lines().find(|line| line.starts_with("error: "));
-        bail!(
-            "{processes} processes cannot be measured: {}",
-            last_line(ours.map_or(&output.stderr[..], str::as_bytes))
-        );
+        bail!("{processes} processes cannot be measured: {}", why(&output.stderr, output.status));
     }
     figures(&String::from_utf8_lossy(&output.stdout))
 }

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context;
 
 use super::measurement::Measurement;
-use super::peers::{PYTHON, Peer, last_line};
+use super::peers::{PYTHON, Peer, last_line, why};
 use super::workload::{Batch, Workload};
 use crate::interrupt;
 
@@ -115,9 +115,9 @@ fn run(command: &mut Command) -> anyhow::Result<Ran> {
         Ok(child) => child,
         Err(error) => return Ok(Ran::Failed(format!("it cannot be started ({error})"))),
     };
-    let Some(success) = wait(child)? else { return Ok(Ran::Stopped) };
-    if !success {
-        return Ok(Ran::Failed(last_line(&read(&mut err)?)));
+    let Some(status) = wait(child)? else { return Ok(Ran::Stopped) };
+    if !status.success() {
+        return Ok(Ran::Failed(why(&read(&mut err)?, status)));
     }
     // Libraries may write to stdout too; only the last line counts.
     let line = last_line(&read(&mut out)?);
@@ -128,16 +128,15 @@ fn run(command: &mut Command) -> anyhow::Result<Ran> {
     })
 }
 
-/// Waits for a process and returns whether it succeeded. After Ctrl-C, kills it and returns
-/// `None`.
-fn wait(mut child: Child) -> anyhow::Result<Option<bool>> {
+/// Waits for a process and returns how it ended. After Ctrl-C, kills it and returns `None`.
+fn wait(mut child: Child) -> anyhow::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
             if !status.success() {
                 // Ctrl-C reaches the child too, perhaps before us.
                 sleep(10 * POLL_INTERVAL);
             }
-            return Ok((!interrupt::requested()).then_some(status.success()));
+            return Ok((!interrupt::requested()).then_some(status));
         }
         if interrupt::requested() {
             // The process may have ended in the meantime.

@@ -76,6 +76,13 @@ pub struct ScalingTarget {
     pub met: bool,
 }
 
+/// The points with the fewest and with the most threads, if they differ.
+pub fn fewest_and_most_threads(points: &[Point]) -> Option<(&Point, &Point)> {
+    let least = points.iter().min_by_key(|point| point.threads)?;
+    let most = points.iter().max_by_key(|point| point.threads)?;
+    (least.threads < most.threads).then_some((least, most))
+}
+
 impl Scaling {
     /// The default sizes.
     pub fn sizes(self, threads: usize) -> Vec<usize> {
@@ -105,12 +112,8 @@ impl Scaling {
         let times = points.iter().map(|point| point.relative_time);
         match self {
             Self::Threads | Self::Ranks => {
-                let least = points.iter().min_by_key(|point| point.threads)?;
-                let most = points.iter().max_by_key(|point| point.threads)?;
+                let (least, most) = fewest_and_most_threads(points)?;
                 let (from, to) = (least.threads, most.threads);
-                if from == to {
-                    return None;
-                }
                 let speed_up = least.relative_time / most.relative_time;
                 let what = format!("at least {SPEED_UP} times as fast with {to} threads as with {from}");
                 Some(ScalingTarget { what, value: Some(speed_up), met: speed_up >= SPEED_UP })

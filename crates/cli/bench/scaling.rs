@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use m2g_core::threads::MAX_THREADS;
 
 use super::report::Run;
 use super::rounds::{self, Contestant};
@@ -27,26 +28,41 @@ pub struct Request<'a> {
     pub json: bool,
 }
 
-/// Measures the points of each workload in rounds, each time in a new process.
+/// What can be known of a request before anything is measured with these threads.
+pub fn check(request: &Request<'_>, threads: usize) -> anyhow::Result<()> {
+    let Request { scaling, sizes, workloads, .. } = request;
+    let largest = sizes.iter().copied().max().unwrap_or(1);
+    if *scaling == Scaling::BlockSize && sizes.iter().any(|size| !largest.is_multiple_of(*size)) {
+        bail!(
+            "{largest} tokens cannot be cut into texts of each of these block sizes: give divisors of {largest}"
+        );
+    }
+    if *scaling == Scaling::Threads {
+        let compare = "give the numbers of threads to compare, as in --sizes 1,2";
+        match &sizes[..] {
+            [] if threads == 1 => bail!("there is only one thread: {compare}"),
+            [_, ..] if largest == 1 => bail!("--sizes has only 1: {compare}"),
+            _ if largest > MAX_THREADS => {
+                bail!("--sizes has {largest}: at most {MAX_THREADS} threads can run")
+            }
+            _ => {}
+        }
+    }
+    if let Some(workload) = workloads.iter().find(|workload| workload.batch().is_none()) {
+        bail!("--scaling is for training steps on texts, not for {}", workload.facts().name);
+    }
+    Ok(())
+}
+
+/// Measures the points of each workload of a request that was [checked](check) in rounds, each time in a new process.
 pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
     let Request { scaling, mut sizes, workloads, steps, json } = request;
     if sizes.is_empty() {
         sizes = scaling.sizes(run.limits.threads);
     }
-    let largest = sizes.iter().copied().max().unwrap_or(1);
-    if scaling == Scaling::BlockSize && sizes.iter().any(|size| !largest.is_multiple_of(*size)) {
-        bail!(
-            "{largest} tokens cannot be cut into texts of each of these block sizes: give divisors of {largest}"
-        );
-    }
-    if scaling == Scaling::Threads && sizes.iter().all(|&size| size == 1) {
-        bail!("there is only one thread: give the numbers of threads to compare, as in --sizes 1,2");
-    }
     for workload in workloads {
         let facts = workload.facts();
-        let Some(batch) = workload.batch() else {
-            bail!("--scaling is for training steps on texts, not for {}", facts.name)
-        };
+        let Some(batch) = workload.batch() else { continue };
         let mut points = scaling.points(facts.steps, batch, &sizes, run.limits.threads);
         let mut everyone = Vec::new();
         for point in &mut points {

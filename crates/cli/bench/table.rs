@@ -2,10 +2,10 @@
 
 use super::profile::Profile;
 use super::report::{Compared, Figures, Report, Run};
-use super::scaled::Scaled;
+use super::scaled::{Scaled, fewest_and_most_threads};
 use super::workload::Scaling;
 use crate::output::percent;
-use crate::terminal::lines::wrap;
+use crate::terminal::lines::{counted, wrap};
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 
@@ -13,13 +13,13 @@ use crate::terminal::width::columns;
 pub fn machine(run: &Run) -> String {
     let (machine, limits) = (&run.machine, &run.limits);
     let text = format!(
-        "{}, {} with {}; {} of {} processors in use, m2g {} ({} build), {}\n\
+        "{}, {} with {}; {} on {}, m2g {} ({} build), {}\n\
          peak {:.0} GFLOP/s in f32 products, {:.0} in bf16; memory {:.1} GB/s when copying (bytes read plus bytes written)",
         machine.processor,
         machine.architecture,
         machine.kernels_use,
-        limits.threads,
-        machine.logical_processors,
+        counted(limits.threads, "thread"),
+        counted(machine.logical_processors, "processor"),
         run.version,
         run.build,
         run.date,
@@ -33,7 +33,7 @@ pub fn machine(run: &Run) -> String {
 /// The results of a workload.
 pub fn text(report: &Report<'_>) -> String {
     let Report { workload, what, precision, unit, steps, run, .. } = report;
-    let title = format!("{workload}: {what}; {precision}, {} x {steps} times", run.rounds);
+    let title = format!("{workload}: {what}; {precision}, {} of {steps}", counted(run.rounds, "round"));
     let mut table = Table::new()
         .text("", Narrow::Keep)
         .number("median", Narrow::Keep)
@@ -55,10 +55,11 @@ pub fn text(report: &Report<'_>) -> String {
         (Some(seconds), _) => format!("at most {}", time(seconds)),
         (None, tokens) => format!("at least {:.0} tokens/s", tokens.unwrap_or_default()),
     };
-    lines.push(format!("target: {target}, {}", met(report.target.met)));
+    lines.push(wrap(&format!("target: {target}, {}", met(report.target.met)), columns(), 2));
     if let Some(rate) = report.weights_gb_per_s {
         let megabytes = 1e3 * rate / report.ours.per_second;
-        lines.push(format!("each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s"));
+        let reads = format!("each token reads {megabytes:.1} MB of weights: {rate:.1} GB/s");
+        lines.push(wrap(&reads, columns(), 2));
     }
     lines.extend(report.peers.iter().map(ratio));
     lines.extend(report.profile.map(|profile| operations(report.recorded, profile)));
@@ -68,7 +69,8 @@ pub fn text(report: &Report<'_>) -> String {
 /// A workload at several sizes. Times and memory are also given relative to the first.
 pub fn scaled(scaled: &Scaled<'_>) -> String {
     let Scaled { workload, precision, points, target, run, .. } = scaled;
-    let mut lines = vec![format!("\n{workload}: {precision}, median of {} rounds", run.rounds)];
+    let title = format!("{workload}: {precision}, median of {}", counted(run.rounds, "round"));
+    let mut lines = vec![format!("\n{}", wrap(&title, columns(), 2))];
     let mut table = Table::new()
         .text("threads", Narrow::Keep)
         .number("texts", Narrow::Keep)
@@ -100,10 +102,13 @@ pub fn scaled(scaled: &Scaled<'_>) -> String {
         let target = format!("target: {}: {}, {}", target.what, number(target.value, 2), met(target.met));
         lines.push(wrap(&target, columns(), 2));
     }
-    if let (Scaling::Threads, Some(last)) = (scaled.scaling, points.last()) {
+    if let (Scaling::Threads, Some((least, most))) = (scaled.scaling, fewest_and_most_threads(points)) {
+        let times = most.relative_products.zip(least.relative_products).map(|(most, least)| most / least);
         let products = format!(
-            "large matrix products alone, after each measurement: {} times as fast",
-            number(last.relative_products, 2)
+            "large matrix products alone, after each measurement: {} times as fast with {} threads as with {}",
+            number(times, 2),
+            most.threads,
+            least.threads
         );
         lines.push(wrap(&products, columns(), 2));
     }
@@ -172,7 +177,7 @@ fn operations(what: &str, profile: &Profile) -> String {
     let none = String::new;
     table.row([none(), "outside all ops".into(), none(), outside.0, outside.1, none(), none()]);
     let products = format!("matrix products and attention together: {}", percent(profile.products_share));
-    [wrap(&title, columns(), 2), table.render(columns()), products].join("\n")
+    [wrap(&title, columns(), 2), table.render(columns()), wrap(&products, columns(), 2)].join("\n")
 }
 
 fn rate(rate: Option<f64>) -> String {

@@ -51,9 +51,11 @@ fn unknown(comparison: &Comparison, name: &str) -> String {
     names.sort_unstable();
     names.dedup();
     match nearest(name, names.iter().copied()) {
-        Some(near) => format!("--code is {name}: neither step runs such a function; did you mean {near}?"),
+        Some(near) => {
+            format!("--code is \"{name}\": neither step runs such a function; did you mean {near}?")
+        }
         None => format!(
-            "--code is {name}: neither step runs such a function; the functions are {}",
+            "--code is \"{name}\": neither step runs such a function; the functions are {}",
             names.join(", ")
         ),
     }

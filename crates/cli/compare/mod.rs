@@ -41,7 +41,7 @@ use crate::terminal::lines::note;
 use crate::terminal::notes;
 use crate::terminal::width::columns;
 use crate::{
-    output,
+    output::{self, LongRun},
     output_file::{self, is_stdout},
 };
 
@@ -84,26 +84,26 @@ impl Compare {
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
         let comparison = of(&self.first, &self.second)?;
+        let mut shown = LongRun::default();
         if self.svg.as_deref().is_some_and(is_stdout) {
             // The drawing alone goes to stdout.
         } else if self.json {
-            output::line(serde_json::to_string(&comparison)?)?;
+            shown.line(serde_json::to_string(&comparison)?);
         } else if let Some(name) = &self.code {
-            output::line(code::text(&comparison, name.as_deref())?)?;
+            shown.line(code::text(&comparison, name.as_deref())?);
         } else {
             let columns = columns();
-            output::line(summary::text(&comparison, columns))?;
-            output::line(format!("\n{}", table::text(&comparison, columns)))?;
+            shown.line(summary::text(&comparison, columns));
+            shown.line(format_args!("\n{}", table::text(&comparison, columns)));
             if let Some(runs) = &comparison.runs {
-                output::line(format!(
-                    "\n{}",
-                    runs_table::text(&short_labels(&comparison.labels(), columns), runs, columns)
-                ))?;
+                let labels = short_labels(&comparison.labels(), columns);
+                shown.line(format_args!("\n{}", runs_table::text(&labels, runs, columns)));
             }
         }
         if let Some(file) = &self.svg {
             draw(&comparison, file)?;
         }
+        shown.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -31,7 +31,8 @@ pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
         }
     }
     let settings = table.render(columns);
-    let mut parts = vec![settings.trim_start().to_string()];
+    // Without columns for titles, the table starts with the empty line above its heading.
+    let mut parts = vec![settings.trim_start_matches('\n').to_string()];
     for (side, label) in labels.iter().enumerate() {
         parts.extend(only_one_has(label, &runs.settings, side, columns));
     }

@@ -4,6 +4,7 @@ use super::functions::{Function, Kind, Own, Shapes, Use};
 use super::result::{Comparison, Model, short_labels};
 use crate::output::percent;
 use crate::terminal::lines::wrap;
+use crate::terminal::program::with_program;
 use crate::terminal::table::{Narrow, Table};
 
 /// Both steps as a table, shared functions first, followed by what it means.
@@ -156,7 +157,7 @@ pub fn sentences(comparison: &Comparison, [a, b]: &[String; 2]) -> Vec<String> {
         );
     }
     for (label, model) in [(a, first), (b, second)] {
-        lines.extend(model.notes.iter().map(|note| format!("{label}: {note}.")));
+        lines.extend(model.notes.iter().map(|note| with_program(&format!("{label}: {note}."))));
     }
     lines
 }

@@ -8,7 +8,7 @@ use m2g_digits::training::KIND;
 
 use super::test_report::{TestData, load_with_images, measure, mistakes_figure};
 use crate::learning::{Learning, compared, file_name, names};
-use crate::output::{self, percent};
+use crate::output::{LongRun, percent};
 use crate::plot::Figure;
 use crate::plot::confusion::confusion;
 use crate::plot::curves::curves;
@@ -36,11 +36,13 @@ impl Plot {
         if let [run] = &runs[..] {
             figures.extend(self.figures(run)?);
         }
+        let mut shown = LongRun::default();
         for (name, figure) in figures {
             for file in figure.save(&runs[0].path, &file_name(name, &runs))? {
-                output::line(file.display())?;
+                shown.line(file.display());
             }
         }
+        shown.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -8,7 +8,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::{output, output_file};
+use crate::output::{self, LongRun};
+use crate::output_file;
 
 /// The name of the program in completions and manual pages.
 const NAME: &str = "m2g";
@@ -60,19 +61,21 @@ impl ManPages {
         let mut command = command.name(NAME).disable_help_subcommand(true);
         // Gives each subcommand its full name, `m2g-gpt-train`.
         command.build();
-        write_pages(&command, NAME, dir)?;
+        let mut shown = LongRun::default();
+        write_pages(&command, NAME, dir, &mut shown)?;
+        shown.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn write_pages(command: &Command, name: &str, dir: &Path) -> anyhow::Result<()> {
+fn write_pages(command: &Command, name: &str, dir: &Path, shown: &mut LongRun) -> anyhow::Result<()> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
     let file = dir.join(format!("{name}.1"));
     output_file::write_bytes(&file, &page)?;
-    output::line(file.display())?;
-    let subcommands = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
-    subcommands
-        .into_iter()
-        .try_for_each(|subcommand| write_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), dir))
+    shown.line(file.display());
+    let mut subcommands = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    subcommands.try_for_each(|subcommand| {
+        write_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), dir, shown)
+    })
 }

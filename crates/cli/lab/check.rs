@@ -1,13 +1,11 @@
 //! What can be checked of an experiment without training.
 
 use anyhow::bail;
+use m2g_core::error::is_unsafe_in_terminals;
 
-use super::experiment::Experiment;
+use super::experiment::{AFTER_TRAINING, Experiment};
 use super::reach::greatest;
 use crate::flags::nearest;
-
-/// Measures that are taken once, after training.
-const AFTER_TRAINING: [&str; 2] = ["test_accuracy", "generation_loss"];
 
 /// Measures that are not taken with this value of a setting.
 const NOT_MEASURED: [(&str, &str, &str); 3] = [
@@ -40,6 +38,9 @@ impl Experiment {
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
             bail!("seed cannot be a setting here: write the seeds of all arms as seeds = [1, 2, 3]");
         }
+        if let Some(task) = self.tasks.iter().find(|task| task.on.is_some()) {
+            bail!("task {} has on, which only an arm may have: give the task all its settings", task.name);
+        }
         self.check_measures(model.measures())?;
         self.check_reach()?;
         self.check_names()?;
@@ -70,7 +71,7 @@ impl Experiment {
             let hint = near.map_or(format!("the measures are {}", known.join(", ")), |near| {
                 format!("did you mean {near}?")
             });
-            bail!("no measure is called {measure}; {hint}");
+            bail!("no measure is called \"{measure}\"; {hint}");
         }
         if let Some(measure) = repeated(&measures) {
             bail!("{measure} is there twice: name each measure once, in measure or in also");
@@ -80,7 +81,7 @@ impl Experiment {
 
     fn check_reach(&self) -> anyhow::Result<()> {
         let measure = &*self.measure;
-        if !self.reach.is_empty() && AFTER_TRAINING.contains(&measure) {
+        if !self.reach.is_empty() && AFTER_TRAINING.iter().any(|(after, _)| *after == measure) {
             bail!("reach needs a measure that is taken during training, but {measure} is taken after it");
         }
         for target in &self.reach {
@@ -111,8 +112,12 @@ impl Experiment {
             if let Some(i) = names.iter().position(|name| name.trim().is_empty()) {
                 bail!("{what} {} has an empty name: give it one", i + 1);
             }
-            if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+            if let Some(name) = names.iter().find(|name| name.contains(is_unsafe_in_terminals)) {
                 bail!("{what} {name:?} has a line break or a control character in its name: leave it out");
+            }
+            // --arms takes names with quotes and spaces around them.
+            if let Some(name) = names.iter().find(|name| name.trim().trim_matches('"').trim() != **name) {
+                bail!("{what} {name:?} has a space or a quote at an end of its name: leave it out");
             }
             if let Some(name) = repeated(&names) {
                 bail!("two {what}s are called {name}: give each a name of its own");
@@ -172,7 +177,25 @@ mod tests {
             ),
             (format!("{head}{arm}on = \"a\""), "arm a builds on a, but no earlier arm"),
             (format!("{head}reach = [nan]\n{arm}"), "reach has NaN"),
-            (head.replace("gpt", "mnist") + arm, "mnist"),
+            (head.replace("gpt", "mnist") + arm, "no model is called \"mnist\"; the models are"),
+            (head.replace("val_loss", "") + arm, "no measure is called \"\""),
+            (
+                format!("{head}{arm}[[tasks]]\nname = \"t\"\non = \"a\""),
+                "task t has on, which only an arm may",
+            ),
+            (format!("{head}seeds = [-1]\n{arm}"), "line 4: it must be a whole number, 0 or above"),
+            (format!("{head}seeds = [1.5]\n{arm}"), "it must be a whole number, 0 or above"),
+            (format!("{head}seeds = [\"one\"]\n{arm}"), "it must be a whole number, 0 or above"),
+            (format!("{head}seeds = [99999999999999999999]\n{arm}"), "a whole number there is too large"),
+            (format!("{head}reach = [\"1\"]\n{arm}"), "it must be a number"),
+            (format!("{head}arms = [1]"), "it must be a table, such as [[arms]]"),
+            (
+                format!("{head}[arms]\nname = \"a\""),
+                "it must be a list: [1, 2] of values, [[arms]] of tables",
+            ),
+            (format!("{head}[[arms]]\nname = \"a\u{202e}b\""), "a control character in its name"),
+            (format!("{head}[[arms]]\nname = \" b \""), "arm \" b \" has a space or a quote at an end"),
+            (format!("{head}[[arms]]\nname = '\"q\"'"), "has a space or a quote at an end"),
             (format!("{head}also = [\"val_loss\"]\n{arm}"), "val_loss is there twice"),
             (format!("{head}reach = [1.5, 1.5]\n{arm}"), "reach has 1.5 twice"),
             (format!("{head}reach = [-1]\n{arm}"), "reach has -1: write values of val_loss above 0"),

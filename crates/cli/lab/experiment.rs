@@ -21,6 +21,10 @@ pub const SHIPPED: [(&str, &str); 7] = [
     ("translate", include_str!("../../../configs/lab/translate.toml")),
 ];
 
+/// Measures that are taken once, after training, and the one that is taken during it.
+pub(super) const AFTER_TRAINING: [(&str, &str); 2] =
+    [("test_accuracy", "validation_accuracy"), ("generation_loss", "val_loss")];
+
 /// An experiment as its TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +136,14 @@ impl Experiment {
     pub fn model(&self) -> anyhow::Result<&'static dyn ModelKind> {
         let known = || names().collect::<Vec<_>>().join(", ");
         named(&self.model)
-            .ok_or_else(|| anyhow!("no model is called {}; the models are {}", self.model, known()))
+            .ok_or_else(|| anyhow!("no model is called \"{}\"; the models are {}", self.model, known()))
+    }
+
+    /// The measure that curves show: the one by which arms are compared or, if that is taken only after training, one
+    /// that is taken during it.
+    pub fn curve_measure(&self) -> &str {
+        let during = AFTER_TRAINING.iter().find(|(after, _)| *after == self.measure);
+        during.map_or(&self.measure, |(_, during)| during)
     }
 
     /// All measures, the one that arms are compared by first.
@@ -190,8 +201,8 @@ impl Experiment {
 
 fn unknown_arm(name: &str, known: &[&str]) -> anyhow::Error {
     match nearest(name, known.iter().copied()) {
-        Some(near) => anyhow!("--arms: no arm is called {name}; did you mean {near}?"),
-        None => anyhow!("--arms: no arm is called {name}; the arms are {}", known.join("; ")),
+        Some(near) => anyhow!("--arms: no arm is called \"{name}\"; did you mean {near}?"),
+        None => anyhow!("--arms: no arm is called \"{name}\"; the arms are {}", known.join("; ")),
     }
 }
 

@@ -48,7 +48,8 @@ use crate::output::{self, LongRun};
 use crate::output_file::followed_folder;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
-use crate::terminal::lines::{entry, flow, note, wrap};
+use crate::runs::name::EXPERIMENT;
+use crate::terminal::lines::{entry, flow, note, visible, wrap};
 use crate::terminal::width::{clip, columns, pad, width};
 
 /// The width of the name of a training run in the lines of progress, in columns.
@@ -93,8 +94,8 @@ pub struct Lab {
         value_parser = clap::value_parser!(u16).range(1..=1024)
     )]
     threads: Option<u16>,
-    /// Print one JSON object per training run and per arm and, unless it is stopped, a final one, to stdout; without
-    /// a name, one per experiment.
+    /// Print one JSON object per training run that it takes and per arm and, unless it is stopped, a final one, to
+    /// stdout; without a name, one per experiment.
     #[arg(long)]
     json: bool,
 }
@@ -165,7 +166,7 @@ impl Lab {
             results.forget(&jobs.iter().map(|job| &job.key).collect::<Vec<_>>())?;
         }
         let toml = toml::to_string(&experiment)?;
-        atomic::write(&folder.join("experiment.toml"), |f| std::io::Write::write_all(f, toml.as_bytes()))?;
+        atomic::write(&folder.join(EXPERIMENT), |f| std::io::Write::write_all(f, toml.as_bytes()))?;
         note(&format!("{name}: {}", experiment.about));
         if !results.is_locked() {
             note(&format!(
@@ -196,7 +197,7 @@ impl Lab {
             let of_task = job.task.map_or(String::new(), |task| format!(", {}", task.name));
             let label = format!("{}{of_task}, seed {}", job.arm.name, job.seed);
             watch.bar.message(format!("{label} ({} of {})", i + 1, jobs.len()));
-            watch.start(measures[0]);
+            watch.start(experiment.curve_measure());
             let ended = trainer.train(job.run, &measures, &mut watch);
             let Some(measured) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
@@ -223,7 +224,7 @@ impl Lab {
                 Some(value) => format!("{} {value:.4}", experiment.measure),
                 None => format!("{} was not measured", experiment.measure),
             };
-            let label = clip(&label, columns());
+            let label = clip(&visible(&label), columns());
             let figures = flow(&[outcome, format!("{:.1} s", trial.seconds)], "  ", columns() - 2, 2);
             let beside = width(&label) <= LABEL_COLUMNS && LABEL_COLUMNS + 2 + width(&figures) <= columns();
             watch.bar.print_line(&match &trial.diverged {
@@ -304,7 +305,10 @@ impl Lab {
             drawings.push((format!("arms{suffix}"), dots(&title, &experiment.measure, &each)));
             let lines: Vec<Curve> =
                 experiment.arms.iter().map(|arm| curve(trials, name, &arm.name)).collect();
-            drawings.push((format!("curves{suffix}"), curves(&title, "step", &lines)));
+            drawings.push((
+                format!("curves{suffix}"),
+                curves(&format!("{title} ({})", experiment.curve_measure()), "step", &lines),
+            ));
             if self.json {
                 rows.iter().for_each(|row| shown.line(table::object(name, row)));
             }

@@ -93,11 +93,6 @@ fn description(experiment: &Experiment, row: &Row) -> String {
     words.chain(compared).chain(diverged).collect::<Vec<_>>().join(" ")
 }
 
-/// A text as the cell of a Markdown table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-}
-
 fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Table {
     let number = |measure: &str, value: f64| match is_accuracy(measure) {
         true => format!("{:.2} %", 100.0 * value),
@@ -131,12 +126,12 @@ fn table(experiment: &Experiment, rows: &[Row], with_descriptions: bool) -> Tabl
             Some((mean, None)) => format!("{:+.decimals$}{unit}", scale * mean),
             None => String::new(),
         };
-        let mut cells = vec![cell(&row.arm), mean(measure)];
+        let mut cells = vec![row.arm.clone(), mean(measure)];
         cells.extend([deviation.map_or("-".into(), |sd| number(measure, sd)), difference]);
         cells.extend(experiment.also.iter().map(|also| mean(also)));
         cells.extend(row.reached.iter().map(Reached::text));
         if with_descriptions {
-            cells.push(cell(&description(experiment, row)));
+            cells.push(description(experiment, row));
         }
         table.row(cells);
     }

@@ -16,7 +16,7 @@ pub struct Trial {
     pub seed: u64,
     /// The measures by name; empty if training diverged.
     pub measures: BTreeMap<String, f64>,
-    /// Step and value of the first measure at each evaluation.
+    /// Step and value of the first measure, or of one that is taken during training instead, at each evaluation.
     pub curve: Vec<(u64, f64)>,
     /// The training time in seconds at each evaluation of the curve; empty in results of older versions.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Record {
     /// What determines it.
     #[serde(flatten)]
     pub key: Key,
-    /// The measures that were wanted. The curve shows the first.
+    /// The measures that were wanted. The curve shows the first, or what stands for it.
     pub wanted: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Observes the training runs of an experiment.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use m2g_core::Error;
 use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress};
@@ -18,7 +19,7 @@ const STEPS_PER_UPDATE: u64 = 20;
 pub struct Measured {
     /// The measures by name.
     pub measures: BTreeMap<String, f64>,
-    /// Step and value of the first measure at each evaluation.
+    /// Step and value of the measure of the curve at each evaluation.
     pub curve: Vec<(u64, f64)>,
     /// The training time in seconds at each of them.
     pub times: Vec<f64>,
@@ -34,6 +35,8 @@ pub struct Watch {
     pub bar: Bar,
     /// The total steps of the previous training runs.
     pub before: u64,
+    /// When the current training run started.
+    started: Instant,
     curve_of: String,
     curve: Vec<(u64, f64)>,
     times: Vec<f64>,
@@ -48,6 +51,7 @@ impl Watch {
         Self {
             bar,
             before,
+            started: Instant::now(),
             curve_of: String::new(),
             curve: Vec::new(),
             times: Vec::new(),
@@ -57,6 +61,7 @@ impl Watch {
 
     /// Prepares for the next training run, whose curve shows this measure.
     pub fn start(&mut self, measure: &str) {
+        self.started = Instant::now();
         self.curve_of = measure.to_string();
         self.curve.clear();
         self.times.clear();
@@ -82,7 +87,8 @@ impl Watch {
             }
             Err(error) => return Err(error.into()),
         };
-        let seconds = trained.as_ref().map_or(0.0, |trained| trained.seconds);
+        let seconds =
+            trained.as_ref().map_or_else(|| self.started.elapsed().as_secs_f64(), |trained| trained.seconds);
         let mut found = BTreeMap::new();
         if let Some(trained) = trained {
             found.append(&mut self.last);
@@ -91,7 +97,8 @@ impl Watch {
         // A training run may end normally without a finite result. A measure that was not taken is no such case.
         let lost = found.get(measures[0]).is_some_and(|value| !value.is_finite());
         let lost = lost.then(|| format!("{} is not finite at the end", measures[0]));
-        found.retain(|name, value| measures.contains(&name.as_str()) && value.is_finite());
+        let of_use = |name: &str, value: f64| lost.is_none() && measures.contains(&name) && value.is_finite();
+        found.retain(|name, value| of_use(name, *value));
         let (curve, times) = (std::mem::take(&mut self.curve), std::mem::take(&mut self.times));
         Ok(Some(Measured { measures: found, curve, times, diverged: diverged.or(lost), seconds }))
     }
@@ -107,9 +114,7 @@ impl Observer for Watch {
     fn evaluated(&mut self, record: &EvaluationRecord) {
         let metrics = record.metrics.iter().map(|(name, value)| (name.to_string(), *value));
         self.last = metrics.chain([("train_loss".to_string(), record.train_loss)]).collect();
-        // For a measure taken only after training, the curve shows the validation metric instead.
-        let names = [self.curve_of.as_str(), "val_loss", "validation_accuracy"];
-        if let Some(value) = names.iter().find_map(|name| self.last.get(*name)).filter(|v| v.is_finite()) {
+        if let Some(value) = self.last.get(&self.curve_of).filter(|value| value.is_finite()) {
             self.curve.push((record.step, *value));
             self.times.push(record.seconds);
         }
@@ -138,17 +143,22 @@ mod tests {
         let mut watch = Watch::new(0, 1);
         watch.start("val_loss");
         watch.last.extend(val_loss.map(|loss| ("val_loss".to_string(), loss)));
+        watch.last.insert("train_loss".into(), 1.0);
         let trained = Trained { ended: Ended::Finished, seconds: 1.0, measures: Vec::new() };
-        watch.result(error.map_or(Ok(trained), Err), &["val_loss"]).unwrap().unwrap()
+        watch.result(error.map_or(Ok(trained), Err), &["val_loss", "train_loss"]).unwrap().unwrap()
     }
 
     #[test]
     fn only_what_is_not_finite_has_diverged() {
         assert_eq!(result(Some(1.5), None).diverged, None);
         let missing = result(None, None);
-        assert!(missing.diverged.is_none() && missing.measures.is_empty());
-        assert_eq!(result(Some(f64::NAN), None).diverged.unwrap(), "val_loss is not finite at the end");
-        let error = result(None, Some(Error::NotFinite { what: "loss".into(), step: 7 })).diverged.unwrap();
+        assert!(missing.diverged.is_none() && missing.measures.keys().eq(["train_loss"]));
+        let lost = result(Some(f64::NAN), None);
+        assert_eq!(lost.diverged.unwrap(), "val_loss is not finite at the end");
+        assert!(lost.measures.is_empty(), "nothing of it enters a mean");
+        let broken = result(None, Some(Error::NotFinite { what: "loss".into(), step: 7 }));
+        assert!(broken.seconds > 0.0, "the time until it diverged");
+        let error = broken.diverged.unwrap();
         assert!(error.starts_with("the loss is not finite at step 7: training has diverged"), "{error}");
         assert!(!error.contains("checkpoint"), "experiments save none: {error}");
     }

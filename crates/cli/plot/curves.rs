@@ -44,6 +44,9 @@ const PLOT: (f64, f64) = (550.0, 290.0);
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
 const BOTTOM: f64 = 50.0;
+/// The size of the numbers of an axis, and the most characters of one that is written without a power of ten.
+const LABEL_SIZE: f64 = 11.0;
+const MAX_LABEL: usize = 9;
 /// The height of a row of the legend, and the size of its texts.
 const LEGEND_ROW: f64 = 18.0;
 const LEGEND_SIZE: f64 = 11.0;
@@ -69,11 +72,12 @@ pub fn curves(title: &str, x_name: &str, curves: &[Curve]) -> Figure {
     title.draw(&mut figure, (LEFT, 24.0));
     for &x in &x_ticks {
         figure.line(vec![(px(x), py(y0)), (px(x), py(y1))], GREY, 0.5);
-        figure.text((px(x), top + PLOT.1 + 18.0), label(x, x1 - x0), 11.0, Anchor::Middle, BLACK);
+        figure.text((px(x), top + PLOT.1 + 18.0), label(x, x1 - x0), LABEL_SIZE, Anchor::Middle, BLACK);
     }
     for &y in &y_ticks {
         figure.line(vec![(px(x0), py(y)), (px(x1), py(y))], GREY, 0.5);
-        figure.text((LEFT - 8.0, py(y) + 4.0), label(y, y1 - y0), 11.0, Anchor::End, BLACK);
+        let (text, size) = font::fit(&label(y, y1 - y0), LABEL_SIZE, LEFT - 12.0);
+        figure.text((LEFT - 8.0, py(y) + 4.0), text, size, Anchor::End, BLACK);
     }
     figure.text((LEFT + PLOT.0 / 2.0, height - 10.0), x_name, 12.0, Anchor::Middle, BLACK);
     let colour = |i: usize| {
@@ -140,12 +144,24 @@ pub(super) fn ticks(values: impl Iterator<Item = f64>, count: usize) -> Vec<f64>
 
 /// Formats a number with the decimals that a range of this size needs.
 pub(super) fn label(value: f64, range: f64) -> String {
-    let decimals = (1.0 - range.log10().floor()).clamp(0.0, 6.0) as usize;
-    let text = format!("{value:.decimals$}");
-    match text.contains('.') {
+    let without_zeros = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text,
+        false => text.to_string(),
+    };
+    let decimals = 1.0 - range.log10().floor();
+    // Zero up to rounding: 0, and not -0.
+    let value = if value.abs() < 1e-3 * range { 0.0 } else { value };
+    let plain = without_zeros(&format!("{value:.0$}", decimals.clamp(0.0, 15.0) as usize));
+    if plain.len() <= MAX_LABEL || value == 0.0 {
+        return plain;
     }
+    // As many digits after the first as tell two ticks apart.
+    let digits = (decimals + value.abs().log10().floor()).clamp(0.0, 15.0) as usize;
+    let power = format!("{value:.digits$e}");
+    let (mantissa, exponent) = power.split_once('e').unwrap_or((&power, "0"));
+    let short = format!("{}e{exponent}", without_zeros(mantissa));
+    // A power of ten says more only where it is shorter: not for 8.0530050001.
+    if short.len() < plain.len() { short } else { plain }
 }
 
 #[cfg(test)]
@@ -162,6 +178,29 @@ mod tests {
     #[test]
     fn labels_have_no_needless_zeros() {
         assert_eq!([label(0.95, 0.1), label(20.0, 30.0), label(0.0, 0.001)], ["0.95", "20", "0"]);
+    }
+
+    #[test]
+    fn labels_of_any_range_differ_and_fit_beside_the_plot() {
+        for power in -13..=20 {
+            let range = 10_f64.powi(power);
+            // Closer to a number than this, there is no room for its digits.
+            let middles: &[f64] = if power < -10 { &[0.0] } else { &[0.0, 1.0, 8.05] };
+            for middle in middles {
+                let ticks = ticks([middle - range / 2.0, *middle, middle + 0.4 * range].into_iter(), 6);
+                let whole = ticks[ticks.len() - 1] - ticks[0];
+                let labels: Vec<String> = ticks.iter().map(|&tick| label(tick, whole)).collect();
+                for (i, text) in labels.iter().enumerate() {
+                    assert!(
+                        !labels[..i].contains(text) && text != "-0",
+                        "{range} around {middle}: {labels:?}"
+                    );
+                    let (text, size) = font::fit(text, LABEL_SIZE, LEFT - 12.0);
+                    assert!(!text.contains('…') && font::width(&text, size) <= LEFT - 8.0, "{text}");
+                }
+            }
+        }
+        assert_eq!([label(4e17, 4e17), label(-3e-8, 1e-7), label(1234.0, 1e3)], ["4e17", "-3e-8", "1234"]);
     }
 
     #[test]

@@ -40,8 +40,9 @@ pub(super) fn write(figure: &Drawing) -> String {
                     Anchor::Middle => "middle",
                     Anchor::End => "end",
                 };
-                // XML has no control characters.
-                let text = visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                // XML has no control characters, and not these two.
+                let text = visible(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let fill = hex(*colour);
                 let turn = match upward {
                     true => format!(" transform=\"rotate(-90 {x:.1} {y:.1})\""),

@@ -11,6 +11,7 @@ use m2g_core::train::{manage, run_folder};
 
 use super::name;
 use super::summary::{Summary, bytes};
+use crate::errors::readable;
 use crate::flags::{RUNS, nearest, quoted, run_path};
 use crate::models::{named, same_name_hint};
 use crate::terminal::lines::note;
@@ -48,7 +49,7 @@ impl Rename {
             }
             error => error.into(),
         })?;
-        notes::line(format_args!("{} is now {}", path.display(), quoted(&to)));
+        notes::line(format_args!("{} is now {}", shown(&path), quoted(&to)));
         if named(&self.name).is_some() {
             same_name_hint(&self.name).iter().for_each(|hint| note(hint));
         }
@@ -76,15 +77,24 @@ impl Delete {
                 Some(wrong) => wrong.clone(),
                 None => format!("{}, best {}", run.kind_name(), run.figure_text()),
             };
-            let question = format!("delete {} ({what}; {})?", path.display(), bytes(run.bytes));
+            let name = shown(path);
+            let question = match path.is_symlink() {
+                true => format!("delete the link {name} ({what}), and keep the folder that it leads to?"),
+                false => format!("delete {name} ({what}; {})?", bytes(run.bytes)),
+            };
             if !self.yes && !confirmed(&question)? {
-                bail!("{} is kept: answer y to delete it, or give --yes", path.display());
+                bail!("{name} is kept: answer y to delete it, or give --yes");
             }
             manage::delete(path)?;
-            notes::line(format_args!("deleted {}", path.display()));
+            notes::line(format_args!("deleted {name}"));
         }
         Ok(())
     }
+}
+
+/// A path as notes and questions show it: it may hold what would move the cursor.
+fn shown(path: &Path) -> String {
+    readable(&path.display().to_string())
 }
 
 /// The folder of a run, or of what is left of one.
@@ -97,6 +107,11 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
     }
     if path.is_dir() {
         return Ok(path.components().collect());
+    }
+    if let Err(error) = path.metadata()
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        bail!("cannot read {}: {error}", path.display());
     }
     if let Ok(target) = path.read_link() {
         bail!(
@@ -115,6 +130,10 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Checks that a folder holds a run, or what is left of one: nothing else is ever deleted.
 fn check_content(path: &Path) -> anyhow::Result<()> {
+    let is_experiment = path.join(name::EXPERIMENT).is_file() && !path.join(run_folder::CONFIG).exists();
+    if is_experiment || path.ends_with(Path::new(RUNS).join(name::EXPERIMENTS)) {
+        bail!("{} holds results of experiments, and no run: delete the folder yourself", path.display());
+    }
     run_folder::check_content(path).map_err(|error| match error {
         Error::NoRun(path) => anyhow!("{} holds no run: delete the folder yourself", path.display()),
         error => error.into(),
@@ -144,6 +163,8 @@ mod tests {
         assert!(check().unwrap_err().ends_with("holds no run: delete the folder yourself"));
         fs::write(dir.path().join("photo.png"), "").unwrap();
         assert!(check().unwrap_err().contains("photo.png, which is no part of a run"));
+        fs::write(dir.path().join(name::EXPERIMENT), "").unwrap();
+        assert!(check().unwrap_err().contains("holds results of experiments, and no run"));
         assert!(["..", ".", "/", "", "runs/.."].iter().all(|name| existing(name).is_err()));
     }
 

@@ -3,12 +3,15 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::bail;
-use m2g_core::error::excerpt;
+use m2g_core::error::{excerpt, is_unsafe_in_terminals};
 
 use crate::flags::{RUNS, run_path};
 
 /// The folder in runs/ with the results of experiments.
 pub const EXPERIMENTS: &str = "lab";
+
+/// The file in the folder of an experiment's results that says what the experiment is.
+pub const EXPERIMENT: &str = "experiment.toml";
 
 /// Checks a new name: one that is not hidden, and no path.
 pub fn check(name: &str) -> anyhow::Result<()> {
@@ -37,7 +40,7 @@ pub fn new_run(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Checks the characters of a name: others are hard to type, and break tables.
 fn check_characters(name: &str) -> anyhow::Result<()> {
-    if name.starts_with(['.', '-']) || name.trim() != name || name.chars().any(char::is_control) {
+    if name.starts_with(['.', '-']) || name.trim() != name || name.contains(is_unsafe_in_terminals) {
         bail!(
             "\"{}\" is no good name: it must not start with a dot, a dash or a space, nor end with a space, nor \
              hold control characters such as a newline",
@@ -69,6 +72,7 @@ mod tests {
         {
             assert!(check(name).is_err(), "{name:?}");
         }
+        assert!(check("a\u{202e}b").is_err(), "it reverses the line");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use m2g_core::Error;
 use m2g_core::bounded;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST};
 use m2g_core::train::{State, manage};
@@ -78,7 +79,10 @@ impl Summary {
             config?;
             return Err("never saved: it has no checkpoint".into());
         }
-        let damaged = |e: m2g_core::Error| format!("damaged: {e}");
+        let damaged = |error: Error| match &error {
+            Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => error.to_string(),
+            _ => format!("damaged: {error}"),
+        };
         let kind = run_folder::kind(path, file).map_err(damaged)?;
         self.kind = named(&kind);
         let Some(model) = self.kind else { return Err(format!("of unknown kind {kind}")) };

@@ -5,6 +5,7 @@ use std::fmt;
 use m2g_core::error::is_unsafe_in_terminals;
 
 use super::notes;
+use super::program::with_program;
 use super::width::{clip, columns, width};
 
 /// The column in which the text after a name starts.
@@ -142,9 +143,9 @@ pub fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, thing: &str) -> Str
     format!("{n} {thing}{plural}")
 }
 
-/// Prints a remark to stderr, wrapped.
+/// Prints a remark to stderr, wrapped, with commands as the user would type them.
 pub fn note(text: &str) {
-    notes::line(wrap(text, columns(), 2));
+    notes::line(wrap(&with_program(text), columns(), 2));
 }
 
 /// Prints a named fact to stderr.

@@ -93,7 +93,9 @@ impl Table {
 
     /// Adds a line below the last row: fields with a gap between them, where the line may break.
     pub fn below(&mut self, fields: Vec<String>, gap: &'static str) {
-        if let Some(Row::Cells(_, below)) = self.rows.last_mut() {
+        if let Some(Row::Cells(_, below)) = self.rows.last_mut()
+            && !fields.is_empty()
+        {
             below.push((fields, gap));
         }
     }
@@ -105,7 +107,29 @@ impl Table {
 
     /// The table as text of this many columns.
     pub fn render(&self, columns: usize) -> String {
-        let shape = Shape::new(self, columns);
+        if self.markdown {
+            let escaped = self.escaped();
+            let shape = Shape::new(&escaped, columns);
+            if shape.markdown {
+                return escaped.draw(&shape, columns);
+            }
+        }
+        let plain = Self { markdown: false, ..self.clone() };
+        plain.draw(&Shape::new(&plain, columns), columns)
+    }
+
+    /// The table with the marks of Markdown in its cells escaped.
+    fn escaped(&self) -> Self {
+        let mut table = self.clone();
+        for row in &mut table.rows {
+            if let Row::Cells(cells, _) = row {
+                cells.iter_mut().for_each(|cell| *cell = cell.replace('|', "\\|"));
+            }
+        }
+        table
+    }
+
+    fn draw(&self, shape: &Shape, columns: usize) -> String {
         let mut lines = Vec::new();
         if !shape.cards {
             lines.extend(shape.groups(self));
@@ -123,7 +147,7 @@ impl Table {
                 Row::Heading(text) => lines.push(format!("\n{}", wrap(text, columns, INDENT))),
                 Row::Cells(cells, below) => {
                     lines.extend(if shape.cards {
-                        self.card(cells, &shape, columns)
+                        self.card(cells, shape, columns)
                     } else {
                         shape.line(self, cells)
                     });
@@ -337,6 +361,15 @@ mod tests {
                 assert!(cells.iter().all(|cell| text.contains(cell)), "{columns}\n{text}");
             }
         }
+    }
+
+    #[test]
+    fn only_markdown_escapes_its_marks_and_nothing_below_is_no_line() {
+        let mut table = Table::markdown().text("arm", Narrow::Keep).number("loss", Narrow::Keep);
+        table.row(["b | c".into(), "1.5".into()]);
+        table.below(Vec::new(), " ");
+        assert_eq!(table.render(80), "| arm    | loss |\n| ------ | ---- |\n| b \\| c |  1.5 |");
+        assert_eq!(table.render(14), "arm    loss\nb | c   1.5");
     }
 
     #[test]

@@ -360,6 +360,10 @@ impl<T: Float> Tape<T> {
                     });
                     self.trace.finish(started, |time| {
                         let shapes = Shapes::of(before, inputs.as_slice());
+                        let (sizes, output) = (shapes.as_slice(), node.value.shape());
+                        let data =
+                            inputs.as_slice().iter().enumerate().filter(|(_, x)| !before[x.0].needs_grad);
+                        let not_done: u64 = data.map(|(i, _)| op.input_grad_flops(i, sizes, output)).sum();
                         Record {
                             phase: Phase::Backward,
                             name: op.name(),
@@ -370,7 +374,7 @@ impl<T: Float> Tape<T> {
                             from: inputs.as_slice().to_vec(),
                             output: node.value.dims(),
                             to: Some(Var(i)),
-                            flops: op.backward_flops(shapes.as_slice(), node.value.shape()),
+                            flops: op.backward_flops(sizes, output) - not_done,
                             bytes: 2 * bytes::<T>(&shapes, node.value.len()),
                             time,
                         }

@@ -31,7 +31,7 @@ pub enum TextError {
     },
     /// No such file, folder or dataset.
     #[error(
-        "there is no file, folder or dataset called {data}{}; `m2g data list` shows the datasets",
+        "there is no file, folder or dataset called \"{data}\"{}; `m2g data list` shows the datasets",
         nearest.as_ref().map_or(String::new(), |name| format!(" (did you mean {name}?)"))
     )]
     UnknownData {

@@ -19,7 +19,7 @@ use m2g_text::Tokenizer;
 use m2g_text::lexicon::of_another_kind;
 
 use self::answer::{Answer, Tried};
-use crate::ask::change::Change;
+use crate::ask::change::{Change, numbered};
 use crate::ask::{bare, word_of};
 use crate::flags::run_path;
 use crate::models::run::load;
@@ -107,6 +107,11 @@ impl Ask {
         let given = given.chain(self.blank.iter().map(|word| Change::Blank(word.trim().into())));
         for change in given {
             let changed = change.apply(&text)?;
+            if changed.split_whitespace().eq(following.iter()) {
+                let before =
+                    following.first().map_or(String::new(), |next| format!(" before {}", bare(next)));
+                bail!("\"{}\" leaves no word{before}: give another change", change.name());
+            }
             if !keeps_the_end(&changed, &following) {
                 bail!(
                     "\"{}\" changes a word after {}: give an earlier one, or {1} itself",
@@ -208,6 +213,7 @@ impl Asked<'_> {
         word: usize,
     ) -> anyhow::Result<Vec<(String, String)>> {
         let words = &sentence.words.words;
+        let whole = words.join(" ");
         let mut changes = Vec::new();
         for i in word.saturating_sub(MAX_CHANGED)..word {
             let old = bare(&words[i]);
@@ -224,13 +230,16 @@ impl Asked<'_> {
                 changed.retain(|word| !word.is_empty());
                 changed.join(" ")
             };
+            // Of several equal words, the one that is meant: pizza#2, as --replace takes it.
+            let start: usize = words[..i].iter().map(|word| word.len() + 1).sum();
+            let named = numbered(old, start + words[i].find(old).unwrap_or(0), &whole);
             if let Some(other) = other.filter(|other| other != old) {
-                changes.push((Change::Replace([old.into(), other.clone()]).name(), with(&other)));
+                changes.push((Change::Replace([named.clone(), other.clone()]).name(), with(&other)));
             }
             let blanked = with("");
             // Without the only word, there is no sentence; and its beginning may be a word that is not known.
             if !blanked.is_empty() && self.tokenizer.encode(&blanked).is_ok() {
-                changes.push((Change::Blank(old.into()).name(), blanked));
+                changes.push((Change::Blank(named).name(), blanked));
             }
         }
         changes.retain(|(_, changed)| self.read(gpt, changed).is_ok());

@@ -74,7 +74,8 @@ impl Conversation<'_> {
             }
         }
         // Checks the new settings, which stay as they were if one is invalid.
-        Generator::new(self.gpt, &options, &beginning(Some(self.tokenizer)), 0)?;
+        Generator::new(self.gpt, &options, &beginning(Some(self.tokenizer)), 0)
+            .map_err(|error| anyhow!(in_commands(&error.to_string())))?;
         self.options = options;
         Ok(Next::Line)
     }
@@ -86,6 +87,16 @@ fn help() -> anyhow::Result<()> {
     }
     output::line("  an empty line      continue the last answer")?;
     output::line("  //...              a text that starts with a slash")
+}
+
+/// Why a setting is invalid, in the words of a conversation: `/top-k is 0`.
+fn in_commands(why: &str) -> String {
+    let why = why.replace("set `greedy`", "type `/greedy on`");
+    let setting = why.split_once(' ').map(|(name, rest)| (name.replace('_', "-"), rest));
+    match setting {
+        Some((name, rest)) if COMMANDS.iter().any(|(known, ..)| *known == name) => format!("/{name} {rest}"),
+        _ => why,
+    }
 }
 
 fn number<T: SettingValue>(name: &str, text: &str) -> anyhow::Result<T> {

@@ -14,7 +14,8 @@ use crate::bench::peers::{Peer, Script};
 use crate::bench::work::{TrainingSteps, Work};
 use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
 
-/// The pairs of a batch, and the lengths to which their sources and targets are padded: 4096 target tokens.
+/// The pairs of a batch, and the lengths to which their sources and targets are padded: 4096 target tokens with the
+/// padding, 3712 without.
 const B: usize = 256;
 const S: usize = 18;
 const T: usize = 16;
@@ -39,18 +40,18 @@ pub struct TranslateWorkload {
 
 /// The workloads.
 pub static WORKLOADS: [TranslateWorkload; 5] = [
-    train("train-translate-tiny", "a step of 4+4 layers, 128 wide, 4096 target tokens", TINY, 20),
-    train("train-translate-small", "a step of 3+3 layers, 256 wide, 4096 target tokens", SMALL, 8),
-    train("train-translate-base", "a step of the paper's base model, 4096 target tokens", BASE, 2),
+    train("train-translate-tiny", "a step of 4+4 layers, 128 wide, 3712 target tokens", TINY, 20),
+    train("train-translate-small", "a step of 3+3 layers, 256 wide, 3712 target tokens", SMALL, 8),
+    train("train-translate-base", "a step of the paper's base model, 3712 target tokens", BASE, 2),
     in_bf16(train(
         "train-translate-tiny-bf16",
-        "a step of 4+4 layers, 128 wide, 4096 target tokens",
+        "a step of 4+4 layers, 128 wide, 3712 target tokens",
         TINY,
         20,
     )),
     in_bf16(train(
         "train-translate-small-bf16",
-        "a step of 3+3 layers, 256 wide, 4096 target tokens",
+        "a step of 3+3 layers, 256 wide, 3712 target tokens",
         SMALL,
         8,
     )),
@@ -158,4 +159,17 @@ fn training(workload: &TranslateWorkload) -> anyhow::Result<impl Work> {
         })
     };
     Ok(TrainingSteps::new(model, adamw, next_batch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_counts_the_tokens_of_the_rate() {
+        for workload in &WORKLOADS {
+            let tokens = format!(" {} target tokens", workload.amount().0);
+            assert!(workload.facts.what.ends_with(&tokens), "{}", workload.facts.what);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::axes::tuple;
 use super::inspection::{AttentionGroup, AttentionLayer, AttentionLayout};
 use super::statistics::Statistics;
 use super::step::Step;
+use crate::Var;
 use crate::trace::{Phase, Record};
 
 /// The matrices of a head, by the last part of their labels.
@@ -25,12 +26,14 @@ pub struct HeadMatrix<'a> {
 
 impl Step {
     /// The input and output shapes of an op, in letters and in sizes. For a backward op, the input is the gradient
-    /// of the forward op's output.
+    /// of the forward op's output, and the outputs are the gradients of those of its inputs that have one.
     pub fn shapes(&self, record: &Record) -> (String, String) {
         let list = |all: Vec<String>| all.join(" ");
+        let shown = |var: Var| record.phase != Phase::Backward || self.gradient(var).is_some();
+        let inputs = record.from.iter().zip(&record.inputs).filter(|(var, _)| shown(**var));
         let inputs = (
-            list(record.from.iter().map(|&var| tuple(&self.axes(var))).collect()),
-            list(record.inputs.iter().map(|shape| tuple(shape.slice())).collect()),
+            list(inputs.clone().map(|(&var, _)| tuple(&self.axes(var))).collect()),
+            list(inputs.map(|(_, shape)| tuple(shape.slice())).collect()),
         );
         let output =
             (record.to.map_or(String::new(), |to| tuple(&self.axes(to))), tuple(record.output.slice()));

@@ -84,6 +84,9 @@ impl<T: Float> Differentiable<T> for BatchedMatMul {
             false => T::Kernels::batched_matmul(a.t(), dy, db, precision),
         });
     }
+    fn input_grad_flops(&self, _: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        Op::<T>::flops(self, inputs, output)
+    }
 }
 
 #[cfg(test)]

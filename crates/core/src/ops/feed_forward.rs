@@ -142,6 +142,15 @@ impl<T: Float> Differentiable<T> for FeedForward {
         io.give_back(d_out);
         io.pass(0);
     }
+    fn input_grad_flops(&self, i: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        let [n, c, m] = [inputs[2][0], inputs[2][1], inputs[3][0]].map(|n| n as u64);
+        let rows = count(output) / m.max(1);
+        match i {
+            1 | 2 => 2 * rows * n * c,
+            3 => 2 * rows * m * n,
+            _ => 0,
+        }
+    }
 }
 
 #[cfg(test)]

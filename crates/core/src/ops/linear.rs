@@ -91,6 +91,9 @@ impl<T: Float> Differentiable<T> for Linear {
             io.input_grad(2, |db| T::Kernels::column_sums(dy_data, db));
         }
     }
+    fn input_grad_flops(&self, i: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        if i < 2 { 2 * count(output) * inputs[1][1] as u64 } else { 0 }
+    }
 }
 
 #[cfg(test)]

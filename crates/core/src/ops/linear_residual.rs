@@ -116,6 +116,9 @@ impl<T: Float> Differentiable<T> for LinearResidual {
         let per_element = u64::from(inputs.len() == 4) + u64::from(self.dropout.is_some());
         count(output) * (4 * inputs[2][1] as u64 + per_element)
     }
+    fn input_grad_flops(&self, i: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        if [1, 2].contains(&i) { 2 * count(output) * inputs[2][1] as u64 } else { 0 }
+    }
 }
 
 #[cfg(test)]

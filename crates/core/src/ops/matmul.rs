@@ -53,6 +53,9 @@ impl<T: Float> Differentiable<T> for MatMul {
         io.input_grad(0, |da| T::Kernels::matmul(dy, b.t(), Accumulate::Overwrite, da, precision));
         io.input_grad(1, |db| T::Kernels::matmul(a.t(), dy, Accumulate::Overwrite, db, precision));
     }
+    fn input_grad_flops(&self, _: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        Op::<T>::flops(self, inputs, output)
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,12 @@ pub trait Differentiable<T: Float>: Op<T> {
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
         2 * self.flops(inputs, output)
     }
+
+    /// The operations of `backward` that fall away if input `i` needs no gradient, as where it is data. Counted for
+    /// matrix products, beside which the rest is small.
+    fn input_grad_flops(&self, _i: usize, _inputs: &[&[usize]], _output: &[usize]) -> u64 {
+        0
+    }
 }
 
 /// The operands of [`Op::forward`].

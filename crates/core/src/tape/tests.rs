@@ -96,6 +96,8 @@ fn the_trace_lists_the_step_in_order() {
     assert_eq!(seen, [(f, "linear"), (f, "mean"), (b, "mean"), (b, "linear")]);
     let linear = &tape.trace.records()[0];
     assert_eq!(linear.flops, 2 * 4 * 5 * 7);
+    // The input is data: only the gradient of the weights is computed.
+    assert_eq!(tape.trace.records().last().unwrap().flops, 2 * 4 * 5 * 7);
     assert_eq!(linear.function, "m2g_core::ops::linear::Linear");
     assert!(linear.caller.file().ends_with("tests.rs"));
 }
