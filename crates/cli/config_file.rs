@@ -70,6 +70,8 @@ pub fn reason(text: &str, error: &toml::de::Error) -> String {
         Some("u64") => "it must be a whole number, 0 or above".into(),
         Some("f64") => "it must be a number".into(),
         Some("struct Arm") => "it must be a table, such as [[arms]]".into(),
+        Some("a map") => "it must be a table, such as [base]".into(),
+        Some("a string") => "it must be a text in quotes".into(),
         Some("a sequence") => "it must be a list: [1, 2] of values, [[arms]] of tables".into(),
         _ if ["i128", "i64", "u64"].iter().any(|name| message.contains(name)) => {
             "a whole number there is too large".into()

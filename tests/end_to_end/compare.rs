@@ -152,6 +152,7 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
     // Four linear layers in each of four blocks, and the head.
     assert_eq!(linear["runs"][1]["calls"], 17);
     assert_eq!(found["models"][0]["own"][0]["stage"], "batch");
+    assert!(!text.contains("`m2g "), "commands are as the user types them: {text}");
 
     for part in [
         "crates/core/src/ops/linear.rs:",

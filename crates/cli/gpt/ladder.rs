@@ -190,6 +190,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_cannot_be_compared_has_no_difference() {
+        let result = RungResult {
+            ended: Ended::Finished,
+            params: 1,
+            val_loss_estimate: 2.0,
+            val_loss: 2.0,
+            seconds: 1.0,
+        };
+        let [compared, alone] = [true, false].map(|comparable| object(&RUNGS[0], &result, comparable));
+        assert!(compared["difference"].is_f64() && compared["lecture"].is_array());
+        assert!(alone["difference"].is_null() && alone["lecture"].is_null());
+    }
+
+    #[test]
     fn only_the_lectures_text_is_compared() {
         assert!(is_lectures_text(DATA));
         assert!(!is_lectures_text("tales") && !is_lectures_text("Cargo.toml") && !is_lectures_text("crates"));

@@ -188,6 +188,8 @@ mod tests {
             (format!("{head}seeds = [\"one\"]\n{arm}"), "it must be a whole number, 0 or above"),
             (format!("{head}seeds = [99999999999999999999]\n{arm}"), "a whole number there is too large"),
             (format!("{head}reach = [\"1\"]\n{arm}"), "it must be a number"),
+            (format!("{head}base = 1\n{arm}"), "it must be a table, such as [base]"),
+            (format!("{head}[[arms]]\nname = 1"), "it must be a text in quotes"),
             (format!("{head}arms = [1]"), "it must be a table, such as [[arms]]"),
             (
                 format!("{head}[arms]\nname = \"a\""),
