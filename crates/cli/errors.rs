@@ -12,7 +12,6 @@ use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
-use m2g_learn::error::LearnError;
 
 use crate::flags::{RUNS, quoted};
 use crate::output;
@@ -171,9 +170,6 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
     if let Some(ExportError::Exists { is_export, .. }) = error.downcast_ref() {
         let replace = if *is_export { ", or replace it with --overwrite" } else { "" };
         return format!("{error}: choose another folder{replace}");
-    }
-    if let Some(LearnError::Foreign(_)) = error.downcast_ref() {
-        return format!("{error} with --dir");
     }
     let advice = match error.downcast_ref::<Error>() {
         Some(Error::RunExists { is_run: true, .. }) => {

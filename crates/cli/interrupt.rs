@@ -16,6 +16,9 @@ pub const EXIT_CODE: u8 = 130;
 /// How long work with nothing to save may take to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How much later than a child, which it ends too, Ctrl-C may be noticed here.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// Signals within this time count as one: when a terminal is closed, and from `timeout`, two come.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
@@ -83,6 +86,14 @@ pub fn wait_for_line(remind: fn()) {
 /// Whether the current work is to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// The same once a child has failed, which Ctrl-C ends too.
+pub fn requested_if_child_failed() -> bool {
+    if !requested() {
+        sleep(MOMENT);
+    }
+    requested()
 }
 
 /// Listens to signals, from the start of the process. Under `nohup`, a closed terminal is no reason to

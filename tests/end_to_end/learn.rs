@@ -118,6 +118,46 @@ fn a_wrong_gradient_shows_its_shape_its_first_number_its_slope_and_the_mistake()
 }
 
 #[test]
+fn a_slip_of_someone_new_to_rust_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(in_language(dir, "C", &["list"]).status.success());
+    for (program, code, said) in [
+        (
+            "06_bp1",
+            "let a = m2g_exercises::given::sigmoid(z); (&a - y).matmul(&sigmoid_prime(z))",
+            "did you mean `times`, element by element?",
+        ),
+        (
+            "18_bigram",
+            "let mut p = Matrix::zeros(vocabulary, vocabulary);
+             for t in 0..tokens.len() { p[(tokens[t - 1], tokens[t])] += 1.0; }
+             p",
+            "is something subtracted from 0?",
+        ),
+        (
+            "08_bp3",
+            "let mut sum = vec![0.0; delta.cols];
+             for i in 0..delta.rows { for j in 0..delta.cols { sum[j] + delta[(i, j)]; } }
+             sum",
+            "warning: unused arithmetic operation",
+        ),
+    ] {
+        let file = dir.join("learn/src/bin").join(program).with_extension("rs");
+        let task = fs::read_to_string(&file).unwrap();
+        fs::write(&file, task.replace("todo!()", code)).unwrap();
+        let (grade, text) = learn(dir, &[&program[3..]]);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(grade == 1 && text.contains(said), "{text}");
+        assert_eq!(text.contains("The compiler warns:"), program == "08_bp3", "{text}");
+    }
+    let warnings = &last_json(&learn(dir, &["bp3", "--json"]).1)["warnings"];
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+    // In a gap, everything is still unused.
+    assert_eq!(last_json(&learn(dir, &["bp2", "--json"]).1)["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn finished_exercises_train_models() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -139,6 +179,9 @@ fn finished_exercises_train_models() {
     assert!(code == 0 && text.contains("\nstep 2: loss ") && text.contains("\nIt writes:\n"), "{text}");
     let losses: Vec<&str> = text.split("loss ").nth(1).unwrap().split_whitespace().collect();
     assert_eq!(losses[0], losses[3], "{text}");
+    let json = learn(dir, &["use", "head_backward", "--steps", "1", "--data", "a.txt", "--json"]).1;
+    let events: Vec<Value> = json.lines().map(last_json).collect();
+    assert!(events.len() == 2 && events.iter().all(|event| event["exercise"] == "head_backward"), "{json}");
 }
 
 #[test]
@@ -191,10 +234,12 @@ fn advised_commands_mean_the_same_exercise_folder_and_language() {
     let names = all.map(|file| file.file_stem().unwrap().to_string_lossy()[3..].to_string());
     let progress = serde_json::json!({"passed": names.collect::<Vec<_>>()});
     fs::write(dir.join("learn/progress.json"), progress.to_string()).unwrap();
-    for args in [&[][..], &["hint"], &["solution"], &["reset"]] {
+    for args in [&[][..], &["hint"], &["solution"]] {
         let json = last_json(&learn(dir, &[args, &["--json"]].concat()).1);
         assert_eq!(json["event"], "all_done", "{args:?}");
     }
+    let error = refused(dir, &["learn", "reset", "--lang", "en"]);
+    assert!(error.contains("name the one to reset, as `") && error.contains("neuron --lang en`"), "{error}");
 }
 
 #[test]
@@ -244,6 +289,9 @@ fn what_cannot_be_learnt_is_said() {
     assert!(error(&["use", "neuron"]).contains("neuron is not used in a model"));
     assert!(error(&["use", "neuron", "--lang", "es"]).contains("neuron no se usa en un modelo"));
     assert!(error(&["--lang", "fr"]).contains("possible values"));
+    // Of another version, which had other exercises.
+    fs::write(dir.path().join("learn/progress.json"), r#"{"passed": ["neuron", "gone"]}"#).unwrap();
+    assert!(learn(dir.path(), &["list"]).1.contains("\n1 of 34 exercises done."));
     fs::write(dir.path().join("learn/progress.json"), "[").unwrap();
     assert!(error(&["list"]).contains("progress.json"));
 }

@@ -145,6 +145,35 @@ fn ctrl_c_ends_work_that_saves_nothing() {
     reader.join().unwrap().unwrap();
 }
 
+/// Ctrl-C goes to the learner's program too: that it ends is no fault of its code.
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_takes_no_exercise_away() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(dir.path(), &["learn", "list"]);
+    let (file, progress) =
+        (dir.path().join("learn/src/bin/01_neuron.rs"), dir.path().join("learn/progress.json"));
+    let task = fs::read_to_string(&file).unwrap();
+    let started = dir.path().join("started");
+    let code = format!("std::fs::write({started:?}, \"\").unwrap(); loop {{}}");
+    fs::write(&file, task.replace("todo!()", &code)).unwrap();
+    fs::write(&progress, r#"{"passed": ["neuron"]}"#).unwrap();
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", "\"$M2G\" learn neuron --lang en", "/dev/null"]);
+    command.env("M2G", env!("CARGO_BIN_EXE_m2g")).current_dir(dir.path()).stdin(Stdio::piped());
+    let mut child = start(command);
+    wait_until(|| started.exists());
+    // What a terminal makes of Ctrl-C.
+    let mut keys = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut keys, b"\x03").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(output.status.success() && text.contains("Graded again whenever you save"), "{text}");
+    assert!(!text.contains("without an answer"), "{text}");
+    assert_eq!(last_json(&fs::read_to_string(progress).unwrap().replace('\n', " "))["passed"][0], "neuron");
+}
+
 #[test]
 fn a_limit_of_the_size_of_files_is_an_error_with_a_sentence() {
     let dir = with_text();

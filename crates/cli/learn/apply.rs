@@ -13,18 +13,18 @@ use m2g_learn::apply::{digits, needed, text, used};
 use m2g_learn::error::LearnError;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
-use m2g_learn::grade::{Verdict, grade};
+use m2g_learn::grade::Verdict;
 use m2g_learn::program::{Build, Compiled, Program, compile};
 use m2g_text::Source;
 use serde_json::json;
 
-use super::course::Course;
+use super::course::{Course, verdict};
 use crate::output;
 use crate::terminal::lines::{fold, visible};
 use crate::terminal::width::columns;
 
-/// How long the learner's program may compute when it is used.
-const LIMIT: Duration = Duration::from_secs(600);
+/// How long the learner's program may take for one answer when it is used.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The training and the test images of the network of digits.
 const IMAGES: (usize, usize) = (5000, 1000);
@@ -81,7 +81,7 @@ impl Use {
             return Err(LearnError::Unused { name: exercise.name, used }.into());
         }
         let is_ours = match exercise.name {
-            "head" | "head_backward" => self.train_text(course)?,
+            "head" | "head_backward" => self.train_text(course, exercise)?,
             name if self.data.is_some() => return Err(LearnError::NoText(name).into()),
             _ => self.train_digits(course, exercise)?,
         };
@@ -138,7 +138,7 @@ impl Use {
     }
 
     /// Returns whether the learner's model learnt as ours.
-    fn train_text(&self, course: &mut Course) -> anyhow::Result<bool> {
+    fn train_text(&self, course: &mut Course, exercise: &'static Exercise) -> anyhow::Result<bool> {
         let [head, backward] = ["head", "head_backward"];
         let head = Box::new(course.passing_program(named(head)?)?);
         let backward = Box::new(course.passing_program(named(backward)?)?);
@@ -147,13 +147,15 @@ impl Use {
         let (texts, is_json) = (&course.texts, course.json);
         if !is_json {
             let characters = data.chars().count().to_string();
-            course.line(&texts.say("use_text", &[("name", "head"), ("characters", &characters)]))?;
+            course.line(&texts.say("use_text", &[("name", exercise.name), ("characters", &characters)]))?;
         }
         let mut written = Ok(());
         let report = &mut |losses: text::Losses| {
             let text::Losses { step, yours, ours } = losses;
             let line = match is_json {
-                true => output::line(json!({"event": "use", "step": step, "yours": yours, "ours": ours})),
+                true => output::line(json!({
+                    "event": "use", "exercise": exercise.name, "step": step, "yours": yours, "ours": ours,
+                })),
                 false => {
                     let (step, yours, ours) = (step.to_string(), format!("{yours:.4}"), format!("{ours:.4}"));
                     let inserts = [("step", &*step), ("yours", &*yours), ("ours", &*ours)];
@@ -168,7 +170,8 @@ impl Use {
         written?;
         if is_json {
             output::line(json!({
-                "event": "used", "exercise": "head", "sample": sample, "differs_from_step": differs_from,
+                "event": "used", "exercise": exercise.name, "sample": sample,
+                "differs_from_step": differs_from,
             }))?;
             return Ok(differs_from.is_none());
         }
@@ -198,15 +201,14 @@ impl Course {
     fn passing_program(&mut self, exercise: &'static Exercise) -> anyhow::Result<Program> {
         let build = Build { release: true, colour: false };
         let passing = match compile(self.folder.path(), exercise.sources.program, build)? {
-            Compiled::Program(path) => {
-                let verdict = grade(exercise, &mut Program::to_grade(path.clone()))?;
-                matches!(verdict, Verdict::Passed { .. }).then_some(path)
+            Compiled::Program { path, .. } => {
+                matches!(verdict(exercise, path.clone())?, Verdict::Passed { .. }).then_some(path)
             }
             Compiled::Refused(_) => None,
         };
         // The learner did not ask to go on with this exercise.
         self.folder.note_aside(exercise, passing.is_some())?;
         let path = passing.ok_or(LearnError::NotPassed(exercise.name))?;
-        Ok(Program::within(path, LIMIT))
+        Ok(Program::to_use(path, LIMIT))
     }
 }

@@ -1,23 +1,26 @@
 //! The learner's folder, grading, and what is said about it.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
+use anyhow::bail;
 use m2g_learn::apply::needed;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::ALL;
+use m2g_learn::failure::Failure;
 use m2g_learn::folder::Folder;
-use m2g_learn::grade::{Verdict, grade};
+use m2g_learn::grade::{Problem, Verdict, grade};
 use m2g_learn::program::{Build, Compiled, Program, compile};
 use m2g_learn::report;
 use m2g_learn::texts::Texts;
 use serde_json::json;
 
 use crate::flags::quoted;
-use crate::output;
 use crate::terminal::lines::{note, visible, wrap};
 use crate::terminal::notes;
 use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
+use crate::{interrupt, output};
 
 /// The most lines of compiler messages that are shown: the first one is the one to mend.
 const MAX_COMPILER_LINES: usize = 40;
@@ -58,20 +61,28 @@ impl Course {
     pub fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<Grade> {
         let colour = !self.json && io::stdout().is_terminal();
         let build = Build { release: false, colour };
-        let program = match compile(self.folder.path(), exercise.sources.program, build)? {
-            Compiled::Program(program) => program,
+        let (program, warnings) = match compile(self.folder.path(), exercise.sources.program, build)? {
+            Compiled::Program { path, warnings } => (path, warnings),
             Compiled::Refused(why) => {
                 self.folder.note(exercise, false)?;
                 self.say_refused(exercise, &why)?;
                 return Ok(Grade { passes: false, is_new: false });
             }
         };
-        let mut program = Program::to_grade(program);
-        let verdict = grade(exercise, &mut program)?;
+        let verdict = verdict(exercise, program)?;
         let passes = matches!(verdict, Verdict::Passed { .. });
         let is_new = self.folder.note(exercise, passes)?;
+        // What passes needs none, and in a gap everything is still unused.
+        let warnings = match &verdict {
+            Verdict::Failed(finding) if !matches!(finding.problem, Problem::Failure(Failure::Gap)) => {
+                warnings
+            }
+            _ => vec![],
+        };
         if self.json {
-            output::line(report::json(exercise, &verdict, &self.texts))?;
+            let mut json = report::json(exercise, &verdict, &self.texts);
+            json["warnings"] = json!(warnings);
+            output::line(json)?;
             return Ok(Grade { passes, is_new });
         }
         let printed = match &verdict {
@@ -94,6 +105,10 @@ impl Course {
             Verdict::Failed(finding) => {
                 for sentence in report::sentences(exercise, finding, &self.texts) {
                     self.line(&sentence)?;
+                }
+                if !warnings.is_empty() {
+                    self.line(&self.texts.say("warnings", &[]))?;
+                    self.first_lines(&warnings.join("\n\n"), MAX_COMPILER_LINES)?;
                 }
                 self.note(&self.texts.say("help", &[]));
             }
@@ -133,7 +148,9 @@ impl Course {
 
     /// How many exercises pass, and the next one.
     pub fn say_progress(&self) -> anyhow::Result<()> {
-        let (passed, all) = (self.folder.progress.passed.len().to_string(), ALL.len().to_string());
+        // The progress of another version may hold exercises that this one has not.
+        let passes = |exercise: &&&Exercise| self.folder.progress.passed.contains(exercise.name);
+        let (passed, all) = (ALL.iter().filter(passes).count().to_string(), ALL.len().to_string());
         self.line(&self.texts.say("progress", &[("passed", &passed), ("all", &all)]))?;
         match self.folder.current() {
             Some(next) => {
@@ -167,6 +184,22 @@ impl Course {
     pub fn commands(&self, text: &str) -> String {
         with_program(&with_flags(text, &self.flags))
     }
+}
+
+/// Grades a program.
+///
+/// # Errors
+/// If Ctrl-C has ended the program, which says nothing about it; or if the core cannot compute a right answer.
+pub fn verdict(exercise: &Exercise, program: PathBuf) -> anyhow::Result<Verdict> {
+    let verdict = grade(exercise, &mut Program::to_grade(program))?;
+    let has_ended = match &verdict {
+        Verdict::Failed(finding) => matches!(finding.problem, Problem::Failure(Failure::Ended)),
+        Verdict::Passed { .. } => false,
+    };
+    if has_ended && interrupt::requested_if_child_failed() {
+        bail!("stopped before the end");
+    }
+    Ok(verdict)
 }
 
 /// A text with flags at the end of every command `` `m2g learn ...` ``.

@@ -19,6 +19,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use m2g_learn::error::LearnError;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
 use m2g_learn::folder::Folder;
@@ -175,19 +176,20 @@ impl Course {
             if changed.is_some() && changed != seen {
                 seen = changed;
                 let Grade { passes, is_new } = match self.grade(exercise) {
-                    // Ctrl-C ends cargo too.
-                    Err(_) if interrupt::requested() => break,
+                    // Ctrl-C ends cargo, and the learner's program, too.
+                    Err(_) if interrupt::requested_if_child_failed() => break,
                     graded => graded?,
                 };
                 // The exercise passes, whatever comes of its use.
                 if is_new
                     && self.is_ready_to_use(exercise)
                     && let Err(error) = apply::Use::of(exercise).run(self)
+                    && !interrupt::requested_if_child_failed()
                 {
                     let translated = error.downcast_ref().and_then(|error| self.texts.error(error));
                     self.note(&translated.unwrap_or_else(|| format!("{error:#}")));
                 }
-                if passes {
+                if passes && !interrupt::requested() {
                     let Some(next) = self.folder.current() else { break };
                     exercise = next;
                     seen = self.folder.changed(exercise);
@@ -244,10 +246,7 @@ impl Course {
     }
 
     fn reset(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
-        let Some(exercise) = chosen.or_else(|| self.folder.current()) else {
-            self.say_all_done()?;
-            return Ok(ExitCode::SUCCESS);
-        };
+        let exercise = chosen.or_else(|| self.folder.current()).ok_or(LearnError::AllDone)?;
         let kept = self.folder.reset(exercise, &self.texts)?;
         let shown = |path: &Path| quoted(path);
         let path = shown(&self.folder.file(exercise));

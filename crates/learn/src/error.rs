@@ -25,7 +25,7 @@ pub enum LearnError {
         similar: Vec<&'static str>,
     },
     /// The folder holds something else.
-    #[error("{0} holds other files: choose another folder")]
+    #[error("{0} holds other files: choose another folder with --dir")]
     Foreign(PathBuf),
     /// The folder cannot be one.
     #[error("{path} cannot be the folder of the exercises: {why}: choose another folder with --dir")]
@@ -53,6 +53,9 @@ pub enum LearnError {
         /// The reason.
         why: io::Error,
     },
+    /// No exercise is left to go on with, and none was named.
+    #[error("all exercises are done: name the one to reset, as `m2g learn reset neuron`")]
+    AllDone,
     /// The exercise does not pass, so its program cannot be used.
     #[error("{0} does not pass yet: `m2g learn {0}` grades it")]
     NotPassed(&'static str),

@@ -82,26 +82,30 @@ impl Tried<'_> {
             return Ok(None);
         }
         let Some(factor) = factor(expected, actual) else { return Ok(None) };
+        // A factor by coincidence is none in the last case.
+        let Some(at_last) = self.factor_at_last(found)? else { return Ok(None) };
         let expected = elements(expected);
         if is_close(factor, -1.0) && expected.iter().any(|e| *e != 0.0) {
             return Ok(Some(Relation::Negated));
         }
-        let size_of = self.size(factor, found)?;
+        let size_of = self.size(factor, at_last);
         // A single number is a multiple of any other, and one of many zeros says nothing.
         let telling = expected.iter().filter(|e| e.abs() > 1e-9).count() > 1;
         Ok((telling || size_of.is_some()).then_some(Relation::Multiple { factor, size_of }))
     }
 
-    /// The argument and the axis whose size, or its inverse, is the factor in every case.
-    fn size(&self, here: f64, found: &Difference) -> Result<Option<(&'static str, usize)>, Error> {
+    /// How many times the right one the same part of the answer to the last case is.
+    fn factor_at_last(&self, found: &Difference) -> Result<Option<f64>, Error> {
         let expected = self.exercise.expected(self.last)?;
-        let at_last = self.at_last.as_ref().and_then(|answer| part(answer, &found.path));
-        let at_last = part(&expected, &found.path).zip(at_last);
-        let Some(there) = at_last.and_then(|(expected, actual)| factor(expected, actual)) else {
-            return Ok(None);
-        };
+        let actual = self.at_last.as_ref().and_then(|answer| part(answer, &found.path));
+        let both = part(&expected, &found.path).zip(actual);
+        Ok(both.and_then(|(expected, actual)| factor(expected, actual)))
+    }
+
+    /// The argument and the axis whose size, or its inverse, is the factor in every case.
+    fn size(&self, here: f64, at_last: f64) -> Option<(&'static str, usize)> {
         let right = self.before.iter().map(|case| (case, 1.0));
-        let factors: Vec<(&Case, f64)> = right.chain([(self.case, here), (self.last, there)]).collect();
+        let factors: Vec<(&Case, f64)> = right.chain([(self.case, here), (self.last, at_last)]).collect();
         let size = |case: &Case, input: usize, axis: usize| case.get(input).map(|v| shape(v)[axis] as f64);
         let is_size = |input: usize, axis: usize, power: i32| {
             let fits = |size: f64, factor: f64| is_close(factor, size.powi(power));
@@ -111,8 +115,8 @@ impl Tried<'_> {
         let axes =
             self.case.iter().enumerate().flat_map(|(i, v)| (0..shape(v).len()).map(move |axis| (i, axis)));
         let fits = |&(input, axis): &(usize, usize)| is_size(input, axis, 1) || is_size(input, axis, -1);
-        let found = { axes }.find(fits);
-        Ok(found.and_then(|(input, axis)| Some((*self.exercise.inputs.get(input)?, axis))))
+        let (input, axis) = { axes }.find(fits)?;
+        Some((*self.exercise.inputs.get(input)?, axis))
     }
 }
 

@@ -126,6 +126,7 @@ fn slope(exercise: &Exercise, case: &Case, found: &Difference) -> Result<Option<
 #[cfg(test)]
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
+    use m2g_exercises::given::attention_weights;
     use m2g_exercises::{Input, Matrix};
 
     use super::*;
@@ -177,6 +178,23 @@ pub(crate) mod tests {
         let other = relation("bp4", |m| m.scale(0.7));
         assert!(matches!(other, Some(Relation::Multiple { size_of: None, .. })), "{other:?}");
         assert_eq!(relation("bp4", |m| m.map(|x| x + 1.0)), None);
+    }
+
+    #[test]
+    fn a_factor_of_the_first_case_alone_is_a_coincidence() {
+        // With two tokens, each row of ds is a multiple of (1, -1), so that any wrong dp scales dq.
+        let transposed = failed("head_backward", |_, case| {
+            let input = &mut Input::new(case.clone());
+            let (q, k, v, dy) = (input.matrix(), input.matrix(), input.matrix(), input.matrix());
+            let p = attention_weights(&q, &k);
+            let product = v.matmul(&dy.transpose()).times(&p);
+            let sum = |i: usize| product.row(i).iter().sum::<f64>();
+            let ds = Matrix::from_fn(p.rows, p.cols, |i, j| product[(i, j)] - p[(i, j)] * sum(i));
+            let scale = (q.cols as f64).powf(-0.5);
+            let dq = ds.matmul(&k).scale(scale);
+            (dq, ds.transpose().matmul(&q).scale(scale), p.transpose().matmul(&dy)).into()
+        });
+        assert_eq!((transposed.case, transposed.relation), (0, None));
     }
 
     #[test]

@@ -32,10 +32,18 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub enum Compiled {
     /// A program.
-    Program(PathBuf),
+    Program {
+        /// Where it is.
+        path: PathBuf,
+        /// What the compiler warns of that may be a mistake.
+        warnings: Vec<String>,
+    },
     /// The compiler refuses it, and says this.
     Refused(String),
 }
+
+/// The warnings that may name a mistake; what else is unused in an exercise says nothing.
+const WARNINGS: [&str; 3] = ["unused_variables", "unused_assignments", "unused_must_use"];
 
 /// How to compile.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +62,7 @@ pub fn compile(folder: &Path, name: &str, build: Build) -> Result<Compiled, Lear
     let mut cargo = Command::new("cargo");
     // Errors come as data, so that nothing else that cargo fails at looks like one.
     let format = if build.colour { "json-diagnostic-rendered-ansi" } else { "json" };
-    cargo.args(["build", "--quiet", "--offline", "--color", "never", "--message-format", format]);
+    cargo.args(["rustc", "--quiet", "--offline", "--color", "never", "--message-format", format]);
     cargo
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
@@ -64,6 +72,7 @@ pub fn compile(folder: &Path, name: &str, build: Build) -> Result<Compiled, Lear
     if build.release {
         cargo.arg("--release");
     }
+    cargo.arg("--").args(WARNINGS.map(|name| format!("--warn={name}")));
     let output = cargo.stdin(Stdio::null()).output().map_err(LearnError::Cargo)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let said: Vec<serde_json::Value> =
@@ -72,8 +81,9 @@ pub fn compile(folder: &Path, name: &str, build: Build) -> Result<Compiled, Lear
         let is_it = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     });
-    if let Some(program) = executable.next_back().filter(|_| output.status.success()) {
-        return Ok(Compiled::Program(program));
+    if let Some(path) = executable.next_back().filter(|_| output.status.success()) {
+        let warnings = said.iter().filter_map(|message| warning(&message["message"]));
+        return Ok(Compiled::Program { path, warnings: warnings.map(String::from).collect() });
     }
     let errors: Vec<&str> = said.iter().filter_map(|message| error(&message["message"])).collect();
     match errors.is_empty() {
@@ -89,6 +99,12 @@ fn error(message: &serde_json::Value) -> Option<&str> {
     message["rendered"].as_str().filter(|_| is_error).map(str::trim_end)
 }
 
+/// The text of a compiler's message if it is one of [`WARNINGS`].
+fn warning(message: &serde_json::Value) -> Option<&str> {
+    let is_one = WARNINGS.iter().any(|name| message["code"]["code"] == *name);
+    message["rendered"].as_str().filter(|_| is_one && message["level"] == "warning").map(str::trim_end)
+}
+
 /// Why cargo built nothing, in one line.
 fn reason(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -102,10 +118,29 @@ fn reason(output: &Output) -> String {
 /// A program that answers cases. It is started when it is first needed, and again if it ended.
 pub struct Program {
     path: PathBuf,
-    deadline: Instant,
+    limit: Limit,
     running: Option<Running>,
     /// What it wrote beside its answers since the last case.
     written: Arc<Mutex<Vec<u8>>>,
+}
+
+/// How long a program may compute.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// All its answers must be there by then.
+    Until(Instant),
+    /// Each answer may take this long.
+    Each(Duration),
+}
+
+impl Limit {
+    /// The time for an answer from now on.
+    fn left(self) -> Duration {
+        match self {
+            Self::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
+            Self::Each(time) => time,
+        }
+    }
 }
 
 /// A process, and the threads that serve its pipes.
@@ -118,12 +153,16 @@ struct Running {
 impl Program {
     /// A program to grade: all its answers together may take 2.5 seconds.
     pub fn to_grade(path: PathBuf) -> Self {
-        Self::within(path, GRADING)
+        Self::new(path, Limit::Until(Instant::now() + GRADING))
     }
 
-    /// A program whose answers may take this time together.
-    pub fn within(path: PathBuf, time: Duration) -> Self {
-        Self { path, deadline: Instant::now() + time, running: None, written: Arc::default() }
+    /// A program to use: each of its answers may take this time.
+    pub fn to_use(path: PathBuf, time: Duration) -> Self {
+        Self::new(path, Limit::Each(time))
+    }
+
+    fn new(path: PathBuf, limit: Limit) -> Self {
+        Self { path, limit, running: None, written: Arc::default() }
     }
 
     /// What the program wrote beside its answers since the last case, the end of a panic included.
@@ -167,8 +206,7 @@ impl Solver for Program {
         };
         // A program that ended takes nothing any more; what it wrote says why.
         let _ = running.cases.send(frame(case));
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match running.answers.recv_timeout(left) {
+        match running.answers.recv_timeout(self.limit.left()) {
             Ok(Ok(answer)) => {
                 self.running = Some(running);
                 let mut values = values(&answer).ok_or(Failure::Protocol)?;
@@ -288,6 +326,15 @@ mod tests {
         assert_eq!(error(&message("error", "aborting due to 1 previous error")), None);
         assert_eq!(error(&message("warning", "unused variable")), None);
         assert_eq!(error(&serde_json::Value::Null), None);
+    }
+
+    #[test]
+    fn only_warnings_that_may_name_a_mistake_are_kept() {
+        let message = |level: &str, code: &str| serde_json::json!({"level": level, "code": {"code": code}, "rendered": "text\n"});
+        assert_eq!(warning(&message("warning", "unused_must_use")), Some("text"));
+        assert_eq!(warning(&message("warning", "unused_imports")), None);
+        assert_eq!(warning(&message("error", "unused_variables")), None);
+        assert_eq!(warning(&serde_json::Value::Null), None);
     }
 
     #[test]

@@ -92,6 +92,9 @@ impl Texts {
                 if message.starts_with("matmul of ") {
                     lines.push(self.say("transpose_one", &[]));
                 }
+                if message == "attempt to subtract with overflow" {
+                    lines.push(self.say("below_zero", &[]));
+                }
                 lines
             }
             other => vec![self.say(other.key(), &[])],
@@ -123,6 +126,7 @@ impl Texts {
             LearnError::File { path, why, .. } => {
                 ("file", vec![("path", path.display().to_string()), ("why", why.to_string())])
             }
+            LearnError::AllDone => ("all_done", vec![]),
             LearnError::NotPassed(name) => ("not_passed", vec![("name", (*name).to_string())]),
             LearnError::Unused { name, used } => {
                 ("unused", vec![("name", (*name).to_string()), ("used", used.clone())])
@@ -218,6 +222,7 @@ mod tests {
             LearnError::Folder { path: path.clone(), why: io() },
             LearnError::Progress { path: path.clone(), why: why.clone() },
             LearnError::File { action: "read", path, why: io() },
+            LearnError::AllDone,
             LearnError::NotPassed("bp1"),
             LearnError::Unused { name: "bp1", used: "head".into() },
             LearnError::NoText("bp1"),

@@ -163,7 +163,8 @@ pub mod tape {
         pub grad: f64,
     }
 
-    /// Computes forward. `ops` has three numbers for each node: its kind, and two indices.
+    /// Computes forward. `ops` has three numbers for each node: its kind (0 an input, 1 a sum, 2 a
+    /// product, 3 tanh), and two indices.
     pub fn forward(ops: &[usize], inputs: &[f64]) -> Vec<Node> {
         let (mut nodes, mut inputs): (Vec<Node>, _) = (Vec::new(), inputs.iter());
         for op in ops.chunks_exact(3) {

@@ -19,6 +19,8 @@ pub const EXERCISE: Exercise = Exercise {
         vec![
             case(&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5]),
             case(&[1, 2, 3, 4, 9, 6, 7], &[1, 2, 3, 4, 5]),
+            // A word, and a pair of words, that both have twice.
+            case(&[1, 2, 3, 4, 1, 2, 5], &[1, 2, 3, 4, 1, 2, 6]),
             // Too short, with a word more often than in the reference.
             case(&[1, 2, 3, 4, 4, 1, 1], &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
         ]
@@ -35,27 +37,48 @@ pub const EXERCISE: Exercise = Exercise {
         Mistake {
             name: "no_clipping",
             answer: |input| {
-                let found = Counts::of(input, false);
+                let found = Counts::of(input, Counting::Unlimited);
                 (100.0 * found.brevity * found.geometric()).into()
             },
         },
-        Mistake { name: "no_brevity", answer: |input| (100.0 * Counts::of(input, true).geometric()).into() },
+        Mistake {
+            name: "once",
+            answer: |input| {
+                let found = Counts::of(input, Counting::Once);
+                (100.0 * found.brevity * found.geometric()).into()
+            },
+        },
+        Mistake {
+            name: "no_brevity",
+            answer: |input| (100.0 * Counts::of(input, Counting::Clipped).geometric()).into(),
+        },
         Mistake {
             name: "arithmetic",
             answer: |input| {
-                let found = Counts::of(input, true);
+                let found = Counts::of(input, Counting::Clipped);
                 (100.0 * found.brevity * found.precisions.iter().sum::<f64>() / 4.0).into()
             },
         },
         Mistake {
             name: "share",
             answer: |input| {
-                let found = Counts::of(input, true);
+                let found = Counts::of(input, Counting::Clipped);
                 (found.brevity * found.geometric()).into()
             },
         },
     ],
 };
+
+/// How often an n-gram that the reference has may count.
+#[derive(Clone, Copy, PartialEq)]
+enum Counting {
+    /// As often as the reference has it.
+    Clipped,
+    /// As often as the hypothesis has it.
+    Unlimited,
+    /// At most once.
+    Once,
+}
 
 struct Counts {
     precisions: [f64; 4],
@@ -63,15 +86,18 @@ struct Counts {
 }
 
 impl Counts {
-    /// The precisions, clipped or not, and the brevity penalty.
-    fn of(input: &mut Input, clipped: bool) -> Self {
+    /// The precisions and the brevity penalty.
+    fn of(input: &mut Input, counting: Counting) -> Self {
         let (hypothesis, reference) = (input.ids(), input.ids());
         let precision = |n: usize| {
             let mut left: BTreeMap<&[usize], usize> = BTreeMap::new();
-            reference.windows(n).for_each(|gram| *left.entry(gram).or_default() += 1);
+            for gram in reference.windows(n) {
+                let count = left.entry(gram).or_default();
+                *count = if counting == Counting::Once { 1 } else { *count + 1 };
+            }
             let matches = hypothesis.windows(n).filter(|gram| {
                 let found = left.get_mut(gram).filter(|count| **count > 0);
-                found.map(|count| *count -= usize::from(clipped)).is_some()
+                found.map(|count| *count -= usize::from(counting != Counting::Unlimited)).is_some()
             });
             matches.count() as f64 / hypothesis.windows(n).count() as f64
         };

@@ -19,7 +19,8 @@ pub const EXERCISE: Exercise = Exercise {
             vec![q.into(), k.into(), v.into(), length.into()]
         };
         // At least two rows are hidden, so that hiding one less differs from hiding none.
-        [(2, 4, 3, 4), (3, 3, 2, 1), (4, 4, 4, 2)].map(case).into()
+        // A padded source that is longer than the target tells T from S.
+        [(2, 4, 3, 4), (2, 5, 3, 3), (3, 3, 2, 1), (4, 4, 4, 2)].map(case).into()
     },
     reference: |input| {
         let (q, k, v, length) = (input.matrix(), input.matrix(), input.matrix(), input.count());

@@ -6,8 +6,8 @@ use m2g_exercises::{Input, Matrix, Value};
 use crate::core_values::{gradients, tensor};
 use crate::exercise::{Case, Random};
 
-/// Sizes of the layers and of the mini-batch: the last ones are equal.
-const SIZES: [(&[usize], usize); 3] = [(&[4, 3, 2], 5), (&[3, 2], 1), (&[3, 3, 3], 3)];
+/// Sizes of the layers and of the mini-batch: BP2 is used once, never, twice; the last ones are equal.
+const SIZES: [(&[usize], usize); 4] = [(&[4, 3, 2], 5), (&[3, 2], 1), (&[2, 4, 3, 2], 4), (&[3, 3, 3], 3)];
 
 /// Networks with a mini-batch each: weights, biases, x, y.
 pub fn cases(random: &mut Random) -> Vec<Case> {

@@ -54,6 +54,14 @@ pub const EXERCISE: Exercise = Exercise {
                 add_to_rows(&a.matmul(&w.transpose()), &b).data.into()
             },
         },
+        Mistake {
+            name: "minus_outside",
+            answer: |input| {
+                let (w, b, a) = arguments(input);
+                let z = add_to_rows(&a.matmul(&w.transpose()), &b);
+                z.map(|z| 1.0 / (1.0 - z.exp())).data.into()
+            },
+        },
     ],
 };
 

@@ -49,10 +49,20 @@ pub const EXERCISE: Exercise = Exercise {
             name: "no_root",
             answer: |input| scaled(input, |x| normalised(x, x.cols as f64, |v| v)).into(),
         },
+        Mistake {
+            name: "no_epsilon",
+            answer: |input| scaled(input, |x| normalised(x, x.cols as f64, |v| (v - EPSILON).sqrt())).into(),
+        },
+        Mistake {
+            name: "epsilon_outside",
+            answer: |input| {
+                scaled(input, |x| normalised(x, x.cols as f64, |v| (v - EPSILON).sqrt() + EPSILON)).into()
+            },
+        },
     ],
 };
 
-/// The rows with mean 0, divided by a function of their variance.
+/// The rows with mean 0, divided by a function of their variance plus epsilon.
 fn normalised(x: &Matrix, divisor: f64, root: impl Fn(f64) -> f64) -> Matrix {
     let mut y = x.clone();
     for row in y.data.chunks_mut(x.cols) {

@@ -43,6 +43,13 @@ pub const EXERCISE: Exercise = Exercise {
                 sigmoid(-(dot(&w, &x) + b)).into()
             },
         },
+        Mistake {
+            name: "minus_outside",
+            answer: |input| {
+                let (w, b, x) = (input.numbers(), input.number(), input.numbers());
+                (1.0 / (1.0 - (dot(&w, &x) + b).exp())).into()
+            },
+        },
     ],
 };
 

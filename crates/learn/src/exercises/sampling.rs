@@ -21,6 +21,8 @@ pub const EXERCISE: Exercise = Exercise {
         };
         // Large enough to overflow.
         add(&[1000.0, 1001.5, 999.0, -3.0], 0.5, 3, 0.4);
+        // Only the sum of both tokens exceeds u, neither of them alone.
+        add(&[0.3, 2.0, -1.0, 1.5, 0.9], 2.0, 3, 0.6);
         // Both ends of u: tokens that are cut off are never drawn. Seven times 1/7 is below the last u.
         add(&[-1.0, 2.0, 0.5, 1.0], 1.0, 2, 0.0);
         add(&[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, -9.0], 1.0, 7, 1.0 - f64::EPSILON / 2.0);
@@ -77,6 +79,15 @@ pub const EXERCISE: Exercise = Exercise {
                 let p = softmax(&kept(&logits, k), temperature);
                 let best = (0..p.len()).max_by(|&i, &j| p[i].total_cmp(&p[j])).unwrap_or(0);
                 (p, best).into()
+            },
+        },
+        Mistake {
+            name: "no_sum",
+            answer: |input| {
+                let Arguments { logits, temperature, k, u } = Arguments::of(input);
+                let p = softmax(&kept(&logits, k), temperature);
+                let token = p.iter().position(|p| *p > u).unwrap_or_else(|| last_kept(&p));
+                (p, token).into()
             },
         },
         Mistake {

@@ -40,6 +40,13 @@ pub const EXERCISE: Exercise = Exercise {
             },
         },
         Mistake {
+            name: "minus_outside",
+            answer: |input| {
+                let a = input.matrix().map(|z| 1.0 / (1.0 - z.exp()));
+                (a.clone(), a.map(|a| a * (1.0 - a))).into()
+            },
+        },
+        Mistake {
             name: "slope_without_sigmoid",
             answer: |input| {
                 let z = input.matrix();

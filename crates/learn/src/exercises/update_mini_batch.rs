@@ -13,7 +13,7 @@ pub const EXERCISE: Exercise = Exercise {
     outputs: &["biases", "weights"],
     cases: |random| {
         let mut cases = digit_network::cases(random);
-        cases.iter_mut().zip([3.0, 0.5, 2.0]).for_each(|(case, eta)| case.push(Value::Number(eta)));
+        cases.iter_mut().zip([3.0, 0.5, 1.0, 2.0]).for_each(|(case, eta)| case.push(Value::Number(eta)));
         cases
     },
     reference: |input| {
@@ -52,6 +52,13 @@ pub const EXERCISE: Exercise = Exercise {
                 let (mut network, eta) = (Network::of(input), input.number());
                 let examples = network.x.rows as f64;
                 one_after_the_other(&mut network, eta / examples, 0)
+            },
+        },
+        Mistake {
+            name: "unchanged",
+            answer: |input| {
+                let network = Network::of(input);
+                (network.biases, network.weights).into()
             },
         },
     ],

@@ -1,12 +1,12 @@
 //! What a learner's program may do wrong without harm: never end, panic, print or take too much.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use m2g_learn::exercises::named;
 use m2g_learn::failure::Failure;
 use m2g_learn::folder::Folder;
-use m2g_learn::grade::{Problem, Verdict, grade};
+use m2g_learn::grade::{Problem, Solver, Verdict, grade};
 use m2g_learn::program::{Compiled, Program, compile};
 use m2g_learn::texts::Language;
 
@@ -48,7 +48,7 @@ fn no_program_hangs_or_crashes_the_grader() {
     let source = exercise.sources.task.replace("    todo!()", &body);
     fs::write(learn.join("src/bin/01_neuron.rs"), source).unwrap();
     let program = match compile(&learn, "01_neuron", PLAIN).unwrap() {
-        Compiled::Program(program) => program,
+        Compiled::Program { path, .. } => path,
         Compiled::Refused(why) => panic!("{why}"),
     };
     for (name, _) in BODIES {
@@ -98,6 +98,50 @@ fn no_program_hangs_or_crashes_the_grader() {
 }
 
 #[test]
+fn a_used_program_has_its_time_for_each_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let folder = Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("neuron").unwrap();
+    let sleep = "std::thread::sleep(std::time::Duration::from_millis(b as u64)); b";
+    fs::write(folder.file(exercise), exercise.sources.task.replace("todo!()", sleep)).unwrap();
+    let Compiled::Program { path, .. } = compile(&learn, exercise.sources.program, PLAIN).unwrap() else {
+        panic!("refused")
+    };
+    let limit = Duration::from_secs(1);
+    let mut solver = Program::to_use(path, limit);
+    let mut answer =
+        |milliseconds: f64| solver.answer(&vec![vec![1.0].into(), milliseconds.into(), vec![1.0].into()]);
+    let start = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(answer(250.0), Ok(250.0.into()));
+    }
+    assert!(start.elapsed() > limit);
+    assert_eq!(answer(30_000.0), Err(Failure::Timeout));
+}
+
+#[test]
+fn the_compiler_warns_of_what_may_be_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let learn = dir.path().join("learn");
+    let folder = Folder::open(&learn, Language::English).unwrap();
+    let exercise = named("bp3").unwrap();
+    let warnings = |from: &str, to: &str| {
+        let source = exercise.sources.solution.replace(from, to);
+        fs::write(folder.file(exercise), source).unwrap();
+        match compile(&learn, exercise.sources.program, PLAIN).unwrap() {
+            Compiled::Program { warnings, .. } => warnings,
+            Compiled::Refused(why) => panic!("{why}"),
+        }
+    };
+    assert_eq!(warnings("", ""), [""; 0]);
+    let no_sum = warnings("+= delta", "+ delta");
+    assert!(no_sum.len() == 1 && no_sum[0].contains("unused arithmetic operation"), "{no_sum:?}");
+    let no_name = warnings("sum[j] +=", "let s = sum[j] +");
+    assert!(no_name.len() == 1 && no_name[0].contains("unused variable: `s`"), "{no_name:?}");
+}
+
+#[test]
 fn the_compiler_says_what_it_refuses() {
     let dir = tempfile::tempdir().unwrap();
     let learn = dir.path().join("learn");
@@ -112,11 +156,11 @@ fn the_compiler_says_what_it_refuses() {
             );
             assert!(!why.contains("could not compile"), "{why}");
         }
-        Compiled::Program(program) => panic!("{}", program.display()),
+        Compiled::Program { path, .. } => panic!("{}", path.display()),
     }
     // Another exercise is not concerned.
     let other = compile(&learn, "02_sigmoid", PLAIN).unwrap();
-    assert!(matches!(other, Compiled::Program(_)), "{other:?}");
+    assert!(matches!(other, Compiled::Program { .. }), "{other:?}");
 }
 
 #[test]
@@ -155,10 +199,10 @@ fn a_panic_in_a_given_function_is_in_the_learners_line() {
             exercise.sources.task.replace("todo!()", &format!("{code} panic!()")),
         )
         .unwrap();
-        let Compiled::Program(program) = compile(&learn, exercise.sources.program, PLAIN).unwrap() else {
+        let Compiled::Program { path, .. } = compile(&learn, exercise.sources.program, PLAIN).unwrap() else {
             panic!("refused: {code}")
         };
-        let Verdict::Failed(finding) = grade(exercise, &mut Program::to_grade(program)).unwrap() else {
+        let Verdict::Failed(finding) = grade(exercise, &mut Program::to_grade(path)).unwrap() else {
             panic!("passes: {code}")
         };
         let Problem::Failure(Failure::Panic { place, message }) = &finding.problem else {

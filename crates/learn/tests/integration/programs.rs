@@ -56,7 +56,7 @@ fn programs() -> &'static Programs {
         );
         fs::write(learn.join("src/bin/all.rs"), modules + &main).unwrap();
         match compile(&learn, "all", PLAIN).unwrap() {
-            Compiled::Program(all) => Programs { folder, all },
+            Compiled::Program { path, .. } => Programs { folder, all: path },
             Compiled::Refused(why) => panic!("{why}"),
         }
     })

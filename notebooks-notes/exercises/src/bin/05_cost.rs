@@ -5,7 +5,8 @@
 //!
 //!     C = 1/(2B) sum (a - y)^2        over all elements of all examples
 //!
-//! The result is one number. `a.data` holds all elements of a, row after row.
+//! The result is one number. `a.data` holds all elements of a, row after row. `a.rows as f64` is the
+//! number of rows as an f64; Rust divides no f64 by a usize.
 
 use m2g_exercises::{Matrix, answer};
 

@@ -8,7 +8,7 @@
 //!                BP3 and BP4, and BP2 on to the layer before
 //!
 //! Return the gradients of the biases and of the weights, first layer first.
-//! `for l in (0..n).rev()` counts backward. Given are `add_to_rows(m, b)` and `sum_of_rows(m)`.
+//! `for l in (0..n).rev()` counts backward. Given are `add_to_rows(&m, &b)` and `sum_of_rows(&m)`.
 
 use m2g_exercises::given::{add_to_rows, sigmoid, sigmoid_prime, sum_of_rows};
 use m2g_exercises::{Matrix, answer};

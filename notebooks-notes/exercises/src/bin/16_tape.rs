@@ -8,7 +8,8 @@
 //!     c = tanh(a)     a.grad += c.grad * (1 - c.value^2)
 //!
 //! The last node is the result: its gradient is 1. All others begin with 0. A node that is used twice
-//! gets two contributions. `Op::Add(a, b)` holds the indices of the nodes a and b.
+//! gets two contributions. `Op::Add(a, b)` holds the indices of the nodes a and b. The grader shows
+//! a node as [kind, a, b]; the kinds are 0 input, 1 sum, 2 product, 3 tanh.
 
 use m2g_exercises::answer;
 use m2g_exercises::given::tape::{Node, Op, forward};

@@ -6,7 +6,7 @@
 //!     z = x w^T + b        (T, 3C) = (T, C) (C, 3C) + (3C)
 //!     q, k, v = columns 0..C, C..2C, 2C..3C of z
 //!
-//! Given are `add_to_rows(m, b)` and `columns(m, start, end)`.
+//! Given are `add_to_rows(&m, &b)` and `columns(&m, start, end)`.
 
 use m2g_exercises::given::{add_to_rows, columns};
 use m2g_exercises::{Matrix, answer};

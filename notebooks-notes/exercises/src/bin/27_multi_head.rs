@@ -6,7 +6,7 @@
 //!     heads  = head(columns h D .. (h + 1) D of q, k, v)  for each h        (T, D)
 //!     y      = all heads side by side, times w^T                            (T, C)
 //!
-//! Given are `head(q, k, v)`, `columns(m, start, end)` and `side_by_side(&list)`.
+//! Given are `head(&q, &k, &v)`, `columns(&m, start, end)` and `side_by_side(&list)`.
 
 use m2g_exercises::given::{columns, head, side_by_side};
 use m2g_exercises::{Matrix, answer};
