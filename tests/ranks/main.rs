@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
+use serde_json::Value;
 
 /// A training run that takes a second or two.
 const GPT: [&str; 22] = [
@@ -153,6 +154,29 @@ fn processes_that_do_not_fit_together_are_refused() {
     assert!(our_errors(&output)[0].contains("mpirun is for training"), "{:?}", our_errors(&output));
 }
 
+#[test]
+fn a_run_that_cannot_be_resumed_is_refused_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(dir.path(), 1, &[&DIGITS[..], &["--run", "digits"]].concat());
+    ok(dir.path(), 1, &[&GPT[..], &["--run", "gpt"]].concat());
+    let error = |args: &[&str]| {
+        let output = run(dir.path(), 2, args);
+        assert!(!output.status.success());
+        let mut errors = our_errors(&output);
+        assert_eq!(errors.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+        errors.remove(0)
+    };
+    let other_kind = error(&["gpt", "train", "--resume", "digits"]);
+    assert!(other_kind.contains("holds a model of kind digits"), "{other_kind}");
+    let finished = error(&["gpt", "train", "--resume", "gpt"]);
+    assert!(finished.contains("has finished its 25 steps"), "{finished}");
+    let best = dir.path().join("runs/gpt/best.safetensors");
+    let bytes = fs::read(&best).unwrap();
+    fs::write(&best, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = error(&["gpt", "train", "--resume", "gpt", "--max-iters", "30"]);
+    assert!(damaged.contains("runs/gpt/best.safetensors is not a usable checkpoint"), "{damaged}");
+}
+
 /// The processes that `parent` has started.
 fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
@@ -166,14 +190,20 @@ fn children(parent: u32) -> Vec<u32> {
     found
 }
 
-/// Starts two processes, and sends the second one a signal after their first evaluation, which is saved. All must
-/// end with one sentence.
-fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) {
+/// The step of the last checkpoint of a run; `None` before there is one.
+fn saved_step(dir: &Path, run: &str) -> Option<u64> {
+    let bytes = fs::read(dir.join("runs").join(run).join("last.safetensors")).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
+    let saved: Value = serde_json::from_str(header.metadata().as_ref()?.get("m2g")?).ok()?;
+    saved["state"]["step"].as_u64()
+}
+
+/// Starts two processes, and sends the second one a signal after a checkpoint behind the first step. All must end
+/// with one sentence. Returns the step of the checkpoint.
+fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     let child = together(dir, 2, args).spawn().unwrap();
-    // The first checkpoint, of step 0, has no best parameters.
-    let best = dir.join("runs").join(run).join("best.safetensors");
     let started = Instant::now();
-    while children(child.id()).len() < 2 || !best.exists() {
+    while children(child.id()).len() < 2 || saved_step(dir, run).is_none_or(|step| step == 0) {
         assert!(started.elapsed() < Duration::from_secs(60), "the run has not begun");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -194,17 +224,20 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(has_ended(), "{signal}: process {victim} is left over");
+    saved_step(dir, run).unwrap()
 }
 
 #[test]
 fn a_lost_process_ends_all_and_the_run_goes_on_with_another_number_of_them() {
     let dir = tempfile::tempdir().unwrap();
-    let more = ["--threads", "1", "--eval-interval", "1000", "--max-iters", "6000", "--run"];
+    // Long enough for a checkpoint on the way: there are two seconds between them.
+    let more = ["--threads", "1", "--eval-interval", "1000", "--max-iters", "15000", "--run"];
     let long = |run: &'static str| [&GPT[..16], &more, &[run]].concat();
     ok(dir.path(), 1, &long("whole"));
     // One that has died, and one that hangs, as on a machine that is frozen.
     for (run, signal) in [("killed", "-KILL"), ("stopped", "-STOP")] {
-        lose_one(dir.path(), run, &long(run), signal);
+        let step = lose_one(dir.path(), run, &long(run), signal);
+        assert!((1..15_000).contains(&step), "{signal}: saved after step {step}");
         ok(dir.path(), 3, &["gpt", "train", "--resume", run, "--ranks-expected", "3"]);
         assert!(tensors(dir.path(), "whole") == tensors(dir.path(), run), "{run}");
     }

@@ -144,7 +144,8 @@ impl<M: TrainCommand> Train<M> {
 
     /// Resumes a run in several processes. All but the first work on a copy of it, and save nothing.
     fn resume_together(&self, path: &Path, mut ranks: Ranks) -> anyhow::Result<ExitCode> {
-        self.check_settings_are_kept(path)?;
+        // Each check is agreed on: a process that ended alone would be killed by MPI before it has said why.
+        ranks.agree(self.check_settings_are_kept(path))?;
         let lock = match ranks.rank() {
             0 => Some(ranks.agree(RunLock::take(path))?),
             _ => ranks.agree(Ok::<_, Error>(None))?,
@@ -153,13 +154,15 @@ impl<M: TrainCommand> Train<M> {
         let copy = folder.path().join("run");
         copy_run(&mut ranks, path, &copy)?;
         let lock = ranks.agree(lock.map_or_else(|| RunLock::take(&copy), Ok))?;
-        if ranks.rank() == 0 {
-            resumed::tell_of_other_settings::<M>(path)?;
-        }
+        let told = match ranks.rank() {
+            0 => resumed::tell_of_other_settings::<M>(path),
+            _ => Ok(()),
+        };
+        ranks.agree(told)?;
         let (description, data) = ranks.agree(M::reopen(&self.settings, lock.path()))?;
         let work = Work::orderly();
         let session = ranks.agree(Session::<M>::resume_locked(lock, &data, description))?;
-        check_has_not_ended(&session, path)?;
+        ranks.agree(check_has_not_ended(&session, path))?;
         notes::line(format_args!("resuming {} after step {}", path.display(), session.state.step));
         self.train(joined(session, ranks)?, &data, path, work)
     }
@@ -266,9 +269,13 @@ impl<M: TrainCommand> Train<M> {
 }
 
 /// A session that trains together with other processes, if there are any.
-fn joined<'a, M: SessionModel>(mut session: Session<'a, M>, ranks: Ranks) -> anyhow::Result<Session<'a, M>> {
+fn joined<'a, M: SessionModel>(
+    mut session: Session<'a, M>,
+    mut ranks: Ranks,
+) -> anyhow::Result<Session<'a, M>> {
     if !ranks.is_alone() {
-        session.join(ranks, &this_program()?)?;
+        let program = ranks.agree(this_program())?;
+        session.join(ranks, &program)?;
     }
     Ok(session)
 }

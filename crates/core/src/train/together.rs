@@ -33,12 +33,16 @@ impl<M: SessionModel> Session<'_, M> {
                 if shards == 1 { "shard" } else { "shards" }
             )));
         }
-        if ranks.rank() > 0
-            && let Some(folder) = self.folder.take()
+        let mut best = Ok(None);
+        if let Some(folder) = &self.folder
             && self.state.best_step > 0
         {
-            let (best, _) = Self::load(folder.path(), BEST)?;
-            self.best = Some(best.params().clone());
+            best = Self::load(folder.path(), BEST).map(|(best, _)| Some(best.params().clone()));
+        }
+        // The first process has read it only to name the file in the run if it is damaged.
+        let best = ranks.agree(best)?;
+        if ranks.rank() > 0 {
+            (self.folder, self.best) = (None, best);
         }
         self.ranks = ranks;
         Ok(())
