@@ -167,11 +167,23 @@ fn broken_rule<C: Settings + Default>(setting: &Setting<C>, value: &toml::Value)
         value => text(value),
     };
     let json = serde_json::to_value(value).ok()?;
-    let why = (setting.stored.read)(&mut C::default(), json).err()?;
-    if value.is_table() {
-        return Some(one_line(&why));
+    let mut read = C::default();
+    let broken = (setting.stored.read)(&mut read, json).err();
+    if let Some(table) = value.as_table() {
+        return broken.map(|why| one_line(&why)).or_else(|| unknown_key(setting, &read, table));
     }
+    let why = broken?;
     Some((setting.set)(&mut C::default(), &text).err().unwrap_or_else(|| one_line(&why)))
+}
+
+/// What is wrong with a table that has keys which its setting did not keep: of a variant without parameters, such as
+/// a constant schedule, serde reads over them.
+fn unknown_key<C: Settings>(setting: &Setting<C>, read: &C, table: &toml::Table) -> Option<String> {
+    let kept = (setting.stored.write)(read).ok()?;
+    let kept = kept.as_object()?;
+    let unknown = table.keys().find(|key| !kept.contains_key(*key))?;
+    let names: Vec<String> = kept.keys().map(|name| format!("`{name}`")).collect();
+    Some(format!("unknown field `{}`, expected {}", excerpt(unknown), names.join(", ")))
 }
 
 /// The settings in a checkpoint under their current names; unchanged if they cannot be parsed.
@@ -226,6 +238,21 @@ mod tests {
         assert!(named("cosin").unwrap_err().contains("schedule is cosin: it must be one of"));
         let why = read("distort = { kind = 'affin' }").unwrap_err();
         assert!(why.contains("unknown variant `affin`, expected one of"), "{why}");
+        for (table, unknown) in [
+            (
+                "schedule = { kind = 'cosine', warmpu = 0.5 }",
+                "unknown field `warmpu`, expected `warmup` or `floor`",
+            ),
+            ("schedule = { kind = 'constant', floor = 0.5 }", "unknown field `floor`, expected `kind`"),
+            (
+                "distort = { kind = 'none', affine = { rotate = 9.0 } }",
+                "unknown field `affine`, expected `kind`",
+            ),
+            ("distort = { kind = 'affine', rotat = 9.0 }", "unknown field `rotat`, expected one of"),
+        ] {
+            let why = read(table).unwrap_err();
+            assert!(why.starts_with("x.toml: ") && why.contains(unknown), "{why}");
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn ranks_end_together_when_one_fails() {
                 assert_eq!(ends[1], ends[2]);
             }
             1 => {
-                assert!(ends[1].contains("not finite at step 0"), "{ends:?}");
+                assert!(ends[1].contains("not finite in the first step"), "{ends:?}");
                 assert!(ends[0] == format!("process 1: {}", ends[1]) && ends[2] == ends[0], "{ends:?}");
             }
             // Whoever notices first names the process that is gone; the other may see only the one that noticed.
@@ -182,6 +182,27 @@ fn ranks_end_together_when_one_fails() {
             }
         }
     }
+}
+
+#[test]
+fn ranks_end_together_when_the_best_parameters_of_one_are_damaged() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), points());
+    let run = dir.path().join("run");
+    train(1, &Config { shards: 2, ..config() }, &run, 38);
+    let ends = on_each(2, |mut ranks| {
+        let copy = dir.path().join("copy");
+        let lock = (ranks.rank() == 0).then(|| RunLock::take(&run).unwrap());
+        copy_run(&mut ranks, &run, &copy).unwrap();
+        if ranks.rank() == 1 {
+            std::fs::write(copy.join(BEST), "damaged").unwrap();
+        }
+        let lock = lock.unwrap_or_else(|| RunLock::take(&copy).unwrap());
+        let description = Training::describe(lock.path()).unwrap();
+        let mut session = Training::resume_locked(lock, &data, description).unwrap();
+        session.join(ranks, "test").unwrap_err().to_string()
+    });
+    assert!(ends[1].contains(BEST), "{ends:?}");
+    assert_eq!(ends[0], format!("process 1: {}", ends[1]));
 }
 
 #[test]
