@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the learning rate changes during a training run: a factor of the configured rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Schedule {
     /// A constant rate.
     Constant,
@@ -73,7 +73,8 @@ impl Schedule {
                 let done = (step as f64 - rise) / (total as f64 - rise).max(1.0);
                 half_cosine(done, floor)
             }
-            Self::Warmup { warmup, .. } if step < warmup => (step + 1) as f64 / (warmup + 1) as f64,
+            // Added as f64: a user may want any number of steps.
+            Self::Warmup { warmup, .. } if step < warmup => (step + 1) as f64 / (warmup as f64 + 1.0),
             Self::Warmup { end, floor, .. } if step >= end => floor,
             Self::Warmup { warmup, end, floor, decay } => {
                 decay.factor((step - warmup) as f64 / (end - warmup) as f64, floor)
@@ -129,6 +130,8 @@ mod tests {
         // The decay ends before the warm-up: the factor drops to the floor after it.
         let s = Schedule::Warmup { warmup: 4, end: 2, floor: 0.1, decay: Decay::Cosine };
         assert_eq!([s.factor(3, 9, 0), s.factor(4, 9, 0)], [0.8, 0.1]);
+        let s = Schedule::Warmup { warmup: u64::MAX, end: 12, floor: 0.1, decay: Decay::Cosine };
+        assert_eq!(s.factor(0, 12, 0), 0.5_f64.powi(64));
     }
 
     #[test]
