@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::changes::{self, File, sync_folder};
-use super::lock::{Attempt, is_at, try_lock};
+use super::lock::{Attempt, is_at, open_to_ask, try_lock};
 use super::{PREFIX, parent};
 use crate::Error;
 
@@ -88,7 +88,7 @@ impl Drop for NewFile {
 /// written by a process that is still running.
 fn remove_leftover(path: &Path) -> bool {
     let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-    let Some(file) = is_file.then(|| fs::File::open(path).ok()).flatten() else { return false };
+    let Some(file) = is_file.then(|| open_to_ask(path).ok()).flatten() else { return false };
     let unused = matches!(try_lock(&file), Attempt::Locked) && is_at(&file, path);
     unused && changes::remove_file(path).is_ok()
 }

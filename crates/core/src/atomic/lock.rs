@@ -54,13 +54,19 @@ impl Lock {
 
     /// Whether another process has locked the file `path`. Changes nothing.
     pub fn is_taken(path: &Path) -> bool {
-        fs::File::open(path).is_ok_and(|file| matches!(try_lock(&file), Attempt::Busy))
+        open_to_ask(path).is_ok_and(|file| matches!(try_lock(&file), Attempt::Busy))
     }
 
     /// Whether the lock keeps other processes out: `false` on a file system without locks.
     pub fn works(&self) -> bool {
         self.works
     }
+}
+
+/// Opens a file to find out whether it is locked: for writing, because NFS locks no other files; one that may not
+/// be written, for reading. Changes nothing.
+pub(super) fn open_to_ask(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().read(true).write(true).open(path).or_else(|_| fs::File::open(path))
 }
 
 /// The result of an attempt to lock a file.
@@ -121,5 +127,22 @@ mod tests {
         assert!(!Lock::is_taken(&path));
         assert_eq!(fs::read(dir.path().join("old")).unwrap(), b"by hand");
         assert!(Lock::take(&dir.path().join("no/lock")).is_err());
+    }
+
+    #[test]
+    fn who_only_asks_opens_for_writing_if_that_is_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        fs::write(&path, "by hand").unwrap();
+        // Only a file that is open for writing gets a length.
+        open_to_ask(&path).unwrap().set_len(7).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"by hand");
+        let lock = Lock::take(&path).unwrap().unwrap();
+        let mut permissions = path.metadata().unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).unwrap();
+        assert!(Lock::is_taken(&path));
+        drop(lock);
+        assert!(!Lock::is_taken(&path) && open_to_ask(&dir.path().join("nothing")).is_err());
     }
 }
