@@ -60,7 +60,8 @@ pub fn is_logged(step: u64, interval: u64) -> bool {
 pub struct EvaluationRecord {
     /// Steps taken.
     pub step: u64,
-    /// The number of this evaluation, from 1.
+    /// The number of this evaluation, from 1: of digits, the epoch. If the last step of a run comes between two of
+    /// them, its evaluation has the number of the second; if that run is made longer, so has the second.
     pub evaluation: u64,
     /// The mean loss of the steps since the last evaluation.
     pub train_loss: f64,

@@ -122,14 +122,15 @@ impl State {
         let steps_since_last = self.step.saturating_sub(last).max(1);
         self.evaluated = self.step;
         let train_loss = std::mem::take(&mut self.loss_sum) / steps_since_last as f64;
-        // Without a score, the latest parameters count as the best.
+        // Without a score, the latest parameters count as the best. NaN is a score that every other beats.
         let best = match (evaluation.score, self.best_score) {
-            // NaN is never the best: any score replaces it.
-            (Some(new), Some(old)) => new > old || old.is_nan(),
+            (Some(new), _) if new.is_nan() => self.best_step == 0,
+            (Some(new), Some(old)) => new > old,
             _ => true,
         };
         if best {
-            (self.best_score, self.best_step) = (evaluation.score, self.step);
+            let score = evaluation.score.filter(|score| !score.is_nan());
+            (self.best_score, self.best_step) = (score, self.step);
             self.without_improvement = 0;
         } else {
             self.without_improvement += 1;
@@ -147,6 +148,35 @@ impl State {
             metrics: evaluation.metrics,
             best,
             seconds: self.seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_is_a_score_that_every_other_beats() {
+        let options = Options { steps: 100, patience: Some(2), ..Options::default() };
+        let mut state = State::default();
+        let mut record = |score| {
+            state.step += 1;
+            let best = state.record(Evaluation { score, ..Evaluation::default() }, &options, 0.1).best;
+            (best, options.ended(&state))
+        };
+        let nan = Some(f64::NAN);
+        assert_eq!(
+            [nan, nan, Some(-1.0), nan].map(&mut record).map(|(best, _)| best),
+            [true, false, true, false]
+        );
+        assert_eq!(record(nan), (false, Some(Ended::OutOfPatience)));
+        assert_eq!((state.best_score, state.best_step), (Some(-1.0), 3));
+        // Without scores, the latest parameters are the best.
+        let mut state = State { step: 1, ..State::default() };
+        for step in 1..=3 {
+            state.step = step;
+            assert!(state.record(Evaluation::default(), &options, 0.1).best && state.best_step == step);
         }
     }
 }

@@ -320,6 +320,10 @@ fn a_run_that_is_made_longer_remembers_its_length() {
     // Evaluated after step 103, its last one then, and after step 105.
     let Losses(losses, train_loss) = losses;
     assert_eq!((losses.len(), train_loss), (2, Some((losses[0] + losses[1]) / 2.0)));
+    // Both have the number of the second.
+    let numbers: Vec<Value> =
+        metrics(&run).unwrap()[19..].iter().map(|line| line["evaluation"].clone()).collect();
+    assert_eq!(numbers, [20, 21, 21]);
     assert_eq!(Training::describe(&run).unwrap(), longer);
     let written = std::fs::read_to_string(run.join(CONFIG)).unwrap();
     assert!(written.contains("steps = 203"), "{written}");
