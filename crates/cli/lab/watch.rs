@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use m2g_core::Error;
+use m2g_core::error::when;
 use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress};
 
 use super::trainer::Trained;
@@ -83,7 +84,7 @@ impl Watch {
             // The error itself advises to use a checkpoint, which experiments do not save.
             Err(Error::NotFinite { what, step }) => {
                 let why = "training has diverged; use a smaller learning rate";
-                (None, Some(format!("the {what} is not finite at step {step}: {why}")))
+                (None, Some(format!("the {what} is not finite {}: {why}", when(step))))
             }
             Err(error) => return Err(error.into()),
         };
@@ -159,7 +160,7 @@ mod tests {
         let broken = result(None, Some(Error::NotFinite { what: "loss".into(), step: 7 }));
         assert!(broken.seconds > 0.0, "the time until it diverged");
         let error = broken.diverged.unwrap();
-        assert!(error.starts_with("the loss is not finite at step 7: training has diverged"), "{error}");
+        assert!(error.starts_with("the loss is not finite after 7 steps: training has diverged"), "{error}");
         assert!(!error.contains("checkpoint"), "experiments save none: {error}");
     }
 }

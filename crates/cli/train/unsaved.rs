@@ -28,7 +28,9 @@ pub fn with_advice(error: Error, kind: &str, run: &Path, ended: Option<(u64, Str
     }
     let first = match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk",
-        _ => "make the folder writable",
+        ErrorKind::FileTooLarge => "raise the limit on the size of a file (ulimit -f)",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make the folder writable",
+        _ => "mend that",
     };
     let command = format!("m2g {kind} train --resume {}", quoted(run));
     anyhow!("{error}; the run is saved up to step {}: {first}, then go on with `{command}`", state.step)
@@ -60,6 +62,15 @@ mod tests {
             run.display()
         );
         assert!(said.contains("metrics.jsonl: ") && said.ends_with(&expected), "{said}");
+        for (kind, advice) in [
+            (ErrorKind::FileTooLarge, ": raise the limit on the size of a file (ulimit -f), then go on with"),
+            (ErrorKind::PermissionDenied, ": make the folder writable, then go on with"),
+            (ErrorKind::TimedOut, ": mend that, then go on with"),
+        ] {
+            let failed = Error::io("write", run.join(LAST))(kind.into());
+            let said = with_advice(failed, "gpt", &run, None).to_string();
+            assert!(said.contains(advice), "{said}");
+        }
         let ended = |last| Some((last, "m2g gpt sample a".to_string()));
         let said = |last| with_advice(full(run.join(LAST)), "gpt", &run, ended(last)).to_string();
         assert!(

@@ -55,11 +55,11 @@ pub enum Error {
     #[error("two parameters are called {0}")]
     DuplicateParam(String),
     /// The loss or a gradient is NaN or infinite.
-    #[error("the {what} is not finite at step {step}{}", after_not_finite(*step))]
+    #[error("the {what} is not finite {}{}", when(*step), after_not_finite(*step))]
     NotFinite {
         /// The loss, or the first gradient that is not finite.
         what: String,
-        /// The step, counted from 0.
+        /// The number of steps taken before.
         step: u64,
     },
     /// A setting has an invalid value.
@@ -227,6 +227,15 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// When a step failed, by the number of steps taken before: the log counts its steps from 1.
+pub fn when(steps: u64) -> String {
+    match steps {
+        0 => "in the first step".into(),
+        1 => "after 1 step".into(),
+        steps => format!("after {steps} steps"),
+    }
+}
+
 /// What a value that is not finite means. The first step computes it before any update, so no learning rate has
 /// an influence on it.
 fn after_not_finite(step: u64) -> &'static str {
@@ -255,8 +264,8 @@ mod tests {
     #[test]
     fn only_later_steps_are_called_divergence() {
         let message = |step| Error::NotFinite { what: "loss".into(), step }.to_string();
-        assert!(message(0).starts_with("the loss is not finite at step 0, before any training: "));
-        assert!(message(7).starts_with("the loss is not finite at step 7: training has diverged; "));
+        assert!(message(0).starts_with("the loss is not finite in the first step, before any training: "));
+        assert!(message(7).starts_with("the loss is not finite after 7 steps: training has diverged; "));
         assert!(!message(0).contains("learning rate"));
     }
 

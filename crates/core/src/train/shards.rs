@@ -198,8 +198,9 @@ impl Sharded {
         Ok(done.and_then(|stop| match unexpected {
             None => Ok(stop),
             Some(param) => Err(Error::Ranks(format!(
-                "in step {step}, the parameter {} does not have one gradient per batch, as in the first step: this \
+                "in step {}, the parameter {} does not have one gradient per batch, as in the first step: this \
                  model cannot be trained by several processes",
+                step + 1,
                 param.name
             ))),
         }))
