@@ -6,6 +6,7 @@
 //! N                    the parameters
 //! N                    their best values so far
 //! N                    their gradients
+//! N log2(shards)       sums of gradients that wait for others, if a step is cut into shards
 //! the optimiser        2 N for AdamW, N for momentum
 //! activations          the values of one forward and backward pass, which the model estimates
 //! ```
@@ -22,14 +23,16 @@ pub struct Footprint {
     pub parameters: u64,
     /// The elements of the optimiser's tensors.
     pub optimizer: u64,
-    /// The elements of the values of one forward and backward pass, roughly.
+    /// The elements of the values of one forward and backward pass, and of the batches of a step, roughly.
     pub activations: u64,
+    /// The sums of gradients, of N elements each, that wait for those of other shards.
+    pub waiting_sums: u64,
 }
 
 /// Bytes of an element, a single-precision float.
 const BYTES_PER_ELEMENT: u64 = 4;
 
-/// Copies of the parameters: themselves, their best values, their gradients.
+/// Copies of the parameters: themselves, their best values, their gradients. Waiting sums come on top.
 const COPIES: u64 = 3;
 
 /// A smaller need is not compared with the available memory. Reading that takes 60 us, as long as a small model
@@ -42,9 +45,13 @@ const NEAR: f64 = 0.8;
 impl Footprint {
     /// The bytes that training needs.
     pub fn bytes(&self) -> u64 {
-        let elements = self.parameters.saturating_mul(COPIES);
-        let elements = elements.saturating_add(self.optimizer).saturating_add(self.activations);
-        elements.saturating_mul(BYTES_PER_ELEMENT)
+        self.of_parameters().saturating_add(self.activations).saturating_mul(BYTES_PER_ELEMENT)
+    }
+
+    /// The elements for parameters, gradients and the optimiser.
+    fn of_parameters(&self) -> u64 {
+        let copies = self.waiting_sums.saturating_add(COPIES);
+        self.parameters.saturating_mul(copies).saturating_add(self.optimizer)
     }
 
     /// Compares the need with the available memory. Returns a warning if it is near.
@@ -59,17 +66,16 @@ impl Footprint {
         let needed = self.bytes();
         if needed > available {
             let bytes = |elements: u64| readable(elements.saturating_mul(BYTES_PER_ELEMENT));
-            let parameters = self.parameters.saturating_mul(COPIES).saturating_add(self.optimizer);
             return Err(Error::Memory {
                 what: "training this model",
                 needed: format!(
                     "{} ({} for parameters, gradients and the optimizer, {} for the values of a step)",
                     readable(needed),
-                    bytes(parameters),
+                    bytes(self.of_parameters()),
                     bytes(self.activations)
                 ),
                 available: readable(available),
-                advice: "use a smaller model, or a smaller batch",
+                advice: "use a smaller model, a smaller batch, or fewer batches in a step",
             });
         }
         let near = needed as f64 > NEAR * available as f64;
@@ -188,7 +194,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const SMALL: Footprint = Footprint { parameters: 1000, optimizer: 2000, activations: 5000 };
+    const SMALL: Footprint =
+        Footprint { parameters: 1000, optimizer: 2000, activations: 5000, waiting_sums: 0 };
 
     #[test]
     fn as_many_run_at_once_as_half_of_the_memory_has_room_for() {
@@ -215,7 +222,11 @@ mod tests {
         let figures = "about 40.0 kB (20.0 kB for parameters, gradients and the optimizer, 20.0 kB for the values \
                        of a step) of memory, but 40.0 kB are available";
         assert!(error.contains(figures), "{error}");
-        let absurd = Footprint { parameters: u64::MAX, optimizer: u64::MAX, activations: 1 };
+        let sharded = Footprint { waiting_sums: 3, ..SMALL };
+        assert_eq!(sharded.bytes(), 52_000);
+        let error = sharded.check_against(1).unwrap_err().to_string();
+        assert!(error.contains("about 52.0 kB (32.0 kB for parameters, gradients"), "{error}");
+        let absurd = Footprint { parameters: u64::MAX, optimizer: u64::MAX, activations: 1, waiting_sums: 1 };
         assert!(absurd.check_against(u64::MAX - 1).is_err());
     }
 

@@ -3,7 +3,7 @@
 use m2g_core::data::mnist::{DigitData, LabelledImages};
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::optim::{AdamW, Optimizer, Sgd};
-use m2g_core::ranks::Ranks;
+use m2g_core::ranks::{Ranks, waiting_sums};
 use m2g_core::train::{Evaluation, Metrics, Options, Session, SessionCode, SessionModel, Task, Trainable};
 use m2g_core::{Error, Tape};
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,7 @@ impl Trainable for Network<f32> {
             EVALUATION_BATCH_SIZE,
             neurons,
         ]));
-        Some(Footprint { parameters, optimizer, activations })
+        Some(Footprint { parameters, optimizer, activations, waiting_sums: waiting_sums(config.shards, 1) })
     }
 
     fn config(description: &Description) -> &Config {

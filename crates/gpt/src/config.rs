@@ -2,7 +2,9 @@
 
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::optim::{Decay, Schedule};
-use m2g_core::settings::rules::{at_least_one, below_one, not_negative, not_negative_f32, positive};
+use m2g_core::settings::rules::{
+    at_least_one, batches_of_a_step, below_one, not_negative, not_negative_f32, positive, positive_f32,
+};
 use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
 use m2g_text::source::DocumentSeparator;
@@ -144,7 +146,7 @@ m2g_core::settings! {
             max_iters: u64 = 2000,
             /// The largest learning rate.
             #[alias = "lr"]
-            #[setting(check(positive))]
+            #[setting(check(positive_f32))]
             learning_rate: f64 = 2e-3,
             /// Whether the learning rate decays.
             decay_lr: bool = true,
@@ -242,6 +244,7 @@ impl Config {
     /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
+        batches_of_a_step(self.gradient_accumulation_steps, self.shards)?;
         self.model(1).check_heads()
     }
 }
@@ -382,6 +385,12 @@ mod tests {
             (
                 Config { learning_rate: f64::NAN, ..base() },
                 "learning_rate is NaN: it must be a number above 0",
+            ),
+            // Muon's rate is a multiple of this one.
+            (Config { learning_rate: 1e-320, muon_learning_rate: 0.01, ..base() }, "learning_rate is 0.0000"),
+            (
+                Config { gradient_accumulation_steps: 1 << 20, shards: 2, ..base() },
+                "gradient_accumulation_steps is 1048576 with shards 2: times shards it must be at most 1048576",
             ),
             (Config { n_layer: 0, ..base() }, "n_layer is 0: it must be from 1 to 1000"),
             (

@@ -7,12 +7,14 @@
 //! B T (16 C + H)     in each block: two norms, Q K V, the heads, two sub-layers, the hidden layer twice
 //! B T (3 H T + 4 C)  in each block, if attention runs op by op: scores, masked weights, dropout
 //! B T (2 V + 13 C)   once: the logits, and the gradients on their way back
+//! 2 B T              for each pass of a shard: its tokens and their targets
 //! ```
 //!
 //! An evaluation uses the memory of the steps: what counts is the larger of the two batches.
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{MlpActivation, NormKind, NormPlace, Positions, Score};
+use m2g_core::ranks::waiting_sums;
 
 use crate::evaluation::full_pass_batch_size;
 use crate::{Config, GptConfig};
@@ -66,11 +68,18 @@ impl GptConfig {
 pub(crate) fn footprint(config: &Config, model: &GptConfig) -> Footprint {
     let parameters = model.parameter_count();
     // An evaluation uses the memory of the steps.
-    let activations = model.activations(config.batch_size.max(full_pass_batch_size(model)));
+    let values = model.activations(config.batch_size.max(full_pass_batch_size(model)));
+    let passes = config.gradient_accumulation_steps;
+    let tokens = elements(&[2, passes, config.batch_size, model.block_size]);
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    Footprint { parameters, optimizer, activations }
+    Footprint {
+        parameters,
+        optimizer,
+        activations: values.saturating_add(tokens),
+        waiting_sums: waiting_sums(config.shards, passes),
+    }
 }
 
 fn sum(terms: &[u64]) -> u64 {
@@ -114,6 +123,17 @@ mod tests {
             let gpt = Gpt::<f32>::zeros(config.clone()).unwrap();
             prop_assert_eq!(config.parameter_count(), gpt.params().count() as u64);
         }
+    }
+
+    #[test]
+    fn batches_and_shards_of_a_step_need_memory() {
+        let usual = Config::default();
+        let need = |config: &Config| footprint(config, &config.model(65)).bytes() / 4;
+        let (one, parameters) = (need(&usual), usual.model(65).parameter_count());
+        assert_eq!(need(&Config { shards: 8, ..usual.clone() }), one + 2 * parameters);
+        let passes = |n| Config { gradient_accumulation_steps: n, ..usual.clone() };
+        assert_eq!(need(&Config { shards: 8, ..passes(2) }), need(&passes(2)) + 3 * parameters);
+        assert_eq!(need(&passes(1 << 20)) - one, 2 * ((1 << 20) - 1) * 12 * 64);
     }
 
     #[test]

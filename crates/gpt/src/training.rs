@@ -158,6 +158,14 @@ impl<'a> GptTask<'a> {
     fn new(description: &'a Description, corpus: &'a Corpus) -> Result<Self, Error> {
         let Config { batch_size, seed, .. } = description.config;
         let block_size = description.model.block_size;
+        if corpus.val.len() < 2 {
+            let why = format!(
+                "the validation split of {} has fewer than two tokens, but its loss needs one to predict and one \
+                 before it: give it more text",
+                corpus.source
+            );
+            return Err(Error::Other(why.into()));
+        }
         // A validation split shorter than a window is measured in windows that fit.
         let val_block_size = block_size.min(corpus.val.len().saturating_sub(1));
         Ok(Self {

@@ -4,7 +4,9 @@
 use m2g_core::nn::{NormPlace, Positions};
 use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::Settings;
-use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::settings::rules::{
+    at_least_one, batches_of_a_step, below_one, not_negative, positive, positive_f32,
+};
 use m2g_core::{Error, Precision, named_setting_values, within};
 use m2g_text::TokenizerKind;
 use serde::{Deserialize, Serialize};
@@ -164,7 +166,7 @@ m2g_core::settings! {
             #[setting(check(below_one))]
             beta2: f64 = 0.98,
             /// Adam's epsilon, which keeps its division finite.
-            #[setting(check(positive))]
+            #[setting(check(positive_f32))]
             eps: f64 = 1e-9,
             /// The largest norm of the gradient, which is scaled down to it; 0 means no limit.
             #[alias = "clip"]
@@ -229,6 +231,7 @@ impl Config {
     /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
+        batches_of_a_step(self.gradient_accumulation_steps, self.shards)?;
         self.model(1).check_heads()
     }
 }
@@ -313,6 +316,14 @@ mod tests {
             ),
             (Config { positions: Positions::Alibi, ..base() }, "positions is alibi: ALiBi knows only"),
             (Config { label_smoothing: 1.0, ..base() }, "label_smoothing is 1: it must be at least 0"),
+            (
+                Config { eps: 1e-38, ..base() },
+                "eps is 0.00000000000000000000000000000000000001: it must be at",
+            ),
+            (
+                Config { gradient_accumulation_steps: 1 << 20, shards: 1 << 16, ..base() },
+                "gradient_accumulation_steps is 1048576 with shards 65536: times shards it must be at most",
+            ),
             (Config { warmup_iters: 0, ..base() }, "warmup_iters is 0: it must be at least 1"),
             (Config { eval_alpha: 10.5, ..base() }, "eval_alpha is 10.5: it must be from 0 to 10"),
         ];

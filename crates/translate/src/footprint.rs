@@ -7,6 +7,7 @@
 //! N (9 C + 3 F)     in each block of the encoder: two norms, Q K V, the heads, two sub-layers, the hidden layer
 //! N (15 C + 3 F)    in each block of the decoder: also those of cross-attention
 //! N (2 V + 13 C)    once: the logits, and the gradients on their way back
+//! 3 N               for each batch of a shard: the source, the target as input, and the target
 //! ```
 //!
 //! An evaluation has the logits, but no gradients, and batches of its own size. It uses the memory of the steps. If it
@@ -14,6 +15,7 @@
 
 use m2g_core::memory::{Footprint, elements};
 use m2g_core::nn::{NormPlace, Positions};
+use m2g_core::ranks::waiting_sums;
 
 use crate::data::EVALUATION_TOKENS;
 use crate::decode::Options;
@@ -54,7 +56,14 @@ pub(crate) fn footprint(config: &Config, model: &TransformerConfig) -> Footprint
     // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
     let kept = if config.average > 1 { config.average } else { 0 };
     let optimizer = parameters.saturating_mul(2 + kept as u64);
-    Footprint { parameters, optimizer, activations: step.max(evaluation).saturating_add(packed) }
+    let batches = config.gradient_accumulation_steps;
+    let tokens = elements(&[3, batches, config.batch_tokens]);
+    Footprint {
+        parameters,
+        optimizer,
+        activations: sum(&[step.max(evaluation), packed, tokens]),
+        waiting_sums: waiting_sums(config.shards, batches),
+    }
 }
 
 /// The elements that translating a source of N tokens holds, in each of the sentences of a batch:
@@ -136,6 +145,18 @@ mod tests {
         let need = |config: &Config| footprint(config, &model).bytes() / 4;
         let without = Config { eval_translations: 0, ..config.clone() };
         assert_eq!(need(&config), need(&without) + model.parameter_count());
+    }
+
+    #[test]
+    fn batches_and_shards_of_a_step_need_memory() {
+        let usual = Config::default();
+        let model = usual.model(1000);
+        let need = |config: &Config| footprint(config, &model).bytes() / 4;
+        let (one, parameters) = (need(&usual), model.parameter_count());
+        assert_eq!(need(&Config { shards: 8, ..usual.clone() }), one + 2 * parameters);
+        let two = Config { gradient_accumulation_steps: 2, ..usual };
+        assert_eq!(need(&two), one + 3 * 1024);
+        assert_eq!(need(&Config { shards: 8, ..two.clone() }), need(&two) + 3 * parameters);
     }
 
     #[test]

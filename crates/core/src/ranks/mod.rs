@@ -32,4 +32,4 @@ pub use handle::Ranks;
 pub use in_process::in_threads;
 pub use layout::Layout;
 pub use outbox::Outbox;
-pub use tree::{Block, Sum, share};
+pub use tree::{Block, Sum, share, waiting_sums};

@@ -85,6 +85,12 @@ impl<V> Sum<V> {
     }
 }
 
+/// The most sums that wait in one process until the other half of their node is computed, if each shard has this many
+/// batches. The gradient of a single batch is added to a waiting sum at once; that of several is summed up first.
+pub fn waiting_sums(shards: usize, batches: usize) -> u64 {
+    u64::from(shards.max(1).ilog2()).saturating_sub(u64::from(batches == 1))
+}
+
 /// The largest nodes of the tree in a part of the shards.
 pub fn largest_nodes(part: Block, shards: usize) -> Vec<Block> {
     let mut sum = Sum::new(shards);
@@ -118,6 +124,28 @@ mod tests {
         assert_eq!(largest_nodes(2..7, 7), [2..4, 4..7]);
         assert_eq!(largest_nodes(1..6, 8), [1..2, 2..4, 4..6]);
         assert_eq!(largest_nodes(0..5, 5), [0..5]);
+    }
+
+    #[test]
+    fn few_sums_wait_at_a_time() {
+        for shards in 1..70 {
+            for batches in [1, 2] {
+                let mut sum = Sum::new(shards);
+                let mut most = 0;
+                for shard in 0..shards {
+                    let mut block = shard..shard + 1;
+                    if batches == 1
+                        && sum.adds_to_last(&block)
+                        && let Some((node, ())) = sum.pop()
+                    {
+                        block.start = node.start;
+                    }
+                    most = most.max(sum.nodes.len() as u64);
+                    sum.push(block, (), |(), ()| ());
+                }
+                assert_eq!(waiting_sums(shards, batches), most, "{shards} shards of {batches} batches");
+            }
+        }
     }
 
     #[test]

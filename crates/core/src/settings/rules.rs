@@ -1,5 +1,7 @@
 //! Rules for the values of settings.
 
+use crate::Error;
+
 /// Above 0, and finite.
 ///
 /// # Errors
@@ -9,6 +11,17 @@ pub fn positive(x: &f64) -> Result<(), &'static str> {
         f64::INFINITY => Err("it must be a finite number above 0"),
         x if x > 0.0 => Ok(()),
         _ => Err("it must be a number above 0"),
+    }
+}
+
+/// Above 0 as a number of 32 bits, with which models compute, and finite.
+///
+/// # Errors
+/// The rule, if `x` breaks it.
+pub fn positive_f32(x: &f64) -> Result<(), &'static str> {
+    match *x > 0.0 && *x < f64::from(f32::MIN_POSITIVE) {
+        true => Err("it must be at least 1.2e-38, about the smallest number of 32 bits"),
+        false => positive(x),
     }
 }
 
@@ -51,6 +64,24 @@ pub fn at_least_one<T: From<u8> + PartialOrd>(n: &T) -> Result<(), &'static str>
     if *n >= T::from(1) { Ok(()) } else { Err("it must be at least 1") }
 }
 
+/// The most batches of a step. Their tokens, or the indices of their examples, are in memory together.
+const MAX_BATCHES: usize = 1 << 20;
+
+/// A step has few enough batches: `gradient_accumulation_steps` in each of its `shards`.
+///
+/// # Errors
+/// [`Error::Setting`] if there are too many.
+pub fn batches_of_a_step(gradient_accumulation_steps: usize, shards: usize) -> Result<(), Error> {
+    if gradient_accumulation_steps.saturating_mul(shards) <= MAX_BATCHES {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        name: "gradient_accumulation_steps",
+        value: format!("{gradient_accumulation_steps} with shards {shards}"),
+        rule: "times `shards` it must be at most 1048576, the most batches of a step",
+    })
+}
+
 /// A rule that accepts the values in a range: `within!(1..=1000)`.
 #[macro_export]
 macro_rules! within {
@@ -80,6 +111,10 @@ mod tests {
         }
         assert_eq!([positive(&0.0), positive(&f64::NAN)], [Err("it must be a number above 0"); 2]);
         assert_eq!([positive(&1e300), not_negative(&1e300)], [Ok(()); 2]);
+        assert_eq!(positive_f32(&f64::INFINITY), positive(&f64::INFINITY));
+        assert_eq!([positive_f32(&0.0), positive_f32(&f64::NAN)], [positive(&0.0); 2]);
+        assert_eq!([positive_f32(&1.2e-38), positive_f32(&1e300)], [Ok(()); 2]);
+        assert!(positive_f32(&1e-38).is_err_and(|rule| rule.starts_with("it must be at least 1.2e-38")));
         assert!(not_negative_f32(&1e39).is_err_and(|rule| rule.starts_with("it must be at most 3.4e38")));
     }
 }

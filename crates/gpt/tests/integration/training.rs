@@ -268,7 +268,7 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
     let run = dir.path().join("run");
     let config = Config { learning_rate: 1e30, min_lr: 1e30, weight_decay: 0.0, warmup_iters: 0, ..config() };
     let error = Training::new(config, &corpus, Save::New(&run)).unwrap().run(&mut ()).unwrap_err();
-    assert!(error.to_string().contains("not finite at step"), "{error}");
+    assert!(error.to_string().contains("not finite after "), "{error}");
     let (gpt, _) = Training::load(&run, LAST).unwrap();
     assert!(gpt.params().iter().all(|p| p.value.data().iter().all(|x| x.is_finite())));
 }
@@ -296,6 +296,13 @@ fn invalid_settings_and_short_texts_are_named() {
     for (config, start) in cases {
         let error = Training::new(config, &corpus, Save::Nowhere).err().unwrap().to_string();
         assert!(error.starts_with(start), "{error}");
+    }
+    for n in [0, 1] {
+        let (train, val) = (corpus.train.to_vec().unwrap(), corpus.val.to_vec().unwrap());
+        let (train, val) = (TokenData::new(&train), TokenData::new(&val[..n]));
+        let short = Corpus::new(train, val, Tokenizer::char(&text()), "a test".into(), Vec::new());
+        let error = Training::new(config(), &short, Save::Nowhere).err().unwrap().to_string();
+        assert!(error.starts_with("the validation split of a test has fewer than two tokens"), "{error}");
     }
     // With a single character there is nothing to learn, but nothing breaks either.
     let same = corpus_of(&"a".repeat(400), Tokenizer::char("a"));
