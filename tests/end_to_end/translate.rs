@@ -126,6 +126,15 @@ fn pairs_are_prepared_and_faults_are_named() {
     let bytes = refused(dir, &["translate", "train", "--resume", "p", "--d-model", "64"]);
     assert!(bytes.contains("--d-model cannot change"), "{bytes}");
 
+    // Without its data, a model of words knows nothing of the usual sentence.
+    let word = "alpha beta\tgamma delta\n".repeat(3);
+    fs::write(dir.join("words.tsv"), word).unwrap();
+    let report = ["--data", "words.tsv", "--tokenizer", "word", "--run", "w", "--max-iters", "1"];
+    train(dir, &report);
+    fs::remove_file(dir.join("words.tsv")).unwrap();
+    let inspected = refused(dir, &["inspect", "w"]);
+    assert!(inspected.contains("give a sentence with --prompt"), "{inspected}");
+
     // A prepared folder brings its tokenizer.
     let other = refused(dir, &["translate", "train", "--data", "pairs", "--tokenizer", "word"]);
     assert!(
@@ -144,6 +153,16 @@ fn pairs_are_prepared_and_faults_are_named() {
     let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert_eq!((output.status.code(), stdout.lines().count()), (Some(1), 3), "{stderr}");
     assert!(stderr.contains("line 2 is left empty: a sentence is ") && stdout.lines().nth(1) == Some(""));
+    let output = run(dir, &["translate", "translate", "p", "long.de", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((output.status.code(), lines.len()), (Some(1), 3));
+    assert!(lines[1]["error"].as_str().unwrap().contains("max_length"), "{}", lines[1]);
+    assert!(lines[1]["translations"].as_array().unwrap().is_empty() && lines[0].get("error").is_none());
+    fs::write(dir.join("blank.de"), "\n").unwrap();
+    let blank = refused(dir, &["translate", "translate", "p", "blank.de", "--beam-tree", "x.svg"]);
+    assert!(blank.contains("but the line is empty: give a sentence"), "{blank}");
     let score = refused(dir, &["translate", "score", "p", "long.de", "a.en"]);
     assert!(score.contains("a.en has 61 lines, but long.de has 3"), "{score}");
     let long = refused(dir, &["translate", "eval", "p", "--source", "long.de", "--target", "long.de"]);

@@ -111,7 +111,19 @@ fn questions_are_answered(dir: &Path) {
     assert!(mean.len() == 8 && sum > 0.2 && sum <= 1.0 + 1e-6, "{mean:?}");
     // Without --against, the words are found.
     let found = last_json(&ok(dir, &[&ask[..], &["--json"]].concat()));
-    assert!(!found["compared"].as_array().unwrap().is_empty(), "{found}");
+    let compared: Vec<&str> =
+        found["compared"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(!compared.is_empty(), "{found}");
+    // The other word is new, if a change brings in a new one.
+    let words = |text: &Value| -> Vec<String> {
+        let words = text.as_str().unwrap().split_whitespace();
+        words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()).collect()
+    };
+    let tests = found["tests"].as_array().unwrap();
+    let known = words(&tests[0]["translation"]);
+    if tests.iter().flat_map(|test| words(&test["translation"])).any(|word| !known.contains(&word)) {
+        assert!(!known.contains(&compared[1].to_lowercase()), "{found}");
+    }
 
     // A word that the sentence has twice is left out everywhere, or where its number says.
     let twice = "La pizza salió del horno y la pizza sabía bien";
@@ -137,6 +149,7 @@ fn questions_are_answered(dir: &Path) {
         (&["--replace", "pizza"], "give a word, =, and the word"),
         (&["--blank", ""], "--blank is empty"),
         (&["--against", "tasted,"], "--against has an empty word"),
+        (&["--against", "tasted,tasted"], "--against compares tasted with itself: give another word"),
     ] {
         let given: Vec<&str> = if args[0] == "--word" { ask[..4].to_vec() } else { ask.to_vec() };
         let said = refused(dir, &[&given[..], args].concat()).replace('\n', " ");

@@ -9,7 +9,7 @@ use m2g_core::train::Session;
 use m2g_core::train::run_folder::{BEST, CONFIG, LAST, Save};
 use m2g_text::TokenData;
 use m2g_text::token_file::Width;
-use m2g_translate::data::{Corpus, META, Pairs, Prepare, TextPair, hold_out, prepare, read_tsv};
+use m2g_translate::data::{Corpus, HeldOut, META, Pairs, Prepare, TextPair, hold_out, prepare, read_tsv};
 use m2g_translate::decode::{Options, Translator, score};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
 use m2g_translate::training::Description;
@@ -186,7 +186,7 @@ fn run(folder: &Path) {
 fn pairs(folder: &Path) {
     let file = folder.join("pairs.tsv");
     fs::write(&file, TSV).unwrap();
-    let (train, val) = hold_out(read_tsv(&file).unwrap().0);
+    let HeldOut { train, val, .. } = hold_out(read_tsv(&file).unwrap().0);
     let out = folder.join("out");
     let settings = Prepare {
         train: &train,

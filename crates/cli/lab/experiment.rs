@@ -221,6 +221,27 @@ mod tests {
         }
     }
 
+    /// A shorter warm-up must not be a smaller rate.
+    #[test]
+    fn a_translator_without_warm_up_has_the_mean_rate_of_one_with_it() {
+        let (_, experiment) = Experiment::load("translate").unwrap();
+        let mean_rate = |arm: &Arm| {
+            let mut settings = experiment.base.clone();
+            settings.extend(arm.settings.clone());
+            let config: m2g_translate::Config = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
+            let (schedule, steps) = (config.schedule(), config.max_iters);
+            let rates = (0..steps).map(|step| schedule.factor(step, steps, 0));
+            config.peak_learning_rate() * rates.sum::<f64>() / steps as f64
+        };
+        let without: Vec<&Arm> =
+            experiment.arms.iter().filter(|arm| arm.name.contains("no warm-up")).collect();
+        assert_eq!(without.len(), 2);
+        for arm in without {
+            let ratio = mean_rate(arm) / mean_rate(experiment.compared_with(arm));
+            assert!((ratio - 1.0).abs() < 0.02, "{}: {ratio}", arm.name);
+        }
+    }
+
     #[test]
     fn the_experiment_in_the_notes_is_valid() {
         let note = include_str!("../../../notebooks-notes/05-what-if.md");

@@ -13,10 +13,11 @@ pub struct DecodingFlags {
     /// The length penalty ((5 + n) / 6)^alpha of a translation of n tokens; 0 favours short ones.
     #[arg(long, value_name = "X", default_value_t = Options::default().alpha)]
     alpha: f64,
-    /// A translation has at most this number of tokens more than its source.
+    /// A translation has at most this number of tokens more than its source, each with its end token.
     #[arg(long, value_name = "N", default_value_t = Options::default().extra_length)]
     extra_length: usize,
-    /// Sentences that a thread translates side by side. It changes the speed and the memory, not the result.
+    /// Sentences that a thread translates side by side. It changes the speed and the memory, and not the result,
+    /// unless the model has no padding mask.
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     /// Compute the keys and values of earlier tokens again for every token, to see what the cache saves.

@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use clap::Args;
 use m2g_core::train::run_folder::LAST;
 use m2g_text::TextError;
-use m2g_translate::data::{Prepare, TextPair, hold_out, prepare, read_tsv, read_two_files};
+use m2g_translate::data::{HeldOut, Prepare, TextPair, hold_out, prepare, read_tsv, read_two_files};
 use m2g_translate::training::Training;
 use serde_json::json;
 
@@ -53,7 +53,11 @@ impl PreparePairs {
         ensure!(self.max_length >= 2, "--max-length is {}: it must be at least 2", self.max_length);
         let (pairs, mut reports) = read(&self.inputs)?;
         let (train, val) = match &self.val[..] {
-            [] => hold_out(pairs),
+            [] => {
+                let HeldOut { train, val, report } = hold_out(pairs);
+                reports.extend(report);
+                (train, val)
+            }
             inputs => {
                 let (val, more) = read(inputs)?;
                 reports.extend(more);

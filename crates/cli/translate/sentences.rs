@@ -90,6 +90,9 @@ impl Translate {
                     sentences.len()
                 );
             };
+            if sentence.trim().is_empty() {
+                bail!("--beam-tree draws the search of one sentence, but the line is empty: give a sentence");
+            }
             beam_tree::check(out, &options)?;
             let (_, tree) = translator.tree(&translator.encode(sentence)?)?;
             beam_tree::save(out, sentence, &tree, &description.tokenizer, &options)?;
@@ -104,27 +107,31 @@ impl Translate {
             if interrupt::requested() {
                 break;
             }
-            let mut sources = Vec::with_capacity(chunk.len());
+            let (mut sources, mut errors) =
+                (Vec::with_capacity(chunk.len()), Vec::with_capacity(chunk.len()));
             for (sentence, line) in chunk.iter().zip(first..) {
-                sources.push(translator.encode(sentence).unwrap_or_else(|error| {
+                let encoded = translator.encode(sentence);
+                let error = encoded.as_ref().err().map(ToString::to_string);
+                if let Some(error) = &error {
                     note(&format!("line {line} is left empty: {error}"));
                     skipped += 1;
-                    Vec::new()
-                }));
+                }
+                sources.push(encoded.unwrap_or_default());
+                errors.push(error);
             }
             let translated = match translator.translate(&sources) {
                 Err(Error::Stopped) => break,
                 translated => translated?,
             };
-            for (((sentence, source), found), line) in
-                chunk.iter().zip(&sources).zip(&translated).zip(first..)
-            {
+            for (i, translated) in translated.iter().enumerate() {
+                let (sentence, source, error) = (&chunk[i], &sources[i], errors[i].as_deref());
+                let found = if error.is_some() { &[] } else { &translated[..] };
                 let links = found.iter().map(|found| {
                     let Some(model) = &unfused else { return Ok(None) };
                     links(model, &description.tokenizer, &translator, source, found).map(Some)
                 });
                 let links: Vec<Option<Links>> = links.collect::<anyhow::Result<_>>()?;
-                self.print(line, (sentence, source), found, &links)?;
+                self.print(first + i, (sentence, source), error, found, &links)?;
             }
             done += chunk.len();
         }
@@ -142,10 +149,12 @@ impl Translate {
         })
     }
 
+    /// Prints the translations of a line: none if it has an error.
     fn print(
         &self,
         line: usize,
         (sentence, tokens): (&str, &[u32]),
+        error: Option<&str>,
         found: &[Translation],
         links: &[Option<Links>],
     ) -> anyhow::Result<()> {
@@ -161,10 +170,14 @@ impl Translate {
                 }
                 object
             };
-            return output::line(json!({
+            let mut object = json!({
                 "event": "translation", "line": line, "source": sentence, "source_tokens": tokens,
                 "translations": found.map(translation).collect::<Vec<_>>(),
-            }));
+            });
+            if let Some(error) = error {
+                object["error"] = json!(error);
+            }
+            return output::line(object);
         }
         // A translation is one line, whatever it says.
         let text = |(t, links): (&Translation, &Option<Links>)| match links {

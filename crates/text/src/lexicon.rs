@@ -127,7 +127,7 @@ pub fn agreeing(adjective: &str, feminine: bool, plural: bool) -> String {
     }
 }
 
-/// Where things and people come out of, with the verb in singular and plural.
+/// Where things and people come out of.
 pub const ORIGINS: [(&str, &str); 6] = [
     ("del horno", "of the oven"),
     ("de la cocina", "of the kitchen"),

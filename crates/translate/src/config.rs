@@ -36,11 +36,12 @@ pub enum LrDecay {
     /// With the square root of the step, whatever the number of steps: the paper.
     #[default]
     InverseSqrt,
-    /// Along half a cosine, to 0 at the last step.
+    /// Along half a cosine, which would be 0 right after the last step.
     Cosine,
-    /// Along a straight line, to 0 at the last step.
+    /// Along a straight line, which would be 0 right after the last step.
     Linear,
-    /// Not at all, then along a straight line over the last 40 % of the steps after the warm-up, to 0.
+    /// Not at all, then along a straight line over the last 40 % of the steps after the warm-up, which would
+    /// be 0 right after the last step.
     Trapezoid,
 }
 
@@ -263,14 +264,21 @@ impl TransformerConfig {
     }
 }
 
+/// The bytes, and the special tokens for beginning, end and padding: no vocabulary of byte pairs has fewer tokens.
+const SMALLEST_BPE: usize = 256 + 3;
+
 /// The tokenizer of this name: one of those that a translation model can have, or `gpt2`.
 ///
 /// # Errors
 /// [`Error::Setting`], of the setting `tokenizer`.
 pub(crate) fn tokenizer_kind(name: &str) -> Result<TokenizerKind, Error> {
-    let rule = "it must be char, word, byte or bpe:N, where N is from 256 to 1048576 tokens";
+    let rule = "it must be char, word, byte or bpe:N, where N is from 259 to 1048576 tokens: 256 bytes, three special \
+                tokens, and byte pairs";
     match name.parse::<TokenizerKind>() {
         Err(Error::Setting { name, value, .. }) => Err(Error::Setting { name, value, rule }),
+        Ok(TokenizerKind::Bpe(n)) if n < SMALLEST_BPE => {
+            Err(Error::Setting { name: "tokenizer", value: name.into(), rule })
+        }
         parsed => parsed,
     }
 }
@@ -313,6 +321,10 @@ mod tests {
             (
                 Config { tokenizer: "words".into(), ..base() },
                 "tokenizer is words: it must be char, word, byte or bpe:N, where",
+            ),
+            (
+                Config { tokenizer: "bpe:258".into(), ..base() },
+                "tokenizer is bpe:258: it must be char, word,",
             ),
             (Config { positions: Positions::Alibi, ..base() }, "positions is alibi: ALiBi knows only"),
             (Config { label_smoothing: 1.0, ..base() }, "label_smoothing is 1: it must be at least 0"),

@@ -27,20 +27,21 @@ pub fn untrained() -> Result<(Transformer<f32>, Description), Error> {
 }
 
 /// A sentence that the model reads: of the grammar, the one about the pizza; else the first validation pair of its
-/// data or, without the data, as much of that sentence as the tokenizer knows.
-pub fn default_sentence(description: &Description) -> String {
+/// data or, without the data, as much of that sentence as the tokenizer knows; `None` if that is nothing.
+pub fn default_sentence(description: &Description) -> Option<String> {
     let Description { config, tokenizer, .. } = description;
     if config.data != GRAMMAR
         && let Ok(corpus) = Corpus::load(config, Some(tokenizer))
     {
         let ids = corpus.val.source.get(0);
-        return tokenizer.decode_without_special(ids);
+        return Some(tokenizer.decode_without_special(ids));
     }
     let known = |c: &char| tokenizer.encode(&c.to_string()).is_ok();
-    match tokenizer.encode(PIZZA[0]) {
+    let sentence: String = match tokenizer.encode(PIZZA[0]) {
         Ok(_) => PIZZA[0].into(),
         Err(_) => PIZZA[0].chars().filter(known).collect(),
-    }
+    };
+    (!sentence.trim().is_empty()).then_some(sentence)
 }
 
 impl Transformer<f32> {

@@ -151,7 +151,7 @@ impl<T: Float> Transformer<T> {
     }
 
     /// The logits of each token of the target, `(B, T, V)`, from the source and the earlier tokens. A pair has
-    /// the same bits alone and in a batch.
+    /// the same bits alone and in a batch, with a padding mask and fused ops.
     ///
     /// # Errors
     /// [`Error::Setting`] if a sequence is longer than `max_length`; [`Error::Shape`] if a token is not in

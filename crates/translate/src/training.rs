@@ -220,7 +220,7 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
             let indices: Vec<usize> = (0..n).map(|i| i * corpus.val.len() / n).collect();
             let translator =
                 Translator::new(model, &corpus.tokenizer, config.decoding())?.stop_when(tape.stop());
-            // A sentence has the same translation in any batch.
+            // With a padding mask, a sentence has the same translation in any batch.
             let ours = ranks.map_texts(n, |mine| {
                 let mine: Vec<usize> = mine.iter().map(|&i| indices[i]).collect();
                 translate(&translator, &corpus.val, &mine)

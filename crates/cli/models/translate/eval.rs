@@ -29,7 +29,7 @@ const TEXT_COLUMN: usize = 10;
 #[derive(Args)]
 pub struct Flags {
     /// The split of the run's own data: val, or a held-out one; sentences and combinations of the grammar,
-    /// held-out of the toys.
+    /// held-out of the toys, test2016 of Multi30k.
     #[arg(long, value_name = "NAME", default_value = "val", conflicts_with_all = ["source", "target"])]
     split: String,
     /// Measure these sentences, one on each line, plain or gzip [default: the split].

@@ -46,7 +46,7 @@ enum TranslateCommand {
     Prepare(prepare::PreparePairs),
     /// Train a model to translate.
     ///
-    /// Without flags, trains on 20,000 Spanish sentences with English translations that a grammar in this
+    /// Without flags, trains on 18,000 Spanish sentences with English translations that a grammar in this
     /// program writes.
     Train(Box<Train<Transformer<f32>>>),
     /// Measure a model on pairs of sentences: loss, accuracy, BLEU, chrF.

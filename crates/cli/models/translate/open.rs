@@ -60,7 +60,12 @@ impl OpenModel for OpenTransformer {
         if input.prompt.as_deref().is_some_and(|prompt| prompt.trim().is_empty()) {
             bail!("--prompt is empty: give a sentence of at least one character");
         }
-        let sentence = input.prompt.clone().unwrap_or_else(|| default_sentence(&self.description));
+        let Some(sentence) = input.prompt.clone().or_else(|| default_sentence(&self.description)) else {
+            bail!(
+                "the data of the run are gone, and its vocabulary has nothing of the usual sentence: give a \
+                 sentence with --prompt"
+            );
+        };
         Ok(self.model.inspect(&self.description.tokenizer, &sentence, input.backward)?)
     }
 

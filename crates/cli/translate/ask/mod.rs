@@ -17,7 +17,7 @@ use m2g_text::Tokenizer;
 use m2g_text::lexicon::of_another_kind;
 use m2g_text::words::Words;
 use m2g_translate::Transformer;
-use m2g_translate::ask::{Attention, Pair, alternative, choose};
+use m2g_translate::ask::{Attention, Pair, alternative, choose, newcomer};
 use m2g_translate::data::{GRAMMAR, Specials};
 use m2g_translate::decode::{Translation, Translator};
 use m2g_translate::training::Description;
@@ -61,7 +61,7 @@ pub struct Ask {
     #[arg(long, value_name = "WORD")]
     blank: Vec<String>,
     /// The words of the translation to compare: tasted,knew [default: the translation of the word, and the
-    /// one that gains most by a change].
+    /// likeliest of the words that a change brings into the translation].
     #[arg(long, value_name = "WORD,..", value_delimiter = ',', help_heading = "Choice")]
     against: Vec<String>,
     #[command(flatten)]
@@ -120,7 +120,7 @@ impl Ask {
             bail!("--against has an empty word: give words with commas between them, such as tasted,knew");
         }
         // Where the words compete in the translation, and which words they are.
-        let (target, words) = match &against[..] {
+        let (target, words): (_, Vec<String>) = match &against[..] {
             [_, _, ..] => {
                 let place = choose(asked.context(), &asked_source, &best.tokens, &against, None)?.place;
                 (pair.target.of_token(place), against)
@@ -129,17 +129,26 @@ impl Ask {
                 let target = attention.translation_of(&pair, word);
                 let own = target.map(|target| bare(&pair.target.words[target]).to_string());
                 let place = target.and_then(|target| pair.target.tokens(target).next()).unwrap_or(0);
-                let sources: Vec<Vec<u32>> = translated.iter().map(|(source, _)| source.clone()).collect();
                 let other = match (given, &own) {
                     ([other], _) => Some(other.clone()),
                     (_, None) => None,
                     (_, Some(own)) => {
-                        alternative(asked.context(), &asked_source, &best.tokens[..place], own, &sources)?
+                        let before = &best.tokens[..place];
+                        let texts: Vec<String> = translated.iter().map(|(_, t)| t.text.clone()).collect();
+                        let known = &pair.target.words;
+                        let other = match newcomer(asked.context(), &asked_source, before, known, &texts)? {
+                            None => alternative(asked.context(), &asked_source, before, own)?,
+                            some => some,
+                        };
+                        other.filter(|other| other != own)
                     }
                 };
                 (target, own.into_iter().chain(other).collect())
             }
         };
+        if let Some((_, word)) = words.iter().enumerate().find(|(i, word)| words[..*i].contains(word)) {
+            bail!("--against compares {word} with itself: give another word");
+        }
         let place = target.and_then(|target| pair.target.tokens(target).next()).unwrap_or(0);
         let before = &best.tokens[..place];
         let mut tried = Vec::new();

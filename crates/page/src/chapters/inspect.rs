@@ -9,6 +9,7 @@ use m2g_core::{Mask, Tensor, Var};
 use m2g_gpt::inspect::default_tokens;
 use m2g_gpt::{Gpt, GptConfig};
 use m2g_translate::inspect::default_sentence;
+use m2g_translate::training::Description;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,7 +95,7 @@ fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusa
             Ok((inspection, changed, left_out))
         }
         Model::Translate(model, description) => {
-            let sentence = prompt.map_or_else(|| default_sentence(description), String::from);
+            let sentence = sentence_or_default(prompt.map(String::from), description)?;
             Ok((model.inspect(&description.tokenizer, &sentence, wanted.backward)?, None, 0))
         }
     }
@@ -106,6 +107,15 @@ pub(super) fn check_text(text: Option<&str>) -> Result<(), Refusal> {
         true => Err(Refusal::bad("the text is empty: type at least one character")),
         false => Ok(()),
     }
+}
+
+/// The sentence that was given, or one that the model reads.
+pub(super) fn sentence_or_default(given: Option<String>, of: &Description) -> Result<String, Refusal> {
+    given.or_else(|| default_sentence(of)).ok_or_else(|| {
+        Refusal::bad(
+            "the data of the run are gone, and its vocabulary has nothing of the usual sentence: type one",
+        )
+    })
 }
 
 /// The same weights under the wanted score and mask, if any is wanted.

@@ -2,11 +2,10 @@
 
 use m2g_text::tokenizer::readable;
 use m2g_translate::decode::{Fate, Options, Translator};
-use m2g_translate::inspect::default_sentence;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::inspect::check_text;
+use super::inspect::{check_text, sentence_or_default};
 use crate::models::KINDS;
 use crate::server::reply::{Answer, Refusal, Reply};
 use crate::server::request::Request;
@@ -35,7 +34,7 @@ pub fn translate(state: &State, request: &Request) -> Answer {
         return Err(Refusal::bad(format!("beam is {beam}: it must be from 1 to {MOST_BEAM}")));
     }
     let translator = Translator::new(model, tokenizer, Options { beam, n_best: beam, ..Options::default() })?;
-    let sentence = wanted.sentence.unwrap_or_else(|| default_sentence(description));
+    let sentence = sentence_or_default(wanted.sentence, description)?;
     let source = translator.encode(&sentence)?;
     let (found, tree) = translator.tree(&source)?;
     let token = |id: u32| readable(id, Some(tokenizer));

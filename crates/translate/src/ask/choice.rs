@@ -1,5 +1,7 @@
 //! Which of some words a model says, and how likely it finds each of them.
 
+use std::collections::BTreeSet;
+
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 use m2g_text::words::Words;
@@ -67,9 +69,36 @@ pub fn choose(
     }))
 }
 
-/// The word that gains most when the source changes: of the words that can follow `prefix`, other than `word`,
-/// the one whose first token gains the most probability in one of the `changed` sources, and how that source
-/// goes on with it. Without changed sources, the likeliest other word.
+/// The word that a change brings in, and that competes with the word after `prefix`: of the words of the `changed`
+/// translations that are not among the `known` ones, the one that is likeliest there. `None` if they have no such word.
+///
+/// # Errors
+/// The errors of [`score`].
+pub fn newcomer(
+    (model, tokenizer, special): (&Transformer<f32>, &Tokenizer, Specials),
+    source: &[u32],
+    prefix: &[u32],
+    known: &[String],
+    changed: &[String],
+) -> Result<Option<String>, Error> {
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_string();
+    let known: Vec<String> = known.iter().map(|word| bare(word).to_lowercase()).collect();
+    let room = model.config().max_length.saturating_sub(prefix.len());
+    let fits = |word: &str| encode(tokenizer, word, !prefix.is_empty()).is_ok_and(|ids| ids.len() <= room);
+    let words = changed.iter().flat_map(|text| text.split_whitespace()).map(bare);
+    let new: BTreeSet<String> = words
+        .filter(|word| !word.is_empty() && !known.contains(&word.to_lowercase()) && fits(word))
+        .collect();
+    let mut new = Vec::from_iter(new);
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let likely = choose((model, tokenizer, special), source, prefix, &new, Some(prefix.len()))?.probabilities;
+    let best = (0..new.len()).max_by(|&a, &b| likely[a].total_cmp(&likely[b]));
+    Ok(best.map(|best| new.swap_remove(best)))
+}
+
+/// The likeliest word that can follow `prefix`, other than `word`.
 ///
 /// # Errors
 /// The errors of [`Transformer::forward`]; [`Error::Other`] if `word` has no tokens.
@@ -78,27 +107,11 @@ pub fn alternative(
     source: &[u32],
     prefix: &[u32],
     word: &str,
-    changed: &[Vec<u32>],
 ) -> Result<Option<String>, Error> {
     let first = encode(tokenizer, word, !prefix.is_empty())?[0];
-    let before = next(model, source, prefix, special)?;
-    // Without a change, what counts is the probability itself.
-    let none = vec![0.0; before.len()];
-    let (sources, before): (Vec<&[u32]>, _) = match changed {
-        [] => (vec![source], none),
-        changed => (changed.iter().map(Vec::as_slice).collect(), before),
-    };
-    let mut best: Option<(f64, &[u32], u32)> = None;
-    for source in sources {
-        let after = next(model, source, prefix, special)?;
-        for (id, (after, before)) in (0..).zip(after.iter().zip(&before)) {
-            let gain = after - before;
-            if id != first && !tokenizer.is_special(id) && gain > best.map_or(0.0, |(gain, ..)| gain) {
-                best = Some((gain, source, id));
-            }
-        }
-    }
-    let Some((_, source, id)) = best else { return Ok(None) };
+    let likely = next(model, source, prefix, special)?;
+    let others = (0..).zip(&likely).filter(|(id, _)| *id != first && !tokenizer.is_special(*id));
+    let Some((id, _)) = others.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { return Ok(None) };
     let mut ids = [prefix, &[id]].concat();
     let most = (prefix.len() + MAX_TOKENS_OF_A_WORD).min(model.config().max_length);
     while ids.len() < most {
@@ -144,4 +157,35 @@ fn next(
     let exps: Vec<f64> = row.iter().map(|&z| f64::from(z - largest).exp()).collect();
     let sum: f64 = exps.iter().sum();
     Ok(exps.into_iter().map(|e| e / sum).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Config;
+    use crate::data::{TextPair, tokenizer_for};
+
+    #[test]
+    fn a_newcomer_is_a_word_that_a_change_brings_in() {
+        let text = [["la niña sabía bien", "The girl knew well"], ["la pizza", "The pizza tasted good."]];
+        let tokenizer = tokenizer_for("byte", "x", &text.map(TextPair::from)).unwrap();
+        let config = Config { d_model: 8, d_ff: 8, n_head: 2, max_length: 20, ..Config::default() };
+        let model = Transformer::new(config.model(tokenizer.vocab_size()), 1).unwrap();
+        let special = Specials::of(&tokenizer).unwrap();
+        let mut source = tokenizer.encode("la niña").unwrap();
+        source.push(special.end);
+        let known = ["The", "girl", "knew", "well"].map(String::from);
+        let found = |before: &str, changed: &[&str]| {
+            let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+            let prefix = tokenizer.encode(before).unwrap();
+            newcomer((&model, &tokenizer, special), &source, &prefix, &known, &changed).unwrap()
+        };
+        let new = found("The girl", &["The pizza tasted good."]).unwrap();
+        assert!(["pizza", "tasted", "good"].contains(&&*new), "{new}");
+        assert_eq!(found("The girl", &["The pizza, well, knew the girl"]).unwrap(), "pizza");
+        assert_eq!(found("The girl", &["the girl. Well, the girl knew!", ""]), None, "only known words");
+        assert_eq!(found("The girl", &[]), None);
+        assert_eq!(found("The girl knew so we", &["pizza"]), None, "a word that does not fit");
+    }
 }

@@ -12,4 +12,4 @@ mod attention;
 mod choice;
 
 pub use attention::{Attention, Pair, alignment};
-pub use choice::{Choice, alternative, choose};
+pub use choice::{Choice, alternative, choose, newcomer};

@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_batch_by_hand() {
         let (pairs, special) = pairs(&[(1, 3), (2, 1)]);
-        let Specials { beginning, end, padding } = special;
+        let Specials { beginning, end, padding, .. } = special;
         let [a, b] = [97, 98];
         let both = batch(&pairs, &[1, 0], special, true).unwrap();
         assert_eq!(both.source.ids[..], [a, b, end, a, end, padding]);

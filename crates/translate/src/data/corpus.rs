@@ -1,5 +1,6 @@
 //! A corpus: all splits of a data set as tokens, by the name of the data.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use m2g_core::rng::{Streams, permutation};
@@ -65,8 +66,9 @@ impl Corpus {
             return Self::new((train, val, Vec::new()), own, data.into(), reports);
         }
         if path.is_file() {
-            let (pairs, reports) = read_tsv(path)?;
-            let (train, val) = hold_out(pairs);
+            let (pairs, mut reports) = read_tsv(path)?;
+            let HeldOut { train, val, report } = hold_out(pairs);
+            reports.extend(report);
             let splits = TextSplits { name: data.into(), train, val, tests: Vec::new(), reports };
             return Self::encode(splits, config, tokenizer);
         }
@@ -142,16 +144,46 @@ fn named(name: &str) -> Option<Result<TextSplits, TextError>> {
     splits.map(Ok)
 }
 
-/// Training and validation pairs: a tenth, but at most [`VAL_PAIRS`], is held out at random, the same in
-/// every run.
-pub fn hold_out(mut pairs: Vec<TextPair>) -> (Vec<TextPair>, Vec<TextPair>) {
-    let held_out = (pairs.len() / ONE_IN).clamp(usize::from(pairs.len() > 1), VAL_PAIRS);
+/// Training pairs, and validation pairs that were held out of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldOut {
+    /// The pairs to train on.
+    pub train: Vec<TextPair>,
+    /// The pairs by which the best model is chosen.
+    pub val: Vec<TextPair>,
+    /// A sentence, if some were drawn that the training pairs have too.
+    pub report: Option<String>,
+}
+
+/// Training and validation pairs: of the pairs with text on both sides a tenth, but at most [`VAL_PAIRS`], is held
+/// out at random, the same in every run. A validation pair that is among the training pairs too is dropped, unless
+/// all are.
+pub fn hold_out(mut pairs: Vec<TextPair>) -> HeldOut {
+    let usable = pairs.iter().filter(|pair| !pair.lacks_text()).count();
+    let held_out = (usable / ONE_IN).clamp(usize::from(usable > 1), VAL_PAIRS);
     let order = permutation(&mut Streams::new(1).stream("validation", 0), pairs.len() as u32);
+    let drawn = order.iter().map(|&i| i as usize).filter(|&i| !pairs[i].lacks_text()).take(held_out);
     let mut is_val = vec![false; pairs.len()];
-    order.iter().take(held_out).for_each(|&i| is_val[i as usize] = true);
+    drawn.for_each(|i| is_val[i] = true);
     let mut is_val = is_val.into_iter();
-    let val = pairs.extract_if(.., |_| is_val.next() == Some(true)).collect();
-    (pairs, val)
+    let mut val: Vec<TextPair> = pairs.extract_if(.., |_| is_val.next() == Some(true)).collect();
+    let drawn: BTreeSet<&TextPair> = val.iter().collect();
+    let known: BTreeSet<&TextPair> = pairs.iter().filter(|pair| drawn.contains(pair)).collect();
+    let (all, n) = (val.len(), val.iter().filter(|pair| known.contains(pair)).count());
+    let report = match n {
+        0 => None,
+        n if n == all => Some(
+            "all validation pairs are training pairs too, so validation measures what was memorised: prepare \
+             the text with other validation pairs"
+                .into(),
+        ),
+        n => {
+            val.retain(|pair| !known.contains(pair));
+            let why = if n == 1 { "was dropped: it is a training pair" } else { "were dropped: they are training pairs" };
+            Some(format!("{n} of the {all} validation pairs {why} too"))
+        }
+    };
+    HeldOut { train: pairs, val, report }
 }
 
 #[cfg(test)]
@@ -172,7 +204,9 @@ mod tests {
         assert!(corpus.tokenizer.vocab_size() < 50 && corpus.reports.is_empty());
         let again = Corpus::load(&config("dates", "auto"), Some(&corpus.tokenizer)).unwrap();
         assert_eq!(again.fingerprint, corpus.fingerprint);
-        assert_ne!(Corpus::load(&config("copy", "auto"), None).unwrap().fingerprint, corpus.fingerprint);
+        let copy = Corpus::load(&config("copy", "auto"), None).unwrap();
+        assert_ne!(copy.fingerprint, corpus.fingerprint);
+        assert_eq!(copy.tokenizer.vocab_size(), 16 + 3, "the letters and the special tokens");
         assert!(["dates", "grammar", "multi30k-en-fr"].into_iter().all(is_built_in) && !is_built_in("a.tsv"));
         let error = Corpus::load(&config("datse", "auto"), None).unwrap_err().to_string();
         assert!(
@@ -194,14 +228,37 @@ mod tests {
         assert_eq!(corpus.reports.len(), 2, "{:?}", corpus.reports);
         fs::write(&path, "\tempty\na\t\n").unwrap();
         let error = Corpus::load(&config, None).unwrap_err().to_string();
-        assert!(error.contains("a.tsv: it has no training pairs left: 1 of the"), "{error}");
+        assert!(error.contains("a.tsv: it has no training pairs left: 2 of the"), "{error}");
         let lines: String = (0..50).map(|i| format!("número n{i}\tnumber n{i}\n")).collect();
         fs::write(&path, lines).unwrap();
         let error = Corpus::load(&Config { tokenizer: "word".into(), ..config.clone() }, None).unwrap_err();
         assert!(error.to_string().contains("a.tsv: its validation pairs, a tenth of all"), "{error}");
+        fs::write(&path, "\ta\nuno\tone\n\tb\ndos\ttwo\nc\t\n").unwrap();
+        let corpus = Corpus::load(&config, None).unwrap();
+        assert_eq!((corpus.train.len(), corpus.val.len()), (1, 1), "drawn from what can be used");
         fs::write(&path, "").unwrap();
         assert!(Corpus::load(&config, None).unwrap_err().to_string().contains("no training pairs"));
         let error = Corpus::load(&Config { data: dir.path().display().to_string(), ..config }, None);
         assert!(error.unwrap_err().to_string().contains("not one that prepare made"));
+    }
+
+    #[test]
+    fn validation_pairs_are_no_training_pairs() {
+        let line = |i: usize| TextPair { source: format!("número {i}"), target: format!("number {i}") };
+        let HeldOut { train, val, report } = hold_out((0..100).map(line).collect());
+        assert_eq!((train.len(), val.len(), report), (90, 10, None));
+        // Of 400 lines, a hundred are there three times.
+        let lines: Vec<TextPair> =
+            (0..100).flat_map(|i| [line(i), line(i), line(i)]).chain((100..400).map(line)).collect();
+        let HeldOut { train, val, report } = hold_out(lines);
+        assert_eq!(train.len(), 540, "what is trained on is the same");
+        assert!(!val.is_empty() && val.iter().all(|pair| !train.contains(pair)));
+        let dropped = 60 - val.len();
+        let want = format!("{dropped} of the 60 validation pairs were dropped: they are training pairs too");
+        assert!(dropped > 1 && report == Some(want), "{report:?}");
+        // Nothing else could be measured.
+        let HeldOut { train, val, report } = hold_out(vec![line(1); 40]);
+        assert_eq!((train.len(), val.len()), (36, 4));
+        assert!(report.unwrap().starts_with("all validation pairs are training pairs too"));
     }
 }

@@ -211,7 +211,7 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
     Ok(PreparedPairs { train, val, tokenizer, meta })
 }
 
-/// The largest `meta.json` and `tokenizer.json` in bytes.
+/// The largest `pairs.json` or `tokenizer.json` in bytes.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {

@@ -24,7 +24,7 @@ mod vocabulary;
 
 pub(crate) use batches::EVALUATION_TOKENS;
 pub use batches::{Batches, batch};
-pub use corpus::{Corpus, VAL_PAIRS, hold_out, is_built_in};
+pub use corpus::{Corpus, HeldOut, VAL_PAIRS, hold_out, is_built_in};
 pub use folder::{META, PairsMeta, Prepare, is_prepared, prepare};
 pub use grammar::{NAME as GRAMMAR, PIZZA};
 pub use pairs::{Pairs, Sentences};

@@ -126,7 +126,7 @@ impl Pairs {
         let (mut all, mut dropped) = (Self::default(), Dropped::default());
         let (mut source, mut target) = (Vec::new(), Vec::new());
         for pair in pairs {
-            if pair.source.trim().is_empty() || pair.target.trim().is_empty() {
+            if pair.lacks_text() {
                 dropped.empty += 1;
                 continue;
             }

@@ -13,6 +13,13 @@ pub struct TextPair {
     pub target: String,
 }
 
+impl TextPair {
+    /// Whether a side is empty, or only white space.
+    pub(super) fn lacks_text(&self) -> bool {
+        self.source.trim().is_empty() || self.target.trim().is_empty()
+    }
+}
+
 impl From<[&str; 2]> for TextPair {
     fn from([source, target]: [&str; 2]) -> Self {
         Self { source: source.into(), target: target.into() }

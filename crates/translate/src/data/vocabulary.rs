@@ -2,7 +2,7 @@
 
 use m2g_core::Error;
 use m2g_text::tokenizer::SpecialToken::{Beginning, EndOfText, Padding};
-use m2g_text::tokenizer::TokenizerError;
+use m2g_text::tokenizer::{SpecialToken, TokenizerError};
 use m2g_text::{TextError, Tokenizer, TokenizerKind};
 
 use super::text::TextPair;
@@ -18,6 +18,8 @@ pub struct Specials {
     pub end: u32,
     /// Fills up short sentences.
     pub padding: u32,
+    /// The line break, if it is a token of its own: no sentence has it.
+    pub line_break: Option<u32>,
 }
 
 impl Specials {
@@ -25,9 +27,16 @@ impl Specials {
     pub fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let [beginning, end, padding] =
             [Beginning, EndOfText, Padding].map(|token| tokenizer.special_id(token));
-        Some(Self { beginning: beginning?, end: end?, padding: padding? })
+        let line_break = match tokenizer.encode("\n").unwrap_or_default()[..] {
+            [token] => Some(token),
+            _ => None,
+        };
+        Some(Self { beginning: beginning?, end: end?, padding: padding?, line_break })
     }
 }
+
+/// The tokens that are not text.
+const SPECIAL: [SpecialToken; 3] = [Beginning, EndOfText, Padding];
 
 /// The tokenizer that a name asks for, learned from the training pairs of both languages together. bpe:N has
 /// N tokens, special ones included. `auto` means char for the toys, bpe:1000 for the grammar, and bpe:8000 for
@@ -36,8 +45,6 @@ impl Specials {
 /// # Errors
 /// [`TextError`] if there is no such tokenizer, or it cannot have special tokens.
 pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Tokenizer, TextError> {
-    const SPECIAL: [m2g_text::tokenizer::SpecialToken; 3] = [Beginning, EndOfText, Padding];
-    const SMALLEST_BPE: usize = 256;
     let kind: TokenizerKind = match name {
         "auto" if toys::NAMES.contains(&data) => TokenizerKind::Char,
         "auto" if data == grammar::NAME => TokenizerKind::Bpe(1000),
@@ -46,7 +53,7 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
     };
     let kind = match kind {
         TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
-        TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len()).max(SMALLEST_BPE)),
+        TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len())),
         kind => kind,
     };
     // A line end ends a word. As a character of its own, it would be one that no sentence has.
@@ -90,5 +97,22 @@ mod tests {
             error.contains("'nope': it must be char, word, byte or bpe:N") && !error.contains("gpt2"),
             "{error}"
         );
+        let smallest = tokenizer_for("bpe:259", "x", &text).unwrap();
+        assert_eq!(smallest.vocab_size(), 259);
+        let error = tokenizer_for("bpe:258", "x", &text).unwrap_err().to_string();
+        assert!(error.contains("bpe:258") && error.contains("N is from 259 to 1048576"), "{error}");
+    }
+
+    #[test]
+    fn no_letter_is_a_line_break() {
+        let text = [TextPair::from(["ab", "b"])];
+        let letters = tokenizer_for("char", "x", &text).unwrap();
+        assert_eq!(letters.vocab_size(), 2 + SPECIAL.len());
+        assert_eq!(Specials::of(&letters).unwrap().line_break, None);
+        for name in ["word", "byte", "bpe:259"] {
+            let tokenizer = tokenizer_for(name, "x", &text).unwrap();
+            let line_break = Specials::of(&tokenizer).unwrap().line_break.unwrap();
+            assert_eq!(tokenizer.decode(&[line_break]), "\n", "{name}");
+        }
     }
 }

@@ -13,9 +13,10 @@ pub struct Options {
     pub alpha: f64,
     /// The number of different translations to return for each sentence, at most `beam`.
     pub n_best: usize,
-    /// A translation has at most this number of tokens more than its source.
+    /// A translation has at most this number of tokens more than its source, each with its end token.
     pub extra_length: usize,
-    /// Sentences that a thread decodes side by side. It changes the speed and the memory, not the result.
+    /// Sentences that a thread decodes side by side. It changes the speed and the memory, and not the result, unless
+    /// the model has no padding mask.
     pub batch: usize,
     /// Whether keys and values of earlier tokens are kept instead of computed again. It changes the speed,
     /// not the result.

@@ -20,7 +20,7 @@ use crate::model::Encoded;
 /// In each step the model reads one token of every open translation, a row each: those of one sentence, then
 /// those of another, and so on. All open translations of a step have the same number of tokens, and
 /// every sentence has the same number of open translations. A sentence whose search is over leaves the batch. Each
-/// translation and its probability are the same to the last bit, whatever the batch.
+/// translation and its probability are the same to the last bit, whatever the batch, if the model has a padding mask.
 ///
 /// # Errors
 /// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`; [`Error::Stopped`] once `stop`
@@ -71,8 +71,8 @@ fn run(
         return Ok(done);
     }
     let max_length = model.config().max_length;
-    let limit =
-        |source: &&[u32]| (source.len() - 1).saturating_add(options.extra_length).clamp(1, max_length);
+    // Both with their end token.
+    let limit = |source: &&[u32]| source.len().saturating_add(options.extra_length).clamp(1, max_length);
     let mut active: Vec<(usize, Beam)> = (sources.iter().enumerate())
         .map(|(i, source)| {
             let beam = Beam::new(*options, limit(source), special.end);
@@ -171,7 +171,8 @@ impl<'a> Rows<'a> {
         let logits = model.logits(tape, x)?; // (R, 1, V)
         let log_sums = tape.log_sum_exp(logits)?; // (R)
         let v = model.config().vocab_size;
-        let forbidden = [special.beginning, special.padding];
+        let forbidden: Vec<u32> =
+            [special.beginning, special.padding].into_iter().chain(special.line_break).collect();
         let k = (n + forbidden.len()).min(v);
         let likely = tape.top_k(logits, k)?; // (R, 2 k)
         let rows = tape.value(likely).data().chunks_exact(2 * k).zip(tape.value(log_sums).data());

@@ -13,8 +13,8 @@ pub struct Difference {
     pub low: f64,
     /// The upper bound.
     pub high: f64,
-    /// The share of samples whose difference is as far from the mean as the mean is from 0: the probability
-    /// of such a difference if the systems were equally good.
+    /// The share of samples whose difference is at least as far from their mean as `difference` is from 0, with
+    /// one more sample that is: how often chance gives such a difference if the systems are equally good.
     pub p: f64,
 }
 

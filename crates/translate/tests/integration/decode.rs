@@ -5,7 +5,7 @@ use m2g_text::Tokenizer;
 use m2g_text::tokenizer::SpecialToken::{Beginning, EndOfText, Padding};
 use m2g_translate::data::{Pairs, TextPair};
 use m2g_translate::decode::{Options, Translation, Translator, score};
-use m2g_translate::{Config, Transformer};
+use m2g_translate::{Config, Transformer, TransformerConfig};
 
 fn tokenizer() -> Tokenizer {
     Tokenizer::char("abcdefgh").with_special_tokens(&[Beginning, EndOfText, Padding]).unwrap()
@@ -58,6 +58,54 @@ fn batches_change_no_bit_and_caches_no_token() {
             }
         }
     }
+}
+
+/// Without a mask, a sentence also attends to the padding that longer ones beside it bring.
+#[test]
+fn without_a_padding_mask_the_batch_matters() {
+    let (config, tokenizer) = (model().config().clone(), tokenizer());
+    let scores = |padding_mask: bool, batch: usize| -> Vec<f64> {
+        let model = Transformer::<f32>::new(TransformerConfig { padding_mask, ..config.clone() }, 5).unwrap();
+        let options = Options { batch, extra_length: 9, ..Options::default() };
+        let translator = Translator::new(&model, &tokenizer, options).unwrap();
+        let sources: Vec<Vec<u32>> = SENTENCES.iter().map(|s| translator.encode(s).unwrap()).collect();
+        translator.translate(&sources).unwrap().iter().map(|found| found[0].score).collect()
+    };
+    assert_eq!(scores(true, 1), scores(true, 32));
+    assert_ne!(scores(false, 1), scores(false, 32));
+}
+
+/// Source and translation count with their end tokens. A translation of just the greatest length may end.
+#[test]
+fn a_translation_is_at_most_as_much_longer_as_it_may_be() {
+    let wide = |extra_length| {
+        let options = Options { extra_length, beam: 8, n_best: 8, ..Options::default() };
+        translate(options, &["gfedcba"]).remove(0)
+    };
+    let complete = |found: &[Translation]| -> Vec<Vec<u32>> {
+        found.iter().filter(|t| t.is_complete).map(|t| t.tokens.clone()).collect()
+    };
+    for extra_length in [0, 1, 3] {
+        for found in wide(extra_length) {
+            assert!(found.tokens.len() + usize::from(found.is_complete) <= 8 + extra_length, "{found:?}");
+        }
+    }
+    let longest = complete(&wide(20)).into_iter().filter(|tokens| tokens.len() >= 7).max_by_key(Vec::len);
+    let longest = longest.unwrap();
+    assert!(complete(&wide(longest.len() - 7)).contains(&longest), "{longest:?}");
+}
+
+/// A vocabulary may have a line break, but a translation is one line.
+#[test]
+fn no_translation_has_a_line_break() {
+    let tokenizer = Tokenizer::char("ab\n").with_special_tokens(&[Beginning, EndOfText, Padding]).unwrap();
+    let config = TransformerConfig { vocab_size: tokenizer.vocab_size(), ..model().config().clone() };
+    let model = Transformer::<f32>::new(config, 5).unwrap();
+    let options = Options { beam: 20, n_best: 20, extra_length: 4, ..Options::default() };
+    let translator = Translator::new(&model, &tokenizer, options).unwrap();
+    let found = translator.translate(&[translator.encode("ab").unwrap()]).unwrap().concat();
+    assert_eq!(found.len(), 20);
+    assert!(found.iter().all(|t| !t.text.contains('\n')), "{found:?}");
 }
 
 #[test]
