@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use m2g_digits::Network;
 use m2g_digits::normalise::{Candidate, PIXELS, digits};
 use m2g_digits::photo::load;
-use m2g_digits::reading::{MIN_CONFIDENCE, ReadDigit};
+use m2g_digits::reading::{Doubt, ReadDigit};
 
 use crate::output::percent;
 
@@ -70,13 +70,12 @@ impl InWords for ReadDigit {
     }
 }
 
-/// What makes a digit unsure that the network reads clearly.
+/// The only doubt about a digit in words.
 fn only_doubt(digit: &ReadDigit) -> Option<&'static str> {
-    match digit.share(digit.digit()) >= MIN_CONFIDENCE {
-        true if digit.is_wide() => Some("as wide as two digits"),
-        true if digit.is_tiny() => Some("too small to read"),
-        _ => None,
-    }
+    digit.only_doubt().map(|doubt| match doubt {
+        Doubt::Wide => "as wide as two digits",
+        Doubt::Tiny => "too small to read",
+    })
 }
 
 #[cfg(test)]
@@ -103,6 +102,9 @@ mod tests {
         assert_eq!(line.doubt(), "unsure: as wide as two digits");
         line.candidate.area = Area { width: 3, height: 4, ..line.candidate.area };
         assert_eq!(line.phrase(), "unsure: 1 (99.99 %), but too small to read");
+        // What else is doubtful does not matter if the network is unsure.
+        let small = ReadDigit { candidate: line.candidate, ..unclear.clone() };
+        assert_eq!((small.only_doubt(), small.phrase()), (None, unclear.phrase()));
         assert_eq!([clear.doubt(), unclear.doubt()], ["next 2 4.00 %", "unsure: or 2 40.00 %"]);
         assert_eq!(unclear.json()["sure"], false);
         assert_eq!(unclear.json()["runner_up"]["digit"], 2);

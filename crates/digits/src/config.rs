@@ -150,7 +150,7 @@ m2g_core::settings! {
             /// progress.
             schedule: Schedule = Schedule::Constant,
             /// Rotate, stretch and bend the training images on the fly.
-            distort: Distort = Distort::None,
+            distort: Distort = Distort::None {},
         }
     }
 }
@@ -237,6 +237,15 @@ impl Config {
             Ok(()) => return Ok(()),
         };
         Err(Error::Setting { name: "schedule", value: self.schedule.to_text(), rule })
+    }
+
+    /// The first setting that needs validation images, and its value.
+    pub(crate) fn needs_validation(&self) -> Option<(&'static str, String)> {
+        match self.schedule {
+            _ if self.patience > 0 => Some(("patience", self.patience.to_string())),
+            Schedule::HalveOnPlateau { .. } => Some(("schedule", self.schedule.to_text())),
+            _ => None,
+        }
     }
 
     /// Checks what every version has checked: the runs of older versions can still be used.

@@ -76,7 +76,7 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// As [`Distorter::new`].
     pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
         self.distorter = match distort {
-            Distort::None => None,
+            Distort::None {} => None,
             _ => {
                 let distorter = Distorter::new(distort, self.data.rows, self.data.cols);
                 Some(distorter.map_err(|e| Error::Other(Box::new(e)))?)

@@ -149,8 +149,10 @@ impl<T: Float> Network<T> {
         let mut batches = MiniBatches::new(training_data, mini_batch_size, classes, self.architecture.seed)?;
         let mut stepper = Stepper::default();
         let per_epoch = batches.per_epoch();
+        let streams = Streams::new(self.architecture.seed);
         for epoch in 0..epochs {
             for step in epoch as u64 * per_epoch..(epoch as u64 + 1) * per_epoch {
+                stepper.tape.set_dropout(Some(streams.dropout(step)));
                 stepper.step(self, slice::from_ref(batches.get(step)), &mut Sgd::new(), eta, None, step)?;
             }
             report(epoch, self.evaluate(test_data)?);
@@ -162,7 +164,8 @@ impl<T: Float> Network<T> {
     /// mini-batch, by the tape or by the four equations ([`Architecture::backprop`]), then updates
     /// `w := w - eta dC/dw` and `b := b - eta dC/db`. Returns the cost before the step.
     ///
-    /// This is [`Stepper::step`], the training step that every model takes.
+    /// This is [`Stepper::step`], the training step that every model takes. It drops no neuron: which ones to drop
+    /// depends on the number of the step, as in [`Network::sgd`].
     ///
     /// # Errors
     /// [`Error::Shape`] if the mini-batch does not fit the network; [`Error::NotFinite`] if the cost is NaN or
@@ -204,7 +207,7 @@ impl<T: Float> Network<T> {
     }
 
     /// The number of images that the network classifies correctly, that is, for which the
-    /// output neuron of the true digit has the highest activation.
+    /// output neuron of the true digit has the largest weighted input, and so the highest activation.
     ///
     /// # Errors
     /// [`Error::Shape`] if the images do not have one pixel per input neuron.
@@ -230,11 +233,9 @@ impl<T: Float> Network<T> {
         images: &LabelledImages,
         range: Range<usize>,
     ) -> Result<usize, Error> {
-        let x = images_on(tape, images, range.clone());
-        let z = self.weighted_inputs(tape, x)?;
-        let predicted = tape.argmax(z)?;
-        let predicted = tape.value(predicted).data().iter();
-        let correct = predicted.zip(&images.labels[range]).filter(|(p, label)| **p == T::of_u8(**label));
+        let (_, answers) = self.answers_on(tape, images, range.clone())?;
+        let answers = tape.value(answers).data().iter();
+        let correct = answers.zip(&images.labels[range]).filter(|(said, label)| **said == T::of_u8(**label));
         let correct = correct.count();
         tape.reset();
         Ok(correct)
@@ -245,21 +246,45 @@ impl<T: Float> Network<T> {
     /// # Errors
     /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn outputs(&self, data: &LabelledImages) -> Result<Tensor<T>, Error> {
+        Ok(self.read(data)?.0)
+    }
+
+    /// The outputs for B images, `(B, 10)`, and the class that the network answers for each image: that of the
+    /// output neuron with the largest weighted input. Neurons that are saturated have the same activation, but
+    /// not the same weighted input.
+    ///
+    /// # Errors
+    /// As [`Network::outputs`].
+    pub fn read(&self, data: &LabelledImages) -> Result<(Tensor<T>, Vec<usize>), Error> {
         let classes = *self.architecture.sizes.last().expect("a network has layers");
         let mut outputs = Tensor::zeros(&[data.len(), classes]);
+        let mut said = Vec::with_capacity(data.len());
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        // Each output then has the same bits, however the images are cut into batches.
-        tape.set_fixed_row_bits(data.len() > EVALUATION_BATCH_SIZE);
         let rows = outputs.data_mut().chunks_mut(EVALUATION_BATCH_SIZE * classes);
         for (rows, range) in rows.zip(evaluation_batches(data.len())) {
-            let x = images_on(&mut tape, data, range);
-            let z = self.weighted_inputs(&mut tape, x)?;
+            let (z, answers) = self.answers_on(&mut tape, data, range)?;
             let a = self.architecture.cost.output(&mut tape, z)?;
             rows.copy_from_slice(tape.value(a).data());
+            said.extend(tape.value(answers).data().iter().map(|class| class.as_f64() as usize));
             tape.reset();
         }
-        Ok(outputs)
+        Ok((outputs, said))
+    }
+
+    /// Records the weighted inputs of the last layer, `(B, 10)`, and the class with the largest one, `(B)`, for the
+    /// images in `range`.
+    fn answers_on(
+        &self,
+        tape: &mut Tape<T>,
+        images: &LabelledImages,
+        range: Range<usize>,
+    ) -> Result<(Var, Var), Error> {
+        // Each row then has the same bits, however the images are cut into batches.
+        tape.set_fixed_row_bits(images.len() > EVALUATION_BATCH_SIZE);
+        let x = images_on(tape, images, range);
+        let z = self.weighted_inputs(tape, x)?;
+        Ok((z, tape.argmax(z)?))
     }
 }
 

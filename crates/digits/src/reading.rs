@@ -18,6 +18,15 @@ const MAX_WIDTH_RATIO: f32 = 1.5;
 /// A candidate with a shorter longest side has too few pixels to show a shape.
 const MIN_PIXELS: usize = 7;
 
+/// What makes a digit unsure that the network reads clearly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is as wide as two digits that touch.
+    Wide,
+    /// It has too few pixels to show a shape.
+    Tiny,
+}
+
 /// One digit of a picture, as the network reads it.
 #[derive(Debug, Clone)]
 pub struct ReadDigit {
@@ -70,7 +79,7 @@ impl ReadDigit {
     /// Whether the answer is clear, and the candidate neither as wide as two digits that touch nor only a few
     /// pixels large.
     pub fn is_sure(&self) -> bool {
-        !self.is_wide() && !self.is_tiny() && self.share(self.digit()) >= MIN_CONFIDENCE
+        self.share(self.digit()) >= MIN_CONFIDENCE && self.only_doubt().is_none()
     }
 
     /// Whether the candidate is as wide as two digits that touch.
@@ -83,6 +92,15 @@ impl ReadDigit {
     pub fn is_tiny(&self) -> bool {
         let area = &self.candidate.area;
         area.width.max(area.height) < MIN_PIXELS
+    }
+
+    /// What makes the digit unsure, if the network reads it clearly.
+    pub fn only_doubt(&self) -> Option<Doubt> {
+        match self.share(self.digit()) >= MIN_CONFIDENCE {
+            true if self.is_wide() => Some(Doubt::Wide),
+            true if self.is_tiny() => Some(Doubt::Tiny),
+            _ => None,
+        }
     }
 
     /// All of it for machines.

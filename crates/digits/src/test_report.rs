@@ -36,17 +36,16 @@ pub struct TestReport {
 /// # Errors
 /// [`Error::Shape`] if the images do not fit the network.
 pub fn measure(network: &Network<f32>, test: &LabelledImages) -> Result<TestReport, Error> {
-    let outputs = network.outputs(test)?;
+    let (outputs, answers) = network.read(test)?;
     let outputs = outputs.matrix();
     let classes = outputs.ncols();
     let mut confusion = vec![vec![0; classes]; classes];
     let mut mistakes = Vec::new();
-    for (index, (row, &label)) in outputs.outer_iter().zip(&test.labels).enumerate() {
+    for (index, (&said, &label)) in answers.iter().zip(&test.labels).enumerate() {
         let label = usize::from(label);
-        let said = (1..classes).fold(0, |best, j| if row[j] > row[best] { j } else { best });
         confusion[label][said] += 1;
         if said != label {
-            mistakes.push(Mistake { index, label, said, activity: row[said] });
+            mistakes.push(Mistake { index, label, said, activity: outputs[[index, said]] });
         }
     }
     mistakes.sort_by(|a, b| b.activity.total_cmp(&a.activity));

@@ -82,6 +82,13 @@ impl Trainable for Network<f32> {
     }
 
     fn describe(config: Config, data: &DigitData, _: Option<&Description>) -> Result<Description, Error> {
+        if data.validation.is_empty()
+            && let Some((name, value)) = config.needs_validation()
+        {
+            let rule =
+                "it needs validation images, and fewer than 6 training images leave none: give it more";
+            return Err(Error::Setting { name, value, rule });
+        }
         Ok(Description {
             config,
             image: (data.train.rows, data.train.cols),

@@ -65,12 +65,11 @@ const MIN_IMAGES_PER_TASK: usize = 8;
 /// ```toml
 /// distort = { kind = "elastic", affine = { rotate = 10.0 }, elastic = { alpha = 30.0 } }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Distort {
-    /// The original images.
-    #[default]
-    None,
+    /// The original images. (The braces make serde refuse other keys here too.)
+    None {},
     /// Shift, rotation, scaling and shear.
     Affine(Affine),
     /// The affine distortion and a smooth random displacement together.
@@ -84,6 +83,13 @@ pub enum Distort {
     },
 }
 
+impl Default for Distort {
+    /// No distortion.
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
 /// The names of the distortions.
 pub const NAMES: [&str; 3] = ["none", "affine", "elastic"];
 
@@ -92,7 +98,7 @@ impl FromStr for Distort {
 
     fn from_str(name: &str) -> Result<Self, DistortError> {
         match name {
-            "none" => Ok(Self::None),
+            "none" => Ok(Self::None {}),
             "affine" => Ok(Self::Affine(Affine::default())),
             "elastic" => Ok(Self::Elastic { affine: Affine::default(), elastic: Elastic::default() }),
             _ => Err(DistortError::Name(name.to_owned())),
@@ -104,7 +110,7 @@ impl fmt::Display for Distort {
     /// The name alone: one of [`NAMES`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::None => "none",
+            Self::None {} => "none",
             Self::Affine(_) => "affine",
             Self::Elastic { .. } => "elastic",
         })
@@ -141,7 +147,7 @@ impl Distorter {
             return Err(DistortError::Size { rows, cols });
         }
         let (affine, elastic) = match distort {
-            Distort::None => (None, None),
+            Distort::None {} => (None, None),
             Distort::Affine(affine) => (Some(affine), None),
             Distort::Elastic { affine, elastic } => (Some(affine), Some(elastic)),
         };
@@ -152,8 +158,8 @@ impl Distorter {
 
     /// Writes a distorted copy of `image` (rows x cols, 0..=255) to `out` (rows x cols, 0..=1).
     ///
-    /// The number of values drawn from `rng` depends on the kind of distortion, not on its ranges.
-    /// With the same `rng`, a wider range therefore gives the same distortion, only stronger.
+    /// The number of values drawn from `rng` depends on the kind of distortion and on `sigma`, not on the ranges
+    /// or `alpha`. With the same `rng`, a wider range therefore gives the same distortion, only stronger.
     ///
     /// # Panics
     /// If `image` or `out` is not rows x cols long.

@@ -74,7 +74,7 @@ fn no_distortion_and_zero_ranges_keep_every_bit() {
     for (rows, cols) in [(28, 28), (27, 14), (1, 1), (1, 5)] {
         let image = noise(rows, cols, 1);
         for distort in [
-            Distort::None,
+            Distort::None {},
             Distort::Affine(NO_AFFINE),
             Distort::Elastic { affine: NO_AFFINE, elastic: still },
         ] {
@@ -181,7 +181,7 @@ fn bad_values_are_refused_in_one_sentence() {
         "distortion: sigma is 0; give a number from 0.5 to 100 (pixels)"
     );
     for (rows, cols) in [(0, 28), (28, 0), (28, 1025), (usize::MAX, usize::MAX)] {
-        let error = Distorter::new(Distort::None, rows, cols).unwrap_err();
+        let error = Distorter::new(Distort::None {}, rows, cols).unwrap_err();
         assert_eq!(error, DistortError::Size { rows, cols });
     }
 }
@@ -202,6 +202,7 @@ fn names_are_read_as_they_are_written() {
         "no distortion is called \"elastik\"; choose none, affine or elastic"
     );
     for text in [
+        "kind = 'none'\naffine.rotate = 3.0",
         "kind = 'affine'\nrotat = 3.0",
         "kind = 'elastic'\nelastic.alfa = 3.0",
         "kind = 'elastic'\nrotate = 3.0",

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use m2g_core::Precision;
 use m2g_core::data::mnist::{DigitData, Split, load};
+use m2g_core::optim::Schedule;
 use m2g_core::train::{EvaluationRecord, Model, Observer, Progress, Save};
 use m2g_digits::config::OptimizerKind;
 use m2g_digits::distort::Distort;
+use m2g_digits::test_report::measure;
 use m2g_digits::training::Training;
-use m2g_digits::{Backprop, Config, Network};
+use m2g_digits::{Architecture, Backprop, Config, Initialisation, Network};
 use proptest::prelude::*;
 
 /// MNIST's first 2,000 training images, 500 for validation, 1,000 for testing.
@@ -56,6 +58,49 @@ fn the_books_network_learns() {
     network.sgd(&data.train, 3, 10, 3.0, &data.test, |_, n| correct.push(n)).unwrap();
     assert_eq!(correct.len(), 3);
     assert!(correct[2] > 750, "{correct:?} of 1000 correct");
+}
+
+#[test]
+fn sgd_drops_the_neurons_of_a_training_run() {
+    let data = data();
+    let config = Config { epochs: 1, dropout: 0.3, ..config() };
+    let mut network = Network::<f32>::build(config.architecture(784, 10)).unwrap();
+    network
+        .sgd(&data.train, 1, config.batch_size, config.learning_rate, &data.test.slice(0..1), |_, _| {})
+        .unwrap();
+    let mut training = Training::new(config, &data, Save::Nowhere).unwrap();
+    training.run(&mut ()).unwrap();
+    assert_eq!(bits(&network), bits(&training.model));
+}
+
+/// In f32, a sigmoid is 1 from z = 17: many outputs of a network with large weights are equal.
+#[test]
+fn a_report_counts_the_answers_that_training_counts() {
+    let DigitData { test, .. } = data();
+    let sizes = [784, 1000, 10];
+    let network =
+        Network::<f32>::build(Architecture { init: Initialisation::Book, ..Architecture::new(&sizes) })
+            .unwrap();
+    let (outputs, _) = network.read(&test).unwrap();
+    let saturated = outputs.matrix().outer_iter().filter(|row| row.iter().filter(|&&a| a == 1.0).count() > 1);
+    assert!(saturated.count() > 500);
+    assert_eq!(measure(&network, &test).unwrap().correct, network.evaluate(&test).unwrap());
+}
+
+#[test]
+fn what_needs_validation_images_says_so() {
+    let all = data();
+    let data = DigitData { train: all.train.slice(0..5), validation: all.validation.slice(0..0), ..all };
+    let config = Config { batch_size: 1, ..config() };
+    assert!(Training::new(config.clone(), &data, Save::Nowhere).is_ok());
+    let plateau = Schedule::HalveOnPlateau { patience: 2 };
+    for (config, start) in [
+        (Config { patience: 2, ..config.clone() }, "patience is 2: it needs validation images"),
+        (Config { schedule: plateau, ..config }, "schedule is halve-on-plateau: it needs validation images"),
+    ] {
+        let error = Training::new(config, &data, Save::Nowhere).err().unwrap().to_string();
+        assert!(error.starts_with(start) && error.contains("fewer than 6"), "{error}");
+    }
 }
 
 #[test]
@@ -187,7 +232,7 @@ proptest! {
             optimizer: if adamw { OptimizerKind::AdamW } else { OptimizerKind::Sgd },
             momentum: if adamw { 0.0 } else { 0.5 },
             backprop: if by_hand { Backprop::ByHand } else { Backprop::Tape },
-            distort: if distort { "affine".parse().unwrap() } else { Distort::None },
+            distort: if distort { "affine".parse().unwrap() } else { Distort::None {} },
             dropout: if dropout { 0.3 } else { 0.0 },
             precision: if bf16 { Precision::Bf16 } else { Precision::F32 },
             ..config()

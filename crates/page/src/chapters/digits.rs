@@ -10,7 +10,7 @@ use m2g_core::{Tensor, unit_interval};
 use m2g_digits::Network;
 use m2g_digits::normalise::{Candidate, NormaliseError, PIXELS, Picture, SIDE, Samples, digits};
 use m2g_digits::photo;
-use m2g_digits::reading::{MIN_CONFIDENCE, ReadDigit, shares};
+use m2g_digits::reading::{Doubt, MIN_CONFIDENCE, ReadDigit, shares};
 use m2g_digits::test_report::measure;
 use m2g_digits::training::Description;
 use serde_json::{Value, json};
@@ -69,14 +69,8 @@ pub fn photo(state: &State, request: &Request) -> Answer {
     let (network, description) = model.digits()?;
     let picture = photo::parse("the picture", &request.body)?;
     let found = digits(&picture).map_err(|error: NormaliseError| Refusal::bad(error.to_string()))?;
-    let count = found.len();
-    let mut all = Vec::new();
-    for candidate in found {
-        let mut read = read(network, description, candidate)?;
-        read["found"] = json!(count);
-        all.push(read);
-    }
-    Ok(Reply::Json(json!({"digits": all})))
+    let all = found.into_iter().map(|candidate| read(network, description, candidate));
+    Ok(Reply::Json(json!({"digits": all.collect::<Result<Vec<_>, _>>()?})))
 }
 
 /// What a network reads in an image, with the values of its layers.
@@ -86,11 +80,10 @@ fn read(network: &Network<f32>, description: &Description, candidate: Candidate)
     let names: Arc<[String]> = description.all_class_names().into();
     let digit = ReadDigit::new(network, &names, candidate)?;
     let mut read = digit.json();
-    // What makes it unsure, unless it is another class.
-    read["doubt"] = match (digit.is_wide(), digit.is_tiny()) {
-        (true, _) => json!("wide"),
-        (_, true) => json!("tiny"),
-        _ => Value::Null,
+    read["doubt"] = match digit.only_doubt() {
+        Some(Doubt::Wide) => json!("wide"),
+        Some(Doubt::Tiny) => json!("tiny"),
+        None => Value::Null,
     };
     add_layers(&mut read, network, description, &image)?;
     Ok(read)
@@ -166,11 +159,10 @@ pub fn test_image(state: &State, request: &Request) -> Answer {
         return Err(Refusal::missing(format!("there are {} test images", tests.len())));
     }
     let image = tests.image(index);
-    let probabilities = shares(network.feedforward(&input(image))?.data());
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    let said = order.first().copied().unwrap_or(0);
-    let next = order.get(1).copied().unwrap_or(0);
+    let (outputs, answers) = network.read(&tests.slice(index..index + 1))?;
+    let (probabilities, said) = (shares(outputs.data()), answers[0]);
+    let others = (0..probabilities.len()).filter(|&class| class != said);
+    let next = others.max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
     let mut read = json!({
         "found": 1, "index": index, "label": tests.labels[index], "digit": said, "class": description.class_name(said),
         "confidence": probabilities[said], "sure": probabilities[said] >= MIN_CONFIDENCE, "box": null, "image": image,
