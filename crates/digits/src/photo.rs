@@ -27,13 +27,17 @@ macro_rules! error {
 /// The largest picture file in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 28;
 
-/// Other formats of pictures: their names, and the bytes at a place in the file that tell them.
-const OTHER_FORMATS: [(&str, usize, &[u8]); 5] = [
-    ("HEIC or AVIF", 4, b"ftyp"),
-    ("GIF", 0, b"GIF8"),
-    ("WebP", 8, b"WEBP"),
-    ("BMP", 0, b"BM"),
-    ("TIFF", 0, b"II*\0"),
+/// Other formats of pictures: their names with an article, and the bytes at a place in the file that tell them.
+const OTHER_FORMATS: [(&str, usize, &[u8]); 8] = [
+    // Videos, too, begin with `ftyp`: what follows tells them.
+    ("a HEIC", 4, b"ftyphe"),
+    ("a HEIF", 4, b"ftypmif1"),
+    ("an AVIF", 4, b"ftypavi"),
+    ("a GIF", 0, b"GIF8"),
+    ("a WebP", 8, b"WEBP"),
+    ("a BMP", 0, b"BM"),
+    ("a TIFF", 0, b"II*\0"),
+    ("a TIFF", 0, b"MM\0*"),
 ];
 
 /// Reads a PNG or JPEG picture and turns it upright, as its EXIF data says.
@@ -74,7 +78,7 @@ pub fn parse(name: &str, content: &[u8]) -> Result<Picture, PhotoError> {
             match OTHER_FORMATS.iter().copied().find(is) {
                 Some((format, ..)) => {
                     error!(
-                        "{name} is a {format} picture, which is not supported: save it as a PNG or JPEG file"
+                        "{name} is {format} picture, which is not supported: save it as a PNG or JPEG file"
                     )
                 }
                 None => error!("{name} is not a picture of a known format: give a PNG or JPEG file"),
@@ -104,10 +108,28 @@ mod tests {
     }
 
     #[test]
+    fn a_jpeg_without_its_end_is_damaged() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/digits/many.jpg");
+        let whole = std::fs::read(path).unwrap();
+        for percent in [30, 55, 80, 99] {
+            let part = &whole[..whole.len() * percent / 100];
+            let error = parse("p.jpg", part).map(|_| ()).unwrap_err().to_string();
+            assert!(error.starts_with("p.jpg is damaged: "), "{percent} %: {error}");
+        }
+        // What a phone puts behind the end does not matter.
+        for more in [&[][..], &[0xff; 1000], b"\0\0\0\x18ftypmp42"] {
+            assert!(parse("p.jpg", &[&whole, more].concat()).is_ok());
+        }
+    }
+
+    #[test]
     fn files_that_are_not_pictures_get_a_clear_error() {
         assert!(refused(b"").contains("0 bytes"));
         assert!(refused(b"this is a text").contains("not a picture"));
         assert!(refused(b"GIF89a\x01\0\x01\0").contains("is a GIF picture"));
-        assert!(refused(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
+        assert!(refused(b"\0\0\0\x18ftypheic\0\0\0\0").contains("is a HEIC picture"));
+        assert!(refused(b"\0\0\0\x20ftypavif\0\0\0\0").contains("is an AVIF picture"));
+        assert!(refused(b"\0\0\0\x14ftypqt  \0\0\0\0").contains("not a picture"));
+        assert!(refused(b"MM\0*\0\0\0\x08").contains("is a TIFF picture"));
     }
 }

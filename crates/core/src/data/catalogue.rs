@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 pub use super::datasets::{DATASETS, DataFile, Dataset, named};
-use super::{DataError, fetch, idx};
+use super::{DataError, Pin, fetch, idx};
 
 /// Returns the folder of a dataset: `explicit` if given, otherwise the first of [`places`]
 /// that holds all its files.
@@ -21,16 +21,27 @@ pub fn find(name: &str, explicit: Option<&Path>) -> Result<PathBuf, DataError> {
         drop(entries);
         return Ok(dir.to_path_buf());
     }
-    let has_all = |dir: &PathBuf| dataset.files.iter().all(|f| local(dir, f).is_some());
-    places(dataset).into_iter().find(has_all).ok_or(DataError::NotHere { name: dataset.name })
+    places(dataset)
+        .into_iter()
+        .find(|dir| holds(dir, dataset))
+        .ok_or(DataError::NotHere { name: dataset.name })
+}
+
+/// Whether a folder has all files of a dataset. A folder with another name, such as `$M2G_DATA` itself, may hold other
+/// data under the same names: its files have to be the originals.
+fn holds(dir: &Path, dataset: &Dataset) -> bool {
+    let is_its_own = dir.file_name().is_some_and(|folder| folders(dataset).any(|name| folder == name));
+    dataset
+        .files
+        .iter()
+        .all(|file| local(dir, file).is_some_and(|path| is_its_own || matches!(check(&path, file), Ok(true))))
 }
 
 /// Returns the folder of a dataset. Files that are missing on this machine, or damaged, are downloaded first;
 /// `progress` receives the file name, the bytes downloaded and, if known, the total.
 ///
 /// # Errors
-/// [`DataError::Download`] if no mirror serves an intact file; [`DataError::File`] for a damaged file in a folder
-/// with another name than the dataset, which may hold other data.
+/// [`DataError::Download`] if no mirror serves an intact file.
 pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, DataError> {
     let dataset = named(name)?;
     let dir = match find(name, None) {
@@ -41,14 +52,10 @@ pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Resu
         }
         found => found?,
     };
-    // Another folder, such as $M2G_DATA itself, may hold other data under the same names.
-    let is_its_own = dir.file_name().is_some_and(|folder| folders(dataset).any(|name| folder == name));
     for file in dataset.files {
-        match local(&dir, file).map(|path| check(&path, file)) {
-            Some(Ok(_)) => {}
-            Some(Err(error)) if !is_its_own => return Err(error),
+        if !local(&dir, file).is_some_and(|path| check(&path, file).is_ok()) {
             // Twice the size of all its files together is too much for one of them.
-            _ => fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?,
+            fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?;
         }
     }
     Ok(dir)
@@ -81,14 +88,14 @@ pub fn local(dir: &Path, file: &DataFile) -> Option<PathBuf> {
     [file.name, plain].iter().map(|name| dir.join(name)).find(|path| path.is_file())
 }
 
-/// The expected SHA-256 of the content of `path`; `None` unless it is known, the folder is named
-/// after a dataset and the file is one of its files.
-pub(crate) fn expected_sha256(path: &Path) -> Option<&'static str> {
+/// What the original of `path` is known by; `None` unless the folder is named after a dataset and the file
+/// is one of its files.
+pub(crate) fn pin(path: &Path) -> Option<Pin> {
     let folder = path.parent()?.file_name()?.to_str()?;
     let name = path.file_name()?.to_str()?;
     let dataset = DATASETS.iter().find(|d| d.name == folder)?;
     let plain = |n: &str| n.trim_end_matches(".gz").to_string();
-    dataset.files.iter().find(|f| plain(f.name) == plain(name))?.pin.content()
+    dataset.files.iter().find(|f| plain(f.name) == plain(name)).map(|f| f.pin)
 }
 
 /// The names of the folders that hold a dataset: its own, and those of datasets that have all of its files, as
@@ -168,6 +175,26 @@ mod tests {
         let error = find("minst", None).unwrap_err().to_string();
         assert!(error.contains("did you mean mnist"), "{error}");
         assert!(!find("xyz", None).unwrap_err().to_string().contains("did you mean"));
+    }
+
+    #[test]
+    fn a_folder_with_another_name_must_hold_the_originals() {
+        let mnist = named("mnist").unwrap();
+        let from = find("mnist", None).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let [other, own] = ["pictures", "mnist"].map(|name| dir.path().join(name));
+        for to in [&other, &own] {
+            std::fs::create_dir(to).unwrap();
+            for file in mnist.files {
+                std::fs::copy(local(&from, file).unwrap(), to.join(file.name)).unwrap();
+            }
+            assert!(holds(to, mnist));
+            // The same names, and intact: but nothing says that these are clothes.
+            assert!(!holds(to, named("fashion-mnist").unwrap()));
+            std::fs::copy(local(&from, &mnist.files[3]).unwrap(), to.join(mnist.files[1].name)).unwrap();
+        }
+        // What is damaged in a folder of its own is for `get` to mend.
+        assert_eq!([&other, &own].map(|dir| holds(dir, mnist)), [false, true]);
     }
 
     #[test]

@@ -28,14 +28,6 @@ impl Pin {
             },
         }
     }
-
-    /// The SHA-256 of the decompressed content, if it is known.
-    pub fn content(self) -> Option<&'static str> {
-        match self {
-            Self::Content(expected) => Some(expected),
-            Self::Gzip(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::{Error, Float, Grads, Params, Tensor};
 /// `v := momentum v + g + l2 w`, `w := w - lr v`.
 ///
 /// `l2` is the book's `lambda / n` (chapter 3, equation 93) and applies to weights, not to
-/// biases. Momentum is that of PyTorch; the book's (chapter 3, equations 107 and 108) is the
-/// same with `v` scaled by `-lr`.
+/// biases. Momentum is that of PyTorch; at a constant learning rate, the book's (chapter 3,
+/// equations 107 and 108) is the same with `v` scaled by `-lr`.
 #[derive(Debug, Clone, Default)]
 pub struct Sgd<T: Float> {
     /// The share of the previous velocity that is kept: 0 for none, 0.9 is usual.

@@ -96,6 +96,9 @@ fn decode_jpeg(file: &[u8]) -> Result<Decoded, Fault> {
         DecodeErrors::Unsupported(what) => Fault::Unsupported(format!("{what:?}")),
         e => Fault::Damaged(e.to_string()),
     };
+    if !has_end(file) {
+        return Err(Fault::Damaged("its end is missing: copy or download it again".into()));
+    }
     let options = DecoderOptions::default().set_strict_mode(false);
     let options = options.set_max_width(usize::MAX).set_max_height(usize::MAX);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
@@ -110,4 +113,28 @@ fn decode_jpeg(file: &[u8]) -> Result<Decoded, Fault> {
     let bytes = decoder.decode().map_err(fault)?;
     let orientation = decoder.exif().map_or(1, |data| exif::orientation(data));
     Ok(Decoded { width, height, samples, bytes, orientation })
+}
+
+/// Whether a JPEG file has its end marker, without which the decoder would make up the pixels that are missing.
+/// What follows the end, such as a phone's video, does not matter.
+fn has_end(file: &[u8]) -> bool {
+    // Behind the marker of the start.
+    let mut rest = &file[2..];
+    // A marker is 255 and a byte that says which. Between the pixels, 255 and 0 are a value.
+    let next = |rest: &[u8]| rest.windows(2).position(|two| two[0] == 0xff && !matches!(two[1], 0 | 0xff));
+    while let Some(at) = next(rest) {
+        let marker = rest[at + 1];
+        rest = &rest[at + 2..];
+        match marker {
+            0xd9 => return true,
+            // Markers that stand alone, such as those between the rows of a scan.
+            0x01 | 0xd0..=0xd8 => {}
+            // A segment says its length. It may hold a small picture with an end of its own.
+            _ => {
+                let length = rest.first_chunk().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+                rest = rest.get(length..).unwrap_or_default();
+            }
+        }
+    }
+    false
 }

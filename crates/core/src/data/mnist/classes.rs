@@ -108,8 +108,9 @@ fn largest<'a>(labels: &[(&'a Path, &[u8])]) -> Option<(&'a Path, usize, u8)> {
 
 /// The classes of EMNIST by the name of the data set.
 fn emnist(name: &str) -> Option<Classes> {
-    let (_, characters, from_one) =
-        EMNIST.iter().find(|(part, ..)| name.contains("emnist") && name.ends_with(part))?;
+    // The name goes on after `emnist`, which itself ends with `mnist`.
+    let is_part = |part: &str| name.strip_suffix(part).is_some_and(|start| start.contains("emnist"));
+    let (_, characters, from_one) = EMNIST.iter().find(|(part, ..)| is_part(part))?;
     Some(Classes { first_label: u8::from(*from_one), names: characters.chars().map(String::from).collect() })
 }
 
@@ -183,6 +184,10 @@ mod tests {
             let classes = classes(&format!("emnist-{name}"), None, &[0, 3]).unwrap();
             assert_eq!((classes.names.len(), &**classes.names.last().unwrap()), (n, last));
         }
+        // A folder that is called after all six has the classes of its labels.
+        let letters: Vec<u8> = (1..=26).collect();
+        assert_eq!(classes("emnist", None, &letters).unwrap(), Classes::numbered(1, 26));
+        assert_eq!(classes("emnist-mnist", None, &[1]).unwrap(), Classes::digits());
         let error = classes("emnist-letters", None, &[1, 27]).unwrap_err();
         assert!(
             error.contains("label number 1 is 27, but labels of emnist-letters go from 1 to 26"),

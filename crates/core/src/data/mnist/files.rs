@@ -1,5 +1,7 @@
 //! Reads and checks the four IDX files of a data set.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -7,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::family::Family;
 use super::images::LabelledImages;
 use crate::data::idx::{self, Idx};
-use crate::data::{DataError, catalogue, sha256};
+use crate::data::{DataError, Pin, catalogue, sha256};
 use crate::threads;
 
 /// Reads and checks file number `first` of a data set, which holds images, and the labels file after it.
@@ -53,19 +55,30 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
 
 /// Checks the checksum of a file if the catalogue knows it.
 fn check_sum(path: &Path, idx: Idx) -> Result<Idx, DataError> {
-    if let Some(expected) = catalogue::expected_sha256(path) {
-        let mut hash = Sha256::new();
-        let mut header = Vec::new();
-        // Hash header and data separately instead of copying them into one buffer.
-        idx::write(&Idx { shape: idx.shape.clone(), data: Vec::new() }, &mut header)
-            .map_err(DataError::io("check", path))?;
-        hash.update(&header);
-        hash.update(&idx.data);
-        if sha256::hex(&hash.finalize()) != expected {
-            let why = "its content differs from the original (wrong SHA-256): it is damaged, or two files \
-                       were swapped; download it again, or set data to another folder";
-            return Err(DataError::file(path, why));
+    let is_original = match catalogue::pin(path) {
+        None => true,
+        Some(Pin::Content(expected)) => content_sum(&idx).map_err(DataError::io("check", path))? == expected,
+        Some(pin) => {
+            let original = File::open(path).and_then(|file| pin.is_original(file));
+            // A copy that was decompressed cannot be told.
+            original.map_err(DataError::io("check", path))?.unwrap_or(true)
         }
+    };
+    if is_original {
+        return Ok(idx);
     }
-    Ok(idx)
+    let why = "its content differs from the original (wrong SHA-256): it is damaged, or two files were swapped; \
+               download it again, or set data to another folder";
+    Err(DataError::file(path, why))
+}
+
+/// The SHA-256 of a decompressed file.
+fn content_sum(idx: &Idx) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut header = Vec::new();
+    // Hash header and data separately instead of copying them into one buffer.
+    idx::write(&Idx { shape: idx.shape.clone(), data: Vec::new() }, &mut header)?;
+    hash.update(&header);
+    hash.update(&idx.data);
+    Ok(sha256::hex(&hash.finalize()))
 }

@@ -303,5 +303,13 @@ mod tests {
             save(&dir, name, &idx.shape, idx.data);
         }
         assert!(error(&dir).contains("SHA-256"), "{}", error(&dir));
+
+        // Fashion-MNIST is known by its compressed files alone: here digits have their names.
+        let clothes = dir.with_file_name("fashion-mnist");
+        std::fs::create_dir(&clothes).unwrap();
+        for name in FILES.map(|name| format!("{name}.gz")) {
+            std::fs::copy(repository().join(&name), clothes.join(&name)).unwrap();
+        }
+        assert!(error(&clothes).contains("SHA-256"), "{}", error(&clothes));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The mean image of each digit is compared with MNIST's, as it is and transposed, by their
 //! correlation. The mean correlation of upright digits is about 0.4 higher than that of transposed
-//! ones, and at least 0.25 higher with only two images of each. Some letters look like digits.
+//! ones, and nearly always at least 0.25 higher with only two images of each. Some letters look like digits.
 
 use std::path::Path;
 use std::sync::LazyLock;
