@@ -101,6 +101,12 @@ fn letters_train_with_26_outputs_and_are_turned_upright() {
     assert!(class.len() == 1 && class.as_bytes()[0].is_ascii_uppercase(), "{said}");
     assert_eq!(said["probabilities"].as_array().unwrap().len(), 26);
 
+    // So has the class that a user gives.
+    let inspect = ["inspect", "a", "--image", file.to_str().unwrap(), "--label"];
+    assert_eq!(last_json(&ok(dir, &[&inspect[..], &["S", "--json"]].concat()))["prediction"]["truth"], "S");
+    let error = refused(dir, &[&inspect[..], &["19"]].concat());
+    assert!(error.contains("--label is 19: the network knows A to Z"), "{error}");
+
     // The same letters, upright: the same network, without a word. What the user says is done.
     let (_, stderr) = train(dir, "upright", &[]);
     assert!(!stderr.contains("swapped") && !stderr.contains("turned"), "{stderr}");
@@ -174,6 +180,11 @@ fn labels_decide_the_number_of_outputs() {
     }
     let eval = last_json(&ok(dir, &["digits", "eval", "a", "--data", "four", "--json"]));
     assert_eq!(eval["classes"], serde_json::json!(["0", "1", "2", "3"]));
+    // A class without a test image is neither right nor wrong.
+    save_family(&dir.join("three"), "own", [labelled(3), labelled(3)]);
+    let text = ok(dir, &["digits", "eval", "a", "--data", "three"]);
+    let row = text.lines().find(|line| line.starts_with("  3 ")).unwrap();
+    assert!(text.contains("true class") && row.ends_with(" -") && !row.contains('%'), "{text}");
 
     // QMNIST: integers in eight columns.
     save_family(
@@ -261,13 +272,11 @@ fn a_csv_can_be_converted() {
     };
     let csv: String = images.chunks(784).zip(&labels).map(row).collect();
     fs::write(dir.join("digits.csv"), format!("label,{}\n{csv}", vec!["pixel"; 784].join(","))).unwrap();
-    let script = root().join("datasets/to_idx.py");
-    let python = std::process::Command::new("python3")
-        .current_dir(dir)
-        .arg(script)
-        .args(["digits.csv", "out"])
-        .output();
-    let Ok(output) = python else {
+    let convert = |csv: &str| {
+        let script = root().join("datasets/to_idx.py");
+        std::process::Command::new("python3").current_dir(dir).arg(script).args([csv, "out"]).output()
+    };
+    let Ok(output) = convert("digits.csv") else {
         eprintln!("python3 is not installed: skipped");
         return;
     };
@@ -276,4 +285,27 @@ fn a_csv_can_be_converted() {
     assert_eq!((train.shape, &train.data[..]), (vec![120, 28, 28], &images[..120 * 784]));
     assert_eq!(idx::read(&dir.join("out/t10k-labels-idx1-ubyte")).unwrap().data, labels[120..]);
     ok(dir, &["digits", "train", "--data", "out", "--epochs", "1", "--run", "a"]);
+
+    // Pixels from 0 to 1 are scaled, and a first row as numpy writes it is a row.
+    for (row, pixel) in [("5.000e+00,0,0.25,0.9,1", [0, 64, 230, 255]), ("5,0,1,1,0", [0, 255, 255, 0])] {
+        fs::write(dir.join("few.csv"), format!("{row}\n").repeat(14)).unwrap();
+        assert!(convert("few.csv").unwrap().status.success());
+        let train = idx::read(&dir.join("out/train-images-idx3-ubyte")).unwrap();
+        assert_eq!((train.shape, &train.data[..4]), (vec![12, 2, 2], &pixel[..]));
+    }
+    // What cannot be right gets one line.
+    for (row, why) in [
+        ("5,0,1,1,300", "its pixels go from 0 to 300, not from 0 to 255"),
+        ("5,0,1,1,-1", "its pixels go from -1 to 1, not from 0 to 255"),
+        ("5,0,1,1", "3 pixels after its label, which is no square"),
+        ("0.5,0,1,1,1", "line 1 is not a row of numbers"),
+    ] {
+        fs::write(dir.join("few.csv"), format!("{row}\n").repeat(14)).unwrap();
+        let output = convert("few.csv").unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
+        assert!(stderr.contains(why), "{stderr}");
+    }
+    let stderr = String::from_utf8(convert("none.csv").unwrap().stderr).unwrap();
+    assert!(stderr.starts_with("cannot convert none.csv: ") && stderr.lines().count() == 1, "{stderr}");
 }

@@ -174,6 +174,18 @@ fn settings_come_from_preset_file_and_flags_in_this_order() {
     let error = refused(dir.path(), &[&named[..], &["best", "--preset", "book-ch1"]].concat());
     assert!(error.contains("give only one of them"), "{error}");
 
+    // A file names what it builds on.
+    fs::write(&file, "preset = 'book-ch1'\nepochs = 1\n").unwrap();
+    ok(dir.path(), &[&args[..], &["--run", "c"]].concat());
+    let config = fs::read_to_string(dir.path().join("runs/c/config.toml")).unwrap();
+    assert!(config.contains("preset = \"book-ch1\"") && config.contains("init = \"book\""), "{config}");
+    ok(dir.path(), &[&args[..], &["--preset", "default", "--run", "d"]].concat());
+    let config = fs::read_to_string(dir.path().join("runs/d/config.toml")).unwrap();
+    assert!(config.contains("preset = \"default\"") && config.contains("init = \"scaled\""), "{config}");
+    fs::write(&file, "preset = 'foo'\n").unwrap();
+    let error = refused(dir.path(), &args);
+    assert!(error.contains("preset is foo: it must be one of default, book-ch1"), "{error}");
+
     fs::write(&file, "epohcs = 3\n").unwrap();
     let error = refused(dir.path(), &args);
     assert!(error.contains("unknown setting epohcs; did you mean epochs?"), "{error}");

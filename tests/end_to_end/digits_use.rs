@@ -44,6 +44,8 @@ fn eval_predict_and_plot() {
 
     let files = ok(dir.path(), &["digits", "plot", "a"]);
     assert_eq!(files.lines().count(), 10);
+    let error = refused(dir.path(), &["digits", "plot", "a", "a", "--data", "none"]);
+    assert!(error.contains("--data and --transposed are for one run"), "{error}");
     for file in files.lines() {
         let bytes = fs::read(dir.path().join(file)).unwrap();
         assert!(bytes.starts_with(b"<svg") || bytes.starts_with(b"\x89PNG"), "{file}");

@@ -128,6 +128,8 @@ fn digits_are_inspected_and_parameters_listed() {
         let error = refused(dir.path(), &[&label[..], more].concat());
         assert!(error.contains("--label is 10: the network knows 0 to 9"), "{error}");
     }
+    let error = refused(dir.path(), &["inspect", "digits", "--image", &picture, "--backward"]);
+    assert!(error.contains("give it with --label CLASS"), "{error}");
     let text = ok(dir.path(), &["inspect", "digits", "--backward"]);
     assert!(text.contains("(B, 784) (30, 784) (30) -> (B, 30)"), "{text}");
     // The picture has no gradient.

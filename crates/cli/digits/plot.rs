@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use m2g_core::train::run_folder::BEST;
 use m2g_digits::training::KIND;
@@ -31,6 +32,9 @@ pub struct Plot {
 impl Plot {
     /// Draws into the folder of the first run and prints the paths of the files.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if self.runs.len() > 1 && self.data.is_given() {
+            bail!("--data and --transposed are for one run: of several, only the learning curves are drawn");
+        }
         let runs = Learning::read_all(&self.runs, KIND)?;
         let mut figures = learning_curves(&runs);
         if let [run] = &runs[..] {

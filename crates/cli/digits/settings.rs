@@ -45,7 +45,15 @@ impl Settings {
         let preset = preset.unwrap_or(PRESETS[0]);
         let mut config = Config::preset(preset).ok_or_else(|| anyhow!("unknown preset {preset}"))?;
         if let Some((name, text)) = file {
-            config = with_keys(&config, name, &text)?;
+            let keys = with_keys(&config, name, &text)?;
+            // The file may name what it builds on. The flag takes precedence.
+            config = match (Config::preset(&keys.preset), &self.preset) {
+                (_, Some(preset)) => Config { preset: preset.clone(), ..keys },
+                (Some(base), None) => with_keys(&base, name, &text)?,
+                (None, None) => {
+                    bail!("{name}: preset is {}: it must be one of {}", keys.preset, PRESETS.join(", "))
+                }
+            };
         }
         self.flags.apply(&mut config);
         if let Some(dir) = self.flags.text("data").map(PathBuf::from) {

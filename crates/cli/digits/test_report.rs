@@ -33,6 +33,13 @@ pub struct TestData {
     transposed: Option<bool>,
 }
 
+impl TestData {
+    /// Whether any of its flags is given.
+    pub fn is_given(&self) -> bool {
+        self.data.is_some() || self.transposed.is_some()
+    }
+}
+
 /// Loads the network in a checkpoint of a run, and test images that fit it.
 pub fn load_with_images(
     path: &Path,

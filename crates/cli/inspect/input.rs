@@ -13,9 +13,9 @@ pub struct Input {
     /// The picture that a digit network reads, PNG or JPEG [default: the first test image].
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// The digit in the picture; --backward needs it.
-    #[arg(long, value_name = "DIGIT", requires = "image")]
-    pub label: Option<usize>,
+    /// The class of the picture, such as 7, or H for a network that reads letters; --backward needs it.
+    #[arg(long, value_name = "CLASS", requires = "image")]
+    pub label: Option<String>,
     /// Also run backward, from the loss to every gradient.
     #[arg(long)]
     pub backward: bool,

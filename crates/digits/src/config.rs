@@ -78,7 +78,7 @@ m2g_core::settings! {
     /// first network, with chapter 3's smaller initial weights.
     pub struct Config {
         "Network" {
-            /// Where the settings came from: default, book-ch1, book-ch3, best, record.
+            /// The built-in configuration that the settings build on: default, book-ch1, book-ch3, best, record.
             #[setting(without_flag)]
             preset: String = "default".into(),
             /// Neurons in each hidden layer, such as 30 or 100,60.

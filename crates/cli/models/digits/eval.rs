@@ -58,13 +58,13 @@ impl EvalCommand for Network<f32> {
 
 /// The confusion matrix.
 fn matrix(report: &TestReport, names: &[String]) -> Vec<String> {
-    let mut lines = vec!["\ntrue digit, and the network's answer:".into()];
+    let mut lines = vec!["\ntrue class, and the network's answer:".into()];
     let columns: String = names.iter().map(|said| format!("{said:>6}")).collect();
     lines.push(format!("   {columns}   right"));
     for ((class, name), row) in names.iter().enumerate().zip(&report.confusion) {
         let cells: String =
             row.iter().map(|n| if *n == 0 { "     .".into() } else { format!("{n:>6}") }).collect();
-        lines.push(format!("{name:>3}{cells}   {}", percent(right(row, class))));
+        lines.push(format!("{name:>3}{cells}   {}", right(row, class).map_or("-".into(), percent)));
     }
     lines
 }
@@ -75,8 +75,7 @@ fn by_class(report: &TestReport, names: &[String], columns: usize) -> Vec<String
     let shares: Vec<String> = names
         .iter()
         .zip(report.confusion.iter().enumerate())
-        .filter(|(_, (_, row))| row.iter().sum::<usize>() > 0)
-        .map(|(name, (class, row))| format!("{name:>3} {:>8}", percent(right(row, class))))
+        .filter_map(|(name, (class, row))| Some(format!("{name:>3} {:>8}", percent(right(row, class)?))))
         .collect();
     let mut lines = vec!["\nright, by class:".to_string(), flow(&shares, "   ", columns, 0)];
     let rows = report.confusion.iter().enumerate();
@@ -95,7 +94,8 @@ fn by_class(report: &TestReport, names: &[String], columns: usize) -> Vec<String
     lines
 }
 
-/// The share of right answers in a row of the confusion matrix.
-fn right(row: &[usize], class: usize) -> f64 {
-    row[class] as f64 / row.iter().sum::<usize>().max(1) as f64
+/// The share of right answers in a row of the confusion matrix; `None` for a class without images.
+fn right(row: &[usize], class: usize) -> Option<f64> {
+    let images = row.iter().sum::<usize>();
+    (images > 0).then(|| row[class] as f64 / images as f64)
 }

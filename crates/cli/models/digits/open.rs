@@ -32,11 +32,11 @@ impl OpenNetwork {
         Ok(Self { network, description })
     }
 
-    /// The image, `(1, 784)`, and the digit it shows, if known.
+    /// The image, `(1, 784)`, and the class that it shows, if known.
     fn image(&self, input: &Input) -> anyhow::Result<(Tensor<f32>, Option<usize>)> {
         let (rows, cols) = self.description.image;
-        let (pixels, digit) = match &input.image {
-            Some(file) => (reading::single_image(file)?.to_vec(), input.label),
+        let (pixels, class) = match &input.image {
+            Some(file) => (reading::single_image(file)?.to_vec(), self.class(input)?),
             None => {
                 let test = images::load_test(&self.description, None, None)?;
                 (test.image(0).to_vec(), Some(usize::from(test.labels[0])))
@@ -50,7 +50,17 @@ impl OpenNetwork {
         }
         let mut x = Tensor::zeros(&[1, pixels.len()]);
         unit_interval(x.data_mut(), &pixels);
-        Ok((x, digit))
+        Ok((x, class))
+    }
+
+    /// The class with the name that the user gave.
+    fn class(&self, input: &Input) -> anyhow::Result<Option<usize>> {
+        let Some(label) = &input.label else { return Ok(None) };
+        let names = self.description.all_class_names();
+        match names.iter().position(|name| name == label) {
+            None => bail!("--label is {label}: the network knows {} to {}", names[0], names[names.len() - 1]),
+            class => Ok(class),
+        }
     }
 }
 
@@ -72,15 +82,10 @@ impl OpenModel for OpenNetwork {
 
     /// Runs one image through the network, and backward if requested.
     fn inspect(&self, input: &Input) -> anyhow::Result<Inspection> {
-        let classes = self.description.classes;
-        let (image, digit) = self.image(input)?;
-        match (input.backward, digit) {
-            (true, None) => bail!("--backward needs the digit in the picture: give it with --label DIGIT"),
-            (_, Some(digit)) if digit >= classes => {
-                bail!("--label is {digit}: the network knows 0 to {}", classes - 1)
-            }
-            _ => {}
+        let (image, class) = self.image(input)?;
+        if input.backward && class.is_none() {
+            bail!("--backward needs the class of the picture: give it with --label CLASS");
         }
-        Ok(self.network.inspect(&image, digit, &self.description.class_names, input.backward)?)
+        Ok(self.network.inspect(&image, class, &self.description.class_names, input.backward)?)
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   255 |        .-.
-//!       |       /   \\
-//!   cut |------/-----\\------    above the cut: ink
-//!     0 |_.-._/       \\_.-._     below: paper and its noise
+//!       |       /   \
+//!   cut |------/-----\------    above the cut: ink
+//!     0 |_.-._/       \_.-._     below: paper and its noise
 //! ```
 
 use super::error::NormaliseError;

@@ -1,7 +1,7 @@
 //! Removes uneven light: how much each pixel differs from the paper around it.
 //!
 //! ```text
-//!   level  ---.        .---              ink  
+//!   level  ---.        .---              ink
 //!              \  _   /           ->              .-.
 //!   a lamp,     '' |_''  a stroke        ________/   \________
 //! ```

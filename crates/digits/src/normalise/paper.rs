@@ -122,7 +122,7 @@ fn papers(copy: &Plane) -> (Vec<Paper>, Option<bool>) {
     // What surrounds ink that leaves no paper whole, such as a digit that fills the picture.
     let border_zones: Vec<usize> = zones
         .iter()
-        .filter(|zone| border_share(zone.iter().copied(), copy) >= MIN_BORDER_SHARE && is_wide(zone, copy))
+        .filter(|zone| share(zone) >= MIN_BORDER_SHARE && is_wide(zone, copy))
         .flatten()
         .copied()
         .collect();

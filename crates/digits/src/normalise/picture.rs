@@ -55,6 +55,8 @@ pub struct Picture {
     height: usize,
     /// The original has this many pixels per pixel of the planes, along each side.
     shrunk_by: usize,
+    /// How many pixels of the original the first column and the first row of the planes have less than the others.
+    cut: (usize, usize),
 }
 
 impl Picture {
@@ -81,7 +83,7 @@ impl Picture {
         {
             transparency::over_contrasting_background(&mut planes, &alpha);
         }
-        Ok(Self { planes, width, height, shrunk_by })
+        Ok(Self { planes, width, height, shrunk_by, cut: (0, 0) })
     }
 
     /// Turns the picture upright, given the value of the tag Orientation of EXIF 2.3, from 1 to 8.
@@ -110,6 +112,14 @@ impl Picture {
         if (5..=8).contains(&orientation) {
             (self.width, self.height) = (self.height, self.width);
         }
+        // What the last block lacks, the first one lacks once they are reversed.
+        let Plane { width, height, .. } = self.planes[0];
+        if matches!(orientation, 2 | 3 | 6 | 7) {
+            self.cut.0 = width * self.shrunk_by - self.width;
+        }
+        if matches!(orientation, 3 | 4 | 7 | 8) {
+            self.cut.1 = height * self.shrunk_by - self.height;
+        }
         self
     }
 
@@ -129,10 +139,12 @@ impl Picture {
 
     /// A box of the planes, enlarged by `enlarged_by`, as a box of the original.
     pub(super) fn original(&self, area: &Area, enlarged_by: usize) -> Area {
-        let pixels = |v: usize, side: usize| (v * self.shrunk_by / enlarged_by).min(side);
-        let ends = |v: usize, side: usize| (v * self.shrunk_by).div_ceil(enlarged_by).min(side);
-        let (left, top) = (pixels(area.left, self.width), pixels(area.top, self.height));
-        let (right, bottom) = (ends(area.right(), self.width), ends(area.bottom(), self.height));
+        let within = |v: usize, cut: usize, side: usize| v.saturating_sub(cut).min(side);
+        let start = |v: usize, cut, side| within(v * self.shrunk_by / enlarged_by, cut, side);
+        let end = |v: usize, cut, side| within((v * self.shrunk_by).div_ceil(enlarged_by), cut, side);
+        let (columns, rows) = self.cut;
+        let (left, top) = (start(area.left, columns, self.width), start(area.top, rows, self.height));
+        let (right, bottom) = (end(area.right(), columns, self.width), end(area.bottom(), rows, self.height));
         Area { left, top, width: right - left, height: bottom - top }
     }
 }
@@ -185,6 +197,14 @@ mod tests {
         assert_eq!(shrunk.values[683], 100.0, "the last block holds one pixel");
         let area = Area { left: 680, top: 0, width: 4, height: 1 };
         assert_eq!(picture.original(&area, 1), Area { left: 2040, top: 0, width: 10, height: 1 });
+        // Mirrored, the block of one pixel comes first.
+        let (first, last) = (Area { left: 0, ..area }, Area { left: 683, width: 1, ..area });
+        let mirrored = picture.upright(2);
+        assert_eq!(mirrored.original(&first, 1), Area { left: 0, top: 0, width: 10, height: 1 });
+        assert_eq!(mirrored.original(&last, 1), Area { left: 2047, top: 0, width: 3, height: 1 });
+        let turned = Picture::new(2050, 1, Samples::Gray, &long).unwrap().upright(8);
+        let first = Area { left: 0, top: 0, width: 1, height: 4 };
+        assert_eq!(turned.original(&first, 1), Area { height: 10, ..first });
     }
 
     #[test]
