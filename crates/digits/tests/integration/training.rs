@@ -82,7 +82,8 @@ fn a_report_counts_the_answers_that_training_counts() {
         Network::<f32>::build(Architecture { init: Initialisation::Book, ..Architecture::new(&sizes) })
             .unwrap();
     let (outputs, _) = network.read(&test).unwrap();
-    let saturated = outputs.matrix().outer_iter().filter(|row| row.iter().filter(|&&a| a == 1.0).count() > 1);
+    let outputs = outputs.matrix();
+    let saturated = outputs.outer_iter().filter(|row| row.iter().filter(|&&a| a == 1.0).count() > 1);
     assert!(saturated.count() > 500);
     assert_eq!(measure(&network, &test).unwrap().correct, network.evaluate(&test).unwrap());
 }
