@@ -179,7 +179,10 @@ pub fn hold_out(mut pairs: Vec<TextPair>) -> HeldOut {
         ),
         n => {
             val.retain(|pair| !known.contains(pair));
-            let why = if n == 1 { "was dropped: it is a training pair" } else { "were dropped: they are training pairs" };
+            let why = match n {
+                1 => "was dropped: it is a training pair",
+                _ => "were dropped: they are training pairs",
+            };
             Some(format!("{n} of the {all} validation pairs {why} too"))
         }
     };
