@@ -63,7 +63,8 @@ fn questions_to_a_gpt_are_answered() {
     }
     assert_eq!(json["attention"]["heads"].as_array().unwrap().len(), 4);
     // Of equal words each has its own name, which a flag takes for the same change.
-    let twice = ["gpt", "ask", "t", "La pizza y la pizza sabían bien", "--word", "sabían", "--json"];
+    let twice =
+        ["gpt", "ask", "t", "La pizza salió del horno y la pizza sabía bien", "--word", "sabía", "--json"];
     let found = last_json(&ok(dir, &twice));
     let tests = &found["tests"].as_array().unwrap()[1..];
     assert!(tests.iter().any(|test| test["change"] == "without pizza#2"), "{found}");

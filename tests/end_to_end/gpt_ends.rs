@@ -25,7 +25,9 @@ fn documents_are_separated_by_end_of_text_tokens() {
     let prepare = |more: &[&str]| {
         let args = ["gpt", "prepare", "texts", "--out", "out", "--overwrite"];
         let output = run(dir.path(), &[&args[..], more].concat());
+        // Without the breaks between its lines.
         let stderr = String::from_utf8(output.stderr).unwrap();
+        let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(output.status.success(), "{stderr}");
         let tokenizer: Tokenizer =
             serde_json::from_str(&fs::read_to_string(dir.path().join("out/tokenizer.json")).unwrap())

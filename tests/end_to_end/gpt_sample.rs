@@ -170,9 +170,9 @@ fn the_ladder_prints_its_losses_next_to_the_lectures() {
     assert_eq!(json.len(), 7);
     for (line, rung) in json.iter().zip(rungs) {
         assert_eq!((&line["event"], &line["rung"]), (&Value::from("rung"), &Value::from(rung)));
-        let [loss, difference] = ["val_loss_estimate", "difference"].map(|key| line[key].as_f64().unwrap());
-        let lecture: Vec<f64> = serde_json::from_value(line["lecture"].clone()).unwrap();
-        assert!((loss - loss.clamp(lecture[0], lecture[1]) - difference).abs() < 1e-12);
+        assert!(line["val_loss_estimate"].is_f64());
+        // The lecture has another text and more steps.
+        assert!(line["comparable"] == false && line["lecture"].is_null() && line["difference"].is_null());
     }
     assert_eq!(json[6]["event"], "done");
     let table = ok(dir.path(), &[&args[..], &["--rungs", "multi-head,bigram"]].concat());

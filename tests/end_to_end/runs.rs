@@ -281,7 +281,7 @@ fn loss_curves_are_drawn() {
     fs::write(&metrics, old + "{\"step\": 3, \"tr").unwrap();
     ok(dir.path(), &["gpt", "plot", "a"]);
     fs::write(&metrics, "").unwrap();
-    assert!(refused(dir.path(), &["gpt", "plot", "a"]).contains("no metrics"));
+    assert!(refused(dir.path(), &["gpt", "plot", "a"]).contains("nothing to draw"));
     assert!(refused(dir.path(), &["gpt", "plot", "nowhere"]).contains("there is no run in runs/nowhere"));
     assert!(refused(dir.path(), &["gpt", "plot", long, "--out", "x.pdf"]).contains(".png or .svg"));
 }

@@ -37,7 +37,7 @@ fn a_model_is_trained_and_used() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let text = train(dir, &["--data", "dates", "--run", "d", "--max-iters", "20"]);
-    assert!(text.contains("validation loss") && text.contains("translation "), "{text}");
+    assert!(text.contains("validation loss") && text.contains("translation"), "{text}");
     // Resumed, with one more evaluation.
     ok(dir, &["translate", "train", "--resume", "d", "--max-iters", "30"]);
     let shown = ok(dir, &["runs", "show", "d"]);

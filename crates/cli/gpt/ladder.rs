@@ -180,7 +180,7 @@ fn object(rung: &Rung, result: &RungResult, comparable: bool) -> serde_json::Val
     json!({
         "event": "rung", "rung": rung.name, "parameters": result.params, "steps": rung.steps,
         "val_loss_estimate": result.val_loss_estimate, "val_loss": result.val_loss,
-        "comparable": comparable, "lecture": comparable.then(|| [rung.lecture.0, rung.lecture.1]),
+        "comparable": comparable, "lecture": comparable.then_some([rung.lecture.0, rung.lecture.1]),
         "difference": comparable.then(|| rung.difference(result.val_loss_estimate)), "seconds": result.seconds,
     })
 }

@@ -91,7 +91,7 @@ fn help() -> anyhow::Result<()> {
 
 /// Why a setting is invalid, in the words of a conversation: `/top-k is 0`.
 fn in_commands(why: &str) -> String {
-    let why = why.replace("set `greedy`", "type `/greedy on`");
+    let why = why.replace("set greedy", "type `/greedy on`");
     let setting = why.split_once(' ').map(|(name, rest)| (name.replace('_', "-"), rest));
     match setting {
         Some((name, rest)) if COMMANDS.iter().any(|(known, ..)| *known == name) => format!("/{name} {rest}"),

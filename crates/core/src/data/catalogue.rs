@@ -53,7 +53,7 @@ pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Resu
         found => found?,
     };
     for file in dataset.files {
-        if !local(&dir, file).is_some_and(|path| check(&path, file).is_ok()) {
+        if local(&dir, file).is_none_or(|path| check(&path, file).is_err()) {
             // Twice the size of all its files together is too much for one of them.
             fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?;
         }

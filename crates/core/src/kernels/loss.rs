@@ -152,27 +152,31 @@ pub fn smoothed_cross_entropy<T: Number>(
 ) {
     let Smoothed { targets, padding, smoothing, rows } = smoothed;
     let v = z.len() / targets.len();
-    let row = |((cost, normalizer), (z, &id)): ((&mut f64, &mut [T; 2]), (&[T], &u32))| {
-        (*cost, *normalizer) = (0.0, [T::zero(); 2]);
-        if Some(id) != padding {
-            *normalizer = vectorised(
-                #[inline(always)]
-                || log_normalizer(z),
-            );
-            *cost = flushing_subnormals(|| {
-                let [shift, log_sum] = normalizer.map(T::as_f64);
-                let mean = if smoothing > 0.0 { sum(z) / v as f64 - shift } else { 0.0 };
-                let right = z[id as usize].as_f64() - shift;
-                log_sum - (1.0 - smoothing) * right - smoothing * mean
-            });
+    let cost_and_normalizer = |z: &[T], id: u32| {
+        if Some(id) == padding {
+            return (0.0, [T::zero(); 2]);
         }
+        let normalizer = vectorised(
+            #[inline(always)]
+            || log_normalizer(z),
+        );
+        let cost = flushing_subnormals(|| {
+            let [shift, log_sum] = normalizer.map(T::as_f64);
+            let mean = if smoothing > 0.0 { sum(z) / v as f64 - shift } else { 0.0 };
+            let right = z[id as usize].as_f64() - shift;
+            log_sum - (1.0 - smoothing) * right - smoothing * mean
+        });
+        (cost, normalizer)
     };
     with_scratch(targets.len(), |costs: &mut [f64]| {
         if z.len() < MIN_PARALLEL_ELEMENTS / 4 {
-            costs.iter_mut().zip(&mut *normalizers).zip(z.chunks_exact(v).zip(targets)).for_each(row);
+            let all = costs.iter_mut().zip(&mut *normalizers).zip(z.chunks_exact(v).zip(targets));
+            all.for_each(|((cost, normalizer), (z, &id))| (*cost, *normalizer) = cost_and_normalizer(z, id));
         } else {
             let all = costs.par_iter_mut().zip(normalizers).zip(z.par_chunks_exact(v).zip(targets));
-            all.with_min_len(16).for_each_task(&row);
+            all.with_min_len(16).for_each_task(&|((cost, normalizer), (z, &id))| {
+                (*cost, *normalizer) = cost_and_normalizer(z, id);
+            });
         }
         out[0] = average(flushing_subnormals(|| costs.iter().sum()), rows);
     });

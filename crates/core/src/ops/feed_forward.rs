@@ -3,7 +3,7 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue};
+use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -24,7 +24,25 @@ pub struct FeedForward {
 }
 
 /// The activation function of the hidden layer of [`FeedForward`].
-pub use crate::kernels::matmul::OutputActivation as HiddenActivation;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenActivation {
+    /// [GELU](super::gelu) in its tanh form.
+    Gelu,
+    /// [ReLU](super::relu).
+    Relu,
+    /// [Squared ReLU](super::relu_squared).
+    ReluSquared,
+}
+
+impl HiddenActivation {
+    fn kernel(self) -> OutputActivation {
+        match self {
+            Self::Gelu => OutputActivation::Gelu,
+            Self::Relu => OutputActivation::Relu,
+            Self::ReluSquared => OutputActivation::ReluSquared,
+        }
+    }
+}
 
 impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
@@ -90,7 +108,7 @@ impl<T: Float> Op<T> for FeedForward {
         };
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let activate = Epilogue::Activate { function: self.function, activation: hidden.data_mut() };
+        let activate = Epilogue::Activate { function: self.function.kernel(), activation: hidden.data_mut() };
         T::Kernels::matmul_with_epilogue(
             x,
             w1.t(),

@@ -6,8 +6,8 @@
 //! and sum the bumps. The sum is so smooth that a coarse grid of bumps, on *knots* σ apart, gives
 //! nearly the same result. By Poisson's summation formula, the covariance of two displacements at
 //! the distance `d`, proportional to `exp(-d² / 4σ²)`, changes by about `2 exp(-π² (σ / spacing)²)`,
-//! 1 part in 10,000. (Below σ = 1, there is a knot on every pixel, as in Simard.) A 28 x 28 image with σ = 6 needs 12 x 12 random numbers instead of 64 x 64 (the
-//! pixels and a margin of 3σ), and two tiny matrix products:
+//! 1 part in 10,000. (Below σ = 1 there is a knot on every pixel, as in Simard.) A 28 x 28 image with σ = 6
+//! needs 12 x 12 random numbers instead of 64 x 64 (the pixels and a margin of 3σ), and two tiny matrix products:
 //!
 //! ```text
 //! u = down · noise · across      (rows, knots_y) (knots_y, knots_x) (knots_x, cols)

@@ -267,7 +267,7 @@ mod tests {
     fn unknown_names_are_rejected() {
         let error = |name| Corpus::load(name, TokenizerKind::Char).unwrap_err().to_string();
         assert!(error("tiny-shakespear").contains("did you mean tiny-shakespeare?"));
-        assert!(error("nowhere/x.txt").contains("called nowhere/x.txt"));
+        assert!(error("nowhere/x.txt").contains("called \"nowhere/x.txt\""));
         assert!(error("mnist").contains("images"));
     }
 

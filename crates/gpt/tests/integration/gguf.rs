@@ -267,7 +267,11 @@ fn tokenizers_come_back_as_they_were() {
 fn what_llama_cpp_does_otherwise_with_a_text_is_noted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.gguf");
-    let bytes = std::fs::read(fixture("gpt2.gguf")).unwrap();
+    // Of a vocabulary of characters, words do not matter.
+    let tokenizer = Tokenizer::byte();
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 32, block_size: 4, ..Config::default() };
+    let config = shape.model(tokenizer.vocab_size());
+    let bytes = exported(&config, &model(config.clone()), Some(&tokenizer), Quantisation::F32);
     let notes = |bytes: &[u8], keys: &[Vec<u8>]| {
         std::fs::write(&path, with_keys(bytes, keys)).unwrap();
         let found = gguf::import(&path).unwrap();
@@ -301,7 +305,8 @@ fn axes_of_length_1_may_be_listed() {
     for (name, axes, more) in
         [("blk.0.attn_norm.bias", 1, 1), ("output_norm.bias", 1, 1), ("token_embd.weight", 2, 2)]
     {
-        let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap() + name.len();
+        let named = [&(name.len() as u64).to_le_bytes()[..], name.as_bytes()].concat();
+        let at = bytes.windows(named.len()).position(|window| window == named).unwrap() + named.len();
         assert_eq!(bytes[at], axes);
         bytes[at] += more;
         let end = at + 4 + 8 * usize::from(axes);

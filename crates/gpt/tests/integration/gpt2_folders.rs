@@ -353,7 +353,10 @@ fn failed_exports_change_nothing() {
     let mut rotary = tiny.config.clone();
     rotary.positions = Positions::Rotary;
     assert!(
-        export(&out, &rotary, &tiny.params, None, true).unwrap_err().to_string().contains("rotary positions")
+        export(&out, &rotary, &tiny.params, None, true)
+            .unwrap_err()
+            .to_string()
+            .contains("positions = rotary")
     );
     let mut deeper = tiny.config.clone();
     deeper.n_layer = 4;
