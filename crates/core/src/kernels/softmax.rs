@@ -55,15 +55,28 @@ pub fn softmax_rows_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], cols: u
 
 /// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.
 pub fn log_sum_exp_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
-    of_rows(out, x, cols, log_sum_exp);
+    of_rows(
+        out,
+        x,
+        cols,
+        #[inline(always)]
+        |x| log_sum_exp(x),
+    );
 }
 
 /// `out[r] = log_normalizer(x[r])` for each row of `cols` elements; `cols` is at least 1.
 pub fn log_normalizer_rows<T: Number>(out: &mut [[T; 2]], x: &[T], cols: usize) {
-    of_rows(out, x, cols, log_normalizer);
+    of_rows(
+        out,
+        x,
+        cols,
+        #[inline(always)]
+        |x| log_normalizer(x),
+    );
 }
 
-/// `out[r] = f(x[r])` for each row of `cols` elements.
+/// `out[r] = f(x[r])` for each row of `cols` elements. `f` is a closure that is always inlined: a function would not be
+/// compiled for the instruction set.
 #[inline(always)]
 fn of_rows<T: Number, U: Send>(out: &mut [U], x: &[T], cols: usize, f: impl Fn(&[T]) -> U + Sync) {
     let row = |(out, x): (&mut U, &[T])| {
