@@ -37,7 +37,8 @@ impl EvalCommand for Network<f32> {
             .map(|m| json!({"index": m.index, "label": m.label, "said": m.said, "activity": m.activity}));
         let json = json!({
             "test_accuracy": accuracy, "correct": report.correct, "images": report.images,
-            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(), "picture": picture.as_ref().ok().map(|path| path.to_string_lossy()),
+            "classes": names, "confusion": report.confusion, "mistakes": mistakes.collect::<Vec<_>>(),
+            "picture": picture.as_ref().ok().map(|path| path.to_string_lossy()),
         });
         let columns = columns();
         let of = format!("({} of {} images)", report.correct, report.images);
