@@ -62,7 +62,7 @@ fn bigram() -> Result<(), Error> {
     let x = Tokens::new([1, 4], vec![3, 2, 4, 4])?; // h e l l
     let y = Tokens::new([1, 4], vec![2, 4, 4, 5])?; // e l l o
 
-    let (mut tape, mut grads, mut adamw) = (Tape::new(), Grads::new(), AdamW::new(0.0));
+    let (mut tape, mut grads, mut adamw) = (Tape::new(), Grads::new(), AdamW::new(0.0)); // no weight decay
     for step in 0..=200 {
         let w = tape.param(&params, table);
         let logits = tape.embedding(w, &x)?; // (B, T) -> (B, T, V)
@@ -72,7 +72,7 @@ fn bigram() -> Result<(), Error> {
         }
         tape.backward(loss, &mut grads)?;
         tape.reset();
-        adamw.update(&mut params, &grads, 1.0, 0.1);
+        adamw.update(&mut params, &grads, 1.0, 0.1); // 1 times the gradient, eta = 0.1
         grads.clear(&mut tape);
     }
     println!("ln V = {:.3}, the best possible: {:.3}", (v as f64).ln(), 0.5 * 2.0_f64.ln());

@@ -175,6 +175,17 @@ fn every_model_matches_the_schema() {
     }
 }
 
+/// A training whose batches grow is traced with the batch of its next step.
+#[test]
+fn the_batch_is_that_of_the_traced_step() {
+    let dir = folder();
+    train_gpt(dir.path(), "a", "16", &["--batch-size-warmup", "1000", "--block-size-warmup", "1000"]);
+    let found = compare(dir.path(), &["a", "gpt"]);
+    assert_eq!(found["models"][0]["batch"], "1 x 1 tokens", "{}", found["models"][0]);
+    let embedding = found["functions"].as_array().unwrap().iter().find(|f| f["name"] == "embedding").unwrap();
+    assert_eq!(embedding["runs"][0]["shapes"][0]["output"], serde_json::json!([1, 1, 16]));
+}
+
 #[test]
 fn every_reported_line_is_the_line_of_the_function() {
     let dir = folder();

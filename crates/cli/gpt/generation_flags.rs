@@ -50,7 +50,8 @@ pub struct GenerationFlags {
     /// When the window is full, drop the N oldest tokens [default: half of block_size].
     #[arg(long, value_name = "N")]
     slide: Option<usize>,
-    /// Recompute all keys and values for every token: slower, with the same text.
+    /// Recompute all keys and values for every token: slower, with the same text (unless products are in
+    /// bf16, which rounds otherwise then).
     #[arg(long)]
     no_cache: bool,
     /// Use the last parameters of the run instead of the best.

@@ -27,14 +27,19 @@ pub struct Log {
 pub struct StepLog {
     /// Steps between two lines.
     pub interval: u64,
-    /// Tokens per step.
-    pub tokens: u64,
-    /// GFLOP per step.
-    pub gflop: f64,
-    /// The share of them that a step takes, counted from 1: batches may grow.
-    pub share: Box<dyn Fn(u64) -> f64>,
+    /// What a step computes, counted from 1: batches may grow.
+    pub work: Box<dyn Fn(u64) -> StepWork>,
     /// The highest GFLOP/s of the machine so far.
     pub peak: f64,
+}
+
+/// What a step, or several, compute.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepWork {
+    /// Tokens.
+    pub tokens: f64,
+    /// Floating-point operations, in units of 1e9.
+    pub gflop: f64,
 }
 
 /// The line after an evaluation.
@@ -74,19 +79,19 @@ pub struct Watch {
     results: LongRun,
 }
 
-/// A number of steps and the time they took, without evaluations and checkpoints.
+/// What some steps computed and the time they took, without evaluations and checkpoints.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
-    /// Whole steps: a smaller one counts in part.
-    steps: f64,
+    work: StepWork,
     time: Duration,
     /// The part of it in which this process waited for others.
     waited: Duration,
 }
 
 impl Pace {
-    fn add(&mut self, share: f64, time: Duration, waited: Duration) {
-        self.steps += share;
+    fn add(&mut self, work: StepWork, time: Duration, waited: Duration) {
+        self.work.tokens += work.tokens;
+        self.work.gflop += work.gflop;
         self.time += time;
         self.waited += waited;
     }
@@ -96,8 +101,12 @@ impl Pace {
         self.waited.as_secs_f64() / self.time.as_secs_f64().max(1e-9)
     }
 
-    fn per_second(self, each: f64) -> f64 {
-        each * self.steps / self.time.as_secs_f64().max(1e-9)
+    fn tokens_per_second(self) -> f64 {
+        self.work.tokens / self.time.as_secs_f64().max(1e-9)
+    }
+
+    fn gflops(self) -> f64 {
+        self.work.gflop / self.time.as_secs_f64().max(1e-9)
     }
 }
 
@@ -125,7 +134,7 @@ impl Watch {
 
     /// Tokens per second, without evaluations.
     pub fn tokens_per_second(&self) -> f64 {
-        self.log.steps.as_ref().map_or(0.0, |log| self.overall.per_second(log.tokens as f64))
+        self.overall.tokens_per_second()
     }
 
     fn print_json(&mut self, line: Value) {
@@ -139,8 +148,7 @@ impl Watch {
         if !is_logged(progress.step, log.interval) {
             return;
         }
-        let tokens = self.recent.per_second(log.tokens as f64);
-        let gflops = self.recent.per_second(log.gflop);
+        let (tokens, gflops) = (self.recent.tokens_per_second(), self.recent.gflops());
         let communication = progress.waited.map(|_| self.recent.communication());
         self.recent = Pace::default();
         // A step can exceed the measured peak if the machine was busy during that measurement.
@@ -181,9 +189,9 @@ impl Observer for Watch {
         let now = Instant::now();
         let time = now - self.step_started;
         let waited = progress.waited.unwrap_or_default();
-        let share = self.log.steps.as_ref().map_or(1.0, |log| (log.share)(progress.step));
-        self.recent.add(share, time, waited);
-        self.overall.add(share, time, waited);
+        let work = self.log.steps.as_ref().map_or_else(StepWork::default, |log| (log.work)(progress.step));
+        self.recent.add(work, time, waited);
+        self.overall.add(work, time, waited);
         if now - self.bar_updated >= BAR_INTERVAL {
             self.bar.set_step(progress.step);
             self.bar_updated = now;

@@ -260,12 +260,12 @@ impl GptConfig {
         self.mask == Mask::Causal && scale.is_some()
     }
 
-    /// Floating-point operations per token of a training step of a model with N parameters, as
-    /// nanoGPT's `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B):
+    /// Floating-point operations per token of a training step on windows of T tokens, of a model with N
+    /// parameters, as nanoGPT's `estimate_mfu` counts them (Chowdhery et al. 2022, appendix B):
     /// `6 N + 12 L C T`, where N leaves out learned positions.
-    pub fn flops_per_token(&self, parameters: usize) -> u64 {
-        let (l, c, t) = (self.n_layer, self.n_embd, self.block_size);
-        let positions = if self.positions == Positions::Learned { t * c } else { 0 };
+    pub fn flops_per_token(&self, parameters: usize, t: usize) -> u64 {
+        let (l, c) = (self.n_layer, self.n_embd);
+        let positions = if self.positions == Positions::Learned { self.block_size * c } else { 0 };
         (6 * (parameters - positions) + 12 * l * c * t) as u64
     }
 

@@ -17,7 +17,7 @@
 //! window: when the window slides, the whole cache is stale and is computed again. So by default the
 //! window slides by half its length, which makes that rare and cheap. The window depends on n and the
 //! length of the prompt alone: with or without the cache, the model sees the same tokens and gives the
-//! same logits.
+//! same logits, up to rounding.
 
 use m2g_core::nn::KvCache;
 use m2g_core::rng::{ChaCha8Rng, Streams, uniform};

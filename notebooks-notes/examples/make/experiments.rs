@@ -300,8 +300,8 @@ pub fn digits_and_gpt(c: &mut Canvas) {
         "middle",
         "small quiet",
         c.say(
-            "blue: the same idea, mostly the same function of the core; red: the only new thing",
-            "azul: la misma idea, casi siempre la misma función del núcleo; rojo: lo único nuevo",
+            "blue: the same idea, mostly the same function of the core; red: the new idea",
+            "azul: la misma idea, casi siempre la misma función del núcleo; rojo: la idea nueva",
         ),
     );
 }

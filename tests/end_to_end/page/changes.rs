@@ -222,6 +222,32 @@ fn a_training_is_seen_after_a_reload(browser: &Browser, served: &Served, data: &
         "return document.querySelector('.chapter.train').textContent.includes('examples of {},')",
         digits.join(" ")
     ));
+    // As many neurons as examples: only rows that are examples are called so.
+    let first_rows = browser.run_async(
+        "const [box, found] = [document.querySelector('.chapter.train'), []];
+         const slider = box.querySelector('[type=range]');
+         const pause = () => new Promise((then) => setTimeout(then, 250));
+         for (let i = 0; i <= Number(slider.max); i++) {
+             slider.value = i;
+             slider.oninput();
+             await pause();
+             const picture = box.querySelector('.sides figure');
+             if (!picture) continue;
+             picture.querySelector('details').open = true;
+             await pause();
+             const row = picture.querySelector('.figures tbody tr') ?? picture.querySelectorAll('.figures tr')[1];
+             found.push([picture.querySelector('canvas').getAttribute('aria-label'), row.firstElementChild.textContent]);
+         }
+         done(found);",
+    );
+    let first_rows = first_rows.as_array().unwrap();
+    let of = |name: &str| {
+        let lines = first_rows.iter().filter(|line| line[0].as_str().unwrap().starts_with(name));
+        lines.map(|line| line[1].as_str().unwrap().starts_with("example 0")).collect::<Vec<_>>()
+    };
+    assert!(of("nabla_w, 10 ×").iter().chain(&of("w, 10 ×")).all(|is_example| !is_example), "{first_rows:?}");
+    assert!(!of("nabla_w, 10 ×").is_empty() && !of("z, 10 ×").is_empty(), "{first_rows:?}");
+    assert!(of("z, 10 ×").iter().all(|is_example| *is_example), "{first_rows:?}");
 
     served.posted("/api/training/control", json!({"speed": "full"}));
     wait(served, "finished");

@@ -154,6 +154,16 @@ fn a_small_gpt_is_trained_and_ctrl_c_saves_it() {
     assert_eq!(served.child.wait().unwrap().code(), Some(130));
     let shown = crate::support::last_json(&ok(dir.path(), &["runs", "show", "runs/gpt", "--json"]));
     assert!(shown["steps"].as_u64() >= Some(20), "{shown}");
+    // It stores what its settings meant, as the command line does.
+    let small =
+        ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16", "--batch-size", "4"];
+    let flags = ["gpt", "train", "--data", "a.txt", "--max-iters", "1", "--run", "command"];
+    ok(dir.path(), &[&flags[..], &small].concat());
+    let [page, command] = ["gpt", "command"].map(|run| {
+        let config = std::fs::read_to_string(dir.path().join("runs").join(run).join("config.toml")).unwrap();
+        config.lines().find(|line| line.starts_with("tokenizer")).unwrap().to_string()
+    });
+    assert_eq!(page, command);
 }
 
 #[test]

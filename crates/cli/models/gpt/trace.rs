@@ -68,9 +68,11 @@ fn record(
         1 => String::new(),
         n => format!("{n} x "),
     };
+    // Batches may grow: this is that of the step to trace.
+    let [windows, length] = config.batch_shape(model.block_size, training.state.step + warm_up);
     Ok(TracedStep {
         data: corpus.source.clone(),
-        batch: format!("{passes}{} x {} tokens", config.batch_size, model.block_size),
+        batch: format!("{passes}{windows} x {length} tokens"),
         params: training.model.params().clone(),
         records: training.trace_step(warm_up)?,
         notes: note.into_iter().collect(),

@@ -9,7 +9,7 @@ use m2g_core::{Error, threads};
 use m2g_gpt::data::{Corpus, entropy, is_built_in};
 use m2g_gpt::training::{Description, Training};
 use m2g_gpt::writing::Writing;
-use m2g_gpt::{Config, GenerateOptions, Generator, Gpt};
+use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig};
 use m2g_text::source::{PIPED, STANDARD_INPUT};
 use m2g_text::token_file::is_prepared;
 use m2g_text::{Sampling, TextError, Tokenizer, TokenizerKind, tales};
@@ -23,7 +23,7 @@ use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, fold, note, wrap};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
-use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
+use crate::train::watch::{Column, EvaluationLog, Log, StepLog, StepWork};
 
 /// The length of the sample after training.
 const SAMPLE_TOKENS: usize = 300;
@@ -229,8 +229,12 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
         ),
     );
     let passes = config.gradient_accumulation_steps * config.shards;
-    let tokens = (config.batch_size * passes * model.block_size) as u64;
-    let gflop = model.flops_per_token(params.count()) as f64 * tokens as f64 / 1e9;
+    let parameters = params.count();
+    let work = |passes: usize, [windows, length]: [usize; 2], model: &GptConfig| {
+        let tokens = (passes * windows * length) as f64;
+        StepWork { tokens, gflop: tokens * model.flops_per_token(parameters, length) as f64 / 1e9 }
+    };
+    let StepWork { tokens, gflop } = work(passes, [config.batch_size, model.block_size], model);
     let peak = machine::product_gflops(model.precision, PEAK_TIME);
     fact(
         "machine",
@@ -250,9 +254,10 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
             ),
         );
     }
-    let (growing, block_size) = (config.clone(), model.block_size);
-    let share = Box::new(move |step: u64| growing.share_of_tokens(block_size, step.saturating_sub(1)));
-    Ok(StepLog { interval: config.log_interval, tokens, gflop, share, peak })
+    let (interval, growing, model) = (config.log_interval, config.clone(), model.clone());
+    let of_step =
+        move |step: u64| work(passes, growing.batch_shape(model.block_size, step.saturating_sub(1)), &model);
+    Ok(StepLog { interval, work: Box::new(of_step), peak })
 }
 
 /// How the samples after training are chosen: as those of `m2g gpt sample`.

@@ -18,7 +18,7 @@ use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
 use crate::train::TrainCommand;
-use crate::train::watch::{Column, EvaluationLog, Log, StepLog};
+use crate::train::watch::{Column, EvaluationLog, Log, StepLog, StepWork};
 use crate::translate::settings::Settings;
 
 /// The validation pairs that are shown after training.
@@ -195,5 +195,5 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             counted(threads::current(), "thread"),
         ),
     );
-    StepLog { interval: config.log_interval, tokens: tokens as u64, gflop, share: Box::new(|_| 1.0), peak }
+    StepLog { interval: config.log_interval, work: Box::new(move |_| StepWork { tokens, gflop }), peak }
 }

@@ -42,7 +42,8 @@ pub enum DataError {
     },
     /// The dataset is not on this machine.
     #[error(
-        "{name} is not on this machine: download it with `m2g data get {name}`, or set data to its folder"
+        "{name} is not on this machine: download it with `m2g data get {name}`, or set M2G_DATA to the folder of \
+         datasets that has it"
     )]
     NotHere {
         /// The dataset.

@@ -11,6 +11,10 @@ const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
 /// The number of steps of the iteration.
 const STEPS: usize = 5;
 
+/// The least norm of a matrix that is orthogonalised. In `f32` the squares of elements below 1e-19 vanish, so a
+/// smaller norm would be wrong, and the iteration diverge.
+const LEAST_NORM: f64 = 1e-12;
+
 /// The memory of [`orthogonalize`], which the next matrix uses again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch<T> {
@@ -31,7 +35,7 @@ pub(super) struct Scratch<T> {
 /// ```
 ///
 /// which computes `s := a s + b s^3 + c s^5` on each singular value. If there are more rows than columns, the
-/// smaller `A = X^T X` multiplies from the right instead. A matrix of zeros stays zero.
+/// smaller `A = X^T X` multiplies from the right instead. A matrix of zeros, or nearly so, stays as it is.
 pub(super) fn orthogonalize<T: Float>(
     g: &mut [T],
     (rows, cols): (usize, usize),
@@ -39,7 +43,7 @@ pub(super) fn orthogonalize<T: Float>(
     Scratch { gram, sum, next }: &mut Scratch<T>,
 ) {
     let norm = T::Kernels::sum_squares(&[g]).sqrt();
-    if norm == 0.0 || !norm.is_finite() {
+    if norm < LEAST_NORM || !norm.is_finite() {
         return;
     }
     let [a, b, c] = COEFFICIENTS.map(T::of);
@@ -114,5 +118,15 @@ mod tests {
         let mut x = vec![0.0_f32; 6];
         orthogonalize(&mut x, (2, 3), Precision::F32, &mut Scratch::default());
         assert_eq!(x, [0.0; 6]);
+        // Where squares of 32 bits vanish.
+        for scale in [1e-13, 1e-17, 1e-19, 1e-22, 1e-30, 1e-40_f32] {
+            let mut x: Vec<f32> = constant(&[2, 3], 3.0).data().iter().map(|&x| x as f32 * scale).collect();
+            let before = x.clone();
+            orthogonalize(&mut x, (2, 3), Precision::F32, &mut Scratch::default());
+            assert_eq!(x, before, "{scale}");
+        }
+        let mut x: Vec<f32> = constant(&[2, 3], 3.0).data().iter().map(|&x| x as f32 * 1e-11).collect();
+        orthogonalize(&mut x, (2, 3), Precision::F32, &mut Scratch::default());
+        assert!(x.iter().all(|x| x.abs() < 1.3) && x.iter().any(|x| x.abs() > 0.4), "{x:?}");
     }
 }

@@ -18,12 +18,6 @@ impl Config {
             grown(block_size, step, self.block_size_warmup),
         ]
     }
-
-    /// The share of a whole step's tokens that `step` reads.
-    pub fn share_of_tokens(&self, block_size: usize, step: u64) -> f64 {
-        let [windows, length] = self.batch_shape(block_size, step);
-        (windows * length) as f64 / (self.batch_size * block_size) as f64
-    }
 }
 
 /// What is `size` after `warmup` steps: an eighth of it in their first third, a quarter in the second, half in
@@ -55,7 +49,6 @@ mod tests {
             [0, 2, 4, 6].map(|step| config.batch_shape(64, step)),
             [[2, 8], [8, 16], [16, 32], [16, 64]]
         );
-        assert_eq!([0, 6].map(|step| config.share_of_tokens(64, step)), [1.0 / 64.0, 1.0]);
     }
 
     proptest! {

@@ -54,7 +54,7 @@ function walk({ id, lines, functions, loss, batch, learning_rate: eta, labels, m
 		if (lines[at] !== line) return;
 		const cols = value?.shape.at(-1) ?? 1;
 		const rows = value ? value.data.length / cols : 0;
-		const rowNames = rows === batch ? labels.map((label, i) => t('example.n', { i, label })) : undefined;
+		const rowNames = line.axes?.[0] === 'B' ? labels.map((label, i) => t('example.n', { i, label })) : undefined;
 		put(picture, el('h3', el('span.code', line.name), ` ${shape(line.shape ?? [])}`), formula(line.equation), el('p', about),
 			rows * cols > 1 ? new Matrix({ rows, cols, data: value.data, cell: 18, label: line.name, rowNames, scale: line.value === 'x' ? 'ink' : 'signed',
 				pick: (i, j, v) => show({ ...facts, name: `${line.name}[${i}, ${j}]`, value: v, rows: [[t('row'), rowNames?.[i]]] }) }).node : rows > 0 && el('p.big', number(value.data[0], 6)));

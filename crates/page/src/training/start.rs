@@ -52,6 +52,8 @@ impl Order {
                 let mut config = m2g_gpt::Config::default();
                 set(&mut config, settings, false)?;
                 config.validate()?;
+                // As on the command line, a run stores what `auto` means for its data.
+                config.tokenizer = config.tokenizer_kind()?.to_string();
                 What::Gpt(Box::new(config))
             }
             _ => return Err(Refusal::bad(format!("kind is {kind}: the page trains digits and gpt"))),

@@ -25,7 +25,11 @@ pub struct Source {
 #[derive(Debug, Clone)]
 pub(super) enum Input {
     File(PathBuf),
-    Text(String),
+    /// A text in memory, and its name for messages.
+    Text {
+        name: String,
+        text: String,
+    },
     /// A copy of what came through a pipe, which can be read only once.
     Piped(Arc<NamedTempFile>),
 }
@@ -35,16 +39,25 @@ impl Input {
     pub fn open(&self) -> Result<Box<dyn Read + '_>, TextError> {
         Ok(match self {
             Self::File(path) => open(path)?,
-            Self::Text(text) => Box::new(text.as_bytes()),
+            Self::Text { text, .. } => Box::new(text.as_bytes()),
             Self::Piped(file) => open(file.path())?,
         })
+    }
+
+    /// The name in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text { name, .. } => name.clone(),
+            Self::Piped(_) => STANDARD_INPUT.into(),
+        }
     }
 
     /// The size in bytes. A compressed file counts with its compressed size.
     pub fn size(&self) -> u64 {
         match self {
             Self::File(path) => fs::metadata(path).map_or(0, |m| m.len()),
-            Self::Text(text) => text.len() as u64,
+            Self::Text { text, .. } => text.len() as u64,
             Self::Piped(file) => file.as_file().metadata().map_or(0, |m| m.len()),
         }
     }
@@ -139,7 +152,8 @@ impl Source {
 
     /// A text in memory.
     pub fn text(name: &str, text: String) -> Self {
-        Self { name: name.into(), inputs: vec![Input::Text(text)], skipped: Vec::new() }
+        let input = Input::Text { name: name.into(), text };
+        Self { name: name.into(), inputs: vec![input], skipped: Vec::new() }
     }
 
     /// Adds the text files below a folder, except hidden files and prepared folders.
@@ -173,16 +187,7 @@ impl Source {
 
     /// The paths of all files.
     pub fn names(&self) -> Vec<String> {
-        self.inputs.iter().map(|input| self.name_of(input)).collect()
-    }
-
-    /// The name of an input in messages.
-    pub(super) fn name_of(&self, input: &Input) -> String {
-        match input {
-            Input::File(path) => path.display().to_string(),
-            Input::Text(_) => self.name.clone(),
-            Input::Piped(_) => STANDARD_INPUT.into(),
-        }
+        self.inputs.iter().map(Input::name).collect()
     }
 
     /// The total size in bytes. Compressed files count with their compressed size.
@@ -234,5 +239,6 @@ mod tests {
             (both.read_to_string(99).unwrap().0, &*both.name),
             ("one\ntwo".into(), "standard input, more")
         );
+        assert_eq!(both.names(), ["standard input", "more"]);
     }
 }

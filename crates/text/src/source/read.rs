@@ -107,7 +107,7 @@ impl Source {
         let mut buffer = vec![0; BYTES_PER_CHUNK];
         let mut text = String::new();
         for input in &self.inputs {
-            let name = self.name_of(input);
+            let name = input.name();
             let path = Path::new(&name);
             let (mut reader, size) = (input.open()?, input.size());
             let mut cleaner = Cleaner::default();
