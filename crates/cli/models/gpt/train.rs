@@ -230,11 +230,8 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     );
     let passes = config.gradient_accumulation_steps * config.shards;
     let parameters = params.count();
-    let work = |passes: usize, [windows, length]: [usize; 2], model: &GptConfig| {
-        let tokens = (passes * windows * length) as f64;
-        StepWork { tokens, gflop: tokens * model.flops_per_token(parameters, length) as f64 / 1e9 }
-    };
-    let StepWork { tokens, gflop } = work(passes, [config.batch_size, model.block_size], model);
+    let StepWork { tokens, gflop } =
+        step_work(model, parameters, passes, [config.batch_size, model.block_size]);
     let peak = machine::product_gflops(model.precision, PEAK_TIME);
     fact(
         "machine",
@@ -255,9 +252,16 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
         );
     }
     let (interval, growing, model) = (config.log_interval, config.clone(), model.clone());
-    let of_step =
-        move |step: u64| work(passes, growing.batch_shape(model.block_size, step.saturating_sub(1)), &model);
-    Ok(StepLog { interval, work: Box::new(of_step), peak })
+    let work = move |step: u64| {
+        step_work(&model, parameters, passes, growing.batch_shape(model.block_size, step.saturating_sub(1)))
+    };
+    Ok(StepLog { interval, work: Box::new(work), peak })
+}
+
+/// What a step computes in so many passes over windows of `length` tokens.
+fn step_work(model: &GptConfig, parameters: usize, passes: usize, [windows, length]: [usize; 2]) -> StepWork {
+    let tokens = (passes * windows * length) as f64;
+    StepWork { tokens, gflop: tokens * model.flops_per_token(parameters, length) as f64 / 1e9 }
 }
 
 /// How the samples after training are chosen: as those of `m2g gpt sample`.
