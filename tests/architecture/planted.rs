@@ -297,6 +297,16 @@ fn a_file_that_is_too_long() {
 }
 
 #[test]
+fn a_code_block_in_a_comment_that_does_not_end() {
+    let rule = "code block";
+    detected(
+        rule,
+        &[(A_KERNEL, "    /// ```text\n    /// x"), ("crates/cli/main.rs", "//! ```\n//! ```\n//! ```")],
+    );
+    allowed(rule, &[(A_KERNEL, "/// ```text\n/// x\n/// ```"), (A_KERNEL, "let fence = \"```\"; // ```")]);
+}
+
+#[test]
 fn literals_and_comments_are_not_code() {
     let text = "let a = 'x'; let b: &'static str = \"/* \\\" */\"; // c\nlet d = r#\"e\"f\"#; /* /* g */ h */ '\\''; i";
     let code = Code::of(text);

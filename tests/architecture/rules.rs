@@ -9,7 +9,7 @@ use crate::source::{Code, Tree, dependencies, is_word};
 /// A rule by name.
 pub type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-pub const ALL: [Rule; 11] = [
+pub const ALL: [Rule; 12] = [
     ("imports between crates", imports_between_crates),
     ("imports between the areas of the core", imports_between_areas),
     ("no cycle of areas of the core", cycles_of_areas),
@@ -21,6 +21,7 @@ pub const ALL: [Rule; 11] = [
     ("one writer to stderr", writers_to_stderr),
     ("a gradient check for every op", unchecked),
     ("no file over 450 lines", sizes),
+    ("a code block in a doc comment ends", open_code_blocks),
 ];
 
 /// The crates, each with the crates that it may import. Its tests and examples count too.
@@ -377,6 +378,28 @@ fn writers_to_stderr(tree: &Tree) -> Vec<String> {
                 found.push(format!(
                     "{path}:{line}: {word}! panics when nobody reads: use {NOTES} or output.rs"
                 ));
+            }
+        }
+    }
+    found
+}
+
+/// The kind and the text of a line of a doc comment.
+fn doc_comment(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    ["///", "//!"].into_iter().find_map(|kind| Some((kind, line.strip_prefix(kind)?.trim_start())))
+}
+
+/// Doc comments with a code block that does not end: what stands below it would be shown as code.
+fn open_code_blocks(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, file) in tree.iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let lines: Vec<_> = file.text.lines().map(doc_comment).collect();
+        let mut before = 0;
+        for comment in lines.chunk_by(|a, b| a.map(|(kind, _)| kind) == b.map(|(kind, _)| kind)) {
+            before += comment.len();
+            if comment.iter().flatten().filter(|(_, text)| text.starts_with("```")).count() % 2 == 1 {
+                found.push(format!("{path}:{before}: a code block of this comment does not end"));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{Error, Float, Grads, Param, Params, Precision, Tensor};
 /// m := momentum m + g
 /// u  = g + momentum m                     Nesterov's look ahead
 /// w := w - lr decay w - lr sqrt(max(1, rows / cols)) orthogonal(u)
-///
+/// ```
 ///
 /// A gradient's matrix is mostly a few directions with large singular values; `orthogonal(u)`, with all of them
 /// about 1, moves the rare directions as far as the common ones. `orthogonal` is the iteration of Newton and
