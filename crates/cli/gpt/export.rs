@@ -26,8 +26,8 @@ pub struct Export {
     /// The folder to create, or a file that ends in .gguf.
     #[arg(value_name = "DIR|FILE.gguf")]
     target: PathBuf,
-    /// How a GGUF file stores the weights. q8_0 and q4_0 round them to 8 and 4 bits, with a scale for
-    /// every 32 weights [default: f32].
+    /// How a GGUF file stores the matrices. q8_0 and q4_0 round them to 8 and 4 bits, with a scale for
+    /// every 32 weights; q4_0 keeps 8 bits for the embedding and the head [default: f32].
     #[arg(long, alias = "quantize", value_name = "FORMAT", value_parser = quantisation())]
     quantise: Option<Quantisation>,
     /// Replace the folder if it holds a model of this format, or the file if it is a GGUF file.

@@ -322,6 +322,31 @@ fn axes_of_length_1_may_be_listed() {
     }
 }
 
+/// The number of the format of a tensor, from the header of a file.
+fn format_of(bytes: &[u8], name: &str) -> u32 {
+    let named = [&(name.len() as u64).to_le_bytes()[..], name.as_bytes()].concat();
+    let at = bytes.windows(named.len()).position(|window| window == named).unwrap() + named.len();
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    number(at + 4 + 8 * number(at) as usize)
+}
+
+#[test]
+fn a_file_in_4_bits_has_8_for_the_embedding_and_the_head() {
+    let (whole, in_4_bits, in_8_bits) = (0, 2, 8); // F32, Q4_0, Q8_0
+    let shape = Config { n_layer: 1, n_head: 2, n_embd: 64, block_size: 32, ..Config::default() };
+    let config = GptConfig { positions: Positions::Learned, tie_weights: false, ..shape.model(40) };
+    let bytes = exported(&config, &model(config.clone()), None, Quantisation::Q4_0);
+    for (name, format) in [
+        ("token_embd.weight", in_8_bits),
+        ("output.weight", in_8_bits),
+        ("blk.0.ffn_up.weight", in_4_bits),
+        ("blk.0.attn_norm.weight", whole),
+        ("position_embd.weight", whole),
+    ] {
+        assert_eq!(format_of(&bytes, name), format, "{name}");
+    }
+}
+
 #[test]
 fn quantised_weights_are_read_as_they_are_stored() {
     let dir = tempfile::tempdir().unwrap();
