@@ -195,10 +195,11 @@ pub fn code(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::exercises::ALL;
+    use crate::exercises::{ALL, named};
     use crate::failure::Failure;
 
     #[test]
@@ -239,6 +240,21 @@ mod tests {
         }
         let failed = LearnError::Failed { name: "head", why: Failure::Timeout };
         assert!(es.error(&failed).unwrap_or_default().contains("tardó demasiado"));
+    }
+
+    #[test]
+    fn the_hints_of_bleu_are_code_of_its_solution_which_compiles() {
+        let dense = |text: &str| text.split_whitespace().collect::<String>();
+        let exercise = named("bleu").unwrap();
+        let solution = dense(exercise.sources.solution);
+        for texts in Language::ALL.map(Language::texts) {
+            let hints = texts.hints(exercise).join("\n");
+            // Literals alone are of no type that has `ln`.
+            assert!(hints.contains("(0.0_f64, 0.0)"), "{hints}");
+            for code in hints.split('`').skip(1).step_by(2) {
+                assert!(solution.contains(&dense(code)), "{code}");
+            }
+        }
     }
 
     /// The names in braces, and the code in backticks.

@@ -1,7 +1,7 @@
 //! # The bigram model
 //!
-//! The simplest language model only looks at the last token. Count how often each token follows each,
-//! and make probabilities of the counts. Every count begins at 1, so that nothing is impossible:
+//! The simplest language model only looks at the last token. Count how often each token follows each
+//! token, and make probabilities of the counts. Every count begins at 1: nothing is impossible:
 //!
 //!     p[i, j] = (1 + how often j follows i) / (V + how often i is followed)
 //!

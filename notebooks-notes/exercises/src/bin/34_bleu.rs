@@ -7,7 +7,8 @@
 //!     brevity = 1 if the hypothesis is longer, else e^(1 - r/h)      r, h words
 //!     BLEU    = 100 brevity (p_1 p_2 p_3 p_4)^(1/4)
 //!
-//! Words are numbers here. `words.windows(n)` visits all n-grams.
+//! Words are numbers here. `words.windows(n)` visits all n-grams. For a whole text, matches and n-grams
+//! of all sentences are added up first.
 
 use std::collections::BTreeMap;
 
