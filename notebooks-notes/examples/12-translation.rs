@@ -6,7 +6,7 @@ use m2g_core::{Error, Mask, Params, Tape, Tensor};
 
 fn main() -> Result<(), Error> {
     println!("# Cross-attention");
-    let (b, s, t, c) = (1, 5, 3, 12);
+    let (b, s, t, c) = (1, 5, 2, 12);
     let settings = AttentionSettings {
         n_head: 3,
         positions: Positions::None,

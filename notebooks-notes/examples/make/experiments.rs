@@ -138,12 +138,7 @@ pub fn what_if_ablation(c: &mut Canvas) {
 
 pub fn what_if_digits(c: &mut Canvas) {
     let rows = rows(DIGITS, "arm", 0);
-    c.start(
-        640.0,
-        size(rows.len()),
-        "The digit network, changed in one thing",
-        "La red de dígitos, con un solo cambio",
-    );
+    c.start(640.0, size(rows.len()), "Thirteen digit networks", "Trece redes de dígitos");
     dots(
         c,
         &rows,
@@ -175,12 +170,15 @@ pub fn sabia(c: &mut Canvas) {
         "Where sabía looks, in the encoder and in cross-attention",
         "Adónde mira sabía, en el codificador y en la atención cruzada",
     );
-    let axes = Axes { x: (0.0, 1.0), y: (0.0, 40.0), left: 50.0, top: 40.0, width: 570.0, height: 220.0 };
-    axes.draw(c, &[], &[0.0, 10.0, 20.0, 30.0, 40.0], ("", "%"));
+    let most = 50.0;
+    let axes = Axes { x: (0.0, 1.0), y: (0.0, most), left: 50.0, top: 40.0, width: 570.0, height: 220.0 };
+    axes.draw(c, &[], &[0.0, 10.0, 20.0, 30.0, 40.0, most], ("", "%"));
     for (i, row) in rows.iter().enumerate() {
         let x = 68.0 + 71.0 * i as f64;
         for (j, colour) in ["blue-fill", "red-fill"].into_iter().enumerate() {
-            let (_, top) = axes.at(0.0, number(row[j + 1]));
+            let share = number(row[j + 1]);
+            assert!(share <= most, "{share} % for {} is above the axis", row[0]);
+            let (_, top) = axes.at(0.0, share);
             c.rect((x + 22.0 * j as f64, top), (20.0, 260.0 - top), colour);
         }
         c.centred((x + 21.0, 280.0), row[0]);
