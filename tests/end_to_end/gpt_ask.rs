@@ -34,6 +34,8 @@ fn questions_to_a_gpt_are_answered() {
     ] {
         assert!(text.replace('\n', " ").contains(part), "{part}: {text}");
     }
+    // Each token is a word.
+    assert!(!text.contains("begins so"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 
     let changes = ["--replace", "La pizza=María", "--blank", "horno", "--against", "bien,la", "--json"];
@@ -88,7 +90,8 @@ fn questions_to_a_gpt_are_answered() {
         let run =
             ["gpt", "train", "--run", "u", "--overwrite", "--data", "tales-es", "--tokenizer", tokenizer];
         ok(dir, &[&run[..], &small].concat());
-        ok(dir, &["gpt", "ask", "u", SENTENCE, "--word", "sabía"]);
+        let text = ok(dir, &["gpt", "ask", "u", SENTENCE, "--word", "sabía"]).replace('\n', " ");
+        assert!(text.contains("each word, or of one that begins so,"), "{tokenizer}: {text}");
     }
     for (args, word) in [
         (&["--word", "piza"][..], "--word is piza, which is not in the sentence; did you mean pizza?"),
@@ -113,6 +116,13 @@ fn questions_to_a_gpt_are_answered() {
             ["gpt", "train", "--run", "v", "--overwrite", "--data", "tales-es", "--tokenizer", tokenizer];
         ok(dir, &[&run[..], &small, &["--block-size", size]].concat());
         ok(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien"]);
+        if tokenizer == "char" {
+            let said = refused(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien", "--against", "y,lejos"]);
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            let want =
+                "--against has lejos, which would be token 39 to 44 of the sentence, but the model reads 38";
+            assert!(said.contains(want), "{said}");
+        }
     }
     let long = "la pizza ".repeat(30);
     let said = refused(dir, &["gpt", "ask", "t", &long, "--word", "pizza"]);

@@ -139,7 +139,8 @@ fn invalid_arguments_are_rejected() {
     std::fs::write(dir.path().join("latin1.txt"), b"ab\xe4").unwrap();
     for (flags, word) in [
         (&["--prompt", "axyz"][..], "'x', 'y', 'z'"),
-        (&["--prompt-tokens", "1,99"], "is 99, of a vocabulary of 12"),
+        (&["--prompt-tokens", "1,99"], "--prompt-tokens has 99, but the ids of this model are 0 to 11"),
+        (&["--samples", "0"], "it must be at least 1"),
         (&["--prompt-file", "none.txt"], "cannot read none.txt"),
         (&["--prompt-file", "latin1.txt"], "latin1.txt: it is not text: 33.3 % of its bytes are not UTF-8"),
         (&["--temperature", "0"], "temperature is 0"),

@@ -11,7 +11,7 @@ use m2g_gpt::continuation::{StopReason, Until, beginning, continue_until};
 use m2g_text::tokenizer::Tokenizer;
 use serde_json::json;
 
-use super::generation_flags::{GenerationFlags, tell_of_window};
+use super::generation_flags::{GenerationFlags, at_least_one, tell_of_window};
 use super::prompt::{Prompt, PromptFlags};
 use crate::interrupt::{self, Work};
 use crate::output;
@@ -31,8 +31,8 @@ pub struct Sample {
     #[arg(long, value_name = "N", default_value_t = 500)]
     tokens: usize,
     /// Number of samples.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    samples: u64,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    samples: usize,
     #[command(flatten)]
     generation: GenerationFlags,
     /// Print one JSON object per sample, and a final one, to stdout. `stop_reason` says why a sample
@@ -54,7 +54,7 @@ impl Sample {
     fn samples(&self) -> anyhow::Result<ExitCode> {
         let (gpt, tokenizer) = self.generation.load(&self.run)?;
         let tokenizer = tokenizer.as_ref();
-        let prompt = self.prompt(tokenizer)?;
+        let prompt = self.prompt(tokenizer, gpt.config().vocab_size)?;
         if prompt.is_empty() && self.tokens == 0 {
             bail!("--tokens is 0 and there is no prompt, so there is nothing to print: give at least 1");
         }
@@ -66,7 +66,8 @@ impl Sample {
         let (options, until) = (self.generation.options(seed), self.generation.until(self.tokens));
         let (mut tokens, mut seconds) = (0, 0.0);
         for sample in 0..self.samples {
-            let mut generator = Generator::new(&gpt, &options, &start, sample)?.only_tokens_of(tokenizer);
+            let mut generator =
+                Generator::new(&gpt, &options, &start, sample as u64)?.only_tokens_of(tokenizer);
             generator.stop_when(interrupt::requested);
             if sample == 0 && generator.dropped() > 0 {
                 tell_of_window("the prompt", start.len(), gpt.config().block_size);
@@ -104,9 +105,12 @@ impl Sample {
     }
 
     /// The tokens to continue; empty without a prompt.
-    fn prompt(&self, tokenizer: Option<&Tokenizer>) -> anyhow::Result<Vec<u32>> {
+    fn prompt(&self, tokenizer: Option<&Tokenizer>, v: usize) -> anyhow::Result<Vec<u32>> {
         match (self.prompt.read()?, tokenizer) {
-            (Prompt::Tokens(ids), _) => Ok(ids),
+            (Prompt::Tokens(ids), _) => match ids.iter().find(|&&id| id as usize >= v) {
+                Some(id) => bail!("--prompt-tokens has {id}, but the ids of this model are 0 to {}", v - 1),
+                None => Ok(ids),
+            },
             (Prompt::Text(text), _) if text.is_empty() => Ok(Vec::new()),
             (Prompt::Text(text), Some(tokenizer)) => self.generation.encode(tokenizer, &text),
             (Prompt::Text(_), None) => {

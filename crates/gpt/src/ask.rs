@@ -39,9 +39,14 @@ impl Sentence {
     }
 }
 
-/// The attention of every layer for one text, `(1, H, T, T)` each.
+/// The attention of every layer for one text.
 #[derive(Debug)]
-pub struct Attention(Vec<Tensor<f32>>);
+pub struct Attention {
+    /// `(1, H, T, T)` each.
+    layers: Vec<Tensor<f32>>,
+    /// Whether the model has residual connections.
+    residual: bool,
+}
 
 impl Attention {
     /// Runs the text through the model, op by op.
@@ -59,20 +64,21 @@ impl Attention {
             let (var, _) = found.ok_or(Error::Other("a layer recorded no attention".into()))?;
             Ok(tape.value(*var).clone())
         };
-        (0..gpt.config().n_layer).map(layer).collect::<Result<_, Error>>().map(Self)
+        let layers = (0..gpt.config().n_layer).map(layer).collect::<Result<_, Error>>()?;
+        Ok(Self { layers, residual: gpt.config().residual })
     }
 
     /// How much a word attends to each word, head by head. A word in several tokens attends with their mean, and
     /// is attended to with their sum.
     pub fn of_word(&self, sentence: &Sentence, word: usize) -> Vec<HeadWeights> {
         let tokens: Vec<usize> = sentence.words.tokens(word).collect();
-        HeadWeights::of(&self.0, &tokens, &sentence.words)
+        HeadWeights::of(&self.layers, &tokens, &sentence.words)
     }
 
     /// How much of a word comes from each word, through all layers.
     pub fn rollout(&self, sentence: &Sentence, word: usize) -> Vec<f64> {
         let tokens: Vec<usize> = sentence.words.tokens(word).collect();
-        rollout(&self.0, &tokens, &sentence.words)
+        rollout(&self.layers, self.residual, &tokens, &sentence.words)
     }
 }
 
@@ -100,7 +106,16 @@ impl<'a> Predictions<'a> {
         Ok((words - n..words).map(of_word).collect())
     }
 
-    /// The probability of each of these words after the first `place` tokens of a text.
+    /// How many tokens a word has after the first `place` tokens of a text.
+    ///
+    /// # Errors
+    /// [`Error::Other`] if the tokenizer does not know the word.
+    pub fn tokens_of(&self, sentence: &Sentence, place: usize, word: &str) -> Result<usize, Error> {
+        Ok(self.word(&sentence.ids[..place], word)?.len())
+    }
+
+    /// The probability of each of these words after the first `place` tokens of a text: with tokens that are shorter
+    /// than words, that of all words that begin with it.
     ///
     /// # Errors
     /// [`Error::Setting`] if the text is longer than `block_size`; [`Error::Other`] if the tokenizer does not know a
@@ -119,12 +134,12 @@ impl<'a> Predictions<'a> {
         words.iter().map(probability).collect()
     }
 
-    /// The likeliest word after the first `place` tokens of a text, other than `except`; `None` if the model
-    /// expects none there.
+    /// A likely word after the first `place` tokens of a text: the likeliest token that can begin one, but not that
+    /// which begins `except`, and the likeliest ones after it. `None` if the model expects no word there.
     ///
     /// # Errors
     /// [`Error::Setting`] if the text is longer than `block_size`.
-    pub fn likeliest(
+    pub fn likely_word(
         &self,
         sentence: &Sentence,
         place: usize,
@@ -244,7 +259,7 @@ mod tests {
             let place = sentence.before_last(1);
             let found = predictions.probabilities(&sentence, place, &["bien".into()]).unwrap();
             assert!((found[0] - (-two[1]).exp()).abs() < 1e-6, "{found:?} {two:?}");
-            let likely = predictions.likeliest(&sentence, place, "").unwrap();
+            let likely = predictions.likely_word(&sentence, place, "").unwrap();
             assert!(likely.is_none_or(|word| !word.contains(' ')));
         }
     }

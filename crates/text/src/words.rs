@@ -116,18 +116,20 @@ impl HeadWeights {
 /// How much of some tokens comes from each word, through all layers: attention rollout (Abnar and Zuidema 2020).
 ///
 /// A layer of self-attention, `(1, H, T, T)`, mixes its tokens by the mean A of its heads, and the residual
-/// connection passes each on: `(A + I) / 2`. Rollout is the product of these matrices over all layers. It says
-/// which tokens can reach another one, not which do.
-pub fn rollout(layers: &[Tensor<f32>], from: &[usize], words: &Words) -> Vec<f64> {
+/// connection passes each on: `(A + I) / 2`; without residual connections it is A alone. Rollout is the product
+/// of these matrices over all layers. It says which tokens can reach another one, not which do.
+pub fn rollout(layers: &[Tensor<f32>], residual: bool, from: &[usize], words: &Words) -> Vec<f64> {
+    // The share that a token passes on beside attention.
+    let own = if residual { 0.5 } else { 0.0 };
     let t = layers.first().map_or(0, |layer| layer.shape()[2]);
     // (T): the share of each token, from the last layer to the first.
     let mut shares = vec![0.0; t];
     from.iter().for_each(|&token| shares[token] += 1.0 / from.len() as f64);
     for layer in layers.iter().rev() {
         let heads = layer.shape()[1];
-        let mut below: Vec<f64> = shares.iter().map(|share| share / 2.0).collect();
+        let mut below: Vec<f64> = shares.iter().map(|share| share * own).collect();
         for (row, weights) in layer.data().chunks_exact(t).enumerate() {
-            let share = shares[row % t] / (2.0 * heads as f64);
+            let share = shares[row % t] * (1.0 - own) / heads as f64;
             below.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += share * f64::from(weight));
         }
         shares = below;
@@ -189,7 +191,10 @@ mod tests {
         let second = layer([1.0, 0.0, 0.5, 0.5, 1.0, 0.0, 0.5, 0.5]);
         // (A + I) / 2 of the second layer: (1/4, 3/4). Of the first: (1, 0) and (3/8, 5/8).
         let want = [0.25 + 0.75 * 0.375, 0.75 * 0.625];
-        assert_eq!(rollout(&[first.clone(), second.clone()], &[1], &words), want);
+        let both = [first.clone(), second.clone()];
+        assert_eq!(rollout(&both, true, &[1], &words), want);
+        // Without residual connections: (1/2, 1/2) times (1, 0) and (3/4, 1/4).
+        assert_eq!(rollout(&both, false, &[1], &words), [0.5 + 0.5 * 0.75, 0.5 * 0.25]);
         let heads = HeadWeights::of(&[first, second], &[1], &words);
         assert_eq!(heads.len(), 4);
         assert_eq!(HeadWeights::mean(&heads[..2]), [0.75, 0.25]);

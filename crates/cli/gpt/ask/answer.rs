@@ -21,6 +21,8 @@ pub struct Answer {
     pub rollout: Vec<f64>,
     /// The words that may come next.
     pub against: Vec<String>,
+    /// Whether each token is a whole word.
+    pub whole_words: bool,
     /// The sentence, then its changes.
     pub tried: Vec<Tried>,
 }
@@ -58,11 +60,15 @@ impl Answer {
              100 % goes to the start of the text):",
             counted(self.heads.len(), "head")
         );
+        // The probability of the tokens of a word is shared by all words that begin with them.
+        let so = if self.whole_words { "" } else { ", or of one that begins so," };
         let what = match following {
-            [] => format!("What comes after {word}? The probability of each word, for the changed sentence."),
+            [] => format!(
+                "What comes after {word}? The probability of each word{so}, for the changed sentence."
+            ),
             following => format!(
                 "What does \"{}\" depend on? Its loss in nats, how much a change of the sentence adds to it, and the \
-                 probability of each word after {word}.",
+                 probability of each word{so} after {word}.",
                 following.join(" ")
             ),
         };

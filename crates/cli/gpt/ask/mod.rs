@@ -15,8 +15,8 @@ use m2g_core::threads::with_threads;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::Gpt;
 use m2g_gpt::ask::{Attention, Predictions, Sentence};
-use m2g_text::Tokenizer;
 use m2g_text::lexicon::of_another_kind;
+use m2g_text::{Tokenizer, TokenizerKind};
 
 use self::answer::{Answer, Tried};
 use crate::ask::change::{Change, numbered};
@@ -36,7 +36,8 @@ const OTHER_WORDS: usize = 2;
 /// (through all layers, with the residual connections), and head by head. A word in several tokens attends with
 /// their mean, and is attended to with their sum. Attention tells where a layer looks, not what decides. So a
 /// causal test replaces each earlier word, or leaves it out, and shows how the loss of the words that follow
-/// changes, in nats, and how likely the next word and its rivals become.
+/// changes, in nats, and how likely the next word and its rivals become (with tokens that are shorter than words:
+/// all words that begin so).
 #[derive(Args)]
 pub struct Ask {
     /// The run: a name under runs/, or a path.
@@ -49,14 +50,14 @@ pub struct Ask {
     #[arg(long, value_name = "WORD")]
     word: String,
     /// Replace a word by another, wherever it stands: pizza=niña; or at one place: pizza#2=niña. May be repeated
-    /// [default: each earlier word, by one of another kind or else by the likeliest other one].
+    /// [default: each earlier word, by one of another kind or else by a likely other one].
     #[arg(long, value_name = "WORD=OTHER", value_parser = Change::replace)]
     replace: Vec<Change>,
     /// Leave out a word, wherever it stands; pizza#2 only at its second place. May be repeated [default: each earlier
     /// word].
     #[arg(long, value_name = "WORD")]
     blank: Vec<String>,
-    /// The words that may come next, to compare: bien,la [default: the one that does, and the likeliest others].
+    /// The words that may come next, to compare: bien,la [default: the one that does, and likely others].
     #[arg(long, value_name = "WORD,..", value_delimiter = ',', help_heading = "Choice")]
     against: Vec<String>,
     /// Use the last parameters of the run instead of the best on held-out data.
@@ -129,6 +130,9 @@ impl Ask {
             tried.push((Some(name), asked.read(&gpt, &changed)?));
         }
         let against = self.against(&asked, &tried, &following)?;
+        for (_, changed) in &tried {
+            asked.check_length(&gpt, changed, changed.before_last(following.len()), &against)?;
+        }
         let tried = tried.into_iter().map(|(change, changed)| {
             let place = changed.before_last(following.len());
             anyhow::Ok(Tried {
@@ -144,6 +148,7 @@ impl Ask {
             heads: attention.of_word(&sentence, word),
             rollout: attention.rollout(&sentence, word),
             against: against.clone(),
+            whole_words: tokenizer.kind() == TokenizerKind::Word,
             tried: tried.collect::<anyhow::Result<_>>()?,
         })
     }
@@ -168,7 +173,7 @@ impl Ask {
         let most = words.len() + OTHER_WORDS;
         for (_, sentence) in tried {
             let place = sentence.before_last(following.len());
-            let likely = asked.predictions.likeliest(sentence, place, "")?;
+            let likely = asked.predictions.likely_word(sentence, place, "")?;
             words.extend(likely.filter(|word| !words.contains(word)));
             if words.len() == most {
                 break;
@@ -204,6 +209,30 @@ impl Asked<'_> {
         Ok(sentence)
     }
 
+    /// Checks that the model can read each of these words after the first `place` tokens of a sentence.
+    fn check_length(
+        &self,
+        gpt: &Gpt<f32>,
+        sentence: &Sentence,
+        place: usize,
+        words: &[String],
+    ) -> anyhow::Result<()> {
+        let most = gpt.config().block_size;
+        for word in words {
+            let tokens = self.predictions.tokens_of(sentence, place, word)?;
+            // Nothing is predicted from the last one.
+            if place + tokens - 1 > most {
+                bail!(
+                    "--against has {word}, which would be token {} to {} of the sentence, but the model reads \
+                     {most}: give a shorter word or a shorter sentence",
+                    place + 1,
+                    place + tokens
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Each of the last earlier words is replaced, and left out: what it is called, and the changed sentence.
     /// Those that the model can read.
     fn default_changes(
@@ -222,7 +251,7 @@ impl Asked<'_> {
             let place = sentence.before_last(words.len() - i);
             let other = match known {
                 Some(other) => Some(other.to_string()),
-                None => self.predictions.likeliest(sentence, place, old)?,
+                None => self.predictions.likely_word(sentence, place, old)?,
             };
             let with = |new: &str| {
                 let mut changed = words.clone();
