@@ -117,10 +117,10 @@ fn questions_to_a_gpt_are_answered() {
         ok(dir, &[&run[..], &small, &["--block-size", size]].concat());
         ok(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien"]);
         if tokenizer == "char" {
-            let said = refused(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien", "--against", "y,lejos"]);
+            let said = refused(dir, &["gpt", "ask", "v", SENTENCE, "--word", "bien", "--against", "lejos"]);
             let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
             let want =
-                "--against has lejos, which would be token 39 to 44 of the sentence, but the model reads 38";
+                "--against has lejos, which would be tokens 39 to 44 of the sentence, but the model reads 38";
             assert!(said.contains(want), "{said}");
         }
     }

@@ -223,7 +223,7 @@ impl Asked<'_> {
             // Nothing is predicted from the last one.
             if place + tokens - 1 > most {
                 bail!(
-                    "--against has {word}, which would be token {} to {} of the sentence, but the model reads \
+                    "--against has {word}, which would be tokens {} to {} of the sentence, but the model reads \
                      {most}: give a shorter word or a shorter sentence",
                     place + 1,
                     place + tokens
