@@ -3,7 +3,8 @@
     python benches/peers/translate_speed.py runs/NAME SENTENCES.txt --m2g target/release/m2g
 
 All translate the same tokens with a beam of 4, 64 sentences at a time, on the same number of threads, in turns,
-each in a new process. A line says how many sentences each translated like ours: rounding decides a few.
+each in a new process. We and CTranslate2 translate whole batches side by side, each on one thread; PyTorch, a single
+process, one batch with all threads. A line says how many sentences each translated like ours: rounding decides a few.
 """
 
 import argparse
@@ -102,8 +103,9 @@ def with_ctranslate2(args, sources, special):
     with tempfile.TemporaryDirectory() as folder:
         ctranslate2, words = ctranslate2_model(args.run, special, folder)
         kind = {"f32": "float32", "int8": "int8"}[args.dtype]
-        translator = ctranslate2.Translator(folder, device="cpu", compute_type=kind, inter_threads=1,
-                                            intra_threads=args.threads)
+        # As ours: whole batches side by side, each on one thread.
+        translator = ctranslate2.Translator(folder, device="cpu", compute_type=kind, inter_threads=args.threads,
+                                            intra_threads=1)
     texts = [[words[i] for i in source] for source in sources]
 
     def translate(texts):
@@ -112,7 +114,7 @@ def with_ctranslate2(args, sources, special):
                                            disable_unk=True)
         return [[int(word) for word in one.hypotheses[0]] for one in found]
 
-    translate(texts[:BATCH])
+    translate(texts[:BATCH * args.threads])  # a batch for each worker
     start = time.perf_counter()
     found = translate(texts)
     return time.perf_counter() - start, found
