@@ -209,6 +209,8 @@ fn unknown_arm(name: &str, known: &[&str]) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -219,6 +221,27 @@ mod tests {
             assert!(experiment.seeds.len() >= 3 && experiment.arms.len() >= 2, "{name}");
             assert!(experiment.arms.iter().all(|arm| !arm.about.is_empty()), "{name}");
         }
+    }
+
+    /// Only then does its difference from that arm say what the change is worth.
+    #[test]
+    fn an_arm_changes_one_thing_of_the_arm_that_it_is_compared_with() {
+        // A change may need another rate or another time.
+        let companions = ["learning_rate", "min_lr", "warmup_iters", "max_iters", "eval_interval"];
+        let mut with_several = Vec::new();
+        for (name, _) in SHIPPED {
+            let (_, experiment) = Experiment::load(name).unwrap();
+            for arm in &experiment.arms {
+                let (ours, theirs) = (&arm.settings, &experiment.compared_with(arm).settings);
+                let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+                let changed = keys.into_iter().filter(|key| ours.get(*key) != theirs.get(*key));
+                if changed.filter(|key| !companions.contains(&key.as_str())).count() > 1 {
+                    with_several.push(arm.name.clone());
+                }
+            }
+        }
+        // Their names or descriptions say both.
+        assert_eq!(with_several, ["neither", "smaller", "qk norm", "beam 4, alpha 0"]);
     }
 
     /// A shorter warm-up must not be a smaller rate.
