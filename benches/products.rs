@@ -116,7 +116,7 @@ fn pytorch(threads: usize) -> anyhow::Result<Vec<f64>> {
     Ok(speeds)
 }
 
-/// The median and the largest value.
+/// The median, of an even number of values the upper of the two in the middle, and the largest value.
 fn summary(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);

@@ -17,7 +17,7 @@ WORKLOADS = {
     "base": dict(layers=6, n_head=8, d_model=512, d_ff=2048, vocab_size=10000, dropout=0.1, norm_first=False),
 }
 
-# 256 pairs, padded to S and T tokens: 4096 target tokens.
+# 256 pairs, padded to S and T tokens: 3712 target tokens, 4096 with the padding.
 B, S, T, PADDING = 256, 18, 16, 0
 SOURCE_LENGTHS = [S - 5 * i % 8 for i in range(B)]
 TARGET_LENGTHS = [T - i % 4 for i in range(B)]

@@ -189,7 +189,7 @@ mod tests {
         let epoch = &WORKLOADS[0];
         let mut training = Training::new(epoch, &data).unwrap();
         // Both layers forward, both weight gradients, and the input gradient of the second layer only.
-        // The biases: once forward and twice backward.
+        // The biases: once forward, and counted twice backward.
         let [a, b, c] = epoch.sizes;
         let want = 10 * (2 * (2 * a * b + 3 * b * c) + 3 * (b + c));
         assert_eq!(product_flops(&training.record().unwrap().records), want as u64);

@@ -217,3 +217,20 @@ impl Workload for GptWorkload {
         bail!("--only-steps is for digit networks")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The real one has windows of 1,024 tokens.
+    #[test]
+    fn the_tables_say_how_short_the_texts_of_gpt_2_are() {
+        let texts = format!("{} texts of {} tokens", GPT2.batch_size, GPT2.block_size);
+        let text = format!("{} tokens", GPT2.block_size - 1);
+        assert!(GPT2.training.ends_with(&texts) && GPT2.generation.starts_with(&text));
+        for page in [include_str!("../../../../README.md"), include_str!("../../../../RESULTS.md")] {
+            let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(&texts) && words.contains(&text));
+        }
+    }
+}
