@@ -27,6 +27,7 @@ pub mod trainer;
 mod trial;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -364,15 +365,43 @@ fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Re
     Ok(jobs)
 }
 
-/// The mean curve of an arm over its seeds.
+/// The mean curve of an arm over its seeds, at the steps that all of them have: where one has diverged, the mean of the
+/// others would jump.
 fn curve(trials: &[Trial], task: Option<&str>, arm: &str) -> Curve {
     let of_arm = trials.iter().filter(|t| t.task.as_deref() == task && t.arm == arm);
     let all: Vec<&Vec<(u64, f64)>> = of_arm.map(|trial| &trial.curve).filter(|c| !c.is_empty()).collect();
-    let longest = all.iter().map(|curve| curve.len()).max().unwrap_or(0);
-    let points = (0..longest).map(|i| {
-        let here: Vec<&(u64, f64)> = all.iter().filter_map(|curve| curve.get(i)).collect();
-        let mean = here.iter().map(|p| p.1).sum::<f64>() / here.len() as f64;
-        (here[0].0 as f64, mean)
-    });
-    Curve::new(arm, points.collect())
+    let mut by_step = BTreeMap::<u64, Vec<f64>>::new();
+    for &(step, value) in all.iter().copied().flatten() {
+        by_step.entry(step).or_default().push(value);
+    }
+    by_step.retain(|_, values| values.len() == all.len());
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    Curve::new(arm, by_step.iter().map(|(step, values)| (*step as f64, mean(values))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_curve_has_the_steps_that_all_seeds_have() {
+        let trial = |seed, curve: &[(u64, f64)]| Trial {
+            task: None,
+            arm: "arm".into(),
+            seed,
+            measures: [].into(),
+            curve: curve.to_vec(),
+            times: Vec::new(),
+            diverged: None,
+            seconds: 1.0,
+        };
+        let mean = |trials: &[Trial]| curve(trials, None, "arm").points;
+        let first = trial(1, &[(10, 3.0), (20, 2.0), (30, 1.0)]);
+        // An evaluation that was not finite is missing.
+        let all = [first.clone(), trial(2, &[(10, 3.0), (30, 2.0)])];
+        assert_eq!(mean(&all), [(10.0, 3.0), (30.0, 1.5)]);
+        // One has diverged, and one before its first evaluation.
+        let all = [first, trial(2, &[(10, 5.0)]), trial(3, &[])];
+        assert_eq!(mean(&all), [(10.0, 4.0)]);
+    }
 }
