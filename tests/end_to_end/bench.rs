@@ -109,6 +109,15 @@ fn a_training_step_is_scaled_by_threads_batch_and_block() {
         assert!(output.stdout.is_empty(), "refused before anything is measured: {args:?}");
     }
     let ranks = ["bench", "--scaling", "ranks", "--sizes", "1", "--steps", "3", "--rounds", "1"];
+    let json = last_json(&ok(dir.path(), &[&ranks[..], &["--json"]].concat()));
+    assert_eq!(
+        (&json["scaling"], &json["rounds"], &json["threads"]),
+        (&"ranks".into(), &1.into(), &1.into())
+    );
+    assert!(json["points"][0]["tokens_per_second"].as_f64().unwrap() > 0.0, "{json}");
+    for key in ["date", "version", "build", "machine", "limits"] {
+        assert!(!json[key].is_null(), "a line says where and when it was measured: {key}");
+    }
     let text = ok(dir.path(), &ranks);
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(

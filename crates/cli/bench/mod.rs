@@ -77,10 +77,10 @@ pub struct Bench {
     /// Rounds of measurement, each in new processes [default: 3, with --against 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Training steps, epochs or texts timed per process [default: enough for a few seconds].
+    /// Training steps, epochs or texts timed per process [default: enough for a few seconds; with --scaling ranks, 40].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
-    /// Number of threads [default: one per core].
+    /// Number of threads [default: one per core; with --scaling ranks, 1 for each process].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print one JSON object per workload to stdout.

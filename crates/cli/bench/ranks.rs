@@ -37,6 +37,19 @@ const SETTINGS: [&str; 8] =
 /// The steps before the first that counts.
 const WARM_UP: u64 = 2;
 
+/// The results, as `--json` prints them.
+#[derive(Serialize)]
+struct Report<'a> {
+    scaling: &'static str,
+    shards: usize,
+    steps: usize,
+    /// Of each process.
+    threads: usize,
+    points: &'a [Point],
+    #[serde(flatten)]
+    run: &'a Run,
+}
+
 /// The measurements with one number of processes.
 #[derive(Debug, Serialize)]
 struct Point {
@@ -91,9 +104,9 @@ pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
         (point.speed_up, point.communication) = (median(&ratios), median(&communication));
     }
     if request.json {
-        let json = serde_json::json!({"scaling": "ranks", "shards": shards, "steps": request.steps,
-            "threads": request.threads, "rounds": run.rounds, "points": points});
-        output::line(json)?;
+        let Request { steps, threads, .. } = *request;
+        let report = Report { scaling: "ranks", shards, steps, threads, points: &points, run };
+        output::line(serde_json::to_string(&report)?)?;
     } else {
         output::line(table(&points, request, run.rounds, shards))?;
     }
