@@ -261,7 +261,7 @@ def with_torch(args, sources, special):
 
 
 def ours(args):
-    """The seconds that our program reports, its peak memory in MB, the tokens of sources and translations."""
+    """The seconds that our program reports, its peak memory in MiB, the tokens of sources and translations."""
     command = [args.m2g, "translate", "translate", args.run, args.sentences, "--json", "--beam", str(BEAM),
                "--alpha", str(ALPHA), "--batch", str(BATCH), "--threads", str(args.threads)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
@@ -324,7 +324,7 @@ def main():
           f"{args.rounds} rounds")
     for name, seconds in times.items():
         ratios = [theirs / ours for theirs, ours in zip(seconds, times["mnist-to-gpt"])]
-        line = f"{name:17}{len(sources) / statistics.median(seconds):8.1f} sentences/s {memory[name]:7.0f} MB"
+        line = f"{name:17}{len(sources) / statistics.median(seconds):8.1f} sentences/s {memory[name]:7.0f} MiB"
         if name in same:
             line += f"  {statistics.median(ratios):5.2f} times as long as ours, {same[name]} translations equal"
         print(line)

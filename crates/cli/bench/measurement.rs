@@ -9,7 +9,7 @@ use super::profile::Profile;
 pub struct Measurement {
     /// The time of each repetition, in seconds.
     pub seconds: Vec<f64>,
-    /// The peak memory of the process in MB, where the system reports it.
+    /// The peak memory of the process in MiB, in spite of its name, where the system reports it.
     pub peak_rss_mb: Option<f64>,
     /// The peer's version.
     pub peer: Option<String>,

@@ -100,7 +100,7 @@ pub struct Figures {
     pub gflops: f64,
     /// The share of the machine's peak in the workload's precision.
     pub share_of_peak: f64,
-    /// The highest peak memory of the processes.
+    /// The highest peak memory of the processes, in MiB.
     pub peak_memory_mb: Option<f64>,
     /// All times, round by round.
     pub seconds: Vec<Vec<f64>>,

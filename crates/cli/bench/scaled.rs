@@ -50,7 +50,7 @@ pub struct Point {
     pub seconds_per_token: f64,
     /// The ratio of its time to the first point's: the median of the rounds.
     pub relative_time: f64,
-    /// The highest peak memory of the processes.
+    /// The highest peak memory of the processes, in MiB.
     pub peak_memory_mb: Option<f64>,
     /// The ratio of its memory to the first point's.
     pub relative_memory: Option<f64>,

@@ -42,7 +42,7 @@ pub fn text(report: &Report<'_>) -> String {
         .number(*unit, Narrow::Keep)
         .number("GFLOP/s", Narrow::Drop(3))
         .number("of peak", Narrow::Keep)
-        .number("peak MB", Narrow::Drop(1));
+        .number("peak MiB", Narrow::Drop(1));
     table.row(figures(&report.ours));
     report.peers.iter().for_each(|peer| table.row(figures(&peer.figures)));
     let mut lines = vec![format!("\n{}", wrap(&title, columns(), 2)), table.render(columns())];
@@ -80,7 +80,7 @@ pub fn scaled(scaled: &Scaled<'_>) -> String {
         .number("spread", Narrow::Drop(2))
         .number("a token", Narrow::Keep)
         .number("of first", Narrow::Keep)
-        .number("peak MB", Narrow::Drop(1))
+        .number("peak MiB", Narrow::Drop(1))
         .number("of first", Narrow::Keep);
     let number = |number: Option<f64>, decimals| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
     for point in points {
@@ -124,7 +124,7 @@ fn figures(figures: &Figures) -> [String; 8] {
         format!("{:.0}", figures.per_second),
         format!("{:.1}", figures.gflops),
         format!("{:.1} %", 100.0 * figures.share_of_peak),
-        figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}")),
+        figures.peak_memory_mb.map_or("-".into(), |mib| format!("{mib:.0}")),
     ]
 }
 

@@ -38,7 +38,7 @@ fn time(work: &mut dyn Work, steps: usize, recorded: Option<usize>) -> anyhow::R
     }
     let flops = profile::product_flops(&work.record()?.records) as f64 * work.steps();
     let times: Vec<Duration> = (0..steps).map(|_| work.run()).collect::<Result<_, _>>()?;
-    let peak_rss_mb = peak_memory_mb();
+    let peak_rss_mb = peak_memory_mib();
     let profile = match recorded {
         None => None,
         Some(n) => Some(Profile::of((0..n).map(|_| work.record()))?),
@@ -54,9 +54,24 @@ fn time(work: &mut dyn Work, steps: usize, recorded: Option<usize>) -> anyhow::R
     })
 }
 
-/// The peak memory of this process in MB.
-fn peak_memory_mb() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes: f64 = field(&status, "VmHWM")?.trim_end_matches(" kB").parse().ok()?;
-    Some(kilobytes / 1024.0)
+/// The peak memory of this process in MiB.
+fn peak_memory_mib() -> Option<f64> {
+    mib_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// The peak memory in the status of a process. Linux writes kB for 1024 bytes.
+fn mib_of(status: &str) -> Option<f64> {
+    let kib: f64 = field(status, "VmHWM")?.trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_memory_is_in_mib() {
+        assert_eq!(mib_of("VmPeak:\t  999999 kB\nVmHWM:\t    2048 kB\n"), Some(2.0));
+        assert_eq!(mib_of("VmPeak:\t  999999 kB\n"), None);
+    }
 }
