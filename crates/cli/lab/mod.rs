@@ -85,7 +85,7 @@ pub struct Lab {
     /// Where to save: a name under runs/lab/, or a path [default: the experiment's name].
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
-    /// Train again what is already finished, and use the new results.
+    /// Train again what is already finished, as after an update of this program, and use the new results.
     #[arg(long)]
     overwrite: bool,
     /// Number of threads; the result is the same for any number [default: one per core].
@@ -108,7 +108,7 @@ struct Job<'a> {
     seed: u64,
     /// The index in the trainer.
     run: usize,
-    /// What determines its result.
+    /// What determines its result with this program.
     key: Key,
 }
 

@@ -1,6 +1,6 @@
-//! The results of an experiment: one line per training run, kept under everything that determines
-//! the result. So more arms, other seeds, other settings or another data set never collide, and
-//! what is finished is not repeated.
+//! The results of an experiment: one line per training run, kept under its settings, seed and data. So more arms, other
+//! seeds, other settings or another data set never collide, and what is finished is not repeated. The program and the
+//! machine do not count: after an update `--overwrite` measures again, and times belong to the machine that took them.
 
 use std::fs;
 use std::io::Write;

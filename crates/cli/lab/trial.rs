@@ -27,7 +27,7 @@ pub struct Trial {
     pub seconds: f64,
 }
 
-/// Everything that determines the result of a training run.
+/// What determines the result of a training run with one program. The times are also the machine's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Key {
     /// The kind of model.
