@@ -295,3 +295,14 @@ fn what_cannot_be_learnt_is_said() {
     fs::write(dir.path().join("learn/progress.json"), "[").unwrap();
     assert!(error(&["list"]).contains("progress.json"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_a_full_disk_left_unfinished_is_finished_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = shell(dir.path(), "ulimit -f 0; \"$M2G\" learn list --lang en");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("cannot write learn/Cargo.toml"), "{stderr}");
+    assert_eq!(fs::read_dir(dir.path().join("learn")).unwrap().count(), 0);
+    assert!(learn(dir.path(), &["list"]).1.contains("0 of 34 exercises done."));
+}

@@ -75,8 +75,14 @@ impl Folder {
         if !manifest.contains("name = \"m2g-exercises\"") {
             check_free(path)?;
         }
-        let programs = path.join("src/bin");
-        fs::create_dir_all(&programs).map_err(|why| LearnError::Folder { path: path.to_path_buf(), why })?;
+        let create = |folder: &Path| {
+            fs::create_dir_all(folder).map_err(|why| LearnError::Folder { path: path.to_path_buf(), why })
+        };
+        // The manifest comes first: it marks the folder as ours if a full disk stops us half-way.
+        let [(manifest, text), ..] = SHARED;
+        create(path)?;
+        write_if(&path.join(manifest), text, |_| false)?;
+        create(&path.join("src/bin"))?;
         for (name, text) in SHARED {
             write_if(&path.join(name), text, |_| false)?;
         }
@@ -184,12 +190,13 @@ fn path_of(folder: &Path, exercise: &Exercise) -> PathBuf {
     folder.join("src/bin").join(format!("{}.rs", exercise.sources.program))
 }
 
-/// Checks that a path is an empty folder, or nothing.
+/// Checks that a path is an empty folder, or nothing. What a killed process left of its first file does not count.
 fn check_free(path: &Path) -> Result<(), LearnError> {
+    let is_leftover = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(atomic::PREFIX);
     match fs::read_dir(path) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(LearnError::Foreign(path.to_path_buf())),
+        Ok(mut entries) => match entries.all(|entry| entry.as_ref().is_ok_and(is_leftover)) {
+            true => Ok(()),
+            false => Err(LearnError::Foreign(path.to_path_buf())),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(why) => Err(LearnError::Folder { path: path.to_path_buf(), why }),
@@ -278,6 +285,9 @@ mod tests {
         }
 
         let path = dir.path().join("learn");
+        fs::create_dir(&path).unwrap();
+        // A process was killed while it wrote its first file.
+        fs::write(path.join(format!("{}Cargo.toml", atomic::PREFIX)), "[pack").unwrap();
         Folder::open(&path, Language::English).unwrap();
         for damaged in [&b"{"[..], b"{\"current\": \"\xff\"}"] {
             fs::write(path.join(PROGRESS), damaged).unwrap();
