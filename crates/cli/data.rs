@@ -111,7 +111,7 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
     let dataset = catalogue::named(name)?;
     let dir =
         catalogue::find(name, data.as_deref()).map_err(|error| anyhow!(with_dashes(&error.to_string())))?;
-    let (mut wrong, mut shown) = (0, LongRun::default());
+    let (mut wrong, mut shown) = (0, LongRun::new(false));
     for file in dataset.files {
         let state = match catalogue::local(&dir, file) {
             None => Err(format!("{} is missing in {}", file.name, dir.display())),

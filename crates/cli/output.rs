@@ -38,24 +38,37 @@ impl Stream {
     }
 }
 
-/// The results of a command that also writes files. If stdout can no longer be written, it goes on, because what it
-/// saves is worth more than what it prints.
-#[derive(Default)]
+/// The results of a command that does more than print: it also writes files, or its exit code counts. If stdout can no
+/// longer be written, it goes on.
 pub struct LongRun {
+    /// Whether it writes files, which are worth more than what it prints.
+    saves: bool,
     /// The first error.
     failed: Option<anyhow::Error>,
 }
 
 impl LongRun {
-    /// Writes a line to stdout. The first failure is reported on stderr; later lines are dropped.
+    /// The results of a command that also writes files, if it `saves` any.
+    pub fn new(saves: bool) -> Self {
+        Self { saves, failed: None }
+    }
+
+    /// Writes a line to stdout. The first failure is reported on stderr if files are still to come; later lines are
+    /// dropped.
     pub fn line(&mut self, text: impl Display) {
         if self.failed.is_some() {
             return;
         }
         if let Err(error) = line(text) {
-            notes::line(format_args!(
-                "{error}: what follows is not printed, but the work goes on and is saved"
-            ));
+            if self.saves {
+                let why = match is_broken_pipe(&error) {
+                    true => "nobody reads standard output any more".into(),
+                    false => error.to_string(),
+                };
+                notes::line(format_args!(
+                    "{why}: what follows is not printed, but the work goes on and is saved"
+                ));
+            }
             self.failed = Some(error);
         }
     }

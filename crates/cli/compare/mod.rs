@@ -84,7 +84,7 @@ impl Compare {
         let names = [&self.first, &self.second];
         names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
         let comparison = of(&self.first, &self.second)?;
-        let mut shown = LongRun::default();
+        let mut shown = LongRun::new(self.svg.is_some());
         if self.svg.as_deref().is_some_and(is_stdout) {
             // The drawing alone goes to stdout.
         } else if self.json {

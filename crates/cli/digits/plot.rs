@@ -40,7 +40,7 @@ impl Plot {
         if let [run] = &runs[..] {
             figures.extend(self.figures(run)?);
         }
-        let mut shown = LongRun::default();
+        let mut shown = LongRun::new(true);
         for (name, figure) in figures {
             for file in figure.save(&runs[0].path, &file_name(name, &runs))? {
                 shown.line(file.display());

@@ -61,7 +61,7 @@ impl ManPages {
         let mut command = command.name(NAME).disable_help_subcommand(true);
         // Gives each subcommand its full name, `m2g-gpt-train`.
         command.build();
-        let mut shown = LongRun::default();
+        let mut shown = LongRun::new(true);
         write_pages(&command, NAME, dir, &mut shown)?;
         shown.finish()?;
         Ok(ExitCode::SUCCESS)

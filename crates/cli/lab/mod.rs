@@ -190,7 +190,7 @@ impl Lab {
             note(&format!("{n} of {} training runs are already in {}", jobs.len(), folder.display()));
         }
         let work = Work::stoppable();
-        let mut shown = LongRun::default();
+        let mut shown = LongRun::new(true);
         let mut watch = Watch::new(steps(true), steps(true) + steps(false));
         watch.before = steps(true);
         let started = Instant::now();

@@ -122,7 +122,7 @@ impl Watch {
             step_started: now,
             recent: Pace::default(),
             overall: Pace::default(),
-            results: LongRun::default(),
+            results: LongRun::new(true),
         }
     }
 
