@@ -4,13 +4,11 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::bounded;
-use m2g_core::error::excerpt;
+use m2g_core::error::{excerpt, nearest};
 use m2g_core::settings::{Kind, Setting, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-
-use crate::flags::nearest;
 
 /// The target of `--config`.
 #[derive(Debug, PartialEq)]

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::bench::peers::Python;
 use crate::machine::{Limits, Machine};
 use crate::output;
-use crate::runs::list;
+use crate::runs::folders::folders;
 use crate::terminal::lines::{entry_at, wrap};
 use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
@@ -208,7 +208,7 @@ impl Data {
 impl Runs {
     fn find() -> Self {
         let folder = std::path::absolute("runs").unwrap_or(Path::new("runs").to_path_buf());
-        let (runs, wrong) = match list::folders() {
+        let (runs, wrong) = match folders() {
             Ok(runs) => (runs, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };

@@ -15,6 +15,7 @@ use m2g_gpt::gpt2::ExportError;
 
 use crate::flags::{RUNS, quoted};
 use crate::output;
+use crate::runs::folders::meant;
 use crate::setting_flags::{flag, setting_and_flag};
 use crate::terminal::notes;
 use crate::terminal::program::with_program;
@@ -222,7 +223,10 @@ fn without_run(path: &Path, error: &anyhow::Error) -> String {
     if typed == Path::new("gpt2") {
         return format!("{error}: import GPT-2 first, with `m2g gpt import FOLDER --run gpt2`");
     }
-    format!("{error}: train one first, with --run NAME")
+    match meant(path, []) {
+        Some(near) => format!("{error}; did you mean {near}?"),
+        None => format!("{error}: train one first, with --run NAME"),
+    }
 }
 
 /// What the core advises for a damaged checkpoint.
@@ -339,7 +343,7 @@ mod tests {
         assert!(file("best.safetensors").ends_with(" is a file and no run: give the folder of a run"));
         assert!(said(Path::new("runs/gpt2")).contains(": import GPT-2 first, with"));
         assert!(said(Path::new("")).starts_with("the name of the run is empty"));
-        assert!(said(Path::new("runs/x")).ends_with("train one first, with --run NAME"));
+        assert!(said(Path::new("runs/zz")).ends_with("train one first, with --run NAME"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Parses flags: names, paths, and suggestions for misspelt words.
+//! Parses flags: names and paths.
 
 use std::path::{Path, PathBuf};
 
@@ -70,12 +70,6 @@ pub fn quoted(path: &Path) -> String {
     }
 }
 
-/// The word in `known` that is most similar to `word`, if any is similar enough.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|k| (strsim::jaro_winkler(word, k), k));
-    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,11 +96,5 @@ mod tests {
     fn paths_are_quoted_for_the_shell() {
         assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
         assert_eq!(quoted(Path::new("my run's")), r"'my run'\''s'");
-    }
-
-    #[test]
-    fn the_nearest_word_is_found() {
-        assert_eq!(nearest("ephocs", ["epochs", "lr"]), Some("epochs"));
-        assert_eq!(nearest("xyzzy", ["epochs", "lr"]), None);
     }
 }

@@ -285,6 +285,8 @@ fn what_cannot_be_learnt_is_said() {
     assert!(error(&["--dir", "letter.txt"]).contains("cannot be the folder of the exercises"));
     assert!(error(&["nothing"]).contains("there is no exercise \"nothing\""));
     assert!(error(&["soft"]).contains("did you mean softmax"));
+    assert!(error(&["sigmod"]).contains("did you mean sigmoid?"));
+    assert!(error(&["bp11", "--lang", "es"]).contains("¿bp1?"));
     assert!(error(&["hint", "99"]).contains("there is no exercise"));
     assert!(error(&["use", "neuron"]).contains("neuron is not used in a model"));
     assert!(error(&["use", "neuron", "--lang", "es"]).contains("neuron no se usa en un modelo"));

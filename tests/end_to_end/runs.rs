@@ -79,6 +79,36 @@ fn runs_are_listed_and_shown() {
 }
 
 #[test]
+fn a_misspelt_run_gets_the_suggestion_of_one_that_exists() {
+    let dir = with_run("tales");
+    for command in [
+        &["runs", "show"][..],
+        &["gpt", "sample"],
+        &["gpt", "eval"],
+        &["gpt", "plot"],
+        &["gpt", "train", "--resume"],
+        &["gpt", "train", "--data", "a.txt", "--init-from"],
+        &["digits", "eval"],
+        &["inspect"],
+        &["params"],
+        &["compare"],
+        &["open"],
+    ] {
+        let of = |name| refused(dir.path(), &[command, &[name]].concat());
+        assert!(of("tale").contains("there is no run in runs/tale; did you mean tales?"), "{command:?}");
+        assert!(!of("nowhere").contains("did you mean"), "{command:?}");
+    }
+    // Where a model is wanted, a model is suggested too.
+    for command in ["inspect", "params", "compare"] {
+        assert!(refused(dir.path(), &[command, "gtp"]).contains("did you mean gpt?"), "{command}");
+    }
+    assert!(!refused(dir.path(), &["gpt", "sample", "gtp"]).contains("did you mean"));
+    // A folder of that very name, without a run.
+    fs::create_dir(dir.path().join("runs/gpt")).unwrap();
+    assert!(!refused(dir.path(), &["gpt", "sample", "gpt"]).contains("did you mean"));
+}
+
+#[test]
 fn damaged_runs_are_listed_with_what_is_wrong() {
     let dir = with_run("good");
     let runs = dir.path().join("runs");

@@ -1,13 +1,13 @@
 //! The source of a core function, and the lines of both models that call it.
 
 use anyhow::bail;
+use m2g_core::error::nearest;
 
 use super::functions::{Function, Kind, Use};
 use super::result::Comparison;
 use super::source;
 use super::stage::Stage;
 use super::table::{place, run_by};
-use crate::flags::nearest;
 use crate::models::named;
 
 /// The source of the functions called `name`, or of all shared functions.

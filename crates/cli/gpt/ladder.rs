@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use m2g_core::data::catalogue::{self, Dataset};
+use m2g_core::error::nearest;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Ended;
 use m2g_gpt::data::Corpus;
@@ -14,7 +15,6 @@ use m2g_text::TokenizerKind;
 use serde_json::json;
 
 use crate::errors::without_advice;
-use crate::flags::nearest;
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::terminal::lines::{fit, note};

@@ -1,6 +1,7 @@
 //! Shows the elements of one value.
 
 use anyhow::{anyhow, bail};
+use m2g_core::error::nearest;
 use m2g_core::inspect::axes::tuple;
 use m2g_core::inspect::{Statistics, Step, Text, nested};
 use m2g_core::trace::Phase;
@@ -8,7 +9,6 @@ use m2g_core::{Tensor, Var};
 use serde_json::{Value, json};
 
 use super::numbers::{WHOLE, fields, matrix, number};
-use crate::flags::nearest;
 use crate::output;
 use crate::terminal::lines::flow;
 use crate::terminal::width::columns as terminal_columns;

@@ -1,11 +1,10 @@
 //! What can be checked of an experiment without training.
 
 use anyhow::bail;
-use m2g_core::error::is_unsafe_in_terminals;
+use m2g_core::error::{is_unsafe_in_terminals, nearest};
 
 use super::experiment::{AFTER_TRAINING, Experiment};
 use super::reach::greatest;
-use crate::flags::nearest;
 
 /// Measures that are not taken with this value of a setting.
 const NOT_MEASURED: [(&str, &str, &str); 3] = [

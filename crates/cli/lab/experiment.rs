@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use m2g_core::error::nearest;
 use serde::{Deserialize, Serialize};
 
 use crate::config_file::{is_readable, read, reason};
-use crate::flags::nearest;
 use crate::models::kind::ModelKind;
 use crate::models::{named, names};
 

@@ -23,7 +23,8 @@ use m2g_core::train::run_folder::{self, BEST, LAST};
 
 use self::kind::{ModelKind, OpenModel};
 use self::run::{SavedRun, tell_of_missing_checksum};
-use crate::flags::{nearest, quoted, run_path};
+use crate::flags::{quoted, run_path};
+use crate::runs::folders::meant;
 
 /// All models.
 pub const MODELS: [&dyn ModelKind; 3] = [&digits::Digits, &gpt::Gpt, &translate::Translate];
@@ -47,7 +48,10 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
         return Ok((kind, kind.untrained()?));
     }
     let (path, file) = (run_path(name), if last { LAST } else { BEST });
-    let kind = kind_of(&path, file)?;
+    let kind = kind_of(&path, file).map_err(|error| match model_or_run(name, &error) {
+        Some(near) => anyhow!("{error}; did you mean {near}?"),
+        None => error,
+    })?;
     let model = kind.open(&path, file)?;
     tell_of_missing_checksum(&path, file)?;
     Ok((kind, model))
@@ -56,20 +60,26 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
 /// Finds a run by its name.
 pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)> {
     let path = run_path(name);
-    let kind = kind_of(&path, LAST).map_err(|error| match error.downcast_ref() {
-        Some(Error::NoRun(path)) => {
-            let near = nearest(name, names());
-            anyhow!(
-                "there is no run in {}{}: give {}, or a run that was trained with --run NAME",
-                path.display(),
-                near.map_or(String::new(), |near| format!(" (did you mean {near}?)")),
-                names().collect::<Vec<_>>().join(", ")
-            )
-        }
-        _ => error,
+    let kind = kind_of(&path, LAST).map_err(|error| match model_or_run(name, &error) {
+        Some(near) => anyhow!("{error}; did you mean {near}?"),
+        None if is_no_run(&error) => anyhow!(
+            "{error}: give {}, or a run that was trained with --run NAME",
+            names().collect::<Vec<_>>().join(", ")
+        ),
+        None => error,
     })?;
     let metadata = run_folder::metadata(&path, LAST, kind.name())?;
     Ok((kind, SavedRun { path, metadata }))
+}
+
+/// The model or the run that someone may have meant by a name, if the error is that it is neither.
+fn model_or_run(name: &str, error: &anyhow::Error) -> Option<String> {
+    let is_misspelt = is_no_run(error) && !Path::new(name).exists();
+    is_misspelt.then(|| meant(&run_path(name), names())).flatten()
+}
+
+fn is_no_run(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::NoRun(_)))
 }
 
 /// A hint for a run that has the same name as a model: the word stands for the untrained model.

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::compare;
 use crate::flags::{new_run_path, run_path};
 use crate::lab::means;
+use crate::runs::folders::folders;
+use crate::runs::name;
 use crate::runs::summary::Summary;
-use crate::runs::{list, name};
 use crate::translate::ask::Ask;
 
 /// All of them.
 pub const COMMANDS: Commands = Commands {
-    folders: list::folders,
+    folders,
     new_run,
     summary: |run| Summary::read(run).json(),
     compare: |a, b| Ok(serde_json::to_value(compare::of(a, b)?)?),

@@ -1,13 +1,10 @@
 //! `m2g runs list`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::anyhow;
 use clap::Args;
 use m2g_core::error::excerpt;
 use serde_json::Value;
 
+use super::folders::folders;
 use super::summary::{Summary, bytes};
 use crate::date::minute;
 use crate::flags::RUNS;
@@ -72,19 +69,4 @@ fn table(runs: &[Summary]) -> Table {
         table.below(changed.collect(), "  ");
     }
     table
-}
-
-/// The folders in runs/, without hidden ones and the results of experiments.
-pub fn folders() -> anyhow::Result<Vec<PathBuf>> {
-    let folder = Path::new(RUNS);
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(folder).map_err(|e| anyhow!("cannot read {RUNS}: {e}"))?;
-    let folders = entries.flatten().filter(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let experiments = name == super::name::EXPERIMENTS && !entry.path().join("config.toml").exists();
-        entry.path().is_dir() && !name.starts_with('.') && !experiments
-    });
-    Ok(folders.map(|entry| entry.path()).collect())
 }

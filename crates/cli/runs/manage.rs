@@ -1,6 +1,5 @@
 //! `m2g runs rename` and `m2g runs delete`.
 
-use std::fs;
 use std::io::{self, BufRead};
 use std::path::{Component, Path, PathBuf};
 
@@ -9,10 +8,11 @@ use clap::Args;
 use m2g_core::Error;
 use m2g_core::train::{manage, run_folder};
 
+use super::folders::meant;
 use super::name;
 use super::summary::{Summary, bytes};
 use crate::errors::readable;
-use crate::flags::{RUNS, nearest, quoted, run_path};
+use crate::flags::{RUNS, quoted, run_path};
 use crate::models::{named, same_name_hint};
 use crate::terminal::lines::note;
 use crate::terminal::notes;
@@ -120,9 +120,7 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
             target.display()
         );
     }
-    let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
-    let known: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    match nearest(name, known.iter().map(String::as_str)) {
+    match meant(&path, []) {
         Some(near) => bail!("there is no run in {}; did you mean {near}?", path.display()),
         None => bail!("there is no run in {}", path.display()),
     }
@@ -151,6 +149,8 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use m2g_core::train::run_folder::LOCK;
 
     use super::*;

@@ -3,11 +3,13 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `summary.rs` | what is known of a run, and what is wrong with it |
+//! | `folders.rs` | the folders in runs/, and the run that someone meant by a name |
 //! | `list.rs`, `show.rs` | runs as text |
 //! | `name.rs` | what a run may be called |
 //! | `manage.rs` | renaming and deleting, with all that is checked before |
 
-pub mod list;
+pub mod folders;
+mod list;
 pub mod manage;
 pub mod name;
 mod show;

@@ -218,6 +218,18 @@ pub fn is_unsafe_in_terminals(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// The name in `known` that someone may have meant by `name`: one that is one slip away, or very similar.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // In shorter names, a slip leaves too little to tell what was meant.
+    let is_long_enough = name.chars().count() >= 3;
+    let scored = known.into_iter().map(|known| {
+        let is_one_slip = is_long_enough && strsim::osa_distance(name, known) <= 1;
+        (is_one_slip, strsim::jaro_winkler(name, known), known)
+    });
+    let similar = scored.filter(|(is_one_slip, score, _)| *is_one_slip || *score > 0.75);
+    similar.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(.., known)| known)
+}
+
 /// A limit in bytes, in the unit in which it was chosen.
 fn size(bytes: u64) -> String {
     match bytes {
@@ -267,6 +279,16 @@ mod tests {
         assert!(message(0).starts_with("the loss is not finite in the first step, before any training: "));
         assert!(message(7).starts_with("the loss is not finite after 7 steps: training has diverged; "));
         assert!(!message(0).contains("learning rate"));
+    }
+
+    #[test]
+    fn the_name_that_was_meant_is_found() {
+        assert_eq!(nearest("ephocs", ["epochs", "lr"]), Some("epochs"));
+        assert_eq!(nearest("xyzzy", ["epochs", "lr"]), None);
+        // Swapped letters at the start.
+        assert_eq!(nearest("tow", ["three", "two"]), Some("two"));
+        assert_eq!(nearest("tale", ["talk-about-it", "tales"]), Some("tales"));
+        assert_eq!(nearest("x", ["y", "xy-and-more"]), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum LearnError {
     Unknown {
         /// What was typed.
         name: String,
-        /// Exercises whose names contain it.
+        /// Exercises whose names contain it, or the one with the most similar name.
         similar: Vec<&'static str>,
     },
     /// The folder holds something else.

@@ -1,12 +1,12 @@
 //! The commands of a conversation: lines that start with a slash.
 
 use anyhow::{anyhow, bail};
+use m2g_core::error::nearest;
 use m2g_core::settings::SettingValue;
 use m2g_gpt::Generator;
 use m2g_gpt::continuation::beginning;
 
 use super::conversation::{Conversation, Next};
-use crate::flags::nearest;
 use crate::gpt::generation_flags::{at_least_one, stop_text};
 use crate::output;
 

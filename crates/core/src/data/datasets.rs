@@ -1,6 +1,7 @@
 //! The known datasets: their files, sizes, checksums, licences and mirrors.
 
 use super::{DataError, Pin};
+use crate::error::nearest;
 
 /// A file of a dataset.
 #[derive(Debug, Clone, Copy)]
@@ -139,10 +140,8 @@ const MULTI30K: &[DataFile] = &[
 /// [`DataError::Unknown`], which suggests the most similar name.
 pub fn named(name: &str) -> Result<&'static Dataset, DataError> {
     DATASETS.iter().find(|d| d.name == name).ok_or_else(|| {
-        let similar = DATASETS.iter().map(|d| (strsim::jaro_winkler(d.name, name), d));
-        let nearest =
-            similar.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, d)| d);
-        DataError::Unknown { name: name.into(), nearest: nearest.map(|d| d.name.to_string()) }
+        let nearest = nearest(name, DATASETS.iter().map(|d| d.name));
+        DataError::Unknown { name: name.into(), nearest: nearest.map(String::from) }
     })
 }
 

@@ -81,5 +81,5 @@ impl From<DataError> for crate::Error {
 }
 
 fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or(String::new(), |name| format!("; did you mean {name}?"))
+    nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)"))
 }

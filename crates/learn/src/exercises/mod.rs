@@ -37,6 +37,8 @@ mod softmax;
 mod tape;
 mod update_mini_batch;
 
+use m2g_core::error::nearest;
+
 use crate::error::LearnError;
 use crate::exercise::Exercise;
 
@@ -89,6 +91,10 @@ pub fn named(name: &str) -> Result<&'static Exercise, LearnError> {
     if let Some(exercise) = ALL.into_iter().find(known).or_else(|| ALL.get(number?).copied()) {
         return Ok(exercise);
     }
-    let similar = ALL.iter().map(|e| e.name).filter(|known| wanted.len() > 1 && known.contains(&wanted));
-    Err(LearnError::Unknown { name: name.into(), similar: similar.collect() })
+    let names = || ALL.iter().map(|exercise| exercise.name);
+    let mut similar: Vec<_> = names().filter(|known| wanted.len() > 1 && known.contains(&wanted)).collect();
+    if similar.is_empty() {
+        similar.extend(nearest(&wanted, names()));
+    }
+    Err(LearnError::Unknown { name: name.into(), similar })
 }
