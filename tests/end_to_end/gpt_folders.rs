@@ -51,6 +51,23 @@ fn an_imported_folder_is_evaluated_and_exported_unchanged() {
 }
 
 #[test]
+fn a_gpt_is_not_trained_on_what_other_commands_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let pairs: String = (0..40).map(|i| format!("{i} plus {i}\tis {}\n", 2 * i)).collect();
+    fs::write(at.join("p.tsv"), pairs).unwrap();
+    ok(at, &["translate", "prepare", "p.tsv", "--out", "pairs", "--tokenizer", "char"]);
+    ok(at, &["gpt", "import", &tiny(), "--run", "tiny"]);
+    for (data, why) in [("pairs", "translate train`"), ("runs/tiny", "it holds a run"), (&*tiny(), "a model")]
+    {
+        for command in [&["train", "--data", data][..], &["prepare", data, "--out", "tokens"]] {
+            let error = refused(at, &[&["gpt"], command].concat());
+            assert!(error.contains(why), "{data}: {error}");
+        }
+    }
+}
+
+#[test]
 fn bad_input_gives_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use m2g_core::Error;
+use m2g_core::train::run_folder::LAST;
 use tempfile::NamedTempFile;
 
 use super::text_file::{open, why_skip};
@@ -73,7 +74,7 @@ impl Source {
     /// These files, and the text files in these folders, sorted by name.
     ///
     /// # Errors
-    /// [`TextError`] names a path that cannot be read, is a prepared folder, or is a
+    /// [`TextError`] names a path that cannot be read, is a folder that this program made, or is a
     /// folder without text.
     pub fn files(paths: &[PathBuf]) -> Result<Self, TextError> {
         let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -81,8 +82,8 @@ impl Source {
         for path in paths {
             let kind = fs::metadata(path).map_err(Error::io("read", path))?;
             if kind.is_dir() {
-                if is_prepared(path) {
-                    return Err(TextError::file(path, "it holds tokens, not text: it is already prepared"));
+                if let Some(why) = why_not_text(path) {
+                    return Err(TextError::file(path, why));
                 }
                 let before = source.inputs.len();
                 source.add_folder(path)?;
@@ -156,7 +157,7 @@ impl Source {
         Self { name: name.into(), inputs: vec![input], skipped: Vec::new() }
     }
 
-    /// Adds the text files below a folder, except hidden files and prepared folders.
+    /// Adds the text files below a folder, except hidden files and folders that this program made.
     fn add_folder(&mut self, folder: &Path) -> Result<(), TextError> {
         let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
         let mut paths = entries
@@ -166,7 +167,7 @@ impl Source {
         paths.sort();
         for path in paths {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if hidden || is_prepared(&path) {
+            if hidden || why_not_text(&path).is_some() {
                 continue;
             }
             // A link to a folder may lead back here; a link to a file does not.
@@ -201,6 +202,19 @@ impl Source {
     }
 }
 
+/// Why a folder that this program made is no text; `None` for any other folder.
+fn why_not_text(folder: &Path) -> Option<&'static str> {
+    const MADE: [(&str, &str); 3] = [
+        ("pairs.json", "it holds pairs of sentences, not text: train on them with `m2g translate train`"),
+        (LAST, "it holds a run, not text: give the text that the run was trained on"),
+        ("model.safetensors", "it holds a model, not text: give a file or a folder with text"),
+    ];
+    if is_prepared(folder) {
+        return Some("it holds tokens, not text: it is already prepared");
+    }
+    MADE.iter().find(|(file, _)| folder.join(file).is_file()).map(|(_, why)| *why)
+}
+
 #[cfg(unix)]
 fn is_pipe(kind: &fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_fifo(&kind.file_type())
@@ -215,6 +229,27 @@ fn is_pipe(_: &fs::Metadata) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn folders_that_this_program_made_are_no_text() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.txt"), "one").unwrap();
+        for (file, why) in [
+            ("pairs.json", "m2g translate train"),
+            ("last.safetensors", "it holds a run"),
+            ("model.safetensors", "it holds a model"),
+        ] {
+            let made = dir.path().join(file.replace('.', "-"));
+            fs::create_dir(&made).unwrap();
+            for name in [file, "config.json"] {
+                fs::write(made.join(name), "{}").unwrap();
+            }
+            let error = Source::files(&[made]).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        // Beside a text, they are left out.
+        assert_eq!(Source::files(&[dir.path().to_path_buf()]).unwrap().inputs.len(), 1);
+    }
 
     #[test]
     fn one_file_is_no_folder() {
