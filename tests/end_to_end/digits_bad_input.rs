@@ -24,7 +24,13 @@ fn train_on(dir: &Path, data: &str) -> String {
 fn missing_or_damaged_data_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = small_mnist(dir.path(), 600, 100);
-    assert!(train_on(dir.path(), "nowhere").contains("nowhere"));
+    assert!(!train_on(dir.path(), "nowhere").contains("did you mean"));
+    assert!(
+        train_on(dir.path(), "minst")
+            .contains("minst: there is no such folder or dataset (did you mean mnist?)")
+    );
+    fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+    assert!(train_on(dir.path(), "letter.txt").contains("set --data to the folder of the four files"));
     let whole = fs::read(data.join(FILES[0])).unwrap();
 
     fs::remove_file(data.join(FILES[0])).unwrap();
@@ -88,7 +94,7 @@ fn invalid_flags_are_rejected() {
         assert!(!dir.path().join("runs/b").exists(), "{flags:?}");
     }
     assert!(refused(dir.path(), &["digits", "trian"]).contains("'train'"));
-    assert!(refused(dir.path(), &["data", "get", "minst"]).contains("did you mean mnist?"));
+    assert!(refused(dir.path(), &["data", "get", "minst"]).contains(" (did you mean mnist?); "));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use m2g_core::error::nearest;
 use m2g_core::rng::{Streams, permutation};
 use m2g_text::token_file::fingerprint_of_sha256;
 use m2g_text::{TextError, Tokenizer};
@@ -74,13 +75,19 @@ impl Corpus {
         }
         let why = match path.is_dir() {
             true => "it is a folder, but not one that prepare made".into(),
-            false => format!(
-                "there is no such file or folder, and the built-in data are {}, {}, and {}-de-en and other \
-                 pairs of de, en, fr",
-                grammar::NAME,
-                toys::NAMES.join(", "),
-                multi30k::NAME
-            ),
+            false => {
+                let pairs: Vec<String> = multi30k::names().collect();
+                let built_in = [grammar::NAME].into_iter().chain(toys::NAMES);
+                let nearest = nearest(data, built_in.chain(pairs.iter().map(String::as_str)));
+                format!(
+                    "there is no such file or folder{}, and the built-in data are {}, {}, and {}-de-en and other \
+                     pairs of de, en, fr",
+                    nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)")),
+                    grammar::NAME,
+                    toys::NAMES.join(", "),
+                    multi30k::NAME
+                )
+            }
         };
         Err(TextError::Text { source_name: data.into(), why })
     }
@@ -213,9 +220,12 @@ mod tests {
         assert!(["dates", "grammar", "multi30k-en-fr"].into_iter().all(is_built_in) && !is_built_in("a.tsv"));
         let error = Corpus::load(&config("datse", "auto"), None).unwrap_err().to_string();
         assert!(
-            error.starts_with("datse: there is no such file") && error.contains("grammar, copy"),
+            error.starts_with("datse: there is no such file or folder (did you mean dates?)")
+                && error.contains("grammar, copy"),
             "{error}"
         );
+        let error = Corpus::load(&config("mutli30k-en-de", "auto"), None).unwrap_err().to_string();
+        assert!(error.contains("did you mean multi30k-en-de?"), "{error}");
     }
 
     #[test]

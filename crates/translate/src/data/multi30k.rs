@@ -12,6 +12,13 @@ pub(super) const NAME: &str = "multi30k";
 
 const LANGUAGES: [&str; 3] = ["de", "en", "fr"];
 
+/// The names of all pairs of languages.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let of = |from| LANGUAGES.map(|to| (from, to));
+    let pairs = LANGUAGES.into_iter().flat_map(of).filter(|(from, to)| from != to);
+    pairs.map(|(from, to)| format!("{NAME}-{from}-{to}"))
+}
+
 /// The languages in the name of a pair; `None` if it is no such name.
 pub(super) fn languages(name: &str) -> Option<(&str, &str)> {
     let (from, to) = name.strip_prefix(NAME)?.strip_prefix('-')?.split_once('-')?;

@@ -9,10 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::foreign;
 use crate::data::DataError;
+use crate::data::datasets::DATASETS;
+use crate::error::nearest;
 
 /// The usual names of the four files: training images and labels, test images and labels.
 pub const FILES: [&str; 4] = [
@@ -69,6 +72,20 @@ impl Family {
             }
         }
         match fs::read_dir(data) {
+            Err(_) if data.is_file() => {
+                let why = "it holds neither images nor labels: set data to the folder of the four files";
+                Err(DataError::file(data, why))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // It may have been meant as the name of a dataset.
+                let nearest = nearest(name, DATASETS.iter().map(|dataset| dataset.name));
+                let hint = nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
+                let why = format!(
+                    "there is no such folder or dataset{hint}: set data to the folder of the four files, or to the \
+                     name of a dataset"
+                );
+                Err(DataError::file(data, why))
+            }
             Err(error) => Err(DataError::io("read the folder", data)(error)),
             Ok(_) => Err(missing(data, "", 0)),
         }
@@ -205,7 +222,10 @@ mod tests {
         let error = Family::find(&dir.join("emnist-letters")).unwrap().file(1).unwrap_err().to_string();
         assert!(error.contains("has no emnist-letters-train-labels-idx1-ubyte"), "{error}");
         let error = Family::find(&dir.join("emnist")).unwrap_err().to_string();
-        assert!(error.contains("cannot read the folder") && error.contains("emnist"), "{error}");
+        assert!(error.contains("emnist: there is no such folder or dataset"), "{error}");
+        fs::write(dir.join("letter.txt"), "dear").unwrap();
+        let error = Family::find(&dir.join("letter.txt")).unwrap_err().to_string();
+        assert!(error.contains("letter.txt: it holds neither images nor labels"), "{error}");
         // The usual names come first, and a plain file before a compressed one.
         for name in ["train-images-idx3-ubyte", "train-images.idx3-ubyte.gz", "train-images-idx3-ubyte.gz"] {
             fs::write(dir.join(name), "").unwrap();
