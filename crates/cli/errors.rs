@@ -168,6 +168,13 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
     {
         return format!("{flag} is {value}: {}", with_flags(rule));
     }
+    if let Some(Error::TooLarge { name, value, why }) = error.downcast_ref()
+        && innermost(given).1.try_contains_id(name).is_ok()
+    {
+        // What is too large may be the default: its flag helps all the same.
+        let setting = flag_given(name, given).unwrap_or_else(|| (*name).into());
+        return format!("{setting} is {value}: {}", with_flags(why));
+    }
     if let Some(ExportError::Exists { is_export, .. }) = error.downcast_ref() {
         let replace = if *is_export { ", or replace it with --overwrite" } else { "" };
         return format!("{error}: choose another folder{replace}");
@@ -325,6 +332,20 @@ mod tests {
             with_dashes.replace("--learning-rate", "learning_rate")
         );
         assert_eq!(sentence(&anyhow::anyhow!("no"), &given(&[])), "no");
+    }
+
+    #[test]
+    fn what_needs_more_data_is_told_with_its_flag() {
+        let why = "the data has only 4 images to train on; use a smaller `batch_size`".to_string();
+        let error = anyhow::Error::from(Error::TooLarge { name: "batch_size", value: 10, why });
+        let arg = Arg::new("batch_size").long("batch-size");
+        let train = Command::new("train").arg(arg);
+        let said = |args: &[&str]| sentence(&error, &train.clone().get_matches_from(args));
+        let end = "is 10: the data has only 4 images to train on; use a smaller";
+        assert_eq!(said(&["train"]), format!("batch_size {end} --batch-size"));
+        assert_eq!(said(&["train", "--batch-size", "10"]), format!("--batch-size {end} --batch-size"));
+        let lab = Command::new("lab").get_matches_from(["lab"]);
+        assert_eq!(sentence(&error, &lab), format!("batch_size {end} batch_size"));
     }
 
     #[test]

@@ -361,7 +361,7 @@ fn invalid_flags_are_rejected() {
         (["--positions", "sinusoid"], "'sinusoidal'"),
         (["--max-itres", "3"], "'--max-iters'"),
         (["--threads", "0"], "--threads"),
-        (["--block-size", "100000"], "block_size is 100000"),
+        (["--block-size", "100000"], "--block-size is 100000: a window"),
         (["--init-from", "nowhere"], "there is no run in runs/nowhere"),
         (["--resume", "nowhere"], "runs/nowhere"),
         (["--data", "tiny-shakespear"], "did you mean tiny-shakespeare?"),

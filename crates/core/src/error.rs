@@ -73,6 +73,16 @@ pub enum Error {
         /// line can replace them with flags; the message drops the backticks.
         rule: &'static str,
     },
+    /// A setting asks for more data than there is.
+    #[error("{name} is {value}: {}", why.replace('`', ""))]
+    TooLarge {
+        /// The setting's name.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// How much data there is, and what to do. Names of settings are in backticks, as in a rule.
+        why: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {

@@ -37,12 +37,22 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// Mini-batches of `size` images; the last of an epoch may be smaller.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no images, or fewer than `size`, or `size` is 0, or a label is not one of
-    /// the classes.
+    /// [`Error::TooLarge`] if there are fewer images than `size`; [`Error::Setting`] if `size` is 0, or a label is
+    /// not one of the classes.
     pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
-        if size == 0 || size > data.len() {
-            let rule = "it must be at least 1 and at most the number of training images";
-            return Err(Error::Setting { name: "batch_size", value: size.to_string(), rule });
+        if size == 0 {
+            return Err(Error::Setting {
+                name: "batch_size",
+                value: "0".into(),
+                rule: "it must be at least 1",
+            });
+        }
+        if size > data.len() {
+            let why = format!(
+                "the data has only {} to train on; use a smaller `batch_size` or more images",
+                counted(data.len())
+            );
+            return Err(Error::TooLarge { name: "batch_size", value: size, why });
         }
         if let Some(label) = data.labels.iter().find(|&&label| usize::from(label) >= classes) {
             let rule = "the network has fewer classes: give the images that it was trained on";
@@ -59,13 +69,21 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// end of an epoch, fewer than there are shards, wait for another epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `shards` is 0, or there are not enough images for a step.
+    /// [`Error::Setting`] if `shards` is 0; [`Error::TooLarge`] if there are not enough images for a step.
     pub fn sharded(self, shards: usize) -> Result<Self, Error> {
+        if shards == 0 {
+            return Err(Error::Setting { name: "shards", value: "0".into(), rule: "it must be at least 1" });
+        }
         let images = self.size.saturating_mul(shards);
-        if shards == 0 || images > self.data.len() {
-            let rule =
-                "it must be at least 1 and, times the batch size, at most the number of training images";
-            return Err(Error::Setting { name: "shards", value: shards.to_string(), rule });
+        if images > self.data.len() {
+            let why = format!(
+                "a step takes {} in batches of {}, but the data has only {} to train on; use fewer `shards`, a smaller \
+                 `batch_size` or more images",
+                counted(images),
+                self.size,
+                counted(self.data.len())
+            );
+            return Err(Error::TooLarge { name: "shards", value: shards, why });
         }
         Ok(Self { shards, ..self })
     }
@@ -161,6 +179,10 @@ fn one_hot<T: Float>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u
     }
 }
 
+fn counted(images: usize) -> String {
+    if images == 1 { "1 image".into() } else { format!("{images} images") }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -234,7 +256,8 @@ mod tests {
     fn impossible_sizes_are_refused() {
         for size in [0, 15] {
             let error = MiniBatches::<f64>::new(&data(), size, 10, 1).unwrap_err().to_string();
-            assert!(error.starts_with("batch_size is"), "{error}");
+            assert!(error.starts_with(&format!("batch_size is {size}: ")), "{error}");
+            assert!(size == 0 || error.contains(&format!("has only {} images", data().len())), "{error}");
         }
     }
 

@@ -25,7 +25,8 @@ impl<'a> Windows<'a> {
     pub fn new(data: &'a TokenData, block_size: usize) -> Result<Self, Error> {
         check_at_least_1("block_size", block_size)?;
         if data.len() < 2 {
-            return Err(too_short(1, data.len()));
+            let why = format!("the data has too few tokens ({}) to predict one: give more text", data.len());
+            return Err(Error::Other(why.into()));
         }
         Ok(Self { data, block_size })
     }
@@ -128,11 +129,11 @@ pub(super) fn check_at_least_1(name: &'static str, value: usize) -> Result<(), E
 /// The error of data that is shorter than a window and the token after it.
 pub(super) fn too_short(block_size: usize, tokens: usize) -> Error {
     let why = format!(
-        "block_size is {block_size}: a window and the token after it need {} tokens, but the data has {tokens}; \
-         use a smaller block_size or more text",
+        "a window and the token after it need {} tokens, but the data has {tokens}; use a smaller `block_size` or \
+         more text",
         block_size + 1
     );
-    Error::Other(why.into())
+    Error::TooLarge { name: "block_size", value: block_size, why }
 }
 
 #[cfg(test)]
