@@ -2,10 +2,8 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::ArgMatches;
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use m2g_core::Error;
 use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
@@ -14,7 +12,6 @@ use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
 
 use crate::flags::{RUNS, quoted};
-use crate::output;
 use crate::runs::folders::meant;
 use crate::setting_flags::{flag, setting_and_flag};
 use crate::terminal::notes;
@@ -25,54 +22,7 @@ const MAX_PATH: usize = 1024;
 
 /// Prints an error in one sentence.
 pub fn print(error: &impl Display) {
-    notes::line(format_args!("error: {}", readable(&error.to_string())));
-}
-
-/// Prints why the command line is invalid, or the help or the version that it asks for. Returns the exit
-/// code.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    if notes::is_silent() {
-        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-    }
-    if !error.use_stderr() {
-        return match error.print().map_err(output::failed) {
-            Err(error) if !output::is_broken_pipe(&error) => {
-                print(&error);
-                ExitCode::FAILURE
-            }
-            _ => ExitCode::SUCCESS,
-        };
-    }
-    let mut typed = std::env::args_os().skip(1);
-    if error.kind() == ErrorKind::InvalidUtf8
-        && let Some(argument) = typed.find(|argument| argument.to_str().is_none())
-    {
-        let argument = argument.display();
-        print(&format!("the argument {argument} is not UTF-8: give another name, or rename the file"));
-        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-    }
-    let (plain, is_help) =
-        (error.render().to_string(), error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
-    let readable = readable(&in_plain_words(&plain));
-    if is_help || readable == plain {
-        // With the colours of the terminal; if it is closed, nobody reads it.
-        let _ = error.print();
-    } else {
-        notes::part(readable);
-    }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
-/// The parser's message with our words for what Rust's own parsers of numbers say.
-fn in_plain_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
-        ("invalid digit found in string", "it must be a whole number, 0 or above"),
-        ("cannot parse integer from empty string", "it must be a whole number, 0 or above"),
-        ("number too large to fit in target type", "it is too large"),
-        ("invalid float literal", "it must be a number"),
-        ("cannot parse float from empty string", "it must be a number"),
-    ];
-    WORDS.iter().fold(message.into(), |message: String, (theirs, ours)| message.replace(theirs, ours))
+    notes::error(readable(&error.to_string()));
 }
 
 /// The length of a message, in characters, from which its clauses are shortened too.

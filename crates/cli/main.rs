@@ -42,6 +42,7 @@ mod signals;
 mod terminal;
 mod train;
 mod translate;
+mod usage;
 
 use std::env;
 use std::process::ExitCode;
@@ -114,11 +115,11 @@ fn main() -> ExitCode {
     interrupt::listen();
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return errors::usage(&error),
+        Err(error) => return usage::print(&error, &command()),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return errors::usage(&error),
+        Err(error) => return usage::print(&error, &command()),
     };
     if let Err(error) = threads::default_number() {
         errors::print(&error);

@@ -77,6 +77,22 @@ fn output_fits_the_terminal() {
 }
 
 #[test]
+fn a_command_without_its_model_or_its_flag_is_told_what_to_add() {
+    let dir = folder();
+    let error = |args: &[&str]| refused(dir.path(), args);
+    let train = error(&["train"]);
+    for part in
+        ["train needs a model before it", "m2g digits train`", "m2g gpt train`", "m2g translate train`"]
+    {
+        assert!(train.contains(part), "{part}: {train}");
+    }
+    assert!(!train.contains("similar"), "{train}");
+    assert!(error(&["gpt", "train", "a.txt"]).contains("tip: to train on it, use --data a.txt"));
+    assert!(error(&["digits", "train", "d"]).contains("tip: to go on with this run, use --resume d"));
+    assert!(error(&["lab", "score", "--threads", "0"]).contains("it must be from 1 to 1024"));
+}
+
+#[test]
 fn a_table_of_an_experiment_fits_the_terminal() {
     let dir = folder();
     let arm = |name: &str, n: u64| {

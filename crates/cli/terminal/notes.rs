@@ -3,8 +3,10 @@
 //! Unlike `eprintln!`, it neither panics nor fails when nobody can read stderr any more: the terminal
 //! was closed, `2>&1 | head -1` has ended, the device is full. Work goes on without its notes.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether this process prints nothing, because another of the same run does.
@@ -25,6 +27,23 @@ pub fn line(text: impl Display) {
     part(format_args!("{text}\n"));
 }
 
+/// Writes an error, with the parser's colour for the word.
+pub fn error(text: impl Display) {
+    let word = if has_colours() { "\x1b[1m\x1b[31merror:\x1b[0m" } else { "error:" };
+    line(format_args!("{word} {text}"));
+}
+
+/// Whether what is written here has colours: stderr is a terminal that shows them, and the user wants them.
+pub fn has_colours() -> bool {
+    let [no_color, term] = ["NO_COLOR", "TERM"].map(env::var_os);
+    cfg!(unix) && io::stderr().is_terminal() && wants_colours(no_color.as_deref(), term.as_deref())
+}
+
+/// See <https://no-color.org>.
+fn wants_colours(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_some_and(|term| term != "dumb")
+}
+
 /// Writes a text without a line end, such as a question.
 pub fn part(text: impl Display) {
     if !is_silent() {
@@ -41,4 +60,18 @@ pub fn loud(text: impl Display) {
 fn write(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_show_them() {
+        let wants = |no_color: Option<&str>, term: Option<&str>| {
+            wants_colours(no_color.map(OsStr::new), term.map(OsStr::new))
+        };
+        assert!(wants(None, Some("xterm-256color")) && wants(Some(""), Some("xterm")));
+        assert!(!wants(Some("1"), Some("xterm")) && !wants(None, Some("dumb")) && !wants(None, None));
+    }
 }
