@@ -284,6 +284,12 @@ fn configurations_are_found_by_name_and_by_file() {
             assert!(error.contains(expected), "{config}: {error}");
         }
     }
+    let error = refused(dir.path(), &["gpt", "train", "--config", "gpt2-124m"]);
+    for part in
+        ["gpt2-124m trains on the folder openwebtext, which is not here", "--out openwebtext`", "--data"]
+    {
+        assert!(error.contains(part), "{error}");
+    }
     // In a folder of datasets, the one that the configuration names is used.
     fs::create_dir_all(dir.path().join("sets/tiny-shakespeare")).unwrap();
     fs::create_dir_all(dir.path().join("sets/other")).unwrap();

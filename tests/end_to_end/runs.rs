@@ -191,7 +191,8 @@ fn runs_are_renamed_but_never_onto_another() {
     // A run may be called like a model, and is told apart from it.
     let renamed = run(dir.path(), &["runs", "rename", "my best run", "gpt"]);
     assert!(renamed.status.success());
-    assert!(String::from_utf8_lossy(&renamed.stderr).contains("untrained"));
+    let note = String::from_utf8_lossy(&renamed.stderr).replace('\n', " ");
+    assert!(note.contains("in compare, inspect and params, gpt is the untrained model"), "{note}");
     ok(dir.path(), &["gpt", "eval", "gpt"]);
     ok(dir.path(), &["runs", "rename", "runs/gpt", "c"]);
     assert!(weights_of("c") == before);

@@ -81,8 +81,9 @@ impl Compare {
         if let Some(file) = &self.svg {
             check_svg(file)?;
         }
-        let names = [&self.first, &self.second];
-        names.iter().filter_map(|name| same_name_hint(name)).for_each(|hint| note(&hint));
+        let mut hints: Vec<_> = [&self.first, &self.second].map(|name| same_name_hint(name)).into();
+        hints.dedup();
+        hints.iter().flatten().for_each(|hint| note(hint));
         let comparison = of(&self.first, &self.second)?;
         let mut shown = LongRun::new(self.svg.is_some());
         if self.svg.as_deref().is_some_and(is_stdout) {

@@ -118,6 +118,12 @@ impl Settings {
         self.config.is_some().then(|| "--config".into()).or_else(|| self.flags.first_fixed())
     }
 
+    /// The built-in configuration that names the data, if no flag does.
+    pub fn preset_of_data(&self) -> Option<&str> {
+        let name = self.config.as_deref()?;
+        (self.flags.text("data").is_none() && preset(name).is_some()).then_some(name)
+    }
+
     fn apply(&self, config: &mut Config) -> anyhow::Result<()> {
         let data = self.data(&config.data)?;
         self.flags.apply(config);

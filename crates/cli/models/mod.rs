@@ -87,7 +87,7 @@ pub fn same_name_hint(name: &str) -> Option<String> {
     let path = Path::new("runs").join(name);
     (named(name).is_some() && path.is_dir()).then(|| {
         format!(
-            "note: {name} is the untrained model, with its default settings. Your run of that name is {}: give \
+            "note: {name} is the untrained model here, with its default settings. Your run of that name is {}: give \
              that path to use it.",
             quoted(&path)
         )

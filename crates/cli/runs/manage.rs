@@ -13,7 +13,7 @@ use super::name;
 use super::summary::{Summary, bytes};
 use crate::errors::readable;
 use crate::flags::{RUNS, quoted, run_path};
-use crate::models::{named, same_name_hint};
+use crate::models::named;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 
@@ -51,7 +51,11 @@ impl Rename {
         })?;
         notes::line(format_args!("{} is now {}", shown(&path), quoted(&to)));
         if named(&self.name).is_some() {
-            same_name_hint(&self.name).iter().for_each(|hint| note(hint));
+            note(&format!(
+                "note: in compare, inspect and params, {} is the untrained model: give them {} for this run.",
+                self.name,
+                shown(&to)
+            ));
         }
         Ok(())
     }

@@ -68,7 +68,15 @@ impl TrainCommand for Gpt<f32> {
 
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
         let (mut config, tokenizer) = settings.resolve()?;
-        let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from)?;
+        let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from);
+        let corpus = corpus.map_err(|error| match (error.downcast_ref(), settings.preset_of_data()) {
+            (Some(TextError::UnknownData { data, .. }), Some(name)) => anyhow!(
+                "{name} trains on the folder {data}, which is not here: make it with `m2g gpt prepare TEXT... \
+                 --tokenizer {} --out {data}`, or give other text with --data",
+                config.tokenizer
+            ),
+            _ => error,
+        })?;
         settings.check_tokenizer(&config, corpus.tokenizer.as_ref())?;
         // Prepared data brings its own.
         if let Some(name) = corpus.tokenizer.as_ref().map(Tokenizer::name)
