@@ -96,6 +96,10 @@ fn pairs_are_prepared_and_faults_are_named() {
     assert!(refused(dir, &prepare).contains("--overwrite"));
     ok(dir, &[&prepare[..], &["--overwrite", "--json"]].concat());
     train(dir, &["--data", "pairs", "--run", "p", "--max-iters", "3"]);
+    // The text is too short for the default vocabulary.
+    let output = run(dir, &["translate", "prepare", "a.de", "a.en", "--out", "small"]);
+    let stderr = one_line(&output.stderr);
+    assert!(stderr.contains("tokens, not 8000: the text has no more pairs to merge"), "{stderr}");
 
     let gone = dir.join("gone");
     fs::rename(dir.join("pairs"), &gone).unwrap();

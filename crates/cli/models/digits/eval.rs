@@ -61,11 +61,11 @@ impl EvalCommand for Network<f32> {
 fn matrix(report: &TestReport, names: &[String]) -> Vec<String> {
     let mut lines = vec!["\ntrue class, and the network's answer:".into()];
     let columns: String = names.iter().map(|said| format!("{said:>6}")).collect();
-    lines.push(format!("   {columns}   right"));
+    lines.push(format!("   {columns}   {:>8}", "right"));
     for ((class, name), row) in names.iter().enumerate().zip(&report.confusion) {
         let cells: String =
             row.iter().map(|n| if *n == 0 { "     .".into() } else { format!("{n:>6}") }).collect();
-        lines.push(format!("{name:>3}{cells}   {}", right(row, class).map_or("-".into(), percent)));
+        lines.push(format!("{name:>3}{cells}   {:>8}", right(row, class).map_or("-".into(), percent)));
     }
     lines
 }
@@ -99,4 +99,20 @@ fn by_class(report: &TestReport, names: &[String], columns: usize) -> Vec<String
 fn right(row: &[usize], class: usize) -> Option<f64> {
     let images = row.iter().sum::<usize>();
     (images > 0).then(|| row[class] as f64 / images as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_of_the_matrix_are_aligned() {
+        let confusion = vec![vec![0, 2, 0], vec![0, 3, 0], vec![0, 0, 0]];
+        let report = TestReport { correct: 3, images: 5, confusion, mistakes: Vec::new() };
+        let names = ["0", "1", "2"].map(String::from);
+        let lines = matrix(&report, &names);
+        let widths: Vec<usize> = lines[1..].iter().map(|line| width(line)).collect();
+        assert_eq!(widths, [widths[0]; 4], "{lines:#?}");
+        assert!(lines[2].ends_with("  0.00 %") && lines[4].ends_with("   -"), "{lines:#?}");
+    }
 }

@@ -12,7 +12,7 @@ use super::folder::{PreparedPairs, is_prepared, open};
 use super::pairs::{Pairs, check_not_empty, does_not_fit};
 use super::text::{TextPair, TextSplits, read_tsv};
 use super::vocabulary::{Specials, specials, tokenizer_for};
-use super::{grammar, multi30k, toys};
+use super::{grammar, multi30k, toys, vocabulary};
 use crate::Config;
 
 /// The most validation pairs that are held out of data without a validation split.
@@ -98,6 +98,9 @@ impl Corpus {
             None => tokenizer_for(&config.tokenizer, &config.data, &splits.train)?,
         };
         let TextSplits { name, train, val, tests, mut reports } = splits;
+        if known.is_none() {
+            reports.extend(vocabulary::report(&config.tokenizer, &config.data, &tokenizer));
+        }
         // Takes the text of a split, which is not needed any more.
         let mut encode = |split: &str, pairs: Vec<TextPair>| -> Result<Pairs, TextError> {
             let encoded = Pairs::encode(&pairs, &tokenizer, config.max_length);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pairs::{Pairs, Sentences, check_not_empty, does_not_fit};
 use super::text::TextPair;
-use super::vocabulary::{specials, tokenizer_for};
+use super::vocabulary::{self, specials, tokenizer_for};
 
 /// The description of the other files.
 pub const META: &str = "pairs.json";
@@ -93,6 +93,7 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     };
     let source = settings.sources.join(", ");
     let mut reports = settings.reports.clone();
+    reports.extend(settings.tokenizer.err().and_then(|name| vocabulary::report(name, "", &tokenizer)));
     let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
         let encoded = Pairs::encode(pairs, &tokenizer, settings.max_length);
         let (pairs, dropped) = match settings.tokenizer {

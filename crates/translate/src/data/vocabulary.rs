@@ -45,13 +45,7 @@ const SPECIAL: [SpecialToken; 3] = [Beginning, EndOfText, Padding];
 /// # Errors
 /// [`TextError`] if there is no such tokenizer, or it cannot have special tokens.
 pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Tokenizer, TextError> {
-    let kind: TokenizerKind = match name {
-        "auto" if toys::NAMES.contains(&data) => TokenizerKind::Char,
-        "auto" if data == grammar::NAME => TokenizerKind::Bpe(1000),
-        "auto" => TokenizerKind::Bpe(8000),
-        name => tokenizer_kind(name)?,
-    };
-    let kind = match kind {
+    let kind = match kind_for(name, data)? {
         TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
         TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len())),
         kind => kind,
@@ -60,6 +54,24 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
     let end = if kind == TokenizerKind::Char { "" } else { "\n" };
     let lines = train.iter().flat_map(|pair| [&pair.source[..], end, &pair.target[..], end]);
     Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SPECIAL)?)
+}
+
+fn kind_for(name: &str, data: &str) -> Result<TokenizerKind, TextError> {
+    Ok(match name {
+        "auto" if toys::NAMES.contains(&data) => TokenizerKind::Char,
+        "auto" if data == grammar::NAME => TokenizerKind::Bpe(1000),
+        "auto" => TokenizerKind::Bpe(8000),
+        name => tokenizer_kind(name)?,
+    })
+}
+
+/// A sentence, if [`tokenizer_for`] made a smaller vocabulary than the name asks for.
+pub(super) fn report(name: &str, data: &str, made: &Tokenizer) -> Option<String> {
+    let Ok(TokenizerKind::Bpe(wanted)) = kind_for(name, data) else { return None };
+    let found = made.vocab_size();
+    (found < wanted).then(|| {
+        format!("the vocabulary has {found} tokens, not {wanted}: the text has no more pairs to merge")
+    })
 }
 
 /// The name for which [`tokenizer_for`] makes this tokenizer.
@@ -98,7 +110,11 @@ mod tests {
             "{error}"
         );
         let smallest = tokenizer_for("bpe:259", "x", &text).unwrap();
-        assert_eq!(smallest.vocab_size(), 259);
+        assert_eq!((smallest.vocab_size(), report("bpe:259", "x", &smallest)), (259, None));
+        let small = tokenizer_for("auto", "x", &text).unwrap();
+        let said = report("auto", "x", &small).unwrap();
+        let start = format!("the vocabulary has {} tokens, not 8000: ", small.vocab_size());
+        assert!(small.vocab_size() < 300 && said.starts_with(&start), "{said}");
         let error = tokenizer_for("bpe:258", "x", &text).unwrap_err().to_string();
         assert!(error.contains("bpe:258") && error.contains("N is from 259 to 1048576"), "{error}");
     }
