@@ -200,10 +200,14 @@ fn completions_and_manual_pages_are_written() {
     assert!(pages.lines().count() > 20, "{pages}");
     for page in ["m2g.1", "m2g-gpt-train.1", "m2g-runs-delete.1", "m2g-compare.1"] {
         let text = fs::read_to_string(dir.path().join("new/man1").join(page)).unwrap();
-        assert!(text.contains(".TH ") && text.contains(".SH "), "{page}");
+        let title = text.lines().find(|line| line.starts_with(".TH ")).unwrap();
+        assert!(title.contains(concat!("\"m2g ", env!("CARGO_PKG_VERSION"))), "{page}: {title}");
+        // Line by line: filled paragraphs cannot be copied.
+        let (_, examples) = text.split_once(".SH EXAMPLES\n.nf\n  # ").unwrap();
+        assert!(examples.contains("\n.fi\n") && !text.contains("EXTRA"), "{page}: {text}");
     }
     let train = fs::read_to_string(dir.path().join("new/man1/m2g-gpt-train.1")).unwrap();
-    assert!(train.contains("learning\\-rate") && train.contains("Examples"), "{train}");
+    assert!(train.contains("learning\\-rate") && train.contains("m2g gpt train \\-\\-resume"), "{train}");
     fs::write(dir.path().join("file"), "").unwrap();
     assert!(refused(dir.path(), &["man", "file"]).contains("file"));
 }

@@ -25,19 +25,19 @@ pub const EXAMPLES: &[Examples] = &[
             ("digits train --resume wide --epochs 60", "go on with a run"),
         ],
     ),
-    ("digits eval", &[("digits eval first", "measure the run first on the test images")]),
+    ("digits eval", &[("digits eval wide", "measure the run wide on the test images")]),
     (
         "digits predict",
         &[
-            ("digits predict first my-digit.png", "read a picture"),
-            ("digits predict first a.png b.jpg --json", "several, for other programs"),
+            ("digits predict wide my-digit.png", "read a picture"),
+            ("digits predict wide a.png b.jpg --json", "several, for other programs"),
         ],
     ),
     (
         "digits plot",
         &[
-            ("digits plot first", "draw everything about a run"),
-            ("digits plot first wide", "draw the curves of two runs together"),
+            ("digits plot wide", "draw everything about a run"),
+            ("digits plot digits wide", "draw the curves of two runs together"),
         ],
     ),
     (
@@ -49,6 +49,7 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("gpt train --run tales", "a small GPT on short tales from a grammar in this program"),
             ("gpt train --data own-sources --run own", "on the notes and sources of this project"),
+            ("gpt train --data tales-es --tokenizer word --run pizza", "on tales in Spanish, word by word"),
             ("gpt train --data book.txt --run book", "on your own text"),
             ("gpt train --config shakespeare-char-cpu", "nanoGPT's example for a CPU"),
             ("gpt train --resume own --max-iters 4000", "go on with a run"),
@@ -101,11 +102,11 @@ pub const EXAMPLES: &[Examples] = &[
         "gpt ask",
         &[
             (
-                "gpt ask spanish \"La pizza salió del horno y sabía bien\" --word sabía",
+                "gpt ask pizza \"La pizza salió del horno y sabía bien\" --word sabía",
                 "the pizza or the oven?",
             ),
             (
-                "gpt ask spanish \"El pan sabía mal\" --word sabía --replace \"El pan=María\"",
+                "gpt ask pizza \"El pan sabía mal\" --word sabía --replace \"El pan=María\"",
                 "a change of your own",
             ),
         ],
@@ -180,7 +181,7 @@ pub const EXAMPLES: &[Examples] = &[
         &[
             ("compare", "the digit network and the GPT"),
             ("compare gpt translate", "the GPT and the encoder-decoder"),
-            ("compare first own", "two runs"),
+            ("compare wide own", "two runs"),
             ("compare --code linear", "the source of a shared function"),
         ],
     ),
@@ -205,7 +206,7 @@ pub const EXAMPLES: &[Examples] = &[
         "open",
         &[
             ("open", "the page, with all your runs"),
-            ("open first --no-browser", "print the address, with this run first"),
+            ("open wide --no-browser", "print the address, with this run first"),
         ],
     ),
     (

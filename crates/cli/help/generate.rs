@@ -70,12 +70,21 @@ impl ManPages {
 
 fn write_pages(command: &Command, name: &str, dir: &Path, shown: &mut LongRun) -> anyhow::Result<()> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    Man::new(command.clone()).source(concat!("m2g ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
+    let page = with_examples_line_by_line(&String::from_utf8_lossy(&page));
     let file = dir.join(format!("{name}.1"));
-    output_file::write_bytes(&file, &page)?;
+    output_file::write_bytes(&file, page.as_bytes())?;
     shown.line(file.display());
     let mut subcommands = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
     subcommands.try_for_each(|subcommand| {
         write_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), dir, shown)
     })
+}
+
+/// The page with its examples under a heading of their own, and not filled like a paragraph: they are to be copied.
+fn with_examples_line_by_line(page: &str) -> String {
+    let Some((before, rest)) = page.split_once(".SH EXTRA\nExamples:\n") else { return page.into() };
+    let end = rest.find("\n.SH ").map_or(rest.len(), |line_end| line_end + 1);
+    let (examples, after) = rest.split_at(end);
+    format!("{before}.SH EXAMPLES\n.nf\n{examples}.fi\n{after}")
 }

@@ -48,6 +48,7 @@ pub(super) const HEADINGS: [(&str, &[&str]); 6] = [
             "greedy",
             "seed",
             "stop",
+            "ignore_end_of_text",
             "slide",
             "no_cache",
             "weights",
@@ -61,7 +62,7 @@ pub(super) const HEADINGS: [(&str, &[&str]); 6] = [
     ("Choice", &["arms", "seeds", "steps", "rungs", "full", "layer", "head", "values", "backward", "last"]),
     ("Saving", &["run", "overwrite", "quantise", "resume", "out", "svg", "logits", "yes", "beam_tree"]),
     ("Output", &["json", "schema", "code", "attention", "positions", "all", "show", "alignments"]),
-    ("Machine", &["threads", "port", "no_browser"]),
+    ("Machine", &["threads", "ranks_expected", "port", "no_browser"]),
 ];
 
 /// What happens without a flag that has no value by default, by the path of its command, which may be

@@ -37,7 +37,7 @@ fn visit(command: Command, path: &[String], program: &str) -> Command {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use clap::CommandFactory;
+    use clap::{Arg, CommandFactory};
 
     use super::*;
 
@@ -105,6 +105,20 @@ mod tests {
             let error = complete(crate::Cli::command(), "m2g").try_get_matches_from(words).unwrap_err();
             let text = error.to_string();
             assert!(text.contains(&format!("invalid value '{value}' for '{rule}")), "{flag}: {text}");
+        }
+    }
+
+    /// Those of `learn` and `bench` are few, and need none.
+    #[test]
+    fn every_flag_has_a_heading() {
+        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g"), &[]) {
+            if ["learn", "bench"].contains(&&*path[0]) {
+                continue;
+            }
+            let is_flag = |arg: &&Arg| !arg.is_positional() && !arg.is_hide_set();
+            for arg in leaf.get_arguments().filter(is_flag) {
+                assert!(arg.get_help_heading().is_some(), "{path:?}: --{}", arg.get_id());
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use crate::terminal::lines::note;
 pub struct Flags {
     /// Measure rows of token ids, {"tokens": [[...], ...]}. The model predicts each token of a row,
     /// except the first, from those before it.
-    #[arg(long, value_name = "FILE.json", conflicts_with = "data")]
+    #[arg(long, value_name = "FILE.json", conflicts_with = "data", help_heading = "Input")]
     tokens: Option<PathBuf>,
     /// Measure the validation split of this data, given as for `train`, with the run's own tokenizer
     /// [default: the data that the run was trained on].
@@ -37,7 +37,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE.safetensors", requires = "tokens")]
     logits: Option<PathBuf>,
     /// Store the weights in this format, as in `sample`, to see its effect on the loss.
-    #[arg(long, value_name = "FORMAT", default_value = "f32",
+    #[arg(long, value_name = "FORMAT", default_value = "f32", help_heading = "Choice",
           value_parser = one_of::<WeightFormat>(&WeightFormat::NAMES))]
     weights: WeightFormat,
 }
