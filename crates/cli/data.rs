@@ -86,7 +86,8 @@ fn used_by(dataset: &str) -> &'static str {
 fn list_json() -> anyhow::Result<()> {
     let all = DATASETS.iter().map(|d| {
         json!({
-            "name": d.name, "about": d.about, "used_by": used_by(d.name), "licence": d.licence, "bytes": d.size,
+            "event": "dataset", "name": d.name, "about": d.about, "used_by": used_by(d.name), "licence": d.licence,
+            "bytes": d.size,
             "files": d.files.iter().map(|f| f.name).collect::<Vec<_>>(),
             "folder": catalogue::find(d.name, None).ok().map(|folder| folder.to_string_lossy().into_owned()),
         })

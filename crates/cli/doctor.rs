@@ -28,6 +28,7 @@ const NAME_COLUMNS: usize = 14;
 
 /// The findings.
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "doctor")]
 struct Findings {
     version: &'static str,
     build: &'static str,

@@ -60,6 +60,7 @@ fn the_share_of_the_peak_uses_the_peak_of_the_precision() {
     let args = ["bench", "train-shakespeare-char-cpu-bf16", "--rounds", "1", "--steps", "1", "--json"];
     let report = last_json(&ok(dir.path(), &args));
     assert!((share_of(&report, "bf16_gflops") - 1.0).abs() < 1e-9, "{report}");
+    assert_eq!(report["event"], "bench");
 }
 
 #[test]

@@ -93,6 +93,28 @@ fn a_command_without_its_model_or_its_flag_is_told_what_to_add() {
 }
 
 #[test]
+fn every_json_object_says_what_it_is() {
+    let dir = folder();
+    fs::write(dir.path().join("p.tsv"), "uno\tone\ndos\ttwo\ntres\tthree\n").unwrap();
+    let prepare = ["translate", "prepare", "p.tsv", "--tokenizer", "byte", "--out", "pairs"];
+    for (args, event) in [
+        (&["gpt", "prepare", "a.txt", "--tokenizer", "char", "--out", "tokens"][..], "prepare"),
+        (&prepare, "prepare"),
+        (&["doctor"], "doctor"),
+        (&["runs", "show", "d"], "run"),
+        (&["runs", "list"], "run"),
+        (&["data", "list"], "dataset"),
+        (&["lab"], "experiment"),
+        (&["params", "d"], "params"),
+        (&["digits", "eval", "d"], "eval"),
+    ] {
+        let json = last_json(&ok(dir.path(), &[args, &["--json"]].concat()));
+        let object = json.as_array().map_or(&json, |all| &all[0]);
+        assert_eq!(object["event"], event, "{args:?}: {json}");
+    }
+}
+
+#[test]
 fn a_table_of_an_experiment_fits_the_terminal() {
     let dir = folder();
     let arm = |name: &str, n: u64| {

@@ -39,6 +39,7 @@ const WARM_UP: u64 = 2;
 
 /// The results, as `--json` prints them.
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "bench")]
 struct Report<'a> {
     scaling: &'static str,
     shards: usize,

@@ -47,6 +47,7 @@ impl Run {
 
 /// The results of a workload.
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "bench")]
 pub struct Report<'a> {
     /// The name of the workload.
     pub workload: &'static str,

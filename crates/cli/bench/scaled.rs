@@ -15,6 +15,7 @@ const CONSTANT_WITHIN: f64 = 1.15;
 
 /// The measurements of a workload at several sizes.
 #[derive(Serialize)]
+#[serde(tag = "event", rename = "bench")]
 pub struct Scaled<'a> {
     /// What is varied.
     pub scaling: Scaling,

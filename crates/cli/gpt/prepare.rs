@@ -142,8 +142,8 @@ fn new_tokenizer(name: &str) -> anyhow::Result<TokenizerKind> {
 /// The content of `meta.json`, and the folder.
 fn json(meta: &Meta, what: &Prepare<'_>) -> anyhow::Result<serde_json::Value> {
     let mut json = serde_json::to_value(meta)?;
-    json.as_object_mut()
-        .context("the description of the data is not a JSON object")?
-        .insert("folder".into(), what.out.to_string_lossy().into());
+    let object = json.as_object_mut().context("the description of the data is not a JSON object")?;
+    object.insert("event".into(), "prepare".into());
+    object.insert("folder".into(), what.out.to_string_lossy().into());
     Ok(json)
 }

@@ -133,7 +133,9 @@ impl Lab {
             let (_, Experiment { about, arms, .. }) = Experiment::load(name)?;
             let arms: Vec<String> = arms.into_iter().map(|arm| arm.name).collect();
             if self.json {
-                output::line(json!({"experiment": name, "about": about, "arms": arms}))?;
+                output::line(
+                    json!({"event": "experiment", "experiment": name, "about": about, "arms": arms}),
+                )?;
                 continue;
             }
             // Names may contain commas and spaces.

@@ -133,7 +133,8 @@ impl Summary {
         let seconds = self.saved.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         let changed = self.changed_settings().into_iter().map(|(name, _)| name);
         json!({
-            "name": self.name, "folder": self.path.to_string_lossy(), "kind": self.kind.map(|kind| kind.name()),
+            "event": "run", "name": self.name, "folder": self.path.to_string_lossy(),
+            "kind": self.kind.map(|kind| kind.name()),
             "saved": seconds.map(|since| crate::date::utc(since.as_secs())), "bytes": self.bytes,
             "metric": self.figure().map(|(name, _)| name), "best": self.figure().map(|(_, value)| value),
             "steps": state.map(|s| s.step), "seconds": state.map(|s| s.seconds),

@@ -95,6 +95,7 @@ impl PreparePairs {
         meta.reports.iter().for_each(|report| note(report));
         if self.json {
             let mut json = serde_json::to_value(&meta)?;
+            json["event"] = json!("prepare");
             json["folder"] = json!(what.out.to_string_lossy());
             output::line(json)?;
         } else {
