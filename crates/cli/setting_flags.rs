@@ -116,7 +116,7 @@ fn arguments<C: Settings + Default>(setting: &'static Setting<C>) -> Vec<Arg> {
     ids.iter().map(argument).collect()
 }
 
-/// The doc comment of a setting in one line, its default and its aliases.
+/// The doc comment of a setting in one line, its default and its aliases. An alias of a switch takes other values.
 fn help<C: Settings + Default>(setting: &Setting<C>) -> String {
     let doc = setting.doc.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut help = doc.trim_end_matches('.').to_string();
@@ -124,7 +124,7 @@ fn help<C: Settings + Default>(setting: &Setting<C>) -> String {
     if !default.is_empty() {
         help += &format!(" [default: {default}]");
     }
-    if !setting.aliases.is_empty() {
+    if !setting.aliases.is_empty() && !matches!(setting.kind, Kind::Switch) {
         let aliases: Vec<String> = setting.aliases.iter().map(|alias| flag(alias)).collect();
         help += &format!(" [aliases: {}]", aliases.join(", "));
     }

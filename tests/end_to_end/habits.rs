@@ -46,7 +46,20 @@ fn output_fits_the_terminal() {
     let train =
         [&train[..], &["1", "--n-layer", "1", "--n-embd", "8", "--block-size", "8", "--overwrite"]].concat();
     let train = [&train[..], &["--eval-iters", "1", "--run", "t"]].concat();
-    let digits = ["digits", "train", "--data", "small", "--epochs", "2", "--run", "e", "--overwrite"];
+    // The value of distort has many words.
+    let digits = [
+        "digits",
+        "train",
+        "--data",
+        "small",
+        "--epochs",
+        "2",
+        "--distort",
+        "affine",
+        "--run",
+        "e",
+        "--overwrite",
+    ];
     let prompt = ["inspect", LONG, "--prompt", "7 times", "--layer", "all"];
     for columns in [40, 60, 80] {
         let mut commands: Vec<&[&str]> = vec![
@@ -58,10 +71,11 @@ fn output_fits_the_terminal() {
             &["inspect", "digits", "--backward"],
             &prompt,
             &["inspect", LONG, "--values", "wte.weight"],
-            &["runs"],
             &["runs", "show", LONG],
             &["digits", "eval", "d"],
             &digits,
+            &["runs"],
+            &["runs", "show", "e"],
         ];
         if columns == 80 {
             // The sample after training and measured times vary.

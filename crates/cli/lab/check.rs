@@ -29,9 +29,7 @@ impl Experiment {
             bail!("an experiment needs at least one seed");
         }
         if let Some(seed) = repeated(&self.seeds) {
-            bail!(
-                "seed {seed} is there twice: give each seed once, because equal runs say nothing about chance"
-            );
+            bail!("seeds has {seed} twice: give each seed once, because equal runs say nothing about chance");
         }
         let settings = self.arms.iter().chain(&self.tasks).map(|arm| &arm.settings);
         if settings.chain([&self.base]).any(|settings| settings.contains_key("seed")) {
@@ -162,7 +160,7 @@ mod tests {
             (format!("{head}{arm}{arm}"), "two arms are called a"),
             (format!("{head}seed = [1]\n{arm}"), "unknown field `seed`"),
             (format!("{head}seeds = []\n{arm}"), "at least one seed"),
-            (format!("{head}seeds = [1, 2, 1]\n{arm}"), "seed 1 is there twice"),
+            (format!("{head}seeds = [1, 2, 1]\n{arm}"), "seeds has 1 twice"),
             (
                 head.replace("val_loss", "generation_loss") + "reach = [1.5]\n" + arm,
                 "generation_loss is taken after it",

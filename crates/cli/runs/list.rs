@@ -12,8 +12,8 @@ use crate::output;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
 use crate::terminal::program::command;
-use crate::terminal::table::{Narrow, Table};
-use crate::terminal::width::columns;
+use crate::terminal::table::{INDENT, Narrow, Table};
+use crate::terminal::width::{columns, width};
 
 /// List the runs in runs/.
 #[derive(Args)]
@@ -66,7 +66,12 @@ fn table(runs: &[Summary]) -> Table {
             table.below(vec!["is being trained now".into()], " ");
         }
         let changed = run.changed_settings().into_iter().map(|(name, value)| format!("{name} {value}"));
-        table.below(changed.collect(), "  ");
+        let changed: Vec<String> = changed.collect();
+        match changed.iter().all(|setting| width(setting) <= columns().saturating_sub(2 * INDENT)) {
+            true => table.below(changed, "  "),
+            // One of them has to be broken.
+            false => table.below(changed.join("; ").split(' ').map(String::from).collect(), " "),
+        }
     }
     table
 }

@@ -1,6 +1,6 @@
 //! `m2g runs rename` and `m2g runs delete`.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{anyhow, bail};
@@ -147,6 +147,10 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     notes::part(format_args!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
+    // A pipe, unlike a terminal, does not show the line end that answers.
+    if !io::stdin().is_terminal() {
+        notes::line("");
+    }
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 

@@ -11,7 +11,7 @@ use crate::date::minute;
 use crate::errors::readable;
 use crate::output;
 use crate::terminal::lines::{entry_at, entry_of_fields};
-use crate::terminal::width::columns;
+use crate::terminal::width::{columns, width};
 
 /// The column in which the text of an entry starts.
 const NAME_COLUMNS: usize = 14;
@@ -60,8 +60,12 @@ impl Show {
         for (title, settings) in [("changed", changed), ("default", same)] {
             let fields: Vec<String> =
                 settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
-            if !fields.is_empty() {
-                output::line(entry_of_fields(NAME_COLUMNS, title, &fields, columns))?;
+            let fit = fields.iter().all(|field| width(field) <= columns.saturating_sub(NAME_COLUMNS));
+            match fit {
+                _ if fields.is_empty() => {}
+                true => output::line(entry_of_fields(NAME_COLUMNS, title, &fields, columns))?,
+                // One of them has to be broken.
+                false => line(title, &fields.join("; "))?,
             }
         }
         let mut files: Vec<String> = fs::read_dir(&run.path)

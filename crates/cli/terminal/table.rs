@@ -11,7 +11,7 @@ use super::width::{clip, pad, width};
 /// The first column keeps at least this width beside the others, in columns.
 const MIN_NAME_COLUMNS: usize = 12;
 /// The indent of what stands below a row, in columns.
-const INDENT: usize = 2;
+pub const INDENT: usize = 2;
 
 /// What happens to a column for which there is no room. Columns with higher ranks go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

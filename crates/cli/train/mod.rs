@@ -42,7 +42,8 @@ pub struct TrainArgs {
     /// Resume a stopped run, or extend a finished one by giving it more steps or epochs.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite"])]
     resume: Option<String>,
-    /// Print one JSON object per logged step and per evaluation and, unless it is stopped, a final one, to stdout.
+    /// Print one JSON object per logged step and per evaluation (digits: per epoch) and, unless it is stopped, a final
+    /// one, to stdout.
     #[arg(long)]
     json: bool,
     /// Refuse to train unless this number of processes does it together, started by mpirun.

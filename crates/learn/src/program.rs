@@ -60,6 +60,8 @@ pub struct Build {
 /// If cargo does not start, or fails for another reason than an error in the code.
 pub fn compile(folder: &Path, name: &str, build: Build) -> Result<Compiled, LearnError> {
     let mut cargo = Command::new("cargo");
+    // Without a toolchain, rustup would add its own stack to what it says.
+    cargo.env("RUST_BACKTRACE", "0");
     // Errors come as data, so that nothing else that cargo fails at looks like one.
     let format = if build.colour { "json-diagnostic-rendered-ansi" } else { "json" };
     cargo.args(["rustc", "--quiet", "--offline", "--color", "never", "--message-format", format]);

@@ -283,15 +283,16 @@ pub(crate) fn tokenizer_kind(name: &str) -> Result<TokenizerKind, Error> {
     }
 }
 
+/// Why a translation model cannot have GPT-2's tokens.
+pub(crate) const NO_SPECIAL_TOKENS: &str =
+    "GPT-2's vocabulary has no tokens for the beginning and for padding: choose char, word, byte or bpe:N";
+
 fn known_tokenizer(name: &str) -> Result<(), &'static str> {
     if name == "auto" {
         return Ok(());
     }
     match tokenizer_kind(name) {
-        Ok(TokenizerKind::Gpt2) => {
-            Err("GPT-2's vocabulary has no tokens for the beginning and for padding: \
-                                        choose char, word, byte or bpe:N")
-        }
+        Ok(TokenizerKind::Gpt2) => Err(NO_SPECIAL_TOKENS),
         Ok(_) => Ok(()),
         Err(Error::Setting { rule, .. }) => Err(rule),
         Err(_) => Err("it must be char, word, byte or bpe:N"),

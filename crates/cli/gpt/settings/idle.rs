@@ -14,7 +14,8 @@ struct Acts {
     rule: &'static str,
 }
 
-const ONLY_IF_IT_DECAYS: &str = "it acts only if the learning rate decays: leave it out, or `decay_lr` false";
+const ONLY_IF_IT_DECAYS: &str =
+    "it acts only if the learning rate decays: leave out either it or `decay_lr = false`";
 
 const ALL: [Acts; 8] = [
     Acts {

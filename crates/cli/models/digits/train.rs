@@ -109,7 +109,9 @@ fn summary(config: &Config, outcome: &Outcome, steps_per_epoch: u64) -> String {
     };
     let best = format!("{}  ({which})", test(outcome.best_test("test_accuracy")));
     lines.push(entry_at(21, "test accuracy", &best, columns()));
-    lines.push(format!("  after the last epoch {}", test(outcome.last_test("test_accuracy"))));
+    if outcome.best_score.is_some() && outcome.best_step != outcome.steps {
+        lines.push(format!("  after the last epoch {}", test(outcome.last_test("test_accuracy"))));
+    }
     if let Some(accuracy) = outcome.best_score {
         lines.push(format!("validation accuracy  {}", percent(accuracy)));
     }

@@ -138,16 +138,18 @@ impl TrainCommand for Gpt<f32> {
         let columns = columns();
         let best = format!("{}  (step {}, the best)", show(best_loss(outcome)), outcome.best_step);
         let text = sample(&training.model, corpus.tokenizer.as_ref())?;
-        let mut lines = vec![
-            entry_at(RESULT_COLUMN, "validation loss", &best, columns),
-            format!("  after the last step {}", show(outcome.metric("val_loss"))),
+        let mut lines = vec![entry_at(RESULT_COLUMN, "validation loss", &best, columns)];
+        if outcome.best_step != outcome.steps {
+            lines.push(format!("  after the last step {}", show(outcome.metric("val_loss"))));
+        }
+        lines.extend([
             format!(
                 "{} in {:.1} s, {tokens_per_second:.0} tokens/s",
                 counted(outcome.steps, "step"),
                 outcome.seconds
             ),
             format!("a sample:\n{}", fold(&text, columns)),
-        ];
+        ]);
         if let Some(tokenizer) = &corpus.tokenizer
             && tales::is_name(&training.description.config.data)
         {

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::eval::{EvalCommand, Measured};
 use crate::models::run::{data_is_gone, load};
 use crate::output::percent;
-use crate::terminal::lines::{entry_at, note};
+use crate::terminal::lines::{counted, entry_at, note};
 use crate::terminal::width::columns;
 use crate::translate::decoding_flags::DecodingFlags;
 use crate::translate::parallel::Parallel;
@@ -131,7 +131,7 @@ fn measure(
         ),
         entry("", signature.clone()),
         entry("chrF2", format!("{chrf:.2}")),
-        entry("exact", format!("{} of {} sentences", percent(exact), pairs.len())),
+        entry("exact", format!("{} of {}", percent(exact), counted(pairs.len() as u64, "sentence"))),
     ];
     Ok(Measured {
         text: text.join("\n"),

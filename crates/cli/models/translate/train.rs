@@ -189,7 +189,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     fact(
         "machine",
         &format!(
-            "{} products at {peak:.0} GFLOP/s with {}; a step is about {tokens:.0} target tokens, {gflop:.1} \
+            "{} products at {peak:.0} GFLOP/s with {}; a step is about {tokens:.0} target tokens, {gflop:.2} \
              GFLOP (6 N per token)",
             model.precision.name(),
             counted(threads::current(), "thread"),

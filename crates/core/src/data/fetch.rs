@@ -47,9 +47,10 @@ fn fetch_with(
     }
     let mut why = String::from("it has no mirror");
     for mirror in mirrors {
-        match download(agent, &format!("{mirror}{}", file.name), file, max_bytes, dir, progress) {
+        let url = format!("{mirror}{}", file.name);
+        match download(agent, &url, file, max_bytes, dir, progress) {
             Ok(()) => return Ok(()),
-            Err(error) => why = format!("{mirror} failed ({error})"),
+            Err(error) => why = format!("{url} failed ({error})"),
         }
     }
     Err(failed(why))

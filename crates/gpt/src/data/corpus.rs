@@ -93,7 +93,7 @@ impl Corpus {
         }
         if vocab_size > 0 {
             let why = "it is not a folder with train.bin and val.bin, and only token ids without a tokenizer \
-                       need vocab_size: leave it out";
+                       need it: leave vocab_size out";
             return Err(TextError::Text { source_name: data.into(), why: why.into() });
         }
         let source = match data {

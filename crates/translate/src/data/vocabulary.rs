@@ -1,13 +1,13 @@
 //! The vocabulary of both languages.
 
 use m2g_core::Error;
+use m2g_text::tokenizer::SpecialToken;
 use m2g_text::tokenizer::SpecialToken::{Beginning, EndOfText, Padding};
-use m2g_text::tokenizer::{SpecialToken, TokenizerError};
 use m2g_text::{TextError, Tokenizer, TokenizerKind};
 
 use super::text::TextPair;
 use super::{grammar, toys};
-use crate::config::tokenizer_kind;
+use crate::config::{NO_SPECIAL_TOKENS, tokenizer_kind};
 
 /// The ids of the tokens around and between sentences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,10 @@ const SPECIAL: [SpecialToken; 3] = [Beginning, EndOfText, Padding];
 /// [`TextError`] if there is no such tokenizer, or it cannot have special tokens.
 pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Tokenizer, TextError> {
     let kind = match kind_for(name, data)? {
-        TokenizerKind::Gpt2 => return Err(TokenizerError::FixedVocabulary.into()),
+        TokenizerKind::Gpt2 => {
+            let rule = NO_SPECIAL_TOKENS;
+            return Err(Error::Setting { name: "tokenizer", value: name.into(), rule }.into());
+        }
         TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len())),
         kind => kind,
     };
@@ -109,6 +112,8 @@ mod tests {
             error.contains("'nope': it must be char, word, byte or bpe:N") && !error.contains("gpt2"),
             "{error}"
         );
+        let error = tokenizer_for("gpt2", "x", &text).unwrap_err().to_string();
+        assert!(error.starts_with("tokenizer is gpt2: GPT-2's vocabulary has no tokens for the"), "{error}");
         let smallest = tokenizer_for("bpe:259", "x", &text).unwrap();
         assert_eq!((smallest.vocab_size(), report("bpe:259", "x", &smallest)), (259, None));
         let small = tokenizer_for("auto", "x", &text).unwrap();
