@@ -109,7 +109,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
-    let complete = || help::complete(Cli::command(), &program()).term_width(columns());
+    let complete = || help::complete(Cli::command(), &program(), columns()).term_width(columns());
     let command = || learn::help::translate(complete(), &arguments);
     ranks::prepare();
     interrupt::listen();
@@ -143,7 +143,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Completions(completions) => completions.run(command()),
-        Command::Man(pages) => pages.run(help::complete(Cli::command(), "m2g")),
+        Command::Man(pages) => pages.run(help::complete(Cli::command(), "m2g", usize::MAX)),
     });
     match result {
         Ok(code) => code,

@@ -1,5 +1,7 @@
 //! The examples at the end of each command's help. A test parses all of them.
 
+use crate::terminal::width::width;
+
 /// The examples of a command: its path, and the arguments and the purpose of each example.
 pub type Examples = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -243,12 +245,53 @@ pub const EXAMPLES: &[Examples] = &[
     ("man", &[("man ~/.local/share/man/man1", "write the manual pages")]),
 ];
 
-/// The examples of a command as text; empty if there are none.
-pub fn text(path: &[String], program: &str) -> String {
+/// The examples of a command as text of this many columns; empty if there are none.
+pub fn text(path: &[String], program: &str, columns: usize) -> String {
     let path = path.join(" ");
     let found = EXAMPLES.iter().find(|(known, _)| *known == path);
     let Some((_, lines)) = found.filter(|(_, lines)| !lines.is_empty()) else { return String::new() };
-    let line = |(arguments, about): &(&str, &str)| format!("  # {about}\n  {program} {arguments}");
+    let line =
+        |(arguments, about): &(&str, &str)| format!("  # {about}\n{}", broken(program, arguments, columns));
     let lines: Vec<String> = lines.iter().map(line).collect();
     format!("Examples:\n{}", lines.join("\n"))
+}
+
+/// A command that can be copied: one that is wider than the terminal is broken between two words, by a backslash.
+fn broken(program: &str, arguments: &str, columns: usize) -> String {
+    let (mut words, mut is_quoted) = (vec![program.to_string()], false);
+    for piece in arguments.split(' ') {
+        match words.last_mut() {
+            Some(word) if is_quoted => *word += &format!(" {piece}"),
+            _ => words.push(piece.into()),
+        }
+        is_quoted ^= piece.matches('"').count() % 2 == 1;
+    }
+    let mut text = format!("  {program}");
+    let mut used = width(&text);
+    for (i, word) in words.iter().enumerate().skip(1) {
+        let mark = if i + 1 == words.len() { 0 } else { width(" \\") };
+        if used + 1 + width(word) + mark <= columns {
+            text.push(' ');
+            used += 1;
+        } else {
+            text.push_str(" \\\n    ");
+            used = 4;
+        }
+        text.push_str(word);
+        used += width(word);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_command_is_broken_between_words() {
+        let arguments = "gpt ask pizza \"El pan sabía mal\" --word sabía";
+        assert_eq!(broken("m2g", arguments, 80), format!("  m2g {arguments}"));
+        let narrow = "  m2g gpt ask pizza \\\n    \"El pan sabía mal\" \\\n    --word sabía";
+        assert_eq!(broken("m2g", arguments, 26), narrow);
+    }
 }

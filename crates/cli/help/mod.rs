@@ -12,14 +12,15 @@ mod groups;
 
 use clap::Command;
 
-/// The command line with grouped flags and examples, which begin with `program`. Every flag takes a negative
-/// number: the message then names the range of the flag, and does not call the number an unknown flag.
-pub fn complete(command: Command, program: &str) -> Command {
-    visit(command, &[], program)
+/// The command line with grouped flags and examples, which begin with `program` and fit into this many columns.
+/// Every flag takes a negative number: the message then names the range of the flag, and does not call the number an
+/// unknown flag.
+pub fn complete(command: Command, program: &str, columns: usize) -> Command {
+    visit(command, &[], program, columns)
 }
 
-fn visit(command: Command, path: &[String], program: &str) -> Command {
-    let examples = examples::text(path, program);
+fn visit(command: Command, path: &[String], program: &str, columns: usize) -> Command {
+    let examples = examples::text(path, program, columns);
     let command = groups::group(command, path).mut_args(|arg| {
         let takes_values = arg.get_action().takes_values();
         arg.allow_negative_numbers(takes_values)
@@ -30,7 +31,7 @@ fn visit(command: Command, path: &[String], program: &str) -> Command {
     };
     command.mut_subcommands(|subcommand| {
         let path = [path, &[subcommand.get_name().to_string()]].concat();
-        visit(subcommand, &path, program)
+        visit(subcommand, &path, program, columns)
     })
 }
 
@@ -59,7 +60,7 @@ mod tests {
         for (path, lines) in examples::EXAMPLES {
             for (arguments, about) in *lines {
                 let words: Vec<String> = std::iter::once("m2g".to_string()).chain(words(arguments)).collect();
-                let parsed = complete(crate::Cli::command(), "m2g").try_get_matches_from(&words);
+                let parsed = complete(crate::Cli::command(), "m2g", 80).try_get_matches_from(&words);
                 assert!(parsed.is_ok(), "{path}: {arguments}: {}", parsed.unwrap_err());
                 assert!(arguments.starts_with(path) && !about.is_empty(), "{path}: {arguments}");
             }
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_command_ends_with_examples_and_groups_its_flags() {
-        let command = complete(crate::Cli::command(), "m2g");
+        let command = complete(crate::Cli::command(), "m2g", 80);
         for (path, leaf) in leaves(&command, &[]) {
             let help = leaf.clone().term_width(80).render_help().to_string();
             assert!(help.contains("\nExamples:\n"), "{path:?}");
@@ -102,7 +103,7 @@ mod tests {
             ("digits train --epochs", "-1", "--epochs"),
         ] {
             let words = ["m2g"].into_iter().chain(flag.split(' ')).chain([value]);
-            let error = complete(crate::Cli::command(), "m2g").try_get_matches_from(words).unwrap_err();
+            let error = complete(crate::Cli::command(), "m2g", 80).try_get_matches_from(words).unwrap_err();
             let text = error.to_string();
             assert!(text.contains(&format!("invalid value '{value}' for '{rule}")), "{flag}: {text}");
         }
@@ -111,7 +112,7 @@ mod tests {
     /// Those of `learn` and `bench` are few, and need none.
     #[test]
     fn every_flag_has_a_heading() {
-        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g"), &[]) {
+        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g", 80), &[]) {
             if ["learn", "bench"].contains(&&*path[0]) {
                 continue;
             }
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_tables_is_of_a_flag() {
-        let leaves = leaves(&complete(crate::Cli::command(), "m2g"), &[]);
+        let leaves = leaves(&complete(crate::Cli::command(), "m2g", 80), &[]);
         let is_known =
             |id: &str| leaves.iter().any(|(_, leaf)| leaf.get_arguments().any(|arg| arg.get_id() == id));
         for id in groups::HEADINGS.iter().flat_map(|(_, ids)| *ids) {
@@ -143,7 +144,7 @@ mod tests {
     /// A flag with a value has a default, or says what happens without it.
     #[test]
     fn every_default_is_shown() {
-        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g"), &[]) {
+        for (path, leaf) in leaves(&complete(crate::Cli::command(), "m2g", 80), &[]) {
             for arg in leaf
                 .get_opts()
                 .filter(|arg| arg.get_action().takes_values() && !arg.is_required_set() && !arg.is_hide_set())

@@ -87,7 +87,7 @@ mod tests {
 
     fn learn(arguments: &[&str]) -> Command {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let command = translate(complete(crate::Cli::command(), "m2g"), &arguments);
+        let command = translate(complete(crate::Cli::command(), "m2g", 80), &arguments);
         command.find_subcommand("learn").unwrap().clone()
     }
 
