@@ -96,6 +96,11 @@ fn pairs_are_prepared_and_faults_are_named() {
     assert!(refused(dir, &prepare).contains("--overwrite"));
     ok(dir, &[&prepare[..], &["--overwrite", "--json"]].concat());
     train(dir, &["--data", "pairs", "--run", "p", "--max-iters", "3"]);
+    // Every pair is longer than a batch.
+    let small = SMALL.map(|flag| if flag == "512" { "2" } else { flag });
+    let args = ["translate", "train", "--data", "pairs", "--run", "q", "--max-iters", "1"];
+    let stderr = one_line(&run(dir, &[&args[..], &small].concat()).stderr);
+    assert!(stderr.contains("each of up to 2 tokens with padding, or of one longer pair; "), "{stderr}");
     // The text is too short for the default vocabulary.
     let output = run(dir, &["translate", "prepare", "a.de", "a.en", "--out", "small"]);
     let stderr = one_line(&output.stderr);

@@ -36,7 +36,8 @@ pub struct Sample {
     #[command(flatten)]
     generation: GenerationFlags,
     /// Print one JSON object per sample, and a final one, to stdout. `stop_reason` says why a sample
-    /// ended: end-of-text, stop, length or, after Ctrl-C, interrupted.
+    /// ended: end-of-text, stop, length or, after Ctrl-C, interrupted. Of a stop text, `tokens` has what was
+    /// generated, and `text` has nothing.
     #[arg(long)]
     json: bool,
 }

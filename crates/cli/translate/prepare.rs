@@ -92,7 +92,7 @@ impl PreparePairs {
             }
             prepared => prepared.map_err(m2g_core::Error::from)?,
         };
-        meta.reports.iter().for_each(|report| note(report));
+        meta.reports.iter().for_each(|report| note(&report.replace("(max_length)", "(--max-length)")));
         if self.json {
             let mut json = serde_json::to_value(&meta)?;
             json["event"] = json!("prepare");

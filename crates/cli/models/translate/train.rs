@@ -134,7 +134,7 @@ impl TrainCommand for Transformer<f32> {
 /// Describes the data, the model and the machine.
 fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let (config, model) = (&training.description.config, &training.description.model);
-    corpus.reports.iter().for_each(|report| note(report));
+    corpus.reports.iter().for_each(|report| note(&report.replace("(max_length)", "(--max-length)")));
     let batches = Batches::new(&corpus.train, config.batch_tokens, config.seed);
     let ((targets, padding), epoch) = (batches.statistics(), batches.in_order().len());
     fact(
@@ -147,10 +147,13 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             corpus.tokenizer.vocab_size(),
         ),
     );
+    let train = &corpus.train;
+    let longest = (0..train.len()).map(|i| train.source.get(i).len().max(train.target.get(i).len())).max();
+    let or_one = if longest > Some(config.batch_tokens) { ", or of one longer pair" } else { "" };
     fact(
         "batches",
         &format!(
-            "{epoch} in an epoch, each of up to {} tokens with padding; {} is padding",
+            "{epoch} in an epoch, each of up to {} tokens with padding{or_one}; {} is padding",
             config.batch_tokens,
             percent(padding)
         ),
