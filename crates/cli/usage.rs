@@ -77,8 +77,8 @@ fn advice_on_models(error: &clap::Error, typed: &[&str], command: &Command) -> O
     let commands: Vec<String> = found.map(|model| format!("`m2g {} {meant}`", model.get_name())).collect();
     let (last, others) = commands.split_last()?;
     Some(match others.is_empty() {
-        true => format!("{word} needs a model before it: give {last}"),
-        false => format!("{word} needs a model before it: give {} or {last}", others.join(", ")),
+        true => format!("{meant} needs a model before it: give {last}"),
+        false => format!("{meant} needs a model before it: give {} or {last}", others.join(", ")),
     })
 }
 
@@ -155,7 +155,7 @@ mod tests {
         let all =
             " needs a model before it: give `m2g digits train`, `m2g gpt train` or `m2g translate train`";
         assert_eq!(said(&["train"]), format!("train{all}"));
-        assert_eq!(said(&["trian", "--epochs", "3"]), format!("trian{all}"));
+        assert_eq!(said(&["trian", "--epochs", "3"]), format!("train{all}"));
         assert_eq!(said(&["sample", "own"]), "sample needs a model before it: give `m2g gpt sample`");
         // Commands without a model, and slips behind one, are the parser's.
         for words in [&["inspekt"][..], &["gpt", "trian"], &["xyzzy"]] {

@@ -81,7 +81,8 @@ impl Compare {
         if let Some(file) = &self.svg {
             check_svg(file)?;
         }
-        let mut hints: Vec<_> = [&self.first, &self.second].map(|name| same_name_hint(name)).into();
+        let mut hints: Vec<Option<String>> =
+            [&self.first, &self.second].map(|name| same_name_hint(name)).into();
         hints.dedup();
         hints.iter().flatten().for_each(|hint| note(hint));
         let comparison = of(&self.first, &self.second)?;

@@ -237,7 +237,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         (is_one_slip, strsim::jaro_winkler(name, known), known)
     });
     let similar = scored.filter(|(is_one_slip, score, _)| *is_one_slip || *score > 0.75);
-    similar.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(.., known)| known)
+    // Of equally similar ones the first.
+    similar.min_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))).map(|(.., known)| known)
 }
 
 /// A limit in bytes, in the unit in which it was chosen.
@@ -298,6 +299,7 @@ mod tests {
         // Swapped letters at the start.
         assert_eq!(nearest("tow", ["three", "two"]), Some("two"));
         assert_eq!(nearest("tale", ["talk-about-it", "tales"]), Some("tales"));
+        assert_eq!(nearest("multi", ["multi-a", "multi-b"]), Some("multi-a"));
         assert_eq!(nearest("x", ["y", "xy-and-more"]), None);
     }
 
