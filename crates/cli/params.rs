@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use m2g_core::Error;
 use m2g_core::inspect::axes::tuple;
 use m2g_core::threads::with_threads;
 use m2g_text::source::with_thousands_separators;
@@ -41,7 +42,11 @@ impl ListParams {
     }
 
     fn list(&self, model: &dyn OpenModel) -> anyhow::Result<()> {
-        let (params, gradient, tied) = (model.params(), model.gradients(), model.tied_parameter());
+        let (params, tied) = (model.params(), model.tied_parameter());
+        let gradient = model.gradients().and_then(|(grads, loss)| match loss.is_finite() {
+            true => Ok((grads, loss)),
+            false => Err(Error::NotFiniteResult("losses").into()),
+        });
         let tied_to = |name: &str| tied.and_then(|(own, other)| (own == name).then_some(other));
         if let Err(why) = &gradient {
             note(&format!("no gradient norms: {why}"));

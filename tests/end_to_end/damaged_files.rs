@@ -70,6 +70,56 @@ fn crafted_settings_allocate_nothing() {
     assert!(error.contains("but this model needs ["), "{error}");
 }
 
+/// Finite weights of a size that the first product cannot hold.
+#[test]
+fn results_that_are_not_finite_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    char_run(dir);
+    small_mnist(dir, 60, 20);
+    ok(dir, &["digits", "train", "--data", "small", "--epochs", "1", "--run", "d"]);
+    let translate = "translate train --run t --data dates --encoder-layers 1 --decoder-layers 1 --d-model 16 --d-ff 16 \
+                     --n-head 2 --batch-tokens 512 --warmup-iters 2 --eval-translations 0 --max-iters 2";
+    ok(dir, &translate.split_whitespace().collect::<Vec<_>>());
+    for run in ["a", "d", "t"] {
+        let best = dir.join("runs").join(run).join("best.safetensors");
+        let mut checkpoint = Checkpoint::<f32>::load(&best).unwrap();
+        for tensor in checkpoint.tensors.values_mut() {
+            for (i, weight) in tensor.data_mut().iter_mut().enumerate() {
+                *weight = if i % 2 == 0 { 3e38 } else { -3e38 };
+            }
+        }
+        checkpoint.save(&best).unwrap();
+    }
+    fs::write(dir.join("ids.json"), r#"{"tokens": [[1, 2, 3, 4]]}"#).unwrap();
+    fs::write(dir.join("es.txt"), "3 de mayo de 2021\n").unwrap();
+    fs::write(dir.join("iso.txt"), "2021-05-03\n").unwrap();
+    let picture = root().join("tests/data/digits/edge-border/5.jpg").display().to_string();
+    for args in [
+        &["gpt", "sample", "a", "--tokens", "3"][..],
+        &["gpt", "eval", "a", "--tokens", "ids.json"],
+        &["gpt", "eval", "a", "--tokens", "ids.json", "--logits", "l.safetensors"],
+        &["gpt", "ask", "a", "ab cd", "--word", "ab"],
+        &["gpt", "ask", "a", "ab cd", "--word", "cd"],
+        &["translate", "translate", "t", "es.txt"],
+        &["translate", "score", "t", "es.txt", "iso.txt"],
+        &["digits", "predict", "d", &picture],
+        &["digits", "eval", "d"],
+    ] {
+        let output = run(dir, args);
+        let said = String::from_utf8_lossy(&output.stderr).replace("\n  ", " ");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("are not finite: the model's parameters are damaged"), "{args:?}: {said}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("NaN"), "{args:?}");
+    }
+    assert!(!dir.join("l.safetensors").exists());
+    // It shows where they come from.
+    let output = run(dir, &["inspect", "a", "--attention", "--out", "a.svg", "--prompt", "ab"]);
+    let said = String::from_utf8_lossy(&output.stderr).replace("\n  ", " ");
+    assert!(output.status.success() && said.contains("the weights are not finite"), "{said}");
+    assert!(!said.contains("sums to 1"), "{said}");
+}
+
 /// A memory map would end the process with SIGBUS.
 #[test]
 fn tokens_that_are_cut_off_during_training_are_an_error() {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use base64::Engine;
+use m2g_core::Error;
 use m2g_core::inspect::{AttentionLayout, Step, nested};
 use serde_json::{Value, json};
 
@@ -89,7 +90,10 @@ impl Attention {
                 "html" => draw::bytes_to(out, self.page().as_bytes())?,
                 _ => draw::figure(out, &self.figure())?,
             }
-            notes::line(format_args!("each row of weights sums to 1 within {:.1e}", self.worst_sum()));
+            match self.worst_sum() {
+                worst if worst.is_nan() => notes::line(Error::NotFiniteResult("weights")),
+                worst => notes::line(format_args!("each row of weights sums to 1 within {worst:.1e}")),
+            }
             if !json {
                 return output_file::print_path(out);
             }
@@ -97,13 +101,15 @@ impl Attention {
         output::line(self.json())
     }
 
-    /// The largest difference between the sum of a row and 1.
+    /// The largest difference between the sum of a row and 1; NaN if one is.
     fn worst_sum(&self) -> f64 {
         let rows = self
             .groups
             .iter()
             .flat_map(|group| group.maps.iter().flat_map(|map| map.weights.chunks(group.keys.len().max(1))));
-        rows.map(|row| (row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1.0).abs()).fold(0.0, f64::max)
+        let errors = rows.map(|row| (row.iter().map(|&w| f64::from(w)).sum::<f64>() - 1.0).abs());
+        // `f64::max` would drop NaN.
+        errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst })
     }
 
     /// All weights. `tokens` and `mask` are those of the first group.

@@ -62,6 +62,9 @@ pub enum Error {
         /// The number of steps taken before.
         step: u64,
     },
+    /// What a model computed is NaN or infinite, although its parameters are finite.
+    #[error("the {0} are not finite: the model's parameters are damaged or its training diverged")]
+    NotFiniteResult(&'static str),
     /// A setting has an invalid value.
     #[error("{name} is {}: {}", excerpt(value), rule.replace('`', ""))]
     Setting {

@@ -42,11 +42,14 @@ impl ReadDigit {
     /// Reads a digit, with a network whose classes have these names.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the network reads images of another size than MNIST's.
+    /// [`Error::Shape`] if the network reads images of another size than MNIST's; [`Error::NotFiniteResult`].
     pub fn new(network: &Network<f32>, names: &Arc<[String]>, candidate: Candidate) -> Result<Self, Error> {
         let mut x = Tensor::zeros(&[1, PIXELS]);
         unit_interval(x.data_mut(), &candidate.image);
         let probabilities = shares(network.feedforward(&x)?.data());
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            return Err(Error::NotFiniteResult("outputs"));
+        }
         Ok(Self { candidate, probabilities, names: Arc::clone(names) })
     }
 

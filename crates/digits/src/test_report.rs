@@ -34,9 +34,13 @@ pub struct TestReport {
 /// Measures the network on the test images.
 ///
 /// # Errors
-/// [`Error::Shape`] if the images do not fit the network.
+/// [`Error::Shape`] if the images do not fit the network; [`Error::NotFiniteResult`].
 pub fn measure(network: &Network<f32>, test: &LabelledImages) -> Result<TestReport, Error> {
     let (outputs, answers) = network.read(test)?;
+    // The largest of several NaN is no answer.
+    if outputs.data().iter().any(|output| !output.is_finite()) {
+        return Err(Error::NotFiniteResult("outputs"));
+    }
     let outputs = outputs.matrix();
     let classes = outputs.ncols();
     let mut confusion = vec![vec![0; classes]; classes];

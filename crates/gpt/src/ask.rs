@@ -180,13 +180,19 @@ impl<'a> Predictions<'a> {
     }
 
     /// The likeliest token after these, of those that `may` be.
+    ///
+    /// # Errors
+    /// [`Error::NotFiniteResult`].
     fn likeliest_token(&self, ids: &[u32], may: impl Fn(u32) -> bool) -> Result<Option<u32>, Error> {
         let mut tape = Tape::new();
         tape.set_gradients(false);
         let logits = self.gpt.forward_last(&mut tape, &row(ids)?, None)?; // (1, 1, V)
         let logits = tape.value(logits).data();
         let tokens = (0..).zip(logits).filter(|(id, _)| self.tokenizer.token(*id).is_some() && may(*id));
-        Ok(tokens.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(id, _)| id))
+        match tokens.max_by(|(_, a), (_, b)| a.total_cmp(b)) {
+            Some((_, logit)) if !logit.is_finite() => Err(Error::NotFiniteResult("logits")),
+            likeliest => Ok(likeliest.map(|(id, _)| id)),
+        }
     }
 
     /// The loss of each token, given those before it; 0 for the first. The model does not read the last one.
@@ -202,7 +208,11 @@ impl<'a> Predictions<'a> {
         let v = self.gpt.config().vocab_size;
         let (logits, log_sums) = (tape.value(logits).data(), tape.value(log_sums).data());
         let loss = |i: usize| f64::from(log_sums[i]) - f64::from(logits[i * v + ids[i + 1] as usize]);
-        Ok(std::iter::once(0.0).chain((0..read.len()).map(loss)).collect())
+        let losses: Vec<f64> = std::iter::once(0.0).chain((0..read.len()).map(loss)).collect();
+        match losses.iter().all(|loss| loss.is_finite()) {
+            true => Ok(losses),
+            false => Err(Error::NotFiniteResult("losses")),
+        }
     }
 
     /// Whether these tokens end where a word begins: at the start of a text, or after a space, which tokens of

@@ -83,7 +83,7 @@ impl Sampler {
     /// at which the cumulative probability, in the order of the ids, exceeds `u`.
     ///
     /// # Errors
-    /// [`Error::Other`] if no logit is finite or one is NaN.
+    /// [`Error::NotFiniteResult`] if no logit is finite or one is NaN.
     pub fn choose<T: Float>(&mut self, logits: &[T], u: f64) -> Result<u32, Error> {
         let best = likeliest(logits)?;
         if self.sampling.greedy {
@@ -180,9 +180,7 @@ fn likeliest<T: Float>(logits: &[T]) -> Result<usize, Error> {
     }
     match logits.get(best).is_some_and(|logit| logit.is_finite()) {
         true => Ok(best),
-        false => Err(Error::Other(
-            "the logits are not finite: the model's parameters are damaged or its training diverged".into(),
-        )),
+        false => Err(Error::NotFiniteResult("logits")),
     }
 }
 

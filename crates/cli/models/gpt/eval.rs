@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
-use m2g_core::{Tape, WeightFormat};
+use m2g_core::{Error, Tape, WeightFormat};
 use m2g_gpt::data::{Corpus, is_built_in};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
@@ -63,7 +63,7 @@ impl EvalCommand for Gpt<f32> {
                     Some(path) => {
                         let mut loss = 0.0;
                         output_file::write(path, |file| {
-                            loss = rows.loss_and_logits(&gpt, file, path)?;
+                            loss = finite(rows.loss_and_logits(&gpt, file, path)?)?;
                             Ok(())
                         })?;
                         loss
@@ -74,12 +74,18 @@ impl EvalCommand for Gpt<f32> {
             }
             None => validation_loss(flags.data.as_deref(), &gpt, &description),
         })??;
+        finite(loss)?;
         let logits = flags.logits.as_ref().map(|path| path.to_string_lossy());
         Ok(Measured {
             text: format!("loss  {loss:.4} nats per token  ({tokens} tokens)"),
             json: json!({"loss": loss, "tokens": tokens, "logits": logits}),
         })
     }
+}
+
+/// The loss, if it is a number.
+fn finite(loss: f64) -> Result<f64, Error> {
+    if loss.is_finite() { Ok(loss) } else { Err(Error::NotFiniteResult("losses")) }
 }
 
 /// The loss on the complete validation split, and the number of predicted tokens.

@@ -12,7 +12,7 @@ const TOKENS_PER_BATCH: usize = 4096;
 /// the tokens before it. In the order of the pairs.
 ///
 /// # Errors
-/// [`Error::Setting`] if a sentence is longer than `max_length`.
+/// [`Error::Setting`] if a sentence is longer than `max_length`; [`Error::NotFiniteResult`].
 pub fn score(model: &Transformer<f32>, pairs: &Pairs, special: Specials) -> Result<Vec<Vec<f64>>, Error> {
     let mut tape = Tape::new();
     tape.set_gradients(false);
@@ -29,6 +29,9 @@ pub fn score(model: &Transformer<f32>, pairs: &Pairs, special: Specials) -> Resu
                 f64::from(logits[place * v + id as usize]) - f64::from(log_sums[place])
             };
             scores[i] = pairs.target.get(i).iter().enumerate().map(token).collect();
+            if scores[i].iter().any(|score| !score.is_finite()) {
+                return Err(Error::NotFiniteResult("log-probabilities"));
+            }
         }
         tape.reset();
     }

@@ -187,9 +187,7 @@ impl<'a> Rows<'a> {
             })
             .collect();
         if rows.iter().any(|row: &Vec<_>| row.is_empty() || !row[0].1.is_finite()) {
-            let why =
-                "the logits are not finite: the model's parameters are damaged or its training diverged";
-            return Err(Error::Other(why.into()));
+            return Err(Error::NotFiniteResult("logits"));
         }
         let extension = |(open, row): (usize, &Vec<(u32, f64)>)| -> Vec<Extension> {
             row.iter().map(|&(token, log_probability)| Extension { open, token, log_probability }).collect()
