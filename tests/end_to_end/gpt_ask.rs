@@ -122,6 +122,18 @@ fn questions_to_a_gpt_are_answered() {
             let want =
                 "--against has lejos, which would be tokens 39 to 44 of the sentence, but the model reads 38";
             assert!(said.contains(want), "{said}");
+            // Nor is there any for a word that may come next.
+            let nothing = ["gpt", "ask", "v", SENTENCE, "--word", "bien", "--replace", "pizza=horno"];
+            let said = ok(dir, &nothing);
+            let want =
+                "The model finds no whole word likely after bien: give words to compare with --against.";
+            assert!(said.replace("\n  ", " ").ends_with(&format!("{want}\n")), "{said}");
+            let said = last_json(&ok(dir, &[&nothing[..], &["--json"]].concat()));
+            assert_eq!(
+                (&said["tests"][1]["loss"], &said["tests"][1]["effect"]),
+                (&Value::Null, &Value::Null)
+            );
+            assert_eq!(said["compared"], serde_json::json!([]));
         }
     }
     let long = "la pizza ".repeat(30);

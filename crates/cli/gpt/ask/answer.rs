@@ -40,15 +40,16 @@ pub struct Tried {
 }
 
 impl Tried {
-    fn loss(&self) -> f64 {
-        self.losses.iter().sum()
+    /// The loss of all words that follow; `None` if there are none.
+    fn loss(&self) -> Option<f64> {
+        (!self.losses.is_empty()).then(|| self.losses.iter().sum())
     }
 }
 
 impl Answer {
     /// How much more loss the words that follow have than in the sentence itself.
-    fn effect(&self, tried: &Tried) -> f64 {
-        tried.loss() - self.tried[0].loss()
+    fn effect(&self, tried: &Tried) -> Option<f64> {
+        Some(tried.loss()? - self.tried[0].loss()?)
     }
 
     /// The answer for people.
@@ -63,6 +64,11 @@ impl Answer {
         // The probability of the tokens of a word is shared by all words that begin with them.
         let so = if self.whole_words { "" } else { ", or of one that begins so," };
         let what = match following {
+            [] if self.against.is_empty() => {
+                format!(
+                    "The model finds no whole word likely after {word}: give words to compare with --against."
+                )
+            }
             [] => format!(
                 "What comes after {word}? The probability of each word{so}, for the changed sentence."
             ),
@@ -73,22 +79,25 @@ impl Answer {
             ),
         };
         let seen = &self.words[..=self.word];
-        [
+        let mut parts = vec![
             wrap(&self.words.join(" "), columns, 2),
             String::new(),
             wrap(&first, columns, 2),
             weights::table(seen, &self.heads, Some(&self.rollout), columns),
             String::new(),
             wrap(&what, columns, 2),
-            self.test(!following.is_empty()).render(columns),
-        ]
-        .join("\n")
+        ];
+        // Without words, nothing is measured.
+        if !(following.is_empty() && self.against.is_empty()) {
+            parts.push(self.test().render(columns));
+        }
+        parts.join("\n")
     }
 
     /// The causal test as a table.
-    fn test(&self, with_loss: bool) -> Table {
+    fn test(&self) -> Table {
         let mut table = Table::new().text("changed", Narrow::Keep);
-        if with_loss {
+        if self.tried[0].loss().is_some() {
             table = table.number("loss", Narrow::Keep).number("effect", Narrow::Keep);
         }
         for word in &self.against {
@@ -96,11 +105,11 @@ impl Answer {
         }
         for tried in &self.tried {
             let name = tried.change.clone().unwrap_or_else(|| "nothing".into());
-            let effect =
-                tried.change.as_ref().map_or(String::new(), |_| format!("{:+.3}", self.effect(tried)));
-            let loss = if with_loss { vec![format!("{:.3}", tried.loss()), effect] } else { Vec::new() };
+            let effect = self.effect(tried).filter(|_| tried.change.is_some());
+            let effect = effect.map_or(String::new(), |effect| format!("{effect:+.3}"));
+            let loss = tried.loss().map(|loss| [format!("{loss:.3}"), effect]);
             let next = tried.next.iter().map(|p| percent(*p));
-            table.row(std::iter::once(name).chain(loss).chain(next));
+            table.row(std::iter::once(name).chain(loss.into_iter().flatten()).chain(next));
         }
         table
     }
