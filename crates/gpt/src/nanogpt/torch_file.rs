@@ -196,8 +196,14 @@ impl TorchFile {
         });
         let empty = shape.contains(&0);
         let within = empty || last.is_some_and(|last| last < elements);
-        if !within || count.is_none_or(|count| count > elements) {
+        if count.is_none_or(|count| count > elements) {
             return Err(format!("has the shape {shape:?}, but its storage has {elements} elements"));
+        }
+        if !within {
+            return Err(format!(
+                "has the shape {shape:?} with the strides {strides:?} from element {offset} on, which reaches \
+                 beyond the {elements} elements of its storage"
+            ));
         }
         Ok(View { key: key.into(), dtype, shape, strides, offset })
     }
