@@ -118,7 +118,7 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
     {
         return format!("{flag} is {value}: {}", with_flags(rule));
     }
-    if let Some(Error::TooLarge { name, value, why }) = error.downcast_ref()
+    if let Some(Error::TooLittleData { name, value, why }) = error.downcast_ref()
         && innermost(given).1.try_contains_id(name).is_ok()
     {
         // What is too large may be the default: its flag helps all the same.
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn what_needs_more_data_is_told_with_its_flag() {
         let why = "the data has only 4 images to train on; use a smaller `batch_size`".to_string();
-        let error = anyhow::Error::from(Error::TooLarge { name: "batch_size", value: 10, why });
+        let error = anyhow::Error::from(Error::TooLittleData { name: "batch_size", value: 10, why });
         let arg = Arg::new("batch_size").long("batch-size");
         let train = Command::new("train").arg(arg);
         let said = |args: &[&str]| sentence(&error, &train.clone().get_matches_from(args));

@@ -72,7 +72,7 @@ fn swapped_train_and_test_files_of_mnist_are_detected() {
 fn invalid_flags_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--learning-rate", "nan"], "--learning-rate is NaN"),
         (&["--lr", "-3"], "--lr is -3"),
         (&["--learning-rate", "fast"], "invalid value 'fast' for '--learning-rate"),
@@ -81,6 +81,12 @@ fn invalid_flags_are_rejected() {
         (&["--hidden", "99999999999"], "--hidden"),
         (&["--mini-batch", "501"], "--mini-batch is 501"),
         (&["--batch-size", "0"], "--batch-size is 0"),
+        // More than there are, and not too large for the memory.
+        (&["--batch-size", "16777216"], "--batch-size is 16777216: the data has only 500 images"),
+        (
+            &["--batch-size", "100", "--shards", "6"],
+            "--shards is 6: a step takes 600 images in batches of 100, but the data has only 500",
+        ),
         (&["--epochs", "0"], "--epochs is 0"),
         (&["--cost", "quadratik"], "'quadratic'"),
         (&["--epohcs", "3"], "'--epochs'"),

@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// A setting asks for more data than there is.
     #[error("{name} is {value}: {}", why.replace('`', ""))]
-    TooLarge {
+    TooLittleData {
         /// The setting's name.
         name: &'static str,
         /// Its value.

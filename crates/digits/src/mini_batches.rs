@@ -37,23 +37,10 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// Mini-batches of `size` images; the last of an epoch may be smaller.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] if there are fewer images than `size`; [`Error::Setting`] if `size` is 0, or a label is
+    /// [`Error::TooLittleData`] if there are fewer images than `size`; [`Error::Setting`] if `size` is 0, or a label is
     /// not one of the classes.
     pub fn new(data: &'a LabelledImages, size: usize, classes: usize, seed: u64) -> Result<Self, Error> {
-        if size == 0 {
-            return Err(Error::Setting {
-                name: "batch_size",
-                value: "0".into(),
-                rule: "it must be at least 1",
-            });
-        }
-        if size > data.len() {
-            let why = format!(
-                "the data has only {} to train on; use a smaller `batch_size` or more images",
-                counted(data.len())
-            );
-            return Err(Error::TooLarge { name: "batch_size", value: size, why });
-        }
+        check_sizes(data.len(), size, 1)?;
         if let Some(label) = data.labels.iter().find(|&&label| usize::from(label) >= classes) {
             let rule = "the network has fewer classes: give the images that it was trained on";
             return Err(Error::Setting { name: "the class of an image", value: label.to_string(), rule });
@@ -69,22 +56,9 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// end of an epoch, fewer than there are shards, wait for another epoch.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `shards` is 0; [`Error::TooLarge`] if there are not enough images for a step.
+    /// [`Error::Setting`] if `shards` is 0; [`Error::TooLittleData`] if there are not enough images for a step.
     pub fn sharded(self, shards: usize) -> Result<Self, Error> {
-        if shards == 0 {
-            return Err(Error::Setting { name: "shards", value: "0".into(), rule: "it must be at least 1" });
-        }
-        let images = self.size.saturating_mul(shards);
-        if images > self.data.len() {
-            let why = format!(
-                "a step takes {} in batches of {}, but the data has only {} to train on; use fewer `shards`, a smaller \
-                 `batch_size` or more images",
-                counted(images),
-                self.size,
-                counted(self.data.len())
-            );
-            return Err(Error::TooLarge { name: "shards", value: shards, why });
-        }
+        check_sizes(self.data.len(), self.size, shards)?;
         Ok(Self { shards, ..self })
     }
 
@@ -181,6 +155,36 @@ fn one_hot<T: Float>(y: &mut [T], classes: usize, labels: impl Iterator<Item = u
 
 fn counted(images: usize) -> String {
     if images == 1 { "1 image".into() } else { format!("{images} images") }
+}
+
+/// Checks that a step of `shards` mini-batches of `size` images fits into the training images.
+///
+/// # Errors
+/// [`Error::Setting`] if `size` or `shards` is 0; [`Error::TooLittleData`] if there are not enough images.
+pub(crate) fn check_sizes(images: usize, size: usize, shards: usize) -> Result<(), Error> {
+    for (name, value) in [("batch_size", size), ("shards", shards)] {
+        if value == 0 {
+            return Err(Error::Setting { name, value: "0".into(), rule: "it must be at least 1" });
+        }
+    }
+    if size > images {
+        let why = format!(
+            "the data has only {} to train on; use a smaller `batch_size` or more images",
+            counted(images)
+        );
+        return Err(Error::TooLittleData { name: "batch_size", value: size, why });
+    }
+    let needed = size.saturating_mul(shards);
+    if needed > images {
+        let why = format!(
+            "a step takes {} in batches of {size}, but the data has only {} to train on; use fewer `shards`, a smaller \
+             `batch_size` or more images",
+            counted(needed),
+            counted(images)
+        );
+        return Err(Error::TooLittleData { name: "shards", value: shards, why });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use m2g_core::{Error, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::config::OptimizerKind;
-use crate::mini_batches::steps_per_epoch;
+use crate::mini_batches::{check_sizes, steps_per_epoch};
 use crate::network::EVALUATION_BATCH_SIZE;
 use crate::{Config, MiniBatch, MiniBatches, Network};
 
@@ -89,6 +89,8 @@ impl Trainable for Network<f32> {
                 "it needs validation images, and fewer than 6 training images leave none: give it more";
             return Err(Error::Setting { name, value, rule });
         }
+        // Before the estimate of the memory, which such a batch would need too.
+        check_sizes(data.train.len(), config.batch_size, config.shards)?;
         Ok(Description {
             config,
             image: (data.train.rows, data.train.cols),

@@ -29,7 +29,7 @@ impl<'a> Batches<'a> {
     /// Batches of `batch_size` windows of `block_size` tokens.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] if the data is shorter than a window and the token after it;
+    /// [`Error::TooLittleData`] if the data is shorter than a window and the token after it;
     /// [`Error::Setting`] if a size is 0.
     pub fn new(data: &'a TokenData, batch_size: usize, block_size: usize, seed: u64) -> Result<Self, Error> {
         check_at_least_1("batch_size", batch_size)?;

@@ -133,7 +133,7 @@ pub(super) fn too_short(block_size: usize, tokens: usize) -> Error {
          more text",
         block_size + 1
     );
-    Error::TooLarge { name: "block_size", value: block_size, why }
+    Error::TooLittleData { name: "block_size", value: block_size, why }
 }
 
 #[cfg(test)]
