@@ -11,7 +11,7 @@ use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
 
-use crate::flags::{RUNS, quoted};
+use crate::flags::{RUNS, beside_runs, quoted};
 use crate::runs::folders::meant;
 use crate::setting_flags::{flag, setting_and_flag};
 use crate::terminal::notes;
@@ -179,6 +179,9 @@ fn without_run(path: &Path, error: &anyhow::Error) -> String {
     }
     if typed == Path::new("gpt2") {
         return format!("{error}: import GPT-2 first, with `m2g gpt import FOLDER --run gpt2`");
+    }
+    if let Some(beside) = beside_runs(path) {
+        return format!("{error}, but {0} is one: give it as {0}", quoted(&beside));
     }
     match meant(path, []) {
         Some(near) => format!("{error}; did you mean {near}?"),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use m2g_core::train::run_folder::CONFIG;
 use m2g_text::source::PIPED;
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
@@ -28,6 +29,12 @@ pub fn run_path(name: &str) -> PathBuf {
     let path = Path::new(name);
     let bare = path.components().count() == 1 && !name.starts_with('.');
     if bare { Path::new(RUNS).join(path) } else { path.to_path_buf() }
+}
+
+/// The run in the current folder that a bare name does not mean: `./a` for `runs/a`.
+pub fn beside_runs(path: &Path) -> Option<PathBuf> {
+    let beside = Path::new(".").join(path.strip_prefix(RUNS).ok()?);
+    beside.join(CONFIG).is_file().then_some(beside)
 }
 
 /// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.

@@ -168,6 +168,33 @@ fn damaged_runs_are_listed_with_what_is_wrong() {
 }
 
 #[test]
+fn what_is_no_run_is_called_so() {
+    let dir = with_run("a");
+    fs::rename(dir.path().join("runs/a"), dir.path().join("b")).unwrap();
+    // A bare name means runs/NAME.
+    for args in [&["gpt", "sample", "b"][..], &["runs", "show", "b"], &["runs", "delete", "b"]] {
+        let error = refused(dir.path(), args).replace("\n  ", " ");
+        assert!(
+            error.contains("there is no run in runs/b, but ./b is one: give it as ./b"),
+            "{args:?}: {error}"
+        );
+    }
+    ok(dir.path(), &["gpt", "sample", "./b", "--tokens", "3"]);
+    fs::write(dir.path().join("runs/notes"), "").unwrap();
+    for args in
+        [&["runs", "show", "notes"][..], &["runs", "delete", "notes"], &["runs", "rename", "notes", "c"]]
+    {
+        let error = refused(dir.path(), args);
+        assert!(
+            error.contains("runs/notes is a file and no run: give the folder of a run"),
+            "{args:?}: {error}"
+        );
+    }
+    // Nor is it suggested.
+    assert!(!refused(dir.path(), &["runs", "show", "note"]).contains("did you mean"));
+}
+
+#[test]
 fn runs_are_renamed_but_never_onto_another() {
     let dir = with_run("a");
     train(dir.path(), "b", "5");

@@ -12,7 +12,7 @@ use super::folders::meant;
 use super::name;
 use super::summary::{Summary, bytes};
 use crate::errors::readable;
-use crate::flags::{RUNS, quoted, run_path};
+use crate::flags::{RUNS, beside_runs, quoted, run_path};
 use crate::models::named;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
@@ -117,12 +117,18 @@ pub fn existing(name: &str) -> anyhow::Result<PathBuf> {
     {
         bail!("cannot read {}: {error}", path.display());
     }
+    if path.exists() {
+        bail!("{} is a file and no run: give the folder of a run, or remove the file", path.display());
+    }
     if let Ok(target) = path.read_link() {
         bail!(
             "{} is a link to {}, where there is nothing: remove the link",
             path.display(),
             target.display()
         );
+    }
+    if let Some(beside) = beside_runs(&path) {
+        bail!("there is no run in {}, but {1} is one: give it as {1}", path.display(), quoted(&beside));
     }
     match meant(&path, []) {
         Some(near) => bail!("there is no run in {}; did you mean {near}?", path.display()),
@@ -174,6 +180,11 @@ mod tests {
         fs::write(dir.path().join(name::EXPERIMENT), "").unwrap();
         assert!(check().unwrap_err().contains("holds results of experiments, and no run"));
         assert!(["..", ".", "/", "", "runs/.."].iter().all(|name| existing(name).is_err()));
+        let file = dir.path().join("photo.png");
+        let error = existing(file.to_str().unwrap()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("photo.png is a file and no run: give the folder of a run, or remove the file")
+        );
     }
 
     #[test]
