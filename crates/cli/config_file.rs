@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::bounded;
-use m2g_core::error::{excerpt, nearest};
+use m2g_core::error::{excerpt, nearest, shown};
 use m2g_core::settings::{Kind, Setting, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,10 +33,14 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     }
     match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
         Some(near) => {
-            bail!("--config is {name}: no such file or built-in configuration; did you mean {near}?")
+            bail!("--config is {}: no such file or built-in configuration; did you mean {near}?", shown(name))
         }
         None => {
-            bail!("--config is {name}: no such file; the built-in configurations are {}", built_in.join(", "))
+            bail!(
+                "--config is {}: no such file; the built-in configurations are {}",
+                shown(name),
+                built_in.join(", ")
+            )
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use m2g_core::Error;
-use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals};
+use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals, shown};
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
@@ -116,7 +116,7 @@ fn with_advice(error: &anyhow::Error, given: &ArgMatches) -> String {
     if let Some(Error::Setting { name, value, rule }) = error.downcast_ref()
         && let Some(flag) = flag_given(name, given)
     {
-        return format!("{flag} is {value}: {}", with_flags(rule));
+        return format!("{flag} is {}: {}", shown(value), with_flags(rule));
     }
     if let Some(Error::TooLittleData { name, value, why }) = error.downcast_ref()
         && innermost(given).1.try_contains_id(name).is_ok()

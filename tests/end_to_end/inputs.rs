@@ -159,6 +159,65 @@ fn the_number_of_threads_in_the_environment_is_checked() {
 
 #[cfg(unix)]
 #[test]
+fn ranges_of_flags_are_said_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [
+        &["gpt", "sample", "a", "--threads"][..],
+        &["gpt", "sample", "a", "--samples"],
+        &["gpt", "sample", "a", "--prompt-tokens"],
+        &["gpt", "train", "--threads"],
+        &["gpt", "train", "--ranks-expected"],
+        &["translate", "translate", "a", "--threads"],
+        &["lab", "score", "--steps"],
+        &["bench", "--rounds"],
+    ] {
+        for value in ["0", "-1", "-9999999999"] {
+            let (flag, start) = command.split_last().unwrap();
+            let error = refused(dir.path(), &[start, &[&format!("{flag}={value}")]].concat());
+            assert!(!error.contains("..") && !error.contains("is not in"), "{flag} {value}: {error}");
+        }
+    }
+    let error = refused(dir.path(), &["gpt", "sample", "a", "--samples", "0"]);
+    assert!(error.contains("for '--samples <N>': it must be at least 1"), "{error}");
+    let error = refused(dir.path(), &["gpt", "sample", "a", "--threads", "2000"]);
+    assert!(error.contains("for '--threads <N>': it must be from 1 to 1024"), "{error}");
+}
+
+/// A variable that is not set: m2g digits train --data "$DIR".
+#[test]
+fn an_empty_input_leaves_no_hole_in_the_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("c.toml"), "data = ''").unwrap();
+    for args in [
+        &["digits", "train", "--data="][..],
+        &["digits", "train", "--config="],
+        &["digits", "train", "--config", "c.toml"],
+        &["digits", "train", "--run="],
+        &["digits", "eval", ""],
+        &["translate", "train", "--data="],
+        &["translate", "train", "--config="],
+        &["translate", "train", "--config", "c.toml"],
+        &["translate", "train", "--tokenizer="],
+        &["gpt", "train", "--data="],
+        &["gpt", "train", "--config="],
+        &["gpt", "train", "--tokenizer="],
+        &["gpt", "sample", ""],
+        &["lab", ""],
+        &["lab", "digits", "--data="],
+        &["runs", "show", ""],
+        &["data", "get", ""],
+    ] {
+        let error = refused(dir.path(), args);
+        for hole in [" :", "is :", "called ;", "called :", "folder :"] {
+            assert!(!error.contains(hole), "{args:?}: {error}");
+        }
+        assert!(error.contains("\"\"") || error.contains("empty"), "{args:?}: {error}");
+    }
+    let mut command = m2g(dir.path(), &["data", "list"]);
+    assert!(command.env("M2G_INSTRUCTION_SET", "").output().unwrap().status.success());
+}
+
+#[test]
 fn settings_are_read_from_a_pipe_too() {
     let dir = with_text();
     let at = dir.path();

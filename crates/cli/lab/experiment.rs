@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use m2g_core::error::nearest;
+use m2g_core::error::{nearest, shown};
 use serde::{Deserialize, Serialize};
 
 use crate::config_file::{is_readable, read, reason};
@@ -87,10 +87,11 @@ impl Experiment {
             let names = SHIPPED.map(|(name, _)| name);
             match nearest(name.trim_end_matches(".toml"), names) {
                 Some(near) => {
-                    bail!("no experiment and no file is called {name}; did you mean {near}?")
+                    bail!("no experiment and no file is called {}; did you mean {near}?", shown(name))
                 }
                 None => bail!(
-                    "no experiment and no file is called {name}; the experiments are {}",
+                    "no experiment and no file is called {}; the experiments are {}",
+                    shown(name),
                     names.join(", ")
                 ),
             }

@@ -72,7 +72,9 @@ const INSTRUCTION_SET: &str = "M2G_INSTRUCTION_SET";
 
 /// Makes the kernels use the instruction set that [`INSTRUCTION_SET`] names, if it is set.
 pub fn choose_instruction_set() -> anyhow::Result<()> {
-    let Some(name) = std::env::var_os(INSTRUCTION_SET) else { return Ok(()) };
+    // An empty variable is one that is not set.
+    let name = std::env::var_os(INSTRUCTION_SET).filter(|name| !name.is_empty());
+    let Some(name) = name else { return Ok(()) };
     match m2g_core::use_instruction_set(&name.to_string_lossy()) {
         Err(Error::Setting { value, rule, .. }) => bail!("{INSTRUCTION_SET} is {value}: {rule}"),
         chosen => Ok(chosen?),

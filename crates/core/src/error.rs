@@ -66,7 +66,7 @@ pub enum Error {
     #[error("the {0} are not finite: the model's parameters are damaged or its training diverged")]
     NotFiniteResult(&'static str),
     /// A setting has an invalid value.
-    #[error("{name} is {}: {}", excerpt(value), rule.replace('`', ""))]
+    #[error("{name} is {}: {}", shown(value), rule.replace('`', ""))]
     Setting {
         /// The setting's name.
         name: &'static str,
@@ -225,6 +225,11 @@ pub fn excerpt(input: &str) -> String {
     start.into_iter().collect()
 }
 
+/// An input in a sentence: its [`excerpt`], and two quotes where it is empty.
+pub fn shown(input: &str) -> String {
+    if input.is_empty() { "\"\"".into() } else { excerpt(input) }
+}
+
 /// Whether a character does something in a terminal other than to appear: a control character, or
 /// one that reverses the direction of the text after it.
 pub fn is_unsafe_in_terminals(c: char) -> bool {
@@ -315,5 +320,7 @@ mod tests {
         assert_eq!(excerpt(&"\u{1b}".repeat(1000)).chars().count(), MAX_EXCERPT);
         let error = Error::Setting { name: "seed", value: "9".repeat(1000), rule: "it must be a number" };
         assert_eq!(error.to_string(), format!("seed is {}…: it must be a number", "9".repeat(199)));
+        let empty = Error::Setting { name: "seed", value: String::new(), rule: "it must be a number" };
+        assert_eq!(empty.to_string(), "seed is \"\": it must be a number");
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use m2g_core::nn::Activation;
 use m2g_core::optim::Schedule;
-use m2g_core::settings::rules::{at_least_one, below_one, not_negative, positive};
+use m2g_core::settings::rules::{at_least_one, below_one, not_empty, not_negative, positive};
 use m2g_core::settings::{Kind, SettingValue, Settings};
 use m2g_core::{Error, Precision, named_setting_values, within};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ m2g_core::settings! {
             seed: u64 = 1,
             /// Other images than MNIST: a folder with four IDX files; or DIR/emnist-letters for files whose
             /// names begin with emnist-letters; or the name of a dataset, such as fashion-mnist.
-            #[setting(resumable, value_name("DIR"))]
+            #[setting(resumable, value_name("DIR"), check(named))]
             data: Option<PathBuf> = None,
             /// Whether rows and columns of the images are swapped in the files, as in EMNIST: yes, no, or auto,
             /// which compares them with MNIST's and turns them upright if that is clear.
@@ -153,6 +153,11 @@ m2g_core::settings! {
             distort: Distort = Distort::None {},
         }
     }
+}
+
+/// Data that is given has a name or a path.
+fn named(data: &Option<PathBuf>) -> Result<(), &'static str> {
+    data.as_ref().map_or(Ok(()), |data| not_empty(&data.to_string_lossy()))
 }
 
 /// The names of the presets.

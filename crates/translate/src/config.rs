@@ -5,7 +5,7 @@ use m2g_core::nn::{NormPlace, Positions};
 use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::Settings;
 use m2g_core::settings::rules::{
-    at_least_one, batches_of_a_step, below_one, not_negative, positive, positive_f32,
+    at_least_one, batches_of_a_step, below_one, not_empty, not_negative, positive, positive_f32,
 };
 use m2g_core::{Error, Precision, named_setting_values, within};
 use m2g_text::TokenizerKind;
@@ -55,7 +55,7 @@ m2g_core::settings! {
             /// The pairs to train on: grammar (Spanish to English), copy, reverse, sort, dates; multi30k-de-en
             /// or another pair of de, en, fr; a folder made by prepare; or a file with source, tab, target on
             /// each line.
-            #[setting(resumable, value_name("DATA"))]
+            #[setting(resumable, value_name("DATA"), check(|data| not_empty(data)))]
             data: String = "grammar".into(),
             /// How text becomes tokens, the same in both languages: char, word, byte, or bpe:N for N tokens; auto means
             /// char for the toys, bpe:1000 for the grammar, and bpe:8000 for other text. A prepared folder

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::shown;
+
 /// An error of a dataset. Its message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,7 +35,7 @@ pub enum DataError {
         file: String,
     },
     /// The name is unknown.
-    #[error("no dataset is called {name}{}; `m2g data list` lists them all", hint(nearest.as_deref()))]
+    #[error("no dataset is called {}{}; `m2g data list` lists them all", shown(name), hint(nearest.as_deref()))]
     Unknown {
         /// The unknown name.
         name: String,

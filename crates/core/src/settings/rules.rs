@@ -56,6 +56,14 @@ pub fn below_one(x: &f64) -> Result<(), &'static str> {
     if (0.0..1.0).contains(x) { Ok(()) } else { Err("it must be at least 0 and below 1") }
 }
 
+/// Not empty, such as the name of data.
+///
+/// # Errors
+/// The rule, if `text` breaks it.
+pub fn not_empty(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() { Err("it must not be empty: give the name or the path of data") } else { Ok(()) }
+}
+
 /// At least 1.
 ///
 /// # Errors
