@@ -87,7 +87,9 @@ pub fn parse(name: &str, content: &[u8]) -> Result<Picture, PhotoError> {
         Fault::TooLarge(width, height) => {
             error!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side and {MAX_MEGAPIXELS} megapixels")
         }
-        Fault::Unsupported(why) => error!("{name} is a PNG or JPEG picture of an unsupported kind ({why})"),
+        Fault::Unsupported(why) => {
+            error!("{name} is of an unsupported kind ({why}): save it anew as an ordinary PNG or JPEG file")
+        }
         Fault::Damaged(why) => error!("{name} is damaged: {why}"),
     })?;
     let picture = Picture::new(decoded.width, decoded.height, decoded.samples, &decoded.bytes)
@@ -120,6 +122,32 @@ mod tests {
         for more in [&[][..], &[0xff; 1000], b"\0\0\0\x18ftypmp42"] {
             assert!(parse("p.jpg", &[&whole, more].concat()).is_ok());
         }
+    }
+
+    /// In our words, with what to do.
+    #[test]
+    fn a_damaged_picture_gets_a_clear_error() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/digits");
+        let jpeg = std::fs::read(folder.join("edge-border/5.jpg")).unwrap();
+        let mut png: Vec<u8> = Vec::new();
+        let mut encoder = png::Encoder::new(&mut png, 6, 6);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.write_header().unwrap().write_image_data(&[7; 36]).unwrap();
+        assert!(parse("p.png", &png).is_ok() && parse("p.jpg", &jpeg).is_ok());
+        let mut refused = 0;
+        for whole in [png, jpeg] {
+            for bit in 0..8 * 60 {
+                let mut changed = whole.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                let Err(error) = parse("a picture", &changed) else { continue };
+                let error = error.to_string();
+                let advice = ["again", "PNG or JPEG file", "megapixels"];
+                assert!(advice.iter().any(|advice| error.ends_with(advice)), "bit {bit}: {error}");
+                assert!(!error.contains(['{', '_', '"']) && !error.contains("rror"), "bit {bit}: {error}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 200, "{refused}");
     }
 
     #[test]

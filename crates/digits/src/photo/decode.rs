@@ -41,10 +41,21 @@ pub enum Fault {
     /// The width and height in pixels.
     TooLarge(usize, usize),
     /// The unsupported feature.
-    Unsupported(String),
-    /// The decoder's description of the damage.
-    Damaged(String),
+    Unsupported(&'static str),
+    /// What is wrong, and what to do. The decoders' own words are about their types.
+    Damaged(&'static str),
 }
+
+/// What is wrong with a file that ends too early.
+const NO_END: Fault = Fault::Damaged("its end is missing: copy or download it again");
+
+/// What is wrong with a file that its decoder cannot read.
+const BROKEN_PNG: Fault = Fault::Damaged(
+    "its bytes do not make a PNG picture: copy or download it again, or save it anew as a PNG or JPEG file",
+);
+const BROKEN_JPEG: Fault = Fault::Damaged(
+    "its bytes do not make a JPEG picture: copy or download it again, or save it anew as a PNG or JPEG file",
+);
 
 /// Decodes the content of a file.
 pub fn decode(file: &[u8]) -> Result<Decoded, Fault> {
@@ -68,8 +79,9 @@ fn decode_png(file: &[u8]) -> Result<Decoded, Fault> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let fault = |e: DecodingError| match e {
-        DecodingError::LimitsExceeded => Fault::Unsupported("it needs too much memory".into()),
-        e => Fault::Damaged(e.to_string()),
+        DecodingError::LimitsExceeded => Fault::Unsupported("it needs too much memory"),
+        DecodingError::IoError(_) => NO_END,
+        _ => BROKEN_PNG,
     };
     let header = decoder.read_header_info().map_err(fault)?;
     let (width, height) = (header.width as usize, header.height as usize);
@@ -93,17 +105,17 @@ fn decode_png(file: &[u8]) -> Result<Decoded, Fault> {
 
 fn decode_jpeg(file: &[u8]) -> Result<Decoded, Fault> {
     let fault = |e: DecodeErrors| match e {
-        DecodeErrors::Unsupported(what) => Fault::Unsupported(format!("{what:?}")),
-        e => Fault::Damaged(e.to_string()),
+        DecodeErrors::Unsupported(_) => Fault::Unsupported("a rare form of JPEG"),
+        _ => BROKEN_JPEG,
     };
     if !has_end(file) {
-        return Err(Fault::Damaged("its end is missing: copy or download it again".into()));
+        return Err(NO_END);
     }
     let options = DecoderOptions::default().set_strict_mode(false);
     let options = options.set_max_width(usize::MAX).set_max_height(usize::MAX);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(fault)?;
-    let (width, height) = decoder.dimensions().ok_or_else(|| Fault::Damaged("it has no size".into()))?;
+    let (width, height) = decoder.dimensions().ok_or(BROKEN_JPEG)?;
     check_size(width, height)?;
     let (samples, colours) = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => (Samples::Gray, ColorSpace::Luma),
