@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::bounded;
-use m2g_core::error::{excerpt, nearest, shown};
+use m2g_core::error::{excerpt, in_plain_words, nearest, shown};
 use m2g_core::settings::{Kind, Setting, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -78,7 +78,7 @@ pub fn reason(text: &str, error: &toml::de::Error) -> String {
         _ if ["i128", "i64", "u64"].iter().any(|name| message.contains(name)) => {
             "a whole number there is too large".into()
         }
-        _ => message,
+        _ => in_plain_words(&message),
     };
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
@@ -133,8 +133,8 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
             }
             (_, value) => value,
         };
-        if value.as_float().is_some_and(|x| !x.is_finite()) {
-            bail!("{name}: {key} is {value}: it must be a finite number");
+        if let Some((at, number)) = not_finite(&key, &value) {
+            bail!("{name}: {at} is {number}: it must be a finite number");
         }
         if let Some(old) = all.get(setting.name)
             && !old.same_type(&value)
@@ -150,6 +150,10 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
                 bail!("{name}: {key} is {}: {rule}", excerpt(&value.to_string()));
             }
         }
+        if let Some((part, rule)) = broken_part(setting, &value) {
+            let found = value.get(part.as_str()).map(toml::Value::to_string).unwrap_or_default();
+            bail!("{name}: {key}: {part} is {}: {rule}", excerpt(&found));
+        }
         if let Some(rule) = broken_rule(setting, &value) {
             bail!("{name}: {key} is {}: {rule}", excerpt(&value.to_string()));
         }
@@ -158,7 +162,39 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
     }
     toml::Value::Table(all)
         .try_into()
-        .map_err(|e: toml::de::Error| anyhow!("{name}: {}", one_line(&e.to_string())))
+        .map_err(|e: toml::de::Error| anyhow!("{name}: {}", in_plain_words(&one_line(&e.to_string()))))
+}
+
+/// A number in a value that is none, or infinite, with its place: `distort.rotate`.
+fn not_finite(place: &str, value: &toml::Value) -> Option<(String, String)> {
+    match value {
+        toml::Value::Float(x) => (!x.is_finite()).then(|| (place.into(), value.to_string())),
+        toml::Value::Table(table) => {
+            table.iter().find_map(|(key, value)| not_finite(&format!("{place}.{key}"), value))
+        }
+        _ => None,
+    }
+}
+
+/// The key of a table whose value is of a wrong type, and the rule that it breaks: without it, the table can be read.
+fn broken_part<C: Settings + Default>(setting: &Setting<C>, value: &toml::Value) -> Option<(String, String)> {
+    let table = value.as_table()?;
+    let why = |table: &toml::Table| -> Result<(), String> {
+        let json = serde_json::to_value(table).map_err(|e| e.to_string())?;
+        (setting.stored.read)(&mut C::default(), json)
+    };
+    let why_all = why(table).err()?;
+    let rule = in_plain_words(&one_line(&why_all));
+    // Of a key that is unknown, the parser says which are known.
+    if rule == one_line(&why_all) {
+        return None;
+    }
+    let without = |key: &str| {
+        let mut rest = table.clone();
+        rest.remove(key);
+        rest
+    };
+    table.keys().find(|key| why(&without(key)).is_ok()).map(|key| (key.clone(), rule))
 }
 
 /// The rule that a value breaks, in the words of the flag: those of serde are about types of Rust.
@@ -172,10 +208,12 @@ fn broken_rule<C: Settings + Default>(setting: &Setting<C>, value: &toml::Value)
     let mut read = C::default();
     let broken = (setting.stored.read)(&mut read, json).err();
     if let Some(table) = value.as_table() {
-        return broken.map(|why| one_line(&why)).or_else(|| unknown_key(setting, &read, table));
+        return broken
+            .map(|why| in_plain_words(&one_line(&why)))
+            .or_else(|| unknown_key(setting, &read, table));
     }
     let why = broken?;
-    Some((setting.set)(&mut C::default(), &text).err().unwrap_or_else(|| one_line(&why)))
+    Some((setting.set)(&mut C::default(), &text).err().unwrap_or_else(|| in_plain_words(&one_line(&why))))
 }
 
 /// What is wrong with a table that has keys which its setting did not keep: of a variant without parameters, such as
@@ -251,6 +289,35 @@ mod tests {
         ] {
             let why = read(table).unwrap_err();
             assert!(why.starts_with("x.toml: ") && why.contains(unknown), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_table_is_named() {
+        for (table, wrong) in [
+            (
+                "distort = { kind = 'affine', rotate = 9.0, shift = [] }",
+                "distort: shift is []: it must be a number",
+            ),
+            (
+                "distort = { kind = 'affine', rotate = nan }",
+                "distort.rotate is nan: it must be a finite number",
+            ),
+            (
+                "distort = { kind = 'elastic', elastic = { alpha = -inf } }",
+                "distort.elastic.alpha is -inf: it must be a finite number",
+            ),
+            (
+                "distort = { kind = 'elastic', elastic = 3 }",
+                "distort: elastic is 3: it must be a table of names and values",
+            ),
+            (
+                "schedule = { kind = 'halve-on-plateau', patience = [1, 2] }",
+                "schedule: patience is [1, 2]: it must be a whole number, 0 or above",
+            ),
+        ] {
+            let error = with_keys(&m2g_digits::Config::default(), "x.toml", table).unwrap_err().to_string();
+            assert_eq!(error, format!("x.toml: {wrong}"));
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use m2g_core::Error;
+use m2g_core::error::in_plain_words;
 use m2g_core::train::run_folder::{self, LAST};
 use m2g_core::train::{Session, SessionModel, State};
 use serde_json::Value;
@@ -23,7 +24,8 @@ impl SavedRun {
     pub fn state(&self) -> anyhow::Result<State> {
         let file = self.path.join(LAST);
         serde_json::from_value(self.metadata["state"].clone()).map_err(|e| {
-            anyhow!("{} is not a usable checkpoint: its state cannot be read ({e})", file.display())
+            let why = in_plain_words(&e.to_string());
+            anyhow!("{} is not a usable checkpoint: its state cannot be read ({why})", file.display())
         })
     }
 }

@@ -230,6 +230,36 @@ pub fn shown(input: &str) -> String {
     if input.is_empty() { "\"\"".into() } else { excerpt(input) }
 }
 
+/// What a parser says about a value of a file, in our words: its own are about types of Rust.
+pub fn in_plain_words(message: &str) -> String {
+    let (what, place) = message.find(" at line ").map_or((message, ""), |at| message.split_at(at));
+    if what.starts_with("EOF while parsing") {
+        return "it is cut off".into();
+    }
+    let start = ["invalid type: ", "invalid value: "].iter().find_map(|start| what.find(start));
+    let Some((before, (found, expected))) = start
+        .map(|at| what.split_at(at))
+        .and_then(|(before, what)| Some((before, what.rsplit_once(", expected ")?)))
+    else {
+        return message.into();
+    };
+    let is_positive = found.contains("integer `") && !found.contains("integer `-");
+    let rule = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" if is_positive => "it is too large",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "it must be a whole number, 0 or above",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "it must be a whole number",
+        "f32" | "f64" => "it must be a number",
+        "a boolean" => "it must be true or false",
+        "a string" => "it must be a text in quotes",
+        "a sequence" => "it must be a list",
+        "a map" => "it must be a table of names and values",
+        expected if expected.starts_with("struct ") => "it must be a table of names and values",
+        _ => return message.into(),
+    };
+    let place = place.strip_prefix(" at ").map_or(String::new(), |place| format!(" ({place})"));
+    format!("{before}{rule}{place}")
+}
+
 /// Whether a character does something in a terminal other than to appear: a control character, or
 /// one that reverses the direction of the text after it.
 pub fn is_unsafe_in_terminals(c: char) -> bool {
@@ -309,6 +339,26 @@ mod tests {
         assert_eq!(nearest("tale", ["talk-about-it", "tales"]), Some("tales"));
         assert_eq!(nearest("multi", ["multi-a", "multi-b"]), Some("multi-a"));
         assert_eq!(nearest("x", ["y", "xy-and-more"]), None);
+    }
+
+    #[test]
+    fn types_of_rust_are_said_in_words() {
+        for (theirs, ours) in [
+            ("rate: invalid type: string \"a\", expected f64", "rate: it must be a number"),
+            ("invalid type: null, expected f32", "it must be a number"),
+            ("invalid value: integer `-1`, expected usize", "it must be a whole number, 0 or above"),
+            ("invalid type: floating point `1e9`, expected u32", "it must be a whole number, 0 or above"),
+            ("invalid value: integer `4294967296`, expected u32", "it is too large"),
+            (
+                "invalid type: null, expected struct Progress at line 1 column 4",
+                "it must be a table of names and values (line 1 column 4)",
+            ),
+            ("EOF while parsing a value at line 1 column 0", "it is cut off"),
+            ("unknown variant `a`, expected `b`", "unknown variant `a`, expected `b`"),
+            ("expected value at line 1 column 1", "expected value at line 1 column 1"),
+        ] {
+            assert_eq!(in_plain_words(theirs), ours);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use m2g_core::atomic;
+use m2g_core::error::in_plain_words;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LearnError;
@@ -224,8 +225,10 @@ fn read_progress(path: &Path) -> Result<Progress, LearnError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
         text => text.map_err(|why| file("read", path, why))?,
     };
-    serde_json::from_slice(&text)
-        .map_err(|why| LearnError::Progress { path: path.to_path_buf(), why: why.to_string() })
+    serde_json::from_slice(&text).map_err(|why| LearnError::Progress {
+        path: path.to_path_buf(),
+        why: in_plain_words(&why.to_string()),
+    })
 }
 
 fn file(action: &'static str, path: &Path, why: io::Error) -> LearnError {
@@ -289,10 +292,15 @@ mod tests {
         // A process was killed while it wrote its first file.
         fs::write(path.join(format!("{}Cargo.toml", atomic::PREFIX)), "[pack").unwrap();
         Folder::open(&path, Language::English).unwrap();
-        for damaged in [&b"{"[..], b"{\"current\": \"\xff\"}"] {
+        let damaged =
+            [&b"{"[..], b"{\"current\": \"\xff\"}", b"", b"null", b"3", b"{\"hints\": {\"neuron\": -1}}"];
+        for damaged in damaged {
             fs::write(path.join(PROGRESS), damaged).unwrap();
             let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
             assert!(refused.contains("progress.json") && refused.contains("delete it"), "{refused}");
+            for theirs in ["expected", "struct", "usize", "EOF"] {
+                assert!(!refused.contains(theirs), "{refused}");
+            }
         }
     }
 }

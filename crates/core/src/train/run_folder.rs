@@ -24,6 +24,7 @@ use super::metrics::{self, drop_after};
 use super::state::State;
 use crate::atomic::Lock;
 use crate::checkpoint::{Checkpoint, OPTIMIZER, has_checksums, unusable};
+use crate::error::in_plain_words;
 use crate::optim::Optimizer;
 use crate::{Error, Float, Params, atomic};
 
@@ -169,8 +170,9 @@ impl RunFolder {
         let RunLock { path, lock } = run;
         let checkpoint = load(&path, LAST, kind)?;
         let last = path.join(LAST);
-        let state: State = serde_json::from_value(checkpoint.metadata["state"].clone())
-            .map_err(|e| unusable(&last, &format!("its state cannot be read ({e})")))?;
+        let state: State = serde_json::from_value(checkpoint.metadata["state"].clone()).map_err(|e| {
+            unusable(&last, &format!("its state cannot be read ({})", in_plain_words(&e.to_string())))
+        })?;
         drop_after(&path.join(METRICS), state.step, !state.evaluation_is_due)?;
         let run = Self::open_files(&path, kind, checkpoint.metadata["config"].clone(), lock)?;
         Ok((run, checkpoint, state))

@@ -13,6 +13,7 @@ use super::state::{Ended, State};
 use super::step::Stepper;
 use super::task::{Metrics, Task};
 use crate::checkpoint::{Checkpoint, OPTIMIZER, unusable};
+use crate::error::in_plain_words;
 use crate::memory::Footprint;
 use crate::optim::Optimizer;
 use crate::ranks::Ranks;
@@ -249,8 +250,9 @@ fn read_description<M: SessionModel>(
     metadata: &Value,
 ) -> Result<M::Description, Error> {
     let unusable = |why: String| Error::Checkpoint { path: path.join(file), why };
-    let description = M::Description::deserialize(&metadata["config"])
-        .map_err(|e| unusable(format!("its configuration cannot be read ({e})")))?;
+    let description = M::Description::deserialize(&metadata["config"]).map_err(|e| {
+        unusable(format!("its configuration cannot be read ({})", in_plain_words(&e.to_string())))
+    })?;
     M::check(&description).map_err(|e| unusable(format!("its configuration is damaged ({e})")))?;
     Ok(description)
 }

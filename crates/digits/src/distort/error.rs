@@ -7,7 +7,7 @@ pub(super) const MAX_SIDE_PIXELS: usize = 1024;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DistortError {
     /// A range is NaN, negative or too large.
-    #[error("distortion: {name} is {value}; give a number from {low} to {high} ({unit})")]
+    #[error("distort: {name} is {value:?}; give a number from {low} to {high} ({unit})")]
     Range {
         /// The field: `shift`, `rotate`, `scale`, `shear`, `alpha` or `sigma`.
         name: &'static str,
@@ -22,7 +22,7 @@ pub enum DistortError {
     },
     /// The images are empty or too large.
     #[error(
-        "distortion: images of {rows}x{cols} pixels cannot be distorted; \
+        "distort: images of {rows}x{cols} pixels cannot be distorted; \
          make each side 1 to {MAX_SIDE_PIXELS} pixels, or choose the distortion none"
     )]
     Size {

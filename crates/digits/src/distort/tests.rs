@@ -173,12 +173,12 @@ fn bad_values_are_refused_in_one_sentence() {
             ("sigma", affine, Elastic { sigma: bad, ..elastic }),
         ] {
             let sentence = refused(affine, elastic);
-            assert!(sentence.contains(&format!("{name} is {bad}; give")), "{sentence}");
+            assert!(sentence.contains(&format!("{name} is {bad:?}; give")), "{sentence}");
         }
     }
     assert_eq!(
         refused(affine, Elastic { sigma: 0.0, ..elastic }),
-        "distortion: sigma is 0; give a number from 0.5 to 100 (pixels)"
+        "distort: sigma is 0.0; give a number from 0.5 to 100 (pixels)"
     );
     for (rows, cols) in [(0, 28), (28, 0), (28, 1025), (usize::MAX, usize::MAX)] {
         let error = Distorter::new(Distort::None {}, rows, cols).unwrap_err();

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
+use m2g_core::error::in_plain_words;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -26,8 +27,10 @@ pub(super) fn add_those_beside(dir: &Path, added: &mut Vec<AddedToken>) -> Resul
         let token = |(id, token): (&String, &Value)| {
             let mut token = token.clone();
             token["id"] = id.parse::<u32>().map_or(Value::Null, Value::from);
-            serde_json::from_value(token)
-                .map_err(|e| TextError::file(&config, format!("its added token {id} cannot be read ({e})")))
+            serde_json::from_value(token).map_err(|e| {
+                let why = in_plain_words(&e.to_string());
+                TextError::file(&config, format!("its added token {id} cannot be read ({why})"))
+            })
         };
         for token in by_id(listed.iter().map(token).collect::<Result<_, _>>()?) {
             match places.entry(token.text.clone()) {

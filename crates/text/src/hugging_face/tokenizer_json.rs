@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use m2g_core::error::in_plain_words;
 use rustc_hash::FxHashSet;
 use serde_json::Value;
 
@@ -43,8 +44,10 @@ pub(super) fn read(dir: &Path, notes: &mut Vec<String>) -> Result<Result<Describ
     };
     let mut added = match &json["added_tokens"] {
         Value::Null => Vec::new(),
-        added => serde_json::from_value::<Vec<AddedToken>>(added.clone())
-            .map_err(|e| TextError::file(path, format!("its added_tokens cannot be read ({e})")))?,
+        added => serde_json::from_value::<Vec<AddedToken>>(added.clone()).map_err(|e| {
+            let why = in_plain_words(&e.to_string());
+            TextError::file(path, format!("its added_tokens cannot be read ({why})"))
+        })?,
     };
     added_tokens::add_those_beside(dir, &mut added)?;
     if let Err(why) = added_tokens::check_ids(&tokens, &added) {
