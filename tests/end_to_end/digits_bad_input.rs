@@ -156,6 +156,19 @@ fn unreadable_pictures_are_refused() {
     assert!(refused(dir.path(), &predict).contains("20000x3 pixels"));
     image::GrayImage::from_pixel(50, 50, image::Luma([255])).save(&file).unwrap();
     assert!(refused(dir.path(), &predict).contains("p.png: no digit found in the picture"));
+    // A network that reads images of another size than MNIST's.
+    for name in [FILES[0], FILES[2]] {
+        let path = dir.path().join("small").join(name);
+        let mut images = idx::read(&path).unwrap();
+        images.shape[1..].copy_from_slice(&[14, 56]);
+        save(&path, &images);
+    }
+    ok(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "wide"]);
+    let error = refused(dir.path(), &["digits", "predict", "wide", "p.png"]).replace("\n  ", " ");
+    assert!(
+        error.contains("wide was trained on images of 14x56 pixels, but pictures are scaled to 28x28"),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]

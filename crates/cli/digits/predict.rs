@@ -50,8 +50,11 @@ impl Predict {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (network, description) = load::<Network<f32>>(&run_path(&self.run), BEST)?;
         if description.image != (SIDE, SIDE) {
+            let (rows, columns) = description.image;
             bail!(
-                "pictures are scaled to {SIDE}x{SIDE} pixels, but this network was trained on images of another size"
+                "{} was trained on images of {rows}x{columns} pixels, but pictures are scaled to {SIDE}x{SIDE}: give \
+                 a run that was trained on images of that size",
+                self.run
             );
         }
         let names = description.all_class_names().into();

@@ -41,7 +41,8 @@ impl Sampling {
         }
         if self.temperature.is_nan() || self.temperature <= 0.0 {
             let rule = "it must be above 0; to take the most likely token every time, set `greedy`";
-            return setting("temperature", self.temperature.to_string(), rule);
+            // Without the sign of -0.
+            return setting("temperature", (self.temperature + 0.0).to_string(), rule);
         }
         if self.top_k == Some(0) {
             return setting(

@@ -26,7 +26,8 @@ impl Value {
     pub fn shown(&self) -> String {
         match self {
             Self::Integer(n) => n.to_string(),
-            Self::Float(x) => x.to_string(),
+            // 0.0, which is no integer.
+            Self::Float(x) => format!("{x:?}"),
             Self::Flag(flag) => flag.to_string(),
             Self::Text(text) => format!("\"{}\"", text.escape_debug()),
             Self::Integers(list) => format!("a list of {} integers", list.len()),

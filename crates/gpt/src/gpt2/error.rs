@@ -21,7 +21,7 @@ pub enum ImportError {
         why: String,
     },
     /// A file is damaged or in another format.
-    #[error("{} cannot be used: {why}", path.display())]
+    #[error("{} cannot be used: {why}{}", path.display(), after_damage(why))]
     File {
         /// The file.
         path: PathBuf,
@@ -50,6 +50,15 @@ pub enum ImportError {
         /// All mismatches.
         problems: Vec<TensorProblem>,
     },
+}
+
+/// What to do about a file with this fault, if it is damage.
+fn after_damage(why: &str) -> &'static str {
+    let is_damage = why.contains("is cut off") || why.contains("is damaged");
+    match is_damage && !why.ends_with("or the file is damaged") {
+        true => "; download or export it again",
+        false => "",
+    }
 }
 
 /// A tensor that does not fit the model. Names and shapes are those of the files.

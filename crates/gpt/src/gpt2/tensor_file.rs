@@ -51,8 +51,12 @@ impl TensorFile {
         }
         let mut header = vec![0; length as usize];
         file.read_exact(&mut header).map_err(Error::io("read", path))?;
-        let header: Metadata = serde_json::from_slice(&header)
-            .map_err(|e| unusable(format!("its header is damaged, or it is not a safetensors file ({e})")))?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(|e| {
+            // Without the list of all types of elements.
+            let why = e.to_string();
+            let why = why.split(", expected one of").next().unwrap_or_default();
+            unusable(format!("its header is damaged, or it is not a safetensors file ({why})"))
+        })?;
         let want = (8 + length).saturating_add(header.data_len() as u64);
         if want != size {
             let what = if size < want { "it is cut off" } else { "it is damaged" };

@@ -241,6 +241,7 @@ fn errors_name_the_damaged_file() {
         let error = import(&dir).unwrap_err().to_string();
         assert!(error.contains("model.safetensors cannot be used: it"), "{cut}: {error}");
         assert!(error.contains("cut off"), "{cut}: {error}");
+        assert!(error.ends_with("; download or export it again"), "{cut}: {error}");
         assert_eq!(error.lines().count(), 1);
     }
     for noise in [0xff_u8, 0, b'{'] {

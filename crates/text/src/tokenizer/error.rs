@@ -109,7 +109,13 @@ impl Display for Known {
 
 /// At most ten characters, escaped and quoted.
 fn list(characters: &[char]) -> String {
-    first_ten(characters.iter().map(|c| format!("'{}'", c.escape_debug())), "characters")
+    // A quote stands in quotes of the other kind, as it was typed.
+    let quoted = |c: &char| match *c {
+        '\'' => "\"'\"".into(),
+        '"' => "'\"'".into(),
+        c => format!("'{}'", c.escape_debug()),
+    };
+    first_ten(characters.iter().map(quoted), "character")
 }
 
 /// At most ten words, and what to do about each kind.
@@ -121,7 +127,7 @@ fn without_token(words: &[UnknownWord], known: usize) -> String {
         format!(
             "{}: it knows only the {known} words and signs of the text that it was made from; use other words, or \
              train with the tokenizer byte or bpe:N, which know all words",
-            first_ten(others.iter().map(ToString::to_string), "words")
+            first_ten(others.iter().map(ToString::to_string), "word")
         )
     });
     [spaces, others].into_iter().flatten().collect::<Vec<_>>().join("; and none for ")
@@ -132,6 +138,21 @@ fn first_ten(all: impl ExactSizeIterator<Item = String>, noun: &str) -> String {
     let shown: Vec<String> = all.take(10).collect();
     match more {
         0 => shown.join(", "),
-        more => format!("{} and {more} more {noun}", shown.join(", ")),
+        1 => format!("{} and 1 more {noun}", shown.join(", ")),
+        more => format!("{} and {more} more {noun}s", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_without_a_token_are_listed_as_they_are_typed() {
+        assert_eq!(list(&['ö', '"', '\'', '\n', '\\']), r#"'ö', '"', "'", '\n', '\\'"#);
+        let list_of = |n: usize| list(&('a'..='z').take(n).collect::<Vec<_>>());
+        assert!(list_of(10).ends_with("'i', 'j'"));
+        assert!(list_of(11).ends_with("'j' and 1 more character"));
+        assert!(list_of(12).ends_with("'j' and 2 more characters"));
     }
 }
