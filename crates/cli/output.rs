@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::io::{self, StdoutLock, Write};
 
-use serde_json::Value;
-
 use crate::terminal::notes;
 
 /// Writes a line to stdout. Unlike `println!`, returns an error instead of panicking when stdout
@@ -89,37 +87,6 @@ pub fn failed(error: io::Error) -> anyhow::Error {
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind == Some(io::ErrorKind::BrokenPipe)
-}
-
-/// A value in a sentence: a text without quotes, and `cosine (warmup 0.02)` for a kind with its settings.
-pub fn in_words(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Object(parts) if parts.get("kind").is_some_and(Value::is_string) => {
-            let settings = parts.iter().filter(|(name, _)| *name != "kind");
-            let settings: Vec<String> =
-                settings.map(|(name, value)| format!("{name} {}", in_words(value))).collect();
-            let kind = in_words(&parts["kind"]);
-            if settings.is_empty() { kind } else { format!("{kind} ({})", settings.join(", ")) }
-        }
-        value => without_rounding(value).to_string(),
-    }
-}
-
-/// Numbers as they were before they were stored as f32: 0.15 instead of 0.15000000596046448.
-pub fn without_rounding(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => {
-            let single = number.as_f64().filter(|x| number.is_f64() && f64::from(*x as f32) == *x);
-            let decimal = single.and_then(|x| (x as f32).to_string().parse::<f64>().ok());
-            decimal.map_or_else(|| value.clone(), Value::from)
-        }
-        Value::Array(values) => values.iter().map(without_rounding).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), without_rounding(value))).collect()
-        }
-        value => value.clone(),
-    }
 }
 
 /// A share as a percentage with two decimals: `95.42 %`.

@@ -1,8 +1,9 @@
 //! Formats the comparison of two runs as text.
 
+use m2g_core::settings::words::in_words;
+
 use super::runs::{End, Parameter, Runs, Setting, Validation};
 use super::table::shape;
-use crate::output::in_words;
 use crate::terminal::lines::flow;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::{clip, width};

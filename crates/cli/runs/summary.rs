@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use m2g_core::Error;
 use m2g_core::bounded;
+use m2g_core::settings::words::in_words;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST};
 use m2g_core::train::{State, manage};
 use serde_json::{Map, Value, json};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::config_file::{MAX_CONFIG_BYTES, one_line};
 use crate::models::kind::ModelKind;
 use crate::models::named;
-use crate::output::{in_words, percent};
+use crate::output::percent;
 
 /// A run on disk.
 pub struct Summary {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use m2g_core::settings::words;
 use m2g_core::train::manage::is_training;
 use m2g_core::train::run_folder::{BEST, CONFIG, LAST, METRICS};
 use serde_json::{Value, json};
@@ -52,8 +53,36 @@ impl Watch {
         drop(known);
         let mut summary = (commands.summary)(&run.path);
         summary["name"] = json!(run.name);
+        in_words(&mut summary["settings"]);
         known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(run.path.clone(), (stamp, summary.clone()));
         (summary, true)
+    }
+}
+
+/// Says each setting as `m2g runs list` does. One that is off stays null.
+fn in_words(settings: &mut Value) {
+    for value in settings.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        if !value.is_null() {
+            *value = json!(words::in_words(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_differ_are_said_differently() {
+        let said = |floor: f64| {
+            let mut settings =
+                json!({"schedule": {"kind": "cosine", "floor": floor}, "epochs": 3, "target": null});
+            in_words(&mut settings);
+            settings
+        };
+        let want = json!({"schedule": "cosine (floor 0.1)", "epochs": "3", "target": null});
+        assert_eq!(said(0.1), want);
+        assert_ne!(said(0.1), said(0.5));
     }
 }

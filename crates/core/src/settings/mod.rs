@@ -45,6 +45,7 @@ mod declare;
 pub mod file;
 pub mod rules;
 pub mod value;
+pub mod words;
 
 pub use value::{Kind, SettingValue};
 

@@ -4,6 +4,7 @@
 use m2g_core::inspect::{Inspection, Prediction};
 use m2g_core::optim::{Optimizer, Sgd};
 use m2g_core::settings::Settings as _;
+use m2g_core::settings::words::in_words;
 use m2g_core::train::Model as _;
 use m2g_digits::{Config, Cost, MiniBatches, Network};
 use m2g_gpt::data::OWN_FILES;
@@ -82,8 +83,7 @@ fn more(config: &Config) -> Vec<String> {
     let changed = |name: &&str| {
         let write = Config::setting(name)?.stored.write;
         let value = write(config).ok().filter(|value| Some(value) != write(&plain).ok().as_ref())?;
-        let word = value.as_str().or(value["kind"].as_str());
-        Some(format!("{name} = {}", word.map_or_else(|| value.to_string(), String::from)))
+        Some(format!("{name} = {}", in_words(&value)))
     };
     MORE.iter().filter_map(changed).collect()
 }
@@ -179,9 +179,11 @@ mod tests {
         let config = Config {
             optimizer: m2g_digits::config::OptimizerKind::AdamW,
             weight_decay: 0.1,
+            schedule: m2g_core::optim::Schedule::Cosine { warmup: 0.02, floor: 0.5 },
             ..Config::default()
         };
-        assert_eq!(more(&config), ["optimizer = adamw", "weight_decay = 0.1"]);
+        let schedule = "schedule = cosine (floor 0.5, warmup 0.02)";
+        assert_eq!(more(&config), ["optimizer = adamw", "weight_decay = 0.1", schedule]);
     }
 
     #[test]
