@@ -133,7 +133,7 @@ impl Served {
         stream
     }
 
-    /// Opens a stream of events, and reads them to the end or until `until` answers `true`.
+    /// Opens a stream of events, and reads them to the end or until `until` answers `true`. It hears `open` first.
     pub fn events(&self, method: &str, path: &str, body: &str, mut until: impl FnMut(&str, &Value) -> bool) {
         let mut stream = self.connect();
         let request = format!(
@@ -145,12 +145,19 @@ impl Served {
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         let mut chunk = [0; 4096];
+        let mut is_open = false;
         loop {
             let Ok(read) = stream.read(&mut chunk) else { return };
             if read == 0 {
                 return;
             }
             text.push_str(&String::from_utf8_lossy(&chunk[..read]));
+            if !is_open && text.contains("\r\n\r\n") {
+                is_open = true;
+                if until("open", &Value::Null) {
+                    return;
+                }
+            }
             // The sizes of chunks are lines of their own.
             while let Some(end) = text.find("\n\n") {
                 let event: String = text.drain(..end + 2).collect();

@@ -167,6 +167,24 @@ fn a_small_gpt_is_trained_and_ctrl_c_saves_it() {
 }
 
 #[test]
+fn what_changes_as_soon_as_the_stream_is_open_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = small_mnist(dir.path(), 100, 50).display().to_string();
+    ok(dir.path(), &["digits", "train", "--epochs", "1", "--run", "a", "--data", &data, "--train-on-all"]);
+    let served = Served::start(dir.path(), &[]);
+    let mut told = Vec::new();
+    served.events("GET", "/api/runs/events", "", |name, data| {
+        if name == "open" {
+            std::fs::rename(dir.path().join("runs/a"), dir.path().join("runs/b")).unwrap();
+        }
+        told.push(data.clone());
+        name == "runs"
+    });
+    let told = told.last().unwrap();
+    assert_eq!((&told["runs"][0]["name"], &told["gone"]), (&json!("b"), &json!(["a"])), "{told}");
+}
+
+#[test]
 fn three_hundred_runs_are_listed_without_delay() {
     let dir = tempfile::tempdir().unwrap();
     let small = small_mnist(dir.path(), 100, 50);

@@ -5,7 +5,7 @@ import { attempt, button, card, Chart, el, field, get, latest, named, number, ro
 const AT_FIRST = 3;
 const POINTS = 500;
 const MEASURES = ['val_loss', 'validation_accuracy', 'train_loss', 'loss', 'val_bleu', 'lr', 'grad_norm'];
-const plain = (value) => (value == null ? '–' : typeof value === 'object' ? value.kind ?? JSON.stringify(value) : String(value));
+const plain = (value) => String(value ?? '–');
 
 export async function mount(root, ended) {
 	const [rows, curves, chosen] = [new Map(), new Map(), new Set()];
@@ -69,13 +69,19 @@ export async function mount(root, ended) {
 			: el('p.hint', t(shown.length < 2 ? 'runs.two' : 'runs.equal')));
 	}
 
-	// Also what a closed stream, such as that of a hidden tab, has missed.
+	function forget(name) {
+		rows.get(name)?.tr.remove();
+		rows.delete(name);
+		chosen.delete(name);
+	}
+
+	// Also what the page has missed before its stream was open, or while it was closed, as in a hidden tab.
 	async function load() {
 		const { runs } = await get('runs');
 		runs.sort((a, b) => (b.saved ?? '').localeCompare(a.saved ?? ''));
-		rows.clear();
-		put(body, runs.map((run) => see(run).tr));
-		for (const name of chosen) if (!rows.has(name)) chosen.delete(name);
+		for (const name of rows.keys()) if (!runs.some((run) => run.name === name)) forget(name);
+		const all = runs.map((run) => see(run).tr);
+		if (all.some((tr, i) => tr !== body.rows[i])) put(body, all); // a row that moves loses the focus
 		sift();
 		return runs;
 	}
@@ -83,8 +89,8 @@ export async function mount(root, ended) {
 	function heard(name, data) {
 		if (name === 'open') attempt(load).then(compare);
 		else if (name === 'runs') {
-			for (const { tr } of data.runs.map(see)) tr.isConnected || body.prepend(tr); // a row that moves loses the focus
-			for (const gone of data.gone ?? []) { rows.get(gone)?.tr.remove(); rows.delete(gone); chosen.delete(gone); }
+			for (const { tr } of data.runs.map(see)) tr.isConnected || body.prepend(tr);
+			(data.gone ?? []).forEach(forget);
 			sift();
 			compare();
 		}

@@ -23,18 +23,17 @@ export async function events(response, heard) {
 	}
 }
 
-// Hears the events of `path`, and `open` when it is opened again, until the function that it returns is called. While
-// there is no server, the page says so; a server that does not know the token is another one.
+// Hears the events of `path`, and `open` each time that it is opened, until the function that it returns is called.
+// While there is no server, the page says so; a server that does not know the token is another one.
 export function stream(path, heard) {
-	let control, again, over, note;
+	let control, over, note;
 	async function open() {
 		if (over || control || document.hidden) return;
 		const own = (control = new AbortController());
 		try {
 			const answer = await ask(path, { signal: own.signal });
 			note?.remove();
-			if (again) heard('open');
-			again = true;
+			heard('open');
 			await events(answer, (name, data) => own.signal.aborted || heard(name, data));
 		} catch (error) {
 			if (own.signal.aborted) return;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use m2g_core::train::run_folder::{METRICS, logged_steps, metrics};
 use serde_json::{Value, json};
 
-use crate::models::Listed;
 use crate::server::reply::{Answer, Refusal, Reply, event};
 use crate::server::request::Request;
 use crate::state::State;
@@ -67,15 +66,11 @@ fn thinned(values: Vec<Value>, points: usize) -> Vec<Value> {
 /// Streams what changes.
 pub fn events(state: &State, _: &Request) -> Answer {
     let receiver = state.watch.hub.join([]);
-    if !state.watch.looking.swap(true, Relaxed) {
-        let (watch, commands) = (Arc::clone(&state.watch), state.commands);
-        let look = Look { state: State::new(state.models.asked().to_vec(), commands) };
-        let spawned =
-            std::thread::Builder::new().name("watch runs".into()).spawn(move || look.until_unheard(&watch));
-        if let Err(error) = spawned {
-            state.watch.looking.store(false, Relaxed);
-            return Err(error.into());
-        }
+    if !state.watch.looking.swap(true, Relaxed)
+        && let Err(refusal) = Look::start(state)
+    {
+        state.watch.looking.store(false, Relaxed);
+        return Err(refusal);
     }
     Ok(Reply::Events(receiver))
 }
@@ -87,16 +82,38 @@ struct Look {
 }
 
 impl Look {
-    fn until_unheard(self, watch: &Watch) {
-        let (mut names, mut first) = (Vec::new(), true);
+    /// Starts the thread. The first look is over before the stream is open: whoever then reads the list is told of all
+    /// that changes later.
+    fn start(state: &State) -> Result<(), Refusal> {
+        let look = Self { state: State::new(state.models.asked().to_vec(), state.commands) };
+        let (_, names) = look.changes()?;
+        let watch = Arc::clone(&state.watch);
+        std::thread::Builder::new()
+            .name("watch runs".into())
+            .spawn(move || look.until_unheard(&watch, names))?;
+        Ok(())
+    }
+
+    /// The runs that have changed since the last look, and the names of all.
+    fn changes(&self) -> Result<(Vec<Value>, Vec<String>), Refusal> {
+        let runs = self.state.models.runs()?;
+        let seen = runs.iter().map(|run| self.state.watch.summary(&self.state.commands, run));
+        let changed = seen.filter_map(|(summary, is_new)| is_new.then_some(summary)).collect();
+        Ok((changed, runs.into_iter().map(|run| run.name).collect()))
+    }
+
+    /// Tells what changes after a look at which the runs had these names.
+    fn until_unheard(self, watch: &Watch, mut names: Vec<String>) {
         loop {
             while watch.hub.is_heard() {
-                // A listing that cannot be read now is read the next time.
-                if let Ok(runs) = self.state.models.runs() {
-                    names = self.tell(watch, &runs, &names, first);
-                    first = false;
-                }
                 std::thread::sleep(INTERVAL);
+                // A listing that cannot be read now is read the next time.
+                let Ok((changed, now)) = self.changes() else { continue };
+                let gone: Vec<&String> = names.iter().filter(|name| !now.contains(name)).collect();
+                if !changed.is_empty() || !gone.is_empty() {
+                    watch.hub.send(&event("runs", &json!({"runs": changed, "gone": gone})));
+                }
+                names = now;
             }
             watch.looking.store(false, Relaxed);
             // Somebody may have come just now, who saw this thread still looking.
@@ -104,23 +121,6 @@ impl Look {
                 return;
             }
         }
-    }
-
-    /// Tells what has changed since the last look, at which the runs had these names. Returns their names now.
-    fn tell(&self, watch: &Watch, runs: &[Listed], before: &[String], first: bool) -> Vec<String> {
-        let mut changed = Vec::new();
-        for run in runs {
-            let (summary, is_new) = self.state.watch.summary(&self.state.commands, run);
-            if is_new && !first {
-                changed.push(summary);
-            }
-        }
-        let now: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
-        let gone: Vec<&String> = before.iter().filter(|name| !now.contains(name)).collect();
-        if !changed.is_empty() || !gone.is_empty() {
-            watch.hub.send(&event("runs", &json!({"runs": changed, "gone": gone})));
-        }
-        now
     }
 }
 
