@@ -12,7 +12,7 @@ export function openedStep() {
 	const open = button('step.open', () => attempt(async () => put(box, walk(await post('digits/step', { model: control.value })))), { class: 'main', id: 'open-step' });
 	const training = latest(async (now) => {
 		const options = modelsOf(await get('about'), 'digits');
-		if (now?.kind === 'digits') options.unshift(['training', t('step.training')]);
+		if (now?.kind === 'digits' && now.parameters.length) options.unshift(['training', t('step.training')]);
 		control = select(options, options[0][0]);
 		put(choice, field('model', control));
 	});

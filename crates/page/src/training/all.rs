@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::images::Images;
-use super::one::{Elements, STOPPING, Speed, Training, lock};
+use super::one::{Elements, STOPPING, Speed, Stage, Training, lock};
 use super::start::Order;
 use crate::hub::Hub;
 use crate::server::reply::{Refusal, event};
@@ -92,7 +92,10 @@ impl Trainings {
         use m2g_core::train::Model;
         let training = self.needed()?;
         let description = lock(&training.description).clone();
-        let description = description.ok_or_else(|| Refusal::missing("no digit network is being trained"))?;
+        let description = description.ok_or_else(|| match training.stage() {
+            Stage::Loading => Refusal::busy("the training still loads its data: open the step in a moment"),
+            _ => Refusal::missing("the last training on this page has no digit network: choose a model"),
+        })?;
         let seen = training.fresh();
         let mut network = description.network()?;
         for param in network.params_mut().iter_mut() {
@@ -109,5 +112,31 @@ impl Trainings {
         training.steer(None, true);
         // It has reported its own errors.
         let _ = thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_training_without_a_network_says_why() {
+        let trainings = Trainings::default();
+        let refused = || {
+            let refusal = trainings.network().unwrap_err();
+            (refusal.status, refusal.why)
+        };
+        assert_eq!(refused().0, 404);
+        let training = Training::new("a".into(), Path::new("runs/a"), "digits", Value::Null, Speed::Full);
+        let training = Arc::new(training);
+        *lock(&trainings.current) = Some((Arc::clone(&training), std::thread::spawn(|| {})));
+        let (status, why) = refused();
+        assert!(status == 409 && why.contains("loads its data"), "{status} {why}");
+        lock(&training.view).state = Stage::Failed;
+        let (status, why) = refused();
+        assert!(status == 404 && why.contains("choose a model"), "{status} {why}");
     }
 }
