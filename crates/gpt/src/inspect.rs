@@ -15,16 +15,21 @@ use crate::{Config, Gpt, GptConfig, TokenBatch};
 /// The number of likely next tokens to show.
 const SHOWN_TOKENS: usize = 10;
 
-/// The default text. Characters that the tokenizer does not know are dropped.
-const SENTENCE: &str = "The pizza came out of the oven and it tasted good";
+/// The default texts: the first that the tokenizer can encode. If there is none, the characters that it does not know
+/// are dropped.
+const SENTENCES: [&str; 2] =
+    ["The pizza came out of the oven and it tasted good", "La pizza salió del horno y sabía bien"];
 
-/// The tokens of a short sentence, as far as the tokenizer knows its characters; without a tokenizer, the first
-/// ids. At most `max_tokens`, from a vocabulary of size `v`.
+/// The tokens of a short sentence that the tokenizer knows, or as far as it knows its characters; without a tokenizer,
+/// the first ids. At most `max_tokens`, from a vocabulary of size `v`.
 pub fn default_tokens(tokenizer: Option<&Tokenizer>, v: usize, max_tokens: usize) -> Vec<u32> {
     let encode = |text: &str| tokenizer.and_then(|t| t.encode(text).ok()).filter(|ids| !ids.is_empty());
-    let known = || SENTENCE.chars().filter(|c| encode(&c.to_string()).is_some()).collect::<String>();
-    let mut ids =
-        encode(SENTENCE).or_else(|| encode(&known())).unwrap_or_else(|| (0..v.min(8) as u32).collect());
+    let known = || SENTENCES[0].chars().filter(|c| encode(&c.to_string()).is_some()).collect::<String>();
+    let mut ids = SENTENCES
+        .iter()
+        .find_map(|text| encode(text))
+        .or_else(|| encode(&known()))
+        .unwrap_or_else(|| (0..v.min(8) as u32).collect());
     ids.truncate(max_tokens);
     ids
 }
@@ -199,8 +204,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use m2g_core::inspect::axes::{of_values, tuple};
     use m2g_core::nn::Score;
+    use m2g_text::tales;
 
     use super::*;
+
+    #[test]
+    fn the_default_text_is_in_the_language_of_the_model() {
+        let words = |text: &str| {
+            let tokenizer = Tokenizer::word(text).unwrap();
+            tokenizer.decode(&default_tokens(Some(&tokenizer), tokenizer.vocab_size(), 64))
+        };
+        let spanish = tales::named(tales::SPANISH).unwrap();
+        assert_eq!(words(&spanish), SENTENCES[1]);
+        assert_eq!(words(&SENTENCES.join(" ")), SENTENCES[0]);
+        let letters = Tokenizer::char("to");
+        assert_eq!(letters.decode(&default_tokens(Some(&letters), 2, 4)), "otot");
+    }
 
     #[test]
     fn letters_are_right_even_where_sizes_coincide() {
