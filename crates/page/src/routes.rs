@@ -68,18 +68,18 @@ static ROUTES: &[Route] = &[
 
 /// The route of a request, and the parts of the path that it leaves open.
 pub fn find(method: &str, path: &str) -> Result<(&'static Route, Vec<String>), Refusal> {
-    let mut known = false;
+    let mut known = None;
     for route in ROUTES {
         let Some(parts) = matched(route.path, path) else { continue };
         if route.method == method {
             return Ok((route, parts));
         }
-        known = true;
+        known = Some(route.method);
     }
-    match known {
-        true => Err(Refusal { status: 405, why: format!("{path} does not take {method}") }),
-        false => Err(Refusal::missing("there is no such address")),
-    }
+    Err(match known {
+        Some(allow) => Refusal::method(allow, format!("{path} does not take {method}")),
+        None => Refusal::missing("there is no such address"),
+    })
 }
 
 /// The parts of a path at the places of `*`, if it matches.
@@ -105,6 +105,7 @@ mod tests {
         let status = |method, path| find(method, path).map_or_else(|refusal| refusal.status, |_| 200);
         assert_eq!(status("GET", "/api/about"), 200);
         assert_eq!(status("POST", "/api/about"), 405);
+        assert!(find("POST", "/api/about").is_err_and(|refusal| refusal.allow == Some("GET")));
         for missing in
             ["/api/", "/api/aboutt", "/api/about/", "/api/../about", "/api/notes/", "/api/notes/a/b"]
         {
@@ -112,5 +113,7 @@ mod tests {
         }
         let parts = find("GET", "/api/notes/..%2f..%2fetc").map(|(_, parts)| parts);
         assert!(parts.is_ok_and(|parts| parts == ["../../etc"]));
+        let parts = find("GET", "/api/notes/a+b%20c").map(|(_, parts)| parts);
+        assert!(parts.is_ok_and(|parts| parts == ["a+b c"]), "only in a query, + is a space");
     }
 }

@@ -43,6 +43,8 @@ fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
     assert_eq!(get(&format!("/api/about?t={token}"), &own, &format!("cookie: t={token}\r\n")), 401);
     assert_eq!(get("/api/about", &own, &format!("{bearer}origin: http://evil.example\r\n")), 403);
     // The methods and addresses that exist, and no others.
+    let refused = served.get("/api/inspect");
+    assert_eq!((refused.status, refused.header("allow")), (405, "POST"));
     assert_eq!(status(format!("DELETE /api/runs HTTP/1.1\r\nhost: {own}\r\n{bearer}\r\n")), 405);
     for path in ["/../Cargo.toml", "/%2e%2e/Cargo.toml", "/..%2fCargo.toml", "/api/nothing", "/nothing.js"] {
         assert_eq!(get(path, &own, &bearer), 404, "{path}");

@@ -248,31 +248,18 @@ fn a_gpt_shows_what_inspect_sample_and_compare_print() {
     for (candidate, exp) in cold["candidates"].as_array().unwrap().iter().zip(&exps) {
         assert!(close(candidate["probability"].as_f64().unwrap(), exp / exps.iter().sum::<f64>()));
     }
-    // The last layer alone predicts what the model predicts.
+    // All layers together predict what the model predicts.
     let lens = served.got(&format!("/api/inspect/{id}/lens?n=1"));
     let layers = lens["layers"].as_array().unwrap();
     assert_eq!(layers.len(), 3);
     assert_eq!(layers[2]["top"][0]["id"], next["candidates"][0]["id"]);
 
     // The same seed writes the same text.
-    let mut done = Value::Null;
-    let mut shown = String::new();
-    let wanted = json!({"model": "g", "prompt": prompt, "tokens": 50, "seed": 7}).to_string();
-    served.events("POST", "/api/generate", &wanted, |name, data| {
-        match name {
-            "token" => shown += data["text"].as_str().unwrap(),
-            _ => done = data.clone(),
-        }
-        name == "done" || name == "failed"
-    });
-    let sample = ok(
-        dir.path(),
-        &["gpt", "sample", "g", "--prompt", prompt, "--tokens", "50", "--seed", "7", "--json"],
-    );
-    let sample: Value = serde_json::from_str(sample.lines().next().unwrap()).unwrap();
-    assert_eq!(done["text"], sample["text"]);
-    assert_eq!(done["text"], shown);
-    assert_eq!(done["ids"], sample["tokens"]);
+    let mut wanted = json!({"model": "g", "prompt": prompt, "tokens": 50, "seed": 7});
+    writes_the_same(&served, dir.path(), &wanted, &[]);
+    // As the page asks for it.
+    (wanted["temperature"], wanted["top_k"]) = (json!(1), Value::Null);
+    writes_the_same(&served, dir.path(), &wanted, &["--temperature", "1", "--top-k", "1000"]);
 
     // One core: what `compare` prints, but for the time it took; each place opens its line.
     let page = served.got("/api/compare?a=digits&b=g");
@@ -305,6 +292,43 @@ fn a_gpt_shows_what_inspect_sample_and_compare_print() {
             assert!(note["blocks"].as_array().unwrap().len() > 3);
         }
     }
+}
+
+/// Expects that the page writes what `gpt sample` writes with these flags.
+fn writes_the_same(served: &Served, dir: &Path, wanted: &Value, flags: &[&str]) {
+    let mut done = Value::Null;
+    let mut shown = String::new();
+    served.events("POST", "/api/generate", &wanted.to_string(), |name, data| {
+        match name {
+            "token" => shown += data["text"].as_str().unwrap(),
+            _ => done = data.clone(),
+        }
+        name == "done" || name == "failed"
+    });
+    let prompt = wanted["prompt"].as_str().unwrap();
+    let sample = ["gpt", "sample", "g", "--prompt", prompt, "--tokens", "50", "--seed", "7", "--json"];
+    let sample = ok(dir, &[&sample[..], flags].concat());
+    let sample: Value = serde_json::from_str(sample.lines().next().unwrap()).unwrap();
+    assert_eq!(done["text"], sample["text"]);
+    assert_eq!(done["text"], shown);
+    assert_eq!(done["ids"], sample["tokens"]);
+}
+
+#[test]
+fn positions_have_the_base_of_the_model_and_a_space_is_a_text() {
+    let dir = with_text();
+    let flags = "gpt train --max-iters 1 --run g --positions sinusoidal --positions-base 100";
+    ok(dir.path(), &flags.split(' ').chain(TINY_GPT.split(' ')).collect::<Vec<_>>());
+    let served = Served::start(dir.path(), &[]);
+    let table = served.get("/api/positions?model=g");
+    assert_eq!((table.status, table.header("x-base")), (200, "100"));
+    let want = (1.0 / 100_f64.powf(2.0 / 16.0)).sin();
+    assert!(close(f64::from(table.floats()[16 + 2]), want), "{want}");
+    // A GPT reads a space; nothing else does.
+    let status = |model: &str, prompt: &str| {
+        served.post("/api/inspect", json!({"model": model, "prompt": prompt})).status
+    };
+    assert_eq!([status("g", " "), status("g", ""), status("translate", " ")], [200, 400, 400]);
 }
 
 #[test]

@@ -78,9 +78,9 @@ function positions(model) {
 	const node = part('positions.title', async () => {
 		const got = await tensor(`positions?${query({ model: model(), kind })}`).catch(failure);
 		if (!got.data) return [row(choice), got];
-		const { data, shape } = got;
+		const { data, shape, base } = got;
 		const sine = kind === 'sinusoidal';
-		const equation = sine ? 'p_(2i) = sin(t / 10000^(2i / C)), p_(2i+1) = cos(t / 10000^(2i / C))' : 'p = W[t]';
+		const equation = sine ? `p_(2i) = sin(t / ${base}^(2i / C)), p_(2i+1) = cos(t / ${base}^(2i / C))` : 'p = W[t]';
 		return [el('p', t('positions.about')), row(choice), formula(equation), new Matrix({ rows: shape.at(-2), cols: shape.at(-1), data, cell: 4, most: sine ? 1 : null, label: t(`positions.${kind}`),
 			pick: (i, j, value) => show({ name: t(`positions.${kind}`), about: t('positions.at', { t: i, c: j }), shape, axes: '(block_size, C)', equation, value }) }).node];
 	});

@@ -201,12 +201,11 @@ pub fn weights(state: &State, request: &Request) -> Answer {
     let found = number.checked_sub(1).and_then(|i| network.layers().nth(i));
     let (w, b) = found.ok_or_else(|| Refusal::missing(format!("the network has no layer {number}")))?;
     let (n, k) = (w.shape()[0], w.shape()[1]);
-    let names = ["N".to_string(), "K".to_string()];
     match request.optional::<usize>("neuron")? {
-        None => Ok(Reply::elements(w.data(), &[n, k], &names)),
+        None => Ok(Reply::elements(w.data(), &[n, k])),
         Some(neuron) if neuron < n => {
             let row = &w.data()[neuron * k..(neuron + 1) * k];
-            Ok(Reply::elements(row, &[k], &names[1..]).with("x-bias", b.data()[neuron]))
+            Ok(Reply::elements(row, &[k]).with("x-bias", b.data()[neuron]))
         }
         Some(_) => Err(Refusal::missing(format!("layer {number} has {n} neurons"))),
     }

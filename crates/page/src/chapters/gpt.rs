@@ -1,7 +1,7 @@
 //! What a GPT predicts next, for any temperature and top-k, and what each of its layers would predict; the table of
 //! its positions.
 
-use m2g_core::nn::{Positions, sinusoidal};
+use m2g_core::nn::sinusoidal;
 use m2g_core::train::Model as _;
 use m2g_gpt::inspect::softmax;
 use m2g_text::tokenizer::readable;
@@ -96,17 +96,13 @@ pub fn positions(state: &State, request: &Request) -> Answer {
     let (gpt, _) = model.gpt()?;
     let config = gpt.config();
     let (t, c) = (config.block_size, config.n_embd);
-    let axes = ["block_size".to_string(), "C".to_string()];
     let learned = gpt.params().iter().find(|p| p.name == "wpe.weight");
     match (request.text("kind").unwrap_or("sinusoidal"), learned) {
         ("sinusoidal", _) => {
-            let added = config.positions == Positions::Sinusoidal;
-            let table = sinusoidal::<f32>(0, t, c, config.positions_base);
-            Ok(Reply::elements(table.data(), &[t, c], &axes).with("x-added", u8::from(added)))
+            let base = config.positions_base;
+            Ok(Reply::elements(sinusoidal::<f32>(0, t, c, base).data(), &[t, c]).with("x-base", base))
         }
-        ("learned", Some(table)) => {
-            Ok(Reply::elements(table.value.data(), &[t, c], &axes).with("x-added", 1))
-        }
+        ("learned", Some(table)) => Ok(Reply::elements(table.value.data(), &[t, c])),
         ("learned", None) => Err(Refusal::missing("this model has no learned positions")),
         (kind, _) => Err(Refusal::bad(format!("kind is {kind}: choose sinusoidal or learned"))),
     }

@@ -57,7 +57,11 @@ type Ran = (Inspection, Option<Gpt<f32>>, usize);
 
 fn run(state: &State, model: &Arc<Model>, wanted: &Wanted) -> Result<Ran, Refusal> {
     let prompt = wanted.prompt.as_deref();
-    check_text(prompt)?;
+    match &**model {
+        // A GPT reads spaces as any other token.
+        Model::Gpt(..) if prompt.is_some_and(|text| !text.is_empty()) => {}
+        _ => check_text(prompt)?,
+    }
     match &**model {
         Model::Digits(network, description) => {
             let (pixels, label) = match (&wanted.image, wanted.test) {
@@ -142,9 +146,9 @@ pub(super) fn describe(model: &Model, inspection: &Inspection, changed: Option<&
         "prediction": prediction.as_ref().map(|prediction| prediction.json()), "layers": layers(inspection),
         "config": config(model, changed), "text": text(model, inspection),
     });
-    for (text, names) in texts.iter().zip([["tokens", "ids"], ["target_tokens", "target_ids"]]) {
-        answer[names[0]] = json!(text.tokens);
-        answer[names[1]] = json!(text.ids);
+    if let Some(text) = texts.first() {
+        answer["tokens"] = json!(text.tokens);
+        answer["ids"] = json!(text.ids);
     }
     if let Model::Digits(_, description) = model {
         answer["image"] = json!(description.image);
@@ -227,7 +231,7 @@ fn elements(opened: &Opened, request: &Request) -> Answer {
     let step = &opened.inspection.step;
     let name = request.required("name")?;
     if let Some((_, hidden)) = opened.hidden.as_ref().filter(|(known, _)| known == name) {
-        return Ok(Reply::elements(hidden.data(), hidden.shape(), &["B".into(), "N".into()]));
+        return Ok(Reply::elements(hidden.data(), hidden.shape()));
     }
     let var = match name.strip_prefix('#').map(str::parse::<usize>) {
         Some(Ok(op)) => step.output_of(op),
@@ -245,7 +249,7 @@ fn elements(opened: &Opened, request: &Request) -> Answer {
     } else {
         step.tape.value(var)
     };
-    let (mut shape, mut axes, mut data) = (tensor.shape().to_vec(), step.axes(var), tensor.data());
+    let (mut shape, mut data) = (tensor.shape().to_vec(), tensor.data());
     if let Some(head) = request.optional::<usize>("head")? {
         let &[_, heads, rows, columns] = &shape[..] else {
             return Err(Refusal::bad(format!("{name} has no heads")));
@@ -254,7 +258,7 @@ fn elements(opened: &Opened, request: &Request) -> Answer {
             return Err(Refusal::missing(format!("{name} has the heads 0 to {}", heads - 1)));
         }
         data = &data[head * rows * columns..][..rows * columns];
-        (shape, axes) = (vec![rows, columns], axes.split_off(2));
+        shape = vec![rows, columns];
     }
     if let Some(row) = request.optional::<usize>("row")? {
         let &[.., rows, columns] = &shape[..] else {
@@ -264,7 +268,7 @@ fn elements(opened: &Opened, request: &Request) -> Answer {
             return Err(Refusal::missing(format!("{name} has the rows 0 to {}", rows.saturating_sub(1))));
         }
         data = &data[row * columns..][..columns];
-        (shape, axes) = (vec![columns], axes.split_off(axes.len().saturating_sub(1)));
+        shape = vec![columns];
     }
-    Ok(Reply::elements(data, &shape, &axes))
+    Ok(Reply::elements(data, &shape))
 }

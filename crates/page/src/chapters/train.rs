@@ -103,6 +103,5 @@ pub fn parameter(state: &State, request: &Request) -> Answer {
         data = chosen.ok_or_else(|| Refusal::missing(format!("{name} has {rows} rows")))?;
         shape = vec![columns];
     }
-    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    Ok(Reply::elements(&data, &shape, &axes).with("x-step", step))
+    Ok(Reply::elements(&data, &shape).with("x-step", step))
 }

@@ -52,7 +52,6 @@ pub fn translate(state: &State, request: &Request) -> Answer {
     });
     Ok(Reply::Json(json!({
         "sentence": sentence,
-        "source_tokens": source.iter().map(|&id| token(id)).collect::<Vec<_>>(),
         "translations": translations.collect::<Vec<_>>(),
         "tree": {"nodes": nodes.collect::<Vec<_>>(), "best": tree.best()},
     })))

@@ -33,17 +33,17 @@ impl Gate {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
         if host != Some(&self.host) || hosts.next().is_some() {
-            return Err(Refusal { status: 403, why: "this page is only for this computer".into() });
+            return Err(Refusal::new(403, "this page is only for this computer"));
         }
         let own = format!("http://{}", self.host);
         if headers.get_all(ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes()) {
-            return Err(Refusal { status: 403, why: "another page may not ask this one".into() });
+            return Err(Refusal::new(403, "another page may not ask this one"));
         }
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.strip_prefix("Bearer "));
         if secret && !given.is_some_and(|given| equal(given.as_bytes(), self.token.as_bytes())) {
             let why = "the token is missing or wrong: open the address that m2g open printed";
-            return Err(Refusal { status: 401, why: why.into() });
+            return Err(Refusal::new(401, why));
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ async fn answer(gate: &Gate, state: Arc<State>, request: hyper::Request<Incoming
     if !secret {
         return match request.method().as_str() {
             "GET" => assets::find(&path),
-            _ => Err(Refusal { status: 405, why: "a file of the page can only be read".into() }),
+            _ => Err(Refusal::method("GET", "a file of the page can only be read")),
         };
     }
     let (route, parts) = find(request.method().as_str(), &path)?;
@@ -146,13 +146,12 @@ async fn answer(gate: &Gate, state: Arc<State>, request: hyper::Request<Incoming
     let request = Request { parts, query, body };
     let handle = route.handle;
     let done = tokio::task::spawn_blocking(move || handle(&state, &request)).await;
-    done.unwrap_or_else(|_| Err(Refusal { status: 500, why: "the request ended before its answer".into() }))
+    done.unwrap_or_else(|_| Err(Refusal::new(500, "the request ended before its answer")))
 }
 
 /// Reads the body, up to the most that the route takes.
 async fn read(request: hyper::Request<Incoming>, route: &Route) -> Result<Vec<u8>, Refusal> {
-    let too_large =
-        || Refusal { status: 413, why: format!("a request here has at most {} bytes", route.most) };
+    let too_large = || Refusal::new(413, format!("a request here has at most {} bytes", route.most));
     let mut body = request.into_body();
     if body.size_hint().lower() > route.most as u64 {
         return Err(too_large());
@@ -170,7 +169,7 @@ async fn read(request: hyper::Request<Incoming>, route: &Route) -> Result<Vec<u8
         Ok(())
     };
     match timeout(BODY_TIME, read).await {
-        Err(_) => Err(Refusal { status: 408, why: "the request took too long to arrive".into() }),
+        Err(_) => Err(Refusal::new(408, "the request took too long to arrive")),
         Ok(read) => read.map(|()| all),
     }
 }
@@ -185,8 +184,9 @@ fn response(answer: Answer) -> Response<Outgoing> {
         Ok(Reply::Elements { bytes, headers }) => (200, "application/octet-stream", headers, whole(bytes)),
         Ok(Reply::File { kind, content }) => (200, kind, Vec::new(), Outgoing::Whole(Some(content))),
         Ok(Reply::Events(parts)) => (200, "text/event-stream", Vec::new(), Outgoing::Parts(parts)),
-        Err(Refusal { status, why }) => {
-            (status, "application/json", Vec::new(), whole(json!({"error": why}).to_string().into_bytes()))
+        Err(Refusal { status, why, allow }) => {
+            let headers = allow.map(|method| ("allow", method.to_string())).into_iter().collect();
+            (status, "application/json", headers, whole(json!({"error": why}).to_string().into_bytes()))
         }
     };
     let mut response = Response::new(body);
@@ -204,7 +204,7 @@ fn response(answer: Answer) -> Response<Outgoing> {
         all.insert(name, HeaderValue::from_static(value));
     }
     for (name, value) in headers {
-        // Names of axes and shapes are plain text.
+        // Numbers and names of methods are plain text.
         if let Ok(value) = HeaderValue::from_str(&value) {
             all.insert(HeaderName::from_static(name), value);
         }

@@ -28,11 +28,11 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The elements of a value with its shape and the names of its axes.
-    pub fn elements(data: &[f32], shape: &[usize], axes: &[String]) -> Self {
+    /// The elements of a value with its shape.
+    pub fn elements(data: &[f32], shape: &[usize]) -> Self {
         let bytes = data.iter().flat_map(|x| x.to_le_bytes()).collect();
         let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-        Self::Elements { bytes, headers: vec![("x-shape", shape), ("x-axes", axes.join(","))] }
+        Self::Elements { bytes, headers: vec![("x-shape", shape)] }
     }
 
     /// With another header.
@@ -51,22 +51,34 @@ pub struct Refusal {
     pub status: u16,
     /// The sentence.
     pub why: String,
+    /// The method that the address takes, if it does not take that of the request.
+    pub allow: Option<&'static str>,
 }
 
 impl Refusal {
+    /// With an HTTP status and a sentence.
+    pub fn new(status: u16, why: impl Into<String>) -> Self {
+        Self { status, why: why.into(), allow: None }
+    }
+
     /// The input is wrong.
     pub fn bad(why: impl Into<String>) -> Self {
-        Self { status: 400, why: why.into() }
+        Self::new(400, why)
     }
 
     /// There is no such thing.
     pub fn missing(why: impl Into<String>) -> Self {
-        Self { status: 404, why: why.into() }
+        Self::new(404, why)
+    }
+
+    /// The address takes only this method.
+    pub fn method(allow: &'static str, why: impl Into<String>) -> Self {
+        Self { allow: Some(allow), ..Self::new(405, why) }
     }
 
     /// Something else is in progress.
     pub fn busy(why: impl Into<String>) -> Self {
-        Self { status: 409, why: why.into() }
+        Self::new(409, why)
     }
 }
 

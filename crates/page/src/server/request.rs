@@ -66,16 +66,16 @@ fn parse<T: FromStr>(name: &str, text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| Refusal::bad(format!("{name} is {text}, which is not a number that fits")))
 }
 
-/// The parts of a query such as `a=1&b=x%20y`.
+/// The parts of a query such as `a=1&b=x%20y`, in which `+` stands for a space.
 pub fn query(text: &str) -> Vec<(String, String)> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(a, b)| (decode(a), decode(b)))
+        .map(|(a, b)| (decode(&a.replace('+', " ")), decode(&b.replace('+', " "))))
         .collect()
 }
 
-/// Text in which `%20` or, in a query, `+` stands for a space. A wrong escape stays as it is.
+/// Text in which `%20` stands for a space. A wrong escape stays as it is.
 pub fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let digit = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16));
@@ -87,7 +87,6 @@ pub fn decode(text: &str) -> String {
                 decoded.push((16 * high + low) as u8);
                 i += 2;
             }
-            (b'+', _) => decoded.push(b' '),
             (byte, _) => decoded.push(byte),
         }
         i += 1;
