@@ -1,6 +1,6 @@
 // The shell: the path of chapters, the language, and the chapter that the address names.
 
-import { address, el, failure, fill, language, LANGUAGES, link, select, t, put } from './lib/page.js';
+import { address, el, endRequests, failure, fill, language, LANGUAGES, link, select, t, put } from './lib/page.js';
 import { chapter, CHAPTERS } from './chapters/list.js';
 
 const at = (id) => document.getElementById(id);
@@ -22,6 +22,7 @@ async function show() {
 	const { t: token, c } = address();
 	const name = CHAPTERS.includes(c) ? c : 'start';
 	for (const end of leave) end();
+	endRequests();
 	const ends = (leave = []);
 	fill();
 	path(name);

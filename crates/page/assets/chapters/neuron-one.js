@@ -35,7 +35,7 @@ export async function neuron() {
 
 	// A step begins when the one before is drawn, however fast the clicks come.
 	let last = Promise.resolve();
-	const queue = (work) => { last = last.then(() => attempt(work)); };
+	const queue = (work) => { last = last.then(() => node.isConnected && attempt(work)); };
 	const learn = (n) => button(t('neuron.steps', { n }), () => queue(async () => {
 		const got = await ask(n);
 		history.push(...got.path.map((at, i) => [history.length + i, at.cost]));

@@ -10,8 +10,9 @@ export const card = (key, ...children) => el('section.card', el('h2', t(key)), c
 
 // What went wrong, in a sentence that a screen reader reads out.
 export function failure(error) {
-	if (!(error instanceof ApiError)) console.error(error);
-	return el('p.note.bad', { role: 'alert' }, error.message === 'offline' ? t('offline') : error.message);
+	if (!(error instanceof ApiError || error.name === 'AbortError')) console.error(error);
+	const { message, status } = error;
+	return el('p.note.bad', { role: 'alert' }, message === 'offline' ? t('offline') : status ? t('says', { sentence: message }) : message);
 }
 
 // Runs `work`; a failure is shown at the top of the page until something that begins later works: with `own`, another
@@ -52,8 +53,8 @@ export function part(title, fill, { kind = 'part', open = false } = {}) {
 	return node;
 }
 
-// A box that scrolls, also with the keyboard.
-export const scroll = (label, child, more = '') => el(`div.scroll${more}`, { tabindex: 0, role: 'region', 'aria-label': t(label) }, child);
+// A box that scrolls, also with the keyboard. It is no landmark: a picture and its table have one name.
+export const scroll = (label, child, more = '') => el(`div.scroll${more}`, { tabindex: 0, role: 'group', 'aria-label': t(label) }, child);
 
 // A table; the first cell of each row names it.
 export const table = (caption, head, rows, kind = '') => scroll(caption, el(`table${kind}`, el('caption.unseen', t(caption)),
