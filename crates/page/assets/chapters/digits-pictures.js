@@ -11,8 +11,9 @@ function image(data, label, title, onclick, { rows = 28, cols = 28 } = {}) {
 	return el('li', el('button.picture', { type: 'button', onclick, 'aria-label': title, title }, canvas, el('span.v', label)));
 }
 
-// `reading` asks the model; `test(index)` reads a test image; `pick(read, sentence)` shows a digit of a photo.
-export function pictures({ of, reading, test, pick, ended }) {
+// `reading` asks the model; `test(index)` reads a test image; `pick(read, sentence)` shows a digit of a photo;
+// `repeat(work)` hears how to read it again.
+export function pictures({ of, reading, test, pick, repeat, ended }) {
 	let from = 0;
 	const photos = el('ul.gallery');
 	const turn = (by) => button(t(by < 0 ? 'before' : 'next'), () => { from = Math.max(0, from + by); images.refresh(); });
@@ -28,12 +29,14 @@ export function pictures({ of, reading, test, pick, ended }) {
 	});
 
 	const photo = (file) => file && attempt(async () => {
+		repeat(() => photo(file));
 		const got = await reading('photo', {}, { body: file });
 		if (!got) return;
 		put(photos, got.digits.map((d) => image(d.image, d.class, t('digits.photo.n', { digit: d.class }), () => pick(d))));
 		if (got.digits.length) pick(got.digits[0], t('digits.photo.found', { n: got.digits.length }));
 	});
-	const input = el('input', { type: 'file', accept: 'image/png,image/jpeg', id: 'photo', onchange: () => photo(input.files[0]) });
+	// The same file again is a choice too.
+	const input = el('input', { type: 'file', accept: 'image/png,image/jpeg', id: 'photo', onclick: () => { input.value = ''; }, onchange: () => photo(input.files[0]) });
 	const paste = (e) => photo(e.clipboardData?.files[0]);
 	addEventListener('paste', paste);
 	ended(() => removeEventListener('paste', paste));

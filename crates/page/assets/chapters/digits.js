@@ -56,7 +56,7 @@ export async function mount(root, ended) {
 		await again();
 	}, own);
 	const choice = await models('digits', () => { load(); more.reload(); });
-	const more = pictures({ of, reading, test, pick, ended });
+	const more = pictures({ of, reading, test, pick, repeat: (work) => { again = work; }, ended });
 
 	root.append(row(choice.node),
 		el('div.cards', card('digits.yours', pad.node, el('p.hint', { id: 'pad-help' }, t('pad.help')), button('clear', () => { pad.empty(); draw(performance.now()); })),
