@@ -22,10 +22,12 @@ export function select(options, value, onchange = () => {}) {
 
 export const numberField = (value, props = {}) => el('input', { type: 'number', min: 0, step: 1, ...props, value });
 
-// The number in a field, or a sentence that says what it must be. JavaScript holds 15 digits of any whole number.
+// The number in a field, or a sentence that says what it must be. JavaScript holds 15 digits of any whole number: more
+// would be another number, except with an exponent, as in 1e30.
 export function wanted({ value }, name, whole = false) {
 	const x = Number(value);
-	const wrong = !value.trim() || !Number.isFinite(x) ? (whole ? 'whole' : 'number') : Number.isInteger(x) ? (!Number.isSafeInteger(x) || (whole && x < 0)) && 'whole' : whole && 'whole';
+	const digits = whole || (/^\s*[+-]?\d+\s*$/.test(value) && !Number.isSafeInteger(x));
+	const wrong = digits ? !(value.trim() && Number.isSafeInteger(x) && x >= 0) && 'whole' : !(value.trim() && Number.isFinite(x)) && 'number';
 	if (wrong) throw new ApiError(t(`wanted.${wrong}`, { name: t(name) }));
 	return x;
 }

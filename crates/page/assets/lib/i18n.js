@@ -27,14 +27,15 @@ export function t(key, values = {}) {
 // The text of `group.name`, else the name itself.
 export const named = (group, name) => (has(`${group}.${name}`) ? t(`${group}.${name}`) : name ?? '');
 
-// A number for people: at most `digits` significant digits, without noise.
+// A number for people: at most `digits` significant digits, without noise; a count has all of its own.
 export function number(x, digits = 4) {
 	if (typeof x !== 'number' || Number.isNaN(x)) return '–';
 	const size = Math.abs(x);
-	const text = size === Infinity ? '∞' : size && (size >= 1e6 || size < 1e-4) ? size.toExponential(digits - 2) : String(Number(size.toPrecision(Math.max(digits, Number.isInteger(x) ? 7 : 0))));
+	const isCount = Number.isInteger(x) && size < 1e12;
+	const text = isCount ? String(size) : size === Infinity ? '∞' : size >= 1e6 || size < 1e-4 ? size.toExponential(digits - 2) : String(Number(size.toPrecision(digits)));
 	return x < 0 ? `−${text}` : text;
 }
 
-export const percent = (x) => `${(100 * x).toFixed(x > 0 && x < 0.001 ? 3 : 1)}\u00a0%`;
+export const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(x > 0 && x < 0.001 ? 3 : 1)}\u00a0%` : '–');
 
 export const shape = (dims) => `(${dims.join(', ')})`;
