@@ -7,6 +7,7 @@ language	Language	Idioma
 numbers	Numbers	Números
 loading	Loading …	Cargando …
 offline	The server does not answer. Is “m2g open” still running?	El servidor no responde. ¿Sigue en marcha «m2g open»?
+says	{sentence}	El programa dice, en inglés: {sentence}
 shape	Shape	Forma
 axes	Axes	Ejes
 equation	Equation	Ecuación
@@ -57,6 +58,8 @@ empty	Point at something, or reach it with Tab and the arrow keys, to see its nu
 # token
 n	Token {i}: {token}
 none	This address has no token. Open the one that “m2g open” printed.	A esta dirección le falta el token. Abre la que mostró «m2g open».
+# prompt
+empty	Type at least one character.	Escribe al menos un carácter.
 # wanted
 whole	{name} must be a whole number, 0 or more, of at most 15 digits.	{name} debe ser un número entero, 0 o más, de 15 cifras como máximo.
 number	{name} must be a number.	{name} debe ser un número.
@@ -215,7 +218,7 @@ image.out	4. x times wᵀ plus b: z	4. x por wᵀ más b: z
 token.in	1. Row {id} of the embedding table	1. La fila {id} de la tabla de embeddings
 token.row	2. Normalised (with its position, if the model adds one): x	2. Normalizada (con su posición, si el modelo la suma): x
 token.w	3. The weights of queries, keys and values	3. Los pesos de consultas, claves y valores
-token.out	4. x times wᵀ: query, key and value	4. x por wᵀ: consulta, clave y valor
+token.out	4. x times wᵀ (plus b, if the model has one): query, key and value	4. x por wᵀ (más b, si el modelo lo tiene): consulta, clave y valor
 end	Once text is numbers, a GPT is in essence no different from the digit network.	Una vez que el texto son números, un GPT no es en esencia distinto de la red de dígitos.
 # gpt
 title	GPT
@@ -255,13 +258,13 @@ about	Softmax turns the logits z into probabilities.	Softmax convierte los logit
 add	Append {token}	Añadir {token}
 temperature	T below 1 sharpens, above 1 flattens; top-k keeps the k likeliest (0: all). Nothing runs again.	T menor que 1 afila, mayor que 1 aplana; top-k guarda los k más probables (0: todos). Nada se recalcula.
 # lens
-title	What each layer alone would say	Lo que diría cada capa por sí sola
+title	What it would say after each layer	Lo que diría tras cada capa
 about	The last norm and the output table, applied after each layer.	La última norma y la tabla de salida, aplicadas tras cada capa.
 layer	After	Tras
 after	layer {l}	capa {l}
 # write
 title	Let it write	Que escriba
-about	With the temperature and top-k above. The same seed gives the same text as “m2g gpt sample”.	Con la temperatura y el top-k de arriba. La misma semilla da el mismo texto que «m2g gpt sample».
+about	With the temperature and top-k above. “m2g gpt sample” with the same --temperature, --top-k and --seed writes the same text.	Con la temperatura y el top-k de arriba. «m2g gpt sample» con los mismos --temperature, --top-k y --seed escribe el mismo texto.
 one	One token	Un token
 many	Write	Escribir
 length	Tokens
@@ -362,9 +365,9 @@ lead	One training step of each model, function by function. Joined: what several
 lane	Lane {n}	Carril {n}
 lanes	The steps	Los pasos
 shared	{n} of {all} functions are shared.	{n} de {all} funciones son compartidas.
-share	{name} spends {flops} of its FLOPs and {time} of its time in them.	{name} gasta en ellas {flops} de sus FLOPs y {time} de su tiempo.
+share	{name} spends {flops} of its FLOPs in them, and {time} of its time in the core.	{name} gasta en ellas {flops} de sus FLOPs y {time} de su tiempo en el núcleo.
 model	{n} parameters; {batch}	{n} parámetros; {batch}
-use	calls: {n}; {flops} of FLOPs, {time} of time	llamadas: {n}; {flops} de FLOPs, {time} del tiempo
+use	calls: {n}; {flops} of FLOPs, {time} of the core’s time	llamadas: {n}; {flops} de FLOPs, {time} del tiempo del núcleo
 joined	Several models run this function.	Varios modelos ejecutan esta función.
 own	Only one of these models runs it.	Solo uno de estos modelos la ejecuta.
 callers	Called here	Se llama aquí

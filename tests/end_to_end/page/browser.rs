@@ -53,6 +53,10 @@ fn check_quiet(browser: &Browser, served: &Served, place: &str) {
 /// What axe finds, if it is there.
 fn check_accessible(browser: &Browser, place: &str) {
     let Some(axe) = std::env::var_os(AXE) else { return };
+    browser.run(
+        "document.querySelectorAll('main details:not(.live-part)').forEach((part) => { part.open = true; })",
+    );
+    browser.wait("return new Promise((done) => setTimeout(() => done(true), 500))");
     browser.run(&std::fs::read_to_string(axe).unwrap());
     let found = browser.run_async(
         "axe.run({resultTypes: ['violations']}).then((r) => done(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html).slice(0, 3)])))",
@@ -75,7 +79,7 @@ fn the_page_works_in_a_browser() {
     ok(dir.path(), &["digits", "train", "--epochs", "5", "--run", "d", "--data", data, "--train-on-all"]);
     // It knows few letters, and reads few: the page begins with a text that suits it.
     let train = "gpt train --max-iters 40 --run g --data a.txt --n-layer 2 --n-head 2 --n-embd 16 --block-size 16 \
-                 --batch-size 4";
+                 --batch-size 4 --positions sinusoidal --positions-base 100";
     ok(dir.path(), &train.split_whitespace().collect::<Vec<_>>());
     let translate = "translate train --data copy --max-iters 20 --eval-translations 4 --d-model 16 --d-ff 32 --n-head 2 \
                      --encoder-layers 1 --decoder-layers 1 --max-length 16 --run t";
@@ -109,12 +113,24 @@ fn the_page_works_in_a_browser() {
         assert_eq!(browser.run(unnamed), json!(0), "{chapter}");
     }
 
+    go(&browser, "core", "");
+    browser.wait("return document.querySelector('.chapter.core').textContent.includes('512 tokens')");
+    the_formula_is_that_of_the_model(&browser);
     draws(&browser, &served);
     keyboard::walk(&browser, &served);
     browser.open(&served.address.replacen("/#", "/?lang=es#", 1));
     browser.wait("return document.querySelector('#path a')");
     assert_eq!(browser.run("return document.documentElement.lang"), "es");
     check_quiet(&browser, &served, "in Spanish");
+}
+
+fn the_formula_is_that_of_the_model(browser: &Browser) {
+    go(browser, "gpt", "&m=g");
+    let part = "[...document.querySelectorAll('main details')].find((part) => part.textContent.startsWith('The table of positions'))";
+    browser.run(&format!("{part}.open = true"));
+    let formula = browser.wait(&format!("return {part}.querySelector('.formula')?.textContent"));
+    let formula = formula.as_str().unwrap();
+    assert!(formula.contains("100") && !formula.contains("1000"), "{formula}");
 }
 
 /// Draws a one with the mouse, a hundred moves, and one with the keyboard.

@@ -52,6 +52,14 @@ fn the_page_follows_what_changes_under_it() {
                      --encoder-layers 1 --decoder-layers 1 --max-length 16 --run t";
     ok(dir.path(), &translate.split_whitespace().collect::<Vec<_>>());
     train(dir.path(), "damaged", "1", &data);
+    for floor in ["0.1", "0.5"] {
+        let schedule = format!("schedule = {{ kind = \"cosine\", warmup = 0.02, floor = {floor} }}\n");
+        std::fs::write(dir.path().join("settings.toml"), schedule).unwrap();
+        let run = format!("floor-{floor}");
+        let train = "digits train --config settings.toml --epochs 1 --train-on-all";
+        let more = ["--run", run.as_str(), "--data", data.as_str()];
+        ok(dir.path(), &train.split(' ').chain(more).collect::<Vec<_>>());
+    }
     let best = dir.path().join("runs/damaged/best.safetensors");
     let bytes = std::fs::read(&best).unwrap();
     std::fs::write(&best, &bytes[..bytes.len() / 2]).unwrap();
@@ -60,7 +68,11 @@ fn the_page_follows_what_changes_under_it() {
     browser.wait("return document.querySelector('#path a')");
 
     a_damaged_run_is_not_the_end(&browser);
+    a_photo_is_read_with_another_model(&browser);
     every_click_is_a_step(&browser, &served);
+    a_chapter_that_was_left_says_nothing(&browser);
+    settings_that_differ_are_seen(&browser);
+    numbers_and_axes_name_each_step(&browser);
     a_success_hides_no_later_failure(&browser);
     a_wrong_number_is_refused(&browser);
     a_live_picture_ends_when_it_is_closed(&browser);
@@ -90,6 +102,86 @@ fn a_damaged_run_is_not_the_end(browser: &Browser) {
     browser.wait("return new Promise((done) => setTimeout(() => done(true), 500))");
     let verdict = browser.run("return document.getElementById('verdict').textContent");
     assert!(verdict.as_str().unwrap().contains("not sure"), "untrained: {verdict}");
+}
+
+fn a_photo_is_read_with_another_model(browser: &Browser) {
+    go(browser, "digits", "&m=d");
+    browser.run(
+        "const canvas = document.createElement('canvas'); canvas.width = canvas.height = 112; \
+         const pen = canvas.getContext('2d'); pen.fillStyle = '#fff'; pen.fillRect(0, 0, 112, 112); \
+         pen.fillStyle = '#000'; pen.fillRect(52, 20, 9, 70); \
+         return new Promise((done) => canvas.toBlob((blob) => { \
+             const data = new DataTransfer(); data.items.add(new File([blob], 'one.png', { type: 'image/png' })); \
+             const input = document.getElementById('photo'); input.files = data.files; \
+             input.dispatchEvent(new Event('change')); done(true); \
+         }))",
+    );
+    let verdict = "document.getElementById('verdict').textContent";
+    browser.wait(&format!("return {verdict}.includes('Digits found in the photo: 1.')"));
+    browser.run(&format!("window.before = {verdict}"));
+    fill(browser, "Model", "digits");
+    browser.wait(&format!("return {verdict} !== window.before"));
+    let verdict = browser.run(&format!("return {verdict}"));
+    assert!(verdict.as_str().unwrap().contains("Digits found in the photo: 1."), "{verdict}");
+}
+
+/// Neither the requests of a chapter that was left nor those that waited for them write beside the next one.
+fn a_chapter_that_was_left_says_nothing(browser: &Browser) {
+    browser.devtools("Network.enable", json!({}));
+    let latency = |ms: u32| {
+        let slow = json!({"offline": false, "latency": ms, "downloadThroughput": -1, "uploadThroughput": -1});
+        browser.devtools("Network.emulateNetworkConditions", slow);
+    };
+    go(browser, "neuron", "");
+    latency(500);
+    for _ in 0..3 {
+        press(browser, "Steps: 1");
+    }
+    browser.run("location.hash = location.hash.replace('neuron', 'runs')");
+    browser.wait("return new Promise((done) => setTimeout(() => done(true), 2500))");
+    latency(0);
+    browser.wait("return document.querySelector('.chapter.runs table')");
+    let titles = "return [document.querySelector('h1').textContent, document.querySelector('#numbers h2').textContent]";
+    assert_eq!(browser.run(titles), json!(["Runs", "Numbers"]));
+    is_quiet(browser);
+}
+
+fn settings_that_differ_are_seen(browser: &Browser) {
+    go(browser, "runs", "");
+    press(browser, "Choose none");
+    for floor in ["0.1", "0.5"] {
+        browser.run(&format!("document.querySelector('[aria-label=\"Compare floor-{floor}\"]').click()"));
+    }
+    let schedule = "[...document.querySelectorAll('.chapter.runs table:not(.runs) tbody tr')].map((row) => row.textContent)";
+    browser.wait(&format!(
+        "return {schedule}.includes('schedulecosine (floor 0.1, warmup 0.02)cosine (floor 0.5, warmup 0.02)')"
+    ));
+}
+
+fn numbers_and_axes_name_each_step(browser: &Browser) {
+    go(browser, "neuron", "");
+    let shown = browser.run(
+        "return (async () => { \
+             const { Chart, number, percent } = await import('/lib/page.js'); \
+             const chart = new Chart('chart', 'Step', 'loss'); \
+             const box = document.createElement('div'); box.style.width = '270px'; box.append(chart.node); \
+             document.querySelector('main').append(box); \
+             const labels = (points) => { \
+                 chart.update([{ name: 'loss', points }]); \
+                 const all = [...chart.art.querySelectorAll('text[text-anchor=middle]:not([transform])')]; \
+                 const places = all.map((text) => text.getBoundingClientRect()); \
+                 const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; \
+                 return [places.some((a, i) => places.slice(i + 1).some((b) => meet(a, b))), all.slice(0, -1).map((t) => t.textContent)]; \
+             }; \
+             const many = labels([[1000000, 1], [1009000, 2]]); \
+             const one = labels([[5000, 0.9385]]); \
+             box.remove(); \
+             return [[number(1004000), number(1004000, 7), number(0.00012345, 3), percent(null)], many, one]; \
+         })()",
+    );
+    assert_eq!(shown[0], json!(["1004000", "1004000", "0.000123", "–"]));
+    assert_eq!((&shown[1][0], &shown[2]), (&json!(false), &json!([false, ["5000"]])), "{shown}");
+    assert!(shown[1][1].as_array().unwrap().len() >= 2, "{shown}");
 }
 
 fn every_click_is_a_step(browser: &Browser, served: &Served) {
@@ -162,6 +254,12 @@ fn a_wrong_number_is_refused(browser: &Browser) {
         press(browser, "Start");
         says(browser, sentence);
     }
+    // Of a rate, only that it is a number.
+    fill(browser, "Name of the run", "");
+    fill(browser, "learning_rate", "1e30");
+    fill(browser, "seed", "");
+    press(browser, "Start");
+    says(browser, "Seed must be a number.");
 }
 
 fn a_sentence_and_its_heads(browser: &Browser) {

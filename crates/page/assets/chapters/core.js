@@ -30,7 +30,7 @@ export async function mount(root) {
 		const { models, functions } = now;
 		const use = (fn, i) => (fn.runs[i] ? button([el('b', fn.name), el('span', fn.runs[i].calls > 1 ? `× ${fn.runs[i].calls}` : '')], () => open(fn), { class: `fn c${i}`, 'aria-label': `${fn.name} × ${fn.runs[i].calls}, ${models[i].name}` }) : el('span.none'));
 		lanes.style.setProperty('--lanes', models.length);
-		put(lanes, el('div.lane', models.map((m, i) => el(`div.c${i}`, el('b', m.name), el('div.hint', t('core.model', { n: m.parameters, batch: m.batch.replace(UNITS, (word) => named('unit', word)) }))))),
+		put(lanes, el('div.lane', models.map((m, i) => el(`div.c${i}`, el('b', m.name), el('div.hint', t('core.model', { n: m.parameters, batch: m.batch.replace(UNITS, (word) => named('unit', word)) })), m.notes.map((note) => el('div.hint', note))))),
 			...[...new Set(functions.map((fn) => fn.stage))].map((stage) => {
 				const own = functions.filter((fn) => fn.stage === stage);
 				return [el('h3', named('stage', stage)), el('ul', own.map((fn) => el(isShared(fn) ? 'li.lane.joined' : 'li.lane', models.map((_, i) => use(fn, i)))))];

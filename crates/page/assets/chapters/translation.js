@@ -12,7 +12,7 @@ export async function mount(root) {
 	const ask = question({ model: () => choice.name, sentence: () => prompt.text });
 
 	const go = latest(async () => {
-		const got = await post('translate', { model: choice.name, sentence: prompt.own, beam: wanted(beam, 'translation.beam', true) });
+		const got = await post('translate', { model: choice.name, sentence: prompt.wanted, beam: wanted(beam, 'translation.beam', true) });
 		prompt.suit(got.sentence);
 		put(result, card('translation.result', el('p.lead', { id: 'translation' }, el('strong', got.translations[0]?.text || '–')),
 			table('translation.result', [t('translation.title'), 'ln p', t('score')], got.translations.map((x) => [x.text || '–', number(x.log_probability), number(x.score)]))),

@@ -25,7 +25,8 @@ export async function mount(root) {
 	});
 
 	function measured() {
-		const arms = options.lab.filter((a) => a.arm === (a.experiment === 'score' ? now.score : now.mask.split(':')[0]));
+		const mask = now.mask === 'window:8' ? 'window' : now.mask; // the window of the experiment
+		const arms = options.lab.filter((a) => a.arm === (a.experiment === 'score' ? now.score : mask));
 		put(lab, card('what-if.lab', arms.length ? table('what-if.lab', ['what-if.arm', 'runs.measure', 'what-if.retrained', 'what-if.standard', 'what-if.seeds'].map((k) => t(k)), arms.map((a) => [a.arm, a.measure, number(a.mean), number(a.standard), a.seeds]))
 			: el('p.hint', t('what-if.lab.none'))));
 	}

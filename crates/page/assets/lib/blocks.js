@@ -15,7 +15,7 @@ const text = (spans) => spans.map((s) => s.text).join('');
 const DRAW = {
 	heading: ({ level, spans }) => el(`h${Math.max(2, Math.min(4, level))}`, spans.map(span)),
 	paragraph: ({ spans }) => el('p', spans.map(span)),
-	code: ({ lang, text: code }) => el('pre', { tabindex: 0, role: 'region', 'aria-label': lang || 'text' }, el('code', code)),
+	code: ({ lang, text: code }) => el('pre', { tabindex: 0, role: 'group', 'aria-label': lang || 'text' }, el('code', code)),
 	list: ({ ordered, start, items }, live) => el(ordered ? 'ol' : 'ul', { start: ordered && start }, items.map((item) => el('li', blocks(item, live)))),
 	quote: ({ blocks: inside }, live) => el('blockquote', blocks(inside, live)),
 	rule: () => el('hr'),

@@ -1,8 +1,9 @@
 // The text that a model reads: an example that suits the model, until another one is typed.
 
 import { address, keep } from './address.js';
-import { post } from './api.js';
+import { ApiError, post } from './api.js';
 import { el } from './dom.js';
+import { t } from './i18n.js';
 
 export class Prompt {
 	// `changed()` hears of each letter.
@@ -14,6 +15,12 @@ export class Prompt {
 
 	get text() {
 		return this.node.value;
+	}
+
+	// What was typed, null for the example. A text without a letter cannot be read.
+	get wanted() {
+		if (this.own === '') throw new ApiError(t('prompt.empty'));
+		return this.own ?? null;
 	}
 
 	type(text) {
@@ -29,7 +36,7 @@ export class Prompt {
 
 	// A step of a model on the text.
 	async inspect(model, more) {
-		const got = await post('inspect', { model, ...more, prompt: this.node.disabled ? null : this.own });
+		const got = await post('inspect', { model, ...more, prompt: this.node.disabled ? null : this.wanted });
 		this.suit(got.text);
 		return got;
 	}
