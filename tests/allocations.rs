@@ -262,7 +262,7 @@ where
     let estimate = with_threads(1, || {
         let mut session = Session::<M>::new(config, data, Save::Nowhere)?;
         session.run(&mut ())?;
-        Ok::<_, Error>(M::footprint(&session.description).unwrap())
+        Ok::<_, Error>(M::footprint(&session.description, Some(data)).unwrap())
     });
     let needed = (PEAK.load(Relaxed) - before) as f64;
     let estimate = estimate.unwrap().unwrap();
@@ -312,6 +312,17 @@ fn training_needs_about_the_memory_that_is_estimated() {
         ),
         ("attention op by op", m2g_gpt::Config { fused: false, n_head: 4, ..usual.clone() }),
         ("another score", m2g_gpt::Config { score: m2g_core::nn::Score::Cosine, ..usual.clone() }),
+        (
+            "attention op by op, with ALiBi and dropout",
+            m2g_gpt::Config {
+                fused: false,
+                n_head: 4,
+                dropout: 0.1,
+                positions: m2g_core::nn::Positions::Alibi,
+                ..usual.clone()
+            },
+        ),
+        ("rotary positions", m2g_gpt::Config { positions: m2g_core::nn::Positions::Rotary, ..usual.clone() }),
     ] {
         compare_with_estimate::<Gpt<f32>>(what, config, &corpus);
     }

@@ -129,6 +129,23 @@ pub fn elements(lengths: &[usize]) -> u64 {
     lengths.iter().fold(1, |n: u64, &length| n.saturating_mul(length as u64))
 }
 
+/// The elements that passes need which take turns on a tape, each with the length of its batch. A buffer also serves
+/// tensors of half its length, but no shorter ones. So of two passes whose lengths differ by more, both need all of
+/// theirs; of others, the shorter one needs what it has more of for each unit of length.
+pub fn in_turn(mut passes: Vec<(usize, u64)>) -> u64 {
+    passes.sort_unstable_by_key(|&pass| std::cmp::Reverse(pass));
+    let (mut all, mut longest, mut of_each) = (0_u64, usize::MAX, 0_u64);
+    for (length, elements) in passes {
+        if length < longest / 2 {
+            (longest, of_each) = (length, 0);
+        }
+        let there = of_each.saturating_mul(length as u64);
+        all = all.saturating_add(elements.saturating_sub(there));
+        of_each = of_each.max(elements / (length as u64).max(1));
+    }
+    all
+}
+
 /// Bytes of memory that this process can still get, where the system says so: the least of what is free
 /// on the machine, in the control groups of the process, and below its limit of addresses.
 pub fn available() -> Option<u64> {
@@ -210,6 +227,25 @@ mod tests {
         ] {
             assert_eq!(at_once_in(bytes, most, available), want, "{bytes} {most} {available:?}");
         }
+    }
+
+    #[test]
+    fn passes_of_similar_length_take_turns_in_the_same_memory() {
+        // Lengths, and how many tensors of that length there are.
+        let need = |passes: &[(usize, u64)]| {
+            in_turn(passes.iter().map(|&(length, n)| (length, n * length as u64)).collect())
+        };
+        for (passes, want) in [
+            (vec![], 0),
+            (vec![(8, 3), (8, 5)], 5 * 8),
+            (vec![(8, 3), (16, 5)], 5 * 16),
+            (vec![(8, 5), (16, 3)], 3 * 16 + 2 * 8),
+            (vec![(8, 3), (18, 5)], 5 * 18 + 3 * 8),
+            (vec![(10, 1), (24, 2), (1, 4), (16, 3), (6, 2)], 2 * 24 + 16 + 10 + 6 + 4),
+        ] {
+            assert_eq!(need(&passes), want, "{passes:?}");
+        }
+        assert_eq!(in_turn(vec![(1, u64::MAX), (9, 1), (0, 5)]), u64::MAX);
     }
 
     #[test]

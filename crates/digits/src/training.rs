@@ -118,7 +118,7 @@ impl Trainable for Network<f32> {
         }
     }
 
-    fn footprint(description: &Description) -> Option<Footprint> {
+    fn footprint(description: &Description, _: Option<&DigitData>) -> Option<Footprint> {
         let config = &description.config;
         let (rows, columns) = description.image;
         let sizes = config.architecture(rows * columns, description.classes).sizes;

@@ -5,7 +5,7 @@ use m2g_core::inspect::{
 };
 use m2g_core::settings::SettingValue;
 use m2g_core::train::Model;
-use m2g_core::{Error, Tape, Tensor, Tokens};
+use m2g_core::{Error, Tape, Tensor, Tokens, memory};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::readable;
 
@@ -79,7 +79,8 @@ impl Gpt<f32> {
     /// `backward`, each token but the first is predicted from those before it, so the model reads all but the last.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are too many tokens, or too few to predict one of them.
+    /// [`Error::Setting`] if there are too many tokens, or too few to predict one of them; [`Error::Memory`] if there
+    /// is no memory for all values.
     pub fn inspect(
         &self,
         tokenizer: Option<&Tokenizer>,
@@ -91,6 +92,7 @@ impl Gpt<f32> {
             let rule = "the model needs at least one token to read and, backward, one more to predict";
             return Err(Error::Setting { name: "the number of tokens", value: ids.len().to_string(), rule });
         };
+        memory::check(config.inspected_elements(t, backward), "inspecting these tokens", "inspect fewer")?;
         let layer = |i: usize| Layer {
             number: i,
             after: Some(if i == 0 { "embedded".into() } else { format!("h.{}", i - 1) }),

@@ -17,7 +17,7 @@
 //! | [`generate`] | [`Generator`]: one token at a time, with a cache and a sliding window |
 //! | [`continuation`] | a generated text up to where it ends: its length, its end, a stop text |
 //! | [`inspect`] | one step with every value under its name, and what each layer would predict |
-//! | `footprint` | the number of parameters, and the memory that training needs, from the settings alone |
+//! | `footprint` | the number of parameters, and the memory that training needs, from the settings and the data |
 //! | [`ask`] | questions to a trained model: attention by words, causal tests |
 //! | [`writing`] | how much of what a model writes is words and sentences of the tales |
 //! | [`ladder`] | the lecture "Let's build GPT", rung by rung |

@@ -37,7 +37,7 @@ pub struct Gpt<T: Float> {
 
 impl GptConfig {
     /// The settings of each block, whose initial weights have standard deviation `std`.
-    fn block_settings(&self, std: f64) -> BlockSettings {
+    pub(crate) fn block_settings(&self, std: f64) -> BlockSettings {
         let &Self { n_embd, n_head, positions, score, bias, qk_norm, activation, dropout, .. } = self;
         // 2 n_layer sub-layers add to the stream: divided by the root of their number, their sum keeps its variance
         // (Radford et al. 2019).

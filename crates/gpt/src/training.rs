@@ -62,8 +62,9 @@ impl Trainable for Gpt<f32> {
         description.model.validate()
     }
 
-    fn footprint(description: &Description) -> Option<Footprint> {
-        Some(footprint(&description.config, &description.model))
+    fn footprint(description: &Description, corpus: Option<&Corpus>) -> Option<Footprint> {
+        let val = corpus.map(|corpus| corpus.val.len());
+        Some(footprint(&description.config, &description.model, val))
     }
 
     fn config(description: &Description) -> &Config {

@@ -11,7 +11,7 @@
 //! | [`training`] | a training run in its folder: [`Training`](training::Training) |
 //! | [`evaluation`] | loss, accuracy and BLEU on pairs that the model was not trained on |
 //! | [`inspect`] | one step with every value under its name |
-//! | `footprint` | the number of parameters, and the memory that training needs, from the settings alone |
+//! | `footprint` | the number of parameters, and the memory that training needs, from the settings and the data |
 //! | [`ask`] | questions to a trained model: attention by words, alignments, causal tests |
 //! | [`metrics`] | how good a translation is: BLEU, chrF, and the interval of a difference |
 

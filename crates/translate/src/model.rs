@@ -61,7 +61,7 @@ pub enum Encoded<'a, T: Float> {
 impl TransformerConfig {
     /// The settings of a block: the paper's, unless the configuration says otherwise. With `gain` 0, all its linear
     /// layers are 0.
-    fn block_settings(&self, cross_attention: bool, gain: f64) -> BlockSettings {
+    pub(crate) fn block_settings(&self, cross_attention: bool, gain: f64) -> BlockSettings {
         let &Self { d_model, d_ff, n_head, positions, norm, dropout, relu_dropout, .. } = self;
         let init = Init::Scaled { gain, bias: 0.0 };
         BlockSettings {

@@ -59,8 +59,10 @@ impl Trainable for Transformer<f32> {
         description.model.validate()
     }
 
-    fn footprint(description: &Description) -> Option<Footprint> {
-        Some(footprint(&description.config, &description.model))
+    fn footprint(description: &Description, corpus: Option<&Corpus>) -> Option<Footprint> {
+        let any = [description.model.max_length; 2];
+        let longest = corpus.map_or(any, |corpus| [corpus.train.longest(), corpus.val.longest()]);
+        Some(footprint(&description.config, &description.model, longest))
     }
 
     fn config(description: &Description) -> &Config {

@@ -23,6 +23,22 @@ pub struct AttentionSettings {
     pub dropout: f64,
 }
 
+impl AttentionSettings {
+    /// The elements that attention op by op keeps for each token, besides its input and output, if the T tokens of a
+    /// sequence of width C see each other:
+    ///
+    /// ```text
+    /// 4 C      Q, K and V of each head, and its output; for some scores, queries and keys in another form
+    /// H T      for each op: the score, its scale, ALiBi's distances, the softmax, dropout
+    /// ```
+    pub fn op_by_op_elements(&self, c: usize, t: usize) -> u64 {
+        let (tensors, of_score) = self.score.values();
+        let others = [self.positions == Positions::Alibi, self.dropout > 0.0].map(usize::from);
+        let matrices = of_score + 1 + others.iter().sum::<usize>();
+        ((4 + tensors) * c) as u64 + (matrices * self.n_head) as u64 * t as u64
+    }
+}
+
 /// How [`op_by_op`] scores each key for each query.
 pub(super) struct Scoring {
     pub score: Score,

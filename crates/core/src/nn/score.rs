@@ -79,6 +79,16 @@ impl Score {
         }
     }
 
+    /// How many values [`Score::forward`] records: tensors `(B, H, T, D)`, and matrices `(B, H, Tq, Tk)`.
+    pub(super) fn values(self) -> (usize, usize) {
+        match self {
+            Self::Dot | Self::Additive => (0, 1),
+            Self::ScaledDot | Self::WidthScaledDot | Self::InverseDot | Self::NegativeDistance => (0, 2),
+            Self::ReversedDot => (1, 2),
+            Self::SquaredDot | Self::Cosine => (2, 2),
+        }
+    }
+
     /// Adds the weights `(H, D)` of the additive score to `params` as `name.score.weight`. The other
     /// scores have no weights.
     ///
@@ -159,6 +169,23 @@ mod tests {
                 let scores = tape.mean(scores)?;
                 tape.add(scores, unused)
             });
+        }
+    }
+
+    #[test]
+    fn records_as_many_values_as_it_says() {
+        let (tensor, matrix) = ([1, 2, 5, 3], [1, 2, 5, 5]);
+        for score in Score::ALL {
+            let mut tape = Tape::<f64>::new();
+            let [q, k] = [1.0, 2.0].map(|first| tape.input(constant(&tensor, first)));
+            let w = tape.input(constant(&[2, 3], 3.0));
+            tape.trace.switch(true);
+            score.forward(&mut tape, q, k, Some(w)).unwrap();
+            let records = tape.trace.take();
+            let of_shape = |shape: &[usize]| {
+                records.iter().filter(|record| record.output == ndarray::IxDyn(shape)).count()
+            };
+            assert_eq!((of_shape(&tensor), of_shape(&matrix)), score.values(), "{score:?}");
         }
     }
 

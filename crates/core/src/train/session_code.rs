@@ -37,7 +37,7 @@ fn start<'a, M: SessionModel>(
     let base = M::init_from(&config).map(|run| Session::<M>::load(run, BEST)).transpose()?;
     let (base, base_description) = base.unzip();
     let description = M::describe(config, data, base_description.as_ref())?;
-    let notes = check_memory::<M>(&description)?;
+    let notes = check_memory::<M>(&description, data)?;
     let model = M::init(&description, base.as_ref())?;
     let optimizer = M::optimizer(&description, data);
     // Fails before a folder is created if the data does not fit.
@@ -70,7 +70,7 @@ fn resume<'a, M: SessionModel>(
         return Err(Error::OtherData { run: path.to_path_buf(), data: M::source(data) });
     }
     M::task(&description, data)?;
-    let mut notes = check_memory::<M>(&description)?;
+    let mut notes = check_memory::<M>(&description, data)?;
     let (mut folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
     let last = path.join(LAST);
     let (toml, json) = written::<M>(&description)?;
@@ -197,8 +197,8 @@ fn create<M: SessionModel>(
 const SMALL_MODEL: u64 = 1 << 22;
 
 /// Checks that there is enough memory for training.
-fn check_memory<M: SessionModel>(description: &M::Description) -> Result<Vec<String>, Error> {
-    let warning = M::footprint(description).map(|footprint| footprint.check()).transpose()?;
+fn check_memory<M: SessionModel>(description: &M::Description, data: &M::Data) -> Result<Vec<String>, Error> {
+    let warning = M::footprint(description, Some(data)).map(|footprint| footprint.check()).transpose()?;
     Ok(warning.flatten().into_iter().collect())
 }
 
@@ -210,7 +210,7 @@ fn restored<M: SessionModel>(
 ) -> Result<M, Error> {
     // A large model is not built before its size is compared with that of the file.
     let found = checkpoint.parameter_count() as u64;
-    if let Some(Footprint { parameters: described, .. }) = M::footprint(description)
+    if let Some(Footprint { parameters: described, .. }) = M::footprint(description, None)
         && described > found.max(SMALL_MODEL)
     {
         let why = format!(

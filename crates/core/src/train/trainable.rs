@@ -88,9 +88,9 @@ pub trait Trainable: Model<f32> + Sized + 'static {
         Self::init(description, None)
     }
 
-    /// The memory that training needs. The number of parameters is compared with checkpoints before a
-    /// model is built from one. `None` if it is not known: then nothing is compared.
-    fn footprint(_description: &Self::Description) -> Option<Footprint> {
+    /// The memory that training on `data` needs, or on any if it is not given. The number of parameters is compared
+    /// with checkpoints before a model is built from one. `None` if it is not known: then nothing is compared.
+    fn footprint(_description: &Self::Description, _data: Option<&Self::Data>) -> Option<Footprint> {
         None
     }
 

@@ -166,7 +166,7 @@ proptest! {
         config in configurations(), b in 1..3_usize, cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         seed: u64,
     ) {
-        // What can be cached; see `GptConfig::can_cache`. bf16 rounds the cached products alone.
+        // What can be cached; see `GptConfig::can_cache`. bf16 rounds the products without the cache alone.
         let config =
             GptConfig { mask: Mask::Causal, score: Score::ScaledDot, precision: Precision::F32, ..config };
         let (t, v) = (config.block_size, config.vocab_size);

@@ -189,6 +189,12 @@ impl Pairs {
         self.source.is_empty()
     }
 
+    /// The number of tokens of the longest source or target.
+    pub(crate) fn longest(&self) -> usize {
+        let lengths = |side: &Sentences| (0..side.len()).map(|i| side.get(i).len()).max();
+        lengths(&self.source).max(lengths(&self.target)).unwrap_or(0)
+    }
+
     /// The SHA-256 of the tokens of each side, for a fingerprint.
     pub(crate) fn sha256(&self) -> [String; 2] {
         [&self.source, &self.target].map(|sentences| TokenData::sha256_of(sentences.ids()))
