@@ -25,6 +25,9 @@ const MAX_ANSWER: u64 = 64 << 20;
 const MAX_PRINTED: usize = 1 << 20;
 /// The address space of a program, in KiB.
 const MEMORY_KIB: u32 = 1 << 20;
+/// The stack of a program, in KiB. Without a limit, as on many clusters, a program that calls itself without end
+/// would take all memory and end without a word.
+const STACK_KIB: u32 = 8 << 10;
 /// How often waiting looks up.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -155,7 +158,12 @@ struct Running {
 impl Program {
     /// A program to grade: all its answers together may take 2.5 seconds.
     pub fn to_grade(path: PathBuf) -> Self {
-        Self::new(path, Limit::Until(Instant::now() + GRADING))
+        Self::to_grade_within(path, GRADING)
+    }
+
+    /// A program to grade: all its answers together may take this time.
+    pub fn to_grade_within(path: PathBuf, time: Duration) -> Self {
+        Self::new(path, Limit::Until(Instant::now() + time))
     }
 
     /// A program to use: each of its answers may take this time.
@@ -256,11 +264,13 @@ impl Running {
     }
 }
 
-/// The command of a program, with a limit on its memory where the system has one.
+/// The command of a program, with limits on its memory and its stack where the system has them.
 fn limited(path: &Path) -> Command {
     if cfg!(unix) {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("ulimit -v {MEMORY_KIB} 2>/dev/null; exec \"$0\"")).arg(path);
+        let limits =
+            format!("ulimit -s {STACK_KIB} 2>/dev/null; ulimit -v {MEMORY_KIB} 2>/dev/null; exec \"$0\"");
+        shell.arg("-c").arg(limits).arg(path);
         return shell;
     }
     Command::new(path)
@@ -337,6 +347,24 @@ mod tests {
         assert_eq!(warning(&message("warning", "unused_imports")), None);
         assert_eq!(warning(&message("error", "unused_variables")), None);
         assert_eq!(warning(&serde_json::Value::Null), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_stack_is_limited_where_the_system_has_no_limit() {
+        let program = limited(Path::new("/bin/sh"));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -s unlimited && exec \"$0\" \"$@\""]);
+        shell.arg(program.get_program()).args(program.get_args());
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // A shell that may not lift the limit has ended.
+        let _ = shell.stdin.take().unwrap().write_all(b"ulimit -s\n");
+        let output = shell.wait_with_output().unwrap();
+        if !output.status.success() {
+            println!("skipped: nobody may lift the limit of the stack here");
+            return;
+        }
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), STACK_KIB.to_string());
     }
 
     #[test]

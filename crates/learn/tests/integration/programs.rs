@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use m2g_learn::exercises::{ALL, named};
 use m2g_learn::folder::Folder;
@@ -14,6 +15,9 @@ use m2g_learn::report::sentences;
 use m2g_learn::texts::Language;
 
 use crate::planted::{NEARLY_RIGHT, PLANTED};
+
+/// A time that no program which ends needs, on a machine with much to do either.
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// For grading.
 pub const PLAIN: Build = Build { release: false, colour: false };
@@ -67,7 +71,7 @@ fn program(name: &str) -> Program {
     let programs = programs();
     let link = programs.folder.path().join(name);
     std::os::unix::fs::symlink(&programs.all, &link).unwrap();
-    Program::to_grade(link)
+    Program::to_grade_within(link, LONG)
 }
 
 #[test]
