@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::errors::with_dashes;
 use crate::output::{self, LongRun};
-use crate::terminal::lines::entry_at;
+use crate::terminal::lines::{entry_at, wrap};
 use crate::terminal::program::command;
 use crate::terminal::width::columns;
 
@@ -122,13 +122,13 @@ fn check(name: &str, data: Option<PathBuf>) -> anyhow::Result<()> {
                 Err(error) => Err(error.to_string()),
             },
         };
-        match state {
-            Ok(text) => shown.line(format_args!("ok     {text}")),
-            Err(text) => {
-                wrong += 1;
-                shown.line(format_args!("WRONG  {text}"));
-            }
-        }
+        wrong += usize::from(state.is_err());
+        let (verdict, text) = match state {
+            Ok(text) => ("ok     ", text),
+            Err(text) => ("WRONG  ", text),
+        };
+        let text = wrap(&text, columns().saturating_sub(verdict.len()), 0);
+        shown.line(format_args!("{verdict}{}", text.replace('\n', "\n       ")));
     }
     let (files, them) = match wrong {
         0 => return shown.finish(),

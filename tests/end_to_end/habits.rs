@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::*;
 
@@ -21,6 +20,14 @@ fn folder() -> tempfile::TempDir {
     dir
 }
 
+/// Adds a small translation model, `tr`.
+fn add_translation(dir: &Path) {
+    fs::write(dir.join("a.tsv"), "el 7\tthe 7\n".repeat(40)).unwrap();
+    let train = "translate train --data a.tsv --tokenizer byte --encoder-layers 1 --decoder-layers 1 --d-model 8 \
+                 --d-ff 16 --n-head 1 --batch-tokens 256 --eval-translations 0 --max-iters 2 --run tr";
+    ok(dir, &train.split_whitespace().collect::<Vec<_>>());
+}
+
 const LONG: &str = "a-run-with-a-name-that-says-everything-about-its-settings-and-the-weather-of-the-day";
 
 /// The lines of a command's output that are wider than the terminal.
@@ -31,8 +38,10 @@ fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
     let stdout = String::from_utf8(output.stdout).unwrap();
     let wide = |line: &&str| {
         let word = line.trim().split(' ').max_by_key(|word| word.len()).unwrap_or("");
-        // A path, a name or a command that must be copied stays whole.
-        let is_copied = word.contains('/') || word == LONG || line.trim().starts_with("m2g ");
+        // A path, a name, a signature or a command that must be copied stays whole, where it does not fit.
+        let needed = line.len() - line.trim_start().len() + word.chars().count();
+        let stays_whole = needed >= columns && (word.contains(['/', '|']) || word == LONG);
+        let is_copied = stays_whole || line.trim().starts_with("m2g ");
         line.chars().count() > columns && !is_copied
     };
     stdout.lines().chain(stderr.lines()).filter(wide).map(String::from).collect()
@@ -41,6 +50,7 @@ fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
 #[test]
 fn output_fits_the_terminal() {
     let dir = folder();
+    add_translation(dir.path());
     let train =
         ["gpt", "train", "--data", "a.txt", "--max-iters", "4", "--eval-interval", "2", "--log-interval"];
     let train =
@@ -73,6 +83,13 @@ fn output_fits_the_terminal() {
             &["inspect", LONG, "--values", "wte.weight"],
             &["runs", "show", LONG],
             &["digits", "eval", "d"],
+            &["gpt", "eval", LONG],
+            &["gpt", "sample", LONG, "--tokens", "5", "--prompt", "7"],
+            &["translate", "eval", "tr"],
+            &["inspect", "tr", "--layer", "all"],
+            &["params", "tr"],
+            &["data", "check", "mnist"],
+            &["bleu", "a.txt", "--hypotheses", "a.txt"],
             &digits,
             &["runs"],
             &["runs", "show", "e"],
@@ -87,6 +104,24 @@ fn output_fits_the_terminal() {
             let wide = too_wide(dir.path(), columns, args);
             assert!(wide.is_empty(), "{columns} columns: {args:?}: {wide:#?}");
         }
+    }
+}
+
+/// What is printed with `--json` is JSON: as a whole, or line by line.
+#[test]
+fn with_json_stdout_holds_nothing_else() {
+    let dir = folder();
+    add_translation(dir.path());
+    let commands = "digits eval d\ngpt eval LONG\ngpt sample LONG --tokens 3 --prompt 7\nparams LONG\n\
+                    inspect digits\nruns\nruns show d\ndata list\ncompare d d\nlab\nlearn list\n\
+                    bleu a.txt --hypotheses a.txt\ngpt prepare a.txt --out p\ntranslate eval tr\n\
+                    digits train --data small --epochs 1 --run j";
+    for line in commands.lines() {
+        let words = line.split(' ').map(|word| if word == "LONG" { LONG } else { word });
+        let stdout = ok(dir.path(), &words.chain(["--json"]).collect::<Vec<_>>());
+        let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert!(is_json(&stdout) || stdout.lines().all(is_json), "{line}: {stdout}");
+        assert!(!stdout.is_empty(), "{line}");
     }
 }
 
@@ -177,26 +212,26 @@ fn the_comparison_opens_with_a_summary() {
 fn hints_are_commands_that_work_here() {
     let dir = folder();
     let hint = |here: &Path, workspace: Option<&Path>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
-        command.current_dir(here).args(["data", "get", "mnits"]).env_remove("CARGO_MANIFEST_DIR");
+        let mut command = m2g(here, &["data", "get", "mnits"]);
+        command.env_remove("CARGO_MANIFEST_DIR");
         if let Some(workspace) = workspace {
             command.env("CARGO_MANIFEST_DIR", workspace);
         }
         String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned()
     };
     let binary = env!("CARGO_BIN_EXE_m2g");
-    assert!(hint(dir.path(), None).contains(&format!("`{binary} data list`")), "{}", hint(dir.path(), None));
+    // As a shell takes it.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c);
+    let named = if binary.chars().all(plain) { binary.to_string() } else { format!("'{binary}'") };
+    assert!(hint(dir.path(), None).contains(&format!("`{named} data list`")), "{}", hint(dir.path(), None));
     assert!(hint(&root().join("crates"), Some(root())).contains("`cargo run --release -- data list`"));
-    assert!(hint(dir.path(), Some(root())).contains(&format!("`{binary} data list`")));
+    assert!(hint(dir.path(), Some(root())).contains(&format!("`{named} data list`")));
     // By its name, as from the PATH.
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
-        let mut command = Command::new(binary);
-        command
-            .arg0("m2g")
-            .current_dir(dir.path())
-            .args(["digits", "train", "--data", "small", "--epochs", "1"]);
+        let mut command = m2g(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1"]);
+        command.arg0("m2g");
         let output = command.env_remove("CARGO_MANIFEST_DIR").output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(stderr.contains("\n  m2g digits eval runs/digits\n"), "{stderr}");
@@ -220,14 +255,28 @@ fn help_groups_flags_and_ends_with_examples() {
 #[test]
 fn completions_and_manual_pages_are_written() {
     let dir = tempfile::tempdir().unwrap();
-    for (shell, part) in [
+    for (name, part) in [
         ("bash", "complete -F"),
         ("zsh", "#compdef m2g"),
         ("fish", "complete -c m2g"),
         ("powershell", "Register-Arg"),
     ] {
-        let script = ok(dir.path(), &["completions", shell]);
-        assert!(script.contains(part) && script.contains("ladder") && script.contains("n-embd"), "{shell}");
+        let script = ok(dir.path(), &["completions", name]);
+        assert!(script.contains(part) && script.contains("ladder") && script.contains("n-embd"), "{name}");
+    }
+    // Bash takes it, and completes words of m2g with it.
+    let line = "\"$M2G\" completions bash > c && bash -c '. ./c && complete -p m2g'";
+    let output = shell(dir.path(), &format!("command -v bash > /dev/null || exit 42; {line}"));
+    match output.status.code() {
+        Some(42) => println!("completions were not tried: there is no bash"),
+        code => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                code == Some(0) && said.contains("-F "),
+                "{said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
     }
     let error = refused(dir.path(), &["completions", "tcsh"]);
     assert!(error.contains("bash, zsh, fish, powershell"), "{error}");

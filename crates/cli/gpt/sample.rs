@@ -15,8 +15,9 @@ use super::generation_flags::{GenerationFlags, at_least_one, tell_of_window};
 use super::prompt::{Prompt, PromptFlags};
 use crate::interrupt::{self, Work};
 use crate::output;
-use crate::terminal::lines::counted;
+use crate::terminal::lines::{counted, wrap};
 use crate::terminal::notes;
+use crate::terminal::width::columns;
 
 /// Let a trained model continue a text. Without a prompt, it starts after the end-of-text token or, if
 /// it has none, after a newline.
@@ -98,10 +99,9 @@ impl Sample {
         let repeat = self.generation.unknown_seed(seed);
         let repeat = repeat.map_or(String::new(), |seed| format!("; --seed {seed} repeats it"));
         let stopped = if interrupt::requested() { "stopped before the end: " } else { "" };
-        notes::line(format_args!(
-            "{stopped}{} in {seconds:.2} s, {per_second:.0} tokens/s{repeat}",
-            counted(tokens, "token")
-        ));
+        let tokens = counted(tokens, "token");
+        let summary = format!("{stopped}{tokens} in {seconds:.2} s, {per_second:.0} tokens/s{repeat}");
+        notes::line(wrap(&summary, columns(), 2));
         Ok(if interrupt::requested() { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
     }
 

@@ -7,7 +7,7 @@ use m2g_text::source::with_thousands_separators;
 use super::numbers::fields;
 use crate::output;
 use crate::terminal::lines::flow;
-use crate::terminal::width::columns;
+use crate::terminal::width::{columns, width};
 
 /// Prints the ops with their shapes, costs and output statistics. All layers but `full` are folded
 /// to a line each; `None` folds none.
@@ -46,14 +46,16 @@ pub fn print(step: &Step, full: Option<usize>) -> anyhow::Result<()> {
 
 /// From this width on, the names of ops and of their outputs are aligned, and equations stay whole.
 const ALIGNED_COLUMNS: usize = 60;
+/// The columns of an op's number and name, where names of outputs are aligned.
+const OP_COLUMNS: usize = 32;
 
 /// An op: its name and equation, its shapes, its costs and the statistics of its output.
 fn op(step: &Step, number: usize, record: &Record) -> String {
     let columns = columns();
     let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
     let mut head = vec![format!("{number:>4}  {}", op_name(record)), name.into()];
-    if columns >= ALIGNED_COLUMNS {
-        head = vec![format!("{:<32} {name:<20}", head[0]), record.equation.into()];
+    if columns >= ALIGNED_COLUMNS.max(OP_COLUMNS + 1 + width(name)) {
+        head = vec![format!("{:<OP_COLUMNS$} {name:<20}", head[0]), record.equation.into()];
     } else {
         head.extend(record.equation.split(' ').map(String::from));
     }

@@ -147,7 +147,7 @@ fn letters(config: &TransformerConfig, s: usize, t: usize) -> Letters {
             ("C", c, "elements per token"),
             ("H", h, "heads"),
             ("D", c / h, "elements per head"),
-            ("F", config.d_ff, "neurons of the feed-forward layers"),
+            ("F", config.d_ff, "neurons per feed-forward layer"),
             ("V", config.vocab_size, "tokens in the vocabulary"),
             ("max_length", config.max_length, ""),
             ("3 C", 3 * c, ""),

@@ -20,7 +20,8 @@ use crate::eval::{EvalCommand, Measured};
 use crate::flags::one_of;
 use crate::models::run::{data_is_gone, load};
 use crate::output_file;
-use crate::terminal::lines::note;
+use crate::terminal::lines::{flow, note};
+use crate::terminal::width::columns;
 
 /// The flags of `m2g gpt eval` alone.
 #[derive(Args)]
@@ -76,8 +77,9 @@ impl EvalCommand for Gpt<f32> {
         })??;
         finite(loss)?;
         let logits = flags.logits.as_ref().map(|path| path.to_string_lossy());
+        let text = [format!("loss  {loss:.4} nats per token"), format!("({tokens} tokens)")];
         Ok(Measured {
-            text: format!("loss  {loss:.4} nats per token  ({tokens} tokens)"),
+            text: flow(&text, "  ", columns(), 6),
             json: json!({"loss": loss, "tokens": tokens, "logits": logits}),
         })
     }
