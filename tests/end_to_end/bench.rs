@@ -222,22 +222,16 @@ fn a_peer_is_compared_and_a_failing_peer_is_reported() {
 fn ctrl_c_leaves_no_process() {
     let dir = tempfile::tempdir().unwrap();
     let pid = dir.path().join("pid");
-    let script =
-        format!("case \"$1\" in {ANSWER} *) echo $$ > {}; exec /bin/sleep 60 ;; esac", pid.display());
+    let wait = "PATH=/usr/bin:/bin:/run/current-system/sw/bin exec sleep 120";
+    let script = format!("case \"$1\" in {ANSWER} *) echo $$ > '{}'; {wait} ;; esac", pid.display());
     let args = [&SMALL[..], &["--against", "pytorch"]].concat();
-    let mut bench = with_python(dir.path(), &script, &args).spawn().unwrap();
-    let kill = |signal: &str, pid: &str| {
-        std::process::Command::new("kill").args([signal, pid]).output().unwrap().status.success()
-    };
-    let peer = loop {
-        let text = std::fs::read_to_string(&pid).unwrap_or_default();
-        if text.ends_with('\n') {
-            break text.trim().to_string();
-        }
+    let mut bench = Started::new(&mut with_python(dir.path(), &script, &args));
+    let started = || std::fs::read_to_string(&pid).unwrap_or_default();
+    wait_until(|| {
         assert!(bench.try_wait().unwrap().is_none(), "it ended before the peer started");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
-    assert!(kill("-INT", &bench.id().to_string()));
-    assert_eq!(bench.wait().unwrap().code(), Some(130));
-    assert!(!kill("-0", &peer), "the peer is still running");
+        started().ends_with('\n')
+    });
+    assert!(signal("-INT", bench.id()));
+    assert_eq!(bench.end().code(), Some(130));
+    assert!(!signal("-0", started().trim().parse().unwrap()), "the peer is still running");
 }

@@ -2,10 +2,6 @@
 //! off while they are read: each gets one sentence that names the file or the setting.
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use m2g_core::checkpoint::Checkpoint;
 
@@ -126,26 +122,13 @@ fn tokens_that_are_cut_off_during_training_are_an_error() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.txt"), text()).unwrap();
     ok(dir.path(), &["gpt", "prepare", "a.txt", "--out", "p"]);
-    let mut child = m2g(dir.path(), &TRAIN).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for(&dir.path().join("runs/a/last.safetensors"));
-    sleep(Duration::from_millis(200));
+    let mut child = start(&mut m2g(dir.path(), &TRAIN));
+    child.log_more(&dir.path().join("runs/a"), 2);
     fs::File::options().write(true).open(dir.path().join("p/train.bin")).unwrap().set_len(64).unwrap();
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it trains on");
-        sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("p/train.bin: it had ") && error.contains("has fewer now"), "{error}");
-}
-
-fn wait_for(path: &Path) {
-    let started = Instant::now();
-    while !path.exists() && started.elapsed() < Duration::from_secs(60) {
-        sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -153,11 +136,12 @@ fn sizes_beyond_the_memory_are_refused_with_the_figures() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.txt"), text()).unwrap();
     small_mnist(dir.path(), 100, 10);
+    let wide = ["100000"; 40].join(",");
     for args in [
         &["gpt", "train", "--data", "a.txt", "--n-embd", "100000"][..],
         &["gpt", "train", "--data", "a.txt", "--batch-size", "1048576", "--block-size", "1000"],
         &["gpt", "train", "--data", "a.txt", "--n-layer", "1000", "--n-embd", "12800"],
-        &["digits", "train", "--data", "small", "--hidden", "100000,100000"],
+        &["digits", "train", "--data", "small", "--hidden", &wide],
     ] {
         let error = refused(dir.path(), args).replace("\n  ", " ");
         for part in

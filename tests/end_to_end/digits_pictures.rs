@@ -1,7 +1,8 @@
 //! `m2g digits predict` on pictures as people take them: `tests/data/digits`, and some made here.
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use image::{DynamicImage, GrayImage, ImageEncoder, Luma};
@@ -12,21 +13,21 @@ use crate::support::*;
 /// Trains a network of about 98 %, in seconds and once for all tests here, and returns a folder to work in
 /// with the network in runs/a.
 fn trained() -> tempfile::TempDir {
-    static RUN: LazyLock<PathBuf> = LazyLock::new(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("digits-pictures");
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
+    /// The names of its files, and what they hold.
+    static RUN: LazyLock<Vec<(OsString, Vec<u8>)>> = LazyLock::new(|| {
+        let dir = tempfile::tempdir().unwrap();
         let settings = ["--config", "best", "--hidden", "200", "--distort", "affine", "--epochs", "8"];
         let train = [&["digits", "train", "--run", "a", "--json"][..], &settings].concat();
-        let done = last_json(&ok(&dir, &train));
+        let done = last_json(&ok(dir.path(), &train));
         assert!(done["test_accuracy"].as_f64().unwrap() > 0.975, "{done}");
-        dir.join("runs/a")
+        let files = fs::read_dir(dir.path().join("runs/a")).unwrap().map(Result::unwrap);
+        files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
     });
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("runs/a");
     fs::create_dir_all(&run).unwrap();
-    for entry in fs::read_dir(&*RUN).unwrap().map(Result::unwrap) {
-        fs::copy(entry.path(), run.join(entry.file_name())).unwrap();
+    for (name, bytes) in RUN.iter() {
+        fs::write(run.join(name), bytes).unwrap();
     }
     dir
 }

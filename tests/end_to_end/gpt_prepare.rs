@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{last_json, m2g, ok, refused, run};
+use crate::support::*;
 
 fn text() -> String {
     (0..400).map(|i| format!("Line {i}: the quick brown fox, {} lazy dogs.\n", i * 7 % 13)).collect()
@@ -121,14 +121,14 @@ fn ctrl_c_leaves_no_partial_output() {
     ok(dir.path(), &["gpt", "prepare", "small.txt", "--out", "out"]);
     let before = fs::read(dir.path().join("out/meta.json")).unwrap();
     let args = ["gpt", "prepare", "large.txt", "--tokenizer", "gpt2", "--out", "out", "--overwrite"];
-    let mut child = m2g(dir.path(), &args).spawn().unwrap();
+    let mut child = Started::new(&mut m2g(dir.path(), &args));
     // The process has started once its temporary folder exists.
-    while fs::read_dir(dir.path()).unwrap().count() < 4 {
+    wait_until(|| {
         assert!(child.try_wait().unwrap().is_none(), "the process ended before it could be stopped");
-    }
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+        fs::read_dir(dir.path()).unwrap().count() >= 4
+    });
+    assert!(signal("-INT", child.id()));
+    assert_eq!(child.end().code(), Some(130));
     assert_eq!(fs::read(dir.path().join("out/meta.json")).unwrap(), before);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }

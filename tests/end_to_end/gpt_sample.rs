@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::support::*;
 use m2g_core::train::{Model, Save};
@@ -121,14 +120,10 @@ fn a_model_without_a_tokenizer_reads_and_writes_ids() {
 fn a_closed_pipe_is_not_an_error() {
     let dir = tempfile::tempdir().unwrap();
     char_run(dir.path());
-    let mut child = m2g(dir.path(), &["gpt", "sample", "a", "--tokens", "100000000"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start(&mut m2g(dir.path(), &["gpt", "sample", "a", "--tokens", "100000000"]));
     let mut start = [0; 64];
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

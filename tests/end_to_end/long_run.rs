@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::m2g;
+use crate::support::{Started, m2g};
 
 /// Tokens of the GPT's training.
 const TOKENS: u64 = 10_000_000;
@@ -52,7 +52,7 @@ fn look(pid: u32) -> Option<(f64, f64)> {
 /// Trains, and watches the process from outside. `progress` reads the share of the run that is done and
 /// its speed from a line of JSON.
 fn watch(dir: &Path, args: &[&str], mut progress: impl FnMut(&Value) -> Option<(f64, f64)>) -> Vec<Tenth> {
-    let mut child = m2g(dir, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Started::new(m2g(dir, args).stdout(Stdio::piped()).stderr(Stdio::null()));
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::support::*;
 use serde_json::Value;
@@ -35,9 +34,9 @@ fn list(dir: &Path) -> Vec<Value> {
 
 /// Runs `m2g` with this text on stdin.
 fn answer(dir: &Path, args: &[&str], text: &str) -> Output {
-    let mut child = m2g(dir, args).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = start(m2g(dir, args).stdin(Stdio::piped()));
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    child.output()
 }
 
 #[test]
@@ -295,12 +294,8 @@ fn a_new_run_has_a_name_that_can_be_typed() {
 #[test]
 fn a_run_in_training_is_left_alone() {
     let dir = with_run("other");
-    let mut child = m2g(dir.path(), &train_args("a", "10000000")).stderr(Stdio::null()).spawn().unwrap();
-    let started = Instant::now();
-    while !dir.path().join("runs/a/last.safetensors").exists() && started.elapsed() < Duration::from_secs(60)
-    {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let mut child = Started::new(m2g(dir.path(), &train_args("a", "10000000")).stderr(Stdio::null()));
+    wait_until(|| dir.path().join("runs/a/last.safetensors").exists());
     assert!(ok(dir.path(), &["runs"]).contains("is being trained now"));
     for args in [&["runs", "delete", "--yes", "a"][..], &["runs", "rename", "a", "b"]] {
         let error = refused(dir.path(), args);

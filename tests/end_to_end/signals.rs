@@ -3,44 +3,25 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::{TINY_GPT, last_json, m2g, ok, shell, with_text};
-
-/// The longest time from a signal to the end of the process; the tests share few cores.
-const SOON: Duration = Duration::from_secs(3);
+use crate::support::*;
 
 /// The arguments of `gpt train` with these flags too.
 fn train(more: &str) -> Vec<&str> {
     ["gpt", "train"].into_iter().chain(TINY_GPT.split(' ')).chain(more.split(' ')).collect()
 }
 
-fn start(mut command: Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits until `condition` holds, two minutes at most.
-fn wait_until(condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(120), "what the test waits for does not come");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
 /// Sends a signal, expects the process to end soon with the code 130, and returns its stderr.
-fn stop(signal: &str, child: Child) -> String {
-    send(signal, &child);
+fn stop(name: &str, child: Started) -> String {
+    assert!(signal(name, child.id()));
     let sent = Instant::now();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
+    // What it would do without the signal takes hours.
     assert!(sent.elapsed() < SOON, "{:?} after the signal", sent.elapsed());
     stderr
 }
@@ -60,38 +41,56 @@ fn metrics(dir: &Path, run: &str) -> String {
 #[test]
 fn a_training_is_saved_when_its_terminal_is_closed_or_it_is_terminated() {
     let dir = with_text();
-    for (run, signal) in [("hangup", "-HUP"), ("terminated", "-TERM")] {
-        if signal == "-HUP" && hangups_are_ignored() {
+    for (run, name) in [("hangup", "-HUP"), ("terminated", "-TERM")] {
+        if name == "-HUP" && hangups_are_ignored() {
             println!("a closed terminal was not tried: under nohup, no program ends with it");
             continue;
         }
         let args = format!("--max-iters 1000000 --log-interval 1 --run {run}");
-        let child = start(m2g(dir.path(), &train(&args)));
+        let child = start(&mut m2g(dir.path(), &train(&args)));
         wait_until(|| metrics(dir.path(), run).lines().count() > 20);
         // A shell and the system both send one, and so does `timeout`.
-        send(signal, &child);
-        let stderr = stop(signal, child);
+        assert!(signal(name, child.id()));
+        let stderr = stop(name, child);
         assert!(stderr.contains(&format!("gpt train --resume runs/{run}")), "{stderr}");
         assert!(last_json(&ok(dir.path(), &["runs", "show", run, "--json"]))["steps"].as_u64() > Some(20));
     }
 }
 
 #[test]
+fn a_translation_that_is_stopped_resumes_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = |i: u32| format!("el {i}\tthe {}{i}\n", "large ".repeat((i % 7) as usize));
+    fs::write(dir.path().join("a.tsv"), (0..40).map(pair).collect::<String>()).unwrap();
+    let train = "translate train --data a.tsv --tokenizer byte --encoder-layers 1 --decoder-layers 1 --d-model 8 \
+                 --d-ff 8 --n-head 1 --batch-tokens 256 --dropout 0.1 --eval-interval 100 --eval-translations 0 \
+                 --log-interval 1 --max-iters 2000 --run";
+    let train = |run: &'static str| train.split_whitespace().chain([run]).collect::<Vec<_>>();
+    ok(dir.path(), &train("whole"));
+    let mut child = start(&mut m2g(dir.path(), &train("stopped")));
+    child.log_more(&dir.path().join("runs/stopped"), 50);
+    let stderr = stop("-INT", child);
+    assert!(stderr.contains("translate train --resume runs/stopped"), "{stderr}");
+    ok(dir.path(), &["translate", "train", "--resume", "stopped"]);
+    let [whole, stopped] = ["whole", "stopped"].map(|run| weights(&dir.path().join("runs").join(run)));
+    assert!(whole == stopped, "the bits differ");
+}
+
+#[test]
 fn a_training_under_nohup_goes_on_when_its_terminal_is_closed() {
     let dir = with_text();
-    let mut command = Command::new("nohup");
+    let mut command = command("nohup");
     // Few lines: nobody reads the pipe before the end, and a full one would stop the training.
     command.arg(env!("CARGO_BIN_EXE_m2g")).args(train("--max-iters 1000000 --log-interval 50 --run a"));
-    command.current_dir(dir.path()).stdin(Stdio::null());
-    let mut child = start(command);
+    let mut child = start(command.current_dir(dir.path()));
     let lines = || metrics(dir.path(), "a").lines().count();
     wait_until(|| lines() > 5);
-    send("-HUP", &child);
-    std::thread::sleep(Duration::from_millis(300));
+    assert!(signal("-HUP", child.id()));
+    // One that the signal ends would write one line more at most.
     let after = lines();
-    wait_until(|| lines() > after);
+    wait_until(|| lines() > after + 5);
     let ended = child.try_wait().unwrap();
-    assert!(ended.is_none() && lines() > after, "it has stopped: {ended:?}, {after} lines");
+    assert!(ended.is_none(), "it has stopped: {ended:?}, {after} lines");
     assert!(stop("-TERM", child).contains("gpt train --resume runs/a"));
 }
 
@@ -100,13 +99,15 @@ fn ctrl_c_ends_an_evaluation_in_a_training_which_is_saved() {
     let dir = with_text();
     // An evaluation that takes hours.
     let args = train("--max-iters 10 --eval-interval 5 --log-interval 5 --eval-iters 100000000 --run a");
-    let child = start(m2g(dir.path(), &args));
+    let child = start(&mut m2g(dir.path(), &args));
     wait_until(|| metrics(dir.path(), "a").contains("\"step\":5"));
-    std::thread::sleep(Duration::from_millis(300));
+    // Some way into the evaluation.
+    sleep(Duration::from_millis(300));
     let stderr = stop("-INT", child);
     assert!(stderr.contains("stopped and saved after 5 of 10 steps"), "{stderr}");
-    let resumed = start(m2g(dir.path(), &["gpt", "train", "--resume", "a"]));
-    std::thread::sleep(Duration::from_millis(500));
+    let resumed = start(&mut m2g(dir.path(), &["gpt", "train", "--resume", "a"]));
+    wait_until_it_listens(resumed.id());
+    sleep(Duration::from_millis(300));
     let stderr = stop("-INT", resumed);
     assert!(stderr.contains("stopped and saved after 5 of 10 steps"), "it makes up for it: {stderr}");
 }
@@ -124,24 +125,24 @@ fn ctrl_c_ends_work_that_saves_nothing() {
         &["bench", "--rounds", "1000"],
     ];
     for args in commands {
-        let child = start(m2g(dir.path(), args));
-        let mut child = child;
+        let mut child = start(&mut m2g(dir.path(), args));
         // A pipe that is not read would fill up.
         let mut stdout = child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        std::thread::sleep(Duration::from_millis(400));
+        wait_until_it_listens(child.id());
+        sleep(Duration::from_millis(200));
         let stderr = stop("-INT", child);
         assert!(stderr.contains("stopped before the end"), "{args:?}: {stderr}");
         reader.join().unwrap().unwrap();
     }
-    let mut chat = m2g(dir.path(), &["gpt", "chat", "a", "--tokens", "100000000"]);
-    chat.stdin(Stdio::piped());
-    let mut chat = start(chat);
+    let args = ["gpt", "chat", "a", "--tokens", "100000000"];
+    let mut chat = start(m2g(dir.path(), &args).stdin(Stdio::piped()));
     let mut stdin = chat.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, b"7\n8\n").unwrap();
     let mut stdout = chat.stdout.take().unwrap();
     let reader = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-    std::thread::sleep(Duration::from_millis(700));
+    wait_until_it_listens(chat.id());
+    sleep(Duration::from_millis(400));
     assert!(stop("-INT", chat).contains("stopped before the end"));
     reader.join().unwrap().unwrap();
 }
@@ -157,18 +158,24 @@ fn ctrl_c_takes_no_exercise_away() {
     let task = fs::read_to_string(&file).unwrap();
     let started = dir.path().join("started");
     let code = format!("std::fs::write({started:?}, \"\").unwrap(); loop {{}}");
-    fs::write(&file, task.replace("todo!()", &code)).unwrap();
+    // Where it does not compile, the test would wait for nothing.
+    fs::write(&file, task.replace("todo!()", "b")).unwrap();
+    let said = run(dir.path(), &["learn", "neuron", "--lang", "en"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("a should be "), "{said}");
     fs::write(&progress, r#"{"passed": ["neuron"]}"#).unwrap();
-    let mut command = Command::new("script");
+    fs::write(&file, task.replace("todo!()", &code)).unwrap();
+    let mut command = command("script");
     // Without exec, a shell that stays would end by Ctrl-C too, and its exit code hide that of m2g.
     command.args(["--quiet", "--return", "--command", "exec \"$M2G\" learn neuron --lang en", "/dev/null"]);
     command.env("M2G", env!("CARGO_BIN_EXE_m2g")).current_dir(dir.path()).stdin(Stdio::piped());
-    let mut child = start(command);
+    // It is in the package util-linux, or in util-linux-script.
+    let mut child = start(&mut command);
     wait_until(|| started.exists());
     // What a terminal makes of Ctrl-C.
     let mut keys = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut keys, b"\x03").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     let text = String::from_utf8_lossy(&output.stdout);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(output.status.success() && text.contains("Graded again whenever you save"), "{text}");

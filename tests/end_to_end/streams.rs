@@ -1,5 +1,5 @@
-//! Stdout and stderr that nobody reads: a closed terminal, `| head`, a full device.
-#![cfg(unix)]
+//! Stdout and stderr that nobody reads: a closed terminal, `| head`, a full device. Not every system has one.
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::path::Path;

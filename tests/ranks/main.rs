@@ -65,6 +65,9 @@ const TRANSLATE: [&str; 22] = [
     "1",
 ];
 
+/// The longest that a test waits for what takes a moment on a machine with nothing else to do.
+const SOON: Duration = Duration::from_secs(60);
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_m2g");
 
 /// `m2g` in `size` processes; alone for 1.
@@ -75,6 +78,12 @@ fn together(dir: &Path, size: usize, args: &[&str]) -> Command {
     };
     if size > 1 {
         command.args(["-n", &size.to_string(), "--oversubscribe", "--bind-to", "none", PROGRAM]);
+    }
+    // Nothing of the user's: other data, the width of a terminal, a job around the tests.
+    for name in
+        ["M2G_DATA", "COLUMNS", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE"]
+    {
+        command.env_remove(name);
     }
     // Open MPI refuses root, as in a container, unless it is told twice.
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
@@ -204,7 +213,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     let child = together(dir, 2, args).spawn().unwrap();
     let started = Instant::now();
     while children(child.id()).len() < 2 || saved_step(dir, run).is_none_or(|step| step == 0) {
-        assert!(started.elapsed() < Duration::from_secs(60), "the run has not begun");
+        assert!(started.elapsed() < SOON, "the run has not begun");
         std::thread::sleep(Duration::from_millis(5));
     }
     let victim = children(child.id())[1];
@@ -212,7 +221,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     assert!(sent.success());
     let lost = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert!(lost.elapsed() < Duration::from_secs(10), "{signal}: {:?}", lost.elapsed());
+    assert!(lost.elapsed() < SOON, "{signal}: {:?}", lost.elapsed());
     assert!(!output.status.success());
     let errors = our_errors(&output);
     assert_eq!(errors.len(), 1, "{signal}: {}", String::from_utf8_lossy(&output.stderr));
@@ -220,7 +229,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     // It may need a moment after mpirun, and where nobody asks how it ended, it stays listed as a zombie (Z).
     let has_ended =
         || fs::read_to_string(format!("/proc/{victim}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    while !has_ended() && lost.elapsed() < Duration::from_secs(10) {
+    while !has_ended() && lost.elapsed() < SOON {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(has_ended(), "{signal}: process {victim} is left over");

@@ -32,9 +32,16 @@ fn example(name: &str) -> PathBuf {
         "--profile",
         profile,
     ];
-    let target = built.parent().unwrap();
+    let mut target = built.parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    let status = cargo.args(arguments).arg("--target-dir").arg(target).current_dir(root()).status().unwrap();
+    cargo.args(arguments).current_dir(root()).env_remove("CARGO_BUILD_TARGET");
+    // A build for a target that was named, such as x86_64-unknown-linux-gnu, has a folder with that name.
+    let triple = target.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    if triple.starts_with(env::consts::ARCH) && triple.matches('-').count() >= 2 {
+        cargo.args(["--target", triple]);
+        target = target.parent().unwrap();
+    }
+    let status = cargo.arg("--target-dir").arg(target).status().unwrap();
     assert!(status.success(), "the example {name} does not compile");
     built.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION)
 }

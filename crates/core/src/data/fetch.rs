@@ -20,12 +20,14 @@ pub fn fetch(
     dir: &Path,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<(), DataError> {
-    fetch_with(&config().into(), mirrors, file, max_bytes, dir, progress)
+    fetch_with(&config(ureq::Proxy::try_from_env()).into(), mirrors, file, max_bytes, dir, progress)
 }
 
-/// How files are requested. Redirects are followed, but not to an address without TLS.
-fn config() -> ureq::config::Config {
+/// How files are requested, through a proxy if there is one. Redirects are followed, but not to an address
+/// without TLS.
+fn config(proxy: Option<ureq::Proxy>) -> ureq::config::Config {
     ureq::Agent::config_builder()
+        .proxy(proxy)
         .https_only(true)
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(Duration::from_secs(30)))
@@ -162,10 +164,10 @@ mod tests {
     }
 
     /// The result, the text of the file, and the number of files left behind. The agent is that of a
-    /// real download, but without TLS.
+    /// real download, but without TLS and, since the mirrors are on this machine, without a proxy.
     fn fetched(name: &'static str, mirrors: &[&str]) -> (Result<(), DataError>, Option<String>, usize) {
         let connector = Connector::<()>::chain(TcpConnector::default(), AsIfTls(()));
-        let agent = ureq::Agent::with_parts(config(), connector, DefaultResolver::default());
+        let agent = ureq::Agent::with_parts(config(None), connector, DefaultResolver::default());
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("folder");
         std::fs::create_dir(&folder).unwrap();

@@ -93,7 +93,8 @@ fn long_runs_are_encoded_fast() {
         assert_agrees_with_tiktoken(&run[..3000]);
         assert_agrees_with_tiktoken(&format!("{}x{}", &run[..1000], &run[..500]));
     }
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    // Quadratic time would be an hour.
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
 }
 
 proptest! {
