@@ -1,7 +1,6 @@
 //! `m2g digits train`.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::support::*;
 
@@ -47,6 +46,8 @@ fn one_seed_gives_the_same_bits_for_any_number_of_threads() {
     }
 }
 
+/// Killed on its way from its first checkpoint, and on its way from one that Ctrl-C left in the middle.
+#[cfg(unix)]
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,28 +61,17 @@ fn a_killed_run_resumes_to_the_same_bits() {
     ok(dir.path(), &train("whole"));
 
     let run = dir.path().join("runs/killed");
-    let mut child = m2g(dir.path(), &train("killed")).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let mut kills = 0;
-    let started = Instant::now();
-    loop {
-        // Kill at different moments: while starting, training or saving.
-        std::thread::sleep(Duration::from_millis(350 + 430 * kills));
-        let _ = child.kill();
-        child.wait().unwrap();
-        kills += 1;
-        if !run.join("last.safetensors").exists() {
-            // Killed before its first checkpoint: there is nothing to resume.
-            let _ = fs::remove_dir_all(&run);
-            child = m2g(dir.path(), &train("killed")).spawn().unwrap();
-            continue;
-        }
+    let resume = ["digits", "train", "--resume", "killed"];
+    for (args, name, code) in
+        [(&train("killed")[..], "-KILL", None), (&resume, "-INT", Some(130)), (&resume, "-KILL", None)]
+    {
+        let mut child = start(&mut m2g(dir.path(), args));
+        child.log_more(&run, 2);
+        assert!(signal(name, child.id()));
+        assert_eq!(child.output().status.code(), code);
         ok(dir.path(), &["digits", "eval", "killed", "--json"]);
-        if kills >= 4 || started.elapsed() > Duration::from_secs(40) {
-            break;
-        }
-        child = m2g(dir.path(), &["digits", "train", "--resume", "killed"]).spawn().unwrap();
     }
-    assert!(run_to_end(dir.path()), "the run did not finish");
+    ok(dir.path(), &resume);
     assert!(weights(&run) == weights(&dir.path().join("runs/whole")));
     let lines = |run: &str| {
         fs::read_to_string(dir.path().join("runs").join(run).join("metrics.jsonl")).unwrap().lines().count()
@@ -89,33 +79,19 @@ fn a_killed_run_resumes_to_the_same_bits() {
     assert_eq!((lines("whole"), lines("killed")), (12, 12));
 }
 
-/// Resumes the run until it is finished; false if that fails.
-fn run_to_end(dir: &std::path::Path) -> bool {
-    let output = run(dir, &["digits", "train", "--resume", "killed"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    output.status.success() || stderr.contains("has finished its 12 epochs")
-}
-
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_prints_the_command_to_resume() {
     let dir = tempfile::tempdir().unwrap();
-    let child = m2g(dir.path(), &["digits", "train", "--epochs", "500", "--run", "my run"])
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let run = dir.path().join("runs/my run");
-    let started = Instant::now();
-    while !run.join("last.safetensors").exists() && started.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_millis(300));
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
+    let child = start(&mut m2g(dir.path(), &["digits", "train", "--epochs", "500", "--run", "my run"]));
+    wait_until(|| dir.path().join("runs/my run/last.safetensors").exists());
+    // Some way into the first epoch.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(signal("-INT", child.id()));
+    let output = child.output();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert!(stderr.contains("m2g digits train --resume 'runs/my run'"), "{stderr}");
+    assert!(stderr.contains("digits train --resume 'runs/my run'"), "{stderr}");
     ok(dir.path(), &["digits", "eval", "runs/my run"]);
 }
 

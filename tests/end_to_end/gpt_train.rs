@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use crate::support::{last_json, m2g, ok, refused, root, run, weights};
+use crate::support::*;
 use serde_json::Value;
 
 /// A small model that trains in a second.
@@ -29,13 +28,6 @@ const TINY: [&str; 16] = [
 
 fn text() -> String {
     (0..400).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect()
-}
-
-/// A folder with `a.txt`.
-fn with_text() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("a.txt"), text()).unwrap();
-    dir
 }
 
 fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -94,6 +86,21 @@ fn a_run_reports_its_progress_and_ends_with_a_sample() {
     assert!(sample.len() > 100 && sample.chars().all(|c| known.contains(c)), "{sample}");
 }
 
+#[test]
+fn what_a_model_of_tales_writes_is_held_to_their_grammar() {
+    let dir = with_text();
+    let train = "gpt train --tokenizer char --n-layer 1 --n-head 1 --n-embd 8 --block-size 8 --max-iters 2 \
+                 --eval-interval 1000 --eval-iters 1 --overwrite --run a";
+    let train: Vec<&str> = train.split_whitespace().collect();
+    let said = one_line(ok(dir.path(), &train).as_bytes());
+    for part in ["a sample: ", " % are words of the tales; of ", " % follow their grammar"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // Of another text, nobody knows the grammar.
+    let said = ok(dir.path(), &[&train[..], &["--data", "a.txt"]].concat());
+    assert!(said.contains("a sample:") && !said.contains("grammar"), "{said}");
+}
+
 /// In the first step, projections that start at 0 pass no gradient back: that is no fault.
 #[test]
 fn blocks_that_start_as_nothing_are_not_warned_of() {
@@ -120,6 +127,8 @@ fn one_seed_gives_the_same_bits_for_any_threads_and_evaluations() {
     assert!(all[0] == all[1] && all[0] == all[2]);
 }
 
+/// Killed on its way from its first checkpoint, and on its way from one that Ctrl-C left in the middle.
+#[cfg(unix)]
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
     let dir = with_text();
@@ -131,27 +140,16 @@ fn a_killed_run_resumes_to_the_same_bits() {
     };
     ok(dir.path(), &args("whole"));
     let run_folder = dir.path().join("runs/killed");
-    let mut child = m2g(dir.path(), &args("killed")).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let (mut kills, started) = (0, Instant::now());
-    loop {
-        std::thread::sleep(Duration::from_millis(350 + 430 * kills));
-        let _ = child.kill();
-        child.wait().unwrap();
-        kills += 1;
-        if !run_folder.join("last.safetensors").exists() {
-            let _ = fs::remove_dir_all(&run_folder);
-            child = m2g(dir.path(), &args("killed")).stderr(std::process::Stdio::null()).spawn().unwrap();
-            continue;
-        }
-        if kills >= 4 || started.elapsed() > Duration::from_secs(30) {
-            break;
-        }
-        let resume = ["gpt", "train", "--resume", "killed"];
-        child = m2g(dir.path(), &resume).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let resume = ["gpt", "train", "--resume", "killed"];
+    for (args, name, code) in
+        [(&args("killed")[..], "-KILL", None), (&resume, "-INT", Some(130)), (&resume, "-KILL", None)]
+    {
+        let mut child = start(&mut m2g(dir.path(), args));
+        child.log_more(&run_folder, 60);
+        assert!(signal(name, child.id()));
+        assert_eq!(child.output().status.code(), code);
     }
-    let output = run(dir.path(), &["gpt", "train", "--resume", "killed"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || stderr.contains("has finished its 3000 steps"), "{stderr}");
+    ok(dir.path(), &resume);
     assert!(weights(&run_folder) == weights(&dir.path().join("runs/whole")));
     // A line per logged step, each fifth and the first, and one per evaluation: each exactly once.
     let steps = |run: &str, evaluations: bool| -> Vec<u64> {
@@ -173,20 +171,13 @@ fn ctrl_c_saves_and_prints_the_command_to_resume() {
     let mut args = train(&["--run", "my run"]);
     let at = args.iter().position(|arg| *arg == "--max-iters").unwrap();
     args[at + 1] = "1000000";
-    let child = m2g(dir.path(), &args).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let run = dir.path().join("runs/my run");
-    let started = Instant::now();
-    while !run.join("last.safetensors").exists() && started.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_millis(300));
-    let interrupted =
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    let output = child.wait_with_output().unwrap();
+    let mut child = start(&mut m2g(dir.path(), &args));
+    child.log_more(&dir.path().join("runs/my run"), 5);
+    assert!(signal("-INT", child.id()));
+    let output = child.output();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert!(stderr.contains("m2g gpt train --resume 'runs/my run'"), "{stderr}");
+    assert!(stderr.contains("gpt train --resume 'runs/my run'"), "{stderr}");
 }
 
 #[test]

@@ -29,6 +29,17 @@ enum Kill {
     After(Duration),
 }
 
+/// What a command that was killed has left.
+#[derive(Debug, PartialEq)]
+enum Left {
+    /// What was there before.
+    Before,
+    /// A part, from which the next command goes on.
+    Between,
+    /// All that the command leads to.
+    After,
+}
+
 /// A command with everything that its kills are compared with.
 struct Experiment {
     killed: &'static Killed,
@@ -54,26 +65,26 @@ impl Experiment {
         Self { killed, start, before, after, time }
     }
 
-    /// Kills the command and checks what is left. Returns whether it was killed before its end.
-    fn kill(&self, kill: &Kill) -> bool {
+    /// Kills the command and checks what is left. `None` if it had ended before.
+    fn kill(&self, kill: &Kill) -> Option<Left> {
         let Killed { name, command, folder, exchange, .. } = self.killed;
         let dir = tempfile::tempdir().unwrap();
         let (path, dir) = (dir.path().join(folder), dir.path());
         copy(self.start.path(), dir);
-        let mut child = m2g(dir, command);
+        let mut command = m2g(dir, command);
         if !exchange {
-            child.env(NO_EXCHANGE, "1");
+            command.env(NO_EXCHANGE, "1");
         }
         let (at, output, signal) = match kill {
             Kill::Change(n) => {
-                let output = child.env(KILL_BEFORE_CHANGE, n.to_string()).output().unwrap();
+                let output = start(command.env(KILL_BEFORE_CHANGE, n.to_string())).output();
                 (format!("{name}, killed before change {n}"), output, SIGABRT)
             }
             Kill::After(time) => {
-                let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+                let mut child = start(&mut command);
                 std::thread::sleep(*time);
                 let _ = child.kill();
-                (format!("{name}, killed after {time:?}"), child.wait_with_output().unwrap(), SIGKILL)
+                (format!("{name}, killed after {time:?}"), child.output(), SIGKILL)
             }
         };
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -87,44 +98,55 @@ impl Experiment {
         };
         // What was there is never lost, and what is new is complete, or goes on from a checkpoint.
         let may_be_between = is_run || folder.starts_with("runs/lab");
-        let whole = found == self.before || found == self.after;
-        assert!(whole || (may_be_between && found.is_some()), "{at}: {found:?}");
+        let left = if found == self.before {
+            Left::Before
+        } else if found == self.after {
+            Left::After
+        } else {
+            Left::Between
+        };
+        assert!(left != Left::Between || (may_be_between && found.is_some()), "{at}: {found:?}");
 
-        let next = (self.killed.next)(found.is_some(), found == self.before);
+        let next = (self.killed.next)(found.is_some(), left == Left::Before);
         let Output { status, stderr, .. } = run(dir, &next);
         let said = String::from_utf8_lossy(&stderr);
         // What is complete need not be done again.
-        assert!(status.success() || (status.code() == Some(1) && found == self.after), "{at}: {said}");
+        assert!(status.success() || (status.code() == Some(1) && left == Left::After), "{at}: {said}");
         assert!(state(&path) == self.after, "{at}: then {next:?} leads to another result");
-        if found == self.after {
+        if left == Left::After {
             // A start that finds nothing to do in this folder still clears up.
             ok(dir, commands::OTHER);
         }
         assert!(leftovers(dir).is_empty(), "{at}: {:?} after {next:?}", leftovers(dir));
-        was_killed
+        was_killed.then_some(left)
     }
 }
 
-/// A dozen kills, some of them just before and after the exchange of an old and a new folder.
+/// Some kills, several of them just before and after the exchange of an old and a new folder, and for each command
+/// that goes on from a part one that leaves a part.
 #[test]
 fn nothing_is_lost_when_a_command_is_killed() {
-    for (name, changes) in [
-        ("train", &[20, 50][..]),
-        ("overwrite", &[34, 37]),
-        ("overwrite, without exchange", &[36, 37]),
-        ("prepare --overwrite", &[23]),
-        ("import --overwrite", &[61]),
-        ("lab", &[30]),
-        ("translate train", &[40]),
-        ("translate prepare --overwrite", &[30]),
+    for (name, changes, goes_on) in [
+        ("train", &[20, 50][..], true),
+        ("overwrite", &[34, 37], false),
+        ("overwrite, without exchange", &[36, 37], false),
+        ("prepare --overwrite", &[23], false),
+        ("import --overwrite", &[61], false),
+        ("lab", &[28], true),
+        ("translate train", &[101, 120, 250], true),
+        ("translate prepare --overwrite", &[30], false),
     ] {
         let experiment = Experiment::new(commands::named(name));
-        for &n in changes {
-            experiment.kill(&Kill::Change(n));
+        let kills: Vec<_> = changes.iter().map(|&n| experiment.kill(&Kill::Change(n))).collect();
+        // Without debug assertions, no change is a point to kill at.
+        if cfg!(debug_assertions) {
+            assert!(!kills.contains(&None), "{name} has fewer changes than {changes:?}: {kills:?}");
+            assert!(!goes_on || kills.contains(&Some(Left::Between)), "{name}, {changes:?}: {kills:?}");
         }
     }
     let experiment = Experiment::new(commands::named("train"));
-    experiment.kill(&Kill::After(experiment.time / 2));
+    let mut moments = [2, 4, 8].map(|part| experiment.time / part).into_iter();
+    assert!(moments.any(|time| experiment.kill(&Kill::After(time)).is_some()), "it is never killed");
 }
 
 /// `cargo test --test end_to_end kills -- --ignored --nocapture`
@@ -137,9 +159,10 @@ fn nothing_is_lost_at_any_change_and_at_random_moments() {
     let rows: Vec<String> = std::thread::scope(|scope| {
         let one = |killed: &'static Killed| {
             let experiment = Experiment::new(killed);
-            let changes = (1..).take_while(|&n| experiment.kill(&Kill::Change(n))).count();
+            let changes = (1..).take_while(|&n| experiment.kill(&Kill::Change(n)).is_some()).count();
+            assert!(changes > 0 || !cfg!(debug_assertions), "{} is never killed", killed.name);
             let moments = (1..200).map(|i| experiment.time.mul_f64((f64::from(i) * GOLDEN_RATIO).fract()));
-            let killed_at = moments.filter(|time| experiment.kill(&Kill::After(*time)));
+            let killed_at = moments.filter(|time| experiment.kill(&Kill::After(*time)).is_some());
             let random = killed_at.take(KILLS_AT_A_MOMENT).count();
             format!("| {} | {changes} | {random} |", killed.name)
         };
@@ -160,9 +183,8 @@ fn folder_with_images() -> (tempfile::TempDir, std::path::PathBuf) {
 
 /// Starts commands at once. Returns for each whether it succeeded, and what it said.
 fn at_once(dir: &Path, commands: &[&[&str]]) -> Vec<(bool, String)> {
-    let start = |args: &&[&str]| m2g(dir, args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let children: Vec<_> = commands.iter().map(start).collect();
-    let ended = children.into_iter().map(|child| child.wait_with_output().unwrap());
+    let children: Vec<_> = commands.iter().map(|args| start(&mut m2g(dir, args))).collect();
+    let ended = children.into_iter().map(Started::output);
     ended.map(|o| (o.status.success(), String::from_utf8_lossy(&o.stderr).into_owned())).collect()
 }
 
@@ -193,13 +215,10 @@ fn of_two_that_create_a_folder_one_does() {
 fn a_run_in_training_is_not_touched_by_another_process() {
     let (dir, run) = folder_with_images();
     let long = [commands::MODEL, &["--epochs", "1000000", "--run", "a"]].concat();
-    let mut child = m2g(dir.path(), &long).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Started::new(m2g(dir.path(), &long).stdout(Stdio::null()).stderr(Stdio::null()));
+    child.log_more(&run, 20);
     let metrics = run.join("metrics.jsonl");
     let lines = || std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
-    let started = Instant::now();
-    while lines() < 20 && started.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
     let before = lines();
     for args in [
         commands::RESUME,
