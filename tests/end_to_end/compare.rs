@@ -271,6 +271,7 @@ fn two_runs_are_compared_and_not_changed() {
     let settings = runs["settings"].as_array().unwrap();
     assert_eq!(settings.iter().map(|s| &s["name"]).collect::<Vec<_>>(), ["n_embd", "seed"]);
     let parameters = runs["parameters"].as_array().unwrap();
+    assert!(!parameters.is_empty());
     assert!(parameters.iter().all(|p| p["distance"].is_null() && p["shapes"][0] != p["shapes"][1]));
     for side in [0, 1] {
         let points = runs["curves"][side]["points"].as_array().unwrap();
@@ -282,7 +283,9 @@ fn two_runs_are_compared_and_not_changed() {
     let same = compare(dir.path(), &["a", "a"]);
     assert_eq!(same["shared_functions"], same["functions"].as_array().unwrap().len());
     assert!(same["runs"]["settings"].as_array().unwrap().is_empty());
-    assert!(same["runs"]["parameters"].as_array().unwrap().iter().all(|p| p["distance"] == 0.0));
+    let own = same["runs"]["parameters"].as_array().unwrap();
+    assert_eq!(own.len(), parameters.len());
+    assert!(own.iter().all(|p| p["distance"] == 0.0));
     assert!(ok(dir.path(), &["compare", "a", "a"]).contains("a (2)"));
 
     // Runs of two models, as text and as drawings.

@@ -67,7 +67,7 @@ where
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 4).max(1)))]
 
     #[test]
     fn any_configuration_is_read_as_it_was_written(

@@ -30,7 +30,7 @@ fn forward_and_backward(op: &Record<'_>, x: &[f32], shape: &[usize], dy: &[f32])
     let out_shape = tape.value(y).shape().to_vec();
     let weights = tape.input(Tensor::from_vec(&out_shape, dy.to_vec()).unwrap());
     let products = tape.mul(y, weights).unwrap();
-    // The mean divides by their number, here a power of two times it, so that nothing is rounded.
+    // The mean divides by their number and the scale multiplies by it, which rounds each gradient twice.
     let mean = tape.mean(products).unwrap();
     let loss = tape.scale(mean, tape.value(products).data().len() as f64).unwrap();
     tape.backward(loss, &mut grads).unwrap();

@@ -55,7 +55,7 @@ fn assert_round_trip<T: Float>(params: &Params<T>, metadata: &Value) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 8).max(1)))]
 
     #[test]
     fn a_checkpoint_gives_back_every_bit(

@@ -26,7 +26,7 @@ fn numbers(images: &LabelledImages) -> Vec<(u32, u8)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 4).max(1)))]
 
     #[test]
     fn each_image_is_in_one_part_with_its_label(

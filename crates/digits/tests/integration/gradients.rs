@@ -179,7 +179,7 @@ fn output_bits(network: &Network<f32>, x: Vec<f32>) -> Vec<Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 4).max(1)))]
 
     #[test]
     fn by_hand_and_by_tape_agree_for_any_network(

@@ -216,7 +216,7 @@ fn dead_parameters_are_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 64).max(1)))]
 
     #[test]
     fn a_run_resumes_at_any_step_to_the_same_bits(

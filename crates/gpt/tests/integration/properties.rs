@@ -109,7 +109,7 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 4).max(1)))]
 
     #[test]
     fn a_token_changes_no_bit_before_it(
@@ -200,7 +200,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 64).max(1)))]
 
     #[test]
     fn gradients_agree_with_finite_differences(

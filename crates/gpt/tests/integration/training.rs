@@ -311,7 +311,7 @@ fn invalid_settings_and_short_texts_are_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 64))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 64).max(1)))]
 
     #[test]
     fn a_run_resumes_at_any_step_to_the_same_bits(

@@ -87,7 +87,7 @@ fn gradients_match_finite_differences() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 32))]
+    #![proptest_config(ProptestConfig::with_cases((ProptestConfig::default().cases / 32).max(1)))]
 
     #[test]
     fn gradients_of_any_settings_match_finite_differences(

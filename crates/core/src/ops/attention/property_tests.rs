@@ -8,7 +8,7 @@ use crate::gradcheck::constant;
 use crate::kernels::attention::Dims;
 use crate::mask::Mask;
 use crate::rng::Streams;
-use crate::{Error, Grads, ParamId, Params, Tape, Tensor, Var};
+use crate::{Error, Float, Grads, ParamId, Params, Tape, Tensor, Var};
 
 /// For a text of twice the length, a T x T matrix would need four times the memory.
 #[test]
@@ -128,10 +128,10 @@ fn nan_in_a_query_reaches_its_output_and_the_gradients_of_all_tokens_that_it_see
 }
 
 /// A function that records cross-attention.
-type CrossAttention = fn(&mut Tape<f64>, Var, Var, AttentionOptions) -> Result<Var, Error>;
+type CrossAttention<T> = fn(&mut Tape<T>, Var, Var, AttentionOptions) -> Result<Var, Error>;
 
 /// Cross-attention made of primitive ops.
-fn primitive(tape: &mut Tape<f64>, q: Var, kv: Var, options: AttentionOptions) -> Result<Var, Error> {
+fn primitive<T: Float>(tape: &mut Tape<T>, q: Var, kv: Var, options: AttentionOptions) -> Result<Var, Error> {
     let h = options.n_head;
     let q = tape.split_heads(q, 0, 1, h)?; // (B, T_q, C) -> (B, H, T_q, D)
     let k = tape.split_heads(kv, 0, 2, h)?; // (B, T_k, 2 C) -> (B, H, T_k, D)
@@ -145,13 +145,18 @@ fn primitive(tape: &mut Tape<f64>, q: Var, kv: Var, options: AttentionOptions) -
     tape.merge_heads(y) // (B, T_q, C)
 }
 
+/// The numbers in the precision of `T`.
+fn rounded<T: Float>(x: &Tensor<f64>) -> Tensor<T> {
+    Tensor::from_vec(x.shape(), x.data().iter().map(|&x| T::of(x)).collect()).unwrap()
+}
+
 /// The output, and the gradients of its weighted sum with respect to `q` and `kv`.
-fn gradients(
-    attention: CrossAttention,
-    q: Tensor<f64>,
-    kv: Tensor<f64>,
+fn gradients<T: Float>(
+    attention: CrossAttention<T>,
+    q: Tensor<T>,
+    kv: Tensor<T>,
     options: &AttentionOptions,
-) -> [Tensor<f64>; 3] {
+) -> [Tensor<T>; 3] {
     let mut params = Params::new();
     let [q, kv]: [ParamId; 2] = [("q", q), ("kv", kv)].map(|(name, x)| params.add(name, x).unwrap());
     let (mut tape, mut grads) = (Tape::new(), Grads::new());
@@ -159,12 +164,28 @@ fn gradients(
     let inputs = [q, kv].map(|x| tape.param(&params, x));
     let y = attention(&mut tape, inputs[0], inputs[1], options.clone()).unwrap();
     let out = tape.value(y).clone();
-    let factors = tape.input(constant(out.shape(), 9.0));
+    let factors = tape.input(rounded(&constant(out.shape(), 9.0)));
     let product = tape.mul(y, factors).unwrap();
     let mean = tape.mean(product).unwrap();
     let loss = tape.scale(mean, out.len() as f64).unwrap();
     tape.backward(loss, &mut grads).unwrap();
     [out, grads.get(q).unwrap().clone(), grads.get(kv).unwrap().clone()]
+}
+
+/// How far the fused op is from the primitive ones, and the largest value: of the output, and of the gradients with
+/// respect to `q` and `kv`.
+fn differences<T: Float>(q: &Tensor<f64>, kv: &Tensor<f64>, options: &AttentionOptions) -> [(f64, f64); 3] {
+    let [q, kv]: [Tensor<T>; 2] = [q, kv].map(rounded);
+    let fused = gradients::<T>(Tape::cross_attention, q.clone(), kv.clone(), options);
+    let primitive = gradients::<T>(primitive, q, kv, options);
+    std::array::from_fn(|i| {
+        assert_eq!(fused[i].shape(), primitive[i].shape());
+        let numbers = |x: &Tensor<T>| x.data().iter().map(|&x| x.as_f64()).collect::<Vec<f64>>();
+        let (fused, primitive) = (numbers(&fused[i]), numbers(&primitive[i]));
+        assert!(fused.iter().all(|x| x.is_finite()));
+        let differences = fused.iter().zip(&primitive).map(|(a, b)| (a - b).abs());
+        (differences.fold(0.0, f64::max), primitive.iter().fold(0.0, |most: f64, x| x.abs().max(most)))
+    })
 }
 
 #[test]
@@ -185,14 +206,14 @@ fn fused_cross_attention_agrees_with_primitive_ops() {
                 let (h, d) = (2, 5);
                 let options = AttentionOptions { scale, dropout, ..AttentionOptions::new(h, mask.clone()) };
                 let (q, kv) = (constant(&[3, t_q, h * d], 1.0), constant(&[3, t_k, 2 * h * d], 5000.0));
-                let fused = gradients(Tape::cross_attention, q.clone(), kv.clone(), &options);
-                let primitive = gradients(primitive, q, kv, &options);
-                for ((fused, primitive), name) in fused.iter().zip(&primitive).zip(["y", "dq", "dkv"]) {
-                    assert_eq!(fused.shape(), primitive.shape());
-                    let pairs = fused.data().iter().zip(primitive.data());
-                    let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                    assert!(worst < 1e-12, "{mask} {t_q} {t_k} dropout {dropout}, {name}: {worst}");
-                    assert!(fused.data().iter().all(|x| x.is_finite()), "{mask} {t_q} {t_k}, {name}");
+                let exact = differences::<f64>(&q, &kv, &options);
+                // In f32, other lanes and stripes compute it.
+                let single = differences::<f32>(&q, &kv, &options);
+                for ((exact, single), name) in exact.iter().zip(&single).zip(["y", "dq", "dkv"]) {
+                    let at = format!("{mask} {t_q} {t_k} dropout {dropout}, {name}");
+                    assert!(exact.0 < 1e-12, "{at}: {exact:?}");
+                    // What is not 0 is about 1. The gradients of queries that see one key are 0 but for rounding.
+                    assert!(single.0 < 3e-5 * single.1.max(1.0), "{at}, in f32: {single:?}");
                 }
             }
         }
