@@ -172,6 +172,32 @@ fn reference(config: &Config) -> Option<&'static str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use m2g_core::train::Ended;
+
+    #[test]
+    fn the_accuracy_stands_beside_that_of_the_book() {
+        let outcome = Outcome {
+            ended: Ended::Finished,
+            steps: 300,
+            seconds: 4.0,
+            best_step: 280,
+            best_score: Some(0.95),
+            last_evaluation: None,
+            best_test: vec![("test_accuracy", 0.953)],
+            last_test: vec![("test_accuracy", 0.951)],
+        };
+        let said = |config: &Config| {
+            let text = summary(config, &outcome, 10);
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let config = Config::preset("default").unwrap();
+        let whole = said(&config);
+        assert!(whole.contains("test accuracy 95.30 % (epoch 28, the best"), "{whole}");
+        assert!(whole.contains("after the last epoch 95.10 %"), "{whole}");
+        assert!(whole.contains("for comparison 95.42 % in the book"), "{whole}");
+        // Of fewer epochs, the book says nothing.
+        assert!(!said(&Config { epochs: 2, ..config }).contains("the book"));
+    }
 
     #[test]
     fn only_what_is_comparable_is_compared() {
