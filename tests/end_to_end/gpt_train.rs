@@ -323,7 +323,7 @@ fn bad_texts_are_rejected_or_cleaned_and_reported() {
     for (content, expected) in [
         (&b""[..], "empty"),
         (b"short", "short"),
-        (b"only a few words", "block_size is 16"),
+        (b"only a few words", "--block-size is 16: a window"),
         ("a".repeat(500).as_bytes(), "one token"),
         (&b"Gr\xfc\xdfe ".repeat(100), "UTF-8"),
         (b"\xff\xfea\0b\0", "UTF-16"),

@@ -186,7 +186,7 @@ fn characters_are_in_unicode_order() {
 fn unknown_characters_are_listed_once_and_escaped() {
     let tokenizer = Tokenizer::char("abc");
     let error = tokenizer.encode("a\u{7}béé'c").unwrap_err().to_string();
-    assert!(error.contains(r"'\u{7}', 'é', '\''"), "{error}");
+    assert!(error.contains(r#"'\u{7}', 'é', "'""#), "{error}");
     assert!(error.contains("only the 3 characters"), "{error}");
     let error = tokenizer.encode("defghijklmnop").unwrap_err().to_string();
     assert!(error.contains("'m' and 3 more") && !error.contains("'n'"), "{error}");
