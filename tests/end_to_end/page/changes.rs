@@ -327,7 +327,7 @@ fn a_training_is_seen_after_a_reload(browser: &Browser, served: &Served, data: &
          const pause = () => new Promise((then) => setTimeout(then, 250));
          for (let i = 0; i <= Number(slider.max); i++) {
              slider.value = i;
-             slider.oninput();
+             slider.dispatchEvent(new Event('input'));
              await pause();
              const picture = box.querySelector('.sides figure');
              if (!picture) continue;

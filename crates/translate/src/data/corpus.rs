@@ -98,9 +98,8 @@ impl Corpus {
             None => tokenizer_for(&config.tokenizer, &config.data, &splits.train)?,
         };
         let TextSplits { name, train, val, tests, mut reports } = splits;
-        if known.is_none() {
-            reports.extend(vocabulary::report(&config.tokenizer, &config.data, &tokenizer));
-        }
+        let made = known.is_none().then_some(&tokenizer);
+        let smaller = made.and_then(|made| vocabulary::report(&config.tokenizer, &config.data, made));
         // Takes the text of a split, which is not needed any more.
         let mut encode = |split: &str, pairs: Vec<TextPair>| -> Result<Pairs, TextError> {
             let encoded = Pairs::encode(&pairs, &tokenizer, config.max_length);
@@ -114,7 +113,9 @@ impl Corpus {
         let (train, val) = (encode("training", train)?, encode("validation", val)?);
         let tests = tests.into_iter().map(|(name, pairs)| Ok((name.clone(), encode(&name, pairs)?)));
         let tests = tests.collect::<Result<_, TextError>>()?;
-        Self::new((train, val, tests), tokenizer, name, reports)
+        let mut corpus = Self::new((train, val, tests), tokenizer, name, reports)?;
+        corpus.reports.extend(smaller);
+        Ok(corpus)
     }
 
     /// A corpus of these parts.

@@ -93,7 +93,6 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     };
     let source = settings.sources.join(", ");
     let mut reports = settings.reports.clone();
-    reports.extend(settings.tokenizer.err().and_then(|name| vocabulary::report(name, "", &tokenizer)));
     let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
         let encoded = Pairs::encode(pairs, &tokenizer, settings.max_length);
         let (pairs, dropped) = match settings.tokenizer {
@@ -105,6 +104,7 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     };
     let (train, val) = (encode("training", settings.train)?, encode("validation", settings.val)?);
     check_not_empty(&source, (&train, &val), &reports)?;
+    reports.extend(settings.tokenizer.err().and_then(|name| vocabulary::report(name, "", &tokenizer)));
     let vocab_size = tokenizer.vocab_size();
     let dtype = Width::of(vocab_size);
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Other(Box::new(e)));
