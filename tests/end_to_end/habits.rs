@@ -41,7 +41,8 @@ fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
         // A path, a name, a signature or a command that must be copied stays whole, where it does not fit.
         let needed = line.len() - line.trim_start().len() + word.chars().count();
         let stays_whole = needed >= columns && (word.contains(['/', '|']) || word == LONG);
-        let is_copied = stays_whole || line.trim().starts_with("m2g ");
+        let is_command = ["m2g ", env!("CARGO_BIN_EXE_m2g")].iter().any(|m2g| line.trim().starts_with(m2g));
+        let is_copied = stays_whole || is_command;
         line.chars().count() > columns && !is_copied
     };
     stdout.lines().chain(stderr.lines()).filter(wide).map(String::from).collect()
