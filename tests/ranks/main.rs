@@ -65,9 +65,6 @@ const TRANSLATE: [&str; 22] = [
     "1",
 ];
 
-/// The longest that a test waits for what takes a moment on a machine with nothing else to do.
-const SOON: Duration = Duration::from_secs(60);
-
 const PROGRAM: &str = env!("CARGO_BIN_EXE_m2g");
 
 /// `m2g` in `size` processes; alone for 1.
@@ -213,7 +210,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     let child = together(dir, 2, args).spawn().unwrap();
     let started = Instant::now();
     while children(child.id()).len() < 2 || saved_step(dir, run).is_none_or(|step| step == 0) {
-        assert!(started.elapsed() < SOON, "the run has not begun");
+        assert!(started.elapsed() < Duration::from_secs(60), "the run has not begun");
         std::thread::sleep(Duration::from_millis(5));
     }
     let victim = children(child.id())[1];
@@ -221,7 +218,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     assert!(sent.success());
     let lost = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert!(lost.elapsed() < SOON, "{signal}: {:?}", lost.elapsed());
+    assert!(lost.elapsed() < Duration::from_secs(10), "{signal}: {:?}", lost.elapsed());
     assert!(!output.status.success());
     let errors = our_errors(&output);
     assert_eq!(errors.len(), 1, "{signal}: {}", String::from_utf8_lossy(&output.stderr));
@@ -229,7 +226,7 @@ fn lose_one(dir: &Path, run: &str, args: &[&str], signal: &str) -> u64 {
     // It may need a moment after mpirun, and where nobody asks how it ended, it stays listed as a zombie (Z).
     let has_ended =
         || fs::read_to_string(format!("/proc/{victim}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    while !has_ended() && lost.elapsed() < SOON {
+    while !has_ended() && lost.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(has_ended(), "{signal}: process {victim} is left over");

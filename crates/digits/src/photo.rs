@@ -88,7 +88,7 @@ pub fn parse(name: &str, content: &[u8]) -> Result<Picture, PhotoError> {
             error!("{name} is {width}x{height} pixels: scale it to at most {MAX_SIDE} a side and {MAX_MEGAPIXELS} megapixels")
         }
         Fault::Unsupported(why) => {
-            error!("{name} is of an unsupported kind ({why}): save it anew as an ordinary PNG or JPEG file")
+            error!("{name} is a kind of picture that cannot be read here ({why}): save it as an ordinary PNG or JPEG file")
         }
         Fault::Damaged(why) => error!("{name} is damaged: {why}"),
     })?;

@@ -109,7 +109,7 @@ enum Pass {
     Evaluation,
 }
 
-/// The memory that training this model needs, if the validation split has so many tokens.
+/// The memory that training this model needs. `val` is the number of tokens of the validation split, if it is known.
 pub(crate) fn footprint(config: &Config, model: &GptConfig, val: Option<usize>) -> Footprint {
     let b = config.batch_size;
     let mut values = vec![(b, model.activations(b, Pass::Step))];
@@ -125,7 +125,7 @@ pub(crate) fn footprint(config: &Config, model: &GptConfig, val: Option<usize>) 
     }
 }
 
-/// The windows of the batches of an evaluation on so many tokens: of each but the last, and of the last.
+/// The batch sizes of an evaluation on a split of `tokens` tokens: that of all full batches, and that of the last one.
 fn evaluated(model: &GptConfig, tokens: Option<usize>) -> impl Iterator<Item = usize> {
     let most = full_pass_batch_size(model);
     let windows = tokens.map_or(most, |tokens| tokens.saturating_sub(1) / model.block_size).max(1);

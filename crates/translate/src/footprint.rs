@@ -94,8 +94,8 @@ fn step(model: &TransformerConfig, n: usize, t: usize) -> u64 {
     sum(&[blocks(model, t, true), (2 * v + 20 * c) as u64, gradients]).saturating_mul(n as u64)
 }
 
-/// The memory that training this model needs, if the longest sentences of the training and of the validation pairs have
-/// so many tokens.
+/// The memory that training this model needs. The two lengths are those of the longest sentences, in tokens, of the
+/// training pairs and of the validation pairs.
 pub(crate) fn footprint(
     config: &Config,
     model: &TransformerConfig,

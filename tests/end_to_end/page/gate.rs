@@ -13,9 +13,7 @@ use crate::support::{refused, signal};
 fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = Served::start(dir.path(), &[]);
-    // 0.1 s on a machine with nothing else to do; the tests share few cores.
-    println!("ready after {:?}", served.ready_after);
-    assert!(served.ready_after < Duration::from_secs(20), "{:?}", served.ready_after);
+    assert!(served.ready_after < Duration::from_secs(1), "{:?}", served.ready_after);
     let (port, token) = (served.port, served.token.clone());
     let status = |request: String| {
         let line = served.raw(request.as_bytes());
@@ -97,11 +95,10 @@ fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
     };
     let asked = Instant::now();
     assert_eq!(get("/api/about", &own, &bearer), 200);
-    // One that they block answers when it gives them up, after 10 s.
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     drop((idle, slow));
 
-    // Ctrl-C ends it, also with open streams.
+    // Ctrl-C ends it at once, also with open streams.
     let mut streams = Vec::new();
     for path in ["/api/training/events", "/api/runs/events"] {
         let mut stream = served.connect();
@@ -111,8 +108,10 @@ fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
         assert_eq!(&first, b"HTTP/1.1 200");
         streams.push(stream);
     }
+    let sent = Instant::now();
     assert!(signal("-INT", served.child.id()));
     assert_eq!(served.child.end().code(), Some(130));
+    assert!(sent.elapsed() < Duration::from_secs(1), "{:?}", sent.elapsed());
 }
 
 #[test]

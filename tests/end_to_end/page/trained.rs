@@ -221,6 +221,5 @@ fn three_hundred_runs_are_listed_without_delay() {
         started.elapsed()
     });
     println!("300 runs: {times:?}");
-    // 0.05 s on a machine with nothing else to do; the tests share few cores.
-    assert!(times[1] < Duration::from_secs(5), "{times:?}");
+    assert!(times[1] < Duration::from_millis(500), "{times:?}");
 }

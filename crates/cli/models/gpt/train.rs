@@ -268,7 +268,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     Ok(StepLog { interval, work: Box::new(work), peak })
 }
 
-/// What a step computes in so many passes over windows of `length` tokens.
+/// The tokens and operations of a step: `passes` batches of `windows` times `length` tokens.
 fn step_work(model: &GptConfig, parameters: usize, passes: usize, [windows, length]: [usize; 2]) -> StepWork {
     let tokens = (passes * windows * length) as f64;
     StepWork { tokens, gflop: tokens * model.flops_per_token(parameters, length) as f64 / 1e9 }

@@ -51,10 +51,10 @@ const NO_END: Fault = Fault::Damaged("its end is missing: copy or download it ag
 
 /// What is wrong with a file that its decoder cannot read.
 const BROKEN_PNG: Fault = Fault::Damaged(
-    "its bytes do not make a PNG picture: copy or download it again, or save it anew as a PNG or JPEG file",
+    "its PNG data is not valid: copy or download it again, or save it again as a PNG or JPEG file",
 );
 const BROKEN_JPEG: Fault = Fault::Damaged(
-    "its bytes do not make a JPEG picture: copy or download it again, or save it anew as a PNG or JPEG file",
+    "its JPEG data is not valid: copy or download it again, or save it again as a PNG or JPEG file",
 );
 
 /// Decodes the content of a file.

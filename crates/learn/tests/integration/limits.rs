@@ -61,7 +61,7 @@ fn no_program_hangs_or_crashes_the_grader() {
             _ => Program::to_grade_within(link, LONG),
         };
         let verdict = grade(exercise, &mut solver).unwrap();
-        assert!(start.elapsed() < LONG, "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
         let problem = match verdict {
             Verdict::Failed(finding) => {
                 assert_eq!(
