@@ -38,8 +38,11 @@ fn too_wide(dir: &Path, columns: usize, args: &[&str]) -> Vec<String> {
     let stdout = String::from_utf8(output.stdout).unwrap();
     let wide = |line: &&str| {
         let word = line.trim().split(' ').max_by_key(|word| word.len()).unwrap_or("");
-        // A path, a name, a signature or a command that must be copied stays whole, where it does not fit.
-        let needed = line.len() - line.trim_start().len() + word.chars().count();
+        // A path, a name, a signature or a command that must be copied stays whole, where it does not fit in
+        // its column, which begins after two spaces.
+        let before = &line[..line.rfind(word).unwrap_or(0)];
+        let column = before.rfind("  ").map_or(0, |spaces| spaces + 2);
+        let needed = before[..column].chars().count() + word.chars().count();
         let stays_whole = needed >= columns && (word.contains(['/', '|']) || word == LONG);
         let is_command = ["m2g ", env!("CARGO_BIN_EXE_m2g")].iter().any(|m2g| line.trim().starts_with(m2g));
         let is_copied = stays_whole || is_command;
@@ -104,6 +107,22 @@ fn output_fits_the_terminal() {
         for args in commands {
             let wide = too_wide(dir.path(), columns, args);
             assert!(wide.is_empty(), "{columns} columns: {args:?}: {wide:#?}");
+        }
+        // Paths that fit the terminal, but not beside the column before them.
+        let mnist = "m".repeat(columns - "/train-images-idx3-ubyte.gz".len() - 3);
+        copy_mnist(&dir.path().join(&mnist));
+        let wide = too_wide(dir.path(), columns, &["data", "check", "mnist", "--data", &mnist]);
+        assert!(wide.is_empty(), "{columns} columns: {wide:#?}");
+    }
+}
+
+/// Copies MNIST, whose files `data check` compares with the originals.
+fn copy_mnist(to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/mnist")).unwrap() {
+        let from = entry.unwrap().path();
+        if from.is_file() {
+            fs::copy(&from, to.join(from.file_name().unwrap())).unwrap();
         }
     }
 }
