@@ -15,7 +15,12 @@ use crate::terminal::lines::{entry_at, wrap};
 use crate::terminal::program::with_program;
 use crate::terminal::width::columns;
 
-/// Report this machine's hardware and limits, where m2g looks for data, and what slows training down.
+/// Report this machine's hardware and limits, where m2g looks for data, and what slows training
+/// down.
+///
+/// The kernels use the best instruction set that the processor has. The environment variable
+/// M2G_INSTRUCTION_SET makes any command use a lower one instead: amx, avx512-bf16, avx512, avx2, neon
+/// or baseline. A result then has the bits that a machine with no better one computes.
 #[derive(Args)]
 pub struct Doctor {
     /// Print one JSON object to stdout.

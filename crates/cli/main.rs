@@ -70,40 +70,18 @@ enum Command {
     #[cfg(feature = "page")]
     Open(open::Open),
     Learn(learn::Learn),
-    /// Run what-if experiments: train models that differ in one setting, and compare them.
     Lab(Box<lab::Lab>),
-    /// Show what two models share: the core functions of one training step of each.
-    ///
-    /// Without arguments, compares the digit network and the GPT with their default settings. For two
-    /// runs, also compares settings, parameters and learning curves. Saves nothing.
     Compare(compare::Compare),
-    /// Inspect one step of a model, op by op, and draw its attention.
     Inspect(Box<inspect::Inspect>),
     Bleu(bleu::BleuCommand),
-    /// List every parameter of a model.
     Params(params::ListParams),
-    /// List, show, rename and delete training runs.
     Runs(runs::Runs),
     /// List datasets, download one, or verify its files.
     #[command(subcommand)]
     Data(data::DataCommand),
-    /// Measure how fast training and generation are on this machine, and how much memory they need.
-    ///
-    /// Each measurement runs in its own process. The results are compared with the machine's limits,
-    /// with targets and, with --against, with a peer. The data is random, since only time matters.
     Bench(bench::Bench),
-    /// Report this machine's hardware and limits, where m2g looks for data, and what slows training
-    /// down.
-    ///
-    /// The kernels use the best instruction set that the processor has. The environment variable
-    /// M2G_INSTRUCTION_SET makes any command use a lower one instead: amx, avx512-bf16, avx512, avx2, neon
-    /// or baseline. A result then has the bits that a machine with no better one computes.
     Doctor(doctor::Doctor),
-    /// Print the completions of a shell: bash, zsh, fish or powershell.
-    ///
-    /// For bash: m2g completions bash > ~/.local/share/bash-completion/completions/m2g
     Completions(help::generate::Completions),
-    /// Write a manual page for each command into a folder.
     Man(help::generate::ManPages),
 }
 

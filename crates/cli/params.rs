@@ -16,7 +16,7 @@ use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 use crate::{models, output};
 
-/// List every parameter of a model: shape, count, decay, norm, and the norm of its gradient.
+/// List every parameter of a model.
 #[derive(Args)]
 pub struct ListParams {
     /// `digits`, `gpt` or `translate` for an untrained model, or a run: a name under runs/, or a path.

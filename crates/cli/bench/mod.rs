@@ -53,8 +53,10 @@ const ROUNDS: (usize, usize) = (3, 5);
 /// The number of steps that several processes take, by default.
 const RANKS_STEPS: usize = 40;
 
-/// Measure training steps and generation: time, share of the machine's peak, memory. Compare
-/// with the targets and, with --against, with PyTorch.
+/// Measure how fast training and generation are on this machine, and how much memory they need.
+///
+/// Each measurement runs in its own process. The results are compared with the machine's limits,
+/// with targets and, with --against, with a peer. The data is random, since only time matters.
 #[derive(Args)]
 pub struct Bench {
     /// The workloads to measure [default: all].

@@ -45,8 +45,10 @@ use crate::{
     output_file::{self, is_stdout},
 };
 
-/// Show what two models share: the core functions that run in one training step of each, on real
-/// data.
+/// Show what two models share: the core functions of one training step of each.
+///
+/// Without arguments, compares the digit network and the GPT with their default settings. For two
+/// runs, also compares settings, parameters and learning curves. Saves nothing.
 #[derive(Args)]
 pub struct Compare {
     /// A model, digits, gpt or translate, or a run: a name under runs/, or a path.

@@ -18,8 +18,7 @@ use crate::plot::tiles::{Tile, WEIGHTS_KEY, tiles};
 /// The number of neurons whose weights are drawn.
 const MAX_NEURONS: usize = 100;
 
-/// Draw a run: learning curves, confusion matrix, first-layer weights, mistakes; PNG and SVG. Of
-/// several runs, draw the learning curves together.
+/// Draw the learning curves, the confusion matrix, the weights and the mistakes.
 #[derive(Args)]
 pub struct Plot {
     /// The runs: names under runs/, or paths.

@@ -19,6 +19,9 @@ use crate::terminal::notes;
 use crate::{interrupt, output};
 
 /// Type a line, and see a trained model continue it.
+///
+/// Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. The model continues all that was
+/// said before, as far as its window reaches. With lines piped in, it works as a script.
 #[derive(Args)]
 pub struct Chat {
     /// The run: a name under runs/, or a path; or a GGUF file.

@@ -17,8 +17,8 @@ use crate::models::run::load;
 use crate::output_file::{self, followed_folder};
 use crate::terminal::lines;
 
-/// Export a run: as a folder in the Hugging Face format, which transformers can load, or as a file
-/// NAME.gguf, which llama.cpp can run.
+/// Export a run and its tokenizer: as a folder that transformers can load, or as a file NAME.gguf
+/// that llama.cpp can run.
 #[derive(Args)]
 pub struct Export {
     /// The run: a name under runs/, or a path.

@@ -16,8 +16,8 @@ use crate::output_file::followed_folder;
 use crate::runs::name::new_run;
 use crate::terminal::lines::{counted, note};
 
-/// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a GGUF
-/// file of llama.cpp.
+/// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a
+/// GGUF file of llama.cpp.
 #[derive(Args)]
 pub struct Import {
     /// A folder with config.json and model.safetensors, whole or in shards; or nanoGPT's ckpt.pt, or

@@ -23,6 +23,8 @@ use crate::terminal::width::{columns, pad};
 use crate::train::watch::{Log, Watch};
 
 /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
+///
+/// Trains each model with the lecture's settings and prints its loss next to the lecture's.
 #[derive(Args)]
 pub struct Ladder {
     /// The text to train on, with characters as tokens: a file, or the name of a dataset.

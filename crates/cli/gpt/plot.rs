@@ -12,7 +12,7 @@ use crate::plot::Figure;
 use crate::plot::curves::{Curve, curves};
 use crate::{output, output_file};
 
-/// Draw the loss curves of one or more runs; PNG and SVG.
+/// Draw the loss curves of one or more runs.
 #[derive(Args)]
 pub struct Plot {
     /// The runs: names under runs/, or paths.

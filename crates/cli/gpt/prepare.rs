@@ -23,7 +23,10 @@ use crate::terminal::lines::{note, wrap};
 use crate::terminal::notes;
 use crate::terminal::width::columns;
 
-/// Tokenize text into a folder to train on: train.bin and val.bin, tokenizer.json and meta.json.
+/// Tokenize text into a folder to train on.
+///
+/// The folder holds train.bin and val.bin, tokenizer.json and meta.json. A token is 2 bytes, as in nanoGPT's
+/// files, or 4 with more than 65,536 tokens.
 #[derive(Args)]
 pub struct PrepareText {
     /// Text files of any size, plain or gzip; folders of text files; names of datasets; tales; or - for

@@ -19,8 +19,10 @@ use crate::terminal::lines::{counted, wrap};
 use crate::terminal::notes;
 use crate::terminal::width::columns;
 
-/// Let a trained model continue a text. Without a prompt, it starts after the end-of-text token or, if
-/// it has none, after a newline.
+/// Let a trained model continue a text.
+///
+/// The text is what --prompt gives or what is piped in. Without one, it starts after the end-of-text
+/// token or, if the model has none, after a newline.
 #[derive(Args)]
 pub struct Sample {
     /// The run: a name under runs/, or a path; or a GGUF file.

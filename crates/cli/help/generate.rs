@@ -14,7 +14,9 @@ use crate::output_file;
 /// The name of the program in completions and manual pages.
 const NAME: &str = "m2g";
 
-/// Print the completions of a shell to stdout.
+/// Print the completions of a shell: bash, zsh, fish or powershell.
+///
+/// For bash: m2g completions bash > ~/.local/share/bash-completion/completions/m2g
 #[derive(Args)]
 pub struct Completions {
     /// The shell.
@@ -23,7 +25,7 @@ pub struct Completions {
     shell: Shell,
 }
 
-/// Write a manual page for each command.
+/// Write a manual page for each command into a folder.
 #[derive(Args)]
 pub struct ManPages {
     /// The folder to write to; it is created if it does not exist.

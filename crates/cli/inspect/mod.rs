@@ -40,7 +40,7 @@ use crate::output;
 use crate::terminal::lines::note;
 use crate::terminal::width::columns;
 
-/// Inspect one step of a model, op by op: shapes, costs, statistics and values.
+/// Inspect one step of a model, op by op, and draw its attention.
 #[derive(Args)]
 pub struct Inspect {
     /// `digits`, `gpt` or `translate` for an untrained model, or a run: a name under runs/, or a path.

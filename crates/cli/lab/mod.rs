@@ -56,8 +56,7 @@ use crate::terminal::width::{clip, columns, pad, width};
 /// The width of the name of a training run in the lines of progress, in columns.
 const LABEL_COLUMNS: usize = 30;
 
-/// Run an experiment: train each arm with each seed, and compare the arms. Without a name, list
-/// the built-in experiments.
+/// Run what-if experiments: train models that differ in one setting, and compare them.
 #[derive(Args)]
 pub struct Lab {
     /// The experiment: score, mask, positions, ablation, speedrun, digits, translate, or your own TOML file.

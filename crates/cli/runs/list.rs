@@ -15,7 +15,8 @@ use crate::terminal::program::command;
 use crate::terminal::table::{INDENT, Narrow, Table};
 use crate::terminal::width::{columns, width};
 
-/// List the runs in runs/.
+/// List the runs in runs/: kind, date, size, result, and the settings that differ from the
+/// default.
 #[derive(Args)]
 pub struct List {
     /// Print one JSON array to stdout.

@@ -32,14 +32,9 @@ pub struct Runs {
 
 #[derive(Subcommand)]
 enum RunsCommand {
-    /// List the runs in runs/: kind, date, size, result, and the settings that differ from the
-    /// default.
     List(list::List),
-    /// Show everything about a run: results, all settings, files.
     Show(show::Show),
-    /// Give a run another name.
     Rename(manage::Rename),
-    /// Delete runs, after asking.
     Delete(manage::Delete),
 }
 

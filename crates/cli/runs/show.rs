@@ -16,7 +16,7 @@ use crate::terminal::width::{columns, width};
 /// The column in which the text of an entry starts.
 const NAME_COLUMNS: usize = 14;
 
-/// Show everything about a run.
+/// Show everything about a run: results, all settings, files.
 #[derive(Args)]
 pub struct Show {
     /// The run: a name under runs/, or a path.

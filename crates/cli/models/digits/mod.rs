@@ -46,9 +46,7 @@ enum DigitsCommand {
     Train(Box<Train<Network<f32>>>),
     /// Measure a trained network on the test images.
     Eval(Eval<Network<f32>>),
-    /// Read your own pictures of digits: PNG or JPEG, any size, dark on light or light on dark.
     Predict(predict::Predict),
-    /// Draw the learning curves, the confusion matrix, the weights and the mistakes.
     Plot(plot::Plot),
 }
 

@@ -39,10 +39,6 @@ pub struct Gpt;
 /// The subcommands of `m2g gpt`.
 #[derive(Subcommand)]
 enum GptCommand {
-    /// Tokenize text into a folder to train on.
-    ///
-    /// The folder holds train.bin and val.bin, tokenizer.json and meta.json. A token is 2 bytes, as in nanoGPT's
-    /// files, or 4 with more than 65,536 tokens.
     Prepare(prepare::PrepareText),
     /// Train a GPT on any text.
     ///
@@ -51,28 +47,12 @@ enum GptCommand {
     Train(Box<Train<m2g_gpt::Gpt<f32>>>),
     /// Measure a model on text, or on rows of token ids.
     Eval(Eval<m2g_gpt::Gpt<f32>>),
-    /// Draw the loss curves of one or more runs.
     Plot(plot::Plot),
-    /// Create a run from a GPT-2 model in the Hugging Face format, from a checkpoint of nanoGPT, or from a
-    /// GGUF file of llama.cpp.
     Import(import::Import),
-    /// Export a run and its tokenizer: as a folder that transformers can load, or as a file NAME.gguf
-    /// that llama.cpp can run.
     Export(export::Export),
-    /// Let a trained model continue a text.
-    ///
-    /// The text is what --prompt gives or what is piped in. Without one, it starts after the end-of-text
-    /// token or, if the model has none, after a newline.
     Sample(Box<sample::Sample>),
-    /// Type a line, and see a trained model continue it.
-    ///
-    /// Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. The model continues all that was
-    /// said before, as far as its window reaches. With lines piped in, it works as a script.
     Chat(Box<chat::Chat>),
     Ask(Box<ask::Ask>),
-    /// Climb from a bigram table to a GPT, as the lecture "Let's build GPT" does (Karpathy 2023).
-    ///
-    /// Trains each model with the lecture's settings and prints its loss next to the lecture's.
     Ladder(ladder::Ladder),
 }
 

@@ -39,10 +39,6 @@ pub struct Translate;
 /// The subcommands of `m2g translate`.
 #[derive(Subcommand)]
 enum TranslateCommand {
-    /// Tokenize parallel text into a folder to train on.
-    ///
-    /// Learns one vocabulary of byte pairs for both languages, so no character is unknown. Drops and counts pairs
-    /// that are empty or too long.
     Prepare(prepare::PreparePairs),
     /// Train a model to translate.
     ///
@@ -51,19 +47,8 @@ enum TranslateCommand {
     Train(Box<Train<Transformer<f32>>>),
     /// Measure a model on pairs of sentences: loss, accuracy, BLEU, chrF.
     Eval(Eval<Transformer<f32>>),
-    /// Translate sentences: one line in, one line out.
     Translate(Box<sentences::Translate>),
-    /// Score given translations: how likely does the model find each of them?
-    ///
-    /// Prints the mean log-probability per token of each translation, a tab, and its number of tokens.
     Score(score::Score),
-    /// Ask what a word of a sentence attends to, and what decides how it is translated.
-    ///
-    /// Shows the attention of the word in the encoder, and that of its translation to the source, by words: a
-    /// word in several tokens attends with their mean, and is attended to with their sum. Attention tells
-    /// where a layer looks, not what decides. So a causal test changes the sentence, and shows how the
-    /// probabilities of the translated word and of another one change: if the source and the words before
-    /// change, if only the source does, and if only the words before do.
     Ask(Box<ask::Ask>),
 }
 

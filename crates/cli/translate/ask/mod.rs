@@ -37,10 +37,10 @@ const MAX_LEFT_OUT: usize = 24;
 /// Ask what a word of a sentence attends to, and what decides how it is translated.
 ///
 /// Shows the attention of the word in the encoder, and that of its translation to the source, by words: a
-/// word in several tokens attends with their mean, and is attended to with their sum. Attention tells where
-/// a layer looks, not what decides. So a causal test changes the sentence, and shows how the probabilities of
-/// the translated word and of another one change: if the source and the words before change, if only the
-/// source does, and if only the words before do.
+/// word in several tokens attends with their mean, and is attended to with their sum. Attention tells
+/// where a layer looks, not what decides. So a causal test changes the sentence, and shows how the
+/// probabilities of the translated word and of another one change: if the source and the words before
+/// change, if only the source does, and if only the words before do.
 #[derive(Args)]
 pub struct Ask {
     /// The run: a name under runs/, or a path.
