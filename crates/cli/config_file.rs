@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::bounded;
-use m2g_core::error::{excerpt, in_plain_words, nearest, shown};
+use m2g_core::error::{excerpt, hint, in_plain_words, shown};
 use m2g_core::settings::{Kind, Setting, Settings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,18 +31,8 @@ pub fn find(name: &str, built_in: &[&str]) -> anyhow::Result<Source> {
     if path.is_dir() {
         bail!("--config is {name}, which is a directory: give a TOML file");
     }
-    match nearest(name.trim_end_matches(".toml"), built_in.iter().copied()) {
-        Some(near) => {
-            bail!("--config is {}: no such file or built-in configuration; did you mean {near}?", shown(name))
-        }
-        None => {
-            bail!(
-                "--config is {}: no such file; the built-in configurations are {}",
-                shown(name),
-                built_in.join(", ")
-            )
-        }
-    }
+    let hint = hint(name.trim_end_matches(".toml"), "the built-in configurations", built_in);
+    bail!("--config is {}: no such file or built-in configuration; {hint}", shown(name))
 }
 
 /// Whether there is a file at this path, or a pipe, which can be read as one.
@@ -106,12 +96,7 @@ pub fn with_table<C: Settings + Default + Serialize + DeserializeOwned>(
     for (key, value) in keys {
         let Some(setting) = C::setting(&key) else {
             let known: Vec<&str> = C::SETTINGS.iter().map(|setting| setting.name).collect();
-            match nearest(&key, known.iter().copied()) {
-                Some(near) => bail!("{name}: unknown setting {}; did you mean {near}?", excerpt(&key)),
-                None => {
-                    bail!("{name}: unknown setting {}; the settings are {}", excerpt(&key), known.join(", "))
-                }
-            }
+            bail!("{name}: unknown setting {}; {}", excerpt(&key), hint(&key, "the settings", &known));
         };
         if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting.name) {
             bail!("{name}: {other} and {key} are names of one setting: give only one of them");

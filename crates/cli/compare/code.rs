@@ -1,7 +1,7 @@
 //! The source of a core function, and the lines of both models that call it.
 
 use anyhow::bail;
-use m2g_core::error::nearest;
+use m2g_core::error::hint;
 
 use super::functions::{Function, Kind, Use};
 use super::result::Comparison;
@@ -50,15 +50,8 @@ fn unknown(comparison: &Comparison, name: &str) -> String {
     let mut names: Vec<&str> = comparison.functions.iter().map(|f| f.name).collect();
     names.sort_unstable();
     names.dedup();
-    match nearest(name, names.iter().copied()) {
-        Some(near) => {
-            format!("--code is \"{name}\": neither step runs such a function; did you mean {near}?")
-        }
-        None => format!(
-            "--code is \"{name}\": neither step runs such a function; the functions are {}",
-            names.join(", ")
-        ),
-    }
+    let hint = hint(name, "the functions", &names);
+    format!("--code is \"{name}\": neither step runs such a function; {hint}")
 }
 
 /// All parts of a function, such as forward and backward, and its callers.

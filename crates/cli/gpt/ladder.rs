@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::Args;
 use m2g_core::data::catalogue::{self, Dataset};
-use m2g_core::error::nearest;
+use m2g_core::error::hint;
 use m2g_core::threads::with_threads;
 use m2g_core::train::Ended;
 use m2g_gpt::data::Corpus;
@@ -114,14 +114,10 @@ impl Ladder {
 }
 
 fn named(name: &str) -> anyhow::Result<Rung> {
-    if let Some(rung) = Rung::named(name.trim()) {
-        return Ok(*rung);
-    }
-    let names = RUNGS.map(|rung| rung.name);
-    match nearest(name, names) {
-        Some(near) => bail!("no rung is called \"{name}\": did you mean {near}?"),
-        None => bail!("no rung is called \"{name}\": the rungs are {}", names.join(", ")),
-    }
+    Rung::named(name.trim()).copied().ok_or_else(|| {
+        let hint = hint(name, "the rungs", &RUNGS.map(|rung| rung.name));
+        anyhow!("no rung is called \"{name}\": {hint}")
+    })
 }
 
 /// Whether the text is the lecture's: the dataset by name, or a file with its content. Only then can

@@ -1,7 +1,7 @@
 //! What can be checked of an experiment without training.
 
 use anyhow::bail;
-use m2g_core::error::{is_unsafe_in_terminals, nearest};
+use m2g_core::error::{hint, is_unsafe_in_terminals};
 
 use super::experiment::{AFTER_TRAINING, Experiment};
 use super::reach::greatest;
@@ -64,11 +64,7 @@ impl Experiment {
     fn check_measures(&self, known: &[&str]) -> anyhow::Result<()> {
         let measures: Vec<&str> = self.measures().collect();
         if let Some(measure) = measures.iter().find(|measure| !known.contains(*measure)) {
-            let near = nearest(measure, known.iter().copied());
-            let hint = near.map_or(format!("the measures are {}", known.join(", ")), |near| {
-                format!("did you mean {near}?")
-            });
-            bail!("no measure is called \"{measure}\"; {hint}");
+            bail!("no measure is called \"{measure}\"; {}", hint(measure, "the measures", known));
         }
         if let Some(measure) = repeated(&measures) {
             bail!("{measure} is there twice: name each measure once, in measure or in also");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
-use m2g_core::error::{nearest, shown};
+use m2g_core::error::{hint, nearest, shown};
 use serde::{Deserialize, Serialize};
 
 use crate::config_file::{is_readable, read, reason};
@@ -85,16 +85,8 @@ impl Experiment {
             (stem, read(path)?)
         } else {
             let names = SHIPPED.map(|(name, _)| name);
-            match nearest(name.trim_end_matches(".toml"), names) {
-                Some(near) => {
-                    bail!("no experiment and no file is called {}; did you mean {near}?", shown(name))
-                }
-                None => bail!(
-                    "no experiment and no file is called {}; the experiments are {}",
-                    shown(name),
-                    names.join(", ")
-                ),
-            }
+            let hint = hint(name.trim_end_matches(".toml"), "the experiments", &names);
+            bail!("no experiment and no file is called {}; {hint}", shown(name))
         };
         let experiment = Self::parse(name, &text)?;
         Ok((short, experiment))

@@ -279,6 +279,14 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     similar.min_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))).map(|(.., known)| known)
 }
 
+/// What to say of a name that is not known: the one that was meant, or all of `what`.
+pub fn hint(name: &str, what: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("{what} are {}", known.join(", ")),
+    }
+}
+
 /// A limit in bytes, in the unit in which it was chosen.
 fn size(bytes: u64) -> String {
     match bytes {
