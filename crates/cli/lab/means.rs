@@ -101,14 +101,10 @@ mod tests {
         layers[0].1 = &base;
         let settings = experiment.model().unwrap().trainer().settings(&layers, seed).unwrap();
         let trial = Trial {
-            task: None,
             arm: arm.name.clone(),
             seed,
             measures: [(experiment.measure.clone(), loss)].into(),
-            curve: Vec::new(),
-            times: Vec::new(),
-            diverged: None,
-            seconds: 1.0,
+            ..Trial::default()
         };
         let key = Key { model: experiment.model.clone(), settings, data: data.into() };
         Record { trial, key, wanted: vec![experiment.measure.clone()] }

@@ -112,7 +112,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// A result with the names of this training run: an arm may have had another name.
+    /// A result with the names of this training run: a new one has none, and an arm may have had another name.
     fn name(&self, trial: Trial) -> Trial {
         let task = self.task.map(|task| task.name.clone());
         Trial { task, arm: self.arm.name.clone(), seed: self.seed, ..trial }
@@ -193,7 +193,6 @@ impl Lab {
         let work = Work::stoppable();
         let mut shown = LongRun::new(true);
         let mut watch = Watch::new(steps(true), steps(true) + steps(false));
-        watch.before = steps(true);
         let started = Instant::now();
         for (i, job) in jobs.iter().enumerate().filter(|(i, _)| !finished[*i]) {
             let of_task = job.task.map_or(String::new(), |task| format!(", {}", task.name));
@@ -201,7 +200,7 @@ impl Lab {
             watch.bar.message(format!("{label} ({} of {})", i + 1, jobs.len()));
             watch.start(experiment.curve_measure());
             let ended = trainer.train(job.run, &measures, &mut watch);
-            let Some(measured) = watch.result(ended, &measures)? else {
+            let Some(trial) = watch.result(ended, &measures)? else {
                 watch.bar.finish();
                 let again = if self.overwrite { " without --overwrite" } else { "" };
                 note(&format!(
@@ -212,16 +211,7 @@ impl Lab {
                 return Ok(ExitCode::from(interrupt::EXIT_CODE));
             };
             watch.before += trainer.steps(job.run);
-            let trial = Trial {
-                task: job.task.map(|task| task.name.clone()),
-                arm: job.arm.name.clone(),
-                seed: job.seed,
-                measures: measured.measures,
-                curve: measured.curve,
-                times: measured.times,
-                diverged: measured.diverged,
-                seconds: measured.seconds,
-            };
+            let trial = job.name(trial);
             let outcome = match trial.measures.get(&experiment.measure) {
                 Some(value) => format!("{} {value:.4}", experiment.measure),
                 None => format!("{} was not measured", experiment.measure),
@@ -360,9 +350,6 @@ fn jobs<'a>(experiment: &'a Experiment, trainer: &mut dyn Trainer) -> anyhow::Re
             }
         }
     }
-    if jobs.is_empty() {
-        bail!("the experiment has no training runs");
-    }
     Ok(jobs)
 }
 
@@ -387,14 +374,10 @@ mod tests {
     #[test]
     fn a_mean_curve_has_the_steps_that_all_seeds_have() {
         let trial = |seed, curve: &[(u64, f64)]| Trial {
-            task: None,
             arm: "arm".into(),
             seed,
-            measures: [].into(),
             curve: curve.to_vec(),
-            times: Vec::new(),
-            diverged: None,
-            seconds: 1.0,
+            ..Trial::default()
         };
         let mean = |trials: &[Trial]| curve(trials, None, "arm").points;
         let first = trial(1, &[(10, 3.0), (20, 2.0), (30, 1.0)]);

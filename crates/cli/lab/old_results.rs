@@ -67,16 +67,7 @@ mod tests {
             },
             "data": ["abc"],
         });
-        let trial = |arm: &str| Trial {
-            task: None,
-            arm: arm.into(),
-            seed: 2,
-            measures: [("val_loss".to_string(), 1.5)].into(),
-            curve: Vec::new(),
-            times: Vec::new(),
-            diverged: None,
-            seconds: 1.0,
-        };
+        let trial = |arm: &str| Trial { arm: arm.into(), seed: 2, ..Trial::default() };
         let found = convert(&head, vec![trial("a"), trial("b"), trial("gone")]);
         let settings = |i: usize| &found[i].key.settings;
         assert_eq!(found.len(), 2);

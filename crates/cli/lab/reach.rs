@@ -87,16 +87,8 @@ mod tests {
     use super::*;
 
     fn trial(curve: &[(u64, f64)]) -> Trial {
-        Trial {
-            task: None,
-            arm: "a".into(),
-            seed: 1,
-            measures: [].into(),
-            curve: curve.to_vec(),
-            times: curve.iter().map(|(step, _)| *step as f64 / 10.0).collect(),
-            diverged: None,
-            seconds: 0.0,
-        }
+        let times = curve.iter().map(|(step, _)| *step as f64 / 10.0).collect();
+        Trial { curve: curve.to_vec(), times, ..Trial::default() }
     }
 
     #[test]

@@ -57,15 +57,11 @@ impl Results {
                 write(&path, &records)?;
                 records
             }
-            Ok(Found::Nothing) => {
+            Err(error) if !overwrite => return Err(error),
+            Ok(Found::Nothing) | Err(_) => {
                 write(&path, &[])?;
                 Vec::new()
             }
-            Err(_) if overwrite => {
-                write(&path, &[])?;
-                Vec::new()
-            }
-            Err(error) => return Err(error),
         };
         let file = append(&path)?;
         Ok(Self { records, path, file, lock })
@@ -198,14 +194,13 @@ mod tests {
 
     fn record(arm: &str, settings: Value) -> Record {
         let trial = Trial {
-            task: None,
             arm: arm.into(),
             seed: 1,
             measures: [("val_loss".to_string(), 0.1 + 0.2)].into(),
             curve: vec![(1, 1.0 / 3.0)],
             times: vec![0.1],
-            diverged: None,
             seconds: 1.5,
+            ..Trial::default()
         };
         let key = Key { model: "gpt".into(), settings, data: "abc".into() };
         Record { trial, key, wanted: vec!["val_loss".into(), "train_loss".into()] }

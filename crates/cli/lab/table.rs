@@ -166,14 +166,10 @@ mod tests {
             [[arms]]\nname = \"d\"\non = \"b | c\"\nabout = \"wider\"\n";
         let experiment = Experiment::parse("x.toml", text).unwrap();
         let trial = |arm: &str, loss: f64| Trial {
-            task: None,
             arm: arm.into(),
             seed: 1,
             measures: [("val_loss".to_string(), loss)].into(),
-            curve: Vec::new(),
-            times: Vec::new(),
-            diverged: None,
-            seconds: 1.0,
+            ..Trial::default()
         };
         let rows = rows(&experiment, &[trial("a", 3.0), trial("b | c", 2.0), trial("d", 1.5)], None);
         let compared: Vec<Value> =

@@ -8,6 +8,7 @@ use m2g_core::error::when;
 use m2g_core::train::{Ended, EvaluationRecord, Observer, Progress};
 
 use super::trainer::Trained;
+use super::trial::Trial;
 use crate::interrupt;
 use crate::progress::Bar;
 use crate::terminal::lines::wrap;
@@ -15,20 +16,6 @@ use crate::terminal::width::columns;
 
 /// Steps between two updates of the bar.
 const STEPS_PER_UPDATE: u64 = 20;
-
-/// The result of one training run.
-pub struct Measured {
-    /// The measures by name.
-    pub measures: BTreeMap<String, f64>,
-    /// Step and value of the measure of the curve at each evaluation.
-    pub curve: Vec<(u64, f64)>,
-    /// The training time in seconds at each of them.
-    pub times: Vec<f64>,
-    /// The error that says where training diverged, if it did.
-    pub diverged: Option<String>,
-    /// The training time in seconds.
-    pub seconds: f64,
-}
 
 /// Shows one bar over all training runs, and keeps the evaluations of the current one.
 pub struct Watch {
@@ -69,7 +56,7 @@ impl Watch {
         self.last.clear();
     }
 
-    /// The result of the training run that has just ended; `None` if it was interrupted.
+    /// The result of the training run that has just ended, without its names; `None` if it was interrupted.
     ///
     /// # Errors
     /// Any error of the training run, except that training diverged.
@@ -77,7 +64,7 @@ impl Watch {
         &mut self,
         ended: Result<Trained, Error>,
         measures: &[&str],
-    ) -> anyhow::Result<Option<Measured>> {
+    ) -> anyhow::Result<Option<Trial>> {
         let (trained, diverged) = match ended {
             Ok(Trained { ended: Ended::Stopped, .. }) => return Ok(None),
             Ok(trained) => (Some(trained), None),
@@ -101,7 +88,8 @@ impl Watch {
         let of_use = |name: &str, value: f64| lost.is_none() && measures.contains(&name) && value.is_finite();
         found.retain(|name, value| of_use(name, *value));
         let (curve, times) = (std::mem::take(&mut self.curve), std::mem::take(&mut self.times));
-        Ok(Some(Measured { measures: found, curve, times, diverged: diverged.or(lost), seconds }))
+        let diverged = diverged.or(lost);
+        Ok(Some(Trial { measures: found, curve, times, diverged, seconds, ..Trial::default() }))
     }
 }
 
@@ -140,7 +128,7 @@ mod tests {
     use super::*;
 
     /// The result of a training run with this validation loss, if it was measured, or this error.
-    fn result(val_loss: Option<f64>, error: Option<Error>) -> Measured {
+    fn result(val_loss: Option<f64>, error: Option<Error>) -> Trial {
         let mut watch = Watch::new(0, 1);
         watch.start("val_loss");
         watch.last.extend(val_loss.map(|loss| ("val_loss".to_string(), loss)));
