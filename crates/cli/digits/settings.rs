@@ -12,6 +12,7 @@ use m2g_digits::images::is_dataset;
 use crate::config_file::{Source, find, with_keys};
 use crate::flags::full_path;
 use crate::setting_flags::SettingFlags;
+use crate::train::TrainSettings;
 
 /// The sources of the settings.
 #[derive(Args, Clone, Debug)]
@@ -64,18 +65,18 @@ impl Settings {
         Ok(config)
     }
 
-    /// The same flags on top of the settings in this file.
-    pub fn on_top_of(&self, config: &Path) -> Self {
-        Self { config: Some(config.display().to_string()), ..self.clone() }
-    }
-
     /// Applies the flags to the configuration of a resumed run.
     pub fn resume(&self, config: &mut Config) {
         self.flags.apply(config);
     }
+}
 
-    /// The first flag given that cannot change when a run is resumed.
-    pub fn first_fixed(&self) -> Option<String> {
+impl TrainSettings for Settings {
+    fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
+    }
+
+    fn first_fixed(&self) -> Option<String> {
         let sources = [(&self.config, "--config"), (&self.preset, "--preset")];
         let source = sources.into_iter().find(|(given, _)| given.is_some());
         source.map(|(_, flag)| flag.into()).or_else(|| self.flags.first_fixed())

@@ -18,6 +18,7 @@ use m2g_text::token_file::{is_nanogpt, is_prepared};
 use crate::config_file::{Source, find, parse, with_keys};
 use crate::flags::{full_path, run_path};
 use crate::setting_flags::SettingFlags;
+use crate::train::TrainSettings;
 
 /// The sources of the settings.
 #[derive(Args, Clone, Debug)]
@@ -103,19 +104,9 @@ impl Settings {
         }
     }
 
-    /// The same flags on top of the settings in this file.
-    pub fn on_top_of(&self, config: &Path) -> Self {
-        Self { config: Some(config.display().to_string()), ..self.clone() }
-    }
-
     /// Applies the flags to the configuration of a resumed run.
     pub fn resume(&self, config: &mut Config) -> anyhow::Result<()> {
         self.apply(config)
-    }
-
-    /// The first flag given that cannot change when a run is resumed.
-    pub fn first_fixed(&self) -> Option<String> {
-        self.config.is_some().then(|| "--config".into()).or_else(|| self.flags.first_fixed())
     }
 
     /// The built-in configuration that names the data, if no flag does.
@@ -144,6 +135,16 @@ impl Settings {
         };
         let path = Path::new(name);
         if !is_built_in(name) && path.exists() { full_path(path) } else { Ok(name.into()) }
+    }
+}
+
+impl TrainSettings for Settings {
+    fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
+    }
+
+    fn first_fixed(&self) -> Option<String> {
+        self.config.is_some().then(|| "--config".into()).or_else(|| self.flags.first_fixed())
     }
 }
 

@@ -51,10 +51,19 @@ pub struct TrainArgs {
     ranks_expected: Option<u16>,
 }
 
+/// The flags of a model's settings.
+pub trait TrainSettings: Args + Send + Sync {
+    /// The first flag given that cannot change when a run is resumed.
+    fn first_fixed(&self) -> Option<String>;
+
+    /// The same flags on top of the settings in the file `config.toml` of a run.
+    fn on_top_of(&self, config: &Path) -> Self;
+}
+
 /// A model with the subcommand `train`.
 pub trait TrainCommand: SessionModel<Config: DeserializeOwned> {
     /// The flags of the model's settings.
-    type Settings: Args + Send + Sync;
+    type Settings: TrainSettings;
 
     /// The subcommand to suggest after training: `eval`.
     const USE_WITH: &'static str;
@@ -70,14 +79,8 @@ pub trait TrainCommand: SessionModel<Config: DeserializeOwned> {
         counted(session.state.step, "step")
     }
 
-    /// The first flag that would change a setting of a resumed run, if one is given.
-    fn fixed_flag(settings: &Self::Settings) -> Option<String>;
-
     /// The configuration and the data of a new run.
     fn prepare(settings: &Self::Settings) -> anyhow::Result<(Self::Config, Self::Data)>;
-
-    /// The same settings on top of those in the file `config.toml` of a run.
-    fn on_top_of(settings: &Self::Settings, config: &Path) -> Self::Settings;
 
     /// The description of a saved run, with the new values of resumable settings, and its data.
     fn reopen(settings: &Self::Settings, run: &Path) -> anyhow::Result<(Self::Description, Self::Data)>;
@@ -169,7 +172,7 @@ impl<M: TrainCommand> Train<M> {
     }
 
     fn check_settings_are_kept(&self, path: &Path) -> anyhow::Result<()> {
-        match M::fixed_flag(&self.settings) {
+        match self.settings.first_fixed() {
             Some(flag) => bail!(
                 "{flag} cannot change when a run is resumed, since the checkpoints of {} hold its settings: start a \
                  new run with --run NAME",
@@ -198,7 +201,7 @@ impl<M: TrainCommand> Train<M> {
     /// Starts a run from the beginning. Older versions wrote no checkpoint at step 0, so a run that was killed
     /// early has nothing to resume from.
     fn start_again(&self, path: &Path) -> anyhow::Result<ExitCode> {
-        let settings = M::on_top_of(&self.settings, &path.join(CONFIG));
+        let settings = self.settings.on_top_of(&path.join(CONFIG));
         let (config, data) = M::prepare(&settings)?;
         let work = Work::orderly();
         let session = Session::<M>::new(config, &data, Save::Replace(path))?;

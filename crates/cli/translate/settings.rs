@@ -12,6 +12,7 @@ use m2g_translate::presets::{PRESETS, preset};
 use crate::config_file::{Source, find, with_keys};
 use crate::flags::full_path;
 use crate::setting_flags::SettingFlags;
+use crate::train::TrainSettings;
 
 /// The sources of the settings.
 #[derive(Args, Clone, Debug)]
@@ -58,11 +59,6 @@ impl Settings {
         Ok(())
     }
 
-    /// The same flags on top of the settings in this file.
-    pub fn on_top_of(&self, config: &Path) -> Self {
-        Self { config: Some(config.display().to_string()), ..self.clone() }
-    }
-
     /// Applies the flags to the configuration of a resumed run. The path of the data becomes absolute, so that
     /// --resume finds it from any folder.
     pub fn resume(&self, config: &mut Config) -> anyhow::Result<()> {
@@ -73,9 +69,14 @@ impl Settings {
         }
         Ok(())
     }
+}
 
-    /// The first flag given that cannot change when a run is resumed.
-    pub fn first_fixed(&self) -> Option<String> {
+impl TrainSettings for Settings {
+    fn on_top_of(&self, config: &Path) -> Self {
+        Self { config: Some(config.display().to_string()), ..self.clone() }
+    }
+
+    fn first_fixed(&self) -> Option<String> {
         self.config.is_some().then(|| "--config".into()).or_else(|| self.flags.first_fixed())
     }
 }

@@ -30,18 +30,10 @@ impl TrainCommand for Network<f32> {
         counted(training.state.step.div_ceil(steps_per_epoch), "epoch")
     }
 
-    fn fixed_flag(settings: &Settings) -> Option<String> {
-        settings.first_fixed()
-    }
-
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, DigitData)> {
         let config = settings.resolve()?;
         let data = images::load(&config)?;
         Ok((config, data))
-    }
-
-    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
-        settings.on_top_of(config)
     }
 
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, DigitData)> {

@@ -62,10 +62,6 @@ impl TrainCommand for Gpt<f32> {
         counted(description.config.max_iters, "step")
     }
 
-    fn fixed_flag(settings: &Settings) -> Option<String> {
-        settings.first_fixed()
-    }
-
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
         let (mut config, tokenizer) = settings.resolve()?;
         let corpus = load_corpus(&config, tokenizer.as_ref(), &config.init_from);
@@ -87,10 +83,6 @@ impl TrainCommand for Gpt<f32> {
         }
         config.data = repeatable(config.data);
         Ok((config, corpus))
-    }
-
-    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
-        settings.on_top_of(config)
     }
 
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {

@@ -53,19 +53,11 @@ impl TrainCommand for Transformer<f32> {
         counted(description.config.max_iters, "step")
     }
 
-    fn fixed_flag(settings: &Settings) -> Option<String> {
-        settings.first_fixed()
-    }
-
     fn prepare(settings: &Settings) -> anyhow::Result<(Config, Corpus)> {
         let mut config = settings.resolve()?;
         let corpus = Corpus::load(&config, None).map_err(Error::from)?;
         settings.take_tokenizer(&mut config, &corpus.tokenizer)?;
         Ok((config, corpus))
-    }
-
-    fn on_top_of(settings: &Settings, config: &Path) -> Settings {
-        settings.on_top_of(config)
     }
 
     fn reopen(settings: &Settings, run: &Path) -> anyhow::Result<(Description, Corpus)> {
