@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::flags::run_path;
 use crate::plot::curves::Curve;
+use crate::terminal::lines::listed;
 
 /// The metrics of a run.
 pub struct Learning {
@@ -65,12 +66,7 @@ pub fn compared(runs: &[Learning], x: &str, metric: &str) -> Vec<Curve> {
 
 /// The names of runs for a title: `a, b and c`.
 pub fn names(runs: &[Learning]) -> String {
-    let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-    match names.split_last() {
-        Some((last, [])) => (*last).into(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
-    }
+    listed(&runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>(), "and")
 }
 
 /// The name of a drawing of several runs: one run has its own folder.

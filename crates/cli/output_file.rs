@@ -7,10 +7,11 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use m2g_core::{Error, atomic};
 
 use crate::output;
+use crate::terminal::lines::listed;
 
 /// The most links to follow, as Linux does.
 const MAX_LINKS: usize = 40;
@@ -41,11 +42,21 @@ pub fn check(flag: &str, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Which of the `known` endings a file's name has, in any case. A stream without one of them gets SVG.
-pub fn ending(path: &Path, known: &[&'static str]) -> Option<&'static str> {
+/// As [`check`], with the ending of the file's name too.
+pub fn check_format(flag: &str, path: &Path, known: &[&'static str]) -> anyhow::Result<()> {
+    format(flag, path, known)?;
+    check(flag, path)
+}
+
+/// Which of the `known` endings the name of the file given with `flag` has, in any case. A stream without one of them
+/// gets SVG.
+pub fn format(flag: &str, path: &Path, known: &[&'static str]) -> anyhow::Result<&'static str> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("").to_ascii_lowercase();
     let named = known.iter().copied().find(|known| *known == ending);
-    named.or_else(|| is_stream(path).then_some("svg"))
+    named.or_else(|| is_stream(path).then_some("svg")).ok_or_else(|| {
+        let known: Vec<String> = known.iter().map(|ending| format!(".{ending}")).collect();
+        anyhow!("{flag} is {}: its name must end in {}", path.display(), listed(&known, "or"))
+    })
 }
 
 /// Whether a path leads to a pipe, a device, or anything else that is no regular file.

@@ -13,6 +13,7 @@ use crate::errors::{self, readable};
 use crate::flags::{quoted, run_path};
 use crate::models::{named, names};
 use crate::output;
+use crate::terminal::lines::listed;
 use crate::terminal::notes;
 use crate::terminal::program::with_program;
 
@@ -75,11 +76,8 @@ fn advice_on_models(error: &clap::Error, typed: &[&str], command: &Command) -> O
     let meant = nearest(word, of_models.chain(of_program))?;
     let found = models.iter().filter(|model| model.find_subcommand(meant).is_some());
     let commands: Vec<String> = found.map(|model| format!("`m2g {} {meant}`", model.get_name())).collect();
-    let (last, others) = commands.split_last()?;
-    Some(match others.is_empty() {
-        true => format!("{meant} needs a model before it: give {last}"),
-        false => format!("{meant} needs a model before it: give {} or {last}", others.join(", ")),
-    })
+    let is_of_models = !commands.is_empty();
+    is_of_models.then(|| format!("{meant} needs a model before it: give {}", listed(&commands, "or")))
 }
 
 /// The flag for data or a run that were typed without one, as in `m2g gpt train book.txt`.

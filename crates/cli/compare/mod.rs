@@ -28,7 +28,6 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use m2g_core::threads::with_threads;
@@ -115,10 +114,7 @@ impl Compare {
 /// Checks the path of the drawing before anything is computed: a name with another ending is that of a file that
 /// the drawing should not replace.
 fn check_svg(file: &Path) -> anyhow::Result<()> {
-    if output_file::ending(file, &["svg"]).is_none() {
-        bail!("--svg is {}: its name must end in .svg", file.display());
-    }
-    output_file::check("--svg", file)
+    output_file::check_format("--svg", file, &["svg"])
 }
 
 /// Takes a step of each model or run, and compares them.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 use m2g_gpt::training::KIND;
 
@@ -24,21 +23,21 @@ pub struct Plot {
     out: Option<PathBuf>,
 }
 
+/// The endings of a drawing's file.
+const FORMATS: [&str; 2] = ["png", "svg"];
+
 impl Plot {
     /// Draws, and prints the paths of the files.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let ending = self.out.as_deref().map(|out| output_file::ending(out, &["png", "svg"]));
-        match (&self.out, &ending) {
-            (Some(out), Some(None)) => bail!("--out is {}: its name must end in .png or .svg", out.display()),
-            (Some(out), _) => output_file::check("--out", out)?,
-            _ => {}
+        if let Some(out) = &self.out {
+            output_file::check_format("--out", out, &FORMATS)?;
         }
         let runs = Learning::read_all(&self.runs, KIND)?;
         let figure = figure(&runs);
         match &self.out {
             Some(out) => {
-                match ending.flatten() {
-                    Some("png") => output_file::write_bytes(out, &figure.png()?)?,
+                match output_file::format("--out", out, &FORMATS)? {
+                    "png" => output_file::write_bytes(out, &figure.png()?)?,
                     _ => figure.save_svg(out)?,
                 }
                 output_file::print_path(out)?;

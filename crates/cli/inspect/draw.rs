@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use crate::output_file;
 use crate::plot::{Figure, Rgb};
@@ -10,16 +10,17 @@ use crate::plot::{Figure, Rgb};
 /// The size limit of a drawing.
 const MAX_BYTES: usize = 2_000_000;
 
+/// The formats of a drawing, which are also the endings of its file.
+const FORMATS: [&str; 3] = ["html", "svg", "png"];
+
 /// The format of a drawing, by its file extension.
 pub fn format(out: &Path) -> anyhow::Result<&'static str> {
-    output_file::ending(out, &["html", "svg", "png"])
-        .ok_or_else(|| anyhow!("--out is {}: its name must end in .html, .svg or .png", out.display()))
+    output_file::format("--out", out, &FORMATS)
 }
 
 /// Checks the output path before anything is computed.
 pub fn check(out: &Path) -> anyhow::Result<()> {
-    format(out)?;
-    output_file::check("--out", out)
+    output_file::check_format("--out", out, &FORMATS)
 }
 
 /// Writes a figure as SVG, PNG, or an HTML page that contains the SVG.

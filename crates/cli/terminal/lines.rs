@@ -143,6 +143,15 @@ pub fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, thing: &str) -> Str
     format!("{n} {thing}{plural}")
 }
 
+/// Words in a row: `a, b or c`.
+pub fn listed(words: &[String], before_last: &str) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} {before_last} {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// Prints a remark to stderr, wrapped, with commands as the user would type them.
 pub fn note(text: &str) {
     notes::line(wrap(&with_program(text), columns(), 2));

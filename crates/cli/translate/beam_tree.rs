@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::readable;
 use m2g_translate::decode::{Fate, Node, Options, Tree};
@@ -23,8 +23,7 @@ const FINISHED: Rgb = [0, 109, 44];
 
 /// The format of the file, by its ending.
 fn format(out: &Path) -> anyhow::Result<&'static str> {
-    output_file::ending(out, &["svg", "png", "txt"])
-        .ok_or_else(|| anyhow!("{FLAG} is {}: its name must end in .svg, .png or .txt", out.display()))
+    output_file::format(FLAG, out, &["svg", "png", "txt"])
 }
 
 /// Checks the file before anything is computed.

@@ -48,10 +48,7 @@ impl EvalCommand for Gpt<f32> {
 
     fn evaluate(flags: Flags, run: &Path, file: &str) -> anyhow::Result<Measured> {
         if let Some(path) = &flags.logits {
-            if output_file::ending(path, &["safetensors"]).is_none() {
-                bail!("--logits is {}: its name must end in .safetensors", path.display());
-            }
-            output_file::check("--logits", path)?;
+            output_file::check_format("--logits", path, &["safetensors"])?;
         }
         let (mut gpt, description) = load::<Gpt<f32>>(run, file)?;
         if flags.weights != WeightFormat::F32 {
