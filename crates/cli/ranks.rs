@@ -6,6 +6,7 @@ use m2g_core::threads;
 use m2g_mpi::{Callbacks, Launch, connect};
 
 use crate::interrupt;
+use crate::machine::field;
 use crate::terminal::notes;
 
 /// Prepares this process, before it does anything else: of several, only the first prints.
@@ -58,7 +59,7 @@ pub fn default_threads() -> usize {
 /// Whether this process may use fewer processors than the machine has.
 fn is_bound() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let allowed = field(&status, "Cpus_allowed_list");
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     allowed.is_some_and(|allowed| count(allowed) < count(&online))
 }

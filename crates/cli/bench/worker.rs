@@ -7,7 +7,7 @@ use super::measurement::Measurement;
 use super::profile::{self, Profile};
 use super::work::Work;
 use super::workload::{Batch, Workload};
-use crate::machine::{field, median_product_gflops};
+use crate::machine::{bytes_of, median_product_gflops};
 
 /// Untimed repetitions, which allocate the buffers. The last one counts the operations.
 const WARM_UP: usize = 2;
@@ -56,22 +56,6 @@ fn time(work: &mut dyn Work, steps: usize, recorded: Option<usize>) -> anyhow::R
 
 /// The peak memory of this process in MiB.
 fn peak_memory_mib() -> Option<f64> {
-    mib_of(&fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// The peak memory in the status of a process. Linux writes kB for 1024 bytes.
-fn mib_of(status: &str) -> Option<f64> {
-    let kib: f64 = field(status, "VmHWM")?.trim_end_matches(" kB").parse().ok()?;
-    Some(kib / 1024.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_peak_memory_is_in_mib() {
-        assert_eq!(mib_of("VmPeak:\t  999999 kB\nVmHWM:\t    2048 kB\n"), Some(2.0));
-        assert_eq!(mib_of("VmPeak:\t  999999 kB\n"), None);
-    }
+    let bytes = bytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")?;
+    Some(bytes as f64 / f64::from(1 << 20))
 }

@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use self::mutate::Mutator;
 use self::parsers::Parser;
+use crate::machine::bytes_of;
 use crate::terminal::notes;
 
 /// The longest time for one input, in a build for tests.
@@ -82,9 +83,7 @@ fn processor_time() -> Option<Duration> {
 
 /// The most memory that this process has had so far, where the system says so.
 fn peak_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    kilobytes.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+    bytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
 /// A folder with the other files that a parser needs.

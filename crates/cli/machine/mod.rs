@@ -51,7 +51,6 @@ impl Machine {
     /// Queries the system.
     pub fn here() -> Self {
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let bytes = |key| field(&memory, key)?.trim_end_matches(" kB").parse().ok().map(|kb: u64| kb << 10);
         Self {
             processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
             architecture: std::env::consts::ARCH,
@@ -60,7 +59,7 @@ impl Machine {
             kernels_use: m2g_core::instruction_set(),
             bf16_path: m2g_core::Bf16Path::in_use().reason(),
             logical_processors: available_parallelism().map_or(1, usize::from),
-            memory: bytes("MemTotal"),
+            memory: bytes_of(&memory, "MemTotal"),
             memory_available: m2g_core::memory::available(),
             caches: caches(),
         }
@@ -85,6 +84,12 @@ pub fn choose_instruction_set() -> anyhow::Result<()> {
 pub fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let after = |line: &'a str| Some(line.strip_prefix(key)?.trim_start().strip_prefix(':')?.trim());
     text.lines().find_map(after)
+}
+
+/// The bytes after `key:`, for which Linux's /proc files write kB for 1024 bytes.
+pub fn bytes_of(text: &str, key: &str) -> Option<u64> {
+    let kib: u64 = field(text, key)?.trim_end_matches(" kB").parse().ok()?;
+    Some(kib << 10)
 }
 
 fn processor(cpuinfo: &str) -> String {
@@ -117,5 +122,6 @@ mod tests {
         assert_eq!([processor(""), processor("model name\t:\n")], ["unknown", "unknown"]);
         assert_eq!(field("MemTotal:  2048 kB\n", "MemTotal"), Some("2048 kB"));
         assert_eq!(field("VmHWMx: 1 kB", "VmHWM"), None);
+        assert_eq!(bytes_of("VmPeak:\t  999999 kB\nVmHWM:\t    2048 kB\n", "VmHWM"), Some(2 << 20));
     }
 }
