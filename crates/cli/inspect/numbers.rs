@@ -2,6 +2,8 @@
 
 use m2g_core::inspect::Statistics;
 
+use crate::terminal::width::{clip, pad};
+
 /// Statistics as fields of a line.
 pub fn fields(statistics: &Statistics) -> Vec<String> {
     let Statistics { min, mean, max, zeros } = *statistics;
@@ -64,23 +66,15 @@ pub fn matrix(data: &[f32], columns: usize, names: &[String], cut: Cut) -> Vec<S
     let named = names.len() == rows;
     let line = |row: Option<usize>| {
         let Some(row) = row else { return "    ...".into() };
-        let name = if named { clipped(&names[row], NAME_COLUMNS) } else { row.to_string() };
+        let name = if named { clip(&names[row], NAME_COLUMNS) } else { row.to_string() };
         let width = if named { NAME_COLUMNS } else { 4 };
         let cells = shown(columns, cut.columns).into_iter().map(|column| match column {
             Some(column) => format!(" {:>9}", number(f64::from(data[row * columns + column]))),
             None => DOTS.into(),
         });
-        format!("    {name:>width$}{}", cells.collect::<String>())
+        format!("    {}{}", pad(&name, width, true), cells.collect::<String>())
     };
     shown(rows, cut.rows).into_iter().map(line).collect()
-}
-
-/// Clips the text to `max_chars` characters.
-pub fn clipped(text: &str, max_chars: usize) -> String {
-    match text.chars().count() > max_chars {
-        true => text.chars().take(max_chars.saturating_sub(1)).chain(['~']).collect(),
-        false => text.into(),
-    }
 }
 
 #[cfg(test)]
@@ -104,7 +98,7 @@ mod tests {
         assert_eq!(lines[2], "    ...");
         assert_eq!(
             matrix(&[1.0], 1, &["a long token of words".into()], WHOLE)[0],
-            "    a long tok~    1.0000"
+            "    a lon…words    1.0000"
         );
         assert!(matrix(&[], 0, &[], WHOLE).is_empty());
     }
