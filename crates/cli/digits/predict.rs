@@ -17,11 +17,11 @@ use crate::flags::run_path;
 use crate::models::run::load;
 use crate::output::{self, percent};
 use crate::picture::for_terminal;
+use crate::terminal::table::{Narrow, Table};
+use crate::terminal::width::{clip, columns};
 
-/// The characters of a file's name in the summary.
-const NAME_WIDTH: usize = 30;
-/// The characters of the last column of the summary.
-const NOTE_WIDTH: usize = 29;
+/// The columns of a file's name in the summary.
+const NAME_COLUMNS: usize = 40;
 
 /// Read your own pictures of digits: PNG or JPEG, any size, dark on light or light on dark.
 ///
@@ -59,7 +59,11 @@ impl Predict {
         }
         let names = description.all_class_names().into();
         let mut code = ExitCode::SUCCESS;
-        let mut summary = Vec::new();
+        let mut summary = Table::new()
+            .text("file", Narrow::Keep)
+            .text("digit", Narrow::Keep)
+            .number("confidence", Narrow::Keep)
+            .text("note", Narrow::Fold(1));
         for file in &self.files {
             match read(&network, &names, file) {
                 Ok(digits) => {
@@ -67,7 +71,7 @@ impl Predict {
                         code = ExitCode::FAILURE;
                     }
                     self.print(file, &digits)?;
-                    summary.push(self.row(file, &digits));
+                    summary.row(self.row(file, &digits));
                 }
                 Err(error) => {
                     code = ExitCode::FAILURE;
@@ -78,12 +82,12 @@ impl Predict {
                             json!({ "event": "predict", "file": file.to_string_lossy(), "digit": null, "error": error }),
                         )?;
                     }
-                    summary.push([short(file), "-".into(), "".into(), "no digit read".into()]);
+                    summary.row([short(file), "-".into(), "".into(), "no digit read".into()]);
                 }
             }
         }
         if self.files.len() > 1 && !self.json {
-            print_table(&summary)?;
+            output::line(summary.render(columns()))?;
         }
         Ok(code)
     }
@@ -138,12 +142,13 @@ impl Predict {
 
     /// The row of a picture in the summary: file, digit, confidence, note.
     fn row(&self, file: &Path, digits: &[ReadDigit]) -> [String; 4] {
+        let name = short(file);
         match digits {
-            [digit] => [short(file), digit.name().into(), digit.confidence(), digit.doubt()],
+            [digit] => [name, digit.name().into(), digit.confidence(), digit.doubt()],
             _ => {
                 let unsure = if self.all { "" } else { "unsure: " };
                 let note = format!("{unsure}{} digits: {}", digits.len(), sequence(digits));
-                [short(file), "?".into(), "".into(), cut(&note)]
+                [name, "?".into(), "".into(), note]
             }
         }
     }
@@ -155,43 +160,7 @@ fn sequence(digits: &[ReadDigit]) -> String {
     names.join(" ")
 }
 
-/// The end of a file's path, as much as the summary has room for.
+/// A file's name, as much as the summary has room for.
 fn short(file: &Path) -> String {
-    let name: Vec<char> = file.display().to_string().chars().collect();
-    match name.len().checked_sub(NAME_WIDTH) {
-        None | Some(0) => name.into_iter().collect(),
-        Some(over) => format!("...{}", name[over + 3..].iter().collect::<String>()),
-    }
-}
-
-/// The start of a note, as much as the summary has room for.
-fn cut(note: &str) -> String {
-    if note.chars().count() <= NOTE_WIDTH {
-        return note.into();
-    }
-    format!("{}...", note.chars().take(NOTE_WIDTH - 3).collect::<String>())
-}
-
-fn print_table(rows: &[[String; 4]]) -> anyhow::Result<()> {
-    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0).max(4);
-    output::line(format!("{:width$}  digit  confidence  note", "file"))?;
-    for [file, digit, confidence, note] in rows {
-        output::line(format!("{file:width$}  {digit:5}  {confidence:>10}  {note}"))?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_summary_fits_80_columns() {
-        let long = "a/very/long/path/to/a/folder/of/pictures/of/digits/7.png";
-        assert_eq!(short(Path::new("7.png")), "7.png");
-        assert_eq!(short(Path::new(long)).chars().count(), NAME_WIDTH);
-        assert!(short(Path::new(long)).ends_with("digits/7.png"));
-        assert_eq!(cut(&"0 ".repeat(40)).chars().count(), NOTE_WIDTH);
-        const { assert!(NAME_WIDTH + 2 + 5 + 2 + 10 + 2 + NOTE_WIDTH <= 80) };
-    }
+    clip(&file.display().to_string(), NAME_COLUMNS)
 }
