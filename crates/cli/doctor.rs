@@ -1,13 +1,15 @@
 //! `m2g doctor`: reports the hardware, its limits, and what slows training down.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::data::catalogue;
-use serde::{Serialize, Serializer};
+use m2g_core::train::run_folder::CONFIG;
+use serde::Serialize;
 
 use crate::bench::peers::Python;
+use crate::flags::RUNS;
 use crate::machine::{Limits, Machine};
 use crate::output;
 use crate::runs::folders::folders;
@@ -56,9 +58,9 @@ struct Findings {
 #[derive(Serialize)]
 struct Data {
     /// The searched folders, in order.
-    looked_for_in: Vec<Shown>,
+    looked_for_in: Vec<String>,
     /// The first folder that holds all files.
-    mnist: Option<Shown>,
+    mnist: Option<String>,
     /// The error in the files, or the reason why none were found.
     wrong: Option<String>,
 }
@@ -66,19 +68,10 @@ struct Data {
 /// The runs.
 #[derive(Serialize)]
 struct Runs {
-    folder: Shown,
+    folder: String,
     count: usize,
     /// Why the folder cannot be read.
     wrong: Option<String>,
-}
-
-/// A path that JSON can hold: bytes that are not UTF-8 become U+FFFD.
-struct Shown(PathBuf);
-
-impl Serialize for Shown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.display())
-    }
 }
 
 impl Doctor {
@@ -156,8 +149,7 @@ impl Findings {
         line("f32 peak", rate(both(|limits| limits.f32_gflops)))?;
         line("bf16 peak", format!("{}, {}", rate(both(|limits| limits.bf16_gflops)), machine.bf16_path))?;
         line("MNIST", self.data.text())?;
-        let places = self.data.looked_for_in.iter().map(|dir| dir.0.display().to_string());
-        line("searched", places.collect::<Vec<_>>().join(", "))?;
+        line("searched", self.data.looked_for_in.join(", "))?;
         line("runs", self.runs.text())?;
         line("Python", with_program(&self.python()))?;
         match self.warnings.is_empty() {
@@ -186,7 +178,7 @@ impl Findings {
 impl Data {
     fn find() -> anyhow::Result<Self> {
         let mnist = catalogue::named("mnist")?;
-        let looked_for_in = catalogue::places(mnist).into_iter().map(Shown).collect();
+        let looked_for_in = catalogue::places(mnist).iter().map(|dir| dir.display().to_string()).collect();
         Ok(match catalogue::find(mnist.name, None) {
             Err(error) => Self { looked_for_in, mnist: None, wrong: Some(error.to_string()) },
             Ok(dir) => {
@@ -195,17 +187,17 @@ impl Data {
                     None => Some(format!("{} is missing", file.name)),
                 };
                 let wrong = mnist.files.iter().find_map(check);
-                Self { looked_for_in, mnist: Some(Shown(dir)), wrong }
+                Self { looked_for_in, mnist: Some(dir.display().to_string()), wrong }
             }
         })
     }
 
     fn text(&self) -> String {
         match (&self.mnist, &self.wrong) {
-            (Some(Shown(dir)), None) => {
-                format!("complete, in {}", dir.canonicalize().unwrap_or(dir.clone()).display())
+            (Some(dir), None) => {
+                format!("complete, in {}", Path::new(dir).canonicalize().unwrap_or(dir.into()).display())
             }
-            (Some(Shown(dir)), Some(wrong)) => format!("damaged, in {}: {wrong}", dir.display()),
+            (Some(dir), Some(wrong)) => format!("damaged, in {dir}: {wrong}"),
             (None, wrong) => wrong.clone().unwrap_or_default(),
         }
     }
@@ -213,19 +205,19 @@ impl Data {
 
 impl Runs {
     fn find() -> Self {
-        let folder = std::path::absolute("runs").unwrap_or(Path::new("runs").to_path_buf());
+        let folder = std::path::absolute(RUNS).unwrap_or(RUNS.into());
         let (runs, wrong) = match folders() {
             Ok(runs) => (runs, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
-        let count = runs.iter().filter(|run| run.join("config.toml").is_file()).count();
-        Self { folder: Shown(folder), count, wrong }
+        let count = runs.iter().filter(|run| run.join(CONFIG).is_file()).count();
+        Self { folder: folder.display().to_string(), count, wrong }
     }
 
     fn text(&self) -> String {
         match &self.wrong {
             Some(wrong) => wrong.clone(),
-            None => format!("{} in {}", self.count, self.folder.0.display()),
+            None => format!("{} in {}", self.count, self.folder),
         }
     }
 }
@@ -252,14 +244,6 @@ fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn a_path_that_is_not_utf_8_is_shown() {
-        use std::os::unix::ffi::OsStrExt;
-        let path = Shown(Path::new(std::ffi::OsStr::from_bytes(b"x\xff")).to_path_buf());
-        assert_eq!(serde_json::json!(path), "x\u{fffd}");
-    }
 
     #[test]
     fn slow_machines_get_a_warning() {

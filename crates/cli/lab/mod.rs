@@ -43,13 +43,13 @@ use self::results::Results;
 use self::trainer::Trainer;
 use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
-use crate::flags::{full_path, run_path};
+use crate::flags::{RUNS, full_path, run_path};
 use crate::interrupt::{self, Work};
 use crate::output::{self, LongRun};
 use crate::output_file::followed_folder;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
-use crate::runs::name::EXPERIMENT;
+use crate::runs::name::{EXPERIMENT, EXPERIMENTS};
 use crate::terminal::lines::{entry, flow, note, visible, wrap};
 use crate::terminal::width::{clip, columns, pad, width};
 
@@ -152,10 +152,11 @@ impl Lab {
         }
         let (short, mut experiment) = Experiment::load(name)?;
         self.apply_flags(&mut experiment)?;
+        let runs = Path::new(RUNS);
         let folder = match &self.run {
-            None => Path::new("runs/lab").join(short),
+            None => runs.join(EXPERIMENTS).join(short),
             Some(name) => match run_path(name) {
-                bare if bare == Path::new("runs").join(name) => Path::new("runs/lab").join(name),
+                bare if bare == runs.join(name) => runs.join(EXPERIMENTS).join(name),
                 path => path,
             },
         };

@@ -23,7 +23,7 @@ use m2g_core::train::run_folder::{self, BEST, LAST};
 
 use self::kind::{ModelKind, OpenModel};
 use self::run::{SavedRun, tell_of_missing_checksum};
-use crate::flags::{quoted, run_path};
+use crate::flags::{RUNS, quoted, run_path};
 use crate::runs::folders::meant;
 
 /// All models.
@@ -84,7 +84,7 @@ fn is_no_run(error: &anyhow::Error) -> bool {
 
 /// A hint for a run that has the same name as a model: the word stands for the untrained model.
 pub fn same_name_hint(name: &str) -> Option<String> {
-    let path = Path::new("runs").join(name);
+    let path = Path::new(RUNS).join(name);
     (named(name).is_some() && path.is_dir()).then(|| {
         format!(
             "note: {name} is the untrained model here, with its default settings. Your run of that name is {}: give \

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use m2g_core::error::nearest;
+use m2g_core::train::run_folder::CONFIG;
 
 use super::name::EXPERIMENTS;
 use crate::flags::RUNS;
@@ -18,7 +19,7 @@ pub fn folders() -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|e| anyhow!("cannot read {RUNS}: {e}"))?;
     let folders = entries.flatten().filter(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let experiments = name == EXPERIMENTS && !entry.path().join("config.toml").exists();
+        let experiments = name == EXPERIMENTS && !entry.path().join(CONFIG).exists();
         entry.path().is_dir() && !name.starts_with('.') && !experiments
     });
     Ok(folders.map(|entry| entry.path()).collect())
