@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use m2g_learn::error::LearnError;
 use m2g_learn::exercise::Exercise;
 use m2g_learn::exercises::{ALL, named};
@@ -65,19 +66,18 @@ struct Options {
     #[arg(long, value_name = "DIR", default_value = FOLDER, global = true)]
     dir: PathBuf,
     /// The language of tasks, hints and answers [default: that of the environment].
-    #[arg(long, value_name = "LANGUAGE", global = true)]
-    lang: Option<LanguageFlag>,
+    #[arg(long, value_name = "LANGUAGE", global = true, value_parser = language())]
+    lang: Option<Language>,
     /// Print JSON to stdout.
     #[arg(long, global = true)]
     json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum LanguageFlag {
-    /// English.
-    En,
-    /// Spanish, español.
-    Es,
+/// A language by its two letters.
+fn language() -> impl TypedValueParser<Value = Language> {
+    let known = [("en", "English"), ("es", "Spanish, español")];
+    let known = known.map(|(code, name)| PossibleValue::new(code).help(name));
+    PossibleValuesParser::new(known).map(|code| Language::of_locale(&code))
 }
 
 #[derive(Subcommand)]
@@ -103,10 +103,7 @@ struct Named {
 impl Learn {
     /// Runs the action.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let language = self.options.lang.map_or_else(of_environment, |language| match language {
-            LanguageFlag::En => Language::English,
-            LanguageFlag::Es => Language::Spanish,
-        });
+        let language = self.options.lang.unwrap_or_else(of_environment);
         let (texts, flags) = (language.texts(), self.options.flags());
         self.act(language).map_err(|error| {
             let translated = error.downcast_ref().and_then(|error| texts.error(error));
@@ -141,11 +138,8 @@ impl Options {
     /// The flags that a command for the same folder in the same language needs.
     fn flags(&self) -> String {
         let dir = (self.dir != Path::new(FOLDER)).then(|| format!(" --dir {}", quoted(&self.dir)));
-        let lang = self.lang.map(|language| match language {
-            LanguageFlag::En => " --lang en",
-            LanguageFlag::Es => " --lang es",
-        });
-        dir.unwrap_or_default() + lang.unwrap_or_default()
+        let lang = self.lang.map(|language| format!(" --lang {}", language.code()));
+        dir.unwrap_or_default() + &lang.unwrap_or_default()
     }
 }
 
@@ -248,8 +242,7 @@ impl Course {
     fn reset(&mut self, chosen: Option<&'static Exercise>) -> anyhow::Result<ExitCode> {
         let exercise = chosen.or_else(|| self.folder.current()).ok_or(LearnError::AllDone)?;
         let kept = self.folder.reset(exercise, &self.texts)?;
-        let shown = |path: &Path| quoted(path);
-        let path = shown(&self.folder.file(exercise));
+        let path = quoted(&self.folder.file(exercise));
         if self.json {
             let kept = kept.as_ref().map(|path| path.to_string_lossy());
             output::line(json!({"event": "reset", "exercise": exercise.name, "kept": kept}))?;
@@ -258,7 +251,7 @@ impl Course {
         match kept {
             Some(kept) => {
                 self.line(&self.texts.say("reset", &[("path", &path)]))?;
-                self.line(&self.texts.say("kept", &[("path", &shown(&kept))]))?;
+                self.line(&self.texts.say("kept", &[("path", &quoted(&kept))]))?;
             }
             None => self.line(&self.texts.say("untouched", &[("path", &path)]))?,
         }
