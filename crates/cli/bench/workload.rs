@@ -1,5 +1,6 @@
 //! A workload: a task to measure, with its target and its peers.
 
+use anyhow::bail;
 use clap::ValueEnum;
 use m2g_core::{Precision, WeightFormat};
 use serde::Serialize;
@@ -40,7 +41,9 @@ pub trait Workload: Sync {
     fn with_work(&self, batch: Option<Batch>, measure: Measure<'_>) -> anyhow::Result<Measurement>;
 
     /// Takes `steps` training steps and does nothing else.
-    fn only_steps(&self, steps: u64) -> anyhow::Result<()>;
+    fn only_steps(&self, _steps: u64) -> anyhow::Result<()> {
+        bail!("--only-steps is for digit networks")
+    }
 }
 
 /// The constants of a workload.
@@ -59,7 +62,7 @@ pub struct Facts {
     /// The target.
     pub target: Target,
     /// Target ratios of the first and the last peer's time to ours.
-    pub ratios: Option<[f64; 2]>,
+    pub ratios: [Option<f64>; 2],
     /// The scalings it is measured with by default.
     pub scalings: &'static [Scaling],
 }

@@ -34,7 +34,7 @@ const FACTS: Facts = Facts {
     steps: 3,
     recorded: 2000,
     target: Target::Seconds(0.12),
-    ratios: Some([12.0, 2.0]),
+    ratios: [Some(12.0), Some(2.0)],
     scalings: &[],
 };
 
@@ -47,7 +47,7 @@ pub static WORKLOADS: [Epoch; 2] = [
             what: "an epoch of 50,000 images, mini-batch 128, sigmoid",
             recorded: 200,
             target: Target::Seconds(1.1),
-            ratios: None,
+            ratios: [None; 2],
             ..FACTS
         },
         sizes: [784, 800, 10],
@@ -70,7 +70,7 @@ impl Workload for Epoch {
     }
 
     fn peers(&self, steps: usize, threads: usize) -> Vec<Peer> {
-        let [first, last] = self.facts.ratios.map_or([None; 2], |ratios| ratios.map(Some));
+        let [first, last] = self.facts.ratios;
         let name = self.facts.name.trim_start_matches("digits-");
         let epochs = steps.to_string();
         let numpy = ["--workload", name, "--epochs", &epochs];

@@ -1,7 +1,6 @@
 //! The workloads of the GPT: training steps and generated texts, on the code paths of
 //! `m2g gpt train` and `m2g gpt sample`.
 
-use anyhow::bail;
 use m2g_core::{Precision, WeightFormat};
 
 use super::work::{Generation, Shape, training};
@@ -96,10 +95,6 @@ const fn train(
     seconds: f64,
     ratio: Option<f64>,
 ) -> GptWorkload {
-    let ratios = match ratio {
-        Some(ratio) => Some([ratio, ratio]),
-        None => None,
-    };
     let facts = Facts {
         name,
         what: shape.training,
@@ -107,7 +102,7 @@ const fn train(
         steps,
         recorded,
         target: Target::Seconds(seconds),
-        ratios,
+        ratios: [ratio; 2],
         scalings: shape.scalings,
     };
     GptWorkload { facts, shape, task: Task::Train }
@@ -132,7 +127,7 @@ const fn generate(
         steps,
         recorded,
         target: Target::TokensPerSecond(tokens),
-        ratios: None,
+        ratios: [None; 2],
         scalings: &[],
     };
     GptWorkload { facts, shape, task: Task::Generate(weights) }
@@ -159,7 +154,7 @@ impl Workload for GptWorkload {
     }
 
     fn peers(&self, steps: usize, threads: usize) -> Vec<Peer> {
-        let [first, last] = self.facts.ratios.map_or([None; 2], |ratios| ratios.map(Some));
+        let [first, last] = self.facts.ratios;
         let (steps, threads) = (steps.to_string(), threads.to_string());
         let args = ["--workload", self.shape.name, "--steps", &steps, "--threads", &threads];
         match self.task {
@@ -211,10 +206,6 @@ impl Workload for GptWorkload {
                 measure(&mut Generation(gpt))
             }
         }
-    }
-
-    fn only_steps(&self, _: u64) -> anyhow::Result<()> {
-        bail!("--only-steps is for digit networks")
     }
 }
 

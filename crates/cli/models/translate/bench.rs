@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use m2g_core::optim::AdamW;
 use m2g_core::rng::{Streams, below};
 use m2g_core::{Precision, Tokens};
@@ -40,33 +39,22 @@ pub struct TranslateWorkload {
 
 /// The workloads.
 pub static WORKLOADS: [TranslateWorkload; 5] = [
-    train("train-translate-tiny", "a step of 4+4 layers, 128 wide, 3712 target tokens", TINY, 20),
-    train("train-translate-small", "a step of 3+3 layers, 256 wide, 3712 target tokens", SMALL, 8),
-    train("train-translate-base", "a step of the paper's base model, 3712 target tokens", BASE, 2),
-    in_bf16(train(
-        "train-translate-tiny-bf16",
-        "a step of 4+4 layers, 128 wide, 3712 target tokens",
-        TINY,
-        20,
-    )),
-    in_bf16(train(
-        "train-translate-small-bf16",
-        "a step of 3+3 layers, 256 wide, 3712 target tokens",
-        SMALL,
-        8,
-    )),
+    train("train-translate-tiny", TINY, 20),
+    train("train-translate-small", SMALL, 8),
+    train("train-translate-base", BASE, 2),
+    in_bf16(train("train-translate-tiny-bf16", TINY, 20)),
+    in_bf16(train("train-translate-small-bf16", SMALL, 8)),
 ];
 
-/// A preset, the size of its vocabulary, and the most seconds a step should take.
-type Size = (&'static str, usize, f64);
-const TINY: Size = ("tiny", 9712, 0.40);
-const SMALL: Size = ("small", 8000, 0.75);
-const BASE: Size = ("base", 10_000, 5.0);
+/// A preset, what a step of it is, the size of its vocabulary, and the most seconds a step should take.
+type Size = (&'static str, &'static str, usize, f64);
+const TINY: Size = ("tiny", "a step of 4+4 layers, 128 wide, 3712 target tokens", 9712, 0.40);
+const SMALL: Size = ("small", "a step of 3+3 layers, 256 wide, 3712 target tokens", 8000, 0.75);
+const BASE: Size = ("base", "a step of the paper's base model, 3712 target tokens", 10_000, 5.0);
 
 const fn train(
     name: &'static str,
-    what: &'static str,
-    (preset, vocab_size, seconds): Size,
+    (preset, what, vocab_size, seconds): Size,
     steps: usize,
 ) -> TranslateWorkload {
     let facts = Facts {
@@ -76,7 +64,7 @@ const fn train(
         steps,
         recorded: 2,
         target: Target::Seconds(seconds),
-        ratios: Some([1.3, 1.3]),
+        ratios: [Some(1.3); 2],
         scalings: &[],
     };
     TranslateWorkload { facts, preset, vocab_size }
@@ -101,7 +89,7 @@ impl Workload for TranslateWorkload {
     }
 
     fn peers(&self, steps: usize, threads: usize) -> Vec<Peer> {
-        let [first, last] = self.facts.ratios.map_or([None; 2], |ratios| ratios.map(Some));
+        let [first, last] = self.facts.ratios;
         let (steps, threads) = (steps.to_string(), threads.to_string());
         let dtype = self.facts.precision.name();
         let args = ["--workload", self.preset, "--steps", &steps, "--threads", &threads, "--dtype", dtype];
@@ -118,10 +106,6 @@ impl Workload for TranslateWorkload {
 
     fn with_work(&self, _: Option<Batch>, measure: Measure<'_>) -> anyhow::Result<Measurement> {
         measure(&mut training(self)?)
-    }
-
-    fn only_steps(&self, _: u64) -> anyhow::Result<()> {
-        bail!("--only-steps is for digit networks")
     }
 }
 
