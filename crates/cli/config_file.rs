@@ -41,7 +41,7 @@ pub fn is_readable(path: &Path) -> bool {
 }
 
 /// The largest file with settings in bytes.
-pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The text of a file with settings.
 pub fn read(file: &Path) -> anyhow::Result<String> {

@@ -6,14 +6,16 @@ use std::path::Path;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use m2g_core::Error;
-use m2g_core::error::{MAX_EXCERPT, excerpt, is_unsafe_in_terminals, shown};
+use m2g_core::error::{MAX_EXCERPT, excerpt, shown};
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::data::is_built_in;
 use m2g_gpt::gpt2::ExportError;
 
 use crate::flags::{RUNS, beside_runs, quoted};
+use crate::gpt::export::names_gguf;
 use crate::runs::folders::meant;
 use crate::setting_flags::{flag, setting_and_flag};
+use crate::terminal::lines::visible;
 use crate::terminal::notes;
 use crate::terminal::program::with_program;
 
@@ -48,12 +50,7 @@ pub fn readable(message: &str) -> String {
     if message.chars().count() > LONG_MESSAGE {
         message = with_short_clauses(&message);
     }
-    // A message may have lines, but nothing else that moves the cursor.
-    let escape = |c: char| match is_unsafe_in_terminals(c) && c != '\n' {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    message.chars().map(escape).collect()
+    visible(&message)
 }
 
 /// The message with an excerpt of `input` wherever it repeats it, or a long start of it. A path that exists
@@ -168,7 +165,7 @@ fn without_run(path: &Path, error: &anyhow::Error) -> String {
         return "the name of the run is empty: give a name under runs/, or the path of a folder".into();
     }
     if let Some(file) = [path, typed].into_iter().find(|path| path.is_file()) {
-        return match file.extension().is_some_and(|ending| ending == "gguf") {
+        return match names_gguf(file) {
             true => format!(
                 "{} is a GGUF file and no run: make a run of it with `m2g gpt import {} --run NAME`",
                 file.display(),
@@ -221,7 +218,7 @@ pub fn with_dashes(sentence: &str) -> String {
     ];
     advice.iter().fold(sentence.to_string(), |sentence, advice| {
         let (before, rest) = advice.split_once(' ').unwrap_or((advice, ""));
-        let (setting, after) = rest.split_once(' ').map_or((rest, ""), |(setting, after)| (setting, after));
+        let (setting, after) = rest.split_once(' ').unwrap_or((rest, ""));
         sentence.replace(advice, format!("{before} {} {after}", flag(setting)).trim_end())
     })
 }

@@ -2,7 +2,8 @@
 
 use anyhow::bail;
 
-use super::occurrence::{Occurrence, times};
+use super::occurrence::Occurrence;
+use crate::terminal::lines::times;
 
 /// A change of a sentence, wherever the word stands in it, or at one place: `pizza#2` is the second.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use anyhow::{anyhow, bail};
 use m2g_core::error::nearest;
 use m2g_text::words::Words;
 
-use self::occurrence::{Occurrence, times};
+use self::occurrence::Occurrence;
+use crate::terminal::lines::times;
 
 /// The index of the word of a sentence that is asked about: of several equal ones the first, or that of `WORD#N`.
 pub fn word_of(asked: &str, words: &Words) -> anyhow::Result<usize> {

@@ -25,11 +25,6 @@ impl<'a> Occurrence<'a> {
     }
 }
 
-/// How often: `once`, `2 times`.
-pub fn times(n: usize) -> String {
-    if n == 1 { "once".into() } else { format!("{n} times") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,9 @@ use m2g_text::words::HeadWeights;
 use serde_json::{Value, json};
 
 use crate::output::percent;
-use crate::terminal::lines::flow;
+use crate::terminal::lines::{bar, flow};
 use crate::terminal::table::{Narrow, Table};
 
-/// The width of the longest bar, in columns.
-const BAR_COLUMNS: f64 = 30.0;
 /// The words that are named for each head.
 const WORDS_PER_HEAD: usize = 3;
 
@@ -23,9 +21,8 @@ pub fn table(words: &[String], heads: &[HeadWeights], rollout: Option<&[f64]>, c
     };
     table = table.text("", Narrow::Drop(1));
     for (i, (word, weight)) in words.iter().zip(&mean).enumerate() {
-        let bar = "#".repeat((weight.clamp(0.0, 1.0) * BAR_COLUMNS).round() as usize);
         let share = rollout.map(|shares| percent(shares[i]));
-        table.row([word.clone(), percent(*weight)].into_iter().chain(share).chain([bar]));
+        table.row([word.clone(), percent(*weight)].into_iter().chain(share).chain([bar(*weight)]));
     }
     let mut lines = vec![table.render(columns)];
     for HeadWeights { layer, head, weights } in heads {

@@ -9,6 +9,7 @@ use super::source;
 use super::stage::Stage;
 use super::table::{place, run_by};
 use crate::models::named;
+use crate::terminal::lines::times;
 
 /// The source of the functions called `name`, or of all shared functions.
 pub fn text(comparison: &Comparison, name: Option<&str>) -> anyhow::Result<String> {
@@ -82,7 +83,6 @@ fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
 fn callers(label: &str, function: &Function, run: &Use) -> Vec<String> {
     let op = function.kind == Kind::Op && function.stage != Stage::Backward;
     let how = if op { "calls it forward" } else { "calls it" };
-    let times = |n: u64| if n == 1 { "once".into() } else { format!("{n} times") };
     let mut lines = vec![format!("{label} {how} {}:", times(run.calls))];
     for caller in &run.callers {
         let within = source::enclosing(&caller.place).map_or(String::new(), |name| format!(", in {name}"));

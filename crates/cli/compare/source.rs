@@ -128,7 +128,7 @@ fn inherent(line: &str, name: &str) -> bool {
         depth == 0 && *c == ' '
     });
     let whom = start.map_or("", |(i, _)| &rest[i + 1..]);
-    whom.split(|c: char| !is_word(c)).next() == Some(name)
+    first_word(whom) == name
 }
 
 /// Whether a line starts `impl of<..> for name`.
@@ -136,8 +136,7 @@ fn implements(line: &str, of: &str, name: &str) -> bool {
     let Some((start, whom)) = line.strip_prefix("impl").and_then(|line| line.rsplit_once(" for ")) else {
         return false;
     };
-    let word = |text: &str| text.split(|c: char| !is_word(c)).next().map(str::to_string);
-    start.contains(&format!(" {of}<")) && word(whom).as_deref() == Some(name)
+    start.contains(&format!(" {of}<")) && first_word(whom) == name
 }
 
 /// The name of the function that starts on a line.
@@ -147,12 +146,12 @@ fn defined(line: &str) -> Option<&str> {
         Some(rest) => rest.split_once(") ").map_or(rest, |(_, rest)| rest),
         None => rest.trim_start(),
     });
-    let name = line.strip_prefix("fn ")?;
-    name.split(|c: char| !is_word(c)).next()
+    line.strip_prefix("fn ").map(first_word)
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+/// The word that a text begins with.
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 fn indent(line: &str) -> usize {

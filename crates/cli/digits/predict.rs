@@ -17,6 +17,7 @@ use crate::flags::run_path;
 use crate::models::run::load;
 use crate::output::{self, percent};
 use crate::picture::for_terminal;
+use crate::terminal::lines::bar;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::{clip, columns};
 
@@ -121,8 +122,8 @@ impl Predict {
         for digit in digits.iter().filter(|_| self.show || one) {
             output::line(for_terminal(&digit.candidate.image, SIDE).trim_end_matches('\n'))?;
             for (name, &p) in digit.names.iter().zip(&digit.probabilities).filter(|_| one) {
-                let bar = "#".repeat((p * 40.0).round() as usize);
-                output::line(format!("  {name} {:>9}  {bar}", percent(f64::from(p))))?;
+                let p = f64::from(p);
+                output::line(format!("  {name} {:>9}  {}", percent(p), bar(p)))?;
             }
         }
         Ok(())

@@ -290,16 +290,11 @@ const GROUP_TITLE: f64 = 20.0;
 /// Draws the key of the weights; `at` is its upper left corner.
 fn weights_key(figure: &mut Figure, (x, y): (f64, f64)) {
     const WIDTH: usize = 100;
-    let pixels = (0..WIDTH).map(|i| draw::shade(i as f32 / (WIDTH - 1) as f32)).collect();
+    let row: Vec<Rgb> = (0..WIDTH).map(|i| draw::shade(i as f32 / (WIDTH - 1) as f32)).collect();
     figure.text((x, y + 9.0), "weight 0", 11.0, Anchor::Start, BLACK);
     let left = x + font::width("weight 0", 11.0) + 6.0;
     figure.rect((left - 1.0, y - 1.0), (WIDTH as f64 + 2.0, 12.0), GREY);
-    figure.image(
-        (left, y),
-        1.0,
-        WIDTH,
-        std::iter::repeat_n(pixels, 10).flat_map(|row: Vec<Rgb>| row).collect(),
-    );
+    figure.image((left, y), 1.0, WIDTH, row.repeat(10));
     let right = left + WIDTH as f64 + 6.0;
     figure.text((right, y + 9.0), "1", 11.0, Anchor::Start, BLACK);
     key(figure, (right + 24.0, y + 9.0), &[(MASKED, "masked")]);

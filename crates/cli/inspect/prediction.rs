@@ -2,11 +2,8 @@
 
 use m2g_core::inspect::Prediction;
 
-use crate::terminal::lines::fold;
+use crate::terminal::lines::{bar, fold};
 use crate::terminal::table::{Narrow, Table};
-
-/// The width of the longest bar, in columns.
-const BAR_COLUMNS: f64 = 30.0;
 
 /// The answers with their probabilities, as a table under a headline.
 pub fn text(prediction: &Prediction, columns: usize) -> String {
@@ -24,8 +21,7 @@ pub fn text(prediction: &Prediction, columns: usize) -> String {
         .number("probability", Narrow::Keep)
         .text("", Narrow::Drop(1));
     for (name, p) in &prediction.ranked {
-        let bar = "#".repeat((p.clamp(0.0, 1.0) * BAR_COLUMNS).round() as usize);
-        table.row([name.clone(), percent(*p), bar]);
+        table.row([name.clone(), percent(*p), bar(*p)]);
     }
     format!("{}\n{}", fold(&headline, columns), table.render(columns))
 }

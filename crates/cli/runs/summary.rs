@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use m2g_core::Error;
-use m2g_core::bounded;
 use m2g_core::settings::words::in_words;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST};
 use m2g_core::train::{State, manage};
 use serde_json::{Map, Value, json};
 
-use crate::config_file::{MAX_CONFIG_BYTES, one_line};
+use crate::config_file::{self, one_line};
 use crate::models::kind::ModelKind;
 use crate::models::named;
 use crate::output::percent;
@@ -70,7 +69,7 @@ impl Summary {
             }
             _ => return Err(format!("not a run: it has no {CONFIG}")),
         }
-        let config = match bounded::read_text(&config, MAX_CONFIG_BYTES, "a configuration") {
+        let config = match config_file::read(&config) {
             Ok(text) => toml::from_str::<Value>(&text)
                 .map_err(|e| format!("its {CONFIG} is not valid TOML: {}", one_line(e.message()))),
             Err(e) => Err(format!("its {CONFIG} cannot be read: {e}")),

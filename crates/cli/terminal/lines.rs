@@ -143,6 +143,16 @@ pub fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, thing: &str) -> Str
     format!("{n} {thing}{plural}")
 }
 
+/// How often: `once`, `2 times`.
+pub fn times<N: fmt::Display + PartialEq + From<u8>>(n: N) -> String {
+    if n == N::from(1) { "once".into() } else { format!("{n} times") }
+}
+
+/// A share from 0 to 1 as a bar of up to 30 columns.
+pub fn bar(share: f64) -> String {
+    "#".repeat((30.0 * share.clamp(0.0, 1.0)).round() as usize)
+}
+
 /// Words in a row: `a, b or c`.
 pub fn listed(words: &[String], before_last: &str) -> String {
     match words.split_last() {
