@@ -39,7 +39,7 @@ use self::peers::Python;
 use self::report::{Report, Run};
 use self::rounds::Contestant;
 use self::workload::{Batch, Scaling, Workload};
-use crate::interrupt::{self, Work};
+use crate::interrupt::Work;
 use crate::machine::{Limits, Machine};
 use crate::models::MODELS;
 use crate::output;
@@ -253,8 +253,7 @@ impl Bench {
             });
             bar.finish();
             if !finished? {
-                notes::line("stopped before the end; what was not printed is not measured");
-                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+                return Ok(rounds::stopped());
             }
             for (contestant, why) in everyone.iter().filter_map(|c| Some((c, c.failed.as_ref()?))) {
                 notes::line(format_args!("{name}: {} is dropped: {why}", contestant.name));

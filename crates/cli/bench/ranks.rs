@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::peers::why;
 use super::report::Run;
+use super::rounds::{stopped, this_program};
 use super::summary::{median, spread};
 use crate::interrupt;
 use crate::output;
 use crate::progress::Bar;
 use crate::terminal::lines::{counted, wrap};
-use crate::terminal::notes;
 use crate::terminal::table::{Narrow, Table};
 use crate::terminal::width::columns;
 
@@ -91,8 +91,7 @@ pub fn measure(request: &Request, run: &Run) -> anyhow::Result<ExitCode> {
             point.rounds.push(train(request, point.processes, shards)?);
             if interrupt::requested() {
                 bar.finish();
-                notes::line("stopped before the end; what was not printed is not measured");
-                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+                return Ok(stopped());
             }
         }
     }
@@ -158,7 +157,7 @@ fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> S
 
 /// Trains once. Returns the tokens per second and the share of communication.
 fn train(request: &Request, processes: usize, shards: usize) -> anyhow::Result<(f64, f64)> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = this_program()?;
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let mut command = match processes {
         1 => Command::new(&program),

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::measurement::Measurement;
 use super::peers::{PYTHON, Peer, last_line, why};
 use super::workload::{Batch, Workload};
 use crate::interrupt;
+use crate::terminal::notes;
 
 /// The interval at which a process is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -34,8 +35,7 @@ pub struct Contestant {
 impl Contestant {
     /// This program, run as a worker.
     pub fn ours(workload: &dyn Workload, steps: usize, threads: usize) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(this_program()?);
         command.args(["bench", workload.facts().name, "--child"]);
         command.args(["--steps", &steps.to_string(), "--threads", &threads.to_string()]);
         Ok(Self::new("mnist-to-gpt", None, command, true))
@@ -62,6 +62,17 @@ impl Contestant {
     fn new(name: &'static str, target: Option<f64>, command: Command, ours: bool) -> Self {
         Self { name, target, measurements: Vec::new(), failed: None, command, ours }
     }
+}
+
+/// Says that Ctrl-C has ended the measurements. Returns the exit code.
+pub fn stopped() -> ExitCode {
+    notes::line("stopped before the end; what was not printed is not measured");
+    ExitCode::from(interrupt::EXIT_CODE)
+}
+
+/// This program, to be run again.
+pub fn this_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's own file")
 }
 
 /// Measures each contestant `rounds` times, and drops one that fails. With `profile`, our last

@@ -10,9 +10,8 @@ use super::rounds::{self, Contestant};
 use super::scaled::{Point, Scaled, relate};
 use super::table;
 use super::workload::{Batch, Scaling, Workload};
+use crate::output;
 use crate::progress::Bar;
-use crate::terminal::notes;
-use crate::{interrupt, output};
 
 /// The request from the command line.
 pub struct Request<'a> {
@@ -82,8 +81,7 @@ pub fn measure(request: Request<'_>, run: &Run) -> anyhow::Result<ExitCode> {
         });
         bar.finish();
         if !finished? {
-            notes::line("stopped before the end; what was not printed is not measured");
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            return Ok(rounds::stopped());
         }
         if let Some(why) = everyone.iter().find_map(|contestant| contestant.failed.as_ref()) {
             bail!("{} cannot be measured: {why}", facts.name);

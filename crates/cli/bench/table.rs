@@ -82,7 +82,6 @@ pub fn scaled(scaled: &Scaled<'_>) -> String {
         .number("of first", Narrow::Keep)
         .number("peak MiB", Narrow::Drop(1))
         .number("of first", Narrow::Keep);
-    let number = |number: Option<f64>, decimals| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
     for point in points {
         table.row([
             point.threads.to_string(),
@@ -124,7 +123,7 @@ fn figures(figures: &Figures) -> [String; 8] {
         format!("{:.0}", figures.per_second),
         format!("{:.1}", figures.gflops),
         format!("{:.1} %", 100.0 * figures.share_of_peak),
-        figures.peak_memory_mb.map_or("-".into(), |mib| format!("{mib:.0}")),
+        number(figures.peak_memory_mb, 0),
     ]
 }
 
@@ -169,8 +168,8 @@ fn operations(what: &str, profile: &Profile) -> String {
             format!("{:.0}", op.calls),
             time(op.seconds),
             percent(op.share),
-            rate(op.gflops),
-            rate(op.gb_per_s),
+            number(op.gflops, 1),
+            number(op.gb_per_s, 1),
         ]);
     }
     let outside = (time(profile.outside_seconds), percent(profile.outside_share));
@@ -180,8 +179,8 @@ fn operations(what: &str, profile: &Profile) -> String {
     [wrap(&title, columns(), 2), table.render(columns()), wrap(&products, columns(), 2)].join("\n")
 }
 
-fn rate(rate: Option<f64>) -> String {
-    rate.map_or("-".into(), |rate| format!("{rate:.1}"))
+fn number(number: Option<f64>, decimals: usize) -> String {
+    number.map_or("-".into(), |number| format!("{number:.decimals$}"))
 }
 
 /// A time in a suitable unit.

@@ -16,11 +16,7 @@ const MAX_VALUE_COLUMNS: usize = 24;
 
 /// Settings, parameters, curves and final results.
 pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
-    let mut table = Table::new().text("", Narrow::Keep);
-    for label in labels {
-        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
-    }
-    table = table.number("", Narrow::Drop(1));
+    let mut table = with_runs(labels).number("", Narrow::Drop(1));
     table.heading(format!(
         "settings: {} are the same in both, {} differ",
         runs.same_settings,
@@ -49,11 +45,14 @@ pub fn text(labels: &[String; 2], runs: &Runs, columns: usize) -> String {
     parts.join("\n")
 }
 
+/// A table with a column for each run.
+fn with_runs(labels: &[String; 2]) -> Table {
+    let table = Table::new().text("", Narrow::Keep);
+    labels.iter().fold(table, |table, label| table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep))
+}
+
 fn final_results(labels: &[String; 2], runs: &Runs) -> Table {
-    let mut table = Table::new().text("", Narrow::Keep);
-    for label in labels {
-        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
-    }
+    let mut table = with_runs(labels);
     table.heading("final results");
     let [a, b] = &runs.ends;
     let mut figure = |name: &str, of: &dyn Fn(&End) -> Option<String>| {
@@ -97,11 +96,7 @@ fn number(x: f64) -> String {
 
 /// Parameters with different shapes first, then by distance.
 fn parameters(labels: &[String; 2], all: &[Parameter]) -> Table {
-    let mut table = Table::new().text("", Narrow::Keep);
-    for label in labels {
-        table = table.number(clip(label, MAX_VALUE_COLUMNS), Narrow::Keep);
-    }
-    table = table.number("distance", Narrow::Drop(1));
+    let mut table = with_runs(labels).number("distance", Narrow::Drop(1));
     let other = all.iter().filter(|p| p.distance.is_none()).count();
     let equal = all.iter().filter(|p| p.distance == Some(0.0)).count();
     table.heading(format!(
