@@ -15,7 +15,7 @@ use m2g_gpt::training::Training;
 use m2g_text::Tokenizer;
 use m2g_text::token_file::{is_nanogpt, is_prepared};
 
-use crate::config_file::{Source, find, parse, with_keys};
+use crate::config_file::{Source, find, parse, with_table};
 use crate::flags::{full_path, run_path};
 use crate::setting_flags::SettingFlags;
 use crate::train::TrainSettings;
@@ -36,24 +36,18 @@ impl Settings {
     /// The complete configuration, and the tokenizer of the run that it starts from, if any.
     pub fn resolve(&self) -> anyhow::Result<(Config, Option<Tokenizer>)> {
         let named = self.config.as_deref().map(named).transpose()?;
-        let is_built_in = named.as_ref().is_some_and(|(name, text)| preset(name) == Some(text));
+        let in_named = || named.as_ref()?.keys.get("init_from")?.as_str();
+        let init_from = self.flags.text("init_from").or_else(in_named);
+        let run = init_from.filter(|run| *run != Config::SCRATCH).map(run_path);
         let mut config = Config::default();
         let mut tokenizer = None;
-        let init_from = match (self.flags.text("init_from"), &named) {
-            (Some(run), _) => Some(run.to_string()),
-            (None, Some((name, text))) => {
-                parse(name, text)?.get("init_from").and_then(|v| v.as_str()).map(String::from)
-            }
-            (None, None) => None,
-        };
-        let run = init_from.filter(|run| run != Config::SCRATCH).map(|run| run_path(&run));
         if let Some(run) = &run {
             let description = Training::describe(run)?;
             config = config.shaped_like(&description);
             tokenizer = description.tokenizer;
         }
-        if let Some((name, text)) = &named {
-            config = with_keys(&config, name, text)?;
+        if let Some(Named { name, keys, .. }) = &named {
+            config = with_table(&config, name, keys.clone())?;
         }
         self.apply(&mut config)?;
         if let Some(run) = &run {
@@ -61,10 +55,7 @@ impl Settings {
         }
         config.validate()?;
         idle::check(&self.flags, &config)?;
-        let file = named.filter(|_| !is_built_in);
-        let min_lr_in_file = file.map_or(Ok(false), |(name, text)| {
-            parse(&name, &text).map(|table| table.contains_key("min_lr"))
-        })?;
+        let min_lr_in_file = named.is_some_and(|named| named.is_file && named.keys.contains_key("min_lr"));
         self.bound_min_lr(&mut config, min_lr_in_file)?;
         config.tokenizer = config.tokenizer_kind()?.to_string();
         Ok((config, tokenizer))
@@ -148,15 +139,22 @@ impl TrainSettings for Settings {
     }
 }
 
-/// The TOML of a file, or of a built-in configuration, with its name.
-fn named(name: &str) -> anyhow::Result<(String, String)> {
+/// The settings that `--config` names.
+struct Named {
+    name: String,
+    keys: toml::Table,
+    /// Whether they are those of a file, and not built in.
+    is_file: bool,
+}
+
+fn named(name: &str) -> anyhow::Result<Named> {
     // The name that it had before.
     let name = if name == "own-text" { "own-sources" } else { name };
-    let text = match find(name, &PRESETS.map(|(name, _)| name))? {
-        Source::File(text) => text,
-        Source::BuiltIn => preset(name).unwrap_or_default().into(),
+    let (text, is_file) = match find(name, &PRESETS.map(|(name, _)| name))? {
+        Source::File(text) => (text, true),
+        Source::BuiltIn => (preset(name).unwrap_or_default().into(), false),
     };
-    Ok((name.into(), text))
+    Ok(Named { name: name.into(), keys: parse(name, &text)?, is_file })
 }
 
 #[cfg(test)]
