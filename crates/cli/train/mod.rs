@@ -235,25 +235,26 @@ impl<M: TrainCommand> Train<M> {
             session.leave()?;
             return Ok(if stopped { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS });
         }
-        if outcome.ended == Ended::Stopped && session.ended().is_some() {
-            note(&format!(
-                "stopped before the test; all steps are taken and saved in {}; next:",
-                path.display()
-            ));
-            notes::line(format_args!("  {}", use_command::<M>(path)));
-            session.leave()?;
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
-        }
         if outcome.ended == Ended::Stopped {
-            note(&format!(
-                "stopped and saved after {} of {}; to resume:",
-                outcome.steps,
-                counted(steps, "step")
-            ));
-            notes::line(format_args!(
-                "  {}",
-                command(&format!("{} train --resume {}", M::KIND, quoted(path)))
-            ));
+            let (said, next) = match session.ended() {
+                Some(_) => (
+                    format!(
+                        "stopped before the test; all steps are taken and saved in {}; next:",
+                        path.display()
+                    ),
+                    use_command::<M>(path),
+                ),
+                None => (
+                    format!(
+                        "stopped and saved after {} of {}; to resume:",
+                        outcome.steps,
+                        counted(steps, "step")
+                    ),
+                    command(&format!("{} train --resume {}", M::KIND, quoted(path))),
+                ),
+            };
+            note(&said);
+            notes::line(format_args!("  {next}"));
             session.leave()?;
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
