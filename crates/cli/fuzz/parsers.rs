@@ -17,7 +17,7 @@ use m2g_text::prepare::{Encode, TokenizerChoice};
 use m2g_text::token_file::{self, NanoGptFolder, read_meta};
 use m2g_text::{Documents, Source, TokenizerKind, pickle};
 
-use super::seeds::{self, copy, fixture, gzip};
+use super::seeds::{self, copy, fixture, gzip, made_by, move_up};
 use crate::config_file::with_keys;
 use crate::digits::reading::single_image;
 use crate::lab::experiment::Experiment;
@@ -138,7 +138,7 @@ pub const PARSERS: [Parser; 28] = [
         parse: |folder| {
             run_folder::metrics(folder)?;
             run_folder::logged_steps(folder)?;
-            RUN.parse_in(folder)
+            (RUN.parse)(folder)
         },
         ..RUN
     },
@@ -211,11 +211,11 @@ pub const PARSERS: [Parser; 28] = [
         parse: |folder| read_meta(&folder.join("meta.pkl")).map(drop).map_err(Into::into),
         ..PLAIN
     },
-    Parser { name: "prepared-meta", file: "meta.json", seeds: || of_prepared("meta.json"), ..PREPARED },
+    Parser { name: "prepared-meta", file: "meta.json", seeds: || made_by(prepared, "meta.json"), ..PREPARED },
     Parser {
         name: "prepared-tokenizer",
         file: "tokenizer.json",
-        seeds: || of_prepared("tokenizer.json"),
+        seeds: || made_by(prepared, "tokenizer.json"),
         ..PREPARED
     },
     Parser {
@@ -271,12 +271,6 @@ pub const PARSERS: [Parser; 28] = [
         ..PLAIN
     },
 ];
-
-impl Parser {
-    pub fn parse_in(&self, folder: &Path) -> anyhow::Result<()> {
-        (self.parse)(folder)
-    }
-}
 
 const STATE: &str = r#"{"step": 24, "loss_sum": 1.5, "best_score": -1.25, "best_step": 20, "without_improvement": 0,
     "halvings": 0, "seconds": 0.25}"#;
@@ -375,13 +369,5 @@ fn prepared(folder: &Path) {
         val_fraction: 0.2,
     };
     m2g_text::prepare::prepare(&settings, &mut |_| true).unwrap();
-    for entry in fs::read_dir(folder.join("out")).unwrap().map(Result::unwrap) {
-        fs::rename(entry.path(), folder.join(entry.file_name())).unwrap();
-    }
-}
-
-fn of_prepared(name: &str) -> Vec<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
-    prepared(folder.path());
-    vec![fs::read(folder.path().join(name)).unwrap()]
+    move_up(&settings.out);
 }

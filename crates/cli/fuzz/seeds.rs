@@ -23,6 +23,20 @@ pub fn copy(from: &str, to: &Path) {
     }
 }
 
+/// Moves the files of a folder beside it.
+pub fn move_up(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        fs::rename(entry.path(), folder.with_file_name(entry.file_name())).unwrap();
+    }
+}
+
+/// A file of the folder that `make` fills.
+pub fn made_by(make: fn(&Path), file: &str) -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    vec![fs::read(folder.path().join(file)).unwrap()]
+}
+
 /// IDX files of images and of labels.
 pub fn idx() -> Vec<Vec<u8>> {
     let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3][..], &[7; 18]].concat();

@@ -16,7 +16,7 @@ use m2g_translate::training::Description;
 use m2g_translate::{Config, Transformer};
 
 use super::parsers::{PLAIN, Parser, resume};
-use super::seeds::{self, fixture};
+use super::seeds::{self, fixture, made_by, move_up};
 use crate::config_file::with_keys;
 use crate::runs::summary::Summary;
 use crate::translate::lines::exact_lines;
@@ -78,7 +78,7 @@ pub const PARSERS: [Parser; 10] = [
         seeds: || made_by(pairs, TOKENS),
         parse: |folder| {
             describe_tokens(folder)?;
-            OF_PAIRS.parse_in(folder)
+            (OF_PAIRS.parse)(folder)
         },
         ..OF_PAIRS
     },
@@ -200,20 +200,6 @@ fn pairs(folder: &Path) {
     };
     prepare(&settings).unwrap();
     move_up(&out);
-}
-
-/// Moves the files of a folder beside it.
-fn move_up(folder: &Path) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        fs::rename(entry.path(), folder.with_file_name(entry.file_name())).unwrap();
-    }
-}
-
-/// A file of the folder that `make` fills.
-fn made_by(make: fn(&Path), file: &str) -> Vec<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
-    make(folder.path());
-    vec![fs::read(folder.path().join(file)).unwrap()]
 }
 
 /// Writes the digest of the tokens into the description: a damaged file is then read.
