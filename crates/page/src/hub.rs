@@ -1,6 +1,6 @@
 //! Sends events to every open stream.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
@@ -46,9 +46,14 @@ impl Hub {
         !streams.is_empty()
     }
 
-    fn streams(&self) -> std::sync::MutexGuard<'_, Vec<Sender<Bytes>>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn streams(&self) -> MutexGuard<'_, Vec<Sender<Bytes>>> {
+        lock(&self.streams)
     }
+}
+
+/// Locks, whatever has become of a thread that held the lock.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

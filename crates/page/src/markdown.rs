@@ -1,6 +1,6 @@
 //! Markdown as blocks of text, which the page sets as text.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value, json};
 
 /// The text of spans.
@@ -101,7 +101,7 @@ fn finish(end: TagEnd, open: &mut Vec<Open>, style: &mut Vec<(&'static str, Valu
     let Some(inside) = (if open.len() > 1 { open.pop() } else { None }) else { return };
     let block = match (end, inside) {
         (TagEnd::Heading(level), Open::Spans(spans)) => {
-            json!({"is": "heading", "level": number(level), "spans": spans})
+            json!({"is": "heading", "level": level as usize, "spans": spans})
         }
         (TagEnd::TableCell, Open::Spans(spans)) => {
             if let Some(Open::Table(_, _, row)) = open.last_mut() {
@@ -129,10 +129,6 @@ fn finish(end: TagEnd, open: &mut Vec<Open>, style: &mut Vec<(&'static str, Valu
         }
     };
     add_block(block, open);
-}
-
-fn number(level: HeadingLevel) -> usize {
-    level as usize
 }
 
 fn add_block(block: Value, open: &mut [Open]) {

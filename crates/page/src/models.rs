@@ -4,7 +4,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use m2g_core::train::run_folder::{self, BEST};
@@ -13,6 +13,7 @@ use m2g_gpt::Gpt;
 use m2g_translate::Transformer;
 
 use crate::commands::Commands;
+use crate::hub::lock;
 use crate::server::reply::Refusal;
 
 /// The kinds of models, which are also the names of the untrained ones.
@@ -188,7 +189,7 @@ impl Models {
     pub fn open(&self, name: &str) -> Result<Arc<Model>, Refusal> {
         let path = if KINDS.contains(&name) { None } else { Some(self.folder(name)?) };
         let saved = path.as_ref().and_then(|path| path.join(BEST).metadata().ok()?.modified().ok());
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if let Some(i) = kept.iter().position(|(known, time, _)| known == name && *time == saved)
             && let Some(found) = kept.remove(i)
         {
@@ -201,7 +202,7 @@ impl Models {
             None => Model::untrained(name)?,
             Some(path) => Model::load(path)?,
         });
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         kept.retain(|(known, ..)| known != name);
         kept.push_front((name.into(), saved, Arc::clone(&model)));
         kept.truncate(KEPT);

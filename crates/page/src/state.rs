@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::inspect::Inspection;
@@ -10,6 +10,7 @@ use m2g_core::{Params, Tensor};
 use m2g_gpt::Gpt;
 
 use crate::commands::Commands;
+use crate::hub::lock;
 use crate::models::{Model, Models};
 use crate::server::reply::{Answer, Refusal};
 use crate::training::Trainings;
@@ -97,7 +98,7 @@ impl State {
         let step = &opened.inspection.step;
         let bytes = step.tape.bytes() + opened.updated.as_ref().map_or(0, parameters);
         let model = (Arc::clone(&opened.model), parameters(&step.params));
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = lock(&self.steps);
         steps.push_front(Kept { id, bytes, model, opened: Arc::new(Mutex::new(opened)) });
         let mut counted = Vec::new();
         let n = number_to_keep(steps.iter().map(|Kept { bytes, model: (model, parameters), .. }| {
@@ -113,7 +114,7 @@ impl State {
 
     /// Answers from the step with this id.
     pub fn opened(&self, id: &str, answer: impl FnOnce(&Opened) -> Answer) -> Answer {
-        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = lock(&self.steps);
         let found = steps.iter().find(|kept| kept.id.to_string() == id);
         let Some(found) = found.map(|kept| Arc::clone(&kept.opened)) else {
             return Err(Refusal::missing(
@@ -121,7 +122,7 @@ impl State {
             ));
         };
         drop(steps);
-        answer(&found.lock().unwrap_or_else(PoisonError::into_inner))
+        answer(&lock(&found))
     }
 
     /// The test images of a digit network.
@@ -131,7 +132,7 @@ impl State {
     ) -> Result<Arc<LabelledImages>, Refusal> {
         let key =
             format!("{:?} {} {:?}", description.config.data, description.transposed, description.class_names);
-        let mut tests = self.tests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tests = lock(&self.tests);
         if let Some((_, images)) = tests.as_ref().filter(|(known, _)| *known == key) {
             return Ok(Arc::clone(images));
         }

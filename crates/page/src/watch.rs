@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use m2g_core::settings::words;
@@ -12,7 +12,7 @@ use m2g_core::train::run_folder::{BEST, CONFIG, LAST, METRICS};
 use serde_json::{Value, json};
 
 use crate::commands::Commands;
-use crate::hub::Hub;
+use crate::hub::{Hub, lock};
 use crate::models::Listed;
 
 /// What a run looks like from outside: it is read again only if this has changed.
@@ -46,7 +46,7 @@ impl Watch {
     /// The summary of a run under its name on the page, and whether it has changed.
     pub fn summary(&self, commands: &Commands, run: &Listed) -> (Value, bool) {
         let stamp = Stamp::of(&run.path);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some((_, summary)) = known.get(&run.path).filter(|(old, _)| *old == stamp) {
             return (summary.clone(), false);
         }
@@ -54,7 +54,7 @@ impl Watch {
         let mut summary = (commands.summary)(&run.path);
         summary["name"] = json!(run.name);
         in_words(&mut summary["settings"]);
-        known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known = lock(&self.known);
         known.insert(run.path.clone(), (stamp, summary.clone()));
         (summary, true)
     }

@@ -154,7 +154,7 @@ pub fn test_image(state: &State, request: &Request) -> Answer {
     let model = model(state, request)?;
     let (network, description) = model.digits()?;
     let tests = state.tests(description)?;
-    let index: usize = request.part().parse().unwrap_or(usize::MAX);
+    let index: usize = request.part.parse().unwrap_or(usize::MAX);
     if index >= tests.len() {
         return Err(Refusal::missing(format!("there are {} test images", tests.len())));
     }

@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 
 /// The likeliest next tokens after a position, from the logits that are kept.
 pub fn next(state: &State, request: &Request) -> Answer {
-    state.opened(request.part(), |opened| candidates(opened, request))
+    state.opened(&request.part, |opened| candidates(opened, request))
 }
 
 fn candidates(opened: &Opened, request: &Request) -> Answer {
@@ -44,7 +44,7 @@ fn candidates(opened: &Opened, request: &Request) -> Answer {
 
 /// What the layers up to each block predict after a position.
 pub fn lens(state: &State, request: &Request) -> Answer {
-    state.opened(request.part(), |opened| by_layer(opened, request))
+    state.opened(&request.part, |opened| by_layer(opened, request))
 }
 
 fn by_layer(opened: &Opened, request: &Request) -> Answer {

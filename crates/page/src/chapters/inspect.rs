@@ -224,7 +224,7 @@ fn config(model: &Model, changed: Option<&Gpt<f32>>) -> Value {
 
 /// The elements of a value, of one head of it, or of one row; or of its gradient, or of a parameter after the step.
 pub fn values(state: &State, request: &Request) -> Answer {
-    state.opened(request.part(), |opened| elements(opened, request))
+    state.opened(&request.part, |opened| elements(opened, request))
 }
 
 fn elements(opened: &Opened, request: &Request) -> Answer {

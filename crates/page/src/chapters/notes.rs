@@ -62,7 +62,7 @@ pub fn list(_: &State, request: &Request) -> Answer {
 
 /// One note.
 pub fn read(_: &State, request: &Request) -> Answer {
-    let (name, spanish) = (request.part(), spanish(request));
+    let (name, spanish) = (&request.part[..], spanish(request));
     let found = all(spanish).find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| Refusal::missing(format!("there is no note called {name}")))?;
     Ok(Reply::Json(json!({"name": name, "title": title(text), "blocks": shown(name, text, spanish)})))

@@ -140,10 +140,10 @@ async fn answer(gate: &Gate, state: Arc<State>, request: hyper::Request<Incoming
             _ => Err(Refusal::method("GET", "a file of the page can only be read")),
         };
     }
-    let (route, parts) = find(request.method().as_str(), &path)?;
+    let (route, part) = find(request.method().as_str(), &path)?;
     let query = request::query(request.uri().query().unwrap_or_default());
     let body = read(request, route).await?;
-    let request = Request { parts, query, body };
+    let request = Request { part, query, body };
     let handle = route.handle;
     let done = tokio::task::spawn_blocking(move || handle(&state, &request)).await;
     done.unwrap_or_else(|_| Err(Refusal::new(500, "the request ended before its answer")))

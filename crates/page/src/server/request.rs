@@ -9,8 +9,8 @@ use super::reply::Refusal;
 /// A request whose route is known, with its whole body.
 #[derive(Debug, Default)]
 pub struct Request {
-    /// The parts of the path that the route leaves open.
-    pub parts: Vec<String>,
+    /// The part of the path that the route leaves open.
+    pub part: String,
     /// The query, decoded, in order.
     pub query: Vec<(String, String)>,
     /// The body.
@@ -48,11 +48,6 @@ impl Request {
     /// Whether a switch is on: `gradient=1`.
     pub fn switch(&self, name: &str) -> bool {
         self.text(name).is_some_and(|value| value != "0" && value != "false")
-    }
-
-    /// The part of the path that the route leaves open.
-    pub fn part(&self) -> &str {
-        self.parts.first().map_or("", String::as_str)
     }
 
     /// The body as JSON.

@@ -10,9 +10,9 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::images::Images;
-use super::one::{Elements, STOPPING, Speed, Stage, Training, lock};
+use super::one::{Elements, STOPPING, Speed, Stage, Training};
 use super::start::Order;
-use crate::hub::Hub;
+use crate::hub::{Hub, lock};
 use crate::server::reply::{Refusal, event};
 
 /// The training in progress, or the last one.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use m2g_core::train::{EvaluationRecord, Look, Observer, Progress};
 use serde_json::json;
 
-use super::one::{Control, Speed, Stage, Training, lock, stopping};
-use crate::hub::Hub;
+use super::one::{Control, Speed, Stage, Training, stopping};
+use crate::hub::{Hub, lock};
 use crate::server::reply::event;
 
 /// The shortest time between two events at full speed.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use m2g_core::data::mnist::DigitData;
 
-use super::one::lock;
+use crate::hub::lock;
 
 /// The images that were used last.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 
 use super::curve::Curve;
-use crate::hub::Hub;
+use crate::hub::{Hub, lock};
 use crate::server::reply::event;
 
 /// How long a request waits for the values after the next step.
@@ -126,10 +126,6 @@ pub(super) type SeenParameter = (String, Vec<usize>, Vec<f32>, Option<Vec<f32>>)
 
 /// A value, its shape, and the step after which it was read.
 pub type Elements = (Vec<f32>, Vec<usize>, u64);
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Training {
     /// One that is about to begin.

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::eye::Eye;
 use super::images::Images;
-use super::one::{Speed, Stage, Training, lock};
-use crate::hub::Hub;
+use super::one::{Speed, Stage, Training};
+use crate::hub::{Hub, lock};
 use crate::server::reply::{Refusal, event};
 
 /// A training to begin.
