@@ -12,9 +12,9 @@ use mpi::datatype::PartitionMut;
 use mpi::environment::{Universe, processor_name};
 use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator as _, CommunicatorCollectives, Destination, Equivalence, Source};
+use mpi::traits::{Communicator as _, CommunicatorCollectives, Destination, Source};
 
-use crate::callbacks::Callbacks;
+use crate::Callbacks;
 use crate::launch::Launch;
 use crate::pulse::Pulse;
 
@@ -118,22 +118,6 @@ fn counts(lengths: &[usize]) -> Result<(Vec<i32>, Vec<i32>), Error> {
     Ok((counts, starts))
 }
 
-impl World {
-    fn gather_parts<T: Equivalence>(
-        &mut self,
-        mine: &[T],
-        all: &mut [T],
-        lengths: &[usize],
-    ) -> Result<(), Error> {
-        let (counts, starts) = counts(lengths)?;
-        let mut all = PartitionMut::new(all, counts, starts);
-        scope(|scope| {
-            wait(self.world.immediate_all_gather_varcount_into(scope, mine, &mut all), &mut self.pulse);
-        });
-        Ok(())
-    }
-}
-
 impl Communicator<f32> for World {
     fn rank(&self) -> usize {
         usize::try_from(self.world.rank()).unwrap_or(0)
@@ -197,7 +181,11 @@ impl Communicator<f32> for World {
         }
         if missing.iter().any(|missing| *missing > 0) {
             let mut rests = vec![0; missing.iter().sum()];
-            self.gather_parts(rest, &mut rests, &missing)?;
+            let (counts, starts) = counts(&missing)?;
+            let mut parts = PartitionMut::new(&mut rests[..], counts, starts);
+            scope(|scope| {
+                wait(self.world.immediate_all_gather_varcount_into(scope, rest, &mut parts), &mut self.pulse);
+            });
             let mut rests = &rests[..];
             for (bytes, missing) in found.iter_mut().zip(missing) {
                 let (rest, others) = rests.split_at(missing);
