@@ -41,7 +41,7 @@ const CRATES: [(&str, &[&str]); 11] = [
 ];
 
 /// The lowest areas of the core, each with the areas that it may import. An area is a top-level module.
-const FOUNDATION: [(&str, &[&str]); 12] = [
+const FOUNDATION: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("memory", &["error"]),
     ("bounded", &["error"]),
@@ -50,7 +50,6 @@ const FOUNDATION: [(&str, &[&str]); 12] = [
     ("float", &["number", "kernels"]),
     ("precision", &[]),
     ("rng", &[]),
-    ("huge_pages", &[]),
     ("threads", &["error"]),
     ("mask", &["error", "number"]),
     ("tokens", &["error"]),
@@ -109,12 +108,6 @@ fn may_import(from: &str, to: &str) -> Option<bool> {
     let foundation = || FOUNDATION.iter().any(|(area, _)| *area == to);
     row(&FOUNDATION).or_else(|| row(&AREAS).map(|allowed| allowed || foundation()))
 }
-
-/// Allowed cycles of areas, each with its reason. There is none.
-const ALLOWED_AREA_CYCLES: [(&[&str], &str); 0] = [];
-
-/// Allowed cycles of files, each with its reason. There is none.
-const ALLOWED_FILE_CYCLES: [(&[&str], &str); 0] = [];
 
 /// Words that name a model or its data. Comments may cite models; identifiers and messages may not.
 /// `data/` is exempt, since it holds the catalogue of datasets.
@@ -223,7 +216,7 @@ fn cycles_of_areas(tree: &Tree) -> Vec<String> {
             edges.entry((from, to)).or_insert(edge);
         }
     }
-    cycles(&edges, &ALLOWED_AREA_CYCLES)
+    cycles(&edges)
 }
 
 fn cycles_of_files(tree: &Tree) -> Vec<String> {
@@ -231,12 +224,11 @@ fn cycles_of_files(tree: &Tree) -> Vec<String> {
     for edge in Modules::of(tree).edges().into_iter().filter(|edge| !edge.of_module) {
         edges.entry((edge.from.clone(), edge.to.clone())).or_insert(edge);
     }
-    cycles(&edges, &ALLOWED_FILE_CYCLES)
+    cycles(&edges)
 }
 
-/// The groups of nodes that reach each other, with one example of each edge inside, except allowed
-/// groups.
-fn cycles(edges: &BTreeMap<(String, String), Edge>, allowed: &[(&[&str], &str)]) -> Vec<String> {
+/// The groups of nodes that reach each other, with one example of each edge inside.
+fn cycles(edges: &BTreeMap<(String, String), Edge>) -> Vec<String> {
     let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in edges.keys() {
@@ -257,7 +249,6 @@ fn cycles(edges: &BTreeMap<(String, String), Edge>, allowed: &[(&[&str], &str)])
             reached[start].iter().copied().filter(|&other| reaches(other, start)).collect();
         groups.insert(group);
     }
-    groups.retain(|group| !allowed.iter().any(|(known, _)| group.iter().all(|node| known.contains(node))));
     let text = |group: BTreeSet<&str>| {
         let inside =
             edges.iter().filter(|((a, b), _)| group.contains(a.as_str()) && group.contains(b.as_str()));
@@ -346,13 +337,16 @@ fn parts(word: &str) -> Vec<String> {
     parts
 }
 
+/// The macros that print.
+const PRINTS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
+
 fn printing(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for (path, code) in sources(tree).filter(|(path, _)| !path.starts_with("crates/cli/")) {
         for (i, pair) in code.tokens.windows(2).enumerate() {
             let ((line, word), (_, after)) = (&pair[0], &pair[1]);
             let is = |words: &[&str]| words.contains(&word.as_str());
-            let prints = is(&["print", "println", "eprint", "eprintln", "dbg"]) && after == "!";
+            let prints = is(&PRINTS) && after == "!";
             // `command.stdout(Stdio::piped())` says where another process writes.
             let of_a_child = i > 0 && code.tokens[i - 1].1 == ".";
             let terminal = is(&["stdout", "stderr"]) && after == "(" && !of_a_child;
@@ -374,7 +368,7 @@ fn writers_to_stderr(tree: &Tree) -> Vec<String> {
     for (path, code) in sources(tree).filter(|(path, _)| cli(path)) {
         for pair in code.tokens.windows(2) {
             let ((line, word), (_, after)) = (&pair[0], &pair[1]);
-            if ["print", "println", "eprint", "eprintln", "dbg"].contains(&word.as_str()) && after == "!" {
+            if PRINTS.contains(&word.as_str()) && after == "!" {
                 found.push(format!(
                     "{path}:{line}: {word}! panics when nobody reads: use {NOTES} or output.rs"
                 ));
