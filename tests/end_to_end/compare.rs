@@ -13,8 +13,7 @@ use serde_json::Value;
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     small_mnist(dir.path(), 600, 100);
-    let text: String = (0..300).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    fs::write(dir.path().join("a.txt"), text).unwrap();
+    fs::write(dir.path().join("a.txt"), text(300)).unwrap();
     dir
 }
 

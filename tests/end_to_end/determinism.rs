@@ -24,8 +24,7 @@ const TRANSLATION: &str = "translate train --data pairs.tsv --tokenizer byte --e
 /// A folder with the data of these trainings.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let text: String = (0..200).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    std::fs::write(dir.path().join("text.txt"), text).unwrap();
+    std::fs::write(dir.path().join("text.txt"), text(200)).unwrap();
     let pair = |i: u32| format!("{} por siete son {}\t{0} times 7 is {1}\n", i % 50, i % 50 * 7);
     std::fs::write(dir.path().join("pairs.tsv"), (0..400).map(pair).collect::<String>()).unwrap();
     small_mnist(dir.path(), 960, 50);

@@ -26,10 +26,6 @@ const TINY: [&str; 16] = [
     "5",
 ];
 
-fn text() -> String {
-    (0..400).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect()
-}
-
 fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["gpt", "train", "--data", "a.txt"][..], &TINY, more].concat()
 }
@@ -82,7 +78,7 @@ fn a_run_reports_its_progress_and_ends_with_a_sample() {
     assert!(stdout.contains("validation loss"), "{stdout}");
     // The sample consists of characters of the training text.
     let sample = stdout.split_once("a sample:\n").unwrap().1;
-    let known = text();
+    let known = text(400);
     assert!(sample.len() > 100 && sample.chars().all(|c| known.contains(c)), "{sample}");
 }
 
@@ -193,10 +189,10 @@ fn a_finished_run_can_be_trained_further_and_is_not_lost() {
     let more = ok(dir.path(), &["gpt", "train", "--resume", "a", "--max-iters", "40", "--json"]);
     assert_eq!(last_json(&more)["steps"], 40);
 
-    fs::write(dir.path().join("a.txt"), text().replace("is", "was")).unwrap();
+    fs::write(dir.path().join("a.txt"), text(400).replace("is", "was")).unwrap();
     let error = refused(dir.path(), &["gpt", "train", "--resume", "a", "--max-iters", "50"]);
     assert!(error.contains("another vocabulary") && error.contains("'w'"), "{error}");
-    fs::write(dir.path().join("a.txt"), text().replace("is", "si")).unwrap();
+    fs::write(dir.path().join("a.txt"), text(400).replace("is", "si")).unwrap();
     let error = refused(dir.path(), &["gpt", "train", "--resume", "a", "--max-iters", "50"]);
     assert!(error.contains("other data"), "{error}");
 }
@@ -284,7 +280,7 @@ fn configurations_are_found_by_name_and_by_file() {
     // In a folder of datasets, the one that the configuration names is used.
     fs::create_dir_all(dir.path().join("sets/tiny-shakespeare")).unwrap();
     fs::create_dir_all(dir.path().join("sets/other")).unwrap();
-    fs::write(dir.path().join("sets/tiny-shakespeare/input.txt"), text()).unwrap();
+    fs::write(dir.path().join("sets/tiny-shakespeare/input.txt"), text(400)).unwrap();
     fs::write(dir.path().join("sets/other/b.txt"), "not this one").unwrap();
     let more = ["--config", "shakespeare-char-cpu", "--run", "s"];
     let args = [&["gpt", "train", "--data", "sets"][..], &TINY, &more].concat();
@@ -298,7 +294,7 @@ fn fine_tuning_keeps_shape_and_tokenizer() {
     let dir = with_text();
     ok(dir.path(), &train(&["--run", "a"]));
     // A text with fewer characters keeps the vocabulary of the run.
-    fs::write(dir.path().join("b.txt"), text().replace('9', "8")).unwrap();
+    fs::write(dir.path().join("b.txt"), text(400).replace('9', "8")).unwrap();
     let tune = ["gpt", "train", "--init-from", "a", "--data", "b.txt", "--max-iters", "5", "--run", "b"];
     let done = last_json(&ok(dir.path(), &[&tune[..], &["--json"]].concat()));
     assert_eq!(done["steps"], 5);
@@ -307,7 +303,7 @@ fn fine_tuning_keeps_shape_and_tokenizer() {
 
     let other = |more: &[&str]| refused(dir.path(), &[&tune[..8], &["--run", "c"], more].concat());
     assert!(other(&["--n-embd", "32"]).contains("--n-embd is 32"));
-    fs::write(dir.path().join("b.txt"), text() + "Grüße!").unwrap();
+    fs::write(dir.path().join("b.txt"), text(400) + "Grüße!").unwrap();
     let error = other(&[]);
     assert!(error.contains("another vocabulary") && error.contains("'ü'"), "{error}");
     ok(dir.path(), &["gpt", "prepare", "b.txt", "--tokenizer", "byte", "--out", "bytes"]);
@@ -336,7 +332,8 @@ fn bad_texts_are_rejected_or_cleaned_and_reported() {
     fs::remove_file(&file).unwrap();
     assert!(refused(dir.path(), &train(&[])).contains("a.txt"));
 
-    fs::write(&file, [b"\xef\xbb\xbf", text().replace('\n', "\r\n").as_bytes(), b"\xff"].concat()).unwrap();
+    fs::write(&file, [b"\xef\xbb\xbf", text(400).replace('\n', "\r\n").as_bytes(), b"\xff"].concat())
+        .unwrap();
     let output = run(dir.path(), &train(&["--run", "a"]));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");

@@ -9,8 +9,7 @@ use crate::support::*;
 /// A folder with a short text, a run of a GPT with a long name, and one of a digit network.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let text: String = (0..300).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    fs::write(dir.path().join("a.txt"), text).unwrap();
+    fs::write(dir.path().join("a.txt"), text(300)).unwrap();
     small_mnist(dir.path(), 600, 100);
     ok(dir.path(), &["digits", "train", "--data", "small", "--epochs", "1", "--run", "d"]);
     let model =

@@ -11,8 +11,7 @@ use serde_json::Value;
 /// A folder with a text and a run of a small GPT.
 fn with_run(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let text: String = (0..300).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    fs::write(dir.path().join("a.txt"), text).unwrap();
+    fs::write(dir.path().join("a.txt"), text(300)).unwrap();
     train(dir.path(), name, "20");
     dir
 }

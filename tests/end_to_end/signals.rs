@@ -118,8 +118,7 @@ fn ctrl_c_ends_an_evaluation_in_a_training_which_is_saved() {
 fn ctrl_c_ends_work_that_saves_nothing() {
     let dir = with_text();
     ok(dir.path(), &train("--max-iters 2 --run a"));
-    let text: String = (0..1_600_000).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    fs::write(dir.path().join("long.txt"), text).unwrap();
+    fs::write(dir.path().join("long.txt"), text(1_600_000)).unwrap();
     let commands: [&[&str]; 4] = [
         &["gpt", "eval", "a", "--data", "long.txt"],
         &["gpt", "sample", "a", "--tokens", "100000000"],

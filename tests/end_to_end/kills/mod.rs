@@ -288,8 +288,10 @@ fn a_run_without_a_checkpoint_starts_anew() {
     let said = refused(dir.path(), commands::RESUME);
     assert!(said.contains("has saved no last.safetensors"), "its metrics are not thrown away: {said}");
     std::fs::write(run.join("metrics.jsonl"), "").unwrap();
-    let output = run_ok(dir.path(), commands::RESUME);
-    assert!(output.contains("runs/a has no checkpoint yet, so it starts from the beginning"), "{output}");
+    let output = run(dir.path(), commands::RESUME);
+    let said = one_line(&output.stderr);
+    let is_new = said.contains("runs/a has no checkpoint yet, so it starts from the beginning");
+    assert!(output.status.success() && is_new, "{said}");
     assert_eq!(state(&run), whole);
 
     std::fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(100)).unwrap();
@@ -304,12 +306,4 @@ fn a_run_without_a_checkpoint_starts_anew() {
     std::fs::write(run.join("metrics.jsonl"), "").unwrap();
     ok(dir.path(), &["gpt", "train", "--resume", "g"]);
     assert_eq!(state(&run), whole);
-}
-
-/// Runs `m2g`, expects success and returns stderr.
-fn run_ok(dir: &Path, args: &[&str]) -> String {
-    let output = run(dir, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
 }

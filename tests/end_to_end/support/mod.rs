@@ -64,11 +64,15 @@ pub fn shell(dir: &Path, line: &str) -> Output {
 /// The flags of a GPT that trains in a second, on `a.txt`.
 pub const TINY_GPT: &str = "--data a.txt --n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4";
 
+/// A text of this many lines.
+pub fn text(lines: u32) -> String {
+    (0..lines).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect()
+}
+
 /// A folder with the text `a.txt`.
 pub fn with_text() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let text: String = (0..400).map(|i| format!("{} times 7 is {}.\n", i % 50, i % 50 * 7)).collect();
-    std::fs::write(dir.path().join("a.txt"), text).unwrap();
+    std::fs::write(dir.path().join("a.txt"), text(400)).unwrap();
     dir
 }
 
