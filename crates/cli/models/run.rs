@@ -49,7 +49,8 @@ pub fn changed_data(trained_on: &str, current: &str) -> Option<String> {
         .then(|| "its data has changed since it was trained; the step uses the current data".into())
 }
 
-/// The error for a run whose data are no longer where they were.
-pub fn data_is_gone(data: &str, instead: &str) -> anyhow::Error {
-    anyhow!("{data}, which the run was trained on, is gone: put it back, or {instead}")
+/// The error for a run whose data are no longer where they were; `instead` is what else helps.
+pub fn data_is_gone(data: &str, instead: Option<&str>) -> anyhow::Error {
+    let or_instead = instead.map_or(String::new(), |instead| format!(", or {instead}"));
+    anyhow!("{data}, which the run was trained on, is gone: put it back{or_instead}")
 }

@@ -117,7 +117,7 @@ fn own_data(description: &Description) -> anyhow::Result<Corpus> {
             "{data} is part of this program and has changed since the run was made ({error}): give other data \
              with --data"
         ),
-        TextError::UnknownData { .. } => data_is_gone(data, "measure other data with --data"),
+        TextError::UnknownData { .. } => data_is_gone(data, Some("measure other data with --data")),
         error => with_data(data, error),
     })?;
     if corpus.fingerprint != description.data {

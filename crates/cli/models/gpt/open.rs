@@ -10,11 +10,13 @@ use m2g_core::{Grads, Params};
 use m2g_gpt::Gpt;
 use m2g_gpt::data::Corpus;
 use m2g_gpt::training::{Description, Training};
+use m2g_text::TextError;
 
 use crate::inspect::input::Input;
 use crate::inspect::positions::PositionSettings;
 use crate::inspect::prompt;
 use crate::models::kind::OpenModel;
+use crate::models::run::data_is_gone;
 
 /// A GPT built from unfused ops, so that every matrix can be inspected, and its description.
 pub struct OpenGpt {
@@ -59,7 +61,11 @@ impl OpenModel for OpenGpt {
         if description.data.is_empty() && !self.untrained {
             bail!("this model was imported and has no training data");
         }
-        let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref())?;
+        let corpus = Corpus::load_configured(&description.config, description.tokenizer.as_ref());
+        let corpus = corpus.map_err(|error| match error {
+            TextError::UnknownData { data, .. } => data_is_gone(&data, None),
+            error => error.into(),
+        })?;
         if corpus.tokenizer != description.tokenizer {
             bail!("the vocabulary of {} has changed since the run was trained", description.config.data);
         }

@@ -10,7 +10,7 @@ use m2g_text::TextError;
 
 use crate::flags::quoted;
 use crate::models::kind::TracedStep;
-use crate::models::run::{SavedRun, changed_data, load};
+use crate::models::run::{SavedRun, changed_data, data_is_gone, load};
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
@@ -36,6 +36,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
     let corpus = Corpus::load_configured(&saved.config, saved.tokenizer.as_ref());
     let corpus = corpus.map_err(|error| match error {
         TextError::Tokenizer(error) => anyhow!("its data has changed since it was trained: {error}"),
+        TextError::UnknownData { data, .. } => data_is_gone(&data, None),
         error => error.into(),
     })?;
     if corpus.vocab_size > saved.model.vocab_size {

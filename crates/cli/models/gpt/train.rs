@@ -97,7 +97,7 @@ impl TrainCommand for Gpt<f32> {
         let corpus = load_corpus(&config, description.tokenizer.as_ref(), &run.display().to_string());
         let corpus = corpus.map_err(|error| match error.downcast_ref() {
             Some(TextError::UnknownData { data, .. }) if !is_given => {
-                data_is_gone(data, "name its new place with --data")
+                data_is_gone(data, Some("name its new place with --data"))
             }
             _ => error,
         })?;

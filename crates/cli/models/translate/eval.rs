@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use m2g_core::Tape;
 use m2g_core::threads::with_threads;
-use m2g_core::{Error, Tape};
-use m2g_translate::data::{Corpus, TextPair, is_built_in};
+use m2g_translate::data::TextPair;
 use m2g_translate::decode::{Options, Translator};
 use m2g_translate::evaluation::{bleu_and_exact, predict};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
@@ -15,7 +15,8 @@ use m2g_translate::{Config, Transformer};
 use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
-use crate::models::run::{data_is_gone, load};
+use crate::models::run::load;
+use crate::models::translate::own_data;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, note};
 use crate::terminal::width::columns;
@@ -59,10 +60,7 @@ fn pairs(flags: &Flags, description: &Description) -> anyhow::Result<Parallel> {
         return Parallel::read(source, target);
     }
     let Description { config, tokenizer, data, .. } = description;
-    if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
-        return Err(data_is_gone(&config.data, "measure other sentences with --source and --target"));
-    }
-    let corpus = Corpus::load(config, Some(tokenizer)).map_err(Error::from)?;
+    let corpus = own_data(description, Some("measure other sentences with --source and --target"))?;
     if corpus.fingerprint != *data {
         note(&format!("note: {} has changed since the run was trained", config.data));
     }

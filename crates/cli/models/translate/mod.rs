@@ -19,19 +19,30 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
+use m2g_core::Error;
 use m2g_translate::Transformer;
-use m2g_translate::training::KIND;
+use m2g_translate::data::{Corpus, is_built_in};
+use m2g_translate::training::{Description, KIND};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
-use super::run::SavedRun;
+use super::run::{SavedRun, data_is_gone};
 use crate::bench::workload::Workload;
 use crate::config_file::{as_map, one_line, with_current_names};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
 use crate::translate::{ask, prepare, score, sentences};
+
+/// The data that a run was trained on, encoded by its own tokenizer; `instead` helps if it is gone.
+fn own_data(description: &Description, instead: Option<&str>) -> anyhow::Result<Corpus> {
+    let Description { config, tokenizer, .. } = description;
+    if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
+        return Err(data_is_gone(&config.data, instead));
+    }
+    Ok(Corpus::load(config, Some(tokenizer)).map_err(Error::from)?)
+}
 
 /// The encoder-decoder Transformer.
 pub struct Translate;

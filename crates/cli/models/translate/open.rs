@@ -6,8 +6,7 @@ use anyhow::bail;
 use m2g_core::inspect::Inspection;
 use m2g_core::nn::Positions;
 use m2g_core::train::Model;
-use m2g_core::{Error, Grads, Params};
-use m2g_translate::data::Corpus;
+use m2g_core::{Grads, Params};
 use m2g_translate::inspect::default_sentence;
 use m2g_translate::training::{Description, Training};
 use m2g_translate::{Sharing, Transformer};
@@ -15,6 +14,7 @@ use m2g_translate::{Sharing, Transformer};
 use crate::inspect::input::Input;
 use crate::inspect::positions::PositionSettings;
 use crate::models::kind::OpenModel;
+use crate::models::translate::own_data;
 
 /// A model built from unfused ops, so that every matrix can be inspected, and its description.
 pub struct OpenTransformer {
@@ -42,8 +42,7 @@ impl OpenModel for OpenTransformer {
     }
 
     fn gradients(&self) -> anyhow::Result<(Grads<f32>, f64)> {
-        let Description { config, tokenizer, .. } = &self.description;
-        let corpus = Corpus::load(config, Some(tokenizer)).map_err(Error::from)?;
+        let corpus = own_data(&self.description, None)?;
         Ok(Training::first_gradients(&self.model, &self.description, &corpus)?)
     }
 

@@ -9,6 +9,7 @@ use m2g_translate::{Config, Transformer};
 
 use crate::models::kind::TracedStep;
 use crate::models::run::{SavedRun, changed_data, load};
+use crate::models::translate::own_data;
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {
@@ -19,7 +20,7 @@ pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<Traced
         return record(training, &corpus, warm_up, None);
     };
     let (model, saved) = load::<Transformer<f32>>(&run.path, LAST)?;
-    let corpus = Corpus::load(&saved.config, Some(&saved.tokenizer)).map_err(Error::from)?;
+    let corpus = own_data(&saved, None)?;
     let note = changed_data(&saved.data, &corpus.fingerprint);
     let mut training = Training::new(saved.config, &corpus, Save::Nowhere)?;
     training.model = model;

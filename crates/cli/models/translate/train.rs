@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use m2g_core::train::{Model, Outcome};
 use m2g_core::{Error, threads};
-use m2g_translate::data::{Batches, Corpus, is_built_in};
+use m2g_translate::data::{Batches, Corpus};
 use m2g_translate::decode::Options;
 use m2g_translate::evaluation::translations;
 use m2g_translate::training::{Description, Training};
@@ -13,7 +13,7 @@ use m2g_translate::{Config, LrDecay, Transformer};
 use serde_json::{Value, json};
 
 use crate::machine;
-use crate::models::run::data_is_gone;
+use crate::models::translate::own_data;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
@@ -64,11 +64,10 @@ impl TrainCommand for Transformer<f32> {
         let mut description = Training::describe(run)?;
         let mut config = description.config.clone();
         settings.resume(&mut config)?;
-        let is_given = config.data != description.config.data;
-        if !is_given && !is_built_in(&config.data) && !Path::new(&config.data).exists() {
-            return Err(data_is_gone(&config.data, "name its new place with --data"));
-        }
-        let corpus = Corpus::load(&config, Some(&description.tokenizer)).map_err(Error::from)?;
+        let corpus = match config.data == description.config.data {
+            true => own_data(&description, Some("name its new place with --data"))?,
+            false => Corpus::load(&config, Some(&description.tokenizer)).map_err(Error::from)?,
+        };
         (description.config.max_iters, description.config.data) = (config.max_iters, config.data);
         Ok((description, corpus))
     }
