@@ -48,10 +48,7 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
         return Ok((kind, kind.untrained()?));
     }
     let (path, file) = (run_path(name), if last { LAST } else { BEST });
-    let kind = kind_of(&path, file).map_err(|error| match model_or_run(name, &error) {
-        Some(near) => anyhow!("{error}; did you mean {near}?"),
-        None => error,
-    })?;
+    let kind = kind_of(name, &path, file)?;
     let model = kind.open(&path, file)?;
     tell_of_missing_checksum(&path, file)?;
     Ok((kind, model))
@@ -60,26 +57,9 @@ pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, B
 /// Finds a run by its name.
 pub fn find_run(name: &str) -> anyhow::Result<(&'static dyn ModelKind, SavedRun)> {
     let path = run_path(name);
-    let kind = kind_of(&path, LAST).map_err(|error| match model_or_run(name, &error) {
-        Some(near) => anyhow!("{error}; did you mean {near}?"),
-        None if is_no_run(&error) => anyhow!(
-            "{error}: give {}, or a run that was trained with --run NAME",
-            names().collect::<Vec<_>>().join(", ")
-        ),
-        None => error,
-    })?;
+    let kind = kind_of(name, &path, LAST)?;
     let metadata = run_folder::metadata(&path, LAST, kind.name())?;
     Ok((kind, SavedRun { path, metadata }))
-}
-
-/// The model or the run that someone may have meant by a name, if the error is that it is neither.
-fn model_or_run(name: &str, error: &anyhow::Error) -> Option<String> {
-    let is_misspelt = is_no_run(error) && !Path::new(name).exists();
-    is_misspelt.then(|| meant(&run_path(name), names())).flatten()
-}
-
-fn is_no_run(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::NoRun(_)))
 }
 
 /// A hint for a run that has the same name as a model: the word stands for the untrained model.
@@ -94,8 +74,15 @@ pub fn same_name_hint(name: &str) -> Option<String> {
     })
 }
 
-fn kind_of(path: &Path, file: &str) -> anyhow::Result<&'static dyn ModelKind> {
-    let name = run_folder::kind(path, file)?;
+/// The kind of the run at `path`. If there is none, `name` may be a misspelt model.
+fn kind_of(name: &str, path: &Path, file: &str) -> anyhow::Result<&'static dyn ModelKind> {
+    let name = run_folder::kind(path, file).map_err(|error| {
+        let is_misspelt = matches!(error, Error::NoRun(_)) && !Path::new(name).exists();
+        match is_misspelt.then(|| meant(path, names())).flatten() {
+            Some(near) => anyhow!("{error}; did you mean {near}?"),
+            None => error.into(),
+        }
+    })?;
     let nouns: Vec<&str> = MODELS.iter().map(|model| model.noun()).collect();
     named(&name).ok_or_else(|| {
         anyhow!(
