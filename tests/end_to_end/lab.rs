@@ -275,8 +275,9 @@ fn the_experiments_are_listed_as_json_too() {
 fn mistakes_give_one_sentence() {
     let dir = folder_with(TINY);
     assert!(ok(dir.path(), &["lab"]).contains("squared-dot"));
-    let cases: [(&[&str], &str); 10] = [
-        (&["lab", "tiny.toml", "--run", ""], "--run is empty: give a name or a path"),
+    let cases: [(&[&str], &str); 11] = [
+        (&["lab", "tiny.toml", "--run", ""], "--run is \"\": give the name of a run"),
+        (&["lab", "tiny.toml", "--run", " a\nb"], "is no good name"),
         (&["lab", "tiny.toml", "--steps", "-1"], "invalid value '-1' for '--steps"),
         (&["lab", "scor"], "did you mean score?"),
         (&["lab", "xyzzy"], "the experiments are score, mask"),

@@ -32,7 +32,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 use m2g_core::atomic;
 use m2g_core::threads::with_threads;
@@ -43,13 +43,13 @@ use self::results::Results;
 use self::trainer::Trainer;
 use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
-use crate::flags::{RUNS, full_path, run_path};
+use crate::flags::{RUNS, full_path};
 use crate::interrupt::{self, Work};
 use crate::output::{self, LongRun};
 use crate::output_file::followed_folder;
 use crate::plot::curves::{Curve, curves};
 use crate::plot::dots::{Dots, dots};
-use crate::runs::name::{EXPERIMENT, EXPERIMENTS};
+use crate::runs::name::{EXPERIMENT, EXPERIMENTS, named_folder};
 use crate::terminal::lines::{entry, flow, note, visible, wrap};
 use crate::terminal::width::{clip, columns, pad, width};
 
@@ -147,15 +147,12 @@ impl Lab {
     }
 
     fn experiment(&self, name: &str) -> anyhow::Result<ExitCode> {
-        if self.run.as_deref() == Some("") {
-            bail!("--run is empty: give a name or a path");
-        }
         let (short, mut experiment) = Experiment::load(name)?;
         self.apply_flags(&mut experiment)?;
         let runs = Path::new(RUNS);
         let folder = match &self.run {
             None => runs.join(EXPERIMENTS).join(short),
-            Some(name) => match run_path(name) {
+            Some(name) => match named_folder(name)? {
                 bare if bare == runs.join(name) => runs.join(EXPERIMENTS).join(name),
                 path => path,
             },

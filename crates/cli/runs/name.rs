@@ -29,12 +29,18 @@ pub fn check(name: &str) -> anyhow::Result<()> {
 
 /// The folder of a new run, from the name or the path given with `--run`.
 pub fn new_run(name: &str) -> anyhow::Result<PathBuf> {
+    let path = named_folder(name)?;
+    check_not_experiments(&path)?;
+    Ok(path)
+}
+
+/// The folder of a run or of an experiment's results, from the name or the path given with `--run`.
+pub fn named_folder(name: &str) -> anyhow::Result<PathBuf> {
     let path = run_path(name);
     match path.file_name().and_then(|last| last.to_str()) {
         Some(last) if !name.is_empty() => check_characters(last)?,
         _ => bail!("--run is \"{}\": give the name of a run, or the path of its folder", excerpt(name)),
     }
-    check_not_experiments(&path)?;
     Ok(path)
 }
 
