@@ -214,6 +214,7 @@ pub fn with_dashes(sentence: &str) -> String {
         "set document_separator to",
         "and special_tokens to",
         "set shards to",
+        "set transposed to",
         "leave vocab_size out",
     ];
     advice.iter().fold(sentence.to_string(), |sentence, advice| {

@@ -160,7 +160,7 @@ fn transposed_digits_are_noticed_and_upright_ones_left_alone() {
     save_family(&dir.join("doubt"), "emnist-digits", [fours("train"), fours("t10k")]);
     let (_, stderr) = train(dir, "doubt", &[]);
     assert!(
-        stderr.contains("may be swapped") && stderr.contains("--transposed yes or --transposed no"),
+        stderr.contains("may be swapped") && stderr.contains("set --transposed to yes or no"),
         "{stderr}"
     );
     assert!(!train(dir, "doubt", &["--transposed=no"]).1.contains("swapped"));

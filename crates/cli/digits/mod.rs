@@ -1,6 +1,5 @@
 //! The subcommands of `m2g digits` that no other model has, and its settings.
 
-pub mod images;
 pub mod plot;
 pub mod predict;
 pub mod reading;

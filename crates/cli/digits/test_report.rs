@@ -7,14 +7,15 @@ use clap::Args;
 use m2g_core::data::mnist::LabelledImages;
 use m2g_core::settings::SettingValue;
 use m2g_core::threads::with_threads;
-use m2g_digits::Network;
 use m2g_digits::test_report::{self, Mistake, TestReport};
 use m2g_digits::training::Description;
+use m2g_digits::{Network, images};
 
-use super::images;
+use crate::errors::with_dashes;
 use crate::models::run::load;
 use crate::plot::Figure;
 use crate::plot::tiles::{Tile, tiles};
+use crate::terminal::lines::note;
 
 /// The number of mistakes that are drawn.
 pub const MAX_SHOWN_MISTAKES: usize = 40;
@@ -47,7 +48,8 @@ pub fn load_with_images(
     data: &TestData,
 ) -> anyhow::Result<(Network<f32>, Description, LabelledImages)> {
     let (network, description) = load::<Network<f32>>(path, file)?;
-    let test = images::load_test(&description, data.data.as_deref(), data.transposed)?;
+    let (test, reports) = images::load_test(&description, data.data.as_deref(), data.transposed)?;
+    reports.iter().for_each(|report| note(&with_dashes(report)));
     if (test.rows, test.cols) != description.image {
         let (rows, cols) = description.image;
         bail!(

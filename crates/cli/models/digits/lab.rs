@@ -4,9 +4,8 @@ use m2g_core::Error;
 use m2g_core::data::mnist::DigitData;
 use m2g_core::train::Outcome;
 use m2g_digits::training::Training;
-use m2g_digits::{Config, Network};
+use m2g_digits::{Config, Network, images};
 
-use crate::digits::images;
 use crate::lab::trainer::LabModel;
 use crate::terminal::lines::note;
 
@@ -23,7 +22,7 @@ impl LabModel for Network<f32> {
 
     fn load_data(config: &Config) -> anyhow::Result<DigitData> {
         let data = images::load(config)?;
-        data.reports.iter().for_each(|report| note(&images::with_dashes(report)));
+        data.reports.iter().for_each(|report| note(report));
         Ok(data)
     }
 

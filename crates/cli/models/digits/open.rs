@@ -6,12 +6,13 @@ use anyhow::bail;
 use m2g_core::inspect::Inspection;
 use m2g_core::train::Model;
 use m2g_core::{Grads, Params, Tensor, unit_interval};
-use m2g_digits::Network;
 use m2g_digits::training::{Description, Training};
+use m2g_digits::{Network, images};
 
-use crate::digits::{images, reading};
+use crate::digits::reading;
 use crate::inspect::input::Input;
 use crate::models::kind::OpenModel;
+use crate::terminal::lines::note;
 
 /// A digit network and its description.
 pub struct OpenNetwork {
@@ -38,7 +39,8 @@ impl OpenNetwork {
         let (pixels, class) = match &input.image {
             Some(file) => (reading::single_image(file)?.to_vec(), self.class(input)?),
             None => {
-                let test = images::load_test(&self.description, None, None)?;
+                let (test, reports) = images::load_test(&self.description, None, None)?;
+                reports.iter().for_each(|report| note(report));
                 (test.image(0).to_vec(), Some(usize::from(test.labels[0])))
             }
         };

@@ -4,9 +4,8 @@ use anyhow::bail;
 use m2g_core::train::run_folder::LAST;
 use m2g_core::train::{Model, Save};
 use m2g_digits::training::Training;
-use m2g_digits::{Backprop, Network};
+use m2g_digits::{Backprop, Network, images};
 
-use crate::digits::images;
 use crate::models::kind::TracedStep;
 use crate::models::run::{SavedRun, changed_data, load};
 

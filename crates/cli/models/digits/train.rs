@@ -5,11 +5,11 @@ use std::path::Path;
 use m2g_core::data::mnist::DigitData;
 use m2g_core::train::{Model, Outcome};
 use m2g_digits::training::{Description, Training};
-use m2g_digits::{Config, Network};
+use m2g_digits::{Config, Network, images};
 use serde_json::{Value, json};
 
-use crate::digits::images;
 use crate::digits::settings::Settings;
+use crate::errors::with_dashes;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
@@ -47,7 +47,7 @@ impl TrainCommand for Network<f32> {
 
     fn introduce(training: &Training<'_>, data: &DigitData) -> anyhow::Result<Log> {
         let network = &training.model;
-        data.reports.iter().for_each(|report| note(&images::with_dashes(report)));
+        data.reports.iter().for_each(|report| note(&with_dashes(report)));
         let sizes: Vec<String> = network.architecture().sizes.iter().map(usize::to_string).collect();
         fact("network", &format!("[{}], {} parameters", sizes.join(", "), network.params().count()));
         let source = data.source.canonicalize().unwrap_or(data.source.clone());
