@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use m2g_core::train::run_folder::{BEST, LAST};
 use serde_json::Value;
 
-use crate::flags::run_path;
+use crate::flags::{Checkpoint, run_path};
 use crate::output;
 
 /// A model with the subcommand `eval`.
@@ -34,9 +33,8 @@ pub struct Eval<M: EvalCommand> {
     run: String,
     #[command(flatten)]
     flags: M::Flags,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object to stdout.
     #[arg(long)]
     json: bool,
@@ -45,8 +43,8 @@ pub struct Eval<M: EvalCommand> {
 impl<M: EvalCommand> Eval<M> {
     /// Measures and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let file = if self.last { LAST } else { BEST };
-        let Measured { text, mut json } = M::evaluate(self.flags, &run_path(&self.run), file)?;
+        let Measured { text, mut json } =
+            M::evaluate(self.flags, &run_path(&self.run), self.checkpoint.file())?;
         json["event"] = "eval".into();
         match self.json {
             true => output::line(json)?,

@@ -1,10 +1,12 @@
-//! Parses flags: names and paths.
+//! Flags that several commands have, and how names and paths are parsed.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use m2g_core::train::run_folder::CONFIG;
+use m2g_core::threads::MAX_THREADS;
+use m2g_core::train::run_folder::{BEST, CONFIG, LAST};
 use m2g_text::source::PIPED;
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
@@ -19,6 +21,36 @@ where
         let name: StrDeserializer<'_, NameError> = name.as_str().into_deserializer();
         T::deserialize(name)
     })
+}
+
+/// Which parameters of a run to use.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Checkpoint {
+    /// Use the last parameters of the run instead of the best on held-out data.
+    #[arg(long)]
+    pub last: bool,
+}
+
+impl Checkpoint {
+    /// The file in the folder of the run.
+    pub fn file(self) -> &'static str {
+        if self.last { LAST } else { BEST }
+    }
+}
+
+/// The number of threads.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Threads {
+    /// Number of threads; the result is the same for any number [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64))]
+    pub threads: Option<u16>,
+}
+
+impl Threads {
+    /// The number; 0 means one per core.
+    pub fn number(self) -> usize {
+        usize::from(self.threads.unwrap_or(0))
+    }
 }
 
 /// The folder of all runs.

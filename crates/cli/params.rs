@@ -9,6 +9,7 @@ use m2g_core::threads::with_threads;
 use m2g_text::source::with_thousands_separators;
 use serde_json::json;
 
+use crate::flags::Checkpoint;
 use crate::inspect::numbers::number;
 use crate::models::kind::OpenModel;
 use crate::terminal::lines::{counted, note, wrap};
@@ -22,9 +23,8 @@ pub struct ListParams {
     /// `digits`, `gpt` or `translate` for an untrained model, or a run: a name under runs/, or a path.
     #[arg(value_name = "MODEL")]
     model: String,
-    /// Use the last parameters of the run instead of the best.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object to stdout.
     #[arg(long)]
     json: bool,
@@ -34,7 +34,7 @@ impl ListParams {
     /// Prints the list.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         with_threads(0, || {
-            let (_, model) = models::open(&self.model, self.last)?;
+            let (_, model) = models::open(&self.model, self.checkpoint)?;
             models::same_name_hint(&self.model).iter().chain(&model.remark()).for_each(|text| note(text));
             self.list(&*model)
         })??;

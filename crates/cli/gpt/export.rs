@@ -7,12 +7,11 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use m2g_core::train::Model;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::gguf::{self, Quantisation};
 use m2g_gpt::{Gpt, gpt2};
 use m2g_text::Tokenizer;
 
-use crate::flags::{quoted, run_path};
+use crate::flags::{Checkpoint, quoted, run_path};
 use crate::models::run::load;
 use crate::output_file::{self, followed_folder};
 use crate::terminal::lines;
@@ -33,9 +32,8 @@ pub struct Export {
     /// Replace the folder if it holds a model of this format, or the file if it is a GGUF file.
     #[arg(long)]
     overwrite: bool,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
 }
 
 /// The formats of a GGUF file.
@@ -57,7 +55,6 @@ pub fn names_gguf(path: &Path) -> bool {
 impl Export {
     /// Exports the run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let file = if self.last { LAST } else { BEST };
         let as_gguf = names_gguf(&self.target) && !self.target.is_dir();
         if as_gguf {
             self.check_file()?;
@@ -67,7 +64,7 @@ impl Export {
                 self.target.display()
             );
         }
-        let (gpt, description) = load::<Gpt<f32>>(&run_path(&self.run), file)?;
+        let (gpt, description) = load::<Gpt<f32>>(&run_path(&self.run), self.checkpoint.file())?;
         let tokenizer = description.tokenizer.as_ref();
         if as_gguf {
             self.write_gguf(&gpt, tokenizer)?;

@@ -7,7 +7,6 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::WeightFormat;
 use m2g_core::settings::SettingValue;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::continuation::Until;
 use m2g_gpt::{GenerateOptions, Gpt, gguf};
 use m2g_text::source::unescape;
@@ -15,7 +14,7 @@ use m2g_text::tokenizer::{SpecialToken, Tokenizer};
 use m2g_text::{Sampling, source::with_thousands_separators};
 
 use super::export::names_gguf;
-use crate::flags::{one_of, run_path};
+use crate::flags::{Checkpoint, Threads, one_of, run_path};
 use crate::models::run::load;
 use crate::terminal::lines::note;
 use crate::terminal::notes;
@@ -54,17 +53,15 @@ pub struct GenerationFlags {
     /// bf16, which rounds otherwise then).
     #[arg(long)]
     no_cache: bool,
-    /// Use the last parameters of the run instead of the best.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// The storage format of weights: smaller formats are faster and less precise. int8 has one
     /// scale per matrix row, q8_0 and q4_0 one for every 32 weights, as in llama.cpp; activations stay
     /// f32 [default: f32; of a GGUF file, as it is stored].
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<WeightFormat>(&WeightFormat::NAMES))]
     weights: Option<WeightFormat>,
-    /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 /// A number of tokens, at least 1.
@@ -86,7 +83,7 @@ pub fn stop_text(text: &str) -> Result<String, String> {
 impl GenerationFlags {
     /// The number of threads; 0 means one per core.
     pub fn threads(&self) -> usize {
-        usize::from(self.threads.unwrap_or(0))
+        self.threads.number()
     }
 
     /// The model of a run or of a GGUF file, and its tokenizer, ready to write.
@@ -95,7 +92,7 @@ impl GenerationFlags {
         let (gpt, tokenizer) = match names_gguf(Path::new(name)) && !run.is_dir() {
             true => self.load_file(Path::new(name))?,
             false => {
-                let (mut gpt, description) = load::<Gpt<f32>>(&run, if self.last { LAST } else { BEST })?;
+                let (mut gpt, description) = load::<Gpt<f32>>(&run, self.checkpoint.file())?;
                 gpt.pack(self.weights.unwrap_or_default());
                 (gpt, description.tokenizer)
             }
@@ -107,7 +104,7 @@ impl GenerationFlags {
     }
 
     fn load_file(&self, file: &Path) -> anyhow::Result<(Gpt<f32>, Option<Tokenizer>)> {
-        if self.last {
+        if self.checkpoint.last {
             bail!("--last belongs to a run, but {} is a file with one model: leave it out", file.display());
         }
         let gguf::Loaded { mut gpt, tokenizer, notes } = gguf::load(file)?;

@@ -15,6 +15,7 @@ use m2g_text::TokenizerKind;
 use serde_json::json;
 
 use crate::errors::without_advice;
+use crate::flags::Threads;
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::terminal::lines::{fit, note};
@@ -42,9 +43,8 @@ pub struct Ladder {
     /// The random seed.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Choice")]
     seed: u64,
-    /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Print one JSON object per rung, and a final one, to stdout.
     #[arg(long)]
     json: bool,
@@ -57,7 +57,7 @@ impl Ladder {
     /// Climbs, and prints a table of the losses.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let _work = Work::stoppable();
-        with_threads(usize::from(self.threads.unwrap_or(0)), || self.climb())?
+        with_threads(self.threads.number(), || self.climb())?
     }
 
     fn climb(&self) -> anyhow::Result<ExitCode> {

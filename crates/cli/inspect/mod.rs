@@ -34,6 +34,7 @@ use self::attention::Attention;
 use self::heads::Heads;
 use self::input::Input;
 use self::values::Selected;
+use crate::flags::Checkpoint;
 use crate::models::kind::ModelKind;
 use crate::models::{MODELS, open, same_name_hint};
 use crate::output;
@@ -67,9 +68,8 @@ pub struct Inspect {
     /// The file to draw to: .html, .svg or .png. A pipe or a device gets SVG.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Use the last parameters of the run instead of the best.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object to stdout.
     #[arg(long)]
     json: bool,
@@ -106,7 +106,7 @@ impl Inspect {
     }
 
     fn inspect(&self) -> anyhow::Result<()> {
-        let (kind, model) = open(&self.model, self.last)?;
+        let (kind, model) = open(&self.model, self.checkpoint)?;
         self.check_flags(kind)?;
         same_name_hint(&self.model).iter().chain(&model.remark()).for_each(|text| note(text));
         if self.positions

@@ -43,7 +43,7 @@ use self::results::Results;
 use self::trainer::Trainer;
 use self::trial::{Key, Record, Trial};
 use self::watch::Watch;
-use crate::flags::{RUNS, full_path};
+use crate::flags::{RUNS, Threads, full_path};
 use crate::interrupt::{self, Work};
 use crate::output::{self, LongRun};
 use crate::output_file::followed_folder;
@@ -87,13 +87,8 @@ pub struct Lab {
     /// Train again what is already finished, as after an update of this program, and use the new results.
     #[arg(long)]
     overwrite: bool,
-    /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024)
-    )]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Print one JSON object per training run that it takes and per arm and, unless it is stopped, a final one, to
     /// stdout; without a name, one per experiment.
     #[arg(long)]
@@ -123,7 +118,7 @@ impl Lab {
     /// Runs the experiment.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let Some(name) = &self.name else { return self.list() };
-        with_threads(usize::from(self.threads.unwrap_or(0)), || self.experiment(name))?
+        with_threads(self.threads.number(), || self.experiment(name))?
     }
 
     /// Lists the built-in experiments.

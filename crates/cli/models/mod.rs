@@ -19,11 +19,11 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use m2g_core::Error;
-use m2g_core::train::run_folder::{self, BEST, LAST};
+use m2g_core::train::run_folder::{self, LAST};
 
 use self::kind::{ModelKind, OpenModel};
 use self::run::{SavedRun, tell_of_missing_checksum};
-use crate::flags::{RUNS, quoted, run_path};
+use crate::flags::{Checkpoint, RUNS, quoted, run_path};
 use crate::runs::folders::meant;
 
 /// All models.
@@ -40,14 +40,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Opens a model by name, untrained, or the best (or last) checkpoint of a run.
-pub fn open(name: &str, last: bool) -> anyhow::Result<(&'static dyn ModelKind, Box<dyn OpenModel>)> {
+pub fn open(
+    name: &str,
+    checkpoint: Checkpoint,
+) -> anyhow::Result<(&'static dyn ModelKind, Box<dyn OpenModel>)> {
     if let Some(kind) = named(name) {
-        if last {
+        if checkpoint.last {
             bail!("--last is for runs, but {name} is an untrained model: give the name of a run");
         }
         return Ok((kind, kind.untrained()?));
     }
-    let (path, file) = (run_path(name), if last { LAST } else { BEST });
+    let (path, file) = (run_path(name), checkpoint.file());
     let kind = kind_of(name, &path, file)?;
     let model = kind.open(&path, file)?;
     tell_of_missing_checksum(&path, file)?;

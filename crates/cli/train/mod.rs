@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::watch::{Log, Watch};
-use crate::flags::{new_run_path, quoted, run_path};
+use crate::flags::{Threads, new_run_path, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output_file::followed_folder;
 use crate::ranks;
@@ -30,9 +30,8 @@ use crate::terminal::program::command;
 /// The arguments of a training run that all models share.
 #[derive(Args)]
 pub struct TrainArgs {
-    /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// Where to save: a name under runs/, or a path [default: runs/MODEL, runs/MODEL-2, ...].
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
@@ -113,7 +112,7 @@ impl<M: TrainCommand> Train<M> {
     /// Trains and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let ranks = ranks::together(self.args.ranks_expected)?;
-        let threads = self.args.threads.map_or_else(ranks::default_threads, usize::from);
+        let threads = self.args.threads.threads.map_or_else(ranks::default_threads, usize::from);
         with_threads(threads, || match &self.args.resume {
             Some(run) if ranks.is_alone() => self.resume(&run_path(run)),
             Some(run) => self.resume_together(&run_path(run), ranks),

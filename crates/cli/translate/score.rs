@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use m2g_core::threads::with_threads;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_translate::Transformer;
 use m2g_translate::decode::score;
 use serde_json::json;
 
 use super::parallel::Parallel;
-use crate::flags::run_path;
+use crate::flags::{Checkpoint, run_path};
 use crate::models::run::load;
 use crate::output;
 use crate::terminal::lines::note;
@@ -30,9 +29,8 @@ pub struct Score {
     /// The file with their translations.
     #[arg(value_name = "TARGET")]
     target: PathBuf,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object per pair to stdout, with the log-probability of each token.
     #[arg(long)]
     json: bool,
@@ -41,8 +39,7 @@ pub struct Score {
 impl Score {
     /// Scores and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let file = if self.last { LAST } else { BEST };
-        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), self.checkpoint.file())?;
         let (tokenizer, max_length) = (&description.tokenizer, description.model.max_length);
         let (pairs, special) = Parallel::read(&self.source, &self.target)?.encode(tokenizer, max_length)?;
         let scores = with_threads(0, || score(&model, &pairs, special))??;

@@ -8,7 +8,6 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::Error;
 use m2g_core::threads::with_threads;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::Tokenizer;
 use m2g_text::source::PIPED;
 use m2g_translate::Transformer;
@@ -19,7 +18,7 @@ use serde_json::json;
 use super::beam_tree;
 use super::decoding_flags::DecodingFlags;
 use super::lines::lines;
-use crate::flags::run_path;
+use crate::flags::{Checkpoint, Threads, run_path};
 use crate::interrupt::{self, Work};
 use crate::models::run::load;
 use crate::output;
@@ -54,16 +53,10 @@ pub struct Translate {
     /// Draw the search of a single sentence as a tree, with scores and pruned branches: a .svg, .png or .txt file.
     #[arg(long, value_name = "FILE")]
     beam_tree: Option<PathBuf>,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
-    /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024)
-    )]
-    threads: Option<u16>,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
+    #[command(flatten)]
+    threads: Threads,
     /// Print one JSON object per sentence to stdout.
     #[arg(long)]
     json: bool,
@@ -73,13 +66,12 @@ impl Translate {
     /// Translates, and reports the speed.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let _work = Work::stoppable();
-        with_threads(usize::from(self.threads.unwrap_or(0)), || self.translate())?
+        with_threads(self.threads.number(), || self.translate())?
     }
 
     fn translate(&self) -> anyhow::Result<ExitCode> {
         let options = self.decoding.options(self.n_best)?;
-        let file = if self.last { LAST } else { BEST };
-        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), self.checkpoint.file())?;
         let translator = Translator::new(&model, &description.tokenizer, options)?;
         let translator = translator.stop_when(Some(interrupt::requested));
         let sentences = lines(&self.file)?;

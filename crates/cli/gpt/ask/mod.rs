@@ -12,7 +12,6 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::Mask;
 use m2g_core::threads::with_threads;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_gpt::Gpt;
 use m2g_gpt::ask::{Attention, Predictions, Sentence};
 use m2g_text::lexicon::of_another_kind;
@@ -21,7 +20,7 @@ use m2g_text::{Tokenizer, TokenizerKind};
 use self::answer::{Answer, Tried};
 use crate::ask::change::{Change, numbered};
 use crate::ask::{bare, word_of};
-use crate::flags::run_path;
+use crate::flags::{Checkpoint, run_path};
 use crate::models::run::load;
 use crate::output;
 
@@ -60,9 +59,8 @@ pub struct Ask {
     /// The words that may come next, to compare: bien,la [default: the one that does, and likely others].
     #[arg(long, value_name = "WORD,..", value_delimiter = ',', help_heading = "Choice")]
     against: Vec<String>,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object to stdout, with all weights.
     #[arg(long)]
     json: bool,
@@ -80,7 +78,7 @@ impl Ask {
     }
 
     fn answer(&self) -> anyhow::Result<Answer> {
-        let (gpt, description) = load::<Gpt<f32>>(&run_path(&self.run), if self.last { LAST } else { BEST })?;
+        let (gpt, description) = load::<Gpt<f32>>(&run_path(&self.run), self.checkpoint.file())?;
         let Some(tokenizer) = &description.tokenizer else {
             bail!("{} has no tokenizer: it knows token ids and no words", self.run);
         };

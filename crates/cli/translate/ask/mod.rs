@@ -12,7 +12,6 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::Error;
 use m2g_core::threads::with_threads;
-use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_text::Tokenizer;
 use m2g_text::lexicon::of_another_kind;
 use m2g_text::words::Words;
@@ -27,7 +26,7 @@ use self::answer::Tried;
 use super::decoding_flags::DecodingFlags;
 use crate::ask::change::Change;
 use crate::ask::{bare, equal_to, word_of};
-use crate::flags::run_path;
+use crate::flags::{Checkpoint, run_path};
 use crate::models::run::load;
 use crate::output;
 
@@ -66,9 +65,8 @@ pub struct Ask {
     against: Vec<String>,
     #[command(flatten)]
     decoding: DecodingFlags,
-    /// Use the last parameters of the run instead of the best on held-out data.
-    #[arg(long)]
-    last: bool,
+    #[command(flatten)]
+    checkpoint: Checkpoint,
     /// Print one JSON object to stdout, with all weights.
     #[arg(long)]
     json: bool,
@@ -80,7 +78,17 @@ impl Ask {
     pub fn about(run: String, sentence: String, word: String) -> Self {
         let (replace, blank, against) = Default::default();
         let decoding = DecodingFlags::default();
-        Self { run, sentence, word, replace, blank, against, decoding, last: false, json: true }
+        Self {
+            run,
+            sentence,
+            word,
+            replace,
+            blank,
+            against,
+            decoding,
+            checkpoint: Checkpoint::default(),
+            json: true,
+        }
     }
 
     /// Answers.
@@ -95,8 +103,7 @@ impl Ask {
 
     /// The answer.
     pub fn answer(&self) -> anyhow::Result<Answer> {
-        let file = if self.last { LAST } else { BEST };
-        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), file)?;
+        let (model, description) = load::<Transformer<f32>>(&run_path(&self.run), self.checkpoint.file())?;
         let Description { config, tokenizer, .. } = &description;
         let translator = Translator::new(&model, tokenizer, self.decoding.options(1)?)?;
         let asked = Asked { model: &model, tokenizer, special: translator.specials(), translator };
