@@ -9,26 +9,7 @@ use crate::gpt_sample::char_run;
 use crate::support::*;
 
 /// A small model that trains for long.
-const TRAIN: [&str; 18] = [
-    "gpt",
-    "train",
-    "--data",
-    "p",
-    "--n-layer",
-    "1",
-    "--n-head",
-    "2",
-    "--n-embd",
-    "16",
-    "--block-size",
-    "16",
-    "--batch-size",
-    "4",
-    "--max-iters",
-    "1000000",
-    "--run",
-    "a",
-];
+const TRAIN: &str = "gpt train --data p --n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 1000000 --run a";
 
 fn text() -> String {
     "some text of a few words\n".repeat(400)
@@ -122,7 +103,7 @@ fn tokens_that_are_cut_off_during_training_are_an_error() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.txt"), text()).unwrap();
     ok(dir.path(), &["gpt", "prepare", "a.txt", "--out", "p"]);
-    let mut child = start(&mut m2g(dir.path(), &TRAIN));
+    let mut child = start(&mut m2g(dir.path(), &TRAIN.split(' ').collect::<Vec<_>>()));
     child.log_more(&dir.path().join("runs/a"), 2);
     fs::File::options().write(true).open(dir.path().join("p/train.bin")).unwrap().set_len(64).unwrap();
     let output = child.output();

@@ -7,27 +7,10 @@ use crate::support::*;
 use serde_json::Value;
 
 /// A small model that trains in a second.
-const TINY: [&str; 16] = [
-    "--n-layer",
-    "2",
-    "--n-head",
-    "2",
-    "--n-embd",
-    "16",
-    "--block-size",
-    "16",
-    "--batch-size",
-    "4",
-    "--max-iters",
-    "30",
-    "--eval-interval",
-    "10",
-    "--log-interval",
-    "5",
-];
+const TINY: &str = "--n-layer 2 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 30 --eval-interval 10 --log-interval 5";
 
 fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["gpt", "train", "--data", "a.txt"][..], &TINY, more].concat()
+    [&["gpt", "train", "--data", "a.txt"][..], &TINY.split(' ').collect::<Vec<_>>(), more].concat()
 }
 
 fn config(run: &Path) -> toml::Table {
@@ -283,7 +266,8 @@ fn configurations_are_found_by_name_and_by_file() {
     fs::write(dir.path().join("sets/tiny-shakespeare/input.txt"), text(400)).unwrap();
     fs::write(dir.path().join("sets/other/b.txt"), "not this one").unwrap();
     let more = ["--config", "shakespeare-char-cpu", "--run", "s"];
-    let args = [&["gpt", "train", "--data", "sets"][..], &TINY, &more].concat();
+    let args =
+        [&["gpt", "train", "--data", "sets"][..], &TINY.split(' ').collect::<Vec<_>>(), &more].concat();
     ok(dir.path(), &args);
     let data = config(&dir.path().join("runs/s"))["data"].as_str().unwrap().to_string();
     assert!(data.ends_with("sets/tiny-shakespeare"), "{data}");
@@ -360,8 +344,7 @@ fn invalid_flags_are_rejected() {
         (["--resume", "nowhere"], "runs/nowhere"),
         (["--data", "tiny-shakespear"], "did you mean tiny-shakespeare?"),
     ] {
-        let args: Vec<&str> = [&["gpt", "train"][..], &["--data", "a.txt"], &TINY].concat();
-        let mut args = args;
+        let mut args = train(&[]);
         if let Some(at) = args.iter().position(|arg| *arg == flags[0]) {
             args.drain(at..at + 2);
         }
