@@ -25,13 +25,15 @@ pub trait LabModel: SessionModel<Config: Settings + Clone + Default + Deserializ
     /// Loads the data.
     fn load_data(config: &Self::Config) -> anyhow::Result<Self::Data>;
 
-    /// Takes the wanted measures that are taken after training.
+    /// Takes the wanted measures that are taken after training, if it has any.
     fn final_measures(
-        session: &Session<'_, Self>,
-        data: &Self::Data,
-        outcome: &Outcome,
-        wanted: &[&str],
-    ) -> Result<Vec<(&'static str, f64)>, Error>;
+        _: &Session<'_, Self>,
+        _: &Self::Data,
+        _: &Outcome,
+        _wanted: &[&str],
+    ) -> Result<Vec<(&'static str, f64)>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// A training run that ended without an error.

@@ -48,9 +48,14 @@ impl Limits {
     }
 }
 
+/// The GFLOP/s of matrix products that a training run is measured against, found in 50 ms.
+pub fn peak(precision: Precision) -> f64 {
+    product_gflops(precision, Duration::from_millis(50))
+}
+
 /// The highest GFLOP/s of a matrix product in this precision with the current threads, measured
 /// for `time`.
-pub fn product_gflops(precision: Precision, time: Duration) -> f64 {
+fn product_gflops(precision: Precision, time: Duration) -> f64 {
     gflops(product_times(precision, time)[0])
 }
 

@@ -9,7 +9,7 @@ use anyhow::bail;
 use m2g_core::Error;
 use serde::Serialize;
 
-pub use limits::{Limits, median_product_gflops, product_gflops};
+pub use limits::{Limits, median_product_gflops, peak};
 
 /// The hardware of the machine.
 #[derive(Debug, Clone, Serialize)]

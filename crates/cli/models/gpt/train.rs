@@ -1,7 +1,6 @@
 //! `m2g gpt train`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use m2g_core::train::{Model, Outcome};
@@ -33,9 +32,6 @@ const COUNTED_SENTENCES: usize = 200;
 
 /// The column in which the results after training start.
 const RESULT_COLUMN: usize = 17;
-
-/// How long the machine's peak is measured.
-const PEAK_TIME: Duration = Duration::from_millis(50);
 
 /// The line after an evaluation.
 const EVALUATIONS: EvaluationLog = EvaluationLog {
@@ -234,7 +230,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> anyhow::Result<StepLog
     let parameters = params.count();
     let StepWork { tokens, gflop } =
         step_work(model, parameters, passes, [config.batch_size, model.block_size]);
-    let peak = machine::product_gflops(model.precision, PEAK_TIME);
+    let peak = machine::peak(model.precision);
     fact(
         "machine",
         &format!(

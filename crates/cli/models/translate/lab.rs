@@ -1,9 +1,7 @@
 //! Trains translation models for experiments.
 
 use m2g_core::Error;
-use m2g_core::train::Outcome;
 use m2g_translate::data::Corpus;
-use m2g_translate::training::Training;
 use m2g_translate::{Config, Transformer};
 
 use crate::lab::trainer::LabModel;
@@ -22,14 +20,5 @@ impl LabModel for Transformer<f32> {
         let corpus = Corpus::load(config, None).map_err(Error::from)?;
         corpus.reports.iter().for_each(|report| note(report));
         Ok(corpus)
-    }
-
-    fn final_measures(
-        _: &Training<'_>,
-        _: &Corpus,
-        _: &Outcome,
-        _: &[&str],
-    ) -> Result<Vec<(&'static str, f64)>, Error> {
-        Ok(Vec::new())
     }
 }

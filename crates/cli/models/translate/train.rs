@@ -1,7 +1,6 @@
 //! `m2g translate train`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use m2g_core::train::{Model, Outcome};
 use m2g_core::{Error, threads};
@@ -26,9 +25,6 @@ const SHOWN_PAIRS: usize = 3;
 
 /// The column in which the results after training start.
 const RESULT_COLUMN: usize = 17;
-
-/// How long the machine's peak is measured.
-const PEAK_TIME: Duration = Duration::from_millis(50);
 
 /// The line after an evaluation.
 const EVALUATIONS: EvaluationLog = EvaluationLog {
@@ -179,7 +175,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
     let tokens = targets * (config.gradient_accumulation_steps * config.shards) as f64;
     // Forward and backward, 6 per parameter and token, without attention.
     let gflop = 6.0 * parameters as f64 * tokens / 1e9;
-    let peak = machine::product_gflops(model.precision, PEAK_TIME);
+    let peak = machine::peak(model.precision);
     fact(
         "machine",
         &format!(
