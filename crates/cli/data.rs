@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 use m2g_core::data::catalogue::{self, DATASETS};
 use serde_json::json;
 
 use crate::errors::with_dashes;
 use crate::output::{self, LongRun};
+use crate::progress::drawn;
 use crate::terminal::lines::{entry_at, wrap};
 use crate::terminal::program::command;
 use crate::terminal::width::columns;
@@ -96,9 +96,7 @@ fn list_json() -> anyhow::Result<()> {
 }
 
 fn get(name: &str) -> anyhow::Result<()> {
-    let bar = ProgressBar::new(0);
-    let style = "{bytes}/{total_bytes}, {eta} left  {wide_msg}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+    let bar = drawn("{bytes}/{total_bytes}, {eta} left  {wide_msg}");
     let dir = catalogue::get(name, &mut |file, done, total| {
         bar.set_message(file.to_string());
         bar.set_length(total.unwrap_or(done));

@@ -11,16 +11,17 @@ pub struct Bar(ProgressBar);
 impl Bar {
     /// A bar at step `step` of `steps`.
     pub fn new(step: u64, steps: u64) -> Self {
-        let target = match notes::is_silent() {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let style = style(columns());
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let bar = drawn(style(columns()));
+        bar.set_length(steps);
         bar.set_position(step);
         bar.reset_eta();
         Self(bar)
+    }
+
+    /// Moves the bar to step `step` of `steps`, which may change.
+    pub fn set(&self, step: u64, steps: u64) {
+        self.0.set_length(steps);
+        self.0.set_position(step);
     }
 
     /// Moves the bar to step `step`.
@@ -45,6 +46,16 @@ impl Bar {
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }
+}
+
+/// A bar on stderr that this template draws.
+pub fn drawn(template: &str) -> ProgressBar {
+    let target = match notes::is_silent() {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
 /// The columns that a bar needs beside its message.

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use m2g_core::Error;
 use m2g_core::train::run_folder::LAST;
 use m2g_gpt::training::Training;
@@ -19,6 +18,7 @@ use crate::flags::{check_read_once, quoted, run_path};
 use crate::interrupt::{self, Work};
 use crate::output;
 use crate::output_file::followed_folder;
+use crate::progress::Bar;
 use crate::terminal::lines::{note, wrap};
 use crate::terminal::notes;
 use crate::terminal::width::columns;
@@ -76,17 +76,14 @@ impl PrepareText {
             overwrite: self.overwrite,
             val_fraction: self.val_fraction,
         };
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = "{msg:20} [{bar:30}] {percent:>3} %, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let bar = Bar::new(0, 1);
         let work = Work::stoppable();
         let prepared = prepare(&what, &mut |progress| {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-            bar.set_message(progress.doing);
+            bar.set(progress.done, progress.total);
+            bar.message(progress.doing.into());
             !interrupt::requested()
         });
-        bar.finish_and_clear();
+        bar.finish();
         drop(work);
         let meta = match prepared {
             Err(TextError::Stopped) => {
