@@ -13,8 +13,8 @@ use tempfile::TempDir;
 pub struct Peer {
     /// The name.
     pub name: &'static str,
-    /// The script.
-    pub script: Script,
+    /// The file name of the script.
+    pub script: &'static str,
     /// The Python packages that the script needs.
     pub needs: &'static [&'static str],
     /// The arguments of the script.
@@ -27,7 +27,7 @@ impl Peer {
     /// A peer that runs `script` with these arguments.
     pub fn new(
         name: &'static str,
-        script: Script,
+        script: &'static str,
         needs: &'static [&'static str],
         args: &[&str],
         target: Option<f64>,
@@ -36,38 +36,18 @@ impl Peer {
     }
 }
 
-/// A peer script.
-#[derive(Clone, Copy)]
-pub enum Script {
-    /// The digit network in PyTorch.
-    DigitsTorch,
-    /// The digit network in numpy.
-    DigitsNumpy,
-    /// The GPT in PyTorch and in transformers.
-    GptTorch,
-    /// The translation model in PyTorch.
-    TranslateTorch,
-}
-
-impl Script {
-    /// The file name and the text of the script.
-    pub fn file(self) -> (&'static str, &'static str) {
-        match self {
-            Self::DigitsTorch => ("digits_torch.py", include_str!("../../../benches/peers/digits_torch.py")),
-            Self::DigitsNumpy => ("digits_numpy.py", include_str!("../../../benches/peers/digits_numpy.py")),
-            Self::GptTorch => ("gpt_torch.py", include_str!("../../../benches/peers/gpt_torch.py")),
-            Self::TranslateTorch => {
-                ("translate_torch.py", include_str!("../../../benches/peers/translate_torch.py"))
-            }
-        }
-    }
-}
+/// The scripts: the name of the file, and its text.
+const SCRIPTS: [(&str, &str); 4] = [
+    ("digits_torch.py", include_str!("../../../benches/peers/digits_torch.py")),
+    ("digits_numpy.py", include_str!("../../../benches/peers/digits_numpy.py")),
+    ("gpt_torch.py", include_str!("../../../benches/peers/gpt_torch.py")),
+    ("translate_torch.py", include_str!("../../../benches/peers/translate_torch.py")),
+];
 
 /// Writes all scripts to a temporary folder, which is deleted when the result is dropped.
 pub fn write_scripts() -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder for the peers' scripts")?;
-    for script in [Script::DigitsTorch, Script::DigitsNumpy, Script::GptTorch, Script::TranslateTorch] {
-        let (name, text) = script.file();
+    for (name, text) in SCRIPTS {
         let path = folder.path().join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }

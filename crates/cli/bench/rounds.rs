@@ -51,7 +51,7 @@ impl Contestant {
     /// A peer, whose script is in `folder`.
     pub fn peer(peer: Peer, folder: &Path, threads: usize) -> Self {
         let mut command = Command::new(PYTHON);
-        command.arg(folder.join(peer.script.file().0)).args(&peer.args);
+        command.arg(folder.join(peer.script)).args(&peer.args);
         // numpy reads the number of threads from these variables.
         for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
             command.env(variable, threads.to_string());

@@ -10,7 +10,7 @@ use m2g_core::train::{Model, Session, Stepper};
 use m2g_digits::{MiniBatches, Network};
 
 use crate::bench::measurement::Measurement;
-use crate::bench::peers::{Peer, Script};
+use crate::bench::peers::Peer;
 use crate::bench::work::{Recording, Work};
 use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
 
@@ -77,8 +77,8 @@ impl Workload for Epoch {
         // With two threads, PyTorch is slower on the small network than with one.
         let torch = [&numpy[..], &["--threads", if threads == 1 { "1" } else { "best" }]].concat();
         vec![
-            Peer::new("PyTorch", Script::DigitsTorch, &["torch"], &torch, first),
-            Peer::new("numpy", Script::DigitsNumpy, &["numpy"], &numpy, last),
+            Peer::new("PyTorch", "digits_torch.py", &["torch"], &torch, first),
+            Peer::new("numpy", "digits_numpy.py", &["numpy"], &numpy, last),
         ]
     }
 

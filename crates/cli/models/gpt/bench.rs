@@ -5,7 +5,7 @@ use m2g_core::{Precision, WeightFormat};
 
 use super::work::{Generation, Shape, training};
 use crate::bench::measurement::Measurement;
-use crate::bench::peers::{Peer, Script};
+use crate::bench::peers::Peer;
 use crate::bench::workload::{Batch, Facts, Measure, Scaling, Target, Workload};
 
 /// A GPT that trains or generates.
@@ -162,8 +162,8 @@ impl Workload for GptWorkload {
                 let dtype = self.facts.precision.name();
                 let mode = |mode| [&args[..], &["--dtype", dtype, "--mode", mode]].concat();
                 vec![
-                    Peer::new("PyTorch eager", Script::GptTorch, &["torch"], &mode("eager"), first),
-                    Peer::new("PyTorch compiled", Script::GptTorch, &["torch"], &mode("compile"), last),
+                    Peer::new("PyTorch eager", "gpt_torch.py", &["torch"], &mode("eager"), first),
+                    Peer::new("PyTorch compiled", "gpt_torch.py", &["torch"], &mode("compile"), last),
                 ]
             }
             // No peer stores weights in these formats.
@@ -172,7 +172,7 @@ impl Workload for GptWorkload {
                 let tokens = self.amount().0.to_string();
                 let args = [&args[..], &["--generate", &tokens, "--cache"]].concat();
                 let needs = &["torch", "transformers"];
-                vec![Peer::new("transformers, cached", Script::GptTorch, needs, &args, None)]
+                vec![Peer::new("transformers, cached", "gpt_torch.py", needs, &args, None)]
             }
         }
     }

@@ -9,7 +9,7 @@ use m2g_translate::presets::preset;
 use m2g_translate::{Config, PairBatch, Transformer};
 
 use crate::bench::measurement::Measurement;
-use crate::bench::peers::{Peer, Script};
+use crate::bench::peers::Peer;
 use crate::bench::work::{TrainingSteps, Work};
 use crate::bench::workload::{Batch, Facts, Measure, Target, Workload};
 
@@ -95,7 +95,7 @@ impl Workload for TranslateWorkload {
         let args = ["--workload", self.preset, "--steps", &steps, "--threads", &threads, "--dtype", dtype];
         let peer = |name, model, mode, target| {
             let args = [&args[..], &["--model", model, "--mode", mode]].concat();
-            Peer::new(name, Script::TranslateTorch, &["torch"], &args, target)
+            Peer::new(name, "translate_torch.py", &["torch"], &args, target)
         };
         vec![
             peer("nn.Transformer eager", "nn", "eager", first),
