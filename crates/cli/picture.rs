@@ -23,31 +23,3 @@ pub fn for_terminal(pixels: &[u8], width: usize) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use image::RgbaImage;
-    use m2g_digits::photo::load;
-
-    fn error(bytes: &[u8]) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("p.png");
-        std::fs::write(&path, bytes).unwrap();
-        load(&path).map(|_| ()).unwrap_err().to_string()
-    }
-
-    fn png(picture: &RgbaImage) -> Vec<u8> {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    }
-
-    #[test]
-    fn damaged_and_huge_pictures_get_a_clear_error() {
-        let whole = png(&RgbaImage::new(50, 50));
-        assert!(error(&whole[..whole.len() / 2]).contains("damaged"));
-        let wide = png(&RgbaImage::new(20_000, 2));
-        assert!(error(&wide).contains("20000x2 pixels: scale it to at most"), "{}", error(&wide));
-    }
-}

@@ -109,6 +109,23 @@ mod tests {
         load(&path).map(|_| ()).unwrap_err().to_string()
     }
 
+    /// A white PNG.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(png::ColorType::Grayscale);
+        let pixels = vec![255; (width * height) as usize];
+        encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn half_a_picture_and_a_huge_one_get_a_clear_error() {
+        let whole = png(50, 50);
+        assert!(refused(&whole[..whole.len() / 2]).contains("damaged"));
+        assert!(refused(&png(20_000, 2)).contains("20000x2 pixels: scale it to at most"));
+    }
+
     #[test]
     fn a_jpeg_without_its_end_is_damaged() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/digits/many.jpg");
@@ -129,10 +146,7 @@ mod tests {
     fn a_damaged_picture_gets_a_clear_error() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/digits");
         let jpeg = std::fs::read(folder.join("edge-border/5.jpg")).unwrap();
-        let mut png: Vec<u8> = Vec::new();
-        let mut encoder = png::Encoder::new(&mut png, 6, 6);
-        encoder.set_color(png::ColorType::Grayscale);
-        encoder.write_header().unwrap().write_image_data(&[7; 36]).unwrap();
+        let png = png(6, 6);
         assert!(parse("p.png", &png).is_ok() && parse("p.jpg", &jpeg).is_ok());
         let mut refused = 0;
         for whole in [png, jpeg] {
