@@ -6,7 +6,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::support::{m2g, root, small_mnist, weights};
+use crate::support::{m2g, root, small_mnist, text, weights};
 
 /// A training of a GPT on batches that are large enough for every kernel to use several threads.
 const GPT: &str = "gpt train --data text.txt --n-layer 1 --n-head 2 --n-embd 32 --block-size 64 --batch-size 32 \

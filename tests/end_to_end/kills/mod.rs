@@ -279,31 +279,31 @@ fn ok_and_clear(dir: &Path) {
 /// Older versions saved the first checkpoint after the folder had appeared.
 #[test]
 fn a_run_without_a_checkpoint_starts_anew() {
-    let (dir, run) = folder_with_images();
+    let (dir, folder) = folder_with_images();
     ok(dir.path(), commands::TRAIN);
-    let whole = state(&run);
+    let whole = state(&folder);
     for file in ["last.safetensors", "best.safetensors"] {
-        std::fs::remove_file(run.join(file)).unwrap();
+        std::fs::remove_file(folder.join(file)).unwrap();
     }
     let said = refused(dir.path(), commands::RESUME);
     assert!(said.contains("has saved no last.safetensors"), "its metrics are not thrown away: {said}");
-    std::fs::write(run.join("metrics.jsonl"), "").unwrap();
+    std::fs::write(folder.join("metrics.jsonl"), "").unwrap();
     let output = run(dir.path(), commands::RESUME);
     let said = one_line(&output.stderr);
     let is_new = said.contains("runs/a has no checkpoint yet, so it starts from the beginning");
     assert!(output.status.success() && is_new, "{said}");
-    assert_eq!(state(&run), whole);
+    assert_eq!(state(&folder), whole);
 
     std::fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(100)).unwrap();
     let settings =
         ["--n-layer", "1", "--n-head", "1", "--n-embd", "4", "--block-size", "8", "--max-iters", "2"];
     ok(dir.path(), &[&["gpt", "train", "--run", "g", "--data", "a.txt"], &settings[..]].concat());
-    let run = dir.path().join("runs/g");
-    let whole = state(&run);
+    let folder = dir.path().join("runs/g");
+    let whole = state(&folder);
     for file in ["last.safetensors", "best.safetensors"] {
-        std::fs::remove_file(run.join(file)).unwrap();
+        std::fs::remove_file(folder.join(file)).unwrap();
     }
-    std::fs::write(run.join("metrics.jsonl"), "").unwrap();
+    std::fs::write(folder.join("metrics.jsonl"), "").unwrap();
     ok(dir.path(), &["gpt", "train", "--resume", "g"]);
-    assert_eq!(state(&run), whole);
+    assert_eq!(state(&folder), whole);
 }

@@ -21,7 +21,8 @@ pub struct Hypothesis {
 ///
 /// In each step, all extensions of the open translations by one token are ranked by probability. Those among
 /// the first `beam` that end are finished, and add nothing to their probability any more; the first `beam`
-/// that do not end are the next open ones. The search stops when no open translation can win any more.
+/// that do not end are the next open ones. The search stops when `beam` translations have ended (Kasai et al. 2024
+/// call this first come, first served), or sooner if no open translation can win any more.
 #[derive(Debug, Clone)]
 pub struct Beam {
     options: Options,
@@ -29,7 +30,9 @@ pub struct Beam {
     max_tokens: usize,
     end: u32,
     open: Vec<Open>,
-    /// The best so far, best first, no two with the same text.
+    /// The number of translations that have ended.
+    ended: usize,
+    /// The best of them, best first, no two with the same text.
     finished: Vec<(Vec<u8>, Hypothesis)>,
     /// The search so far, if it is recorded.
     tree: Option<Tree>,
@@ -58,7 +61,15 @@ pub(super) struct Extension {
 impl Beam {
     /// The start of a search: one open translation without tokens.
     pub(super) fn new(options: Options, max_tokens: usize, end: u32) -> Self {
-        Self { options, max_tokens, end, open: vec![Open::default()], finished: Vec::new(), tree: None }
+        Self {
+            options,
+            max_tokens,
+            end,
+            open: vec![Open::default()],
+            ended: 0,
+            finished: Vec::new(),
+            tree: None,
+        }
     }
 
     /// The same, and every step is recorded.
@@ -106,6 +117,7 @@ impl Beam {
             let node = self.record(rank, &extension, log_probability, fate);
             match fate {
                 Fate::Finished => {
+                    self.ended += 1;
                     let hypothesis = self.hypothesis(tokens, log_probability, true);
                     self.finish(hypothesis, text);
                 }
@@ -160,18 +172,18 @@ impl Beam {
         self.finished.truncate(self.options.n_best);
     }
 
-    /// Whether the search is over: the translations are as long as they may be, or no open one can be among
-    /// the best any more. Probabilities only fall, so the best that an open translation can reach is its
-    /// probability now, at the length that the penalty favours most.
+    /// Whether the search is over: the translations are as long as they may be, or enough different ones have ended and
+    /// either `beam` have, or no open one can be among the best any more. Probabilities only fall, so the best that
+    /// an open translation can reach is its probability now, at the length that the penalty favours most.
     pub(super) fn is_done(&self) -> bool {
         let length = self.open.first().map_or(0, |open| open.tokens.len());
         if self.open.is_empty() || length >= self.max_tokens {
             return true;
         }
-        if self.options.beam == 1 && !self.finished.is_empty() {
+        let Some((_, worst)) = self.finished.get(self.options.n_best - 1) else { return false };
+        if self.ended >= self.options.beam {
             return true;
         }
-        let Some((_, worst)) = self.finished.get(self.options.n_best - 1) else { return false };
         let most = self.open.iter().map(|open| open.log_probability).fold(f64::NEG_INFINITY, f64::max);
         most / self.options.length_penalty(self.max_tokens) <= worst.score
     }
@@ -287,6 +299,7 @@ mod tests {
         }
         assert_eq!(beam.finished.len(), 1);
         assert!((beam.finished[0].1.log_probability.exp() - 0.25).abs() < 1e-12);
+        assert!(!beam.is_done(), "three have ended, but two different ones are wanted");
     }
 
     /// The first example again: the tree holds what was kept, pruned and finished, and the way to the best.
@@ -325,6 +338,17 @@ mod tests {
         step(&mut beam, &[(0, END, 0.41), (0, 2, 0.01)]);
         // ln 0.3 / 1 = -1.204; ln 0.287 / (7 / 6) = -1.07.
         close(&best(beam), &[(&[1], 0.287, true)]);
+    }
+
+    #[test]
+    fn the_search_stops_when_as_many_have_ended_as_the_beam_is_wide() {
+        let mut beam = beam(2, 1, 1.0, 20);
+        step(&mut beam, &[(0, END, 0.30), (0, 1, 0.70)]);
+        assert!(!beam.is_done());
+        step(&mut beam, &[(0, END, 0.01), (0, 2, 0.90)]);
+        // ln 0.63 / (25 / 6) = -0.11 is what the open one could reach at length 20.
+        assert!(beam.is_done(), "two have ended");
+        close(&best(beam), &[(&[], 0.3, true)]);
     }
 
     #[test]
