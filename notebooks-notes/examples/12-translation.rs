@@ -24,8 +24,8 @@ fn main() -> Result<(), Error> {
     tape.trace.switch(true); // keep the names of the values
     let x = tape.input(Tensor::from_fn(&[b, t, c], || 0.1)); // the decoder asks: (B, T, C)
     let memory = tape.input(Tensor::from_fn(&[b, s, c], || 0.2)); // the encoder answers: (B, S, C)
-    let y =
-        layer.forward(&mut tape, &params, x, Memory::new(memory, &Mask::None))?.value(&mut tape, &params)?;
+    let memory = Memory::Sequence(memory, &Mask::None);
+    let y = layer.forward(&mut tape, &params, x, memory)?.value(&mut tape, &params)?;
     for (var, label) in tape.trace.labels() {
         println!("{label:20} {:?}", tape.value(*var).shape());
     }

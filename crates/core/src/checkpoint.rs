@@ -17,8 +17,8 @@ use serde_json::Value;
 pub use self::header::has_checksums;
 pub(crate) use self::header::unusable;
 use self::header::{NewHeader, OpenFile};
-use crate::kernels::parallel::join;
 use crate::params::first_not_finite;
+use crate::threads::join;
 use crate::{Error, Float, Params, Tensor, atomic};
 
 /// The start of the names of the optimiser's tensors.

@@ -22,7 +22,7 @@ use crate::trace::{Phase, Record, Trace};
 use crate::{Error, Float, Precision, Tensor};
 use inputs::{Inputs, Shapes, bytes};
 use node::Node;
-use op::{Backward, Differentiable, Forward, Op, sum_into};
+use op::{Backward, Differentiable, Forward, Op};
 
 pub use crate::var::Var;
 
@@ -434,11 +434,6 @@ impl<T: Float> Tape<T> {
     /// Swaps the buffers of two tapes. Two that are never used at the same time can so share their memory.
     pub(crate) fn swap_buffers(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.pool, &mut other.pool);
-    }
-
-    /// `sum += more`, where `None` is zero.
-    fn sum_into(&mut self, sum: &mut Option<Tensor<T>>, more: Tensor<T>) {
-        sum_into(sum, more, &mut self.pool);
     }
 }
 

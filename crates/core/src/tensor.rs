@@ -152,14 +152,6 @@ impl<T: Number> Tensor<T> {
         rows_cols(self.shape())
     }
 
-    /// The element of a tensor that has exactly one.
-    pub fn item(&self) -> Option<T> {
-        match self.data() {
-            [x] => Some(*x),
-            _ => None,
-        }
-    }
-
     /// The number of elements that the storage has room for.
     pub(crate) fn room(&self) -> usize {
         match self.storage.len() {

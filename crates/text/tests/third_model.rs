@@ -39,7 +39,7 @@ impl Copier {
         let padding = Mask::Padding(batch.lengths.clone().into());
         let x = self.embed(tape, &batch.source)?;
         let memory = self.encoder.forward(tape, &self.params, x, &padding, None, None)?;
-        let (y, memory) = (self.embed(tape, &batch.input)?, Memory::new(memory, &padding));
+        let (y, memory) = (self.embed(tape, &batch.input)?, Memory::Sequence(memory, &padding));
         let y = self.decoder.forward(tape, &self.params, y, &Mask::Causal, None, Some(memory))?;
         Linear { weight: self.embedding.weight, bias: None }.forward(tape, &self.params, y)
     }

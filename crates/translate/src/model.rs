@@ -212,7 +212,7 @@ impl<T: Float> Transformer<T> {
         let mut caches = cache.into_iter().flat_map(|cache| &mut cache.layers);
         for (i, block) in self.decoder.iter().enumerate() {
             let memory = match encoded {
-                Encoded::Sequence(memory) => Memory::new(memory, &source_mask),
+                Encoded::Sequence(memory) => Memory::Sequence(memory, &source_mask),
                 Encoded::KeysValues(cache) => Memory::cached(tape, &cache.layers[i], &seen),
             };
             x = block.forward(tape, &self.params, x, mask, caches.next(), Some(memory))?;

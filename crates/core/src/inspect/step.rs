@@ -62,7 +62,7 @@ impl Step {
         };
         let params = params.clone();
         let names = axes::of_values(&letters, &tape, &params);
-        let loss = loss.map(|loss| f64::from(tape.value(loss).data()[0]));
+        let loss = loss.map(|loss| f64::from(tape.read_loss(loss)));
         Ok(Self { tape, params, letters, loss, grads, names, layers })
     }
 

@@ -37,44 +37,24 @@ impl DropoutMask {
 
 /// `out = m x / (1 - p)`.
 pub fn dropout<T: Number>(out: &mut [T], x: &[T], mask: &DropoutMask) {
-    map_indexed(out, x, |start| {
+    // The second operand is not read.
+    map_indexed(out, x, x, |start| {
         let factor = mask.factor_from::<T>(start);
-        move |i, x| factor(i) * x
+        move |i, x, _| factor(i) * x
     });
 }
 
 /// `out = x + m b / (1 - p)`.
 pub fn dropout_add<T: Number>(out: &mut [T], x: &[T], b: &[T], mask: &DropoutMask) {
-    map2_indexed(out, x, b, |start| {
+    map_indexed(out, x, b, |start| {
         let factor = mask.factor_from::<T>(start);
         move |i, x, b| x + factor(i) * b
     });
 }
 
-/// `out[start + i] = f(start)(i, x[start + i])` for each chunk, which begins at `start`. The index
+/// `out[start + i] = f(start)(i, x[start + i], y[start + i])` for each chunk, which begins at `start`. The index
 /// within a chunk fits in 32 bits.
-fn map_indexed<T: Number, F: Fn(u32, T) -> T>(out: &mut [T], x: &[T], f: impl Fn(u64) -> F + Sync) {
-    let run = |(chunk, (out, x)): (usize, (&mut [T], &[T]))| {
-        let f = f((chunk * ELEMENTS_PER_CHUNK) as u64);
-        vectorised(
-            #[inline(always)]
-            || {
-                for (i, (o, &x)) in out.iter_mut().zip(x).enumerate() {
-                    *o = f(i as u32, x);
-                }
-            },
-        );
-    };
-    if out.len() < MIN_PARALLEL_ELEMENTS {
-        out.chunks_mut(ELEMENTS_PER_CHUNK).zip(x.chunks(ELEMENTS_PER_CHUNK)).enumerate().for_each(run);
-    } else {
-        let chunks = out.par_chunks_mut(ELEMENTS_PER_CHUNK).zip(x.par_chunks(ELEMENTS_PER_CHUNK));
-        chunks.enumerate().for_each_task(&run);
-    }
-}
-
-/// [`map_indexed`] of two slices.
-fn map2_indexed<T: Number, F: Fn(u32, T, T) -> T>(
+fn map_indexed<T: Number, F: Fn(u32, T, T) -> T>(
     out: &mut [T],
     x: &[T],
     y: &[T],
@@ -109,14 +89,14 @@ mod tests {
     fn long_and_short_slices_agree() {
         let n = MIN_PARALLEL_ELEMENTS + 777;
         let x: Vec<f32> = (0..n).map(|i| i as f32 * 0.001 - 30.0).collect();
-        let f = |start: u64| move |i: u32, x: f32| x.sigmoid() + ((start + u64::from(i)) % 3) as f32;
+        let f = |start: u64| move |i: u32, x: f32, _: f32| x.sigmoid() + ((start + u64::from(i)) % 3) as f32;
         let mut long = vec![0.0; n];
-        map_indexed(&mut long, &x, f);
+        map_indexed(&mut long, &x, &x, f);
         let by_definition = x.iter().enumerate().map(|(i, x)| x.sigmoid() + (i % 3) as f32);
         assert!(long.iter().zip(by_definition).all(|(got, want)| (got - want).abs() < 1e-6));
         for length in [1, 100, ELEMENTS_PER_CHUNK + 1] {
             let mut short = vec![0.0; length];
-            map_indexed(&mut short, &x[..length], f);
+            map_indexed(&mut short, &x[..length], &x[..length], f);
             assert_eq!(short, long[..length]);
         }
     }

@@ -9,7 +9,7 @@
 //! | [`matmul`] | `matmul`, `matmul_with_epilogue`, `batched_matmul`, `PackedFactor::new`; `matmul_serial` inside other kernels |
 //! | [`packed_weights`] | `PackedWeights::{new, from_blocks, unpack, multiply_rows}`: matrix-vector products for generation |
 //! | [`block_format`] | `BlockFormat::{dequantise, quantise}`: the formats in which llama.cpp stores weights |
-//! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `select_from_cache`, `move_blocks`, `masked_softmax`, `masked_softmax_backward` |
+//! | [`attention`] | `Attention::{forward, backward}`, `cached_attention`, `append_to_cache`, `select_from_cache`, `move_blocks`, `masked_softmax` |
 //! | [`elementwise`] | `fill`, `copy`, `add`, `add_assign`, `add_row_block`, `multiply`, `scale`, `unit_interval`; `reciprocal`, `relu`, `relu_squared`, `sigmoid`, `tanh`, each with its `_backward` |
 //! | [`gelu`] | `gelu`, `gelu_backward` |
 //! | [`gelu_exact`] | `gelu_exact`, `gelu_exact_backward` |

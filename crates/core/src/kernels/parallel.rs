@@ -23,6 +23,14 @@ pub trait ForEachTask: IndexedParallelIterator {
 
 impl<I: IndexedParallelIterator> ForEachTask for I {}
 
+/// Calls `f` with each task: in order on this thread if `threads` is 1, otherwise in parallel.
+pub fn for_each<T: Send>(threads: usize, tasks: impl Iterator<Item = T>, f: impl Fn(T) + Sync) {
+    match threads {
+        1 => tasks.for_each(f),
+        _ => tasks.collect::<Vec<_>>().into_par_iter().for_each_task(&f),
+    }
+}
+
 /// Calls `f(first_row, rows)` for blocks of whole rows of `cols` elements, in parallel if there are
 /// enough elements. Subnormal numbers are zero inside.
 pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) + Sync) {
@@ -33,9 +41,4 @@ pub fn by_rows<T: Send>(out: &mut [T], cols: usize, f: impl Fn(usize, &mut [T]) 
     } else {
         out.par_chunks_mut(rows * cols).enumerate().for_each_task(&|(i, block)| run(i * rows, block));
     }
-}
-
-/// Runs both functions, at the same time if a thread is free.
-pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-    rayon::join(a, b)
 }

@@ -30,10 +30,10 @@ pub fn rotate<T: Number>(out: &mut [T], x: &[T], layout: RotaryLayout, direction
     let RotaryLayout { t, n_head, d, start } = layout;
     let width = 3 * n_head * d;
     let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
-    let wavelengths: Vec<f64> = (0..d / 2).map(|i| 10_000_f64.powf(2.0 * i as f64 / d as f64)).collect();
+    let divisors: Vec<f64> = (0..d / 2).map(|i| 10_000_f64.powf(2.0 * i as f64 / d as f64)).collect();
     // (cos, sin) of each position and pair, (T, D / 2).
     let table: Vec<(T, T)> = (start..start + t)
-        .flat_map(|p| wavelengths.iter().map(move |wavelength| p as f64 / wavelength))
+        .flat_map(|p| divisors.iter().map(move |divisor| p as f64 / divisor))
         .map(|angle| (T::of(angle.cos()), T::of(sign * angle.sin())))
         .collect();
     by_rows(out, width, |first, rows| {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS};
+use super::parallel::{ForEachTask, MIN_PARALLEL_ELEMENTS, by_rows};
 use super::reduce::sum_lanes;
 use super::simd::vectorised;
 use crate::Number;
@@ -39,28 +39,35 @@ pub fn softmax_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
 
 /// `dx_j = y_j (dy_j - sum_k y_k dy_k)` for each row of `cols` elements; `cols` is at least 1.
 pub fn softmax_rows_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], cols: usize) {
-    let rows = dx.chunks_exact_mut(cols).zip(y.chunks_exact(cols)).zip(dy.chunks_exact(cols));
-    vectorised(
-        #[inline(always)]
-        || {
-            for ((dx, y), dy) in rows {
-                let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
-                for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                    *dx = y * (dy - inner);
+    by_rows(dx, cols, |first, dx| {
+        let rows = dx.chunks_exact_mut(cols).zip(y[first * cols..].chunks_exact(cols));
+        let rows = rows.zip(dy[first * cols..].chunks_exact(cols));
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((dx, y), dy) in rows {
+                    let inner: T = y.iter().zip(dy).map(|(&y, &dy)| y * dy).sum();
+                    for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                        *dx = y * (dy - inner);
+                    }
                 }
-            }
-        },
-    );
+            },
+        );
+    });
 }
 
-/// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; `cols` is at least 1.
+/// `out[r] = ln sum_j e^(x[r][j])` for each row of `cols` elements; minus infinity for a row of minus infinities.
+/// `cols` is at least 1.
 pub fn log_sum_exp_rows<T: Number>(out: &mut [T], x: &[T], cols: usize) {
     of_rows(
         out,
         x,
         cols,
         #[inline(always)]
-        |x| log_sum_exp(x),
+        |x| {
+            let [shift, log_sum] = log_normalizer(x);
+            shift + log_sum
+        },
     );
 }
 
@@ -139,13 +146,6 @@ pub fn exp_minus<T: Number>(x: &mut [T], max: T) -> T {
     sum_lanes(sums)
 }
 
-/// `ln sum e^x` over a row; minus infinity for a row of minus infinities.
-#[inline(always)]
-pub fn log_sum_exp<T: Number>(x: &[T]) -> T {
-    let [shift, log_sum] = log_normalizer(x);
-    shift + log_sum
-}
-
 /// `[shift, ln sum e^(x - shift)]` over a row. The logarithm of a probability is `(x - shift) - ln sum e^(x - shift)`,
 /// which stays finite even where the probability itself rounds to 0.
 #[inline(always)]
@@ -207,11 +207,16 @@ mod tests {
 
     #[test]
     fn log_sum_exp_of_any_length() {
+        let log_sum_exp = |x: &[f64]| {
+            let mut out = [0.0];
+            log_sum_exp_rows(&mut out, x, x.len());
+            out[0]
+        };
         for n in [1, 5, 16, 17, 100] {
             let x: Vec<f64> = (0..n).map(|i| f64::from(i) * 0.3 - 700.0).collect();
             let want = x.iter().map(|x| (x + 700.0).exp()).sum::<f64>().ln() - 700.0;
             assert!((log_sum_exp(&x) - want).abs() < 1e-12);
         }
-        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 20]), f32::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::NEG_INFINITY; 20]), f64::NEG_INFINITY);
     }
 }

@@ -100,7 +100,6 @@ kernels! {
     ) = attention::select_from_cache;
     fn move_blocks(data: &mut [T], each: usize, from: &[usize]) = attention::move_blocks;
     fn masked_softmax(out: &mut [T], scores: &[T], dims: [usize; 3], mask: &Mask) = attention::masked_softmax;
-    fn masked_softmax_backward(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) = attention::masked_softmax_backward;
     fn split_heads(heads: &mut [T], tokens: &[T], layout: HeadLayout) = heads::split;
     fn merge_heads(tokens: &mut [T], heads: &[T], layout: HeadLayout) = heads::merge;
     fn merge_add_heads(tokens: &mut [T], heads: &[T], layout: HeadLayout) = heads::merge_add;

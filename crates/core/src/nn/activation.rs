@@ -27,27 +27,11 @@ impl Activation {
     #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Activation::forward");
-        self.record(tape, z)
-    }
-
-    /// [`Activation::forward`] without a trace entry, for layers that have their own.
-    #[track_caller]
-    pub(super) fn record<T: Float>(self, tape: &mut Tape<T>, z: Var) -> Result<Var, Error> {
         match self {
             Self::Sigmoid => tape.sigmoid(z),
             Self::Tanh => tape.tanh(z),
             Self::Relu => tape.relu(z),
             Self::Gelu => tape.gelu(z),
-        }
-    }
-
-    /// The name in settings and traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sigmoid => "sigmoid",
-            Self::Tanh => "tanh",
-            Self::Relu => "relu",
-            Self::Gelu => "gelu",
         }
     }
 }

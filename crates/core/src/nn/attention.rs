@@ -39,26 +39,19 @@ impl AttentionSettings {
     }
 }
 
-/// How [`op_by_op`] scores each key for each query.
-pub(super) struct Scoring {
-    pub score: Score,
-    /// The weights of the additive score, `(H, D)`.
-    pub weights: Option<Var>,
-}
-
 /// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be inspected:
 /// Q `(B, H, Tq, D)`, K and V `(B, H, Tk, D)` to `(B, Tq, C)`. The trace labels the matrices
-/// `name.q`, `name.k` and so on.
+/// `name.q`, `name.k` and so on. The additive score has weights, `(H, D)`.
 #[track_caller]
 pub(super) fn op_by_op<T: Float>(
     tape: &mut Tape<T>,
     [q, k, v]: [Var; 3],
-    scoring: &Scoring,
+    (score, score_weights): (Score, Option<Var>),
     options: AttentionOptions,
     name: &str,
 ) -> Result<Var, Error> {
     // (B, H, Tq, D) (B, H, D, Tk) -> (B, H, Tq, Tk)
-    let mut scores = scoring.score.forward(tape, q, k, scoring.weights)?;
+    let mut scores = score.forward(tape, q, k, score_weights)?;
     if options.alibi {
         let t = tape.value(q).shape()[2];
         let distances = tape.input(alibi_distances(options.n_head, t)); // (H, T, T)

@@ -374,7 +374,7 @@ mod tests {
                 let x = tape.input(constant(&[2, 3, C], 3.0));
                 let memory = tape.input(constant(&[2, 4, C], 5.0));
                 let mask = Mask::Padding([4, 2].into());
-                let memory = Some(Memory::new(memory, &mask));
+                let memory = Some(Memory::Sequence(memory, &mask));
                 let y = block.forward(tape, params, x, &Mask::Causal, None, memory)?;
                 let weights = tape.input(constant(&[2, 3, C], 9.0));
                 let weighted = tape.mul(y, weights)?;
@@ -391,7 +391,7 @@ mod tests {
             let (block, params) = block(&settings(NormPlace::Before, true, cross_attention));
             let mut tape = Tape::new();
             let x = tape.input(constant(&[1, 3, C], 3.0));
-            let memory = (!cross_attention).then_some(Memory::new(x, &Mask::None));
+            let memory = (!cross_attention).then_some(Memory::Sequence(x, &Mask::None));
             let error = block.forward(&mut tape, &params, x, &Mask::Causal, None, memory).unwrap_err();
             assert!(error.to_string().contains("cross-attention"), "{error}");
         }

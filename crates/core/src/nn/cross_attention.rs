@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::attention::{Scoring, op_by_op};
+use super::attention::op_by_op;
 use super::{AttentionSettings, Branch, Init, LayerCache, Linear, fused};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
@@ -48,11 +48,6 @@ pub enum Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    /// A sequence `(B, Tk, C)`, such as the output of an encoder.
-    pub fn new(sequence: Var, mask: &'a Mask) -> Self {
-        Self::Sequence(sequence, mask)
-    }
-
     /// The keys and values of sequences of these lengths, from [`CrossAttention::keys_values`] of the same layer.
     /// Generation computes them once and uses them for every token.
     pub fn cached<T: Float>(tape: &mut Tape<T>, cache: &LayerCache<T>, lengths: &'a Arc<[usize]>) -> Self {
@@ -156,8 +151,8 @@ impl CrossAttention {
         let q = tape.split_heads(q, 0, 1, n_head)?; // (B, Tq, C) -> (B, H, Tq, D)
         let k = tape.split_heads(kv, 0, 2, n_head)?; // (B, Tk, 2 C) -> (B, H, Tk, D)
         let v = tape.split_heads(kv, 1, 2, n_head)?;
-        let scoring = Scoring { score, weights: self.score.map(|weights| tape.param(params, weights)) };
-        op_by_op(tape, [q, k, v], &scoring, options, self.c_q.parent(params))
+        let score_weights = self.score.map(|weights| tape.param(params, weights));
+        op_by_op(tape, [q, k, v], (score, score_weights), options, self.c_q.parent(params))
     }
 }
 
@@ -201,7 +196,7 @@ mod tests {
         tape.set_fused(fused);
         tape.set_dropout(Some(Streams::new(1).dropout(7)));
         let [x, memory] = [x, memory].map(|id| tape.param(&params, id));
-        let y = layer.forward(&mut tape, &params, x, Memory::new(memory, mask)).unwrap();
+        let y = layer.forward(&mut tape, &params, x, Memory::Sequence(memory, mask)).unwrap();
         let y = y.add_to_residual(&mut tape, &params, x, dropout).unwrap();
         let out = tape.value(y).clone();
         let weights = tape.input(constant(&[b, t_q, C], 9.0));
@@ -244,7 +239,7 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.input(constant(&[2, 7, C], 3.0));
         let mask = Mask::Padding([7, 4].into());
-        let y = cross.forward(&mut tape, &params, x, Memory::new(x, &mask)).unwrap();
+        let y = cross.forward(&mut tape, &params, x, Memory::Sequence(x, &mask)).unwrap();
         let want = attn.forward(&mut tape, &params, x, &mask, None).unwrap();
         let (Branch::Linear(_, y), Branch::Linear(_, want)) = (y, want) else {
             panic!("both have a projection")
@@ -269,7 +264,7 @@ mod tests {
             let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
             let cache = layer.keys_values(&mut tape, &params, memory).unwrap();
             let cached = Memory::cached(&mut tape, &cache, &lengths);
-            let outputs = [cached, Memory::new(copies, &of_copies)].map(|memory| {
+            let outputs = [cached, Memory::Sequence(copies, &of_copies)].map(|memory| {
                 let y = layer.forward(&mut tape, &params, x, memory).unwrap();
                 let y = y.value(&mut tape, &params).unwrap();
                 tape.value(y).clone()
@@ -302,7 +297,7 @@ mod tests {
                 tape.set_fused(fused);
                 let (x, memory) = (tape.input(constant(&[1, 2, C], 3.0)), tape.input(memory));
                 let mask = Mask::Padding([3].into());
-                let y = layer.forward(&mut tape, &params, x, Memory::new(memory, &mask)).unwrap();
+                let y = layer.forward(&mut tape, &params, x, Memory::Sequence(memory, &mask)).unwrap();
                 let y = y.value(&mut tape, &params).unwrap();
                 tape.value(y).data().to_vec()
             });

@@ -94,5 +94,5 @@ fn fuses_linear<T: Float>(tape: &Tape<T>, params: &Params<T>, proj: &Linear, x: 
 /// none.
 fn fused_activation<T: Float>(tape: &Tape<T>, mlp: &Mlp) -> Option<HiddenActivation> {
     let plain = mlp.dropout == 0.0 && mlp.c_proj.is_some();
-    (tape.is_fused() && tape.wants_gradients() && plain).then(|| mlp.fused_activation()).flatten()
+    (tape.is_fused() && tape.wants_gradients() && plain).then(|| mlp.activation.fused(mlp.gelu)).flatten()
 }

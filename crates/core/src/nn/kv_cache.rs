@@ -36,15 +36,7 @@ impl<T: Float> KvCache<T> {
     /// An empty cache for `n_layer` layers of B sequences, H heads of D elements and room for S
     /// tokens: `shape` is `[B, H, S, D]`.
     pub fn new(n_layer: usize, shape: [usize; 4]) -> Self {
-        let [b, h, s, d] = shape;
-        let (keys, values) = ([b, h, d, s], [b, h, s, d]);
-        let layer = || LayerCache {
-            keys: Tensor::zeros(&keys),
-            values: Tensor::zeros(&values),
-            len: 0,
-            spare: [Vec::new(), Vec::new()],
-        };
-        Self { layers: (0..n_layer).map(|_| layer()).collect() }
+        Self { layers: (0..n_layer).map(|_| LayerCache::new(shape)).collect() }
     }
 
     /// The number of cached tokens.
@@ -80,12 +72,17 @@ impl<T: Float> KvCache<T> {
 }
 
 impl<T: Float> LayerCache<T> {
+    /// An empty cache for one layer: see [`KvCache::new`].
+    fn new([b, h, s, d]: [usize; 4]) -> Self {
+        let (keys, values) = (Tensor::zeros(&[b, h, d, s]), Tensor::zeros(&[b, h, s, d]));
+        Self { keys, values, len: 0, spare: [Vec::new(), Vec::new()] }
+    }
+
     /// The keys and values of whole sequences, from `(B, S, 2 C)`, for cross-attention with `n_head` heads.
     pub(super) fn of_sequences(keys_values: &Tensor<T>, n_head: usize) -> Self {
         let &[b, s, c2] = keys_values.shape() else { unreachable!("keys and values have three axes") };
         let room = s.next_multiple_of(TOKENS_PER_BLOCK);
-        let mut cache = KvCache::new(1, [b, n_head, room, c2 / 2 / n_head]);
-        let mut layer = cache.layers.remove(0);
+        let mut layer = Self::new([b, n_head, room, c2 / 2 / n_head]);
         append((&mut layer.keys, &mut layer.values), keys_values, 0);
         layer.len = s;
         layer

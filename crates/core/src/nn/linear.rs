@@ -92,18 +92,18 @@ impl Linear {
     pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         tape.enter::<Self>("Linear::forward");
         let bias = self.bias.map(|bias| tape.param(params, bias));
-        let y = match params.packed(self.weight).filter(|_| tape.packed_linear_is_faster(x)) {
+        let y = match params.packed(self.weight).filter(|_| self.reads_packed(tape, params, x)) {
             Some(weights) => tape.packed_linear(x, weights, bias)?,
             None => {
                 let weight = tape.param(params, self.weight);
-                tape.linear_with_packed(x, (weight, params.factor(self.weight)), bias)?
+                tape.linear_with_factor(x, (weight, params.factor(self.weight)), bias)?
             }
         };
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }
 
-    /// Whether [`Linear::forward`] would read packed weights for `x`.
+    /// Whether [`Linear::forward`] reads packed weights for `x`.
     pub(super) fn reads_packed<T: Float>(&self, tape: &Tape<T>, params: &Params<T>, x: Var) -> bool {
         params.packed(self.weight).is_some() && tape.packed_linear_is_faster(x)
     }
@@ -121,7 +121,7 @@ impl Linear {
         tape.enter::<Self>("Linear::forward_residual");
         let bias = self.bias.map(|bias| tape.param(params, bias));
         let weight = (tape.param(params, self.weight), params.factor(self.weight));
-        let y = tape.linear_residual_with_packed(r, x, weight, bias, p)?;
+        let y = tape.linear_residual_with_factor(r, x, weight, bias, p)?;
         tape.trace.label(y, || params.get(self.weight).layer().into());
         Ok(y)
     }

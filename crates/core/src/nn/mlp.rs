@@ -72,11 +72,6 @@ impl Mlp {
         tape.dropout(h, self.dropout)
     }
 
-    /// `a` in the fused op; `None` if the fused op does not have it.
-    pub(super) fn fused_activation(&self) -> Option<HiddenActivation> {
-        self.activation.fused(self.gelu)
-    }
-
     /// `r + dropout(y)` in one op with this activation function: `(.., C) -> (.., C)`.
     #[track_caller]
     pub(super) fn forward_residual<T: Float>(

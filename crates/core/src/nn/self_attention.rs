@@ -1,6 +1,6 @@
 //! Multi-head self-attention.
 
-use super::attention::{Scoring, op_by_op};
+use super::attention::op_by_op;
 use super::{AttentionSettings, Branch, FirstValues, Init, LayerCache, Linear, Positions, fused};
 use crate::mask::Mask;
 use crate::ops::attention::AttentionOptions;
@@ -149,8 +149,8 @@ impl SelfAttention {
         let q = tape.split_heads(qkv, 0, 3, n_head)?; // (B, T, 3 C) -> (B, H, T, D)
         let k = tape.split_heads(qkv, 1, 3, n_head)?;
         let v = tape.split_heads(qkv, 2, 3, n_head)?;
-        let scoring = Scoring { score, weights: self.score.map(|weights| tape.param(params, weights)) };
-        op_by_op(tape, [q, k, v], &scoring, options, self.c_attn.parent(params))
+        let score_weights = self.score.map(|weights| tape.param(params, weights));
+        op_by_op(tape, [q, k, v], (score, score_weights), options, self.c_attn.parent(params))
     }
 }
 

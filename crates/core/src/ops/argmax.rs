@@ -1,8 +1,7 @@
 //! The index of the largest element, for evaluation.
 
 use crate::kernels::Kernels;
-use crate::ops::{Forward, Op, count};
-use crate::tensor::rows_cols;
+use crate::ops::{Forward, Op, count, one_per_row};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_b = argmax_j x_bj`: `(B, N)` gives `(B)`; the first of equal elements.
@@ -31,10 +30,7 @@ impl<T: Float> Op<T> for Argmax {
         "y_b = argmax_j x_bj"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        match rows_cols(inputs[0]) {
-            (_, 0) => Err("every row needs at least one element".into()),
-            (rows, _) => Ok(ndarray::IxDyn(&[rows])),
-        }
+        one_per_row(inputs[0])
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);

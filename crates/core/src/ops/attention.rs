@@ -193,44 +193,24 @@ impl<T: Float> Op<T> for Attention {
 
 impl<T: Float> Differentiable<T> for Attention {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (first, dy, log_sums) = (io.input(0), io.dy.data(), io.saved(0));
-        let precision = io.precision;
-        match self.kind {
-            Kind::SelfAttention => {
-                let (dims, qkv) = (self.dims(&[first.shape()]), first.data());
-                let mut scratch = io.scratch(dims.backward_scratch());
-                io.input_grad(0, |dqkv| {
-                    let gradients = Gradients::self_attention(dims, dqkv);
-                    let inputs = Inputs::self_attention(dims, qkv);
-                    T::Kernels::attention_backward(
-                        &self.kernel(dims, precision),
-                        gradients,
-                        inputs,
-                        (dy, log_sums.data()),
-                        scratch.data_mut(),
-                    );
-                });
-                io.give_back(scratch);
-            }
-            Kind::CrossAttention => {
-                let second = io.input(1);
-                let (dims, q, kv) =
-                    (self.dims(&[first.shape(), second.shape()]), first.data(), second.data());
-                let mut scratch = io.scratch(dims.backward_scratch());
-                io.two_input_grads([0, 1], |dq, dkv| {
-                    let gradients = Gradients::cross_attention(dims, dq, dkv);
-                    let inputs = Inputs::cross_attention(dims, q, kv);
-                    T::Kernels::attention_backward(
-                        &self.kernel(dims, precision),
-                        gradients,
-                        inputs,
-                        (dy, log_sums.data()),
-                        scratch.data_mut(),
-                    );
-                });
-                io.give_back(scratch);
-            }
+        let (first, second) = (io.input(0), (self.kind == Kind::CrossAttention).then(|| io.input(1)));
+        let dims = self.dims(&[first.shape(), second.map_or(&[], |kv| kv.shape())]);
+        let (kernel, dy, log_sums) = (self.kernel(dims, io.precision), io.dy.data(), io.saved(0));
+        let mut scratch = io.scratch(dims.backward_scratch());
+        let mut run = |gradients: Gradients<'_, T>, inputs: Inputs<'_, T>| {
+            let from = (dy, log_sums.data());
+            T::Kernels::attention_backward(&kernel, gradients, inputs, from, scratch.data_mut());
+        };
+        match second {
+            None => io.input_grad(0, |dqkv| {
+                run(Gradients::self_attention(dims, dqkv), Inputs::self_attention(dims, first.data()));
+            }),
+            Some(kv) => io.two_input_grads([0, 1], |dq, dkv| {
+                let inputs = Inputs::cross_attention(dims, first.data(), kv.data());
+                run(Gradients::cross_attention(dims, dq, dkv), inputs);
+            }),
         }
+        io.give_back(scratch);
     }
     /// Five products instead of two, because the scores are recomputed.
     fn backward_flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {

@@ -3,7 +3,7 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{Accumulate, Epilogue, OutputActivation};
+use crate::kernels::matmul::{self, Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -24,25 +24,7 @@ pub struct FeedForward {
 }
 
 /// The activation function of the hidden layer of [`FeedForward`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HiddenActivation {
-    /// [GELU](super::gelu) in its tanh form.
-    Gelu,
-    /// [ReLU](super::relu).
-    Relu,
-    /// [Squared ReLU](super::relu_squared).
-    ReluSquared,
-}
-
-impl HiddenActivation {
-    fn kernel(self) -> OutputActivation {
-        match self {
-            Self::Gelu => OutputActivation::Gelu,
-            Self::Relu => OutputActivation::Relu,
-            Self::ReluSquared => OutputActivation::ReluSquared,
-        }
-    }
-}
+pub type HiddenActivation = matmul::HiddenActivation;
 
 impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
@@ -102,13 +84,11 @@ impl<T: Float> Op<T> for FeedForward {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
-        let [b1, b2] = match io.inputs.len() {
-            4 => [Accumulate::Overwrite; 2],
-            _ => [4, 5].map(|i| Accumulate::Bias(io.input(i).data())),
-        };
+        let bias = |i| io.optional_input(i).map_or(Accumulate::Overwrite, |b| Accumulate::Bias(b.data()));
+        let [b1, b2] = [4, 5].map(bias);
         let shape = ndarray::IxDyn(&[x.rows(), w1.rows()]);
         let [mut hidden, mut slope] = [(); 2].map(|()| io.pool.take(shape.clone()));
-        let activate = Epilogue::Activate { function: self.function.kernel(), activation: hidden.data_mut() };
+        let activate = Epilogue::Activate { function: self.function, activation: hidden.data_mut() };
         T::Kernels::matmul_with_epilogue(
             x,
             w1.t(),
@@ -152,10 +132,8 @@ impl<T: Float> Differentiable<T> for FeedForward {
         T::Kernels::matmul(matrix(&d_out), w2, Accumulate::Multiply, dz.data_mut(), precision); // f'(Z) -> dZ
         io.input_grad(1, |dx| T::Kernels::matmul(matrix(&dz), w1, Accumulate::Overwrite, dx, precision));
         io.input_grad(2, |dw1| T::Kernels::matmul(matrix(&dz).t(), x, Accumulate::Overwrite, dw1, precision));
-        if io.inputs.len() > 4 {
-            io.input_grad(4, |db1| T::Kernels::column_sums(dz.data(), db1));
-            io.input_grad(5, |db2| T::Kernels::column_sums(d_out.data(), db2));
-        }
+        io.input_grad(4, |db1| T::Kernels::column_sums(dz.data(), db1));
+        io.input_grad(5, |db2| T::Kernels::column_sums(d_out.data(), db2));
         io.give_back(dz);
         io.give_back(d_out);
         io.pass(0);
@@ -174,8 +152,8 @@ impl<T: Float> Differentiable<T> for FeedForward {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::gradcheck::{check, constant};
+    use crate::kernels::matmul::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 

@@ -2,7 +2,6 @@
 
 use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y = x / |x|` over the last axis, with `|x|^2 = sum_j x_j^2`. A row of zeros, which has no
@@ -45,7 +44,7 @@ impl<T: Float> Op<T> for L2Normalize {
 
 impl<T: Float> Differentiable<T> for L2Normalize {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let cols = rows_cols(io.y.shape()).1.max(1);
+        let cols = io.y.rows_cols().1.max(1);
         let (x, y, dy) = (io.input(0).data(), io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::normalize_backward(dx, x, y, dy, cols));
     }

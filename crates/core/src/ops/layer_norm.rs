@@ -3,7 +3,7 @@
 use crate::kernels::Kernels;
 use crate::kernels::layer_norm::{Centering, sums_len};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `y = (x - mean) / sqrt(variance + eps) * w + b` for each row of C elements (Ba, Kiros and
 /// Hinton 2016): `x` `(.., C)`, `w` `(C)` and optionally `b` `(C)`.
@@ -47,7 +47,7 @@ impl<T: Float> Op<T> for LayerNorm {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
-        let b = (io.inputs.len() == 3).then(|| io.input(2).data());
+        let b = io.optional_input(2).map(Tensor::data);
         let (rows, _) = x.rows_cols();
         io.save(&[rows, 2]);
         let stats = io.saved[0].data_mut();
@@ -80,9 +80,7 @@ pub(super) fn backward<T: Float>(io: &mut Backward<'_, T>, centering: Centering)
         io.give_back(unused);
     }
     io.input_grad(1, |dw| T::Kernels::copy(dw, &sums.data()[..c]));
-    if io.inputs.len() == 3 {
-        io.input_grad(2, |db| T::Kernels::copy(db, &sums.data()[c..2 * c]));
-    }
+    io.input_grad(2, |db| T::Kernels::copy(db, &sums.data()[c..2 * c]));
     io.give_back(sums);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::kernels::Kernels;
 use crate::kernels::matmul::{Accumulate, Epilogue, PackedFactor};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`.
 ///
@@ -16,8 +16,9 @@ use crate::{Error, Float, Shape, Tape, Var};
 /// `dL/db` is the sum of the rows of `dY` (BP3).
 #[derive(Debug, Default)]
 pub struct Linear {
-    /// A packed copy of `W^T`, which the forward pass reads instead.
-    packed: Option<Arc<PackedFactor>>,
+    /// `W^T` as a packed factor, which the forward pass reads instead: see
+    /// [`Params::pack_factor`](crate::Params::pack_factor).
+    factor: Option<Arc<PackedFactor>>,
 }
 
 impl<T: Float> Tape<T> {
@@ -28,18 +29,18 @@ impl<T: Float> Tape<T> {
     /// output.
     #[track_caller]
     pub fn linear(&mut self, x: Var, weight: Var, bias: Option<Var>) -> Result<Var, Error> {
-        self.linear_with_packed(x, (weight, None), bias)
+        self.linear_with_factor(x, (weight, None), bias)
     }
 
-    /// As [`Tape::linear`], with a packed copy of `W^T`.
+    /// As [`Tape::linear`], with `W^T` as a packed factor.
     #[track_caller]
-    pub(crate) fn linear_with_packed(
+    pub(crate) fn linear_with_factor(
         &mut self,
         x: Var,
-        (weight, packed): (Var, Option<&Arc<PackedFactor>>),
+        (weight, factor): (Var, Option<&Arc<PackedFactor>>),
         bias: Option<Var>,
     ) -> Result<Var, Error> {
-        let op = Linear { packed: packed.cloned() };
+        let op = Linear { factor: factor.cloned() };
         match bias {
             Some(bias) => self.record(op, &[x, weight, bias]),
             None => self.record(op, &[x, weight]),
@@ -65,10 +66,10 @@ impl<T: Float> Op<T> for Linear {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (x, w) = (io.input(0), io.input(1));
-        let bias = (io.inputs.len() == 3).then(|| io.input(2).data());
+        let bias = io.optional_input(2).map(Tensor::data);
         T::Kernels::matmul_with_epilogue(
             matrix(x),
-            matrix(w).t().with_packed(self.packed.as_deref(), io.precision),
+            matrix(w).t().with_packed(self.factor.as_deref(), io.precision),
             bias.map_or(Accumulate::Overwrite, Accumulate::Bias),
             io.out,
             (io.precision, io.row_bits),
@@ -87,9 +88,7 @@ impl<T: Float> Differentiable<T> for Linear {
         let (dy_data, precision) = (io.dy.data(), io.precision);
         io.input_grad(0, |dx| T::Kernels::matmul(dy, w, Accumulate::Overwrite, dx, precision));
         io.input_grad(1, |dw| T::Kernels::matmul(dy.t(), x, Accumulate::Overwrite, dw, precision));
-        if io.inputs.len() == 3 {
-            io.input_grad(2, |db| T::Kernels::column_sums(dy_data, db));
-        }
+        io.input_grad(2, |db| T::Kernels::column_sums(dy_data, db));
     }
     fn input_grad_flops(&self, i: usize, inputs: &[&[usize]], output: &[usize]) -> u64 {
         if i < 2 { 2 * count(output) * inputs[1][1] as u64 } else { 0 }

@@ -7,7 +7,7 @@ use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
 use crate::kernels::matmul::{Accumulate, Epilogue, PackedFactor};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `Y = R + m (X W^T + b) / (1 - p)`: `(.., N)`, `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. It
 /// is [linear](super::linear) and [residual](super::residual) in one pass, without storing the
@@ -18,8 +18,9 @@ use crate::{Error, Float, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct LinearResidual {
     dropout: Option<DropoutMask>,
-    /// A packed copy of `W^T`, which the forward pass reads instead.
-    packed: Option<Arc<PackedFactor>>,
+    /// `W^T` as a packed factor, which the forward pass reads instead: see
+    /// [`Params::pack_factor`](crate::Params::pack_factor).
+    factor: Option<Arc<PackedFactor>>,
 }
 
 impl<T: Float> Tape<T> {
@@ -38,20 +39,20 @@ impl<T: Float> Tape<T> {
         bias: Option<Var>,
         p: f64,
     ) -> Result<Var, Error> {
-        self.linear_residual_with_packed(r, x, (weight, None), bias, p)
+        self.linear_residual_with_factor(r, x, (weight, None), bias, p)
     }
 
-    /// As [`Tape::linear_residual`], with a packed copy of `W^T`.
+    /// As [`Tape::linear_residual`], with `W^T` as a packed factor.
     #[track_caller]
-    pub(crate) fn linear_residual_with_packed(
+    pub(crate) fn linear_residual_with_factor(
         &mut self,
         r: Var,
         x: Var,
-        (weight, packed): (Var, Option<&Arc<PackedFactor>>),
+        (weight, factor): (Var, Option<&Arc<PackedFactor>>),
         bias: Option<Var>,
         p: f64,
     ) -> Result<Var, Error> {
-        let op = LinearResidual { dropout: self.dropout_mask(p)?, packed: packed.cloned() };
+        let op = LinearResidual { dropout: self.dropout_mask(p)?, factor: factor.cloned() };
         match bias {
             Some(bias) => self.record(op, &[r, x, weight, bias]),
             None => self.record(op, &[r, x, weight]),
@@ -81,12 +82,12 @@ impl<T: Float> Op<T> for LinearResidual {
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let (r, x, w) = (io.input(0).data(), io.input(1), io.input(2));
-        let bias = (io.inputs.len() == 4).then(|| io.input(3).data());
+        let bias = io.optional_input(3).map(Tensor::data);
         let accumulate = bias.map_or(Accumulate::Overwrite, Accumulate::Bias);
         let add = Epilogue::AddResidual { residual: r, dropout: self.dropout };
         T::Kernels::matmul_with_epilogue(
             matrix(x),
-            matrix(w).t().with_packed(self.packed.as_deref(), io.precision),
+            matrix(w).t().with_packed(self.factor.as_deref(), io.precision),
             accumulate,
             io.out,
             (io.precision, io.row_bits),
@@ -106,9 +107,7 @@ impl<T: Float> Differentiable<T> for LinearResidual {
         let precision = io.precision;
         io.input_grad(1, |dx| T::Kernels::matmul(dz_rows, w, Accumulate::Overwrite, dx, precision));
         io.input_grad(2, |dw| T::Kernels::matmul(dz_rows.t(), x, Accumulate::Overwrite, dw, precision));
-        if io.inputs.len() == 4 {
-            io.input_grad(3, |db| T::Kernels::column_sums(dz.data(), db));
-        }
+        io.input_grad(3, |db| T::Kernels::column_sums(dz.data(), db));
         io.give_back(dz);
         io.pass(0);
     }

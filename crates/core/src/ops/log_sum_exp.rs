@@ -1,8 +1,7 @@
 //! The logarithm of the sum of exponentials of each row, for log-probabilities.
 
 use crate::kernels::Kernels;
-use crate::ops::{Forward, Op, count};
-use crate::tensor::rows_cols;
+use crate::ops::{Forward, Op, count, one_per_row};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_r = ln sum_j e^(x_rj)`: `(.., V)` gives one element for each row. `x_rj - y_r` is the logarithm of
@@ -31,10 +30,7 @@ impl<T: Float> Op<T> for LogSumExp {
         "y = ln sum e^x"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        match rows_cols(inputs[0]) {
-            (_, 0) => Err("every row needs at least one element".into()),
-            (rows, _) => Ok(ndarray::IxDyn(&[rows])),
-        }
+        one_per_row(inputs[0])
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let x = io.input(0);

@@ -53,8 +53,8 @@ impl<T: Float> Op<T> for MaskedSoftmax {
 
 impl<T: Float> Differentiable<T> for MaskedSoftmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (y, dy, t_k) = (io.y.data(), io.dy.data(), io.y.shape()[3]);
-        io.input_grad(0, |dx| T::Kernels::masked_softmax_backward(dx, y, dy, t_k));
+        let (y, dy, t_k) = (io.y.data(), io.dy.data(), io.y.shape()[3].max(1));
+        io.input_grad(0, |dx| T::Kernels::softmax_backward(dx, y, dy, t_k));
     }
 }
 

@@ -56,6 +56,7 @@ pub mod value_residual;
 
 use crate::kernels::matmul::Mat;
 pub use crate::tape::op::{Backward, Differentiable, Forward, Op};
+use crate::tensor::rows_cols;
 use crate::{Float, Shape, Tensor};
 
 /// The output shape of an op whose inputs and output have the same shape.
@@ -71,6 +72,28 @@ fn cost_shape(inputs: &[&[usize]], why: &str) -> Result<Shape, String> {
     match inputs {
         [z, y] if z == y && count(z) > 0 => Ok(ndarray::IxDyn(&[])),
         _ => Err(why.into()),
+    }
+}
+
+/// The output shape of a cost of logits `(.., V)`, with a target token in `ids` for each row. `counts` says whether a
+/// target counts; `rule` ends the sentence about the rows.
+fn token_cost_shape(logits: &[usize], ids: &[u32], counts: bool, rule: &str) -> Result<Shape, String> {
+    match logits.split_last() {
+        Some((&v, rows)) if counts && count(rows) == ids.len() as u64 => {
+            match ids.iter().find(|&&id| id as usize >= v) {
+                Some(id) => Err(format!("target {id} is out of range for {v} logits")),
+                None => Ok(ndarray::IxDyn(&[])),
+            }
+        }
+        _ => Err(format!("expected one row of logits for each of {} targets{rule}", ids.len())),
+    }
+}
+
+/// The output shape of an op that gives one element for each row, which must not be empty.
+fn one_per_row(shape: &[usize]) -> Result<Shape, String> {
+    match rows_cols(shape) {
+        (_, 0) => Err("every row needs at least one element".into()),
+        (rows, _) => Ok(ndarray::IxDyn(&[rows])),
     }
 }
 

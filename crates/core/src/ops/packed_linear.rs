@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::kernels::Kernels;
 use crate::kernels::packed_weights::PackedWeights;
 use crate::ops::{Forward, Op, count};
-use crate::{Error, Float, Shape, Tape, Var};
+use crate::{Error, Float, Shape, Tape, Tensor, Var};
 
 /// `Y = X W^T + b`: `(.., K)`, `(N, K)` and `(N)` give `(.., N)`. The result is that of
 /// [linear](super::linear) with the rounded weights.
@@ -64,7 +64,7 @@ impl<T: Float> Op<T> for PackedLinear<T> {
         Ok(shape)
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
-        let bias = (io.inputs.len() == 2).then(|| io.input(1).data());
+        let bias = io.optional_input(1).map(Tensor::data);
         T::Kernels::packed_matvec(&self.weights, io.input(0).data(), bias, io.out);
     }
     fn flops(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {

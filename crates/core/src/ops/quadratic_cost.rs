@@ -2,7 +2,6 @@
 
 use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, cost_shape, count};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = 1/(2B) sum |a - y|^2`: outputs and desired outputs `(B, N)` give a single value (Nielsen,
@@ -49,7 +48,7 @@ impl<T: Float> Op<T> for QuadraticCost {
 impl<T: Float> Differentiable<T> for QuadraticCost {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (difference, dy) = (io.saved(0), io.dy.data());
-        let rows = rows_cols(difference.shape()).0;
+        let rows = difference.rows_cols().0;
         io.input_grad(0, |da| T::Kernels::quadratic_backward(da, difference.data(), dy, rows));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
@@ -80,6 +79,6 @@ mod tests {
         let a = tape.input(Tensor::from_vec(&[2, 2], vec![1.0_f32, 2.0, 3.0, 5.0]).unwrap());
         let y = tape.input(Tensor::from_vec(&[2, 2], vec![0.0, 0.0, 0.0, 5.0]).unwrap());
         let cost = tape.quadratic_cost(a, y).unwrap();
-        assert_eq!(tape.value(cost).item(), Some(3.5));
+        assert_eq!(tape.read_loss(cost), 3.5);
     }
 }

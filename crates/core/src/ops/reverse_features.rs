@@ -2,7 +2,6 @@
 
 use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, same_shape};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_j = x_(D-1-j)` over the last axis, of length D. It only moves elements, and the gradient
@@ -42,7 +41,7 @@ impl<T: Float> Op<T> for ReverseFeatures {
 
 impl<T: Float> Differentiable<T> for ReverseFeatures {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let (cols, dy) = (rows_cols(io.y.shape()).1.max(1), io.dy.data());
+        let (cols, dy) = (io.y.rows_cols().1.max(1), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::reverse(dx, dy, cols));
     }
 }

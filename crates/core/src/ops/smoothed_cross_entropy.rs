@@ -2,7 +2,7 @@
 
 use crate::kernels::Kernels;
 use crate::kernels::loss::Smoothed;
-use crate::ops::{Backward, Differentiable, Forward, Op, count};
+use crate::ops::{Backward, Differentiable, Forward, Op, count, token_cost_shape};
 use crate::tokens::Tokens;
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -79,19 +79,7 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
         "C = -1/N sum ((1 - eps) [y] + eps / V) ln softmax(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
-        let ids = &self.0.tokens.ids;
-        match inputs[0].split_last() {
-            Some((&v, rows)) if self.0.count() > 0 && count(rows) == ids.len() as u64 => {
-                match ids.iter().find(|&&id| id as usize >= v) {
-                    Some(id) => Err(format!("target {id} is out of range for {v} logits")),
-                    None => Ok(ndarray::IxDyn(&[])),
-                }
-            }
-            _ => Err(format!(
-                "expected one row of logits for each of {} targets, which are not all padding",
-                ids.len()
-            )),
-        }
+        token_cost_shape(inputs[0], &self.0.tokens.ids, self.0.count() > 0, ", which are not all padding")
     }
     fn forward(&self, io: &mut Forward<'_, T>) {
         let z = io.input(0);

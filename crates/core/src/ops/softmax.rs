@@ -2,7 +2,6 @@
 
 use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, count, same_shape};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_j = e^(x_j) / sum_k e^(x_k)` over the last axis (Nielsen, chapter 3, equation 78).
@@ -44,7 +43,7 @@ impl<T: Float> Op<T> for Softmax {
 
 impl<T: Float> Differentiable<T> for Softmax {
     fn backward(&self, io: &mut Backward<'_, T>) {
-        let cols = rows_cols(io.y.shape()).1.max(1);
+        let cols = io.y.rows_cols().1.max(1);
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::softmax_backward(dx, y, dy, cols));
     }

@@ -2,7 +2,6 @@
 
 use crate::kernels::Kernels;
 use crate::ops::{Backward, Differentiable, Forward, Op, cost_shape, count};
-use crate::tensor::rows_cols;
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `C = -1/B sum_b sum_j y_bj ln softmax(z_b)_j`: logits `z` and target probabilities `y`, both
@@ -57,7 +56,7 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
 impl<T: Float> Differentiable<T> for SoftmaxCrossEntropy {
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, y, dy) = (io.saved(0), io.input(1).data(), io.dy.data());
-        let cols = rows_cols(a.shape()).1;
+        let cols = a.rows_cols().1;
         io.input_grad(0, |dz| T::Kernels::softmax_cross_entropy_backward(dz, a.data(), y, dy, cols));
     }
     fn backward_flops(&self, inputs: &[&[usize]], _: &[usize]) -> u64 {
@@ -88,7 +87,7 @@ mod tests {
         let z = tape.input(Tensor::from_vec(&[2, 3], vec![5.0_f32, 5.0, 5.0, 0.0, 200.0, 0.0]).unwrap());
         let y = tape.input(Tensor::from_vec(&[2, 3], vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0]).unwrap());
         let cost = tape.softmax_cross_entropy(z, y).unwrap();
-        let cost = tape.value(cost).item().unwrap();
+        let cost = tape.read_loss(cost);
         assert!((cost - (3.0_f32.ln() + 200.0) / 2.0).abs() < 1e-4, "{cost}");
     }
 }

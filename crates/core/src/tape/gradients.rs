@@ -1,6 +1,7 @@
 //! Accumulates the gradients of the parameters in buffers of the tape.
 
 use super::Tape;
+use super::op::sum_into;
 use crate::{Float, Grads, ParamId, Tensor};
 
 impl<T: Float> Grads<T> {
@@ -10,7 +11,7 @@ impl<T: Float> Grads<T> {
         if self.list.len() <= id.0 {
             self.list.resize_with(id.0 + 1, || None);
         }
-        tape.sum_into(&mut self.list[id.0], grad);
+        sum_into(&mut self.list[id.0], grad, &mut tape.pool);
         if let (Some(outbox), Some(grad)) = (&mut self.outbox, &self.list[id.0]) {
             outbox.completed(id.0, grad.data());
         }

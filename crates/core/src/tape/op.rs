@@ -73,6 +73,11 @@ impl<'a, T: Float> Forward<'a, T> {
         &self.nodes[self.inputs[i].0].value
     }
 
+    /// Input `i` of an op that may have fewer, such as a bias.
+    pub(crate) fn optional_input(&self, i: usize) -> Option<&'a Tensor<T>> {
+        self.inputs.get(i).map(|input| &self.nodes[input.0].value)
+    }
+
     /// Scratch space with unspecified contents; [`Forward::give_back`] returns it.
     pub(crate) fn scratch(&mut self, len: usize) -> Tensor<T> {
         self.pool.take(ndarray::IxDyn(&[len]))
@@ -123,13 +128,14 @@ impl<'a, T: Float> Backward<'a, T> {
         std::mem::replace(&mut self.saved[i], Tensor::zeros(&[0]))
     }
 
-    /// Whether input `i` needs a gradient.
+    /// Whether there is an input `i`, and it needs a gradient.
     pub(crate) fn wants_input_grad(&self, i: usize) -> bool {
-        self.nodes[self.inputs[i].0].needs_grad
+        self.inputs.get(i).is_some_and(|input| self.nodes[input.0].needs_grad)
     }
 
     /// Adds to the gradient of input `i` what this op contributes: `write` must write every element of a slice of
-    /// the input's length, whose contents are unspecified. Does nothing if the input needs no gradient.
+    /// the input's length, whose contents are unspecified. Does nothing if the input needs no gradient, or if there is
+    /// none.
     pub fn input_grad(&mut self, i: usize, write: impl FnOnce(&mut [T])) {
         if self.wants_input_grad(i) {
             let mut dx = self.like_input(i);

@@ -46,7 +46,7 @@ impl Model {
         let mask = Mask::Padding(source.lengths.clone().into());
         let causal = Mask::CausalPadding(target.lengths.clone().into());
         let x = self.encoder.forward(&mut tape, &self.params, x, &mask, None, None).unwrap();
-        let memory = Some(Memory::new(x, &mask));
+        let memory = Some(Memory::Sequence(x, &mask));
         let y = self.decoder.forward(&mut tape, &self.params, y, &causal, None, memory).unwrap();
         // If all terms of a sum are 0, padding may decide on the sign of that 0, which changes no parameter.
         let bits = |x: &[f32]| x.iter().map(|x| (x + 0.0).to_bits()).collect::<Vec<u32>>();

@@ -2,7 +2,7 @@
 
 use crate::Number;
 use crate::kernels::parallel::by_rows;
-use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
+use crate::kernels::softmax::softmax_rows;
 use crate::mask::Mask;
 
 /// `out = softmax(scores)` over the keys that `mask` lets each query see, and 0 for the other keys.
@@ -29,13 +29,5 @@ pub fn masked_softmax<T: Number>(out: &mut [T], scores: &[T], dims: [usize; 3], 
                 _ => softmax_rows(out, &scores[seen.clone()], seen.len()),
             }
         }
-    });
-}
-
-/// The gradient of the scores, `dx_ij = y_ij (dy_ij - sum_k y_ik dy_ik)`, in rows of T_k elements.
-pub fn masked_softmax_backward<T: Number>(dx: &mut [T], y: &[T], dy: &[T], t_k: usize) {
-    let t_k = t_k.max(1);
-    by_rows(dx, t_k, |first, dx| {
-        softmax_rows_backward(dx, &y[first * t_k..], &dy[first * t_k..], t_k);
     });
 }

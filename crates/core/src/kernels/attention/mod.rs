@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | [`Attention::forward`], [`Attention::backward`] | all of it, without storing the T_q x T_k matrix | training |
 //! | [`cached_attention`], [`append_to_cache`], [`select_from_cache`] | the last tokens of a text, with cached keys and values | generation |
-//! | [`masked_softmax()`], [`masked_softmax_backward`] | the weights alone | attention made of primitive ops |
+//! | [`masked_softmax()`] | the weights alone | attention made of primitive ops |
 
 mod backward;
 mod cached;
@@ -29,5 +29,5 @@ pub use cached::{
 };
 pub use dims::Dims;
 pub use fused::Attention;
-pub use masked_softmax::{masked_softmax, masked_softmax_backward};
+pub use masked_softmax::masked_softmax;
 pub use operands::{Gradients, Inputs};

@@ -17,7 +17,7 @@ use super::tile::{OutputPart, ROWS_IN_L1, rows_times_panel};
 use crate::Number;
 use crate::kernels::elementwise::add_assign;
 use crate::kernels::isa::Compiled;
-use crate::kernels::parallel::ForEachTask;
+use crate::kernels::parallel::{ForEachTask, for_each};
 use crate::kernels::scratch::with_scratch;
 
 /// Bytes of B that stay in the L2 cache while all rows are multiplied with them.
@@ -131,11 +131,7 @@ impl<T: Number> Product<'_, '_, T> {
                 }
             });
         };
-        let panels = out.axis_chunks_iter_mut(Axis(1), width).enumerate();
-        match threads {
-            1 => panels.for_each(task),
-            _ => panels.collect::<Vec<_>>().into_par_iter().for_each_task(&task),
-        }
+        for_each(threads, out.axis_chunks_iter_mut(Axis(1), width).enumerate(), task);
     }
 
     /// Computes the output in blocks of rows, after packing B unless it is read in place.
@@ -213,11 +209,7 @@ impl<T: Number> Product<'_, '_, T> {
                         let epilogue = epilogue.as_mut().map(|epilogue| epilogue.take(out.len()));
                         (out, epilogue)
                     });
-                    let blocks = blocks.enumerate();
-                    match threads {
-                        1 => blocks.for_each(task),
-                        _ => blocks.collect::<Vec<_>>().into_par_iter().for_each_task(&task),
-                    }
+                    for_each(threads, blocks.enumerate(), task);
                 });
             }
         }

@@ -33,9 +33,9 @@ impl<T> Accumulate<'_, T> {
     }
 }
 
-/// An activation function that a product applies to its output.
+/// The activation function of a hidden layer, which a product applies to its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputActivation {
+pub enum HiddenActivation {
     /// GELU in its tanh form.
     Gelu,
     /// `max(0, x)`.
@@ -53,7 +53,7 @@ pub enum Epilogue<'a, T> {
     /// `activation = f(C)`, and `C = f'(C)`, which the backward pass needs.
     Activate {
         /// `f`.
-        function: OutputActivation,
+        function: HiddenActivation,
         /// Has the length of `C`.
         activation: &'a mut [T],
     },
@@ -113,9 +113,9 @@ impl<'a, T: Number> RemainingEpilogue<'a, T> {
         match self.epilogue {
             Epilogue::None => {}
             Epilogue::Activate { function, activation } => match function {
-                OutputActivation::Gelu => gelu_and_slope(elements, activation),
-                OutputActivation::Relu => relu_and_slope(elements, activation),
-                OutputActivation::ReluSquared => relu_squared_and_slope(elements, activation),
+                HiddenActivation::Gelu => gelu_and_slope(elements, activation),
+                HiddenActivation::Relu => relu_and_slope(elements, activation),
+                HiddenActivation::ReluSquared => relu_squared_and_slope(elements, activation),
             },
             Epilogue::AddResidual { residual, dropout } => {
                 let pairs = elements.iter_mut().zip(&residual[self.first..]);

@@ -5,8 +5,8 @@
 //! into tiles of C, whose sums stay in registers. Threads work on different blocks, or on different
 //! slices where C is small compared with A and B, as in the gradient of a weight. B is first packed
 //! into panels, which the innermost loop reads in order, unless it was packed before
-//! (`packed_factor.rs`). A is packed only if it is not already
-//! stored in the order in which that loop reads it.
+//! (`packed_factor.rs`). A is packed only if it is not already stored in the order in which that loop
+//! reads it.
 //!
 //! Where the processor has tiles (Intel's AMX), they compute the products in bf16: see `amx/`.
 //!
@@ -32,7 +32,7 @@ mod slices;
 mod tile;
 
 pub use batched::{MatBatch, batched_matmul};
-pub use epilogue::{Accumulate, Epilogue, OutputActivation};
+pub use epilogue::{Accumulate, Epilogue, HiddenActivation};
 pub use matrix::Mat;
 pub use multiply::{RowBits, matmul, matmul_serial, matmul_with_epilogue};
 pub use packed_factor::PackedFactor;

@@ -63,7 +63,7 @@ pub fn padded_panel<T: Number, E: Encoding<T>, I: Compiled>(
 /// `DEPTH` rows. It is padded with zeros: missing columns at the edge, and the second half of the
 /// last factor if `depth` is odd.
 #[inline(always)]
-pub fn from_rows<'a, T: Number, E: Encoding<T>>(
+fn from_rows<'a, T: Number, E: Encoding<T>>(
     packed: &mut [E::Factor],
     width: usize,
     depth: usize,
@@ -89,7 +89,7 @@ pub fn from_rows<'a, T: Number, E: Encoding<T>>(
 /// [`from_rows`] for a matrix whose columns are stored as rows: `column(j)` returns column `j` of
 /// `columns`.
 #[inline(always)]
-pub fn from_columns<'a, T: Number, E: Encoding<T>>(
+fn from_columns<'a, T: Number, E: Encoding<T>>(
     packed: &mut [E::Factor],
     width: usize,
     columns: usize,

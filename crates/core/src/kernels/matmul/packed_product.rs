@@ -21,7 +21,7 @@ use super::slices::Slices;
 use super::tile::ROWS_IN_L1;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::isa::{Compiled, Isa, Plain};
-use crate::kernels::parallel::ForEachTask;
+use crate::kernels::parallel::{ForEachTask, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::number::PerType;
 use crate::{Number, Precision};
@@ -150,10 +150,7 @@ impl<T: Number> Product<'_, '_, T> {
         }
         let task =
             |(rows, first_panel, out, epilogue): Block<'_, T>| multiply(rows, first_panel, out, epilogue);
-        match threads {
-            1 => tasks.into_iter().for_each(task),
-            _ => tasks.into_par_iter().for_each_task(&task),
-        }
+        for_each(threads, tasks.into_iter(), task);
     }
 }
 
@@ -161,7 +158,7 @@ impl<T: Number> Product<'_, '_, T> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::kernels::matmul::{Epilogue, OutputActivation, RowBits, matmul_with_epilogue};
+    use crate::kernels::matmul::{Epilogue, HiddenActivation, RowBits, matmul_with_epilogue};
     use crate::threads::with_threads;
 
     fn noise(n: usize, step: f32) -> Vec<f32> {
@@ -233,7 +230,7 @@ mod tests {
                     let (mut out, mut activation) = (vec![9.0; m * n], vec![9.0; m * n]);
                     let epilogue = match activate {
                         true => Epilogue::Activate {
-                            function: OutputActivation::Gelu,
+                            function: HiddenActivation::Gelu,
                             activation: &mut activation,
                         },
                         false => Epilogue::AddResidual { residual: &residual, dropout: None },

@@ -233,13 +233,13 @@ fn an_epilogue_is_applied_once_to_every_finished_element() {
         let product = by_definition(&a, &b, shape, layout);
         let residual: Vec<_> = (0..m * n).map(|i| (i % 1000) as f32).collect();
         let sum: Vec<_> = product.iter().zip(&residual).map(|(c, x)| x + c).collect();
-        let activations = [OutputActivation::Gelu, OutputActivation::Relu, OutputActivation::ReluSquared]
+        let activations = [HiddenActivation::Gelu, HiddenActivation::Relu, HiddenActivation::ReluSquared]
             .map(|function| {
                 let (mut slope, mut activation) = (product.clone(), vec![5.0; m * n]);
                 match function {
-                    OutputActivation::Gelu => gelu::gelu_and_slope(&mut slope, &mut activation),
-                    OutputActivation::Relu => elementwise::relu_and_slope(&mut slope, &mut activation),
-                    OutputActivation::ReluSquared => {
+                    HiddenActivation::Gelu => gelu::gelu_and_slope(&mut slope, &mut activation),
+                    HiddenActivation::Relu => elementwise::relu_and_slope(&mut slope, &mut activation),
+                    HiddenActivation::ReluSquared => {
                         elementwise::relu_squared_and_slope(&mut slope, &mut activation)
                     }
                 }

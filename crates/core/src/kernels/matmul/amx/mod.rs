@@ -39,7 +39,6 @@ mod unit;
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, Axis};
-use rayon::prelude::*;
 
 use self::output::OutputStrip;
 use self::pack::TileFactor;
@@ -50,7 +49,7 @@ use super::matrix::Mat;
 use super::packed_factor::Factors;
 use super::product::Product;
 use crate::kernels::aligned::Aligned;
-use crate::kernels::parallel::ForEachTask;
+use crate::kernels::parallel::for_each;
 use crate::kernels::scratch::with_scratch;
 
 /// Computes a product with tiles.
@@ -169,14 +168,6 @@ fn by_columns<U: TileUnit>(product: Product<'_, '_, f32>, a: &[Line], packed_b: 
 
 /// The first strip of a block of rows, the rows, and their epilogue.
 type Rows<'a> = (usize, ArrayViewMut2<'a, f32>, Option<RemainingEpilogue<'a, f32>>);
-
-/// Calls `f` for each task, in parallel if there are several threads.
-fn for_each<T: Send>(threads: usize, tasks: impl Iterator<Item = T>, f: impl Fn(T) + Sync + Send) {
-    match threads {
-        1 => tasks.for_each(f),
-        _ => tasks.collect::<Vec<_>>().into_par_iter().for_each_task(&f),
-    }
-}
 
 /// Some steps of strip `i` of a factor that is packed whole, with `all` steps per strip.
 fn part_of<'a>(packed: &'a [Line], i: usize, all: usize, steps: &Range<usize>) -> &'a [Line] {

@@ -53,15 +53,17 @@ impl<'a, U: TileUnit> OutputStrip<'a, U> {
         let c_stride = self.row_stride * size_of::<f32>();
         let whole = rows == STRIP && columns == STRIP;
         let block = Block { a, b, c, c_stride, start: std::ptr::null(), start_stride: 0, prefetch };
-        let start: (*const f32, usize) = match accumulate {
-            Accumulate::Overwrite => (std::ptr::null(), 0),
-            Accumulate::Bias(bias) if whole => (bias[first..][..STRIP].as_ptr(), 0),
-            Accumulate::Add => (c, c_stride),
-            _ => (std::ptr::null(), 0),
+        // Where the sums start, if the block is written as it is.
+        let start = match accumulate {
+            Accumulate::Multiply => None,
+            _ if !whole => None,
+            Accumulate::Overwrite => Some((std::ptr::null(), 0)),
+            Accumulate::Bias(bias) => Some((bias[first..][..STRIP].as_ptr(), 0)),
+            Accumulate::Add => Some((c.cast_const(), c_stride)),
         };
-        if whole && !matches!(accumulate, Accumulate::Multiply) {
+        if let Some((start, start_stride)) = start {
             // SAFETY: the whole block lies in `out`, and so does the start, or it is a row of the bias.
-            return unsafe { U::multiply(Block { start: start.0, start_stride: start.1, ..block }) };
+            return unsafe { U::multiply(Block { start, start_stride, ..block }) };
         }
         let mut aside = Aside([[0.0; STRIP]; STRIP]);
         let row = |r: usize| {

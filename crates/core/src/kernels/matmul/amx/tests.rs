@@ -9,7 +9,7 @@ use super::*;
 use crate::Precision;
 use crate::kernels::gelu;
 use crate::kernels::matmul::bf16::{round, widen};
-use crate::kernels::matmul::{Epilogue, Mat, OutputActivation, PackedFactor};
+use crate::kernels::matmul::{Epilogue, HiddenActivation, Mat, PackedFactor};
 use crate::threads::with_threads;
 
 /// Calls a generic function for the model, and for the processor's tiles if it has them.
@@ -151,7 +151,7 @@ fn an_epilogue_is_applied_once<U: TileUnit>() {
     for plan in plans() {
         let (mut out, mut activation) = (vec![9.0; m * n], vec![5.0; m * n]);
         let mut epilogue = RemainingEpilogue::new(Epilogue::Activate {
-            function: OutputActivation::Gelu,
+            function: HiddenActivation::Gelu,
             activation: &mut activation,
         });
         let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
