@@ -130,7 +130,7 @@ fn pictures_without_a_digit_get_a_sentence_and_the_others_are_read() {
 fn every_exif_orientation_and_every_colour_type_is_read() {
     let dir = trained();
     // A 7 of a test image, upright, and as a camera held in eight ways stores it.
-    let test = m2g_core::data::mnist::load_test(&root().join("datasets/mnist")).unwrap();
+    let test = m2g_core::data::mnist::load_test(&root().join("datasets/mnist"), None).unwrap().images;
     let upright = GrayImage::from_fn(168, 224, |x, y| {
         let (col, row) = (x as usize / 6, (y as usize).wrapping_sub(28) / 6);
         let ink = if row < 28 { test.image(0)[row * 28 + col] } else { 0 };

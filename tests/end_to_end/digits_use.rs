@@ -21,7 +21,7 @@ fn eval_predict_and_plot() {
     assert!(ok(dir.path(), &["digits", "eval", "a"]).contains("test accuracy"));
 
     // A user's picture: a test image of a 7, enlarged, dark on light, off centre.
-    let test = load_test(&root().join("datasets/mnist")).unwrap();
+    let test = load_test(&root().join("datasets/mnist"), None).unwrap().images;
     assert_eq!(test.labels[0], 7);
     let big = image::GrayImage::from_fn(400, 300, |x, y| {
         let (col, row) = ((x as usize).wrapping_sub(30) / 8, (y as usize).wrapping_sub(40) / 8);

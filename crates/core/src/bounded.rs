@@ -30,6 +30,11 @@ pub fn read_text(path: &Path, most: u64, what: &'static str) -> Result<String, E
         .map_err(|_| Error::io("read", path)(std::io::Error::other("it is not UTF-8 text")))
 }
 
+/// Whether a file that starts with these bytes is gzip.
+pub fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(&[0x1f, 0x8b])
+}
+
 /// No data that people save unpacks to more than this many times its size: text to about 4 times, images
 /// of digits to about 10 times.
 pub const MAX_EXPANSION: u64 = 100;

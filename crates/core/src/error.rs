@@ -287,6 +287,11 @@ pub fn hint(name: &str, what: &str, known: &[&str]) -> String {
     }
 }
 
+/// The name that someone may have meant, in brackets after what they wrote; nothing if there is none.
+pub fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)"))
+}
+
 /// A limit in bytes, in the unit in which it was chosen.
 fn size(bytes: u64) -> String {
     match bytes {

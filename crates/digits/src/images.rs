@@ -64,7 +64,7 @@ pub fn load_test(
     // Its own data is read as when it was trained.
     let told = transposed.or(data.is_none().then_some(description.transposed));
     let path = named(data.or(description.config.data.as_deref()))?;
-    let TestImages { mut images, class_names, reports } = mnist::load_test_with(&path, told)?;
+    let TestImages { mut images, class_names, reports } = mnist::load_test(&path, told)?;
     // The class of the network with the name of each class of the data.
     let known = description.all_class_names();
     let same: Vec<Option<usize>> =

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use m2g_core::data::DataError;
+use m2g_core::error::did_you_mean;
 
 use crate::tokenizer::TokenizerError;
 
@@ -32,7 +33,7 @@ pub enum TextError {
     /// No such file, folder or dataset.
     #[error(
         "there is no file, folder or dataset called \"{data}\"{}; `m2g data list` shows the datasets",
-        nearest.as_ref().map_or(String::new(), |name| format!(" (did you mean {name}?)"))
+        did_you_mean(nearest.as_deref())
     )]
     UnknownData {
         /// The given name.

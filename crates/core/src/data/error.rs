@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::shown;
+use crate::error::{did_you_mean, shown};
 
 /// An error of a dataset. Its message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,11 @@ pub enum DataError {
         file: String,
     },
     /// The name is unknown.
-    #[error("no dataset is called {}{}; `m2g data list` lists them all", shown(name), hint(nearest.as_deref()))]
+    #[error(
+        "no dataset is called {}{}; `m2g data list` lists them all",
+        shown(name),
+        did_you_mean(nearest.as_deref())
+    )]
     Unknown {
         /// The unknown name.
         name: String,
@@ -80,8 +84,4 @@ impl From<DataError> for crate::Error {
     fn from(error: DataError) -> Self {
         Self::Other(Box::new(error))
     }
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)"))
 }

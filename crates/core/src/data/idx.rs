@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-use byteorder::{BigEndian, ReadBytesExt, WriteBytesExt};
+use byteorder::{BigEndian, ReadBytesExt};
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
@@ -80,7 +80,7 @@ fn with_content<T>(
     let size = file.metadata().map_err(DataError::io("read", path))?.len();
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = io::BufRead::fill_buf(&mut reader).map_err(DataError::io("read", path))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
+    if bounded::is_gzip(start) {
         parse(&mut MultiGzDecoder::new(reader), Some(size))
     } else {
         parse(&mut reader, None)
@@ -159,15 +159,18 @@ fn elements(
     }
 }
 
+/// The header of an IDX file of unsigned bytes with axes of these lengths.
+pub fn header(shape: &[usize]) -> Vec<u8> {
+    let lengths = shape.iter().flat_map(|&length| (length as u32).to_be_bytes());
+    [0, 0, UNSIGNED_BYTE, shape.len() as u8].into_iter().chain(lengths).collect()
+}
+
 /// Writes an IDX file.
 ///
 /// # Errors
 /// If `writer` fails.
 pub fn write(idx: &Idx, writer: &mut impl Write) -> io::Result<()> {
-    writer.write_all(&[0, 0, UNSIGNED_BYTE, idx.shape.len() as u8])?;
-    for &length in &idx.shape {
-        writer.write_u32::<BigEndian>(length as u32)?;
-    }
+    writer.write_all(&header(&idx.shape))?;
     writer.write_all(&idx.data)
 }
 

@@ -17,7 +17,7 @@ pub mod fetch;
 pub mod idx;
 pub mod mnist;
 mod pin;
-mod sha256;
+pub(crate) mod sha256;
 
 pub use error::DataError;
 pub use pin::Pin;

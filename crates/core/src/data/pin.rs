@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::sha256;
+use crate::bounded;
 
 /// The SHA-256 of the original of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl Pin {
         let mut reader = BufReader::new(file);
         match self {
             Self::Content(expected) => Ok(Some(sha256::of_content(reader)? == expected)),
-            Self::Gzip(expected) => match sha256::is_gzip(reader.fill_buf()?) {
+            Self::Gzip(expected) => match bounded::is_gzip(reader.fill_buf()?) {
                 true => Ok(Some(sha256::of_bytes(reader)? == expected)),
                 false => Ok(None),
             },

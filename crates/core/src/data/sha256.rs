@@ -5,13 +5,15 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use crate::bounded;
+
 /// The SHA-256 of the content of `file`, decompressed if it is gzip.
 ///
 /// # Errors
 /// If reading or decompressing fails.
 pub fn of_content(file: impl Read) -> io::Result<String> {
     let mut reader = BufReader::new(file);
-    match is_gzip(reader.fill_buf()?) {
+    match bounded::is_gzip(reader.fill_buf()?) {
         true => of_bytes(MultiGzDecoder::new(reader)),
         false => of_bytes(reader),
     }
@@ -30,11 +32,6 @@ pub fn of_bytes(mut file: impl Read) -> io::Result<String> {
             n => hash.update(&buffer[..n]),
         }
     }
-}
-
-/// Whether a file that starts with these bytes is gzip.
-pub fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&[0x1f, 0x8b])
 }
 
 /// Bytes as hexadecimal digits.

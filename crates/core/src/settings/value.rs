@@ -8,11 +8,10 @@ use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::nn::{Activation, GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
-use crate::optim::Decay;
-use crate::optim::Schedule;
+use crate::optim::{Decay, Schedule};
 use crate::{Mask, Precision};
 
 /// How the value of a setting is written.
@@ -182,23 +181,14 @@ impl SettingValue for Schedule {
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        match text {
-            "constant" => Ok(Self::Constant),
-            "cosine" => Ok(Self::Cosine { warmup: 0.02, floor: 0.0 }),
-            "halve-on-plateau" => Ok(Self::HalveOnPlateau { patience: 10 }),
-            _ => Err(format!("it must be one of {}", Self::names().join(", "))),
-        }
+        // The kinds that are not named here have parameters without a default.
+        from_value(json!({ "kind": text }))
+            .map_err(|_| format!("it must be one of {}", Self::names().join(", ")))
     }
 
     fn to_text(&self) -> String {
-        match self {
-            Self::Constant => "constant",
-            Self::Cosine { .. } => "cosine",
-            Self::Warmup { .. } => "warmup",
-            Self::InverseSquareRoot { .. } => "inverse-square-root",
-            Self::HalveOnPlateau { .. } => "halve-on-plateau",
-        }
-        .into()
+        let value = to_value(self).unwrap_or_default();
+        value["kind"].as_str().unwrap_or_default().into()
     }
 }
 
@@ -287,6 +277,13 @@ mod tests {
         round_trip::<Mask>(&[("window:4", "window:4"), ("causal", "causal")]);
         for name in Schedule::names() {
             round_trip::<Schedule>(&[(name, name)]);
+        }
+        assert_eq!(Schedule::from_text("cosine"), Ok(Schedule::Cosine { warmup: 0.02, floor: 0.0 }));
+        assert_eq!(Schedule::from_text("halve-on-plateau"), Ok(Schedule::HalveOnPlateau { patience: 10 }));
+        assert_eq!(Schedule::InverseSquareRoot { warmup: 3 }.to_text(), "inverse-square-root");
+        for text in ["warmup", "inverse-square-root", "cosin"] {
+            let error = Schedule::from_text(text).unwrap_err();
+            assert_eq!(error, "it must be one of constant, cosine, halve-on-plateau");
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, TextError> {
     let packed_bytes = file.metadata().map_err(Error::io("read", path))?.len();
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = reader.fill_buf().map_err(Error::io("read", path))?;
-    Ok(match start.starts_with(&[0x1f, 0x8b]) {
+    Ok(match bounded::is_gzip(start) {
         true => Box::new(Unpacked { gzip: MultiGzDecoder::new(reader), packed_bytes, bytes: 0 }),
         false => Box::new(reader),
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use m2g_core::error::nearest;
+use m2g_core::error::{did_you_mean, nearest};
 use m2g_core::rng::{Streams, permutation};
 use m2g_text::token_file::fingerprint_of_sha256;
 use m2g_text::{TextError, Tokenizer};
@@ -82,7 +82,7 @@ impl Corpus {
                 format!(
                     "there is no such file or folder{}, and the built-in data are {}, {}, and {}-de-en and other \
                      pairs of de, en, fr",
-                    nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)")),
+                    did_you_mean(nearest),
                     grammar::NAME,
                     toys::NAMES.join(", "),
                     multi30k::NAME

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::foreign;
 use crate::data::DataError;
 use crate::data::datasets::DATASETS;
-use crate::error::nearest;
+use crate::error::{did_you_mean, nearest};
 
 /// The usual names of the four files: training images and labels, test images and labels.
 pub const FILES: [&str; 4] = [
@@ -79,7 +79,7 @@ impl Family {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // It may have been meant as the name of a dataset.
                 let nearest = nearest(name, DATASETS.iter().map(|dataset| dataset.name));
-                let hint = nearest.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
+                let hint = did_you_mean(nearest);
                 let why = format!(
                     "there is no such folder or dataset{hint}: set data to the folder of the four files, or to the \
                      name of a dataset"

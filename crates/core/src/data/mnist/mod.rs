@@ -126,19 +126,11 @@ pub struct TestImages {
     pub reports: Vec<String>,
 }
 
-/// Loads the test images only.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_test(data: &Path) -> Result<LabelledImages, DataError> {
-    load_test_with(data, None).map(|test| test.images)
-}
-
 /// Loads the test images only; see [`Reading::transposed`].
 ///
 /// # Errors
 /// As [`load_with`].
-pub fn load_test_with(data: &Path, transposed: Option<bool>) -> Result<TestImages, DataError> {
+pub fn load_test(data: &Path, transposed: Option<bool>) -> Result<TestImages, DataError> {
     let family = Family::find(data)?;
     let mut images = files::read_pair(&family, 2)?;
     // The training labels count too, if they can be read: the test images may lack a class.

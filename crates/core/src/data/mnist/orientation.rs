@@ -129,7 +129,7 @@ mod tests {
     use crate::data::mnist::{family::FILES, load_test};
 
     fn mnist() -> LabelledImages {
-        load_test(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mnist")).unwrap()
+        load_test(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mnist"), None).unwrap().images
     }
 
     fn both_ways(images: &LabelledImages, classes: &Classes) -> [Orientation; 2] {

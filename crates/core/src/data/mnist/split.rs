@@ -7,8 +7,7 @@ use mnist::MnistBuilder;
 
 use super::family::FILES;
 use super::images::LabelledImages;
-use crate::data::DataError;
-use crate::data::idx::{self, Idx};
+use crate::data::{DataError, idx};
 
 /// Training, validation and test images.
 pub type Parts = (LabelledImages, LabelledImages, LabelledImages);
@@ -54,11 +53,9 @@ pub fn load_with_mnist_crate(
         ];
         for (name, shape, data) in files {
             let path = folder.path().join(name);
-            let mut header = Vec::new();
             std::fs::File::create(&path)
                 .and_then(|mut file| {
-                    idx::write(&Idx { shape, data: Vec::new() }, &mut header)?;
-                    file.write_all(&header)?;
+                    file.write_all(&idx::header(&shape))?;
                     file.write_all(data)
                 })
                 .map_err(DataError::io("write", &path))?;
