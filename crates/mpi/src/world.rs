@@ -123,10 +123,6 @@ impl Communicator<f32> for World {
         usize::try_from(self.world.rank()).unwrap_or(0)
     }
 
-    fn size(&self) -> usize {
-        self.hosts.len()
-    }
-
     fn hosts(&self) -> Vec<String> {
         self.hosts.clone()
     }
@@ -166,7 +162,7 @@ impl Communicator<f32> for World {
         first[..LENGTH].copy_from_slice(&(mine.len() as u64).to_le_bytes());
         let (start, rest) = mine.split_at(mine.len().min(FIRST - LENGTH));
         first[LENGTH..LENGTH + start.len()].copy_from_slice(start);
-        let mut all = vec![0; FIRST * self.size()];
+        let mut all = vec![0; FIRST * self.hosts.len()];
         scope(|scope| {
             let request = self.world.immediate_all_gather_into(scope, &first[..], &mut all[..]);
             wait(request, &mut self.pulse);

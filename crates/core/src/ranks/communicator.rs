@@ -36,10 +36,7 @@ pub trait Communicator<T> {
     /// The number of this process, from 0.
     fn rank(&self) -> usize;
 
-    /// The number of processes.
-    fn size(&self) -> usize;
-
-    /// The name of the machine that each process runs on.
+    /// The name of the machine that each process runs on: one for each process.
     fn hosts(&self) -> Vec<String>;
 
     /// Makes these transfers, at the same time if it can. Between two processes, they arrive in order. Another

@@ -83,12 +83,8 @@ impl<T: Float> Communicator<T> for InProcess<T> {
         self.rank
     }
 
-    fn size(&self) -> usize {
-        self.to.len()
-    }
-
     fn hosts(&self) -> Vec<String> {
-        vec!["this machine".into(); self.size()]
+        vec!["this machine".into(); self.to.len()]
     }
 
     fn transfer(&mut self, transfers: Vec<Transfer<'_, T>>) -> Result<(), Error> {
@@ -104,8 +100,8 @@ impl<T: Float> Communicator<T> for InProcess<T> {
     }
 
     fn gather_bytes(&mut self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        (0..self.size()).try_for_each(|rank| self.send(rank, Message::Bytes(mine.to_vec())))?;
-        let received = (0..self.size()).map(|rank| match self.receive(rank)? {
+        (0..self.to.len()).try_for_each(|rank| self.send(rank, Message::Bytes(mine.to_vec())))?;
+        let received = (0..self.to.len()).map(|rank| match self.receive(rank)? {
             Message::Bytes(bytes) => Ok(bytes),
             Message::Elements(_) => Err(lost(rank)),
         });

@@ -80,7 +80,7 @@ impl<V> Sum<V> {
     }
 
     /// The nodes, first to last.
-    pub fn nodes(self) -> impl Iterator<Item = (Block, V)> {
+    pub fn into_nodes(self) -> impl Iterator<Item = (Block, V)> {
         self.nodes.into_iter()
     }
 }
@@ -95,7 +95,7 @@ pub fn waiting_sums(shards: usize, batches: usize) -> u64 {
 pub fn largest_nodes(part: Block, shards: usize) -> Vec<Block> {
     let mut sum = Sum::new(shards);
     part.for_each(|shard| sum.push(shard..shard + 1, (), |(), ()| ()));
-    sum.nodes().map(|(block, ())| block).collect()
+    sum.into_nodes().map(|(block, ())| block).collect()
 }
 
 #[cfg(test)]
@@ -110,9 +110,9 @@ mod tests {
         for cut in cuts.windows(2) {
             let mut part = Sum::new(shards);
             (cut[0]..cut[1]).for_each(|shard| part.push(shard..shard + 1, shard.to_string(), add));
-            part.nodes().for_each(|(block, text)| all.push(block, text, add));
+            part.into_nodes().for_each(|(block, text)| all.push(block, text, add));
         }
-        let texts: Vec<String> = all.nodes().map(|(_, text)| text).collect();
+        let texts: Vec<String> = all.into_nodes().map(|(_, text)| text).collect();
         texts.join(", ")
     }
 

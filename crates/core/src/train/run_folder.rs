@@ -116,9 +116,9 @@ impl RunFolder {
     /// checkpoints. `first` saves the first checkpoints: the folder appears with them, and locked.
     ///
     /// # Errors
-    /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a
-    /// run; [`Error::Foreign`] if it holds other files as well; [`Error::Busy`] if another process trains it; [`Error::BeingWritten`] if another process
-    /// creates it now; [`Error::Io`].
+    /// [`Error::RunExists`] if the folder exists and is not to be replaced, or is not a run; [`Error::Foreign`] if it
+    /// holds other files as well; [`Error::Busy`] if another process trains it; [`Error::BeingWritten`] if another
+    /// process creates it now; [`Error::Io`].
     pub fn create(
         save: Save<'_>,
         kind: &str,

@@ -249,10 +249,10 @@ fn read_description<M: SessionModel>(
     file: &str,
     metadata: &Value,
 ) -> Result<M::Description, Error> {
-    let unusable = |why: String| Error::Checkpoint { path: path.join(file), why };
+    let path = &path.join(file);
     let description = M::Description::deserialize(&metadata["config"]).map_err(|e| {
-        unusable(format!("its configuration cannot be read ({})", in_plain_words(&e.to_string())))
+        unusable(path, &format!("its configuration cannot be read ({})", in_plain_words(&e.to_string())))
     })?;
-    M::check(&description).map_err(|e| unusable(format!("its configuration is damaged ({e})")))?;
+    M::check(&description).map_err(|e| unusable(path, &format!("its configuration is damaged ({e})")))?;
     Ok(description)
 }

@@ -11,7 +11,7 @@ use super::model::Model;
 use super::step::{Stepper, pass, routine};
 use super::task::Task;
 use crate::kernels::Kernels;
-use crate::ranks::{Layout, Ranks, Sum};
+use crate::ranks::{Layout, Outbox, Ranks, Sum};
 use crate::rng::Streams;
 use crate::trace::{Phase, Record};
 use crate::{Error, Float, Grads, Tape, Tensor};
@@ -56,6 +56,15 @@ struct Passes<T: Float> {
     merges: usize,
 }
 
+impl<T: Float> Passes<T> {
+    /// An outbox for the last pass, which takes the sums of the nodes before its own.
+    fn outbox(&mut self, layout: &Arc<Layout>, shards: usize, ranks: &mut Ranks<T>) -> Option<Outbox<T>> {
+        let before = std::mem::replace(&mut self.before, Sum::new(shards));
+        let pending = before.into_nodes().map(|(_, list)| list).collect();
+        ranks.outbox(layout.clone(), pending, self.merges)
+    }
+}
+
 impl Sharded {
     /// Leaves the sum of the gradients of all shards in `stepper`. `so_far` says whether this process was asked
     /// to stop, or why it cannot go on; all learn of it.
@@ -83,7 +92,7 @@ impl Sharded {
         if ranks.is_alone() {
             let stop = done?;
             let Passes { losses, before, mut last, .. } = passes;
-            let nodes: Vec<List<T>> = before.nodes().map(|(_, list)| list).collect();
+            let nodes: Vec<List<T>> = before.into_nodes().map(|(_, list)| list).collect();
             for mut left in nodes.into_iter().rev() {
                 add(&mut left, last.list, tape);
                 last = Grads { list: left, outbox: None };
@@ -135,10 +144,7 @@ impl Sharded {
                 if shard + 1 == mine.end && i + 1 == batches.len() {
                     passes.merges = passes.before.merges(&block);
                     if let Some(layout) = &self.layout {
-                        let before = std::mem::replace(&mut passes.before, Sum::new(shards));
-                        let pending = before.nodes().map(|(_, list)| list).collect();
-                        let outbox = ranks.outbox(layout.clone(), pending, passes.merges);
-                        grads.outbox = outbox.map(Box::new);
+                        grads.outbox = passes.outbox(layout, shards, ranks).map(Box::new);
                     }
                 }
                 let loss = pass(model, tape, batch, &mut grads, step);
@@ -170,28 +176,25 @@ impl Sharded {
         tape: &mut Tape<T>,
         ranks: &mut Ranks<T>,
     ) -> Result<Result<bool, Error>, Error> {
-        let last = &mut passes.last;
         let (layout, outbox) = match &self.layout {
-            Some(layout) => (layout.clone(), last.outbox.take().map(|outbox| *outbox)),
+            Some(layout) => (layout.clone(), passes.last.outbox.take().map(|outbox| *outbox)),
             None => {
                 // All learn together whether the first step has failed somewhere.
                 done = ranks.agree(done).map(Ok)?;
-                (self.agree_on_layout(last, model, shards, ranks)?, None)
+                (self.agree_on_layout(&passes.last, model, shards, ranks)?, None)
             }
         };
         let outbox = outbox.or_else(|| {
-            let before = std::mem::replace(&mut passes.before, Sum::new(shards));
-            let pending = before.nodes().map(|(_, list)| list).collect();
-            let mut outbox = ranks.outbox(layout.clone(), pending, passes.merges)?;
+            let mut outbox = passes.outbox(&layout, shards, ranks)?;
             if self.layout.is_none() {
-                for (param, grad) in last.list.iter().enumerate().rev() {
+                for (param, grad) in passes.last.list.iter().enumerate().rev() {
                     grad.iter().for_each(|grad| outbox.completed(param, grad.data()));
                 }
             }
             Some(outbox)
         });
         let Some(outbox) = outbox else { return Ok(done) };
-        let (unneeded, unexpected) = ranks.collect(outbox, &layout, &mut last.list)?;
+        let (unneeded, unexpected) = ranks.collect(outbox, &layout, &mut passes.last.list)?;
         unneeded.into_iter().flatten().flatten().for_each(|grad| tape.recycle(grad));
         self.layout = Some(layout);
         let unexpected = unexpected.and_then(|param| model.params().iter().nth(param));

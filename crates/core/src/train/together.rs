@@ -8,11 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::run_folder::{self, BEST, CONFIG, LAST};
 use super::session::{Session, SessionModel};
+use crate::data::sha256;
 use crate::ranks::Ranks;
 use crate::{Error, Float, Params, instruction_set};
 
 /// The number of bytes of a file that are sent at a time.
 const CHUNK: u64 = 16 << 20;
+
+/// The digits of a SHA-256 that identify a program or a set of parameters.
+const DIGITS: usize = 16;
 
 impl<M: SessionModel> Session<'_, M> {
     /// Trains together with the other processes of `ranks`. Process 0 alone then writes to the folder of the
@@ -84,19 +88,8 @@ impl<M: SessionModel> Session<'_, M> {
 /// [`Error::Io`] if it cannot be read.
 pub fn this_program() -> Result<String, Error> {
     let path = std::env::current_exe().map_err(Error::io("find", "this program"))?;
-    let mut file = File::open(&path).map_err(Error::io("read", &path))?;
-    let mut digest = Sha256::new();
-    let mut bytes = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut bytes).map_err(Error::io("read", &path))? {
-            0 => return Ok(start_of(digest)),
-            n => digest.update(&bytes[..n]),
-        }
-    }
-}
-
-fn start_of(digest: Sha256) -> String {
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest = File::open(&path).and_then(sha256::of_bytes).map_err(Error::io("read", &path))?;
+    Ok(digest[..DIGITS].to_string())
 }
 
 /// A digest of all parameters.
@@ -108,7 +101,7 @@ fn digest<T: Float>(params: &Params<T>) -> String {
         T::to_le_bytes(chunk, &mut bytes);
         digest.update(&bytes);
     }
-    start_of(digest)
+    sha256::hex(&digest.finalize())[..DIGITS].to_string()
 }
 
 /// Gives all other processes a copy of a run, in the folder `copy` of each. `run` is the folder of the run in
