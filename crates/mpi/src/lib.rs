@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `callbacks.rs` | [`Callbacks`]: what the program does for its connection |
 //! | `launch.rs` | [`Launch`]: how `mpirun` has started this process, from its environment |
 //! | `world.rs` | the communicator; only with the feature `mpi` |
 //! | `pulse.rs` | heartbeats, by which a lost process is found; only with the feature `mpi` |
@@ -9,6 +10,7 @@
 //! Without the feature, nothing of MPI is needed, and a program that `mpirun` has started as one of several
 //! says so.
 
+mod callbacks;
 mod launch;
 #[cfg(feature = "mpi")]
 mod pulse;
@@ -18,16 +20,8 @@ mod world;
 use m2g_core::Error;
 use m2g_core::ranks::Ranks;
 
+pub use callbacks::Callbacks;
 pub use launch::Launch;
-
-/// What the program does for its connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Callbacks {
-    /// Says that a process was lost. All processes end right after it.
-    pub lost: fn(&str),
-    /// Whether this process was asked to stop.
-    pub stopping: fn() -> bool,
-}
 
 /// Connects this process to those that were started with it; without any, it is alone.
 ///

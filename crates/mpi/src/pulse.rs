@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, Destination, Source};
 
-use crate::Callbacks;
+use crate::callbacks::Callbacks;
 
 /// The time between two heartbeats.
 const INTERVAL: Duration = Duration::from_millis(200);

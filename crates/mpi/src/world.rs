@@ -14,7 +14,7 @@ use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives, Destination, Source};
 
-use crate::Callbacks;
+use crate::callbacks::Callbacks;
 use crate::launch::Launch;
 use crate::pulse::Pulse;
 

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::eval::{EvalCommand, Measured};
 use crate::models::run::load;
-use crate::models::translate::own_data;
+use crate::models::translate::own_data::own_data;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, note};
 use crate::terminal::width::columns;

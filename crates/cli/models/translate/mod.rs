@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `train.rs`, `eval.rs` | `m2g translate train` and `m2g translate eval` |
+//! | `own_data.rs` | the data that a run was trained on |
 //! | `open.rs` | a model in memory: gradients, and a step to inspect |
 //! | `trace.rs` | one recorded training step |
 //! | `lab.rs` | training for experiments |
@@ -12,6 +13,7 @@ mod bench;
 mod eval;
 mod lab;
 mod open;
+mod own_data;
 mod trace;
 mod train;
 
@@ -19,30 +21,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
-use m2g_core::Error;
 use m2g_translate::Transformer;
-use m2g_translate::data::{Corpus, is_built_in};
 use m2g_translate::training::{Description, KIND};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::kind::{ModelKind, OpenModel, TracedStep, ValidationMetric};
-use super::run::{SavedRun, data_is_gone};
+use super::run::SavedRun;
 use crate::bench::workload::Workload;
 use crate::config_file::{as_map, one_line, with_current_names};
 use crate::eval::Eval;
 use crate::lab::trainer::{Trainer, TypedTrainer};
 use crate::train::Train;
 use crate::translate::{ask, prepare, score, sentences};
-
-/// The data that a run was trained on, encoded by its own tokenizer; `instead` helps if it is gone.
-fn own_data(description: &Description, instead: Option<&str>) -> anyhow::Result<Corpus> {
-    let Description { config, tokenizer, .. } = description;
-    if !is_built_in(&config.data) && !Path::new(&config.data).exists() {
-        return Err(data_is_gone(&config.data, instead));
-    }
-    Ok(Corpus::load(config, Some(tokenizer)).map_err(Error::from)?)
-}
 
 /// The encoder-decoder Transformer.
 pub struct Translate;

@@ -14,7 +14,7 @@ use m2g_translate::{Sharing, Transformer};
 use crate::inspect::input::Input;
 use crate::inspect::positions::PositionSettings;
 use crate::models::kind::OpenModel;
-use crate::models::translate::own_data;
+use crate::models::translate::own_data::own_data;
 
 /// A model built from unfused ops, so that every matrix can be inspected, and its description.
 pub struct OpenTransformer {

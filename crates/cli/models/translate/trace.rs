@@ -9,7 +9,7 @@ use m2g_translate::{Config, Transformer};
 
 use crate::models::kind::TracedStep;
 use crate::models::run::{SavedRun, changed_data, load};
-use crate::models::translate::own_data;
+use crate::models::translate::own_data::own_data;
 
 /// See [`ModelKind::trace_step`](crate::models::kind::ModelKind::trace_step).
 pub fn trace_step(run: Option<&SavedRun>, warm_up: u64) -> anyhow::Result<TracedStep> {

@@ -12,7 +12,7 @@ use m2g_translate::{Config, LrDecay, Transformer};
 use serde_json::{Value, json};
 
 use crate::machine;
-use crate::models::translate::own_data;
+use crate::models::translate::own_data::own_data;
 use crate::output::percent;
 use crate::terminal::lines::{counted, entry_at, fact, note};
 use crate::terminal::width::columns;
