@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use m2g_translate::Transformer;
-use m2g_translate::training::{Description, KIND};
+use m2g_translate::training::KIND;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
