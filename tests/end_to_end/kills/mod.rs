@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use m2g_core::atomic::{KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_LOCKS};
+use m2g_core::atomic::{KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_FOLDER_SYNC, NO_LOCKS, NO_OPEN_MOVES};
 
 use self::commands::{COMMANDS, Killed};
 use self::state::{State, copy, leftovers, state};
@@ -268,6 +268,46 @@ fn without_locks_a_run_is_trained_with_a_note() {
     assert!(!ok && said.contains("runs/.new-b exists, so another process works there"), "{said}");
     assert!(train(&[commands::MODEL, &["--run", "c", "--epochs", "2"]].concat()).0);
     ok_and_clear(dir.path());
+}
+
+/// Runs a command where the system lacks what these variables say, and returns whether it succeeded, and what it said.
+fn run_without(dir: &Path, args: &[&str], lacks: &[&str]) -> (bool, String) {
+    let output = m2g(dir, args).envs(lacks.iter().map(|variable| (variable, "1"))).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_file_system_that_cannot_sync_a_folder_is_used_all_the_same() {
+    let (dir, run) = folder_with_images();
+    std::fs::write(dir.path().join("a.txt"), "7 times 7 is 49.\n".repeat(100)).unwrap();
+    for args in [commands::TRAIN, &["gpt", "prepare", "a.txt", "--out", "out"], &["digits", "plot", "a"]] {
+        let (ok, said) = run_without(dir.path(), args, &[NO_FOLDER_SYNC]);
+        assert!(ok, "{args:?}: {said}");
+    }
+    assert_eq!(state(&run), commands::reference(commands::TRAIN, &run));
+    assert!(run.join("cost.svg").is_file() && leftovers(dir.path()).is_empty());
+}
+
+/// Windows renames no such folder, nor does Linux where the folder is one of Windows.
+#[test]
+fn runs_are_managed_where_no_folder_with_open_files_is_renamed() {
+    for lacks in [&[NO_OPEN_MOVES][..], &[NO_OPEN_MOVES, NO_EXCHANGE]] {
+        let (dir, run) = folder_with_images();
+        let overwrite = [commands::TRAIN, &["--overwrite"]].concat();
+        for args in [commands::TRAIN, &overwrite, commands::RESUME_LONGER] {
+            let (ok, said) = run_without(dir.path(), args, lacks);
+            assert!(ok, "{args:?}: {said}");
+            if args != commands::RESUME_LONGER {
+                assert_eq!(state(&run), commands::reference(commands::TRAIN, &run));
+            }
+        }
+        for args in [&["runs", "rename", "a", "b"][..], &["runs", "delete", "--yes", "b"]] {
+            let (ok, said) = run_without(dir.path(), args, lacks);
+            assert!(ok, "{args:?}: {said}");
+        }
+        assert!(leftovers(dir.path()).is_empty() && state(&run).is_none());
+        assert!(state(&dir.path().join("runs/b")).is_none());
+    }
 }
 
 /// A start with locks clears up.

@@ -19,6 +19,14 @@ pub const NO_EXCHANGE: &str = "M2G_NO_EXCHANGE";
 /// for builds with debug assertions.
 pub const NO_LOCKS: &str = "M2G_NO_LOCKS";
 
+/// The variable that, if it is set, makes the system pretend that it cannot sync a folder. Only for
+/// builds with debug assertions.
+pub const NO_FOLDER_SYNC: &str = "M2G_NO_FOLDER_SYNC";
+
+/// The variable that, if it is set, makes the system pretend that it renames no folder in which a file
+/// is open, as Windows does. Only for builds with debug assertions, on Linux.
+pub const NO_OPEN_MOVES: &str = "M2G_NO_OPEN_MOVES";
+
 /// Whether one of these variables is set.
 pub(super) fn pretends(variable: &str) -> bool {
     cfg!(debug_assertions) && std::env::var_os(variable).is_some()
@@ -78,13 +86,28 @@ impl File {
     /// If it cannot be written.
     pub fn sync_all(&self) -> io::Result<()> {
         change();
-        self.0.sync_all()
+        match self.0.sync_all() {
+            Err(error) if is_unsupported(&error) => fsync(&self.0),
+            synced => synced,
+        }
     }
 
     /// The file itself, to lock it, or to give it an owner and permissions.
     pub fn file(&self) -> &fs::File {
         &self.0
     }
+}
+
+/// What every Unix has. On macOS, the standard library asks for more, that the disk itself writes, which network
+/// folders there do not know.
+#[cfg(unix)]
+fn fsync(file: &fs::File) -> io::Result<()> {
+    Ok(rustix::fs::fsync(file)?)
+}
+
+#[cfg(not(unix))]
+fn fsync(file: &fs::File) -> io::Result<()> {
+    file.sync_all()
 }
 
 impl Write for File {
@@ -125,9 +148,10 @@ pub(super) fn open_lock(path: &Path) -> io::Result<fs::File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Gives a file another name. Replaces a file that has this name.
+/// Gives a file or a folder another name. Replaces a file that has this name.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     change();
+    check_closed(from)?;
     fs::rename(from, to)
 }
 
@@ -137,6 +161,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// If something has this name. Where the system has no such rename, an empty folder is replaced.
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     change();
+    check_closed(from)?;
     match rename_with(from, to, Rename::ToFree) {
         Err(error) if is_unsupported(&error) => {}
         done => return done,
@@ -154,12 +179,54 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 /// [`is_unsupported`] is true for the error if the system cannot do it.
 pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     change();
+    check_closed(a)?;
+    check_closed(b)?;
     rename_with(a, b, Rename::Exchange)
 }
 
-/// Whether the system or the file system lacks a kind of rename.
+/// Renames folders. Where the system renames none with open files, as Windows and the file systems that
+/// lead to its folders, `close` closes them, and the rename is tried again.
+pub(crate) fn closing_files(
+    mut rename: impl FnMut() -> io::Result<()>,
+    close: impl FnOnce(),
+) -> io::Result<()> {
+    match rename() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            close();
+            rename()
+        }
+        done => done,
+    }
+}
+
+/// Refuses a rename as [`NO_OPEN_MOVES`] says.
+fn check_closed(folder: &Path) -> io::Result<()> {
+    if pretends(NO_OPEN_MOVES)
+        && let Ok(folder) = folder.canonicalize()
+    {
+        let files = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let mut open = files.filter_map(|file| file.path().read_link().ok());
+        if open.any(|path| path != folder && path.starts_with(&folder)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the system or the file system lacks a call, or a kind of it.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) || is_enotsup(error)
+}
+
+/// macOS has two numbers for "not supported", of which the standard library knows one.
+#[cfg(unix)]
+fn is_enotsup(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOTSUP)
+}
+
+#[cfg(not(unix))]
+fn is_enotsup(_: &io::Error) -> bool {
+    false
 }
 
 /// A rename that not every system has.
@@ -211,14 +278,53 @@ pub(super) fn remove_all(path: &Path) -> io::Result<()> {
     remove_empty_folder(path)
 }
 
-/// Makes the names in a folder survive a power failure.
+/// Makes the names in a folder survive a power failure, where the file system can do that.
 ///
 /// # Errors
 /// If the folder cannot be read, or the disk fails.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     change();
-    match cfg!(unix) {
-        true => fs::File::open(folder)?.sync_all(),
-        false => Ok(()),
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let synced = match pretends(NO_FOLDER_SYNC) {
+        true => Err(io::ErrorKind::InvalidInput.into()),
+        false => fs::File::open(folder)?.sync_all(),
+    };
+    match synced {
+        // Some network folders, and those that a virtual machine shares with its host, write names when they like.
+        Err(error) if is_unsupported(&error) => Ok(()),
+        synced => synced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_file_system_lacks_is_told_from_other_errors() {
+        use rustix::io::Errno;
+        for lacks in [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL] {
+            assert!(is_unsupported(&io::Error::from(lacks)), "{lacks:?}");
+        }
+        for other in [Errno::ACCESS, Errno::IO, Errno::NOENT] {
+            assert!(!is_unsupported(&io::Error::from(other)), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_closed_only_for_a_system_that_renames_no_folder_with_open_ones() {
+        let open = std::cell::Cell::new(true);
+        let rename = || match open.get() {
+            true => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+            false => Ok(()),
+        };
+        closing_files(rename, || open.set(false)).unwrap();
+        closing_files(|| Ok(()), || panic!("the files stay open")).unwrap();
+        let full = || Err(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(closing_files(full, || panic!("another error is not mended so")).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::changes::{self, create_folder, sync_folder};
+use super::changes::{self, closing_files, create_folder, sync_folder};
 use super::parent;
 use super::staging::Staging;
 use crate::Error;
@@ -19,8 +19,22 @@ use crate::Error;
 /// `may_replace` and `fill` return. An old folder is then unchanged, and nothing else is left.
 pub fn folder<T, E: From<Error>>(
     path: &Path,
+    may_replace: impl FnMut() -> Result<(), E>,
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
+    folder_with_open_files(path, may_replace, fill, |_| {})
+}
+
+/// As [`folder()`], for a `fill` that leaves files of the new folder open, or a `may_replace` that opens some of the
+/// old one: `close` closes them if the system renames no folder with open files.
+///
+/// # Errors
+/// Those of [`folder()`].
+pub fn folder_with_open_files<T, E: From<Error>>(
+    path: &Path,
     mut may_replace: impl FnMut() -> Result<(), E>,
     fill: impl FnOnce(&Path) -> Result<T, E>,
+    close: impl FnOnce(&mut T),
 ) -> Result<T, E> {
     let target = match path.is_symlink() && path.exists() {
         true => path.canonicalize().map_err(Error::io("find", path))?,
@@ -28,15 +42,15 @@ pub fn folder<T, E: From<Error>>(
     };
     // First without any change.
     may_replace()?;
-    let staging = Staging::claim(target)?;
+    let staging = Staging::claim(target, "create")?;
     may_replace()?;
     let draft = staging.draft();
     create_folder(&draft).map_err(Error::io("create", path))?;
-    let filled = fill(&draft)?;
+    let mut filled = fill(&draft)?;
     // What appears after this is not replaced.
     let free = staging.is_free();
     may_replace()?;
-    if let Err(error) = staging.appear(free) {
+    if let Err(error) = staging.appear(free, || close(&mut filled)) {
         if free {
             may_replace()?;
         }
@@ -45,17 +59,15 @@ pub fn folder<T, E: From<Error>>(
     Ok(filled)
 }
 
-/// Removes a folder and all that is in it. It disappears in one step.
+/// Removes a folder and all that is in it. It disappears in one step. `close` closes its open files, such as its
+/// lock, if the system renames no folder with open files.
 ///
 /// # Errors
 /// [`Error::BeingWritten`], [`Error::Io`]; the folder is then unchanged.
-pub fn remove(path: &Path) -> Result<(), Error> {
-    let staging = Staging::claim(path.to_path_buf())?;
-    let disappear = || {
-        changes::rename(path, &staging.draft())?;
-        sync_folder(parent(path))
-    };
-    disappear().map_err(Error::io("delete", path))
+pub fn remove(path: &Path, close: impl FnOnce()) -> Result<(), Error> {
+    let staging = Staging::claim(path.to_path_buf(), "delete")?;
+    let disappeared = closing_files(|| changes::rename(path, &staging.draft()), close);
+    disappeared.and_then(|()| sync_folder(parent(path))).map_err(Error::io("delete", path))
 }
 
 #[cfg(test)]
@@ -101,7 +113,7 @@ mod tests {
         assert_eq!(names(&path), ["3"]);
         assert_eq!(names(path.parent().unwrap()), ["run"]);
         assert!(folder(Path::new(".."), any, fill("4")).is_err());
-        remove(&path).unwrap();
+        remove(&path, || {}).unwrap();
         assert!(names(path.parent().unwrap()).is_empty());
     }
 
@@ -123,7 +135,7 @@ mod tests {
             true => Err(Error::RunExists { path: path.clone(), is_run: false }),
             false => Ok(()),
         };
-        remove(&path).unwrap();
+        remove(&path, || {}).unwrap();
         let error = folder(&path, free, |new| {
             fs::create_dir(&path).unwrap();
             fill("mine")(new)

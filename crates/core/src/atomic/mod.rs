@@ -22,10 +22,12 @@ mod lock;
 mod own;
 mod staging;
 
-pub(crate) use changes::rename_to_free;
-pub use changes::{File, KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_LOCKS, sync_folder};
+pub use changes::{
+    File, KILL_BEFORE_CHANGE, NO_EXCHANGE, NO_FOLDER_SYNC, NO_LOCKS, NO_OPEN_MOVES, sync_folder,
+};
+pub(crate) use changes::{closing_files, rename_to_free};
 pub use file::{remove_leftover_files, write};
-pub use folder::{folder, remove};
+pub use folder::{folder, folder_with_open_files, remove};
 pub use lock::Lock;
 pub use own::check_own;
 pub use staging::{restore, sweep};

@@ -17,7 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::changes::{
-    self, create_folder, exchange, is_unsupported, remove_all, remove_empty_folder, sync_folder,
+    self, closing_files, create_folder, exchange, is_unsupported, remove_all, remove_empty_folder,
+    sync_folder,
 };
 use super::lock::Lock;
 use super::{PREFIX, parent};
@@ -94,9 +95,9 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Takes the right to create, replace or remove `target`, and clears up after processes that
-    /// were killed.
-    pub(super) fn claim(target: PathBuf) -> Result<Self, Error> {
-        let path = staging_path(&target).map_err(Error::io("create", &target))?;
+    /// were killed. `doing` is what an error says of it: `create` or `delete`.
+    pub(super) fn claim(target: PathBuf, doing: &'static str) -> Result<Self, Error> {
+        let path = staging_path(&target).map_err(Error::io(doing, &target))?;
         let created = create_parents(&target).map_err(Error::io("create", parent(&target)))?;
         sweep(parent(&target));
         let claimed = claim(&path);
@@ -110,7 +111,7 @@ impl Staging {
                 Ok(staging)
             }
             Ok(None) => Err(Error::BeingWritten(target)),
-            Err(error) => Err(Error::io("create", target)(error)),
+            Err(error) => Err(Error::io(doing, target)(error)),
         }
     }
 
@@ -124,26 +125,32 @@ impl Staging {
         self.target.symlink_metadata().is_err()
     }
 
-    /// Gives the draft its name: a free one, or that of an old folder.
-    pub(super) fn appear(&self, free: bool) -> io::Result<()> {
-        let (draft, old) = (self.draft(), self.path.join(OLD));
-        sync_folder(&draft)?;
-        if free {
-            changes::rename_to_free(&draft, &self.target)?;
-        } else {
-            match exchange(&draft, &self.target) {
-                Err(error) if is_unsupported(&error) => {
-                    changes::rename_to_free(&self.target, &old)?;
-                    if let Err(error) = changes::rename_to_free(&draft, &self.target) {
-                        changes::rename_to_free(&old, &self.target)?;
-                        return Err(error);
-                    }
-                }
-                done => done?,
-            }
-        }
+    /// Gives the draft its name: a free one, or that of an old folder. `close` closes the files in both, if the
+    /// system renames no folder with open files.
+    pub(super) fn appear(&self, free: bool, close: impl FnOnce()) -> io::Result<()> {
+        sync_folder(&self.draft())?;
+        closing_files(|| self.rename_draft(free), close)?;
         sync_folder(parent(&self.target))?;
         self.created.iter().try_for_each(|folder| sync_folder(parent(folder)))
+    }
+
+    /// Gives the draft its name, or changes nothing.
+    fn rename_draft(&self, free: bool) -> io::Result<()> {
+        let (draft, old) = (self.draft(), self.path.join(OLD));
+        if free {
+            return changes::rename_to_free(&draft, &self.target);
+        }
+        match exchange(&draft, &self.target) {
+            Err(error) if is_unsupported(&error) => {
+                changes::rename_to_free(&self.target, &old)?;
+                if let Err(error) = changes::rename_to_free(&draft, &self.target) {
+                    changes::rename_to_free(&old, &self.target)?;
+                    return Err(error);
+                }
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Moves the old folder back if its place is empty, and removes everything else.

@@ -23,8 +23,9 @@ pub fn rename(run: &Path, to: &Path) -> Result<(), Error> {
     if to.symlink_metadata().is_ok() {
         return Err(exists());
     }
-    let _lock = lock(run)?;
-    atomic::rename_to_free(run, to).map_err(|error| match error.kind() {
+    let lock = lock(run)?;
+    let renamed = atomic::closing_files(|| atomic::rename_to_free(run, to), || drop(lock));
+    renamed.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => exists(),
         _ => Error::io("rename", run)(error),
     })
@@ -39,8 +40,8 @@ pub fn rename(run: &Path, to: &Path) -> Result<(), Error> {
 pub fn delete(run: &Path) -> Result<(), Error> {
     check_content(run)?;
     // The lock of a link would stay behind in the folder it leads to.
-    let _lock = if run.is_symlink() { None } else { Some(lock(run)?) };
-    atomic::remove(run)
+    let lock = if run.is_symlink() { None } else { Some(lock(run)?) };
+    atomic::remove(run, || drop(lock))
 }
 
 #[cfg(test)]

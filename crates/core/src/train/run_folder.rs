@@ -13,6 +13,7 @@
 //! replaces the previous one in a single rename: the process may be killed at any moment. Nothing is
 //! read to be changed, or changed, before the lock is held.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -132,7 +133,7 @@ impl RunFolder {
             Save::Replace(path) => (path, true),
         };
         // Held until the new run is in its place.
-        let mut old_lock = None;
+        let old_lock = RefCell::new(None::<Lock>);
         let may_replace = || {
             // A link that leads nowhere is taken too.
             if path.symlink_metadata().is_err() {
@@ -145,19 +146,26 @@ impl RunFolder {
                 return Err(Error::RunExists { path: path.to_path_buf(), is_run });
             }
             check_content(path)?;
+            let mut old_lock = old_lock.borrow_mut();
             if old_lock.is_none() {
-                old_lock = Some(lock(path)?);
+                *old_lock = Some(lock(path)?);
             }
             Ok(())
         };
-        let mut folder = atomic::folder(path, may_replace, |new| {
+        let fill = |new: &Path| {
             atomic::write(&new.join(CONFIG), |f| f.write_all(toml.as_bytes()))?;
-            let mut folder = Self::open_files(new, kind, config, lock(new)?)?;
+            let mut folder = Self::open_files(new, kind, config.clone(), lock(new)?)?;
             first(&mut folder)?;
-            Ok::<_, Error>(folder)
-        })?;
-        folder.path = path.to_path_buf();
-        Ok(Some(folder))
+            Ok::<_, Error>(Some(folder))
+        };
+        let close = |folder: &mut Option<Self>| {
+            *folder = None;
+            *old_lock.borrow_mut() = None;
+        };
+        match atomic::folder_with_open_files(path, may_replace, fill, close)? {
+            Some(folder) => Ok(Some(Self { path: path.to_path_buf(), ..folder })),
+            None => Self::open_files(path, kind, config, lock(path)?).map(Some),
+        }
     }
 
     /// Opens the folder of a run to resume it, with its last checkpoint and its state.
