@@ -235,8 +235,19 @@ fn warnings(machine: &Machine, threads: usize, debug: bool) -> Vec<String> {
             .push(format!("only one of {n} processors is used: check whether RAYON_NUM_THREADS is set")),
         _ => {}
     }
-    if machine.architecture == "x86_64" && !machine.instruction_sets.contains(&"AVX2") {
-        warnings.push("the processor has no AVX2: matrix products are several times slower".into());
+    let is_chosen = machine.kernels_use != machine.best_for_kernels;
+    if machine.kernels_use == "SSE2" {
+        let missing = ["AVX2", "FMA"].into_iter().find(|set| !machine.instruction_sets.contains(set));
+        let why: String = match missing {
+            _ if is_chosen => "M2G_INSTRUCTION_SET chooses the baseline".into(),
+            Some(missing) => format!("the processor has no {missing}"),
+            None => "the processor, or a virtual machine that hides it, has AVX2 without BMI or LZCNT".into(),
+        };
+        warnings
+            .push(format!("{why}: training takes several times as long, and generation about fifty times"));
+    } else if is_chosen {
+        warnings
+            .push(format!("M2G_INSTRUCTION_SET keeps the kernels from using {}", machine.best_for_kernels));
     }
     warnings
 }
@@ -248,9 +259,18 @@ mod tests {
     #[test]
     fn slow_machines_get_a_warning() {
         let mut machine = Machine::here();
-        (machine.architecture, machine.instruction_sets) = ("x86_64", vec!["SSE2", "AVX2"]);
+        machine.instruction_sets = vec!["SSE2", "AVX2", "FMA"];
+        (machine.kernels_use, machine.best_for_kernels) = ("AVX2 and FMA", "AVX2 and FMA");
         machine.logical_processors = 4;
         assert!(warnings(&machine, 4, false).is_empty());
+        machine.best_for_kernels = "AVX-512";
+        assert!(warnings(&machine, 4, false)[0].ends_with("keeps the kernels from using AVX-512"));
+        machine.kernels_use = "SSE2";
+        assert!(warnings(&machine, 4, false)[0].starts_with("M2G_INSTRUCTION_SET chooses the baseline: "));
+        machine.best_for_kernels = "SSE2";
+        assert!(warnings(&machine, 4, false)[0].contains("without BMI"));
+        machine.instruction_sets.pop();
+        assert!(warnings(&machine, 4, false)[0].starts_with("the processor has no FMA: "));
         machine.instruction_sets.pop();
         let all = warnings(&machine, 1, true);
         assert!(all.len() == 3 && all[1].contains("one of 4") && all[2].contains("AVX2"), "{all:?}");

@@ -174,6 +174,16 @@ fn the_doctor_reports_data_and_measures_peaks() {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_doctor_warns_of_the_instruction_set_that_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let output =
+        m2g(dir.path(), &["doctor", "--json"]).env("M2G_INSTRUCTION_SET", "baseline").output().unwrap();
+    let warnings = last_json(&String::from_utf8_lossy(&output.stdout))["warnings"].to_string();
+    assert!(warnings.contains("generation about fifty times"), "{warnings}");
+}
+
 /// `m2g` with a `PATH` that holds only a `python3`: this shell script.
 #[cfg(unix)]
 fn with_python(dir: &Path, script: &str, args: &[&str]) -> std::process::Command {

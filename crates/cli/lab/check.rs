@@ -5,6 +5,7 @@ use m2g_core::error::{hint, is_unsafe_in_terminals};
 
 use super::experiment::{AFTER_TRAINING, Experiment};
 use super::reach::greatest;
+use crate::runs::name::NOT_IN_FILE_NAMES;
 
 /// Measures that are not taken with this value of a setting.
 const NOT_MEASURED: [(&str, &str, &str); 3] = [
@@ -13,8 +14,6 @@ const NOT_MEASURED: [(&str, &str, &str); 3] = [
     ("val_exact", "eval_translations", "0"),
 ];
 
-/// Characters that some file system does not allow in the name of a file.
-const NOT_IN_FILE_NAMES: [char; 9] = ['/', '\\', ':', '*', '?', '"', '<', '>', '|'];
 /// The longest name of a task in bytes: file names have up to 255, and it is only a part of one.
 const MAX_TASK_NAME: usize = 100;
 

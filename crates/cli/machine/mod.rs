@@ -24,6 +24,9 @@ pub struct Machine {
     pub instruction_sets: Vec<&'static str>,
     /// The instruction set that the element-wise kernels use.
     pub kernels_use: &'static str,
+    /// The best instruction set that they could use here.
+    #[serde(skip)]
+    pub best_for_kernels: &'static str,
     /// How matrix products in bf16 are computed, and why.
     pub bf16_path: String,
     /// The number of processors available to this program.
@@ -57,6 +60,7 @@ impl Machine {
             system: std::env::consts::OS,
             instruction_sets: m2g_core::available_instruction_sets(),
             kernels_use: m2g_core::instruction_set(),
+            best_for_kernels: m2g_core::best_instruction_set(),
             bf16_path: m2g_core::Bf16Path::in_use().reason(),
             logical_processors: available_parallelism().map_or(1, usize::from),
             memory: bytes_of(&memory, "MemTotal"),
@@ -92,8 +96,16 @@ pub fn bytes_of(text: &str, key: &str) -> Option<u64> {
     Some(kib << 10)
 }
 
+/// The name of the processor. On AArch64, Linux has the name of the board at most, and two numbers.
 fn processor(cpuinfo: &str) -> String {
-    field(cpuinfo, "model name").filter(|name| !name.is_empty()).unwrap_or("unknown").to_string()
+    let found = |key| field(cpuinfo, key).filter(|text| !text.is_empty());
+    if let Some(name) = found("model name").or_else(|| found("Model")) {
+        return name.into();
+    }
+    match (found("CPU implementer"), found("CPU part")) {
+        (Some(implementer), Some(part)) => format!("implementer {implementer}, part {part}"),
+        _ => "unknown".into(),
+    }
 }
 
 fn caches() -> Vec<Cache> {
@@ -120,6 +132,9 @@ mod tests {
         let cpuinfo = "processor\t: 0\nmodel name\t: A Processor: 2 GHz\nflags\t: sse2\n";
         assert_eq!(processor(cpuinfo), "A Processor: 2 GHz");
         assert_eq!([processor(""), processor("model name\t:\n")], ["unknown", "unknown"]);
+        let numbers = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n";
+        assert_eq!(processor(numbers), "implementer 0x41, part 0xd40");
+        assert_eq!(processor(&format!("{numbers}\nModel\t\t: A Board\n")), "A Board");
         assert_eq!(field("MemTotal:  2048 kB\n", "MemTotal"), Some("2048 kB"));
         assert_eq!(field("VmHWMx: 1 kB", "VmHWM"), None);
         assert_eq!(bytes_of("VmPeak:\t  999999 kB\nVmHWM:\t    2048 kB\n", "VmHWM"), Some(2 << 20));

@@ -51,6 +51,9 @@
 //! # Ok::<(), m2g_core::Error>(())
 //! ```
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("m2g needs a 64-bit system: models and files may be larger than 4 GiB");
+
 pub mod atomic;
 pub mod bounded;
 pub mod checkpoint;
@@ -95,7 +98,9 @@ pub use var::Var;
 pub use kernels::bf16_path::Bf16Path;
 pub use kernels::block_format::BlockFormat;
 pub use kernels::half::f16_to_f32;
-pub use kernels::isa::{available_instruction_sets, instruction_set, use_instruction_set};
+pub use kernels::isa::{
+    available_instruction_sets, best_instruction_set, instruction_set, use_instruction_set,
+};
 pub use kernels::packed_weights::WeightFormat;
 
 /// The matrix product of row-major slices that the ops use.

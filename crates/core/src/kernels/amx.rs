@@ -25,6 +25,7 @@ impl Missing {
     /// The reason, as a clause.
     pub fn reason(self) -> String {
         match self {
+            Self::Processor if cfg!(not(target_os = "linux")) => "m2g uses AMX tiles only on Linux".into(),
             Self::Processor => "the processor has no AMX tiles, or a virtual machine hides them".into(),
             Self::Avx512Bf16 => "AMX tiles are filled by AVX-512 with bf16, which is missing".into(),
             Self::System => "the operating system does not support AMX tiles".into(),

@@ -35,7 +35,12 @@ impl Isa {
     /// The instruction set that the kernels use: the best that this machine supports, unless
     /// [`use_instruction_set`] has chosen another.
     pub fn in_use() -> Self {
-        *IN_USE.get_or_init(|| Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain))
+        *IN_USE.get_or_init(Self::best)
+    }
+
+    /// The best that this machine supports.
+    fn best() -> Self {
+        Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain)
     }
 
     /// Whether this machine supports this instruction set.
@@ -107,6 +112,11 @@ pub fn use_instruction_set(name: &str) -> Result<(), Error> {
 /// The name of the instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
     Isa::in_use().name()
+}
+
+/// The name of the best instruction set for the kernels that this machine supports.
+pub fn best_instruction_set() -> &'static str {
+    Isa::best().name()
 }
 
 /// The names of the instruction sets that matter to the kernels and that this processor supports.
@@ -181,7 +191,10 @@ macro_rules! x86 {
         impl $name {
             fn is_available() -> bool {
                 static AVAILABLE: OnceLock<bool> = OnceLock::new();
-                *AVAILABLE.get_or_init(|| $(std::is_x86_feature_detected!($feature))&&*)
+                // The element-wise kernels need all that the first processors with AVX2 had beside it.
+                *AVAILABLE.get_or_init(|| {
+                    $(std::is_x86_feature_detected!($feature))&&* && pulp::x86::V3::try_new().is_some()
+                })
             }
         }
 
@@ -228,6 +241,14 @@ x86! {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Else the element-wise kernels would be scalar beside matrix products in vectors.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn every_set_above_the_baseline_has_what_the_element_wise_kernels_need() {
+        let vectors = pulp::x86::V3::try_new().is_some();
+        assert!(Isa::ALL.into_iter().all(|isa| isa == Isa::Plain || vectors || !isa.is_available()));
+    }
 
     #[test]
     fn an_instruction_set_is_chosen_by_its_name_and_only_once() {
