@@ -22,7 +22,7 @@ use crate::terminal::width::columns;
 ///
 /// The kernels use the best instruction set that the processor has. The environment variable
 /// M2G_INSTRUCTION_SET makes any command use a lower one instead: amx, avx512-bf16, avx512, avx2, neon
-/// or baseline. A result then has the bits that a machine with no better one computes.
+/// or baseline. A result then has the bits that a machine with no better one computes, if its system is the same.
 #[derive(Args)]
 pub struct Doctor {
     /// Print one JSON object to stdout.

@@ -42,8 +42,9 @@ pub fn readable(message: &str) -> String {
     for quote in ["\"", "`"] {
         message = shortened(&message, quote, |i, part| i % 2 == 1 && part.chars().count() > MAX_EXCERPT);
     }
-    let is_long_word =
-        |_, word: &str| word.chars().count() > if word.contains('/') { MAX_PATH } else { MAX_EXCERPT };
+    let is_long_word = |_, word: &str| {
+        word.chars().count() > if word.contains(std::path::is_separator) { MAX_PATH } else { MAX_EXCERPT }
+    };
     let lines = message.split('\n').map(|line| shortened(line, " ", is_long_word));
     message = lines.collect::<Vec<_>>().join("\n");
     // An input that is neither quoted nor a word, such as a name with spaces.
@@ -79,7 +80,7 @@ fn with_short_clauses(message: &str) -> String {
         let ends = [": ", "; ", ", ", "\n"].into_iter().filter_map(|end| Some((rest.find(end)?, end)));
         let (length, end) = ends.min().unwrap_or((rest.len(), ""));
         let clause = &rest[..length];
-        let words = clause.split(' ').filter(|word| !word.contains('/'));
+        let words = clause.split(' ').filter(|word| !word.contains(std::path::is_separator));
         let is_long = words.map(|word| word.chars().count() + 1).sum::<usize>() > MAX_EXCERPT
             || clause.chars().count() > MAX_PATH + MAX_EXCERPT;
         text += &if is_long { excerpt(clause) } else { clause.into() };

@@ -98,12 +98,18 @@ pub fn check_read_once(files: impl IntoIterator<Item: AsRef<Path>>, all: &str) -
     Ok(())
 }
 
-/// `path`, quoted for the shell if necessary.
+/// `path`, quoted for the shell of this system if necessary.
 pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c);
+    quoted_for(cfg!(windows), path.display().to_string())
+}
+
+fn quoted_for(windows: bool, text: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c) || (windows && c == '\\');
     if !text.is_empty() && text.chars().all(plain) {
         text
+    } else if windows {
+        // No name there has a quote in it.
+        format!("\"{text}\"")
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
@@ -133,7 +139,11 @@ mod tests {
 
     #[test]
     fn paths_are_quoted_for_the_shell() {
-        assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
-        assert_eq!(quoted(Path::new("my run's")), r"'my run'\''s'");
+        let quoted = |windows, path: &str| quoted_for(windows, path.into());
+        assert_eq!(quoted(false, "runs/a-1"), "runs/a-1");
+        assert_eq!(quoted(false, "my run's"), r"'my run'\''s'");
+        assert_eq!(quoted(false, r"runs\a"), r"'runs\a'");
+        assert_eq!(quoted(true, r"target\release\m2g"), r"target\release\m2g");
+        assert_eq!(quoted(true, r"C:\my runs"), r#""C:\my runs""#);
     }
 }

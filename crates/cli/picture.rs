@@ -1,12 +1,11 @@
 //! Shows small pictures in the terminal.
 
-use std::io::IsTerminal;
+use crate::terminal::notes;
 
 /// A picture of ink (255) on paper (0) as lines of text, two characters per pixel: in
-/// colour if stdout is a terminal, as characters of different density otherwise.
+/// colour if stdout shows colours, as characters of different density otherwise.
 pub fn for_terminal(pixels: &[u8], width: usize) -> String {
-    let coloured =
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let coloured = notes::has_colours(&std::io::stdout());
     let mut text = String::new();
     for row in pixels.chunks(width) {
         for &p in row {

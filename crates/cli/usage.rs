@@ -56,7 +56,7 @@ pub fn print(error: &clap::Error, command: &Command) -> ExitCode {
     if is_help || text == plain {
         // With the colours of the terminal; if it is closed, nobody reads it.
         let _ = error.print();
-    } else if readable(&plain) == plain && notes::has_colours() {
+    } else if readable(&plain) == plain && notes::has_colours(&std::io::stderr()) {
         notes::part(in_our_words(&error.render().ansi().to_string()));
     } else {
         notes::part(text);

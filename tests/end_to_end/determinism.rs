@@ -1,5 +1,6 @@
 //! One seed gives the same bits: for any number of threads, in any process, however often the run is
-//! measured and logged, and on every machine with the same instruction set.
+//! measured and logged, and on every machine with the same instruction set and the same C library, whose
+//! logarithm and cosine are used.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,8 +78,7 @@ fn neither_another_process_nor_evaluations_nor_logs_change_a_bit() {
     assert!(trained(dir.path(), "seed", &[GPT, "--seed 2"]) != usual);
 }
 
-/// The digests in `tests/data/golden-digests.toml` hold on Linux with glibc, whose logarithm and
-/// cosine give the initial weights. An instruction set that this machine lacks is skipped.
+/// The digests in `tests/data/golden-digests.toml` hold on Linux with glibc. An instruction set that this machine lacks is skipped.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[test]
 fn short_trainings_have_their_golden_digests() {

@@ -36,6 +36,23 @@ fn eval_predict_and_plot() {
     assert_eq!(said["image"].as_array().unwrap().len(), 784);
     let text = ok(dir.path(), &["digits", "predict", "a", "seven.png"]);
     assert!(text.starts_with("seven.png: 7 (") && text.contains("; next ") && text.contains("@@"), "{text}");
+    #[cfg(target_os = "linux")]
+    for (variable, has_colours) in
+        [("TERM=xterm", true), ("TERM=dumb", false), ("NO_COLOR=1", false), ("CLICOLOR=0", false)]
+    {
+        let free = "env -u NO_COLOR -u CLICOLOR TERM=xterm";
+        let line = format!("exec {free} {variable} \"$M2G\" digits predict a seven.png");
+        // It is in the package util-linux, or in util-linux-script.
+        let mut script = command("script");
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        script
+            .env("M2G", env!("CARGO_BIN_EXE_m2g"))
+            .current_dir(dir.path())
+            .stdin(std::process::Stdio::piped());
+        let text = String::from_utf8_lossy(&start(&mut script).output().stdout).into_owned();
+        assert!(text.starts_with("seven.png: 7 ("), "{variable}: {text}");
+        assert_eq!(text.contains("\x1b[48;5;"), has_colours, "{variable}: {text}");
+    }
     // One unreadable picture does not stop the others.
     let output = run(dir.path(), &["digits", "predict", "a", "none.png", "seven.png"]);
     assert_eq!(output.status.code(), Some(1));

@@ -1,6 +1,6 @@
 //! The learner's folder, grading, and what is said about it.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -59,7 +59,7 @@ impl Course {
 
     /// Compiles and grades an exercise, and says what came out.
     pub fn grade(&mut self, exercise: &'static Exercise) -> anyhow::Result<Grade> {
-        let colour = !self.json && io::stdout().is_terminal();
+        let colour = !self.json && notes::has_colours(&io::stdout());
         let build = Build { release: false, colour };
         let (program, warnings) = match compile(self.folder.path(), exercise.sources.program, build)? {
             Compiled::Program { path, warnings } => (path, warnings),

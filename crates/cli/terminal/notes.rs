@@ -29,19 +29,23 @@ pub fn line(text: impl Display) {
 
 /// Writes an error, with the parser's colour for the word.
 pub fn error(text: impl Display) {
-    let word = if has_colours() { "\x1b[1m\x1b[31merror:\x1b[0m" } else { "error:" };
+    let word = if has_colours(&io::stderr()) { "\x1b[1m\x1b[31merror:\x1b[0m" } else { "error:" };
     line(format_args!("{word} {text}"));
 }
 
-/// Whether what is written here has colours: stderr is a terminal that shows them, and the user wants them.
-pub fn has_colours() -> bool {
-    let [no_color, term] = ["NO_COLOR", "TERM"].map(env::var_os);
-    cfg!(unix) && io::stderr().is_terminal() && wants_colours(no_color.as_deref(), term.as_deref())
+/// Whether what is written to a stream has colours: it is a terminal that shows them, and the user wants them.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    let [no_color, clicolor, term] = ["NO_COLOR", "CLICOLOR", "TERM"].map(env::var_os);
+    cfg!(unix)
+        && stream.is_terminal()
+        && wants_colours(no_color.as_deref(), clicolor.as_deref(), term.as_deref())
 }
 
-/// See <https://no-color.org>.
-fn wants_colours(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
-    no_color.is_none_or(OsStr::is_empty) && term.is_some_and(|term| term != "dumb")
+/// See <https://no-color.org> and <https://bixense.com/clicolors>.
+fn wants_colours(no_color: Option<&OsStr>, clicolor: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty)
+        && clicolor.is_none_or(|clicolor| clicolor != "0")
+        && term.is_some_and(|term| term != "dumb")
 }
 
 /// Writes a text without a line end, such as a question.
@@ -68,10 +72,12 @@ mod tests {
 
     #[test]
     fn colours_are_for_terminals_that_show_them() {
-        let wants = |no_color: Option<&str>, term: Option<&str>| {
-            wants_colours(no_color.map(OsStr::new), term.map(OsStr::new))
+        let wants = |no_color: Option<&str>, clicolor: Option<&str>, term: Option<&str>| {
+            wants_colours(no_color.map(OsStr::new), clicolor.map(OsStr::new), term.map(OsStr::new))
         };
-        assert!(wants(None, Some("xterm-256color")) && wants(Some(""), Some("xterm")));
-        assert!(!wants(Some("1"), Some("xterm")) && !wants(None, Some("dumb")) && !wants(None, None));
+        let xterm = Some("xterm-256color");
+        assert!(wants(None, None, xterm) && wants(Some(""), None, xterm) && wants(None, Some("1"), xterm));
+        assert!(!wants(Some("1"), None, xterm) && !wants(None, Some("0"), xterm));
+        assert!(!wants(None, None, Some("dumb")) && !wants(None, None, None));
     }
 }
