@@ -103,6 +103,10 @@ fn main() -> ExitCode {
         errors::print(&error);
         return ExitCode::FAILURE;
     }
+    if let Err(error) = env::current_dir() {
+        errors::print(&format!("the current folder cannot be used ({error}): change to another folder"));
+        return ExitCode::FAILURE;
+    }
     let trains = matches!(&cli.command, Command::Model(command) if command.trains());
     let given = matches.subcommand_name().unwrap_or_default();
     let alone = if trains { Ok(()) } else { ranks::refuse(&format!("m2g {given}")) };

@@ -57,6 +57,14 @@ fn a_row_with_a_missing_file_or_item_is_detected() {
     assert_eq!(found("| Where? | `crates/core/src/planted.rs` | `Tape` |"), 2);
 }
 
+/// Texts are compared byte by byte, and shell scripts are run.
+#[test]
+fn a_checkout_has_the_same_line_ends_on_every_system() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let attributes = std::fs::read_to_string(root.join(".gitattributes")).unwrap();
+    assert!(attributes.lines().any(|line| line == "* text=auto eol=lf"), "{attributes}");
+}
+
 /// The folders with documents.
 const DOCUMENTS: [&str; 11] = [
     "",

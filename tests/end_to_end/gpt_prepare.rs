@@ -114,6 +114,18 @@ fn bad_input_gives_one_sentence_and_no_folder() {
 /// After Ctrl-C, the exit code is 130 and the existing output is unchanged.
 #[cfg(unix)]
 #[test]
+fn a_folder_for_temporary_files_that_is_missing_is_named_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "echo hello | TMPDIR=/nope \"$M2G\" gpt prepare - --tokenizer char --out x";
+    let output = shell(dir.path(), line);
+    let said = one_line(&output.stderr);
+    assert!(said.contains("cannot create a temporary file in /nope: "), "{said}");
+    assert!(said.contains("set TMPDIR to a folder") && !said.contains(".tmp"), "{said}");
+    assert_eq!((output.status.code(), said.matches("/nope").count()), (Some(1), 1), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_leaves_no_partial_output() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("small.txt"), text()).unwrap();

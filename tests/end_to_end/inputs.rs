@@ -232,6 +232,16 @@ fn settings_are_read_from_a_pipe_too() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_current_folder_that_was_deleted_is_no_fault_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = shell(dir.path(), "mkdir x; cd x; rmdir ../x; \"$M2G\" digits train");
+    let said = one_line(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: the current folder cannot be used ("), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn names_that_are_not_utf_8_are_named() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;

@@ -46,7 +46,7 @@ const SCRIPTS: [(&str, &str); 4] = [
 
 /// Writes all scripts to a temporary folder, which is deleted when the result is dropped.
 pub fn write_scripts() -> anyhow::Result<TempDir> {
-    let folder = tempfile::tempdir().context("cannot create a temporary folder for the peers' scripts")?;
+    let folder = tempfile::tempdir().map_err(m2g_core::Error::temporary)?;
     for (name, text) in SCRIPTS {
         let path = folder.path().join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -158,7 +158,7 @@ fn table(points: &[Point], request: &Request, rounds: usize, shards: usize) -> S
 /// Trains once. Returns the tokens per second and the share of communication.
 fn train(request: &Request, processes: usize, shards: usize) -> anyhow::Result<(f64, f64)> {
     let program = this_program()?;
-    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let folder = tempfile::tempdir().map_err(m2g_core::Error::temporary)?;
     let mut command = match processes {
         1 => Command::new(&program),
         _ => launcher(processes, &program),

@@ -119,7 +119,7 @@ enum Ran {
 
 fn run(command: &mut Command) -> anyhow::Result<Ran> {
     // Unlike a pipe, a file cannot fill up and block the process.
-    let file = || tempfile::tempfile().context("cannot create a temporary file");
+    let file = || tempfile::tempfile().map_err(m2g_core::Error::temporary);
     let (mut out, mut err) = (file()?, file()?);
     command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let child = match command.spawn() {

@@ -153,7 +153,7 @@ impl<M: TrainCommand> Train<M> {
             0 => Some(ranks.agree(RunLock::take(path))?),
             _ => ranks.agree(Ok::<_, Error>(None))?,
         };
-        let folder = ranks.agree(tempfile::tempdir().map_err(anyhow::Error::from))?;
+        let folder = ranks.agree(tempfile::tempdir().map_err(Error::temporary))?;
         let copy = folder.path().join("run");
         copy_run(&mut ranks, path, &copy)?;
         let lock = ranks.agree(lock.map_or_else(|| RunLock::take(&copy), Ok))?;

@@ -329,6 +329,19 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
     }
+
+    /// The error of a temporary file or folder that could not be created. The library adds its path, which was
+    /// made up a moment ago.
+    pub fn temporary(error: std::io::Error) -> Self {
+        let said = error.to_string();
+        let why = said.split_once(" at path ").map_or(&*said, |(why, _)| why);
+        let variable = if cfg!(windows) { "TMP" } else { "TMPDIR" };
+        let advice = format!("{why}: set {variable} to a folder in which files can be created");
+        Self::io("create a temporary file in", std::env::temp_dir())(std::io::Error::new(
+            error.kind(),
+            advice,
+        ))
+    }
 }
 
 #[cfg(test)]

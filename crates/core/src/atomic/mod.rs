@@ -30,6 +30,7 @@ pub use file::{remove_leftover_files, write};
 pub use folder::{folder, folder_with_open_files, remove};
 pub use lock::Lock;
 pub use own::check_own;
+pub(crate) use staging::{create_parents, remove_empty_folders};
 pub use staging::{restore, sweep};
 
 /// How the names of incomplete files and folders start.

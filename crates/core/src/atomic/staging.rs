@@ -204,7 +204,7 @@ fn claim(path: &Path) -> io::Result<Option<Lock>> {
 }
 
 /// Creates the missing folders above `path`. Returns them, the highest first.
-fn create_parents(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn create_parents(path: &Path) -> io::Result<Vec<PathBuf>> {
     let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
     let mut missing: Vec<PathBuf> = above.take_while(|p| !p.exists()).map(Path::to_path_buf).collect();
     missing.reverse();
@@ -221,7 +221,7 @@ fn create_parents(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Removes those of these folders that are empty, the last first.
-fn remove_empty_folders(folders: &[PathBuf]) {
+pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     folders.iter().rev().for_each(|folder| {
         let _ = remove_empty_folder(folder);
     });

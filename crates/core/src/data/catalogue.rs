@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 
 pub use super::datasets::{DATASETS, DataFile, Dataset, named};
 use super::{DataError, Pin, fetch, idx};
+use crate::atomic;
 
 /// Returns the folder of a dataset: `explicit` if given, otherwise the first of [`places`]
 /// that holds all its files.
@@ -45,20 +46,40 @@ fn holds(dir: &Path, dataset: &Dataset) -> bool {
 pub fn get(name: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, DataError> {
     let dataset = named(name)?;
     let dir = match find(name, None) {
-        Err(DataError::NotHere { .. }) => {
-            let dir = download_folder(dataset)?;
-            std::fs::create_dir_all(&dir).map_err(DataError::io("create", &dir))?;
-            dir
-        }
+        Err(DataError::NotHere { .. }) => download_folder(dataset)?,
         found => found?,
     };
+    download_into(&dir, dataset, progress)?;
+    Ok(dir)
+}
+
+/// Downloads a dataset into a folder. If that fails, no empty folder stays.
+fn download_into(
+    dir: &Path,
+    dataset: &Dataset,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<(), DataError> {
+    let created = atomic::create_parents(&dir.join("file")).map_err(DataError::io("create", dir))?;
+    let downloaded = download_missing(dir, dataset, progress);
+    if downloaded.is_err() {
+        atomic::remove_empty_folders(&created);
+    }
+    downloaded
+}
+
+/// Downloads the files that are missing in the folder, or damaged.
+fn download_missing(
+    dir: &Path,
+    dataset: &Dataset,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<(), DataError> {
     for file in dataset.files {
-        if local(&dir, file).is_none_or(|path| check(&path, file).is_err()) {
+        if local(dir, file).is_none_or(|path| check(&path, file).is_err()) {
             // Twice the size of all its files together is too much for one of them.
-            fetch::fetch(dataset.mirrors, file, 2 * dataset.size, &dir, progress)?;
+            fetch::fetch(dataset.mirrors, file, 2 * dataset.size, dir, progress)?;
         }
     }
-    Ok(dir)
+    Ok(())
 }
 
 /// Verifies the structure and the checksum of a file. Returns whether it is the original; `false` if
@@ -139,9 +160,7 @@ fn download_folder(dataset: &Dataset) -> Result<PathBuf, DataError> {
     if let Some(dir) = env::var_os("M2G_DATA") {
         return Ok(Path::new(&dir).join(dataset.name));
     }
-    cache_folder().map(|dir| dir.join(dataset.name)).ok_or_else(|| {
-        DataError::file(Path::new("~"), "no home folder to store downloads in: set M2G_DATA to a folder")
-    })
+    cache_folder().map(|dir| dir.join(dataset.name)).ok_or(DataError::NoHome)
 }
 
 #[cfg(test)]
@@ -195,6 +214,19 @@ mod tests {
         }
         // What is damaged in a folder of its own is for `get` to mend.
         assert_eq!([&other, &own].map(|dir| holds(dir, mnist)), [false, true]);
+    }
+
+    #[test]
+    fn a_download_that_fails_leaves_no_folder() {
+        let out_of_reach = Dataset { mirrors: &[], ..*named("tiny-shakespeare").unwrap() };
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("cache/mnist-to-gpt/tiny-shakespeare");
+        let failed = download_into(&dir, &out_of_reach, &mut |_, _, _| {});
+        assert!(failed.unwrap_err().to_string().contains("has no mirror"));
+        assert_eq!(std::fs::read_dir(above.path()).unwrap().count(), 0);
+        // What was there before stays.
+        std::fs::create_dir_all(&dir).unwrap();
+        assert!(download_into(&dir, &out_of_reach, &mut |_, _, _| {}).is_err() && dir.is_dir());
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum DataError {
         /// The dataset.
         name: &'static str,
     },
+    /// The user has no home folder, so no cache.
+    #[error("there is no home folder to store downloads in: set M2G_DATA to a folder")]
+    NoHome,
     /// No mirror served the file.
     #[error("cannot download {file}: {why}; put it into {} by hand, or try again later", dir.display())]
     Download {

@@ -134,7 +134,7 @@ impl Source {
     /// # Errors
     /// [`TextError`] if it cannot be read or copied.
     pub fn piped(name: &str, reader: &mut dyn Read) -> Result<Self, TextError> {
-        let mut file = NamedTempFile::new().map_err(Error::io("create a file in", &std::env::temp_dir()))?;
+        let mut file = NamedTempFile::new().map_err(Error::temporary)?;
         io::copy(reader, &mut file).map_err(Error::io("copy", Path::new(name)))?;
         Ok(Self { name: name.into(), inputs: vec![Input::Piped(Arc::new(file))], skipped: Vec::new() })
     }

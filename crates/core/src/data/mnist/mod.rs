@@ -97,7 +97,7 @@ pub fn load_with(data: &Path, reading: Reading) -> Result<DigitData, DataError> 
         reports.push("the training images are sorted by class: they were mixed before the split".into());
     }
     let (train, validation, test) = if split::has_mnist_size(&train, &test) {
-        split::load_with_mnist_crate(data, train, test, n_validation)?
+        split::load_with_mnist_crate(train, test, n_validation)?
     } else {
         split::split(train, test, n_validation)
     };

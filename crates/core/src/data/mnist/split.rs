@@ -1,7 +1,6 @@
 //! Splits a dataset into training, validation and test images.
 
 use std::io::Write;
-use std::path::Path;
 
 use mnist::MnistBuilder;
 
@@ -36,16 +35,13 @@ pub fn split(mut train: LabelledImages, test: LabelledImages, validation: usize)
 /// # Errors
 /// [`DataError::Io`] if the copy cannot be written.
 pub fn load_with_mnist_crate(
-    dir: &Path,
     train: LabelledImages,
     test: LabelledImages,
     validation: usize,
 ) -> Result<Parts, DataError> {
-    let folder = tempfile::tempdir().map_err(DataError::io("make a temporary copy of", dir))?;
-    let Some(base_path) = folder.path().to_str() else {
-        // The crate accepts only UTF-8 paths.
-        return Ok(split(train, test, validation));
-    };
+    // The copy needs a folder, and the crate accepts only UTF-8 paths.
+    let Ok(folder) = tempfile::tempdir() else { return Ok(split(train, test, validation)) };
+    let Some(base_path) = folder.path().to_str() else { return Ok(split(train, test, validation)) };
     for (part, [images, labels]) in [(&train, [FILES[0], FILES[1]]), (&test, [FILES[2], FILES[3]])] {
         let files = [
             (images, vec![part.len(), part.rows, part.cols], &part.images),
