@@ -49,8 +49,10 @@ fn eval_predict_and_plot() {
             .env("M2G", env!("CARGO_BIN_EXE_m2g"))
             .current_dir(dir.path())
             .stdin(std::process::Stdio::piped());
-        let text = String::from_utf8_lossy(&start(&mut script).output().stdout).into_owned();
-        assert!(text.starts_with("seven.png: 7 ("), "{variable}: {text}");
+        let mut script = start(&mut script);
+        let _open = script.stdin.take();
+        let text = String::from_utf8_lossy(&script.output().stdout).into_owned();
+        assert!(text.contains("seven.png: 7 ("), "{variable}: {text}");
         assert_eq!(text.contains("\x1b[48;5;"), has_colours, "{variable}: {text}");
     }
     // One unreadable picture does not stop the others.
