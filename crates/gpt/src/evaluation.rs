@@ -5,40 +5,40 @@ use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tokens};
 use m2g_text::TokenData;
 
-use crate::data::Windows;
+use crate::data::{Batches, Windows};
 use crate::{Gpt, GptConfig, TokenBatch};
 
-/// The mean loss in nats per token over `data`, except for its first token, which has no
-/// context. Evaluates [`Windows`] of `block_size` tokens, `batch_size` at a time.
+/// The mean loss in nats per token over all windows, `batch_size` at a time: every token but the first, which has no
+/// context. Several processes share the batches.
 ///
 /// # Errors
-/// If the data has fewer than two tokens, or tokens that are not in the model's vocabulary.
-pub fn full_pass_loss(
-    gpt: &Gpt<f32>,
+/// If a token is not in the model's vocabulary; the errors of [`Windows::batch`].
+pub fn full_pass_loss<M: Model<f32, Batch = TokenBatch>>(
+    model: &M,
     tape: &mut Tape<f32>,
-    data: &TokenData,
-    batch_size: usize,
-) -> Result<f64, Error> {
-    shared_full_pass_loss(gpt, tape, data, batch_size, &mut Ranks::default())
-}
-
-/// [`full_pass_loss`], whose batches several processes share.
-///
-/// # Errors
-/// As [`full_pass_loss`].
-pub fn shared_full_pass_loss(
-    gpt: &Gpt<f32>,
-    tape: &mut Tape<f32>,
-    data: &TokenData,
+    windows: Windows<'_>,
     batch_size: usize,
     ranks: &mut Ranks,
 ) -> Result<f64, Error> {
-    let windows = Windows::new(data, gpt.config().block_size)?;
     let losses = ranks.map(windows.batch_count(batch_size), |i| {
         let batch = windows.batch(batch_size, i)?;
-        Ok([batch_loss(gpt, tape, &batch)? * batch.y.ids.len() as f64])
+        Ok([batch_loss(model, tape, &batch)? * batch.y.ids.len() as f64])
     })?;
     Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / windows.targets() as f64)
+}
+
+/// nanoGPT's `estimate_loss`: the mean over `n` random batches. Their stream is not that of the training batches, so
+/// that evaluations do not change these. Several processes share the batches.
+pub(crate) fn estimate_loss<M: Model<f32, Batch = TokenBatch>>(
+    model: &M,
+    tape: &mut Tape<f32>,
+    (batches, stream, step): (&Batches<'_>, &str, u64),
+    n: u64,
+    ranks: &mut Ranks,
+) -> Result<f64, Error> {
+    let losses =
+        ranks.map(n as usize, |i| Ok([batch_loss(model, tape, &batches.get(stream, step, i as u64)?)?]))?;
+    Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / n as f64)
 }
 
 /// The mean loss when the model sees only the tokens before each target, as in generation.
@@ -47,7 +47,7 @@ pub fn shared_full_pass_loss(
 /// look ahead during training does worse.
 ///
 /// # Errors
-/// As [`full_pass_loss`].
+/// If the data has fewer than two tokens, or tokens that are not in the model's vocabulary.
 pub fn generation_loss(
     gpt: &Gpt<f32>,
     tape: &mut Tape<f32>,
@@ -77,7 +77,7 @@ pub fn full_pass_batch_size(model: &GptConfig) -> usize {
 }
 
 /// The mean loss of one batch.
-pub(crate) fn batch_loss<M: Model<f32, Batch = TokenBatch>>(
+fn batch_loss<M: Model<f32, Batch = TokenBatch>>(
     model: &M,
     tape: &mut Tape<f32>,
     batch: &TokenBatch,

@@ -8,9 +8,9 @@ use m2g_core::ranks::Ranks;
 use m2g_core::train::{Evaluation, Options, Save, Session, SessionCode, SessionModel, Task, Trainable};
 use m2g_core::{Error, Tape};
 
-use crate::data::{Batches, Corpus};
+use crate::data::{Batches, Corpus, Windows};
 pub use crate::description::Description;
-use crate::evaluation::{batch_loss, full_pass_batch_size, shared_full_pass_loss};
+use crate::evaluation::{estimate_loss, full_pass_batch_size, full_pass_loss};
 use crate::footprint::footprint;
 use crate::{Config, Gpt, TokenBatch, fine_tuning};
 
@@ -178,21 +178,6 @@ impl<'a> GptTask<'a> {
             batches: Vec::new(),
         })
     }
-
-    /// nanoGPT's `estimate_loss`: the mean over `eval_iters` random batches. They come
-    /// from a separate random stream, so that evaluations do not change the training batches.
-    fn estimate_loss(
-        &self,
-        (batches, stream, step): (&Batches<'_>, &str, u64),
-        gpt: &Gpt<f32>,
-        tape: &mut Tape<f32>,
-        ranks: &mut Ranks,
-    ) -> Result<f64, Error> {
-        let losses = ranks.map(self.config.eval_iters as usize, |i| {
-            Ok([batch_loss(gpt, tape, &batches.get(stream, step, i as u64)?)?])
-        })?;
-        Ok(losses.iter().fold(0.0, |sum, [loss]| sum + loss) / self.config.eval_iters as f64)
-    }
 }
 
 impl Task<f32, Gpt<f32>> for GptTask<'_> {
@@ -202,7 +187,7 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
         let first = (shard * passes) as u64;
         let shape = self.config.batch_shape(self.block_size, step);
         for (batch, i) in self.batches.iter_mut().zip(first..) {
-            self.train.get_part_into(batch, "batch", (step, i), shape)?;
+            self.train.get_into(batch, "batch", (step, i), shape)?;
         }
         Ok(&self.batches)
     }
@@ -215,11 +200,13 @@ impl Task<f32, Gpt<f32>> for GptTask<'_> {
         ranks: &mut Ranks,
     ) -> Result<Evaluation, Error> {
         let batch_size = full_pass_batch_size(gpt.config());
-        let val_loss = shared_full_pass_loss(gpt, tape, &self.corpus.val, batch_size, ranks)?;
+        let windows = Windows::new(&self.corpus.val, gpt.config().block_size)?;
+        let val_loss = full_pass_loss(gpt, tape, windows, batch_size, ranks)?;
         let mut metrics = vec![("val_loss", val_loss)];
-        if self.config.eval_iters > 0 {
-            let train = self.estimate_loss((&self.train, "estimate train", step), gpt, tape, ranks)?;
-            let val = self.estimate_loss((&self.val, "estimate val", step), gpt, tape, ranks)?;
+        let n = self.config.eval_iters;
+        if n > 0 {
+            let train = estimate_loss(gpt, tape, (&self.train, "estimate train", step), n, ranks)?;
+            let val = estimate_loss(gpt, tape, (&self.val, "estimate val", step), n, ranks)?;
             metrics.extend([("train_loss_estimate", train), ("val_loss_estimate", val)]);
         }
         Ok(Evaluation { score: Some(-val_loss), metrics })

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use clap::Args;
+use m2g_core::ranks::Ranks;
 use m2g_core::threads::with_threads;
 use m2g_core::{Error, Tape, WeightFormat};
-use m2g_gpt::data::{Corpus, is_built_in};
+use m2g_gpt::data::{Corpus, Windows, is_built_in};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::token_rows::TokenRows;
 use m2g_gpt::training::Description;
@@ -104,7 +105,9 @@ fn validation_loss(
     corpus.reports.iter().for_each(|report| note(without_advice(report)));
     let mut tape = Tape::new();
     tape.set_gradients(false);
-    let loss = full_pass_loss(gpt, &mut tape, &corpus.val, full_pass_batch_size(gpt.config()))?;
+    let windows = Windows::new(&corpus.val, gpt.config().block_size)?;
+    let batch_size = full_pass_batch_size(gpt.config());
+    let loss = full_pass_loss(gpt, &mut tape, windows, batch_size, &mut Ranks::default())?;
     Ok((loss, corpus.val.len() - 1))
 }
 

@@ -46,29 +46,16 @@ impl<'a> Batches<'a> {
     /// As [`TokenData::read`].
     pub fn get(&self, name: &str, step: u64, micro_step: u64) -> Result<TokenBatch, Error> {
         let mut batch = TokenBatch::default();
-        self.get_into(&mut batch, name, step, micro_step)?;
+        self.get_into(&mut batch, name, (step, micro_step), [self.batch_size, self.block_size])?;
         Ok(batch)
     }
 
-    /// [`Batches::get`] into the memory of a batch that is no longer needed.
+    /// [`Batches::get`] into the memory of a batch that is no longer needed, perhaps with a smaller shape: the first
+    /// of the windows, and fewer tokens of each.
     ///
     /// # Errors
     /// As [`TokenData::read`].
     pub fn get_into(
-        &self,
-        batch: &mut TokenBatch,
-        name: &str,
-        step: u64,
-        micro_step: u64,
-    ) -> Result<(), Error> {
-        self.get_part_into(batch, name, (step, micro_step), [self.batch_size, self.block_size])
-    }
-
-    /// [`Batches::get_into`] with a smaller shape: the first of the windows, and fewer tokens of each.
-    ///
-    /// # Errors
-    /// As [`TokenData::read`].
-    pub fn get_part_into(
         &self,
         batch: &mut TokenBatch,
         name: &str,
@@ -135,7 +122,7 @@ mod tests {
         let batches = Batches::new(&data, 4, 8, 1).unwrap();
         let mut batch = batches.get("train", 0, 0).unwrap();
         let (held, address) = (batch.x.clone(), batch.y.ids.as_ptr());
-        batches.get_into(&mut batch, "train", 1, 0).unwrap();
+        batches.get_into(&mut batch, "train", (1, 0), [4, 8]).unwrap();
         assert_eq!(batch, batches.get("train", 1, 0).unwrap());
         // x is still shared, y is not and keeps its memory.
         assert_eq!((held, batch.y.ids.as_ptr()), (batches.get("train", 0, 0).unwrap().x, address));
@@ -147,13 +134,13 @@ mod tests {
         let batches = Batches::new(&data, 4, 8, 1).unwrap();
         let whole = batches.get("train", 3, 1).unwrap();
         let mut part = TokenBatch::default();
-        batches.get_part_into(&mut part, "train", (3, 1), [2, 5]).unwrap();
+        batches.get_into(&mut part, "train", (3, 1), [2, 5]).unwrap();
         assert_eq!((part.x.shape, part.y.shape), ([2, 5], [2, 5]));
         for (part, whole) in part.x.ids.chunks(5).zip(whole.x.ids.chunks(8)) {
             // A shorter window may start a little later: there is more room at the end.
             assert!(part[0].abs_diff(whole[0]) <= 3 && part.windows(2).all(|w| w[1] == w[0] + 1));
         }
-        batches.get_part_into(&mut part, "train", (3, 1), [4, 8]).unwrap();
+        batches.get_into(&mut part, "train", (3, 1), [4, 8]).unwrap();
         assert_eq!(part, whole);
     }
 

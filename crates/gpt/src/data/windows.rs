@@ -36,20 +36,14 @@ impl<'a> Windows<'a> {
         self.data.len() - 1
     }
 
-    /// All windows in batches of at most `batch_size`. A shorter last window forms a
-    /// separate batch. The loss on the data is the mean over the batches, weighted by their
-    /// numbers of tokens. An item is an error where [`TokenData::read`] fails.
-    pub fn batches(self, batch_size: usize) -> impl Iterator<Item = Result<TokenBatch, Error>> + use<'a> {
-        (0..self.batch_count(batch_size)).map(move |i| self.batch(batch_size, i))
-    }
-
-    /// The number of [`Windows::batches`].
+    /// The number of batches of at most `batch_size` windows. A shorter last window is a batch of its own. The loss on
+    /// the data is the mean over the batches, weighted by their numbers of tokens.
     pub fn batch_count(self, batch_size: usize) -> usize {
         let (whole, rest) = (self.targets() / self.block_size, self.targets() % self.block_size);
         whole.div_ceil(batch_size.max(1)) + usize::from(rest > 0)
     }
 
-    /// Batch `i` of [`Windows::batches`].
+    /// Batch `i` of [`Windows::batch_count`].
     ///
     /// # Errors
     /// As [`TokenData::read`].
@@ -168,8 +162,8 @@ mod tests {
             let data = data(n);
             let windows = Windows::new(&data, block_size).unwrap();
             let mut targets = Vec::new();
-            for batch in windows.batches(batch_size) {
-                let batch = batch.unwrap();
+            for i in 0..windows.batch_count(batch_size) {
+                let batch = windows.batch(batch_size, i).unwrap();
                 prop_assert!(batch.x.shape[0] <= batch_size && batch.x.shape[1] <= block_size);
                 prop_assert!(batch.x.ids.iter().zip(batch.y.ids.iter()).all(|(x, y)| x + 1 == *y));
                 targets.extend_from_slice(&batch.y.ids);

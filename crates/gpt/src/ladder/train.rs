@@ -8,7 +8,7 @@ use m2g_core::{Error, Tape};
 use super::{Lecture, Rung};
 use crate::TokenBatch;
 use crate::data::{Batches, Corpus, Windows};
-use crate::evaluation::batch_loss;
+use crate::evaluation::{estimate_loss, full_pass_loss};
 
 /// The result of training a rung.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,19 +106,13 @@ impl Task<f32, Lecture<f32>> for LectureTask<'_> {
         _: u64,
         model: &Lecture<f32>,
         tape: &mut Tape<f32>,
-        _: &mut Ranks,
+        ranks: &mut Ranks,
     ) -> Result<Evaluation, Error> {
-        let mut loss = |batch: &TokenBatch| batch_loss(model, tape, batch);
-        let mut estimate = 0.0;
-        for i in 0..ESTIMATE_BATCHES {
-            estimate += loss(&self.val.get("estimate val", 0, i)?)? / ESTIMATE_BATCHES as f64;
-        }
+        let batches = (&self.val, "estimate val", 0);
+        let estimate = estimate_loss(model, tape, batches, ESTIMATE_BATCHES, ranks)?;
         let windows = Windows::new(&self.corpus.val, self.rung.block_size)?;
-        let mut whole = 0.0;
-        for batch in windows.batches(TOKENS_PER_EVAL_BATCH / self.rung.block_size) {
-            let batch = batch?;
-            whole += loss(&batch)? * batch.y.ids.len() as f64 / windows.targets() as f64;
-        }
+        let batch_size = TOKENS_PER_EVAL_BATCH / self.rung.block_size;
+        let whole = full_pass_loss(model, tape, windows, batch_size, ranks)?;
         self.losses = (estimate, whole);
         let metrics = vec![("val_loss_estimate", estimate), ("val_loss", whole)];
         Ok(Evaluation { score: Some(-whole), metrics })

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use m2g_core::Tape;
 use m2g_core::checkpoint::Checkpoint;
+use m2g_core::ranks::Ranks;
 use m2g_core::train::Model;
 use m2g_core::train::run_folder::{BEST, LAST, metrics};
-use m2g_gpt::data::Corpus;
+use m2g_gpt::data::{Corpus, Windows};
 use m2g_gpt::evaluation::full_pass_loss;
 use m2g_gpt::training::Training;
 use m2g_text::TokenizerKind;
@@ -32,7 +33,8 @@ fn an_old_run_loads_and_evaluates() {
         let (gpt, description) = Training::load(&old("run"), file).unwrap();
         assert_eq!(description, Training::describe(&old("run")).unwrap());
         assert_eq!(description.data, corpus.fingerprint);
-        let loss = full_pass_loss(&gpt, &mut tape, &corpus.val, 8).unwrap();
+        let windows = Windows::new(&corpus.val, gpt.config().block_size).unwrap();
+        let loss = full_pass_loss(&gpt, &mut tape, windows, 8, &mut Ranks::default()).unwrap();
         assert!((loss - old_loss).abs() < 1e-5, "{file}: {loss}, before {old_loss}");
     }
 }

@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use m2g_core::ranks::Ranks;
 use m2g_core::train::run_folder::{BEST, LAST};
 use m2g_core::train::{Ended, EvaluationRecord, Model, Observer, Progress, Save};
 use m2g_core::{Precision, Tape};
-use m2g_gpt::data::{Corpus, entropy};
+use m2g_gpt::data::{Corpus, Windows, entropy};
 use m2g_gpt::evaluation::{full_pass_batch_size, full_pass_loss};
 use m2g_gpt::training::{Description, Training, create};
 use m2g_gpt::{Config, Gpt};
@@ -108,8 +109,10 @@ fn it_learns_more_than_bigrams() {
     // The model is the best one, and the loss of a full pass does not depend on the batch size.
     let mut tape = Tape::new();
     tape.set_gradients(false);
-    for batch_size in [1, 7, full_pass_batch_size(training.model.config())] {
-        let loss = full_pass_loss(&training.model, &mut tape, &corpus.val, batch_size).unwrap();
+    let (gpt, ranks) = (&training.model, &mut Ranks::default());
+    let windows = Windows::new(&corpus.val, gpt.config().block_size).unwrap();
+    for batch_size in [1, 7, full_pass_batch_size(gpt.config())] {
+        let loss = full_pass_loss(gpt, &mut tape, windows, batch_size, ranks).unwrap();
         assert!((loss - best).abs() < 1e-5, "{batch_size}: {loss}, not {best}");
     }
 }

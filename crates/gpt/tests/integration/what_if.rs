@@ -3,10 +3,12 @@
 
 use m2g_core::gradcheck;
 use m2g_core::nn::{NormPlace, Score};
+use m2g_core::ranks::Ranks;
 use m2g_core::rng::{Streams, below};
 use m2g_core::settings::SettingValue;
 use m2g_core::train::Model;
 use m2g_core::{Float, Mask, Tape, Tokens};
+use m2g_gpt::data::Windows;
 use m2g_gpt::evaluation::{full_pass_loss, generation_loss};
 use m2g_gpt::{Config, GenerateOptions, Generator, Gpt, GptConfig, TokenBatch};
 use m2g_text::TokenData;
@@ -96,7 +98,8 @@ fn only_models_that_see_later_tokens_are_worse_in_generation() {
         let gpt = confident::<f32>(GptConfig { mask, ..config() });
         let mut tape = Tape::new();
         tape.set_gradients(false);
-        let whole = full_pass_loss(&gpt, &mut tape, &text, 8).unwrap();
+        let windows = Windows::new(&text, T).unwrap();
+        let whole = full_pass_loss(&gpt, &mut tape, windows, 8, &mut Ranks::default()).unwrap();
         (whole, generation_loss(&gpt, &mut tape, &text, 40).unwrap())
     };
     for mask in [Mask::Causal, Mask::Window(3), Mask::Finite] {
