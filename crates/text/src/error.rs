@@ -57,7 +57,7 @@ pub enum TextError {
 
 impl TextError {
     /// A [`TextError::File`].
-    pub(crate) fn file(path: &Path, why: impl Into<String>) -> Self {
+    pub fn file(path: &Path, why: impl Into<String>) -> Self {
         Self::File { path: path.to_path_buf(), why: why.into() }
     }
 }

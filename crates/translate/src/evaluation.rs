@@ -27,25 +27,11 @@ impl Prediction {
     }
 }
 
-/// Measures a model on pairs. `shift` is that of training: see [`batch`].
+/// Measures a model on pairs, in batches that several processes share. `shift` is that of training: see [`batch`].
 ///
 /// # Errors
 /// [`Error::Setting`] if a sentence is longer than `max_length`.
 pub fn predict(
-    model: &Transformer<f32>,
-    tape: &mut Tape<f32>,
-    pairs: &Pairs,
-    special: Specials,
-    shift: bool,
-) -> Result<Prediction, Error> {
-    shared_predict(model, tape, pairs, (special, shift), &mut Ranks::default())
-}
-
-/// [`predict`], whose batches several processes share.
-///
-/// # Errors
-/// As [`predict`].
-pub fn shared_predict(
     model: &Transformer<f32>,
     tape: &mut Tape<f32>,
     pairs: &Pairs,
@@ -96,10 +82,8 @@ pub fn translate(
     indices: &[usize],
 ) -> Result<Vec<String>, Error> {
     let sources: Vec<Vec<u32>> = indices.iter().map(|&i| pairs.source.get(i).to_vec()).collect();
-    let best = translator.translate(&sources)?.into_iter();
-    let texts =
-        best.map(|mut found| if found.is_empty() { String::new() } else { found.swap_remove(0).text });
-    Ok(texts.collect())
+    let best = translator.translate(&sources)?.into_iter().map(|found| found.into_iter().next());
+    Ok(best.map(|best| best.map_or(String::new(), |best| best.text)).collect())
 }
 
 /// The texts of the targets of pairs.

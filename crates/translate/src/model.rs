@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use m2g_core::nn::{
     AttentionSettings, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, Memory,
-    MlpActivation, NormPlace, PositionEmbedding, Score,
+    MlpActivation, NormPlace, PositionEmbedding,
 };
 use m2g_core::ops::smoothed_cross_entropy::SmoothedTargets;
 use m2g_core::rng::{ChaCha8Rng, Streams};
@@ -62,26 +62,20 @@ impl TransformerConfig {
     /// The settings of a block: the paper's, unless the configuration says otherwise. With `gain` 0, all its linear
     /// layers are 0.
     pub(crate) fn block_settings(&self, cross_attention: bool, gain: f64) -> BlockSettings {
-        let &Self { d_model, d_ff, n_head, positions, norm, dropout, relu_dropout, .. } = self;
+        let &Self { d_model, d_ff, n_head, positions, norm, dropout, .. } = self;
+        let usual = BlockSettings::new(d_model, n_head);
         let init = Init::Scaled { gain, bias: 0.0 };
         BlockSettings {
             hidden: d_ff,
             activation: MlpActivation::Relu,
-            attention: AttentionSettings {
-                n_head,
-                positions,
-                score: Score::ScaledDot,
-                bias: true,
-                qk_norm: false,
-                dropout: self.attention_dropout,
-            },
+            attention: AttentionSettings { positions, dropout: self.attention_dropout, ..usual.attention },
             cross_attention,
             norm,
             dropout,
-            hidden_dropout: relu_dropout,
+            hidden_dropout: self.relu_dropout,
             init,
             init_proj: init,
-            ..BlockSettings::new(d_model, n_head)
+            ..usual
         }
     }
 }

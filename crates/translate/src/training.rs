@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Batches, Corpus, batch};
 use crate::decode::Translator;
-use crate::evaluation::{bleu_and_exact, references, shared_predict, translate};
+use crate::evaluation::{bleu_and_exact, predict, references, translate};
 use crate::footprint::footprint;
 use crate::{Config, PairBatch, Transformer, TransformerConfig};
 
@@ -210,7 +210,7 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
         ranks: &mut Ranks,
     ) -> Result<Evaluation, Error> {
         let Self { config, corpus, .. } = self;
-        let found = shared_predict(model, tape, &corpus.val, (corpus.specials(), config.shift), ranks)?;
+        let found = predict(model, tape, &corpus.val, (corpus.specials(), config.shift), ranks)?;
         let mut metrics = vec![
             ("val_loss", found.loss),
             ("val_perplexity", found.perplexity()),

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use m2g_core::Tape;
+use m2g_core::ranks::Ranks;
 use m2g_core::threads::with_threads;
 use m2g_translate::data::TextPair;
 use m2g_translate::decode::{Options, Translator};
-use m2g_translate::evaluation::{bleu_and_exact, predict};
+use m2g_translate::evaluation::{bleu_and_exact, predict, translate};
 use m2g_translate::metrics::{Bleu, Chrf, Metric};
 use m2g_translate::training::Description;
 use m2g_translate::{Config, Transformer};
@@ -91,14 +92,10 @@ fn measure(
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let Config { shift, .. } = *config;
-    let found = predict(model, &mut tape, &pairs, special, shift)?;
+    let found = predict(model, &mut tape, &pairs, (special, shift), &mut Ranks::default())?;
     let translator = Translator::new(model, tokenizer, options)?;
-    let sources: Vec<Vec<u32>> = (0..pairs.len()).map(|i| pairs.source.get(i).to_vec()).collect();
-    let translations: Vec<String> = translator
-        .translate(&sources)?
-        .into_iter()
-        .map(|t| t.into_iter().next().map_or(String::new(), |t| t.text))
-        .collect();
+    let all: Vec<usize> = (0..pairs.len()).collect();
+    let translations = translate(&translator, &pairs, &all)?;
     let references: Vec<String> = parallel.texts.iter().map(|pair| pair.target.clone()).collect();
     let (_, exact) = bleu_and_exact(&translations, &references);
     let sets = [references];

@@ -134,9 +134,7 @@ fn introduce(training: &Training<'_>, corpus: &Corpus) -> StepLog {
             corpus.tokenizer.vocab_size(),
         ),
     );
-    let train = &corpus.train;
-    let longest = (0..train.len()).map(|i| train.source.get(i).len().max(train.target.get(i).len())).max();
-    let or_one = if longest > Some(config.batch_tokens) { ", or of one longer pair" } else { "" };
+    let or_one = if corpus.train.longest() > config.batch_tokens { ", or of one longer pair" } else { "" };
     fact(
         "batches",
         &format!(

@@ -148,7 +148,7 @@ impl Corpus {
         if size == 0 {
             let why = "it has token ids but no tokenizer (no meta.pkl): set vocab_size to the number of tokens, or \
                        set tokenizer to gpt2 if they are GPT-2's";
-            return Err(TextError::File { path: data.into(), why: why.into() });
+            return Err(TextError::file(Path::new(data), why));
         }
         let [train, val] = folder.tokens(size)?;
         Ok(match tokenizer {

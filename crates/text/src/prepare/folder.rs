@@ -41,8 +41,9 @@ pub struct Prepare<'a> {
 pub fn prepare(settings: &Prepare<'_>, watch: &mut dyn FnMut(Progress) -> bool) -> Result<Meta, TextError> {
     let sources = settings.inputs.iter().map(|input| Source::named(input)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::concat(sources);
-    let may_replace = || check_replaceable(&settings.out, settings.overwrite);
-    atomic::folder(&settings.out, may_replace, |new| write_files(new, settings, &source, watch))
+    let (out, overwrite) = (&settings.out, settings.overwrite);
+    let may_replace = || check_replaceable(out, is_prepared(out), overwrite, &[META, TOKENIZER, TRAIN, VAL]);
+    atomic::folder(out, may_replace, |new| write_files(new, settings, &source, watch))
 }
 
 /// Encodes the text and writes the four files.
@@ -105,18 +106,25 @@ fn finish(writer: TokenWriter<BufWriter<File>>, path: &Path) -> Result<String, T
     Ok(sha256)
 }
 
-/// Checks that `out` does not exist, is empty, or may be overwritten.
-fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
+/// Checks that `out` does not exist, is empty, or may be overwritten because it is a prepared folder, of these `files`
+/// alone.
+///
+/// # Errors
+/// [`TextError::Exists`] without `overwrite`; [`TextError::File`] if it is another folder; [`Error::Foreign`] if it
+/// holds another file too.
+pub fn check_replaceable(
+    out: &Path,
+    is_prepared: bool,
+    overwrite: bool,
+    files: &[&str],
+) -> Result<(), TextError> {
     let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     // A link that leads nowhere is taken too.
     if out.symlink_metadata().is_err() || (out.is_dir() && is_empty()) {
         return Ok(());
     }
-    match (is_prepared(out), overwrite) {
-        (true, true) => {
-            let own = [META, TOKENIZER, TRAIN, VAL];
-            Ok(atomic::check_own(out, "a prepared folder", |name| own.contains(&name))?)
-        }
+    match (is_prepared, overwrite) {
+        (true, true) => Ok(atomic::check_own(out, "a prepared folder", |name| files.contains(&name))?),
         (true, false) => Err(TextError::Exists(out.to_path_buf())),
         (false, _) => {
             let why =

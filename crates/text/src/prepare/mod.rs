@@ -13,4 +13,4 @@ mod folder;
 mod split;
 
 pub use encode::{Encode, Encoded, Progress, TokenizerChoice};
-pub use folder::{Prepare, prepare};
+pub use folder::{Prepare, check_replaceable, prepare};

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use m2g_core::{Error, bounded};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::data::TokenData;
@@ -33,7 +34,7 @@ const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
 pub struct Meta {
     /// The version of this format: 1.
     pub format: u32,
-    /// `char`, `byte`, `gpt2` or `bpe:N`.
+    /// `char`, `word`, `byte`, `gpt2` or `bpe:N`.
     pub tokenizer: String,
     /// V, the number of tokens in the vocabulary.
     pub vocab_size: usize,
@@ -130,9 +131,13 @@ pub fn open(folder: &Path) -> Result<PreparedText, TextError> {
     Ok(PreparedText { train, val, tokenizer, meta })
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str, most: u64) -> Result<T, TextError> {
+/// A JSON file of a prepared folder, of at most `most` bytes.
+///
+/// # Errors
+/// [`TextError`] if it is missing, larger or damaged.
+pub fn read_json<T: DeserializeOwned>(folder: &Path, name: &str, most: u64) -> Result<T, TextError> {
     let path = folder.join(name);
     let text = bounded::read(&path, most, "a file of this name")?;
     serde_json::from_slice(&text)
-        .map_err(|e| TextError::file(&path, format!("it is damaged ({e}): prepare the text again")))
+        .map_err(|e| TextError::file(&path, format!("it is damaged ({e}): prepare the data again")))
 }

@@ -21,7 +21,7 @@ mod writer;
 pub use data::TokenData;
 pub use fingerprint::{fingerprint, fingerprint_of_ids, fingerprint_of_sha256, tokenizer_sha256};
 pub(crate) use folder::{META, TOKENIZER, TRAIN, VAL};
-pub use folder::{Meta, PreparedText, is_prepared, open};
+pub use folder::{Meta, PreparedText, is_prepared, open, read_json};
 pub use nanogpt::{NanoGptFolder, NanoGptMeta, is_nanogpt, read_meta};
 pub use width::Width;
 pub use writer::TokenWriter;

@@ -72,9 +72,7 @@ impl Attention {
     pub fn of_target_word(&self, pair: &Pair, word: usize) -> Vec<HeadWeights> {
         HeadWeights::of(&self.cross, &pair.target.tokens(word).collect::<Vec<_>>(), &pair.source)
     }
-}
 
-impl Attention {
     /// The target word that is translated from a source word, as far as cross-attention tells: the one whose
     /// prediction attends to it most, in the mean over the heads of all decoder layers but the first.
     pub fn translation_of(&self, pair: &Pair, word: usize) -> Option<usize> {

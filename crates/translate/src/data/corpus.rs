@@ -9,14 +9,14 @@ use m2g_text::token_file::fingerprint_of_sha256;
 use m2g_text::{TextError, Tokenizer};
 
 use super::folder::{PreparedPairs, is_prepared, open};
-use super::pairs::{Pairs, check_not_empty, does_not_fit};
+use super::pairs::{Pairs, check_not_empty};
 use super::text::{TextPair, TextSplits, read_tsv};
 use super::vocabulary::{Specials, specials, tokenizer_for};
 use super::{grammar, multi30k, toys, vocabulary};
 use crate::Config;
 
 /// The most validation pairs that are held out of data without a validation split.
-pub const VAL_PAIRS: usize = 1000;
+const VAL_PAIRS: usize = 1000;
 /// At most every tenth pair is held out.
 const ONE_IN: usize = 10;
 
@@ -55,7 +55,7 @@ impl Corpus {
             if tokenizer.is_some_and(|tokenizer| *tokenizer != own) {
                 let why = "it was prepared with another vocabulary than that of the model: prepare it with the \
                            tokenizer of the run";
-                return Err(TextError::File { path: path.to_path_buf(), why: why.into() });
+                return Err(TextError::file(path, why));
             }
             let mut reports = meta.reports;
             let mut keep = |name: &str, pairs: Pairs| {
@@ -101,14 +101,9 @@ impl Corpus {
         let made = known.is_none().then_some(&tokenizer);
         let smaller = made.and_then(|made| vocabulary::report(&config.tokenizer, &config.data, made));
         // Takes the text of a split, which is not needed any more.
-        let mut encode = |split: &str, pairs: Vec<TextPair>| -> Result<Pairs, TextError> {
-            let encoded = Pairs::encode(&pairs, &tokenizer, config.max_length);
-            let (pairs, dropped) = match known {
-                Some(_) => encoded?,
-                None => encoded.map_err(|error| does_not_fit(&name, split, error))?,
-            };
-            reports.extend(dropped.reports(split, config.max_length));
-            Ok(pairs)
+        let mut encode = |split: &str, pairs: Vec<TextPair>| {
+            let tokenizer = (&tokenizer, known.is_none());
+            Pairs::encode_split((&name, split), &pairs, tokenizer, config.max_length, &mut reports)
         };
         let (train, val) = (encode("training", train)?, encode("validation", val)?);
         let tests = tests.into_iter().map(|(name, pairs)| Ok((name.clone(), encode(&name, pairs)?)));
@@ -166,7 +161,7 @@ pub struct HeldOut {
     pub report: Option<String>,
 }
 
-/// Training and validation pairs: of the pairs with text on both sides a tenth, but at most [`VAL_PAIRS`], is held
+/// Training and validation pairs: of the pairs with text on both sides a tenth, but at most 1000, is held
 /// out at random, the same in every run. A validation pair that is among the training pairs too is dropped, unless
 /// all are.
 pub fn hold_out(mut pairs: Vec<TextPair>) -> HeldOut {

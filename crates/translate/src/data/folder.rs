@@ -7,17 +7,16 @@
 //! val.source.bin    val.target.bin
 //! ```
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use m2g_core::{Error, atomic, bounded};
-use m2g_text::token_file::{TokenWriter, Width, tokenizer_sha256};
+use m2g_core::{Error, atomic};
+use m2g_text::prepare::check_replaceable;
+use m2g_text::token_file::{TokenWriter, Width, read_json, tokenizer_sha256};
 use m2g_text::{TextError, TokenData, Tokenizer};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::pairs::{Pairs, Sentences, check_not_empty, does_not_fit};
+use super::pairs::{Pairs, Sentences, check_not_empty};
 use super::text::TextPair;
 use super::vocabulary::{self, specials, tokenizer_for};
 
@@ -86,21 +85,19 @@ pub fn is_prepared(folder: &Path) -> bool {
 /// [`TextError`] if no pairs are left, or the folder exists or cannot be written.
 pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     let out = &settings.out;
-    check_replaceable(out, settings.overwrite)?;
+    let own = [&[META, TOKENIZER][..], &FILES].concat();
+    let may_replace = || check_replaceable(out, is_prepared(out), settings.overwrite, &own);
+    may_replace()?;
     let tokenizer = match settings.tokenizer {
         Ok(tokenizer) => tokenizer.clone(),
         Err(name) => tokenizer_for(name, "", settings.train)?,
     };
     let source = settings.sources.join(", ");
     let mut reports = settings.reports.clone();
-    let mut encode = |split: &str, pairs: &[TextPair]| -> Result<Pairs, TextError> {
-        let encoded = Pairs::encode(pairs, &tokenizer, settings.max_length);
-        let (pairs, dropped) = match settings.tokenizer {
-            Ok(_) => encoded?,
-            Err(_) => encoded.map_err(|error| does_not_fit(&source, split, error))?,
-        };
-        reports.extend(dropped.reports(split, settings.max_length));
-        Ok(pairs)
+    let learned = settings.tokenizer.is_err();
+    let mut encode = |split: &str, pairs: &[TextPair]| {
+        let max_length = settings.max_length;
+        Pairs::encode_split((&source, split), pairs, (&tokenizer, learned), max_length, &mut reports)
     };
     let (train, val) = (encode("training", settings.train)?, encode("validation", settings.val)?);
     check_not_empty(&source, (&train, &val), &reports)?;
@@ -109,7 +106,6 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     let dtype = Width::of(vocab_size);
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Other(Box::new(e)));
     let tokenizer_json = json(serde_json::to_string(&tokenizer))?;
-    let may_replace = || check_replaceable(out, settings.overwrite);
     atomic::folder(out, may_replace, |new| {
         let mut sha256: [String; 4] = Default::default();
         let sides = [&train.source, &train.target, &val.source, &val.target];
@@ -140,25 +136,6 @@ pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     })
 }
 
-/// Checks that `out` does not exist, is empty, or may be overwritten.
-fn check_replaceable(out: &Path, overwrite: bool) -> Result<(), TextError> {
-    let is_empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
-    // A link that leads nowhere is taken too.
-    match (out.symlink_metadata().is_ok() && !is_empty(), is_prepared(out), overwrite) {
-        (false, ..) => Ok(()),
-        (_, true, true) => {
-            let own = |name: &str| [META, TOKENIZER].contains(&name) || FILES.contains(&name);
-            Ok(atomic::check_own(out, "a prepared folder", own)?)
-        }
-        (_, true, false) => Err(TextError::Exists(out.to_path_buf())),
-        _ => {
-            let why =
-                "it exists and is not a prepared folder, so it is never replaced: choose another folder";
-            Err(TextError::File { path: out.to_path_buf(), why: why.into() })
-        }
-    }
-}
-
 /// The contents of a prepared folder.
 #[derive(Debug)]
 pub(super) struct PreparedPairs {
@@ -173,18 +150,17 @@ pub(super) struct PreparedPairs {
 /// # Errors
 /// [`TextError`] if a file is missing, is damaged or does not belong to the others.
 pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
-    let again = |name: &str, why: String| TextError::File {
-        path: folder.join(name),
-        why: format!("{why}: prepare the pairs again"),
+    let again = |name: &str, why: String| {
+        TextError::file(&folder.join(name), format!("{why}: prepare the pairs again"))
     };
-    let meta: PairsMeta = read_json(folder, META)?;
+    let meta: PairsMeta = read_json(folder, META, MAX_JSON_BYTES)?;
     if meta.format != FORMAT {
         return Err(again(
             META,
             format!("its format is {}, but this program reads format {FORMAT}", meta.format),
         ));
     }
-    let tokenizer: Tokenizer = read_json(folder, TOKENIZER)?;
+    let tokenizer: Tokenizer = read_json(folder, TOKENIZER, MAX_JSON_BYTES)?;
     if tokenizer_sha256(&tokenizer) != meta.tokenizer_sha256 {
         return Err(again(TOKENIZER, format!("it is not the tokenizer that {META} describes")));
     }
@@ -215,16 +191,11 @@ pub(super) fn open(folder: &Path) -> Result<PreparedPairs, TextError> {
 /// The largest `pairs.json` or `tokenizer.json` in bytes.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
-fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, TextError> {
-    let path = folder.join(name);
-    let text = bounded::read(&path, MAX_JSON_BYTES, "a file of this name")?;
-    serde_json::from_slice(&text)
-        .map_err(|e| TextError::File { path, why: format!("it is damaged ({e}): prepare the pairs again") })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::super::corpus::Corpus;
     use super::*;
     use crate::Config;

@@ -24,10 +24,11 @@ mod vocabulary;
 
 pub(crate) use batches::EVALUATION_TOKENS;
 pub use batches::{Batches, batch};
-pub use corpus::{Corpus, HeldOut, VAL_PAIRS, hold_out, is_built_in};
+pub use corpus::{Corpus, HeldOut, hold_out, is_built_in};
 pub use folder::{META, PairsMeta, Prepare, is_prepared, prepare};
 pub use grammar::{NAME as GRAMMAR, PIZZA};
 pub use pairs::{Pairs, Sentences};
 pub use text::{TextPair, TextSplits, read_tsv, read_two_files};
 pub use toys::NAMES as TOYS;
+pub(crate) use vocabulary::specials;
 pub use vocabulary::{Specials, name_of, tokenizer_for};

@@ -116,7 +116,7 @@ impl Pairs {
     ///
     /// # Errors
     /// [`TextError::Tokenizer`] if a character has no token.
-    pub(crate) fn encode(
+    pub(super) fn encode(
         pairs: &[TextPair],
         tokenizer: &Tokenizer,
         max_length: usize,
@@ -144,6 +144,27 @@ impl Pairs {
             all.target.push(&target);
         }
         Ok((all, dropped))
+    }
+
+    /// The tokens of the pairs of a split, as [`Pairs::encode`]; `reports` get what was dropped. `learned` says whether
+    /// the tokenizer was learned from the training pairs of `source`.
+    ///
+    /// # Errors
+    /// As [`Pairs::encode`]; then [`TextError::Text`] on `source` if the tokenizer was learned.
+    pub(super) fn encode_split(
+        (source, split): (&str, &str),
+        pairs: &[TextPair],
+        (tokenizer, learned): (&Tokenizer, bool),
+        max_length: usize,
+        reports: &mut Vec<String>,
+    ) -> Result<Self, TextError> {
+        let encoded = Self::encode(pairs, tokenizer, max_length);
+        let (pairs, dropped) = match learned {
+            true => encoded.map_err(|error| does_not_fit(source, split, error))?,
+            false => encoded?,
+        };
+        reports.extend(dropped.reports(split, max_length));
+        Ok(pairs)
     }
 
     /// The tokens of all these pairs, and the special tokens. A text that is empty, or only white space, has only
@@ -190,7 +211,7 @@ impl Pairs {
     }
 
     /// The number of tokens of the longest source or target.
-    pub(crate) fn longest(&self) -> usize {
+    pub fn longest(&self) -> usize {
         let lengths = |side: &Sentences| (0..side.len()).map(|i| side.get(i).len()).max();
         lengths(&self.source).max(lengths(&self.target)).unwrap_or(0)
     }
@@ -223,7 +244,7 @@ pub(super) fn check_not_empty(
 }
 
 /// The error of encoding a split, if the tokenizer was learned from the training pairs.
-pub(super) fn does_not_fit(source: &str, split: &str, error: TextError) -> TextError {
+fn does_not_fit(source: &str, split: &str, error: TextError) -> TextError {
     let unknown = match &error {
         TextError::Tokenizer(TokenizerError::UnknownWords { words, .. }) => {
             words.first().map(ToString::to_string)

@@ -57,7 +57,7 @@ pub fn read_two_files(source: &Path, target: &Path) -> Result<(Vec<TextPair>, Ve
             "it has {t} {lines}, but {} has {s}: line n of one must translate line n of the other",
             source.display()
         );
-        return Err(TextError::File { path: target.to_path_buf(), why });
+        return Err(TextError::file(target, why));
     }
     let pairs = sources.into_iter().zip(targets).map(|(source, target)| TextPair { source, target });
     Ok((pairs.collect(), reports))
@@ -82,7 +82,7 @@ pub fn read_tsv(path: &Path) -> Result<(Vec<TextPair>, Vec<String>), TextError> 
                         n - 1
                     ),
                 };
-                return Err(TextError::File { path: path.to_path_buf(), why });
+                return Err(TextError::file(path, why));
             }
         }
     }

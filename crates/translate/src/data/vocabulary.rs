@@ -88,11 +88,11 @@ pub fn name_of(tokenizer: &Tokenizer) -> String {
 /// The special tokens of a tokenizer that pairs are encoded with.
 ///
 /// # Errors
-/// [`TextError::Core`] if it lacks one.
-pub(super) fn specials(tokenizer: &Tokenizer) -> Result<Specials, TextError> {
+/// [`Error::Setting`] if it lacks one.
+pub(crate) fn specials(tokenizer: &Tokenizer) -> Result<Specials, Error> {
     Specials::of(tokenizer).ok_or_else(|| {
         let rule = "it has no tokens for the beginning, the end and padding: it was made for another model";
-        Error::Setting { name: "tokenizer", value: tokenizer.name(), rule }.into()
+        Error::Setting { name: "tokenizer", value: tokenizer.name(), rule }
     })
 }
 

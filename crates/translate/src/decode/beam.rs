@@ -5,7 +5,7 @@ use super::tree::{Fate, Node, Tree};
 
 /// A translation as tokens.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hypothesis {
+pub(super) struct Hypothesis {
     /// The tokens, without beginning and end.
     pub tokens: Vec<u32>,
     /// The logarithm of its probability, the end token included.
@@ -24,7 +24,7 @@ pub struct Hypothesis {
 /// that do not end are the next open ones. The search stops when `beam` translations have ended (Kasai et al. 2024
 /// call this first come, first served), or sooner if no open translation can win any more.
 #[derive(Debug, Clone)]
-pub struct Beam {
+pub(super) struct Beam {
     options: Options,
     /// The greatest number of tokens, the end token included.
     max_tokens: usize,

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `options` | [`Options`]: beam width, length penalty, limits |
-//! | `beam` | [`Beam`]: the open and the finished translations of one sentence |
+//! | `beam` | `Beam`: the open and the finished translations of one sentence |
 //! | `search` | runs the model for the beams of several sentences at once |
 //! | `translator` | [`Translator`]: text in, text out, in the order in which it came |
 //! | `tree` | [`Tree`]: the search of one sentence, with what was pruned |
@@ -16,10 +16,8 @@ mod search;
 mod translator;
 mod tree;
 
-pub use beam::{Beam, Hypothesis};
 pub use options::Options;
 pub(crate) use options::valid_alpha;
 pub use score::score;
-pub use search::{recorded_search, search};
 pub use translator::{Translation, Translator};
 pub use tree::{Fate, Node, Tree};

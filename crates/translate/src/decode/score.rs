@@ -3,10 +3,7 @@
 use m2g_core::{Error, Tape};
 
 use crate::Transformer;
-use crate::data::{Batches, Pairs, Specials, batch};
-
-/// Padded tokens in a batch.
-const TOKENS_PER_BATCH: usize = 4096;
+use crate::data::{Batches, EVALUATION_TOKENS, Pairs, Specials, batch};
 
 /// The logarithm of the probability of each token of each target, its end token last, given the source and
 /// the tokens before it. In the order of the pairs.
@@ -17,7 +14,7 @@ pub fn score(model: &Transformer<f32>, pairs: &Pairs, special: Specials) -> Resu
     let mut tape = Tape::new();
     tape.set_gradients(false);
     let mut scores = vec![Vec::new(); pairs.len()];
-    for indices in Batches::new(pairs, TOKENS_PER_BATCH, 0).in_order() {
+    for indices in Batches::new(pairs, EVALUATION_TOKENS, 0).in_order() {
         let batch = batch(pairs, &indices, special, true)?;
         let logits = model.forward(&mut tape, &batch)?; // (B, T, V)
         let log_sums = tape.log_sum_exp(logits)?; // (B T)

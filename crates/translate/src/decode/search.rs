@@ -15,7 +15,8 @@ use crate::data::Specials;
 use crate::model::Encoded;
 
 /// Translates sources side by side: tokens, each with its end token. Returns the best translations of each,
-/// best first. `text` decodes tokens: translations with the same text count as one.
+/// best first, and the tree of its search if it is `recorded`. `text` decodes tokens: translations with the same text
+/// count as one.
 ///
 /// In each step the model reads one token of every open translation, a row each: those of one sentence, then
 /// those of another, and so on. All open translations of a step have the same number of tokens, and
@@ -23,49 +24,19 @@ use crate::model::Encoded;
 /// translation and its probability are the same to the last bit, whatever the batch, if the model has a padding mask.
 ///
 /// # Errors
-/// [`Error::Setting`] if an option is invalid or a source is longer than `max_length`; [`Error::Stopped`] once `stop`
-/// has answered `true`.
-pub fn search(
+/// [`Error::Setting`] if a source is longer than `max_length`; [`Error::Stopped`] once `stop` has answered `true`.
+pub(super) fn search(
     model: &Transformer<f32>,
     sources: &[&[u32]],
     special: Specials,
-    options: &Options,
+    (options, recorded): (&Options, bool),
     stop: Option<fn() -> bool>,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
-) -> Result<Vec<Vec<Hypothesis>>, Error> {
+) -> Result<Vec<(Vec<Hypothesis>, Tree)>, Error> {
     let mut tape = Tape::new();
     if let Some(stop) = stop {
         tape.set_stop(stop);
     }
-    let found = run(model, tape, sources, special, (options, false), text)?;
-    Ok(found.into_iter().map(|(best, _)| best).collect())
-}
-
-/// As [`search`] for one source, and the tree of the search.
-///
-/// # Errors
-/// As [`search`].
-pub fn recorded_search(
-    model: &Transformer<f32>,
-    source: &[u32],
-    special: Specials,
-    options: &Options,
-    text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
-) -> Result<(Vec<Hypothesis>, Tree), Error> {
-    let found = run(model, Tape::new(), &[source], special, (options, true), text)?;
-    Ok(found.into_iter().next().unwrap_or_default())
-}
-
-/// The best translations of each source, and the tree of each search if it is recorded.
-fn run(
-    model: &Transformer<f32>,
-    tape: Tape<f32>,
-    sources: &[&[u32]],
-    special: Specials,
-    (options, recorded): (&Options, bool),
-    text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
-) -> Result<Vec<(Vec<Hypothesis>, Tree)>, Error> {
-    options.validate()?;
     let mut done = vec![(Vec::new(), Tree::default()); sources.len()];
     if sources.is_empty() {
         return Ok(done);

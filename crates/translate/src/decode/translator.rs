@@ -5,10 +5,10 @@ use m2g_text::Tokenizer;
 
 use super::beam::Hypothesis;
 use super::options::Options;
-use super::search::{recorded_search, search};
+use super::search::search;
 use super::tree::Tree;
 use crate::Transformer;
-use crate::data::Specials;
+use crate::data::{Specials, specials};
 use crate::footprint::decoding_elements;
 
 /// A translation as text.
@@ -56,10 +56,7 @@ impl<'a> Translator<'a> {
     /// [`Error::Setting`] if an option is invalid, or the tokenizer lacks a special token.
     pub fn new(model: &Transformer<f32>, tokenizer: &'a Tokenizer, options: Options) -> Result<Self, Error> {
         options.validate()?;
-        let Some(special) = Specials::of(tokenizer) else {
-            let rule = "it has no tokens for the beginning, the end and padding: it belongs to another model";
-            return Err(Error::Setting { name: "tokenizer", value: tokenizer.name(), rule });
-        };
+        let special = specials(tokenizer)?;
         let mut model = model.clone();
         model.pack();
         Ok(Self { model, tokenizer, special, options, stop: None })
@@ -95,8 +92,8 @@ impl<'a> Translator<'a> {
     /// source without tokens, except perhaps its end, has an empty translation.
     ///
     /// # Errors
-    /// The errors of [`search`]; [`Error::Memory`] if there is too little memory for one sentence;
-    /// [`Error::Stopped`] after [`Translator::stop_when`].
+    /// [`Error::Setting`] if a source is longer than `max_length`; [`Error::Memory`] if there is too little memory for
+    /// one sentence; [`Error::Stopped`] after [`Translator::stop_when`].
     pub fn translate(&self, sources: &[Vec<u32>]) -> Result<Vec<Vec<Translation>>, Error> {
         let mut order: Vec<usize> = (0..sources.len()).filter(|&i| sources[i].len() > 1).collect();
         order.sort_by_key(|&i| sources[i].len());
@@ -122,10 +119,10 @@ impl<'a> Translator<'a> {
         let found = threads::in_turns(batches.len(), at_once, |i| {
             let batch: Vec<&[u32]> = batches[i].iter().map(|&i| &sources[i][..]).collect();
             let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-            search(&self.model, &batch, self.special, &self.options, self.stop, &mut text)
+            search(&self.model, &batch, self.special, (&self.options, false), self.stop, &mut text)
         })?;
         for (indices, found) in batches.into_iter().zip(found) {
-            for (&i, hypotheses) in indices.iter().zip(found) {
+            for (&i, (hypotheses, _)) in indices.iter().zip(found) {
                 all[i] = hypotheses.into_iter().map(|found| self.translation(found)).collect();
             }
         }
@@ -135,10 +132,13 @@ impl<'a> Translator<'a> {
     /// The best translations of one source, which comes from [`Translator::encode`], and the tree of the search.
     ///
     /// # Errors
-    /// The errors of [`search`].
+    /// [`Error::Setting`] if the source is longer than `max_length`; [`Error::Stopped`] after
+    /// [`Translator::stop_when`].
     pub fn tree(&self, source: &[u32]) -> Result<(Vec<Translation>, Tree), Error> {
         let mut text = |tokens: &[u32]| self.tokenizer.decode_bytes(tokens);
-        let (found, tree) = recorded_search(&self.model, source, self.special, &self.options, &mut text)?;
+        let options = (&self.options, true);
+        let found = search(&self.model, &[source], self.special, options, self.stop, &mut text)?;
+        let (found, tree) = found.into_iter().next().unwrap_or_default();
         Ok((found.into_iter().map(|found| self.translation(found)).collect(), tree))
     }
 

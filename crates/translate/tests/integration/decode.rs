@@ -134,6 +134,7 @@ fn a_translation_stops_when_it_is_asked_to() {
     let translator = Translator::new(&model, &tokenizer, Options::default()).unwrap();
     let source = translator.encode("abc").unwrap();
     let translator = translator.stop_when(Some(|| true));
+    assert!(matches!(translator.tree(&source), Err(m2g_core::Error::Stopped)));
     assert!(matches!(translator.translate(&[source]), Err(m2g_core::Error::Stopped)));
 }
 
