@@ -307,8 +307,7 @@ fn hugging_face(name: &str) -> Vec<Vec<u8>> {
 
 /// Runs a model on one token.
 fn one_token(gpt: &Gpt<f32>) -> anyhow::Result<()> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     Ok(gpt.forward(&mut tape, &Tokens::new([1, 1], vec![0])?).map(drop)?)
 }
 

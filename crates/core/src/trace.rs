@@ -119,6 +119,11 @@ impl Trace {
         &self.labels
     }
 
+    /// The first value with this name.
+    pub fn labelled(&self, name: &str) -> Option<Var> {
+        self.labels.iter().find(|(_, known)| known == name).map(|(var, _)| *var)
+    }
+
     /// The records so far, in order.
     pub fn records(&self) -> &[Record] {
         &self.records

@@ -68,8 +68,7 @@ impl Network<f32> {
     /// # Errors
     /// None: any shape is valid.
     pub fn last_activations(&self, z: &Tensor<f32>) -> Result<Tensor<f32>, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let z = tape.input(z.clone());
         let a = self.architecture().cost.output(&mut tape, z)?; // (B, N) -> (B, N)
         Ok(tape.value(a).clone())

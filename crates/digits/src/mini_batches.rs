@@ -67,13 +67,8 @@ impl<'a, T: Float> MiniBatches<'a, T> {
     /// # Errors
     /// As [`Distorter::new`].
     pub fn distorted(mut self, distort: Distort) -> Result<Self, Error> {
-        self.distorter = match distort {
-            Distort::None {} => None,
-            _ => {
-                let distorter = Distorter::new(distort, self.data.rows, self.data.cols);
-                Some(distorter.map_err(|e| Error::Other(Box::new(e)))?)
-            }
-        };
+        self.distorter = Distorter::new(distort, self.data.rows, self.data.cols)
+            .map_err(|error| Error::Other(Box::new(error)))?;
         Ok(self)
     }
 

@@ -82,18 +82,12 @@ impl<T: Float> Network<T> {
         self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(bias(l)).value))
     }
 
-    /// The ids of the weights and biases of each layer.
-    pub fn layer_ids(&self) -> impl Iterator<Item = (ParamId, ParamId)> {
-        self.layers.iter().map(|l| (l.weight, bias(l)))
-    }
-
     /// The output of the network for each input: `(B, 784) -> (B, 10)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if an input does not have one value per input neuron.
     pub fn feedforward(&self, a: &Tensor<T>) -> Result<Tensor<T>, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let a = self.feedforward_on(&mut tape, a)?;
         Ok(tape.value(a).clone())
     }
@@ -104,7 +98,7 @@ impl<T: Float> Network<T> {
     /// As [`Network::feedforward`].
     pub fn feedforward_on(&self, tape: &mut Tape<T>, a: &Tensor<T>) -> Result<Var, Error> {
         let x = tape.input(a.clone());
-        tape.trace.label(x, || "x".into());
+        let x = tape.label(x, "x");
         let z = self.weighted_inputs(tape, x)?;
         let a = self.architecture.cost.output(tape, z)?;
         tape.trace.label(a, || format!("layer{}.a", self.layers.len()));
@@ -212,18 +206,8 @@ impl<T: Float> Network<T> {
     /// # Errors
     /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn evaluate(&self, test_data: &LabelledImages) -> Result<usize, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
-        self.evaluate_on(&mut tape, test_data)
-    }
-
-    /// [`Network::evaluate`] on the given tape, which must not compute gradients.
-    pub(crate) fn evaluate_on(&self, tape: &mut Tape<T>, test_data: &LabelledImages) -> Result<usize, Error> {
-        let mut correct = 0;
-        for range in evaluation_batches(test_data.len()) {
-            correct += self.correct_in(tape, test_data, range)?;
-        }
-        Ok(correct)
+        let mut tape = Tape::without_gradients();
+        evaluation_batches(test_data.len()).map(|range| self.correct_in(&mut tape, test_data, range)).sum()
     }
 
     /// The number of these images that the network classifies correctly.
@@ -241,26 +225,17 @@ impl<T: Float> Network<T> {
         Ok(correct)
     }
 
-    /// The output of the network for each of B images: `(B, 10)`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the images do not have one pixel per input neuron.
-    pub fn outputs(&self, data: &LabelledImages) -> Result<Tensor<T>, Error> {
-        Ok(self.read(data)?.0)
-    }
-
     /// The outputs for B images, `(B, 10)`, and the class that the network answers for each image: that of the
     /// output neuron with the largest weighted input. Neurons that are saturated have the same activation, but
     /// not the same weighted input.
     ///
     /// # Errors
-    /// As [`Network::outputs`].
+    /// [`Error::Shape`] if the images do not have one pixel per input neuron.
     pub fn read(&self, data: &LabelledImages) -> Result<(Tensor<T>, Vec<usize>), Error> {
         let classes = *self.architecture.sizes.last().expect("a network has layers");
         let mut outputs = Tensor::zeros(&[data.len(), classes]);
         let mut said = Vec::with_capacity(data.len());
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let rows = outputs.data_mut().chunks_mut(EVALUATION_BATCH_SIZE * classes);
         for (rows, range) in rows.zip(evaluation_batches(data.len())) {
             let (z, answers) = self.answers_on(&mut tape, data, range)?;
@@ -297,7 +272,7 @@ fn bias(layer: &Linear) -> ParamId {
 pub(crate) const EVALUATION_BATCH_SIZE: usize = 1000;
 
 /// The images of each forward pass of an evaluation of `n` images.
-fn evaluation_batches(n: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn evaluation_batches(n: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n).step_by(EVALUATION_BATCH_SIZE).map(move |start| start..(start + EVALUATION_BATCH_SIZE).min(n))
 }
 
@@ -324,12 +299,10 @@ impl<T: Float> Model<T> for Network<T> {
     fn loss(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>) -> Result<Var, Error> {
         let x = tape.input(batch.x.clone()); // (B, 784)
         let y = tape.input(batch.y.clone()); // (B, 10)
-        tape.trace.label(x, || "x".into());
-        tape.trace.label(y, || "y".into());
+        let (x, y) = (tape.label(x, "x"), tape.label(y, "y"));
         let z = self.weighted_inputs(tape, x)?; // (B, 784) -> (B, 10)
         let cost = self.architecture.cost.forward(tape, z, y)?;
-        tape.trace.label(cost, || "cost".into());
-        Ok(cost)
+        Ok(tape.label(cost, "cost"))
     }
 
     fn gradients(&self, tape: &mut Tape<T>, batch: &MiniBatch<T>, grads: &mut Grads<T>) -> Result<T, Error> {

@@ -15,10 +15,6 @@ use decode::{Fault, MAX_MEGAPIXELS, MAX_SIDE, decode};
 #[error("{0}")]
 pub struct PhotoError(String);
 
-fn fail<T>(why: String) -> Result<T, PhotoError> {
-    Err(PhotoError(why))
-}
-
 /// A [`PhotoError`] with a formatted sentence.
 macro_rules! error {
     ($($sentence:tt)*) => { PhotoError(format!($($sentence)*)) };
@@ -47,17 +43,17 @@ const OTHER_FORMATS: [(&str, usize, &[u8]); 8] = [
 pub fn load(path: &Path) -> Result<Picture, PhotoError> {
     let name = path.display();
     if path.is_dir() {
-        return fail(format!("{name} is a folder: give the path of the picture"));
+        return Err(error!("{name} is a folder: give the path of the picture"));
     }
     let metadata = std::fs::metadata(path).map_err(|e| error!("cannot read {name}: {e}"))?;
     if !metadata.is_file() {
-        return fail(format!("{name} is not a file"));
+        return Err(error!("{name} is not a file"));
     }
     let file = File::open(path).map_err(|e| error!("cannot read {name}: {e}"))?;
     let mut content = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|e| error!("cannot read {name}: {e}"))?;
     if content.len() as u64 > MAX_FILE_BYTES {
-        return fail(format!("{name} has more than {} MiB: save it smaller", MAX_FILE_BYTES >> 20));
+        return Err(error!("{name} has more than {} MiB: save it smaller", MAX_FILE_BYTES >> 20));
     }
     parse(&name.to_string(), &content)
 }
@@ -68,7 +64,7 @@ pub fn load(path: &Path) -> Result<Picture, PhotoError> {
 /// [`PhotoError`] for another format, damage, or a picture that is too large.
 pub fn parse(name: &str, content: &[u8]) -> Result<Picture, PhotoError> {
     if content.is_empty() {
-        return fail(format!("{name} is empty: it has 0 bytes"));
+        return Err(error!("{name} is empty: it has 0 bytes"));
     }
     let decoded = decode(content).map_err(|fault| match fault {
         Fault::UnknownFormat => {

@@ -85,23 +85,12 @@ impl ReadDigit {
         self.share(self.digit()) >= MIN_CONFIDENCE && self.only_doubt().is_none()
     }
 
-    /// Whether the candidate is as wide as two digits that touch.
-    pub fn is_wide(&self) -> bool {
-        let area = &self.candidate.area;
-        area.width as f32 > MAX_WIDTH_RATIO * area.height as f32
-    }
-
-    /// Whether the candidate has too few pixels to show a shape.
-    pub fn is_tiny(&self) -> bool {
-        let area = &self.candidate.area;
-        area.width.max(area.height) < MIN_PIXELS
-    }
-
     /// What makes the digit unsure, if the network reads it clearly.
     pub fn only_doubt(&self) -> Option<Doubt> {
+        let area = &self.candidate.area;
         match self.share(self.digit()) >= MIN_CONFIDENCE {
-            true if self.is_wide() => Some(Doubt::Wide),
-            true if self.is_tiny() => Some(Doubt::Tiny),
+            true if area.width as f32 > MAX_WIDTH_RATIO * area.height as f32 => Some(Doubt::Wide),
+            true if area.longest() < MIN_PIXELS => Some(Doubt::Tiny),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::OptimizerKind;
 use crate::mini_batches::{check_sizes, steps_per_epoch};
-use crate::network::EVALUATION_BATCH_SIZE;
+use crate::network::{EVALUATION_BATCH_SIZE, evaluation_batches};
 use crate::{Config, MiniBatch, MiniBatches, Network};
 
 /// A training run of a digit network.
@@ -244,11 +244,8 @@ fn accuracy(
     images: &LabelledImages,
     ranks: &mut Ranks,
 ) -> Result<f64, Error> {
-    let batches = images.len().div_ceil(EVALUATION_BATCH_SIZE);
-    let correct = ranks.map(batches, |i| {
-        let start = i * EVALUATION_BATCH_SIZE;
-        let end = (start + EVALUATION_BATCH_SIZE).min(images.len());
-        Ok([network.correct_in(tape, images, start..end)? as f64])
-    })?;
+    let batches: Vec<_> = evaluation_batches(images.len()).collect();
+    let correct =
+        ranks.map(batches.len(), |i| Ok([network.correct_in(tape, images, batches[i].clone())? as f64]))?;
     Ok(correct.iter().map(|[correct]| correct).sum::<f64>() / images.len().max(1) as f64)
 }

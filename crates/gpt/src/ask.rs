@@ -54,15 +54,13 @@ impl Attention {
     /// # Errors
     /// [`Error::Setting`] if the text is longer than `block_size`.
     pub fn of(gpt: &Gpt<f32>, sentence: &Sentence) -> Result<Self, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         tape.trace.switch(true);
         gpt.unfused()?.forward(&mut tape, &row(&sentence.ids)?)?;
         let layer = |i: usize| {
-            let label = format!("h.{i}.attn.weights");
-            let found = tape.trace.labels().iter().find(|(_, name)| *name == label);
-            let (var, _) = found.ok_or(Error::Other("a layer recorded no attention".into()))?;
-            Ok(tape.value(*var).clone())
+            let found = tape.trace.labelled(&format!("h.{i}.attn.weights"));
+            let var = found.ok_or(Error::Other("a layer recorded no attention".into()))?;
+            Ok(tape.value(var).clone())
         };
         let layers = (0..gpt.config().n_layer).map(layer).collect::<Result<_, Error>>()?;
         Ok(Self { layers, residual: gpt.config().residual })
@@ -184,8 +182,7 @@ impl<'a> Predictions<'a> {
     /// # Errors
     /// [`Error::NotFiniteResult`].
     fn likeliest_token(&self, ids: &[u32], may: impl Fn(u32) -> bool) -> Result<Option<u32>, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let logits = self.gpt.forward_last(&mut tape, &row(ids)?, None)?; // (1, 1, V)
         let logits = tape.value(logits).data();
         let tokens = (0..).zip(logits).filter(|(id, _)| self.tokenizer.token(*id).is_some() && may(*id));
@@ -201,8 +198,7 @@ impl<'a> Predictions<'a> {
         if read.is_empty() {
             return Ok(vec![0.0]);
         }
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let logits = self.gpt.forward(&mut tape, &row(read)?)?; // (1, T, V)
         let log_sums = tape.log_sum_exp(logits)?; // (T)
         let v = self.gpt.config().vocab_size;

@@ -169,8 +169,7 @@ impl<'a> Generator<'a> {
                 ("the cache of keys and values", "generate without a cache, which is slower");
             memory::check(memory::elements(&[2, n_layer, block_size, n_embd]), what, advice)?;
         }
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let mark = tape.record_params(gpt.params());
         Ok(Self {
             gpt,

@@ -138,8 +138,7 @@ impl Gpt<f32> {
         let labels = std::iter::once("embedded".to_string()).chain(blocks);
         let found = labels.filter_map(|label| Some((step.labelled(&label)?, label)));
         let lens = found.map(|(var, label)| {
-            let mut tape = Tape::new();
-            tape.set_gradients(false);
+            let mut tape = Tape::without_gradients();
             let x = tape.input(step.tape.value(var).clone()); // (1, T, C)
             let logits = self.head(&mut tape, x)?; // (1, T, C) -> (1, T, V)
             Ok((label, tape.value(logits).clone()))
@@ -241,10 +240,7 @@ mod tests {
         tape.trace.switch(true);
         gpt.forward(&mut tape, &Tokens::new([1, 4], vec![1, 2, 3, 4]).unwrap()).unwrap();
         let names = of_values(&letters(gpt.config(), 1, 4), &tape, gpt.params());
-        let of = |label: &str| {
-            let (var, _) = tape.trace.labels().iter().find(|(_, name)| name == label).unwrap();
-            tuple(&names[var])
-        };
+        let of = |label: &str| tuple(&names[&tape.trace.labelled(label).unwrap()]);
         for (label, want) in [
             ("wte", "(B, T, C)"),
             ("wpe", "(1, T, C)"),

@@ -129,8 +129,7 @@ impl TokenRows {
         gpt: &Gpt<f32>,
         mut visit_logits: impl FnMut(&[f32]) -> Result<(), Error>,
     ) -> Result<f64, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let rows_per_batch = (MAX_LOGITS / (self.t * gpt.config().vocab_size)).clamp(1, self.rows);
         let mut sum = 0.0;
         for rows in self.ids.chunks(rows_per_batch * (self.t + 1)) {

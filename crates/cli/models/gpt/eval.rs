@@ -103,8 +103,7 @@ fn validation_loss(
     };
     check_vocabulary(&corpus, gpt, description)?;
     corpus.reports.iter().for_each(|report| note(without_advice(report)));
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let windows = Windows::new(&corpus.val, gpt.config().block_size)?;
     let batch_size = full_pass_batch_size(gpt.config());
     let loss = full_pass_loss(gpt, &mut tape, windows, batch_size, &mut Ranks::default())?;

@@ -38,8 +38,7 @@ impl LabModel for Gpt<f32> {
         if !wanted.contains(&"generation_loss") {
             return Ok(Vec::new());
         }
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let loss = generation_loss(&training.model, &mut tape, &corpus.val, GENERATION_WINDOWS)?;
         Ok(vec![("generation_loss", loss)])
     }

@@ -89,8 +89,7 @@ fn measure(
 ) -> anyhow::Result<Measured> {
     let Description { config, tokenizer, model: settings, .. } = description;
     let (pairs, special) = parallel.encode(tokenizer, settings.max_length)?;
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let Config { shift, .. } = *config;
     let found = predict(model, &mut tape, &pairs, (special, shift), &mut Ranks::default())?;
     let translator = Translator::new(model, tokenizer, options)?;

@@ -68,7 +68,7 @@ impl Step {
 
     /// The value with this label.
     pub fn labelled(&self, label: &str) -> Option<Var> {
-        self.tape.trace.labels().iter().find(|(_, name)| name == label).map(|(var, _)| *var)
+        self.tape.trace.labelled(label)
     }
 
     /// The value with this label, or the parameter with this name.

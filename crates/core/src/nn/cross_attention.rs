@@ -258,8 +258,7 @@ mod tests {
             let copies = Tensor::from_vec(&[2 * n, s, C], copies).unwrap();
             let of_copies = lengths.iter().flat_map(|&length| vec![length; n]).collect();
             let (of_copies, lengths) = (Mask::Padding(of_copies), lengths.into());
-            let mut tape = Tape::new();
-            tape.set_gradients(false);
+            let mut tape = Tape::without_gradients();
             let x = tape.input(constant(&[2 * n, t, C], 3.0));
             let [memory, copies] = [memory, copies].map(|memory| tape.input(memory));
             let cache = layer.keys_values(&mut tape, &params, memory).unwrap();

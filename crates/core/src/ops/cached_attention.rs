@@ -193,8 +193,7 @@ mod tests {
             let options = AttentionOptions { alibi, scale, ..AttentionOptions::new(h, Mask::Causal) };
             let c = h * d;
             let qkv = constant(&[b, t, 3 * c], 1.0);
-            let mut tape = Tape::<f64>::new();
-            tape.set_gradients(false);
+            let mut tape = Tape::<f64>::without_gradients();
             let all = tape.input(qkv.clone());
             let whole = tape.attention(all, options.clone()).unwrap();
             let [keys, values] = [1, 2].map(|part| tape.split_heads(all, part, 3, h).unwrap());

@@ -6,7 +6,12 @@ use crate::rng::DropoutKey;
 use crate::{Float, Precision};
 
 impl<T: Float> Tape<T> {
-    /// Whether parameters recorded from now on need gradients. Evaluation and generation need none.
+    /// An empty tape that computes values alone, as evaluation and generation need them.
+    pub fn without_gradients() -> Self {
+        Self { gradients: false, ..Self::new() }
+    }
+
+    /// Whether parameters recorded from now on need gradients.
     pub fn set_gradients(&mut self, needed: bool) {
         self.gradients = needed;
     }

@@ -106,8 +106,7 @@ fn the_trace_lists_the_step_in_order() {
 fn a_rewound_tape_keeps_the_values_before_the_mark() {
     let mut params = Params::new();
     let w = params.add("w", constant(&[2, 2], 1.0)).unwrap();
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let mark = tape.record_params(&params);
     let mut steps = (0..3).map(|i| {
         tape.rewind(mark);

@@ -71,8 +71,7 @@ impl<'a, T: Float, M: Model<T>> Fit<'a, T, M> {
     /// diverges, which leaves the last checkpoint unchanged.
     pub fn run(&mut self, task: &mut dyn Task<T, M>, observer: &mut dyn Observer) -> Result<Ended, Error> {
         let mut stepper = Stepper::default();
-        let mut evaluation_tape = Tape::new();
-        evaluation_tape.set_gradients(false);
+        let mut evaluation_tape = Tape::without_gradients();
         evaluation_tape.set_stop(observer.stop_during_evaluation());
         let (seconds_before, started) = (self.state.seconds, Instant::now());
         let seconds = || seconds_before + started.elapsed().as_secs_f64();

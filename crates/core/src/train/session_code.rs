@@ -123,8 +123,7 @@ fn run<M: SessionModel>(session: &mut Session<'_, M>, observer: &mut dyn Observe
     session.state = state;
     let mut ended = ended;
     let mut test = |model: &M, ranks: &mut Ranks| {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         tape.set_stop(observer.stop_during_evaluation());
         match ended {
             Ended::Stopped => Ok(Metrics::new()),

@@ -24,7 +24,7 @@
 //! use m2g_digits::distort::{Distort, Distorter, Scratch};
 //! use rand::{SeedableRng, rngs::ChaCha8Rng};
 //!
-//! let distorter = Distorter::new("elastic".parse::<Distort>()?, 28, 28)?;
+//! let distorter = Distorter::new("elastic".parse::<Distort>()?, 28, 28)?.expect("a distortion");
 //! let image = [0u8; 28 * 28];
 //! let mut out = [0.0; 28 * 28];
 //! distorter.apply(&image, &mut ChaCha8Rng::seed_from_u64(1), &mut Scratch::default(), &mut out);
@@ -122,7 +122,7 @@ impl fmt::Display for Distort {
 pub struct Distorter {
     rows: usize,
     cols: usize,
-    affine: Option<Affine>,
+    affine: Affine,
     field: Option<Field>,
 }
 
@@ -137,23 +137,24 @@ pub struct Scratch {
 }
 
 impl Distorter {
-    /// Prepares `distort` for images of `rows` x `cols` pixels.
+    /// Prepares `distort` for images of `rows` x `cols` pixels; `None` for no distortion.
     ///
     /// # Errors
     /// [`DistortError::Range`] if a range is NaN, negative or too large; [`DistortError::Size`] if a
     /// side is 0 or above 1024 pixels.
-    pub fn new(distort: Distort, rows: usize, cols: usize) -> Result<Self, DistortError> {
+    pub fn new(distort: Distort, rows: usize, cols: usize) -> Result<Option<Self>, DistortError> {
+        let (affine, elastic) = match distort {
+            Distort::None {} => return Ok(None),
+            Distort::Affine(affine) => (affine, None),
+            Distort::Elastic { affine, elastic } => (affine, Some(elastic)),
+        };
         if ![rows, cols].iter().all(|side| (1..=MAX_SIDE_PIXELS).contains(side)) {
             return Err(DistortError::Size { rows, cols });
         }
-        let (affine, elastic) = match distort {
-            Distort::None {} => (None, None),
-            Distort::Affine(affine) => (Some(affine), None),
-            Distort::Elastic { affine, elastic } => (Some(affine), Some(elastic)),
-        };
-        affine.as_ref().map(Affine::check).transpose()?;
+        affine.check()?;
         elastic.as_ref().map(Elastic::check).transpose()?;
-        Ok(Self { rows, cols, affine, field: elastic.map(|elastic| Field::new(elastic, rows, cols)) })
+        let field = elastic.map(|elastic| Field::new(elastic, rows, cols));
+        Ok(Some(Self { rows, cols, affine, field }))
     }
 
     /// Writes a distorted copy of `image` (rows x cols, 0..=255) to `out` (rows x cols, 0..=1).
@@ -166,13 +167,7 @@ impl Distorter {
     pub fn apply(&self, image: &[u8], rng: &mut impl Rng, scratch: &mut Scratch, out: &mut [f32]) {
         assert_eq!(image.len(), self.rows * self.cols, "pixels of the image");
         assert_eq!(out.len(), self.rows * self.cols, "pixels of the output");
-        let Some(affine) = &self.affine else {
-            for (out, &pixel) in out.iter_mut().zip(image) {
-                *out = f32::from(pixel) / 255.0;
-            }
-            return;
-        };
-        let origin = affine.draw(rng).origin(self.rows, self.cols);
+        let origin = self.affine.draw(rng).origin(self.rows, self.cols);
         if let Some(field) = &self.field {
             field.draw(rng, &mut scratch.displacement);
         }

@@ -1,5 +1,8 @@
 //! A box in a picture.
 
+/// A bar is this many times as wide as it is high.
+const BAR_RATIO: usize = 4;
+
 /// A box in a picture, in pixels: the columns `left..left + width` of the rows
 /// `top..top + height`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +18,10 @@ pub struct Area {
 }
 
 impl Area {
-    /// The smallest box around some pixels (x, y); `None` if there are none.
-    pub(super) fn around(points: impl Iterator<Item = (usize, usize)>) -> Option<Self> {
-        points.map(|(x, y)| Self { left: x, top: y, width: 1, height: 1 }).reduce(|a, b| a.with(&b))
+    /// The smallest box around some pixels, given by their index in a picture of this width; `None` if there are none.
+    pub(super) fn around(pixels: impl Iterator<Item = usize>, width: usize) -> Option<Self> {
+        let point = |pixel: usize| Self { left: pixel % width, top: pixel / width, width: 1, height: 1 };
+        pixels.map(point).reduce(|a, b| a.with(&b))
     }
 
     /// The first column on the right of the box.
@@ -31,8 +35,13 @@ impl Area {
     }
 
     /// The longer side.
-    pub(super) fn longest(&self) -> usize {
+    pub(crate) fn longest(&self) -> usize {
         self.width.max(self.height)
+    }
+
+    /// Whether it is the box of a dash or an underline.
+    pub(super) fn is_bar(&self) -> bool {
+        self.width >= BAR_RATIO * self.height
     }
 
     /// The smallest box around both.

@@ -49,8 +49,7 @@ pub(super) fn components(mask: &Mask) -> Vec<Component> {
                 }
             }
         }
-        let points = pixels.iter().map(|&pixel| (pixel % mask.width, pixel / mask.width));
-        if let Some(area) = Area::around(points) {
+        if let Some(area) = Area::around(pixels.iter().copied(), mask.width) {
             found.push(Component { pixels, area });
         }
     }
@@ -77,8 +76,7 @@ pub(super) fn linked(mask: &Mask, reach: usize) -> Vec<Component> {
     let mut parts = components(&mask.grown(reach));
     for part in &mut parts {
         part.pixels.retain(|&pixel| mask.bits[pixel]);
-        let points = part.pixels.iter().map(|&pixel| (pixel % mask.width, pixel / mask.width));
-        part.area = Area::around(points).unwrap_or(part.area);
+        part.area = Area::around(part.pixels.iter().copied(), mask.width).unwrap_or(part.area);
     }
     parts
 }

@@ -29,8 +29,6 @@ const PAGE_FRAME_SHARE: f32 = 0.8;
 const MIN_FRAME_RATIO: f32 = 1.3;
 /// An upright box may be as close around a digit as this.
 const MIN_BOX_RATIO: f32 = 1.02;
-/// A bar is this many times as wide as it is high.
-const BAR_RATIO: usize = 4;
 /// A frame has at most this many parts: the sides of a box.
 const MAX_FRAME_PARTS: usize = 4;
 /// A frame lies on this many of eight sides: a drawn circle may have a gap.
@@ -50,8 +48,7 @@ pub(super) fn without_frames(components: Vec<Component>, page: &Mask) -> Vec<Com
     let label = labels(&parts, page);
     let mut frames = vec![false; parts.len()];
     // A piece of a ruling in the hole of a 0 makes the 0 no frame.
-    let is_bar = |part: &Component| part.area.width >= BAR_RATIO * part.area.height;
-    for digit in parts.iter().filter(|part| part.area.longest() as f32 >= smallest && !is_bar(part)) {
+    for digit in parts.iter().filter(|part| part.area.longest() as f32 >= smallest && !part.area.is_bar()) {
         around(digit, &parts, &label, page).into_iter().for_each(|frame| frames[frame] = true);
     }
     let mut frames = frames.into_iter();

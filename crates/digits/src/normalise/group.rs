@@ -38,8 +38,6 @@ const MAX_GAP_BELOW: f32 = 0.05;
 const MAX_DIGIT_PARTS: usize = 10;
 /// A picture with more patches shows a text, a texture or noise.
 const MAX_PARTS: usize = 300;
-/// A bar is this many times as wide as it is high.
-const BAR_RATIO: usize = 4;
 
 /// Strokes that may form one digit.
 pub(super) struct Group {
@@ -85,16 +83,11 @@ pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Grou
     }
     let largest = groups.iter().map(|group| group.area.longest()).max().unwrap_or(0);
     groups.retain(|group| group.area.longest() as f32 >= MIN_DIGIT_SHARE * largest as f32);
-    if groups.iter().any(|group| !is_bar(&group.area)) {
-        groups.retain(|group| !is_bar(&group.area));
+    if groups.iter().any(|group| !group.area.is_bar()) {
+        groups.retain(|group| !group.area.is_bar());
     }
     groups.retain(|group| group.parts <= MAX_DIGIT_PARTS && !(group.parts > 2 && group.area.width == width));
     Ok(groups)
-}
-
-/// Whether a box is that of a dash or an underline.
-fn is_bar(area: &Area) -> bool {
-    area.width >= BAR_RATIO * area.height
 }
 
 /// The height of most parts, if there are enough of about the same: those of rows of digits.
@@ -135,7 +128,7 @@ fn belong_together(a: &Area, b: &Area, tallest: usize) -> bool {
     let smaller = a.height.min(b.height) as f32;
     let (upper, lower) = if a.top <= b.top { (a, b) } else { (b, a) };
     // An underline: no digit has a bar below it.
-    if is_bar(lower) && !is_bar(upper) && down > MAX_GAP_BELOW {
+    if lower.is_bar() && !upper.is_bar() && down > MAX_GAP_BELOW {
         return false;
     }
     let one_is_part = smaller < PART_SHARE * taller;

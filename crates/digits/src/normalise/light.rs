@@ -50,7 +50,7 @@ fn opened(picture: &Plane) -> Plane {
     let border = picture.border();
     let around = Plane { width: border.len(), height: 1, values: border };
     let reach = longest / 3;
-    let around = around.sliding_min(reach).sliding_max(reach);
+    let around = around.opened(reach);
     picture.framed(&around.values, radius).opened(radius).unframed(radius)
 }
 

@@ -111,7 +111,7 @@ pub(super) fn pages(picture: &Plane) -> Pages {
 fn papers(copy: &Plane) -> (Vec<Paper>, Option<bool>) {
     let radius = ((copy.width.max(copy.height) + 40) / 80).max(1);
     // Closing removes thin dark lines, opening thin light ones: what stays are large patches.
-    let patches = copy.sliding_max(radius).sliding_min(radius).sliding_min(radius).sliding_max(radius);
+    let patches = copy.sliding_max(radius).sliding_min(radius).opened(radius);
     let (least, greatest) = patches.range();
     let max_step = (MAX_STEP_SHARE * (greatest - least)).clamp(1.0, MAX_STEP_LEVELS);
     let min_cells = (MIN_PAPER_SHARE * copy.values.len() as f32) as usize;
@@ -236,8 +236,7 @@ fn is_wide(zone: &[usize], copy: &Plane) -> bool {
 
 /// The paper in full size. A pixel of the small copy stands for k x k of the picture.
 fn page(picture: &Plane, paper: &Paper, k: usize) -> Page {
-    let columns = paper.inside.width;
-    let cells = Area::around(paper.inside.pixels().map(|cell| (cell % columns, cell / columns)));
+    let cells = Area::around(paper.inside.pixels(), paper.inside.width);
     let area =
         cells.map_or(Area { left: 0, top: 0, width: picture.width, height: picture.height }, |cells| {
             let (left, top) = (cells.left * k, cells.top * k);

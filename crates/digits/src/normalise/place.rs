@@ -1,5 +1,8 @@
 //! Scales and centres ink in 28 x 28 pixels, by the steps that made MNIST from NIST's forms.
 
+use super::area::Area;
+use super::components::stroke_width;
+use super::mask::Mask;
 use super::plane::Plane;
 
 /// The side of the box that a digit is scaled into, in pixels.
@@ -16,54 +19,26 @@ const MIN_STROKE_PIXELS: f32 = 2.0;
 /// Thickens strokes that would come out hair-thin, crops to the ink, scales it into 20 x 20 while
 /// keeping its aspect ratio, and centres it in 28 x 28. `None` if the plane has no ink.
 pub(super) fn place(ink: &Plane) -> Option<[u8; PIXELS]> {
-    let digit = cropped(&thickened(ink)?)?;
-    Some(centred(&fitted(&digit)))
+    let thick = thickened(ink)?;
+    Some(centred(&fitted(&thick.cropped(&area_of(&thick)?))))
 }
 
-/// Ink with strokes of at least [`MIN_STROKE_PIXELS`] once scaled. A stroke of width w and length L
-/// has area w L and boundary 2 L, hence w = 2 area / boundary. The boundary is counted in pixel
-/// edges, which overestimate it by 4/pi on average over all directions.
+/// Ink with strokes of at least [`MIN_STROKE_PIXELS`] once scaled.
 fn thickened(ink: &Plane) -> Option<Plane> {
-    let longest = {
-        let (xs, ys) = extent(ink)?;
-        xs.len().max(ys.len())
-    };
-    let is_ink = |x: usize, y: usize| ink.values[y * ink.width + x] > 127.0;
-    let (mut area, mut edges) = (0u32, 0u32);
-    for y in 0..ink.height {
-        for x in 0..ink.width {
-            if is_ink(x, y) {
-                area += 1;
-                edges += u32::from(x == 0 || !is_ink(x - 1, y))
-                    + u32::from(x + 1 == ink.width || !is_ink(x + 1, y))
-                    + u32::from(y == 0 || !is_ink(x, y - 1))
-                    + u32::from(y + 1 == ink.height || !is_ink(x, y + 1));
-            }
-        }
-    }
-    let boundary = edges as f32 * std::f32::consts::FRAC_PI_4;
-    let width = 2.0 * area as f32 / boundary.max(1.0);
+    let longest = area_of(ink)?.longest();
+    let bits = ink.values.iter().map(|&v| v > 127.0).collect();
+    let strokes = Mask { width: ink.width, height: ink.height, bits };
+    let width = stroke_width(&strokes.pixels().collect::<Vec<_>>(), &strokes);
     let wanted = MIN_STROKE_PIXELS * longest as f32 / BOX_SIDE as f32;
     // Casting a float to usize saturates at zero: strokes that are wide enough stay.
     let radius = ((wanted - width) / 2.0) as usize;
     Some(if radius == 0 { ink.clone() } else { ink.sliding_max(radius) })
 }
 
-/// The ranges of columns and rows that contain ink; `None` without ink.
-fn extent(ink: &Plane) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
-    let (mut left, mut right, mut top, mut bottom) = (ink.width, 0, ink.height, 0);
-    for (i, _) in ink.values.iter().enumerate().filter(|&(_, &v)| v >= 0.5) {
-        let (x, y) = (i % ink.width, i / ink.width);
-        (left, right) = (left.min(x), right.max(x + 1));
-        (top, bottom) = (top.min(y), bottom.max(y + 1));
-    }
-    (left < right).then_some((left..right, top..bottom))
-}
-
-fn cropped(ink: &Plane) -> Option<Plane> {
-    let (xs, ys) = extent(ink)?;
-    let rows = ys.clone().flat_map(|y| &ink.values[y * ink.width..][xs.clone()]);
-    Some(Plane { width: xs.len(), height: ys.len(), values: rows.copied().collect() })
+/// The box around the ink; `None` without ink.
+fn area_of(ink: &Plane) -> Option<Area> {
+    let inked = ink.values.iter().enumerate().filter(|&(_, &v)| v >= 0.5);
+    Area::around(inked.map(|(pixel, _)| pixel), ink.width)
 }
 
 /// Scales so that the longer side becomes 20 pixels.

@@ -46,7 +46,7 @@ fn background(planes: &[Plane], alpha: &Plane, visible: &[usize]) -> Vec<f32> {
     let last = visible.len() - 1;
     let range = |levels: &Vec<f32>| levels[last - last / 50] - levels[last / 50];
     let differs = levels.iter().any(|levels| range(levels) > SHEET_LEVELS);
-    let area = Area::around(visible.iter().map(|&i| (i % alpha.width, i / alpha.width)));
+    let area = Area::around(visible.iter().copied(), alpha.width);
     let fill = area.map_or(0.0, |area| visible.len() as f32 / (area.width * area.height) as f32);
     if differs && fill > SHEET_FILL {
         return medians;

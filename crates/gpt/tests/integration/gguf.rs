@@ -41,8 +41,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 fn logits(gpt: &Gpt<f32>, ids: &[u32]) -> Tensor<f32> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let logits = gpt.forward(&mut tape, &Tokens::new([1, ids.len()], ids.to_vec()).unwrap()).unwrap();
     tape.value(logits).clone()
 }

@@ -179,8 +179,7 @@ fn greedy_generation() {
         let gpt = model::<f32>(fused);
         let mut found = tokens("prompt");
         while found.len() < want.len() {
-            let mut tape = Tape::new();
-            tape.set_gradients(false);
+            let mut tape = Tape::without_gradients();
             let logits =
                 gpt.forward(&mut tape, &Tokens::new([1, found.len()], found.clone()).unwrap()).unwrap();
             let logits = tape.value(logits).matrix();

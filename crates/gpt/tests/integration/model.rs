@@ -31,8 +31,7 @@ fn tokens(b: usize, t: usize, v: u32, seed: u64) -> Tokens {
 }
 
 fn logits<T: Float>(gpt: &Gpt<T>, tokens: &Tokens) -> Vec<T> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let logits = gpt.forward(&mut tape, tokens).unwrap();
     assert_eq!(tape.value(logits).shape(), [tokens.shape[0], tokens.shape[1], gpt.config().vocab_size]);
     tape.value(logits).data().to_vec()
@@ -85,8 +84,7 @@ fn cached_and_uncached_logits_agree() {
         let all = tokens(2, 12, 13, 1);
         for first in 1..12 {
             let mut cache = gpt.cache(2);
-            let mut tape = Tape::new();
-            tape.set_gradients(false);
+            let mut tape = Tape::without_gradients();
             // The first tokens at once, the others one by one.
             for (start, end) in std::iter::once((0, first)).chain((first..12).map(|t| (t, t + 1))) {
                 let cut = |start, end| {

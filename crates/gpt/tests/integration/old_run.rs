@@ -27,8 +27,7 @@ fn corpus() -> Corpus {
 #[test]
 fn an_old_run_loads_and_evaluates() {
     let corpus = corpus();
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     for (file, old_loss) in [(BEST, 2.3633064802955177), (LAST, 2.3089211968814625)] {
         let (gpt, description) = Training::load(&old("run"), file).unwrap();
         assert_eq!(description, Training::describe(&old("run")).unwrap());

@@ -87,8 +87,7 @@ fn tokens(b: usize, t: usize, v: usize, seed: u64) -> Tokens {
 
 /// The bits of the logits, `(B, T, V)`.
 fn bits(gpt: &Gpt<f32>, tokens: &Tokens) -> Vec<u32> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let logits = gpt.forward(&mut tape, tokens).unwrap();
     tape.value(logits).data().iter().map(|x| x.to_bits()).collect()
 }
@@ -178,8 +177,7 @@ proptest! {
         let logits = |tape: &Tape<f32>, logits| -> Vec<f64> {
             tape.value(logits).data().iter().map(|x| f64::from(*x)).collect()
         };
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let whole = gpt.forward(&mut tape, &all).unwrap();
         let whole = logits(&tape, whole);
         let mut cache = gpt.cache(b);

@@ -107,8 +107,7 @@ fn it_learns_more_than_bigrams() {
     assert_eq!(names, ["val_loss", "train_loss_estimate", "val_loss_estimate"]);
     assert!(metrics.iter().all(|m| (m.1 - metrics[0].1).abs() < 0.3), "{metrics:?}");
     // The model is the best one, and the loss of a full pass does not depend on the batch size.
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let (gpt, ranks) = (&training.model, &mut Ranks::default());
     let windows = Windows::new(&corpus.val, gpt.config().block_size).unwrap();
     for batch_size in [1, 7, full_pass_batch_size(gpt.config())] {

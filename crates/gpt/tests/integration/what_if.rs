@@ -39,8 +39,7 @@ fn tokens(b: usize, t: usize, seed: u64) -> Tokens {
 }
 
 fn logits(gpt: &Gpt<f32>, tokens: &Tokens) -> Vec<f32> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let logits = gpt.forward(&mut tape, tokens).unwrap();
     tape.value(logits).data().to_vec()
 }
@@ -96,8 +95,7 @@ fn only_models_that_see_later_tokens_are_worse_in_generation() {
     let text = TokenData::new(&tokens(1, 40 * T + 1, 3).ids);
     let losses = |mask: Mask| {
         let gpt = confident::<f32>(GptConfig { mask, ..config() });
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let windows = Windows::new(&text, T).unwrap();
         let whole = full_pass_loss(&gpt, &mut tape, windows, 8, &mut Ranks::default()).unwrap();
         (whole, generation_loss(&gpt, &mut tape, &text, 40).unwrap())
@@ -129,8 +127,7 @@ fn models_without_a_cache_generate_too() {
         };
         assert_eq!(text(true), text(false));
         let mut cache = gpt.cache(1);
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let error = gpt.forward_cached(&mut tape, &tokens(1, 2, 1), &mut cache).unwrap_err().to_string();
         assert!(error.contains("the mask is"), "{error}");
     }

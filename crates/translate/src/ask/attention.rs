@@ -42,17 +42,15 @@ impl Attention {
     /// # Errors
     /// [`Error::Setting`] if a side is longer than `max_length`, or the model runs fused.
     pub fn of(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Self, Error> {
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         tape.trace.switch(true);
         model.forward(&mut tape, &batch(&pair.pairs, &[0], special, true)?)?;
         let weights = |stack: &str, layers: usize, kind: &str| {
             let layer = |i: usize| {
-                let label = format!("{stack}.{i}.{kind}.weights");
-                let found = tape.trace.labels().iter().find(|(_, name)| *name == label);
+                let found = tape.trace.labelled(&format!("{stack}.{i}.{kind}.weights"));
                 let rule = "attention is visible only where it runs op by op";
-                let (var, _) = found.ok_or(Error::Setting { name: "fused", value: "true".into(), rule })?;
-                Ok(tape.value(*var).clone())
+                let var = found.ok_or(Error::Setting { name: "fused", value: "true".into(), rule })?;
+                Ok(tape.value(var).clone())
             };
             (0..layers).map(layer).collect::<Result<Vec<_>, Error>>()
         };

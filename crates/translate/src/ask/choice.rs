@@ -148,8 +148,7 @@ fn next(
 ) -> Result<Vec<f64>, Error> {
     let target = [prefix, &[special.end]].concat();
     let pairs = Pairs::of_tokens([(source, &target[..])]);
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let logits = model.forward(&mut tape, &batch(&pairs, &[0], special, true)?)?; // (1, T, V)
     let v = model.config().vocab_size;
     let row = &tape.value(logits).data()[prefix.len() * v..];

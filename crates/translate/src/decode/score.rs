@@ -11,8 +11,7 @@ use crate::data::{Batches, EVALUATION_TOKENS, Pairs, Specials, batch};
 /// # Errors
 /// [`Error::Setting`] if a sentence is longer than `max_length`; [`Error::NotFiniteResult`].
 pub fn score(model: &Transformer<f32>, pairs: &Pairs, special: Specials) -> Result<Vec<Vec<f64>>, Error> {
-    let mut tape = Tape::new();
-    tape.set_gradients(false);
+    let mut tape = Tape::without_gradients();
     let mut scores = vec![Vec::new(); pairs.len()];
     for indices in Batches::new(pairs, EVALUATION_TOKENS, 0).in_order() {
         let batch = batch(pairs, &indices, special, true)?;

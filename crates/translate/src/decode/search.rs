@@ -33,7 +33,7 @@ pub(super) fn search(
     stop: Option<fn() -> bool>,
     text: &mut dyn FnMut(&[u32]) -> Vec<u8>,
 ) -> Result<Vec<(Vec<Hypothesis>, Tree)>, Error> {
-    let mut tape = Tape::new();
+    let mut tape = Tape::without_gradients();
     if let Some(stop) = stop {
         tape.set_stop(stop);
     }
@@ -99,7 +99,6 @@ impl<'a> Rows<'a> {
         special: Specials,
         cache: bool,
     ) -> Result<Self, Error> {
-        tape.set_gradients(false);
         tape.set_fixed_row_bits(true);
         let mark = tape.record_params(model.params());
         let source_lengths: Arc<[usize]> = sources.iter().map(|source| source.len()).collect();

@@ -149,8 +149,7 @@ fn cached_decoding_gives_the_states_of_the_whole_target() {
         let model = model::<f64>(config);
         let batch = batch(&[(5, 6), (3, 6)], (5, 6), PADDING);
         let whole = logits(&model, &batch);
-        let mut tape = Tape::new();
-        tape.set_gradients(false);
+        let mut tape = Tape::without_gradients();
         let lengths: Arc<[usize]> = batch.source_lengths.clone();
         let memory = model.encode(&mut tape, &batch.source, &lengths).unwrap();
         let layers = model.keys_values(&mut tape, memory).unwrap();
