@@ -10,7 +10,6 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_gpt::Generator;
-use m2g_gpt::continuation::beginning;
 
 use self::conversation::{Conversation, Next};
 use super::generation_flags::{GenerationFlags, at_least_one};
@@ -51,7 +50,7 @@ impl Chat {
         let seed = self.generation.seed();
         let options = self.generation.options(seed);
         // Fails for an invalid flag before the first line is typed.
-        Generator::new(&gpt, &options, &beginning(Some(&tokenizer)), 0)?;
+        Generator::new(&gpt, &options, &tokenizer.start_of_text(), 0)?;
         if let Some(seed) = self.generation.unknown_seed(seed) {
             notes::line(format_args!("--seed {seed} repeats this conversation"));
         }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use m2g_core::threads::with_threads;
 use m2g_gpt::Generator;
-use m2g_gpt::continuation::{StopReason, Until, beginning, continue_until};
+use m2g_gpt::continuation::{StopReason, Until, continue_until};
 use m2g_text::tokenizer::Tokenizer;
 use serde_json::json;
 
@@ -63,7 +63,8 @@ impl Sample {
             bail!("--tokens is 0 and there is no prompt, so there is nothing to print: give at least 1");
         }
         let start = match &prompt[..] {
-            [] => beginning(tokenizer),
+            // Without a tokenizer, token 0.
+            [] => tokenizer.map_or(vec![0], Tokenizer::start_of_text),
             prompt => prompt.to_vec(),
         };
         let seed = self.generation.seed();

@@ -8,7 +8,6 @@ use m2g_text::Tokenizer;
 use m2g_text::words::{HeadWeights, Words, rollout};
 
 use crate::Gpt;
-use crate::continuation::beginning;
 
 /// The most tokens of a word that is completed.
 const MAX_TOKENS_OF_A_WORD: usize = 16;
@@ -28,7 +27,7 @@ impl Sentence {
     /// [`Error::Other`] if the tokenizer does not know the text.
     pub fn new(text: &str, tokenizer: &Tokenizer) -> Result<Self, Error> {
         let text = tokenizer.encode(text).map_err(|error| Error::Other(Box::new(error)))?;
-        let ids = [beginning(Some(tokenizer)), text].concat();
+        let ids = [tokenizer.start_of_text(), text].concat();
         Ok(Self { words: Words::of(&ids, tokenizer), ids })
     }
 

@@ -256,8 +256,7 @@ impl GptConfig {
     /// Whether the keys and values of earlier tokens can be cached during generation: later tokens
     /// must not change them, and the score must be a scaled dot product.
     pub fn can_cache(&self) -> bool {
-        let scale = self.score.scale(self.n_embd / self.n_head, self.n_embd);
-        self.mask == Mask::Causal && scale.is_some()
+        self.mask == Mask::Causal && self.score.is_scaled_dot()
     }
 
     /// Floating-point operations per token of a training step on windows of T tokens, of a model with N

@@ -6,12 +6,6 @@ use m2g_text::stop::StopTexts;
 
 use crate::Generator;
 
-/// The token that marks the start of a text: the end-of-text token, as in GPT-2, or a newline as in
-/// nanoGPT. Without a tokenizer, token 0.
-pub fn beginning(tokenizer: Option<&Tokenizer>) -> Vec<u32> {
-    tokenizer.map_or(vec![0], Tokenizer::start_of_text)
-}
-
 /// When a generated text ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Until {

@@ -7,6 +7,7 @@ use m2g_core::settings::SettingValue;
 use m2g_core::train::Model;
 use m2g_core::{Error, Tape, Tensor, Tokens, memory};
 use m2g_text::Tokenizer;
+use m2g_text::sampler::softmax;
 use m2g_text::tokenizer::readable;
 
 use crate::training::Description;
@@ -155,14 +156,6 @@ fn next_tokens(step: &Step, tokenizer: Option<&Tokenizer>) -> Option<Prediction>
     // A space is part of a token, and would be invisible.
     let name = |i: usize| readable(i as u32, tokenizer).replace(' ', "\u{2423}");
     Some(Prediction::likeliest("next token", &softmax(row), SHOWN_TOKENS, name))
-}
-
-/// The softmax of a row of logits, in f64.
-pub fn softmax(row: &[f32]) -> Vec<f64> {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f64> = row.iter().map(|&z| f64::from(z - largest).exp()).collect();
-    let sum = exps.iter().sum::<f64>();
-    exps.iter().map(|e| e / sum).collect()
 }
 
 /// The axes of a GPT that reads B sequences of T tokens.

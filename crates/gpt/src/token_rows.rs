@@ -1,7 +1,7 @@
 //! The loss and the logits of rows of token ids from a file.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use m2g_core::{Error, Number, Tape, Tokens, bounded};
 use serde_json::Value;
@@ -14,16 +14,6 @@ const MAX_LOGITS: usize = 1 << 24;
 
 /// The largest file of token ids in bytes: about 10 million ids.
 const MAX_FILE_BYTES: u64 = 48 << 20;
-
-/// Why a file of token ids cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{} cannot be used: {why}", path.display())]
-pub struct TokenRowsError {
-    /// The file.
-    pub path: PathBuf,
-    /// The reason.
-    pub why: String,
-}
 
 /// B rows of T + 1 token ids: a model reads all tokens of a row except the last, and
 /// predicts all except the first.
@@ -40,12 +30,11 @@ impl TokenRows {
     /// Reads `{"tokens": [[...], ...]}`; other keys are ignored.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`TokenRowsError`] in an [`Error::Other`] if there are no rows, they
-    /// differ in length, are longer than the model's window, or hold unknown tokens.
+    /// [`Error::Io`]; [`Error::Other`] if there are no rows, they differ in length, are longer than the model's window, or hold unknown tokens.
     pub fn read(path: &Path, config: &GptConfig) -> Result<Self, Error> {
         let bytes = bounded::read(path, MAX_FILE_BYTES, "a file of token ids")?;
         Self::parse(&bytes, config)
-            .map_err(|why| Error::Other(Box::new(TokenRowsError { path: path.to_path_buf(), why })))
+            .map_err(|why| Error::Other(format!("{} cannot be used: {why}", path.display()).into()))
     }
 
     fn parse(bytes: &[u8], config: &GptConfig) -> Result<Self, String> {

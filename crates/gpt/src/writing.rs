@@ -6,7 +6,6 @@ use m2g_core::Error;
 use m2g_text::Tokenizer;
 use m2g_text::tales::{self, Grammar};
 
-use crate::continuation::beginning;
 use crate::{GenerateOptions, Generator, Gpt};
 
 /// The most tokens that are generated for a sentence, before the model counts as writing none.
@@ -32,7 +31,7 @@ impl Writing {
     pub fn of(text: &str, most_sentences: usize) -> Self {
         let corpus = tales::named(tales::NAME).unwrap_or_default();
         let vocabulary: BTreeSet<&str> = tales::words(&corpus).collect();
-        let grammar = Grammar::new();
+        let grammar = Grammar::default();
         let sentences: Vec<&str> = tales::sentences(text).take(most_sentences).collect();
         let words = || sentences.iter().flat_map(|sentence| tales::words(sentence));
         let faulty: Vec<&&str> = sentences.iter().filter(|sentence| !grammar.recognises(sentence)).collect();
@@ -56,7 +55,7 @@ impl Writing {
         sentences: usize,
     ) -> Result<Self, Error> {
         let mut generator =
-            Generator::new(gpt, options, &beginning(Some(tokenizer)), 0)?.only_tokens_of(Some(tokenizer));
+            Generator::new(gpt, options, &tokenizer.start_of_text(), 0)?.only_tokens_of(Some(tokenizer));
         let mut ids = Vec::new();
         while ids.len() < sentences * MAX_TOKENS_PER_SENTENCE {
             ids.push(generator.next_token()?);

@@ -185,6 +185,14 @@ fn likeliest<T: Float>(logits: &[T]) -> Result<usize, Error> {
     }
 }
 
+/// The softmax of a row of logits, in f64.
+pub fn softmax(row: &[f32]) -> Vec<f64> {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exps: Vec<f64> = row.iter().map(|&z| f64::from(z - largest).exp()).collect();
+    let sum = exps.iter().sum::<f64>();
+    exps.iter().map(|e| e / sum).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

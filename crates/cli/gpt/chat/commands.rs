@@ -4,7 +4,6 @@ use anyhow::{anyhow, bail};
 use m2g_core::error::nearest;
 use m2g_core::settings::SettingValue;
 use m2g_gpt::Generator;
-use m2g_gpt::continuation::beginning;
 
 use super::conversation::{Conversation, Next};
 use crate::gpt::generation_flags::{at_least_one, stop_text};
@@ -74,7 +73,7 @@ impl Conversation<'_> {
             }
         }
         // Checks the new settings, which stay as they were if one is invalid.
-        Generator::new(self.gpt, &options, &beginning(Some(self.tokenizer)), 0)
+        Generator::new(self.gpt, &options, &self.tokenizer.start_of_text(), 0)
             .map_err(|error| anyhow!(in_commands(&error.to_string())))?;
         self.options = options;
         Ok(Next::Line)

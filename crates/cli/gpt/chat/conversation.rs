@@ -1,6 +1,6 @@
 //! What was said in a conversation, and its next answer.
 
-use m2g_gpt::continuation::{StopReason, Until, beginning, continue_until};
+use m2g_gpt::continuation::{StopReason, Until, continue_until};
 use m2g_gpt::{GenerateOptions, Generator, Gpt};
 use m2g_text::Tokenizer;
 
@@ -65,7 +65,7 @@ impl<'a> Conversation<'a> {
             ids.extend(self.encode(line)?);
         }
         if ids.is_empty() {
-            ids = beginning(Some(self.tokenizer));
+            ids = self.tokenizer.start_of_text();
         }
         let window = self.gpt.config().block_size;
         let said = self.dropped + ids.len();

@@ -2,6 +2,7 @@
 
 use m2g_core::Mask;
 use m2g_core::nn::{MlpActivation, NormKind, NormPlace, Positions, Score};
+use m2g_core::settings::SettingValue;
 
 use crate::GptConfig;
 use crate::gpt2::ExportError;
@@ -56,18 +57,14 @@ impl Architecture {
         let refused = |what: String, why: &str| Err(ExportError::Gguf { what, why: why.into() });
         let named = |setting: &str, value: String, why: &str| refused(format!("{setting} = {value}"), why);
         if score != Score::ScaledDot {
-            return named(
-                "score",
-                in_words(&score),
-                "llama.cpp has only the scaled dot product (scaled-dot)",
-            );
+            return named("score", score.to_text(), "llama.cpp has only the scaled dot product (scaled-dot)");
         }
         if *mask != Mask::Causal {
-            return named("mask", in_words(mask), "these models of llama.cpp have only the causal mask");
+            return named("mask", mask.to_text(), "these models of llama.cpp have only the causal mask");
         }
         if norm != NormPlace::Before {
             let why = "these models of llama.cpp have their norms before each layer";
-            return named("norm", in_words(&norm), why);
+            return named("norm", norm.to_text(), why);
         }
         if !residual {
             let why = "these models of llama.cpp always add to the residual stream";
@@ -88,7 +85,7 @@ impl Architecture {
         if norm_kind != NormKind::Layer {
             return named(
                 "norm_kind",
-                in_words(&norm_kind),
+                norm_kind.to_text(),
                 "these models of llama.cpp have layer norms (layer)",
             );
         }
@@ -100,7 +97,7 @@ impl Architecture {
             );
         }
         if activation != MlpActivation::Gelu {
-            return named("activation", in_words(&activation), "these models of llama.cpp have only gelu");
+            return named("activation", activation.to_text(), "these models of llama.cpp have only gelu");
         }
         Ok(match positions {
             Positions::Learned | Positions::Sinusoidal if bias => Self::Gpt2,
@@ -126,15 +123,6 @@ impl Architecture {
     /// Whether the file must hold a head even if its weights are tied.
     pub fn needs_head(self) -> bool {
         self == Self::GptNeox
-    }
-}
-
-/// A setting as files and flags spell it.
-fn in_words(setting: &impl serde::Serialize) -> String {
-    match serde_json::to_value(setting) {
-        Ok(serde_json::Value::String(text)) => text,
-        Ok(other) => other.to_string(),
-        Err(_) => "another value".into(),
     }
 }
 

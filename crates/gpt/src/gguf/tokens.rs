@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use m2g_text::hugging_face::Found;
 use m2g_text::tokenizer::{AddedToken, ByteLevelParts, SpecialToken, spell, unspell};
 use m2g_text::{Tokenizer, TokenizerKind};
 use rustc_hash::FxHashMap;
@@ -193,15 +194,6 @@ pub fn without_tokenizer() -> Vec<(String, Written<'static>)> {
     vec![(MODEL.into(), Written::Text("none"))]
 }
 
-/// The tokenizer of a file.
-#[derive(Debug)]
-pub struct Found {
-    /// The tokenizer, or a sentence on why it is not supported.
-    pub tokenizer: Result<Tokenizer, String>,
-    /// What differs from the tokenizer of the file.
-    pub notes: Vec<String>,
-}
-
 /// The tokenizer of a file whose token embedding has `vocab_size` rows. With `without_last`, the last row
 /// is left out.
 ///
@@ -302,7 +294,6 @@ pub fn read(file: &GgufFile, vocab_size: usize, without_last: bool) -> Result<Fo
 
 /// A vocabulary of characters, with special tokens after them; `None` if a token is no character.
 fn characters(texts: &[String], types: &[i64]) -> Option<Tokenizer> {
-    let all = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
     let (mut characters, mut special, mut unused) = (String::new(), Vec::new(), false);
     for (text, &kind) in texts.iter().zip(types) {
         match i32::try_from(kind).ok()? {
@@ -312,7 +303,7 @@ fn characters(texts: &[String], types: &[i64]) -> Option<Tokenizer> {
                 characters.push(letters.next()?);
                 letters.next().is_none().then_some(())?;
             }
-            CONTROL if !unused => special.push(all.into_iter().find(|token| token.spelling() == text)?),
+            CONTROL if !unused => special.push(SpecialToken::spelled(text)?),
             UNUSED => unused = true,
             _ => return None,
         }

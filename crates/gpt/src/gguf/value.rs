@@ -1,7 +1,5 @@
 //! A value of a key: its type, and how it is read and written.
 
-use std::io::{self, Write};
-
 /// A value in a header. Lists hold values of one type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -113,42 +111,42 @@ pub enum Written<'a> {
 }
 
 impl Written<'_> {
-    /// Writes the type and the value.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let list = |out: &mut dyn Write, of: u32, length: usize| {
-            out.write_all(&9_u32.to_le_bytes())?;
-            out.write_all(&of.to_le_bytes())?;
-            out.write_all(&(length as u64).to_le_bytes())
+    /// Appends the type and the value.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let typed = |out: &mut Vec<u8>, number: u32, bytes: &[u8]| {
+            out.extend(number.to_le_bytes());
+            out.extend(bytes);
+        };
+        let list = |out: &mut Vec<u8>, of: u32, length: usize| {
+            typed(out, 9, &of.to_le_bytes());
+            out.extend((length as u64).to_le_bytes());
         };
         match self {
-            Self::U32(n) => {
-                out.write_all(&4_u32.to_le_bytes()).and_then(|()| out.write_all(&n.to_le_bytes()))
+            Self::U32(n) => typed(out, 4, &n.to_le_bytes()),
+            Self::F32(x) => typed(out, 6, &x.to_le_bytes()),
+            Self::Flag(flag) => typed(out, 7, &[u8::from(*flag)]),
+            Self::Text(text) => {
+                typed(out, 8, &[]);
+                write_text(out, text);
             }
-            Self::F32(x) => {
-                out.write_all(&6_u32.to_le_bytes()).and_then(|()| out.write_all(&x.to_le_bytes()))
-            }
-            Self::Flag(flag) => {
-                out.write_all(&7_u32.to_le_bytes()).and_then(|()| out.write_all(&[u8::from(*flag)]))
-            }
-            Self::Text(text) => out.write_all(&8_u32.to_le_bytes()).and_then(|()| write_text(out, text)),
             Self::Texts(texts) => {
-                list(out, 8, texts.len())?;
-                texts.iter().try_for_each(|text| write_text(out, text))
+                list(out, 8, texts.len());
+                texts.iter().for_each(|text| write_text(out, text));
             }
             Self::I32s(numbers) => {
-                list(out, 5, numbers.len())?;
-                numbers.iter().try_for_each(|n| out.write_all(&n.to_le_bytes()))
+                list(out, 5, numbers.len());
+                numbers.iter().for_each(|n| out.extend(n.to_le_bytes()));
             }
             Self::F32s(numbers) => {
-                list(out, 6, numbers.len())?;
-                numbers.iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))
+                list(out, 6, numbers.len());
+                numbers.iter().for_each(|x| out.extend(x.to_le_bytes()));
             }
         }
     }
 }
 
-/// Writes a length and the text.
-pub fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    out.write_all(&(text.len() as u64).to_le_bytes())?;
-    out.write_all(text.as_bytes())
+/// Appends a length and the text.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
 }

@@ -45,12 +45,12 @@ pub fn write(
     header.extend_from_slice(&(tensors.len() as u64).to_le_bytes());
     header.extend_from_slice(&(keys.len() as u64).to_le_bytes());
     for (key, value) in keys {
-        write_text(&mut header, key)?;
-        value.write(&mut header)?;
+        write_text(&mut header, key);
+        value.write(&mut header);
     }
     let mut offset = 0_u64;
     for tensor in tensors {
-        write_text(&mut header, &tensor.name)?;
+        write_text(&mut header, &tensor.name);
         header.extend_from_slice(&(tensor.shape.len() as u32).to_le_bytes());
         tensor.shape.iter().rev().for_each(|&n| header.extend_from_slice(&(n as u64).to_le_bytes()));
         header.extend_from_slice(&number_of(tensor.format).to_le_bytes());

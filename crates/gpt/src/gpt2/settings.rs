@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
+use m2g_core::settings::SettingValue;
 use m2g_core::{Error, Mask, bounded};
 use serde_json::{Map, Value, json};
 
@@ -157,8 +158,7 @@ impl Keys<'_> {
 /// [`ExportError::Inexpressible`] if GPT-2 lacks a setting of the model.
 pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, ExportError> {
     if config.positions != Positions::Learned {
-        let name = serde_json::to_value(config.positions).map_err(|e| Error::Other(Box::new(e)))?;
-        let what = format!("positions = {}", name.as_str().unwrap_or("another"));
+        let what = format!("positions = {}", config.positions.to_text());
         let why = "it has only learned ones: export to a file NAME.gguf, which can have others";
         return Err(ExportError::Inexpressible { what, why });
     }

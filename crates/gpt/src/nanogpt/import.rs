@@ -5,6 +5,7 @@ use std::path::Path;
 use m2g_text::Tokenizer;
 use m2g_text::pickle::Value;
 use m2g_text::token_file::{NanoGptMeta, read_meta};
+use m2g_text::tokenizer::GPT2_SIZES;
 
 use super::model_args;
 use super::torch_file::{TorchFile, View};
@@ -14,8 +15,6 @@ use crate::gpt2::layout::{LM_HEAD, TensorSpec, layout};
 use crate::gpt2::stored::{Stored, StoredTensors};
 use crate::gpt2::{ImportError, Imported};
 
-/// The sizes of vocabularies that nanoGPT takes for GPT-2's if there is no `meta.pkl`.
-const GPT2_SIZES: [usize; 2] = [50_257, 50_304];
 /// No weight of a model that was trained is larger.
 const LARGEST_WEIGHT: f32 = 1e20;
 

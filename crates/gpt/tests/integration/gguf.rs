@@ -235,7 +235,7 @@ fn tokenizers_come_back_as_they_were() {
     let path = dir.path().join("m.gguf");
     let text = "the cat sat on the mat, the caf\u{e9} \u{4f60}";
     let end = [SpecialToken::EndOfText];
-    let all = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
+    let all = SpecialToken::ALL;
     for tokenizer in [
         Tokenizer::gpt2(),
         Tokenizer::byte(),

@@ -3,7 +3,7 @@
 
 use m2g_core::nn::sinusoidal;
 use m2g_core::train::Model as _;
-use m2g_gpt::inspect::softmax;
+use m2g_text::sampler::softmax;
 use m2g_text::tokenizer::readable;
 use m2g_text::{Sampler, Sampling, Tokenizer};
 use serde_json::{Value, json};

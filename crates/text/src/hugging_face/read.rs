@@ -7,14 +7,14 @@ use super::described::{Described, read_json};
 use super::special_tokens::assign;
 use super::{OURS, TOKENIZER, TOKENIZER_CONFIG, VOCAB, tokenizer_json, vocab_and_merges};
 use crate::error::TextError;
-use crate::tokenizer::{AddedToken, ByteLevelParts, Tokenizer};
+use crate::tokenizer::{AddedToken, ByteLevelParts, GPT2_SIZES, Tokenizer};
 
-/// The tokenizer of a folder.
+/// The tokenizer of a folder or a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// The tokenizer, or a sentence on what cannot be expressed.
     pub tokenizer: Result<Tokenizer, String>,
-    /// What differs from the tokenizer of the folder, one sentence each.
+    /// What differs from the tokenizer that is stored, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -23,9 +23,6 @@ impl Found {
         Self { tokenizer: Err(why.into()), notes: Vec::new() }
     }
 }
-
-/// The sizes of GPT-2's vocabulary: as published, and filled up to a multiple of 64 as nanoGPT does.
-const GPT2_SIZES: [usize; 2] = [50_257, 50_304];
 
 /// The tokenizer of the folder, for a model with `vocab_size` tokens. The model may have more tokens
 /// than the tokenizer.

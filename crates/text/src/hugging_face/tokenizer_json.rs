@@ -225,10 +225,9 @@ fn characters(tokens: Vec<Option<String>>, added: &[AddedToken]) -> Result<Descr
         text.push(c);
     }
     let tokenizer = Tokenizer::characters_in_order(&text).map_err(|e| e.to_string())?;
-    let all = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
     let mut special = Vec::new();
     for (added, id) in added.iter().zip(tokenizer.vocab_size()..) {
-        match all.into_iter().find(|token| token.spelling() == added.text) {
+        match SpecialToken::spelled(&added.text) {
             Some(token) if added.id as usize == id => special.push(token),
             _ => return Err(format!("{what}, but it has the added token {}", added.text)),
         }

@@ -14,12 +14,10 @@ use super::split::{Split, SplitText};
 use crate::error::TextError;
 use crate::source::{Documents, Found, Part, Source, with_thousands_separators};
 use crate::token_file::{TokenData, TokenWriter, Width};
+use crate::tokenizer::kind::SMALLEST_BPE;
 use crate::tokenizer::pretokenize::last_cut;
 use crate::tokenizer::train::WordCounts;
 use crate::tokenizer::{SpecialToken, Tokenizer, TokenizerKind};
-
-/// Tokens of byte pairs without a merge: the bytes.
-const SMALLEST_BPE: usize = 256;
 
 /// Bytes of memory for the tokens of a byte of text: at most one token of 2 bytes, in a list that has room to grow.
 /// A token of more than 65,536 has 4 bytes, but stands for several of the text.
@@ -139,33 +137,30 @@ impl Encode<'_> {
 
         let mut reports = self.source.reports(&cleaned);
         reports.extend(found.reports(documents.special_tokens));
+        // The words of the splits that are `counted`, in a pass of its own.
+        let mut words = |doing: &'static str, counted: fn(Split) -> bool| -> Result<WordCounts, TextError> {
+            let mut counts = WordCounts::default();
+            text.for_each_piece(&last_cut, &mut |done| progress(doing, done, pass), &mut |split, part| {
+                if let Part::Text(piece) = part
+                    && counted(split)
+                {
+                    counts.add(piece);
+                }
+                Ok(())
+            })?;
+            pass += 1;
+            Ok(counts)
+        };
         let tokenizer = match self.tokenizer {
             TokenizerChoice::Existing(tokenizer) => tokenizer.clone(),
             TokenizerChoice::New(TokenizerKind::Char) => Tokenizer::from_characters(characters.distinct()),
             TokenizerChoice::New(TokenizerKind::Word) => {
-                let mut counts = WordCounts::default();
-                let mut progress = |done| progress("collecting words", done, pass);
-                text.for_each_piece(&last_cut, &mut progress, &mut |_, part| {
-                    if let Part::Text(piece) = part {
-                        counts.add(piece);
-                    }
-                    Ok(())
-                })?;
-                pass += 1;
-                Tokenizer::from_words(counts)?
+                Tokenizer::from_words(words("collecting words", |_| true)?)?
             }
             TokenizerChoice::New(TokenizerKind::Byte) => Tokenizer::byte(),
             TokenizerChoice::New(TokenizerKind::Gpt2) => Tokenizer::gpt2(),
             TokenizerChoice::New(TokenizerKind::Bpe(tokens)) => {
-                let mut counts = WordCounts::default();
-                let mut progress = |done| progress("learning byte pairs", done, pass);
-                text.for_each_piece(&last_cut, &mut progress, &mut |split, part| {
-                    if let (Split::Train, Part::Text(piece)) = (split, part) {
-                        counts.add(piece);
-                    }
-                    Ok(())
-                })?;
-                pass += 1;
+                let counts = words("learning byte pairs", |split| split == Split::Train)?;
                 // The requested size includes the end-of-text token.
                 let byte_pairs = if ends { (tokens - 1).max(SMALLEST_BPE) } else { tokens };
                 let tokenizer = Tokenizer::from_word_counts(counts, byte_pairs)?;

@@ -110,11 +110,6 @@ const BEATS: Beats = &[
 
 /// The language of the English tales.
 pub(super) fn language() -> Language {
-    let same = |text: &str| Word { forms: vec![text.into(), text.into()], feminine: false };
-    let plain = |name: &'static str, words: &[&str]| {
-        let words = words.iter().map(|word| same(word)).collect();
-        Kind { name, forms: &["one"], words }
-    };
     let person = |&(name, feminine): &(&str, bool)| {
         let [him, his] = if feminine { ["her", "her"] } else { ["him", "his"] };
         Word { forms: [name, him, his].map(String::from).to_vec(), feminine }
@@ -123,28 +118,27 @@ pub(super) fn language() -> Language {
         let article = if food == "bread" { "some" } else { a_or_an(food) };
         Word { forms: vec![food.into(), format!("{article} {food}")], feminine: false }
     };
-    let role = |forms: &[&str; 2]| Word { forms: forms.map(String::from).to_vec(), feminine: false };
     let kinds = vec![
         Kind { name: "person", forms: &["one", "him", "his"], words: PEOPLE.iter().map(person).collect() },
-        Kind { name: "role", forms: &["m", "f"], words: ROLES.iter().map(role).collect() },
+        Kind::roles(&ROLES),
         Kind {
             name: "food",
             forms: &["one", "a"],
             words: baked().map(|noun| food(noun.english[0])).collect(),
         },
-        plain("animal", &ANIMALS.map(|noun| noun.english[0])),
-        plain("thing", &small_things().map(|noun| noun.english[0]).collect::<Vec<_>>()),
-        plain("house", &HOUSES),
-        plain("place", &PLACES),
-        plain("weather", &WEATHER),
-        plain("sky", &SKIES),
-        plain("time", &TIMES),
-        plain("mood", &MOODS),
-        plain("exit", &EXITS),
-        plain("taste", &TASTES),
-        plain("fact", &FACTS),
-        plain("spot", &SPOTS),
-        plain("end", &ENDS),
+        Kind::plain("animal", &ANIMALS.map(|noun| noun.english[0])),
+        Kind::plain("thing", &small_things().map(|noun| noun.english[0]).collect::<Vec<_>>()),
+        Kind::plain("house", &HOUSES),
+        Kind::plain("place", &PLACES),
+        Kind::plain("weather", &WEATHER),
+        Kind::plain("sky", &SKIES),
+        Kind::plain("time", &TIMES),
+        Kind::plain("mood", &MOODS),
+        Kind::plain("exit", &EXITS),
+        Kind::plain("taste", &TASTES),
+        Kind::plain("fact", &FACTS),
+        Kind::plain("spot", &SPOTS),
+        Kind::plain("end", &ENDS),
     ];
     Language::new(kinds, VARIABLES, BEATS)
 }

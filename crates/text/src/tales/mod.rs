@@ -75,11 +75,6 @@ fn text(bilingual: bool, bytes: usize) -> String {
 pub struct Grammar([Language; 3]);
 
 impl Grammar {
-    /// The grammar of both languages.
-    pub fn new() -> Self {
-        Self([english::language(), spanish::language(), spanish::sentences()])
-    }
-
     /// Whether the grammar can write this sentence, from its capital letter to its full stop.
     pub fn recognises(&self, sentence: &str) -> bool {
         self.0.iter().any(|language| language.recognises(sentence))
@@ -87,8 +82,9 @@ impl Grammar {
 }
 
 impl Default for Grammar {
+    /// The grammar of both languages.
     fn default() -> Self {
-        Self::new()
+        Self([english::language(), spanish::language(), spanish::sentences()])
     }
 }
 
@@ -129,7 +125,7 @@ mod tests {
     #[test]
     fn the_grammar_recognises_every_sentence_that_it_writes() {
         let text = text(true, 200_000);
-        let grammar = Grammar::new();
+        let grammar = Grammar::default();
         let all: Vec<&str> = sentences(&text).collect();
         assert!(all.len() > 4_000);
         assert_eq!(all.concat().len() + all.len(), text.len(), "nothing is left out");
@@ -140,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_grammar_recognises_nothing_else() {
-        let grammar = Grammar::new();
+        let grammar = Grammar::default();
         for right in [
             "La pizza salió del horno y estaba lista.",
             "Once there was a queen called Ruth.",

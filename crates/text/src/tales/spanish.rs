@@ -128,10 +128,6 @@ pub(super) fn sentences() -> Language {
 }
 
 fn with_beats(beats: Beats) -> Language {
-    let plain = |name: &'static str, words: &[&str]| {
-        let words = words.iter().map(|word| Word { forms: vec![word.to_string()], feminine: false });
-        Kind { name, forms: &["one"], words: words.collect() }
-    };
     let person = |name: &&str| Word { forms: vec![name.to_string()], feminine: name.ends_with('a') };
     let noun = |noun: &Noun| {
         let articles = if noun.feminine { ["la", "una"] } else { ["el", "un"] };
@@ -152,28 +148,27 @@ fn with_beats(beats: Beats) -> Language {
     let out_of = |except: &str| -> Vec<&str> {
         ORIGINS.iter().map(|(origin, _)| *origin).filter(|origin| *origin != except).collect()
     };
-    let role = |forms: &[&str; 2]| Word { forms: forms.map(String::from).to_vec(), feminine: false };
     let kinds = vec![
         Kind { name: "person", forms: &["one"], words: NAMES.iter().map(person).collect() },
-        Kind { name: "role", forms: &["m", "f"], words: ROLES.iter().map(role).collect() },
+        Kind::roles(&ROLES),
         nouns("someone", &PEOPLE),
         nouns("food", &baked().collect::<Vec<_>>()),
         nouns("animal", &ANIMALS),
         nouns("thing", &small_things().collect::<Vec<_>>()),
         adjectives("mood", &MOODS),
         adjectives("state", &STATES),
-        plain("oven", &OVENS),
-        plain("house", &HOUSES),
-        plain("place", &PLACES),
-        plain("origin", &out_of("del coche")),
-        plain("exit", &out_of("del horno")),
-        plain("day", &DAYS),
-        plain("sky", &SKIES),
-        plain("time", &TIMES),
-        plain("taste", &TASTES),
-        plain("fact", &FACTS),
-        plain("spot", &SPOTS),
-        plain("end", &ENDS),
+        Kind::plain("oven", &OVENS),
+        Kind::plain("house", &HOUSES),
+        Kind::plain("place", &PLACES),
+        Kind::plain("origin", &out_of("del coche")),
+        Kind::plain("exit", &out_of("del horno")),
+        Kind::plain("day", &DAYS),
+        Kind::plain("sky", &SKIES),
+        Kind::plain("time", &TIMES),
+        Kind::plain("taste", &TASTES),
+        Kind::plain("fact", &FACTS),
+        Kind::plain("spot", &SPOTS),
+        Kind::plain("end", &ENDS),
     ];
     Language::new(kinds, VARIABLES, beats)
 }

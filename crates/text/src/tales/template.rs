@@ -28,6 +28,20 @@ pub(super) struct Kind {
     pub words: Vec<Word>,
 }
 
+impl Kind {
+    /// Words of one form.
+    pub fn plain(name: &'static str, words: &[&str]) -> Self {
+        let word = |word: &&str| Word { forms: vec![word.to_string()], feminine: false };
+        Self { name, forms: &["one"], words: words.iter().map(word).collect() }
+    }
+
+    /// What one can be, as a man and as a woman.
+    pub fn roles(roles: &[[&str; 2]]) -> Self {
+        let word = |forms: &[&str; 2]| Word { forms: forms.map(String::from).to_vec(), feminine: false };
+        Self { name: "role", forms: &["m", "f"], words: roles.iter().map(word).collect() }
+    }
+}
+
 /// The sentences of a tale in order: of each beat, one template is written.
 pub(super) type Beats = &'static [&'static [&'static str]];
 

@@ -40,6 +40,17 @@ pub struct ByteLevelParts {
     pub prefix_space: bool,
 }
 
+impl ByteLevelParts {
+    /// The id of a special token.
+    pub(super) fn id_of(&self, token: SpecialToken) -> Option<u32> {
+        match token {
+            SpecialToken::Beginning => self.beginning,
+            SpecialToken::EndOfText => self.end_of_text,
+            SpecialToken::Padding => self.padding,
+        }
+    }
+}
+
 /// A byte-level BPE vocabulary, ready to encode.
 #[derive(Debug, Clone)]
 pub(super) struct ByteLevel {
@@ -132,11 +143,7 @@ impl ByteLevel {
     }
 
     pub fn special_id(&self, token: SpecialToken) -> Option<u32> {
-        match token {
-            SpecialToken::Beginning => self.parts.beginning,
-            SpecialToken::EndOfText => self.parts.end_of_text,
-            SpecialToken::Padding => self.parts.padding,
-        }
+        self.parts.id_of(token)
     }
 
     pub fn special_token(&self, id: u32) -> Option<SpecialToken> {

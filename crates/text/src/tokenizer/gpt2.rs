@@ -8,6 +8,9 @@ use super::byte_letters;
 /// 256 bytes, 50,000 merges, and the end of text.
 pub(super) const VOCAB_SIZE: usize = 50_257;
 
+/// The sizes of GPT-2's vocabulary: as published, and filled up to a multiple of 64 as nanoGPT does.
+pub const GPT2_SIZES: [usize; 2] = [VOCAB_SIZE, 50_304];
+
 /// The token between two texts.
 pub(super) const END_OF_TEXT: u32 = 50_256;
 

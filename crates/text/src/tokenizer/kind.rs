@@ -22,7 +22,7 @@ pub enum TokenizerKind {
 }
 
 /// The 256 bytes and no merges.
-pub(super) const SMALLEST_BPE: usize = 256;
+pub(crate) const SMALLEST_BPE: usize = 256;
 /// Beyond this, the table of embeddings would be the whole model.
 pub(super) const LARGEST_BPE: usize = 1 << 20;
 

@@ -11,9 +11,6 @@ use super::kind::TokenizerKind;
 use super::special::SpecialToken;
 use super::vocabulary::Tokenizer;
 
-/// The special tokens that a tokenizer can have.
-const SPECIAL: [SpecialToken; 3] = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
-
 impl Tokenizer {
     /// The tokenizer of these parts: GPT-2's, one of bytes or of learned byte pairs if it has the same
     /// tokens with the same ids, otherwise a vocabulary from elsewhere.
@@ -77,7 +74,7 @@ impl Tokenizer {
                 ByteLevelParts { tokens, merges, ..ByteLevelParts::default() }
             }
         };
-        for token in SPECIAL {
+        for token in SpecialToken::ALL {
             let Some(id) = self.special_id(token) else { continue };
             if !parts.added.iter().any(|added| added.id == id) {
                 parts.added.push(AddedToken::special(id, token.spelling()));
@@ -118,14 +115,9 @@ fn learned_here(parts: &ByteLevelParts) -> Option<Vec<SpecialToken>> {
     }
     let mut special = Vec::new();
     for (added, id) in parts.added.iter().zip(n as u32..) {
-        let token = SPECIAL.into_iter().find(|token| token.spelling() == added.text)?;
-        let role = match token {
-            SpecialToken::Beginning => parts.beginning,
-            SpecialToken::EndOfText => parts.end_of_text,
-            SpecialToken::Padding => parts.padding,
-        };
+        let token = SpecialToken::spelled(&added.text)?;
         let ours = AddedToken { normalized: added.normalized, ..AddedToken::special(id, token.spelling()) };
-        if *added != ours || role != Some(id) {
+        if *added != ours || parts.id_of(token) != Some(id) {
             return None;
         }
         special.push(token);

@@ -21,6 +21,14 @@ pub enum SpecialToken {
 }
 
 impl SpecialToken {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Beginning, Self::EndOfText, Self::Padding];
+
+    /// The special token with this spelling, if there is one.
+    pub fn spelled(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|token| token.spelling() == text)
+    }
+
     /// The spelling with which [`Tokenizer::decode`](super::Tokenizer::decode) shows it.
     pub fn spelling(self) -> &'static str {
         match self {

@@ -237,7 +237,7 @@ fn damaged_tokenizers_are_rejected() {
     assert!(serde_json::from_str::<Tokenizer>(&json).unwrap_err().to_string().contains("1024 bytes"));
 }
 
-const SPECIAL: [SpecialToken; 3] = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
+const SPECIAL: [SpecialToken; 3] = SpecialToken::ALL;
 
 /// One tokenizer of each kind that takes special tokens, without any.
 fn extensible(text: &str) -> [Tokenizer; 3] {

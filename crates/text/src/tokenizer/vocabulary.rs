@@ -277,8 +277,7 @@ impl Tokenizer {
             Vocabulary::ByteLevel(vocabulary) => vocabulary.special_ids().collect(),
             _ => Vec::new(),
         };
-        let roles = [SpecialToken::Beginning, SpecialToken::EndOfText, SpecialToken::Padding];
-        let roles = roles.into_iter().filter_map(|token| self.special_id(token));
+        let roles = SpecialToken::ALL.into_iter().filter_map(|token| self.special_id(token));
         let ids: BTreeSet<u32> = ids.into_iter().chain(roles).collect();
         let text = |id| Some(String::from_utf8_lossy(&self.token(id)?).into_owned());
         ids.into_iter().filter_map(|id| Some((text(id)?, id))).collect()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
+use m2g_text::sampler::softmax;
 use m2g_text::words::Words;
 
 use crate::Transformer;
@@ -152,10 +153,7 @@ fn next(
     let logits = model.forward(&mut tape, &batch(&pairs, &[0], special, true)?)?; // (1, T, V)
     let v = model.config().vocab_size;
     let row = &tape.value(logits).data()[prefix.len() * v..];
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f64> = row.iter().map(|&z| f64::from(z - largest).exp()).collect();
-    let sum: f64 = exps.iter().sum();
-    Ok(exps.into_iter().map(|e| e / sum).collect())
+    Ok(softmax(row))
 }
 
 #[cfg(test)]

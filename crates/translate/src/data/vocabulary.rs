@@ -35,9 +35,6 @@ impl Specials {
     }
 }
 
-/// The tokens that are not text.
-const SPECIAL: [SpecialToken; 3] = [Beginning, EndOfText, Padding];
-
 /// The tokenizer that a name asks for, learned from the training pairs of both languages together. bpe:N has
 /// N tokens, special ones included. `auto` means char for the toys, bpe:1000 for the grammar, and bpe:8000 for
 /// other text.
@@ -50,13 +47,13 @@ pub fn tokenizer_for(name: &str, data: &str, train: &[TextPair]) -> Result<Token
             let rule = NO_SPECIAL_TOKENS;
             return Err(Error::Setting { name: "tokenizer", value: name.into(), rule }.into());
         }
-        TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SPECIAL.len())),
+        TokenizerKind::Bpe(n) => TokenizerKind::Bpe(n.saturating_sub(SpecialToken::ALL.len())),
         kind => kind,
     };
     // A line end ends a word. As a character of its own, it would be one that no sentence has.
     let end = if kind == TokenizerKind::Char { "" } else { "\n" };
     let lines = train.iter().flat_map(|pair| [&pair.source[..], end, &pair.target[..], end]);
-    Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SPECIAL)?)
+    Ok(Tokenizer::of_pieces(kind, lines)?.with_special_tokens(&SpecialToken::ALL)?)
 }
 
 fn kind_for(name: &str, data: &str) -> Result<TokenizerKind, TextError> {
@@ -128,7 +125,7 @@ mod tests {
     fn no_letter_is_a_line_break() {
         let text = [TextPair::from(["ab", "b"])];
         let letters = tokenizer_for("char", "x", &text).unwrap();
-        assert_eq!(letters.vocab_size(), 2 + SPECIAL.len());
+        assert_eq!(letters.vocab_size(), 2 + SpecialToken::ALL.len());
         assert_eq!(Specials::of(&letters).unwrap().line_break, None);
         for name in ["word", "byte", "bpe:259"] {
             let tokenizer = tokenizer_for(name, "x", &text).unwrap();
