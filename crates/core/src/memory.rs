@@ -129,6 +129,17 @@ pub fn elements(lengths: &[usize]) -> u64 {
     lengths.iter().fold(1, |n: u64, &length| n.saturating_mul(length as u64))
 }
 
+/// The sum of numbers of elements, which may be absurd; at most `u64::MAX`.
+pub fn sum(terms: &[u64]) -> u64 {
+    terms.iter().fold(0, |sum: u64, term| sum.saturating_add(*term))
+}
+
+/// The elements of the tensors of AdamW: two moments, and the parameters of the last evaluations if they are averaged.
+pub fn of_adamw(parameters: u64, average: usize) -> u64 {
+    let kept = if average > 1 { average } else { 0 };
+    parameters.saturating_mul(2 + kept as u64)
+}
+
 /// The elements that passes need which take turns on a tape, each with the length of its batch. A buffer also serves
 /// tensors of half its length, but no shorter ones. So of two passes whose lengths differ by more, both need all of
 /// theirs; of others, the shorter one needs what it has more of for each unit of length.

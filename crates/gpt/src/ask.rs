@@ -5,7 +5,7 @@
 
 use m2g_core::{Error, Tape, Tensor, Tokens};
 use m2g_text::Tokenizer;
-use m2g_text::words::{HeadWeights, Words, rollout};
+use m2g_text::words::{HeadWeights, Words, continues_a_word, rollout};
 
 use crate::Gpt;
 
@@ -161,9 +161,7 @@ impl<'a> Predictions<'a> {
         let mut has_ended = false;
         while ids.len() < place + MAX_TOKENS_OF_A_WORD && ids.len() <= self.gpt.config().block_size {
             let Some(id) = self.likeliest_token(&ids, |_| true)? else { break };
-            let text = self.tokenizer.decode_bytes(&[id]);
-            let goes_on = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-            has_ended = self.tokenizer.is_special(id) || !goes_on;
+            has_ended = !continues_a_word(id, self.tokenizer);
             if has_ended {
                 break;
             }

@@ -3,7 +3,8 @@
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::rules::{
-    at_least_one, batches_of_a_step, below_one, not_negative, not_negative_f32, positive, positive_f32,
+    at_least_one, batches_of_a_step, below_one, heads, not_negative, not_negative_f32, positive,
+    positive_f32, vocabulary,
 };
 use m2g_core::settings::{SettingValue, Settings};
 use m2g_core::{Error, Mask, Precision, within};
@@ -74,7 +75,7 @@ m2g_core::settings! {
             positions: Positions = Positions::Learned,
             /// The base of the wavelengths of sinusoidal positions.
             #[setting(shape, check(positive))]
-            positions_base: f64 = GptConfig::POSITIONS_BASE,
+            positions_base: f64 = 10_000.0,
             /// How the score of a query with a key is computed.
             #[setting(shape)]
             score: Score = Score::ScaledDot,
@@ -245,14 +246,11 @@ impl Config {
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
         batches_of_a_step(self.gradient_accumulation_steps, self.shards)?;
-        self.model(1).check_heads()
+        heads("n_embd", self.n_embd, self.n_head, self.positions)
     }
 }
 
 impl GptConfig {
-    /// The base of the wavelengths of sinusoidal positions in the paper.
-    pub const POSITIONS_BASE: f64 = 10_000.0;
-
     /// Whether the keys and values of earlier tokens can be cached during generation: later tokens
     /// must not change them, and the score must be a scaled dot product.
     pub fn can_cache(&self) -> bool {
@@ -273,24 +271,9 @@ impl GptConfig {
     /// # Errors
     /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
-        if !(1..=1 << 24).contains(&self.vocab_size) {
-            let rule = "it must be from 1 to 16777216";
-            return Err(Error::Setting { name: "vocab_size", value: self.vocab_size.to_string(), rule });
-        }
+        vocabulary(self.vocab_size)?;
         self.check_each()?;
-        self.check_heads()
-    }
-
-    fn check_heads(&self) -> Result<(), Error> {
-        let rule = if !self.n_embd.is_multiple_of(self.n_head) {
-            "`n_embd` must be a multiple of `n_head`, because all heads have the same width"
-        } else if self.positions == Positions::Rotary && !(self.n_embd / self.n_head).is_multiple_of(2) {
-            "rotary positions rotate pairs of channels, so `n_embd` / `n_head` must be even"
-        } else {
-            return Ok(());
-        };
-        let value = format!("{} with n_head {}", self.n_embd, self.n_head);
-        Err(Error::Setting { name: "n_embd", value, rule })
+        heads("n_embd", self.n_embd, self.n_head, self.positions)
     }
 }
 
@@ -392,10 +375,7 @@ mod tests {
                 "gradient_accumulation_steps is 1048576 with shards 2: times shards it must be at most 1048576",
             ),
             (Config { n_layer: 0, ..base() }, "n_layer is 0: it must be from 1 to 1000"),
-            (
-                Config { n_embd: 15, ..base() },
-                "n_embd is 15 with n_head 4: n_embd must be a multiple of n_head",
-            ),
+            (Config { n_embd: 15, ..base() }, "n_embd is 15 with n_head 4: it must be a multiple of n_head"),
             (Config { tokenizer: "words".into(), ..base() }, "tokenizer is words: it must be char"),
             (Config { log_interval: 0, ..base() }, "log_interval is 0: it must be at least 1"),
             (

@@ -19,7 +19,7 @@
 //! An evaluation drops nothing and has no gradients, and batches of its own size. It shares the memory of the steps, if
 //! these are not much smaller or larger: see [`in_turn`].
 
-use m2g_core::memory::{Footprint, elements, in_turn};
+use m2g_core::memory::{Footprint, elements, in_turn, of_adamw, sum};
 use m2g_core::nn::{AttentionSettings, MlpActivation, NormKind, NormPlace, Positions, Score};
 use m2g_core::ranks::waiting_sums;
 
@@ -134,10 +134,7 @@ fn evaluated(model: &GptConfig, tokens: Option<usize>) -> impl Iterator<Item = u
 
 /// The elements of the optimiser's tensors.
 fn optimizer(config: &Config, model: &GptConfig) -> u64 {
-    let parameters = model.parameter_count();
-    // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
-    let kept = if config.average > 1 { config.average } else { 0 };
-    let all = parameters.saturating_mul(2 + kept as u64);
+    let all = of_adamw(model.parameter_count(), config.average);
     if config.muon_learning_rate == 0.0 {
         return all;
     }
@@ -145,10 +142,6 @@ fn optimizer(config: &Config, model: &GptConfig) -> u64 {
     let (c, hidden) = (model.n_embd, model.activation.usual_hidden(model.n_embd));
     let update = elements(&[2, c, hidden]).saturating_add(elements(&[2, c, c]));
     all.saturating_sub(model.hidden_matrices()).saturating_add(update)
-}
-
-fn sum(terms: &[u64]) -> u64 {
-    terms.iter().fold(0, |sum: u64, term| sum.saturating_add(*term))
 }
 
 #[cfg(test)]

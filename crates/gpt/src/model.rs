@@ -5,8 +5,8 @@
 //! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
 use m2g_core::nn::{
-    AttentionSettings, Block, BlockSettings, Embedding, FirstValues, Init, KvCache, Linear, Norm, NormPlace,
-    PositionEmbedding,
+    AttentionSettings, Beside, Block, BlockSettings, Embedding, FirstValues, Init, KvCache, Linear, Norm,
+    NormPlace, PositionEmbedding,
 };
 use m2g_core::rng::Streams;
 use m2g_core::train::Model;
@@ -125,14 +125,10 @@ impl<T: Float> Gpt<T> {
         let x = tape.dropout(x, config.dropout)?;
         let mut x = tape.label(x, "embedded");
         let mut caches = cache.into_iter().flat_map(|cache| &mut cache.layers);
-        let mut first_values = FirstValues::default();
+        let mut first_values = config.value_residual.then(FirstValues::default);
         for block in &self.blocks {
-            x = match config.value_residual {
-                true => {
-                    block.forward_mixing(tape, params, x, &config.mask, caches.next(), &mut first_values)?
-                }
-                false => block.forward(tape, params, x, &config.mask, caches.next(), None)?,
-            };
+            let beside = Beside { cache: caches.next(), memory: None, first_values: first_values.as_mut() };
+            x = block.forward(tape, params, x, &config.mask, beside)?;
         }
         Ok(x)
     }

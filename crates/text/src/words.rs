@@ -4,6 +4,13 @@ use m2g_core::Tensor;
 
 use crate::Tokenizer;
 
+/// Whether a token goes on with the word before it: it begins with a letter or a digit.
+pub fn continues_a_word(id: u32, tokenizer: &Tokenizer) -> bool {
+    let text = tokenizer.decode_bytes(&[id]);
+    let letter = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    letter && !tokenizer.is_special(id)
+}
+
 /// A text in words, which white space separates, and the word of each of its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {

@@ -5,7 +5,8 @@ use m2g_core::nn::{NormPlace, Positions};
 use m2g_core::optim::{Decay, Schedule};
 use m2g_core::settings::Settings;
 use m2g_core::settings::rules::{
-    at_least_one, batches_of_a_step, below_one, not_empty, not_negative, positive, positive_f32,
+    at_least_one, batches_of_a_step, below_one, heads, not_empty, not_negative, positive, positive_f32,
+    vocabulary,
 };
 use m2g_core::{Error, Precision, named_setting_values, within};
 use m2g_text::TokenizerKind;
@@ -233,7 +234,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), Error> {
         self.check_each()?;
         batches_of_a_step(self.gradient_accumulation_steps, self.shards)?;
-        self.model(1).check_heads()
+        heads("d_model", self.d_model, self.n_head, self.positions)
     }
 }
 
@@ -243,24 +244,9 @@ impl TransformerConfig {
     /// # Errors
     /// [`Error::Setting`] for the first invalid one.
     pub fn validate(&self) -> Result<(), Error> {
-        if !(1..=1 << 24).contains(&self.vocab_size) {
-            let rule = "it must be from 1 to 16777216";
-            return Err(Error::Setting { name: "vocab_size", value: self.vocab_size.to_string(), rule });
-        }
+        vocabulary(self.vocab_size)?;
         self.check_each()?;
-        self.check_heads()
-    }
-
-    fn check_heads(&self) -> Result<(), Error> {
-        let rule = if !self.d_model.is_multiple_of(self.n_head) {
-            "`d_model` must be a multiple of `n_head`, because all heads have the same width"
-        } else if self.positions == Positions::Rotary && !(self.d_model / self.n_head).is_multiple_of(2) {
-            "rotary positions rotate pairs of channels, so `d_model` / `n_head` must be even"
-        } else {
-            return Ok(());
-        };
-        let value = format!("{} with n_head {}", self.d_model, self.n_head);
-        Err(Error::Setting { name: "d_model", value, rule })
+        heads("d_model", self.d_model, self.n_head, self.positions)
     }
 }
 
@@ -317,7 +303,7 @@ mod tests {
         let base = Config::default;
         base().validate().unwrap();
         let cases = [
-            (Config { d_model: 15, ..base() }, "d_model is 15 with n_head 4: d_model must be a multiple"),
+            (Config { d_model: 15, ..base() }, "d_model is 15 with n_head 4: it must be a multiple"),
             (Config { tokenizer: "gpt2".into(), ..base() }, "tokenizer is gpt2: GPT-2's vocabulary"),
             (
                 Config { tokenizer: "words".into(), ..base() },

@@ -21,7 +21,7 @@
 //! these are not much smaller or larger: see [`in_turn`]. If it translates, it has packed weights too. Its batches of
 //! sentences fit into the memory that is left.
 
-use m2g_core::memory::{Footprint, elements, in_turn};
+use m2g_core::memory::{Footprint, elements, in_turn, of_adamw, sum};
 use m2g_core::nn::{NormPlace, Positions};
 use m2g_core::ranks::waiting_sums;
 
@@ -112,9 +112,7 @@ pub(crate) fn footprint(
     ]);
     let parameters = model.parameter_count();
     let packed = if config.eval_translations > 0 { parameters } else { 0 };
-    // AdamW has two moments, and the parameters of several evaluations may be kept to be averaged.
-    let kept = if config.average > 1 { config.average } else { 0 };
-    let optimizer = parameters.saturating_mul(2 + kept as u64);
+    let optimizer = of_adamw(parameters, config.average);
     let batches = config.gradient_accumulation_steps;
     let tokens = elements(&[3, batches, n]);
     Footprint {
@@ -150,10 +148,6 @@ pub(crate) fn decoding_elements(model: &TransformerConfig, options: &Options, so
         elements(&[source, decoder_layers, 2 * c]),
         hypothesis.saturating_mul(options.beam as u64),
     ])
-}
-
-fn sum(terms: &[u64]) -> u64 {
-    terms.iter().fold(0, |sum: u64, term| sum.saturating_add(*term))
 }
 
 #[cfg(test)]

@@ -25,12 +25,15 @@ pub enum Direction {
     Backward,
 }
 
+/// The base of the wavelengths.
+pub const BASE: f64 = 10_000.0;
+
 /// Rotates pair `i` of each head of Q and K at position `p` by `p / 10000^(2i/D)`; copies V.
 pub fn rotate<T: Number>(out: &mut [T], x: &[T], layout: RotaryLayout, direction: Direction) {
     let RotaryLayout { t, n_head, d, start } = layout;
     let width = 3 * n_head * d;
     let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
-    let divisors: Vec<f64> = (0..d / 2).map(|i| 10_000_f64.powf(2.0 * i as f64 / d as f64)).collect();
+    let divisors: Vec<f64> = (0..d / 2).map(|i| BASE.powf(2.0 * i as f64 / d as f64)).collect();
     // (cos, sin) of each position and pair, (T, D / 2).
     let table: Vec<(T, T)> = (start..start + t)
         .flat_map(|p| divisors.iter().map(move |divisor| p as f64 / divisor))

@@ -44,13 +44,30 @@ pub struct Block {
     pub dropout: f64,
 }
 
+/// What a [`Block`] has beside its stream: usually nothing.
+#[derive(Debug)]
+pub struct Beside<'a, T: Float> {
+    /// The tokens that `x` continues: see [`SelfAttention::forward`].
+    pub cache: Option<&'a mut LayerCache<T>>,
+    /// What cross-attention reads.
+    pub memory: Option<Memory<'a>>,
+    /// With a value residual: the first block fills them, and the others mix them into their own.
+    pub first_values: Option<&'a mut FirstValues>,
+}
+
+impl<T: Float> Default for Beside<'_, T> {
+    /// Nothing.
+    fn default() -> Self {
+        Self { cache: None, memory: None, first_values: None }
+    }
+}
+
 impl Block {
     /// Maps the stream `x`: `(B, T, C) -> (B, T, C)`. Each token attends to the tokens that `mask`
-    /// allows. With a `cache`, `x` continues the cached tokens: see [`SelfAttention::forward`].
-    /// A block with cross-attention also attends to `memory`.
+    /// allows. A block with cross-attention also attends to the memory.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the block has cross-attention and no `memory` is given, or the
+    /// [`Error::Setting`] if the block has cross-attention and no memory is given, or the
     /// reverse; [`Error::Shape`] if `x` does not have C columns; other errors of the sub-layers.
     #[track_caller]
     pub fn forward<T: Float>(
@@ -59,44 +76,13 @@ impl Block {
         params: &Params<T>,
         x: Var,
         mask: &Mask,
-        cache: Option<&mut LayerCache<T>>,
-        memory: Option<Memory<'_>>,
+        beside: Beside<'_, T>,
     ) -> Result<Var, Error> {
-        self.sublayers(tape, params, x, memory, |tape, x| self.attn.forward(tape, params, x, mask, cache))
-    }
-
-    /// As [`Block::forward`] without a memory, with a value residual: the first block fills `first_values`, and
-    /// the others mix them into their own.
-    ///
-    /// # Errors
-    /// As [`Block::forward`].
-    #[track_caller]
-    pub fn forward_mixing<T: Float>(
-        &self,
-        tape: &mut Tape<T>,
-        params: &Params<T>,
-        x: Var,
-        mask: &Mask,
-        cache: Option<&mut LayerCache<T>>,
-        first_values: &mut FirstValues,
-    ) -> Result<Var, Error> {
-        self.sublayers(tape, params, x, None, |tape, x| {
-            self.attn.forward_mixing(tape, params, x, mask, cache, Some(first_values))
-        })
-    }
-
-    /// The sub-layers in order, with self-attention `attn`.
-    #[track_caller]
-    fn sublayers<'a, T: Float>(
-        &self,
-        tape: &mut Tape<T>,
-        params: &Params<T>,
-        x: Var,
-        memory: Option<Memory<'_>>,
-        attn: impl FnOnce(&mut Tape<T>, Var) -> Result<Branch<'a>, Error>,
-    ) -> Result<Var, Error> {
+        let Beside { cache, memory, first_values } = beside;
         // x + attn(norm(x))
-        let mut x = self.sublayer(tape, params, x, self.ln_1, attn)?;
+        let mut x = self.sublayer(tape, params, x, self.ln_1, |tape, x| {
+            self.attn.forward_mixing(tape, params, x, mask, cache, first_values)
+        })?;
         // x + cross_attn(norm(x), memory)
         if let Some((cross_attn, memory)) = self.cross_attention(memory)? {
             x = self.sublayer(tape, params, x, self.ln_cross, |tape, x| {
@@ -356,7 +342,7 @@ mod tests {
                 let mut tape = Tape::new();
                 tape.set_fused(fused);
                 let x = tape.input(constant(&[2, 5, C], 3.0));
-                let y = block.forward(&mut tape, &params, x, &Mask::Causal, None, None).unwrap();
+                let y = block.forward(&mut tape, &params, x, &Mask::Causal, Beside::default()).unwrap();
                 tape.set_fused(false);
                 let want = by_hand(&block, &mut tape, &params, x);
                 let pairs = tape.value(y).data().iter().zip(tape.value(want).data());
@@ -375,7 +361,8 @@ mod tests {
                 let memory = tape.input(constant(&[2, 4, C], 5.0));
                 let mask = Mask::Padding([4, 2].into());
                 let memory = Some(Memory::Sequence(memory, &mask));
-                let y = block.forward(tape, params, x, &Mask::Causal, None, memory)?;
+                let y =
+                    block.forward(tape, params, x, &Mask::Causal, Beside { memory, ..Beside::default() })?;
                 let weights = tape.input(constant(&[2, 3, C], 9.0));
                 let weighted = tape.mul(y, weights)?;
                 tape.mean(weighted)
@@ -392,7 +379,8 @@ mod tests {
             let mut tape = Tape::new();
             let x = tape.input(constant(&[1, 3, C], 3.0));
             let memory = (!cross_attention).then_some(Memory::Sequence(x, &Mask::None));
-            let error = block.forward(&mut tape, &params, x, &Mask::Causal, None, memory).unwrap_err();
+            let beside = Beside { memory, ..Beside::default() };
+            let error = block.forward(&mut tape, &params, x, &Mask::Causal, beside).unwrap_err();
             assert!(error.to_string().contains("cross-attention"), "{error}");
         }
     }

@@ -16,7 +16,7 @@ use crate::{Error, Float, Shape, Tape, Tensor, Var};
 pub struct LayerNorm;
 
 /// Keeps the division finite for a row of equal elements; the default of PyTorch.
-const EPS: f64 = 1e-5;
+pub const EPSILON: f64 = 1e-5;
 
 impl<T: Float> Tape<T> {
     /// Records [`LayerNorm`], with or without a bias.
@@ -51,7 +51,7 @@ impl<T: Float> Op<T> for LayerNorm {
         let (rows, _) = x.rows_cols();
         io.save(&[rows, 2]);
         let stats = io.saved[0].data_mut();
-        T::Kernels::layer_norm(io.out, stats, x.data(), w.data(), b, (EPS, Centering::Mean));
+        T::Kernels::layer_norm(io.out, stats, x.data(), w.data(), b, (EPSILON, Centering::Mean));
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         8 * count(output)

@@ -15,9 +15,6 @@ use crate::{Error, Float, Shape, Tape, Var};
 #[derive(Debug)]
 pub struct RmsNorm;
 
-/// Keeps the division finite for a row of zeros, as in layer normalisation.
-const EPS: f64 = 1e-5;
-
 impl<T: Float> Tape<T> {
     /// Records [`RmsNorm`].
     ///
@@ -46,7 +43,14 @@ impl<T: Float> Op<T> for RmsNorm {
         let (x, w) = (io.input(0), io.input(1));
         io.save(&[x.rows_cols().0, 2]);
         let stats = io.saved[0].data_mut();
-        T::Kernels::layer_norm(io.out, stats, x.data(), w.data(), None, (EPS, Centering::Zero));
+        T::Kernels::layer_norm(
+            io.out,
+            stats,
+            x.data(),
+            w.data(),
+            None,
+            (layer_norm::EPSILON, Centering::Zero),
+        );
     }
     fn flops(&self, _: &[&[usize]], output: &[usize]) -> u64 {
         4 * count(output)

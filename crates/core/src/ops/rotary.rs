@@ -1,6 +1,7 @@
 //! Rotary position embeddings: Q and K are rotated by an angle that grows with the position.
 
 use crate::kernels::Kernels;
+pub use crate::kernels::rotary::BASE;
 use crate::kernels::rotary::{Direction, RotaryLayout};
 use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};

@@ -1,6 +1,7 @@
 //! Rules for the values of settings.
 
 use crate::Error;
+use crate::nn::Positions;
 
 /// Above 0, and finite.
 ///
@@ -90,6 +91,34 @@ pub fn batches_of_a_step(gradient_accumulation_steps: usize, shards: usize) -> R
     })
 }
 
+/// The heads of a model of this width have one width, which rotary positions cut into pairs. `name` is the setting of
+/// the model's width.
+///
+/// # Errors
+/// [`Error::Setting`] if they do not.
+pub fn heads(name: &'static str, width: usize, n_head: usize, positions: Positions) -> Result<(), Error> {
+    let rule = if !width.is_multiple_of(n_head) {
+        "it must be a multiple of `n_head`, because all heads have the same width"
+    } else if positions == Positions::Rotary && !(width / n_head).is_multiple_of(2) {
+        "divided by `n_head` it must be even, because rotary positions rotate pairs of channels"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Setting { name, value: format!("{width} with n_head {n_head}"), rule })
+}
+
+/// A model can have a vocabulary of this size.
+///
+/// # Errors
+/// [`Error::Setting`] if it cannot.
+pub fn vocabulary(vocab_size: usize) -> Result<(), Error> {
+    if (1..=1 << 24).contains(&vocab_size) {
+        return Ok(());
+    }
+    let rule = "it must be from 1 to 16777216";
+    Err(Error::Setting { name: "vocab_size", value: vocab_size.to_string(), rule })
+}
+
 /// A rule that accepts the values in a range: `within!(1..=1000)`.
 #[macro_export]
 macro_rules! within {
@@ -107,6 +136,21 @@ macro_rules! within {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heads_have_one_width_and_rotary_positions_pairs() {
+        let refused =
+            |positions, n_head| heads("c", 30, n_head, positions).map_err(|error| error.to_string());
+        for (positions, n_head, why) in [
+            (Positions::Learned, 4, "c is 30 with n_head 4: it must be a multiple of"),
+            (Positions::Rotary, 10, "c is 30 with n_head 10: divided by"),
+        ] {
+            assert!(refused(positions, n_head).is_err_and(|error| error.starts_with(why)), "{why}");
+        }
+        assert_eq!([refused(Positions::Learned, 10), refused(Positions::Rotary, 5)], [Ok(()), Ok(())]);
+        assert!([1, 1 << 24].iter().all(|&v| vocabulary(v).is_ok()));
+        assert!([0, (1 << 24) + 1].iter().all(|&v| vocabulary(v).is_err()));
+    }
 
     #[test]
     fn infinity_is_called_so() {

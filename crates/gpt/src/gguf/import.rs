@@ -73,12 +73,13 @@ fn read(path: &Path) -> Result<StoredModel, ImportError> {
     check_whole(&file)?;
     let (architecture, mut config) = settings::read(&file)?;
     let true_bias = true_bias(&file, &config)?;
+    let has_added_token = true_bias.is_some();
     let rows = config.vocab_size;
     config.tie_weights = !file.tensors().contains_key(OUTPUT);
     let with_biases = file.tensors().contains_key("blk.0.attn_qkv.bias");
     let specs: Vec<TensorSpec> =
         layout(&config, architecture).into_iter().filter(|spec| with_biases || !spec.is_bias()).collect();
-    let problems = problems(&file, &specs, true_bias.is_some());
+    let problems = problems(&file, &specs, has_added_token);
     if !problems.is_empty() {
         return Err(ImportError::Tensors { path: path.to_path_buf(), settings: "keys", problems });
     }
@@ -89,7 +90,7 @@ fn read(path: &Path) -> Result<StoredModel, ImportError> {
     config.bias = with_biases && file.flag(settings::WITHOUT_BIASES)? != Some(true);
     let (mut params, mut blocks) = (Params::new(), BTreeMap::new());
     let mut embedding = None;
-    if true_bias.is_some() {
+    if has_added_token {
         config.vocab_size -= 1;
     }
     for spec in &specs {
@@ -114,7 +115,7 @@ fn read(path: &Path) -> Result<StoredModel, ImportError> {
         {
             value.data_mut().copy_from_slice(bias);
         } else if spec.is_bias() && !config.bias {
-            let moved = spec.theirs == OUTPUT_NORM_BIAS && true_bias.is_some();
+            let moved = spec.theirs == OUTPUT_NORM_BIAS && has_added_token;
             if !moved && value.data().iter().any(|x| *x != 0.0) {
                 let why = format!(
                     "its {} says that it has none, but {} is not 0",
@@ -134,7 +135,7 @@ fn read(path: &Path) -> Result<StoredModel, ImportError> {
         let theirs = specs.iter().find(|spec| spec.ours == param.name).map(|spec| &spec.theirs);
         return Err(file.unusable(not_finite(theirs.unwrap_or(&param.name))));
     }
-    let found = tokens::read(&file, rows, true_bias.is_some())?;
+    let found = tokens::read(&file, rows, has_added_token)?;
     let imported = Imported { config, params, tokenizer: found.tokenizer, notes: found.notes };
     Ok(StoredModel { imported, blocks })
 }

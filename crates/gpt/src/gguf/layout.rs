@@ -5,6 +5,7 @@ use m2g_core::nn::Positions;
 
 use super::Architecture;
 use crate::GptConfig;
+use crate::gpt2::layout as gpt2;
 
 /// The token embedding in the file.
 pub const TOKEN_EMBD: &str = "token_embd.weight";
@@ -40,40 +41,39 @@ impl TensorSpec {
 /// All tensors of a model with biases, in the order of the file. A model has the head only if its weights
 /// are not tied.
 pub fn layout(config: &GptConfig, architecture: Architecture) -> Vec<TensorSpec> {
-    let (v, t, c) = (config.vocab_size, config.block_size, config.n_embd);
-    let spec = |ours: &str, theirs: &str, shape: &[usize]| TensorSpec {
-        ours: ours.into(),
-        theirs: theirs.into(),
-        shape: shape.into(),
-        rotated: false,
+    let has_table = config.positions == Positions::Learned;
+    let all = gpt2::layout(config).into_iter().filter(|spec| has_table || spec.name != "wpe.weight");
+    let spec = |gpt2::TensorSpec { name: ours, shape, .. }| {
+        let theirs = their_name(&ours);
+        let rotated = architecture == Architecture::GptNeox && theirs.contains(".attn_qkv.");
+        TensorSpec { ours, theirs, shape, rotated }
     };
-    let mut specs = vec![spec("wte.weight", TOKEN_EMBD, &[v, c])];
-    if config.positions == Positions::Learned {
-        specs.push(spec("wpe.weight", POSITION_EMBD, &[t, c]));
-    }
-    for i in 0..config.n_layer {
-        let mut layer = |ours: &str, theirs: &str, outputs: usize, inputs: Option<usize>| {
-            let (ours, theirs) = (format!("h.{i}.{ours}"), format!("blk.{i}.{theirs}"));
-            let rotated = architecture == Architecture::GptNeox && theirs.ends_with("attn_qkv");
-            let shape = [Some(outputs), inputs].into_iter().flatten().collect::<Vec<_>>();
-            for (kind, shape) in [("weight", &shape[..]), ("bias", &[outputs][..])] {
-                let spec = spec(&format!("{ours}.{kind}"), &format!("{theirs}.{kind}"), shape);
-                specs.push(TensorSpec { rotated, ..spec });
-            }
-        };
-        layer("ln_1", "attn_norm", c, None);
-        layer("attn.c_attn", "attn_qkv", 3 * c, Some(c));
-        layer("attn.c_proj", "attn_output", c, Some(c));
-        layer("ln_2", "ffn_norm", c, None);
-        layer("mlp.c_fc", "ffn_up", 4 * c, Some(c));
-        layer("mlp.c_proj", "ffn_down", c, Some(4 * c));
-    }
-    specs.push(spec("ln_f.weight", OUTPUT_NORM, &[c]));
-    specs.push(spec("ln_f.bias", OUTPUT_NORM_BIAS, &[c]));
-    if !config.tie_weights {
-        specs.push(spec("lm_head.weight", OUTPUT, &[v, c]));
-    }
-    specs
+    all.map(spec).collect()
+}
+
+/// The names of layers, ours and theirs.
+const LAYERS: [(&str, &str); 10] = [
+    ("wte", "token_embd"),
+    ("wpe", "position_embd"),
+    ("ln_1", "attn_norm"),
+    ("attn.c_attn", "attn_qkv"),
+    ("attn.c_proj", "attn_output"),
+    ("ln_2", "ffn_norm"),
+    ("mlp.c_fc", "ffn_up"),
+    ("mlp.c_proj", "ffn_down"),
+    ("ln_f", "output_norm"),
+    ("lm_head", "output"),
+];
+
+/// The name of a tensor in the file: `blk.3.ffn_up.weight` for `h.3.mlp.c_fc.weight`.
+fn their_name(ours: &str) -> String {
+    let (layer, kind) = ours.rsplit_once('.').unwrap_or((ours, ""));
+    let (block, layer) = match layer.strip_prefix("h.").and_then(|rest| rest.split_once('.')) {
+        Some((i, layer)) => (format!("blk.{i}."), layer),
+        None => (String::new(), layer),
+    };
+    let theirs = LAYERS.iter().find(|(known, _)| *known == layer).map_or(layer, |(_, theirs)| *theirs);
+    format!("{block}{theirs}.{kind}")
 }
 
 /// Where the rows of Q and K go.
@@ -140,6 +140,7 @@ pub fn number_of(format: BlockFormat) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
 
     #[test]
     fn even_channels_of_q_and_k_come_first() {
@@ -152,6 +153,26 @@ mod tests {
         let theirs = reordered(&rows, 2, 6, Direction::ToFile);
         assert_eq!(theirs[..12], [0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11]);
         assert_eq!(reordered(&theirs, 2, 6, Direction::FromFile), rows);
+    }
+
+    #[test]
+    fn every_tensor_has_the_name_that_llama_cpp_knows() {
+        let settings =
+            Config { n_layer: 2, tie_weights: false, positions: Positions::Learned, ..Config::default() };
+        let config = settings.model(9);
+        let specs = layout(&config, Architecture::Gpt2);
+        let names: Vec<&str> = specs.iter().map(|spec| &spec.theirs[..]).collect();
+        assert_eq!(names[..2], [TOKEN_EMBD, POSITION_EMBD]);
+        let layers = ["attn_norm", "attn_qkv", "attn_output", "ffn_norm", "ffn_up", "ffn_down"];
+        let of_block =
+            layers.iter().flat_map(|layer| ["weight", "bias"].map(|kind| format!("blk.1.{layer}.{kind}")));
+        assert_eq!(names[14..26], of_block.collect::<Vec<_>>());
+        assert_eq!(names[26..], [OUTPUT_NORM, OUTPUT_NORM_BIAS, OUTPUT]);
+        assert!(specs.iter().all(|spec| !spec.rotated));
+        let rotary = GptConfig { positions: Positions::Rotary, ..config };
+        let specs = layout(&rotary, Architecture::GptNeox);
+        assert_eq!(specs.iter().filter(|spec| spec.rotated).count(), 4);
+        assert!(specs.iter().all(|spec| spec.theirs != POSITION_EMBD));
     }
 
     #[test]

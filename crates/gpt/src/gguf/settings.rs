@@ -2,6 +2,8 @@
 
 use m2g_core::Error;
 use m2g_core::nn::{GeluForm, Positions};
+use m2g_core::ops::layer_norm::EPSILON;
+use m2g_core::ops::rotary::BASE;
 
 use super::Architecture;
 use super::layout::{POSITION_EMBD, TOKEN_EMBD};
@@ -10,12 +12,8 @@ use super::value::{Value, Written};
 use crate::gpt2::ImportError;
 use crate::{Config, GptConfig};
 
-/// The epsilon of the layer norms, a constant in the core.
-const LAYER_NORM_EPSILON: f32 = 1e-5;
 /// The largest slope of ALiBi is 2^(-8/H).
 const MAX_ALIBI_BIAS: f32 = 8.0;
-/// The base of the wavelengths of rotary positions, a constant in the core.
-const ROTARY_BASE: f32 = 10_000.0;
 
 /// The key that says that a model has no biases although the file holds some, all 0.
 pub const WITHOUT_BIASES: &str = "m2g.without_biases";
@@ -35,7 +33,7 @@ pub fn write(config: &GptConfig, architecture: Architecture) -> Vec<(String, Wri
         of("feed_forward_length", 4 * config.n_embd),
         of("block_count", config.n_layer),
         of("attention.head_count", config.n_head),
-        number("attention.layer_norm_epsilon", LAYER_NORM_EPSILON),
+        number("attention.layer_norm_epsilon", EPSILON as f32),
     ];
     if config.positions == Positions::Alibi {
         keys.push(number("attention.max_alibi_bias", MAX_ALIBI_BIAS));
@@ -43,7 +41,7 @@ pub fn write(config: &GptConfig, architecture: Architecture) -> Vec<(String, Wri
     if architecture == Architecture::GptNeox {
         keys.push((format!("{}.use_parallel_residual", architecture.name()), Written::Flag(false)));
         keys.push(of("rope.dimension_count", config.n_embd / config.n_head));
-        keys.push(number("rope.freq_base", ROTARY_BASE));
+        keys.push(number("rope.freq_base", BASE as f32));
     }
     if !config.bias && architecture.needs_biases() {
         keys.push((WITHOUT_BIASES.into(), Written::Flag(true)));
@@ -106,7 +104,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
         "but this GPT has as many heads of keys as of queries",
     )?;
     let epsilon = "but this GPT's norms use 1e-5";
-    keys.check_number("attention.layer_norm_epsilon", LAYER_NORM_EPSILON, epsilon)?;
+    keys.check_number("attention.layer_norm_epsilon", EPSILON as f32, epsilon)?;
     match architecture {
         Architecture::Gpt2 => {}
         Architecture::Mpt => {
@@ -140,7 +138,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
                 n_embd / n_head,
                 "but this GPT rotates all channels of a head",
             )?;
-            keys.check_number("rope.freq_base", ROTARY_BASE, "but this GPT's base is 10000")?;
+            keys.check_number("rope.freq_base", BASE as f32, "but this GPT's base is 10000")?;
             keys.check_unscaled()?;
         }
     }

@@ -45,11 +45,6 @@ impl<P> StoredTensors<P> {
         Self { tensors, duplicates }
     }
 
-    /// Whether there is a tensor with this name in our model.
-    pub fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-
     /// All mismatches with the tensors of the model. A tied head may be there or not.
     pub fn problems(&self, tie_weights: bool, specs: &[TensorSpec]) -> Vec<TensorProblem> {
         let mut problems = Vec::new();
@@ -115,7 +110,7 @@ impl<P> StoredTensors<P> {
         params: &Params<f32>,
         read: &mut Read<'_, P>,
     ) -> Result<Option<Tensor<f32>>, ImportError> {
-        if !self.has(LM_HEAD) {
+        if !self.tensors.contains_key(LM_HEAD) {
             return Ok(None);
         }
         let head = self.read(&head(specs), read)?;

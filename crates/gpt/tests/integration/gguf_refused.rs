@@ -81,10 +81,7 @@ fn what_is_wrong_is_named() {
             with(&bytes, "rope.dimension_count", 4, &4_u32.to_le_bytes()),
             "rotates all channels of a head: it must be 16",
         ),
-        (
-            with(&bytes, "attention.head_count", 4, &3_u32.to_le_bytes()),
-            "n_embd must be a multiple of n_head",
-        ),
+        (with(&bytes, "attention.head_count", 4, &3_u32.to_le_bytes()), "it must be a multiple of n_head"),
         (with(&bytes, "layer_norm_epsilon", 4, &float(1e-6)), "layer_norm_epsilon is 0.000001, but"),
         (
             with(&bytes, "feed_forward_length", 4, &64_u32.to_le_bytes()),

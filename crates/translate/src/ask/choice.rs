@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use m2g_core::{Error, Tape};
 use m2g_text::Tokenizer;
 use m2g_text::sampler::softmax;
-use m2g_text::words::Words;
+use m2g_text::words::{Words, continues_a_word};
 
 use crate::Transformer;
 use crate::data::{Pairs, Specials, batch};
@@ -118,9 +118,7 @@ pub fn alternative(
     while ids.len() < most {
         let likely = next(model, source, &ids, special)?;
         let Some((id, _)) = (0..).zip(&likely).max_by(|(_, a), (_, b)| a.total_cmp(b)) else { break };
-        let text = tokenizer.decode_bytes(&[id]);
-        let goes_on = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-        if tokenizer.is_special(id) || !goes_on {
+        if !continues_a_word(id, tokenizer) {
             break;
         }
         ids.push(id);
