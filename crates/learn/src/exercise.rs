@@ -35,7 +35,7 @@ pub struct Sources {
     pub program: &'static str,
     /// The exercise, in English.
     pub task: &'static str,
-    /// The same file with the gap filled.
+    /// The code of the same file with the gap filled.
     pub solution: &'static str,
 }
 

@@ -9,7 +9,7 @@ use m2g_exercises::{Matrix, Value};
 use crate::compare::is_same;
 use crate::error::LearnError;
 use crate::exercise::Exercise;
-use crate::exercises::digit_network::{Network, step};
+use crate::exercises::digit_network::{Network, Parameters};
 use crate::failure::Failure;
 use crate::grade::Solver;
 
@@ -74,7 +74,8 @@ pub fn train(
             Matrix::new(end - start, m.cols, m.data[start * m.cols..end * m.cols].to_vec())
         };
         yours = learners_step(exercise, solver, network(yours, rows(&x), rows(&y)))?;
-        ours = step(&network(ours, rows(&x), rows(&y)), ETA, Network::gradient)?;
+        let at = network(ours, rows(&x), rows(&y));
+        ours = at.step(ETA, &at.gradient()?);
         let is_same = largest_difference(&yours, &ours) <= ROUNDING;
         differs_from = differs_from.or((!is_same).then_some(done));
         if done % per_epoch == 0 || done == steps {
@@ -92,9 +93,6 @@ fn largest_difference(yours: &Parameters, ours: &Parameters) -> f64 {
     // `f64::max` would forget a NaN.
     differences.fold(0.0, |largest, x| if x.is_nan() || x > largest { x } else { largest })
 }
-
-/// Biases and weights, `(N)` and `(N, K)` of each layer.
-type Parameters = (Vec<Vec<f64>>, Vec<Matrix>);
 
 /// Initial parameters, scaled as in chapter 3.
 fn parameters() -> Parameters {
@@ -127,7 +125,7 @@ fn learners_step(
     let answer = parts(&answer, &network).ok_or_else(|| failed(Failure::WrongShape))?;
     match takes_the_step {
         true => Ok(answer),
-        false => Ok(step(&network, ETA, |_| Ok(answer.clone()))?),
+        false => Ok(network.step(ETA, &answer)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The network of digits on the core's tape, for the exercises on backpropagation.
 
 use m2g_core::{Error, Tape, Tensor, Var};
-use m2g_exercises::{Input, Matrix, Value};
+use m2g_exercises::{Input, Matrix};
 
 use crate::core_values::{gradients, tensor};
 use crate::exercise::{Case, Random};
@@ -20,6 +20,9 @@ pub fn cases(random: &mut Random) -> Vec<Case> {
     };
     SIZES.iter().map(case).collect()
 }
+
+/// Biases and weights, `(N)` and `(N, K)` of each layer; or the gradient with respect to them.
+pub type Parameters = (Vec<Vec<f64>>, Vec<Matrix>);
 
 /// The network and the mini-batch of a case.
 pub struct Network {
@@ -46,11 +49,19 @@ impl Network {
     }
 
     /// The gradient of the mean cost: `dC/db` and `dC/dw` of each layer.
-    pub fn gradient(&self) -> Result<(Vec<Vec<f64>>, Vec<Matrix>), Error> {
+    pub fn gradient(&self) -> Result<Parameters, Error> {
         let found = gradients(&self.parameters()?, |tape, vars| self.cost_on(tape, vars))?;
         let (b, w) = found.split_at(self.biases.len());
         let b = b.iter().map(|b| b.data().to_vec()).collect();
         Ok((b, w.iter().map(crate::core_values::matrix).collect()))
+    }
+
+    /// The biases and weights after a step of size `eta` against a gradient.
+    pub fn step(&self, eta: f64, (nabla_b, nabla_w): &Parameters) -> Parameters {
+        let less =
+            |(b, nabla): (&Vec<f64>, &Vec<f64>)| b.iter().zip(nabla).map(|(b, d)| b - eta * d).collect();
+        let biases = self.biases.iter().zip(nabla_b).map(less).collect();
+        (biases, self.weights.iter().zip(nabla_w).map(|(w, d)| w - &d.scale(eta)).collect())
     }
 
     /// The mean cost.
@@ -77,18 +88,6 @@ impl Network {
     }
 }
 
-/// The biases and weights after a step of size `eta` against a gradient.
-pub fn step(
-    network: &Network,
-    eta: f64,
-    gradient: impl Fn(&Network) -> Result<(Vec<Vec<f64>>, Vec<Matrix>), Error>,
-) -> Result<(Vec<Vec<f64>>, Vec<Matrix>), Error> {
-    let (nabla_b, nabla_w) = gradient(network)?;
-    let less = |(b, nabla): (&Vec<f64>, &Vec<f64>)| b.iter().zip(nabla).map(|(b, d)| b - eta * d).collect();
-    let biases = network.biases.iter().zip(&nabla_b).map(less).collect();
-    Ok((biases, network.weights.iter().zip(&nabla_w).map(|(w, d)| w - &d.scale(eta)).collect()))
-}
-
 /// The cost after an element of the biases or weights has grown.
 pub fn cost_after(case: &Case, path: &[usize], index: usize, step: f64) -> Result<f64, Error> {
     let mut case = case.clone();
@@ -99,9 +98,4 @@ pub fn cost_after(case: &Case, path: &[usize], index: usize, step: f64) -> Resul
         crate::core_values::nudge(argument, &[*layer], index, step);
     }
     Network::of(&mut Input::new(case)).cost()
-}
-
-/// The value of a pair of gradients.
-pub fn value((nabla_b, nabla_w): (Vec<Vec<f64>>, Vec<Matrix>)) -> Value {
-    (nabla_b, nabla_w).into()
 }

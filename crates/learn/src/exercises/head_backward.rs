@@ -32,19 +32,10 @@ pub const EXERCISE: Exercise = Exercise {
     }),
     groups: &[],
     mistakes: &[
-        Mistake { name: "no_scale", answer: |input| backward(input, Wrong { scale: true, ..RIGHT }).into() },
-        Mistake {
-            name: "no_row_term",
-            answer: |input| backward(input, Wrong { row_term: true, ..RIGHT }).into(),
-        },
-        Mistake {
-            name: "no_transpose_dv",
-            answer: |input| backward(input, Wrong { dv: true, ..RIGHT }).into(),
-        },
-        Mistake {
-            name: "no_transpose_dk",
-            answer: |input| backward(input, Wrong { dk: true, ..RIGHT }).into(),
-        },
+        Mistake { name: "no_scale", answer: |input| backward(input, Wrong::Scale).into() },
+        Mistake { name: "no_row_term", answer: |input| backward(input, Wrong::RowTerm).into() },
+        Mistake { name: "no_transpose_dv", answer: |input| backward(input, Wrong::TransposeDv).into() },
+        Mistake { name: "no_transpose_dk", answer: |input| backward(input, Wrong::TransposeDk).into() },
     ],
 };
 
@@ -58,23 +49,22 @@ fn cost(tape: &mut Tape<f64>, qkv: Var, dy: &Matrix) -> Result<Var, Error> {
 }
 
 /// What is done wrong.
-struct Wrong {
-    scale: bool,
-    row_term: bool,
-    dv: bool,
-    dk: bool,
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Scale,
+    RowTerm,
+    TransposeDv,
+    TransposeDk,
 }
-
-const RIGHT: Wrong = Wrong { scale: false, row_term: false, dv: false, dk: false };
 
 fn backward(input: &mut Input, wrong: Wrong) -> (Matrix, Matrix, Matrix) {
     let (q, k, v, dy) = (input.matrix(), input.matrix(), input.matrix(), input.matrix());
     let p = attention_weights(&q, &k);
-    let dv = if wrong.dv { p.matmul(&dy) } else { p.transpose().matmul(&dy) };
+    let dv = if wrong == Wrong::TransposeDv { p.matmul(&dy) } else { p.transpose().matmul(&dy) };
     let product = dy.matmul(&v.transpose()).times(&p);
-    let sum = |i: usize| if wrong.row_term { 0.0 } else { product.row(i).iter().sum::<f64>() };
+    let sum = |i: usize| if wrong == Wrong::RowTerm { 0.0 } else { product.row(i).iter().sum::<f64>() };
     let ds = Matrix::from_fn(p.rows, p.cols, |i, j| product[(i, j)] - p[(i, j)] * sum(i));
-    let scale = if wrong.scale { 1.0 } else { (q.cols as f64).powf(-0.5) };
-    let dk = if wrong.dk { ds.matmul(&q) } else { ds.transpose().matmul(&q) };
+    let scale = if wrong == Wrong::Scale { 1.0 } else { (q.cols as f64).powf(-0.5) };
+    let dk = if wrong == Wrong::TransposeDk { ds.matmul(&q) } else { ds.transpose().matmul(&q) };
     (ds.matmul(&k).scale(scale), dk.scale(scale), dv)
 }

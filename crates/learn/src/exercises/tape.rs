@@ -91,22 +91,17 @@ fn walk(input: &mut Input, wrong: Wrong) -> Vec<f64> {
         if wrong == Wrong::Order { (0..=last).collect() } else { (0..=last).rev().collect() };
     for i in order {
         let Node { op, value, grad } = nodes[i];
-        let mut give = |to: usize, part: f64| {
-            nodes[to].grad = if wrong == Wrong::Overwritten { part } else { nodes[to].grad + part };
+        // The operands, each with the slope of the node with respect to it.
+        let operands = match op {
+            Op::Input => vec![],
+            Op::Add(a, b) => vec![(a, 1.0), (b, 1.0)],
+            Op::Mul(a, b) if wrong == Wrong::OwnValue => vec![(a, nodes[a].value), (b, nodes[b].value)],
+            Op::Mul(a, b) => vec![(a, nodes[b].value), (b, nodes[a].value)],
+            Op::Tanh(a) => vec![(a, 1.0 - value * value)],
         };
-        match op {
-            Op::Input => {}
-            Op::Add(a, b) => [a, b].into_iter().for_each(|to| give(to, grad)),
-            Op::Tanh(a) => give(a, grad * (1.0 - value * value)),
-            Op::Mul(a, b) => {
-                let (mut first, mut second) = (nodes[b].value, nodes[a].value);
-                if wrong == Wrong::OwnValue {
-                    (first, second) = (second, first);
-                }
-                for (to, part) in [(a, grad * first), (b, grad * second)] {
-                    nodes[to].grad = if wrong == Wrong::Overwritten { part } else { nodes[to].grad + part };
-                }
-            }
+        for (to, slope) in operands {
+            let part = grad * slope;
+            nodes[to].grad = if wrong == Wrong::Overwritten { part } else { nodes[to].grad + part };
         }
     }
     nodes.iter().map(|node| node.grad).collect()

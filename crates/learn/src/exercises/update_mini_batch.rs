@@ -3,7 +3,7 @@
 use m2g_exercises::Value;
 use m2g_exercises::given::backprop_one;
 
-use super::digit_network::{self, Network, step, value};
+use super::digit_network::{self, Network};
 use crate::exercise::{Exercise, Mistake, STOPS, sources};
 
 pub const EXERCISE: Exercise = Exercise {
@@ -18,7 +18,7 @@ pub const EXERCISE: Exercise = Exercise {
     },
     reference: |input| {
         let (network, eta) = (Network::of(input), input.number());
-        Ok(value(step(&network, eta, Network::gradient)?))
+        Ok(network.step(eta, &network.gradient()?).into())
     },
     gradient: None,
     groups: &[],
@@ -66,7 +66,7 @@ pub const EXERCISE: Exercise = Exercise {
 
 /// A step of another size against the mean gradient.
 fn wrong_step(network: Network, eta: f64) -> Value {
-    step(&network, eta, Network::gradient).map_or(STOPS, value)
+    network.gradient().map_or(STOPS, |gradient| network.step(eta, &gradient).into())
 }
 
 /// Steps against the gradient of one example after the other, from example `first` on.

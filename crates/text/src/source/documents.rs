@@ -21,7 +21,7 @@ use crate::tokenizer::{SpecialToken, TokenizerKind};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum DocumentSeparator {
-    /// `Files` for the tokenizers of byte pairs, `None` for characters and bytes.
+    /// `Files` for the tokenizers of byte pairs, `None` for characters, words and bytes.
     #[default]
     Auto,
     /// The end of a file.

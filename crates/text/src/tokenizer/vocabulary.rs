@@ -296,9 +296,9 @@ impl Tokenizer {
     /// The tokens of a text. None of them is special, whatever the text contains.
     ///
     /// # Errors
-    /// [`TokenizerError::UnknownCharacters`] if characters have no token, which happens
-    /// only with a vocabulary of characters; [`TokenizerError::UnknownWords`] if words have none, with a
-    /// vocabulary of words.
+    /// [`TokenizerError::UnknownCharacters`] if characters have no token, which happens only with a vocabulary of
+    /// characters, or with one from elsewhere that lacks a byte; [`TokenizerError::UnknownWords`] if words have none,
+    /// with a vocabulary of words.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let mut ids = Vec::new();
         self.encoder().encode(text, &mut ids)?;
