@@ -82,6 +82,11 @@ impl<T: Float> Network<T> {
         self.layers.iter().map(|l| (&self.params.get(l.weight).value, &self.params.get(bias(l)).value))
     }
 
+    /// The ids of the weights and biases of each layer.
+    pub fn layer_ids(&self) -> impl Iterator<Item = (ParamId, ParamId)> {
+        self.layers.iter().map(|l| (l.weight, bias(l)))
+    }
+
     /// The output of the network for each input: `(B, 784) -> (B, 10)`.
     ///
     /// # Errors

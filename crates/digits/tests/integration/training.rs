@@ -207,8 +207,8 @@ fn dead_parameters_are_named() {
     let config = Config { activation: m2g_core::nn::Activation::Relu, epochs: 1, ..config() };
     let mut training = Training::new(config, &data, Save::Nowhere).unwrap();
     // Biases so negative that no neuron of the first layer is ever active.
-    let bias = training.model.params_mut().iter_mut().find(|param| param.name == "layer1.bias").unwrap();
-    bias.value.data_mut().fill(-1e6);
+    let (_, bias) = training.model.layer_ids().next().unwrap();
+    training.model.params_mut().get_mut(bias).value.data_mut().fill(-1e6);
     let mut warnings = Warnings(Vec::new());
     training.run(&mut warnings).unwrap();
     assert_eq!(warnings.0.len(), 1);
