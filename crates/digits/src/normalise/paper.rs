@@ -247,7 +247,7 @@ fn page(picture: &Plane, paper: &Paper, k: usize) -> Page {
     let mut plane = picture.cropped(&area);
     for (i, v) in plane.values.iter_mut().enumerate() {
         let (x, y) = (area.left + i % area.width, area.top + i / area.width);
-        let cell = y / k * columns + x / k;
+        let cell = y / k * paper.inside.width + x / k;
         if !paper.inside.bits[cell] {
             *v = paper.level.values[cell];
         }

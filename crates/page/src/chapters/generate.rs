@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use m2g_core::Error;
-use m2g_gpt::continuation::{Until, beginning, continue_until};
+use m2g_gpt::continuation::{Until, continue_until};
 use m2g_gpt::{GenerateOptions, Generator};
 use m2g_text::Sampling;
 use serde::Deserialize;
@@ -66,7 +66,8 @@ pub fn answer(state: &State, request: &Request) -> Answer {
     let model = state.models.open(&wanted.model)?;
     let (gpt, description) = model.gpt()?;
     let start = match (&description.tokenizer, wanted.prompt.as_str()) {
-        (tokenizer, "") => beginning(tokenizer.as_ref()),
+        (Some(tokenizer), "") => tokenizer.start_of_text(),
+        (None, "") => vec![0],
         (Some(tokenizer), text) => tokenizer.encode(text)?,
         (None, _) => return Err(Refusal::bad("this run has no tokenizer: it cannot read a text")),
     };
