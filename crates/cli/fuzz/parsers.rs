@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use m2g_core::checkpoint::Checkpoint;
 use m2g_core::data::idx;
 use m2g_core::settings::Settings;
 use m2g_core::train::run_folder::{self, BEST, CONFIG, LAST, METRICS, RunFolder, RunLock};
@@ -313,8 +314,9 @@ fn one_token(gpt: &Gpt<f32>) -> anyhow::Result<()> {
 
 /// Reads everything that is needed to resume a run.
 pub fn resume<M: SessionModel>(folder: &Path) -> anyhow::Result<()> {
-    let (run, checkpoint, _) = RunFolder::resume::<f32>(RunLock::take(folder)?, M::KIND)?;
-    checkpoint.check_finite(&run.path().join(LAST))?;
+    let last = folder.join(LAST);
+    let restore = |checkpoint: Checkpoint<f32>, _: &State| checkpoint.check_finite(&last);
+    RunFolder::resume(RunLock::take(folder)?, M::KIND, restore)?;
     Ok(())
 }
 

@@ -88,7 +88,8 @@ impl Summary {
         let Some(model) = self.kind else { return Err(format!("of unknown kind {kind}")) };
         let metadata = run_folder::metadata(path, file, &kind).map_err(damaged)?;
         self.settings = model.settings(&metadata["config"]["config"]);
-        self.state = serde_json::from_value(metadata["state"].clone()).ok();
+        let state: Option<State> = serde_json::from_value(metadata["state"].clone()).ok();
+        self.state = state.filter(State::is_possible);
         if let Some(wrong) = model.wrong_setting(&config?) {
             return Err(format!("its {CONFIG} cannot be used: {wrong}"));
         }
@@ -167,14 +168,11 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
 
-/// The bytes of all files below a folder. Does not follow links.
+/// The bytes of all files in a folder: a run holds no folders. A link counts as itself.
 fn size(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let each = entries.map(|entry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => size(&entry.path()),
-        _ => entry.metadata().map_or(0, |metadata| metadata.len()),
-    });
-    each.sum()
+    let files = entries.filter_map(|entry| entry.metadata().ok()).filter(|found| !found.is_dir());
+    files.fold(0, |sum, found| sum.saturating_add(found.len()))
 }
 
 #[cfg(test)]
@@ -212,5 +210,15 @@ mod tests {
         fs::write(run.join(LAST), "no tensors").unwrap();
         assert!(wrong().starts_with("damaged: ") && wrong().contains(LAST), "{}", wrong());
         assert_eq!(Summary::read(&run).json()["kind"], Value::Null);
+    }
+
+    #[test]
+    fn folders_within_a_run_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(dir.path().join(CONFIG), [0; 10]).unwrap();
+        fs::write(inner.join(CONFIG), [0; 1000]).unwrap();
+        assert_eq!(size(dir.path()), 10);
     }
 }

@@ -62,11 +62,16 @@ fn read(path: &Path, what: &'static str, wanted: impl Fn(&Value) -> bool) -> Res
 
 /// Calls `take` with each line, its end included.
 fn for_each_line(path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    let found = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    // A pipe would wait for a writer.
+    if !found.is_file() {
+        return Err(Error::io("read", path)(io::Error::other("it is not a file")));
+    }
+    let length = found.len();
     let file = File::open(path).map_err(Error::io("read", path))?;
-    let length = file.metadata().map_err(Error::io("read", path))?.len();
     let (mut file, mut line, mut read) = (BufReader::new(file), Vec::new(), 0);
     loop {
-        // What is no regular file has no length.
+        // It may grow.
         if length.max(read) > MAX_BYTES {
             let (path, what) = (path.to_path_buf(), "the metrics of a run");
             return Err(Error::TooLarge { path, what, most: MAX_BYTES });

@@ -168,22 +168,34 @@ impl RunFolder {
         }
     }
 
-    /// Opens the folder of a run to resume it, with its last checkpoint and its state.
-    /// Drops metrics that are newer than the checkpoint: they will be written again.
+    /// Opens the folder of a run to resume it from its last checkpoint and its state, from which `restore` makes
+    /// what is trained. Once that has not refused them, drops metrics that are newer than the checkpoint: they will
+    /// be written again.
     ///
     /// # Errors
     /// [`Error::NeverSaved`] if it has no checkpoint; [`Error::Checkpoint`] if the checkpoint is
-    /// damaged or of another kind of model; [`Error::Io`].
-    pub fn resume<T: Float>(run: RunLock, kind: &str) -> Result<(Self, Checkpoint<T>, State), Error> {
+    /// damaged or of another kind of model; those of `restore`; [`Error::Io`].
+    pub fn resume<T: Float, R>(
+        run: RunLock,
+        kind: &str,
+        restore: impl FnOnce(Checkpoint<T>, &State) -> Result<R, Error>,
+    ) -> Result<(Self, State, R), Error> {
         let RunLock { path, lock } = run;
         let checkpoint = load(&path, LAST, kind)?;
         let last = path.join(LAST);
         let state: State = serde_json::from_value(checkpoint.metadata["state"].clone()).map_err(|e| {
             unusable(&last, &format!("its state cannot be read ({})", in_plain_words(&e.to_string())))
         })?;
+        if !state.is_possible() {
+            let why =
+                "its state is not one that training leaves: it was changed, or another version wrote it";
+            return Err(unusable(&last, why));
+        }
+        let config = checkpoint.metadata["config"].clone();
+        let restored = restore(checkpoint, &state)?;
         drop_after(&path.join(METRICS), state.step, !state.evaluation_is_due)?;
-        let run = Self::open_files(&path, kind, checkpoint.metadata["config"].clone(), lock)?;
-        Ok((run, checkpoint, state))
+        let run = Self::open_files(&path, kind, config, lock)?;
+        Ok((run, state, restored))
     }
 
     fn open_files(path: &Path, kind: &str, config: Value, lock: Lock) -> Result<Self, Error> {

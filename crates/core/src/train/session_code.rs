@@ -71,24 +71,29 @@ fn resume<'a, M: SessionModel>(
     }
     M::task(&description, data)?;
     let mut notes = check_memory::<M>(&description, data)?;
-    let (mut folder, mut checkpoint, state) = RunFolder::resume::<f32>(run, M::KIND)?;
     let last = path.join(LAST);
     let (toml, json) = written::<M>(&description)?;
-    if json != written::<M>(&read_description::<M>(path, LAST, &checkpoint.metadata)?)?.1 {
+    let restore = |mut checkpoint: Checkpoint<f32>, state: &State| {
+        let same = json == written::<M>(&read_description::<M>(path, LAST, &checkpoint.metadata)?)?.1;
+        checkpoint.check_finite(&last)?;
+        let model = restored::<M>(&last, &mut checkpoint, &description)?;
+        let mut optimizer = M::optimizer(&description, data);
+        let mut get =
+            |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("{OPTIMIZER}{name}"), shape);
+        optimizer.restore(model.params(), state.step, &mut get)?;
+        match checkpoint.tensors.keys().next() {
+            Some(other) => {
+                let why = format!("its optimizer {} has no tensor called {other}", optimizer.name());
+                Err(unusable(&last, &why))
+            }
+            None => Ok((model, optimizer, same)),
+        }
+    };
+    let (mut folder, state, (model, optimizer, same)) = RunFolder::resume(run, M::KIND, restore)?;
+    if !same {
         folder.set_config(toml, json);
     }
     notes.extend(run_folder::note_on(&last)?);
-    checkpoint.check_finite(&last)?;
-    let model = restored::<M>(&last, &mut checkpoint, &description)?;
-    let mut optimizer = M::optimizer(&description, data);
-    let mut get = |name: &str, shape: &[usize]| checkpoint.take(&last, &format!("{OPTIMIZER}{name}"), shape);
-    optimizer.restore(model.params(), state.step, &mut get)?;
-    if let Some(other) = checkpoint.tensors.keys().next() {
-        return Err(unusable(
-            &last,
-            &format!("its optimizer {} has no tensor called {other}", optimizer.name()),
-        ));
-    }
     Ok(Session {
         model,
         description,

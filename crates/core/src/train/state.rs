@@ -11,6 +11,10 @@ use crate::optim::Schedule;
 /// [`Schedule::HalveOnPlateau`] ends a run after more halvings of the learning rate than this.
 const MAX_HALVINGS: u32 = 7;
 
+/// The most seconds of a training, 30,000 years, and the largest sum of losses. What is larger was not measured.
+const MAX_SECONDS: f64 = 1e12;
+const MAX_LOSS_SUM: f64 = 1e100;
+
 /// How to train, and for how long.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -114,6 +118,17 @@ pub struct State {
 }
 
 impl State {
+    /// Whether training may have left this state. Who changes a checkpoint can make any, with its checksum.
+    pub fn is_possible(&self) -> bool {
+        // Each evaluation follows a step, and each halving an evaluation.
+        let counts = [self.best_step, self.evaluated, self.without_improvement.into(), self.halvings.into()];
+        counts.iter().all(|&count| count <= self.step)
+            && self.step < u64::MAX
+            && !(self.evaluation_is_due && self.step == 0)
+            && (0.0..=MAX_SECONDS).contains(&self.seconds)
+            && self.loss_sum.abs() <= MAX_LOSS_SUM
+    }
+
     /// Updates the state after an evaluation, and returns its record.
     pub(super) fn record(&mut self, evaluation: Evaluation, options: &Options, lr: f64) -> EvaluationRecord {
         let every = options.steps_per_evaluation.max(1);
@@ -177,6 +192,31 @@ mod tests {
         for step in 1..=3 {
             state.step = step;
             assert!(state.record(Evaluation::default(), &options, 0.1).best && state.best_step == step);
+        }
+    }
+
+    #[test]
+    fn states_that_training_cannot_leave_are_told_apart() {
+        let mut state = State::default();
+        assert!(state.is_possible());
+        state = State { step: 3, loss_sum: -7.5, seconds: 0.5, evaluation_is_due: true, ..state };
+        assert!(state.is_possible());
+        state.record(Evaluation { score: Some(f64::NAN), ..Evaluation::default() }, &Options::default(), 0.1);
+        state.evaluation_is_due = false;
+        assert!(state.is_possible());
+        for impossible in [
+            State { step: 0, evaluated: 0, best_step: 0, evaluation_is_due: true, ..state.clone() },
+            State { step: u64::MAX, evaluation_is_due: true, ..state.clone() },
+            State { evaluated: 4, ..state.clone() },
+            State { best_step: 4, ..state.clone() },
+            State { without_improvement: u32::MAX, ..state.clone() },
+            State { halvings: 4, ..state.clone() },
+            State { loss_sum: 1.7e308, ..state.clone() },
+            State { loss_sum: f64::NAN, ..state.clone() },
+            State { seconds: 1e308, ..state.clone() },
+            State { seconds: -5.0, ..state.clone() },
+        ] {
+            assert!(!impossible.is_possible(), "{impossible:?}");
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::rng::Streams;
 use crate::{Error, Params, Tape, Tensor, Var};
 
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod together;
 
 /// `y = w x + b`.
