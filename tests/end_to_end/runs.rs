@@ -106,6 +106,27 @@ fn a_misspelt_run_gets_the_suggestion_of_one_that_exists() {
     assert!(!refused(dir.path(), &["gpt", "sample", "gpt"]).contains("did you mean"));
 }
 
+/// To open it would wait for a writer.
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_the_place_of_a_file_of_a_run_is_named() {
+    let dir = with_run("good");
+    train(dir.path(), "pipe", "5");
+    let pipe = |file: &str| {
+        let line = format!("cd runs/pipe && rm {file} && mkfifo {file}");
+        assert!(shell(dir.path(), &line).status.success());
+    };
+    pipe("metrics.jsonl");
+    let error = refused(dir.path(), &["gpt", "plot", "pipe"]).replace("\n  ", " ");
+    assert!(error.contains("metrics.jsonl: it is not a file"), "{error}");
+    refused(dir.path(), &["gpt", "train", "--resume", "pipe", "--max-iters", "10"]);
+    pipe("last.safetensors");
+    let all = list(dir.path());
+    let wrong = |name: &str| all.iter().find(|run| run["name"] == name).unwrap()["wrong"].clone();
+    assert_eq!(wrong("good"), Value::Null);
+    assert!(wrong("pipe").as_str().unwrap().ends_with("it is not a file"), "{}", wrong("pipe"));
+}
+
 #[test]
 fn damaged_runs_are_listed_with_what_is_wrong() {
     let dir = with_run("good");

@@ -19,7 +19,7 @@ pub(crate) use self::header::unusable;
 use self::header::{NewHeader, OpenFile};
 use crate::params::first_not_finite;
 use crate::threads::join;
-use crate::{Error, Float, Params, Tensor, atomic};
+use crate::{Error, Float, Params, Tensor, atomic, memory};
 
 /// The start of the names of the optimiser's tensors.
 pub const OPTIMIZER: &str = "optimizer.";
@@ -86,9 +86,12 @@ impl<T: Float> Checkpoint<T> {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read; [`Error::Checkpoint`] if it is not a complete and
-    /// undamaged checkpoint of m2g with elements of type `T`.
+    /// undamaged checkpoint of m2g with elements of type `T`; [`Error::Memory`] if there is too little for it.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let mut open = OpenFile::open(path)?;
+        let bytes = open.tensors.last().map_or(0, |(_, info)| info.data_offsets.1);
+        let advice = "use a smaller model, or a machine with more memory";
+        memory::check((bytes / size_of::<f32>()) as u64, "reading this checkpoint", advice)?;
         let mut tensors = BTreeMap::new();
         let mut checksum = Crc::new();
         let mut bytes = vec![0; ELEMENTS_PER_CHUNK * T::BYTES];

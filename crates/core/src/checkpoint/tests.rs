@@ -227,6 +227,54 @@ fn crafted_files_are_refused_and_allocate_nothing() {
     assert_eq!(Checkpoint::<f32>::load(&path).unwrap().tensors["a"].len(), 2);
 }
 
+/// Such a text would be looked for in a time that grows with its length and with that of the header.
+#[test]
+fn a_checksum_of_another_length_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, whole) = whole(&dir);
+    let text = String::from_utf8_lossy(&whole[8..whole.len() - 24]).into_owned();
+    let (start, rest) = text.split_once(r#"\"checksum\":\""#).unwrap();
+    let (_, end) = rest.split_once(r#"\""#).unwrap();
+    for tensors in ["", "00000000000"] {
+        let with = |header: &str| {
+            file(&format!(r#"{start}\"checksum\":\"{header}-{tensors}\"{end}"#), &whole[whole.len() - 24..])
+        };
+        // That of the header is right.
+        let unknown = with("00000000");
+        let mut crc = Crc::new();
+        crc.update(&unknown[..unknown.len() - 24]);
+        std::fs::write(&path, with(&format!("{:08x}", crc.sum()))).unwrap();
+        let error = Checkpoint::<f32>::load_metadata(&path).unwrap_err().to_string();
+        assert!(error.contains("its header does not match its checksum"), "{tensors}: {error}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_checkpoint_larger_than_the_memory_is_refused_with_the_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.safetensors");
+    // 4 TiB without a byte on the disk.
+    let bytes = 1_u64 << 42;
+    let header = old(&format!(r#""a":{{"dtype":"F32","shape":[{}],"data_offsets":[0,{bytes}]}}"#, bytes / 4));
+    std::fs::write(&path, file(&header, &[])).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(8 + header.len() as u64 + bytes)
+        .unwrap();
+    let error = Checkpoint::<f32>::load(&path).unwrap_err().to_string();
+    assert!(error.starts_with("reading this checkpoint needs about 4.4 TB of memory, but "), "{error}");
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Checkpoint::<f32>::load_metadata(dir.path()).unwrap_err().to_string();
+    assert!(error.ends_with("is not a usable checkpoint: it is not a file"), "{error}");
+}
+
 #[test]
 fn values_that_are_not_finite_are_named_with_their_index() {
     let dir = tempfile::tempdir().unwrap();
