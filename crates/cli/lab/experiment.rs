@@ -25,6 +25,10 @@ pub const SHIPPED: [(&str, &str); 7] = [
 pub(super) const AFTER_TRAINING: [(&str, &str); 2] =
     [("test_accuracy", "validation_accuracy"), ("generation_loss", "val_loss")];
 
+/// The most settings that all arms may have together, with those of the arms that they build on: each arm has a copy,
+/// so a short file can ask for very many.
+const MOST_SETTINGS: usize = 100_000;
+
 /// An experiment as its TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +106,7 @@ impl Experiment {
 
     /// Gives each arm that builds on another the settings of that one.
     fn build_on_earlier_arms(&mut self) -> anyhow::Result<()> {
+        let mut settings = 0;
         for i in 0..self.arms.len() {
             let (earlier, later) = self.arms.split_at_mut(i);
             let arm = &mut later[0];
@@ -111,6 +116,14 @@ impl Experiment {
             };
             for (key, value) in &base.settings {
                 arm.settings.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            settings += arm.settings.len();
+            if settings > MOST_SETTINGS {
+                bail!(
+                    "up to arm {}, the arms have more than {MOST_SETTINGS} settings, with those of the arms that they \
+                     build on: give fewer arms",
+                    arm.name
+                );
             }
         }
         Ok(())
@@ -299,6 +312,20 @@ mod tests {
         assert_eq!(compared(&experiment), ["a", "a"]);
         let again = Experiment::parse("x.toml", &toml::to_string(&experiment).unwrap()).unwrap();
         assert_eq!(again, experiment);
+    }
+
+    #[test]
+    fn arms_that_pile_up_settings_are_refused_before_they_fill_the_memory() {
+        let chain = |arms: usize, setting: fn(usize) -> String| {
+            let arm = |i: usize| format!("[[arms]]\nname = \"a{i}\"\non = \"a{}\"\n{}\n", i - 1, setting(i));
+            let arms: String = (1..arms).map(arm).collect();
+            let start = "about = \"?\"\nmodel = \"gpt\"\nmeasure = \"val_loss\"\n[[arms]]\nname = \"a0\"\n";
+            Experiment::parse("x.toml", &format!("{start}{arms}"))
+        };
+        assert_eq!(chain(20, |i| format!("n_layer = {i}")).unwrap().arms.len(), 20);
+        let error = chain(500, |i| format!("k{i} = 1")).unwrap_err().to_string();
+        // 1 + 2 + .. + 447 = 100,128.
+        assert!(error.contains("x.toml: up to arm a447, the arms have more than 100000 settings"), "{error}");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) struct Zip {
     /// The length of the file.
     bytes: u64,
     entries: BTreeMap<String, Entry>,
+    /// The length of all that was read so far, unpacked.
+    read: u64,
 }
 
 /// Where an entry is.
@@ -68,7 +70,7 @@ impl Zip {
             return damaged("it is cut off or damaged: its directory is not within the file");
         }
         let directory = read_at(&mut file, start, length)?;
-        Ok(Self { file, bytes, entries: entries(&directory)? })
+        Ok(Self { file, bytes, entries: entries(&directory)?, read: 0 })
     }
 
     /// The names of all entries.
@@ -98,6 +100,13 @@ impl Zip {
         let start = offset + 30 + u64::from(u16_at(&local, 26)) + u64::from(u16_at(&local, 28));
         if start.checked_add(compressed).is_none_or(|end| end > self.bytes) {
             return Err(outside());
+        }
+        // Tensors may take turns to ask for the same entries.
+        if expands_too_far(self.bytes, self.read) {
+            return damaged(format!(
+                "its tensors share entries, and to read these again and again takes more than {MAX_EXPANSION} times \
+                 its size"
+            ));
         }
         let content = match method {
             0 if compressed == size => read_at(&mut self.file, start, size)?,
@@ -132,6 +141,7 @@ impl Zip {
         if content.len() as u64 != size || (crc != 0 && found.sum() != crc) {
             return damaged(format!("its entry {name} is damaged: its check sum is wrong"));
         }
+        self.read = self.read.saturating_add(size);
         Ok(content)
     }
 }
@@ -254,11 +264,11 @@ mod tests {
     use super::*;
 
     /// One entry whose numbers are all in the fields of 64 bits, as in an archive beyond 4 GB.
-    fn wide(size: u64) -> Vec<u8> {
-        let (name, content, none) = (b"a", b"four", u32::MAX.to_le_bytes());
+    fn wide(content: &[u8], size: u64) -> Vec<u8> {
+        let (name, none) = (b"a", u32::MAX.to_le_bytes());
         let mut bytes = [&b"PK\x03\x04"[..], &[0; 22], &[1, 0, 0, 0], name, content].concat();
         let directory_at = bytes.len() as u64;
-        let numbers: Vec<u8> = [size, 4, 0].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let numbers: Vec<u8> = [size, content.len() as u64, 0].iter().flat_map(|n| n.to_le_bytes()).collect();
         let mut entry =
             [&b"PK\x01\x02"[..], &[0; 16], &none, &none, &[1, 0, 28, 0], &[0; 10], &none].concat();
         entry.extend([&name[..], &[1, 0, 24, 0], &numbers].concat());
@@ -272,11 +282,17 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    /// Reads the entry this many times.
+    fn read(bytes: &[u8], times: usize) -> Result<Vec<u8>, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.zip");
         std::fs::write(&path, bytes).unwrap();
-        let content = Zip::open(&path).and_then(|mut zip| zip.read("a"));
+        let content = Zip::open(&path).and_then(|mut zip| {
+            for _ in 1..times {
+                zip.read("a")?;
+            }
+            zip.read("a")
+        });
         content.map_err(|error| match error {
             ZipError::Io(error) => error.to_string(),
             ZipError::Content(why) => why,
@@ -285,11 +301,18 @@ mod tests {
 
     #[test]
     fn numbers_beyond_32_bits_are_read_and_checked() {
-        assert_eq!(read(&wide(4)).unwrap(), b"four");
-        assert!(read(&wide(u64::MAX)).unwrap_err().contains("its lengths contradict each other"));
-        let mut far = wide(4);
+        assert_eq!(read(&wide(b"four", 4), 1).unwrap(), b"four");
+        assert!(read(&wide(b"four", u64::MAX), 1).unwrap_err().contains("its lengths contradict each other"));
+        let mut far = wide(b"four", 4);
         let at = far.len() - END_BYTES as usize - 12;
         far[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(read(&far).unwrap_err().contains("is not within the file"));
+        assert!(read(&far, 1).unwrap_err().contains("is not within the file"));
+    }
+
+    #[test]
+    fn an_entry_is_not_read_without_end() {
+        let archive = wide(&vec![0_u8; 1 << 20], 1 << 20);
+        assert_eq!(read(&archive, 100).unwrap().len(), 1 << 20);
+        assert!(read(&archive, 110).unwrap_err().contains("more than 100 times its size"));
     }
 }

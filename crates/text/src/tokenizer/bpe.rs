@@ -12,8 +12,11 @@ use rustc_hash::FxHashMap;
 use super::error::{Known, TokenizerError};
 use super::pretokenize::words;
 
-/// The limit keeps merges that double in length from filling the memory.
+/// Together with [`MAX_BYTES`], the limit keeps merges that double in length from filling the memory.
 pub(super) const MAX_BYTES_PER_TOKEN: usize = 1024;
+
+/// The most bytes of all tokens together. A million tokens that were learned from text have about 10 MB.
+const MAX_BYTES: usize = 64 << 20;
 
 /// A byte-pair vocabulary.
 #[derive(Debug, Clone)]
@@ -53,10 +56,11 @@ impl Bpe {
     ///
     /// # Errors
     /// [`TokenizerError::Damaged`] if a merge uses a later token, repeats a pair, or forms
-    /// a token of more than [`MAX_BYTES_PER_TOKEN`] bytes.
+    /// a token of more than [`MAX_BYTES_PER_TOKEN`] bytes, or all have more than [`MAX_BYTES`].
     pub fn from_merges(merges: Vec<[u32; 2]>) -> Result<Self, TokenizerError> {
         let mut tokens: Vec<Box<[u8]>> = (0..=255).map(|byte| Box::from([byte])).collect();
         let mut pairs = FxHashMap::default();
+        let mut bytes = 0;
         for (&[a, b], id) in merges.iter().zip(256..) {
             let (Some(left), Some(right)) = (tokens.get(a as usize), tokens.get(b as usize)) else {
                 let why = format!("merge {} joins {a} and {b}, which are not defined yet", id - 256);
@@ -64,6 +68,11 @@ impl Bpe {
             };
             if left.len() + right.len() > MAX_BYTES_PER_TOKEN {
                 let why = format!("token {id} has more than {MAX_BYTES_PER_TOKEN} bytes");
+                return Err(TokenizerError::Damaged(why));
+            }
+            bytes += left.len() + right.len();
+            if bytes > MAX_BYTES {
+                let why = format!("its tokens have more than {} MiB", MAX_BYTES >> 20);
                 return Err(TokenizerError::Damaged(why));
             }
             if pairs.insert([a, b], Merged { rank: id, id }).is_some() {
@@ -269,5 +278,32 @@ impl Merger {
         if let Some(merged) = self.pair(bpe, position) {
             self.candidates.push(Reverse((merged, position)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Every byte doubled nine times, and pairs of the results: 1024 bytes of each merge.
+    #[test]
+    fn merges_that_fill_the_memory_are_refused() {
+        let (mut merges, mut last): (Vec<[u32; 2]>, Vec<u32>) = (Vec::new(), (0..256).collect());
+        for _ in 0..9 {
+            for token in &mut last {
+                merges.push([*token; 2]);
+                *token = 255 + merges.len() as u32;
+            }
+        }
+        let doubled = merges.len();
+        merges.extend(last.iter().flat_map(|&left| last.iter().map(move |&right| [left, right])));
+        let few = Bpe::from_merges(merges[..doubled + 1000].to_vec()).unwrap();
+        assert_eq!(few.token(255 + doubled as u32).unwrap(), [255; 512]);
+        let error = Bpe::from_merges(merges).unwrap_err();
+        assert!(
+            matches!(&error, TokenizerError::Damaged(why) if why.contains("more than 64 MiB")),
+            "{error:?}"
+        );
     }
 }
