@@ -187,3 +187,23 @@ fn a_tokenizer_of_words_is_prepared_saved_and_used_everywhere() {
     let said = refused(dir, &["gpt", "prepare", "one.txt", "--tokenizer", "word", "--out", "one"]);
     assert!(said.contains("no white space"), "{said}");
 }
+
+/// The attention of each layer and head has as many numbers as the text has pairs of tokens.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_text_whose_attention_does_not_fit_into_the_memory_is_refused_with_the_figures() {
+    let dir = with_text();
+    let dir = dir.path();
+    let flags = format!("gpt train {TINY_GPT} --tokenizer char --positions sinusoidal --max-iters 1 --run t");
+    ok(dir, &flags.split(' ').collect::<Vec<_>>());
+    let best = dir.join("runs/t/best.safetensors");
+    let mut checkpoint = m2g_core::checkpoint::Checkpoint::<f32>::load(&best).unwrap();
+    checkpoint.metadata["config"]["model"]["block_size"] = (1 << 20).into();
+    checkpoint.save(&best).unwrap();
+    fs::write(dir.join("long.txt"), "times ".repeat(5000)).unwrap();
+    let line = "ulimit -v 3000000; exec \"$M2G\" gpt ask t \"$(cat long.txt)\" --word times";
+    let output = shell(dir, line);
+    let said = one_line(&output.stderr);
+    assert!(said.contains("looking into this text needs about "), "{said}");
+    assert!(output.status.code() == Some(1) && said.ends_with("are available: give a shorter one"), "{said}");
+}

@@ -3,7 +3,7 @@
 //! Attention says where a layer looks, not what decides. So a causal test changes an earlier word, and measures
 //! what that does to the loss of the words that follow.
 
-use m2g_core::{Error, Tape, Tensor, Tokens};
+use m2g_core::{Error, Tape, Tensor, Tokens, memory};
 use m2g_text::Tokenizer;
 use m2g_text::words::{HeadWeights, Words, continues_a_word, rollout};
 
@@ -51,11 +51,14 @@ impl Attention {
     /// Runs the text through the model, op by op.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the text is longer than `block_size`.
+    /// [`Error::Setting`] if the text is longer than `block_size`; [`Error::Memory`] if there is too little for it.
     pub fn of(gpt: &Gpt<f32>, sentence: &Sentence) -> Result<Self, Error> {
+        let gpt = gpt.unfused()?;
+        let elements = gpt.config().inspected_elements(sentence.ids.len(), false);
+        memory::check(elements, "looking into this text", "give a shorter one")?;
         let mut tape = Tape::without_gradients();
         tape.trace.switch(true);
-        gpt.unfused()?.forward(&mut tape, &row(&sentence.ids)?)?;
+        gpt.forward(&mut tape, &row(&sentence.ids)?)?;
         let layer = |i: usize| {
             let found = tape.trace.labelled(&format!("h.{i}.attn.weights"));
             let var = found.ok_or(Error::Other("a layer recorded no attention".into()))?;

@@ -50,6 +50,15 @@ impl TransformerConfig {
             if norm == NormPlace::Before { norms(2) } else { 0 },
         ])
     }
+
+    /// The elements of all values of a source of S tokens and a target of T tokens that are kept to be inspected;
+    /// `backward` with their gradients.
+    pub(crate) fn inspected_elements(&self, s: usize, t: usize, backward: bool) -> u64 {
+        let longest = s.max(t);
+        let once = (self.vocab_size + 10 * self.d_model) as u64;
+        let values = blocks(self, longest, false).saturating_add(once).saturating_mul(longest as u64);
+        values.saturating_mul(if backward { 2 } else { 1 })
+    }
 }
 
 /// A stack of blocks.
@@ -240,6 +249,14 @@ mod tests {
         let config = Config { fused: false, ..Config::default() };
         let need = |longest| footprint(&config, &config.model(1000), longest).bytes();
         assert!(need([80, 40]) > need([40, 40]) && need([40, 80]) > need([40, 40]));
+    }
+
+    #[test]
+    fn matrices_of_attention_that_are_inspected_need_memory() {
+        let model = TransformerConfig { d_model: 16, d_ff: 16, fused: false, ..Config::default().model(16) };
+        let need = |s, t, backward| model.inspected_elements(s, t, backward);
+        assert!(need(2000, 2000, false) > 3 * need(1000, 1000, false));
+        assert!(need(10, 1000, false) == need(1000, 10, false) && need(9, 9, true) == 2 * need(9, 9, false));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use m2g_core::inspect::{
     AttentionGroup, AttentionLayer, AttentionLayout, Inspection, Layer, Letters, Prediction, Step, Text,
 };
 use m2g_core::train::Model;
-use m2g_core::{Error, Mask};
+use m2g_core::{Error, Mask, memory};
 use m2g_text::Tokenizer;
 use m2g_text::tokenizer::readable;
 
@@ -49,7 +49,8 @@ impl Transformer<f32> {
     /// visible. The target is its best translation.
     ///
     /// # Errors
-    /// The errors of [`Translator::encode`] and of [`Transformer::forward`].
+    /// The errors of [`Translator::encode`] and of [`Transformer::forward`]; [`Error::Memory`] if there is too little
+    /// for the sentence.
     pub fn inspect(
         &self,
         tokenizer: &Tokenizer,
@@ -81,6 +82,7 @@ impl Transformer<f32> {
         });
         let [_, s] = batch.source.shape;
         let [_, t] = batch.target.shape;
+        memory::check(config.inspected_elements(s, t, backward), "inspecting this sentence", "shorten it")?;
         let letters = letters(config, s, t);
         let step = Step::record(self.params(), backward, letters, layers.collect(), |tape| match backward {
             false => self.forward(tape, &batch).map(|_| None),

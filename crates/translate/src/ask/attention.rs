@@ -1,6 +1,6 @@
 //! The attention of a sentence and its translation, by words.
 
-use m2g_core::{Error, Tape, Tensor};
+use m2g_core::{Error, Tape, Tensor, memory};
 use m2g_text::Tokenizer;
 use m2g_text::words::{HeadWeights, Words};
 
@@ -40,11 +40,16 @@ impl Attention {
     /// Runs the pair through the model, op by op. `model` must be [unfused](Transformer::unfused).
     ///
     /// # Errors
-    /// [`Error::Setting`] if a side is longer than `max_length`, or the model runs fused.
+    /// [`Error::Setting`] if a side is longer than `max_length`, or the model runs fused; [`Error::Memory`] if there
+    /// is too little for the pair.
     pub fn of(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Self, Error> {
+        let batch = batch(&pair.pairs, &[0], special, true)?;
+        let ([_, s], [_, t]) = (batch.source.shape, batch.target.shape);
+        let (config, advice) = (model.config(), "give a shorter one");
+        memory::check(config.inspected_elements(s, t, false), "looking into this sentence", advice)?;
         let mut tape = Tape::without_gradients();
         tape.trace.switch(true);
-        model.forward(&mut tape, &batch(&pair.pairs, &[0], special, true)?)?;
+        model.forward(&mut tape, &batch)?;
         let weights = |stack: &str, layers: usize, kind: &str| {
             let layer = |i: usize| {
                 let found = tape.trace.labelled(&format!("{stack}.{i}.{kind}.weights"));
@@ -54,7 +59,6 @@ impl Attention {
             };
             (0..layers).map(layer).collect::<Result<Vec<_>, Error>>()
         };
-        let config = model.config();
         Ok(Self {
             encoder: weights("encoder", config.encoder_layers, "attn")?,
             cross: weights("decoder", config.decoder_layers, "cross_attn")?,

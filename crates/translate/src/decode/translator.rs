@@ -109,7 +109,8 @@ impl<'a> Translator<'a> {
             return Ok(all);
         };
         let elements = decoding_elements(self.model.config(), &self.options, longest);
-        memory::check(elements, "translating the longest of these sentences", "use a smaller beam")?;
+        let advice = "shorten it, or use a smaller beam";
+        memory::check(elements, "translating the longest of these sentences", advice)?;
         // A batch is as large as the memory allows.
         let batch = memory::at_once(elements, self.options.batch.min(order.len()));
         // The longest first: the threads then end at about the same time. Whole batches run side by side, because a step
