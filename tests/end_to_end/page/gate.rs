@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::served::Served;
-use crate::support::{refused, signal};
+use crate::support::{command, refused, signal, wait_until, with_text};
 
 #[test]
 fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
@@ -112,6 +112,31 @@ fn the_server_lets_in_only_its_own_page_and_ends_at_once() {
     assert!(signal("-INT", served.child.id()));
     assert_eq!(served.child.end().code(), Some(130));
     assert!(sent.elapsed() < Duration::from_secs(1), "{:?}", sent.elapsed());
+}
+
+/// Even where a process may have no more than 256 files open, as on macOS.
+#[test]
+fn a_training_goes_on_however_many_connections_are_open() {
+    let dir = with_text();
+    let mut limited = command("sh");
+    limited.args(["-c", "ulimit -n 256; exec \"$M2G\" open --no-browser"]);
+    let served = Served::by(limited.current_dir(dir.path()).env("M2G", env!("CARGO_BIN_EXE_m2g")));
+    let settings = json!({
+        "data": dir.path().join("a.txt"), "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4,
+        "max_iters": 1_000_000, "eval_interval": 50,
+    });
+    served.posted("/api/training/start", json!({"kind": "gpt", "settings": settings}));
+    let step = || served.got("/api/training")["step"].as_u64();
+    wait_until(|| step() >= Some(1));
+    let before = step();
+    let idle: Vec<_> = (0..300).map(|_| served.connect()).collect();
+    // A checkpoint is written every two seconds.
+    std::thread::sleep(Duration::from_secs(4));
+    drop(idle);
+    std::thread::sleep(Duration::from_secs(1));
+    let training = served.got("/api/training");
+    assert_eq!(training["state"], "running", "{training}");
+    assert!(training["step"].as_u64() > before, "{training}");
 }
 
 #[test]

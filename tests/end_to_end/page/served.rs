@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -48,8 +49,13 @@ impl Answer {
 impl Served {
     /// Starts a server in `dir`, with these arguments too.
     pub fn start(dir: &Path, args: &[&str]) -> Self {
+        Self::by(&mut m2g(dir, &[&["open", "--no-browser"], args].concat()))
+    }
+
+    /// The server that this command starts.
+    pub fn by(command: &mut Command) -> Self {
         let started = Instant::now();
-        let mut child = start(&mut m2g(dir, &[&["open", "--no-browser"], args].concat()));
+        let mut child = start(command);
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready_after = started.elapsed();

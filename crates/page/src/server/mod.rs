@@ -49,8 +49,9 @@ const MAX_HEADER_BYTES: usize = 32 << 10;
 const STOP_INTERVAL: Duration = Duration::from_millis(20);
 /// How often an open stream is told that the server is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
-/// The most connections at a time: more than a browser opens, and fewer than a process may.
-const MAX_CONNECTIONS: usize = 512;
+/// The most connections at a time: more than browsers open, which is six each, and few enough that a training can
+/// still write its files where a process may have only 256 files open, as on macOS.
+const MAX_CONNECTIONS: usize = 128;
 /// The most requests that compute at the same time.
 const MAX_WORKERS: usize = 64;
 

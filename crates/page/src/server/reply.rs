@@ -85,7 +85,9 @@ impl Refusal {
 /// What a request asks for cannot be done with this model, these files or these settings.
 impl<E: Into<anyhow::Error>> From<E> for Refusal {
     fn from(error: E) -> Self {
-        Self::bad(format!("{:#}", error.into()))
+        // Our errors say their reason themselves.
+        let error: anyhow::Error = error.into();
+        Self::bad(error.to_string())
     }
 }
 
@@ -102,6 +104,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_reason_is_said_once() {
+        let error = m2g_core::Error::io("write", "a")(std::io::Error::other("the disk is full"));
+        assert_eq!(Refusal::from(error).why, "cannot write a: the disk is full");
+    }
 
     #[test]
     fn an_event_is_one_line_of_data() {

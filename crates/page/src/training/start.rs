@@ -108,7 +108,7 @@ impl Order {
         let mut view = lock(&training.view);
         match trained {
             Ok((stage, result)) => (view.state, view.result) = (stage, result),
-            Err(error) => (view.state, view.error) = (Stage::Failed, Some(format!("{error:#}"))),
+            Err(error) => (view.state, view.error) = (Stage::Failed, Some(error.to_string())),
         }
         drop(view);
         training.changed.notify_all();
