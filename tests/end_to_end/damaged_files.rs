@@ -47,6 +47,22 @@ fn crafted_settings_allocate_nothing() {
     assert!(error.contains("but this model needs ["), "{error}");
 }
 
+/// Its tokens would be looked up in a table without their rows.
+#[test]
+fn a_tokenizer_with_more_tokens_than_its_model_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    char_run(dir.path());
+    let best = dir.path().join("runs/a/best.safetensors");
+    let mut checkpoint = Checkpoint::<f32>::load(&best).unwrap();
+    checkpoint.metadata["config"]["tokenizer"] = serde_json::to_value(m2g_text::Tokenizer::byte()).unwrap();
+    checkpoint.save(&best).unwrap();
+    for args in [&["gpt", "sample", "a"][..], &["gpt", "export", "a", "a.gguf"]] {
+        let error = refused(dir.path(), args).replace("\n  ", " ");
+        assert!(error.contains("best.safetensors") && error.contains("do not belong together"), "{error}");
+    }
+    assert!(!dir.path().join("a.gguf").exists());
+}
+
 /// Finite weights of a size that the first product cannot hold.
 #[test]
 fn results_that_are_not_finite_are_refused() {

@@ -59,7 +59,14 @@ impl Trainable for Gpt<f32> {
     }
 
     fn check(description: &Description) -> Result<(), Error> {
-        description.model.validate()
+        let Description { model, tokenizer, .. } = description;
+        model.validate()?;
+        // An imported model may have more.
+        if tokenizer.as_ref().is_some_and(|tokenizer| tokenizer.vocab_size() > model.vocab_size) {
+            let rule = "the tokenizer has more tokens: it and the model do not belong together";
+            return Err(Error::Setting { name: "vocab_size", value: model.vocab_size.to_string(), rule });
+        }
+        Ok(())
     }
 
     fn footprint(description: &Description, corpus: Option<&Corpus>) -> Option<Footprint> {

@@ -56,7 +56,13 @@ impl Trainable for Transformer<f32> {
     }
 
     fn check(description: &Description) -> Result<(), Error> {
-        description.model.validate()
+        let Description { model, tokenizer, .. } = description;
+        model.validate()?;
+        if tokenizer.vocab_size() > model.vocab_size {
+            let rule = "the tokenizer has more tokens: it and the model do not belong together";
+            return Err(Error::Setting { name: "vocab_size", value: model.vocab_size.to_string(), rule });
+        }
+        Ok(())
     }
 
     fn footprint(description: &Description, corpus: Option<&Corpus>) -> Option<Footprint> {
@@ -231,5 +237,27 @@ impl Task<f32, Transformer<f32>> for TranslationTask<'_> {
             metrics.extend([("val_bleu", bleu), ("val_exact", exact)]);
         }
         Ok(Evaluation { score: Some(-found.loss), metrics })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_with_more_tokens_than_the_model_is_refused() {
+        let check = |vocab_size| {
+            let (config, tokenizer) = (Config::default(), Tokenizer::byte());
+            let model = config.model(vocab_size);
+            <Transformer<f32> as Trainable>::check(&Description {
+                config,
+                model,
+                tokenizer,
+                data: String::new(),
+            })
+        };
+        check(256).unwrap();
+        assert!(check(255).unwrap_err().to_string().contains("do not belong together"));
     }
 }
