@@ -1,6 +1,7 @@
 //! Downloads: over TLS only, with a pinned SHA-256. A file appears under its final name only when it
 //! is complete and verified.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path};
 use std::time::Duration;
@@ -8,6 +9,10 @@ use std::time::Duration;
 use super::DataError;
 use super::datasets::DataFile;
 use crate::atomic;
+
+/// The variables that may name a proxy, in the order of ureq.
+const PROXIES: [&str; 6] =
+    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
 /// Downloads a file of at most `max_bytes` into `dir`, from the first mirror that serves it intact.
 ///
@@ -20,7 +25,24 @@ pub fn fetch(
     dir: &Path,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<(), DataError> {
-    fetch_with(&config(ureq::Proxy::try_from_env()).into(), mirrors, file, max_bytes, dir, progress)
+    let failed = |why| DataError::Download { file: file.name.into(), why, dir: dir.to_path_buf() };
+    let proxy = proxy(std::env::var_os).map_err(failed)?;
+    fetch_with(&config(proxy).into(), mirrors, file, max_bytes, dir, progress)
+}
+
+/// The proxy of the environment, if there is one. With one that it cannot use, ureq would connect directly, without
+/// a word.
+fn proxy(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<ureq::Proxy>, String> {
+    use ureq::ProxyProtocol::{Http, Https};
+    let named = |name| Some((name, variable(name).filter(|value| !value.is_empty())?));
+    let Some((name, value)) = PROXIES.into_iter().find_map(named) else { return Ok(None) };
+    let proxy = value.to_str().and_then(|value| ureq::Proxy::new(value).ok());
+    match proxy.is_some_and(|proxy| matches!(proxy.protocol(), Http | Https)) {
+        // It knows NO_PROXY too.
+        true => Ok(ureq::Proxy::try_from_env()),
+        // Its value may hold a password.
+        false => Err(format!("{name} names a proxy that cannot be used: only http:// and https:// can")),
+    }
 }
 
 /// How files are requested, through a proxy if there is one. Redirects are followed, but not to an address
@@ -196,6 +218,16 @@ mod tests {
 
     fn redirect(to: &str) -> String {
         format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_refused() {
+        let with = |value: &'static str| proxy(|name| (name == "HTTPS_PROXY").then(|| value.into()));
+        for value in ["socks5://127.0.0.1:9", "ftp://127.0.0.1:1", "not a url"] {
+            let error = with(value).unwrap_err();
+            assert!(error.starts_with("HTTPS_PROXY names a proxy that cannot be used"), "{value}: {error}");
+        }
+        assert!(with("http://user:secret@127.0.0.1:9").is_ok() && with("").unwrap().is_none());
     }
 
     #[test]
