@@ -13,10 +13,12 @@
 //! [`flushing_subnormals`]. Only the conversion of stored weights ([`block_format`](super::block_format)) keeps
 //! subnormal numbers, as the programs that wrote them do.
 //!
-//! Rust compiles arithmetic for the default mode, and does not promise that it stays between two
-//! instructions that change it. Work is therefore a call that is never inlined: what it reads and
-//! returns is read and computed inside. The test of every op checks that none lets a subnormal number
-//! through.
+//! Rust compiles arithmetic for the default mode. By its rules, to compute in another one is undefined
+//! behaviour (std's page on `_mm_setcsr`): the compiler may move arithmetic past the instructions that change
+//! the mode, or do it beforehand. Work is therefore a call that is never inlined, and reads its numbers from
+//! memory, which these instructions seem to change: no arithmetic has a reason to move out. That of a closure
+//! which only uses numbers that it has captured would have one. The test of every op checks that none lets a
+//! subnormal number through.
 
 /// Runs `f` with subnormal operands and results taken as zero, with their sign. A thread that
 /// `f` uses has its own mode; one that it starts begins with a copy of this.
@@ -72,9 +74,10 @@ mod control {
     #[inline(always)]
     #[allow(unsafe_code)]
     pub fn write(bits: Bits) {
-        // SAFETY: the bits are those that `read` returned, with or without two that every x86-64
-        // processor has: no exception is unmasked. The compiler sees a write to all memory, so loads
-        // and stores stay on their side; see the module for arithmetic.
+        // SAFETY: it reads a local variable. The bits are those that `read` returned, with or without two that
+        // every x86-64 processor has: no exception is unmasked. The compiler sees a write to all memory, so loads
+        // and stores stay on their side. Rust itself allows no other mode: see the module for what holds in spite
+        // of that.
         unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const bits, options(nostack)) };
     }
 }
@@ -101,8 +104,9 @@ mod control {
     #[inline(always)]
     #[allow(unsafe_code)]
     pub fn write(bits: Bits) {
-        // SAFETY: the bits are those that `read` returned, with or without FZ. The compiler sees a
-        // write to all memory, so loads and stores stay on their side; see the module for arithmetic.
+        // SAFETY: the bits are those that `read` returned, with or without FZ. The compiler sees a write to all
+        // memory, so loads and stores stay on their side. Rust itself allows no other mode: see the module for what
+        // holds in spite of that.
         unsafe { asm!("msr fpcr, {}", in(reg) bits, options(nostack)) };
     }
 }

@@ -54,7 +54,8 @@ impl TileUnit for Amx {
     #[inline(always)]
     fn elements(x: &[f32]) -> __m512i {
         let (low, high) = (sixteen(x), sixteen(x.get(TILE..).unwrap_or(&[])));
-        // SAFETY: called from `run`, which has checked the instruction; both types are 64 bytes of plain data.
+        // SAFETY: called only within `run`, as the trait asks, which has checked the instruction; both types are 64
+        // bytes of plain data.
         unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
     }
 
@@ -216,7 +217,7 @@ struct PerStep {
 /// The first 16 elements, padded with zeros.
 #[inline(always)]
 fn sixteen(x: &[f32]) -> __m512 {
-    // SAFETY: called from `Amx::run`; reads only elements that exist.
+    // SAFETY: called only within `Amx::run`, as its callers are; reads only elements that exist.
     unsafe {
         if x.len() >= TILE {
             _mm512_loadu_ps(x.as_ptr())

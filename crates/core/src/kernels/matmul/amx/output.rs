@@ -21,11 +21,12 @@ struct Aside([[f32; STRIP]; STRIP]);
 
 impl<'a, U: TileUnit> OutputStrip<'a, U> {
     /// # Panics
-    /// Unless `out` has one row to [`STRIP`] rows, and each is contiguous.
+    /// Unless `out` has one row to [`STRIP`] rows, from the first in memory to the last, and each is contiguous.
     pub fn new(out: ArrayViewMut2<'a, f32>, session: &'a U::Session) -> Self {
         let contiguous = out.ncols() == 1 || out.strides()[1] == 1;
         assert!(contiguous && (1..=STRIP).contains(&out.nrows()), "rows of an output");
-        let row_stride = if out.nrows() == 1 { out.ncols() } else { out.strides()[0].unsigned_abs() };
+        let row_stride = if out.nrows() == 1 { Ok(out.ncols()) } else { usize::try_from(out.strides()[0]) };
+        let row_stride = row_stride.expect("rows of an output in reverse order");
         Self { out, row_stride, _session: session }
     }
 
@@ -40,6 +41,9 @@ impl<'a, U: TileUnit> OutputStrip<'a, U> {
     }
 
     /// `C = accumulate + A B` for block `j`; a bias starts at this strip.
+    ///
+    /// # Panics
+    /// If there is no such block.
     pub fn multiply(
         &mut self,
         (a, b): (&[Line], &[Line]),
@@ -48,6 +52,7 @@ impl<'a, U: TileUnit> OutputStrip<'a, U> {
         prefetch: Prefetch,
     ) {
         let (rows, first) = (self.out.nrows(), j * STRIP);
+        assert!(first < self.out.ncols(), "a block of an output");
         let columns = STRIP.min(self.out.ncols() - first);
         let c = self.out.as_mut_ptr().wrapping_add(first);
         let c_stride = self.row_stride * size_of::<f32>();

@@ -206,6 +206,24 @@ fn infinities_stay_and_subnormal_numbers_are_zero() {
     with_each_unit!(not_a_number_and_subnormal());
 }
 
+#[test]
+#[should_panic(expected = "a block of an output")]
+fn a_block_beyond_the_output_is_refused() {
+    let mut out = [0.0_f32; STRIP * STRIP];
+    let view = ArrayViewMut2::from_shape((STRIP, STRIP), &mut out[..]).unwrap();
+    let mut strip = OutputStrip::<Model>::new(view, &());
+    let (lines, prefetch) = ([Line::default(); LINES], strip.next_block(0));
+    strip.multiply((&lines[..], &lines[..]), 1, Accumulate::Overwrite, prefetch);
+}
+
+#[test]
+#[should_panic(expected = "rows of an output in reverse order")]
+fn rows_in_reverse_order_are_refused() {
+    let mut out = [0.0_f32; 2 * STRIP];
+    let mut view = ArrayViewMut2::from_shape((2, STRIP), &mut out[..]).unwrap();
+    OutputStrip::<Model>::new(view.slice_mut(s![..;-1, ..]), &());
+}
+
 /// Strip by strip, step by step: where each element must be.
 fn packed_by_definition(
     at: impl Fn(usize, usize) -> u16,

@@ -35,6 +35,8 @@ impl Scratch for Line {
 }
 
 /// A processor with tiles, or a plain model of one.
+///
+/// Registers are made and written only within [`TileUnit::run`]: elsewhere, the processor may lack the instructions.
 pub trait TileUnit {
     /// A line in a register.
     type Register: Copy;
