@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use m2g_core::atomic;
 use m2g_core::error::in_plain_words;
+use m2g_core::{Error, atomic, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LearnError;
@@ -18,6 +18,12 @@ use crate::texts::{Language, Texts};
 
 /// The file with the progress.
 const PROGRESS: &str = "progress.json";
+
+/// The largest file of the folder in bytes: nobody types as much.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What [`MAX_BYTES`] is the limit of.
+const WHAT: &str = "a file of the exercises";
 
 /// The folder for versions that `reset` took away.
 const OLD: &str = "old";
@@ -72,8 +78,8 @@ impl Folder {
     /// # Errors
     /// If it holds something else, or cannot be read or written.
     pub fn open(path: &Path, language: Language) -> Result<Self, LearnError> {
-        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
-        if !manifest.contains("name = \"m2g-exercises\"") {
+        let manifest = read(&path.join("Cargo.toml")).ok().flatten().unwrap_or_default();
+        if !String::from_utf8_lossy(&manifest).contains("name = \"m2g-exercises\"") {
             check_free(path)?;
         }
         let create = |folder: &Path| {
@@ -165,7 +171,7 @@ impl Folder {
     /// If a file cannot be read or written.
     pub fn reset(&mut self, exercise: &Exercise, texts: &Texts) -> Result<Option<PathBuf>, LearnError> {
         let path = self.file(exercise);
-        let text = fs::read(&path).map_err(|why| file("read", &path, why))?;
+        let text = bounded::read(&path, MAX_BYTES, WHAT)?;
         let original = texts.file(exercise);
         let kept = if text == original.as_bytes() { None } else { Some(self.keep(exercise, &text)?) };
         write_whole(&path, original.as_bytes())?;
@@ -206,10 +212,9 @@ fn check_free(path: &Path) -> Result<(), LearnError> {
 
 /// Writes a file if there is none, or if what it holds may be replaced.
 fn write_if(path: &Path, text: &str, may_replace: impl Fn(&str) -> bool) -> Result<(), LearnError> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write_whole(path, text.as_bytes()),
-        Err(why) => Err(file("read", path, why)),
-        Ok(old) => match std::str::from_utf8(&old) {
+    match read(path)? {
+        None => write_whole(path, text.as_bytes()),
+        Some(old) => match std::str::from_utf8(&old) {
             Ok(old) if old != text && may_replace(old) => write_whole(path, text.as_bytes()),
             _ => Ok(()),
         },
@@ -220,11 +225,16 @@ fn write_whole(path: &Path, text: &[u8]) -> Result<(), LearnError> {
     Ok(atomic::write(path, |out| out.write_all(text))?)
 }
 
+/// What a file holds, if there is one.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, LearnError> {
+    match bounded::read(path, MAX_BYTES, WHAT) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(read?)),
+    }
+}
+
 fn read_progress(path: &Path) -> Result<Progress, LearnError> {
-    let text = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
-        text => text.map_err(|why| file("read", path, why))?,
-    };
+    let Some(text) = read(path)? else { return Ok(Progress::default()) };
     serde_json::from_slice(&text).map_err(|why| LearnError::Progress {
         path: path.to_path_buf(),
         why: in_plain_words(&why.to_string()),
@@ -302,5 +312,8 @@ mod tests {
                 assert!(!refused.contains(theirs), "{refused}");
             }
         }
+        fs::File::create(path.join(PROGRESS)).unwrap().set_len(2 << 20).unwrap();
+        let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
+        assert!(refused.contains("progress.json has more than 1 MiB"), "{refused}");
     }
 }
