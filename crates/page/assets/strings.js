@@ -348,7 +348,7 @@ scaled-dot	the standard.	lo normal.
 dot	not divided by √D.	sin dividir por √D.
 width-scaled-dot	divided by √C instead of √D.	dividida por √C en vez de √D.
 squared-dot	squares the numbers first: the sign is lost.	eleva antes al cuadrado: se pierde el signo.
-inverse-dot	inverted: a good match scores low.	invertida: lo que encaja puntúa poco.
+inverse-dot	1/(q · k): just above 0 wins, just below loses.	1/(q · k): gana lo apenas mayor que 0, pierde lo apenas menor.
 reversed-dot	the key read backwards.	la clave leída al revés.
 cosine	only the angle counts.	solo cuenta el ángulo.
 negative-distance	near is good.	cerca es bueno.

@@ -66,8 +66,8 @@ pub fn what_if_score(c: &mut Canvas) {
     dots(
         c,
         &rows,
-        (1.95, 2.25),
-        &[2.0, 2.1, 2.2],
+        (1.9, 2.25),
+        &[1.9, 2.0, 2.1, 2.2],
         c.say("validation loss; less is better", "pérdida de validación; menos es mejor"),
     );
 }

@@ -23,7 +23,8 @@ pub enum Score {
     SquaredDot,
     /// `1 / (q . k)`: the reciprocal of the dot product.
     InverseDot,
-    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: the dot product with the elements of `k` in reverse order.
+    /// `sum_d q_d k_(D-1-d) / sqrt(D)`: the dot product with the elements of `k` in reverse order. The same as the
+    /// rows of `W_k` in another order, unless rotary positions stand between.
     ReversedDot,
     /// `sqrt(D) q . k / (|q| |k|)`: depends only on the angle between the vectors.
     Cosine,
@@ -79,7 +80,7 @@ impl Score {
         }
     }
 
-    /// How many values [`Score::forward`] records: tensors `(B, H, T, D)`, and matrices `(B, H, Tq, Tk)`.
+    /// How many values [`Score::forward`] records: tensors `(B, H, T, D)`, and matrices `(B, H, T, S)`.
     pub(super) fn values(self) -> (usize, usize) {
         match self {
             Self::Dot | Self::Additive => (0, 1),
@@ -111,8 +112,8 @@ impl Score {
         }
     }
 
-    /// The score of each key for each query, op by op: `(B, H, Tq, D)` and `(B, H, Tk, D)` to
-    /// `(B, H, Tq, Tk)`. `w`, `(H, D)`, holds the weights of the additive score.
+    /// The score of each key for each query, op by op: `(B, H, T, D)` and `(B, H, S, D)` to
+    /// `(B, H, T, S)`. `w`, `(H, D)`, holds the weights of the additive score.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shapes of `q`, `k` and `w` do not match.
@@ -137,7 +138,7 @@ impl Score {
             }
             _ => (q, k),
         };
-        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, Tq, D) (B, H, D, Tk) -> (B, H, Tq, Tk)
+        let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T, D) (B, H, D, S) -> (B, H, T, S)
         match self {
             Self::Dot => Ok(scores),
             Self::InverseDot => tape.reciprocal(scores),

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use m2g_core::gradcheck;
-use m2g_core::nn::{NormPlace, Score};
+use m2g_core::nn::{NormPlace, Positions, Score};
 use m2g_core::ranks::Ranks;
 use m2g_core::rng::{Streams, below};
 use m2g_core::settings::SettingValue;
@@ -15,9 +15,10 @@ use m2g_text::TokenData;
 
 const V: usize = 13;
 const T: usize = 12;
+const C: usize = 8;
 
 fn config() -> GptConfig {
-    GptConfig { block_size: T, n_layer: 2, n_head: 2, n_embd: 8, bias: true, ..Config::default().model(V) }
+    GptConfig { block_size: T, n_layer: 2, n_head: 2, n_embd: C, bias: true, ..Config::default().model(V) }
 }
 
 fn scores() -> impl Iterator<Item = Score> {
@@ -42,6 +43,11 @@ fn logits(gpt: &Gpt<f32>, tokens: &Tokens) -> Vec<f32> {
     let mut tape = Tape::without_gradients();
     let logits = gpt.forward(&mut tape, tokens).unwrap();
     tape.value(logits).data().to_vec()
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[test]
@@ -88,6 +94,45 @@ fn reversed_mask_hides_earlier_tokens() {
     let (a, b) = (logits(&gpt, &before), logits(&gpt, &Tokens::new([1, T], ids).unwrap()));
     assert_eq!(a[5 * V..], b[5 * V..]);
     assert_ne!(a[..5 * V], b[..5 * V]);
+}
+
+/// The last token of a text sees only itself, in training and as the model writes. Learned positions tell it where
+/// it stands; rotary ones do not.
+#[test]
+fn a_reversed_model_writes_from_one_token_and_its_learned_position() {
+    for (positions, knows_where) in [(Positions::Rotary, false), (Positions::Learned, true)] {
+        let gpt = confident::<f32>(GptConfig { mask: Mask::Reversed, positions, ..config() });
+        let ids = tokens(1, T, 1).ids.to_vec();
+        let after_last_of = |t: usize| {
+            let text = Tokens::new([1, t], ids[T - t..].to_vec()).unwrap();
+            logits(&gpt, &text)[(t - 1) * V..].to_vec()
+        };
+        for t in [2, 7, T] {
+            let worst = worst(&after_last_of(1), &after_last_of(t));
+            assert_eq!(worst > 1e-3, knows_where, "{positions:?}, {t} tokens: {worst}");
+        }
+    }
+}
+
+#[test]
+fn a_learned_matrix_undoes_a_reversed_key_unless_a_rotation_stands_between() {
+    for (positions, undoes) in [(Positions::Learned, true), (Positions::Rotary, false)] {
+        let standard = confident::<f32>(GptConfig { positions, ..config() });
+        let mut reversed = confident::<f32>(GptConfig { positions, score: Score::ReversedDot, ..config() });
+        // In each head, the rows of W_k (and the elements of its bias) in reverse order.
+        for p in reversed.params_mut().iter_mut().filter(|p| p.name.contains("c_attn")) {
+            let row = p.value.data().len() / (3 * C);
+            let keys = &mut p.value.data_mut()[C * row..2 * C * row];
+            for head in keys.chunks_mut(C / 2 * row) {
+                let rows: Vec<&[f32]> = head.chunks(row).rev().collect();
+                let rows = rows.concat();
+                head.copy_from_slice(&rows);
+            }
+        }
+        let text = tokens(2, T, 1);
+        let worst = worst(&logits(&standard, &text), &logits(&reversed, &text));
+        assert_eq!(worst < 1e-3, undoes, "{positions:?}: {worst}");
+    }
 }
 
 #[test]
