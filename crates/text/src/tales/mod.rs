@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Between the tales stand single Spanish sentences. In some of them *sabía* means "tasted", in others "knew",
-//! and only the subject tells: "La pizza salió del horno y sabía bien."
+//! and the people and food of the sentence tell: "La pizza salió del horno y sabía bien."
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -116,6 +116,11 @@ mod tests {
         assert!(spanish.len() >= BYTES && !spanish.contains(" the ") && all.contains(" the "));
         for text in [&all, &spanish] {
             assert!(text.contains("La pizza salió del horno y sabía bien."));
+            // What was made tells as much as who made it.
+            assert!(
+                text.contains("que preparó la pizza sabía ")
+                    && text.contains("que preparó la maestra sabía ")
+            );
         }
         assert!(named("tales-de").is_none());
         let words: BTreeSet<&str> = words(&all).collect();
