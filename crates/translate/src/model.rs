@@ -1,5 +1,8 @@
 //! The model: section 3 of "Attention is all you need" (Vaswani et al. 2017), from top to bottom.
 //!
+//! By default the norms stand before the sub-layers, as in GPT-2: `x + f(norm(x))`. The paper's own place is
+//! `norm = "after"`: `norm(x + f(x))`.
+//!
 //! Shapes: B pairs of a source of S tokens and a target of T tokens, C = d_model elements per token, V
 //! tokens in the vocabulary, H heads of D = C / H elements. The block is [`m2g_core::nn::Block`], the same
 //! as that of the GPT: a decoder block only has one more sub-layer, cross-attention.
@@ -162,7 +165,7 @@ impl<T: Float> Transformer<T> {
         self.logits(tape, x) // (B, T, C) -> (B, T, V)
     }
 
-    /// Section 3.1, left: the source `(B, S)` becomes the memory `(B, S, C)`.
+    /// Section 3.1, the left half of figure 1: the source `(B, S)` becomes the memory `(B, S, C)`.
     ///
     /// # Errors
     /// As [`Transformer::forward`].
@@ -179,8 +182,8 @@ impl<T: Float> Transformer<T> {
         Ok(tape.label(x, "memory"))
     }
 
-    /// Section 3.1, right: the target `(B, T)` becomes hidden states `(B, T, C)`, with a look at the source.
-    /// With a `cache`, the target continues the cached tokens and is cached too.
+    /// Section 3.1, the right half of figure 1: the target `(B, T)` becomes hidden states `(B, T, C)`, with a look
+    /// at the source. With a `cache`, the target continues the cached tokens and is cached too.
     ///
     /// # Errors
     /// As [`Transformer::forward`].
