@@ -46,6 +46,19 @@ fn every_head_shows_q_k_and_v() {
     }
 }
 
+/// As note 4 says: all columns fit a narrow terminal.
+#[test]
+fn the_triangle_of_the_mask_is_shown_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let args =
+        ["inspect", "gpt", "--prompt", "La pizza salió del", "--values", "h.0.attn.weights", "--head", "1"];
+    let text = ok(dir.path(), &args);
+    assert!(text.contains("(6, 6)") && !text.contains("..."), "{text}");
+    let zeros = |line: &str| line.split_whitespace().filter(|word| *word == "0").count();
+    let rows: Vec<usize> = text.lines().skip(2).map(zeros).collect();
+    assert_eq!(rows, [5, 4, 3, 2, 1, 0], "{text}");
+}
+
 #[test]
 fn the_answer_is_named() {
     let dir = tempfile::tempdir().unwrap();
