@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// Which keys each query of attention sees. A hidden key has a score of minus infinity, and
-/// hence a weight of exactly 0.
+/// hence a weight of exactly 0. That infinity is stored nowhere: the softmax sums over the keys that
+/// [`Mask::visible`] names.
 ///
 /// Query `i` and key `j` count from the first token of their sequences, which are the same
 /// sequence in self-attention. As text: `causal`, `reversed`, `none`, `window:16`, `finite`.

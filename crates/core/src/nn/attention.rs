@@ -23,6 +23,33 @@ pub struct AttentionSettings {
     pub dropout: f64,
 }
 
+/// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be inspected:
+/// Q `(B, H, T, D)`, K and V `(B, H, S, D)` to `(B, T, C)`. The trace labels the matrices
+/// `name.q`, `name.k` and so on. The additive score has weights, `(H, D)`.
+#[track_caller]
+pub(super) fn op_by_op<T: Float>(
+    tape: &mut Tape<T>,
+    [q, k, v]: [Var; 3],
+    (score, score_weights): (Score, Option<Var>),
+    options: AttentionOptions,
+    name: &str,
+) -> Result<Var, Error> {
+    // (B, H, T, D) (B, H, D, S) -> (B, H, T, S)
+    let mut scores = score.forward(tape, q, k, score_weights)?;
+    if options.alibi {
+        let t = tape.value(q).shape()[2];
+        let distances = tape.input(alibi_distances(options.n_head, t)); // (H, T, T)
+        scores = tape.add(scores, distances)?;
+    }
+    let weights = tape.masked_softmax(scores, options.mask)?;
+    for (var, value) in [(q, "q"), (k, "k"), (v, "v"), (scores, "scores"), (weights, "weights")] {
+        tape.trace.label(var, || format!("{name}.{value}"));
+    }
+    let weights = tape.dropout(weights, options.dropout)?;
+    let y = tape.batched_matmul(weights, v)?; // (B, H, T, S) (B, H, S, D) -> (B, H, T, D)
+    tape.merge_heads(y) // (B, H, T, D) -> (B, T, C)
+}
+
 impl AttentionSettings {
     /// The elements that attention op by op keeps for each token, besides its input and output, if the T tokens of a
     /// sequence of width C see each other:
@@ -37,33 +64,6 @@ impl AttentionSettings {
         let matrices = of_score + 1 + others.iter().sum::<usize>();
         ((4 + tensors) * c) as u64 + (matrices * self.n_head) as u64 * t as u64
     }
-}
-
-/// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be inspected:
-/// Q `(B, H, Tq, D)`, K and V `(B, H, Tk, D)` to `(B, Tq, C)`. The trace labels the matrices
-/// `name.q`, `name.k` and so on. The additive score has weights, `(H, D)`.
-#[track_caller]
-pub(super) fn op_by_op<T: Float>(
-    tape: &mut Tape<T>,
-    [q, k, v]: [Var; 3],
-    (score, score_weights): (Score, Option<Var>),
-    options: AttentionOptions,
-    name: &str,
-) -> Result<Var, Error> {
-    // (B, H, Tq, D) (B, H, D, Tk) -> (B, H, Tq, Tk)
-    let mut scores = score.forward(tape, q, k, score_weights)?;
-    if options.alibi {
-        let t = tape.value(q).shape()[2];
-        let distances = tape.input(alibi_distances(options.n_head, t)); // (H, T, T)
-        scores = tape.add(scores, distances)?;
-    }
-    let weights = tape.masked_softmax(scores, options.mask)?;
-    for (var, value) in [(q, "q"), (k, "k"), (v, "v"), (scores, "scores"), (weights, "weights")] {
-        tape.trace.label(var, || format!("{name}.{value}"));
-    }
-    let weights = tape.dropout(weights, options.dropout)?;
-    let y = tape.batched_matmul(weights, v)?; // (B, H, Tq, Tk) (B, H, Tk, D) -> (B, H, Tq, D)
-    tape.merge_heads(y) // (B, H, Tq, D) -> (B, Tq, C)
 }
 
 /// `-slope_h |i - j|` for each head `h`, query `i` and key `j`, `(H, T, T)`.

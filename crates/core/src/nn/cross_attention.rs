@@ -30,13 +30,13 @@ pub struct CrossAttention {
 /// The sequence that [`CrossAttention`] attends to.
 #[derive(Debug, Clone, Copy)]
 pub enum Memory<'a> {
-    /// A sequence `(B, Tk, C)`, such as the output of an encoder, and which of its tokens each query sees: the mask
+    /// A sequence `(B, S, C)`, such as the output of an encoder, and which of its tokens each query sees: the mask
     /// hides the padding of short sequences.
     Sequence(Var, &'a Mask),
     /// The keys and values of B sequences. The sequences `x` may be n B: then `n` in a row attend to each of these, as
     /// the hypotheses of a beam search do.
     KeysValues {
-        /// The keys on the tape, `(B, H, D, S)`.
+        /// The keys on the tape, `(B, H, D, S)`: transposed, as in the [`LayerCache`].
         keys: Var,
         /// The values on the tape, `(B, H, S, D)`.
         values: Var,
@@ -95,7 +95,7 @@ impl CrossAttention {
         Ok(LayerCache::of_sequences(tape.value(kv), self.settings.n_head))
     }
 
-    /// Computes `Y`, `(B, Tq, C) -> (B, Tq, C)`, up to the projection, which the [`Branch`] computes.
+    /// Computes `Y`, `(B, T, C) -> (B, T, C)`, up to the projection, which the [`Branch`] computes.
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` or the memory does not have C columns, if they differ in B, or if
@@ -112,7 +112,7 @@ impl CrossAttention {
     ) -> Result<Branch<'_>, Error> {
         tape.enter::<Self>("CrossAttention::forward");
         let AttentionSettings { n_head, score, dropout, .. } = self.settings;
-        let q = self.c_q.forward(tape, params, x)?; // (B, Tq, C) -> (B, Tq, C)
+        let q = self.c_q.forward(tape, params, x)?; // (B, T, C) -> (B, T, C)
         let c = tape.value(q).rows_cols().1;
         let options = |mask: &Mask| {
             let (mask, scale) = (mask.clone(), score.scale(c / n_head, c));
@@ -120,7 +120,7 @@ impl CrossAttention {
         };
         let y = match memory {
             Memory::Sequence(sequence, mask) => {
-                let kv = self.c_kv.forward(tape, params, sequence)?; // (B, Tk, C) -> (B, Tk, 2 C)
+                let kv = self.c_kv.forward(tape, params, sequence)?; // (B, S, C) -> (B, S, 2 C)
                 self.attend(tape, params, (q, kv), options(mask))?
             }
             Memory::KeysValues { .. } if !score.is_scaled_dot() => {
@@ -132,10 +132,10 @@ impl CrossAttention {
                 tape.cached_cross_attention(operands, (tokens, lengths), &options(&Mask::None))?
             }
         };
-        Ok(Branch::Linear(&self.c_proj, y)) // (B, Tq, C) -> (B, Tq, C)
+        Ok(Branch::Linear(&self.c_proj, y)) // (B, T, C) -> (B, T, C)
     }
 
-    /// The output of all heads, side by side: `(B, Tq, C)` and `(B, Tk, 2 C)` to `(B, Tq, C)`.
+    /// The output of all heads, side by side: `(B, T, C)` and `(B, S, 2 C)` to `(B, T, C)`.
     #[track_caller]
     fn attend<T: Float>(
         &self,
@@ -148,8 +148,8 @@ impl CrossAttention {
         if fused::fuses_attention(tape, score) {
             return tape.cross_attention(q, kv, options);
         }
-        let q = tape.split_heads(q, 0, 1, n_head)?; // (B, Tq, C) -> (B, H, Tq, D)
-        let k = tape.split_heads(kv, 0, 2, n_head)?; // (B, Tk, 2 C) -> (B, H, Tk, D)
+        let q = tape.split_heads(q, 0, 1, n_head)?; // (B, T, C) -> (B, H, T, D)
+        let k = tape.split_heads(kv, 0, 2, n_head)?; // (B, S, 2 C) -> (B, H, S, D)
         let v = tape.split_heads(kv, 1, 2, n_head)?;
         let score_weights = self.score.map(|weights| tape.param(params, weights));
         op_by_op(tape, [q, k, v], (score, score_weights), options, self.c_q.parent(params))

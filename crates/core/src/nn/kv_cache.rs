@@ -23,7 +23,7 @@ pub struct KvCache<T: Float> {
 /// The keys and values of one layer, with room for S tokens.
 #[derive(Debug, Clone)]
 pub struct LayerCache<T: Float> {
-    /// `(B, H, D, S)`
+    /// `(B, H, D, S)`: transposed, as the product with the queries reads it.
     keys: Tensor<T>,
     /// `(B, H, S, D)`
     values: Tensor<T>,

@@ -5,9 +5,9 @@ use crate::ops::feed_forward::HiddenActivation;
 use crate::rng::ChaCha8Rng;
 use crate::{Error, Float, Params, Tape, Var};
 
-/// `y = W2 a(W1 x + b1) + b2` with an activation function `a`: ReLU in the paper (Vaswani et al.
-/// 2017, equation 2), GELU in GPT-2, or another [`MlpActivation`]. It is a network with one hidden layer, applied
-/// to each token separately.
+/// `y = a(x W1^T + b1) W2^T + b2` with an activation function `a`: ReLU in the paper (Vaswani et al.
+/// 2017, equation 2, whose W1 and W2 are these transposed), GELU in GPT-2, or another [`MlpActivation`]. It is a
+/// network with one hidden layer, applied to each token, a row of `x`, separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp {
     /// `W1` and `b1`, `(C) -> (N)`; `(C) -> (2 N)` with a gate beside the hidden layer.
@@ -57,7 +57,7 @@ impl Mlp {
         }
     }
 
-    /// `a(W1 x + b1)`: `(.., C) -> (.., N)`.
+    /// `a(x W1^T + b1)`: `(.., C) -> (.., N)`.
     #[track_caller]
     pub(super) fn hidden<T: Float>(
         &self,

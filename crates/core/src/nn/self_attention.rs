@@ -89,6 +89,7 @@ impl SelfAttention {
         let AttentionSettings { n_head, positions, score, dropout, .. } = self.settings;
         let start = cache.as_ref().map_or(0, |cache| cache.len());
         let mut qkv = self.queries_keys_values(tape, params, x, start)?; // (B, T, C) -> (B, T, 3 C)
+        // Only with `value_residual`, which neither the paper nor GPT-2 has.
         if let Some(first_values) = first_values {
             qkv = first_values.mix(tape, qkv)?;
         }
