@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{TINY_GPT, m2g, ok, piped, refused, with_text};
+use crate::support::{TINY_GPT, m2g, ok, one_line, piped, refused, shell, with_text};
 
 /// The most characters of an input in an error.
 const MAX_EXCERPT: usize = 200;
