@@ -70,16 +70,16 @@ pub fn backprop<T: Float>(
     // Backward: propagate the error from the last layer to the first.
     let last = layers.len() - 1;
     let mut delta = cost.delta(&zs[last], &activations[last + 1], &y) / examples; // BP1: (B, N)
-    let mut nabla_b = Vec::new();
+    let mut nabla_b = vec![Array1::zeros(0); layers.len()];
     for l in (0..layers.len()).rev() {
-        nabla_b.push(delta.sum_axis(Axis(0))); // BP3: (B, N) -> (N)
-        // BP4: (N, B) (B, K) -> (N, K), nabla_w = 1 * delta^T a + 0 * nabla_w.
+        nabla_b[l] = delta.sum_axis(Axis(0)); // BP3: (B, N) -> (N)
+        // BP4: nabla_w = delta^T a, (N, B) (B, K) -> (N, K). Written as 1 * delta^T a + 0 * nabla_w, it overwrites
+        // the given matrix.
         general_mat_mul(T::one(), &delta.t(), &activations[l], T::zero(), &mut nabla_w[l]);
         if l > 0 {
             let prime = zs[l - 1].mapv(|z| activation_prime(activation, z)); // s'(z) of the layer below
             delta = delta.dot(&layers[l].0) * prime; // BP2: (B, N) (N, K) -> (B, K)
         }
     }
-    nabla_b.reverse();
     Nabla { b: nabla_b, w: nabla_w, cost: cost.mean(&zs[last], &activations[last + 1], &y) }
 }

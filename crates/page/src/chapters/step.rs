@@ -145,7 +145,7 @@ fn lines(network: &Network<f32>, b: usize) -> Vec<Value> {
     add("let mut delta", bp1, last, "delta", format!("layer{last}.z"), How::Gradient);
     for l in (1..=last).rev() {
         let (b, w) = (format!("layer{l}.bias"), format!("layer{l}.weight"));
-        add("nabla_b.push(", "BP3: dC/db = sum_b delta", l, "nabla_b", b, How::Gradient);
+        add("nabla_b[l] = ", "BP3: dC/db = sum_b delta", l, "nabla_b", b, How::Gradient);
         add("general_mat_mul(", "BP4: dC/dw = delta^T a", l, "nabla_w", w, How::Gradient);
         if l > 1 {
             let bp2 = "BP2: delta^l = delta^(l+1) w * s'(z^l)";
