@@ -26,7 +26,6 @@ pub struct AttentionSettings {
 /// `merge_heads(softmax(score(Q, K) + mask) V)` op by op, so that every matrix can be inspected:
 /// Q `(B, H, T, D)`, K and V `(B, H, S, D)` to `(B, T, C)`. The trace labels the matrices
 /// `name.q`, `name.k` and so on. The additive score has weights, `(H, D)`.
-#[track_caller]
 pub(super) fn op_by_op<T: Float>(
     tape: &mut Tape<T>,
     [q, k, v]: [Var; 3],

@@ -84,7 +84,6 @@ impl CrossAttention {
     ///
     /// # Errors
     /// [`Error::Shape`] if the sequences do not have C columns.
-    #[track_caller]
     pub fn keys_values<T: Float>(
         &self,
         tape: &mut Tape<T>,
@@ -111,6 +110,17 @@ impl CrossAttention {
         memory: Memory<'_>,
     ) -> Result<Branch<'_>, Error> {
         tape.enter::<Self>("CrossAttention::forward");
+        self.branch(tape, params, x, memory)
+    }
+
+    /// The ops of [`CrossAttention::forward`]: the trace names these lines as their callers.
+    fn branch<T: Float>(
+        &self,
+        tape: &mut Tape<T>,
+        params: &Params<T>,
+        x: Var,
+        memory: Memory<'_>,
+    ) -> Result<Branch<'_>, Error> {
         let AttentionSettings { n_head, score, dropout, .. } = self.settings;
         let q = self.c_q.forward(tape, params, x)?; // (B, T, C) -> (B, T, C)
         let c = tape.value(q).rows_cols().1;
@@ -136,7 +146,6 @@ impl CrossAttention {
     }
 
     /// The output of all heads, side by side: `(B, T, C)` and `(B, S, 2 C)` to `(B, T, C)`.
-    #[track_caller]
     fn attend<T: Float>(
         &self,
         tape: &mut Tape<T>,

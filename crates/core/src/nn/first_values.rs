@@ -13,7 +13,6 @@ impl FirstValues {
     ///
     /// # Errors
     /// [`Error::Shape`] if a block has another shape than the first.
-    #[track_caller]
     pub(super) fn mix<T: Float>(&mut self, tape: &mut Tape<T>, qkv: Var) -> Result<Var, Error> {
         match self.0 {
             None => {

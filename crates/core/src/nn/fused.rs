@@ -37,7 +37,6 @@ impl<'a> Branch<'a> {
     ///
     /// # Errors
     /// [`Error::Shape`] if a layer does not fit its input.
-    #[track_caller]
     pub fn value<T: Float>(self, tape: &mut Tape<T>, params: &Params<T>) -> Result<Var, Error> {
         match self {
             Self::Value(y) => Ok(y),
@@ -51,7 +50,6 @@ impl<'a> Branch<'a> {
     /// # Errors
     /// [`Error::Setting`] unless `0 <= p < 1`; [`Error::Shape`] if a layer does not fit its input,
     /// or `x` and `y` differ in shape.
-    #[track_caller]
     pub fn add_to_residual<T: Float>(
         self,
         tape: &mut Tape<T>,

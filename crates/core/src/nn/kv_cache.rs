@@ -157,7 +157,6 @@ impl<T: Float> LayerCache<T> {
 
     /// Attention from the new tokens, which follow the first `start`, to all cached tokens:
     /// `(B, T, 3 C) -> (B, T, C)`.
-    #[track_caller]
     pub(super) fn attend(
         &self,
         tape: &mut Tape<T>,

@@ -51,8 +51,13 @@ impl Mlp {
     #[track_caller]
     pub fn forward<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         let h = self.hidden(tape, params, x)?; // (.., C) -> (.., N)
+        self.project(tape, params, h)
+    }
+
+    /// The output for the hidden layer `h`: `(.., N) -> (.., C)`.
+    fn project<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, h: Var) -> Result<Var, Error> {
         match &self.c_proj {
-            Some(c_proj) => c_proj.forward(tape, params, h), // (.., N) -> (.., C)
+            Some(c_proj) => c_proj.forward(tape, params, h),
             None => Ok(h),
         }
     }
@@ -66,6 +71,11 @@ impl Mlp {
         x: Var,
     ) -> Result<Var, Error> {
         tape.enter::<Self>("Mlp::forward");
+        self.activate(tape, params, x)
+    }
+
+    /// The ops of [`Mlp::hidden`]: the trace names these lines as their callers.
+    fn activate<T: Float>(&self, tape: &mut Tape<T>, params: &Params<T>, x: Var) -> Result<Var, Error> {
         let z = self.c_fc.forward(tape, params, x)?;
         let h = self.activation.record(tape, z, self.gelu)?;
         tape.trace.label(h, || format!("{}.{}", self.c_fc.parent(params), self.activation.name()));

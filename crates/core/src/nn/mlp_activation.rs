@@ -23,7 +23,6 @@ pub enum MlpActivation {
 
 impl MlpActivation {
     /// The hidden layer for `z`, the output of the first linear layer: `(.., layers N) -> (.., N)`.
-    #[track_caller]
     pub(super) fn record<T: Float>(self, tape: &mut Tape<T>, z: Var, gelu: GeluForm) -> Result<Var, Error> {
         match (self, gelu) {
             (Self::Gelu, GeluForm::Tanh) => tape.gelu(z),

@@ -68,7 +68,6 @@ impl PositionEmbedding {
     ///
     /// # Panics
     /// If `x` does not have three axes.
-    #[track_caller]
     pub fn add_to<T: Float>(
         &self,
         tape: &mut Tape<T>,
@@ -91,7 +90,6 @@ impl PositionEmbedding {
     ///
     /// # Errors
     /// As [`PositionEmbedding::add_to`].
-    #[track_caller]
     pub fn add_unscaled<T: Float>(
         &self,
         tape: &mut Tape<T>,

@@ -120,7 +120,6 @@ impl Score {
     ///
     /// # Panics
     /// If `q` does not have four axes, or the additive score gets no weights.
-    #[track_caller]
     pub fn forward<T: Float>(self, tape: &mut Tape<T>, q: Var, k: Var, w: Option<Var>) -> Result<Var, Error> {
         let &[_, h, _, d] = tape.value(q).shape() else { unreachable!("heads have four axes") };
         let root = (d as f64).sqrt();

@@ -114,8 +114,7 @@ impl SelfAttention {
     }
 
     /// Q, K and V of all heads, side by side: `(B, T, C) -> (B, T, 3 C)`. The first token has position
-    /// `start`, which matters to rotary positions.
-    #[track_caller]
+    /// `start`, which matters to rotary positions. The trace names these lines as the callers of the ops.
     fn queries_keys_values<T: Float>(
         &self,
         tape: &mut Tape<T>,
@@ -135,7 +134,6 @@ impl SelfAttention {
     }
 
     /// The output of all heads, side by side: `(B, T, 3 C) -> (B, T, C)`.
-    #[track_caller]
     fn attend<T: Float>(
         &self,
         tape: &mut Tape<T>,
