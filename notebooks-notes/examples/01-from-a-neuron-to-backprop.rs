@@ -1,6 +1,5 @@
 //! Note 1: from a neuron to `update_mini_batch` and `backprop`.
 
-use m2g_core::ndarray::Dimension;
 use m2g_core::optim::Sgd;
 use m2g_core::train::{Model, Stepper, gradients_by_tape};
 use m2g_core::{Error, Grads, Number, Tape, Tensor};
@@ -52,15 +51,16 @@ fn the_network() -> Result<(), Error> {
 
 fn one_step() -> Result<(), Error> {
     println!("# One step");
+    let list = |shapes: Vec<&[usize]>| shapes.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(" ");
     let mut network = Network::<f32>::new(&[784, 30, 10])?;
     let mini_batch = MiniBatch { x: Tensor::zeros(&[10, 784]), y: Tensor::zeros(&[10, 10]) };
     let mut stepper = Stepper::default();
     stepper.tape.trace.switch(true); // write down every op
     stepper.step(&mut network, &[mini_batch], &mut Sgd::new(), 3.0, None, 0)?;
     for record in stepper.tape.trace.records().iter().filter(|record| record.is_work()) {
-        let inputs: Vec<String> = record.inputs.iter().map(|shape| format!("{:?}", shape.slice())).collect();
+        let (going_in, coming_out) = record.shapes();
         let phase = format!("{:?}", record.phase);
-        println!("{phase:8} {:14} {} -> {:?}", record.name, inputs.join(" "), record.output.slice());
+        println!("{phase:8} {:14} {} -> {}", record.name, list(going_in), list(coming_out));
     }
     Ok(())
 }

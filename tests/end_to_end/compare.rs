@@ -148,6 +148,12 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
     let backward = found["functions"].as_array().unwrap().iter().find(backward).unwrap();
     let flops = 2 * 10 * (784 * 30 + 2 * 30 * 10) + 2 * (10 * 30 + 10 * 10);
     assert_eq!(backward["runs"][0]["flops"], flops);
+    // The gradient of the output goes in, and those of the inputs come out: first of the last layer.
+    let shapes = &backward["runs"][0]["shapes"];
+    assert_eq!(shapes[0]["inputs"], serde_json::json!([[10, 10]]));
+    assert_eq!(shapes[0]["outputs"], serde_json::json!([[10, 30], [10, 30], [10]]));
+    assert_eq!(shapes[1]["outputs"], serde_json::json!([[30, 784], [30]]), "the images have no gradient");
+    assert_eq!(backward["equation"], "dX = dY W; dW = dY^T X; db_j = sum_i dY_ij");
     // Four linear layers in each of four blocks, and the head.
     assert_eq!(linear["runs"][1]["calls"], 17);
     assert_eq!(found["models"][0]["own"][0]["stage"], "batch");
@@ -156,6 +162,7 @@ fn the_digit_network_and_the_gpt_have_their_layers_in_common() {
     for part in [
         "crates/core/src/ops/linear.rs:",
         "digits: (10, 784) (30, 784) (30) -> (10, 30)  (+1 more)",
+        "digits: (10, 10) -> (10, 30) (10, 30) (10)  (+1 more)",
         "7 of 39 core functions are run by both. ",
         "only gpt",
         "digits: crates/digits/src/training.rs:",
@@ -182,7 +189,7 @@ fn the_batch_is_that_of_the_traced_step() {
     let found = compare(dir.path(), &["a", "gpt"]);
     assert_eq!(found["models"][0]["batch"], "1 x 1 tokens", "{}", found["models"][0]);
     let embedding = found["functions"].as_array().unwrap().iter().find(|f| f["name"] == "embedding").unwrap();
-    assert_eq!(embedding["runs"][0]["shapes"][0]["output"], serde_json::json!([1, 1, 16]));
+    assert_eq!(embedding["runs"][0]["shapes"][0]["outputs"], serde_json::json!([[1, 1, 16]]));
 }
 
 #[test]
@@ -326,6 +333,10 @@ fn code_shows_a_function_and_its_callers() {
         "crates/digits/src/network.rs:",
         "crates/gpt/src/model.rs:",
         "a calls it forward",
+        // The lines of the layers, not of what calls those.
+        "self.c_attn.forward(",
+        "self.c_fc.forward(",
+        "proj.forward(",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

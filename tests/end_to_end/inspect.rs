@@ -33,6 +33,9 @@ fn every_head_shows_q_k_and_v() {
         assert_eq!(text.matches(matrix).count(), 16, "{matrix}");
     }
     assert!(text.contains("(B, T, 3 C) -> (B, H, T, D)"), "{text}");
+    // Its layers have no biases.
+    assert!(text.contains("Y = X W^T\n") && text.contains("y = xhat * w, xhat = "), "{text}");
+    assert!(!text.contains("W^T + b") && !text.contains("w + b"), "{text}");
 
     // Without --layer, only the first layer is shown in full.
     for (layer, args) in [(0, &[][..]), (2, &["--layer", "2"])] {
@@ -130,7 +133,10 @@ fn attention_weights_sum_to_one_and_masked_ones_are_zero() {
     assert_eq!(values["shape"], serde_json::json!([5, 8]));
     assert!(values["gradient"].is_array());
     assert!(run(&["--values", "wte.weight"]).contains("(V, C)"));
-    assert!(run(&["--backward"]).contains("\nbackward\n"));
+    let text = run(&["--backward"]);
+    assert!(text.contains("\nbackward\n"), "{text}");
+    // Each block reads the stream twice.
+    assert!(text.contains("da = dy  one part of its gradient"), "{text}");
 }
 
 #[test]
@@ -149,7 +155,34 @@ fn digits_are_inspected_and_parameters_listed() {
     assert!(text.contains("(B, 784) (30, 784) (30) -> (B, 30)"), "{text}");
     // The picture has no gradient.
     assert!(text.contains("(B, 30) -> (30, 784) (30)"), "{text}");
+    // Both layers, the cost and the delta of the last layer.
+    assert!(!text.contains("folded"), "{text}");
+    let (forward, backward) = text.split_once("\nbackward\n").unwrap();
+    assert!(forward.contains("Y = X W^T + b") && forward.contains("quadratic_cost"), "{forward}");
+    for part in [
+        "quadratic_cost'",
+        "(10, 30)",
+        "da = (a - y) / B * dC",
+        "dx = dy * y (1 - y)",
+        "dW = dY^T X",
+        "in: min",
+    ] {
+        assert!(backward.contains(part), "{part}: {backward}");
+    }
+    assert!(!backward.contains("X W^T") && !backward.contains("exp(-x)"), "{backward}");
     assert!(ok(dir.path(), &["inspect", "digits", "--values", "layer2.a"]).contains("(1, 10)"));
+    // A gradient has its own numbers: those of `--values`.
+    let json = last_json(&ok(dir.path(), &["inspect", "digits", "--backward", "--json"]));
+    let op = json["ops"].as_array().unwrap().last().unwrap();
+    assert_eq!((&op["op"], &op["label"]), (&"linear".into(), &"layer1.z".into()));
+    assert_eq!(op["equation"], "dW = dY^T X; db_j = sum_i dY_ij", "the picture has no gradient");
+    let values = ["inspect", "digits", "--backward", "--values", "layer1.weight", "--json"];
+    let gradient = last_json(&ok(dir.path(), &values))["gradient"].clone();
+    let gradient: Vec<Vec<f64>> = serde_json::from_value(gradient).unwrap();
+    let largest = gradient.iter().flatten().copied().fold(f64::MIN, f64::max);
+    let [all, delta] = [&op["gradients"][0]["statistics"], &op["statistics"]];
+    assert!((all["max"].as_f64().unwrap() - largest).abs() < 1e-6, "{op}");
+    assert!(all["zeros"].as_f64().unwrap() > 0.5 && delta["zeros"] == 0.0, "dark pixels: {op}");
     let params = last_json(&ok(dir.path(), &["params", "digits", "--json"]));
     assert_eq!(params["count"], 784 * 30 + 30 + 30 * 10 + 10);
     assert!(params["params"][0]["gradient_norm"].as_f64().unwrap() > 0.0);

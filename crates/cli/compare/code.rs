@@ -59,7 +59,7 @@ fn unknown(comparison: &Comparison, name: &str) -> String {
 fn whole(comparison: &Comparison, parts: &[&Function]) -> String {
     let labels = comparison.labels();
     let Some(first) = parts.first() else { return String::new() };
-    let equation = match first.equation {
+    let equation = match first.equation.as_str() {
         "" => String::new(),
         equation => format!("  {equation}"),
     };

@@ -1,6 +1,5 @@
 //! The core functions of two steps, side by side.
 
-use m2g_core::ndarray::Dimension;
 use m2g_core::trace::Record;
 use serde::Serialize;
 
@@ -40,8 +39,8 @@ pub struct Function {
     pub kind: Kind,
     /// The path of its type, or of the routine.
     pub function: &'static str,
-    /// The equation; empty for a routine.
-    pub equation: &'static str,
+    /// The equation or, backward, those of the gradients; empty for a routine.
+    pub equation: String,
     /// The line of its definition.
     pub place: Option<Place>,
     /// Whether both models ran it.
@@ -72,10 +71,10 @@ pub struct Use {
 /// The shapes of some calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shapes {
-    /// The shape of each input.
+    /// The shapes that go in; backward, that of the output's gradient.
     pub inputs: Vec<Vec<usize>>,
-    /// The shape of the output.
-    pub output: Vec<usize>,
+    /// The shapes that come out; backward, those of the inputs' gradients.
+    pub outputs: Vec<Vec<usize>>,
     /// The number of calls with these shapes.
     pub calls: u64,
 }
@@ -124,7 +123,7 @@ pub fn functions(steps: [&[Record]; 2]) -> Vec<Function> {
                 place
             });
             after = Some(at.max(after.filter(|&i| all[i].stage == stage).unwrap_or(0)));
-            all[at].runs[side].get_or_insert_default().add(record);
+            all[at].add(side, record);
         }
         for run in all.iter_mut().filter_map(|f| f.runs[side].as_mut()) {
             run.flops_share = share(run.flops as f64, flops as f64);
@@ -173,11 +172,21 @@ impl Function {
             name: record.name,
             kind: Kind::of(record),
             function,
-            equation: record.equation,
+            equation: record.equations(),
             place: source::find(function, stage.part(record)),
             shared: false,
             runs: [None, None],
         }
+    }
+
+    /// Adds a call by the model with this index.
+    fn add(&mut self, side: usize, record: &Record) {
+        // Some calls may have no bias, or no gradient of data: the longest equation has them all.
+        let equation = record.equations();
+        if equation.len() > self.equation.len() {
+            self.equation = equation;
+        }
+        self.runs[side].get_or_insert_default().add(record);
     }
 }
 
@@ -186,11 +195,12 @@ impl Use {
         self.calls += 1;
         self.flops += record.flops;
         self.seconds += record.time.as_secs_f64();
-        let inputs: Vec<Vec<usize>> = record.inputs.iter().map(|s| s.slice().to_vec()).collect();
-        let output = record.output.slice().to_vec();
-        match self.shapes.iter_mut().find(|s| s.inputs == inputs && s.output == output) {
+        let owned = |shapes: Vec<&[usize]>| shapes.into_iter().map(<[usize]>::to_vec).collect::<Vec<_>>();
+        let (inputs, outputs) = record.shapes();
+        let (inputs, outputs) = (owned(inputs), owned(outputs));
+        match self.shapes.iter_mut().find(|s| s.inputs == inputs && s.outputs == outputs) {
             Some(same) => same.calls += 1,
-            None => self.shapes.push(Shapes { inputs, output, calls: 1 }),
+            None => self.shapes.push(Shapes { inputs, outputs, calls: 1 }),
         }
         let place = caller(record);
         match self.callers.iter_mut().find(|c| c.place == place) {
@@ -250,8 +260,14 @@ mod tests {
         assert_eq!((linear.calls, linear.flops), (1, 48));
         assert_eq!(
             linear.shapes,
-            [Shapes { inputs: vec![vec![4, 2], vec![3, 2]], output: vec![4, 3], calls: 1 }]
+            [Shapes { inputs: vec![vec![4, 2], vec![3, 2]], outputs: vec![vec![4, 3]], calls: 1 }]
         );
+        assert_eq!(all[0].equation, "Y = X W^T", "no bias");
+        // Backward, the other way round; the input is data, which has no gradient.
+        let linear = all.last().unwrap();
+        let shapes = &linear.runs[0].as_ref().unwrap().shapes;
+        assert_eq!(shapes[..], [Shapes { inputs: vec![vec![4, 3]], outputs: vec![vec![3, 2]], calls: 1 }]);
+        assert_eq!(linear.equation, "dW = dY^T X");
         assert!(linear.callers[0].place.file.ends_with("compare/functions.rs"));
     }
 

@@ -120,7 +120,9 @@ fn shapes(label: &str, all: &[Shapes]) -> Vec<String> {
     let Some(first) = all.first() else { return Vec::new() };
     let mut fields = vec![format!("{label}:")];
     fields.extend(first.inputs.iter().map(|sizes| shape(sizes)));
-    fields.push(format!("-> {}", shape(&first.output)));
+    let mut outputs = first.outputs.iter().map(|sizes| shape(sizes));
+    fields.extend(outputs.next().map(|output| format!("-> {output}")));
+    fields.extend(outputs);
     if all.len() > 1 {
         fields.push(format!(" (+{} more)", all.len() - 1));
     }

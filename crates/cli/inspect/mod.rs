@@ -53,7 +53,8 @@ pub struct Inspect {
     /// parameter.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["attention", "positions", "layer"])]
     values: Option<String>,
-    /// Show this layer in full and fold the others, or show all in full [default: the first layer].
+    /// Show this layer in full and fold the others, or show all in full [default: the first of three or more layers,
+    /// else all].
     #[arg(long, value_name = "N|all", value_parser = layers)]
     layer: Option<Layers>,
     /// Show only this attention head.
@@ -129,9 +130,10 @@ impl Inspect {
             let attention = Attention::of(&step, &self.model, layout, layer, &chosen_heads)?;
             return attention.show(self.out.as_deref(), self.json);
         }
-        // As text, one layer is shown in full. JSON has all, unless one is chosen.
+        // As text, one layer of three or more is shown in full. JSON has all, unless one is chosen.
+        let (first, last) = step.layer_numbers();
         let full = match self.layer {
-            None if !self.json => Some(step.layer_numbers().0),
+            None if !self.json && last - first > 1 => Some(first),
             _ => layer,
         };
         let heads =

@@ -1,12 +1,12 @@
 //! Shows the step, op by op.
 
-use m2g_core::inspect::{Step, direction};
+use m2g_core::inspect::{Statistics, Step, direction};
 use m2g_core::trace::{Phase, Record};
 use m2g_text::source::with_thousands_separators;
 
 use super::numbers::fields;
 use crate::output;
-use crate::terminal::lines::flow;
+use crate::terminal::lines::{flow, wrap};
 use crate::terminal::width::{columns, width};
 
 /// Prints the ops with their shapes, costs and output statistics. All layers but `full` are folded
@@ -44,18 +44,23 @@ pub fn print(step: &Step, full: Option<usize>) -> anyhow::Result<()> {
     ))
 }
 
-/// From this width on, the names of ops and of their outputs are aligned, and equations stay whole.
+/// From this width on, the names of ops and of their outputs are aligned, and equations that fit on a line stay whole.
 const ALIGNED_COLUMNS: usize = 60;
 /// The columns of an op's number and name, where names of outputs are aligned.
 const OP_COLUMNS: usize = 32;
+/// The indent of what stands below the name of an op.
+const INDENT: usize = 6;
 
-/// An op: its name and equation, its shapes, its costs and the statistics of its output.
+/// An op: its name and equation, its shapes, its costs and the statistics of its output. For a backward op, the
+/// statistics are those of the gradient that goes in; below stand the gradients that come out, with their equations.
 fn op(step: &Step, number: usize, record: &Record) -> String {
     let columns = columns();
+    let inside = columns.saturating_sub(INDENT);
     let name = record.to.and_then(|to| step.label(to)).unwrap_or("");
     let mut head = vec![format!("{number:>4}  {}", op_name(record)), name.into()];
     if columns >= ALIGNED_COLUMNS.max(OP_COLUMNS + 1 + width(name)) {
-        head = vec![format!("{:<OP_COLUMNS$} {name:<20}", head[0]), record.equation.into()];
+        let equation = wrap(record.equation, inside, 0).replace('\n', &format!("\n{}", " ".repeat(INDENT)));
+        head = vec![format!("{:<OP_COLUMNS$} {name:<20}", head[0]), equation];
     } else {
         head.extend(record.equation.split(' ').map(String::from));
     }
@@ -64,17 +69,28 @@ fn op(step: &Step, number: usize, record: &Record) -> String {
         format!("parameters {}", with_thousands_separators(step.parameter_count(record))),
         format!("FLOPs {}", with_thousands_separators(record.flops)),
     ];
-    let statistics = step.statistics(record).map_or(Vec::new(), |statistics| fields(&statistics));
+    let mut statistics = step.statistics(record).map_or(Vec::new(), |statistics| fields(&statistics));
+    if let Some(first) = statistics.first_mut().filter(|_| record.phase == Phase::Backward) {
+        *first = format!("in: {first}");
+    }
     // A line may break after an arrow.
     let arrows = |text: String| text.split_inclusive("-> ").map(|part| part.trim().to_string()).collect();
     let shapes: [Vec<String>; 2] = [named, sizes].map(arrows);
-    let shapes = shapes.map(|parts| flow(&parts, " ", columns.saturating_sub(6), 2));
-    [
-        without_trailing_spaces(&flow(&head, " ", columns, 6)),
-        indented(&flow(&shapes, "   ", columns.saturating_sub(6), 0)),
-        indented(&flow(&[&costs[..], &statistics].concat(), "  ", columns.saturating_sub(6), 0)),
-    ]
-    .join("\n")
+    let shapes = shapes.map(|parts| flow(&parts, " ", inside, 2));
+    let mut lines = vec![
+        without_trailing_spaces(&flow(&head, " ", columns, INDENT)),
+        indented(&flow(&shapes, "   ", inside, 0)),
+        indented(&flow(&[&costs[..], &statistics].concat(), "  ", inside, 0)),
+    ];
+    lines.extend(step.gradients(record).into_iter().map(|gradient| indented(&outgoing(gradient, inside))));
+    lines.join("\n")
+}
+
+/// A gradient that comes out of a backward op: its equation, and its statistics if it is all of the gradient.
+fn outgoing((equation, statistics): (&str, Option<Statistics>), columns: usize) -> String {
+    let numbers =
+        statistics.map_or(vec!["one part of its gradient".into()], |statistics| fields(&statistics));
+    flow(&[&[wrap(equation, columns, 2)][..], &numbers].concat(), "  ", columns, 2)
 }
 
 /// A folded layer.
@@ -98,7 +114,8 @@ fn without_trailing_spaces(text: &str) -> String {
 }
 
 fn indented(text: &str) -> String {
-    format!("      {}", text.replace('\n', "\n      "))
+    let indent = " ".repeat(INDENT);
+    format!("{indent}{}", text.replace('\n', &format!("\n{indent}")))
 }
 
 fn op_name(record: &Record) -> String {

@@ -111,14 +111,16 @@ pub fn constant(shape: &[usize], seed: f64) -> Tensor<f64> {
 
 /// Checks the op that `build` records on inputs of these shapes: the gradient of a fixed random
 /// linear combination of its outputs, for every element of every input. With tiny numbers, the op must
-/// let no subnormal number through.
+/// let no subnormal number through. Each gradient has an equation, which fits on a line.
 ///
 /// # Panics
-/// If the op fails, or a relative error is above [`TOLERANCE`]; the message names the element.
+/// If the op fails, or a relative error is above [`TOLERANCE`], where the message names the element; if an equation
+/// is missing or too long.
 #[track_caller]
 pub fn check(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
     check_gradient(shapes, &build);
     check_subnormals(shapes, &build);
+    check_equations(shapes, &build);
 }
 
 /// Inputs of these shapes, with this mean magnitude.
@@ -169,6 +171,23 @@ fn check_subnormals(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) 
     }
 }
 
+/// What fits on a line of 80 columns, below the name of an op.
+const LONGEST_EQUATION: usize = 74;
+
+#[track_caller]
+fn check_equations(shapes: &[&[usize]], build: impl Fn(&mut Tape<f64>, &[Var]) -> Result<Var, Error>) {
+    let (mut tape, params) = (Tape::new(), inputs(shapes, 1.0));
+    tape.trace.switch(true);
+    let loss = combination((&mut tape, &params), &build, 1.0).expect("the op takes these shapes");
+    tape.backward(loss, &mut Grads::new()).expect("it has a gradient");
+    for record in tape.trace.records() {
+        for (input, equation) in &record.gradients {
+            let fits = equation.starts_with('d') && equation.chars().count() <= LONGEST_EQUATION;
+            assert!(fits, "{}, input {input}: the equation of the gradient is \"{equation}\"", record.name);
+        }
+    }
+}
+
 /// Magnitudes of the inputs and of the gradient of the output whose products, or else whose differences
 /// and fractions, are subnormal.
 const TINY: [(f64, f64); 4] = [(1e-157, 1.0), (1.0, 1e-306), (1e-157, 1e-157), (1e-306, 1e-306)];
@@ -202,6 +221,8 @@ mod tests {
         Index,
         /// No `dW` at all.
         Input,
+        /// Right, but without the equation of `dW`.
+        Equation,
     }
 
     /// Element `(i, j)` of the product of two matrices. Either may be transposed.
@@ -213,7 +234,7 @@ mod tests {
         fn name(&self) -> &'static str {
             "planted"
         }
-        fn equation(&self) -> &'static str {
+        fn equation(&self, _: usize) -> &'static str {
             "y = x W + x^2"
         }
         fn output_shape(&self, inputs: &[&[usize]]) -> Result<crate::Shape, String> {
@@ -231,6 +252,12 @@ mod tests {
     }
 
     impl Differentiable<f64> for Planted {
+        fn gradient_equations(&self) -> &'static [&'static str] {
+            match self {
+                Self::Equation => &["dx = dy W^T + 2 x dy"],
+                _ => &["dx = dy W^T + 2 x dy", "dW = x^T dy"],
+            }
+        }
         fn backward(&self, io: &mut Backward<'_, f64>) {
             let (x, w, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
             io.input_grad(0, |dx| {
@@ -298,5 +325,18 @@ mod tests {
             let message = check(planted).expect_err("it is wrong").downcast::<String>().expect("a message");
             assert!(message.contains(input) && message.contains("gradient"), "{planted:?}: {message}");
         }
+    }
+
+    #[test]
+    fn a_gradient_without_an_equation_is_caught() {
+        let check = |planted| {
+            std::panic::catch_unwind(|| {
+                check_equations(&[&[N, N], &[N, N]], |tape, x| tape.record(planted, x))
+            })
+        };
+        assert!(check(Planted::Right).is_ok());
+        let message = check(Planted::Equation).expect_err("it has none").downcast::<String>();
+        let message = message.expect("a message");
+        assert!(message.contains("planted, input 1: the equation of the gradient is \"\""), "{message}");
     }
 }

@@ -298,7 +298,8 @@ impl<T: Float> Tape<T> {
             phase,
             name: op.name(),
             function,
-            equation: op.equation(),
+            equation: op.equation(inputs.len()),
+            gradients: Vec::new(),
             caller: at,
             inputs: shapes.to_dims(),
             from: inputs.to_vec(),
@@ -361,14 +362,17 @@ impl<T: Float> Tape<T> {
                     self.trace.finish(started, |time| {
                         let shapes = Shapes::of(before, inputs.as_slice());
                         let (sizes, output) = (shapes.as_slice(), node.value.shape());
-                        let data =
-                            inputs.as_slice().iter().enumerate().filter(|(_, x)| !before[x.0].needs_grad);
-                        let not_done: u64 = data.map(|(i, _)| op.input_grad_flops(i, sizes, output)).sum();
+                        let wants_grad = |i: &usize| before[inputs.as_slice()[*i].0].needs_grad;
+                        let (wanted, data): (Vec<_>, Vec<_>) = (0..sizes.len()).partition(wants_grad);
+                        let not_done: u64 = data.iter().map(|&i| op.input_grad_flops(i, sizes, output)).sum();
+                        let equations = op.gradient_equations();
+                        let equation = |i: usize| equations.get(i).copied().unwrap_or_default();
                         Record {
                             phase: Phase::Backward,
                             name: op.name(),
                             function: op.function(),
-                            equation: op.equation(),
+                            equation: "",
+                            gradients: wanted.into_iter().map(|i| (i, equation(i))).collect(),
                             caller,
                             inputs: shapes.to_dims(),
                             from: inputs.as_slice().to_vec(),

@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use ndarray::Dimension;
+
 use crate::{Shape, Var};
 
 /// The phases of a training step, in order.
@@ -32,15 +34,18 @@ pub struct Record {
     /// The path of the op's type or of the routine, which also names its file. For a method
     /// `Type::method`, the path of its type.
     pub function: &'static str,
-    /// The op's equation in one line; empty for all others.
+    /// The equation of a forward op in one line; empty for all others.
     pub equation: &'static str,
+    /// The gradients that a backward op computes: the number of the forward op's input, and the equation. Empty for
+    /// all others.
+    pub gradients: Vec<(usize, &'static str)>,
     /// The line of code that called it.
     pub caller: &'static Location<'static>,
-    /// The shapes of its inputs.
+    /// The shapes of its inputs; for a backward op, those of the forward op.
     pub inputs: Vec<Shape>,
     /// Its inputs on the tape; empty for a routine.
     pub from: Vec<Var>,
-    /// The shape of its output.
+    /// The shape of its output; for a backward op, that of the forward op.
     pub output: Shape,
     /// Its output on the tape; `None` for a routine.
     pub to: Option<Var>,
@@ -56,6 +61,28 @@ impl Record {
     /// Whether it computed something itself, unlike a layer or a phase, which calls others.
     pub fn is_work(&self) -> bool {
         !self.inputs.is_empty()
+    }
+
+    /// The equation of an op or, of a backward op, those of the gradients that it computes; empty for all others.
+    pub fn equations(&self) -> String {
+        match self.is_backward_op() {
+            true => self.gradients.iter().map(|(_, equation)| *equation).collect::<Vec<_>>().join("; "),
+            false => self.equation.into(),
+        }
+    }
+
+    /// The shapes that go in, and those that come out. The gradient of its forward op's output goes into a backward
+    /// op, and the gradients of the inputs come out: of those that have one, unlike data.
+    pub fn shapes(&self) -> (Vec<&[usize]>, Vec<&[usize]>) {
+        let output = vec![self.output.slice()];
+        match self.is_backward_op() {
+            true => (output, self.gradients.iter().map(|(i, _)| self.inputs[*i].slice()).collect()),
+            false => (self.inputs.iter().map(|shape| shape.slice()).collect(), output),
+        }
+    }
+
+    fn is_backward_op(&self) -> bool {
+        self.phase == Phase::Backward && self.to.is_some()
     }
 }
 
@@ -95,6 +122,7 @@ impl Trace {
                 name,
                 function,
                 equation: "",
+                gradients: Vec::new(),
                 caller: Location::caller(),
                 inputs: Vec::new(),
                 from: Vec::new(),

@@ -25,20 +25,32 @@ pub struct HeadMatrix<'a> {
 }
 
 impl Step {
-    /// The input and output shapes of an op, in letters and in sizes. For a backward op, the input is the gradient
-    /// of the forward op's output, and the outputs are the gradients of those of its inputs that have one.
+    /// The shapes that go into an op and come out, in letters and in sizes: see [`Record::shapes`].
     pub fn shapes(&self, record: &Record) -> (String, String) {
-        let list = |all: Vec<String>| all.join(" ");
-        let shown = |var: Var| record.phase != Phase::Backward || self.gradient(var).is_some();
-        let inputs = record.from.iter().zip(&record.inputs).filter(|(var, _)| shown(**var));
-        let inputs = (
-            list(inputs.clone().map(|(&var, _)| tuple(&self.axes(var))).collect()),
-            list(inputs.map(|(_, shape)| tuple(shape.slice())).collect()),
-        );
-        let output =
-            (record.to.map_or(String::new(), |to| tuple(&self.axes(to))), tuple(record.output.slice()));
-        let (from, to) = if record.phase == Phase::Backward { (output, inputs) } else { (inputs, output) };
-        (format!("{} -> {}", from.0, to.0), format!("{} -> {}", from.1, to.1))
+        let output: Vec<Var> = record.to.into_iter().collect();
+        let (from, to) = match record.phase {
+            Phase::Backward => (output, record.gradients.iter().map(|(i, _)| record.from[*i]).collect()),
+            _ => (record.from.clone(), output),
+        };
+        let axes =
+            |vars: &[Var]| vars.iter().map(|&var| tuple(&self.axes(var))).collect::<Vec<_>>().join(" ");
+        let sizes = |all: &[&[usize]]| all.iter().map(|&shape| tuple(shape)).collect::<Vec<_>>().join(" ");
+        let (going_in, coming_out) = record.shapes();
+        (
+            format!("{} -> {}", axes(&from), axes(&to)),
+            format!("{} -> {}", sizes(&going_in), sizes(&coming_out)),
+        )
+    }
+
+    /// The equations of the gradients that a backward op computes, each with the statistics of its gradient: `None`
+    /// where other ops add to the same gradient.
+    pub fn gradients(&self, record: &Record) -> Vec<(&'static str, Option<Statistics>)> {
+        let of = |record: &Record| record.gradients.iter().map(|(i, _)| record.from[*i]).collect::<Vec<_>>();
+        let all: Vec<Var> = self.tape.trace.records().iter().flat_map(of).collect();
+        let alone = |var: &Var| all.iter().filter(|other| *other == var).count() == 1;
+        let statistics = |var: Var| self.gradient(var).map(|gradient| Statistics::of(gradient.data()));
+        let equations = record.gradients.iter().map(|(_, equation)| *equation);
+        equations.zip(of(record)).map(|(e, var)| (e, Some(var).filter(alone).and_then(statistics))).collect()
     }
 
     /// The number of parameters among an op's inputs.
@@ -70,14 +82,16 @@ impl Step {
         let op = |(number, record): (usize, &Record)| {
             let (named, _) = self.shapes(record);
             let parameters = self.parameters(record).into_iter().map(|id| &self.params.get(id).name);
+            let gradients = self.gradients(record).into_iter();
+            let gradients = gradients.map(|(equation, s)| json!({"equation": equation, "statistics": s}));
             json!({
                 "number": number, "phase": direction(record), "op": record.name,
-                "label": record.to.and_then(|to| self.label(to)), "equation": record.equation,
+                "label": record.to.and_then(|to| self.label(to)), "equation": record.equations(),
                 "function": record.function, "caller": record.caller.to_string(), "axes": named,
                 "inputs": record.inputs.iter().map(|s| s.slice()).collect::<Vec<_>>(),
                 "output": record.output.slice(), "parameters": parameters.collect::<Vec<_>>(),
                 "parameter_count": self.parameter_count(record), "flops": record.flops,
-                "statistics": self.statistics(record),
+                "statistics": self.statistics(record), "gradients": gradients.collect::<Vec<_>>(),
             })
         };
         self.records(layer).into_iter().map(op).collect()

@@ -29,7 +29,7 @@ impl<T: Float> Op<T> for Add {
     fn name(&self) -> &'static str {
         "add"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = a + b"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -53,6 +53,9 @@ impl<T: Float> Op<T> for Add {
 }
 
 impl<T: Float> Differentiable<T> for Add {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["da = dy", "db = dy, summed over the copies of b"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         io.pass(0);
         if io.input(0).shape() == io.input(1).shape() {

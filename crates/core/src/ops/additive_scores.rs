@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for AdditiveScores {
     fn name(&self) -> &'static str {
         "additive_scores"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "s_ij = sum_d w_d tanh(q_id + k_jd)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -52,6 +52,13 @@ impl<T: Float> Op<T> for AdditiveScores {
 }
 
 impl<T: Float> Differentiable<T> for AdditiveScores {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &[
+            "dq_id = sum_j ds_ij w_d (1 - tanh(q_id + k_jd)^2)",
+            "dk_jd = sum_i ds_ij w_d (1 - tanh(q_id + k_jd)^2)",
+            "dw_d = sum_ij ds_ij tanh(q_id + k_jd), over all sequences",
+        ]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, w, ds) = (io.input(0), io.input(1), io.input(2).data(), io.dy.data());
         let shape = head_shape(q.shape());

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Argmax {
     fn name(&self) -> &'static str {
         "argmax"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y_b = argmax_j x_bj"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {

@@ -138,8 +138,8 @@ impl<T: Float> Op<T> for Attention {
             Kind::CrossAttention => "cross_attention",
         }
     }
-    fn equation(&self) -> &'static str {
-        "Y = softmax(scale Q K^T + mask) V"
+    fn equation(&self, _: usize) -> &'static str {
+        "Y = P V, P = softmax(scale Q K^T + mask)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let h = self.options.n_head;
@@ -192,6 +192,17 @@ impl<T: Float> Op<T> for Attention {
 }
 
 impl<T: Float> Differentiable<T> for Attention {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::SelfAttention => {
+                &["dQ = scale dS K, dK = scale dS^T Q, dV = P^T dY, dS = softmax'(dY V^T)"]
+            }
+            Kind::CrossAttention => &[
+                "dQ = scale dS K, dS = softmax'(dY V^T)",
+                "dK = scale dS^T Q, dV = P^T dY, dS = softmax'(dY V^T)",
+            ],
+        }
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (first, second) = (io.input(0), (self.kind == Kind::CrossAttention).then(|| io.input(1)));
         let dims = self.dims(&[first.shape(), second.map_or(&[], |kv| kv.shape())]);

@@ -45,7 +45,7 @@ impl<T: Float> Op<T> for BatchedMatMul {
     fn name(&self) -> &'static str {
         if self.transposed { "batched_matmul_transposed" } else { "batched_matmul" }
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         if self.transposed { "Y = A B^T" } else { "Y = A B" }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -73,6 +73,12 @@ impl<T: Float> Op<T> for BatchedMatMul {
 }
 
 impl<T: Float> Differentiable<T> for BatchedMatMul {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        match self.transposed {
+            true => &["dA = dY B", "dB = dY^T A"],
+            false => &["dA = dY B^T", "dB = A^T dY"],
+        }
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrices);
         let (transposed, precision) = (self.transposed, io.precision);

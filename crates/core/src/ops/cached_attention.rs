@@ -86,7 +86,7 @@ impl<T: Float> Op<T> for CachedAttention {
     fn name(&self) -> &'static str {
         "cached_attention"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = softmax(scale q K^T) V, K and V cached"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {

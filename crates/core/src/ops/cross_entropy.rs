@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "C = -1/N sum ln softmax(z)[y]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -51,6 +51,9 @@ impl<T: Float> Op<T> for CrossEntropy {
 }
 
 impl<T: Float> Differentiable<T> for CrossEntropy {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dz = (softmax(z) - onehot(y)) / N * dC"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, saved, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
         let (normalizers, _) = saved.data().as_chunks();

@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = m x / (1 - p), m = 0 with probability p"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -59,6 +59,9 @@ impl<T: Float> Op<T> for Dropout {
 }
 
 impl<T: Float> Differentiable<T> for Dropout {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = m dy / (1 - p)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
         io.input_grad(0, |dx| T::Kernels::dropout(dx, dy, &self.mask));

@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = W[token]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -51,6 +51,9 @@ impl<T: Float> Op<T> for Embedding {
 }
 
 impl<T: Float> Differentiable<T> for Embedding {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dW[v] = sum dy, where token = v"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (_, c) = io.input(0).rows_cols();
         let dy = io.dy.data();

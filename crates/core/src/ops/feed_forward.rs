@@ -54,19 +54,31 @@ impl<T: Float> Op<T> for FeedForward {
     fn name(&self) -> &'static str {
         "feed_forward"
     }
-    fn equation(&self) -> &'static str {
-        match (self.function, &self.dropout) {
-            (HiddenActivation::Gelu, None) => "Y = R + gelu(X W1^T + b1) W2^T + b2",
-            (HiddenActivation::Gelu, Some(_)) => {
+    fn equation(&self, inputs: usize) -> &'static str {
+        match (self.function, &self.dropout, inputs) {
+            (HiddenActivation::Gelu, None, 6) => "Y = R + gelu(X W1^T + b1) W2^T + b2",
+            (HiddenActivation::Gelu, None, _) => "Y = R + gelu(X W1^T) W2^T",
+            (HiddenActivation::Gelu, Some(_), 6) => {
                 "Y = R + m (gelu(X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
             }
-            (HiddenActivation::Relu, None) => "Y = R + max(0, X W1^T + b1) W2^T + b2",
-            (HiddenActivation::Relu, Some(_)) => {
+            (HiddenActivation::Gelu, Some(_), _) => {
+                "Y = R + m gelu(X W1^T) W2^T / (1 - p), m = 0 with probability p"
+            }
+            (HiddenActivation::Relu, None, 6) => "Y = R + max(0, X W1^T + b1) W2^T + b2",
+            (HiddenActivation::Relu, None, _) => "Y = R + max(0, X W1^T) W2^T",
+            (HiddenActivation::Relu, Some(_), 6) => {
                 "Y = R + m (max(0, X W1^T + b1) W2^T + b2) / (1 - p), m = 0 with probability p"
             }
-            (HiddenActivation::ReluSquared, None) => "Y = R + max(0, X W1^T + b1)^2 W2^T + b2",
-            (HiddenActivation::ReluSquared, Some(_)) => {
+            (HiddenActivation::Relu, Some(_), _) => {
+                "Y = R + m max(0, X W1^T) W2^T / (1 - p), m = 0 with probability p"
+            }
+            (HiddenActivation::ReluSquared, None, 6) => "Y = R + max(0, X W1^T + b1)^2 W2^T + b2",
+            (HiddenActivation::ReluSquared, None, _) => "Y = R + max(0, X W1^T)^2 W2^T",
+            (HiddenActivation::ReluSquared, Some(_), 6) => {
                 "Y = R + m (max(0, X W1^T + b1)^2 W2^T + b2) / (1 - p), m = 0 with probability p"
+            }
+            (HiddenActivation::ReluSquared, Some(_), _) => {
+                "Y = R + m max(0, X W1^T)^2 W2^T / (1 - p), m = 0 with probability p"
             }
         }
     }
@@ -122,6 +134,26 @@ impl<T: Float> Op<T> for FeedForward {
 }
 
 impl<T: Float> Differentiable<T> for FeedForward {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        match self.dropout {
+            None => &[
+                "dR = dY",
+                "dX = dZ W1, dZ = (dY W2) * f'(Z), f(Z) the hidden layer",
+                "dW1 = dZ^T X",
+                "dW2 = dY^T f(Z)",
+                "db1_j = sum_i dZ_ij",
+                "db2_j = sum_i dY_ij",
+            ],
+            Some(_) => &[
+                "dR = dY",
+                "dX = dZ W1, dZ = (dO W2) * f'(Z), f(Z) the hidden layer",
+                "dW1 = dZ^T X",
+                "dW2 = dO^T f(Z), dO = m dY / (1 - p)",
+                "db1_j = sum_i dZ_ij",
+                "db2_j = sum_i dO_ij",
+            ],
+        }
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w1, w2] = [1, 2, 3].map(|i| matrix(io.input(i)));
         let (hidden, mut dz, precision) = (io.saved(0), io.take_saved(1), io.precision);

@@ -28,8 +28,8 @@ impl<T: Float> Op<T> for Gelu {
     fn name(&self) -> &'static str {
         "gelu"
     }
-    fn equation(&self) -> &'static str {
-        "y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))"
+    fn equation(&self, _: usize) -> &'static str {
+        "y = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         same_shape(inputs)
@@ -43,6 +43,9 @@ impl<T: Float> Op<T> for Gelu {
 }
 
 impl<T: Float> Differentiable<T> for Gelu {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy/2 (1 + t + x (1 - t^2) u'), t = tanh(u)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::gelu_backward(dx, x, dy));

@@ -27,7 +27,7 @@ impl<T: Float> Op<T> for GeluExact {
     fn name(&self) -> &'static str {
         "gelu_exact"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = x/2 (1 + erf(x / sqrt(2)))"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -42,6 +42,9 @@ impl<T: Float> Op<T> for GeluExact {
 }
 
 impl<T: Float> Differentiable<T> for GeluExact {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy ((1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi))"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::gelu_exact_backward(dx, x, dy));

@@ -51,7 +51,7 @@ impl<T: Float> Op<T> for SplitHeads {
     fn name(&self) -> &'static str {
         "split_heads"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y[b, h, t] = x[b, t, part, h]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -79,6 +79,9 @@ impl<T: Float> Op<T> for SplitHeads {
 }
 
 impl<T: Float> Differentiable<T> for SplitHeads {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx[b, t, part, h] = dy[b, h, t], 0 in the other parts"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, layout) = (io.dy.data(), layout(io.dy.shape(), self.part, self.parts));
         io.add_to_input_grad(0, |dx| T::Kernels::merge_add_heads(dx, dy, layout));
@@ -89,7 +92,7 @@ impl<T: Float> Op<T> for MergeHeads {
     fn name(&self) -> &'static str {
         "merge_heads"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y[b, t, h] = x[b, h, t]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -108,6 +111,9 @@ impl<T: Float> Op<T> for MergeHeads {
 }
 
 impl<T: Float> Differentiable<T> for MergeHeads {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx[b, h, t] = dy[b, t, h]"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, layout) = (io.dy.data(), layout(io.input(0).shape(), 0, 1));
         io.input_grad(0, |dx| T::Kernels::split_heads(dx, dy, layout));

@@ -27,7 +27,7 @@ impl<T: Float> Op<T> for L2Normalize {
     fn name(&self) -> &'static str {
         "l2_normalize"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = x / |x|"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -43,6 +43,9 @@ impl<T: Float> Op<T> for L2Normalize {
 }
 
 impl<T: Float> Differentiable<T> for L2Normalize {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = (dy - y (y . dy)) / |x|"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = io.y.rows_cols().1.max(1);
         let (x, y, dy) = (io.input(0).data(), io.y.data(), io.dy.data());

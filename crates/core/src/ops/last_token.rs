@@ -25,7 +25,7 @@ impl<T: Float> Op<T> for LastToken {
     fn name(&self) -> &'static str {
         "last_token"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = x[T - 1]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -44,6 +44,9 @@ impl<T: Float> Op<T> for LastToken {
 }
 
 impl<T: Float> Differentiable<T> for LastToken {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx[T - 1] = dy, 0 for the other tokens"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::take_last_backward(dx, dy, x.shape()[1], x.shape()[2]));

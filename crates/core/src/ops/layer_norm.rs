@@ -36,8 +36,11 @@ impl<T: Float> Op<T> for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
     }
-    fn equation(&self) -> &'static str {
-        "y = (x - mean) / sqrt(variance + eps) * w + b"
+    fn equation(&self, inputs: usize) -> &'static str {
+        match inputs {
+            3 => "y = xhat * w + b, xhat = (x - mean) / sqrt(variance + eps)",
+            _ => "y = xhat * w, xhat = (x - mean) / sqrt(variance + eps)",
+        }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0].last() {
@@ -59,6 +62,13 @@ impl<T: Float> Op<T> for LayerNorm {
 }
 
 impl<T: Float> Differentiable<T> for LayerNorm {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &[
+            "dx = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + eps), g = dy * w",
+            "dw_j = sum_i dy_ij xhat_ij",
+            "db_j = sum_i dy_ij",
+        ]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         backward(io, Centering::Mean);
     }

@@ -52,8 +52,8 @@ impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
         "linear"
     }
-    fn equation(&self) -> &'static str {
-        "Y = X W^T + b"
+    fn equation(&self, inputs: usize) -> &'static str {
+        if inputs == 3 { "Y = X W^T + b" } else { "Y = X W^T" }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let (&[n, k], Some((&last, rows))) = (inputs[1], inputs[0].split_last()) else {
@@ -83,6 +83,9 @@ impl<T: Float> Op<T> for Linear {
 }
 
 impl<T: Float> Differentiable<T> for Linear {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dX = dY W", "dW = dY^T X", "db_j = sum_i dY_ij"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [x, w, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let (dy_data, precision) = (io.dy.data(), io.precision);

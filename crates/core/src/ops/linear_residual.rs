@@ -64,10 +64,12 @@ impl<T: Float> Op<T> for LinearResidual {
     fn name(&self) -> &'static str {
         "linear_residual"
     }
-    fn equation(&self) -> &'static str {
-        match self.dropout {
-            None => "Y = R + X W^T + b",
-            Some(_) => "Y = R + m (X W^T + b) / (1 - p), m = 0 with probability p",
+    fn equation(&self, inputs: usize) -> &'static str {
+        match (&self.dropout, inputs) {
+            (None, 4) => "Y = R + X W^T + b",
+            (None, _) => "Y = R + X W^T",
+            (Some(_), 4) => "Y = R + m (X W^T + b) / (1 - p), m = 0 with probability p",
+            (Some(_), _) => "Y = R + m X W^T / (1 - p), m = 0 with probability p",
         }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -101,6 +103,17 @@ impl<T: Float> Op<T> for LinearResidual {
 }
 
 impl<T: Float> Differentiable<T> for LinearResidual {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        match self.dropout {
+            None => &["dR = dY", "dX = dY W", "dW = dY^T X", "db_j = sum_i dY_ij"],
+            Some(_) => &[
+                "dR = dY",
+                "dX = dZ W, dZ = m dY / (1 - p)",
+                "dW = dZ^T X, dZ = m dY / (1 - p)",
+                "db_j = sum_i dZ_ij, dZ = m dY / (1 - p)",
+            ],
+        }
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dz = branch_gradient(io, self.dropout);
         let [x, w, dz_rows] = [io.input(1), io.input(2), &dz].map(matrix);

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for LogSumExp {
     fn name(&self) -> &'static str {
         "log_sum_exp"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = ln sum e^x"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {

@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for MaskedSoftmax {
     fn name(&self) -> &'static str {
         "masked_softmax"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y_ij = exp(x_ij) / sum_k exp(x_ik), k not masked"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -52,6 +52,9 @@ impl<T: Float> Op<T> for MaskedSoftmax {
 }
 
 impl<T: Float> Differentiable<T> for MaskedSoftmax {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx_ij = y_ij (dy_ij - sum_k y_ik dy_ik)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy, t_k) = (io.y.data(), io.dy.data(), io.y.shape()[3].max(1));
         io.input_grad(0, |dx| T::Kernels::softmax_backward(dx, y, dy, t_k));

@@ -28,7 +28,7 @@ impl<T: Float> Op<T> for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "Y = A B"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -47,6 +47,9 @@ impl<T: Float> Op<T> for MatMul {
 }
 
 impl<T: Float> Differentiable<T> for MatMul {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dA = dY B^T", "dB = A^T dY"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let [a, b, dy] = [io.input(0), io.input(1), io.dy].map(matrix);
         let precision = io.precision;

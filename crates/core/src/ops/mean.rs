@@ -23,7 +23,7 @@ impl<T: Float> Op<T> for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = sum(x) / n"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -41,6 +41,9 @@ impl<T: Float> Op<T> for Mean {
 }
 
 impl<T: Float> Differentiable<T> for Mean {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy / n"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
         io.input_grad(0, |dx| T::Kernels::mean_backward(dx, dy));

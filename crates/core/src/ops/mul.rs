@@ -25,7 +25,7 @@ impl<T: Float> Op<T> for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = a * b, element by element"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -40,6 +40,9 @@ impl<T: Float> Op<T> for Mul {
 }
 
 impl<T: Float> Differentiable<T> for Mul {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["da = dy * b", "db = dy * a"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, b, dy) = (io.input(0).data(), io.input(1).data(), io.dy.data());
         io.input_grad(0, |da| T::Kernels::multiply(da, dy, b));

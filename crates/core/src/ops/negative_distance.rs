@@ -42,7 +42,7 @@ impl<T: Float> Op<T> for NegativeDistance {
     fn name(&self) -> &'static str {
         "negative_distance"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "s_ij = -|q_i - k_j|^2"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -61,6 +61,9 @@ impl<T: Float> Op<T> for NegativeDistance {
 }
 
 impl<T: Float> Differentiable<T> for NegativeDistance {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dq_i = -2 sum_j ds_ij (q_i - k_j)", "dk_j = 2 sum_i ds_ij (q_i - k_j)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (q, k, ds) = (io.input(0), io.input(1), io.dy.data());
         let shape = head_shape(q.shape());

@@ -48,8 +48,8 @@ impl<T: Float> Op<T> for PackedLinear<T> {
     fn name(&self) -> &'static str {
         "packed_linear"
     }
-    fn equation(&self) -> &'static str {
-        "Y = X W^T + b, W packed"
+    fn equation(&self, inputs: usize) -> &'static str {
+        if inputs == 2 { "Y = X W^T + b, W packed" } else { "Y = X W^T, W packed" }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let [n, k] = self.weights.shape();

@@ -42,7 +42,7 @@ impl<T: Float> Op<T> for QkNorm {
     fn name(&self) -> &'static str {
         "qk_norm"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = x / sqrt(mean(x^2) + eps), in each head of Q and K"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -64,6 +64,9 @@ impl<T: Float> Op<T> for QkNorm {
 }
 
 impl<T: Float> Differentiable<T> for QkNorm {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = (dy - y mean(dy y)) / sqrt(mean(x^2) + eps), and dx = dy in V"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0), io.dy.data());
         let (width, d) = self.sizes(x.shape());

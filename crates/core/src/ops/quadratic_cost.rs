@@ -29,7 +29,7 @@ impl<T: Float> Op<T> for QuadraticCost {
     fn name(&self) -> &'static str {
         "quadratic_cost"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "C = 1/(2B) sum (a - y)^2"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -46,6 +46,9 @@ impl<T: Float> Op<T> for QuadraticCost {
 }
 
 impl<T: Float> Differentiable<T> for QuadraticCost {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["da = (a - y) / B * dC"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (difference, dy) = (io.saved(0), io.dy.data());
         let rows = difference.rows_cols().0;

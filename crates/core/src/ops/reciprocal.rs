@@ -23,7 +23,7 @@ impl<T: Float> Op<T> for Reciprocal {
     fn name(&self) -> &'static str {
         "reciprocal"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = 1 / x"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -38,6 +38,9 @@ impl<T: Float> Op<T> for Reciprocal {
 }
 
 impl<T: Float> Differentiable<T> for Reciprocal {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = -dy y^2"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::reciprocal_backward(dx, dy, y));

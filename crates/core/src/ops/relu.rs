@@ -25,7 +25,7 @@ impl<T: Float> Op<T> for Relu {
     fn name(&self) -> &'static str {
         "relu"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = max(0, x)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -40,6 +40,9 @@ impl<T: Float> Op<T> for Relu {
 }
 
 impl<T: Float> Differentiable<T> for Relu {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy where x > 0, and 0 elsewhere"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::relu_backward(dx, dy, y));

@@ -24,7 +24,7 @@ impl<T: Float> Op<T> for ReluSquared {
     fn name(&self) -> &'static str {
         "relu_squared"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = max(0, x)^2"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -39,6 +39,9 @@ impl<T: Float> Op<T> for ReluSquared {
 }
 
 impl<T: Float> Differentiable<T> for ReluSquared {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = 2 max(0, x) dy"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (x, dy) = (io.input(0).data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::relu_squared_backward(dx, dy, x));

@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for Residual {
     fn name(&self) -> &'static str {
         "residual"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = x + m b / (1 - p), m = 0 with probability p"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -60,6 +60,9 @@ impl<T: Float> Op<T> for Residual {
 }
 
 impl<T: Float> Differentiable<T> for Residual {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy", "db = m dy / (1 - p)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy.data();
         io.input_grad(1, |db| T::Kernels::dropout(db, dy, &self.dropout));

@@ -24,7 +24,7 @@ impl<T: Float> Op<T> for ReverseFeatures {
     fn name(&self) -> &'static str {
         "reverse_features"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y_j = x_(D-1-j)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -40,6 +40,9 @@ impl<T: Float> Op<T> for ReverseFeatures {
 }
 
 impl<T: Float> Differentiable<T> for ReverseFeatures {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx_j = dy_(D-1-j)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (cols, dy) = (io.y.rows_cols().1.max(1), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::reverse(dx, dy, cols));

@@ -30,8 +30,8 @@ impl<T: Float> Op<T> for RmsNorm {
     fn name(&self) -> &'static str {
         "rms_norm"
     }
-    fn equation(&self) -> &'static str {
-        "y = x / sqrt(mean(x^2) + eps) * w"
+    fn equation(&self, _: usize) -> &'static str {
+        "y = xhat * w, xhat = x / sqrt(mean(x^2) + eps)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0].last() {
@@ -58,6 +58,9 @@ impl<T: Float> Op<T> for RmsNorm {
 }
 
 impl<T: Float> Differentiable<T> for RmsNorm {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = (g - xhat mean(g xhat)) / sqrt(mean(x^2) + eps), g = dy * w", "dw_j = sum_i dy_ij xhat_ij"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         layer_norm::backward(io, Centering::Zero);
     }

@@ -40,8 +40,8 @@ impl<T: Float> Op<T> for Rotary {
     fn name(&self) -> &'static str {
         "rotary"
     }
-    fn equation(&self) -> &'static str {
-        "(x, y) rotated by p / 10000^(2i/D), in Q and K"
+    fn equation(&self, _: usize) -> &'static str {
+        "y = x rotated by p / 10000^(2i/D), pair by pair, in Q and K"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
@@ -61,6 +61,9 @@ impl<T: Float> Op<T> for Rotary {
 }
 
 impl<T: Float> Differentiable<T> for Rotary {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy rotated by -p / 10000^(2i/D), pair by pair, in Q and K"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let dy = io.dy;
         io.input_grad(0, |dx| {

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Scale {
     fn name(&self) -> &'static str {
         "scale"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = c x"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -41,6 +41,9 @@ impl<T: Float> Op<T> for Scale {
 }
 
 impl<T: Float> Differentiable<T> for Scale {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = c dy"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (c, dy) = (T::of(self.0), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::scale(dx, dy, c));

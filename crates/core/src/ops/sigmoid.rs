@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Sigmoid {
     fn name(&self) -> &'static str {
         "sigmoid"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = 1 / (1 + exp(-x))"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -41,6 +41,9 @@ impl<T: Float> Op<T> for Sigmoid {
 }
 
 impl<T: Float> Differentiable<T> for Sigmoid {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy * y (1 - y)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::sigmoid_backward(dx, dy, y));

@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
     fn name(&self) -> &'static str {
         "sigmoid_cross_entropy"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "C = -1/B sum (y ln a + (1 - y) ln(1 - a)), a = sigmoid(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -50,6 +50,9 @@ impl<T: Float> Op<T> for SigmoidCrossEntropy {
 }
 
 impl<T: Float> Differentiable<T> for SigmoidCrossEntropy {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dz = (a - y) / B * dC, a = sigmoid(z)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, y, dy) = (io.input(0), io.input(1).data(), io.dy.data());
         let rows = z.rows_cols().0;

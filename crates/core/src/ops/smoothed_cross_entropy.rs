@@ -75,7 +75,7 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
     fn name(&self) -> &'static str {
         "smoothed_cross_entropy"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "C = -1/N sum ((1 - eps) [y] + eps / V) ln softmax(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -93,6 +93,9 @@ impl<T: Float> Op<T> for SmoothedCrossEntropy {
 }
 
 impl<T: Float> Differentiable<T> for SmoothedCrossEntropy {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dz = (softmax(z) - (1 - eps) [y] - eps / V) / N * dC, 0 at padding"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, saved, dy) = (io.input(0).data(), io.saved(0), io.dy.data());
         let (normalizers, _) = saved.data().as_chunks();

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y_j = exp(x_j) / sum_k exp(x_k)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -42,6 +42,9 @@ impl<T: Float> Op<T> for Softmax {
 }
 
 impl<T: Float> Differentiable<T> for Softmax {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx_j = y_j (dy_j - sum_k y_k dy_k)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let cols = io.y.rows_cols().1.max(1);
         let (y, dy) = (io.y.data(), io.dy.data());

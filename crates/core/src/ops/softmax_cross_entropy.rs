@@ -31,7 +31,7 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
     fn name(&self) -> &'static str {
         "softmax_cross_entropy"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "C = -1/B sum y ln softmax(z)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -54,6 +54,9 @@ impl<T: Float> Op<T> for SoftmaxCrossEntropy {
 }
 
 impl<T: Float> Differentiable<T> for SoftmaxCrossEntropy {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dz_j = (softmax(z)_j sum_k y_k - y_j) / B * dC"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (a, y, dy) = (io.saved(0), io.input(1).data(), io.dy.data());
         let cols = a.rows_cols().1;

@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Swiglu {
     fn name(&self) -> &'static str {
         "swiglu"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = a s(a) b, z = [a b]"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -47,6 +47,9 @@ impl<T: Float> Op<T> for Swiglu {
 }
 
 impl<T: Float> Differentiable<T> for Swiglu {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dz = [da db], da = dy b (s + a s (1 - s)), db = dy a s, s = s(a)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (z, dy) = (io.input(0), io.dy.data());
         io.input_grad(0, |dz| T::Kernels::swiglu_backward(dz, z.data(), dy, z.rows_cols().1 / 2));

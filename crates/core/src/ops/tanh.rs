@@ -23,7 +23,7 @@ impl<T: Float> Op<T> for Tanh {
     fn name(&self) -> &'static str {
         "tanh"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y = tanh x"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -38,6 +38,9 @@ impl<T: Float> Op<T> for Tanh {
 }
 
 impl<T: Float> Differentiable<T> for Tanh {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dx = dy (1 - y^2)"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (y, dy) = (io.y.data(), io.dy.data());
         io.input_grad(0, |dx| T::Kernels::tanh_backward(dx, dy, y));

@@ -32,7 +32,7 @@ impl<T: Float> Op<T> for TopK {
     fn name(&self) -> &'static str {
         "top_k"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "y_b = the K largest x_bj, and their columns j"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {

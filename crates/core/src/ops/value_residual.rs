@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for ValueResidual {
     fn name(&self) -> &'static str {
         "value_residual"
     }
-    fn equation(&self) -> &'static str {
+    fn equation(&self, _: usize) -> &'static str {
         "V = (V + V_1) / 2, Q and K unchanged"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
@@ -49,6 +49,9 @@ impl<T: Float> Op<T> for ValueResidual {
 }
 
 impl<T: Float> Differentiable<T> for ValueResidual {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dV = dV / 2, dQ and dK unchanged", "dV_1 = dV / 2, and 0 for dQ_1 and dK_1"]
+    }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, width) = (io.dy.data(), io.dy.shape()[2]);
         io.input_grad(0, |dx| T::Kernels::mean_of_values_backward(dx, dy, width, ValuesOf::Layer));

@@ -15,8 +15,8 @@ pub trait Op<T: Float>: Debug + Send + 'static {
     /// The name in the trace.
     fn name(&self) -> &'static str;
 
-    /// The equation in one line.
-    fn equation(&self) -> &'static str;
+    /// The equation in one line. `inputs` is the number of inputs: some ops may have one more, such as a bias.
+    fn equation(&self, inputs: usize) -> &'static str;
 
     /// The shape of the output, or the rule that the inputs' shapes break.
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String>;
@@ -35,6 +35,11 @@ pub trait Op<T: Float>: Debug + Send + 'static {
 
 /// An op with a derivative. Only such ops may lie between a parameter and a loss.
 pub trait Differentiable<T: Float>: Op<T> {
+    /// The equation of the gradient of each input, with the letters of the [equation](Op::equation): `dx` is the
+    /// gradient of the loss with respect to `x`. Inputs that get none, such as the right answers, come last and have
+    /// no equation; those of optional inputs are always listed.
+    fn gradient_equations(&self) -> &'static [&'static str];
+
     /// Computes the gradients of the loss with respect to the inputs from the gradient with
     /// respect to the output, `io.dy`: calls [`Backward::input_grad`] or [`Backward::pass`] for
     /// each input that has a gradient.

@@ -99,6 +99,13 @@ fn the_trace_lists_the_step_in_order() {
     // The input is data: only the gradient of the weights is computed.
     assert_eq!(tape.trace.records().last().unwrap().flops, 2 * 4 * 5 * 7);
     assert_eq!(linear.function, "m2g_core::ops::linear::Linear");
+    // Forward, the inputs go in and the output comes out; there is no bias, and none in the equation.
+    assert_eq!(linear.shapes(), (vec![&[4, 7][..], &[5, 7]], vec![&[4, 5][..]]));
+    assert_eq!(linear.equations(), "Y = X W^T");
+    // Backward, the gradient of the output goes in, and those of the inputs come out.
+    let backward = tape.trace.records().last().unwrap();
+    assert_eq!(backward.shapes(), (vec![&[4, 5][..]], vec![&[5, 7][..]]));
+    assert_eq!(backward.equations(), "dW = dY^T X");
     assert!(linear.caller.file().ends_with("tests.rs"));
 }
 

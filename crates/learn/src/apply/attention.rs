@@ -130,8 +130,8 @@ impl Op<f64> for LearnersAttention {
     fn name(&self) -> &'static str {
         "learners_attention"
     }
-    fn equation(&self) -> &'static str {
-        "Y = softmax(mask(Q K^T / sqrt(D))) V"
+    fn equation(&self, _: usize) -> &'static str {
+        "Y = P V, P = softmax(mask(c Q K^T)), c = 1 / sqrt(D)"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs {
@@ -155,6 +155,9 @@ impl Op<f64> for LearnersAttention {
 }
 
 impl Differentiable<f64> for LearnersAttention {
+    fn gradient_equations(&self) -> &'static [&'static str] {
+        &["dQ = c dS K, dK = c dS^T Q, dV = P^T dY, dS = softmax'(dY V^T)"]
+    }
     fn backward(&self, io: &mut Backward<'_, f64>) {
         let (qkv, dy) = (io.input(0), io.dy);
         let (sizes, sequences) = (self.sizes(qkv), qkv.shape()[0]);

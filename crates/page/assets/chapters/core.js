@@ -42,7 +42,7 @@ export async function mount(root) {
 		const uses = runs.map((use, i) => ({ use, model: now.models[i].name })).filter((u) => u.use);
 		show({ name, about: t(isShared(fn) ? 'core.joined' : 'core.own'), equation, place,
 			rows: uses.map(({ use, model }) => [model, t('core.use', { n: use.calls, flops: percent(use.flops_share), time: percent(use.seconds_share) })]),
-			extra: uses.map(({ use, model }) => table(`${t('shape')}, ${model}`, [model, '→'], use.shapes.slice(0, MOST_SHAPES).map((s) => [s.inputs.map(shape).join(' '), shape(s.output)]), '.figures')) });
+			extra: uses.map(({ use, model }) => table(`${t('shape')}, ${model}`, [model, '→'], use.shapes.slice(0, MOST_SHAPES).map((s) => [s.inputs, s.outputs].map((all) => all.map(shape).join(' '))), '.figures')) });
 		const part = async (at, title, caller) => {
 			const got = await get(`source?${query({ ...at, caller })}`);
 			return el('div', el('h3.code', title, ` ${at.file}:${at.line} ${got.enclosing ?? ''}`), lines(got.lines, got.line, [at.line]));

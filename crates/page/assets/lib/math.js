@@ -3,10 +3,12 @@
 
 import { el, mathml } from './dom.js';
 
-const NAMES = { alpha: 'α', delta: 'δ', eta: 'η', sigma: 'σ', lambda: 'λ', eps: 'ε', pi: 'π', nabla: '∇', dC: '∂C', dw: '∂w', db: '∂b', da: '∂a', dz: '∂z' };
+const NAMES = { alpha: 'α', delta: 'δ', eta: 'η', sigma: 'σ', lambda: 'λ', eps: 'ε', pi: 'π', nabla: '∇' };
 const SIGNS = { '*': '·', '->': '→', '-': '−', "'": '′' };
 const CLOSE = { '(': ')', '[': ']', '|': '|' };
 const BETWEEN = ['+', '-', '=', ',', '*', '·', ';', ':', '->'];
+// A gradient: `dx` of `dC/dx`, or `dX = dY W`, of the loss with respect to X.
+const GRADIENT = /^d\p{L}$/u;
 const TOKENS = /->|\d+(?:\.\d+)?|\p{L}+|\S/gu;
 
 const row = (nodes) => (nodes.length === 1 ? nodes[0] : mathml('mrow', nodes));
@@ -64,6 +66,7 @@ class Reader {
 		const token = this.tokens.shift() ?? '';
 		if (token === 'sqrt' && this.at('(')) return mathml('msqrt', bare(this.primary()));
 		if (token === 'sum') return mathml('mo', '∑');
+		if (GRADIENT.test(token)) return mathml('mi', `∂${token[1]}`);
 		if (/^\p{L}/u.test(token)) return mathml('mi', NAMES[token] ?? (token[1] && !this.at('(', '_', '^') ? space + token + space : token));
 		if (/^\d/.test(token)) return mathml('mn', token);
 		if (!CLOSE[token]) return sign(token);

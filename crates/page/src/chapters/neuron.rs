@@ -239,7 +239,7 @@ fn ops(records: &[Record]) -> Vec<Value> {
     let ops = records.iter().filter(|record| record.is_work());
     let op = |record: &Record| {
         json!({
-            "op": record.name, "phase": m2g_core::inspect::direction(record), "equation": record.equation,
+            "op": record.name, "phase": m2g_core::inspect::direction(record), "equation": record.equations(),
             "function": record.function, "caller": record.caller.to_string(),
             "inputs": record.inputs.iter().map(|s| s.slice()).collect::<Vec<_>>(), "output": record.output.slice(),
         })
