@@ -265,10 +265,13 @@ mod tests {
         assert_eq!(all[0].equation, "Y = X W^T", "no bias");
         // Backward, the other way round; the input is data, which has no gradient.
         let linear = all.last().unwrap();
-        let shapes = &linear.runs[0].as_ref().unwrap().shapes;
-        assert_eq!(shapes[..], [Shapes { inputs: vec![vec![4, 3]], outputs: vec![vec![3, 2]], calls: 1 }]);
+        let backward = linear.runs[0].as_ref().unwrap();
+        assert_eq!(
+            backward.shapes,
+            [Shapes { inputs: vec![vec![4, 3]], outputs: vec![vec![3, 2]], calls: 1 }]
+        );
         assert_eq!(linear.equation, "dW = dY^T X");
-        assert!(linear.callers[0].place.file.ends_with("compare/functions.rs"));
+        assert!(backward.callers[0].place.file.ends_with("compare/functions.rs"));
     }
 
     #[test]
