@@ -5,7 +5,7 @@
 //! [`m2g_core::nn::Block`]; [`generate`](crate::generate) adds the forward passes of generation.
 
 use m2g_core::nn::{
-    AttentionSettings, Beside, Block, BlockSettings, Embedding, FirstValues, Init, KvCache, Linear, Norm,
+    AttentionSettings, Block, BlockSettings, Context, Embedding, FirstValues, Init, KvCache, Linear, Norm,
     NormPlace, PositionEmbedding,
 };
 use m2g_core::rng::Streams;
@@ -127,8 +127,8 @@ impl<T: Float> Gpt<T> {
         let mut caches = cache.into_iter().flat_map(|cache| &mut cache.layers);
         let mut first_values = config.value_residual.then(FirstValues::default);
         for block in &self.blocks {
-            let beside = Beside { cache: caches.next(), memory: None, first_values: first_values.as_mut() };
-            x = block.forward(tape, params, x, &config.mask, beside)?;
+            let context = Context { cache: caches.next(), memory: None, first_values: first_values.as_mut() };
+            x = block.forward(tape, params, x, &config.mask, context)?;
         }
         Ok(x)
     }

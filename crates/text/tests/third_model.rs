@@ -2,7 +2,7 @@
 //! learns to copy words. Session, block, cross-attention and tokenizer are those of the GPT.
 #![allow(clippy::unwrap_used)]
 
-use m2g_core::nn::{Beside, Block, BlockSettings, Embedding, Linear, Memory, PositionEmbedding};
+use m2g_core::nn::{Block, BlockSettings, Context, Embedding, Linear, Memory, PositionEmbedding};
 use m2g_core::optim::{AdamW, Optimizer};
 use m2g_core::ranks::Ranks;
 use m2g_core::rng::{ChaCha8Rng, Streams, below};
@@ -38,10 +38,10 @@ impl Copier {
     fn forward(&self, tape: &mut Tape<f32>, batch: &Batch) -> Result<Var, Error> {
         let padding = Mask::Padding(batch.lengths.clone().into());
         let x = self.embed(tape, &batch.source)?;
-        let memory = self.encoder.forward(tape, &self.params, x, &padding, Beside::default())?;
+        let memory = self.encoder.forward(tape, &self.params, x, &padding, Context::default())?;
         let y = self.embed(tape, &batch.input)?;
-        let beside = Beside { memory: Some(Memory::Sequence(memory, &padding)), ..Beside::default() };
-        let y = self.decoder.forward(tape, &self.params, y, &Mask::Causal, beside)?;
+        let context = Context { memory: Some(Memory::Sequence(memory, &padding)), ..Context::default() };
+        let y = self.decoder.forward(tape, &self.params, y, &Mask::Causal, context)?;
         Linear { weight: self.embedding.weight, bias: None }.forward(tape, &self.params, y)
     }
 }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use m2g_core::nn::{
-    AttentionSettings, Beside, Block, BlockSettings, Embedding, Init, KvCache, LayerNorm, Linear, Memory,
+    AttentionSettings, Block, BlockSettings, Context, Embedding, Init, KvCache, LayerNorm, Linear, Memory,
     MlpActivation, NormPlace, PositionEmbedding,
 };
 use m2g_core::ops::smoothed_cross_entropy::SmoothedTargets;
@@ -174,7 +174,7 @@ impl<T: Float> Transformer<T> {
         let x = self.embed(tape, &self.source, source, 0)?; // (B, S) -> (B, S, C)
         let mut x = tape.label(x, "source embedded");
         for block in &self.encoder {
-            x = block.forward(tape, &self.params, x, &mask, Beside::default())?;
+            x = block.forward(tape, &self.params, x, &mask, Context::default())?;
         }
         if let Some(norm) = &self.encoder_norm {
             x = norm.forward(tape, &self.params, x)?;
@@ -212,8 +212,8 @@ impl<T: Float> Transformer<T> {
                 Encoded::Sequence(memory) => Memory::Sequence(memory, &source_mask),
                 Encoded::KeysValues(cache) => Memory::cached(tape, &cache.layers[i], &seen),
             };
-            let beside = Beside { cache: caches.next(), memory: Some(memory), first_values: None };
-            x = block.forward(tape, &self.params, x, mask, beside)?;
+            let context = Context { cache: caches.next(), memory: Some(memory), first_values: None };
+            x = block.forward(tape, &self.params, x, mask, context)?;
         }
         match &self.decoder_norm {
             Some(norm) => norm.forward(tape, &self.params, x),

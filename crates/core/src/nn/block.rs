@@ -44,9 +44,9 @@ pub struct Block {
     pub dropout: f64,
 }
 
-/// What a [`Block`] has beside its stream: usually nothing.
+/// What a [`Block`] uses besides its stream: usually nothing.
 #[derive(Debug)]
-pub struct Beside<'a, T: Float> {
+pub struct Context<'a, T: Float> {
     /// The tokens that `x` continues: see [`SelfAttention::forward`].
     pub cache: Option<&'a mut LayerCache<T>>,
     /// What cross-attention reads.
@@ -55,7 +55,7 @@ pub struct Beside<'a, T: Float> {
     pub first_values: Option<&'a mut FirstValues>,
 }
 
-impl<T: Float> Default for Beside<'_, T> {
+impl<T: Float> Default for Context<'_, T> {
     /// Nothing.
     fn default() -> Self {
         Self { cache: None, memory: None, first_values: None }
@@ -76,9 +76,9 @@ impl Block {
         params: &Params<T>,
         x: Var,
         mask: &Mask,
-        beside: Beside<'_, T>,
+        context: Context<'_, T>,
     ) -> Result<Var, Error> {
-        let Beside { cache, memory, first_values } = beside;
+        let Context { cache, memory, first_values } = context;
         // x + attn(norm(x))
         let mut x = self.sublayer(tape, params, x, self.ln_1, |tape, x| {
             self.attn.forward_mixing(tape, params, x, mask, cache, first_values)
@@ -342,7 +342,7 @@ mod tests {
                 let mut tape = Tape::new();
                 tape.set_fused(fused);
                 let x = tape.input(constant(&[2, 5, C], 3.0));
-                let y = block.forward(&mut tape, &params, x, &Mask::Causal, Beside::default()).unwrap();
+                let y = block.forward(&mut tape, &params, x, &Mask::Causal, Context::default()).unwrap();
                 tape.set_fused(false);
                 let want = by_hand(&block, &mut tape, &params, x);
                 let pairs = tape.value(y).data().iter().zip(tape.value(want).data());
@@ -361,8 +361,8 @@ mod tests {
                 let memory = tape.input(constant(&[2, 4, C], 5.0));
                 let mask = Mask::Padding([4, 2].into());
                 let memory = Some(Memory::Sequence(memory, &mask));
-                let y =
-                    block.forward(tape, params, x, &Mask::Causal, Beside { memory, ..Beside::default() })?;
+                let context = Context { memory, ..Context::default() };
+                let y = block.forward(tape, params, x, &Mask::Causal, context)?;
                 let weights = tape.input(constant(&[2, 3, C], 9.0));
                 let weighted = tape.mul(y, weights)?;
                 tape.mean(weighted)
@@ -379,8 +379,8 @@ mod tests {
             let mut tape = Tape::new();
             let x = tape.input(constant(&[1, 3, C], 3.0));
             let memory = (!cross_attention).then_some(Memory::Sequence(x, &Mask::None));
-            let beside = Beside { memory, ..Beside::default() };
-            let error = block.forward(&mut tape, &params, x, &Mask::Causal, beside).unwrap_err();
+            let context = Context { memory, ..Context::default() };
+            let error = block.forward(&mut tape, &params, x, &Mask::Causal, context).unwrap_err();
             assert!(error.to_string().contains("cross-attention"), "{error}");
         }
     }

@@ -44,7 +44,7 @@ mod self_attention;
 
 pub use activation::Activation;
 pub use attention::AttentionSettings;
-pub use block::{Beside, Block, BlockSettings};
+pub use block::{Block, BlockSettings, Context};
 pub use cross_attention::{CrossAttention, Memory};
 pub use embedding::Embedding;
 pub use first_values::FirstValues;

@@ -1,7 +1,7 @@
 //! Padding changes no bit: neither of an output, nor of a gradient.
 
 use m2g_core::gradcheck::constant;
-use m2g_core::nn::{AttentionSettings, Beside, Block, BlockSettings, Init, Memory, NormPlace};
+use m2g_core::nn::{AttentionSettings, Block, BlockSettings, Context, Init, Memory, NormPlace};
 use m2g_core::rng::Streams;
 use m2g_core::{Grads, Mask, Params, Precision, Tape, Tensor, Var};
 use proptest::prelude::*;
@@ -45,9 +45,9 @@ impl Model {
         let (x, y) = (tape.input(source.values.clone()), tape.input(target.values.clone()));
         let mask = Mask::Padding(source.lengths.clone().into());
         let causal = Mask::CausalPadding(target.lengths.clone().into());
-        let x = self.encoder.forward(&mut tape, &self.params, x, &mask, Beside::default()).unwrap();
-        let beside = Beside { memory: Some(Memory::Sequence(x, &mask)), ..Beside::default() };
-        let y = self.decoder.forward(&mut tape, &self.params, y, &causal, beside).unwrap();
+        let x = self.encoder.forward(&mut tape, &self.params, x, &mask, Context::default()).unwrap();
+        let context = Context { memory: Some(Memory::Sequence(x, &mask)), ..Context::default() };
+        let y = self.decoder.forward(&mut tape, &self.params, y, &causal, context).unwrap();
         // If all terms of a sum are 0, padding may decide on the sign of that 0, which changes no parameter.
         let bits = |x: &[f32]| x.iter().map(|x| (x + 0.0).to_bits()).collect::<Vec<u32>>();
         let output = ("output", bits(&target.real(tape.value(y))));

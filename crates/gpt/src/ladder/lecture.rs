@@ -1,8 +1,8 @@
 //! The model of the lecture, from the bigram table to a GPT.
 
 use m2g_core::nn::{
-    AttentionSettings, Beside, Block, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp, MlpActivation, Norm,
-    NormPlace, PositionEmbedding, Positions, Score, SelfAttention,
+    AttentionSettings, Block, Context, Embedding, GeluForm, Init, LayerNorm, Linear, Mlp, MlpActivation,
+    Norm, NormPlace, PositionEmbedding, Positions, Score, SelfAttention,
 };
 use m2g_core::rng::{ChaCha8Rng, Streams};
 use m2g_core::train::Model;
@@ -57,7 +57,7 @@ impl<T: Float> Lecture<T> {
         let Some(upper) = &self.upper else { return Ok(x) }; // (B, T, V)
         let mut x = upper.position_embedding.add_to(tape, params, x, 0)?; // (B, T, C)
         for block in &upper.blocks {
-            x = block.forward(tape, params, x, &Mask::Causal, Beside::default())?;
+            x = block.forward(tape, params, x, &Mask::Causal, Context::default())?;
         }
         if let Some(ln_f) = &upper.ln_f {
             x = ln_f.forward(tape, params, x)?;
