@@ -3,7 +3,8 @@
     python benches/peers/translate_speed.py runs/NAME SENTENCES.txt --m2g target/release/m2g
 
 All translate the same tokens with a beam of 4, 64 sentences at a time, on the same number of threads, in turns,
-each in a new process. We and CTranslate2 translate whole batches side by side, each on one thread; PyTorch, a single
+each in a new process. All end the search of a sentence once four translations have ended, CTranslate2's default
+(`--patience 1` here). We and CTranslate2 translate whole batches side by side, each on one thread; PyTorch, a single
 process, one batch with all threads. A line says how many sentences each translated like ours: rounding decides a few.
 """
 
@@ -194,7 +195,7 @@ class TorchModel:
 
 
 def beam_search(model, sources, special):
-    """Translates a batch; keeps BEAM open hypotheses of each source until no open one can win."""
+    """Translates a batch; keeps BEAM open hypotheses of each source until BEAM have ended or no open one can win."""
     torch = model.torch
     n, longest = len(sources), max(map(len, sources)) + 1
     source = torch.full((n, longest), special["padding"])
@@ -263,7 +264,7 @@ def with_torch(args, sources, special):
 def ours(args):
     """The seconds that our program reports, its peak memory in MiB, the tokens of sources and translations."""
     command = [args.m2g, "translate", "translate", args.run, args.sentences, "--json", "--beam", str(BEAM),
-               "--alpha", str(ALPHA), "--batch", str(BATCH), "--threads", str(args.threads)]
+               "--alpha", str(ALPHA), "--patience", "1", "--batch", str(BATCH), "--threads", str(args.threads)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)

@@ -54,6 +54,7 @@ pub(super) const HEADINGS: [(&str, &[&str]); 6] = [
             "weights",
             "beam",
             "alpha",
+            "patience",
             "n_best",
             "extra_length",
             "batch",
@@ -65,9 +66,12 @@ pub(super) const HEADINGS: [(&str, &[&str]); 6] = [
     ("Machine", &["threads", "ranks_expected", "port", "no_browser"]),
 ];
 
+/// Without patience, a search ends at its best translation.
+const UNTIL_CERTAIN: &str = "until no open one can win";
+
 /// What happens without a flag that has no value by default, by the path of its command, which may be
 /// empty for all commands, and by its id.
-pub(super) const DEFAULTS: [(&str, &str, &str); 23] = [
+pub(super) const DEFAULTS: [(&str, &str, &str); 26] = [
     ("", "config", "the default settings"),
     ("", "resume", "a new run"),
     ("digits train", "data", "MNIST"),
@@ -84,6 +88,9 @@ pub(super) const DEFAULTS: [(&str, &str, &str); 23] = [
     ("lab", "steps", "the experiment's"),
     ("bleu", "baseline", "no comparison"),
     ("translate translate", "beam_tree", "no drawing"),
+    ("translate translate", "patience", UNTIL_CERTAIN),
+    ("translate eval", "patience", UNTIL_CERTAIN),
+    ("translate ask", "patience", UNTIL_CERTAIN),
     ("compare", "code", "no source"),
     ("compare", "svg", "no drawing"),
     ("inspect", "label", "unknown"),

@@ -45,7 +45,7 @@ pub fn save(
     tokenizer: &Tokenizer,
     options: &Options,
 ) -> anyhow::Result<()> {
-    let title = format!("{source}: beam {}, alpha {}", options.beam, options.alpha);
+    let title = format!("{source}: {options}");
     let bytes = match format(out)? {
         "txt" => text(&title, tree, tokenizer).into_bytes(),
         format => {

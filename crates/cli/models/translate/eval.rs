@@ -116,13 +116,7 @@ fn measure(
             "accuracy",
             format!("{} of {} tokens, each after the right ones", percent(found.accuracy), found.tokens),
         ),
-        entry(
-            "BLEU",
-            format!(
-                "{bleu:.2} cased, {lowercase:.2} lower-cased; beam {}, alpha {}",
-                options.beam, options.alpha
-            ),
-        ),
+        entry("BLEU", format!("{bleu:.2} cased, {lowercase:.2} lower-cased; {options}")),
         entry("", signature.clone()),
         entry("chrF2", format!("{chrf:.2}")),
         entry("exact", format!("{} of {}", percent(exact), counted(pairs.len() as u64, "sentence"))),

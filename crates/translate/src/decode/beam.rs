@@ -21,8 +21,8 @@ pub(super) struct Hypothesis {
 ///
 /// In each step, all extensions of the open translations by one token are ranked by probability. Those among
 /// the first `beam` that end are finished, and add nothing to their probability any more; the first `beam`
-/// that do not end are the next open ones. The search stops when `beam` translations have ended (Kasai et al. 2024
-/// call this first come, first served), or sooner if no open translation can win any more.
+/// that do not end are the next open ones. The search stops when no open translation can win any more, or sooner by
+/// [`Options::patience`].
 #[derive(Debug, Clone)]
 pub(super) struct Beam {
     options: Options,
@@ -172,16 +172,19 @@ impl Beam {
         self.finished.truncate(self.options.n_best);
     }
 
-    /// Whether the search is over: the translations are as long as they may be, or enough different ones have ended and
-    /// either `beam` have, or no open one can be among the best any more. Probabilities only fall, so the best that
-    /// an open translation can reach is its probability now, at the length that the penalty favours most.
+    /// Whether the search is over: the translations are as long as they may be, or enough of them have ended, or no open
+    /// one can be among the best any more. Probabilities only fall, so the best that an open translation can reach is
+    /// its probability now, at the length that the penalty favours most.
     pub(super) fn is_done(&self) -> bool {
         let length = self.open.first().map_or(0, |open| open.tokens.len());
         if self.open.is_empty() || length >= self.max_tokens {
             return true;
         }
         let Some((_, worst)) = self.finished.get(self.options.n_best - 1) else { return false };
-        if self.ended >= self.options.beam {
+        let Options { beam, patience, .. } = self.options;
+        // Greedy decoding has one translation.
+        let patience = if beam == 1 { Some(1.0) } else { patience };
+        if patience.is_some_and(|patience| self.ended as f64 >= patience * beam as f64) {
             return true;
         }
         let most = self.open.iter().map(|open| open.log_probability).fold(f64::NEG_INFINITY, f64::max);
@@ -289,6 +292,7 @@ mod tests {
     #[test]
     fn equal_texts_count_once() {
         let mut beam = beam(2, 2, 0.0, 10);
+        beam.options.patience = Some(1.0);
         step(&mut beam, &[(0, 1, 0.5), (0, 2, 0.5)]);
         let text = &mut |_: &[u32]| vec![7];
         for p in [0.2_f64, 0.5, 0.3] {
@@ -341,14 +345,17 @@ mod tests {
     }
 
     #[test]
-    fn the_search_stops_when_as_many_have_ended_as_the_beam_is_wide() {
-        let mut beam = beam(2, 1, 1.0, 20);
-        step(&mut beam, &[(0, END, 0.30), (0, 1, 0.70)]);
-        assert!(!beam.is_done());
-        step(&mut beam, &[(0, END, 0.01), (0, 2, 0.90)]);
-        // ln 0.63 / (25 / 6) = -0.11 is what the open one could reach at length 20.
-        assert!(beam.is_done(), "two have ended");
-        close(&best(beam), &[(&[], 0.3, true)]);
+    fn patience_ends_the_search_before_the_best_is_certain() {
+        let options = Options { beam: 2, alpha: 1.0, ..Options::default() };
+        for (patience, done) in [(None, false), (Some(1.0), true), (Some(1.5), false)] {
+            let mut beam = Beam::new(Options { patience, ..options }, 20, END);
+            step(&mut beam, &[(0, END, 0.30), (0, 1, 0.70)]);
+            assert!(!beam.is_done());
+            step(&mut beam, &[(0, END, 0.01), (0, 2, 0.90)]);
+            // Two have ended. ln 0.63 / (25 / 6) = -0.11 is what the open one could reach at length 20.
+            assert_eq!(beam.is_done(), done, "{patience:?}");
+            close(&best(beam), &[(&[], 0.3, true)]);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How to decode.
 
+use std::fmt;
+
 use m2g_core::Error;
 
 /// How to decode. The default is the paper's: beam 4, alpha 0.6, up to 50 tokens more than the source.
@@ -11,6 +13,9 @@ pub struct Options {
     /// The length penalty: a finished translation of n tokens with probability p, its end token included,
     /// scores `ln p / ((5 + n) / 6)^alpha` (Wu et al. 2016). 0 favours short translations.
     pub alpha: f64,
+    /// The search of a sentence ends once `patience` times `beam` translations have ended (Kasai et al. 2024): 1 is
+    /// what CTranslate2 and fairseq do. `None` searches until no open translation can win any more, which takes longer.
+    pub patience: Option<f64>,
     /// The number of different translations to return for each sentence, at most `beam`.
     pub n_best: usize,
     /// A translation has at most this number of tokens more than its source, each with its end token.
@@ -25,7 +30,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { beam: 4, alpha: 0.6, n_best: 1, extra_length: 50, batch: 32, cache: true }
+        Self { beam: 4, alpha: 0.6, patience: None, n_best: 1, extra_length: 50, batch: 32, cache: true }
+    }
+}
+
+/// What decides on the translation: "beam 4, alpha 0.6".
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "beam {}, alpha {}", self.beam, self.alpha)?;
+        self.patience.map_or(Ok(()), |patience| write!(f, ", patience {patience}"))
     }
 }
 
@@ -51,6 +64,11 @@ impl Options {
         }
         if let Err(rule) = valid_alpha(&self.alpha) {
             return setting("alpha", self.alpha.to_string(), rule);
+        }
+        if let Some(patience) = self.patience
+            && !(patience > 0.0 && patience <= 1000.0)
+        {
+            return setting("patience", patience.to_string(), "it must be above 0 and at most 1000");
         }
         if self.n_best == 0 || self.n_best > self.beam {
             let rule =
