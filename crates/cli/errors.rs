@@ -51,7 +51,8 @@ pub fn readable(message: &str) -> String {
     if message.chars().count() > LONG_MESSAGE {
         message = with_short_clauses(&message);
     }
-    visible(&message)
+    // A message may have lines, but nothing else that moves the cursor.
+    visible(&message).replace('\t', r"\t")
 }
 
 /// The message with an excerpt of `input` wherever it repeats it, or a long start of it. A path that exists
@@ -336,7 +337,7 @@ mod tests {
         }
         let clause = readable(&format!("unknown setting {words}; the settings are a, b"));
         assert!(clause.chars().count() < 250 && clause.ends_with("…; the settings are a, b"), "{clause}");
-        assert_eq!(readable("a\u{1b}[2J\nb\r"), "a\\u{1b}[2J\nb\\r");
+        assert_eq!(readable("a\u{1b}[2J\nb\r\tc"), "a\\u{1b}[2J\nb\\r\\tc");
         let list = format!("they do not fit:{}", format!("\n  duplicate  {}", "x".repeat(40)).repeat(10));
         assert_eq!(readable(&list), list, "every line is short");
         let long = format!("they do not fit:\n  extra  {}\n  missing  b", "x".repeat(300));

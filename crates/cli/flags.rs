@@ -42,14 +42,15 @@ impl Checkpoint {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Threads {
     /// Number of threads; the result is the same for any number [default: one per core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64))]
-    pub threads: Option<u16>,
+    #[arg(long = "threads", id = "threads", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64))]
+    pub given: Option<u16>,
 }
 
 impl Threads {
     /// The number; 0 means one per core.
     pub fn number(self) -> usize {
-        usize::from(self.threads.unwrap_or(0))
+        usize::from(self.given.unwrap_or(0))
     }
 }
 

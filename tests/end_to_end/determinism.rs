@@ -78,7 +78,8 @@ fn neither_another_process_nor_evaluations_nor_logs_change_a_bit() {
     assert!(trained(dir.path(), "seed", &[GPT, "--seed 2"]) != usual);
 }
 
-/// The digests in `tests/data/golden-digests.toml` hold on Linux with glibc. An instruction set that this machine lacks is skipped.
+/// The digests in `tests/data/golden-digests.toml` hold on Linux with glibc. An instruction set that this machine lacks
+/// is skipped.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[test]
 fn short_trainings_have_their_golden_digests() {

@@ -111,7 +111,6 @@ fn bad_input_gives_one_sentence_and_no_folder() {
     assert!(error.contains("--overwrite"), "{error}");
 }
 
-/// After Ctrl-C, the exit code is 130 and the existing output is unchanged.
 #[cfg(unix)]
 #[test]
 fn a_folder_for_temporary_files_that_is_missing_is_named_once() {
@@ -124,6 +123,7 @@ fn a_folder_for_temporary_files_that_is_missing_is_named_once() {
     assert_eq!((output.status.code(), said.matches("/nope").count()), (Some(1), 1), "{said}");
 }
 
+/// After Ctrl-C, the exit code is 130 and the existing output is unchanged.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_no_partial_output() {

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use m2g_core::threads::{self, with_threads};
+use m2g_core::threads::{self, MAX_THREADS, with_threads};
 
 use self::peers::Python;
 use self::report::{Report, Run};
@@ -83,7 +83,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     steps: Option<u16>,
     /// Number of threads [default: one per core; with --scaling ranks, 1 for each process].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64))]
     threads: Option<u16>,
     /// Print one JSON object per workload to stdout.
     #[arg(long)]

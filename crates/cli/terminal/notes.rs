@@ -33,7 +33,8 @@ pub fn error(text: impl Display) {
     line(format_args!("{word} {text}"));
 }
 
-/// Whether what is written to a stream has colours: it is a terminal that shows them, and the user wants them.
+/// Whether what is written to a stream has colours: it is a terminal that shows them, and the user wants them. Not on
+/// Windows, where an older console would print their codes.
 pub fn has_colours(stream: &impl IsTerminal) -> bool {
     let [no_color, clicolor, term] = ["NO_COLOR", "CLICOLOR", "TERM"].map(env::var_os);
     cfg!(unix)

@@ -112,7 +112,7 @@ impl<M: TrainCommand> Train<M> {
     /// Trains and reports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let ranks = ranks::together(self.args.ranks_expected)?;
-        let threads = self.args.threads.threads.map_or_else(ranks::default_threads, usize::from);
+        let threads = self.args.threads.given.map_or_else(ranks::default_threads, usize::from);
         with_threads(threads, || match &self.args.resume {
             Some(run) if ranks.is_alone() => self.resume(&run_path(run)),
             Some(run) => self.resume_together(&run_path(run), ranks),

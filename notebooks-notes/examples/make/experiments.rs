@@ -62,7 +62,12 @@ fn size(rows: usize) -> f64 {
 
 pub fn what_if_score(c: &mut Canvas) {
     let rows = rows(SCORE, "arm", 0);
-    c.start(640.0, size(rows.len()), "Nine scores", "Nueve puntuaciones");
+    c.start(
+        640.0,
+        size(rows.len()),
+        "The validation loss of each score",
+        "La pérdida de validación de cada puntuación",
+    );
     dots(
         c,
         &rows,
@@ -74,7 +79,7 @@ pub fn what_if_score(c: &mut Canvas) {
 
 pub fn what_if_mask(c: &mut Canvas) {
     let rows = rows(MASK, "arm", 0);
-    c.start(640.0, size(rows.len()) + 30.0, "Five masks, two losses", "Cinco máscaras, dos pérdidas");
+    c.start(640.0, size(rows.len()) + 30.0, "Two losses of each mask", "Dos pérdidas de cada máscara");
     dots(
         c,
         &rows,

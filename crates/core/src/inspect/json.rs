@@ -77,7 +77,8 @@ impl Step {
         Some(HeadMatrix { axes: self.axes(var).split_off(2), shape: [rows, columns], data })
     }
 
-    /// All ops as JSON values, of one layer or of the whole step.
+    /// All ops as JSON values, of one layer or of the whole step. `inputs` and `output` of a backward op are the shapes
+    /// of its forward op; its equation, its axes and its gradients are its own.
     pub fn ops(&self, layer: Option<usize>) -> Vec<Value> {
         let op = |(number, record): (usize, &Record)| {
             let (named, _) = self.shapes(record);

@@ -234,7 +234,7 @@ fn rows(matrix: &Tensor<f64>) -> Vec<&[f64]> {
     matrix.data().chunks(shape(matrix)[1].max(1)).collect()
 }
 
-/// The ops with their equations and shapes.
+/// The ops with their equations and shapes; a backward op has the shapes of its forward op.
 fn ops(records: &[Record]) -> Vec<Value> {
     let ops = records.iter().filter(|record| record.is_work());
     let op = |record: &Record| {
