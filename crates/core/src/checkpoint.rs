@@ -89,9 +89,10 @@ impl<T: Float> Checkpoint<T> {
     /// undamaged checkpoint of m2g with elements of type `T`; [`Error::Memory`] if there is too little for it.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let mut open = OpenFile::open(path)?;
-        let bytes = open.tensors.last().map_or(0, |(_, info)| info.data_offsets.1);
+        let length = open.tensors.last().map_or(0, |(_, info)| info.data_offsets.1);
         let advice = "use a smaller model, or a machine with more memory";
-        memory::check((bytes / size_of::<f32>()) as u64, "reading this checkpoint", advice)?;
+        // The check counts elements of 4 bytes.
+        memory::check((length / size_of::<f32>()) as u64, "reading this checkpoint", advice)?;
         let mut tensors = BTreeMap::new();
         let mut checksum = Crc::new();
         let mut bytes = vec![0; ELEMENTS_PER_CHUNK * T::BYTES];

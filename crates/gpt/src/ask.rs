@@ -54,6 +54,7 @@ impl Attention {
     /// [`Error::Setting`] if the text is longer than `block_size`; [`Error::Memory`] if there is too little for it.
     pub fn of(gpt: &Gpt<f32>, sentence: &Sentence) -> Result<Self, Error> {
         let gpt = gpt.unfused()?;
+        gpt.check_length(sentence.ids.len())?;
         let elements = gpt.config().inspected_elements(sentence.ids.len(), false);
         memory::check(elements, "looking into this text", "give a shorter one")?;
         let mut tape = Tape::without_gradients();
@@ -290,7 +291,7 @@ mod tests {
         let gpt = model(&tokenizer);
         let sentence =
             Sentence::new(&"la pizza ".repeat(20).trim().replace("la", "pizza"), &tokenizer).unwrap();
-        assert!(Attention::of(&gpt, &sentence).is_err());
+        assert!(matches!(Attention::of(&gpt, &sentence), Err(Error::Setting { .. })));
         assert!(Predictions::of(&gpt, &tokenizer).losses(&sentence, 1).is_err());
     }
 }

@@ -93,6 +93,7 @@ impl Gpt<f32> {
             let rule = "the model needs at least one token to read and, backward, one more to predict";
             return Err(Error::Setting { name: "the number of tokens", value: ids.len().to_string(), rule });
         };
+        self.check_length(t)?;
         memory::check(config.inspected_elements(t, backward), "inspecting these tokens", "inspect fewer")?;
         let layer = |i: usize| Layer {
             number: i,

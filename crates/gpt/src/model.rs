@@ -148,7 +148,8 @@ impl<T: Float> Gpt<T> {
         Ok(tape.label(logits, "logits"))
     }
 
-    fn check_length(&self, tokens: usize) -> Result<(), Error> {
+    /// Checks that the window holds so many tokens.
+    pub(crate) fn check_length(&self, tokens: usize) -> Result<(), Error> {
         let rule = "a model sees at most block_size tokens at a time";
         match tokens <= self.config.block_size {
             true => Ok(()),

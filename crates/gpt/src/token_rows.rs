@@ -30,7 +30,8 @@ impl TokenRows {
     /// Reads `{"tokens": [[...], ...]}`; other keys are ignored.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Other`] if there are no rows, they differ in length, are longer than the model's window, or hold unknown tokens.
+    /// [`Error::Io`]; [`Error::Other`] if there are no rows, they differ in length, are longer than the model's window,
+    /// or hold unknown tokens.
     pub fn read(path: &Path, config: &GptConfig) -> Result<Self, Error> {
         let bytes = bounded::read(path, MAX_FILE_BYTES, "a file of token ids")?;
         Self::parse(&bytes, config)

@@ -315,5 +315,10 @@ mod tests {
         fs::File::create(path.join(PROGRESS)).unwrap().set_len(2 << 20).unwrap();
         let refused = Folder::open(&path, Language::English).unwrap_err().to_string();
         assert!(refused.contains("progress.json has more than 1 MiB"), "{refused}");
+
+        fs::remove_file(path.join(PROGRESS)).unwrap();
+        fs::create_dir(path.join(PROGRESS)).unwrap();
+        let refused = Folder::open(&path, Language::Spanish).unwrap_err();
+        assert!(Language::Spanish.texts().error(&refused).is_some(), "{refused}");
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use m2g_core::Error;
 use serde::Deserialize;
 
 use crate::error::LearnError;
@@ -106,7 +107,7 @@ impl Texts {
         filled(self.messages.get(key).map_or(key, String::as_str), inserts)
     }
 
-    /// An error in this language; `None` if that is English, or if the core found it.
+    /// An error in this language; `None` if that is English, or if the core refused something.
     pub fn error(&self, error: &LearnError) -> Option<String> {
         let (key, inserts) = match error {
             LearnError::Cargo(why) => ("cargo", vec![("why", why.to_string())]),
@@ -123,7 +124,7 @@ impl Texts {
             LearnError::Progress { path, why } => {
                 ("progress", vec![("path", path.display().to_string()), ("why", why.clone())])
             }
-            LearnError::File { path, why, .. } => {
+            LearnError::File { path, why, .. } | LearnError::Core(Error::Io { path, source: why, .. }) => {
                 ("file", vec![("path", path.display().to_string()), ("why", why.to_string())])
             }
             LearnError::AllDone => ("all_done", vec![]),

@@ -4,11 +4,11 @@ use m2g_core::Tensor;
 
 use crate::Tokenizer;
 
-/// Whether a token goes on with the word before it: it begins with a letter or a digit.
+/// Whether a token goes on with the word before it: it begins with a letter, a digit, or what is not ASCII.
 pub fn continues_a_word(id: u32, tokenizer: &Tokenizer) -> bool {
     let text = tokenizer.decode_bytes(&[id]);
-    let letter = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-    letter && !tokenizer.is_special(id)
+    let goes_on = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    goes_on && !tokenizer.is_special(id)
 }
 
 /// A text in words, which white space separates, and the word of each of its tokens.

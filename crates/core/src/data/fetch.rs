@@ -41,7 +41,10 @@ fn proxy(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<u
         // It knows NO_PROXY too.
         true => Ok(ureq::Proxy::try_from_env()),
         // Its value may hold a password.
-        false => Err(format!("{name} names a proxy that cannot be used: only http:// and https:// can")),
+        false => Err(format!(
+            "{name} names a proxy that cannot be used: give it one that begins with http:// or https://, or unset it \
+             for the next variable that names one, or for none"
+        )),
     }
 }
 
@@ -226,6 +229,7 @@ mod tests {
         for value in ["socks5://127.0.0.1:9", "ftp://127.0.0.1:1", "not a url"] {
             let error = with(value).unwrap_err();
             assert!(error.starts_with("HTTPS_PROXY names a proxy that cannot be used"), "{value}: {error}");
+            assert!(error.contains("or unset it"), "{value}: {error}");
         }
         assert!(with("http://user:secret@127.0.0.1:9").is_ok() && with("").unwrap().is_none());
     }

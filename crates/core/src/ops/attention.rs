@@ -17,13 +17,16 @@ use crate::{Error, Float, Precision, Shape, Tape, Var};
 /// | | input | output |
 /// | --- | --- | --- |
 /// | self-attention, [`Tape::attention`] | Q, K and V side by side, `(B, T, 3 C)` | `(B, T, C)` |
-/// | cross-attention, [`Tape::cross_attention`] | Q `(B, T_q, C)`; K and V side by side, `(B, T_k, 2 C)` | `(B, T_q, C)` |
+/// | cross-attention, [`Tape::cross_attention`] | Q `(B, T, C)`; K and V side by side, `(B, S, 2 C)` | `(B, T, C)` |
 ///
 /// Here, `C = H D`, and head `h` has the D columns from `h D` on in each of Q, K, V and Y. With
-/// `S = scale Q K^T` and `P = softmax(S)`, the gradients of a head are:
+/// `P = softmax(scale Q K^T)`, and with `dS` for the gradient of the scores `scale Q K^T`, the gradients of a head are:
 ///
 /// `dV = P^T dY`, `dP = dY V^T`, `dS_ij = P_ij (dP_ij - sum_k P_ik dP_ik)`,
 /// `dQ = scale dS K`, `dK = scale dS^T Q`.
+///
+/// With dropout, `Y = A V` with `A = M * P`, where M is 0 with probability p and `1 / (1 - p)` otherwise; so
+/// `dV = A^T dY` and `dP = M * dY V^T`.
 ///
 /// A query that sees no key has a zero output and passes on no gradient.
 /// [`nn::SelfAttention`](crate::nn::SelfAttention) computes the same from primitive ops;
@@ -84,8 +87,8 @@ impl<T: Float> Tape<T> {
         self.record_attention(Kind::SelfAttention, &[qkv], options)
     }
 
-    /// Records cross-attention: [`Attention`] of the queries `q`, `(B, T_q, C)`, to the keys and
-    /// values of another sequence, side by side in `kv`, `(B, T_k, 2 C)`. Gives `(B, T_q, C)`.
+    /// Records cross-attention: [`Attention`] of the queries `q`, `(B, T, C)`, to the keys and
+    /// values of another sequence, side by side in `kv`, `(B, S, 2 C)`. Gives `(B, T, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the inputs have these shapes, with C a multiple of `n_head`, or if
@@ -139,7 +142,10 @@ impl<T: Float> Op<T> for Attention {
         }
     }
     fn equation(&self, _: usize) -> &'static str {
-        "Y = P V, P = softmax(scale Q K^T + mask)"
+        match self.dropout {
+            None => "Y = P V, P = softmax(scale Q K^T + mask)",
+            Some(_) => "Y = A V, A = M * P, M = m / (1 - p), P = softmax(scale Q K^T + mask)",
+        }
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         let h = self.options.n_head;
@@ -159,9 +165,7 @@ impl<T: Float> Op<T> for Attention {
                     format!("expected Q, K and V (B, T, 3 C), with C a multiple of the {h} heads")
                 }
                 Kind::CrossAttention => {
-                    format!(
-                        "expected Q (B, T_q, C) and K, V (B, T_k, 2 C), with C a multiple of the {h} heads"
-                    )
+                    format!("expected Q (B, T, C) and K, V (B, S, 2 C), with C a multiple of the {h} heads")
                 }
             });
         }
@@ -193,13 +197,20 @@ impl<T: Float> Op<T> for Attention {
 
 impl<T: Float> Differentiable<T> for Attention {
     fn gradient_equations(&self) -> &'static [&'static str] {
-        match self.kind {
-            Kind::SelfAttention => {
+        match (self.kind, self.dropout) {
+            (Kind::SelfAttention, None) => {
                 &["dQ = scale dS K, dK = scale dS^T Q, dV = P^T dY, dS = softmax'(dY V^T)"]
             }
-            Kind::CrossAttention => &[
+            (Kind::SelfAttention, Some(_)) => {
+                &["dQ = scale dS K, dK = scale dS^T Q, dV = A^T dY, dS = softmax'(M * dY V^T)"]
+            }
+            (Kind::CrossAttention, None) => &[
                 "dQ = scale dS K, dS = softmax'(dY V^T)",
                 "dK = scale dS^T Q, dV = P^T dY, dS = softmax'(dY V^T)",
+            ],
+            (Kind::CrossAttention, Some(_)) => &[
+                "dQ = scale dS K, dS = softmax'(M * dY V^T)",
+                "dK = scale dS^T Q, dV = A^T dY, dS = softmax'(M * dY V^T)",
             ],
         }
     }
@@ -268,6 +279,20 @@ mod tests {
                 tape.set_dropout(Some(Streams::new(1).dropout(0)));
                 tape.attention(x[0], options.clone())
             });
+        }
+    }
+
+    #[test]
+    fn the_equations_have_dropout() {
+        let mut tape = Tape::<f64>::new();
+        tape.trace.switch(true);
+        tape.set_dropout(Some(Streams::new(1).dropout(0)));
+        let qkv = tape.input(constant(&[1, 2, 3], 0.0));
+        for (dropout, product) in [(0.0, "Y = P V, "), (0.3, "Y = A V, ")] {
+            let options = AttentionOptions { dropout, ..AttentionOptions::new(1, Mask::Causal) };
+            tape.attention(qkv, options).unwrap();
+            let equations = tape.trace.records().last().unwrap().equations();
+            assert!(equations.starts_with(product), "{equations}");
         }
     }
 

@@ -3,7 +3,8 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-use crate::kernels::matmul::{self, Accumulate, Epilogue};
+pub use crate::kernels::matmul::HiddenActivation;
+use crate::kernels::matmul::{Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -22,9 +23,6 @@ pub struct FeedForward {
     function: HiddenActivation,
     dropout: Option<DropoutMask>,
 }
-
-/// The activation function of the hidden layer of [`FeedForward`].
-pub type HiddenActivation = matmul::HiddenActivation;
 
 impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
@@ -146,9 +144,9 @@ impl<T: Float> Differentiable<T> for FeedForward {
             ],
             Some(_) => &[
                 "dR = dY",
-                "dX = dZ W1, dZ = (dO W2) * f'(Z), f(Z) the hidden layer",
+                "dX = dZ W1, dZ = (dO W2) * f'(Z), dO = m dY / (1 - p)",
                 "dW1 = dZ^T X",
-                "dW2 = dO^T f(Z), dO = m dY / (1 - p)",
+                "dW2 = dO^T f(Z), f(Z) the hidden layer",
                 "db1_j = sum_i dZ_ij",
                 "db2_j = sum_i dO_ij",
             ],
@@ -184,8 +182,8 @@ impl<T: Float> Differentiable<T> for FeedForward {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::gradcheck::{check, constant};
-    use crate::kernels::matmul::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 

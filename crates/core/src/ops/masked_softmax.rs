@@ -6,7 +6,7 @@ use crate::ops::{Backward, Differentiable, Forward, Op, count};
 use crate::{Error, Float, Shape, Tape, Var};
 
 /// `y_ij = e^(x_ij) / sum_k e^(x_ik)` over the keys `k` that query `i` sees, and 0 for the other
-/// keys, for scores `(B, H, T_q, T_k)`.
+/// keys, for scores `(B, H, T, S)`.
 ///
 /// This is [softmax](super::softmax) after adding minus infinity to the scores of the hidden
 /// keys, and it has the same derivative: `dL/dx_ij = y_ij (dL/dy_ij - sum_k y_ik dL/dy_ik)`. The
@@ -20,7 +20,7 @@ impl<T: Float> Tape<T> {
     /// Records [`MaskedSoftmax`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the scores are `(B, H, T_q, T_k)`, or if the mask lacks a length
+    /// [`Error::Shape`] unless the scores are `(B, H, T, S)`, or if the mask lacks a length
     /// for a sequence.
     #[track_caller]
     pub fn masked_softmax(&mut self, scores: Var, mask: Mask) -> Result<Var, Error> {
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for MaskedSoftmax {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match inputs[0] {
             &[b, _, _, _] => self.mask.check_sequences(b).map(|()| ndarray::IxDyn(inputs[0])),
-            _ => Err("expected scores (B, H, T_q, T_k)".into()),
+            _ => Err("expected scores (B, H, T, S)".into()),
         }
     }
     fn forward(&self, io: &mut Forward<'_, T>) {

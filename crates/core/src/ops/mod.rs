@@ -75,11 +75,11 @@ fn cost_shape(inputs: &[&[usize]], why: &str) -> Result<Shape, String> {
     }
 }
 
-/// The output shape of a cost of logits `(.., V)`, with a target token in `ids` for each row. `counts` says whether a
-/// target counts; `rule` ends the sentence about the rows.
-fn token_cost_shape(logits: &[usize], ids: &[u32], counts: bool, rule: &str) -> Result<Shape, String> {
+/// The output shape of a cost of logits `(.., V)`, with a target token in `ids` for each row. `any_counts` says whether
+/// a target counts; `rule` ends the sentence about the rows.
+fn token_cost_shape(logits: &[usize], ids: &[u32], any_counts: bool, rule: &str) -> Result<Shape, String> {
     match logits.split_last() {
-        Some((&v, rows)) if counts && count(rows) == ids.len() as u64 => {
+        Some((&v, rows)) if any_counts && count(rows) == ids.len() as u64 => {
             match ids.iter().find(|&&id| id as usize >= v) {
                 Some(id) => Err(format!("target {id} is out of range for {v} logits")),
                 None => Ok(ndarray::IxDyn(&[])),

@@ -31,7 +31,7 @@ impl<T: Float> Op<T> for ValueResidual {
         "value_residual"
     }
     fn equation(&self, _: usize) -> &'static str {
-        "V = (V + V_1) / 2, Q and K unchanged"
+        "Y = (V + V_1) / 2 in V, Q and K unchanged"
     }
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, String> {
         match *inputs {
@@ -50,7 +50,7 @@ impl<T: Float> Op<T> for ValueResidual {
 
 impl<T: Float> Differentiable<T> for ValueResidual {
     fn gradient_equations(&self) -> &'static [&'static str] {
-        &["dV = dV / 2, dQ and dK unchanged", "dV_1 = dV / 2, and 0 for dQ_1 and dK_1"]
+        &["dV = dY / 2 in V, dQ and dK unchanged", "dV_1 = dY / 2 in V, 0 for dQ_1 and dK_1"]
     }
     fn backward(&self, io: &mut Backward<'_, T>) {
         let (dy, width) = (io.dy.data(), io.dy.shape()[2]);

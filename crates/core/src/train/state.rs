@@ -118,7 +118,8 @@ pub struct State {
 }
 
 impl State {
-    /// Whether training may have left this state. Who changes a checkpoint can make any, with its checksum.
+    /// Whether training may have left this state. Someone who changes a checkpoint can write any other, with
+    /// the right checksum.
     pub fn is_possible(&self) -> bool {
         // Each evaluation follows a step, and each halving an evaluation.
         let counts = [self.best_step, self.evaluated, self.without_improvement.into(), self.halvings.into()];

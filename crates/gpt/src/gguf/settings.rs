@@ -2,8 +2,7 @@
 
 use m2g_core::Error;
 use m2g_core::nn::{GeluForm, Positions};
-use m2g_core::ops::layer_norm::EPSILON;
-use m2g_core::ops::rotary::BASE;
+use m2g_core::ops::{layer_norm, rotary};
 
 use super::Architecture;
 use super::layout::{POSITION_EMBD, TOKEN_EMBD};
@@ -33,7 +32,7 @@ pub fn write(config: &GptConfig, architecture: Architecture) -> Vec<(String, Wri
         of("feed_forward_length", 4 * config.n_embd),
         of("block_count", config.n_layer),
         of("attention.head_count", config.n_head),
-        number("attention.layer_norm_epsilon", EPSILON as f32),
+        number("attention.layer_norm_epsilon", layer_norm::EPSILON as f32),
     ];
     if config.positions == Positions::Alibi {
         keys.push(number("attention.max_alibi_bias", MAX_ALIBI_BIAS));
@@ -41,7 +40,7 @@ pub fn write(config: &GptConfig, architecture: Architecture) -> Vec<(String, Wri
     if architecture == Architecture::GptNeox {
         keys.push((format!("{}.use_parallel_residual", architecture.name()), Written::Flag(false)));
         keys.push(of("rope.dimension_count", config.n_embd / config.n_head));
-        keys.push(number("rope.freq_base", BASE as f32));
+        keys.push(number("rope.freq_base", rotary::BASE as f32));
     }
     if !config.bias && architecture.needs_biases() {
         keys.push((WITHOUT_BIASES.into(), Written::Flag(true)));
@@ -104,7 +103,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
         "but this GPT has as many heads of keys as of queries",
     )?;
     let epsilon = "but this GPT's norms use 1e-5";
-    keys.check_number("attention.layer_norm_epsilon", EPSILON as f32, epsilon)?;
+    keys.check_number("attention.layer_norm_epsilon", layer_norm::EPSILON as f32, epsilon)?;
     match architecture {
         Architecture::Gpt2 => {}
         Architecture::Mpt => {
@@ -138,7 +137,7 @@ pub fn read(file: &GgufFile) -> Result<(Architecture, GptConfig), ImportError> {
                 n_embd / n_head,
                 "but this GPT rotates all channels of a head",
             )?;
-            keys.check_number("rope.freq_base", BASE as f32, "but this GPT's base is 10000")?;
+            keys.check_number("rope.freq_base", rotary::BASE as f32, "but this GPT's base is 10000")?;
             keys.check_unscaled()?;
         }
     }

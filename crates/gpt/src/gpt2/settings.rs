@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use m2g_core::nn::{GeluForm, MlpActivation, NormKind, NormPlace, Positions, Score};
-use m2g_core::ops::layer_norm::EPSILON;
+use m2g_core::ops::layer_norm;
 use m2g_core::settings::SettingValue;
 use m2g_core::{Error, Mask, bounded};
 use serde_json::{Map, Value, json};
@@ -62,8 +62,8 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<GptConfig, ImportErr
     let gelu = "but this GPT has only GELU: gelu, or its form by tanh, gelu_new or gelu_pytorch_tanh";
     keys.check("activation_function", json!("gelu_new"), gelu, |v| gelu_form(v).is_some())?;
     let epsilon = "but this GPT's norms use 1e-5";
-    keys.check("layer_norm_epsilon", json!(EPSILON), epsilon, |v| {
-        v.as_f64().is_some_and(|x| (x - EPSILON).abs() < 1e-12)
+    keys.check("layer_norm_epsilon", json!(layer_norm::EPSILON), epsilon, |v| {
+        v.as_f64().is_some_and(|x| (x - layer_norm::EPSILON).abs() < 1e-12)
     })?;
     let wide =
         format!("but this GPT's feed-forward layers are 4 n_embd wide: it must be {} or null", 4 * n_embd);
@@ -184,7 +184,7 @@ pub fn write(config: &GptConfig, end_of_text: Option<u32>) -> Result<Value, Expo
         "dtype": "float32",
         "embd_pdrop": config.dropout,
         "eos_token_id": end_of_text,
-        "layer_norm_epsilon": EPSILON,
+        "layer_norm_epsilon": layer_norm::EPSILON,
         "model_type": "gpt2",
         "n_embd": config.n_embd,
         "n_head": config.n_head,

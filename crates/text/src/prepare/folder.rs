@@ -42,7 +42,7 @@ pub fn prepare(settings: &Prepare<'_>, watch: &mut dyn FnMut(Progress) -> bool) 
     let sources = settings.inputs.iter().map(|input| Source::named(input)).collect::<Result<Vec<_>, _>>()?;
     let source = Source::concat(sources);
     let (out, overwrite) = (&settings.out, settings.overwrite);
-    let may_replace = || check_replaceable(out, is_prepared(out), overwrite, &[META, TOKENIZER, TRAIN, VAL]);
+    let may_replace = || check_replaceable(out, is_prepared, overwrite, &[META, TOKENIZER, TRAIN, VAL]);
     atomic::folder(out, may_replace, |new| write_files(new, settings, &source, watch))
 }
 
@@ -114,7 +114,7 @@ fn finish(writer: TokenWriter<BufWriter<File>>, path: &Path) -> Result<String, T
 /// holds another file too.
 pub fn check_replaceable(
     out: &Path,
-    is_prepared: bool,
+    is_prepared: impl Fn(&Path) -> bool,
     overwrite: bool,
     files: &[&str],
 ) -> Result<(), TextError> {
@@ -123,7 +123,7 @@ pub fn check_replaceable(
     if out.symlink_metadata().is_err() || (out.is_dir() && is_empty()) {
         return Ok(());
     }
-    match (is_prepared, overwrite) {
+    match (is_prepared(out), overwrite) {
         (true, true) => Ok(atomic::check_own(out, "a prepared folder", |name| files.contains(&name))?),
         (true, false) => Err(TextError::Exists(out.to_path_buf())),
         (false, _) => {

@@ -86,7 +86,7 @@ pub fn is_prepared(folder: &Path) -> bool {
 pub fn prepare(settings: &Prepare<'_>) -> Result<PairsMeta, TextError> {
     let out = &settings.out;
     let own = [&[META, TOKENIZER][..], &FILES].concat();
-    let may_replace = || check_replaceable(out, is_prepared(out), settings.overwrite, &own);
+    let may_replace = || check_replaceable(out, is_prepared, settings.overwrite, &own);
     may_replace()?;
     let tokenizer = match settings.tokenizer {
         Ok(tokenizer) => tokenizer.clone(),

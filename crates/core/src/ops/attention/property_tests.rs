@@ -133,16 +133,16 @@ type CrossAttention<T> = fn(&mut Tape<T>, Var, Var, AttentionOptions) -> Result<
 /// Cross-attention made of primitive ops.
 fn primitive<T: Float>(tape: &mut Tape<T>, q: Var, kv: Var, options: AttentionOptions) -> Result<Var, Error> {
     let h = options.n_head;
-    let q = tape.split_heads(q, 0, 1, h)?; // (B, T_q, C) -> (B, H, T_q, D)
-    let k = tape.split_heads(kv, 0, 2, h)?; // (B, T_k, 2 C) -> (B, H, T_k, D)
+    let q = tape.split_heads(q, 0, 1, h)?; // (B, T, C) -> (B, H, T, D)
+    let k = tape.split_heads(kv, 0, 2, h)?; // (B, S, 2 C) -> (B, H, S, D)
     let v = tape.split_heads(kv, 1, 2, h)?;
     let scale = options.scale.unwrap_or(1.0 / (tape.value(q).shape()[3] as f64).sqrt());
-    let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T_q, T_k)
+    let scores = tape.batched_matmul_transposed(q, k)?; // (B, H, T, S)
     let scores = tape.scale(scores, scale)?;
     let weights = tape.masked_softmax(scores, options.mask)?;
     let weights = tape.dropout(weights, options.dropout)?;
-    let y = tape.batched_matmul(weights, v)?; // (B, H, T_q, D)
-    tape.merge_heads(y) // (B, T_q, C)
+    let y = tape.batched_matmul(weights, v)?; // (B, H, T, D)
+    tape.merge_heads(y) // (B, T, C)
 }
 
 /// The numbers in the precision of `T`.
