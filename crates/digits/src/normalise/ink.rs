@@ -67,20 +67,19 @@ pub(super) fn separate(picture: &Plane, dark_on_light: Option<bool>) -> Result<I
     let mask = darker_than(shadow.map_or(no_paper, |(threshold, _)| threshold));
     let near_ink = darker_than(no_paper).grown(2 + noise_radius);
     let (paper, difference) = compared(values, &mask, &near_ink);
-    if difference < MIN_CONTRAST_LEVELS {
-        return Err(NormaliseError::TooFaint { difference });
-    }
-    // The camera's noise is the same in light and shadow: compare levels too, not only shares of light.
+    // The camera's noise is the same in light and shadow: compare levels too, not only shares of light. Messages
+    // tell levels, as an editor shows them.
     let levels: Vec<f32> =
         smooth.values.iter().zip(&paper_level.values).map(|(v, paper)| (v - paper).abs()).collect();
     let (noise, difference_levels) = compared(&levels, &mask, &near_ink);
+    // What varies by so few levels is not uneven, but dark.
+    if difference < MIN_CONTRAST_LEVELS || difference_levels < MIN_LEVELS {
+        return Err(NormaliseError::TooFaint { difference: difference_levels });
+    }
     for (paper, difference) in [(&paper, difference), (&noise, difference_levels)] {
         if difference < MIN_CONTRAST_DEVIATIONS * paper.deviation {
-            return Err(NormaliseError::Uneven { deviation: paper.deviation });
+            return Err(NormaliseError::Uneven { deviation: noise.deviation });
         }
-    }
-    if difference_levels < MIN_LEVELS {
-        return Err(NormaliseError::TooFaint { difference: difference_levels });
     }
     let floor = shadow.map_or(paper.floor(), |(_, floor)| floor);
     Ok(Ink { amount, mask, floor, noise_radius })

@@ -195,6 +195,17 @@ fn pictures_without_a_digit_are_refused() {
 }
 
 #[test]
+fn a_dark_picture_is_refused_by_its_grey_levels() {
+    let faint = normalise(&thick_one(60, 58), 300, 400).unwrap_err();
+    assert!(matches!(faint, NormaliseError::TooFaint { difference } if difference <= 2.5), "{faint:?}");
+    // A lens cap: the noise of the camera alone.
+    let black =
+        Photo { width: 400, height: 300, left: 0.0, top: 0.0, size: 9.0, light: |_, _| 12.0, noise: 1.3 };
+    let error = normalise(&black.of(&[0; PIXELS]), 400, 300).unwrap_err();
+    assert!(matches!(error, NormaliseError::TooFaint { difference } if difference < 6.0), "{error:?}");
+}
+
+#[test]
 fn sizes_that_do_not_agree_are_refused() {
     for (len, width, height) in [(0, 0, 0), (5, 0, 5), (6, 2, 2), (4, usize::MAX, 2)] {
         let expected = NormaliseError::Size { width, height, len };
