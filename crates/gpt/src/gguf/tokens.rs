@@ -264,10 +264,21 @@ pub fn read(file: &GgufFile, vocab_size: usize, without_last: bool) -> Result<Fo
              llama.cpp sets punctuation and digits apart, which can give other tokens"
         ));
     }
+    let is_text = text_tokens(texts, types, merges);
+    for (token, does) in [(beginning.filter(|id| Some(*id) != end_of_text), "begins"), (end_of_text, "ends")]
+    {
+        if let Some(id) = token.filter(|&id| is_text[id as usize]) {
+            let text = texts[id as usize].escape_debug();
+            notes.push(format!(
+                "token {id}, \"{text}\", {does} a text in this file, and is text too: here it is only text"
+            ));
+        }
+    }
+    let special = |token: Option<u32>| token.filter(|&id| !is_text[id as usize]);
     let mut parts = ByteLevelParts {
-        end_of_text,
-        beginning: beginning.filter(|id| Some(*id) != end_of_text),
-        padding,
+        end_of_text: special(end_of_text),
+        beginning: special(beginning.filter(|id| Some(*id) != end_of_text)),
+        padding: special(padding),
         unknown: id(UNKNOWN)?,
         prefix_space: file.flag(ADD_SPACE)? == Some(true),
         ..ByteLevelParts::default()
@@ -290,6 +301,20 @@ pub fn read(file: &GgufFile, vocab_size: usize, without_last: bool) -> Result<Fo
         Tokenizer::byte_level(parts).map_err(|e| e.to_string())
     });
     Ok(Found { tokenizer: tokenizer.map_err(|why| format!("its tokenizer cannot be read: {why}")), notes })
+}
+
+/// Which tokens are text, whatever their role: padding may be any token, such as 0, which is "!" in GPT-2. A single
+/// byte is text, and so is what merges use or make.
+fn text_tokens(texts: &[String], types: &[i64], merges: &[String]) -> Vec<bool> {
+    let mut of_merges = BTreeSet::new();
+    for (a, b) in merges.iter().filter_map(|merge| merge.split_once(' ')) {
+        of_merges.extend([a.to_string(), b.to_string(), format!("{a}{b}")]);
+    }
+    let is_byte = |text: &str| unspell(text).is_some_and(|bytes| bytes.len() == 1);
+    let is_text = |(text, &kind): (&String, &i64)| {
+        kind == i64::from(NORMAL) && (is_byte(text) || of_merges.contains(text))
+    };
+    texts.iter().zip(types).map(is_text).collect()
 }
 
 /// A vocabulary of characters, with special tokens after them; `None` if a token is no character.

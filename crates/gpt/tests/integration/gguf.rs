@@ -298,6 +298,32 @@ fn what_llama_cpp_does_otherwise_with_a_text_is_noted() {
 }
 
 #[test]
+fn text_stays_text_whatever_its_role() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    let text = "the cat sat on the mat!";
+    let tokenizer = Tokenizer::bpe(text, 270).unwrap();
+    let shape = Config { n_layer: 1, n_head: 1, n_embd: 32, block_size: 4, ..Config::default() };
+    let config = shape.model(tokenizer.vocab_size());
+    let bytes = exported(&config, &model(config.clone()), Some(&tokenizer), Quantisation::F32);
+    let expected = tokenizer.encode(text).unwrap();
+    let byte = tokenizer.encode("!").unwrap()[0];
+    for (role, id, notes) in [
+        ("padding", byte, 0),
+        ("padding", 260, 0), // a merge
+        ("bos", byte, 1),
+        ("eos", byte, 1),
+    ] {
+        let role = key(&format!("tokenizer.ggml.{role}_token_id"), 4, &id.to_le_bytes());
+        std::fs::write(&path, with_keys(&bytes, &[role])).unwrap();
+        let found = gguf::import(&path).unwrap();
+        assert_eq!(found.notes.len(), notes, "{:?}", found.notes);
+        assert!(found.notes.iter().all(|note| note.contains("and is text too")), "{:?}", found.notes);
+        assert_eq!(found.tokenizer.unwrap().encode(text).unwrap(), expected, "{id}");
+    }
+}
+
+#[test]
 fn axes_of_length_1_may_be_listed() {
     let mut bytes = std::fs::read(fixture("gpt2.gguf")).unwrap();
     // In all, 32 more bytes: the tensors stay aligned.
