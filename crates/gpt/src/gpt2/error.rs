@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
+use super::layout::CONFIG;
+
 /// Why a folder cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -149,6 +151,10 @@ fn misfit(path: &Path, settings: &str, problems: &[TensorProblem]) -> String {
     problems.iter().take(MOST_LISTED).for_each(|problem| text += &format!("\n  {problem}"));
     if let Some(more) = problems.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
         text += &format!("\n  and {more} more");
+    }
+    // A head of a task, or layers of an adapter, on top of a whole GPT-2.
+    if settings == CONFIG && problems.iter().all(|problem| matches!(problem, TensorProblem::Extra { .. })) {
+        text += "\nload it with transformers' GPT2LMHeadModel and save it with save_pretrained";
     }
     text
 }

@@ -151,6 +151,14 @@ fn all_mismatches_are_listed_together() {
             "  duplicate  wte.weight",
         ]
     );
+    // A whole GPT-2 with a head for something else.
+    let mut folder = Folder::tiny();
+    folder.tensors.insert("score.weight".into(), (Dtype::F32, vec![2], vec![0; 8]));
+    assert!(
+        folder.error().ends_with(
+            "found [2]\nload it with transformers' GPT2LMHeadModel and save it with save_pretrained"
+        )
+    );
     // Shapes are those of the files, which store linear layers as (inputs, outputs).
     let mut folder = Folder::tiny();
     folder.tensors.get_mut("transformer.h.0.mlp.c_fc.weight").unwrap().1 = vec![256, 64];
