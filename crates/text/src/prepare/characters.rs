@@ -31,6 +31,11 @@ impl CharacterSet {
         ('\0'..=char::MAX).filter(seen).collect()
     }
 
+    /// Whether no character is visible.
+    pub fn is_white_space(&self) -> bool {
+        self.distinct().into_iter().all(char::is_whitespace)
+    }
+
     /// The only distinct character, if there is exactly one.
     pub fn only_one(&self) -> Option<char> {
         let distinct = self.distinct();

@@ -239,6 +239,9 @@ impl Encode<'_> {
         if n == 0 {
             return Err(self.source.error("the text is empty"));
         }
+        if characters.is_white_space() {
+            return Err(self.source.error("the text is only white space: there is nothing to learn"));
+        }
         if let (TokenizerChoice::New(TokenizerKind::Char), Some(only), 0) =
             (self.tokenizer, characters.only_one(), found.ends)
         {
@@ -374,11 +377,14 @@ mod tests {
 
     #[test]
     fn texts_with_nothing_to_learn_are_rejected() {
+        let blank = " \n \t ".repeat(99);
         for (text, kind, why) in [
             ("", TokenizerKind::Byte, "empty"),
             ("\u{feff}", TokenizerKind::Char, "empty"),
             ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", TokenizerKind::Char, "no character other than 'a'"),
             ("a", TokenizerKind::Byte, "too short (1 characters)"),
+            (&blank[..], TokenizerKind::Char, "only white space"),
+            (&blank[..], TokenizerKind::Word, "only white space"),
             ("short", TokenizerKind::Char, "too short"),
             ("ab ab ab ab ab", TokenizerKind::Bpe(300), "too short"),
         ] {
