@@ -12,8 +12,12 @@ pub struct Cleaned {
     pub byte_order_marks: u64,
     /// CRLFs replaced by LF.
     pub crlfs: u64,
+    /// CRs without an LF, which are kept.
+    pub crs: u64,
     /// Bytes that were not UTF-8.
     pub invalid: u64,
+    /// Zero bytes, which are kept.
+    pub zeros: u64,
 }
 
 /// Cleans a file that arrives in chunks.
@@ -31,6 +35,7 @@ impl Cleaner {
     /// Writes the clean text of these bytes to `text`, which must be empty.
     pub fn push(&mut self, bytes: &[u8], text: &mut String) {
         self.cleaned.bytes += bytes.len() as u64;
+        self.cleaned.zeros += bytes.iter().filter(|&&byte| byte == 0).count() as u64;
         self.resume(text);
         self.utf8.push(bytes, text);
         self.clean(text, false);
@@ -65,6 +70,7 @@ impl Cleaner {
             *text = text.replace("\r\n", "\n");
             self.cleaned.crlfs += crlfs;
         }
+        self.cleaned.crs += text.matches('\r').count() as u64;
         self.cleaned.invalid = self.utf8.invalid;
     }
 }
@@ -77,7 +83,7 @@ mod tests {
     proptest! {
         #[test]
         fn chunks_are_cleaned_as_the_whole_is(
-            bytes in prop::collection::vec(prop::sample::select(&b"\r\n\xef\xbb\xbfa"[..]), 0..40),
+            bytes in prop::collection::vec(prop::sample::select(&b"\r\n\xef\xbb\xbfa\0"[..]), 0..40),
             size in 1..7_usize,
         ) {
             let clean = |size: usize| {
@@ -94,6 +100,9 @@ mod tests {
             prop_assert_eq!(clean(size), clean(1000));
             let whole = String::from_utf8_lossy(&bytes).into_owned();
             let expected = whole.strip_prefix('\u{feff}').unwrap_or(&whole).replace("\r\n", "\n");
+            let cleaned = clean(size).1;
+            let counts = ['\r', '\0'].map(|c| expected.matches(c).count() as u64);
+            prop_assert_eq!([cleaned.crs, cleaned.zeros], counts);
             prop_assert_eq!(clean(size).0, expected);
         }
     }

@@ -1,5 +1,7 @@
 //! Tells text from other data by the first bytes of a file.
 
+use std::path::Path;
+
 use crate::utf8::Utf8Stream;
 
 /// Bytes at the start of a file that are looked at.
@@ -43,9 +45,9 @@ const FORMATS: &[(&[u8], &str)] = &[
 /// Where a tar archive has its mark.
 const TAR_MARK: std::ops::Range<usize> = 257..262;
 
-/// Why a file with this start, of at most [`BYTES_OF_START`] bytes, is not UTF-8 text; `None` if it may
-/// be.
-pub(super) fn why_not_text(start: &[u8]) -> Option<String> {
+/// Why a file with this name and this start, of at most [`BYTES_OF_START`] bytes, is not UTF-8 text; `None` if it
+/// may be.
+pub(super) fn why_not_text(name: &Path, start: &[u8]) -> Option<String> {
     if let Some(encoding) = byte_order_mark(start) {
         return Some(wide_text(encoding));
     }
@@ -60,9 +62,14 @@ pub(super) fn why_not_text(start: &[u8]) -> Option<String> {
     match (format.or(tar).or(safetensors), wide_encoding(start)) {
         (Some(noun), _) => Some(format!("it is not text but {noun}")),
         (None, Some(encoding)) => Some(wide_text(encoding)),
-        (None, None) if start.contains(&0) => {
-            Some("it is not text but binary data; token ids are read from a folder, not from a file".into())
-        }
+        (None, None) if start.contains(&0) => Some(match name.extension().is_some_and(|ending| ending == "bin") {
+            true => "it is not text but binary data; token ids are read from a folder, not from a file".into(),
+            false => {
+                "it is not text but binary data, with zero bytes (NUL); if it is a text, remove them first, such as \
+                 with `tr -d '\\0'`"
+                    .into()
+            }
+        }),
         // How much is wrong is known at the end of the file.
         (None, None) => None,
     }
@@ -159,6 +166,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn why_not_text(start: &[u8]) -> Option<String> {
+        super::why_not_text(Path::new("a.txt"), start)
+    }
+
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
         text.encode_utf16().flat_map(bytes).collect()
     }
@@ -204,7 +215,11 @@ mod tests {
             [5962, 22307, 25, 198, 8421, 356, 5120, 597, 2252, 11, 3285, 502, 2740, 13, 198, 198, 3237];
         for ids in [&characters[..], &gpt2] {
             let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-            assert!(why_not_text(&bytes).unwrap().contains("binary data; token ids"));
+            assert!(
+                super::why_not_text(Path::new("train.bin"), &bytes)
+                    .unwrap()
+                    .contains("binary data; token ids")
+            );
         }
     }
 
@@ -224,7 +239,7 @@ mod tests {
             (b"\0\0\x08\x03\0\0\xea\x60", "an IDX file"),
             (&tar, "a tar archive"),
             (b"abc\0def", "binary data"),
-            (b"a\0b", "binary data"),
+            (b"a\0b", "zero bytes (NUL); if it is a text, remove them first"),
             (b"name,size\none,1\0\0\0two,2\n", "binary data"),
             (&[7, 0, 0, 0, 9, 0, 0, 0], "binary data"),
         ] {

@@ -111,16 +111,13 @@ impl Source {
             let path = Path::new(&name);
             let (mut reader, size) = (input.open()?, input.size());
             let mut cleaner = Cleaner::default();
-            // A zero byte beyond the start of a file is no more text than a byte that is not UTF-8.
-            let mut zeros = 0;
             loop {
                 let n = fill(&mut reader, &mut buffer).map_err(Error::io("read", path))?;
                 if cleaner.cleaned.bytes == 0
-                    && let Some(why) = why_not_text(&buffer[..n.min(BYTES_OF_START)])
+                    && let Some(why) = why_not_text(path, &buffer[..n.min(BYTES_OF_START)])
                 {
                     return Err(TextError::file(path, why));
                 }
-                zeros += buffer[..n].iter().filter(|&&byte| byte == 0).count() as u64;
                 text.clear();
                 match n {
                     0 => cleaner.finish(&mut text),
@@ -139,14 +136,17 @@ impl Source {
             }
             visit(Read::EndOfFile)?;
             done += size;
-            let Cleaned { bytes, byte_order_marks, crlfs, invalid } = cleaner.cleaned;
+            let Cleaned { bytes, byte_order_marks, crlfs, crs, invalid, zeros } = cleaner.cleaned;
+            // A zero byte beyond the start of a file is no more text than a byte that is not UTF-8.
             if let Some(why) = why_not_utf8(invalid + zeros, bytes) {
                 return Err(TextError::file(path, why));
             }
             all.bytes += bytes;
             all.byte_order_marks += byte_order_marks;
             all.crlfs += crlfs;
+            all.crs += crs;
             all.invalid += invalid;
+            all.zeros += zeros;
         }
         Ok(all)
     }
@@ -178,9 +178,18 @@ mod tests {
             [
                 "1 byte-order mark (BOM) was dropped",
                 "2 CRLF line ends were replaced by LF",
+                "2 CRs without LF (old line ends of Macintosh) are kept",
                 "1 byte that is not UTF-8 was replaced by U+FFFD"
             ]
         );
+    }
+
+    #[test]
+    fn zero_bytes_in_a_long_text_are_reported() {
+        let source = Source::text("a text", format!("{}\0b\0", "a".repeat(9000)));
+        let (text, cleaned) = read(&source).unwrap();
+        assert!(text.ends_with("a\0b\0"));
+        assert_eq!(source.reports(&cleaned), ["2 zero bytes (NUL) are kept"]);
     }
 
     #[test]

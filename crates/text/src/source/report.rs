@@ -21,9 +21,17 @@ impl Source {
                 .map(|marks| format!("{marks} dropped"));
         let crlfs = counted(cleaned.crlfs, "CRLF line end was", "CRLF line ends were")
             .map(|ends| format!("{ends} replaced by LF"));
+        let crs = counted(
+            cleaned.crs,
+            "CR without LF (an old line end of Macintosh) is",
+            "CRs without LF (old line ends of Macintosh) are",
+        )
+        .map(|ends| format!("{ends} kept"));
         let invalid = counted(cleaned.invalid, "byte that is not UTF-8 was", "bytes that are not UTF-8 were")
             .map(|bytes| format!("{bytes} replaced by U+FFFD"));
-        skipped.extend([marks, crlfs, invalid].into_iter().flatten());
+        let zeros = counted(cleaned.zeros, "zero byte (NUL) is", "zero bytes (NUL) are")
+            .map(|bytes| format!("{bytes} kept"));
+        skipped.extend([marks, crlfs, crs, invalid, zeros].into_iter().flatten());
         skipped
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn why_skip(path: &Path) -> Result<Option<String>, TextError> {
     let mut start = [0; BYTES_OF_START];
     let n = fill(&mut *open(path)?, &mut start).map_err(Error::io("read", path))?;
     let start = &start[..n];
-    Ok(why_not_text(start).or_else(|| why_not_utf8(invalid_bytes(start), n as u64)))
+    Ok(why_not_text(path, start).or_else(|| why_not_utf8(invalid_bytes(start), n as u64)))
 }
 
 #[cfg(test)]

@@ -96,6 +96,10 @@ const MAX_BYTES: u64 = 1 << 30;
 fn read(path: &Path) -> Result<(Vec<String>, Vec<String>), TextError> {
     let source = Source::file(path)?;
     let (lines, cleaned) = source.read_lines(MAX_BYTES)?;
+    if lines.len() == 1 && cleaned.crs > 1 {
+        let why = "its lines end in CR alone: convert them first, such as with `tr '\\r' '\\n'`".into();
+        return Err(TextError::File { path: path.to_path_buf(), why });
+    }
     let reports = source.reports(&cleaned);
     Ok((lines, reports.iter().map(|report| format!("{}: {report}", path.display())).collect()))
 }
@@ -129,6 +133,10 @@ mod tests {
         for (text, tabs) in [("a\tb\nc\n", "no tab:"), ("a\tb\nc\td\te\n", "2 tabs:")] {
             let error = read_tsv(&file("b.tsv", text)).unwrap_err().to_string();
             assert!(error.contains(&format!("b.tsv: line 2 has {tabs} write a sentence")), "{error}");
+        }
+        let old = file("c.tsv", "uno\tone\rdos\ttwo\r");
+        for error in [read_tsv(&old).unwrap_err(), read_two_files(&es, &old).unwrap_err()] {
+            assert!(error.to_string().contains("c.tsv: its lines end in CR alone: convert them"), "{error}");
         }
         assert!(read_tsv(dir.path()).unwrap_err().to_string().contains("it is a folder"));
         assert!(read_two_files(&es, dir.path()).unwrap_err().to_string().contains("it is a folder"));
