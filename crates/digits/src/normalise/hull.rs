@@ -71,6 +71,25 @@ impl Hull {
         self.area / (a * b).max(1.0)
     }
 
+    /// The share of the hull that the largest quadrilateral between its corners covers: 1 for a sheet seen at an
+    /// angle, 0.64 for an ellipse.
+    pub fn quadrilateral_share(&self) -> f32 {
+        let corners = &self.corners;
+        let twice_area = |(a, b, c): ((i64, i64), (i64, i64), (i64, i64))| {
+            ((b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)).abs()
+        };
+        // A diagonal, and the farthest corner on each side of it.
+        let diagonals = (0..corners.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+        let farthest = |side: &mut dyn Iterator<Item = &(i64, i64)>, i: usize, j: usize| {
+            side.map(|&corner| twice_area((corners[i], corners[j], corner))).max().unwrap_or(0)
+        };
+        let largest = diagonals.map(|(i, j)| {
+            farthest(&mut corners[i..j].iter(), i, j)
+                + farthest(&mut corners[j..].iter().chain(&corners[..i]), i, j)
+        });
+        largest.max().unwrap_or(0) as f32 / (2.0 * self.area).max(1.0)
+    }
+
     /// The pixels whose centre lies in the hull.
     pub fn mask(&self, width: usize, height: usize) -> Mask {
         let mut mask = Mask::empty(width, height);
@@ -146,5 +165,21 @@ mod tests {
         assert!(hull.solidity < 0.75, "{}", hull.solidity);
         let (one, filled) = self::hull(&["...", ".#.", "..."]);
         assert_eq!((one.area, one.solidity, filled.pixels().count()), (1.0, 1.0, 1));
+    }
+
+    #[test]
+    fn a_trapezium_fills_a_quadrilateral_and_an_ellipse_does_not() {
+        let side = 100;
+        let share = |is_inside: fn(f32, f32) -> bool| {
+            let at = |i: usize| (i as f32 + 0.5) / side as f32 * 2.0 - 1.0;
+            let pixels: Vec<usize> =
+                (0..side * side).filter(|i| is_inside(at(i % side), at(i / side))).collect();
+            let hull = Hull::of(&pixels, side, side);
+            (hull.rectangularity(), hull.quadrilateral_share())
+        };
+        let (rectangle, quadrilateral) = share(|x, y| x.abs() < 0.7 + 0.25 * y);
+        assert!(rectangle < 0.8 && quadrilateral > 0.95, "{rectangle} {quadrilateral}");
+        let (_, quadrilateral) = share(|x, y| x.hypot(1.4 * y) < 0.9);
+        assert!((0.62..0.67).contains(&quadrilateral), "{quadrilateral}");
     }
 }

@@ -26,6 +26,8 @@ const MIN_SOLIDITY: f32 = 0.9;
 /// A sheet's hull covers at least this share of the smallest rectangle around it, which may be turned:
 /// an ellipse, the outline of a thick 0, covers 0.79.
 const MIN_RECTANGULARITY: f32 = 0.88;
+/// Or the largest quadrilateral in the hull covers this share of it: a sheet seen at an angle is a trapezium.
+const MIN_QUADRILATERAL_SHARE: f32 = 0.88;
 /// Paper covers at least this share of its hull; the rest is ink.
 const MIN_BARE_SHARE: f32 = 0.6;
 /// The largest step between neighbours within a zone, in grey levels and as a share of the range of
@@ -163,8 +165,7 @@ impl Paper {
     fn with_ink(cells: Vec<usize>, copy: &Plane, patches: &Plane) -> Option<Self> {
         let hull = Hull::of(&cells, copy.width, copy.height);
         let bare = cells.len() as f32 / hull.area.max(1.0);
-        if hull.solidity < MIN_SOLIDITY || hull.rectangularity() < MIN_RECTANGULARITY || bare < MIN_BARE_SHARE
-        {
+        if hull.solidity < MIN_SOLIDITY || bare < MIN_BARE_SHARE || !is_sheet(&hull) {
             return None;
         }
         let outline = without_rim(&hull.mask(copy.width, copy.height));
@@ -208,6 +209,11 @@ impl Paper {
     fn holds(&self, other: &Self) -> bool {
         other.cells.iter().filter(|&&cell| self.inside.bits[cell]).count() * 20 >= other.cells.len() * 19
     }
+}
+
+/// Whether a hull has the shape of a sheet, also of one seen at an angle.
+fn is_sheet(hull: &Hull) -> bool {
+    hull.rectangularity() >= MIN_RECTANGULARITY || hull.quadrilateral_share() >= MIN_QUADRILATERAL_SHARE
 }
 
 /// The mask without the pixels at its edge. The border of the picture is no edge.

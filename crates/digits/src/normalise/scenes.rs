@@ -88,6 +88,23 @@ impl Scene {
         scene
     }
 
+    /// The scene on a larger background, seen at an angle: its far edge is `far` times as long as its near one.
+    fn seen_from_below(&self, background: &Self, far: f32) -> Self {
+        let mut scene = background.clone();
+        let (width, height) = (self.width as f32, self.height as f32);
+        let (cx, top) = (background.width as f32 / 2.0, (background.height as f32 - height) / 2.0);
+        let inner = |x: f32, y: f32| {
+            // Straight lines stay straight: the depth grows as 1 / width does.
+            let down = (y - top) / height;
+            let wide = far + (1.0 - far) * down;
+            let (u, v) = ((x - cx) / wide + width / 2.0, height * down / wide);
+            let inside = (0.0..width).contains(&u) && (0.0..height).contains(&v);
+            inside.then(|| self.values[v as usize * self.width + u as usize])
+        };
+        scene.set(|x, y, v| inner(x, y).unwrap_or(v));
+        scene
+    }
+
     fn found(&self) -> Result<Vec<Candidate>, NormaliseError> {
         let noisy = self.values.iter().enumerate().map(|(i, v)| v + 8.0 * (hash(i) - 0.5));
         let bytes: Vec<u8> = noisy.map(|v| v.round().clamp(0.0, 255.0) as u8).collect();
@@ -138,6 +155,16 @@ fn a_sheet_on_a_desk() {
             assert_shows(&format!("a turned sheet, {level}"), |image| {
                 sheet(image).on(&wood(520, 460, level), 9.0)
             });
+        }
+    }
+    // A sheet seen at an angle: its far edge looks shorter. The digit is that of one on endless paper.
+    for far in [0.8, 0.65, 0.5] {
+        for (i, image) in mnist(6).iter().enumerate() {
+            let seen = |around: Scene| sheet(image).seen_from_below(&around, far).found().unwrap();
+            let (found, plain) = (seen(wood(480, 420, 70.0)), seen(Scene::new(480, 420, 225.0)));
+            assert_eq!(found.len(), 1, "{far}, image {i}: {:?}", areas(&found));
+            let away = difference(&found[0].image, &plain[0].image);
+            assert!(away < 18.0, "{far}, image {i}: {away:.1} grey levels per pixel away");
         }
     }
     // Chalk on a board on a light wall.
