@@ -68,8 +68,6 @@ const MAX_LINKED_GAP: usize = 4;
 /// The strokes of a digit cover less than this share of its hull, unless it is as narrow as a 1.
 const MAX_FILLED_SHARE: f32 = 0.88;
 const MAX_BAR_SHARE: f32 = 0.5;
-/// The strokes of a digit are thinner than this share of its longer side. A disc has 0.5.
-const MAX_STROKE_SHARE: f32 = 0.42;
 
 /// What may be a digit in a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,7 +243,7 @@ fn is_stroke(group: &Group, width: f32, strokes: &Mask) -> bool {
     let filled = wide && group.pixels.len() as f32 > MAX_FILLED_SHARE * hull.area;
     let size = group.area.longest() as f32;
     let length = group.pixels.len() as f32 / width;
-    let thin = width <= MAX_STROKE_SHARE * size && length <= MAX_LENGTH_RATIO * size;
+    let thin = width <= components::MAX_STROKE_SHARE * size && length <= MAX_LENGTH_RATIO * size;
     let outline = Outline::of(&group.pixels, &group.area, width, strokes.width);
     thin && !filled && outline != Outline::Box && holes(group, strokes) <= MAX_HOLES
 }

@@ -18,6 +18,8 @@ const MANY_COMPONENTS: usize = 150;
 const MIN_DIGIT_RATIO: f32 = 6.0;
 /// A page with more patches shows a text, a texture or noise.
 const MAX_COMPONENTS: usize = 1000;
+/// The strokes of a digit are thinner than this share of its longer side. A disc has 0.5.
+pub(super) const MAX_STROKE_SHARE: f32 = 0.42;
 
 /// A patch of ink whose pixels touch each other, by an edge or a corner.
 #[derive(Clone, Debug)]

@@ -81,8 +81,8 @@ pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Grou
         groups[i].pixels.extend(other.pixels);
         groups[i].parts += other.parts;
     }
-    let largest = groups.iter().map(|group| group.area.longest()).max().unwrap_or(0);
-    groups.retain(|group| group.area.longest() as f32 >= MIN_DIGIT_SHARE * largest as f32);
+    let least = least_size(&groups);
+    groups.retain(|group| group.area.longest() as f32 >= least);
     if groups.iter().any(|group| !group.area.is_bar()) {
         groups.retain(|group| !group.area.is_bar());
     }
@@ -90,9 +90,17 @@ pub(super) fn groups(mut parts: Vec<Component>, width: usize) -> Result<Vec<Grou
     Ok(groups)
 }
 
-/// The height of most parts, if there are enough of about the same: those of rows of digits.
+/// The size of the smallest group that may be a digit beside the largest.
+fn least_size(groups: &[Group]) -> f32 {
+    MIN_DIGIT_SHARE * groups.iter().map(|group| group.area.longest()).max().unwrap_or(0) as f32
+}
+
+/// The height of most parts, if there are enough of about the same: those of rows of digits. Punched holes and
+/// dots make no row.
 fn height_of_rows(groups: &[Group]) -> Option<usize> {
-    let mut heights: Vec<usize> = groups.iter().map(|group| group.area.height).collect();
+    let least = least_size(groups);
+    let digits = groups.iter().filter(|group| group.area.longest() as f32 >= least);
+    let mut heights: Vec<usize> = digits.map(|group| group.area.height).collect();
     heights.sort_unstable();
     let median = *heights.get(heights.len() / 2)?;
     let similar = heights.iter().filter(|&&height| 4 * height >= 3 * median && 3 * height <= 4 * median);

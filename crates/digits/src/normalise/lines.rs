@@ -7,7 +7,7 @@
 //!   --##########-           ..####......
 //! ```
 
-use super::components::{self, Component, components, labels};
+use super::components::{self, Component, MAX_STROKE_SHARE, components, labels, stroke_width};
 use super::mask::Mask;
 use super::tracks::{Run, Track, tracks};
 
@@ -19,6 +19,9 @@ const MIN_UPRIGHT_RATIO: f32 = 3.0;
 /// A line that touches nothing is at least this many times as long as the largest digit: a 1 beside
 /// small digits is not.
 const MIN_FREE_RATIO: f32 = 1.6;
+/// A digit beside a free upright line that does not span the page is at least this large, as a share of the line.
+/// What is smaller is the dot or the comma after a 1.
+const MIN_SHAPE_SHARE: f32 = 0.25;
 /// A line that covers this share of the page spans it.
 const SPAN_SHARE: f32 = 0.85;
 /// As many lines that span the page are rulings or a grid, and no strokes.
@@ -42,8 +45,7 @@ pub(super) fn without_lines(mask: &Mask) -> Mask {
         return mask.clone();
     }
     let (mut level, mut upright) = (tracks(mask), tracks(&mask.transposed()));
-    // A line that spans the page, as rulings and grids have several.
-    let spans = |track: &Track, page: usize| track.length() as f32 >= SPAN_SHARE * page as f32;
+    // Rulings and grids have several lines that span the page.
     let (across, down): (Vec<Track>, Vec<Track>) = (
         level.extract_if(.., |track| spans(track, mask.width)).collect(),
         upright.extract_if(.., |track| spans(track, mask.height)).collect(),
@@ -60,6 +62,11 @@ pub(super) fn without_lines(mask: &Mask) -> Mask {
     let rest = without(&rest.transposed(), &upright, Direction::Upright).transposed();
     // A page of lines alone is one of digits: 1 is a line.
     if rest.pixels().next().is_some() { rest } else { mask.clone() }
+}
+
+/// Whether a line spans a page of this size.
+fn spans(track: &Track, page: usize) -> bool {
+    track.length() as f32 >= SPAN_SHARE * page as f32
 }
 
 /// The mask without upright boxes that something is written into, and may touch.
@@ -147,7 +154,10 @@ fn without(mask: &Mask, tracks: &[Track], direction: Direction) -> Mask {
             let strokes = shapes.flat_map(|part| &part.pixels).filter_map(|&pixel| digits.get(label[pixel]));
             strokes.map(|digit| digit.area.longest()).max()
         }
-        Direction::Upright => shapes.map(|part| part.area.longest()).max(),
+        // A dot or a punched hole is no digit: the line beside it may be a 1.
+        Direction::Upright => {
+            shapes.filter(|part| !is_blob(part, mask)).map(|part| part.area.longest()).max()
+        }
     };
     let ratio = match direction {
         Direction::Level => MIN_LENGTH_RATIO,
@@ -165,13 +175,22 @@ fn without(mask: &Mask, tracks: &[Track], direction: Direction) -> Mask {
                 let patch = patches.get(patch_of[run.top * mask.width + run.x]);
                 length >= ratio * patch.map_or(size, |patch| patch.area.height.max(size)) as f32
             }
-            None => largest_shape.is_some_and(|size| length >= MIN_FREE_RATIO.min(ratio) * size as f32),
+            None => largest_shape.is_some_and(|size| {
+                let may_be_one = direction == Direction::Upright && !spans(track, mask.width);
+                length >= MIN_FREE_RATIO.min(ratio) * size as f32
+                    && !(may_be_one && (size as f32) < MIN_SHAPE_SHARE * length)
+            }),
         };
         if is_line {
             erase(track, &mut cleaned);
         }
     }
     cleaned
+}
+
+/// Whether a patch is too compact for strokes.
+fn is_blob(patch: &Component, mask: &Mask) -> bool {
+    stroke_width(&patch.pixels, mask) > MAX_STROKE_SHARE * patch.area.longest() as f32
 }
 
 /// The size of the digits that a line touches: the longer side of the largest patch, or the height of
