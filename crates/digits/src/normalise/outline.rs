@@ -19,6 +19,8 @@ const BAR_RATIO: usize = 10;
 const MIN_BAR_SHARE: f32 = 0.85;
 /// The ends of two printed bars differ by at most this share of their length.
 const MAX_DIFFERENCE: f32 = 0.04;
+/// A bar with this many twins is printed even if there is nothing else: 11 may be two straight lines.
+const MIN_TWINS_ALONE: usize = 2;
 /// A bar that is thinner than this share of the widest strokes, and this many times as high as the highest
 /// of the others, is no 1.
 const MAX_PRINT_WIDTH: f32 = 0.5;
@@ -74,19 +76,24 @@ pub(super) fn without_print(parts: Vec<Component>, page: &Mask) -> Vec<Component
         .map(|(part, &width)| Outline::of(&part.pixels, &part.area, width, page.width))
         .collect();
     let widest = widths.iter().fold(0.0f32, |widest, &width| widest.max(width));
+    let twins = |i: usize| {
+        let is_twin =
+            |&j: &usize| j != i && outlines[j] == Outline::Bar && are_twins(&parts[i].area, &parts[j].area);
+        (0..parts.len()).filter(is_twin).count()
+    };
     let others = parts.iter().zip(&outlines).filter(|(_, outline)| **outline == Outline::Other);
-    let Some(highest) = others.map(|(part, _)| part.area.height).max() else { return parts };
+    let Some(highest) = others.map(|(part, _)| part.area.height).max() else {
+        // The sides of a row of empty boxes.
+        let are_sides = (0..parts.len()).all(|i| outlines[i] == Outline::Bar && twins(i) >= MIN_TWINS_ALONE);
+        return if are_sides { Vec::new() } else { parts };
+    };
     let of_kind = |kind: Outline| outlines.iter().filter(move |&&outline| outline == kind).count();
     let several_corners = of_kind(Outline::Corner) > 1;
-    let has_twin = |i: usize| {
-        (0..parts.len())
-            .any(|j| j != i && outlines[j] == Outline::Bar && are_twins(&parts[i].area, &parts[j].area))
-    };
     let is_printed = |i: usize| match outlines[i] {
         Outline::Corner => several_corners || widths[i] < MAX_PRINT_WIDTH * widest,
         Outline::Bar => {
             let high = parts[i].area.height as f32 > MIN_PRINT_HEIGHT * highest as f32;
-            has_twin(i) || (high && widths[i] < MAX_PRINT_WIDTH * widest)
+            twins(i) > 0 || (high && widths[i] < MAX_PRINT_WIDTH * widest)
         }
         Outline::Box | Outline::Other => false,
     };

@@ -488,5 +488,14 @@ fn what_shows_no_digit_is_refused_or_shows_several() {
         if (95.0..99.0).contains(&edge) { 40.0 } else { v }
     });
     refused("an empty box", &form);
+    let mut boxes = Scene::new(900, 300, 240.0);
+    boxes.set(|x, y, v| {
+        let (across, down) = ((x - 60.0) % 150.0, y - 80.0);
+        let inside =
+            (0.0..130.0).contains(&across) && (0.0..140.0).contains(&down) && (60.0..800.0).contains(&x);
+        let within = (3.0..127.0).contains(&across) && (3.0..137.0).contains(&down);
+        if inside && !within { 90.0 } else { v }
+    });
+    assert!(boxes.found().is_err(), "a row of empty boxes");
     refused("a blank sheet on a desk", &Scene::new(200, 150, 230.0).on(&wood(420, 400, 70.0), 5.0));
 }
