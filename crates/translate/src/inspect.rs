@@ -82,6 +82,7 @@ impl Transformer<f32> {
         });
         let [_, s] = batch.source.shape;
         let [_, t] = batch.target.shape;
+        self.check_length(s.max(t))?;
         memory::check(config.inspected_elements(s, t, backward), "inspecting this sentence", "shorten it")?;
         let letters = letters(config, s, t);
         let step = Step::record(self.params(), backward, letters, layers.collect(), |tape| match backward {

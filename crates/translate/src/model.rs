@@ -268,7 +268,8 @@ impl<T: Float> Transformer<T> {
         }
     }
 
-    fn check_length(&self, tokens: usize) -> Result<(), Error> {
+    /// Checks that a source or target may have so many tokens.
+    pub(crate) fn check_length(&self, tokens: usize) -> Result<(), Error> {
         let rule = "a model sees at most max_length tokens of a source or target";
         match tokens <= self.config.max_length {
             true => Ok(()),

@@ -301,7 +301,7 @@ mod tests {
         let padding = [Mask::Padding([2, 0, 9].into()), Mask::CausalPadding([2, 0, 9].into())];
         let masks = [Mask::None, Mask::Causal, Mask::Window(2), Mask::Reversed, Mask::Finite];
         for mask in masks.into_iter().chain(padding) {
-            // T_q < T_k, T_q > T_k, equal, a single query, a single key.
+            // T < S, T > S, equal, a single query, a single key.
             for (b, t_q, t_k, h, d) in
                 [(3, 2, 4, 2, 2), (2, 5, 3, 1, 3), (2, 3, 3, 2, 1), (1, 1, 4, 1, 2), (1, 4, 1, 1, 1)]
             {

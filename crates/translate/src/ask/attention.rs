@@ -45,6 +45,7 @@ impl Attention {
     pub fn of(model: &Transformer<f32>, pair: &Pair, special: Specials) -> Result<Self, Error> {
         let batch = batch(&pair.pairs, &[0], special, true)?;
         let ([_, s], [_, t]) = (batch.source.shape, batch.target.shape);
+        model.check_length(s.max(t))?;
         let (config, advice) = (model.config(), "give a shorter one");
         memory::check(config.inspected_elements(s, t, false), "looking into this sentence", advice)?;
         let mut tape = Tape::without_gradients();
