@@ -2,6 +2,9 @@
 //! digits. What is found must look like the originals.
 #![allow(clippy::unwrap_used)]
 
+mod marks;
+mod refused;
+
 use super::tests::{difference, mnist};
 use super::{Area, Candidate, NormaliseError, Picture, Samples, digits};
 
@@ -248,51 +251,6 @@ fn a_single_line_that_crosses_or_touches_a_digit() {
     }
 }
 
-/// The first images of MNIST's test set that show a 1.
-const ONES: [usize; 6] = [2, 5, 14, 29, 31, 37];
-
-#[test]
-fn a_one_beside_a_dot_or_punched_holes_is_no_line() {
-    let images = mnist(38);
-    let blob = |sheet: &mut Scene, (cx, cy): (f32, f32), radius: f32| {
-        sheet.set(|x, y, v| if (x - cx).hypot(y - cy) <= radius { 45.0 } else { v });
-    };
-    for i in ONES {
-        let sheet = Scene::sheet(500, 500, &images[i], 150);
-        let (mut dot, mut holes) = (sheet.clone(), sheet);
-        blob(&mut dot, (300.0, 298.0), 7.0);
-        blob(&mut holes, (40.0, 100.0), 20.0);
-        blob(&mut holes, (40.0, 400.0), 20.0);
-        for (name, sheet) in [("a dot", &dot), ("holes", &holes)] {
-            let found = sheet.found().unwrap();
-            assert_eq!(found.len(), 1, "{name}, image {i}: {:?}", areas(&found));
-            let away = difference(&found[0].image, &images[i]);
-            assert!(away < 18.0, "{name}, image {i}: {away:.1} grey levels per pixel away");
-        }
-    }
-}
-
-#[test]
-fn punched_holes_make_no_row_of_digits() {
-    // A 5 whose bar is apart from its body, beside four holes as high as the bar.
-    let mut sheet = Scene::new(400, 500, 225.0);
-    for (from, to) in [
-        ((180.0, 110.0), (300.0, 150.0)),
-        ((180.0, 170.0), (180.0, 260.0)),
-        ((172.0, 260.0), (300.0, 260.0)),
-        ((292.0, 260.0), (292.0, 380.0)),
-        ((180.0, 380.0), (300.0, 380.0)),
-    ] {
-        sheet.line(from, to, 16.0, 30.0);
-    }
-    let alone = sheet.found().unwrap();
-    for row in [60.0, 180.0, 300.0, 420.0] {
-        sheet.set(|x, y, v| if (x - 40.0).hypot(y - row) <= 25.0 { 45.0 } else { v });
-    }
-    let found = sheet.found().unwrap();
-    assert_eq!((areas(&alone), alone.len()), (areas(&found), 1));
-}
-
 #[test]
 fn boxes_that_are_close_or_open() {
     let sides = |sheet: &mut Scene, (left, top, right, bottom): (f32, f32, f32, f32), gap: f32| {
@@ -460,42 +418,4 @@ fn ink_as_bright_as_its_paper_is_found_by_its_colour() {
     let found = digits(&Picture::new(200, 200, Samples::Rgb, &rgb).unwrap()).unwrap();
     assert_eq!(found.len(), 1);
     assert!(difference(&found[0].image, image) < 18.0);
-}
-
-#[test]
-fn what_shows_no_digit_is_refused_or_shows_several() {
-    let refused = |name: &str, scene: &Scene| match scene.found() {
-        Err(error) => assert!(error.to_string().contains("no digit found"), "{name}: {error}"),
-        Ok(found) => assert!(found.len() > 1, "{name}: {:?}", areas(&found)),
-    };
-    refused("blank paper", &Scene::new(300, 400, 230.0));
-    refused("black", &Scene::new(300, 400, 3.0));
-    let mut lamp = Scene::new(300, 400, 0.0);
-    lamp.set(|x, y, _| 90.0 + 0.4 * x + 0.1 * y);
-    refused("a lamp on blank paper", &lamp);
-    let mut noise = Scene::new(300, 400, 0.0);
-    noise.set(|x, y, _| 255.0 * hash((y * 300.0 + x) as usize + 7));
-    refused("noise", &noise);
-    let mut pepper = Scene::new(300, 400, 0.0);
-    pepper.set(|x, y, _| if hash((y * 300.0 + x) as usize) < 0.03 { 0.0 } else { 240.0 });
-    refused("salt and pepper", &pepper);
-    let mut blot = Scene::new(300, 400, 230.0);
-    blot.set(|x, y, v| if (x - 150.0).hypot(y - 180.0) < 60.0 { 30.0 } else { v });
-    refused("a blot", &blot);
-    let mut form = Scene::new(300, 400, 230.0);
-    form.set(|x, y, v| {
-        let edge = (x - 150.0).abs().max(0.8 * (y - 200.0).abs());
-        if (95.0..99.0).contains(&edge) { 40.0 } else { v }
-    });
-    refused("an empty box", &form);
-    let mut boxes = Scene::new(900, 300, 240.0);
-    boxes.set(|x, y, v| {
-        let (across, down) = ((x - 60.0) % 150.0, y - 80.0);
-        let inside =
-            (0.0..130.0).contains(&across) && (0.0..140.0).contains(&down) && (60.0..800.0).contains(&x);
-        let within = (3.0..127.0).contains(&across) && (3.0..137.0).contains(&down);
-        if inside && !within { 90.0 } else { v }
-    });
-    assert!(boxes.found().is_err(), "a row of empty boxes");
-    refused("a blank sheet on a desk", &Scene::new(200, 150, 230.0).on(&wood(420, 400, 70.0), 5.0));
 }
