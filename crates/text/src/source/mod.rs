@@ -9,7 +9,7 @@
 //! | `documents` | where a document ends and the next one begins |
 //! | `text_file` | opens a file, plain or gzip |
 //! | `content` | tells text from other data by the first bytes of a file |
-//! | `clean` | byte-order mark, CRLF, invalid UTF-8 |
+//! | `clean` | byte-order mark, CRLF, invalid UTF-8, zero bytes |
 //! | `report` | sentences on what was cleaned and what was skipped |
 
 mod clean;
