@@ -84,7 +84,13 @@ impl Modules {
             tests.extend(code.test_modules.iter().map(|name| format!("{key}::{name}")));
             all.insert(key, Module::of(path, &code.tokens));
         }
-        all.retain(|key, _| !tests.contains(key));
+        // What lies below a module of tests is of the tests too.
+        let is_test = |key: &str| {
+            tests.iter().any(|test| {
+                key.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+            })
+        };
+        all.retain(|key, _| !is_test(key));
         let mut children: HashMap<String, HashMap<String, String>> = HashMap::new();
         for key in all.keys() {
             if let Some((parent, name)) = key.rsplit_once("::") {

@@ -3,8 +3,7 @@
 use super::residual::branch_gradient;
 use crate::kernels::Kernels;
 use crate::kernels::dropout::DropoutMask;
-pub use crate::kernels::matmul::HiddenActivation;
-use crate::kernels::matmul::{Accumulate, Epilogue};
+use crate::kernels::matmul::{self, Accumulate, Epilogue};
 use crate::ops::{Backward, Differentiable, Forward, Op, count, matrix};
 use crate::{Error, Float, Shape, Tape, Var};
 
@@ -23,6 +22,9 @@ pub struct FeedForward {
     function: HiddenActivation,
     dropout: Option<DropoutMask>,
 }
+
+/// The activation function of the hidden layer of [`FeedForward`].
+pub type HiddenActivation = matmul::HiddenActivation;
 
 impl<T: Float> Tape<T> {
     /// Records [`FeedForward`] with the activation `function`, weights `[w1, w2]`, with or without biases
@@ -182,8 +184,8 @@ impl<T: Float> Differentiable<T> for FeedForward {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::gradcheck::{check, constant};
+    use crate::kernels::matmul::HiddenActivation::{self, Gelu, Relu, ReluSquared};
     use crate::rng::Streams;
     use crate::{Grads, Params, Precision, Tape, Tensor};
 

@@ -15,8 +15,8 @@ use crate::{Error, Float, Params, instruction_set};
 /// The number of bytes of a file that are sent at a time.
 const CHUNK: u64 = 16 << 20;
 
-/// The digits of a SHA-256 that identify a program or a set of parameters.
-const HEX_DIGITS: usize = 16;
+/// The characters of a SHA-256 that identify a program or a set of parameters.
+const DIGEST_CHARS: usize = 16;
 
 impl<M: SessionModel> Session<'_, M> {
     /// Trains together with the other processes of `ranks`. Process 0 alone then writes to the folder of the
@@ -89,7 +89,7 @@ impl<M: SessionModel> Session<'_, M> {
 pub fn this_program() -> Result<String, Error> {
     let path = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     let digest = File::open(&path).and_then(sha256::of_bytes).map_err(Error::io("read", &path))?;
-    Ok(digest[..HEX_DIGITS].to_string())
+    Ok(digest[..DIGEST_CHARS].to_string())
 }
 
 /// A digest of all parameters.
@@ -101,7 +101,7 @@ fn digest<T: Float>(params: &Params<T>) -> String {
         T::to_le_bytes(chunk, &mut bytes);
         digest.update(&bytes);
     }
-    sha256::hex(&digest.finalize())[..HEX_DIGITS].to_string()
+    sha256::hex(&digest.finalize())[..DIGEST_CHARS].to_string()
 }
 
 /// Gives all other processes a copy of a run, in the folder `copy` of each. `run` is the folder of the run in
