@@ -7,7 +7,7 @@
 //!
 //! | | the book, one example | here, B examples | shapes |
 //! | --- | --- | --- | --- |
-//! | forward | `z = w a + b` | `z = a w^T + b` | `(B, N) = (B, K) (K, N) + (N)` |
+//! | forward | `z = w a + b` | `z = a w^T + b` | `(B, N) = (B, K) (K, N) + (1, N)` |
 //! | BP1 | `delta^L = dC/da * s'(z^L)` | the same, divided by B | `(B, N)` |
 //! | BP2 | `delta^l = w^(l+1)^T delta^(l+1) * s'(z^l)` | `delta^(l+1) w^(l+1) * s'(z^l)` | `(B, K) = (B, N) (N, K)` |
 //! | BP3 | `dC/db = delta` | the sum of the rows of `delta` | `(N)` |
@@ -24,7 +24,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use crate::Cost;
 use crate::neuron::{activate, activation_prime};
 
-/// The weights `(N, K)` and biases `(N)` of each layer, first to last.
+/// The weights `(N, K)` and biases `(1, N)` of each layer, first to last: a bias is a row that is added to each row of
+/// `a w^T`.
 pub type Layers<'a, T> = [(ArrayView2<'a, T>, ArrayView2<'a, T>)];
 
 /// The gradient of the mean cost with respect to the biases and weights of each

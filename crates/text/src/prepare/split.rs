@@ -100,8 +100,7 @@ impl SplitText<'_> {
         })?;
         if split == Split::Train && self.whole_words && counted == self.counted {
             return Err(self.source.error(
-                "the part for validation has no place where it could begin, which is the white space after a word: \
-                 use another tokenizer",
+                "it has no white space after a word where the part for validation could begin: use another tokenizer",
             ));
         }
         if counted != self.counted || split == Split::Train {
