@@ -148,7 +148,10 @@ impl<T: Float> Gpt<T> {
         Ok(tape.label(logits, "logits"))
     }
 
-    /// Checks that the window holds so many tokens.
+    /// Checks that this many tokens fit into the window.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are more than `block_size`.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<(), Error> {
         let rule = "a model sees at most block_size tokens at a time";
         match tokens <= self.config.block_size {

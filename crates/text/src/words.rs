@@ -4,7 +4,7 @@ use m2g_core::Tensor;
 
 use crate::Tokenizer;
 
-/// Whether a token goes on with the word before it: it begins with a letter, a digit, or what is not ASCII.
+/// Whether a token continues the word before it: its first character is a letter, a digit, or not ASCII.
 pub fn continues_a_word(id: u32, tokenizer: &Tokenizer) -> bool {
     let text = tokenizer.decode_bytes(&[id]);
     let goes_on = text.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());

@@ -268,7 +268,10 @@ impl<T: Float> Transformer<T> {
         }
     }
 
-    /// Checks that a source or target may have so many tokens.
+    /// Checks that a source or target with this many tokens is short enough.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it has more than `max_length`.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<(), Error> {
         let rule = "a model sees at most max_length tokens of a source or target";
         match tokens <= self.config.max_length {

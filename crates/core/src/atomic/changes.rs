@@ -218,7 +218,8 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) || is_enotsup(error)
 }
 
-/// macOS has two numbers for "not supported", of which the standard library knows one.
+/// Whether the error is ENOTSUP. macOS gives this number for "not supported" too, but the standard library only knows
+/// EOPNOTSUPP.
 #[cfg(unix)]
 fn is_enotsup(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOTSUP)
